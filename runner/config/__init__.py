@@ -1,0 +1,1 @@
+"""plasma.toml: schema, command line, environment."""

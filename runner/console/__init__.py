@@ -1,0 +1,1 @@
+"""The trainer's console: bytes -> lines -> events, pure and incremental."""

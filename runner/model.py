@@ -1,0 +1,479 @@
+"""The words that all parts share: frozen types, no I/O, no clock.
+
+Units are in the names: `_s` seconds, `_bytes` bytes, `_at` seconds since the epoch (wall clock).
+"True step" is the number of optimizer steps trained since the beginning of the run, over all its
+attempts; "shown step" is what sd-scripts prints, which restarts on a resume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+SCHEMA = 1
+
+
+class RunState(StrEnum):
+    """Where a run stands. `LOST` is only ever a reader's verdict."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    ENDED = "ended"
+    LOST = "lost"
+
+
+class Outcome(StrEnum):
+    """How an ended run ended; never taken from the exit code alone."""
+
+    SUCCEEDED = "succeeded"
+    DIVERGED = "diverged"
+    NOTHING_TRAINED = "nothing_trained"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    KILLED = "killed"
+
+
+class Phase(StrEnum):
+    """What the trainer is doing, as far as its console tells."""
+
+    LAUNCHING = "launching"
+    DATASET = "preparing data"
+    LOADING = "loading model"
+    CACHING = "caching"
+    PREPARING = "preparing"
+    TRAINING = "training"
+    SAVING = "saving"
+    SAMPLING = "sampling"
+    VALIDATING = "validating"
+    FINISHED = "finished"
+
+
+# --------------------------------------------------------------------------- console events
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleEvent:
+    """Anything the console parser reports. `offset` is the byte just after the text it came from,
+    counted from the first byte fed to the parser."""
+
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSeen(ConsoleEvent):
+    """`accelerator device: X`, the one line that tells what the training runs on."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class BannerSeen(ConsoleEvent):
+    """One line of the banner after `running training`. `name` is one of train_images, reg_images,
+    validation_images, batches_per_epoch, epochs, batch_size, accumulation, total_steps."""
+
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseChanged(ConsoleEvent):
+    phase: Phase
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochStarted(ConsoleEvent):
+    epoch: int
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepShown(ConsoleEvent):
+    """One state of the bar `steps:`. `total` is None in tqdm's overflow form. `average` is
+    `avr_loss` (or the older `loss`), None when the bar carries none, and may be NaN or infinite.
+    `values` holds all numbers of the postfix by their own names."""
+
+    shown_step: int
+    total: int | None
+    average: float | None
+    values: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSaving(ConsoleEvent):
+    """`saving checkpoint: PATH`: printed before the write; nothing is printed after it."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateSaving(ConsoleEvent):
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateSaved(ConsoleEvent):
+    """`Random states saved in ...`: the last file of a state folder is written."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRemoved(ConsoleEvent):
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateRemoved(ConsoleEvent):
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleStarted(ConsoleEvent):
+    shown_step: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSeen(ConsoleEvent):
+    loss: float
+    whole_epoch: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeSeen(ConsoleEvent):
+    """What a resumed trainer says of itself. `state_path`: the folder; `state_step`: train_state's
+    current_step; `skip_steps`: N of `skipping N steps`. Each event fills what its line told."""
+
+    state_path: str | None = None
+    state_step: int | None = None
+    state_epoch: int | None = None
+    skip_steps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WarningSeen(ConsoleEvent):
+    """A log record of level WARNING or above that is not known to be harmless."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionSeen(ConsoleEvent):
+    """The last line of a traceback: `Name: message`. CalledProcessError of the launcher included."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToTrain(ConsoleEvent):
+    """`No data found...`: sd-scripts says it and leaves with exit code 0."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSaved(ConsoleEvent):
+    """`model saved.`: the loop ran to its end and the final file was written."""
+
+
+# --------------------------------------------------------------------------- run folder
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRecord:
+    """How the trainer's process ended. `code` is None when a signal ended it; both None: nobody
+    could see it (the keeper itself was killed)."""
+
+    attempt: int
+    code: int | None
+    signal: int | None
+    at: float
+    #: exit of processes that outlived the launcher: (pid, code or -signal)
+    orphans: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One line of the preflight checklist."""
+
+    name: str
+    status: str  # pass, warn, fail, skip
+    evidence: str
+    fix: str | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCheckpoint:
+    """A file the training will write. `step` is the true step, `epoch` counts from 1."""
+
+    name: str
+    step: int
+    epoch: int | None = None
+    state_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What will be trained and written, by sd-scripts' own arithmetic. None: could not be told."""
+
+    images: int | None = None
+    reg_images: int | None = None
+    batches_per_epoch: int | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    checkpoints: tuple[ExpectedCheckpoint, ...] = ()
+    final: str | None = None
+    size_bytes: int | None = None
+    command: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """`[expect]` of plasma.toml: what the verdict holds a run to. None: no demand."""
+
+    device: str | None = None
+    images: int | None = None
+    steps: int | None = None
+    checkpoint_mb: tuple[float, float] | None = None
+    trigger: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """What was asked for: spec.json, written once."""
+
+    id: str
+    name: str
+    command: tuple[str, ...]
+    cwd: str
+    env: dict[str, str]
+    created_at: float
+    host: str
+    output_dir: str | None = None
+    output_name: str | None = None
+    logging_dir: str | None = None
+    config_path: str | None = None
+    config_text: str | None = None
+    launcher: str = "python"
+    detached_by: str = "own session"
+    forecast: Forecast | None = None
+    expect: Expectation = field(default_factory=Expectation)
+    versions: dict[str, str] = field(default_factory=dict)
+    #: patience after SIGINT and after SIGTERM before the next, harder signal
+    stop_grace_s: tuple[float, float] = (15.0, 5.0)
+    smoke: bool = False
+    trainer: str = "sd-scripts"
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPlan:
+    """attempt-N.json: the command of one attempt. `base_step` is the true step it continues from."""
+
+    attempt: int
+    command: tuple[str, ...]
+    env: dict[str, str]
+    cwd: str
+    output_dir: str | None
+    output_name: str | None
+    base_step: int = 0
+    state_path: str | None = None
+    skip: bool = False
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStatus:
+    """One launch of the trainer within a run; steps are true steps."""
+
+    attempt: int
+    started_at: float
+    first_step: int | None = None
+    last_step: int | None = None
+    exit: ExitRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A file of weights that the trainer wrote. None: not known (yet)."""
+
+    name: str
+    path: str
+    step: int | None
+    epoch: int | None
+    attempt: int
+    saved_at: float
+    size_bytes: int | None = None
+    complete: bool | None = None
+    finite: bool | None = None
+    problem: str | None = None
+    state_path: str | None = None
+    state_complete: bool | None = None
+    loss: float | None = None
+    removed: bool = False
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why it ended so; `key` is one of the catalogue's names."""
+
+    key: str
+    evidence: str
+    advice: str = ""
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """status.json: the supervisor's last word, replaced at most once a second."""
+
+    state: RunState
+    attempt: int
+    heartbeat_at: float
+    phase: Phase = Phase.LAUNCHING
+    phase_detail: str = ""
+    phase_since: float = 0.0
+    outcome: Outcome | None = None
+    reasons: tuple[str, ...] = ()
+    cause: Cause | None = None
+    step: int = 0
+    total_steps: int | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    batches_per_epoch: int | None = None
+    device: str | None = None
+    loss: float | None = None
+    average: float | None = None
+    first_nonfinite_step: int | None = None
+    seconds_per_step: float | None = None
+    eta_s: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    trained_s: float = 0.0
+    saving_since: float | None = None
+    stop_after_save: bool = False
+    safe_step: int = 0
+    offset: int = 0
+    supervisor_pid: int | None = None
+    keeper_pid: int | None = None
+    trainer_pid: int | None = None
+    trainer_created_at: float | None = None
+    pgid: int | None = None
+    attempts: tuple[AttemptStatus, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    warnings: int = 0
+    last_warning: str | None = None
+    unknown_lines: int = 0
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareSample:
+    """One gauge reading. None: not measured; `reasons` says why, by field."""
+
+    at: float
+    cpu_percent: float | None = None
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    swap_used_bytes: int | None = None
+    swap_total_bytes: int | None = None
+    tree_cpu_percent: float | None = None
+    tree_memory_bytes: int | None = None
+    tree_processes: int | None = None
+    disk_free_bytes: int | None = None
+    gpu_percent: float | None = None
+    gpu_memory_used_bytes: int | None = None
+    gpu_memory_total_bytes: int | None = None
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEvent:
+    """One line of events.jsonl. `offset`: console byte it was derived from, None if from elsewhere."""
+
+    at: float
+    kind: str
+    attempt: int
+    offset: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+# --------------------------------------------------------------------------- what readers hand out
+
+
+@dataclass(frozen=True, slots=True)
+class LossBucket:
+    """`count` neighbouring steps folded into one: bounds and mean of the finite raw losses, the
+    smoothed loss at the bucket's end, and how many losses were not finite."""
+
+    first_step: int
+    last_step: int
+    low: float | None
+    high: float | None
+    mean: float | None
+    smooth: float | None
+    count: int
+    nonfinite: int
+
+
+@dataclass(frozen=True, slots=True)
+class LossSeries:
+    """The loss of a whole run in a bounded number of buckets, ordered by true step.
+    `exact`: the values are the trainer's exact losses (TensorBoard); else its running average."""
+
+    buckets: tuple[LossBucket, ...] = ()
+    first_step: int | None = None
+    last_step: int | None = None
+    last: float | None = None
+    smooth: float | None = None
+    first_nonfinite_step: int | None = None
+    rows: int = 0
+    exact: bool = False
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSnapshot:
+    """Everything a front end may show of one run, read at one moment."""
+
+    id: str
+    path: str
+    read_at: float
+    state: RunState
+    spec: RunSpec | None = None
+    status: Status | None = None
+    outcome: Outcome | None = None
+    loss: LossSeries = field(default_factory=LossSeries)
+    hardware: tuple[HardwareSample, ...] = ()
+    preflight: tuple[CheckResult, ...] = ()
+    events: tuple[JournalEvent, ...] = ()
+    console: tuple[str, ...] = ()
+    console_version: int = 0
+    supervisor_alive: bool = False
+    read_fraction: float = 1.0
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunListing:
+    """One line of the list of runs."""
+
+    id: str
+    name: str
+    state: RunState
+    outcome: Outcome | None
+    created_at: float
+    step: int
+    total_steps: int | None
+    loss: float | None
+    checkpoints: int
+    duration_s: float | None
+    host: str = ""
+    problem: str | None = None

@@ -1,0 +1,1 @@
+"""Preflight: one check, one file, each with its evidence."""
