@@ -205,6 +205,8 @@ class CheckResult:
     evidence: str
     fix: str | None = None
     title: str = ""
+    #: one whole sentence; `evidence` is the few words that fit the panel
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +254,8 @@ class RunSpec:
     name: str
     command: tuple[str, ...]
     cwd: str
-    env: dict[str, str]
+    #: what differs from our own environment; None: taken out of it
+    env: dict[str, str | None]
     created_at: float
     host: str
     output_dir: str | None = None
@@ -278,14 +281,29 @@ class AttemptPlan:
 
     attempt: int
     command: tuple[str, ...]
-    env: dict[str, str]
+    env: dict[str, str | None]
     cwd: str
     output_dir: str | None
     output_name: str | None
     base_step: int = 0
     state_path: str | None = None
     skip: bool = False
+    logging_dir: str | None = None
     schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperRecord:
+    """keeper.json: who runs the attempt. `console_offset`: where its bytes begin in console.log;
+    `launcher_exit`: set while processes of the group outlive a launcher that a signal ended."""
+
+    attempt: int
+    keeper_pid: int
+    pid: int
+    pgid: int
+    started_at: float
+    console_offset: int = 0
+    launcher_exit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +439,8 @@ class LossBucket:
     smooth: float | None
     count: int
     nonfinite: int
+    #: seconds since the run's `created_at` when the last step was trained; None: not recorded
+    elapsed_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
