@@ -1,0 +1,99 @@
+"""What a front end may ask of a run. Every function returns at once; what came of it is an event."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import inbox
+from runner.journal import Unreadable, read_json
+from runner.liveness import lock_held
+from runner.model import RunState, Status
+from runner.reader import RunReader
+from runner.rundir import RunDir
+
+
+class Refused(Exception):
+    """An order that makes no sense now; one sentence with what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An order that lies in the inbox."""
+
+    order_id: str
+    kind: str
+
+
+def stop(path: Path, mode: str = "default") -> Sent:
+    """Ask a run to stop: `default` (lets a save in progress finish), `now`, `after_save`.
+
+    A run whose supervisor was killed gets a new one first. Raises Refused.
+    """
+    snapshot = RunReader(path, console=False).read_small()
+    if snapshot.state is RunState.ENDED:
+        raise Refused(f"run {snapshot.id} has already ended")
+    if snapshot.state is RunState.LOST:
+        raise Refused(f"run {snapshot.id} is lost: nothing of it lives on this machine any more")
+    adopt(path)
+    order = inbox.send(RunDir(path), "stop", {"mode": mode})
+    return Sent(order.id, order.kind)
+
+
+def cancel_stop(path: Path) -> Sent:
+    """Take back a stop that waits for the next save."""
+    order = inbox.send(RunDir(path), "cancel_stop")
+    return Sent(order.id, order.kind)
+
+
+def needs_adoption(path: Path) -> bool:
+    """True if a started run has no supervisor and has not been judged."""
+    run = RunDir(path)
+    if lock_held(run.lock) or not run.spec.exists():
+        return False
+    try:
+        status = read_json(run.status, Status)
+    except Unreadable:
+        return run.keeper.exists()
+    return status.state is not RunState.ENDED
+
+
+def adopt(path: Path, wait_s: float = 3.0) -> bool:
+    """Give a run whose supervisor died a new one. Harmless if it has one. True if one lives now."""
+    run = RunDir(path)
+    if not needs_adoption(path):
+        return lock_held(run.lock)
+    start_supervisor(run)
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline:
+        if lock_held(run.lock) or not needs_adoption(path):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def start_supervisor(run: RunDir, prefix: tuple[str, ...] = ()) -> None:
+    """Start a detached supervisor: own session, no terminal, output in supervisor.log."""
+    env = {**os.environ, "PYTHONPATH": _package_root()}
+    with run.log.open("ab") as log:
+        child = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "runner.detach", str(run.path)],
+            cwd="/",
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    child.wait()  # it forks at once and lives on by itself
+
+
+def _package_root() -> str:
+    """Where `runner` is imported from, before what the user's PYTHONPATH names."""
+    root = str(Path(__file__).resolve().parent.parent)
+    rest = os.environ.get("PYTHONPATH")
+    return f"{root}{os.pathsep}{rest}" if rest else root

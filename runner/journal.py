@@ -1,0 +1,217 @@
+"""Reading and writing the run folder so that any process may die at any byte.
+
+Whole files are replaced by rename; journals are appended, one `write()` a line. A torn last line is
+"not yet". Readers keep offsets and work within budgets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from runner.model import JournalEvent
+
+T = TypeVar("T")
+
+
+class Unreadable(Exception):
+    """A file of the run folder that is missing, torn or foreign; the text is one sentence."""
+
+
+def write_json(path: Path, value: object, *, durable: bool = False) -> None:
+    """Replace `path` by rename. Raises OSError (disk full, read-only); the old text stays then."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(msgspec.json.encode(value))
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def read_json(path: Path, kind: type[T]) -> T:
+    """The file as `kind`; unknown keys are ignored. Raises Unreadable."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise Unreadable(f"{path.name} is missing") from None
+    except OSError as error:
+        raise Unreadable(f"{path.name} cannot be read: {error.strerror}") from None
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise Unreadable(f"{path.name} is torn or foreign: {error}") from None
+
+
+class Appender:
+    """Appends lines to a journal; survives a torn tail left by a predecessor and a full disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem: str | None = None
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        size = os.fstat(self._fd).st_size
+        self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
+
+    def append(self, line: bytes) -> bool:
+        """Write one line (or several, joined). False if the disk refused; `problem` says why."""
+        data = (b"\n" if self._torn else b"") + line.rstrip(b"\n") + b"\n"
+        try:
+            written = os.write(self._fd, data)
+        except OSError as error:
+            self.problem = f"{self.path.name}: {error.strerror}"
+            return False
+        self._torn = written < len(data)
+        self.problem = f"{self.path.name}: disk full" if self._torn else None
+        return not self._torn
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class LineTail:
+    """Complete lines of a growing file, from an offset on. Truncation or replacement starts anew."""
+
+    def __init__(self, path: Path, chunk_bytes: int = 1 << 18) -> None:
+        self.path = path
+        self.offset = 0
+        self.size = 0
+        self.restarted = False
+        self._chunk = chunk_bytes
+        self._identity: tuple[int, int] | None = None
+
+    def changed(self) -> bool:
+        """A cheap look (one stat): is there something that `read` has not seen?"""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return found.st_size != self.size or (found.st_dev, found.st_ino) != self._identity
+
+    def read(self, budget_s: float = 0.05) -> list[bytes]:
+        """Blocks of complete lines (each block ends with a newline), at most `budget_s` long."""
+        blocks: list[bytes] = []
+        deadline = time.monotonic() + budget_s
+        self.restarted = False
+        try:
+            with self.path.open("rb") as stream:
+                found = os.fstat(stream.fileno())
+                identity = (found.st_dev, found.st_ino)
+                if self._identity is not None and (
+                    identity != self._identity or found.st_size < self.offset
+                ):
+                    self.offset, self.restarted = 0, True
+                self._identity, self.size = identity, found.st_size
+                stream.seek(self.offset)
+                while True:
+                    block = self._complete(stream.read(self._chunk), stream)
+                    if not block:
+                        break
+                    blocks.append(block)
+                    self.offset += len(block)
+                    stream.seek(self.offset)
+                    if time.monotonic() > deadline:
+                        break
+        except OSError:
+            return blocks
+        return blocks
+
+    @staticmethod
+    def _complete(block: bytes, stream: Any) -> bytes:
+        while block and b"\n" not in block:
+            more = stream.read(1 << 20)
+            if not more:
+                return b""
+            block += more
+        return block[: block.rfind(b"\n") + 1]
+
+    @property
+    def pending_bytes(self) -> int:
+        return max(0, self.size - self.offset)
+
+
+# --------------------------------------------------------------------------- rows and events
+
+_NAMES = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def number_text(value: float | None) -> str:
+    """A JSON value for any float: null for unknown, a string for what JSON cannot hold."""
+    if value is None:
+        return "null"
+    if math.isfinite(value):
+        return f"{value:.7g}"
+    return '"nan"' if math.isnan(value) else ('"inf"' if value > 0 else '"-inf"')
+
+
+def number(value: float | str | None) -> float | None:
+    return _NAMES.get(value) if isinstance(value, str) else value
+
+
+def step_row(
+    step: int,
+    seconds: float | None,
+    loss: float | None,
+    average: float | None,
+    lr: float | None,
+    attempt: int,
+) -> bytes:
+    """One line of steps.jsonl."""
+    when = "null" if seconds is None else f"{seconds:.3f}"
+    fields = (str(step), when, number_text(loss), number_text(average), number_text(lr))
+    return f"[{','.join(fields)},{attempt}]\n".encode()
+
+
+Row = tuple[int, float | None, float | str | None, float | str | None, float | str | None, int]
+_rows = msgspec.json.Decoder(list[Row])
+_row = msgspec.json.Decoder(Row)
+
+
+def step_rows(block: bytes) -> tuple[list[Row], int]:
+    """The rows of a block of lines, and how many lines were torn or foreign."""
+    try:
+        return _rows.decode(b"[" + block.rstrip(b"\n").replace(b"\n", b",") + b"]"), 0
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        rows, bad = [], 0
+        for line in block.splitlines():
+            try:
+                rows.append(_row.decode(line))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                bad += bool(line.strip())
+        return rows, bad
+
+
+_event = msgspec.json.Decoder(JournalEvent)
+
+
+def events_of(block: bytes) -> tuple[list[JournalEvent], int]:
+    """The events of a block of lines, and how many lines were torn or foreign."""
+    events, bad = [], 0
+    for line in block.splitlines():
+        try:
+            events.append(_event.decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            bad += bool(line.strip())
+    return events, bad
+
+
+def lines_of(block: bytes, kind: type[T]) -> tuple[list[T], int]:
+    """Lines of a journal as values of `kind`, and how many could not be read."""
+    decoder, values, bad = msgspec.json.Decoder(kind), [], 0
+    for line in block.splitlines():
+        try:
+            values.append(decoder.decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            bad += bool(line.strip())
+    return values, bad

@@ -1,0 +1,150 @@
+"""The trainer's parent. It must not die, so it does as little as can be: run one command with its output
+appended to console.log, wait, and write how it ended. Standard library only; run as a file.
+
+    python -I keeper.py RUN_DIR ATTEMPT
+
+Why it exists: only a parent can learn an exit code, and the supervisor must be free to crash.
+On Linux it is a child subreaper, so that a trainer orphaned by the death of `accelerate launch`
+(which forwards no signal) becomes its child and its true exit is known as well.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+PR_SET_CHILD_SUBREAPER = 36
+IGNORED = ("SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGPIPE", "SIGTSTP", "SIGUSR1", "SIGUSR2")
+
+
+def write_json(path: str, value: dict[str, object]) -> None:
+    """Replace by rename: a reader sees the old text or the new, never half of it."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "w", encoding="utf-8") as stream:  # noqa: PTH123 - pathlib costs 10 ms
+        json.dump(value, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)  # noqa: PTH105
+
+
+def insist(path: str, value: dict[str, object]) -> None:
+    """The exit record is worth waiting for: a full disk is retried for a day."""
+    for _ in range(17_280):
+        try:
+            write_json(path, value)
+            return
+        except OSError:
+            time.sleep(5)
+
+
+def become_subreaper() -> None:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reset_signals() -> None:
+    """A background shell hands down an ignored SIGINT; the trainer shall react to every signal."""
+    for name in (*IGNORED, "SIGCHLD"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
+def group_alive(pgid: int) -> bool:
+    try:
+        os.killpg(pgid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def result(status: int) -> int:
+    """Exit code, or the negative number of the signal."""
+    return os.waitstatus_to_exitcode(status)
+
+
+def wait_for_all(
+    pid: int, pgid: int, on_launcher_death: Callable[[int], None]
+) -> tuple[int, float, list[list[int]]]:
+    """Wait for the command; if a signal ended it, also for what is left of its process group."""
+    ended: int | None = None
+    at = 0.0
+    orphans: list[list[int]] = []
+    while True:
+        try:
+            found, status = os.waitpid(-1, 0 if ended is None else os.WNOHANG)
+        except ChildProcessError:
+            found, status = 0, 0
+        if found == pid:
+            ended, at = result(status), time.time()
+            if ended < 0 and group_alive(pgid):
+                on_launcher_death(ended)
+        elif found:
+            orphans.append([found, result(status)])
+        if ended is not None and (ended >= 0 or not group_alive(pgid)):
+            return ended, at, orphans
+        if ended is not None and not found:
+            time.sleep(0.2)
+
+
+def main() -> int:
+    run_dir, attempt = sys.argv[1], int(sys.argv[2])
+    for name in IGNORED:
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    # Two supervisors may start the same attempt; the trainer must run once.
+    try:
+        os.close(
+            os.open(f"{run_dir}/attempt-{attempt}.started", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        )
+    except FileExistsError:
+        return 3
+    with open(f"{run_dir}/attempt-{attempt}.json", encoding="utf-8") as stream:  # noqa: PTH123
+        plan = json.load(stream)
+    environment = {**os.environ, **{k: v for k, v in plan["env"].items() if v is not None}}
+    for key, value in plan["env"].items():
+        if value is None:
+            environment.pop(key, None)
+    become_subreaper()
+    log = os.open(f"{run_dir}/console.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    offset, started = os.fstat(log).st_size, time.time()
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))
+    os.write(log, f"--- plasma-tui attempt {attempt} {stamp} ---\n".encode())
+    try:
+        child = subprocess.Popen(
+            plan["command"], cwd=plan["cwd"], env=environment, stdin=subprocess.DEVNULL, stdout=log,
+            stderr=log, start_new_session=True, preexec_fn=reset_signals,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        os.write(log, f"plasma-tui: cannot start {plan['command'][0]}: {error}\n".encode())
+        insist(
+            f"{run_dir}/exit.json",
+            {"attempt": attempt, "code": 127, "signal": None, "at": time.time()},
+        )
+        return 0
+    record: dict[str, object] = {
+        "attempt": attempt, "keeper_pid": os.getpid(), "pid": child.pid, "pgid": child.pid,
+        "started_at": started, "console_offset": offset,
+    }  # fmt: skip
+    insist(f"{run_dir}/keeper.json", record)
+
+    def launcher_died(code: int) -> None:
+        with contextlib.suppress(OSError):
+            write_json(f"{run_dir}/keeper.json", {**record, "launcher_exit": code})
+
+    code, at, orphans = wait_for_all(child.pid, child.pid, launcher_died)
+    child.returncode = code  # reaped by us: Popen must not warn
+    insist(f"{run_dir}/exit.json", {
+        "attempt": attempt, "code": code if code >= 0 else None, "signal": -code if code < 0 else None,
+        "at": at, "orphans": orphans,
+    })  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

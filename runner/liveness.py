@@ -1,0 +1,69 @@
+"""Is a process of ours alive? Never by its number alone: numbers are reused, zombies linger."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+import psutil
+
+
+def lock_held(path: Path) -> bool:
+    """True while a supervisor lives: the kernel frees its flock with it. Takes nothing for long."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def take_lock(path: Path) -> int | None:
+    """The file descriptor that holds the lock, or None if somebody else has it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    # A reader's look holds a shared lock for a few microseconds: try more than once.
+    import time
+
+    for _ in range(20):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return fd
+    os.close(fd)
+    return None
+
+
+def created_at(pid: int) -> float | None:
+    """When the living process with this number was created; None if there is none (or a zombie)."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return process.create_time()
+    except (psutil.Error, ValueError):
+        return None
+
+
+def same_process(pid: int | None, created: float | None) -> bool:
+    """True if exactly that process still lives. Create times differ by less than a tick."""
+    if pid is None or created is None:
+        return False
+    found = created_at(pid)
+    return found is not None and abs(found - created) < 1.0
+
+
+def is_keeper(pid: int, run_path: Path) -> bool:
+    """True if `pid` is the keeper of this run folder."""
+    with contextlib.suppress(psutil.Error, ValueError):
+        words = psutil.Process(pid).cmdline()
+        return any(word.endswith("keeper.py") for word in words) and str(run_path) in words
+    return False
