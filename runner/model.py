@@ -78,7 +78,27 @@ class BannerSeen(ConsoleEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptSeen(ConsoleEvent):
+    """Our own marker line: the output of a new attempt begins here."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubsetSeen(ConsoleEvent):
+    """A subset of the dataset as the trainer read it; `images` counts files, without repeats.
+    `is_reg` None: from `found directory D contains N image files`, which does not say so."""
+
+    image_dir: str
+    images: int
+    repeats: int | None = None
+    is_reg: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseChanged(ConsoleEvent):
+    """The trainer does something else now, or the same with a new `detail` (`latents 12/23`)."""
+
     phase: Phase
     detail: str = ""
 
@@ -162,10 +182,20 @@ class WarningSeen(ConsoleEvent):
 
 @dataclass(frozen=True, slots=True)
 class ExceptionSeen(ConsoleEvent):
-    """The last line of a traceback: `Name: message`. CalledProcessError of the launcher included."""
+    """The last line of a traceback: `Name: message`. CalledProcessError of the launcher included.
+    `frames`: names of the functions the traceback went through, the raising one last."""
 
     name: str
     message: str
+    frames: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FatalSeen(ConsoleEvent):
+    """A line that ends a process without a traceback: argparse errors, `can't open file`, `Killed`,
+    a crash of native code, a configuration file that is not there."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
