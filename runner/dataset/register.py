@@ -1,0 +1,149 @@
+"""From subsets to registered images: repeats, regularisation, the validation split.
+
+Facts: `DreamBoothDataset.__init__` and `split_train_val` in `train_util.py`, v0.10.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from runner.dataset.files import ImageSource, Listing
+from runner.dataset.spec import DatasetSpec, SubsetSpec
+
+
+class Shuffler(Protocol):
+    """The part of `random.Random` that the trainer uses; the module `random` fits as well."""
+
+    def shuffle(self, x: Any) -> None: ...
+
+
+@dataclass(slots=True)
+class Registered:
+    """One image with the repeats it ends up with; `subset` is the index in the dataset."""
+
+    path: str
+    subset: int
+    is_reg: bool
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsedSubset:
+    """A subset that takes part. `image_count` is the number of its files (after the split)."""
+
+    spec: SubsetSpec
+    image_count: int
+    listing: Listing
+
+
+@dataclass(slots=True)
+class Registry:
+    """`train_images` and `reg_images` are the banner's numbers: files times repeats, the latter
+    whether they are used or not."""
+
+    images: list[Registered] = field(default_factory=list)
+    subsets: list[UsedSubset] = field(default_factory=list)
+    train_images: int = 0
+    reg_images: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+def register(
+    spec: DatasetSpec, source: ImageSource, shuffler: Shuffler, validation: bool = False
+) -> Registry:
+    """Register a dataset's images in the trainer's order: train subsets first, then
+    regularisation. `validation`: the validation half, where every image counts once."""
+    registry = Registry()
+    reg_images: list[Registered] = []
+    seen: set[str] = set()
+    for subset in spec.subsets:
+        repeats = 1 if validation else subset.num_repeats
+        listing = _accept(subset, repeats, seen, source, registry)
+        if listing is None:
+            continue
+        paths = _half(spec, subset, listing.paths, shuffler, validation)
+        if not paths:
+            registry.warnings.append(f"{subset.image_dir}: no images found, the subset is ignored")
+            continue
+        seen.add(subset.image_dir)
+        index = len(registry.subsets)
+        registry.subsets.append(UsedSubset(subset, len(paths), listing))
+        added = [Registered(path, index, subset.is_reg, repeats) for path in paths]
+        if subset.is_reg:
+            registry.reg_images += repeats * len(paths)
+            reg_images += added
+        else:
+            registry.train_images += repeats * len(paths)
+            registry.images += added
+    registry.images += spread_regularisation(reg_images, registry.train_images)
+    return registry
+
+
+def spread_regularisation(images: Sequence[Registered], train_images: int) -> list[Registered]:
+    """Give regularisation images repeats until together they match the train images.
+
+    First each image comes with its own repeats, one after the other, until the sum reaches
+    `train_images`; the rest of the folder is never used. If the whole folder is not enough, one
+    repeat is added to each in turn. So any regularisation image doubles the epoch.
+    """
+    used: list[Registered] = []
+    total = 0
+    for image in images:
+        if total >= train_images:
+            return used
+        used.append(image)
+        total += image.repeats
+    missing = train_images - total
+    if used and missing > 0:
+        each, rest = divmod(missing, len(used))
+        for position, image in enumerate(used):
+            image.repeats += each + (position < rest)
+    return used
+
+
+def split_sizes(count: int, split: float) -> tuple[int, int]:
+    """(train, validation) images of `count`; rounding may let one image be in both."""
+    return math.ceil(count * (1 - split)), round(count * split)
+
+
+def _accept(
+    subset: SubsetSpec, repeats: int, seen: set[str], source: ImageSource, registry: Registry
+) -> Listing | None:
+    name = subset.image_dir
+    if repeats < 1:
+        registry.warnings.append(f"{name}: num_repeats is {repeats}, the subset is ignored")
+        return None
+    if name in seen:
+        registry.warnings.append(f"{name}: given twice, the later subset is ignored")
+        return None
+    listing = source.listing(name)
+    if listing is None:
+        hint = "; ~ is not expanded here" if name.startswith("~") else ""
+        registry.warnings.append(f"{name}: not a directory, the subset is ignored{hint}")
+    return listing
+
+
+def _half(
+    spec: DatasetSpec,
+    subset: SubsetSpec,
+    paths: tuple[str, ...],
+    shuffler: Shuffler,
+    validation: bool,
+) -> list[str]:
+    if spec.validation_split <= 0.0:
+        return list(paths)
+    if subset.is_reg:
+        return [] if validation else list(paths)
+    shuffled = list(paths)
+    if spec.validation_seed is not None:
+        random.Random(spec.validation_seed).shuffle(shuffled)
+    else:
+        shuffler.shuffle(shuffled)
+    train, held_out = split_sizes(len(shuffled), spec.validation_split)
+    if validation:
+        return shuffled[len(shuffled) - held_out :]
+    return shuffled[:train]

@@ -1,0 +1,63 @@
+"""The dataset as configured, after all fallbacks: one `DatasetSpec` for each [[datasets]] entry.
+
+Field names and defaults are sd-scripts' own (`config_util.py`, the `...Params` dataclasses and the
+argparse defaults behind them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SubsetSpec:
+    """One image folder. `image_dir` is spelled as in the configuration: sd-scripts neither expands
+    `~` nor resolves it, and takes two subsets for the same only when the spelling is equal."""
+
+    image_dir: str
+    is_reg: bool = False
+    num_repeats: int = 1
+    class_tokens: str | None = None
+    caption_extension: str = ".caption"
+    shuffle_caption: bool = False
+    caption_separator: str = ","
+    keep_tokens: int = 0
+    keep_tokens_separator: str = ""
+    secondary_separator: str | None = None
+    enable_wildcard: bool = False
+    caption_prefix: str | None = None
+    caption_suffix: str | None = None
+    caption_dropout_rate: float = 0.0
+    caption_dropout_every_n_epochs: int = 0
+    caption_tag_dropout_rate: float = 0.0
+    token_warmup_min: int = 1
+    token_warmup_step: float = 0.0
+    color_aug: bool = False
+    flip_aug: bool = False
+    face_crop_aug_range: tuple[float, float] | None = None
+    random_crop: bool = False
+    alpha_mask: bool = False
+    cache_info: bool = False
+    resize_interpolation: str | None = None
+    custom_attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec:
+    """One [[datasets]] entry. `resolution` is (width, height) in pixels."""
+
+    subsets: tuple[SubsetSpec, ...]
+    resolution: tuple[int, int] | None = None
+    batch_size: int = 1
+    enable_bucket: bool = False
+    min_bucket_reso: int = 256
+    max_bucket_reso: int = 1024
+    bucket_reso_steps: int = 64
+    bucket_no_upscale: bool = False
+    validation_split: float = 0.0
+    validation_seed: int | None = None
+    prior_loss_weight: float = 1.0
+    network_multiplier: float = 1.0
+    resize_interpolation: str | None = None
