@@ -1,1 +1,1 @@
-"""plasma.toml: schema, command line, environment."""
+"""plasma.toml: its schema, its flags, and the command line that follows from it."""

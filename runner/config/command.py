@@ -1,0 +1,161 @@
+"""Config -> the command line, environment and working folder of one trainer process.
+
+Facts behind it: stdout into a file is block buffered unless PYTHONUNBUFFERED is set; rich breaks lines
+at COLUMNS, and tqdm joins in when LINES is set too; `accelerate launch` without explicit numbers warns
+and may start one process per GPU (sd-scripts main 48d368fa, accelerate 1.6, tqdm 4.66).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.config.flags import Flags, FlagValue, merged, to_arguments
+from runner.config.interpreter import can_import
+from runner.config.model import Config, Trainer
+
+#: folder that holds the packages `runner` and `tui`
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+#: wide enough that no log line or path of sd-scripts is broken
+COLUMNS = "500"
+
+#: with these, exact losses go to TensorBoard event files
+_TENSORBOARD_TRACKERS = (None, "tensorboard", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`env` is what differs from the environment of the caller; None takes a variable out.
+    `flags`: what the script gets, by name. `logging_dir`: where TensorBoard events will appear."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str | None]
+    cwd: str
+    flags: dict[str, FlagValue] = field(default_factory=dict)
+    logging_dir: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The whole environment of the trainer; `base` defaults to our own."""
+        whole = {**(os.environ if base is None else base), **self.env}
+        return {name: value for name, value in whole.items() if value is not None}
+
+
+TensorboardCheck = Callable[[str, Mapping[str, str]], bool]
+
+
+def has_tensorboard(python: str, env: Mapping[str, str]) -> bool:
+    return can_import(python, "tensorboard", env)
+
+
+def build_command(
+    config: Config,
+    *,
+    smoke: bool = False,
+    extra_flags: Flags | None = None,
+    tensorboard_dir: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    tensorboard_check: TensorboardCheck = has_tensorboard,
+) -> Command:
+    """What `start` runs.
+
+    extra_flags: over those of the file; `False` takes one out. tensorboard_dir: where event files go
+    unless the user chose a logging_dir; None: nothing is injected. Starts the trainer's python once
+    to ask for tensorboard if, and only if, a logging_dir is to be injected.
+    """
+    surroundings = os.environ if environ is None else environ
+    trainer = config.trainer
+    flags = merged(config.flags(smoke=smoke), extra_flags or {})
+    env = _environment(trainer, surroundings)
+    warnings: tuple[str, ...] = ()
+    if tensorboard_dir is not None and "logging_dir" not in flags:
+        whole = Command((), env, "").environment(surroundings)
+        refusal = _no_tensorboard(trainer, flags, whole, tensorboard_check)
+        if refusal is None:
+            flags["logging_dir"] = str(tensorboard_dir)
+        else:
+            warnings = (refusal,)
+    logging_dir = flags.get("logging_dir")
+    return Command(
+        argv=(*_launch(config, flags), *to_arguments(flags)),
+        env=env,
+        cwd=str(config.trainer_cwd),
+        flags=flags,
+        logging_dir=logging_dir if isinstance(logging_dir, str) else None,
+        warnings=warnings,
+    )
+
+
+def shell_line(command: Command) -> str:
+    """The command as a person would type it in a shell."""
+    unset = [word for name, value in command.env.items() if value is None for word in ("-u", name)]
+    put = [f"{name}={value}" for name, value in command.env.items() if value is not None]
+    return f"cd {shlex.quote(command.cwd)} && {shlex.join(['env', *unset, *put, *command.argv])}"
+
+
+def _launch(config: Config, flags: Flags) -> list[str]:
+    """Everything in front of the script's flags."""
+    trainer = config.trainer
+    script = ["-m", trainer.script] if trainer.embedded else [trainer.script]
+    if trainer.launcher == "python":
+        return [trainer.python, "-u", *script]
+    if trainer.embedded:
+        script[0] = "--module"
+    options = to_arguments(accelerate_flags(config, flags))
+    return [trainer.python, "-m", "accelerate.commands.launch", *options, *script]
+
+
+def accelerate_flags(config: Config, flags: Flags) -> dict[str, FlagValue]:
+    """The launcher's flags. Without explicit numbers it warns on every start and, with two GPUs in
+    the machine, starts two processes; a config_file of the user's own has its own numbers."""
+    if "config_file" in config.accelerate:
+        return dict(config.accelerate)
+    precision = flags.get("mixed_precision", "no")
+    explicit: dict[str, FlagValue] = {
+        "num_processes": 1,
+        "num_machines": 1,
+        "mixed_precision": precision if precision in ("fp16", "bf16") else "no",
+        "dynamo_backend": "no",
+    }
+    return {**explicit, **config.accelerate}
+
+
+def _environment(trainer: Trainer, surroundings: Mapping[str, str]) -> dict[str, str | None]:
+    env: dict[str, str | None] = {
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "COLUMNS": COLUMNS,
+        # One bar a second is enough for what carries no numbers; a step's postfix is always shown.
+        "TQDM_MININTERVAL": "1",
+        "LINES": None,
+    }
+    path = trainer.env.get("PYTHONPATH", surroundings.get("PYTHONPATH"))
+    if trainer.sd_scripts is None:
+        env["PYTHONPATH"] = _joined(str(PACKAGE_ROOT), path)
+        # `-m` puts the working folder first on the path: a `runner` of the user's must not win.
+        env["PYTHONSAFEPATH"] = "1"
+    elif Path(trainer.script).parent != trainer.sd_scripts:
+        # Such a script imports sd-scripts' `library` without lying beside it.
+        env["PYTHONPATH"] = _joined(str(trainer.sd_scripts), path)
+    return {**env, **{k: v for k, v in trainer.env.items() if k != "PYTHONPATH" or k not in env}}
+
+
+def _joined(first: str, rest: str | None) -> str:
+    return f"{first}{os.pathsep}{rest}" if rest else first
+
+
+def _no_tensorboard(
+    trainer: Trainer, flags: Flags, env: Mapping[str, str], check: TensorboardCheck
+) -> str | None:
+    """Why no logging_dir can be injected, as a sentence; None: it can."""
+    less = "losses will be shown as the bar prints them, a running average with 3 digits"
+    tracker = flags.get("log_with")
+    if tracker not in _TENSORBOARD_TRACKERS:
+        return f"log_with is {tracker}, so no TensorBoard events are written: {less}"
+    if not check(trainer.python, env):
+        return f"tensorboard is not installed for {trainer.python}: {less}"
+    return None

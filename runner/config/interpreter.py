@@ -1,0 +1,145 @@
+"""What another Python interpreter is and which modules it could import, asked without importing them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_SENTINEL = "\x1ePLASMA "
+#: '' (the working folder) leaves sys.path: a stray file beside plasma.toml must not pass for a module
+_SOURCE = """
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import importlib.metadata, importlib.util, json
+found = {}
+for name in sys.argv[1:]:
+    try:
+        found[name] = None if importlib.util.find_spec(name) is None else ""
+    except (ImportError, ValueError, AttributeError):
+        found[name] = None
+    if found[name] is not None:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+version = ".".join(map(str, sys.version_info[:3]))
+print("\\x1ePLASMA " + json.dumps({"version": version, "prefix": sys.prefix, "modules": found}))
+"""
+#: a cold start on a network disk takes seconds
+TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """`problem` says in one sentence why it does not run; the rest is empty then. `modules`: the
+    version, "" when it is there without one, None when it cannot be found."""
+
+    python: str
+    problem: str | None = None
+    version: str = ""
+    prefix: str = ""
+    modules: Mapping[str, str | None] = field(default_factory=dict)
+
+    def missing(self) -> tuple[str, ...]:
+        return tuple(name for name, version in self.modules.items() if version is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a small program printed. `problem`: why there is nothing (did not start, ran too long)."""
+
+    output: str = ""
+    errors: str = ""
+    code: int | None = None
+    problem: str | None = None
+
+
+def run_small(
+    command: list[str],
+    *,
+    env: Mapping[str, str],
+    cwd: str | None = None,
+    timeout_s: float,
+    cancelled: threading.Event | None = None,
+) -> Answer:
+    """Run a short program in a group of its own; the whole group dies at the time-out or the cancel."""
+    try:
+        child = subprocess.Popen(
+            command, env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, start_new_session=True, text=True, errors="replace",
+        )  # fmt: skip
+    except OSError as error:
+        return Answer(problem=error.strerror or str(error))
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            output, errors = child.communicate(timeout=0.1)
+            return Answer(output, errors, child.returncode)
+        except subprocess.TimeoutExpired:
+            stopped = cancelled is not None and cancelled.is_set()
+            if stopped or time.monotonic() > deadline:
+                _end_group(child)
+                why = "cancelled" if stopped else f"no answer within {timeout_s:.0f} s"
+                return Answer(problem=why)
+
+
+def _end_group(child: subprocess.Popen[str]) -> None:
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    child.communicate()
+
+
+def examine(
+    python: str,
+    modules: tuple[str, ...] = (),
+    *,
+    env: Mapping[str, str] | None = None,
+    cancelled: threading.Event | None = None,
+) -> Interpreter:
+    """Start `python` once (some 30 ms) and ask it. Never raises."""
+    command = [python, "-B", "-c", _SOURCE, *modules]
+    environ = os.environ if env is None else env
+    answer = run_small(command, env=environ, cwd="/", timeout_s=TIMEOUT_S, cancelled=cancelled)
+    if answer.problem:
+        return Interpreter(python, problem=answer.problem)
+    told = sentinel_json(answer.output)
+    if told is None:
+        last = (answer.errors.strip().splitlines() or [f"exit code {answer.code}"])[-1]
+        return Interpreter(python, problem=f"is no working Python ({last})")
+    return Interpreter(python, None, told["version"], told["prefix"], told["modules"])
+
+
+def sentinel_json(output: str) -> dict[str, Any] | None:
+    """The JSON behind our mark; everything else a trainer's modules print is ignored."""
+    for line in output.splitlines():
+        if line.startswith(_SENTINEL):
+            try:
+                told = json.loads(line[len(_SENTINEL) :])
+            except json.JSONDecodeError:
+                return None
+            return told if isinstance(told, dict) else None
+    return None
+
+
+_importable: set[tuple[str, str]] = set()
+
+
+def can_import(python: str, module: str, env: Mapping[str, str] | None = None) -> bool:
+    """Could this interpreter import the module? A yes is remembered; a no may be cured meanwhile."""
+    key = (str(Path(python)), module)
+    if (
+        key not in _importable
+        and examine(python, (module,), env=env).modules.get(module) is not None
+    ):
+        _importable.add(key)
+    return key in _importable

@@ -1,0 +1,194 @@
+"""plasma.toml -> Config. Strict: what is not understood is refused, with its line, all at once."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from runner.config import catalog
+from runner.config.errors import ConfigError, one_problem
+from runner.config.flags import FlagValue, plain_name
+from runner.config.flagsection import read_flags
+from runner.config.model import LAUNCHERS, NOTIFY_ON, Config, Smoke, Trainer
+from runner.config.paths import (
+    ACCELERATE_PATH_FLAGS,
+    PATH_FLAGS,
+    absolute,
+    executable,
+)
+from runner.config.positions import key_lines
+from runner.config.reading import Reading, Section
+from runner.config.syntax import syntax_problem
+from runner.model import Expectation
+
+FILE_NAME = "plasma.toml"
+EMBEDDED = "embedded"
+
+_SECTIONS = ("trainer", "accelerate", "train", "smoke", "expect", "notify", "dataset")
+_TRAINER_KEYS = ("sd_scripts", "python", "script", "launcher", "env")
+_EXPECT_KEYS = ("device", "images", "steps", "checkpoint_mb", "trigger")
+_HOMES = {
+    **dict.fromkeys(_TRAINER_KEYS, "trainer"),
+    **dict.fromkeys(_EXPECT_KEYS, "expect"),
+    **dict.fromkeys(PATH_FLAGS, "train"),
+    "output_name": "train",
+    "datasets": "dataset",
+    "general": "dataset",
+}
+#: `accelerate launch` flags that decide what is run: they are ours
+_OUR_ACCELERATE_FLAGS = frozenset({"m", "module", "no_python"})
+_DEVICE = re.compile(r"(?:cpu|cuda|mps|xpu|npu|hpu|mlu|musa)(?::\d+)?")
+#: where kohya_ss and its like keep the interpreter, seen from the folder of sd-scripts
+_VENVS = ("venv", ".venv", "../venv", "../.venv")
+
+
+def load_config(path: Path, *, known_flags: catalog.KnownFlags = catalog.trainer_flags) -> Config:
+    """The checked file; a folder stands for the plasma.toml in it. Raises ConfigError."""
+    path = Path(absolute(str(path), Path.cwd()))
+    if path.is_dir():
+        path /= FILE_NAME
+    text = _read(path)
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([syntax_problem(str(path), text, error)]) from None
+    reading = Reading(str(path), key_lines(text))
+    config = _config(path, text, Section(reading, "", values), known_flags)
+    if reading.problems:
+        raise ConfigError(reading.problems)
+    return config
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        cure = "run `plasma-tui init` to write one, or `plasma-tui demo` to see a training"
+        raise one_problem(path, f"there is no such file; {cure}") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise one_problem(path, "is not UTF-8; save it as UTF-8", line) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise one_problem(
+            path, f"cannot be read ({reason}); check the path and its rights"
+        ) from None
+
+
+def _config(path: Path, text: str, top: Section, known_flags: catalog.KnownFlags) -> Config:
+    top.only(("name", *_SECTIONS), _HOMES)
+    base, reading = path.parent, top.reading
+    trainer_section = top.table("trainer")
+    where = _sd_scripts(trainer_section)
+    launcher = "accelerate" if top.values.get("accelerate") else "python"
+    trainer = _trainer(trainer_section, base, where, launcher)
+    flags = known_flags(trainer) if where else None
+    train_section, smoke_section = top.table("train"), top.table("smoke")
+    train = read_flags(train_section, base, flags)
+    gate = smoke_section.flag("gate", "smoke" in top.values)
+    smoke = read_flags(smoke_section, base, flags, ours=frozenset({"gate"}))
+    accelerate = _accelerate(top, base, trainer)
+    dataset = _dataset(top, train)
+    output_name = train.get("output_name")
+    name = top.text("name") or (output_name if isinstance(output_name, str) else base.name)
+    notify = top.table("notify")
+    notify.only(("on",))
+    return Config(
+        path=path,
+        name=name,
+        trainer=trainer,
+        accelerate=accelerate,
+        train={key: value for key, value in train.items() if value is not False},
+        smoke=Smoke(smoke, gate),
+        expect=_expectation(top.table("expect")),
+        notify_on=notify.choices("on", NOTIFY_ON),
+        dataset=dataset,
+        text=text,
+        lines=reading.lines,
+        notes=tuple(reading.notes),
+    )
+
+
+def _sd_scripts(section: Section) -> str | None:
+    section.only(_TRAINER_KEYS)
+    if "sd_scripts" not in section.values:
+        cure = f'give the folder of sd-scripts, or "{EMBEDDED}" for the built-in trainer'
+        section.refuse("sd_scripts", f"is missing; {cure}")
+    return section.text("sd_scripts")
+
+
+def _trainer(section: Section, base: Path, where: str | None, launcher: str) -> Trainer:
+    """`where` is None when it was refused already; what stands beside it is checked all the same."""
+    python, script = section.text("python"), section.text("script")
+    launcher = section.choice("launcher", LAUNCHERS) or launcher
+    env = section.texts("env")
+    if where is None or where == EMBEDDED:
+        if script is not None and where == EMBEDDED:
+            section.refuse("script", "means nothing to the built-in trainer; remove it")
+        chosen = executable(python, base) if python else sys.executable
+        return Trainer(None, chosen, "runner.embedded", launcher, env)
+    folder = Path(absolute(where, base))
+    if script is not None and not script.endswith(".py"):
+        section.refuse("script", f'is "{script}"; name a Python file such as train_network.py')
+    chosen = executable(python, base) if python else _venv_python(folder)
+    return Trainer(
+        folder, chosen, _script(script or "train_network.py", folder, base), launcher, env
+    )
+
+
+def _script(script: str, folder: Path, base: Path) -> str:
+    """In sd-scripts, or any path: the folder of sd-scripts comes first, then that of plasma.toml."""
+    inside = Path(absolute(script, folder))
+    beside = Path(absolute(script, base))
+    return str(beside if beside.is_file() and not inside.is_file() else inside)
+
+
+def _venv_python(folder: Path) -> str:
+    candidates = [folder / venv / "bin" / "python" for venv in _VENVS]
+    found = next((path for path in candidates if path.exists()), candidates[0])
+    return absolute(str(found), folder)
+
+
+def _accelerate(top: Section, base: Path, trainer: Trainer) -> dict[str, FlagValue]:
+    section = top.table("accelerate")
+    flags = read_flags(section, base, None)
+    for key in section.values:
+        if plain_name(key) in _OUR_ACCELERATE_FLAGS:
+            section.refuse(key, "is set by plasma-tui itself; remove it")
+    if flags and trainer.launcher != "accelerate":
+        note = 'is not used, because [trainer] launcher is "python"'
+        top.reading.note(("accelerate",), f"[accelerate] {note}")
+    for name in ACCELERATE_PATH_FLAGS & flags.keys():
+        value = flags[name]
+        if isinstance(value, str):
+            flags[name] = absolute(value, base)
+    return {name: value for name, value in flags.items() if value is not False}
+
+
+def _dataset(top: Section, train: dict[str, FlagValue]) -> dict[str, Any] | None:
+    """`[dataset]` is checked by the reader of dataset files; here only its outline."""
+    if "dataset" not in top.values:
+        return None
+    section = top.table("dataset")
+    section.only(("general", "datasets"))
+    if not train.get("dataset_config"):
+        cure = 'add dataset_config = "NAME.toml" to [train] to say where the file is to be written'
+        top.reading.refuse(("dataset",), f"[dataset] has no file; {cure}")
+    return dict(section.values)
+
+
+def _expectation(section: Section) -> Expectation:
+    section.only(_EXPECT_KEYS)
+    device = section.text("device")
+    if device is not None and not _DEVICE.fullmatch(device):
+        section.refuse("device", f'is "{device}"; write cpu, mps, cuda or cuda:N')
+    return Expectation(
+        device=device,
+        images=section.whole("images", least=1),
+        steps=section.whole("steps", least=1),
+        checkpoint_mb=section.bounds("checkpoint_mb"),
+        trigger=section.text("trigger"),
+    )

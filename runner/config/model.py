@@ -1,0 +1,100 @@
+"""plasma.toml as frozen types. Paths are absolute, `~` is expanded, switched-off flags are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.config.flags import Flags, FlagValue, merged
+from runner.config.positions import KeyPath
+from runner.model import Expectation
+
+LAUNCHERS = ("accelerate", "python")
+NOTIFY_ON = ("finished", "failed", "stalled")
+
+#: Flags that a smoke test does not take over unless [smoke] says so. The epochs would override its
+#: steps (sd-scripts: max_train_epochs wins), the others belong to the long run's own files.
+_NOT_IN_SMOKE = (
+    "max_train_epochs", "save_every_n_steps", "save_every_n_epochs", "save_n_epoch_ratio",
+    "resume", "initial_step", "initial_epoch", "skip_until_initial_step",
+)  # fmt: skip
+SMOKE_STEPS = 5
+SMOKE_NAME = "smoke_test"
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """`[trainer]`. `sd_scripts` is None for the built-in trainer; `script` is absolute, or the name
+    of the module for the built-in one; `python` is an absolute path, or a name not found on PATH."""
+
+    sd_scripts: Path | None
+    python: str
+    script: str
+    launcher: str = "python"
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def embedded(self) -> bool:
+        return self.sd_scripts is None
+
+
+@dataclass(frozen=True, slots=True)
+class Smoke:
+    """`[smoke]`: the flags that differ. `gate`: a passed smoke test must be approved by a person
+    before the long run may start."""
+
+    flags: Flags = field(default_factory=dict)
+    gate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One plasma.toml, checked. `dataset` is the raw `[dataset]`, `text` the file as it was read,
+    `lines` the line of each key, `notes` what was read with a grain of salt, a sentence each."""
+
+    path: Path
+    name: str
+    trainer: Trainer
+    accelerate: Flags = field(default_factory=dict)
+    train: Flags = field(default_factory=dict)
+    smoke: Smoke = field(default_factory=Smoke)
+    expect: Expectation = field(default_factory=Expectation)
+    notify_on: tuple[str, ...] = ()
+    dataset: Mapping[str, Any] | None = None
+    text: str = ""
+    lines: Mapping[KeyPath, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def base_dir(self) -> Path:
+        return self.path.parent
+
+    @property
+    def trainer_cwd(self) -> Path:
+        """The folder that the trainer runs in; relative paths inside a dataset file start here."""
+        return self.trainer.sd_scripts or self.base_dir
+
+    @property
+    def processes(self) -> int:
+        """How many trainer processes the launcher starts."""
+        count = self.accelerate.get("num_processes", 1)
+        if self.trainer.launcher != "accelerate" or not isinstance(count, int):
+            return 1
+        return max(int(count), 1)
+
+    def flags(self, *, smoke: bool = False) -> dict[str, FlagValue]:
+        """The script's flags of the long run or of the smoke test."""
+        if not smoke:
+            return merged(self.train, {})
+        kept = {name: value for name, value in self.train.items() if name not in _NOT_IN_SMOKE}
+        defaults: dict[str, FlagValue] = {"output_name": SMOKE_NAME}
+        if not self.smoke.flags.keys() & {"max_train_steps", "max_train_epochs"}:
+            defaults["max_train_steps"] = SMOKE_STEPS
+        return merged(merged(kept, defaults), self.smoke.flags)
+
+    def path_flag(self, name: str, *, smoke: bool = False) -> Path | None:
+        """The flag as a path; None when it is not set."""
+        value = self.flags(smoke=smoke).get(name)
+        return Path(value) if isinstance(value, str) and value else None

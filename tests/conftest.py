@@ -1,0 +1,33 @@
+"""No test sees the runs, themes or terminal settings of the person who runs it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+#: NO_COLOR and TEXTUAL* change what Textual draws, and it reads some of them at import
+_FOREIGN = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CLICOLOR_FORCE", "TTY_COMPATIBLE")
+
+
+def _foreign_names() -> list[str]:
+    return [name for name in os.environ if name in _FOREIGN or name.startswith("TEXTUAL")]
+
+
+for _name in _foreign_names():
+    del os.environ[_name]
+
+
+@pytest.fixture(autouse=True)
+def isolated_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Runs go to a folder of this test alone; it is handed out for tests that look into it."""
+    home = tmp_path_factory.mktemp("plasma-home")
+    monkeypatch.setenv("PLASMA_HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for name in _foreign_names():
+        monkeypatch.delenv(name)
+    return home
