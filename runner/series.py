@@ -34,6 +34,7 @@ def merge(a: LossBucket, b: LossBucket) -> LossBucket:
         b.smooth if b.smooth is not None else a.smooth,
         a.count + b.count,
         a.nonfinite + b.nonfinite,
+        b.elapsed_s if b.elapsed_s is not None else a.elapsed_s,
     )
 
 
@@ -62,10 +63,11 @@ class LossFold:
         self._sum = 0.0
         self._count = 0
         self._nonfinite = 0
+        self._elapsed: float | None = None
 
     def extend(self, rows: Iterable[Row]) -> None:
         """Add rows in file order. A row of a later attempt with a lower step replaces what follows it."""
-        for step, _, loss, average, _, attempt in rows:
+        for step, seconds, loss, average, _, attempt in rows:
             self.rows += 1
             self._exact = self._exact or loss is not None
             value = number(loss if loss is not None else average)
@@ -77,6 +79,8 @@ class LossFold:
                     self._patch(step, value)
                     continue
             self._attempt = max(self._attempt, attempt)
+            if seconds is not None:
+                self._elapsed = seconds
             self._add(step, value)
         self._version += 1
 
@@ -119,6 +123,7 @@ class LossFold:
             self._ema / self._weight if self._weight else None,
             self._count,
             self._nonfinite,
+            self._elapsed,
         )
 
     def _close(self) -> None:
@@ -191,6 +196,7 @@ class LossFold:
             b.smooth if b.smooth is not None or not finite else value,
             b.count,
             b.nonfinite if finite else min(b.count, b.nonfinite + 1),
+            b.elapsed_s,
         )
 
     def series(self) -> LossSeries:

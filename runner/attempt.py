@@ -1,0 +1,107 @@
+"""The files of one attempt within its run folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.hardware.host import HostSampler
+from runner.journal import Unreadable, events_of, read_json, step_rows
+from runner.model import AttemptPlan, ExitRecord, KeeperRecord, RunSpec
+from runner.rundir import RunDir
+
+if TYPE_CHECKING:
+    from runner.progress import Progress
+
+_NUMBER = re.compile(r"^attempt-(\d+)\.json$")
+
+
+def newest_attempt(run: RunDir) -> int:
+    """The highest N of attempt-N.json. Raises Unreadable if there is none."""
+    numbers = [int(m[1]) for name in os.listdir(run.path) if (m := _NUMBER.match(name))]
+    if not numbers:
+        raise Unreadable("attempt-1.json is missing")
+    return max(numbers)
+
+
+class AttemptFiles:
+    """Paths and small readings that belong to one attempt."""
+
+    def __init__(self, run: RunDir, attempt: int, plan: AttemptPlan, spec: RunSpec) -> None:
+        self.run, self.attempt, self.plan, self.spec = run, attempt, plan, spec
+        self._sampler: HostSampler | None = None
+        self._started_at: float | None = None
+
+    @property
+    def started_mark(self) -> Path:
+        """Made by the keeper before it starts the trainer, so that it happens once."""
+        return self.run.path / f"attempt-{self.attempt}.started"
+
+    def keeper(self) -> KeeperRecord | None:
+        try:
+            found = read_json(self.run.keeper, KeeperRecord)
+        except Unreadable:
+            return None
+        if found.attempt != self.attempt:
+            return None
+        self._started_at = found.started_at
+        return found
+
+    def exit(self) -> ExitRecord | None:
+        try:
+            found = read_json(self.run.exit, ExitRecord)
+        except Unreadable:
+            return None
+        return found if found.attempt == self.attempt else None
+
+    def resolve(self, path: str) -> Path:
+        """A path as the trainer printed it, seen from its working folder."""
+        return Path(self.plan.cwd) / path
+
+    @property
+    def event_folder(self) -> Path | None:
+        chosen = self.plan.logging_dir or self.spec.logging_dir
+        return self.resolve(chosen) if chosen else None
+
+    def is_ours(self, wall_at: float) -> bool:
+        """A logging_dir of the user's own may hold event files of earlier trainings."""
+        return self._started_at is None or wall_at >= self._started_at - 1.0
+
+    def total_steps(self, progress: Progress) -> int | None:
+        """The banner's word, else the forecast's."""
+        if progress.total_steps is not None:
+            return progress.total_steps
+        return self.spec.forecast.steps if self.spec.forecast is not None else None
+
+    def sampler(self) -> HostSampler:
+        if self._sampler is None:
+            chosen = self.plan.output_dir or self.spec.output_dir
+            self._sampler = HostSampler(str(self.resolve(chosen)) if chosen else None)
+        return self._sampler
+
+    def journaled(self) -> tuple[int, int]:
+        """(console offset of the newest event, newest true step) that a predecessor wrote down."""
+        offset, step = -1, 0
+        for event in events_of(_read(self.run.events, 1 << 26))[0]:
+            if event.attempt == self.attempt and event.offset is not None:
+                offset = max(offset, event.offset)
+        for row in step_rows(_read(self.run.steps, 1 << 16))[0]:
+            if row[5] == self.attempt:
+                step = max(step, row[0])
+        return offset, step
+
+
+def _read(path: Path, tail_bytes: int) -> bytes:
+    """The last complete lines of a journal."""
+    try:
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            stream.seek(max(0, size - tail_bytes))
+            data = stream.read()
+    except OSError:
+        return b""
+    if size > tail_bytes:
+        data = data[data.find(b"\n") + 1 :]
+    return data[: data.rfind(b"\n") + 1]

@@ -1,0 +1,133 @@
+"""Making a run: its folder, its first attempt, its detached supervisor.
+
+Everything that decides whether two starts collide happens under one lock, so that of two starts at the
+same moment the second sees the first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from runner.control import start_supervisor
+from runner.journal import Unreadable, read_json, write_json
+from runner.liveness import lock_held
+from runner.model import AttemptPlan, CheckResult, RunSpec, Status
+from runner.registry import same_target
+from runner.rundir import RunDir, home, runs_root
+
+#: a supervisor that shows no sign of life after this has failed to start
+START_PATIENCE_S = 30.0
+
+
+class StartRefused(Exception):
+    """Why a run cannot be started; one sentence with what to do."""
+
+
+@functools.cache
+def detachment() -> tuple[str, tuple[str, ...]]:
+    """How a supervisor leaves this login: (words for spec.json, command prefix).
+
+    systemd-logind may kill a session's processes at logout (KillUserProcesses=yes); a user scope with
+    lingering on outlives that. Elsewhere an own session is enough.
+    """
+    runner = shutil.which("systemd-run")
+    if runner is None:
+        return "own session", ()
+    prefix = (runner, "--user", "--scope", "--quiet", "--collect")
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        if subprocess.run([*prefix, "true"], capture_output=True, timeout=5).returncode == 0:
+            return "systemd user scope", prefix
+    return "own session", ()
+
+
+@contextlib.contextmanager
+def _starts_lock() -> Iterator[None]:
+    home().mkdir(parents=True, exist_ok=True)
+    fd = os.open(home() / "starts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def start_run(
+    spec: RunSpec,
+    plan: AttemptPlan,
+    checks: tuple[CheckResult, ...] = (),
+    *,
+    wait_s: float = START_PATIENCE_S,
+) -> RunDir:
+    """Make the run folder and start its supervisor; returns once that lives.
+
+    Raises StartRefused: another live run writes the same files, or the supervisor did not come up.
+    """
+    run = RunDir(runs_root() / spec.id)
+    words, prefix = detachment()
+    with _starts_lock():
+        other = same_target(spec.output_dir, spec.output_name)
+        if other is not None:
+            raise StartRefused(
+                f"run {other.id} is writing {spec.output_name!r} into {spec.output_dir} right now: "
+                f"stop it (`plasma-tui stop {other.id}`) or choose another output_name"
+            )
+        try:
+            run.path.mkdir(parents=True)
+            run.inbox_done.mkdir(parents=True)
+            write_json(run.preflight, _preflight(checks), durable=True)
+            write_json(run.attempt(1), plan, durable=True)
+            write_json(run.spec, replace(spec, detached_by=words), durable=True)
+        except OSError as error:
+            raise StartRefused(f"cannot make the run folder {run.path}: {error.strerror}") from None
+        start_supervisor(run, prefix)
+    _await_supervisor(run, wait_s)
+    return run
+
+
+def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIENCE_S) -> None:
+    """Start a further attempt of an ended run. Raises StartRefused."""
+    spec = read_json(run.spec, RunSpec)
+    with _starts_lock():
+        if lock_held(run.lock):
+            raise StartRefused(f"run {run.id} is being supervised right now")
+        other = same_target(spec.output_dir, spec.output_name)
+        if other is not None and other.id != run.id:
+            raise StartRefused(f"run {other.id} is writing the same files right now")
+        with contextlib.suppress(FileExistsError):
+            write_json(run.attempt(plan.attempt), plan, durable=True)
+        start_supervisor(run, detachment()[1])
+    _await_supervisor(run, wait_s, attempt=plan.attempt)
+
+
+def _preflight(checks: tuple[CheckResult, ...]) -> dict[str, object]:
+    passed = all(check.status != "fail" for check in checks)
+    return {"schema": 1, "passed": passed, "checks": checks}
+
+
+def _await_supervisor(run: RunDir, wait_s: float, attempt: int = 1) -> None:
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline:
+        with contextlib.suppress(Unreadable):
+            if read_json(run.status, Status).attempt >= attempt:
+                return
+        time.sleep(0.02)
+    raise StartRefused(
+        f"the supervisor of {run.id} did not come up: {_last_line(run.log)} (see {run.log})"
+    )
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return "it wrote no log"
+    return lines[-1] if lines else "it wrote nothing"

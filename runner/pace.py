@@ -1,0 +1,75 @@
+"""How fast the training goes. tqdm's own rate is wrong since sd-scripts v0.10 and after a resume, so it
+is measured: steps against the clock, without the pauses for saving, sampling and validation."""
+
+from __future__ import annotations
+
+from collections import deque
+
+#: how much of the recent past the pace is taken from
+WINDOW_STEPS = 200
+WINDOW_S = 120.0
+
+
+class Pace:
+    """Seconds per step of the recent past, and of the whole attempt with its pauses."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[int, float]] = deque()
+        self._paused_s = 0.0
+        self._paused_since: float | None = None
+        self._first: tuple[int, float] | None = None
+        self._last: tuple[int, float] | None = None
+
+    def on_step(self, step: int, now: float) -> None:
+        """A step was finished at `now`."""
+        self.resume(now)
+        if self._first is None:
+            self._first = (step, now)
+        self._last = (step, now)
+        clock = now - self._paused_s
+        if self._points and self._points[-1][1] >= clock:
+            self._points[-1] = (step, self._points[-1][1])
+            return
+        self._points.append((step, clock))
+        while len(self._points) > 2 and (
+            len(self._points) > WINDOW_STEPS or clock - self._points[0][1] > WINDOW_S
+        ):
+            self._points.popleft()
+
+    def pause(self, now: float) -> None:
+        if self._paused_since is None and self._first is not None:
+            self._paused_since = now
+
+    def resume(self, now: float) -> None:
+        if self._paused_since is not None:
+            self._paused_s += max(0.0, now - self._paused_since)
+            self._paused_since = None
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Of the recent steps, pauses left out; None before there are two."""
+        if len(self._points) < 2:
+            return None
+        (first, begin), (last, end) = self._points[0], self._points[-1]
+        return (end - begin) / (last - first) if last > first and end > begin else None
+
+    @property
+    def seconds_per_step_with_pauses(self) -> float | None:
+        """Of the whole attempt: what the remaining time is reckoned with."""
+        if self._first is None or self._last is None or self._last[0] <= self._first[0]:
+            return None
+        return (self._last[1] - self._first[1]) / (self._last[0] - self._first[0])
+
+    def eta_s(self, step: int, total: int | None, now: float) -> float | None:
+        """Seconds until `total`, from the slower of the two paces (pauses will come again)."""
+        recent, whole = self.seconds_per_step, self.seconds_per_step_with_pauses
+        if total is None or recent is None or self._last is None:
+            return None
+        done = self._last[0] - self._first[0] if self._first else 0
+        overhead = max(0.0, whole - recent) if whole is not None and done > 50 else 0.0
+        remaining = max(0, total - step) * (recent + min(overhead, recent))
+        return max(0.0, remaining - min(now - self._last[1], recent))
+
+    @property
+    def last_step_at(self) -> float | None:
+        return self._last[1] if self._last else None

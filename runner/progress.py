@@ -1,0 +1,345 @@
+"""What a run has done so far: console events and exact losses in, journal lines and the status out.
+
+Pure: no files, no clock of its own (`now` is handed in, wall-clock seconds). The supervisor feeds it and writes
+down what it answers; feeding it the same bytes again gives the same steps, which is how a new supervisor
+takes over from a killed one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+
+from runner.ledger import AttemptLedger
+from runner.model import (
+    AttemptStatus,
+    BannerSeen,
+    Checkpoint,
+    CheckpointRemoved,
+    CheckpointSaving,
+    ConsoleEvent,
+    DeviceSeen,
+    EpochStarted,
+    ExceptionSeen,
+    JournalEvent,
+    ModelSaved,
+    NothingToTrain,
+    Phase,
+    PhaseChanged,
+    ResumeSeen,
+    SampleStarted,
+    StateRemoved,
+    StateSaved,
+    StateSaving,
+    StepShown,
+    ValidationSeen,
+    WarningSeen,
+)
+from runner.names import parse_checkpoint_name
+from runner.pace import Pace
+
+#: a step's row waits so long for its exact loss before it is written with the average alone
+ROW_PATIENCE_S = 0.4
+#: phases that come between two steps and are no training
+PAUSES = (Phase.SAVING, Phase.SAMPLING, Phase.VALIDATING)
+
+
+@dataclass(slots=True)
+class _Row:
+    step: int
+    seen_at: float
+    loss: float | None = None
+    average: float | None = None
+    lr: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """A line for steps.jsonl; `at` is wall-clock seconds, None when nobody watched."""
+
+    step: int
+    at: float | None
+    loss: float | None
+    average: float | None
+    lr: float | None
+
+
+class Progress:
+    """The state of one attempt within its run."""
+
+    def __init__(self, attempt: int, *, base_step: int = 0, catching_up: bool = False) -> None:
+        self.attempt = attempt
+        self.ledger = AttemptLedger(base_step)
+        self.pace = Pace()
+        self.catching_up = catching_up
+        self.phase = Phase.LAUNCHING
+        self.phase_detail = ""
+        self.phase_since = 0.0
+        self.saving_since: float | None = None
+        self.banner: dict[str, int] = {}
+        self.device: str | None = None
+        self.epoch: int | None = None
+        self.epochs: int | None = None
+        self.step = base_step
+        self.first_step: int | None = None
+        self.shown_step = 0
+        self.loss: float | None = None
+        self.average: float | None = None
+        self.exact = False
+        self.first_nonfinite_step: int | None = None
+        self.checkpoints: list[Checkpoint] = []
+        self.exceptions: list[ExceptionSeen] = []
+        self.warnings: list[str] = []
+        self.warning_count = 0
+        self.model_saved = False
+        self.nothing_to_train: str | None = None
+        self.seconds_from: float | None = None
+        self.safe_step = 0
+        self._pending: OrderedDict[int, _Row] = OrderedDict()
+        self._written = 0
+        self._rows: list[StepRow] = []
+        self._events: list[JournalEvent] = []
+        self._losses: OrderedDict[int, float] = OrderedDict()
+        self._state_of: dict[str, str] = {}
+
+    # ----------------------------------------------------------------- in
+
+    def on_console(self, event: ConsoleEvent, now: float) -> None:
+        """Take one event of the console parser."""
+        self.ledger.on(event)
+        match event:
+            case StepShown():
+                self._on_step(event, now)
+            case PhaseChanged():
+                self._enter(event.phase, event.detail, now, event.offset)
+            case DeviceSeen(device=device):
+                if self.device is None:
+                    self.device = device
+                    self._tell("device", now, event.offset, device=device)
+            case BannerSeen(name=name, value=value):
+                self.banner[name] = value
+                if name == "total_steps":
+                    self._tell("banner", now, event.offset, **self.banner)
+            case EpochStarted():
+                self.epoch, self.epochs = event.epoch, event.epochs
+                self._tell("epoch", now, event.offset, epoch=event.epoch, epochs=event.epochs)
+            case _:
+                self._on_rare(event, now)
+
+    def _on_rare(self, event: ConsoleEvent, now: float) -> None:
+        match event:
+            case CheckpointSaving(path=path):
+                self._on_saving(path, now, event.offset)
+            case StateSaving(path=path):
+                self._enter(Phase.SAVING, PurePath(path).name, now, event.offset)
+            case StateSaved(path=path):
+                self._on_state(path, now, event.offset)
+            case CheckpointRemoved(path=path):
+                self._on_removed(path, now, event.offset, "checkpoint_removed")
+            case StateRemoved(path=path):
+                self._on_removed(path, now, event.offset, "state_removed")
+            case SampleStarted():
+                self._tell("sampling", now, event.offset, step=self.step)
+            case ValidationSeen():
+                if event.whole_epoch:
+                    self._tell("validated", now, event.offset, step=self.step, loss=event.loss)
+            case ResumeSeen():
+                self._tell(
+                    "resumed", now, event.offset, state_path=event.state_path,
+                    state_step=event.state_step, skip_steps=event.skip_steps,
+                )  # fmt: skip
+            case WarningSeen():
+                self.warning_count += 1
+                self.warnings = [*self.warnings, event.text][-50:]
+                if self.warning_count <= 200:
+                    self._tell("warning", now, event.offset, level=event.level, text=event.text)
+            case ExceptionSeen():
+                self.exceptions = [*self.exceptions, event][-50:]
+                self._tell("exception", now, event.offset, name=event.name, text=event.message)
+            case NothingToTrain():
+                self.nothing_to_train = event.text
+                self._tell("nothing_to_train", now, event.offset, text=event.text)
+            case ModelSaved():
+                self.model_saved = True
+                self._finish_saving(now)
+                self._tell("model_saved", now, event.offset)
+
+    def on_exact(self, shown_step: int, loss: float, at: float, lr: float | None = None) -> None:
+        """An exact loss from TensorBoard; `shown_step` is its x (the trainer's global_step)."""
+        step = self.ledger.true_from_global(shown_step)
+        if step is None:
+            return
+        self.exact = True
+        self._note_finite(step, loss)
+        row = self._pending.get(step)
+        if row is not None:
+            row.loss, row.lr, row.seen_at = loss, lr, at
+            self._flush_until(step)
+        elif step > self._written:
+            row = self._pending.setdefault(step, _Row(step, at))
+            row.loss, row.lr = loss, lr
+        else:
+            self._rows.append(StepRow(step, at, loss, None, lr))
+        if step >= self.step:
+            self.loss = loss
+        self._losses[step] = loss
+        if len(self._losses) > 64:
+            self._losses.popitem(last=False)
+
+    def tick(self, now: float) -> None:
+        """Let go of rows that waited long enough for an exact loss."""
+        due = [s for s, row in self._pending.items() if now - row.seen_at > ROW_PATIENCE_S]
+        if due and self.phase not in PAUSES:
+            self._flush_until(max(due), only_finished=False)
+
+    # ----------------------------------------------------------------- steps
+
+    def _on_step(self, event: StepShown, now: float) -> None:
+        step = self.ledger.true_from_bar(event.shown_step)
+        self.shown_step = event.shown_step
+        if step is None or event.shown_step == 0:
+            return
+        if self.first_step is None:
+            self.first_step = step
+        if step > self.step or (step <= self.step and not self._pending and self._written == 0):
+            self.pace.on_step(step, now)
+            self.step = step
+            if self.phase in PAUSES:
+                self._finish_saving(now)
+        row = self._pending.get(step)
+        if row is None:
+            if step <= self._written:
+                return
+            row = self._pending[step] = _Row(step, now)
+            self._flush_until(step - 1)
+        row.average = event.average
+        if event.average is not None:
+            self.average = event.average
+            self._note_average(step, event.average)
+
+    def _note_average(self, step: int, average: float) -> None:
+        """The average of a step may still be the one of the step before: the exact loss decides."""
+        if math.isfinite(average):
+            return
+        if not self.exact:
+            self._note_finite(step, average)
+
+    def _note_finite(self, step: int, loss: float) -> None:
+        if math.isfinite(loss):
+            return
+        if self.first_nonfinite_step is None:
+            self._events.append(
+                JournalEvent(0.0, "loss_not_finite", self.attempt, None, {"step": step})
+            )
+        if self.first_nonfinite_step is None or step < self.first_nonfinite_step:
+            self.first_nonfinite_step = step
+
+    def _flush_until(self, step: int, *, only_finished: bool = True) -> None:
+        """Write down the waiting rows up to `step`, in order."""
+        for waiting in list(self._pending):
+            if waiting > step:
+                break
+            row = self._pending.pop(waiting)
+            if row.loss is None and row.average is None and only_finished:
+                continue
+            at = None if self.catching_up and row.loss is None else row.seen_at
+            self._rows.append(StepRow(row.step, at, row.loss, row.average, row.lr))
+            self._written = max(self._written, row.step)
+
+    # ----------------------------------------------------------------- files
+
+    def _on_saving(self, path: str, now: float, offset: int) -> None:
+        self._enter(Phase.SAVING, PurePath(path).name, now, offset)
+        name = PurePath(path).name
+        found = parse_checkpoint_name(name)
+        step = self.ledger.true_from_name(found.step) if found.step is not None else None
+        if step is None:
+            step = self.step
+        checkpoint = Checkpoint(
+            name=name,
+            path=path,
+            step=step,
+            epoch=found.epoch,
+            attempt=self.attempt,
+            saved_at=now,
+            loss=self.loss if self.loss is not None else self.average,
+            final=found.final,
+            state_path=self._state_of.pop(found.stem, None),
+        )
+        self.checkpoints.append(checkpoint)
+        self._tell(
+            "checkpoint_saving", now, offset, name=name, path=path, step=step, epoch=found.epoch
+        )
+
+    def _on_state(self, path: str, now: float, offset: int) -> None:
+        name = PurePath(path).name
+        stem = name.removesuffix("-state")
+        for at, checkpoint in enumerate(self.checkpoints):
+            if PurePath(checkpoint.name).stem == stem:
+                self.checkpoints[at] = replace(checkpoint, state_path=path)
+                break
+        else:
+            self._state_of[stem] = path
+        self.safe_step = max(self.safe_step, self.step)
+        self._tell("state_saved", now, offset, path=path, step=self.step)
+
+    def _on_removed(self, path: str, now: float, offset: int, kind: str) -> None:
+        name = PurePath(path).name
+        for at, checkpoint in enumerate(self.checkpoints):
+            if kind == "checkpoint_removed" and checkpoint.name == name:
+                self.checkpoints[at] = replace(checkpoint, removed=True)
+            state = checkpoint.state_path
+            if kind == "state_removed" and state is not None and PurePath(state).name == name:
+                self.checkpoints[at] = replace(checkpoint, state_path=None, state_complete=None)
+        self._tell(kind, now, offset, path=path)
+
+    # ----------------------------------------------------------------- phases
+
+    def _enter(self, phase: Phase, detail: str, now: float, offset: int) -> None:
+        if phase is Phase.SAVING and self.saving_since is None:
+            self.saving_since = now
+        if phase is not Phase.SAVING and self.saving_since is not None:
+            self.saving_since = None
+        if phase in PAUSES:
+            self.pace.pause(now)
+        if phase is not self.phase:
+            self._tell("phase", now, offset, phase=str(phase), detail=detail)
+            self.phase, self.phase_since = phase, now
+        self.phase_detail = detail
+
+    def _finish_saving(self, now: float) -> None:
+        self.saving_since = None
+        self.pace.resume(now)
+
+    # ----------------------------------------------------------------- out
+
+    def _tell(self, kind: str, now: float, offset: int | None, **data: object) -> None:
+        self._events.append(JournalEvent(now, kind, self.attempt, offset, dict(data)))
+
+    def take_rows(self) -> list[StepRow]:
+        """Rows to write, once."""
+        rows, self._rows = self._rows, []
+        return rows
+
+    def take_events(self, now: float) -> list[JournalEvent]:
+        """Events to write, once."""
+        events, self._events = self._events, []
+        return [replace(e, at=now) if e.at == 0.0 else e for e in events]
+
+    def finish(self) -> None:
+        """The trainer is gone: nothing more will come."""
+        if self._pending:
+            self._flush_until(max(self._pending))
+
+    @property
+    def total_steps(self) -> int | None:
+        """The banner's total optimizer steps of the whole run."""
+        return self.banner.get("total_steps")
+
+    def attempt_status(self, started_at: float) -> AttemptStatus:
+        trained = self.first_step is not None
+        return AttemptStatus(
+            self.attempt, started_at, self.first_step, self.step if trained else None
+        )

@@ -1,0 +1,526 @@
+"""One detached process per run: starts the keeper, reads what the trainer prints, writes the journal.
+
+It may be killed at any moment: the keeper and the trainer go on, and the next supervisor reads
+console.log again from the attempt's first byte. It never blocks the trainer: it only reads files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from runner import inbox
+from runner.attempt import AttemptFiles, newest_attempt
+from runner.conclude import conclude
+from runner.console.parser import ConsoleParser
+from runner.hardware.host import HostSampler
+from runner.journal import Appender, Unreadable, read_json, step_row, write_json
+from runner.liveness import created_at, is_keeper, same_process, take_lock
+from runner.model import (
+    AttemptPlan,
+    AttemptStatus,
+    Checkpoint,
+    ConsoleEvent,
+    ExitRecord,
+    JournalEvent,
+    KeeperRecord,
+    Phase,
+    RunSpec,
+    RunState,
+    Status,
+)
+from runner.process import Member, family
+from runner.progress import Progress
+from runner.rundir import RunDir
+from runner.stopping import stop_training
+from runner.verifier import Verifier
+
+log = logging.getLogger("supervisor")
+
+CONSOLE_POLL_S = 0.1
+INBOX_POLL_S = 0.25
+STATUS_POLL_S = 1.0
+HARDWARE_POLL_S = 2.0
+FAMILY_POLL_S = 5.0
+READ_BYTES = 1 << 20
+#: a stop waits so long for a save in progress to end
+SAVE_PATIENCE_S = 120.0
+#: how long processes that outlive the trainer (loader workers do, 5-9 s) are watched
+LINGER_S = 15.0
+
+
+class Supervisor:
+    """The life of one run's supervision."""
+
+    def __init__(self, run: RunDir) -> None:
+        self.run = run
+        self.spec: RunSpec = read_json(run.spec, RunSpec)
+        self.state = RunState.STARTING
+        self.events = Appender(run.events)
+        self.steps = Appender(run.steps)
+        self.hardware = Appender(run.hardware)
+        self.attempt = newest_attempt(run)
+        self.plan: AttemptPlan = read_json(run.attempt(self.attempt), AttemptPlan)
+        self.files = AttemptFiles(run, self.attempt, self.plan, self.spec)
+        self.before = self._previous_status()
+        self.progress = Progress(self.attempt, base_step=self.plan.base_step)
+        self.parser = ConsoleParser()
+        self.keeper: KeeperRecord | None = None
+        self.trainer_created_at: float | None = None
+        self.members: dict[int, Member] = {}
+        self.offset = 0
+        self.exit: ExitRecord | None = None
+        self.exit_unseen = False
+        self.stop_order: inbox.Order | None = None
+        self.stop_started = False
+        self.stop_after_save = False
+        self.ended = asyncio.Event()
+        self.final: Status | None = None
+        self.verifier = Verifier(self)
+        self._tail: Any = None
+        self._journaled_offset, self._journaled_step = self.files.journaled()
+
+    # ----------------------------------------------------------------- beginning
+
+    def _previous_status(self) -> Status | None:
+        try:
+            return read_json(self.run.status, Status)
+        except Unreadable:
+            return None
+
+    async def supervise(self) -> int:
+        """Until the run has ended and been judged. Returns the process exit code."""
+        adopted = await self._start_or_adopt()
+        self.state = RunState.RUNNING
+        self.tell("adopted" if adopted else "started", pid=os.getpid())
+        if adopted:
+            await self._catch_up()
+        self.write_status()
+        tasks = [
+            asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_console), name="console"),
+            asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_losses), name="losses"),
+            asyncio.create_task(self._every(INBOX_POLL_S, self.read_inbox), name="inbox"),
+            asyncio.create_task(self._every(STATUS_POLL_S, self.beat), name="status"),
+            asyncio.create_task(self._every(HARDWARE_POLL_S, self.sample), name="hardware"),
+            asyncio.create_task(self._every(FAMILY_POLL_S, self.count_family), name="family"),
+            asyncio.create_task(self.verifier.work(), name="verifier"),
+        ]
+        await self.ended.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._finish()
+        return 0
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Repeat `work`; a failure is logged and never ends the supervision."""
+        while not self.ended.is_set():
+            try:
+                await work()
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("%s failed", getattr(work, "__name__", work))
+                await asyncio.sleep(1.0)
+            await asyncio.sleep(seconds)
+
+    async def _start_or_adopt(self) -> bool:
+        """Start the keeper of this attempt, unless it was started before. True if it was."""
+        started = self.files.started_mark.exists()
+        if not started:
+            keeper = Path(__file__).with_name("keeper.py")
+            subprocess.Popen(
+                [sys.executable, "-I", str(keeper), str(self.run.path), str(self.attempt)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
+            )
+        for _ in range(600):
+            self.keeper = self.files.keeper()
+            self.exit = self.files.exit()
+            if self.keeper is not None or self.exit is not None:
+                break
+            await asyncio.sleep(0.05)
+        if self.keeper is not None:
+            before = self.before
+            same = before is not None and before.trainer_pid == self.keeper.pid
+            known = before.trainer_created_at if same and before is not None else None
+            self.trainer_created_at = known or created_at(self.keeper.pid)
+            self.offset = self.keeper.console_offset
+        elif self.exit is None:
+            self.exit_unseen = True  # the keeper died before it could start anything
+        return started
+
+    async def _catch_up(self) -> None:
+        """Read again what a predecessor has read; what it journaled is not journaled twice."""
+        self.progress.catching_up = True
+        end = self.run.console.stat().st_size if self.run.console.exists() else 0
+        while self.offset < end:
+            if not await self._read_block():
+                break
+        await self.read_losses()
+        self.progress.catching_up = False
+        self.progress.pace = type(self.progress.pace)()
+
+    # ----------------------------------------------------------------- console and losses
+
+    async def read_console(self) -> None:
+        """All that the trainer has printed since, then see whether it still lives."""
+        gone = self._look_for_end()
+        for _ in range(64):
+            if not await self._read_block():
+                break
+            await asyncio.sleep(0)
+        self.progress.tick(time.time())
+        self.flush()
+        if gone and not self.stop_started:
+            self.ended.set()
+
+    async def _read_block(self) -> bool:
+        try:
+            with self.run.console.open("rb") as stream:
+                stream.seek(self.offset)
+                data = stream.read(READ_BYTES)
+        except OSError:
+            return False
+        if not data:
+            return False
+        self.offset += len(data)
+        self._take(self.parser.feed(data))
+        self.flush()
+        return True
+
+    def _take(self, found: list[ConsoleEvent]) -> None:
+        now = time.time()
+        base = self.keeper.console_offset if self.keeper is not None else 0
+        for event in found:
+            self.progress.on_console(replace(event, offset=event.offset + base), now)
+
+    async def read_losses(self) -> None:
+        """Exact losses from the trainer's event files; TensorBoard's x is the shown step."""
+        folder = self.files.event_folder
+        if folder is None or not folder.exists():
+            return
+        if self._tail is None:
+            from runner.tfevents import ScalarTail
+
+            self._tail = await asyncio.to_thread(ScalarTail, folder)
+        # each poll reads a file that the page cache holds: short enough for the loop
+        for scalar in self._tail.poll(0.05):
+            if not self.files.is_ours(scalar.wall_at):
+                continue
+            if scalar.tag in ("loss/current", "loss"):
+                self.progress.on_exact(scalar.step, scalar.value, scalar.wall_at)
+
+    def flush(self) -> None:
+        """Write down the rows and events that the progress has ready."""
+        now = time.time()
+        rows = [row for row in self.progress.take_rows() if row.step > self._journaled_step]
+        if rows:
+            lines = (
+                step_row(
+                    row.step,
+                    None if row.at is None else row.at - self.spec.created_at,
+                    row.loss,
+                    row.average,
+                    row.lr,
+                    self.attempt,
+                )
+                for row in rows
+            )
+            self.steps.append(b"".join(lines))
+        for event in self.progress.take_events(now):
+            if event.offset is None or event.offset > self._journaled_offset:
+                self.events.append(msgspec.json.encode(event))
+
+    def tell(self, kind: str, **data: object) -> None:
+        """Journal an event of our own."""
+        event = JournalEvent(time.time(), kind, self.attempt, None, dict(data))
+        self.events.append(msgspec.json.encode(event))
+
+    # ----------------------------------------------------------------- liveness
+
+    def _look_for_end(self) -> bool:
+        """True once the trainer has ended, with or without somebody who saw how."""
+        if self.exit is None:
+            self.exit = self.files.exit()
+        if self.exit is not None or self.exit_unseen:
+            return True
+        if self.keeper is None or is_keeper(self.keeper.keeper_pid, self.run.path):
+            return False
+        if same_process(self.keeper.pid, self.trainer_created_at):
+            return False
+        self.exit = self.files.exit()
+        # With the keeper gone, a launcher's trainer may live on without its parent.
+        self.exit_unseen = self.exit is None and not self._group_lives()
+        return self.exit is not None or self.exit_unseen
+
+    def _group_lives(self) -> bool:
+        if self.keeper is None:
+            return False
+        members = {**self.members, **family((self.keeper.pid,), self.keeper.pgid)}
+        return any(member.alive() for member in members.values())
+
+    async def count_family(self) -> None:
+        """Remember who belongs to the training: a process can leave the tree, not our memory."""
+        if self.keeper is None:
+            return
+        roots = (self.keeper.keeper_pid, self.keeper.pid)
+        found = await asyncio.to_thread(family, roots, self.keeper.pgid)
+        found.pop(self.keeper.keeper_pid, None)
+        self.members = {
+            pid: member for pid, member in {**self.members, **found}.items() if member.alive()
+        }
+
+    # ----------------------------------------------------------------- orders
+
+    async def read_inbox(self) -> None:
+        for name, order in inbox.pending(self.run):
+            if time.time() - order.at > inbox.DEADLINE_S:
+                inbox.answer(self.run, name, order, "too old: nobody was there to obey it")
+                continue
+            inbox.answer(self.run, name, order, self._obey(order))
+        await self._stop_if_due()
+
+    def _obey(self, order: inbox.Order) -> str:
+        if order.kind == "cancel_stop":
+            if not self.stop_after_save or self.stop_started:
+                return "no stop is waiting"
+            self.stop_after_save, self.stop_order = False, None
+            self.tell("stop_cancelled", by=order.by)
+            return "taken back"
+        if order.kind != "stop":
+            return f"unknown order {order.kind!r}"
+        mode = str(order.data.get("mode", "default"))
+        self.tell("ordered", order=order.kind, mode=mode, by=order.by, id=order.id)
+        if self.stop_started:
+            return "already stopping"
+        self.stop_order = order
+        self.stop_after_save = mode == "after_save"
+        self._saves_at_order = self._saves_done()
+        return "will stop after the next save" if self.stop_after_save else "stopping"
+
+    def _saves_done(self) -> int:
+        """Checkpoints with all that belongs to them written (state included)."""
+        wants_state = any(word.startswith("--save_state") for word in self.plan.command)
+        return sum(
+            1 for c in self.progress.checkpoints
+            if c.complete and (c.state_path is not None or not wants_state)
+        )  # fmt: skip
+
+    async def _stop_if_due(self) -> None:
+        """Begin to stop when the moment is right: never in the middle of writing a file, if it can wait."""
+        order = self.stop_order
+        if order is None or self.stop_started or self.keeper is None or self.ended.is_set():
+            return
+        mode = order.data.get("mode", "default")
+        saving = self.progress.saving_since
+        if self.stop_after_save:
+            if saving is not None or self._saves_done() <= self._saves_at_order:
+                return
+        elif mode != "now" and saving is not None and time.time() - saving < SAVE_PATIENCE_S:
+            return
+        await self._stop()
+
+    async def _stop(self) -> None:
+        assert self.keeper is not None
+        self.stop_started = True
+        self.state = RunState.STOPPING
+        self.write_status()
+        await self.count_family()
+        gone = await stop_training(
+            (self.keeper.keeper_pid, self.keeper.pid),
+            self.keeper.pgid,
+            {p: m for p, m in self.members.items() if p != self.keeper.keeper_pid},
+            self.spec.stop_grace_s,
+            self.tell,
+        )
+        log.info("stop: all gone: %s", gone)
+        for _ in range(50):  # the keeper writes how it ended
+            if self._look_for_end():
+                break
+            await asyncio.sleep(0.1)
+        self.exit_unseen = self.exit is None
+        self.ended.set()
+
+    # ----------------------------------------------------------------- status and gauges
+
+    async def beat(self) -> None:
+        self.write_status()
+
+    def write_status(self) -> None:
+        """Replace status.json. A full disk is no reason to die: the next beat tries again."""
+        try:
+            write_json(self.run.status, self.final or self.status())
+        except OSError as error:
+            log.warning("status.json: %s", error)
+
+    def status(self) -> Status:
+        """The run as it stands."""
+        progress, now = self.progress, time.time()
+        earlier = tuple(a for a in self._earlier_attempts())
+        started = self.keeper.started_at if self.keeper is not None else now
+        mine = replace(progress.attempt_status(started), exit=self.exit)
+        checkpoints = self._all_checkpoints()
+        return Status(
+            state=self.state,
+            attempt=self.attempt,
+            heartbeat_at=now,
+            phase=progress.phase,
+            phase_detail=progress.phase_detail,
+            phase_since=progress.phase_since,
+            step=progress.step,
+            total_steps=self.files.total_steps(progress),
+            epoch=progress.epoch,
+            epochs=progress.epochs or progress.banner.get("epochs"),
+            batches_per_epoch=progress.banner.get("batches_per_epoch"),
+            device=progress.device,
+            loss=progress.loss,
+            average=progress.average,
+            first_nonfinite_step=self.first_nonfinite_step(),
+            seconds_per_step=progress.pace.seconds_per_step,
+            eta_s=progress.pace.eta_s(progress.step, self.files.total_steps(progress), now),
+            started_at=earlier[0].started_at if earlier else started,
+            trained_s=now - started,
+            saving_since=progress.saving_since,
+            stop_after_save=self.stop_after_save and not self.stop_started,
+            safe_step=self.safe_step(checkpoints),
+            offset=self.offset,
+            supervisor_pid=os.getpid(),
+            keeper_pid=self.keeper.keeper_pid if self.keeper else None,
+            trainer_pid=self.keeper.pid if self.keeper else None,
+            trainer_created_at=self.trainer_created_at,
+            pgid=self.keeper.pgid if self.keeper else None,
+            attempts=(*earlier, mine),
+            checkpoints=checkpoints,
+            warnings=progress.warning_count,
+            last_warning=progress.warnings[-1] if progress.warnings else None,
+            unknown_lines=self.parser.unknown_lines,
+        )
+
+    def _earlier_attempts(self) -> tuple[AttemptStatus, ...]:
+        before = self.before.attempts if self.before is not None else ()
+        return tuple(a for a in before if a.attempt < self.attempt)
+
+    def first_nonfinite_step(self) -> int | None:
+        """Of what counts: steps that a resume trained again are forgotten."""
+        before = self.before.first_nonfinite_step if self.before is not None else None
+        earlier = before if before is not None and before <= self.plan.base_step else None
+        return earlier if earlier is not None else self.progress.first_nonfinite_step
+
+    def _all_checkpoints(self) -> tuple[Checkpoint, ...]:
+        mine = tuple(self.progress.checkpoints)
+        paths = {c.path for c in mine}
+        before = self.before.checkpoints if self.before is not None else ()
+        kept = tuple(c for c in before if c.attempt < self.attempt and c.path not in paths)
+        return (*kept, *mine)
+
+    def safe_step(self, checkpoints: tuple[Checkpoint, ...]) -> int:
+        """The true step that a resume could go on from: the newest whole state."""
+        steps = [c.step for c in checkpoints if c.state_complete and c.step is not None]
+        return max(steps, default=0)
+
+    async def sample(self) -> None:
+        sampler = self.files.sampler(HostSampler)
+        root = self.keeper.keeper_pid if self.keeper is not None else None
+        reading = await asyncio.to_thread(sampler.sample, root)
+        fields = msgspec.to_builtins(reading)
+        known = {k: v for k, v in fields.items() if v not in (None, {})}
+        self.hardware.append(msgspec.json.encode(known))
+
+    # ----------------------------------------------------------------- end
+
+    async def _finish(self) -> None:
+        """Read to the last byte, look at every file, judge, write it down."""
+        while await self._read_block():
+            pass
+        self._take(self.parser.finish())
+        for _ in range(3):
+            await self.read_losses()
+        self.progress.finish()
+        self.flush()
+        await self.verifier.finish()
+        await self._watch_survivors()
+        self.flush()
+        now = time.time()
+        status = replace(self.status(), ended_at=self.exit.at if self.exit else now)
+        verdict = conclude(self, status)
+        self.state = RunState.ENDED
+        self.final = replace(
+            status,
+            state=RunState.ENDED,
+            phase=Phase.FINISHED if self.progress.model_saved else status.phase,
+            outcome=verdict.outcome,
+            cause=verdict.cause,
+            reasons=verdict.reasons,
+            eta_s=None,
+            saving_since=None,
+            stop_after_save=False,
+        )
+        self.tell(
+            "ended",
+            outcome=str(verdict.outcome),
+            cause=verdict.cause.key if verdict.cause else None,
+            code=self.exit.code if self.exit else None,
+            signal=self.exit.signal if self.exit else None,
+        )
+        self._write_end()
+
+    def _write_end(self) -> None:
+        from runner.summary import write_summary
+
+        for attempt in range(120):  # a full disk must not lose the verdict
+            try:
+                write_json(self.run.status, self.final, durable=True)
+                break
+            except OSError as error:
+                log.warning("status.json: %s", error)
+                time.sleep(0.5 if attempt < 10 else 5)
+        try:
+            write_summary(self.run)
+        except OSError as error:
+            log.warning("summary: %s", error)
+
+    async def _watch_survivors(self) -> None:
+        """Loader workers leave some seconds later. Whoever stays is named, and left alone."""
+        deadline = time.monotonic() + LINGER_S
+        while time.monotonic() < deadline:
+            left = [m for m in self.members.values() if m.alive()]
+            if not left:
+                return
+            await asyncio.sleep(0.3)
+        self.tell("survivors", processes=[(m.pid, m.name) for m in left])
+
+
+def main(path: str) -> int:
+    """Supervise the run in `path` unless somebody does already."""
+    run = RunDir(Path(path))
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    for name in ("SIGHUP", "SIGINT", "SIGPIPE"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    lock = take_lock(run.lock)
+    if lock is None:
+        return 0
+    with contextlib.suppress(asyncio.CancelledError):
+        return asyncio.run(_supervise(run))
+    return 1
+
+
+async def _supervise(run: RunDir) -> int:
+    return await Supervisor(run).supervise()
