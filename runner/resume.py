@@ -1,8 +1,9 @@
 """How to go on with a run that has ended early, without harming what it has written.
 
 sd-scripts counts from 0 again after `--resume` and overwrites earlier files, the very state it resumed from
-included. So a new attempt writes into a folder of its own, is told the true step by `--initial_step`, and skips what is
-trained by `--skip_until_initial_step`, except where that is broken (gradient accumulation, unset seed).
+included. So a new attempt writes into a folder of its own, is told the true step by
+`--initial_step`, and skips what is trained by `--skip_until_initial_step`, except where that is broken
+(gradient accumulation, unset seed).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.attempt import newest_attempt
+from runner.config.flags import FlagValue, with_flags
 from runner.control import Refused
 from runner.journal import Unreadable, read_json
 from runner.model import AttemptPlan, Checkpoint, RunSnapshot, RunState
@@ -42,18 +44,6 @@ def flag_value(command: tuple[str, ...], flag: str) -> str | None:
         elif word.startswith(f"{flag}="):
             value = word.split("=", 1)[1]
     return value
-
-
-def without_flags(command: tuple[str, ...], *flags: str) -> tuple[str, ...]:
-    """The command without the given flags and their values."""
-    kept: list[str] = []
-    dropping = False
-    for word in command:
-        if word.startswith("--"):
-            dropping = word.split("=", 1)[0] in flags
-        if not dropping:
-            kept.append(word)
-    return tuple(kept)
 
 
 def plan_resume(snapshot: RunSnapshot) -> ResumePlan:
@@ -115,24 +105,24 @@ def _plan(
     if not skip and epoch_steps:
         replayed = base % epoch_steps
     output = spec.output_dir and str(Path(spec.output_dir) / f"{spec.output_name}-attempt{attempt}")
-    command = without_flags(
-        first.command, "--resume", "--initial_step", "--initial_epoch", "--output_dir",
-        "--skip_until_initial_step", "--logging_dir", "--network_weights",
-    )  # fmt: skip
-    extra = ["--resume", str(source.state_path), "--initial_step", str(base)]
-    if skip:
-        extra.append("--skip_until_initial_step")
+    changes: dict[str, FlagValue] = {
+        "initial_epoch": False,
+        "network_weights": False,
+        "resume": str(source.state_path),
+        "initial_step": base,
+        "skip_until_initial_step": skip,
+    }
     if output:
-        extra += ["--output_dir", output]
+        changes["output_dir"] = output
     logging_dir = None
     if first.logging_dir or spec.logging_dir:
         logging_dir = str(Path(snapshot.path) / "tensorboard" / f"attempt-{attempt}")
-        extra += ["--logging_dir", logging_dir]
+        changes["logging_dir"] = logging_dir
     if output:
         notes.append(f"writes into {output}; finished files are placed beside the others")
     plan = AttemptPlan(
         attempt=attempt,
-        command=(*command, *extra),
+        command=with_flags(first.command, changes),
         env=first.env,
         cwd=first.cwd,
         output_dir=output,

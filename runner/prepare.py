@@ -1,0 +1,79 @@
+"""From a plasma.toml to something that can be started: command, forecast, checks, spec."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.config.command import Command, build_command
+from runner.config.flags import FlagValue
+from runner.config.model import Config
+from runner.model import AttemptPlan, CheckResult, Forecast, RunSpec
+from runner.rundir import RunDir, new_run_id, runs_root
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that `launch.start_run` needs."""
+
+    spec: RunSpec
+    plan: AttemptPlan
+    command: Command
+
+
+def prepare(
+    config: Config,
+    *,
+    smoke: bool = False,
+    changes: dict[str, FlagValue] | None = None,
+    forecast: Forecast | None = None,
+) -> Prepared:
+    """The run that this configuration asks for. Makes nothing, starts only a look for tensorboard."""
+    now = time.time()
+    name = f"{config.name} smoke" if smoke else config.name
+    run = RunDir(runs_root() / new_run_id(name, now))
+    tensorboard = run.tensorboard / "attempt-1"
+    command = build_command(config, smoke=smoke, extra_flags=changes, tensorboard_dir=tensorboard)
+    output_dir, output_name = _text(command, "output_dir"), _text(command, "output_name")
+    spec = RunSpec(
+        id=run.id,
+        name=name,
+        command=command.argv,
+        cwd=command.cwd,
+        env=command.env,
+        created_at=now,
+        host=socket.gethostname(),
+        output_dir=str(Path(command.cwd) / output_dir) if output_dir else None,
+        output_name=output_name,
+        logging_dir=command.logging_dir,
+        config_path=str(config.path),
+        config_text=config.text,
+        launcher=config.trainer.launcher,
+        forecast=replace(forecast, command=command.argv) if forecast is not None else None,
+        expect=config.expect,
+        smoke=smoke,
+        trainer="embedded" if config.trainer.embedded else "sd-scripts",
+    )
+    plan = AttemptPlan(
+        attempt=1,
+        command=command.argv,
+        env=command.env,
+        cwd=command.cwd,
+        output_dir=spec.output_dir,
+        output_name=output_name,
+        logging_dir=command.logging_dir,
+    )
+    return Prepared(spec, plan, command)
+
+
+def _text(command: Command, flag: str) -> str | None:
+    value = command.flags.get(flag)
+    return value if isinstance(value, str) and value else None
+
+
+def failed(checks: Iterable[CheckResult]) -> list[CheckResult]:
+    """The checks that forbid a start."""
+    return [check for check in checks if check.status == "fail"]

@@ -1,0 +1,157 @@
+"""A run as one JSON object: what `show --json` prints and `summary.json` holds. Pure.
+
+Numbers that are not known, or not finite, are null; `loss.first_nonfinite_step` tells the latter.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from runner.model import Cause, Checkpoint, HardwareSample, RunSnapshot
+
+
+def finite(value: float | None) -> float | None:
+    """JSON has no NaN."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def show_json(snapshot: RunSnapshot) -> dict[str, Any]:
+    """The keys of DESIGN §3 and some more. Sizes are bytes, times seconds, steps true steps."""
+    spec, status = snapshot.spec, snapshot.status
+    step = status.step if status is not None else 0
+    if snapshot.loss.last_step is not None:
+        step = max(step, snapshot.loss.last_step)
+    return {
+        "schema": 1,
+        "id": snapshot.id,
+        "path": snapshot.path,
+        "name": spec.name if spec is not None else None,
+        "state": str(snapshot.state),
+        "outcome": str(snapshot.outcome) if snapshot.outcome is not None else None,
+        "reasons": list(status.reasons) if status is not None else [],
+        "cause": cause_json(status.cause) if status is not None else None,
+        "phase": str(status.phase) if status is not None else None,
+        "attempt": status.attempt if status is not None else None,
+        "step": step,
+        "total_steps": status.total_steps if status is not None else None,
+        "epoch": status.epoch if status is not None else None,
+        "epochs": status.epochs if status is not None else None,
+        "batches_per_epoch": status.batches_per_epoch if status is not None else None,
+        "device": status.device if status is not None else None,
+        "loss": _loss(snapshot),
+        "seconds_per_step": finite(status.seconds_per_step) if status is not None else None,
+        "eta_s": finite(status.eta_s) if status is not None else None,
+        "started_at": status.started_at if status is not None else None,
+        "ended_at": status.ended_at if status is not None else None,
+        "attempts": _attempts(snapshot),
+        "checkpoints": [checkpoint_json(c) for c in status.checkpoints] if status else [],
+        "lost_if_stopped": lost_if_stopped(snapshot),
+        "hardware": hardware_json(snapshot.hardware),
+        "preflight": msgspec.to_builtins(snapshot.preflight),
+        "expect": msgspec.to_builtins(spec.expect) if spec is not None else None,
+        "output_dir": spec.output_dir if spec is not None else None,
+        "detached_by": spec.detached_by if spec is not None else None,
+        "warnings": status.warnings if status is not None else 0,
+        "unknown_lines": status.unknown_lines if status is not None else 0,
+        "supervisor_alive": snapshot.supervisor_alive,
+        "problems": list(snapshot.problems),
+        "command": list(spec.command) if spec is not None else [],
+    }
+
+
+def cause_json(cause: Cause | None) -> dict[str, Any] | None:
+    if cause is None:
+        return None
+    return {"key": cause.key, "evidence": cause.evidence, "advice": cause.advice, "fix": cause.fix}
+
+
+def _loss(snapshot: RunSnapshot) -> dict[str, Any]:
+    status, series = snapshot.status, snapshot.loss
+    last = series.last if series.last is not None else (status.loss if status else None)
+    bad = status.first_nonfinite_step if status is not None else None
+    return {
+        "last": finite(last),
+        "average": finite(status.average) if status is not None else None,
+        "smooth": finite(series.smooth),
+        "first_nonfinite_step": bad if bad is not None else series.first_nonfinite_step,
+        "exact": series.exact,
+    }
+
+
+def _attempts(snapshot: RunSnapshot) -> list[dict[str, Any]]:
+    if snapshot.status is None:
+        return []
+    found = []
+    for attempt in snapshot.status.attempts:
+        ended = attempt.exit
+        found.append(
+            {
+                "attempt": attempt.attempt,
+                "started_at": attempt.started_at,
+                "first_step": attempt.first_step,
+                "last_step": attempt.last_step,
+                "exit": None
+                if ended is None
+                else {"code": ended.code, "signal": ended.signal, "at": ended.at},
+            }
+        )
+    return found
+
+
+def checkpoint_json(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "name": checkpoint.name,
+        "path": checkpoint.path,
+        "step": checkpoint.step,
+        "epoch": checkpoint.epoch,
+        "bytes": checkpoint.size_bytes,
+        "complete": checkpoint.complete,
+        "finite": checkpoint.finite,
+        "problem": checkpoint.problem,
+        "state_path": checkpoint.state_path,
+        "state_complete": checkpoint.state_complete,
+        "loss": finite(checkpoint.loss),
+        "saved_at": checkpoint.saved_at,
+        "attempt": checkpoint.attempt,
+        "removed": checkpoint.removed,
+        "final": checkpoint.final,
+    }
+
+
+def lost_if_stopped(snapshot: RunSnapshot) -> dict[str, Any]:
+    """What stopping now would cost: steps since the newest whole state and the time they took."""
+    status = snapshot.status
+    if status is None:
+        return {"steps": None, "seconds": None}
+    step = max(status.step, snapshot.loss.last_step or 0)
+    steps = max(0, step - status.safe_step)
+    pace = finite(status.seconds_per_step)
+    return {"steps": steps, "seconds": steps * pace if pace is not None else None}
+
+
+def hardware_json(samples: tuple[HardwareSample, ...]) -> dict[str, Any]:
+    """Peaks and means of the gauges that were read; null for what no source gave."""
+
+    def peak(name: str) -> Any:
+        values = [getattr(s, name) for s in samples if getattr(s, name) is not None]
+        return max(values) if values else None
+
+    def mean(name: str) -> float | None:
+        values = [getattr(s, name) for s in samples if getattr(s, name) is not None]
+        return sum(values) / len(values) if values else None
+
+    return {
+        "samples": len(samples),
+        "gpu_util_max": peak("gpu_percent"),
+        "gpu_memory_max_bytes": peak("gpu_memory_used_bytes"),
+        "cpu_percent_max": peak("cpu_percent"),
+        "cpu_percent_mean": mean("cpu_percent"),
+        "training_cpu_percent_mean": mean("tree_cpu_percent"),
+        "training_memory_max_bytes": peak("tree_memory_bytes"),
+        "memory_used_max_bytes": peak("memory_used_bytes"),
+        "swap_used_max_bytes": peak("swap_used_bytes"),
+        "disk_free_bytes": samples[-1].disk_free_bytes if samples else None,
+    }
