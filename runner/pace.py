@@ -21,8 +21,10 @@ class Pace:
         self._last: tuple[int, float] | None = None
 
     def on_step(self, step: int, now: float) -> None:
-        """A step was finished at `now`."""
-        self.resume(now)
+        """A step was finished at `now`. After a pause, nobody has said when it was over: the step
+        itself is reckoned with the pace from before."""
+        if self._paused_since is not None:
+            self.resume(max(self._paused_since, now - (self.seconds_per_step or 0.0)))
         if self._first is None:
             self._first = (step, now)
         self._last = (step, now)

@@ -162,8 +162,7 @@ class Progress:
                 self.nothing_to_train = event.text
                 self._tell("nothing_to_train", now, event.offset, text=event.text)
             case ModelSaved():
-                self.model_saved = True
-                self._finish_saving(now)
+                self.model_saved, self.saving_since = True, None
                 self._tell("model_saved", now, event.offset)
 
     def on_exact(self, shown_step: int, loss: float, at: float, lr: float | None = None) -> None:
@@ -206,8 +205,7 @@ class Progress:
         if step > self.step or (step <= self.step and not self._pending and self._written == 0):
             self.pace.on_step(step, now)
             self.step = step
-            if self.phase in PAUSES:
-                self._finish_saving(now)
+            self.saving_since = None  # the bar moves again: whatever was being saved is saved
         row = self._pending.get(step)
         if row is None:
             if step <= self._written:
@@ -308,10 +306,6 @@ class Progress:
             self._tell("phase", now, offset, phase=str(phase), detail=detail)
             self.phase, self.phase_since = phase, now
         self.phase_detail = detail
-
-    def _finish_saving(self, now: float) -> None:
-        self.saving_since = None
-        self.pace.resume(now)
 
     # ----------------------------------------------------------------- out
 

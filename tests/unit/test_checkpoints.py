@@ -1,0 +1,105 @@
+"""Files of weights: whole, finite, or said what is wrong with them."""
+
+import json
+import math
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from runner.checkpoints import main, state_complete, verify
+
+
+def raw(path: Path, dtype: str, data: bytes, shape: list[int]) -> Path:
+    header = json.dumps({"t": {"dtype": dtype, "shape": shape, "data_offsets": [0, len(data)]}})
+    text = header.encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return path
+
+
+def good(path: Path) -> Path:
+    weights = {"a": np.ones((4, 4), np.float32), "b": np.zeros(3, np.float16)}
+    save_file(weights, path, metadata={"ss_steps": "200"})
+    return path
+
+
+def test_a_whole_finite_file(tmp_path: Path) -> None:
+    found = verify(good(tmp_path / "x.safetensors"))
+    assert (found.complete, found.finite, found.tensors, found.problem) == (True, True, 2, None)
+    assert found.metadata == {"ss_steps": "200"}
+
+
+def test_every_truncation_is_seen(tmp_path: Path) -> None:
+    whole = good(tmp_path / "x.safetensors").read_bytes()
+    path = tmp_path / "cut.safetensors"
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        found = verify(path)
+        assert not found.complete
+        assert found.problem
+
+
+def test_the_sentence_says_how_a_file_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    assert verify(path).problem == "the file is not there"
+    path.write_bytes(b"")
+    assert verify(path).problem == "the file is empty (0 bytes)"
+    path.write_bytes(b"<!DOCTYPE html><html>")
+    assert "no safetensors file" in (verify(path).problem or "")
+    path.write_bytes(good(tmp_path / "y").read_bytes() + b"more")
+    assert "too long" in (verify(path).problem or "")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bad", "fine"),
+    [
+        ("F32", struct.pack("<f", math.nan), struct.pack("<f", 3.4e38)),
+        ("F32", struct.pack("<f", -math.inf), struct.pack("<f", -1e-40)),
+        ("F16", struct.pack("<e", math.inf), struct.pack("<e", 65504.0)),
+        ("F64", struct.pack("<d", math.nan), struct.pack("<d", 1e308)),
+        ("BF16", b"\xc0\x7f", b"\x7f\x7f"),
+        ("BF16", b"\x80\xff", b"\x7f\xff"),
+        ("F8_E4M3", b"\x7f", b"\x7e"),
+        ("F8_E5M2", b"\x7c", b"\x7b"),
+    ],
+)
+def test_a_single_bad_number_is_found_in_every_format(
+    tmp_path: Path, dtype: str, bad: bytes, fine: bytes
+) -> None:
+    path = raw(tmp_path / "x", dtype, fine * 1000, [1000])
+    assert verify(path).finite is True
+    path = raw(tmp_path / "x", dtype, fine * 999 + bad, [1000])
+    found = verify(path)
+    assert found.finite is False
+    assert found.complete is True
+    assert found.problem == "1 of 1 tensors hold NaN or infinity"
+
+
+def test_the_command_form_prints_a_line_a_file_and_its_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.nice", lambda _: 0)
+    one = good(tmp_path / "x.safetensors")
+    assert main([str(one)]) == 0
+    assert main([str(one), str(tmp_path / "missing")]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["complete"] for line in lines] == [True, True, False]
+
+
+def test_a_state_is_whole_when_its_last_file_is_there(tmp_path: Path) -> None:
+    state = tmp_path / "x-state"
+    assert state_complete(state) is None
+    state.mkdir()
+    for name in ("train_state.json", "optimizer.bin", "scheduler.bin"):
+        (state / name).write_text("x")
+    good(state / "model.safetensors")
+    assert state_complete(state) is False
+    (state / "random_states_0.pkl").write_text("x")
+    assert state_complete(state) is True
+    (state / "optimizer.bin").write_text("")
+    assert state_complete(state) is False
+    (state / "optimizer.bin").write_text("x")
+    (state / "model.safetensors").write_bytes(b"\x01")
+    assert state_complete(state) is False

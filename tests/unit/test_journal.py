@@ -1,0 +1,117 @@
+"""The journal survives kill -9 at any byte, foreign text, replacement and a full disk."""
+
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from runner.journal import (
+    Appender,
+    LineTail,
+    Unreadable,
+    events_of,
+    number,
+    read_json,
+    step_row,
+    step_rows,
+    write_json,
+)
+from runner.model import RunState, Status
+
+
+def test_step_rows_survive_a_round_trip_with_unknown_and_non_finite_numbers() -> None:
+    block = b"".join(
+        step_row(step, seconds, loss, average, lr, 1)
+        for step, seconds, loss, average, lr in (
+            (1, 0.5, 0.123456789, None, 1e-4),
+            (2, None, math.nan, math.nan, None),
+            (3, 2.0, math.inf, -math.inf, 0.0),
+        )
+    )
+    rows, bad = step_rows(block)
+    assert bad == 0
+    assert rows[0][:2] == (1, 0.5)
+    assert rows[0][2] == pytest.approx(0.123456789, rel=1e-6)
+    assert math.isnan(number(rows[1][2]) or 0.0)
+    assert number(rows[2][2]) == math.inf
+    assert number(rows[2][3]) == -math.inf
+
+
+@pytest.mark.parametrize("cut", range(1, 60))
+def test_a_journal_cut_anywhere_gives_the_whole_lines_before_the_cut(
+    tmp_path: Path, cut: int
+) -> None:
+    rows = [step_row(n, n * 0.5, 0.1, 0.2, None, 1) for n in range(1, 4)]
+    whole = b"".join(rows)
+    path = tmp_path / "steps.jsonl"
+    path.write_bytes(whole[:cut])
+    tail = LineTail(path)
+    first = b"".join(tail.read())
+    assert whole.startswith(first)
+    assert first.endswith(b"\n") or first == b""
+    path.write_bytes(whole)  # the writer went on
+    assert first + b"".join(tail.read()) == whole
+
+
+def test_foreign_lines_are_counted_and_left_out() -> None:
+    rows, bad = step_rows(b"[1,0.5,0.1,0.2,null,1]\nnonsense\n\x00\xff\n[2,1,null,0.2,null,1]\n")
+    assert [row[0] for row in rows] == [1, 2]
+    assert bad == 2
+    events, bad = events_of(b'{"at":1,"kind":"x","attempt":1}\n{"at":\n')
+    assert [event.kind for event in events] == ["x"]
+    assert bad == 1
+
+
+def test_an_appender_starts_a_new_line_after_a_torn_tail(tmp_path: Path) -> None:
+    path = tmp_path / "steps.jsonl"
+    path.write_bytes(step_row(1, 0.1, 0.5, 0.5, None, 1) + b"[2,0.2,0.")
+    appender = Appender(path)
+    assert appender.append(step_row(3, 0.3, 0.4, 0.5, None, 1))
+    rows, bad = step_rows(path.read_bytes())
+    assert [row[0] for row in rows] == [1, 3]
+    assert bad == 1
+
+
+def test_a_tail_starts_anew_when_the_file_was_replaced_or_truncated(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"one\ntwo\n")
+    tail = LineTail(path)
+    assert b"".join(tail.read()) == b"one\ntwo\n"
+    path.write_bytes(b"new\n")
+    assert b"".join(tail.read()) == b"new\n"
+    assert tail.restarted
+    other = tmp_path / "other"
+    other.write_bytes(b"third\nfourth\n")
+    other.replace(path)
+    assert b"".join(tail.read()) == b"third\nfourth\n"
+
+
+def test_a_line_longer_than_a_chunk_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    line = b"x" * 5000 + b"\n"
+    path.write_bytes(line * 3)
+    assert b"".join(LineTail(path, chunk_bytes=100).read()) == line * 3
+
+
+def test_replacing_a_file_leaves_the_old_text_when_the_disk_refuses(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "status.json"
+    with pytest.raises(OSError):
+        write_json(path, {"a": 1})
+    path.parent.mkdir()
+    write_json(path, {"a": 1})
+    assert os.listdir(path.parent) == ["status.json"]
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"state": "flying"}', b"\xff\xfe", b"[1,2]"])
+def test_a_torn_or_foreign_file_is_one_sentence_not_a_crash(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "status.json"
+    path.write_bytes(text)
+    with pytest.raises(Unreadable, match=r"status\.json is torn or foreign"):
+        read_json(path, Status)
+
+
+def test_a_status_survives_a_round_trip(tmp_path: Path) -> None:
+    status = Status(state=RunState.RUNNING, attempt=2, heartbeat_at=3.5, step=17)
+    write_json(tmp_path / "s", status)
+    assert read_json(tmp_path / "s", Status) == status

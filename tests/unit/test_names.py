@@ -1,0 +1,30 @@
+"""File names as sd-scripts makes them."""
+
+import pytest
+
+from runner.names import parse_checkpoint_name, step_name
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "step", "epoch", "final"),
+    [
+        ("spyke-step00000200.safetensors", "spyke", 200, None, False),
+        ("a-b.c-step00012345.ckpt", "a-b.c", 12345, None, False),
+        ("spyke-000003.safetensors", "spyke", None, 3, False),
+        ("spyke.safetensors", "spyke", None, None, True),
+        ("at-step00000100.safetensors", "at", 100, None, False),
+        ("epoch-000002.safetensors", "epoch", None, 2, False),
+        ("last.safetensors", "last", None, None, True),
+        ("v1.5-lora.safetensors", "v1.5-lora", None, None, True),
+        ("zed-step-0000900.safetensors", "zed-step-0000900", None, None, True),
+    ],
+)
+def test_names_tell_step_epoch_or_end(
+    name: str, base: str, step: int | None, epoch: int | None, final: bool
+) -> None:
+    found = parse_checkpoint_name(name)
+    assert (found.base, found.step, found.epoch, found.final) == (base, step, epoch, final)
+
+
+def test_a_step_name_is_made_as_sd_scripts_makes_it() -> None:
+    assert step_name("spyke", 430, ".safetensors") == "spyke-step00000430.safetensors"

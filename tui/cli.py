@@ -1,0 +1,145 @@
+"""The command `plasma-tui`: every verb. stdout is data, stderr is narration.
+
+Exit codes: 0 yes, 1 no (a failed check, a run that did not succeed), 2 wrong use, 3 not found. Textual
+is imported only when a screen opens; nothing here imports torch, numpy or tensorboard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+OK, NO, WRONG_USE, NOT_FOUND = 0, 1, 2, 3
+
+
+class Fail(Exception):
+    """A sentence for stderr and the exit code that goes with it."""
+
+    def __init__(self, text: str, code: int = NO) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with one sentence instead of a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_USE, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every verb and its options."""
+    parser = Parser(
+        prog="plasma-tui",
+        description="Runs, watches and judges LoRA trainings made with kohya-ss sd-scripts.",
+        epilog="Without a verb: the screen on ./plasma.toml, or the list of runs. "
+        "RUN is an id, the beginning of one, or `last`.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    _screen_options(parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+
+    def verb(name: str, text: str, *, run: bool = False, json: bool = False) -> Parser:
+        found: Parser = verbs.add_parser(name, help=text, description=text)
+        if run:
+            found.add_argument("run", metavar="RUN", help="id, beginning of an id, or `last`")
+        if json:
+            found.add_argument("--json", action="store_true", help="one JSON object on stdout")
+        return found
+
+    demo = verb("demo", "train a small real LoRA with the built-in trainer and watch it")
+    demo.add_argument("--dir", metavar="DIR", help="project folder (default: ./plasma-demo)")
+    demo.add_argument("--headless", action="store_true", help="no screen: progress and a summary")
+    _screen_options(demo)
+    for name, text in (
+        ("forecast", "steps, epochs, checkpoint names and the exact command; starts nothing"),
+        ("check", "the preflight checklist; exit 0 if nothing failed"),
+        ("start", "start a training, detached; prints its id"),
+    ):
+        one = verb(name, text, json=name != "start")
+        one.add_argument("--config", "-c", metavar="FILE", help="default: ./plasma.toml")
+        one.add_argument("--set", metavar="FLAG=VALUE", action="append", default=[],
+                         help="a trainer flag over the file's (false takes it out)")  # fmt: skip
+        if name == "start":
+            one.add_argument("--smoke", action="store_true", help="the short test of [smoke]")
+            one.add_argument("--force", action="store_true", help="start although checks failed")
+            one.add_argument("--wait", action="store_true", help="exit 0 only if it succeeded")
+    verb("runs", "every run of this machine", json=True)
+    show = verb("show", "all that is known of a run", run=True, json=True)
+    show.add_argument("--markdown", action="store_true", help="the summary as Markdown")
+    shown = verb("log", "the trainer's console", run=True)
+    shown.add_argument("--follow", "-f", action="store_true", help="until the run has ended")
+    shown.add_argument("--lines", "-n", type=int, metavar="N", help="only the last N lines")
+    stop = verb("stop", "stop a run, with all of its processes", run=True)
+    when = stop.add_mutually_exclusive_group()
+    when.add_argument("--after-save", action="store_true", help="after the next checkpoint")
+    when.add_argument("--now", action="store_true", help="even in the middle of a save")
+    stop.add_argument("--no-wait", action="store_true", help="only leave the order")
+    resume = verb("resume", "go on with a run from its newest whole state", run=True, json=True)
+    resume.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    resume.add_argument("--wait", action="store_true", help="exit 0 only if it succeeded")
+    attach = verb("attach", "the screen on a run", run=True)
+    attach.add_argument("--read-only", action="store_true", help="no key changes anything")
+    _screen_options(attach)
+    inspect = verb("inspect", "parse and judge any console log", json=True)
+    inspect.add_argument("log", metavar="LOG", help="a file with a trainer's output")
+    inspect.add_argument("--exit", metavar="HOW", help="how it ended: code:1 or signal:9")
+    inspect.add_argument("--tensorboard", metavar="DIR", help="its event files, if there are any")
+    verify = verb("verify", "are these checkpoints complete and finite?", json=True)
+    verify.add_argument("files", metavar="FILE", nargs="+")
+    return parser
+
+
+def _screen_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--theme", metavar="NAME", help="a theme's name")
+    parser.add_argument("--ascii", action="store_true", help="no characters beyond ASCII")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    parser.add_argument("--low-bandwidth", action="store_true", help="for slow links")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; never raises for what a person typed."""
+    options = build_parser().parse_args(arguments)
+    if options.version:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"plasma-tui {version('plasma-tui')}\n")
+        return OK
+    module, function = _HANDLERS[options.verb]
+    try:
+        handler = getattr(import_module(module), function)
+        return int(handler(options))
+    except Fail as error:
+        sys.stderr.write(f"plasma-tui: {error}\n")
+        return error.code
+    except BrokenPipeError:
+        # `plasma-tui log last | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        return 130
+
+
+_HANDLERS: dict[str | None, tuple[str, str]] = {
+    None: ("tui.verbs.screen", "open_screen"),
+    "demo": ("tui.verbs.demo", "demo"),
+    "attach": ("tui.verbs.screen", "attach"),
+    "forecast": ("tui.verbs.start", "forecast"),
+    "check": ("tui.verbs.start", "check"),
+    "start": ("tui.verbs.start", "start"),
+    "runs": ("tui.verbs.runs", "runs"),
+    "show": ("tui.verbs.runs", "show"),
+    "log": ("tui.verbs.runs", "log"),
+    "stop": ("tui.verbs.orders", "stop"),
+    "resume": ("tui.verbs.orders", "resume"),
+    "inspect": ("tui.verbs.files", "inspect"),
+    "verify": ("tui.verbs.files", "verify"),
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

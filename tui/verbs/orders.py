@@ -1,0 +1,112 @@
+"""`stop` and `resume`: orders to a run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from runner import control, inbox, launch
+from runner.model import RunSnapshot, RunState
+from runner.reader import RunReader
+from runner.resume import ResumePlan, plan_resume
+from runner.rundir import RunDir
+from runner.units import count
+from tui.cli import NO, OK, Fail
+from tui.verbs.common import exit_code, find_run, print_json, say, wait_for_end
+
+#: INT 15 s, TERM 5 s, KILL, the last look at the files
+STOP_PATIENCE_S = 180.0
+
+
+def stop(options: argparse.Namespace) -> int:
+    """Order a stop and wait until nothing of the training is left."""
+    path = find_run(options.run)
+    mode = "now" if options.now else "after_save" if options.after_save else "default"
+    try:
+        sent = control.stop(path, mode)
+    except control.Refused as error:
+        raise Fail(str(error)) from None
+    answer = _answer(path, sent.order_id)
+    say(f"run {path.name}: {answer}")
+    if options.no_wait or options.after_save:
+        return OK
+    snapshot = _wait_for_stop(path)
+    if snapshot.state is not RunState.ENDED:
+        raise Fail(f"run {path.name} has not stopped yet: see `plasma-tui show {path.name}`")
+    left = [event for event in snapshot.events if event.kind == "survivors"]
+    if left:
+        raise Fail(f"run {path.name} has stopped, but processes are left: {left[-1].data}")
+    say(f"stopped at step {snapshot.status.step if snapshot.status else '?'}; no process is left")
+    return OK
+
+
+def _answer(path: Path, order_id: str) -> str:
+    order = inbox.Order(order_id, "stop", 0.0)
+    deadline = time.monotonic() + 10.0
+    while time.monotonic() < deadline:
+        found = inbox.answer_of(RunDir(path), order)
+        if found is not None:
+            return found.answer or "taken"
+        time.sleep(0.05)
+    return "the order lies in the inbox, nobody has taken it yet"
+
+
+def _wait_for_stop(path: Path) -> RunSnapshot:
+    reader = RunReader(path, console=False)
+    deadline = time.monotonic() + STOP_PATIENCE_S
+    while True:
+        snapshot = reader.read(0.1)
+        judged = snapshot.state is RunState.ENDED and snapshot.outcome is not None
+        if judged or time.monotonic() > deadline:
+            return snapshot
+        time.sleep(0.1)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Show, then start, the next attempt of a run."""
+    path = find_run(options.run)
+    try:
+        found = plan_resume(RunReader(path, console=False).read_all())
+    except control.Refused as error:
+        raise Fail(str(error)) from None
+    if options.json:
+        print_json(_json(path, found))
+    else:
+        _tell(found)
+    if options.dry_run:
+        return OK
+    try:
+        launch.start_attempt(RunDir(path), found.plan)
+    except launch.StartRefused as error:
+        raise Fail(str(error), NO) from None
+    if not options.json:
+        sys.stdout.write(f"{path.name}\n")
+    return exit_code(wait_for_end(path)) if options.wait else OK
+
+
+def _tell(found: ResumePlan) -> None:
+    total = found.to_step if found.to_step is not None else "unknown"
+    say(f"from step {found.from_step} to {total}, attempt {found.plan.attempt}")
+    if found.replayed_steps:
+        say(f"{count(found.replayed_steps, 'step')} of the epoch will be trained again")
+    for note in found.notes:
+        say(note)
+    say(found.shell_line)
+
+
+def _json(path: Path, found: ResumePlan) -> dict[str, object]:
+    return {
+        "schema": 1,
+        "id": path.name,
+        "attempt": found.plan.attempt,
+        "from_step": found.from_step,
+        "to_step": found.to_step,
+        "replayed_steps": found.replayed_steps,
+        "state_path": found.plan.state_path,
+        "skip": found.plan.skip,
+        "output_dir": found.plan.output_dir,
+        "notes": found.notes,
+        "command": found.plan.command,
+    }
