@@ -1,0 +1,136 @@
+"""The trainer's bytes cut into tokens: progress bars and pieces of text, however the bytes arrive.
+
+tqdm writes `\\r` *before* a bar and log lines glue themselves behind it, so neither `\\n` nor `\\r`
+ends a bar: its closing `]` does. A token depends on the bytes alone, never on where they were cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+#: A line longer than HEAD + TAIL keeps its two ends; SEAM stands for what was left out.
+HEAD_BYTES = 32 * 1024
+TAIL_BYTES = 32 * 1024
+#: No bar is wider: the part of an endless line that must stay in sight for a bar to be found.
+WINDOW_BYTES = 4096
+SEAM = b"\0"
+
+_RUN_BAR = (
+    rb" *steps: *(?:\d{1,3}%\|[^|\r\n\0]{0,3000}\| *(\d+)/(\d+)|(\d+)it) \[(\d[^\]\r\n\0]{0,400})\]"
+)
+_TOKEN = re.compile(_RUN_BAR + rb"|[^\r\n]+")
+_ANY_BAR = re.compile(
+    rb"(?:\d{1,3}%\|[^|\r\n\0]{0,3000}\| *(\d[\d.]*)[kMGTP]?/(\d[\d.]*)[kMGTP]?"
+    rb"|(?<![\w.])(\d[\d.]*)[kMGTP]?it) \[(\d[^\]\r\n\0]{0,400})\]"
+)
+
+
+class Bar(NamedTuple):
+    """One state of a progress bar. `total` is None in the overflow form `steps: 690it [...]`;
+    `inner` is what stands between the brackets: times, rate, postfix."""
+
+    end: int
+    title: bytes
+    done: bytes
+    total: bytes | None
+    inner: bytes
+
+
+class Text(NamedTuple):
+    """A line, or the part of one beside a bar, without its end. `end`: the byte just after it."""
+
+    end: int
+    raw: bytes
+
+
+class TokenStream:
+    """Bytes in, tokens out; at most about 140 KiB are held between two calls."""
+
+    def __init__(self) -> None:
+        self._head = b""  # the beginning of an endless line, once its middle was left out
+        self._pending = b""
+        self._pending_at = 0  # absolute offset of _pending[0]
+        self._settled = 0
+
+    @property
+    def settled(self) -> int:
+        """Everything before this offset has been handed out."""
+        return self._settled
+
+    def feed(self, data: bytes) -> Iterator[Bar | Text]:
+        """Tokens that are complete with these bytes. Exhaust the iterator before the next call."""
+        buffer = self._pending + data
+        if b"]" not in data and b"\n" not in data and b"\r" not in data:
+            self._hold(buffer)
+            return
+        base, size, rest = self._pending_at, len(buffer), len(buffer)
+        for match in _TOKEN.finditer(buffer):
+            count, total, overflow, inner = match.groups()
+            stop = match.end()
+            if inner is not None:
+                yield Bar(base + stop, b"steps", count or overflow, total, inner)
+                continue
+            segment = match.group()
+            tokens, used = _bars_within(segment, base + match.start())
+            for token in tokens:
+                yield token if isinstance(token, Bar) else self._text(token.raw, token.end)
+            if stop == size:
+                rest = match.start() + used
+            elif used < len(segment):
+                yield self._text(segment[used:], base + stop)
+        self._pending_at = base + rest
+        if not self._head:
+            self._settled = self._pending_at
+        self._hold(buffer[rest:])
+
+    def finish(self) -> Iterator[Text]:
+        """The last line, if it never got an end."""
+        if self._pending:
+            self._settled = self._pending_at + len(self._pending)
+            pending, self._pending, self._pending_at = self._pending, b"", self._settled
+            yield self._text(pending, self._settled)
+
+    def _hold(self, pending: bytes) -> None:
+        if len(pending) > HEAD_BYTES + TAIL_BYTES + 2 * WINDOW_BYTES:
+            self._head = self._head or pending[:HEAD_BYTES]
+            self._pending_at += len(pending) - TAIL_BYTES - WINDOW_BYTES
+            pending = pending[-TAIL_BYTES - WINDOW_BYTES :]
+        self._pending = pending
+
+    def _text(self, raw: bytes, end: int) -> Text:
+        if self._head:
+            raw, self._head = self._head + SEAM + raw[-TAIL_BYTES:], b""
+        elif len(raw) > HEAD_BYTES + TAIL_BYTES:
+            raw = raw[:HEAD_BYTES] + SEAM + raw[-TAIL_BYTES:]
+        return Text(end, raw)
+
+
+def _bars_within(segment: bytes, start: int) -> tuple[list[Bar | Text], int]:
+    """The bars inside one piece of text with the text before each, and how much of it they use.
+    `start`: absolute offset of segment[0]."""
+    if b"%|" not in segment and b"it [" not in segment:
+        return [], 0
+    tokens: list[Bar | Text] = []
+    used = 0
+    for match in _ANY_BAR.finditer(segment):
+        before, title = _titled(segment[used : match.start()])
+        if before:
+            tokens.append(Text(start + used + len(before), before))
+        used = match.end()
+        count, total, overflow, inner = match.groups()
+        tokens.append(Bar(start + used, title, count or overflow, total, inner))
+    return tokens, used
+
+
+def _titled(text: bytes) -> tuple[bytes, bytes]:
+    """Text before a bar -> (what is no part of the bar, the bar's title without its colon)."""
+    stripped = text.rstrip()
+    if not stripped.endswith(b":"):
+        return (text if stripped else b""), b""
+    for title in (b"epoch validation steps", b"validation steps", b"steps"):
+        if stripped.endswith(title + b":"):
+            before = stripped[: -len(title) - 1]
+            return (before if before.strip() else b""), title
+    return b"", stripped[:-1].strip()
