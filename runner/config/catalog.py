@@ -4,7 +4,6 @@ is found out elsewhere and handed in as another `KnownFlags`."""
 from __future__ import annotations
 
 import argparse
-import importlib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -59,9 +58,10 @@ class ArgparseCatalog:
         try:
             converted = convert(text)
         except (argparse.ArgumentTypeError, TypeError, ValueError):
-            words = {"int": "a whole number", "float": "a number"}
+            wanted = {"int": "a whole number", "float": "a number"}
             name = getattr(convert, "__name__", "value")
-            return f'is "{text}"; it must be {words.get(name, f"a valid {name}")}'
+            words = wanted.get(name, name.replace("_", " "))
+            return f'is "{text}"; it must be {words}'
         if action.choices is not None and converted not in action.choices:
             return f'is "{text}"; choose one of {", ".join(map(str, action.choices))}'
         return None
@@ -74,6 +74,6 @@ def trainer_flags(trainer: Trainer) -> FlagCatalog | None:
     """
     if not trainer.embedded:
         return None
-    module = importlib.import_module("runner.embedded.arguments")
-    parser: argparse.ArgumentParser = module.make_parser()
-    return ArgparseCatalog(parser)
+    from runner.embedded.arguments import build_parser
+
+    return ArgparseCatalog(build_parser())

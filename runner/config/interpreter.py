@@ -121,7 +121,7 @@ def examine(
 
 def sentinel_json(output: str) -> dict[str, Any] | None:
     """The JSON behind our mark; everything else a trainer's modules print is ignored."""
-    for line in output.splitlines():
+    for line in output.split("\n"):  # splitlines() would split at our mark as well
         if line.startswith(_SENTINEL):
             try:
                 told = json.loads(line[len(_SENTINEL) :])

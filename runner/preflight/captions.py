@@ -1,0 +1,97 @@
+"""Has every training image a caption that sd-scripts can read?
+
+sd-scripts main: an empty or non-UTF-8 caption stops the training, a missing one does not; without
+--caption_extension it looks for `.caption` files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.dataset import DatasetError, SubsetSpec
+from runner.dataset.captions import read_caption
+from runner.preflight.facts import Facts
+from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
+
+
+@dataclass(slots=True)
+class Captions:
+    """Captions of the training images (not of regularisation images), by path of the image."""
+
+    found: dict[str, tuple[str, SubsetSpec]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    other_extension: str | None = None
+
+
+def look(facts: Facts) -> Finding:
+    try:
+        captions = read_captions(facts)
+    except DatasetError as error:
+        return skipped("dataset unread", str(error))
+    total = len(captions.found) + len(captions.missing) + len(captions.unreadable)
+    if not total:
+        return skipped("no images")
+    if captions.unreadable:
+        bad = captions.unreadable
+        evidence = f"{len(bad)} unreadable"
+        return failed(evidence, some(bad), "write a caption as UTF-8, or delete the file")
+    if captions.missing:
+        return _missing(captions, total)
+    return passed(f"{total} captions", f"Every one of {total} training images has a caption.")
+
+
+def _missing(captions: Captions, total: int) -> Finding:
+    number = len(captions.missing)
+    names = some([Path(path).name for path in captions.missing])
+    detail = f"{number} of {total} training images have no caption: {names}."
+    other = captions.other_extension
+    if other is not None:
+        detail += f" There are {other} files beside them."
+        return failed(f"{number} without caption", detail, f'caption_extension = "{other}"')
+    return warned(f"{number} without caption", detail, "write the caption files")
+
+
+def read_captions(facts: Facts) -> Captions:
+    """Raises DatasetError when the dataset itself cannot be read."""
+    return facts.once("captions", lambda: _read_captions(facts))
+
+
+def _read_captions(facts: Facts) -> Captions:
+    result = Captions()
+    base = facts.config.trainer_cwd
+    for spec in facts.specs():
+        for subset in spec.subsets:
+            listing = facts.images().listing(subset.image_dir) if subset.image_dir else None
+            for path in listing.paths if listing else ():
+                if facts.cancelled.is_set():
+                    return result
+                _read_one(result, base, path, subset)
+    result.other_extension = _other_extension(base, result.missing)
+    return result
+
+
+def _read_one(result: Captions, base: Path, path: str, subset: SubsetSpec) -> None:
+    try:
+        text = read_caption(base / path, subset.caption_extension, subset.enable_wildcard)
+    except (DatasetError, OSError) as error:
+        result.unreadable.append(str(error))
+        return
+    if subset.is_reg:
+        return
+    if text is None:
+        result.missing.append(path)
+    else:
+        result.found[path] = (text, subset)
+
+
+def _other_extension(base: Path, missing: list[str]) -> str | None:
+    """The ending of the files that were probably meant for captions."""
+    for ending in (".txt", ".caption"):
+        if missing and (base / missing[0]).with_suffix(ending).is_file():
+            return ending
+    return None
+
+
+CHECK = Check("captions", "Captions", look)

@@ -1,0 +1,77 @@
+"""What one check is, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.preflight.facts import Facts
+
+#: the panel is 22 columns wide; a mark and a blank stand in front
+EVIDENCE_LIMIT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`evidence`: a few words; `detail`: one whole sentence; `fix`: a command or a change to make."""
+
+    status: str  # pass, warn, fail, skip
+    evidence: str
+    detail: str = ""
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`name` is for machines and `check --fix`, `title` for the panel. `slow`: may take seconds."""
+
+    name: str
+    title: str
+    look: Callable[[Facts], Finding]
+    slow: bool = False
+
+
+def passed(evidence: str, detail: str = "") -> Finding:
+    return Finding("pass", evidence, detail)
+
+
+def warned(evidence: str, detail: str, fix: str | None = None) -> Finding:
+    return Finding("warn", evidence, detail, fix)
+
+
+def failed(evidence: str, detail: str, fix: str | None = None) -> Finding:
+    return Finding("fail", evidence, detail, fix)
+
+
+def skipped(evidence: str, detail: str = "") -> Finding:
+    return Finding("skip", evidence, detail)
+
+
+def short(text: str, limit: int = EVIDENCE_LIMIT) -> str:
+    """Cut in the middle: the ends of a name tell it apart."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
+def count(number: int, noun: str) -> str:
+    """1 image, 2 images."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def some(names: list[str], limit: int = 3) -> str:
+    """The first few names and how many more."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def size_text(size_bytes: float) -> str:
+    """1.9 GB, 25 MB: powers of 1000, as file managers and disk makers count."""
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= factor:
+            value = size_bytes / factor
+            return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+    return f"{size_bytes:.0f} B"

@@ -1,0 +1,45 @@
+"""Does every caption begin with the trigger word, and does shuffling leave it there?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runner.dataset import DatasetError, SubsetSpec
+from runner.preflight.captions import read_captions
+from runner.preflight.facts import Facts
+from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
+
+
+def look(facts: Facts) -> Finding:
+    trigger = facts.config.expect.trigger
+    if trigger is None:
+        return skipped("no trigger set", "[expect] trigger is not set.")
+    try:
+        captions = read_captions(facts).found
+    except DatasetError as error:
+        return skipped("dataset unread", str(error))
+    if not captions:
+        return skipped("no captions")
+    places = {path: position(text, subset, trigger) for path, (text, subset) in captions.items()}
+    absent = [Path(path).name for path, place in places.items() if place is None]
+    later = [Path(path).name for path, place in places.items() if place]
+    if absent:
+        detail = f"{trigger} is not in the caption of {some(absent)}."
+        return failed(f"not in {len(absent)} captions", detail, f"write {trigger}, in front")
+    if later:
+        detail = f"{trigger} is not the first tag of {some(later)}."
+        return warned(f"not first in {len(later)}", detail, f"move {trigger} to the front")
+    detail = f"{trigger} is the first tag of all {len(captions)} captions."
+    return passed(f"first in all {len(captions)}", detail)
+
+
+def position(caption: str, subset: SubsetSpec, trigger: str) -> int | None:
+    """Index of the tag that is or begins with the trigger word; None when there is none."""
+    if subset.caption_prefix:
+        caption = f"{subset.caption_prefix} {caption}"
+    tags = [tag.strip() for tag in caption.split(subset.caption_separator)]
+    fitting = (i for i, tag in enumerate(tags) if tag == trigger or tag.startswith(f"{trigger} "))
+    return next(fitting, None)
+
+
+CHECK = Check("trigger", "Trigger", look)
