@@ -1,0 +1,152 @@
+"""True steps of real recorded runs and of the worked examples in sd-scripts' behaviour."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+import pytest
+
+from runner.console.parser import ConsoleParser
+from runner.ledger import AttemptLedger
+from runner.model import BannerSeen, CheckpointSaving, EpochStarted, ResumeSeen, StepShown
+from runner.names import parse_checkpoint_name
+
+RUNS = Path(__file__).parent.parent / "data" / "runs"
+
+
+def followed(log: str) -> tuple[AttemptLedger, dict[str, int | None]]:
+    """The ledger of a recorded run and the true step of each file, as told when it was written."""
+    ledger, files = AttemptLedger(), {}
+    for event in ConsoleParser().feed((RUNS / log).read_bytes()):
+        ledger.on(event)
+        if isinstance(event, CheckpointSaving):
+            name = parse_checkpoint_name(PurePath(event.path).name)
+            if name.step is not None:
+                files[name.stem] = ledger.true_from_name(name.step)
+            elif name.epoch is not None:
+                files[name.stem] = ledger.true_from_epoch(name.epoch)
+            else:
+                files[name.stem] = ledger.last_step
+    return ledger, files
+
+
+RESUMED = {
+    "zed-step00000200": 430,
+    "zed-000002": 460,
+    "zed-step00000400": 630,
+    "zed-000003": 690,
+    "zed-step00000600": 830,
+    "zed": 920,
+}
+
+
+@pytest.mark.parametrize(
+    ("log", "first", "last", "replayed", "files"),
+    [
+        (
+            "tiny_first_run_killed.log",
+            1,
+            412,
+            0,
+            {"zed-step00000200": 200, "zed-000001": 230, "zed-step00000400": 400},
+        ),
+        ("tiny_resume_skip.log", 401, 920, 0, RESUMED),
+        ("tiny_resume_noskip.log", 231, 920, 170, RESUMED),
+        ("tiny_v091_resume.log", 231, 920, 170, RESUMED),
+    ],
+)
+def test_true_steps_of_recorded_runs(
+    log: str, first: int, last: int, replayed: int, files: dict[str, int]
+) -> None:
+    ledger, seen = followed(log)
+    assert (ledger.first_step, ledger.last_step, ledger.replayed_steps) == (first, last, replayed)
+    assert seen == files
+
+
+def test_accumulation_counts_steps_not_batches() -> None:
+    ledger, files = followed("tiny_grad_accum.log")
+    assert ledger.steps_per_epoch == 58
+    assert (ledger.first_step, ledger.last_step) == (1, 464)
+    assert files["zed"] == 464
+    assert files["zed-step00000100"] == 100
+
+
+def started(
+    *resume: ResumeSeen, batches: int, epoch: int, accumulation: int = 1, base_step: int = 0
+) -> AttemptLedger:
+    ledger = AttemptLedger(base_step)
+    for event in resume[:1]:
+        ledger.on(event)
+    ledger.on(BannerSeen(0, "batches_per_epoch", batches))
+    ledger.on(BannerSeen(0, "accumulation", accumulation))
+    for event in resume[1:]:
+        ledger.on(event)
+    ledger.on(EpochStarted(0, epoch, 4))
+    return ledger
+
+
+def test_second_resume_with_initial_step() -> None:
+    """240 steps, 60 an epoch; the state of true step 125 holds another number of its own."""
+    ledger = started(
+        ResumeSeen(0, state_path="b-step00000125-state", state_step=5),
+        ResumeSeen(0, skip_steps=125),
+        batches=60,
+        epoch=3,
+    )
+    assert ledger.first_step == 126
+    assert ledger.true_from_bar(115) == 240
+    assert [ledger.true_from_global(x) for x in (6, 120)] == [126, 240]
+    assert [ledger.true_from_name(n) for n in (25, 50, 75, 100)] == [145, 170, 195, 220]
+
+
+def test_first_resume_inside_the_first_epoch_keeps_all_numbers() -> None:
+    ledger = started(
+        ResumeSeen(0, state_step=50), ResumeSeen(0, skip_steps=50), batches=60, epoch=1
+    )
+    assert ledger.true_from_bar(1) == 51
+    assert ledger.true_from_global(51) == 51
+    assert ledger.true_from_name(75) == 75
+
+
+@pytest.mark.parametrize("skip", [True, False])
+def test_resume_at_the_end_of_an_epoch_is_the_same_in_both_modes(skip: bool) -> None:
+    events = [ResumeSeen(0, state_step=230)] + ([ResumeSeen(0, skip_steps=230)] if skip else [])
+    ledger = started(*events, batches=230, epoch=2)
+    assert ledger.true_from_bar(0) == ledger.true_from_global(0) == 230
+    assert ledger.true_from_bar(690) == 920
+    assert ledger.true_from_epoch(2) == 460
+    assert ledger.replayed_steps == 0
+
+
+def test_accumulation_without_skip_replays_from_the_start_of_the_epoch() -> None:
+    ledger = started(ResumeSeen(0, state_step=100), batches=230, epoch=2, accumulation=4)
+    assert ledger.first_step == 59
+    assert ledger.true_from_name(42) == 100
+
+
+def test_accumulation_with_skip_is_unknown_and_says_why() -> None:
+    ledger = started(
+        ResumeSeen(0, state_step=100),
+        ResumeSeen(0, skip_steps=400),
+        batches=230,
+        epoch=7,
+        accumulation=4,
+    )
+    assert ledger.true_from_bar(1) is None
+    assert ledger.true_from_name(900) is None
+    assert "accumulation" in (ledger.problem or "")
+
+
+def test_the_hint_holds_until_the_console_tells() -> None:
+    ledger = AttemptLedger(400)
+    ledger.on(StepShown(0, 0, 750, None))
+    assert ledger.true_from_bar(0) == 400
+    ledger.on(BannerSeen(0, "batches_per_epoch", 230))
+    ledger.on(EpochStarted(0, 2, 4))
+    assert ledger.true_from_bar(0) == 230
+
+
+def test_a_later_epoch_does_not_move_the_beginning() -> None:
+    ledger = started(batches=230, epoch=1)
+    ledger.on(EpochStarted(0, 2, 4))
+    assert ledger.true_from_bar(231) == 231
