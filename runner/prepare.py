@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.config.command import Command, build_command
 from runner.config.flags import FlagValue
 from runner.config.model import Config
-from runner.model import AttemptPlan, CheckResult, Forecast, RunSpec
+from runner.model import AttemptPlan, Forecast, RunSpec
 from runner.rundir import RunDir, new_run_id, runs_root
 
 
@@ -72,8 +71,3 @@ def prepare(
 def _text(command: Command, flag: str) -> str | None:
     value = command.flags.get(flag)
     return value if isinstance(value, str) and value else None
-
-
-def failed(checks: Iterable[CheckResult]) -> list[CheckResult]:
-    """The checks that forbid a start."""
-    return [check for check in checks if check.status == "fail"]

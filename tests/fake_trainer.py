@@ -1,0 +1,178 @@
+"""A process that prints and writes what sd-scripts does, without torch: for tests of processes.
+
+    python fake_trainer.py --output_dir DIR --output_name NAME [--steps N] [--delay S] ...
+    python fake_trainer.py --launcher ...      # the same behind a parent that waits, like accelerate launch
+
+It is a stand-in for the process side only (signals, exit codes, files); what the real trainer prints
+is tested with recorded logs and with the real loop.
+"""
+
+import argparse
+import json
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output_dir", required=True)
+    parser.add_argument("--output_name", default="fake")
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--epoch_steps", type=int, default=20)
+    parser.add_argument("--delay", type=float, default=0.02)
+    parser.add_argument("--save_every_n_steps", type=int, default=10)
+    parser.add_argument("--save_state", action="store_true")
+    parser.add_argument("--save_s", type=float, default=0.0, help="how long a save takes")
+    parser.add_argument("--nan_at", type=int, default=0)
+    parser.add_argument("--fail_at", type=int, default=0)
+    parser.add_argument("--truncate_at", type=int, default=0)
+    parser.add_argument("--exit_code", type=int, default=0)
+    parser.add_argument("--no_data", action="store_true")
+    parser.add_argument("--deaf", action="store_true", help="ignore INT and TERM")
+    parser.add_argument("--escape", action="store_true", help="a child in a session of its own")
+    parser.add_argument("--worker", action="store_true", help="a child in the group")
+    parser.add_argument("--launcher", action="store_true")
+    parser.add_argument("--noise", type=int, default=0, help="bytes of one huge line at step 5")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--resume")
+    parser.add_argument("--initial_step", type=int, default=0)
+    parser.add_argument("--skip_until_initial_step", action="store_true")
+    parser.add_argument("--logging_dir")
+    return parser.parse_args()
+
+
+def log(text: str) -> None:
+    sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} INFO     {text}   train_network.py:1\n")
+    sys.stderr.flush()
+
+
+def out(text: str) -> None:
+    print(text, flush=True)
+
+
+def weights(path: Path, truncate: bool = False) -> None:
+    header = json.dumps({"t": {"dtype": "F32", "shape": [256], "data_offsets": [0, 1024]}}).encode()
+    data = struct.pack("<Q", len(header)) + header + b"\0" * 1024
+    path.write_bytes(data[:700] if truncate else data)
+
+
+def save(args: argparse.Namespace, name: str, step: int, epoch: int) -> None:
+    path = Path(args.output_dir) / f"{name}.safetensors"
+    out(f"\nsaving checkpoint: {path}")
+    time.sleep(args.save_s)
+    weights(path, truncate=bool(args.truncate_at) and step == args.truncate_at)
+    if args.save_state:
+        state = Path(args.output_dir) / f"{name}-state"
+        log(f"saving state at step {step}")
+        state.mkdir(exist_ok=True)
+        log(f"Saving current state to {state}")
+        (state / "train_state.json").write_text(
+            json.dumps({"current_epoch": epoch, "current_step": step})
+        )
+        weights(state / "model.safetensors")
+        (state / "optimizer.bin").write_text("x")
+        (state / "scheduler.bin").write_text("x")
+        (state / "random_states_0.pkl").write_text("x")
+        log(f"Random states saved in {state}/random_states_0.pkl")
+
+
+def banner(args: argparse.Namespace) -> int:
+    epochs = -(-args.steps // args.epoch_steps)
+    out("accelerator device: cpu")
+    if args.resume:
+        log(f"resume training from local state: {args.resume}")
+        log(f"Loading states from {args.resume}")
+        log(
+            f"load train state from {args.resume}/train_state.json: "
+            f"{{'current_epoch': 1, 'current_step': {args.initial_step}}}"
+        )
+    out("running training / 学習開始")
+    out(f"  num train images * repeats / 学習画像の数×繰り返し回数: {args.epoch_steps}")
+    out("  num reg images / 正則化画像の数: 0")
+    out(f"  num batches per epoch / 1epochのバッチ数: {args.epoch_steps}")
+    out(f"  num epochs / epoch数: {epochs}")
+    out("  batch size per device / バッチサイズ: 1")
+    out("  gradient accumulation steps / 勾配を合計するステップ数 = 1")
+    out(f"  total optimization steps / 学習ステップ数: {args.steps}")
+    return epochs
+
+
+def bar(n: int, total: int, loss: float | None) -> None:
+    post = "" if loss is None else f", avr_loss={loss:.3g}"
+    cells = "█" * (10 * n // max(1, total))
+    sys.stderr.write(
+        f"\rsteps: {100 * n // total:3d}%|{cells:<10}| {n}/{total} [00:01<00:02, 9.00it/s{post}]"
+    )
+    sys.stderr.flush()
+
+
+def train(args: argparse.Namespace) -> int:
+    Path(args.output_dir).mkdir(parents=True, exist_ok=True)
+    if args.no_data:
+        log(
+            "No data found. Please verify arguments (train_data_dir must be the parent of folders with images)"
+        )
+        return 0
+    epochs = banner(args)
+    start = args.initial_step if args.skip_until_initial_step else 0
+    if start:
+        log(f"skipping {start} steps / {start}ステップをスキップします")
+    begun = start // args.epoch_steps
+    shown = start - begun * args.epoch_steps
+    total = args.steps - begun * args.epoch_steps
+    bar(0, total, None)
+    loss, bar_n = 1.0, 0
+    for true_step in range(start + 1, args.steps + 1):
+        epoch = (true_step - 1) // args.epoch_steps + 1
+        if (true_step - 1) % args.epoch_steps == 0 or true_step == start + 1:
+            out(f"\nepoch {epoch}/{epochs}\n")
+        time.sleep(args.delay)
+        shown += 1
+        bar_n += 1
+        if args.noise and true_step == 5:
+            sys.stderr.write("x" * args.noise)
+        bar(bar_n, total, loss if true_step > start + 1 else None)
+        loss = (
+            float("nan") if args.nan_at and true_step >= args.nan_at else 1 / (1 + true_step / 20)
+        )
+        if args.save_every_n_steps and shown % args.save_every_n_steps == 0:
+            save(args, f"{args.output_name}-step{shown:08d}", shown, epoch)
+        bar(bar_n, total, loss)
+        if args.fail_at and true_step == args.fail_at:
+            raise ValueError("the fake trainer was told to fail")
+    save(args, args.output_name, shown, epochs)
+    log("model saved.")
+    bar(bar_n, total, loss)
+    sys.stderr.write("\n")
+    return args.exit_code
+
+
+def main() -> int:
+    args = arguments()
+    if args.launcher:
+        words = [word for word in sys.argv if word != "--launcher"]
+        child = subprocess.Popen([sys.executable, *words])
+        code = child.wait()
+        if code:
+            sys.stderr.write(
+                f"subprocess.CalledProcessError: Command '{words}' returned non-zero exit status {code}.\n"
+            )
+        return 1 if code else 0
+    if args.deaf:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for wanted, session in ((args.escape, True), (args.worker, False)):
+        if wanted:
+            nap = "import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(600)"
+            subprocess.Popen([sys.executable, "-c", nap], start_new_session=session)
+    return train(args)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.exit(code)

@@ -1,0 +1,159 @@
+"""`forecast`, `check`, `start`: everything before a training, and its start."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from runner import begin, launch
+from runner.config.command import shell_line
+from runner.config.errors import ConfigError
+from runner.config.model import Config
+from runner.model import CheckResult
+from runner.units import count, file_size
+from tui.cli import NO, NOT_FOUND, OK, WRONG_USE, Fail
+from tui.text import clean
+from tui.verbs.common import exit_code, print_json, say, wait_for_end
+
+MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "-"}
+
+
+def load(options: argparse.Namespace) -> Config:
+    """The configuration that the options name. Raises Fail: every error of the file, a line each."""
+    path = Path(options.config or "plasma.toml").expanduser()
+    if not path.exists():
+        hint = "" if options.config else ": make one, give --config FILE, or try `plasma-tui demo`"
+        raise Fail(f"no {path} in {Path.cwd()}{hint}", NOT_FOUND)
+    try:
+        return begin.load(path)
+    except ConfigError as error:
+        raise Fail(str(error), WRONG_USE) from None
+
+
+def changes_of(options: argparse.Namespace) -> dict[str, Any]:
+    """`--set FLAG=VALUE` as flags. Raises Fail."""
+    found: dict[str, Any] = {}
+    for text in options.set:
+        name, mark, value = text.lstrip("-").partition("=")
+        if not mark or not name:
+            raise Fail(f"--set takes FLAG=VALUE, not {text!r}", WRONG_USE)
+        found[name.replace("-", "_")] = {"true": True, "false": False}.get(value.lower(), value)
+    return found
+
+
+def forecast(options: argparse.Namespace) -> int:
+    """What would be trained and written; starts nothing."""
+    config = load(options)
+    prepared = begin.prepare_run(config, changes=changes_of(options))
+    found = prepared.spec.forecast
+    if found is None:
+        raise Fail("nothing can be forecast: see `plasma-tui check`")
+    if options.json:
+        print_json(
+            {
+                "schema": 1,
+                "images": found.images,
+                "reg_images": found.reg_images,
+                "batches_per_epoch": found.batches_per_epoch,
+                "epochs": found.epochs,
+                "steps": found.steps,
+                "checkpoints": found.checkpoints,
+                "final": found.final,
+                "bytes": found.size_bytes,
+                "command": found.command,
+                "warnings": [*found.warnings, *prepared.command.warnings],
+            }
+        )
+        return OK
+    write = sys.stdout.write
+    write(
+        f"images             {_known(found.images)} (+ {_known(found.reg_images)} regularisation)\n"
+    )
+    write(f"batches an epoch   {_known(found.batches_per_epoch)}\n")
+    write(f"epochs             {_known(found.epochs)}\n")
+    write(f"steps              {_known(found.steps)}\n")
+    for checkpoint in found.checkpoints:
+        write(f"  step {checkpoint.step:>6}  {clean(checkpoint.name)}\n")
+    if found.size_bytes is not None:
+        write(f"on disk            {file_size(found.size_bytes)}\n")
+    for warning in (*found.warnings, *prepared.command.warnings):
+        write(f"! {clean(warning)}\n")
+    write(f"\n{shell_line(prepared.command)}\n")
+    return OK
+
+
+def _known(value: int | None) -> str:
+    return "unknown" if value is None else str(value)
+
+
+def check(options: argparse.Namespace) -> int:
+    """The checklist, as it comes."""
+    config = load(options)
+    results = list(_checked(begin.checks(config, changes=changes_of(options)), options.json))
+    passed = all(result.status != "fail" for result in results)
+    if options.json:
+        print_json({"schema": 1, "passed": passed, "checks": results})
+    else:
+        _total(results)
+    return OK if passed else NO
+
+
+def _checked(results: Iterator[CheckResult], silent: bool) -> Iterator[CheckResult]:
+    for result in results:
+        if not silent:
+            text = result.detail or result.evidence
+            sys.stdout.write(
+                f"{MARKS[result.status]} {result.title or result.name}: {clean(text)}\n"
+            )
+            if result.fix:
+                sys.stdout.write(f"    cure: {clean(result.fix)}\n")
+            sys.stdout.flush()
+        yield result
+
+
+def _total(results: list[CheckResult]) -> None:
+    words = [
+        f"{sum(r.status == status for r in results)} {word}"
+        for status, word in (("pass", "passed"), ("warn", "with a warning"), ("fail", "failed"))
+    ]
+    say(", ".join(words))
+
+
+def start(options: argparse.Namespace) -> int:
+    """Check, start detached, print the run's id."""
+    config = load(options)
+    try:
+        run = begin.start(
+            config,
+            smoke=options.smoke,
+            force=options.force,
+            changes=changes_of(options),
+            on_check=_tell_check,
+        )
+    except begin.ChecksFailed as error:
+        raise Fail(
+            f"not started: {count(len(error.failed), 'check')} failed "
+            "(`plasma-tui check` tells all; --force starts all the same)"
+        ) from None
+    except launch.StartRefused as error:
+        raise Fail(str(error)) from None
+    sys.stdout.write(f"{run.id}\n")
+    sys.stdout.flush()
+    if not options.wait:
+        say(f"`plasma-tui attach {run.id}` watches it")
+        return OK
+    snapshot = wait_for_end(run.path)
+    say(f"{snapshot.outcome or snapshot.state}")
+    for reason in snapshot.status.reasons if snapshot.status is not None else ():
+        say(f"  {reason}")
+    return exit_code(snapshot)
+
+
+def _tell_check(result: CheckResult) -> None:
+    if result.status in ("warn", "fail"):
+        say(
+            f"{MARKS[result.status]} {result.title or result.name}: {result.detail or result.evidence}"
+        )
