@@ -252,9 +252,11 @@ class Progress:
         self._enter(Phase.SAVING, PurePath(path).name, now, offset)
         name = PurePath(path).name
         found = parse_checkpoint_name(name)
-        step = self.ledger.true_from_name(found.step) if found.step is not None else None
-        if step is None:
-            step = self.step
+        step: int | None = self.step
+        if found.step is not None:
+            step = self.ledger.true_from_name(found.step)
+        elif found.epoch is not None:
+            step = self.ledger.true_from_epoch(found.epoch) or self.step
         checkpoint = Checkpoint(
             name=name,
             path=path,
