@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from runner.config.flags import merged
 from runner.config.load import load_config
 from runner.config.model import Config
 from runner.launch import start_run
@@ -30,31 +32,34 @@ def load(path: Path) -> Config:
     return load_config(path.absolute())
 
 
-def forecast_of(config: Config, *, smoke: bool = False, changes: Changes | None = None) -> Forecast:
+def with_changes(config: Config, changes: Changes | None) -> Config:
+    """The configuration with other trainer flags; `False` takes one out."""
+    return replace(config, train=merged(config.train, changes)) if changes else config
+
+
+def forecast_of(config: Config, *, smoke: bool = False) -> Forecast:
     """By sd-scripts' own arithmetic; what cannot be told is None and named in its warnings."""
-    from runner.config.flags import merged
     from runner.forecast import forecast
 
-    flags = merged(config.flags(smoke=smoke), changes or {})
-    return forecast(flags, config.trainer_cwd, processes=config.processes)
+    return forecast(config.flags(smoke=smoke), config.trainer_cwd, processes=config.processes)
 
 
-def prepare_run(config: Config, *, smoke: bool = False, changes: Changes | None = None) -> Prepared:
+def prepare_run(config: Config, *, smoke: bool = False) -> Prepared:
     """Command, forecast and spec of the run; nothing is made or started."""
-    found = forecast_of(config, smoke=smoke, changes=changes)
-    return prepare(config, smoke=smoke, changes=changes, forecast=found)
+    return prepare(config, smoke=smoke, forecast=forecast_of(config, smoke=smoke))
 
 
 def checks(
     config: Config,
     *,
-    changes: Changes | None = None,
+    smoke: bool = False,
+    slow: bool = True,
     cancel: threading.Event | None = None,
 ) -> Iterator[CheckResult]:
     """The preflight checklist, each line as soon as it is known."""
-    from runner.preflight import run_checks
+    from runner.preflight.registry import run_checks
 
-    return run_checks(config, cancel=cancel)
+    return run_checks(config, smoke=smoke, slow=slow, cancel=cancel)
 
 
 def start(
@@ -62,17 +67,18 @@ def start(
     *,
     smoke: bool = False,
     force: bool = False,
-    changes: Changes | None = None,
     on_check: Callable[[CheckResult], None] | None = None,
 ) -> RunDir:
     """Run the checks, then the training. Raises ChecksFailed (unless `force`), StartRefused."""
+    from runner.preflight.registry import in_order
+
     results = []
-    for result in checks(config, changes=changes):
+    for result in checks(config, smoke=smoke):
         results.append(result)
         if on_check is not None:
             on_check(result)
     failed = [result for result in results if result.status == "fail"]
     if failed and not force:
         raise ChecksFailed(failed)
-    prepared = prepare_run(config, smoke=smoke, changes=changes)
-    return start_run(prepared.spec, prepared.plan, tuple(results))
+    prepared = prepare_run(config, smoke=smoke)
+    return start_run(prepared.spec, prepared.plan, in_order(results))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.config.command import Command, build_command
-from runner.config.flags import FlagValue
 from runner.config.model import Config
 from runner.model import AttemptPlan, Forecast, RunSpec
 from runner.rundir import RunDir, new_run_id, runs_root
@@ -27,7 +26,6 @@ def prepare(
     config: Config,
     *,
     smoke: bool = False,
-    changes: dict[str, FlagValue] | None = None,
     forecast: Forecast | None = None,
 ) -> Prepared:
     """The run that this configuration asks for. Makes nothing, starts only a look for tensorboard."""
@@ -35,7 +33,7 @@ def prepare(
     name = f"{config.name} smoke" if smoke else config.name
     run = RunDir(runs_root() / new_run_id(name, now))
     tensorboard = run.tensorboard / "attempt-1"
-    command = build_command(config, smoke=smoke, extra_flags=changes, tensorboard_dir=tensorboard)
+    command = build_command(config, smoke=smoke, tensorboard_dir=tensorboard)
     output_dir, output_name = _text(command, "output_dir"), _text(command, "output_name")
     spec = RunSpec(
         id=run.id,

@@ -28,7 +28,7 @@ def load(options: argparse.Namespace) -> Config:
         hint = "" if options.config else ": make one, give --config FILE, or try `plasma-tui demo`"
         raise Fail(f"no {path} in {Path.cwd()}{hint}", NOT_FOUND)
     try:
-        return begin.load(path)
+        return begin.with_changes(begin.load(path), changes_of(options))
     except ConfigError as error:
         raise Fail(str(error), WRONG_USE) from None
 
@@ -47,7 +47,7 @@ def changes_of(options: argparse.Namespace) -> dict[str, Any]:
 def forecast(options: argparse.Namespace) -> int:
     """What would be trained and written; starts nothing."""
     config = load(options)
-    prepared = begin.prepare_run(config, changes=changes_of(options))
+    prepared = begin.prepare_run(config)
     found = prepared.spec.forecast
     if found is None:
         raise Fail("nothing can be forecast: see `plasma-tui check`")
@@ -92,7 +92,7 @@ def _known(value: int | None) -> str:
 def check(options: argparse.Namespace) -> int:
     """The checklist, as it comes."""
     config = load(options)
-    results = list(_checked(begin.checks(config, changes=changes_of(options)), options.json))
+    results = list(_checked(begin.checks(config), options.json))
     passed = all(result.status != "fail" for result in results)
     if options.json:
         print_json({"schema": 1, "passed": passed, "checks": results})
@@ -130,7 +130,6 @@ def start(options: argparse.Namespace) -> int:
             config,
             smoke=options.smoke,
             force=options.force,
-            changes=changes_of(options),
             on_check=_tell_check,
         )
     except begin.ChecksFailed as error:

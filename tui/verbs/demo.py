@@ -1,0 +1,66 @@
+"""`demo`: the built-in trainer on a small image set, from nothing to a summary."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import time
+from pathlib import Path
+
+from runner import begin, launch
+from runner.config.errors import ConfigError
+from runner.rundir import RunDir
+from runner.summary import summary_text
+from tui.cli import Fail
+from tui.verbs.common import exit_code, say, wait_for_end
+
+NEEDS = ("torch", "accelerate", "PIL")
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Make the project, start the run, then show it or wait for it."""
+    folder = Path(options.dir).expanduser() if options.dir else None
+    if options.headless:
+        return _headless(folder)
+    from tui.verbs.screen import need_terminal, open_app
+
+    need_terminal("`plasma-tui demo --headless` runs it without a screen")
+    run = start_demo(folder)
+    return open_app(options, run_path=run.path)
+
+
+def _headless(folder: Path | None) -> int:
+    began = time.monotonic()
+    run = start_demo(folder)
+    say(f"run {run.id}")
+    snapshot = wait_for_end(run.path)
+    sys.stdout.write(summary_text(run.path))
+    say(f"{snapshot.outcome or snapshot.state} after {time.monotonic() - began:.0f} s")
+    return exit_code(snapshot)
+
+
+def start_demo(folder: Path | None) -> RunDir:
+    """Write the demo project if it is not there and start it; every start writes into an output
+    folder of its own. Raises Fail."""
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Fail(
+            f"the demo trains with {' and '.join(missing)}, which this Python lacks: "
+            "install them with `pip install 'plasma-tui[embedded]'`"
+        )
+    from runner.demo import write_demo
+
+    target = (folder or Path("plasma-demo")).absolute()
+    try:
+        config = begin.load(write_demo(target, Path(sys.executable)))
+        output = target / "output" / time.strftime("%Y%m%d-%H%M%S")
+        return begin.start(begin.with_changes(config, {"output_dir": str(output)}))
+    except OSError as error:
+        raise Fail(f"the demo cannot be written to {target}: {error.strerror}") from None
+    except ConfigError as error:
+        raise Fail(f"{target} holds a plasma.toml that cannot be read: {error}") from None
+    except begin.ChecksFailed as error:
+        raise Fail(f"the demo's checks failed: {error}") from None
+    except launch.StartRefused as error:
+        raise Fail(str(error)) from None

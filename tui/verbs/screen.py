@@ -1,0 +1,69 @@
+"""`attach` and the bare command: opening the screen. The only verbs that import Textual."""
+
+from __future__ import annotations
+
+import argparse
+import locale
+import os
+import sys
+from pathlib import Path
+
+from tui.cli import OK, WRONG_USE, Fail
+from tui.verbs.common import find_run
+
+
+def need_terminal(instead: str) -> None:
+    """Textual reads stdin and writes to stderr; without a terminal it burns a core. Raises Fail."""
+    for stream, name in (
+        (sys.__stdin__, "stdin"),
+        (sys.__stdout__, "stdout"),
+        (sys.__stderr__, "stderr"),
+    ):
+        if stream is None or not stream.isatty():
+            raise Fail(f"{name} is no terminal, so no screen can be shown: {instead}", WRONG_USE)
+    if os.environ.get("TERM", "dumb") in ("dumb", ""):
+        raise Fail(
+            f"the terminal is of type 'dumb' (see $TERM), so no screen: {instead}", WRONG_USE
+        )
+
+
+def open_screen(options: argparse.Namespace) -> int:
+    """The screen on ./plasma.toml, else the welcome with demo and runs."""
+    need_terminal("`plasma-tui runs`, `show RUN` and `start --wait` work without one")
+    config = Path("plasma.toml").absolute()
+    return open_app(options, config_path=config if config.exists() else None)
+
+
+def attach(options: argparse.Namespace) -> int:
+    """The screen on a run, living or ended."""
+    path = find_run(options.run, adopt=not options.read_only)
+    need_terminal(f"`plasma-tui show {path.name}` and `log {path.name} --follow` work without one")
+    return open_app(options, run_path=path, read_only=options.read_only)
+
+
+def open_app(
+    options: argparse.Namespace,
+    *,
+    run_path: Path | None = None,
+    config_path: Path | None = None,
+    read_only: bool = False,
+) -> int:
+    """Run the app until the person leaves; the training goes on."""
+    if options.low_bandwidth:
+        # Textual reads these when it is imported
+        os.environ.update(TEXTUAL_FPS="5", TEXTUAL_ANIMATIONS="none", TEXTUAL_SMOOTH_SCROLL="0")
+    from tui.app import PlasmaApp
+    from tui.wiring import RunnerActions
+
+    utf8 = "utf" in locale.getpreferredencoding(False).lower()
+    app = PlasmaApp(
+        RunnerActions(),
+        run_path=run_path,
+        config_path=config_path,
+        read_only=read_only,
+        ascii_only=options.ascii or not utf8 or os.environ.get("TERM") == "linux",
+        theme_name=options.theme,
+        low_bandwidth=options.low_bandwidth,
+    )
+    app.run(mouse=not options.no_mouse)
+    return app.return_code if app.return_code is not None else OK
