@@ -1,1 +1,1 @@
-"""Pure drawing: numbers to rows of text."""
+"""Pure drawing: numbers and words in, rows of text out. No widget, no clock, no file."""

@@ -1,0 +1,198 @@
+"""Every key, once. Footer, help screen and command palette are all made from this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`where`: app, monitor, runs, welcome or panel. `worth`: the footer drops the smallest first;
+    0 is never in the footer."""
+
+    id: str
+    key: str
+    action: str
+    label: str
+    where: str
+    group: str
+    tooltip: str
+    worth: int = 0
+    shown_as: str = ""
+    priority: bool = False
+
+    @property
+    def display(self) -> str:
+        return self.shown_as or self.key.split(",")[0]
+
+    def binding(self) -> Binding:
+        return Binding(
+            self.key,
+            self.action,
+            self.label,
+            show=self.worth > 0,
+            key_display=self.display,
+            priority=self.priority,
+            tooltip=self.tooltip,
+            id=self.id,
+        )
+
+
+RUN, VIEW, MOVE, LEAVE = "The run", "The view", "Moving", "Leaving"
+
+KEYS: tuple[Key, ...] = (
+    Key("run.start", "s", "start", "start", "monitor", RUN, "Start the configured training", 90),
+    Key(
+        "run.stop",
+        "a",
+        "stop",
+        "stop",
+        "monitor",
+        RUN,
+        "Stop the training: asks first and says what is lost",
+        88,
+    ),
+    Key(
+        "run.resume",
+        "r",
+        "resume",
+        "resume",
+        "monitor",
+        RUN,
+        "Go on from the newest complete state",
+        86,
+    ),
+    Key(
+        "run.adopt",
+        "o",
+        "adopt",
+        "adopt",
+        "monitor",
+        RUN,
+        "Give a training whose supervisor is gone a new one",
+        87,
+    ),
+    Key("runs.list", "h", "app.runs", "runs", "app", VIEW, "All runs of this machine", 60),
+    Key("view.console", "l", "console", "console", "monitor", VIEW, "The trainer's own words", 58),
+    Key("view.zoom", "z", "zoom", "zoom", "monitor", VIEW, "One panel on the whole screen", 40),
+    Key(
+        "view.next",
+        "tab",
+        "next_panel",
+        "next panel",
+        "monitor",
+        VIEW,
+        "Focus the next panel",
+        20,
+        "tab",
+    ),
+    Key(
+        "view.previous", "shift+tab", "previous_panel", "", "monitor", VIEW, "Focus the one before"
+    ),
+    Key("view.back", "escape", "back", "back", "monitor", VIEW, "Close what is open", 0, "esc"),
+    Key("move.down", "down,j", "scroll(1)", "", "monitor", MOVE, "One row down", 0, "down j"),
+    Key("move.up", "up,k", "scroll(-1)", "", "monitor", MOVE, "One row up", 0, "up k"),
+    Key(
+        "move.page_down", "pagedown,space", "page(1)", "", "monitor", MOVE, "A page down", 0, "pgdn"
+    ),
+    Key("move.page_up", "pageup", "page(-1)", "", "monitor", MOVE, "A page up", 0, "pgup"),
+    Key("move.start", "home,g", "edge('start')", "", "monitor", MOVE, "To the start", 0, "home g"),
+    Key(
+        "move.end",
+        "end,G",
+        "edge('end')",
+        "",
+        "monitor",
+        MOVE,
+        "To the end, and follow it",
+        0,
+        "end G",
+    ),
+    Key("demo.start", "d", "demo", "demo", "welcome", RUN, "Train a small LoRA here, now", 90),
+    Key("runs.open", "enter", "open", "open", "runs", RUN, "Open the run", 90, "enter"),
+    Key(
+        "runs.back",
+        "escape",
+        "back",
+        "back",
+        "runs",
+        VIEW,
+        "Clear the filter, or go back",
+        80,
+        "esc",
+    ),
+    Key("runs.down", "down", "cursor(1)", "", "runs", MOVE, "Next run", 0, "down"),
+    Key("runs.up", "up", "cursor(-1)", "", "runs", MOVE, "Run before", 0, "up"),
+    Key("runs.page_down", "pagedown", "page(1)", "", "runs", MOVE, "A page down", 0, "pgdn"),
+    Key("runs.page_up", "pageup", "page(-1)", "", "runs", MOVE, "A page up", 0, "pgup"),
+    Key("runs.start", "home", "edge('start')", "", "runs", MOVE, "Newest run", 0, "home"),
+    Key("runs.end", "end", "edge('end')", "", "runs", MOVE, "Oldest run", 0, "end"),
+    Key(
+        "app.help",
+        "question_mark,f1",
+        "app.help",
+        "help",
+        "app",
+        VIEW,
+        "All keys",
+        70,
+        "?",
+    ),
+    Key(
+        "app.leave",
+        "q,ctrl+q",
+        "app.leave",
+        "leave",
+        "app",
+        LEAVE,
+        "Close the screen; a training goes on",
+        100,
+        "q",
+    ),
+    Key(
+        "app.interrupt",
+        "ctrl+c",
+        "app.interrupt",
+        "",
+        "app",
+        LEAVE,
+        "Never stops a training; twice leaves the screen",
+        priority=True,
+    ),
+    Key(
+        "app.suspend",
+        "ctrl+z",
+        "app.suspend_process",
+        "",
+        "app",
+        LEAVE,
+        "To the shell; fg comes back",
+        priority=True,
+    ),
+    Key(
+        "app.palette",
+        "ctrl+p",
+        "app.command_palette",
+        "",
+        "app",
+        VIEW,
+        "Find a command by its name",
+        priority=True,
+    ),
+)
+
+
+def keys_of(*where: str) -> tuple[Key, ...]:
+    """The keys of these places, in the table's order."""
+    return tuple(key for key in KEYS if key.where in where)
+
+
+def bindings(where: str) -> list[Binding]:
+    """Textual's bindings of one place."""
+    return [key.binding() for key in KEYS if key.where == where]
+
+
+def footer_keys(*where: str) -> tuple[Key, ...]:
+    return tuple(key for key in keys_of(*where) if key.worth > 0)

@@ -1,0 +1,50 @@
+"""The parts that verdicts are made of, and the clauses that several of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.model import RunSnapshot
+from tui.text import clean
+from tui.viewmodel.progress import progress_of
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A part of a line that may be left out whole when room is scarce."""
+
+    text: str
+    role: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`first` is the judgement, `second` what follows from it. Clauses are in order of their worth."""
+
+    first: tuple[Clause, ...]
+    second: tuple[Clause, ...] = ()
+
+
+def sentence(clause: str) -> str:
+    return clause[:1].upper() + clause[1:] + "."
+
+
+def problem_clauses(snapshot: RunSnapshot) -> tuple[Clause, ...]:
+    """What could not be read of the run folder."""
+    return tuple(Clause(f"{clean(problem, 200)}.", "warn") for problem in snapshot.problems[:2])
+
+
+def first_nonfinite(snapshot: RunSnapshot) -> int | None:
+    """The first step whose loss, exact or averaged, was not finite."""
+    known = [snapshot.loss.first_nonfinite_step]
+    if snapshot.status is not None:
+        known.append(snapshot.status.first_nonfinite_step)
+    return min((step for step in known if step is not None), default=None)
+
+
+def still_good(snapshot: RunSnapshot) -> Clause:
+    """Which checkpoints a divergence left usable: only those looked at and found finite."""
+    kept = progress_of(snapshot).kept_step
+    if kept:
+        return Clause(f"Good checkpoints: up to step {kept}.")
+    return Clause("No checkpoint from before is known to be good.", "warn")

@@ -1,0 +1,137 @@
+"""The gauges: what the machine does, and why a value is missing where one is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.model import HardwareSample
+from runner.units import ago, file_size, memory_size, percent
+from tui.text import clean
+
+#: samples come every 2 s; older ones are not what the machine does now
+STALE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """`fraction`: of the whole, None where there is no whole or no value. `history`: the fractions of
+    the newest samples, oldest first. `value` is a word such as `not measured` if there is no number."""
+
+    label: str
+    fraction: float | None
+    value: str
+    note: str = ""
+    history: tuple[float | None, ...] = ()
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeBoard:
+    gauges: tuple[Gauge, ...]
+    age: str
+    stale: bool
+
+
+def gauge_board(samples: Sequence[HardwareSample], now: float, live: bool) -> GaugeBoard:
+    """The newest sample as gauges. Of a run that is over the last sample is history, and says so."""
+    if not samples:
+        return GaugeBoard((), "no sample yet" if live else "none recorded", False)
+    last = samples[-1]
+    age_s = now - last.at
+    stale = live and age_s > STALE_S
+    age = "" if live and not stale else f"{ago(age_s)} ago" if live else "at the end of the run"
+    rows = [
+        _gpu(last, samples),
+        _gpu_memory(last, samples),
+        _cpu(last, samples),
+        _memory(last, samples),
+        _swap(last),
+        _tree(last),
+        _disk(last),
+    ]
+    return GaugeBoard(tuple(rows), age, stale)
+
+
+def _gpu(last: HardwareSample, samples: Sequence[HardwareSample]) -> Gauge:
+    if last.gpu_percent is None:
+        return _missing("GPU", last, "gpu_percent")
+    history = tuple(_share(s.gpu_percent) for s in samples)
+    peak = max((s.gpu_percent for s in samples if s.gpu_percent is not None), default=0.0)
+    return Gauge(
+        "GPU",
+        _share(last.gpu_percent),
+        percent(last.gpu_percent / 100),
+        f"peak {peak:.0f}",
+        history,
+    )
+
+
+def _gpu_memory(last: HardwareSample, samples: Sequence[HardwareSample]) -> Gauge:
+    used, total = last.gpu_memory_used_bytes, last.gpu_memory_total_bytes
+    if used is None:
+        return _missing("GPU mem", last, "gpu_memory_used_bytes")
+    history = tuple(_part(s.gpu_memory_used_bytes, s.gpu_memory_total_bytes) for s in samples)
+    return Gauge("GPU mem", _part(used, total), memory_size(used), _of(total), history)
+
+
+def _cpu(last: HardwareSample, samples: Sequence[HardwareSample]) -> Gauge:
+    if last.cpu_percent is None:
+        return _missing("CPU", last, "cpu_percent")
+    history = tuple(_share(s.cpu_percent) for s in samples)
+    return Gauge("CPU", _share(last.cpu_percent), percent(last.cpu_percent / 100), "", history)
+
+
+def _memory(last: HardwareSample, samples: Sequence[HardwareSample]) -> Gauge:
+    used, total = last.memory_used_bytes, last.memory_total_bytes
+    if used is None:
+        return _missing("memory", last, "memory_used_bytes")
+    history = tuple(_part(s.memory_used_bytes, s.memory_total_bytes) for s in samples)
+    return Gauge("memory", _part(used, total), memory_size(used), _of(total), history)
+
+
+def _swap(last: HardwareSample) -> Gauge:
+    used, total = last.swap_used_bytes, last.swap_total_bytes
+    if used is None:
+        return _missing("swap", last, "swap_used_bytes")
+    if total == 0:
+        return Gauge("swap", 0.0, "none", "", (), True)
+    return Gauge("swap", _part(used, total), memory_size(used), _of(total))
+
+
+def _tree(last: HardwareSample) -> Gauge:
+    """The trainer with its launcher and workers; memory as a share of the machine's."""
+    if last.tree_memory_bytes is None:
+        return _missing("trainer", last, "tree_memory_bytes")
+    notes = []
+    if last.tree_cpu_percent is not None:
+        notes.append(f"CPU {last.tree_cpu_percent:.0f} %")
+    if last.tree_processes is not None:
+        notes.append(f"{last.tree_processes} proc")
+    fraction = _part(last.tree_memory_bytes, last.memory_total_bytes)
+    return Gauge("trainer", fraction, memory_size(last.tree_memory_bytes), ", ".join(notes))
+
+
+def _disk(last: HardwareSample) -> Gauge:
+    if last.disk_free_bytes is None:
+        return _missing("disk", last, "disk_free_bytes")
+    return Gauge("disk", None, file_size(last.disk_free_bytes), "free")
+
+
+def _missing(label: str, last: HardwareSample, field: str) -> Gauge:
+    reason = clean(last.reasons.get(field) or last.reasons.get(field.split("_")[0]) or "", 120)
+    return Gauge(label, None, "not measured", reason, (), known=False)
+
+
+def _share(value: float | None) -> float | None:
+    return None if value is None else max(0.0, min(1.0, value / 100))
+
+
+def _part(used: int | None, total: int | None) -> float | None:
+    if used is None or not total:
+        return None
+    return max(0.0, min(1.0, used / total))
+
+
+def _of(total: int | None) -> str:
+    return f"of {memory_size(total)}" if total else ""

@@ -1,0 +1,112 @@
+"""Where a run stands, in numbers: the one place that decides which source each number comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.model import Checkpoint, Phase, RunSnapshot, RunState
+
+#: a gap in the step journal of so many step times is a silence worth a word
+SILENCE_STEPS = 20
+SILENCE_FLOOR_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Steps are true steps; None: not known. `safe_step`: of the newest whole training state, which a
+    resume goes on from; `kept_step`: of the newest checkpoint found complete and finite; 0: none."""
+
+    step: int
+    total_steps: int | None
+    epoch: int | None
+    epochs: int | None
+    steps_per_epoch: float | None
+    seconds_per_step: float | None
+    eta_s: float | None
+    safe_step: int
+    kept_step: int
+    trained_s: float | None
+
+    @property
+    def fraction(self) -> float | None:
+        if not self.total_steps or self.total_steps <= 0:
+            return None
+        return max(0.0, min(1.0, self.step / self.total_steps))
+
+    @property
+    def lost_steps(self) -> int:
+        """Steps since the last safe point: what stopping now would lose."""
+        return max(0, self.step - self.safe_step)
+
+    @property
+    def lost_s(self) -> float | None:
+        if self.seconds_per_step is None:
+            return None
+        return self.lost_steps * self.seconds_per_step
+
+    def seconds_until(self, step: int) -> float | None:
+        """How long until `step` is trained, at the present pace."""
+        if self.seconds_per_step is None or step < self.step:
+            return None
+        return (step - self.step) * self.seconds_per_step
+
+
+def is_live(snapshot: RunSnapshot) -> bool:
+    """A trainer is, or is about to be, at work."""
+    return snapshot.state in (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
+
+
+def is_training(snapshot: RunSnapshot) -> bool:
+    """Steps are being made at this moment, as far as the console tells."""
+    status = snapshot.status
+    return (
+        snapshot.state is RunState.RUNNING and status is not None and status.phase is Phase.TRAINING
+    )
+
+
+def progress_of(snapshot: RunSnapshot) -> Progress:
+    """The step journal runs ahead of status.json by up to a second, so the larger step counts."""
+    status, spec = snapshot.status, snapshot.spec
+    forecast = spec.forecast if spec is not None else None
+    step = max(status.step if status else 0, snapshot.loss.last_step or 0)
+    total = (status.total_steps if status else None) or (forecast.steps if forecast else None)
+    epochs = (status.epochs if status else None) or (forecast.epochs if forecast else None)
+    per_epoch = total / epochs if total and epochs else None
+    if per_epoch is None and status is not None and status.batches_per_epoch:
+        per_epoch = float(status.batches_per_epoch)
+    seconds = status.seconds_per_step if status else None
+    return Progress(
+        step=step,
+        total_steps=total,
+        epoch=status.epoch if status else None,
+        epochs=epochs,
+        steps_per_epoch=per_epoch,
+        seconds_per_step=seconds,
+        eta_s=_eta(snapshot, step, total, seconds),
+        safe_step=status.safe_step if status else 0,
+        kept_step=_kept_step(snapshot),
+        trained_s=status.trained_s if status else None,
+    )
+
+
+def _eta(
+    snapshot: RunSnapshot, step: int, total: int | None, seconds: float | None
+) -> float | None:
+    """The supervisor's own estimate knows of saves and samples; else steps times pace."""
+    if not is_live(snapshot):
+        return None
+    if snapshot.status is not None and snapshot.status.eta_s is not None:
+        return snapshot.status.eta_s
+    if seconds is None or total is None:
+        return None
+    return max(0, total - step) * seconds
+
+
+def _kept_step(snapshot: RunSnapshot) -> int:
+    written = snapshot.status.checkpoints if snapshot.status else ()
+    return max((c.step for c in written if c.step is not None and is_good(c)), default=0)
+
+
+def is_good(checkpoint: Checkpoint) -> bool:
+    """Complete and finite as far as it was looked at, and still there."""
+    return bool(checkpoint.complete and checkpoint.finite and not checkpoint.removed)

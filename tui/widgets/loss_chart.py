@@ -1,0 +1,48 @@
+"""The loss of the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.reactive import reactive
+
+from tui.render.loss import ASCII, DOTS, FILL, draw_loss
+from tui.render.paint import Row, Span
+from tui.render.scale import Range, data_range, sticky_range
+from tui.viewmodel.chart import ChartModel
+from tui.widgets.panel import Panel
+
+
+class LossChart(Panel):
+    TITLE = "Loss"
+
+    model: reactive[ChartModel] = reactive(ChartModel(), layout=False, repaint=False)
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._scale: Range | None = None
+
+    def watch_model(self) -> None:
+        self.repaint()
+
+    def forget(self) -> None:
+        """Another run: its y range is its own."""
+        self._scale = None
+
+    def title_value(self) -> Row:
+        return (Span(self.model.value, "strong"),) if self.model.value else ()
+
+    def note(self) -> Row:
+        if self.model.read_fraction < 1:
+            return (Span(f"reading, {self.model.read_fraction * 100:.0f} %", "accent"),)
+        return (Span(self.model.source, "dim"),) if self.model.source else ()
+
+    def content(self, width: int, height: int) -> Sequence[Row]:
+        wanted = data_range(self.model.buckets)
+        if self.model.buckets:
+            self._scale = sticky_range(self._scale, wanted)
+        scale = self._scale or Range(0.0, 1.0)
+        if not self.model.buckets and self.model.end_step <= 1:
+            return ((Span(" no loss yet", "dim"),),)
+        style = ASCII if self.plasma.ascii else FILL if self.plasma.can_tint else DOTS
+        return draw_loss(self.model, width, height, scale, style).rows
