@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,11 @@ class Config:
         if not self.smoke.flags.keys() & {"max_train_steps", "max_train_epochs"}:
             defaults["max_train_steps"] = SMOKE_STEPS
         return merged(merged(kept, defaults), self.smoke.flags)
+
+    def changed(self, changes: Flags) -> Config:
+        """The same with other flags, in the long run and in the smoke test; `False` takes one out."""
+        smoke = replace(self.smoke, flags={**self.smoke.flags, **changes})
+        return replace(self, train=merged(self.train, changes), smoke=smoke)
 
     def path_flag(self, name: str, *, smoke: bool = False) -> Path | None:
         """The flag as a path; None when it is not set."""

@@ -53,19 +53,19 @@ class _Scanner:
         return self.at < len(self.text)
 
     def _header(self) -> KeyPath:
-        start, many = self.at, self.text.startswith("[[", self.at)
+        line, many = self._line(self.at), self.text.startswith("[[", self.at)
         self.at += 2 if many else 1
-        parts = self._key()
+        *parents, name = self._key()
         self.at = self.text.index("]", self.at) + (2 if many else 1)
-        path = self._current(parts[:-1])
-        path = (*path, parts[-1])
+        path = self._current(parents)
+        for end in range(1, len(path) + 1):  # [a.b] makes a as well
+            self.lines.setdefault(path[:end], line)
+        path = (*path, name)
         if many:
             count = self._counts[path] = self._counts.get(path, 0) + 1
-            self.lines.setdefault(path, self._line(start))
+            self.lines.setdefault(path, line)
             path = (*path, count - 1)
-        else:
-            path = self._current(parts)
-        self.lines.setdefault(path, self._line(start))
+        self.lines[path] = line
         return path
 
     def _current(self, parts: list[str]) -> KeyPath:

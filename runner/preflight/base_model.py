@@ -7,16 +7,8 @@ from pathlib import Path
 
 from runner.checkpoints import Broken, read_header
 from runner.preflight.facts import Facts
-from runner.preflight.model import (
-    Check,
-    Finding,
-    failed,
-    passed,
-    short,
-    size_text,
-    skipped,
-    warned,
-)
+from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
+from runner.units import file_size
 
 FLAG = "pretrained_model_name_or_path"
 BUILTIN = "builtin"
@@ -51,7 +43,7 @@ def inspect(path: Path) -> Finding:
         if size == 0:
             return failed("0 bytes", f"{path} is empty.", "download the file again")
         return passed(
-            f"{size_text(size)}", f"{path}: {size_text(size)}; its format is not looked at."
+            f"{file_size(size)}", f"{path}: {file_size(size)}; its format is not looked at."
         )
     return _safetensors(path, size)
 
@@ -67,9 +59,9 @@ def _safetensors(path: Path, size: int) -> Finding:
     except OSError as error:
         return failed("not readable", f"{path}: {error.strerror}.", "correct its rights")
     if size != whole:
-        missing = f"{size_text(size)} of {size_text(whole)}"
+        missing = f"{file_size(size)} of {file_size(whole)}"
         return failed("not whole", f"{path} is not whole: {missing}.", again)
-    return passed(f"whole, {size_text(size)}", f"{path} is whole: {size_text(size)}.")
+    return passed(f"whole, {file_size(size)}", f"{path} is whole: {file_size(size)}.")
 
 
 def _foreign(path: Path) -> str | None:

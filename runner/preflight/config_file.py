@@ -5,7 +5,8 @@ from __future__ import annotations
 from runner.config.errors import ConfigError
 from runner.model import CheckResult
 from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding, count, passed, warned
+from runner.preflight.model import Check, Finding, passed, warned
+from runner.units import count
 
 NAME, TITLE = "config", "Config"
 

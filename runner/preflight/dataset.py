@@ -8,7 +8,8 @@ from typing import Any
 from runner.config.dataset_file import dataset_values
 from runner.dataset import DatasetError
 from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding, count, failed, passed, skipped, warned
+from runner.preflight.model import Check, Finding, failed, passed, skipped, warned
+from runner.units import count
 
 
 def look(facts: Facts) -> Finding:

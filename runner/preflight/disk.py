@@ -10,9 +10,10 @@ import shutil
 
 from runner.model import Forecast
 from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding, failed, passed, size_text, skipped, warned
+from runner.preflight.model import Check, Finding, failed, passed, skipped, warned
 from runner.preflight.output import nearest_existing
 from runner.rundir import home
+from runner.units import file_size
 
 STATE_FACTOR = 3
 #: console.log, journals and event files of one run, generously
@@ -27,8 +28,8 @@ def look(facts: Facts) -> Finding:
         return skipped("no output_dir")
     runs_free = shutil.disk_usage(nearest_existing(home())).free
     if runs_free < RUN_FOLDER_BYTES:
-        detail = f"{home()} has {size_text(runs_free)} left for the run's own files."
-        return failed(f"{size_text(runs_free)} for runs", detail, "free disk space there")
+        detail = f"{home()} has {file_size(runs_free)} left for the run's own files."
+        return failed(f"{file_size(runs_free)} for runs", detail, "free disk space there")
     place = nearest_existing(folder)
     free = shutil.disk_usage(place).free
     need = needed(facts.forecast(), facts.config.expect.checkpoint_mb)
@@ -50,17 +51,17 @@ def needed(forecast: Forecast, checkpoint_mb: tuple[float, float] | None) -> int
 
 def judge(free: int, need: int | None, place: str) -> Finding:
     if need is None:
-        told = f"{size_text(free)} are free in {place}; the size of the files is not known."
+        told = f"{file_size(free)} are free in {place}; the size of the files is not known."
         if free < UNKNOWN_NEED_BYTES:
-            return warned(f"{size_text(free)} free", told, "free disk space there")
-        return passed(f"{size_text(free)} free", told)
-    told = f"{size_text(free)} are free in {place}; about {size_text(need)} will be written."
+            return warned(f"{file_size(free)} free", told, "free disk space there")
+        return passed(f"{file_size(free)} free", told)
+    told = f"{file_size(free)} are free in {place}; about {file_size(need)} will be written."
     if free < need:
-        evidence = f"{size_text(free)}, not {size_text(need)}"
+        evidence = f"{file_size(free)}, not {file_size(need)}"
         return failed(evidence, told, "free disk space, or save less often")
     if free < 1.2 * need:
-        return warned(f"{size_text(free)} free", told, "free disk space, or save less often")
-    return passed(f"{size_text(free)} free", told)
+        return warned(f"{file_size(free)} free", told, "free disk space, or save less often")
+    return passed(f"{file_size(free)} free", told)
 
 
 CHECK = Check("disk", "Disk", look)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from runner.dataset import DatasetError, SubsetSpec
 from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding, count, failed, passed, skipped, some, warned
+from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
+from runner.units import count
 
 
 def look(facts: Facts) -> Finding:

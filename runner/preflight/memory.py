@@ -5,7 +5,8 @@ from __future__ import annotations
 import psutil
 
 from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding, passed, size_text, warned
+from runner.preflight.model import Check, Finding, passed, warned
+from runner.units import memory_size
 
 #: less than this and even loading torch and a small model begins to swap
 LEAST_EMBEDDED_BYTES = 1_000_000_000
@@ -20,8 +21,8 @@ def look(facts: Facts) -> Finding:
 
 
 def judge(available: int, total: int, least: int) -> Finding:
-    evidence = f"{size_text(available)} free"
-    detail = f"{size_text(available)} of {size_text(total)} memory are available."
+    evidence = f"{memory_size(available)} free"
+    detail = f"{memory_size(available)} of {memory_size(total)} memory are available."
     if available < least:
         return warned(evidence, detail, "close other programs that use memory or the GPU")
     return passed(evidence, detail)

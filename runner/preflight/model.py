@@ -57,21 +57,7 @@ def short(text: str, limit: int = EVIDENCE_LIMIT) -> str:
     return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
 
 
-def count(number: int, noun: str) -> str:
-    """1 image, 2 images."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def some(names: list[str], limit: int = 3) -> str:
     """The first few names and how many more."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
-
-
-def size_text(size_bytes: float) -> str:
-    """1.9 GB, 25 MB: powers of 1000, as file managers and disk makers count."""
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size_bytes >= factor:
-            value = size_bytes / factor
-            return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
-    return f"{size_bytes:.0f} B"

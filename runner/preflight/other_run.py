@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding, count, failed, passed, short, skipped
+from runner.preflight.model import Check, Finding, failed, passed, short, skipped
 from runner.registry import live_runs, same_target
+from runner.units import count
 
 
 def look(facts: Facts) -> Finding:

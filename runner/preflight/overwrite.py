@@ -6,7 +6,8 @@ from pathlib import Path
 
 from runner.model import Forecast
 from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding, count, passed, skipped, some, warned
+from runner.preflight.model import Check, Finding, passed, skipped, some, warned
+from runner.units import count
 
 
 def look(facts: Facts) -> Finding:
