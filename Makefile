@@ -1,0 +1,44 @@
+# make demo    train a small real LoRA and watch it     make demo ARGS=--headless    without a screen
+# make test    the tests                                make test ARGS='-k config'
+# make lint    style, types, import rules               make bench                   the measurements
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+# the interpreter that makes the venv: 3.11 or newer
+BASE_PYTHON ?= python3
+ARGS ?=
+
+help:
+	@sed -n 's/^# //p' Makefile | head -n 3
+
+# Runs again when what is to be installed has changed.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed: make BASE_PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@test -x $(PYTHON) || $(BASE_PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV): this takes some minutes, once" >&2
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	@$(VENV)/bin/plasma-tui demo $(ARGS)
+
+test: $(INSTALLED)
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: $(INSTALLED)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(INSTALLED)
+	@for script in scripts/cold_start.py $(wildcard scripts/bench*.py); do \
+	  echo "== $$script"; $(PYTHON) $$script $(ARGS) || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
