@@ -97,7 +97,7 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
     """Start a further attempt of an ended run. Raises StartRefused."""
     spec = read_json(run.spec, RunSpec)
     with _starts_lock():
-        if lock_held(run.lock):
+        if not _lock_freed(run):
             raise StartRefused(f"run {run.id} is being supervised right now")
         other = same_target(spec.output_dir, spec.output_name)
         if other is not None and other.id != run.id:
@@ -106,6 +106,16 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
             write_json(run.attempt(plan.attempt), plan, durable=True)
         start_supervisor(run, detachment()[1])
     _await_supervisor(run, wait_s, attempt=plan.attempt)
+
+
+def _lock_freed(run: RunDir, wait_s: float = 3.0) -> bool:
+    """A supervisor that has just judged its run needs a moment to leave."""
+    deadline = time.monotonic() + wait_s
+    while lock_held(run.lock):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _preflight(checks: tuple[CheckResult, ...]) -> dict[str, object]:

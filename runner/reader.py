@@ -229,10 +229,10 @@ class RunReader:
             if status is not None and abs(wall - heartbeat) < HEARTBEAT_LIMIT_S:
                 return status.state
             return RunState.LOST
-        if self._training_alive():
-            return status.state if status is not None else RunState.RUNNING
         if self._exit_recorded(status):
             return RunState.ENDED  # over, but nobody has judged it yet
+        if self._training_alive():
+            return status.state if status is not None else RunState.RUNNING
         if status is None and spec is not None and wall - spec.created_at < START_LIMIT_S:
             return RunState.STARTING
         return RunState.LOST

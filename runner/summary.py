@@ -7,10 +7,11 @@ import os
 import re
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from runner.journal import write_json
-from runner.model import Checkpoint, RunSnapshot
+from runner.model import Checkpoint, RunSnapshot, Status
 from runner.reader import RunReader
 from runner.report import show_json
 from runner.rundir import RunDir
@@ -27,9 +28,11 @@ def plain(text: str, limit: int = 300) -> str:
     return _SPECIAL.sub(r"\\\1", cut)
 
 
-def write_summary(run: RunDir) -> None:
-    """Write both forms, by rename. Raises OSError."""
-    snapshot = RunReader(run.path, console=False).read_all()
+def write_summary(run: RunDir, final: Status) -> None:
+    """Write both forms, by rename; `final` is about to become status.json: whoever sees the run
+    ended shall find its summary. Raises OSError."""
+    read = RunReader(run.path, console=False).read_all()
+    snapshot = replace(read, status=final, state=final.state, outcome=final.outcome)
     write_json(run.summary_json, show_json(snapshot))
     temporary = run.summary_md.with_name(f".summary.{os.getpid()}.tmp")
     try:

@@ -45,6 +45,7 @@ from runner.process import Member, family
 from runner.progress import Progress
 from runner.rundir import RunDir
 from runner.stopping import stop_training
+from runner.summary import write_summary
 from runner.verifier import Verifier
 
 log = logging.getLogger("supervisor")
@@ -218,7 +219,8 @@ class Supervisor:
         if self._tail is None:
             from runner.tfevents import ScalarTail
 
-            self._tail = await asyncio.to_thread(ScalarTail, folder)
+            since = self.keeper.started_at if self.keeper is not None else None
+            self._tail = await asyncio.to_thread(ScalarTail, folder, since)
         # each poll reads a file that the page cache holds: short enough for the loop
         for scalar in self._tail.poll(0.05):
             if not self.files.is_ours(scalar.wall_at):
@@ -481,19 +483,19 @@ class Supervisor:
         self._write_end()
 
     def _write_end(self) -> None:
-        from runner.summary import write_summary
-
-        for attempt in range(120):  # a full disk must not lose the verdict
+        """Summary first, status last. A full disk must not lose the verdict."""
+        assert self.final is not None
+        try:
+            write_summary(self.run, self.final)
+        except OSError as error:
+            log.warning("summary: %s", error)
+        for attempt in range(120):
             try:
                 write_json(self.run.status, self.final, durable=True)
-                break
+                return
             except OSError as error:
                 log.warning("status.json: %s", error)
                 time.sleep(0.5 if attempt < 10 else 5)
-        try:
-            write_summary(self.run)
-        except OSError as error:
-            log.warning("summary: %s", error)
 
     async def _watch_survivors(self) -> None:
         """Loader workers leave some seconds later. Whoever stays is named, and left alone."""

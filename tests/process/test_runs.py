@@ -106,7 +106,7 @@ def test_a_run_to_its_end_is_a_success_with_every_step_and_file(stage: Stage) ->
     assert snapshot.status.attempts[0].exit is not None
     assert snapshot.status.attempts[0].exit.code == 0
     assert run.summary_md.exists()
-    assert not lock_held(run.lock)
+    wait_for(lambda: not lock_held(run.lock), 5)
     no_orphan(stage.output)
 
 
@@ -215,14 +215,14 @@ def test_a_stop_waits_for_a_save_in_progress(stage: Stage) -> None:
 
 
 def test_a_stop_after_the_next_save_leaves_a_state_to_go_on_from(stage: Stage) -> None:
-    run = stage.start("--steps", "5000", "--save_state", "--save_every_n_steps", "15")
-    wait_step(run, 2)
+    run = stage.start("--save_state", "--save_every_n_steps", "5", "--delay", "0.3")
+    wait_step(run, 1)
     control.stop(run.path, "after_save")
     snapshot = wait_end(run)
     assert snapshot.outcome is Outcome.STOPPED
     assert snapshot.status is not None
-    assert snapshot.status.safe_step == 15
-    assert plan_resume(snapshot).from_step == 15
+    assert snapshot.status.safe_step == 5
+    assert plan_resume(snapshot).from_step == 5
 
 
 # --------------------------------------------------------------------------- kill -9
