@@ -25,7 +25,6 @@ from runner import inbox
 from runner.attempt import AttemptFiles, newest_attempt
 from runner.conclude import conclude
 from runner.console.parser import ConsoleParser
-from runner.hardware.host import HostSampler
 from runner.journal import Appender, Unreadable, read_json, step_row, write_json
 from runner.liveness import created_at, is_keeper, same_process, take_lock
 from runner.model import (
@@ -437,7 +436,7 @@ class Supervisor:
         return max(steps, default=0)
 
     async def sample(self) -> None:
-        sampler = self.files.sampler(HostSampler)
+        sampler = self.files.sampler()
         root = self.keeper.keeper_pid if self.keeper is not None else None
         reading = await asyncio.to_thread(sampler.sample, root)
         fields = msgspec.to_builtins(reading)
