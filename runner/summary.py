@@ -23,7 +23,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 def plain(text: str, limit: int = 300) -> str:
     """Foreign text for Markdown: one line, no control characters, nothing that formats."""
-    flat = _CONTROL.sub(" ", text).strip()
+    flat = " ".join(_CONTROL.sub(" ", text).split())
     cut = flat if len(flat) <= limit else flat[: limit - 1] + "…"
     return _SPECIAL.sub(r"\\\1", cut)
 
