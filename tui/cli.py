@@ -12,15 +12,7 @@ import sys
 from importlib import import_module
 from typing import NoReturn
 
-OK, NO, WRONG_USE, NOT_FOUND = 0, 1, 2, 3
-
-
-class Fail(Exception):
-    """A sentence for stderr and the exit code that goes with it."""
-
-    def __init__(self, text: str, code: int = NO) -> None:
-        super().__init__(text)
-        self.code = code
+from tui.exits import OK, WRONG_USE, Fail
 
 
 class Parser(argparse.ArgumentParser):

@@ -58,7 +58,7 @@ class RunnerActions:
         return Sent(f"started {run.id}", run.path)
 
     def start_demo(self) -> Sent:
-        from tui.cli import Fail
+        from tui.exits import Fail
         from tui.verbs.demo import start_demo
 
         try:

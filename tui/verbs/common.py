@@ -14,7 +14,7 @@ from runner.model import Outcome, RunSnapshot, RunState
 from runner.reader import RunReader
 from runner.registry import RunNotFound, resolve
 from runner.units import UNKNOWN, duration, loss, pace
-from tui.cli import NO, NOT_FOUND, OK, Fail
+from tui.exits import NO, NOT_FOUND, OK, Fail
 from tui.text import clean
 
 OVER = (RunState.ENDED, RunState.LOST)

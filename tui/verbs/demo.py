@@ -12,7 +12,7 @@ from runner import begin, launch
 from runner.config.errors import ConfigError
 from runner.rundir import RunDir
 from runner.summary import summary_text
-from tui.cli import Fail
+from tui.exits import Fail
 from tui.verbs.common import exit_code, say, wait_for_end
 
 NEEDS = ("torch", "accelerate", "PIL")

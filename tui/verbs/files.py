@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.units import file_size
-from tui.cli import NO, NOT_FOUND, OK, WRONG_USE, Fail
+from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import print_json
 

@@ -13,7 +13,7 @@ from runner.reader import RunReader
 from runner.resume import ResumePlan, plan_resume
 from runner.rundir import RunDir
 from runner.units import count
-from tui.cli import NO, OK, Fail
+from tui.exits import NO, OK, Fail
 from tui.verbs.common import exit_code, find_run, print_json, say, wait_for_end
 
 #: INT 15 s, TERM 5 s, KILL, the last look at the files

@@ -14,7 +14,7 @@ from runner.registry import list_runs
 from runner.report import show_json
 from runner.summary import headline, summary_text
 from runner.units import duration, file_size, loss
-from tui.cli import NOT_FOUND, OK, Fail
+from tui.exits import NOT_FOUND, OK, Fail
 from tui.text import clean
 from tui.verbs.common import OVER, find_run, print_json, print_table, progress_line, say
 

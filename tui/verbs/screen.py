@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from tui.cli import OK, WRONG_USE, Fail
+from tui.exits import OK, WRONG_USE, Fail
 from tui.verbs.common import find_run
 
 

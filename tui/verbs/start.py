@@ -14,7 +14,7 @@ from runner.config.errors import ConfigError
 from runner.config.model import Config
 from runner.model import CheckResult
 from runner.units import count, file_size
-from tui.cli import NO, NOT_FOUND, OK, WRONG_USE, Fail
+from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import exit_code, print_json, say, wait_for_end
 
