@@ -19,7 +19,7 @@ def look(facts: Facts) -> Finding:
     try:
         plan = facts.plan()
     except DatasetError as error:
-        return failed("an image is unfit", str(error), "remove or replace the image")
+        return _stopped(error)
     detail = " ".join(f"{warning}." for warning in plan.warnings)
     if plan.images == 0:
         return failed("no images", detail or "No image folder holds a training image.")
@@ -34,6 +34,13 @@ def look(facts: Facts) -> Finding:
         return warned(evidence, detail)
     detail = f"{words}, {count(plan.reg_images, 'regularisation image')}."
     return passed(evidence, detail)
+
+
+def _stopped(error: DatasetError) -> Finding:
+    """sd-scripts divides by zero over an image that it cannot use; the rest is configuration."""
+    if error.trainer_error == "ZeroDivisionError":
+        return failed("an image is unfit", str(error), "remove or replace the image")
+    return failed("would not start", str(error), "correct the dataset config")
 
 
 def _missing(facts: Facts, subset: SubsetSpec) -> bool:

@@ -8,6 +8,7 @@ from runner.dataset import DatasetError, SubsetSpec
 from runner.preflight.captions import read_captions
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
+from runner.units import count
 
 
 def look(facts: Facts) -> Finding:
@@ -25,7 +26,9 @@ def look(facts: Facts) -> Finding:
     later = [Path(path).name for path, place in places.items() if place]
     if absent:
         detail = f"{trigger} is not in the caption of {some(absent)}."
-        return failed(f"not in {len(absent)} captions", detail, f"write {trigger}, in front")
+        return failed(
+            f"not in {count(len(absent), 'caption')}", detail, f"write {trigger}, in front"
+        )
     if later:
         detail = f"{trigger} is not the first tag of {some(later)}."
         return warned(f"not first in {len(later)}", detail, f"move {trigger} to the front")

@@ -1,0 +1,227 @@
+"""What preflight finds in datasets: folders, images, captions, trigger word, kept tokens."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from preflight_project import TRIGGER, Project
+
+from runner.preflight.facts import Facts
+from runner.preflight.registry import CHECKS, run_check
+
+CAPTION = f"{TRIGGER}, standing, blue hair"
+BUCKETS = "enable_bucket = true\nmin_bucket_reso = 64\nmax_bucket_reso = 128"
+EXPECT_TRIGGER = f'trigger = "{TRIGGER}"'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project(tmp_path)
+    made.add_images("train", 3, CAPTION)
+    made.write_dataset()
+    return made
+
+
+def test_a_readable_dataset_passes(project: Project) -> None:
+    found = project.find("dataset")
+    assert (found.status, found.evidence) == ("pass", "1 image folder")
+
+
+def test_a_dataset_that_sd_scripts_would_refuse_fails_with_its_sentence(project: Project) -> None:
+    project.write_dataset(train='num_repeat = "x"')
+    found = project.find("dataset")
+    assert (found.status, found.evidence) == ("fail", "dataset is invalid")
+    assert "num_repeat" in found.detail and "dataset.toml" in found.detail
+
+
+def test_a_missing_dataset_file_fails(project: Project) -> None:
+    (project.root / "dataset.toml").unlink()
+    found = project.find("dataset")
+    assert found.status == "fail"
+    assert "dataset.toml: the dataset config does not exist" in found.detail
+    assert project.find("images").evidence == "dataset unread"
+    assert project.find("captions").status == "skip"
+
+
+def test_a_dataset_of_another_format_is_not_judged(project: Project) -> None:
+    (project.root / "m.json").write_text("{}")
+    assert project.find("dataset", train='in_json = "m.json"').status == "skip"
+
+
+DATASET = """
+[dataset.general]
+caption_extension = ".txt"
+[[dataset.datasets]]
+resolution = 64
+[[dataset.datasets.subsets]]
+image_dir = "train"
+num_repeats = 10
+"""
+
+
+def test_a_dataset_section_that_is_not_yet_a_file_fails_but_is_counted(project: Project) -> None:
+    (project.root / "dataset.toml").unlink()
+    found = project.find("dataset", rest=DATASET)
+    assert (found.status, found.evidence) == ("fail", "file not written yet")
+    assert found.fix == f"write {project.root}/dataset.toml from [dataset] of plasma.toml"
+    assert project.find("images", rest=DATASET).evidence == "3 images"
+
+
+def test_a_dataset_section_is_held_against_its_file(project: Project) -> None:
+    found = project.find("dataset", rest=DATASET)
+    assert found.status == "pass", found
+    project.write_dataset(general="shuffle_caption = true")
+    found = project.find("dataset", rest=DATASET)
+    assert (found.status, found.evidence) == ("warn", "differs from [dataset]")
+
+
+def test_images_are_counted_and_held_against_the_expectation(project: Project) -> None:
+    assert project.find("images").evidence == "3 images"
+    assert project.find("images", expect="images = 3").status == "pass"
+    found = project.find("images", expect="images = 23")
+    assert (found.status, found.evidence) == ("warn", "3 images, not 23")
+    assert str(project.train) in found.detail
+
+
+def test_regularisation_images_are_counted_apart(project: Project) -> None:
+    project.add_images("reg", 2, None)
+    project.write_dataset(reg=True)
+    assert project.find("images", expect="images = 3").evidence == "3 images, 2 reg"
+
+
+def test_a_missing_folder_fails_and_a_missing_regularisation_folder_warns(project: Project) -> None:
+    project.write_dataset(reg=True)
+    found = project.find("images")
+    assert (found.status, found.evidence) == ("warn", "1 folder missing")
+    assert found.detail == f"Not there: {project.root}/reg."
+    for file in project.train.iterdir():
+        file.unlink()
+    project.train.rmdir()
+    assert project.find("images").status == "fail"
+
+
+def test_relative_folders_start_where_the_trainer_runs(project: Project) -> None:
+    text = (project.root / "dataset.toml").read_text().replace(str(project.root) + "/", "")
+    (project.root / "dataset.toml").write_text(text)
+    assert project.find("images").status == "pass"
+    (project.root / "sd").mkdir()
+    found = project.find("images", trainer='sd_scripts = "sd"')
+    assert found.status == "fail"
+    assert found.detail == f"Not there: train. Relative folders start at {project.root}/sd."
+
+
+def test_an_empty_folder_fails(project: Project) -> None:
+    for file in project.train.glob("*.png"):
+        file.unlink()
+    found = project.find("images")
+    assert (found.status, found.evidence) == ("fail", "no images")
+
+
+def test_a_file_that_is_no_image_is_named(project: Project) -> None:
+    (project.train / "0001.png").write_text("<html>")
+    project.write_dataset(general=BUCKETS)
+    found = project.find("images")
+    assert (found.status, found.evidence) == ("fail", "an image is unfit")
+    assert "0001.png" in found.detail
+
+
+def test_settings_that_stop_the_trainer_are_no_fault_of_an_image(project: Project) -> None:
+    project.write_dataset(general="enable_bucket = true")
+    found = project.find("images")
+    assert (found.status, found.evidence) == ("fail", "would not start")
+    assert "min_bucket_reso is 256" in found.detail
+
+
+def test_whole_captions_pass(project: Project) -> None:
+    found = project.find("captions")
+    assert (found.status, found.evidence) == ("pass", "3 captions")
+
+
+def test_a_missing_caption_warns(project: Project) -> None:
+    (project.train / "0002.txt").unlink()
+    found = project.find("captions")
+    assert (found.status, found.evidence) == ("warn", "1 without caption")
+    assert found.detail == "1 of 3 training images have no caption: 0002.png."
+
+
+def test_captions_of_another_ending_fail_with_the_flag_to_set(project: Project) -> None:
+    file = project.root / "dataset.toml"
+    file.write_text(file.read_text().replace('caption_extension = ".txt"\n', ""))
+    found = project.find("captions")
+    assert (found.status, found.evidence) == ("fail", "3 without caption")
+    assert found.fix == 'caption_extension = ".txt"'
+    assert project.find("captions", train='caption_extension = ".txt"').status == "pass"
+
+
+@pytest.mark.parametrize("content", [b"", b"caf\xe9, hat"])
+def test_a_caption_that_stops_the_trainer_fails(project: Project, content: bytes) -> None:
+    (project.train / "0001.txt").write_bytes(content)
+    found = project.find("captions")
+    assert (found.status, found.evidence) == ("fail", "1 unreadable")
+    assert "0001.txt" in found.detail
+
+
+def test_a_bad_caption_of_a_regularisation_image_fails_and_a_missing_one_does_not(
+    project: Project,
+) -> None:
+    project.add_images("reg", 2, None)
+    project.write_dataset(reg=True)
+    assert project.find("captions").status == "pass"
+    (project.root / "reg/0000.txt").touch()
+    assert project.find("captions").status == "fail"
+
+
+def test_the_trigger_is_looked_for_at_the_front(project: Project) -> None:
+    assert project.find("trigger").status == "skip"
+    found = project.find("trigger", expect=EXPECT_TRIGGER)
+    assert (found.status, found.evidence) == ("pass", "first in all 3")
+    (project.train / "0001.txt").write_text(f"hat, {TRIGGER}")
+    found = project.find("trigger", expect=EXPECT_TRIGGER)
+    assert (found.status, found.evidence) == ("warn", "not first in 1")
+    (project.train / "0002.txt").write_text(f"hat, {TRIGGER}x")
+    found = project.find("trigger", expect=EXPECT_TRIGGER)
+    assert (found.status, found.evidence) == ("fail", "not in 1 caption")
+    assert found.detail == f"{TRIGGER} is not in the caption of 0002.png."
+
+
+def test_a_prefix_counts_as_the_front(project: Project) -> None:
+    for file in project.train.glob("*.txt"):
+        file.write_text("hat")
+    project.write_dataset(train=f'caption_prefix = "{TRIGGER},"')
+    assert project.find("trigger", expect=EXPECT_TRIGGER).status == "pass"
+
+
+def test_shuffled_tags_need_kept_ones(project: Project) -> None:
+    assert project.find("keep_tokens").status == "skip"
+    assert project.find("keep_tokens", expect=EXPECT_TRIGGER).evidence == "tags stay in order"
+    project.write_dataset(general="shuffle_caption = true")
+    found = project.find("keep_tokens", expect=EXPECT_TRIGGER)
+    assert (found.status, found.evidence, found.fix) == (
+        "warn",
+        "keep_tokens is 0",
+        "keep_tokens = 1",
+    )
+    project.write_dataset(general="shuffle_caption = true\nkeep_tokens = 1")
+    found = project.find("keep_tokens", expect=EXPECT_TRIGGER)
+    assert (found.status, found.evidence) == ("pass", "keep_tokens = 1")
+
+
+def test_a_trigger_of_two_tags_needs_two_kept_ones(project: Project) -> None:
+    project.write_dataset(general="shuffle_caption = true\nkeep_tokens = 1")
+    found = project.find("keep_tokens", expect='trigger = "spyke, plasma"')
+    assert (found.status, found.fix) == ("warn", "keep_tokens = 2")
+
+
+def test_a_thousand_images_are_looked_at_within_two_seconds(project: Project) -> None:
+    project.add_images("train", 1000, CAPTION)
+    project.add_images("reg", 200, None)
+    project.write_dataset(general=f"{BUCKETS}\nshuffle_caption = true", reg=True)
+    facts = Facts(project.config(expect=EXPECT_TRIGGER))
+    names = {"dataset", "images", "captions", "trigger", "keep_tokens", "steps", "overwrite"}
+    begin = time.perf_counter()
+    found = {c.name: run_check(c, facts) for c in CHECKS if c.name in names}
+    assert time.perf_counter() - begin < 2.0
+    assert found["images"].evidence == "1000 images, 200 reg"
+    assert found["captions"].status == "pass"
