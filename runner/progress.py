@@ -39,6 +39,7 @@ from runner.model import (
 )
 from runner.names import parse_checkpoint_name
 from runner.pace import Pace
+from runner.series import SMOOTHING
 
 #: a step's row waits so long for its exact loss before it is written with the average alone
 ROW_PATIENCE_S = 0.4
@@ -96,13 +97,13 @@ class Progress:
         self.model_saved = False
         self.nothing_to_train: str | None = None
         self.seconds_from: float | None = None
-        self.safe_step = 0
         self._pending: OrderedDict[int, _Row] = OrderedDict()
         self._written = 0
         self._rows: list[StepRow] = []
         self._events: list[JournalEvent] = []
-        self._losses: OrderedDict[int, float] = OrderedDict()
         self._state_of: dict[str, str] = {}
+        self._ema = 0.0
+        self._weight = 0.0
 
     # ----------------------------------------------------------------- in
 
@@ -183,9 +184,6 @@ class Progress:
             self._rows.append(StepRow(step, at, loss, None, lr))
         if step >= self.step:
             self.loss = loss
-        self._losses[step] = loss
-        if len(self._losses) > 64:
-            self._losses.popitem(last=False)
 
     def tick(self, now: float) -> None:
         """Let go of rows that waited long enough for an exact loss."""
@@ -245,6 +243,22 @@ class Progress:
             at = None if self.catching_up and row.loss is None else row.seen_at
             self._rows.append(StepRow(row.step, at, row.loss, row.average, row.lr))
             self._written = max(self._written, row.step)
+            self._smooth(row)
+
+    def _smooth(self, row: _Row) -> None:
+        """A checkpoint carries the smoothed loss at its step: a single step's says little."""
+        value = row.loss if row.loss is not None else row.average
+        if value is not None and math.isfinite(value):
+            self._ema = SMOOTHING * self._ema + (1 - SMOOTHING) * value
+            self._weight = SMOOTHING * self._weight + (1 - SMOOTHING)
+        for at, checkpoint in enumerate(self.checkpoints):
+            if checkpoint.step == row.step:
+                self.checkpoints[at] = replace(checkpoint, loss=self.smooth)
+
+    @property
+    def smooth(self) -> float | None:
+        """The smoothed loss of this attempt up to the newest written row."""
+        return self._ema / self._weight if self._weight else None
 
     # ----------------------------------------------------------------- files
 
@@ -264,7 +278,7 @@ class Progress:
             epoch=found.epoch,
             attempt=self.attempt,
             saved_at=now,
-            loss=self.loss if self.loss is not None else self.average,
+            loss=self.smooth,
             final=found.final,
             state_path=self._state_of.pop(found.stem, None),
         )
@@ -274,16 +288,15 @@ class Progress:
         )
 
     def _on_state(self, path: str, now: float, offset: int) -> None:
-        name = PurePath(path).name
-        stem = name.removesuffix("-state")
+        stem, step = PurePath(path).name.removesuffix("-state"), self.step
         for at, checkpoint in enumerate(self.checkpoints):
             if PurePath(checkpoint.name).stem == stem:
                 self.checkpoints[at] = replace(checkpoint, state_path=path)
+                step = checkpoint.step or step
                 break
         else:
             self._state_of[stem] = path
-        self.safe_step = max(self.safe_step, self.step)
-        self._tell("state_saved", now, offset, path=path, step=self.step)
+        self._tell("state_saved", now, offset, path=path, step=step)
 
     def _on_removed(self, path: str, now: float, offset: int, kind: str) -> None:
         name = PurePath(path).name

@@ -13,6 +13,17 @@ import msgspec
 from runner.model import Cause, Checkpoint, HardwareSample, RunSnapshot
 
 
+def current_step(snapshot: RunSnapshot) -> int:
+    """The true step that is done. The journal is ahead of status.json, except that an attempt which
+    has not trained yet will train the older attempt's last steps again."""
+    status, journaled = snapshot.status, snapshot.loss.last_step or 0
+    if status is None:
+        return journaled
+    if status.attempts and status.attempts[-1].first_step is None:
+        return status.step
+    return max(status.step, journaled)
+
+
 def finite(value: float | None) -> float | None:
     """JSON has no NaN."""
     return value if value is not None and math.isfinite(value) else None
@@ -21,9 +32,6 @@ def finite(value: float | None) -> float | None:
 def show_json(snapshot: RunSnapshot) -> dict[str, Any]:
     """The keys of DESIGN §3 and some more. Sizes are bytes, times seconds, steps true steps."""
     spec, status = snapshot.spec, snapshot.status
-    step = status.step if status is not None else 0
-    if snapshot.loss.last_step is not None:
-        step = max(step, snapshot.loss.last_step)
     return {
         "schema": 1,
         "id": snapshot.id,
@@ -35,7 +43,7 @@ def show_json(snapshot: RunSnapshot) -> dict[str, Any]:
         "cause": cause_json(status.cause) if status is not None else None,
         "phase": str(status.phase) if status is not None else None,
         "attempt": status.attempt if status is not None else None,
-        "step": step,
+        "step": current_step(snapshot),
         "total_steps": status.total_steps if status is not None else None,
         "epoch": status.epoch if status is not None else None,
         "epochs": status.epochs if status is not None else None,
@@ -126,8 +134,7 @@ def lost_if_stopped(snapshot: RunSnapshot) -> dict[str, Any]:
     status = snapshot.status
     if status is None:
         return {"steps": None, "seconds": None}
-    step = max(status.step, snapshot.loss.last_step or 0)
-    steps = max(0, step - status.safe_step)
+    steps = max(0, current_step(snapshot) - status.safe_step)
     pace = finite(status.seconds_per_step)
     return {"steps": steps, "seconds": steps * pace if pace is not None else None}
 

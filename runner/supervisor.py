@@ -175,6 +175,16 @@ class Supervisor:
         await self.read_losses()
         self.progress.catching_up = False
         self.progress.pace = type(self.progress.pace)()
+        self._restore_checkpoints()
+
+    def _restore_checkpoints(self) -> None:
+        """What a predecessor has looked at need not be looked at again."""
+        before = self.before.checkpoints if self.before is not None else ()
+        known = {(c.step, c.epoch, c.final): c for c in before if c.attempt == self.attempt}
+        for at, checkpoint in enumerate(self.progress.checkpoints):
+            found = known.get((checkpoint.step, checkpoint.epoch, checkpoint.final))
+            if found is not None and found.complete is not None:
+                self.progress.checkpoints[at] = replace(found, removed=checkpoint.removed)
 
     # ----------------------------------------------------------------- console and losses
 

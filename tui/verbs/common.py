@@ -13,6 +13,7 @@ from runner import control
 from runner.model import Outcome, RunSnapshot, RunState
 from runner.reader import RunReader
 from runner.registry import RunNotFound, resolve
+from runner.report import current_step
 from runner.units import UNKNOWN, duration, loss, pace
 from tui.exits import NO, NOT_FOUND, OK, Fail
 from tui.text import clean
@@ -56,7 +57,7 @@ def progress_line(snapshot: RunSnapshot) -> str:
     status = snapshot.status
     if status is None:
         return str(snapshot.state)
-    step = max(status.step, snapshot.loss.last_step or 0)
+    step = current_step(snapshot)
     if not step:
         return f"{status.phase}{f': {status.phase_detail}' if status.phase_detail else ''}"
     value = snapshot.loss.smooth if snapshot.loss.smooth is not None else status.average
