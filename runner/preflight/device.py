@@ -17,6 +17,11 @@ def look(facts: Facts) -> Finding:
     if absent:
         return skipped("packages missing", f"No {' and no '.join(sorted(absent))}.")
     found = probe(facts.config, facts.command(), facts.cancelled)
+    half = facts.flags.get("mixed_precision") == "fp16" and not facts.config.trainer.embedded
+    if half and found.name == "cpu":
+        # accelerate 1.6 accepts it in silence; sd-scripts then dies in the first step
+        detail = "sd-scripts cannot train with mixed_precision fp16 on a CPU."
+        return failed("fp16 on a CPU", detail, 'mixed_precision = "no"')
     return judge(found, facts.config.expect.device)
 
 
