@@ -22,10 +22,12 @@ def look(facts: Facts) -> Finding:
         # accelerate 1.6 accepts it in silence; sd-scripts then dies in the first step
         detail = "sd-scripts cannot train with mixed_precision fp16 on a CPU."
         return failed("fp16 on a CPU", detail, 'mixed_precision = "no"')
-    return judge(found, facts.config.expect.device)
+    own = facts.config.accelerate.get("config_file")
+    return judge(found, facts.config.expect.device, own if isinstance(own, str) else None)
 
 
-def judge(found: Device, expected: str | None) -> Finding:
+def judge(found: Device, expected: str | None, config_file: str | None = None) -> Finding:
+    """`config_file`: the configuration that `accelerate launch` was told to read."""
     if found.name is None:
         evidence = "cannot be told" if found.problem == "cancelled" else "accelerate fails"
         return failed(evidence, f"The trainer's Python was asked for its device: {found.problem}.")
@@ -38,7 +40,7 @@ def judge(found: Device, expected: str | None) -> Finding:
     cure = "install a torch build for this device, or correct [expect] device"
     if found.forced_cpu:
         detail += " The configuration of accelerate says use_cpu."
-        cure = f"set use_cpu: false in {accelerate_config()}"
+        cure = f"set use_cpu: false in {config_file or accelerate_config()}"
     elif getattr(found, wanted, False):
         detail += f" torch itself sees {wanted}."
         cure = "look at the configuration of accelerate: `accelerate env`"

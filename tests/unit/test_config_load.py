@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from runner.config.catalog import FlagCatalog
+from runner.config.dataset_file import dataset_text
 from runner.config.errors import ConfigError
 from runner.config.flags import FlagValue
 from runner.config.load import load_config
@@ -216,6 +218,32 @@ def test_changes_go_over_the_file_and_false_takes_out(tmp_path: Path) -> None:
     changed = config.changed({"seed": 2, "cache_latents": False})
     assert changed.flags() == {"seed": 2}
     assert config.flags() == {"seed": 1, "cache_latents": True}
+
+
+def test_the_dataset_section_becomes_a_file_with_absolute_folders(tmp_path: Path) -> None:
+    config = read(
+        tmp_path,
+        LEAST + '[train]\ndataset_config = "d.toml"\n[dataset.general]\nkeep_tokens = 1\n'
+        "[[dataset.datasets]]\nresolution = 512\n"
+        '[[dataset.datasets.subsets]]\nimage_dir = "train"\nnum_repeats = 10\n'
+        '[[dataset.datasets.subsets]]\nimage_dir = "/reg"\nis_reg = true\n',
+    )
+    text = dataset_text(config)
+    assert text.startswith("# written by plasma-tui from [dataset] of plasma.toml\n")
+    assert tomllib.loads(text) == {
+        "general": {"keep_tokens": 1},
+        "datasets": [
+            {
+                "resolution": 512,
+                "subsets": [
+                    {"image_dir": f"{tmp_path}/train", "num_repeats": 10},
+                    {"image_dir": "/reg", "is_reg": True},
+                ],
+            }
+        ],
+    }
+    assert config.dataset is not None
+    assert config.dataset["datasets"][0]["subsets"][0]["image_dir"] == "train"
 
 
 REFUSED: list[tuple[str, str, str]] = [

@@ -362,6 +362,8 @@ def test_the_reason_for_a_wrong_device_is_told(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HF_HOME", "/hf")
     forced = judge(Device("cpu", forced_cpu=True, mps=True), "mps")
     assert forced.fix == "set use_cpu: false in /hf/accelerate/default_config.yaml"
+    own = judge(Device("cpu", forced_cpu=True), "mps", "/mine.yaml")
+    assert own.fix == "set use_cpu: false in /mine.yaml"
     hidden = judge(Device("cpu", cuda=True), "cuda:1")
     assert "torch itself sees cuda" in hidden.detail
     without = judge(Device("cpu"), "cuda")
