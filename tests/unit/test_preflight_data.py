@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from preflight_project import TRIGGER, Project
 
 from runner.preflight.facts import Facts
 from runner.preflight.registry import CHECKS, run_check
+from tests.unit.preflight_project import TRIGGER, Project
 
 CAPTION = f"{TRIGGER}, standing, blue hair"
 BUCKETS = "enable_bucket = true\nmin_bucket_reso = 64\nmax_bucket_reso = 128"

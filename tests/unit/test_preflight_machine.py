@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from preflight_project import Project, look
 
 from runner.config.interpreter import Interpreter
 from runner.model import ExpectedCheckpoint, Forecast
@@ -22,6 +21,7 @@ from runner.preflight.packages import look as look_at_packages
 from runner.preflight.probe import Device
 from runner.preflight.python import look as look_at_python
 from runner.preflight.trainer import describe
+from tests.unit.preflight_project import Project, look
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from preflight_project import Project
 
 from runner.config.errors import ConfigError, ConfigProblem
 from runner.config.interpreter import run_small
@@ -18,6 +17,7 @@ from runner.preflight import config_file
 from runner.preflight.facts import Facts
 from runner.preflight.model import EVIDENCE_LIMIT, Check, Finding, passed, short, some
 from runner.preflight.registry import CHECKS, all_passed, in_order, run_checks, write_preflight
+from tests.unit.preflight_project import Project
 
 
 @pytest.fixture
