@@ -7,7 +7,7 @@ import re
 from runner.model import ConsoleEvent, ExceptionSeen, FatalSeen
 
 MESSAGE_CHARS = 4000
-_FRAMES_KEPT = 16
+_FRAMES_KEPT = 64
 _LINES_KEPT = 40
 
 _FRAME = re.compile(r"\s+(?:\| )?File \".*\", line \d+(?:, in (\S+))?")
@@ -21,6 +21,7 @@ _RAISED_ALONE = re.compile(
 _FATAL = re.compile(
     r".*can't open file '.*': \[Errno 2\]"
     r"|\S+\.py: error: "
+    r"|[\w.-]+: error: (?:unrecognized|argument |the following|ambiguous)"
     r"|accelerate(?: \S+)*: error: "
     r"|.*: (?:line )?\d+:? +\d+ (?:Killed|Terminated|Segmentation fault|Bus error|Aborted)\b"
     r"|(?:Killed|Terminated|Segmentation fault|Bus error|Aborted|Illegal instruction)"
@@ -86,7 +87,7 @@ class FaultReader:
             return self._in_frames(text, end, events)
         alone = _RAISED_ALONE.match(text)
         if alone is not None:
-            self._raised(alone[1], alone[2], end, events)
+            self._raised(text, alone[1], alone[2], end, events)
         return alone is not None
 
     def close(self, events: list[ConsoleEvent]) -> None:
@@ -105,26 +106,28 @@ class FaultReader:
         if frame is not None:
             self._frames = [*self._frames[1 - _FRAMES_KEPT :], frame[1] or ""]
             return True
-        if text[0] in " \t│╭╰|+":
+        if text[0] in " \t│╭╰─┌└|+":
             return True
         raised = _RAISED.match(text)
         if raised is not None:
             self._in_traceback = False
-            self._raised(raised[1], raised[2] or "", end, events)
+            self._raised(text, raised[1], raised[2] or "", end, events)
             return True
         self._strangers += 1  # another process wrote between the frames
         if self._strangers > 5:
             self._in_traceback = False
         return False
 
-    def _raised(self, name: str, message: str, end: int, events: list[ConsoleEvent]) -> None:
+    def _raised(
+        self, text: str, name: str, message: str, end: int, events: list[ConsoleEvent]
+    ) -> None:
         frames, self._frames = tuple(self._frames), []
         if self._ignored:
             self._ignored = False
             return
         seen = ExceptionSeen(end, name, _shortened(message.strip()), frames)
-        # an empty message is not held: `AssertionError` alone is complete
-        unfinished = message.rstrip().endswith(":") or name.endswith("ChildFailedError")
+        # `AssertionError` alone is complete, `RuntimeError:` has its message below
+        unfinished = text.endswith(":") or name.endswith("ChildFailedError")
         if unfinished or self._box_width:
             self._held, self._held_lines = seen, 0
         else:

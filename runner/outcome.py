@@ -1,0 +1,259 @@
+"""How a run ended and why: one pure judgement over everything that is known.
+
+The exit code alone proves nothing: sd-scripts leaves with 0 on "No data found" and after a loss
+that was NaN from the second step on; `accelerate launch` turns every failure of its child into 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from runner.diagnosis.catalogue import entry_of
+from runner.diagnosis.evidence import Evidence, is_interrupt
+from runner.diagnosis.matcher import cause_of, diagnose, unknown_cause
+from runner.model import Cause, Checkpoint, Expectation, Outcome, Phase
+from runner.signals import CRASHES, end_signal, signal_name
+
+_SIGKILL = 9
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known of an ended run. Steps are true steps; None is "not known", except that
+    `last_step` None means that no step was trained.
+
+    `exit_code` and `signal` both None: nobody saw the end. `expected`: file names that must be
+    there. `checkpoints`: what was written and what verification found in it; those that nobody
+    looked at (`complete` None) prove nothing either way.
+    """
+
+    evidence: Evidence = field(default_factory=Evidence)
+    exit_code: int | None = None
+    signal: int | None = None
+    stop_ordered: bool = False
+    first_step: int | None = None
+    last_step: int | None = None
+    total_steps: int | None = None
+    first_nonfinite_step: int | None = None
+    device: str | None = None
+    images: int | None = None
+    expected: tuple[str, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    expect: Expectation = field(default_factory=Expectation)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome, its cause unless all is well or it was wished for, and the reasons in words."""
+
+    outcome: Outcome
+    cause: Cause | None
+    reasons: tuple[str, ...]
+
+
+def judge(facts: RunFacts) -> Verdict:
+    """Judge an ended run.
+
+    Order: a loss that is no number outweighs everything; then the user's own stop; then nothing
+    trained; then signals; then exceptions and exit codes; only then what was written.
+    """
+    signal = end_signal(facts.evidence, facts.exit_code, facts.signal)
+    if facts.first_nonfinite_step is not None:
+        return _diverged(facts, signal)
+    if facts.stop_ordered and not _finished(facts):
+        return Verdict(Outcome.STOPPED, None, ("stopped as ordered", _progress(facts)))
+    if _nothing_trained(facts, signal):
+        return _nothing(facts)
+    if signal is not None and not _own_doing(facts.evidence, signal):
+        return _killed(facts, signal)
+    if facts.exit_code is None and signal is None and not _explained(facts):
+        return _vanished(facts)
+    if facts.exit_code not in (None, 0) or signal is not None or not facts.evidence.model_saved:
+        return _failed(facts)
+    return _finished_verdict(facts)
+
+
+# ----------------------------------------------------------------- outcomes
+
+
+def _diverged(facts: RunFacts, signal: int | None) -> Verdict:
+    step = facts.first_nonfinite_step
+    assert step is not None
+    text = f"the loss is not a finite number from step {step} on"
+    more = []
+    if facts.stop_ordered and not _finished(facts):
+        more.append("stopped as ordered after that")
+    elif signal is not None:
+        more.append(f"ended by {signal_name(signal)} after that")
+    elif facts.evidence.own_exceptions:
+        more.append("an exception ended it after that")
+    elif facts.evidence.model_saved:
+        more.append("the trainer went on to its end and saved the model all the same")
+    latents = diagnose(Evidence(warnings=facts.evidence.warnings))
+    if latents is not None and latents.key == "nan_latents":
+        cause = latents
+    elif step <= (facts.first_step or 1):
+        cause = cause_of(entry_of("nan_from_first_step"), text)
+    else:
+        cause = cause_of(entry_of("nan_during_training"), text)
+    return Verdict(Outcome.DIVERGED, cause, (text, *more))
+
+
+def _nothing(facts: RunFacts) -> Verdict:
+    said = facts.evidence.nothing_to_train
+    if said is not None:
+        cause = cause_of(entry_of("no_data"), said)
+    else:
+        cause = diagnose(facts.evidence) or unknown_cause(facts.evidence, "exit code 0, no step")
+    reasons = ("the trainer left without an error and without a single step",)
+    return Verdict(Outcome.NOTHING_TRAINED, cause, (*reasons, *facts.evidence.warnings[:3]))
+
+
+def _killed(facts: RunFacts, signal: int) -> Verdict:
+    text = f"{signal_name(signal)} ended the process"
+    key = "killed_by_signal"
+    loading = facts.evidence.phase is Phase.LOADING and not facts.last_step
+    if signal == _SIGKILL and loading:
+        # the kernel's answer to a model that does not fit looks exactly like this
+        key, text = "host_out_of_memory", f"{text} while a model was loaded"
+    starved = diagnose(Evidence(fatals=facts.evidence.fatals))
+    if starved is not None and starved.key == "host_out_of_memory":
+        key, text = starved.key, starved.evidence
+    reasons = (f"{signal_name(signal)}, sent by nobody here", _progress(facts))
+    return Verdict(Outcome.KILLED, cause_of(entry_of(key), text), reasons)
+
+
+def _vanished(facts: RunFacts) -> Verdict:
+    text = "the output ends without an error and without an end"
+    reasons = (text, "nobody saw how the process ended", _progress(facts))
+    return Verdict(Outcome.KILLED, cause_of(entry_of("killed_by_signal"), text), reasons)
+
+
+def _failed(facts: RunFacts) -> Verdict:
+    code = facts.exit_code
+    cause = diagnose(facts.evidence) or unknown_cause(facts.evidence, _ending(facts))
+    reasons = []
+    if code:
+        reasons.append(f"the process ended with exit code {code}")
+    if not facts.evidence.model_saved:
+        reasons.append("the trainer never said that the model was saved")
+    elif code:
+        reasons.append("the model was saved before that")
+    return Verdict(Outcome.FAILED, cause, (*reasons, _progress(facts)))
+
+
+def _finished_verdict(facts: RunFacts) -> Verdict:
+    """The trainer ended well by its own words: hold it to its files and to what was expected."""
+    broken = _broken_files(facts)
+    if broken:
+        not_finite = [c.name for c in facts.checkpoints if c.finite is False]
+        if not_finite:
+            text = f"{not_finite[0]} holds values that are no finite numbers"
+            cause = cause_of(entry_of("nan_during_training"), text)
+            return Verdict(Outcome.DIVERGED, cause, broken)
+        return Verdict(Outcome.FAILED, cause_of(entry_of("unknown"), broken[0]), broken)
+    unmet = _unmet(facts)
+    if unmet:
+        key, text = unmet[0]
+        return Verdict(Outcome.FAILED, cause_of(entry_of(key), text), tuple(t for _, t in unmet))
+    files = sum(1 for c in facts.checkpoints if not c.removed)
+    reasons = ["the model was saved"]
+    if facts.exit_code is None:
+        reasons.append("the exit code is not known")
+    if files and all(c.complete for c in facts.checkpoints if not c.removed):
+        reasons.append(f"{files} checkpoint{'s' if files > 1 else ''} complete and finite")
+    return Verdict(Outcome.SUCCEEDED, None, (*reasons, *_remarks(facts)))
+
+
+# ----------------------------------------------------------------- questions
+
+
+def _finished(facts: RunFacts) -> bool:
+    return facts.evidence.model_saved and facts.exit_code in (None, 0) and facts.signal is None
+
+
+def _nothing_trained(facts: RunFacts, signal: int | None) -> bool:
+    if facts.last_step or facts.evidence.model_saved or signal is not None:
+        return False
+    if facts.evidence.own_exceptions or facts.exit_code not in (None, 0):
+        return False
+    return facts.exit_code == 0 or facts.evidence.nothing_to_train is not None
+
+
+def _explained(facts: RunFacts) -> bool:
+    """With nobody to tell the exit code: does the log itself tell an end?"""
+    evidence = facts.evidence
+    return evidence.model_saved or bool(evidence.exceptions) or bool(evidence.fatals)
+
+
+def _own_doing(evidence: Evidence, signal: int) -> bool:
+    """Did the trainer itself fail, for a reason that is known, before or by this signal? A crash
+    (SIGABRT, SIGSEGV ...) may have said why; a launcher ends its ranks after one of them failed."""
+    if any(map(is_interrupt, evidence.exceptions)):
+        return False
+    if evidence.own_exceptions or (signal in CRASHES and evidence.fatals):
+        return diagnose(evidence) is not None
+    return False
+
+
+def _broken_files(facts: RunFacts) -> tuple[str, ...]:
+    problems = []
+    present = {c.name for c in facts.checkpoints}
+    problems += [f"{name} was never written" for name in facts.expected if name not in present]
+    for checkpoint in facts.checkpoints:
+        if checkpoint.removed:
+            continue
+        if checkpoint.complete is False:
+            why = f": {checkpoint.problem}" if checkpoint.problem else ""
+            problems.append(f"{checkpoint.name} is not complete{why}")
+        elif checkpoint.finite is False:
+            problems.append(f"{checkpoint.name} holds values that are no finite numbers")
+    return tuple(problems)
+
+
+def _unmet(facts: RunFacts) -> tuple[tuple[str, str], ...]:
+    """Expectations whose breach makes the result worthless: (cause key, sentence)."""
+    expect, unmet = facts.expect, []
+    asked, used = expect.device, facts.device
+    if asked is not None and used is not None and used.split(":")[0] != asked.split(":")[0]:
+        unmet.append(("wrong_device", f"trained on {used}, expected {asked}"))
+    steps = facts.last_step or 0
+    if expect.steps is not None and steps < expect.steps:
+        unmet.append(("unknown", f"{steps} steps trained, expected {expect.steps}"))
+    if expect.checkpoint_mb is not None:
+        low, high = expect.checkpoint_mb
+        for checkpoint in facts.checkpoints:
+            size = checkpoint.size_bytes
+            if size is not None and not checkpoint.removed and not low <= size / 1e6 <= high:
+                text = f"{checkpoint.name} has {size / 1e6:.1f} MB, expected {low:g} to {high:g}"
+                unmet.append(("unknown", text))
+    return tuple(unmet)
+
+
+def _remarks(facts: RunFacts) -> tuple[str, ...]:
+    """Differences from what was expected that a person should know and may have wanted."""
+    expect, remarks = facts.expect, []
+    if expect.steps is not None and (facts.last_step or 0) > expect.steps:
+        remarks.append(f"{facts.last_step} steps trained, {expect.steps} were expected")
+    if expect.images is not None and facts.images is not None and facts.images != expect.images:
+        remarks.append(f"{facts.images} images used, {expect.images} were expected")
+    if expect.device is not None and facts.device is None:
+        remarks.append("the trainer never said which device it used")
+    return tuple(remarks)
+
+
+# ----------------------------------------------------------------- words
+
+
+def _progress(facts: RunFacts) -> str:
+    if not facts.last_step:
+        return "no step was trained"
+    if facts.total_steps is None:
+        return f"{facts.last_step} steps trained"
+    return f"step {facts.last_step} of {facts.total_steps}"
+
+
+def _ending(facts: RunFacts) -> str:
+    if facts.exit_code is None:
+        return "no exit code and no exception"
+    return f"exit code {facts.exit_code} without an exception"

@@ -1,0 +1,67 @@
+"""Signals that ended a process, by its exit record or by what a launcher said of its child."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from runner.diagnosis.evidence import Evidence, is_interrupt
+from runner.model import ExceptionSeen
+
+#: Sent by the kernel for what the process itself did.
+CRASHES = (4, 6, 7, 8, 10, 11)
+
+_DIED_WITH = re.compile(r"died with <Signals\.SIG\w+: (\d+)>|died with unknown signal (\d+)")
+_RANK_SIGNAL = re.compile(r"Signal (\d+) \(SIG\w+\) received|exitcode\s*: -(\d+)|got signal: (\d+)")
+_WORDS = {
+    "Killed": 9,
+    "Terminated": 15,
+    "Segmentation fault": 11,
+    "Bus error": 7,
+    "Aborted": 6,
+    "Illegal instruction": 4,
+}
+_SHELL_WORD = re.compile(r"(?:^|\d )(" + "|".join(_WORDS) + r")\b")
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL`; numbers without a name here as `signal 99`."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def end_signal(evidence: Evidence, exit_code: int | None, exit_signal: int | None) -> int | None:
+    """The signal that ended the trainer, None if none did or nobody can tell.
+
+    Asked in this order: the exit record (a shell's 128 + n counts as signal n), the launcher's
+    words about its child, an interrupt that was raised, a shell's last word."""
+    if exit_signal is not None:
+        return exit_signal
+    if exit_code == 0 or evidence.model_saved:
+        return None
+    if exit_code is not None and 128 < exit_code < 128 + 65:
+        return exit_code - 128
+    for exception in reversed(evidence.launcher_exceptions):
+        number = _of_child(exception)
+        if number is not None:
+            return number
+    if any(map(is_interrupt, evidence.exceptions)):
+        return 2
+    if not evidence.own_exceptions:
+        for text in reversed(evidence.fatals):
+            found = _SHELL_WORD.search(text)
+            if found is not None:
+                return _WORDS[found[1]]
+    return None
+
+
+def _of_child(exception: ExceptionSeen) -> int | None:
+    message = exception.message
+    if exception.name.endswith("ChildFailedError"):
+        message = message[message.rfind("Root Cause") :]
+    found = _DIED_WITH.search(message) or _RANK_SIGNAL.search(message)
+    if found is None:
+        return None
+    return next(int(group) for group in found.groups() if group)
