@@ -220,7 +220,7 @@ def snapshot(step: int = 412, **changes: object) -> RunSnapshot:
         path=f"/state/runs/{RUN_ID}",
         read_at=NOW,
         state=RunState.RUNNING,
-        spec=spec(),
+        spec=spec(created_at=NOW - step * 3.1 - 1),
         status=status(step, **status_changes),
         loss=series(losses(step)),
         hardware=hardware(),

@@ -30,12 +30,14 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a configuration would start. `problem`: why it cannot be read or started, one sentence."""
+    """What a configuration would start. `problem`: why it cannot be read or started, one sentence;
+    `live_run`: a run that already writes what this one would, opened instead of a second start."""
 
     name: str
     forecast: Forecast | None = None
     checks: tuple[CheckResult, ...] = ()
     problem: str | None = None
+    live_run: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

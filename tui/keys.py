@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +185,11 @@ KEYS: tuple[Key, ...] = (
 
 
 def keys_of(*where: str) -> tuple[Key, ...]:
-    """The keys of these places, in the table's order."""
-    return tuple(key for key in KEYS if key.where in where)
+    """The keys of these places, place by place, in the table's order."""
+    return tuple(key for place in where for key in KEYS if key.where == place)
 
 
-def bindings(where: str) -> list[Binding]:
+def bindings(where: str) -> list[BindingType]:
     """Textual's bindings of one place."""
     return [key.binding() for key in KEYS if key.where == where]
 

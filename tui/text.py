@@ -57,6 +57,13 @@ def crop(text: str, width: int, tail: str = "…") -> str:
     return take_cells(text, room) + tail
 
 
+def crop_parts(text: str, width: int) -> str:
+    """`text` without its last parts (split at `, `) until it fits; a single part is cropped."""
+    while cell_len(text) > width and ", " in text:
+        text = text.rsplit(", ", 1)[0]
+    return crop(text, width)
+
+
 def crop_start(text: str, width: int, tail: str = "…") -> str:
     """Like `crop`, but keeps the end: file names say more than the folders before them."""
     if width <= 0:

@@ -30,7 +30,7 @@ COLORS = (
     "warning",
     "error",
 )
-ROLES = ("strong", "dim", "faint", "band", "band-edge", "bad-dim", "selected")
+ROLES = ("strong", "dim", "faint", "band", "band-edge", "bad-dim")
 MAX_STOPS = 8
 DEFAULT = "plasma-dark"
 #: Textual's own theme that uses the terminal's palette; with NO_COLOR it shows no colour at all
@@ -96,7 +96,9 @@ def theme_from(data: dict[str, Any], where: str) -> Theme:
         raise ThemeProblem(f"{where}: [ramp] `stops` must be a list of 2 to {MAX_STOPS} colours")
     ramp = {f"ramp-{i}": _color(stop, f"stops[{i}]", where) for i, stop in enumerate(stops)}
     variables = {f"role-{key}": value for key, value in roles.items()} | ramp
-    theme = Theme(name=name, dark=dark, variables=variables, **colors)
+    theme = Theme(name=name, dark=dark, variables=variables, primary=colors["primary"])
+    for key, value in colors.items():
+        setattr(theme, key, value)
     try:
         theme.to_color_system().generate()
     except Exception as error:

@@ -11,6 +11,8 @@ from tui.text import clean, wrap
 _RECORD = re.compile(
     r"^(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\s{19}) (?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL)\s+"
 )
+#: a tqdm bar: what stands before it, its blocks, the numbers after it
+_BAR = re.compile(r"^(.*\d%\|)([^|]*)(\|.*)$")
 _ROLES = {"WARNING": "warn", "ERROR": "bad", "CRITICAL": "bad"}
 _TROUBLE = re.compile(r"^(Traceback \(most recent|\w*(Error|Exception)\b.*: )")
 
@@ -34,6 +36,9 @@ def _spans(text: str) -> Row:
         return (head, level, Span(text[found.end() :], role))
     if _TROUBLE.match(text):
         return (Span(text, "bad"),)
+    bar = _BAR.match(text)
+    if bar:
+        return (Span(bar[1], "text"), Span(bar[2], "band-edge"), Span(bar[3], "text"))
     if text.startswith("--- plasma-tui"):
         return (Span(text, "title"),)
     return (Span(text, "text"),)

@@ -17,6 +17,7 @@ AXIS = "─"
 AXIS_FUTURE = "┄"
 AXIS_TICK = "┴"
 AXIS_SIDE = "│"
+AXIS_SIDE_TICK = "┤"
 AXIS_CORNER = "└"
 YES = "✓"
 NO = "✗"
@@ -44,6 +45,7 @@ _ASCII = {
     "╸": ">",
     "┄": ".",
     "┴": "+",
+    "┤": "+",
     "│": "|",
     "└": "+",
     "✓": "+",

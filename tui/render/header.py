@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
+from tui.render import glyphs
 from tui.render.gauge import ramp_bar
-from tui.render.paint import Row, Span, fit, ramp_role, row_width
+from tui.render.paint import Row, Span, append, fit, ramp_role, row_width
 from tui.text import crop
 from tui.viewmodel.clauses import Clause, Verdict
 from tui.viewmodel.header import Header
 
 WORDMARK = "plasma"
 GAP = "   "
+#: narrower screens wrap the verdict
+NARROW = 60
 
 
 def wordmark() -> Row:
@@ -32,22 +37,19 @@ def header_row(header: Header, width: int) -> Row:
 
 
 def _fields(header: Header, room: int) -> Row:
-    """The most worthy fields that fit; the full wording only if all of them fit in full."""
-    for form in ("text", "short"):
-        spans: list[Span] = []
-        used = 0
-        for field in header.fields:
-            text = getattr(field, form)
-            if used + len(GAP) + len(text) > room:
-                if form == "text":
-                    break
-                continue
-            spans += [Span(GAP), Span(text, field.role)]
-            used += len(GAP) + len(text)
-        else:
-            return tuple(spans)
-        if form == "short":
-            return tuple(spans)
+    """Fields in the order of their worth, short if need be; what room is left makes the first ones
+    speak in full."""
+    kept = []
+    for field in header.fields:
+        if len(GAP) + len(field.short) <= room:
+            kept.append(field)
+            room -= len(GAP) + len(field.short)
+    spans: list[Span] = []
+    for field in kept:
+        more = len(field.text) - len(field.short)
+        text = field.text if more <= room else field.short
+        room -= max(0, more) if text is field.text else 0
+        spans += [Span(GAP), Span(text, field.role)]
     return tuple(spans)
 
 
@@ -62,11 +64,45 @@ def progress_row(header: Header, width: int) -> Row:
     )
 
 
-def verdict_rows(verdict: Verdict, width: int) -> tuple[Row, Row]:
-    """Two lines; a first clause that is too long for one line goes on in the second."""
-    first = _line(verdict.first, width - 2, ", ", ".")
-    second = _line(verdict.second, width - 2, " ", "")
-    return (Span(" "), *first), (Span(" "), *second)
+def verdict_rows(verdict: Verdict, width: int, height: int) -> list[Row]:
+    """The judgement, then what follows from it: a line each, or wrapped where the verdict is long
+    or the screen narrow."""
+    wrapped = verdict.long or width < NARROW
+    if not wrapped or height < 2:
+        first = _line(verdict.first, width - 2, ", ", ".")
+        second = _line(verdict.second, width - 2, " ", "")
+        return [(Span(" "), *first), (Span(" "), *second)][:height]
+    first_rows = _wrapped(verdict.first, width - 2, ", ", ".")
+    second_rows = _wrapped(verdict.second, width - 2, " ", "")
+    kept = max(height - len(second_rows), height // 2)
+    shown = _cut(first_rows, kept, width)
+    return [*shown, *_cut(second_rows, height - len(shown), width)]
+
+
+def _cut(rows: list[Row], height: int, width: int) -> list[Row]:
+    """The first rows; the last of them says if there would be more."""
+    if len(rows) <= height or height <= 0:
+        return rows[: max(0, height)]
+    last = fit((*rows[height - 1], Span(glyphs.ELLIPSIS, rows[height - 1][-1].role)), width)
+    return [*rows[: height - 1], last]
+
+
+def _wrapped(clauses: tuple[Clause, ...], width: int, between: str, end: str) -> list[Row]:
+    """All clauses, broken at blanks, each in its role."""
+    rows: list[list[Span]] = [[Span(" ")]]
+    used = 0
+    for index, clause in enumerate(clauses):
+        tail = between if index + 1 < len(clauses) else end
+        text = clause.text + ("" if clause.text.endswith((".", "…")) else tail.rstrip())
+        for word in text.split(" "):
+            size = cell_len(word)
+            if used and used + 1 + size > width:
+                rows.append([Span(" ")])
+                used = 0
+            lead = " " if used else ""
+            append(rows[-1], lead + crop(word, width), clause.role)
+            used += len(lead) + min(size, width)
+    return [tuple(row) for row in rows if any(span.text.strip() for span in row)]
 
 
 def _line(clauses: tuple[Clause, ...], width: int, between: str, end: str) -> Row:
@@ -76,13 +112,12 @@ def _line(clauses: tuple[Clause, ...], width: int, between: str, end: str) -> Ro
     for index, clause in enumerate(clauses):
         lead = between if index else ""
         text = clause.text
-        need = len(lead) + Span(text).text.__len__() + len(end)
-        if index and used + need > width:
+        if index and used + len(lead) + cell_len(text) + len(end) > width:
             room = width - used - len(lead) - len(end)
             if room < 24 or index > 1:
                 break
             text = crop(text, room)
-        spans += [Span(lead, "dim"), Span(text, clause.role)] if lead else [Span(text, clause.role)]
+        spans += [Span(lead), Span(text, clause.role)] if lead else [Span(text, clause.role)]
         used = row_width(tuple(spans))
     if end and spans and not spans[-1].text.endswith((".", "…")):
         spans.append(Span(end, spans[-1].role))

@@ -48,7 +48,7 @@ def draw_loss(model: ChartModel, width: int, height: int, scale: Range, style: s
     body = height - under
     if body < 2 or width < 20:
         return Plot((), 0)
-    labels = dict(ticks(scale, body))
+    labels = dict(ticks(scale, body)) if model.buckets else {}
     left = max((len(text) for text in labels.values()), default=4) + 1
     room = width - left - 1
     grid = _grid(model, room, body, scale, style)
@@ -63,7 +63,7 @@ def draw_loss(model: ChartModel, width: int, height: int, scale: Range, style: s
 def _body_row(label: str, left: int, cells: list[Cell], tick: bool) -> Row:
     spans = [
         Span(label.rjust(left - 1) + " ", "dim"),
-        Span("┤" if tick else glyphs.AXIS_SIDE, "faint"),
+        Span(glyphs.AXIS_SIDE_TICK if tick else glyphs.AXIS_SIDE, "faint"),
     ]
     for cell in cells:
         append(spans, cell.text, cell.role)
@@ -90,7 +90,8 @@ def _grid(model: ChartModel, room: int, body: int, scale: Range, style: str) -> 
         if column.high is not None and column.high > scale.high:
             grid[0][x] = Cell(glyphs.CLIPPED, "band-edge")
         if column.nonfinite:
-            _mark_nonfinite(grid, x, body)
+            first = x == 0 or not columns[x - 1].nonfinite
+            _mark_nonfinite(grid, x, body, first)
     return grid
 
 
@@ -166,9 +167,11 @@ def _dots(bottom: int, top: int) -> str:
     return chr(0x2800 + bits)
 
 
-def _mark_nonfinite(grid: list[list[Cell]], x: int, body: int) -> None:
+def _mark_nonfinite(grid: list[list[Cell]], x: int, body: int, first: bool) -> None:
+    """A cross at the foot of the column; where it begins, a line through the whole chart."""
     for y in range(body):
-        grid[y][x] = Cell(glyphs.NONFINITE_LINE, "bad-dim")
+        if first:
+            grid[y][x] = Cell(glyphs.NONFINITE_LINE, "bad-dim")
     grid[body - 1][x] = Cell(glyphs.NONFINITE, "bad")
 
 

@@ -69,7 +69,7 @@ def sticky_range(previous: Range | None, wanted: Range | None) -> Range:
 
 def ticks(scale: Range, rows: int) -> list[tuple[int, str]]:
     """(row, label) of round values, row 0 on top, at most one in two rows, labels equally wide."""
-    wanted = max(2, rows // 2)
+    wanted = max(2, (rows + 1) // 2)
     step = _round_step(scale.span / wanted)
     first = math.ceil(scale.low / step - 1e-9)
     last = math.floor(scale.high / step + 1e-9)

@@ -6,7 +6,7 @@ from tui.render import glyphs
 from tui.render.gauge import ramp_bar
 from tui.render.paint import Row, Span, cell, pad, ramp_role
 from tui.render.spark import spark
-from tui.text import crop
+from tui.text import crop, crop_parts
 from tui.viewmodel.checkpoints import CheckpointRow
 from tui.viewmodel.gauges import Gauge
 from tui.viewmodel.preflight import PreflightRow
@@ -23,91 +23,79 @@ MARKS = {
 }
 
 
-def mark_span(name: str, width: int) -> Span:
-    """A mark in the middle of its column."""
-    shape, role = MARKS.get(name, MARKS["unknown"])
-    return Span(shape.center(width), role)
-
-
 # --------------------------------------------------------------------------- checkpoints
+
+_WIDTHS = {
+    "mark": 3,
+    "step": 6,
+    "epoch": 7,
+    "size": 9,
+    "loss": 8,
+    "complete": 10,
+    "finite": 8,
+    "ok": 4,
+    "state": 7,
+}
+_MARKED = ("complete", "finite", "ok", "state")
 
 
 def checkpoint_columns(width: int) -> tuple[str, ...]:
-    """Which columns there is room for, left to right."""
-    if width >= 66:
+    """Which columns there is room for, left to right; `age` takes what is left."""
+    if width >= 76:
         return ("mark", "step", "epoch", "size", "loss", "complete", "finite", "state", "age")
     if width >= 46:
         return ("mark", "step", "size", "loss", "ok", "state", "age")
     return ("mark", "step", "size", "ok", "age")
 
 
-_WIDTHS = {
-    "mark": 2,
-    "step": 6,
-    "epoch": 6,
-    "size": 9,
-    "loss": 8,
-    "complete": 9,
-    "finite": 7,
-    "ok": 3,
-    "state": 6,
-    "age": 12,
-}
-_RIGHT = {"step", "epoch", "size", "loss"}
-
-
 def checkpoint_head(width: int) -> Row:
-    spans = [Span(" ")]
+    spans: list[Span] = []
     for name in checkpoint_columns(width):
-        size = _WIDTHS[name]
-        text = "" if name == "mark" else name
-        align = "right" if name in _RIGHT else "left"
-        if name in ("complete", "finite", "ok", "state"):
-            spans.append(Span(text.center(size), "dim"))
+        if name == "mark":
+            spans.append(Span(" " * _WIDTHS[name]))
         elif name == "age":
-            spans.append(cell("  " + text, size, "dim"))
+            spans.append(Span("  age", "dim"))
+        elif name in _MARKED:
+            spans.append(Span(_middle(name, _WIDTHS[name]), "dim"))
         else:
-            spans.append(cell(text, size, "dim", align))
+            spans.append(cell(name, _WIDTHS[name], "dim", "right"))
     return tuple(spans)
+
+
+def _middle(text: str, width: int) -> str:
+    """Centred, but two cells from what stands left of it."""
+    return "  " + text.center(width - 2)
 
 
 def checkpoint_row(row: CheckpointRow, width: int, fraction: float) -> Row:
-    """One file; what is not written yet stays dim. `fraction`: its place in the run, for its colour."""
-    written = row.kind == "written"
-    role = "text" if written else "warn" if row.kind == "missing" else "dim"
-    shapes = {
+    """One file; what is not written stays dim. `fraction`: its place in the run, for its colour."""
+    role = {"written": "text", "missing": "warn"}.get(row.kind, "dim")
+    shape, tint = {
         "written": (glyphs.WRITTEN, ramp_role(fraction)),
         "expected": (glyphs.EXPECTED, "dim"),
         "missing": (glyphs.WARN, "warn"),
-        "removed": (glyphs.SKIP, "dim"),
-    }
-    texts = {"step": _step(row), "epoch": row.epoch, "size": row.size, "loss": row.loss}
-    spans = [Span(" ")]
+    }.get(row.kind, (glyphs.SKIP, "dim"))
+    step = str(row.step) if row.step is not None else "?"
+    texts = {"step": step, "epoch": row.epoch, "size": row.size, "loss": row.loss}
+    marks = {"complete": row.complete, "finite": row.finite, "ok": _both(row), "state": row.state}
+    spans: list[Span] = []
     for name in checkpoint_columns(width):
-        size = _WIDTHS[name]
         if name == "mark":
-            shape, tint = shapes[row.kind]
-            spans.append(cell(shape, size, tint))
-        elif name in ("complete", "finite", "state"):
-            spans.append(mark_span(getattr(row, name), size))
-        elif name == "ok":
-            spans.append(mark_span(_both(row), size))
+            spans.append(cell(f" {shape}", _WIDTHS[name], tint))
         elif name == "age":
-            rest = width - sum(len(s.text) for s in spans) - 2
-            spans.append(Span("  " + crop(_age(row), max(size - 2, rest)), role))
+            rest = width - sum(_WIDTHS[n] for n in checkpoint_columns(width)[:-1]) - 2
+            spans.append(Span("  " + crop_parts(_age(row), rest), role))
+        elif name in _MARKED:
+            sign, sign_role = MARKS.get(marks[name], MARKS["unknown"])
+            spans.append(Span(_middle(sign, _WIDTHS[name]), sign_role))
         else:
-            spans.append(cell(texts[name], size, role, "right"))
+            spans.append(cell(texts[name], _WIDTHS[name], role, "right"))
     return tuple(spans)
 
 
-def _step(row: CheckpointRow) -> str:
-    return str(row.step) if row.step is not None else "?"
-
-
 def _age(row: CheckpointRow) -> str:
-    if row.problem:
-        return f"{row.age}, {row.problem}"
-    return f"{row.age}, final" if row.final and row.age else "final" if row.final else row.age
+    said = [text for text in (row.age, row.problem, "final" if row.final else "") if text]
+    return ", ".join(said)
 
 
 def _both(row: CheckpointRow) -> str:
@@ -121,15 +109,16 @@ def _both(row: CheckpointRow) -> str:
 # --------------------------------------------------------------------------- preflight
 
 
-def preflight_row(row: PreflightRow, width: int) -> Row:
+def preflight_row(row: PreflightRow, width: int, title_width: int) -> Row:
+    """`title_width`: of the longest title; the evidence gets at least half of the row."""
     shape, _ = MARKS[row.mark]
-    size = max(9, min(14, width // 3))
+    size = min(title_width, max(8, width // 2 - 3))
     evidence = "dim" if row.role in ("good", "dim") else row.role
     return (
         Span(f" {shape} ", row.role),
-        cell(row.title, size, "text"),
-        Span(" "),
-        Span(crop(row.evidence, max(0, width - size - 5)), evidence),
+        cell(row.title, size),
+        Span("  " if width > 40 else " "),
+        Span(crop(row.evidence, max(0, width - size - (6 if width > 40 else 5))), evidence),
     )
 
 
@@ -138,33 +127,40 @@ def preflight_row(row: PreflightRow, width: int) -> Row:
 LABEL = 9
 
 
-def gauge_row(gauge: Gauge, width: int, stale: bool) -> Row:
-    """Label, bar, value and note; an unmeasured value says so and why."""
+def gauge_rows(gauge: Gauge, width: int, stale: bool) -> list[Row]:
+    """One row, or two where the reason for a missing value needs the room."""
+    if gauge.known:
+        return [_gauge_row(gauge, width, stale)]
+    label = Span(" " + cell(gauge.label, LABEL - 1).text)
+    room = width - LABEL - 1
+    if not gauge.note:
+        return [(label, Span(crop(gauge.value, room), "dim"))]
+    whole = f"{gauge.value}: {gauge.note}"
+    if len(whole) <= room:
+        return [(label, Span(whole, "dim"))]
+    reason = (Span(" " * LABEL), Span(crop(gauge.note, room), "dim"))
+    return [(label, Span(crop(gauge.value, room), "dim")), reason]
+
+
+def _gauge_row(gauge: Gauge, width: int, stale: bool) -> Row:
+    """Label, bar, value and note."""
     label = Span(" " + cell(gauge.label, LABEL - 1).text, "dim" if stale else "text")
-    if not gauge.known:
-        why = f": {gauge.note}" if gauge.note else ""
-        return (label, Span(crop(gauge.value + why, width - LABEL - 1), "dim"))
     value, note = _value_widths(width)
-    bar_width = max(4, width - LABEL - value - note - 1)
+    role = "dim" if stale else "strong"
+    bar_width = max(4, width - LABEL - value - note - 2)
     if gauge.fraction is None:
-        bar: Row = (Span(" " * bar_width),)
-    else:
-        bar = ramp_bar(gauge.fraction, bar_width)
+        # no whole to be a part of: words in the place of the bar
+        return (label, Span(crop(f"{gauge.value} {gauge.note}", width - LABEL - 1), role))
+    bar = ramp_bar(gauge.fraction, bar_width)
     if stale:
         bar = tuple(Span(span.text, "faint") for span in bar)
-    spans: list[Span] = [label, *bar, cell(" " + gauge.value, value, "dim" if stale else "strong")]
-    if note:
-        spans.append(cell(gauge.note, note, "dim"))
-    elif gauge.fraction is None and gauge.note:
-        spans[1] = cell("", bar_width - len(gauge.note))
-        spans.append(Span(gauge.note, "dim"))
-        spans = [label, cell(f"{gauge.value} {gauge.note}", width - LABEL - 1, "strong")]
-    return tuple(spans)
+    noted = (Span(" "), cell(crop_parts(gauge.note, note - 1), note - 1, "dim")) if note else ()
+    return (label, *bar, cell(gauge.value, value, role, "right"), *noted)
 
 
 def _value_widths(width: int) -> tuple[int, int]:
     """(value, note) columns; notes appear where the bar keeps a useful length."""
-    return (9, 0) if width < 36 else (9, 16) if width >= 50 else (9, 9)
+    return (9, 0) if width < 36 else (9, 18) if width >= 54 else (9, 11)
 
 
 def spark_row(gauge: Gauge, width: int) -> Row:

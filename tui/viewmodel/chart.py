@@ -67,7 +67,7 @@ def _headroom(last: int) -> int:
     """A right edge for a run of unknown length that moves seldom: the next 1, 2 or 5 times 10^n."""
     if last < 10:
         return 10
-    size = 10 ** int(math.log10(last))
+    size: int = 10 ** int(math.log10(last))
     return next(size * factor for factor in (1, 2, 5, 10) if size * factor >= last)
 
 

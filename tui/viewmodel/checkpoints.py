@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.model import Checkpoint, RunSnapshot, RunState
+from runner.model import Checkpoint, ExpectedCheckpoint, Outcome, RunSnapshot, RunState
 from runner.units import UNKNOWN, ago, duration, file_size, loss
 from tui.text import clean
 from tui.viewmodel.expected import expected_checkpoints
@@ -49,7 +49,7 @@ def checkpoint_table(snapshot: RunSnapshot | None, now: float) -> CheckpointTabl
     progress = progress_of(snapshot)
     status = snapshot.status
     written = sorted(status.checkpoints if status else (), key=_order)
-    rows = [_written_row(one, now) for one in written]
+    rows = [_written_row(one, progress, now) for one in written]
     expected = [_expected_row(snapshot, progress, e) for e in expected_checkpoints(snapshot)]
     merged = sorted(
         [*rows, *expected], key=lambda row: (row.step is None, row.step or 0, row.final)
@@ -64,17 +64,24 @@ def _order(one: Checkpoint) -> tuple[float, float]:
     return (one.step if one.step is not None else float("inf"), one.saved_at)
 
 
+def _epoch(step: int | None, progress: Progress) -> str:
+    """How many epochs are trained at that step: 1.74 is well into the second one."""
+    if step is None or not progress.steps_per_epoch:
+        return ""
+    return f"{step / progress.steps_per_epoch:.2f}"
+
+
 def _tri(value: bool | None) -> str:
     return PENDING if value is None else YES if value else NO
 
 
-def _written_row(one: Checkpoint, now: float) -> CheckpointRow:
+def _written_row(one: Checkpoint, progress: Progress, now: float) -> CheckpointRow:
     has_state = one.state_path is not None
     return CheckpointRow(
         name=clean(one.name, 200),
         kind="removed" if one.removed else "written",
         step=one.step,
-        epoch=str(one.epoch) if one.epoch is not None else "",
+        epoch=_epoch(one.step, progress),
         size=file_size(one.size_bytes) if one.size_bytes is not None else UNKNOWN,
         loss=loss(one.loss) if one.loss is not None else "",
         complete=_tri(one.complete),
@@ -86,10 +93,9 @@ def _written_row(one: Checkpoint, now: float) -> CheckpointRow:
     )
 
 
-def _expected_row(snapshot: RunSnapshot, progress: Progress, expected: object) -> CheckpointRow:
-    from runner.model import ExpectedCheckpoint
-
-    assert isinstance(expected, ExpectedCheckpoint)
+def _expected_row(
+    snapshot: RunSnapshot, progress: Progress, expected: ExpectedCheckpoint
+) -> CheckpointRow:
     final = (
         snapshot.spec is not None
         and snapshot.spec.forecast is not None
@@ -100,7 +106,7 @@ def _expected_row(snapshot: RunSnapshot, progress: Progress, expected: object) -
         name=clean(expected.name, 200),
         kind=kind,
         step=expected.step,
-        epoch=str(expected.epoch) if expected.epoch is not None else "",
+        epoch=_epoch(expected.step, progress),
         size="",
         loss="",
         complete="",
@@ -113,7 +119,9 @@ def _expected_row(snapshot: RunSnapshot, progress: Progress, expected: object) -
 
 def _when(snapshot: RunSnapshot, progress: Progress, step: int, final: bool) -> tuple[str, str]:
     if snapshot.state is RunState.ENDED:
-        return "missing", "not written"
+        # who ended it early knows that the rest is not there; who succeeded must be told
+        succeeded = snapshot.outcome is Outcome.SUCCEEDED
+        return ("missing" if succeeded else "expected"), "unwritten"
     if snapshot.state is RunState.LOST:
         return "expected", "not seen"
     # the file of a step is written after the step is shown, and verified later still

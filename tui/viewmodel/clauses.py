@@ -19,10 +19,12 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`first` is the judgement, `second` what follows from it. Clauses are in order of their worth."""
+    """`first` is the judgement, `second` what follows from it. Clauses are in order of their worth.
+    `long`: a cause that must be readable whole, so that both may take two lines."""
 
     first: tuple[Clause, ...]
     second: tuple[Clause, ...] = ()
+    long: bool = False
 
 
 def sentence(clause: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.model import HardwareSample
-from runner.units import ago, file_size, memory_size, percent
+from runner.units import ago, duration, file_size, memory_size, percent
 from tui.text import clean
 
 #: samples come every 2 s; older ones are not what the machine does now
@@ -28,29 +28,44 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class GaugeBoard:
+    """`history`: the time that the gauges' histories span; empty while it is short."""
+
     gauges: tuple[Gauge, ...]
     age: str
     stale: bool
+    history: str
+
+
+#: newest samples that a history holds: what a panel is wide
+HISTORY_S = 240.0
 
 
 def gauge_board(samples: Sequence[HardwareSample], now: float, live: bool) -> GaugeBoard:
     """The newest sample as gauges. Of a run that is over the last sample is history, and says so."""
     if not samples:
-        return GaugeBoard((), "no sample yet" if live else "none recorded", False)
+        return GaugeBoard((), "no sample yet" if live else "none recorded", False, "")
     last = samples[-1]
+    samples = [one for one in samples if last.at - one.at <= HISTORY_S]
     age_s = now - last.at
     stale = live and age_s > STALE_S
     age = "" if live and not stale else f"{ago(age_s)} ago" if live else "at the end of the run"
     rows = [
-        _gpu(last, samples),
-        _gpu_memory(last, samples),
+        *_gpus(last, samples),
         _cpu(last, samples),
         _memory(last, samples),
         _swap(last),
         _tree(last),
         _disk(last),
     ]
-    return GaugeBoard(tuple(rows), age, stale)
+    span_s = min(last.at - samples[0].at, HISTORY_S) // 30 * 30
+    return GaugeBoard(tuple(rows), age, stale, duration(span_s) if span_s else "")
+
+
+def _gpus(last: HardwareSample, samples: Sequence[HardwareSample]) -> tuple[Gauge, ...]:
+    """Load and memory; where neither is measured, one row says so."""
+    if last.gpu_percent is None and last.gpu_memory_used_bytes is None:
+        return (_missing("GPU", last, "gpu_percent"),)
+    return (_gpu(last, samples), _gpu_memory(last, samples))
 
 
 def _gpu(last: HardwareSample, samples: Sequence[HardwareSample]) -> Gauge:
@@ -134,4 +149,4 @@ def _part(used: int | None, total: int | None) -> float | None:
 
 
 def _of(total: int | None) -> str:
-    return f"of {memory_size(total)}" if total else ""
+    return f"of {memory_size(total).replace('.0 ', ' ')}" if total else ""

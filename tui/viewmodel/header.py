@@ -62,7 +62,9 @@ def header_of(snapshot: RunSnapshot | None, read_only: bool = False) -> Header:
         fields.append(Field(text, text))
     if live and progress.step:
         safe = f"step {progress.safe_step}" if progress.safe_step else "none yet"
-        fields.append(Field(f"last safe point: {safe}", f"safe: {progress.safe_step or 'none'}"))
+        fields.append(
+            Field(f"last safe point: {safe}", f"safe point {progress.safe_step or 'none'}")
+        )
     device = snapshot.status.device if snapshot.status else None
     if device:
         fields.append(Field(f"on {clean(device, 20)}", clean(device, 20)))

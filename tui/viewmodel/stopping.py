@@ -11,7 +11,7 @@ from tui.viewmodel.progress import Progress, progress_of
 
 
 @dataclass(frozen=True, slots=True)
-class StopChoice:
+class Choice:
     """One way to stop. `mode` is runner.control's word; `typed`: the run's name must be typed."""
 
     mode: str
@@ -20,12 +20,12 @@ class StopChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class StopQuestion:
+class Question:
     """What the person is asked: facts first, then the choices; staying is always the default."""
 
     title: str
     facts: tuple[str, ...]
-    choices: tuple[StopChoice, ...]
+    choices: tuple[Choice, ...]
 
 
 def price_of_stopping(progress: Progress) -> str:
@@ -42,7 +42,7 @@ def price_of_stopping(progress: Progress) -> str:
             f"stopping now keeps the weights of step {progress.kept_step}, "
             "but no state to resume from"
         )
-    return f"stopping now loses all {_steps(progress.step, progress.lost_s)}: nothing is saved yet"
+    return f"stopping now loses {_steps(progress.step, progress.lost_s)}: nothing is saved yet"
 
 
 def _steps(number: int, seconds: float | None) -> str:
@@ -50,14 +50,14 @@ def _steps(number: int, seconds: float | None) -> str:
     return f"{count(number, 'step')}{took}"
 
 
-def stop_question(snapshot: RunSnapshot, name: str) -> StopQuestion:
+def stop_question(snapshot: RunSnapshot, name: str) -> Question:
     """The dialogue for the key `stop`."""
     progress = progress_of(snapshot)
     facts = [_where(progress), _sentence(price_of_stopping(progress))]
     status = snapshot.status
     if status is not None and status.saving_since is not None:
         facts.append("A checkpoint is being written now; the stop waits until it is whole.")
-    choices: list[StopChoice] = []
+    choices: list[Choice] = []
     if snapshot.state is RunState.STOPPING:
         facts.append("A stop is already under way.")
     else:
@@ -67,12 +67,10 @@ def stop_question(snapshot: RunSnapshot, name: str) -> StopQuestion:
         elif coming is not None:
             wait = progress.seconds_until(coming.step)
             when = f", in {duration(wait)}" if wait is not None else ""
-            choices.append(
-                StopChoice("after_save", f"Stop after the save at step {coming.step}{when}")
-            )
-        choices.append(StopChoice("default", "Stop now"))
-    choices.append(StopChoice("now", "Kill it without waiting", typed=True))
-    return StopQuestion(f"Stop {name}?", tuple(facts), tuple(choices))
+            choices.append(Choice("after_save", f"Stop after the save at step {coming.step}{when}"))
+        choices.append(Choice("default", "Stop now"))
+    choices.append(Choice("now", "Kill it without waiting", typed=True))
+    return Question(f"Stop {name}?", tuple(facts), tuple(choices))
 
 
 def _where(progress: Progress) -> str:

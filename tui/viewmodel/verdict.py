@@ -38,7 +38,7 @@ def ready_verdict(
 ) -> Verdict:
     """Before the start: what a start would do, or why it would be refused."""
     if problem:
-        return Verdict((Clause(clean(problem, 400), "bad"),))
+        return Verdict((Clause(clean(problem, 400), "bad"),), long=True)
     if forecast is None or forecast.steps is None:
         first = [Clause("Ready, but the steps cannot be told")]
     else:

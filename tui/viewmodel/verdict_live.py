@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from runner.model import Phase, RunSnapshot, Status
 from runner.units import ago, change_percent, count, loss, pace
 from tui.text import clean
@@ -158,7 +160,12 @@ def _past(seconds: float) -> str:
 
 
 def nonfinite(snapshot: RunSnapshot) -> Verdict:
-    """The loss is lost while the trainer goes on."""
+    """Single exact losses may recover (a skipped step); sd-scripts' running average never does."""
     first = first_nonfinite(snapshot)
+    last = snapshot.loss.last
+    if snapshot.loss.exact and last is not None and math.isfinite(last):
+        text = f"The loss was not finite at step {first} and is finite again"
+        check = Clause("Trust only checkpoints that are marked finite.", "warn")
+        return Verdict((Clause(text, "warn"),), (check, *problem_clauses(snapshot)))
     head = Clause(f"The loss is not finite since step {first}: training on is of no use", "bad")
     return Verdict((head,), (still_good(snapshot), *problem_clauses(snapshot)))

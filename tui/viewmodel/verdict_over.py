@@ -31,7 +31,8 @@ def ended(snapshot: RunSnapshot, progress: Progress) -> Verdict:
     first += _evidence(snapshot, outcome)
     kept = still_good(snapshot) if outcome is Outcome.DIVERGED else _kept(progress)
     second = (*_survivors(snapshot), *_advice(snapshot, outcome), kept, *problem_clauses(snapshot))
-    return Verdict(tuple(first), second)
+    caused = snapshot.status is not None and snapshot.status.cause is not None
+    return Verdict(tuple(first), second, long=caused and outcome is not Outcome.STOPPED)
 
 
 def _at(progress: Progress) -> str:
@@ -103,6 +104,7 @@ def _loss_over_run(snapshot: RunSnapshot) -> list[Clause]:
 def lost(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
     """Nobody knows what became of it."""
     status = snapshot.status
-    since = f" for {ago(now - status.heartbeat_at)}" if status and status.heartbeat_at else ""
-    head = Clause(f"Lost: no supervisor, no trainer and no record of an end{since}", "bad")
+    silent_s = now - status.heartbeat_at if status is not None and status.heartbeat_at else 0.0
+    since = f"; last word {ago(silent_s)} ago" if silent_s >= 5 else ""
+    head = Clause(f"Lost: no supervisor, no trainer, no record of an end{since}", "bad")
     return Verdict((head,), (_kept(progress), *problem_clauses(snapshot)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.reactive import reactive
 
 from tui.render.paint import EMPTY, Row, Span
-from tui.render.tables import gauge_row, spark_row
+from tui.render.tables import gauge_rows, spark_row
 from tui.viewmodel.gauges import GaugeBoard
 from tui.widgets.panel import ScrollingPanel
 
@@ -15,7 +15,9 @@ from tui.widgets.panel import ScrollingPanel
 class GaugePanel(ScrollingPanel):
     TITLE = "Hardware"
 
-    model: reactive[GaugeBoard] = reactive(GaugeBoard((), "", False), layout=False, repaint=False)
+    model: reactive[GaugeBoard] = reactive(
+        GaugeBoard((), "", False, ""), layout=False, repaint=False
+    )
 
     def watch_model(self) -> None:
         self.repaint()
@@ -28,9 +30,10 @@ class GaugePanel(ScrollingPanel):
         board = self.model
         if not board.gauges:
             return ()
-        rows = [gauge_row(gauge, width, board.stale) for gauge in board.gauges]
+        rows = [row for gauge in board.gauges for row in gauge_rows(gauge, width, board.stale)]
         traced = [gauge for gauge in board.gauges if any(v is not None for v in gauge.history)]
-        if traced and height >= len(rows) + 1 + len(traced):
-            rows += [EMPTY, *(spark_row(gauge, width) for gauge in traced)]
+        if traced and board.history and height >= len(rows) + 2 + len(traced):
+            rows += [EMPTY, (Span(f" the last {board.history}", "dim"),)]
+            rows += [spark_row(gauge, width) for gauge in traced]
         top = self.window(len(rows), height, 0)
         return rows[top : top + height]

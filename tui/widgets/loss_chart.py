@@ -42,7 +42,13 @@ class LossChart(Panel):
         if self.model.buckets:
             self._scale = sticky_range(self._scale, wanted)
         scale = self._scale or Range(0.0, 1.0)
-        if not self.model.buckets and self.model.end_step <= 1:
-            return ((Span(" no loss yet", "dim"),),)
         style = ASCII if self.plasma.ascii else FILL if self.plasma.can_tint else DOTS
-        return draw_loss(self.model, width, height, scale, style).rows
+        rows = draw_loss(self.model, width, height, scale, style).rows
+        if self.model.buckets:
+            return rows
+        empty: Row = (Span(" no loss yet", "dim"),)
+        if self.model.end_step <= 1 or len(rows) < 3:
+            return (empty,)
+        middle = len(rows) // 2 - 1
+        said: Row = (*rows[middle][:2], *empty)
+        return (*rows[:middle], said, *rows[middle + 1 :])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.reactive import reactive
 
 from tui.render import glyphs
@@ -25,6 +26,7 @@ class NoticeLine(Painted):
         self.role = role
         self.text = clean(text, 600)
         self.set_class(bool(self.text), "-shown")
+        self.set_class(cell_len(self.text) > self.screen.size.width - 6, "-long")
         self.repaint()
 
     def hush(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.reactive import reactive
 
 from tui.render.paint import Row, Span
@@ -27,8 +28,9 @@ class PreflightPanel(ScrollingPanel):
         rows = self.model.rows
         if not rows:
             return ((Span(" no checks recorded", "dim"),),)
+        longest = max(cell_len(row.title) for row in rows)
         top = self.window(len(rows), height, 0)
-        shown = [preflight_row(row, width) for row in rows[top : top + height]]
+        shown = [preflight_row(row, width, longest) for row in rows[top : top + height]]
         hidden = len(rows) - top - height
         if hidden > 0:
             shown[-1] = (Span(f" … {hidden + 1} more", "dim"),)

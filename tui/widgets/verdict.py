@@ -17,7 +17,9 @@ class VerdictLines(Painted):
     model: reactive[Verdict] = reactive(verdict_of(None, 0.0), layout=False, repaint=False)
 
     def watch_model(self) -> None:
+        # only a run's end, and another run, ever change the height
+        self.set_class(self.model.long, "-long")
         self.repaint()
 
     def draw(self, width: int, height: int) -> Sequence[Row]:
-        return verdict_rows(self.model, width)
+        return verdict_rows(self.model, width, height)

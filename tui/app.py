@@ -1,0 +1,309 @@
+"""The app: screens, themes, the feed, and the orders that keys give. No formatting, no files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.segment import Segments
+from rich.text import Text
+from textual import events, work
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from runner.model import RunSnapshot
+from tui.actions import ActionFailed, Actions, Sent
+from tui.commands import PlasmaCommands
+from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
+from tui.keys import bindings
+from tui.messages import OrderAnswered, PlanMade, ReadFailed, RunsListed, SnapshotArrived
+from tui.palette import Palette
+from tui.screens.monitor import MonitorScreen
+from tui.terminal import pick_theme, settle_no_color, terminal_gone
+from tui.text import clean
+from tui.themes import ThemeProblem, load_themes
+from tui.viewmodel.header import run_name
+from tui.viewmodel.progress import is_live
+
+#: how long a second ctrl+c counts as "yes, leave"
+TWICE_S = 3.0
+
+
+class PlasmaApp(App[None], inherit_bindings=False):
+    """`run_path`: the run to show; else `config_path`: the configuration that could be started; else
+    the welcome. Raises ThemeProblem if `theme_name` is no theme."""
+
+    CSS_PATH = "plasma.tcss"
+    TITLE = "plasma-tui"
+    AUTO_FOCUS = None
+    BINDINGS: ClassVar = bindings("app")
+    COMMANDS: ClassVar = {PlasmaCommands}
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (an instance variable of the base class)
+        (0, "-tiny"),
+        (60, "-narrow"),
+        (100, "-normal"),
+        (160, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (16, "-short"), (32, "-tall"), (50, "-high")]  # noqa: RUF012
+
+    def __init__(
+        self,
+        actions: Actions,
+        *,
+        run_path: Path | None = None,
+        config_path: Path | None = None,
+        read_only: bool = False,
+        ascii_only: bool = False,
+        theme_name: str | None = None,
+        low_bandwidth: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        settle_no_color()
+        super().__init__()
+        self.actions = actions
+        self.first_run_path, self.config_path = run_path, config_path
+        self.read_only, self.ascii, self.low_bandwidth = read_only, ascii_only, low_bandwidth
+        self.clock = clock
+        self.run_path: Path | None = None
+        self.snapshot: RunSnapshot | None = None
+        look_s = LOW_BANDWIDTH_LOOK_S if low_bandwidth else LOOK_S
+        self.feed = Feed(self.post_message, actions.open_reader, look_s=look_s)
+        self._palette: tuple[str, Palette] | None = None
+        self._interrupted_at = 0.0
+        self.theme_failures = self._load_themes(theme_name)
+
+    def _load_themes(self, wanted: str | None) -> list[str]:
+        themes, failures = load_themes()
+        for theme in themes:
+            self.register_theme(theme)
+        name = pick_theme(wanted, os.environ, self.console.color_system, self.low_bandwidth)
+        if name not in self.available_themes:
+            if wanted == name:
+                known = ", ".join(sorted(theme.name for theme in themes))
+                raise ThemeProblem(f"no theme is called {wanted!r}; ours are {known}")
+            name = "textual-dark"
+        self.theme = name
+        return failures
+
+    # ----------------------------------------------------------------- what can be shown
+
+    @property
+    def palette(self) -> Palette:
+        """Styles of the present theme."""
+        if self._palette is None or self._palette[0] != self.theme:
+            palette = Palette(self.get_css_variables(), self.native_ansi_color)
+            self._palette = (self.theme, palette)
+        return self._palette[1]
+
+    @property
+    def can_tint(self) -> bool:
+        """Grounds of their own colour can be told from the terminal's."""
+        return not self.native_ansi_color and self.console.color_system not in (
+            "standard",
+            "windows",
+        )
+
+    # ----------------------------------------------------------------- life
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The real first screen at once: a blank one before it costs a whole frame."""
+        if self.first_run_path is None and self.config_path is None:
+            from tui.screens.welcome import WelcomeScreen
+
+            return WelcomeScreen()
+        return MonitorScreen()
+
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self._tick)
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)
+        # the first frame comes before the first read
+        self.call_after_refresh(self._start_reading)
+
+    def _start_reading(self) -> None:
+        self.feed.start()
+        if self.first_run_path is not None:
+            self.open_run(self.first_run_path)
+        elif self.config_path is not None:
+            self.make_plan()
+        if self.theme_failures:
+            self.say(f"Themes left out: {'; '.join(self.theme_failures)}", "warn")
+
+    def on_unmount(self) -> None:
+        self.feed.stop()
+
+    def _on_sigterm(self) -> None:
+        self.exit(return_code=143)
+
+    def _tick(self) -> None:
+        """Once a second: ages move on, and a terminal that is gone ends us."""
+        if not self.is_headless and terminal_gone():
+            os._exit(129)  # a normal exit would write to the dead terminal
+        for screen in self.screen_stack:
+            if isinstance(screen, MonitorScreen):
+                screen.refresh_models()
+
+    def on_app_focus(self, event: events.AppFocus) -> None:
+        self.feed.set_focus(True)
+
+    def on_app_blur(self, event: events.AppBlur) -> None:
+        self.feed.set_focus(False)
+
+    def _fatal_error(self) -> None:
+        """A crash of the screen, told without local variables: they may hold tokens of the run's
+        environment (Textual's own version prints them)."""
+        from rich.traceback import Traceback
+
+        told = Traceback(show_locals=False, width=None)
+        self._exit_renderables.append(
+            Segments(list(self.console.render(told, self.console.options)))
+        )
+        self._close_messages_no_wait()
+
+    # ----------------------------------------------------------------- runs
+
+    def open_run(self, path: Path) -> None:
+        """Watch this run on the monitor."""
+        self.run_path, self.snapshot = path, None
+        self.feed.watch(path)
+        monitor = self._monitor()
+        if monitor is None:
+            self.push_screen(MonitorScreen())
+            return
+        while self.screen is not monitor:
+            self.pop_screen()
+        monitor.forget()
+
+    def _monitor(self) -> MonitorScreen | None:
+        found = [screen for screen in self.screen_stack if isinstance(screen, MonitorScreen)]
+        return found[0] if found else None
+
+    def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
+        snapshot = self.feed.take()
+        if snapshot is None:
+            return
+        self.snapshot = snapshot
+        monitor = self._monitor()
+        if monitor is not None:
+            monitor.show(snapshot)
+
+    def on_read_failed(self, message: ReadFailed) -> None:
+        self.say(f"The run cannot be read: {message.problem}. Trying again.", "bad")
+
+    @work(thread=True, exclusive=True, group="plan", exit_on_error=False)
+    def make_plan(self) -> None:
+        if self.config_path is None:
+            return
+        try:
+            plan = self.actions.plan(self.config_path)
+        except Exception as error:  # border: whatever goes wrong is a sentence, never a crash
+            self.post_message(OrderAnswered(_told(error), ok=False))
+        else:
+            self.post_message(PlanMade(plan))
+
+    def on_plan_made(self, message: PlanMade) -> None:
+        if message.plan.live_run is not None and self.run_path is None:
+            self.open_run(message.plan.live_run)
+            return
+        monitor = self._monitor()
+        if monitor is not None:
+            monitor.show_plan(message.plan)
+
+    @work(thread=True, exclusive=True, group="runs", exit_on_error=False)
+    def read_runs(self, screen: Screen[Any]) -> None:
+        """List the runs for a screen that shows them."""
+        try:
+            listings = tuple(self.actions.list_runs())
+        except Exception as error:  # border, as above
+            screen.post_message(RunsListed((), _told(error)))
+        else:
+            screen.post_message(RunsListed(listings))
+
+    @work(thread=True, group="orders", exit_on_error=False)
+    def open_by_id(self, run_id: str) -> None:
+        self._answer(lambda: Sent("", self.actions.run_path(run_id)))
+
+    # ----------------------------------------------------------------- orders
+
+    @work(thread=True, group="orders", exit_on_error=False)
+    def give(self, order: Callable[[], Sent]) -> None:
+        """Carry out one order in a thread; what came back is told, what comes of it will show."""
+        self._answer(order)
+
+    def _answer(self, order: Callable[[], Sent]) -> None:
+        try:
+            sent = order()
+        except Exception as error:  # border, as above
+            self.post_message(OrderAnswered(_told(error), ok=False))
+        else:
+            self.post_message(OrderAnswered(sent.text, True, sent.run_path))
+        self.feed.wake()
+
+    def on_order_answered(self, message: OrderAnswered) -> None:
+        if message.ok and message.run_path is not None:
+            self.open_run(message.run_path)
+        if not message.ok:
+            self.say(message.text, "bad")
+        elif message.text:
+            self.say(message.text[:1].upper() + message.text[1:] + ".", "text", fade_s=6.0)
+
+    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
+        """Put a sentence on the screen in front that can show one."""
+        for screen in reversed(self.screen_stack):
+            speak = getattr(screen, "say", None)
+            if speak is not None:
+                speak(clean(text, 600), role, fade_s)
+                return
+
+    # ----------------------------------------------------------------- keys
+
+    def action_runs(self) -> None:
+        from tui.screens.runs import RunsScreen
+
+        if not isinstance(self.screen, RunsScreen):
+            self.push_screen(RunsScreen())
+
+    def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    def action_leave(self) -> None:
+        """Close the screen. Says that the training goes on, if one does."""
+        message = None
+        snapshot = self.snapshot
+        if snapshot is not None and is_live(snapshot):
+            message = Text(
+                f"The training of {run_name(snapshot)} goes on. "
+                f"Come back with: plasma-tui attach {clean(snapshot.id)}"
+            )
+        self.exit(message=message)
+
+    def action_interrupt(self) -> None:
+        """ctrl+c never reaches the training; twice it leaves the screen."""
+        now = time.monotonic()
+        if now - self._interrupted_at < TWICE_S:
+            self.action_leave()
+            return
+        self._interrupted_at = now
+        self.say(
+            "ctrl+c stops no training. Once more leaves the screen; a asks to stop.", "warn", 3.0
+        )
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """All other commands come from the table of keys (tui/commands.py)."""
+        yield SystemCommand("theme", "Choose another theme", self.action_change_theme)
+
+
+def _told(error: Exception) -> str:
+    """A refusal in its own words; anything else with the name of what went wrong."""
+    if isinstance(error, ActionFailed):
+        return clean(str(error), 600)
+    return clean(f"{type(error).__name__}: {error}", 600)

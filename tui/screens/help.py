@@ -1,0 +1,93 @@
+"""All keys, from the table that also makes the footer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.screen import ModalScreen
+
+from tui.keys import KEYS, LEAVE, MOVE, RUN, VIEW
+from tui.render.header import wordmark
+from tui.render.paint import EMPTY, Row, Span, cell
+from tui.text import crop
+from tui.widgets.painted import Painted
+
+WIDTH = 72
+SYMBOLS = (
+    ("◆ ◇", "a checkpoint that is written, one that is still to come"),
+    ("✓ ✗ ·", "yes, no, not looked at yet"),
+    ("▴ ×", "a loss beyond the chart, a loss that is not finite"),
+)
+
+
+class HelpBox(Painted, can_focus=True):
+    GROUND = "panel"
+
+    def __init__(self) -> None:
+        super().__init__(id="help")
+        self._top = 0
+
+    def lines(self, width: int) -> list[Row]:
+        rows: list[Row] = [
+            EMPTY,
+            (Span("  "), *wordmark(), Span("  The training lives without this screen.", "dim")),
+        ]
+        for group in (RUN, VIEW, MOVE, LEAVE):
+            rows += [EMPTY, (Span(f"  {group}", "title"),)]
+            for key in KEYS:
+                if key.group == group and key.where != "runs":
+                    rows.append(_line(key.display, key.tooltip, width, "key"))
+        rows += [EMPTY, (Span("  Signs", "title"),)]
+        rows += [_line(sign, text, width, "strong") for sign, text in SYMBOLS]
+        return [*rows, EMPTY]
+
+    def draw(self, width: int, height: int) -> Sequence[Row]:
+        rows = self.lines(width)
+        self._top = max(0, min(self._top, len(rows) - height))
+        shown = rows[self._top : self._top + height]
+        if self._top + height < len(rows) and shown:
+            shown[-1] = (Span("  … down for more", "dim"),)
+        return shown
+
+    def scroll_rows(self, by: int) -> None:
+        self._top += by
+        self.repaint()
+
+
+def _line(key: str, text: str, width: int, role: str) -> Row:
+    return (Span("   "), cell(key, 12, role), Span(crop(text, max(4, width - 17))))
+
+
+class HelpScreen(ModalScreen[None]):
+    BINDINGS: ClassVar = [
+        Binding("escape,question_mark,f1,enter", "close", show=False),
+        Binding("down,j", "scroll_box(1)", show=False),
+        Binding("up,k", "scroll_box(-1)", show=False),
+        Binding("pagedown,space", "scroll_box(10)", show=False),
+        Binding("pageup", "scroll_box(-10)", show=False),
+    ]
+
+    def compose(self) -> ComposeResult:
+        yield HelpBox()
+
+    def on_mount(self) -> None:
+        self._fit()
+        self.query_one(HelpBox).focus()
+
+    def on_resize(self) -> None:
+        self._fit()
+
+    def _fit(self) -> None:
+        box = self.query_one(HelpBox)
+        width = min(WIDTH, self.size.width)
+        box.styles.width = width
+        box.styles.height = min(len(box.lines(width)), self.size.height)
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def action_scroll_box(self, by: int) -> None:
+        self.query_one(HelpBox).scroll_rows(by)

@@ -1,0 +1,298 @@
+"""The monitor: one run, four panels and its console."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.timer import Timer
+
+from runner.model import RunSnapshot
+from tui.actions import Plan
+from tui.keys import bindings, footer_keys, keys_of
+from tui.render.footer import FooterKey
+from tui.screens.arrange import ORDER, Arrangement, arrange
+from tui.viewmodel.chart import chart_model
+from tui.viewmodel.checkpoints import checkpoint_table
+from tui.viewmodel.gauges import gauge_board
+from tui.viewmodel.header import header_of, run_name
+from tui.viewmodel.orders import why_not
+from tui.viewmodel.planned import planned_header, planned_snapshot
+from tui.viewmodel.preflight import preflight_list
+from tui.viewmodel.progress import is_live
+from tui.viewmodel.stopping import stop_question
+from tui.viewmodel.verdict import ready_verdict, verdict_of
+from tui.widgets.checkpoints import CheckpointPanel
+from tui.widgets.console import ConsolePanel
+from tui.widgets.footer import KeyFooter
+from tui.widgets.gauges import GaugePanel
+from tui.widgets.header import RunHeader
+from tui.widgets.loss_chart import LossChart
+from tui.widgets.notice import NoticeLine
+from tui.widgets.panel import Panel, ScrollingPanel
+from tui.widgets.preflight import PreflightPanel
+from tui.widgets.verdict import VerdictLines
+
+if TYPE_CHECKING:
+    from tui.app import PlasmaApp
+
+ORDERS = ("start", "stop", "resume", "adopt")
+SIDES = {"#left": ("preflight", "gauges"), "#right": ("loss", "checkpoints")}
+
+
+class MonitorScreen(Screen[None]):
+    WHERE = "monitor"
+    BINDINGS: ClassVar = bindings("monitor")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.snapshot: RunSnapshot | None = None
+        self.plan: Plan | None = None
+        self._drawer = False
+        self._zoomed: str | None = None
+        self._current = "loss"
+        self._fade: Timer | None = None
+
+    @property
+    def plasma(self) -> PlasmaApp:
+        return cast("PlasmaApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield RunHeader(id="header")
+        yield VerdictLines(id="verdict")
+        yield NoticeLine(id="notice")
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                yield PreflightPanel(id="preflight")
+                yield GaugePanel(id="gauges")
+            with Vertical(id="right"):
+                yield LossChart(id="loss")
+                yield CheckpointPanel(id="checkpoints")
+        yield ConsolePanel(id="console")
+        yield KeyFooter(id="footer")
+
+    def on_mount(self) -> None:
+        self._arrange()
+        self.query_one("#loss").focus()
+        self.refresh_models()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._arrange()
+
+    # ----------------------------------------------------------------- what is shown
+
+    def forget(self) -> None:
+        """Another run will be shown: nothing of the one before may stay."""
+        self.snapshot = None
+        self.query_one(LossChart).forget()
+        self.query_one(NoticeLine).hush()
+        for panel in self.query(ScrollingPanel):
+            panel.scroll_to_end()
+        self.refresh_models()
+
+    def show(self, snapshot: RunSnapshot) -> None:
+        self.snapshot = snapshot
+        self.refresh_models()
+
+    def show_plan(self, plan: Plan) -> None:
+        self.plan = plan
+        self.refresh_models()
+
+    def refresh_models(self) -> None:
+        """Words and numbers of this moment to the widgets; an equal one costs nothing."""
+        if not self.is_mounted or not self.query("#footer"):
+            return
+        if self.snapshot is None and self.plan is not None and self.plasma.run_path is None:
+            self._show_planned(self.plan)
+        else:
+            self._show_run(self.snapshot)
+        self.query_one(KeyFooter).model = self._footer()
+
+    def _show_run(self, snapshot: RunSnapshot | None) -> None:
+        now = self.plasma.clock()
+        self.query_one(RunHeader).model = header_of(snapshot, self.plasma.read_only)
+        self.query_one(VerdictLines).model = verdict_of(snapshot, now)
+        self.query_one(LossChart).model = chart_model(snapshot)
+        self.query_one(CheckpointPanel).model = checkpoint_table(snapshot, now)
+        checks = snapshot.preflight if snapshot is not None else ()
+        self.query_one(PreflightPanel).model = preflight_list(checks)
+        samples = snapshot.hardware if snapshot is not None else ()
+        live = snapshot is None or is_live(snapshot)
+        self.query_one(GaugePanel).model = gauge_board(samples, now, live)
+        self.query_one(ConsolePanel).model = snapshot.console if snapshot is not None else ()
+
+    def _show_planned(self, plan: Plan) -> None:
+        planned = planned_snapshot(plan)
+        self.query_one(RunHeader).model = planned_header(plan)
+        self.query_one(VerdictLines).model = ready_verdict(plan.forecast, plan.checks, plan.problem)
+        self.query_one(LossChart).model = chart_model(planned)
+        self.query_one(CheckpointPanel).model = checkpoint_table(planned, 0.0)
+        self.query_one(PreflightPanel).model = preflight_list(plan.checks)
+
+    def _footer(self) -> tuple[FooterKey, ...]:
+        going_on = self.snapshot is not None and is_live(self.snapshot)
+        keys = []
+        for key in footer_keys("monitor", "app"):
+            if key.where == "monitor" and not self.check_action(key.action, ()):
+                continue
+            label = key.label
+            if key.id == "app.leave" and going_on and self.size.width >= 100:
+                label = "leave (training goes on)"
+            keys.append(FooterKey(key.display, label, key.action, key.worth))
+        return tuple(keys)
+
+    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
+        """One sentence above the panels until it fades, or Escape."""
+        notice = self.query_one(NoticeLine)
+        notice.say(text, role)
+        if self._fade is not None:
+            self._fade.stop()
+        self._fade = self.set_timer(fade_s, notice.hush) if fade_s is not None else None
+
+    # ----------------------------------------------------------------- where it is shown
+
+    def _arrangement(self) -> Arrangement:
+        return arrange(*self.size, self._current, self._zoomed, self._drawer)
+
+    def _arrange(self) -> None:
+        """Show and hide panels for this size; nothing else does."""
+        made = self._arrangement()
+        for name in ORDER:
+            self.query_one(f"#{name}").display = name in made.visible
+        for side, names in SIDES.items():
+            self.query_one(side).display = any(name in made.visible for name in names)
+        self.query_one("#body").display = made.visible != {"console"}
+        self.set_class(made.solo, "-solo")
+        self.set_class(self._drawer, "-drawer")
+        self.query_one(ConsolePanel).wrapped = made.console_wrapped
+        self.refresh_models()
+
+    def _go_to(self, name: str) -> None:
+        """Focus a panel, on a tiny or zoomed screen by showing it instead of the one before."""
+        self._current = name
+        if self._zoomed is not None:
+            self._zoomed = name
+        self._arrange()
+        self.query_one(f"#{name}").focus()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if isinstance(event.widget, Panel) and event.widget.id:
+            self._current = event.widget.id
+
+    # ----------------------------------------------------------------- actions: the view
+
+    def action_console(self) -> None:
+        self._drawer, self._zoomed = not self._drawer, None
+        self._go_to("console" if self._drawer else "loss")
+
+    def action_zoom(self) -> None:
+        self._zoomed = self._current if self._zoomed is None else None
+        self._arrange()
+
+    def action_back(self) -> None:
+        notice = self.query_one(NoticeLine)
+        if notice.text:
+            notice.hush()
+        elif self._zoomed is not None:
+            self.action_zoom()
+        elif self._drawer:
+            self.action_console()
+
+    def action_next_panel(self) -> None:
+        self._step_panel(1)
+
+    def action_previous_panel(self) -> None:
+        self._step_panel(-1)
+
+    def _step_panel(self, by: int) -> None:
+        made = self._arrangement()
+        names = [name for name in ORDER if made.solo or name in made.visible]
+        at = names.index(self._current) if self._current in names else -by
+        self._go_to(names[(at + by) % len(names)])
+
+    def _scrolling(self) -> ScrollingPanel | None:
+        return self.focused if isinstance(self.focused, ScrollingPanel) else None
+
+    def action_scroll(self, rows: int) -> None:
+        panel = self._scrolling()
+        if panel is not None:
+            panel.scroll_rows(rows)
+
+    def action_page(self, pages: int) -> None:
+        panel = self._scrolling()
+        if panel is not None:
+            panel.scroll_rows(pages * panel.page())
+
+    def action_edge(self, which: str) -> None:
+        panel = self._scrolling()
+        if panel is not None:
+            panel.scroll_to_end() if which == "end" else panel.scroll_to_start()
+
+    # ----------------------------------------------------------------- actions: the run
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action not in ORDERS:
+            return True
+        return True if self._why_not(action) is None else None
+
+    def _why_not(self, order: str) -> str | None:
+        return why_not(
+            order,
+            self.snapshot,
+            has_config=self.plasma.config_path is not None,
+            read_only=self.plasma.read_only,
+        )
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that can do nothing now says why, instead of nothing."""
+        for key in keys_of("monitor"):
+            if key.action in ORDERS and event.key == key.key:
+                reason = self._why_not(key.action)
+                if reason is not None:
+                    self.say(reason, "dim", 4.0)
+
+    def action_start(self) -> None:
+        config = self.plasma.config_path
+        if config is not None:
+            self.say("Start asked for; the checks run first.", "dim")
+            self.plasma.give(partial(self.plasma.actions.start, config))
+
+    def action_stop(self) -> None:
+        if self.snapshot is None:
+            return
+        from tui.screens.confirm import ConfirmScreen
+
+        question = stop_question(self.snapshot, run_name(self.snapshot))
+        screen = ConfirmScreen(question, "Keep training", run_name(self.snapshot))
+        self.app.push_screen(screen, self._stop_chosen)
+
+    def _stop_chosen(self, mode: str | None) -> None:
+        path = self.plasma.run_path
+        if mode is not None and path is not None:
+            self.say("Stop sent; what comes of it shows here.", "dim", 10.0)
+            self.plasma.give(partial(self.plasma.actions.stop, path, mode))
+
+    def action_resume(self) -> None:
+        if self.snapshot is None:
+            return
+        from tui.screens.confirm import ConfirmScreen
+        from tui.viewmodel.resuming import resume_question
+
+        question = resume_question(self.snapshot, run_name(self.snapshot))
+        self.app.push_screen(ConfirmScreen(question, "Leave it ended", ""), self._resume_chosen)
+
+    def _resume_chosen(self, mode: str | None) -> None:
+        path = self.plasma.run_path
+        if mode is not None and path is not None:
+            self.say("Resume asked for.", "dim", 10.0)
+            self.plasma.give(partial(self.plasma.actions.resume, path))
+
+    def action_adopt(self) -> None:
+        path = self.plasma.run_path
+        if path is not None:
+            self.say("A new supervisor is asked for.", "dim", 10.0)
+            self.plasma.give(partial(self.plasma.actions.adopt, path))

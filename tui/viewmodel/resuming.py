@@ -1,0 +1,19 @@
+"""What a resume would do, as far as the snapshot tells; the runner makes the real plan."""
+
+from __future__ import annotations
+
+from runner.model import RunSnapshot
+from tui.viewmodel.progress import progress_of
+from tui.viewmodel.stopping import Choice, Question
+
+
+def resume_question(snapshot: RunSnapshot, name: str) -> Question:
+    progress = progress_of(snapshot)
+    source = progress.safe_step
+    total = f" to {progress.total_steps}" if progress.total_steps else ""
+    facts = [f"It goes on from the state of step {source}{total}, as a new attempt of this run."]
+    again = progress.step - source
+    if again > 0:
+        facts.append(f"The steps {source + 1} to {progress.step} are trained again.")
+    facts.append("The new attempt writes into a folder of its own; nothing is overwritten.")
+    return Question(f"Resume {name}?", tuple(facts), (Choice("resume", "Resume"),))
