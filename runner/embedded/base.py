@@ -40,14 +40,15 @@ def build_base() -> BaseModel:
 
 
 def _set_weights(unet: Denoiser, text_encoder: TextEncoder) -> None:
-    """Patches enter one half of the width and the prediction is read from the other half, so the
-    untrained blocks add next to nothing to it."""
-    turn = torch.linalg.qr(torch.randn(d.WIDTH, d.WIDTH))[0]
-    unet.embed.weight.copy_(turn[:, : d.PATCH_VALUES])
-    unet.readout.weight.copy_(turn[:, d.PATCH_VALUES :].T * d.READOUT_GAIN)
+    """Patches come in and pictures go out through random rotations, which lose nothing; the
+    untrained blocks add little between them."""
+    width, values = d.WIDTH, d.PATCH_VALUES
+    unet.embed.weight.copy_(torch.linalg.qr(torch.randn(width, width))[0][:, :values])
+    readout = torch.linalg.qr(torch.randn(width, width))[0][:values]
+    unet.readout.weight.copy_(readout * d.READOUT_GAIN)
     for module in unet.modules():
         if isinstance(module, d.Transformer2DModel):
-            module.proj_out.weight.mul_(0.05)
+            module.proj_out.weight.mul_(0.1)
             nn.init.zeros_(module.proj_out.bias)
     nn.init.normal_(text_encoder.text_model.token_embedding.weight, std=1.0)
     nn.init.normal_(text_encoder.text_model.position_embedding.weight, std=0.3)
