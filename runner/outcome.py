@@ -12,7 +12,7 @@ from runner.diagnosis.catalogue import entry_of
 from runner.diagnosis.evidence import Evidence, is_interrupt
 from runner.diagnosis.matcher import cause_of, diagnose, unknown_cause
 from runner.model import Cause, Checkpoint, Expectation, Outcome, Phase
-from runner.signals import CRASHES, end_signal, signal_name
+from runner.signals import CRASHES, EndSignal, end_signal
 
 _SIGKILL = 9
 
@@ -76,7 +76,7 @@ def judge(facts: RunFacts) -> Verdict:
 # ----------------------------------------------------------------- outcomes
 
 
-def _diverged(facts: RunFacts, signal: int | None) -> Verdict:
+def _diverged(facts: RunFacts, signal: EndSignal | None) -> Verdict:
     step = facts.first_nonfinite_step
     assert step is not None
     text = f"the loss is not a finite number from step {step} on"
@@ -84,7 +84,7 @@ def _diverged(facts: RunFacts, signal: int | None) -> Verdict:
     if facts.stop_ordered and not _finished(facts):
         more.append("stopped as ordered after that")
     elif signal is not None:
-        more.append(f"ended by {signal_name(signal)} after that")
+        more.append(f"ended by {signal.name} after that")
     elif facts.evidence.own_exceptions:
         more.append("an exception ended it after that")
     elif facts.evidence.model_saved:
@@ -109,17 +109,17 @@ def _nothing(facts: RunFacts) -> Verdict:
     return Verdict(Outcome.NOTHING_TRAINED, cause, (*reasons, *facts.evidence.warnings[:3]))
 
 
-def _killed(facts: RunFacts, signal: int) -> Verdict:
-    text = f"{signal_name(signal)} ended the process"
+def _killed(facts: RunFacts, signal: EndSignal) -> Verdict:
+    text = signal.words
     key = "killed_by_signal"
     loading = facts.evidence.phase is Phase.LOADING and not facts.last_step
-    if signal == _SIGKILL and loading:
+    if signal.number == _SIGKILL and loading:
         # the kernel's answer to a model that does not fit looks exactly like this
-        key, text = "host_out_of_memory", f"{text} while a model was loaded"
+        key = "host_out_of_memory"
     starved = diagnose(Evidence(fatals=facts.evidence.fatals))
     if starved is not None and starved.key == "host_out_of_memory":
         key, text = starved.key, starved.evidence
-    reasons = (f"{signal_name(signal)}, sent by nobody here", _progress(facts))
+    reasons = (f"{signal.name}, sent by nobody here", _progress(facts))
     return Verdict(Outcome.KILLED, cause_of(entry_of(key), text), reasons)
 
 
@@ -172,7 +172,7 @@ def _finished(facts: RunFacts) -> bool:
     return facts.evidence.model_saved and facts.exit_code in (None, 0) and facts.signal is None
 
 
-def _nothing_trained(facts: RunFacts, signal: int | None) -> bool:
+def _nothing_trained(facts: RunFacts, signal: EndSignal | None) -> bool:
     if facts.last_step or facts.evidence.model_saved or signal is not None:
         return False
     if facts.evidence.own_exceptions or facts.exit_code not in (None, 0):
@@ -186,12 +186,12 @@ def _explained(facts: RunFacts) -> bool:
     return evidence.model_saved or bool(evidence.exceptions) or bool(evidence.fatals)
 
 
-def _own_doing(evidence: Evidence, signal: int) -> bool:
+def _own_doing(evidence: Evidence, signal: EndSignal) -> bool:
     """Did the trainer itself fail, for a reason that is known, before or by this signal? A crash
     (SIGABRT, SIGSEGV ...) may have said why; a launcher ends its ranks after one of them failed."""
     if any(map(is_interrupt, evidence.exceptions)):
         return False
-    if evidence.own_exceptions or (signal in CRASHES and evidence.fatals):
+    if evidence.own_exceptions or (signal.number in CRASHES and evidence.fatals):
         return diagnose(evidence) is not None
     return False
 

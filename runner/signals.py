@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from dataclasses import dataclass
 
 from runner.diagnosis.evidence import Evidence, is_interrupt
 from runner.model import ExceptionSeen
@@ -32,29 +33,43 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def end_signal(evidence: Evidence, exit_code: int | None, exit_signal: int | None) -> int | None:
+@dataclass(frozen=True, slots=True)
+class EndSignal:
+    """The signal that ended a trainer; `words` is the line that says so."""
+
+    number: int
+    words: str
+
+    @property
+    def name(self) -> str:
+        return signal_name(self.number)
+
+
+def end_signal(
+    evidence: Evidence, exit_code: int | None, exit_signal: int | None
+) -> EndSignal | None:
     """The signal that ended the trainer, None if none did or nobody can tell.
 
     Asked in this order: the exit record (a shell's 128 + n counts as signal n), the launcher's
     words about its child, an interrupt that was raised, a shell's last word."""
     if exit_signal is not None:
-        return exit_signal
+        return EndSignal(exit_signal, f"{signal_name(exit_signal)} ended the process")
     if exit_code == 0 or evidence.model_saved:
         return None
-    if exit_code is not None and 128 < exit_code < 128 + 65:
-        return exit_code - 128
     for exception in reversed(evidence.launcher_exceptions):
         number = _of_child(exception)
         if number is not None:
-            return number
+            return EndSignal(number, f"{exception.name}: {exception.message}")
     if any(map(is_interrupt, evidence.exceptions)):
-        return 2
-    if not evidence.own_exceptions:
-        for text in reversed(evidence.fatals):
-            found = _SHELL_WORD.search(text)
-            if found is not None:
-                return _WORDS[found[1]]
-    return None
+        return EndSignal(2, "KeyboardInterrupt")
+    if exit_code is not None and 128 < exit_code < 128 + 65:
+        number = exit_code - 128
+        return EndSignal(number, f"exit code {exit_code}, {signal_name(number)}")
+    if evidence.own_exceptions:
+        return None
+    found = (match for text in reversed(evidence.fatals) if (match := _SHELL_WORD.search(text)))
+    match = next(found, None)
+    return EndSignal(_WORDS[match[1]], match.string) if match is not None else None
 
 
 def _of_child(exception: ExceptionSeen) -> int | None:

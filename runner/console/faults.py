@@ -148,7 +148,7 @@ class FaultReader:
 
     def _belongs(self, held: ExceptionSeen, text: str) -> bool:
         if held.name.endswith("ChildFailedError"):
-            return held.message.count("=====") < 3 and not text.startswith("Traceback")
+            return held.message.count("\n=====") < 2 and not text.startswith("Traceback")
         if self._box_width:  # rich wraps the message too, without an indent
             last = len(held.message.rsplit("\n", 1)[-1])
             last += len(held.name) + 2 if self._held_lines == 1 else 0

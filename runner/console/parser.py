@@ -61,8 +61,10 @@ class ConsoleParser:
         self._phase: Phase | None = None
         self._detail = ""
         self._shown: tuple[int, float | None] | None = None
+        self._validated: set[bool] = set()  # kinds of validation whose bar has been complete
         self._label = ""  # the last sentence: what a bar without a title is about
         self._noise = False  # indented lines belong to a Python warning
+        self._after_fault = False  # lines below an exception belong to its message
         self._events: list[ConsoleEvent] = []
 
     @property
@@ -100,7 +102,7 @@ class ConsoleParser:
         if self._phase is not Phase.TRAINING:
             # tqdm's monitor thread may redraw the same state in the middle of a save
             same = self._phase in _LOOP and state == self._shown
-            if not same and self._phase is not Phase.FINISHED:
+            if not same:
                 self._enter(Phase.TRAINING, "", shown.offset)
         self._shown = state
         self._events.append(shown)
@@ -108,11 +110,7 @@ class ConsoleParser:
     def _bar(self, bar: Bar) -> None:
         self._interrupt()
         if bar.title in (b"validation steps", b"epoch validation steps"):
-            whole_epoch = bar.title.startswith(b"epoch")
-            self._enter(Phase.VALIDATING, "", bar.end)
-            loss = postfix(bar.inner).get("val_epoch_avg_loss" if whole_epoch else "val_avg_loss")
-            if loss is not None and bar.done == bar.total:
-                self._events.append(ValidationSeen(bar.end, loss, whole_epoch))
+            self._validate(bar)
             return
         done = percent(bar)
         if done is None or self._phase in (None, Phase.TRAINING, Phase.SAVING, Phase.FINISHED):
@@ -123,6 +121,18 @@ class ConsoleParser:
         assert self._phase is not None
         self._enter(self._phase, f"{label} {done // 10 * 10} %".strip(), bar.end)
 
+    def _validate(self, bar: Bar) -> None:
+        """Bars of earlier validations are drawn again, complete, whenever a bar is closed."""
+        whole_epoch = bar.title.startswith(b"epoch")
+        loss = postfix(bar.inner).get("val_epoch_avg_loss" if whole_epoch else "val_avg_loss")
+        if bar.done != bar.total:
+            if bar.done != b"0" or bar.total == b"1":
+                self._validated.discard(whole_epoch)
+            self._enter(Phase.VALIDATING, "", bar.end)
+        elif loss is not None and whole_epoch not in self._validated:
+            self._validated.add(whole_epoch)
+            self._events.append(ValidationSeen(bar.end, loss, whole_epoch))
+
     def _interrupt(self) -> None:
         """A bar ends whatever was being read."""
         if not self._told:
@@ -130,7 +140,7 @@ class ConsoleParser:
         self._record = None
         if self._faults.busy:
             self._faults.close(self._events)
-        self._noise = False
+        self._noise = self._after_fault = False
 
     # ------------------------------------------------------------------ text
 
@@ -156,7 +166,7 @@ class ConsoleParser:
     def _begin_record(self, record: Record) -> None:
         self._end_record()
         self._faults.close(self._events)
-        self._noise = False
+        self._noise = self._after_fault = False
         self._record, self._told = record, False
         self._dataset.inside = False
         if record.whole or self._dataset.heading(record.message):
@@ -193,6 +203,7 @@ class ConsoleParser:
     def _plain(self, line: str, end: int) -> None:
         self._end_record()
         if self._faults.line(line, end, self._events):
+            self._after_fault = True
             return
         text = line.strip()
         marker = _MARKER.match(text)
@@ -244,7 +255,7 @@ class ConsoleParser:
         if _PYTHON_WARNING.match(line):
             self._noise = True
             return True
-        if self._noise and line[0] in " \t}":
+        if self._after_fault or (self._noise and line[0] in " \t}"):
             return True
         self._noise = False
         if _COUNTED.match(text) or _GLOG.match(text):
@@ -254,6 +265,8 @@ class ConsoleParser:
     # ------------------------------------------------------------------ phases
 
     def _enter(self, phase: Phase, detail: str, end: int) -> None:
+        if self._phase is Phase.FINISHED:
+            return
         if self._phase in _LOOP and phase not in _LOOP:
             return  # sentences of the beginning, said again by samples or by a worker
         if phase is self._phase and detail in ("", self._detail):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.diagnosis.causes_dataset import DATASET
 from runner.diagnosis.causes_device import DEVICE
-from runner.diagnosis.causes_environment import ENVIRONMENT
+from runner.diagnosis.causes_environment import ENVIRONMENT, LAUNCHER
 from runner.diagnosis.causes_model import MODEL
 from runner.diagnosis.signs import Entry
 
@@ -47,7 +47,7 @@ JUDGED = (
 )
 
 #: Tried in this order.
-ENTRIES: tuple[Entry, ...] = (*DEVICE, *MODEL, *DATASET, *ENVIRONMENT)
+ENTRIES: tuple[Entry, ...] = (*DEVICE, *LAUNCHER, *MODEL, *DATASET, *ENVIRONMENT)
 _BY_KEY = {entry.key: entry for entry in (*ENTRIES, *JUDGED)}  # the general one of several
 
 

@@ -15,7 +15,7 @@ DATASET: tuple[Entry, ...] = (
         "Only the first mistake is shown.",
         (
             said(
-                r"voluptuous|MultipleInvalid|extra keys not allowed|required key not provided"
+                r"voluptuous\.error|MultipleInvalid|extra keys not allowed|required key not provided"
                 r"|for dictionary value @|Neither DreamBooth mode nor fine tuning"
                 r"|subset and fine tuning subset cannot be mixed"
                 r"|(?:image_dir|metadata_file) must be specified|image_dir is required when"

@@ -9,8 +9,8 @@ _DRIFTING = (
     r"|xformers|peft|timm|numpy)"
 )
 
-ENVIRONMENT: tuple[Entry, ...] = (
-    # --- the launcher
+#: Tried before the causes whose words are more general.
+LAUNCHER: tuple[Entry, ...] = (
     Entry(
         "port_in_use",
         "Another distributed training uses the port. Choose another main_process_port (0 takes a "
@@ -47,6 +47,9 @@ ENVIRONMENT: tuple[Entry, ...] = (
             raised(r"FileNotFoundError.*(?:train_network|train_db|fine_tune|_train)\.py"),
         ),
     ),
+)
+
+ENVIRONMENT: tuple[Entry, ...] = (
     # --- the command line
     Entry(
         "unknown_flag",

@@ -70,7 +70,6 @@ MODEL: tuple[Entry, ...] = (
         (
             raised(r"^KeyError: 'step'$"),
             raised(r"Weights only load failed"),
-            raised(r"pytorch_model\.bin", frames=_LOADS_STATE),
         ),
     ),
     Entry(
@@ -116,6 +115,7 @@ MODEL: tuple[Entry, ...] = (
         (
             said(r"Read-only file system|\[Errno 30\]|os error 30\b"),
             raised(r"PermissionError|Permission denied|os error 13\b|Parent directory"),
+            raised(r"FileNotFoundError|NotADirectoryError|FileExistsError", frames=_SAVES),
         ),
         fix="output_dir=PATH",
     ),

@@ -29,8 +29,8 @@ _LAUNCHER = ("CalledProcessError", "ChildFailedError", "SignalException", "Proce
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`exceptions`: since the bar last moved on, in order; what came before did not end the
-    training. `phase`: what the trainer was doing when the first of them was raised, else at the
+    """`exceptions`: those after which the bar did not move on, in order: what came before did not
+    end the training. `phase`: what the trainer was doing when the first of them was raised, else at the
     end."""
 
     exceptions: tuple[ExceptionSeen, ...] = ()
@@ -71,14 +71,16 @@ class EvidenceCollector:
         self._saved = False
         self._phase: Phase | None = None
         self._fault_phase: Phase | None = None
-        self._shown = -1
+        self._shown = 0
+        self._fault_shown = 0
 
     def on(self, event: ConsoleEvent) -> None:
         """Take one event; most say nothing about the end."""
         match event:
             case StepShown(shown_step=shown):
-                if shown > self._shown:
-                    self._shown = shown
+                self._shown = max(shown, self._shown)
+                # a bar that is closed shows once more, with the step that was under way
+                if self._exceptions and shown > self._fault_shown + 1:
                     self._exceptions.clear()
                     self._fault_phase = None
             case PhaseChanged(phase=phase):
@@ -100,7 +102,8 @@ class EvidenceCollector:
     def _on_exception(self, event: ExceptionSeen) -> None:
         if _BENIGN.search(event.message):
             return
-        self._fault_phase = self._fault_phase or self._phase
+        if not self._exceptions:
+            self._fault_phase, self._fault_shown = self._phase, self._shown
         self._exceptions = [*self._exceptions, event][-_EXCEPTIONS_KEPT:]
 
     def evidence(self) -> Evidence:

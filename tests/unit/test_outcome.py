@@ -1,0 +1,282 @@
+"""How runs end: never by the exit code alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runner.diagnosis.evidence import Evidence
+from runner.model import Checkpoint, ExceptionSeen, Expectation, Outcome, Phase
+from runner.outcome import RunFacts, Verdict, judge
+
+OUT_OF_MEMORY = ExceptionSeen(0, "torch.OutOfMemoryError", "CUDA out of memory. Tried to allocate")
+UNHEARD_OF = ExceptionSeen(0, "FooError", "never heard of")
+INTERRUPT = ExceptionSeen(0, "KeyboardInterrupt", "")
+SAVED = Evidence(model_saved=True, phase=Phase.FINISHED)
+TRAINING = Evidence(phase=Phase.TRAINING)
+GOOD = RunFacts(SAVED, exit_code=0, first_step=1, last_step=920, total_steps=920, device="mps")
+
+
+def launcher(words: str) -> ExceptionSeen:
+    return ExceptionSeen(0, "subprocess.CalledProcessError", f"Command '['python']' {words}")
+
+
+def checkpoint(name: str = "a.safetensors", **changes: object) -> Checkpoint:
+    base = Checkpoint(name, f"out/{name}", 920, None, 1, 0.0, 100_000_000, True, True)
+    return replace(base, **changes)
+
+
+def short(verdict: Verdict) -> tuple[str, str | None]:
+    return str(verdict.outcome), verdict.cause.key if verdict.cause else None
+
+
+# ------------------------------------------------------------------ success and its limits
+
+
+def test_saved_exit_0_and_whole_files_is_success() -> None:
+    verdict = judge(replace(GOOD, checkpoints=(checkpoint(),), expected=("a.safetensors",)))
+    assert short(verdict) == ("succeeded", None)
+    assert "1 checkpoint complete and finite" in verdict.reasons
+
+
+def test_exit_0_without_the_trainers_own_word_is_no_success() -> None:
+    verdict = judge(replace(GOOD, evidence=TRAINING, last_step=400))
+    assert short(verdict) == ("failed", "unknown")
+    assert "the trainer never said that the model was saved" in verdict.reasons
+
+
+@pytest.mark.parametrize(
+    ("facts", "outcome", "words"),
+    [
+        (replace(GOOD, expected=("gone.safetensors",)), "failed", "gone.safetensors was never"),
+        (
+            replace(GOOD, checkpoints=(checkpoint(complete=False, problem="11 bytes short"),)),
+            "failed",
+            "a.safetensors is not complete: 11 bytes short",
+        ),
+        (
+            replace(GOOD, checkpoints=(checkpoint(finite=False),)),
+            "diverged",
+            "a.safetensors holds values that are no finite numbers",
+        ),
+    ],
+)
+def test_files_decide(facts: RunFacts, outcome: str, words: str) -> None:
+    verdict = judge(facts)
+    assert str(verdict.outcome) == outcome
+    assert any(words in reason for reason in verdict.reasons)
+
+
+def test_a_file_that_the_trainer_removed_itself_is_no_matter() -> None:
+    removed = checkpoint("old.safetensors", removed=True, complete=False)
+    assert judge(replace(GOOD, checkpoints=(removed,))).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("facts", "key", "words"),
+    [
+        (
+            replace(GOOD, device="cpu", expect=Expectation(device="mps")),
+            "wrong_device",
+            "trained on cpu, expected mps",
+        ),
+        (
+            replace(GOOD, last_step=900, expect=Expectation(steps=920)),
+            "unknown",
+            "900 steps trained, expected 920",
+        ),
+        (
+            replace(
+                GOOD,
+                checkpoints=(checkpoint(size_bytes=3_000_000),),
+                expect=Expectation(checkpoint_mb=(50, 200)),
+            ),
+            "unknown",
+            "a.safetensors has 3.0 MB, expected 50 to 200",
+        ),
+    ],
+)
+def test_an_unmet_expectation_is_a_failure(facts: RunFacts, key: str, words: str) -> None:
+    verdict = judge(facts)
+    assert short(verdict) == ("failed", key)
+    assert words in verdict.reasons
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (replace(GOOD, device="cuda:0", expect=Expectation(device="cuda")), ""),
+        (
+            replace(GOOD, last_step=1840, expect=Expectation(steps=920)),
+            "1840 steps trained, 920 were expected",
+        ),
+        (
+            replace(GOOD, images=30, expect=Expectation(images=23)),
+            "30 images used, 23 were expected",
+        ),
+        (replace(GOOD, device=None, expect=Expectation(device="mps")), "never said which device"),
+    ],
+)
+def test_what_a_person_may_have_wanted_is_only_remarked(facts: RunFacts, words: str) -> None:
+    verdict = judge(facts)
+    assert verdict.outcome is Outcome.SUCCEEDED
+    assert words in " ".join(verdict.reasons)
+
+
+# ------------------------------------------------------------------ divergence
+
+
+@pytest.mark.parametrize(
+    ("facts", "key", "words"),
+    [
+        (GOOD, "nan_during_training", "saved the model all the same"),
+        (replace(GOOD, evidence=TRAINING, exit_code=1), "nan_during_training", "from step 300"),
+        (
+            replace(GOOD, evidence=TRAINING, stop_ordered=True, exit_code=None, signal=2),
+            "nan_during_training",
+            "stopped as ordered after that",
+        ),
+        (
+            replace(GOOD, evidence=TRAINING, exit_code=None, signal=9),
+            "nan_during_training",
+            "ended by SIGKILL after that",
+        ),
+        (replace(GOOD, first_step=300), "nan_from_first_step", "from step 300"),
+        (
+            replace(
+                GOOD,
+                evidence=replace(SAVED, warnings=("NaN found in latents, replacing with zeros",)),
+            ),
+            "nan_latents",
+            "from step 300",
+        ),
+    ],
+)
+def test_a_loss_that_is_no_number_outweighs_everything(
+    facts: RunFacts, key: str, words: str
+) -> None:
+    verdict = judge(replace(facts, first_nonfinite_step=300))
+    assert short(verdict) == ("diverged", key)
+    assert any(words in reason for reason in verdict.reasons)
+
+
+# ------------------------------------------------------------------ stops and signals
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        RunFacts(TRAINING, signal=2, last_step=4),
+        RunFacts(replace(TRAINING, exceptions=(INTERRUPT,)), exit_code=1, last_step=4),
+        RunFacts(TRAINING, exit_code=143, last_step=4),
+        RunFacts(Evidence(), signal=15),
+        RunFacts(Evidence()),
+    ],
+)
+def test_a_stop_that_was_ordered_is_a_stop(facts: RunFacts) -> None:
+    assert short(judge(replace(facts, stop_ordered=True))) == ("stopped", None)
+
+
+def test_a_run_that_ended_well_before_the_stop_came_is_judged_as_usual() -> None:
+    assert judge(replace(GOOD, stop_ordered=True)).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (RunFacts(TRAINING, signal=15, last_step=4), "SIGTERM, sent by nobody here"),
+        (RunFacts(TRAINING, exit_code=137, last_step=4), "SIGKILL, sent by nobody here"),
+        (
+            RunFacts(
+                replace(TRAINING, exceptions=(launcher("died with <Signals.SIGKILL: 9>."),)),
+                exit_code=1,
+                last_step=4,
+            ),
+            "SIGKILL, sent by nobody here",
+        ),
+        (
+            RunFacts(replace(TRAINING, exceptions=(INTERRUPT,)), exit_code=1, last_step=4),
+            "SIGINT, sent by nobody here",
+        ),
+        (RunFacts(replace(TRAINING, fatals=("Killed",)), last_step=4), "SIGKILL, sent by nobody"),
+        (RunFacts(TRAINING, last_step=4), "nobody saw how the process ended"),
+    ],
+)
+def test_a_signal_from_nowhere_kills(facts: RunFacts, words: str) -> None:
+    verdict = judge(facts)
+    assert short(verdict) == ("killed", "killed_by_signal")
+    assert any(words in reason for reason in verdict.reasons)
+
+
+def test_sigkill_while_loading_a_model_is_memory() -> None:
+    facts = RunFacts(Evidence(phase=Phase.LOADING), signal=9)
+    assert short(judge(facts)) == ("killed", "host_out_of_memory")
+    assert short(judge(replace(facts, signal=15))) == ("killed", "killed_by_signal")
+
+
+def test_a_cluster_that_names_memory_is_believed() -> None:
+    facts = RunFacts(
+        replace(TRAINING, fatals=("slurmstepd: error: Detected 1 oom_kill event in StepId=3.0",)),
+        signal=9,
+        last_step=40,
+    )
+    assert short(judge(facts)) == ("killed", "host_out_of_memory")
+
+
+def test_a_crash_that_said_why_is_a_failure() -> None:
+    said = ("terminate called after throwing", "what():  CUDA error: an illegal memory access")
+    facts = RunFacts(replace(TRAINING, fatals=said), signal=6, last_step=4)
+    assert short(judge(facts)) == ("failed", "cuda_hardware_error")
+    assert short(judge(replace(facts, evidence=TRAINING))) == ("killed", "killed_by_signal")
+
+
+def test_ranks_ended_by_their_launcher_after_one_of_them_failed() -> None:
+    ended = ExceptionSeen(0, "x.ChildFailedError", "Root Cause: exitcode  : -15 (pid: 7)")
+    facts = RunFacts(replace(TRAINING, exceptions=(OUT_OF_MEMORY, ended)), exit_code=1, last_step=4)
+    assert short(judge(facts)) == ("failed", "cuda_out_of_memory")
+
+
+# ------------------------------------------------------------------ failures
+
+
+@pytest.mark.parametrize("exit_code", [1, 0, None])
+def test_an_exception_is_a_failure_whatever_the_exit_code(exit_code: int | None) -> None:
+    facts = RunFacts(replace(TRAINING, exceptions=(OUT_OF_MEMORY,)), exit_code, last_step=4)
+    assert short(judge(facts)) == ("failed", "cuda_out_of_memory")
+
+
+def test_an_exception_nobody_knows_is_shown() -> None:
+    wrapped = launcher("returned non-zero exit status 1.")
+    facts = RunFacts(replace(TRAINING, exceptions=(UNHEARD_OF, wrapped)), 1, last_step=4)
+    verdict = judge(facts)
+    assert short(verdict) == ("failed", "unknown")
+    assert verdict.cause is not None and verdict.cause.evidence == "FooError: never heard of"
+
+
+def test_a_failure_after_the_model_was_saved_is_one() -> None:
+    verdict = judge(replace(GOOD, exit_code=1))
+    assert short(verdict) == ("failed", "unknown")
+    assert "the model was saved before that" in verdict.reasons
+
+
+def test_windows_access_violation_is_memory() -> None:
+    wrapped = launcher("returned non-zero exit status 3221225477.")
+    facts = RunFacts(replace(TRAINING, exceptions=(wrapped,)), exit_code=1)
+    assert short(judge(facts)) == ("failed", "host_out_of_memory")
+
+
+@pytest.mark.parametrize("exit_code", [0, None])
+def test_no_data_and_exit_0_is_nothing_trained(exit_code: int | None) -> None:
+    evidence = Evidence(nothing_to_train="No data found.", warnings=("ignore directory: x",))
+    verdict = judge(RunFacts(evidence, exit_code))
+    assert short(verdict) == ("nothing_trained", "no_data")
+    assert "ignore directory: x" in verdict.reasons
+
+
+def test_exit_0_without_a_step_is_nothing_trained() -> None:
+    assert short(judge(RunFacts(Evidence(), exit_code=0))) == ("nothing_trained", "unknown")
+
+
+def test_nothing_known_at_all_is_still_judged() -> None:
+    assert judge(RunFacts()).outcome is Outcome.KILLED
