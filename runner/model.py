@@ -241,12 +241,15 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedCheckpoint:
-    """A file the training will write. `step` is the true step, `epoch` counts from 1."""
+    """A file the training will write. `step` is the true step, `epoch` counts from 1.
+    `removed_at_step`, `state_removed_at_step`: when save_last_n_* deletes it again, None: it stays."""
 
     name: str
     step: int
     epoch: int | None = None
     state_name: str | None = None
+    removed_at_step: int | None = None
+    state_removed_at_step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
