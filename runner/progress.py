@@ -12,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
+from runner.diagnosis.evidence import EvidenceCollector
 from runner.ledger import AttemptLedger
 from runner.model import (
     AttemptStatus,
@@ -23,6 +24,7 @@ from runner.model import (
     DeviceSeen,
     EpochStarted,
     ExceptionSeen,
+    FatalSeen,
     JournalEvent,
     ModelSaved,
     NothingToTrain,
@@ -34,6 +36,7 @@ from runner.model import (
     StateSaved,
     StateSaving,
     StepShown,
+    SubsetSeen,
     ValidationSeen,
     WarningSeen,
 )
@@ -91,17 +94,16 @@ class Progress:
         self.exact = False
         self.first_nonfinite_step: int | None = None
         self.checkpoints: list[Checkpoint] = []
-        self.exceptions: list[ExceptionSeen] = []
+        self.evidence = EvidenceCollector()
         self.warnings: list[str] = []
         self.warning_count = 0
         self.model_saved = False
-        self.nothing_to_train: str | None = None
-        self.seconds_from: float | None = None
         self._pending: OrderedDict[int, _Row] = OrderedDict()
         self._written = 0
         self._rows: list[StepRow] = []
         self._events: list[JournalEvent] = []
         self._state_of: dict[str, str] = {}
+        self._subsets: dict[str, int] = {}
         self._ema = 0.0
         self._weight = 0.0
 
@@ -110,6 +112,7 @@ class Progress:
     def on_console(self, event: ConsoleEvent, now: float) -> None:
         """Take one event of the console parser."""
         self.ledger.on(event)
+        self.evidence.on(event)
         match event:
             case StepShown():
                 self._on_step(event, now)
@@ -157,10 +160,12 @@ class Progress:
                 if self.warning_count <= 200:
                     self._tell("warning", now, event.offset, level=event.level, text=event.text)
             case ExceptionSeen():
-                self.exceptions = [*self.exceptions, event][-50:]
                 self._tell("exception", now, event.offset, name=event.name, text=event.message)
+            case FatalSeen(text=text):
+                self._tell("fatal", now, event.offset, text=text)
+            case SubsetSeen(is_reg=False):
+                self._subsets[event.image_dir] = event.images
             case NothingToTrain():
-                self.nothing_to_train = event.text
                 self._tell("nothing_to_train", now, event.offset, text=event.text)
             case ModelSaved():
                 self.model_saved, self.saving_since = True, None
@@ -341,6 +346,11 @@ class Progress:
         """The trainer is gone: nothing more will come."""
         if self._pending:
             self._flush_until(max(self._pending))
+
+    @property
+    def images(self) -> int | None:
+        """Image files to train on, without regularisation images and repeats."""
+        return sum(self._subsets.values()) if self._subsets else None
 
     @property
     def total_steps(self) -> int | None:

@@ -21,16 +21,14 @@ from typing import Any
 
 import msgspec
 
-from runner import inbox
 from runner.attempt import AttemptFiles, newest_attempt
+from runner.composition import compose
 from runner.conclude import conclude
 from runner.console.parser import ConsoleParser
 from runner.journal import Appender, Unreadable, read_json, step_row, write_json
 from runner.liveness import created_at, is_keeper, same_process, take_lock
 from runner.model import (
     AttemptPlan,
-    AttemptStatus,
-    Checkpoint,
     ConsoleEvent,
     ExitRecord,
     JournalEvent,
@@ -43,7 +41,7 @@ from runner.model import (
 from runner.process import Member, family
 from runner.progress import Progress
 from runner.rundir import RunDir
-from runner.stopping import stop_training
+from runner.stopdesk import StopDesk
 from runner.summary import write_summary
 from runner.verifier import Verifier
 
@@ -55,8 +53,6 @@ STATUS_POLL_S = 1.0
 HARDWARE_POLL_S = 2.0
 FAMILY_POLL_S = 5.0
 READ_BYTES = 1 << 20
-#: a stop waits so long for a save in progress to end
-SAVE_PATIENCE_S = 120.0
 #: how long processes that outlive the trainer (loader workers do, 5-9 s) are watched
 LINGER_S = 15.0
 
@@ -83,9 +79,7 @@ class Supervisor:
         self.offset = 0
         self.exit: ExitRecord | None = None
         self.exit_unseen = False
-        self.stop_order: inbox.Order | None = None
-        self.stop_started = False
-        self.stop_after_save = False
+        self.desk = StopDesk(self)
         self.ended = asyncio.Event()
         self.final: Status | None = None
         self.verifier = Verifier(self)
@@ -111,7 +105,7 @@ class Supervisor:
         tasks = [
             asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_console), name="console"),
             asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_losses), name="losses"),
-            asyncio.create_task(self._every(INBOX_POLL_S, self.read_inbox), name="inbox"),
+            asyncio.create_task(self._every(INBOX_POLL_S, self.desk.work), name="inbox"),
             asyncio.create_task(self._every(STATUS_POLL_S, self.beat), name="status"),
             asyncio.create_task(self._every(HARDWARE_POLL_S, self.sample), name="hardware"),
             asyncio.create_task(self._every(FAMILY_POLL_S, self.count_family), name="family"),
@@ -190,14 +184,14 @@ class Supervisor:
 
     async def read_console(self) -> None:
         """All that the trainer has printed since, then see whether it still lives."""
-        gone = self._look_for_end()
+        gone = self.look_for_end()
         for _ in range(64):
             if not await self._read_block():
                 break
             await asyncio.sleep(0)
         self.progress.tick(time.time())
         self.flush()
-        if gone and not self.stop_started:
+        if gone and not self.desk.stopping:
             self.ended.set()
 
     async def _read_block(self) -> bool:
@@ -265,7 +259,7 @@ class Supervisor:
 
     # ----------------------------------------------------------------- liveness
 
-    def _look_for_end(self) -> bool:
+    def look_for_end(self) -> bool:
         """True once the trainer has ended, with or without somebody who saw how."""
         if self.exit is None:
             self.exit = self.files.exit()
@@ -297,77 +291,6 @@ class Supervisor:
             pid: member for pid, member in {**self.members, **found}.items() if member.alive()
         }
 
-    # ----------------------------------------------------------------- orders
-
-    async def read_inbox(self) -> None:
-        for name, order in inbox.pending(self.run):
-            if time.time() - order.at > inbox.DEADLINE_S:
-                inbox.answer(self.run, name, order, "too old: nobody was there to obey it")
-                continue
-            inbox.answer(self.run, name, order, self._obey(order))
-        await self._stop_if_due()
-
-    def _obey(self, order: inbox.Order) -> str:
-        if order.kind == "cancel_stop":
-            if not self.stop_after_save or self.stop_started:
-                return "no stop is waiting"
-            self.stop_after_save, self.stop_order = False, None
-            self.tell("stop_cancelled", by=order.by)
-            return "taken back"
-        if order.kind != "stop":
-            return f"unknown order {order.kind!r}"
-        mode = str(order.data.get("mode", "default"))
-        self.tell("ordered", order=order.kind, mode=mode, by=order.by, id=order.id)
-        if self.stop_started:
-            return "already stopping"
-        self.stop_order = order
-        self.stop_after_save = mode == "after_save"
-        self._saves_at_order = self._saves_done()
-        return "will stop after the next save" if self.stop_after_save else "stopping"
-
-    def _saves_done(self) -> int:
-        """Checkpoints with all that belongs to them written (state included)."""
-        wants_state = any(word.startswith("--save_state") for word in self.plan.command)
-        return sum(
-            1 for c in self.progress.checkpoints
-            if c.complete and (c.state_path is not None or not wants_state)
-        )  # fmt: skip
-
-    async def _stop_if_due(self) -> None:
-        """Begin to stop when the moment is right: never in the middle of writing a file, if it can wait."""
-        order = self.stop_order
-        if order is None or self.stop_started or self.keeper is None or self.ended.is_set():
-            return
-        mode = order.data.get("mode", "default")
-        saving = self.progress.saving_since
-        if self.stop_after_save:
-            if saving is not None or self._saves_done() <= self._saves_at_order:
-                return
-        elif mode != "now" and saving is not None and time.time() - saving < SAVE_PATIENCE_S:
-            return
-        await self._stop()
-
-    async def _stop(self) -> None:
-        assert self.keeper is not None
-        self.stop_started = True
-        self.state = RunState.STOPPING
-        self.write_status()
-        await self.count_family()
-        gone = await stop_training(
-            (self.keeper.keeper_pid, self.keeper.pid),
-            self.keeper.pgid,
-            {p: m for p, m in self.members.items() if p != self.keeper.keeper_pid},
-            self.spec.stop_grace_s,
-            self.tell,
-        )
-        log.info("stop: all gone: %s", gone)
-        for _ in range(50):  # the keeper writes how it ended
-            if self._look_for_end():
-                break
-            await asyncio.sleep(0.1)
-        self.exit_unseen = self.exit is None
-        self.ended.set()
-
     # ----------------------------------------------------------------- status and gauges
 
     async def beat(self) -> None:
@@ -382,68 +305,7 @@ class Supervisor:
 
     def status(self) -> Status:
         """The run as it stands."""
-        progress, now = self.progress, time.time()
-        earlier = tuple(a for a in self._earlier_attempts())
-        started = self.keeper.started_at if self.keeper is not None else now
-        mine = replace(progress.attempt_status(started), exit=self.exit)
-        checkpoints = self._all_checkpoints()
-        return Status(
-            state=self.state,
-            attempt=self.attempt,
-            heartbeat_at=now,
-            phase=progress.phase,
-            phase_detail=progress.phase_detail,
-            phase_since=progress.phase_since,
-            step=progress.step,
-            total_steps=self.files.total_steps(progress),
-            epoch=progress.epoch,
-            epochs=progress.epochs or progress.banner.get("epochs"),
-            batches_per_epoch=progress.banner.get("batches_per_epoch"),
-            device=progress.device,
-            loss=progress.loss,
-            average=progress.average,
-            first_nonfinite_step=self.first_nonfinite_step(),
-            seconds_per_step=progress.pace.seconds_per_step,
-            eta_s=progress.pace.eta_s(progress.step, self.files.total_steps(progress), now),
-            started_at=earlier[0].started_at if earlier else started,
-            trained_s=now - started,
-            saving_since=progress.saving_since,
-            stop_after_save=self.stop_after_save and not self.stop_started,
-            safe_step=self.safe_step(checkpoints),
-            offset=self.offset,
-            supervisor_pid=os.getpid(),
-            keeper_pid=self.keeper.keeper_pid if self.keeper else None,
-            trainer_pid=self.keeper.pid if self.keeper else None,
-            trainer_created_at=self.trainer_created_at,
-            pgid=self.keeper.pgid if self.keeper else None,
-            attempts=(*earlier, mine),
-            checkpoints=checkpoints,
-            warnings=progress.warning_count,
-            last_warning=progress.warnings[-1] if progress.warnings else None,
-            unknown_lines=self.parser.unknown_lines,
-        )
-
-    def _earlier_attempts(self) -> tuple[AttemptStatus, ...]:
-        before = self.before.attempts if self.before is not None else ()
-        return tuple(a for a in before if a.attempt < self.attempt)
-
-    def first_nonfinite_step(self) -> int | None:
-        """Of what counts: steps that a resume trained again are forgotten."""
-        before = self.before.first_nonfinite_step if self.before is not None else None
-        earlier = before if before is not None and before <= self.plan.base_step else None
-        return earlier if earlier is not None else self.progress.first_nonfinite_step
-
-    def _all_checkpoints(self) -> tuple[Checkpoint, ...]:
-        mine = tuple(self.progress.checkpoints)
-        paths = {c.path for c in mine}
-        before = self.before.checkpoints if self.before is not None else ()
-        kept = tuple(c for c in before if c.attempt < self.attempt and c.path not in paths)
-        return (*kept, *mine)
-
-    def safe_step(self, checkpoints: tuple[Checkpoint, ...]) -> int:
-        """The true step that a resume could go on from: the newest whole state."""
-        steps = [c.step for c in checkpoints if c.state_complete and c.step is not None]
-        return max(steps, default=0)
+        return compose(self, time.time())
 
     async def sample(self) -> None:
         sampler = self.files.sampler()

@@ -89,7 +89,7 @@ def wait_step(run: RunDir, step: int, seconds: float = 20.0) -> None:
     wait_for(lambda: step_of(run) >= step, seconds, f"step {step}")
 
 
-def wait_end(run: RunDir, seconds: float = 40.0) -> RunSnapshot:
+def wait_end(run: RunDir, seconds: float = 30.0) -> RunSnapshot:
     """Until the run has been judged."""
 
     def ended() -> RunSnapshot | None:

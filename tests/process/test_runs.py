@@ -396,8 +396,8 @@ def resume(run: RunDir) -> RunSnapshot:
 
 
 def test_a_resumed_run_counts_true_steps_and_overwrites_nothing(stage: Stage) -> None:
-    run = stage.start("--steps", "60", "--save_state", "--epoch_steps", "24", "--delay", "0.05")
-    wait_step(run, 34)
+    run = stage.start("--steps", "60", "--save_state", "--epoch_steps", "24", "--delay", "0.15")
+    wait_step(run, 31)
     control.stop(run.path)
     wait_end(run)
     before = {p.name: p.read_bytes() for p in stage.output.glob("*.safetensors")}

@@ -1,0 +1,82 @@
+"""Status.json out of what the supervisor knows: this attempt's progress and the attempts before it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.model import AttemptStatus, Checkpoint, Status
+
+if TYPE_CHECKING:
+    from runner.supervisor import Supervisor
+
+
+def compose(s: Supervisor, now: float) -> Status:
+    """The run as it stands at `now` (seconds since the epoch)."""
+    progress, keeper = s.progress, s.keeper
+    earlier = _earlier_attempts(s)
+    started = keeper.started_at if keeper is not None else now
+    total = s.files.total_steps(progress)
+    checkpoints = _checkpoints(s)
+    return Status(
+        state=s.state,
+        attempt=s.attempt,
+        heartbeat_at=now,
+        phase=progress.phase,
+        phase_detail=progress.phase_detail,
+        phase_since=progress.phase_since,
+        step=progress.step,
+        total_steps=total,
+        epoch=progress.epoch,
+        epochs=progress.epochs or progress.banner.get("epochs"),
+        batches_per_epoch=progress.banner.get("batches_per_epoch"),
+        device=progress.device,
+        loss=progress.loss,
+        average=progress.average,
+        first_nonfinite_step=_first_nonfinite_step(s),
+        seconds_per_step=progress.pace.seconds_per_step,
+        eta_s=progress.pace.eta_s(progress.step, total, now),
+        started_at=earlier[0].started_at if earlier else started,
+        trained_s=now - started,
+        saving_since=progress.saving_since,
+        stop_after_save=s.desk.after_save and not s.desk.stopping,
+        safe_step=safe_step(checkpoints),
+        offset=s.offset,
+        supervisor_pid=os.getpid(),
+        keeper_pid=keeper.keeper_pid if keeper is not None else None,
+        trainer_pid=keeper.pid if keeper is not None else None,
+        trainer_created_at=s.trainer_created_at,
+        pgid=keeper.pgid if keeper is not None else None,
+        attempts=(*earlier, replace(progress.attempt_status(started), exit=s.exit)),
+        checkpoints=checkpoints,
+        warnings=progress.warning_count,
+        last_warning=progress.warnings[-1] if progress.warnings else None,
+        unknown_lines=s.parser.unknown_lines,
+    )
+
+
+def safe_step(checkpoints: tuple[Checkpoint, ...]) -> int:
+    """The true step that a resume could go on from: the newest whole state's; 0 without any."""
+    return max((c.step for c in checkpoints if c.state_complete and c.step is not None), default=0)
+
+
+def _earlier_attempts(s: Supervisor) -> tuple[AttemptStatus, ...]:
+    before = s.before.attempts if s.before is not None else ()
+    return tuple(a for a in before if a.attempt < s.attempt)
+
+
+def _first_nonfinite_step(s: Supervisor) -> int | None:
+    """Of what counts: steps that a resume trained again are forgotten."""
+    before = s.before.first_nonfinite_step if s.before is not None else None
+    if before is not None and before <= s.plan.base_step:
+        return before
+    return s.progress.first_nonfinite_step
+
+
+def _checkpoints(s: Supervisor) -> tuple[Checkpoint, ...]:
+    """Of all attempts; a file that was written again counts once."""
+    mine = tuple(s.progress.checkpoints)
+    paths = {c.path for c in mine}
+    before = s.before.checkpoints if s.before is not None else ()
+    return (*(c for c in before if c.attempt < s.attempt and c.path not in paths), *mine)

@@ -1,0 +1,72 @@
+"""The verdict on an ended run: gathers what is known into facts and has them judged."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from runner.model import Cause, ExitRecord, Outcome, Status
+from runner.outcome import RunFacts, Verdict, judge
+
+if TYPE_CHECKING:
+    from runner.supervisor import Supervisor
+
+log = logging.getLogger("supervisor")
+
+
+def conclude(s: Supervisor, status: Status) -> Verdict:
+    """Judge the run. A fault of the judgement itself is never a success."""
+    try:
+        return judge(facts_of(s, status))
+    except Exception as error:
+        log.exception("the judgement failed")
+        cause = Cause("unknown", f"{type(error).__name__}: {error}", "Please report this.")
+        return Verdict(Outcome.FAILED, cause, ("the run could not be judged: see supervisor.log",))
+
+
+def facts_of(s: Supervisor, status: Status) -> RunFacts:
+    """Everything that the judgement looks at."""
+    code, signal = trainer_exit(s.exit)
+    first = status.attempts[0].first_step if status.attempts else None
+    return RunFacts(
+        evidence=s.progress.evidence.evidence(),
+        exit_code=code,
+        signal=signal,
+        stop_ordered=s.desk.stopping,
+        first_step=first,
+        last_step=status.step or None,
+        total_steps=status.total_steps,
+        first_nonfinite_step=status.first_nonfinite_step,
+        device=status.device,
+        images=s.progress.images,
+        expected=_expected(s, status),
+        checkpoints=status.checkpoints,
+        expect=s.spec.expect,
+    )
+
+
+def trainer_exit(record: ExitRecord | None) -> tuple[int | None, int | None]:
+    """(code, signal) of the trainer itself. A launcher that a signal ended may have left it behind:
+    then the keeper adopted it and saw how it ended (the last of the orphans to leave)."""
+    if record is None:
+        return None, None
+    if record.signal is not None and record.orphans:
+        ended = record.orphans[-1][1]
+        if any(code == 0 for _, code in record.orphans):
+            ended = 0
+        return (ended, None) if ended >= 0 else (None, -ended)
+    return record.code, record.signal
+
+
+def _expected(s: Supervisor, status: Status) -> tuple[str, ...]:
+    """Names that must have been written. A forecast that the banner contradicts demands nothing, and
+    past a resume the trainer's save grid moves: then only the end and what came before is due."""
+    forecast = s.spec.forecast
+    if forecast is None or forecast.steps is None or forecast.steps != status.total_steps:
+        return ()
+    base = s.plan.base_step
+    due = [c for c in forecast.checkpoints if s.attempt == 1 or c.step <= base]
+    names = dict.fromkeys(c.name for c in due)
+    if forecast.final is not None:
+        names[forecast.final] = None
+    return tuple(names)
