@@ -21,6 +21,7 @@ from runner.dataset import (
     read_specs,
     specs_from_flags,
 )
+from runner.forecast import forecast
 from runner.model import Forecast
 from runner.preflight.modules import wanted_modules
 
@@ -92,8 +93,6 @@ class Facts:
         return specs_from_flags(self.flags, self.config.trainer_cwd)
 
     def _forecast(self) -> Forecast:
-        from runner.forecast import forecast
-
         return forecast(self.flags, self.config.trainer_cwd, self.config.processes)
 
     def once(self, name: str, find: Callable[[], T]) -> T:

@@ -225,3 +225,66 @@ def test_a_thousand_images_are_looked_at_within_two_seconds(project: Project) ->
     assert time.perf_counter() - begin < 2.0
     assert found["images"].evidence == "1000 images, 200 reg"
     assert found["captions"].status == "pass"
+
+
+def test_the_steps_are_forecast_and_held_against_the_expectation(project: Project) -> None:
+    found = project.find("steps")
+    assert (found.status, found.evidence) == ("pass", "60 steps")
+    assert found.detail == "60 steps: 2 epochs of 30 batches."
+    assert project.find("steps", expect="steps = 60").status == "pass"
+    found = project.find("steps", expect="steps = 50")
+    assert (found.status, found.evidence) == ("warn", "60 steps, not 50")
+    assert found.fix == "steps = 60 in [expect], or change the dataset or the epochs"
+    assert project.find("steps", expect="steps = 50", smoke=True).evidence == "5 steps"
+
+
+def test_regularisation_images_that_double_the_steps_are_a_warning_until_expected(
+    project: Project,
+) -> None:
+    project.add_images("reg", 1, None)
+    project.write_dataset(reg=True)
+    found = project.find("steps")
+    assert (found.status, found.evidence) == ("warn", "120 steps")
+    assert "60" in found.detail and "double" in found.detail
+    assert project.find("steps", expect="steps = 120").status == "pass"
+
+
+def test_nothing_to_train_on_is_a_failure(project: Project) -> None:
+    for file in project.train.glob("*.png"):
+        file.unlink()
+    found = project.find("steps")
+    assert (found.status, found.evidence) == ("fail", "0 steps")
+    assert "No images to train on" in found.detail
+
+
+def test_steps_of_an_unread_dataset_cannot_be_told(project: Project) -> None:
+    (project.root / "dataset.toml").unlink()
+    found = project.find("steps")
+    assert (found.status, found.evidence) == ("skip", "cannot be told")
+    assert "dataset.toml" in found.detail
+
+
+def test_files_of_an_earlier_training_are_found(project: Project) -> None:
+    assert project.find("overwrite").evidence == "nothing there yet"
+    out = project.root / "out"
+    out.mkdir()
+    (out / "other.safetensors").touch()
+    assert project.find("overwrite").evidence == "nothing"
+    (out / "hero.safetensors").touch()
+    (out / "hero-step00000020.safetensors").touch()
+    (out / "hero-step00000020-state").mkdir()
+    train = "save_every_n_steps = 20\nsave_state = true"
+    found = project.find("overwrite", train=train)
+    assert (found.status, found.evidence) == ("warn", "3 files")
+    assert found.detail == (
+        f"In {out} these will be overwritten: hero-step00000020.safetensors, "
+        "hero-step00000020-state, hero.safetensors."
+    )
+    assert project.find("overwrite", train=train, smoke=True).status == "pass"
+
+
+def test_the_disk_must_hold_what_is_forecast(project: Project) -> None:
+    assert project.find("disk", expect="checkpoint_mb = [1, 2]").status == "pass"
+    found = project.find("disk", expect="checkpoint_mb = [1, 900000000000]")
+    assert found.status == "fail"
+    assert found.fix == "free disk space, or save less often"
