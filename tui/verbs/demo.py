@@ -53,7 +53,7 @@ def start_demo(folder: Path | None) -> RunDir:
 
     target = (folder or Path("plasma-demo")).absolute()
     try:
-        config = begin.load(write_demo(target, Path(sys.executable)))
+        config = begin.load(write_demo(target, sys.executable))
         output = target / "output" / time.strftime("%Y%m%d-%H%M%S")
         return begin.start(begin.with_changes(config, {"output_dir": str(output)}))
     except OSError as error:
