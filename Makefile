@@ -10,6 +10,8 @@ INSTALLED := $(VENV)/.installed
 # the interpreter that makes the venv: 3.11 or newer
 BASE_PYTHON ?= python3
 ARGS ?=
+# test processes side by side: most tests wait for processes and terminals
+WORKERS ?= 2
 
 help:
 	@sed -n 's/^# //p' Makefile | head -n 3
@@ -27,7 +29,7 @@ demo: $(INSTALLED)
 	@$(VENV)/bin/plasma-tui demo $(ARGS)
 
 test: $(INSTALLED)
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

