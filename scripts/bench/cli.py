@@ -1,0 +1,92 @@
+"""The command line of the measurements: which, in what order, as a table or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from scripts.bench import keys, latency, long_run, parsing, slowdown, startup, steady
+from scripts.bench.figures import Figure, Machine, as_json, table, unmeasured
+from scripts.bench.leet import measure_leet
+from scripts.bench.runs import own_home
+
+Measure = Callable[[Path], list[Figure]]
+
+MEASURES: dict[str, Measure] = {
+    "first_frame": startup.measure_first_frame,
+    "keys": keys.measure_keys,
+    "latency": latency.measure_latency,
+    "live": steady.measure_live,
+    "idle": steady.measure_idle,
+    "million": long_run.measure_million,
+    "chart": long_run.measure_chart,
+    "parser": parsing.measure_parser,
+    "slowdown": slowdown.measure_slowdown,
+    "bare": startup.measure_bare,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print. Always exits with 0 for what was asked rightly: a wall clock on a shared
+    machine is no test."""
+    parser = argparse.ArgumentParser(
+        prog="bench.py", description="Speeds and memory of plasma-tui, against their budgets."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(MEASURES)}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to FILE")
+    parser.add_argument(
+        "--with-leet", action="store_true", help="measure `wandb leet` too: installs wandb for it"
+    )
+    options = parser.parse_args(argv)
+    unknown = [name for name in options.names if name not in MEASURES]
+    if unknown:
+        parser.error(f"no figure is called {unknown[0]!r}; there are {', '.join(MEASURES)}")
+    chosen = {name: MEASURES[name] for name in options.names or MEASURES}
+    if options.with_leet:
+        chosen["leet"] = measure_leet
+    figures, machine = measure_all(chosen)
+    if not options.with_leet and not options.names:
+        figures.append(unmeasured("leet", "wandb leet", "not asked for (--with-leet)"))
+    print(describe(machine))
+    print(table(figures))
+    if options.json is not None:
+        options.json.write_text(json.dumps(as_json(figures, machine), indent=2) + "\n")
+    return 0
+
+
+def measure_all(chosen: dict[str, Measure]) -> tuple[list[Figure], Machine]:
+    """One after the other; a figure that cannot be had says why and does not end the rest."""
+    machine = Machine(
+        cores=os.cpu_count() or 0,
+        python=platform.python_version(),
+        textual=version("textual"),
+        platform=f"{platform.system()} {platform.machine()}",
+        load_before=os.getloadavg()[0],
+    )
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="plasma-bench-") as made, own_home(Path(made)) as home:
+        for name, measure in chosen.items():
+            print(f"measuring {name} ...", file=sys.stderr, flush=True)
+            try:
+                figures += measure(home)
+            except Exception as error:  # border: the other figures are still wanted
+                traceback.print_exc()
+                figures.append(unmeasured(name, name, f"{type(error).__name__}: {error}"[:200]))
+    return figures, replace(machine, load_after=os.getloadavg()[0])
+
+
+def describe(machine: Machine) -> str:
+    return (
+        f"{machine.platform}, {machine.cores} cores, Python {machine.python}, "
+        f"Textual {machine.textual}, load {machine.load_before:.1f} before and "
+        f"{machine.load_after:.1f} after"
+    )

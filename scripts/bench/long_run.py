@@ -1,0 +1,87 @@
+"""A run of a million steps: opening it, and drawing its loss."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from runner.reader import RunReader
+from scripts.bench.figures import Figure, number_of
+from scripts.bench.processes import rss_mb
+from scripts.bench.replay import first_seen
+from scripts.bench.runs import attach, ended_run
+
+MILLION = 1_000_000
+FIRST_FRAME_BUDGET_MS = 600.0
+COMPLETE_BUDGET_MS = 3000.0
+SCREEN_BUDGET_MB = 60.0
+OPENINGS = 4
+#: the chart's panel at 120x40
+CHART_CELLS = (76, 20)
+REDRAWS = 30
+
+
+def measure_million(folder: Path) -> list[Figure]:
+    """From fork to a step number, and to the whole loss (the chart no longer says `reading`)."""
+    run = ended_run("million", MILLION)
+    first: list[float] = []
+    complete: list[float] = []
+    memory: list[float] = []
+    for _ in range(OPENINGS + 1):
+        with attach(run) as terminal:
+            size = (terminal.size.columns, terminal.size.rows)
+            terminal.wait_for(_is_complete, 60.0, "the whole loss")
+            terminal.wait_quiet(0.3, 3.0)
+            chunks, began = terminal.chunks(), terminal.started_at
+            memory.append(rss_mb(terminal.pid))
+        for found, condition in ((first, _is_useful), (complete, _is_complete)):
+            at_s = first_seen(chunks, *size, condition)
+            if at_s is not None:
+                found.append((at_s - began) * 1000)
+    size_mb = run.steps.stat().st_size / 1e6
+    return [
+        Figure(
+            "million", "1,000,000 steps: first useful frame", tuple(first[1:]), "ms",
+            FIRST_FRAME_BUDGET_MS,
+        ),
+        Figure(
+            "million", "1,000,000 steps: complete", tuple(complete[1:]), "ms", COMPLETE_BUDGET_MS,
+            note=f"steps.jsonl of {size_mb:.0f} MB",
+        ),
+        Figure(
+            "million", "1,000,000 steps: screen RSS", tuple(memory[1:]), "MB", SCREEN_BUDGET_MB
+        ),
+    ]  # fmt: skip
+
+
+def _is_useful(text: str) -> bool:
+    return "million" in text and "1000000/1000000" in text
+
+
+def _is_complete(text: str) -> bool:
+    return _is_useful(text) and "exact, smoothed" in text and "reading, " not in text
+
+
+def measure_chart(folder: Path) -> list[Figure]:
+    """Processor time of one redraw of the loss chart, from the snapshot to its rows."""
+    figures: list[Figure] = []
+    for steps, label in ((1000, "1k"), (100_000, "100k"), (MILLION, "1M")):
+        figures.append(Figure("chart", f"loss chart redraw, {label} steps", _redraws(steps), "ms"))
+    short, long = (number_of(figure.values, "median") or 1.0 for figure in figures[1:])
+    ratio = Figure("chart", "loss chart, 1M against 100k", (long / short,), "x", 2.0)
+    return [*figures, ratio]
+
+
+def _redraws(steps: int) -> tuple[float, ...]:
+    from tui.render.loss import draw_loss
+    from tui.render.scale import Range, data_range
+    from tui.viewmodel.chart import chart_model
+
+    snapshot = RunReader(ended_run("chart", steps).path, console=False).read_all()
+    found = []
+    for _ in range(REDRAWS):
+        began = time.process_time()
+        model = chart_model(snapshot)
+        draw_loss(model, *CHART_CELLS, data_range(model.buckets) or Range(0.0, 1.0))
+        found.append((time.process_time() - began) * 1000)
+    return tuple(found)

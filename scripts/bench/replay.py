@@ -1,0 +1,87 @@
+"""What the screen showed at every moment, from the bytes that came and when they came."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyte
+
+BEGIN_FRAME = b"\x1b[?2026h"
+END_FRAME = b"\x1b[?2026l"
+#: CSI with < or > (kitty's keyboard protocol): pyte would print their last letter
+_PRIVATE = re.compile(rb"\x1b\[[<>=][0-9;]*[A-Za-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes that one read() brought. `at_s`: time.monotonic(), the same clock for all processes."""
+
+    at_s: float
+    data: bytes
+
+
+class Replay:
+    """Feeds chunks to an emulated screen, each once, in order."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self._screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self._screen)
+        self._fed = 0
+        self._resizes: list[tuple[int, int, int]] = []
+        self._in_frame = False
+
+    def resize(self, columns: int, rows: int, after_chunks: int) -> None:
+        """The window has this size from the chunk number `after_chunks` on."""
+        self._resizes.append((after_chunks, columns, rows))
+
+    def _feed(self, chunk: Chunk) -> None:
+        while self._resizes and self._resizes[0][0] <= self._fed:
+            _, columns, rows = self._resizes.pop(0)
+            self._screen.resize(rows, columns)
+        self._stream.feed(_PRIVATE.sub(b"", chunk.data))
+        self._fed += 1
+        begin, end = chunk.data.rfind(BEGIN_FRAME), chunk.data.rfind(END_FRAME)
+        if begin != end:
+            self._in_frame = begin > end
+
+    def rows(self, chunks: Sequence[Chunk]) -> list[str]:
+        """The rows after the last of `chunks`; chunks that were fed before are not fed again."""
+        for chunk in chunks[self._fed :]:
+            self._feed(chunk)
+        return list(self._screen.display)
+
+    def frames(self, chunks: Sequence[Chunk], since_s: float = 0.0) -> Iterator[tuple[float, str]]:
+        """(time, text) after every chunk that completes a frame: what a synchronized terminal
+        shows. Chunks before `since_s` are fed but not told."""
+        for chunk in chunks[self._fed :]:
+            self._feed(chunk)
+            if chunk.at_s >= since_s and not self._in_frame:
+                yield chunk.at_s, "\n".join(self._screen.display)
+
+
+def first_seen(
+    chunks: Sequence[Chunk],
+    columns: int,
+    rows: int,
+    condition: Callable[[str], object],
+    since_s: float = 0.0,
+) -> float | None:
+    """When a screen that fulfils `condition` was first complete; None if it never was."""
+    for at_s, text in Replay(columns, rows).frames(chunks, since_s):
+        if condition(text):
+            return at_s
+    return None
+
+
+def bursts(chunks: Sequence[Chunk], gap_s: float = 0.05) -> list[int]:
+    """Bytes of each burst: chunks that came less than `gap_s` apart belong together."""
+    sizes: list[int] = []
+    last_at = -gap_s
+    for chunk in chunks:
+        if chunk.at_s - last_at >= gap_s or not sizes:
+            sizes.append(0)
+        sizes[-1] += len(chunk.data)
+        last_at = chunk.at_s
+    return sizes

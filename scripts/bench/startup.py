@@ -1,0 +1,85 @@
+"""How soon `attach` shows something useful, beside a bare Textual app."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from scripts.bench.figures import Figure
+from scripts.bench.processes import cpu_percent_over, rss_mb
+from scripts.bench.replay import first_seen
+from scripts.bench.runs import attach_command, live_run
+from scripts.bench.terminal import DEFAULT_SIZE, Size, Terminal
+
+BARE = Path(__file__).with_name("bare_textual.py")
+FIRST_FRAME_BUDGET_MS = 600.0
+STARTS = 9
+IDLE_S = 12.0
+STEP_SHOWN = re.compile(r"step \d+/\d+")
+
+
+def first_frame_ms(
+    command: Sequence[str],
+    condition: Callable[[str], object],
+    size: Size = DEFAULT_SIZE,
+) -> tuple[float, int]:
+    """(ms from fork to the first complete screen that fulfils `condition`, bytes until quiet)."""
+    with Terminal(command, size) as terminal:
+        terminal.wait_for(condition, 20.0, "the first useful frame")
+        terminal.wait_quiet(0.25, 3.0)
+        at_s = first_seen(terminal.chunks(), size.columns, size.rows, condition)
+        if at_s is None:
+            raise TimeoutError("the first useful frame was never complete")
+        return (at_s - terminal.started_at) * 1000, len(terminal.output())
+
+
+def measure_first_frame(folder: Path) -> list[Figure]:
+    """From fork to the run's name and a step number on the screen, at 120x40."""
+
+    def useful(text: str) -> bool:
+        return "first-frame" in text and STEP_SHOWN.search(text) is not None
+
+    with live_run(folder, "first-frame", 4000, (0.5, 0.5)) as live:
+        live.wait_step(5)
+        command = attach_command(live.run)
+        found = [first_frame_ms(command, useful) for _ in range(STARTS + 1)]
+    warm = found[1:]  # the first start fills the disk cache
+    return [
+        Figure(
+            "first_frame",
+            "first useful frame of attach",
+            tuple(ms for ms, _ in warm),
+            "ms",
+            FIRST_FRAME_BUDGET_MS,
+        ),
+        Figure(
+            "first_frame_bytes",
+            "bytes until the first screen is quiet",
+            tuple(count / 1000 for _, count in warm),
+            "KB",
+        ),
+    ]
+
+
+def measure_bare(folder: Path) -> list[Figure]:
+    """Header, static and footer of Textual alone: the floor that no Textual app can be under."""
+    command = (sys.executable, str(BARE))
+    found = [
+        first_frame_ms(command, lambda text: "nothing else" in text) for _ in range(STARTS + 1)
+    ]
+    with Terminal(command) as terminal:
+        terminal.wait_text("nothing else")
+        terminal.wait_quiet(1.0)
+        began = time.monotonic()
+        cpu = cpu_percent_over(terminal.pid, IDLE_S)
+        idle_bytes = terminal.bytes_since(began) / (time.monotonic() - began)
+        memory = rss_mb(terminal.pid)
+    return [
+        Figure("bare", "bare Textual: first frame", tuple(ms for ms, _ in found[1:]), "ms"),
+        Figure("bare", "bare Textual: RSS", (memory,), "MB"),
+        Figure("bare", "bare Textual: idle CPU", (cpu,), "%"),
+        Figure("bare", "bare Textual: idle bytes", (idle_bytes,), "B/s"),
+    ]
