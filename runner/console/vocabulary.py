@@ -246,6 +246,8 @@ HARMLESS_WARNINGS = (
     "none of the inputs have requires_grad",
     "prompt was truncated",
     "learning rate is used as initial_lr",
+    # said to whoever passes --initial_step with --resume, as our own resumes do on purpose
+    "steps from the state is ignored",
 )
 
 
