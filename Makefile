@@ -42,5 +42,5 @@ bench: $(INSTALLED)
 	  echo "== $$script"; $(PYTHON) $$script $(ARGS) || exit 1; done
 
 clean:
-	rm -rf $(VENV) build dist demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist demo plasma-demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
