@@ -22,7 +22,7 @@ _FATAL = re.compile(
     r".*can't open file '.*': \[Errno 2\]"
     r"|\S+\.py: error: "
     r"|[\w.-]+: error: (?:unrecognized|argument |the following|ambiguous)"
-    r"|accelerate(?: \S+)*: error: "
+    r"|[Aa]ccelerate(?: \S+)*: error: "
     r"|.*: (?:line )?\d+:? +\d+ (?:Killed|Terminated|Segmentation fault|Bus error|Aborted)\b"
     r"|(?:Killed|Terminated|Segmentation fault|Bus error|Aborted|Illegal instruction)"
     r"(?:: \d+)?(?: \(core dumped\))?$"

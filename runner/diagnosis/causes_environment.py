@@ -31,7 +31,7 @@ LAUNCHER: tuple[Entry, ...] = (
             said(
                 r"at least 2 processes to use `--multi_gpu|Less than two GPU ids were configured"
                 r"|manually pass in `--num_processes|The passed configuration file .* does not exist"
-                r"|You can only use one of `--cpu`|Unknown dynamo backend|^accelerate.*: error: "
+                r"|You can only use one of `--cpu`|Unknown dynamo backend"
                 r"|`MASTER_ADDR` env was not set|Docker containers are not supported"
             ),
             raised(r"", frames=r"^(?:_validate_launch_command|load_config_from_file)$"),
@@ -67,7 +67,14 @@ ENVIRONMENT: tuple[Entry, ...] = (
                 r"|face_crop_aug_range must be two floats|Unknown Huber loss|Unsupported Loss Type"
                 r"|Unknown mixed_precision mode|: error: "
             ),
-            raised(r"^(?:AttributeError|ValueError|KeyError)", frames=r"^get_optimizer$"),
+            raised(
+                r"^(?:AttributeError|ValueError|KeyError|TypeError): (?!.*bitsandbytes)",
+                frames=r"^get_optimizer$",
+            ),
+            raised(
+                r"^(?:ValueError|TypeError): (?:invalid literal|could not convert|\S+ got an unexp)",
+                frames=r"^create_network\w*$",
+            ),
             raised(r"^(?:KeyError|ValueError): .*(?:is not a valid SchedulerType)"),
         ),
     ),

@@ -16,6 +16,10 @@ _NO_PATH = (
     r"TypeError: (?:expected str, bytes or os\.PathLike object|join\(\) argument must be str.*)"
     r", not '?NoneType"
 )
+_OPTIMIZER_KEYS = (
+    r"momentum\w*|dampening|nesterov|exp_avg\w*|betas?|maximize|foreach|capturable|fused|amsgrad"
+    r"|state1|state2|scale_parameter|relative_step|warmup_init|initial_lr|d_coef|decouple"
+)
 _OTHER_UNET = r"loading state_dict for (?:UNet2DCondition|CLIPText|AutoencoderKL)\w*"
 _ANY_BASE = (
     r"loading state_dict for (?:\w*UNet\w*|CLIPText\w*|AutoencoderKL|AutoEncoder|Flux\w*|MMDiT"
@@ -30,7 +34,7 @@ MODEL: tuple[Entry, ...] = (
         "file and resume from the last whole state.",
         (
             said(
-                r"No space left on device|\[Errno 28\]|os error 28|StorageFull|Disk quota exceeded"
+                r"No space left on device|\[Errno 28\]|os error 2[78]\b|StorageFull|Disk quota exceeded"
                 r"|\[Errno 122\]|not enough space on the disk|PytorchStreamWriter failed"
                 r"|inline_container\.cc.*unexpected pos|\[Errno 27\]"
             ),
@@ -79,6 +83,7 @@ MODEL: tuple[Entry, ...] = (
         (
             said(r"parameter group that doesn't match|different number of parameter groups"),
             raised(r"^KeyError: '\w+'$", frames=_LOADS_STATE),
+            raised(rf"^KeyError: .*\b(?:{_OPTIMIZER_KEYS})'?"),
         ),
     ),
     Entry(

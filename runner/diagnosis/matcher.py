@@ -12,7 +12,7 @@ from runner.model import Cause, ExceptionSeen
 
 _EVIDENCE_CHARS = 300
 _EVIDENCE_HEAD = 200
-_BLANKS = re.compile(r"\s+")
+_BLANKS = re.compile(r"(?:\s|[=─-]{5,})+")
 
 
 def diagnose(evidence: Evidence) -> Cause | None:
