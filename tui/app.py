@@ -64,7 +64,8 @@ class PlasmaApp(App[None], inherit_bindings=False):
         clock: Callable[[], float] = time.time,
     ) -> None:
         settle_no_color()
-        super().__init__()
+        # Textual picks its NO_COLOR filter here, before a theme can say that it is a plain one
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.actions = actions
         self.first_run_path, self.config_path = run_path, config_path
         self.read_only, self.ascii, self.low_bandwidth = read_only, ascii_only, low_bandwidth
@@ -281,7 +282,7 @@ class PlasmaApp(App[None], inherit_bindings=False):
         snapshot = self.snapshot
         if snapshot is not None and is_live(snapshot):
             message = Text(
-                f"The training of {run_name(snapshot)} goes on. "
+                f"The training of {run_name(snapshot)} goes on.\n"
                 f"Come back with: plasma-tui attach {clean(snapshot.id)}"
             )
         self.exit(message=message)

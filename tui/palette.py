@@ -27,7 +27,6 @@ _MIXED = {
     "faint": 0.3,
     "band": 0.14,
     "band-edge": 0.4,
-    "selected": 0.16,
 }
 _RAMP_FALLBACK = ("primary", "accent")
 
@@ -49,12 +48,11 @@ _ANSI = {
     "on-band": Style(dim=True),
     "ground-on-band": Style(dim=True),
     "band-edge": Style(dim=True),
-    "selected": Style(reverse=True),
 }
 
 
 class Palette:
-    """Styles by role and ground (`background`, `surface`, `panel`, `selected`), made once each."""
+    """Styles by role and ground (`background`, `surface`, `panel`), made once each."""
 
     def __init__(self, variables: Mapping[str, str], ansi: bool) -> None:
         self._variables = variables
@@ -66,7 +64,7 @@ class Palette:
         key = (role, ground)
         made = self._styles.get(key)
         if made is None:
-            made = self._ansi_style(role, ground) if self.ansi else self._make(role, ground)
+            made = self._ansi_style(role) if self.ansi else self._make(role, ground)
             self._styles[key] = made
         return made
 
@@ -112,14 +110,14 @@ class Palette:
 
     # ------------------------------------------------------------- the terminal's colours
 
-    def _ansi_style(self, role: str, ground: str) -> Style:
+    def _ansi_style(self, role: str) -> Style:
         if role.startswith("ramp-"):
             step = int(role.removesuffix("-band")[5:])
             place = step * len(_ANSI_RAMP) // RAMP_STEPS
             style = Style(color=_ANSI_RAMP[place])
         else:
             style = _ANSI.get(role, Style())
-        return style + Style(reverse=True) if ground == "selected" else style
+        return style
 
 
 def _solid(color: Color, ground: Color) -> Style:

@@ -56,6 +56,7 @@ class MonitorScreen(Screen[None]):
         self._zoomed: str | None = None
         self._current = "loss"
         self._fade: Timer | None = None
+        self._unsaid: tuple[str, str, float | None] | None = None
 
     @property
     def plasma(self) -> PlasmaApp:
@@ -79,6 +80,8 @@ class MonitorScreen(Screen[None]):
         self._arrange()
         self.query_one("#loss").focus()
         self.refresh_models()
+        if self._unsaid is not None:
+            self.say(*self._unsaid)
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange()
@@ -147,6 +150,9 @@ class MonitorScreen(Screen[None]):
 
     def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
         """One sentence above the panels until it fades, or Escape."""
+        if not self.query(NoticeLine):
+            self._unsaid = (text, role, fade_s)
+            return
         notice = self.query_one(NoticeLine)
         notice.say(text, role)
         if self._fade is not None:

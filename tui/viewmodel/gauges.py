@@ -57,7 +57,8 @@ def gauge_board(samples: Sequence[HardwareSample], now: float, live: bool) -> Ga
         _tree(last),
         _disk(last),
     ]
-    span_s = min(last.at - samples[0].at, HISTORY_S) // 30 * 30
+    span_s = min(last.at - samples[0].at, HISTORY_S)
+    span_s = span_s // 60 * 60 or span_s // 30 * 30
     return GaugeBoard(tuple(rows), age, stale, duration(span_s) if span_s else "")
 
 

@@ -1,0 +1,247 @@
+"""The app around the monitor: leaving, interrupting, lists, help, palette, themes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.model import Outcome, RunState
+from tests import builders as b
+from tests.fakes import FakeActions
+from tests.screens.helpers import app_on, screen_text, shown, text_of, until
+from tui.keys import KEYS
+from tui.screens.help import HelpScreen
+from tui.screens.monitor import MonitorScreen
+from tui.screens.runs import RunsScreen
+from tui.screens.welcome import WelcomeScreen
+from tui.themes import ThemeProblem
+
+
+async def test_leaving_says_that_the_training_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    app = app_on()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("q")
+    assert app.return_code == 0
+    assert capsys.readouterr().err == (
+        f"The training of spyke_plasma_v1 goes on.\nCome back with: plasma-tui attach {b.RUN_ID}\n"
+    )
+
+
+async def test_leaving_an_ended_run_promises_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    app = app_on(b.ended(Outcome.SUCCEEDED))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("q")
+    assert capsys.readouterr().err == ""
+
+
+async def test_ctrl_c_stops_nothing_and_leaves_when_repeated() -> None:
+    actions = FakeActions(b.snapshot())
+    app = app_on(actions=actions)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "stops no training" in text_of(pilot, "#notice"))
+        assert app.return_code is None
+        await pilot.press("ctrl+c")
+    assert app.return_code == 0 and actions.orders == []
+
+
+async def test_ctrl_c_works_the_same_over_a_question() -> None:
+    actions = FakeActions(b.snapshot())
+    app = app_on(actions=actions)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("a", "ctrl+c", "ctrl+c")
+    assert app.return_code == 0 and actions.orders == []
+
+
+async def test_the_list_of_runs_filters_by_typing_and_opens() -> None:
+    actions = FakeActions(b.snapshot(), runs=[b.listing(i) for i in range(12)])
+    async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("h")
+        await until(pilot, lambda: "12 runs" in screen_text(pilot))
+        await pilot.press(*"v1")
+        await until(pilot, lambda: "3 of 12 runs" in screen_text(pilot))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
+        await until(pilot, lambda: len(actions.opened) == 2)
+        assert actions.opened[-1].name == b.listing(10).id
+
+
+async def test_letters_in_the_filter_are_no_commands() -> None:
+    actions = FakeActions(b.snapshot(), runs=[b.listing(0)])
+    async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("h", "q", "question_mark", "a")
+        assert isinstance(pilot.app.screen, RunsScreen)
+        assert "filter q?a_" in screen_text(pilot)
+        await pilot.press("escape")
+        assert "type to filter" in screen_text(pilot)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
+
+
+async def test_the_cursor_stays_on_its_run_when_the_list_changes() -> None:
+    actions = FakeActions(b.snapshot(), runs=[b.listing(i) for i in range(5)])
+    async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("h")
+        await until(pilot, lambda: "5 runs" in screen_text(pilot))
+        await pilot.press("down", "down")
+        assert "▌spyke_plasma_v2" in screen_text(pilot)
+        newer = b.listing(9, created_at=b.NOW, state=RunState.RUNNING, outcome=None)
+        actions.runs.insert(0, newer)
+        pilot.app.read_runs(pilot.app.screen)  # type: ignore[attr-defined]
+        await until(pilot, lambda: "6 runs" in screen_text(pilot))
+        assert "▌spyke_plasma_v2" in screen_text(pilot)
+
+
+async def test_a_failing_list_is_told() -> None:
+    actions = FakeActions(b.snapshot())
+
+    def broken() -> list[object]:
+        raise PermissionError("runs: not yours")
+
+    actions.list_runs = broken  # type: ignore[method-assign,assignment]
+    async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("h")
+        await until(pilot, lambda: "not yours" in text_of(pilot, "#notice"))
+
+
+async def test_the_welcome_offers_demo_and_runs() -> None:
+    actions = FakeActions(b.snapshot(2), runs=[b.listing(0)])
+    app = app_on(actions=actions, run_path=None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert isinstance(pilot.app.screen, WelcomeScreen)
+        await until(pilot, lambda: "spyke_plasma_v0" in screen_text(pilot))
+        assert "No plasma.toml in" in screen_text(pilot)
+        await pilot.press("d")
+        await until(pilot, lambda: actions.orders == [("demo",)])
+        await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
+        await until(pilot, lambda: "2/920" in text_of(pilot, "#header"))
+        assert app.run_path == Path("/state/runs/demo")
+
+
+async def test_a_demo_that_cannot_start_says_why_on_the_welcome() -> None:
+    actions = FakeActions(b.snapshot())
+    actions.refuse = "the demo needs torch: pip install 'plasma-tui[embedded]'"
+    async with app_on(actions=actions, run_path=None).run_test(size=(80, 24)) as pilot:
+        await pilot.press("d")
+        await until(pilot, lambda: "needs torch" in text_of(pilot, "#notice"))
+
+
+async def test_the_welcome_without_runs() -> None:
+    async with app_on(actions=FakeActions(), run_path=None).run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "No runs yet." in screen_text(pilot))
+        await pilot.press("enter", "down", "end")
+
+
+async def test_help_shows_every_key_that_does_something() -> None:
+    async with app_on().run_test(size=(100, 60)) as pilot:
+        await shown(pilot)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        text = screen_text(pilot)
+        for key in KEYS:
+            if key.where != "runs":
+                assert key.tooltip in text, key.id
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, MonitorScreen)
+
+
+async def test_the_palette_holds_what_can_be_done_now() -> None:
+    async with app_on().run_test(size=(100, 40)) as pilot:
+        await shown(pilot)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: "stop (a)" in screen_text(pilot))
+        assert "resume (r)" not in screen_text(pilot)
+        await pilot.press(*"console", "enter")
+        await until(pilot, lambda: "-drawer" in pilot.app.screen.classes)
+
+
+def test_keys_and_ids_are_given_once() -> None:
+    assert len({key.id for key in KEYS}) == len(KEYS)
+    for place in ("monitor", "runs"):
+        used = [k for key in KEYS if key.where in (place, "app") for k in key.key.split(",")]
+        shared = {k for k in used if used.count(k) > 1}
+        assert not shared, (place, shared)
+    assert all(key.tooltip for key in KEYS)
+
+
+def test_a_theme_that_is_none_is_refused_before_the_screen_opens() -> None:
+    with pytest.raises(ThemeProblem, match="no theme is called 'blurple'"):
+        app_on(theme_name="blurple")
+
+
+async def test_a_broken_user_theme_is_told_once(isolated_home: Path) -> None:
+    folder = isolated_home / "config" / "plasma-tui" / "themes"
+    folder.mkdir(parents=True)
+    (folder / "mine.toml").write_text("name = 3")
+    async with app_on().run_test(size=(100, 24)) as pilot:
+        await until(pilot, lambda: "mine.toml" in text_of(pilot, "#notice"))
+
+
+@pytest.mark.parametrize("theme", ["plasma-light", "high-contrast", "ansi-dark", "nord"])
+async def test_themes_can_be_changed_while_it_runs(theme: str) -> None:
+    async with app_on().run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        before = pilot.app.export_screenshot()
+        pilot.app.theme = theme
+        await pilot.pause()
+        await pilot.pause()
+        assert pilot.app.export_screenshot() != before
+        assert "● training" in screen_text(pilot)
+
+
+async def test_no_color_leaves_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with app_on(theme_name="plasma-light").run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        for strip in pilot.app.screen._compositor.render_strips():
+            for segment in strip:
+                color = segment.style.color if segment.style else None
+                assert color is None or color.is_default
+
+
+async def test_an_empty_no_color_means_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    app = app_on()
+    assert app.no_color is False
+
+
+async def test_ascii_mode_sends_ascii_alone() -> None:
+    async with app_on(b.snapshot(), ascii_only=True).run_test(size=(120, 40)) as pilot:
+        await shown(pilot)
+        for key in (None, "l", "question_mark", "escape", "a"):
+            if key:
+                await pilot.press(key)
+            await pilot.pause()
+            text = screen_text(pilot)
+            assert text.isascii(), {c for c in text if not c.isascii()}
+
+
+async def test_a_crash_of_the_screen_prints_no_variables(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    secret = "hf_" + "s3cret" * 4
+    app = app_on(b.snapshot(spec=b.spec(env={"HF_TOKEN": secret})))
+
+    def broken(snapshot: object) -> None:
+        token = secret  # noqa: F841 (a local that a traceback would print)
+        raise RuntimeError("drawing failed")
+
+    with pytest.raises(RuntimeError):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await shown(pilot)
+            screen = pilot.app.screen
+            assert isinstance(screen, MonitorScreen)
+            screen._show_run = broken  # type: ignore[method-assign,assignment]
+            screen.call_later(screen.refresh_models)
+            await pilot.pause(0.1)
+    told = capsys.readouterr().err
+    assert "drawing failed" in told and secret not in told

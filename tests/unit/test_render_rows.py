@@ -1,0 +1,211 @@
+"""Rows: cutting, padding, bars, sparks, tables, the footer."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import builders as b
+from tests.hostile import HOSTILE
+from tui.render.console import console_rows
+from tui.render.footer import FooterKey, chosen_keys, footer_row, key_at
+from tui.render.gauge import ramp_bar
+from tui.render.glyphs import to_ascii
+from tui.render.header import header_row, progress_row, verdict_rows
+from tui.render.paint import (
+    Span,
+    changed_extent,
+    ends,
+    fit,
+    pad,
+    plain,
+    ramp_role,
+    row_width,
+)
+from tui.render.spark import spark
+from tui.render.tables import (
+    checkpoint_head,
+    checkpoint_row,
+    gauge_rows,
+    preflight_row,
+    run_head,
+    run_row,
+)
+from tui.text import clean
+from tui.viewmodel.checkpoints import checkpoint_table
+from tui.viewmodel.clauses import Clause, Verdict
+from tui.viewmodel.gauges import gauge_board
+from tui.viewmodel.header import header_of
+from tui.viewmodel.preflight import preflight_list
+from tui.viewmodel.runs import run_rows
+
+texts = st.text(max_size=12).map(clean)
+rows = st.lists(st.tuples(texts, st.sampled_from(["text", "dim", "bad"])), max_size=6).map(
+    lambda found: tuple(Span(*one) for one in found)
+)
+
+
+@given(rows, st.integers(1, 30))
+def test_padded_rows_are_exactly_as_wide_as_asked(row: tuple[Span, ...], width: int) -> None:
+    assert row_width(pad(row, width)) == width
+
+
+@given(rows, rows)
+def test_the_changed_extent_covers_every_difference(
+    old: tuple[Span, ...], new: tuple[Span, ...]
+) -> None:
+    old, new = pad(old, 40), pad(new, 40)
+    extent = changed_extent(old, new)
+    if old == new:
+        assert extent == 0
+        return
+    before, after = _cells(old), _cells(new)
+    last = max((x for x in range(40) if before[x] != after[x]), default=-1)
+    assert extent > last
+
+
+def _cells(row: tuple[Span, ...]) -> list[tuple[str, str]]:
+    from rich.cells import cell_len
+
+    found = []
+    for span in row:
+        for character in span.text:
+            found += [(character, span.role)] * cell_len(character)
+    return found + [("", "")] * (40 - len(found))
+
+
+def test_a_number_that_changes_dirties_only_up_to_itself() -> None:
+    old = pad((Span("step 412 of 920, steady"),), 60)
+    new = pad((Span("step 413 of 920, steady"),), 60)
+    assert changed_extent(old, new) == 8
+
+
+def test_a_cut_row_says_so() -> None:
+    assert plain(fit((Span("alpha "), Span("beta gamma", "bad")), 12)) == "alpha beta …"
+    assert plain(fit((Span("alpha"), Span(" ", "bad")), 5)) == "alpha"
+    assert plain(fit((Span("alpha"), Span("beta")), 5)) == "alph…"
+
+
+def test_the_right_end_gives_way_first() -> None:
+    assert plain(ends((Span("left"),), (Span("right"),), 12)) == "left   right"
+    assert plain(ends((Span("left"),), (Span("right"),), 8)) == "left"
+
+
+def test_the_bar_is_as_long_as_its_share() -> None:
+    text = plain(ramp_bar(0.5, 20))
+    assert text == "━" * 10 + "─" * 10
+    assert plain(ramp_bar(0.525, 20)) == "━" * 10 + "╸" + "─" * 9
+    assert plain(ramp_bar(None, 4)) == "────"
+    assert plain(ramp_bar(7.0, 4)) == "━━━━"
+    assert ramp_bar(0.3, 0) == ()
+
+
+def test_the_bars_colour_tells_the_place() -> None:
+    full = ramp_bar(1.0, 32)
+    assert full[0].role == ramp_role(0) and full[-1].role == ramp_role(1)
+
+
+def test_sparks_keep_the_newest_and_leave_gaps() -> None:
+    row = spark([0.0, None, None, 1.0], 2)
+    text = plain(row)
+    assert len(text) == 2 and ord(text[0]) - 0x2800 == 0x40 and ord(text[1]) - 0x2800 == 0x08
+    assert plain(spark([], 3)) == "   "
+    assert len(plain(spark([0.5] * 500, 10))) == 10
+
+
+def test_ascii_keeps_every_cell() -> None:
+    from rich.cells import cell_len
+
+    for text in ("◆200 ◇600 ━━╸── │┤└┴", "模型 ✓", "…–−·"):
+        assert to_ascii(text).isascii()
+        assert len(to_ascii(text)) == cell_len(text)
+
+
+def test_the_header_keeps_name_and_state_at_any_width() -> None:
+    header = header_of(b.snapshot(412))
+    for width in (30, 40, 60, 80, 120, 200):
+        text = plain(header_row(header, width))
+        assert row_width(header_row(header, width)) <= width
+        assert "spyke" in text and "● training" in text
+    wide = plain(header_row(header, 160))
+    assert "step 412/920" in wide and "26 min left" in wide
+    assert "last safe point: step 400" in wide and "3.1 s/step" in wide
+    assert "412/920" in plain(header_row(header, 80))
+
+
+def test_the_progress_line_shows_nothing_where_nothing_is_known() -> None:
+    assert "%" not in plain(progress_row(header_of(None), 80))
+    assert "45 %" in plain(progress_row(header_of(b.snapshot(412)), 80))
+
+
+def test_clauses_are_left_out_whole() -> None:
+    verdict = Verdict((Clause("Loss falling"), Clause("pace steady"), Clause("no warnings")))
+    assert plain(verdict_rows(verdict, 80, 2)[0]).strip() == (
+        "Loss falling, pace steady, no warnings."
+    )
+    assert plain(verdict_rows(verdict, 62, 2)[0]).strip().endswith("no warnings.")
+    short = plain(verdict_rows(Verdict((Clause("a" * 50), Clause("b" * 20))), 64, 2)[0]).strip()
+    assert short == "a" * 50 + "."
+
+
+def test_a_long_verdict_wraps_and_keeps_both_halves() -> None:
+    verdict = Verdict(
+        (Clause("Failed"), Clause("word " * 40 + "end")), (Clause("Advice " * 30),), long=True
+    )
+    out = [plain(row) for row in verdict_rows(verdict, 60, 4)]
+    assert len(out) == 4 and out[0].startswith(" Failed, word")
+    assert out[1].rstrip().endswith("…") and out[2].startswith(" Advice")
+
+
+def test_checkpoint_rows_line_up_with_their_heads() -> None:
+    table = checkpoint_table(b.snapshot(412), b.NOW)
+    for width in (42, 50, 80, 140):
+        head = plain(checkpoint_head(width))
+        shown = [plain(checkpoint_row(row, width, 0.5)) for row in table.rows]
+        assert all(len(text) <= width for text in [head, *shown])
+        end = head.index("step") + 4
+        assert [text[:end].split()[-1] for text in shown] == ["200", "400", "600", "800", "920"]
+
+
+def test_unmeasured_gauges_say_why() -> None:
+    board = gauge_board(b.hardware(3, gpu=False), b.NOW, live=True)
+    text = [plain(row) for row in gauge_rows(board.gauges[0], 60, False)]
+    assert text == [" GPU     not measured: no NVIDIA driver on this machine"]
+    narrow = [plain(row).rstrip() for row in gauge_rows(board.gauges[0], 30, False)]
+    assert narrow[0] == " GPU     not measured" and "no NVIDIA" in narrow[1]
+
+
+def test_every_table_row_fits_whatever_it_holds() -> None:
+    from runner.model import CheckResult
+
+    for text in HOSTILE:
+        checks = (CheckResult(text, "warn", text, title=text),)
+        found = preflight_list(checks).rows[0]
+        listing = run_rows([b.listing(name=text)], b.NOW)[0]
+        for width in (20, 40, 100):
+            assert row_width(preflight_row(found, width, 14)) <= width
+            assert row_width(run_row(listing, width, True)) <= max(width, 23)
+            assert row_width(run_head(width)) <= max(width, 23)
+            for wrapped in (True, False):
+                assert all(row_width(r) <= width for r in console_rows(text, width, wrapped))
+
+
+def test_console_levels_are_told_apart() -> None:
+    roles = {
+        level: console_rows(f"2026-11-21 18:51:20 {level:<8} text", 80, False)[0][-1].role
+        for level in ("INFO", "WARNING", "ERROR")
+    }
+    assert roles == {"INFO": "text", "WARNING": "warn", "ERROR": "bad"}
+    assert console_rows("RuntimeError: no", 80, False)[0][-1].role == "bad"
+
+
+def test_the_footer_drops_the_least_worthy_and_knows_where_keys_are() -> None:
+    keys = [FooterKey("a", "stop", "stop", 90), FooterKey("z", "zoom", "zoom", 10),
+            FooterKey("q", "leave", "leave", 100)]  # fmt: skip
+    assert [k.key for k in chosen_keys(keys, 80)] == ["a", "z", "q"]
+    assert [k.key for k in chosen_keys(keys, 20)] == ["a", "q"]
+    row = plain(footer_row(keys, 80))
+    for key in keys:
+        found = key_at(keys, 80, row.index(key.label))
+        assert found == key
+    assert key_at(keys, 80, 79) is None

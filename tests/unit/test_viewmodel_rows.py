@@ -1,0 +1,280 @@
+"""Header, checkpoints, gauges, preflight, runs, the questions of stopping and resuming."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from runner.model import CheckResult, Outcome, Phase, RunState
+from tests import builders as b
+from tui.viewmodel.checkpoints import checkpoint_table
+from tui.viewmodel.gauges import gauge_board
+from tui.viewmodel.header import header_of
+from tui.viewmodel.orders import why_not
+from tui.viewmodel.planned import planned_header, planned_snapshot
+from tui.viewmodel.preflight import preflight_list
+from tui.viewmodel.progress import progress_of
+from tui.viewmodel.resuming import resume_question
+from tui.viewmodel.runs import run_rows
+from tui.viewmodel.state import label_of, state_label
+from tui.viewmodel.stopping import stop_question
+from tui.viewmodel.trend import loss_trend, pace_of
+
+# --------------------------------------------------------------------------- state, progress, header
+
+
+def test_every_state_and_outcome_has_a_word_and_a_shape_of_its_own() -> None:
+    labels = [label_of(RunState.ENDED, outcome) for outcome in Outcome]
+    labels += [label_of(state, None) for state in RunState]
+    assert len({label.word for label in labels}) == len(labels)
+    assert all(len(label.shape) == 1 for label in labels)
+    assert label_of(RunState.RUNNING, None, Phase.SAVING).word == "saving"
+    for phase in Phase:
+        assert label_of(RunState.RUNNING, None, phase).word
+
+
+def test_good_and_bad_endings_differ_without_colour() -> None:
+    good = state_label(b.ended(Outcome.SUCCEEDED))
+    bad = state_label(b.ended(Outcome.FAILED, 10))
+    assert good.shape != bad.shape and good.word != bad.word
+
+
+def test_the_step_journal_runs_ahead_of_the_status() -> None:
+    shown = replace(b.snapshot(412), loss=b.series(b.losses(414)))
+    assert progress_of(shown).step == 414
+    assert progress_of(shown).lost_steps == 14
+
+
+def test_unknown_numbers_stay_unknown() -> None:
+    shown = b.snapshot(
+        3,
+        spec=None,
+        status_changes={"total_steps": None, "epochs": None, "seconds_per_step": None,
+                        "eta_s": None, "batches_per_epoch": None},
+    )  # fmt: skip
+    progress = progress_of(shown)
+    assert progress.fraction is None and progress.eta_s is None and progress.lost_s is None
+    assert [field.short for field in header_of(shown).fields][:1] == ["3/?"]
+    assert header_of(shown).name == b.RUN_ID
+
+
+def test_an_ended_run_has_no_time_left() -> None:
+    texts = [field.text for field in header_of(b.ended(Outcome.STOPPED, 412)).fields]
+    assert not [text for text in texts if "left" in text]
+    assert "trained 21 min" in texts
+
+
+# --------------------------------------------------------------------------- checkpoints
+
+
+def test_written_and_expected_stand_in_order_with_their_times() -> None:
+    table = checkpoint_table(b.snapshot(412), b.NOW)
+    assert [(row.step, row.kind) for row in table.rows] == [
+        (200, "written"), (400, "written"), (600, "expected"), (800, "expected"), (920, "expected"),
+    ]  # fmt: skip
+    assert [row.age for row in table.rows] == [
+        "10 min",
+        "35 s",
+        "in 10 min",
+        "in 20 min",
+        "in 26 min",
+    ]
+    assert (table.written, table.total, table.focus) == (2, 5, 2)
+    assert table.rows[0].epoch == "0.87" and table.rows[-1].final
+
+
+def test_what_was_not_looked_at_is_unknown_not_good() -> None:
+    one = b.checkpoint(200, complete=None, finite=None, size_bytes=None, state_complete=None)
+    row = checkpoint_table(b.snapshot(212, status_changes={"checkpoints": (one,)}), b.NOW).rows[0]
+    assert (row.complete, row.finite, row.state, row.size) == (
+        "unknown", "unknown", "unknown", "unknown",
+    )  # fmt: skip
+
+
+def test_a_bad_file_says_why() -> None:
+    one = b.checkpoint(200, complete=True, finite=False, problem="528 of 792 tensors are NaN")
+    row = checkpoint_table(b.snapshot(212, status_changes={"checkpoints": (one,)}), b.NOW).rows[0]
+    assert row.finite == "no" and row.problem == "528 of 792 tensors are NaN"
+
+
+def test_a_step_that_passed_without_its_file_is_missing() -> None:
+    shown = b.snapshot(412, status_changes={"checkpoints": (b.checkpoint(400),)})
+    table = checkpoint_table(shown, b.NOW)
+    assert [(r.step, r.kind) for r in table.rows][:2] == [(200, "missing"), (400, "written")]
+
+
+def test_a_file_being_written_is_not_missing() -> None:
+    shown = b.in_phase(
+        Phase.SAVING, 201, status_changes={"saving_since": b.NOW - 1, "checkpoints": ()}
+    )
+    row = checkpoint_table(shown, b.NOW).rows[0]
+    assert (row.step, row.kind, row.age) == (200, "expected", "any moment")
+
+
+def test_after_a_resume_only_the_last_file_is_forecast() -> None:
+    shown = b.snapshot(412, status_changes={"attempt": 2})
+    steps = [row.step for row in checkpoint_table(shown, b.NOW).rows if row.kind == "expected"]
+    assert steps == [920]
+
+
+def test_what_a_stopped_run_did_not_write_is_no_alarm_but_a_success_must_have_all() -> None:
+    stopped = checkpoint_table(b.ended(Outcome.STOPPED, 412), b.NOW)
+    assert {r.kind for r in stopped.rows if r.step and r.step > 412} == {"expected"}
+    done = b.ended(Outcome.SUCCEEDED)
+    assert done.status is not None
+    short = replace(done, status=replace(done.status, checkpoints=done.status.checkpoints[:-1]))
+    assert checkpoint_table(short, b.NOW).rows[-1].kind == "missing"
+
+
+def test_removed_files_are_told_and_not_counted() -> None:
+    files = (b.checkpoint(200, removed=True), b.checkpoint(400))
+    table = checkpoint_table(b.snapshot(412, status_changes={"checkpoints": files}), b.NOW)
+    assert table.rows[0].kind == "removed" and table.rows[0].age == "removed"
+    assert (table.written, table.total) == (1, 4)
+
+
+def test_no_snapshot_no_rows() -> None:
+    assert checkpoint_table(None, b.NOW).rows == ()
+
+
+# --------------------------------------------------------------------------- gauges, preflight
+
+
+def test_gauges_hold_values_wholes_and_histories() -> None:
+    board = gauge_board(b.hardware(), b.NOW, live=True)
+    by_label = {gauge.label: gauge for gauge in board.gauges}
+    assert list(by_label) == ["GPU", "GPU mem", "CPU", "memory", "swap", "trainer", "disk"]
+    assert by_label["memory"].note == "of 16 GB"
+    assert by_label["swap"].fraction == pytest.approx(600 / 2048)
+    assert by_label["trainer"].note == "CPU 140 %, 3 proc"
+    assert by_label["disk"].fraction is None and by_label["disk"].value == "61.0 GB"
+    assert len(by_label["GPU"].history) == 120 and board.history == "3 min"
+
+
+def test_old_samples_are_stale_only_while_it_runs() -> None:
+    live = gauge_board(b.hardware(), b.NOW + 60, live=True)
+    assert live.stale and live.age == "1 min ago"
+    over = gauge_board(b.hardware(), b.NOW + 6000, live=False)
+    assert not over.stale and over.age == "at the end of the run"
+
+
+def test_no_sample_is_said() -> None:
+    assert gauge_board((), b.NOW, live=True).age == "no sample yet"
+    assert gauge_board((), b.NOW, live=False).age == "none recorded"
+
+
+def test_preflight_puts_first_what_needs_a_person() -> None:
+    checks = (*b.CHECKS, CheckResult("output", "fail", "not writable"))
+    found = preflight_list(checks)
+    assert [row.mark for row in found.rows[:3]] == ["no", "warn", "warn"]
+    assert found.summary == "1 failed, 2 to look at, 8 passed, 1 skipped"
+    odd = preflight_list((CheckResult("x_y", "strange", "e"),))
+    assert odd.rows[0].mark == "skip" and odd.rows[0].title == "x y"
+
+
+# --------------------------------------------------------------------------- questions
+
+
+def test_stopping_offers_the_next_save_with_its_time() -> None:
+    question = stop_question(b.snapshot(412), "spyke")
+    assert [choice.mode for choice in question.choices] == ["after_save", "default", "now"]
+    assert question.choices[0].label == "Stop after the save at step 600, in 10 min"
+    assert question.choices[-1].typed
+    assert question.facts == (
+        "The training is at step 412 of 920.",
+        "Stopping now loses 12 steps (37 s) since step 400.",
+    )
+
+
+def test_near_the_end_there_is_no_save_to_wait_for() -> None:
+    modes = [choice.mode for choice in stop_question(b.snapshot(850), "spyke").choices]
+    assert modes == ["default", "now"]
+
+
+def test_a_second_stop_can_only_be_harder() -> None:
+    shown = b.snapshot(412, state=RunState.STOPPING)
+    assert [choice.mode for choice in stop_question(shown, "x").choices] == ["now"]
+
+
+def test_a_save_in_progress_is_told() -> None:
+    shown = b.in_phase(Phase.SAVING, 400, status_changes={"saving_since": b.NOW})
+    assert any("being written now" in fact for fact in stop_question(shown, "x").facts)
+
+
+def test_resuming_says_which_steps_come_again() -> None:
+    question = resume_question(b.ended(Outcome.KILLED, 412), "spyke")
+    assert question.facts[0].startswith("It goes on from the state of step 400 to 920")
+    assert "401 to 412 are trained again" in question.facts[1]
+
+
+def reason(order: str, shown: object, config: bool = True, read_only: bool = False) -> str | None:
+    return why_not(order, shown, has_config=config, read_only=read_only)  # type: ignore[arg-type]
+
+
+def test_orders_that_make_sense() -> None:
+    running, killed = b.snapshot(412), b.ended(Outcome.KILLED, 412)
+    assert reason("stop", running) is None
+    assert reason("resume", killed) is None
+    assert reason("start", killed) is None
+    assert reason("start", None) is None
+    assert reason("adopt", b.snapshot(412, supervisor_alive=False)) is None
+
+
+def test_orders_that_make_none_say_why() -> None:
+    running, done = b.snapshot(412), b.ended(Outcome.SUCCEEDED)
+    assert "ended" in (reason("stop", done) or "")
+    assert "still going" in (reason("resume", running) or "")
+    assert "all steps" in (reason("resume", done) or "")
+    assert "still going" in (reason("start", running) or "")
+    assert "plasma.toml" in (reason("start", done, config=False) or "")
+    assert "has a supervisor" in (reason("adopt", running) or "")
+    assert "judged" in (reason("adopt", done) or "")
+    for order in ("start", "stop", "resume", "adopt"):
+        assert reason(order, running, read_only=True) == "This screen is read-only."
+    stateless = b.ended(Outcome.KILLED, 150)
+    assert "no whole training state" in (reason("resume", stateless) or "")
+
+
+# --------------------------------------------------------------------------- runs, plan, trend
+
+
+def test_runs_are_newest_first_and_filtered_by_every_word() -> None:
+    listings = [b.listing(i) for i in range(5)]
+    assert run_rows(listings, b.NOW)[0].name == "spyke_plasma_v0"
+    assert [r.name for r in run_rows(listings, b.NOW, "SPYKE v3")] == ["spyke_plasma_v3"]
+    assert run_rows(listings, b.NOW, "succeeded failed") == ()
+    nameless = run_rows([b.listing(name="", total_steps=None, loss=None, created_at=0)], b.NOW)[0]
+    assert nameless.name == b.listing().id and nameless.steps == "920" and nameless.loss == ""
+
+
+def test_a_plan_shows_its_forecast_and_nothing_measured() -> None:
+    from tui.actions import Plan
+
+    plan = Plan("spyke", b.forecast(), b.CHECKS)
+    rows = checkpoint_table(planned_snapshot(plan), 0.0).rows
+    assert (rows[0].step, rows[0].age) == (200, "")
+    assert planned_header(plan).state.word == "ready"
+    assert planned_header(Plan("spyke", problem="no")).fields == ()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_trend_finds_a_slope_and_not_one_in_noise(seed: int) -> None:
+    falling = loss_trend(b.series(b.losses(400, seed)), 230)
+    assert falling.kind == "falling" and -45 < falling.percent < -20
+    assert falling.span == "an epoch"
+    flat = [value / value * (0.1 + 0.05 * math.sin(i * 78.233 + seed)) for i, value in
+            enumerate(b.losses(600, seed))]  # fmt: skip
+    assert loss_trend(b.series(flat), 230).kind == "flat"
+
+
+def test_less_than_half_an_epoch_is_not_stretched_to_one() -> None:
+    trend = loss_trend(b.series([0.2 - 0.001 * i for i in range(60)]), 1000)
+    assert trend.span == "over the last 60 steps"
+
+
+def test_pace_needs_times() -> None:
+    assert pace_of(b.series(b.losses(100), per_step_s=None)).kind == "unknown"
+    assert pace_of(b.series(b.losses(100))).kind == "steady"
+    assert pace_of(b.series(b.losses(5))).kind == "unknown"

@@ -1,0 +1,264 @@
+"""The verdict: true words in every state."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from runner.model import (
+    Cause,
+    CheckResult,
+    JournalEvent,
+    LossSeries,
+    Outcome,
+    Phase,
+    RunSnapshot,
+    RunState,
+)
+from tests import builders as b
+from tests.hostile import HOSTILE
+from tui.viewmodel.clauses import Verdict
+from tui.viewmodel.verdict import ready_verdict, verdict_of
+
+
+def first(snapshot: RunSnapshot | None) -> str:
+    return ", ".join(clause.text for clause in verdict_of(snapshot, b.NOW).first)
+
+
+def second(snapshot: RunSnapshot | None) -> str:
+    return " ".join(clause.text for clause in verdict_of(snapshot, b.NOW).second)
+
+
+def test_a_calm_training() -> None:
+    shown = b.snapshot(412)
+    assert first(shown) == "Loss falling 33 % an epoch, pace steady, no warnings"
+    assert second(shown) == "Stopping now loses 12 steps (37 s) since step 400."
+
+
+def test_nothing_read_yet() -> None:
+    assert first(None) == "Reading the run"
+
+
+def test_the_running_average_is_called_one() -> None:
+    shown = replace(b.snapshot(412), loss=b.series(b.losses(412), exact=False))
+    assert first(shown).startswith("Average loss ")
+
+
+def test_too_few_steps_make_no_trend() -> None:
+    shown = replace(b.snapshot(5), loss=b.series(b.losses(5)))
+    assert "too early for a trend" in first(shown)
+    assert second(shown) == "Stopping now loses 5 steps (16 s): nothing is saved yet."
+
+
+def test_noise_without_slope_is_flat() -> None:
+    values = [0.1 + 0.02 * math.sin(i * 12.9898) for i in range(400)]
+    assert "flat" in first(replace(b.snapshot(400), loss=b.series(values)))
+
+
+def test_a_rising_loss_is_a_warning() -> None:
+    values = [0.1 + 0.0002 * i for i in range(400)]
+    verdict = verdict_of(replace(b.snapshot(400), loss=b.series(values)), b.NOW)
+    assert "rising" in verdict.first[0].text and verdict.first[0].role == "warn"
+
+
+def test_a_slow_down_is_told_with_both_paces() -> None:
+    series = b.series(b.losses(412))
+    late = [
+        replace(x, elapsed_s=(x.elapsed_s or 0) + max(0, x.last_step - 380) * 4)
+        for x in series.buckets
+    ]
+    text = first(replace(b.snapshot(412), loss=replace(series, buckets=tuple(late))))
+    assert "slowing down: 7.1 s/step, was 3.1 s/step" in text
+
+
+def test_an_unknown_pace_is_not_called_steady() -> None:
+    shown = replace(b.snapshot(412), loss=b.series(b.losses(412), per_step_s=None))
+    assert "pace" not in first(shown)
+
+
+def test_silence_of_the_steps_comes_first() -> None:
+    shown = b.snapshot(412)
+    assert shown.spec is not None
+    old = replace(shown, spec=replace(shown.spec, created_at=shown.spec.created_at - 600))
+    assert first(old).startswith("No step for 10 min, one takes 3.1 s/step")
+
+
+def test_warnings_are_counted_and_the_last_one_told() -> None:
+    shown = b.snapshot(412, status_changes={"warnings": 2, "last_warning": "a mask is ignored"})
+    assert "2 warnings: a mask is ignored" in first(shown)
+
+
+def test_weights_without_a_state_are_kept_but_cannot_go_on() -> None:
+    files = (b.checkpoint(400, state_path=None, state_complete=None),)
+    shown = b.snapshot(412, status_changes={"checkpoints": files, "safe_step": 0})
+    assert second(shown) == (
+        "Stopping now keeps the weights of step 400, but no state to resume from."
+    )
+
+
+def test_an_ordered_stop_is_told() -> None:
+    shown = b.snapshot(412, status_changes={"stop_after_save": True})
+    assert second(shown).startswith("Stops after the next save at step 600.")
+
+
+@pytest.mark.parametrize(
+    ("phase", "detail", "text"),
+    [
+        (Phase.CACHING, "latents", "Caching: latents, for 40 s"),
+        (Phase.LOADING, "", "Loading the model, for 40 s"),
+        (Phase.LAUNCHING, "", "Starting the trainer, for 40 s"),
+        (Phase.SAMPLING, "", "Drawing sample images, for 40 s"),
+    ],
+)
+def test_phases_without_steps(phase: Phase, detail: str, text: str) -> None:
+    assert first(b.in_phase(phase, detail=detail)) == text
+
+
+def test_a_dead_supervisor_is_told_while_the_training_goes_on() -> None:
+    assert "supervisor is gone" in second(b.snapshot(412, supervisor_alive=False))
+
+
+def test_a_silent_supervisor_is_told() -> None:
+    shown = b.snapshot(412, status_changes={"heartbeat_at": b.NOW - 40})
+    assert second(shown).startswith("No word from the supervisor for 40 s.")
+
+
+def test_stopping_tells_the_newest_signal() -> None:
+    shown = b.snapshot(
+        412,
+        state=RunState.STOPPING,
+        status_changes={"state": RunState.STOPPING},
+        events=(
+            JournalEvent(b.NOW - 30, "signalled", 1, None, {"signal": "SIGINT"}),
+            JournalEvent(b.NOW - 11, "signalled", 1, None, {"signal": "SIGTERM"}),
+        ),
+    )
+    assert first(shown) == "Stopping: SIGTERM sent 10 s ago, waiting for the trainer to leave"
+    assert second(shown) == "Kept: everything up to step 400."
+
+
+def test_stopping_without_a_signal_claims_none() -> None:
+    shown = b.snapshot(412, state=RunState.STOPPING, status_changes={"state": RunState.STOPPING})
+    assert "no signal sent yet" in first(shown)
+
+
+def test_divergence_names_step_and_what_is_good() -> None:
+    shown = b.diverged(live=True)
+    assert first(shown) == "The loss is not finite since step 431: training on is of no use"
+    assert second(shown) == "Good checkpoints: up to step 400."
+
+
+def test_unverified_checkpoints_are_not_called_good() -> None:
+    shown = b.diverged(live=True)
+    assert shown.status is not None
+    files = (b.checkpoint(400, finite=None),)
+    unseen = replace(shown, status=replace(shown.status, checkpoints=files))
+    assert "No checkpoint from before is known to be good." in second(unseen)
+
+
+def test_a_loss_that_recovered_is_not_called_lost() -> None:
+    values = b.losses(412)
+    values[200] = math.nan
+    text = first(replace(b.snapshot(412), loss=b.series(values)))
+    assert text == "The loss was not finite at step 201 and is finite again"
+
+
+def test_an_average_poisoned_by_nan_is_called_lost() -> None:
+    shown = replace(
+        b.snapshot(412, status_changes={"first_nonfinite_step": 12}),
+        loss=b.series(b.losses(412), exact=False),
+    )
+    assert first(shown).startswith("The loss is not finite since step 12")
+
+
+def test_success_counts_what_is_there() -> None:
+    shown = b.ended(Outcome.SUCCEEDED)
+    assert first(shown).startswith("Succeeded: 920 steps in 48 min, loss from 0.1")
+    assert second(shown) == "5 of 5 checkpoints complete and finite."
+    assert shown.status is not None
+    half = replace(shown, status=replace(shown.status, checkpoints=shown.status.checkpoints[:3]))
+    assert second(half).endswith("2 expected files not written.")
+
+
+def test_failure_tells_cause_advice_and_what_is_left() -> None:
+    cause = Cause("cuda_out_of_memory", "CUDA out of memory", "Train in smaller batches", "a=1")
+    shown = b.ended(Outcome.FAILED, 412, cause)
+    assert first(shown) == "Failed at step 412/920, CUDA out of memory"
+    assert second(shown) == (
+        "Train in smaller batches. Try a=1. Kept up to step 400, 12 steps after it are lost."
+    )
+    assert verdict_of(shown, b.NOW).long
+
+
+@pytest.mark.parametrize(
+    ("outcome", "step", "text"),
+    [
+        (Outcome.STOPPED, 412, "Stopped at step 412/920, as ordered"),
+        (Outcome.KILLED, 412, "Killed at step 412/920 by a signal that nobody here sent"),
+        (Outcome.NOTHING_TRAINED, 0, "Nothing trained: the trainer left without a single step"),
+        (Outcome.FAILED, 0, "Failed before the first step"),
+    ],
+)
+def test_other_endings(outcome: Outcome, step: int, text: str) -> None:
+    assert first(b.ended(outcome, step)) == text
+
+
+def test_an_end_that_nobody_judged_is_not_called_success() -> None:
+    shown = replace(b.ended(Outcome.SUCCEEDED), outcome=None)
+    assert shown.status is not None
+    shown = replace(shown, status=replace(shown.status, outcome=None))
+    assert first(shown) == "Ended at step 920/920; nobody has judged it yet"
+
+
+def test_processes_that_outlived_the_run_are_told() -> None:
+    shown = replace(
+        b.ended(Outcome.STOPPED, 412),
+        events=(JournalEvent(b.NOW, "survivors", 1, None, {"processes": [[41, "python"]]}),),
+    )
+    assert "Processes are left: [[41, 'python']]." in second(shown)
+
+
+def test_a_lost_run() -> None:
+    shown = b.snapshot(
+        412,
+        state=RunState.LOST,
+        supervisor_alive=False,
+        status_changes={"heartbeat_at": b.NOW - 7200},
+    )
+    assert first(shown).endswith("last word 2 h ago")
+
+
+def test_problems_of_reading_are_told_not_hidden() -> None:
+    shown = replace(
+        b.snapshot(0), status=None, loss=LossSeries(), problems=("status.json: torn at byte 3",)
+    )
+    assert second(shown) == "status.json: torn at byte 3."
+
+
+def test_before_the_start() -> None:
+    ready = ready_verdict(b.forecast(), b.CHECKS, None)
+    assert [c.text for c in ready.first] == ["Ready: 920 steps", "5 checkpoints", "360 MB"]
+    refused = ready_verdict(b.forecast(), (CheckResult("device", "fail", "cpu"),), None)
+    assert "device" in refused.second[0].text and refused.second[0].role == "bad"
+    assert ready_verdict(None, (), "plasma.toml line 3: no").first[0].text.startswith("plasma.toml")
+    assert "cannot be told" in ready_verdict(None, (), None).first[0].text
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_foreign_words_are_clean_in_every_verdict(text: str) -> None:
+    cause = Cause(text, text, text, text)
+    shown = [
+        b.snapshot(412, status_changes={"warnings": 1, "last_warning": text}),
+        b.in_phase(Phase.CACHING, detail=text),
+        b.ended(Outcome.FAILED, 412, cause),
+        replace(b.snapshot(1), problems=(text,)),
+    ]
+    for snapshot in shown:
+        for clause in _clauses(verdict_of(snapshot, b.NOW)):
+            assert clause.isprintable()
+
+
+def _clauses(verdict: Verdict) -> list[str]:
+    return [clause.text for clause in (*verdict.first, *verdict.second)]
