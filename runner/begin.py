@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner.config.flags import merged
 from runner.config.load import load_config
 from runner.config.model import Config
 from runner.launch import start_run
@@ -30,11 +28,6 @@ class ChecksFailed(Exception):
 def load(path: Path) -> Config:
     """Read plasma.toml. Raises ConfigError with every problem of the file."""
     return load_config(path.absolute())
-
-
-def with_changes(config: Config, changes: Changes | None) -> Config:
-    """The configuration with other trainer flags; `False` takes one out."""
-    return replace(config, train=merged(config.train, changes)) if changes else config
 
 
 def forecast_of(config: Config, *, smoke: bool = False) -> Forecast:

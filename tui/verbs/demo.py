@@ -55,7 +55,7 @@ def start_demo(folder: Path | None) -> RunDir:
     try:
         config = begin.load(write_demo(target, sys.executable))
         output = target / "output" / time.strftime("%Y%m%d-%H%M%S")
-        return begin.start(begin.with_changes(config, {"output_dir": str(output)}))
+        return begin.start(config.changed({"output_dir": str(output)}))
     except OSError as error:
         raise Fail(f"the demo cannot be written to {target}: {error.strerror}") from None
     except ConfigError as error:

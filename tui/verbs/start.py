@@ -6,12 +6,13 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from runner import begin, launch
+from runner.config.catalog import trainer_flags
 from runner.config.command import shell_line
 from runner.config.errors import ConfigError
 from runner.config.model import Config
+from runner.config.settings import read_settings
 from runner.model import CheckResult
 from runner.units import count, file_size
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
@@ -28,20 +29,11 @@ def load(options: argparse.Namespace) -> Config:
         hint = "" if options.config else ": make one, give --config FILE, or try `plasma-tui demo`"
         raise Fail(f"no {path} in {Path.cwd()}{hint}", NOT_FOUND)
     try:
-        return begin.with_changes(begin.load(path), changes_of(options))
+        config = begin.load(path)
+        changes = read_settings(options.set, Path.cwd(), trainer_flags(config.trainer))
+        return config.changed(changes) if changes else config
     except ConfigError as error:
         raise Fail(str(error), WRONG_USE) from None
-
-
-def changes_of(options: argparse.Namespace) -> dict[str, Any]:
-    """`--set FLAG=VALUE` as flags. Raises Fail."""
-    found: dict[str, Any] = {}
-    for text in options.set:
-        name, mark, value = text.lstrip("-").partition("=")
-        if not mark or not name:
-            raise Fail(f"--set takes FLAG=VALUE, not {text!r}", WRONG_USE)
-        found[name.replace("-", "_")] = {"true": True, "false": False}.get(value.lower(), value)
-    return found
 
 
 def forecast(options: argparse.Namespace) -> int:
