@@ -57,6 +57,7 @@ class ConsoleParser:
         self._faults = FaultReader()
         self._dataset = DatasetReader()
         self._record: Record | None = None  # the newest record, while lines may continue it
+        self._reading = False  # has there been text since the last bar?
         self._told = True  # has the newest record been turned into events?
         self._phase: Phase | None = None
         self._detail = ""
@@ -134,7 +135,10 @@ class ConsoleParser:
             self._events.append(ValidationSeen(bar.end, loss, whole_epoch))
 
     def _interrupt(self) -> None:
-        """A bar ends whatever was being read."""
+        """A bar ends whatever text was being read."""
+        if not self._reading:
+            return
+        self._reading = False
         if not self._told:
             self._end_record()
         self._record = None
@@ -150,6 +154,7 @@ class ConsoleParser:
             if shown is not None:
                 self._step(shown)
                 return
+        self._reading = True
         line = plain_text(token.raw).rstrip()
         if not line or line.isspace():
             return

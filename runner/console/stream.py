@@ -72,10 +72,11 @@ class TokenStream:
             if inner is not None:
                 yield Bar(base + stop, b"steps", count or overflow, total, inner)
                 continue
-            segment = match.group()
-            tokens, used = _bars_within(segment, base + match.start())
-            for token in tokens:
-                yield token if isinstance(token, Bar) else self._text(token.raw, token.end)
+            segment, used = match.group(), 0
+            if b"%|" in segment or b"it [" in segment:
+                tokens, used = _bars_within(segment, base + match.start())
+                for token in tokens:
+                    yield token if isinstance(token, Bar) else self._text(token.raw, token.end)
             if stop == size:
                 rest = match.start() + used
             elif used < len(segment):
@@ -110,8 +111,6 @@ class TokenStream:
 def _bars_within(segment: bytes, start: int) -> tuple[list[Bar | Text], int]:
     """The bars inside one piece of text with the text before each, and how much of it they use.
     `start`: absolute offset of segment[0]."""
-    if b"%|" not in segment and b"it [" not in segment:
-        return [], 0
     tokens: list[Bar | Text] = []
     used = 0
     for match in _ANY_BAR.finditer(segment):
