@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from runner.dataset import (
-    DatasetError,
     DatasetPlan,
     DatasetSpec,
     FolderImages,
@@ -57,7 +56,7 @@ def forecast(
     try:
         specs = specs_from_flags(given, base_dir)
         plan = plan_datasets(specs, source, random.Random(_number(given, "seed", 0)))
-    except DatasetError as error:
+    except ValueError as error:  # DatasetError, or a flag that is no number
         return Forecast(warnings=(str(error),))
     known = Forecast(images=plan.images, reg_images=plan.reg_images)
     if not plan.batches_per_epoch:

@@ -86,9 +86,23 @@ def buckets_for(spec: DatasetSpec) -> Buckets:
             "resolution is required / resolution（解像度）指定は必須です",
             "AssertionError",
         )
+    for name in ("batch_size", "bucket_reso_steps"):
+        if getattr(spec, name) < 1:
+            raise DatasetError(
+                f"{name} is {getattr(spec, name)}: it must be at least 1.",
+                "division by zero",
+                "ZeroDivisionError",
+            )
     if not spec.enable_bucket:
         return Buckets(spec.resolution, (spec.resolution,))
     low, high = adjusted_limits(spec)
+    if low < 1:
+        raise DatasetError(
+            f"min_bucket_reso is {spec.min_bucket_reso}, less than bucket_reso_steps "
+            f"{spec.bucket_reso_steps}: raise min_bucket_reso.",
+            "integer division or modulo by zero",
+            "ZeroDivisionError",
+        )
     if min(spec.resolution) < low:
         raise DatasetError(
             f"min_bucket_reso is {low}, more than the resolution {_by(spec.resolution)}: lower "

@@ -1,0 +1,95 @@
+"""Run sd-scripts' own train_network.py with stand-in networks, so that a step takes milliseconds.
+
+Dataset, arithmetic, loop, saving, states and console are the trainer's; only text encoder, VAE,
+U-Net, tokenizer and loss are replaced. Needs an interpreter with sd-scripts' requirements.
+
+    SD_SCRIPTS=<checkout> <its python> scripts/real_loop.py <flags of train_network.py>
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+
+def define_missing_operators() -> Any:
+    """A torchvision built for another torch cannot be imported without its two operators."""
+    import torch
+
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
+        for module in [name for name in sys.modules if name.startswith("torchvision")]:
+            del sys.modules[module]
+        return library
+    return None
+
+
+def main() -> None:
+    keep_alive = define_missing_operators()
+    sys.path.insert(0, os.environ["SD_SCRIPTS"])
+    import torch
+    import train_network
+    from library import strategy_base, train_util
+    from torch import nn
+
+    class CLIPMLP(nn.Module):  # the class name that networks.lora looks for
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc1 = nn.Linear(4, 4)
+
+    class Body(nn.Module):
+        """Enough of a text encoder, VAE and U-Net for the loop to hold it."""
+
+        def __init__(self, part: nn.Module) -> None:
+            super().__init__()
+            self.part = part
+            self.first, self.second, self.third = (nn.Parameter(torch.zeros(1)) for _ in "123")
+
+        @property
+        def device(self) -> torch.device:
+            return self.first.device
+
+        @property
+        def dtype(self) -> torch.dtype:
+            return self.first.dtype
+
+    class Vae(Body):
+        def encode(self, images: torch.Tensor) -> Any:
+            latents = nn.functional.avg_pool2d(images, 8)[:, [0, 1, 2, 0]]
+            return SimpleNamespace(latent_dist=SimpleNamespace(sample=lambda: latents))
+
+    class Transformer2DModel(CLIPMLP):
+        pass
+
+    class Tokens(strategy_base.TokenizeStrategy):
+        def tokenize(self, text: Any) -> list[torch.Tensor]:
+            return [torch.zeros(1, 77, dtype=torch.long)]
+
+    def load_target_model(self: Any, args: Any, dtype: Any, accelerator: Any) -> Any:
+        return "sd_v1", Body(CLIPMLP()), Vae(nn.Identity()), Body(Transformer2DModel())
+
+    def process_batch(self: Any, batch: Any, *rest: Any, **named: Any) -> torch.Tensor:
+        network = rest[2]
+        weights = [p for p in network.parameters() if p.requires_grad]
+        return sum((p * p).sum() for p in weights) + len(batch["captions"]) * 0.0
+
+    trainer = train_network.NetworkTrainer
+    trainer.load_target_model = load_target_model
+    trainer.process_batch = process_batch
+    trainer.get_tokenize_strategy = lambda self, args: Tokens()
+    trainer.get_tokenizers = lambda self, strategy: [None]
+    parser = train_network.setup_parser()
+    args = parser.parse_args()
+    train_util.verify_command_line_training_args(args)
+    trainer().train(train_util.read_config_from_file(args, parser))
+    del keep_alive
+
+
+if __name__ == "__main__":
+    main()
