@@ -12,8 +12,12 @@ from runner.model import ExceptionSeen
 #: Sent by the kernel for what the process itself did.
 CRASHES = (4, 6, 7, 8, 10, 11)
 
-_DIED_WITH = re.compile(r"died with <Signals\.SIG\w+: (\d+)>|died with unknown signal (\d+)")
-_RANK_SIGNAL = re.compile(r"Signal (\d+) \(SIG\w+\) received|exitcode\s*: -(\d+)|got signal: (\d+)")
+_DIED_WITH = re.compile(
+    r"died with <Signals\.SIG\w+: (\d{1,4})>|died with unknown signal (\d{1,4})"
+)
+_RANK_SIGNAL = re.compile(
+    r"Signal (\d{1,4}) \(SIG\w+\) received|exitcode\s*: -(\d{1,4})|got signal: (\d{1,4})"
+)
 _WORDS = {
     "Killed": 9,
     "Terminated": 15,

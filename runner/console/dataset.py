@@ -9,6 +9,7 @@ from runner.model import SubsetSeen
 _HEADING = re.compile(
     r"\[(?:Validation )?Dataset \d+\]|\[Subset \d+ of (Validation )?Dataset \d+\]"
 )
+_COUNT = re.compile(r"[0-9]{1,18}")
 _KEY = re.compile(r"(\w+): ?(.*)$")
 
 
@@ -51,12 +52,12 @@ class DatasetReader:
     def _subset(self, end: int) -> SubsetSeen | None:
         values, self._values = self._values, {}
         images, repeats = values.get("image_count", ""), values.get("num_repeats", "")
-        if self._validation or not images.isdigit():
+        if self._validation or _COUNT.fullmatch(images) is None:
             return None
         return SubsetSeen(
             end,
             values.get("image_dir", "").strip('"'),
             int(images),
-            int(repeats) if repeats.isdigit() else None,
+            int(repeats) if _COUNT.fullmatch(repeats) else None,
             values.get("is_reg") == "True",
         )

@@ -29,7 +29,7 @@ from runner.model import (
     WarningSeen,
 )
 
-_MARKER = re.compile(r"--- plasma-tui attempt (\d+)\b")
+_MARKER = re.compile(r"--- plasma-tui attempt (\d{1,9})\b")
 _COUNTED = re.compile(
     r"\d+ (?:train|reg|validation) images\b|\.\.\. and \d+ more|.*\.\.\. and \d+ more$"
 )

@@ -18,12 +18,13 @@ WINDOW_BYTES = 4096
 SEAM = b"\0"
 
 _RUN_BAR = (
-    rb" *steps: *(?:\d{1,3}%\|[^|\r\n\0]{0,3000}\| *(\d+)/(\d+)|(\d+)it) \[(\d[^\]\r\n\0]{0,400})\]"
+    rb" *steps: *(?:\d{1,3}%\|[^|\r\n\0]{0,3000}\| *(\d{1,18})/(\d{1,18})|(\d{1,18})it)"
+    rb" \[(\d[^\]\r\n\0]{0,400})\]"
 )
 _TOKEN = re.compile(_RUN_BAR + rb"|[^\r\n]+")
 _ANY_BAR = re.compile(
-    rb"(?:\d{1,3}%\|[^|\r\n\0]{0,3000}\| *(\d[\d.]*)[kMGTP]?/(\d[\d.]*)[kMGTP]?"
-    rb"|(?<![\w.])(\d[\d.]*)[kMGTP]?it) \[(\d[^\]\r\n\0]{0,400})\]"
+    rb"(?:\d{1,3}%\|[^|\r\n\0]{0,3000}\| *(\d[\d.]{0,17})[kMGTP]?/(\d[\d.]{0,17})[kMGTP]?"
+    rb"|(?<![\w.])(\d[\d.]{0,17})[kMGTP]?it) \[(\d[^\]\r\n\0]{0,400})\]"
 )
 
 
@@ -119,7 +120,10 @@ def _bars_within(segment: bytes, start: int) -> tuple[list[Bar | Text], int]:
             tokens.append(Text(start + used + len(before), before))
         used = match.end()
         count, total, overflow, inner = match.groups()
-        tokens.append(Bar(start + used, title, count or overflow, total, inner))
+        done = count or overflow
+        if title == b"steps" and not (done + (total or b"")).isdigit():
+            title = b""  # a number like 1.5k: another program's bar
+        tokens.append(Bar(start + used, title, done, total, inner))
     return tokens, used
 
 

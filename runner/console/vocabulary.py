@@ -42,11 +42,11 @@ class Sentence:
 
 
 _JAPANESE = re.compile(r" / (?=[^\n]*[^\x00-\x7f])")
-_LAST_NUMBER = re.compile(r"[:=] *(\d+)(?:, *\d+)*\s*$")
+_LAST_NUMBER = re.compile(r"[:=] *(\d{1,18})(?:, *\d+)*\s*$")
 _TRAIN_STATE = re.compile(r"load train state from (.+?)[/\\]\s*train_state\.json\s*: *\{(.*)\}")
 _RANDOM_STATES = re.compile(r"Random states saved in (.+)[/\\]\s*random_states_0\.pkl$")
-_FOUND = re.compile(r"found directory (.+) contains (\d+) image files")
-_EPOCH = re.compile(r"epoch (\d+)/(\d+)$")
+_FOUND = re.compile(r"found directory (.+) contains (\d{1,18}) image files")
+_EPOCH = re.compile(r"epoch (\d{1,18})/(\d{1,18})$")
 
 
 def english(text: str) -> str:
@@ -95,7 +95,7 @@ def _train_state(text: str, end: int) -> ConsoleEvent | None:
     match = _TRAIN_STATE.match(text)
     if match is None:
         return None
-    numbers = dict(re.findall(r"'(\w+)': *(-?\d+)", match[2]))
+    numbers = dict(re.findall(r"'(\w+)': *(-?\d{1,18})\b", match[2]))
     step, epoch = numbers.get("current_step"), numbers.get("current_epoch")
     return ResumeSeen(
         end,
@@ -106,7 +106,7 @@ def _train_state(text: str, end: int) -> ConsoleEvent | None:
 
 
 def _skipping(text: str, end: int) -> ConsoleEvent | None:
-    match = re.match(r"skipping (\d+) steps", text)
+    match = re.match(r"skipping (\d{1,18}) steps", text)
     return ResumeSeen(end, skip_steps=int(match[1])) if match else None
 
 

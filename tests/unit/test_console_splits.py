@@ -119,3 +119,28 @@ def test_bytes_of_any_kind_raise_nothing() -> None:
         noise = chance.randbytes(3000)
         parse(noise)
         parse(BAR[:40] + noise + BAR + noise[:200] + b"\x1b]8;;" + noise)
+
+
+def test_spoilt_logs_raise_nothing_and_read_the_same_in_pieces() -> None:
+    chance = random.Random(5)
+    logs = [log.read_bytes() for log in LOGS]
+    for _ in range(250):
+        data = bytearray(chance.choice(logs))
+        start = chance.randrange(len(data))
+        data = data[start : start + chance.randrange(1, 20_000)]
+        for _ in range(chance.randrange(40)):
+            at = chance.randrange(len(data) + 1)
+            if chance.random() < 0.5:
+                del data[at : at + chance.randrange(40)]
+            else:
+                data[at:at] = bytes(chance.choices(b"\r\n \x1b[]|%:0/9.kitsteps", k=12))
+        cut = chance.randrange(len(data) + 1)
+        whole = bytes(data)
+        assert parse(whole[:cut], whole[cut:]) == parse(whole)
+
+
+def test_numbers_beyond_reason_are_no_steps() -> None:
+    digits = "9" * 5000
+    log = f"steps:  1%|x| 1.5k/2M [00:00<00:00, 1it/s]\nnum epochs: {digits}\n"
+    log += f"steps: {digits}it [00:00, 1it/s]\nimage_count: {digits}\nepoch 1/{digits}\n"
+    assert "StepShown" not in parse(log.encode())[0]
