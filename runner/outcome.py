@@ -15,6 +15,11 @@ from runner.model import Cause, Checkpoint, Expectation, Outcome, Phase
 from runner.signals import CRASHES, EndSignal, end_signal
 
 _SIGKILL = 9
+_LOOK_AT_FILES = (
+    "Check the free space on that disk, then look again with `plasma-tui verify`; the checkpoints "
+    "that are complete can be used."
+)
+_LOOK_AT_EXPECT = "Correct [expect] in plasma.toml if the result is what you wanted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +156,14 @@ def _finished_verdict(facts: RunFacts) -> Verdict:
             text = f"{not_finite[0]} holds values that are no finite numbers"
             cause = cause_of(entry_of("nan_during_training"), text)
             return Verdict(Outcome.DIVERGED, cause, broken)
-        return Verdict(Outcome.FAILED, cause_of(entry_of("unknown"), broken[0]), broken)
+        return Verdict(Outcome.FAILED, Cause("unknown", broken[0], _LOOK_AT_FILES), broken)
     unmet = _unmet(facts)
     if unmet:
         key, text = unmet[0]
-        return Verdict(Outcome.FAILED, cause_of(entry_of(key), text), tuple(t for _, t in unmet))
+        cause = cause_of(entry_of(key), text)
+        if key == "unknown":
+            cause = Cause(key, text, _LOOK_AT_EXPECT)
+        return Verdict(Outcome.FAILED, cause, tuple(t for _, t in unmet))
     files = sum(1 for c in facts.checkpoints if not c.removed)
     reasons = ["the model was saved"]
     if facts.exit_code is None:
@@ -217,8 +225,9 @@ def _unmet(facts: RunFacts) -> tuple[tuple[str, str], ...]:
     asked, used = expect.device, facts.device
     if asked is not None and used is not None and used.split(":")[0] != asked.split(":")[0]:
         unmet.append(("wrong_device", f"trained on {used}, expected {asked}"))
-    steps = facts.last_step or 0
-    if expect.steps is not None and steps < expect.steps:
+    steps, total = facts.last_step or 0, facts.total_steps
+    # a plan shorter than expected was told before the start and carried out: that is a remark
+    if expect.steps is not None and steps < expect.steps and (total is None or steps < total):
         unmet.append(("unknown", f"{steps} steps trained, expected {expect.steps}"))
     if expect.checkpoint_mb is not None:
         low, high = expect.checkpoint_mb
@@ -233,7 +242,7 @@ def _unmet(facts: RunFacts) -> tuple[tuple[str, str], ...]:
 def _remarks(facts: RunFacts) -> tuple[str, ...]:
     """Differences from what was expected that a person should know and may have wanted."""
     expect, remarks = facts.expect, []
-    if expect.steps is not None and (facts.last_step or 0) > expect.steps:
+    if expect.steps is not None and (facts.last_step or 0) != expect.steps:
         remarks.append(f"{facts.last_step} steps trained, {expect.steps} were expected")
     if expect.images is not None and facts.images is not None and facts.images != expect.images:
         remarks.append(f"{facts.images} images used, {expect.images} were expected")

@@ -330,7 +330,9 @@ class Supervisor:
         await self._watch_survivors()
         self.flush()
         now = time.time()
-        status = replace(self.status(), ended_at=self.exit.at if self.exit else now)
+        # the exit record of a launcher that died before its trainer tells the launcher's end
+        seen = self.exit is not None and not self.exit.orphans
+        status = replace(self.status(), ended_at=self.exit.at if self.exit and seen else now)
         verdict = conclude(self, status)
         self.state = RunState.ENDED
         self.final = replace(
