@@ -144,6 +144,10 @@ class Loop:
         rates = self.parts.scheduler.get_last_lr()
         for name, rate in zip(self.parts.lr_names, rates, strict=True):
             logs[f"lr/{name}"] = rate
+        # sd-scripts v0.10 logs all but the text encoder's rate once more under a number
+        first = 0 if self.args.network_train_unet_only else 1
+        for number in range(first, len(rates)):
+            logs[f"lr/group{number}"] = rates[number]
         self._log(logs, self.global_step)
 
     def _validate_step(self, epoch: int) -> None:

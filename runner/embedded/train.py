@@ -156,7 +156,8 @@ def _start(args: Any, accelerator: Any, parts: Parts, state_step: int | None) ->
         if not args.resume:
             logger.info(
                 "initial_step is specified but not resuming. lr scheduler will be started from the "
-                "beginning"
+                "beginning / initial_stepが指定されていますがresumeしていないため、"
+                "lr schedulerは最初から始まります"
             )
         logger.info(
             "skipping %d steps / %dステップをスキップします", start.asked_step, start.asked_step
