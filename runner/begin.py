@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ class ChecksFailed(Exception):
 def load(path: Path) -> Config:
     """Read plasma.toml. Raises ConfigError with every problem of the file."""
     return load_config(path.absolute())
+
+
+class GateClosed(Exception):
+    """The long run waits for a passed and approved smoke test; the text says what is missing."""
 
 
 def forecast_of(config: Config, *, smoke: bool = False) -> Forecast:
@@ -59,19 +64,28 @@ def start(
     config: Config,
     *,
     smoke: bool = False,
-    force: bool = False,
+    force: str | None = None,
     on_check: Callable[[CheckResult], None] | None = None,
 ) -> RunDir:
-    """Run the checks, then the training. Raises ChecksFailed (unless `force`), StartRefused."""
+    """Run the checks, then the training. `force`: a reason for starting although checks failed or the
+    gate is closed. Raises ChecksFailed, GateClosed, StartRefused."""
+    from runner.gate import forced, gate_status
     from runner.preflight.registry import in_order
 
+    approval = None
+    if not smoke:
+        gate = gate_status(config)
+        if not gate.open and not force:
+            raise GateClosed(gate.text)
+        approval = gate.approval if gate.open else forced(config, force or "")
     results = []
     for result in checks(config, smoke=smoke):
         results.append(result)
         if on_check is not None:
             on_check(result)
     failed = [result for result in results if result.status == "fail"]
-    if failed and not force:
+    if failed and force is None:
         raise ChecksFailed(failed)
     prepared = prepare_run(config, smoke=smoke)
-    return start_run(prepared.spec, prepared.plan, in_order(results))
+    spec = replace(prepared.spec, approval=approval)
+    return start_run(spec, prepared.plan, in_order(results))

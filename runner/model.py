@@ -266,6 +266,15 @@ class Forecast:
     size_bytes: int | None = None
     command: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    #: sample images that will be drawn
+    samples: int | None = None
+    checkpoint_bytes: int | None = None
+    state_bytes: int | None = None
+    seconds_per_step: float | None = None
+    duration_s: float | None = None
+    memory_bytes: int | None = None
+    #: where each number comes from, by field name
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +286,18 @@ class Expectation:
     steps: int | None = None
     checkpoint_mb: tuple[float, float] | None = None
     trigger: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's yes to the long run after a smoke test, or the reason for going without one."""
+
+    by: str
+    at: float
+    settings_key: str
+    smoke_run: str | None = None
+    reason: str = ""
+    verdict: tuple[CheckResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +327,10 @@ class RunSpec:
     smoke: bool = False
     trainer: str = "sd-scripts"
     schema: int = SCHEMA
+    #: what a smoke test and the run it is for have in common; see runner.gate
+    settings_key: str | None = None
+    #: the approval that let this run start, or why it was forced
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True, slots=True)

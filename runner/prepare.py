@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runner.config.command import Command, build_command
 from runner.config.model import Config
+from runner.gate import settings_key
 from runner.model import AttemptPlan, Forecast, RunSpec
 from runner.rundir import RunDir, new_run_id, runs_root
 
@@ -33,6 +34,8 @@ def prepare(
     name = f"{config.name} smoke" if smoke else config.name
     run = RunDir(runs_root() / new_run_id(name, now))
     tensorboard = run.tensorboard / "attempt-1"
+    if smoke:  # a folder of its own: nothing of a test belongs among the user's files
+        config = config.changed({"output_dir": str(run.scratch)})
     command = build_command(config, smoke=smoke, tensorboard_dir=tensorboard)
     output_dir, output_name = _text(command, "output_dir"), _text(command, "output_name")
     spec = RunSpec(
@@ -53,6 +56,7 @@ def prepare(
         expect=config.expect,
         smoke=smoke,
         trainer="embedded" if config.trainer.embedded else "sd-scripts",
+        settings_key=settings_key(config),
     )
     plan = AttemptPlan(
         attempt=1,

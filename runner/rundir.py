@@ -105,5 +105,14 @@ class RunDir:
     def summary_md(self) -> Path:
         return self.path / "summary.md"
 
+    @property
+    def approval(self) -> Path:
+        return self.path / "approval.json"
+
+    @property
+    def scratch(self) -> Path:
+        """Where a smoke test writes: nothing of it belongs among the user's files."""
+        return self.path / "scratch"
+
     def attempt(self, number: int) -> Path:
         return self.path / f"attempt-{number}.json"

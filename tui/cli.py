@@ -57,7 +57,9 @@ def build_parser() -> argparse.ArgumentParser:
                          help="a trainer flag over the file's (false takes it out)")  # fmt: skip
         if name == "start":
             one.add_argument("--smoke", action="store_true", help="the short test of [smoke]")
-            one.add_argument("--force", action="store_true", help="start although checks failed")
+            one.add_argument("--force", nargs="?", const="", metavar="REASON",
+                             help="start although checks failed; with a REASON, also without an "
+                             "approved smoke test")  # fmt: skip
             one.add_argument("--wait", action="store_true", help="exit 0 only if it succeeded")
     verb("runs", "every run of this machine", json=True)
     show = verb("show", "all that is known of a run", run=True, json=True)
@@ -73,6 +75,8 @@ def build_parser() -> argparse.ArgumentParser:
     resume = verb("resume", "go on with a run from its newest whole state", run=True, json=True)
     resume.add_argument("--dry-run", action="store_true", help="only say what would be done")
     resume.add_argument("--wait", action="store_true", help="exit 0 only if it succeeded")
+    yes = verb("approve", "let the long run start after this smoke test", run=True)
+    yes.add_argument("--note", metavar="TEXT", default="", help="kept with the approval")
     attach = verb("attach", "the screen on a run", run=True)
     attach.add_argument("--read-only", action="store_true", help="no key changes anything")
     _screen_options(attach)
@@ -123,6 +127,7 @@ _HANDLERS: dict[str | None, tuple[str, str]] = {
     "forecast": ("tui.verbs.start", "forecast"),
     "check": ("tui.verbs.start", "check"),
     "start": ("tui.verbs.start", "start"),
+    "approve": ("tui.verbs.orders", "approve"),
     "runs": ("tui.verbs.runs", "runs"),
     "show": ("tui.verbs.runs", "show"),
     "log": ("tui.verbs.runs", "log"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runner import begin, control, launch
 from runner.config.errors import ConfigError
+from runner.gate import GateStatus, approve, gate_status
 from runner.model import RunListing
 from runner.preflight.registry import in_order
 from runner.reader import RunReader
@@ -43,9 +44,9 @@ class RunnerActions:
         results = in_order(begin.checks(config, slow=False))
         return Plan(config.name, begin.forecast_of(config), results)
 
-    def start(self, config_path: Path) -> Sent:
+    def start(self, config_path: Path, smoke: bool = False) -> Sent:
         try:
-            run = begin.start(begin.load(config_path))
+            run = begin.start(begin.load(config_path), smoke=smoke)
         except ConfigError as error:
             raise ActionFailed(str(error)) from None
         except begin.ChecksFailed as error:
@@ -53,7 +54,7 @@ class RunnerActions:
             text = f"{first.title or first.name}: {first.detail or first.evidence}"
             more = f" (and {len(error.failed) - 1} more)" if len(error.failed) > 1 else ""
             raise ActionFailed(f"not started, a check failed: {text}{more}") from None
-        except launch.StartRefused as error:
+        except (begin.GateClosed, launch.StartRefused) as error:
             raise ActionFailed(str(error)) from None
         return Sent(f"started {run.id}", run.path)
 
@@ -66,6 +67,19 @@ class RunnerActions:
         except Fail as error:
             raise ActionFailed(str(error)) from None
         return Sent(f"started {run.id}", run.path)
+
+    def gate(self, config_path: Path) -> GateStatus:
+        try:
+            return gate_status(begin.load(config_path))
+        except ConfigError as error:
+            raise ActionFailed(str(error)) from None
+
+    def approve(self, run_path: Path) -> Sent:
+        try:
+            given = approve(run_path)
+        except (control.Refused, OSError) as error:
+            raise ActionFailed(str(error)) from None
+        return Sent(f"approved by {given.by}")
 
     def stop(self, run_path: Path, mode: str) -> Sent:
         try:

@@ -18,6 +18,7 @@ from runner.units import UNKNOWN, duration, loss, pace
 from tui.exits import NO, NOT_FOUND, OK, Fail
 from tui.text import clean
 
+MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "-"}
 OVER = (RunState.ENDED, RunState.LOST)
 
 

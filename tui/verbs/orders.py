@@ -7,14 +7,15 @@ import sys
 import time
 from pathlib import Path
 
-from runner import control, inbox, launch
+from runner import control, gate, inbox, launch
 from runner.model import RunSnapshot, RunState
 from runner.reader import RunReader
 from runner.resume import ResumePlan, plan_resume
 from runner.rundir import RunDir
+from runner.smoke import smoke_verdict
 from runner.units import count
 from tui.exits import NO, OK, Fail
-from tui.verbs.common import exit_code, find_run, print_json, say, wait_for_end
+from tui.verbs.common import MARKS, exit_code, find_run, print_json, say, wait_for_end
 
 #: INT 15 s, TERM 5 s, KILL, the last look at the files
 STOP_PATIENCE_S = 180.0
@@ -62,6 +63,19 @@ def _wait_for_stop(path: Path) -> RunSnapshot:
         if judged or time.monotonic() > deadline:
             return snapshot
         time.sleep(0.1)
+
+
+def approve(options: argparse.Namespace) -> int:
+    """Say yes to what a smoke test showed, after showing it."""
+    path = find_run(options.run)
+    for line in smoke_verdict(RunReader(path, console=False).read_all()):
+        say(f"{MARKS[line.status]} {line.title}: {line.detail}")
+    try:
+        given = gate.approve(path, options.note)
+    except (control.Refused, OSError) as error:
+        raise Fail(str(error)) from None
+    say(f"approved by {given.by}: the long run with these settings may start")
+    return OK
 
 
 def resume(options: argparse.Namespace) -> int:

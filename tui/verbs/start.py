@@ -14,12 +14,11 @@ from runner.config.errors import ConfigError
 from runner.config.model import Config
 from runner.config.settings import read_settings
 from runner.model import CheckResult
+from runner.smoke import smoke_passed, smoke_verdict
 from runner.units import count, file_size
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
-from tui.verbs.common import exit_code, print_json, say, wait_for_end
-
-MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "-"}
+from tui.verbs.common import MARKS, exit_code, print_json, say, wait_for_end
 
 
 def load(options: argparse.Namespace) -> Config:
@@ -129,6 +128,8 @@ def start(options: argparse.Namespace) -> int:
             f"not started: {count(len(error.failed), 'check')} failed "
             "(`plasma-tui check` tells all; --force starts all the same)"
         ) from None
+    except begin.GateClosed as error:
+        raise Fail(f"not started: {error} (--force REASON goes without)") from None
     except launch.StartRefused as error:
         raise Fail(str(error)) from None
     sys.stdout.write(f"{run.id}\n")
@@ -140,7 +141,14 @@ def start(options: argparse.Namespace) -> int:
     say(f"{snapshot.outcome or snapshot.state}")
     for reason in snapshot.status.reasons if snapshot.status is not None else ():
         say(f"  {reason}")
-    return exit_code(snapshot)
+    if not options.smoke:
+        return exit_code(snapshot)
+    for line in smoke_verdict(snapshot):
+        say(f"{MARKS[line.status]} {line.title}: {line.detail}")
+    if not smoke_passed(snapshot):
+        return NO
+    say(f"passed; `plasma-tui approve {run.id}` lets the long run start")
+    return OK
 
 
 def _tell_check(result: CheckResult) -> None:
