@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from tqdm import tqdm
 
 from runner.dataset import (
@@ -18,6 +19,7 @@ from runner.dataset import (
     DatasetSpec,
     DatasetSummary,
     FolderImages,
+    SubsetSpec,
     plan_datasets,
     specs_from_flags,
 )
@@ -75,8 +77,7 @@ def prepare_dataset(args: Any) -> Prepared:
         try:
             specs = specs_from_flags(flags, Path())
         except DatasetError as error:
-            if error.trainer_error == "MultipleInvalid":
-                logger.error("Invalid user config / ユーザ設定の形式が正しくないようです")
+            _explain(error, args.dataset_config)
             raise
     logger.info("prepare images.")
     plan = plan_datasets(specs, _Noted(Path()), random)
@@ -93,8 +94,18 @@ def prepare_dataset(args: Any) -> Prepared:
     return Prepared(plan, captions, seed)
 
 
+def _explain(error: DatasetError, file: str | None) -> None:
+    """What the trainer logs before it dies of a configuration."""
+    if error.trainer_error == "MultipleInvalid":
+        logger.error("Invalid user config / ユーザ設定の形式が正しくないようです")
+    elif error.trainer_error == "TomlDecodeError":
+        logger.error("Error on parsing TOML config file. Please check the format.: %s", file)
+
+
 def as_trainer_error(error: DatasetError) -> Exception:
     """The exception that sd-scripts raises at this point, so that both end alike."""
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        return error.__cause__
     kind = ERRORS.get(error.trainer_error, ValueError)
     return kind(error.trainer_text)
 
@@ -109,6 +120,18 @@ class _Noted(FolderImages):
         if found is None or not found.paths:
             logger.warning("ignore subset with image_dir='%s': no images found", image_dir)
         return found
+
+    def size(self, path: str) -> tuple[int, int] | None:
+        found = super().size(path)
+        if found is not None:
+            return found
+        try:  # sd-scripts asks Pillow when the header reader gives up
+            with Image.open(self.base_dir / path) as image:
+                size: tuple[int, int] = image.size
+                return size
+        except OSError as error:
+            logger.warning("failed to get image size: %s, error: %s", path, error)
+            return None
 
 
 def _warn_of_folders(*parents: str | None) -> None:
@@ -134,7 +157,7 @@ def _captions(dataset: DatasetSummary) -> dict[str, str]:
         )
         missing = []
         for path in tqdm(paths, desc="read caption"):
-            caption = read_caption(Path(path), spec.caption_extension, spec.enable_wildcard)
+            caption = _caption(path, spec)
             if caption is None:
                 missing.append(path)
                 if spec.class_tokens is None:
@@ -145,6 +168,15 @@ def _captions(dataset: DatasetSummary) -> dict[str, str]:
             captions[path] = spec.class_tokens or "" if caption is None else caption
         _warn_missing(missing)
     return captions
+
+
+def _caption(path: str, spec: SubsetSpec) -> str | None:
+    try:
+        return read_caption(Path(path), spec.caption_extension, spec.enable_wildcard)
+    except DatasetError as error:
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            logger.error("illegal char in file (not UTF-8): caption of %s", path)
+        raise
 
 
 def _warn_missing(missing: Sequence[str]) -> None:

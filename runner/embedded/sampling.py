@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 
 from runner.embedded.base import BaseModel
+from runner.embedded.chance import own_chance
 from runner.embedded.denoiser import CHANNELS
 from runner.embedded.noise import TIMESTEPS
 from runner.embedded.pixels import SCALE, to_image
@@ -123,14 +124,9 @@ class Sampler:
         mine = list(enumerate(read_prompts(path)))[
             self.accelerator.process_index :: self.accelerator.num_processes
         ]
-        state = torch.get_rng_state()
-        cuda_state = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
-        with torch.no_grad():
+        with own_chance(), torch.no_grad():
             for number, prompt in mine:
                 self._draw_one(prompt, folder, self._stem(epoch, step, number, prompt.seed))
-        torch.set_rng_state(state)
-        if cuda_state is not None:
-            torch.cuda.set_rng_state_all(cuda_state)
 
     def _stem(self, epoch: int | None, step: int, number: int, seed: int | None) -> str:
         name = f"{self.args.output_name}_" if self.args.output_name else ""

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from torch.utils.data import DataLoader
 
 from runner.dataset import DatasetPlan
@@ -131,7 +132,11 @@ def assemble(
     group.set_max_train_steps(args.max_train_steps)
     scheduler = create_scheduler(args, optimizer, accelerator.num_processes)
     _full_precision(args, accelerator, network)
+    # not as DistributedDataParallel: its modules hook into the base model and are never called
     network = accelerator.prepare_model(network, evaluation_mode=True)
+    if accelerator.num_processes > 1:
+        for parameter in network.parameters():
+            parameter.data.copy_(broadcast(parameter.data))
     optimizer, batches, held_out, scheduler = accelerator.prepare(
         optimizer, batches, held_out, scheduler
     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import random
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from runner.embedded.chance import own_chance
 from runner.embedded.losses import LossFunction
 from runner.embedded.noise import TIMESTEPS
 from runner.embedded.recorder import LossRecorder
@@ -45,7 +43,8 @@ class Validator:
 
     def run(self, network: Any, kind: str, epoch: int) -> float:
         """The average loss. `kind` is step or epoch; `epoch` counts from 0."""
-        timesteps = validation_timesteps(self.args.min_timestep, self.args.max_timestep)
+        args = self.args
+        timesteps = validation_timesteps(args.min_timestep, args.max_timestep)
         recorder = self._recorders[kind]
         names = {
             "step": ("validation steps", "val_avg_loss"),
@@ -60,31 +59,18 @@ class Validator:
         )
         number = 0
         network.eval()
-        with self._own_chance(), torch.no_grad():
+        given = args.min_timestep, args.max_timestep
+        seed = args.seed if args.validation_seed is None else args.validation_seed
+        with own_chance(seed), torch.no_grad():
             for index, batch in enumerate(self.batches):
                 if index >= self.count:
                     break
                 for timestep in timesteps:
-                    self.args.min_timestep = self.args.max_timestep = timestep
+                    args.min_timestep = args.max_timestep = timestep
                     recorder.add(epoch, number, self.loss.of(batch).item())
                     bar.update(1)
                     bar.set_postfix({key: recorder.average, "timestep": timestep})
                     number += 1
+        args.min_timestep, args.max_timestep = given
         network.train()
         return recorder.average
-
-    @contextlib.contextmanager
-    def _own_chance(self) -> Iterator[None]:
-        """Seed anew and put everything back: validation must not change the training."""
-        args = self.args
-        given = args.min_timestep, args.max_timestep
-        torch_state, python_state = torch.get_rng_state(), random.getstate()
-        seed = args.seed if args.validation_seed is None else args.validation_seed
-        torch.manual_seed(seed)
-        random.seed(seed)
-        try:
-            yield
-        finally:
-            args.min_timestep, args.max_timestep = given
-            torch.set_rng_state(torch_state)
-            random.setstate(python_state)
