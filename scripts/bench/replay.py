@@ -42,15 +42,23 @@ class Replay:
             self._screen.resize(rows, columns)
         self._stream.feed(_PRIVATE.sub(b"", chunk.data))
         self._fed += 1
-        begin, end = chunk.data.rfind(BEGIN_FRAME), chunk.data.rfind(END_FRAME)
-        if begin != end:
-            self._in_frame = begin > end
+        self._in_frame = _ends_in_frame(chunk.data, self._in_frame)
 
     def rows(self, chunks: Sequence[Chunk]) -> list[str]:
-        """The rows after the last of `chunks`; chunks that were fed before are not fed again."""
-        for chunk in chunks[self._fed :]:
+        """The rows after the last frame that is complete within `chunks`; chunks that were fed before
+        are not fed again."""
+        for chunk in chunks[self._fed : self._complete(chunks)]:
             self._feed(chunk)
         return list(self._screen.display)
+
+    def _complete(self, chunks: Sequence[Chunk]) -> int:
+        """How many of `chunks` end with a complete frame."""
+        in_frame, complete = self._in_frame, self._fed
+        for index in range(self._fed, len(chunks)):
+            in_frame = _ends_in_frame(chunks[index].data, in_frame)
+            if not in_frame:
+                complete = index + 1
+        return complete
 
     def frames(self, chunks: Sequence[Chunk], since_s: float = 0.0) -> Iterator[tuple[float, str]]:
         """(time, text) after every chunk that completes a frame: what a synchronized terminal
@@ -59,6 +67,12 @@ class Replay:
             self._feed(chunk)
             if chunk.at_s >= since_s and not self._in_frame:
                 yield chunk.at_s, "\n".join(self._screen.display)
+
+
+def _ends_in_frame(data: bytes, before: bool) -> bool:
+    """True if a frame is open after `data`; a program that never opens one draws at once."""
+    begin, end = data.rfind(BEGIN_FRAME), data.rfind(END_FRAME)
+    return before if begin == end else begin > end
 
 
 def first_seen(
