@@ -11,6 +11,11 @@ from runner.reader import RunReader
 from runner.rundir import runs_root
 
 
+LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
+#: how many of the newest runs are looked at where a screen waits for the answer
+RECENT = 50
+
+
 class RunNotFound(LookupError):
     """No run, or more than one, fits the text; the message names what is near."""
 
@@ -95,9 +100,18 @@ def _some(ids: list[str], limit: int = 3) -> str:
 
 def live_runs() -> list[RunSnapshot]:
     """Runs that are starting, running or stopping now."""
-    live = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
     found = (RunReader(path, console=False).read_small() for path in run_paths())
-    return [snapshot for snapshot in found if snapshot.state in live]
+    return [snapshot for snapshot in found if snapshot.state in LIVE]
+
+
+def live_run_of(config_path: Path) -> Path | None:
+    """The folder of the newest live run that this plasma.toml started, if there is one."""
+    for path in run_paths()[:RECENT]:
+        snapshot = RunReader(path, console=False).read_small()
+        spec = snapshot.spec
+        if spec is not None and spec.config_path == str(config_path) and snapshot.state in LIVE:
+            return path
+    return None
 
 
 def same_target(output_dir: str | None, output_name: str | None) -> RunSnapshot | None:

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from runner.registry import live_run_of
 from tui.exits import OK, WRONG_USE, Fail
 from tui.verbs.common import find_run
 
@@ -31,7 +32,9 @@ def open_screen(options: argparse.Namespace) -> int:
     """The screen on ./plasma.toml, else the welcome with demo and runs."""
     need_terminal("`plasma-tui runs`, `show RUN` and `start --wait` work without one")
     config = Path("plasma.toml").absolute()
-    return open_app(options, config_path=config if config.exists() else None)
+    if not config.exists():
+        return open_app(options)
+    return open_app(options, run_path=live_run_of(config), config_path=config)
 
 
 def attach(options: argparse.Namespace) -> int:
