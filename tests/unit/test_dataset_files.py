@@ -1,0 +1,68 @@
+"""Which files are images, and their sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.dataset import FolderImages
+from runner.dataset.files import is_image
+from tests.unit.dataset_images import write_png
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("a.png", True),
+        ("a.PNG", True),
+        ("a.b.jpeg", True),
+        ("a.webp", True),
+        ("a.BMP", True),
+        ("a.Jpg", False),
+        ("a.gif", False),
+        ("a.txt", False),
+        (".hidden.png", False),
+        ("png", False),
+    ],
+)
+def test_image_endings_are_all_lower_or_all_upper(name: str, taken: bool) -> None:
+    assert is_image(name) is taken
+
+
+def test_a_listing_is_sorted_and_spelled_like_image_dir(tmp_path: Path) -> None:
+    for name in ("b.png", "a.PNG", "c.Jpg", "notes.txt", "._b.png", "deep/d.png"):
+        write_png(tmp_path / "set" / name)
+    listing = FolderImages(tmp_path).listing("./set")
+    assert listing is not None
+    assert listing.paths == ("./set/a.PNG", "./set/b.png")
+    assert listing.ignored == ("c.Jpg",)
+    assert listing.below == 1
+
+
+def test_a_missing_folder_has_no_listing(tmp_path: Path) -> None:
+    assert FolderImages(tmp_path).listing("none") is None
+
+
+def test_sizes_come_from_the_header(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", (123, 45))
+    whole = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[:40])
+    (tmp_path / "no.png").write_text("hello")
+    images = FolderImages(tmp_path)
+    assert images.size("a.png") == (123, 45)
+    assert images.size("cut.png") == (123, 45)
+    assert images.size("no.png") is None
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "bmp"])
+def test_a_stored_size_is_not_turned_by_exif(tmp_path: Path, ending: str) -> None:
+    image = pytest.importorskip("PIL.Image").new("RGB", (90, 40))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / f"a.{ending}", **({} if ending == "bmp" else {"exif": exif}))
+    images = FolderImages(tmp_path)
+    assert images.size(f"a.{ending}") == (90, 40)
+    if ending == "jpg":
+        assert images.rotated("a.jpg")
