@@ -228,7 +228,7 @@ class ExitRecord:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line of the preflight checklist."""
+    """One line of the preflight checklist. `fix`: a cure plasma-tui has, for `check --fix NAME`."""
 
     name: str
     status: str  # pass, warn, fail, skip
@@ -237,6 +237,8 @@ class CheckResult:
     title: str = ""
     #: one whole sentence; `evidence` is the few words that fit the panel
     detail: str = ""
+    #: what a person can do about it, in words or as a command
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
