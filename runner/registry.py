@@ -10,7 +10,6 @@ from runner.model import RunListing, RunSnapshot, RunState
 from runner.reader import RunReader
 from runner.rundir import runs_root
 
-
 LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
 #: how many of the newest runs are looked at where a screen waits for the answer
 RECENT = 50
