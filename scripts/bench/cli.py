@@ -80,8 +80,13 @@ def measure_all(chosen: dict[str, Measure]) -> tuple[list[Figure], Machine]:
                 figures += measure(home)
             except Exception as error:  # border: the other figures are still wanted
                 traceback.print_exc()
-                figures.append(unmeasured(name, name, f"{type(error).__name__}: {error}"[:200]))
+                figures.append(unmeasured(name, name, _told(error)))
     return figures, replace(machine, load_after=os.getloadavg()[0])
+
+
+def _told(error: Exception) -> str:
+    """Its first line; the whole of it is on stderr."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:120]
 
 
 def describe(machine: Machine) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.bench.figures import Figure
+from scripts.bench.processes import cpu_s, queue_note, waited_s
 from scripts.bench.replay import Chunk, Replay
 from scripts.bench.runs import attach, ended_run, live_run
 from scripts.bench.terminal import Terminal
@@ -42,6 +45,25 @@ def answer_times_ms(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the screen used for the keys of one series, its ticks included, a key."""
+
+    cpu_ms: float
+    waited_s: float | None
+
+
+@contextlib.contextmanager
+def costs(terminal: Terminal, keys: int) -> Iterator[list[Cost]]:
+    """The cost of what happens within; it is in the list afterwards."""
+    found: list[Cost] = []
+    cpu, waited = cpu_s(terminal.pid), waited_s(terminal.pid)
+    yield found
+    later = waited_s(terminal.pid)
+    wait = (later - waited) / keys if later is not None and waited is not None else None
+    found.append(Cost((cpu_s(terminal.pid) - cpu) * 1000 / keys, wait))
+
+
 def press_keys(terminal: Terminal, count: int, seed: int = 3) -> list[Press]:
     """Open and close the console drawer `count` times in all, at random moments."""
     dice = random.Random(seed)
@@ -50,7 +72,7 @@ def press_keys(terminal: Terminal, count: int, seed: int = 3) -> list[Press]:
         time.sleep(dice.uniform(0.15, 0.45))
         key, marker = CONSOLE
         presses.append(Press(terminal.send(key), marker, index % 2 == 0))
-    terminal.wait_quiet(0.4, 3.0)
+    terminal.wait_quiet(0.4, 2.0)
     return presses
 
 
@@ -78,20 +100,26 @@ def measure_keys(folder: Path) -> list[Figure]:
             terminal.wait_text("keys", "step ")
             terminal.wait_quiet(0.1, 3.0)
             size = (terminal.size.columns, terminal.size.rows)
-            drawer = press_keys(terminal, PRESSES)
-            shown = press_help(terminal, PRESSES // 2)
+            with costs(terminal, PRESSES) as cost:
+                drawer = press_keys(terminal, PRESSES)
+            with costs(terminal, PRESSES // 2) as help_cost:
+                shown = press_help(terminal, PRESSES // 2)
             chunks = terminal.chunks()
     found = answer_times_ms(chunks, drawer, size)
-    figures.append(_figure("console drawer, live run", found))
-    figures.append(_figure("help, live run", answer_times_ms(chunks, shown, size)))
+    figures.append(_figure("console drawer, live run", found, cost))
+    figures.append(_figure("help, live run", answer_times_ms(chunks, shown, size), help_cost))
     with attach(ended_run("keys-ended", 2000)) as terminal:
         terminal.wait_text("keys-ended", "step ")
         terminal.wait_quiet(0.3, 3.0)
-        drawer = press_keys(terminal, PRESSES)
+        with costs(terminal, PRESSES) as cost:
+            drawer = press_keys(terminal, PRESSES)
         found = answer_times_ms(terminal.chunks(), drawer, size)
-    figures.append(_figure("console drawer, ended run", found))
+    figures.append(_figure("console drawer, ended run", found, cost))
     return figures
 
 
-def _figure(what: str, found: list[float]) -> Figure:
-    return Figure("keys", f"key to screen: {what}", tuple(found), "ms", KEY_BUDGET_MS, "p95")
+def _figure(what: str, found: list[float], cost: list[Cost]) -> Figure:
+    note = f"{cost[0].cpu_ms:.0f} ms CPU a key; {queue_note([cost[0].waited_s])}"
+    return Figure(
+        "keys", f"key to screen: {what}", tuple(found), "ms", KEY_BUDGET_MS, "p95", note=note
+    )

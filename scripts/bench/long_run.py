@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.reader import RunReader
 from scripts.bench.figures import Figure, number_of
-from scripts.bench.processes import rss_mb
+from scripts.bench.processes import cpu_s, queue_note, rss_mb, waited_s
 from scripts.bench.replay import first_seen
 from scripts.bench.runs import attach, ended_run
 
@@ -27,12 +27,16 @@ def measure_million(folder: Path) -> list[Figure]:
     first: list[float] = []
     complete: list[float] = []
     memory: list[float] = []
+    waited: list[float | None] = []
+    cpu: list[float] = []
     for _ in range(OPENINGS + 1):
         with attach(run) as terminal:
             size = (terminal.size.columns, terminal.size.rows)
             terminal.wait_for(_is_complete, 60.0, "the whole loss")
             terminal.wait_quiet(0.3, 3.0)
             chunks, began = terminal.chunks(), terminal.started_at
+            waited.append(waited_s(terminal.pid))
+            cpu.append(cpu_s(terminal.pid))
             memory.append(rss_mb(terminal.pid))
         for found, condition in ((first, _is_useful), (complete, _is_complete)):
             at_s = first_seen(chunks, *size, condition)
@@ -46,7 +50,7 @@ def measure_million(folder: Path) -> list[Figure]:
         ),
         Figure(
             "million", "1,000,000 steps: complete", tuple(complete[1:]), "ms", COMPLETE_BUDGET_MS,
-            note=f"steps.jsonl of {size_mb:.0f} MB",
+            note=f"{size_mb:.0f} MB; {number_of(cpu, 'median'):.1f} s CPU; {queue_note(waited[1:])}",
         ),
         Figure(
             "million", "1,000,000 steps: screen RSS", tuple(memory[1:]), "MB", SCREEN_BUDGET_MB

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -32,3 +34,20 @@ def cpu_percent_over(pid: int, seconds: float) -> float:
     before, began = cpu_s(pid), time.monotonic()
     time.sleep(seconds)
     return 100 * (cpu_s(pid) - before) / (time.monotonic() - began)
+
+
+def waited_s(pid: int) -> float | None:
+    """How long its main thread has been ready to run but had no core: the neighbours' share of a wall
+    time. None where the system does not tell (it is Linux's schedstat)."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def queue_note(waited: Sequence[float | None]) -> str:
+    """`of it 12 ms in the queue for a core`, from the waits in seconds."""
+    known = [one for one in waited if one is not None]
+    if not known:
+        return ""
+    return f"of it {statistics.median(known) * 1000:.0f} ms in the queue for a core (median)"

@@ -28,7 +28,7 @@ class Replay:
     def __init__(self, columns: int, rows: int) -> None:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
-        self._fed = 0
+        self.fed = 0  # chunks so far
         self._resizes: list[tuple[int, int, int]] = []
         self._in_frame = False
 
@@ -37,24 +37,24 @@ class Replay:
         self._resizes.append((after_chunks, columns, rows))
 
     def _feed(self, chunk: Chunk) -> None:
-        while self._resizes and self._resizes[0][0] <= self._fed:
+        while self._resizes and self._resizes[0][0] <= self.fed:
             _, columns, rows = self._resizes.pop(0)
             self._screen.resize(rows, columns)
         self._stream.feed(_PRIVATE.sub(b"", chunk.data))
-        self._fed += 1
+        self.fed += 1
         self._in_frame = _ends_in_frame(chunk.data, self._in_frame)
 
     def rows(self, chunks: Sequence[Chunk]) -> list[str]:
         """The rows after the last frame that is complete within `chunks`; chunks that were fed before
         are not fed again."""
-        for chunk in chunks[self._fed : self._complete(chunks)]:
+        for chunk in chunks[self.fed : self._complete(chunks)]:
             self._feed(chunk)
         return list(self._screen.display)
 
     def _complete(self, chunks: Sequence[Chunk]) -> int:
         """How many of `chunks` end with a complete frame."""
-        in_frame, complete = self._in_frame, self._fed
-        for index in range(self._fed, len(chunks)):
+        in_frame, complete = self._in_frame, self.fed
+        for index in range(self.fed, len(chunks)):
             in_frame = _ends_in_frame(chunks[index].data, in_frame)
             if not in_frame:
                 complete = index + 1
@@ -63,7 +63,7 @@ class Replay:
     def frames(self, chunks: Sequence[Chunk], since_s: float = 0.0) -> Iterator[tuple[float, str]]:
         """(time, text) after every chunk that completes a frame: what a synchronized terminal
         shows. Chunks before `since_s` are fed but not told."""
-        for chunk in chunks[self._fed :]:
+        for chunk in chunks[self.fed :]:
             self._feed(chunk)
             if chunk.at_s >= since_s and not self._in_frame:
                 yield chunk.at_s, "\n".join(self._screen.display)

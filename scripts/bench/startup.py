@@ -6,13 +6,14 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.bench.figures import Figure
-from scripts.bench.processes import cpu_percent_over, rss_mb
+from scripts.bench.processes import cpu_percent_over, queue_note, rss_mb, waited_s
 from scripts.bench.replay import first_seen
 from scripts.bench.runs import attach_command, live_run
-from scripts.bench.terminal import DEFAULT_SIZE, Size, Terminal
+from scripts.bench.terminal import DEFAULT_SIZE, Terminal
 
 BARE = Path(__file__).with_name("bare_textual.py")
 FIRST_FRAME_BUDGET_MS = 600.0
@@ -21,19 +22,27 @@ IDLE_S = 12.0
 STEP_SHOWN = re.compile(r"step \d+/\d+")
 
 
-def first_frame_ms(
-    command: Sequence[str],
-    condition: Callable[[str], object],
-    size: Size = DEFAULT_SIZE,
-) -> tuple[float, int]:
-    """(ms from fork to the first complete screen that fulfils `condition`, bytes until quiet)."""
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start. `took_ms`: from fork to the first complete useful screen; `sent`: bytes until it was
+    quiet; `waited_s`: of its main thread for a core until then."""
+
+    took_ms: float
+    sent: int
+    waited_s: float | None
+
+
+def start_once(command: Sequence[str], condition: Callable[[str], object]) -> Start:
+    """Start a screen and wait until `condition` holds for the text on it."""
+    size = DEFAULT_SIZE
     with Terminal(command, size) as terminal:
         terminal.wait_for(condition, 20.0, "the first useful frame")
+        waited = waited_s(terminal.pid)
         terminal.wait_quiet(0.25, 3.0)
         at_s = first_seen(terminal.chunks(), size.columns, size.rows, condition)
         if at_s is None:
             raise TimeoutError("the first useful frame was never complete")
-        return (at_s - terminal.started_at) * 1000, len(terminal.output())
+        return Start((at_s - terminal.started_at) * 1000, len(terminal.output()), waited)
 
 
 def measure_first_frame(folder: Path) -> list[Figure]:
@@ -45,30 +54,25 @@ def measure_first_frame(folder: Path) -> list[Figure]:
     with live_run(folder, "first-frame", 4000, (0.5, 0.5)) as live:
         live.wait_step(5)
         command = attach_command(live.run)
-        found = [first_frame_ms(command, useful) for _ in range(STARTS + 1)]
-    warm = found[1:]  # the first start fills the disk cache
+        # the first start fills the disk cache
+        found = [start_once(command, useful) for _ in range(STARTS + 1)][1:]
     return [
         Figure(
-            "first_frame",
-            "first useful frame of attach",
-            tuple(ms for ms, _ in warm),
-            "ms",
-            FIRST_FRAME_BUDGET_MS,
+            "first_frame", "first useful frame of attach", tuple(one.took_ms for one in found),
+            "ms", FIRST_FRAME_BUDGET_MS, note=queue_note([one.waited_s for one in found]),
         ),
         Figure(
-            "first_frame_bytes",
-            "bytes until the first screen is quiet",
-            tuple(count / 1000 for _, count in warm),
-            "KB",
+            "first_frame", "bytes until the first screen is quiet",
+            tuple(one.sent / 1000 for one in found), "KB",
         ),
-    ]
+    ]  # fmt: skip
 
 
 def measure_bare(folder: Path) -> list[Figure]:
     """Header, static and footer of Textual alone: the floor that no Textual app can be under."""
     command = (sys.executable, str(BARE))
-    found = [
-        first_frame_ms(command, lambda text: "nothing else" in text) for _ in range(STARTS + 1)
+    found = [start_once(command, lambda text: "nothing else" in text) for _ in range(STARTS + 1)][
+        1:
     ]
     with Terminal(command) as terminal:
         terminal.wait_text("nothing else")
@@ -78,7 +82,13 @@ def measure_bare(folder: Path) -> list[Figure]:
         idle_bytes = terminal.bytes_since(began) / (time.monotonic() - began)
         memory = rss_mb(terminal.pid)
     return [
-        Figure("bare", "bare Textual: first frame", tuple(ms for ms, _ in found[1:]), "ms"),
+        Figure(
+            "bare",
+            "bare Textual: first frame",
+            tuple(one.took_ms for one in found),
+            "ms",
+            note=queue_note([one.waited_s for one in found]),
+        ),
         Figure("bare", "bare Textual: RSS", (memory,), "MB"),
         Figure("bare", "bare Textual: idle CPU", (cpu,), "%"),
         Figure("bare", "bare Textual: idle bytes", (idle_bytes,), "B/s"),

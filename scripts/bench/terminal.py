@@ -183,10 +183,18 @@ class Terminal:
             text = self.text()
             if condition(text):
                 return text
+            if self._over():
+                raise TimedOut(f"the program ended before {what}; the screen:\n{text}")
             if time.monotonic() > deadline:
                 raise TimedOut(f"waited {seconds} s in vain for {what}; the screen:\n{text}")
             with self._changed:
                 self._changed.wait(POLL_S)
+
+    def _over(self) -> bool:
+        """Ended, and everything that it wrote has been on the screen."""
+        if not self.ended() or self._thread.is_alive():
+            return False
+        return len(self.chunks()) == self._replay.fed
 
     def wait_text(self, *wanted: str, seconds: float = 15.0) -> str:
         """Until every one of `wanted` stands on the screen; the screen's text."""
