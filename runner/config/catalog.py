@@ -1,13 +1,16 @@
-"""Which flags a trainer knows. The built-in one is asked itself; what a checkout of sd-scripts knows
-is found out elsewhere and handed in as another `KnownFlags`."""
+"""Which flags a trainer knows: the built-in one is asked directly, a checkout of sd-scripts through
+its own parser (see `help_ask`), remembered on disk (see `catalog_cache`)."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import Protocol
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
 
-from runner.config.flags import FlagValue, scalar_text
+from runner.config.flags import FlagScalar, FlagValue, scalar_text
 from runner.config.model import Trainer
 
 
@@ -25,55 +28,157 @@ class FlagCatalog(Protocol):
 KnownFlags = Callable[[Trainer], FlagCatalog | None]
 
 
-class ArgparseCatalog:
-    """The flags of an argparse parser, with the types and choices it would enforce."""
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One option of a script. `kind`: the name of its argparse type ("int", "float", "str", ...);
+    None when it cannot be told. `nargs` as in argparse; `bare`: a switch without a value.
+    `repeats`: it may be given several times. `help`: the script's own words, both languages."""
 
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._actions = {
-            option[2:]: action
-            for action in parser._actions
-            for option in action.option_strings
-            if option.startswith("--") and action.dest != "help"
-        }
+    name: str
+    kind: str | None = "str"
+    nargs: int | str | None = None
+    bare: bool = False
+    choices: tuple[FlagScalar, ...] | None = None
+    default: Any = None
+    help: str = ""
+    dest: str = ""
+    aliases: tuple[str, ...] = ()
+    repeats: bool = False
+
+    @property
+    def many(self) -> bool:
+        """Does it take a list?"""
+        return self.nargs in ("*", "+", "...") or (isinstance(self.nargs, int) and self.nargs > 1)
+
+
+class Catalog:
+    """The flags of one script, with the types and choices that argparse would enforce."""
+
+    def __init__(self, flags: Iterable[Flag]) -> None:
+        self.flags = tuple(flags)
+        self._by_name = {name: flag for flag in self.flags for name in (flag.name, *flag.aliases)}
 
     @property
     def names(self) -> frozenset[str]:
-        return frozenset(self._actions)
+        return frozenset(self._by_name)
+
+    def get(self, name: str) -> Flag | None:
+        return self._by_name.get(name)
 
     def problem(self, name: str, value: FlagValue) -> str | None:
-        action = self._actions[name]
-        if action.nargs == 0:
+        flag = self._by_name[name]
+        if flag.bare:
             return None if isinstance(value, bool) else "is a switch; write true or false"
         if isinstance(value, bool):
-            return "needs a value, not true" if value else None
+            empty_allowed = flag.nargs in ("?", "*")
+            return "needs a value, not true" if value and not empty_allowed else None
         values = value if isinstance(value, tuple) else (value,)
-        if len(values) > 1 and action.nargs in (None, "?"):
+        if len(values) > 1 and not flag.many:
             return f"takes one value, not {len(values)}"
-        problems = (self._problem_of_one(action, scalar_text(one)) for one in values)
+        if isinstance(flag.nargs, int) and len(values) != flag.nargs:
+            return f"takes {flag.nargs} values, not {len(values)}"
+        problems = (self._problem_of_one(flag, scalar_text(one)) for one in values)
         return next((problem for problem in problems if problem), None)
 
-    @staticmethod
-    def _problem_of_one(action: argparse.Action, text: str) -> str | None:
-        convert = action.type if callable(action.type) else str
+    def _problem_of_one(self, flag: Flag, text: str) -> str | None:
+        convert = self._converter(flag)
         try:
             converted = convert(text)
         except (argparse.ArgumentTypeError, TypeError, ValueError):
-            wanted = {"int": "a whole number", "float": "a number"}
-            name = getattr(convert, "__name__", "value")
-            words = wanted.get(name, name.replace("_", " "))
+            words = _WANTED.get(flag.kind or "", (flag.kind or "value").replace("_", " "))
             return f'is "{text}"; it must be {words}'
-        if action.choices is not None and converted not in action.choices:
-            return f'is "{text}"; choose one of {", ".join(map(str, action.choices))}'
+        comparable = flag.kind == "str" or flag.kind in _CONVERTERS
+        if flag.choices is not None and comparable and converted not in flag.choices:
+            return f'is "{text}"; choose one of {", ".join(map(str, flag.choices))}'
         return None
 
+    def _converter(self, flag: Flag) -> Callable[[str], Any]:
+        return _CONVERTERS.get(flag.kind or "", str)
 
-def trainer_flags(trainer: Trainer) -> FlagCatalog | None:
-    """The built-in trainer's own flags; None for a checkout of sd-scripts.
 
-    `runner.embedded.arguments` imports no torch, so this is cheap.
-    """
-    if not trainer.embedded:
-        return None
-    from runner.embedded.arguments import build_parser
+def _int_or_float(text: str) -> float:
+    """sd-scripts' type of lr_warmup_steps: steps, a share below 1, or a percentage."""
+    if text.endswith("%"):
+        return float(text[:-1]) / 100
+    return float(text) if float(text) < 1 else int(text)
 
-    return ArgparseCatalog(build_parser())
+
+_CONVERTERS: Mapping[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "int_or_float": _int_or_float,
+}
+_WANTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "int_or_float": "a whole number, a share below 1 or a percentage",
+}
+
+
+class ArgparseCatalog(Catalog):
+    """The flags of a parser at hand, with its own types."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        from runner.config.catalog_cache import read_flags
+        from runner.config.help_probe import describe
+
+        super().__init__(read_flags(describe(parser)))
+        self._types = {
+            option[2:]: action.type
+            for action in parser._actions
+            for option in action.option_strings
+            if option.startswith("--") and callable(action.type)
+        }
+
+    def _converter(self, flag: Flag) -> Callable[[str], Any]:
+        return self._types.get(flag.name, str)
+
+
+class Effort(Enum):
+    """How much time a look at a checkout's flags may take when they are not remembered."""
+
+    CACHED = "cached"  # none: a file is read, nothing is started
+    QUICK = "quick"  # about 0.3 s, at most 2: the script is read without its packages
+    FULL = "full"  # up to a minute each: it is really imported, then asked for --help
+
+
+@dataclass(frozen=True, slots=True)
+class FlagReport:
+    """`note`: why nothing is known, one sentence; None when something is."""
+
+    catalog: Catalog | None
+    note: str | None = None
+
+
+def flag_report(
+    trainer: Trainer,
+    effort: Effort = Effort.QUICK,
+    *,
+    cancelled: threading.Event | None = None,
+) -> FlagReport:
+    """The flags that this trainer knows. Never raises; starts at most short processes of the
+    trainer's python, without a GPU and without the network."""
+    if trainer.embedded:
+        from runner.embedded.arguments import build_parser  # imports no torch
+
+        return FlagReport(ArgparseCatalog(build_parser()))
+    from runner.config import catalog_cache, help_ask
+
+    key = catalog_cache.key_of(trainer)
+    if key is None:
+        return FlagReport(None, f"the flags are not checked: there is no script {trainer.script}")
+    flags = catalog_cache.remembered(key)
+    if flags is None and effort is Effort.CACHED:
+        return FlagReport(None, "the flags are not checked yet")
+    if flags is None:
+        told = help_ask.ask(trainer, thorough=effort is Effort.FULL, cancelled=cancelled)
+        if told.flags is None:
+            return FlagReport(None, f"the flags are not checked: {told.problem}")
+        flags = told.flags
+        catalog_cache.remember(key, flags)
+    return FlagReport(Catalog(flags))
+
+
+def trainer_flags(trainer: Trainer, effort: Effort = Effort.QUICK) -> FlagCatalog | None:
+    """What `load_config` checks flags against; None when the trainer cannot be asked."""
+    return flag_report(trainer, effort).catalog

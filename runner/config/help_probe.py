@@ -1,0 +1,228 @@
+"""Asks a training script for its flags. Runs in the trainer's own interpreter; standard library only.
+
+    python help_probe.py MODE SCRIPT [LIBRARY_FOLDER ...]
+
+MODE `hollow`: the script is imported with every package outside the standard library and its own
+folders replaced by an empty shell. sd-scripts defines its flags with plain argparse, so nothing is
+lost, and what takes seconds, a GPU or a working torch is left out. MODE `whole`: everything is
+really imported. Then `setup_parser()` is called and what it defines is printed behind a mark, as
+one line of JSON. Exit 1 with a reason on stderr when there is no such function or it fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import json
+import os
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+MARK = "\x1ePLASMA "
+#: sd-scripts' scripts build their parser in a function of this name
+FUNCTION = "setup_parser"
+
+
+class Shell:
+    """Stands for anything of a package that was left out: it can be called, subclassed, compared,
+    iterated over, and has every attribute."""
+
+    #: a parser was handed to code that is not there, so flags may be missing
+    parser_given_away = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return Shell()
+
+    def __call__(self, *values: Any, **named: Any) -> Any:
+        parsers = (argparse.ArgumentParser, argparse._ArgumentGroup)
+        if any(isinstance(value, parsers) for value in (*values, *named.values())):
+            Shell.parser_given_away = True
+        decorates = len(values) == 1 and not named
+        if decorates and isinstance(values[0], (types.FunctionType, type)):
+            return values[0]
+        return Shell()
+
+    def __mro_entries__(self, bases: Any) -> tuple[()]:
+        return ()
+
+    def __instancecheck__(self, instance: Any) -> bool:
+        return False
+
+    def __subclasscheck__(self, subclass: Any) -> bool:
+        return False
+
+    def __getitem__(self, key: Any) -> Any:
+        return Shell()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def __contains__(self, item: Any) -> bool:
+        return False
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __enter__(self) -> Any:
+        return Shell()
+
+    def __exit__(self, *reason: Any) -> None:
+        pass
+
+    def __int__(self) -> int:
+        return 0
+
+    __index__ = __int__
+
+    def __float__(self) -> float:
+        return 0.0
+
+    def _operator(self, *others: Any) -> Any:
+        return Shell()
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _operator
+    __truediv__ = __rtruediv__ = __floordiv__ = __mod__ = __pow__ = __neg__ = _operator
+    __or__ = __ror__ = __and__ = __rand__ = __invert__ = __matmul__ = _operator
+
+    def _comparison(self, other: Any) -> bool:
+        return False
+
+    __lt__ = __le__ = __gt__ = __ge__ = _comparison
+
+
+class ShellModule(types.ModuleType):
+    """A package that was left out."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__version__":
+            return "0.0.0"
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return Shell()
+
+
+class ShellFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds an empty package for every name that is neither standard library nor in `folders`."""
+
+    def __init__(self, folders: list[str]) -> None:
+        self.folders = folders
+        self.standard = frozenset(sys.stdlib_module_names)
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
+        top = fullname.partition(".")[0]
+        if top in self.standard:
+            return None
+        if importlib.machinery.PathFinder.find_spec(top, self.folders) is not None:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: Any) -> Any:
+        return ShellModule(spec.name)
+
+    def exec_module(self, module: Any) -> None:
+        pass
+
+
+def describe(parser: argparse.ArgumentParser) -> list[dict[str, Any]]:
+    """Every option that begins with `--`, in the parser's order, except --help."""
+    return [
+        _described(parser, action)
+        for action in parser._actions
+        if action.dest != "help" and any(name.startswith("--") for name in action.option_strings)
+    ]
+
+
+def _described(parser: argparse.ArgumentParser, action: argparse.Action) -> dict[str, Any]:
+    names = [name[2:] for name in action.option_strings if name.startswith("--")]
+    kind = getattr(action.type, "__name__", None) if action.type is not None else "str"
+    choices = action.choices
+    if isinstance(choices, Shell) or choices is None:
+        listed = None
+    else:
+        listed = [choice for choice in map(_plain, choices) if choice is not None]
+    nargs = action.nargs if isinstance(action.nargs, (int, str)) else None
+    return {
+        "name": names[0],
+        "aliases": names[1:],
+        "dest": action.dest,
+        "kind": kind if isinstance(kind, str) else None,
+        "choices": listed,
+        "nargs": nargs,
+        "bare": action.nargs == 0,
+        "repeats": type(action).__name__ in ("_AppendAction", "_ExtendAction"),
+        "default": None if action.default is argparse.SUPPRESS else _plain(action.default),
+        "help": _help(parser, action),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, Shell) else str(value)
+
+
+def _help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
+    """With `%(default)s` and the like filled in, as `--help` shows it."""
+    text = action.help
+    if not text or text == argparse.SUPPRESS:
+        return ""
+    try:
+        return parser._get_formatter()._expand_help(action)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return str(text)
+
+
+def load(script: str) -> Any:
+    """The script as a module; what stands under `if __name__ == "__main__"` does not run."""
+    name = Path(script).stem
+    spec = importlib.util.spec_from_file_location(name, script)
+    if spec is None or spec.loader is None:
+        raise ImportError("cannot be read as a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def ask(mode: str, script: str, folders: list[str]) -> dict[str, Any]:
+    """The flags of one script. Raises whatever its import raises."""
+    here = str(Path(script).absolute().parent)
+    # As `python SCRIPT` would have it, and not the folder of this file.
+    sys.path[:1] = [here, *(folder for folder in folders if folder != here)]
+    sys.argv[:] = [script]
+    if mode == "hollow":
+        sys.meta_path.insert(0, ShellFinder(sys.path[: 1 + len(folders)]))
+    function = getattr(load(script), FUNCTION, None)
+    if not isinstance(function, types.FunctionType):
+        raise LookupError("no " + FUNCTION + "() in " + script)
+    parser = function()
+    if not isinstance(parser, argparse.ArgumentParser) or Shell.parser_given_away:
+        raise LookupError("flags of " + script + " come from a package that was left out")
+    return {"mode": mode, "script": script, "flags": describe(parser)}
+
+
+if __name__ == "__main__":
+    try:
+        answer = ask(sys.argv[1], sys.argv[2], sys.argv[3:])
+    except BaseException as problem:  # the script may raise anything, even SystemExit
+        sys.stderr.write("\n" + type(problem).__name__ + ": " + str(problem) + "\n")
+        sys.stderr.flush()
+        os._exit(1)
+    sys.stdout.write("\n" + MARK + json.dumps(answer) + "\n")
+    sys.stdout.flush()
+    # Threads that a package started must not hold the answer back.
+    os._exit(0)
