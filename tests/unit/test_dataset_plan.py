@@ -22,7 +22,7 @@ def plan(
     reg_repeats: int = 1,
     **settings: Any,
 ) -> DatasetPlan:
-    folders: dict[str, list[Size | None]] = {"t": [SQUARE] * train}
+    folders: dict[str, list[Size]] = {"t": [SQUARE] * train}
     subsets = [SubsetSpec("t", num_repeats=repeats)]
     if reg is not None:
         folders["r"] = [SQUARE] * reg
@@ -70,7 +70,7 @@ def test_regularisation_without_training_images_counts_nothing() -> None:
 
 
 def test_each_bucket_rounds_its_batches_up() -> None:
-    sizes: list[Size | None] = [(64, 64)] * 8 + [(256, 64)] * 8 + [(64, 256)] * 7
+    sizes: list[Size] = [(64, 64)] * 8 + [(256, 64)] * 8 + [(64, 256)] * 7
     spec = DatasetSpec(
         (SubsetSpec("t", num_repeats=10),),
         resolution=(128, 128),

@@ -28,8 +28,8 @@ def project(tmp_path: Path, *, train: int = 23, reg: int | None = None, more: st
     return tmp_path
 
 
-def told(folder: Path, processes: int = 1, **flags: object) -> Forecast:
-    return forecast({"dataset_config": "d.toml", "output_name": "x", **flags}, folder, processes)
+def told(folder: Path, **flags: object) -> Forecast:
+    return forecast({"dataset_config": "d.toml", "output_name": "x", **flags}, folder)
 
 
 def names(seen: Forecast) -> list[str]:
