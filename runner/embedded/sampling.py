@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import time
 import tomllib
@@ -115,10 +116,12 @@ class Sampler:
             return
         logger.info("")
         logger.info("generating sample images at step / サンプル画像生成 ステップ: %d", step)
-        path = Path(self.args.sample_prompts)
-        if not path.is_file():
-            logger.error("No prompt file / プロンプトファイルがありません: %s", path)
+        if not os.path.isfile(self.args.sample_prompts):  # noqa: PTH113 - None is a TypeError here
+            logger.error(
+                "No prompt file / プロンプトファイルがありません: %s", self.args.sample_prompts
+            )
             return
+        path = Path(self.args.sample_prompts)
         folder = Path(self.args.output_dir) / "sample"
         folder.mkdir(parents=True, exist_ok=True)
         mine = list(enumerate(read_prompts(path)))[
