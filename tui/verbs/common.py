@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -37,7 +38,10 @@ def find_run(text: str, *, adopt: bool = True) -> Path:
 
 
 def say(text: str) -> None:
-    sys.stderr.write(f"{clean(text)}\n")
+    """Narration. Nobody listening is no reason to leave an order half done."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"{clean(text)}\n")
+        sys.stderr.flush()
 
 
 def print_json(value: Any) -> None:
