@@ -119,8 +119,10 @@ def assemble(
         text_lrs[0] if text_lrs else None, args.unet_lr, args.learning_rate
     )
     name, options, optimizer = create_optimizer(args, groups)
-    batches = _loader(args, group, counters, shuffle=True)
-    held_out = _loader(args, validation, counters, shuffle=False)
+    # without workers both loaders tell the training half alone which epoch it is, as in sd-scripts
+    collator = Collator(*counters, group if _workers(args) == 0 else None)
+    batches = _loader(args, group, collator, shuffle=True)
+    held_out = _loader(args, validation, collator, shuffle=False)
     if args.max_train_epochs is not None:
         args.max_train_steps = args.max_train_epochs * math.ceil(
             len(batches) / accelerator.num_processes / args.gradient_accumulation_steps
@@ -144,16 +146,17 @@ def assemble(
     return Parts(network, optimizer, scheduler, batches, held_out, lr_names, text)
 
 
-def _loader(
-    args: Any, group: DatasetGroup, counters: tuple[Any, Any], shuffle: bool
-) -> DataLoader[Any]:
-    workers = min(args.max_data_loader_n_workers, os.cpu_count() or 1)
+def _workers(args: Any) -> int:
+    return min(int(args.max_data_loader_n_workers), os.cpu_count() or 1)
+
+
+def _loader(args: Any, group: DatasetGroup, collator: Collator, shuffle: bool) -> DataLoader[Any]:
     return DataLoader(
         group,
         batch_size=1,
         shuffle=shuffle,
-        collate_fn=Collator(*counters, group if workers == 0 else None),
-        num_workers=workers,
+        collate_fn=collator,
+        num_workers=_workers(args),
         persistent_workers=args.persistent_data_loader_workers,
     )
 

@@ -31,6 +31,7 @@ class Validator:
         self.args = args
         most = args.max_validation_steps
         self.count = len(batches) if most is None else min(most, len(batches))
+        self._bar: Any = None
         self._recorders = {"step": LossRecorder(), "epoch": LossRecorder()}
 
     def due_after_step(self, step: int) -> bool:
@@ -51,7 +52,8 @@ class Validator:
             "epoch": ("epoch validation steps", "val_epoch_avg_loss"),
         }
         title, key = names[kind]
-        bar = tqdm(
+        # held until the next one is made, as in sd-scripts: its last line is drawn only then
+        bar = self._bar = tqdm(
             range(self.count * len(timesteps)),
             smoothing=0,
             disable=not self.accelerator.is_local_main_process,
