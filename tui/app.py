@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,7 +23,13 @@ from tui.keys import bindings
 from tui.messages import OrderAnswered, PlanMade, ReadFailed, RunsListed, SnapshotArrived
 from tui.palette import Palette
 from tui.screens.monitor import MonitorScreen
-from tui.terminal import pick_theme, settle_no_color, terminal_gone
+from tui.terminal import (
+    SIGTERM_EXIT_CODE,
+    exit_on_sigterm,
+    leave_with_terminal,
+    pick_theme,
+    settle_no_color,
+)
 from tui.text import clean
 from tui.themes import ThemeProblem, load_themes
 from tui.viewmodel.header import run_name
@@ -122,8 +127,8 @@ class PlasmaApp(App[None], inherit_bindings=False):
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
         if not self.is_headless:
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)
+            exit_on_sigterm(asyncio.get_running_loop(), self._on_sigterm)
+            leave_with_terminal()
         # the first frame comes before the first read
         self.call_after_refresh(self._start_reading)
 
@@ -140,12 +145,10 @@ class PlasmaApp(App[None], inherit_bindings=False):
         self.feed.stop()
 
     def _on_sigterm(self) -> None:
-        self.exit(return_code=143)
+        self.exit(return_code=SIGTERM_EXIT_CODE)
 
     def _tick(self) -> None:
-        """Once a second: ages move on, and a terminal that is gone ends us."""
-        if not self.is_headless and terminal_gone():
-            os._exit(129)  # a normal exit would write to the dead terminal
+        """Once a second ages move on."""
         for screen in self.screen_stack:
             if isinstance(screen, MonitorScreen):
                 screen.refresh_models()

@@ -6,8 +6,6 @@ import os
 import signal
 import time
 
-import pytest
-
 from runner.model import Outcome
 from runner.rundir import RunDir
 from scripts.bench.terminal import Terminal
@@ -45,10 +43,6 @@ def test_closing_the_terminal_ends_the_screen_and_not_the_training(desk: Desk) -
     trained_to_the_end(run)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the screen's loop hangs in a write to the dead terminal, so its own look never comes",
-)
 def test_a_screen_that_ignores_the_hang_up_ends_all_the_same(desk: Desk) -> None:
     run = desk.train(*STEPS)
     terminal = desk.attach(run, shell='env sh -c \'trap "" HUP; exec "$@"\' sh COMMAND')

@@ -161,7 +161,7 @@ async def test_the_palette_holds_what_can_be_done_now() -> None:
         await until(pilot, lambda: "stop (a)" in screen_text(pilot))
         assert "resume (r)" not in screen_text(pilot)
         await pilot.press(*"console", "enter")
-        await until(pilot, lambda: "-drawer" in pilot.app.screen.classes)
+        await until(pilot, lambda: "l closes it" in text_of(pilot, "#console"))
 
 
 def test_keys_and_ids_are_given_once() -> None:

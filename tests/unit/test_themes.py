@@ -85,14 +85,14 @@ def test_the_ramp_has_no_red_of_alarm(theme: Theme) -> None:
 def test_every_theme_of_textual_gives_every_role_a_style(name: str) -> None:
     colors = palette(BUILTIN_THEMES[name])
     for role in ("text", "dim", "faint", "band", "on-band", "ground-on-band", "band-edge", "bad-dim",
-                 "key", "ramp-0", "ramp-31", "ramp-7-band"):  # fmt: skip
+                 "key", "ramp-0", f"ramp-{RAMP_STEPS - 1}", "ramp-7-band"):  # fmt: skip
         for ground in ("background", "surface", "panel"):
             colors.style(role, ground)
 
 
 def test_plain_colours_use_the_terminals_own() -> None:
     colors = palette(BUILTIN_THEMES[PLAIN])
-    for role in ("text", "ramp-0", "ramp-31", "bad"):
+    for role in ("text", "ramp-0", f"ramp-{RAMP_STEPS - 1}", "bad"):
         style = colors.style(role)
         assert style.bgcolor is None
         assert style.color is None or style.color.number is not None

@@ -25,7 +25,7 @@ def wordmark() -> Row:
 
 def header_row(header: Header, width: int) -> Row:
     """Name and state always; the other fields in full, short, or not at all."""
-    mark: Row = (Span(" "), *wordmark(), Span("  ")) if width >= 56 else (Span(" "),)
+    mark: Row = (Span(" "),)
     state: Row = (Span(f"{header.state.shape} {header.state.word}", header.state.role),)
     if header.read_only and width >= 60:
         state = (*state, Span(" read-only", "dim"))
@@ -54,14 +54,12 @@ def _fields(header: Header, room: int) -> Row:
 
 
 def progress_row(header: Header, width: int) -> Row:
-    """The whole run as one thin line; its colours are those of the loss line at the same place."""
-    label = "" if header.fraction is None else f" {header.fraction * 100:.0f} %"
-    label = label.rjust(6)
-    return (
-        Span(" "),
-        *ramp_bar(header.fraction, max(0, width - 8)),
-        Span(f"{label} ", "dim" if header.fraction is None else "strong"),
-    )
+    """The whole run as one thin line; its colours are those of the loss line at the same place.
+
+    The number stands left of it, so that its change does not send the line again.
+    """
+    label = "" if header.fraction is None else f"{header.fraction * 100:.0f} %"
+    return (Span(f" {label:>5}  ", "strong"), *ramp_bar(header.fraction, max(0, width - 9)))
 
 
 def verdict_rows(verdict: Verdict, width: int, height: int) -> list[Row]:

@@ -13,8 +13,9 @@ from rich.cells import cell_len
 
 from tui.text import crop, take_cells
 
-#: steps of the plasma ramp that roles name: ramp-0 ... ramp-31
-RAMP_STEPS = 32
+#: steps of the plasma ramp that roles name: ramp-0 ... ramp-23; each change of colour in a row costs
+#: some 40 bytes to send, and more steps than these are not seen
+RAMP_STEPS = 24
 
 
 class Span(NamedTuple):
@@ -67,10 +68,33 @@ def _more_text(rest: Row) -> bool:
 
 
 def pad(row: Row, width: int, role: str = "text") -> Row:
-    """The row in exactly `width` cells."""
+    """The row in exactly `width` cells, in as few spans as it can be told with."""
     row = fit(row, width)
     missing = width - row_width(row)
-    return (*row, Span(" " * missing, role)) if missing > 0 else row
+    return compact((*row, Span(" " * missing, role)) if missing > 0 else row)
+
+
+def compact(row: Row) -> Row:
+    """Neighbours of one role as one span. A blank shows only its ground, so blanks on the plain
+    ground join whatever stands before them on the same ground."""
+    spans: list[Span] = []
+    for span in row:
+        if not span.text:
+            continue
+        role = span.role
+        if spans and role != spans[-1].role and _plain_blank(span) and not _tinted(spans[-1].role):
+            role = spans[-1].role
+        append(spans, span.text, role)
+    return tuple(spans)
+
+
+def _plain_blank(span: Span) -> bool:
+    return not _tinted(span.role) and span.text.isspace()
+
+
+def _tinted(role: str) -> bool:
+    """Roles that bring a ground of their own: the band of the chart."""
+    return role.endswith("-band")
 
 
 def ends(left: Row, right: Row, width: int, fill: Span | None = None) -> Row:

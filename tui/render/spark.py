@@ -11,6 +11,8 @@ _BASE = 0x2800
 _LEFT = (0x40, 0x04, 0x02, 0x01)
 _RIGHT = (0x80, 0x20, 0x10, 0x08)
 SAMPLES_A_CELL = 2
+#: colours of a line; few, for the sake of bytes
+LEVELS = 6
 
 
 def spark(history: Sequence[float | None], width: int) -> Row:
@@ -26,6 +28,6 @@ def spark(history: Sequence[float | None], width: int) -> Row:
             if value is not None:
                 bits |= levels[min(3, int(max(0.0, value) * 4))]
         known = [value for value in pair if value is not None]
-        role = ramp_role(max(known)) if known else "faint"
+        role = ramp_role(round(max(known) * LEVELS) / LEVELS) if known else "faint"
         append(spans, chr(_BASE + bits) if bits else " ", role)
     return tuple(spans)

@@ -124,7 +124,8 @@ def preflight_row(row: PreflightRow, width: int, title_width: int) -> Row:
 
 # --------------------------------------------------------------------------- gauges
 
-LABEL = 9
+LABEL, VALUE = 9, 8
+BAR_LEVELS = 8
 
 
 def gauge_rows(gauge: Gauge, width: int, stale: bool) -> list[Row]:
@@ -143,24 +144,23 @@ def gauge_rows(gauge: Gauge, width: int, stale: bool) -> list[Row]:
 
 
 def _gauge_row(gauge: Gauge, width: int, stale: bool) -> Row:
-    """Label, bar, value and note."""
+    """Label, value, bar, note. The number stands before the bar: it changes more often, and a row
+    is sent again from its left end up to what changed."""
     label = Span(" " + cell(gauge.label, LABEL - 1).text, "dim" if stale else "text")
-    value, note = _value_widths(width)
     role = "dim" if stale else "strong"
-    bar_width = max(4, width - LABEL - value - note - 2)
-    if gauge.fraction is None:
-        # no whole to be a part of: words in the place of the bar
-        return (label, Span(crop(f"{gauge.value} {gauge.note}", width - LABEL - 1), role))
-    bar = ramp_bar(gauge.fraction, bar_width)
+    value = cell(gauge.value, VALUE, role, "right")
+    note_width = 0 if width < 38 else 19 if width >= 54 else 11
+    bar_width = width - LABEL - VALUE - 2 - note_width - 1
+    if gauge.fraction is None or bar_width < 4:
+        # no whole to be a part of, or no room: words in the place of the bar
+        return (label, value, Span(crop(f" {gauge.note}", width - LABEL - VALUE), "dim"))
+    bar = ramp_bar(gauge.fraction, bar_width, BAR_LEVELS)
     if stale:
         bar = tuple(Span(span.text, "faint") for span in bar)
-    noted = (Span(" "), cell(crop_parts(gauge.note, note - 1), note - 1, "dim")) if note else ()
-    return (label, *bar, cell(gauge.value, value, role, "right"), *noted)
-
-
-def _value_widths(width: int) -> tuple[int, int]:
-    """(value, note) columns; notes appear where the bar keeps a useful length."""
-    return (9, 0) if width < 36 else (9, 18) if width >= 54 else (9, 11)
+    note = Span("  " + crop_parts(gauge.note, note_width - 2), "dim")
+    return (
+        (label, value, Span("  "), *bar, note) if note_width else (label, value, Span("  "), *bar)
+    )
 
 
 def spark_row(gauge: Gauge, width: int) -> Row:

@@ -30,16 +30,19 @@ from tui.widgets.checkpoints import CheckpointPanel
 from tui.widgets.console import ConsolePanel
 from tui.widgets.footer import KeyFooter
 from tui.widgets.gauges import GaugePanel
-from tui.widgets.header import RunHeader
+from tui.widgets.header import ProgressLine, RunHeader
 from tui.widgets.loss_chart import LossChart
 from tui.widgets.notice import NoticeLine
 from tui.widgets.panel import Panel, ScrollingPanel
 from tui.widgets.preflight import PreflightPanel
 from tui.widgets.verdict import VerdictLines
+from tui.widgets.wordmark import Wordmark
 
 if TYPE_CHECKING:
     from tui.app import PlasmaApp
 
+#: of the screen, for the open console
+DRAWER_HEIGHT = "55%"
 ORDERS = ("start", "stop", "resume", "adopt")
 SIDES = {"#left": ("preflight", "gauges"), "#right": ("loss", "checkpoints")}
 
@@ -63,7 +66,10 @@ class MonitorScreen(Screen[None]):
         return cast("PlasmaApp", self.app)
 
     def compose(self) -> ComposeResult:
-        yield RunHeader(id="header")
+        with Horizontal(id="head"):
+            yield Wordmark(id="wordmark")
+            yield RunHeader(id="header")
+        yield ProgressLine(id="progress")
         yield VerdictLines(id="verdict")
         yield NoticeLine(id="notice")
         with Horizontal(id="body"):
@@ -117,7 +123,8 @@ class MonitorScreen(Screen[None]):
 
     def _show_run(self, snapshot: RunSnapshot | None) -> None:
         now = self.plasma.clock()
-        self.query_one(RunHeader).model = header_of(snapshot, self.plasma.read_only)
+        header = header_of(snapshot, self.plasma.read_only)
+        self.query_one(RunHeader).model = self.query_one(ProgressLine).model = header
         self.query_one(VerdictLines).model = verdict_of(snapshot, now)
         self.query_one(LossChart).model = chart_model(snapshot)
         self.query_one(CheckpointPanel).model = checkpoint_table(snapshot, now)
@@ -130,7 +137,8 @@ class MonitorScreen(Screen[None]):
 
     def _show_planned(self, plan: Plan) -> None:
         planned = planned_snapshot(plan)
-        self.query_one(RunHeader).model = planned_header(plan)
+        header = planned_header(plan)
+        self.query_one(RunHeader).model = self.query_one(ProgressLine).model = header
         self.query_one(VerdictLines).model = ready_verdict(plan.forecast, plan.checks, plan.problem)
         self.query_one(LossChart).model = chart_model(planned)
         self.query_one(CheckpointPanel).model = checkpoint_table(planned, 0.0)
@@ -172,10 +180,24 @@ class MonitorScreen(Screen[None]):
         for side, names in SIDES.items():
             self.query_one(side).display = any(name in made.visible for name in names)
         self.query_one("#body").display = made.visible != {"console"}
-        self.set_class(made.solo, "-solo")
-        self.set_class(self._drawer, "-drawer")
+        self._give_room(made)
         self.query_one(ConsolePanel).wrapped = made.console_wrapped
         self.refresh_models()
+
+    def _give_room(self, made: Arrangement) -> None:
+        """Sizes that differ from the stylesheet's. Classes of the screen would do it as well, but a
+        class restyles every widget, which a key press has no time for."""
+        left, console = self.query_one("#left").styles, self.query_one("#console").styles
+        if made.solo:
+            left.width, left.margin = "1fr", 0
+            console.height = "1fr"
+            return
+        left.clear_rule("width")
+        left.clear_rule("margin")
+        if made.console_wrapped:
+            console.height = DRAWER_HEIGHT
+        else:
+            console.clear_rule("height")
 
     def _go_to(self, name: str) -> None:
         """Focus a panel, on a tiny or zoomed screen by showing it instead of the one before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from runner.model import HardwareSample
@@ -15,8 +15,8 @@ STALE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """`fraction`: of the whole, None where there is no whole or no value. `history`: the fractions of
-    the newest samples, oldest first. `value` is a word such as `not measured` if there is no number."""
+    """`fraction`: of the whole, None where there is no whole or no value. `history`: means of
+    its last minutes, oldest first. `value` is a word such as `not measured` if there is no number."""
 
     label: str
     fraction: float | None
@@ -36,8 +36,9 @@ class GaugeBoard:
     history: str
 
 
-#: newest samples that a history holds: what a panel is wide
-HISTORY_S = 240.0
+#: a history holds means over so many seconds: it moves on seldom, and reaches back far
+BIN_S = 8.0
+BINS = 90
 
 
 def gauge_board(samples: Sequence[HardwareSample], now: float, live: bool) -> GaugeBoard:
@@ -45,7 +46,6 @@ def gauge_board(samples: Sequence[HardwareSample], now: float, live: bool) -> Ga
     if not samples:
         return GaugeBoard((), "no sample yet" if live else "none recorded", False, "")
     last = samples[-1]
-    samples = [one for one in samples if last.at - one.at <= HISTORY_S]
     age_s = now - last.at
     stale = live and age_s > STALE_S
     age = "" if live and not stale else f"{ago(age_s)} ago" if live else "at the end of the run"
@@ -57,9 +57,27 @@ def gauge_board(samples: Sequence[HardwareSample], now: float, live: bool) -> Ga
         _tree(last),
         _disk(last),
     ]
-    span_s = min(last.at - samples[0].at, HISTORY_S)
+    span_s = min(last.at - samples[0].at, BINS * BIN_S)
     span_s = span_s // 60 * 60 or span_s // 30 * 30
     return GaugeBoard(tuple(rows), age, stale, duration(span_s) if span_s else "")
+
+
+def _history(
+    samples: Sequence[HardwareSample], share: Callable[[HardwareSample], float | None]
+) -> tuple[float | None, ...]:
+    """Means over whole bins of the clock, oldest first; a bin without a value is None. The bin that
+    is still filling is left out, so that a history changes once a bin."""
+    newest = int(samples[-1].at // BIN_S)
+    sums: dict[int, tuple[float, int]] = {}
+    for sample in samples:
+        value, at = share(sample), int(sample.at // BIN_S)
+        if value is not None and newest - BINS <= at < newest:
+            total, number = sums.get(at, (0.0, 0))
+            sums[at] = (total + value, number + 1)
+    if not sums:
+        return ()
+    means = {at: total / number for at, (total, number) in sums.items()}
+    return tuple(means.get(at) for at in range(min(means), newest))
 
 
 def _gpus(last: HardwareSample, samples: Sequence[HardwareSample]) -> tuple[Gauge, ...]:
@@ -72,7 +90,7 @@ def _gpus(last: HardwareSample, samples: Sequence[HardwareSample]) -> tuple[Gaug
 def _gpu(last: HardwareSample, samples: Sequence[HardwareSample]) -> Gauge:
     if last.gpu_percent is None:
         return _missing("GPU", last, "gpu_percent")
-    history = tuple(_share(s.gpu_percent) for s in samples)
+    history = _history(samples, lambda s: _share(s.gpu_percent))
     peak = max((s.gpu_percent for s in samples if s.gpu_percent is not None), default=0.0)
     return Gauge(
         "GPU",
@@ -87,14 +105,14 @@ def _gpu_memory(last: HardwareSample, samples: Sequence[HardwareSample]) -> Gaug
     used, total = last.gpu_memory_used_bytes, last.gpu_memory_total_bytes
     if used is None:
         return _missing("GPU mem", last, "gpu_memory_used_bytes")
-    history = tuple(_part(s.gpu_memory_used_bytes, s.gpu_memory_total_bytes) for s in samples)
+    history = _history(samples, lambda s: _part(s.gpu_memory_used_bytes, s.gpu_memory_total_bytes))
     return Gauge("GPU mem", _part(used, total), memory_size(used), _of(total), history)
 
 
 def _cpu(last: HardwareSample, samples: Sequence[HardwareSample]) -> Gauge:
     if last.cpu_percent is None:
         return _missing("CPU", last, "cpu_percent")
-    history = tuple(_share(s.cpu_percent) for s in samples)
+    history = _history(samples, lambda s: _share(s.cpu_percent))
     return Gauge("CPU", _share(last.cpu_percent), percent(last.cpu_percent / 100), "", history)
 
 
@@ -102,7 +120,7 @@ def _memory(last: HardwareSample, samples: Sequence[HardwareSample]) -> Gauge:
     used, total = last.memory_used_bytes, last.memory_total_bytes
     if used is None:
         return _missing("memory", last, "memory_used_bytes")
-    history = tuple(_part(s.memory_used_bytes, s.memory_total_bytes) for s in samples)
+    history = _history(samples, lambda s: _part(s.memory_used_bytes, s.memory_total_bytes))
     return Gauge("memory", _part(used, total), memory_size(used), _of(total), history)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual.reactive import reactive
 
@@ -13,7 +14,7 @@ from tui.widgets.painted import Painted
 
 
 class RunHeader(Painted):
-    GROUND = "surface"
+    GROUND: ClassVar[str] = "surface"
 
     model: reactive[Header] = reactive(header_of(None), layout=False, repaint=False)
 
@@ -21,7 +22,16 @@ class RunHeader(Painted):
         self.repaint()
 
     def draw(self, width: int, height: int) -> Sequence[Row]:
-        return (header_row(self.model, width), progress_row(self.model, width))
+        return (header_row(self.model, width),)
 
-    def ground_of(self, y: int) -> str:
-        return "surface" if y == 0 else "background"
+
+class ProgressLine(Painted):
+    """`model`: the same header; only its fraction is drawn here."""
+
+    model: reactive[Header] = reactive(header_of(None), layout=False, repaint=False)
+
+    def watch_model(self) -> None:
+        self.repaint()
+
+    def draw(self, width: int, height: int) -> Sequence[Row]:
+        return (progress_row(self.model, width),)
