@@ -100,6 +100,20 @@ def test_one_spike_does_not_flatten_the_rest() -> None:
     assert "▴" in plain(drawn(model(b.losses(400, spike_at=200)))[0])
 
 
+def test_a_high_start_does_not_flatten_the_rest() -> None:
+    values = [4.0, 3.0, 2.0, 1.5] + [0.3 + 0.1 * (i % 7) / 7 for i in range(900)]
+    found = data_range(model(values).buckets)
+    assert found is not None and found.high < 1.0
+
+
+def test_where_the_loss_stands_now_is_always_in_the_range() -> None:
+    values = [0.1] * 900 + [5.0] * 20
+    series = b.series(values)
+    found = data_range(series.buckets)
+    assert found is not None and series.smooth is not None
+    assert found.low <= series.smooth <= found.high
+
+
 def test_epochs_and_checkpoints_stand_at_their_steps() -> None:
     made = model(
         b.losses(412), epoch_steps=(230, 460, 690, 920), written=(200, 400), expected=(600,)

@@ -190,6 +190,14 @@ def test_every_table_row_fits_whatever_it_holds() -> None:
                 assert all(row_width(r) <= width for r in console_rows(text, width, wrapped))
 
 
+def test_padding_and_source_of_a_record_do_not_push_its_words_out() -> None:
+    line = "2026-11-21 18:51:20 INFO     model saved." + " " * 400 + "train_network.py:1520"
+    cropped = plain(console_rows(line, 80, False)[0])
+    assert cropped.strip() == "2026-11-21 18:51:20 INFO     model saved."
+    whole = " ".join(plain(row) for row in console_rows(line, 80, True))
+    assert "train_network.py:1520" in whole and len(console_rows(line, 80, True)) == 1
+
+
 def test_console_levels_are_told_apart() -> None:
     roles = {
         level: console_rows(f"2026-11-21 18:51:20 {level:<8} text", 80, False)[0][-1].role

@@ -11,6 +11,8 @@ from tui.text import clean, wrap
 _RECORD = re.compile(
     r"^(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\s{19}) (?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL)\s+"
 )
+#: rich pads a record to the console's width (500 columns here) and ends it with its source
+_SOURCE = re.compile(r"\s{2,}(\S+\.py:\d+)$")
 #: a tqdm bar: what stands before it, its blocks, the numbers after it
 _BAR = re.compile(r"^(.*\d%\|)([^|]*)(\|.*)$")
 _ROLES = {"WARNING": "warn", "ERROR": "bad", "CRITICAL": "bad"}
@@ -21,7 +23,8 @@ def console_rows(line: str, width: int, wrapped: bool) -> list[Row]:
     """One line of the log as rows; wrapped ones hang by two cells."""
     text = clean(line).rstrip()
     if not wrapped:
-        return [fit((Span(" "), *_spans(text)), width)]
+        return [fit((Span(" "), *_spans(_SOURCE.sub("", text))), width)]
+    text = _SOURCE.sub(r"  \1", text)
     rows = wrap(text, max(1, width - 2), "  ")
     first: Row = (Span(" "), *_spans(rows[0]))
     return [fit(first, width), *((Span(" "), Span(part, "dim")) for part in rows[1:])]

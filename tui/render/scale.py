@@ -21,8 +21,9 @@ class Range(NamedTuple):
 
 
 def data_range(buckets: Sequence[LossBucket]) -> Range | None:
-    """The range that shows all but outliers: a spike beyond the usual spread is left out of it
-    (and drawn as clipped), the smoothed line never is. None: nothing finite to show."""
+    """The range that shows all but outliers. A spike beyond the usual spread is left out of it (and
+    drawn as clipped), and so is the start of the smoothed line if it comes from far above; where the
+    line stands now is always in it. None: nothing finite to show."""
     lows = sorted(b.low for b in buckets if b.low is not None and math.isfinite(b.low))
     highs = sorted(b.high for b in buckets if b.high is not None and math.isfinite(b.high))
     smooth = [b.smooth for b in buckets if b.smooth is not None and math.isfinite(b.smooth)]
@@ -33,7 +34,9 @@ def data_range(buckets: Sequence[LossBucket]) -> Range | None:
     low = max(lows[0], usual_low - reach) if reach > 0 else lows[0]
     high = min(highs[-1], usual_high + reach) if reach > 0 else usual_high
     if smooth:
-        low, high = min(low, *smooth), max(high, *smooth)
+        usual = sorted(smooth)
+        low = min(low, _quantile(usual, 0.05), smooth[-1])
+        high = max(high, _quantile(usual, 0.95), smooth[-1])
     return _widened(low, high)
 
 

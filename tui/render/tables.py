@@ -149,7 +149,7 @@ def _gauge_row(gauge: Gauge, width: int, stale: bool) -> Row:
     label = Span(" " + cell(gauge.label, LABEL - 1).text, "dim" if stale else "text")
     role = "dim" if stale else "strong"
     value = cell(gauge.value, VALUE, role, "right")
-    note_width = 0 if width < 38 else 19 if width >= 54 else 11
+    note_width = 0 if width < 38 else 19 if width >= 54 else 12
     bar_width = width - LABEL - VALUE - 2 - note_width - 1
     if gauge.fraction is None or bar_width < 4:
         # no whole to be a part of, or no room: words in the place of the bar

@@ -59,7 +59,14 @@ def gauge_board(samples: Sequence[HardwareSample], now: float, live: bool) -> Ga
     ]
     span_s = min(last.at - samples[0].at, BINS * BIN_S)
     span_s = span_s // 60 * 60 or span_s // 30 * 30
-    return GaugeBoard(tuple(rows), age, stale, duration(span_s) if span_s else "")
+    return GaugeBoard(tuple(rows), age, stale, _span(span_s))
+
+
+def _span(seconds: float) -> str:
+    """How long a history is, as in `the last ...`; empty while it is too short to show."""
+    if seconds <= 0:
+        return ""
+    return "minute" if seconds == 60 else duration(seconds)
 
 
 def _history(
@@ -129,7 +136,7 @@ def _swap(last: HardwareSample) -> Gauge:
     if used is None:
         return _missing("swap", last, "swap_used_bytes")
     if total == 0:
-        return Gauge("swap", 0.0, "none", "", (), True)
+        return Gauge("swap", None, "none")
     return Gauge("swap", _part(used, total), memory_size(used), _of(total))
 
 

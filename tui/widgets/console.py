@@ -72,6 +72,8 @@ class ConsolePanel(ScrollingPanel):
         """The end alone, so that a tick never lays out the whole log."""
         rows: list[Row] = []
         for line in reversed(self.model):
+            if not self.wrapped and not line.strip():
+                continue  # the strip is short: blank lines are for the drawer
             rows[:0] = self._rows_of(line)
             if len(rows) >= height:
                 break
