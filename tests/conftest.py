@@ -12,7 +12,13 @@ _FOREIGN = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CLICOLOR_FORCE", "TT
 
 
 def _foreign_names() -> list[str]:
-    return [name for name in os.environ if name in _FOREIGN or name.startswith("TEXTUAL")]
+    # TEXTUAL_SNAPSHOT_*: how pytest-textual-snapshot talks to itself
+    return [
+        name
+        for name in os.environ
+        if name in _FOREIGN
+        or (name.startswith("TEXTUAL") and not name.startswith("TEXTUAL_SNAPSHOT"))
+    ]
 
 
 for _name in _foreign_names():
