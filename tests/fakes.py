@@ -64,8 +64,12 @@ class FakeActions:
         assert self.made_plan is not None
         return self.made_plan
 
-    def start(self, config_path: Path) -> Sent:
-        return self._order("start", config_path, run_path=Path("/state/runs/new"))
+    def start(self, config_path: Path, smoke: bool = False) -> Sent:
+        what = "smoke" if smoke else "start"
+        return self._order(what, config_path, run_path=Path("/state/runs/new"))
+
+    def approve(self, run_path: Path) -> Sent:
+        return self._order("approve", run_path)
 
     def start_demo(self) -> Sent:
         return self._order("demo", run_path=Path("/state/runs/demo"))

@@ -31,6 +31,7 @@ class Reader(Protocol):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a configuration would start. `problem`: why it cannot be read or started, one sentence;
+    `gate`: what must happen before the long run may start (a smoke test, an approval), None if nothing;
     `live_run`: a run that already writes what this one would, opened instead of a second start."""
 
     name: str
@@ -38,6 +39,7 @@ class Plan:
     checks: tuple[CheckResult, ...] = ()
     problem: str | None = None
     live_run: Path | None = None
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,16 @@ class Actions(Protocol):
 
     def plan(self, config_path: Path) -> Plan: ...
 
-    def start(self, config_path: Path) -> Sent: ...
+    def start(self, config_path: Path, smoke: bool = False) -> Sent: ...
+
+    def approve(self, run_path: Path) -> Sent:
+        """A person's yes to a smoke test: the long run with the same settings may start."""
 
     def start_demo(self) -> Sent: ...
 
     def stop(self, run_path: Path, mode: str) -> Sent:
-        """`mode`: default, after_save, now (as in runner.control.stop)."""
+        """`mode`: default, after_save, now (as in runner.control.stop), or cancel: take back a stop
+        that waits for the next save."""
 
     def resume(self, run_path: Path) -> Sent: ...
 

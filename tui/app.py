@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, ClassVar
 from rich.segment import Segments
 from rich.text import Text
 from textual import events, work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.screen import Screen
 
 from runner.model import RunSnapshot
@@ -20,18 +19,11 @@ from tui.actions import ActionFailed, Actions, Sent
 from tui.commands import PlasmaCommands
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
 from tui.keys import bindings
+from tui.looks import Looks
 from tui.messages import OrderAnswered, PlanMade, ReadFailed, RunsListed, SnapshotArrived
-from tui.palette import Palette
 from tui.screens.monitor import MonitorScreen
-from tui.terminal import (
-    SIGTERM_EXIT_CODE,
-    exit_on_sigterm,
-    leave_with_terminal,
-    pick_theme,
-    settle_no_color,
-)
+from tui.terminal import SIGTERM_EXIT_CODE, exit_on_sigterm, leave_with_terminal
 from tui.text import clean
-from tui.themes import ThemeProblem, load_themes
 from tui.viewmodel.header import run_name
 from tui.viewmodel.progress import is_live
 
@@ -39,7 +31,7 @@ from tui.viewmodel.progress import is_live
 TWICE_S = 3.0
 
 
-class PlasmaApp(App[None], inherit_bindings=False):
+class PlasmaApp(Looks, inherit_bindings=False):
     """`run_path`: the run to show; else `config_path`: the configuration that could be started; else
     the welcome. Raises ThemeProblem if `theme_name` is no theme."""
 
@@ -68,9 +60,7 @@ class PlasmaApp(App[None], inherit_bindings=False):
         low_bandwidth: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        settle_no_color()
-        # Textual picks its NO_COLOR filter here, before a theme can say that it is a plain one
-        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
+        super().__init__()
         self.actions = actions
         self.first_run_path, self.config_path = run_path, config_path
         self.read_only, self.ascii, self.low_bandwidth = read_only, ascii_only, low_bandwidth
@@ -79,40 +69,9 @@ class PlasmaApp(App[None], inherit_bindings=False):
         self.snapshot: RunSnapshot | None = None
         look_s = LOW_BANDWIDTH_LOOK_S if low_bandwidth else LOOK_S
         self.feed = Feed(self.post_message, actions.open_reader, look_s=look_s)
-        self._palette: tuple[str, Palette] | None = None
         self._interrupted_at = 0.0
-        self.theme_failures = self._load_themes(theme_name)
-
-    def _load_themes(self, wanted: str | None) -> list[str]:
-        themes, failures = load_themes()
-        for theme in themes:
-            self.register_theme(theme)
-        name = pick_theme(wanted, os.environ, self.console.color_system, self.low_bandwidth)
-        if name not in self.available_themes:
-            if wanted == name:
-                known = ", ".join(sorted(theme.name for theme in themes))
-                raise ThemeProblem(f"no theme is called {wanted!r}; ours are {known}")
-            name = "textual-dark"
-        self.theme = name
-        return failures
-
-    # ----------------------------------------------------------------- what can be shown
-
-    @property
-    def palette(self) -> Palette:
-        """Styles of the present theme."""
-        if self._palette is None or self._palette[0] != self.theme:
-            palette = Palette(self.get_css_variables(), self.native_ansi_color)
-            self._palette = (self.theme, palette)
-        return self._palette[1]
-
-    @property
-    def can_tint(self) -> bool:
-        """Grounds of their own colour can be told from the terminal's."""
-        return not self.native_ansi_color and self.console.color_system not in (
-            "standard",
-            "windows",
-        )
+        self._unanswered: set[str] = set()
+        self.theme_failures = self.load_themes(theme_name, low_bandwidth)
 
     # ----------------------------------------------------------------- life
 
@@ -235,21 +194,30 @@ class PlasmaApp(App[None], inherit_bindings=False):
 
     # ----------------------------------------------------------------- orders
 
-    @work(thread=True, group="orders", exit_on_error=False)
-    def give(self, order: Callable[[], Sent]) -> None:
-        """Carry out one order in a thread; what came back is told, what comes of it will show."""
-        self._answer(order)
+    def give(self, name: str, order: Callable[[], Sent]) -> None:
+        """Carry out one order in a thread; what came back is told, what comes of it will show. The
+        same order is not given again before its answer: a start takes a while."""
+        if name in self._unanswered:
+            self.say("That is already asked for; the answer is still to come.", "dim", 4.0)
+            return
+        self._unanswered.add(name)
+        self._carry_out(name, order)
 
-    def _answer(self, order: Callable[[], Sent]) -> None:
+    @work(thread=True, group="orders", exit_on_error=False)
+    def _carry_out(self, name: str, order: Callable[[], Sent]) -> None:
+        self._answer(order, name)
+
+    def _answer(self, order: Callable[[], Sent], name: str = "") -> None:
         try:
             sent = order()
         except Exception as error:  # border, as above
-            self.post_message(OrderAnswered(_told(error), ok=False))
+            self.post_message(OrderAnswered(_told(error), ok=False, name=name))
         else:
-            self.post_message(OrderAnswered(sent.text, True, sent.run_path))
+            self.post_message(OrderAnswered(sent.text, True, sent.run_path, name))
         self.feed.wake()
 
     def on_order_answered(self, message: OrderAnswered) -> None:
+        self._unanswered.discard(message.name)
         if message.ok and message.run_path is not None:
             self.open_run(message.run_path)
         if not message.ok:

@@ -45,6 +45,19 @@ RUN, VIEW, MOVE, LEAVE = "The run", "The view", "Moving", "Leaving"
 KEYS: tuple[Key, ...] = (
     Key("run.start", "s", "start", "start", "monitor", RUN, "Start the configured training", 90),
     Key(
+        "run.smoke",
+        "t",
+        "smoke",
+        "smoke test",
+        "monitor",
+        RUN,
+        "A short test with the same settings",
+        84,
+    ),
+    Key(
+        "run.approve", "y", "approve", "approve", "monitor", RUN, "Approve a passed smoke test", 89
+    ),
+    Key(
         "run.stop",
         "a",
         "stop",

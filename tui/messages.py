@@ -40,3 +40,4 @@ class OrderAnswered(Message):
     text: str
     ok: bool
     run_path: Path | None = None
+    name: str = ""

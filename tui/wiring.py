@@ -42,7 +42,9 @@ class RunnerActions:
         except ConfigError as error:
             return Plan(config_path.name, problem=str(error))
         results = in_order(begin.checks(config, slow=False))
-        return Plan(config.name, begin.forecast_of(config), results)
+        gate = gate_status(config)
+        closed = None if gate.open else gate.text
+        return Plan(config.name, begin.forecast_of(config), results, gate=closed)
 
     def start(self, config_path: Path, smoke: bool = False) -> Sent:
         try:
@@ -83,6 +85,9 @@ class RunnerActions:
 
     def stop(self, run_path: Path, mode: str) -> Sent:
         try:
+            if mode == "cancel":
+                control.cancel_stop(run_path)
+                return Sent("taking back asked for")
             control.stop(run_path, mode)
         except (control.Refused, OSError) as error:
             raise ActionFailed(str(error)) from None

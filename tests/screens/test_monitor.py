@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,6 +163,22 @@ async def test_stop_is_sent_and_the_screen_claims_no_more_than_that() -> None:
         await until(pilot, lambda: "◐ stopping" in text_of(pilot, "#header"))
 
 
+async def test_the_same_order_is_not_given_twice_before_its_answer() -> None:
+    gate = threading.Event()
+    plan = Plan("spyke", b.forecast(), b.CHECKS)
+    actions = FakeActions(b.snapshot(3), plan=plan)
+    start = actions.start
+    actions.start = lambda config, smoke=False: (gate.wait(5), start(config))[1]  # type: ignore[method-assign]
+    app = app_on(actions=actions, run_path=None, config_path=Path("/p/plasma.toml"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "ready" in text_of(pilot, "#header"))
+        await pilot.press("s", "s")
+        await until(pilot, lambda: "already asked for" in text_of(pilot, "#notice"))
+        gate.set()
+        await until(pilot, lambda: app.run_path is not None)
+        assert len(actions.orders) == 1
+
+
 async def test_killing_needs_the_name_typed() -> None:
     actions = FakeActions(b.snapshot())
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
@@ -260,6 +277,24 @@ async def test_a_configuration_is_shown_and_started() -> None:
         await until(pilot, lambda: app.run_path == Path("/state/runs/new"))
         assert actions.orders == [("start", Path("/p/plasma.toml"))]
         await until(pilot, lambda: "3/920" in text_of(pilot, "#header"))
+
+
+async def test_the_smoke_test_and_its_approval() -> None:
+    plan = Plan("spyke", b.forecast(), b.CHECKS, gate="no smoke test with these settings yet")
+    smoke = b.ended(Outcome.SUCCEEDED)
+    assert smoke.spec is not None
+    actions = FakeActions(replace(smoke, spec=replace(smoke.spec, smoke=True)), plan=plan)
+    app = app_on(actions=actions, run_path=None, config_path=Path("/p/plasma.toml"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "no smoke test with these" in text_of(pilot, "#verdict"))
+        await pilot.press("t")
+        await until(pilot, lambda: "y approves it" in text_of(pilot, "#verdict"))
+        assert actions.orders == [("smoke", Path("/p/plasma.toml"))]
+        assert "y approve" in text_of(pilot, "#footer")
+        await pilot.press("y", "enter")
+        assert len(actions.orders) == 1, "the safe answer approves nothing"
+        await pilot.press("y", "down", "enter")
+        await until(pilot, lambda: actions.orders[1:] == [("approve", Path("/state/runs/new"))])
 
 
 async def test_a_configuration_that_cannot_be_read_says_where() -> None:

@@ -194,6 +194,11 @@ def test_stopping_offers_the_next_save_with_its_time() -> None:
     )
 
 
+def test_an_ordered_stop_can_be_taken_back() -> None:
+    shown = b.snapshot(412, status_changes={"stop_after_save": True})
+    assert [c.mode for c in stop_question(shown, "x").choices] == ["cancel", "default", "now"]
+
+
 def test_near_the_end_there_is_no_save_to_wait_for() -> None:
     modes = [choice.mode for choice in stop_question(b.snapshot(850), "spyke").choices]
     assert modes == ["default", "now"]
@@ -237,7 +242,8 @@ def test_orders_that_make_none_say_why() -> None:
     assert "plasma.toml" in (reason("start", done, config=False) or "")
     assert "has a supervisor" in (reason("adopt", running) or "")
     assert "judged" in (reason("adopt", done) or "")
-    for order in ("start", "stop", "resume", "adopt"):
+    assert "no smoke test" in (reason("approve", done) or "")
+    for order in ("start", "smoke", "approve", "stop", "resume", "adopt"):
         assert reason(order, running, read_only=True) == "This screen is read-only."
     stateless = b.ended(Outcome.KILLED, 150)
     assert "no whole training state" in (reason("resume", stateless) or "")

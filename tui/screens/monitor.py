@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.timer import Timer
 
 from runner.model import RunSnapshot
 from tui.actions import Plan
-from tui.keys import bindings, footer_keys, keys_of
+from tui.keys import bindings, footer_keys
 from tui.render.footer import FooterKey
 from tui.screens.arrange import ORDER, Arrangement, arrange
+from tui.screens.orders import RunOrders
 from tui.viewmodel.chart import chart_model
 from tui.viewmodel.checkpoints import checkpoint_table
 from tui.viewmodel.gauges import gauge_board
-from tui.viewmodel.header import header_of, run_name
-from tui.viewmodel.orders import why_not
+from tui.viewmodel.header import header_of
 from tui.viewmodel.planned import planned_header, planned_snapshot
 from tui.viewmodel.preflight import preflight_list
 from tui.viewmodel.progress import is_live
-from tui.viewmodel.stopping import stop_question
 from tui.viewmodel.verdict import ready_verdict, verdict_of
 from tui.widgets.checkpoints import CheckpointPanel
 from tui.widgets.console import ConsolePanel
@@ -38,32 +35,24 @@ from tui.widgets.preflight import PreflightPanel
 from tui.widgets.verdict import VerdictLines
 from tui.widgets.wordmark import Wordmark
 
-if TYPE_CHECKING:
-    from tui.app import PlasmaApp
-
 #: of the screen, for the open console
 DRAWER_HEIGHT = "55%"
-ORDERS = ("start", "stop", "resume", "adopt")
 SIDES = {"#left": ("preflight", "gauges"), "#right": ("loss", "checkpoints")}
 
 
-class MonitorScreen(Screen[None]):
+class MonitorScreen(RunOrders):
     WHERE = "monitor"
     BINDINGS: ClassVar = bindings("monitor")
 
     def __init__(self) -> None:
         super().__init__()
-        self.snapshot: RunSnapshot | None = None
+        self.snapshot = None
         self.plan: Plan | None = None
         self._drawer = False
         self._zoomed: str | None = None
         self._current = "loss"
         self._fade: Timer | None = None
         self._unsaid: tuple[str, str, float | None] | None = None
-
-    @property
-    def plasma(self) -> PlasmaApp:
-        return cast("PlasmaApp", self.app)
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="head"):
@@ -139,7 +128,9 @@ class MonitorScreen(Screen[None]):
         planned = planned_snapshot(plan)
         header = planned_header(plan)
         self.query_one(RunHeader).model = self.query_one(ProgressLine).model = header
-        self.query_one(VerdictLines).model = ready_verdict(plan.forecast, plan.checks, plan.problem)
+        self.query_one(VerdictLines).model = ready_verdict(
+            plan.forecast, plan.checks, plan.problem, plan.gate
+        )
         self.query_one(LossChart).model = chart_model(planned)
         self.query_one(CheckpointPanel).model = checkpoint_table(planned, 0.0)
         self.query_one(PreflightPanel).model = preflight_list(plan.checks)
@@ -259,68 +250,3 @@ class MonitorScreen(Screen[None]):
         panel = self._scrolling()
         if panel is not None:
             panel.scroll_to_end() if which == "end" else panel.scroll_to_start()
-
-    # ----------------------------------------------------------------- actions: the run
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action not in ORDERS:
-            return True
-        return True if self._why_not(action) is None else None
-
-    def _why_not(self, order: str) -> str | None:
-        return why_not(
-            order,
-            self.snapshot,
-            has_config=self.plasma.config_path is not None,
-            read_only=self.plasma.read_only,
-        )
-
-    def on_key(self, event: events.Key) -> None:
-        """A key that can do nothing now says why, instead of nothing."""
-        for key in keys_of("monitor"):
-            if key.action in ORDERS and event.key == key.key:
-                reason = self._why_not(key.action)
-                if reason is not None:
-                    self.say(reason, "dim", 4.0)
-
-    def action_start(self) -> None:
-        config = self.plasma.config_path
-        if config is not None:
-            self.say("Start asked for; the checks run first.", "dim")
-            self.plasma.give(partial(self.plasma.actions.start, config))
-
-    def action_stop(self) -> None:
-        if self.snapshot is None:
-            return
-        from tui.screens.confirm import ConfirmScreen
-
-        question = stop_question(self.snapshot, run_name(self.snapshot))
-        screen = ConfirmScreen(question, "Keep training", run_name(self.snapshot))
-        self.app.push_screen(screen, self._stop_chosen)
-
-    def _stop_chosen(self, mode: str | None) -> None:
-        path = self.plasma.run_path
-        if mode is not None and path is not None:
-            self.say("Stop sent; what comes of it shows here.", "dim", 10.0)
-            self.plasma.give(partial(self.plasma.actions.stop, path, mode))
-
-    def action_resume(self) -> None:
-        if self.snapshot is None:
-            return
-        from tui.screens.confirm import ConfirmScreen
-        from tui.viewmodel.resuming import resume_question
-
-        question = resume_question(self.snapshot, run_name(self.snapshot))
-        self.app.push_screen(ConfirmScreen(question, "Leave it ended", ""), self._resume_chosen)
-
-    def _resume_chosen(self, mode: str | None) -> None:
-        path = self.plasma.run_path
-        if mode is not None and path is not None:
-            self.say("Resume asked for.", "dim", 10.0)
-            self.plasma.give(partial(self.plasma.actions.resume, path))
-
-    def action_adopt(self) -> None:
-        path = self.plasma.run_path
-        if path is not None:
-            self.say("A new supervisor is asked for.", "dim", 10.0)
-            self.plasma.give(partial(self.plasma.actions.adopt, path))

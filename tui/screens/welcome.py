@@ -54,7 +54,7 @@ class WelcomeScreen(RunsScreen):
             self.say("This screen is read-only.", "dim", 4.0)
             return
         self.say("The demo is being prepared.", "dim", None)
-        self.plasma.give(self.plasma.actions.start_demo)
+        self.plasma.give("demo", self.plasma.actions.start_demo)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return None if action == "open" and not self.query_one(RunList).model else True

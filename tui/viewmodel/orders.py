@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from runner.model import RunSnapshot, RunState
+from runner.model import Outcome, RunSnapshot, RunState
 from tui.viewmodel.progress import is_live
 
 
 def why_not(
     order: str, snapshot: RunSnapshot | None, *, has_config: bool, read_only: bool
 ) -> str | None:
-    """None if `order` (start, stop, resume, adopt) can be given, else the reason."""
+    """None if `order` (start, smoke, approve, stop, resume, adopt) can be given, else the reason."""
     if read_only:
         return "This screen is read-only."
-    if order == "start":
+    if order in ("start", "smoke"):
         return _start(snapshot, has_config)
     if snapshot is None:
         return "No run is open."
-    return {"stop": _stop, "resume": _resume, "adopt": _adopt}[order](snapshot)
+    orders = {"stop": _stop, "resume": _resume, "adopt": _adopt, "approve": _approve}
+    return orders[order](snapshot)
 
 
 def _start(snapshot: RunSnapshot | None, has_config: bool) -> str | None:
@@ -45,6 +46,16 @@ def _resume(snapshot: RunSnapshot) -> str | None:
         return "Nothing to resume: all steps are trained."
     if not any(c.state_complete and not c.removed for c in status.checkpoints):
         return "Nothing to resume from: no whole training state was saved (save_state = true)."
+    return None
+
+
+def _approve(snapshot: RunSnapshot) -> str | None:
+    if snapshot.spec is None or not snapshot.spec.smoke:
+        return "Nothing to approve: this run is no smoke test."
+    if is_live(snapshot):
+        return "The smoke test is still going."
+    if snapshot.outcome is not Outcome.SUCCEEDED:
+        return "Nothing to approve: the smoke test did not succeed."
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a resume would do, as far as the snapshot tells; the runner makes the real plan."""
+"""What resuming and approving would do, as far as the snapshot tells; the runner makes the real plan."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def resume_question(snapshot: RunSnapshot, name: str) -> Question:
         facts.append(f"The steps {source + 1} to {progress.step} are trained again.")
     facts.append("The new attempt writes into a folder of its own; nothing is overwritten.")
     return Question(f"Resume {name}?", tuple(facts), (Choice("resume", "Resume"),))
+
+
+def approve_question(name: str) -> Question:
+    facts = (
+        "The long run with the same settings may start after that.",
+        "Who approved, and when, is written down with both runs.",
+    )
+    return Question(f"Approve {name}?", facts, (Choice("approve", "Approve"),))

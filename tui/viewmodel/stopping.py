@@ -64,6 +64,7 @@ def stop_question(snapshot: RunSnapshot, name: str) -> Question:
         coming = next_expected(snapshot, progress)
         if status is not None and status.stop_after_save:
             facts.append("A stop after the next save is already ordered.")
+            choices.append(Choice("cancel", "Train on: take the ordered stop back"))
         elif coming is not None:
             wait = progress.seconds_until(coming.step)
             when = f", in {duration(wait)}" if wait is not None else ""

@@ -34,7 +34,10 @@ def verdict_of(snapshot: RunSnapshot | None, now: float) -> Verdict:
 
 
 def ready_verdict(
-    forecast: Forecast | None, checks: Sequence[CheckResult], problem: str | None
+    forecast: Forecast | None,
+    checks: Sequence[CheckResult],
+    problem: str | None,
+    gate: str | None = None,
 ) -> Verdict:
     """Before the start: what a start would do, or why it would be refused."""
     if problem:
@@ -50,6 +53,8 @@ def ready_verdict(
     failed = [clean(c.title or c.name, 40) for c in checks if c.status == "fail"]
     if failed:
         second = Clause(f"Preflight failed: {', '.join(failed)}. A start will be refused.", "bad")
+    elif gate:
+        second = Clause(f"Before the long run: {clean(gate, 200)}.", "warn")
     else:
         second = Clause("s starts the training; it goes on when this screen is closed.", "accent")
     return Verdict(tuple(first), (second,))

@@ -85,6 +85,8 @@ def _succeeded(snapshot: RunSnapshot, progress: Progress) -> Verdict:
     good = sum(is_good(c) for c in written)
     role = "text" if good == len(written) else "warn"
     second = [Clause(f"{good} of {count(len(written), 'checkpoint')} complete and finite.", role)]
+    if snapshot.spec is not None and snapshot.spec.smoke:
+        second.append(Clause("A smoke test: y approves it for the long run.", "accent"))
     missing = len(expected_checkpoints(snapshot))
     if missing:
         second.append(Clause(f"{count(missing, 'expected file')} not written.", "warn"))

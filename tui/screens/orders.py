@@ -1,0 +1,120 @@
+"""The keys of the monitor that give orders. They ask, and they send; what became of it is shown by the
+next snapshots, never here."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual import events
+from textual.screen import Screen
+
+from runner.model import RunSnapshot
+from tui.keys import keys_of
+from tui.viewmodel.header import run_name
+from tui.viewmodel.orders import why_not
+from tui.viewmodel.resuming import approve_question, resume_question
+from tui.viewmodel.stopping import Question, stop_question
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.app import PlasmaApp
+
+ORDERS = ("start", "smoke", "approve", "stop", "resume", "adopt")
+
+
+class RunOrders(Screen[None]):
+    """`snapshot`: the run that orders are about."""
+
+    snapshot: RunSnapshot | None = None
+
+    @property
+    def plasma(self) -> PlasmaApp:
+        return cast("PlasmaApp", self.app)
+
+    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
+        raise NotImplementedError
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action not in ORDERS:
+            return True
+        return True if self._why_not(action) is None else None
+
+    def _why_not(self, order: str) -> str | None:
+        return why_not(
+            order,
+            self.snapshot,
+            has_config=self.plasma.config_path is not None,
+            read_only=self.plasma.read_only,
+        )
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that can do nothing now says why, instead of nothing."""
+        for key in keys_of("monitor"):
+            if key.action in ORDERS and event.key == key.key:
+                reason = self._why_not(key.action)
+                if reason is not None:
+                    self.say(reason, "dim", 4.0)
+
+    def _ask(self, question: Question, safe: str, then: Callable[[str], None]) -> None:
+        from tui.screens.confirm import ConfirmScreen
+
+        def chosen(mode: str | None) -> None:
+            if mode is not None and self.plasma.run_path is not None:
+                then(mode)
+
+        word = run_name(self.snapshot) if self.snapshot is not None else ""
+        self.app.push_screen(ConfirmScreen(question, safe, word), chosen)
+
+    # ----------------------------------------------------------------- orders
+
+    def action_start(self) -> None:
+        config = self.plasma.config_path
+        if config is not None:
+            self.say("Start asked for; the checks run first.", "dim")
+            self.plasma.give("start", partial(self.plasma.actions.start, config))
+
+    def action_smoke(self) -> None:
+        config = self.plasma.config_path
+        if config is not None:
+            self.say("Smoke test asked for; the checks run first.", "dim")
+            self.plasma.give("smoke", partial(self.plasma.actions.start, config, smoke=True))
+
+    def action_approve(self) -> None:
+        if self.snapshot is not None:
+            question = approve_question(run_name(self.snapshot))
+            self._ask(question, "Not yet", self._send_approval)
+
+    def _send_approval(self, mode: str) -> None:
+        path = self.plasma.run_path
+        if path is not None:
+            self.plasma.give("approve", partial(self.plasma.actions.approve, path))
+
+    def action_stop(self) -> None:
+        if self.snapshot is not None:
+            question = stop_question(self.snapshot, run_name(self.snapshot))
+            self._ask(question, "Keep training", self._send_stop)
+
+    def _send_stop(self, mode: str) -> None:
+        path = self.plasma.run_path
+        if path is not None:
+            self.say("Stop sent; what comes of it shows here.", "dim", 10.0)
+            self.plasma.give(f"stop {mode}", partial(self.plasma.actions.stop, path, mode))
+
+    def action_resume(self) -> None:
+        if self.snapshot is not None:
+            question = resume_question(self.snapshot, run_name(self.snapshot))
+            self._ask(question, "Leave it as it is", self._send_resume)
+
+    def _send_resume(self, mode: str) -> None:
+        path = self.plasma.run_path
+        if path is not None:
+            self.say("Resume asked for.", "dim", 10.0)
+            self.plasma.give("resume", partial(self.plasma.actions.resume, path))
+
+    def action_adopt(self) -> None:
+        path = self.plasma.run_path
+        if path is not None:
+            self.say("A new supervisor is asked for.", "dim", 10.0)
+            self.plasma.give("adopt", partial(self.plasma.actions.adopt, path))
