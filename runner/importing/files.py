@@ -1,0 +1,149 @@
+"""Any file that describes a training -> the text of a plasma.toml. Reads it, runs nothing of it."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.config.catalog import Catalog, flag_report
+from runner.config.model import Trainer
+from runner.config.paths import absolute
+from runner.importing.find import Found, Places, find_setup
+from runner.importing.kohya_json import read_kohya_json
+from runner.importing.model import Draft, Imported, ImportRefused
+from runner.importing.refine import refined, without_uncertain
+from runner.importing.sd_toml import looks_like_config, read_sd_toml
+from runner.importing.shell import read_shell
+from runner.importing.write import imported
+
+#: a script or configuration is a few KB; a model named by mistake is not read
+MOST_BYTES = 2_000_000
+#: how a pasted text is called in a message
+PASTED = "the pasted text"
+
+FlagsOf = Callable[[Trainer], Catalog | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where an import happens. `project`: the folder that the plasma.toml is for."""
+
+    project: Path
+    places: Places
+    found: Found
+    flags_of: FlagsOf
+
+    @classmethod
+    def here(cls, project: Path | None = None) -> Context:
+        places = Places.here()
+        folder = Path(absolute(str(project or "."), places.cwd))
+        return cls(folder, places, find_setup(places), lambda trainer: flag_report(trainer).catalog)
+
+
+def import_file(
+    path: Path, project: Path | None = None, *, context: Context | None = None
+) -> Imported:
+    """A shell script, a kohya_ss JSON or an sd-scripts TOML as a plasma.toml for the folder
+    `project` (default: the working folder). Raises ImportRefused with one sentence."""
+    where = context or Context.here(project)
+    path = Path(absolute(str(path), where.places.cwd))
+    text = _read(path)
+    return _finished(_draft(text, path.suffix.lower(), str(path), path.parent, path, where), where)
+
+
+def import_text(
+    text: str, project: Path | None = None, *, context: Context | None = None
+) -> Imported:
+    """The same for a text that was pasted, as if it stood in a file of the working folder."""
+    where = context or Context.here(project)
+    return _finished(_draft(text, "", PASTED, where.places.cwd, None, where), where)
+
+
+def _draft(
+    text: str, suffix: str, source: str, folder: Path, path: Path | None, where: Context
+) -> Draft:
+    kind = _kind(text, suffix)
+    base = _base(text, folder, where.found)
+    if kind == "json":
+        return read_kohya_json(
+            text, source=source, folder=base, project=where.project, found=where.found
+        )
+    if kind == "toml":
+        return read_sd_toml(text, source=source, folder=base, found=where.found)
+    if not text.strip():
+        raise ImportRefused(f"{source} is empty; give a file with the command of a training")
+    return read_shell(
+        text,
+        source=source,
+        start=folder,
+        script=path,
+        environ=where.places.environ,
+        home=where.places.home,
+        found=where.found,
+    )
+
+
+def _kind(text: str, suffix: str) -> str:
+    """By the name, else by the look: "json", "toml" or "shell"."""
+    if suffix in (".json", ".toml"):
+        return suffix[1:]
+    if suffix in (".sh", ".bash", ".zsh", ".bat", ".ps1"):
+        return "shell"
+    if text.lstrip().startswith("{"):
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            return "shell"
+        return "json"
+    try:
+        return "toml" if looks_like_config(tomllib.loads(text)) else "shell"
+    except tomllib.TOMLDecodeError:
+        return "shell"
+
+
+def _base(text: str, folder: Path, found: Found) -> Path:
+    """Where relative paths of a configuration start: it does not say, so it is the first of its own
+    folder, sd-scripts and the folder around that in which a path it names exists."""
+    words = {word.strip() for word in text.replace("'", '"').split('"')}
+    relative = [word for word in words if "/" in word and len(word) < 300 and word[0] not in "/~"]
+    around = [folder for one in found.sd_scripts for folder in (one.path, one.path.parent)]
+    for base in (folder, *around):
+        if any("\n" not in word and (base / word).exists() for word in relative):
+            return base
+    return folder
+
+
+def _finished(draft: Draft, where: Context) -> Imported:
+    catalog = None
+    if draft.sd_scripts is not None and draft.python is not None:
+        script = absolute(draft.script, draft.sd_scripts)
+        trainer = Trainer(draft.sd_scripts, draft.python, script, draft.launcher, draft.env)
+        catalog = where.flags_of(trainer)
+    draft = without_uncertain(draft) if catalog is None else refined(draft, catalog)
+    return imported(draft, where.project, where.places.home)
+
+
+def _read(path: Path) -> str:
+    """The file as text. Raises ImportRefused."""
+    try:
+        if path.is_dir():
+            raise ImportRefused(f"{path} is a folder; give the file that starts the training")
+        if path.stat().st_size > MOST_BYTES:
+            raise ImportRefused(f"{path} is no script or configuration: it has over 2 MB")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ImportRefused(f"there is no file {path}; check the path") from None
+    except OSError as error:
+        raise ImportRefused(f"{path} cannot be read ({error.strerror}); check its rights") from None
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # PowerShell's default
+        return data.decode("utf-16", "replace")
+    if b"\0" in data:
+        raise ImportRefused(f"{path} is a binary file; give a shell script, JSON or TOML")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ImportRefused(f"{path}:{line}: is not UTF-8; save it as UTF-8") from None

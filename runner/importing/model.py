@@ -1,0 +1,66 @@
+"""What an import is made of, on its way to a plasma.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.config.flags import Flags
+
+
+class ImportRefused(Exception):
+    """Nothing can be imported; `str()` is one sentence: what, where, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file that belongs beside plasma.toml."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A plasma.toml before it is text. Paths are absolute. None: not known, and told so in the file.
+    `source`: where it comes from, as a person would say it. `in_order`: keep the order of the flags.
+    `unmapped`: what could not be taken over; `notes`: what was read with a grain of salt.
+    `uncertain`: flags that hold only if the trainer knows them."""
+
+    source: str
+    train: Flags
+    sd_scripts: Path | None = None
+    python: str | None = None
+    script: str = "train_network.py"
+    launcher: str = "accelerate"
+    env: Mapping[str, str] = field(default_factory=dict)
+    accelerate: Flags = field(default_factory=dict)
+    smoke: Flags = field(default_factory=dict)
+    expect: Mapping[str, Any] = field(default_factory=dict)
+    dataset: Mapping[str, Any] | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+    in_order: bool = False
+    files: tuple[NewFile, ...] = ()
+    unmapped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    uncertain: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """The project's name: that of the model."""
+        chosen = self.train.get("output_name")
+        return chosen if isinstance(chosen, str) and chosen.strip() else "lora"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """`config_text`: the plasma.toml for the folder it was made for. `source`: where it comes from.
+    `unmapped`: what could not be taken over; it also stands at the end of the text."""
+
+    config_text: str
+    unmapped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    source: str = ""
+    files: tuple[NewFile, ...] = ()
