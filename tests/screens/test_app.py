@@ -245,3 +245,41 @@ async def test_a_crash_of_the_screen_prints_no_variables(
             await pilot.pause(0.1)
     told = capsys.readouterr().err
     assert "drawing failed" in told and secret not in told
+
+
+async def test_the_mouse_does_what_the_keys_do() -> None:
+    actions = FakeActions(b.snapshot(), runs=[b.listing(i) for i in range(5)])
+    async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.click("#checkpoints", offset=(5, 2))
+        assert pilot.app.focused is not None and pilot.app.focused.id == "checkpoints"
+        footer = text_of(pilot, "#footer")
+        await pilot.click("#footer", offset=(footer.index("runs"), 0))
+        await until(pilot, lambda: "5 runs" in screen_text(pilot))
+        await pilot.click("#runs", offset=(8, 3))
+        assert "▌spyke_plasma_v2" in screen_text(pilot)
+        await pilot.click("#runs", offset=(8, 3))
+        await until(pilot, lambda: len(actions.opened) == 2)
+        assert actions.opened[-1].name == b.listing(2).id
+
+
+async def test_a_click_in_a_question_only_moves_the_cursor() -> None:
+    actions = FakeActions(b.snapshot())
+    async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("a")
+        rows = text_of(pilot, "#question").splitlines()
+        at = next(y for y, row in enumerate(rows) if "Stop now" in row)
+        await pilot.click("#question", offset=(6, at))
+        await pilot.click("#question", offset=(6, at))
+        assert actions.orders == []
+        assert "▌ Stop now" in text_of(pilot, "#question")
+
+
+async def test_a_question_can_be_read_on_the_terminals_own_colours() -> None:
+    async with app_on(theme_name="ansi-dark").run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("a")
+        await pilot.pause()
+        assert "Stop spyke_plasma_v1?" in screen_text(pilot)
+        assert "Preflight" not in screen_text(pilot), "what lies behind would shine through"
