@@ -56,17 +56,21 @@ def open_app(
         # Textual reads these when it is imported
         os.environ.update(TEXTUAL_FPS="5", TEXTUAL_ANIMATIONS="none", TEXTUAL_SMOOTH_SCROLL="0")
     from tui.app import PlasmaApp
+    from tui.themes import ThemeProblem
     from tui.wiring import RunnerActions
 
     utf8 = "utf" in locale.getpreferredencoding(False).lower()
-    app = PlasmaApp(
-        RunnerActions(),
-        run_path=run_path,
-        config_path=config_path,
-        read_only=read_only,
-        ascii_only=options.ascii or not utf8 or os.environ.get("TERM") == "linux",
-        theme_name=options.theme,
-        low_bandwidth=options.low_bandwidth,
-    )
+    try:
+        app = PlasmaApp(
+            RunnerActions(),
+            run_path=run_path,
+            config_path=config_path,
+            read_only=read_only,
+            ascii_only=options.ascii or not utf8 or os.environ.get("TERM") == "linux",
+            theme_name=options.theme,
+            low_bandwidth=options.low_bandwidth,
+        )
+    except ThemeProblem as error:
+        raise Fail(str(error), WRONG_USE) from None
     app.run(mouse=not options.no_mouse)
     return app.return_code if app.return_code is not None else OK
