@@ -2,69 +2,87 @@
 
 from __future__ import annotations
 
-import os
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from runner.checkpoints import Broken, read_header
-from runner.preflight.facts import Facts
+from runner.preflight import hub
+from runner.preflight.facts import BASE_MODEL, Facts
+from runner.preflight.header import SAFETENSORS
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
 from runner.units import file_size
 
-FLAG = "pretrained_model_name_or_path"
 BUILTIN = "builtin"
-_SAFETENSORS = (".safetensors", ".sft")
+AGAIN = "download the file again"
 
 
 def look(facts: Facts) -> Finding:
-    name = facts.text(FLAG)
+    name = facts.text(BASE_MODEL)
     if facts.config.trainer.embedded and name in (None, BUILTIN):
         return passed("built-in model", "The built-in trainer makes its own small base model.")
     if name is None:
         if facts.flags_elsewhere:
-            return skipped("in config_file", f"{FLAG} may stand in config_file.")
-        return failed("none given", f"{FLAG} is not set.", f"add {FLAG} to [train]")
-    if not name.startswith("/"):
-        return _on_hub(name)
-    return inspect(Path(name))
+            return skipped("in config_file", f"{BASE_MODEL} may stand in config_file.")
+        return failed("none given", f"{BASE_MODEL} is not set.", f"add {BASE_MODEL} to [train]")
+    return look_at(name, facts, BASE_MODEL)
 
 
-def inspect(path: Path) -> Finding:
+def look_at(name: str, facts: Facts, flag: str) -> Finding:
+    """A flag's value as sd-scripts takes it: a path when there is one, else a name on the hub."""
+    path = facts.config.trainer_cwd / name
+    if name.startswith("/") or path.exists() or name.lower().endswith((*SAFETENSORS, ".ckpt")):
+        return inspect(path, flag)
+    return _on_hub(name, facts.environment(), flag)
+
+
+def inspect(path: Path, flag: str = BASE_MODEL) -> Finding:
     """A file of weights, or a folder in diffusers' layout."""
     if path.is_dir():
         if (path / "model_index.json").is_file():
             return passed(short(path.name), f"{path} is a model in diffusers' layout.")
         detail = f"{path} is a folder without model_index.json."
-        return failed("no diffusers model", detail, f"correct {FLAG}")
+        return failed("no diffusers model", detail, f"correct {flag}")
     try:
         size = path.stat().st_size
     except OSError:
-        return failed("not found", f"{path} does not exist.", f"correct {FLAG}")
-    if path.suffix.lower() not in _SAFETENSORS:
-        if size == 0:
-            return failed("0 bytes", f"{path} is empty.", "download the file again")
-        return passed(
-            f"{file_size(size)}", f"{path}: {file_size(size)}; its format is not looked at."
-        )
-    return _safetensors(path, size)
+        return failed("not found", f"{path} does not exist.", f"correct {flag}")
+    if size == 0:
+        return failed("0 bytes", f"{path} is empty.", AGAIN)
+    if path.suffix.lower() in SAFETENSORS:
+        return _safetensors(path, size)
+    return _pickled(path, size)
+
+
+def _pickled(path: Path, size: int) -> Finding:
+    """.ckpt and its like: a ZIP since torch 1.6, whose directory stands at the end."""
+    foreign = foreign_content(path)
+    if foreign is not None and not foreign.startswith("a pickled"):
+        return failed("no model", f"{path} is {foreign}.", AGAIN)
+    with path.open("rb") as stream:
+        zipped = stream.read(4) == b"PK\x03\x04"
+    if zipped and not zipfile.is_zipfile(path):
+        return failed("not whole", f"{path} is cut off: its end is missing.", AGAIN)
+    told = f"{path}: {file_size(size)}; of this format nothing more is looked at."
+    return passed(f"{file_size(size)}", told)
 
 
 def _safetensors(path: Path, size: int) -> Finding:
-    again = "download the file again"
-    if foreign := _foreign(path):
-        return failed("no safetensors file", f"{path} is {foreign}.", again)
+    if foreign := foreign_content(path):
+        return failed("no safetensors file", f"{path} is {foreign}.", AGAIN)
     try:
         _, _, whole = read_header(path)
     except Broken as error:
-        return failed("no whole file", f"{path}: {error}.", again)
+        return failed("no whole file", f"{path}: {error}.", AGAIN)
     except OSError as error:
         return failed("not readable", f"{path}: {error.strerror}.", "correct its rights")
     if size != whole:
         missing = f"{file_size(size)} of {file_size(whole)}"
-        return failed("not whole", f"{path} is not whole: {missing}.", again)
+        return failed("not whole", f"{path} is not whole: {missing}.", AGAIN)
     return passed(f"whole, {file_size(size)}", f"{path} is whole: {file_size(size)}.")
 
 
-def _foreign(path: Path) -> str | None:
+def foreign_content(path: Path) -> str | None:
     """What is often saved under the name of a model."""
     try:
         with path.open("rb") as stream:
@@ -80,19 +98,19 @@ def _foreign(path: Path) -> str | None:
     return None
 
 
-def _on_hub(name: str) -> Finding:
-    if hub_folder(name).is_dir():
+def _on_hub(name: str, env: Mapping[str, str], flag: str) -> Finding:
+    if hub.hub_folder(name, env).is_dir():
         return passed("in the HF cache", f"{name} is in the Hugging Face cache.")
-    detail = f"{name} is no file here and not in the Hugging Face cache: it would be downloaded."
-    return warned("not on this disk", detail, f"correct {FLAG}, or stay online")
-
-
-def hub_folder(name: str) -> Path:
-    """Where huggingface_hub keeps `owner/name`."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    root = Path(os.environ.get("HF_HOME") or Path(cache) / "huggingface")
-    hub = Path(os.environ.get("HF_HUB_CACHE") or root / "hub")
-    return hub / f"models--{name.replace('/', '--')}"
+    detail = f"{name} is no file here and not in the Hugging Face cache"
+    forbidden = hub.offline(env)
+    if forbidden:
+        return failed("not here, offline", f"{detail}; {forbidden} is set.", f"correct {flag}")
+    if hub.reachable(env) is False:
+        return failed(
+            "not here, no hub", f"{detail}; the hub cannot be reached.", f"correct {flag}"
+        )
+    told = f"{detail}: it would be downloaded."
+    return warned("not on this disk", told, f"correct {flag}, or stay online")
 
 
 CHECK = Check("base_model", "Base model", look)

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from runner.dataset import DatasetError, SubsetSpec
 from runner.dataset.captions import read_caption
+from runner.preflight.cures.dataset_edit import dataset_cure
+from runner.preflight.cures.model import Cure
+from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
 
@@ -38,19 +41,29 @@ def look(facts: Facts) -> Finding:
         evidence = f"{len(bad)} unreadable"
         return failed(evidence, some(bad), "write a caption as UTF-8, or delete the file")
     if captions.missing:
-        return _missing(captions, total)
+        return _missing(facts, captions, total)
     return passed(f"{total} captions", f"Every one of {total} training images has a caption.")
 
 
-def _missing(captions: Captions, total: int) -> Finding:
+def _missing(facts: Facts, captions: Captions, total: int) -> Finding:
     number = len(captions.missing)
     names = some([Path(path).name for path in captions.missing])
     detail = f"{number} of {total} training images have no caption: {names}."
     other = captions.other_extension
     if other is not None:
         detail += f" There are {other} files beside them."
-        return failed(f"{number} without caption", detail, f'caption_extension = "{other}"')
+        finding = failed(f"{number} without caption", detail, f'caption_extension = "{other}"')
+        return finding.curable(_extension_cure(facts, other))
     return warned(f"{number} without caption", detail, "write the caption files")
+
+
+def _extension_cure(facts: Facts, extension: str) -> Cure | None:
+    """In the dataset config, or as a flag where folders are given by flags."""
+    title = f"read {extension} files"
+    values = {"caption_extension": extension}
+    if facts.dataset_file() is not None or facts.config.dataset is not None:
+        return dataset_cure(facts, "captions", title, values)
+    return flag_cure(facts.config, "captions", title, values)
 
 
 def read_captions(facts: Facts) -> Captions:
@@ -61,13 +74,12 @@ def read_captions(facts: Facts) -> Captions:
 def _read_captions(facts: Facts) -> Captions:
     result = Captions()
     base = facts.config.trainer_cwd
-    for spec in facts.specs():
-        for subset in spec.subsets:
-            listing = facts.images().listing(subset.image_dir) if subset.image_dir else None
-            for path in listing.paths if listing else ():
-                if facts.cancelled.is_set():
-                    return result
-                _read_one(result, base, path, subset)
+    for subset in facts.subsets():
+        listing = facts.listing(subset.image_dir)
+        for path in listing.paths if listing else ():
+            if facts.cancelled.is_set():
+                return result
+            _read_one(result, base, path, subset)
     result.other_extension = _other_extension(base, result.missing)
     return result
 

@@ -15,15 +15,16 @@ def look(facts: Facts) -> Finding:
     notes = facts.config.notes
     if not notes:
         return passed("plasma.toml is valid", f"{facts.config.path} was understood in full.")
-    return warned(count(len(notes), "note"), "; ".join(notes))
+    advice = f"look at {facts.config.path}"
+    return warned(count(len(notes), "note"), "; ".join(notes), advice)
 
 
 def refused(error: ConfigError) -> CheckResult:
     """The one result there is when the file could not be read."""
     problems = error.problems
     evidence = count(len(problems), "error")
-    cure = f"correct {problems[0].file}" if problems else None
-    return CheckResult(NAME, "fail", evidence, cure, TITLE, str(error))
+    advice = f"correct {problems[0].file}" if problems else ""
+    return CheckResult(NAME, "fail", evidence, None, TITLE, str(error), advice)
 
 
 CHECK = Check(NAME, TITLE, look)

@@ -1,42 +1,130 @@
-"""Can the dataset be read as sd-scripts would read it?"""
+"""Can the dataset be read as sd-scripts would read it? All mistakes are told, not the first alone."""
 
 from __future__ import annotations
 
+import threading
 import tomllib
+from pathlib import Path
 from typing import Any
 
-from runner.config.dataset_file import dataset_values
+from runner.config.dataset_file import dataset_text, dataset_values
+from runner.config.interpreter import run_small
 from runner.dataset import DatasetError
+from runner.preflight.cures.files import back_up, replace_text
+from runner.preflight.cures.model import Cure, OnOutput
+from runner.preflight.cures.toml_edit import never_cancelled
+from runner.preflight.dataset_errors import Mistake, mistakes, mistakes_in_file
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, warned
 from runner.units import count
+
+_TOML_TIMEOUT_S = 10.0
+#: sd-scripts reads with the package `toml`, which refuses some TOML that is valid today
+_TOML_SOURCE = """
+import sys
+try:
+    import toml
+except ImportError:
+    sys.exit(0)
+try:
+    toml.load(sys.argv[1])
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+    sys.exit(3)
+"""
 
 
 def look(facts: Facts) -> Finding:
     if _unseen(facts):
         return skipped("in another file", "The dataset is named in a file that is not read here.")
     file, own = facts.dataset_file(), facts.config.dataset
+    wrong = _mistakes(facts, file)
+    if wrong:
+        where = str(file) if not facts.dataset_unwritten else f"{facts.config.path} [dataset]"
+        return _refused(where, wrong).curable(_rewrite(facts, file))
     try:
         specs = facts.specs()
     except DatasetError as error:
-        return failed("dataset is invalid", str(error), "correct the dataset config")
+        finding = failed("dataset is invalid", str(error), "correct the dataset config")
+        return finding.curable(_rewrite(facts, file))
     if own is not None and file is not None:
-        if not file.exists():
-            return failed(
-                "file not written yet",
-                f"[dataset] is valid, but {file} does not exist yet.",
-                f"write {file} from [dataset] of plasma.toml",
-            )
-        if differs(file.read_text(encoding="utf-8"), dataset_values(facts.config)):
-            return warned(
-                "differs from [dataset]",
-                f"{file} is what will be trained on, and it differs from [dataset].",
-                f"write {file} anew, or remove [dataset]",
-            )
+        held = _against_section(facts, file)
+        if held is not None:
+            return held
+    if file is not None and (told := _by_trainer(facts, file)):
+        detail = f"{file} is refused by the trainer's own reader: {told}."
+        return failed("toml refuses it", detail, "write it more plainly at that place")
     subsets = sum(len(spec.subsets) for spec in specs)
     evidence = f"{count(subsets, 'image folder')}"
     where = str(file) if file else "train_data_dir"
     return passed(evidence, f"{where}: {count(len(specs), 'dataset')}, {evidence}.")
+
+
+def _mistakes(facts: Facts, file: Path | None) -> list[Mistake]:
+    if facts.dataset_unwritten:
+        return list(mistakes(facts.config.dataset or {}))
+    if file is None or not file.is_file():
+        return []
+    return mistakes_in_file(file)
+
+
+def _refused(where: str, wrong: list[Mistake]) -> Finding:
+    evidence = count(len(wrong), "mistake")
+    detail = f"{where}: " + "; ".join(str(mistake) for mistake in wrong) + "."
+    return failed(evidence, detail, f"correct {where}")
+
+
+def _against_section(facts: Facts, file: Path) -> Finding | None:
+    """The file that will be read, held against [dataset]; None: they say the same."""
+    if not file.exists():
+        return failed(
+            "file not written yet",
+            f"[dataset] is valid, but {file} does not exist yet.",
+            f"write {file} from [dataset] of plasma.toml",
+        ).curable(_rewrite(facts, file))
+    if differs(file.read_text(encoding="utf-8"), dataset_values(facts.config)):
+        return warned(
+            "differs from [dataset]",
+            f"{file} is what will be trained on, and it differs from [dataset].",
+            f"write {file} anew, or remove [dataset]",
+        ).curable(_rewrite(facts, file))
+    return None
+
+
+def _rewrite(facts: Facts, file: Path | None) -> Cure | None:
+    """Write the file from [dataset]; the old one is kept."""
+    if facts.config.dataset is None or file is None or file.suffix.lower() != ".toml":
+        return None
+    if list(mistakes(facts.config.dataset)):
+        return None  # it would only be wrong once more
+    kept = (f"a copy of the old {file.name} is kept beside it",) if file.exists() else ()
+
+    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
+        never_cancelled(cancelled)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists():
+            on_output(f"the old file is kept as {back_up(file)}")
+        replace_text(file, dataset_text(facts.config))
+        on_output(f"wrote {file}")
+
+    told = (f"write {file} from [dataset] of {facts.config.path}", *kept)
+    return Cure("dataset", "dataset", "write the dataset file", told, act)
+
+
+def _by_trainer(facts: Facts, file: Path) -> str | None:
+    """What `toml.load` of the trainer's Python says against the file; None: nothing."""
+    if facts.config.trainer.embedded or file.suffix.lower() != ".toml":
+        return None
+    command = [facts.config.trainer.python, "-B", "-c", _TOML_SOURCE, str(file)]
+    answer = run_small(
+        command,
+        env=facts.environment(),
+        cwd="/",
+        timeout_s=_TOML_TIMEOUT_S,
+        cancelled=facts.cancelled,
+    )
+    lines = answer.output.strip().splitlines()
+    return lines[-1] if answer.code == 3 and lines else None
 
 
 def _unseen(facts: Facts) -> bool:

@@ -2,51 +2,72 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
+from runner.preflight.accelerate_config import config_path
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped
-from runner.preflight.probe import Device, probe
+from runner.preflight.probe import Device
 
 
 def look(facts: Facts) -> Finding:
+    if told := not_askable(facts):
+        return told
+    found = facts.device()
+    file = config_path(facts.config, facts.environment())
+    return judge(found, facts.config.expect.device, str(file))
+
+
+def not_askable(facts: Facts) -> Finding | None:
+    """Why the trainer's Python cannot be asked at all; every check of the probe says so alike."""
     if facts.interpreter().problem:
         return skipped("python does not run")
     absent = {"torch", "accelerate"} & set(facts.interpreter().missing())
     if absent:
         return skipped("packages missing", f"No {' and no '.join(sorted(absent))}.")
-    found = probe(facts.config, facts.command(), facts.cancelled)
-    half = facts.flags.get("mixed_precision") == "fp16" and not facts.config.trainer.embedded
-    if half and found.name == "cpu":
-        # accelerate 1.6 accepts it in silence; sd-scripts then dies in the first step
-        detail = "sd-scripts cannot train with mixed_precision fp16 on a CPU."
-        return failed("fp16 on a CPU", detail, 'mixed_precision = "no"')
-    own = facts.config.accelerate.get("config_file")
-    return judge(found, facts.config.expect.device, own if isinstance(own, str) else None)
+    return None
 
 
-def judge(found: Device, expected: str | None, config_file: str | None = None) -> Finding:
-    """`config_file`: the configuration that `accelerate launch` was told to read."""
+def unanswered(found: Device) -> Finding:
+    """The probe could not tell a device."""
+    evidence = "cannot be told" if found.problem == "cancelled" else "accelerate fails"
+    detail = f"The trainer's Python was asked for its device: {found.problem}."
+    return failed(evidence, detail, "run it by hand: `accelerate env`")
+
+
+def judge(found: Device, expected: str | None, config_file: str) -> Finding:
+    """`config_file`: the configuration that `accelerate launch` reads."""
     if found.name is None:
-        evidence = "cannot be told" if found.problem == "cancelled" else "accelerate fails"
-        return failed(evidence, f"The trainer's Python was asked for its device: {found.problem}.")
+        return unanswered(found)
     detail = (
-        f"accelerate {found.accelerate} with torch {found.torch} gives the training {found.name}."
+        f"accelerate {found.accelerate} with torch {found.torch} gives the training {found.name}"
+        f"{_named(found)}."
     )
     if expected is None or fits(found.name, expected):
         return passed(short(f"trains on {found.name}"), detail)
     wanted = expected.split(":")[0]
-    cure = "install a torch build for this device, or correct [expect] device"
+    advice = "install a torch build for this device, or correct [expect] device"
     if found.forced_cpu:
         detail += " The configuration of accelerate says use_cpu."
-        cure = f"set use_cpu: false in {config_file or accelerate_config()}"
+        advice = f"set use_cpu: false in {config_file}"
     elif getattr(found, wanted, False):
         detail += f" torch itself sees {wanted}."
-        cure = "look at the configuration of accelerate: `accelerate env`"
+        advice = "look at the configuration of accelerate: `accelerate env`"
     elif wanted in ("cuda", "mps"):
-        detail += f" torch itself does not see {wanted}."
-    return failed(short(f"{found.name}, not {expected}"), detail, cure)
+        detail += f" torch itself does not see {wanted}: {_why(found, wanted)}."
+    return failed(short(f"{found.name}, not {expected}"), detail, advice)
+
+
+def _named(found: Device) -> str:
+    return f" ({found.names[0]})" if found.names and found.kind == "cuda" else ""
+
+
+def _why(found: Device, wanted: str) -> str:
+    if wanted == "mps":
+        return "this torch is not built for it" if not found.mps_built else "macOS offers none"
+    if not found.cuda_build:
+        return f"torch {found.torch} is built for the CPU"
+    if found.visible is not None and found.visible.strip() in ("", "-1"):
+        return f'CUDA_VISIBLE_DEVICES is "{found.visible}"'
+    return f"it is built for CUDA {found.cuda_build}, and no driver offers it a GPU"
 
 
 def fits(name: str, expected: str) -> bool:
@@ -54,13 +75,6 @@ def fits(name: str, expected: str) -> bool:
     if ":" not in expected:
         return name.split(":")[0] == expected
     return name == expected or (name == "cuda" and expected == "cuda:0")
-
-
-def accelerate_config() -> Path:
-    """The file that `accelerate launch` reads without being told (accelerate 1.6)."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    home = Path(os.environ.get("HF_HOME") or Path(cache) / "huggingface")
-    return home / "accelerate" / "default_config.yaml"
 
 
 CHECK = Check("device", "Device", look, slow=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,22 +11,29 @@ from typing import Any, TypeVar
 
 from runner.config.command import Command, build_command
 from runner.config.dataset_file import dataset_values
-from runner.config.flags import FlagValue
+from runner.config.flags import FlagValue, merged
 from runner.config.interpreter import Interpreter, examine
 from runner.config.model import Config
 from runner.dataset import (
     DatasetPlan,
     DatasetSpec,
     FolderImages,
+    SubsetSpec,
     plan_datasets,
     read_specs,
     specs_from_flags,
 )
+from runner.dataset.files import Listing
 from runner.forecast import forecast
 from runner.model import Forecast
-from runner.preflight.modules import wanted_modules
+from runner.preflight.header import Header, read_model
+from runner.preflight.modules import asked_modules
+from runner.preflight.probe import Device, cached_probe
+from runner.preflight.scripts import Script, script_of
+from runner.preflight.train_config import TrainConfig, read_train_config
 
 T = TypeVar("T")
+BASE_MODEL = "pretrained_model_name_or_path"
 
 
 class Facts:
@@ -38,62 +46,144 @@ class Facts:
         self.config = config
         self.smoke = smoke
         self.cancelled = cancelled or threading.Event()
-        self.flags: dict[str, FlagValue] = config.flags(smoke=smoke)
+        self.train_config = _train_config(config, smoke)
+        beside = self.train_config.values if self.train_config else {}
+        #: of [train] and of the config_file that it names; the command line wins
+        self.flags: dict[str, FlagValue] = merged(beside, config.flags(smoke=smoke))
         self._answers: dict[str, Future[Any]] = {}
         self._lock = threading.Lock()
+
+    # ------------------------------------------------------------------ flags
 
     def text(self, flag: str) -> str | None:
         value = self.flags.get(flag)
         return value if isinstance(value, str) and value else None
 
+    def number(self, flag: str) -> float | None:
+        """None when it is not set or no number (sd-scripts reads numbers from text as well)."""
+        value = self.flags.get(flag)
+        if isinstance(value, bool | tuple) or value is None:
+            return None
+        try:
+            return float(value)
+        except ValueError:
+            return None
+
+    def on(self, flag: str) -> bool:
+        return bool(self.flags.get(flag))
+
+    def path(self, flag: str) -> Path | None:
+        """Relative ones (of a config_file) start at the trainer's working folder."""
+        value = self.text(flag)
+        return self.config.trainer_cwd / value if value else None
+
     @property
     def flags_elsewhere(self) -> bool:
-        """A config_file of sd-scripts holds flags that we do not see."""
-        return "config_file" in self.flags
+        """A config_file of sd-scripts holds flags that cannot be seen."""
+        return self.train_config is not None and self.train_config.problem is not None
+
+    @property
+    def script(self) -> Script | None:
+        return script_of(self.config.trainer)
+
+    @property
+    def device_wanted(self) -> str | None:
+        """cpu, mps or cuda as far as it is known without asking: [expect], else what this machine is."""
+        expected = self.config.expect.device
+        if expected:
+            return expected.split(":")[0]
+        return "mps" if sys.platform == "darwin" else None
+
+    # ------------------------------------------------------------------ the trainer
 
     def command(self) -> Command:
         return self.once("command", lambda: build_command(self.config, smoke=self.smoke))
 
+    def environment(self) -> dict[str, str]:
+        """The trainer's whole environment."""
+        return self.once("environment", lambda: self.command().environment())
+
     def interpreter(self) -> Interpreter:
-        """The trainer's Python and the modules that this training needs."""
-        wanted = wanted_modules(self.config.trainer, self.flags)
+        """The trainer's Python and the modules that this training needs, and some it may use."""
         return self.once(
             "interpreter",
             lambda: examine(
                 self.config.trainer.python,
-                wanted,
-                env=self.command().environment(),
+                asked_modules(self.config.trainer, self.flags),
+                env=self.environment(),
                 cancelled=self.cancelled,
             ),
         )
+
+    def device(self, *, bare: bool = False) -> Device:
+        """What the training will run on, as it is launched or by a bare interpreter. Slow."""
+        name = "bare device" if bare else "device"
+        return self.once(
+            name,
+            lambda: cached_probe(self.config, self.command(), self.cancelled, bare=bare),
+        )
+
+    def base_model(self) -> Header | None:
+        """The header of the base model; None when it is no whole safetensors file."""
+        return self.once("base model", lambda: read_model(self.path(BASE_MODEL)))
+
+    # ------------------------------------------------------------------ the dataset
 
     def specs(self) -> tuple[DatasetSpec, ...]:
         """The datasets as configured. Raises DatasetError."""
         return self.once("specs", self._specs)
 
+    def subsets(self) -> list[SubsetSpec]:
+        """Of all datasets. Raises DatasetError."""
+        return [subset for spec in self.specs() for subset in spec.subsets]
+
     def plan(self) -> DatasetPlan:
         """One epoch of them. Raises DatasetError."""
-        return self.once("plan", lambda: plan_datasets(self.specs(), self.images()))
+        return self.once("plan", self._plan)
 
     def images(self) -> FolderImages:
         return FolderImages(self.config.trainer_cwd)
+
+    def listing(self, image_dir: str) -> Listing | None:
+        """None: no such folder."""
+        if not image_dir:
+            return None
+        return self.once(f"listing {image_dir}", lambda: self.images().listing(image_dir))
+
+    def image_paths(self) -> list[Path]:
+        """Every image that sd-scripts would take, each once, absolute. Raises DatasetError."""
+        base = self.config.trainer_cwd
+        folders = dict.fromkeys(subset.image_dir for subset in self.subsets())
+        found = (self.listing(folder) for folder in folders)
+        paths = (path for listing in found if listing for path in listing.paths)
+        return list(dict.fromkeys(base / path for path in paths))
 
     def forecast(self) -> Forecast:
         return self.once("forecast", self._forecast)
 
     def dataset_file(self) -> Path | None:
-        value = self.text("dataset_config")
-        return Path(value) if value else None
+        return self.path("dataset_config")
+
+    @property
+    def dataset_unwritten(self) -> bool:
+        """[dataset] of plasma.toml holds what the file does not hold yet."""
+        file = self.dataset_file()
+        return self.config.dataset is not None and file is not None and not file.exists()
 
     def _specs(self) -> tuple[DatasetSpec, ...]:
-        file, own = self.dataset_file(), self.config.dataset
-        if own is not None and file is not None and not file.exists():
+        if self.dataset_unwritten:
             values = dataset_values(self.config)
             return read_specs(values, self.flags, f"{self.config.path} [dataset]")
         return specs_from_flags(self.flags, self.config.trainer_cwd)
 
+    def _plan(self) -> DatasetPlan:
+        divisor = self.script.reso_divisor if self.script else 64
+        return plan_datasets(self.specs(), self.images(), reso_divisor=divisor)
+
     def _forecast(self) -> Forecast:
         return forecast(self.flags, self.config.trainer_cwd, self.config.processes)
+
+    # ------------------------------------------------------------------ asking once
 
     def once(self, name: str, find: Callable[[], T]) -> T:
         """The answer to `find`, asked only by the first who wants to know `name`."""
@@ -109,3 +199,10 @@ class Facts:
                 future.set_exception(error)
         result: T = future.result()
         return result
+
+
+def _train_config(config: Config, smoke: bool) -> TrainConfig | None:
+    name = config.flags(smoke=smoke).get("config_file")
+    if not isinstance(name, str) or not name:
+        return None
+    return read_train_config(name, config.trainer_cwd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.dataset import DatasetError, SubsetSpec
+from runner.preflight.cures.plasma_toml import key_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
 from runner.units import count
@@ -10,41 +11,89 @@ from runner.units import count
 
 def look(facts: Facts) -> Finding:
     try:
-        specs = facts.specs()
+        subsets = facts.subsets()
     except DatasetError as error:
         return skipped("dataset unread", str(error))
-    missing = [s for spec in specs for s in spec.subsets if _missing(facts, s)]
+    if not subsets:
+        return failed("no image folder", _no_subset(facts), _parent_advice(facts))
+    missing = [s for s in subsets if s.image_dir and facts.listing(s.image_dir) is None]
     if missing:
         return _folders_missing(facts, missing)
+    images, reg_images = _counts(facts, subsets)
+    if images == 0:
+        return _none(facts, subsets)
+    empty = [s.image_dir for s in subsets if not _images_in(facts, s)]
+    words = count(images, "image")
+    evidence = f"{words}, {reg_images} reg" if reg_images else words
+    if empty:
+        detail = f"sd-scripts leaves out folders without an image: {some(empty)}."
+        return warned(evidence, detail, "fill the folder, or remove its subset")
+    expected = facts.config.expect.images
+    if expected is not None and images != expected:
+        return _unexpected(facts, subsets, images, expected)
+    return passed(evidence, f"{words}, {count(reg_images, 'regularisation image')}.")
+
+
+def _counts(facts: Facts, subsets: list[SubsetSpec]) -> tuple[int, int]:
+    """(training images, regularisation images), each file once; of a validation split only the part
+    that is trained on."""
     try:
         plan = facts.plan()
-    except DatasetError as error:
-        return _stopped(error)
-    detail = " ".join(f"{warning}." for warning in plan.warnings)
-    if plan.images == 0:
-        return failed("no images", detail or "No image folder holds a training image.")
-    words = count(plan.images, "image")
-    expected = facts.config.expect.images
-    if expected is not None and plan.images != expected:
-        where = some([s.image_dir for spec in specs for s in spec.subsets if not s.is_reg])
-        told = f"{words} in {where}, but [expect] images is {expected}. {detail}".strip()
-        return warned(f"{words}, not {expected}", told, "add or remove images, or correct [expect]")
-    evidence = f"{words}, {plan.reg_images} reg" if plan.reg_images else words
-    if plan.warnings:
-        return warned(evidence, detail)
-    detail = f"{words}, {count(plan.reg_images, 'regularisation image')}."
-    return passed(evidence, detail)
+        return plan.images, plan.reg_images
+    except DatasetError:
+        found = dict.fromkeys((s.image_dir, s.is_reg) for s in subsets)
+        counts = [0, 0]
+        for folder, is_reg in found:
+            listing = facts.listing(folder)
+            counts[is_reg] += len(listing.paths) if listing else 0
+        return counts[0], counts[1]
 
 
-def _stopped(error: DatasetError) -> Finding:
-    """sd-scripts divides by zero over an image that it cannot use; the rest is configuration."""
-    if error.trainer_error == "ZeroDivisionError":
-        return failed("an image is unfit", str(error), "remove or replace the image")
-    return failed("would not start", str(error), "correct the dataset config")
+def _images_in(facts: Facts, subset: SubsetSpec) -> int:
+    listing = facts.listing(subset.image_dir)
+    return len(listing.paths) if listing else 0
 
 
-def _missing(facts: Facts, subset: SubsetSpec) -> bool:
-    return bool(subset.image_dir) and facts.images().listing(subset.image_dir) is None
+def _none(facts: Facts, subsets: list[SubsetSpec]) -> Finding:
+    """sd-scripts says `No data found` and leaves with exit code 0."""
+    folders = list(dict.fromkeys(s.image_dir for s in subsets if not s.is_reg))
+    detail = f"No training image in {some(folders)}." if folders else _no_subset(facts)
+    below = sum(listing.below for f in folders if (listing := facts.listing(f)))
+    ignored = sum(len(listing.ignored) for f in folders if (listing := facts.listing(f)))
+    if below:
+        detail += f" {below} lie in deeper folders, which are never read."
+    if ignored:
+        detail += f" {ignored} have an ending that is not read."
+    return failed("no images", detail, "put images there, or correct image_dir")
+
+
+def _no_subset(facts: Facts) -> str:
+    folder = facts.path("train_data_dir")
+    if facts.dataset_file() is not None or folder is None:
+        return "The dataset config names no folder of training images."
+    if not folder.is_dir():
+        return f"{folder} does not exist."
+    return f"{folder} holds no folder named <repeats>_<name>, such as 10_{folder.name}."
+
+
+def _parent_advice(facts: Facts) -> str:
+    """The usual mistake is the folder of the images itself in the place of its parent."""
+    folder = facts.path("train_data_dir")
+    if facts.dataset_file() is not None or folder is None:
+        return "add a [[datasets.subsets]] with image_dir"
+    if folder.name.partition("_")[0].isdigit():
+        return f'train_data_dir = "{folder.parent}"'
+    return "rename its folders, or use a dataset config"
+
+
+def _unexpected(facts: Facts, subsets: list[SubsetSpec], images: int, expected: int) -> Finding:
+    words = count(images, "image")
+    where = some([s.image_dir for s in subsets if not s.is_reg])
+    told = f"{words} in {where}, but [expect] images is {expected}."
+    cure = key_cure(facts.config, "images", f"expect {words}", "expect", {"images": images})
+    return warned(
+        f"{words}, not {expected}", told, "add or remove images, or correct [expect]"
+    ).curable(cure)
 
 
 def _folders_missing(facts: Facts, missing: list[SubsetSpec]) -> Finding:
@@ -53,6 +102,8 @@ def _folders_missing(facts: Facts, missing: list[SubsetSpec]) -> Finding:
     detail = f"Not there: {some(names)}."
     if any(not name.startswith("/") for name in names):
         detail += f" Relative folders start at {facts.config.trainer_cwd}."
+    if any(name.startswith("~") for name in names):
+        detail += " sd-scripts does not expand ~."
     if all(subset.is_reg for subset in missing):
         return warned(evidence, detail, "create the folder, or correct image_dir")
     return failed(evidence, detail, "create the folder, or correct image_dir")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from runner.dataset import DatasetError, SubsetSpec
+from runner.preflight.cures.dataset_edit import dataset_cure
+from runner.preflight.cures.model import Cure
+from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, skipped, warned
 
 
 def look(facts: Facts) -> Finding:
     try:
-        specs = facts.specs()
+        subsets = [subset for subset in facts.subsets() if not subset.is_reg]
     except DatasetError as error:
         return skipped("dataset unread", str(error))
-    subsets = [s for spec in specs for s in spec.subsets if not s.is_reg]
     trigger = facts.config.expect.trigger
     if trigger is None:
         return skipped("no trigger set", "[expect] trigger is not set.")
@@ -20,10 +22,19 @@ def look(facts: Facts) -> Finding:
     if loose:
         wanted = tags_in(trigger, loose[0])
         detail = f"{loose[0].image_dir}: the tags are shuffled or dropped, and {trigger} with them."
-        return warned(f"keep_tokens is {loose[0].keep_tokens}", detail, f"keep_tokens = {wanted}")
+        evidence = f"keep_tokens is {loose[0].keep_tokens}"
+        return warned(evidence, detail, f"keep_tokens = {wanted}").curable(_cure(facts, wanted))
     if any(_varied(subset) for subset in subsets):
         return passed(f"keep_tokens = {min(s.keep_tokens for s in subsets)}", f"{trigger} stays.")
     return passed("tags stay in order", "The tags are neither shuffled nor dropped.")
+
+
+def _cure(facts: Facts, wanted: int) -> Cure | None:
+    """In the dataset config, or as a flag where folders are given by flags."""
+    title = "keep the trigger word in front"
+    if facts.dataset_file() is not None or facts.config.dataset is not None:
+        return dataset_cure(facts, "keep_tokens", title, {"keep_tokens": wanted})
+    return flag_cure(facts.config, "keep_tokens", title, {"keep_tokens": wanted})
 
 
 def tags_in(trigger: str, subset: SubsetSpec) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from runner.preflight.cures.model import Cure
 
 if TYPE_CHECKING:
     from runner.preflight.facts import Facts
@@ -15,12 +17,18 @@ EVIDENCE_LIMIT = 20
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`evidence`: a few words; `detail`: one whole sentence; `fix`: a command or a change to make."""
+    """`evidence`: a few words; `detail`: one whole sentence; `advice`: a command or a change to make;
+    `cures`: what plasma-tui can do itself, the first one is what a key offers."""
 
     status: str  # pass, warn, fail, skip
     evidence: str
     detail: str = ""
-    fix: str | None = None
+    advice: str = ""
+    cures: tuple[Cure, ...] = ()
+
+    def curable(self, *cures: Cure | None) -> Finding:
+        """The same, with the cures that there are."""
+        return replace(self, cures=tuple(cure for cure in cures if cure is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +45,12 @@ def passed(evidence: str, detail: str = "") -> Finding:
     return Finding("pass", evidence, detail)
 
 
-def warned(evidence: str, detail: str, fix: str | None = None) -> Finding:
-    return Finding("warn", evidence, detail, fix)
+def warned(evidence: str, detail: str, advice: str = "") -> Finding:
+    return Finding("warn", evidence, detail, advice)
 
 
-def failed(evidence: str, detail: str, fix: str | None = None) -> Finding:
-    return Finding("fail", evidence, detail, fix)
+def failed(evidence: str, detail: str, advice: str = "") -> Finding:
+    return Finding("fail", evidence, detail, advice)
 
 
 def skipped(evidence: str, detail: str = "") -> Finding:

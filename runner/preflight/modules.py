@@ -16,12 +16,21 @@ SD_SCRIPTS_MODULES = (
 )  # fmt: skip
 #: its absence costs precision, not the training
 TENSORBOARD = "tensorboard"
+#: looked at for their versions only
+_OTHERS = ("huggingface_hub", "bitsandbytes", "xformers", "wandb")
 
 
 def wanted_modules(trainer: Trainer, flags: Flags) -> tuple[str, ...]:
+    """Without these the training does not start (tensorboard excepted)."""
     if trainer.embedded:
         return (*EMBEDDED_MODULES, TENSORBOARD)
     return (*dict.fromkeys((*SD_SCRIPTS_MODULES, *_by_flags(flags), TENSORBOARD)),)
+
+
+def asked_modules(trainer: Trainer, flags: Flags) -> tuple[str, ...]:
+    """All that an interpreter is asked for at once."""
+    wanted = wanted_modules(trainer, flags)
+    return wanted if trainer.embedded else (*dict.fromkeys((*wanted, *_OTHERS)),)
 
 
 def _by_flags(flags: Flags) -> list[str]:
@@ -29,6 +38,8 @@ def _by_flags(flags: Flags) -> list[str]:
     optimizer = optimizer_module(str(flags.get("optimizer_type") or ""))
     if flags.get("use_8bit_adam"):
         optimizer = "bitsandbytes"
+    if flags.get("use_lion_optimizer"):
+        optimizer = "lion_pytorch"
     if optimizer:
         found.append(optimizer)
     if flags.get("xformers"):

@@ -9,10 +9,10 @@ from runner.units import count
 
 
 def look(facts: Facts) -> Finding:
-    output_dir = facts.text("output_dir")
-    if output_dir is None:
+    folder = facts.path("output_dir")
+    if folder is None:
         return skipped("no output_dir")
-    other = same_target(output_dir, facts.text("output_name"))
+    other = same_target(str(folder), facts.text("output_name"))
     if other is not None:
         return failed(
             short(other.id),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shlex
 
+from runner.config.flags import FlagValue
+from runner.preflight.cures.model import Cure
+from runner.preflight.cures.plasma_toml import REMOVED, flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped, some, warned
-from runner.preflight.modules import TENSORBOARD
+from runner.preflight.modules import TENSORBOARD, wanted_modules
 
 #: what a module is called where it is installed from
 _DISTRIBUTIONS = {
@@ -21,7 +24,9 @@ def look(facts: Facts) -> Finding:
     found = facts.interpreter()
     if found.problem:
         return skipped("python does not run")
-    missing = [name for name in found.missing() if name != TENSORBOARD]
+    wanted = wanted_modules(facts.config.trainer, facts.flags)
+    absent = set(found.missing())
+    missing = [name for name in wanted if name in absent and name != TENSORBOARD]
     python = shlex.quote(facts.config.trainer.python)
     if missing:
         evidence = f"no {missing[0]}" if len(missing) == 1 else f"{len(missing)} are missing"
@@ -30,10 +35,10 @@ def look(facts: Facts) -> Finding:
             short(evidence),
             f"{found.python} cannot find {some(missing, 8)}.",
             f"{python} -m pip install {names}",
-        )
+        ).curable(_without(facts, missing))
     versions = ", ".join(f"{name} {version}" for name, version in found.modules.items() if version)
     detail = f"{found.python} finds {versions}."
-    if TENSORBOARD in found.missing():
+    if TENSORBOARD in absent:
         return warned(
             "no tensorboard",
             f"{detail} Without tensorboard there are no exact losses, only the bar's average.",
@@ -41,6 +46,27 @@ def look(facts: Facts) -> Finding:
         )
     torch = (found.modules.get("torch") or "").split("+")[0]
     return passed(short(f"torch {torch}"), detail)
+
+
+def _without(facts: Facts, missing: list[str]) -> Cure | None:
+    """A training without bitsandbytes or xformers is the same training, only hungrier."""
+    changes: dict[str, FlagValue] = {}
+    for name in missing:
+        if name == "xformers":
+            changes |= {"xformers": REMOVED, "sdpa": True}
+        elif name == "bitsandbytes":
+            changes |= plain_adamw(facts)
+        else:
+            return None
+    return flag_cure(facts.config, "packages", "train without them", changes)
+
+
+def plain_adamw(facts: Facts) -> dict[str, FlagValue]:
+    """The flags that make an 8-bit optimizer torch's own AdamW."""
+    changes: dict[str, FlagValue] = {"optimizer_type": "AdamW"}
+    if facts.on("use_8bit_adam"):
+        changes["use_8bit_adam"] = REMOVED
+    return changes
 
 
 CHECK = Check("packages", "Packages", look)

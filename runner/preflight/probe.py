@@ -1,21 +1,23 @@
 """What the training would run on, asked of the trainer's own Python in a process of its own.
 
-It is asked the way the training is started: `accelerate launch` gives its child another environment than
-a bare interpreter has (ACCELERATE_USE_CPU from a default_config.yaml, for one), so that a bare probe may
-see a GPU that the training never gets (accelerate 1.6).
+It is asked the way the training is started: `accelerate launch` gives its child another environment
+than a bare interpreter has (ACCELERATE_USE_CPU from a default_config.yaml, for one), so that a bare
+probe may see a GPU that the training never gets (accelerate 1.6).
 """
 
 from __future__ import annotations
 
 import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from runner.config.command import Command, accelerate_flags
 from runner.config.flags import to_arguments
 from runner.config.interpreter import run_small, sentinel_json
 from runner.config.model import Config
+from runner.preflight import probe_cache
 
 #: a first import after an installation reads gigabytes
 TIMEOUT_S = 120.0
@@ -26,18 +28,40 @@ LEAKED = (
     "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE",
 )  # fmt: skip
 
+#: Each part is told even when the next one fails. When accelerate refuses the precision it is asked again
+#: without, because the device is still to be told. `Accelerator(mixed_precision=...)` as sd-scripts does it.
 SOURCE = """
-import json, os, sys
+import json, os, platform, sys
 told = {"device": None, "problem": None, "torch": None, "accelerate": None}
 try:
+    told["use_cpu"] = os.environ.get("ACCELERATE_USE_CPU")
+    told["visible"] = os.environ.get("CUDA_VISIBLE_DEVICES")
+    told["macos"] = platform.mac_ver()[0]
     import torch
     told["torch"] = torch.__version__
+    told["cuda_build"] = torch.version.cuda or getattr(torch.version, "hip", None)
     told["cuda"] = torch.cuda.is_available()
+    told["gpus"] = torch.cuda.device_count()
     told["mps"] = torch.backends.mps.is_available()
+    told["mps_built"] = torch.backends.mps.is_built()
     import accelerate
     told["accelerate"] = accelerate.__version__
-    told["use_cpu"] = os.environ.get("ACCELERATE_USE_CPU")
-    told["device"] = str(accelerate.Accelerator(mixed_precision=sys.argv[1]).device)
+    from accelerate.state import AcceleratorState
+    wanted = sys.argv[1]
+    try:
+        found = accelerate.Accelerator(mixed_precision=wanted)
+    except Exception as error:
+        if wanted == "no":
+            raise
+        told["refused"] = str(error)
+        AcceleratorState._reset_state(True)
+        found = accelerate.Accelerator(mixed_precision="no")
+    told["device"] = str(found.device)
+    told["distributed"] = str(found.distributed_type)
+    told["processes"] = found.num_processes
+    if torch.cuda.is_available() and found.device.type == "cuda":
+        told["names"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        told["bf16"] = torch.cuda.is_bf16_supported(including_emulation=False)
 except BaseException as error:
     told["problem"] = f"{type(error).__name__}: {error}"
 print("\\x1ePLASMA " + json.dumps(told), flush=True)
@@ -47,7 +71,10 @@ print("\\x1ePLASMA " + json.dumps(told), flush=True)
 @dataclass(frozen=True, slots=True)
 class Device:
     """`name`: cpu, mps, cuda, cuda:0; None with the `problem` that kept it from being told.
-    `cuda`, `mps`: what torch alone sees. `forced_cpu`: the launcher's configuration says CPU."""
+    `cuda`, `mps`: what torch alone sees. `forced_cpu`: the launcher's configuration says CPU.
+    `refused`: why accelerate does not give the asked-for mixed precision on this device.
+    `cuda_build`: the CUDA or HIP version torch is built for; `names`: of the GPUs it sees;
+    `bf16`: whether the GPU itself can, None when not asked."""
 
     name: str | None = None
     problem: str | None = None
@@ -56,25 +83,65 @@ class Device:
     cuda: bool = False
     mps: bool = False
     forced_cpu: bool = False
+    refused: str | None = None
+    mps_built: bool = False
+    macos: str = ""
+    cuda_build: str = ""
+    gpus: int = 0
+    names: tuple[str, ...] = field(default=())
+    bf16: bool | None = None
+    distributed: str = ""
+    visible: str | None = None
+
+    @property
+    def kind(self) -> str | None:
+        """Without the number: cpu, mps, cuda."""
+        return self.name.split(":")[0] if self.name else None
 
 
-def probe(config: Config, command: Command, cancelled: threading.Event) -> Device:
+def cached_probe(
+    config: Config, command: Command, cancelled: threading.Event, *, bare: bool = False
+) -> Device:
+    """The answer of an earlier process when nothing it depends on has changed since."""
+    argv = probe_command(config, command, Path("plasma_probe.py"), bare=bare)
+    key = probe_cache.key_of(argv, config, _environment(command), SOURCE)
+    known = probe_cache.read(key, Device)
+    if known is not None:
+        return known
+    found = probe(config, command, cancelled, bare=bare)
+    if found.name is not None:
+        probe_cache.write(key, found)
+    return found
+
+
+def probe(
+    config: Config, command: Command, cancelled: threading.Event, *, bare: bool = False
+) -> Device:
     """Takes 3 to 10 s on a warm machine. Never raises; kills what it started when cancelled."""
-    env = command.environment()
-    for name in LEAKED:
-        env.pop(name, None)
-    env["HF_HUB_OFFLINE"] = "1"
     with tempfile.TemporaryDirectory(prefix="plasma-probe-") as folder:
         script = Path(folder) / "plasma_probe.py"
         script.write_text(SOURCE, encoding="utf-8")
-        argv = probe_command(config, command, script)
-        answer = run_small(argv, env=env, cwd=folder, timeout_s=TIMEOUT_S, cancelled=cancelled)
+        argv = probe_command(config, command, script, bare=bare)
+        answer = run_small(
+            argv, env=_environment(command), cwd=folder, timeout_s=TIMEOUT_S, cancelled=cancelled
+        )
     if answer.problem:
         return Device(problem=answer.problem)
     told = sentinel_json(answer.output)
     if told is None:
-        lines = answer.errors.strip().splitlines() or [f"exit code {answer.code}"]
-        return Device(problem=lines[-1])
+        return Device(problem=last_word(answer.errors, answer.code))
+    return device_of(told)
+
+
+def last_word(errors: str, code: int | None) -> str:
+    """The exception that a launcher died of; its own `CalledProcessError` is never the cause."""
+    lines = [line.strip() for line in errors.strip().splitlines() if line.strip()]
+    told = [line for line in lines if "CalledProcessError" not in line]
+    return told[-1] if told else f"exit code {code}"
+
+
+def device_of(told: dict[str, Any]) -> Device:
+    """What the probe printed as a Device."""
     return Device(
         name=told["device"],
         problem=told["problem"],
@@ -83,16 +150,46 @@ def probe(config: Config, command: Command, cancelled: threading.Event) -> Devic
         cuda=bool(told.get("cuda")),
         mps=bool(told.get("mps")),
         forced_cpu=str(told.get("use_cpu")).lower() in ("true", "1"),
+        refused=told.get("refused"),
+        mps_built=bool(told.get("mps_built")),
+        macos=told.get("macos") or "",
+        cuda_build=told.get("cuda_build") or "",
+        gpus=int(told.get("gpus") or 0),
+        names=tuple(told.get("names") or ()),
+        bf16=told.get("bf16"),
+        distributed=told.get("distributed") or "",
+        visible=told.get("visible"),
     )
 
 
-def probe_command(config: Config, command: Command, script: Path) -> list[str]:
+def probe_command(
+    config: Config, command: Command, script: Path, *, bare: bool = False
+) -> list[str]:
     """As the training is launched, but one process: several would wait for each other."""
     python = config.trainer.python
-    precision = command.flags.get("mixed_precision", "no")
-    asked = precision if precision in ("fp16", "bf16") else "no"
-    if config.trainer.launcher != "accelerate" or config.processes > 1:
-        return [python, "-B", str(script), str(asked)]
-    options = to_arguments(accelerate_flags(config, command.flags))
+    asked = precision_of(command)
+    if bare or config.trainer.launcher != "accelerate" or config.processes > 1:
+        return [python, "-B", str(script), asked]
+    options = to_arguments(_launch_flags(config, command))
     launch = [python, "-B", "-m", "accelerate.commands.launch", *options]
-    return [*launch, str(script), str(asked)]
+    return [*launch, str(script), asked]
+
+
+def precision_of(command: Command) -> str:
+    precision = command.flags.get("mixed_precision", "no")
+    return precision if precision in ("fp16", "bf16") else "no"
+
+
+def _launch_flags(config: Config, command: Command) -> dict[str, Any]:
+    """The launcher itself refuses bf16 on a device without it (accelerate 1.6) and would hide what the
+    device is; the script's own argument is what counts."""
+    flags = accelerate_flags(config, command.flags)
+    return {**flags, "mixed_precision": "no"} if "mixed_precision" in flags else dict(flags)
+
+
+def _environment(command: Command) -> dict[str, str]:
+    env = command.environment()
+    for name in LEAKED:
+        env.pop(name, None)
+    env["HF_HUB_OFFLINE"] = "1"
+    return env

@@ -14,17 +14,17 @@ def look(facts: Facts) -> Finding:
     trainer = facts.config.trainer
     found = facts.interpreter()
     if found.problem:
-        cure = "correct [trainer] python: it is the interpreter inside the trainer's venv"
-        return failed("python does not run", f"{trainer.python}: {found.problem}.", cure)
+        advice = "correct [trainer] python: it is the interpreter inside the trainer's venv"
+        return failed("python does not run", f"{trainer.python}: {found.problem}.", advice)
     words = f"Python {found.version}"
     version = tuple(int(part) for part in found.version.split(".")[:2])
     detail = f"{trainer.python} is {words} in {found.prefix}."
     if trainer.embedded and version < LEAST_EMBEDDED:
-        cure = "choose a Python of at least 3.11 as [trainer] python"
-        return failed(f"{words} is too old", detail, cure)
+        advice = "choose a Python of at least 3.11 as [trainer] python"
+        return failed(f"{words} is too old", detail, advice)
     if not trainer.embedded and version < LEAST_SD_SCRIPTS:
-        cure = "make the trainer's venv with Python 3.10 or newer"
-        return warned(f"{words} is old", detail, cure)
+        advice = "make the trainer's venv with Python 3.10 or newer"
+        return warned(f"{words} is old", detail, advice)
     return passed(words, detail)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from runner.dataset import DatasetError
+from runner.preflight.cures.model import Cure
+from runner.preflight.cures.plasma_toml import key_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, warned
 from runner.units import count
@@ -19,12 +22,27 @@ def look(facts: Facts) -> Finding:
     detail = f"{words}: {detail}. {told}".strip()
     expected = None if facts.smoke else facts.config.expect.steps
     if expected is not None and forecast.steps != expected:
-        cure = f"steps = {forecast.steps} in [expect], or change the dataset or the epochs"
-        return warned(f"{words}, not {expected}", detail, cure)
-    surprising = set(forecast.warnings) - set(facts.plan().warnings)
+        advice = f"steps = {forecast.steps} in [expect], or change the dataset or the epochs"
+        return warned(f"{words}, not {expected}", detail, advice).curable(
+            _cure(facts, forecast.steps)
+        )
+    surprising = set(forecast.warnings) - _of_the_plan(facts)
     if expected is None and surprising and not facts.smoke:
-        return warned(words, detail, f"steps = {forecast.steps} in [expect] if that is meant")
+        advice = f"steps = {forecast.steps} in [expect] if that is meant"
+        return warned(words, detail, advice).curable(_cure(facts, forecast.steps))
     return passed(words, detail)
+
+
+def _of_the_plan(facts: Facts) -> set[str]:
+    """What other checks tell of the dataset."""
+    try:
+        return set(facts.plan().warnings)
+    except DatasetError:
+        return set()
+
+
+def _cure(facts: Facts, steps: int) -> Cure:
+    return key_cure(facts.config, "steps", f"expect {steps} steps", "expect", {"steps": steps})
 
 
 CHECK = Check("steps", "Steps", look)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runner.dataset import DatasetError, SubsetSpec
 from runner.preflight.captions import read_captions
+from runner.preflight.cures.captions import front_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
 from runner.units import count
@@ -24,16 +25,33 @@ def look(facts: Facts) -> Finding:
     places = {path: position(text, subset, trigger) for path, (text, subset) in captions.items()}
     absent = [Path(path).name for path, place in places.items() if place is None]
     later = [Path(path).name for path, place in places.items() if place]
+    wrong = [path for path, place in places.items() if place != 0]
+    cure = front_cure(_caption_files(facts, captions, wrong), trigger)
     if absent:
         detail = f"{trigger} is not in the caption of {some(absent)}."
-        return failed(
-            f"not in {count(len(absent), 'caption')}", detail, f"write {trigger}, in front"
-        )
+        evidence = f"not in {count(len(absent), 'caption')}"
+        return failed(evidence, detail, f"write {trigger}, in front").curable(cure)
     if later:
         detail = f"{trigger} is not the first tag of {some(later)}."
-        return warned(f"not first in {len(later)}", detail, f"move {trigger} to the front")
+        advice = f"move {trigger} to the front"
+        return warned(f"not first in {len(later)}", detail, advice).curable(cure)
     detail = f"{trigger} is the first tag of all {len(captions)} captions."
     return passed(f"first in all {len(captions)}", detail)
+
+
+def _caption_files(
+    facts: Facts, captions: dict[str, tuple[str, SubsetSpec]], wrong: list[str]
+) -> dict[Path, str]:
+    """The files beside these images with their separator of tags."""
+    found = {}
+    for image in wrong:
+        subset = captions[image][1]
+        file = (facts.config.trainer_cwd / image).with_suffix(
+            subset.caption_extension or ".caption"
+        )
+        if file.is_file() and not subset.caption_prefix:
+            found[file] = subset.caption_separator
+    return found
 
 
 def position(caption: str, subset: SubsetSpec, trigger: str) -> int | None:

@@ -55,7 +55,7 @@ def test_the_launcher_is_asked_with_its_own_configuration(
     assert (found.name, found.forced_cpu) == ("cpu", True)
     judged = judge(found, "mps")
     assert judged.evidence == "cpu, not mps"
-    assert judged.fix == f"set use_cpu: false in {tmp_path}/accelerate/default_config.yaml"
+    assert judged.advice == f"set use_cpu: false in {tmp_path}/accelerate/default_config.yaml"
 
 
 def test_what_accelerate_refuses_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import struct
@@ -14,7 +15,7 @@ import pytest
 
 from runner.config.interpreter import Interpreter
 from runner.model import ExpectedCheckpoint, Forecast
-from runner.preflight import base_model, disk, logout, memory, modules, output, overwrite
+from runner.preflight import base_model, disk, hub, logout, memory, modules, output, overwrite
 from runner.preflight.device import fits, judge
 from runner.preflight.facts import Facts
 from runner.preflight.packages import look as look_at_packages
@@ -37,6 +38,8 @@ def checkout(folder: Path) -> Path:
     (folder / "networks").mkdir(parents=True)
     (folder / "train_network.py").write_text("pass\n")
     (folder / "networks" / "lora.py").write_text("pass\n")
+    (folder / "library").mkdir()
+    (folder / "library" / "train_util.py").write_text("pass\n")
     return folder
 
 
@@ -56,16 +59,27 @@ def test_a_whole_checkout_passes(project: Project) -> None:
 def test_an_empty_submodule_fails_with_the_git_command(project: Project) -> None:
     (project.root / "sd-scripts").mkdir()
     (project.root / ".gitmodules").touch()
+    subprocess.run(["git", "init", "-q"], cwd=project.root, check=True)
     found = project.find("trainer", trainer=SD)
     assert (found.status, found.evidence) == ("fail", "sd-scripts is missing")
     assert found.detail == f"{project.root}/sd-scripts is empty."
-    assert found.fix == f"cd {project.root} && git submodule update --init --recursive"
+    assert found.advice == f"cd {project.root} && git submodule update --init --recursive"
+    assert [cure.name for cure in found.cures] == ["trainer"]
+
+
+def test_a_downloaded_zip_has_no_submodule_to_update(project: Project) -> None:
+    (project.root / "sd-scripts").mkdir()
+    (project.root / ".gitmodules").touch()
+    found = project.find("trainer", trainer=SD)
+    assert found.status == "fail"
+    assert "is no git repository" in found.advice
+    assert found.cures == ()
 
 
 def test_a_missing_folder_fails(project: Project) -> None:
     found = project.find("trainer", trainer=SD)
     assert found.detail == f"{project.root}/sd-scripts does not exist."
-    assert found.fix == "clone kohya-ss/sd-scripts there, or correct [trainer] sd_scripts"
+    assert found.advice == "clone kohya-ss/sd-scripts there, or correct [trainer] sd_scripts"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +104,7 @@ def test_the_folder_around_sd_scripts_is_recognised(project: Project) -> None:
     checkout(project.root / "kohya_ss" / "sd-scripts")
     found = project.find("trainer", trainer='sd_scripts = "kohya_ss"')
     assert (found.status, found.evidence) == ("fail", "wrong folder")
-    assert found.fix == f'sd_scripts = "{project.root}/kohya_ss/sd-scripts"'
+    assert found.advice == f'sd_scripts = "{project.root}/kohya_ss/sd-scripts"'
 
 
 def test_the_version_comes_from_git(project: Project) -> None:
@@ -142,7 +156,7 @@ def test_missing_packages_are_named_as_pip_knows_them(project: Project) -> None:
     found = look_at_packages(Pretended(project, python(cv2=None, PIL=None)))
     assert (found.status, found.evidence) == ("fail", "2 are missing")
     assert found.detail == "/venv/bin/python cannot find cv2, PIL."
-    assert found.fix is not None and found.fix.endswith(" -m pip install opencv-python pillow")
+    assert found.advice is not None and found.advice.endswith(" -m pip install opencv-python pillow")
     assert look_at_packages(Pretended(project, python(cv2=None))).evidence == "no cv2"
 
 
@@ -194,7 +208,7 @@ def test_a_whole_base_model_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "evidence", "said"),
     [
-        (b"", "no whole file", "the file is empty (0 bytes)"),
+        (b"", "0 bytes", "is empty"),
         (b"<!DOCTYPE html>", "no safetensors file", "is a web page, not the model"),
         (b"version https://git-lfs.github.com/spec/v1\n", "no safetensors file", "git-lfs pointer"),
         (b"PK\x03\x04abcdefgh", "no safetensors file", "a pickled checkpoint (.ckpt)"),
@@ -209,7 +223,7 @@ def test_what_is_no_model_is_named(
     found = base_model.inspect(file)
     assert (found.status, found.evidence) == ("fail", evidence)
     assert said in found.detail
-    assert found.fix == "download the file again"
+    assert found.advice == "download the file again"
 
 
 def test_a_truncated_model_tells_how_much_is_there(tmp_path: Path) -> None:
@@ -241,8 +255,17 @@ def test_a_hub_name_is_looked_for_in_its_cache(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(project.root / "hf"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    answers = {"reachable": True}
+    monkeypatch.setattr(hub, "reachable", lambda env: answers["reachable"])
     train = 'pretrained_model_name_or_path = "some/model"'
-    assert project.find("base_model", trainer=SD, train=train).evidence == "not on this disk"
+    found = project.find("base_model", trainer=SD, train=train)
+    assert (found.status, found.evidence) == ("warn", "not on this disk")
+    answers["reachable"] = False
+    assert project.find("base_model", trainer=SD, train=train).evidence == "not here, no hub"
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    found = project.find("base_model", trainer=SD, train=train)
+    assert (found.status, found.evidence) == ("fail", "not here, offline")
     (project.root / "hf/hub/models--some--model").mkdir(parents=True)
     assert project.find("base_model", trainer=SD, train=train).evidence == "in the HF cache"
 
@@ -275,7 +298,7 @@ def test_without_output_dir_the_checks_say_so(project: Project) -> None:
     config = project.config().changed({"output_dir": False})
     found = look("output", config)
     assert (found.status, found.evidence) == ("fail", "no output_dir")
-    assert found.fix == 'add output_dir = "output" to [train]'
+    assert found.advice == 'add output_dir = "output" to [train]'
     for name in ("overwrite", "other_run", "disk"):
         assert look(name, config).status == "skip"
 
@@ -295,8 +318,15 @@ def test_what_the_disk_must_hold_is_files_and_states() -> None:
     made = [ExpectedCheckpoint(f"{n}", n, state_name="s" if n < 3 else None) for n in range(1, 5)]
     forecast = Forecast(checkpoints=tuple(made))
     assert disk.needed(forecast, None) is None
-    assert disk.needed(forecast, (50, 200)) == 200_000_000 * (4 + 2 * 3)
-    assert disk.needed(Forecast(checkpoints=tuple(made), size_bytes=10), (50, 200)) == 100
+    assert disk.needed(forecast, 200) == 200 * (4 + 2 * 3)
+    assert disk.needed(Forecast(checkpoints=tuple(made), size_bytes=10), 200) == 10
+    assert disk.needed(dataclasses.replace(forecast, state_bytes=100), 200) == 200 * 4 + 2 * 100
+
+
+def test_what_save_last_n_deletes_makes_room_but_only_after_the_next_is_written() -> None:
+    made = tuple(ExpectedCheckpoint(f"{n}", n, removed_at_step=n + 1) for n in range(1, 9))
+    kept = (*made, ExpectedCheckpoint("last", 9))
+    assert disk.needed(Forecast(checkpoints=kept), 100) == 200
 
 
 @pytest.mark.parametrize(
@@ -354,21 +384,23 @@ def test_no_run_is_live_in_an_empty_home(project: Project) -> None:
 def test_the_device_is_held_against_the_expectation(
     found: Device, expected: str | None, status: str, evidence: str
 ) -> None:
-    judged = judge(found, expected)
+    judged = judge(found, expected, "c.yaml")
     assert (judged.status, judged.evidence) == (status, evidence)
 
 
-def test_the_reason_for_a_wrong_device_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HOME", "/hf")
-    forced = judge(Device("cpu", forced_cpu=True, mps=True), "mps")
-    assert forced.fix == "set use_cpu: false in /hf/accelerate/default_config.yaml"
-    own = judge(Device("cpu", forced_cpu=True), "mps", "/mine.yaml")
-    assert own.fix == "set use_cpu: false in /mine.yaml"
-    hidden = judge(Device("cpu", cuda=True), "cuda:1")
+def test_the_reason_for_a_wrong_device_is_told() -> None:
+    forced = judge(Device("cpu", forced_cpu=True, mps=True), "mps", "/mine.yaml")
+    assert forced.advice == "set use_cpu: false in /mine.yaml"
+    hidden = judge(Device("cpu", cuda=True), "cuda:1", "c.yaml")
     assert "torch itself sees cuda" in hidden.detail
-    without = judge(Device("cpu"), "cuda")
-    assert "torch itself does not see cuda" in without.detail
-    assert without.fix == "install a torch build for this device, or correct [expect] device"
+    without = judge(Device("cpu", torch="2.5.1+cpu"), "cuda", "c.yaml")
+    assert "does not see cuda: torch 2.5.1+cpu is built for the CPU" in without.detail
+    assert without.advice == "install a torch build for this device, or correct [expect] device"
+    driver = judge(Device("cpu", cuda_build="12.4"), "cuda", "c.yaml")
+    assert "built for CUDA 12.4, and no driver offers it a GPU" in driver.detail
+    masked = judge(Device("cpu", cuda_build="12.4", visible=""), "cuda", "c.yaml")
+    assert 'CUDA_VISIBLE_DEVICES is ""' in masked.detail
+    assert "macOS offers none" in judge(Device("cpu", mps_built=True), "mps", "c.yaml").detail
 
 
 def test_a_numbered_device_is_that_one() -> None:

@@ -1,0 +1,108 @@
+"""The file that `accelerate launch` reads, and what its few settings that matter here say.
+
+accelerate 1.6: without --config_file it is default_config.yaml in the folder `accelerate` of the
+Hugging Face home, and an older default_config.json only where there is no yaml. Only the launcher
+reads it, never `Accelerator()`. `accelerate config default` writes JSON under the yaml name, and
+`use_cpu: true` on a Mac.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.config.model import Config
+
+#: accelerate 1.6 DistributedType; `MPS` was one until 0.20
+DISTRIBUTED_TYPES = frozenset(
+    {
+        "NO", "MULTI_CPU", "MULTI_GPU", "MULTI_NPU", "MULTI_MLU", "MULTI_SDAA", "MULTI_MUSA",
+        "MULTI_XPU", "MULTI_HPU", "DEEPSPEED", "FSDP", "TP", "XLA", "MEGATRON_LM",
+    }
+)  # fmt: skip
+#: YAML takes a bare NO for false, and accelerate takes that for "not distributed"
+_TRUE = ("true", "yes", "on")
+_FALSE = ("false", "no", "off")
+_TOP_LEVEL = re.compile(r"^(?P<key>[A-Za-z_][\w-]*)\s*:\s*(?P<value>.*?)\s*(?:\s#.*)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class AccelerateConfig:
+    """`values`: the top level of the file, text as it stands there without quotes; `problem`: why it
+    cannot be read."""
+
+    path: Path
+    values: dict[str, str] = field(default_factory=dict)
+    problem: str | None = None
+
+    @property
+    def use_cpu(self) -> bool:
+        return self.values.get("use_cpu", "").lower() in _TRUE
+
+    @property
+    def distributed_type(self) -> str | None:
+        """None: not in the file."""
+        value = self.values.get("distributed_type")
+        return "NO" if value is not None and value.lower() in _FALSE else value
+
+    @property
+    def processes(self) -> int | None:
+        value = self.values.get("num_processes", "")
+        return int(value) if value.isdigit() else None
+
+
+def config_path(config: Config, env: Mapping[str, str]) -> Path:
+    """The file that the launcher reads: the one it is told to, else the default one."""
+    own = config.accelerate.get("config_file")
+    return Path(own) if isinstance(own, str) and own else default_path(env)
+
+
+def default_path(env: Mapping[str, str]) -> Path:
+    home = env.get("HF_HOME")
+    cache = env.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = Path(home or f"{cache}/huggingface").expanduser() / "accelerate"
+    older = folder / "default_config.json"
+    newer = folder / "default_config.yaml"
+    return older if older.is_file() and not newer.is_file() else newer
+
+
+def read_config(path: Path) -> AccelerateConfig | None:
+    """None: there is no such file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return AccelerateConfig(path, problem=error.strerror or str(error))
+    except UnicodeDecodeError:
+        return AccelerateConfig(path, problem="it is not UTF-8")
+    if not text.strip():
+        return AccelerateConfig(path, problem="it is empty")
+    if text.lstrip().startswith("{"):
+        return _json(path, text)
+    values = {}
+    for line in text.splitlines():
+        if match := _TOP_LEVEL.match(line):
+            values[match["key"]] = match["value"].strip("\"'")
+    if not values:
+        return AccelerateConfig(path, problem="it holds no `name: value` line")
+    return AccelerateConfig(path, values)
+
+
+def _json(path: Path, text: str) -> AccelerateConfig:
+    try:
+        loaded: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        return AccelerateConfig(path, problem=f"no valid JSON: {error}")
+    values = {key: _text(value) for key, value in loaded.items()}
+    return AccelerateConfig(path, values)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

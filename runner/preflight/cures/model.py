@@ -1,0 +1,36 @@
+"""What one cure is: what it will do, in words, and the doing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+#: gets each line of what a cure does or what its command prints
+OnOutput = Callable[[str], None]
+#: does the work; raises CureFailed
+Act = Callable[[OnOutput, threading.Event], None]
+
+
+class CureFailed(Exception):
+    """Why a cure did not work, or not to its end; one sentence with what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cure:
+    """`name` is for `check --fix NAME`; `check` is the check that is looked at again afterwards;
+    `will_do` holds the exact commands and changes, a line each, for a person to agree to."""
+
+    name: str
+    check: str
+    title: str
+    will_do: tuple[str, ...]
+    act: Act
+
+    def apply(self, on_output: OnOutput, cancelled: threading.Event | None = None) -> None:
+        """Do it. Raises CureFailed; setting `cancelled` ends what it started and raises as well."""
+        try:
+            self.act(on_output, cancelled or threading.Event())
+        except OSError as error:
+            place = f" ({error.filename})" if error.filename else ""
+            raise CureFailed(f"{error.strerror or error}{place}") from error

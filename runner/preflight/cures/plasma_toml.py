@@ -1,0 +1,118 @@
+"""Cures that change plasma.toml: flags in [train] and [smoke], variables, expectations."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from runner.config.errors import ConfigError
+from runner.config.flags import FlagValue, plain_name
+from runner.config.load import load_config
+from runner.config.model import Config
+from runner.preflight.cures.files import replace_text
+from runner.preflight.cures.model import Cure, CureFailed, OnOutput
+from runner.preflight.cures.toml_edit import Edit, edit_file, never_cancelled, table
+
+#: a flag that is taken out
+REMOVED = False
+Changes = Mapping[str, FlagValue]
+
+
+def flag_cure(
+    config: Config, check: str, title: str, changes: Changes, *, name: str = ""
+) -> Cure | None:
+    """Set flags in [train] (False takes one out), and in [smoke] where it has its own value for one.
+
+    None when a flag that is to go does not stand in plasma.toml: it comes from a config_file.
+    """
+    gone = [flag for flag, value in changes.items() if value is REMOVED]
+    if any(flag not in config.train and flag not in config.smoke.flags for flag in gone):
+        return None
+    smoked = {flag: value for flag, value in changes.items() if flag in config.smoke.flags}
+
+    def edit(document: MutableMapping[str, Any]) -> None:
+        set_keys(table(document, "train"), changes)
+        if smoked:
+            set_keys(table(document, "smoke"), smoked)
+
+    words = _told("[train]", changes) + _told("[smoke]", smoked)
+    return section_cure(config, check, title, edit, words, name=name)
+
+
+def section_cure(
+    config: Config, check: str, title: str, edit: Edit, words: list[str], *, name: str = ""
+) -> Cure:
+    """A change of plasma.toml; `words` say what changes, a line each."""
+
+    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
+        never_cancelled(cancelled)
+        edit_file(config.path, [edit], on_output, lambda text: _still_valid(config.path, text))
+
+    told = (f"in {config.path} (a copy of the old file is kept):", *words)
+    return Cure(name or check, check, title, told, act)
+
+
+def key_cure(
+    config: Config, check: str, title: str, section: str, values: Mapping[str, Any]
+) -> Cure:
+    """Set keys of one section."""
+
+    def edit(document: MutableMapping[str, Any]) -> None:
+        set_keys(table(document, section), values)
+
+    return section_cure(config, check, title, edit, _told(f"[{section}]", values))
+
+
+def env_cure(config: Config, check: str, title: str, name: str, value: str) -> Cure:
+    """Set a variable of the trainer's environment."""
+
+    def edit(document: MutableMapping[str, Any]) -> None:
+        import tomlkit
+
+        trainer = table(document, "trainer")
+        if "env" not in trainer:
+            trainer["env"] = tomlkit.inline_table()
+        trainer["env"][name] = value
+
+    return section_cure(config, check, title, edit, [f'[trainer] env.{name} = "{value}"'])
+
+
+def set_keys(section: MutableMapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Under the spelling that stands there already (`--mixed-precision`); REMOVED takes a key out."""
+    spelled = {plain_name(key): key for key in section}
+    for name, value in values.items():
+        key = spelled.get(name, name)
+        if value is REMOVED:
+            section.pop(key, None)
+        else:
+            section[key] = list(value) if isinstance(value, tuple) else value
+
+
+def _told(section: str, changes: Mapping[str, Any]) -> list[str]:
+    return [f"{section} {assignment(name, value)}" for name, value in changes.items()]
+
+
+def assignment(name: str, value: Any) -> str:
+    """`name = value` as it will stand in the file."""
+    if value is REMOVED:
+        return f"{name} is taken out"
+    if isinstance(value, bool):
+        return f"{name} = {'true' if value else 'false'}"
+    if isinstance(value, tuple):
+        return f"{name} = {list(value)}"
+    return f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}"
+
+
+def _still_valid(path: Path, text: str) -> None:
+    """The new text is read as a plasma.toml before it takes the place of the old one."""
+    trial = path.with_name(f".{path.name}.trial.toml")
+    try:
+        replace_text(trial, text)
+        load_config(trial, known_flags=lambda trainer: None)
+    except ConfigError as error:
+        told = str(error).replace(str(trial), str(path))
+        raise CureFailed(f"nothing was changed, it would not be valid: {told}") from None
+    finally:
+        trial.unlink(missing_ok=True)

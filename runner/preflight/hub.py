@@ -1,0 +1,58 @@
+"""What of the Hugging Face hub lies on this disk, and whether the hub can be reached.
+
+Layout of huggingface_hub's cache: models--OWNER--NAME/refs/REVISION names the folder below
+snapshots/ that holds the files.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+PATIENCE_S = 1.5
+
+
+def hub_cache(env: Mapping[str, str]) -> Path:
+    cache = env.get("XDG_CACHE_HOME") or "~/.cache"
+    home = env.get("HF_HOME") or f"{cache}/huggingface"
+    found = env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
+    return Path(found).expanduser()
+
+
+def hub_folder(name: str, env: Mapping[str, str]) -> Path:
+    """Where huggingface_hub keeps `owner/name`."""
+    return hub_cache(env) / f"models--{name.replace('/', '--')}"
+
+
+def snapshot(name: str, env: Mapping[str, str]) -> Path | None:
+    """The folder with the files of its main revision; None: not in the cache."""
+    folder = hub_folder(name, env)
+    try:
+        revision = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    found = folder / "snapshots" / revision
+    return found if revision and found.is_dir() else None
+
+
+def offline(env: Mapping[str, str]) -> str | None:
+    """The variable that forbids the trainer to ask the hub."""
+    told = (name for name in _OFFLINE if env.get(name, "").upper() in ("1", "TRUE", "YES", "ON"))
+    return next(told, None)
+
+
+def reachable(env: Mapping[str, str]) -> bool | None:
+    """Can a connection to the hub be opened? None: behind a proxy, which is not asked."""
+    if any(env.get(name) for name in _PROXIES):
+        return None
+    place = urlsplit(env.get("HF_ENDPOINT") or "https://huggingface.co")
+    port = place.port or (80 if place.scheme == "http" else 443)
+    try:
+        with socket.create_connection((place.hostname or "", port), timeout=PATIENCE_S):
+            return True
+    except OSError:
+        return False

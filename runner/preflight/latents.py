@@ -1,0 +1,120 @@
+"""Are cached latents of an earlier training still right? They are taken as they are when they
+exist.
+
+sd-scripts main 48d368fa: `--cache_latents_to_disk` writes one .npz beside each image, named after
+the image's size. The caches of SD and SDXL are accepted whatever resolution they were made for;
+since v0.10 nobody looks for not-a-numbers; flipped latents must be there with flip_aug, else the
+file is made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.dataset import DatasetError
+from runner.preflight.cures.move import move_cure
+from runner.preflight.facts import Facts
+from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
+from runner.preflight.npz import NotNpz, read_npz
+from runner.preflight.scripts import Script
+from runner.units import count
+
+SIDE = tuple[int, int]
+#: files of a copied folder get their times in any order
+_SLACK_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """One image with its cache and the (width, height) that the latents must have."""
+
+    image: Path
+    file: Path
+    latents: SIDE
+
+
+def look(facts: Facts) -> Finding:
+    script = facts.script
+    if script is None:
+        return skipped("not known", "How this trainer caches latents is not known here.")
+    if not facts.on("cache_latents_to_disk"):
+        return passed("not used", "No latents are kept on disk.")
+    try:
+        caches = list(_caches(facts, script))
+    except DatasetError as error:
+        return skipped("dataset unread", str(error))
+    if not caches:
+        return passed("none yet", "The first epoch makes them.")
+    bad = [(cached.file, problem) for cached in caches if (problem := _problem(facts, cached))]
+    if bad:
+        return _bad(bad)
+    return passed(f"{len(caches)} fit", f"{count(len(caches), 'cache')} are finite and of size.")
+
+
+def _bad(bad: list[tuple[Path, str]]) -> Finding:
+    told = [f"{path.name}: {problem}" for path, problem in bad]
+    detail = f"In {bad[0][0].parent}: {some(told)}. The trainer would take them as they are."
+    nan = sum("not a number" in problem for _, problem in bad)
+    broken = sum("damaged" in problem for _, problem in bad)
+    cure = move_cure("latents", "move the stale caches away", [path for path, _ in bad])
+    advice = "move these files away; the trainer makes them anew"
+    if nan or broken:
+        evidence = f"{nan} NaN" if nan else f"{broken} damaged"
+        return failed(evidence, detail, advice).curable(cure)
+    return warned(f"{len(bad)} stale", detail, advice).curable(cure)
+
+
+def _caches(facts: Facts, script: Script) -> Iterator[Cached]:
+    """The files that the trainer would take for the images of its plan."""
+    base = facts.config.trainer_cwd
+    seen = set()
+    for dataset in (*facts.plan().datasets, *facts.plan().validation):
+        for image in dataset.images:
+            path = base / image.path
+            file = _file_for(path, image.size, script)
+            wanted = (image.bucket[0] // script.stride, image.bucket[1] // script.stride)
+            if (file, wanted) in seen:
+                continue
+            seen.add((file, wanted))
+            if file.is_file():
+                yield Cached(path, file, wanted)
+
+
+def _file_for(image: Path, size: SIDE, script: Script) -> Path:
+    """SD and SDXL take an old `NAME.npz` first (v0.9 and before)."""
+    stem = image.with_suffix("")
+    if not script.keyed_by_size:
+        old = Path(f"{stem}.npz")
+        if old.is_file():
+            return old
+    return Path(f"{stem}_{size[0]:04d}x{size[1]:04d}{script.cache_suffix}")
+
+
+def _problem(facts: Facts, cached: Cached) -> str | None:
+    if facts.cancelled.is_set():
+        return None
+    try:
+        arrays = read_npz(cached.file)
+        older = cached.file.stat().st_mtime + _SLACK_S < cached.image.stat().st_mtime
+    except NotNpz as error:
+        return str(error)
+    except OSError as error:
+        return f"damaged: {error.strerror}"
+    width, height = cached.latents
+    suffix = f"_{height}x{width}"
+    latents = arrays.get("latents") or arrays.get(f"latents{suffix}")
+    for name, array in arrays.items():
+        if name.startswith("latents") and array.finite is False:
+            return "not a number in it"
+    if latents is None:
+        return None  # of another size or layout: the trainer makes its own
+    if latents.shape[-2:] != (height, width):
+        return f"made for {latents.shape[-1]}x{latents.shape[-2]} latents, not {width}x{height}"
+    if older:
+        return "older than its image"
+    return None
+
+
+CHECK = Check("latents", "Latent cache", look)

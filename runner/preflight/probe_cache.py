@@ -1,0 +1,108 @@
+"""Answers of the device probe on disk, kept as long as nothing they depend on has changed.
+
+They depend on the interpreter, its torch and accelerate, the launcher's configuration, the
+environment and the machine as it was started. The trainer names its device again at every start,
+and that is held to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import platformdirs
+import psutil
+
+from runner.config.model import Config
+from runner.journal import Unreadable, read_json, write_json
+from runner.preflight.accelerate_config import config_path
+
+T = TypeVar("T")
+
+#: drivers are updated and cards are pulled without a restart, if seldom
+MAX_AGE_S = 12 * 3600.0
+#: variables that change what torch or accelerate see
+_PREFIXES = (
+    "ACCELERATE_", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH_", "HF_", "HIP_", "HSA_", "ROCR_", "PYTHON",
+    "LD_LIBRARY_PATH", "DYLD_", "XDG_CACHE_HOME", "HOME", "VIRTUAL_ENV", "ONEAPI_", "ZE_",
+)  # fmt: skip
+_DEVICE_NODES = ("/dev/nvidia*", "/dev/dri/*", "/dev/kfd", "/dev/accel/*")
+
+
+def folder() -> Path:
+    """Beside the runs where $PLASMA_HOME puts them, else the user's cache folder."""
+    chosen = os.environ.get("PLASMA_HOME")
+    if chosen:
+        return Path(chosen).expanduser().absolute() / "cache" / "probe"
+    return Path(platformdirs.user_cache_dir("plasma-tui", appauthor=False)) / "probe"
+
+
+def key_of(argv: Sequence[str], config: Config, env: Mapping[str, str], source: str) -> str:
+    """A name for the answer; another one as soon as anything that it depends on differs."""
+    parts = [*argv, source]
+    parts += [
+        f"{name}={value}" for name, value in sorted(env.items()) if name.startswith(_PREFIXES)
+    ]
+    parts += [_stamp(path) for path in _files(config, env)]
+    parts += [_boot(), *_devices()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def read(key: str, kind: type[T]) -> T | None:
+    """None: never asked, too long ago, or by another version of plasma-tui."""
+    path = folder() / f"{key}.json"
+    try:
+        if time.time() - path.stat().st_mtime > MAX_AGE_S:
+            return None
+        return read_json(path, kind)
+    except (OSError, Unreadable):
+        return None
+
+
+def write(key: str, answer: object) -> None:
+    """A cache that cannot be written is only slower."""
+    with contextlib.suppress(OSError):
+        folder().mkdir(parents=True, exist_ok=True)
+        _forget_old()
+        write_json(folder() / f"{key}.json", answer)
+
+
+def _forget_old() -> None:
+    for path in folder().glob("*.json"):
+        if time.time() - path.stat().st_mtime > MAX_AGE_S:
+            path.unlink(missing_ok=True)
+
+
+def _files(config: Config, env: Mapping[str, str]) -> Iterator[Path]:
+    python = Path(config.trainer.python)
+    yield python
+    yield config_path(config, env)
+    for packages in sorted(python.parent.parent.glob("lib/python3*/site-packages")):
+        for package in ("torch", "accelerate"):
+            yield packages / package / "__init__.py"
+        yield packages  # its own time changes with every installation
+
+
+def _stamp(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return f"{path} absent"
+    return f"{path} {found.st_mtime_ns} {found.st_size}"
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    except OSError:
+        return f"booted {psutil.boot_time():.0f}"
+
+
+def _devices() -> list[str]:
+    root = Path("/")
+    return sorted(str(path) for pattern in _DEVICE_NODES for path in root.glob(pattern[1:]))

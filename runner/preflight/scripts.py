@@ -1,0 +1,81 @@
+"""What each LoRA script of sd-scripts wants, by its file name.
+
+Read from sd-scripts main 48d368fa: `assert_extra_args`, `get_tokenize_strategy`,
+`load_target_model` of each script and the caching strategies in library/strategy_*.py. Another
+script is not judged by any of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.config.flags import FlagValue
+from runner.config.model import Trainer
+
+CLIP_L = "openai/clip-vit-large-patch14"
+CLIP_G = "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k"
+T5_XXL = "google/t5-v1_1-xxl"
+SD2 = "stabilityai/stable-diffusion-2"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """`kinds`: architectures of base models it can load (runner.preflight.architecture);
+    `reso_divisor`: what bucket_reso_steps must be divisible by; `cache_suffix`: end of the names of cached
+    latents, whose sides are `stride` times smaller than the image's; `keyed_by_size`: one file holds latents
+    of several sizes; `tokenizers`: what it loads from the hub; `needs`: flags that must name a file."""
+
+    title: str
+    kinds: tuple[str, ...]
+    network_module: str
+    reso_divisor: int
+    cache_suffix: str
+    keyed_by_size: bool = True
+    stride: int = 8
+    tokenizers: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    may_need: tuple[str, ...] = ()
+
+
+SCRIPTS: Mapping[str, Script] = {
+    "train_network.py": Script(
+        "SD 1.x and 2.x", ("sd1", "sd2"), "networks.lora", 64, "_sd.npz", False,
+        tokenizers=(CLIP_L,),
+    ),
+    "sdxl_train_network.py": Script(
+        "SDXL", ("sdxl",), "networks.lora", 32, "_sdxl.npz", False, tokenizers=(CLIP_L, CLIP_G),
+    ),
+    "sd3_train_network.py": Script(
+        "SD 3", ("sd3",), "networks.lora_sd3", 32, "_sd3.npz",
+        tokenizers=(CLIP_L, CLIP_G, T5_XXL), may_need=("clip_l", "clip_g", "t5xxl"),
+    ),
+    "flux_train_network.py": Script(
+        "FLUX.1", ("flux", "chroma"), "networks.lora_flux", 64, "_flux.npz",
+        tokenizers=(CLIP_L, T5_XXL), needs=("clip_l", "t5xxl", "ae"),
+    ),
+    "lumina_train_network.py": Script(
+        "Lumina Image 2", ("lumina",), "networks.lora_lumina", 64, "_lumina.npz",
+        tokenizers=("google/gemma-2-2b",), needs=("gemma2", "ae"),
+    ),
+    "hunyuan_image_train_network.py": Script(
+        "HunyuanImage-2.1", ("hunyuan_image",), "networks.lora_hunyuan_image", 64, "_hi.npz",
+        stride=32, needs=("text_encoder", "byt5", "vae"),
+    ),
+    "anima_train_network.py": Script(
+        "Anima", ("anima",), "networks.lora_anima", 16, "_anima.npz", needs=("qwen3", "vae"),
+    ),
+}  # fmt: skip
+
+
+def script_of(trainer: Trainer) -> Script | None:
+    """None: the built-in trainer, or a script that is not known here."""
+    return None if trainer.embedded else SCRIPTS.get(Path(trainer.script).name)
+
+
+def wanted_tokenizers(script: Script, flags: Mapping[str, FlagValue]) -> tuple[str, ...]:
+    """With --v2 train_network.py takes the tokenizer of SD 2."""
+    if flags.get("v2") and "sd2" in script.kinds:
+        return (SD2,)
+    return script.tokenizers

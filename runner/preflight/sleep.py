@@ -1,0 +1,95 @@
+"""May the machine fall asleep in the middle of the training?
+
+macOS sleeps when nobody touches it (`pmset -g`), unless something like caffeinate holds it awake; a
+closed lid always sleeps. On Linux a desktop or systemd-logind may suspend; systemd-inhibit holds
+that off where it is allowed to, which it is not over SSH without rights.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from runner.preflight.facts import Facts
+from runner.preflight.model import Check, Finding, passed, warned
+
+POWER_STATES = Path("/sys/power/state")
+_TIMEOUT_S = 2.0
+
+
+def look(facts: Facts) -> Finding:
+    if sys.platform == "darwin":
+        return judge_mac(_output(["/usr/bin/pmset", "-g"]), shutil.which("caffeinate") is not None)
+    return judge_linux(
+        _states(), _inhibitors(), desktop=bool(os.environ.get("XDG_CURRENT_DESKTOP"))
+    )
+
+
+def judge_mac(pmset: str | None, caffeinate: bool) -> Finding:
+    """`pmset -g` as printed: a line `sleep 1 (sleep prevented by ...)`, minutes, 0 is never."""
+    match = re.search(r"^\s*sleep\s+(\d+)(.*)$", pmset or "", re.M)
+    if match is None:
+        return warned(
+            "cannot be told", "pmset does not tell when this Mac sleeps.", _awake(caffeinate)
+        )
+    minutes, rest = int(match[1]), match[2]
+    if minutes == 0:
+        return passed("never sleeps", "This Mac does not sleep by itself; a closed lid still does.")
+    if "prevented" in rest:
+        return passed("held awake", f"Sleep is held off now:{rest.strip(' ()')}.")
+    detail = f"This Mac sleeps after {minutes} min without a touch, and the training with it."
+    return warned(f"sleeps in {minutes} min", detail, _awake(caffeinate))
+
+
+def _awake(caffeinate: bool) -> str:
+    if caffeinate:
+        return "run `caffeinate -i` beside the training, and leave the lid open"
+    return "switch sleep off in the system settings"
+
+
+def judge_linux(states: str | None, inhibitors: str | None, *, desktop: bool) -> Finding:
+    """`states`: /sys/power/state, None: no such file. `inhibitors`: what `systemd-inhibit --list`
+    prints, None: it is not there or no logind answers."""
+    if not states:
+        return passed("cannot sleep", "This machine has no sleep state.")
+    if inhibitors is None:
+        return passed("nothing suspends", "No systemd-logind runs that could suspend this machine.")
+    held = [line for line in inhibitors.splitlines() if re.search(r"\b(sleep|idle)\b", line)]
+    if any(line.rstrip().endswith("block") for line in held):
+        return passed("held awake", "Something holds off sleep now (systemd-inhibit --list).")
+    if not desktop:
+        return passed("no desktop here", "Without a desktop session nothing suspends when idle.")
+    detail = "The desktop may suspend this machine when nobody touches it."
+    advice = "systemd-inhibit --what=sleep:idle sleep infinity, beside the training"
+    return warned("may suspend", detail, advice)
+
+
+def _states() -> str | None:
+    try:
+        return POWER_STATES.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+def _inhibitors() -> str | None:
+    program = shutil.which("systemd-inhibit")
+    if program is None or not Path("/run/systemd/system").is_dir():
+        return None
+    return _output([program, "--list", "--no-pager", "--no-legend"])
+
+
+def _output(command: list[str]) -> str | None:
+    try:
+        found = subprocess.run(
+            command, capture_output=True, timeout=_TIMEOUT_S, text=True, errors="replace"
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout if found.returncode == 0 else None
+
+
+CHECK = Check("sleep", "Sleep", look)
