@@ -91,13 +91,14 @@ class Feed:
     def _run(self) -> None:
         reader: Reader | None = None
         version = -1
-        read_at = 0.0
+        read_at = delivered_at = 0.0
         behind = False
         while not self._stopped:
             with self._lock:
                 path, wanted = self._path, self._path_version
             if wanted != version:
                 reader, version, read_at, behind = None, wanted, 0.0, True
+                delivered_at = 0.0
             pause = RETRY_S
             if path is not None:
                 try:
@@ -107,7 +108,10 @@ class Feed:
                     if due and (behind or now - read_at >= self._fastest_s):
                         snapshot = reader.read(BUDGET_S)
                         read_at, behind = now, snapshot.read_fraction < 1
-                        self._deliver(snapshot, version)
+                        # drawing every part of a long run would keep its reading waiting
+                        if not behind or now - delivered_at >= self._fastest_s:
+                            self._deliver(snapshot, version)
+                            delivered_at = now
                     pause = 0.01 if behind else self._pause(due, now - read_at)
                 except Exception as error:  # border: whatever a file holds must not end the screen
                     behind = False
