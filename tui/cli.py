@@ -55,6 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
         one.add_argument("--config", "-c", metavar="FILE", help="default: ./plasma.toml")
         one.add_argument("--set", metavar="FLAG=VALUE", action="append", default=[],
                          help="a trainer flag over the file's (false takes it out)")  # fmt: skip
+        if name == "check":
+            one.add_argument("--fix", metavar="NAME", help="cure what the check NAME finds")
+            one.add_argument("--yes", action="store_true", help="cure without asking")
         if name == "start":
             one.add_argument("--smoke", action="store_true", help="the short test of [smoke]")
             one.add_argument("--force", nargs="?", const="", metavar="REASON",

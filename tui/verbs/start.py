@@ -81,8 +81,12 @@ def _known(value: int | None) -> str:
 
 
 def check(options: argparse.Namespace) -> int:
-    """The checklist, as it comes."""
+    """The checklist, as it comes; with --fix the cure of one of them."""
     config = load(options)
+    if options.fix:
+        from tui.verbs.fix import fix
+
+        return fix(options, config)
     results = list(_checked(begin.checks(config), options.json))
     passed = all(result.status != "fail" for result in results)
     if options.json:
@@ -99,8 +103,10 @@ def _checked(results: Iterator[CheckResult], silent: bool) -> Iterator[CheckResu
             sys.stdout.write(
                 f"{MARKS[result.status]} {result.title or result.name}: {clean(text)}\n"
             )
-            if result.fix:
-                sys.stdout.write(f"    cure: {clean(result.fix)}\n")
+            if result.advice:
+                sys.stdout.write(f"    {clean(result.advice)}\n")
+            if result.fix and result.status != "pass":
+                sys.stdout.write(f"    cure: plasma-tui check --fix {result.fix}\n")
             sys.stdout.flush()
         yield result
 

@@ -1,0 +1,84 @@
+"""`check --fix NAME`: shows what a cure will do, asks, does it, and looks at the check again."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+
+from runner.config.model import Config
+from runner.model import CheckResult
+from runner.preflight.cures.model import Cure, CureFailed
+from runner.preflight.cures.registry import cure_for, known_names
+from runner.preflight.registry import CHECKS, run_checks
+from tui.exits import NO, OK, WRONG_USE, Fail
+from tui.text import clean
+from tui.verbs.common import MARKS, print_json, say
+
+
+def fix(options: argparse.Namespace, config: Config) -> int:
+    """Exit 0 when the check no longer fails. Nothing is changed before a yes (or --yes)."""
+    name = options.fix
+    try:
+        cure = cure_for(name, config)
+    except KeyError:
+        near = difflib.get_close_matches(name, known_names(), 3, 0.4) or known_names()[:3]
+        raise Fail(
+            f"no check is named {name!r}; nearest: {', '.join(near)} (see `plasma-tui check`)",
+            WRONG_USE,
+        ) from None
+    if cure is None:
+        return _nothing_to_do(options, config, name)
+    say(f"{cure.title}:")
+    for line in cure.will_do:
+        say(f"  {line}")
+    if not options.yes and not _agreed():
+        say("nothing was changed")
+        return NO
+    _apply(cure)
+    from tui.verbs.start import load  # the cure may have changed the file
+
+    return _tell(options, look_again(load(options), cure.check))
+
+
+def _agreed() -> bool:
+    """Asked on a terminal only; elsewhere --yes must say so. Raises Fail."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Fail(
+            "nothing was changed: add --yes to agree, there is no terminal to ask on", WRONG_USE
+        )
+    sys.stderr.write("Do this? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _apply(cure: Cure) -> None:
+    try:
+        cure.apply(lambda line: say(f"  {line}"))
+    except CureFailed as error:
+        raise Fail(f"the cure did not work: {error}") from None
+
+
+def _nothing_to_do(options: argparse.Namespace, config: Config, name: str) -> int:
+    result = look_again(config, name)
+    if result is None or result.status in ("pass", "skip"):
+        say("nothing to cure")
+        return _tell(options, result)
+    say(f"there is no cure for this that plasma-tui could do: {result.advice or result.detail}")
+    return _tell(options, result)
+
+
+def look_again(config: Config, check: str) -> CheckResult | None:
+    """The one check by itself."""
+    wanted = [one for one in CHECKS if one.name == check]
+    return next(run_checks(config, checks=wanted), None)
+
+
+def _tell(options: argparse.Namespace, result: CheckResult | None) -> int:
+    good = result is None or result.status != "fail"
+    if options.json:
+        print_json({"schema": 1, "passed": good, "checks": [result] if result else []})
+    elif result is not None:
+        text = result.detail or result.evidence
+        sys.stdout.write(f"{MARKS[result.status]} {result.title}: {clean(text)}\n")
+    return OK if good else NO
