@@ -46,6 +46,12 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--dir", metavar="DIR", help="project folder (default: ./plasma-demo)")
     demo.add_argument("--headless", action="store_true", help="no screen: progress and a summary")
     _screen_options(demo)
+    init = verb("init", "write plasma.toml from a script, a configuration, or what is found here")
+    init.add_argument("--from", dest="source", metavar="FILE",
+                      help="a shell script, a kohya_ss JSON, an sd-scripts TOML; - reads stdin")  # fmt: skip
+    init.add_argument("--dir", metavar="DIR", help="project folder (default: the working folder)")
+    init.add_argument("--force", action="store_true", help="replace plasma.toml, keep a backup")
+    init.add_argument("--yes", "-y", action="store_true", help="ask nothing")
     for name, text in (
         ("forecast", "steps, epochs, checkpoint names and the exact command; starts nothing"),
         ("check", "the preflight checklist; exit 0 if nothing failed"),
@@ -127,6 +133,7 @@ _HANDLERS: dict[str | None, tuple[str, str]] = {
     None: ("tui.verbs.screen", "open_screen"),
     "demo": ("tui.verbs.demo", "demo"),
     "attach": ("tui.verbs.screen", "attach"),
+    "init": ("tui.verbs.init", "init"),
     "forecast": ("tui.verbs.start", "forecast"),
     "check": ("tui.verbs.start", "check"),
     "start": ("tui.verbs.start", "start"),

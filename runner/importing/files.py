@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.config.catalog import Catalog, flag_report
@@ -14,6 +14,7 @@ from runner.config.paths import absolute
 from runner.importing.find import Found, Places, find_setup
 from runner.importing.kohya_json import read_kohya_json
 from runner.importing.model import Draft, Imported, ImportRefused
+from runner.importing.project import dataset_section, look_at_project
 from runner.importing.refine import refined, without_uncertain
 from runner.importing.sd_toml import looks_like_config, read_sd_toml
 from runner.importing.shell import read_shell
@@ -123,7 +124,22 @@ def _finished(draft: Draft, where: Context) -> Imported:
         trainer = Trainer(draft.sd_scripts, draft.python, script, draft.launcher, draft.env)
         catalog = where.flags_of(trainer)
     draft = without_uncertain(draft) if catalog is None else refined(draft, catalog)
+    draft = _with_dataset(draft, where.project)
     return imported(draft, where.project, where.places.home)
+
+
+def _with_dataset(draft: Draft, project: Path) -> Draft:
+    """A dataset config that is named but not there yet is described in [dataset], when the project
+    has images for it."""
+    named = draft.train.get("dataset_config")
+    if not isinstance(named, str) or Path(named).exists():
+        return draft
+    files = look_at_project(project)
+    missing = f"dataset_config {named} is not there"
+    if not any(not folder.is_reg for folder in files.folders):
+        return replace(draft, notes=(*draft.notes, missing))
+    described = f"{missing}; [dataset] describes the images of this folder, `check` writes the file"
+    return replace(draft, dataset=dataset_section(files, project), notes=(*draft.notes, described))
 
 
 def _read(path: Path) -> str:

@@ -125,14 +125,14 @@ def _trainer(draft: Draft, show: _Paths) -> Table:
 def _train(draft: Draft, show: _Paths) -> Table:
     table = tomlkit.table()
     table.comment("flags of the script, by their own names; true is a bare flag")
+    for name, why in draft.missing.items():
+        table.add(tomlkit.comment(f'{name} = "..."  # missing: {why}'))
     groups = [("", dict(draft.train))] if draft.in_order else grouped(draft.train)
     for heading, flags in groups:
         if heading:
             table.add(tomlkit.comment(heading))
         for name, value in flags.items():
             table.add(name, _item(show.flag(name, value)))
-    for name, why in draft.missing.items():
-        table.add(tomlkit.comment(f'{name} = "..."  # missing: {why}'))
     table.add(tomlkit.nl())
     return table
 
