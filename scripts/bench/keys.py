@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +15,29 @@ from scripts.bench.terminal import Terminal
 
 KEY_BUDGET_MS = 30.0
 PRESSES = 40
-#: keys in pairs, so that the screen is the same after each pair: (key, text that it brings or takes)
-CONSOLE = (b"l", "l closes it")
-HELP = ((b"?", b"\x1b"), "Close the screen; a training goes on")
+#: longer than any answer, so that each key meets a quiet screen
+PAUSE_S = (0.25, 0.55)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A key and the one that takes it back. `marker`: text that the key brings (`brings`) or takes.
+    `both`: the way back is timed too (not for Escape: Textual waits 100 ms whether it is the
+    beginning of a sequence)."""
+
+    what: str
+    key: bytes
+    back: bytes
+    marker: str
+    brings: bool = True
+    both: bool = True
+
+
+DRAWER = Series("console drawer", b"l", b"l", "l closes it")
+PANEL = Series("next panel", b"\t", b"\x1b[Z", "━ Loss", brings=False)
+HELP = Series("help", b"?", b"\x1b", "Close the screen; a training goes on", both=False)
+BARE_DRAWER = Series("show a widget", b"l", b"l", "a drawer")
+BARE_MODAL = Series("modal screen", b"?", b"\x1b", "a modal screen", both=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,50 +63,46 @@ def answer_times_ms(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What the screen used for the keys of one series, its ticks included, a key."""
+def press_keys(terminal: Terminal, series: Series, count: int, seed: int = 3) -> list[Press]:
+    """Press and take back until `count` keys have been timed, at random moments."""
+    dice = random.Random(seed)
+    presses: list[Press] = []
+    while len(presses) < count:
+        for key, appears in ((series.key, series.brings), (series.back, not series.brings)):
+            time.sleep(dice.uniform(*PAUSE_S))
+            at_s = terminal.send(key)
+            if key == series.key or series.both:
+                presses.append(Press(at_s, series.marker, appears))
+    time.sleep(PAUSE_S[1])
+    return presses
 
-    cpu_ms: float
-    waited_s: float | None
 
-
-@contextlib.contextmanager
-def costs(terminal: Terminal, keys: int) -> Iterator[list[Cost]]:
-    """The cost of what happens within; it is in the list afterwards."""
-    found: list[Cost] = []
+def time_keys(
+    terminal: Terminal, series: Series, where: str, *, name: str = "keys", budget: bool = True
+) -> Figure:
+    """The answers to one series of keys, with what they cost the screen (its ticks included)."""
+    count = PRESSES if series.both else PRESSES // 2
     cpu, waited = cpu_s(terminal.pid), waited_s(terminal.pid)
-    yield found
+    began = time.monotonic()
+    presses = press_keys(terminal, series, count)
+    sent = terminal.bytes_since(began)
+    cost_ms = (cpu_s(terminal.pid) - cpu) * 1000 / count
     later = waited_s(terminal.pid)
-    wait = (later - waited) / keys if later is not None and waited is not None else None
-    found.append(Cost((cpu_s(terminal.pid) - cpu) * 1000 / keys, wait))
-
-
-def press_keys(terminal: Terminal, count: int, seed: int = 3) -> list[Press]:
-    """Open and close the console drawer `count` times in all, at random moments."""
-    dice = random.Random(seed)
-    presses: list[Press] = []
-    for index in range(count):
-        time.sleep(dice.uniform(0.15, 0.45))
-        key, marker = CONSOLE
-        presses.append(Press(terminal.send(key), marker, index % 2 == 0))
-    terminal.wait_quiet(0.4, 2.0)
-    return presses
-
-
-def press_help(terminal: Terminal, count: int, seed: int = 4) -> list[Press]:
-    """Open the help and leave it. Only the opening is timed: Escape alone is ambiguous, so that
-    Textual waits 100 ms for the rest of a sequence."""
-    dice = random.Random(seed)
-    presses: list[Press] = []
-    (key, back), marker = HELP
-    for _ in range(count):
-        time.sleep(dice.uniform(0.15, 0.45))
-        presses.append(Press(terminal.send(key), marker, True))
-        time.sleep(0.3)
-        terminal.send(back)
-        time.sleep(0.3)
-    return presses
+    wait = (later - waited) / count if later is not None and waited is not None else None
+    size = (terminal.size.columns, terminal.size.rows)
+    found = tuple(answer_times_ms(terminal.chunks(), presses, size))
+    lost = f"; {count - len(found)} not answered" if len(found) < count else ""
+    both = " and back" if not series.both else ""
+    return Figure(
+        name,
+        f"{'key to screen' if name == 'keys' else 'bare Textual'}: {series.what}{where}",
+        found,
+        "ms",
+        KEY_BUDGET_MS if budget else None,
+        "p95",
+        note=f"{cost_ms:.0f} ms CPU and {sent / count / 1000:.0f} KB a key{both}; {queue_note([wait])}"
+        + lost,
+    )
 
 
 def measure_keys(folder: Path) -> list[Figure]:
@@ -98,28 +112,10 @@ def measure_keys(folder: Path) -> list[Figure]:
         live.wait_step(4)
         with attach(live.run) as terminal:
             terminal.wait_text("keys", "step ")
-            terminal.wait_quiet(0.1, 3.0)
-            size = (terminal.size.columns, terminal.size.rows)
-            with costs(terminal, PRESSES) as cost:
-                drawer = press_keys(terminal, PRESSES)
-            with costs(terminal, PRESSES // 2) as help_cost:
-                shown = press_help(terminal, PRESSES // 2)
-            chunks = terminal.chunks()
-    found = answer_times_ms(chunks, drawer, size)
-    figures.append(_figure("console drawer, live run", found, cost))
-    figures.append(_figure("help, live run", answer_times_ms(chunks, shown, size), help_cost))
+            time.sleep(1.0)
+            figures += [time_keys(terminal, one, ", live run") for one in (DRAWER, PANEL, HELP)]
     with attach(ended_run("keys-ended", 2000)) as terminal:
         terminal.wait_text("keys-ended", "step ")
-        terminal.wait_quiet(0.3, 3.0)
-        with costs(terminal, PRESSES) as cost:
-            drawer = press_keys(terminal, PRESSES)
-        found = answer_times_ms(terminal.chunks(), drawer, size)
-    figures.append(_figure("console drawer, ended run", found, cost))
+        time.sleep(1.0)
+        figures += [time_keys(terminal, one, ", ended run") for one in (DRAWER, PANEL, HELP)]
     return figures
-
-
-def _figure(what: str, found: list[float], cost: list[Cost]) -> Figure:
-    note = f"{cost[0].cpu_ms:.0f} ms CPU a key; {queue_note([cost[0].waited_s])}"
-    return Figure(
-        "keys", f"key to screen: {what}", tuple(found), "ms", KEY_BUDGET_MS, "p95", note=note
-    )

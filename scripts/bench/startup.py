@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.bench.figures import Figure
+from scripts.bench.keys import BARE_DRAWER, BARE_MODAL, time_keys
 from scripts.bench.processes import cpu_percent_over, queue_note, rss_mb, waited_s
 from scripts.bench.replay import first_seen
 from scripts.bench.runs import attach_command, live_run
@@ -81,6 +82,10 @@ def measure_bare(folder: Path) -> list[Figure]:
         cpu = cpu_percent_over(terminal.pid, IDLE_S)
         idle_bytes = terminal.bytes_since(began) / (time.monotonic() - began)
         memory = rss_mb(terminal.pid)
+        keys = [
+            time_keys(terminal, one, "", name="bare", budget=False)
+            for one in (BARE_DRAWER, BARE_MODAL)
+        ]
     return [
         Figure(
             "bare",
@@ -92,4 +97,5 @@ def measure_bare(folder: Path) -> list[Figure]:
         Figure("bare", "bare Textual: RSS", (memory,), "MB"),
         Figure("bare", "bare Textual: idle CPU", (cpu,), "%"),
         Figure("bare", "bare Textual: idle bytes", (idle_bytes,), "B/s"),
+        *keys,
     ]
