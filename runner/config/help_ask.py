@@ -2,7 +2,8 @@
 without network, ended at a time limit. Four ways, the cheap ones first:
 
 1. the script's `setup_parser()`, packages left out (`help_probe`, mode hollow);
-2. for a script beside the checkout without one: that of the checkout's script which it imports;
+2. for a script beside the checkout without flags of its own: the same of the checkout's script
+   which it imports;
 3. the same as 1 with everything really imported;
 4. the text of `SCRIPT --help`, for scripts that define flags of their own.
 """
@@ -21,6 +22,7 @@ import msgspec
 
 from runner.config.catalog import Flag
 from runner.config.catalog_cache import read_flags
+from runner.config.help_probe import FUNCTION
 from runner.config.help_text import parse_help
 from runner.config.interpreter import Answer, run_small, sentinel_json
 from runner.config.model import Trainer
@@ -42,6 +44,7 @@ _QUIET = {
     "COLUMNS": "500",
 }
 _DEFINES_FLAGS = re.compile(r"\badd_argument\s*\(")
+_HAS_FUNCTION = re.compile(rf"^(?:def {FUNCTION}\b|{FUNCTION}\s*=|from .*\b{FUNCTION}\b)", re.M)
 _IMPORTED_SCRIPT = re.compile(r"^\s*(?:import|from)\s+(\w*train\w*)\b", re.M)
 
 
@@ -106,14 +109,18 @@ def ask(trainer: Trainer, *, thorough: bool, cancelled: threading.Event | None =
         limit_s = FULL_S if thorough else QUICK_S
         return _Asking(trainer, time.monotonic() + limit_s, cancelled)
 
-    first = asking().probe("hollow", trainer.script)
-    beside = script.parent != trainer.sd_scripts
-    if first.flags is None and beside and not _DEFINES_FLAGS.search(source):
+    # Importing a script that does not keep its work behind a function would start the work.
+    importable = bool(_HAS_FUNCTION.search(source))
+    defines_flags = bool(_DEFINES_FLAGS.search(source))
+    first = Told(problem=f"the script could not be asked (it has no {FUNCTION}())")
+    if importable:
+        first = asking().probe("hollow", trainer.script)
+    elif script.parent != trainer.sd_scripts and not defines_flags:
         first = asking().probe("hollow", _imported_script(trainer, source))
     if first.flags is not None or not thorough:
         return first
-    told = asking().probe("whole", trainer.script)
-    if told.flags is None and _DEFINES_FLAGS.search(source):
+    told = asking().probe("whole", trainer.script) if importable else first
+    if told.flags is None and defines_flags:
         told = asking().help_text()
     return told if told.flags is not None else first
 
