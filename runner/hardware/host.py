@@ -12,6 +12,8 @@ from runner.model import HardwareSample
 
 #: listing all processes for the tree costs ~8 ms: seldom
 TREE_EVERY_S = 5.0
+#: over a shorter time a share of the CPU is noise
+SHORTEST_S = 0.5
 
 
 class HostSampler:
@@ -21,6 +23,9 @@ class HostSampler:
         self._disk_path = disk_path
         self._tree: dict[int, psutil.Process] = {}
         self._tree_at = 0.0
+        # a share of the CPU is a difference between two readings: the first one says nothing
+        self._fresh: set[int] = set()
+        self._primed_at = time.monotonic()
         psutil.cpu_percent(None)
 
     def sample(self, root_pid: int | None) -> HardwareSample:
@@ -36,9 +41,14 @@ class HostSampler:
         cpu, tree_memory, count = self._measure_tree(root_pid)
         if cpu is None:
             reasons["tree"] = "no training process"
+        busy: float | None = None
+        if time.monotonic() - self._primed_at >= SHORTEST_S:
+            busy = psutil.cpu_percent(None)
+        else:
+            reasons["cpu"] = "first reading"
         return HardwareSample(
             at=time.time(),
-            cpu_percent=psutil.cpu_percent(None),
+            cpu_percent=busy,
             memory_used_bytes=memory.total - memory.available,
             memory_total_bytes=memory.total,
             swap_used_bytes=swap_used,
@@ -62,11 +72,16 @@ class HostSampler:
             self._tree_at = now
         if root_pid is None or not self._tree:
             return None, None, None
-        cpu, sizes, alive = 0.0, [], 0
+        cpu: float | None = None
+        sizes, alive = [], 0
         for process in list(self._tree.values()):
             try:
                 with process.oneshot():
-                    cpu += process.cpu_percent(None)
+                    share = process.cpu_percent(None)
+                    if process.pid in self._fresh:
+                        self._fresh.discard(process.pid)
+                    else:
+                        cpu = share if cpu is None else cpu + share
                     info = process.memory_info()
                     shared = getattr(info, "shared", 0)
                     sizes.append((info.rss, max(0, info.rss - shared)))
@@ -88,6 +103,7 @@ class HostSampler:
                 if pid not in self._tree:
                     process.cpu_percent(None)
                     self._tree[pid] = process
+                    self._fresh.add(pid)
             return
         self._tree.clear()
 
