@@ -46,6 +46,8 @@ def read_flag_words(fields: Iterable[Field]) -> FlagWords:
     current: _Open | None = None
     for word in fields:
         match = _OPTION.fullmatch(word.text)
+        if word.text == "--" and not word.unknown:
+            continue  # no script here takes words of its own behind it
         if match:
             _close(told, current)
             current = _Open(plain_name(match[1]), [])

@@ -77,9 +77,9 @@ class _Paths:
     folder: Path
     home: Path
 
-    def shown(self, path: str) -> str:
-        """Below the folder, below the home, or whole."""
-        for base, lead in ((self.folder, ""), (self.home, "~/")):
+    def shown(self, path: str, *, beside: bool = True) -> str:
+        """Below the folder (unless not `beside`), below the home, or whole."""
+        for base, lead in ((self.folder, ""), (self.home, "~/"))[not beside :]:
             if base != Path("/") and Path(path).is_relative_to(base) and Path(path) != base:
                 rest = str(Path(path).relative_to(base))
                 return lead + (rest if lead or not rest.startswith("~") else f"./{rest}")
@@ -111,7 +111,8 @@ def _trainer(draft: Draft, show: _Paths) -> Table:
         table.add(tomlkit.comment('python = "..."  # missing: python of the venv of sd-scripts'))
     else:
         table.add("python", tomlkit.item(show.shown(draft.python)))
-    script = show.shown(draft.script) if "/" in draft.script else draft.script
+    # A relative script is looked for in the checkout first.
+    script = show.shown(draft.script, beside=False) if "/" in draft.script else draft.script
     table.add("script", tomlkit.item(script))
     table.add("launcher", tomlkit.item(draft.launcher))
     if draft.env:
