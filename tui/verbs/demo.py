@@ -26,6 +26,7 @@ def demo(options: argparse.Namespace) -> int:
     from tui.verbs.screen import need_terminal, open_app
 
     need_terminal("`plasma-tui demo --headless` runs it without a screen")
+    say("making the demo and checking that it can run: some seconds")
     run = start_demo(folder)
     return open_app(options, run_path=run.path)
 
