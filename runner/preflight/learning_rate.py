@@ -10,6 +10,7 @@ from __future__ import annotations
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding
 from runner.preflight.rules import Rule, judge
+from runner.preflight.schedule import relative_adafactor
 
 
 def _rate(facts: Facts, flag: str) -> float | None:
@@ -38,12 +39,7 @@ def _nothing(facts: Facts) -> bool:
 
 def _high(facts: Facts) -> bool:
     rates = [_rate(facts, name) or 0.0 for name in ("learning_rate", "unet_lr", "text_encoder_lr")]
-    return not _adaptive(facts) and not _relative(facts) and max(rates) > 0.05
-
-
-def _relative(facts: Facts) -> bool:
-    """Adafactor finds its own rate unless it is told not to."""
-    return (facts.text("optimizer_type") or "").lower() == "adafactor"
+    return not _adaptive(facts) and not relative_adafactor(facts) and max(rates) > 0.05
 
 
 def _low(facts: Facts) -> bool:
@@ -76,7 +72,7 @@ RULES = (
     Rule(
         "not set",
         lambda f: not any(n in f.flags for n in ("learning_rate", "unet_lr", "text_encoder_lr"))
-        and not f.config.trainer.embedded and not _relative(f),
+        and not f.config.trainer.embedded and not relative_adafactor(f),
         "No learning rate is set: sd-scripts takes 2e-6, with which a LoRA learns next to nothing.",
         "learning_rate = 1e-4", {"learning_rate": 1e-4}, fatal=False,
     ),

@@ -18,13 +18,27 @@ def _warmup(facts: Facts) -> float:
     return facts.number("lr_warmup_steps") or 0.0
 
 
+def relative_adafactor(facts: Facts) -> bool:
+    """Adafactor finds its own rate, with a schedule of its own, unless relative_step=False is given."""
+    if (facts.text("optimizer_type") or "").lower() != "adafactor":
+        return False
+    given = facts.flags.get("optimizer_args")
+    words = given if isinstance(given, tuple) else (given,)
+    return not any(str(word).replace(" ", "") == "relative_step=False" for word in words)
+
+
 def _needless(facts: Facts) -> bool:
-    """`constant`, adafactor's own and any class by --lr_scheduler_type take no warm-up."""
+    """`constant`, Adafactor's own and any class by --lr_scheduler_type take no warm-up."""
     if _own_schedule(facts):
         return False
     named = bool(facts.text("lr_scheduler_type"))
     fixed = _name(facts) == "constant" or _name(facts).startswith("adafactor")
-    return _warmup(facts) != 0 and (named or fixed)
+    return _warmup(facts) != 0 and (named or fixed or relative_adafactor(facts))
+
+
+def _by_class(facts: Facts) -> bool:
+    """What another name of a schedule would not change."""
+    return bool(facts.text("lr_scheduler_type")) or relative_adafactor(facts)
 
 
 def _own_schedule(facts: Facts) -> bool:
@@ -44,13 +58,13 @@ def _longer(facts: Facts) -> bool:
 
 RULES = (
     Rule(
-        "warm-up not taken", lambda f: _needless(f) and not f.text("lr_scheduler_type"),
+        "warm-up not taken", lambda f: _needless(f) and not _by_class(f),
         "The schedule constant takes no lr_warmup_steps.",
         'lr_scheduler = "constant_with_warmup"', {"lr_scheduler": "constant_with_warmup"}, row=92,
     ),
     Rule(
-        "warm-up not taken", lambda f: _needless(f) and bool(f.text("lr_scheduler_type")),
-        "A schedule by lr_scheduler_type takes no lr_warmup_steps.",
+        "warm-up not taken", lambda f: _needless(f) and _by_class(f),
+        "Adafactor and a schedule by lr_scheduler_type take no lr_warmup_steps.",
         "take lr_warmup_steps out", {"lr_warmup_steps": False}, row=92,
     ),
     Rule(

@@ -48,6 +48,15 @@ class Project:
             if caption is not None:
                 (where / f"{index:04}.txt").write_text(caption, encoding="utf-8")
 
+    def checkout(self) -> Path:
+        """A folder that looks like sd-scripts, `sd`."""
+        folder = self.root / "sd"
+        for name in ("train_network.py", "networks/lora.py", "library/train_util.py"):
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("pass\n", encoding="utf-8")
+        return folder
+
     def write_dataset(self, general: str = "", reg: bool = False, train: str = "") -> None:
         text = f'[general]\ncaption_extension = ".txt"\n{general}\n[[datasets]]\nresolution = 64\n'
         text += f'[[datasets.subsets]]\nimage_dir = "{self.train}"\nnum_repeats = 10\n{train}\n'

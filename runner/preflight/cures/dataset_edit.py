@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from runner.preflight.cures.model import Cure, OnOutput
-from runner.preflight.cures.plasma_toml import assignment
+from runner.preflight.cures.plasma_toml import toml_text
 from runner.preflight.cures.toml_edit import edit_file, never_cancelled, table
 from runner.preflight.facts import Facts
 
@@ -48,7 +48,7 @@ def dataset_cure(
     places = [str(target) for target in targets]
     if own:
         places.append(f"[dataset] of {facts.config.path}")
-    words = [assignment(name, value) for name, value in values.items()]
+    words = [f"{name} = {toml_text(value)}" for name, value in values.items()]
     words += [f"{name} is taken out" for name in removed]
     return Cure(check, check, title, (f"in {' and '.join(places)} (a copy is kept):", *words), act)
 

@@ -95,14 +95,17 @@ def _told(section: str, changes: Mapping[str, Any]) -> list[str]:
 
 
 def assignment(name: str, value: Any) -> str:
-    """`name = value` as it will stand in the file."""
-    if value is REMOVED:
-        return f"{name} is taken out"
+    """A change of a flag as a person reads it; False takes the flag out."""
+    return f"{name} is taken out" if value is REMOVED else f"{name} = {toml_text(value)}"
+
+
+def toml_text(value: Any) -> str:
+    """A value as it will stand in the file."""
     if isinstance(value, bool):
-        return f"{name} = {'true' if value else 'false'}"
+        return "true" if value else "false"
     if isinstance(value, tuple):
-        return f"{name} = {list(value)}"
-    return f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}"
+        return f"[{', '.join(map(toml_text, value))}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _still_valid(path: Path, text: str) -> None:
