@@ -15,6 +15,7 @@ from runner.config.flags import FlagValue, merged
 from runner.config.interpreter import Interpreter, examine
 from runner.config.model import Config
 from runner.dataset import (
+    DatasetError,
     DatasetPlan,
     DatasetSpec,
     FolderImages,
@@ -161,6 +162,13 @@ class Facts:
     def forecast(self) -> Forecast:
         return self.once("forecast", self._forecast)
 
+    def whole_forecast(self) -> Forecast:
+        """Of the training from its beginning, whatever state it resumes."""
+        fresh: dict[str, FlagValue] = dict.fromkeys(
+            ("resume", "initial_step", "initial_epoch"), False
+        )
+        return self.once("whole forecast", lambda: self._forecast(**fresh))
+
     def dataset_file(self) -> Path | None:
         return self.path("dataset_config")
 
@@ -180,8 +188,26 @@ class Facts:
         divisor = self.script.reso_divisor if self.script else 64
         return plan_datasets(self.specs(), self.images(), reso_divisor=divisor)
 
-    def _forecast(self) -> Forecast:
-        return forecast(self.flags, self.config.trainer_cwd, self.config.processes)
+    def _forecast(self, **changes: FlagValue) -> Forecast:
+        file = self.train_config
+        beside = file.values if file else {}
+        own = self.config.flags(smoke=self.smoke)
+        return forecast(
+            {**self.flags, **changes},
+            self.config.trainer_cwd,
+            self.config.processes,
+            images=self.images(),
+            reso_divisor=self.script.reso_divisor if self.script else 64,
+            specs=self._unwritten_specs(),
+            origins={name: file.path.name for name in beside if name not in own} if file else None,
+        )
+
+    def _unwritten_specs(self) -> tuple[DatasetSpec, ...] | None:
+        """Of [dataset], while its file is still to be written."""
+        try:
+            return self.specs() if self.dataset_unwritten else None
+        except DatasetError:
+            return None
 
     # ------------------------------------------------------------------ asking once
 

@@ -135,7 +135,7 @@ def _files(process: Process) -> list[str]:
 def _training(process: Process) -> str | None:
     names = _files(process)
     if any(_TRAINING.match(name) for name in names):
-        launched = "accelerate" in " ".join(process.argv[:4]) and "launch" in process.argv[:8]
+        launched = any(word.endswith(("launch", "torchrun")) for word in process.argv[:4])
         return None if launched else "another training"
     return None
 

@@ -37,7 +37,7 @@ def look(facts: Facts) -> Finding:
     if found := _fits(facts, path):
         return found
     step = state_step(path)
-    total = facts.forecast().steps
+    total = facts.whole_forecast().steps
     if step is not None and total is not None and step >= total:
         detail = f"{path.name} is of step {step}, and {total} steps are asked for."
         return failed(

@@ -1,0 +1,342 @@
+"""What preflight finds around the training: other programs, sleep, variables, ports, logs, states."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from runner.config.interpreter import Interpreter
+from runner.preflight import environment, gpu_users, sleep, versions
+from runner.preflight.facts import Facts
+from runner.preflight.gpu_users import Process, user_of
+from runner.preflight.logging_flags import look as look_at_logging
+from tests.unit import preflight_models as models
+from tests.unit.preflight_project import Project
+
+SD = 'sd_scripts = "sd"'
+LAUNCH = f'{SD}\nlauncher = "accelerate"'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project(tmp_path)
+    made.add_images("train", 2, "x")
+    made.write_dataset()
+    made.checkout()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("argv", "cwd", "title"),
+    [
+        (["python", "main.py"], "/home/u/ComfyUI", "ComfyUI"),
+        (["/opt/ComfyUI/venv/bin/python", "/opt/ComfyUI/main.py", "--listen"], "/", "ComfyUI"),
+        (["python3", "main.py", "--port", "8188"], "/srv", "ComfyUI"),
+        (
+            ["python", "launch.py", "--xformers"],
+            "/u/stable-diffusion-webui",
+            "Stable Diffusion web",
+        ),
+        (["python", "webui.py"], "/u/stable-diffusion-webui-forge", "Stable Diffusion web UI"),
+        (["/v/bin/python", "/v/bin/invokeai-web"], "/", "InvokeAI"),
+        (["python", "entry_with_update.py"], "/u/Fooocus", "Fooocus"),
+        (["ollama", "runner", "--model", "x"], "", "Ollama"),
+        (["/tmp/ollama/ollama_llama_server", "--model", "x"], "", "Ollama"),
+        (["llama-server", "-m", "x.gguf"], "", "llama.cpp"),
+        (["python", "-u", "sdxl_train_network.py", "--seed=1"], "/k", "another training"),
+        (["python", "/k/sd-scripts/train_db.py"], "/k", "another training"),
+    ],
+)
+def test_programs_that_use_the_gpu_are_known_by_their_command_line(
+    argv: list[str], cwd: str, title: str
+) -> None:
+    found = user_of(Process(7, argv[0], tuple(argv), cwd))
+    assert found is not None and found.title.startswith(title)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["python", "main.py"],
+        ["vim", "train_network.py.txt"],
+        ["ollama", "serve"],
+        ["python", "-m", "http.server", "--port", "80"],
+        ["/usr/bin/python3", "launch.py"],
+        ["python", "-m", "accelerate.commands.launch", "train_network.py"],
+        ["WindowServer"],
+        [],
+    ],
+)
+def test_other_programs_are_left_out(argv: list[str]) -> None:
+    assert user_of(Process(7, argv[0] if argv else "kworker", tuple(argv), "/home/u/game")) is None
+
+
+def test_users_are_told_with_pid_and_memory_and_never_as_a_failure() -> None:
+    comfy = user_of(Process(71, "python", ("python", "main.py"), "/u/ComfyUI", 3 << 30))
+    other = user_of(Process(72, "python", ("python", "train_network.py")))
+    assert comfy and other
+    found = gpu_users.judge([comfy, other])
+    assert (found.status, found.evidence) == ("warn", "ComfyUI +1")
+    assert "ComfyUI (pid 71, 3.0 GB), another training (pid 72)" in found.detail
+    assert found.cures == (), "nothing is ended from here"
+    assert gpu_users.judge([]).status == "pass"
+
+
+def test_this_very_process_is_no_other_user() -> None:
+    import os
+
+    assert os.getpid() not in {process.pid for process in gpu_users.processes()}
+
+
+@pytest.mark.parametrize(
+    ("pmset", "status", "evidence"),
+    [
+        ("System-wide power settings:\n sleep                1\n", "warn", "sleeps in 1 min"),
+        (" sleep                0\n", "pass", "never sleeps"),
+        (" sleep                1 (sleep prevented by caffeinate)\n", "pass", "held awake"),
+        (" displaysleep 10\n", "warn", "cannot be told"),
+        (None, "warn", "cannot be told"),
+    ],
+)
+def test_when_a_mac_sleeps(pmset: str | None, status: str, evidence: str) -> None:
+    found = sleep.judge_mac(pmset, caffeinate=True)
+    assert (found.status, found.evidence) == (status, evidence)
+    if status == "warn":
+        assert "caffeinate -i" in found.advice
+        assert "system settings" in sleep.judge_mac(pmset, caffeinate=False).advice
+
+
+@pytest.mark.parametrize(
+    ("states", "inhibitors", "desktop", "status"),
+    [
+        (None, "", True, "pass"),
+        ("freeze mem disk", None, True, "pass"),
+        ("freeze mem disk", "", False, "pass"),
+        ("freeze mem disk", "", True, "warn"),
+        ("mem", "NetworkManager 0 root 1 NetworkManager sleep x delay", True, "warn"),
+        ("mem", "plasma 0 root 1 python sleep:idle training block", True, "pass"),
+    ],
+)
+def test_when_a_linux_machine_sleeps(
+    states: str | None, inhibitors: str | None, desktop: bool, status: str
+) -> None:
+    assert sleep.judge_linux(states, inhibitors, desktop=desktop).status == status
+
+
+@pytest.mark.parametrize(
+    ("env", "wanted", "status", "evidence"),
+    [
+        ({}, "cuda", "pass", "clean"),
+        ({"LOCAL_RANK": "0"}, "cuda", "fail", "LOCAL_RANK is set"),
+        ({"ACCELERATE_USE_CPU": "true"}, "mps", "fail", "forced to the CPU"),
+        ({"ACCELERATE_USE_CPU": "true"}, "cpu", "pass", "clean"),
+        ({"ACCELERATE_TORCH_DEVICE": "cpu"}, "cuda", "fail", "forced to cpu"),
+        ({"CUDA_VISIBLE_DEVICES": ""}, "cuda", "fail", "GPUs are hidden"),
+        ({"CUDA_VISIBLE_DEVICES": ""}, "cpu", "pass", "clean"),
+        ({"PYTHONHOME": "/x"}, None, "warn", "PYTHONHOME is set"),
+    ],
+)
+def test_variables_that_lead_a_training_astray(
+    env: dict[str, str], wanted: str | None, status: str, evidence: str
+) -> None:
+    found = environment.judge(env, wanted, 1)
+    assert (found.status, found.evidence) == (status, evidence)
+
+
+def test_several_processes_need_a_free_port(project: Project) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        rest = f"[accelerate]\nnum_processes = 2\nmain_process_port = {port}\n"
+        found = project.find("processes", trainer=LAUNCH, rest=rest)
+        assert (found.status, found.evidence) == ("fail", f"port {port} in use")
+        assert "[accelerate] main_process_port = 0" in found.cures[0].will_do
+    assert project.find("processes", trainer=LAUNCH, rest=rest).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("rest", "expect", "evidence"),
+    [
+        ("multi_gpu = true", "", "multi_gpu, 1 process"),
+        ("num_processes = 2\ngpu_ids = 1", "", "one gpu_id"),
+        ("num_processes = 2", 'device = "cpu"', "several processes"),
+    ],
+)
+def test_processes_that_accelerate_refuses(
+    project: Project, rest: str, expect: str, evidence: str
+) -> None:
+    text = f"[accelerate]\n{rest}\n"
+    found = project.find("processes", trainer=LAUNCH, rest=text, expect=expect)
+    assert (found.status, found.evidence) == ("fail", evidence)
+
+
+def test_known_breaks_between_versions() -> None:
+    fine = {"torch": "2.13.0+cpu", "numpy": "2.4.6", "toml": ""}
+    assert versions.judge(fine, "python").status == "pass"
+    found = versions.judge({"torch": "2.2.1", "numpy": "2.0.0"}, "/v/bin/python")
+    assert (found.status, found.evidence) == ("fail", "numpy 2.0.0")
+    assert found.advice == '/v/bin/python -m pip install "numpy<2"'
+    hub = {"diffusers": "0.25.0", "huggingface_hub": "0.26.2"}
+    assert versions.judge(hub, "python").status == "fail"
+    assert versions.judge({"torch": None, "numpy": ""}, "python").status == "skip"
+
+
+# ----------------------------------------------------------------------------- logging
+
+
+class Asked(Facts):
+    """Facts whose interpreter is given."""
+
+    def __init__(self, project: Project, train: str, **modules: str | None) -> None:
+        super().__init__(project.config(trainer=SD, train=train))
+        self._modules = {"tensorboard": "2.20", "wandb": None, **modules}
+
+    def interpreter(self) -> Interpreter:
+        return Interpreter("/v/bin/python", None, "3.11.7", "/v", self._modules)
+
+
+@pytest.mark.parametrize(
+    ("train", "modules", "status", "evidence"),
+    [
+        ("", {}, "pass", "tensorboard"),
+        ("", {"tensorboard": None}, "warn", "no tensorboard"),
+        ('log_with = "tensorboard"', {"tensorboard": None}, "fail", "no tensorboard"),
+        ('logging_dir = "logs"', {"tensorboard": None}, "fail", "no tensorboard"),
+        ('log_with = "wandb"', {}, "fail", "no wandb"),
+        ('log_with = "wandb"', {"wandb": "0.20"}, "fail", "wandb: no login"),
+        ('log_with = "wandb"\nwandb_api_key = "k"', {"wandb": "0.20"}, "warn", "wandb only"),
+        ('log_with = "all"\nwandb_api_key = "k"', {"wandb": "0.20"}, "pass", "tensorboard"),
+    ],
+)
+def test_where_the_losses_are_written(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    train: str,
+    modules: dict[str, str | None],
+    status: str,
+    evidence: str,
+) -> None:
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(project.root / "netrc"))
+    found = look_at_logging(Asked(project, train, **modules))
+    assert (found.status, found.evidence) == (status, evidence)
+
+
+# ----------------------------------------------------------------------------- resuming
+
+
+def state(project: Project, step: int = 20, rank: int = 4) -> Path:
+    folder = project.root / "out" / "hero-step00000020-state"
+    models.write(folder / "model.safetensors", models.lora(rank))
+    with zipfile.ZipFile(folder / "optimizer.bin", "w") as archive:
+        archive.writestr("archive/data.pkl", b"x" * 100)
+    (folder / "random_states_0.pkl").write_bytes(b"x")
+    (folder / "train_state.json").write_text(json.dumps({"current_epoch": 1, "current_step": step}))
+    return folder
+
+
+RESUME = 'resume = "out/hero-step00000020-state"\nskip_until_initial_step = true\nseed = 1\n'
+
+
+def test_a_whole_state_is_resumed(project: Project) -> None:
+    assert project.find("resume", trainer=SD).evidence == "from the start"
+    state(project)
+    found = project.find("resume", trainer=SD, train=RESUME)
+    assert (found.status, found.evidence) == ("pass", "from step 20"), found
+
+
+@pytest.mark.parametrize(
+    ("harm", "status", "evidence", "said"),
+    [
+        ("gone", "fail", "no such state", "does not exist"),
+        ("file", "fail", "no such state", "is a file"),
+        ("optimizer", "fail", "not whole", "optimizer.bin that is cut off"),
+        ("weights", "fail", "not whole", "model.safetensors that is cut off"),
+        ("no weights", "fail", "not whole", "it lacks model.safetensors"),
+        ("empty", "fail", "not whole", "random_states_0.pkl is empty"),
+        ("no random", "warn", "perhaps cut short", "random states"),
+        ("no step", "warn", "step unknown", "does not tell its step"),
+    ],
+)
+def test_a_state_that_cannot_be_resumed(
+    project: Project, harm: str, status: str, evidence: str, said: str
+) -> None:
+    folder = state(project)
+    if harm in ("gone", "file"):
+        folder.rename(folder.with_name("other-state"))
+        if harm == "file":
+            folder.write_text("x")
+    elif harm == "optimizer":
+        (folder / "optimizer.bin").write_bytes((folder / "optimizer.bin").read_bytes()[:-30])
+    elif harm == "weights":
+        models.write(folder / "model.safetensors", models.lora(4), cut=1)
+    elif harm == "no weights":
+        (folder / "model.safetensors").unlink()
+    elif harm == "empty":
+        (folder / "random_states_0.pkl").write_bytes(b"")
+    elif harm == "no random":
+        (folder / "random_states_0.pkl").unlink()
+    elif harm == "no step":
+        (folder / "train_state.json").unlink()
+    found = project.find("resume", trainer=SD, train=RESUME)
+    assert (found.status, found.evidence) == (status, evidence), found
+    assert said in found.detail
+
+
+def test_a_state_near_by_is_named(project: Project) -> None:
+    state(project).rename(project.root / "out" / "hero-step00000040-state")
+    assert "hero-step00000040-state" in project.find("resume", trainer=SD, train=RESUME).advice
+
+
+def test_a_state_of_another_rank_or_of_the_end_fails(project: Project) -> None:
+    state(project, rank=8)
+    found = project.find("resume", trainer=SD, train=RESUME)
+    assert (found.status, found.evidence) == ("fail", "rank 8, not 4")
+    assert "[train] network_dim = 8" in found.cures[0].will_do
+    state(project, step=40)
+    found = project.find("resume", trainer=SD, train=RESUME)
+    assert (found.status, found.evidence) == ("fail", "already at the end")
+    assert "40 steps are asked for" in found.detail
+
+
+def test_resuming_without_skipping_repeats_the_epoch(project: Project) -> None:
+    state(project)
+    train = RESUME.replace("skip_until_initial_step = true\n", "")
+    found = project.find("resume", trainer=SD, train=train)
+    assert (found.status, found.evidence) == ("warn", "repeats from 20")
+    assert "[train] skip_until_initial_step = true" in found.cures[0].will_do
+    state(project, step=10)
+    found = project.find("resume", trainer=SD, train=f"{train}gradient_accumulation_steps = 2")
+    assert found.evidence == "repeats from 10"
+    assert found.cures == (), "skipping counts wrong there"
+
+
+def test_a_step_without_a_state_is_only_a_number(project: Project) -> None:
+    found = project.find("resume", trainer=SD, train="initial_step = 20")
+    assert (found.status, found.evidence) == ("warn", "number only")
+
+
+def test_files_of_an_earlier_training_can_be_moved_but_not_the_state_that_is_resumed(
+    project: Project,
+) -> None:
+    state(project)
+    train = f"{RESUME}save_every_n_steps = 20\nsave_state = true"
+    found = project.find("overwrite", trainer=SD, train=train)
+    assert found.status == "warn" and found.cures == ()
+    train = "save_every_n_steps = 20\nsave_state = true"
+    found = project.find("overwrite", trainer=SD, train=train)
+    assert [cure.name for cure in found.cures] == ["overwrite"]
+
+
+def test_the_trainers_workers_are_no_more_than_the_cores(project: Project) -> None:
+    found = project.find("workers", trainer=SD, train="max_data_loader_n_workers = 0")
+    assert found.evidence == "0 workers"
+    if sys.platform == "linux":
+        assert project.find("workers", trainer=SD).status in ("pass", "warn")
