@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.config.catalog import Catalog, flag_report
 from runner.config.model import Trainer
 from runner.config.paths import absolute
-from runner.importing.find import Found, Places, find_setup
+from runner.importing.find import Found, Places, find_setup, look_at_checkout
 from runner.importing.kohya_json import read_kohya_json
 from runner.importing.model import Draft, Imported, ImportRefused
 from runner.importing.project import dataset_section, look_at_project
@@ -125,7 +125,22 @@ def _finished(draft: Draft, where: Context) -> Imported:
         catalog = where.flags_of(trainer)
     draft = without_uncertain(draft) if catalog is None else refined(draft, catalog)
     draft = _with_dataset(draft, where.project)
+    draft = replace(draft, notes=(*draft.notes, *_not_there(draft)))
     return imported(draft, where.project, where.places.home)
+
+
+def _not_there(draft: Draft) -> list[str]:
+    """What the file names and this machine does not have (yet)."""
+    told = []
+    if draft.sd_scripts is not None:
+        checkout = look_at_checkout(draft.sd_scripts)
+        if checkout is None:
+            told.append(f"{draft.sd_scripts} holds no train_network.py")
+        elif checkout.problem:
+            told.append(f"{checkout.path}: {checkout.problem}")
+    if draft.python is not None and not Path(draft.python).exists():
+        told.append(f"python {draft.python} is not there")
+    return told
 
 
 def _with_dataset(draft: Draft, project: Path) -> Draft:

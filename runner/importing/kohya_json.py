@@ -172,6 +172,11 @@ class _Reader:
             self.flags["max_train_epochs"] = int(epochs)
         elif steps > 0:
             self.flags["max_train_steps"] = int(steps)
+        elif self.text("dataset_config"):
+            self.notes.append(
+                "no max_train_steps and no max_train_epochs: with a dataset TOML `epoch` counts for "
+                "nothing, and sd-scripts trains its default of 1600 steps"
+            )
         elif (epoch := self.number("epoch")) > 0:
             self.flags["max_train_epochs"] = int(epoch)
             self.notes.append(
@@ -210,6 +215,10 @@ class _Reader:
             self.flags.setdefault("log_with", "wandb")
         if "lr_scheduler_num_cycles" not in self.flags and self.number("epoch") > 1:
             self.flags["lr_scheduler_num_cycles"] = int(self.number("epoch"))
+        if "train_inpainting" in self.flags and "cache_latents" in self.flags:
+            for name in ("cache_latents", "cache_latents_to_disk"):
+                self.flags.pop(name, None)
+            self.notes.append("cache_latents is left out: it cannot go with train_inpainting")
         if box == "anima_checkbox" and self.flags.get("attn_mode") == "torch":
             del self.flags["attn_mode"]
         if self.flags.get("model_type") not in (None, "chroma"):

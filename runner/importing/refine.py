@@ -66,4 +66,6 @@ def _fitting(name: str, value: FlagValue, catalog: Catalog) -> FlagValue:
     flag = catalog.get(name)
     if flag is not None and flag.many and not isinstance(value, bool | tuple):
         return (value,)
+    if flag is not None and not flag.many and isinstance(value, tuple) and len(set(value)) == 1:
+        return value[0]  # text_encoder_lr took one value before v0.10
     return value

@@ -332,9 +332,8 @@ def test_any_smoke_test_is_expressed_as_a_difference(desk: Desk, smoke: str) -> 
 def test_flags_that_the_trainer_does_not_know_are_listed_and_short_ones_made_whole(
     desk: Desk,
 ) -> None:
-    catalog = Catalog(
-        (Flag("learning_rate", "float"), Flag("seed", "int"), Flag("text_lr", nargs="*"))
-    )
+    names = ("learning_rate", "seed", "max_train_steps")
+    catalog = Catalog((*map(Flag, names), Flag("text_lr", nargs="*")))
     known = Desk(desk.home, desk.project, {}, catalog)
     (desk.project / "train_network.py").write_text("x = 1\n")
     made = known.pasted("/v/bin/python train_network.py --learn 1e-4 --sed 1 --text_lr 0.5")

@@ -1,0 +1,180 @@
+"""`plasma-tui init`: what it writes, says and answers."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+
+from runner.importing.find import Places
+from tui.cli import main
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with kohya_ss in it; the working folder is an empty project."""
+    sd = tmp_path / "kohya_ss" / "sd-scripts"
+    sd.mkdir(parents=True)
+    (sd / "train_network.py").write_text("raise SystemExit\n")
+    (tmp_path / "kohya_ss" / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "kohya_ss" / "venv" / "bin" / "python").touch()
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    here = Places(tmp_path, tmp_path / "project", {}, "linux", (), tmp_path / "no-driver")
+    monkeypatch.setattr(Places, "here", classmethod(lambda cls: here))
+    return tmp_path
+
+
+COMMAND = (
+    "accelerate launch train_network.py --output_name=x --learning_rate=1e-4 "
+    "--pretrained_model_name_or_path=a/b --t=$(date)\n"
+)
+
+
+def test_an_import_is_written_and_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "project" / "train.sh").write_text(COMMAND)
+    assert main(["init", "--from", "train.sh"]) == 0
+    told = capsys.readouterr()
+    assert told.out == f"{home}/project/plasma.toml\n"
+    assert f"from {home}/project/train.sh, line 1" in told.err
+    assert "not taken over (also at the end of the file):" in told.err
+    assert "  --t=${date}: $(date) would have to be run" in told.err
+    assert "`plasma-tui check` looks at everything before a start" in told.err
+    text = (home / "project" / "plasma.toml").read_text()
+    assert 'sd_scripts = "~/kohya_ss/sd-scripts"' in text
+    assert text.endswith("# not taken over:\n#   --t=${date}: $(date) would have to be run\n")
+
+
+def test_a_command_can_come_from_a_pipe(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(COMMAND))
+    assert main(["init", "--from", "-", "--dir", "new"]) == 0
+    assert capsys.readouterr().out == f"{home}/project/new/plasma.toml\n"
+    assert 'output_name = "x"' in (home / "project" / "new" / "plasma.toml").read_text()
+
+
+def test_an_existing_plasma_toml_is_left_alone_unless_forced(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "project" / "plasma.toml").write_text("mine\n")
+    (home / "project" / "train.sh").write_text(COMMAND)
+    assert main(["init", "--from", "train.sh"]) == 1
+    assert "is already there: give --force to replace it" in capsys.readouterr().err
+    assert (home / "project" / "plasma.toml").read_text() == "mine\n"
+    assert main(["init", "--from", "train.sh", "--force"]) == 0
+    assert "the old one is kept as" in capsys.readouterr().err
+    assert (home / "project" / "plasma.toml.bak").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (None, 3, "plasma-tui: no file x.sh: give the script or configuration to import\n"),
+        ("echo\n", 2, "holds no training command"),
+        ("\0", 2, "is a binary file"),
+    ],
+)
+def test_what_cannot_be_imported_is_one_sentence(
+    home: Path, capsys: pytest.CaptureFixture[str], text: str | None, code: int, said: str
+) -> None:
+    if text is not None:
+        (home / "project" / "x.sh").write_text(text)
+    assert main(["init", "--from", "x.sh"]) == code
+    told = capsys.readouterr()
+    assert said in told.err and told.err.count("\n") == 1 and told.out == ""
+    assert not (home / "project" / "plasma.toml").exists()
+
+
+def test_without_a_terminal_what_was_found_is_taken_and_the_rest_named(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init"]) == 0
+    told = capsys.readouterr()
+    text = (home / "project" / "plasma.toml").read_text()
+    assert 'sd_scripts = "~/kohya_ss/sd-scripts"' in text
+    assert 'python = "~/kohya_ss/venv/bin/python"' in text
+    assert [line for line in told.err.splitlines() if line.startswith("missing")] == [
+        "missing: pretrained_model_name_or_path: the base model that the LoRA is for",
+        "missing: dataset_config: the dataset TOML (no images were found in this folder)",
+    ]
+    assert "looks at everything" not in told.err
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, *lines: str) -> Terminal:
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdin", Terminal("".join(f"{line}\n" for line in lines)))
+    monkeypatch.setattr("sys.stderr", screen)
+    return screen
+
+
+def test_on_a_terminal_only_what_cannot_be_found_out_is_asked(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = answer(monkeypatch, "/models/base.safetensors", "spyke")
+    assert main(["init"]) == 0
+    assert "base model, a path [none]: " in screen.getvalue()
+    assert "name of the LoRA [project]: " in screen.getvalue()
+    assert "folder of sd-scripts" not in screen.getvalue()
+    text = (home / "project" / "plasma.toml").read_text()
+    assert 'pretrained_model_name_or_path = "/models/base.safetensors"' in text
+    assert 'name = "spyke"' in text
+
+
+def test_several_checkouts_are_offered_and_chosen_by_number(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = home / "tools" / "sd-scripts"
+    other.mkdir(parents=True)
+    (other / "train_network.py").write_text("x = 1\n")
+    screen = answer(monkeypatch, "2", "", "", "")
+    assert main(["init"]) == 0
+    assert f"  2  {other}\n" in screen.getvalue()
+    text = (home / "project" / "plasma.toml").read_text()
+    assert 'sd_scripts = "~/tools/sd-scripts"' in text
+
+
+def test_a_terminal_that_is_not_to_be_asked_is_not(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = answer(monkeypatch)
+    assert main(["init", "--yes"]) == 0
+    assert "]: " not in screen.getvalue()
+
+
+def test_an_empty_submodule_is_told_with_its_cure(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "project" / "train.sh").write_text(COMMAND)
+    (home / "kohya_ss" / "sd-scripts" / "train_network.py").unlink()
+    assert main(["init", "--from", "train.sh"]) == 0
+    told = capsys.readouterr().err
+    assert f"{home}/kohya_ss/sd-scripts: the submodule is empty; run `git submodule" in told
+
+
+def test_what_the_written_file_still_lacks_is_told(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(home / "kohya_ss")
+    (home / "project" / "train.sh").write_text(COMMAND)
+    assert main(["init", "--from", "train.sh"]) == 0
+    told = capsys.readouterr().err
+    assert "missing: sd_scripts: the folder of train_network.py" in told
+    assert "missing: python: python of the venv of sd-scripts" in told
+    assert "looks at everything" not in told
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "project" / "file").write_text("")
+    assert main(["init", "--yes", "--dir", "file/inner"]) == 1
+    assert "cannot be written to" in capsys.readouterr().err
