@@ -4,6 +4,7 @@ its own parser (see `help_ask`), remembered on disk (see `catalog_cache`)."""
 from __future__ import annotations
 
 import argparse
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -49,6 +50,25 @@ class Flag:
     def many(self) -> bool:
         """Does it take a list?"""
         return self.nargs in ("*", "+", "...") or (isinstance(self.nargs, int) and self.nargs > 1)
+
+    @property
+    def english(self) -> str:
+        """The help without its second language: sd-scripts writes `English / Japanese`."""
+        return _SECOND_LANGUAGE.split(self.help, maxsplit=1)[0].strip()
+
+    @property
+    def takes(self) -> str:
+        """What may stand behind it, in words."""
+        if self.bare:
+            return "nothing, it is a switch"
+        one = _WANTED.get(self.kind or "", "text" if self.kind in ("str", "Path") else "a value")
+        if self.choices is not None:
+            one = f"one of {', '.join(map(str, self.choices))}"
+        return f"a list, each {one}" if self.many else one
+
+
+#: a slash with kana or kanji before the next slash
+_SECOND_LANGUAGE = re.compile(r"\s*[/／]\s*(?=[^/]*[\u3040-\u30ff\u4e00-\u9fff])")
 
 
 class Catalog:

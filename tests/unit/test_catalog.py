@@ -61,6 +61,29 @@ def test_a_value_that_argparse_would_refuse_is_told(
     assert CATALOG.problem(name, value) == said
 
 
+def test_a_flag_is_told_in_words() -> None:
+    told = {name: flag.takes for name in CATALOG.names if (flag := CATALOG.get(name)) is not None}
+    assert told["steps"] == "a whole number"
+    assert told["kind"] == "one of a, b"
+    assert told["many"] == "a list, each text"
+    assert told["bare"] == "nothing, it is a switch"
+    assert told["odd"] == "one of x"
+
+
+@pytest.mark.parametrize(
+    ("help_text", "english"),
+    [
+        ("where it goes / 出力先", "where it goes"),
+        ("a/b or c / aかb", "a/b or c"),
+        ("either and/or both", "either and/or both"),
+        ("two\nlines / 二行\n続き", "two\nlines"),
+        ("", ""),
+    ],
+)
+def test_the_second_language_of_a_help_can_be_left_out(help_text: str, english: str) -> None:
+    assert Flag("x", help=help_text).english == english
+
+
 HELP = """\
 usage: old.py [-h] [--rate RATE]
 
