@@ -35,6 +35,7 @@ ANSWERS = (
 #: bytes of the chunk before that may hold the beginning of a question
 _QUESTION_BYTES = 12
 POLL_S = 0.01
+_KEY_SIGNALS = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM}
 #: settings of the caller that change what Textual draws
 _FOREIGN = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CLICOLOR_FORCE", "TTY_COMPATIBLE")
 
@@ -90,9 +91,12 @@ class Terminal:
         self._status: int | None = None
         self._wake_read, self._wake_write = os.pipe()
         self.started_at = time.monotonic()
+        # a key that the terminal makes a signal of must not meet the copy of ourselves before exec
+        signal.pthread_sigmask(signal.SIG_BLOCK, _KEY_SIGNALS)
         self.pid, self._master = pty.fork()
         if self.pid == 0:
             _become(command, size, environment or terminal_environment(), folder)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _KEY_SIGNALS)
         self._open = True
         self._set_size(size)
         self._thread = threading.Thread(target=self._drain, name="terminal", daemon=True)
@@ -271,6 +275,9 @@ def _become(
         fcntl.ioctl(0, termios.TIOCSWINSZ, packed)
         if folder is not None:
             os.chdir(folder)
+        for number in _KEY_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _KEY_SIGNALS)
         os.execvpe(command[0], list(command), dict(environment))
     except OSError as error:
         os.write(2, f"{command[0]}: {error}\n".encode())
