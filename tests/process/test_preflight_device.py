@@ -13,8 +13,10 @@ import psutil
 import pytest
 
 from runner.config.command import build_command
+from runner.config.load import load_config
 from runner.config.model import Config, Trainer
-from runner.preflight.device import judge, look
+from runner.preflight import launcher, precision
+from runner.preflight.device import judge
 from runner.preflight.facts import Facts
 from runner.preflight.probe import Device, probe
 
@@ -39,7 +41,7 @@ def test_a_bare_interpreter_tells_its_device(tmp_path: Path) -> None:
     assert found.problem is None
     assert found.name is not None
     assert found.torch and found.accelerate
-    assert judge(found, found.name).status == "pass"
+    assert judge(found, found.name, "").status == "pass"
 
 
 def test_the_launcher_is_asked_with_its_own_configuration(
@@ -53,9 +55,31 @@ def test_the_launcher_is_asked_with_its_own_configuration(
     )
     found = ask(config("accelerate", tmp_path))
     assert (found.name, found.forced_cpu) == ("cpu", True)
-    judged = judge(found, "mps")
+    judged = judge(found, "mps", f"{tmp_path}/accelerate/default_config.yaml")
     assert judged.evidence == "cpu, not mps"
     assert judged.advice == f"set use_cpu: false in {tmp_path}/accelerate/default_config.yaml"
+
+
+def test_an_obsolete_type_of_the_launcher_fails_and_the_cure_lets_it_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`distributed_type: MPS` of configurations before accelerate 0.20."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    (tmp_path / "accelerate").mkdir()
+    users = tmp_path / "accelerate" / "default_config.yaml"
+    users.write_text("compute_environment: LOCAL_MACHINE\ndistributed_type: MPS\nuse_cpu: false\n")
+    (tmp_path / "plasma.toml").write_text(
+        f'[trainer]\nsd_scripts = "embedded"\npython = "{sys.executable}"\n'
+        'launcher = "accelerate"\n[train]\noutput_dir = "out"\n'
+    )
+    found = launcher.look(Facts(load_config(tmp_path)))
+    assert (found.status, found.evidence) == ("fail", "launch fails")
+    assert "'MPS' is not a valid DistributedType" in found.detail
+    before = users.read_text()
+    found.cures[0].apply(lambda line: None)
+    assert users.read_text() == before
+    found = launcher.look(Facts(load_config(tmp_path)))
+    assert (found.status, found.evidence) == ("pass", "same as bare"), found
 
 
 def test_what_accelerate_refuses_is_told(tmp_path: Path) -> None:
@@ -74,7 +98,8 @@ def test_fp16_on_a_cpu_fails_before_sd_scripts_does(tmp_path: Path) -> None:
     env = {"ACCELERATE_USE_CPU": "true"}
     trainer = dataclasses.replace(trainer, env=env)
     what = dataclasses.replace(what, trainer=trainer, train={"mixed_precision": "fp16"})
-    assert look(Facts(what)).evidence == "fp16 on a CPU"
+    found = precision.look(Facts(what))
+    assert (found.status, found.evidence) == ("fail", "fp16 on a CPU")
 
 
 def test_a_cancelled_probe_leaves_no_process(tmp_path: Path) -> None:

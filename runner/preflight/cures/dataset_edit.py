@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.preflight.cures.model import Cure, OnOutput
 from runner.preflight.cures.plasma_toml import toml_text
-from runner.preflight.cures.toml_edit import edit_file, never_cancelled, table
+from runner.preflight.cures.toml_edit import edit_file, never_cancelled, put, table
 from runner.preflight.facts import Facts
 
 
@@ -63,7 +63,7 @@ def set_everywhere(
     for name, value in values.items():
         holders = [holder for holder in _tables(document) if name in holder]
         for holder in holders or [table(document, "general")]:
-            holder[name] = value
+            put(holder, name, value)
 
 
 def _tables(document: MutableMapping[str, Any]) -> Iterator[MutableMapping[str, Any]]:

@@ -31,7 +31,7 @@ def replace_text(path: Path, text: str) -> None:
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="")
         if target.exists():
             shutil.copymode(target, temporary)
         temporary.replace(target)

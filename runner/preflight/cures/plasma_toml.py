@@ -13,7 +13,7 @@ from runner.config.load import load_config
 from runner.config.model import Config
 from runner.preflight.cures.files import replace_text
 from runner.preflight.cures.model import Cure, CureFailed, OnOutput
-from runner.preflight.cures.toml_edit import Edit, edit_file, never_cancelled, table
+from runner.preflight.cures.toml_edit import Edit, edit_file, never_cancelled, put, table
 
 #: a flag that is taken out
 REMOVED = False
@@ -87,7 +87,7 @@ def set_keys(section: MutableMapping[str, Any], values: Mapping[str, Any]) -> No
         if value is REMOVED:
             section.pop(key, None)
         else:
-            section[key] = list(value) if isinstance(value, tuple) else value
+            put(section, key, list(value) if isinstance(value, tuple) else value)
 
 
 def _told(section: str, changes: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from runner.preflight.cures.files import back_up, replace_text
 from runner.preflight.cures.model import CureFailed, OnOutput
 
+_BOM = "\ufeff"
 #: a parsed document of tomlkit, changed in place
 Edit = Callable[[MutableMapping[str, Any]], None]
 #: raises CureFailed for a text that must not be written
@@ -21,10 +22,10 @@ def edit_file(
 ) -> None:
     """Read, change, judge, keep a copy of the old file, replace it. Raises CureFailed, OSError."""
     try:
-        old = path.read_text(encoding="utf-8")
+        old = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError:
         raise CureFailed(f"{path} is not UTF-8; save it as UTF-8") from None
-    new = edited(old, edits, str(path))
+    new = as_before(old, edited(old.removeprefix(_BOM), edits, str(path)))
     if new == old:
         on_output(f"{path} needs no change")
         return
@@ -33,6 +34,13 @@ def edit_file(
     on_output(f"the old file is kept as {back_up(path)}")
     replace_text(path, new)
     on_output(f"changed {path}")
+
+
+def as_before(old: str, new: str) -> str:
+    """With the byte order mark and the line ends of the old text."""
+    if "\r\n" in old:
+        new = new.replace("\r\n", "\n").replace("\n", "\r\n")
+    return _BOM + new if old.startswith(_BOM) else new
 
 
 def edited(text: str, edits: Sequence[Edit], where: str) -> str:
@@ -57,6 +65,26 @@ def table(document: MutableMapping[str, Any], name: str) -> MutableMapping[str, 
         document[name] = tomlkit.table()
     found: MutableMapping[str, Any] = document[name]
     return found
+
+
+def put(holder: MutableMapping[str, Any], key: str, value: Any) -> None:
+    """Set a key; a new one comes behind the last key of the table, not behind the comment that belongs
+    to the next table."""
+    import tomlkit
+    from tomlkit.container import Container
+    from tomlkit.items import AoT, Table, Whitespace
+
+    if key in holder or not isinstance(holder, Table):
+        holder[key] = value
+        return
+    container: Container = holder.value
+    plain = [
+        k for k, item in container.body if k and not isinstance(item, Table | AoT | Whitespace)
+    ]
+    if not plain:
+        holder[key] = value
+        return
+    container._insert_after(plain[-1], tomlkit.key(key), tomlkit.item(value))
 
 
 def never_cancelled(cancelled: threading.Event) -> None:
