@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from runner.model import RunListing, RunSnapshot
+from runner.importing.find import Found
+from runner.importing.fresh import Answers
+from runner.importing.model import Imported
+from runner.importing.write import Written
+from runner.model import Approval, CheckResult, RunListing, RunSnapshot
+from runner.preflight.cures.model import Cure
 from tests.builders import NOW
-from tui.actions import ActionFailed, Plan, Sent
+from tui.actions import ActionFailed, FlagSheet, OnCheck, Plan, Sent
+from tui.viewmodel.preflight import CheckName
 
 
 class FakeReader:
@@ -48,6 +55,13 @@ class FakeActions:
         self.orders: list[tuple[object, ...]] = []
         self.refuse: str | None = None
         self.opened: list[Path] = []
+        self.slow: set[str] = set()
+        self.slow_may_end = threading.Event()
+        self.cures: dict[str, Cure] = {}
+        self.cured: dict[str, CheckResult] = {}
+        self.approved: Approval | None = None
+        self.found = Found()
+        self.sheets: dict[bool, FlagSheet] = {}
 
     def open_reader(self, run_path: Path) -> FakeReader:
         self.opened.append(run_path)
@@ -64,7 +78,9 @@ class FakeActions:
         assert self.made_plan is not None
         return self.made_plan
 
-    def start(self, config_path: Path, smoke: bool = False) -> Sent:
+    def start(
+        self, config_path: Path, smoke: bool = False, on_check: OnCheck | None = None
+    ) -> Sent:
         what = "smoke" if smoke else "start"
         return self._order(what, config_path, run_path=Path("/state/runs/new"))
 
@@ -82,6 +98,64 @@ class FakeActions:
 
     def adopt(self, run_path: Path) -> Sent:
         return self._order("adopt", run_path)
+
+    # ----------------------------------------------------------------- before a run
+
+    def check_names(self) -> tuple[CheckName, ...]:
+        checks = self.made_plan.checks if self.made_plan is not None else ()
+        return tuple(CheckName(c.name, c.title or c.name, c.name in self.slow) for c in checks)
+
+    def checks(
+        self, config_path: Path, slow: bool, cancelled: threading.Event
+    ) -> Iterator[CheckResult]:
+        assert self.made_plan is not None
+        for check in self.made_plan.checks:
+            if check.name not in self.slow:
+                yield check
+            elif slow:
+                while not self.slow_may_end.wait(0.01):
+                    if cancelled.is_set():
+                        return
+                yield check
+
+    def cure(self, config_path: Path, name: str, cancelled: threading.Event) -> Cure | None:
+        self.orders.append(("cure?", name))
+        return self.cures.get(name)
+
+    def look_again(self, config_path: Path, check: str) -> CheckResult | None:
+        self.orders.append(("look again", check))
+        return self.cured.get(check)
+
+    def approval(self, run_path: Path) -> Approval | None:
+        return self.approved
+
+    def flags(self, config_path: Path, thorough: bool) -> FlagSheet:
+        return self.sheets[thorough]
+
+    # ----------------------------------------------------------------- without a plasma.toml
+
+    def find(self, project: Path) -> Found:
+        return self.found
+
+    def suggest(self, project: Path) -> Answers:
+        return Answers(name="lora")
+
+    def new_project(self, project: Path, answers: Answers) -> Imported:
+        self.orders.append(("new", answers))
+        return Imported(f'name = "{answers.name}"\n')
+
+    def import_file(self, project: Path, source: str) -> Imported:
+        self.orders.append(("import", source))
+        if self.refuse is not None:
+            raise ActionFailed(self.refuse)
+        return Imported('name = "imported"\n', ("--mystery 3: no such flag",), (), source)
+
+    def write_project(self, project: Path, made: Imported) -> Written:
+        self.orders.append(("write", made.config_text))
+        return Written(project / "plasma.toml")
+
+    def missing(self, made: Imported) -> Sequence[str]:
+        return ()
 
     def _order(self, *what: object, run_path: Path | None = None) -> Sent:
         self.orders.append(what)

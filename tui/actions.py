@@ -6,12 +6,27 @@ is called from a worker thread, never from the screen's loop.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from runner.model import CheckResult, Forecast, RunListing, RunSnapshot
+from runner.model import Approval, CheckResult, Expectation, Forecast, RunListing, RunSnapshot
+from tui.viewmodel.preflight import CheckName
+
+if TYPE_CHECKING:  # a screen on a run needs none of these, and they take time to import
+    import threading
+
+    from runner.config.catalog import FlagReport
+    from runner.config.flags import FlagValue
+    from runner.gate import GateStatus
+    from runner.importing.find import Found
+    from runner.importing.fresh import Answers
+    from runner.importing.model import Imported
+    from runner.importing.write import Written
+    from runner.preflight.cures.model import Cure
+
+OnCheck = Callable[[CheckResult], None]
 
 
 class ActionFailed(Exception):
@@ -31,8 +46,11 @@ class Reader(Protocol):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a configuration would start. `problem`: why it cannot be read or started, one sentence;
+    `problems`: all that is wrong with the file, a sentence with file and line each;
     `gate`: what must happen before the long run may start (a smoke test, an approval), None if nothing;
-    `live_run`: a run that already writes what this one would, opened instead of a second start."""
+    `live_run`: a run that already writes what this one would, opened instead of a second start;
+    `checks`: results that are known already; `smoke_lines`: the verdict of the last smoke test with
+    these settings; `notes`: what was read with a grain of salt."""
 
     name: str
     forecast: Forecast | None = None
@@ -40,6 +58,21 @@ class Plan:
     problem: str | None = None
     live_run: Path | None = None
     gate: str | None = None
+    problems: tuple[str, ...] = ()
+    gate_status: GateStatus | None = None
+    smoke_lines: tuple[CheckResult, ...] = ()
+    expect: Expectation | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FlagSheet:
+    """The flags of a trainer's script. `given`: those of [train] in plasma.toml, `smoke`: of [smoke]."""
+
+    script: str
+    report: FlagReport
+    given: dict[str, FlagValue] = field(default_factory=dict)
+    smoke: dict[str, FlagValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +93,12 @@ class Actions(Protocol):
 
     def run_path(self, run_id: str) -> Path: ...
 
-    def plan(self, config_path: Path) -> Plan: ...
+    def plan(self, config_path: Path) -> Plan:
+        """Forecast and gate; the checks are asked for by themselves."""
 
-    def start(self, config_path: Path, smoke: bool = False) -> Sent: ...
+    def start(
+        self, config_path: Path, smoke: bool = False, on_check: OnCheck | None = None
+    ) -> Sent: ...
 
     def approve(self, run_path: Path) -> Sent:
         """A person's yes to a smoke test: the long run with the same settings may start."""
@@ -76,3 +112,42 @@ class Actions(Protocol):
     def resume(self, run_path: Path) -> Sent: ...
 
     def adopt(self, run_path: Path) -> Sent: ...
+
+    # ----------------------------------------------------------------- before a run
+
+    def check_names(self) -> tuple[CheckName, ...]:
+        """All checks, in the order of the panel."""
+
+    def checks(
+        self, config_path: Path, slow: bool, cancelled: threading.Event
+    ) -> Iterator[CheckResult]:
+        """Each result as soon as it is known; `slow`: with those that take seconds."""
+
+    def cure(self, config_path: Path, name: str, cancelled: threading.Event) -> Cure | None:
+        """What can be done about what the check of that name finds now; nothing is changed."""
+
+    def look_again(self, config_path: Path, check: str) -> CheckResult | None:
+        """The one check by itself."""
+
+    def approval(self, run_path: Path) -> Approval | None:
+        """The approval that lies with a smoke test."""
+
+    def flags(self, config_path: Path, thorough: bool) -> FlagSheet:
+        """The script's flags. Not `thorough`: only if they are remembered, at once."""
+
+    # ----------------------------------------------------------------- without a plasma.toml
+
+    def find(self, project: Path) -> Found: ...
+
+    def suggest(self, project: Path) -> Answers: ...
+
+    def new_project(self, project: Path, answers: Answers) -> Imported:
+        """The text of a plasma.toml from these answers; nothing is written."""
+
+    def import_file(self, project: Path, source: str) -> Imported:
+        """The same from a script or configuration."""
+
+    def write_project(self, project: Path, made: Imported) -> Written: ...
+
+    def missing(self, made: Imported) -> Sequence[str]:
+        """What a text still lacks."""

@@ -14,13 +14,13 @@ from textual import events, work
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from runner.model import RunSnapshot
-from tui.actions import ActionFailed, Actions, Sent
+from runner.model import RunSnapshot, RunState
+from tui.actions import Actions, Sent
 from tui.commands import PlasmaCommands
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
 from tui.keys import bindings
-from tui.looks import Looks
 from tui.messages import OrderAnswered, PlanMade, ReadFailed, RunsListed, SnapshotArrived
+from tui.planning import Planning, told
 from tui.screens.monitor import MonitorScreen
 from tui.terminal import SIGTERM_EXIT_CODE, exit_on_sigterm, leave_with_terminal
 from tui.text import clean
@@ -31,7 +31,7 @@ from tui.viewmodel.progress import is_live
 TWICE_S = 3.0
 
 
-class PlasmaApp(Looks, inherit_bindings=False):
+class PlasmaApp(Planning, inherit_bindings=False):
     """`run_path`: the run to show; else `config_path`: the configuration that could be started; else
     the welcome. Raises ThemeProblem if `theme_name` is no theme."""
 
@@ -60,12 +60,10 @@ class PlasmaApp(Looks, inherit_bindings=False):
         low_bandwidth: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__()
-        self.actions = actions
-        self.first_run_path, self.config_path = run_path, config_path
+        super().__init__(actions, config_path)
+        self.first_run_path = run_path
         self.read_only, self.ascii, self.low_bandwidth = read_only, ascii_only, low_bandwidth
         self.clock = clock
-        self.run_path: Path | None = None
         self.snapshot: RunSnapshot | None = None
         look_s = LOW_BANDWIDTH_LOOK_S if low_bandwidth else LOOK_S
         self.feed = Feed(self.post_message, actions.open_reader, look_s=look_s)
@@ -95,13 +93,15 @@ class PlasmaApp(Looks, inherit_bindings=False):
         self.feed.start()
         if self.first_run_path is not None:
             self.open_run(self.first_run_path)
-        elif self.config_path is not None:
+        if self.config_path is not None:
+            self.watch_config()
             self.make_plan()
         if self.theme_failures:
             self.say(f"Themes left out: {'; '.join(self.theme_failures)}", "warn")
 
     def on_unmount(self) -> None:
         self.feed.stop()
+        self.stop_planning()
 
     def _on_sigterm(self) -> None:
         self.exit(return_code=SIGTERM_EXIT_CODE)
@@ -133,7 +133,7 @@ class PlasmaApp(Looks, inherit_bindings=False):
 
     def open_run(self, path: Path) -> None:
         """Watch this run on the monitor."""
-        self.run_path, self.snapshot = path, None
+        self.run_path, self.snapshot, self.approval = path, None, None
         self.feed.watch(path)
         monitor = self._monitor()
         if monitor is None:
@@ -151,32 +151,51 @@ class PlasmaApp(Looks, inherit_bindings=False):
         snapshot = self.feed.take()
         if snapshot is None:
             return
-        self.snapshot = snapshot
+        before, self.snapshot = self.snapshot, snapshot
+        if _is_over(snapshot) and (before is None or not _is_over(before)):
+            self._run_is_over(snapshot)
         monitor = self._monitor()
         if monitor is not None:
             monitor.show(snapshot)
 
+    def _run_is_over(self, snapshot: RunSnapshot) -> None:
+        """A smoke test may be approved already; for the configuration, its end may open the gate."""
+        if self.run_path is not None and snapshot.spec is not None and snapshot.spec.smoke:
+            self.read_approval(self.run_path)
+            self.make_plan(fresh=False)
+
     def on_read_failed(self, message: ReadFailed) -> None:
         self.say(f"The run cannot be read: {message.problem}. Trying again.", "bad")
-
-    @work(thread=True, exclusive=True, group="plan", exit_on_error=False)
-    def make_plan(self) -> None:
-        if self.config_path is None:
-            return
-        try:
-            plan = self.actions.plan(self.config_path)
-        except Exception as error:  # border: whatever goes wrong is a sentence, never a crash
-            self.post_message(OrderAnswered(_told(error), ok=False))
-        else:
-            self.post_message(PlanMade(plan))
 
     def on_plan_made(self, message: PlanMade) -> None:
         if message.plan.live_run is not None and self.run_path is None:
             self.open_run(message.plan.live_run)
             return
+        self.take_plan(message)
+
+    def planning_changed(self) -> None:
         monitor = self._monitor()
         if monitor is not None:
-            monitor.show_plan(message.plan)
+            monitor.refresh_models()
+
+    def open_config(self, path: Path) -> None:
+        """Show what this plasma.toml would start."""
+        self.config_path = path
+        self.watch_config()
+        if self._monitor() is None:
+            while len(self.screen_stack) > 1:
+                self.pop_screen()
+            self.push_screen(MonitorScreen())
+        self.close_run()
+        self.make_plan()
+
+    def close_run(self) -> None:
+        """From a run back to what the configuration would start."""
+        self.run_path, self.snapshot, self.approval = None, None, None
+        self.feed.watch(None)
+        monitor = self._monitor()
+        if monitor is not None and monitor.is_mounted:
+            monitor.forget()
 
     @work(thread=True, exclusive=True, group="runs", exit_on_error=False)
     def read_runs(self, screen: Screen[Any]) -> None:
@@ -184,7 +203,7 @@ class PlasmaApp(Looks, inherit_bindings=False):
         try:
             listings = tuple(self.actions.list_runs())
         except Exception as error:  # border, as above
-            screen.post_message(RunsListed((), _told(error)))
+            screen.post_message(RunsListed((), told(error)))
         else:
             screen.post_message(RunsListed(listings))
 
@@ -211,13 +230,19 @@ class PlasmaApp(Looks, inherit_bindings=False):
         try:
             sent = order()
         except Exception as error:  # border, as above
-            self.post_message(OrderAnswered(_told(error), ok=False, name=name))
+            self.post_message(OrderAnswered(told(error), ok=False, name=name))
         else:
             self.post_message(OrderAnswered(sent.text, True, sent.run_path, name))
         self.feed.wake()
 
     def on_order_answered(self, message: OrderAnswered) -> None:
         self._unanswered.discard(message.name)
+        if message.name in ("start", "smoke") and self.break_off_checks():
+            self.planning_changed()
+        if message.name == "approve" and message.ok:
+            self.make_plan(fresh=False)
+            if self.run_path is not None:
+                self.read_approval(self.run_path)
         if message.ok and message.run_path is not None:
             self.open_run(message.run_path)
         if not message.ok:
@@ -274,8 +299,5 @@ class PlasmaApp(Looks, inherit_bindings=False):
         yield SystemCommand("theme", "Choose another theme", self.action_change_theme)
 
 
-def _told(error: Exception) -> str:
-    """A refusal in its own words; anything else with the name of what went wrong."""
-    if isinstance(error, ActionFailed):
-        return clean(str(error), 600)
-    return clean(f"{type(error).__name__}: {error}", 600)
+def _is_over(snapshot: RunSnapshot) -> bool:
+    return snapshot.state is RunState.ENDED

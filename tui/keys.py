@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`where`: app, monitor, runs, welcome or panel. `worth`: the footer drops the smallest first;
+    """`where`: app, monitor, runs, flags, welcome or form. `worth`: the footer drops the smallest first;
     0 is never in the footer."""
 
     id: str
@@ -48,7 +48,7 @@ KEYS: tuple[Key, ...] = (
         "run.smoke",
         "t",
         "smoke",
-        "smoke test",
+        "smoke",
         "monitor",
         RUN,
         "A short test with the same settings",
@@ -86,6 +86,37 @@ KEYS: tuple[Key, ...] = (
         RUN,
         "Give a training whose supervisor is gone a new one",
         87,
+    ),
+    Key(
+        "plan.preflight",
+        "p",
+        "preflight",
+        "preflight",
+        "monitor",
+        RUN,
+        "Look at all that a start needs; esc breaks it off",
+        82,
+    ),
+    Key(
+        "plan.fix",
+        "f",
+        "fix",
+        "fix",
+        "monitor",
+        RUN,
+        "Cure what a check finds; shows first what is done",
+        85,
+    ),
+    Key("plan.edit", "e", "edit", "edit", "monitor", RUN, "plasma.toml in $VISUAL or $EDITOR", 78),
+    Key(
+        "plan.flags",
+        "v",
+        "flags",
+        "flags",
+        "monitor",
+        VIEW,
+        "All flags of the trainer's script, in its own words",
+        55,
     ),
     Key("runs.list", "h", "app.runs", "runs", "app", VIEW, "All runs of this machine", 60),
     Key("view.console", "l", "console", "console", "monitor", VIEW, "The trainer's own words", 58),
@@ -142,6 +173,23 @@ KEYS: tuple[Key, ...] = (
     Key("runs.page_up", "pageup", "page(-1)", "", "runs", MOVE, "A page up", 0, "pgup"),
     Key("runs.start", "home", "edge('start')", "", "runs", MOVE, "Newest run", 0, "home"),
     Key("runs.end", "end", "edge('end')", "", "runs", MOVE, "Oldest run", 0, "end"),
+    Key(
+        "flags.back",
+        "escape",
+        "back",
+        "back",
+        "flags",
+        VIEW,
+        "Clear the filter, or go back",
+        80,
+        "esc",
+    ),
+    Key("flags.down", "down", "cursor(1)", "", "flags", MOVE, "Next flag", 0, "down"),
+    Key("flags.up", "up", "cursor(-1)", "", "flags", MOVE, "Flag before", 0, "up"),
+    Key("flags.page_down", "pagedown", "page(1)", "", "flags", MOVE, "A page down", 0, "pgdn"),
+    Key("flags.page_up", "pageup", "page(-1)", "", "flags", MOVE, "A page up", 0, "pgup"),
+    Key("flags.start", "home", "edge('start')", "", "flags", MOVE, "First flag", 0, "home"),
+    Key("flags.end", "end", "edge('end')", "", "flags", MOVE, "Last flag", 0, "end"),
     Key(
         "app.help",
         "question_mark,f1",

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from runner.model import RunListing
+from runner.model import Approval, CheckResult, RunListing
 from tui.actions import Plan
+from tui.viewmodel.preflight import CheckName
+
+if TYPE_CHECKING:
+    from tui.planning import CheckRun
 
 
 class SnapshotArrived(Message, bubble=False):
@@ -30,7 +35,40 @@ class RunsListed(Message):
 
 @dataclass
 class PlanMade(Message):
+    """`names`: all checks there are. `fresh`: the file is another one, so what was found is history."""
+
     plan: Plan
+    names: tuple[CheckName, ...] = ()
+    fresh: bool = True
+
+
+@dataclass
+class CheckFound(Message):
+    """One result of a run of checks."""
+
+    run: CheckRun
+    result: CheckResult
+
+
+@dataclass
+class ChecksEnded(Message):
+    """All are done, or broken off, or could not be run (`problem`)."""
+
+    run: CheckRun
+    problem: str | None = None
+
+
+@dataclass
+class ConfigChanged(Message):
+    """plasma.toml is another one than before."""
+
+
+@dataclass
+class ApprovalRead(Message):
+    """What lies with a smoke test."""
+
+    run_path: Path
+    approval: Approval | None
 
 
 @dataclass

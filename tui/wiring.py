@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner import begin, control, launch
 from runner.config.errors import ConfigError
-from runner.gate import GateStatus, approve, gate_status
-from runner.model import RunListing
-from runner.preflight.registry import in_order
+from runner.config.model import Config
+from runner.gate import GateStatus, approval_of, approve, gate_status
+from runner.model import Approval, CheckResult, RunListing
 from runner.reader import RunReader
 from runner.registry import RunNotFound, list_runs, resolve
 from runner.resume import plan_resume
 from runner.rundir import RunDir
-from tui.actions import ActionFailed, Plan, Reader, Sent
+from runner.smoke import smoke_verdict
+from tui.actions import ActionFailed, FlagSheet, OnCheck, Plan, Reader, Sent
+from tui.viewmodel.preflight import CheckName
+
+if TYPE_CHECKING:
+    import threading
+
+    from runner.importing.files import Context
+    from runner.importing.find import Found
+    from runner.importing.fresh import Answers
+    from runner.importing.model import Imported
+    from runner.importing.write import Written
+    from runner.preflight.cures.model import Cure
 
 
 class RunnerActions:
@@ -22,6 +35,7 @@ class RunnerActions:
 
     def __init__(self, demo_folder: Path | None = None) -> None:
         self._demo_folder = demo_folder
+        self._found: Context | None = None
 
     def open_reader(self, run_path: Path) -> Reader:
         return RunReader(run_path)
@@ -36,21 +50,29 @@ class RunnerActions:
             raise ActionFailed(str(error)) from None
 
     def plan(self, config_path: Path) -> Plan:
-        """Forecast and the quick checks; the slow ones run when a start is asked for."""
+        """Forecast, gate and the last smoke test; every problem of a file that cannot be read."""
         try:
             config = begin.load(config_path)
         except ConfigError as error:
-            return Plan(config_path.name, problem=str(error))
-        results = in_order(begin.checks(config, slow=False))
+            problems = tuple(str(one) for one in error.problems)
+            return Plan(config_path.name, problem=problems[0], problems=problems)
         gate = gate_status(config)
-        closed = None if gate.open else gate.text
-        return Plan(config.name, begin.forecast_of(config), results, gate=closed)
+        return Plan(
+            config.name,
+            begin.forecast_of(config),
+            gate=None if gate.open else gate.text,
+            gate_status=gate,
+            smoke_lines=_smoke_lines(gate),
+            expect=config.expect,
+            notes=config.notes,
+        )
 
-    def start(self, config_path: Path, smoke: bool = False) -> Sent:
+    def start(
+        self, config_path: Path, smoke: bool = False, on_check: OnCheck | None = None
+    ) -> Sent:
+        config = _load(config_path)
         try:
-            run = begin.start(begin.load(config_path), smoke=smoke)
-        except ConfigError as error:
-            raise ActionFailed(str(error)) from None
+            run = begin.start(config, smoke=smoke, on_check=on_check)
         except begin.ChecksFailed as error:
             first = error.failed[0]
             text = f"{first.title or first.name}: {first.detail or first.evidence}"
@@ -69,12 +91,6 @@ class RunnerActions:
         except Fail as error:
             raise ActionFailed(str(error)) from None
         return Sent(f"started {run.id}", run.path)
-
-    def gate(self, config_path: Path) -> GateStatus:
-        try:
-            return gate_status(begin.load(config_path))
-        except ConfigError as error:
-            raise ActionFailed(str(error)) from None
 
     def approve(self, run_path: Path) -> Sent:
         try:
@@ -107,3 +123,107 @@ class RunnerActions:
         except OSError as error:
             raise ActionFailed(f"no supervisor could be started: {error}") from None
         return Sent("supervised" if alive else "nothing to supervise")
+
+    # ----------------------------------------------------------------- before a run
+
+    def check_names(self) -> tuple[CheckName, ...]:
+        from runner.preflight.registry import CHECKS
+
+        return tuple(CheckName(check.name, check.title, check.slow) for check in CHECKS)
+
+    def checks(
+        self, config_path: Path, slow: bool, cancelled: threading.Event
+    ) -> Iterator[CheckResult]:
+        return begin.checks(_load(config_path), slow=slow, cancel=cancelled)
+
+    def cure(self, config_path: Path, name: str, cancelled: threading.Event) -> Cure | None:
+        from runner.preflight.cures.registry import cure_for
+
+        try:
+            return cure_for(name, _load(config_path), cancelled=cancelled)
+        except KeyError:
+            raise ActionFailed(f"no check is named {name}") from None
+
+    def look_again(self, config_path: Path, check: str) -> CheckResult | None:
+        from runner.preflight.registry import CHECKS, run_checks
+
+        wanted = [one for one in CHECKS if one.name == check]
+        return next(run_checks(_load(config_path), checks=wanted), None)
+
+    def approval(self, run_path: Path) -> Approval | None:
+        return approval_of(run_path)
+
+    def flags(self, config_path: Path, thorough: bool) -> FlagSheet:
+        from tui.flagsheet import flag_sheet
+
+        return flag_sheet(config_path, thorough)
+
+    # ----------------------------------------------------------------- without a plasma.toml
+
+    def find(self, project: Path) -> Found:
+        return self._context(project).found
+
+    def suggest(self, project: Path) -> Answers:
+        from runner.importing.fresh import suggested
+
+        return suggested(self._context(project).found, project)
+
+    def new_project(self, project: Path, answers: Answers) -> Imported:
+        from runner.importing.setup import new_project
+
+        return new_project(answers, context=self._context(project))
+
+    def import_file(self, project: Path, source: str) -> Imported:
+        from runner.importing.files import import_file
+        from runner.importing.model import ImportRefused
+
+        try:
+            return import_file(Path(source).expanduser(), context=self._context(project))
+        except ImportRefused as error:
+            raise ActionFailed(str(error)) from None
+
+    def write_project(self, project: Path, made: Imported) -> Written:
+        from runner.importing.write import AlreadyThere, write_project
+
+        try:
+            return write_project(project, made.config_text, files=made.files)
+        except AlreadyThere:
+            raise ActionFailed(
+                f"{project / 'plasma.toml'} is there by now; leave and open it with `plasma-tui`"
+            ) from None
+        except OSError as error:
+            raise ActionFailed(f"{project} cannot be written to: {error.strerror}") from None
+
+    def missing(self, made: Imported) -> Sequence[str]:
+        from runner.importing.setup import missing_of
+
+        return missing_of(made.config_text)
+
+    def _context(self, project: Path) -> Context:
+        """What is on this machine is looked for once."""
+        from runner.importing.files import Context
+
+        if self._found is None or self._found.project != project:
+            self._found = Context.here(project)
+        return self._found
+
+
+def _load(config_path: Path) -> Config:
+    """Raises ActionFailed with the first problem of the file."""
+    try:
+        return begin.load(config_path)
+    except ConfigError as error:
+        more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
+        raise ActionFailed(f"{error.problems[0]}{more}") from None
+
+
+def _smoke_lines(gate: GateStatus) -> tuple[CheckResult, ...]:
+    """As approved; else read from the run."""
+    if gate.approval is not None and gate.approval.verdict:
+        return gate.approval.verdict
+    if gate.smoke_run is None:
+        return ()
+    try:
+        return smoke_verdict(RunReader(resolve(gate.smoke_run), console=False).read_all())
+    except (RunNotFound, OSError):
+        return ()

@@ -168,7 +168,7 @@ async def test_the_same_order_is_not_given_twice_before_its_answer() -> None:
     plan = Plan("spyke", b.forecast(), b.CHECKS)
     actions = FakeActions(b.snapshot(3), plan=plan)
     start = actions.start
-    actions.start = lambda config, smoke=False: (gate.wait(5), start(config))[1]  # type: ignore[method-assign]
+    actions.start = lambda config, **how: (gate.wait(5), start(config))[1]  # type: ignore[method-assign]
     app = app_on(actions=actions, run_path=None, config_path=Path("/p/plasma.toml"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "ready" in text_of(pilot, "#header"))
@@ -272,7 +272,8 @@ async def test_a_configuration_is_shown_and_started() -> None:
         await until(pilot, lambda: "○ ready" in text_of(pilot, "#header"))
         assert "Ready: 920 steps, 5 checkpoints, 360 MB." in text_of(pilot, "#verdict")
         assert "1840, not 920" in text_of(pilot, "#preflight")
-        assert "◇800" in text_of(pilot, "#loss") and "no loss yet" in text_of(pilot, "#loss")
+        assert "steps    920" in text_of(pilot, "#plan")
+        assert "◇    800" in text_of(pilot, "#checkpoints")
         await pilot.press("s")
         await until(pilot, lambda: app.run_path == Path("/state/runs/new"))
         assert actions.orders == [("start", Path("/p/plasma.toml"))]

@@ -12,7 +12,7 @@ from tests import builders as b
 from tui.viewmodel.checkpoints import checkpoint_table
 from tui.viewmodel.gauges import gauge_board
 from tui.viewmodel.header import header_of
-from tui.viewmodel.orders import why_not
+from tui.viewmodel.orders import Around, why_not
 from tui.viewmodel.planned import planned_header, planned_snapshot
 from tui.viewmodel.preflight import preflight_list
 from tui.viewmodel.progress import progress_of
@@ -221,7 +221,8 @@ def test_resuming_says_which_steps_come_again() -> None:
 
 
 def reason(order: str, shown: object, config: bool = True, read_only: bool = False) -> str | None:
-    return why_not(order, shown, has_config=config, read_only=read_only)  # type: ignore[arg-type]
+    around = Around(has_config=config, read_only=read_only, run_open=shown is not None)
+    return why_not(order, shown, around)  # type: ignore[arg-type]
 
 
 def test_orders_that_make_sense() -> None:

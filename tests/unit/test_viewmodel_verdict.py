@@ -19,7 +19,9 @@ from runner.model import (
 )
 from tests import builders as b
 from tests.hostile import HOSTILE
+from tui.actions import Plan
 from tui.viewmodel.clauses import Verdict
+from tui.viewmodel.preflight import Checklist
 from tui.viewmodel.verdict import ready_verdict, verdict_of
 
 
@@ -238,12 +240,15 @@ def test_problems_of_reading_are_told_not_hidden() -> None:
 
 
 def test_before_the_start() -> None:
-    ready = ready_verdict(b.forecast(), b.CHECKS, None)
+    nothing = Checklist()
+    ready = ready_verdict(Plan("spyke", b.forecast(), b.CHECKS), nothing)
     assert [c.text for c in ready.first] == ["Ready: 920 steps", "5 checkpoints", "360 MB"]
-    refused = ready_verdict(b.forecast(), (CheckResult("device", "fail", "cpu"),), None)
+    checks = (CheckResult("device", "fail", "cpu"),)
+    refused = ready_verdict(Plan("spyke", b.forecast(), checks), nothing)
     assert "device" in refused.second[0].text and refused.second[0].role == "bad"
-    assert ready_verdict(None, (), "plasma.toml line 3: no").first[0].text.startswith("plasma.toml")
-    assert "cannot be told" in ready_verdict(None, (), None).first[0].text
+    broken = ready_verdict(Plan("p", problem="plasma.toml line 3: no"), nothing)
+    assert broken.first[0].text.startswith("plasma.toml") and "e opens" in broken.second[0].text
+    assert "cannot be told" in ready_verdict(Plan("p"), nothing).first[0].text
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))

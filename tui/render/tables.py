@@ -19,6 +19,7 @@ MARKS = {
     "none": (glyphs.SKIP, "faint"),
     "warn": (glyphs.WARN, "warn"),
     "skip": (glyphs.SKIP, "dim"),
+    "running": (glyphs.WAITING, "accent"),
     "": (" ", "dim"),
 }
 

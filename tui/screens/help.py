@@ -16,6 +16,8 @@ from tui.text import crop
 from tui.widgets.painted import Painted
 
 WIDTH = 72
+#: screens with few keys, all of them in their footer
+TYPED_SCREENS = ("runs", "flags", "form")
 SYMBOLS = (
     ("◆ ◇", "a checkpoint that is written, one that is still to come"),
     ("✓ ✗ ·", "yes, no, not looked at yet"),
@@ -38,7 +40,7 @@ class HelpBox(Painted, can_focus=True):
         for group in (RUN, VIEW, MOVE, LEAVE):
             rows += [EMPTY, (Span(f"  {group}", "title"),)]
             for key in KEYS:
-                if key.group == group and key.where != "runs":
+                if key.group == group and key.where not in TYPED_SCREENS:
                     rows.append(_line(key.display, key.tooltip, width, "key"))
         rows += [EMPTY, (Span("  Signs", "title"),)]
         rows += [_line(sign, text, width, "strong") for sign, text in SYMBOLS]

@@ -10,17 +10,18 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 
 from runner.model import RunSnapshot
-from tui.actions import Plan
+from runner.smoke import smoke_verdict
 from tui.keys import bindings, footer_keys
 from tui.render.footer import FooterKey
-from tui.screens.arrange import ORDER, Arrangement, arrange
-from tui.screens.orders import RunOrders
+from tui.screens.arrange import ALL, STRIP_HEIGHT, Arrangement, View, arrange
+from tui.screens.planning import PlanOrders
 from tui.viewmodel.chart import chart_model
 from tui.viewmodel.checkpoints import checkpoint_table
 from tui.viewmodel.gauges import gauge_board
 from tui.viewmodel.header import header_of
+from tui.viewmodel.plan_board import plan_board
 from tui.viewmodel.planned import planned_header, planned_snapshot
-from tui.viewmodel.preflight import preflight_list
+from tui.viewmodel.preflight import checklist_view, preflight_list
 from tui.viewmodel.progress import is_live
 from tui.viewmodel.verdict import ready_verdict, verdict_of
 from tui.widgets.checkpoints import CheckpointPanel
@@ -31,26 +32,32 @@ from tui.widgets.header import ProgressLine, RunHeader
 from tui.widgets.loss_chart import LossChart
 from tui.widgets.notice import NoticeLine
 from tui.widgets.panel import Panel, ScrollingPanel
-from tui.widgets.preflight import PreflightPanel
+from tui.widgets.plan import PlanPanel
+from tui.widgets.preflight import PreflightPanel, SmokePanel
 from tui.widgets.verdict import VerdictLines
 from tui.widgets.wordmark import Wordmark
 
 #: of the screen, for the open console
 DRAWER_HEIGHT = "55%"
-SIDES = {"#left": ("preflight", "gauges"), "#right": ("loss", "checkpoints")}
+SIDES = {
+    "#left": ("preflight", "smoke", "gauges"),
+    "#right": ("plan", "loss", "checkpoints"),
+}
+#: of the width, for the checks before a run
+PLAN_LEFT = "54%"
 
 
-class MonitorScreen(RunOrders):
+class MonitorScreen(PlanOrders):
     WHERE = "monitor"
     BINDINGS: ClassVar = bindings("monitor")
 
     def __init__(self) -> None:
         super().__init__()
         self.snapshot = None
-        self.plan: Plan | None = None
         self._drawer = False
         self._zoomed: str | None = None
         self._current = "loss"
+        self._judged = False
         self._fade: Timer | None = None
         self._unsaid: tuple[str, str, float | None] | None = None
 
@@ -64,17 +71,17 @@ class MonitorScreen(RunOrders):
         with Horizontal(id="body"):
             with Vertical(id="left"):
                 yield PreflightPanel(id="preflight")
+                yield SmokePanel(id="smoke")
                 yield GaugePanel(id="gauges")
             with Vertical(id="right"):
+                yield PlanPanel(id="plan")
                 yield LossChart(id="loss")
                 yield CheckpointPanel(id="checkpoints")
         yield ConsolePanel(id="console")
         yield KeyFooter(id="footer")
 
     def on_mount(self) -> None:
-        self._arrange()
-        self.query_one("#loss").focus()
-        self.refresh_models()
+        self._go_to(self._first_panel())
         if self._unsaid is not None:
             self.say(*self._unsaid)
 
@@ -83,29 +90,40 @@ class MonitorScreen(RunOrders):
 
     # ----------------------------------------------------------------- what is shown
 
+    @property
+    def planned(self) -> bool:
+        """No run is open: a configuration is shown."""
+        return self.plasma.run_path is None and self.plasma.config_path is not None
+
+    def _first_panel(self) -> str:
+        return "preflight" if self.planned else "loss"
+
     def forget(self) -> None:
-        """Another run will be shown: nothing of the one before may stay."""
+        """Another run, or none, will be shown: nothing of the one before may stay."""
         self.snapshot = None
+        self._zoomed, self._drawer = None, False
         self.query_one(LossChart).forget()
         self.query_one(NoticeLine).hush()
         for panel in self.query(ScrollingPanel):
-            panel.scroll_to_end()
-        self.refresh_models()
+            if isinstance(panel, PreflightPanel):
+                panel.forget_cursor()
+            else:
+                panel.scroll_to_end()
+        self._go_to(self._first_panel())
 
     def show(self, snapshot: RunSnapshot) -> None:
         self.snapshot = snapshot
+        judged = self._judged
         self.refresh_models()
-
-    def show_plan(self, plan: Plan) -> None:
-        self.plan = plan
-        self.refresh_models()
+        if judged != self._judged:
+            self._arrange()
 
     def refresh_models(self) -> None:
         """Words and numbers of this moment to the widgets; an equal one costs nothing."""
         if not self.is_mounted or not self.query("#footer"):
             return
-        if self.snapshot is None and self.plan is not None and self.plasma.run_path is None:
-            self._show_planned(self.plan)
+        if self.planned:
+            self._show_planned()
         else:
             self._show_run(self.snapshot)
         self.query_one(KeyFooter).model = self._footer()
@@ -114,26 +132,32 @@ class MonitorScreen(RunOrders):
         now = self.plasma.clock()
         header = header_of(snapshot, self.plasma.read_only)
         self.query_one(RunHeader).model = self.query_one(ProgressLine).model = header
-        self.query_one(VerdictLines).model = verdict_of(snapshot, now)
+        self.query_one(VerdictLines).model = verdict_of(snapshot, now, self.plasma.approval)
         self.query_one(LossChart).model = chart_model(snapshot)
         self.query_one(CheckpointPanel).model = checkpoint_table(snapshot, now)
         checks = snapshot.preflight if snapshot is not None else ()
-        self.query_one(PreflightPanel).model = preflight_list(checks)
+        self.query_one("#preflight", PreflightPanel).model = preflight_list(checks)
+        self._show_smoke(snapshot)
         samples = snapshot.hardware if snapshot is not None else ()
         live = snapshot is None or is_live(snapshot)
         self.query_one(GaugePanel).model = gauge_board(samples, now, live)
         self.query_one(ConsolePanel).model = snapshot.console if snapshot is not None else ()
 
-    def _show_planned(self, plan: Plan) -> None:
-        planned = planned_snapshot(plan)
+    def _show_smoke(self, snapshot: RunSnapshot | None) -> None:
+        is_smoke = snapshot is not None and snapshot.spec is not None and snapshot.spec.smoke
+        lines = smoke_verdict(snapshot) if snapshot is not None and is_smoke else ()
+        self._judged = bool(lines)
+        self.query_one(SmokePanel).model = preflight_list(lines)
+
+    def _show_planned(self) -> None:
+        plan, checklist = self.plasma.plan, self.plasma.checklist
         header = planned_header(plan)
         self.query_one(RunHeader).model = self.query_one(ProgressLine).model = header
-        self.query_one(VerdictLines).model = ready_verdict(
-            plan.forecast, plan.checks, plan.problem, plan.gate
-        )
-        self.query_one(LossChart).model = chart_model(planned)
+        self.query_one(VerdictLines).model = ready_verdict(plan, checklist)
+        self.query_one(PlanPanel).model = plan_board(plan)
+        planned = planned_snapshot(plan) if plan is not None else None
         self.query_one(CheckpointPanel).model = checkpoint_table(planned, 0.0)
-        self.query_one(PreflightPanel).model = preflight_list(plan.checks)
+        self.query_one("#preflight", PreflightPanel).model = checklist_view(checklist)
 
     def _footer(self) -> tuple[FooterKey, ...]:
         going_on = self.snapshot is not None and is_live(self.snapshot)
@@ -161,18 +185,22 @@ class MonitorScreen(RunOrders):
     # ----------------------------------------------------------------- where it is shown
 
     def _arrangement(self) -> Arrangement:
-        return arrange(*self.size, self._current, self._zoomed, self._drawer)
+        view = View(self._current, self._zoomed, self._drawer, self.planned, self._judged)
+        return arrange(*self.size, view)
 
     def _arrange(self) -> None:
         """Show and hide panels for this size; nothing else does."""
         made = self._arrangement()
-        for name in ORDER:
+        for name in ALL:
             self.query_one(f"#{name}").display = name in made.visible
         for side, names in SIDES.items():
             self.query_one(side).display = any(name in made.visible for name in names)
         self.query_one("#body").display = made.visible != {"console"}
         self._give_room(made)
         self.query_one(ConsolePanel).wrapped = made.console_wrapped
+        for panel in self.query(PreflightPanel):
+            panel.details = made.solo
+        self.query_one(PlanPanel).details = made.solo or self.size.height >= STRIP_HEIGHT
         self.refresh_models()
 
     def _give_room(self, made: Arrangement) -> None:
@@ -185,6 +213,8 @@ class MonitorScreen(RunOrders):
             return
         left.clear_rule("width")
         left.clear_rule("margin")
+        if self.planned:
+            left.width = PLAN_LEFT
         if made.console_wrapped:
             console.height = DRAWER_HEIGHT
         else:
@@ -205,8 +235,11 @@ class MonitorScreen(RunOrders):
     # ----------------------------------------------------------------- actions: the view
 
     def action_console(self) -> None:
+        if self.planned:
+            self.say("No run is open, so there is no console yet.", "dim", 4.0)
+            return
         self._drawer, self._zoomed = not self._drawer, None
-        self._go_to("console" if self._drawer else "loss")
+        self._go_to("console" if self._drawer else self._first_panel())
 
     def action_zoom(self) -> None:
         self._zoomed = self._current if self._zoomed is None else None
@@ -214,7 +247,9 @@ class MonitorScreen(RunOrders):
 
     def action_back(self) -> None:
         notice = self.query_one(NoticeLine)
-        if notice.text:
+        if self.planned and self.plasma.checks_breakable:
+            self.break_off()
+        elif notice.text:
             notice.hush()
         elif self._zoomed is not None:
             self.action_zoom()
@@ -229,7 +264,7 @@ class MonitorScreen(RunOrders):
 
     def _step_panel(self, by: int) -> None:
         made = self._arrangement()
-        names = [name for name in ORDER if made.solo or name in made.visible]
+        names = [name for name in made.order if made.solo or name in made.visible]
         at = names.index(self._current) if self._current in names else -by
         self._go_to(names[(at + by) % len(names)])
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, cast
 from textual import events
 from textual.screen import Screen
 
-from runner.model import RunSnapshot
+from runner.model import CheckResult, RunSnapshot
 from tui.keys import keys_of
+from tui.messages import CheckFound
 from tui.viewmodel.header import run_name
-from tui.viewmodel.orders import why_not
+from tui.viewmodel.orders import Around, why_not
 from tui.viewmodel.resuming import approve_question, resume_question
 from tui.viewmodel.stopping import Question, stop_question
 
@@ -21,7 +22,18 @@ if TYPE_CHECKING:
 
     from tui.app import PlasmaApp
 
-ORDERS = ("start", "smoke", "approve", "stop", "resume", "adopt")
+ORDERS = (
+    "start",
+    "smoke",
+    "approve",
+    "stop",
+    "resume",
+    "adopt",
+    "preflight",
+    "fix",
+    "edit",
+    "flags",
+)
 
 
 class RunOrders(Screen[None]):
@@ -42,11 +54,18 @@ class RunOrders(Screen[None]):
         return True if self._why_not(action) is None else None
 
     def _why_not(self, order: str) -> str | None:
+        plan, app = self.plasma.plan, self.plasma
+        gate = plan.gate_status if plan is not None else None
         return why_not(
             order,
             self.snapshot,
-            has_config=self.plasma.config_path is not None,
-            read_only=self.plasma.read_only,
+            Around(
+                has_config=app.config_path is not None,
+                read_only=app.read_only,
+                run_open=app.run_path is not None,
+                readable=plan is not None and not plan.problems and not plan.problem,
+                approvable=gate is not None and gate.smoke_passed and not gate.open,
+            ),
         )
 
     def on_key(self, event: events.Key) -> None:
@@ -61,25 +80,35 @@ class RunOrders(Screen[None]):
         from tui.screens.confirm import ConfirmScreen
 
         def chosen(mode: str | None) -> None:
-            if mode is not None and self.plasma.run_path is not None:
+            if mode is not None and self.plasma.run_path == asked_of:
                 then(mode)
 
+        asked_of = self.plasma.run_path
         word = run_name(self.snapshot) if self.snapshot is not None else ""
         self.app.push_screen(ConfirmScreen(question, safe, word), chosen)
 
     # ----------------------------------------------------------------- orders
 
     def action_start(self) -> None:
-        config = self.plasma.config_path
-        if config is not None:
-            self.say("Start asked for; the checks run first.", "dim")
-            self.plasma.give("start", partial(self.plasma.actions.start, config))
+        self._start("start", "Start asked for; the checks run first.")
 
     def action_smoke(self) -> None:
-        config = self.plasma.config_path
-        if config is not None:
-            self.say("Smoke test asked for; the checks run first.", "dim")
-            self.plasma.give("smoke", partial(self.plasma.actions.start, config, smoke=True))
+        self._start("smoke", "Smoke test asked for; the checks run first.")
+
+    def _start(self, what: str, said: str) -> None:
+        """The checks that a start waits for are shown as they come."""
+        app, config = self.plasma, self.plasma.config_path
+        if config is None:
+            return
+        self.say(said, "dim")
+        run = app.checks_of_a_start() if app.run_path is None else None
+
+        def on_check(result: CheckResult) -> None:
+            if run is not None:
+                app.post_message(CheckFound(run, result))
+
+        order = partial(app.actions.start, config, smoke=what == "smoke", on_check=on_check)
+        app.give(what, order)
 
     def action_approve(self) -> None:
         if self.snapshot is not None:

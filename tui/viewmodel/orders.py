@@ -2,30 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from runner.model import Outcome, RunSnapshot, RunState
+from runner.smoke import smoke_passed
 from tui.viewmodel.progress import is_live
 
 
-def why_not(
-    order: str, snapshot: RunSnapshot | None, *, has_config: bool, read_only: bool
-) -> str | None:
-    """None if `order` (start, smoke, approve, stop, resume, adopt) can be given, else the reason."""
-    if read_only:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What an order needs beside the run. `run_open`: a run is on the screen; `readable`: plasma.toml
+    has no problem; `approvable`: its smoke test passed and waits for a yes."""
+
+    has_config: bool = False
+    read_only: bool = False
+    run_open: bool = True
+    readable: bool = True
+    approvable: bool = False
+
+
+def why_not(order: str, snapshot: RunSnapshot | None, around: Around) -> str | None:
+    """None if `order` can be given now, else the reason."""
+    if around.read_only:
         return "This screen is read-only."
-    if order in ("start", "smoke"):
-        return _start(snapshot, has_config)
+    if order in _BEFORE:
+        return _BEFORE[order](snapshot, around)
+    if order == "approve" and not around.run_open:
+        return None if around.approvable else "Nothing to approve: no smoke test waits for it."
     if snapshot is None:
         return "No run is open."
-    orders = {"stop": _stop, "resume": _resume, "adopt": _adopt, "approve": _approve}
-    return orders[order](snapshot)
+    return _ON_A_RUN[order](snapshot)
 
 
-def _start(snapshot: RunSnapshot | None, has_config: bool) -> str | None:
-    if not has_config:
-        return "Nothing to start: this screen was opened without a plasma.toml."
+# --------------------------------------------------------------------------- before a run
+
+_GOING = "This run is still going: a stops it."
+_BROKEN = "plasma.toml cannot be used as it is: e opens it."
+_NO_FILE = "This screen was opened without a plasma.toml."
+
+
+def _start(snapshot: RunSnapshot | None, around: Around) -> str | None:
+    if not around.has_config:
+        return f"Nothing to start: {_NO_FILE[0].lower()}{_NO_FILE[1:]}"
     if snapshot is not None and is_live(snapshot):
-        return "This run is still going: a stops it."
-    return None
+        return _GOING
+    return None if around.readable else _BROKEN
+
+
+def _preflight(snapshot: RunSnapshot | None, around: Around) -> str | None:
+    if not around.has_config:
+        return f"Nothing to check: {_NO_FILE[0].lower()}{_NO_FILE[1:]}"
+    if snapshot is not None and is_live(snapshot):
+        return "This run is still going; its checks are those that it was started with."
+    return None if around.readable else _BROKEN
+
+
+def _fix(snapshot: RunSnapshot | None, around: Around) -> str | None:
+    if around.has_config and around.run_open:
+        return "Checks are cured before a run: p goes back to them."
+    return _preflight(snapshot, around)
+
+
+def _file(snapshot: RunSnapshot | None, around: Around) -> str | None:
+    return None if around.has_config else _NO_FILE
+
+
+_BEFORE: dict[str, Callable[[RunSnapshot | None, Around], str | None]] = {
+    "start": _start,
+    "smoke": _start,
+    "preflight": _preflight,
+    "fix": _fix,
+    "edit": _file,
+    "flags": _file,
+}
+
+# --------------------------------------------------------------------------- on a run
 
 
 def _stop(snapshot: RunSnapshot) -> str | None:
@@ -56,6 +108,8 @@ def _approve(snapshot: RunSnapshot) -> str | None:
         return "The smoke test is still going."
     if snapshot.outcome is not Outcome.SUCCEEDED:
         return "Nothing to approve: the smoke test did not succeed."
+    if not smoke_passed(snapshot):
+        return "Nothing to approve: the smoke test did not pass, see its verdict."
     return None
 
 
@@ -66,3 +120,11 @@ def _adopt(snapshot: RunSnapshot) -> str | None:
     if snapshot.state is RunState.ENDED and status is not None and status.outcome is not None:
         return "The run has ended and is judged: there is nothing to supervise."
     return None
+
+
+_ON_A_RUN: dict[str, Callable[[RunSnapshot], str | None]] = {
+    "stop": _stop,
+    "resume": _resume,
+    "adopt": _adopt,
+    "approve": _approve,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.model import RunSnapshot, RunSpec, RunState
 from tui.actions import Plan
 from tui.text import clean
-from tui.viewmodel.header import Header, ready_header
+from tui.viewmodel.header import Header, header_of, ready_header
 
 
 def planned_snapshot(plan: Plan) -> RunSnapshot:
@@ -25,7 +25,10 @@ def planned_snapshot(plan: Plan) -> RunSnapshot:
     )
 
 
-def planned_header(plan: Plan) -> Header:
+def planned_header(plan: Plan | None) -> Header:
+    """`None`: plasma.toml is being read."""
+    if plan is None:
+        return header_of(None)
     forecast = plan.forecast
     return ready_header(
         plan.name,

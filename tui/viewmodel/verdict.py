@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from runner.model import CheckResult, Forecast, Phase, RunSnapshot, RunState
-from runner.units import count, file_size
+from runner.model import Approval, Forecast, Phase, RunSnapshot, RunState
+from runner.units import count, duration, file_size
+from tui.actions import Plan
 from tui.text import clean
 from tui.viewmodel import verdict_live, verdict_over
 from tui.viewmodel.clauses import Clause, Verdict, first_nonfinite, problem_clauses
+from tui.viewmodel.plan_board import gate_sentence
+from tui.viewmodel.preflight import Checklist
 from tui.viewmodel.progress import progress_of
 
 
-def verdict_of(snapshot: RunSnapshot | None, now: float) -> Verdict:
-    """What a person should know of this run at `now` (wall clock)."""
+def verdict_of(
+    snapshot: RunSnapshot | None, now: float, approval: Approval | None = None
+) -> Verdict:
+    """What a person should know of this run at `now` (wall clock). `approval`: a smoke test's."""
     if snapshot is None:
         return Verdict((Clause("Reading the run", "dim"),))
     progress, status = progress_of(snapshot), snapshot.status
     if snapshot.state is RunState.LOST:
         return verdict_over.lost(snapshot, progress, now)
     if snapshot.state is RunState.ENDED:
-        return verdict_over.ended(snapshot, progress)
+        return verdict_over.ended(snapshot, progress, approval)
     if status is None:
         head = Clause("Starting: nothing is known of the trainer yet")
         return Verdict((head,), problem_clauses(snapshot))
@@ -33,28 +36,43 @@ def verdict_of(snapshot: RunSnapshot | None, now: float) -> Verdict:
     return verdict_live.training(snapshot, progress, now)
 
 
-def ready_verdict(
-    forecast: Forecast | None,
-    checks: Sequence[CheckResult],
-    problem: str | None,
-    gate: str | None = None,
-) -> Verdict:
+def ready_verdict(plan: Plan | None, checklist: Checklist) -> Verdict:
     """Before the start: what a start would do, or why it would be refused."""
-    if problem:
-        return Verdict((Clause(clean(problem, 400), "bad"),), long=True)
+    if plan is None:
+        return Verdict((Clause("Reading plasma.toml", "dim"),))
+    if plan.problem:
+        number = len(plan.problems)
+        more = f" {count(number, 'problem')} in all." if number > 1 else ""
+        after = Clause(f"e opens the file.{more}", "accent")
+        return Verdict((Clause(clean(plan.problem, 400), "bad"),), (after,), long=True)
+    return Verdict(_amount(plan.forecast), (_next_step(plan, checklist),))
+
+
+def _amount(forecast: Forecast | None) -> tuple[Clause, ...]:
     if forecast is None or forecast.steps is None:
-        first = [Clause("Ready, but the steps cannot be told")]
-    else:
-        first = [Clause(f"Ready: {count(forecast.steps, 'step')}")]
-    if forecast is not None:
-        first.append(Clause(count(len(forecast.checkpoints), "checkpoint")))
-        if forecast.size_bytes is not None:
-            first.append(Clause(file_size(forecast.size_bytes)))
-    failed = [clean(c.title or c.name, 40) for c in checks if c.status == "fail"]
+        return (Clause("Ready, but the steps cannot be told"),)
+    first = [Clause(f"Ready: {count(forecast.steps, 'step')}")]
+    first.append(Clause(count(len(forecast.checkpoints), "checkpoint")))
+    if forecast.size_bytes is not None:
+        first.append(Clause(file_size(forecast.size_bytes)))
+    if forecast.duration_s is not None:
+        first.append(Clause(duration(forecast.duration_s)))
+    return tuple(first)
+
+
+def _next_step(plan: Plan, checklist: Checklist) -> Clause:
+    """The one thing that a person should do now."""
+    checks = checklist.in_order() or plan.checks
+    failed = [check for check in checks if check.status == "fail"]
     if failed:
-        second = Clause(f"Preflight failed: {', '.join(failed)}. A start will be refused.", "bad")
-    elif gate:
-        second = Clause(f"Before the long run: {clean(gate, 200)}.", "warn")
-    else:
-        second = Clause("s starts the training; it goes on when this screen is closed.", "accent")
-    return Verdict(tuple(first), (second,))
+        names = ", ".join(clean(c.title or c.name, 40) for c in failed)
+        cure = " f shows a cure." if any(check.fix for check in failed) else ""
+        return Clause(f"Preflight failed: {names}. A start will be refused.{cure}", "bad")
+    if checklist.running:
+        done = len(checklist.known) - len(checklist.running)
+        return Clause(f"Checking: {done} of {len(checklist.known)} done.", "dim")
+    if plan.gate_status is not None and not plan.gate_status.open:
+        return Clause(gate_sentence(plan.gate_status), "accent")
+    if plan.gate:
+        return Clause(f"Before the long run: {clean(plan.gate, 200)}.", "warn")
+    return Clause("s starts the training; it goes on when this screen is closed.", "accent")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from runner.model import Outcome, RunSnapshot
+import time
+
+from runner.model import Approval, Outcome, RunSnapshot
+from runner.smoke import smoke_passed
 from runner.units import ago, count, duration, loss
 from tui.text import clean
 from tui.viewmodel.clauses import Clause, Verdict, first_nonfinite, problem_clauses, still_good
@@ -10,14 +13,14 @@ from tui.viewmodel.expected import expected_checkpoints
 from tui.viewmodel.progress import Progress, is_good
 
 
-def ended(snapshot: RunSnapshot, progress: Progress) -> Verdict:
+def ended(snapshot: RunSnapshot, progress: Progress, approval: Approval | None = None) -> Verdict:
     """By outcome; the cause's evidence in the first line, its advice in the second."""
     outcome = snapshot.outcome or (snapshot.status.outcome if snapshot.status else None)
     if outcome is None:
         head = Clause(f"Ended {_at(progress)}; nobody has judged it yet", "warn")
         return Verdict((head,), (_kept(progress), *problem_clauses(snapshot)))
     if outcome is Outcome.SUCCEEDED:
-        return _succeeded(snapshot, progress)
+        return _succeeded(snapshot, progress, approval)
     since = first_nonfinite(snapshot)
     words = {
         Outcome.DIVERGED: "Diverged: the loss is not finite"
@@ -76,7 +79,7 @@ def _kept(progress: Progress) -> Clause:
     return Clause(f"Kept up to step {kept}{lost if after > 0 else ''}.", "dim")
 
 
-def _succeeded(snapshot: RunSnapshot, progress: Progress) -> Verdict:
+def _succeeded(snapshot: RunSnapshot, progress: Progress, approval: Approval | None) -> Verdict:
     status = snapshot.status
     took = f" in {duration(progress.trained_s)}" if progress.trained_s else ""
     first = [Clause(f"Succeeded: {count(progress.step, 'step')}{took}", "good")]
@@ -86,11 +89,21 @@ def _succeeded(snapshot: RunSnapshot, progress: Progress) -> Verdict:
     role = "text" if good == len(written) else "warn"
     second = [Clause(f"{good} of {count(len(written), 'checkpoint')} complete and finite.", role)]
     if snapshot.spec is not None and snapshot.spec.smoke:
-        second.append(Clause("A smoke test: y approves it for the long run.", "accent"))
+        second.insert(0, _smoke(snapshot, approval))
     missing = len(expected_checkpoints(snapshot))
     if missing:
         second.append(Clause(f"{count(missing, 'expected file')} not written.", "warn"))
     return Verdict(tuple(first), (*second, *_survivors(snapshot), *problem_clauses(snapshot)))
+
+
+def _smoke(snapshot: RunSnapshot, approval: Approval | None) -> Clause:
+    """What a smoke test is good for now."""
+    if approval is not None:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(approval.at))
+        return Clause(f"Approved by {clean(approval.by, 40)}, {when}: s starts the run.", "good")
+    if not smoke_passed(snapshot):
+        return Clause("The smoke test did not pass: see its verdict.", "bad")
+    return Clause("A smoke test: y approves it for the long run.", "accent")
 
 
 def _loss_over_run(snapshot: RunSnapshot) -> list[Clause]:

@@ -1,0 +1,237 @@
+"""What the app does before a run: it reads plasma.toml, forecasts, checks, and notices changes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from textual import work
+from textual.app import SuspendNotSupported
+
+from runner.model import Approval, CheckResult
+from tui.actions import ActionFailed, Actions, Plan
+from tui.editor import NoEditor, pick_editor
+from tui.looks import Looks
+from tui.messages import (
+    ApprovalRead,
+    CheckFound,
+    ChecksEnded,
+    ConfigChanged,
+    OrderAnswered,
+    PlanMade,
+)
+from tui.text import clean
+from tui.viewmodel.preflight import Checklist
+from tui.watch import FileWatch
+
+
+@dataclass(eq=False)
+class CheckRun:
+    """One run of checks. `breakable`: Escape ends it (not the one that a start waits for)."""
+
+    config_path: Path
+    slow: bool
+    breakable: bool = True
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+class Planning(Looks, inherit_bindings=False):
+    """`plan` and `checklist` are those of `config_path`; None and empty without one."""
+
+    def __init__(self, actions: Actions, config_path: Path | None) -> None:
+        super().__init__()
+        self.actions = actions
+        self.config_path = config_path
+        self.run_path: Path | None = None
+        self.plan: Plan | None = None
+        self.checklist = Checklist()
+        self.approval: Approval | None = None
+        self._checking: CheckRun | None = None
+        self._watch: FileWatch | None = None
+
+    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
+        raise NotImplementedError
+
+    def planning_changed(self) -> None:
+        """Plan, checklist or approval is another one: show it."""
+        raise NotImplementedError
+
+    # ----------------------------------------------------------------- the file
+
+    def watch_config(self) -> None:
+        """Notice changes of the present configuration."""
+        if self._watch is not None:
+            self._watch.stop()
+        if self.config_path is not None:
+            self._watch = FileWatch(self.config_path, lambda: self.post_message(ConfigChanged()))
+            self._watch.start()
+
+    def stop_planning(self) -> None:
+        """The app is leaving: nothing of ours may go on."""
+        if self._watch is not None:
+            self._watch.stop()
+        self.break_off_checks()
+
+    def on_config_changed(self, message: ConfigChanged) -> None:
+        if self.run_path is None:
+            self.say("plasma.toml has changed: it is read again.", "dim", 4.0)
+        self.make_plan()
+
+    def edit_config(self) -> None:
+        """Give the terminal to an editor; afterwards the file is read again."""
+        if self.config_path is None:
+            return
+        try:
+            editor = pick_editor(os.environ)
+            with self.suspend(), _interrupts_are_the_editors():
+                code = subprocess.call([*editor.command, str(self.config_path)])
+        except NoEditor as error:
+            self.say(f"{error}.", "bad")
+            return
+        except SuspendNotSupported:
+            self.say("This terminal cannot be given to an editor.", "bad")
+            return
+        except OSError as error:
+            self.say(f"{editor.command[0]} cannot be started: {error.strerror}.", "bad")
+            return
+        if self._watch is not None:
+            self._watch.seen()
+        self.refresh(layout=True)
+        if code:
+            self.say(f"{editor.command[0]} ended with code {code}.", "warn", 6.0)
+        elif editor.note:
+            self.say(f"{editor.note[:1].upper()}{editor.note[1:]}.", "dim", 6.0)
+        self.make_plan()
+
+    # ----------------------------------------------------------------- the plan
+
+    @work(thread=True, exclusive=True, group="plan", exit_on_error=False)
+    def make_plan(self, fresh: bool = True) -> None:
+        """Read the file and forecast. `fresh`: it may be another file than the one checked."""
+        if self.config_path is None:
+            return
+        try:
+            plan = self.actions.plan(self.config_path)
+            names = self.actions.check_names()
+        except Exception as error:  # border: whatever goes wrong is a sentence, never a crash
+            self.post_message(OrderAnswered(told(error), ok=False))
+        else:
+            self.post_message(PlanMade(plan, names, fresh))
+
+    def take_plan(self, message: PlanMade) -> None:
+        """Show it, and look at what is quickly looked at."""
+        self.plan = message.plan
+        old = self.checklist
+        same = old.known == message.names and not message.fresh
+        self.checklist = old if same else Checklist(message.names)
+        if message.plan.problems:
+            self.break_off_checks()
+            self.checklist = Checklist()
+        elif self.run_path is None:
+            self.begin_checks(slow=False)
+        self.planning_changed()
+
+    # ----------------------------------------------------------------- the checks
+
+    def begin_checks(self, *, slow: bool) -> None:
+        """Look at everything (`slow`), or at what takes no seconds."""
+        if self.config_path is None:
+            return
+        run = self._new_check_run(slow, breakable=True)
+        if run is not None:
+            self._look(run)
+
+    def checks_of_a_start(self) -> CheckRun | None:
+        """A start looks at everything itself; its results are shown as they come."""
+        return self._new_check_run(True, breakable=False)
+
+    def _new_check_run(self, slow: bool, *, breakable: bool) -> CheckRun | None:
+        if self.config_path is None:
+            return None
+        self.break_off_checks()
+        names = {one.name for one in self.checklist.known if slow or not one.slow}
+        self.checklist = self.checklist.begun(names, breakable)
+        self._checking = CheckRun(self.config_path, slow, breakable)
+        self.planning_changed()
+        return self._checking
+
+    def break_off_checks(self) -> bool:
+        """End the checks that run; False if there are none."""
+        run, self._checking = self._checking, None
+        if run is None:
+            return False
+        run.cancelled.set()
+        self.checklist = self.checklist.ended()
+        return True
+
+    @property
+    def checks_breakable(self) -> bool:
+        """Do checks run that take long enough to be broken off?"""
+        run = self._checking
+        return run is not None and run.breakable and run.slow
+
+    def take_result(self, result: CheckResult) -> None:
+        """One check was looked at by itself."""
+        self.checklist = self.checklist.found(result)
+        self.planning_changed()
+
+    @work(thread=True, group="checks", exit_on_error=False)
+    def _look(self, run: CheckRun) -> None:
+        problem = None
+        try:
+            for result in self.actions.checks(run.config_path, run.slow, run.cancelled):
+                self.post_message(CheckFound(run, result))
+        except Exception as error:  # border, as above
+            problem = told(error)
+        self.post_message(ChecksEnded(run, problem))
+
+    def on_check_found(self, message: CheckFound) -> None:
+        if message.run is self._checking:
+            self.checklist = self.checklist.found(message.result)
+            self.planning_changed()
+
+    def on_checks_ended(self, message: ChecksEnded) -> None:
+        if message.run is not self._checking:
+            return
+        self._checking = None
+        self.checklist = self.checklist.ended()
+        if message.problem is not None:
+            self.say(f"The checks were not run: {message.problem}", "bad")
+        self.planning_changed()
+
+    # ----------------------------------------------------------------- the approval
+
+    @work(thread=True, exclusive=True, group="approval", exit_on_error=False)
+    def read_approval(self, run_path: Path) -> None:
+        """Has somebody said yes to this smoke test?"""
+        with contextlib.suppress(OSError):
+            self.post_message(ApprovalRead(run_path, self.actions.approval(run_path)))
+
+    def on_approval_read(self, message: ApprovalRead) -> None:
+        if message.run_path == self.run_path:
+            self.approval = message.approval
+            self.planning_changed()
+
+
+@contextlib.contextmanager
+def _interrupts_are_the_editors() -> Iterator[None]:
+    """ctrl+c in the editor's terminal reaches us as well; a handler, unlike ignoring, is not handed
+    down to the editor."""
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def told(error: Exception) -> str:
+    """A refusal in its own words; anything else with the name of what went wrong."""
+    if isinstance(error, ActionFailed):
+        return clean(str(error), 600)
+    return clean(f"{type(error).__name__}: {error}", 600)
