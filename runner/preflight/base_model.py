@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from runner.checkpoints import Broken, read_header
@@ -33,7 +32,7 @@ def look_at(name: str, facts: Facts, flag: str) -> Finding:
     path = facts.config.trainer_cwd / name
     if name.startswith("/") or path.exists() or name.lower().endswith((*SAFETENSORS, ".ckpt")):
         return inspect(path, flag)
-    return _on_hub(name, facts.environment(), flag)
+    return _on_hub(name, facts, flag)
 
 
 def inspect(path: Path, flag: str = BASE_MODEL) -> Finding:
@@ -98,14 +97,15 @@ def foreign_content(path: Path) -> str | None:
     return None
 
 
-def _on_hub(name: str, env: Mapping[str, str], flag: str) -> Finding:
+def _on_hub(name: str, facts: Facts, flag: str) -> Finding:
+    env = facts.environment()
     if hub.hub_folder(name, env).is_dir():
         return passed("in the HF cache", f"{name} is in the Hugging Face cache.")
     detail = f"{name} is no file here and not in the Hugging Face cache"
     forbidden = hub.offline(env)
     if forbidden:
         return failed("not here, offline", f"{detail}; {forbidden} is set.", f"correct {flag}")
-    if hub.reachable(env) is False:
+    if facts.hub_reachable() is False:
         return failed(
             "not here, no hub", f"{detail}; the hub cannot be reached.", f"correct {flag}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 import threading
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from runner.dataset import (
 from runner.dataset.files import Listing
 from runner.forecast import forecast
 from runner.model import Forecast
+from runner.preflight import hub
 from runner.preflight.header import Header, read_model
 from runner.preflight.modules import asked_modules
 from runner.preflight.probe import Device, cached_probe
@@ -93,7 +95,8 @@ class Facts:
         expected = self.config.expect.device
         if expected:
             return expected.split(":")[0]
-        return "mps" if sys.platform == "darwin" else None
+        apple = sys.platform == "darwin" and platform.machine() == "arm64"
+        return "mps" if apple else None
 
     # ------------------------------------------------------------------ the trainer
 
@@ -115,6 +118,10 @@ class Facts:
                 cancelled=self.cancelled,
             ),
         )
+
+    def hub_reachable(self) -> bool | None:
+        """Can the Hugging Face hub be asked from here? None: a proxy stands between."""
+        return self.once("hub", lambda: hub.reachable(self.environment()))
 
     def device(self, *, bare: bool = False) -> Device:
         """What the training will run on, as it is launched or by a bare interpreter. Slow."""

@@ -1,7 +1,8 @@
 """Which causes of failed runs a check can foresee, by the keys of the diagnosis.
 
-The diagnosis names what went wrong from a console; here stands the check that would have said so before the start.
-`tests/unit/test_preflight_foreseen.py` brings about each recorded failure and holds this table to it.
+The diagnosis names what went wrong from a console; here stands the check that would have said so
+before the start. `tests/unit/test_preflight_foreseen.py` brings about each recorded failure and
+holds this table to it.
 """
 
 from __future__ import annotations

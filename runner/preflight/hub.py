@@ -7,6 +7,7 @@ snapshots/ that holds the files.
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -51,8 +52,18 @@ def reachable(env: Mapping[str, str]) -> bool | None:
         return None
     place = urlsplit(env.get("HF_ENDPOINT") or "https://huggingface.co")
     port = place.port or (80 if place.scheme == "http" else 443)
+    answers: list[bool] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(_opens(place.hostname or "", port)), daemon=True
+    )
+    asking.start()
+    asking.join(PATIENCE_S)  # a name server that is not there keeps its caller for much longer
+    return answers[0] if answers else False
+
+
+def _opens(host: str, port: int) -> bool:
     try:
-        with socket.create_connection((place.hostname or "", port), timeout=PATIENCE_S):
+        with socket.create_connection((host, port), timeout=PATIENCE_S):
             return True
     except OSError:
         return False

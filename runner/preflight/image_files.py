@@ -19,8 +19,10 @@ from runner.preflight.model import Check, Finding, failed, passed, skipped, some
 from runner.preflight.whole_image import problem_of
 from runner.units import count
 
+#: up to this much every byte is read; of larger sets the beginning and the end of each file
+THOROUGH_BYTES = 400_000_000
 #: what was found in a file of this path, size and time: looked at again only when it changes
-_known: dict[tuple[str, int, int], str | None] = {}
+_known: dict[tuple[str, int, int, bool], str | None] = {}
 _known_lock = threading.Lock()
 
 
@@ -47,10 +49,11 @@ def look(facts: Facts) -> Finding:
 
 def unreadable(facts: Facts, paths: Sequence[Path]) -> list[tuple[Path, str]]:
     found = []
+    thorough = sum(map(_size, paths)) <= THOROUGH_BYTES
     for path in paths:
         if facts.cancelled.is_set():
             break
-        problem = _problem(path)
+        problem = _problem(path, thorough)
         if problem is None and facts.images().size(str(path)) is None:
             problem = "no image that sd-scripts can read"
         if problem is not None:
@@ -58,14 +61,21 @@ def unreadable(facts: Facts, paths: Sequence[Path]) -> list[tuple[Path, str]]:
     return found
 
 
-def _problem(path: Path) -> str | None:
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _problem(path: Path, thorough: bool) -> str | None:
     try:
         stat = path.stat()
-        key = (str(path), stat.st_size, stat.st_mtime_ns)
+        key = (str(path), stat.st_size, stat.st_mtime_ns, thorough)
         with _known_lock:
             if key in _known:
                 return _known[key]
-        problem = problem_of(path)
+        problem = problem_of(path, thorough=thorough)
     except OSError as error:
         return f"not readable ({error.strerror})"
     with _known_lock:

@@ -45,7 +45,7 @@ def _absent(facts: Facts, absent: list[str]) -> Finding:
     forbidden = hub.offline(env)
     if forbidden:
         return failed("not here, offline", f"{detail} {forbidden} forbids the download.", advice)
-    if hub.reachable(env) is False:
+    if facts.hub_reachable() is False:
         return failed("not here, no hub", f"{detail} The hub cannot be reached from here.", advice)
     told = f"{detail} The trainer will download it at its start."
     return warned(f"{count(len(absent), 'download')}", told, advice)

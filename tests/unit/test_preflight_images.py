@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runner.preflight import npz, whole_image
+from runner.preflight import image_files, npz, whole_image
 from runner.preflight.facts import Facts
 from runner.preflight.image_files import look as look_at_files
 from tests.unit.preflight_project import Project, look, png
@@ -60,15 +60,17 @@ def test_an_image_is_whole_or_not(tmp_path: Path, content: bytes, problem: str |
     assert whole_image.problem_of(file) == problem
 
 
-def test_a_large_png_is_walked_without_its_checksums(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_of_a_large_set_only_the_ends_are_read(
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whole_image, "CHECKSUM_LIMIT_BYTES", 10)
-    file = tmp_path / "a.png"
-    file.write_bytes(png()[:50] + bytes([png()[50] ^ 1]) + png()[51:])
-    assert whole_image.problem_of(file) is None
-    file.write_bytes(png()[:-4])
-    assert whole_image.problem_of(file) == "cut off"
+    monkeypatch.setattr(image_files, "THOROUGH_BYTES", 100)
+    damaged = png()[:50] + bytes([png()[50] ^ 1]) + png()[51:]
+    (project.train / "0001.png").write_bytes(damaged)
+    assert project.find("image_files").status == "pass"
+    (project.train / "0001.png").write_bytes(png()[:-1])
+    assert project.find("image_files").status == "fail"
+    (project.train / "0001.png").write_bytes(png() + b"a trailing note")
+    assert project.find("image_files").status == "pass"
 
 
 def test_images_that_cannot_be_read_are_named_and_moved_away_on_request(project: Project) -> None:
@@ -89,7 +91,7 @@ def test_a_file_that_was_good_is_not_read_again(
 ) -> None:
     assert project.find("image_files").status == "pass"
 
-    def unexpected(path: Path) -> str | None:
+    def unexpected(path: Path, **how: bool) -> str | None:
         raise AssertionError(f"{path} was read again")
 
     monkeypatch.setattr("runner.preflight.image_files.problem_of", unexpected)
