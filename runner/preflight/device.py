@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.preflight.accelerate_config import config_path
+from runner.preflight.cures.accelerate import own_config_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped
 from runner.preflight.probe import Device
@@ -13,7 +14,16 @@ def look(facts: Facts) -> Finding:
         return told
     found = facts.device()
     file = config_path(facts.config, facts.environment())
-    return judge(found, facts.config.expect.device, str(file))
+    judged = judge(found, facts.config.expect.device, str(file))
+    blamed = found.name is None or found.forced_cpu
+    if judged.status == "fail" and blamed and _read_by_launcher(facts):
+        return judged.curable(own_config_cure(facts))
+    return judged
+
+
+def _read_by_launcher(facts: Facts) -> bool:
+    launched = facts.config.trainer.launcher == "accelerate"
+    return launched and config_path(facts.config, facts.environment()).exists()
 
 
 def not_askable(facts: Facts) -> Finding | None:

@@ -64,7 +64,7 @@ from runner.preflight import (
     workers,
 )
 from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding
+from runner.preflight.model import Check, Finding, short
 
 #: in the order of the panel: the trainer, what it learns from, where it writes, the machine
 CHECKS: tuple[Check, ...] = (
@@ -162,8 +162,9 @@ def run_check(check: Check, facts: Facts) -> CheckResult:
         detail = f"The check itself failed with {type(error).__name__}: {error}."
         found = Finding("fail", "check crashed", detail)
     fix = found.cures[0].name if found.cures else None
+    evidence = short(found.evidence)
     return CheckResult(
-        check.name, found.status, found.evidence, fix, check.title, found.detail, found.advice
+        check.name, found.status, evidence, fix, check.title, found.detail, found.advice
     )
 
 

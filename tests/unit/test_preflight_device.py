@@ -14,9 +14,11 @@ from runner.config.command import build_command
 from runner.preflight import device, launcher, mps, precision, probe_cache
 from runner.preflight.accelerate_config import default_path, read_config
 from runner.preflight.cures.accelerate import changed
+from runner.preflight.cures.registry import cure_for
 from runner.preflight.facts import Facts
 from runner.preflight.mps_fallback import watermark_problem
 from runner.preflight.probe import Device, cached_probe, device_of, last_word, probe, probe_command
+from runner.preflight.registry import run_check
 from tests.unit.preflight_project import Project, look
 
 PROBES = Path(__file__).parents[1] / "data" / "probes"
@@ -231,6 +233,20 @@ def test_what_stands_in_the_launchers_file(
     found = project.find("accelerate", trainer=LAUNCH, expect=expect)
     assert (found.status, found.evidence) == (status, evidence), found
     assert bool(found.cures) is (status != "pass")
+
+
+def test_a_device_lost_to_the_launcher_is_cured_at_its_root(
+    project: Project, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write_text(f"{HEAD}distributed_type: 'NO'\nuse_cpu: true\n")
+    monkeypatch.setattr(device, "not_askable", lambda facts: None)
+    monkeypatch.setattr(Facts, "device", lambda self, bare=False: answer("mps_forced_cpu"))
+    config = project.config(trainer=LAUNCH, expect=MPS)
+    cure = cure_for("device", config)
+    assert cure is not None and cure.name == "accelerate"
+    assert run_check(device.CHECK, Facts(config)).fix == "accelerate"
+    monkeypatch.setattr(Facts, "device", lambda self, bare=False: answer("cuda_no_driver"))
+    assert cure_for("device", config) is None, "no configuration brings a driver"
 
 
 def test_without_a_file_or_a_launcher_there_is_nothing_to_read(

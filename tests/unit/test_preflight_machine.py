@@ -58,7 +58,7 @@ def test_a_whole_checkout_passes(project: Project) -> None:
 
 def test_an_empty_submodule_fails_with_the_git_command(project: Project) -> None:
     (project.root / "sd-scripts").mkdir()
-    (project.root / ".gitmodules").touch()
+    (project.root / ".gitmodules").write_text('[submodule "sd"]\n\tpath = sd-scripts\n')
     subprocess.run(["git", "init", "-q"], cwd=project.root, check=True)
     found = project.find("trainer", trainer=SD)
     assert (found.status, found.evidence) == ("fail", "sd-scripts is missing")
@@ -67,9 +67,16 @@ def test_an_empty_submodule_fails_with_the_git_command(project: Project) -> None
     assert [cure.name for cure in found.cures] == ["trainer"]
 
 
+def test_submodules_of_others_are_none_of_its_business(project: Project) -> None:
+    (project.root / "sd-scripts").mkdir()
+    (project.root / ".gitmodules").write_text('[submodule "x"]\n\tpath = vendor/x\n')
+    subprocess.run(["git", "init", "-q"], cwd=project.root, check=True)
+    assert project.find("trainer", trainer=SD).advice.startswith("clone kohya-ss/sd-scripts")
+
+
 def test_a_downloaded_zip_has_no_submodule_to_update(project: Project) -> None:
     (project.root / "sd-scripts").mkdir()
-    (project.root / ".gitmodules").touch()
+    (project.root / ".gitmodules").write_text('[submodule "sd"]\n\tpath = sd-scripts\n')
     found = project.find("trainer", trainer=SD)
     assert found.status == "fail"
     assert "is no git repository" in found.advice
@@ -156,7 +163,9 @@ def test_missing_packages_are_named_as_pip_knows_them(project: Project) -> None:
     found = look_at_packages(Pretended(project, python(cv2=None, PIL=None)))
     assert (found.status, found.evidence) == ("fail", "2 are missing")
     assert found.detail == "/venv/bin/python cannot find cv2, PIL."
-    assert found.advice is not None and found.advice.endswith(" -m pip install opencv-python pillow")
+    assert found.advice is not None and found.advice.endswith(
+        " -m pip install opencv-python pillow"
+    )
     assert look_at_packages(Pretended(project, python(cv2=None))).evidence == "no cv2"
 
 

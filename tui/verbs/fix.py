@@ -9,7 +9,7 @@ import sys
 from runner.config.model import Config
 from runner.model import CheckResult
 from runner.preflight.cures.model import Cure, CureFailed
-from runner.preflight.cures.registry import cure_for, known_names
+from runner.preflight.cures.registry import check_of, cure_for, known_names
 from runner.preflight.registry import CHECKS, run_checks
 from tui.exits import NO, OK, WRONG_USE, Fail
 from tui.text import clean
@@ -38,7 +38,7 @@ def fix(options: argparse.Namespace, config: Config) -> int:
     _apply(cure)
     from tui.verbs.start import load  # the cure may have changed the file
 
-    return _tell(options, look_again(load(options), cure.check))
+    return _tell(options, look_again(load(options), check_of(name)))
 
 
 def _agreed() -> bool:

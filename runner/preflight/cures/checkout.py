@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import threading
 from collections.abc import Sequence
@@ -38,9 +39,15 @@ def checkout_cure(check: str, folder: Path, files: Sequence[Path] = ()) -> tuple
 
 
 def _submodule_of(folder: Path) -> Path | None:
-    """The repository around it whose .gitmodules may name it."""
+    """The repository around it whose .gitmodules names the folder, or one that the folder lies in."""
     for parent in folder.parents:
-        if (parent / ".gitmodules").is_file():
+        try:
+            text = (parent / ".gitmodules").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        inside = folder.relative_to(parent)
+        paths = [Path(path) for path in re.findall(r"^\s*path\s*=\s*(\S.*?)\s*$", text, re.M)]
+        if any(inside.is_relative_to(path) for path in paths):
             return parent
     return None
 

@@ -10,7 +10,7 @@ from runner.preflight.cures.model import Cure
 from runner.preflight.facts import Facts
 from runner.preflight.registry import CHECKS
 
-#: second cures, by the check that offers them; every other cure has the name of its check
+#: second cures, by the check that offers them
 BESIDE: Mapping[str, str] = {"accelerate_file": "accelerate"}
 
 
@@ -27,12 +27,19 @@ def cure_for(
     long as the check (the probe's answer is remembered). What it does is in `will_do`; nothing is changed
     before `apply`.
     """
-    wanted = BESIDE.get(name, name)
-    check = next((check for check in CHECKS if check.name == wanted), None)
+    check = next((check for check in CHECKS if check.name == check_of(name)), None)
     if check is None:
         raise KeyError(name)
     found = check.look(Facts(config, smoke=smoke, cancelled=cancelled))
-    return next((cure for cure in found.cures if cure.name == name), None)
+    named = next((cure for cure in found.cures if cure.name == name), None)
+    if named is None and name == check.name and found.cures:
+        return found.cures[0]  # what is wrong here is cured at its root, in another check
+    return named
+
+
+def check_of(name: str) -> str:
+    """The check that offers the cure of that name."""
+    return BESIDE.get(name, name)
 
 
 def known_names() -> tuple[str, ...]:
