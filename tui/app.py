@@ -263,7 +263,7 @@ class PlasmaApp(Planning, inherit_bindings=False):
     def action_runs(self) -> None:
         from tui.screens.runs import RunsScreen
 
-        if not isinstance(self.screen, RunsScreen):
+        if type(self.screen) is not RunsScreen:
             self.push_screen(RunsScreen())
 
     def action_help(self) -> None:

@@ -101,7 +101,7 @@ class MonitorScreen(PlanOrders):
     def forget(self) -> None:
         """Another run, or none, will be shown: nothing of the one before may stay."""
         self.snapshot = None
-        self._zoomed, self._drawer = None, False
+        self._zoomed, self._drawer, self._judged = None, False, False
         self.query_one(LossChart).forget()
         self.query_one(NoticeLine).hush()
         for panel in self.query(ScrollingPanel):
@@ -113,19 +113,20 @@ class MonitorScreen(PlanOrders):
 
     def show(self, snapshot: RunSnapshot) -> None:
         self.snapshot = snapshot
-        judged = self._judged
         self.refresh_models()
-        if judged != self._judged:
-            self._arrange()
 
     def refresh_models(self) -> None:
         """Words and numbers of this moment to the widgets; an equal one costs nothing."""
         if not self.is_mounted or not self.query("#footer"):
             return
+        judged = self._judged
         if self.planned:
             self._show_planned()
         else:
             self._show_run(self.snapshot)
+        if judged != self._judged:
+            self._arrange()
+            return
         self.query_one(KeyFooter).model = self._footer()
 
     def _show_run(self, snapshot: RunSnapshot | None) -> None:

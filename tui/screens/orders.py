@@ -10,6 +10,7 @@ from textual import events
 from textual.screen import Screen
 
 from runner.model import CheckResult, RunSnapshot
+from runner.smoke import smoke_verdict
 from tui.keys import keys_of
 from tui.messages import CheckFound
 from tui.viewmodel.header import run_name
@@ -64,6 +65,7 @@ class RunOrders(Screen[None]):
                 read_only=app.read_only,
                 run_open=app.run_path is not None,
                 readable=plan is not None and not plan.problems and not plan.problem,
+                approved=app.approval is not None,
                 approvable=gate is not None and gate.smoke_passed and not gate.open,
             ),
         )
@@ -112,7 +114,7 @@ class RunOrders(Screen[None]):
 
     def action_approve(self) -> None:
         if self.snapshot is not None:
-            question = approve_question(run_name(self.snapshot))
+            question = approve_question(run_name(self.snapshot), smoke_verdict(self.snapshot))
             self._ask(question, "Not yet", self._send_approval)
 
     def _send_approval(self, mode: str) -> None:

@@ -62,11 +62,12 @@ class PlanOrders(RunOrders):
     # ----------------------------------------------------------------- approving without its run
 
     def action_approve(self) -> None:
-        gate = self.plasma.plan.gate_status if self.plasma.plan is not None else None
+        plan = self.plasma.plan
+        gate = plan.gate_status if plan is not None else None
         if self.plasma.run_path is not None or gate is None or gate.smoke_run is None:
             super().action_approve()
             return
-        question = approve_question(gate.smoke_run)
+        question = approve_question(gate.smoke_run, plan.smoke_lines if plan is not None else ())
         self._ask(question, "Not yet", partial(self._approve_run, gate.smoke_run))
 
     def _approve_run(self, run_id: str, mode: str) -> None:

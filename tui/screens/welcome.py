@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from textual import work
+from textual.message import Message
+
 from tui.keys import bindings, footer_keys
 from tui.render.footer import FooterKey
 from tui.render.gauge import ramp_bar
@@ -13,7 +16,15 @@ from tui.render.header import wordmark
 from tui.render.paint import EMPTY, Row, Span
 from tui.screens.runs import RunsScreen
 from tui.text import clean, crop, crop_start
+from tui.viewmodel.form import found_here
+from tui.widgets.lines import Lines
 from tui.widgets.run_list import RunList
+
+
+class FoundHere(Message):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
 
 
 class WelcomeScreen(RunsScreen):
@@ -23,22 +34,45 @@ class WelcomeScreen(RunsScreen):
     TYPING = False
     BINDINGS: ClassVar = [*bindings("welcome"), *bindings("runs")]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._found = "looking at this machine"
+
+    def on_mount(self) -> None:
+        self._look_around()
+
+    @work(thread=True, exit_on_error=False)
+    def _look_around(self) -> None:
+        """What a set-up could be made of."""
+        from tui.planning import told
+
+        try:
+            self.post_message(FoundHere(found_here(self.plasma.actions.find(Path.cwd()))))
+        except Exception as error:  # border: a folder that cannot be read is a sentence
+            self.post_message(FoundHere(told(error)))
+
+    def on_found_here(self, message: FoundHere) -> None:
+        self._found = message.text
+        self.query_one("#top", Lines).repaint()
+
     def _top(self, width: int, height: int) -> Sequence[Row]:
         inner = max(10, width - 4)
         folder = crop_start(clean(str(Path.cwd())), max(10, inner - 24))
+
+        def key(letter: str, text: str) -> Row:
+            return (Span("  "), Span(letter, "key"), Span(crop(f"  {text}", inner)))
+
         rows: list[Row] = [
             EMPTY,
             (Span("  "), *wordmark(), Span("  runs, watches and judges LoRA trainings", "dim")),
             (Span("  "), *ramp_bar(1.0, min(48, inner))),
             EMPTY,
             (Span("  "), Span(crop(f"No plasma.toml in {folder}.", inner))),
-            (
-                Span("  "),
-                Span("d", "key"),
-                Span(crop("  trains a small LoRA here, now: about a minute, no GPU needed", inner)),
-            ),
+            key("n", f"sets one up here ({self._found})"),
+            key("i", "imports a script, a kohya_ss JSON or an sd-scripts TOML"),
+            key("d", "trains a small LoRA here, now: about a minute, no GPU needed"),
             EMPTY,
-            (Span("  "), Span("Runs of this machine", "title")),
+            (Span("  "), Span("Runs of this machine", "title"), Span("  h filters them", "dim")),
         ]
         return rows if height >= len(rows) else [row for row in rows if row != EMPTY]
 
@@ -48,6 +82,20 @@ class WelcomeScreen(RunsScreen):
             for key in footer_keys("welcome", "runs", "app")
             if key.id != "runs.back"
         )
+
+    def action_new_project(self) -> None:
+        self._set_up(importing=False)
+
+    def action_import_project(self) -> None:
+        self._set_up(importing=True)
+
+    def _set_up(self, *, importing: bool) -> None:
+        from tui.screens.project import ProjectScreen
+
+        if self.plasma.read_only:
+            self.say("This screen is read-only.", "dim", 4.0)
+            return
+        self.app.push_screen(ProjectScreen(Path.cwd(), importing=importing))
 
     def action_demo(self) -> None:
         if self.plasma.read_only:

@@ -13,13 +13,14 @@ from tui.viewmodel.progress import is_live
 @dataclass(frozen=True, slots=True)
 class Around:
     """What an order needs beside the run. `run_open`: a run is on the screen; `readable`: plasma.toml
-    has no problem; `approvable`: its smoke test passed and waits for a yes."""
+    has no problem; `approvable`: its smoke test passed and waits for a yes; `approved`: this run has it."""
 
     has_config: bool = False
     read_only: bool = False
     run_open: bool = True
     readable: bool = True
     approvable: bool = False
+    approved: bool = False
 
 
 def why_not(order: str, snapshot: RunSnapshot | None, around: Around) -> str | None:
@@ -32,6 +33,8 @@ def why_not(order: str, snapshot: RunSnapshot | None, around: Around) -> str | N
         return None if around.approvable else "Nothing to approve: no smoke test waits for it."
     if snapshot is None:
         return "No run is open."
+    if order == "approve" and around.approved:
+        return "This smoke test is approved: s starts the long run."
     return _ON_A_RUN[order](snapshot)
 
 

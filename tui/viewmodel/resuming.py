@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from runner.model import RunSnapshot
+from collections.abc import Sequence
+
+from runner.model import CheckResult, RunSnapshot
+from tui.text import clean
 from tui.viewmodel.progress import progress_of
 from tui.viewmodel.stopping import Choice, Question
 
@@ -19,8 +22,11 @@ def resume_question(snapshot: RunSnapshot, name: str) -> Question:
     return Question(f"Resume {name}?", tuple(facts), (Choice("resume", "Resume"),))
 
 
-def approve_question(name: str) -> Question:
+def approve_question(name: str, lines: Sequence[CheckResult] = ()) -> Question:
+    """`lines`: the verdict that is approved."""
+    shown = [f"{clean(line.title, 30)}: {clean(line.evidence, 60)}" for line in lines]
     facts = (
+        *([f"{'; '.join(shown)}."] if shown else []),
         "The long run with the same settings may start after that.",
         "Who approved, and when, is written down with both runs.",
     )

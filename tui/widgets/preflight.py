@@ -10,6 +10,7 @@ from textual.reactive import reactive
 
 from tui.render.checks import area_rows, block_rows, check_row
 from tui.render.paint import Row, Span
+from tui.text import crop_parts
 from tui.viewmodel.preflight import PreflightList, PreflightRow
 from tui.widgets.panel import ScrollingPanel
 
@@ -40,7 +41,9 @@ class PreflightPanel(ScrollingPanel):
 
     def note(self) -> Row:
         role = "accent" if self.model.running else "dim"
-        return (Span(self.model.summary, role),) if self.model.summary else ()
+        room = self.content_size.width - len(self.TITLE) - 9
+        said = crop_parts(self.model.summary, room) if room > 8 else ""
+        return (Span(said, role),) if said else ()
 
     # ----------------------------------------------------------------- the cursor
 
