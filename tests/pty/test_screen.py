@@ -8,9 +8,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from runner.launch import start_run
 from runner.model import Outcome
 from runner.rundir import RunDir
+from scripts.bench.runs import ended_run
 from scripts.bench.terminal import Size, Terminal
 from tests.process.helpers import events, kinds, look, spec_for, step_of, wait_end, wait_step
 from tests.pty.conftest import Desk
@@ -112,3 +115,14 @@ def test_a_read_only_screen_stops_nothing(desk: Desk) -> None:
     terminal.wait_quiet(0.5, 3.0)
     assert "Stop fake?" not in terminal.text()
     assert look(run).state == "running"
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="Panel.on_focus draws before has_focus has changed: the mark comes one key late",
+)
+def test_the_mark_of_the_focus_moves_with_the_key(desk: Desk) -> None:
+    terminal = desk.open(("attach", ended_run("fake", 200).id))
+    terminal.wait_text("━ Loss", "step 200/200")
+    terminal.send(b"\t")
+    terminal.wait_text("─ Loss", "━ Checkpoints", seconds=3.0)
