@@ -1,41 +1,57 @@
 """Hold runner.forecast against the real loop: train each case and compare numbers and files.
 
-    python scripts/check_forecast.py <checkout of sd-scripts> <its python> [--only TEXT]
+    python scripts/check_forecast.py <checkout of sd-scripts> <its python> [--only TEXT] [--record]
     python scripts/check_forecast.py --embedded            the built-in trainer instead
 
-Prints a line a case; exit code 1 when one differs. A case takes about ten seconds.
+Prints a line a case; exit code 1 when one differs. A case takes six to ten seconds, two run at a time.
+`--record` writes what the trainer did to tests/data/expected/forecast_matrix.json, which the unit tests
+hold the forecast to without a checkout.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
-import shlex
-import struct
 import subprocess
 import sys
 import tempfile
-import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from runner.dataset import FolderImages, plan_datasets, specs_from_flags
-from runner.embedded.arguments import build_parser
-from runner.forecast import forecast
-from runner.model import Forecast
-from scripts.forecast_cases import CASES, Case, Size
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from scripts.forecast_cases import CASES, Case  # noqa: E402
+from scripts.forecast_cases.folder import case_words, differences, predicted, write_case  # noqa: E402
+
+RECORD = ROOT / "tests" / "data" / "expected" / "forecast_matrix.json"
 BANNER = {
-    "train": r"num train images \* repeats / .*: (\d+)",
-    "validation": r"num validation images \* repeats / .*: (\d+)",
-    "reg": r"num reg images / .*: (\d+)",
-    "batches": r"num batches per epoch / .*: (\d+)",
-    "epochs": r"num epochs / .*: (\d+)",
-    "steps": r"total optimization steps / .*: (\d+)",
+    "train": r"num train images \* repeats / .*: (-?\d+)",
+    "validation": r"num validation images \* repeats / .*: (-?\d+)",
+    "reg": r"num reg images / .*: (-?\d+)",
+    "batches": r"num batches per epoch / .*: (-?\d+)",
+    "epochs": r"num epochs / .*: (-?\d+)",
+    "steps": r"total optimization steps / .*: (-?\d+)",
 }
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How a case is started: `command` with one process, `launcher` before it with several."""
+
+    command: list[str]
+    env: dict[str, str]
+
+    def argv(self, case: Case) -> list[str]:
+        if case.processes == 1:
+            return [*self.command, *case_words(case)]
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
+        python, *rest = self.command
+        return [python, *launcher, str(case.processes), *rest, *case_words(case)]
 
 
 def main() -> int:
@@ -44,146 +60,91 @@ def main() -> int:
     parser.add_argument("python", nargs="?")
     parser.add_argument("--embedded", action="store_true", help="check the built-in trainer")
     parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--jobs", type=int, default=2, help="cases that run at a time")
+    parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
     args = parser.parse_args()
     if not args.embedded and not args.python:
         parser.error("give a checkout of sd-scripts and its python, or --embedded")
     env = {"COLUMNS": "500", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "runner.embedded"]
+    trainer = Trainer([sys.executable, "-m", "runner.embedded"], env)
     if not args.embedded:
-        env["SD_SCRIPTS"] = args.checkout
-        command = [args.python, str(ROOT / "scripts" / "real_loop.py")]
-    wrong = 0
-    for case in CASES:
-        if args.only in case.name:
-            problems = check(case, command, env)
+        loop = str(ROOT / "scripts" / "real_loop.py")
+        trainer = Trainer([args.python, loop], {**env, "SD_SCRIPTS": args.checkout})
+    cases = [case for case in CASES if args.only in case.name]
+    if args.embedded:
+        cases = [case for case in cases if case.processes == 1]
+    wrong, seen_by_name = 0, {}
+    with ThreadPoolExecutor(args.jobs) as pool:
+        for case, (seen, problems) in zip(
+            cases, pool.map(lambda case: check(case, trainer), cases), strict=True
+        ):
             wrong += bool(problems)
+            seen_by_name[case.name] = {k: v for k, v in seen.items() if k != "console"}
             print(f"{'differs' if problems else 'equal  '} {case.name}", flush=True)
             for problem in problems:
                 print(f"        {problem}")
+    print(f"{len(cases) - wrong} of {len(cases)} equal")
+    if args.record and not args.embedded:
+        record(seen_by_name)
     return int(wrong > 0)
 
 
-def check(case: Case, command: list[str], env: dict[str, str]) -> list[str]:
-    """Train one case in a folder of its own; what differs, a sentence each."""
+def record(seen: dict[str, dict[str, Any]]) -> None:
+    """Only the cases that ran are written anew; those that are gone are left out."""
+    before = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    names = [case.name for case in CASES if case.name in seen or case.name in before]
+    lines = [
+        f"  {json.dumps(name)}: {json.dumps(seen.get(name, before.get(name)))}" for name in names
+    ]
+    RECORD.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def check(case: Case, trainer: Trainer) -> tuple[dict[str, Any], list[str]]:
+    """Train one case in a folder of its own: what was seen, and what differs."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_dataset(case, folder)
-        words = case_words(case)
-        told = forecast(flags_of(words), folder, case.processes)
+        write_case(case, folder)
+        told = predicted(case, folder)
         ran = subprocess.run(
-            [*command, *words],
+            trainer.argv(case),
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **trainer.env},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             text=True,
+            errors="replace",
             check=False,
         )
-        if ran.returncode:
-            return [f"exit code {ran.returncode}: {ran.stdout[-400:]}"]
-        return [
-            *compare_numbers(told, planned(words, folder), ran.stdout),
-            *compare_files(told, folder / "out", ran.stdout),
-        ]
+        seen = observed(ran.stdout, ran.returncode, folder / "out")
+        problems = differences(case, told, seen)
+        if problems and ran.returncode:
+            problems.append(ran.stdout[-600:])
+        return seen, problems
 
 
-def case_words(case: Case) -> list[str]:
-    words = shlex.split(case.flags)
-    if case.config is not None:
-        words += ["--dataset_config", "dataset.toml"]
-    if "at-step" not in case.flags and not case.name.startswith("default names"):
-        words += ["--output_name", "x"]
-    words += ["--output_dir", "out", "--network_module", "networks.lora", "--seed", "42"]
-    return [*words, "--max_data_loader_n_workers", "0", "--cache_latents"]
-
-
-def flags_of(words: list[str]) -> dict[str, object]:
-    """The words as flags; only those that were given."""
-    parser = build_parser()
-    for action in parser._actions:
-        action.default = argparse.SUPPRESS
-    return vars(parser.parse_args(words))
-
-
-def planned(words: list[str], folder: Path) -> dict[str, int]:
-    import random
-
-    specs = specs_from_flags(flags_of(words), folder)
-    plan = plan_datasets(specs, FolderImages(folder), random.Random(42))
-    return {
-        "train": plan.train_images_with_repeats,
-        "validation": plan.validation_images,
-        "reg": plan.reg_images_with_repeats,
-    }
-
-
-def compare_numbers(told: Forecast, plan: dict[str, int], console: str) -> list[str]:
-    expected = {
-        **plan,
-        "batches": told.batches_per_epoch,
-        "epochs": told.epochs,
-        "steps": told.steps,
-    }
-    problems = []
+def observed(console: str, exit_code: int, out: Path) -> dict[str, Any]:
+    """What the trainer printed and left: numbers of its banner, the last step of its bar, files and states
+    in the order of their writing, what lies there at the end."""
+    if exit_code:
+        return {"ends": "stops"}
+    if "No data found" in console:
+        return {"ends": "no data"}
+    seen: dict[str, Any] = {"ends": "trained"}
     for name, pattern in BANNER.items():
         found = re.search(pattern, console)
-        seen = int(found.group(1)) if found else None
-        if seen != expected[name]:
-            problems.append(f"{name}: forecast {expected[name]}, trainer {seen}")
-    shown = [int(n) for n in re.findall(r"(?<!validation )steps:[^\r\n]*?\| (\d+)/\d+ \[", console)]
-    if max(shown, default=None) != told.steps:
-        problems.append(f"last step: forecast {told.steps}, bar {max(shown, default=None)}")
-    return problems
-
-
-def compare_files(told: Forecast, folder: Path, console: str) -> list[str]:
-    problems = []
-    written = [
-        Path(p).name for p in re.findall(r"^saving checkpoint: (.+)$", console, re.MULTILINE)
+        seen[name] = int(found.group(1)) if found else None
+    shown = re.findall(r"(?<!validation )steps:[^\r\n]*?\| (\d+)/\d+ \[", console)
+    seen["bar"] = max(map(int, shown), default=0)
+    written = re.findall(r"^saving checkpoint: (.+)$", console, re.MULTILINE)
+    seen["written"] = [Path(path).name for path in written]
+    seen["states"] = [
+        Path(path).name for path in re.findall(r"Saving current state to (\S+)", console)
     ]
-    names = [checkpoint.name for checkpoint in told.checkpoints]
-    if written != names:
-        problems.append(f"written: forecast {names}, trainer {written}")
-    states = [Path(p).name for p in re.findall(r"Saving current state to (\S+)", console)]
-    expected_states = [c.state_name for c in told.checkpoints if c.state_name]
-    if states != expected_states:
-        problems.append(f"states: forecast {expected_states}, trainer {states}")
-    left = {c.name for c in told.checkpoints if c.removed_at_step is None}
-    left |= {
-        c.state_name
-        for c in told.checkpoints
-        if c.state_name is not None and c.state_removed_at_step is None
-    }
-    there = {path.name for path in folder.iterdir()}
-    if there != left:
-        problems.append(f"left: forecast {sorted(left)}, folder {sorted(there)}")
-    return problems
-
-
-def write_dataset(case: Case, folder: Path) -> None:
-    for name, sizes in case.folders.items():
-        (folder / name).mkdir(parents=True)
-        for number, size in enumerate(sizes):
-            image = folder / name / f"{number:03d}.png"
-            image.write_bytes(png(size, number))
-            image.with_suffix(".txt").write_text(f"a caption, number {number}")
-    if case.config is not None:
-        (folder / "dataset.toml").write_text(case.config)
-
-
-def png(size: Size, shade: int) -> bytes:
-    """A grey RGB picture."""
-    width, height = size
-    rows = (b"\0" + bytes([shade * 7 % 256]) * 3 * width) * height
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in (
-            (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
-            (b"IDAT", zlib.compress(rows)),
-            (b"IEND", b""),
-        )
-    )
+    there = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    seen["left"] = sorted(there - {"sample"})
+    seen["samples"] = len(list((out / "sample").iterdir())) if "sample" in there else 0
+    return seen
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ def define_missing_operators() -> Any:
 def main() -> None:
     keep_alive = define_missing_operators()
     sys.path.insert(0, os.environ["SD_SCRIPTS"])
+    import accelerate
     import torch
     import train_network
     from library import strategy_base, train_util
@@ -79,6 +80,28 @@ def main() -> None:
         weights = [p for p in network.parameters() if p.requires_grad]
         return sum((p * p).sum() for p in weights) + len(batch["captions"]) * 0.0
 
+    class Pipeline:  # draws nothing: the files alone are counted
+        def __init__(self, **parts: Any) -> None:
+            pass
+
+        def to(self, device: Any) -> None:
+            pass
+
+    def sample_image_inference(*given: Any, **named: Any) -> None:
+        folder, prompt, epoch, steps = given[3:7]
+        when = f"e{epoch:06d}" if epoch is not None else f"{steps:06d}"
+        open(f"{folder}/{when}_{prompt['enum']:02d}.png", "w").close()  # noqa: PTH123
+
+    prepare_model = accelerate.Accelerator.prepare_model
+
+    def prepare_trained(self: Any, model: Any, *more: Any, **named: Any) -> Any:
+        """On a GPU accelerate itself leaves frozen models out of DistributedDataParallel; on CPU it fails."""
+        frozen = not any(weight.requires_grad for weight in model.parameters())
+        return model if frozen else prepare_model(self, model, *more, **named)
+
+    accelerate.Accelerator.prepare_model = prepare_trained
+    train_util.StableDiffusionLongPromptWeightingPipeline = Pipeline
+    train_util.sample_image_inference = sample_image_inference
     trainer = train_network.NetworkTrainer
     trainer.load_target_model = load_target_model
     trainer.process_batch = process_batch

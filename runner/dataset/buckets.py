@@ -87,7 +87,7 @@ def buckets_for(spec: DatasetSpec) -> Buckets:
             "AssertionError",
         )
     for name in ("batch_size", "bucket_reso_steps"):
-        if getattr(spec, name) < 1:
+        if getattr(spec, name) < 1 and (spec.enable_bucket or name == "batch_size"):
             raise DatasetError(
                 f"{name} is {getattr(spec, name)}: it must be at least 1.",
                 "division by zero",
@@ -96,7 +96,7 @@ def buckets_for(spec: DatasetSpec) -> Buckets:
     if not spec.enable_bucket:
         return Buckets(spec.resolution, (spec.resolution,))
     low, high = adjusted_limits(spec)
-    if low < 1:
+    if low < 1 and not spec.bucket_no_upscale:
         raise DatasetError(
             f"min_bucket_reso is {spec.min_bucket_reso}, less than bucket_reso_steps "
             f"{spec.bucket_reso_steps}: raise min_bucket_reso.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from runner.dataset.buckets import Buckets, Placement, buckets_for, check_reso_steps
 from runner.dataset.errors import DatasetError
-from runner.dataset.files import PLUGIN_EXTENSIONS, ImageSource
+from runner.dataset.files import PLUGIN_EXTENSIONS, ImageSource, Listing, Size
 from runner.dataset.register import Registry, Shuffler, UsedSubset, register
 from runner.dataset.spec import DatasetSpec, SubsetSpec
 
@@ -102,8 +102,9 @@ def plan_datasets(
     limits = [buckets_for(spec) for spec in specs]
     held_out = [spec for spec in specs if 0.0 < spec.validation_split <= 1.0]
     # sd-scripts registers all training halves first, then all validation halves
-    registries = [register(spec, source, shuffler) for spec in specs]
-    validation_registries = [register(spec, source, shuffler, True) for spec in held_out]
+    written: dict[str, Listing] = {}
+    registries = [register(spec, source, shuffler, written=written) for spec in specs]
+    validation_registries = [register(spec, source, shuffler, True, written) for spec in held_out]
     datasets = [
         _summary(spec, limit, registry, source, warnings)
         for spec, limit, registry in zip(specs, limits, registries, strict=True)
@@ -143,9 +144,14 @@ def _summary(
         )
     images = []
     errors = []
+    places: dict[Size, Placement] = {}
     for image in registry.images:
-        size = source.size(image.path)
-        placement = _place(limits, spec, image.path, size)
+        known = registry.subsets[image.subset].listing.sizes
+        size = known.get(image.path) or source.size(image.path)
+        placement = places.get(size) if size is not None else None
+        if placement is None:
+            placement = _place(limits, spec, image.path, size)
+            places[size or (0, 0)] = placement
         errors.append(abs(placement.aspect_error))
         images.append(
             PlannedImage(
@@ -184,20 +190,27 @@ def fill_buckets(images: Sequence[PlannedImage], batch_size: int) -> tuple[Bucke
     )
 
 
-def _place(
-    limits: Buckets, spec: DatasetSpec, path: str, size: tuple[int, int] | None
-) -> Placement:
+def _place(limits: Buckets, spec: DatasetSpec, path: str, size: Size | None) -> Placement:
+    """A bucket without height stops the trainer when the image is placed, one without width when it is
+    encoded."""
     try:
-        return limits.place(size or (0, 0))
+        placement = limits.place(size or (0, 0))
     except ZeroDivisionError as error:
-        if size is None:
-            sentence = f"{path}: cannot be read as an image: remove or replace it."
-        else:
-            sentence = (
-                f"{path}: {size[0]}x{size[1]} is too small for bucket_no_upscale with "
-                f"bucket_reso_steps {spec.bucket_reso_steps}: drop bucket_no_upscale or the image."
-            )
-        raise DatasetError(sentence, "division by zero", "ZeroDivisionError") from error
+        raise _unplaceable(spec, path, size) from error
+    if placement.bucket[0] < 1:
+        raise _unplaceable(spec, path, size)
+    return placement
+
+
+def _unplaceable(spec: DatasetSpec, path: str, size: Size | None) -> DatasetError:
+    if size is None:
+        sentence = f"{path}: cannot be read as an image: remove or replace it."
+    else:
+        sentence = (
+            f"{path}: {size[0]}x{size[1]} is too small for bucket_no_upscale with "
+            f"bucket_reso_steps {spec.bucket_reso_steps}: drop bucket_no_upscale or the image."
+        )
+    return DatasetError(sentence, "division by zero", "ZeroDivisionError")
 
 
 def _files(datasets: Sequence[DatasetSummary], is_reg: bool) -> int:

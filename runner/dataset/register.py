@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from runner.dataset.files import ImageSource, Listing
+from runner.dataset.errors import DatasetError
+from runner.dataset.files import INFO_CACHE, ImageSource, Listing
 from runner.dataset.spec import DatasetSpec, SubsetSpec
 
 
@@ -53,19 +54,30 @@ class Registry:
 
 
 def register(
-    spec: DatasetSpec, source: ImageSource, shuffler: Shuffler, validation: bool = False
+    spec: DatasetSpec,
+    source: ImageSource,
+    shuffler: Shuffler,
+    validation: bool = False,
+    written: dict[str, Listing] | None = None,
 ) -> Registry:
     """Register a dataset's images in the trainer's order: train subsets first, then
-    regularisation. `validation`: the validation half, where every image counts once."""
+    regularisation. `validation`: the validation half, where every image counts once. `written`: what
+    `cache_info` has written into the folders by then; added to. Raises DatasetError."""
     registry = Registry()
+    images: dict[str, Registered] = {}
     reg_images: list[Registered] = []
+    written = {} if written is None else written
     seen: set[str] = set()
     for subset in spec.subsets:
         repeats = 1 if validation else subset.num_repeats
-        listing = _accept(subset, repeats, seen, source, registry)
+        listing = _accept(subset, repeats, seen, source, registry, written)
         if listing is None:
             continue
         paths = _half(spec, subset, listing.paths, shuffler, validation)
+        if subset.cache_info and not listing.remembered:
+            # what is left of the folder is written down, with sizes from the images themselves
+            listing = replace(listing, paths=tuple(paths), sizes={}, remembered=True)
+            written[subset.image_dir] = listing
         if not paths:
             registry.warnings.append(f"{subset.image_dir}: no images found, the subset is ignored")
             continue
@@ -78,8 +90,11 @@ def register(
             reg_images += added
         else:
             registry.train_images += repeats * len(paths)
-            registry.images += added
-    registry.images += spread_regularisation(reg_images, registry.train_images)
+            images |= {image.path: image for image in added}
+    used = spread_regularisation(reg_images, registry.train_images)
+    # one image is one path: `a/1.png` of the folders "a" and "a/" is registered once, by the later
+    images |= {image.path: image for image in used}
+    registry.images = list(images.values())
     return registry
 
 
@@ -111,7 +126,12 @@ def split_sizes(count: int, split: float) -> tuple[int, int]:
 
 
 def _accept(
-    subset: SubsetSpec, repeats: int, seen: set[str], source: ImageSource, registry: Registry
+    subset: SubsetSpec,
+    repeats: int,
+    seen: set[str],
+    source: ImageSource,
+    registry: Registry,
+    written: dict[str, Listing],
 ) -> Listing | None:
     name = subset.image_dir
     if repeats < 1:
@@ -124,7 +144,20 @@ def _accept(
     if listing is None:
         hint = "; ~ is not expanded here" if name.startswith("~") else ""
         registry.warnings.append(f"{name}: not a directory, the subset is ignored{hint}")
-    return listing
+        return None
+    if not subset.cache_info:
+        return listing
+    if name in written:
+        return written[name]
+    remembered = source.remembered(name)
+    if remembered is None:
+        return listing
+    if set(remembered.paths) != set(listing.paths):
+        registry.warnings.append(
+            f"{name}: cache_info takes the {len(remembered.paths)} images of {INFO_CACHE}, not the "
+            f"{len(listing.paths)} in the folder; delete that file"
+        )
+    return remembered
 
 
 def _half(
@@ -138,6 +171,12 @@ def _half(
         return list(paths)
     if subset.is_reg:
         return [] if validation else list(paths)
+    if not paths:
+        raise DatasetError(
+            f"{subset.image_dir}: holds no images, and with validation_split the trainer stops at an "
+            "empty folder: take the subset out.",
+            "not enough values to unpack (expected 2, got 0)",
+        )
     shuffled = list(paths)
     if spec.validation_seed is not None:
         random.Random(spec.validation_seed).shuffle(shuffled)

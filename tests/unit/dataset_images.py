@@ -20,12 +20,16 @@ class MadeUpImages:
     folders: Mapping[str, Sequence[Size | None]]
     turned: set[str] = field(default_factory=set)
     ignored: tuple[str, ...] = ()
+    caches: Mapping[str, Listing] = field(default_factory=dict)
 
     def listing(self, image_dir: str) -> Listing | None:
         if image_dir not in self.folders:
             return None
         names = (f"{image_dir}/{i:03d}.png" for i in range(len(self.folders[image_dir])))
         return Listing(tuple(names), self.ignored)
+
+    def remembered(self, image_dir: str) -> Listing | None:
+        return self.caches.get(image_dir)
 
     def size(self, path: str) -> Size | None:
         folder, _, name = path.rpartition("/")

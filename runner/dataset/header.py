@@ -1,0 +1,132 @@
+"""Width and height of an image from the first bytes of its file, one open and mostly one read.
+
+Formats are told by their first bytes, not by the name, as imagesize 1.4.1 and Pillow do for
+sd-scripts. What is not known here is left to the library imagesize.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+#: enough for the sizes of every format but a JPEG with a long header
+_FIRST_READ = 1024
+#: bytes of an EXIF block that are searched for the orientation
+_EXIF_READ = 4096
+_ORIENTATION = 0x0112
+_TURNED = (5, 6, 7, 8)
+#: JPEG markers of a frame header: C0 to CF without the tables C4 and CC and the extension C8
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """`size` is (width, height) in pixels as stored; `turned`: the EXIF orientation asks viewers to
+    turn it by 90 degrees."""
+
+    size: tuple[int, int]
+    turned: bool = False
+
+
+def read_header(path: str | Path) -> ImageHeader | None:
+    """None: no image, or a header that cannot be read. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        head = os.read(descriptor, _FIRST_READ)
+        try:
+            found = _known(descriptor, head)
+        except (struct.error, IndexError):  # the file ends within its header
+            return None
+    finally:
+        os.close(descriptor)
+    found = found or _by_library(path)
+    return found if found is not None and min(found.size) > 0 else None
+
+
+def _known(descriptor: int, head: bytes) -> ImageHeader | None:
+    if head[:8] == b"\x89PNG\r\n\x1a\n" and head[12:16] == b"IHDR":
+        return ImageHeader(struct.unpack(">LL", head[16:24]))
+    if head[:2] == b"\xff\xd8":
+        return _jpeg(descriptor, head)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return _webp(head)
+    if head[:2] == b"BM":
+        return _bmp(head)
+    if head[:6] in (b"GIF87a", b"GIF89a"):
+        return ImageHeader(struct.unpack("<HH", head[6:10]))
+    return None
+
+
+def _jpeg(descriptor: int, head: bytes) -> ImageHeader | None:
+    """Segment after segment to the frame header; an EXIF block on the way tells the orientation."""
+
+    def at(offset: int, count: int) -> bytes:
+        inside = head[offset : offset + count]
+        return inside if len(inside) == count else os.pread(descriptor, count, offset)
+
+    offset, turned = 2, False
+    while True:
+        segment = at(offset, 9)
+        if segment[0] != 0xFF:
+            return None
+        marker = segment[1]
+        if marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD8:  # filler, no length
+            offset += 1 if marker == 0xFF else 2
+            continue
+        length = int.from_bytes(segment[2:4], "big")
+        if marker in _FRAMES:
+            height, width = struct.unpack(">HH", segment[5:9])
+            return ImageHeader((width, height), turned)
+        if marker in (0xD9, 0xDA) or length < 2:
+            return None
+        if marker == 0xE1 and segment[4:8] == b"Exif":
+            turned = _turned(at(offset + 10, min(length - 8, _EXIF_READ)))
+        offset += 2 + length
+
+
+def _turned(exif: bytes) -> bool:
+    """The orientation in the first directory of a TIFF block."""
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None:
+        return False
+    (start,) = struct.unpack(order + "L", exif[4:8])
+    (entries,) = struct.unpack(order + "H", exif[start : start + 2])
+    for place in range(start + 2, start + 2 + 12 * entries, 12):
+        tag, _, _, value = struct.unpack(order + "HHLH", exif[place : place + 10])
+        if tag == _ORIENTATION:
+            return value in _TURNED
+    return False
+
+
+def _webp(head: bytes) -> ImageHeader | None:
+    kind = head[12:16]
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(head[i : i + 3], "little") + 1 for i in (24, 27))
+        return ImageHeader((width, height))
+    if kind == b"VP8L" and head[20] == 0x2F:
+        bits = int.from_bytes(head[21:25], "little")
+        return ImageHeader(((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1))
+    if kind == b"VP8 " and head[23:26] == b"\x9d\x01\x2a":
+        width, height = struct.unpack("<HH", head[26:30])
+        return ImageHeader((width & 0x3FFF, height & 0x3FFF))
+    return None
+
+
+def _bmp(head: bytes) -> ImageHeader:
+    (header_size,) = struct.unpack("<L", head[14:18])
+    if header_size == 12:
+        return ImageHeader(struct.unpack("<HH", head[18:22]))
+    width, height = struct.unpack("<ll", head[18:26])
+    return ImageHeader((width, abs(height)))  # a negative height: stored from the top
+
+
+def _by_library(path: str | Path) -> ImageHeader | None:
+    import imagesize  # imports urllib and XML parsers: only for formats that are not known here
+
+    # sd-scripts pins imagesize 1.4.1, which gives the stored size; from 2.0 on the library
+    # turns it by the EXIF flag unless told not to. The trainer loads the pixels unturned.
+    stored = imagesize.get(path, exif_rotation=False)
+    turned = stored != imagesize.get(path)
+    return ImageHeader((int(stored[0]), int(stored[1])), turned)

@@ -1,0 +1,141 @@
+"""A case as files and words, and what the forecast says of it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+from runner.dataset import FolderImages
+from runner.forecast import Question, forecast
+from runner.trainer_flags import trainer_flags
+from scripts.forecast_cases.case import Case, Size
+
+#: of train_network.py: what its cached latents are called
+CACHE_SUFFIX = "_sd.npz"
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def write_case(case: Case, folder: Path) -> None:
+    for name, sizes in case.folders.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number, size in enumerate(sizes):
+            write_image(folder / name / f"{number:03d}.png", size, number)
+    for number, (name, size) in enumerate(case.images.items()):
+        write_image(folder / name, size, number)
+    for name, text in case.also.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    if case.config is not None:
+        (folder / "dataset.toml").write_text(case.config, encoding="utf-8")
+
+
+def write_image(path: Path, size: Size, number: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = bmp if path.suffix.lower() == ".bmp" else png
+    path.write_bytes(picture(size, number))
+    path.with_suffix(".txt").write_text(f"a caption, number {number}", encoding="utf-8")
+
+
+def png(size: Size, shade: int) -> bytes:
+    """A grey RGB picture."""
+    width, height = size
+    rows = (b"\0" + bytes([shade * 7 % 256]) * 3 * width) * height
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in (
+            (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+            (b"IDAT", zlib.compress(rows)),
+            (b"IEND", b""),
+        )
+    )
+
+
+def bmp(size: Size, shade: int) -> bytes:
+    """A grey RGB picture, its rows from the top."""
+    width, height = size
+    row = bytes([shade * 7 % 256]) * 3 * width
+    pixels = (row + bytes(-len(row) % 4)) * height
+    sizes = struct.pack("<LllHHLLllLL", 40, width, -height, 1, 24, 0, len(pixels), 2835, 2835, 0, 0)
+    return b"BM" + struct.pack("<LHHL", 54 + len(pixels), 0, 0, 54) + sizes + pixels
+
+
+def case_words(case: Case) -> list[str]:
+    """The command line of train_network.py."""
+    words = shlex.split(case.flags)
+    if case.config is not None:
+        words += ["--dataset_config", "dataset.toml"]
+    if "--output_name" not in words and not case.name.startswith("default names"):
+        words += ["--output_name", "x"]
+    words += ["--output_dir", "out", "--network_module", "networks.lora", "--seed", "42"]
+    return [*words, "--max_data_loader_n_workers", "0", "--cache_latents"]
+
+
+def flags_of(words: list[str]) -> dict[str, Any]:
+    """The words as plasma.toml would hold them."""
+    flags: dict[str, Any] = {}
+    name = ""
+    for word in words:
+        if word.startswith("--"):
+            name = word[2:]
+            flags[name] = True
+        else:
+            flags[name] = _typed(word)
+    return flags
+
+
+def _typed(word: str) -> int | float | str:
+    if not _NUMBER.fullmatch(word):
+        return word
+    return float(word) if "." in word else int(word)
+
+
+def predicted(case: Case, folder: Path) -> dict[str, Any]:
+    """What the forecast says, under the names of `observed`."""
+    read = trainer_flags(flags_of(case_words(case)), folder)
+    images = FolderImages(folder, CACHE_SUFFIX)
+    told = forecast(read.values, folder, case.processes, images=images, origins=read.origins)
+    if told.steps is None:
+        return {"ends": "stops"}
+    if not told.batches_per_epoch:
+        return {"ends": "no data"}
+    plan = Question(read.values, folder, images).plan()[1]
+    left = {c.name for c in told.checkpoints if c.removed_at_step is None}
+    left |= {
+        c.state_name
+        for c in told.checkpoints
+        if c.state_name is not None and c.state_removed_at_step is None
+    }
+    return {
+        "ends": "trained",
+        "train": plan.train_images_with_repeats,
+        "validation": plan.validation_images,
+        "reg": plan.reg_images_with_repeats,
+        "batches": told.batches_per_epoch,
+        "epochs": told.epochs,
+        "steps": told.steps,
+        "bar": told.steps,
+        "written": [checkpoint.name for checkpoint in told.checkpoints],
+        "states": [c.state_name for c in told.checkpoints if c.state_name],
+        "left": sorted(left),
+        "samples": told.samples,
+    }
+
+
+def differences(case: Case, told: dict[str, Any], seen: dict[str, Any]) -> list[str]:
+    """What the forecast has wrong, a sentence each."""
+    skipped = set()
+    if case.begins_later or case.surplus:
+        skipped.add("bar")
+    problems = [
+        f"{name}: forecast {told.get(name)}, trainer {seen.get(name)}"
+        for name in sorted(told.keys() | seen.keys())
+        if name not in skipped and told.get(name) != seen.get(name)
+    ]
+    if case.surplus and seen.get("bar", 0) >= told.get("bar", 0):
+        problems.append("the trainer makes all steps, and the forecast says that it does not")
+    if case.stops and seen["ends"] != "stops":
+        problems.append(f"the trainer does not stop: {seen['ends']}")
+    return problems
