@@ -21,7 +21,7 @@ from runner.importing.shell import read_shell
 from runner.importing.write import imported
 
 #: a script or configuration is a few KB; a model named by mistake is not read
-MOST_BYTES = 2_000_000
+MOST_BYTES = 500_000
 #: how a pasted text is called in a message
 PASTED = "the pasted text"
 
@@ -163,7 +163,9 @@ def _read(path: Path) -> str:
         if path.is_dir():
             raise ImportRefused(f"{path} is a folder; give the file that starts the training")
         if path.stat().st_size > MOST_BYTES:
-            raise ImportRefused(f"{path} is no script or configuration: it has over 2 MB")
+            raise ImportRefused(
+                f"{path} is no script or configuration: it has over {MOST_BYTES // 1000} kB"
+            )
         data = path.read_bytes()
     except FileNotFoundError:
         raise ImportRefused(f"there is no file {path}; check the path") from None

@@ -62,30 +62,22 @@ def read_shell(
 ) -> Draft:
     """`source`: how to call the text in a message; `start`: the folder it lies in, or the one it was
     pasted in; `script`: its own path, for `$0`. Raises ImportRefused."""
-    try:
-        commands, notes = read_commands(text)
-    except ShellSyntax as error:
-        raise ImportRefused(f"{source}:{error.line}: {error}") from None
     shown = str(script) if script is not None else None
     scope = Scope(environ, str(home), script=shown, cwd=start, substitute=substitute)
     reader = ScriptReader(scope)
-    reader.read(commands)
-    trainings = [
-        _Training(invocation, line)
-        for invocation in reader.found
-        if (line := read_launch_line(invocation.fields)) is not None
-        and (is_training_script(line.script) or line.accelerate is not None)
-    ]
+    try:
+        commands, notes = read_commands(text)
+        reader.read(commands)
+    except ShellSyntax as error:
+        raise ImportRefused(f"{source}:{error.line}: {error}") from None
+    except RecursionError:
+        raise ImportRefused(f"{source} is nested too deep to be read; give the command") from None
+    trainings = _trainings(reader)
     if not trainings:
         raise ImportRefused(
             f"{source} holds no training command; give a file with `accelerate launch ... "
             "train_network.py ...` or `python train_network.py ...`"
         )
-    stray = [
-        f"line {one.line}: {one.fields[0].text}: stands alone; the command before it had ended"
-        for one in reader.found
-        if one.fields[0].text.startswith("--")
-    ]
     borrowed = sorted(scope.borrowed)
     if borrowed:
         notes.append(f"not set in {source}, taken from this shell: {', '.join(borrowed)}")
@@ -93,8 +85,26 @@ def read_shell(
     return replace(
         draft,
         notes=(*notes, *reader.notes, *draft.notes),
-        unmapped=(*draft.unmapped, *stray),
+        unmapped=(*draft.unmapped, *_stray(reader)),
     )
+
+
+def _trainings(reader: ScriptReader) -> list[_Training]:
+    return [
+        _Training(invocation, line)
+        for invocation in reader.found
+        if (line := read_launch_line(invocation.fields)) is not None
+        and (is_training_script(line.script) or line.accelerate is not None)
+    ]
+
+
+def _stray(reader: ScriptReader) -> list[str]:
+    """Flags that a comment or a blank cut off from their command."""
+    return [
+        f"line {one.line}: {one.fields[0].text}: stands alone; the command before it had ended"
+        for one in reader.found
+        if one.fields[0].text.startswith("--")
+    ]
 
 
 def _draft(trainings: Sequence[_Training], source: str, start: Path, found: Found) -> Draft:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from runner.importing.shell_model import Part, ShellSyntax, Substitution, Text, Variable
 
+#: characters without a meaning of their own, outside and between double quotes
+_PLAIN = re.compile(r"""[^\\'"$`\s;&|()<>]+""")
+_PLAIN_QUOTED = re.compile(r"""[^\\"$`]+""")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 #: `$@`, `$1`, `$?` ...
 _SPECIAL = "@*#?$!-0123456789"
@@ -57,7 +60,7 @@ def read_parts(cursor: Cursor) -> list[Part]:
         return [Text(cursor.step(), quoted=True)]
     if cursor.char in ("$", "`"):
         return [_expansion(cursor, quoted=False)]
-    return [Text(cursor.step())]
+    return [Text(_run(cursor, _PLAIN))]
 
 
 def text_parts(text: str, line: int) -> tuple[Part, ...]:
@@ -67,6 +70,12 @@ def text_parts(text: str, line: int) -> tuple[Part, ...]:
     while not cursor.over:
         parts.append(_quoted_part(cursor))
     return tuple(parts)
+
+
+def _run(cursor: Cursor, plain: re.Pattern[str]) -> str:
+    """As many plain characters as there are, at least one of any kind."""
+    match = plain.match(cursor.text, cursor.at)
+    return cursor.step(len(match.group()) if match else 1)
 
 
 def _until(cursor: Cursor, quote: str, *, escapes: bool = False) -> str:
@@ -102,7 +111,7 @@ def _quoted_part(cursor: Cursor) -> Part:
         return Text("" if char == "\n" else char if char in '$`"\\' else f"\\{char}", quoted=True)
     if cursor.char in ("$", "`"):
         return _expansion(cursor, quoted=True)
-    return Text(cursor.step(), quoted=True)
+    return Text(_run(cursor, _PLAIN_QUOTED), quoted=True)
 
 
 def _expansion(cursor: Cursor, *, quoted: bool) -> Part:

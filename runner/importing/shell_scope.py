@@ -9,7 +9,7 @@ from fnmatch import translate
 from pathlib import Path
 
 from runner.config.paths import absolute
-from runner.importing.shell_model import Part, Text, Variable, Word
+from runner.importing.shell_model import Part, ShellSyntax, Text, Variable, Word
 from runner.importing.shell_quotes import text_parts
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -40,6 +40,10 @@ class Expanded:
 def _text(text: str) -> Expanded:
     return Expanded((Field(text),))
 
+
+#: a Linux command line has at most 128 KiB a word and 2 MiB in all
+MOST_CHARACTERS = 131_072
+MOST_FIELDS = 20_000
 
 Substitute = Callable[[str, "Scope"], str | None]
 
@@ -80,7 +84,8 @@ class Scope:
         return {name: value for name, value in known.items() if isinstance(value, str)}
 
     def expand(self, word: Word) -> list[Field]:
-        """The fields that the word becomes: none, one or several."""
+        """The fields that the word becomes: none, one or several. Raises ShellSyntax when they are
+        more than any command line could hold (`A=$A$A`, many times)."""
         fields: list[Field] = []
         current: Field | None = None
         for part in _with_tilde(word.parts, self.home):
@@ -97,6 +102,8 @@ class Scope:
                     fields.append(current)
                     current = None
                 current = _glued(current, piece)
+            if len(fields) > MOST_FIELDS or (current and len(current.text) > MOST_CHARACTERS):
+                raise ShellSyntax(word.line, "a variable grows beyond what a command can hold")
         return [*fields, current] if current is not None else fields
 
     def text(self, word: Word) -> Field:

@@ -50,12 +50,13 @@ class _Reader:
     def command(self) -> Command:
         cursor, words, redirected = self.cursor, list[Word](), False
         self.skip_blanks()
-        line = cursor.line
+        line, testing = cursor.line, False
         while True:
             self.skip_blanks()
             if cursor.over:
                 return Command(tuple(words), line, "", redirected)
-            testing = _in_test(words)
+            if words:  # between `[[` and `]]` operators do not end the command
+                testing = words[-1].plain() == "[[" or (testing and words[-1].plain() != "]]")
             if not testing and (sign := self.redirection()):
                 redirected = redirected or sign not in _INPUTS
                 continue
@@ -147,9 +148,3 @@ class _Reader:
             elif not cursor.over:
                 items.append(self.word())
         raise ShellSyntax(name.line, f"the bracket of {text}( is not closed; add )")
-
-
-def _in_test(words: list[Word]) -> bool:
-    """Between `[[` and `]]` operators compare and combine; they do not end the command."""
-    plain = [word.plain() for word in words]
-    return "[[" in plain and "]]" not in plain

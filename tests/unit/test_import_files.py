@@ -96,7 +96,7 @@ def test_a_dataset_config_that_is_not_there_is_described(desk: Desk) -> None:
         ("c.sh", b"\x7fELF\0\0\1", "is a binary file; give a shell script, JSON or TOML"),
         ("m.safetensors", b"\0" * 100, "is a binary file"),
         ("c.sh", b"a\n\xff\xfe b", "c.sh:2: is not UTF-8; save it as UTF-8"),
-        ("big", b"a" * (MOST_BYTES + 1), "is no script or configuration: it has over 2 MB"),
+        ("big", b"a" * (MOST_BYTES + 1), "is no script or configuration: it has over 500 kB"),
         ("notes.txt", "Übung macht den Meister\n".encode(), "holds no training command"),
     ],
 )

@@ -355,6 +355,9 @@ def test_flags_that_the_trainer_does_not_know_are_listed_and_short_ones_made_who
         ('\npython train_network.py --t="open', 'train.sh:2: the quote " is not closed'),
         ("A=(1 2\npython x", "train.sh:1: the bracket of A=( is not closed; add )"),
         ("python train_network.py --t=${A", "train.sh:1: the bracket ${ is not closed; add }"),
+        ("A=xx\n" + "A=$A$A\n" * 40, "train.sh:18: a variable grows beyond what a command can hold"),
+        ("A=(x y)\n" + 'A=("${A[@]}" "${A[@]}")\n' * 40, "grows beyond"),
+        ("A=" + "$(echo " * 500 + ")" * 500, "is nested too deep to be read"),
     ],
 )  # fmt: skip
 def test_what_is_no_training_is_refused_in_one_sentence(desk: Desk, text: str, said: str) -> None:
