@@ -13,6 +13,7 @@ from runner.dataset import DatasetError, SubsetSpec
 from runner.dataset.captions import read_caption
 from runner.preflight.cures.dataset_edit import dataset_cure
 from runner.preflight.cures.model import Cure
+from runner.preflight.cures.move import move_cure
 from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
@@ -24,7 +25,8 @@ class Captions:
 
     found: dict[str, tuple[str, SubsetSpec]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
+    #: what is wrong, by path of the caption file
+    unreadable: dict[Path, str] = field(default_factory=dict)
     other_extension: str | None = None
 
 
@@ -37,12 +39,25 @@ def look(facts: Facts) -> Finding:
     if not total:
         return skipped("no images")
     if captions.unreadable:
-        bad = captions.unreadable
-        evidence = f"{len(bad)} unreadable"
-        return failed(evidence, some(bad), "write a caption as UTF-8, or delete the file")
+        return _unreadable(captions.unreadable)
     if captions.missing:
         return _missing(facts, captions, total)
     return passed(f"{total} captions", f"Every one of {total} training images has a caption.")
+
+
+def _unreadable(bad: dict[Path, str]) -> Finding:
+    """An empty file is worse than none: without one the image is trained with an empty caption."""
+    empty = [path for path in bad if path.is_file() and not path.stat().st_size]
+    title = "train these images without a caption"
+    advice = "write a caption as UTF-8, or delete the file"
+    finding = failed(f"{len(bad)} unreadable", some(list(bad.values())), advice)
+    return (
+        finding.curable(move_cure("captions", title, empty)) if len(empty) == len(bad) else finding
+    )
+
+
+def _caption_path(image: Path, subset: SubsetSpec) -> Path:
+    return image.with_name(image.stem + subset.caption_extension)
 
 
 def _missing(facts: Facts, captions: Captions, total: int) -> Finding:
@@ -88,7 +103,7 @@ def _read_one(result: Captions, base: Path, path: str, subset: SubsetSpec) -> No
     try:
         text = read_caption(base / path, subset.caption_extension, subset.enable_wildcard)
     except (DatasetError, OSError) as error:
-        result.unreadable.append(str(error))
+        result.unreadable[_caption_path(base / path, subset)] = str(error)
         return
     if subset.is_reg:
         return

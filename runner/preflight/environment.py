@@ -11,7 +11,9 @@ from collections.abc import Mapping
 
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, short, warned
-from runner.preflight.probe import LEAKED
+
+_RANK = "LOCAL_RANK"
+_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 
 
 def look(facts: Facts) -> Finding:
@@ -20,7 +22,7 @@ def look(facts: Facts) -> Finding:
 
 
 def judge(env: Mapping[str, str], wanted: str | None, processes: int) -> Finding:
-    leaked = [name for name in LEAKED if env.get(name)]
+    leaked = [name for name in (_RANK, *_SIZES) if _several(name, env.get(name))]
     if leaked and processes == 1:
         detail = f"{', '.join(leaked)} is set, so accelerate waits for other processes."
         advice = f"unset {' '.join(leaked)}"
@@ -40,6 +42,15 @@ def judge(env: Mapping[str, str], wanted: str | None, processes: int) -> Finding
         detail = f"PYTHONHOME={env['PYTHONHOME']}: the trainer's Python would use foreign modules."
         return warned("PYTHONHOME is set", detail, "unset PYTHONHOME")
     return passed("clean", "No variable of another launcher is set.")
+
+
+def _several(name: str, value: str | None) -> bool:
+    """A rank at all, or a world of more than one process."""
+    try:
+        number = int(value or "-1")
+    except ValueError:
+        return False
+    return number >= 0 if name == _RANK else number > 1
 
 
 def _true(value: str | None) -> bool:

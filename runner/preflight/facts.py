@@ -160,11 +160,13 @@ class Facts:
 
     def image_paths(self) -> list[Path]:
         """Every image that sd-scripts would take, each once, absolute. Raises DatasetError."""
-        base = self.config.trainer_cwd
-        folders = dict.fromkeys(subset.image_dir for subset in self.subsets())
-        found = (self.listing(folder) for folder in folders)
-        paths = (path for listing in found if listing for path in listing.paths)
-        return list(dict.fromkeys(base / path for path in paths))
+        paths = (path for subset in self.subsets() for path in self.image_paths_of(subset))
+        return list(dict.fromkeys(paths))
+
+    def image_paths_of(self, subset: SubsetSpec) -> list[Path]:
+        """Of one folder, absolute."""
+        listing = self.listing(subset.image_dir)
+        return [self.config.trainer_cwd / path for path in listing.paths] if listing else []
 
     def forecast(self) -> Forecast:
         return self.once("forecast", self._forecast)

@@ -26,12 +26,15 @@ def hub_cache(env: Mapping[str, str]) -> Path:
 
 def hub_folder(name: str, env: Mapping[str, str]) -> Path:
     """Where huggingface_hub keeps `owner/name`."""
-    return hub_cache(env) / f"models--{name.replace('/', '--')}"
+    return folder_in(hub_cache(env), name)
 
 
-def snapshot(name: str, env: Mapping[str, str]) -> Path | None:
-    """The folder with the files of its main revision; None: not in the cache."""
-    folder = hub_folder(name, env)
+def folder_in(cache: Path, name: str) -> Path:
+    return cache / f"models--{name.replace('/', '--')}"
+
+
+def snapshot(folder: Path) -> Path | None:
+    """Of a model's folder: the one with the files of its main revision; None: not there."""
     try:
         revision = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
     except OSError:

@@ -1,5 +1,5 @@
-"""Are cached latents of an earlier training still right? They are taken as they are when they
-exist.
+"""Are cached latents and text encoder outputs of an earlier training still right? They are taken as
+they are when they exist.
 
 sd-scripts main 48d368fa: `--cache_latents_to_disk` writes one .npz beside each image, named after
 the image's size. The caches of SD and SDXL are accepted whatever resolution they were made for;
@@ -22,6 +22,7 @@ from runner.preflight.scripts import Script
 from runner.units import count
 
 SIDE = tuple[int, int]
+TEXTS = "cache_text_encoder_outputs_to_disk"
 #: files of a copied folder get their times in any order
 _SLACK_S = 60.0
 
@@ -39,18 +40,26 @@ def look(facts: Facts) -> Finding:
     script = facts.script
     if script is None:
         return skipped("not known", "How this trainer caches latents is not known here.")
-    if not facts.on("cache_latents_to_disk"):
-        return passed("not used", "No latents are kept on disk.")
+    latents, texts = facts.on("cache_latents_to_disk"), facts.on(TEXTS)
+    if not latents and not (texts and script.text_cache_suffix):
+        return passed("not used", "Nothing is cached on disk.")
     try:
-        caches = list(_caches(facts, script))
+        caches = list(_caches(facts, script)) if latents else []
+        text_caches = list(_text_caches(facts, script)) if texts else []
     except DatasetError as error:
         return skipped("dataset unread", str(error))
-    if not caches:
-        return passed("none yet", "The first epoch makes them.")
+    if not caches and not text_caches:
+        return passed("none yet", "The trainer makes them at its start.")
     bad = [(cached.file, problem) for cached in caches if (problem := _problem(facts, cached))]
+    bad += [
+        (file, problem)
+        for file, caption in text_caches
+        if (problem := _text_problem(facts, file, caption))
+    ]
     if bad:
         return _bad(bad)
-    return passed(f"{len(caches)} fit", f"{count(len(caches), 'cache')} are finite and of size.")
+    found = len(caches) + len(text_caches)
+    return passed(f"{found} fit", f"{count(found, 'cache')} are finite and fit their images.")
 
 
 def _bad(bad: list[tuple[Path, str]]) -> Finding:
@@ -92,6 +101,31 @@ def _file_for(image: Path, size: SIDE, script: Script) -> Path:
     return Path(f"{stem}_{size[0]:04d}x{size[1]:04d}{script.cache_suffix}")
 
 
+def _text_caches(facts: Facts, script: Script) -> Iterator[tuple[Path, Path]]:
+    """(cached text encoder outputs, caption file) of each image that has both."""
+    for subset in facts.subsets():
+        for path in facts.image_paths_of(subset):
+            file = Path(f"{path.with_suffix('')}{script.text_cache_suffix}")
+            caption = path.with_name(path.stem + subset.caption_extension)
+            if file.is_file() and caption.is_file():
+                yield file, caption
+
+
+def _text_problem(facts: Facts, file: Path, caption: Path) -> str | None:
+    if facts.cancelled.is_set():
+        return None
+    try:
+        arrays = read_npz(file)
+        older = file.stat().st_mtime + _SLACK_S < caption.stat().st_mtime
+    except NotNpz as error:
+        return str(error)
+    except OSError as error:
+        return f"damaged: {error.strerror}"
+    if any(array.finite is False for array in arrays.values()):
+        return "not a number in it"
+    return "older than its caption" if older else None
+
+
 def _problem(facts: Facts, cached: Cached) -> str | None:
     if facts.cancelled.is_set():
         return None
@@ -117,4 +151,4 @@ def _problem(facts: Facts, cached: Cached) -> str | None:
     return None
 
 
-CHECK = Check("latents", "Latent cache", look)
+CHECK = Check("latents", "Caches", look)

@@ -29,6 +29,9 @@ def look(facts: Facts) -> Finding:
     if module is None:
         if facts.flags_elsewhere:
             return skipped("in config_file", f"{FLAG} may stand in config_file.")
+        name = Path(facts.config.trainer.script).name
+        if not name.endswith("train_network.py"):
+            return skipped("not known", f"What {name} trains is not known here.")
         return _missing(facts)
     if facts.on("dim_from_weights") and facts.text("network_weights") is None:
         detail = "dim_from_weights needs network_weights."

@@ -29,8 +29,8 @@ def look(facts: Facts) -> Finding:
         return failed("one gpu_id", detail, f"name {processes} GPUs in gpu_ids")
     if processes < 2:
         return passed("one process", "One trainer process will be started.")
-    if facts.device_wanted in ("cpu", "mps"):
-        detail = f"{processes} processes cannot share the device {facts.device_wanted}."
+    if facts.device_wanted == "mps":
+        detail = f"{processes} processes cannot share the one GPU of a Mac."
         return failed("several processes", detail, "num_processes = 1 in [accelerate]")
     return _port(facts, processes)
 

@@ -17,6 +17,9 @@ from runner.config.model import Trainer
 CLIP_L = "openai/clip-vit-large-patch14"
 CLIP_G = "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k"
 T5_XXL = "google/t5-v1_1-xxl"
+QWEN_VL = "Qwen/Qwen2.5-VL-7B-Instruct"
+BYT5 = "google/byt5-small"
+GEMMA2 = "google/gemma-2-2b"
 SD2 = "stabilityai/stable-diffusion-2"
 
 
@@ -37,6 +40,7 @@ class Script:
     tokenizers: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     may_need: tuple[str, ...] = ()
+    text_cache_suffix: str | None = None
 
 
 SCRIPTS: Mapping[str, Script] = {
@@ -46,25 +50,31 @@ SCRIPTS: Mapping[str, Script] = {
     ),
     "sdxl_train_network.py": Script(
         "SDXL", ("sdxl",), "networks.lora", 32, "_sdxl.npz", False, tokenizers=(CLIP_L, CLIP_G),
+        text_cache_suffix="_te_outputs.npz",
     ),
     "sd3_train_network.py": Script(
         "SD 3", ("sd3",), "networks.lora_sd3", 32, "_sd3.npz",
         tokenizers=(CLIP_L, CLIP_G, T5_XXL), may_need=("clip_l", "clip_g", "t5xxl"),
+        text_cache_suffix="_sd3_te.npz",
     ),
     "flux_train_network.py": Script(
         "FLUX.1", ("flux", "chroma"), "networks.lora_flux", 64, "_flux.npz",
         tokenizers=(CLIP_L, T5_XXL), needs=("clip_l", "t5xxl", "ae"),
+        text_cache_suffix="_flux_te.npz",
     ),
     "lumina_train_network.py": Script(
         "Lumina Image 2", ("lumina",), "networks.lora_lumina", 64, "_lumina.npz",
-        tokenizers=("google/gemma-2-2b",), needs=("gemma2", "ae"),
+        tokenizers=(GEMMA2,), needs=("gemma2", "ae"),
+        text_cache_suffix="_lumina_te.npz",
     ),
     "hunyuan_image_train_network.py": Script(
         "HunyuanImage-2.1", ("hunyuan_image",), "networks.lora_hunyuan_image", 64, "_hi.npz",
-        stride=32, needs=("text_encoder", "byt5", "vae"),
+        stride=32, tokenizers=(QWEN_VL, BYT5), needs=("text_encoder", "byt5", "vae"),
+        text_cache_suffix="_hi_te.npz",
     ),
     "anima_train_network.py": Script(
         "Anima", ("anima",), "networks.lora_anima", 16, "_anima.npz", needs=("qwen3", "vae"),
+        text_cache_suffix="_anima_te.npz",
     ),
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from runner.preflight import hub
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
-from runner.preflight.scripts import SD2, wanted_tokenizers
+from runner.preflight.scripts import BYT5, GEMMA2, SD2, wanted_tokenizers
 from runner.units import count
 
 #: one complete set is enough (CLIP: vocabulary and merges; T5 and Gemma: a sentencepiece model)
@@ -55,13 +55,18 @@ def _there(name: str, facts: Facts) -> bool:
     folder = facts.path("tokenizer_cache_dir")
     local = folder / name.replace("/", "_") if folder else None
     if local is not None and local.exists():
-        return _complete(local)
-    found = hub.snapshot(name, facts.environment())
-    return found is not None and _complete(found / "tokenizer" if name == SD2 else found)
+        return _complete(local, name)
+    found = hub.snapshot(hub.hub_folder(name, facts.environment()))
+    if found is None and folder is not None and name == GEMMA2:
+        # the script for Lumina takes the folder for a cache in the hub's own layout
+        found = hub.snapshot(hub.folder_in(folder, name))
+    return found is not None and _complete(found / "tokenizer" if name == SD2 else found, name)
 
 
-def _complete(folder: Path) -> bool:
-    return any(all((folder / file).exists() for file in files) for files in _FILES)
+def _complete(folder: Path, name: str) -> bool:
+    """ByT5 reads bytes and has no vocabulary."""
+    sets = (("tokenizer_config.json",),) if name == BYT5 else _FILES
+    return any(all((folder / file).exists() for file in files) for files in sets)
 
 
 CHECK = Check("tokenizer", "Tokenizer", look)

@@ -158,6 +158,17 @@ def test_a_caption_that_stops_the_trainer_fails(project: Project, content: bytes
     assert "0001.txt" in found.detail
 
 
+def test_empty_captions_can_be_moved_away_and_others_are_for_a_person(project: Project) -> None:
+    (project.train / "0001.txt").write_bytes(b"")
+    found = project.find("captions")
+    found.cures[0].apply(lambda line: None)
+    found = project.find("captions")
+    assert (found.status, found.evidence) == ("warn", "1 without caption")
+    assert [p.name for p in (project.root / "plasma-removed").rglob("*.txt")] == ["0001.txt"]
+    (project.train / "0002.txt").write_bytes(b"caf\xe9")
+    assert project.find("captions").cures == ()
+
+
 def test_a_bad_caption_of_a_regularisation_image_fails_and_a_missing_one_does_not(
     project: Project,
 ) -> None:

@@ -366,6 +366,22 @@ def test_a_cache_keyed_by_size_is_looked_at_by_its_key(project: Project) -> None
     assert project.find("latents", trainer=where, train=DISK).evidence == "1 NaN"
 
 
+def test_cached_text_outputs_older_than_their_caption_are_stale(project: Project) -> None:
+    (project.root / "sd/sdxl_train_network.py").write_text("pass\n")
+    where = f'{SD}\nscript = "sdxl_train_network.py"'
+    train = "cache_text_encoder_outputs_to_disk = true"
+    path = project.train / "0001_te_outputs.npz"
+    np.savez(path, hidden_state1=np.zeros((77, 8), "<f4"))
+    assert project.find("latents", trainer=where, train=train).evidence == "1 fit"
+    now = path.stat().st_mtime
+    os.utime(path, (now, now - 3600))
+    found = project.find("latents", trainer=where, train=train)
+    assert (found.status, found.evidence) == ("warn", "1 stale")
+    assert "older than its caption" in found.detail
+    np.savez(path, hidden_state1=np.full((77, 8), np.nan, "<f4"))
+    assert project.find("latents", trainer=where, train=train).evidence == "1 NaN"
+
+
 @pytest.mark.parametrize("kind", ["<f2", "<f4", "<f8"])
 def test_finite_agrees_with_numpy(kind: str) -> None:
     random = np.random.default_rng(7)

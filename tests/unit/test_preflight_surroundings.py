@@ -133,6 +133,8 @@ def test_when_a_linux_machine_sleeps(
     [
         ({}, "cuda", "pass", "clean"),
         ({"LOCAL_RANK": "0"}, "cuda", "fail", "LOCAL_RANK is set"),
+        ({"WORLD_SIZE": "2"}, "cuda", "fail", "WORLD_SIZE is set"),
+        ({"WORLD_SIZE": "1", "MASTER_ADDR": "a", "LOCAL_RANK": "-1"}, "cuda", "pass", "clean"),
         ({"ACCELERATE_USE_CPU": "true"}, "mps", "fail", "forced to the CPU"),
         ({"ACCELERATE_USE_CPU": "true"}, "cpu", "pass", "clean"),
         ({"ACCELERATE_TORCH_DEVICE": "cpu"}, "cuda", "fail", "forced to cpu"),
@@ -165,7 +167,7 @@ def test_several_processes_need_a_free_port(project: Project) -> None:
     [
         ("multi_gpu = true", "", "multi_gpu, 1 process"),
         ("num_processes = 2\ngpu_ids = 1", "", "one gpu_id"),
-        ("num_processes = 2", 'device = "cpu"', "several processes"),
+        ("num_processes = 2", 'device = "mps"', "several processes"),
     ],
 )
 def test_processes_that_accelerate_refuses(

@@ -234,6 +234,22 @@ def test_a_tokenizer_is_found_in_the_hubs_cache(
     assert "stabilityai/stable-diffusion-2" in found.detail
 
 
+def test_lumina_takes_the_folder_for_a_cache_of_the_hub(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(project.root / "hf"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    where = trainer("lumina_train_network.py")
+    train = f'{BASE}\ntokenizer_cache_dir = "tok"'
+    assert project.find("tokenizer", trainer=where, train=train).status == "fail"
+    cache = project.root / "tok/models--google--gemma-2-2b"
+    (cache / "snapshots/abc").mkdir(parents=True)
+    (cache / "snapshots/abc/tokenizer.json").write_text("{}")
+    (cache / "refs").mkdir()
+    (cache / "refs/main").write_text("abc\n")
+    assert project.find("tokenizer", trainer=where, train=train).status == "pass"
+
+
 def test_a_tokenizer_that_must_be_loaded_needs_the_hub(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
