@@ -16,6 +16,8 @@ _BEFORE_ARRAY = re.compile(r"[A-Za-z_]\w*\+?=")
 _OPERATORS = ("&&", "||", ";;", "|&", ";", "|", "&", "(", ")", "\n")
 _INPUTS = ("<<<", "<<-", "<<", "<>", "<&", "<")
 _REDIRECTION = re.compile(r"(?:\d*|&)(<<<|<<-|<<|<>|<&|<|>>|>&|>\||>)")
+#: `--model=<path of the model>` of a manual; a shell would read a redirection
+_PLACEHOLDER = re.compile(r"(?<![\w'\"])--[\w-]+[= ](<[^<>\n'\"]*>)")
 _BLANK_ENDS = re.compile(r"(?:\\[ \t]+|[ \t][\^`][ \t]*)\n")
 
 
@@ -28,6 +30,9 @@ def read_commands(text: str) -> tuple[list[Command], list[str]]:
         notes.append(
             f"line {line}: blanks behind the backslash; a shell would end the command there"
         )
+    if match := _PLACEHOLDER.search(text):
+        line = text.count("\n", 0, match.start()) + 1
+        raise ShellSyntax(line, f"{match[1]} is a placeholder; put the real value in its place")
     lines = [line for line in text.split("\n") if line.strip()]
     if lines and lines[0].lstrip().startswith("$ "):  # pasted with its prompt
         text = re.sub(r"^[ \t]*\$[ \t]+", "", text, flags=re.M)
