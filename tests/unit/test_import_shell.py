@@ -357,7 +357,7 @@ def test_flags_that_the_trainer_does_not_know_are_listed_and_short_ones_made_who
         ("python train_network.py --t=${A", "train.sh:1: the bracket ${ is not closed; add }"),
         ("A=xx\n" + "A=$A$A\n" * 40, "train.sh:18: a variable grows beyond what a command can hold"),
         ("A=(x y)\n" + 'A=("${A[@]}" "${A[@]}")\n' * 40, "grows beyond"),
-        ("python train_network.py \\\n --vae=<a .pt file> --seed=1", "train.sh:2: <a .pt file> is a placeholder"),
+        ("python train_network.py \\\n --vae=<a file>", "train.sh:2: <a file> is a placeholder"),
         ("A=" + "$(echo " * 500 + ")" * 500, "is nested too deep to be read"),
     ],
 )  # fmt: skip
