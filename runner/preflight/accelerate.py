@@ -14,6 +14,7 @@ from runner.preflight.accelerate_config import (
     read_config,
 )
 from runner.preflight.cures.accelerate import own_config_cure, user_config_cure
+from runner.preflight.cures.plasma_toml import REMOVED, key_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
 
@@ -22,6 +23,10 @@ def look(facts: Facts) -> Finding:
     config = facts.config
     if config.trainer.launcher != "accelerate":
         return skipped("not launched by it", "The script is started by Python itself.")
+    if config.accelerate.get("cpu") and facts.device_wanted not in (None, "cpu"):
+        detail = "[accelerate] cpu is set, so the training would run on the CPU."
+        cure = key_cure(config, "accelerate", "let it use the GPU", "accelerate", {"cpu": REMOVED})
+        return failed("cpu is set", detail, "take cpu out of [accelerate]").curable(cure)
     path = config_path(config, facts.environment())
     found = read_config(path)
     if found is None:

@@ -12,6 +12,8 @@ _VAE = ("vae", "ae")
 
 def look(facts: Facts) -> Finding:
     script = facts.script
+    if facts.config.trainer.embedded:
+        return skipped("none", "The built-in trainer reads its captions itself.")
     if script is None:
         return skipped("not known", "Which text encoders this trainer needs is not known here.")
     flags = [flag for flag in (*script.needs, *script.may_need) if flag not in _VAE]

@@ -38,6 +38,8 @@ class Cached:
 
 def look(facts: Facts) -> Finding:
     script = facts.script
+    if facts.config.trainer.embedded:
+        return skipped("none", "The built-in trainer caches nothing on disk.")
     if script is None:
         return skipped("not known", "How this trainer caches latents is not known here.")
     latents, texts = facts.on("cache_latents_to_disk"), facts.on(TEXTS)

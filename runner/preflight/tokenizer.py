@@ -27,6 +27,8 @@ _FILES = (
 
 def look(facts: Facts) -> Finding:
     script = facts.script
+    if facts.config.trainer.embedded:
+        return skipped("none", "The built-in trainer has its own tokenizer.")
     if script is None:
         return skipped("not known", "What this trainer loads from the hub is not known here.")
     wanted = wanted_tokenizers(script, facts.flags)

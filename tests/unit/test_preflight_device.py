@@ -257,6 +257,15 @@ def test_without_a_file_or_a_launcher_there_is_nothing_to_read(
     assert project.find("accelerate", trainer=SD).status == "skip"
 
 
+def test_a_launcher_told_to_use_the_cpu(project: Project, home: Path) -> None:
+    rest = "[accelerate]\ncpu = true\nnum_machines = 1\n"
+    found = project.find("accelerate", trainer=LAUNCH, expect=MPS, rest=rest)
+    assert (found.status, found.evidence) == ("fail", "cpu is set")
+    assert found.cures[0].will_do[1] == "[accelerate] cpu is taken out"
+    found.cures[0].apply(lambda line: None)
+    assert "cpu = true" not in (project.root / "plasma.toml").read_text()
+
+
 def test_a_named_file_must_be_there(project: Project) -> None:
     rest = '[accelerate]\nconfig_file = "mine.yaml"\n'
     found = project.find("accelerate", trainer=LAUNCH, rest=rest)
