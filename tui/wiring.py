@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,8 @@ class RunnerActions:
         try:
             config = begin.load(config_path)
         except ConfigError as error:
-            problems = tuple(str(one) for one in error.problems)
+            short = (replace(one, file=Path(one.file).name) for one in error.problems)
+            problems = tuple(map(str, short))
             return Plan(config_path.name, problem=problems[0], problems=problems)
         gate = gate_status(config)
         return Plan(

@@ -245,10 +245,11 @@ def test_before_the_start() -> None:
     assert [c.text for c in ready.first] == ["Ready: 920 steps", "5 checkpoints", "360 MB"]
     checks = (CheckResult("device", "fail", "cpu"),)
     refused = ready_verdict(Plan("spyke", b.forecast(), checks), nothing)
+    assert refused.first[0].text == "Not ready: 920 steps"
     assert "device" in refused.second[0].text and refused.second[0].role == "bad"
     broken = ready_verdict(Plan("p", problem="plasma.toml line 3: no"), nothing)
     assert broken.first[0].text.startswith("plasma.toml") and "e opens" in broken.second[0].text
-    assert "cannot be told" in ready_verdict(Plan("p"), nothing).first[0].text
+    assert "cannot be told" in ready_verdict(Plan("p"), nothing).first[1].text
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from tui.render import glyphs
 from tui.render.paint import EMPTY, Row, Span
 from tui.render.tables import preflight_row
-from tui.text import wrap
+from tui.text import crop, wrap
 from tui.viewmodel.preflight import PreflightRow
 
 #: where details begin, under the title
@@ -44,10 +44,9 @@ def block_rows(row: PreflightRow, width: int, title_width: int, selected: bool) 
 
 def area_rows(row: PreflightRow, width: int, height: int) -> list[Row]:
     """The selected check under the list, in at most `height` rows with the rule above it."""
-    title: Row = (Span(f" {row.title} ", "strong"),)
-    rule = (Span(glyphs.RULE, "faint"), *title)
-    used = 1 + cell_len(row.title) + 2
-    rows: list[Row] = [(*rule, Span(glyphs.RULE * max(0, width - used), "faint"))]
+    title = f" {crop(row.title, width - 4)} "
+    rest = glyphs.RULE * max(0, width - 1 - cell_len(title))
+    rows: list[Row] = [(Span(glyphs.RULE, "faint"), Span(title, "strong"), Span(rest, "faint"))]
     rows += detail_rows(row, width, 1)
     if len(rows) > height:
         rows = rows[: max(0, height)]

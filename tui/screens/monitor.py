@@ -137,7 +137,9 @@ class MonitorScreen(PlanOrders):
         self.query_one(LossChart).model = chart_model(snapshot)
         self.query_one(CheckpointPanel).model = checkpoint_table(snapshot, now)
         checks = snapshot.preflight if snapshot is not None else ()
-        self.query_one("#preflight", PreflightPanel).model = preflight_list(checks)
+        preflight = self.query_one("#preflight", PreflightPanel)
+        preflight.empty = "no checks recorded"
+        preflight.model = preflight_list(checks)
         self._show_smoke(snapshot)
         samples = snapshot.hardware if snapshot is not None else ()
         live = snapshot is None or is_live(snapshot)
@@ -158,7 +160,13 @@ class MonitorScreen(PlanOrders):
         self.query_one(PlanPanel).model = plan_board(plan)
         planned = planned_snapshot(plan) if plan is not None else None
         self.query_one(CheckpointPanel).model = checkpoint_table(planned, 0.0)
-        self.query_one("#preflight", PreflightPanel).model = checklist_view(checklist)
+        preflight = self.query_one("#preflight", PreflightPanel)
+        preflight.empty = (
+            "nothing is checked while plasma.toml has errors"
+            if (plan is not None and plan.problem)
+            else "reading the checks"
+        )
+        preflight.model = checklist_view(checklist)
 
     def _footer(self) -> tuple[FooterKey, ...]:
         going_on = self.snapshot is not None and is_live(self.snapshot)
@@ -236,9 +244,6 @@ class MonitorScreen(PlanOrders):
     # ----------------------------------------------------------------- actions: the view
 
     def action_console(self) -> None:
-        if self.planned:
-            self.say("No run is open, so there is no console yet.", "dim", 4.0)
-            return
         self._drawer, self._zoomed = not self._drawer, None
         self._go_to("console" if self._drawer else self._first_panel())
 

@@ -34,6 +34,7 @@ ORDERS = (
     "fix",
     "edit",
     "flags",
+    "console",
 )
 
 

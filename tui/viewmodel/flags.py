@@ -91,6 +91,6 @@ def _kind(flag: Flag) -> str:
         return "a switch"
     if flag.choices:
         return clean("one of " + ", ".join(map(str, flag.choices)), 400)
-    words = {"int": "a whole number", "float": "a number", "str": "text"}
+    words = {"int": "a whole number", "float": "a number", "str": "text", "Path": "a path"}
     kind = words.get(flag.kind or "", clean(flag.kind or "a value", 40).replace("_", " "))
     return f"several, each {kind}" if flag.many else kind

@@ -8,7 +8,7 @@ from runner.model import Phase, RunSnapshot, RunState
 from runner.units import duration, pace
 from tui.text import clean
 from tui.viewmodel.progress import is_live, progress_of
-from tui.viewmodel.state import READY, UNREAD, StateLabel, state_label
+from tui.viewmodel.state import READY, UNREAD, UNUSABLE, StateLabel, state_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,15 @@ def header_of(snapshot: RunSnapshot | None, read_only: bool = False) -> Header:
     )
 
 
-def ready_header(name: str, steps: int | None, epochs: int | None) -> Header:
+def ready_header(name: str, steps: int | None, epochs: int | None, usable: bool = True) -> Header:
     """Before the start: what the configuration amounts to."""
     fields = []
     if steps is not None:
         fields.append(Field(f"{steps} steps", f"{steps} steps", "strong"))
     if epochs is not None:
         fields.append(Field(f"{epochs} epochs" if epochs != 1 else "1 epoch", f"e{epochs}"))
-    return Header(clean(name), READY, tuple(fields), 0.0 if steps else None)
+    state = READY if usable else UNUSABLE
+    return Header(clean(name), state, tuple(fields), 0.0 if steps else None)
 
 
 def is_saving(snapshot: RunSnapshot) -> bool:

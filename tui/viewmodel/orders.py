@@ -25,7 +25,7 @@ class Around:
 
 def why_not(order: str, snapshot: RunSnapshot | None, around: Around) -> str | None:
     """None if `order` can be given now, else the reason."""
-    if around.read_only:
+    if around.read_only and order != "console":
         return "This screen is read-only."
     if order in _BEFORE:
         return _BEFORE[order](snapshot, around)
@@ -71,6 +71,11 @@ def _file(snapshot: RunSnapshot | None, around: Around) -> str | None:
     return None if around.has_config else _NO_FILE
 
 
+def _console(snapshot: RunSnapshot | None, around: Around) -> str | None:
+    before = around.has_config and not around.run_open
+    return "No run is open, so there is no console yet." if before else None
+
+
 _BEFORE: dict[str, Callable[[RunSnapshot | None, Around], str | None]] = {
     "start": _start,
     "smoke": _start,
@@ -78,6 +83,7 @@ _BEFORE: dict[str, Callable[[RunSnapshot | None, Around], str | None]] = {
     "fix": _fix,
     "edit": _file,
     "flags": _file,
+    "console": _console,
 }
 
 # --------------------------------------------------------------------------- on a run

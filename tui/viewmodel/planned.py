@@ -34,4 +34,5 @@ def planned_header(plan: Plan | None) -> Header:
         plan.name,
         forecast.steps if forecast is not None else None,
         forecast.epochs if forecast is not None else None,
+        usable=plan.problem is None,
     )

@@ -40,6 +40,7 @@ _BUSY = {
 }
 
 READY = StateLabel("ready", glyphs.READY, "dim")
+UNUSABLE = StateLabel("not usable", glyphs.NO, "bad")
 UNREAD = StateLabel("reading", glyphs.WAITING, "dim")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from runner.model import Approval, Forecast, Phase, RunSnapshot, RunState
+from collections.abc import Sequence
+
+from runner.model import Approval, CheckResult, Forecast, Phase, RunSnapshot, RunState
 from runner.units import count, duration, file_size
 from tui.actions import Plan
 from tui.text import clean
@@ -45,13 +47,15 @@ def ready_verdict(plan: Plan | None, checklist: Checklist) -> Verdict:
         more = f" {count(number, 'problem')} in all." if number > 1 else ""
         after = Clause(f"e opens the file.{more}", "accent")
         return Verdict((Clause(clean(plan.problem, 400), "bad"),), (after,), long=True)
-    return Verdict(_amount(plan.forecast), (_next_step(plan, checklist),))
+    failed = [check for check in checklist.in_order() or plan.checks if check.status == "fail"]
+    amount = _amount(plan.forecast, "Not ready" if failed else "Ready")
+    return Verdict(amount, (_next_step(plan, checklist, failed),))
 
 
-def _amount(forecast: Forecast | None) -> tuple[Clause, ...]:
+def _amount(forecast: Forecast | None, ready: str) -> tuple[Clause, ...]:
     if forecast is None or forecast.steps is None:
-        return (Clause("Ready, but the steps cannot be told"),)
-    first = [Clause(f"Ready: {count(forecast.steps, 'step')}")]
+        return (Clause(ready), Clause("the steps cannot be told", "warn"))
+    first = [Clause(f"{ready}: {count(forecast.steps, 'step')}")]
     first.append(Clause(count(len(forecast.checkpoints), "checkpoint")))
     if forecast.size_bytes is not None:
         first.append(Clause(file_size(forecast.size_bytes)))
@@ -60,10 +64,8 @@ def _amount(forecast: Forecast | None) -> tuple[Clause, ...]:
     return tuple(first)
 
 
-def _next_step(plan: Plan, checklist: Checklist) -> Clause:
+def _next_step(plan: Plan, checklist: Checklist, failed: Sequence[CheckResult]) -> Clause:
     """The one thing that a person should do now."""
-    checks = checklist.in_order() or plan.checks
-    failed = [check for check in checks if check.status == "fail"]
     if failed:
         names = ", ".join(clean(c.title or c.name, 40) for c in failed)
         cure = " f shows a cure." if any(check.fix for check in failed) else ""

@@ -23,9 +23,10 @@ class PreflightPanel(ScrollingPanel):
     however the list is sorted anew; until a person moves it, it stands on the first row."""
 
     TITLE = "Preflight"
-    EMPTY_TEXT = "no checks recorded"
 
     model: reactive[PreflightList] = reactive(PreflightList((), ""), layout=False, repaint=False)
+    #: what stands there without a check
+    empty: reactive[str] = reactive("", layout=False, repaint=False)
     details: reactive[bool] = reactive(False, layout=False, repaint=False)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -34,6 +35,9 @@ class PreflightPanel(ScrollingPanel):
         self._top = 0
 
     def watch_model(self) -> None:
+        self.repaint()
+
+    def watch_empty(self) -> None:
         self.repaint()
 
     def watch_details(self) -> None:
@@ -90,7 +94,7 @@ class PreflightPanel(ScrollingPanel):
     def content(self, width: int, height: int) -> Sequence[Row]:
         rows = self.model.rows
         if not rows:
-            return ((Span(f" {self.EMPTY_TEXT}", "dim"),),)
+            return ((Span(f" {self.empty}", "dim"),),)
         longest = max(cell_len(row.title) for row in rows)
         if self.details:
             return self._blocks(width, height, longest)
@@ -137,4 +141,3 @@ class SmokePanel(PreflightPanel):
     """The verdict of a smoke test, line by line."""
 
     TITLE = "Smoke test"
-    EMPTY_TEXT = "no verdict"

@@ -1,0 +1,359 @@
+"""Before a run, with keys: checks, cures, the gate, the file, the flags; and without a plasma.toml."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from runner.config.catalog import Catalog, Flag, FlagReport
+from runner.gate import GateStatus
+from runner.model import Approval, CheckResult, Outcome, RunSnapshot
+from runner.preflight.cures.model import Cure, CureFailed
+from tests import builders as b
+from tests.fakes import FakeActions
+from tests.screens.helpers import app_on, screen_text, text_of, until
+from tui.actions import FlagSheet, Plan
+from tui.app import PlasmaApp
+from tui.screens.cure import CureScreen
+from tui.screens.flags import FlagsScreen
+from tui.screens.monitor import MonitorScreen
+from tui.screens.project import ProjectScreen
+from tui.screens.runs import RunsScreen
+from tui.screens.welcome import WelcomeScreen
+
+BROKEN = CheckResult(
+    "trainer", "fail", "no lora.py", "trainer", "Trainer", "lora.py is missing.", "git submodule"
+)
+CONFIG = Path("/p/plasma.toml")
+
+
+def planned(*checks: CheckResult, **changes: Any) -> tuple[FakeActions, PlasmaApp]:
+    plan = replace(Plan("spyke", b.forecast(), checks or b.CHECKS), **changes)
+    actions = FakeActions(b.snapshot(3), plan=plan)
+    return actions, app_on(actions=actions, run_path=None, config_path=CONFIG)
+
+
+def preflight(pilot: Pilot[Any]) -> str:
+    return text_of(pilot, "#preflight")
+
+
+# --------------------------------------------------------------------------- checks
+
+
+async def test_failures_are_seen_first_with_what_can_be_done() -> None:
+    _, app = planned(*b.CHECKS, BROKEN)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "no lora.py" in preflight(pilot))
+        rows = preflight(pilot).splitlines()
+        assert rows[1].startswith("▌✗ Trainer") and "!" in rows[2]
+        assert "lora.py is missing." in preflight(pilot) and "f shows" in preflight(pilot)
+        assert "f shows a cure" in text_of(pilot, "#verdict")
+        assert "Not ready: 920 steps" in text_of(pilot, "#verdict")
+
+
+async def test_the_cursor_walks_and_its_check_tells_all() -> None:
+    _, app = planned(BROKEN, *b.CHECKS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "no lora.py" in preflight(pilot))
+        await pilot.press("down")
+        assert "▌! steps" in preflight(pilot)
+        await pilot.press("end")
+        assert "▌– smoke test" in preflight(pilot)
+        await pilot.press("home", "z")
+        await until(pilot, lambda: "Cure: git submodule" in preflight(pilot))
+        assert len(preflight(pilot).splitlines()) > 15
+
+
+async def test_p_streams_all_checks_and_escape_breaks_them_off() -> None:
+    actions, app = planned(*b.CHECKS)
+    actions.slow = {"device"}
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "p looks" in preflight(pilot))
+        await pilot.press("p")
+        await until(pilot, lambda: "10 of 11, esc ends" in preflight(pilot))
+        assert "◌ device" in preflight(pilot)
+        await pilot.press("escape")
+        await until(pilot, lambda: "broken off" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "p looks" in preflight(pilot))
+        actions.slow_may_end.set()
+        await pilot.press("p")
+        await until(pilot, lambda: "mps, torch" in preflight(pilot))
+        assert "esc ends" not in preflight(pilot)
+
+
+async def test_checks_that_cannot_run_are_a_sentence() -> None:
+    actions, app = planned(*b.CHECKS)
+
+    def broken(*_: object) -> Iterator[CheckResult]:
+        raise PermissionError("not yours")
+        yield
+
+    actions.checks = broken  # type: ignore[method-assign,assignment]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "not yours" in text_of(pilot, "#notice"))
+
+
+# --------------------------------------------------------------------------- cures
+
+
+def cure(act: Callable[..., None]) -> Cure:
+    return Cure("trainer", "trainer", "fetch the submodule", ("git submodule update",), act)
+
+
+async def test_a_cure_shows_what_it_does_and_does_it_only_after_a_yes() -> None:
+    actions, app = planned(*b.CHECKS, BROKEN)
+    done: list[bool] = []
+
+    def act(on_output: Callable[[str], None], cancelled: threading.Event) -> None:
+        on_output("Cloning into sd-scripts")
+        done.append(True)
+
+    actions.cures["trainer"] = cure(act)
+    fixed = CheckResult("trainer", "pass", "v0.10.1", None, "Trainer", "All there.")
+    actions.cured["trainer"] = fixed
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "no lora.py" in preflight(pilot))
+        await pilot.press("f")
+        await until(pilot, lambda: "git submodule update" in screen_text(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+        assert done == [], "the answer under the cursor changes nothing"
+        await pilot.press("f")
+        await until(pilot, lambda: "▌ Leave it" in screen_text(pilot))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "All there." in screen_text(pilot))
+        assert "Cloning into sd-scripts" in screen_text(pilot) and done == [True]
+        assert app.checklist.results["trainer"] == fixed
+        actions.made_plan = Plan("spyke", b.forecast(), (*b.CHECKS, fixed))
+        await pilot.press("enter")
+        await until(pilot, lambda: "v0.10.1" in preflight(pilot) and "✗" not in preflight(pilot))
+
+
+async def test_a_cure_that_works_can_be_broken_off() -> None:
+    actions, app = planned(BROKEN)
+
+    def act(on_output: Callable[[str], None], cancelled: threading.Event) -> None:
+        assert cancelled.wait(5)
+        raise CureFailed("git was broken off")
+
+    actions.cures["trainer"], actions.cured["trainer"] = cure(act), BROKEN
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "no lora.py" in preflight(pilot))
+        await pilot.press("f")
+        await until(pilot, lambda: "▌ Leave it" in screen_text(pilot))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "esc breaks it off" in screen_text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: "git was broken off" in screen_text(pilot))
+        assert isinstance(app.screen, CureScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+
+
+async def test_f_without_a_cure_says_what_a_person_can_do() -> None:
+    _, app = planned(BROKEN)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "no lora.py" in preflight(pilot))
+        await pilot.press("f")
+        await until(pilot, lambda: "no cure that plasma-tui" in screen_text(pilot))
+        assert "git submodule" in screen_text(pilot)
+
+
+async def test_f_with_nothing_wrong_says_so() -> None:
+    _, app = planned(CheckResult("a", "pass", "fine"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "fine" in preflight(pilot))
+        await pilot.press("f")
+        await until(pilot, lambda: "no check fails" in text_of(pilot, "#notice"))
+
+
+# --------------------------------------------------------------------------- the gate
+
+
+def smoke_run() -> RunSnapshot:
+    ended = b.ended(Outcome.SUCCEEDED)
+    assert ended.spec is not None
+    return replace(ended, spec=replace(ended.spec, smoke=True))
+
+
+async def test_the_gate_is_told_in_words_and_y_approves_without_opening_the_run() -> None:
+    gate = GateStatus(True, False, "waits", "x-1", True)
+    line = CheckResult("smoke_device", "pass", "mps", None, "Device", "It trained on mps.")
+    actions, app = planned(*b.CHECKS, gate_status=gate, gate=gate.text, smoke_lines=(line,))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "waits for your approval" in text_of(pilot, "#plan"))
+        assert "It trained on mps." in text_of(pilot, "#plan")
+        await pilot.press("y")
+        await until(pilot, lambda: "Device: mps." in screen_text(pilot))
+        await pilot.press("enter", "y", "down", "enter")
+        await until(pilot, lambda: actions.orders == [("approve", Path("/state/runs/x-1"))])
+
+
+async def test_a_smoke_runs_verdict_stands_line_by_line_and_then_its_approval() -> None:
+    actions = FakeActions(smoke_run())
+    app = app_on(actions=actions)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "✓ Trained" in text_of(pilot, "#smoke"))
+        assert "Device" in text_of(pilot, "#smoke") and "Memory" in text_of(pilot, "#smoke")
+        assert app.screen.query_one("#gauges").region.area == 0
+        actions.approved = Approval("ada", b.NOW, "k", b.RUN_ID)
+        await pilot.press("y", "down", "enter")
+        await until(pilot, lambda: "Approved by ada" in text_of(pilot, "#verdict"))
+        assert "y approve" not in text_of(pilot, "#footer")
+
+
+async def test_p_goes_from_an_ended_run_back_to_the_configuration() -> None:
+    actions, app = planned(*b.CHECKS)
+    actions.reader = FakeActions(smoke_run()).reader
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
+        await pilot.press("t")
+        await until(pilot, lambda: "✓ Trained" in text_of(pilot, "#smoke"))
+        await pilot.press("p")
+        await until(pilot, lambda: "○ ready" in text_of(pilot, "#header"))
+        assert app.run_path is None and app.screen.query_one("#plan").region.area > 0
+
+
+# --------------------------------------------------------------------------- the file
+
+
+async def test_e_gives_the_terminal_to_the_editor_and_reads_the_file_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    editor, log = tmp_path / "ed", tmp_path / "log"
+    editor.write_text(f'#!/bin/sh\necho "$@" > {log}\n')
+    editor.chmod(0o755)
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", f"{editor} --wait")
+    actions, app = planned(*b.CHECKS)
+    monkeypatch.setattr(app, "suspend", contextlib.nullcontext)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
+        problems = ("plasma.toml:3: a", "plasma.toml:9: b")
+        actions.made_plan = Plan("plasma.toml", problem=problems[0], problems=problems)
+        await pilot.press("e")
+        await until(pilot, lambda: "plasma.toml:9: b" in text_of(pilot, "#plan"))
+        assert log.read_text() == f"--wait {CONFIG}\n"
+        assert "not usable" in text_of(pilot, "#header")
+        await pilot.press("s")
+        await until(pilot, lambda: "cannot be used as it is" in text_of(pilot, "#notice"))
+        assert actions.orders == []
+
+
+async def test_a_terminal_that_cannot_be_given_away_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VISUAL", "true")
+    _, app = planned(*b.CHECKS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
+        await pilot.press("e")
+        await until(pilot, lambda: "cannot be given" in text_of(pilot, "#notice"))
+
+
+async def test_a_file_changed_by_somebody_else_is_read_again(tmp_path: Path) -> None:
+    config = tmp_path / "plasma.toml"
+    config.write_text("a")
+    actions = FakeActions(b.snapshot(), plan=Plan("spyke", b.forecast(), b.CHECKS))
+    app = app_on(actions=actions, run_path=None, config_path=config)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
+        actions.made_plan = Plan("spyke", b.forecast(1840), b.CHECKS)
+        config.write_text("another one")
+        await until(pilot, lambda: "1840 steps" in text_of(pilot, "#header"))
+
+
+# --------------------------------------------------------------------------- the flags
+
+
+async def test_flags_are_read_in_two_looks_and_filtered_by_typing() -> None:
+    catalog = Catalog([Flag("seed", "int", help="the seed"), Flag("vae", help="another VAE")])
+    actions, app = planned(*b.CHECKS)
+    actions.sheets = {
+        False: FlagSheet("train_network.py", FlagReport(None, "not yet")),
+        True: FlagSheet("train_network.py", FlagReport(catalog), {"seed": 42}),
+    }
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
+        await pilot.press("v")
+        await until(pilot, lambda: "2 flags, 1 set" in screen_text(pilot))
+        assert "▌◆ seed" in screen_text(pilot) and "plasma.toml says 42" in screen_text(pilot)
+        await pilot.press(*"vae")
+        await until(pilot, lambda: "another VAE" in screen_text(pilot))
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+
+
+async def test_flags_that_nobody_can_tell_say_why() -> None:
+    actions, app = planned(*b.CHECKS)
+    unknown = FlagSheet("x.py", FlagReport(None, "the flags are not checked: no python"))
+    actions.sheets = {False: unknown, True: unknown}
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
+        await pilot.press("v")
+        await until(pilot, lambda: "no python" in screen_text(pilot))
+        assert isinstance(app.screen, FlagsScreen)
+
+
+# --------------------------------------------------------------------------- no plasma.toml
+
+
+async def test_a_set_up_is_shown_before_it_is_written_and_then_opened() -> None:
+    actions = FakeActions(b.snapshot(), plan=Plan("lora", b.forecast(), b.CHECKS))
+    app = app_on(actions=actions, run_path=None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "found: no sd-scripts" in screen_text(pilot))
+        await pilot.press("n")
+        await until(pilot, lambda: 'name = "lora"' in screen_text(pilot))
+        assert not [order for order in actions.orders if order[0] == "write"]
+        await pilot.press("up", "up", *"_2q", "down")
+        await until(pilot, lambda: 'name = "lora_2q"' in screen_text(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+        await until(pilot, lambda: "○ ready" in text_of(pilot, "#header"))
+        assert actions.orders[-1] == ("write", 'name = "lora_2q"\n')
+        assert app.config_path == Path.cwd() / "plasma.toml"
+
+
+async def test_an_import_tells_what_it_does_not_take_over() -> None:
+    actions = FakeActions(b.snapshot(), plan=Plan("lora", b.forecast(), b.CHECKS))
+    app = app_on(actions=actions, run_path=None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("i")
+        await until(pilot, lambda: isinstance(app.screen, ProjectScreen))
+        await pilot.press(*"x.sh")
+        await until(pilot, lambda: "--mystery 3: no such flag" in screen_text(pilot))
+        assert 'name = "imported"' in screen_text(pilot)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, WelcomeScreen))
+        assert not [order for order in actions.orders if order[0] == "write"]
+
+
+async def test_an_import_that_is_refused_says_why_and_writes_nothing() -> None:
+    actions = FakeActions(b.snapshot())
+    actions.refuse = "x.sh starts no training; give the script that does"
+    app = app_on(actions=actions, run_path=None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("i")
+        await until(pilot, lambda: isinstance(app.screen, ProjectScreen))
+        await pilot.press(*"x.sh")
+        await until(pilot, lambda: "starts no training" in screen_text(pilot))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "nothing to write yet" in text_of(pilot, "#notice"))
+
+
+async def test_the_welcome_fills_its_screen_with_runs_and_h_opens_all() -> None:
+    actions = FakeActions(b.snapshot(), runs=[b.listing(i) for i in range(20)])
+    app = app_on(actions=actions, run_path=None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: screen_text(pilot).count("succeeded") == 12)
+        await pilot.press("h")
+        await until(pilot, lambda: type(app.screen) is RunsScreen)
+        await until(pilot, lambda: "20 runs" in screen_text(pilot))

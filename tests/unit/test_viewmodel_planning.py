@@ -1,0 +1,304 @@
+"""What is shown before a run: the checklist while it is made, the plan, the gate, forms, flags."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from runner.config.catalog import Catalog, Flag, FlagReport
+from runner.gate import GateStatus
+from runner.importing.find import Found, FoundCheckout, FoundModel
+from runner.importing.fresh import Answers
+from runner.model import Approval, CheckResult, Expectation, Forecast
+from tests.hostile import HOSTILE
+from tui.actions import FlagSheet, Plan
+from tui.editor import NoEditor, pick_editor
+from tui.render.checks import area_rows, block_rows
+from tui.render.paint import plain, row_width
+from tui.render.plan import board_rows
+from tui.screens.arrange import View, arrange
+from tui.viewmodel.flags import flag_rows
+from tui.viewmodel.form import import_form, new_form
+from tui.viewmodel.plan_board import gate_sentence, plan_board
+from tui.viewmodel.preflight import (
+    Checklist,
+    CheckName,
+    checklist_view,
+    first_failing,
+    preflight_list,
+)
+from tui.watch import FileWatch
+
+NAMES = tuple(CheckName(n, n.capitalize(), n == "device") for n in ("trainer", "images", "device"))
+
+
+def result(name: str, status: str, fix: str | None = None) -> CheckResult:
+    return CheckResult(name, status, f"{name} evidence", fix, name.capitalize(), f"{name} detail.")
+
+
+# --------------------------------------------------------------------------- the checklist
+
+
+def test_checks_without_a_result_are_listed_and_say_what_looks_at_them() -> None:
+    view = checklist_view(Checklist(NAMES).found(result("trainer", "pass")))
+    assert [(r.title, r.evidence) for r in view.rows] == [
+        ("Trainer", "trainer evidence"),
+        ("Images", "p looks"),
+        ("Device", "p looks"),
+    ]
+    assert view.summary == "1 passed" and not view.running
+
+
+def test_running_checks_stand_under_what_needs_a_person() -> None:
+    running = (
+        Checklist(NAMES).begun(["trainer", "images", "device"]).found(result("images", "fail"))
+    )
+    view = checklist_view(running)
+    assert [(r.name, r.mark) for r in view.rows] == [
+        ("images", "no"),
+        ("trainer", "running"),
+        ("device", "running"),
+    ]
+    assert view.summary == "1 of 3, esc ends" and view.running
+
+
+def test_a_check_that_is_looked_at_again_no_longer_shows_its_old_result() -> None:
+    known = Checklist(NAMES).found(result("trainer", "fail")).found(result("device", "pass"))
+    again = known.begun(["trainer", "images"])
+    assert checklist_view(again).rows[0].evidence == "running"
+    assert [r.name for r in again.in_order()] == ["device"], "what is not asked again stays"
+
+
+def test_what_was_broken_off_counts_as_not_looked_at() -> None:
+    ended = Checklist(NAMES).begun(["trainer", "device"]).found(result("trainer", "pass")).ended()
+    assert [one.name for one in ended.unseen()] == ["images", "device"]
+    assert checklist_view(ended).rows[-1].detail.endswith("p runs all checks.")
+
+
+def test_the_first_to_look_at_is_a_failure_then_a_curable_warning() -> None:
+    warned = [result("a", "warn"), result("b", "warn", "b"), result("c", "pass", "c")]
+    assert first_failing([*warned, result("d", "fail")]).name == "d"  # type: ignore[union-attr]
+    assert first_failing(warned).name == "b"  # type: ignore[union-attr]
+    assert first_failing([result("a", "warn"), result("c", "pass")]) is None
+
+
+def test_a_cure_is_offered_only_where_something_is_wrong() -> None:
+    rows = preflight_list([result("a", "fail", "a"), result("b", "pass", "b")]).rows
+    assert [row.fix for row in rows] == ["a", None]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_details_of_a_check_fit_and_are_clean(text: str) -> None:
+    check = CheckResult(text, "fail", text, text, text, text * 9, text * 5)
+    row = preflight_list([check]).rows[0]
+    for width in (20, 42, 100):
+        for shown in (area_rows(row, width, 8), block_rows(row, width, 14, True)):
+            assert all(plain(r).isprintable() for r in shown)
+            assert all(row_width(r) <= width for r in shown)
+
+
+def test_the_area_of_a_check_says_when_it_is_cut() -> None:
+    check = CheckResult("a", "fail", "e", "a", "A", "words " * 60, "do this")
+    rows = area_rows(preflight_list([check]).rows[0], 40, 5)
+    assert len(rows) == 5 and "z shows all" in plain(rows[-1])
+    whole = " ".join(plain(r) for r in block_rows(preflight_list([check]).rows[0], 40, 9, True))
+    assert "Cure: do this" in whole and "f shows what the cure would do" in whole
+
+
+# --------------------------------------------------------------------------- the plan
+
+
+def board_text(plan: Plan | None, width: int = 60, details: bool = False) -> str:
+    return "\n".join(plain(row).rstrip() for row in board_rows(plan_board(plan), width, details))
+
+
+def test_the_numbers_stand_beside_their_sources_and_the_unknown_is_called_so() -> None:
+    forecast = Forecast(
+        images=23,
+        steps=920,
+        epochs=4,
+        batches_per_epoch=230,
+        duration_s=2852.0,
+        seconds_per_step=3.1,
+        sources={"steps": "4 epochs x 230 steps", "duration_s": "smoke test x-1"},
+    )
+    text = board_text(Plan("spyke", forecast))
+    assert " steps    920  4 epochs x 230 steps" in text
+    assert "4 of 230 batches" in text
+    assert "48 min  smoke test x-1" in text
+    assert " on disk  unknown" in text and " memory   unknown" in text
+
+
+def test_what_is_expected_otherwise_and_what_to_know_is_said() -> None:
+    forecast = Forecast(images=23, steps=1840, warnings=("the regularisation doubles the epoch",))
+    text = board_text(Plan("spyke", forecast, expect=Expectation(steps=920, images=23)))
+    assert "1840 steps, [expect] says 920" in text and "images, [expect]" not in text
+    assert "the regularisation doubles the epoch" in text
+
+
+def test_every_problem_of_the_file_is_shown() -> None:
+    plan = Plan("p", problem="p:1: a", problems=("plasma.toml:1: a", "plasma.toml:9: b"))
+    text = board_text(plan)
+    assert "plasma.toml:1: a" in text and "plasma.toml:9: b" in text and "e opens" in text
+    assert plan_board(plan).note == "2 problems"
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        (GateStatus(True, False, "no smoke test"), "t starts it"),
+        (GateStatus(True, False, "x has not ended yet", "x"), "not ended yet"),
+        (GateStatus(True, False, "x did not pass", "x"), "did not pass; t tries again"),
+        (GateStatus(True, False, "x passed", "x", True), "waits for your approval: y"),
+    ],
+)
+def test_a_closed_gate_names_the_key_that_goes_on(gate: GateStatus, words: str) -> None:
+    assert words in gate_sentence(gate)
+
+
+def test_an_open_gate_says_by_whom() -> None:
+    approval = Approval("ada", 0.0, "k", "x")
+    gate = GateStatus(True, True, "approved 2026-11-21 by ada, same settings", "x", True, approval)
+    lines = (CheckResult("smoke_device", "pass", "mps", None, "Device", "It trained on mps."),)
+    text = board_text(Plan("s", gate_status=gate, smoke_lines=lines), details=True)
+    assert "by ada" in text and "s starts" in " ".join(text.split())
+    assert "Last smoke test: 1 passed" in text and "It trained on mps." in text
+    off = GateStatus(False, True, "no gate")
+    assert "gate is off" in board_text(Plan("s", gate_status=off))
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_the_board_fits_whatever_it_holds(text: str) -> None:
+    forecast = Forecast(steps=3, sources={"steps": text}, warnings=(text,))
+    for plan in (Plan(text, forecast, notes=(text,)), Plan(text, problem=text, problems=(text,))):
+        for width in (20, 36, 100):
+            for details in (True, False):
+                rows = board_rows(plan_board(plan), width, details)
+                assert all(row_width(row) <= width for row in rows)
+                assert all(plain(row).isprintable() for row in rows)
+
+
+def test_panels_before_a_run_and_after_a_smoke_test() -> None:
+    planned = arrange(80, 24, View("preflight", planned=True))
+    assert planned.visible == {"preflight", "plan", "checkpoints"}
+    small = arrange(80, 24, View("loss", judged=True))
+    assert "smoke" in small.visible and "gauges" not in small.visible
+    assert {"smoke", "gauges"} <= arrange(120, 40, View("loss", judged=True)).visible
+    assert "smoke" not in arrange(120, 40, View("loss")).order
+    assert arrange(40, 10, View(planned=True)).visible == {"preflight"}
+
+
+# --------------------------------------------------------------------------- forms
+
+
+def test_a_new_project_is_filled_with_what_was_found() -> None:
+    found = Found(
+        (FoundCheckout(Path("/k/sd-scripts"), "the submodule is empty"),),
+        (Path("/v/bin/python"), Path("/w/bin/python")),
+        (FoundModel(Path("/m/base.safetensors"), 2_000_000_000),),
+    )
+    form = new_form(found, Answers(Path("/k/sd-scripts"), None, None, "spyke"))
+    first, python, model, name = form.fields
+    assert (first.value, first.note, first.place()) == (
+        "/k/sd-scripts",
+        "the submodule is empty",
+        "1 of 1",
+    )
+    assert python.value == "" and python.place() == "2 found: left, right"
+    assert python.chosen(1).value == "/v/bin/python" and python.chosen(-1).value == "/w/bin/python"
+    assert python.chosen(1).chosen(1).chosen(1).value == ""
+    assert model.chosen(1).note == "2.0 GB" and name.typed("x").erased().value == "spyke"
+
+
+def test_a_form_moves_round_and_ends_on_the_row_that_writes() -> None:
+    form = import_form(["b.sh", "notes.md", "a.JSON"])
+    assert [option.value for option in form.fields[0].options] == ["a.JSON", "b.sh"]
+    assert form.move(1).on_write and not form.move(2).on_write
+    assert form.changed(form.fields[0].typed("  x.sh ")).value("source") == "x.sh"
+    assert form.value("source") is None
+
+
+# --------------------------------------------------------------------------- flags
+
+
+FLAGS = Catalog(
+    [
+        Flag("learning_rate", "float", default=2e-06, help="how fast / 学習率"),
+        Flag("no_half_vae", bare=True, help="do not use fp16/bf16 VAE"),
+        Flag("optimizer_type", "str", choices=("AdamW", "Lion"), help="the optimizer"),
+        Flag("max_train_steps", "int", default=1600),
+    ]
+)
+
+
+def sheet(**given: object) -> FlagSheet:
+    return FlagSheet("train_network.py", FlagReport(FLAGS), given, {"max_train_steps": 5})  # type: ignore[arg-type]
+
+
+def test_flags_that_are_set_stand_first_with_both_values() -> None:
+    rows = flag_rows(sheet(no_half_vae=True))
+    assert [row.name for row in rows] == [
+        "max_train_steps",
+        "no_half_vae",
+        "learning_rate",
+        "optimizer_type",
+    ]
+    assert (rows[0].given, rows[0].smoke, rows[0].default) == ("", "5", "1600")
+    assert (rows[1].given, rows[1].default, rows[1].kind) == ("on", "off", "a switch")
+    assert rows[3].kind == "one of AdamW, Lion" and "学習率" in rows[2].help
+
+
+def test_typing_finds_names_before_words_of_the_help() -> None:
+    assert [row.name for row in flag_rows(sheet(), "fast")] == ["learning_rate"]
+    assert [row.name for row in flag_rows(sheet(), "optimizer")] == ["optimizer_type"]
+    assert flag_rows(sheet(), "vae nonsense") == ()
+
+
+def test_a_flag_that_the_script_does_not_know_is_marked() -> None:
+    row = next(row for row in flag_rows(sheet(mystery="3")) if row.name == "mystery")
+    assert row.unknown and row.given == "3"
+
+
+# --------------------------------------------------------------------------- editor, watch
+
+
+def test_the_editor_is_the_persons_choice_with_its_arguments() -> None:
+    there = lambda name: f"/bin/{name}"  # noqa: E731
+    assert pick_editor({"EDITOR": "vi", "VISUAL": "code --wait"}, there).command == (
+        "code",
+        "--wait",
+    )
+    assert pick_editor({"EDITOR": "vi", "VISUAL": " "}, there).command == ("vi",)
+    fallen = pick_editor({}, lambda name: name if name == "vi" else None)
+    assert fallen.command == ("vi",) and "neither $VISUAL nor $EDITOR" in fallen.note
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [({}, "set $EDITOR"), ({"EDITOR": "nope"}, "nope, which is not found"),
+     ({"VISUAL": "a 'b"}, "$VISUAL cannot be read")],
+)  # fmt: skip
+def test_without_an_editor_there_is_a_sentence(environ: dict[str, str], words: str) -> None:
+    with pytest.raises(NoEditor, match=words.replace("$", r"\$")):
+        pick_editor(environ, lambda name: None)
+
+
+def test_a_changed_file_is_noticed_once_and_what_was_seen_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "plasma.toml"
+    file.write_text("a")
+    told: list[float] = []
+    watch = FileWatch(file, lambda: told.append(time.monotonic()), look_s=0.01)
+    watch.start()
+    time.sleep(0.05)
+    assert told == []
+    other = tmp_path / "new"
+    other.write_text("b")
+    other.replace(file)
+    deadline = time.monotonic() + 5
+    while not told and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    watch.stop()
+    assert len(told) == 1
