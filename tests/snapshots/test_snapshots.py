@@ -57,7 +57,7 @@ def test_welcome(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None
     actions = FakeActions(b.snapshot(), runs=[b.listing(i) for i in range(4)])
 
     async def listed(pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: "4 runs" in screen_text(pilot) or "v3" in screen_text(pilot))
+        await until(pilot, lambda: "v3" in screen_text(pilot) and "found:" in screen_text(pilot))
 
     app = app_on(actions=actions, run_path=None)
     assert snap_compare(app, terminal_size=(80, 24), run_before=listed)

@@ -43,6 +43,8 @@ SIDES = {
     "#left": ("preflight", "smoke", "gauges"),
     "#right": ("plan", "loss", "checkpoints"),
 }
+#: rows of the hardware on a high screen, at least
+GAUGE_LEAST = 9
 #: of the width, for the checks before a run
 PLAN_LEFT = "54%"
 
@@ -58,6 +60,7 @@ class MonitorScreen(PlanOrders):
         self._zoomed: str | None = None
         self._current = "loss"
         self._judged = False
+        self._gauge_rows = 0
         self._fade: Timer | None = None
         self._unsaid: tuple[str, str, float | None] | None = None
 
@@ -144,7 +147,21 @@ class MonitorScreen(PlanOrders):
         samples = snapshot.hardware if snapshot is not None else ()
         live = snapshot is None or is_live(snapshot)
         self.query_one(GaugePanel).model = gauge_board(samples, now, live)
+        self._fit_gauges()
         self.query_one(ConsolePanel).model = snapshot.console if snapshot is not None else ()
+
+    def _fit_gauges(self) -> None:
+        """On a high screen the checks get the rows that the hardware does not need. Their number
+        changes a few times in a run."""
+        gauges = self.query_one(GaugePanel)
+        if self.size.height < STRIP_HEIGHT:
+            gauges.styles.clear_rule("height")
+            self._gauge_rows = 0
+            return
+        wanted = max(GAUGE_LEAST, gauges.rows_wanted(gauges.content_size.width or 30))
+        if wanted != self._gauge_rows and self._zoomed is None:
+            self._gauge_rows = wanted
+            gauges.styles.height = wanted
 
     def _show_smoke(self, snapshot: RunSnapshot | None) -> None:
         is_smoke = snapshot is not None and snapshot.spec is not None and snapshot.spec.smoke
@@ -216,6 +233,10 @@ class MonitorScreen(PlanOrders):
         """Sizes that differ from the stylesheet's. Classes of the screen would do it as well, but a
         class restyles every widget, which a key press has no time for."""
         left, console = self.query_one("#left").styles, self.query_one("#console").styles
+        gauges = self.query_one(GaugePanel).styles
+        if made.solo:
+            gauges.clear_rule("height")
+            self._gauge_rows = 0
         if made.solo:
             left.width, left.margin = "1fr", 0
             console.height = "1fr"

@@ -27,13 +27,23 @@ class GaugePanel(ScrollingPanel):
         return (Span(self.model.age, role),) if self.model.age else ()
 
     def content(self, width: int, height: int) -> Sequence[Row]:
-        board = self.model
-        if not board.gauges:
-            return ()
-        rows = [row for gauge in board.gauges for row in gauge_rows(gauge, width, board.stale)]
-        traced = [gauge for gauge in board.gauges if any(v is not None for v in gauge.history)]
-        if traced and board.history and height >= len(rows) + 2 + len(traced):
-            rows += [EMPTY, (Span(f" the last {board.history}", "dim"),)]
-            rows += [spark_row(gauge, width) for gauge in traced]
+        rows, traces = self._all_rows(width)
+        if height >= len(rows) + len(traces):
+            rows += traces
         top = self.window(len(rows), height, 0)
         return rows[top : top + height]
+
+    def _all_rows(self, width: int) -> tuple[list[Row], list[Row]]:
+        """The gauges, and their last minutes."""
+        board = self.model
+        rows = [row for gauge in board.gauges for row in gauge_rows(gauge, width, board.stale)]
+        traced = [gauge for gauge in board.gauges if any(v is not None for v in gauge.history)]
+        if not (traced and board.history):
+            return rows, []
+        head: list[Row] = [EMPTY, (Span(f" the last {board.history}", "dim"),)]
+        return rows, [*head, *(spark_row(gauge, width) for gauge in traced)]
+
+    def rows_wanted(self, width: int) -> int:
+        """What it needs to show everything, its rule and a blank row included."""
+        rows, traces = self._all_rows(width)
+        return 2 + len(rows) + len(traces)
