@@ -36,10 +36,11 @@ class GateClosed(Exception):
 
 
 def forecast_of(config: Config, *, smoke: bool = False) -> Forecast:
-    """By sd-scripts' own arithmetic; what cannot be told is None and named in its warnings."""
-    from runner.forecast import forecast
+    """By sd-scripts' own arithmetic, and by what an earlier run has shown; what cannot be told is None and
+    named in its warnings."""
+    from runner.estimate import estimate
 
-    return forecast(config.flags(smoke=smoke), config.trainer_cwd, processes=config.processes)
+    return estimate(config, smoke=smoke)
 
 
 def prepare_run(config: Config, *, smoke: bool = False) -> Prepared:

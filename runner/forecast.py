@@ -134,6 +134,7 @@ def answer(question: Question) -> Forecast:
         checkpoints=checkpoints,
         final=checkpoints[-1].name,
         samples=samples.count,
+        trained_steps=steps.trained,
         sources={
             **known.sources,
             **step_sources(flags, question.origins, plan, steps, question.processes),

@@ -39,10 +39,10 @@ def doubling(
     alone = count_steps({**flags, "initial_step": 0}, batches, processes)
     if "max_train_epochs" in flags:
         return [
-            f"{steps.total} steps, not {alone.total}: the regularisation images double each epoch"
+            f"{steps.total} steps, not {alone.total}: the regularisation subset doubles each epoch"
         ]
     return [
-        f"{steps.epochs} epochs, not {alone.epochs}: the regularisation images double each epoch, "
+        f"{steps.epochs} epochs, not {alone.epochs}: the regularisation subset doubles each epoch, "
         f"{steps.batches} batches instead of {alone.batches}"
     ]
 

@@ -277,6 +277,8 @@ class Forecast:
     memory_bytes: int | None = None
     #: where each number comes from, by field name
     sources: dict[str, str] = field(default_factory=dict)
+    #: of `steps`, those that this run trains itself: fewer when it goes on from a state or a step
+    trained_steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ def test_the_forecast_of_the_demo_is_what_it_expects(demo: Path) -> None:
     assert told.steps == config.expect.steps == 920
     assert [c.step for c in told.checkpoints] == [200, 400, 600, 800, 920]
     assert all(c.state_name for c in told.checkpoints)
-    assert [w for w in told.warnings if "regularisation images double" not in w] == []
+    assert [w for w in told.warnings if "regularisation subset doubles" not in w] == []
 
 
 def test_the_demo_needs_no_approved_smoke_test(demo: Path) -> None:

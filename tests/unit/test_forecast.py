@@ -56,13 +56,13 @@ def test_the_first_users_run_without_regularisation(tmp_path: Path) -> None:
 def test_regularisation_doubles_the_steps_and_says_so(tmp_path: Path) -> None:
     seen = told(project(tmp_path, reg=30), max_train_epochs=4)
     assert (seen.steps, seen.reg_images) == (1840, 30)
-    assert seen.warnings[0] == ("1840 steps, not 920: the regularisation images double each epoch")
+    assert seen.warnings[0] == ("1840 steps, not 920: the regularisation subset doubles each epoch")
 
 
 def test_with_a_fixed_number_of_steps_regularisation_halves_the_epochs(tmp_path: Path) -> None:
     seen = told(project(tmp_path, reg=30), max_train_steps=920)
     assert (seen.steps, seen.epochs) == (920, 2)
-    assert seen.warnings[0].startswith("2 epochs, not 4: the regularisation images double")
+    assert seen.warnings[0].startswith("2 epochs, not 4: the regularisation subset doubles")
 
 
 def test_an_empty_regularisation_folder_changes_nothing(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from runner.config.model import Config
 from runner.config.settings import read_settings
 from runner.model import CheckResult
 from runner.smoke import smoke_passed, smoke_verdict
-from runner.units import count, file_size
+from runner.units import count
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import MARKS, exit_code, print_json, say, wait_for_end
+from tui.verbs.told import forecast_lines, forecast_object
 
 
 def load(options: argparse.Namespace) -> Config:
@@ -42,42 +43,14 @@ def forecast(options: argparse.Namespace) -> int:
     found = prepared.spec.forecast
     if found is None:
         raise Fail("nothing can be forecast: see `plasma-tui check`")
+    warnings = [*found.warnings, *prepared.command.warnings]
     if options.json:
-        print_json(
-            {
-                "schema": 1,
-                "images": found.images,
-                "reg_images": found.reg_images,
-                "batches_per_epoch": found.batches_per_epoch,
-                "epochs": found.epochs,
-                "steps": found.steps,
-                "checkpoints": found.checkpoints,
-                "final": found.final,
-                "bytes": found.size_bytes,
-                "command": found.command,
-                "warnings": [*found.warnings, *prepared.command.warnings],
-            }
-        )
+        print_json(forecast_object(found, warnings))
         return OK
-    write = sys.stdout.write
-    write(
-        f"images             {_known(found.images)} (+ {_known(found.reg_images)} regularisation)\n"
-    )
-    write(f"batches an epoch   {_known(found.batches_per_epoch)}\n")
-    write(f"epochs             {_known(found.epochs)}\n")
-    write(f"steps              {_known(found.steps)}\n")
-    for checkpoint in found.checkpoints:
-        write(f"  step {checkpoint.step:>6}  {clean(checkpoint.name)}\n")
-    if found.size_bytes is not None:
-        write(f"on disk            {file_size(found.size_bytes)}\n")
-    for warning in (*found.warnings, *prepared.command.warnings):
-        write(f"! {clean(warning)}\n")
-    write(f"\n{shell_line(prepared.command)}\n")
+    for line in forecast_lines(found, warnings):
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"\n{shell_line(prepared.command)}\n")
     return OK
-
-
-def _known(value: int | None) -> str:
-    return "unknown" if value is None else str(value)
 
 
 def check(options: argparse.Namespace) -> int:

@@ -1,0 +1,103 @@
+"""The forecast as lines for people and as one object for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from runner.model import ExpectedCheckpoint, Forecast
+from runner.units import count, duration, file_size, memory_size, pace
+from tui.text import clean
+
+#: lists of more files than this are cut in the middle
+SHOWN_FILES = 40
+SHOWN_FIRST, SHOWN_LAST = 30, 5
+UNLEARNT = "not told by the settings; a smoke test shows it"
+#: the object's names for fields of `Forecast`
+JSON_NAMES = {"size_bytes": "bytes", "duration_s": "seconds"}
+
+
+def forecast_object(found: Forecast, warnings: Sequence[str]) -> dict[str, Any]:
+    """All of it; `sources` goes by the names of this object."""
+    sources = {JSON_NAMES.get(name, name): text for name, text in found.sources.items()}
+    return {
+        "schema": 1,
+        "images": found.images,
+        "reg_images": found.reg_images,
+        "batches_per_epoch": found.batches_per_epoch,
+        "epochs": found.epochs,
+        "steps": found.steps,
+        "trained_steps": found.trained_steps,
+        "checkpoints": found.checkpoints,
+        "final": found.final,
+        "samples": found.samples,
+        "checkpoint_bytes": found.checkpoint_bytes,
+        "state_bytes": found.state_bytes,
+        "bytes": found.size_bytes,
+        "seconds_per_step": found.seconds_per_step,
+        "seconds": found.duration_s,
+        "memory_bytes": found.memory_bytes,
+        "sources": sources,
+        "command": found.command,
+        "warnings": [*warnings],
+    }
+
+
+def forecast_lines(found: Forecast, warnings: Sequence[str]) -> Iterator[str]:
+    """Every number with its source, then the warnings."""
+    for name, title in (
+        ("images", "images"),
+        ("reg_images", "regularisation"),
+        ("batches_per_epoch", "batches an epoch"),
+        ("epochs", "epochs"),
+        ("steps", "steps"),
+        ("samples", "sample images"),
+    ):
+        value = getattr(found, name)
+        yield _line(title, "unknown" if value is None else str(value), found.sources.get(name, ""))
+    if found.checkpoints:
+        yield _line(
+            "checkpoints", str(len(found.checkpoints)), found.sources.get("checkpoints", "")
+        )
+        yield from _files(found.checkpoints)
+    states = any(file.state_name for file in found.checkpoints)
+    for name, title, shown in (
+        ("checkpoint_bytes", "a checkpoint", file_size(found.checkpoint_bytes)),
+        ("state_bytes", "a state", file_size(found.state_bytes)),
+        ("size_bytes", "on disk", file_size(found.size_bytes)),
+        ("seconds_per_step", "a step", pace(found.seconds_per_step)),
+        ("duration_s", "time", duration(found.duration_s)),
+        ("memory_bytes", "memory", memory_size(found.memory_bytes)),
+    ):
+        if states or name != "state_bytes":
+            yield _line(title, shown, found.sources.get(name, UNLEARNT))
+    for warning in warnings:
+        yield f"! {clean(warning)}"
+
+
+def _line(title: str, value: str, source: str) -> str:
+    return f"{title:<18} {value:<14} {clean(source)}".rstrip()
+
+
+def _files(files: Sequence[ExpectedCheckpoint]) -> Iterator[str]:
+    if len(files) <= SHOWN_FILES:
+        yield from map(_file, files)
+        return
+    yield from map(_file, files[:SHOWN_FIRST])
+    yield f"  ... and {count(len(files) - SHOWN_FIRST - SHOWN_LAST, 'more file')} (--json has all) ..."
+    yield from map(_file, files[-SHOWN_LAST:])
+
+
+def _file(file: ExpectedCheckpoint) -> str:
+    """`  step    200  epoch  1  name + state, file deleted at step 600`."""
+    told = f"  step {file.step:>6}  epoch {file.epoch or '?':>3}  {clean(file.name)}"
+    if file.state_name is not None:
+        told += " + state"
+    both = file.removed_at_step is not None and file.removed_at_step == file.state_removed_at_step
+    if both and file.state_name is not None:
+        return f"{told}, both deleted at step {file.removed_at_step}"
+    if file.removed_at_step is not None:
+        told += f", file deleted at step {file.removed_at_step}"
+    if file.state_removed_at_step is not None:
+        told += f", state deleted at step {file.state_removed_at_step}"
+    return told
