@@ -10,6 +10,7 @@ import contextlib
 import math
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,9 +100,10 @@ class LineTail:
             return False
         return found.st_size != self.size or (found.st_dev, found.st_ino) != self._identity
 
-    def read(self, budget_s: float = 0.05) -> list[bytes]:
-        """Blocks of complete lines (each block ends with a newline), at most `budget_s` long."""
-        blocks: list[bytes] = []
+    def read(self, budget_s: float = 0.05) -> Iterator[bytes]:
+        """Blocks of complete lines (each ends with a newline), until the end or until `budget_s` is
+        over; what the caller does with a block counts towards it. A block that was handed out
+        counts as read."""
         deadline = time.monotonic() + budget_s
         self.restarted = False
         try:
@@ -113,19 +115,17 @@ class LineTail:
                 ):
                     self.offset, self.restarted = 0, True
                 self._identity, self.size = identity, found.st_size
-                stream.seek(self.offset)
                 while True:
+                    stream.seek(self.offset)
                     block = self._complete(stream.read(self._chunk), stream)
                     if not block:
-                        break
-                    blocks.append(block)
+                        return
                     self.offset += len(block)
-                    stream.seek(self.offset)
+                    yield block
                     if time.monotonic() > deadline:
-                        break
+                        return
         except OSError:
-            return blocks
-        return blocks
+            return
 
     @staticmethod
     def _complete(block: bytes, stream: Any) -> bytes:

@@ -45,7 +45,7 @@ from runner.pace import Pace
 from runner.series import SMOOTHING
 
 #: a step's row waits so long for its exact loss before it is written with the average alone
-ROW_PATIENCE_S = 0.4
+ROW_PATIENCE_S = 0.15
 #: phases that come between two steps and are no training
 PAUSES = (Phase.SAVING, Phase.SAMPLING, Phase.VALIDATING)
 
@@ -219,6 +219,8 @@ class Progress:
         if event.average is not None:
             self.average = event.average
             self._note_average(step, event.average)
+        if row.loss is not None and event.average is not None:
+            self._flush_until(step)  # its exact loss came first: nothing to wait for
 
     def _note_average(self, step: int, average: float) -> None:
         """The average of a step may still be the one of the step before: the exact loss decides."""

@@ -159,19 +159,18 @@ class RunReader:
         return snapshot
 
     def _read_steps(self, deadline: float) -> None:
-        blocks = self._steps.read(max(0.005, deadline - time.monotonic()))
-        if self._steps.restarted:
-            self._fold = LossFold()
-        for block in blocks:
+        for block in self._steps.read(max(0.005, deadline - time.monotonic())):
+            if self._steps.restarted:
+                self._fold, self._steps.restarted = LossFold(), False
             rows, bad = step_rows(block)
             self._bad["steps.jsonl"] += bad
             self._fold.extend(rows)
 
     def _read_events(self) -> None:
-        blocks = self._events.read(0.05)
-        if self._events.restarted:
-            self._event_list.clear()
-        for block in blocks:
+        for block in self._events.read(0.05):
+            if self._events.restarted:
+                self._event_list.clear()
+                self._events.restarted = False
             events, bad = events_of(block)
             self._bad["events.jsonl"] += bad
             self._event_list.extend(events)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,19 @@ def test_a_line_longer_than_a_chunk_is_read_whole(tmp_path: Path) -> None:
     line = b"x" * 5000 + b"\n"
     path.write_bytes(line * 3)
     assert b"".join(LineTail(path, chunk_bytes=100).read()) == line * 3
+
+
+def test_the_budget_counts_what_is_done_with_a_block(tmp_path: Path) -> None:
+    path = tmp_path / "steps.jsonl"
+    path.write_bytes(b"x" * 99 + b"\n" + (b"y" * 99 + b"\n") * 999)
+    tail, taken = LineTail(path, chunk_bytes=1000), 0
+    for block in tail.read(0.02):
+        taken += len(block)
+        time.sleep(0.015)
+    assert taken < 10_000
+    assert tail.pending_bytes == 100_000 - taken
+    rest = b"".join(tail.read(10.0))
+    assert taken + len(rest) == 100_000
 
 
 def test_replacing_a_file_leaves_the_old_text_when_the_disk_refuses(tmp_path: Path) -> None:

@@ -99,6 +99,16 @@ def test_exact_losses_join_the_row_of_their_step() -> None:
     assert progress.loss == 0.75
 
 
+def test_an_exact_loss_that_comes_before_its_bar_is_written_with_the_bar() -> None:
+    progress = Progress(1)
+    for event in (BannerSeen(0, "batches_per_epoch", 10), EpochStarted(0, 1, 1)):
+        progress.on_console(event, 5.0)
+    progress.on_exact(1, 0.75, 5.0)
+    assert progress.take_rows() == []
+    progress.on_console(StepShown(1, 1, 10, 0.9), 5.05)
+    assert [(r.step, r.loss, r.average) for r in progress.take_rows()] == [(1, 0.75, 0.9)]
+
+
 def test_a_row_does_not_wait_for_ever_for_its_exact_loss() -> None:
     progress = Progress(1)
     progress.on_console(EpochStarted(0, 1, 1), 5.0)
