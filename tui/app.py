@@ -12,7 +12,7 @@ from rich.segment import Segments
 from rich.text import Text
 from textual import events, work
 from textual.app import SystemCommand
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from runner.model import RunSnapshot, RunState
 from tui.actions import Actions, Sent
@@ -27,8 +27,16 @@ from tui.text import clean
 from tui.viewmodel.header import run_name
 from tui.viewmodel.progress import is_live
 
+#: after the start, when the screen has nothing to do
+HELP_READY_S = 0.3
 #: how long a second ctrl+c counts as "yes, leave"
 TWICE_S = 3.0
+
+
+def _help_screen() -> Screen[Any]:
+    from tui.screens.help import HelpScreen
+
+    return HelpScreen()
 
 
 class PlasmaApp(Planning, inherit_bindings=False):
@@ -40,6 +48,7 @@ class PlasmaApp(Planning, inherit_bindings=False):
     AUTO_FOCUS = None
     BINDINGS: ClassVar = bindings("app")
     COMMANDS: ClassVar = {PlasmaCommands}
+    SCREENS: ClassVar = {"help": _help_screen}
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (an instance variable of the base class)
         (0, "-tiny"),
         (60, "-narrow"),
@@ -98,6 +107,13 @@ class PlasmaApp(Planning, inherit_bindings=False):
             self.make_plan()
         if self.theme_failures:
             self.say(f"Themes left out: {'; '.join(self.theme_failures)}", "warn")
+
+        self.set_timer(HELP_READY_S, self._make_help_ready)
+
+    def _make_help_ready(self) -> None:
+        """Mounting a screen takes 40 ms: not when its key is pressed. (Textual 8.2 has no public way
+        to mount one without showing it; what is made here is what `push_screen` would make.)"""
+        self._get_screen("help")
 
     def on_unmount(self) -> None:
         self.feed.stop()
@@ -267,10 +283,8 @@ class PlasmaApp(Planning, inherit_bindings=False):
             self.push_screen(RunsScreen())
 
     def action_help(self) -> None:
-        from tui.screens.help import HelpScreen
-
-        if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen())
+        if not isinstance(self.screen, ModalScreen):
+            self.push_screen("help")
 
     def action_leave(self) -> None:
         """Close the screen. Says that the training goes on, if one does."""

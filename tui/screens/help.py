@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.screen import ModalScreen
 
 from tui.keys import KEYS, LEAVE, MOVE, RUN, VIEW
@@ -55,7 +57,7 @@ class HelpBox(Painted, can_focus=True):
         return shown
 
     def scroll_rows(self, by: int) -> None:
-        self._top += by
+        self._top = max(0, self._top + by)
         self.repaint()
 
 
@@ -64,6 +66,8 @@ def _line(key: str, text: str, width: int, role: str) -> Row:
 
 
 class HelpScreen(ModalScreen[None]):
+    """Made once and kept (see `PlasmaApp.SCREENS`): mounting takes longer than a key may."""
+
     BINDINGS: ClassVar = [
         Binding("escape,question_mark,f1,enter", "close", show=False),
         Binding("down,j", "scroll_box(1)", show=False),
@@ -71,25 +75,36 @@ class HelpScreen(ModalScreen[None]):
         Binding("pagedown,space", "scroll_box(10)", show=False),
         Binding("pageup", "scroll_box(-10)", show=False),
     ]
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=False)
 
     def compose(self) -> ComposeResult:
-        yield HelpBox()
+        box = HelpBox()
+        self._fit(box)
+        yield box
 
     def on_mount(self) -> None:
-        self._fit()
         self.query_one(HelpBox).focus()
 
-    def on_resize(self) -> None:
-        self._fit()
+    def on_screen_resume(self) -> None:
+        self.query_one(HelpBox).scroll_rows(-1000)
 
-    def _fit(self) -> None:
-        box = self.query_one(HelpBox)
-        width = min(WIDTH, self.size.width)
-        box.styles.width = width
-        box.styles.height = min(len(box.lines(width)), self.size.height)
+    def on_resize(self) -> None:
+        self._fit(self.query_one(HelpBox))
+
+    def _fit(self, box: HelpBox) -> None:
+        """As large as its lines, as far as the screen is."""
+        screen = self.app.size
+        width = min(WIDTH, screen.width)
+        height = min(len(box.lines(width)), screen.height)
+        if box.styles.width is None or (box.styles.width.value, _rows(box)) != (width, height):
+            box.styles.width, box.styles.height = width, height
 
     def action_close(self) -> None:
         self.dismiss(None)
 
     def action_scroll_box(self, by: int) -> None:
         self.query_one(HelpBox).scroll_rows(by)
+
+
+def _rows(box: HelpBox) -> float | None:
+    return box.styles.height.value if box.styles.height is not None else None

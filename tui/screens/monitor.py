@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 
 from runner.model import RunSnapshot
@@ -34,6 +33,7 @@ from tui.widgets.notice import NoticeLine
 from tui.widgets.panel import Panel, ScrollingPanel
 from tui.widgets.plan import PlanPanel
 from tui.widgets.preflight import PreflightPanel, SmokePanel
+from tui.widgets.still import StillHorizontal, StillVertical
 from tui.widgets.verdict import VerdictLines
 from tui.widgets.wordmark import Wordmark
 
@@ -65,18 +65,18 @@ class MonitorScreen(PlanOrders):
         self._unsaid: tuple[str, str, float | None] | None = None
 
     def compose(self) -> ComposeResult:
-        with Horizontal(id="head"):
+        with StillHorizontal(id="head"):
             yield Wordmark(id="wordmark")
             yield RunHeader(id="header")
         yield ProgressLine(id="progress")
         yield VerdictLines(id="verdict")
         yield NoticeLine(id="notice")
-        with Horizontal(id="body"):
-            with Vertical(id="left"):
+        with StillHorizontal(id="body"):
+            with StillVertical(id="left"):
                 yield PreflightPanel(id="preflight")
                 yield SmokePanel(id="smoke")
                 yield GaugePanel(id="gauges")
-            with Vertical(id="right"):
+            with StillVertical(id="right"):
                 yield PlanPanel(id="plan")
                 yield LossChart(id="loss")
                 yield CheckpointPanel(id="checkpoints")

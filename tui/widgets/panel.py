@@ -50,10 +50,9 @@ class Panel(Painted, can_focus=True):
         room = width - row_width(head) - row_width(tail)
         return (*head, Span(rule * max(0, room), role), *tail)
 
-    def on_focus(self) -> None:
-        self.repaint()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """The heading tells it. (`on_focus` would come too early: Textual calls handlers of derived
+        classes before its own that sets `has_focus`; its styles of a focus we have no rules for.)"""
         self.repaint()
 
 
