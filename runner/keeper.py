@@ -100,7 +100,9 @@ def main() -> int:
     # Two supervisors may start the same attempt; the trainer must run once.
     try:
         os.close(
-            os.open(f"{run_dir}/attempt-{attempt}.started", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            os.open(
+                f"{run_dir}/attempt-{attempt}.started", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644
+            )
         )
     except FileExistsError:
         return 3
