@@ -143,9 +143,10 @@ def bucket_resolutions(resolution: Size, low: int, high: int, steps: int) -> tup
 
 
 def check_reso_steps(specs: Sequence[DatasetSpec], divisor: int = 64) -> None:
-    """train_network.py wants bucket_reso_steps to be a multiple of 64 (32 for SDXL and flux)."""
+    """train_network.py wants bucket_reso_steps to be a multiple of 64 (SDXL: 32). A dataset without
+    subsets is of another kind and is not looked at."""
     for spec in specs:
-        if spec.enable_bucket and spec.bucket_reso_steps % divisor:
+        if spec.subsets and spec.enable_bucket and spec.bucket_reso_steps % divisor:
             raise DatasetError(
                 f"bucket_reso_steps is {spec.bucket_reso_steps}: it must be divisible by {divisor}.",
                 f"bucket_reso_steps is {spec.bucket_reso_steps}. it must be divisible by {divisor}.",

@@ -102,6 +102,8 @@ def _turned(exif: bytes) -> bool:
 
 def _webp(head: bytes) -> ImageHeader | None:
     kind = head[12:16]
+    if len(head) < 30:
+        return None
     if kind == b"VP8X":
         width, height = (int.from_bytes(head[i : i + 3], "little") + 1 for i in (24, 27))
         return ImageHeader((width, height))

@@ -6,6 +6,7 @@ Facts: `DreamBoothDataset.__init__` and `split_train_val` in `train_util.py`, v0
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -77,7 +78,7 @@ def register(
         if subset.cache_info and not listing.remembered:
             # what is left of the folder is written down, with sizes from the images themselves
             listing = replace(listing, paths=tuple(paths), sizes={}, remembered=True)
-            written[subset.image_dir] = listing
+            written[_folder(subset.image_dir)] = listing
         if not paths:
             registry.warnings.append(f"{subset.image_dir}: no images found, the subset is ignored")
             continue
@@ -147,8 +148,8 @@ def _accept(
         return None
     if not subset.cache_info:
         return listing
-    if name in written:
-        return written[name]
+    if _folder(name) in written:
+        return written[_folder(name)]
     remembered = source.remembered(name)
     if remembered is None:
         return listing
@@ -158,6 +159,11 @@ def _accept(
             f"{len(listing.paths)} in the folder; delete that file"
         )
     return remembered
+
+
+def _folder(image_dir: str) -> str:
+    """One folder under all its spellings: what one has written down, the others read."""
+    return os.path.normpath(image_dir)
 
 
 def _half(

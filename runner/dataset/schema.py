@@ -57,6 +57,12 @@ DATASET_ONLY: dict[str, Any] = {
 SUBSET: dict[str, Any] = {**SUBSET_SHARED, "image_dir": str, "is_reg": bool, "alpha_mask": bool}
 DATASET: dict[str, Any] = {**DATASET_ONLY, **SUBSET_SHARED}
 GENERAL: dict[str, Any] = DATASET
+#: A dataset without subsets is taken for one of metadata files, which have no caption files.
+WITHOUT_SUBSETS = {
+    key: kind
+    for key, kind in DATASET.items()
+    if key not in ("caption_extension", "class_tokens", "cache_info")
+}
 #: A subset with one of these belongs to a method that is not planned here.
 OTHER_METHODS = ("metadata_file", "conditioning_data_dir")
 
@@ -76,8 +82,8 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
 def _check_dataset(dataset: Any, path: str, where: str) -> None:
     table = _table(dataset, path, where)
     rest = {key: value for key, value in table.items() if key != "subsets"}
-    _check_keys(rest, DATASET, path, where)
     subsets = table.get("subsets", [])
+    _check_keys(rest, DATASET if subsets else WITHOUT_SUBSETS, path, where)
     if not isinstance(subsets, list):
         raise _wrong("expected a list", f"{path}['subsets']", where)
     for j, subset in enumerate(subsets):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runner.dataset import DatasetError, DatasetSpec
+from runner.dataset import DatasetError, DatasetSpec, SubsetSpec
 from runner.dataset.buckets import adjusted_limits, buckets_for, check_reso_steps
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "buckets.json").read_text())["settings"]
@@ -72,7 +73,21 @@ def test_settings_that_stop_the_trainer_are_refused_by_name(
 
 
 def test_steps_that_the_trainer_cannot_take_are_refused() -> None:
-    spec = DatasetSpec((), resolution=(512, 512), enable_bucket=True, bucket_reso_steps=32)
+    subsets = (SubsetSpec("a"),)
+    spec = DatasetSpec(subsets, resolution=(512, 512), enable_bucket=True, bucket_reso_steps=32)
     check_reso_steps([spec], 32)
     with pytest.raises(DatasetError, match="bucket_reso_steps is 32: it must be divisible by 64"):
         check_reso_steps([spec])
+    check_reso_steps([replace(spec, subsets=())])
+    check_reso_steps([replace(spec, enable_bucket=False)])
+
+
+def test_limits_do_not_matter_where_each_image_makes_its_bucket() -> None:
+    spec = DatasetSpec((), resolution=(512, 512), enable_bucket=True, min_bucket_reso=1)
+    with pytest.raises(DatasetError, match="less than bucket_reso_steps"):
+        buckets_for(spec)
+    assert buckets_for(replace(spec, bucket_no_upscale=True)).place((300, 200)).bucket == (256, 192)
+
+
+def test_steps_of_buckets_do_not_matter_without_buckets() -> None:
+    assert buckets_for(DatasetSpec((), resolution=(64, 64), bucket_reso_steps=0)).resolutions

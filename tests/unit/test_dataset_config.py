@@ -71,6 +71,7 @@ def test_a_resolution_is_one_side_or_two(given: Any, sides: tuple[int, int]) -> 
         ({"datasets": [{"resolution": [1, 2, 3]}]}, "expected int or two of them"),
         ({"datasets": [{"validation_split": 1}]}, "expected float for dictionary value"),
         ({"datasets": [{"subsets": [{}]}]}, "required key not provided"),
+        ({"datasets": [{"resolution": 64, "cache_info": True}]}, "['datasets'][0]['cache_info']"),
         ({"datasets": {}}, "expected a list @ data['datasets']"),
         ({"datasets": ["a"]}, "expected a dictionary @ data['datasets'][0]"),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.dataset import FolderImages
+from runner.dataset import DatasetError, FolderImages
 from runner.dataset.files import is_image
 from tests.unit.dataset_images import write_png
 
@@ -66,3 +66,51 @@ def test_a_stored_size_is_not_turned_by_exif(tmp_path: Path, ending: str) -> Non
     assert images.size(f"a.{ending}") == (90, 40)
     if ending == "jpg":
         assert images.rotated("a.jpg")
+
+
+def test_an_empty_name_is_no_folder(tmp_path: Path) -> None:
+    assert FolderImages(tmp_path).listing("") is None
+    assert FolderImages(tmp_path).remembered("") is None
+
+
+def test_sizes_are_believed_from_the_names_of_cached_latents(tmp_path: Path) -> None:
+    for name in ("1.png", "10.png", "b.png"):
+        write_png(tmp_path / "t" / name)
+    for name in ("1_0200x0100_sd.npz", "b_0300x0400_sd.npz", "b_0001x0001_sdxl.npz", "c_sd.npz"):
+        (tmp_path / "t" / name).touch()
+    listing = FolderImages(tmp_path, "_sd.npz").listing("t")
+    assert listing is not None
+    assert listing.sizes == {"t/1.png": (200, 100), "t/b.png": (300, 400)}
+    plain = FolderImages(tmp_path).listing("t")
+    assert plain is not None
+    assert plain.sizes == {}
+
+
+def test_a_cache_of_another_image_whose_name_begins_alike_is_taken(tmp_path: Path) -> None:
+    write_png(tmp_path / "t" / "a.png")
+    (tmp_path / "t" / "ab_0128x0064_sd.npz").touch()
+    listing = FolderImages(tmp_path, "_sd.npz").listing("t")
+    assert listing is not None
+    assert listing.sizes == {"t/a.png": (128, 64)}
+
+
+def test_what_cache_info_left_is_read_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "metadata_cache.json"
+    images = FolderImages(tmp_path.parent)
+    assert images.remembered(tmp_path.name) is None
+    file.write_text('{"x/a.png": {"caption": "a", "resolution": [3, 4]}}')
+    found = images.remembered(tmp_path.name)
+    assert found is not None
+    assert (found.paths, found.sizes) == (("x/a.png",), {"x/a.png": (3, 4)})
+    file.write_text('{"x/a.png": {"caption": "a"}}')
+    with pytest.raises(DatasetError, match=r"metadata_cache\.json: cannot be read: .*delete it"):
+        images.remembered(tmp_path.name)
+
+
+def test_a_header_is_read_once(tmp_path: Path) -> None:
+    path = write_png(tmp_path / "a.png", (30, 20))
+    images = FolderImages(tmp_path)
+    assert images.size("a.png") == (30, 20)
+    path.unlink()
+    assert images.size("a.png") == (30, 20)
+    assert not images.rotated("a.png")

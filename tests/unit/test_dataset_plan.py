@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runner.dataset import DatasetError, DatasetPlan, DatasetSpec, SubsetSpec, plan_datasets
+from runner.dataset.files import Listing
 from runner.dataset.register import split_sizes
 from tests.unit.dataset_images import MadeUpImages, Size
 
@@ -179,3 +180,72 @@ def test_files_that_only_look_like_images_are_told() -> None:
     planned = plan_datasets([DatasetSpec((SubsetSpec("t"),), resolution=SQUARE)], images)
     assert planned.warnings[0].startswith("t: a.Jpg and 1 more are not read")
     assert planned.warnings[1].startswith("t: c.avif is not counted")
+
+
+def test_a_picture_without_width_in_its_bucket_is_named() -> None:
+    spec = DatasetSpec(
+        (SubsetSpec("t"),), resolution=(256, 256), enable_bucket=True, bucket_no_upscale=True
+    )
+    with pytest.raises(DatasetError, match="40x300 is too small for bucket_no_upscale"):
+        plan_datasets([spec], MadeUpImages({"t": [(40, 300)]}))
+
+
+def test_one_image_under_two_spellings_is_registered_once_by_the_later() -> None:
+    images = MadeUpImages({"a": [SQUARE] * 2, "a/": [SQUARE] * 2})
+    spec = DatasetSpec((SubsetSpec("a", num_repeats=3), SubsetSpec("a/")), resolution=SQUARE)
+    planned = plan_datasets([spec], Joined(images))
+    assert planned.batches_per_epoch == 2
+    assert (planned.images, planned.train_images_with_repeats) == (4, 8)
+
+
+class Joined:
+    """Paths as sd-scripts spells them: `a/` and `a` give the same."""
+
+    def __init__(self, images: MadeUpImages) -> None:
+        self.images = images
+
+    def listing(self, image_dir: str) -> Listing | None:
+        return self.images.listing(image_dir.rstrip("/"))
+
+    def remembered(self, image_dir: str) -> Listing | None:
+        return self.images.remembered(image_dir)
+
+    def size(self, path: str) -> Size | None:
+        return self.images.size(path)
+
+    def rotated(self, path: str) -> bool:
+        return self.images.rotated(path)
+
+
+def test_an_empty_folder_stops_a_validation_split() -> None:
+    images = MadeUpImages({"a": [SQUARE], "b": []})
+    spec = DatasetSpec((SubsetSpec("a"), SubsetSpec("b")), resolution=SQUARE, validation_split=0.2)
+    with pytest.raises(DatasetError, match="b: holds no images, and with validation_split"):
+        plan_datasets([spec], images)
+
+
+def test_cache_info_takes_its_own_list_and_sizes() -> None:
+    cached = Listing(("t/001.png",), sizes={"t/001.png": (256, 64)}, remembered=True)
+    images = MadeUpImages({"t": [SQUARE] * 3}, caches={"t": cached})
+    spec = DatasetSpec(
+        (SubsetSpec("t", num_repeats=2, cache_info=True),),
+        resolution=(128, 128),
+        enable_bucket=True,
+        min_bucket_reso=64,
+    )
+    planned = plan_datasets([spec], images)
+    assert [(b.resolution, b.count) for b in planned.buckets] == [((256, 64), 2)]
+    assert (
+        "t: cache_info takes the 1 images of metadata_cache.json, not the 3" in planned.warnings[0]
+    )
+
+
+def test_the_first_cache_info_leaves_the_validation_half_only_what_is_trained() -> None:
+    images = MadeUpImages({"t": [SQUARE] * 10})
+    subset = SubsetSpec("t", cache_info=True)
+    spec = DatasetSpec((subset,), resolution=SQUARE, validation_split=0.5, validation_seed=1)
+    planned = plan_datasets([spec], images)
+    trained = {image.path for image in planned.datasets[0].images}
+    held_out = {image.path for image in planned.validation[0].images}
+    assert (len(trained), len(held_out)) == (5, 2)
+    assert held_out < trained
