@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -113,7 +114,8 @@ class PlasmaApp(Planning, inherit_bindings=False):
     def _make_help_ready(self) -> None:
         """Mounting a screen takes 40 ms: not when its key is pressed. (Textual 8.2 has no public way
         to mount one without showing it; what is made here is what `push_screen` would make.)"""
-        self._get_screen("help")
+        with contextlib.suppress(KeyError):  # the app is closing: its screens are gone
+            self._get_screen("help")
 
     def on_unmount(self) -> None:
         self.feed.stop()
@@ -253,8 +255,8 @@ class PlasmaApp(Planning, inherit_bindings=False):
 
     def on_order_answered(self, message: OrderAnswered) -> None:
         self._unanswered.discard(message.name)
-        if message.name in ("start", "smoke") and self.break_off_checks():
-            self.planning_changed()
+        if message.name in ("start", "smoke"):
+            self.end_start_checks()
         if message.name == "approve" and message.ok:
             self.make_plan(fresh=False)
             if self.run_path is not None:

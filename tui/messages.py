@@ -35,11 +35,13 @@ class RunsListed(Message):
 
 @dataclass
 class PlanMade(Message):
-    """`names`: all checks there are. `fresh`: the file is another one, so what was found is history."""
+    """`names`: all checks there are. `fresh`: the file is another one, so what was found is history.
+    `slow`: everything is to be looked at."""
 
     plan: Plan
     names: tuple[CheckName, ...] = ()
     fresh: bool = True
+    slow: bool = False
 
 
 @dataclass

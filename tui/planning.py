@@ -72,6 +72,12 @@ class Planning(Looks, inherit_bindings=False):
             self._watch = FileWatch(self.config_path, lambda: self.post_message(ConfigChanged()))
             self._watch.start()
 
+    def end_start_checks(self) -> None:
+        """A start was answered: what it did not look at is not known."""
+        if self._checking is not None and not self._checking.breakable:
+            self.break_off_checks()
+            self.planning_changed()
+
     def stop_planning(self) -> None:
         """The app is leaving: nothing of ours may go on."""
         if self._watch is not None:
@@ -112,8 +118,9 @@ class Planning(Looks, inherit_bindings=False):
     # ----------------------------------------------------------------- the plan
 
     @work(thread=True, exclusive=True, group="plan", exit_on_error=False)
-    def make_plan(self, fresh: bool = True) -> None:
-        """Read the file and forecast. `fresh`: it may be another file than the one checked."""
+    def make_plan(self, fresh: bool = True, slow: bool = False) -> None:
+        """Read the file and forecast, then look at what is quickly looked at, or (`slow`) at everything.
+        `fresh`: it may be another file than the one checked."""
         if self.config_path is None:
             return
         try:
@@ -122,7 +129,7 @@ class Planning(Looks, inherit_bindings=False):
         except Exception as error:  # border: whatever goes wrong is a sentence, never a crash
             self.post_message(OrderAnswered(told(error), ok=False))
         else:
-            self.post_message(PlanMade(plan, names, fresh))
+            self.post_message(PlanMade(plan, names, fresh, slow))
 
     def take_plan(self, message: PlanMade) -> None:
         """Show it, and look at what is quickly looked at."""
@@ -134,8 +141,15 @@ class Planning(Looks, inherit_bindings=False):
             self.break_off_checks()
             self.checklist = Checklist()
         elif self.run_path is None:
-            self.begin_checks(slow=False)
+            self._check_again(message)
         self.planning_changed()
+
+    def _check_again(self, message: PlanMade) -> None:
+        """Checks that go on are not broken off, unless they look at a file that is no more."""
+        run = self._checking
+        if run is not None and (not message.fresh or not run.breakable) and not message.slow:
+            return
+        self.begin_checks(slow=message.slow or (run is not None and run.slow))
 
     # ----------------------------------------------------------------- the checks
 
@@ -143,23 +157,22 @@ class Planning(Looks, inherit_bindings=False):
         """Look at everything (`slow`), or at what takes no seconds."""
         if self.config_path is None:
             return
-        run = self._new_check_run(slow, breakable=True)
-        if run is not None:
-            self._look(run)
+        run = CheckRun(self.config_path, slow)
+        self._begin(run)
+        self._look(run)
 
     def checks_of_a_start(self) -> CheckRun | None:
-        """A start looks at everything itself; its results are shown as they come."""
-        return self._new_check_run(True, breakable=False)
+        """A start looks at everything itself; its results are shown as they come. Until the first one
+        (it may be refused before) what was found stays."""
+        return None if self.config_path is None else CheckRun(self.config_path, True, False)
 
-    def _new_check_run(self, slow: bool, *, breakable: bool) -> CheckRun | None:
-        if self.config_path is None:
-            return None
+    def _begin(self, run: CheckRun) -> None:
+        """From now on the results of this one are shown."""
         self.break_off_checks()
-        names = {one.name for one in self.checklist.known if slow or not one.slow}
-        self.checklist = self.checklist.begun(names, breakable)
-        self._checking = CheckRun(self.config_path, slow, breakable)
+        names = {one.name for one in self.checklist.known if run.slow or not one.slow}
+        self.checklist = self.checklist.begun(names, run.breakable)
+        self._checking = run
         self.planning_changed()
-        return self._checking
 
     def break_off_checks(self) -> bool:
         """End the checks that run; False if there are none."""
@@ -192,6 +205,9 @@ class Planning(Looks, inherit_bindings=False):
         self.post_message(ChecksEnded(run, problem))
 
     def on_check_found(self, message: CheckFound) -> None:
+        run = message.run
+        if not run.breakable and not run.cancelled.is_set() and run is not self._checking:
+            self._begin(run)
         if message.run is self._checking:
             self.checklist = self.checklist.found(message.result)
             self.planning_changed()

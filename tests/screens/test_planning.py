@@ -19,7 +19,7 @@ from runner.preflight.cures.model import Cure, CureFailed
 from tests import builders as b
 from tests.fakes import FakeActions
 from tests.screens.helpers import app_on, screen_text, text_of, until
-from tui.actions import FlagSheet, Plan
+from tui.actions import ActionFailed, FlagSheet, Plan
 from tui.app import PlasmaApp
 from tui.screens.cure import CureScreen
 from tui.screens.flags import FlagsScreen
@@ -98,6 +98,36 @@ async def test_checks_that_cannot_run_are_a_sentence() -> None:
     actions.checks = broken  # type: ignore[method-assign,assignment]
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "not yours" in text_of(pilot, "#notice"))
+
+
+async def test_a_start_that_is_refused_before_its_checks_takes_no_result_away() -> None:
+    actions, app = planned(*b.CHECKS, BROKEN)
+    actions.refuse = "no smoke test with these settings yet"
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "no lora.py" in preflight(pilot))
+        await pilot.press("s")
+        await until(pilot, lambda: "no smoke test" in text_of(pilot, "#notice"))
+        assert "no lora.py" in preflight(pilot) and "p looks" not in preflight(pilot)
+
+
+async def test_the_checks_of_a_start_are_shown_as_they_come() -> None:
+    actions, app = planned(CheckResult("trainer", "pass", "was fine"), b.CHECKS[1])
+    go_on = threading.Event()
+
+    def start(config: Path, smoke: bool = False, on_check: Any = None) -> None:
+        on_check(BROKEN)
+        assert go_on.wait(5)
+        raise ActionFailed("a check failed")
+
+    actions.start = start  # type: ignore[method-assign,assignment]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "was fine" in preflight(pilot))
+        await pilot.press("s")
+        await until(pilot, lambda: "no lora.py" in preflight(pilot))
+        assert "running" in preflight(pilot) and "1 of 2" in preflight(pilot)
+        go_on.set()
+        await until(pilot, lambda: "a check failed" in text_of(pilot, "#notice"))
+        assert "p looks" in preflight(pilot)
 
 
 # --------------------------------------------------------------------------- cures
@@ -211,6 +241,8 @@ async def test_a_smoke_runs_verdict_stands_line_by_line_and_then_its_approval() 
 
 async def test_p_goes_from_an_ended_run_back_to_the_configuration() -> None:
     actions, app = planned(*b.CHECKS)
+    actions.slow = {"device"}
+    actions.slow_may_end.set()
     actions.reader = FakeActions(smoke_run()).reader
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
@@ -219,6 +251,7 @@ async def test_p_goes_from_an_ended_run_back_to_the_configuration() -> None:
         await pilot.press("p")
         await until(pilot, lambda: "○ ready" in text_of(pilot, "#header"))
         assert app.run_path is None and app.screen.query_one("#plan").region.area > 0
+        await until(pilot, lambda: "mps, torch" in preflight(pilot))
 
 
 # --------------------------------------------------------------------------- the file

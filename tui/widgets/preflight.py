@@ -108,7 +108,7 @@ class PreflightPanel(ScrollingPanel):
         rows, cursor = self.model.rows, self.cursor
         room = height if len(rows) <= height else height - 1
         self._top = max(0, min(self._top, cursor, len(rows) - room))
-        self._top = max(self._top, cursor - room + 1)
+        self._top = max(self._top, cursor - room + 1) if cursor >= room else 0
         shown = [
             check_row(row, width, longest, self.has_focus and self._top + i == cursor)
             for i, row in enumerate(rows[self._top : self._top + room])
