@@ -8,8 +8,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from runner.launch import start_run
 from runner.model import Outcome
 from runner.rundir import RunDir
@@ -117,10 +115,6 @@ def test_a_read_only_screen_stops_nothing(desk: Desk) -> None:
     assert look(run).state == "running"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Panel.on_focus draws before has_focus has changed: the mark comes one key late",
-)
 def test_the_mark_of_the_focus_moves_with_the_key(desk: Desk) -> None:
     terminal = desk.open(("attach", ended_run("fake", 200).id))
     terminal.wait_text("━ Loss", "step 200/200")
