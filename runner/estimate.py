@@ -3,7 +3,9 @@ earlier run with the same settings has shown."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -139,13 +141,19 @@ def with_disk(found: Forecast) -> Forecast:
 def peak(
     checkpoints: tuple[ExpectedCheckpoint, ...], each_bytes: int, state_bytes: int
 ) -> tuple[int, int, int]:
-    """(bytes, files, states) at the fullest moment: what is deleted goes only after the new is written."""
+    """(bytes, files, states) at the fullest moment: what is deleted goes only after the new is written,
+    and the final file comes when that is over."""
+    *regular, final = checkpoints
+    removed = Counter(c.removed_at_step for c in regular)
+    states_removed = Counter(c.state_removed_at_step for c in regular)
     fullest = (0, 0, 0)
     files = states = 0
-    for step in sorted({c.step for c in checkpoints}):
-        files += sum(c.step == step for c in checkpoints)
-        states += sum(c.step == step and c.state_name is not None for c in checkpoints)
+    for step, group in groupby(regular, lambda c: c.step):
+        new = list(group)
+        files += len(new)
+        states += sum(c.state_name is not None for c in new)
         fullest = max(fullest, (files * each_bytes + states * state_bytes, files, states))
-        files -= sum(c.removed_at_step == step for c in checkpoints)
-        states -= sum(c.state_removed_at_step == step for c in checkpoints)
-    return fullest
+        files -= removed[step]
+        states -= states_removed[step]
+    files, states = files + 1, states + (final.state_name is not None)
+    return max(fullest, (files * each_bytes + states * state_bytes, files, states))
