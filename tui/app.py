@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -114,7 +113,6 @@ class PlasmaApp(Planning, inherit_bindings=False):
     def _make_help_ready(self) -> None:
         """Mounting a screen takes 40 ms: not when its key is pressed. (Textual 8.2 has no public way
         to mount one without showing it; what is made here is what `push_screen` would make.)"""
-        with contextlib.suppress(KeyError):  # the app is closing: its screens are gone
         if self.is_running and self.is_screen_installed("help"):  # not while the app is closing
             self._get_screen("help")
 
