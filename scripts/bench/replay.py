@@ -30,7 +30,7 @@ class Replay:
         self._stream = pyte.ByteStream(self._screen)
         self.fed = 0  # chunks so far
         self._resizes: list[tuple[int, int, int]] = []
-        self._in_frame = False
+        self._marks = _Marks()
 
     def resize(self, columns: int, rows: int, after_chunks: int) -> None:
         """The window has this size from the chunk number `after_chunks` on."""
@@ -42,7 +42,7 @@ class Replay:
             self._screen.resize(rows, columns)
         self._stream.feed(_PRIVATE.sub(b"", chunk.data))
         self.fed += 1
-        self._in_frame = _ends_in_frame(chunk.data, self._in_frame)
+        self._marks = self._marks.after(chunk.data)
 
     def rows(self, chunks: Sequence[Chunk]) -> list[str]:
         """The rows after the last frame that is complete within `chunks`; chunks that were fed before
@@ -53,10 +53,10 @@ class Replay:
 
     def _complete(self, chunks: Sequence[Chunk]) -> int:
         """How many of `chunks` end with a complete frame."""
-        in_frame, complete = self._in_frame, self.fed
+        marks, complete = self._marks, self.fed
         for index in range(self.fed, len(chunks)):
-            in_frame = _ends_in_frame(chunks[index].data, in_frame)
-            if not in_frame:
+            marks = marks.after(chunks[index].data)
+            if not marks.in_frame:
                 complete = index + 1
         return complete
 
@@ -65,14 +65,23 @@ class Replay:
         shows. Chunks before `since_s` are fed but not told."""
         for chunk in chunks[self.fed :]:
             self._feed(chunk)
-            if chunk.at_s >= since_s and not self._in_frame:
+            if chunk.at_s >= since_s and not self._marks.in_frame:
                 yield chunk.at_s, "\n".join(self._screen.display)
 
 
-def _ends_in_frame(data: bytes, before: bool) -> bool:
-    """True if a frame is open after `data`; a program that never opens one draws at once."""
-    begin, end = data.rfind(BEGIN_FRAME), data.rfind(END_FRAME)
-    return before if begin == end else begin > end
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """Whether a frame is open, and the last bytes: a mark may come in two chunks. A program that never
+    opens a frame draws at once."""
+
+    in_frame: bool = False
+    tail: bytes = b""
+
+    def after(self, data: bytes) -> _Marks:
+        text = self.tail + data
+        begin, end = text.rfind(BEGIN_FRAME), text.rfind(END_FRAME)
+        in_frame = self.in_frame if begin == end else begin > end
+        return _Marks(in_frame, text[-len(BEGIN_FRAME) + 1 :])
 
 
 def first_seen(

@@ -20,6 +20,14 @@ def test_a_frame_counts_when_it_is_complete() -> None:
     assert first_seen(chunks, 20, 4, lambda text: "step 7" in text) == 3.0
 
 
+def test_the_end_of_a_frame_may_come_in_two_pieces() -> None:
+    chunks = [
+        Chunk(1.0, BEGIN_FRAME + b"\x1b[1;1Hstep 7" + END_FRAME[:3]),
+        Chunk(1.1, END_FRAME[3:]),
+    ]
+    assert first_seen(chunks, 20, 4, lambda text: "step 7" in text) == 1.1
+
+
 def test_chunks_that_come_close_together_are_one_burst() -> None:
     chunks = [Chunk(1.0, b"abc"), Chunk(1.01, b"d"), Chunk(1.5, b"ef")]
     assert bursts(chunks) == [4, 2]
