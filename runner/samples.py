@@ -55,11 +55,15 @@ def sampling_times(flags: Mapping[str, Any], steps: Steps) -> int:
     every_steps = whole(flags, "sample_every_n_steps") or 0
     first = 1 if flags.get("sample_at_first") else 0
     trained = list(steps.each_epoch())
+    # a step shown as 0, on the way up from below, is taken for the beginning
+    zero = 0 if first else 1
     if every_epochs > 0:
-        return first + sum(epoch.number % every_epochs == 0 for epoch in trained)
+        drawn = [e for e in trained if e.number % every_epochs == 0 and (e.last_step or first)]
+        return first + len(drawn)
     if every_steps > 0 and trained:
         before, last = trained[0].first_step - 1, trained[-1].last_step
-        return first + last // every_steps - before // every_steps
+        passed = zero if before < 0 <= last else 0
+        return first + last // every_steps - before // every_steps - passed
     return first
 
 

@@ -46,9 +46,9 @@ class Trainer:
     command: list[str]
     env: dict[str, str]
 
-    def argv(self, case: Case) -> list[str]:
+    def argv(self, case: Case, flags: str | None = None) -> list[str]:
         if case.processes == 1:
-            return [*self.command, *case_words(case)]
+            return [*self.command, *case_words(case, flags)]
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
         python, *rest = self.command
         return [python, *launcher, str(case.processes), *rest, *case_words(case)]
@@ -104,23 +104,29 @@ def check(case: Case, trainer: Trainer) -> tuple[dict[str, Any], list[str]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_case(case, folder)
+        if case.before:
+            run(trainer.argv(case, case.before), folder, trainer.env)
         told = predicted(case, folder)
-        ran = subprocess.run(
-            trainer.argv(case),
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **trainer.env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        ran = run(trainer.argv(case), folder, trainer.env)
         seen = observed(ran.stdout, ran.returncode, folder / "out")
         problems = differences(case, told, seen)
         if problems and ran.returncode:
             problems.append(ran.stdout[-600:])
         return seen, problems
+
+
+def run(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+        check=False,
+    )
 
 
 def observed(console: str, exit_code: int, out: Path) -> dict[str, Any]:

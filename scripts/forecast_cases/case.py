@@ -16,8 +16,10 @@ TALL: Size = (64, 128)
 class Case:
     """`folders`: image folder -> sizes of its images, named 000.png and so on. `images`: more images, by
     path. `config`: dataset TOML, None for folder mode. `flags`: the words of the command line. `also`:
-    text files by path. `begins_later`: the bar does not count all steps. `stops`: the trainer dies of it
-    and the forecast says unknown. `surplus`: the forecast only warns that fewer steps are trained."""
+    text files by path. `begins_later`: the bar does not count all steps. `before`: the words of a
+    training that comes first; of its state, `also` holds what the forecast reads. `stops`: the trainer
+    dies of it and the forecast says unknown. `surplus`: the forecast only warns that fewer steps are
+    trained."""
 
     name: str
     flags: str
@@ -27,6 +29,7 @@ class Case:
     also: dict[str, str] = field(default_factory=dict)
     images: dict[str, Size] = field(default_factory=dict)
     begins_later: bool = False
+    before: str = ""
     stops: bool = False
     surplus: bool = False
 

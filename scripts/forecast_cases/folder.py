@@ -27,6 +27,7 @@ def write_case(case: Case, folder: Path) -> None:
     for number, (name, size) in enumerate(case.images.items()):
         write_image(folder / name, size, number)
     for name, text in case.also.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     if case.config is not None:
         (folder / "dataset.toml").write_text(case.config, encoding="utf-8")
@@ -62,14 +63,16 @@ def bmp(size: Size, shade: int) -> bytes:
     return b"BM" + struct.pack("<LHHL", 54 + len(pixels), 0, 0, 54) + sizes + pixels
 
 
-def case_words(case: Case) -> list[str]:
-    """The command line of train_network.py."""
-    words = shlex.split(case.flags)
+def case_words(case: Case, flags: str | None = None) -> list[str]:
+    """The command line of train_network.py; `flags` instead of the case's own."""
+    words = shlex.split(case.flags if flags is None else flags)
     if case.config is not None:
         words += ["--dataset_config", "dataset.toml"]
     if "--output_name" not in words and not case.name.startswith("default names"):
         words += ["--output_name", "x"]
-    words += ["--output_dir", "out", "--network_module", "networks.lora", "--seed", "42"]
+    if "--output_dir" not in words:
+        words += ["--output_dir", "out"]
+    words += ["--network_module", "networks.lora", "--seed", "42"]
     return [*words, "--max_data_loader_n_workers", "0", "--cache_latents"]
 
 

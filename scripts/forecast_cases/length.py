@@ -12,6 +12,13 @@ from scripts.forecast_cases.case import (
     toml,
 )
 
+BEFORE = (
+    "--output_dir before --output_name b --max_train_epochs 2 --save_every_n_steps 10 --save_state"
+)
+STATE = {
+    "before/b-step00000010-state/train_state.json": '{"current_epoch": 2, "current_step": 10}',
+}
+
 LENGTH = [
     squares(
         "default number of steps",
@@ -80,6 +87,40 @@ LENGTH = [
         "--gradient_accumulation_steps 3",
         8,
         begins_later=True,
+    ),
+    squares(
+        "resumed, whole epochs left out",
+        "--max_train_epochs 4 --resume before/b-step00000010-state --save_every_n_steps 5",
+        7,
+        before=BEFORE,
+        also=STATE,
+        begins_later=True,
+    ),
+    squares(
+        "resumed, skipping to the state",
+        "--max_train_epochs 4 --resume before/b-step00000010-state --skip_until_initial_step "
+        "--save_every_n_steps 5 --save_every_n_epochs 1 --save_state --save_last_n_steps 4",
+        7,
+        before=BEFORE,
+        also=STATE,
+        begins_later=True,
+    ),
+    squares(
+        "resumed, another step named",
+        "--max_train_epochs 4 --resume before/b-step00000010-state --skip_until_initial_step "
+        "--initial_step 21 --save_every_n_steps 2",
+        7,
+        before=BEFORE,
+        also=STATE,
+        begins_later=True,
+    ),
+    squares(
+        "resumed at the end",
+        "--max_train_steps 10 --resume before/b-step00000010-state",
+        7,
+        before=BEFORE,
+        also=STATE,
+        stops=True,
     ),
     squares(
         "begun behind the end",
