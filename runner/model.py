@@ -305,6 +305,18 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """`[guard]` of plasma.toml: what is done about each alarm, besides telling it. One of `tell`,
+    `stop` (at once, as by a person's order) and `after_save` (after the next whole checkpoint)."""
+
+    nonfinite: str = "tell"
+    diverging: str = "tell"
+    frozen: str = "tell"
+    stalled: str = "tell"
+    slow: str = "tell"
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """What was asked for: spec.json, written once."""
 
@@ -335,11 +347,19 @@ class RunSpec:
     settings_key: str | None = None
     #: the approval that let this run start, or why it was forced
     approval: Approval | None = None
+    guard: GuardSettings = field(default_factory=GuardSettings)
+    #: the run that this one tries again with other settings
+    retry_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptPlan:
-    """attempt-N.json: the command of one attempt. `base_step` is the true step it continues from."""
+    """attempt-N.json: the command of one attempt. `base_step` is the true step it continues from.
+
+    `counts_from_base`: the trainer knows nothing of what came before and counts from 0 at `base_step`.
+    `expected`: what this attempt will write, by true step, under the names that the files get when they
+    are placed beside the others; empty: as in the run's forecast. `weights_path`: the checkpoint it starts
+    from where there is no state. `changes`: flags that differ from the first attempt, in words."""
 
     attempt: int
     command: tuple[str, ...]
@@ -352,6 +372,10 @@ class AttemptPlan:
     skip: bool = False
     logging_dir: str | None = None
     schema: int = SCHEMA
+    counts_from_base: bool = False
+    expected: tuple[ExpectedCheckpoint, ...] = ()
+    weights_path: str | None = None
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,8 +404,25 @@ class AttemptStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockNorm:
+    """Norms of the trained weights in one block of the network, over its `modules`. For a LoRA module it
+    is the Frobenius norm of what it adds to the base weight, (alpha / rank) * up @ down: sd-scripts' own
+    "key norm" (networks/lora.py, apply_max_norm_regularization); else of the module's tensors."""
+
+    block: str
+    mean: float
+    largest: float
+    modules: int
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A file of weights that the trainer wrote. None: not known (yet)."""
+    """A file of weights that the trainer wrote. None: not known (yet). `loss`: smoothed at its step.
+
+    `norm`, `norm_largest`: of all modules (see BlockNorm), `norm_change`: of `norm` against the checkpoint
+    before, as a share (0.05: five percent more). `remark`: what the weights show that a person should
+    know, a blow-up or a dead network. `removed_at_step`, `state_removed_at_step`: the true step at which
+    save_last_n_* deletes it. `missing`: it is gone, and not by the trainer's own deleting."""
 
     name: str
     path: str
@@ -398,16 +439,56 @@ class Checkpoint:
     loss: float | None = None
     removed: bool = False
     final: bool = False
+    validation_loss: float | None = None
+    rank: int | None = None
+    alpha: float | None = None
+    norms: tuple[BlockNorm, ...] = ()
+    norm: float | None = None
+    norm_largest: float | None = None
+    norm_change: float | None = None
+    remark: str | None = None
+    sample_path: str | None = None
+    removed_at_step: int | None = None
+    state_removed_at_step: int | None = None
+    state_problem: str | None = None
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why it ended so; `key` is one of the catalogue's names."""
+    """Why it ended so; `key` is one of the catalogue's names. `fix`: the first change that helps, as
+    FLAG=VALUE. `changes`: all that belongs to that cure, what `retry` applies; `env.NAME=VALUE` is a variable
+    of the environment, `accelerate.NAME=VALUE` a flag of the launcher."""
 
     key: str
     evidence: str
     advice: str = ""
     fix: str | None = None
+    changes: tuple[str, ...] = ()
+
+
+class AlarmKind(StrEnum):
+    """What the guard looks for while a training runs."""
+
+    NONFINITE = "nonfinite"  # the exact loss is not finite and stays so
+    ONE_BAD_STEP = "one_bad_step"  # it was not, for a step or two, and is again
+    DIVERGING = "diverging"  # far above what it was
+    FROZEN = "frozen"  # the same number step after step
+    STALLED = "stalled"  # no step, far longer than this phase takes
+    SLOW = "slow"  # steps take longer than this run's own
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that a person should look at now, or should have. `text`: one sentence; `step`: the first
+    true step it is about; `good_step`: of the newest checkpoint before that; `over_at`: when it ended."""
+
+    kind: AlarmKind
+    since_at: float
+    text: str
+    step: int | None = None
+    good_step: int | None = None
+    over_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,6 +533,9 @@ class Status:
     last_warning: str | None = None
     unknown_lines: int = 0
     schema: int = SCHEMA
+    alarms: tuple[Alarm, ...] = ()
+    #: who ordered the stop that is under way or was carried out: a user's name, or "guard"
+    stop_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -541,6 +625,8 @@ class RunSnapshot:
     supervisor_alive: bool = False
     read_fraction: float = 1.0
     problems: tuple[str, ...] = ()
+    #: of the newest attempt
+    plan: AttemptPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from runner.journal import (
 )
 from runner.liveness import is_keeper, lock_held
 from runner.model import (
+    AttemptPlan,
     CheckResult,
     ExitRecord,
     HardwareSample,
@@ -89,6 +90,8 @@ class RunReader:
         self._exit = _Cached(self.run.exit, ExitRecord)
         self._keeper = _Cached(self.run.keeper, KeeperRecord)
         self._preflight = _Cached(self.run.preflight, dict)
+        self._plans: dict[int, AttemptPlan | None] = {}
+        self._with_plan = False  # a list of many runs does without
         self._steps = LineTail(self.run.steps)
         self._events = LineTail(self.run.events)
         self._hardware = LineTail(self.run.hardware)
@@ -140,6 +143,7 @@ class RunReader:
         if self._with_console:
             self._read_console()
         self._read_steps(deadline)
+        self._with_plan = True
         return self._snapshot()
 
     def read_small(self) -> RunSnapshot:
@@ -272,7 +276,19 @@ class RunReader:
             supervisor_alive=alive,
             read_fraction=min(1.0, self._steps.offset / total) if self._steps.size else 1.0,
             problems=self._problems(),
+            plan=self._plan(status.attempt if status is not None else 1),
         )
+
+    def _plan(self, attempt: int) -> AttemptPlan | None:
+        """What this attempt was to do; written once, so read once."""
+        if not self._with_plan:
+            return None
+        if self._plans.get(attempt) is None:
+            try:
+                self._plans[attempt] = read_json(self.run.attempt(attempt), AttemptPlan)
+            except Unreadable:
+                self._plans[attempt] = None
+        return self._plans[attempt]
 
     def _checks(self) -> tuple[CheckResult, ...]:
         import msgspec

@@ -17,6 +17,7 @@ from runner.config.flags import FlagValue, with_flags
 from runner.control import Refused
 from runner.journal import Unreadable, read_json
 from runner.model import AttemptPlan, Checkpoint, RunSnapshot, RunState
+from runner.preview import Preview
 from runner.rundir import RunDir
 
 
@@ -29,6 +30,13 @@ class ResumePlan:
     to_step: int | None
     replayed_steps: int
     notes: tuple[str, ...]
+
+    @property
+    def preview(self) -> Preview:
+        """In words."""
+        total = self.to_step if self.to_step is not None else "the end"
+        facts = (f"From step {self.from_step} to {total}, as attempt {self.plan.attempt}.",)
+        return Preview("Resume", facts, self.notes, command=self.shell_line)
 
     @property
     def shell_line(self) -> str:

@@ -12,6 +12,7 @@ from runner.importing.model import Imported
 from runner.importing.write import Written
 from runner.model import Approval, CheckResult, RunListing, RunSnapshot
 from runner.preflight.cures.model import Cure
+from runner.preview import Preview
 from tests.builders import NOW
 from tui.actions import ActionFailed, FlagSheet, OnCheck, Plan, Sent
 from tui.viewmodel.preflight import CheckName
@@ -61,6 +62,7 @@ class FakeActions:
         self.cured: dict[str, CheckResult] = {}
         self.approved: Approval | None = None
         self.found = Found()
+        self.preview = Preview("Resume spyke", ("From step 400 to 920.",))
         self.sheets: dict[bool, FlagSheet] = {}
 
     def open_reader(self, run_path: Path) -> FakeReader:
@@ -92,6 +94,20 @@ class FakeActions:
 
     def stop(self, run_path: Path, mode: str) -> Sent:
         return self._order("stop", run_path, mode)
+
+    def resume_preview(self, run_path: Path) -> Preview:
+        return self._preview()
+
+    def retry_preview(self, run_path: Path) -> Preview:
+        return self._preview()
+
+    def _preview(self) -> Preview:
+        if self.refuse is not None:
+            raise ActionFailed(self.refuse)
+        return self.preview
+
+    def retry(self, run_path: Path) -> Sent:
+        return self._order("retry", run_path)
 
     def resume(self, run_path: Path) -> Sent:
         return self._order("resume", run_path)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # a screen on a run needs none of these, and they take time t
     from runner.importing.model import Imported
     from runner.importing.write import Written
     from runner.preflight.cures.model import Cure
+    from runner.preview import Preview
 
 OnCheck = Callable[[CheckResult], None]
 
@@ -109,7 +110,16 @@ class Actions(Protocol):
         """`mode`: default, after_save, now (as in runner.control.stop), or cancel: take back a stop
         that waits for the next save."""
 
+    def resume_preview(self, run_path: Path) -> Preview:
+        """What `resume` would do; refuses with the reason where it cannot."""
+
     def resume(self, run_path: Path) -> Sent: ...
+
+    def retry_preview(self, run_path: Path) -> Preview:
+        """What `retry` would do: the cure of the run's cause applied; refuses where none is known."""
+
+    def retry(self, run_path: Path) -> Sent:
+        """Go on, or begin again, with the cure of the run's cause."""
 
     def adopt(self, run_path: Path) -> Sent: ...
 

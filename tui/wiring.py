@@ -12,6 +12,7 @@ from runner.config.errors import ConfigError
 from runner.config.model import Config
 from runner.gate import GateStatus, approval_of, approve, gate_status
 from runner.model import Approval, CheckResult, RunListing
+from runner.preview import Preview
 from runner.reader import RunReader
 from runner.registry import RunNotFound, list_runs, resolve
 from runner.resume import plan_resume
@@ -110,6 +111,29 @@ class RunnerActions:
         except (control.Refused, OSError) as error:
             raise ActionFailed(str(error)) from None
         return Sent("stop ordered")
+
+    def resume_preview(self, run_path: Path) -> Preview:
+        try:
+            return plan_resume(RunReader(run_path, console=False).read_all()).preview
+        except (control.Refused, OSError) as error:
+            raise ActionFailed(str(error)) from None
+
+    def retry_preview(self, run_path: Path) -> Preview:
+        from runner.retry import plan_retry
+
+        try:
+            return plan_retry(RunReader(run_path, console=False).read_all()).preview
+        except (control.Refused, OSError) as error:
+            raise ActionFailed(str(error)) from None
+
+    def retry(self, run_path: Path) -> Sent:
+        from runner.retry import carry_out, plan_retry
+
+        try:
+            started = carry_out(plan_retry(RunReader(run_path, console=False).read_all()))
+        except (control.Refused, launch.StartRefused, OSError) as error:
+            raise ActionFailed(str(error)) from None
+        return Sent(f"tried again as {started.id}", started.path)
 
     def resume(self, run_path: Path) -> Sent:
         try:

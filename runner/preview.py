@@ -1,0 +1,28 @@
+"""What a resume or a retry would do, in words, before it is done. Types only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FlagChange:
+    """A setting that differs from what ran before. None: not set. `why`: in a few words."""
+
+    name: str
+    before: str | None
+    after: str | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """`title`: the question, without a question mark at its end; `facts`: what will happen, a sentence
+    each; `warnings`: what is lost or will differ; `changes`: settings against the attempt before;
+    `command`: as a person would type it."""
+
+    title: str
+    facts: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    changes: tuple[FlagChange, ...] = ()
+    command: str = ""
