@@ -56,6 +56,7 @@ def prepare(
         # a smoke test is shorter on purpose
         expect=replace(config.expect, steps=None) if smoke else config.expect,
         smoke=smoke,
+        guard=config.guard,
         trainer="embedded" if config.trainer.embedded else "sd-scripts",
         settings_key=settings_key(config),
     )

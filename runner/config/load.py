@@ -12,7 +12,7 @@ from runner.config import catalog
 from runner.config.errors import ConfigError, one_problem
 from runner.config.flags import FlagValue, plain_name
 from runner.config.flagsection import read_flags
-from runner.config.model import LAUNCHERS, NOTIFY_ON, Config, Smoke, Trainer
+from runner.config.model import GUARD_DOES, LAUNCHERS, NOTIFY_ON, Config, Smoke, Trainer
 from runner.config.paths import (
     ACCELERATE_PATH_FLAGS,
     PATH_FLAGS,
@@ -22,17 +22,19 @@ from runner.config.paths import (
 from runner.config.positions import key_lines
 from runner.config.reading import Reading, Section
 from runner.config.syntax import syntax_problem
-from runner.model import Expectation
+from runner.model import Expectation, GuardSettings
 
 FILE_NAME = "plasma.toml"
 EMBEDDED = "embedded"
 
-_SECTIONS = ("trainer", "accelerate", "train", "smoke", "expect", "notify", "dataset")
+_SECTIONS = ("trainer", "accelerate", "train", "smoke", "expect", "guard", "notify", "dataset")
 _TRAINER_KEYS = ("sd_scripts", "python", "script", "launcher", "env")
 _EXPECT_KEYS = ("device", "images", "steps", "checkpoint_mb", "trigger")
+_GUARD_KEYS = ("nonfinite", "diverging", "frozen", "stalled", "slow")
 _HOMES = {
     **dict.fromkeys(_TRAINER_KEYS, "trainer"),
     **dict.fromkeys(_EXPECT_KEYS, "expect"),
+    **dict.fromkeys(_GUARD_KEYS, "guard"),
     **dict.fromkeys(PATH_FLAGS, "train"),
     "output_name": "train",
     "datasets": "dataset",
@@ -104,6 +106,7 @@ def _config(path: Path, text: str, top: Section, known_flags: catalog.KnownFlags
         train={key: value for key, value in train.items() if value is not False},
         smoke=Smoke(smoke, gate),
         expect=_expectation(top.table("expect")),
+        guard=_guard(top.table("guard")),
         notify_on=notify.choices("on", NOTIFY_ON),
         dataset=dataset,
         text=text,
@@ -192,3 +195,10 @@ def _expectation(section: Section) -> Expectation:
         checkpoint_mb=section.bounds("checkpoint_mb"),
         trigger=section.text("trigger"),
     )
+
+
+def _guard(section: Section) -> GuardSettings:
+    """What is done about an alarm besides telling it; what is not named is only told."""
+    section.only(_GUARD_KEYS)
+    chosen = {key: section.choice(key, GUARD_DOES) for key in _GUARD_KEYS}
+    return GuardSettings(**{key: value for key, value in chosen.items() if value is not None})

@@ -9,10 +9,12 @@ from typing import Any
 
 from runner.config.flags import Flags, FlagValue, merged
 from runner.config.positions import KeyPath
-from runner.model import Expectation
+from runner.model import Expectation, GuardSettings
 
 LAUNCHERS = ("accelerate", "python")
 NOTIFY_ON = ("finished", "failed", "stalled")
+#: what `[guard]` may have done about an alarm
+GUARD_DOES = ("tell", "stop", "after_save")
 
 #: Flags that a smoke test does not take over unless [smoke] says so. The epochs would override its
 #: steps (sd-scripts: max_train_epochs wins), the others belong to the long run's own files.
@@ -61,6 +63,7 @@ class Config:
     train: Flags = field(default_factory=dict)
     smoke: Smoke = field(default_factory=Smoke)
     expect: Expectation = field(default_factory=Expectation)
+    guard: GuardSettings = field(default_factory=GuardSettings)
     notify_on: tuple[str, ...] = ()
     dataset: Mapping[str, Any] | None = None
     text: str = ""

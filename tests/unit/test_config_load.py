@@ -14,7 +14,7 @@ from runner.config.errors import ConfigError
 from runner.config.flags import FlagValue
 from runner.config.load import load_config
 from runner.config.model import Config, Trainer
-from runner.model import Expectation
+from runner.model import Expectation, GuardSettings
 
 WHOLE = """\
 name = "spyke"
@@ -46,6 +46,10 @@ images = 23
 steps = 920
 checkpoint_mb = [50, 200.5]
 trigger = "spyke"
+[guard]
+nonfinite = "stop"
+diverging = "after_save"
+slow = "tell"
 [notify]
 on = ["finished", "stalled"]
 [dataset.general]
@@ -115,6 +119,7 @@ def test_every_section_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert config.smoke.flags == {"max_train_steps": 3, "no_half_vae": False}
     assert config.smoke.gate is False
     assert config.expect == Expectation("mps", 23, 920, (50.0, 200.5), "spyke")
+    assert config.guard == GuardSettings(nonfinite="stop", diverging="after_save")
     assert config.notify_on == ("finished", "stalled")
     assert config.dataset == {"general": {"enable_bucket": True}, "datasets": [{"resolution": 512}]}
     assert config.text == WHOLE
@@ -267,7 +272,7 @@ REFUSED: list[tuple[str, str, str]] = [
         "unknown key without a near one",
         "zzz = 1\n" + LEAST,
         "plasma.toml:1: zzz is not known; remove it (known here: name, trainer, accelerate, "
-        "train, smoke, expect, notify, dataset)",
+        "train, smoke, expect, guard, notify, dataset)",
     ),
     (
         "unknown trainer key",
@@ -417,6 +422,31 @@ REFUSED: list[tuple[str, str, str]] = [
         "unknown occasion of a notice, in a dotted key",
         LEAST + '[notify]\non = [\n  "finished",\n  "done",\n]\n',
         'plasma.toml:6: [notify] on holds \'done\'; choose from "finished", "failed", "stalled"',
+    ),
+    (
+        "an action that the guard does not know",
+        LEAST + '[guard]\nnonfinite = "stop"\nslow = "kill"\n',
+        'plasma.toml:5: [guard] slow is "kill"; choose one of "tell", "stop", "after_save"',
+    ),
+    (
+        "a guard's action that is no text",
+        LEAST + "[guard]\nfrozen = true\n",
+        'plasma.toml:4: [guard] frozen is true or false; it must be text; write it in quotes: "..."',
+    ),
+    (
+        "unknown alarm of the guard",
+        LEAST + '[guard]\nstaled = "stop"\n',
+        "plasma.toml:4: [guard] staled is not known; did you mean stalled?",
+    ),
+    (
+        "an alarm outside [guard]",
+        'stalled = "stop"\n' + LEAST,
+        "plasma.toml:1: stalled is not known; move it into [guard]",
+    ),
+    (
+        "a guard that is no table",
+        'guard = "stop"\n' + LEAST,
+        "plasma.toml:1: guard is text, not a table; write [guard] on a line of its own",
     ),
     (
         "unknown key of a notice",
