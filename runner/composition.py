@@ -19,6 +19,7 @@ def compose(s: Supervisor, now: float) -> Status:
     started = keeper.started_at if keeper is not None else now
     total = s.files.total_steps(progress)
     checkpoints = _checkpoints(s)
+    epoch, epochs = _epochs(s, total)
     return Status(
         state=s.state,
         attempt=s.attempt,
@@ -28,8 +29,8 @@ def compose(s: Supervisor, now: float) -> Status:
         phase_since=progress.phase_since,
         step=progress.step,
         total_steps=total,
-        epoch=progress.epoch,
-        epochs=progress.epochs or progress.banner.get("epochs"),
+        epoch=epoch,
+        epochs=epochs,
         batches_per_epoch=progress.banner.get("batches_per_epoch"),
         device=progress.device,
         loss=progress.loss,
@@ -54,6 +55,14 @@ def compose(s: Supervisor, now: float) -> Status:
         last_warning=progress.warnings[-1] if progress.warnings else None,
         unknown_lines=s.parser.unknown_lines,
     )
+
+
+def _epochs(s: Supervisor, total: int | None) -> tuple[int | None, int | None]:
+    """As the trainer says; of the whole run where it began to count in the middle of it."""
+    progress, per_epoch = s.progress, s.progress.ledger.steps_per_epoch
+    if not s.plan.origin_step or per_epoch is None or total is None:
+        return progress.epoch, progress.epochs or progress.banner.get("epochs")
+    return max(0, progress.step - 1) // per_epoch + 1, -(-total // per_epoch)
 
 
 def safe_step(checkpoints: tuple[Checkpoint, ...]) -> int:

@@ -59,14 +59,18 @@ def trainer_exit(record: ExitRecord | None) -> tuple[int | None, int | None]:
 
 
 def _expected(s: Supervisor, status: Status) -> tuple[str, ...]:
-    """Names that must have been written. A forecast that the banner contradicts demands nothing, and
-    past a resume the trainer's save grid moves: then only the end and what came before is due."""
+    """Names that must have been written. A forecast that the banner contradicts demands nothing. Past a
+    resume the trainer's save grid moves: due are the files from before it and what the attempt's plan has."""
     forecast = s.spec.forecast
-    if forecast is None or forecast.steps is None or forecast.steps != status.total_steps:
+    if forecast is None or forecast.steps is None:
         return ()
+    if s.attempt == 1:
+        if forecast.steps != status.total_steps:
+            return ()
+        return tuple(dict.fromkeys(c.name for c in forecast.checkpoints))
     base = s.plan.base_step
-    due = [c for c in forecast.checkpoints if s.attempt == 1 or c.step <= base]
-    names = dict.fromkeys(c.name for c in due)
-    if forecast.final is not None:
+    names = dict.fromkeys(c.name for c in forecast.checkpoints if c.step <= base)
+    names.update(dict.fromkeys(c.name for c in s.plan.expected))
+    if not s.plan.expected and forecast.final is not None:
         names[forecast.final] = None
     return tuple(names)

@@ -21,11 +21,13 @@ class AttemptLedger:
     """The numbers of one launch of the trainer. Feed it every console event of the attempt.
 
     `base_step`: the true step it was launched to continue from; only used as long as the console
-    has not told where it begins. All answers are true steps, None when they cannot be known.
+    has not told where it begins. `origin_step`: the true step that its own step 0 stands for. All answers are
+    true steps, None when they cannot be known.
     """
 
-    def __init__(self, base_step: int = 0) -> None:
+    def __init__(self, base_step: int = 0, origin_step: int = 0) -> None:
         self._hint = base_step
+        self._origin = origin_step
         self._batches: int | None = None
         self._accumulation = 1
         self._first_epoch: int | None = None
@@ -84,9 +86,32 @@ class AttemptLedger:
     def replayed_steps(self) -> int:
         """Steps trained a second time because the attempt began before the state it resumed."""
         base = self._bar_base()
-        if base is None or self._state_step is None:
+        if base is None or self._state_step is None or self._counts_anew:
             return 0
-        return max(0, min(self._state_step, self.last_step or base) - base)
+        state_step = self._origin + self._state_step
+        return max(0, min(state_step, self.last_step or base) - base)
+
+    @property
+    def _counts_anew(self) -> bool:
+        """It was launched to continue, but knows only its own steps: it begins with epoch 1, step 0."""
+        return self._origin > 0 and self._origin == self._hint
+
+    def average_factor(self, shown: int) -> float:
+        """What the bar's average must be multiplied with to be the mean of the losses seen.
+
+        sd-scripts' LossRecorder (train_util.py, v0.9 to v0.10) numbers the losses of an epoch from 1 after
+        a skip, and counts the empty place 0 as a loss of zero, except in the first epoch: after a resume
+        the average starts at half of the loss and comes back within the epoch.
+        """
+        if shown < 1 or self._skipped is None or self.problem is not None:
+            return 1.0
+        per_epoch, first = self.steps_per_epoch, self._first_epoch
+        if per_epoch is None or first is None or first == 1:
+            return 1.0
+        place = self._skipped - (first - 1) * per_epoch
+        if place < 1 or shown > per_epoch - place:
+            return 1.0
+        return (shown + 1) / shown
 
     def true_from_bar(self, shown: int) -> int | None:
         """The true step when the bar shows `shown`."""
@@ -105,13 +130,13 @@ class AttemptLedger:
     def true_from_epoch(self, epoch: int) -> int | None:
         """The true step of a file `NAME-<epoch>`: names of epochs stay right over a resume."""
         per_epoch = self.steps_per_epoch
-        return None if per_epoch is None else epoch * per_epoch
+        return None if per_epoch is None else self._origin + epoch * per_epoch
 
     def _bar_base(self) -> int | None:
         """The true step at which the bar shows 0."""
         if self.problem is not None:
             return None
-        return self._epoch_base() if self._skipped is None else self._skipped
+        return self._epoch_base() if self._skipped is None else self._origin + self._skipped
 
     def _epoch_base(self) -> int | None:
         """The true step at the start of the first epoch of this attempt: global_step is 0 there."""
@@ -121,14 +146,14 @@ class AttemptLedger:
         if self._first_epoch is None:
             return self._expected_epoch_base(per_epoch)
         if self._first_epoch == 1:
-            return 0
+            return self._origin
         if per_epoch is None:
             return self._hint or None
-        return (self._first_epoch - 1) * per_epoch
+        return self._origin + (self._first_epoch - 1) * per_epoch
 
     def _expected_epoch_base(self, per_epoch: int | None) -> int:
         """Before the first `epoch n/m`: by what the resume said, else by what we were told."""
         begins_at = self._skipped if self._skipped is not None else self._state_step
-        if begins_at is None or per_epoch is None:
+        if begins_at is None or per_epoch is None or self._counts_anew:
             return self._hint
-        return begins_at // per_epoch * per_epoch
+        return self._origin + begins_at // per_epoch * per_epoch

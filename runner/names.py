@@ -41,3 +41,28 @@ SUFFIXES = (".safetensors", ".ckpt", ".pt")
 def step_name(base: str, step: int, suffix: str) -> str:
     """The name of a step file."""
     return f"{base}-step{step:08d}{suffix}"
+
+
+def epoch_name(base: str, epoch: int, suffix: str) -> str:
+    """The name of a file written at the end of an epoch."""
+    return f"{base}-{epoch:06d}{suffix}"
+
+
+def placed_name(
+    name: str, step: int | None, per_epoch: int | None = None, origin_step: int = 0
+) -> str:
+    """The name that a resumed attempt's file gets beside the others: by its true step or true epoch.
+
+    `step`: its true step; `per_epoch`: steps of an epoch; `origin_step`: where the attempt's own count begins.
+    """
+    found = parse_checkpoint_name(name)
+    suffix = PurePath(name).suffix
+    if step is None or found.final:
+        return name
+    if found.step is not None:
+        return step_name(found.base, step, suffix)
+    if origin_step == 0:
+        return name  # sd-scripts' own number of an epoch stays right over a resume
+    if per_epoch and origin_step % per_epoch == 0 and found.epoch is not None:
+        return epoch_name(found.base, found.epoch + origin_step // per_epoch, suffix)
+    return step_name(found.base, step, suffix)

@@ -12,6 +12,7 @@ from runner.config.model import Config
 from runner.gate import settings_key
 from runner.model import AttemptPlan, Forecast, RunSpec
 from runner.rundir import RunDir, new_run_id, runs_root
+from runner.versions import trainer_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def prepare(
         guard=config.guard,
         trainer="embedded" if config.trainer.embedded else "sd-scripts",
         settings_key=settings_key(config),
+        versions=trainer_versions(config.trainer.python, config.trainer.sd_scripts),
     )
     plan = AttemptPlan(
         attempt=1,

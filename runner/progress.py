@@ -73,9 +73,17 @@ class StepRow:
 class Progress:
     """The state of one attempt within its run."""
 
-    def __init__(self, attempt: int, *, base_step: int = 0, catching_up: bool = False) -> None:
+    def __init__(
+        self,
+        attempt: int,
+        *,
+        base_step: int = 0,
+        origin_step: int = 0,
+        catching_up: bool = False,
+    ) -> None:
         self.attempt = attempt
-        self.ledger = AttemptLedger(base_step)
+        self.origin_step = origin_step
+        self.ledger = AttemptLedger(base_step, origin_step)
         self.pace = Pace()
         self.catching_up = catching_up
         self.phase = Phase.LAUNCHING
@@ -215,9 +223,9 @@ class Progress:
                 return
             row = self._pending[step] = _Row(step, now)
             self._flush_until(step - 1)
-        row.average = event.average
         if event.average is not None:
-            self.average = event.average
+            row.average = event.average * self.ledger.average_factor(event.shown_step)
+            self.average = row.average
             self._note_average(step, event.average)
         if row.loss is not None and event.average is not None:
             self._flush_until(step)  # its exact loss came first: nothing to wait for
@@ -356,8 +364,9 @@ class Progress:
 
     @property
     def total_steps(self) -> int | None:
-        """The banner's total optimizer steps of the whole run."""
-        return self.banner.get("total_steps")
+        """Of the whole run, by the banner; a trainer that knows nothing of what came before tells the rest."""
+        told = self.banner.get("total_steps")
+        return None if told is None else self.origin_step + told
 
     def attempt_status(self, started_at: float) -> AttemptStatus:
         trained = self.first_step is not None

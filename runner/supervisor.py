@@ -71,7 +71,9 @@ class Supervisor:
         self.plan: AttemptPlan = read_json(run.attempt(self.attempt), AttemptPlan)
         self.files = AttemptFiles(run, self.attempt, self.plan, self.spec)
         self.before = self._previous_status()
-        self.progress = Progress(self.attempt, base_step=self.plan.base_step)
+        self.progress = Progress(
+            self.attempt, base_step=self.plan.base_step, origin_step=self.plan.origin_step
+        )
         self.parser = ConsoleParser()
         self.keeper: KeeperRecord | None = None
         self.trainer_created_at: float | None = None

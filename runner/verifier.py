@@ -20,7 +20,7 @@ import msgspec
 
 from runner.checkpoints import Verification, state_complete
 from runner.model import Checkpoint
-from runner.names import parse_checkpoint_name, step_name
+from runner.names import placed_name
 
 if TYPE_CHECKING:
     from runner.supervisor import Supervisor
@@ -134,11 +134,10 @@ class Verifier:
         target_dir = self._s.spec.output_dir
         if target_dir is None:
             return
-        found = parse_checkpoint_name(checkpoint.name)
-        suffix = PurePath(checkpoint.name).suffix
-        name = checkpoint.name
-        if found.step is not None and checkpoint.step is not None:
-            name = step_name(found.base, checkpoint.step, suffix)
+        ledger = self._s.progress.ledger
+        name = placed_name(
+            checkpoint.name, checkpoint.step, ledger.steps_per_epoch, self._s.plan.origin_step
+        )
         source, target = Path(checkpoint.path), Path(target_dir) / name
         try:
             target_dir_path = target.parent

@@ -69,6 +69,51 @@ def with_flags(command: Sequence[str], changes: Flags) -> tuple[str, ...]:
     return (*command[:split], *kept, *to_arguments(changes))
 
 
+def read_flags(command: Sequence[str]) -> dict[str, FlagValue]:
+    """The script's flags of a command line that `to_arguments` wrote, by name: True for a bare one, text
+    else, a tuple of texts for a list. Raises ValueError when the command names no script."""
+    return _flags_of(command[flags_begin(command) :])
+
+
+def launcher_flags(command: Sequence[str]) -> dict[str, FlagValue]:
+    """The same of `accelerate launch`; empty without that launcher."""
+    begin, end = _launcher_words(command)
+    return _flags_of(command[begin:end])
+
+
+def with_launcher_flags(command: Sequence[str], changes: Flags) -> tuple[str, ...]:
+    """The command with other flags of `accelerate launch`. Raises ValueError without that launcher."""
+    begin, end = _launcher_words(command)
+    if begin == end == 0:
+        raise ValueError("the training was started without accelerate")
+    kept = _without(command[begin:end], changes.keys())
+    options = [word for word in kept if word != "--module"]
+    module = [word for word in kept if word == "--module"]
+    return (*command[:begin], *options, *to_arguments(changes), *module, *command[end:])
+
+
+def _launcher_words(command: Sequence[str]) -> tuple[int, int]:
+    """Where the launcher's own flags begin and end; (0, 0) without a launcher."""
+    if _LAUNCHER not in command:
+        return 0, 0
+    return command.index(_LAUNCHER) + 1, flags_begin(command) - 1
+
+
+def _flags_of(words: Sequence[str]) -> dict[str, FlagValue]:
+    found: dict[str, FlagValue] = {}
+    name = ""
+    for word in words:
+        if word.startswith("--"):
+            name, sign, value = word[2:].partition("=")
+            found[name] = value if sign else True
+        elif name:
+            before = found[name]
+            earlier = () if before is True else before if isinstance(before, tuple) else (before,)
+            found[name] = (*earlier, word)
+    single = {k: v[0] for k, v in found.items() if isinstance(v, tuple) and len(v) == 1}
+    return {**found, **single}
+
+
 def flags_begin(command: Sequence[str]) -> int:
     """Index of the first flag of the script: behind the first `*.py` or `-m` module that is no
     launcher."""
@@ -79,6 +124,7 @@ def flags_begin(command: Sequence[str]) -> int:
 
 
 _MODULES = frozenset({"runner.embedded"})
+_LAUNCHER = "accelerate.commands.launch"
 
 
 def _without(arguments: Sequence[str], names: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a resume would run: the newest good state, the true step, files of its own."""
+"""What a resume would run: the newest good state, the true step, files of its own, nothing overwritten."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,8 @@ from runner.journal import write_json
 from runner.model import (
     AttemptPlan,
     Checkpoint,
+    ExpectedCheckpoint,
+    Forecast,
     Outcome,
     RunSnapshot,
     RunSpec,
@@ -18,42 +20,89 @@ from runner.model import (
     Status,
 )
 from runner.resume import flag_value, plan_resume
+from tests.state_folders import safetensors, state
+
+LENGTH = ("--max_train_epochs=4", "--save_every_n_steps=100", "--save_state")
 
 
-def checkpoint(folder: Path, step: int, **more: object) -> Checkpoint:
-    state = folder / f"x-step{step:08d}-state"
-    state.mkdir(exist_ok=True)
+def checkpoint(folder: Path, step: int, attempt: int = 1, **more: object) -> Checkpoint:
+    """A step file with its whole state."""
+    name = f"x-step{step:08d}"
+    weights = safetensors(folder / f"{name}.safetensors")
     one = Checkpoint(
-        f"x-step{step:08d}.safetensors", str(folder / f"x-step{step:08d}.safetensors"), step, None, 1, 1.0,
-        complete=True, finite=True, state_path=str(state), state_complete=True,
+        weights.name, str(weights), step, None, attempt, 1.0, complete=True, finite=True,
+        state_path=str(state(folder / f"{name}-state", step)), state_complete=True,
     )  # fmt: skip
     return replace(one, **more)  # type: ignore[arg-type]
 
 
+def images(folder: Path, number: int = 23) -> str:
+    """A dataset folder with so many images, ten times each."""
+    place = folder / "train" / "10_x"
+    place.mkdir(parents=True, exist_ok=True)
+    for at in range(number):
+        (place / f"{at:02d}.png").write_bytes(PNG)
+    return str(place.parent)
+
+
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x40\x00\x00\x00\x40\x08\x02\x00\x00\x00\x25\x0b\xe6\x89"
+
+
 def stopped(
-    tmp_path: Path, *checkpoints: Checkpoint, flags: tuple[str, ...] = ("--seed=42",)
+    tmp_path: Path,
+    *checkpoints: Checkpoint,
+    flags: tuple[str, ...] = ("--seed=42",),
+    length: tuple[str, ...] = LENGTH,
+    step: int = 412,
 ) -> RunSnapshot:
+    """A run of 920 steps that ended at `step`."""
     command = (
         "python",
         "train_network.py",
+        f"--train_data_dir={images(tmp_path)}",
+        "--resolution=64",
+        "--network_module=networks.lora",
         f"--output_dir={tmp_path}/out",
         "--output_name=x",
+        *length,
         *flags,
     )
     (tmp_path / "run").mkdir(exist_ok=True)
+    expected = [
+        ExpectedCheckpoint(f"x-step{n:08d}.safetensors", n, state_name=f"x-step{n:08d}-state")
+        for n in range(100, 901, 100)
+    ]
+    forecast = Forecast(
+        steps=920,
+        batches_per_epoch=230,
+        checkpoints=(*expected, ExpectedCheckpoint("x.safetensors", 920)),
+    )
     spec = RunSpec(
-        "id", "x", command, "/", {}, 1.0, "h", output_dir=f"{tmp_path}/out", output_name="x"
-    )
-    write_json(
-        tmp_path / "run" / "attempt-1.json", AttemptPlan(1, command, {}, "/", spec.output_dir, "x")
-    )
+        "id", "x", command, str(tmp_path), {}, 1.0, "h", output_dir=f"{tmp_path}/out", output_name="x",
+        forecast=forecast,
+    )  # fmt: skip
+    first = AttemptPlan(1, command, {}, str(tmp_path), spec.output_dir, "x")
+    write_json(tmp_path / "run" / "attempt-1.json", first)
     status = Status(
-        RunState.ENDED, 1, 1.0, outcome=Outcome.STOPPED, step=412, total_steps=920,
-        batches_per_epoch=230, checkpoints=checkpoints,
+        RunState.ENDED, 1, 1.0, outcome=Outcome.STOPPED, step=step, total_steps=920,
+        batches_per_epoch=230, checkpoints=checkpoints, seconds_per_step=2.0,
     )  # fmt: skip
     return RunSnapshot(
         "id", str(tmp_path / "run"), 2.0, RunState.ENDED, spec, status, Outcome.STOPPED
     )
+
+
+def again(
+    snapshot: RunSnapshot, plan: AttemptPlan, *checkpoints: Checkpoint, step: int
+) -> RunSnapshot:
+    """The same run after that attempt has ended early as well."""
+    write_json(Path(snapshot.path) / f"attempt-{plan.attempt}.json", plan)
+    assert snapshot.status is not None
+    status = replace(
+        snapshot.status, attempt=plan.attempt, step=step,
+        checkpoints=(*snapshot.status.checkpoints, *checkpoints),
+    )  # fmt: skip
+    return replace(snapshot, status=status)
 
 
 def value(found: AttemptPlan, flag: str) -> FlagValue | None:
@@ -63,6 +112,7 @@ def value(found: AttemptPlan, flag: str) -> FlagValue | None:
 def test_it_goes_on_from_the_newest_whole_state_with_its_true_step(tmp_path: Path) -> None:
     found = plan_resume(stopped(tmp_path, checkpoint(tmp_path, 200), checkpoint(tmp_path, 400)))
     assert (found.from_step, found.to_step, found.replayed_steps) == (400, 920, 0)
+    assert found.trained_steps == 520
     assert value(found.plan, "--initial_step") == "400"
     assert value(found.plan, "--resume") == str(tmp_path / "x-step00000400-state")
     assert "--skip_until_initial_step" in found.plan.command
@@ -70,13 +120,50 @@ def test_it_goes_on_from_the_newest_whole_state_with_its_true_step(tmp_path: Pat
     assert found.plan.command.count("--output_name=x") == 1
 
 
+def test_the_preview_names_lost_steps_saves_and_files_that_cannot_come(tmp_path: Path) -> None:
+    told = plan_resume(stopped(tmp_path, checkpoint(tmp_path, 400))).preview
+    text = " ".join((*told.facts, *told.warnings))
+    assert "The steps 401 to 412 are trained again" in text
+    assert "520 steps to train, about 17 min; epoch 2 of 4 goes on" in text
+    assert "true steps 430, 530, 630, 730, 830, 920" in text
+    assert "No file of step 500, 600, 700, 800, 900 can come" in text
+    assert "learning rate goes on at 2.00e-06, 100% of 2.00e-06 (constant)" in text
+
+
+def test_inside_the_first_epoch_the_grid_stays_and_nothing_is_missing(tmp_path: Path) -> None:
+    found = plan_resume(stopped(tmp_path, checkpoint(tmp_path, 200), step=210))
+    assert [one.step for one in found.plan.expected] == [*range(300, 901, 100), 920]
+    assert not any("cannot" in text or "can come" in text for text in found.preview.warnings)
+
+
+def test_a_second_resume_names_its_true_steps(tmp_path: Path) -> None:
+    snapshot = stopped(tmp_path, checkpoint(tmp_path, 400))
+    first = plan_resume(snapshot).plan
+    later = again(snapshot, first, checkpoint(tmp_path / "b", 630, attempt=2), step=700)
+    found = plan_resume(later)
+    assert (found.plan.attempt, found.from_step, found.trained_steps) == (3, 630, 290)
+    assert value(found.plan, "--initial_step") == "630"
+    # epoch 3 begins at 460: the shown 200 and 400 are 660 and 860
+    assert [one.step for one in found.plan.expected] == [660, 760, 860, 920]
+    assert value(found.plan, "--output_dir") == f"{tmp_path}/out/x-attempt3"
+
+
+def test_a_folder_that_holds_files_is_never_written_into(tmp_path: Path) -> None:
+    taken = tmp_path / "out" / "x-attempt2"
+    safetensors(taken / "x.safetensors")
+    found = plan_resume(stopped(tmp_path, checkpoint(tmp_path, 400)))
+    assert found.plan.output_dir == f"{taken}-2"
+
+
 def test_states_that_are_torn_gone_or_after_a_nan_are_passed_over(tmp_path: Path) -> None:
     gone = checkpoint(tmp_path, 600)
-    Path(gone.state_path or "").rmdir()
-    torn = checkpoint(tmp_path, 500, state_complete=False)
+    (tmp_path / "x-step00000600-state").rename(tmp_path / "moved")
+    torn = checkpoint(tmp_path, 500)
+    (tmp_path / "x-step00000500-state" / "random_states_0.pkl").unlink()
     bad = checkpoint(tmp_path, 450, finite=False)
     found = plan_resume(stopped(tmp_path, checkpoint(tmp_path, 200), bad, torn, gone))
     assert found.from_step == 200
+    assert sum("passed over" in note for note in found.notes) == 3
     snapshot = stopped(tmp_path, checkpoint(tmp_path, 200), checkpoint(tmp_path, 400))
     assert snapshot.status is not None
     diverged = replace(snapshot, status=replace(snapshot.status, first_nonfinite_step=300))
@@ -90,19 +177,163 @@ def test_states_that_are_torn_gone_or_after_a_nan_are_passed_over(tmp_path: Path
 def test_skipping_is_refused_where_it_is_broken_and_the_price_is_named(
     tmp_path: Path, flags: tuple[str, ...], word: str
 ) -> None:
-    found = plan_resume(stopped(tmp_path, checkpoint(tmp_path, 400), flags=flags))
+    found = plan_resume(stopped(tmp_path, checkpoint(tmp_path, 100), flags=flags, step=110))
     assert "--skip_until_initial_step" not in found.plan.command
     assert not found.plan.skip
     assert found.replayed_steps > 0
     assert any(word in note for note in found.notes)
 
 
-def test_without_any_state_it_says_what_to_set(tmp_path: Path) -> None:
+def test_with_accumulation_the_state_at_the_epochs_start_is_taken_because_it_is_exact(
+    tmp_path: Path,
+) -> None:
+    flags = ("--seed=42", "--gradient_accumulation_steps=4")
+    points = [checkpoint(tmp_path, step) for step in (58, 100, 116, 150)]
+    found = plan_resume(stopped(tmp_path, *points, flags=flags, step=160))
+    assert (found.from_step, found.replayed_steps) == (116, 0)
+    assert any("that is exact" in note for note in found.notes)
+
+
+def test_without_any_state_the_weights_go_on_with_a_plain_warning(tmp_path: Path) -> None:
+    bare = [
+        checkpoint(tmp_path, n, state_path=None, state_complete=None) for n in (100, 200, 300, 400)
+    ]
+    found = plan_resume(stopped(tmp_path, *bare))
+    assert found.from_step == 400
+    assert value(found.plan, "--network_weights") == str(tmp_path / "x-step00000400.safetensors")
+    assert value(found.plan, "--resume") is None
+    assert value(found.plan, "--max_train_steps") == "520"
+    assert value(found.plan, "--max_train_epochs") is None
+    assert (found.plan.origin_step, found.plan.base_step) == (400, 400)
+    assert [one.step for one in found.plan.expected] == [500, 600, 700, 800, 900, 920]
+    assert any("optimizer's memory is lost" in note for note in found.notes)
+
+
+def test_a_resume_of_an_attempt_that_began_with_weights_counts_in_its_own_steps(
+    tmp_path: Path,
+) -> None:
+    bare = checkpoint(tmp_path, 400, state_path=None, state_complete=None)
+    snapshot = stopped(tmp_path, bare)
+    first = plan_resume(snapshot).plan
+    later = again(snapshot, first, checkpoint(tmp_path / "b", 700, attempt=2), step=710)
+    found = plan_resume(later)
+    # its own epoch 2 of 3 began at 630: sd-scripts goes on to the end of the third
+    assert (found.from_step, found.to_step, found.plan.origin_step) == (700, 1090, 400)
+    assert any("step 1090, instead of step 920" in note for note in found.notes)
+    assert value(found.plan, "--initial_step") == "300"
+    assert value(found.plan, "--max_train_steps") == "520"
+    assert value(found.plan, "--network_weights") is None
+
+
+def test_nothing_saved_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="save_state = true"):
         plan_resume(stopped(tmp_path))
+
+
+def test_only_bad_files_are_each_named(tmp_path: Path) -> None:
+    bad = checkpoint(tmp_path, 100, finite=False)
+    with pytest.raises(Refused, match="not finite"):
+        plan_resume(stopped(tmp_path, bad))
+
+
+def test_a_chosen_checkpoint_is_taken_by_step_or_name(tmp_path: Path) -> None:
+    snapshot = stopped(tmp_path, checkpoint(tmp_path, 200), checkpoint(tmp_path, 400))
+    for named in (
+        "200",
+        "x-step00000200",
+        "x-step00000200-state",
+        str(tmp_path / "x-step00000200-state"),
+    ):
+        assert plan_resume(snapshot, named=named).from_step == 200
+    with pytest.raises(Refused, match=r"steps 200, 400"):
+        plan_resume(snapshot, named="300")
 
 
 def test_a_running_run_is_not_resumed(tmp_path: Path) -> None:
     snapshot = stopped(tmp_path, checkpoint(tmp_path, 200))
     with pytest.raises(Refused, match="stop it first"):
         plan_resume(replace(snapshot, state=RunState.RUNNING))
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ("network_dim=16", "network_dim was not set and would be 16"),
+        ("optimizer_type=Lion", "optimizer_type"),
+        ("network_train_unet_only=true", "network_train_unet_only"),
+    ],
+)
+def test_a_change_that_the_state_cannot_bear_is_refused_with_the_reason(
+    tmp_path: Path, change: str, word: str
+) -> None:
+    snapshot = stopped(tmp_path, checkpoint(tmp_path, 400))
+    with pytest.raises(Refused, match=word):
+        plan_resume(snapshot, changes=(change,))
+
+
+def test_another_rank_in_the_files_is_refused(tmp_path: Path) -> None:
+    point = checkpoint(tmp_path, 400)
+    state(tmp_path / "x-step00000400-state", 400, rank=8)
+    with pytest.raises(Refused, match="holds rank 8, but network_dim is 4"):
+        plan_resume(stopped(tmp_path, point))
+
+
+def test_a_dataset_with_another_epoch_is_refused(tmp_path: Path) -> None:
+    snapshot = stopped(tmp_path, checkpoint(tmp_path, 400))
+    (tmp_path / "train" / "10_x" / "05.png").unlink()
+    with pytest.raises(Refused, match="an epoch had 230 batches and has 220 now"):
+        plan_resume(snapshot)
+
+
+def test_another_learning_rate_goes_by_the_weights_because_a_state_brings_the_old_one_back(
+    tmp_path: Path,
+) -> None:
+    snapshot = stopped(tmp_path, checkpoint(tmp_path, 400))
+    found = plan_resume(snapshot, changes=("learning_rate=1e-5",))
+    assert found.plan.state_path is None
+    assert found.plan.weights_path == str(tmp_path / "x-step00000400.safetensors")
+    assert found.plan.changes == ("learning_rate=1e-05",)
+    [change] = [c for c in found.preview.changes if c.name == "learning_rate"]
+    assert (change.before, change.after) == (None, "1e-05")
+
+
+def test_changes_of_one_resume_hold_for_the_next(tmp_path: Path) -> None:
+    snapshot = stopped(tmp_path, checkpoint(tmp_path, 400))
+    first = plan_resume(snapshot, changes=("cache_latents=true", "env.A=1")).plan
+    assert "--cache_latents" in first.command and first.env == {"A": "1"}
+    found = plan_resume(again(snapshot, first, step=450))
+    assert "--cache_latents" in found.plan.command and found.plan.env == {"A": "1"}
+    assert found.plan.changes == ("cache_latents=true", "env.A=1")
+    assert not found.preview.changes
+
+
+def test_a_script_that_keeps_no_count_trains_what_is_left_and_is_told_so(tmp_path: Path) -> None:
+    point = checkpoint(tmp_path, 400)
+    (tmp_path / "x-step00000400-state" / "train_state.json").unlink()
+    found = plan_resume(stopped(tmp_path, point))
+    assert value(found.plan, "--initial_step") is None
+    assert value(found.plan, "--resume") == point.state_path
+    assert value(found.plan, "--max_train_steps") == "520"
+    assert found.plan.origin_step == 400
+    assert any("keeps no count of its steps" in note for note in found.notes)
+
+
+def test_steps_that_are_no_whole_epochs_are_overrun_and_said(tmp_path: Path) -> None:
+    length = ("--max_train_steps=900", "--save_every_n_steps=100")
+    found = plan_resume(stopped(tmp_path, checkpoint(tmp_path, 400), length=length))
+    snapshot = stopped(tmp_path, checkpoint(tmp_path, 400), length=length)
+    assert snapshot.status is not None
+    shorter = replace(snapshot, status=replace(snapshot.status, total_steps=900))
+    found = plan_resume(shorter)
+    assert found.to_step == 920
+    assert any("to the end of its epoch, step 920, instead of step 900" in n for n in found.notes)
+
+
+def test_a_changed_trainer_is_named(tmp_path: Path) -> None:
+    snapshot = stopped(tmp_path, checkpoint(tmp_path, 400))
+    assert snapshot.spec is not None
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("b" * 40)
+    spec = replace(snapshot.spec, versions={"sd_scripts": "a" * 40})
+    found = plan_resume(replace(snapshot, spec=spec))
+    assert any("sd_scripts was aaaaaaaaaaaa and is bbbbbbbbbbbb now" in n for n in found.notes)
