@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.config.flags import read_flags
+from runner.config.flags import launcher_flags, read_flags
 from runner.control import Refused
 from runner.dataset import FolderImages
 from runner.flag_numbers import whole
@@ -128,15 +128,13 @@ def _batches(plan: AttemptPlan, flags: Mapping[str, Any]) -> int:
     base = Path(plan.cwd)
     source = FolderImages(base, script.cache_suffix if script else None)
     question = Question(flags, base, source, reso_divisor=script.reso_divisor if script else 1)
-    processes = max(1, _processes(plan))
-    return math.ceil(question.plan()[1].batches_per_epoch / processes)
+    return math.ceil(question.plan()[1].batches_per_epoch / processes_of(plan))
 
 
-def _processes(plan: AttemptPlan) -> int:
-    from runner.config.flags import launcher_flags
-
+def processes_of(plan: AttemptPlan) -> int:
+    """How many the launcher was told to start."""
     try:
-        return whole(launcher_flags(plan.command), "num_processes") or 1
+        return max(1, whole(launcher_flags(plan.command), "num_processes") or 1)
     except ValueError:
         return 1
 

@@ -1,27 +1,272 @@
-"""Trying again with the cure of what ended a run: from its newest good state, else from the beginning."""
+"""Trying again with other settings: from the newest good state or checkpoint, else from the beginning.
+
+What goes on is a further attempt of the same run; what begins again is a run of its own, in its own folder,
+so that neither overwrites anything.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from runner.changes import Changes, applied, differences, read_changes
+from runner.config.errors import ConfigError
+from runner.config.flags import with_flags
+from runner.config.load import load_config
+from runner.config.model import Config
 from runner.control import Refused
-from runner.model import RunSnapshot
+from runner.forecast import forecast
+from runner.gate import settings_key, whoami
+from runner.journal import Unreadable, read_json
+from runner.launch import StartRefused, start_attempt, start_run
+from runner.model import (
+    Approval,
+    AttemptPlan,
+    CheckResult,
+    Forecast,
+    RunSnapshot,
+    RunSpec,
+    RunState,
+)
 from runner.preview import Preview
-from runner.rundir import RunDir
+from runner.resume import ResumePlan, plan_resume
+from runner.resume_checks import effective_flags, processes_of, versions_of
+from runner.rundir import RunDir, new_run_id, runs_root
+
+_OURS = ("output_dir", "logging_dir")
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
-    """`preview`: what will be done, in words."""
+    """`preview`: what will be done, in words. Either `resume` is set, or `spec` and `plan` of a new run, with
+    the changed configuration where plasma.toml is still the one that it was started with."""
 
+    run: RunDir
     preview: Preview
+    resume: ResumePlan | None = None
+    spec: RunSpec | None = None
+    plan: AttemptPlan | None = None
+    config: Config | None = None
 
 
-def plan_retry(snapshot: RunSnapshot, changes: tuple[str, ...] = ()) -> RetryPlan:
-    """`changes`: FLAG=VALUE words; empty: the cure of the run's cause. Raises Refused."""
-    raise Refused(f"run {snapshot.id} cannot be tried again yet")
+def plan_retry(
+    snapshot: RunSnapshot, changes: Sequence[str] = (), *, restart: bool = False
+) -> RetryPlan:
+    """`changes`: FLAG=VALUE words; empty: the cure of the run's cause. `restart`: from the beginning, even
+    if something good was saved. Raises Refused."""
+    status = snapshot.status
+    if snapshot.spec is None or status is None:
+        raise Refused(
+            f"run {snapshot.id} cannot be tried again: its spec.json or status.json is gone"
+        )
+    if snapshot.state not in (RunState.ENDED, RunState.LOST):
+        raise Refused(f"run {snapshot.id} is still {snapshot.state}: stop it first")
+    words = tuple(changes) or (status.cause.changes if status.cause is not None else ())
+    if not words:
+        raise Refused(_no_cure(snapshot))
+    try:
+        wanted = read_changes(words)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    run = RunDir(Path(snapshot.path))
+    why = "as asked for" if restart else "nothing was saved"
+    if status.checkpoints and not restart:
+        try:
+            found = plan_resume(snapshot, changes=words)
+        except Refused as error:
+            why = str(error)
+        else:
+            _refuse_no_difference(found.preview.changes, wanted)
+            return RetryPlan(run, _renamed(found.preview, snapshot.spec), resume=found)
+    return _from_the_beginning(snapshot, run, wanted, why)
 
 
-def carry_out(plan: RetryPlan) -> RunDir:
-    """Raises StartRefused."""
-    raise Refused("not yet")
+def _no_cure(snapshot: RunSnapshot) -> str:
+    status = snapshot.status
+    key = status.cause.key if status is not None and status.cause is not None else None
+    if key is None:
+        return f"run {snapshot.id} needs no cure; give what is to change with --set FLAG=VALUE"
+    return (
+        f"for {key.replace('_', ' ')} there is no setting that cures it: follow the advice, or give what "
+        "is to change with --set FLAG=VALUE"
+    )
+
+
+def _refuse_no_difference(shown: Sequence[object], wanted: Changes) -> None:
+    if not shown:
+        raise Refused(
+            f"{', '.join(wanted.words)} was in force already: give another change with --set FLAG=VALUE"
+        )
+
+
+def _renamed(preview: Preview, spec: RunSpec) -> Preview:
+    return replace(
+        preview,
+        title=f"Try {spec.name} again",
+        warnings=(*preview.warnings, *_keep_it(spec)),
+    )
+
+
+def _keep_it(spec: RunSpec) -> tuple[str, ...]:
+    if spec.config_path is None:
+        return ()
+    name = Path(spec.config_path).name
+    return (f"{name} is not changed: write the new settings there if they help.",)
+
+
+# ----------------------------------------------------------------- a new run
+
+
+def _from_the_beginning(snapshot: RunSnapshot, run: RunDir, wanted: Changes, why: str) -> RetryPlan:
+    spec = snapshot.spec
+    assert spec is not None
+    try:
+        first = read_json(run.attempt(1), AttemptPlan)
+        earlier = read_changes(_newest_changes(run, snapshot))
+        changed = applied(first, wanted.over(earlier))
+    except (Unreadable, ValueError) as error:
+        raise Refused(f"run {snapshot.id} cannot be tried again: {error}") from None
+    _refuse_no_difference(differences(applied(first, earlier), changed), wanted)
+    new = RunDir(runs_root() / new_run_id(spec.name, time.time()))
+    plan = _placed(spec, changed, new)
+    config = _config(spec, wanted.over(earlier))
+    now = time.time()
+    known = effective_flags(plan)
+    new_spec = replace(
+        spec,
+        id=new.id,
+        command=plan.command,
+        env=plan.env,
+        created_at=now,
+        output_dir=plan.output_dir,
+        logging_dir=plan.logging_dir,
+        forecast=_forecast(spec, plan, known),
+        versions=versions_of(spec),
+        settings_key=settings_key(config) if config is not None else None,
+        approval=_approval(spec, run, wanted, config),
+        retry_of=run.id,
+    )
+    shown = differences(applied(first, earlier), plan, _OURS)
+    facts = (
+        f"It begins again from step 0 as a new run: {why}.",
+        f"It writes into {plan.output_dir}; nothing is overwritten." if plan.output_dir else "",
+    )
+    preview = Preview(
+        f"Try {spec.name} again", tuple(filter(None, facts)), _keep_it(spec), shown,
+        shlex.join(plan.command),
+    )  # fmt: skip
+    return RetryPlan(run, preview, spec=new_spec, plan=plan, config=config)
+
+
+def _newest_changes(run: RunDir, snapshot: RunSnapshot) -> tuple[str, ...]:
+    attempt = snapshot.status.attempt if snapshot.status is not None else 1
+    return read_json(run.attempt(attempt), AttemptPlan).changes
+
+
+def _placed(spec: RunSpec, plan: AttemptPlan, new: RunDir) -> AttemptPlan:
+    """A folder where none of its files lies yet, and event files of its own."""
+    places: dict[str, str] = {}
+    output_dir, logging_dir = spec.output_dir, spec.logging_dir
+    if spec.smoke:
+        output_dir = str(new.scratch)
+    elif output_dir is not None:
+        output_dir = _free(Path(output_dir), spec.output_name or "last")
+    if output_dir is not None and output_dir != spec.output_dir:
+        places["output_dir"] = output_dir
+    if logging_dir is not None and "tensorboard" in Path(logging_dir).parts:
+        logging_dir = str(new.tensorboard / "attempt-1")
+        places["logging_dir"] = logging_dir
+    return replace(
+        plan, attempt=1, command=with_flags(plan.command, places) if places else plan.command,
+        output_dir=output_dir, logging_dir=logging_dir, base_step=0, changes=(),
+    )  # fmt: skip
+
+
+def _free(folder: Path, name: str) -> str:
+    """The folder itself, or one below it, if files of that name lie there already."""
+    for place in (folder, *(folder / f"{name}-retry{n}" for n in range(2, 100))):
+        try:
+            if not any(place.glob(f"{name}*.safetensors")) and not any(
+                place.glob(f"{name}*-state")
+            ):
+                return str(place)
+        except OSError:
+            return str(place)
+    raise Refused(f"no free folder beside {folder}: clear some of the {name}-retry folders away")
+
+
+def _config(spec: RunSpec, wanted: Changes) -> Config | None:
+    """plasma.toml with the changes, if it still says what the run was started with."""
+    if spec.config_path is None:
+        return None
+    try:
+        config = load_config(Path(spec.config_path))
+    except ConfigError:
+        return None
+    if settings_key(config) != spec.settings_key:
+        return None
+    env = {**config.trainer.env, **{k: v for k, v in wanted.env.items() if v is not None}}
+    changed = config.changed(wanted.train)
+    return replace(
+        changed,
+        trainer=replace(changed.trainer, env=env),
+        accelerate={**changed.accelerate, **wanted.accelerate},
+    )
+
+
+def _forecast(spec: RunSpec, plan: AttemptPlan, flags: dict[str, object]) -> Forecast | None:
+    """By the changed flags; sizes and times as they were told before."""
+    before = spec.forecast
+    if before is None:
+        return None
+    found = forecast(flags, Path(plan.cwd), processes_of(plan))
+    return replace(
+        found,
+        command=plan.command,
+        checkpoint_bytes=before.checkpoint_bytes,
+        state_bytes=before.state_bytes,
+        seconds_per_step=before.seconds_per_step,
+        memory_bytes=before.memory_bytes,
+    )
+
+
+def _approval(
+    spec: RunSpec, run: RunDir, wanted: Changes, config: Config | None
+) -> Approval | None:
+    """The person who tries again has seen the difference: that is written down as the reason."""
+    if spec.smoke or spec.approval is None:
+        return None
+    reason = f"{run.id} tried again with {', '.join(wanted.words)}"
+    key = settings_key(config) if config is not None else ""
+    return Approval(whoami(), time.time(), key, spec.approval.smoke_run, reason)
+
+
+# ----------------------------------------------------------------- doing it
+
+
+def carry_out(plan: RetryPlan, *, force: bool = False) -> RunDir:
+    """Start it. Returns the run. Raises StartRefused; `force`: although a check fails."""
+    if plan.resume is not None:
+        start_attempt(plan.run, plan.resume.plan)
+        return plan.run
+    assert plan.spec is not None and plan.plan is not None
+    results = _checked(plan)
+    failed = [result for result in results if result.status == "fail"]
+    if failed and not force:
+        first = failed[0]
+        raise StartRefused(
+            f"not started, a check failed: {first.title or first.name}: {first.detail or first.evidence}"
+        )
+    return start_run(plan.spec, plan.plan, results)
+
+
+def _checked(plan: RetryPlan) -> tuple[CheckResult, ...]:
+    """Where plasma.toml has changed since, its checks would be about something else."""
+    if plan.config is None or plan.spec is None:
+        return ()
+    from runner.preflight.registry import in_order, run_checks
+
+    return in_order(list(run_checks(plan.config, smoke=plan.spec.smoke)))

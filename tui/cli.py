@@ -82,8 +82,20 @@ def build_parser() -> argparse.ArgumentParser:
     when.add_argument("--now", action="store_true", help="even in the middle of a save")
     stop.add_argument("--no-wait", action="store_true", help="only leave the order")
     resume = verb("resume", "go on with a run from its newest whole state", run=True, json=True)
-    resume.add_argument("--dry-run", action="store_true", help="only say what would be done")
-    resume.add_argument("--wait", action="store_true", help="exit 0 only if it succeeded")
+    resume.add_argument("--from", dest="source", metavar="WHAT",
+                        help="the checkpoint to go on from: its step, name or path")  # fmt: skip
+    retry = verb(
+        "retry", "try a failed run again with the cure of its cause, or with --set", run=True
+    )
+    retry.add_argument(
+        "--restart", action="store_true", help="from step 0, even if a state is there"
+    )
+    retry.add_argument("--force", action="store_true", help="start although a check fails")
+    for again in (resume, retry):
+        again.add_argument("--set", metavar="FLAG=VALUE", action="append", default=[],
+                           help="a setting that differs; env.NAME=VALUE, accelerate.NAME=VALUE")  # fmt: skip
+        again.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        again.add_argument("--wait", action="store_true", help="exit 0 only if it succeeded")
     yes = verb("approve", "let the long run start after this smoke test", run=True)
     yes.add_argument("--note", metavar="TEXT", default="", help="kept with the approval")
     attach = verb("attach", "the screen on a run", run=True)
@@ -142,7 +154,8 @@ _HANDLERS: dict[str | None, tuple[str, str]] = {
     "show": ("tui.verbs.runs", "show"),
     "log": ("tui.verbs.runs", "log"),
     "stop": ("tui.verbs.orders", "stop"),
-    "resume": ("tui.verbs.orders", "resume"),
+    "resume": ("tui.verbs.again", "resume"),
+    "retry": ("tui.verbs.again", "retry"),
     "inspect": ("tui.verbs.files", "inspect"),
     "verify": ("tui.verbs.files", "verify"),
 }

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
-from runner import control, gate, inbox, launch
+from runner import control, gate, inbox
 from runner.model import RunSnapshot, RunState
 from runner.reader import RunReader
-from runner.resume import ResumePlan, plan_resume
 from runner.rundir import RunDir
 from runner.smoke import smoke_verdict
-from runner.units import count
-from tui.exits import NO, OK, Fail
-from tui.verbs.common import MARKS, exit_code, find_run, print_json, say, wait_for_end
+from tui.exits import OK, Fail
+from tui.verbs.common import MARKS, find_run, say
 
 #: INT 15 s, TERM 5 s, KILL, the last look at the files
 STOP_PATIENCE_S = 180.0
@@ -76,51 +73,3 @@ def approve(options: argparse.Namespace) -> int:
         raise Fail(str(error)) from None
     say(f"approved by {given.by}: the long run with these settings may start")
     return OK
-
-
-def resume(options: argparse.Namespace) -> int:
-    """Show, then start, the next attempt of a run."""
-    path = find_run(options.run)
-    try:
-        found = plan_resume(RunReader(path, console=False).read_all())
-    except control.Refused as error:
-        raise Fail(str(error)) from None
-    if options.json:
-        print_json(_json(path, found))
-    else:
-        _tell(found)
-    if options.dry_run:
-        return OK
-    try:
-        launch.start_attempt(RunDir(path), found.plan)
-    except launch.StartRefused as error:
-        raise Fail(str(error), NO) from None
-    if not options.json:
-        sys.stdout.write(f"{path.name}\n")
-    return exit_code(wait_for_end(path)) if options.wait else OK
-
-
-def _tell(found: ResumePlan) -> None:
-    total = found.to_step if found.to_step is not None else "unknown"
-    say(f"from step {found.from_step} to {total}, attempt {found.plan.attempt}")
-    if found.replayed_steps:
-        say(f"{count(found.replayed_steps, 'step')} of the epoch will be trained again")
-    for note in found.notes:
-        say(note)
-    say(found.shell_line)
-
-
-def _json(path: Path, found: ResumePlan) -> dict[str, object]:
-    return {
-        "schema": 1,
-        "id": path.name,
-        "attempt": found.plan.attempt,
-        "from_step": found.from_step,
-        "to_step": found.to_step,
-        "replayed_steps": found.replayed_steps,
-        "state_path": found.plan.state_path,
-        "skip": found.plan.skip,
-        "output_dir": found.plan.output_dir,
-        "notes": found.notes,
-        "command": found.plan.command,
-    }
