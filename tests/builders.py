@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from runner.model import (
     AttemptStatus,
+    BlockNorm,
     Cause,
     Checkpoint,
     CheckResult,
@@ -85,7 +86,9 @@ def series(
 
 def forecast(total: int = 920, every: int = 200, epochs: int = 4, name: str = "spyke") -> Forecast:
     expected = [
-        ExpectedCheckpoint(f"{name}-step{step:08d}.safetensors", step)
+        ExpectedCheckpoint(
+            f"{name}-step{step:08d}.safetensors", step, state_name=f"{name}-step{step:08d}-state"
+        )
         for step in range(every, total + 1, every)
     ]
     expected.append(ExpectedCheckpoint(f"{name}.safetensors", total))
@@ -132,8 +135,26 @@ def checkpoint(step: int, **changes: object) -> Checkpoint:
         state_path=f"/project/output/spyke-step{step:08d}-state",
         state_complete=True,
         loss=0.085 + 0.11 * math.exp(-step / 260),
+        rank=32,
+        alpha=16.0,
+        norms=norms(step),
+        norm=0.9 * step**0.5 / 30,
+        norm_largest=2.1 * step**0.5 / 30,
+        norm_change=(step / (step - 200)) ** 0.5 - 1 if step > 200 else None,
     )
     return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def norms(step: int) -> tuple[BlockNorm, ...]:
+    """Of a network that grows with the root of its steps."""
+    size = step**0.5 / 30
+    unet = [(f"unet down {i}", 0.7 + 0.1 * i, 4 * 6) for i in range(4)]
+    unet += [("unet mid", 1.2, 6)]
+    unet += [(f"unet up {i}", 1.1 - 0.1 * i, 6 * 6) for i in range(4)]
+    blocks = [("text encoder", 0.4, 72), *unet]
+    return tuple(
+        BlockNorm(name, size * scale, size * scale * 2.2, count) for name, scale, count in blocks
+    )
 
 
 def status(step: int = 412, **changes: object) -> Status:

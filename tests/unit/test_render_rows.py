@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests import builders as b
 from tests.hostile import HOSTILE
+from tui.render.checkpoints import checkpoint_head, checkpoint_row
 from tui.render.console import console_rows
 from tui.render.footer import FooterKey, chosen_keys, footer_row, key_at
 from tui.render.gauge import ramp_bar
@@ -24,8 +25,6 @@ from tui.render.paint import (
 )
 from tui.render.spark import spark
 from tui.render.tables import (
-    checkpoint_head,
-    checkpoint_row,
     gauge_rows,
     preflight_row,
     run_head,

@@ -1,13 +1,12 @@
-"""Rows of the panels that are tables: checkpoints, preflight, gauges, runs."""
+"""Rows of the panels that are tables: preflight, gauges, runs. Checkpoints have a file of their own."""
 
 from __future__ import annotations
 
 from tui.render import glyphs
 from tui.render.gauge import ramp_bar
-from tui.render.paint import Row, Span, cell, pad, ramp_role
+from tui.render.paint import Row, Span, cell, pad
 from tui.render.spark import spark
 from tui.text import crop, crop_parts
-from tui.viewmodel.checkpoints import CheckpointRow
 from tui.viewmodel.gauges import Gauge
 from tui.viewmodel.preflight import PreflightRow
 from tui.viewmodel.runs import RunRow
@@ -22,89 +21,6 @@ MARKS = {
     "running": (glyphs.WAITING, "accent"),
     "": (" ", "dim"),
 }
-
-
-# --------------------------------------------------------------------------- checkpoints
-
-_WIDTHS = {
-    "mark": 3,
-    "step": 6,
-    "epoch": 7,
-    "size": 9,
-    "loss": 8,
-    "complete": 10,
-    "finite": 8,
-    "ok": 4,
-    "state": 7,
-}
-_MARKED = ("complete", "finite", "ok", "state")
-
-
-def checkpoint_columns(width: int) -> tuple[str, ...]:
-    """Which columns there is room for, left to right; `age` takes what is left."""
-    if width >= 76:
-        return ("mark", "step", "epoch", "size", "loss", "complete", "finite", "state", "age")
-    if width >= 46:
-        return ("mark", "step", "size", "loss", "ok", "state", "age")
-    return ("mark", "step", "size", "ok", "age")
-
-
-def checkpoint_head(width: int) -> Row:
-    spans: list[Span] = []
-    for name in checkpoint_columns(width):
-        if name == "mark":
-            spans.append(Span(" " * _WIDTHS[name]))
-        elif name == "age":
-            spans.append(Span("  age", "dim"))
-        elif name in _MARKED:
-            spans.append(Span(_middle(name, _WIDTHS[name]), "dim"))
-        else:
-            spans.append(cell(name, _WIDTHS[name], "dim", "right"))
-    return tuple(spans)
-
-
-def _middle(text: str, width: int) -> str:
-    """Centred, but two cells from what stands left of it."""
-    return "  " + text.center(width - 2)
-
-
-def checkpoint_row(row: CheckpointRow, width: int, fraction: float) -> Row:
-    """One file; what is not written stays dim. `fraction`: its place in the run, for its colour."""
-    role = {"written": "text", "missing": "warn"}.get(row.kind, "dim")
-    shape, tint = {
-        "written": (glyphs.WRITTEN, ramp_role(fraction)),
-        "expected": (glyphs.EXPECTED, "dim"),
-        "missing": (glyphs.WARN, "warn"),
-    }.get(row.kind, (glyphs.SKIP, "dim"))
-    step = str(row.step) if row.step is not None else "?"
-    texts = {"step": step, "epoch": row.epoch, "size": row.size, "loss": row.loss}
-    marks = {"complete": row.complete, "finite": row.finite, "ok": _both(row), "state": row.state}
-    spans: list[Span] = []
-    for name in checkpoint_columns(width):
-        if name == "mark":
-            spans.append(cell(f" {shape}", _WIDTHS[name], tint))
-        elif name == "age":
-            rest = width - sum(_WIDTHS[n] for n in checkpoint_columns(width)[:-1]) - 2
-            spans.append(Span("  " + crop_parts(_age(row), rest), role))
-        elif name in _MARKED:
-            sign, sign_role = MARKS.get(marks[name], MARKS["unknown"])
-            spans.append(Span(_middle(sign, _WIDTHS[name]), sign_role))
-        else:
-            spans.append(cell(texts[name], _WIDTHS[name], role, "right"))
-    return tuple(spans)
-
-
-def _age(row: CheckpointRow) -> str:
-    said = [text for text in (row.age, row.problem, "final" if row.final else "") if text]
-    return ", ".join(said)
-
-
-def _both(row: CheckpointRow) -> str:
-    if row.complete == "" or row.finite == "":
-        return ""
-    if "no" in (row.complete, row.finite):
-        return "no"
-    return "yes" if row.complete == row.finite == "yes" else "unknown"
 
 
 # --------------------------------------------------------------------------- preflight

@@ -108,7 +108,7 @@ class MonitorScreen(PlanOrders):
         self.query_one(LossChart).forget()
         self.query_one(NoticeLine).hush()
         for panel in self.query(ScrollingPanel):
-            if isinstance(panel, PreflightPanel):
+            if isinstance(panel, PreflightPanel | CheckpointPanel):
                 panel.forget_cursor()
             else:
                 panel.scroll_to_end()
@@ -226,6 +226,7 @@ class MonitorScreen(PlanOrders):
         self.query_one(ConsolePanel).wrapped = made.console_wrapped
         for panel in self.query(PreflightPanel):
             panel.details = made.solo
+        self.query_one(CheckpointPanel).details = made.solo
         self.query_one(PlanPanel).details = made.solo or self.size.height >= STRIP_HEIGHT
         self.refresh_models()
 
@@ -306,7 +307,7 @@ class MonitorScreen(PlanOrders):
     def action_page(self, pages: int) -> None:
         panel = self._scrolling()
         if panel is not None:
-            panel.scroll_rows(pages * panel.page())
+            panel.turn_page(pages)
 
     def action_edge(self, which: str) -> None:
         panel = self._scrolling()

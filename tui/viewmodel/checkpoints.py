@@ -1,4 +1,4 @@
-"""The rows of the checkpoint table: what is written, and what is still to come."""
+"""The rows of the checkpoint table: what is written, what is still to come, what cannot come."""
 
 from __future__ import annotations
 
@@ -7,61 +7,107 @@ from dataclasses import dataclass
 from runner.model import Checkpoint, ExpectedCheckpoint, Outcome, RunSnapshot, RunState
 from runner.units import UNKNOWN, ago, duration, file_size, loss
 from tui.text import clean
-from tui.viewmodel.expected import expected_checkpoints
-from tui.viewmodel.progress import Progress, progress_of
+from tui.viewmodel.expected import (
+    expected_checkpoints,
+    impossible_checkpoints,
+    is_final,
+    next_expected,
+)
+from tui.viewmodel.progress import Progress, is_live, progress_of
 
 YES, NO, PENDING, NONE = "yes", "no", "unknown", "none"
+GRID_MOVED = "cannot come: save grid moved"
+GONE = "deleted, and not by the trainer"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRow:
     """One file. `complete`, `finite`, `state`: yes, no, unknown (not looked at yet), none (has none).
-    `kind`: written, expected, missing (its step is past and nothing was written), removed."""
+    `kind`: written, expected, missing (its step is past and nothing was written), removed (by the
+    trainer), gone (deleted by somebody else), impossible (of the forecast, cannot come any more).
+    `fate`: whether and when save_last_n_* deletes it, `until`: the same in two words; `problem`: what
+    is wrong with it; `remark`: what its weights show; `source`: the file itself, for its details."""
 
     name: str
     kind: str
     step: int | None
-    epoch: str
-    size: str
-    loss: str
-    complete: str
-    finite: str
-    state: str
-    age: str
-    final: bool = False
+    epoch: str = ""
+    size: str = ""
+    loss: str = ""
+    validation: str = ""
+    complete: str = ""
+    finite: str = ""
+    state: str = ""
+    norm: str = ""
+    change: str = ""
+    age: str = ""
+    fate: str = ""
+    until: str = ""
     problem: str = ""
+    remark: str = ""
+    final: bool = False
+    source: Checkpoint | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others, however the rows move."""
+        return self.source.path if self.source is not None else f"{self.step} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointTable:
-    """`focus`: index of the first row still to come; the view keeps it in sight."""
+    """`focus`: index of the first row still to come; the view keeps it in sight. `trouble`: how many
+    are not as they should be, in words; `attempts`: what each attempt was, by its number."""
 
     rows: tuple[CheckpointRow, ...]
     written: int
     total: int
     focus: int
+    trouble: str = ""
+    attempts: tuple[tuple[int, str], ...] = ()
 
 
 def checkpoint_table(snapshot: RunSnapshot | None, now: float) -> CheckpointTable:
-    """Written files first, in the order of their true step, then the expected ones."""
+    """In the order of true steps; written ones stand before expected ones of the same step."""
     if snapshot is None:
         return CheckpointTable((), 0, 0, 0)
     progress = progress_of(snapshot)
     status = snapshot.status
     written = sorted(status.checkpoints if status else (), key=_order)
     rows = [_written_row(one, progress, now) for one in written]
-    expected = [_expected_row(snapshot, progress, e) for e in expected_checkpoints(snapshot)]
-    merged = sorted(
-        [*rows, *expected], key=lambda row: (row.step is None, row.step or 0, row.final)
-    )
-    done = sum(row.kind == "written" for row in merged)
-    focus = next((i for i, row in enumerate(merged) if row.kind == "expected"), len(merged))
-    total = sum(row.kind != "removed" for row in merged)
-    return CheckpointTable(tuple(merged), done, total, focus)
+    rows += [_expected_row(snapshot, progress, one) for one in expected_checkpoints(snapshot)]
+    rows += [_impossible_row(progress, one) for one in impossible_checkpoints(snapshot)]
+    rows.sort(key=lambda row: (row.step is None, row.step or 0, row.final))
+    done = sum(row.kind == "written" for row in rows)
+    focus = next((i for i, row in enumerate(rows) if row.kind == "expected"), len(rows))
+    total = sum(row.kind not in ("removed", "impossible") for row in rows)
+    return CheckpointTable(tuple(rows), done, total, focus, _trouble(rows), _attempts(snapshot))
 
 
 def _order(one: Checkpoint) -> tuple[float, float]:
     return (one.step if one.step is not None else float("inf"), one.saved_at)
+
+
+def _trouble(rows: list[CheckpointRow]) -> str:
+    """The worst first, in as few words as can be."""
+    words = {
+        "deleted": sum(row.kind == "gone" for row in rows),
+        "bad": sum(row.kind == "written" and bool(row.problem) for row in rows),
+        "missing": sum(row.kind == "missing" for row in rows),
+        "to look at": sum(row.kind == "written" and bool(row.remark) for row in rows),
+    }
+    return ", ".join(f"{number} {word}" for word, number in words.items() if number)
+
+
+def _attempts(snapshot: RunSnapshot) -> tuple[tuple[int, str], ...]:
+    found = []
+    for one in snapshot.status.attempts if snapshot.status is not None else ():
+        if one.first_step is None:
+            steps = "no step yet" if is_live(snapshot) else "no step"
+        else:
+            steps = f"steps {one.first_step} to {one.last_step or one.first_step}"
+        found.append((one.attempt, steps))
+    return tuple(found)
 
 
 def _epoch(step: int | None, progress: Progress) -> str:
@@ -71,50 +117,118 @@ def _epoch(step: int | None, progress: Progress) -> str:
     return f"{step / progress.steps_per_epoch:.2f}"
 
 
-def _tri(value: bool | None) -> str:
-    return PENDING if value is None else YES if value else NO
+# --------------------------------------------------------------------------- written
 
 
 def _written_row(one: Checkpoint, progress: Progress, now: float) -> CheckpointRow:
-    has_state = one.state_path is not None
+    kind = "removed" if one.removed else "gone" if one.missing else "written"
+    there = kind == "written"
     return CheckpointRow(
         name=clean(one.name, 200),
-        kind="removed" if one.removed else "written",
+        kind=kind,
         step=one.step,
         epoch=_epoch(one.step, progress),
         size=file_size(one.size_bytes) if one.size_bytes is not None else UNKNOWN,
         loss=loss(one.loss) if one.loss is not None else "",
+        validation=loss(one.validation_loss) if one.validation_loss is not None else "",
         complete=_tri(one.complete),
         finite=_tri(one.finite),
-        state=_tri(one.state_complete) if has_state else NONE,
-        age="removed" if one.removed else ago(now - one.saved_at),
+        state=state_mark(one),
+        norm=norm(one.norm),
+        change=change(one.norm_change),
+        age=ago(now - one.saved_at) if there else "removed" if one.removed else "",
+        fate=_fate(one) if there else "",
+        until=f"till {one.removed_at_step}" if there and one.removed_at_step is not None else "",
+        problem=_problem(one) if not one.removed else "",
+        remark=clean(one.remark, 200) if there else "",
         final=one.final,
-        problem=clean(one.problem, 200),
+        source=one,
     )
+
+
+def _tri(value: bool | None) -> str:
+    return PENDING if value is None else YES if value else NO
+
+
+def state_mark(one: Checkpoint) -> str:
+    """Can a training go on from it? A state that has a problem cannot."""
+    if one.state_path is None:
+        return NONE
+    return NO if one.state_problem else _tri(one.state_complete)
+
+
+def _problem(one: Checkpoint) -> str:
+    """One sentence: gone, or what the look into the file found; a state's own problem comes last."""
+    if one.missing:
+        return GONE
+    if one.problem:
+        return clean(one.problem, 200)
+    if one.size_bytes == 0:
+        return "zero bytes"
+    if one.complete is False:
+        return "not complete"
+    if one.finite is False:
+        return "not finite"
+    return f"state: {clean(one.state_problem, 200)}" if one.state_problem else ""
+
+
+def _fate(one: Checkpoint) -> str:
+    """What save_last_n_* does with it; nothing is said of files that stay."""
+    if one.removed_at_step is not None:
+        return f"due to go at step {one.removed_at_step}"
+    if one.state_removed_at_step is not None and one.state_path is not None:
+        return f"its state goes at step {one.state_removed_at_step}"
+    return ""
+
+
+def norm(value: float | None) -> str:
+    """Three significant digits."""
+    if value is None:
+        return ""
+    return f"{value:#.3g}".removesuffix(".") if value < 1000 else f"{value:.1e}"
+
+
+def change(share: float | None) -> str:
+    """`+5 %`; from ten times on it is told as a factor."""
+    if share is None:
+        return ""
+    if share >= 9:
+        return f"x{share + 1:.0f}" if share < 1e4 else "x>10000"
+    return f"{share * 100:+.0f} %".replace("-0 %", "+0 %")
+
+
+# --------------------------------------------------------------------------- not written
 
 
 def _expected_row(
     snapshot: RunSnapshot, progress: Progress, expected: ExpectedCheckpoint
 ) -> CheckpointRow:
-    final = (
-        snapshot.spec is not None
-        and snapshot.spec.forecast is not None
-        and (expected.name == snapshot.spec.forecast.final)
-    )
+    final = is_final(snapshot, expected)
     kind, when = _when(snapshot, progress, expected.step, final)
     return CheckpointRow(
         name=clean(expected.name, 200),
         kind=kind,
         step=expected.step,
         epoch=_epoch(expected.step, progress),
-        size="",
-        loss="",
-        complete="",
-        finite="",
-        state="",
         age=when,
+        fate=_stops_after(snapshot, progress, expected) if kind == "expected" else "",
         final=final,
     )
+
+
+def _impossible_row(progress: Progress, one: ExpectedCheckpoint) -> CheckpointRow:
+    step = one.step
+    return CheckpointRow(
+        clean(one.name, 200), "impossible", step, _epoch(step, progress), age=GRID_MOVED
+    )
+
+
+def _stops_after(snapshot: RunSnapshot, progress: Progress, one: ExpectedCheckpoint) -> str:
+    """The save that an ordered stop waits for."""
+    armed = snapshot.status is not None and snapshot.status.stop_after_save
+    if not armed or not is_live(snapshot):
+        return ""
+    return "then it stops" if next_expected(snapshot, progress) == one else ""
 
 
 def _when(snapshot: RunSnapshot, progress: Progress, step: int, final: bool) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.model import Checkpoint, Phase, RunSnapshot, RunState
+from runner.report import current_step
 
 #: a gap in the step journal of so many step times is a silence worth a word
 SILENCE_STEPS = 20
@@ -68,7 +69,7 @@ def progress_of(snapshot: RunSnapshot) -> Progress:
     """The step journal runs ahead of status.json by up to a second, so the larger step counts."""
     status, spec = snapshot.status, snapshot.spec
     forecast = spec.forecast if spec is not None else None
-    step = max(status.step if status else 0, snapshot.loss.last_step or 0)
+    step = current_step(snapshot)
     total = (status.total_steps if status else None) or (forecast.steps if forecast else None)
     epochs = (status.epochs if status else None) or (forecast.epochs if forecast else None)
     per_epoch = total / epochs if total and epochs else None
@@ -109,4 +110,5 @@ def _kept_step(snapshot: RunSnapshot) -> int:
 
 def is_good(checkpoint: Checkpoint) -> bool:
     """Complete and finite as far as it was looked at, and still there."""
-    return bool(checkpoint.complete and checkpoint.finite and not checkpoint.removed)
+    there = not checkpoint.removed and not checkpoint.missing
+    return bool(checkpoint.complete and checkpoint.finite and there)

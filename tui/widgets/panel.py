@@ -83,6 +83,9 @@ class ScrollingPanel(Panel):
         self._offset = None if wanted >= self._last_max and rows > 0 else max(0, wanted)
         self.repaint()
 
+    def turn_page(self, pages: int) -> None:
+        self.scroll_rows(pages * self.page())
+
     def scroll_to_end(self) -> None:
         self._offset = None
         self.repaint()

@@ -1,0 +1,190 @@
+"""The checkpoint table after resumes, with trouble, and in full."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runner.model import ExpectedCheckpoint, Outcome, RunSnapshot
+from tests import builders as b
+from tests import stories as s
+from tests.hostile import HOSTILE
+from tui.render.checkpoint_detail import detail_rows
+from tui.render.checkpoints import checkpoint_head, checkpoint_row
+from tui.render.paint import plain, row_width
+from tui.viewmodel.checkpoint_detail import detail_of
+from tui.viewmodel.checkpoints import CheckpointTable, change, checkpoint_table, norm
+
+
+def table(snapshot: RunSnapshot) -> CheckpointTable:
+    return checkpoint_table(snapshot, b.NOW)
+
+
+def told(snapshot: RunSnapshot, width: int = 48) -> dict[int, str]:
+    rows = table(snapshot).rows
+    return {row.step or 0: plain(checkpoint_row(row, width, 0.5)) for row in rows}
+
+
+def test_a_resumed_attempts_own_grid_is_expected_and_the_forecasts_is_said_to_be_impossible() -> (
+    None
+):
+    found = table(s.resumed())
+    assert [(row.step, row.kind) for row in found.rows] == [
+        (200, "written"), (400, "written"), (545, "expected"), (600, "impossible"),
+        (745, "expected"), (800, "impossible"), (920, "expected"),
+    ]  # fmt: skip
+    assert (found.written, found.total) == (2, 5), "what cannot come is not waited for"
+    assert "cannot come: save grid moved" in told(s.resumed())[600]
+
+
+def test_what_the_first_attempt_should_have_written_stays_missing() -> None:
+    shown = s.resumed()
+    assert shown.status is not None
+    shown = replace(shown, status=replace(shown.status, checkpoints=(b.checkpoint(400),)))
+    kinds = {row.step: row.kind for row in table(shown).rows}
+    assert kinds[200] == "missing" and kinds[600] == "impossible"
+
+
+def test_an_unbroken_run_has_nothing_impossible() -> None:
+    shown = s.resumed()
+    assert shown.plan is not None
+    plan = replace(shown.plan, attempt=1, expected=shown.plan.expected[:1])
+    assert "impossible" not in {row.kind for row in table(replace(shown, plan=plan)).rows}
+
+
+def test_a_resume_that_ended_well_misses_nothing_that_could_not_come() -> None:
+    shown = s.resumed(920)
+    assert shown.status is not None
+    final = b.checkpoint(920, name="spyke.safetensors", final=True, state_path=None)
+    files = (*shown.status.checkpoints, final)
+    over = replace(
+        shown, outcome=Outcome.SUCCEEDED, status=replace(shown.status, checkpoints=files)
+    )
+    assert {row.kind for row in table(over).rows} == {"written", "impossible"}
+
+
+def test_trouble_is_counted_in_the_title_and_told_in_the_row_at_80_columns() -> None:
+    shown = s.troubled_files()
+    assert table(shown).trouble == "1 deleted, 3 bad, 1 to look at"
+    rows = told(shown)
+    assert "✗    150  deleted, and not by the trainer" in rows[150]
+    assert "truncated: 41.2 of 72.1 MB" in rows[200]
+    assert "528 of 792 tensors are not finite" in rows[250]
+    assert "state: optimizer.bin is cut off" in rows[400]
+    assert "the network is dead" in rows[300]
+    assert "removed" in rows[100] and "✗" not in rows[100]
+
+
+def test_a_state_with_a_problem_is_no_state_to_go_on_from() -> None:
+    assert table(s.troubled_files()).rows[6].state == "no"
+
+
+def test_due_deletions_are_told_where_there_is_room() -> None:
+    assert "3 min, due to go at step 600" in told(s.troubled_files(), 138)[350]
+    assert told(s.troubled_files(), 48)[350].endswith("  till 600")
+    only_state = b.checkpoint(400, state_removed_at_step=600)
+    shown = b.snapshot(412, status_changes={"checkpoints": (only_state,)})
+    assert table(shown).rows[1].fate == "its state goes at step 600"
+
+
+def test_zero_bytes_are_said() -> None:
+    empty = b.checkpoint(200, size_bytes=0, complete=False, finite=None)
+    shown = b.snapshot(212, status_changes={"checkpoints": (empty,)})
+    assert table(shown).rows[0].problem == "zero bytes"
+
+
+def test_the_save_that_an_ordered_stop_waits_for_is_marked() -> None:
+    fates = {
+        row.step: row.fate
+        for row in table(b.snapshot(412, status_changes={"stop_after_save": True})).rows
+    }
+    assert fates[600] == "then it stops" and fates[800] == ""
+
+
+def test_norms_and_their_changes_in_few_cells() -> None:
+    assert [norm(value) for value in (None, 0.0, 0.3, 12.34, 456.0, 123456.0)] == [
+        "", "0.00", "0.300", "12.3", "456", "1.2e+05",
+    ]  # fmt: skip
+    assert [change(share) for share in (None, 0.052, -0.4, 0.001, -0.001, 49.0)] == [
+        "", "+5 %", "-40 %", "+0 %", "+0 %", "x50",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [30, 42, 48, 62, 75, 90, 138])
+def test_rows_fit_and_line_up_at_every_width(width: int) -> None:
+    step_end = plain(checkpoint_head(width)).index("step") + 4
+    for shown in (s.troubled_files(), s.resumed()):
+        for step, text in told(shown, width).items():
+            assert len(text) <= width
+            assert text[:step_end].split()[-1] == str(step)
+
+
+def test_columns_come_with_the_width_and_with_nothing_else() -> None:
+    names = [plain(checkpoint_head(width)).split() for width in (48, 62, 75, 138)]
+    assert [len(one) for one in names] == [6, 7, 9, 11]
+    assert "norm" not in names[0] and "norm" in names[1] and "val" in names[3]
+
+
+# --------------------------------------------------------------------------- in full
+
+
+def detail_text(snapshot: RunSnapshot, index: int, width: int = 78) -> str:
+    return "\n".join(plain(row) for row in detail_rows(detail_of(table(snapshot), index), width))
+
+
+def test_a_checkpoint_in_full() -> None:
+    shown = s.resumed(560)
+    assert shown.status is not None
+    files = [*shown.status.checkpoints]
+    files[-1] = replace(files[-1], sample_path="/project/output/sample/spyke_e000002.png")
+    text = detail_text(replace(shown, status=replace(shown.status, checkpoints=tuple(files))), 2)
+    for part in (
+        "/project/output/spyke-step00000545.safetensors",
+        "whole, a training can go on from it",
+        "rank 32, alpha 16",
+        "mean 0.700, largest 1.63",
+        "attempt  2 of 2, steps 401 to 560",
+        "sample/spyke_e000002.png",
+        "unet mid",
+    ):
+        assert part in text, part
+
+
+def test_norms_of_blocks_are_told_against_the_file_before() -> None:
+    detail = detail_of(table(b.snapshot(412)), 1)
+    first = detail.blocks[0]
+    assert (first.name, first.change) == ("text encoder", "+41 %")
+    assert max(line.share for line in detail.blocks) == 1.0
+    assert detail_of(table(b.snapshot(412)), 0).blocks[0].change == ""
+
+
+def test_what_is_not_written_says_why() -> None:
+    assert "in 10 min" in detail_text(b.snapshot(412), 2)
+    text = detail_text(s.resumed(), 3)
+    assert "counts its saves" in text
+
+
+def test_a_checkpoint_of_which_nothing_is_known_yet_is_told_without_guesses() -> None:
+    bare = b.checkpoint(
+        200, rank=None, alpha=None, norms=(), norm=None, norm_largest=None, norm_change=None,
+        state_path=None, state_complete=None, complete=None, finite=None,
+    )  # fmt: skip
+    text = detail_text(b.snapshot(212, status_changes={"checkpoints": (bare,)}), 0)
+    assert "none saved with it" in text and "norm" not in text and "rank" not in text
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_foreign_words_are_clean_and_fit(text: str) -> None:
+    one = b.checkpoint(
+        200, name=text, path=text, problem=text, remark=text, state_problem=text, state_path=text,
+        sample_path=text, norms=(replace(b.norms(200)[0], block=text),),
+    )  # fmt: skip
+    plan = replace(s.resumed().plan or pytest.fail(), expected=(ExpectedCheckpoint(text, 300),))
+    shown = b.snapshot(212, status_changes={"checkpoints": (one,)}, plan=plan)
+    found = table(shown)
+    for index, row in enumerate(found.rows):
+        for width in (30, 75, 130):
+            rows = [checkpoint_row(row, width, 0.5), *detail_rows(detail_of(found, index), width)]
+            for made in rows:
+                assert row_width(made) <= width and plain(made).isprintable()
