@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from runner.diagnosis.cures import setting_of
 from runner.model import Cause, ExitRecord, Outcome, Status
 from runner.outcome import RunFacts, Verdict, judge
 
@@ -42,6 +43,7 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
         expected=_expected(s, status),
         checkpoints=status.checkpoints,
         expect=s.spec.expect,
+        setting=setting_of(s.plan, status.device),
     )
 
 

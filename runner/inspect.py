@@ -70,6 +70,7 @@ class InspectReport:
                 "evidence": cause.evidence,
                 "advice": cause.advice,
                 "fix": cause.fix,
+                "changes": list(cause.changes),
             },
             "reasons": list(self.reasons),
             "steps_seen": self.steps_seen,

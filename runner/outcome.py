@@ -6,9 +6,10 @@ that was NaN from the second step on; `accelerate launch` turns every failure of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from runner.diagnosis.catalogue import entry_of
+from runner.diagnosis.catalogue import KILLED_OUTRIGHT, entry_of
+from runner.diagnosis.cures import NOT_KNOWN, Setting
 from runner.diagnosis.evidence import Evidence, is_interrupt
 from runner.diagnosis.matcher import cause_of, diagnose, unknown_cause
 from runner.model import Cause, Checkpoint, Expectation, Outcome, Phase
@@ -29,7 +30,7 @@ class RunFacts:
 
     `exit_code` and `signal` both None: nobody saw the end. `expected`: file names that must be
     there. `checkpoints`: what was written and what verification found in it; those that nobody
-    looked at (`complete` None) prove nothing either way.
+    looked at (`complete` None) prove nothing either way. `setting`: what the last attempt ran with.
     """
 
     evidence: Evidence = field(default_factory=Evidence)
@@ -45,6 +46,7 @@ class RunFacts:
     expected: tuple[str, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
     expect: Expectation = field(default_factory=Expectation)
+    setting: Setting = NOT_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def judge(facts: RunFacts) -> Verdict:
     Order: a loss that is no number outweighs everything; then the user's own stop; then nothing
     trained; then signals; then exceptions and exit codes; only then what was written.
     """
+    if facts.setting.device is None:
+        facts = replace(facts, setting=replace(facts.setting, device=facts.device))
     signal = end_signal(facts.evidence, facts.exit_code, facts.signal)
     if facts.first_nonfinite_step is not None:
         return _diverged(facts, signal)
@@ -94,13 +98,13 @@ def _diverged(facts: RunFacts, signal: EndSignal | None) -> Verdict:
         more.append("an exception ended it after that")
     elif facts.evidence.model_saved:
         more.append("the trainer went on to its end and saved the model all the same")
-    latents = diagnose(Evidence(warnings=facts.evidence.warnings))
+    latents = diagnose(Evidence(warnings=facts.evidence.warnings), facts.setting)
     if latents is not None and latents.key == "nan_latents":
         cause = latents
     elif step <= (facts.first_step or 1):
-        cause = cause_of(entry_of("nan_from_first_step"), text)
+        cause = cause_of(entry_of("nan_from_first_step"), text, facts.setting)
     else:
-        cause = cause_of(entry_of("nan_during_training"), text)
+        cause = cause_of(entry_of("nan_during_training"), text, facts.setting)
     return Verdict(Outcome.DIVERGED, cause, (text, *more))
 
 
@@ -109,23 +113,25 @@ def _nothing(facts: RunFacts) -> Verdict:
     if said is not None:
         cause = cause_of(entry_of("no_data"), said)
     else:
-        cause = diagnose(facts.evidence) or unknown_cause(facts.evidence, "exit code 0, no step")
+        cause = diagnose(facts.evidence, facts.setting) or unknown_cause(
+            facts.evidence, "exit code 0, no step"
+        )
     reasons = ("the trainer left without an error and without a single step",)
     return Verdict(Outcome.NOTHING_TRAINED, cause, (*reasons, *facts.evidence.warnings[:3]))
 
 
 def _killed(facts: RunFacts, signal: EndSignal) -> Verdict:
     text = signal.words
-    key = "killed_by_signal"
+    entry = KILLED_OUTRIGHT if signal.number == _SIGKILL else entry_of("killed_by_signal")
     loading = facts.evidence.phase is Phase.LOADING and not facts.last_step
     if signal.number == _SIGKILL and loading:
         # the kernel's answer to a model that does not fit looks exactly like this
-        key = "host_out_of_memory"
+        entry = entry_of("host_out_of_memory")
     starved = diagnose(Evidence(fatals=facts.evidence.fatals))
     if starved is not None and starved.key == "host_out_of_memory":
-        key, text = starved.key, starved.evidence
+        entry, text = entry_of(starved.key), starved.evidence
     reasons = (f"{signal.name}, sent by nobody here", _progress(facts))
-    return Verdict(Outcome.KILLED, cause_of(entry_of(key), text), reasons)
+    return Verdict(Outcome.KILLED, cause_of(entry, text, facts.setting), reasons)
 
 
 def _vanished(facts: RunFacts) -> Verdict:
@@ -136,7 +142,7 @@ def _vanished(facts: RunFacts) -> Verdict:
 
 def _failed(facts: RunFacts) -> Verdict:
     code = facts.exit_code
-    cause = diagnose(facts.evidence) or unknown_cause(facts.evidence, _ending(facts))
+    cause = diagnose(facts.evidence, facts.setting) or unknown_cause(facts.evidence, _ending(facts))
     reasons = []
     if code:
         reasons.append(f"the process ended with exit code {code}")
@@ -154,7 +160,7 @@ def _finished_verdict(facts: RunFacts) -> Verdict:
         not_finite = [c.name for c in facts.checkpoints if c.finite is False]
         if not_finite:
             text = f"{not_finite[0]} holds values that are no finite numbers"
-            cause = cause_of(entry_of("nan_during_training"), text)
+            cause = cause_of(entry_of("nan_during_training"), text, facts.setting)
             return Verdict(Outcome.DIVERGED, cause, broken)
         return Verdict(Outcome.FAILED, Cause("unknown", broken[0], _LOOK_AT_FILES), broken)
     unmet = _unmet(facts)

@@ -6,6 +6,7 @@ from runner.diagnosis.causes_dataset import DATASET
 from runner.diagnosis.causes_device import DEVICE
 from runner.diagnosis.causes_environment import ENVIRONMENT, LAUNCHER
 from runner.diagnosis.causes_model import MODEL
+from runner.diagnosis.cure_sets import HOST_MEMORY, NAN_FROM_FIRST_STEP, NAN_ON_THE_WAY
 from runner.diagnosis.signs import Entry
 
 UNKNOWN = "unknown"
@@ -16,13 +17,13 @@ JUDGED = (
         "nan_from_first_step",
         "The loss was not a number from the first step: the VAE or the model overflows in half "
         "precision. Keep the VAE in full precision and delete cached latents (*.npz).",
-        fix="no_half_vae=true",
+        cures=NAN_FROM_FIRST_STEP,
     ),
     Entry(
         "nan_during_training",
         "The loss became not-a-number on the way and every weight after it is suspect. Go back to "
         "the last checkpoint before it and train on with a lower learning rate or in bf16.",
-        fix="max_grad_norm=1.0",
+        cures=NAN_ON_THE_WAY,
     ),
     Entry(
         "wrong_device",
@@ -44,6 +45,14 @@ JUDGED = (
         "The cause is not in the catalogue. Read the end of the console log, the last lines "
         "before the process ended.",
     ),
+)
+
+#: The same key, when the signal was SIGKILL: the kernel sends that one when memory runs out.
+KILLED_OUTRIGHT = Entry(
+    "killed_by_signal",
+    "SIGKILL ended the process: the kernel does that when main memory runs out, and so do job "
+    "limits and people. Resume from the last saved state; if it was memory, cache the latents.",
+    cures=HOST_MEMORY,
 )
 
 #: Tried in this order.

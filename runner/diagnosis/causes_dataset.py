@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.diagnosis.cures import cure
 from runner.diagnosis.signs import Entry, raised, said, warned
 from runner.model import Phase
 
@@ -42,19 +43,19 @@ DATASET: tuple[Entry, ...] = (
             said(r"ValueError: file not found|not supported config file format"),
             raised(r"FileNotFoundError.*\.(?:toml|json)'?", frames=_READS_CONFIG),
         ),
-        fix="dataset_config=PATH",
+        cures=(cure("dataset_config=PATH"),),
     ),
     Entry(
         "config_file_missing",
         "The file given as config_file does not exist. Correct its path.",
         (said(r"\.toml not found\.$"),),
-        fix="config_file=PATH",
+        cures=(cure("config_file=PATH"),),
     ),
     Entry(
         "output_config_exists",
         "The file that output_config should write exists already. Drop the flag or the file.",
         (said(r"Config file already exists\. Aborting"), warned(r"Config file already exists")),
-        fix="output_config=false",
+        cures=(cure("output_config=false"),),
     ),
     Entry(
         "no_data",
@@ -85,7 +86,7 @@ DATASET: tuple[Entry, ...] = (
             said(r"caption or tag is required|neither caption file nor class tokens"),
             said(r"caption or tags not found"),
         ),
-        fix="caption_extension=.txt",
+        cures=(cure("caption_extension=.txt"),),
     ),
     Entry(
         "image_unreadable",
@@ -110,39 +111,39 @@ DATASET: tuple[Entry, ...] = (
             raised(r"ZeroDivisionError", frames=r"^select_bucket$"),
             raised(r"ZeroDivisionError", phases=(Phase.DATASET,)),
         ),
-        fix="bucket_no_upscale=false",
+        cures=(cure("bucket_no_upscale=false"),),
     ),
     Entry(
         "image_size_without_buckets",
         "An image does not have the training resolution, and without buckets it is not fitted to "
         "it. Turn on enable_bucket or resize the image.",
         (said(r"image too large, but cropping and bucketing|image size is small"),),
-        fix="enable_bucket=true",
+        cures=(cure("enable_bucket=true"),),
     ),
     Entry(
         "resolution_missing",
         "No resolution was given, neither in the dataset configuration nor on the command line.",
         (said(r"resolution is required"),),
-        fix="resolution=512",
+        cures=(cure("resolution=512"),),
     ),
     Entry(
         "bucket_resolution",
         "The bounds of the buckets do not hold the resolution: min_bucket_reso must not be above "
         "it and max_bucket_reso not below.",
         (said(r"min_bucket_reso must be|max_bucket_reso must be|the max_size should be larger"),),
-        fix="min_bucket_reso=64",
+        cures=(cure("min_bucket_reso=64"),),
     ),
     Entry(
         "bucket_reso_steps",
         "bucket_reso_steps must be a multiple of 64 for SD networks, of 32 for SDXL and Flux.",
         (said(r"bucket_reso_steps is \d+|it must be divisible by (?:64|32|16)"),),
-        fix="bucket_reso_steps=64",
+        cures=(cure("bucket_reso_steps=64"),),
     ),
     Entry(
         "cache_latents_augmentation",
         "Cached latents cannot be combined with color_aug or random_crop. Drop one of them.",
         (said(r"when caching latents, either"),),
-        fix="cache_latents=false",
+        cures=(cure("cache_latents=false", "cache_latents_to_disk=false"),),
     ),
     Entry(
         "cache_text_encoder_conflict",
@@ -154,6 +155,6 @@ DATASET: tuple[Entry, ...] = (
                 r"|so cache_text_encoder_outputs cannot be used"
             ),
         ),
-        fix="network_train_unet_only=true",
+        cures=(cure("network_train_unet_only=true"),),
     ),
 )

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from runner.diagnosis.cure_sets import (
+    ADAMW,
+    CUDA_MEMORY,
+    FULL_PRECISION,
+    HOST_MEMORY,
+    MPS_MEMORY,
+    NO_SAMPLES,
+    NO_WORKERS,
+    ONE_PROCESS,
+    SDPA,
+)
+from runner.diagnosis.cures import cure
 from runner.diagnosis.signs import Entry, raised, said, warned
 from runner.model import Phase
 
@@ -29,14 +41,14 @@ DEVICE: tuple[Entry, ...] = (
         "The graphics memory ran out while sample images were made, not in a training step. Make "
         "the samples smaller or fewer, or leave them out.",
         (raised(_CUDA_MEMORY, phases=(Phase.SAMPLING,)),),
-        fix="sample_every_n_epochs=false",
+        cures=(NO_SAMPLES,),
     ),
     Entry(
         "cuda_out_of_memory",
         "The graphics memory ran out. Turn on gradient checkpointing and cached latents, use batch "
         "size 1 or a smaller resolution, and close other programs on the device.",
         (said(_CUDA_MEMORY),),
-        fix="gradient_checkpointing=true",
+        cures=CUDA_MEMORY,
     ),
     Entry(
         "mps_out_of_memory",
@@ -48,13 +60,14 @@ DEVICE: tuple[Entry, ...] = (
                 r"|kIOGPUCommandBufferCallbackErrorOutOfMemory"
             ),
         ),
-        fix="gradient_checkpointing=true",
+        cures=MPS_MEMORY,
     ),
     Entry(
         "mps_watermark_ratio",
         "PYTORCH_MPS_HIGH_WATERMARK_RATIO is below the low ratio. Unset it, or set "
         "PYTORCH_MPS_LOW_WATERMARK_RATIO to the same value or less.",
         (said(r"invalid (?:low|high) watermark ratio"),),
+        cures=(cure("env.PYTORCH_MPS_LOW_WATERMARK_RATIO=0.0"),),
     ),
     Entry(
         "shared_memory_exhausted",
@@ -66,14 +79,14 @@ DEVICE: tuple[Entry, ...] = (
                 r".{0,20}shared memory|insufficient shared memory|/torch_\d+_\d+_\d+"
             ),
         ),
-        fix="max_data_loader_n_workers=0",
+        cures=NO_WORKERS,
     ),
     Entry(
         "dataloader_worker_killed",
         "A worker of the data loader was killed, most likely because main memory ran out. Use "
         "fewer workers or none.",
         (said(r"DataLoader worker \(pid.{0,80}(?:is killed by signal|exited unexpectedly)"),),
-        fix="max_data_loader_n_workers=0",
+        cures=NO_WORKERS,
     ),
     Entry(
         "host_out_of_memory",
@@ -87,7 +100,7 @@ DEVICE: tuple[Entry, ...] = (
                 r"|exit status 3221225477|exit status -1073741819"
             ),
         ),
-        fix="lowram=true",
+        cures=HOST_MEMORY,
     ),
     Entry(
         "nan_latents",
@@ -97,7 +110,7 @@ DEVICE: tuple[Entry, ...] = (
             raised(r"NaN detected in (?:latents|text encoder outputs)"),
             warned(r"NaN found in latents"),
         ),
-        fix="no_half_vae=true",
+        cures=(cure("no_half_vae=true"),),
     ),
     Entry(
         "fp16_unsupported",
@@ -108,7 +121,7 @@ DEVICE: tuple[Entry, ...] = (
                 r"fp16 mixed precision (?:requires|with)|FP16 Mixed precision training .* can only"
             ),
         ),
-        fix="mixed_precision=no",
+        cures=(FULL_PRECISION,),
     ),
     Entry(
         "bf16_unsupported",
@@ -120,7 +133,7 @@ DEVICE: tuple[Entry, ...] = (
                 r"|BFloat16 is not supported on MPS|does not support bfloat16"
             ),
         ),
-        fix="mixed_precision=fp16",
+        cures=(cure("mixed_precision=fp16", "full_bf16=false", devices=("cuda",)), FULL_PRECISION),
     ),
     Entry(
         "precision_flags_conflict",
@@ -143,6 +156,7 @@ DEVICE: tuple[Entry, ...] = (
                 r"|No CUDA GPUs are available|Invalid device id|invalid device id"
             ),
         ),
+        cures=(cure("accelerate.gpu_ids=0", only_with=("accelerate.gpu_ids",)),),
     ),
     Entry(
         "cuda_not_compiled",
@@ -155,14 +169,18 @@ DEVICE: tuple[Entry, ...] = (
                 r"|Found no NVIDIA driver|Cannot get CUDA generator without ATen_cuda"
             ),
         ),
-        fix="optimizer_type=AdamW",
+        cures=(
+            cure("xformers=false", "sdpa=true", only_with=("xformers",)),
+            cure("optimizer_type=AdamW", "use_8bit_adam=false"),
+            cure("validation_split=false", only_with=("validation_split",)),
+        ),
     ),
     Entry(
         "mps_float64",
         "The Mac's GPU has no 64-bit floats and something asked for them. Update torch, or use "
         "another optimizer or scheduler.",
         (said(r"Cannot convert a MPS Tensor to float64|MPS framework doesn't support float64"),),
-        fix="optimizer_type=AdamW",
+        cures=(cure("optimizer_type=AdamW"),),
     ),
     Entry(
         "mps_operator_missing",
@@ -174,6 +192,7 @@ DEVICE: tuple[Entry, ...] = (
                 r"|not (?:currently )?supported on the MPS backend|PYTORCH_ENABLE_MPS_FALLBACK"
             ),
         ),
+        cures=(cure("env.PYTORCH_ENABLE_MPS_FALLBACK=1"),),
     ),
     Entry(
         "xformers_mismatch",
@@ -185,13 +204,14 @@ DEVICE: tuple[Entry, ...] = (
                 r"|xformers.{0,80}(?:DLL load failed|undefined symbol)"
             ),
         ),
-        fix="sdpa=true",
+        cures=(SDPA,),
     ),
     Entry(
         "gpu_architecture_unsupported",
         "This build of torch has no code for this graphics card. Install a torch for a newer CUDA "
         "(cu128 and torch 2.7 for RTX 50 cards) and use --sdpa instead of xformers.",
         (said(r"no kernel image is available|sm_\d+ is not compatible|cudaErrorNoKernelImage"),),
+        cures=(cure("sdpa=true", "xformers=false", only_with=("xformers",)),),
     ),
     Entry(
         "nccl_error",
@@ -202,6 +222,7 @@ DEVICE: tuple[Entry, ...] = (
                 r"|Watchdog caught collective operation timeout|DistBackendError|NCCL watchdog"
             ),
         ),
+        cures=(cure("env.NCCL_P2P_DISABLE=1"), ONE_PROCESS),
     ),
     Entry(
         "cuda_device_assert",
@@ -227,7 +248,11 @@ DEVICE: tuple[Entry, ...] = (
         "The parameters themselves are fp16, which the gradient scaler refuses. Drop full_fp16, or "
         "train in bf16.",
         (said(r"Attempting to unscale FP16 gradients"),),
-        fix="full_fp16=false",
+        cures=(
+            cure("full_fp16=false", only_with=("full_fp16",)),
+            cure("mixed_precision=bf16", devices=("cuda",)),
+            FULL_PRECISION,
+        ),
     ),
     Entry(
         "bitsandbytes_cuda_mismatch",
@@ -241,13 +266,13 @@ DEVICE: tuple[Entry, ...] = (
             ),
             raised(r"'WindowsPath' is not iterable"),
         ),
-        fix="optimizer_type=AdamW",
+        cures=(ADAMW,),
     ),
     Entry(
         "dtype_mismatch",
         "Parts of the model are in different precisions, or half precision runs on a CPU. Make the "
         "precision flags agree; on a CPU or a Mac use mixed precision no.",
         (said(_DTYPES),),
-        fix="mixed_precision=no",
+        cures=(FULL_PRECISION,),
     ),
 )

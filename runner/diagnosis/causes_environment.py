@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from runner.diagnosis.cure_sets import ADAMW, NO_SAMPLES, ONE_PROCESS, SDPA
+from runner.diagnosis.cures import cure
 from runner.diagnosis.signs import Entry, raised, said
 
 _DRIFTING = (
@@ -21,7 +23,7 @@ LAUNCHER: tuple[Entry, ...] = (
                 r"|server socket has failed to listen|\[Errno 98\]|\[Errno 48\]"
             ),
         ),
-        fix="main_process_port=0",
+        cures=(cure("accelerate.main_process_port=0"),),
     ),
     Entry(
         "accelerate_arguments",
@@ -36,7 +38,7 @@ LAUNCHER: tuple[Entry, ...] = (
             ),
             raised(r"", frames=r"^(?:_validate_launch_command|load_config_from_file)$"),
         ),
-        fix="num_processes=1",
+        cures=(ONE_PROCESS,),
     ),
     Entry(
         "submodule_missing",
@@ -82,7 +84,7 @@ ENVIRONMENT: tuple[Entry, ...] = (
         "persistent_workers_without_workers",
         "Persistent workers need at least one data loader worker. Drop the flag or use a worker.",
         (said(r"persistent_workers option needs num_workers"),),
-        fix="persistent_data_loader_workers=false",
+        cures=(cure("persistent_data_loader_workers=false"),),
     ),
     Entry(
         "sample_prompts_missing",
@@ -92,13 +94,13 @@ ENVIRONMENT: tuple[Entry, ...] = (
             raised(r"stat: path should be string.*not NoneType"),
             raised(r"NoneType", frames=r"^(?:sample_images\w*|load_prompts)$"),
         ),
-        fix="sample_prompts=PATH",
+        cures=(NO_SAMPLES,),
     ),
     Entry(
         "logging_dir_missing",
         "TensorBoard logging was asked for without a folder. Set logging_dir.",
         (said(r"logging_dir is required when"),),
-        fix="logging_dir=PATH",
+        cures=(cure("logging_dir=PATH"),),
     ),
     Entry(
         "wandb_missing",
@@ -110,7 +112,7 @@ ENVIRONMENT: tuple[Entry, ...] = (
                 r"|wandb: ERROR|wandb login"
             ),
         ),
-        fix="log_with=tensorboard",
+        cures=(cure("log_with=tensorboard"),),
     ),
     Entry(
         "flag_combination_invalid",
@@ -138,13 +140,13 @@ ENVIRONMENT: tuple[Entry, ...] = (
         "The 8-bit optimizers need bitsandbytes, which is not installed and works on CUDA only. "
         "Use the AdamW optimizer.",
         (said(r"No bitsandbytes|No module named 'bitsandbytes"),),
-        fix="optimizer_type=AdamW",
+        cures=(ADAMW,),
     ),
     Entry(
         "xformers_missing",
         "xformers is not installed. Use --sdpa, which is part of torch.",
         (said(r"No xformers|No module named 'xformers|install xformers"),),
-        fix="sdpa=true",
+        cures=(SDPA,),
     ),
     Entry(
         "numpy_abi",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from runner.diagnosis.cure_sets import ONE_PROCESS
+from runner.diagnosis.cures import cure
 from runner.diagnosis.signs import Entry, raised, said, warned
 from runner.model import Phase
 
@@ -54,7 +56,7 @@ MODEL: tuple[Entry, ...] = (
         "The state has as many steps as were asked for, so nothing is left to train. Raise the "
         "number of epochs or steps.",
         (said(r"max_train_steps should be greater than initial step"),),
-        fix="initial_step=0",
+        cures=(cure("initial_step=0"),),
     ),
     Entry(
         "resume_shape_mismatch",
@@ -65,7 +67,7 @@ MODEL: tuple[Entry, ...] = (
             raised(r"size mismatch for lora_|size mismatch for lycoris_"),
             raised(r"loading state_dict for|size mismatch for", frames=_LOADS_STATE),
         ),
-        fix="dim_from_weights=true",
+        cures=(cure("dim_from_weights=true", only_with=("network_weights",)),),
     ),
     Entry(
         "resume_accelerate_version",
@@ -110,7 +112,7 @@ MODEL: tuple[Entry, ...] = (
             raised(_UNREACHABLE, phases=(Phase.LAUNCHING,)),
             raised(r"OSError|EnvironmentError", frames=_LOADS_TOKENIZER),
         ),
-        fix="tokenizer_cache_dir=PATH",
+        cures=(cure("tokenizer_cache_dir=PATH"),),
     ),
     # --- writing
     Entry(
@@ -122,7 +124,7 @@ MODEL: tuple[Entry, ...] = (
             raised(r"PermissionError|Permission denied|os error 13\b|Parent directory"),
             raised(r"FileNotFoundError|NotADirectoryError|FileExistsError", frames=_SAVES),
         ),
-        fix="output_dir=PATH",
+        cures=(cure("output_dir=PATH"),),
     ),
     Entry(
         "output_dir_missing",
@@ -131,7 +133,7 @@ MODEL: tuple[Entry, ...] = (
             raised(_NO_PATH, frames=_SAVES),
             raised(_NO_PATH, phases=(Phase.SAVING, Phase.TRAINING, Phase.FINISHED)),
         ),
-        fix="output_dir=PATH",
+        cures=(cure("output_dir=PATH"),),
     ),
     # --- base models
     Entry(
@@ -170,7 +172,7 @@ MODEL: tuple[Entry, ...] = (
             said(rf"{_OTHER_UNET}.*\[[\d, ]*\b768\].*\[[\d, ]*\b1024\]"),
             said(rf"{_OTHER_UNET}.*\[[\d, ]*\b1024\].*\[[\d, ]*\b768\]"),
         ),
-        fix="v2=false",
+        cures=(cure("v2=false"),),
     ),
     Entry(
         "base_model_architecture_mismatch",
@@ -200,7 +202,7 @@ MODEL: tuple[Entry, ...] = (
             raised(r"FileNotFoundError|NoneType", phases=(Phase.LOADING,)),
             warned(r"model is not found as a file or in Hugging Face"),
         ),
-        fix="pretrained_model_name_or_path=PATH",
+        cures=(cure("pretrained_model_name_or_path=PATH"),),
     ),
     # --- networks and optimizers
     Entry(
@@ -210,7 +212,7 @@ MODEL: tuple[Entry, ...] = (
             raised(r"'NoneType' object has no attribute 'startswith'"),
             raised(r"No module named 'networks\.\w+"),
         ),
-        fix="network_module=networks.lora",
+        cures=(cure("network_module=networks.lora"),),
     ),
     Entry(
         "no_trainable_parameters",
@@ -222,7 +224,7 @@ MODEL: tuple[Entry, ...] = (
                 r"|does not have a grad_fn"
             ),
         ),
-        fix="learning_rate=1e-4",
+        cures=(cure("learning_rate=1e-4", "unet_lr=false", "text_encoder_lr=false"),),
     ),
     Entry(
         "ddp_unused_parameters",
@@ -233,6 +235,6 @@ MODEL: tuple[Entry, ...] = (
                 r"|DistributedDataParallel is not needed when a module"
             ),
         ),
-        fix="num_processes=1",
+        cures=(ONE_PROCESS,),
     ),
 )

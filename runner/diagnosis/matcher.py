@@ -6,6 +6,7 @@ import re
 
 from runner.console.vocabulary import english
 from runner.diagnosis.catalogue import ENTRIES, UNKNOWN, entry_of
+from runner.diagnosis.cures import NOT_KNOWN, Setting, next_cure
 from runner.diagnosis.evidence import Evidence
 from runner.diagnosis.signs import Entry, Place
 from runner.model import Cause, ExceptionSeen
@@ -15,22 +16,23 @@ _EVIDENCE_HEAD = 200
 _BLANKS = re.compile(r"(?:\s|[=─-]{5,})+")
 
 
-def diagnose(evidence: Evidence) -> Cause | None:
+def diagnose(evidence: Evidence, setting: Setting = NOT_KNOWN) -> Cause | None:
     """The cause that the log itself gives away, or None.
 
     The exception raised last is asked first, then those it was raised from, then last words
     without a traceback, then warnings. A launcher's exception about its child is only asked for
-    what it says of the child's exit status.
+    what it says of the child's exit status. `setting`: what the training ran with, which decides
+    the cure that is offered.
     """
     for exception in reversed(evidence.own_exceptions):
-        cause = _cause(_line(exception), Place.RAISED, evidence, exception.frames)
+        cause = _cause(_line(exception), Place.RAISED, evidence, setting, exception.frames)
         if cause is not None:
             return cause
     launchers = [_line(e) for e in evidence.launcher_exceptions]
     words = ((Place.PRINTED, evidence.fatals), (Place.WARNED, evidence.warnings))
     for place, texts in (*words, (Place.PRINTED, launchers)):
         for text in reversed(texts):
-            cause = _cause(text, place, evidence)
+            cause = _cause(text, place, evidence, setting)
             if cause is not None:
                 return cause
     return None
@@ -45,9 +47,10 @@ def unknown_cause(evidence: Evidence, otherwise: str) -> Cause:
     return cause_of(entry_of(UNKNOWN), words or otherwise)
 
 
-def cause_of(entry: Entry, evidence: str) -> Cause:
-    """A cause with the line that gave it away."""
-    return Cause(entry.key, tidy(evidence), entry.advice, entry.fix)
+def cause_of(entry: Entry, evidence: str, setting: Setting = NOT_KNOWN) -> Cause:
+    """A cause with the line that gave it away and the first cure that is not in force already."""
+    offer = next_cure(entry.cures, setting)
+    return Cause(entry.key, tidy(evidence), entry.advice, offer.fix, offer.changes)
 
 
 def tidy(text: str) -> str:
@@ -59,13 +62,17 @@ def tidy(text: str) -> str:
 
 
 def _cause(
-    text: str, place: Place, evidence: Evidence, frames: tuple[str, ...] = ()
+    text: str,
+    place: Place,
+    evidence: Evidence,
+    setting: Setting,
+    frames: tuple[str, ...] = (),
 ) -> Cause | None:
     for entry in ENTRIES:
         for sign in entry.signs:
             if sign.matches(text, place, evidence, frames):
                 # a warning that the sign depends on says more than the exception after it
-                return cause_of(entry, sign.warning(evidence) or text)
+                return cause_of(entry, sign.warning(evidence) or text, setting)
     return None
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runner.diagnosis.cures import Cure
 from runner.diagnosis.evidence import Evidence
 from runner.model import Phase
 
@@ -52,12 +53,12 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A cause with what to do about it. `fix`: the flag change that helps, where one does."""
+    """A cause with what to do about it. `cures`: in the order in which to try them."""
 
     key: str
     advice: str
     signs: tuple[Sign, ...] = ()
-    fix: str | None = None
+    cures: tuple[Cure, ...] = ()
 
 
 def raised(
