@@ -16,6 +16,7 @@ BAR_REST = "─"
 AXIS = "─"
 AXIS_FUTURE = "┄"
 AXIS_TICK = "┴"
+AXIS_RESUME = "┼"
 AXIS_SIDE = "│"
 AXIS_SIDE_TICK = "┤"
 AXIS_CORNER = "└"
@@ -46,6 +47,7 @@ _ASCII = {
     "┄": ".",
     "┴": "+",
     "┤": "+",
+    "┼": "|",
     "│": "|",
     "└": "+",
     "✓": "+",

@@ -191,10 +191,25 @@ def _axis_row(model: ChartModel, left: int, room: int) -> Row:
             for offset, character in enumerate(text):
                 line[x - len(text) + offset] = Cell(character, "dim")
             taken = x
+    _mark_resumes(line, model, room)
     spans = [Span(" " * left, "dim"), Span(glyphs.AXIS_CORNER, "faint")]
     for cell in line:
         append(spans, cell.text, cell.role)
     return tuple(spans)
+
+
+def _mark_resumes(line: list[Cell], model: ChartModel, room: int) -> None:
+    """Where an attempt began: a tick of its own shape, with its number where there is room."""
+    for attempt, step in model.resumes:
+        x = step_x(step, model, room)
+        line[x] = Cell(glyphs.AXIS_RESUME, "accent")
+        words = (f"attempt {attempt}", f"a{attempt}")
+        for text, start in ((w, at) for w in words for at in (x + 1, x - len(w))):
+            place = line[start : start + len(text)] if start >= 0 else []
+            if len(place) == len(text) and all(cell.role == "faint" for cell in place):
+                for offset, character in enumerate(text):
+                    line[start + offset] = Cell(character, "accent")
+                break
 
 
 def _epoch_number(model: ChartModel, position: int) -> int:

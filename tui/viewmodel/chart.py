@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.model import LossBucket, RunSnapshot, RunState
+from runner.model import AttemptStatus, LossBucket, RunSnapshot, RunState
 from runner.units import loss
 from tui.viewmodel.expected import expected_checkpoints
 from tui.viewmodel.progress import progress_of
@@ -14,7 +15,8 @@ from tui.viewmodel.progress import progress_of
 @dataclass(frozen=True, slots=True)
 class ChartModel:
     """Steps are true steps. `end_step`: right edge of the x axis; `epoch_steps`: last step of each
-    epoch; `written`, `expected`: steps of checkpoints."""
+    epoch; `written`, `expected`: steps of checkpoints; `resumes`: (attempt, its first step) of all but
+    the first; `told`: what became of replaced steps, from the most words to the fewest."""
 
     buckets: tuple[LossBucket, ...] = ()
     end_step: int = 1
@@ -26,6 +28,8 @@ class ChartModel:
     value: str = ""
     source: str = ""
     read_fraction: float = 1.0
+    resumes: tuple[tuple[int, int], ...] = ()
+    told: tuple[str, ...] = ()
 
 
 def chart_model(snapshot: RunSnapshot | None) -> ChartModel:
@@ -38,10 +42,11 @@ def chart_model(snapshot: RunSnapshot | None) -> ChartModel:
     end = max(end, last, 1)
     status = snapshot.status
     written = sorted(
-        {c.step for c in status.checkpoints if c.step is not None and not c.removed}
+        {c.step for c in status.checkpoints if c.step is not None and not (c.removed or c.missing)}
         if status
         else ()
     )
+    attempts = status.attempts if status else ()
     shown = series.smooth if series.smooth is not None else series.last
     return ChartModel(
         buckets=series.buckets,
@@ -54,7 +59,41 @@ def chart_model(snapshot: RunSnapshot | None) -> ChartModel:
         value=loss(shown) if series.rows else "",
         source=_source(snapshot),
         read_fraction=snapshot.read_fraction,
+        resumes=tuple((a.attempt, a.first_step) for a in attempts[1:] if a.first_step is not None),
+        told=_told(attempts),
     )
+
+
+def replaced_steps(attempts: Sequence[AttemptStatus]) -> tuple[tuple[int, int], ...]:
+    """First and last of the steps that a later attempt trained again; the older ones are no part of
+    the training any more."""
+    found = []
+    reached = 0
+    for one in attempts:
+        if one.first_step is None:
+            continue
+        if one.first_step <= reached:
+            found.append((one.first_step, reached))
+        reached = one.last_step if one.last_step is not None else one.first_step
+    return tuple(found)
+
+
+def span_word(span: tuple[int, int]) -> str:
+    return f"{span[0]}-{span[1]}" if span[0] != span[1] else str(span[0])
+
+
+def _told(attempts: Sequence[AttemptStatus]) -> tuple[str, ...]:
+    """Empty for a run that was never resumed."""
+    begun = [one for one in attempts[1:] if one.first_step is not None]
+    if not begun:
+        return ()
+    newest = f"attempt {begun[-1].attempt} from {begun[-1].first_step}"
+    again = replaced_steps(attempts)
+    if not again:
+        return (newest,)
+    every = f"{', '.join(map(span_word, again))} trained again"
+    last = f"{span_word(again[-1])} trained again"
+    return tuple(dict.fromkeys((f"{newest}, {every}", every, last)))
 
 
 def _source(snapshot: RunSnapshot) -> str:

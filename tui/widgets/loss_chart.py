@@ -37,7 +37,12 @@ class LossChart(Panel):
     def note(self) -> Row:
         if self.model.read_fraction < 1:
             return (Span(f"reading, {self.model.read_fraction * 100:.0f} %", "accent"),)
-        return (Span(self.model.source, "dim"),) if self.model.source else ()
+        model = self.model
+        room = self.content_size.width - len(self.TITLE) - len(model.value) - 12
+        source = f", {model.source}" if model.source else ""
+        wanted = [*(told + source for told in model.told[:1]), *model.told, model.source]
+        said = next((text for text in wanted if 0 < len(text) <= room), "")
+        return (Span(said, "dim"),) if said else ()
 
     def content(self, width: int, height: int) -> Sequence[Row]:
         wanted = data_range(self.model.buckets)
