@@ -179,10 +179,16 @@ class Progress:
                 self.model_saved, self.saving_since = True, None
                 self._tell("model_saved", now, event.offset)
 
-    def on_exact(self, shown_step: int, loss: float, at: float, lr: float | None = None) -> None:
-        """An exact loss from TensorBoard; `shown_step` is its x (the trainer's global_step)."""
+    def on_exact(
+        self, shown_step: int, loss: float | None, at: float, lr: float | None = None
+    ) -> None:
+        """An exact loss (or only the learning rate) from TensorBoard; `shown_step` is its x (the trainer's
+        global_step)."""
         step = self.ledger.true_from_global(shown_step)
         if step is None:
+            return
+        if loss is None:
+            self._on_rate(step, at, lr)
             return
         self.exact = True
         self._note_finite(step, loss)
@@ -197,6 +203,14 @@ class Progress:
             self._rows.append(StepRow(step, at, loss, None, lr))
         if step >= self.step:
             self.loss = loss
+
+    def _on_rate(self, step: int, at: float, lr: float | None) -> None:
+        """The learning rate came apart from its loss: it is added to the step's row."""
+        row = self._pending.get(step)
+        if row is not None:
+            row.lr = lr
+        elif step <= self._written:
+            self._rows.append(StepRow(step, at, None, None, lr))
 
     def tick(self, now: float) -> None:
         """Let go of rows that waited long enough for an exact loss."""
