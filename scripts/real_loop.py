@@ -4,12 +4,15 @@ Dataset, arithmetic, loop, saving, states and console are the trainer's; only te
 U-Net, tokenizer and loss are replaced. Needs an interpreter with sd-scripts' requirements.
 
     SD_SCRIPTS=<checkout> <its python> scripts/real_loop.py <flags of train_network.py>
+
+LOOP_SLEEP: seconds that a step takes longer.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -76,6 +79,7 @@ def main() -> None:
         return "sd_v1", Body(CLIPMLP()), Vae(nn.Identity()), Body(Transformer2DModel())
 
     def process_batch(self: Any, batch: Any, *rest: Any, **named: Any) -> torch.Tensor:
+        time.sleep(float(os.environ.get("LOOP_SLEEP", "0")))
         network = rest[2]
         weights = [p for p in network.parameters() if p.requires_grad]
         return sum((p * p).sum() for p in weights) + len(batch["captions"]) * 0.0

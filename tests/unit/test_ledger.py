@@ -150,3 +150,56 @@ def test_a_later_epoch_does_not_move_the_beginning() -> None:
     ledger = started(batches=230, epoch=1)
     ledger.on(EpochStarted(0, 2, 4))
     assert ledger.true_from_bar(231) == 231
+
+
+def test_after_a_skip_the_average_counts_an_empty_place_until_the_epoch_ends() -> None:
+    """Recorded: 0.483 for a loss of 0.966, and a jump back at the next epoch (shown step 61)."""
+    ledger, shown = AttemptLedger(), {}
+    for event in ConsoleParser().feed((RUNS / "tiny_resume_skip.log").read_bytes()):
+        ledger.on(event)
+        if isinstance(event, StepShown) and event.average is not None and event.shown_step:
+            shown[event.shown_step] = event.average * ledger.average_factor(event.shown_step)
+    assert shown[1] == pytest.approx(0.966)
+    assert shown[60] == pytest.approx(0.861, abs=0.002)
+    assert [ledger.average_factor(n) for n in (1, 60, 61, 520)] == [2.0, 61 / 60, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "log", ["tiny_resume_noskip.log", "tiny_first_run_killed.log", "tiny_grad_accum.log"]
+)
+def test_other_averages_are_taken_as_they_are(log: str) -> None:
+    ledger, _ = followed(log)
+    assert all(ledger.average_factor(n) == 1.0 for n in range(1, 500))
+
+
+def test_after_a_skip_in_the_first_epoch_nothing_is_empty() -> None:
+    ledger = started(
+        ResumeSeen(0, state_step=50), ResumeSeen(0, skip_steps=50), batches=60, epoch=1
+    )
+    assert ledger.average_factor(1) == 1.0
+
+
+def test_a_trainer_that_knows_nothing_of_what_came_before_counts_on_from_where_it_began() -> None:
+    ledger = AttemptLedger(400, 400)
+    assert ledger.true_from_bar(1) == 401
+    for event in (BannerSeen(0, "batches_per_epoch", 230), EpochStarted(0, 1, 3)):
+        ledger.on(event)
+    assert [ledger.true_from_bar(n) for n in (0, 1, 520)] == [400, 401, 920]
+    assert ledger.true_from_name(100) == 500
+    assert ledger.true_from_epoch(1) == 630
+    assert ledger.replayed_steps == 0
+
+
+def test_a_resume_within_such_a_count() -> None:
+    """Its own step 300 is the true step 700; its epoch 2 began at its 230."""
+    ledger = AttemptLedger(700, 400)
+    for event in (
+        ResumeSeen(0, state_step=300),
+        BannerSeen(0, "batches_per_epoch", 230),
+        ResumeSeen(0, skip_steps=300),
+        EpochStarted(0, 2, 3),
+    ):
+        ledger.on(event)
+    assert ledger.first_step == 701
+    assert ledger.true_from_bar(1) == 701
+    assert ledger.true_from_name(100) == 730

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.names import parse_checkpoint_name, step_name
+from runner.names import parse_checkpoint_name, placed_name, step_name
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,22 @@ def test_names_tell_step_epoch_or_end(
 
 def test_a_step_name_is_made_as_sd_scripts_makes_it() -> None:
     assert step_name("spyke", 430, ".safetensors") == "spyke-step00000430.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "per_epoch", "origin", "placed"),
+    [
+        ("x-step00000200.safetensors", 430, 230, 0, "x-step00000430.safetensors"),
+        ("x-000002.safetensors", 460, 230, 0, "x-000002.safetensors"),
+        ("x.safetensors", 920, 230, 0, "x.safetensors"),
+        ("x-step00000100.safetensors", 560, 230, 460, "x-step00000560.safetensors"),
+        ("x-000001.safetensors", 690, 230, 460, "x-000003.safetensors"),
+        # an epoch that began in the middle of one has no number of the whole training
+        ("x-000001.safetensors", 630, 230, 400, "x-step00000630.safetensors"),
+        ("x-step00000100.safetensors", None, 230, 0, "x-step00000100.safetensors"),
+    ],
+)
+def test_a_resumed_attempts_file_is_placed_under_its_true_step(
+    name: str, step: int | None, per_epoch: int, origin: int, placed: str
+) -> None:
+    assert placed_name(name, step, per_epoch, origin) == placed
