@@ -24,6 +24,7 @@ from tui.planning import Planning, told
 from tui.screens.monitor import MonitorScreen
 from tui.terminal import SIGTERM_EXIT_CODE, exit_on_sigterm, leave_with_terminal
 from tui.text import clean
+from tui.viewmodel.alarms import is_new_alarm
 from tui.viewmodel.header import run_name
 from tui.viewmodel.progress import is_live
 
@@ -171,6 +172,8 @@ class PlasmaApp(Planning, inherit_bindings=False):
         before, self.snapshot = self.snapshot, snapshot
         if _is_over(snapshot) and (before is None or not _is_over(before)):
             self._run_is_over(snapshot)
+        if is_new_alarm(before, snapshot):
+            self.bell()
         monitor = self._monitor()
         if monitor is not None:
             monitor.show(snapshot)

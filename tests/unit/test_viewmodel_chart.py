@@ -37,7 +37,7 @@ def test_replaced_steps_are_those_that_a_later_attempt_trained_again() -> None:
 
 
 def test_an_attempt_is_a_mark_on_the_axis_with_its_number() -> None:
-    assert "attempt 2┼" in axis(s.resumed()) and "┼attempt 2" in axis(s.resumed(), 120)
+    assert "attempt 2┼" in axis(s.resumed()) and "┼attempt 2" in axis(s.resumed(), 200)
     assert "┼" not in axis(b.snapshot(412))
 
 

@@ -191,6 +191,7 @@ def test_stopping_offers_the_next_save_with_its_time() -> None:
     assert question.facts == (
         "The training is at step 412 of 920.",
         "Stopping now loses 12 steps (37 s) since step 400.",
+        "The save at step 600 brings checkpoint and state.",
     )
 
 

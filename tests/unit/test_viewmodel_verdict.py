@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from runner.model import (
+    AlarmKind,
     Cause,
     CheckResult,
     JournalEvent,
@@ -18,6 +19,7 @@ from runner.model import (
     RunState,
 )
 from tests import builders as b
+from tests import stories as s
 from tests.hostile import HOSTILE
 from tui.actions import Plan
 from tui.viewmodel.clauses import Verdict
@@ -96,13 +98,13 @@ def test_weights_without_a_state_are_kept_but_cannot_go_on() -> None:
     files = (b.checkpoint(400, state_path=None, state_complete=None),)
     shown = b.snapshot(412, status_changes={"checkpoints": files, "safe_step": 0})
     assert second(shown) == (
-        "Stopping now keeps the weights of step 400, but no state to resume from."
+        "Stopping now loses 12 steps (37 s) since step 400, kept without a state."
     )
 
 
 def test_an_ordered_stop_is_told() -> None:
     shown = b.snapshot(412, status_changes={"stop_after_save": True})
-    assert second(shown).startswith("Stops after the next save at step 600.")
+    assert second(shown) == "Stops after the save at step 600. Stopping now loses 12 steps (37 s)."
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,9 @@ def test_stopping_without_a_signal_claims_none() -> None:
 def test_divergence_names_step_and_what_is_good() -> None:
     shown = b.diverged(live=True)
     assert first(shown) == "The loss is not finite since step 431: training on is of no use"
-    assert second(shown) == "Good checkpoints: up to step 400."
+    assert second(shown) == (
+        "Good checkpoints: up to step 400. Stopping now loses 120 steps (6 min)."
+    )
 
 
 def test_unverified_checkpoints_are_not_called_good() -> None:
@@ -184,14 +188,30 @@ def test_success_counts_what_is_there() -> None:
     assert second(half).endswith("2 expected files not written.")
 
 
-def test_failure_tells_cause_advice_and_what_is_left() -> None:
-    cause = Cause("cuda_out_of_memory", "CUDA out of memory", "Train in smaller batches", "a=1")
-    shown = b.ended(Outcome.FAILED, 412, cause)
-    assert first(shown) == "Failed at step 412/920, CUDA out of memory"
+def test_failure_tells_its_cause_in_plain_words_and_the_key_that_cures_it() -> None:
+    shown = b.ended(Outcome.FAILED, 412, s.OOM)
+    assert first(shown) == "Failed at step 412/920, the Mac's GPU memory ran out"
     assert second(shown) == (
-        "Train in smaller batches. Try a=1. Kept up to step 400, 12 steps after it are lost."
+        "y tries it again with cache_latents = true and 2 more. "
+        "Kept up to step 400, 12 steps after it are lost."
     )
-    assert verdict_of(shown, b.NOW).long
+
+
+def test_without_a_setting_that_cures_it_the_advice_stands_there() -> None:
+    shown = b.ended(Outcome.FAILED, 412, Cause("disk_full", "OSError: [Errno 28]", "Make room"))
+    assert first(shown) == "Failed at step 412/920, the disk is full"
+    assert second(shown).startswith("Make room. Kept up to step 400")
+
+
+def test_an_unknown_cause_shows_its_evidence() -> None:
+    shown = b.ended(Outcome.FAILED, 412, Cause("unknown", "KeyError: 'te1'", "Read the log"))
+    assert first(shown) == "Failed at step 412/920, KeyError: 'te1'"
+
+
+def test_a_cause_that_says_what_the_outcome_says_is_not_told_twice() -> None:
+    assert first(s.diverged_with_cause()) == "Diverged: the loss is not finite since step 431"
+    killed = b.ended(Outcome.KILLED, 412, Cause("killed_by_signal", "signal 9"))
+    assert first(killed) == "Killed at step 412/920 by a signal that nobody here sent"
 
 
 @pytest.mark.parametrize(
@@ -268,3 +288,93 @@ def test_foreign_words_are_clean_in_every_verdict(text: str) -> None:
 
 def _clauses(verdict: Verdict) -> list[str]:
     return [clause.text for clause in (*verdict.first, *verdict.second)]
+
+
+# --------------------------------------------------------------------------- alarms, the guard
+
+
+def test_a_live_alarm_is_the_whole_judgement_and_the_price_stays() -> None:
+    shown = s.alarmed(s.alarm(AlarmKind.NONFINITE), step=420)
+    verdict = verdict_of(shown, b.NOW)
+    assert len(verdict.first) == 1 and verdict.first[0].role == "bad"
+    assert first(shown).startswith("The loss is not a finite number from step 412 on; the newest")
+    assert verdict.urgent and second(shown) == "Stopping now loses 20 steps (1 min 2 s)."
+
+
+def test_the_worst_alarm_leads() -> None:
+    shown = s.alarmed(s.alarm(AlarmKind.STALLED), s.alarm(AlarmKind.DIVERGING))
+    assert first(shown).startswith("The loss has been far too high")
+
+
+def test_a_mild_alarm_leads_and_the_loss_is_told_after_it() -> None:
+    shown = s.alarmed(s.alarm(AlarmKind.SLOW))
+    assert first(shown).startswith("Steps have been slow since step 412")
+    assert "Loss falling" in first(shown) and "pace" not in first(shown)
+    assert not verdict_of(shown, b.NOW).urgent
+
+
+def test_alarms_that_are_over_are_one_clause() -> None:
+    shown = s.alarmed(s.alarm(AlarmKind.ONE_BAD_STEP, over_at=b.NOW - 60))
+    assert "one bad step at 412, finite again" in first(shown)
+    two = s.alarmed(
+        s.alarm(AlarmKind.SLOW, over_at=b.NOW - 900),
+        s.alarm(AlarmKind.STALLED, step=300, over_at=b.NOW - 60),
+    )
+    assert "a standstill at step 300, going on (1 alarm before)" in first(two)
+
+
+def test_a_bad_step_that_is_over_in_effect_is_told_as_one() -> None:
+    """The guard lets it stand while the trainer's running average is poisoned."""
+    shown = s.alarmed(s.alarm(AlarmKind.ONE_BAD_STEP))
+    assert first(shown).startswith("Loss falling") and "one bad step at 412" in first(shown)
+
+
+def test_what_the_supervisor_told_replaces_the_guess_from_the_series() -> None:
+    values = b.losses(412)
+    values[200] = math.nan
+    over = s.alarmed(s.alarm(AlarmKind.ONE_BAD_STEP, step=201, over_at=b.NOW - 60), step=412)
+    assert first(replace(over, loss=b.series(values))).startswith("Loss falling")
+
+
+def test_alarms_of_a_run_that_is_over_are_not_live() -> None:
+    shown = b.ended(Outcome.STOPPED, 412)
+    assert shown.status is not None
+    shown = replace(shown, status=replace(shown.status, alarms=(s.alarm(AlarmKind.STALLED),)))
+    assert first(shown) == "Stopped at step 412/920, as ordered"
+
+
+def test_a_stop_of_the_guard_names_it_and_its_reason() -> None:
+    shown = b.ended(Outcome.STOPPED, 412)
+    assert shown.status is not None
+    status = replace(shown.status, stop_by="guard", alarms=(s.alarm(AlarmKind.FROZEN),))
+    assert first(replace(shown, status=status)) == (
+        "Stopped at step 412/920 by the guard, the loss is exactly 0.0934 at every step since step "
+        "412: nothing is being learnt"
+    )
+    person = replace(shown, status=replace(shown.status, stop_by="anna"))
+    assert first(person) == "Stopped at step 412/920, as ordered by anna"
+    diverged = b.diverged()
+    assert diverged.status is not None
+    told = replace(diverged, status=replace(diverged.status, stop_by="guard"))
+    assert first(told).endswith("since step 431, stopped by the guard")
+
+
+def test_a_stop_of_the_guard_is_named_while_it_stops_and_while_it_waits() -> None:
+    alarms = (s.alarm(AlarmKind.DIVERGING),)
+    stopping = b.snapshot(
+        412,
+        state=RunState.STOPPING,
+        status_changes={"state": RunState.STOPPING, "stop_by": "guard", "alarms": alarms},
+    )
+    assert first(stopping).startswith("The guard stops it: ordered")
+    assert "far too high since step 412" in second(stopping)
+    armed = b.snapshot(412, status_changes={"stop_after_save": True, "stop_by": "guard"})
+    assert second(armed).startswith("The guard stops it after the save at step 600.")
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_foreign_words_of_alarms_are_clean(text: str) -> None:
+    for kind in AlarmKind:
+        shown = s.alarmed(s.alarm(kind, text=text))
+        for clause in _clauses(verdict_of(shown, b.NOW)):
+            assert clause.isprintable()

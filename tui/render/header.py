@@ -65,7 +65,7 @@ def progress_row(header: Header, width: int) -> Row:
 def verdict_rows(verdict: Verdict, width: int, height: int) -> list[Row]:
     """The judgement, then what follows from it: a line each, or wrapped where the verdict is long
     or the screen narrow."""
-    wrapped = verdict.long or width < NARROW
+    wrapped = verdict.long or width < NARROW or (verdict.urgent and height > 2)
     if not wrapped or height < 2:
         first = _line(verdict.first, width - 2, ", ", ".")
         second = _line(verdict.second, width - 2, " ", "")
@@ -75,6 +75,12 @@ def verdict_rows(verdict: Verdict, width: int, height: int) -> list[Row]:
     kept = max(height - len(second_rows), height // 2)
     shown = _cut(first_rows, kept, width)
     return [*shown, *_cut(second_rows, height - len(shown), width)]
+
+
+def fits(verdict: Verdict, width: int) -> bool:
+    """Is there room for all of it in a line each?"""
+    halves = ((verdict.first, ", "), (verdict.second, " "))
+    return all(len(_wrapped(clauses, width - 2, between, "")) < 2 for clauses, between in halves)
 
 
 def _cut(rows: list[Row], height: int, width: int) -> list[Row]:
@@ -109,6 +115,8 @@ def _line(clauses: tuple[Clause, ...], width: int, between: str, end: str) -> Ro
     used = 0
     for index, clause in enumerate(clauses):
         lead = between if index else ""
+        if index and clauses[index - 1].text.endswith("."):
+            lead = " "
         text = clause.text
         if index and used + len(lead) + cell_len(text) + len(end) > width:
             room = width - used - len(lead) - len(end)

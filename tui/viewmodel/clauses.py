@@ -20,11 +20,13 @@ class Clause:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`first` is the judgement, `second` what follows from it. Clauses are in order of their worth.
-    `long`: a cause that must be readable whole, so that both may take two lines."""
+    `long`: a cause that must be readable whole, so that both may take two lines; `urgent`: the same, but
+    only where it does not fit into one."""
 
     first: tuple[Clause, ...]
     second: tuple[Clause, ...] = ()
     long: bool = False
+    urgent: bool = False
 
 
 def sentence(clause: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from runner.model import Outcome, Phase, RunSnapshot, RunState
 from tui.render import glyphs
+from tui.viewmodel.alarms import alarm_role, live_alarms
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +65,7 @@ def state_label(snapshot: RunSnapshot) -> StateLabel:
     phase = snapshot.status.phase if snapshot.status else None
     if snapshot.state is RunState.RUNNING and snapshot.status is None:
         return StateLabel("running", glyphs.ACTIVE, "good")
-    return label_of(snapshot.state, outcome, phase)
+    label = label_of(snapshot.state, outcome, phase)
+    if any(alarm_role(one) == "bad" for one in live_alarms(snapshot)):
+        return StateLabel(label.word, glyphs.WARN, "bad")
+    return label

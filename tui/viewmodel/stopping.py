@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from runner.model import RunSnapshot, RunState
 from runner.units import count, duration
-from tui.viewmodel.expected import next_expected
+from tui.viewmodel.expected import expected_checkpoints, is_final, next_expected
 from tui.viewmodel.progress import Progress, progress_of
+
+#: who ordered a stop, if not a person
+GUARD = "guard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +31,23 @@ class Question:
     choices: tuple[Choice, ...]
 
 
-def price_of_stopping(progress: Progress) -> str:
-    """One clause: what is lost if the training stops at this step."""
+def price_of_stopping(progress: Progress, brief: bool = False) -> str:
+    """One clause: what is lost if the training stops at this step. `brief`: without since when."""
     if progress.step <= 0:
         return "stopping now loses nothing: no step is trained yet"
-    if progress.safe_step:
-        lost = progress.lost_steps
-        if lost == 0:
-            return "stopping now loses nothing"
-        return f"stopping now loses {_steps(lost, progress.lost_s)} since step {progress.safe_step}"
-    if progress.kept_step:
-        return (
-            f"stopping now keeps the weights of step {progress.kept_step}, "
-            "but no state to resume from"
-        )
-    return f"stopping now loses {_steps(progress.step, progress.lost_s)}: nothing is saved yet"
+    kept = progress.safe_step or progress.kept_step
+    lost = _steps(progress, max(0, progress.step - kept))
+    if not kept:
+        return f"stopping now loses {lost}: nothing is saved yet"
+    lost = lost if progress.step > kept else "nothing"
+    if not progress.safe_step:
+        return f"stopping now loses {lost}{'' if brief else f' since step {kept}'}, kept without a state"
+    return f"stopping now loses {lost}{'' if brief or lost == 'nothing' else f' since step {kept}'}"
 
 
-def _steps(number: int, seconds: float | None) -> str:
-    took = f" ({duration(seconds)})" if seconds is not None else ""
+def _steps(progress: Progress, number: int) -> str:
+    pace = progress.seconds_per_step
+    took = f" ({duration(number * pace)})" if pace is not None else ""
     return f"{count(number, 'step')}{took}"
 
 
@@ -61,17 +62,49 @@ def stop_question(snapshot: RunSnapshot, name: str) -> Question:
     if snapshot.state is RunState.STOPPING:
         facts.append("A stop is already under way.")
     else:
-        coming = next_expected(snapshot, progress)
         if status is not None and status.stop_after_save:
-            facts.append("A stop after the next save is already ordered.")
+            who = "The guard has ordered a stop" if status.stop_by == GUARD else "A stop"
+            ordered = "" if status.stop_by == GUARD else " is already ordered"
+            facts.append(f"{who} after {next_save(snapshot, progress)}{ordered}.")
             choices.append(Choice("cancel", "Train on: take the ordered stop back"))
-        elif coming is not None:
-            wait = progress.seconds_until(coming.step)
-            when = f", in {duration(wait)}" if wait is not None else ""
-            choices.append(Choice("after_save", f"Stop after the save at step {coming.step}{when}"))
+        else:
+            choices += _after_save(snapshot, progress, facts)
         choices.append(Choice("default", "Stop now"))
     choices.append(Choice("now", "Kill it without waiting", typed=True))
     return Question(f"Stop {name}?", tuple(facts), tuple(choices))
+
+
+def next_save(snapshot: RunSnapshot, progress: Progress) -> str:
+    """`the save at step 600`, as far as it is known."""
+    coming = next_expected(snapshot, progress)
+    return f"the save at step {coming.step}" if coming is not None else "the next save"
+
+
+def _after_save(snapshot: RunSnapshot, progress: Progress, facts: list[str]) -> list[Choice]:
+    """The choice to wait for a save, with what that save is worth; none where none comes any more."""
+    coming = next_expected(snapshot, progress)
+    if coming is None and _saves_are_known(snapshot):
+        facts.append("No save comes any more before the end.")
+        return []
+    if coming is not None and states_are_saved(snapshot):
+        facts.append(f"The save at step {coming.step} brings checkpoint and state.")
+    elif not states_are_saved(snapshot):
+        facts.append("No state is being saved: the checkpoint alone is kept.")
+    wait = progress.seconds_until(coming.step) if coming is not None else None
+    when = f", in {duration(wait)}" if wait is not None else ""
+    return [Choice("after_save", f"Stop after {next_save(snapshot, progress)}{when}")]
+
+
+def _saves_are_known(snapshot: RunSnapshot) -> bool:
+    planned = snapshot.plan is not None and bool(snapshot.plan.expected)
+    return planned or (snapshot.spec is not None and snapshot.spec.forecast is not None)
+
+
+def states_are_saved(snapshot: RunSnapshot) -> bool:
+    """Do saves on the way come with a training state? (A state at the end alone does not count.)"""
+    written = snapshot.status.checkpoints if snapshot.status is not None else ()
+    coming = (one for one in expected_checkpoints(snapshot) if not is_final(snapshot, one))
+    return any(one.state_name for one in coming) or any(c.state_path for c in written)
 
 
 def _where(progress: Progress) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.model import Approval, CheckResult, Forecast, Phase, RunSnapshot, RunState
+from runner.model import AlarmKind, Approval, CheckResult, Forecast, Phase, RunSnapshot, RunState
 from runner.units import count, duration, file_size
 from tui.actions import Plan
 from tui.text import clean
 from tui.viewmodel import verdict_live, verdict_over
+from tui.viewmodel.alarms import has_alarm
 from tui.viewmodel.clauses import Clause, Verdict, first_nonfinite, problem_clauses
 from tui.viewmodel.plan_board import gate_sentence
 from tui.viewmodel.preflight import Checklist
@@ -31,8 +32,9 @@ def verdict_of(
         return Verdict((head,), problem_clauses(snapshot))
     if snapshot.state is RunState.STOPPING:
         return verdict_live.stopping(snapshot, progress, now)
-    if first_nonfinite(snapshot) is not None:
-        return verdict_live.nonfinite(snapshot)
+    bad = (AlarmKind.NONFINITE, AlarmKind.ONE_BAD_STEP)
+    if first_nonfinite(snapshot) is not None and not has_alarm(snapshot, *bad, live=False):
+        return verdict_live.nonfinite(snapshot, progress, now)
     if status.phase is not Phase.TRAINING:
         return verdict_live.busy(snapshot, status, progress, now)
     return verdict_live.training(snapshot, progress, now)

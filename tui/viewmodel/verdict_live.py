@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from runner.model import Phase, RunSnapshot, Status
+from runner.model import AlarmKind, Phase, RunSnapshot, Status
 from runner.units import ago, change_percent, count, loss, pace
 from tui.text import clean
+from tui.viewmodel.alarms import alarm_clauses, guard_reason, has_alarm, past_clause
 from tui.viewmodel.clauses import (
     Clause,
     Verdict,
@@ -15,9 +16,8 @@ from tui.viewmodel.clauses import (
     sentence,
     still_good,
 )
-from tui.viewmodel.expected import next_expected
 from tui.viewmodel.progress import Progress
-from tui.viewmodel.stopping import price_of_stopping
+from tui.viewmodel.stopping import GUARD, next_save, price_of_stopping
 from tui.viewmodel.trend import loss_trend, pace_of
 
 #: a supervisor writes status.json every second or so; silence beyond this is worth a word
@@ -39,18 +39,27 @@ _BUSY_WORDS = {
 
 
 def training(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
-    """Loss, pace and warnings; then what stopping would cost."""
+    """Alarms, then loss, pace and warnings; then what stopping would cost."""
+    alarms = alarm_clauses(snapshot)
+    urgent = any(clause.role == "bad" for clause in alarms)
+    second = (*_safety(snapshot, progress, now, brief=urgent), *problem_clauses(snapshot))
+    if urgent:
+        return Verdict(alarms, second, urgent=True)
+    past = past_clause(snapshot)
     first = [
+        *alarms,
         *_silent_steps(snapshot, progress, now),
         _loss_clause(snapshot, progress),
+        *([past] if past is not None else []),
         *_pace_clauses(snapshot),
         _warning_clause(snapshot),
     ]
-    return Verdict(tuple(first), (*_safety(snapshot, progress, now), *problem_clauses(snapshot)))
+    return Verdict(tuple(first), second)
 
 
 def _silent_steps(snapshot: RunSnapshot, progress: Progress, now: float) -> tuple[Clause, ...]:
-    """No step for far longer than a step takes, by the clock of the step journal."""
+    """No step for far longer than a step takes, by the clock of the step journal: a guess for where no
+    supervisor tells."""
     last_at = _last_step_at(snapshot)
     if last_at is None or progress.seconds_per_step is None:
         return ()
@@ -83,6 +92,8 @@ def _loss_clause(snapshot: RunSnapshot, progress: Progress) -> Clause:
 
 
 def _pace_clauses(snapshot: RunSnapshot) -> list[Clause]:
+    if has_alarm(snapshot, AlarmKind.SLOW):
+        return []
     found = pace_of(snapshot.loss)
     if found.kind == "steady":
         return [Clause("pace steady")]
@@ -101,16 +112,24 @@ def _warning_clause(snapshot: RunSnapshot) -> Clause:
     return Clause(f"{count(status.warnings, 'warning')}{last}", "warn")
 
 
-def _safety(snapshot: RunSnapshot, progress: Progress, now: float) -> tuple[Clause, ...]:
-    """A silent supervisor, an ordered stop, the price of stopping."""
-    clauses = list(silence(snapshot, now))
+def _safety(
+    snapshot: RunSnapshot, progress: Progress, now: float, brief: bool = False
+) -> tuple[Clause, ...]:
+    """A silent supervisor, an ordered stop, and always the price of stopping."""
+    said = [*_armed(snapshot, progress), *silence(snapshot, now)]
+    price = Clause(sentence(price_of_stopping(progress, brief or bool(said))), "dim")
+    # what a person has ordered, or must know, first; the price must fit behind it
+    return (*said[:1], price, *said[1:])
+
+
+def _armed(snapshot: RunSnapshot, progress: Progress) -> tuple[Clause, ...]:
     status = snapshot.status
-    if status is not None and status.stop_after_save:
-        coming = next_expected(snapshot, progress)
-        after = f" at step {coming.step}" if coming is not None else ""
-        clauses.append(Clause(f"Stops after the next save{after}.", "warn"))
-    clauses.append(Clause(sentence(price_of_stopping(progress)), "dim"))
-    return tuple(clauses)
+    if status is None or not status.stop_after_save:
+        return ()
+    save = next_save(snapshot, progress)
+    if status.stop_by == GUARD:
+        return (Clause(f"The guard stops it after {save}.", "warn"),)
+    return (Clause(f"Stops after {save}.", "warn"),)
 
 
 def silence(snapshot: RunSnapshot, now: float) -> tuple[Clause, ...]:
@@ -130,11 +149,16 @@ def busy(snapshot: RunSnapshot, status: Status, progress: Progress, now: float) 
     detail = clean(status.phase_detail, 120)
     since_s = now - status.phase_since if status.phase_since > 0 else 0.0
     since = f", for {ago(since_s)}" if since_s >= 5 else ""
-    clauses = [Clause(f"{what}: {detail}{since}" if detail else f"{what}{since}")]
+    alarms = alarm_clauses(snapshot)
+    clauses = [*alarms, Clause(f"{what}: {detail}{since}" if detail else f"{what}{since}")]
+    past = past_clause(snapshot)
+    if past is not None:
+        clauses.append(past)
     if status.warnings:
         clauses.append(_warning_clause(snapshot))
     second = _safety(snapshot, progress, now) if progress.step else silence(snapshot, now)
-    return Verdict(tuple(clauses), (*second, *problem_clauses(snapshot)))
+    urgent = any(clause.role == "bad" for clause in alarms)
+    return Verdict(tuple(clauses), (*second, *problem_clauses(snapshot)), urgent=urgent)
 
 
 def stopping(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
@@ -150,22 +174,30 @@ def stopping(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
         )
     else:
         head = "Stopping: ordered, no signal sent yet"
+    by_guard = status is not None and status.stop_by == GUARD
+    if by_guard:
+        head = head.replace("Stopping", "The guard stops it", 1)
     kept = max(progress.safe_step, progress.kept_step)
     text = f"Kept: everything up to step {kept}." if kept else "Nothing is saved yet."
-    return Verdict((Clause(head, "warn"),), (*silence(snapshot, now), Clause(text, "dim")))
+    reason = guard_reason(snapshot) if by_guard else ""
+    why = (Clause(sentence(reason), "bad"),) if reason else ()
+    second = (*why, *silence(snapshot, now), Clause(text, "dim"))
+    return Verdict((Clause(head, "warn"),), second, urgent=by_guard)
 
 
 def _past(seconds: float) -> str:
     return "just now" if seconds < 5 else f"{ago(seconds)} ago"
 
 
-def nonfinite(snapshot: RunSnapshot) -> Verdict:
-    """Single exact losses may recover (a skipped step); sd-scripts' running average never does."""
+def nonfinite(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
+    """Where no supervisor tells: single exact losses may recover (a skipped step); sd-scripts' running
+    average never does."""
     first = first_nonfinite(snapshot)
     last = snapshot.loss.last
+    rest = (*_safety(snapshot, progress, now, brief=True), *problem_clauses(snapshot))
     if snapshot.loss.exact and last is not None and math.isfinite(last):
         text = f"The loss was not finite at step {first} and is finite again"
         check = Clause("Trust only checkpoints that are marked finite.", "warn")
-        return Verdict((Clause(text, "warn"),), (check, *problem_clauses(snapshot)))
+        return Verdict((Clause(text, "warn"),), (check, *rest))
     head = Clause(f"The loss is not finite since step {first}: training on is of no use", "bad")
-    return Verdict((head,), (still_good(snapshot), *problem_clauses(snapshot)))
+    return Verdict((head,), (still_good(snapshot), *rest))

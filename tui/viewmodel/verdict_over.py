@@ -8,13 +8,17 @@ from runner.model import Approval, Outcome, RunSnapshot
 from runner.smoke import smoke_passed
 from runner.units import ago, count, duration, loss
 from tui.text import clean
+from tui.viewmodel.alarms import guard_reason, past_clause
+from tui.viewmodel.cause import cause_of, cure_of, setting_words
+from tui.viewmodel.cause_titles import cause_title
 from tui.viewmodel.clauses import Clause, Verdict, first_nonfinite, problem_clauses, still_good
 from tui.viewmodel.expected import expected_checkpoints
 from tui.viewmodel.progress import Progress, is_good
+from tui.viewmodel.stopping import GUARD
 
 
 def ended(snapshot: RunSnapshot, progress: Progress, approval: Approval | None = None) -> Verdict:
-    """By outcome; the cause's evidence in the first line, its advice in the second."""
+    """By outcome, with its cause in a few words: the rest of it stands on the cause card."""
     outcome = snapshot.outcome or (snapshot.status.outcome if snapshot.status else None)
     if outcome is None:
         head = Clause(f"Ended {_at(progress)}; nobody has judged it yet", "warn")
@@ -27,15 +31,32 @@ def ended(snapshot: RunSnapshot, progress: Progress, approval: Approval | None =
         + (f" since step {since}" if since is not None else ""),
         Outcome.NOTHING_TRAINED: "Nothing trained: the trainer left without a single step",
         Outcome.FAILED: f"Failed {_at(progress)}",
-        Outcome.STOPPED: f"Stopped {_at(progress)}, as ordered",
+        Outcome.STOPPED: f"Stopped {_at(progress)}{_by_whom(snapshot)}",
         Outcome.KILLED: f"Killed {_at(progress)} by a signal that nobody here sent",
     }
     first = [Clause(words[outcome], "text" if outcome is Outcome.STOPPED else "bad")]
-    first += _evidence(snapshot, outcome)
+    first += _guard(snapshot, outcome) or _cause(snapshot, outcome)
     kept = still_good(snapshot) if outcome is Outcome.DIVERGED else _kept(progress)
-    second = (*_survivors(snapshot), *_advice(snapshot, outcome), kept, *problem_clauses(snapshot))
-    caused = snapshot.status is not None and snapshot.status.cause is not None
-    return Verdict(tuple(first), second, long=caused and outcome is not Outcome.STOPPED)
+    second = (*_survivors(snapshot), *_cure(snapshot), kept, *problem_clauses(snapshot))
+    return Verdict(tuple(first), second)
+
+
+def _by_whom(snapshot: RunSnapshot) -> str:
+    by = snapshot.status.stop_by if snapshot.status is not None else None
+    if by == GUARD:
+        return " by the guard"
+    return f", as ordered by {clean(by, 40)}" if by else ", as ordered"
+
+
+def _guard(snapshot: RunSnapshot, outcome: Outcome) -> list[Clause]:
+    """Why the guard has stopped it."""
+    status = snapshot.status
+    if status is None or status.stop_by != GUARD:
+        return []
+    if outcome is not Outcome.STOPPED:
+        return [Clause("stopped by the guard", "text")]
+    reason = guard_reason(snapshot)
+    return [Clause(reason, "bad")] if reason else []
 
 
 def _at(progress: Progress) -> str:
@@ -44,22 +65,32 @@ def _at(progress: Progress) -> str:
     return f"at step {progress.step}" + (f"/{progress.total_steps}" if progress.total_steps else "")
 
 
-def _evidence(snapshot: RunSnapshot, outcome: Outcome) -> list[Clause]:
-    cause = snapshot.status.cause if snapshot.status is not None else None
-    if cause is None or outcome is Outcome.STOPPED:
+def _cause(snapshot: RunSnapshot, outcome: Outcome) -> list[Clause]:
+    """Its title, unless the outcome says the same; of an unknown cause the evidence."""
+    cause = cause_of(snapshot)
+    if cause is None:
         return []
-    return [Clause(clean(cause.evidence, 300) or clean(cause.key).replace("_", " "))]
+    same = {Outcome.DIVERGED: "nan_", Outcome.KILLED: "killed_by_signal"}.get(outcome)
+    if same is not None and cause.key.startswith(same):
+        return []
+    if cause.key == "unknown":
+        return [Clause(clean(cause.evidence, 300))] if cause.evidence else []
+    title = cause_title(cause.key)
+    abbreviated = title[1:2].isupper() or title[:1].isdigit()
+    return [Clause(title if abbreviated else title[:1].lower() + title[1:])]
 
 
-def _advice(snapshot: RunSnapshot, outcome: Outcome) -> list[Clause]:
-    cause = snapshot.status.cause if snapshot.status is not None else None
-    if cause is None or outcome is Outcome.STOPPED:
+def _cure(snapshot: RunSnapshot) -> list[Clause]:
+    """The key that applies what helps; where none does, the advice."""
+    cause = cause_of(snapshot)
+    if cause is None:
         return []
-    advice, fix = clean(cause.advice, 300), clean(cause.fix, 80)
-    parts = [Clause(advice if advice.endswith(".") else advice + ".", "accent")] if advice else []
-    if fix:
-        parts.append(Clause(f"Try {fix}.", "accent"))
-    return parts
+    cure = cure_of(cause)
+    if cure:
+        more = f" and {len(cure) - 1} more" if len(cure) > 1 else ""
+        return [Clause(f"y tries it again with {setting_words(cure[0])}{more}.", "accent")]
+    advice = clean(cause.advice, 300)
+    return [Clause(advice if advice.endswith(".") else advice + ".", "accent")] if advice else []
 
 
 def _survivors(snapshot: RunSnapshot) -> list[Clause]:
@@ -84,12 +115,17 @@ def _succeeded(snapshot: RunSnapshot, progress: Progress, approval: Approval | N
     took = f" in {duration(progress.trained_s)}" if progress.trained_s else ""
     first = [Clause(f"Succeeded: {count(progress.step, 'step')}{took}", "good")]
     first += _loss_over_run(snapshot)
+    past = past_clause(snapshot)
+    first += [past] if past is not None else []
     written = [c for c in status.checkpoints if not c.removed] if status else []
+    gone = sum(c.missing for c in written)
     good = sum(is_good(c) for c in written)
     role = "text" if good == len(written) else "warn"
     second = [Clause(f"{good} of {count(len(written), 'checkpoint')} complete and finite.", role)]
     if snapshot.spec is not None and snapshot.spec.smoke:
         second.insert(0, _smoke(snapshot, approval))
+    if gone:
+        second.append(Clause(f"{count(gone, 'file')} deleted, and not by the trainer.", "bad"))
     missing = len(expected_checkpoints(snapshot))
     if missing:
         second.append(Clause(f"{count(missing, 'expected file')} not written.", "warn"))

@@ -1,0 +1,93 @@
+"""What the guard found: alarms of this moment, and those that are over."""
+
+from __future__ import annotations
+
+from runner.model import Alarm, AlarmKind, RunSnapshot
+from runner.units import count
+from tui.text import clean
+from tui.viewmodel.clauses import Clause
+from tui.viewmodel.progress import is_live
+
+#: the worst first
+_ORDER = (
+    AlarmKind.NONFINITE,
+    AlarmKind.DIVERGING,
+    AlarmKind.STALLED,
+    AlarmKind.FROZEN,
+    AlarmKind.SLOW,
+    AlarmKind.ONE_BAD_STEP,
+)
+_MILD = (AlarmKind.SLOW, AlarmKind.ONE_BAD_STEP)
+_PAST = {
+    AlarmKind.NONFINITE: ("not finite", "finite again"),
+    AlarmKind.ONE_BAD_STEP: ("one bad step", "finite again"),
+    AlarmKind.DIVERGING: ("far too high", "calm again"),
+    AlarmKind.STALLED: ("a standstill", "going on"),
+    AlarmKind.FROZEN: ("a frozen loss", "moving again"),
+    AlarmKind.SLOW: ("slow steps", "at the usual pace again"),
+}
+
+
+def live_alarms(snapshot: RunSnapshot | None) -> tuple[Alarm, ...]:
+    """Those that are not over, the worst first; none of a run whose trainer is gone."""
+    if snapshot is None or snapshot.status is None or not is_live(snapshot):
+        return ()
+    found = [one for one in snapshot.status.alarms if one.over_at is None]
+    return tuple(sorted(found, key=lambda one: (_ORDER.index(one.kind), one.since_at)))
+
+
+def has_alarm(snapshot: RunSnapshot, *kinds: AlarmKind, live: bool = True) -> bool:
+    """Did the supervisor tell about any of these? `live`: only those of this moment count."""
+    if live:
+        return any(one.kind in kinds for one in live_alarms(snapshot))
+    return snapshot.status is not None and any(one.kind in kinds for one in snapshot.status.alarms)
+
+
+def is_new_alarm(before: RunSnapshot | None, after: RunSnapshot) -> bool:
+    """Has an alarm begun between two looks at the same run? At the first look none has."""
+    if before is None or before.id != after.id:
+        return False
+    known = {(one.kind, one.since_at) for one in before.status.alarms} if before.status else set()
+    return any((one.kind, one.since_at) not in known for one in live_alarms(after))
+
+
+def alarm_clauses(snapshot: RunSnapshot) -> tuple[Clause, ...]:
+    """Whole sentences for the beginning of the verdict. A step that was bad and is over is told with
+    what is over (`past_clause`)."""
+    found = [one for one in live_alarms(snapshot) if one.kind is not AlarmKind.ONE_BAD_STEP]
+    return tuple(Clause(alarm_text(one), alarm_role(one)) for one in found)
+
+
+def alarm_role(alarm: Alarm) -> str:
+    return "warn" if alarm.kind in _MILD else "bad"
+
+
+def alarm_text(alarm: Alarm) -> str:
+    """As a sentence."""
+    text = clean(alarm.text, 400).rstrip(". ") or alarm.kind.value.replace("_", " ")
+    return text[:1].upper() + text[1:] + "."
+
+
+def guard_reason(snapshot: RunSnapshot) -> str:
+    """For what the guard has stopped a run: the first part of its newest alarm that was not over."""
+    alarms = snapshot.status.alarms if snapshot.status is not None else ()
+    found = [one for one in alarms if one.over_at is None] or list(alarms)
+    if not found:
+        return ""
+    return clean(max(found, key=lambda one: one.since_at).text, 400).split("; ")[0].rstrip(". ")
+
+
+def past_clause(snapshot: RunSnapshot) -> Clause | None:
+    """All alarms that are over, in one clause: the newest in words, the others counted."""
+    alarms = snapshot.status.alarms if snapshot.status is not None else ()
+    brief = AlarmKind.ONE_BAD_STEP
+    over = [one for one in alarms if one.over_at is not None or one.kind is brief]
+    if not over:
+        return None
+    newest = max(over, key=lambda one: one.over_at or one.since_at)
+    what, now = _PAST[newest.kind]
+    where = f" at step {newest.step}" if newest.step is not None else ""
+    if newest.kind is AlarmKind.ONE_BAD_STEP and newest.step is not None:
+        where = f" at {newest.step}"
+    more = f" ({count(len(over) - 1, 'alarm')} before)" if len(over) > 1 else ""
+    return Clause(f"{what}{where}, {now}{more}", "warn")
