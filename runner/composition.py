@@ -6,10 +6,12 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runner.model import AttemptStatus, Checkpoint, Status
+from runner.model import Alarm, AttemptStatus, Checkpoint, Status
 
 if TYPE_CHECKING:
     from runner.supervisor import Supervisor
+
+ALARMS_OF_BEFORE = 10
 
 
 def compose(s: Supervisor, now: float) -> Status:
@@ -18,7 +20,7 @@ def compose(s: Supervisor, now: float) -> Status:
     earlier = _earlier_attempts(s)
     started = keeper.started_at if keeper is not None else now
     total = s.files.total_steps(progress)
-    checkpoints = _checkpoints(s)
+    checkpoints = all_checkpoints(s)
     epoch, epochs = _epochs(s, total)
     return Status(
         state=s.state,
@@ -43,7 +45,7 @@ def compose(s: Supervisor, now: float) -> Status:
         saving_since=progress.saving_since,
         stop_after_save=s.desk.after_save and not s.desk.stopping,
         safe_step=safe_step(checkpoints),
-        offset=s.offset,
+        offset=s.intake.offset,
         supervisor_pid=os.getpid(),
         keeper_pid=keeper.keeper_pid if keeper is not None else None,
         trainer_pid=keeper.pid if keeper is not None else None,
@@ -53,7 +55,9 @@ def compose(s: Supervisor, now: float) -> Status:
         checkpoints=checkpoints,
         warnings=progress.warning_count,
         last_warning=progress.warnings[-1] if progress.warnings else None,
-        unknown_lines=s.parser.unknown_lines,
+        unknown_lines=s.intake.parser.unknown_lines,
+        alarms=_alarms(s),
+        stop_by=s.desk.order.by if s.desk.order is not None else None,
     )
 
 
@@ -70,6 +74,27 @@ def safe_step(checkpoints: tuple[Checkpoint, ...]) -> int:
     return max((c.step for c in checkpoints if c.state_complete and c.step is not None), default=0)
 
 
+def weights_step(checkpoints: tuple[Checkpoint, ...]) -> int:
+    """The true step of the newest whole, finite checkpoint that is still there; 0 without any."""
+    good = (c for c in checkpoints if c.complete and c.finite is not False and not c.removed)
+    return max((c.step for c in good if c.step is not None and not c.missing), default=0)
+
+
+def _alarms(s: Supervisor) -> tuple[Alarm, ...]:
+    """This attempt's, and of those before it the ones about steps that still count; none of them stands any
+    more."""
+    before = s.before.alarms if s.before is not None and s.before.attempt < s.attempt else ()
+    if s.before is not None and s.before.attempt == s.attempt:
+        first = s.keeper.started_at if s.keeper is not None else 0.0
+        before = tuple(a for a in s.before.alarms if a.since_at < first)
+    kept = [
+        replace(a, over_at=a.over_at if a.over_at is not None else s.before.heartbeat_at)
+        for a in before
+        if s.before is not None and (a.step is None or a.step <= s.plan.base_step)
+    ]
+    return (*kept[-ALARMS_OF_BEFORE:], *s.guard.guard.alarms)
+
+
 def _earlier_attempts(s: Supervisor) -> tuple[AttemptStatus, ...]:
     before = s.before.attempts if s.before is not None else ()
     return tuple(a for a in before if a.attempt < s.attempt)
@@ -83,7 +108,7 @@ def _first_nonfinite_step(s: Supervisor) -> int | None:
     return s.progress.first_nonfinite_step
 
 
-def _checkpoints(s: Supervisor) -> tuple[Checkpoint, ...]:
+def all_checkpoints(s: Supervisor) -> tuple[Checkpoint, ...]:
     """Of all attempts; a file that was written again counts once."""
     mine = tuple(s.progress.checkpoints)
     paths = {c.path for c in mine}

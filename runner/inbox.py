@@ -30,9 +30,11 @@ class Order:
     answered_at: float | None = None
 
 
-def send(run: RunDir, kind: str, data: dict[str, Any] | None = None) -> Order:
-    """Put an order into the inbox. Raises OSError."""
-    who = os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())
+def send(
+    run: RunDir, kind: str, data: dict[str, Any] | None = None, *, by: str | None = None
+) -> Order:
+    """Put an order into the inbox. `by`: None, the user of this process. Raises OSError."""
+    who = by or os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())
     order = Order(id=secrets.token_hex(4), kind=kind, at=time.time(), by=who, data=data or {})
     run.inbox.mkdir(exist_ok=True)
     write_json(run.inbox / f"{time.time_ns()}-{order.id}.json", order)
@@ -52,11 +54,24 @@ def pending(run: RunDir) -> list[tuple[str, Order]]:
     return found
 
 
+def done(run: RunDir) -> list[Order]:
+    """The answered orders, oldest first: what a new supervisor knows of them."""
+    found = []
+    try:
+        names = sorted(n for n in os.listdir(run.inbox_done) if n.endswith(".json"))
+    except OSError:
+        return []
+    for name in names:
+        with contextlib.suppress(Unreadable):
+            found.append(read_json(run.inbox_done / name, Order))
+    return found
+
+
 def answer(run: RunDir, name: str, order: Order, text: str) -> None:
     """Move a taken order to inbox/done with its answer."""
-    done = Order(order.id, order.kind, order.at, order.by, order.data, text, time.time())
+    taken = Order(order.id, order.kind, order.at, order.by, order.data, text, time.time())
     run.inbox_done.mkdir(parents=True, exist_ok=True)
-    write_json(run.inbox_done / name, done)
+    write_json(run.inbox_done / name, taken)
     with contextlib.suppress(FileNotFoundError):
         (run.inbox / name).unlink()
 

@@ -17,19 +17,18 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from runner.attempt import AttemptFiles, newest_attempt
 from runner.composition import compose
 from runner.conclude import conclude
-from runner.console.parser import ConsoleParser
+from runner.guarddesk import GuardDesk
+from runner.intake import Intake
 from runner.journal import Appender, Unreadable, read_json, step_row, write_json
 from runner.liveness import created_at, is_keeper, same_process, take_lock
 from runner.model import (
     AttemptPlan,
-    ConsoleEvent,
     ExitRecord,
     JournalEvent,
     KeeperRecord,
@@ -52,7 +51,7 @@ INBOX_POLL_S = 0.25
 STATUS_POLL_S = 1.0
 HARDWARE_POLL_S = 2.0
 FAMILY_POLL_S = 5.0
-READ_BYTES = 1 << 20
+GUARD_POLL_S = 1.0
 #: how long processes that outlive the trainer (loader workers do, 5-9 s) are watched
 LINGER_S = 15.0
 
@@ -74,18 +73,17 @@ class Supervisor:
         self.progress = Progress(
             self.attempt, base_step=self.plan.base_step, origin_step=self.plan.origin_step
         )
-        self.parser = ConsoleParser()
+        self.intake = Intake(self)
         self.keeper: KeeperRecord | None = None
         self.trainer_created_at: float | None = None
         self.members: dict[int, Member] = {}
-        self.offset = 0
         self.exit: ExitRecord | None = None
         self.exit_unseen = False
         self.desk = StopDesk(self)
+        self.guard = GuardDesk(self)
         self.ended = asyncio.Event()
         self.final: Status | None = None
         self.verifier = Verifier(self)
-        self._tail: Any = None
         self._journaled_offset, self._journaled_step = self.files.journaled()
 
     # ----------------------------------------------------------------- beginning
@@ -107,6 +105,7 @@ class Supervisor:
         tasks = [
             asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_console), name="console"),
             asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_losses), name="losses"),
+            asyncio.create_task(self._every(GUARD_POLL_S, self.guard.work), name="guard"),
             asyncio.create_task(self._every(INBOX_POLL_S, self.desk.work), name="inbox"),
             asyncio.create_task(self._every(STATUS_POLL_S, self.beat), name="status"),
             asyncio.create_task(self._every(HARDWARE_POLL_S, self.sample), name="hardware"),
@@ -156,22 +155,18 @@ class Supervisor:
             same = before is not None and before.trainer_pid == self.keeper.pid
             known = before.trainer_created_at if same and before is not None else None
             self.trainer_created_at = known or created_at(self.keeper.pid)
-            self.offset = self.keeper.console_offset
+            self.intake.offset = self.keeper.console_offset
         elif self.exit is None:
             self.exit_unseen = True  # the keeper died before it could start anything
         return started
 
     async def _catch_up(self) -> None:
-        """Read again what a predecessor has read; what it journaled is not journaled twice."""
-        self.progress.catching_up = True
-        end = self.run.console.stat().st_size if self.run.console.exists() else 0
-        while self.offset < end:
-            if not await self._read_block():
-                break
-        await self.read_losses()
-        self.progress.catching_up = False
-        self.progress.pace = type(self.progress.pace)()
+        """Read again what a predecessor has read; what it has told and been told is not done twice."""
+        self.guard.silence(True)
+        await self.intake.catch_up()
         self._restore_checkpoints()
+        self.guard.silence(False)
+        self.desk.restore()
 
     def _restore_checkpoints(self) -> None:
         """What a predecessor has looked at need not be looked at again."""
@@ -188,7 +183,7 @@ class Supervisor:
         """All that the trainer has printed since, then see whether it still lives."""
         gone = self.look_for_end()
         for _ in range(64):
-            if not await self._read_block():
+            if not await self.intake.read_block():
                 break
             await asyncio.sleep(0)
         self.progress.tick(time.time())
@@ -196,42 +191,8 @@ class Supervisor:
         if gone and not self.desk.stopping:
             self.ended.set()
 
-    async def _read_block(self) -> bool:
-        try:
-            with self.run.console.open("rb") as stream:
-                stream.seek(self.offset)
-                data = stream.read(READ_BYTES)
-        except OSError:
-            return False
-        if not data:
-            return False
-        self.offset += len(data)
-        self._take(self.parser.feed(data))
-        self.flush()
-        return True
-
-    def _take(self, found: list[ConsoleEvent]) -> None:
-        now = time.time()
-        base = self.keeper.console_offset if self.keeper is not None else 0
-        for event in found:
-            self.progress.on_console(replace(event, offset=event.offset + base), now)
-
     async def read_losses(self) -> None:
-        """Exact losses from the trainer's event files; TensorBoard's x is the shown step."""
-        folder = self.files.event_folder
-        if folder is None or not folder.exists():
-            return
-        if self._tail is None:
-            from runner.tfevents import ScalarTail
-
-            since = self.keeper.started_at if self.keeper is not None else None
-            self._tail = await asyncio.to_thread(ScalarTail, folder, since)
-        # each poll reads a file that the page cache holds: short enough for the loop
-        for scalar in self._tail.poll(0.05):
-            if not self.files.is_ours(scalar.wall_at):
-                continue
-            if scalar.tag in ("loss/current", "loss"):
-                self.progress.on_exact(scalar.step, scalar.value, scalar.wall_at)
+        await self.intake.read_losses()
 
     def flush(self) -> None:
         """Write down the rows and events that the progress has ready."""
@@ -254,7 +215,7 @@ class Supervisor:
             if event.offset is None or event.offset > self._journaled_offset:
                 self.events.append(msgspec.json.encode(event))
 
-    def tell(self, kind: str, **data: object) -> None:
+    def tell(self, kind: str, /, **data: object) -> None:
         """Journal an event of our own."""
         event = JournalEvent(time.time(), kind, self.attempt, None, dict(data))
         self.events.append(msgspec.json.encode(event))
@@ -321,9 +282,9 @@ class Supervisor:
 
     async def _finish(self) -> None:
         """Read to the last byte, look at every file, judge, write it down."""
-        while await self._read_block():
+        while await self.intake.read_block():
             pass
-        self._take(self.parser.finish())
+        self.intake.finish()
         for _ in range(3):
             await self.read_losses()
         self.progress.finish()

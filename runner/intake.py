@@ -1,0 +1,90 @@
+"""Reads what the trainer writes, console.log and event files, into the progress and the guard."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from runner.console.parser import ConsoleParser
+from runner.exact import exact_steps
+from runner.model import ConsoleEvent
+
+if TYPE_CHECKING:
+    from runner.supervisor import Supervisor
+
+READ_BYTES = 1 << 20
+#: of 50 ms each: the losses of half a million steps are there by then
+CATCH_UP_POLLS = 400
+
+
+class Intake:
+    """`offset`: the byte of console.log up to which everything was taken."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._s = supervisor
+        self.parser = ConsoleParser()
+        self.offset = 0
+        self._tail: Any = None
+
+    async def catch_up(self) -> None:
+        """Read again what a predecessor has read; what it journaled is not journaled twice."""
+        s = self._s
+        s.progress.catching_up = True
+        end = s.run.console.stat().st_size if s.run.console.exists() else 0
+        while self.offset < end:
+            if not await self.read_block():
+                break
+        for _ in range(CATCH_UP_POLLS):
+            if not await self.read_losses():
+                break
+            await asyncio.sleep(0)
+        s.progress.catching_up = False
+        s.progress.pace = type(s.progress.pace)()
+
+    async def read_block(self) -> bool:
+        """The next block of the console; False if there is none yet."""
+        try:
+            with self._s.run.console.open("rb") as stream:
+                stream.seek(self.offset)
+                data = stream.read(READ_BYTES)
+        except OSError:
+            return False
+        if not data:
+            return False
+        self.offset += len(data)
+        self._s.guard.on_bytes(time.time())
+        self._take(self.parser.feed(data))
+        self._s.flush()
+        return True
+
+    def finish(self) -> None:
+        """The trainer is gone: what the parser held back."""
+        self._take(self.parser.finish())
+
+    def _take(self, found: list[ConsoleEvent]) -> None:
+        s, now = self._s, time.time()
+        base = s.keeper.console_offset if s.keeper is not None else 0
+        for event in found:
+            s.progress.on_console(replace(event, offset=event.offset + base), now)
+            s.guard.on_console(event, s.progress.step, s.progress.average, now)
+
+    async def read_losses(self) -> bool:
+        """Exact losses from the trainer's event files; TensorBoard's x is the shown step. True if some came."""
+        s, folder = self._s, self._s.files.event_folder
+        if folder is None or not folder.exists():
+            return False
+        if self._tail is None:
+            from runner.tfevents import ScalarTail
+
+            since = s.keeper.started_at if s.keeper is not None else None
+            self._tail = await asyncio.to_thread(ScalarTail, folder, since)
+        # each poll reads a file that the page cache holds: short enough for the loop
+        found = self._tail.poll(0.05)
+        for one in exact_steps(scalar for scalar in found if s.files.is_ours(scalar.wall_at)):
+            s.progress.on_exact(one.shown_step, one.loss, one.wall_at, one.rate)
+            step = s.progress.ledger.true_from_global(one.shown_step)
+            if step is not None and one.loss is not None:
+                s.guard.on_exact(step, one.loss)
+        return bool(found)
