@@ -127,6 +127,8 @@ def _killed(facts: RunFacts, signal: EndSignal) -> Verdict:
     if signal.number == _SIGKILL and loading:
         # the kernel's answer to a model that does not fit looks exactly like this
         entry = entry_of("host_out_of_memory")
+    if signal.number in CRASHES and facts.evidence.fatals:
+        text = f"{signal.name}: {facts.evidence.fatals[-1]}"
     starved = diagnose(Evidence(fatals=facts.evidence.fatals))
     if starved is not None and starved.key == "host_out_of_memory":
         entry, text = entry_of(starved.key), starved.evidence

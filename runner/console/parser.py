@@ -36,8 +36,13 @@ _COUNTED = re.compile(
 _IMAGE_PATH = re.compile(
     r"[^:]*\.(?:png|jpe?g|webp|bmp|avif|jxl)(?:\.\.\. and \d+ more)?$", re.IGNORECASE
 )
-_PYTHON_WARNING = re.compile(r".*:\d+: \w*Warning: |usage: |\s*warnings\.warn\(|\w*Warning: ")
-_GLOG = re.compile(r"[IWEF]\d{4} |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: |\[\d{4}-\d\d-\d\d \d\d:")
+_PYTHON_WARNING = re.compile(
+    r".*:\d+: \w*Warning: |usage: |\s*warnings\.warn\(|\w*Warning: "
+    r"|(?:DEBUG|INFO|WARNING)(?:\[\w+\]|:[\w.]+)?:|NOTE: |Error caught was: No module named 'triton"
+)
+_GLOG = re.compile(
+    r"[IWEF]\d{4} |\[[IWE]\d* \S+\.cpp:\d+\] |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: |\[\d{4}-\d\d-\d\d \d\d:"
+)
 _LOOP = (Phase.TRAINING, Phase.SAVING, Phase.SAMPLING, Phase.VALIDATING, Phase.FINISHED)
 _WARNING_CHARS = 400
 

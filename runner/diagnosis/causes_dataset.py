@@ -100,8 +100,21 @@ DATASET: tuple[Entry, ...] = (
             ),
             raised(r"ZeroDivisionError", warned=_BAD_IMAGE),
             raised(r"cv2\.error|OSError|SyntaxError|ValueError", warned=_BAD_IMAGE),
-            raised(r"", frames=r"^load_image$"),
+            raised(
+                r"^(?:\w+\.)*(?:OS|IO|Value|Syntax|Type|Index|FileNotFound|Permission|Image\w*)Error\b|^cv2\.error",
+                frames=r"^load_image$",
+            ),
         ),
+    ),
+    Entry(
+        "bucket_resolution",
+        "The bounds of the buckets do not hold the resolution: min_bucket_reso must not be above "
+        "it and max_bucket_reso not below.",
+        (
+            raised(r"ZeroDivisionError", frames=r"^make_bucket_resolutions$"),
+            said(r"min_bucket_reso must be|max_bucket_reso must be|the max_size should be larger"),
+        ),
+        cures=(cure("min_bucket_reso=64"),),
     ),
     Entry(
         "image_too_small_for_bucket",
@@ -125,13 +138,6 @@ DATASET: tuple[Entry, ...] = (
         "No resolution was given, neither in the dataset configuration nor on the command line.",
         (said(r"resolution is required"),),
         cures=(cure("resolution=512"),),
-    ),
-    Entry(
-        "bucket_resolution",
-        "The bounds of the buckets do not hold the resolution: min_bucket_reso must not be above "
-        "it and max_bucket_reso not below.",
-        (said(r"min_bucket_reso must be|max_bucket_reso must be|the max_size should be larger"),),
-        cures=(cure("min_bucket_reso=64"),),
     ),
     Entry(
         "bucket_reso_steps",

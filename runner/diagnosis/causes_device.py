@@ -76,7 +76,7 @@ DEVICE: tuple[Entry, ...] = (
         (
             said(
                 r"killed by signal: Bus error|out of shared memory|unable to (?:open|allocate|mmap)"
-                r".{0,20}shared memory|insufficient shared memory|/torch_\d+_\d+_\d+"
+                r".{0,20}shared memory|insufficient shared memory|/torch_\d+_\d+"
             ),
         ),
         cures=NO_WORKERS,
@@ -179,7 +179,12 @@ DEVICE: tuple[Entry, ...] = (
         "mps_float64",
         "The Mac's GPU has no 64-bit floats and something asked for them. Update torch, or use "
         "another optimizer or scheduler.",
-        (said(r"Cannot convert a MPS Tensor to float64|MPS framework doesn't support float64"),),
+        (
+            said(
+                r"Cannot convert a MPS Tensor to float64|MPS framework doesn't support float64"
+                r"|convert Double to the MPS backend"
+            ),
+        ),
         cures=(cure("optimizer_type=AdamW"),),
     ),
     Entry(
