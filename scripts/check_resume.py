@@ -129,26 +129,34 @@ def wait_for(place: Place, run: str, attempt: int, step: int) -> None:
         rows = [row for row in place.rows(run) if row[5] == attempt]
         if rows and rows[-1][0] >= step:
             return
-        if (place.run_dir(run) / "summary.json").exists() and place.show(run)["attempt"] == attempt:
+        if ended(place, run, attempt):
             raise SystemExit(f"{run} ended before step {step}: {place.tui('show', run)}")
         time.sleep(0.02)
     raise SystemExit(f"{run} did not reach step {step}")
 
 
-def kill(place: Place, run: str, attempt: int, step: int) -> None:
+def ended(place: Place, run: str, attempt: int) -> bool:
+    """A glance at the files: asking the command costs a second."""
+    try:
+        status = json.loads((place.run_dir(run) / "status.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return status["state"] == "ended" and status["attempt"] == attempt
+
+
+def kill(place: Place, run: str, attempt: int, step: int) -> dict[str, Any]:
     """SIGKILL to the whole training, as an OOM killer or a power cut would; wait for the verdict."""
     wait_for(place, run, attempt, step)
     keeper = json.loads((place.run_dir(run) / "keeper.json").read_text())
     os.killpg(keeper["pgid"], signal.SIGKILL)
-    wait_for_end(place, run, attempt)
+    return wait_for_end(place, run, attempt)
 
 
 def wait_for_end(place: Place, run: str, attempt: int) -> dict[str, Any]:
-    for _ in range(1800):
-        found = place.show(run)
-        if found["state"] == "ended" and found["outcome"] and found["attempt"] == attempt:
-            return found
-        time.sleep(0.2)
+    for _ in range(6000):
+        if ended(place, run, attempt):
+            return place.show(run)
+        time.sleep(0.1)
     raise SystemExit(f"{run} did not end")
 
 
@@ -218,12 +226,10 @@ def broken_run(place: Place, report: Report, kills: tuple[int, ...], total: int)
     out = place.folder / "broken"
     expected: list[dict[str, Any]] = []
     for attempt, step in enumerate(kills, start=1):
-        kill(place, run, attempt, step)
+        killed = kill(place, run, attempt, step)["step"]
         before = hashes(out)
         told = json.loads(place.tui("resume", run, "--json"))
-        print(
-            f"  killed at {place.show(run)['step']}, resumed from {told['from_step']}", flush=True
-        )
+        print(f"  killed at {killed}, resumed from {told['from_step']}", flush=True)
         for note in told["notes"]:
             print(f"    ! {note}")
         expected = told["checkpoints"]
