@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 
@@ -28,6 +29,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--save_state", action="store_true")
     parser.add_argument("--save_s", type=float, default=0.0, help="how long a save takes")
     parser.add_argument("--nan_at", type=int, default=0)
+    parser.add_argument("--one_nan_at", type=int, default=0, help="the average stays NaN after it")
+    parser.add_argument("--nan_weights_at", type=int, default=0, help="of files from this step on")
+    parser.add_argument("--exact", action="store_true", help="event files with each step's loss")
+    parser.add_argument("--cut_state_at", type=int, default=0)
     parser.add_argument("--fail_at", type=int, default=0)
     parser.add_argument("--truncate_at", type=int, default=0)
     parser.add_argument("--exit_code", type=int, default=0)
@@ -54,9 +59,40 @@ def out(text: str) -> None:
     print(text, flush=True)
 
 
-def weights(path: Path, truncate: bool = False) -> None:
+def archive(path: Path, cut: bool = False) -> None:
+    """What torch.save writes is a zip archive."""
+    with zipfile.ZipFile(path, "w") as out:
+        out.writestr("data.pkl", "x" * 100)
+    if cut:
+        path.write_bytes(path.read_bytes()[:60])
+
+
+class Losses:
+    """The event file of a run, when asked for: `loss/current` of each step, flushed at once."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._writer = None
+        if args.exact and args.logging_dir:
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+            self._writer = EventFileWriter(args.logging_dir)
+
+    def add(self, step: int, loss: float) -> None:
+        if self._writer is None:
+            return
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        value = Summary.Value(tag="loss/current", simple_value=loss)
+        event = Event(wall_time=time.time(), step=step, summary=Summary(value=[value]))
+        self._writer.add_event(event)
+        self._writer.flush()
+
+
+def weights(path: Path, truncate: bool = False, nan: bool = False) -> None:
     header = json.dumps({"t": {"dtype": "F32", "shape": [256], "data_offsets": [0, 1024]}}).encode()
-    data = struct.pack("<Q", len(header)) + header + b"\0" * 1024
+    numbers = struct.pack("<f", float("nan")) * 256 if nan else b"\0" * 1024
+    data = struct.pack("<Q", len(header)) + header + numbers
     path.write_bytes(data[:700] if truncate else data)
 
 
@@ -64,7 +100,8 @@ def save(args: argparse.Namespace, name: str, step: int, epoch: int) -> None:
     path = Path(args.output_dir) / f"{name}.safetensors"
     out(f"\nsaving checkpoint: {path}")
     time.sleep(args.save_s)
-    weights(path, truncate=bool(args.truncate_at) and step == args.truncate_at)
+    nan = bool(args.nan_weights_at) and step >= args.nan_weights_at
+    weights(path, truncate=bool(args.truncate_at) and step == args.truncate_at, nan=nan)
     if args.save_state:
         state = Path(args.output_dir) / f"{name}-state"
         log(f"saving state at step {step}")
@@ -74,9 +111,9 @@ def save(args: argparse.Namespace, name: str, step: int, epoch: int) -> None:
             json.dumps({"current_epoch": epoch, "current_step": step})
         )
         weights(state / "model.safetensors")
-        (state / "optimizer.bin").write_text("x")
-        (state / "scheduler.bin").write_text("x")
-        (state / "random_states_0.pkl").write_text("x")
+        archive(state / "optimizer.bin", cut=bool(args.cut_state_at) and step == args.cut_state_at)
+        archive(state / "scheduler.bin")
+        archive(state / "random_states_0.pkl")
         log(f"Random states saved in {state}/random_states_0.pkl")
 
 
@@ -125,7 +162,7 @@ def train(args: argparse.Namespace) -> int:
     shown = start - begun * args.epoch_steps
     total = args.steps - begun * args.epoch_steps
     bar(0, total, None)
-    loss, bar_n = 1.0, 0
+    loss, bar_n, losses, bad = 1.0, 0, Losses(args), False
     for true_step in range(start + 1, args.steps + 1):
         epoch = (true_step - 1) // args.epoch_steps + 1
         if (true_step - 1) % args.epoch_steps == 0 or true_step == start + 1:
@@ -136,9 +173,12 @@ def train(args: argparse.Namespace) -> int:
         if args.noise and true_step == 5:
             sys.stderr.write("x" * args.noise)
         bar(bar_n, total, loss if true_step > start + 1 else None)
-        loss = (
-            float("nan") if args.nan_at and true_step >= args.nan_at else 1 / (1 + true_step / 20)
-        )
+        loss = 1 / (1 + true_step / 20)
+        if true_step == args.one_nan_at or (args.nan_at and true_step >= args.nan_at):
+            loss = float("nan")
+        losses.add(shown, loss)
+        bad = bad or loss != loss
+        loss = float("nan") if bad else loss  # as sd-scripts' average: poisoned for ever
         if args.save_every_n_steps and shown % args.save_every_n_steps == 0:
             save(args, f"{args.output_name}-step{shown:08d}", shown, epoch)
         bar(bar_n, total, loss)

@@ -215,7 +215,7 @@ def test_a_stop_waits_for_a_save_in_progress(stage: Stage) -> None:
 
 
 def test_a_stop_after_the_next_save_leaves_a_state_to_go_on_from(stage: Stage) -> None:
-    run = stage.start("--save_state", "--save_every_n_steps", "5", "--delay", "0.3")
+    run = stage.start("--save_state", "--save_every_n_steps", "5", "--delay", "1")
     wait_step(run, 1)
     control.stop(run.path, "after_save")
     snapshot = wait_end(run)
