@@ -6,8 +6,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from runner.diagnosis.cures import setting_of
-from runner.model import Cause, ExitRecord, Outcome, Status
+from runner.model import AlarmKind, Cause, ExitRecord, Outcome, Status
 from runner.outcome import RunFacts, Verdict, judge
+from runner.stopdesk import GUARD
 
 if TYPE_CHECKING:
     from runner.supervisor import Supervisor
@@ -33,7 +34,9 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
         evidence=s.progress.evidence.evidence(),
         exit_code=code,
         signal=signal,
-        stop_ordered=s.desk.stopping,
+        stop_ordered=s.desk.carried_out,
+        guard_reason=_guard_reason(s),
+        recovered_steps=recovered_steps(s, status),
         first_step=first,
         last_step=status.step or None,
         total_steps=status.total_steps,
@@ -45,6 +48,33 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
         expect=s.spec.expect,
         setting=setting_of(s.plan, status.device),
     )
+
+
+def _guard_reason(s: Supervisor) -> str | None:
+    order = s.desk.order
+    if order is None or order.by != GUARD or not s.desk.carried_out:
+        return None
+    return str(order.data.get("reason") or "it found something wrong")
+
+
+def recovered_steps(s: Supervisor, status: Status) -> int:
+    """How many losses were not finite, if exact losses say that they were few and all later ones finite;
+    0: there were none, or that is not known, or not so. Earlier attempts count by their alarms."""
+    base, number = s.plan.base_step, 0
+    mine, losses = s.progress.first_nonfinite_step, s.guard.guard.losses
+    if mine is not None:
+        # the event file must reach to the end: what it does not tell may have been bad
+        if not losses.recovered or losses.exact_step < status.step - 1:
+            return 0
+        number += losses.bad.count
+    before = s.before.first_nonfinite_step if s.before is not None else None
+    if before is not None and before <= base and before != mine:
+        counting = [a for a in status.alarms if a.step is not None and a.step <= base]
+        bad = [a.step for a in counting if a.kind is AlarmKind.NONFINITE]
+        if bad or before not in [a.step for a in counting if a.kind is AlarmKind.ONE_BAD_STEP]:
+            return 0
+        number += 1
+    return number
 
 
 def trainer_exit(record: ExitRecord | None) -> tuple[int | None, int | None]:

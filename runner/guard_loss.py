@@ -212,6 +212,7 @@ class LossWatch:
 
     def __init__(self) -> None:
         self.exact = False
+        self.exact_step = 0
         self.bad = BadSteps()
         self.same = Same()
         self.levels = Levels()
@@ -223,7 +224,7 @@ class LossWatch:
 
     def on_exact(self, step: int, loss: float) -> None:
         """The exact loss of a true step; may be NaN or infinite."""
-        self.exact = True
+        self.exact, self.exact_step = True, max(step, self.exact_step)
         self.bad.take(step, loss)
         self.same.take(step, loss)
         if math.isfinite(loss):

@@ -12,6 +12,8 @@ from runner.diagnosis.catalogue import KILLED_OUTRIGHT, entry_of
 from runner.diagnosis.cures import NOT_KNOWN, Setting
 from runner.diagnosis.evidence import Evidence, is_interrupt
 from runner.diagnosis.matcher import cause_of, diagnose, unknown_cause
+from runner.expectations import Answer, held_to_expect
+from runner.guard_words import bad_steps
 from runner.model import Cause, Checkpoint, Expectation, Outcome, Phase
 from runner.signals import CRASHES, EndSignal, end_signal
 
@@ -31,6 +33,8 @@ class RunFacts:
     `exit_code` and `signal` both None: nobody saw the end. `expected`: file names that must be
     there. `checkpoints`: what was written and what verification found in it; those that nobody
     looked at (`complete` None) prove nothing either way. `setting`: what the last attempt ran with.
+    `guard_reason`: why the guard ordered the stop; None: it did not. `recovered_steps`: how many exact
+    losses were not finite, if they were few and all later ones to the end were finite again; else 0.
     """
 
     evidence: Evidence = field(default_factory=Evidence)
@@ -47,6 +51,8 @@ class RunFacts:
     checkpoints: tuple[Checkpoint, ...] = ()
     expect: Expectation = field(default_factory=Expectation)
     setting: Setting = NOT_KNOWN
+    guard_reason: str | None = None
+    recovered_steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +67,27 @@ class Verdict:
 def judge(facts: RunFacts) -> Verdict:
     """Judge an ended run.
 
-    Order: a loss that is no number outweighs everything; then the user's own stop; then nothing
-    trained; then signals; then exceptions and exit codes; only then what was written.
+    Order: a loss that is no number outweighs everything (unless the run came well through it); then
+    the user's own stop; then nothing trained; then signals; then exceptions and exit codes; only then
+    what was written. What `[expect]` says is listed with all of them.
     """
+    verdict, told = _judged(facts), {}
+    if facts.last_step:
+        told = dict.fromkeys(point.text for point in held_to_expect(facts))
+    came_through = [bad_steps(facts.first_nonfinite_step, facts.recovered_steps)]
+    more = came_through if verdict.outcome is not Outcome.DIVERGED and _came_through(facts) else []
+    reasons = dict.fromkeys((*verdict.reasons, *more, *told))
+    return replace(verdict, reasons=tuple(reasons))
+
+
+def _judged(facts: RunFacts) -> Verdict:
     if facts.setting.device is None:
         facts = replace(facts, setting=replace(facts.setting, device=facts.device))
     signal = end_signal(facts.evidence, facts.exit_code, facts.signal)
-    if facts.first_nonfinite_step is not None:
+    if facts.first_nonfinite_step is not None and not _came_through(facts):
         return _diverged(facts, signal)
     if facts.stop_ordered and not _finished(facts):
-        return Verdict(Outcome.STOPPED, None, ("stopped as ordered", _progress(facts)))
+        return Verdict(Outcome.STOPPED, None, (_who_stopped(facts), _progress(facts)))
     if _nothing_trained(facts, signal):
         return _nothing(facts)
     if signal is not None and not _own_doing(facts.evidence, signal):
@@ -91,7 +108,8 @@ def _diverged(facts: RunFacts, signal: EndSignal | None) -> Verdict:
     text = f"the loss is not a finite number from step {step} on"
     more = []
     if facts.stop_ordered and not _finished(facts):
-        more.append("stopped as ordered after that")
+        by_guard = facts.guard_reason is not None
+        more.append(_who_stopped(facts) if by_guard else "stopped as ordered after that")
     elif signal is not None:
         more.append(f"ended by {signal.name} after that")
     elif facts.evidence.own_exceptions:
@@ -132,7 +150,7 @@ def _killed(facts: RunFacts, signal: EndSignal) -> Verdict:
     starved = diagnose(Evidence(fatals=facts.evidence.fatals))
     if starved is not None and starved.key == "host_out_of_memory":
         entry, text = entry_of(starved.key), starved.evidence
-    reasons = (f"{signal.name}, sent by nobody here", _progress(facts))
+    reasons = (f"{signal.name}, sent by nobody here", _progress(facts), *_torn_files(facts))
     return Verdict(Outcome.KILLED, cause_of(entry, text, facts.setting), reasons)
 
 
@@ -144,7 +162,9 @@ def _vanished(facts: RunFacts) -> Verdict:
 
 def _failed(facts: RunFacts) -> Verdict:
     code = facts.exit_code
-    cause = diagnose(facts.evidence, facts.setting) or unknown_cause(facts.evidence, _ending(facts))
+    cause = diagnose(facts.evidence, facts.setting, facts.exit_code) or unknown_cause(
+        facts.evidence, _ending(facts)
+    )
     reasons = []
     if code:
         reasons.append(f"the process ended with exit code {code}")
@@ -152,7 +172,7 @@ def _failed(facts: RunFacts) -> Verdict:
         reasons.append("the trainer never said that the model was saved")
     elif code:
         reasons.append("the model was saved before that")
-    return Verdict(Outcome.FAILED, cause, (*reasons, _progress(facts)))
+    return Verdict(Outcome.FAILED, cause, (*reasons, _progress(facts), *_torn_files(facts)))
 
 
 def _finished_verdict(facts: RunFacts) -> Verdict:
@@ -165,20 +185,20 @@ def _finished_verdict(facts: RunFacts) -> Verdict:
             cause = cause_of(entry_of("nan_during_training"), text, facts.setting)
             return Verdict(Outcome.DIVERGED, cause, broken)
         return Verdict(Outcome.FAILED, Cause("unknown", broken[0], _LOOK_AT_FILES), broken)
-    unmet = _unmet(facts)
+    unmet = [p for p in held_to_expect(facts) if p.answer is Answer.BROKEN]
     if unmet:
-        key, text = unmet[0]
+        key, text = unmet[0].cause, unmet[0].text
         cause = cause_of(entry_of(key), text)
         if key == "unknown":
             cause = Cause(key, text, _LOOK_AT_EXPECT)
-        return Verdict(Outcome.FAILED, cause, tuple(t for _, t in unmet))
+        return Verdict(Outcome.FAILED, cause, tuple(point.text for point in unmet))
     files = sum(1 for c in facts.checkpoints if not c.removed)
     reasons = ["the model was saved"]
     if facts.exit_code is None:
         reasons.append("the exit code is not known")
     if files and all(c.complete for c in facts.checkpoints if not c.removed):
         reasons.append(f"{files} checkpoint{'s' if files > 1 else ''} complete and finite")
-    return Verdict(Outcome.SUCCEEDED, None, (*reasons, *_remarks(facts)))
+    return Verdict(Outcome.SUCCEEDED, None, tuple(reasons))
 
 
 # ----------------------------------------------------------------- questions
@@ -186,6 +206,14 @@ def _finished_verdict(facts: RunFacts) -> Verdict:
 
 def _finished(facts: RunFacts) -> bool:
     return facts.evidence.model_saved and facts.exit_code in (None, 0) and facts.signal is None
+
+
+def _came_through(facts: RunFacts) -> bool:
+    """A few losses were not finite, all later ones were, and so is every file that was kept: what the
+    optimizer did with the bad gradients did not reach the weights."""
+    kept = [c for c in facts.checkpoints if not c.removed and not c.missing]
+    whole = [c for c in kept if c.complete is not False]
+    return facts.recovered_steps > 0 and bool(whole) and all(c.finite for c in whole)
 
 
 def _nothing_trained(facts: RunFacts, signal: EndSignal | None) -> bool:
@@ -212,6 +240,12 @@ def _own_doing(evidence: Evidence, signal: EndSignal) -> bool:
     return False
 
 
+def _torn_files(facts: RunFacts) -> tuple[str, ...]:
+    """Files whose writing the end of the process interrupted."""
+    torn = [c.name for c in facts.checkpoints if c.complete is False and not c.removed]
+    return tuple(f"{name} is not complete" for name in torn)
+
+
 def _broken_files(facts: RunFacts) -> tuple[str, ...]:
     problems = []
     present = {c.name for c in facts.checkpoints}
@@ -227,39 +261,13 @@ def _broken_files(facts: RunFacts) -> tuple[str, ...]:
     return tuple(problems)
 
 
-def _unmet(facts: RunFacts) -> tuple[tuple[str, str], ...]:
-    """Expectations whose breach makes the result worthless: (cause key, sentence)."""
-    expect, unmet = facts.expect, []
-    asked, used = expect.device, facts.device
-    if asked is not None and used is not None and used.split(":")[0] != asked.split(":")[0]:
-        unmet.append(("wrong_device", f"trained on {used}, expected {asked}"))
-    steps, total = facts.last_step or 0, facts.total_steps
-    # a plan shorter than expected was told before the start and carried out: that is a remark
-    if expect.steps is not None and steps < expect.steps and (total is None or steps < total):
-        unmet.append(("unknown", f"{steps} steps trained, expected {expect.steps}"))
-    if expect.checkpoint_mb is not None:
-        low, high = expect.checkpoint_mb
-        for checkpoint in facts.checkpoints:
-            size = checkpoint.size_bytes
-            if size is not None and not checkpoint.removed and not low <= size / 1e6 <= high:
-                text = f"{checkpoint.name} has {size / 1e6:.1f} MB, expected {low:g} to {high:g}"
-                unmet.append(("unknown", text))
-    return tuple(unmet)
-
-
-def _remarks(facts: RunFacts) -> tuple[str, ...]:
-    """Differences from what was expected that a person should know and may have wanted."""
-    expect, remarks = facts.expect, []
-    if expect.steps is not None and (facts.last_step or 0) != expect.steps:
-        remarks.append(f"{facts.last_step} steps trained, {expect.steps} were expected")
-    if expect.images is not None and facts.images is not None and facts.images != expect.images:
-        remarks.append(f"{facts.images} images used, {expect.images} were expected")
-    if expect.device is not None and facts.device is None:
-        remarks.append("the trainer never said which device it used")
-    return tuple(remarks)
-
-
 # ----------------------------------------------------------------- words
+
+
+def _who_stopped(facts: RunFacts) -> str:
+    if facts.guard_reason is not None:
+        return f"stopped by the guard: {facts.guard_reason}"
+    return "stopped as ordered"
 
 
 def _progress(facts: RunFacts) -> str:
