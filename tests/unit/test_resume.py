@@ -320,13 +320,20 @@ def test_a_script_that_keeps_no_count_trains_what_is_left_and_is_told_so(tmp_pat
 
 def test_steps_that_are_no_whole_epochs_are_overrun_and_said(tmp_path: Path) -> None:
     length = ("--max_train_steps=900", "--save_every_n_steps=100")
-    found = plan_resume(stopped(tmp_path, checkpoint(tmp_path, 400), length=length))
     snapshot = stopped(tmp_path, checkpoint(tmp_path, 400), length=length)
     assert snapshot.status is not None
     shorter = replace(snapshot, status=replace(snapshot.status, total_steps=900))
     found = plan_resume(shorter)
     assert found.to_step == 920
     assert any("to the end of its epoch, step 920, instead of step 900" in n for n in found.notes)
+
+
+def test_a_script_that_counts_otherwise_is_promised_nothing(tmp_path: Path) -> None:
+    snapshot = stopped(tmp_path, checkpoint(tmp_path, 400))
+    assert snapshot.status is not None
+    other = replace(snapshot, status=replace(snapshot.status, total_steps=777))
+    found = plan_resume(other)
+    assert (found.plan.expected, found.trained_steps, found.to_step) == ((), None, 777)
 
 
 def test_a_changed_trainer_is_named(tmp_path: Path) -> None:
