@@ -47,7 +47,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--initial_step", type=int, default=0)
     parser.add_argument("--skip_until_initial_step", action="store_true")
     parser.add_argument("--logging_dir")
-    return parser.parse_args()
+    parser.add_argument("--network_weights")
+    parser.add_argument("--max_train_steps", type=int, help="over --steps, as a resume gives it")
+    args = parser.parse_args()
+    args.steps = args.max_train_steps or args.steps
+    return args
 
 
 def log(text: str) -> None:

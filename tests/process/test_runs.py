@@ -23,6 +23,7 @@ from runner.model import (
     RunState,
 )
 from runner.resume import plan_resume
+from runner.retry import carry_out, plan_retry
 from runner.rundir import RunDir
 from tests.process.helpers import (
     clean_up,
@@ -421,10 +422,44 @@ def test_a_resumed_run_counts_true_steps_and_overwrites_nothing(stage: Stage) ->
     )
 
 
-def test_a_run_without_a_state_cannot_be_resumed_and_says_what_to_do(stage: Stage) -> None:
-    run = stage.start("--steps", "5000")
+def test_without_a_state_the_weights_go_on_and_steps_are_counted_on(stage: Stage) -> None:
+    run = stage.start("--steps", "40", "--epoch_steps", "40", "--delay", "0.15")
     wait_step(run, 12)
+    control.stop(run.path)
+    wait_end(run)
+    before = {p.name: p.read_bytes() for p in stage.output.glob("*.safetensors")}
+    snapshot = resume(run)
+    assert snapshot.outcome is Outcome.SUCCEEDED
+    assert snapshot.status is not None
+    assert (snapshot.status.step, snapshot.status.total_steps) == (40, 40)
+    assert snapshot.status.attempts[1].first_step == 11
+    assert [c.step for c in snapshot.status.checkpoints] == [10, 20, 30, 40, 40]
+    assert {
+        "fake-step00000020.safetensors",
+        "fake-step00000030.safetensors",
+        "fake.safetensors",
+    } <= {p.name for p in stage.output.iterdir()}
+    for name, data in before.items():
+        assert (stage.output / name).read_bytes() == data
+
+
+def test_a_run_that_saved_nothing_cannot_be_resumed_and_says_what_to_do(stage: Stage) -> None:
+    run = stage.start("--steps", "5000", "--delay", "0.1")
+    wait_step(run, 3)
     control.stop(run.path)
     snapshot = wait_end(run)
     with pytest.raises(control.Refused, match="save_state = true"):
         plan_resume(snapshot)
+
+
+def test_a_retry_with_nothing_saved_is_a_run_of_its_own(stage: Stage) -> None:
+    run = stage.start("--steps", "30", "--fail_at", "5", "--save_every_n_steps", "100")
+    snapshot = wait_end(run)
+    assert snapshot.outcome is Outcome.FAILED
+    found = plan_retry(snapshot, ("fail_at=0",))
+    again = carry_out(found)
+    ended = wait_end(again)
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert again.id != run.id and ended.spec is not None
+    assert ended.spec.retry_of == run.id
+    assert look(run).outcome is Outcome.FAILED
