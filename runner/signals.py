@@ -12,9 +12,14 @@ from runner.model import ExceptionSeen
 #: Sent by the kernel for what the process itself did.
 CRASHES = (4, 6, 7, 8, 10, 11)
 
+#: Windows: Ctrl-C, or the console window was closed (STATUS_CONTROL_C_EXIT), as either integer.
+_WINDOWS_INTERRUPTS = (3221225786, -1073741510)
+
 _DIED_WITH = re.compile(
     r"died with <Signals\.SIG\w+: (\d{1,4})>|died with unknown signal (\d{1,4})"
 )
+#: The launcher's child was a shell, or ended by Windows.
+_STATUS = re.compile(r"exit status (13[0-9]|14[0-9]|3221225786|-1073741510)\.")
 _RANK_SIGNAL = re.compile(
     r"Signal (\d{1,4}) \(SIG\w+\) received|exitcode\s*: -(\d{1,4})|got signal: (\d{1,4})"
 )
@@ -66,6 +71,10 @@ def end_signal(
             return EndSignal(number, f"{exception.name}: {exception.message}")
     if any(map(is_interrupt, evidence.exceptions)):
         return EndSignal(2, "KeyboardInterrupt")
+    if exit_code in _WINDOWS_INTERRUPTS:
+        return EndSignal(2, f"exit code {exit_code}, the console was interrupted or closed")
+    if exit_code is not None and -65 < exit_code < 0:
+        return EndSignal(-exit_code, f"{signal_name(-exit_code)} ended the process")
     if exit_code is not None and 128 < exit_code < 128 + 65:
         number = exit_code - 128
         return EndSignal(number, f"exit code {exit_code}, {signal_name(number)}")
@@ -80,6 +89,10 @@ def _of_child(exception: ExceptionSeen) -> int | None:
     message = exception.message
     if exception.name.endswith("ChildFailedError"):
         message = message[message.rfind("Root Cause") :]
+    status = _STATUS.search(message)
+    if status is not None:
+        number = int(status[1])
+        return 2 if number in _WINDOWS_INTERRUPTS else number - 128
     found = _DIED_WITH.search(message) or _RANK_SIGNAL.search(message)
     if found is None:
         return None

@@ -19,7 +19,7 @@ LAUNCHER = f"""Traceback (most recent call last):
 subprocess.CalledProcessError: {COMMAND}
 """
 RANKS = """W1121 14:03:11.000000 4711 api.py:900] Sending process 4713 closing signal SIGTERM
-E1121 14:03:12.000000 4711 api.py:874] failed (exitcode: {code}) local_rank: 0 (pid: 4712) of binary: /home/me/venv/bin/python
+E1121 14:03:12.000000 4711 api.py:874] failed (exitcode: {code}) local_rank: 0 (pid: 4712) of binary: python
 Traceback (most recent call last):
   File "/home/me/venv/bin/accelerate", line 8, in <module>
     sys.exit(main())

@@ -11,7 +11,9 @@ _FRAMES_KEPT = 64
 _LINES_KEPT = 40
 
 _FRAME = re.compile(r"\s+(?:\| )?File \".*\", line \d+(?:, in (\S+))?")
-_BOX_FRAME = re.compile(r"[│|] .*:\d+ in (\S+)")
+_BOX_FRAME = re.compile(r"[│|?] .*:\d+ in (\w+|<\w+>)")
+#: A box's upper edge; without the characters for it rich draws it with `-`, a wrong code page with `?`.
+_BOX = re.compile(r"[^\w\s]{3,} ?Traceback \(most recent call last\)")
 _NAME = r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*"
 _RAISED = re.compile(rf"({_NAME})(?:: ?(.*))?$", re.DOTALL)
 #: Without a traceback above it only a name that cannot be anything else counts.
@@ -65,6 +67,7 @@ class FaultReader:
         self._box_width = 0
         self._held: ExceptionSeen | None = None
         self._held_lines = 0
+        self._last_length = 0  # of the newest line of its message, as printed
 
     @property
     def busy(self) -> bool:
@@ -75,7 +78,7 @@ class FaultReader:
         """Read one line; True when it belongs to a traceback or to an exception's message."""
         if self._held is not None and self._goes_on(text, end, events):
             return True
-        if text.endswith(("Traceback (most recent call last):",)) or "─ Traceback (" in text:
+        if text.endswith("Traceback (most recent call last):") or _BOX.search(text):
             self._begin(text)
             return True
         if text.startswith("Exception ignored in"):
@@ -99,14 +102,14 @@ class FaultReader:
     def _begin(self, text: str) -> None:
         self._in_traceback, self._strangers = True, 0
         self._frames = []
-        self._box_width = len(text) if "─ Traceback (" in text else 0
+        self._box_width = len(text) if _BOX.search(text) else 0
 
     def _in_frames(self, text: str, end: int, events: list[ConsoleEvent]) -> bool:
         frame = _FRAME.match(text) or _BOX_FRAME.match(text)
         if frame is not None:
             self._frames = [*self._frames[1 - _FRAMES_KEPT :], frame[1] or ""]
             return True
-        if text[0] in " \t│╭╰─┌└|+":
+        if text[0] in " \t│╭╰─┌└|+?":
             return True
         raised = _RAISED.match(text)
         if raised is not None:
@@ -129,7 +132,7 @@ class FaultReader:
         # `AssertionError` alone is complete, `RuntimeError:` has its message below
         unfinished = text.endswith(":") or name.endswith("ChildFailedError")
         if unfinished or self._box_width:
-            self._held, self._held_lines = seen, 0
+            self._held, self._held_lines, self._last_length = seen, 0, len(text)
         else:
             events.append(seen)
 
@@ -141,6 +144,7 @@ class FaultReader:
             if self._held_lines <= _LINES_KEPT:
                 message = _shortened(f"{held.message}\n{text.strip()}")
                 self._held = ExceptionSeen(end, held.name, message, held.frames)
+            self._last_length = len(text)
             return True
         self._box_width = 0
         self.close(events)
@@ -149,11 +153,12 @@ class FaultReader:
     def _belongs(self, held: ExceptionSeen, text: str) -> bool:
         if held.name.endswith("ChildFailedError"):
             return held.message.count("\n=====") < 2 and not text.startswith("Traceback")
+        if text[0] in " \t":
+            return True
         if self._box_width:  # rich wraps the message too, without an indent
-            last = len(held.message.rsplit("\n", 1)[-1])
-            last += len(held.name) + 2 if self._held_lines == 1 else 0
-            return last + 1 + len(text.split(" ", 1)[0]) > self._box_width
-        return text[0] in " \t"
+            return self._last_length + 1 + len(text.split(" ", 1)[0]) > self._box_width
+        # transformers: the reason stands below, at the margin
+        return self._held_lines == 1 and held.message.endswith("look up to see its traceback):")
 
 
 def _shortened(message: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from runner.diagnosis.causes_dataset import DATASET
 from runner.diagnosis.causes_device import DEVICE
 from runner.diagnosis.causes_environment import ENVIRONMENT, LAUNCHER
+from runner.diagnosis.causes_flags import FLAGS
 from runner.diagnosis.causes_model import MODEL
 from runner.diagnosis.cure_sets import HOST_MEMORY, NAN_FROM_FIRST_STEP, NAN_ON_THE_WAY
 from runner.diagnosis.signs import Entry
@@ -56,7 +57,7 @@ KILLED_OUTRIGHT = Entry(
 )
 
 #: Tried in this order.
-ENTRIES: tuple[Entry, ...] = (*DEVICE, *LAUNCHER, *MODEL, *DATASET, *ENVIRONMENT)
+ENTRIES: tuple[Entry, ...] = (*DEVICE, *LAUNCHER, *MODEL, *DATASET, *FLAGS, *ENVIRONMENT)
 _BY_KEY = {entry.key: entry for entry in (*ENTRIES, *JUDGED)}  # the general one of several
 
 

@@ -151,16 +151,4 @@ DATASET: tuple[Entry, ...] = (
         (said(r"when caching latents, either"),),
         cures=(cure("cache_latents=false", "cache_latents_to_disk=false"),),
     ),
-    Entry(
-        "cache_text_encoder_conflict",
-        "Cached text encoder outputs exclude shuffled or dropped captions and training of the text "
-        "encoder. Drop those, or the cache.",
-        (
-            said(
-                r"when caching Text Encoder output|with caching Text Encoder outputs"
-                r"|so cache_text_encoder_outputs cannot be used"
-            ),
-        ),
-        cures=(cure("network_train_unet_only=true"),),
-    ),
 )

@@ -32,7 +32,7 @@ _DTYPES = (
     r"|Input type \(.*\) and (?:weight|bias) type \(.*\) should be the same"
     r"|to have the same dtype, but got|should have the same dtype|dtypes match for"
     r"|not implemented for '(?:Half|BFloat16)'|Unsupported dtype|mixed dtype \(CPU\)"
-    r"|source and destination dtypes match|must have the same dtype|have the same data ?type"
+    r"|source and destination dtypes match|must have the same dtype|dtype mismatch: |have the same data ?type"
 )
 
 DEVICE: tuple[Entry, ...] = (
@@ -134,17 +134,6 @@ DEVICE: tuple[Entry, ...] = (
             ),
         ),
         cures=(cure("mixed_precision=fp16", "full_bf16=false", devices=("cuda",)), FULL_PRECISION),
-    ),
-    Entry(
-        "precision_flags_conflict",
-        "A full-precision or fp8 flag needs the matching mixed precision. Set mixed_precision to "
-        "what the message asks for, or drop the flag.",
-        (
-            said(
-                r"full_[fb](?:p|f)16 requires|full_fp16 requires|fp8_base requires"
-                r"|fp8_base_unet requires|Unsupported fp8 model dtype"
-            ),
-        ),
     ),
     Entry(
         "gpu_id_invalid",

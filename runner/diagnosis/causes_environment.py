@@ -67,7 +67,9 @@ ENVIRONMENT: tuple[Entry, ...] = (
                 r"error: argument |error: the following arguments are required|Unknown optimizer type"
                 r"|is not a valid percentage|is not an int or float|resolution must be 'size'"
                 r"|face_crop_aug_range must be two floats|Unknown Huber loss|Unsupported Loss Type"
-                r"|Unknown mixed_precision mode|: error: "
+                r"|Unknown mixed_precision mode|\.py: error: |^accelerate[^:]*: error: "
+                r"|lr_weight length is invalid|rank must be a multiple of|must have \d+ values"
+                r"|invalid train_blocks|num_workers option should be|Unknown loss type|Cannot swap more than"
             ),
             raised(
                 r"^(?:AttributeError|ValueError|KeyError|TypeError): (?!.*bitsandbytes)",
@@ -91,6 +93,7 @@ ENVIRONMENT: tuple[Entry, ...] = (
         "Sample images were asked for without prompts. Set sample_prompts, or drop "
         "sample_every_n_steps and sample_every_n_epochs.",
         (
+            said(r"No sample prompts found"),
             raised(r"stat: path should be string.*not NoneType"),
             raised(r"NoneType", frames=r"^(?:sample_images\w*|load_prompts)$"),
         ),
@@ -113,20 +116,6 @@ ENVIRONMENT: tuple[Entry, ...] = (
             ),
         ),
         cures=(cure("log_with=tensorboard"),),
-    ),
-    Entry(
-        "flag_combination_invalid",
-        "Two flags exclude each other, or one needs another. The message names them.",
-        (
-            said(
-                r"adaptive_noise_scale requires|can be enabled only with|cannot be enabled with"
-                r"|does not require `num_warmup_steps`|requires `num_(?:warmup|training|decay)_steps`"
-                r"|scheduler must be used with|both option use_|currently only works with"
-                r"|does not work with gradient_accumulation|is not supported with|v2 cannot be"
-                r"|Cannot use both|cannot be used together|must be True for Chroma"
-                r"|(?:block|conv_block)_(?:dims|alphas) must have|schedule 'snr' is not supported"
-            ),
-        ),
     ),
     # --- packages
     Entry(
@@ -164,7 +153,8 @@ ENVIRONMENT: tuple[Entry, ...] = (
         "used. Install the trainer's requirements in its own environment.",
         (
             said(
-                r"No module named|No (?:lion_pytorch|dadaptation|Prodigy|schedulefree|prodigyopt)\b"
+                r"No module named|Could not load (?:flash|Sage) [Aa]ttention"
+                r"|No (?:lion_pytorch|dadaptation|Prodigy|schedulefree|prodigyopt)\b"
             ),
         ),
     ),
@@ -179,7 +169,7 @@ ENVIRONMENT: tuple[Entry, ...] = (
                 rf"|module '{_DRIFTING}[\w.]*' has no attribute|requires the following version"
                 r"|ImportError: .*(?:undefined symbol|DLL load failed|cannot open shared object)"
                 r"|operator torchvision::nms does not exist|ContextualVersionConflict"
-                r"|got an unexpected keyword argument|VersionConflict"
+                r"|got an unexpected keyword argument|VersionConflict|upgrade PyTorch to support"
             ),
         ),
     ),

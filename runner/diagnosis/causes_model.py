@@ -106,6 +106,7 @@ MODEL: tuple[Entry, ...] = (
         "The tokenizer is not on this machine and could not be downloaded. Go online once, or "
         "point tokenizer_cache_dir to a folder that holds it.",
         (
+            said(r"tokenizer config directory not found"),
             said(r"Can't load tokenizer|Couldn't instantiate the backend tokenizer"),
             raised(_NO_PATH, frames=_LOADS_TOKENIZER),
             raised(_UNREACHABLE, frames=_LOADS_TOKENIZER),

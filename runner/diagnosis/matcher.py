@@ -16,12 +16,15 @@ _EVIDENCE_HEAD = 200
 _BLANKS = re.compile(r"(?:\s|[=─-]{5,})+")
 
 
-def diagnose(evidence: Evidence, setting: Setting = NOT_KNOWN) -> Cause | None:
+def diagnose(
+    evidence: Evidence, setting: Setting = NOT_KNOWN, exit_code: int | None = None
+) -> Cause | None:
     """The cause that the log itself gives away, or None.
 
     The exception raised last is asked first, then those it was raised from, then last words
     without a traceback, then warnings. A launcher's exception about its child is only asked for
-    what it says of the child's exit status. `setting`: what the training ran with, which decides
+    what it says of the child's exit status, and so is an exit code seen by ourselves: Windows puts
+    the kind of a crash into it. `setting`: what the training ran with, which decides
     the cure that is offered.
     """
     for exception in reversed(evidence.own_exceptions):
@@ -29,6 +32,8 @@ def diagnose(evidence: Evidence, setting: Setting = NOT_KNOWN) -> Cause | None:
         if cause is not None:
             return cause
     launchers = [_line(e) for e in evidence.launcher_exceptions]
+    if exit_code:
+        launchers.insert(0, f"exit status {exit_code}")
     words = ((Place.PRINTED, evidence.fatals), (Place.WARNED, evidence.warnings))
     for place, texts in (*words, (Place.PRINTED, launchers)):
         for text in reversed(texts):

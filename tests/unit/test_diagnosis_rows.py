@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -717,3 +718,92 @@ def test_cached_nan_and_a_loss_that_is_nan(tmp_path: Path) -> None:
     late = logs.bar(1) + logs.bar(2) + logs.bar(3, loss="nan") + logs.bar(4, loss="nan")
     cause = judged(tmp_path, start + late + end, "code:0").cause
     assert cause is not None and cause.key == "nan_during_training"
+
+
+@pytest.mark.parametrize(
+    ("exit_text", "key", "outcome"),
+    [
+        ("code:3221225477", "host_out_of_memory", Outcome.FAILED),
+        ("code:3221225786", "killed_by_signal", Outcome.KILLED),
+        ("code:-9", "killed_by_signal", Outcome.KILLED),
+        ("code:137", "killed_by_signal", Outcome.KILLED),
+        ("code:7", "unknown", Outcome.FAILED),
+    ],
+)
+def test_without_a_launcher_the_exit_code_itself_tells(
+    tmp_path: Path, exit_text: str, key: str, outcome: Outcome
+) -> None:
+    report = judged(tmp_path, logs.TRAINING, exit_text)
+    assert report.cause is not None
+    assert (report.cause.key, report.outcome) == (key, outcome)
+
+
+def test_an_exception_says_more_than_an_exit_code(tmp_path: Path) -> None:
+    log = logs.TRAINING + "\n" + logs.traceback(OOM)
+    cause = judged(tmp_path, log, "code:3221225477").cause
+    assert cause is not None and cause.key == "cuda_out_of_memory"
+
+
+def box(path: str, *functions: str, edges: str = "╭─╮│╰╯❱") -> str:
+    """A traceback as rich drew it in 2023, 100 columns wide."""
+    left, line, right, side, low, lower, arrow = edges
+    title = " Traceback (most recent call last) "
+    rows = [f"{left}{title:{line}^98}{right}"]
+    for number, name in enumerate(functions, start=100):
+        inside = (f"{path}:{number} in {name}", "", f"  {number - 1} │   before()")
+        rows += [
+            f"{side} {text:<97}{side}" for text in (*inside, f"{arrow} {number} │   call()", "")
+        ]
+    return "\n".join([*rows, f"{low}{line * 98}{lower}"]) + "\n"
+
+
+WINDOWS = "D:\\kohya_ss\\train_network.py"
+BOXED_LAUNCHER = (
+    box(
+        "D:\\kohya_ss\\venv\\lib\\site-packages\\accelerate\\commands\\launch.py", "simple_launcher"
+    )
+    + "CalledProcessError: Command '['D:\\\\kohya_ss\\\\venv\\\\Scripts\\\\python.exe', \n"
+    "'train_network.py', '--enable_bucket', '--output_dir=D:\\\\loras']' returned non-zero exit status 1.\n"
+)
+
+
+@pytest.mark.parametrize("edges", ["╭─╮│╰╯❱", "+-+|++>", "???????"])
+@pytest.mark.parametrize(
+    ("key", "last", "functions"),
+    [
+        (
+            "gpu_id_invalid",
+            "ValueError: torch.cuda.is_available() should be True but is False. xformers' memory "
+            "efficient attention is only available for GPU",
+            ("<module>", "train"),
+        ),
+        ("bitsandbytes_missing", "ImportError: No bitsandbytes", ("train", "get_optimizer")),
+        (
+            "output_dir_missing",
+            "TypeError: expected str, bytes or os.PathLike object, not NoneType",
+            ("train", "save_model", "makedirs"),
+        ),
+        (
+            "base_model_v2_mismatch",
+            "RuntimeError: Error(s) in loading state_dict for UNet2DConditionModel:\n        size "
+            "mismatch for a.to_k.weight: copying a param with shape torch.Size([320, 768]) from "
+            "checkpoint, the shape in current model is torch.Size([320, 1024]).",
+            ("load_models_from_stable_diffusion_checkpoint", "load_state_dict"),
+        ),
+        ("unknown", "RuntimeError: my own words", ("train",)),
+    ],
+)
+def test_boxes_of_2023_on_windows(
+    tmp_path: Path, key: str, last: str, functions: tuple[str, ...], edges: str
+) -> None:
+    wrapped = "".join(
+        f"{piece}\n"
+        for line in last.split("\n")
+        for piece in textwrap.wrap(line, 100, drop_whitespace=False)
+    )
+    log = logs.SETUP + box(WINDOWS, *functions, edges=edges) + wrapped + BOXED_LAUNCHER
+    report = judged(tmp_path, log.replace("\n", "\r\n"))
+    assert report.cause is not None
+    assert (report.cause.key, report.outcome) == (key, Outcome.FAILED)
+    assert "CalledProcess" not in report.cause.evidence
+    assert report.unknown_lines == 0
