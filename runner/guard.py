@@ -218,7 +218,7 @@ class Guard:
             same = losses.same
             found[AlarmKind.FROZEN] = Finding(words.frozen(same.value, same.since), same.since)
         if self.stall.look(at, self.pace.seconds_per_step):
-            silent = self.stall.silent_s(at)
+            silent = self.stall.still_s(at)
             text = words.stalled(self.stall.phase, silent, self.pace.seconds_per_step)
             found[AlarmKind.STALLED] = Finding(text, self._step or None, None, now - silent)
         if self.pace.slow:

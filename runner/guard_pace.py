@@ -77,6 +77,7 @@ class StallWatch:
         self._moved = 0.0
         self._stepped = 0.0
         self._longest: dict[str, float] = {}
+        self._longest_idle = 0.0
 
     def enter(self, phase: Phase, at: float) -> None:
         if phase is not self.phase:
@@ -93,6 +94,8 @@ class StallWatch:
         """The bar shows `step`; the same one again is bytes, not a step."""
         if step == self._step:
             return
+        factor = LEARNT_FROM_STALL if self.stalled else LEARNT
+        self._longest_idle = max(self._longest_idle, (at - self._stepped) * factor)
         self.move(at)
         self._step, self._stepped, self._epoch_start = step, at, False
         self._steps += 1
@@ -118,23 +121,29 @@ class StallWatch:
 
     def limit_s(self, seconds_per_step: float | None) -> float:
         """How long silence may last now."""
-        learnt = self._longest.get(self._key, 0.0)
+        return max(self._floor_s(seconds_per_step), self._longest.get(self._key, 0.0))
+
+    def _floor_s(self, seconds_per_step: float | None) -> float:
         if self.phase is not Phase.TRAINING:
-            return max(PHASE_LIMIT_S[self.phase], learnt)
+            return PHASE_LIMIT_S[self.phase]
         if self._steps < KNOWN_STEPS or seconds_per_step is None:
-            return max(FIRST_STEP_LIMIT_S, learnt)
+            return FIRST_STEP_LIMIT_S
         floor = EPOCH_LIMIT_S if self._epoch_start else STEP_LIMIT_S
-        return max(floor, STEPS_OF_PATIENCE * seconds_per_step, learnt)
+        return max(floor, STEPS_OF_PATIENCE * seconds_per_step)
 
     def silent_s(self, at: float) -> float:
         """How long nothing has come."""
         return at - self._moved
 
+    def still_s(self, at: float) -> float:
+        """How long nothing has come of what counts: a step in training, any sign of life elsewhere."""
+        return at - (self._stepped if self.phase is Phase.TRAINING else self._moved)
+
     def look(self, at: float, seconds_per_step: float | None) -> bool:
         """Is it stalled now? Holds until something comes."""
-        limit = self.limit_s(seconds_per_step)
-        quiet = self.silent_s(at) > limit
-        idle = self.phase is Phase.TRAINING and at - self._stepped > WITHOUT_STEP * limit
+        quiet = self.silent_s(at) > self.limit_s(seconds_per_step)
+        longest = max(WITHOUT_STEP * self._floor_s(seconds_per_step), self._longest_idle)
+        idle = self.phase is Phase.TRAINING and at - self._stepped > longest
         self.stalled = self.stalled or quiet or idle
         return self.stalled
 
