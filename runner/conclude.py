@@ -6,7 +6,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from runner.diagnosis.cures import setting_of
-from runner.model import AlarmKind, Cause, ExitRecord, Outcome, Status
+from runner.due import due_names
+from runner.journal import Unreadable, read_json
+from runner.model import AlarmKind, AttemptPlan, Cause, ExitRecord, Outcome, Status
 from runner.outcome import RunFacts, Verdict, judge
 from runner.stopdesk import GUARD
 
@@ -91,18 +93,13 @@ def trainer_exit(record: ExitRecord | None) -> tuple[int | None, int | None]:
 
 
 def _expected(s: Supervisor, status: Status) -> tuple[str, ...]:
-    """Names that must have been written. A forecast that the banner contradicts demands nothing. Past a
-    resume the trainer's save grid moves: due are the files from before it and what the attempt's plan has."""
-    forecast = s.spec.forecast
-    if forecast is None or forecast.steps is None:
+    """Of all attempts; what an attempt's unreadable plan asked for is not demanded."""
+    if s.spec.forecast is None:
         return ()
-    if s.attempt == 1:
-        if forecast.steps != status.total_steps:
+    plans = []
+    for number in range(1, s.attempt + 1):
+        try:
+            plans.append(read_json(s.run.attempt(number), AttemptPlan))
+        except Unreadable:
             return ()
-        return tuple(dict.fromkeys(c.name for c in forecast.checkpoints))
-    base = s.plan.base_step
-    names = dict.fromkeys(c.name for c in forecast.checkpoints if c.step <= base)
-    names.update(dict.fromkeys(c.name for c in s.plan.expected))
-    if not s.plan.expected and forecast.final is not None:
-        names[forecast.final] = None
-    return tuple(names)
+    return due_names(s.spec.forecast, plans, status.total_steps)
