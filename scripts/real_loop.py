@@ -1,7 +1,8 @@
 """Run sd-scripts' own train_network.py with stand-in networks, so that a step takes milliseconds.
 
 Dataset, arithmetic, loop, saving, states and console are the trainer's; only text encoder, VAE,
-U-Net, tokenizer and loss are replaced. Needs an interpreter with sd-scripts' requirements.
+U-Net, tokenizer and loss are replaced. Works with v0.9.1 and with v0.10. Needs an interpreter with
+sd-scripts' requirements.
 
     SD_SCRIPTS=<checkout> <its python> scripts/real_loop.py <flags of train_network.py>
 
@@ -39,8 +40,13 @@ def main() -> None:
     import accelerate
     import torch
     import train_network
-    from library import strategy_base, train_util
+    from library import train_util
     from torch import nn
+
+    try:
+        from library import strategy_base
+    except ImportError:  # v0.9
+        strategy_base = None
 
     class CLIPMLP(nn.Module):  # the class name that networks.lora looks for
         def __init__(self) -> None:
@@ -64,6 +70,9 @@ def main() -> None:
             return self.first.dtype
 
     class Vae(Body):
+        def set_use_memory_efficient_attention_xformers(self, wanted: bool) -> None:  # v0.9 asks always
+            pass
+
         def encode(self, images: torch.Tensor) -> Any:
             latents = nn.functional.avg_pool2d(images, 8)[:, [0, 1, 2, 0]]
             return SimpleNamespace(latent_dist=SimpleNamespace(sample=lambda: latents))
@@ -71,9 +80,16 @@ def main() -> None:
     class Transformer2DModel(CLIPMLP):
         pass
 
-    class Tokens(strategy_base.TokenizeStrategy):
+    class Tokens(strategy_base.TokenizeStrategy if strategy_base else object):  # type: ignore[misc]
+        """The strategy of v0.10, the tokenizer of v0.9."""
+
+        model_max_length = 77
+
         def tokenize(self, text: Any) -> list[torch.Tensor]:
             return [torch.zeros(1, 77, dtype=torch.long)]
+
+        def __call__(self, text: Any, **named: Any) -> Any:
+            return SimpleNamespace(input_ids=torch.zeros(1, 77, dtype=torch.long))
 
     def load_target_model(self: Any, args: Any, dtype: Any, accelerator: Any) -> Any:
         return "sd_v1", Body(CLIPMLP()), Vae(nn.Identity()), Body(Transformer2DModel())
@@ -83,6 +99,23 @@ def main() -> None:
         network = rest[2]
         weights = [p for p in network.parameters() if p.requires_grad]
         return sum((p * p).sum() for p in weights) + len(batch["captions"]) * 0.0
+
+    def text_cond(self: Any, args: Any, accelerator: Any, batch: Any, *rest: Any) -> Any:
+        """v0.9 has no step to replace: its parts are. The loss is the same."""
+        time.sleep(float(os.environ.get("LOOP_SLEEP", "0")))
+        return rest[1][0]
+
+    def call_unet(self: Any, args: Any, accelerator: Any, unet: Any, noisy: Any, *rest: Any) -> Any:
+        bodies = (accelerator.unwrap_model(unet), accelerator.unwrap_model(rest[1]))
+        loras = [getattr(body.part.fc1.forward, "__self__", None) for body in bodies]
+        weights = [
+            p
+            for lora in loras
+            if isinstance(lora, nn.Module)
+            for p in lora.parameters()
+            if p.requires_grad
+        ]
+        return noisy.detach() * 0.0 + sum((p * p).sum() for p in weights)
 
     class Pipeline:  # draws nothing: the files alone are counted
         def __init__(self, **parts: Any) -> None:
@@ -108,9 +141,14 @@ def main() -> None:
     train_util.sample_image_inference = sample_image_inference
     trainer = train_network.NetworkTrainer
     trainer.load_target_model = load_target_model
-    trainer.process_batch = process_batch
-    trainer.get_tokenize_strategy = lambda self, args: Tokens()
-    trainer.get_tokenizers = lambda self, strategy: [None]
+    if hasattr(trainer, "process_batch"):
+        trainer.process_batch = process_batch
+        trainer.get_tokenize_strategy = lambda self, args: Tokens()
+        trainer.get_tokenizers = lambda self, strategy: [None]
+    else:
+        trainer.load_tokenizer = lambda self, args: Tokens()
+        trainer.get_text_cond, trainer.call_unet = text_cond, call_unet
+        train_util.conditional_loss = lambda prediction, target, *rest, **named: prediction
     parser = train_network.setup_parser()
     args = parser.parse_args()
     train_util.verify_command_line_training_args(args)
