@@ -71,6 +71,7 @@ def judge(facts: RunFacts) -> Verdict:
     the user's own stop; then nothing trained; then signals; then exceptions and exit codes; only then
     what was written. What `[expect]` says is listed with all of them.
     """
+    facts = _completed(facts)
     verdict, told = _judged(facts), {}
     if facts.last_step:
         told = dict.fromkeys(point.text for point in held_to_expect(facts))
@@ -80,9 +81,17 @@ def judge(facts: RunFacts) -> Verdict:
     return replace(verdict, reasons=tuple(reasons))
 
 
-def _judged(facts: RunFacts) -> Verdict:
+def _completed(facts: RunFacts) -> RunFacts:
+    """With what follows from the rest. `--console_log_file` takes the words `model saved.` away:
+    an exit code 0 after the last file was begun says the same."""
     if facts.setting.device is None:
         facts = replace(facts, setting=replace(facts.setting, device=facts.device))
+    if facts.exit_code == 0 and facts.evidence.final_begun:
+        facts = replace(facts, evidence=replace(facts.evidence, model_saved=True))
+    return facts
+
+
+def _judged(facts: RunFacts) -> Verdict:
     signal = end_signal(facts.evidence, facts.exit_code, facts.signal)
     if facts.first_nonfinite_step is not None and not _came_through(facts):
         return _diverged(facts, signal)
@@ -131,11 +140,18 @@ def _nothing(facts: RunFacts) -> Verdict:
     if said is not None:
         cause = cause_of(entry_of("no_data"), said)
     else:
-        cause = diagnose(facts.evidence, facts.setting) or unknown_cause(
-            facts.evidence, "exit code 0, no step"
-        )
+        cause = diagnose(facts.evidence, facts.setting) or _left_early(facts)
     reasons = ("the trainer left without an error and without a single step",)
     return Verdict(Outcome.NOTHING_TRAINED, cause, (*reasons, *facts.evidence.warnings[:3]))
+
+
+def _left_early(facts: RunFacts) -> Cause:
+    """Exit code 0 before a model was asked for: without data sd-scripts does that, and where its
+    log goes to a file it says so there only."""
+    text = "exit code 0, no step"
+    if facts.evidence.phase in (Phase.LAUNCHING, Phase.DATASET):
+        return cause_of(entry_of("no_data"), text)
+    return unknown_cause(facts.evidence, text)
 
 
 def _killed(facts: RunFacts, signal: EndSignal) -> Verdict:

@@ -10,10 +10,11 @@ MESSAGE_CHARS = 4000
 _FRAMES_KEPT = 64
 _LINES_KEPT = 40
 
+_TRACEBACK = "Traceback (most recent call last)"
 _FRAME = re.compile(r"\s+(?:\| )?File \".*\", line \d+(?:, in (\S+))?")
 _BOX_FRAME = re.compile(r"[│|?] .*:\d+ in (\w+|<\w+>)")
 #: A box's upper edge; without the characters for it rich draws it with `-`, a wrong code page with `?`.
-_BOX = re.compile(r"[^\w\s]{3,} ?Traceback \(most recent call last\)")
+_BOX = re.compile(r"[^\w\s]{3} ?Traceback \(most recent call last\)")
 _NAME = r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*"
 _RAISED = re.compile(rf"({_NAME})(?:: ?(.*))?$", re.DOTALL)
 #: Without a traceback above it only a name that cannot be anything else counts.
@@ -78,7 +79,7 @@ class FaultReader:
         """Read one line; True when it belongs to a traceback or to an exception's message."""
         if self._held is not None and self._goes_on(text, end, events):
             return True
-        if text.endswith("Traceback (most recent call last):") or _BOX.search(text):
+        if _TRACEBACK in text and (text.endswith(_TRACEBACK + ":") or _BOX.search(text)):
             self._begin(text)
             return True
         if text.startswith("Exception ignored in"):

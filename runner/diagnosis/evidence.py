@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from runner.model import (
+    CheckpointSaving,
     ConsoleEvent,
     ExceptionSeen,
     FatalSeen,
@@ -16,6 +17,7 @@ from runner.model import (
     StepShown,
     WarningSeen,
 )
+from runner.names import parse_checkpoint_name
 
 _EXCEPTIONS_KEPT = 50
 _FATALS_KEPT = 20
@@ -31,7 +33,7 @@ _LAUNCHER = ("CalledProcessError", "ChildFailedError", "SignalException", "Proce
 class Evidence:
     """`exceptions`: those after which the bar did not move on, in order: what came before did not
     end the training. `phase`: what the trainer was doing when the first of them was raised, else at the
-    end."""
+    end. `final_begun`: the file of the end, whose name holds no step or epoch, was being written."""
 
     exceptions: tuple[ExceptionSeen, ...] = ()
     fatals: tuple[str, ...] = ()
@@ -39,6 +41,7 @@ class Evidence:
     nothing_to_train: str | None = None
     model_saved: bool = False
     phase: Phase | None = None
+    final_begun: bool = False
 
     @property
     def own_exceptions(self) -> tuple[ExceptionSeen, ...]:
@@ -69,6 +72,7 @@ class EvidenceCollector:
         self._warnings: dict[str, None] = {}
         self._nothing: str | None = None
         self._saved = False
+        self._final_begun = False
         self._phase: Phase | None = None
         self._fault_phase: Phase | None = None
         self._shown = 0
@@ -96,6 +100,8 @@ class EvidenceCollector:
                 self._nothing = text
             case ModelSaved():
                 self._saved = True
+            case CheckpointSaving(path=path):
+                self._final_begun = parse_checkpoint_name(path).final
             case _:
                 pass
 
@@ -115,4 +121,5 @@ class EvidenceCollector:
             self._nothing,
             self._saved,
             self._fault_phase or self._phase,
+            self._final_begun,
         )

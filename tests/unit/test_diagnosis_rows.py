@@ -807,3 +807,20 @@ def test_boxes_of_2023_on_windows(
     assert (report.cause.key, report.outcome) == (key, Outcome.FAILED)
     assert "CalledProcess" not in report.cause.evidence
     assert report.unknown_lines == 0
+
+
+def test_with_the_log_in_a_file_the_exit_code_and_the_last_file_tell_the_end(
+    tmp_path: Path,
+) -> None:
+    log = logs.TRAINING + "".join(map(logs.bar, range(4, 9)))
+    saved = log + "\nsaving checkpoint: out/spyke-step00000008.safetensors\n"
+    assert judged(tmp_path, saved, "code:0").outcome is Outcome.FAILED
+    saved += "\nsaving checkpoint: out/spyke.safetensors\n" + logs.bar(8) + "\n"
+    assert judged(tmp_path, saved, "code:0").outcome is Outcome.SUCCEEDED
+    assert judged(tmp_path, saved, "code:1").outcome is Outcome.FAILED
+
+
+def test_leaving_in_peace_before_a_model_was_asked_for_means_no_data(tmp_path: Path) -> None:
+    report = judged(tmp_path, logs.LAUNCHING, "code:0")
+    assert report.cause is not None
+    assert (report.cause.key, report.outcome) == ("no_data", Outcome.NOTHING_TRAINED)
