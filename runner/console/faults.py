@@ -23,6 +23,7 @@ _RAISED_ALONE = re.compile(
 )
 _FATAL = re.compile(
     r".*can't open file '.*': \[Errno 2\]"
+    r"|\S*[Pp]ython[\w.]*: (?:No module named |Error while finding module |can't )"
     r"|\S+\.py: error: "
     r"|[\w.-]+: error: (?:unrecognized|argument |the following|ambiguous)"
     r"|[Aa]ccelerate(?: \S+)*: error: "

@@ -45,7 +45,7 @@ LAUNCHER: tuple[Entry, ...] = (
         "The script is not there: the sd-scripts folder is empty or the path is wrong. In kohya_ss "
         "run `git submodule update --init --recursive`.",
         (
-            said(r"can't open file '.*': \[Errno 2\]"),
+            said(r"can't open file '.*': \[Errno 2\]|can't find '__main__' module in"),
             raised(r"FileNotFoundError.*(?:train_network|train_db|fine_tune|_train)\.py"),
         ),
     ),

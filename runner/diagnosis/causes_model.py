@@ -94,7 +94,8 @@ MODEL: tuple[Entry, ...] = (
         (
             raised(
                 r"PytorchStreamReader|UnpicklingError|EOFError|Ran out of input|SafetensorError"
-                r"|JSONDecodeError|BadZipFile|FileNotFoundError|unexpected EOF|not a ZIP archive",
+                r"|JSONDecodeError|BadZipFile|FileNotFoundError|unexpected EOF|not a ZIP archive"
+                r"|\[Errno 22\]",
                 frames=_LOADS_STATE,
             ),
             raised(r"PytorchStreamReader|unexpected EOF", phases=(Phase.PREPARING,)),
@@ -145,6 +146,10 @@ MODEL: tuple[Entry, ...] = (
                 r"MetadataIncompleteBuffer|incomplete metadata, file not fully covered"
                 r"|unexpected EOF, expected|PytorchStreamReader failed|InvalidOffset"
                 r"|not enough data in buffer"
+            ),
+            raised(
+                r"^(?:OSError: \[Errno 22\]|EOFError|.*pickle data was truncated)",
+                frames=r"^(?:load_checkpoint_\w+|load_models_from_\w+|_?load_target_model|load_vae)$",
             ),
         ),
     ),

@@ -824,3 +824,35 @@ def test_leaving_in_peace_before_a_model_was_asked_for_means_no_data(tmp_path: P
     report = judged(tmp_path, logs.LAUNCHING, "code:0")
     assert report.cause is not None
     assert (report.cause.key, report.outcome) == ("no_data", Outcome.NOTHING_TRAINED)
+
+
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ("python_module_missing", "/venv/bin/python3: No module named accelerate.commands"),
+        (
+            "python_module_missing",
+            "D:\\venv\\Scripts\\python.exe: Error while finding module specification for "
+            "'accelerate.commands.launch' (ModuleNotFoundError: No module named 'accelerate')",
+        ),
+        ("submodule_missing", "/usr/bin/python3.10: can't find '__main__' module in '/sd-scripts'"),
+        (
+            "submodule_missing",
+            "python: can't open file '/k/sd-scripts/train_network.py': [Errno 2] No such file or "
+            "directory",
+        ),
+    ],
+)
+def test_last_words_of_python_itself(tmp_path: Path, key: str, line: str) -> None:
+    report = judged(tmp_path, line + "\n", "code:1")
+    assert report.cause is not None
+    assert (report.cause.key, report.unknown_lines) == (key, 0)
+
+
+def test_a_cut_off_ckpt_and_a_cut_off_state_under_a_new_torch(tmp_path: Path) -> None:
+    last = "OSError: [Errno 22] Invalid argument"
+    through = ("load_models_from_stable_diffusion_checkpoint", "load", "_open_zipfile_reader")
+    model = judged(tmp_path, failed("loading", last, *through)).cause
+    assert model is not None and model.key == "model_truncated"
+    state = judged(tmp_path, failed("setup", last, "load_state", "load_accelerator_state")).cause
+    assert state is not None and state.key == "resume_state_corrupt"
