@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from runner.checkpoints import main, state_complete, verify
+from runner.checkpoints import main, verify
 
 
 def raw(path: Path, dtype: str, data: bytes, shape: list[int]) -> Path:
@@ -86,20 +86,3 @@ def test_the_command_form_prints_a_line_a_file_and_its_verdict(
     assert main([str(one), str(tmp_path / "missing")]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line)["complete"] for line in lines] == [True, True, False]
-
-
-def test_a_state_is_whole_when_its_last_file_is_there(tmp_path: Path) -> None:
-    state = tmp_path / "x-state"
-    assert state_complete(state) is None
-    state.mkdir()
-    for name in ("train_state.json", "optimizer.bin", "scheduler.bin"):
-        (state / name).write_text("x")
-    good(state / "model.safetensors")
-    assert state_complete(state) is False
-    (state / "random_states_0.pkl").write_text("x")
-    assert state_complete(state) is True
-    (state / "optimizer.bin").write_text("")
-    assert state_complete(state) is False
-    (state / "optimizer.bin").write_text("x")
-    (state / "model.safetensors").write_bytes(b"\x01")
-    assert state_complete(state) is False

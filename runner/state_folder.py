@@ -1,0 +1,85 @@
+"""Is the folder of a training state whole, so that a training can go on from it?
+
+Facts (sd-scripts.md §3): `NAME-state` holds, in the order of writing, train_state.json (since v0.9.0, of
+the scripts that track steps), model.safetensors (older accelerate: pytorch_model.bin), optimizer.bin,
+scheduler.bin, with fp16 scaler.pt, and random_states_N.pkl, one for each process, last. The files of
+torch are zip archives, whose directory comes at the end: a cut one has none. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+TRAIN_STATE = "train_state.json"
+WEIGHTS = re.compile(r"^(?:model.*\.safetensors|pytorch_model.*\.bin)$")
+RANDOM_STATES = re.compile(r"^random_states_(\d+)\.pkl$")
+_ARCHIVES = (".bin", ".pt", ".pkl")
+
+
+@dataclass(frozen=True, slots=True)
+class StateLook:
+    """`problem`: why it is not whole, in words; None: it is. `step`: what train_state.json says, as the
+    trainer counted; `weights`: safetensors files whose numbers are still to be looked at."""
+
+    problem: str | None
+    step: int | None = None
+    weights: tuple[Path, ...] = ()
+    size_bytes: int = 0
+
+
+def look_at_state(path: Path) -> StateLook:
+    """By names, sizes and the ends of the archives. Raises OSError if it cannot be read."""
+    sizes = {e.name: e.stat().st_size for e in os.scandir(path) if e.is_file()}
+    weights = tuple(path / n for n in sorted(sizes) if n.endswith(".safetensors"))
+    step, problem = _train_state(path, sizes)
+    problem = problem or _missing(sizes) or _broken(path, sizes)
+    return StateLook(problem, step, weights, sum(sizes.values()))
+
+
+def _train_state(path: Path, sizes: dict[str, int]) -> tuple[int | None, str | None]:
+    """(step, problem). A state without the file is one of a script that tracks no steps."""
+    if TRAIN_STATE not in sizes:
+        return None, None
+    try:
+        step = json.loads((path / TRAIN_STATE).read_text(encoding="utf-8"))["current_step"]
+        return int(step), None
+    except (ValueError, KeyError, TypeError):
+        return None, f"{TRAIN_STATE} cannot be read: the save was cut off"
+
+
+def _missing(sizes: dict[str, int]) -> str | None:
+    """In the order of writing: the first that is missing is where the save ended."""
+    empty = sorted(name for name, size in sizes.items() if size == 0)
+    if empty:
+        return f"{empty[0]} is empty: the save was cut off"
+    if not any(WEIGHTS.match(name) for name in sizes):
+        return "there are no weights (model.safetensors): the save was cut off"
+    for name in ("optimizer.bin", "scheduler.bin"):
+        if name not in sizes:
+            return f"there is no {name}: the save was cut off"
+    numbers = {int(found[1]) for name in sizes if (found := RANDOM_STATES.match(name))}
+    gone = next((n for n in range(max(numbers, default=0) + 1) if n not in numbers), None)
+    if gone is not None:
+        return f"there is no random_states_{gone}.pkl, which is written last: the save was cut off"
+    return None
+
+
+def _broken(path: Path, sizes: dict[str, int]) -> str | None:
+    for name in sorted(sizes):
+        if name.endswith(_ARCHIVES) and not whole_archive(path / name):
+            return f"{name} is cut off"
+    return None
+
+
+def whole_archive(path: Path) -> bool:
+    """A file of torch.save: a zip archive with its directory in place. Raises OSError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return bool(archive.namelist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False
