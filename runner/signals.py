@@ -66,9 +66,9 @@ def end_signal(
     if exit_code == 0 or evidence.model_saved:
         return None
     for exception in reversed(evidence.launcher_exceptions):
-        number = _of_child(exception)
-        if number is not None:
-            return EndSignal(number, f"{exception.name}: {exception.message}")
+        found = _of_child(exception)
+        if found is not None:
+            return found
     if any(map(is_interrupt, evidence.exceptions)):
         return EndSignal(2, "KeyboardInterrupt")
     if exit_code in _WINDOWS_INTERRUPTS:
@@ -85,15 +85,18 @@ def end_signal(
     return EndSignal(_WORDS[match[1]], match.string) if match is not None else None
 
 
-def _of_child(exception: ExceptionSeen) -> int | None:
+def _of_child(exception: ExceptionSeen) -> EndSignal | None:
+    """What a launcher says of its child, without the command line that it repeats."""
     message = exception.message
     if exception.name.endswith("ChildFailedError"):
         message = message[message.rfind("Root Cause") :]
     status = _STATUS.search(message)
     if status is not None:
-        number = int(status[1])
-        return 2 if number in _WINDOWS_INTERRUPTS else number - 128
+        code = int(status[1])
+        number = 2 if code in _WINDOWS_INTERRUPTS else code - 128
+        return EndSignal(number, f"the launcher says of the trainer: exit status {code}")
     found = _DIED_WITH.search(message) or _RANK_SIGNAL.search(message)
     if found is None:
         return None
-    return next(int(group) for group in found.groups() if group)
+    number = next(int(group) for group in found.groups() if group)
+    return EndSignal(number, f"the launcher says of the trainer: {' '.join(found[0].split())}")

@@ -27,12 +27,23 @@ LAUNCHER: tuple[Entry, ...] = (
     ),
     Entry(
         "accelerate_arguments",
+        "The configuration file of `accelerate launch` is not there, or holds what this version of "
+        "accelerate does not know. Correct its path or drop those keys.",
+        (
+            said(
+                r"The passed configuration file .* does not exist|The config file at .* had unknown"
+            ),
+        ),
+        cures=(cure("accelerate.config_file=PATH"),),
+    ),
+    Entry(
+        "accelerate_arguments",
         "The arguments or the configuration of `accelerate launch` do not fit this machine. For "
         "one device use num_processes 1 and no multi_gpu.",
         (
             said(
                 r"at least 2 processes to use `--multi_gpu|Less than two GPU ids were configured"
-                r"|manually pass in `--num_processes|The passed configuration file .* does not exist"
+                r"|manually pass in `--num_processes"
                 r"|You can only use one of `--cpu`|Unknown dynamo backend"
                 r"|`MASTER_ADDR` env was not set|Docker containers are not supported"
             ),

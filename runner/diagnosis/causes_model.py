@@ -192,6 +192,23 @@ MODEL: tuple[Entry, ...] = (
     ),
     Entry(
         "model_not_found",
+        "The network to start from was not found under that path. Correct network_weights.",
+        (raised(r"FileNotFoundError|os error 2\b", frames=r"^load_weights$"),),
+        cures=(cure("network_weights=PATH"),),
+    ),
+    Entry(
+        "model_not_found",
+        "The VAE was not found under that path or name. Correct vae.",
+        (
+            raised(
+                r"FileNotFoundError|OSError|EnvironmentError|HFValidationError|os error 2\b",
+                frames=r"^load_vae$",
+            ),
+        ),
+        cures=(cure("vae=PATH"),),
+    ),
+    Entry(
+        "model_not_found",
         "The base model (or a VAE or network to start from) was not found under that path or name. "
         "Correct pretrained_model_name_or_path.",
         (
