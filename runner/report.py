@@ -73,7 +73,13 @@ def show_json(snapshot: RunSnapshot) -> dict[str, Any]:
 def cause_json(cause: Cause | None) -> dict[str, Any] | None:
     if cause is None:
         return None
-    return {"key": cause.key, "evidence": cause.evidence, "advice": cause.advice, "fix": cause.fix}
+    return {
+        "key": cause.key,
+        "evidence": cause.evidence,
+        "advice": cause.advice,
+        "fix": cause.fix,
+        "changes": list(cause.changes),
+    }
 
 
 def _loss(snapshot: RunSnapshot) -> dict[str, Any]:
