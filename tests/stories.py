@@ -36,6 +36,12 @@ NAN = Cause(
     ("max_grad_norm=1.0", "learning_rate=5e-5"),
 )
 
+MODULE = Cause(
+    "submodule_missing",
+    "accelerate: can't open file '/home/anna/tools/kohya_ss/sd-scripts/train_network.py'",
+    "sd-scripts is an empty git submodule. Run `git submodule update --init --recursive` in its folder.",
+)
+
 
 def alarmed(*alarms: Alarm, step: int = 420) -> RunSnapshot:
     """A training that its supervisor has something to say about."""

@@ -15,12 +15,13 @@ from textual.app import SystemCommand
 from textual.screen import ModalScreen, Screen
 
 from runner.model import RunSnapshot, RunState
-from tui.actions import Actions, Sent
+from tui.actions import Actions
 from tui.commands import PlasmaCommands
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
 from tui.keys import bindings
-from tui.messages import OrderAnswered, PlanMade, ReadFailed, RunsListed, SnapshotArrived
-from tui.planning import Planning, told
+from tui.messages import PlanMade, PreviewMade, ReadFailed, RunsListed, SnapshotArrived
+from tui.orders import Orders
+from tui.planning import told
 from tui.screens.monitor import MonitorScreen
 from tui.terminal import SIGTERM_EXIT_CODE, exit_on_sigterm, leave_with_terminal
 from tui.text import clean
@@ -40,7 +41,7 @@ def _help_screen() -> Screen[Any]:
     return HelpScreen()
 
 
-class PlasmaApp(Planning, inherit_bindings=False):
+class PlasmaApp(Orders, inherit_bindings=False):
     """`run_path`: the run to show; else `config_path`: the configuration that could be started; else
     the welcome. Raises ThemeProblem if `theme_name` is no theme."""
 
@@ -78,7 +79,6 @@ class PlasmaApp(Planning, inherit_bindings=False):
         look_s = LOW_BANDWIDTH_LOOK_S if low_bandwidth else LOOK_S
         self.feed = Feed(self.post_message, actions.open_reader, look_s=look_s)
         self._interrupted_at = 0.0
-        self._unanswered: set[str] = set()
         self.theme_failures = self.load_themes(theme_name, low_bandwidth)
 
     # ----------------------------------------------------------------- life
@@ -227,48 +227,7 @@ class PlasmaApp(Planning, inherit_bindings=False):
         else:
             screen.post_message(RunsListed(listings))
 
-    @work(thread=True, group="orders", exit_on_error=False)
-    def open_by_id(self, run_id: str) -> None:
-        self._answer(lambda: Sent("", self.actions.run_path(run_id)))
-
-    # ----------------------------------------------------------------- orders
-
-    def give(self, name: str, order: Callable[[], Sent]) -> None:
-        """Carry out one order in a thread; what came back is told, what comes of it will show. The
-        same order is not given again before its answer: a start takes a while."""
-        if name in self._unanswered:
-            self.say("That is already asked for; the answer is still to come.", "dim", 4.0)
-            return
-        self._unanswered.add(name)
-        self._carry_out(name, order)
-
-    @work(thread=True, group="orders", exit_on_error=False)
-    def _carry_out(self, name: str, order: Callable[[], Sent]) -> None:
-        self._answer(order, name)
-
-    def _answer(self, order: Callable[[], Sent], name: str = "") -> None:
-        try:
-            sent = order()
-        except Exception as error:  # border, as above
-            self.post_message(OrderAnswered(told(error), ok=False, name=name))
-        else:
-            self.post_message(OrderAnswered(sent.text, True, sent.run_path, name))
-        self.feed.wake()
-
-    def on_order_answered(self, message: OrderAnswered) -> None:
-        self._unanswered.discard(message.name)
-        if message.name in ("start", "smoke"):
-            self.end_start_checks()
-        if message.name == "approve" and message.ok:
-            self.make_plan(fresh=False)
-            if self.run_path is not None:
-                self.read_approval(self.run_path)
-        if message.ok and message.run_path is not None:
-            self.open_run(message.run_path)
-        if not message.ok:
-            self.say(message.text, "bad")
-        elif message.text:
-            self.say(message.text[:1].upper() + message.text[1:] + ".", "text", fade_s=6.0)
+    # ----------------------------------------------------------------- words
 
     def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
         """Put a sentence on the screen in front that can show one."""
@@ -285,6 +244,15 @@ class PlasmaApp(Planning, inherit_bindings=False):
 
         if type(self.screen) is not RunsScreen:
             self.push_screen(RunsScreen())
+
+    def on_preview_made(self, message: PreviewMade) -> None:
+        """Whoever has gone elsewhere in the meantime is not asked."""
+        self.preview_is_here(message)
+        monitor = self._monitor()
+        if message.problem is not None:
+            self.say(message.problem, "bad")
+        elif monitor is not None and self.screen is monitor and message.run_path == self.run_path:
+            monitor.ask_after_preview(message)
 
     def action_help(self) -> None:
         if not isinstance(self.screen, ModalScreen):

@@ -55,6 +55,16 @@ KEYS: tuple[Key, ...] = (
         84,
     ),
     Key(
+        "run.retry",
+        "y",
+        "retry",
+        "try again",
+        "monitor",
+        RUN,
+        "Try again with the cure; shows first what differs",
+        89,
+    ),
+    Key(
         "run.approve", "y", "approve", "approve", "monitor", RUN, "Approve a passed smoke test", 89
     ),
     Key(
@@ -74,7 +84,7 @@ KEYS: tuple[Key, ...] = (
         "resume",
         "monitor",
         RUN,
-        "Go on from the newest complete state",
+        "Go on from the newest good state; shows first how",
         86,
     ),
     Key(

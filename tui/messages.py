@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from runner.model import Approval, CheckResult, RunListing
+from runner.preview import Preview
 from tui.actions import Plan
 from tui.viewmodel.preflight import CheckName
 
@@ -81,3 +82,13 @@ class OrderAnswered(Message):
     ok: bool
     run_path: Path | None = None
     name: str = ""
+
+
+@dataclass
+class PreviewMade(Message):
+    """What `order` (resume, retry) would do with that run, or why it cannot (`problem`)."""
+
+    order: str
+    run_path: Path
+    preview: Preview | None = None
+    problem: str | None = None

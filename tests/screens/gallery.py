@@ -11,18 +11,44 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from runner.model import Cause, JournalEvent, LossSeries, Outcome, Phase, RunSnapshot, RunState
+from runner.model import (
+    AlarmKind,
+    Cause,
+    JournalEvent,
+    LossSeries,
+    Outcome,
+    Phase,
+    RunSnapshot,
+    RunState,
+)
+from runner.preview import FlagChange, Preview
 from tests import builders as b
+from tests import stories as s
 from tests.fakes import FakeActions, fixed_clock
 from tui.actions import Plan
 from tui.app import PlasmaApp
 from tui.svg import pin_text
 
-OOM = Cause(
-    "mps_out_of_memory",
-    "RuntimeError: MPS backend out of memory (MPS allocated: 15.12 GB, max allowed: 18.13 GB)",
-    "Everything else on the GPU counts too: close it, or keep the latents in the cache",
-    "cache_latents=true",
+PREVIEW = Preview(
+    "Try spyke_plasma_v1 again",
+    (
+        "From the state of step 400 (spyke-step00000400-state) to step 920, as attempt 2.",
+        "520 steps to train, about 27 min; epoch 2 of 4 goes on.",
+        "The learning rate goes on at 6.0e-05, 60 % of the highest.",
+        "The steps 401 to 412 are trained again: nothing after step 400 was saved with it.",
+        "It saves at the true steps 545, 745, 920.",
+    ),
+    ("No file of step 600, 800 can come any more: past the first epoch the save grid moves.",),
+    (
+        FlagChange("gradient_checkpointing", None, "true"),
+        FlagChange("cache_latents", None, "true"),
+        FlagChange("env.PYTORCH_MPS_HIGH_WATERMARK_RATIO", "0.7", "0.9"),
+        FlagChange("resume", None, "/project/output/loras/spyke/spyke-step00000400-state"),
+    ),
+    "accelerate launch --num_cpu_threads_per_process 4 train_network.py "
+    "--pretrained_model_name_or_path /models/base.safetensors --dataset_config dataset.toml "
+    "--output_dir /project/output/spyke-attempt2 --output_name spyke --gradient_checkpointing "
+    "--cache_latents --resume /project/output/spyke-step00000400-state --initial_step 400",
 )
 
 
@@ -50,7 +76,18 @@ def scenes() -> dict[str, RunSnapshot | None]:
         "gap": replace(b.snapshot(412), loss=b.series(gap)),
         "diverging": b.diverged(live=True),
         "succeeded": b.ended(Outcome.SUCCEEDED),
-        "failed": b.ended(Outcome.FAILED, 412, OOM),
+        "failed": b.ended(Outcome.FAILED, 412, s.OOM),
+        "never-began": replace(
+            b.ended(Outcome.FAILED, 0, s.MODULE), loss=LossSeries(), preflight=b.CHECKS
+        ),
+        "alarm": s.alarmed(s.alarm(AlarmKind.STALLED)),
+        "alarm-nan": s.alarmed(s.alarm(AlarmKind.NONFINITE)),
+        "alarm-slow": s.alarmed(s.alarm(AlarmKind.SLOW)),
+        "alarm-over": s.alarmed(s.alarm(AlarmKind.ONE_BAD_STEP, over_at=b.NOW - 60)),
+        "armed": b.snapshot(412, status_changes={"stop_after_save": True}),
+        "resumed": s.resumed(),
+        "troubled": s.troubled_files(),
+        "diverged-cause": s.diverged_with_cause(),
         "stopped": b.ended(Outcome.STOPPED, 412),
         "killed": b.ended(Outcome.KILLED, 412),
         "nothing": replace(
@@ -92,6 +129,7 @@ async def picture(
         **how,  # type: ignore[arg-type]
     )
     actions.made_plan = Plan("spyke_plasma_v1", b.forecast(), b.CHECKS)
+    actions.preview = PREVIEW
     async with app.run_test(size=size) as pilot:
         for _ in range(40):
             await pilot.pause(0.02)
@@ -128,6 +166,16 @@ async def extras(out: Path, wanted: list[str]) -> None:
         for size in ((80, 24), (120, 40), (40, 10)):
             if not wanted or name in wanted:
                 await picture(name, shot, size, out, *keys, **how)  # type: ignore[arg-type]
+    for name, snapshot, keys in (
+        ("retry", scenes()["failed"], ("y",)),
+        ("resume", scenes()["killed"], ("r",)),
+        ("zoom-checkpoints", scenes()["resumed"], ("tab", "z")),
+        ("zoom-troubled", scenes()["troubled"], ("tab", "z", "up")),
+        ("zoom-cause", scenes()["failed"], ("tab", "tab", "z")),
+    ):
+        for size in ((80, 24), (120, 40), (200, 60)):
+            if not wanted or name in wanted:
+                await picture(name, snapshot, size, out, *keys)
     if not wanted or "welcome" in wanted:
         for size in ((80, 24), (120, 40), (40, 10)):
             await picture("welcome", None, size, out, config=False)

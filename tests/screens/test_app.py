@@ -168,7 +168,8 @@ def test_keys_and_ids_are_given_once() -> None:
     assert len({key.id for key in KEYS}) == len(KEYS)
     for place in ("monitor", "runs"):
         used = [k for key in KEYS if key.where in (place, "app") for k in key.key.split(",")]
-        shared = {k for k in used if used.count(k) > 1}
+        # one key that tries a failed run again or approves a smoke test, as the run is
+        shared = {k for k in used if used.count(k) > 1} - {"y"}
         assert not shared, (place, shared)
     assert all(key.tooltip for key in KEYS)
 

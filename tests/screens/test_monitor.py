@@ -243,16 +243,6 @@ async def test_read_only_gives_no_orders() -> None:
         assert "read-only" in text_of(pilot, "#header")
 
 
-async def test_resume_asks_then_orders() -> None:
-    actions = FakeActions(b.ended(Outcome.KILLED, 412))
-    async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
-        await pilot.press("r")
-        assert "The steps 401 to 412 are trained again." in screen_text(pilot)
-        await pilot.press("down", "enter")
-        await until(pilot, lambda: actions.orders == [("resume", RUN)])
-
-
 async def test_an_orphaned_run_can_be_adopted() -> None:
     actions = FakeActions(b.snapshot(supervisor_alive=False))
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:

@@ -16,7 +16,6 @@ from tui.viewmodel.orders import Around, why_not
 from tui.viewmodel.planned import planned_header, planned_snapshot
 from tui.viewmodel.preflight import preflight_list
 from tui.viewmodel.progress import progress_of
-from tui.viewmodel.resuming import resume_question
 from tui.viewmodel.runs import run_rows
 from tui.viewmodel.state import label_of, state_label
 from tui.viewmodel.stopping import stop_question
@@ -215,12 +214,6 @@ def test_a_save_in_progress_is_told() -> None:
     assert any("being written now" in fact for fact in stop_question(shown, "x").facts)
 
 
-def test_resuming_says_which_steps_come_again() -> None:
-    question = resume_question(b.ended(Outcome.KILLED, 412), "spyke")
-    assert question.facts[0].startswith("It goes on from the state of step 400 to 920")
-    assert "401 to 412 are trained again" in question.facts[1]
-
-
 def reason(order: str, shown: object, config: bool = True, read_only: bool = False) -> str | None:
     around = Around(has_config=config, read_only=read_only, run_open=shown is not None)
     return why_not(order, shown, around)  # type: ignore[arg-type]
@@ -247,8 +240,8 @@ def test_orders_that_make_none_say_why() -> None:
     assert "no smoke test" in (reason("approve", done) or "")
     for order in ("start", "smoke", "approve", "stop", "resume", "adopt"):
         assert reason(order, running, read_only=True) == "This screen is read-only."
-    stateless = b.ended(Outcome.KILLED, 150)
-    assert "no whole training state" in (reason("resume", stateless) or "")
+    nothing = b.ended(Outcome.KILLED, 150)
+    assert "no checkpoint is left" in (reason("resume", nothing) or "")
 
 
 # --------------------------------------------------------------------------- runs, plan, trend

@@ -12,17 +12,17 @@ def cause_rows(card: CauseCard, width: int, can_retry: bool) -> list[Row]:
     """All of it. `can_retry`: the key does something now."""
     room = max(8, width - 2)
 
-    def lines(text: str, role: str) -> list[Row]:
-        return [(Span(" "), Span(line, role)) for line in wrap(text, room)] if text else []
+    def lines(text: str, role: str, indent: str = "") -> list[Row]:
+        return [(Span(" "), Span(line, role)) for line in wrap(text, room, indent)] if text else []
 
-    rows = [*lines(f"{glyphs.NO} {card.title}", "bad")]
+    rows = [*lines(f"{glyphs.NO} {card.title}", "bad", "  ")]
     if card.evidence:
         rows += [EMPTY, *lines(card.evidence, "text")]
-    if card.advice:
-        rows += [EMPTY, *lines(card.advice, "accent")]
     if card.changes:
         key: Row = (Span(" "), Span("y", "key"), Span(" tries it again with", "dim"))
         rows += [EMPTY, key if card.curable and can_retry else (Span(" What helps:", "dim"),)]
         for change in card.changes:
-            rows += lines(f"  {change}", "strong")
+            rows += lines(f"  {change}", "strong", "    ")
+    if card.advice:
+        rows += [EMPTY, *lines(card.advice, "accent")]
     return [fit(row, width) for row in rows]

@@ -35,8 +35,8 @@ _BY_WIDTH = (
     (84, "mark step epoch size loss whole finite state norm change"),
     (100, "mark step epoch size loss val complete finite state norm change"),
 )
-#: where nothing is written words begin after the size below this width, after the state below that
-COMPACT, ROOMY = 72, 100
+#: widths from which on words have their place further right
+NARROW, COMPACT, ROOMY = 46, 72, 100
 
 
 def checkpoint_columns(width: int) -> tuple[str, ...]:
@@ -80,16 +80,26 @@ def checkpoint_row(row: CheckpointRow, width: int, fraction: float, selected: bo
 
 
 def _with_room(columns: tuple[str, ...], width: int, wanted: int, bare: bool) -> tuple[str, ...]:
-    """Words that must be read are told in full as far as can be: columns give way from the right.
-    `bare`: nothing is written, so that all but the first columns are empty; the words of such rows
-    begin below each other, whatever they are."""
+    """Words that must be read are told in full as far as can be: columns give way from the right, and
+    such words begin below each other, if they are not too long for that. `bare`: nothing is written,
+    so that all but the first columns are empty."""
     kept = [*columns[:-1]]
-    last = "size" if width < COMPACT else "state" if width < ROOMY else kept[-1]
-    while bare and kept[-1] != last:
+    while kept[-1] != _last_column(width, bare):
         kept.pop()
     while len(kept) > 2 and width - sum(_WIDTHS[name] for name in kept) - 2 < wanted:
         kept.pop()
     return (*kept, "age")
+
+
+def _last_column(width: int, bare: bool) -> str:
+    """Behind which one the words begin."""
+    if width < NARROW:
+        return "step"
+    if width < COMPACT:
+        return "size"
+    if width < ROOMY:
+        return "state" if bare else "whole"
+    return "change"
 
 
 def _cell(row: CheckpointRow, name: str, fraction: float) -> Span:
@@ -111,7 +121,7 @@ def _cell(row: CheckpointRow, name: str, fraction: float) -> Span:
         "norm": row.norm,
         "change": row.change,
     }
-    return cell(texts[name], size, _role(row), "right")
+    return cell(texts[name], size, "dim" if row.kind == "gone" else _role(row), "right")
 
 
 def _shape(row: CheckpointRow, fraction: float) -> tuple[str, str]:

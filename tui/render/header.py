@@ -77,10 +77,10 @@ def verdict_rows(verdict: Verdict, width: int, height: int) -> list[Row]:
     return [*shown, *_cut(second_rows, height - len(shown), width)]
 
 
-def fits(verdict: Verdict, width: int) -> bool:
-    """Is there room for all of it in a line each?"""
-    halves = ((verdict.first, ", "), (verdict.second, " "))
-    return all(len(_wrapped(clauses, width - 2, between, "")) < 2 for clauses, between in halves)
+def rows_wanted(verdict: Verdict, width: int) -> int:
+    """Rows that show all of an urgent verdict: two where each half fits into a line."""
+    first = _wrapped(verdict.first, width - 2, ", ", ".")
+    return max(1, len(first)) + max(1, len(_wrapped(verdict.second, width - 2, " ", "")))
 
 
 def _cut(rows: list[Row], height: int, width: int) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: panels in the order in which the focus visits them
-ORDER = ("loss", "checkpoints", "preflight", "gauges", "smoke", "console")
+ORDER = ("loss", "checkpoints", "cause", "preflight", "gauges", "smoke", "console")
 #: the same before a run
 PLAN_ORDER = ("preflight", "plan", "checkpoints")
 ALL = tuple(dict.fromkeys((*PLAN_ORDER, *ORDER)))
@@ -26,38 +26,75 @@ class Arrangement:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What the run has to show beside what every run has: the verdict of a smoke test; the cause of its
+    end; whether a step was `trained`, so that there is a loss."""
+
+    judged: bool = False
+    caused: bool = False
+    trained: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class View:
-    """What a person chose to see. `planned`: no run is open; `judged`: a smoke test's verdict is."""
+    """What a person chose to see. `planned`: no run is open."""
 
     focused: str | None = None
     zoomed: str | None = None
     drawer: bool = False
     planned: bool = False
-    judged: bool = False
+    held: Held = Held()
 
 
 def arrange(width: int, height: int, view: View) -> Arrangement:
     """The drawer takes the place of the lower panels; a zoomed panel, or on a tiny screen the focused
-    one, takes the place of all. The verdict of a smoke test takes that of the hardware where there is
-    no room for both."""
-    order: tuple[str, ...] = PLAN_ORDER if view.planned else ORDER
-    if not view.judged:
-        order = tuple(name for name in order if name != "smoke")
+    one, takes the place of all."""
+    order = _order(view)
     tiny = width < SOLO_WIDTH or height < SOLO_HEIGHT
     alone = view.zoomed
     if alone is None and tiny:
         alone = "console" if view.drawer else (view.focused or order[0])
+        if alone not in order:
+            alone = "cause" if "cause" in order else order[0]
     if alone is not None:
         return Arrangement(frozenset({alone}), True, alone == "console", order)
     if view.planned:
         return Arrangement(frozenset(PLAN_ORDER), False, False, order)
     if view.drawer:
-        return Arrangement(frozenset({"preflight", "loss", "console"}), False, True, order)
+        beside = {"preflight", "loss"} if not view.held.caused else {"cause", "loss"} & {*order}
+        return Arrangement(frozenset({*beside, "console"}), False, True, order)
+    return Arrangement(_panels(height, view.held), False, False, order)
+
+
+def _order(view: View) -> tuple[str, ...]:
+    if view.planned:
+        return PLAN_ORDER
+    left_out = set()
+    if not view.held.judged:
+        left_out.add("smoke")
+    if not view.held.caused:
+        left_out.add("cause")
+    elif not view.held.trained:
+        left_out.add("loss")
+    return tuple(name for name in ORDER if name not in left_out)
+
+
+def _panels(height: int, held: Held) -> frozenset[str]:
+    """The verdict of a smoke test takes the place of the hardware where there is no room for both. The
+    cause of an end is worth more than what the hardware did last, and on a low screen more than the
+    checks; without a step there is no loss beside it."""
+    low = height < STRIP_HEIGHT
     visible = {"preflight", "gauges", "loss", "checkpoints"}
-    if view.judged:
+    if held.judged:
         visible.add("smoke")
-        if height < STRIP_HEIGHT:
-            visible.remove("gauges")
-    if height >= STRIP_HEIGHT:
+    if held.caused or (held.judged and low):
+        visible.remove("gauges")
+    if held.caused:
+        visible.add("cause")
+        if low:
+            visible.remove("preflight")
+        if not held.trained:
+            visible.remove("loss")
+    if not low:
         visible.add("console")
-    return Arrangement(frozenset(visible), False, False, order)
+    return frozenset(visible)

@@ -12,8 +12,10 @@ from runner.model import RunSnapshot
 from runner.smoke import smoke_verdict
 from tui.keys import bindings, footer_keys
 from tui.render.footer import FooterKey
-from tui.screens.arrange import ALL, STRIP_HEIGHT, Arrangement, View, arrange
+from tui.screens.arrange import ALL, STRIP_HEIGHT, Arrangement, Held, View, arrange
 from tui.screens.planning import PlanOrders
+from tui.screens.room import fit_cause, fit_gauges, give_room
+from tui.viewmodel.cause import cause_card
 from tui.viewmodel.chart import chart_model
 from tui.viewmodel.checkpoints import checkpoint_table
 from tui.viewmodel.gauges import gauge_board
@@ -23,6 +25,7 @@ from tui.viewmodel.planned import planned_header, planned_snapshot
 from tui.viewmodel.preflight import checklist_view, preflight_list
 from tui.viewmodel.progress import is_live
 from tui.viewmodel.verdict import ready_verdict, verdict_of
+from tui.widgets.cause import CausePanel
 from tui.widgets.checkpoints import CheckpointPanel
 from tui.widgets.console import ConsolePanel
 from tui.widgets.footer import KeyFooter
@@ -37,16 +40,10 @@ from tui.widgets.still import StillHorizontal, StillVertical
 from tui.widgets.verdict import VerdictLines
 from tui.widgets.wordmark import Wordmark
 
-#: of the screen, for the open console
-DRAWER_HEIGHT = "55%"
 SIDES = {
-    "#left": ("preflight", "smoke", "gauges"),
+    "#left": ("cause", "preflight", "smoke", "gauges"),
     "#right": ("plan", "loss", "checkpoints"),
 }
-#: rows of the hardware on a high screen, at least
-GAUGE_LEAST = 9
-#: of the width, for the checks before a run
-PLAN_LEFT = "54%"
 
 
 class MonitorScreen(PlanOrders):
@@ -59,8 +56,7 @@ class MonitorScreen(PlanOrders):
         self._drawer = False
         self._zoomed: str | None = None
         self._current = "loss"
-        self._judged = False
-        self._gauge_rows = 0
+        self._held = Held()
         self._fade: Timer | None = None
         self._unsaid: tuple[str, str, float | None] | None = None
 
@@ -73,6 +69,7 @@ class MonitorScreen(PlanOrders):
         yield NoticeLine(id="notice")
         with StillHorizontal(id="body"):
             with StillVertical(id="left"):
+                yield CausePanel(id="cause")
                 yield PreflightPanel(id="preflight")
                 yield SmokePanel(id="smoke")
                 yield GaugePanel(id="gauges")
@@ -104,14 +101,16 @@ class MonitorScreen(PlanOrders):
     def forget(self) -> None:
         """Another run, or none, will be shown: nothing of the one before may stay."""
         self.snapshot = None
-        self._zoomed, self._drawer, self._judged = None, False, False
+        self._zoomed, self._drawer, self._held = None, False, Held()
         self.query_one(LossChart).forget()
         self.query_one(NoticeLine).hush()
         for panel in self.query(ScrollingPanel):
             if isinstance(panel, PreflightPanel | CheckpointPanel):
                 panel.forget_cursor()
-            else:
+            elif panel.FOLLOWS:
                 panel.scroll_to_end()
+            else:
+                panel.scroll_to_start()
         self._go_to(self._first_panel())
 
     def show(self, snapshot: RunSnapshot) -> None:
@@ -122,13 +121,14 @@ class MonitorScreen(PlanOrders):
         """Words and numbers of this moment to the widgets; an equal one costs nothing."""
         if not self.is_mounted or not self.query("#footer"):
             return
-        judged = self._judged
+        held = self._held
         if self.planned:
             self._show_planned()
         else:
             self._show_run(self.snapshot)
-        if judged != self._judged:
+        if held != self._held:
             self._arrange()
+            self._keep_focus()
             return
         self.query_one(KeyFooter).model = self._footer()
 
@@ -143,31 +143,28 @@ class MonitorScreen(PlanOrders):
         preflight = self.query_one("#preflight", PreflightPanel)
         preflight.empty = "no checks recorded"
         preflight.model = preflight_list(checks)
-        self._show_smoke(snapshot)
+        self._held = Held(self._show_smoke(snapshot), *self._show_cause(snapshot))
         samples = snapshot.hardware if snapshot is not None else ()
         live = snapshot is None or is_live(snapshot)
         self.query_one(GaugePanel).model = gauge_board(samples, now, live)
-        self._fit_gauges()
+        if not self._arrangement().solo:
+            fit_gauges(self.query_one(GaugePanel), self.size)
         self.query_one(ConsolePanel).model = snapshot.console if snapshot is not None else ()
 
-    def _fit_gauges(self) -> None:
-        """On a high screen the checks get the rows that the hardware does not need. Their number
-        changes a few times in a run."""
-        gauges = self.query_one(GaugePanel)
-        if self.size.height < STRIP_HEIGHT:
-            gauges.styles.clear_rule("height")
-            self._gauge_rows = 0
-            return
-        wanted = max(GAUGE_LEAST, gauges.rows_wanted(gauges.content_size.width or 30))
-        if wanted != self._gauge_rows and self._zoomed is None:
-            self._gauge_rows = wanted
-            gauges.styles.height = wanted
-
-    def _show_smoke(self, snapshot: RunSnapshot | None) -> None:
+    def _show_smoke(self, snapshot: RunSnapshot | None) -> bool:
         is_smoke = snapshot is not None and snapshot.spec is not None and snapshot.spec.smoke
         lines = smoke_verdict(snapshot) if snapshot is not None and is_smoke else ()
-        self._judged = bool(lines)
         self.query_one(SmokePanel).model = preflight_list(lines)
+        return bool(lines)
+
+    def _show_cause(self, snapshot: RunSnapshot | None) -> tuple[bool, bool]:
+        """Is there a cause, and was a step trained?"""
+        panel = self.query_one(CausePanel)
+        card = cause_card(snapshot)
+        panel.model, panel.can_retry = card, bool(self.check_action("retry", ()))
+        if card is not None and not self._arrangement().solo:
+            fit_cause(panel, self.size, not card.trained)
+        return card is not None, card is None or card.trained
 
     def _show_planned(self) -> None:
         plan, checklist = self.plasma.plan, self.plasma.checklist
@@ -208,10 +205,13 @@ class MonitorScreen(PlanOrders):
             self._fade.stop()
         self._fade = self.set_timer(fade_s, notice.hush) if fade_s is not None else None
 
+    def hush(self) -> None:
+        self.query_one(NoticeLine).hush()
+
     # ----------------------------------------------------------------- where it is shown
 
     def _arrangement(self) -> Arrangement:
-        view = View(self._current, self._zoomed, self._drawer, self.planned, self._judged)
+        view = View(self._current, self._zoomed, self._drawer, self.planned, self._held)
         return arrange(*self.size, view)
 
     def _arrange(self) -> None:
@@ -222,7 +222,7 @@ class MonitorScreen(PlanOrders):
         for side, names in SIDES.items():
             self.query_one(side).display = any(name in made.visible for name in names)
         self.query_one("#body").display = made.visible != {"console"}
-        self._give_room(made)
+        give_room(self, made, self.planned, self._held)
         self.query_one(ConsolePanel).wrapped = made.console_wrapped
         for panel in self.query(PreflightPanel):
             panel.details = made.solo
@@ -230,26 +230,15 @@ class MonitorScreen(PlanOrders):
         self.query_one(PlanPanel).details = made.solo or self.size.height >= STRIP_HEIGHT
         self.refresh_models()
 
-    def _give_room(self, made: Arrangement) -> None:
-        """Sizes that differ from the stylesheet's. Classes of the screen would do it as well, but a
-        class restyles every widget, which a key press has no time for."""
-        left, console = self.query_one("#left").styles, self.query_one("#console").styles
-        gauges = self.query_one(GaugePanel).styles
-        if made.solo:
-            gauges.clear_rule("height")
-            self._gauge_rows = 0
-        if made.solo:
-            left.width, left.margin = "1fr", 0
-            console.height = "1fr"
+    def _keep_focus(self) -> None:
+        """What had the focus may have gone from the screen; on a tiny one a cause is worth most."""
+        made = self._arrangement()
+        if self._zoomed is not None or (self._current in made.visible and not made.solo):
             return
-        left.clear_rule("width")
-        left.clear_rule("margin")
-        if self.planned:
-            left.width = PLAN_LEFT
-        if made.console_wrapped:
-            console.height = DRAWER_HEIGHT
-        else:
-            console.clear_rule("height")
+        if self._held.caused:
+            self._go_to("cause")
+        elif self._current not in made.visible:
+            self._go_to(self._first_panel())
 
     def _go_to(self, name: str) -> None:
         """Focus a panel, on a tiny or zoomed screen by showing it instead of the one before."""

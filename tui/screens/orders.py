@@ -12,15 +12,17 @@ from textual.screen import Screen
 from runner.model import CheckResult, RunSnapshot
 from runner.smoke import smoke_verdict
 from tui.keys import keys_of
-from tui.messages import CheckFound
+from tui.messages import CheckFound, PreviewMade
 from tui.viewmodel.header import run_name
-from tui.viewmodel.orders import Around, why_not
-from tui.viewmodel.resuming import approve_question, resume_question
+from tui.viewmodel.orders import Around, refusal, why_not
+from tui.viewmodel.resuming import ANSWERS, approve_question, preview_question
 from tui.viewmodel.stopping import Question, stop_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from runner.preview import Preview
     from tui.app import PlasmaApp
 
 ORDERS = (
@@ -29,6 +31,7 @@ ORDERS = (
     "approve",
     "stop",
     "resume",
+    "retry",
     "adopt",
     "preflight",
     "fix",
@@ -50,34 +53,36 @@ class RunOrders(Screen[None]):
     def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
         raise NotImplementedError
 
+    def hush(self) -> None:
+        """Take back what was said."""
+        raise NotImplementedError
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action not in ORDERS:
             return True
         return True if self._why_not(action) is None else None
 
     def _why_not(self, order: str) -> str | None:
+        return why_not(order, self.snapshot, self._around())
+
+    def _around(self) -> Around:
         plan, app = self.plasma.plan, self.plasma
         gate = plan.gate_status if plan is not None else None
-        return why_not(
-            order,
-            self.snapshot,
-            Around(
-                has_config=app.config_path is not None,
-                read_only=app.read_only,
-                run_open=app.run_path is not None,
-                readable=plan is not None and not plan.problems and not plan.problem,
-                approved=app.approval is not None,
-                approvable=gate is not None and gate.smoke_passed and not gate.open,
-            ),
+        return Around(
+            has_config=app.config_path is not None,
+            read_only=app.read_only,
+            run_open=app.run_path is not None,
+            readable=plan is not None and not plan.problems and not plan.problem,
+            approved=app.approval is not None,
+            approvable=gate is not None and gate.smoke_passed and not gate.open,
         )
 
     def on_key(self, event: events.Key) -> None:
         """A key that can do nothing now says why, instead of nothing."""
-        for key in keys_of("monitor"):
-            if key.action in ORDERS and event.key == key.key:
-                reason = self._why_not(key.action)
-                if reason is not None:
-                    self.say(reason, "dim", 4.0)
+        orders = [k.action for k in keys_of("monitor") if k.action in ORDERS and event.key == k.key]
+        reason = refusal(orders, self.snapshot, self._around())
+        if reason is not None:
+            self.say(reason, "dim", 4.0)
 
     def _ask(self, question: Question, safe: str, then: Callable[[str], None]) -> None:
         from tui.screens.confirm import ConfirmScreen
@@ -135,15 +140,29 @@ class RunOrders(Screen[None]):
             self.plasma.give(f"stop {mode}", partial(self.plasma.actions.stop, path, mode))
 
     def action_resume(self) -> None:
-        if self.snapshot is not None:
-            question = resume_question(self.snapshot, run_name(self.snapshot))
-            self._ask(question, "Leave it as it is", self._send_resume)
+        self._look_ahead("resume", self.plasma.actions.resume_preview)
 
-    def _send_resume(self, mode: str) -> None:
-        path = self.plasma.run_path
+    def action_retry(self) -> None:
+        self._look_ahead("retry", self.plasma.actions.retry_preview)
+
+    def _look_ahead(self, order: str, ask: Callable[[Path], Preview]) -> None:
+        """What it would do is shown before it is asked for."""
+        if self.plasma.run_path is not None:
+            self.plasma.look_ahead(order, self.plasma.run_path, ask)
+
+    def ask_after_preview(self, message: PreviewMade) -> None:
+        self.hush()
+        if message.preview is not None:
+            question = preview_question(message.order, message.preview)
+            self._ask(question, ANSWERS[message.order][1], self._carry_out)
+
+    def _carry_out(self, order: str) -> None:
+        path, actions = self.plasma.run_path, self.plasma.actions
         if path is not None:
-            self.say("Resume asked for.", "dim", 10.0)
-            self.plasma.give("resume", partial(self.plasma.actions.resume, path))
+            said = "Resume asked for." if order == "resume" else "A new try is asked for."
+            self.say(said, "dim", 10.0)
+            do = actions.resume if order == "resume" else actions.retry
+            self.plasma.give(order, partial(do, path))
 
     def action_adopt(self) -> None:
         path = self.plasma.run_path

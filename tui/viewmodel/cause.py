@@ -60,12 +60,17 @@ def cause_card(snapshot: RunSnapshot | None) -> CauseCard | None:
 def setting_words(change: str) -> str:
     """`cache_latents=true` as it is read; where it belongs to, if it is no flag of the script."""
     name, sign, value = change.partition("=")
-    where = ""
+    shown = named_place(name)
+    if not sign:
+        return shown
+    if shown == name and value in ("true", "false"):
+        return f"{name} {'on' if value == 'true' else 'off'}"
+    return f"{shown} = {value}"
+
+
+def named_place(name: str) -> str:
+    """`env.X` and `accelerate.X` with their place as a word."""
     for prefix, place in (("env.", "environment: "), ("accelerate.", "accelerate: ")):
         if name.startswith(prefix):
-            name, where = name.removeprefix(prefix), place
-    if not sign:
-        return f"{where}{name}"
-    if value in ("false", "False") and not where:
-        return f"{name} off"
-    return f"{where}{name} = {value}"
+            return place + name.removeprefix(prefix)
+    return name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.model import RunSnapshot
+from runner.units import count
 from tui.text import clean
 from tui.viewmodel.progress import progress_of
 
@@ -52,3 +53,18 @@ def still_good(snapshot: RunSnapshot) -> Clause:
     if kept:
         return Clause(f"Good checkpoints: up to step {kept}.")
     return Clause("No checkpoint from before is known to be good.", "warn")
+
+
+def file_clauses(snapshot: RunSnapshot) -> tuple[Clause, ...]:
+    """Checkpoints that are gone or of no use; which ones is in the table."""
+    written = snapshot.status.checkpoints if snapshot.status is not None else ()
+    gone = sum(c.missing and not c.removed for c in written)
+    bad = sum(
+        not (c.missing or c.removed) and (c.complete is False or c.finite is False) for c in written
+    )
+    found = []
+    if gone:
+        found.append(Clause(f"{count(gone, 'checkpoint')} deleted, not by the trainer", "bad"))
+    if bad:
+        found.append(Clause(f"{count(bad, 'checkpoint')} not usable", "bad"))
+    return tuple(found)

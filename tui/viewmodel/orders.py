@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from runner.model import Outcome, RunSnapshot, RunState
 from runner.smoke import smoke_passed
+from tui.viewmodel.cause import cause_of
 from tui.viewmodel.progress import is_live
 
 
@@ -36,6 +37,17 @@ def why_not(order: str, snapshot: RunSnapshot | None, around: Around) -> str | N
     if order == "approve" and around.approved:
         return "This smoke test is approved: s starts the long run."
     return _ON_A_RUN[order](snapshot)
+
+
+def refusal(orders: Sequence[str], snapshot: RunSnapshot | None, around: Around) -> str | None:
+    """Why a key does nothing. One that gives several orders, each in its own situation, does something
+    if one of them can be given; else it answers for the one that fits the run."""
+    reasons = {order: why_not(order, snapshot, around) for order in orders}
+    if not reasons or None in reasons.values():
+        return None
+    smoke = snapshot is not None and snapshot.spec is not None and snapshot.spec.smoke
+    fitting = "approve" if smoke or not around.run_open else "retry"
+    return reasons.get(fitting) or next(iter(reasons.values()))
 
 
 # --------------------------------------------------------------------------- before a run
@@ -98,15 +110,28 @@ def _stop(snapshot: RunSnapshot) -> str | None:
 
 
 def _resume(snapshot: RunSnapshot) -> str | None:
+    """Only what is certain from here; the runner's own look at the files decides the rest."""
     if is_live(snapshot):
         return "Nothing to resume: the run is still going."
     status = snapshot.status
     if status is None:
-        return "Nothing to resume: no state of this run is known."
-    if status.total_steps and status.step >= status.total_steps and status.cause is None:
+        return None
+    done = bool(status.total_steps) and status.step >= (status.total_steps or 0)
+    if done and snapshot.outcome is Outcome.SUCCEEDED:
         return "Nothing to resume: all steps are trained."
-    if not any(c.state_complete and not c.removed for c in status.checkpoints):
-        return "Nothing to resume from: no whole training state was saved (save_state = true)."
+    if not any(not (c.removed or c.missing) for c in status.checkpoints):
+        return "Nothing to resume from: no checkpoint is left of this run."
+    return None
+
+
+def _retry(snapshot: RunSnapshot) -> str | None:
+    if is_live(snapshot):
+        return "Nothing to try again: the run is still going."
+    cause = cause_of(snapshot)
+    if cause is None:
+        return "Nothing to try again: no cause that could be cured is known."
+    if not cause.changes:
+        return "No setting cures this cause: its card says what helps."
     return None
 
 
@@ -134,6 +159,7 @@ def _adopt(snapshot: RunSnapshot) -> str | None:
 _ON_A_RUN: dict[str, Callable[[RunSnapshot], str | None]] = {
     "stop": _stop,
     "resume": _resume,
+    "retry": _retry,
     "adopt": _adopt,
     "approve": _approve,
 }

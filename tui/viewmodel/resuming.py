@@ -1,25 +1,49 @@
-"""What resuming and approving would do, as far as the snapshot tells; the runner makes the real plan."""
+"""What is asked before a run goes on, is tried again, or is approved. The runner has made the plan."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.model import CheckResult, RunSnapshot
+from runner.model import CheckResult
+from runner.preview import FlagChange, Preview
 from tui.text import clean
-from tui.viewmodel.progress import progress_of
+from tui.viewmodel.cause import named_place
 from tui.viewmodel.stopping import Choice, Question
 
+#: by order: its answer, and the safe one
+ANSWERS = {
+    "resume": (Choice("resume", "Resume"), "Leave it as it is"),
+    "retry": (Choice("retry", "Try it again"), "Leave it as it is"),
+}
 
-def resume_question(snapshot: RunSnapshot, name: str) -> Question:
-    progress = progress_of(snapshot)
-    source = progress.safe_step
-    total = f" to {progress.total_steps}" if progress.total_steps else ""
-    facts = [f"It goes on from the state of step {source}{total}, as a new attempt of this run."]
-    again = progress.step - source
-    if again > 0:
-        facts.append(f"The steps {source + 1} to {progress.step} are trained again.")
-    facts.append("The new attempt writes into a folder of its own; nothing is overwritten.")
-    return Question(f"Resume {name}?", tuple(facts), (Choice("resume", "Resume"),))
+
+def preview_question(order: str, preview: Preview) -> Question:
+    """`order`: resume or retry."""
+    return Question(
+        f"{clean(preview.title, 120).rstrip('?')}?",
+        _lines(preview.facts),
+        (ANSWERS[order][0],),
+        warnings=_lines(preview.warnings),
+        changes=tuple(map(_change, preview.changes)),
+        command=clean(preview.command),
+    )
+
+
+def _lines(sentences: Sequence[str]) -> tuple[str, ...]:
+    return tuple(line for line in (clean(text, 1000) for text in sentences) if line)
+
+
+def _change(change: FlagChange) -> tuple[str, str]:
+    before, after = _value(change.before), _value(change.after)
+    why = f", {clean(change.why, 200)}" if change.why else ""
+    return clean(named_place(change.name), 100), f"{before} \u2192 {after}{why}"
+
+
+def _value(value: str | None) -> str:
+    """A switch is on or off; what else is None is not set."""
+    if value is None:
+        return "not set"
+    return "on" if value == "true" else clean(value, 300)
 
 
 def approve_question(name: str, lines: Sequence[CheckResult] = ()) -> Question:

@@ -24,11 +24,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the person is asked: facts first, then the choices; staying is always the default."""
+    """What the person is asked: facts first, then the choices; staying is always the default.
+    `changes`: settings that will differ, as (name, what becomes of it); `command`: what will run."""
 
     title: str
     facts: tuple[str, ...]
     choices: tuple[Choice, ...]
+    warnings: tuple[str, ...] = ()
+    changes: tuple[tuple[str, str], ...] = ()
+    command: str = ""
 
 
 def price_of_stopping(progress: Progress, brief: bool = False) -> str:

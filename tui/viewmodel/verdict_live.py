@@ -11,6 +11,7 @@ from tui.viewmodel.alarms import alarm_clauses, guard_reason, has_alarm, past_cl
 from tui.viewmodel.clauses import (
     Clause,
     Verdict,
+    file_clauses,
     first_nonfinite,
     problem_clauses,
     sentence,
@@ -50,6 +51,7 @@ def training(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
         *alarms,
         *_silent_steps(snapshot, progress, now),
         _loss_clause(snapshot, progress),
+        *file_clauses(snapshot),
         *([past] if past is not None else []),
         *_pace_clauses(snapshot),
         _warning_clause(snapshot),

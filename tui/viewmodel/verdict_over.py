@@ -9,7 +9,7 @@ from runner.smoke import smoke_passed
 from runner.units import ago, count, duration, loss
 from tui.text import clean
 from tui.viewmodel.alarms import guard_reason, past_clause
-from tui.viewmodel.cause import cause_of, cure_of, setting_words
+from tui.viewmodel.cause import cause_of, cure_of
 from tui.viewmodel.cause_titles import cause_title
 from tui.viewmodel.clauses import Clause, Verdict, first_nonfinite, problem_clauses, still_good
 from tui.viewmodel.expected import expected_checkpoints
@@ -37,7 +37,7 @@ def ended(snapshot: RunSnapshot, progress: Progress, approval: Approval | None =
     first = [Clause(words[outcome], "text" if outcome is Outcome.STOPPED else "bad")]
     first += _guard(snapshot, outcome) or _cause(snapshot, outcome)
     kept = still_good(snapshot) if outcome is Outcome.DIVERGED else _kept(progress)
-    second = (*_survivors(snapshot), *_cure(snapshot), kept, *problem_clauses(snapshot))
+    second = (*_survivors(snapshot), kept, *_cure(snapshot), *problem_clauses(snapshot))
     return Verdict(tuple(first), second)
 
 
@@ -81,16 +81,11 @@ def _cause(snapshot: RunSnapshot, outcome: Outcome) -> list[Clause]:
 
 
 def _cure(snapshot: RunSnapshot) -> list[Clause]:
-    """The key that applies what helps; where none does, the advice."""
+    """That a key applies what helps; what it is, and all advice, is on the cause card."""
     cause = cause_of(snapshot)
-    if cause is None:
+    if cause is None or not cure_of(cause):
         return []
-    cure = cure_of(cause)
-    if cure:
-        more = f" and {len(cure) - 1} more" if len(cure) > 1 else ""
-        return [Clause(f"y tries it again with {setting_words(cure[0])}{more}.", "accent")]
-    advice = clean(cause.advice, 300)
-    return [Clause(advice if advice.endswith(".") else advice + ".", "accent")] if advice else []
+    return [Clause("y tries it again with a cure.", "accent")]
 
 
 def _survivors(snapshot: RunSnapshot) -> list[Clause]:
@@ -125,7 +120,7 @@ def _succeeded(snapshot: RunSnapshot, progress: Progress, approval: Approval | N
     if snapshot.spec is not None and snapshot.spec.smoke:
         second.insert(0, _smoke(snapshot, approval))
     if gone:
-        second.append(Clause(f"{count(gone, 'file')} deleted, and not by the trainer.", "bad"))
+        second.append(Clause(f"{count(gone, 'file')} deleted, not by the trainer.", "bad"))
     missing = len(expected_checkpoints(snapshot))
     if missing:
         second.append(Clause(f"{count(missing, 'expected file')} not written.", "warn"))

@@ -14,6 +14,7 @@ from tui.widgets.panel import ScrollingPanel
 
 class CausePanel(ScrollingPanel):
     TITLE = "Cause"
+    FOLLOWS = False
 
     model: reactive[CauseCard | None] = reactive(None, layout=False, repaint=False)
     #: does the key try it again now?

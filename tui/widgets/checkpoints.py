@@ -10,6 +10,7 @@ from textual.reactive import reactive
 from tui.render.checkpoint_detail import detail_rows
 from tui.render.checkpoints import checkpoint_head, checkpoint_row
 from tui.render.paint import Row, Span
+from tui.text import crop_parts
 from tui.viewmodel.checkpoint_detail import detail_of
 from tui.viewmodel.checkpoints import CheckpointRow, CheckpointTable
 from tui.widgets.panel import ScrollingPanel
@@ -48,9 +49,10 @@ class CheckpointPanel(ScrollingPanel):
         if not self.model.rows:
             return ()
         done = Span(f"{self.model.written} of {self.model.total}", "dim")
-        if not self.model.trouble:
+        room = self.content_size.width - len(self.TITLE) - len(done.text) - 11
+        if not self.model.trouble or room < 5:
             return (done,)
-        return (Span(self.model.trouble, "warn"), Span(", ", "dim"), done)
+        return (Span(crop_parts(self.model.trouble, room), "bad"), Span(", ", "dim"), done)
 
     # ----------------------------------------------------------------- the cursor
 

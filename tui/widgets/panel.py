@@ -59,6 +59,9 @@ class Panel(Painted, can_focus=True):
 class ScrollingPanel(Panel):
     """A panel with more rows than fit: follows on its own until a person scrolls."""
 
+    #: what does not grow has no end to follow: it is read from its start
+    FOLLOWS = True
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._offset: int | None = None
@@ -80,14 +83,18 @@ class ScrollingPanel(Panel):
     def scroll_rows(self, rows: int) -> None:
         """Move by rows; reaching the end starts to follow again."""
         wanted = self._last_top + rows
-        self._offset = None if wanted >= self._last_max and rows > 0 else max(0, wanted)
+        at_end = wanted >= self._last_max and rows > 0
+        self._offset = self._end() if at_end else max(0, wanted)
         self.repaint()
 
     def turn_page(self, pages: int) -> None:
         self.scroll_rows(pages * self.page())
 
+    def _end(self) -> int | None:
+        return None if self.FOLLOWS else self._last_max
+
     def scroll_to_end(self) -> None:
-        self._offset = None
+        self._offset = self._end()
         self.repaint()
 
     def scroll_to_start(self) -> None:

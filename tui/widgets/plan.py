@@ -16,6 +16,7 @@ class PlanPanel(ScrollingPanel):
     """`details`: with the source of every number (zoomed)."""
 
     TITLE = "Forecast"
+    FOLLOWS = False
 
     model: reactive[PlanBoard] = reactive(PlanBoard(), layout=False, repaint=False)
     details: reactive[bool] = reactive(False, layout=False, repaint=False)

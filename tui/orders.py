@@ -1,0 +1,103 @@
+"""Orders, and looks at what an order would do: each in a thread, the answer as a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from textual import work
+
+from runner.preview import Preview
+from tui.actions import Actions, Sent
+from tui.feed import Feed
+from tui.messages import OrderAnswered, PreviewMade
+from tui.planning import Planning, told
+
+#: after so long without an answer it is said that there is none yet
+SLOW_S = 0.4
+
+
+class Orders(Planning, inherit_bindings=False):
+    """An app that gives orders about runs."""
+
+    feed: Feed
+
+    def __init__(self, actions: Actions, config_path: Path | None) -> None:
+        super().__init__(actions, config_path)
+        self._unanswered: set[str] = set()
+
+    def open_run(self, path: Path) -> None:
+        raise NotImplementedError
+
+    @work(thread=True, group="orders", exit_on_error=False)
+    def open_by_id(self, run_id: str) -> None:
+        self._answer(lambda: Sent("", self.actions.run_path(run_id)))
+
+    # ----------------------------------------------------------------- orders
+
+    def give(self, name: str, order: Callable[[], Sent]) -> None:
+        """Carry out one order in a thread; what came back is told, what comes of it will show. The
+        same order is not given again before its answer: a start takes a while."""
+        if name in self._unanswered:
+            self.say("That is already asked for; the answer is still to come.", "dim", 4.0)
+            return
+        self._unanswered.add(name)
+        self._carry_out(name, order)
+
+    @work(thread=True, group="orders", exit_on_error=False)
+    def _carry_out(self, name: str, order: Callable[[], Sent]) -> None:
+        self._answer(order, name)
+
+    def _answer(self, order: Callable[[], Sent], name: str = "") -> None:
+        try:
+            sent = order()
+        except Exception as error:  # border, as above
+            self.post_message(OrderAnswered(told(error), ok=False, name=name))
+        else:
+            self.post_message(OrderAnswered(sent.text, True, sent.run_path, name))
+        self.feed.wake()
+
+    def on_order_answered(self, message: OrderAnswered) -> None:
+        self._unanswered.discard(message.name)
+        if message.name in ("start", "smoke"):
+            self.end_start_checks()
+        if message.name == "approve" and message.ok:
+            self.make_plan(fresh=False)
+            if self.run_path is not None:
+                self.read_approval(self.run_path)
+        if message.ok and message.run_path is not None:
+            self.open_run(message.run_path)
+        if not message.ok:
+            self.say(message.text, "bad")
+        elif message.text:
+            self.say(message.text[:1].upper() + message.text[1:] + ".", "text", fade_s=6.0)
+
+    # ----------------------------------------------------------------- looking ahead
+
+    def look_ahead(self, order: str, run_path: Path, ask: Callable[[Path], Preview]) -> None:
+        """Ask what `order` would do with that run; `PreviewMade` brings the answer."""
+        name = f"preview {order}"
+        if name in self._unanswered:
+            self.say("That is being looked at already.", "dim", 4.0)
+            return
+        self._unanswered.add(name)
+        # most answers come at once: nothing should flash up before them
+        self.set_timer(SLOW_S, lambda: self._say_it_takes_long(name))
+        self._look_ahead(order, run_path, ask)
+
+    def _say_it_takes_long(self, name: str) -> None:
+        if name in self._unanswered:
+            self.say("Looking at what it would do.", "dim")
+
+    @work(thread=True, group="orders", exit_on_error=False)
+    def _look_ahead(self, order: str, run_path: Path, ask: Callable[[Path], Preview]) -> None:
+        try:
+            preview = ask(run_path)
+        except Exception as error:  # border: a refusal, or whatever the runner met
+            self.post_message(PreviewMade(order, run_path, None, told(error)))
+        else:
+            self.post_message(PreviewMade(order, run_path, preview))
+
+    def preview_is_here(self, message: PreviewMade) -> None:
+        """It may be asked for again."""
+        self._unanswered.discard(f"preview {message.order}")
