@@ -12,11 +12,12 @@ from runner.model import RunSnapshot, RunState
 from runner.reader import RunReader
 from runner.registry import list_runs
 from runner.report import show_json
-from runner.summary import headline, summary_text
-from runner.units import duration, file_size, loss
+from runner.summary import summary_text
+from runner.units import duration, loss
 from tui.exits import NOT_FOUND, OK, Fail
 from tui.text import clean
-from tui.verbs.common import OVER, find_run, print_json, print_table, progress_line, say
+from tui.verbs.common import OVER, find_run, print_json, print_table, say
+from tui.verbs.show_text import HEADS, checkpoint_cells, show_lines
 
 
 def runs(options: argparse.Namespace) -> int:
@@ -71,43 +72,12 @@ def _settled(path: Path) -> RunSnapshot:
 
 
 def _print(snapshot: RunSnapshot) -> None:
-    write = sys.stdout.write
-    spec, status = snapshot.spec, snapshot.status
-    name = spec.name if spec is not None else snapshot.id
-    line = headline(snapshot) if snapshot.state in OVER else progress_line(snapshot)
-    write(f"{clean(name)}: {clean(line)}\n{snapshot.id}\n")
-    for problem in snapshot.problems:
-        write(f"  ! {clean(problem)}\n")
-    if status is None:
-        return
-    for reason in status.reasons:
-        write(f"  - {clean(reason)}\n")
-    if status.cause is not None:
-        write(f"  cause: {status.cause.key}: {clean(status.cause.evidence)}\n")
-        if status.cause.advice:
-            write(f"  advice: {clean(status.cause.advice)}\n")
-    write(f"device {status.device or 'unknown'}, ")
-    write(f"{len(status.attempts)} attempt{'s' if len(status.attempts) != 1 else ''}\n")
-    if snapshot.state not in OVER:
-        lost = show_json(snapshot)["lost_if_stopped"]
-        write(f"stopping now would lose {lost['steps']} steps ({duration(lost['seconds'])})\n")
-    if status.checkpoints:
-        write("\n")
-        words = {True: "yes", False: "NO", None: "unknown"}
-        rows = [
-            [
-                clean(c.name),
-                str(c.step),
-                file_size(c.size_bytes),
-                words[c.complete],
-                words[c.finite],
-                {True: "whole", False: "NOT whole", None: "-"}[c.state_complete],
-                loss(c.loss),
-                "deleted by the trainer" if c.removed else clean(c.problem or ""),
-            ]
-            for c in status.checkpoints
-        ]
-        print_table(["checkpoint", "step", "size", "complete", "finite", "state", "loss", ""], rows)
+    for line in show_lines(snapshot):
+        sys.stdout.write(f"{line}\n")
+    rows = checkpoint_cells(snapshot)
+    if rows:
+        sys.stdout.write("\n")
+        print_table(list(HEADS), rows)
 
 
 def log(options: argparse.Namespace) -> int:

@@ -1,0 +1,136 @@
+"""A run in plain text, for `show`. Pure: a snapshot and a clock in, lines out, all foreign text cleaned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from runner.model import Alarm, AttemptStatus, RunSnapshot, Status
+from runner.report import show_json
+from runner.summary import headline
+from runner.units import count, duration
+from tui.text import clean
+from tui.verbs.common import OVER, progress_line
+from tui.viewmodel.alarms import alarm_text
+from tui.viewmodel.cause import cure_of
+from tui.viewmodel.chart import replaced_steps, span_word
+from tui.viewmodel.checkpoints import CheckpointRow, checkpoint_table
+
+HEADS = (
+    "checkpoint",
+    "step",
+    "size",
+    "loss",
+    "val",
+    "complete",
+    "finite",
+    "state",
+    "norm",
+    "change",
+    "",
+)
+_WORDS = {"yes": "yes", "no": "NO", "none": "-", "": ""}
+
+
+def show_lines(snapshot: RunSnapshot) -> Iterator[str]:
+    """All but the checkpoints."""
+    spec, status = snapshot.spec, snapshot.status
+    name = spec.name if spec is not None else snapshot.id
+    line = headline(snapshot) if snapshot.state in OVER else progress_line(snapshot)
+    yield f"{clean(name)}: {clean(line)}"
+    yield clean(snapshot.id)
+    for problem in snapshot.problems:
+        yield f"  ! {clean(problem)}"
+    if status is None:
+        return
+    for reason in status.reasons:
+        yield f"  - {clean(reason)}"
+    yield from _cause(snapshot, status)
+    yield f"device {clean(status.device) or 'unknown'}, {count(len(status.attempts), 'attempt')}"
+    if len(status.attempts) > 1:
+        yield from _attempts(status.attempts)
+    for alarm in status.alarms:
+        yield f"  ! {_alarm(alarm)}"
+    if snapshot.state not in OVER:
+        yield from _price(snapshot, status)
+
+
+def _cause(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
+    cause = status.cause
+    if cause is None:
+        return
+    yield f"  cause: {clean(cause.key)}: {clean(cause.evidence)}"
+    if cause.advice:
+        yield f"  advice: {clean(cause.advice)}"
+    if cure_of(cause):
+        yield f"  cure: {' '.join(cure_of(cause))}"
+        if snapshot.state in OVER:
+            yield f"  `plasma-tui retry {clean(snapshot.id)}` tries it again with that"
+
+
+def _attempts(attempts: tuple[AttemptStatus, ...]) -> Iterator[str]:
+    for one in attempts:
+        steps = "no step"
+        if one.first_step is not None:
+            steps = f"steps {one.first_step} to {one.last_step or one.first_step}"
+        yield f"  attempt {one.attempt}: {steps}{_exit(one)}"
+    replaced = replaced_steps(attempts)
+    if replaced:
+        yield f"  trained again, so that the first ones count no more: {', '.join(map(span_word, replaced))}"
+
+
+def _exit(one: AttemptStatus) -> str:
+    ended = one.exit
+    if ended is None:
+        return ""
+    if ended.signal is not None:
+        return f", ended by signal {ended.signal}"
+    return f", exit code {ended.code}" if ended.code is not None else ", its end was not seen"
+
+
+def _alarm(alarm: Alarm) -> str:
+    began = time.strftime("%H:%M", time.localtime(alarm.since_at))
+    over = (
+        f", over at {time.strftime('%H:%M', time.localtime(alarm.over_at))}"
+        if alarm.over_at
+        else ""
+    )
+    return f"since {began}{over}: {alarm_text(alarm)}"
+
+
+def _price(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
+    lost = show_json(snapshot)["lost_if_stopped"]
+    yield f"stopping now would lose {lost['steps']} steps ({duration(lost['seconds'])})"
+    if status.stop_after_save:
+        who = " by the guard" if status.stop_by == "guard" else ""
+        yield f"a stop after the next save is ordered{who}"
+
+
+def checkpoint_cells(snapshot: RunSnapshot) -> list[list[str]]:
+    """A row a file that was written; and a row for each that is missing or cannot come any more."""
+    table = checkpoint_table(snapshot, snapshot.read_at)
+    return [_cells(row) for row in table.rows if row.kind != "expected"]
+
+
+def _cells(row: CheckpointRow) -> list[str]:
+    return [
+        row.name,
+        str(row.step) if row.step is not None else "?",
+        row.size,
+        row.loss,
+        row.validation,
+        *(_WORDS.get(mark, "unknown") for mark in (row.complete, row.finite, row.state)),
+        row.norm,
+        row.change,
+        _remarks(row),
+    ]
+
+
+def _remarks(row: CheckpointRow) -> str:
+    if row.kind == "removed":
+        return "deleted by the trainer"
+    if row.kind == "missing":
+        return "MISSING: not written"
+    if row.kind == "impossible":
+        return row.age
+    return "; ".join(text for text in (row.problem, row.remark, row.fate) if text)
