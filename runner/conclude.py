@@ -10,7 +10,6 @@ from runner.due import due_names
 from runner.journal import Unreadable, read_json
 from runner.model import AlarmKind, AttemptPlan, Cause, ExitRecord, Outcome, Status
 from runner.outcome import RunFacts, Verdict, judge
-from runner.stopdesk import GUARD
 
 if TYPE_CHECKING:
     from runner.supervisor import Supervisor
@@ -37,7 +36,7 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
         exit_code=code,
         signal=signal,
         stop_ordered=s.desk.carried_out,
-        guard_reason=_guard_reason(s),
+        guard_reason=s.guard.reason(),
         recovered_steps=recovered_steps(s, status),
         first_step=first,
         last_step=status.step or None,
@@ -50,13 +49,6 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
         expect=s.spec.expect,
         setting=setting_of(s.plan, status.device),
     )
-
-
-def _guard_reason(s: Supervisor) -> str | None:
-    order = s.desk.order
-    if order is None or order.by != GUARD or not s.desk.carried_out:
-        return None
-    return str(order.data.get("reason") or "it found something wrong")
 
 
 def recovered_steps(s: Supervisor, status: Status) -> int:

@@ -167,6 +167,14 @@ class Guard:
                 changes += self._end(kind, standing, now, at)
         return changes
 
+    def refresh(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """The words of what stands, by what is known of the files now; raises and ends nothing."""
+        found: dict[AlarmKind, Finding] = {}
+        self._bad_losses(found, self._awake.elapsed_s, checkpoints)
+        for kind, finding in found.items():
+            if kind in self._standing:
+                self._keep_true(kind, self._standing[kind], finding)
+
     def _look_at_pace(self, at: float) -> None:
         resting = self.stall.phase is not Phase.TRAINING or self.stall.epoch_starts
         if self._paused or resting:

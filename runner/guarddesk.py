@@ -86,6 +86,22 @@ class GuardDesk:
             self._act(alarm)
         self._take_back()
 
+    def last_look(self) -> None:
+        """The trainer is gone and its files are looked at: what stands is told by them."""
+        self.guard.refresh(all_checkpoints(self._s))
+
+    def reason(self) -> str | None:
+        """Why the guard ordered the stop that was carried out, by what is known now; None: it did not."""
+        order = self._s.desk.order
+        if order is None or order.by != GUARD or not self._s.desk.carried_out:
+            return None
+        reason, told = str(order.data.get("reason", "")), str(order.data.get("told", ""))
+        kind, step = order.data.get("alarm"), order.data.get("step")
+        for alarm in self.guard.standing:
+            if told and alarm.kind == kind and alarm.step == step:
+                reason = reason.replace(told, alarm.text)
+        return reason or "something was wrong"
+
     def _evidence(self) -> str:
         """Is a process of the training stopped, as by SIGSTOP or Ctrl+Z?"""
         for member in self._s.members.values():
@@ -126,6 +142,7 @@ class GuardDesk:
         if key in self._given():
             return
         data = {"mode": mode, "alarm": str(alarm.kind), "step": alarm.step, "reason": reason}
+        data["told"] = alarm.text
         if again:
             data["again"] = True
         try:

@@ -115,7 +115,11 @@ def armed_answer(
     with_state = states_are_saved(plan, expected, seen)
     what = "checkpoint and state" if with_state else "checkpoint"
     step, known = next_save(plan, expected, place)
-    if saving:
+    unseen = [c for c in seen if c.complete is None and not c.removed and not c.missing]
+    if unseen and not saving:
+        text = f"will stop when {what} of step {unseen[-1].step}, just written, are found whole"
+        text = text if with_state else text.replace(", are found", ", is found")
+    elif saving:
         text = f"will stop when the save in progress is done and its {what} found whole"
     elif step is not None:
         left = step - place.step

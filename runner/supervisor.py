@@ -164,18 +164,9 @@ class Supervisor:
         """Read again what a predecessor has read; what it has told and been told is not done twice."""
         self.guard.silence(True)
         await self.intake.catch_up()
-        self._restore_checkpoints()
+        self.verifier.restore()
         self.guard.silence(False)
         self.desk.restore()
-
-    def _restore_checkpoints(self) -> None:
-        """What a predecessor has looked at need not be looked at again."""
-        before = self.before.checkpoints if self.before is not None else ()
-        known = {(c.step, c.epoch, c.final): c for c in before if c.attempt == self.attempt}
-        for at, checkpoint in enumerate(self.progress.checkpoints):
-            found = known.get((checkpoint.step, checkpoint.epoch, checkpoint.final))
-            if found is not None and found.complete is not None:
-                self.progress.checkpoints[at] = replace(found, removed=checkpoint.removed)
 
     # ----------------------------------------------------------------- console and losses
 
@@ -289,7 +280,11 @@ class Supervisor:
             await self.read_losses()
         self.progress.finish()
         self.flush()
-        await self.verifier.finish()
+        try:
+            await self.verifier.finish()
+        except Exception:  # what cannot be looked at must not cost the verdict
+            log.exception("looking at the files failed")
+        self.guard.last_look()
         await self._watch_survivors()
         self.flush()
         now = time.time()
