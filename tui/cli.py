@@ -78,9 +78,16 @@ def build_parser() -> argparse.ArgumentParser:
     shown.add_argument("--lines", "-n", type=int, metavar="N", help="only the last N lines")
     stop = verb("stop", "stop a run, with all of its processes", run=True)
     when = stop.add_mutually_exclusive_group()
-    when.add_argument("--after-save", action="store_true", help="after the next checkpoint")
+    when.add_argument("--after-save", action="store_true",
+                      help="after the next checkpoint that is whole, with its state")  # fmt: skip
     when.add_argument("--now", action="store_true", help="even in the middle of a save")
-    stop.add_argument("--no-wait", action="store_true", help="only leave the order")
+    when.add_argument(
+        "--cancel", action="store_true", help="take back a stop that waits for a save"
+    )
+    waiting = stop.add_mutually_exclusive_group()
+    waiting.add_argument("--no-wait", action="store_true", help="only leave the order")
+    waiting.add_argument("--wait", action="store_true",
+                         help="with --after-save too, until it has stopped")  # fmt: skip
     resume = verb("resume", "go on with a run from its newest whole state", run=True, json=True)
     resume.add_argument("--from", dest="source", metavar="WHAT",
                         help="the checkpoint to go on from: its step, name or path")  # fmt: skip

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 from runner import control, gate, inbox
-from runner.model import RunSnapshot, RunState
+from runner.model import Outcome, RunSnapshot, RunState
 from runner.reader import RunReader
 from runner.rundir import RunDir
 from runner.smoke import smoke_verdict
 from tui.exits import OK, Fail
-from tui.verbs.common import MARKS, find_run, say
+from tui.verbs.common import MARKS, find_run, say, wait_for_end
 
 #: INT 15 s, TERM 5 s, KILL, the last look at the files
 STOP_PATIENCE_S = 180.0
@@ -21,6 +21,9 @@ STOP_PATIENCE_S = 180.0
 def stop(options: argparse.Namespace) -> int:
     """Order a stop and wait until nothing of the training is left."""
     path = find_run(options.run)
+    if options.cancel:
+        say(f"run {path.name}: {_answer(path, control.cancel_stop(path).order_id)}")
+        return OK
     mode = "now" if options.now else "after_save" if options.after_save else "default"
     try:
         sent = control.stop(path, mode)
@@ -28,16 +31,26 @@ def stop(options: argparse.Namespace) -> int:
         raise Fail(str(error)) from None
     answer = _answer(path, sent.order_id)
     say(f"run {path.name}: {answer}")
-    if options.no_wait or options.after_save:
+    if options.no_wait or (options.after_save and not options.wait):
         return OK
-    snapshot = _wait_for_stop(path)
+    # a save may be hours away: Ctrl+C leaves the order where it is
+    snapshot = wait_for_end(path) if options.after_save else _wait_for_stop(path)
     if snapshot.state is not RunState.ENDED:
         raise Fail(f"run {path.name} has not stopped yet: see `plasma-tui show {path.name}`")
     left = [event for event in snapshot.events if event.kind == "survivors"]
     if left:
         raise Fail(f"run {path.name} has stopped, but processes are left: {left[-1].data}")
-    say(f"stopped at step {snapshot.status.step if snapshot.status else '?'}; no process is left")
+    say(_ending(snapshot))
     return OK
+
+
+def _ending(snapshot: RunSnapshot) -> str:
+    step = snapshot.status.step if snapshot.status else "?"
+    if snapshot.outcome is not None and snapshot.outcome is not Outcome.STOPPED:
+        return (
+            f"ended at step {step}: {str(snapshot.outcome).replace('_', ' ')}; no process is left"
+        )
+    return f"stopped at step {step}; no process is left"
 
 
 def _answer(path: Path, order_id: str) -> str:
