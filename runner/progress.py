@@ -112,6 +112,7 @@ class Progress:
         self._events: list[JournalEvent] = []
         self._state_of: dict[str, str] = {}
         self._subsets: dict[str, int] = {}
+        self._validations: list[tuple[int, float]] = []
         self._ema = 0.0
         self._weight = 0.0
 
@@ -155,6 +156,7 @@ class Progress:
             case SampleStarted():
                 self._tell("sampling", now, event.offset, step=self.step)
             case ValidationSeen():
+                self._validations.append((self.step, event.loss))
                 if event.whole_epoch:
                     self._tell("validated", now, event.offset, step=self.step, loss=event.loss)
             case ResumeSeen():
@@ -290,6 +292,13 @@ class Progress:
         return self._ema / self._weight if self._weight else None
 
     # ----------------------------------------------------------------- files
+
+    def validation_at(self, step: int | None) -> float | None:
+        """The newest finite validation loss at or before a true step, as the console shows it."""
+        if step is None:
+            return None
+        known = (loss for at, loss in reversed(self._validations) if at <= step)
+        return next((loss for loss in known if math.isfinite(loss)), None)
 
     def _on_saving(self, path: str, now: float, offset: int) -> None:
         self._enter(Phase.SAVING, PurePath(path).name, now, offset)

@@ -132,6 +132,19 @@ def checkpoint_json(checkpoint: Checkpoint) -> dict[str, Any]:
         "attempt": checkpoint.attempt,
         "removed": checkpoint.removed,
         "final": checkpoint.final,
+        "missing": checkpoint.missing,
+        "state_problem": checkpoint.state_problem,
+        "validation_loss": finite(checkpoint.validation_loss),
+        "rank": checkpoint.rank,
+        "alpha": finite(checkpoint.alpha),
+        "norm": finite(checkpoint.norm),
+        "norm_largest": finite(checkpoint.norm_largest),
+        "norm_change": finite(checkpoint.norm_change),
+        "norms": msgspec.to_builtins(checkpoint.norms),
+        "remark": checkpoint.remark,
+        "sample_path": checkpoint.sample_path,
+        "removed_at_step": checkpoint.removed_at_step,
+        "state_removed_at_step": checkpoint.state_removed_at_step,
     }
 
 

@@ -1,5 +1,6 @@
 """State folders: a training can go on from them, or said why it cannot."""
 
+import itertools
 import json
 import zipfile
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_a_save_that_ended_after_any_of_its_files_is_told_by_the_first_that_is_m
 ) -> None:
     path = tmp_path / "x-state"
     path.mkdir()
-    for name, following in zip(WRITTEN, WRITTEN[1:], strict=False):
+    for name, following in itertools.pairwise(WRITTEN):
         write(path, name)
         assert state_complete(path) is False
         problem = verify(path).problem or ""
