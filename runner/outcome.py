@@ -103,6 +103,8 @@ def _judged(facts: RunFacts) -> Verdict:
         return _killed(facts, signal)
     if facts.exit_code is None and signal is None and not _explained(facts):
         return _vanished(facts)
+    if facts.exit_code == 1 and _in_the_middle(facts) and not _explained(facts):
+        return _broken_off(facts)
     if facts.exit_code not in (None, 0) or signal is not None or not facts.evidence.model_saved:
         return _failed(facts)
     return _finished_verdict(facts)
@@ -176,6 +178,16 @@ def _vanished(facts: RunFacts) -> Verdict:
     return Verdict(Outcome.KILLED, cause_of(entry_of("killed_by_signal"), text), reasons)
 
 
+def _broken_off(facts: RunFacts) -> Verdict:
+    """Exit code 1 is what `accelerate launch --quiet` makes of any end of its child. Python prints a
+    traceback before it leaves with 1; what ends in the middle of training without one was ended."""
+    text = "exit code 1 but no exception: the output breaks off in the middle of training"
+    reasons = (text, _progress(facts), *_torn_files(facts))
+    return Verdict(
+        Outcome.KILLED, cause_of(entry_of("killed_by_signal"), text, facts.setting), reasons
+    )
+
+
 def _failed(facts: RunFacts) -> Verdict:
     code = facts.exit_code
     cause = diagnose(facts.evidence, facts.setting, facts.exit_code) or unknown_cause(
@@ -244,6 +256,10 @@ def _explained(facts: RunFacts) -> bool:
     """With nobody to tell the exit code: does the log itself tell an end?"""
     evidence = facts.evidence
     return evidence.model_saved or bool(evidence.exceptions) or bool(evidence.fatals)
+
+
+def _in_the_middle(facts: RunFacts) -> bool:
+    return bool(facts.last_step) and not facts.evidence.final_begun
 
 
 def _own_doing(evidence: Evidence, signal: EndSignal) -> bool:

@@ -856,3 +856,12 @@ def test_a_cut_off_ckpt_and_a_cut_off_state_under_a_new_torch(tmp_path: Path) ->
     assert model is not None and model.key == "model_truncated"
     state = judged(tmp_path, failed("setup", last, "load_state", "load_accelerator_state")).cause
     assert state is not None and state.key == "resume_state_corrupt"
+
+
+def test_a_quiet_launcher_says_nothing_of_a_child_that_was_killed(tmp_path: Path) -> None:
+    report = judged(tmp_path, logs.TRAINING, "code:1")
+    assert report.cause is not None
+    assert (report.cause.key, report.outcome) == ("killed_by_signal", Outcome.KILLED)
+    assert "breaks off" in report.cause.evidence
+    started = judged(tmp_path, logs.SETUP, "code:1")
+    assert started.outcome is Outcome.FAILED
