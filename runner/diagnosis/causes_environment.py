@@ -184,4 +184,16 @@ ENVIRONMENT: tuple[Entry, ...] = (
             ),
         ),
     ),
+    # --- known, but without a key of its own
+    Entry(
+        "unknown",
+        "The console's character set cannot show what the trainer prints (it prints Japanese). Set "
+        "PYTHONUTF8=1 in its environment, on Windows PYTHONIOENCODING=utf-8 too.",
+        (
+            raised(
+                r"UnicodeEncodeError: '(?:ascii|cp\d+|charmap|latin-1|gbk|shift_jis)' codec can't"
+            ),
+        ),
+        cures=(cure("env.PYTHONUTF8=1"),),
+    ),
 )

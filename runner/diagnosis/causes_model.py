@@ -8,6 +8,8 @@ from runner.diagnosis.signs import Entry, raised, said, warned
 from runner.model import Phase
 
 _LOADS_STATE = r"^(?:load_state|load_accelerator_state|resume_from_local\w*|load_model_hook)$"
+#: An optimizer that reads what another one saved.
+_OPTIMIZER_STEPS = r"^(?:step|_init_group|step_param|update_step|adafactor_step\w*)$"
 _LOADS_TOKENIZER = r"tokenizer"
 _SAVES = r"^(?:save_\w+|makedirs|save_and_remove\w*|remove_\w+)$"
 _UNREACHABLE = (
@@ -70,22 +72,23 @@ MODEL: tuple[Entry, ...] = (
         cures=(cure("dim_from_weights=true", only_with=("network_weights",)),),
     ),
     Entry(
+        "resume_optimizer_mismatch",
+        "The state was saved with another optimizer or other learning rate groups. Resume with the "
+        "optimizer and the learning rates of the run that saved it.",
+        (
+            said(r"parameter group that doesn't match|different number of parameter groups"),
+            raised(r"^KeyError: '(?!step')\w+'$", frames=_LOADS_STATE),
+            raised(r"^KeyError: '\w+'$", frames=_OPTIMIZER_STEPS),
+            raised(rf"^KeyError: .*\b(?:{_OPTIMIZER_KEYS})'?"),
+        ),
+    ),
+    Entry(
         "resume_accelerate_version",
         "The state was saved by another version of accelerate or torch. Resume with the versions "
         "that saved it, or update accelerate.",
         (
             raised(r"^KeyError: 'step'$"),
             raised(r"Weights only load failed"),
-        ),
-    ),
-    Entry(
-        "resume_optimizer_mismatch",
-        "The state was saved with another optimizer or other learning rate groups. Resume with the "
-        "optimizer and the learning rates of the run that saved it.",
-        (
-            said(r"parameter group that doesn't match|different number of parameter groups"),
-            raised(r"^KeyError: '\w+'$", frames=_LOADS_STATE),
-            raised(rf"^KeyError: .*\b(?:{_OPTIMIZER_KEYS})'?"),
         ),
     ),
     Entry(

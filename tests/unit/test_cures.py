@@ -189,3 +189,11 @@ def test_a_cure_that_needs_another_flag_is_passed_over_without_it() -> None:
     assert next_cure((one,), Setting({})).changes == ()
     assert next_cure((one,), Setting({"network_weights": "a"})).changes == one.changes
     assert next_cure((one,), NOT_KNOWN).changes == one.changes
+
+
+def test_a_console_that_cannot_show_japanese_gets_another_character_set() -> None:
+    said = "'ascii' codec can't encode characters in position 19-22: ordinal not in range(128)"
+    seen = (ExceptionSeen(0, "UnicodeEncodeError", said, ()),)
+    cause = diagnose(Evidence(seen), Setting({}))
+    assert cause is not None
+    assert (cause.key, cause.changes) == ("unknown", ("env.PYTHONUTF8=1",))
