@@ -124,6 +124,31 @@ def test_what_a_person_may_have_wanted_is_only_remarked(facts: RunFacts, words: 
     assert words in " ".join(verdict.reasons)
 
 
+def test_every_point_of_expect_is_listed_with_its_answer() -> None:
+    expect = Expectation(device="mps", images=23, steps=920, checkpoint_mb=(50, 200))
+    facts = replace(GOOD, images=23, expect=expect, checkpoints=(checkpoint(),))
+    assert judge(facts).reasons[-4:] == (
+        "trained on mps, as expected",
+        "23 images used, as expected",
+        "920 steps trained, as expected",
+        "1 checkpoint of 50 to 200 MB, as expected",
+    )
+
+
+def test_expect_is_listed_with_a_stop_too_once_each() -> None:
+    expect = Expectation(device="mps", steps=920)
+    facts = replace(GOOD, evidence=TRAINING, signal=2, exit_code=None, last_step=412, expect=expect)
+    reasons = judge(replace(facts, stop_ordered=True)).reasons
+    assert reasons == (
+        "stopped as ordered",
+        "step 412 of 920",
+        "trained on mps, as expected",
+        "412 steps trained, expected 920",
+    )
+    broken = judge(replace(GOOD, device="cpu", expect=expect)).reasons
+    assert broken == ("trained on cpu, expected mps", "920 steps trained, as expected")
+
+
 # ------------------------------------------------------------------ divergence
 
 
@@ -161,6 +186,50 @@ def test_a_loss_that_is_no_number_outweighs_everything(
     assert any(words in reason for reason in verdict.reasons)
 
 
+ONE_BAD = replace(
+    GOOD, first_nonfinite_step=300, recovered_steps=1, checkpoints=(checkpoint(), checkpoint("b"))
+)
+
+
+def test_one_bad_step_that_the_run_came_through_is_a_remark() -> None:
+    verdict = judge(ONE_BAD)
+    assert short(verdict) == ("succeeded", None)
+    assert any("the loss of step 300 was not a finite number" in r for r in verdict.reasons)
+    assert "the model was saved" in verdict.reasons
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        replace(ONE_BAD, recovered_steps=0),
+        replace(ONE_BAD, checkpoints=()),
+        replace(ONE_BAD, checkpoints=(checkpoint(), checkpoint("b", finite=False))),
+        replace(ONE_BAD, checkpoints=(checkpoint(), checkpoint("b", finite=None))),
+        replace(ONE_BAD, checkpoints=(checkpoint("b", removed=True),)),
+        replace(ONE_BAD, checkpoints=(checkpoint("b", missing=True),)),
+    ],
+)
+def test_in_every_other_case_a_bad_step_is_divergence(facts: RunFacts) -> None:
+    assert short(judge(facts)) == ("diverged", "nan_during_training")
+
+
+@pytest.mark.parametrize(
+    ("facts", "outcome"),
+    [
+        (replace(ONE_BAD, evidence=TRAINING, exit_code=None, signal=9), "killed"),
+        (
+            replace(ONE_BAD, evidence=TRAINING, exit_code=None, signal=2, stop_ordered=True),
+            "stopped",
+        ),
+        (replace(ONE_BAD, expected=("gone.safetensors",)), "failed"),
+    ],
+)
+def test_one_bad_step_is_told_beside_another_end(facts: RunFacts, outcome: str) -> None:
+    verdict = judge(facts)
+    assert str(verdict.outcome) == outcome
+    assert any("the loss of step 300" in reason for reason in verdict.reasons)
+
+
 # ------------------------------------------------------------------ stops and signals
 
 
@@ -176,6 +245,18 @@ def test_a_loss_that_is_no_number_outweighs_everything(
 )
 def test_a_stop_that_was_ordered_is_a_stop(facts: RunFacts) -> None:
     assert short(judge(replace(facts, stop_ordered=True))) == ("stopped", None)
+
+
+def test_a_stop_by_the_guard_says_why() -> None:
+    facts = RunFacts(
+        TRAINING, signal=2, last_step=400, stop_ordered=True, guard_reason="it is slow"
+    )
+    verdict = judge(facts)
+    assert short(verdict) == ("stopped", None)
+    assert verdict.reasons[0] == "stopped by the guard: it is slow"
+    bad = judge(replace(facts, first_nonfinite_step=390))
+    assert short(bad)[0] == "diverged"
+    assert "stopped by the guard: it is slow" in bad.reasons
 
 
 def test_a_run_that_ended_well_before_the_stop_came_is_judged_as_usual() -> None:
