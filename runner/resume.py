@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import resume_words
+from runner.alarms import lasting_bad_step
 from runner.attempt import newest_attempt
 from runner.changes import Changes, applied, differences, read_changes
 from runner.config.flags import read_flags
@@ -131,7 +132,7 @@ def _wish(before: Before, flags: dict[str, Any], wanted: Changes, named: str | N
     return Wish(
         skip=can_skip(flags),
         epoch_steps=epoch_steps(before.status, flags),
-        bad_step=before.status.first_nonfinite_step,
+        bad_step=lasting_bad_step(before.status),
         named=named,
         weights_only=any(name in wanted.train for name in RESTORED_BY_STATE),
     )
