@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from runner.changes import read_changes
+from runner.config.catalog import Effort, flag_report
+from runner.config.model import Trainer
 from runner.diagnosis.catalogue import ENTRIES, JUDGED, KILLED_OUTRIGHT, entry_of
 from runner.diagnosis.cures import (
     NOT_KNOWN,
@@ -48,6 +52,24 @@ def test_every_change_is_a_setting_that_the_trainer_or_the_launcher_has(change: 
     name = change.partition("=")[0]
     assert name.startswith("env.") or name in NAMES
     assert read_changes((change,)).words or is_placeholder(change)
+
+
+@pytest.mark.skipif("PLASMA_SD_SCRIPTS" not in os.environ, reason="no checkout of sd-scripts")
+def test_the_checkout_takes_every_change_that_it_has_a_flag_for() -> None:
+    folder = Path(os.environ["PLASMA_SD_SCRIPTS"])
+    python = os.environ.get("PLASMA_SD_PYTHON", sys.executable)
+    catalog = flag_report(
+        Trainer(folder, python, str(folder / "train_network.py")), Effort.FULL
+    ).catalog
+    assert catalog is not None
+    only_sdxl = {"cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk"}
+    flags = read_changes([change for change in CHANGES if not is_placeholder(change)]).train
+    missing = flags.keys() - catalog.names - only_sdxl
+    assert not missing - {"fp8_base_unet", "validation_split"}  # newer than v0.9.1
+    for change in CHANGES:
+        for name, value in read_changes((change,)).train.items():
+            if name in catalog.names and not is_placeholder(change):
+                assert catalog.problem(name, value) is None
 
 
 def test_every_change_is_in_force_once_it_was_applied() -> None:
