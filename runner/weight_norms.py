@@ -14,11 +14,17 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from runner.model import BlockNorm
+from runner.names import parse_checkpoint_name
 from runner.units import count
 from runner.weight_modules import block_of
 from runner.weights_scan import ModuleNorm
+
+if TYPE_CHECKING:
+    from runner.checkpoints import Verification
 
 #: how many times the most that a healthy training shows
 BLOW_UP = 3.0
@@ -30,6 +36,7 @@ ADAPTIVE = ("prodigy", "dadapt")
 #: base weights of SD 1.5 have Frobenius norms of 10 to 60, of SDXL and FLUX up to some hundreds: a LoRA
 #: module that adds more than this has replaced them
 OVERWHELMING = 1000.0
+NOTHING_LEARNT = "all weights add nothing (every norm is 0): the network has learnt nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,7 @@ def remark_on(now: Weights, before: Weights | None) -> str | None:
     if now.mean is None:
         return None
     if now.largest == 0.0:
-        return "all weights add nothing (every norm is 0): the network has learnt nothing"
+        return NOTHING_LEARNT if now.lora else "every weight is 0"
     if before is not None and before.mean is not None:
         if now.blocks == before.blocks:
             return f"the weights are those of {_named(before)}: nothing was learnt since"
@@ -141,7 +148,7 @@ def _blow_up(now: Weights, before: Weights) -> str | None:
 def _growth(now: BlockNorm, before: BlockNorm, floor: float) -> float:
     """Of the mean or of the largest module, whichever grew more; 1 for what was nothing before."""
     pairs = ((now.mean, before.mean), (now.largest, before.largest))
-    return max(new / max(old, floor) if old > 0 else 1.0 for new, old in pairs)
+    return max(min(new / max(old, floor), 1e12) if old > 0 else 1.0 for new, old in pairs)
 
 
 def growth_limit(step: int | None, before: int | None) -> float:
@@ -149,6 +156,21 @@ def growth_limit(step: int | None, before: int | None) -> float:
     known are taken for neighbours of twice the steps."""
     ratio = step / before if step and before and step > before else 2.0
     return BLOW_UP * ratio * ratio
+
+
+def weights_of(found: Verification) -> Weights:
+    """Of a file that belongs to no run; its step is what its name tells, if it does."""
+    name = PurePath(found.path).name
+    return Weights(
+        name=name,
+        step=parse_checkpoint_name(name).step,
+        blocks=found.norms,
+        mean=found.norm,
+        largest=found.norm_largest,
+        bad_blocks=found.bad_blocks,
+        lora=found.lora,
+        optimizer=optimizer_of(found.metadata),
+    )
 
 
 def optimizer_of(metadata: Mapping[str, str]) -> str:

@@ -136,7 +136,9 @@ class Reader:
             return None
         if not TINY < trace < math.inf:
             wide = matrix.astype(np.float64)
-            product = np.clip(wide @ wide.T, -HUGE, HUGE)
+            # F64 itself can overflow, and infinities of both signs add up to NaN
+            product = np.nan_to_num(wide @ wide.T, nan=HUGE, posinf=HUGE, neginf=-HUGE)
+            product = np.clip(product, -HUGE, HUGE)
         found: Array = product.astype(np.float64)
         return found
 

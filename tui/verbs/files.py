@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runner.units import file_size
+from runner.units import count, file_size
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import print_json
+
+if TYPE_CHECKING:
+    from runner.checkpoints import Verification
+    from runner.weight_norms import Weights
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -49,8 +53,7 @@ def _print(data: dict[str, Any]) -> None:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Whole against its header, finite in every tensor; a process each, so that this one stays
-    small."""
+    """Whole, finite, how large; in a process of its own, so that this one stays small."""
     import subprocess
 
     import msgspec
@@ -64,15 +67,65 @@ def verify(options: argparse.Namespace) -> int:
         cwd=Path(__file__).resolve().parents[2],
     )
     found = [msgspec.json.decode(line, type=Verification) for line in done.stdout.splitlines()]
+    if len(found) < len(paths):
+        told = done.stderr.decode(errors="replace").strip().splitlines()
+        raise Fail(
+            f"{paths[len(found)]} could not be looked at: {told[-1] if told else 'no answer'}"
+        )
+    files = _told(found)
     if options.json:
-        print_json({"schema": 1, "files": found})
+        print_json({"schema": 1, "files": files})
     else:
-        for one in found:
-            whole = "complete" if one.complete else "NOT COMPLETE"
-            numbers = {True: "finite", False: "NOT FINITE", None: "not looked at"}[one.finite]
-            why = f": {one.problem}" if one.problem else ""
-            sys.stdout.write(
-                clean(f"{one.path}: {whole}, {numbers}, {file_size(one.size_bytes)}{why}") + "\n"
-            )
-    good = len(found) == len(paths) and all(f.complete and f.finite is not False for f in found)
-    return OK if good else NO
+        for one, told_of in zip(found, files, strict=True):
+            sys.stdout.write(clean(_sentence(one)) + "\n")
+            sys.stdout.writelines(f"  {clean(line)}\n" for line in _details(told_of))
+    if any(not Path(path).exists() for path in paths):
+        return NOT_FOUND
+    return OK if all(f.complete and f.finite for f in found) else NO
+
+
+def _told(found: list[Verification]) -> list[dict[str, Any]]:
+    """As JSON, each against the one given before it."""
+    import msgspec
+
+    from runner.weight_norms import change_of, remark_on, weights_of
+
+    files: list[dict[str, Any]] = []
+    before: Weights | None = None
+    for one in found:
+        now = weights_of(one)
+        change = change_of(one.norm, before.mean) if before is not None else None
+        told = msgspec.to_builtins(one)
+        told |= {"norm_change": change, "remark": remark_on(now, before)}
+        files.append(told)
+        if one.kind == "weights" and one.complete and one.finite:
+            before = now
+    return files
+
+
+def _sentence(one: Verification) -> str:
+    whole = "complete" if one.complete else "NOT COMPLETE"
+    numbers = {True: "finite", False: "NOT FINITE", None: "not looked at"}[one.finite]
+    what = " (a training state)" if one.kind == "state" else ""
+    why = f": {one.problem}" if one.problem else ""
+    return f"{one.path}{what}: {whole}, {numbers}, {file_size(one.size_bytes)}{why}"
+
+
+def _details(told: dict[str, Any]) -> list[str]:
+    """Rank, norms, and what they say."""
+    lines = []
+    if told["rank"] is not None:
+        alpha = f", alpha {told['alpha']:g}" if told["alpha"] is not None else ""
+        lines.append(f"rank {told['rank']}{alpha}")
+    if told["norm"] is not None:
+        change = told["norm_change"]
+        grown = f", {change:+.1%} against the file before" if change is not None else ""
+        lines.append(
+            f"norm {told['norm']:.4g} in the mean, {told['norm_largest']:.4g} at most{grown}"
+        )
+    lines += [
+        f"  {b['block']}: {b['mean']:.4g} in the mean, {b['largest']:.4g} at most, "
+        f"{count(b['modules'], 'module')}"
+        for b in told["norms"]
+    ]
+    return [*lines, told["remark"]] if told["remark"] else lines
