@@ -98,7 +98,8 @@ def wait_for_end(path: Path) -> RunSnapshot:
                 if live:
                     sys.stderr.write("\r\x1b[K")
                 return reader.read_all()
-            if snapshot.state not in OVER and not snapshot.supervisor_alive:
+            # a supervisor may be gone with the trainer's end not judged yet
+            if snapshot.outcome is None and not snapshot.supervisor_alive:
                 control.adopt(path)
             time.sleep(0.2)
     except KeyboardInterrupt:
