@@ -158,8 +158,11 @@ class PaceWatch:
         self._last: tuple[int, float] | None = None
         self._blocks: deque[tuple[int, float]] = deque(maxlen=LEVEL_BLOCKS)
         self._first_block = True
+        self._first_s: float | None = None
         self._steps = 0
         self._seconds = 0.0
+        #: of the whole steps alone: silence after the last one is none of theirs
+        self._whole_s = 0.0
 
     def restore(self, baseline_s: float, since: int | None) -> None:
         """What a predecessor had found: slow until the blocks say otherwise."""
@@ -176,12 +179,15 @@ class PaceWatch:
             return
         self._steps += step - last[0]
         self._seconds += at - last[1]
+        if step > last[0]:
+            self._whole_s = self._seconds
         # a block ends with a step: its time is that of whole steps
         if self._steps >= BLOCK_STEPS and self._seconds >= BLOCK_S and step > last[0]:
             self._close(step)
 
     def _close(self, step: int) -> None:
         pace, self._steps, self._seconds = self._seconds / self._steps, 0, 0.0
+        self._first_s = self._first_s or pace
         if self._first_block:  # it holds the warming up
             self._first_block = False
             return
@@ -211,4 +217,4 @@ class PaceWatch:
         """The best word on a step's time, however few there were."""
         if self._blocks:
             return median(pace for _, pace in self._blocks)
-        return self._seconds / self._steps if self._steps else None
+        return self._whole_s / self._steps if self._steps else self._first_s

@@ -59,9 +59,7 @@ def frozen(value: float | None, since: int | None) -> str:
 
 def stalled(phase: Phase, silent_s: float, seconds_per_step: float | None) -> str:
     if phase is Phase.TRAINING:
-        usual = f"; a step of this run takes {duration(seconds_per_step)}"
-        if seconds_per_step is not None and seconds_per_step < 0.5:
-            usual = f"; this run makes {pace(seconds_per_step)}"
+        usual = f"; this run's own pace is {pace(seconds_per_step)}"
         return f"no step for {duration(silent_s)}{usual if seconds_per_step else ''}"
     return f"nothing from the trainer for {duration(silent_s)}, while {phase}"
 

@@ -53,6 +53,14 @@ def test_a_frozen_trainer_is_seen_after_a_minute() -> None:
     assert "no step for" in alarm.text
 
 
+@pytest.mark.parametrize("steps", [6, 10, 21, 25, 35])
+def test_a_trainer_that_freezes_after_a_few_steps_is_seen_as_well(steps: int) -> None:
+    feed = trained(steps)
+    feed.wait(STEP_LIMIT_S + 10)
+    assert feed.raised == [STALLED]
+    assert "own pace is 1.0 s/step" in feed.standing(STALLED).text
+
+
 def test_the_system_is_asked_what_it_knows_of_the_process() -> None:
     feed = trained()
     feed.evidence = "; process 7 is stopped"
