@@ -1,0 +1,351 @@
+"""What becomes of a checkpoint after it was announced: looked at, compared, placed, watched."""
+
+import asyncio
+import errno
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from runner import placing
+from runner.model import (
+    AttemptPlan,
+    Checkpoint,
+    CheckpointRemoved,
+    CheckpointSaving,
+    Expectation,
+    ExpectedCheckpoint,
+    Forecast,
+    StepShown,
+    ValidationSeen,
+)
+from runner.placing import place_file
+from runner.progress import Progress
+from runner.verifier import Verifier
+
+
+class Run:
+    """As much of a supervisor as the verifier asks for."""
+
+    def __init__(self, folder: Path, attempt: int = 1, **more: Any) -> None:
+        self.folder, self.attempt = folder, attempt
+        own = folder if attempt == 1 else folder / f"a-attempt{attempt}"
+        own.mkdir(parents=True, exist_ok=True)
+        self.own = own
+        self.spec = SimpleNamespace(
+            id="run", output_dir=str(folder), output_name="a",
+            expect=more.get("expect", Expectation()), forecast=more.get("forecast"),
+        )  # fmt: skip
+        self.plan = AttemptPlan(
+            attempt, (), {}, str(folder), str(own), "a", expected=more.get("expected", ())
+        )
+        self.files = SimpleNamespace(resolve=lambda path: folder / path)
+        self.progress = Progress(attempt)
+        self.before: Any = None
+        self.keeper = SimpleNamespace(started_at=time.time() - 5)
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.verifier = Verifier(self)  # type: ignore[arg-type]
+
+    def tell(self, kind: str, **data: object) -> None:
+        self.told.append((kind, dict(data)))
+
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.told]
+
+    def step(self, number: int) -> None:
+        self.progress.on_console(StepShown(0, number, 100, 0.1), time.time())
+
+    def save(self, step: int, value: float = 0.5) -> Path:
+        self.step(step)
+        path = self.own / f"a-step{step:08d}.safetensors"
+        write(path, value)
+        self.progress.on_console(CheckpointSaving(0, str(path)), time.time())
+        self.step(step + 1)
+        return path
+
+    def look(self, times: int = 1) -> Checkpoint:
+        for _ in range(times):
+            self.verifier._watched_at = -1e9
+            asyncio.run(self.verifier.once())
+        return self.progress.checkpoints[-1]
+
+
+def write(path: Path, value: float) -> None:
+    up = np.full((3, 2), value, np.float32)
+    down = np.ones((2, 4), np.float32)
+    save_file({"m.lora_down.weight": down, "m.lora_up.weight": up}, path)
+
+
+def test_the_table_says_what_the_file_says_and_what_changed(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.save(10)
+    run.look()
+    run.save(20, 0.75)
+    one = run.look()
+    assert (one.complete, one.finite, one.rank) == (True, True, 2)
+    assert one.norm == pytest.approx(0.75 * 2 * 12**0.5)
+    assert one.norm_change == pytest.approx(0.5)
+    assert [b.modules for b in one.norms] == [1]
+    assert one.remark is None
+    run.save(30, 75000.0)
+    assert (run.look().remark or "").startswith("blow-up in m")
+
+
+def test_a_file_written_twice_for_one_step_is_no_dead_network(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.save(10)
+    path = run.own / "a.safetensors"
+    write(path, 0.5)
+    run.progress.on_console(CheckpointSaving(0, str(path)), time.time())
+    run.step(12)
+    run.progress.checkpoints[-1] = replace(run.progress.checkpoints[-1], step=10)
+    assert run.look().remark is None
+
+
+def test_a_size_that_is_not_expected_is_a_problem_of_a_whole_file(tmp_path: Path) -> None:
+    run = Run(tmp_path, expect=Expectation(checkpoint_mb=(50, 200)))
+    run.save(10)
+    one = run.look()
+    assert one.complete is True
+    assert one.problem == "whole, but 0.0 MB: expected 50 to 200 MB"
+
+
+def test_a_file_deleted_behind_our_back_is_told_once_and_looked_at_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path)
+    path = run.save(10)
+    run.look()
+    path.rename(tmp_path / "aside")
+    assert run.look().missing is False  # the trainer's word may still be on its way
+    assert run.look(3).missing is True
+    assert run.kinds().count("checkpoint_missing") == 1
+    (tmp_path / "aside").rename(path)
+    one = run.look()
+    assert (one.missing, one.complete) == (False, True)
+    assert run.kinds()[-2:] == ["checkpoint_back", "checkpoint_verified"]
+
+
+def test_what_the_trainer_deletes_is_not_missing(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    path = run.save(10)
+    run.look()
+    run.progress.on_console(CheckpointRemoved(0, str(path)), time.time())
+    path.unlink()
+    one = run.look(3)
+    assert (one.removed, one.missing) == (True, False)
+
+
+def test_a_file_that_was_replaced_is_looked_at_again(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    path = run.save(10)
+    run.look()
+    path.write_bytes(path.read_bytes()[:-4])
+    one = run.look()
+    assert one.complete is False
+    assert "cut off" in (one.problem or "")
+    run.look(2)
+    assert run.kinds().count("checkpoint_verified") == 2
+
+
+def test_its_fate_is_told_until_the_attempt_is_over(tmp_path: Path) -> None:
+    files = (ExpectedCheckpoint("a-step00000010.safetensors", 10, None, None, 40, 30),)
+    run = Run(tmp_path, forecast=Forecast(checkpoints=files))
+    run.save(10)
+    one = run.look()
+    assert (one.removed_at_step, one.state_removed_at_step) == (40, 30)
+    asyncio.run(run.verifier.finish())
+    one = run.progress.checkpoints[0]
+    assert (one.removed_at_step, one.state_removed_at_step) == (None, None)
+
+
+def test_validation_and_sample_of_its_step_come_with_it(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.step(5)
+    run.progress.on_console(ValidationSeen(0, 0.3, False), time.time())
+    run.save(10)
+    run.progress.on_console(ValidationSeen(0, 0.2, False), time.time())
+    folder = tmp_path / "sample"
+    folder.mkdir()
+    for name in (
+        "a_000010_01_20261121120000_42.png", "a_000010_00_20261121120000_42.png",
+        "a_000010_00_20261121120001_42.png", "a_000020_00_20261121120001_42.png",
+        "b_000010_00_20261121120009_42.png",
+    ):  # fmt: skip
+        (folder / name).touch()
+    old = folder / "a_000010_00_20251121120001_7.png"
+    old.touch()
+    os.utime(old, (1, 1))
+    one = run.look()
+    assert one.validation_loss == 0.3
+    assert one.sample_path == str(folder / "a_000010_00_20261121120001_42.png")
+
+
+# --------------------------------------------------------------------------- states
+
+
+def test_a_save_in_progress_is_no_torn_state(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.step(10)
+    path = run.own / "a-step00000010.safetensors"
+    write(path, 0.5)
+    run.progress.on_console(CheckpointSaving(0, str(path)), time.time())
+    state = run.own / "a-step00000010-state"
+    state.mkdir()
+    (state / "train_state.json").write_text(json.dumps({"current_step": 10}))
+    one = run.look()
+    assert (one.complete, one.state_complete, one.state_problem) == (None, None, None)
+    asyncio.run(run.verifier.finish())
+    one = run.progress.checkpoints[0]
+    assert one.state_complete is False
+    assert one.state_problem == "there are no weights (model.safetensors): the save was cut off"
+
+
+def test_the_state_of_an_earlier_training_is_not_taken_for_this_ones(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    state = run.own / "a-step00000010-state"
+    state.mkdir()
+    (state / "train_state.json").write_text("{}")
+    os.utime(state / "train_state.json", (1, 1))
+    run.save(10)
+    asyncio.run(run.verifier.finish())
+    assert run.progress.checkpoints[0].state_path is None
+
+
+# --------------------------------------------------------------------------- a new supervisor
+
+
+def test_a_new_supervisor_looks_at_nothing_twice(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.save(10)
+    one = run.look()
+    again = Run(tmp_path)
+    again.before = SimpleNamespace(checkpoints=(one,))
+    again.save(10)
+    os.utime(one.path, (one.saved_at, one.saved_at))
+    again.verifier.restore()
+    assert again.look() == one
+    assert again.kinds() == []
+
+
+def test_a_placed_file_keeps_its_place_over_a_restart(tmp_path: Path) -> None:
+    run = Run(tmp_path, attempt=2)
+    source = run.save(10)
+    one = run.look()
+    placed = tmp_path / source.name
+    assert one.path == str(placed)
+    assert placed.samefile(source)
+    run.progress.on_console(CheckpointRemoved(0, str(source)), time.time())
+    source.unlink()
+    one = run.look(3)
+    assert (one.removed, one.missing) == (False, False)
+    # killed between the link and the note of it: the next one finds it placed
+    again = Run(tmp_path, attempt=2)
+    os.link(placed, source)
+    again.progress.checkpoints[:] = [replace(one, path=str(source), complete=None)]
+    assert again.look().path == str(placed)
+    assert "checkpoint_not_placed" not in again.kinds()
+
+
+def test_a_file_of_that_name_is_never_replaced(tmp_path: Path) -> None:
+    run = Run(tmp_path, attempt=2)
+    other = tmp_path / "a-step00000010.safetensors"
+    other.write_text("mine")
+    source = run.save(10)
+    one = run.look(2)
+    assert other.read_text() == "mine"
+    assert one.path == str(source)
+    assert run.kinds().count("checkpoint_not_placed") == 1
+
+
+# --------------------------------------------------------------------------- placing
+
+
+@pytest.fixture
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.usefixtures("no_links")
+def test_without_links_a_whole_copy_gets_the_name(tmp_path: Path) -> None:
+    source, target = tmp_path / "s", tmp_path / "to" / "t"
+    source.write_bytes(b"x" * 3_000_000)
+    os.utime(source, (1000, 1000))
+    place_file(source, target, "run")
+    assert target.read_bytes() == source.read_bytes()
+    assert target.stat().st_mtime == 1000
+    assert [p.name for p in target.parent.iterdir()] == ["t"]
+    place_file(source, target, "run")  # it lies there already
+    source.write_bytes(b"other")
+    with pytest.raises(FileExistsError):
+        place_file(source, target, "run")
+    assert target.stat().st_size == 3_000_000
+
+
+@pytest.mark.usefixtures("no_links")
+def test_a_full_disk_leaves_nothing_under_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "s", tmp_path / "t"
+    source.write_bytes(b"x" * 100)
+
+    def full(data: Any, out: Any, length: int) -> None:
+        out.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(placing.shutil, "copyfileobj", full)
+    with pytest.raises(OSError, match="No space left"):
+        place_file(source, target, "run")
+    assert [p.name for p in tmp_path.iterdir()] == ["s"]
+
+
+@pytest.mark.usefixtures("no_links")
+def test_a_copy_killed_halfway_is_begun_anew(tmp_path: Path) -> None:
+    source, target = tmp_path / "s", tmp_path / "t"
+    source.write_bytes(b"whole")
+    (tmp_path / ".t.run.part").write_bytes(b"ha")
+    place_file(source, target, "run")
+    assert target.read_bytes() == b"whole"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["s", "t"]
+
+
+def test_another_disk_means_a_copy(tmp_path: Path) -> None:
+    shm = Path("/dev/shm")
+    if not shm.is_dir() or shm.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is one disk only")
+    source = shm / f"plasma-test-{os.getpid()}"
+    try:
+        source.write_bytes(b"far away")
+        place_file(source, tmp_path / "t", "run")
+        assert (tmp_path / "t").read_bytes() == b"far away"
+        assert [p.name for p in tmp_path.iterdir()] == ["t"]
+    finally:
+        source.unlink()
+
+
+def test_a_folder_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path, attempt=2)
+    source = run.save(10)
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "link", read_only)
+    monkeypatch.setattr(placing, "_copy", read_only)
+    one = run.look()
+    assert (one.path, one.complete) == (str(source), True)
+    assert ("checkpoint_not_placed", "Read-only file system") in [
+        (kind, data.get("why")) for kind, data in run.told
+    ]
