@@ -230,7 +230,7 @@ upblock|unetmidblock|t5xxl|clip|apply |steps:|wandb: |tensorboard|downloading|fe
 a matching triton|no module named 'triton'|to enable the following instructions|====|----|bin /
 welcome to bitsandbytes|bug report|cuda setup: |accelerate configuration|root cause|failures:
 <no_other_failures>|couldn't connect to the hub|retrying in |'(maxretryerror
-will try to load from local|stop text encoder
+error: unexpected |will try to load from local|stop text encoder
 learning rate|recommend option|constant_with_warmup will|process |detected kernel|all keys
 casting |converting |import |resume |total train|removing |noise_offset|adaptive_noise""".replace(
         "\n", "|"

@@ -96,6 +96,7 @@ DEVICE: tuple[Entry, ...] = (
             said(
                 r"DefaultCPUAllocator|^(?:\w+\.)*(?:_Array)?MemoryError\b|Cannot allocate memory"
                 r"|WinError 1455|paging file is too small|bad_alloc|oom-kill|oom_kill"
+                r"|failed to map segment from shared object(?!: Operation)"
                 r"|not enough memory: you tried|Unable to allocate [\d.]+ [KMGT]iB|\[Errno 12\]"
                 r"|exit status 3221225477|exit status -1073741819"
             ),

@@ -15,8 +15,15 @@ from runner.inspect import inspect_log
 from runner.model import Outcome
 
 FAILURES = Path(__file__).parent.parent / "data" / "failures"
-with (FAILURES / "labels.tsv").open() as stream:
-    LABELS = list(csv.DictReader(stream, delimiter="\t"))
+
+
+def labelled(table: str) -> list[dict[str, str]]:
+    with (FAILURES / table).open() as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+LABELS = labelled("labels.tsv")
+MORE = labelled("more.tsv")
 
 KEYS = [
     "cuda_out_of_memory",
@@ -119,6 +126,22 @@ def test_recorded_failures(label: dict[str, str], known_exit: bool) -> None:
     assert (report.cause.key, str(report.outcome)) == (label["cause"], label["outcome"])
     assert report.cause.evidence
     assert "\n" not in report.cause.evidence
+
+
+@pytest.mark.parametrize("label", MORE, ids=lambda row: row["file"])
+def test_more_recorded_endings(label: dict[str, str]) -> None:
+    """Other ways to fail, other versions, 80 columns, two processes, a terminal, another language."""
+    report = inspect_log(FAILURES / label["file"], label["exit"])
+    cause = report.cause
+    assert (cause.key if cause else "", str(report.outcome)) == (label["cause"], label["outcome"])
+    assert label["evidence"] in (cause.evidence if cause else "")
+    assert cause is None or "CalledProcessError" not in cause.evidence
+    assert report.unknown_lines == 0
+
+
+def test_every_recorded_ending_is_labelled() -> None:
+    files = {path.name for path in FAILURES.glob("*.log")}
+    assert files == {label["file"] for label in (*LABELS, *MORE)}
 
 
 @pytest.mark.parametrize(
