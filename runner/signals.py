@@ -66,9 +66,9 @@ def end_signal(
     if exit_code == 0 or evidence.model_saved:
         return None
     for exception in reversed(evidence.launcher_exceptions):
-        found = _of_child(exception)
-        if found is not None:
-            return found
+        ended = _of_child(exception)
+        if ended is not None:
+            return ended
     if any(map(is_interrupt, evidence.exceptions)):
         return EndSignal(2, "KeyboardInterrupt")
     if exit_code in _WINDOWS_INTERRUPTS:
