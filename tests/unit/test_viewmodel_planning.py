@@ -18,7 +18,7 @@ from tui.editor import NoEditor, pick_editor
 from tui.render.checks import area_rows, block_rows
 from tui.render.paint import plain, row_width
 from tui.render.plan import board_rows
-from tui.screens.arrange import View, arrange
+from tui.screens.arrange import Held, View, arrange
 from tui.viewmodel.flags import flag_rows
 from tui.viewmodel.form import import_form, new_form
 from tui.viewmodel.plan_board import gate_sentence, plan_board
@@ -183,9 +183,9 @@ def test_the_board_fits_whatever_it_holds(text: str) -> None:
 def test_panels_before_a_run_and_after_a_smoke_test() -> None:
     planned = arrange(80, 24, View("preflight", planned=True))
     assert planned.visible == {"preflight", "plan", "checkpoints"}
-    small = arrange(80, 24, View("loss", judged=True))
+    small = arrange(80, 24, View("loss", held=Held(judged=True)))
     assert "smoke" in small.visible and "gauges" not in small.visible
-    assert {"smoke", "gauges"} <= arrange(120, 40, View("loss", judged=True)).visible
+    assert {"smoke", "gauges"} <= arrange(120, 40, View("loss", held=Held(judged=True))).visible
     assert "smoke" not in arrange(120, 40, View("loss")).order
     assert arrange(40, 10, View(planned=True)).visible == {"preflight"}
 

@@ -86,7 +86,7 @@ def test_silence_of_the_steps_comes_first() -> None:
     shown = b.snapshot(412)
     assert shown.spec is not None
     old = replace(shown, spec=replace(shown.spec, created_at=shown.spec.created_at - 600))
-    assert first(old).startswith("No step for 10 min, one takes 3.1 s/step")
+    assert first(old).startswith("No step for 10 min, the usual pace is 3.1 s/step")
 
 
 def test_warnings_are_counted_and_the_last_one_told() -> None:
@@ -352,6 +352,8 @@ def test_a_stop_of_the_guard_names_it_and_its_reason() -> None:
     )
     person = replace(shown, status=replace(shown.status, stop_by="anna"))
     assert first(person) == "Stopped at step 412/920, as ordered by anna"
+    number = replace(shown, status=replace(shown.status, stop_by="0"))
+    assert first(number) == "Stopped at step 412/920, as ordered"
     diverged = b.diverged()
     assert diverged.status is not None
     told = replace(diverged, status=replace(diverged.status, stop_by="guard"))

@@ -23,6 +23,7 @@ TYPED_SCREENS = ("runs", "flags", "form")
 SYMBOLS = (
     ("◆ ◇", "a checkpoint that is written, one that is still to come"),
     ("✓ ✗ ·", "yes, no, not looked at yet"),
+    ("┼ –", "where an attempt began; a checkpoint that cannot come, or was removed"),
     ("▴ ×", "a loss beyond the chart, a loss that is not finite"),
 )
 

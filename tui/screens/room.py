@@ -66,7 +66,8 @@ def fit_cause(panel: CausePanel, size: Size, alone: bool) -> None:
     percent = WIDE_LEFT_PERCENT if size.width >= WIDE else LEFT_PERCENT
     if alone:
         percent = int(CAUSE_ALONE_LEFT.rstrip("%"))
-    wanted = panel.rows_wanted(max(20, size.width * percent // 100))
+    # a blank row parts it from what stands below
+    wanted = 1 + panel.rows_wanted(max(20, size.width * percent // 100))
     _set_height(panel, min(wanted, size.height * 11 // 20))
 
 

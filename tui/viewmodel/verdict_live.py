@@ -69,7 +69,10 @@ def _silent_steps(snapshot: RunSnapshot, progress: Progress, now: float) -> tupl
     if silent_s < max(SILENT_FLOOR_S, SILENT_STEPS * progress.seconds_per_step):
         return ()
     return (
-        Clause(f"No step for {ago(silent_s)}, one takes {pace(progress.seconds_per_step)}", "bad"),
+        Clause(
+            f"No step for {ago(silent_s)}, the usual pace is {pace(progress.seconds_per_step)}",
+            "bad",
+        ),
     )
 
 

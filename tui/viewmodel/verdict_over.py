@@ -45,7 +45,9 @@ def _by_whom(snapshot: RunSnapshot) -> str:
     by = snapshot.status.stop_by if snapshot.status is not None else None
     if by == GUARD:
         return " by the guard"
-    return f", as ordered by {clean(by, 40)}" if by else ", as ordered"
+    # a user without a name is told by number, which tells a person nothing
+    named = by is not None and not by.isdigit()
+    return f", as ordered by {clean(by, 40)}" if by and named else ", as ordered"
 
 
 def _guard(snapshot: RunSnapshot, outcome: Outcome) -> list[Clause]:
