@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.diagnosis.cures import setting_of
+from runner.diagnosis.cures import Setting, setting_of
 from runner.due import due_names
 from runner.journal import Unreadable, read_json
 from runner.model import AlarmKind, AttemptPlan, Cause, ExitRecord, Outcome, Status
 from runner.outcome import RunFacts, Verdict, judge
+from runner.trainer_flags import trainer_flags
 
 if TYPE_CHECKING:
     from runner.supervisor import Supervisor
@@ -47,7 +50,7 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
         expected=_expected(s, status),
         checkpoints=status.checkpoints,
         expect=s.spec.expect,
-        setting=setting_of(s.plan, status.device),
+        setting=_setting(s, status),
     )
 
 
@@ -82,6 +85,15 @@ def trainer_exit(record: ExitRecord | None) -> tuple[int | None, int | None]:
             ended = 0
         return (ended, None) if ended >= 0 else (None, -ended)
     return record.code, record.signal
+
+
+def _setting(s: Supervisor, status: Status) -> Setting:
+    """What was in force: the command's flags and those of the trainer's own --config_file."""
+    found = setting_of(s.plan, status.device)
+    if found.flags is None or "config_file" not in found.flags:
+        return found
+    read = trainer_flags(found.flags, Path(s.plan.cwd))
+    return replace(found, flags={k: v for k, v in read.values.items() if v is not False})
 
 
 def _expected(s: Supervisor, status: Status) -> tuple[str, ...]:
