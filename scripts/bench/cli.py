@@ -14,7 +14,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from scripts.bench import keys, latency, long_run, parsing, slowdown, startup, steady
+from scripts.bench import keys, latency, long_run, parsing, scan, slowdown, startup, steady
 from scripts.bench.figures import Figure, Machine, as_json, table, unmeasured
 from scripts.bench.leet import measure_leet
 from scripts.bench.runs import own_home
@@ -30,6 +30,7 @@ MEASURES: dict[str, Measure] = {
     "million": long_run.measure_million,
     "chart": long_run.measure_chart,
     "parser": parsing.measure_parser,
+    "scan": scan.measure_scan,
     "slowdown": slowdown.measure_slowdown,
     "bare": startup.measure_bare,
 }

@@ -120,6 +120,11 @@ def _alone(demo: Path, name: str, *, events: bool) -> Training:
     return _result(demo, name)
 
 
+def train_alone(demo: Path, name: str) -> Training:
+    """The training of the slowdown figure, by itself."""
+    return _alone(demo, name, events=False)
+
+
 def _supervised(demo: Path, name: str) -> Training:
     output, logs = demo / f"out-{name}", demo / f"logs-{name}"
     spec, plan = spec_of(_command(demo, name, logs=logs), output, name, logging_dir=logs)
