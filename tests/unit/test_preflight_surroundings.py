@@ -237,9 +237,9 @@ def test_where_the_losses_are_written(
 def state(project: Project, step: int = 20, rank: int = 4) -> Path:
     folder = project.root / "out" / "hero-step00000020-state"
     models.write(folder / "model.safetensors", models.lora(rank))
-    with zipfile.ZipFile(folder / "optimizer.bin", "w") as archive:
-        archive.writestr("archive/data.pkl", b"x" * 100)
-    (folder / "random_states_0.pkl").write_bytes(b"x")
+    for name in ("optimizer.bin", "scheduler.bin", "random_states_0.pkl"):
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            archive.writestr("archive/data.pkl", b"x" * 100)
     (folder / "train_state.json").write_text(json.dumps({"current_epoch": 1, "current_step": step}))
     return folder
 
