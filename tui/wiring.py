@@ -15,7 +15,6 @@ from runner.model import Approval, CheckResult, RunListing
 from runner.preview import Preview
 from runner.reader import RunReader
 from runner.registry import RunNotFound, list_runs, resolve
-from runner.resume import plan_resume
 from runner.rundir import RunDir
 from runner.smoke import smoke_verdict
 from tui.actions import ActionFailed, FlagSheet, OnCheck, Plan, Reader, Sent
@@ -113,6 +112,8 @@ class RunnerActions:
         return Sent("stop ordered")
 
     def resume_preview(self, run_path: Path) -> Preview:
+        from runner.resume import plan_resume  # a tenth of a second that no first frame needs
+
         try:
             return plan_resume(RunReader(run_path, console=False).read_all()).preview
         except (control.Refused, OSError) as error:
@@ -136,6 +137,8 @@ class RunnerActions:
         return Sent(f"tried again as {started.id}", started.path)
 
     def resume(self, run_path: Path) -> Sent:
+        from runner.resume import plan_resume
+
         try:
             found = plan_resume(RunReader(run_path, console=False).read_all())
             launch.start_attempt(RunDir(run_path), found.plan)
