@@ -153,7 +153,10 @@ class AttemptLedger:
 
     def _expected_epoch_base(self, per_epoch: int | None) -> int:
         """Before the first `epoch n/m`: by what the resume said, else by what we were told."""
-        begins_at = self._skipped if self._skipped is not None else self._state_step
+        begins_at = self._skipped
+        if begins_at is None:
+            # a state of a resumed attempt holds a number of its own: who launched it knows better
+            begins_at = self._hint - self._origin if self._hint else self._state_step
         if begins_at is None or per_epoch is None or self._counts_anew:
             return self._hint
         return self._origin + begins_at // per_epoch * per_epoch

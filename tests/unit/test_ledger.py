@@ -203,3 +203,16 @@ def test_a_resume_within_such_a_count() -> None:
     assert ledger.first_step == 701
     assert ledger.true_from_bar(1) == 701
     assert ledger.true_from_name(100) == 730
+
+
+def test_before_the_first_epoch_is_told_the_launch_is_believed_not_the_states_own_number() -> None:
+    """Run with v0.9.1 and accumulation: exact losses came before `epoch 3/4`; the state of true step 116
+    held the 58 of an attempt that had been resumed itself."""
+    ledger = AttemptLedger(116)
+    for event in (
+        ResumeSeen(0, state_step=58),
+        BannerSeen(0, "batches_per_epoch", 230),
+        BannerSeen(0, "accumulation", 4),
+    ):
+        ledger.on(event)
+    assert [ledger.true_from_global(x) for x in (0, 1)] == [116, 117]
