@@ -41,7 +41,7 @@ def compose(s: Supervisor, now: float) -> Status:
         seconds_per_step=progress.pace.seconds_per_step,
         eta_s=progress.pace.eta_s(progress.step, total, now),
         started_at=earlier[0].started_at if earlier else started,
-        trained_s=now - started,
+        trained_s=now - started + sum(_lasted_s(one) for one in earlier),
         saving_since=progress.saving_since,
         stop_after_save=s.desk.after_save and not s.desk.stopping,
         safe_step=safe_step(checkpoints),
@@ -98,6 +98,11 @@ def _alarms(s: Supervisor) -> tuple[Alarm, ...]:
 def _earlier_attempts(s: Supervisor) -> tuple[AttemptStatus, ...]:
     before = s.before.attempts if s.before is not None else ()
     return tuple(a for a in before if a.attempt < s.attempt)
+
+
+def _lasted_s(attempt: AttemptStatus) -> float:
+    """Of an attempt whose end nobody saw, nothing is counted."""
+    return max(0.0, attempt.exit.at - attempt.started_at) if attempt.exit is not None else 0.0
 
 
 def _first_nonfinite_step(s: Supervisor) -> int | None:

@@ -7,7 +7,6 @@ run that it let through.
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from runner.reader import RunReader
 from runner.registry import run_paths
 from runner.rundir import RunDir
 from runner.smoke import smoke_passed, smoke_verdict
+from runner.who import whoami
 
 #: flags that make a run longer, put its files elsewhere or save more often, but do not change how it
 #: trains: an approval holds over changes of these
@@ -149,10 +149,6 @@ def approval_of(path: Path) -> Approval | None:
         return read_json(path / "approval.json", Approval)
     except Unreadable:
         return None
-
-
-def whoami() -> str:
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"
 
 
 def approve(path: Path, reason: str = "") -> Approval:

@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.journal import Unreadable, read_json, write_json
 from runner.rundir import RunDir
+from runner.who import whoami
 
 #: an order nobody took for so long is not obeyed any more
 DEADLINE_S = 600.0
@@ -34,7 +35,7 @@ def send(
     run: RunDir, kind: str, data: dict[str, Any] | None = None, *, by: str | None = None
 ) -> Order:
     """Put an order into the inbox. `by`: None, the user of this process. Raises OSError."""
-    who = by or os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())
+    who = by or whoami()
     order = Order(id=secrets.token_hex(4), kind=kind, at=time.time(), by=who, data=data or {})
     run.inbox.mkdir(exist_ok=True)
     write_json(run.inbox / f"{time.time_ns()}-{order.id}.json", order)

@@ -356,8 +356,8 @@ class RunSpec:
 class AttemptPlan:
     """attempt-N.json: the command of one attempt. `base_step` is the true step it continues from.
 
-    `origin_step`: the true step that the step 0 of the trainer itself stands for; above 0 where it knows nothing
-    of what came before (started from weights, or a script that does not track steps).
+    `origin_step`: the true step that the trainer's own step 0 stands for; above 0 where it knows nothing of
+    what came before (started from weights, or a script that does not track steps).
     `expected`: what this attempt will write, by true step, under the names that the files get when they
     are placed beside the others; empty: as in the run's forecast. `weights_path`: the checkpoint it starts
     from where there is no state. `changes`: flags that differ from the first attempt, in words."""

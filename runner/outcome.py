@@ -285,7 +285,11 @@ def _broken_files(facts: RunFacts) -> tuple[str, ...]:
     for checkpoint in facts.checkpoints:
         if checkpoint.removed:
             continue
-        if checkpoint.complete is False:
+        if checkpoint.missing:
+            problems.append(
+                f"{checkpoint.name} was written and is gone, not deleted by the trainer"
+            )
+        elif checkpoint.complete is False:
             why = f": {checkpoint.problem}" if checkpoint.problem else ""
             problems.append(f"{checkpoint.name} is not complete{why}")
         elif checkpoint.finite is False:

@@ -19,7 +19,7 @@ from runner.config.load import load_config
 from runner.config.model import Config
 from runner.control import Refused
 from runner.forecast import forecast
-from runner.gate import settings_key, whoami
+from runner.gate import settings_key
 from runner.journal import Unreadable, read_json
 from runner.launch import StartRefused, start_attempt, start_run
 from runner.model import (
@@ -35,6 +35,7 @@ from runner.preview import Preview
 from runner.resume import ResumePlan, plan_resume
 from runner.resume_checks import effective_flags, processes_of, versions_of
 from runner.rundir import RunDir, new_run_id, runs_root
+from runner.who import whoami
 
 _OURS = ("output_dir", "logging_dir")
 

@@ -49,7 +49,7 @@ def markdown(snapshot: RunSnapshot) -> str:
     spec = snapshot.spec
     title = plain(spec.name if spec is not None else snapshot.id)
     parts = [f"# {title}: {headline(snapshot)}", *_reasons(snapshot), _facts(snapshot)]
-    parts += [_checkpoints(snapshot), _attempts(snapshot), _checks(snapshot)]
+    parts += [_checkpoints(snapshot), _attempts(snapshot), _alarms(snapshot), _checks(snapshot)]
     if spec is not None:
         parts.append("## Command\n\n```sh\n" + shlex.join(spec.command) + "\n```")
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -108,11 +108,14 @@ def _yes(value: bool | None) -> str:
 
 
 def _checkpoint(c: Checkpoint) -> str:
-    name = plain(c.name) + (" (deleted by the trainer)" if c.removed else "")
+    gone = " (gone)" if c.missing else " (deleted by the trainer)" if c.removed else ""
+    name = plain(c.name) + gone
     step = str(c.step) if c.step is not None else UNKNOWN
     state = "whole" if c.state_complete else ("none" if c.state_path is None else "NOT whole")
     cells = (name, step, file_size(c.size_bytes), _yes(c.complete), _yes(c.finite), state)
-    return f"| {' | '.join(cells)} | {loss(c.loss)} |"
+    norm = UNKNOWN if c.norm is None else f"{c.norm:.3g}"
+    remark = plain(c.problem or c.remark or "")
+    return f"| {' | '.join(cells)} | {loss(c.loss)} | {norm} | {remark} |"
 
 
 def _checkpoints(snapshot: RunSnapshot) -> str:
@@ -120,7 +123,8 @@ def _checkpoints(snapshot: RunSnapshot) -> str:
     if not found:
         return "## Checkpoints\n\nNone was written."
     head = (
-        "| file | step | size | complete | finite | state | loss |\n|---|---|---|---|---|---|---|"
+        "| file | step | size | complete | finite | state | loss | norm | remark |\n"
+        "|---|---|---|---|---|---|---|---|---|"
     )
     rows = "\n".join(_checkpoint(c) for c in found)
     folder = Path(found[-1].path).parent
@@ -139,6 +143,17 @@ def _attempts(snapshot: RunSnapshot) -> str:
         rows.append(f"| {a.attempt} | {a.first_step} | {a.last_step} | {how} |")
     head = "| attempt | first step | last step | ended by |\n|---|---|---|---|"
     return "## Attempts\n\n" + head + "\n" + "\n".join(rows)
+
+
+def _alarms(snapshot: RunSnapshot) -> str:
+    found = snapshot.status.alarms if snapshot.status is not None else ()
+    if not found:
+        return ""
+    lines = []
+    for alarm in found:
+        over = " (over)" if alarm.over_at is not None else ""
+        lines.append(f"- {str(alarm.kind).replace('_', ' ')}{over}: {plain(alarm.text, 400)}")
+    return "## Alarms\n\n" + "\n".join(lines)
 
 
 def _checks(snapshot: RunSnapshot) -> str:

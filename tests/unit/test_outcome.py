@@ -361,3 +361,10 @@ def test_exit_0_without_a_step_is_nothing_trained() -> None:
 
 def test_nothing_known_at_all_is_still_judged() -> None:
     assert judge(RunFacts()).outcome is Outcome.KILLED
+
+
+def test_a_file_that_was_deleted_behind_the_trainers_back_is_not_a_success() -> None:
+    gone = checkpoint("b.safetensors", missing=True)
+    verdict = judge(replace(GOOD, checkpoints=(checkpoint(), gone)))
+    assert short(verdict)[0] == "failed"
+    assert "b.safetensors was written and is gone, not deleted by the trainer" in verdict.reasons
