@@ -33,10 +33,12 @@ def write_json(path: str, value: dict[str, object]) -> None:
 
 
 def insist(path: str, value: dict[str, object]) -> None:
-    """The exit record is worth waiting for: a full disk is retried for a day."""
+    """The exit record is worth waiting for: a full disk is retried for a day, a deleted run folder is not."""
     for _ in range(17_280):
         try:
             write_json(path, value)
+            return
+        except FileNotFoundError:
             return
         except OSError:
             time.sleep(5)

@@ -325,6 +325,8 @@ class Supervisor:
                 write_json(self.run.status, self.final, durable=True)
                 return
             except OSError as error:
+                if not self.run.path.is_dir():  # somebody deleted the run: nobody waits for its end
+                    return
                 log.warning("status.json: %s", error)
                 time.sleep(0.5 if attempt < 10 else 5)
 

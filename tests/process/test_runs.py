@@ -1,6 +1,7 @@
 """Whole runs with real processes: started detached, ended in every way, each part killed for real."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -463,3 +464,23 @@ def test_a_retry_with_nothing_saved_is_a_run_of_its_own(stage: Stage) -> None:
     assert again.id != run.id and ended.spec is not None
     assert ended.spec.retry_of == run.id
     assert look(run).outcome is Outcome.FAILED
+
+
+def test_nobody_stays_behind_in_a_run_folder_that_was_deleted(stage: Stage) -> None:
+    run = stage.start("--steps", "5000", "--delay", "0.05")
+    wait_step(run, 2)
+    record = keeper(run)
+    shutil.rmtree(run.path)
+    os.killpg(record.pgid, signal.SIGKILL)
+    wait_for(lambda: not psutil.pid_exists(record.keeper_pid), what="the keeper's end")
+    wait_for(lambda: not list(_naming(run)), what="the supervisor's end")
+
+
+def _naming(run: RunDir) -> Iterator[int]:
+    """Processes whose command line names the run."""
+    for process in psutil.process_iter():
+        try:
+            if str(run.path) in process.cmdline():
+                yield process.pid
+        except psutil.Error:
+            continue
