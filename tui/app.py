@@ -91,10 +91,14 @@ class PlasmaApp(Orders, inherit_bindings=False):
             return WelcomeScreen()
         return MonitorScreen()
 
+    def on_load(self) -> None:
+        """Before the terminal is taken over: from then on SIGTERM must give it back."""
+        if not self.is_headless:
+            exit_on_sigterm(asyncio.get_running_loop(), self._on_sigterm)
+
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
         if not self.is_headless:
-            exit_on_sigterm(asyncio.get_running_loop(), self._on_sigterm)
             leave_with_terminal()
         # the first frame comes before the first read
         self.call_after_refresh(self._start_reading)

@@ -72,6 +72,19 @@ def test_sigterm_gives_the_terminal_back(desk: Desk) -> None:
     trained_to_the_end(run)
 
 
+def test_sigterm_in_the_first_moments_gives_the_terminal_back(desk: Desk) -> None:
+    """The panels are mounted one after the other; whatever is there by then, it is left in good order."""
+    run = desk.train(*STEPS)
+    for delay_s in (0.0, 0.01, 0.02, 0.04, 0.08):
+        terminal = desk.open(("attach", run.id))
+        wait_for(lambda t=terminal: modes(t.output()).get(ALTERNATE_SCREEN), 30.0)  # type: ignore[misc]
+        time.sleep(delay_s)
+        os.kill(terminal.pid, signal.SIGTERM)
+        assert terminal.wait_exit() == 128 + signal.SIGTERM
+        terminal.wait_quiet(0.2, 2.0)
+        assert not modes(terminal.output())[ALTERNATE_SCREEN]
+
+
 def test_q_leaves_and_says_that_the_training_goes_on(desk: Desk) -> None:
     run = desk.train(*STEPS)
     terminal = desk.attach(run)

@@ -57,6 +57,7 @@ class MonitorScreen(PlanOrders):
         self._zoomed: str | None = None
         self._current = "loss"
         self._held = Held()
+        self._whole = False
         self._fade: Timer | None = None
         self._unsaid: tuple[str, str, float | None] | None = None
 
@@ -102,6 +103,8 @@ class MonitorScreen(PlanOrders):
         """Another run, or none, will be shown: nothing of the one before may stay."""
         self.snapshot = None
         self._zoomed, self._drawer, self._held = None, False, Held()
+        if not self._is_whole():
+            return
         self.query_one(LossChart).forget()
         self.query_one(NoticeLine).hush()
         for panel in self.query(ScrollingPanel):
@@ -119,7 +122,7 @@ class MonitorScreen(PlanOrders):
 
     def refresh_models(self) -> None:
         """Words and numbers of this moment to the widgets; an equal one costs nothing."""
-        if not self.is_mounted or not self.query("#footer"):
+        if not self.is_mounted or not self._is_whole():
             return
         held = self._held
         if self.planned:
@@ -214,8 +217,15 @@ class MonitorScreen(PlanOrders):
         view = View(self._current, self._zoomed, self._drawer, self.planned, self._held)
         return arrange(*self.size, view)
 
+    def _is_whole(self) -> bool:
+        """Is every panel mounted? Who is told to leave within the first moments never gets there."""
+        self._whole = self._whole or all(self.query(f"#{name}") for name in ALL)
+        return self._whole
+
     def _arrange(self) -> None:
         """Show and hide panels for this size; nothing else does."""
+        if not self._is_whole():
+            return
         made = self._arrangement()
         for name in ALL:
             self.query_one(f"#{name}").display = name in made.visible
@@ -246,7 +256,8 @@ class MonitorScreen(PlanOrders):
         if self._zoomed is not None:
             self._zoomed = name
         self._arrange()
-        self.query_one(f"#{name}").focus()
+        for panel in self.query(f"#{name}"):
+            panel.focus()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, Panel) and event.widget.id:
