@@ -11,6 +11,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from runner.model_hardware import DiskFree as DiskFree
+from runner.model_hardware import GpuSample as GpuSample
+from runner.model_hardware import GpuUser as GpuUser
+from runner.model_hardware import HardwareSample as HardwareSample
+from runner.model_hardware import HardwareUse as HardwareUse
+
 SCHEMA = 1
 
 
@@ -477,6 +483,12 @@ class AlarmKind(StrEnum):
     FROZEN = "frozen"  # the same number step after step
     STALLED = "stalled"  # no step, far longer than this phase takes
     SLOW = "slow"  # steps take longer than this run's own
+    WRONG_DEVICE = "wrong_device"  # it trains on the CPU of a machine with a GPU
+    GPU_IDLE = "gpu_idle"  # it should train on the GPU, and the GPU does nothing
+    MEMORY_LOW = "memory_low"  # near the edge: swap grows, pressure, the OOM killer
+    GPU_MEMORY_LOW = "gpu_memory_low"  # near the card's limit, or spilling over it
+    DISK_LOW = "disk_low"  # the next saves will not fit
+    GPU_TROUBLE = "gpu_trouble"  # lost, restarted, wrong driver
 
 
 @dataclass(frozen=True, slots=True)
@@ -537,26 +549,9 @@ class Status:
     alarms: tuple[Alarm, ...] = ()
     #: who ordered the stop that is under way or was carried out: a user's name, or "guard"
     stop_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HardwareSample:
-    """One gauge reading. None: not measured; `reasons` says why, by field."""
-
-    at: float
-    cpu_percent: float | None = None
-    memory_used_bytes: int | None = None
-    memory_total_bytes: int | None = None
-    swap_used_bytes: int | None = None
-    swap_total_bytes: int | None = None
-    tree_cpu_percent: float | None = None
-    tree_memory_bytes: int | None = None
-    tree_processes: int | None = None
-    disk_free_bytes: int | None = None
-    gpu_percent: float | None = None
-    gpu_memory_used_bytes: int | None = None
-    gpu_memory_total_bytes: int | None = None
-    reasons: dict[str, str] = field(default_factory=dict)
+    hardware: HardwareUse = field(default_factory=HardwareUse)
+    #: other users of the GPU, seen lately
+    gpu_users: tuple[GpuUser, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
