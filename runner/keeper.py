@@ -56,6 +56,14 @@ def reset_signals() -> None:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
+def stand_back(nice: int) -> None:
+    """Let others have the CPU first. Never a reason for a trainer not to start, and never less than what the
+    starter was told to stand back itself: only root may take that back."""
+    with contextlib.suppress(OSError):
+        if nice > os.getpriority(os.PRIO_PROCESS, 0):
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
+
+
 def group_alive(pgid: int) -> bool:
     try:
         os.killpg(pgid, 0)
@@ -119,10 +127,16 @@ def main() -> int:
     offset, started = os.fstat(log).st_size, time.time()
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))
     os.write(log, f"--- plasma-tui attempt {attempt} {stamp} ---\n".encode())
+    nice = int(plan.get("nice", 0))  # a plan of an earlier version says nothing
+
+    def prepare_child() -> None:
+        reset_signals()
+        stand_back(nice)
+
     try:
         child = subprocess.Popen(
             plan["command"], cwd=plan["cwd"], env=environment, stdin=subprocess.DEVNULL, stdout=log,
-            stderr=log, start_new_session=True, preexec_fn=reset_signals,
+            stderr=log, start_new_session=True, preexec_fn=prepare_child,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         os.write(log, f"plasma-tui: cannot start {plan['command'][0]}: {error}\n".encode())

@@ -366,7 +366,8 @@ class AttemptPlan:
     what came before (started from weights, or a script that does not track steps).
     `expected`: what this attempt will write, by true step, under the names that the files get when they
     are placed beside the others; empty: as in the run's forecast. `weights_path`: the checkpoint it starts
-    from where there is no state. `changes`: flags that differ from the first attempt, in words."""
+    from where there is no state. `changes`: flags that differ from the first attempt, in words.
+    `nice`: how far the trainer stands back for others on the CPU, 0 (not at all) to 19."""
 
     attempt: int
     command: tuple[str, ...]
@@ -383,6 +384,7 @@ class AttemptPlan:
     expected: tuple[ExpectedCheckpoint, ...] = ()
     weights_path: str | None = None
     changes: tuple[str, ...] = ()
+    nice: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ def prepare(
         output_dir=spec.output_dir,
         output_name=output_name,
         logging_dir=command.logging_dir,
+        nice=config.trainer.nice,
     )
     return Prepared(spec, plan, command)
 

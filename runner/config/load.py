@@ -28,7 +28,7 @@ FILE_NAME = "plasma.toml"
 EMBEDDED = "embedded"
 
 _SECTIONS = ("trainer", "accelerate", "train", "smoke", "expect", "guard", "notify", "dataset")
-_TRAINER_KEYS = ("sd_scripts", "python", "script", "launcher", "env")
+_TRAINER_KEYS = ("sd_scripts", "python", "script", "launcher", "env", "nice")
 _EXPECT_KEYS = ("device", "images", "steps", "checkpoint_mb", "trigger")
 _GUARD_KEYS = ("nonfinite", "diverging", "frozen", "stalled", "slow")
 _HOMES = {
@@ -42,6 +42,8 @@ _HOMES = {
 }
 #: `accelerate launch` flags that decide what is run: they are ours
 _OUR_ACCELERATE_FLAGS = frozenset({"m", "module", "no_python"})
+#: the kernel's own end of the scale
+NICE_MOST = 19
 _DEVICE = re.compile(r"(?:cpu|cuda|mps|xpu|npu|hpu|mlu|musa)(?::\d+)?")
 #: where kohya_ss and its like keep the interpreter, seen from the folder of sd-scripts
 _VENVS = ("venv", ".venv", "../venv", "../.venv")
@@ -127,19 +129,26 @@ def _trainer(section: Section, base: Path, where: str | None, launcher: str) -> 
     """`where` is None when it was refused already; what stands beside it is checked all the same."""
     python, script = section.text("python"), section.text("script")
     launcher = section.choice("launcher", LAUNCHERS) or launcher
-    env = section.texts("env")
+    env, nice = section.texts("env"), _nice(section)
     if where is None or where == EMBEDDED:
         if script is not None and where == EMBEDDED:
             section.refuse("script", "means nothing to the built-in trainer; remove it")
         chosen = executable(python, base) if python else sys.executable
-        return Trainer(None, chosen, "runner.embedded", launcher, env)
+        return Trainer(None, chosen, "runner.embedded", launcher, env, nice)
     folder = Path(absolute(where, base))
     if script is not None and not script.endswith(".py"):
         section.refuse("script", f'is "{script}"; name a Python file such as train_network.py')
     chosen = executable(python, base) if python else _venv_python(folder)
-    return Trainer(
-        folder, chosen, _script(script or "train_network.py", folder, base), launcher, env
-    )
+    found = _script(script or "train_network.py", folder, base)
+    return Trainer(folder, chosen, found, launcher, env, nice)
+
+
+def _nice(section: Section) -> int:
+    """0: as everything else; 19: only what nobody else wants of the CPU."""
+    value = section.whole("nice", least=0)
+    if value is not None and value > NICE_MOST:
+        section.refuse("nice", f"is {value}; give a whole number of 0 to {NICE_MOST}")
+    return min(value or 0, NICE_MOST)
 
 
 def _script(script: str, folder: Path, base: Path) -> str:

@@ -29,13 +29,15 @@ SMOKE_NAME = "smoke_test"
 @dataclass(frozen=True, slots=True)
 class Trainer:
     """`[trainer]`. `sd_scripts` is None for the built-in trainer; `script` is absolute, or the name
-    of the module for the built-in one; `python` is an absolute path, or a name not found on PATH."""
+    of the module for the built-in one; `python` is an absolute path, or a name not found on PATH.
+    `nice`: how far the trainer's processes stand back for others on the CPU, 0 to 19."""
 
     sd_scripts: Path | None
     python: str
     script: str
     launcher: str = "python"
     env: Mapping[str, str] = field(default_factory=dict)
+    nice: int = 0
 
     @property
     def embedded(self) -> bool:

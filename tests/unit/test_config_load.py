@@ -24,6 +24,7 @@ python = "venv/bin/python"
 script = "sdxl_train_network.py"
 launcher = "accelerate"
 env = { PYTORCH_ENABLE_MPS_FALLBACK = "1" }
+nice = 5
 [accelerate]
 num_cpu_threads_per_process = 4
 config_file = "accelerate.yaml"
@@ -102,6 +103,7 @@ def test_every_section_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         script="/home/someone/sd-scripts/sdxl_train_network.py",
         launcher="accelerate",
         env={"PYTORCH_ENABLE_MPS_FALLBACK": "1"},
+        nice=5,
     )
     assert config.accelerate == {
         "num_cpu_threads_per_process": 4,
@@ -304,6 +306,16 @@ REFUSED: list[tuple[str, str, str]] = [
         "unknown launcher",
         LEAST + 'launcher = "torchrun"\n',
         'plasma.toml:3: [trainer] launcher is "torchrun"; choose one of "accelerate", "python"',
+    ),
+    (
+        "nice beyond the kernel's scale",
+        LEAST + "nice = 20\n",
+        "plasma.toml:3: [trainer] nice is 20; give a whole number of 0 to 19",
+    ),
+    (
+        "nice that pushes to the front",
+        LEAST + "nice = -5\n",
+        "plasma.toml:3: [trainer] nice is -5; give a whole number of at least 0",
     ),
     (
         "script that is no Python file",
