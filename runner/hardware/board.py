@@ -1,0 +1,194 @@
+"""All readings of a machine as one sample. Asking never blocks: every source has a thread of its own, and a
+driver that hangs leaves its last reading behind, with its age."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from runner.hardware.host import HostSampler
+from runner.hardware.source import Asked, Reading, Source
+from runner.model import GpuSample, HardwareSample
+
+HOST = "host"
+HOST_PERIOD_S = 2.0
+#: a reading that is older says nothing about now; it is shown with its age all the same
+OLD_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    reading: Reading
+    at: float
+
+
+class _Asker(threading.Thread):
+    """Asks one source again and again."""
+
+    def __init__(self, source: Source, asked: Callable[[], Asked]) -> None:
+        super().__init__(name=f"hardware {source.name}", daemon=True)
+        self.source, self._asked = source, asked
+        self.answer: _Answer | None = None
+        self.began_at = time.monotonic()
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                reading = self.source.read(self._asked())
+            except Exception as error:  # a source's fault must cost its own readings alone
+                reading = Reading(
+                    reason=f"{self.source.name} failed: {type(error).__name__}: {error}"
+                )
+            self.answer = _Answer(reading, time.monotonic())
+            if reading.final or self._stop.wait(self.source.period_s):
+                break
+        self.source.close()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def age_s(self, now: float) -> float:
+        """Since the last answer, else since the first question."""
+        return now - (self.answer.at if self.answer is not None else self.began_at)
+
+
+class _HostAsker(threading.Thread):
+    """psutil in a thread as well: free space of a network disk that is gone never comes back."""
+
+    def __init__(self, sampler: HostSampler, root: Callable[[], int | None]) -> None:
+        super().__init__(name="hardware host", daemon=True)
+        self.sampler, self._root = sampler, root
+        self.sample: HardwareSample | None = None
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.sample = self.sampler.sample(self._root())
+            except Exception as error:
+                # a machine that cannot be read is shown as such, and asked again
+                self.sample = HardwareSample(time.time(), reasons={HOST: f"not measured: {error}"})
+            self._stop.wait(HOST_PERIOD_S)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+
+class Board:
+    """`start` it once, then `sample` as often as wanted. `device`: what the training says that it uses."""
+
+    def __init__(
+        self, places: Mapping[str, str | None] | str | None, sources: Sequence[Source]
+    ) -> None:
+        self.root_pid: int | None = None
+        self.device: str | None = None
+        self._host = _HostAsker(HostSampler(places), lambda: self.root_pid)
+        self._askers = [_Asker(source, self._asked) for source in sources]
+
+    def start(self) -> None:
+        self._host.start()
+        for asker in self._askers:
+            asker.start()
+
+    def stop(self) -> None:
+        """Threads that hang stay behind; they are daemons and end with the process."""
+        self._host.stop()
+        for asker in self._askers:
+            asker.stop()
+
+    @property
+    def run_pids(self) -> frozenset[int]:
+        """The training's processes, as last seen."""
+        return self._host.sampler.tree.pids
+
+    def _asked(self) -> Asked:
+        tree = self._host.sampler.tree
+        return Asked(tree.pids, tree.largest_pid)
+
+    @property
+    def answered(self) -> bool:
+        """Has everybody said something, if only why there is nothing?"""
+        return self._host.sample is not None and all(a.answer is not None for a in self._askers)
+
+    def sample(
+        self, root_pid: int | None = None, device: str | None = None
+    ) -> HardwareSample | None:
+        """The newest of everything; None before the first reading."""
+        self.root_pid, self.device = root_pid, device or self.device
+        host = self._host.sample
+        if host is None:
+            return None
+        now, wall = time.monotonic(), time.time()
+        ages = {HOST: round(max(0.0, wall - host.at), 1)}
+        gpus: list[GpuSample] = []
+        merged, reasons = host, dict(host.reasons)
+        for asker in self._askers:
+            answer = asker.answer
+            if answer is None or not answer.reading.final:
+                ages[asker.source.name] = round(asker.age_s(now), 1)
+            if answer is None:
+                continue
+            reading = answer.reading
+            gpus += reading.gpus
+            if reading.reason is not None and not reading.gpus:
+                reasons[asker.source.name] = reading.reason
+            merged = replace(
+                merged,
+                pressure=reading.pressure if reading.pressure is not None else merged.pressure,
+                swapped_out_bytes=reading.swapped_out_bytes or merged.swapped_out_bytes,
+                footprint_bytes=reading.footprint_bytes or merged.footprint_bytes,
+            )
+        return with_own_gpu(
+            replace(merged, at=wall, gpus=tuple(gpus), reasons=reasons, ages_s=ages), self.device
+        )
+
+
+def with_own_gpu(sample: HardwareSample, device: str | None) -> HardwareSample:
+    """The plain GPU fields, of the device that the run uses."""
+    own = own_gpu(sample.gpus, device)
+    if own is None:
+        reasons = dict(sample.reasons)
+        if not sample.gpus:
+            reasons.setdefault("gpu", "no GPU found")
+        return replace(sample, reasons=reasons)
+    reasons = {**sample.reasons}
+    if own.percent is None:
+        reasons["gpu"] = own.reasons.get("percent", own.problem or "not measured")
+    return replace(
+        sample,
+        gpu_percent=own.percent,
+        gpu_memory_used_bytes=own.memory_used_bytes,
+        gpu_memory_total_bytes=own.memory_total_bytes,
+        reasons=reasons,
+    )
+
+
+def own_gpu(gpus: Sequence[GpuSample], device: str | None) -> GpuSample | None:
+    """The card that holds this run's memory; else the one that `cuda:N` counts; else the busiest."""
+    if not gpus:
+        return None
+    holding = [gpu for gpu in gpus if gpu.memory_run_bytes]
+    if holding:
+        return max(holding, key=lambda gpu: gpu.memory_run_bytes or 0)
+    users = [gpu for gpu in gpus if any(user.ours for user in gpu.users)]
+    if users:
+        return users[0]
+    if device is not None and device.startswith("cuda:"):
+        number = device.partition(":")[2]
+        numbered = [gpu for gpu in gpus if str(gpu.index) == number]
+        if numbered:
+            return numbered[0]
+    return max(gpus, key=lambda gpu: gpu.percent if gpu.percent is not None else -1.0)
+
+
+def default_sources() -> list[Source]:
+    """Every source that may have something here; those that have not say so once."""
+    from runner.hardware.amd import AmdSource
+    from runner.hardware.apple import AppleSource
+    from runner.hardware.intel import IntelSource
+    from runner.hardware.nvidia import NvidiaSource
+
+    return [NvidiaSource(), AppleSource(), AmdSource(), IntelSource()]
