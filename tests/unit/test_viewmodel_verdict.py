@@ -385,3 +385,35 @@ def test_files_that_are_gone_or_of_no_use_are_told() -> None:
     text = first(s.troubled_files())
     assert "1 checkpoint deleted, not by the trainer, 2 checkpoints not usable" in text
     assert "checkpoint" not in first(b.snapshot(412))
+
+
+# --------------------------------------------------------------------------- alarms of the hardware
+
+
+def test_every_kind_of_alarm_has_its_words_and_its_place() -> None:
+    for kind in AlarmKind:
+        assert first(s.alarmed(s.alarm(kind)))
+        assert first(s.alarmed(s.alarm(kind, over_at=b.NOW - 60)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (AlarmKind.WRONG_DEVICE, "what keeps the GPU away"),
+        (AlarmKind.GPU_IDLE, "it waits for data"),
+        (AlarmKind.GPU_TROUBLE, "what is saved is safe"),
+    ],
+)
+def test_an_alarm_of_the_hardware_says_what_to_do(kind: AlarmKind, words: str) -> None:
+    assert words in first(s.alarmed(s.alarm(kind)))
+
+
+def test_an_alarm_that_says_itself_what_to_do_is_left_as_it_is() -> None:
+    said = "the GPU does nothing; two workers wait for the disk"
+    text = first(s.alarmed(s.alarm(AlarmKind.GPU_IDLE, text=said)))
+    assert "wait for the disk" in text and "console" not in text
+
+
+def test_a_run_on_the_wrong_device_is_worse_than_a_slow_one() -> None:
+    shown = s.alarmed(s.alarm(AlarmKind.SLOW), s.alarm(AlarmKind.WRONG_DEVICE))
+    assert first(shown).startswith("It trains on the CPU")

@@ -11,13 +11,36 @@ from tui.viewmodel.progress import is_live
 #: the worst first
 _ORDER = (
     AlarmKind.NONFINITE,
+    AlarmKind.GPU_TROUBLE,
     AlarmKind.DIVERGING,
     AlarmKind.STALLED,
     AlarmKind.FROZEN,
+    AlarmKind.WRONG_DEVICE,
+    AlarmKind.DISK_LOW,
+    AlarmKind.GPU_MEMORY_LOW,
+    AlarmKind.MEMORY_LOW,
+    AlarmKind.GPU_IDLE,
     AlarmKind.SLOW,
     AlarmKind.ONE_BAD_STEP,
 )
-_MILD = (AlarmKind.SLOW, AlarmKind.ONE_BAD_STEP)
+#: worth a look, and the training may well be sound
+_MILD = (
+    AlarmKind.SLOW,
+    AlarmKind.ONE_BAD_STEP,
+    AlarmKind.GPU_IDLE,
+    AlarmKind.MEMORY_LOW,
+    AlarmKind.GPU_MEMORY_LOW,
+)
+#: what can be done, for an alarm whose own text does not say
+_ADVICE = {
+    AlarmKind.WRONG_DEVICE: "stop it and look at the check `device`: it tells what keeps the GPU away",
+    AlarmKind.GPU_IDLE: "look at the console (l): it waits for data, the disk or the CPU",
+    AlarmKind.MEMORY_LOW: "close other programs; cached latents and batch size 1 need the least",
+    AlarmKind.GPU_MEMORY_LOW: "let other users of the GPU go, or train with a smaller batch or "
+    "gradient checkpointing",
+    AlarmKind.DISK_LOW: "make room before the next save: a save that does not fit is lost",
+    AlarmKind.GPU_TROUBLE: "the card may need a restart of the machine; what is saved is safe",
+}
 _PAST = {
     AlarmKind.NONFINITE: ("not finite", "finite again"),
     AlarmKind.ONE_BAD_STEP: ("one bad step", "finite again"),
@@ -25,6 +48,12 @@ _PAST = {
     AlarmKind.STALLED: ("a standstill", "going on"),
     AlarmKind.FROZEN: ("a frozen loss", "moving again"),
     AlarmKind.SLOW: ("slow steps", "at the usual pace again"),
+    AlarmKind.WRONG_DEVICE: ("not on the GPU", "on it now"),
+    AlarmKind.GPU_IDLE: ("an idle GPU", "busy again"),
+    AlarmKind.MEMORY_LOW: ("memory near its end", "calm again"),
+    AlarmKind.GPU_MEMORY_LOW: ("GPU memory near its end", "enough again"),
+    AlarmKind.DISK_LOW: ("a disk too full for the saves", "room again"),
+    AlarmKind.GPU_TROUBLE: ("trouble with the GPU", "working again"),
 }
 
 
@@ -63,8 +92,11 @@ def alarm_role(alarm: Alarm) -> str:
 
 
 def alarm_text(alarm: Alarm) -> str:
-    """As a sentence."""
+    """As a sentence; with what can be done where the alarm itself names only what is wrong (the parts of
+    an alarm's text are joined by `; `, the later ones say why and what helps)."""
     text = clean(alarm.text, 400).rstrip(". ") or alarm.kind.value.replace("_", " ")
+    if alarm.kind in _ADVICE and "; " not in text:
+        text = f"{text}; {_ADVICE[alarm.kind]}"
     return text[:1].upper() + text[1:] + "."
 
 
