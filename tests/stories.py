@@ -83,13 +83,14 @@ _ALARM_TEXTS = {
     AlarmKind.STALLED: "no step for 2 min; a step of this run takes 3 s; process 4711 of the training is "
     "stopped (SIGSTOP), `kill -CONT 4711` lets it go on",
     AlarmKind.SLOW: "steps have been slow since step 412: 9.4 s/step, this run's own pace is 3.1 s/step",
-    AlarmKind.WRONG_DEVICE: "it trains on the CPU, and this machine has a GPU (NVIDIA GeForce RTX 4090)",
-    AlarmKind.GPU_IDLE: "the GPU has done nothing for 2 min of training",
-    AlarmKind.MEMORY_LOW: "memory is near its end: pressure critical, swap grew by 3.1 GB in 5 min",
-    AlarmKind.GPU_MEMORY_LOW: "0.4 GB of the card's 24 GB are left; ComfyUI holds 6.1 GB",
-    AlarmKind.DISK_LOW: "the disk of the output is full at step 800: 1.2 GB are free, the saves still to "
-    "come need 4.1 GB",
-    AlarmKind.GPU_TROUBLE: "the GPU has been restarted by its driver",
+    AlarmKind.WRONG_DEVICE: "it trains on the CPU, and this machine has NVIDIA GeForce RTX 4090: look at "
+    "use_cpu in accelerate's configuration",
+    AlarmKind.GPU_IDLE: "steps are made, but the GPU has done nothing for 1 min: is it really used?",
+    AlarmKind.MEMORY_LOW: "memory pressure is critical: close other programs now, or stop the training at "
+    "its next save",
+    AlarmKind.GPU_MEMORY_LOW: "NVIDIA GeForce RTX 4090 has 0.4 GB of memory left; other programs hold 6.1 GB",
+    AlarmKind.DISK_LOW: "1.2 GB are free where it saves, and the next save needs 4.1 GB: make room",
+    AlarmKind.GPU_TROUBLE: "the GPU was restarted by its driver 2 times since the start",
 }
 
 

@@ -31,15 +31,11 @@ _MILD = (
     AlarmKind.MEMORY_LOW,
     AlarmKind.GPU_MEMORY_LOW,
 )
-#: what can be done, for an alarm whose own text does not say
+#: what can be done, where the guard's own sentence names only what is wrong
 _ADVICE = {
-    AlarmKind.WRONG_DEVICE: "stop it and look at the check `device`: it tells what keeps the GPU away",
-    AlarmKind.GPU_IDLE: "look at the console (l): it waits for data, the disk or the CPU",
-    AlarmKind.MEMORY_LOW: "close other programs; cached latents and batch size 1 need the least",
-    AlarmKind.GPU_MEMORY_LOW: "let other users of the GPU go, or train with a smaller batch or "
-    "gradient checkpointing",
-    AlarmKind.DISK_LOW: "make room before the next save: a save that does not fit is lost",
-    AlarmKind.GPU_TROUBLE: "the card may need a restart of the machine; what is saved is safe",
+    AlarmKind.GPU_IDLE: "the console (l) tells what it waits for: data, the disk, or the CPU",
+    AlarmKind.GPU_MEMORY_LOW: "close other users of the GPU, or train with a smaller batch",
+    AlarmKind.GPU_TROUBLE: "stop the run and restart the machine if it comes again; what is saved is safe",
 }
 _PAST = {
     AlarmKind.NONFINITE: ("not finite", "finite again"),
@@ -92,10 +88,9 @@ def alarm_role(alarm: Alarm) -> str:
 
 
 def alarm_text(alarm: Alarm) -> str:
-    """As a sentence; with what can be done where the alarm itself names only what is wrong (the parts of
-    an alarm's text are joined by `; `, the later ones say why and what helps)."""
+    """As a sentence, with what can be done."""
     text = clean(alarm.text, 400).rstrip(". ") or alarm.kind.value.replace("_", " ")
-    if alarm.kind in _ADVICE and "; " not in text:
+    if alarm.kind in _ADVICE:
         text = f"{text}; {_ADVICE[alarm.kind]}"
     return text[:1].upper() + text[1:] + "."
 
