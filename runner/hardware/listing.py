@@ -1,0 +1,91 @@
+"""The processes of this machine, for the table of GPU users: psutil, and the thread that it is asked in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import psutil
+
+from runner.hardware.command_lines import Process
+from runner.hardware.users import Listing, User, other_users
+from runner.hardware.users_table import BESIDE, BESIDE_SCRIPTS
+from runner.model import GpuSample
+
+#: listing costs about 30 ms of CPU for 110 processes
+EVERY_S = 15.0
+
+
+def running() -> Iterator[Process]:
+    """Every process that may be looked at. Of other people's, a Mac tells no command line: the name is left."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError), process.oneshot():
+            name, cwd, memory = process.name(), "", 0
+            argv: tuple[str, ...] = ()
+            with contextlib.suppress(psutil.AccessDenied, psutil.ZombieProcess):
+                argv = tuple(process.cmdline())
+            if argv:
+                with contextlib.suppress(psutil.AccessDenied):
+                    memory = process.memory_info().rss
+            if argv and "python" in os.path.basename(argv[0]).lower():  # noqa: PTH119
+                with contextlib.suppress(psutil.AccessDenied, OSError):
+                    cwd = process.cwd()
+            yield Process(
+                process.pid, name, argv, cwd, memory, process.ppid(), process.create_time(),
+                _beside(argv, cwd),
+            )  # fmt: skip
+
+
+def _beside(argv: Sequence[str], cwd: str) -> tuple[str, ...]:
+    """Asked only for the few that the answer matters for: the folder may be on a disk that does not answer."""
+    if not cwd or not any(word.endswith(BESIDE_SCRIPTS) for word in argv[:12]):
+        return ()
+    return tuple(name for name in BESIDE if os.path.exists(os.path.join(cwd, name)))  # noqa: PTH110, PTH118
+
+
+def myself() -> frozenset[int]:
+    """This process and its parents: the shell that it was called from is nobody else."""
+    found = {os.getpid()}
+    with contextlib.suppress(psutil.Error):
+        found |= {parent.pid for parent in psutil.Process().parents()}
+    return frozenset(found)
+
+
+class UserWatch:
+    """Lists the processes now and then in a thread of its own; `users` never waits for it."""
+
+    def __init__(
+        self,
+        processes: Callable[[], Iterator[Process]] = running,
+        every_s: float = EVERY_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._processes, self._every_s, self._clock = processes, every_s, clock
+        self._listing = Listing({})
+        self._asked_at: float | None = None
+        self._thread: threading.Thread | None = None
+        #: has there been a first listing?
+        self.ready = threading.Event()
+
+    def users(
+        self, gpus: Sequence[GpuSample], excluded: frozenset[int] = frozenset()
+    ) -> tuple[User, ...]:
+        """Everybody but `excluded` and their children, by the newest listing and these readings."""
+        self._ask()
+        return other_users(self._listing, gpus, excluded)
+
+    def _ask(self) -> None:
+        now = self._clock()
+        due = self._asked_at is None or now - self._asked_at >= self._every_s
+        if due and (self._thread is None or not self._thread.is_alive()):
+            self._asked_at = now
+            self._thread = threading.Thread(target=self._list, name="gpu users", daemon=True)
+            self._thread.start()
+
+    def _list(self) -> None:
+        with contextlib.suppress(Exception):  # psutil's surprises cost one listing, never the run
+            self._listing = Listing.of(self._processes())
+        self.ready.set()

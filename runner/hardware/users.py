@@ -1,0 +1,218 @@
+"""Who else uses the GPU, or will as soon as it is asked to? Pure: processes and readings come in, words go out.
+
+Command lines also show idle servers that hold or will load a model; GPU sources show what the table does not
+know. Told only: nothing is ever ended from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from runner.hardware.command_lines import Process, never, port_of, rule_of
+from runner.hardware.users_table import Hold, Rule
+from runner.model import GpuSample, GpuUser, RunSnapshot
+
+#: a CUDA context alone takes 300 to 600 MB; a program of the table with more than this has loaded something
+HOLDING_BYTES = 1 << 30
+#: below it, what a GPU source sees of a browser is the drawing of its window
+ACTIVE_PERCENT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Another user of the GPU. `title`: the program in words; `name`: the process's own, foreign text;
+    `memory_bytes`: main memory; `gpu_memory_bytes`, `gpu_percent`: as a GPU source says, None where none does;
+    `hold`: None for a program that the table does not know; `how`: what frees the GPU, in words; `on_gpu`: a
+    GPU source has seen it; `outside`: no process of this container's or machine's own."""
+
+    pid: int | None
+    title: str
+    name: str = ""
+    how: str = ""
+    hold: Hold | None = None
+    memory_bytes: int | None = None
+    gpu_memory_bytes: int | None = None
+    gpu_percent: float | None = None
+    since_at: float | None = None
+    port: int | None = None
+    on_gpu: bool = False
+    outside: bool = False
+
+
+# ------------------------------------------------------------------ one process against the table
+
+
+def user_of(process: Process) -> User | None:
+    """The user that this process is by itself; None for launchers, whose children do the work."""
+    rule = rule_of(process)
+    if rule is None or rule.launcher or rule.active_only:
+        return None
+    return _user(process, rule)
+
+
+def _user(process: Process, rule: Rule) -> User:
+    return User(
+        process.pid, rule.title, process.name, rule.how, rule.hold, process.memory_bytes or None,
+        since_at=process.since_at, port=port_of(process.argv, rule.port),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------- all processes together
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All processes of the machine at one moment."""
+
+    processes: Mapping[int, Process]
+
+    @classmethod
+    def of(cls, processes: Iterable[Process]) -> Listing:
+        return cls({process.pid: process for process in processes})
+
+    def ancestors(self, pid: int) -> list[int]:
+        """Nearest first; ends at a process that is not listed, or comes round."""
+        found: list[int] = []
+        process = self.processes.get(pid)
+        while process is not None and process.parent_pid not in (None, pid, *found):
+            found.append(process.parent_pid or 0)
+            process = self.processes.get(found[-1])
+        return found
+
+    def with_descendants(self, roots: Iterable[int]) -> frozenset[int]:
+        """`roots` and everything below them."""
+        top = frozenset(roots)
+        return top | {
+            pid for pid in self.processes if top and not top.isdisjoint(self.ancestors(pid))
+        }
+
+
+def known_users(listing: Listing, excluded: frozenset[int]) -> list[User]:
+    """The programs of the table, each once: not its forked workers, nor the launcher of a listed child."""
+    found: dict[int, Rule] = {}
+    for pid, process in listing.processes.items():
+        rule = None if pid in excluded else rule_of(process)
+        if rule is not None and not rule.active_only:
+            found[pid] = rule
+    dropped: set[int] = set()
+    for pid, rule in found.items():
+        for above in listing.ancestors(pid):
+            other = found.get(above)
+            if other is None or other.title != rule.title:
+                continue
+            # a forked worker has its parent's command line; another one is the part that does the work
+            dropped.add(pid if other is rule or rule.launcher else above)
+    return [
+        _user(_worker(listing, pid) if rule.launcher else listing.processes[pid], rule)
+        for pid, rule in found.items()
+        if pid not in dropped
+    ]
+
+
+def _worker(listing: Listing, launcher: int) -> Process:
+    """Of a launched script that the table does not know: the largest process below the launcher."""
+    below = listing.with_descendants((launcher,)) - {launcher}
+    return max(
+        (listing.processes[pid] for pid in below),
+        key=lambda process: process.memory_bytes,
+        default=listing.processes[launcher],
+    )
+
+
+def other_users(
+    listing: Listing, gpus: Sequence[GpuSample], excluded: frozenset[int] = frozenset()
+) -> tuple[User, ...]:
+    """What the command lines and the GPU sources say together, those with most GPU memory first.
+
+    `excluded`: the run's own processes; what they have started is left out as well."""
+    own = listing.with_descendants(excluded)
+    users: dict[object, User] = {user.pid: user for user in known_users(listing, own)}
+    for gpu in gpus:
+        for seen in gpu.users:
+            if seen.ours or seen.pid in own:
+                continue
+            key = _owner(listing, users, seen, gpu.key)
+            user = users.get(key) or _unknown(listing, seen)
+            if user is not None:
+                users[key] = _with_gpu(user, seen)
+    order = sorted(users.values(), key=_weight, reverse=True)
+    return tuple(user for user in order if user.title)
+
+
+def _owner(listing: Listing, users: Mapping[object, User], seen: GpuUser, gpu_key: str) -> object:
+    """The listed program that a process on the GPU belongs to, else itself."""
+    if seen.pid is None:
+        return ("outside", gpu_key, seen.name)
+    return next((p for p in (seen.pid, *listing.ancestors(seen.pid)) if p in users), seen.pid)
+
+
+def _unknown(listing: Listing, seen: GpuUser) -> User | None:
+    """A process on the GPU that the listing does not name as a user; None where it is not worth a word."""
+    if seen.outside or seen.pid is None:
+        where = "a process outside this container"
+        return User(seen.pid, where, seen.name, since_at=seen.since_at, outside=True)
+    process = listing.processes.get(seen.pid) or Process(seen.pid, seen.name)
+    if never(process.name) or never(seen.name):
+        return None
+    rule = rule_of(process) or rule_of(Process(seen.pid, seen.name))
+    if rule is not None:
+        if rule.active_only and (seen.percent or 0.0) <= ACTIVE_PERCENT:
+            return None
+        return _user(process, rule)
+    name = process.name or seen.name
+    return User(
+        seen.pid, name or "an unnamed program", name, "close it, if it is not needed", None,
+        process.memory_bytes or None, since_at=process.since_at or seen.since_at,
+    )  # fmt: skip
+
+
+def _with_gpu(user: User, seen: GpuUser) -> User:
+    """The same, with one device's figures added: memory adds up over devices and children, the busiest share
+    stands for all."""
+    memory = user.gpu_memory_bytes
+    if seen.memory_bytes is not None:
+        memory = (memory or 0) + seen.memory_bytes
+    shares = [share for share in (user.gpu_percent, seen.percent) if share is not None]
+    known = user.hold is not None and (memory or 0) >= HOLDING_BYTES
+    return replace(
+        user,
+        gpu_memory_bytes=memory,
+        gpu_percent=max(shares, default=None),
+        hold=Hold.MODEL if known else user.hold,
+        since_at=user.since_at if user.since_at is not None else seen.since_at,
+        on_gpu=True,
+    )
+
+
+def _weight(user: User) -> tuple[bool, int, float, bool, int]:
+    return (
+        user.on_gpu,
+        user.gpu_memory_bytes or 0,
+        user.gpu_percent or 0.0,
+        user.hold is not Hold.IDLE,
+        user.memory_bytes or 0,
+    )
+
+
+def as_gpu_users(users: Iterable[User]) -> tuple[GpuUser, ...]:
+    """For `Status.gpu_users`. `memory_bytes` is GPU memory: None where only the command line is known."""
+    return tuple(
+        GpuUser(
+            user.pid, user.title, user.gpu_memory_bytes, user.gpu_percent,
+            outside=user.outside, since_at=user.since_at,
+        )
+        for user in users
+    )  # fmt: skip
+
+
+def roots_of(snapshots: Iterable[RunSnapshot]) -> frozenset[int]:
+    """The processes that runs were started with; all others of a run descend from them."""
+    statuses = (snapshot.status for snapshot in snapshots)
+    return frozenset(
+        pid
+        for status in statuses
+        if status is not None
+        for pid in (status.supervisor_pid, status.keeper_pid, status.trainer_pid)
+        if pid is not None
+    )

@@ -1,0 +1,138 @@
+"""Programs that use a GPU, told by their command lines: the table, and nothing but the table.
+
+Words of the command line and the working folder are compared one by one: one long pattern over the
+whole line would take `vim train_network.py` for a training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Hold(StrEnum):
+    """Whether a program has a model in memory."""
+
+    MODEL = "model"  # it does
+    MIGHT = "might"  # it may, and nobody can tell from outside
+    IDLE = "idle"  # not before somebody asks it to
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A program. What is given must all fit; of each, any one entry. Everything is compared in lower case.
+
+    `programs`: the executable's file name, or the process's own name; `scripts`: the file name that is run, by
+    Python or by itself; `modules`: what stands behind `-m` (`*` in these three as in a shell); `words`: a word
+    of the command line, all of them; `places`: part of the working folder, the executable's or the script's
+    path; `beside`: a file in the working folder. `port`: what it listens on unless told otherwise;
+    `active_only`: not worth a word unless a GPU source says that it does something; `launcher`: its children
+    do the work."""
+
+    title: str
+    how: str
+    hold: Hold = Hold.MIGHT
+    programs: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    port: int | None = None
+    active_only: bool = False
+    launcher: bool = False
+
+
+COMFY = "ComfyUI"
+COMFY_PORT = 8188
+WEB_UI = "Stable Diffusion web UI"
+TRAINING = "another training"
+BROWSER = "a browser"
+
+_FREE_COMFY = "free its memory (Manager, or POST /free), or close ComfyUI"
+_UNLOAD = f"unload its checkpoint (Settings, Actions), or close {WEB_UI}"
+_WAIT = "let it end, or stop it"
+
+#: scripts of sd-scripts, kohya's musubi-tuner and of forks that keep the names
+_TRAINING_SCRIPTS = (
+    "train_network.py", "*_train_network.py", "sdxl_train*.py", "flux_train*.py", "sd3_train*.py",
+    "lumina_train*.py", "anima_train*.py", "hunyuan_image_train*.py", "train_db.py",
+    "train_textual_inversion*.py", "train_controlnet*.py", "train_control_net*.py", "fine_tune.py",
+)  # fmt: skip
+
+#: the first rule that fits is taken
+RULES: tuple[Rule, ...] = (
+    Rule(TRAINING, _WAIT, Hold.MODEL, scripts=("accelerate",), words=("launch",), launcher=True),
+    Rule(
+        TRAINING, _WAIT, Hold.MODEL, scripts=("accelerate-launch", "torchrun", "deepspeed"),
+        launcher=True,
+    ),
+    Rule(
+        TRAINING, _WAIT, Hold.MODEL, launcher=True,
+        modules=("accelerate.commands.launch", "torch.distributed.run", "torch.distributed.launch"),
+    ),
+    Rule(TRAINING, _WAIT, Hold.MODEL, scripts=_TRAINING_SCRIPTS),
+    Rule(TRAINING, _WAIT, Hold.MODEL, modules=("runner.embedded",)),
+    Rule("SimpleTuner", _WAIT, Hold.MODEL, scripts=("train.py",), places=("simpletuner",)),
+    Rule("OneTrainer", _WAIT, scripts=("train.py", "train_ui.py"), places=("onetrainer",)),
+    Rule("ai-toolkit", _WAIT, Hold.MODEL, scripts=("run.py",), places=("ai-toolkit",)),
+    Rule("kohya_ss GUI", "close kohya_ss GUI", Hold.IDLE, scripts=("kohya_gui.py",), port=7860),
+    Rule(COMFY, _FREE_COMFY, programs=("comfyui", "comfyui.exe", "comfyui desktop"), port=8000),
+    Rule(COMFY, _FREE_COMFY, scripts=("main.py",), words=("--user-directory",), port=8000),
+    Rule(COMFY, _FREE_COMFY, scripts=("main.py",), places=("comfyui",), port=COMFY_PORT),
+    Rule(COMFY, _FREE_COMFY, scripts=("main.py",), words=("--port", "8188"), port=COMFY_PORT),
+    Rule(COMFY, _FREE_COMFY, scripts=("main.py",), words=("--port=8188",), port=COMFY_PORT),
+    Rule(
+        WEB_UI, _UNLOAD, scripts=("launch.py", "webui.py"), port=7860,
+        places=("webui", "sd.next", "sdnext"),
+    ),
+    Rule(WEB_UI, _UNLOAD, scripts=("launch.py", "webui.py"), beside=("webui.sh",), port=7860),
+    Rule("InvokeAI", "close InvokeAI", scripts=("invokeai-web", "invokeai"), port=9090),
+    Rule("InvokeAI", "close InvokeAI", modules=("invokeai.app.run_app",), port=9090),
+    Rule("Fooocus", "close Fooocus", scripts=("entry_with_update.py",), port=7865),
+    Rule("Fooocus", "close Fooocus", scripts=("launch.py",), places=("fooocus",), port=7865),
+    Rule("Fooocus", "close Fooocus", programs=("fooocus",), port=7865),
+    Rule("SwarmUI", "close SwarmUI", programs=("swarmui", "swarmui.exe"), port=7801),
+    Rule("SwarmUI", "close SwarmUI", scripts=("swarmui.dll",), port=7801),
+    Rule(
+        "Ollama", "ollama stop MODEL", Hold.MODEL, programs=("ollama",), words=("runner",),
+        port=11434,
+    ),
+    Rule(
+        "Ollama", "ollama stop MODEL", Hold.MODEL, port=11434,
+        programs=("ollama_llama_server", "ollama-runner"),
+    ),
+    Rule("Ollama", "ollama stop MODEL", Hold.IDLE, programs=("ollama",), words=("serve",), port=11434),
+    Rule("llama.cpp", "close llama.cpp", Hold.MODEL, programs=("llama-server", "llama-cli"), port=8080),
+    Rule("LM Studio", "eject the model in LM Studio", programs=("lm studio", "lm-studio", "lms")),
+    Rule("LM Studio", "eject the model in LM Studio", places=("lm studio.app",)),
+    Rule("vLLM", "close vLLM", Hold.MODEL, scripts=("vllm",), words=("serve",), port=8000),
+    Rule("vLLM", "close vLLM", Hold.MODEL, modules=("vllm.entrypoints.*",), port=8000),
+    Rule("vLLM", "close vLLM", Hold.MODEL, programs=("vllm::*",), port=8000),
+    Rule("MLX server", "close MLX server", Hold.MODEL, scripts=("mlx_lm.server",), port=8080),
+    Rule("MLX server", "close MLX server", Hold.MODEL, modules=("mlx_lm.server", "mlx_lm"), port=8080),
+    Rule("Blender", "close Blender, or let it draw on the CPU", programs=("blender", "blender.exe")),
+    Rule("DaVinci Resolve", "close DaVinci Resolve", programs=("resolve", "davinci resolve")),
+    Rule("OBS", "close OBS", programs=("obs", "obs64.exe", "obs-studio")),
+    Rule("Draw Things", "close Draw Things", programs=("draw things", "drawthings")),
+    Rule("DiffusionBee", "close DiffusionBee", programs=("diffusionbee",)),
+    Rule(
+        BROWSER, "close its tabs that draw", active_only=True,
+        programs=(
+            "google chrome helper (gpu)", "chromium helper (gpu)", "brave browser helper (gpu)",
+            "microsoft edge helper (gpu)", "com.apple.webkit.gpu", "arc helper (gpu)",
+            "chrome", "chromium", "chromium-browser", "brave", "msedge", "firefox", "firefox-bin",
+            "plugin-container", "safari",
+        ),
+    ),
+)  # fmt: skip
+
+#: they draw the desktop: nobody closes them for a training
+NEVER = frozenset({
+    "windowserver", "xorg", "x", "xwayland", "gnome-shell", "kwin", "kwin_x11", "kwin_wayland", "dock",
+    "mutter", "plasmashell", "sway", "hyprland", "loginwindow", "dwm.exe", "explorer.exe",
+})  # fmt: skip
+
+#: files looked for in the working folder of a process that a rule with `beside` could mean
+BESIDE = tuple(sorted({name for rule in RULES for name in rule.beside}))
+BESIDE_SCRIPTS = tuple(sorted({name for rule in RULES if rule.beside for name in rule.scripts}))
