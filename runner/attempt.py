@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.hardware.host import HostSampler
 from runner.journal import Unreadable, events_of, read_json, step_rows
 from runner.model import AttemptPlan, ExitRecord, KeeperRecord, RunSpec
 from runner.rundir import RunDir
@@ -31,7 +30,6 @@ class AttemptFiles:
 
     def __init__(self, run: RunDir, attempt: int, plan: AttemptPlan, spec: RunSpec) -> None:
         self.run, self.attempt, self.plan, self.spec = run, attempt, plan, spec
-        self._sampler: HostSampler | None = None
         self._started_at: float | None = None
 
     @property
@@ -74,12 +72,6 @@ class AttemptFiles:
         if progress.total_steps is not None:
             return progress.total_steps
         return self.spec.forecast.steps if self.spec.forecast is not None else None
-
-    def sampler(self) -> HostSampler:
-        if self._sampler is None:
-            chosen = self.plan.output_dir or self.spec.output_dir
-            self._sampler = HostSampler(str(self.resolve(chosen)) if chosen else None)
-        return self._sampler
 
     def journaled(self) -> tuple[int, int]:
         """(console offset of the newest event, newest true step) that a predecessor wrote down."""

@@ -56,6 +56,10 @@ def compose(s: Supervisor, now: float) -> Status:
         warnings=progress.warning_count,
         last_warning=progress.warnings[-1] if progress.warnings else None,
         unknown_lines=s.intake.parser.unknown_lines,
+        hardware=s.hardware_desk.use,
+        gpu_users=s.hardware_desk.users,
+        sample=s.hardware_desk.sample,
+        awake=s.hardware_desk.awake,
         alarms=_alarms(s),
         stop_by=s.desk.order.by if s.desk.order is not None else None,
     )

@@ -8,7 +8,7 @@ are told already.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -145,13 +145,23 @@ class Guard:
             self.pace.restore(float(base), slow.step)
 
     def tick(
-        self, now: float, checkpoints: Sequence[Checkpoint], evidence: Callable[[], str]
+        self,
+        now: float,
+        checkpoints: Sequence[Checkpoint],
+        evidence: Callable[[], str],
+        more: Mapping[AlarmKind, str] | None = None,
     ) -> list[Change]:
         """Look at everything; about once a second. `evidence`: asked for a word on the trainer's
-        processes when they are found to be stalled."""
+        processes when they are found to be stalled. `more`: what the hardware warns of, and (SLOW) why
+        steps are slow."""
         at = self._at(now)
         self._look_at_pace(at)
         found = self._findings(now, at, checkpoints)
+        for kind, text in (more or {}).items():
+            if kind is not AlarmKind.SLOW:
+                found[kind] = Finding(text, self._step or None)
+            elif kind in found:
+                found[kind] = replace(found[kind], text=f"{found[kind].text}; {text}")
         changes: list[Change] = []
         for kind in AlarmKind:
             finding, standing = found.get(kind), self._standing.get(kind)

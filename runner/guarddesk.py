@@ -78,7 +78,8 @@ class GuardDesk:
         s = self._s
         if s.desk.stopping or s.ended.is_set() or s.exit is not None:
             return
-        for change in self.guard.tick(time.time(), all_checkpoints(s), self._evidence):
+        more = await s.hardware_desk.warnings()
+        for change in self.guard.tick(time.time(), all_checkpoints(s), self._evidence, more):
             alarm = change.alarm
             fields = msgspec.to_builtins(alarm)
             s.tell(RAISED if alarm.over_at is None else OVER, **fields, **change.data)

@@ -552,6 +552,10 @@ class Status:
     #: who ordered the stop that is under way or was carried out: a user's name, or "guard"
     stop_by: str | None = None
     hardware: HardwareUse = field(default_factory=HardwareUse)
+    #: the newest reading with everything; hardware.jsonl has the numbers alone
+    sample: HardwareSample | None = None
+    #: what keeps the machine awake, or why nothing does
+    awake: str | None = None
     #: other users of the GPU, seen lately
     gpu_users: tuple[GpuUser, ...] = ()
 

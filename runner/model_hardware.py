@@ -97,14 +97,15 @@ class HardwareSample:
 @dataclass(frozen=True, slots=True)
 class HardwareUse:
     """What the machine did for this run so far, over all its attempts; only times of training count for
-    means and idleness. `training_s`: seconds of training that were measured; `gpu_idle_s`: of them, with
-    the GPU below 5 percent; `memory_low_bytes`: the least memory that was left."""
+    means and idleness. `training_s`: seconds of training that were measured, `gpu_training_s`: of them, with a
+    word on the GPU, `gpu_idle_s`: with the GPU below 5 percent; `memory_low_bytes`: the least that was left."""
 
     samples: int = 0
     training_s: float = 0.0
     gpu_util_max: float | None = None
     gpu_util_mean: float | None = None
     gpu_idle_s: float | None = None
+    gpu_training_s: float = 0.0
     gpu_memory_max_bytes: int | None = None
     gpu_memory_run_max_bytes: int | None = None
     temperature_max_c: float | None = None

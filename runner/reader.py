@@ -268,7 +268,7 @@ class RunReader:
             status=status,
             outcome=status.outcome if status is not None else None,
             loss=self._fold.series(),
-            hardware=tuple(self._samples),
+            hardware=self._hardware_of(status),
             preflight=self._checks(),
             events=tuple(self._event_list),
             console=(*self._console, partial) if partial else tuple(self._console),
@@ -278,6 +278,14 @@ class RunReader:
             problems=self._problems(),
             plan=self._plan(status.attempt if status is not None else 1),
         )
+
+    def _hardware_of(self, status: Status | None) -> tuple[HardwareSample, ...]:
+        """The numbers of the journal, and last the newest reading with its words."""
+        newest = status.sample if status is not None else None
+        if newest is None:
+            return tuple(self._samples)
+        earlier = [one for one in self._samples if one.at < newest.at - 1.0]
+        return (*earlier, newest)
 
     def _plan(self, attempt: int) -> AttemptPlan | None:
         """What this attempt was to do; written once, so read once."""

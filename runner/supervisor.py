@@ -24,6 +24,7 @@ from runner.attempt import AttemptFiles, newest_attempt
 from runner.composition import compose
 from runner.conclude import conclude
 from runner.guarddesk import GuardDesk
+from runner.hardwaredesk import HardwareDesk
 from runner.intake import Intake
 from runner.journal import Appender, Unreadable, read_json, step_row, write_json
 from runner.liveness import created_at, is_keeper, same_process, take_lock
@@ -81,6 +82,7 @@ class Supervisor:
         self.exit_unseen = False
         self.desk = StopDesk(self)
         self.guard = GuardDesk(self)
+        self.hardware_desk = HardwareDesk(self)
         self.ended = asyncio.Event()
         self.final: Status | None = None
         self.verifier = Verifier(self)
@@ -98,6 +100,7 @@ class Supervisor:
         """Until the run has ended and been judged. Returns the process exit code."""
         adopted = await self._start_or_adopt()
         self.state = RunState.RUNNING
+        self.hardware_desk.start()
         self.tell("adopted" if adopted else "started", pid=os.getpid())
         if adopted:
             await self._catch_up()
@@ -108,7 +111,9 @@ class Supervisor:
             asyncio.create_task(self._every(GUARD_POLL_S, self.guard.work), name="guard"),
             asyncio.create_task(self._every(INBOX_POLL_S, self.desk.work), name="inbox"),
             asyncio.create_task(self._every(STATUS_POLL_S, self.beat), name="status"),
-            asyncio.create_task(self._every(HARDWARE_POLL_S, self.sample), name="hardware"),
+            asyncio.create_task(
+                self._every(HARDWARE_POLL_S, self.hardware_desk.work), name="hardware"
+            ),
             asyncio.create_task(self._every(FAMILY_POLL_S, self.count_family), name="family"),
             asyncio.create_task(self.verifier.work(), name="verifier"),
         ]
@@ -116,6 +121,7 @@ class Supervisor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.hardware_desk.stop()
         await self._finish()
         return 0
 
@@ -260,14 +266,6 @@ class Supervisor:
     def status(self) -> Status:
         """The run as it stands."""
         return compose(self, time.time())
-
-    async def sample(self) -> None:
-        sampler = self.files.sampler()
-        root = self.keeper.keeper_pid if self.keeper is not None else None
-        reading = await asyncio.to_thread(sampler.sample, root)
-        fields = msgspec.to_builtins(reading)
-        known = {k: v for k, v in fields.items() if v not in (None, {})}
-        self.hardware.append(msgspec.json.encode(known))
 
     # ----------------------------------------------------------------- end
 

@@ -1,0 +1,186 @@
+"""The hardware of one run: readings, history, what was used, and what keeps the machine awake."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from runner.hardware.board import Board, default_sources
+from runner.hardware.disks import written_places
+from runner.hardware.record import Cadence, lean
+from runner.hardware.used import UseMeter
+from runner.hardware.watch import About, HardwareWatch
+from runner.model import AlarmKind, GpuUser, HardwareSample, HardwareUse, Phase
+
+if TYPE_CHECKING:
+    from runner.supervisor import Supervisor
+
+log = logging.getLogger("supervisor")
+
+#: listing every process costs 30 ms
+USERS_EVERY_S = 15.0
+#: a reason that was looked for is not looked for again so soon
+REASON_EVERY_S = 60.0
+
+
+class HardwareDesk:
+    """`sample`: the newest reading; None before the first."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._s = supervisor
+        before = supervisor.before
+        self.meter = UseMeter(before.hardware if before is not None else None)
+        self.watch = HardwareWatch()
+        self.sample: HardwareSample | None = None
+        self.users: tuple[GpuUser, ...] = ()
+        self.awake: str | None = None
+        self._holding: Any = None
+        self._board: Board | None = None
+        self._cadence = Cadence()
+        self._step = 0
+        self._best_pace_s: float | None = None
+        self._users_at = 0.0
+        self._reason: tuple[float, str | None] = (-REASON_EVERY_S, None)
+
+    @property
+    def use(self) -> HardwareUse:
+        return self.meter.use
+
+    def start(self) -> None:
+        """Begin to read. Threads of their own: nothing here can block the supervisor."""
+        s = self._s
+        output = s.plan.output_dir or s.spec.output_dir
+        logs = s.files.event_folder
+        env = {**os.environ, **{k: v for k, v in s.plan.env.items() if v is not None}}
+        places = written_places(
+            str(s.files.resolve(output)) if output else None, str(logs) if logs else None, env
+        )
+        self._board = Board(places, default_sources())
+        self._board.start()
+
+    def stop(self) -> None:
+        if self._board is not None:
+            self._board.stop()
+        if self._holding is not None:
+            self._holding.release()
+
+    async def work(self) -> None:
+        """Every two seconds: one reading into history, sums and warnings."""
+        s, board = self._s, self._board
+        if board is None:
+            return
+        root = s.keeper.keeper_pid if s.keeper is not None else None
+        sample = board.sample(root, s.progress.device)
+        if sample is None:
+            return
+        self.sample = sample
+        about = self.about()
+        self._step = s.progress.step
+        self.meter.add(sample, training=about.training, device=about.device)
+        self.watch.add(sample, about)
+        self._mark_best()
+        if self._cadence.due(sample.at):
+            s.hardware.append(msgspec.json.encode(_known(msgspec.to_builtins(lean(sample)))))
+        await self._look_for_users(sample)
+        self._stay_awake()
+
+    def about(self) -> About:
+        """What the run knows of itself, for the warnings."""
+        s = self._s
+        training = s.progress.phase is Phase.TRAINING and s.progress.step > self._step
+        sizes = [c.size_bytes for c in s.progress.checkpoints if c.size_bytes and not c.removed]
+        forecast = s.spec.forecast
+        known = max(sizes, default=None) or (forecast.checkpoint_bytes if forecast else None)
+        states = any(word.startswith("--save_state") for word in s.plan.command)
+        state = (forecast.state_bytes if forecast else None) or (3 * known if known else None)
+        need = None if known is None else known + (state or 0 if states else 0)
+        return About(s.progress.device, s.spec.expect.device, training, need)
+
+    def _mark_best(self) -> None:
+        """What the machine looked like when the pace was best, to compare a slow one with."""
+        best = self._s.guard.guard.pace.baseline_s
+        if best is not None and (self._best_pace_s is None or best < self._best_pace_s * 0.98):
+            self._best_pace_s = best
+            self.watch.mark_best()
+
+    # ----------------------------------------------------------------- warnings
+
+    async def warnings(self) -> Mapping[AlarmKind, str]:
+        """For the guard: what is wrong now, and why steps are slow if they are."""
+        found = dict(self.watch.findings(self.about_now()))
+        guard = self._s.guard.guard
+        standing = {alarm.kind for alarm in guard.standing}
+        if guard.pace.slow and AlarmKind.SLOW not in standing:
+            reason = await self._why_slow()
+            if reason:
+                found[AlarmKind.SLOW] = reason
+        return found
+
+    def about_now(self) -> About:
+        """As `about`, with "training" as of the newest reading."""
+        about = self.about()
+        return About(
+            about.device,
+            about.expected,
+            self._s.progress.phase is Phase.TRAINING,
+            about.next_save_bytes,
+        )
+
+    async def _why_slow(self) -> str | None:
+        at, reason = self._reason
+        if time.monotonic() - at < REASON_EVERY_S:
+            return reason
+        try:
+            from runner.hardware.contention import busiest, slow_reason
+        except ImportError:
+            return None
+
+        pids = self._board.run_pids if self._board is not None else frozenset()
+        keeper = self._s.keeper
+        ours = {os.getpid(), *pids, *([keeper.keeper_pid, keeper.pid] if keeper else [])}
+        busy = await asyncio.to_thread(busiest, frozenset(ours), 1.0)
+        reason = slow_reason(self.watch.best, self.watch.now, busy)
+        self._reason = (time.monotonic(), reason)
+        return reason
+
+    # ----------------------------------------------------------------- others, and sleep
+
+    async def _look_for_users(self, sample: HardwareSample) -> None:
+        now = time.monotonic()
+        if now - self._users_at < USERS_EVERY_S:
+            return
+        self._users_at = now
+        try:
+            from runner.hardware.users import other_users
+        except ImportError:
+            return
+
+        pids = self._board.run_pids if self._board is not None else frozenset()
+        self.users = await asyncio.to_thread(other_users, sample.gpus, pids)
+
+    def _stay_awake(self) -> None:
+        keeper = self._s.keeper
+        if self._holding is not None or keeper is None or self._s.ended.is_set():
+            return
+        try:
+            from runner.awake import stay_awake
+        except ImportError:
+            return
+
+        self._holding = stay_awake(keeper.pid, self._s.trainer_created_at)
+        self.awake = self._holding.words
+
+
+def _known(value: Any) -> Any:
+    """Without what is not known or empty: a line of numbers."""
+    if isinstance(value, dict):
+        return {k: _known(v) for k, v in value.items() if v not in (None, {}, [], ())}
+    if isinstance(value, list):
+        return [_known(one) for one in value]
+    return value
