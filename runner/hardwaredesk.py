@@ -9,12 +9,13 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from runner.hardware.board import Board, default_sources
 from runner.hardware.disks import written_places
-from runner.hardware.record import Cadence, lean
+from runner.hardware.listing import UserWatch
+from runner.hardware.means import mean_of
+from runner.hardware.record import Cadence, line_of
 from runner.hardware.used import UseMeter
+from runner.hardware.users import as_gpu_users
 from runner.hardware.watch import About, HardwareWatch
 from runner.model import AlarmKind, GpuUser, HardwareSample, HardwareUse, Phase
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("supervisor")
 
-#: listing every process costs 30 ms
-USERS_EVERY_S = 15.0
 #: a reason that was looked for is not looked for again so soon
 REASON_EVERY_S = 60.0
 
@@ -45,7 +44,7 @@ class HardwareDesk:
         self._cadence = Cadence()
         self._step = 0
         self._best_pace_s: float | None = None
-        self._users_at = 0.0
+        self._user_watch = UserWatch()
         self._reason: tuple[float, str | None] = (-REASON_EVERY_S, None)
 
     @property
@@ -86,8 +85,8 @@ class HardwareDesk:
         self.watch.add(sample, about)
         self._mark_best()
         if self._cadence.due(sample.at):
-            s.hardware.append(msgspec.json.encode(_known(msgspec.to_builtins(lean(sample)))))
-        await self._look_for_users(sample)
+            s.hardware.append(line_of(sample))
+        self._look_for_users(sample)
         self._stay_awake()
 
     def about(self) -> About:
@@ -136,33 +135,31 @@ class HardwareDesk:
         at, reason = self._reason
         if time.monotonic() - at < REASON_EVERY_S:
             return reason
-        try:
-            from runner.hardware.contention import busiest, slow_reason
-        except ImportError:
-            return None
+        from runner.hardware.contention import SlowFacts, busiest, slow_reason
 
         pids = self._board.run_pids if self._board is not None else frozenset()
-        keeper = self._s.keeper
-        ours = {os.getpid(), *pids, *([keeper.keeper_pid, keeper.pid] if keeper else [])}
-        busy = await asyncio.to_thread(busiest, frozenset(ours), 1.0)
-        reason = slow_reason(self.watch.best, self.watch.now, busy)
+        busy = await asyncio.to_thread(busiest, self._ours(pids), 1.0)
+        before, now = mean_of(self.watch.best), mean_of(self.watch.now)
+        if before is None or now is None:
+            return None
+        users = self._user_watch.users(now.gpus, self._ours(pids))
+        device = self._s.progress.device
+        reason = slow_reason(before, now, SlowFacts(busy, users, device, spills()))
         self._reason = (time.monotonic(), reason)
         return reason
 
     # ----------------------------------------------------------------- others, and sleep
 
-    async def _look_for_users(self, sample: HardwareSample) -> None:
-        now = time.monotonic()
-        if now - self._users_at < USERS_EVERY_S:
-            return
-        self._users_at = now
-        try:
-            from runner.hardware.users import other_users
-        except ImportError:
-            return
-
+    def _look_for_users(self, sample: HardwareSample) -> None:
+        """Never waits: the listing is a thread's own."""
         pids = self._board.run_pids if self._board is not None else frozenset()
-        self.users = await asyncio.to_thread(other_users, sample.gpus, pids)
+        self.users = as_gpu_users(self._user_watch.users(sample.gpus, self._ours(pids)))
+
+    def _ours(self, pids: frozenset[int]) -> frozenset[int]:
+        """All that belongs to this run, ourselves included."""
+        keeper = self._s.keeper
+        launched = (keeper.keeper_pid, keeper.pid) if keeper is not None else ()
+        return frozenset({os.getpid(), *pids, *launched})
 
     def _stay_awake(self) -> None:
         keeper = self._s.keeper
@@ -177,10 +174,7 @@ class HardwareDesk:
         self.awake = self._holding.words
 
 
-def _known(value: Any) -> Any:
-    """Without what is not known or empty: a line of numbers."""
-    if isinstance(value, dict):
-        return {k: _known(v) for k, v in value.items() if v not in (None, {}, [], ())}
-    if isinstance(value, list):
-        return [_known(one) for one in value]
-    return value
+def spills() -> bool:
+    """Windows, and Linux inside it (WSL), let a full card go on in main memory."""
+    release = os.uname().release.lower() if hasattr(os, "uname") else "windows"
+    return "microsoft" in release or os.name == "nt"

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from runner.model import Cause, Checkpoint, HardwareSample, RunSnapshot
+from runner.model import Cause, Checkpoint, HardwareUse, RunSnapshot
 
 
 def current_step(snapshot: RunSnapshot) -> int:
@@ -57,7 +57,7 @@ def show_json(snapshot: RunSnapshot) -> dict[str, Any]:
         "attempts": _attempts(snapshot),
         "checkpoints": [checkpoint_json(c) for c in status.checkpoints] if status else [],
         "lost_if_stopped": lost_if_stopped(snapshot),
-        "hardware": hardware_json(snapshot.hardware),
+        "hardware": hardware_json(snapshot),
         "preflight": msgspec.to_builtins(snapshot.preflight),
         "expect": msgspec.to_builtins(spec.expect) if spec is not None else None,
         "output_dir": spec.output_dir if spec is not None else None,
@@ -162,26 +162,44 @@ def lost_if_stopped(snapshot: RunSnapshot) -> dict[str, Any]:
     return {"steps": steps, "seconds": steps * pace if pace is not None else None}
 
 
-def hardware_json(samples: tuple[HardwareSample, ...]) -> dict[str, Any]:
-    """Peaks and means of the gauges that were read; null for what no source gave."""
+def hardware_json(snapshot: RunSnapshot) -> dict[str, Any]:
+    """What the machine did for the run: sums over all of its training (Status.hardware), the newest reading,
+    and peaks of the readings that are still there. Null for what no source gave."""
+    samples = snapshot.hardware
+    use = snapshot.status.hardware if snapshot.status is not None else HardwareUse()
+    newest = samples[-1] if samples else None
 
     def peak(name: str) -> Any:
         values = [getattr(s, name) for s in samples if getattr(s, name) is not None]
         return max(values) if values else None
 
-    def mean(name: str) -> float | None:
-        values = [getattr(s, name) for s in samples if getattr(s, name) is not None]
-        return sum(values) / len(values) if values else None
-
     return {
-        "samples": len(samples),
-        "gpu_util_max": peak("gpu_percent"),
-        "gpu_memory_max_bytes": peak("gpu_memory_used_bytes"),
+        "samples": use.samples or len(samples),
+        "training_s": use.training_s,
+        "gpu": use.gpu_name,
+        "gpu_source": use.gpu_source,
+        "gpu_util_max": _first(use.gpu_util_max, peak("gpu_percent")),
+        "gpu_util_mean": use.gpu_util_mean,
+        "gpu_idle_s": use.gpu_idle_s,
+        "gpu_memory_max_bytes": _first(use.gpu_memory_max_bytes, peak("gpu_memory_used_bytes")),
+        "gpu_memory_run_max_bytes": use.gpu_memory_run_max_bytes,
+        "temperature_max_c": use.temperature_max_c,
+        "power_mean_w": use.power_mean_w,
+        "energy_wh": use.energy_wh,
+        "throttled_s": use.throttled_s,
         "cpu_percent_max": peak("cpu_percent"),
-        "cpu_percent_mean": mean("cpu_percent"),
-        "training_cpu_percent_mean": mean("tree_cpu_percent"),
-        "training_memory_max_bytes": peak("tree_memory_bytes"),
+        "cpu_percent_mean": use.cpu_mean,
+        "training_cpu_percent_mean": use.tree_cpu_mean,
+        "training_memory_max_bytes": _first(use.tree_memory_max_bytes, peak("tree_memory_bytes")),
         "memory_used_max_bytes": peak("memory_used_bytes"),
+        "memory_low_bytes": use.memory_low_bytes,
         "swap_used_max_bytes": peak("swap_used_bytes"),
-        "disk_free_bytes": samples[-1].disk_free_bytes if samples else None,
+        "swap_grown_bytes": use.swap_grown_bytes,
+        "disk_free_bytes": newest.disk_free_bytes if newest is not None else None,
+        "reasons": newest.reasons if newest is not None else {},
+        "gpu_users": msgspec.to_builtins(snapshot.status.gpu_users) if snapshot.status else [],
     }
+
+
+def _first(one: Any, other: Any) -> Any:
+    return one if one is not None else other

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from runner.model import CheckResult, Outcome, RunSnapshot, RunState
-from runner.units import count, duration, file_size, memory_size, pace
+from runner.model import CheckResult, HardwareUse, Outcome, RunSnapshot, RunState
+from runner.units import duration, file_size, memory_size, pace
 
 #: a GPU that never got busier than this was not trained on
 BUSY_PERCENT = 20.0
@@ -86,13 +86,22 @@ def _gpu(snapshot: RunSnapshot) -> CheckResult:
     assert status is not None
     if status.device is not None and status.device.startswith("cpu"):
         return _line("gpu", "GPU busy", "skip", "trains on CPU", "No GPU takes part.")
-    seen = [s.gpu_percent for s in snapshot.hardware if s.gpu_percent is not None]
-    if not seen:
-        return _line("gpu", "GPU busy", "warn", "not measured", "No gauge of the GPU was read.")
-    most = max(seen)
+    use = status.hardware
+    most = use.gpu_util_max
+    if most is None:
+        seen = [s.gpu_percent for s in snapshot.hardware if s.gpu_percent is not None]
+        most = max(seen, default=None)
+    if most is None:
+        why = snapshot.hardware[-1].reasons.get("gpu", "") if snapshot.hardware else ""
+        text = f"No gauge of the GPU was read{f': {why}' if why else ''}."
+        return _line("gpu", "GPU busy", "warn", "not measured", text)
     good = most >= BUSY_PERCENT
-    text = f"The GPU was busy up to {most:.0f} % ({count(len(seen), 'sample')})."
-    return _line("gpu", "GPU busy", "pass" if good else "fail", f"up to {most:.0f} %", text)
+    text = f"{use.gpu_name or 'The GPU'} was busy up to {most:.0f} %"
+    if use.gpu_util_mean is not None:
+        text += f", {use.gpu_util_mean:.0f} % on average while it trained"
+    if use.gpu_idle_s:
+        text += f", idle for {duration(use.gpu_idle_s)} of that"
+    return _line("gpu", "GPU busy", "pass" if good else "fail", f"up to {most:.0f} %", f"{text}.")
 
 
 def _file(snapshot: RunSnapshot) -> CheckResult:
@@ -120,8 +129,11 @@ def _time(snapshot: RunSnapshot) -> CheckResult:
 
 
 def _memory(snapshot: RunSnapshot) -> CheckResult:
+    use = snapshot.status.hardware if snapshot.status is not None else HardwareUse()
     peaks = [s.tree_memory_bytes for s in snapshot.hardware if s.tree_memory_bytes is not None]
+    peaks += [use.tree_memory_max_bytes] if use.tree_memory_max_bytes is not None else []
     gpu = [s.gpu_memory_used_bytes for s in snapshot.hardware if s.gpu_memory_used_bytes]
+    gpu += [use.gpu_memory_max_bytes] if use.gpu_memory_max_bytes else []
     if not peaks:
         return _line("memory", "Memory", "warn", "not measured", "No memory reading was taken.")
     text = f"The training used up to {memory_size(max(peaks))} of memory"

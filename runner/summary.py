@@ -9,6 +9,7 @@ import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from runner.journal import write_json
 from runner.model import Checkpoint, RunSnapshot, Status
@@ -94,6 +95,7 @@ def _facts(snapshot: RunSnapshot) -> str:
         ("smoothed loss", loss(losses["smooth"])),
         ("first loss that was not finite", f"step {bad}" if bad is not None else "none"),
         ("memory of the training, peak", memory_size(hardware["training_memory_max_bytes"])),
+        *_gpu_rows(hardware),
         ("warnings in the console", str(data["warnings"])),
     ]
     started = data["started_at"]
@@ -101,6 +103,22 @@ def _facts(snapshot: RunSnapshot) -> str:
         rows.insert(1, ("started", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))))
     table = "\n".join(f"| {name} | {plain(value)} |" for name, value in rows)
     return f"## Facts\n\n| what | value |\n|---|---|\n{table}"
+
+
+def _gpu_rows(hardware: dict[str, Any]) -> list[tuple[str, str]]:
+    """Was the GPU used? Without one, what there was instead."""
+    if hardware["gpu_util_max"] is None:
+        return [("GPU", hardware["reasons"].get("gpu", UNKNOWN))]
+    busy = f"at most {hardware['gpu_util_max']:.0f} %"
+    if hardware["gpu_util_mean"] is not None:
+        busy += f", {hardware['gpu_util_mean']:.0f} % on average while training"
+    if hardware["gpu_idle_s"]:
+        busy += f", idle for {duration(hardware['gpu_idle_s'])} of it"
+    rows = [("GPU", hardware["gpu"] or UNKNOWN), ("GPU busy", busy)]
+    rows.append(("GPU memory, peak", memory_size(hardware["gpu_memory_max_bytes"])))
+    if hardware["energy_wh"] is not None:
+        rows.append(("energy of the GPU", f"{hardware['energy_wh']:.1f} Wh"))
+    return rows
 
 
 def _yes(value: bool | None) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import msgspec
 
 from runner.model import GpuSample, HardwareSample
 
-#: a line with one GPU has about 350 bytes: every 2 s of half an hour, then 17,280 lines a day: 42 MB a week
-DENSE_S = 1800.0
-PERIOD_S = 2.0
-LATER_PERIOD_S = 5.0
+#: (seconds since the start, seconds between lines): a line with two GPUs has about 600 bytes, a week 40 MB
+TIERS = ((6 * 3600.0, 10.0), (1800.0, 5.0), (0.0, 2.0))
 
 
 class Cadence:
@@ -23,7 +24,8 @@ class Cadence:
         """Asked with each sample; True takes the turn."""
         if self._began_at is None:
             self._began_at = at
-        period_s = PERIOD_S if at - self._began_at < DENSE_S else LATER_PERIOD_S
+        lasted_s = at - self._began_at
+        period_s = next((period for since, period in TIERS if lasted_s >= since), TIERS[-1][1])
         if 0 <= at - self._last_at < period_s * 0.75:
             return False
         self._last_at = at
@@ -37,6 +39,7 @@ def lean(sample: HardwareSample) -> HardwareSample:
         at=round(sample.at, 1),
         cpu_percent=_rounded(sample.cpu_percent),
         tree_cpu_percent=_rounded(sample.tree_cpu_percent),
+        swap_total_bytes=None,
         load=None,
         cpu_count=None,
         reasons={},
@@ -59,6 +62,22 @@ def _lean_gpu(gpu: GpuSample) -> GpuSample:
         throttle=gpu.throttle,
         problem=gpu.problem,
     )
+
+
+def known(value: Any) -> Any:
+    """Plain values without what is not known or empty: a line of numbers."""
+    if isinstance(value, dict):
+        return {
+            k: known(v) for k, v in value.items() if v is not None and v not in ({}, [], (), "")
+        }
+    if isinstance(value, list | tuple):
+        return [known(one) for one in value]
+    return value
+
+
+def line_of(sample: HardwareSample) -> bytes:
+    """A line for hardware.jsonl, without its end."""
+    return msgspec.json.encode(known(msgspec.to_builtins(lean(sample))))
 
 
 def _rounded(value: float | None) -> float | None:
