@@ -64,7 +64,7 @@ class UserWatch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._processes, self._every_s, self._clock = processes, every_s, clock
-        self._listing = Listing({})
+        self._listing = Listing.of(())
         self._asked_at: float | None = None
         self._thread: threading.Thread | None = None
         #: has there been a first listing?

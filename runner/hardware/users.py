@@ -63,13 +63,16 @@ def _user(process: Process, rule: Rule) -> User:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All processes of the machine at one moment."""
+    """All processes of the machine at one moment; `rules`: those that the table knows."""
 
     processes: Mapping[int, Process]
+    rules: Mapping[int, Rule]
 
     @classmethod
     def of(cls, processes: Iterable[Process]) -> Listing:
-        return cls({process.pid: process for process in processes})
+        found = {process.pid: process for process in processes}
+        rules = {pid: rule for pid, process in found.items() if (rule := rule_of(process))}
+        return cls(found, rules)
 
     def ancestors(self, pid: int) -> list[int]:
         """Nearest first; ends at a process that is not listed, or comes round."""
@@ -90,11 +93,11 @@ class Listing:
 
 def known_users(listing: Listing, excluded: frozenset[int]) -> list[User]:
     """The programs of the table, each once: not its forked workers, nor the launcher of a listed child."""
-    found: dict[int, Rule] = {}
-    for pid, process in listing.processes.items():
-        rule = None if pid in excluded else rule_of(process)
-        if rule is not None and not rule.active_only:
-            found[pid] = rule
+    found = {
+        pid: rule
+        for pid, rule in listing.rules.items()
+        if pid not in excluded and not rule.active_only
+    }
     dropped: set[int] = set()
     for pid, rule in found.items():
         for above in listing.ancestors(pid):
@@ -155,7 +158,7 @@ def _unknown(listing: Listing, seen: GpuUser) -> User | None:
     process = listing.processes.get(seen.pid) or Process(seen.pid, seen.name)
     if never(process.name) or never(seen.name):
         return None
-    rule = rule_of(process) or rule_of(Process(seen.pid, seen.name))
+    rule = listing.rules.get(seen.pid) or rule_of(Process(seen.pid, seen.name))
     if rule is not None:
         if rule.active_only and (seen.percent or 0.0) <= ACTIVE_PERCENT:
             return None

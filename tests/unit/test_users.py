@@ -101,10 +101,11 @@ def test_programs_with_a_blank_in_their_name_are_known() -> None:
 @pytest.mark.parametrize(
     "argv",
     [
-        "python main.py", "vim train_network.py", "tail -f /k/sdxl_train_network.py",
-        "/usr/bin/python3 launch.py", "python -m http.server --port 80", "grep -r ComfyUI main.py", "less ComfyUI/main.py", "docker run x",
-        "accelerate config", "python -m pytest tests/train_network", "ollama list", "bash webui.sh",
-        "", "obsidian", "python train.py", "python run.py", "git log ollama serve", "python -m accelerate.commands.launch x.py",
+        "", "python main.py", "vim train_network.py", "tail -f /k/sdxl_train_network.py",
+        "/usr/bin/python3 launch.py", "python -m http.server --port 80", "grep -r ComfyUI main.py",
+        "less ComfyUI/main.py", "docker run x", "accelerate config", "bash webui.sh", "obsidian",
+        "python -m pytest tests/train_network", "ollama list", "python train.py", "python run.py",
+        "git log ollama serve", "python -m accelerate.commands.launch x.py",
     ],
 )  # fmt: skip
 def test_others_are_not(argv: str) -> None:
