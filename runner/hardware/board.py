@@ -113,7 +113,13 @@ class Board:
     @property
     def answered(self) -> bool:
         """Has everybody said something, if only why there is nothing?"""
-        return self._host.sample is not None and all(a.answer is not None for a in self._askers)
+        return not self.silent
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Who has never said anything yet."""
+        host = (HOST,) if self._host.sample is None else ()
+        return (*host, *(a.source.name for a in self._askers if a.answer is None))
 
     def sample(
         self, root_pid: int | None = None, device: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from runner.hardware.users_table import NEVER, RULES, Rule
@@ -33,7 +34,14 @@ class Process:
 def rule_of(process: Process) -> Rule | None:
     if never(process.name) or (process.argv and never(_file(process.argv[0]))):
         return None
-    seen = _Seen.of(process)
+    return _looked_up(process.name, process.argv, process.cwd, process.beside)
+
+
+@lru_cache(
+    maxsize=512
+)  # processes stay, and 40 rules for each of them every 15 s are not for nothing
+def _looked_up(name: str, argv: tuple[str, ...], cwd: str, beside: tuple[str, ...]) -> Rule | None:
+    seen = _Seen.of(name, argv, cwd, beside)
     return next((rule for rule in RULES if seen.fits(rule)), None)
 
 
@@ -58,20 +66,20 @@ class _Seen:
     beside: frozenset[str]
 
     @classmethod
-    def of(cls, process: Process) -> _Seen:
-        words = [word.lower() for word in process.argv]
+    def of(cls, name: str, argv: tuple[str, ...], cwd: str, beside: tuple[str, ...]) -> _Seen:
+        words = [word.lower() for word in argv]
         program = _file(words[0]) if words else ""
         scripts = {program}
         if program.startswith(_INTERPRETERS):
             scripts |= {_file(word) for word in words[1:_SCRIPT_WORDS] if not word.startswith("-")}
         modules = {words[i + 1] for i, word in enumerate(words[:-1]) if word == "-m"}
         return cls(
-            frozenset({program, process.name.lower()}),
+            frozenset({program, name.lower()}),
             frozenset(scripts),
             frozenset(modules if program.startswith(_INTERPRETERS) else ()),
             frozenset(words[1:]),
-            " ".join((process.cwd.lower(), *words[:_PLACE_WORDS])),
-            frozenset(process.beside),
+            " ".join((cwd.lower(), *words[:_PLACE_WORDS])),
+            frozenset(beside),
         )
 
     def fits(self, rule: Rule) -> bool:

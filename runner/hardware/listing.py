@@ -17,6 +17,8 @@ from runner.model import GpuSample
 
 #: listing costs about 30 ms of CPU for 110 processes
 EVERY_S = 15.0
+#: on machines with many processes it is done more seldom: a third of a percent of a core is enough
+_COST_SHARE = 300.0
 
 
 def running() -> Iterator[Process]:
@@ -67,6 +69,7 @@ class UserWatch:
         self._listing = Listing.of(())
         self._asked_at: float | None = None
         self._thread: threading.Thread | None = None
+        self._cost_s = 0.0
         #: has there been a first listing?
         self.ready = threading.Event()
 
@@ -79,7 +82,8 @@ class UserWatch:
 
     def _ask(self) -> None:
         now = self._clock()
-        due = self._asked_at is None or now - self._asked_at >= self._every_s
+        pause_s = max(self._every_s, _COST_SHARE * self._cost_s)
+        due = self._asked_at is None or now - self._asked_at >= pause_s
         if due and (self._thread is None or not self._thread.is_alive()):
             self._asked_at = now
             self._thread = threading.Thread(target=self._list, name="gpu users", daemon=True)
@@ -87,5 +91,7 @@ class UserWatch:
 
     def _list(self) -> None:
         with contextlib.suppress(Exception):  # psutil's surprises cost one listing, never the run
+            began_s = time.thread_time()
             self._listing = Listing.of(self._processes())
+            self._cost_s = time.thread_time() - began_s
         self.ready.set()
