@@ -14,7 +14,17 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from scripts.bench import keys, latency, long_run, parsing, scan, slowdown, startup, steady
+from scripts.bench import (
+    hardware,
+    keys,
+    latency,
+    long_run,
+    parsing,
+    scan,
+    slowdown,
+    startup,
+    steady,
+)
 from scripts.bench.figures import Figure, Machine, as_json, table, unmeasured
 from scripts.bench.leet import measure_leet
 from scripts.bench.runs import own_home
@@ -31,6 +41,7 @@ MEASURES: dict[str, Measure] = {
     "chart": long_run.measure_chart,
     "parser": parsing.measure_parser,
     "scan": scan.measure_scan,
+    "hardware": hardware.measure_hardware,
     "slowdown": slowdown.measure_slowdown,
     "bare": startup.measure_bare,
 }
