@@ -7,8 +7,9 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from runner.awake import Awake, stay_awake
 from runner.hardware.board import Board, default_sources
 from runner.hardware.disks import written_places
 from runner.hardware.listing import UserWatch
@@ -17,6 +18,7 @@ from runner.hardware.record import Cadence, line_of
 from runner.hardware.used import UseMeter
 from runner.hardware.users import as_gpu_users
 from runner.hardware.watch import About, HardwareWatch
+from runner.liveness import created_at
 from runner.model import AlarmKind, GpuUser, HardwareSample, HardwareUse, Phase
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class HardwareDesk:
         self.sample: HardwareSample | None = None
         self.users: tuple[GpuUser, ...] = ()
         self.awake: str | None = None
-        self._holding: Any = None
+        self._holding: Awake | None = None
         self._board: Board | None = None
         self._cadence = Cadence()
         self._step = 0
@@ -89,7 +91,7 @@ class HardwareDesk:
         if self._cadence.due(sample.at):
             s.hardware.append(line_of(sample))
         self._look_for_users(sample)
-        self._stay_awake()
+        await self._stay_awake()
 
     def about(self) -> About:
         """What the run knows of itself, for the warnings."""
@@ -167,16 +169,15 @@ class HardwareDesk:
         launched = (keeper.keeper_pid, keeper.pid) if keeper is not None else ()
         return frozenset({os.getpid(), *pids, *launched})
 
-    def _stay_awake(self) -> None:
+    async def _stay_awake(self) -> None:
+        """Once the keeper lives; it lives as long as anything of the training does."""
         keeper = self._s.keeper
         if self._holding is not None or keeper is None or self._s.ended.is_set():
             return
-        try:
-            from runner.awake import stay_awake
-        except ImportError:
+        began = created_at(keeper.keeper_pid)
+        if began is None:
             return
-
-        self._holding = stay_awake(keeper.pid, self._s.trainer_created_at)
+        self._holding = await asyncio.to_thread(stay_awake, keeper.keeper_pid, began)
         self.awake = self._holding.words
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from runner.hardware.board import own_gpu
-from runner.model import HardwareSample, HardwareUse
+from runner.model import GpuSample, HardwareSample, HardwareUse
 
 #: a GPU below this does nothing
 IDLE_PERCENT = 5.0
@@ -66,7 +66,7 @@ class UseMeter:
             gpu_memory_run_max_bytes=_most(use.gpu_memory_run_max_bytes, gpu.memory_run_bytes),
             temperature_max_c=_most(use.temperature_max_c, gpu.temperature_c),
             energy_wh=self._energy(gpu.energy_j, gpu.power_w, gap_s),
-            throttled_s=use.throttled_s + (training_s if gpu.throttle else 0.0),
+            throttled_s=use.throttled_s + (training_s if _slowed(gpu) else 0.0),
         )
         if gpu.percent is not None:
             use = replace(use, gpu_util_max=_most(use.gpu_util_max, gpu.percent))
@@ -114,6 +114,11 @@ def _mean(mean: float | None, seconds: float, value: float | None, more_s: float
     if mean is None or seconds <= 0:
         return value
     return (mean * seconds + value * more_s) / (seconds + more_s)
+
+
+def _slowed(gpu: GpuSample) -> bool:
+    """A power cap is where a card under full load usually stands: no news."""
+    return any(word != "power cap" for word in gpu.throttle)
 
 
 Number = TypeVar("Number", int, float)

@@ -76,6 +76,14 @@ def test_energy_by_the_cards_counter_else_by_power_and_time() -> None:
     assert meter.use.energy_wh == pytest.approx(2.0)
 
 
+def test_a_power_cap_is_normal_and_heat_is_not() -> None:
+    for words, seconds in ((("power cap",), 0.0), (("power cap", "thermal"), 4.0)):
+        meter = UseMeter()
+        for n in range(3):
+            meter.add(busy(2.0 * n, 90.0, throttle=words), training=True, device="cuda")
+        assert meter.use.throttled_s == seconds
+
+
 def test_a_run_on_the_cpu_has_used_no_gpu_whatever_others_do() -> None:
     meter = UseMeter()
     for n in range(3):
