@@ -126,7 +126,7 @@ class Users:
             self._last = ((), "first reading")
         else:
             spent = spent_ns(times, before)
-            self._last = (users_of(names, spent, passed_s, run_pids, self._mac.footprint), None)
+            self._last = (users_of(names, spent, passed_s, run_pids), None)
         return self._last
 
     def _clients(self) -> tuple[Client, ...]:
@@ -161,9 +161,9 @@ def users_of(
     spent: Mapping[int, int],
     passed_s: float,
     run_pids: frozenset[int],
-    footprint: Callable[[int], int | None],
 ) -> tuple[GpuUser, ...]:
-    """Shares of the GPU's time, the largest first; ours always, others only when they do something."""
+    """Shares of the GPU's time, the largest first; ours always, others only when they do something. GPU memory
+    by program is what macOS does not tell."""
     users: list[GpuUser] = []
     others = 0
     for pid, gained_ns in sorted(spent.items(), key=lambda item: -item[1]):
@@ -173,7 +173,7 @@ def users_of(
         if not ours and (quiet or others >= MOST_USERS):
             continue
         others += not ours
-        users.append(GpuUser(pid, names[pid], footprint(pid), percent, ours))
+        users.append(GpuUser(pid, names[pid], None, percent, ours))
     return tuple(users)
 
 

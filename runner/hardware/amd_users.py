@@ -1,0 +1,111 @@
+"""Which processes of our own user hold memory of an AMD card and keep it busy: /proc/PID/fdinfo.
+
+Facts: each open connection has `drm-pdev`, `drm-client-id`, `drm-memory-vram` and `drm-engine-NAME` (ns since
+it was opened); copies of a descriptor show the same client again. What goes through ROCm (/dev/kfd) is missing
+from the engines' times, so that its share is not known. Not seen on a real card yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.model import GpuUser
+
+#: work of these engines is what trainings and other programs do; the rest decodes films
+_ENGINES = ("drm-engine-gfx", "drm-engine-compute")
+_CARDS, _ROCM = "/dev/dri/", "/dev/kfd"
+_UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_SIZE = re.compile(r"(\d+)\s*([KMG]iB)?")
+
+
+@dataclass(slots=True)
+class Use:
+    """What one process does with one card. `clients`: GPU time (ns) by connection; `timed`: is it all?"""
+
+    name: str
+    timed: bool = True
+    vram_bytes: int = 0
+    clients: dict[str, int] = field(default_factory=dict)
+
+
+def uses(proc: Path, uid: int) -> dict[str, dict[int, Use]]:
+    """By the card's address and the process. Processes of others are not looked at: they are not readable."""
+    found: dict[str, dict[int, Use]] = {}
+    for pid in _own(proc, uid):
+        seen: set[tuple[str, str]] = set()
+        texts, rocm = _open_cards(proc / str(pid))
+        for text in texts:
+            facts = _facts(text)
+            address, client = facts.get("drm-pdev", ""), facts.get("drm-client-id", "")
+            if not address or (address, client) in seen:
+                continue
+            seen.add((address, client))
+            card = found.setdefault(address, {})
+            use = card.get(pid) or card.setdefault(pid, Use(_name(proc / str(pid)), not rocm))
+            size = facts.get("drm-memory-vram") or facts.get("drm-resident-vram") or ""
+            use.vram_bytes += _size(size)
+            use.clients[client] = sum(_size(facts.get(engine, "")) for engine in _ENGINES)
+    return found
+
+
+def users_of(
+    found: Mapping[int, Use],
+    before: Mapping[int, Use] | None,
+    passed_s: float,
+    run_pids: frozenset[int],
+) -> tuple[GpuUser, ...]:
+    """Who uses the card, the largest first. Shares of its time need an earlier reading."""
+    users = []
+    for pid, use in found.items():
+        percent: float | None = None
+        if before is not None and use.timed and passed_s > 0:
+            known = before[pid].clients if pid in before else {}
+            gained = sum(max(0, now - known.get(key, 0)) for key, now in use.clients.items())
+            percent = min(100.0, gained / 1e9 / passed_s * 100)
+        users.append(GpuUser(pid, use.name, use.vram_bytes, percent, pid in run_pids))
+    return tuple(sorted(users, key=lambda user: -(user.memory_bytes or 0)))
+
+
+def _own(proc: Path, uid: int) -> Iterator[int]:
+    with contextlib.suppress(OSError):
+        for folder in proc.iterdir():
+            with contextlib.suppress(OSError):
+                if folder.name.isdigit() and folder.stat().st_uid == uid:
+                    yield int(folder.name)
+
+
+def _open_cards(process: Path) -> tuple[list[str], bool]:
+    """What the kernel says of each open graphics device, and whether ROCm is in use. Nothing else is opened:
+    where a descriptor leads is told by its link."""
+    texts: list[str] = []
+    rocm = False
+    with contextlib.suppress(OSError):
+        for link in (process / "fd").iterdir():
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                target = os.readlink(link)  # noqa: PTH115 - thousands of them
+                rocm = rocm or target == _ROCM
+                if target.startswith(_CARDS):
+                    texts.append((process / "fdinfo" / link.name).read_text(encoding="ascii"))
+    return texts, rocm
+
+
+def _facts(text: str) -> dict[str, str]:
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _size(text: str) -> int:
+    """`123 KiB` in bytes, `4567 ns` as it is."""
+    found = _SIZE.match(text)
+    return int(found[1]) * _UNITS[found[2] or ""] if found else 0
+
+
+def _name(process: Path) -> str:
+    with contextlib.suppress(OSError):
+        return (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+    return ""
