@@ -23,6 +23,7 @@ from runner.model import (
 )
 from runner.preview import FlagChange, Preview
 from tests import builders as b
+from tests import machines as m
 from tests import stories as s
 from tests.fakes import FakeActions, fixed_clock
 from tui.actions import Plan
@@ -84,6 +85,16 @@ def scenes() -> dict[str, RunSnapshot | None]:
         "alarm-nan": s.alarmed(s.alarm(AlarmKind.NONFINITE)),
         "alarm-slow": s.alarmed(s.alarm(AlarmKind.SLOW)),
         "alarm-over": s.alarmed(s.alarm(AlarmKind.ONE_BAD_STEP, over_at=b.NOW - 60)),
+        "alarm-device": s.alarmed(s.alarm(AlarmKind.WRONG_DEVICE)),
+        "alarm-disk": s.alarmed(s.alarm(AlarmKind.DISK_LOW)),
+        "hw-nvidia": m.one_card(),
+        "hw-two": m.two_cards(),
+        "hw-mac": m.mac(),
+        "hw-mac-pressed": m.mac(pressure=2),
+        "hw-amd": m.amd(),
+        "hw-none": m.no_gpu(),
+        "hw-disk": m.filling_disk(),
+        "hw-silent": m.silent_driver(),
         "armed": b.snapshot(412, status_changes={"stop_after_save": True}),
         "resumed": s.resumed(),
         "troubled": s.troubled_files(),
@@ -171,6 +182,11 @@ async def extras(out: Path, wanted: list[str]) -> None:
         ("resume", scenes()["killed"], ("r",)),
         ("zoom-checkpoints", scenes()["resumed"], ("tab", "z")),
         ("zoom-troubled", scenes()["troubled"], ("tab", "z", "up")),
+        ("zoom-hw-nvidia", m.one_card(), ("tab", "tab", "tab", "z")),
+        ("zoom-hw-two", m.two_cards(), ("tab", "tab", "tab", "z")),
+        ("zoom-hw-mac", m.mac(pressure=2), ("tab", "tab", "tab", "z")),
+        ("zoom-hw-none", m.no_gpu(), ("tab", "tab", "tab", "z")),
+        ("zoom-hw-silent", m.silent_driver(), ("tab", "tab", "tab", "z")),
         ("zoom-cause", scenes()["failed"], ("tab", "tab", "z")),
     ):
         for size in ((80, 24), (120, 40), (200, 60)):

@@ -25,7 +25,6 @@ from tui.render.paint import (
 )
 from tui.render.spark import spark
 from tui.render.tables import (
-    gauge_rows,
     preflight_row,
     run_head,
     run_row,
@@ -33,7 +32,6 @@ from tui.render.tables import (
 from tui.text import clean
 from tui.viewmodel.checkpoints import checkpoint_table
 from tui.viewmodel.clauses import Clause, Verdict
-from tui.viewmodel.gauges import gauge_board
 from tui.viewmodel.header import header_of
 from tui.viewmodel.preflight import preflight_list
 from tui.viewmodel.runs import run_rows
@@ -164,14 +162,6 @@ def test_checkpoint_rows_line_up_with_their_heads() -> None:
         assert all(len(text) <= width for text in [head, *shown])
         end = head.index("step") + 4
         assert [text[:end].split()[-1] for text in shown] == ["200", "400", "600", "800", "920"]
-
-
-def test_unmeasured_gauges_say_why() -> None:
-    board = gauge_board(b.hardware(3, gpu=False), b.NOW, live=True)
-    text = [plain(row) for row in gauge_rows(board.gauges[0], 60, False)]
-    assert text == [" GPU     not measured: no NVIDIA driver on this machine"]
-    narrow = [plain(row).rstrip() for row in gauge_rows(board.gauges[0], 30, False)]
-    assert narrow[0] == " GPU     not measured" and "no NVIDIA" in narrow[1]
 
 
 def test_every_table_row_fits_whatever_it_holds() -> None:

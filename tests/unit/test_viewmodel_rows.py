@@ -1,4 +1,4 @@
-"""Header, checkpoints, gauges, preflight, runs, the questions of stopping and resuming."""
+"""Header, checkpoints, preflight, runs, the questions of stopping and resuming."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from runner.model import CheckResult, Outcome, Phase, RunState
 from tests import builders as b
 from tui.viewmodel.checkpoints import checkpoint_table
-from tui.viewmodel.gauges import gauge_board
 from tui.viewmodel.header import header_of
 from tui.viewmodel.orders import Around, why_not
 from tui.viewmodel.planned import planned_header, planned_snapshot
@@ -138,36 +137,7 @@ def test_no_snapshot_no_rows() -> None:
     assert checkpoint_table(None, b.NOW).rows == ()
 
 
-# --------------------------------------------------------------------------- gauges, preflight
-
-
-def test_gauges_hold_values_wholes_and_histories() -> None:
-    board = gauge_board(b.hardware(), b.NOW, live=True)
-    by_label = {gauge.label: gauge for gauge in board.gauges}
-    assert list(by_label) == ["GPU", "GPU mem", "CPU", "memory", "swap", "trainer", "disk"]
-    assert by_label["memory"].note == "of 16 GB"
-    assert by_label["swap"].fraction == pytest.approx(600 / 2048)
-    assert by_label["trainer"].note == "CPU 140 %, 3 proc"
-    assert by_label["disk"].fraction is None and by_label["disk"].value == "61.0 GB"
-    assert board.history == "3 min"
-    history = by_label["GPU"].history
-    assert len(history) == 29 and all(0.88 <= (value or 0) <= 0.96 for value in history)
-    assert gauge_board(b.hardware()[:-1], b.NOW, live=True).gauges[0].history in (
-        history,
-        history[:-1],
-    )
-
-
-def test_old_samples_are_stale_only_while_it_runs() -> None:
-    live = gauge_board(b.hardware(), b.NOW + 60, live=True)
-    assert live.stale and live.age == "1 min ago"
-    over = gauge_board(b.hardware(), b.NOW + 6000, live=False)
-    assert not over.stale and over.age == "at the end of the run"
-
-
-def test_no_sample_is_said() -> None:
-    assert gauge_board((), b.NOW, live=True).age == "no sample yet"
-    assert gauge_board((), b.NOW, live=False).age == "none recorded"
+# --------------------------------------------------------------------------- preflight
 
 
 def test_preflight_puts_first_what_needs_a_person() -> None:

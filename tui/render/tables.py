@@ -1,13 +1,10 @@
-"""Rows of the panels that are tables: preflight, gauges, runs. Checkpoints have a file of their own."""
+"""Rows of the panels that are tables: preflight, runs. Checkpoints and gauges have files of their own."""
 
 from __future__ import annotations
 
 from tui.render import glyphs
-from tui.render.gauge import ramp_bar
 from tui.render.paint import Row, Span, cell, pad
-from tui.render.spark import spark
-from tui.text import crop, crop_parts
-from tui.viewmodel.gauges import Gauge
+from tui.text import crop
 from tui.viewmodel.preflight import PreflightRow
 from tui.viewmodel.runs import RunRow
 
@@ -36,55 +33,6 @@ def preflight_row(row: PreflightRow, width: int, title_width: int) -> Row:
         cell(row.title, size),
         Span("  " if width > 40 else " "),
         Span(crop(row.evidence, max(0, width - size - (6 if width > 40 else 5))), evidence),
-    )
-
-
-# --------------------------------------------------------------------------- gauges
-
-LABEL, VALUE = 9, 8
-BAR_LEVELS = 8
-
-
-def gauge_rows(gauge: Gauge, width: int, stale: bool) -> list[Row]:
-    """One row, or two where the reason for a missing value needs the room."""
-    if gauge.known:
-        return [_gauge_row(gauge, width, stale)]
-    label = Span(" " + cell(gauge.label, LABEL - 1).text)
-    room = width - LABEL - 1
-    if not gauge.note:
-        return [(label, Span(crop(gauge.value, room), "dim"))]
-    whole = f"{gauge.value}: {gauge.note}"
-    if len(whole) <= room:
-        return [(label, Span(whole, "dim"))]
-    reason = (Span(" " * LABEL), Span(crop(gauge.note, room), "dim"))
-    return [(label, Span(crop(gauge.value, room), "dim")), reason]
-
-
-def _gauge_row(gauge: Gauge, width: int, stale: bool) -> Row:
-    """Label, value, bar, note. The number stands before the bar: it changes more often, and a row
-    is sent again from its left end up to what changed."""
-    label = Span(" " + cell(gauge.label, LABEL - 1).text, "dim" if stale else "text")
-    role = "dim" if stale else "strong"
-    value = cell(gauge.value, VALUE, role, "right")
-    note_width = 0 if width < 38 else 19 if width >= 54 else 12
-    bar_width = width - LABEL - VALUE - 2 - note_width - 1
-    if gauge.fraction is None or bar_width < 4:
-        # no whole to be a part of, or no room: words in the place of the bar
-        return (label, value, Span(crop(f" {gauge.note}", width - LABEL - VALUE), "dim"))
-    bar = ramp_bar(gauge.fraction, bar_width, BAR_LEVELS)
-    if stale:
-        bar = tuple(Span(span.text, "faint") for span in bar)
-    note = Span("  " + crop_parts(gauge.note, note_width - 2), "dim")
-    return (
-        (label, value, Span("  "), *bar, note) if note_width else (label, value, Span("  "), *bar)
-    )
-
-
-def spark_row(gauge: Gauge, width: int) -> Row:
-    """The last minutes of a gauge: one cell a sample."""
-    return (
-        Span(" " + cell(gauge.label, LABEL - 1).text, "dim"),
-        *spark(gauge.history, max(0, width - LABEL - 1)),
     )
 
 

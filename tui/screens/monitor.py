@@ -147,10 +147,9 @@ class MonitorScreen(PlanOrders):
         preflight.empty = "no checks recorded"
         preflight.model = preflight_list(checks)
         self._held = Held(self._show_smoke(snapshot), *self._show_cause(snapshot))
-        samples = snapshot.hardware if snapshot is not None else ()
-        live = snapshot is None or is_live(snapshot)
-        self.query_one(GaugePanel).model = gauge_board(samples, now, live)
-        if not self._arrangement().solo:
+        solo = self._arrangement().solo
+        self.query_one(GaugePanel).model = gauge_board(snapshot, now, details=solo)
+        if not solo:
             fit_gauges(self.query_one(GaugePanel), self.size)
         self.query_one(ConsolePanel).model = snapshot.console if snapshot is not None else ()
 
@@ -236,7 +235,7 @@ class MonitorScreen(PlanOrders):
         self.query_one(ConsolePanel).wrapped = made.console_wrapped
         for panel in self.query(PreflightPanel):
             panel.details = made.solo
-        self.query_one(CheckpointPanel).details = made.solo
+        self.query_one(CheckpointPanel).details = self.query_one(GaugePanel).details = made.solo
         self.query_one(PlanPanel).details = made.solo or self.size.height >= STRIP_HEIGHT
         self.refresh_models()
 

@@ -13,8 +13,8 @@ from tui.widgets.painted import Painted
 
 #: of the screen, for the open console
 DRAWER_HEIGHT = "55%"
-#: rows of the hardware on a high screen, at least
-GAUGE_LEAST = 9
+#: rows of the hardware on a high screen, at least; and what it leaves to all else
+GAUGE_LEAST, GAUGE_LEAVES = 9, 24
 #: of the width, for the checks before a run
 PLAN_LEFT = "54%"
 #: of the width, for the cause of an end: on a narrow screen as much as leaves the checkpoints their
@@ -29,7 +29,7 @@ def give_room(screen: Screen[None], made: Arrangement, planned: bool, held: Held
     left, console = screen.query_one("#left").styles, screen.query_one("#console").styles
     if made.solo:
         for panel in screen.query("#gauges, #cause").results(Painted):
-            panel.styles.clear_rule("height")
+            panel.styles.height = "1fr"
         left.width, left.margin = "1fr", 0
         console.height = "1fr"
         return
@@ -53,7 +53,8 @@ def fit_gauges(gauges: GaugePanel, size: Size) -> None:
     if size.height < STRIP_HEIGHT:
         gauges.styles.clear_rule("height")
         return
-    wanted = max(GAUGE_LEAST, gauges.rows_wanted(gauges.content_size.width or 30))
+    wanted = gauges.rows_wanted(gauges.content_size.width or 30)
+    wanted = max(GAUGE_LEAST, min(wanted, size.height - GAUGE_LEAVES))
     _set_height(gauges, wanted)
 
 

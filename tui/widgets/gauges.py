@@ -1,4 +1,4 @@
-"""The machine: gauges, and their last minutes where there is room."""
+"""The machine: gauges, and their last minutes where there is room; zoomed, everything that is known."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ from collections.abc import Sequence
 
 from textual.reactive import reactive
 
+from tui.render.gauges import board_row, section_rows, spark_row, traces_inline
 from tui.render.paint import EMPTY, Row, Span
-from tui.render.tables import gauge_rows, spark_row
-from tui.viewmodel.gauges import GaugeBoard
+from tui.viewmodel.gauge_model import GaugeBoard
+from tui.viewmodel.gauges import NOTHING
 from tui.widgets.panel import ScrollingPanel
 
 
 class GaugePanel(ScrollingPanel):
-    TITLE = "Hardware"
+    """Where not all rows fit, the least worthy give way; scrolled down, or zoomed (`details`), all come in
+    their order."""
 
-    model: reactive[GaugeBoard] = reactive(
-        GaugeBoard((), "", False, ""), layout=False, repaint=False
-    )
+    TITLE = "Hardware"
+    FOLLOWS = False
+
+    model: reactive[GaugeBoard] = reactive(NOTHING, layout=False, repaint=False)
+    details: reactive[bool] = reactive(False, layout=False, repaint=False)
 
     def watch_model(self) -> None:
+        self.repaint()
+
+    def watch_details(self) -> None:
         self.repaint()
 
     def note(self) -> Row:
@@ -27,23 +34,45 @@ class GaugePanel(ScrollingPanel):
         return (Span(self.model.age, role),) if self.model.age else ()
 
     def content(self, width: int, height: int) -> Sequence[Row]:
-        rows, traces = self._all_rows(width)
-        if height >= len(rows) + len(traces):
-            rows += traces
+        blocks = self._blocks(width)
+        rows = [row for _, block in blocks for row in block]
+        extra = self._sections(width) if self.details else self._traces(width)
+        if self.details or height >= len(rows) + len(extra):
+            rows += extra
         top = self.window(len(rows), height, 0)
+        if top == 0 and not self.details and len(rows) > height:
+            return _worthiest(blocks, height)
         return rows[top : top + height]
 
-    def _all_rows(self, width: int) -> tuple[list[Row], list[Row]]:
-        """The gauges, and their last minutes."""
+    def _blocks(self, width: int) -> list[tuple[int, list[Row]]]:
+        """The rows of each gauge, with their worth."""
         board = self.model
-        rows = [row for gauge in board.gauges for row in gauge_rows(gauge, width, board.stale)]
+        return [(row.worth, board_row(row, width, board.stale)) for row in board.rows]
+
+    def _traces(self, width: int) -> list[Row]:
+        """The last minutes, where the rows have no room for them."""
+        board = self.model
         traced = [gauge for gauge in board.gauges if any(v is not None for v in gauge.history)]
-        if not (traced and board.history):
-            return rows, []
+        if not (traced and board.history) or traces_inline(width):
+            return []
         head: list[Row] = [EMPTY, (Span(f" the last {board.history}", "dim"),)]
-        return rows, [*head, *(spark_row(gauge, width) for gauge in traced)]
+        return [*head, *(spark_row(gauge, width) for gauge in traced)]
+
+    def _sections(self, width: int) -> list[Row]:
+        return [EMPTY, *section_rows(self.model.sections, width)]
 
     def rows_wanted(self, width: int) -> int:
         """What it needs to show everything, its rule and a blank row included."""
-        rows, traces = self._all_rows(width)
-        return 2 + len(rows) + len(traces)
+        rows = sum(len(block) for _, block in self._blocks(width))
+        return 2 + rows + len(self._traces(width))
+
+
+def _worthiest(blocks: Sequence[tuple[int, list[Row]]], height: int) -> list[Row]:
+    """The worthiest blocks that fit, in their own order."""
+    chosen, left = set(), height
+    for index in sorted(range(len(blocks)), key=lambda i: -blocks[i][0]):
+        size = len(blocks[index][1])
+        if size <= left:
+            chosen.add(index)
+            left -= size
+    return [row for index, (_, block) in enumerate(blocks) if index in chosen for row in block]
