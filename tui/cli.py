@@ -112,6 +112,8 @@ def build_parser() -> argparse.ArgumentParser:
     inspect.add_argument("log", metavar="LOG", help="a file with a trainer's output")
     inspect.add_argument("--exit", metavar="HOW", help="how it ended: code:1 or signal:9")
     inspect.add_argument("--tensorboard", metavar="DIR", help="its event files, if there are any")
+    machine = verb("hardware", "what this machine has, and who is on it", json=True)
+    machine.add_argument("--follow", "-f", action="store_true", help="until Ctrl+C")
     verify = verb("verify", "are these checkpoints complete and finite?", json=True)
     verify.add_argument("files", metavar="FILE", nargs="+")
     return parser
@@ -163,6 +165,7 @@ _HANDLERS: dict[str | None, tuple[str, str]] = {
     "stop": ("tui.verbs.orders", "stop"),
     "resume": ("tui.verbs.again", "resume"),
     "retry": ("tui.verbs.again", "retry"),
+    "hardware": ("tui.verbs.hardware", "hardware"),
     "inspect": ("tui.verbs.files", "inspect"),
     "verify": ("tui.verbs.files", "verify"),
 }
