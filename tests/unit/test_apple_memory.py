@@ -10,7 +10,6 @@ import pytest
 from runner.hardware.apple_macmon import EVERY_S, TRIES, Heat, Macmon, heat_in
 from runner.hardware.apple_memory import ask_swapped_out, footprint_in, level_of, swapped_out
 from runner.hardware.asking import Unanswered
-from runner.hardware.smoothing import mean_of_last
 
 VM_STAT = b"""\
 Mach Virtual Memory Statistics: (page size of 16384 bytes)
@@ -98,11 +97,3 @@ def test_without_macmon_the_reason_says_what_would_help() -> None:
     heat = Macmon(fake.ask, lambda: None, lambda: fake.now).read()
     assert heat.reason is not None and "brew install macmon" in heat.reason
     assert fake.calls == 0
-
-
-def test_spiky_zeros_are_smoothed_and_silence_is_not_zero() -> None:
-    points = [(0.0, 100.0), (82.0, 90.0), (88.0, 0.0), (94.0, None), (100.0, 60.0)]
-    assert mean_of_last(points, 100.0) == 50.0
-    assert mean_of_last(points, 100.0, 12.0) == 30.0
-    assert mean_of_last([(94.0, None)], 100.0) is None
-    assert mean_of_last([(200.0, 3.0)], 100.0) is None
