@@ -146,6 +146,22 @@ class RunnerActions:
             raise ActionFailed(str(error)) from None
         return Sent(f"resumed from step {found.from_step}", run_path)
 
+    def free_gpu(self, run_path: Path | None = None) -> Sent:
+        """Ask each ComfyUI that runs here; the sentence says what came of it."""
+        from runner.hardware.comfy import free
+        from runner.hardware.listing import running
+        from runner.hardware.users import Listing, known_users
+        from runner.hardware.users_table import COMFY, COMFY_PORT
+
+        found = known_users(Listing.of(running()), frozenset())
+        ports = {user.port or COMFY_PORT for user in found if user.title == COMFY}
+        if not ports:
+            raise ActionFailed("no ComfyUI runs here any more")
+        told = [free(port) for port in sorted(ports)]
+        if not any(one.done for one in told):
+            raise ActionFailed(told[0].text)
+        return Sent(" ".join(one.text for one in told).rstrip("."))
+
     def adopt(self, run_path: Path) -> Sent:
         try:
             alive = control.adopt(run_path)
