@@ -115,6 +115,9 @@ class FakeActions:
     def adopt(self, run_path: Path) -> Sent:
         return self._order("adopt", run_path)
 
+    def free_gpu(self, run_path: Path | None) -> Sent:
+        return self._order("free", run_path)
+
     # ----------------------------------------------------------------- before a run
 
     def check_names(self) -> tuple[CheckName, ...]:

@@ -123,6 +123,10 @@ class Actions(Protocol):
 
     def adopt(self, run_path: Path) -> Sent: ...
 
+    def free_gpu(self, run_path: Path | None) -> Sent:
+        """Ask the ComfyUI of this machine to unload its models; nothing is ended. `run_path`: the run that
+        its memory is wanted for, None before one."""
+
     # ----------------------------------------------------------------- before a run
 
     def check_names(self) -> tuple[CheckName, ...]:

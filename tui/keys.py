@@ -98,6 +98,16 @@ KEYS: tuple[Key, ...] = (
         87,
     ),
     Key(
+        "gpu.free",
+        "u",
+        "free_gpu",
+        "free GPU",
+        "monitor",
+        RUN,
+        "Ask ComfyUI to free its GPU memory; asks first, ends nothing",
+        83,
+    ),
+    Key(
         "plan.preflight",
         "p",
         "preflight",

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model import AlarmKind, AttemptStatus, ExitRecord, Outcome, RunSnapshot
+from runner.model import AlarmKind, AttemptStatus, ExitRecord, Outcome, RunSnapshot, RunState
 from tests import builders as b
+from tests import machines as m
 from tests import stories as s
 from tests.hostile import HOSTILE
 from tui.verbs.show_text import HEADS, checkpoint_cells, show_lines
@@ -68,6 +69,22 @@ def test_files_are_told_with_norms_and_what_is_wrong_with_them() -> None:
 def test_what_cannot_come_is_listed_and_what_is_still_to_come_is_not() -> None:
     rows = {row[1]: row[-1] for row in checkpoint_cells(s.resumed())}
     assert rows["600"] == "cannot come: save grid moved" and "745" not in rows
+
+
+def test_the_hardware_of_a_run_is_told() -> None:
+    lines = list(show_lines(m.two_cards()))
+    assert "hardware: NVIDIA GeForce RTX 4090, by nvml" in lines
+    assert "  GPU busy 87 % on average while training, at most 99 %, idle for 12 s." in lines
+    assert "  also on the GPU: ComfyUI 6.1 GB, 40 %, for 2 h (process 4242)" in lines
+    assert "  disk: 61.0 GB free, all saves fit" in lines
+    assert any("full at step 800" in line for line in show_lines(m.filling_disk()))
+
+
+def test_of_a_run_that_is_over_only_what_was_used_is_told() -> None:
+    over = replace(m.two_cards(), state=RunState.ENDED, outcome=Outcome.STOPPED)
+    lines = list(show_lines(over))
+    assert any(line.startswith("  GPU busy 87 %") for line in lines)
+    assert not any("also on the GPU" in line or line.startswith("  disk") for line in lines)
 
 
 @pytest.mark.parametrize("foreign", HOSTILE, ids=range(len(HOSTILE)))

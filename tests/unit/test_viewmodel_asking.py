@@ -9,6 +9,7 @@ import pytest
 from runner.model import Cause, Outcome, RunSnapshot, RunState
 from runner.preview import FlagChange, Preview
 from tests import builders as b
+from tests import machines as m
 from tests import stories as s
 from tests.hostile import HOSTILE
 from tui.render.cause import cause_rows
@@ -198,3 +199,11 @@ def test_foreign_words_in_questions_and_cards_are_clean_and_fit(text: str) -> No
     for width in (20, 60):
         for row in (*told_rows(question, width), *cause_rows(card, width, True)):
             assert plain(row).isprintable() and row_width(row) <= width + 2
+
+
+def test_comfy_is_asked_only_where_it_is_seen_during_a_run() -> None:
+    assert why_not("free_gpu", m.two_cards(), HERE) is None
+    assert "No ComfyUI is seen" in (why_not("free_gpu", m.one_card(), HERE) or "")
+    over = replace(m.two_cards(), state=RunState.ENDED, outcome=Outcome.STOPPED)
+    assert "has ended" in (why_not("free_gpu", over, HERE) or "")
+    assert why_not("free_gpu", m.two_cards(), Around(read_only=True)) == "This screen is read-only."

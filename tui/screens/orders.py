@@ -13,6 +13,7 @@ from runner.model import CheckResult, RunSnapshot
 from runner.smoke import smoke_verdict
 from tui.keys import keys_of
 from tui.messages import CheckFound, PreviewMade
+from tui.viewmodel.gpu_users import comfy_of, free_question
 from tui.viewmodel.header import run_name
 from tui.viewmodel.orders import Around, refusal, why_not
 from tui.viewmodel.resuming import ANSWERS, approve_question, preview_question
@@ -33,6 +34,7 @@ ORDERS = (
     "resume",
     "retry",
     "adopt",
+    "free_gpu",
     "preflight",
     "fix",
     "edit",
@@ -169,3 +171,15 @@ class RunOrders(Screen[None]):
         if path is not None:
             self.say("A new supervisor is asked for.", "dim", 10.0)
             self.plasma.give("adopt", partial(self.plasma.actions.adopt, path))
+
+    def action_free_gpu(self) -> None:
+        user = comfy_of(self.snapshot)
+        if user is not None:
+            self._ask(
+                free_question(user, self.plasma.clock()), "Leave it as it is", self._send_free
+            )
+
+    def _send_free(self, mode: str) -> None:
+        self.say("ComfyUI is asked for its memory.", "dim", 10.0)
+        actions, path = self.plasma.actions, self.plasma.run_path
+        self.plasma.give("free", partial(actions.free_gpu, path))

@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from runner.model import Alarm, AttemptStatus, RunSnapshot, Status
 from runner.report import show_json
 from runner.summary import headline
-from runner.units import count, duration
+from runner.units import count, duration, file_size
 from tui.text import clean
 from tui.verbs.common import OVER, progress_line
 from tui.viewmodel.alarms import alarm_text
 from tui.viewmodel.cause import cure_of
 from tui.viewmodel.chart import replaced_steps, span_word
 from tui.viewmodel.checkpoints import CheckpointRow, checkpoint_table
+from tui.viewmodel.disk_room import room_of
+from tui.viewmodel.gauge_host import disk_words, output_disk
+from tui.viewmodel.gpu_devices import newest
+from tui.viewmodel.gpu_users import others, user_words
+from tui.viewmodel.hardware_use import use_sentences
 
 HEADS = (
     "checkpoint",
@@ -51,6 +56,7 @@ def show_lines(snapshot: RunSnapshot) -> Iterator[str]:
         yield from _attempts(status.attempts)
     for alarm in status.alarms:
         yield f"  ! {_alarm(alarm)}"
+    yield from _hardware(snapshot, status)
     if snapshot.state not in OVER:
         yield from _price(snapshot, status)
 
@@ -96,6 +102,26 @@ def _alarm(alarm: Alarm) -> str:
         else ""
     )
     return f"since {began}{over}: {alarm_text(alarm)}"
+
+
+def _hardware(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
+    """What the machine did for it; while it runs also who else is on the GPU, and whether the disk holds."""
+    use = status.hardware
+    if use.gpu_name:
+        source = f", by {clean(use.gpu_source, 20)}" if use.gpu_source else ""
+        yield f"hardware: {clean(use.gpu_name, 80)}{source}"
+    for sentence in use_sentences(use):
+        yield f"  {sentence}"
+    if snapshot.state in OVER:
+        return
+    for user in others(snapshot):
+        pid = f" (process {user.pid})" if user.pid is not None else ""
+        yield f"  also on the GPU: {user_words(user, snapshot.read_at)}{pid}"
+    sample = newest(snapshot)
+    disk = output_disk(sample) if sample is not None else None
+    if disk is not None and disk.free_bytes is not None:
+        words = disk_words(room_of(snapshot, disk.free_bytes))
+        yield f"  disk: {file_size(disk.free_bytes)} free{', ' + words if words else ''}"
 
 
 def _price(snapshot: RunSnapshot, status: Status) -> Iterator[str]:

@@ -89,7 +89,7 @@ def _device(device: Device, now: float) -> Section:
     )
     name = clean(gpu.name, 60)
     title = device.label if not name else f"{device.label}: {name}"
-    ours = "this run's, " if device.own and device.label != "GPU" else ""
+    ours = "ours, " if device.own and device.label != "GPU" else ""
     return Section(title, tuple(facts), ours + _source(gpu.source, device.age_s), device.stale)
 
 

@@ -92,8 +92,8 @@ def free_question(user: GpuUser, now: float) -> Question:
         "Ask ComfyUI to free its memory?",
         (
             f"On the GPU now: {held}",
-            "It is asked to unload its models (its own order, POST /free). Nothing is ended: a picture in "
-            "work is finished first, and the next one loads the models again.",
+            "It is asked to unload its models (its own order, POST /free); the next picture there loads them "
+            "again. Nothing is ended, and with work in its queue it is left alone.",
             "It takes some seconds, and may give back only a part. The training is not touched.",
         ),
         (Choice("free", "Ask it"),),

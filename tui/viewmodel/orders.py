@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from runner.model import Outcome, RunSnapshot, RunState
 from runner.smoke import smoke_passed
 from tui.viewmodel.cause import cause_of
+from tui.viewmodel.gpu_users import comfy_of
 from tui.viewmodel.progress import is_live
 
 
@@ -156,10 +157,19 @@ def _adopt(snapshot: RunSnapshot) -> str | None:
     return None
 
 
+def _free_gpu(snapshot: RunSnapshot) -> str | None:
+    if not is_live(snapshot):
+        return "The run has ended: who is on the GPU is not watched any more."
+    if comfy_of(snapshot) is None:
+        return "No ComfyUI is seen on the GPU, so there is none to ask for its memory."
+    return None
+
+
 _ON_A_RUN: dict[str, Callable[[RunSnapshot], str | None]] = {
     "stop": _stop,
     "resume": _resume,
     "retry": _retry,
     "adopt": _adopt,
+    "free_gpu": _free_gpu,
     "approve": _approve,
 }
