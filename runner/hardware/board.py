@@ -174,8 +174,22 @@ def with_own_gpu(sample: HardwareSample, device: str | None) -> HardwareSample:
     )
 
 
+#: which sources see a device that torch calls so (ROCm calls itself cuda): a second, built-in GPU is none
+_SOURCES_OF = {
+    "cuda": ("nvml", "nvidia-smi", "amdgpu"),
+    "mps": ("ioreg",),
+    "xpu": ("i915", "xe", "xpu-smi"),
+}
+
+
+def _kind(device: str | None) -> str:
+    return (device or "").split(":")[0]
+
+
 def own_gpu(gpus: Sequence[GpuSample], device: str | None) -> GpuSample | None:
     """The card that holds this run's memory; else the one that `cuda:N` counts; else the busiest."""
+    fitting = [gpu for gpu in gpus if gpu.source in _SOURCES_OF.get(_kind(device), (gpu.source,))]
+    gpus = fitting or gpus
     if not gpus:
         return None
     holding = [gpu for gpu in gpus if gpu.memory_run_bytes]

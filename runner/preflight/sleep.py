@@ -33,22 +33,22 @@ def judge_mac(pmset: str | None, caffeinate: bool) -> Finding:
     """`pmset -g` as printed: a line `sleep 1 (sleep prevented by ...)`, minutes, 0 is never."""
     match = re.search(r"^\s*sleep\s+(\d+)(.*)$", pmset or "", re.M)
     if match is None:
-        return warned(
-            "cannot be told", "pmset does not tell when this Mac sleeps.", _awake(caffeinate)
-        )
-    minutes, rest = int(match[1]), match[2]
-    if minutes == 0:
-        return passed("never sleeps", "This Mac does not sleep by itself; a closed lid still does.")
-    if "prevented" in rest:
-        return passed("held awake", f"Sleep is held off now:{rest.strip(' ()')}.")
-    detail = f"This Mac sleeps after {minutes} min without a touch, and the training with it."
-    return warned(f"sleeps in {minutes} min", detail, _awake(caffeinate))
-
-
-def _awake(caffeinate: bool) -> str:
+        detail = "pmset does not tell when this Mac sleeps."
+    else:
+        minutes, rest = int(match[1]), match[2]
+        if minutes == 0:
+            text = "This Mac does not sleep by itself; a closed lid still does."
+            return passed("never sleeps", text)
+        if "prevented" in rest:
+            return passed("held awake", f"Sleep is held off now:{rest.strip(' ()')}.")
+        detail = f"This Mac sleeps after {minutes} min without a touch."
     if caffeinate:
-        return "run `caffeinate -i` beside the training, and leave the lid open"
-    return "switch sleep off in the system settings"
+        text = f"{detail} While it trains, plasma-tui holds it awake (caffeinate); a closed lid still sleeps."
+        return passed("held awake then", text)
+    evidence = "cannot be told" if match is None else f"sleeps in {match[1]} min"
+    return warned(
+        evidence, f"{detail} The training sleeps with it.", "switch sleep off in the settings"
+    )
 
 
 def judge_linux(states: str | None, inhibitors: str | None, *, desktop: bool) -> Finding:
@@ -63,8 +63,11 @@ def judge_linux(states: str | None, inhibitors: str | None, *, desktop: bool) ->
         return passed("held awake", "Something holds off sleep now (systemd-inhibit --list).")
     if not desktop:
         return passed("no desktop here", "Without a desktop session nothing suspends when idle.")
-    detail = "The desktop may suspend this machine when nobody touches it."
-    advice = "systemd-inhibit --what=sleep:idle sleep infinity, beside the training"
+    detail = (
+        "The desktop may suspend this machine when nobody touches it. While it trains, plasma-tui asks "
+        "systemd to hold that off; whether it may is told then."
+    )
+    advice = "switch automatic suspend off in the desktop's settings to be sure"
     return warned("may suspend", detail, advice)
 
 

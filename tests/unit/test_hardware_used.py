@@ -299,3 +299,10 @@ def test_a_driver_that_hangs_blocks_nothing_and_its_reading_grows_old() -> None:
     assert "absent" not in sample.ages_s and absent.calls == 1
     board.stop()
     hanging.released.set()
+
+
+def test_a_built_in_gpu_is_not_taken_for_the_card_that_torch_calls_cuda() -> None:
+    built_in = GpuSample("i915-1", "i915", "UHD 770", percent=99.0)
+    idle = replace(CARD, percent=1.0, memory_run_bytes=None)
+    assert own_gpu((built_in, idle), "cuda") is idle
+    assert own_gpu((built_in,), "xpu:0") is built_in
