@@ -47,7 +47,9 @@ def judge_mac(pmset: str | None, caffeinate: bool) -> Finding:
         return passed("held awake then", text)
     evidence = "cannot be told" if match is None else f"sleeps in {match[1]} min"
     return warned(
-        evidence, f"{detail} The training sleeps with it.", "switch sleep off in the settings"
+        evidence,
+        f"{detail} The training sleeps with it.",
+        "switch sleep off in the system settings",
     )
 
 
