@@ -114,7 +114,8 @@ def radeon(**changes: object) -> GpuSample:
         power_limit_w=339.0,
         clock_mhz=2304.0,
         fan_percent=44.0,
-        reasons={"memory_run_bytes": "the driver lists no processes here"},
+        users=(GpuUser(4711, "python train_network.py", None, 95.0, ours=True),),
+        reasons={"memory_run_bytes": "the driver does not tell it"},
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 
@@ -177,9 +178,7 @@ def on(
             disks=(),
             cpu_percent=28 + 6 * math.sin(i / 5),
             cpu_count=None,
-            gpus=tuple(
-                lean(gpu, percents(i) if n == 0 else 3.0) for n, gpu in enumerate(newest.gpus)
-            ),
+            gpus=tuple(lean(gpu, percents(i) if gpu.users else 3.0) for gpu in newest.gpus),
             gpu_percent=percents(i) if newest.gpus else None,
         )
         for i in range(count)

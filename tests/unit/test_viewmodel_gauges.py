@@ -193,6 +193,7 @@ def test_a_source_that_does_not_answer_greys_its_own_values_alone() -> None:
     stale = {gauge.label: gauge.stale for gauge in shown.gauges}
     assert stale["GPU"] and stale["GPU mem"] and not stale["CPU"] and not stale["disk"]
     assert "no answer for 40 s" in lines(m.silent_driver()) and not shown.stale
+    assert shown.silent and shown.age == "nvml, 40 s ago"
     device = next(one for one in shown.sections if one.title.startswith("GPU"))
     assert device.stale and device.note == "nvml, no answer for 40 s"
 

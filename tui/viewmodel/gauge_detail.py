@@ -18,7 +18,7 @@ from tui.viewmodel.gauge_host import (
     output_disk,
     pressure_word,
 )
-from tui.viewmodel.gauge_model import STALE_S, Fact, Section, joined, share
+from tui.viewmodel.gauge_model import STALE_S, Fact, Section, age_words, joined, share
 from tui.viewmodel.gpu_devices import Device, age_of, devices
 from tui.viewmodel.gpu_users import others, user_words
 from tui.viewmodel.hardware_use import use_sentences
@@ -54,9 +54,7 @@ def sections(snapshot: RunSnapshot, sample: HardwareSample, now: float) -> tuple
 
 
 def _source(source: str, age_s: float) -> str:
-    said = "now" if age_s < 5 else f"{ago(age_s)} ago"
-    if age_s > STALE_S:
-        said = f"no answer for {ago(age_s)}"
+    said = f"no answer for {ago(age_s)}" if age_s > STALE_S else age_words(age_s)
     return joined(clean(source, 20), said)
 
 
@@ -72,7 +70,7 @@ def _device(device: Device, now: float) -> Section:
     gpu = device.gpu
     facts = _facts(("trouble", clean(gpu.problem, 300) if gpu.problem else ""), role="bad")
     facts += _facts(
-        ("load", percent(share(gpu.percent)) if gpu.percent is not None else ""),
+        ("load", _load_of(device)),
         ("memory", _memory_of(device)),
         ("whose", _whose(device)),
         ("card", _card(gpu)),
@@ -95,6 +93,13 @@ def _device(device: Device, now: float) -> Section:
 
 def _why(reason: str) -> str:
     return f"not measured: {clean(reason, 200)}" if reason else ""
+
+
+def _load_of(device: Device) -> str:
+    if device.gpu.percent is None:
+        return ""
+    single = ", a single reading: they are spiky" if device.shared else ""
+    return f"{percent(share(device.gpu.percent))}{single}"
 
 
 def _memory_of(device: Device) -> str:

@@ -33,7 +33,7 @@ def host_rows(snapshot: RunSnapshot, sample: HardwareSample, now: float) -> list
         _memory(snapshot, sample),
         *_pressure(sample, held),
         _swap(snapshot, sample, apple),
-        _disk(snapshot, sample),
+        *_disk(snapshot, sample),
         *_low_disks(sample),
     ]
     age_s = age_of(sample, "host", now)
@@ -167,18 +167,16 @@ def disk_words(room: DiskRoom | None) -> str:
     return "all saves fit"
 
 
-def _disk(snapshot: RunSnapshot, sample: HardwareSample) -> Gauge:
+def _disk(snapshot: RunSnapshot, sample: HardwareSample) -> list[Gauge | Line]:
     disk = output_disk(sample)
     if disk is None or disk.free_bytes is None:
-        return _missing("disk", sample, "disk_free_bytes", 75)
+        return [_missing("disk", sample, "disk_free_bytes", 75)]
     room = room_of(snapshot, disk.free_bytes)
-    full = room is not None and room.full_at_step is not None
-    words = disk_words(room)
-    note = words if full else joined("free", words)
-    role = "bad" if full else "text"
-    return Gauge(
-        "disk", None, file_size(disk.free_bytes), note, role=role, worth=95 if full else 75
-    )
+    size = file_size(disk.free_bytes)
+    if room is None or room.full_at_step is None:
+        return [Gauge("disk", None, size, joined("free", disk_words(room)), worth=75)]
+    gauge = Gauge("disk", None, size, "free", role="bad", worth=95)
+    return [gauge, Line("", disk_words(room), "bad", worth=94)]
 
 
 def is_low(disk: DiskFree) -> bool:

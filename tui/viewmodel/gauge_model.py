@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.units import ago
+
 #: readings come every 2 s; older ones are not what the machine does now
 STALE_S = 10.0
 
@@ -58,13 +60,15 @@ class Section:
 @dataclass(frozen=True, slots=True)
 class GaugeBoard:
     """`age`: source and age of the readings; `history`: the time that the gauges' histories span, empty
-    while it is short; `sections`: everything, for the zoomed panel."""
+    while it is short; `sections`: everything, for the zoomed panel. `stale`: nothing is known of now;
+    `silent`: or nothing of the run's own device."""
 
     rows: tuple[Gauge | Line, ...]
     age: str
     stale: bool
     history: str
     sections: tuple[Section, ...] = ()
+    silent: bool = False
 
     @property
     def gauges(self) -> tuple[Gauge, ...]:
@@ -85,3 +89,8 @@ def part(used: int | None, total: int | None) -> float | None:
 def joined(*parts: str) -> str:
     """Parts that say something, in order of their worth."""
     return ", ".join(one for one in parts if one)
+
+
+def age_words(age_s: float) -> str:
+    """Readings come every 2 s, in the journal of a long run every 5 s: that is now."""
+    return "now" if age_s < 6 else f"{ago(age_s)} ago"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from runner.model import HardwareSample, RunSnapshot
+from runner.model import RunSnapshot
 from runner.units import ago
 from tui.text import clean
 from tui.viewmodel.gauge_detail import sections
 from tui.viewmodel.gauge_gpu import gpu_rows
 from tui.viewmodel.gauge_history import span
 from tui.viewmodel.gauge_host import host_rows
-from tui.viewmodel.gauge_model import STALE_S, GaugeBoard
-from tui.viewmodel.gpu_devices import devices, newest
+from tui.viewmodel.gauge_model import STALE_S, GaugeBoard, age_words, joined
+from tui.viewmodel.gpu_devices import Device, devices, newest
 from tui.viewmodel.progress import is_live
 
 NOTHING = GaugeBoard((), "", False, "")
@@ -27,23 +27,24 @@ def gauge_board(snapshot: RunSnapshot | None, now: float, details: bool = False)
     stale = live and age_s > STALE_S
     # ages of single sources count where the readings as such are fresh
     at = now if live and not stale else sample.at
+    own = next(iter(devices(snapshot, sample, at)), None)
     rows = (*gpu_rows(snapshot, sample, at), *host_rows(snapshot, sample, at))
     return GaugeBoard(
         rows,
-        _age(snapshot, sample, age_s, live, stale),
+        _age(own, age_s, live, stale),
         stale,
         span(snapshot.hardware),
         sections(snapshot, sample, at) if details else (),
+        silent=stale or (own is not None and own.stale),
     )
 
 
-def _age(
-    snapshot: RunSnapshot, sample: HardwareSample, age_s: float, live: bool, stale: bool
-) -> str:
+def _age(own: Device | None, age_s: float, live: bool, stale: bool) -> str:
+    """Of the run's own device, with its source; of the readings as such where there is none."""
     if not live:
         return "at the end of the run"
     if stale:
         return f"{ago(age_s)} ago"
-    found = devices(snapshot, sample, sample.at)
-    source = clean(found[0].gpu.source, 20) if found else ""
-    return f"{source}, {ago(age_s)}" if source else ago(age_s)
+    source = clean(own.gpu.source, 20) if own is not None else ""
+    age_s = own.age_s if own is not None else age_s
+    return joined(source, age_words(age_s))

@@ -30,7 +30,7 @@ class GaugePanel(ScrollingPanel):
         self.repaint()
 
     def note(self) -> Row:
-        role = "warn" if self.model.stale else "dim"
+        role = "warn" if self.model.silent else "dim"
         return (Span(self.model.age, role),) if self.model.age else ()
 
     def content(self, width: int, height: int) -> Sequence[Row]:
