@@ -130,6 +130,7 @@ def lean(gpu: GpuSample, percent: float | None) -> GpuSample:
         memory_run_bytes=gpu.memory_run_bytes,
         temperature_c=gpu.temperature_c,
         power_w=gpu.power_w,
+        clock_mhz=gpu.clock_mhz,
     )
 
 

@@ -14,7 +14,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from runner.model import HardwareSample
 from tests import builders as b
+from tests import machines as m
 from tests.fakes import FakeActions, FakeReader
 from tui.app import PlasmaApp
 
@@ -47,7 +49,12 @@ class Live(FakeReader):
             console = (*b.CONSOLE[:-1], f"steps:  {step}/920 [21:17<26:15, avr_loss=0.0931]")
             self.snapshot = replace(
                 made,
-                status=replace(made.status, heartbeat_at=now, checkpoints=self._files()),
+                status=replace(
+                    made.status,
+                    heartbeat_at=now,
+                    checkpoints=self._files(),
+                    sample=self._newest(now, found[1]),
+                ),
                 spec=replace(made.spec, created_at=now - step * 3.1),
                 hardware=self._hardware(now),
                 console=console,
@@ -57,6 +64,27 @@ class Live(FakeReader):
 
     def _files(self) -> tuple[object, ...]:
         return (b.checkpoint(200, saved_at=self.began - 300),)
+
+    def _newest(self, now: float, tick: int) -> HardwareSample:
+        """A card that is shared, with all the noise that a real one has."""
+        noise = random.Random(tick)
+        card = m.rtx(
+            index=1,
+            percent=80 + 18 * noise.random(),
+            memory_used_bytes=int((18.5 + 0.1 * noise.random()) * m.GB),
+            temperature_c=73 + 2 * noise.random(),
+            power_w=300 + 60 * noise.random(),
+            clock_mhz=2500 + 60 * noise.random(),
+            users=(m.OURS, m.COMFY),
+        )
+        return m.sample(
+            card,
+            m.second(percent=5 * noise.random()),
+            at=now - 0.4,
+            cpu_percent=30 + 20 * noise.random(),
+            tree_cpu_percent=100 + 50 * noise.random(),
+            tree_memory_bytes=int(5e9 + 1e8 * noise.random()),
+        )
 
     def _hardware(self, now: float) -> tuple[object, ...]:
         ticks = int((now - self.began) / 2)

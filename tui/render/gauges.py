@@ -14,7 +14,8 @@ from tui.text import crop, crop_parts, wrap
 from tui.viewmodel.gauge_model import Gauge, Line, Section
 
 LABEL, VALUE = 9, 8
-BAR_LEVELS = 8
+#: colours of a bar: each costs some 40 bytes whenever its value changes
+BAR_LEVELS = 6
 #: from this width on a row has a note behind its bar, from the next on its history as well
 NOTED, TRACED = 38, 54
 FACT_LABEL = 11

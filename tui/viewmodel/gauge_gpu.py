@@ -15,6 +15,8 @@ from tui.viewmodel.gpu_users import others, users_line
 #: with less than this share of its memory left a card is near its end
 LOW = 0.03
 GB = 1024**3
+#: a card's temperature and power are never still
+CARD_MEAN_S = 10.0
 
 
 def gpu_rows(snapshot: RunSnapshot, sample: HardwareSample, now: float) -> list[Gauge | Line]:
@@ -26,7 +28,7 @@ def gpu_rows(snapshot: RunSnapshot, sample: HardwareSample, now: float) -> list[
     rows: list[Gauge | Line] = [_load(own, snapshot), *_silence(own), *_memory(own, snapshot)]
     if own.gpu.problem:
         rows.insert(0, Line(own.label, clean(own.gpu.problem, 200), "bad", worth=110))
-    rows += [*_card(own), *_slowed(own), *_users(others(snapshot), now)]
+    rows += [*_card(own, samples), *_slowed(own), *_users(others(snapshot), now)]
     return rows + [_other(device, samples) for device in found[1:]]
 
 
@@ -81,7 +83,7 @@ def _peak(snapshot: RunSnapshot, value: Value, now: float) -> float:
     """Of the whole run where the supervisor kept it."""
     use = use_of(snapshot)
     if use.gpu_util_max is not None:
-        return min(100.0, use.gpu_util_max)
+        return min(100.0, max(use.gpu_util_max, now))
     return min(100.0, max([now, *(v for v in map(value, snapshot.hardware) if v is not None)]))
 
 
@@ -156,13 +158,23 @@ def _round(size_bytes: int) -> str:
 # --------------------------------------------------------------------------- the card, its users
 
 
-def _card(own: Device) -> list[Line]:
-    """Temperature, power and clock, rounded so that noise costs nothing."""
-    gpu = own.gpu
+def _card(own: Device, samples: Sequence[HardwareSample]) -> list[Line]:
+    """Temperature, power and clock: means of the last seconds, rounded, so that noise costs nothing."""
+
+    def mean(field: str) -> float | None:
+        def value(sample: HardwareSample) -> float | None:
+            one = reading_of(sample, own.gpu.key)
+            found = getattr(one, field) if one is not None else None
+            return float(found) if found is not None else None
+
+        known = recent_mean(samples, value, CARD_MEAN_S)
+        return known if known is not None else getattr(own.gpu, field)
+
+    celsius, clock = mean("temperature_c"), mean("clock_mhz")
     words = joined(
-        f"{gpu.temperature_c:.0f} °C" if gpu.temperature_c is not None else "",
-        power_words(gpu.power_w, gpu.power_limit_w),
-        f"{gpu.clock_mhz / 1000:.1f} GHz" if gpu.clock_mhz is not None else "",
+        f"{celsius:.0f} °C" if celsius is not None else "",
+        power_words(mean("power_w"), own.gpu.power_limit_w),
+        f"{clock / 1000:.1f} GHz" if clock is not None else "",
     )
     return [Line("", words, "dim", own.stale, 78)] if words else []
 
