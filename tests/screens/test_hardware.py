@@ -93,6 +93,13 @@ async def test_the_left_side_keeps_room_for_the_checks() -> None:
         assert preflight.content_size.height >= 10
 
 
+async def test_no_empty_rows_are_kept_for_histories_that_do_not_fit() -> None:
+    async with app_on(m.two_cards()).run_test(size=(120, 40)) as pilot:
+        await shown(pilot)
+        rows = text_of(pilot, "#gauges").split("\n")
+        assert "disk" in rows[-2] and not rows[-1].strip()
+
+
 # --------------------------------------------------------------------------- asking ComfyUI
 
 

@@ -11,6 +11,7 @@ from tui.render import glyphs
 from tui.render.gauge import shared_bar
 from tui.render.gauges import board_row, gauge_rows, section_rows
 from tui.render.paint import Row, plain, row_width
+from tui.render.spark import spark
 from tui.viewmodel.gauges import gauge_board
 
 MACHINES = {
@@ -128,3 +129,9 @@ def test_sections_stand_in_two_columns_where_there_is_room() -> None:
     assert len(two) < len(one)
     told = "\n".join(map(plain, two))
     assert all(section.title[:12] in told for section in sections)
+
+
+def test_a_history_can_be_read_without_braille() -> None:
+    steps = [0.1, 0.1, 0.4, 0.4, 0.6, 0.6, 0.9, 0.9]
+    assert glyphs.to_ascii(plain(spark(steps, 4))) == "_.-'"
+    assert glyphs.to_ascii("\u2800\u4e2d") == "???", "what has no stand-in keeps its cells"

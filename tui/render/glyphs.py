@@ -80,6 +80,18 @@ _ASCII = {
 }
 
 
+#: dots of a braille cell by height, the highest first, and what stands for a line at that height
+_HEIGHTS = ((0x09, "'"), (0x12, "-"), (0x24, "."), (0xC0, "_"))
+
+
+def _braille(character: str) -> str:
+    """A line of dots as one at about that height; empty if it is something else."""
+    dots = ord(character) - 0x2800
+    if not 0 < dots <= 0xFF:
+        return ""
+    return next(shown for bits, shown in _HEIGHTS if dots & bits)
+
+
 def to_ascii(text: str) -> str:
     """`text` in as many cells, ASCII only; what has no stand-in becomes `?` in each of its cells."""
     if text.isascii():
@@ -87,6 +99,8 @@ def to_ascii(text: str) -> str:
     return "".join(
         character
         if character.isascii()
-        else _ASCII.get(character) or "?" * get_character_cell_size(character)
+        else _ASCII.get(character)
+        or _braille(character)
+        or "?" * get_character_cell_size(character)
         for character in text
     )

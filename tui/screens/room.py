@@ -53,8 +53,8 @@ def fit_gauges(gauges: GaugePanel, size: Size) -> None:
     if size.height < STRIP_HEIGHT:
         gauges.styles.clear_rule("height")
         return
-    wanted = gauges.rows_wanted(gauges.content_size.width or 30)
-    wanted = max(GAUGE_LEAST, min(wanted, size.height - GAUGE_LEAVES))
+    most = max(GAUGE_LEAST, size.height - GAUGE_LEAVES)
+    wanted = max(GAUGE_LEAST, gauges.rows_wanted(gauges.content_size.width or 30, most))
     _set_height(gauges, wanted)
 
 
