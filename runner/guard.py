@@ -152,16 +152,12 @@ class Guard:
         more: Mapping[AlarmKind, str] | None = None,
     ) -> list[Change]:
         """Look at everything; about once a second. `evidence`: asked for a word on the trainer's
-        processes when they are found to be stalled. `more`: what the hardware warns of, and (SLOW) why
-        steps are slow."""
+        processes when they are found to be stalled. `more`: what the hardware warns of."""
         at = self._at(now)
         self._look_at_pace(at)
         found = self._findings(now, at, checkpoints)
         for kind, text in (more or {}).items():
-            if kind is not AlarmKind.SLOW:
-                found[kind] = Finding(text, self._step or None)
-            elif kind in found:
-                found[kind] = replace(found[kind], text=f"{found[kind].text}; {text}")
+            found[kind] = Finding(text, self._step or None)
         changes: list[Change] = []
         for kind in AlarmKind:
             finding, standing = found.get(kind), self._standing.get(kind)
@@ -184,6 +180,14 @@ class Guard:
         for kind, finding in found.items():
             if kind in self._standing:
                 self._keep_true(kind, self._standing[kind], finding)
+
+    def explain(self, kind: AlarmKind, reason: str) -> Alarm | None:
+        """Add to a standing alarm why it is so."""
+        standing = self._standing.get(kind)
+        if standing is None:
+            return None
+        self._standing[kind] = replace(standing, text=f"{standing.text}, {reason}")
+        return self._standing[kind]
 
     def _look_at_pace(self, at: float) -> None:
         resting = self.stall.phase is not Phase.TRAINING or self.stall.epoch_starts

@@ -78,9 +78,12 @@ class GuardDesk:
         s = self._s
         if s.desk.stopping or s.ended.is_set() or s.exit is not None:
             return
-        more = await s.hardware_desk.warnings()
+        more = s.hardware_desk.warnings()
         for change in self.guard.tick(time.time(), all_checkpoints(s), self._evidence, more):
             alarm = change.alarm
+            if alarm.kind is AlarmKind.SLOW and alarm.over_at is None:
+                reason = await s.hardware_desk.why_slow()
+                alarm = (self.guard.explain(alarm.kind, reason) if reason else None) or alarm
             fields = msgspec.to_builtins(alarm)
             s.tell(RAISED if alarm.over_at is None else OVER, **fields, **change.data)
         for alarm in self.guard.standing:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("supervisor")
 
 USERS_EVERY_S = 10.0
-#: a reason that was looked for is not looked for again so soon
-REASON_EVERY_S = 60.0
 
 
 class HardwareDesk:
@@ -49,7 +47,6 @@ class HardwareDesk:
         self._best_pace_s: float | None = None
         self._user_watch = UserWatch()
         self._users_at = -USERS_EVERY_S
-        self._reason: tuple[float, str | None] = (-REASON_EVERY_S, None)
 
     @property
     def use(self) -> HardwareUse:
@@ -114,16 +111,9 @@ class HardwareDesk:
 
     # ----------------------------------------------------------------- warnings
 
-    async def warnings(self) -> Mapping[AlarmKind, str]:
-        """For the guard: what is wrong now, and why steps are slow if they are."""
-        found = dict(self.watch.findings(self.about_now()))
-        guard = self._s.guard.guard
-        standing = {alarm.kind for alarm in guard.standing}
-        if guard.pace.slow and AlarmKind.SLOW not in standing:
-            reason = await self._why_slow()
-            if reason:
-                found[AlarmKind.SLOW] = reason
-        return found
+    def warnings(self) -> Mapping[AlarmKind, str]:
+        """For the guard: what is wrong now."""
+        return self.watch.findings(self.about_now())
 
     def about_now(self) -> About:
         """As `about`, with "training" as of the newest reading."""
@@ -135,10 +125,8 @@ class HardwareDesk:
             about.next_save_bytes,
         )
 
-    async def _why_slow(self) -> str | None:
-        at, reason = self._reason
-        if time.monotonic() - at < REASON_EVERY_S:
-            return reason
+    async def why_slow(self) -> str | None:
+        """The likely reason, by what has changed since the pace was best. Takes a second."""
         from runner.hardware.contention import SlowFacts, busiest, slow_reason
 
         pids = self._board.run_pids if self._board is not None else frozenset()
@@ -148,9 +136,7 @@ class HardwareDesk:
             return None
         users = self._user_watch.users(now.gpus, self._ours(pids))
         device = self._s.progress.device
-        reason = slow_reason(before, now, SlowFacts(busy, users, device, spills()))
-        self._reason = (time.monotonic(), reason)
-        return reason
+        return slow_reason(before, now, SlowFacts(busy, users, device, spills()))
 
     # ----------------------------------------------------------------- others, and sleep
 
