@@ -20,6 +20,8 @@ _FOOTPRINT_AT = 72
 _VM_STAT = "/usr/bin/vm_stat"
 _TIMEOUT_S = 3.0
 _LEVEL = b"kern.memorystatus_vm_pressure_level"
+#: through a name of its own, so that the type checker looks at both ways on every system
+ON_A_MAC: bool = sys.platform == "darwin"
 
 
 def level_of(value: int | None) -> int | None:
@@ -55,7 +57,7 @@ def ask_swapped_out(ask: Ask = ask) -> tuple[int | None, str | None]:
 
 def ask_pressure() -> int | None:
     """The kernel's level now; None where it does not tell (microseconds, no process)."""
-    if sys.platform != "darwin":
+    if not ON_A_MAC:
         return None
     level = ctypes.c_int(0)
     size = ctypes.c_size_t(ctypes.sizeof(level))
@@ -72,7 +74,7 @@ def ask_pressure() -> int | None:
 
 def ask_footprint(pid: int) -> int | None:
     """Bytes of memory that the process answers for; None for one that is gone or somebody else's."""
-    if sys.platform != "darwin":
+    if not ON_A_MAC:
         return None
     usage = ctypes.create_string_buffer(RUSAGE_BYTES * 2)
     try:
