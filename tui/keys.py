@@ -104,7 +104,7 @@ KEYS: tuple[Key, ...] = (
         "free GPU",
         "monitor",
         RUN,
-        "Ask ComfyUI to free its GPU memory; asks first, ends nothing",
+        "Ask ComfyUI to free its GPU memory; ends nothing",
         83,
     ),
     Key(

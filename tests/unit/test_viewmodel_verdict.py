@@ -400,7 +400,7 @@ def test_every_kind_of_alarm_has_its_words_and_its_place() -> None:
     ("kind", "words"),
     [
         (AlarmKind.WRONG_DEVICE, "look at use_cpu"),
-        (AlarmKind.GPU_IDLE, "tells what it waits for"),
+        (AlarmKind.GPU_IDLE, "is it really used? The console (l) tells what it waits for"),
         (AlarmKind.DISK_LOW, "make room"),
         (AlarmKind.GPU_TROUBLE, "what is saved is safe"),
     ],

@@ -37,6 +37,7 @@ _ADVICE = {
     AlarmKind.GPU_MEMORY_LOW: "close other users of the GPU, or train with a smaller batch",
     AlarmKind.GPU_TROUBLE: "stop the run and restart the machine if it comes again; what is saved is safe",
 }
+_BRIEF = (AlarmKind.SLOW, AlarmKind.ONE_BAD_STEP)
 _PAST = {
     AlarmKind.NONFINITE: ("not finite", "finite again"),
     AlarmKind.ONE_BAD_STEP: ("one bad step", "finite again"),
@@ -68,6 +69,11 @@ def has_alarm(snapshot: RunSnapshot, *kinds: AlarmKind, live: bool = True) -> bo
     return snapshot.status is not None and any(one.kind in kinds for one in snapshot.status.alarms)
 
 
+def must_be_whole(snapshot: RunSnapshot) -> bool:
+    """Does an alarm say what to do now, so that it must not be cut? What is slow or past is told briefly."""
+    return any(one.kind not in _BRIEF for one in live_alarms(snapshot))
+
+
 def is_new_alarm(before: RunSnapshot | None, after: RunSnapshot) -> bool:
     """Has an alarm begun between two looks at the same run? At the first look none has."""
     if before is None or before.id != after.id:
@@ -91,7 +97,9 @@ def alarm_text(alarm: Alarm) -> str:
     """As a sentence, with what can be done."""
     text = clean(alarm.text, 400).rstrip(". ") or alarm.kind.value.replace("_", " ")
     if alarm.kind in _ADVICE:
-        text = f"{text}; {_ADVICE[alarm.kind]}"
+        advice = _ADVICE[alarm.kind]
+        asks = text.endswith("?")
+        text = f"{text} {advice[:1].upper()}{advice[1:]}" if asks else f"{text}; {advice}"
     return text[:1].upper() + text[1:] + "."
 
 

@@ -98,7 +98,7 @@ def _why(reason: str) -> str:
 def _load_of(device: Device) -> str:
     if device.gpu.percent is None:
         return ""
-    single = ", a single reading: they are spiky" if device.shared else ""
+    single = ", a single reading: they are spiky" if device.spiky else ""
     return f"{percent(share(device.gpu.percent))}{single}"
 
 

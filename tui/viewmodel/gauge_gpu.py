@@ -42,14 +42,16 @@ def _none(snapshot: RunSnapshot, sample: HardwareSample) -> Gauge:
     is missing."""
     device = (snapshot.status.device or "") if snapshot.status is not None else ""
     if device and not device.startswith("cpu"):
-        return Gauge("GPU", None, "not measured", _reason(sample), known=False, worth=100)
-    said = "trains on the CPU" if device else _reason(sample) or "it will train on the CPU"
+        return Gauge("GPU", None, "not measured", _reason(sample, device), known=False, worth=100)
+    said = "trains on the CPU" if device else _reason(sample, device) or "it will train on the CPU"
     return Gauge("GPU", None, "none found", said, known=False, worth=100)
 
 
-def _reason(sample: HardwareSample) -> str:
+def _reason(sample: HardwareSample, device: str) -> str:
     """Why there is nothing, of the source that this machine should have."""
-    for key in ("gpu_percent", "apple", "nvidia", "amd", "gpu"):
+    first = {"mps": ("apple",), "cuda": ("nvidia", "amd"), "xpu": ("intel",)}
+    wanted = first.get(device.partition(":")[0], ())
+    for key in ("gpu_percent", *wanted, "gpu"):
         if sample.reasons.get(key):
             return clean(sample.reasons[key], 160)
     return ""
@@ -63,7 +65,7 @@ def _load(own: Device, snapshot: RunSnapshot) -> Gauge:
         one = reading_of(sample, gpu.key)
         return one.percent if one is not None else None
 
-    now = (recent_mean(samples, value) if own.shared else None) or gpu.percent
+    now = (recent_mean(samples, value) if own.spiky else None) or gpu.percent
     if now is None:
         reason = clean(gpu.reasons.get("percent") or gpu.reasons.get("gpu_percent"), 160)
         return Gauge(own.label, None, "not measured", reason, known=False, worth=100)
@@ -72,7 +74,7 @@ def _load(own: Device, snapshot: RunSnapshot) -> Gauge:
         own.label,
         share(now),
         percent(share(now)),
-        joined(f"{MEAN_S:.0f} s mean" if own.shared else "", peak),
+        joined(f"{MEAN_S:.0f} s mean" if own.spiky else "", peak),
         history(samples, lambda sample: share(value(sample))),
         stale=own.stale,
         worth=100,

@@ -27,8 +27,7 @@ _LOOK_BACK = 60
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`label`: what its gauge is called; `age_s`: of its values; `shared`: its memory is the machine's own,
-    as Apple's."""
+    """`label`: what its gauge is called; `age_s`: of its values; `shared`: its memory is the machine's own."""
 
     gpu: GpuSample
     label: str
@@ -44,8 +43,14 @@ class Device:
         return f"no answer for {ago(self.age_s)}" if self.stale else ""
 
     @property
-    def shared(self) -> bool:
+    def spiky(self) -> bool:
+        """Single readings say little: zeros between are normal on Apple."""
         return source_name(self.gpu.source) == "apple"
+
+    @property
+    def shared(self) -> bool:
+        """Apple's own GPUs; a card in an older Mac has memory of its own."""
+        return self.spiky and self.gpu.memory_total_bytes is None
 
     @property
     def run_bytes(self) -> int | None:

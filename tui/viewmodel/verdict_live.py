@@ -7,7 +7,7 @@ import math
 from runner.model import AlarmKind, Phase, RunSnapshot, Status
 from runner.units import ago, change_percent, count, loss, pace
 from tui.text import clean
-from tui.viewmodel.alarms import alarm_clauses, guard_reason, has_alarm, past_clause
+from tui.viewmodel.alarms import alarm_clauses, guard_reason, has_alarm, must_be_whole, past_clause
 from tui.viewmodel.clauses import (
     Clause,
     Verdict,
@@ -56,7 +56,7 @@ def training(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
         *_pace_clauses(snapshot),
         _warning_clause(snapshot),
     ]
-    return Verdict(tuple(first), second)
+    return Verdict(tuple(first), second, urgent=must_be_whole(snapshot))
 
 
 def _silent_steps(snapshot: RunSnapshot, progress: Progress, now: float) -> tuple[Clause, ...]:
@@ -162,7 +162,7 @@ def busy(snapshot: RunSnapshot, status: Status, progress: Progress, now: float) 
     if status.warnings:
         clauses.append(_warning_clause(snapshot))
     second = _safety(snapshot, progress, now) if progress.step else silence(snapshot, now)
-    urgent = any(clause.role == "bad" for clause in alarms)
+    urgent = must_be_whole(snapshot)
     return Verdict(tuple(clauses), (*second, *problem_clauses(snapshot)), urgent=urgent)
 
 
