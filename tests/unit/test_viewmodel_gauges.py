@@ -212,6 +212,11 @@ def test_another_user_of_the_gpu_has_a_line() -> None:
     assert not any("ComfyUI" in text for text in lines(m.one_card()))
 
 
+def test_another_training_is_told_where_there_is_no_gpu_as_well() -> None:
+    busy = m.on(m.sample(), gpu_users=(GpuUser(12, "another training", since_at=b.NOW - 130),))
+    assert "another training, for 2 min" in lines(busy)
+
+
 def test_several_users_are_counted() -> None:
     more = (m.COMFY, GpuUser(1, "Blender", m.GB), GpuUser(2, "Ollama", m.GB))
     assert users_line(more, b.NOW) == "ComfyUI 6.1 GB, and 2 others, 40 %, for 2 h"
@@ -242,9 +247,22 @@ def test_the_zoomed_panel_tells_everything() -> None:
 
 def test_users_that_no_device_lists_have_a_place_of_their_own() -> None:
     shown = m.on(m.sample(m.rtx()), gpu_users=(m.COMFY,))
-    assert "ComfyUI" in facts(shown, "Others on the GPU")["other"]
+    assert "ComfyUI" in facts(shown, "Others at work")["other"]
     titles = [one.title for one in board(m.two_cards()).sections]
-    assert "Others on the GPU" not in titles
+    assert "Others at work" not in titles
+
+
+def test_a_machine_without_swap_says_none() -> None:
+    bare = m.on(m.sample(m.rtx(), swap_used_bytes=0, swap_total_bytes=0))
+    assert row(bare, "swap").value == "none" and facts(bare, "Memory")["swap"] == "none"
+
+
+def test_a_card_of_its_own_in_a_mac_has_its_memory_gauge() -> None:
+    card = m.apple(name="AMD Radeon Pro 5500M", memory_total_bytes=8 * m.GB)
+    shown = m.on(m.sample(card, pressure=1))
+    assert row(shown, "GPU mem").note == "of 8 GB" and row(shown, "GPU").note.startswith(
+        "20 s mean"
+    )
 
 
 def test_the_use_of_the_gpu_in_a_sentence() -> None:

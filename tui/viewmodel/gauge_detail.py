@@ -149,7 +149,7 @@ def _others(snapshot: RunSnapshot, now: float) -> Section:
     sample = status.sample if status is not None else None
     listed = {user.pid for gpu in (sample.gpus if sample is not None else ()) for user in gpu.users}
     rest = [user for user in others(snapshot) if user.pid is None or user.pid not in listed]
-    return Section("Others on the GPU", tuple(_user(user, now, "other") for user in rest))
+    return Section("Others at work", tuple(_user(user, now, "other") for user in rest))
 
 
 # --------------------------------------------------------------------------- the machine
@@ -160,7 +160,8 @@ def _memory(sample: HardwareSample, now: float) -> Section:
     age_s = age_of(sample, "host", now)
     of = f" of {memory_size(total).replace('.0 ', ' ')}" if total else ""
     in_use = f"{memory_size(used)}{of}" if used is not None else ""
-    swap = f"{memory_size(sample.swap_used_bytes)}" if sample.swap_used_bytes is not None else ""
+    swap = memory_size(sample.swap_used_bytes) if sample.swap_used_bytes is not None else ""
+    swap = "none" if sample.swap_total_bytes == 0 else swap
     if swap and sample.swap_total_bytes:
         swap += f" of {memory_size(sample.swap_total_bytes).replace('.0 ', ' ')}"
     written = sample.swapped_out_bytes

@@ -23,7 +23,7 @@ def gpu_rows(snapshot: RunSnapshot, sample: HardwareSample, now: float) -> list[
     """`sample`: the newest reading."""
     found = devices(snapshot, sample, now)
     if not found:
-        return [_none(snapshot, sample)]
+        return [_none(snapshot, sample), *_users(others(snapshot), now)]
     own, samples = found[0], snapshot.hardware
     rows: list[Gauge | Line] = [_load(own, snapshot), *_silence(own), *_memory(own, snapshot)]
     if own.gpu.problem:

@@ -51,7 +51,7 @@ def _host(use: HardwareUse) -> str:
     cores = use.tree_cpu_mean / 100 if use.tree_cpu_mean is not None else None
     return joined(
         f"CPU {use.cpu_mean:.0f} % on average while training" if use.cpu_mean is not None else "",
-        f"of it the training's {cores:.1f} cores" if cores is not None else "",
+        f"the training's own {cores:.1f} cores" if cores is not None else "",
     )
 
 
