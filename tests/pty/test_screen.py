@@ -24,7 +24,7 @@ DOWN, ENTER, ESCAPE = b"\x1b[B", b"\r", b"\x1b"
 
 
 def test_ten_screens_watch_one_run_at_once(desk: Desk) -> None:
-    run = desk.train("--steps", "160", "--delay", "0.05")
+    run = desk.train("--steps", "360", "--delay", "0.05")
     screens = [desk.open(("attach", run.id)) for _ in range(10)]
     for screen in screens:
         screen.wait_for(lambda text: "fake" in text and "step " in text, 60.0, "a step")
@@ -32,9 +32,9 @@ def test_ten_screens_watch_one_run_at_once(desk: Desk) -> None:
     assert not any(screen.ended() for screen in screens)
     ended = wait_end(run, 60.0)
     assert ended.outcome is Outcome.SUCCEEDED
-    assert ended.loss.last_step == 160
+    assert ended.loss.last_step == 360
     for screen in screens:
-        screen.wait_text("succeeded", "160/160", seconds=30.0)
+        screen.wait_text("succeeded", "360/360", seconds=30.0)
 
 
 def test_a_storm_of_resizes_leaves_a_whole_screen(desk: Desk) -> None:
