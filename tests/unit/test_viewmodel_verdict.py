@@ -312,6 +312,13 @@ def test_a_mild_alarm_leads_and_the_loss_is_told_after_it() -> None:
     assert not verdict_of(shown, b.NOW).urgent
 
 
+def test_why_steps_are_slow_is_never_cut() -> None:
+    text = "steps have been slow since step 412: 9 s/step, likely because other processes use 1.8 of 2 cores"
+    shown = s.alarmed(s.alarm(AlarmKind.SLOW, text=text))
+    assert "other processes use 1.8 of 2 cores" in first(shown)
+    assert verdict_of(shown, b.NOW).urgent
+
+
 def test_alarms_that_are_over_are_one_clause() -> None:
     shown = s.alarmed(s.alarm(AlarmKind.ONE_BAD_STEP, over_at=b.NOW - 60))
     assert "one bad step at 412, finite again" in first(shown)

@@ -70,8 +70,12 @@ def has_alarm(snapshot: RunSnapshot, *kinds: AlarmKind, live: bool = True) -> bo
 
 
 def must_be_whole(snapshot: RunSnapshot) -> bool:
-    """Does an alarm say what to do now, so that it must not be cut? What is slow or past is told briefly."""
-    return any(one.kind not in _BRIEF for one in live_alarms(snapshot))
+    """Does an alarm say what to do now, so that it must not be cut? What is past is told briefly, and what is
+    slow unless the reason is known."""
+    return any(
+        one.kind not in _BRIEF or (one.kind is AlarmKind.SLOW and "because" in one.text)
+        for one in live_alarms(snapshot)
+    )
 
 
 def is_new_alarm(before: RunSnapshot | None, after: RunSnapshot) -> bool:
