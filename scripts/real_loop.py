@@ -70,7 +70,9 @@ def main() -> None:
             return self.first.dtype
 
     class Vae(Body):
-        def set_use_memory_efficient_attention_xformers(self, wanted: bool) -> None:  # v0.9 asks always
+        def set_use_memory_efficient_attention_xformers(
+            self, wanted: bool
+        ) -> None:  # v0.9 asks always
             pass
 
         def encode(self, images: torch.Tensor) -> Any:
