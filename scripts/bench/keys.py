@@ -35,7 +35,7 @@ class Series:
 
 DRAWER = Series("console drawer", b"l", b"l", "l closes it")
 PANEL = Series("next panel", b"\t", b"\x1b[Z", "━ Loss", brings=False)
-HELP = Series("help", b"?", b"\x1b", "Close the screen; a training goes on", both=False)
+HELP = Series("help", b"?", b"\x1b", "The training lives without this screen", both=False)
 BARE_DRAWER = Series("show a widget", b"l", b"l", "a drawer")
 BARE_MODAL = Series("modal screen", b"?", b"\x1b", "a modal screen", both=False)
 

@@ -56,13 +56,13 @@ def open_app(
         # Textual reads these when it is imported
         os.environ.update(TEXTUAL_FPS="5", TEXTUAL_ANIMATIONS="none", TEXTUAL_SMOOTH_SCROLL="0")
     from tui.app import PlasmaApp
+    from tui.late import late_actions
     from tui.themes import ThemeProblem
-    from tui.wiring import RunnerActions
 
     utf8 = "utf" in locale.getpreferredencoding(False).lower()
     try:
         app = PlasmaApp(
-            RunnerActions(),
+            late_actions(),
             run_path=run_path,
             config_path=config_path,
             read_only=read_only,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from runner.model import RunSnapshot
 from runner.units import ago
 from tui.text import clean
-from tui.viewmodel.gauge_detail import sections
 from tui.viewmodel.gauge_gpu import gpu_rows
 from tui.viewmodel.gauge_history import span
 from tui.viewmodel.gauge_host import host_rows
-from tui.viewmodel.gauge_model import STALE_S, GaugeBoard, age_words, joined
+from tui.viewmodel.gauge_model import STALE_S, GaugeBoard, Section, age_words, joined
 from tui.viewmodel.gpu_devices import Device, devices, newest
 from tui.viewmodel.progress import is_live
 
@@ -29,12 +28,17 @@ def gauge_board(snapshot: RunSnapshot | None, now: float, details: bool = False)
     at = now if live and not stale else sample.at
     own = next(iter(devices(snapshot, sample, at)), None)
     rows = (*gpu_rows(snapshot, sample, at), *host_rows(snapshot, sample, at))
+    more: tuple[Section, ...] = ()
+    if details:
+        from tui.viewmodel.gauge_detail import sections  # only when zoomed: not for the first frame
+
+        more = sections(snapshot, sample, at)
     return GaugeBoard(
         rows,
         _age(own, age_s, live, stale),
         stale,
         span(snapshot.hardware),
-        sections(snapshot, sample, at) if details else (),
+        more,
         silent=stale or (own is not None and own.stale),
     )
 

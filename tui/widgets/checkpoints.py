@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from textual import events
 from textual.reactive import reactive
 
-from tui.render.checkpoint_detail import detail_rows
 from tui.render.checkpoints import checkpoint_head, checkpoint_row
 from tui.render.paint import Row, Span
 from tui.text import crop_parts
-from tui.viewmodel.checkpoint_detail import detail_of
 from tui.viewmodel.checkpoints import CheckpointRow, CheckpointTable
 from tui.widgets.panel import ScrollingPanel
 
@@ -142,6 +140,10 @@ class CheckpointPanel(ScrollingPanel):
         return [checkpoint_head(width), *shown, (), *self._detail(width, height - 2 - table)]
 
     def _detail(self, width: int, height: int) -> list[Row]:
+        # only when zoomed: not for the first frame
+        from tui.render.checkpoint_detail import detail_rows
+        from tui.viewmodel.checkpoint_detail import detail_of
+
         title, *rows = detail_rows(detail_of(self.model, self.cursor), width)
         room = height - 1
         if len(rows) <= room:
