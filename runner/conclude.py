@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.diagnosis.cures import Setting, setting_of
@@ -12,7 +11,6 @@ from runner.due import due_names
 from runner.journal import Unreadable, read_json
 from runner.model import AlarmKind, AttemptPlan, Cause, ExitRecord, Outcome, Status
 from runner.outcome import RunFacts, Verdict, judge
-from runner.trainer_flags import trainer_flags
 
 if TYPE_CHECKING:
     from runner.supervisor import Supervisor
@@ -89,11 +87,10 @@ def trainer_exit(record: ExitRecord | None) -> tuple[int | None, int | None]:
 
 def _setting(s: Supervisor, status: Status) -> Setting:
     """What was in force: the command's flags and those of the trainer's own --config_file."""
+    from runner.resume_checks import effective_flags  # needed once, at the very end
+
     found = setting_of(s.plan, status.device)
-    if found.flags is None or "config_file" not in found.flags:
-        return found
-    read = trainer_flags(found.flags, Path(s.plan.cwd))
-    return replace(found, flags={k: v for k, v in read.values.items() if v is not False})
+    return found if found.flags is None else replace(found, flags=effective_flags(s.plan))
 
 
 def _expected(s: Supervisor, status: Status) -> tuple[str, ...]:

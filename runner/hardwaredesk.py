@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
 from collections.abc import Mapping
@@ -20,11 +19,10 @@ from runner.hardware.users import as_gpu_users
 from runner.hardware.watch import About, HardwareWatch
 from runner.liveness import created_at
 from runner.model import AlarmKind, GpuUser, HardwareSample, HardwareUse, Phase
+from runner.safepoint import expected_saves, states_are_saved
 
 if TYPE_CHECKING:
     from runner.supervisor import Supervisor
-
-log = logging.getLogger("supervisor")
 
 USERS_EVERY_S = 10.0
 
@@ -43,7 +41,6 @@ class HardwareDesk:
         self._holding: Awake | None = None
         self._board: Board | None = None
         self._cadence = Cadence()
-        self._step = 0
         self._best_pace_s: float | None = None
         self._user_watch = UserWatch()
         self._users_at = -USERS_EVERY_S
@@ -81,7 +78,6 @@ class HardwareDesk:
             return
         self.sample = sample
         about = self.about()
-        self._step = s.progress.step
         self.meter.add(sample, training=about.training, device=about.device)
         self.watch.add(sample, about)
         self._mark_best()
@@ -91,15 +87,20 @@ class HardwareDesk:
         await self._stay_awake()
 
     def about(self) -> About:
-        """What the run knows of itself, for the warnings."""
+        """What the run knows of itself, for sums and warnings. A step may take longer than a reading, so
+        training is the phase, from the first step on, unless nothing moves."""
         s = self._s
-        training = s.progress.phase is Phase.TRAINING and s.progress.step > self._step
-        sizes = [c.size_bytes for c in s.progress.checkpoints if c.size_bytes and not c.removed]
-        forecast = s.spec.forecast
-        known = max(sizes, default=None) or (forecast.checkpoint_bytes if forecast else None)
-        states = any(word.startswith("--save_state") for word in s.plan.command)
-        state = (forecast.state_bytes if forecast else None) or (3 * known if known else None)
-        need = None if known is None else known + (state or 0 if states else 0)
+        seen, forecast = s.progress.checkpoints, s.spec.forecast
+        training = (
+            s.progress.phase is Phase.TRAINING
+            and s.progress.first_step is not None
+            and not s.guard.guard.stall.stalled
+        )
+        sizes = [c.size_bytes for c in seen if c.size_bytes and not c.removed]
+        need = max(sizes, default=None) or (forecast.checkpoint_bytes if forecast else None)
+        saves = expected_saves(s.plan, forecast, s.files.total_steps(s.progress))
+        if need is not None and states_are_saved(s.plan, saves, seen):
+            need += (forecast.state_bytes if forecast else None) or 3 * need
         return About(s.progress.device, s.spec.expect.device, training, need)
 
     def _mark_best(self) -> None:
@@ -113,28 +114,18 @@ class HardwareDesk:
 
     def warnings(self) -> Mapping[AlarmKind, str]:
         """For the guard: what is wrong now."""
-        return self.watch.findings(self.about_now())
-
-    def about_now(self) -> About:
-        """As `about`, with "training" as of the newest reading."""
-        about = self.about()
-        return About(
-            about.device,
-            about.expected,
-            self._s.progress.phase is Phase.TRAINING,
-            about.next_save_bytes,
-        )
+        return self.watch.findings(self.about())
 
     async def why_slow(self) -> str | None:
         """The likely reason, by what has changed since the pace was best. Takes a second."""
         from runner.hardware.contention import SlowFacts, busiest, slow_reason
 
-        pids = self._board.run_pids if self._board is not None else frozenset()
-        busy = await asyncio.to_thread(busiest, self._ours(pids), 1.0)
+        ours = self._ours()
+        busy = await asyncio.to_thread(busiest, ours, 1.0)
         before, now = mean_of(self.watch.best), mean_of(self.watch.now)
         if before is None or now is None:
             return None
-        users = self._user_watch.users(now.gpus, self._ours(pids))
+        users = self._user_watch.users(now.gpus, ours)
         device = self._s.progress.device
         return slow_reason(before, now, SlowFacts(busy, users, device, spills()))
 
@@ -146,11 +137,11 @@ class HardwareDesk:
         if now - self._users_at < USERS_EVERY_S:
             return
         self._users_at = now
-        pids = self._board.run_pids if self._board is not None else frozenset()
-        self.users = as_gpu_users(self._user_watch.users(sample.gpus, self._ours(pids)))
+        self.users = as_gpu_users(self._user_watch.users(sample.gpus, self._ours()))
 
-    def _ours(self, pids: frozenset[int]) -> frozenset[int]:
+    def _ours(self) -> frozenset[int]:
         """All that belongs to this run, ourselves included."""
+        pids = self._board.run_pids if self._board is not None else frozenset()
         keeper = self._s.keeper
         launched = (keeper.keeper_pid, keeper.pid) if keeper is not None else ()
         return frozenset({os.getpid(), *pids, *launched})

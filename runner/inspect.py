@@ -10,6 +10,7 @@ from typing import Any
 
 from runner.console.parser import ConsoleParser
 from runner.diagnosis.evidence import EvidenceCollector
+from runner.exact import LOSS_TAGS
 from runner.ledger import AttemptLedger
 from runner.model import (
     AttemptSeen,
@@ -27,7 +28,6 @@ from runner.outcome import RunFacts, Verdict, judge
 
 _BLOCK_BYTES = 256 * 1024
 _EXIT = re.compile(r"(code|signal):(-?\d+)$")
-_LOSS_TAGS = ("loss/current", "loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ def _first_bad(folder: Path, ledger: AttemptLedger) -> int | None:
     tail, first = ScalarTail(folder), None
     while scalars := tail.poll(1.0):
         for scalar in scalars:
-            if scalar.tag in _LOSS_TAGS and not math.isfinite(scalar.value):
+            if scalar.tag in LOSS_TAGS and not math.isfinite(scalar.value):
                 first = min(scalar.step, first if first is not None else scalar.step)
     if first is None:
         return None

@@ -38,12 +38,12 @@ def parse_checkpoint_name(name: str) -> CheckpointName:
 SUFFIXES = (".safetensors", ".ckpt", ".pt")
 
 
-def step_name(base: str, step: int, suffix: str) -> str:
+def step_name(base: str, step: int, suffix: str = "") -> str:
     """The name of a step file."""
     return f"{base}-step{step:08d}{suffix}"
 
 
-def epoch_name(base: str, epoch: int, suffix: str) -> str:
+def epoch_name(base: str, epoch: int, suffix: str = "") -> str:
     """The name of a file written at the end of an epoch."""
     return f"{base}-{epoch:06d}{suffix}"
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from runner import names
 from runner.flag_numbers import at_least, number, whole
 from runner.model import ExpectedCheckpoint
 from runner.steps import Steps
@@ -19,12 +20,12 @@ from runner.steps import Steps
 
 def step_name(output_name: str | None, step: int) -> str:
     """Name, without its ending, of the checkpoint after a step."""
-    return f"{'at' if output_name is None else output_name}-step{step:08d}"
+    return names.step_name("at" if output_name is None else output_name, step)
 
 
 def epoch_name(output_name: str | None, epoch: int) -> str:
     """Name, without its ending, of the checkpoint after an epoch."""
-    return f"{'epoch' if output_name is None else output_name}-{epoch:06d}"
+    return names.epoch_name("epoch" if output_name is None else output_name, epoch)
 
 
 def last_name(output_name: str | None) -> str:

@@ -3,12 +3,10 @@ driver that hangs leaves its last reading behind, with its age."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 
 from runner.hardware.host import HostSampler
 from runner.hardware.source import Asked, Reading, Source
@@ -206,18 +204,11 @@ def own_gpu(gpus: Sequence[GpuSample], device: str | None) -> GpuSample | None:
     return max(gpus, key=lambda gpu: gpu.percent if gpu.percent is not None else -1.0)
 
 
-_SOURCES = (
-    ("runner.hardware.nvidia", "NvidiaSource"),
-    ("runner.hardware.apple", "AppleSource"),
-    ("runner.hardware.amd", "AmdSource"),
-    ("runner.hardware.intel", "IntelSource"),
-)
-
-
 def default_sources() -> list[Source]:
     """Every source that may have something here; those that have not say so once."""
-    found: list[Source] = []
-    for module, name in _SOURCES:
-        with contextlib.suppress(ImportError, AttributeError):
-            found.append(getattr(import_module(module), name)())
-    return found
+    from runner.hardware.amd import AmdSource
+    from runner.hardware.apple import AppleSource
+    from runner.hardware.intel import IntelSource
+    from runner.hardware.nvidia import NvidiaSource
+
+    return [NvidiaSource(), AppleSource(), AmdSource(), IntelSource()]

@@ -24,7 +24,7 @@ class UseMeter:
         self._swap_bytes: int | None = None
 
     def add(self, sample: HardwareSample, *, training: bool, device: str | None) -> None:
-        """`training`: steps were made since the sample before. `device`: as the trainer named it."""
+        """`training`: the time since the sample before went into steps. `device`: as the trainer named it."""
         gap_s = 0.0
         if self._last_at is not None and 0 < sample.at - self._last_at <= LONGEST_GAP_S:
             gap_s = sample.at - self._last_at

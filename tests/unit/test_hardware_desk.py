@@ -1,0 +1,48 @@
+"""What a run tells its readings of itself."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runner.hardwaredesk import HardwareDesk
+from runner.model import AttemptPlan, Checkpoint, Phase
+
+
+def desk(
+    *flags: str, phase: Phase = Phase.TRAINING, first: int | None = 1, stalled: bool = False
+) -> HardwareDesk:
+    point = Checkpoint(
+        "x-step00000100.safetensors", "/x", 100, None, 1, 0.0, 100_000_000, True, True
+    )
+    supervisor: Any = SimpleNamespace(
+        before=None,
+        plan=AttemptPlan(1, ("python", "train_network.py", *flags), {}, "/", None, None),
+        spec=SimpleNamespace(forecast=None, expect=SimpleNamespace(device=None)),
+        files=SimpleNamespace(total_steps=lambda progress: None),
+        progress=SimpleNamespace(
+            phase=phase, first_step=first, step=100, device="cuda", checkpoints=[point]
+        ),
+        guard=SimpleNamespace(guard=SimpleNamespace(stall=SimpleNamespace(stalled=stalled))),
+    )
+    return HardwareDesk(supervisor)
+
+
+def test_a_step_that_takes_longer_than_a_reading_is_training_all_the_while() -> None:
+    found = desk()
+    assert [found.about().training for _ in range(3)] == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"phase": Phase.SAVING}, {"phase": Phase.CACHING}, {"first": None}, {"stalled": True}],
+)
+def test_what_is_no_training(changes: dict[str, Any]) -> None:
+    assert not desk(**changes).about().training
+
+
+def test_the_next_save_needs_room_for_a_state_only_where_one_is_written_with_it() -> None:
+    assert desk("--save_state").about().next_save_bytes == 400_000_000
+    assert desk("--save_state_on_train_end").about().next_save_bytes == 100_000_000
