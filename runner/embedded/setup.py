@@ -56,7 +56,8 @@ def create_accelerator(args: Any) -> Accelerator:
         log_with="tensorboard" if logging_dir else None,
         project_dir=logging_dir,
     )
-    print("accelerator device:", accelerator.device)
+    # one string, one write: two ranks share a pipe, and the pieces of a line would mix
+    print(f"accelerator device: {accelerator.device}")
     return accelerator
 
 
