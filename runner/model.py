@@ -356,6 +356,24 @@ class RunSpec:
     guard: GuardSettings = field(default_factory=GuardSettings)
     #: the run that this one tries again with other settings
     retry_of: str | None = None
+    #: "": started by plasma-tui; `inspected`: made of a console log; `imported`: made of files that an
+    #: earlier training left. Such a run is read-only: nothing was or will be started for it
+    origin: str = ""
+    #: the log or folder that it was made of
+    origin_path: str | None = None
+    #: by choice, the summary is written beside the checkpoints as well
+    summary_beside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """label.json: what a person calls a run. The run's own files are never changed for it. `name` None:
+    the name of the configuration."""
+
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    schema: int = SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -647,3 +665,16 @@ class RunListing:
     duration_s: float | None
     host: str = ""
     problem: str | None = None
+    #: as given by a person (label.json); `name` above already is the person's, if there is one
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    #: what runs are grouped by: the folder of plasma.toml, else of the output
+    project: str = ""
+    ended_at: float | None = None
+    #: as in RunSpec: "", inspected, imported
+    origin: str = ""
+    smoke: bool = False
+    device: str | None = None
+    #: the smoothed loss at the end, where a summary tells it
+    smooth: float | None = None
+    size_bytes: int | None = None

@@ -14,6 +14,11 @@ from runner.model import Approval, CheckResult, RunListing, RunSnapshot
 from runner.preflight.cures.model import Cure
 from runner.preview import Preview
 from tests.builders import NOW
+from tests.fakes_compare import FakeCompare
+from tests.fakes_replay import FakeReplay
+from tests.fakes_runs import FakeRuns
+from tests.fakes_samples import FakeSamples
+from tests.fakes_summary import FakeSummary
 from tui.actions import ActionFailed, FlagSheet, OnCheck, Plan, Sent
 from tui.viewmodel.preflight import CheckName
 
@@ -41,7 +46,7 @@ class FakeReader:
         return self.snapshot
 
 
-class FakeActions:
+class FakeActions(FakeRuns, FakeSummary, FakeSamples, FakeCompare, FakeReplay):
     """Records what was ordered; `refuse` makes every order fail with that sentence."""
 
     def __init__(

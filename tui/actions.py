@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from runner.model import Approval, CheckResult, Expectation, Forecast, RunListing, RunSnapshot
+from tui.actions_compare import CompareActions
+from tui.actions_replay import ReplayActions
+from tui.actions_runs import RunsActions
+from tui.actions_samples import SamplesActions
+from tui.actions_summary import SummaryActions
 from tui.viewmodel.preflight import CheckName
 
 if TYPE_CHECKING:  # a screen on a run needs none of these, and they take time to import
@@ -85,7 +90,7 @@ class Sent:
     run_path: Path | None = None
 
 
-class Actions(Protocol):
+class Actions(RunsActions, SummaryActions, SamplesActions, CompareActions, ReplayActions, Protocol):
     """Everything the keys can do beyond the screen. All may raise ActionFailed."""
 
     def open_reader(self, run_path: Path) -> Reader: ...

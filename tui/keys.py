@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from textual.binding import BindingType
 
-from textual.binding import Binding, BindingType
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """`where`: app, monitor, runs, flags, welcome or form. `worth`: the footer drops the smallest first;
-    0 is never in the footer."""
-
-    id: str
-    key: str
-    action: str
-    label: str
-    where: str
-    group: str
-    tooltip: str
-    worth: int = 0
-    shown_as: str = ""
-    priority: bool = False
-
-    @property
-    def display(self) -> str:
-        return self.shown_as or self.key.split(",")[0]
-
-    def binding(self) -> Binding:
-        return Binding(
-            self.key,
-            self.action,
-            self.label,
-            show=self.worth > 0,
-            key_display=self.display,
-            priority=self.priority,
-            tooltip=self.tooltip,
-            id=self.id,
-        )
-
-
-RUN, VIEW, MOVE, LEAVE = "The run", "The view", "Moving", "Leaving"
+from tui.key import LEAVE as LEAVE
+from tui.key import MOVE as MOVE
+from tui.key import RUN as RUN
+from tui.key import VIEW as VIEW
+from tui.key import Key as Key
+from tui.keys_compare import COMPARE_KEYS
+from tui.keys_replay import REPLAY_KEYS
+from tui.keys_runs import RUNS_KEYS
+from tui.keys_samples import SAMPLES_KEYS
+from tui.keys_summary import SUMMARY_KEYS
 
 KEYS: tuple[Key, ...] = (
     Key("run.start", "s", "start", "start", "monitor", RUN, "Start the configured training", 90),
@@ -138,6 +111,36 @@ KEYS: tuple[Key, ...] = (
         "All flags of the trainer's script, in its own words",
         55,
     ),
+    Key(
+        "review.summary",
+        "m",
+        "summary",
+        "summary",
+        "monitor",
+        VIEW,
+        "The verdict on this run, point by point, with its evidence",
+        76,
+    ),
+    Key(
+        "review.samples",
+        "i",
+        "samples",
+        "images",
+        "monitor",
+        VIEW,
+        "The sample images by step and prompt, beside the loss",
+        56,
+    ),
+    Key(
+        "review.replay",
+        "w",
+        "replay",
+        "replay",
+        "monitor",
+        VIEW,
+        "Watch an ended run again, at any speed",
+        54,
+    ),
     Key("runs.list", "h", "app.runs", "runs", "app", VIEW, "All runs of this machine", 60),
     Key("view.console", "l", "console", "console", "monitor", VIEW, "The trainer's own words", 58),
     Key("view.zoom", "z", "zoom", "zoom", "monitor", VIEW, "One panel on the whole screen", 40),
@@ -215,24 +218,11 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("form.page_up", "pageup", "page(-1)", "", "form", MOVE, "A page up", 0, "pgup"),
     Key("form.back", "escape", "back", "back", "form", VIEW, "Back; nothing is written", 80, "esc"),
-    Key("runs.open", "enter", "open", "open", "runs", RUN, "Open the run", 90, "enter"),
-    Key(
-        "runs.back",
-        "escape",
-        "back",
-        "back",
-        "runs",
-        VIEW,
-        "Clear the filter, or go back",
-        80,
-        "esc",
-    ),
-    Key("runs.down", "down", "cursor(1)", "", "runs", MOVE, "Next run", 0, "down"),
-    Key("runs.up", "up", "cursor(-1)", "", "runs", MOVE, "Run before", 0, "up"),
-    Key("runs.page_down", "pagedown", "page(1)", "", "runs", MOVE, "A page down", 0, "pgdn"),
-    Key("runs.page_up", "pageup", "page(-1)", "", "runs", MOVE, "A page up", 0, "pgup"),
-    Key("runs.start", "home", "edge('start')", "", "runs", MOVE, "Newest run", 0, "home"),
-    Key("runs.end", "end", "edge('end')", "", "runs", MOVE, "Oldest run", 0, "end"),
+    *RUNS_KEYS,
+    *SUMMARY_KEYS,
+    *SAMPLES_KEYS,
+    *COMPARE_KEYS,
+    *REPLAY_KEYS,
     Key(
         "flags.back",
         "escape",

@@ -19,6 +19,11 @@ from runner.rundir import RunDir
 from runner.smoke import smoke_verdict
 from tui.actions import ActionFailed, FlagSheet, OnCheck, Plan, Reader, Sent
 from tui.viewmodel.preflight import CheckName
+from tui.wiring_compare import CompareWiring
+from tui.wiring_replay import ReplayWiring
+from tui.wiring_runs import RunsWiring
+from tui.wiring_samples import SamplesWiring
+from tui.wiring_summary import SummaryWiring
 
 if TYPE_CHECKING:
     import threading
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
     from runner.preflight.cures.model import Cure
 
 
-class RunnerActions:
+class RunnerActions(RunsWiring, SummaryWiring, SamplesWiring, CompareWiring, ReplayWiring):
     """What the app is given by the command."""
 
     def __init__(self, demo_folder: Path | None = None) -> None:

@@ -13,7 +13,7 @@ from runner.smoke import smoke_verdict
 from tui.keys import bindings, footer_keys
 from tui.render.footer import FooterKey
 from tui.screens.arrange import ALL, STRIP_HEIGHT, Arrangement, Held, View, arrange
-from tui.screens.planning import PlanOrders
+from tui.screens.reviewing import Reviewing
 from tui.screens.room import fit_cause, fit_gauges, give_room
 from tui.viewmodel.cause import cause_card
 from tui.viewmodel.chart import chart_model
@@ -46,7 +46,7 @@ SIDES = {
 }
 
 
-class MonitorScreen(PlanOrders):
+class MonitorScreen(Reviewing):
     WHERE = "monitor"
     BINDINGS: ClassVar = bindings("monitor")
 

@@ -1,0 +1,1 @@
+"""Looking back on a run: what came of it, which checkpoint is best, and what can be told of it."""
