@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -80,7 +81,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     yield found
     found.end_trainer()
     for process in found.helpers():
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it was leaving by itself
+            process.kill()
 
 
 SYSTEMS = pytest.mark.parametrize(

@@ -334,6 +334,7 @@ def test_a_state_at_the_very_end_alone_is_no_state_to_wait_for(stage: Stage) -> 
 def test_when_no_save_is_to_come_that_is_said(stage: Stage) -> None:
     run = stage.start("--steps", "60", "--save_every_n_steps", "40", "--delay", "0.3", exact=False)
     wait_for(lambda: "checkpoint_verified" in kinds(run), 60)
+    wait_step(run, 42)  # at step 40 itself that very save would do
     text = answer(run, control.stop(run.path, "after_save"))
     assert "no save comes any more before the end at step 60" in text
     assert wait_end(run, 60).outcome is Outcome.SUCCEEDED
