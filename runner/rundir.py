@@ -110,6 +110,11 @@ class RunDir:
         return self.path / "approval.json"
 
     @property
+    def label(self) -> Path:
+        """What a person calls the run; see runner.labels."""
+        return self.path / "label.json"
+
+    @property
     def scratch(self) -> Path:
         """Where a smoke test writes: nothing of it belongs among the user's files."""
         return self.path / "scratch"

@@ -2,6 +2,51 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from runner.model import Label
+from runner.remove import Removal
+from tui.actions import ActionFailed, Sent
+
 
 class FakeRuns:
-    """Mixed into `tests.fakes.FakeActions`."""
+    """Mixed into `tests.fakes.FakeActions`. `labels`, `removals`: by the name of the run's folder."""
+
+    orders: list[tuple[object, ...]]
+    refuse: str | None
+    labels: dict[str, Label]
+    removals: dict[str, Removal]
+
+    def label(self, run_path: Path) -> Label:
+        return self._labels().get(run_path.name, Label())
+
+    def relabel(self, run_path: Path, label: Label) -> Sent:
+        self._told("relabel", run_path, label)
+        self._labels()[run_path.name] = label
+        return Sent("label kept")
+
+    def removal(self, run_path: Path) -> Removal:
+        known: dict[str, Removal] = self.__dict__.setdefault("removals", {})
+        plain = Removal(
+            run_path.name,
+            run_path.name,
+            str(run_path),
+            12_400_000,
+            31,
+            ("The run folder with its 31 files, 12.4 MB.",),
+            ("5 checkpoints in /project/output.",),
+        )
+        return known.get(run_path.name, plain)
+
+    def remove(self, run_path: Path, *, with_checkpoints: bool = False) -> Sent:
+        self._told("remove", run_path, with_checkpoints)
+        return Sent(f"removed {run_path.name}")
+
+    def _labels(self) -> dict[str, Label]:
+        found: dict[str, Label] = self.__dict__.setdefault("labels", {})
+        return found
+
+    def _told(self, *what: object) -> None:
+        self.orders.append(what)
+        if self.refuse is not None:
+            raise ActionFailed(self.refuse)

@@ -5,8 +5,26 @@ Every method may block, and is called from a worker thread.
 
 from __future__ import annotations
 
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from runner.model import Label
+    from runner.remove import Removal
+    from tui.actions import Sent
 
 
 class RunsActions(Protocol):
     """All may raise `ActionFailed` with one sentence."""
+
+    def label(self, run_path: Path) -> Label:
+        """What a person calls the run; an empty label where there is none."""
+
+    def relabel(self, run_path: Path, label: Label) -> Sent:
+        """Replace name, tags and note; refuses what is too long or holds control characters."""
+
+    def removal(self, run_path: Path) -> Removal:
+        """What removing the run would take away; nothing is changed."""
+
+    def remove(self, run_path: Path, *, with_checkpoints: bool = False) -> Sent:
+        """Remove the run's folder. `with_checkpoints`: also where `Removal.lost` names some."""
