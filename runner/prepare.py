@@ -9,9 +9,11 @@ from pathlib import Path
 
 from runner.config.command import Command, build_command
 from runner.config.model import Config
+from runner.dataset_keys import dataset_text
 from runner.gate import settings_key
 from runner.model import AttemptPlan, Forecast, RunSpec
 from runner.rundir import RunDir, new_run_id, runs_root
+from runner.trainer_flags import trainer_flags
 from runner.versions import trainer_versions
 
 
@@ -61,6 +63,9 @@ def prepare(
         trainer="embedded" if config.trainer.embedded else "sd-scripts",
         settings_key=settings_key(config),
         versions=trainer_versions(config.trainer.python, config.trainer.sd_scripts),
+        dataset_text=dataset_text(
+            trainer_flags(command.flags, Path(command.cwd)).values, Path(command.cwd)
+        ),
     )
     plan = AttemptPlan(
         attempt=1,

@@ -18,6 +18,7 @@ from runner.config.flags import with_flags
 from runner.config.load import load_config
 from runner.config.model import Config
 from runner.control import Refused
+from runner.dataset_keys import dataset_text
 from runner.forecast import forecast
 from runner.gate import settings_key
 from runner.journal import Unreadable, read_json
@@ -149,6 +150,7 @@ def _from_the_beginning(snapshot: RunSnapshot, run: RunDir, wanted: Changes, why
         settings_key=settings_key(config) if config is not None else None,
         approval=_approval(spec, run, wanted, config),
         retry_of=run.id,
+        dataset_text=dataset_text(known, Path(plan.cwd)),
     )
     shown = differences(applied(first, earlier), plan, _OURS)
     facts = (
