@@ -363,6 +363,8 @@ class RunSpec:
     origin_path: str | None = None
     #: by choice, the summary is written beside the checkpoints as well
     summary_beside: bool = False
+    #: what the files that it trains on were at the start; names: see runner.fingerprint
+    fingerprints: dict[str, str] = field(default_factory=dict)
     #: the dataset configuration as it was at the start; None: not kept (older runs), or there is none
     dataset_text: str | None = None
 

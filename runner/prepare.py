@@ -10,6 +10,7 @@ from pathlib import Path
 from runner.config.command import Command, build_command
 from runner.config.model import Config
 from runner.dataset_keys import dataset_text
+from runner.fingerprint import dataset_fingerprints
 from runner.gate import settings_key
 from runner.model import AttemptPlan, Forecast, RunSpec
 from runner.rundir import RunDir, new_run_id, runs_root
@@ -41,6 +42,7 @@ def prepare(
         config = config.changed({"output_dir": str(run.scratch)})
     command = build_command(config, smoke=smoke, tensorboard_dir=tensorboard)
     output_dir, output_name = _text(command, "output_dir"), _text(command, "output_name")
+    known = trainer_flags(command.flags, Path(command.cwd)).values
     spec = RunSpec(
         id=run.id,
         name=name,
@@ -63,9 +65,9 @@ def prepare(
         trainer="embedded" if config.trainer.embedded else "sd-scripts",
         settings_key=settings_key(config),
         versions=trainer_versions(config.trainer.python, config.trainer.sd_scripts),
-        dataset_text=dataset_text(
-            trainer_flags(command.flags, Path(command.cwd)).values, Path(command.cwd)
-        ),
+        summary_beside=config.summary_beside,
+        dataset_text=dataset_text(known, Path(command.cwd)),
+        fingerprints=dataset_fingerprints(known, Path(command.cwd)),
     )
     plan = AttemptPlan(
         attempt=1,

@@ -19,6 +19,7 @@ from runner.config.load import load_config
 from runner.config.model import Config
 from runner.control import Refused
 from runner.dataset_keys import dataset_text
+from runner.fingerprint import dataset_fingerprints
 from runner.forecast import forecast
 from runner.gate import settings_key
 from runner.journal import Unreadable, read_json
@@ -151,6 +152,7 @@ def _from_the_beginning(snapshot: RunSnapshot, run: RunDir, wanted: Changes, why
         approval=_approval(spec, run, wanted, config),
         retry_of=run.id,
         dataset_text=dataset_text(known, Path(plan.cwd)),
+        fingerprints=dataset_fingerprints(known, Path(plan.cwd)),
     )
     shown = differences(applied(first, earlier), plan, _OURS)
     facts = (

@@ -27,7 +27,7 @@ from runner.model import Expectation, GuardSettings
 FILE_NAME = "plasma.toml"
 EMBEDDED = "embedded"
 
-_SECTIONS = ("trainer", "accelerate", "train", "smoke", "expect", "guard", "notify", "dataset")
+_SECTIONS = ("trainer", "accelerate", "train", "smoke", "expect", "guard", "notify", "summary", "dataset")
 _TRAINER_KEYS = ("sd_scripts", "python", "script", "launcher", "env", "nice")
 _EXPECT_KEYS = ("device", "images", "steps", "checkpoint_mb", "trigger")
 _GUARD_KEYS = ("nonfinite", "diverging", "frozen", "stalled", "slow")
@@ -35,6 +35,7 @@ _HOMES = {
     **dict.fromkeys(_TRAINER_KEYS, "trainer"),
     **dict.fromkeys(_EXPECT_KEYS, "expect"),
     **dict.fromkeys(_GUARD_KEYS, "guard"),
+    "beside_checkpoints": "summary",
     **dict.fromkeys(PATH_FLAGS, "train"),
     "output_name": "train",
     "datasets": "dataset",
@@ -109,6 +110,7 @@ def _config(path: Path, text: str, top: Section, known_flags: catalog.KnownFlags
         smoke=Smoke(smoke, gate),
         expect=_expectation(top.table("expect")),
         guard=_guard(top.table("guard")),
+        summary_beside=_summary_beside(top.table("summary")),
         notify_on=notify.choices("on", NOTIFY_ON),
         dataset=dataset,
         text=text,
@@ -204,6 +206,12 @@ def _expectation(section: Section) -> Expectation:
         checkpoint_mb=section.bounds("checkpoint_mb"),
         trigger=section.text("trigger"),
     )
+
+
+def _summary_beside(section: Section) -> bool:
+    """Is the summary written beside the checkpoints as well?"""
+    section.only(("beside_checkpoints",))
+    return section.flag("beside_checkpoints", False)
 
 
 def _guard(section: Section) -> GuardSettings:

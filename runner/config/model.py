@@ -67,6 +67,8 @@ class Config:
     expect: Expectation = field(default_factory=Expectation)
     guard: GuardSettings = field(default_factory=GuardSettings)
     notify_on: tuple[str, ...] = ()
+    #: `[summary]`: write it beside the checkpoints as well
+    summary_beside: bool = False
     dataset: Mapping[str, Any] | None = None
     text: str = ""
     lines: Mapping[KeyPath, int] = field(default_factory=dict)

@@ -1,0 +1,121 @@
+"""Curves as plain text, by plotext. The one module of the runner that imports it, and only when it draws.
+
+plotext ends the process on NaN and fails on infinities; so finite values alone reach it.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: plotext draws on one figure of the whole process
+_LOCK = threading.Lock()
+#: one for each line, in their order; the last curve is drawn over the others
+_LINES = ("braille", "x", "o", "+", "#", "*")
+_ASCII_LINES = ("*", "x", "o", "+", "#", "%")
+_DOT = "."
+LEAST_WIDTH, LEAST_HEIGHT = 20, 6
+_TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """`points`: (x, y), ordered by x; what is not finite is left out. `dots`: single points, no line."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    dots: bool = False
+
+
+def draw_curves(
+    curves: Sequence[Curve],
+    *,
+    width: int,
+    height: int,
+    x_label: str = "step",
+    log: bool = False,
+    ascii_only: bool = False,
+) -> str:
+    """All curves in one frame of `width` x `height` characters, without colours; "" if nothing can be drawn.
+
+    `log`: a logarithmic y axis; values that are not above 0 are left out then. Names of curves are the
+    caller's own words: foreign text has to be cleaned before."""
+    wide, high = max(LEAST_WIDTH, width), max(LEAST_HEIGHT, height)
+    drawn = [(curve, _thinned(_drawable(curve.points, log), 2 * wide)) for curve in curves]
+    drawn = [(curve, points) for curve, points in drawn if points]
+    if not drawn:
+        return ""
+    with _LOCK:
+        return _draw(drawn, wide, high, x_label, log, ascii_only)
+
+
+def _drawable(points: Sequence[tuple[float, float]], log: bool) -> list[tuple[float, float]]:
+    finite = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+    if log:
+        return [(x, math.log10(y)) for x, y in finite if y > 0]
+    # differences of very large numbers overflow inside the plotter
+    return [(x, y) for x, y in finite if abs(x) < 1e15 and abs(y) < 1e15]
+
+
+def _thinned(points: list[tuple[float, float]], most: int) -> list[tuple[float, float]]:
+    """At most `most` points: the means of neighbours."""
+    if len(points) <= most:
+        return points
+    size = math.ceil(len(points) / most)
+    parts = [points[at : at + size] for at in range(0, len(points), size)]
+    return [
+        (sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts
+    ]
+
+
+def _draw(
+    drawn: list[tuple[Curve, list[tuple[float, float]]]],
+    width: int,
+    height: int,
+    x_label: str,
+    log: bool,
+    ascii_only: bool,
+) -> str:
+    import plotext
+
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.limit_size(False, False)  # the size of this terminal is not the reader's
+    plotext.plotsize(width, height)
+    markers = iter((_ASCII_LINES if ascii_only else _LINES) * len(drawn))
+    for curve, points in drawn:
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        marker = _DOT if curve.dots else next(markers)
+        draw = plotext.scatter if curve.dots or len(xs) == 1 else plotext.plot
+        draw(xs, ys, marker=marker, label=curve.name)
+    every = [point for _, points in drawn for point in points]
+    x_ticks, y_ticks = _spread([x for x, _ in every]), _spread([y for _, y in every])
+    plotext.xticks(x_ticks, [_x_text(x) for x in x_ticks])
+    plotext.yticks(y_ticks, [f"{10**y if log else y:.3g}" for y in y_ticks])
+    plotext.xlabel(x_label)
+    text = plotext.uncolorize(plotext.build())
+    plotext.clear_figure()
+    text = "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
+    return _plain(text) if ascii_only else text
+
+
+def _x_text(x: float) -> str:
+    return f"{x:.0f}" if abs(x) >= 100 or x == int(x) else f"{x:.3g}"
+
+
+def _spread(values: Sequence[float]) -> list[float]:
+    low, high = min(values), max(values)
+    if low == high:
+        return [low]
+    found = [low + (high - low) * at / (_TICKS - 1) for at in range(_TICKS)]
+    whole = all(value == int(value) for value in (low, high)) and high - low >= 2 * _TICKS
+    return [float(round(value)) for value in found] if whole else found
+
+
+_FRAME = str.maketrans("┌┐└┘│─┤├┬┴┼", "++++|-|++++")
+
+
+def _plain(text: str) -> str:
+    return text.translate(_FRAME).encode("ascii", "replace").decode("ascii")
