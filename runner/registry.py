@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import difflib
 import os
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from runner.model import RunListing, RunSnapshot, RunState
+import msgspec
+
+from runner.index import Entry, known_entries, mark_of, remember, worth_keeping
+from runner.journal import Unreadable, read_json
+from runner.labels import read_label
+from runner.listing import listing as listing
+from runner.listing import listing_of as listing_of
+from runner.model import RunListing, RunSnapshot, RunSpec, RunState
 from runner.reader import RunReader
-from runner.rundir import runs_root
+from runner.rundir import RunDir, runs_root
 
 LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
 #: how many of the newest runs are looked at where a screen waits for the answer
 RECENT = 50
+#: among how many of the newest runs something like a mistyped name is looked for
+NEAR_AMONG = 500
 
 
 class RunNotFound(LookupError):
@@ -21,75 +32,99 @@ class RunNotFound(LookupError):
 
 def run_paths() -> list[Path]:
     """All run folders, newest first (ids begin with their time)."""
+    root = runs_root()
+    return [root / entry.name for entry in _folders()]
+
+
+def _folders() -> list[os.DirEntry[str]]:
+    """Newest first. A name that begins with a dot is a run that is being removed."""
     try:
         with os.scandir(runs_root()) as entries:
-            found = [Path(entry.path) for entry in entries if entry.is_dir()]
+            found = [one for one in entries if not one.name.startswith(".") and one.is_dir()]
     except OSError:
         return []
-    return sorted(found, key=lambda path: path.name, reverse=True)
-
-
-def listing(path: Path) -> RunListing:
-    """One line about a run, from its two small files; unreadable folders are listed with the reason."""
-    return listing_of(RunReader(path, console=False).read_small())
-
-
-def listing_of(snapshot: RunSnapshot) -> RunListing:
-    spec, status = snapshot.spec, snapshot.status
-    duration = None
-    if status is not None and status.started_at is not None:
-        end = status.ended_at if status.ended_at is not None else snapshot.read_at
-        if snapshot.state is RunState.LOST:
-            end = status.heartbeat_at
-        duration = max(0.0, end - status.started_at)
-    return RunListing(
-        id=snapshot.id,
-        name=spec.name if spec is not None else snapshot.id,
-        state=snapshot.state,
-        outcome=snapshot.outcome,
-        created_at=spec.created_at if spec is not None else 0.0,
-        step=status.step if status is not None else 0,
-        total_steps=status.total_steps if status is not None else None,
-        loss=(status.loss if status.loss is not None else status.average) if status else None,
-        checkpoints=sum(1 for c in status.checkpoints if not c.removed) if status else 0,
-        duration_s=duration,
-        host=spec.host if spec is not None else "",
-        problem=snapshot.problems[0] if snapshot.problems else None,
-    )
+    return sorted(found, key=lambda one: one.name, reverse=True)
 
 
 def list_runs() -> list[RunListing]:
-    """Every run, newest first."""
-    return [listing(path) for path in run_paths()]
+    """Every run, newest first. What has ended and not changed since comes from the index: the same
+    objects again and again within one process."""
+    known, holding = known_entries(), dict[str, Entry]()
+    found = []
+    for folder in _folders():
+        mark = mark_of(folder)
+        entry = known.get(folder.name)
+        if entry is None or entry.mark != mark:
+            now = time.time()
+            one = listing(runs_root() / folder.name)
+            if mark is None or not worth_keeping(one, mark, now):
+                found.append(one)
+                continue
+            entry = Entry(mark, one)
+        holding[folder.name] = entry
+        found.append(entry.listing)
+    remember(holding)
+    return found
+
+
+# --------------------------------------------------------------------------- finding
 
 
 def resolve(text: str) -> Path:
-    """The run folder that `text` names: an id, a unique beginning of one, a folder's path, or `last`.
+    """The run folder that `text` names: an id, a unique beginning of one, a folder's path, `last` (the
+    newest run that was started here), or the name that a person gave to one run alone.
 
     Raises RunNotFound with the nearest ids.
     """
-    paths = run_paths()
     if text == "last":
-        if not paths:
-            raise RunNotFound(
-                "there is no run yet: start one with `plasma-tui start`, or try `demo`"
-            )
-        return paths[0]
+        return _last()
     direct = Path(text).expanduser()
     if os.sep in text and (direct / "spec.json").exists():
         return direct.absolute()
+    paths = run_paths()
     exact = [path for path in paths if path.name == text]
-    found = exact or [path for path in paths if path.name.startswith(text)]
+    fitting = exact or [path for path in paths if text and path.name.startswith(text)]
+    found = fitting or _named(text)
     if len(found) == 1:
         return found[0]
-    ids = [path.name for path in paths]
     if found:
-        near = [path.name for path in found]
-        raise RunNotFound(f"{text!r} fits {len(found)} runs: {_some(near)}")
-    near = [i for i in ids if text.lower() in i] or difflib.get_close_matches(text, ids, 3, 0.4)
+        fits = [path.name for path in found]
+        what = "fits" if fitting else "is the name of"
+        raise RunNotFound(f"{text!r} {what} {len(found)} runs: {_some(fits)}")
+    raise _nothing_like(text, [path.name for path in paths])
+
+
+def _last() -> Path:
+    """The newest run that was started; an imported or inspected one only if there is no other."""
+    paths = run_paths()
+    if not paths:
+        raise RunNotFound("there is no run yet: start one with `plasma-tui start`, or try `demo`")
+    return next((path for path in paths if not _origin(path)), paths[0])
+
+
+def _origin(path: Path) -> str:
+    try:
+        return read_json(RunDir(path).spec, RunSpec).origin
+    except Unreadable:
+        return ""
+
+
+def _named(text: str) -> list[Path]:
+    """Runs to which a person gave that name."""
+    return [
+        runs_root() / run.id
+        for run in list_runs()
+        if run.name == text and read_label(runs_root() / run.id).name == text
+    ]
+
+
+def _nothing_like(text: str, ids: Sequence[str]) -> RunNotFound:
     if not ids:
-        raise RunNotFound(f"no run {text!r}: there is no run yet")
-    raise RunNotFound(f"no run {text!r}; nearest: {_some(near or ids)} (see `plasma-tui runs`)")
+        return RunNotFound(f"no run {text!r}: there is no run yet")
+    near = [i for i in ids if text.lower() in i]
+    near = near or difflib.get_close_matches(text, ids[:NEAR_AMONG], 3, 0.4)
+    shown = _some(near or list(ids))
+    return RunNotFound(f"no run {text!r}; nearest: {shown} (see `plasma-tui runs`)")
 
 
 def _some(ids: list[str], limit: int = 3) -> str:
@@ -97,19 +132,51 @@ def _some(ids: list[str], limit: int = 3) -> str:
     return ", ".join(ids[:limit]) + more
 
 
+# --------------------------------------------------------------------------- what lives
+
+
 def live_runs() -> list[RunSnapshot]:
     """Runs that are starting, running or stopping now."""
-    found = (RunReader(path, console=False).read_small() for path in run_paths())
-    return [snapshot for snapshot in found if snapshot.state in LIVE]
+    return list(_live(_may_live()))
+
+
+def _may_live() -> Iterator[Path]:
+    """Without those of which the index knows that they ended, and whose folders are as they were."""
+    known, root = known_entries(), runs_root()
+    for folder in _folders():
+        entry = known.get(folder.name)
+        if entry is None or entry.mark != mark_of(folder):
+            yield root / folder.name
+
+
+def _live(paths: Iterator[Path]) -> Iterator[RunSnapshot]:
+    for path in paths:
+        if not _over(path):
+            snapshot = RunReader(path, console=False).read_small()
+            if snapshot.state in LIVE:
+                yield snapshot
+
+
+class _Over(msgspec.Struct):
+    """Of status.json what tells that a run is over."""
+
+    state: RunState
+
+
+def _over(path: Path) -> bool:
+    """A supervisor has written that it ended; a status that cannot be read tells nothing."""
+    try:
+        return read_json(RunDir(path).status, _Over).state is RunState.ENDED
+    except Unreadable:
+        return False
 
 
 def live_run_of(config_path: Path) -> Path | None:
     """The folder of the newest live run that this plasma.toml started, if there is one."""
-    for path in run_paths()[:RECENT]:
-        snapshot = RunReader(path, console=False).read_small()
+    for snapshot in _live(iter(run_paths()[:RECENT])):
         spec = snapshot.spec
-        if spec is not None and spec.config_path == str(config_path) and snapshot.state in LIVE:
-            return path
+        if spec is not None and spec.config_path == str(config_path):
+            return Path(snapshot.path)
     return None
 
 
