@@ -131,7 +131,13 @@ def sample_files(folder: Path, output_name: str | None, since: float) -> list[Sa
     found = []
     for entry in os.scandir(folder):
         name = pattern.match(entry.name)
-        if name is not None and entry.stat().st_mtime >= since:
+        if name is None:
+            continue
+        try:
+            drawn = entry.stat().st_mtime >= since
+        except FileNotFoundError:
+            continue  # a link to nothing, or gone meanwhile
+        if drawn:
             number, prompt = int(name[2]), int(name[3])
             found.append(SampleFile(entry.path, number, bool(name[1]), prompt, name[4]))
     return found

@@ -20,7 +20,7 @@ from runner.flag_numbers import whole
 from runner.forecast_sources import dataset_sources, file_sources, step_sources
 from runner.forecast_warnings import doubling, flag_warnings, step_warnings
 from runner.model import Forecast
-from runner.samples import Samples, expected_samples
+from runner.sample_count import Samples, expected_samples
 from runner.saves import (
     epoch_name,
     epoch_to_remove,

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from runner.dataset import DatasetPlan, DatasetSpec, SubsetSummary
-from runner.samples import Samples
+from runner.sample_count import Samples
 from runner.saves import epochs_between_saves
 from runner.steps import DEFAULT_MAX_TRAIN_STEPS, Steps
 from runner.units import count

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.samples import count_prompts, expected_samples, sampling_times
+from runner.sample_count import count_prompts, expected_samples, sampling_times
 from runner.steps import count_steps
 
 STEPS = count_steps({"max_train_steps": 23}, 5)  # 5 epochs, the last of 3 steps
