@@ -62,6 +62,11 @@ class AttemptLedger:
         return -(-self._batches // self._accumulation)
 
     @property
+    def begins_with_epoch_1(self) -> bool:
+        """By what the console has said, or as long as it has said nothing."""
+        return self._first_epoch in (None, 1)
+
+    @property
     def problem(self) -> str | None:
         """Why nothing can be known, if so."""
         if self._skipped is not None and self._accumulation > 1:

@@ -43,11 +43,15 @@ class ScalarTail:
 
     `since`: files last written before this time are not opened (a logging_dir of the user's own
     may hold years of other trainings). A record that is not complete yet is read by a later poll;
-    files that cannot be read are left out and tried again.
+    files that cannot be read are left out and tried again. `only`: records without these bytes are
+    passed over unread, for who wants a rare tag of a long training. `ended`: the last poll came to the
+    end of what there was.
     """
 
-    def __init__(self, folder: Path, since: float | None = None) -> None:
+    def __init__(self, folder: Path, since: float | None = None, only: bytes | None = None) -> None:
         self._folder = folder
+        self._only = only
+        self.ended = False
         self._since = since
         self._loaders: dict[Path, _Loader] = {}
         self._scanned_at = -_RESCAN_S
@@ -60,13 +64,16 @@ class ScalarTail:
             self._scanned_at = begin
             self._find_files()
         found: list[Scalar] = []
+        self.ended = False
         for loader in self._loaders.values():
             for count, record in enumerate(loader.Load()):
-                found += _scalars(record)
+                if self._only is None or self._only in record:
+                    found += _scalars(record)
                 if count % 64 == 63 and time.monotonic() - begin > budget_s:
                     return found
             if time.monotonic() - begin > budget_s:
-                break
+                return found
+        self.ended = True
         return found
 
     def _find_files(self) -> None:

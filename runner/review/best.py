@@ -78,16 +78,16 @@ def rank(
     """
     usable = usable_checkpoints(checkpoints, series)
     old = {c.path for c in usable if superseded(c, attempts)}
+    exact = validation or {}
     scored = [
-        _score(c, usable, {} if c.path in old else validation or {}, bool(validation), series, attempts)
-        for c in usable
-    ]  # fmt: skip
+        _score(c, usable, {} if c.path in old else exact, bool(exact), series) for c in usable
+    ]
     cautions = cautions_of(usable, checkpoints, series, attempts)
     scored = [replace(s, cautions=cautions[s.one.path]) for s in scored]
     found: list[Candidate] = []
     for by in (VALIDATION, TRAINING, ""):
         group = [s for s in scored if s.by == by]
-        found += _ranked(group, len(found), len(usable), samples or {}, validation or {})
+        found += _ranked(group, len(found), len(usable), samples or {}, exact)
     if found and found[0].by == TRAINING:
         found[0] = replace(found[0], cautions=(*found[0].cautions, ONLY_TRAINING))
     return tuple(found)
@@ -118,7 +118,6 @@ def _score(
     validation: Mapping[int, float],
     exact_known: bool,
     series: LossSeries | None,
-    attempts: Sequence[AttemptStatus],
 ) -> _Score:
     near = _nearest(one.step, validation, _reach(all_of))
     if near is not None:
@@ -129,15 +128,9 @@ def _score(
     if one.loss is None or not math.isfinite(one.loss):
         return _Score(one, "")
     single = step_scatter(series) if series is not None else None
-    scatter = smoothed_scatter(single, _smoothed_steps(one, attempts)) if single else None
+    scatter = smoothed_scatter(single, one.step or 1) if single else None
     least = rounding(one.loss) if series is not None and not series.exact else 0.0
     return _Score(one, TRAINING, one.loss, scatter, least)
-
-
-def _smoothed_steps(one: Checkpoint, attempts: Sequence[AttemptStatus]) -> int:
-    """The smoothed loss of a checkpoint begins with its attempt."""
-    first = next((a.first_step for a in attempts if a.attempt == one.attempt), None) or 1
-    return max(1, (one.step or first) - first + 1)
 
 
 def _reach(checkpoints: Sequence[Checkpoint]) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from runner.model import AttemptStatus, Checkpoint, LossSeries
+from runner.units import count
 
 #: the norm of a network in training grows like a root of the steps, at most like the steps themselves
 #: (power 1); faster than this is an acceleration
@@ -62,7 +63,7 @@ def cautions_of(
                     _bad_step(one, series),
                     _growth(one, written) if one.remark is None else None,
                     _little(one, largest),
-                    _short_average(one, attempts),
+                    _short_average(one),
                 ),
             )
         )
@@ -131,14 +132,10 @@ def _little(one: Checkpoint, largest: float | None) -> str | None:
     return f"hardly trained yet: its norm is {norm / largest * 100:.0f} % of the largest one"
 
 
-def _short_average(one: Checkpoint, attempts: Sequence[AttemptStatus]) -> str | None:
-    first = next((a.first_step for a in attempts if a.attempt == one.attempt), None)
-    if first is None or one.step is None or one.loss is None:
+def _short_average(one: Checkpoint) -> str | None:
+    if one.step is None or one.loss is None or not 0 < one.step < ENOUGH_STEPS:
         return None
-    steps = one.step - first + 1
-    if not 0 < steps < ENOUGH_STEPS:
-        return None
-    return f"its smoothed loss stands on {steps} steps: attempt {one.attempt} had just begun"
+    return f"its smoothed loss stands on {count(one.step, 'step')} only"
 
 
 def _finite(value: float | None) -> bool:

@@ -192,9 +192,8 @@ def test_a_file_of_a_past_that_was_trained_again_says_so_and_has_no_validation()
 
 
 def test_a_smoothed_loss_of_a_few_steps_says_so() -> None:
-    attempts = (AttemptStatus(1, 0.0, 1, 400), AttemptStatus(2, 9.0, 401, 920))
-    found = rank([file(410, attempt=2)], attempts=attempts)
-    assert "stands on 10 steps" in told(found[0])
+    assert "stands on 10 steps only" in told(rank([file(10)])[0])
+    assert "stands on" not in told(rank([file(200)])[0])
 
 
 def test_a_sample_image_stands_beside_its_step() -> None:
