@@ -21,6 +21,7 @@ from runner.control import start_supervisor
 from runner.journal import Unreadable, read_json, write_json
 from runner.liveness import lock_held
 from runner.model import AttemptPlan, CheckResult, RunSpec, Status
+from runner.notify.settings import Channels, write_channels
 from runner.registry import same_target
 from runner.rundir import RunDir, home, runs_root
 
@@ -50,7 +51,8 @@ def detachment() -> tuple[str, tuple[str, ...]]:
 
 
 @contextlib.contextmanager
-def _starts_lock() -> Iterator[None]:
+def starts_lock() -> Iterator[None]:
+    """While held, no run of this home is started or removed."""
     home().mkdir(parents=True, exist_ok=True)
     fd = os.open(home() / "starts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -65,6 +67,7 @@ def start_run(
     plan: AttemptPlan,
     checks: tuple[CheckResult, ...] = (),
     *,
+    channels: Channels | None = None,
     wait_s: float = START_PATIENCE_S,
 ) -> RunDir:
     """Make the run folder and start its supervisor; returns once that lives.
@@ -73,7 +76,7 @@ def start_run(
     """
     run = RunDir(runs_root() / spec.id)
     words, prefix = detachment()
-    with _starts_lock():
+    with starts_lock():
         other = same_target(spec.output_dir, spec.output_name)
         if other is not None:
             raise StartRefused(
@@ -85,6 +88,8 @@ def start_run(
             run.inbox_done.mkdir(parents=True)
             write_json(run.preflight, _preflight(checks), durable=True)
             write_json(run.attempt(1), plan, durable=True)
+            if channels is not None and channels.names:
+                write_channels(run, channels)
             write_json(run.spec, replace(spec, detached_by=words), durable=True)
         except OSError as error:
             raise StartRefused(f"cannot make the run folder {run.path}: {error.strerror}") from None
@@ -96,7 +101,7 @@ def start_run(
 def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIENCE_S) -> None:
     """Start a further attempt of an ended run. Raises StartRefused."""
     spec = read_json(run.spec, RunSpec)
-    with _starts_lock():
+    with starts_lock():
         if not _lock_freed(run):
             raise StartRefused(f"run {run.id} is being supervised right now")
         other = same_target(spec.output_dir, spec.output_name)

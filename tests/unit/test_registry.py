@@ -1,0 +1,29 @@
+"""Finding runs: `last` is the newest that was started here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runner.journal import read_json, write_json
+from runner.model import RunSpec
+from runner.registry import RunNotFound, resolve
+from runner.rundir import RunDir
+from scripts.bench.many_runs import make_runs
+
+
+def test_last_is_the_newest_that_was_started_not_what_was_imported_since() -> None:
+    oldest, middle, newest = (RunDir(path) for path in make_runs(3))
+    assert resolve("last") == newest.path
+    write_json(newest.spec, replace(read_json(newest.spec, RunSpec), origin="imported"))
+    write_json(middle.spec, replace(read_json(middle.spec, RunSpec), origin="inspected"))
+    assert resolve("last") == oldest.path
+    write_json(oldest.spec, replace(read_json(oldest.spec, RunSpec), origin="imported"))
+    assert resolve("last") == newest.path  # there is nothing else
+
+
+def test_nothing_fits_an_empty_word() -> None:
+    make_runs(2)
+    with pytest.raises(RunNotFound, match="nearest"):
+        resolve("")
