@@ -89,4 +89,4 @@ def start(
         raise ChecksFailed(failed)
     prepared = prepare_run(config, smoke=smoke)
     spec = replace(prepared.spec, approval=approval)
-    return start_run(spec, prepared.plan, in_order(results))
+    return start_run(spec, prepared.plan, in_order(results), channels=prepared.channels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from runner import inbox
 from runner.journal import Unreadable, read_json
 from runner.liveness import lock_held
 from runner.model import RunState, Status
+from runner.notify.launch import anything_waiting, send_waiting
 from runner.reader import RunReader
 from runner.rundir import RunDir
 
@@ -66,6 +68,8 @@ def adopt(path: Path, wait_s: float = 3.0) -> bool:
     """Give a run whose supervisor died a new one. Harmless if it has one. True if one lives now."""
     run = RunDir(path)
     if not needs_adoption(path):
+        if not lock_held(run.lock):
+            _send_what_waits(run)
         return lock_held(run.lock)
     start_supervisor(run)
     deadline = time.monotonic() + wait_s
@@ -74,6 +78,13 @@ def adopt(path: Path, wait_s: float = 3.0) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def _send_what_waits(run: RunDir) -> None:
+    """A notice of the end whose sender was killed as well."""
+    if anything_waiting(run):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            send_waiting(run)
 
 
 def start_supervisor(run: RunDir, prefix: tuple[str, ...] = ()) -> None:

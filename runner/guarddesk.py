@@ -86,6 +86,8 @@ class GuardDesk:
                 alarm = (self.guard.explain(alarm.kind, reason) if reason else None) or alarm
             fields = msgspec.to_builtins(alarm)
             s.tell(RAISED if alarm.over_at is None else OVER, **fields, **change.data)
+            if alarm.over_at is None:
+                s.notices.alarm(alarm)
         for alarm in self.guard.standing:
             self._act(alarm)
         self._take_back()

@@ -323,6 +323,20 @@ class GuardSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NotifyRules:
+    """`[notify]` of plasma.toml as far as anybody may read it: which events are told (`on`), how the screen
+    tells them (`bell`, `terminal`: auto, osc9, osc777, osc99, off), and how many alarms an hour are sent at
+    most (ends of a run always are). `gate`: a passed smoke test waits for a person. Where notices go to is
+    in notify.json (runner/notify/settings.py)."""
+
+    on: tuple[str, ...] = ("finished", "failed", "diverged", "killed", "stalled", "waiting")
+    bell: bool = True
+    terminal: str = "auto"
+    per_hour: int = 12
+    gate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """What was asked for: spec.json, written once."""
 
@@ -363,6 +377,7 @@ class RunSpec:
     origin_path: str | None = None
     #: by choice, the summary is written beside the checkpoints as well
     summary_beside: bool = False
+    notify: NotifyRules = field(default_factory=NotifyRules)
     #: what the files that it trains on were at the start; names: see runner.fingerprint
     fingerprints: dict[str, str] = field(default_factory=dict)
     #: the dataset configuration as it was at the start; None: not kept (older runs), or there is none

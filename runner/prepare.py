@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.config.command import Command, build_command
@@ -13,6 +13,8 @@ from runner.dataset_keys import dataset_text
 from runner.fingerprint import dataset_fingerprints
 from runner.gate import settings_key
 from runner.model import AttemptPlan, Forecast, RunSpec
+from runner.notify.redact import without_addresses
+from runner.notify.settings import Channels
 from runner.rundir import RunDir, new_run_id, runs_root
 from runner.trainer_flags import trainer_flags
 from runner.versions import trainer_versions
@@ -25,6 +27,7 @@ class Prepared:
     spec: RunSpec
     plan: AttemptPlan
     command: Command
+    channels: Channels = field(default_factory=Channels)
 
 
 def prepare(
@@ -55,13 +58,14 @@ def prepare(
         output_name=output_name,
         logging_dir=command.logging_dir,
         config_path=str(config.path),
-        config_text=config.text,
+        config_text=without_addresses(config.text),
         launcher=config.trainer.launcher,
         forecast=replace(forecast, command=command.argv) if forecast is not None else None,
         # a smoke test is shorter on purpose
         expect=replace(config.expect, steps=None) if smoke else config.expect,
         smoke=smoke,
         guard=config.guard,
+        notify=config.notify,
         trainer="embedded" if config.trainer.embedded else "sd-scripts",
         settings_key=settings_key(config),
         versions=trainer_versions(config.trainer.python, config.trainer.sd_scripts),
@@ -79,7 +83,7 @@ def prepare(
         logging_dir=command.logging_dir,
         nice=config.trainer.nice,
     )
-    return Prepared(spec, plan, command)
+    return Prepared(spec, plan, command, config.channels)
 
 
 def _text(command: Command, flag: str) -> str | None:

@@ -33,6 +33,7 @@ from runner.model import (
     RunSpec,
     RunState,
 )
+from runner.notify.settings import channels_or_none
 from runner.preview import Preview
 from runner.resume import ResumePlan, plan_resume
 from runner.resume_checks import effective_flags, processes_of, versions_of
@@ -265,7 +266,7 @@ def carry_out(plan: RetryPlan, *, force: bool = False) -> RunDir:
         raise StartRefused(
             f"not started, a check failed: {first.title or first.name}: {first.detail or first.evidence}"
         )
-    return start_run(plan.spec, plan.plan, results)
+    return start_run(plan.spec, plan.plan, results, channels=channels_or_none(plan.run))
 
 
 def _checked(plan: RetryPlan) -> tuple[CheckResult, ...]:

@@ -115,6 +115,16 @@ class RunDir:
         return self.path / "label.json"
 
     @property
+    def notify(self) -> Path:
+        """Where notices go to; readable by nobody else."""
+        return self.path / "notify.json"
+
+    @property
+    def notices(self) -> Path:
+        """Notices, a file each: those to be sent, and what became of the others."""
+        return self.path / "notices"
+
+    @property
     def scratch(self) -> Path:
         """Where a smoke test writes: nothing of it belongs among the user's files."""
         return self.path / "scratch"

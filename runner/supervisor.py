@@ -38,6 +38,7 @@ from runner.model import (
     RunState,
     Status,
 )
+from runner.notify.desk import NoticeDesk
 from runner.process import Member, family
 from runner.progress import Progress
 from runner.rundir import RunDir
@@ -82,6 +83,7 @@ class Supervisor:
         self.exit_unseen = False
         self.desk = StopDesk(self)
         self.guard = GuardDesk(self)
+        self.notices = NoticeDesk(self)
         self.hardware_desk = HardwareDesk(self)
         self.ended = asyncio.Event()
         self.final: Status | None = None
@@ -173,6 +175,7 @@ class Supervisor:
         self.verifier.restore()
         self.guard.silence(False)
         self.desk.restore()
+        self.notices.restore()
 
     # ----------------------------------------------------------------- console and losses
 
@@ -318,9 +321,11 @@ class Supervisor:
             write_summary(self.run, self.final)
         except OSError as error:
             log.warning("summary: %s", error)
+        self.notices.before_end(self.final)
         for attempt in range(120):
             try:
                 write_json(self.run.status, self.final, durable=True)
+                self.notices.after_end(self.final)
                 return
             except OSError as error:
                 if not self.run.path.is_dir():  # somebody deleted the run: nobody waits for its end

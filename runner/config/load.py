@@ -12,7 +12,8 @@ from runner.config import catalog
 from runner.config.errors import ConfigError, one_problem
 from runner.config.flags import FlagValue, plain_name
 from runner.config.flagsection import read_flags
-from runner.config.model import GUARD_DOES, LAUNCHERS, NOTIFY_ON, Config, Smoke, Trainer
+from runner.config.model import GUARD_DOES, LAUNCHERS, Config, Smoke, Trainer
+from runner.config.notifysection import read_notify
 from runner.config.paths import (
     ACCELERATE_PATH_FLAGS,
     PATH_FLAGS,
@@ -99,8 +100,7 @@ def _config(path: Path, text: str, top: Section, known_flags: catalog.KnownFlags
     dataset = _dataset(top, train)
     output_name = train.get("output_name")
     name = top.text("name") or (output_name if isinstance(output_name, str) else base.name)
-    notify = top.table("notify")
-    notify.only(("on",))
+    notify, channels = read_notify(top.table("notify"), base, gate=gate)
     return Config(
         path=path,
         name=name,
@@ -111,7 +111,8 @@ def _config(path: Path, text: str, top: Section, known_flags: catalog.KnownFlags
         expect=_expectation(top.table("expect")),
         guard=_guard(top.table("guard")),
         summary_beside=_summary_beside(top.table("summary")),
-        notify_on=notify.choices("on", NOTIFY_ON),
+        notify=notify,
+        channels=channels,
         dataset=dataset,
         text=text,
         lines=reading.lines,

@@ -9,10 +9,12 @@ from typing import Any
 
 from runner.config.flags import Flags, FlagValue, merged
 from runner.config.positions import KeyPath
-from runner.model import Expectation, GuardSettings
+from runner.model import Expectation, GuardSettings, NotifyRules
+from runner.notify.settings import Channels
 
 LAUNCHERS = ("accelerate", "python")
-NOTIFY_ON = ("finished", "failed", "stalled")
+#: `failed` alone stands for `diverged` and `killed` too
+NOTIFY_ON = ("finished", "failed", "diverged", "killed", "stopped", "stalled", "waiting")
 #: what `[guard]` may have done about an alarm
 GUARD_DOES = ("tell", "stop", "after_save")
 
@@ -66,7 +68,8 @@ class Config:
     smoke: Smoke = field(default_factory=Smoke)
     expect: Expectation = field(default_factory=Expectation)
     guard: GuardSettings = field(default_factory=GuardSettings)
-    notify_on: tuple[str, ...] = ()
+    notify: NotifyRules = field(default_factory=NotifyRules)
+    channels: Channels = field(default_factory=Channels)
     #: `[summary]`: write it beside the checkpoints as well
     summary_beside: bool = False
     dataset: Mapping[str, Any] | None = None

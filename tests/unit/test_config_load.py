@@ -122,7 +122,7 @@ def test_every_section_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert config.smoke.gate is False
     assert config.expect == Expectation("mps", 23, 920, (50.0, 200.5), "spyke")
     assert config.guard == GuardSettings(nonfinite="stop", diverging="after_save")
-    assert config.notify_on == ("finished", "stalled")
+    assert config.notify.on == ("finished", "stalled")
     assert config.dataset == {"general": {"enable_bucket": True}, "datasets": [{"resolution": 512}]}
     assert config.text == WHOLE
     assert config.notes == ()
@@ -433,7 +433,8 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "unknown occasion of a notice, in a dotted key",
         LEAST + '[notify]\non = [\n  "finished",\n  "done",\n]\n',
-        'plasma.toml:6: [notify] on holds \'done\'; choose from "finished", "failed", "stalled"',
+        'plasma.toml:6: [notify] on holds \'done\'; choose from "finished", "failed", "diverged", '
+        '"killed", "stopped", "stalled", "waiting"',
     ),
     (
         "an action that the guard does not know",

@@ -1,0 +1,148 @@
+"""What is worth a notice, and its words. Pure: the screen and the supervisor use the same."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, replace
+
+from runner.model import Alarm, AlarmKind, NotifyRules, Outcome, RunSnapshot
+from runner.rundir import RunDir
+from runner.smoke import smoke_passed, smoke_verdict
+from runner.units import count, duration, loss
+
+NAME_LIMIT, TEXT_LIMIT = 60, 400
+#: while a run goes on, these alarms are told; the others wait for somebody to look
+ALARM_EVENTS = {
+    AlarmKind.STALLED: "stalled",
+    AlarmKind.NONFINITE: "diverged",
+    AlarmKind.DIVERGING: "diverged",
+}
+_END_EVENTS = {
+    Outcome.SUCCEEDED: "finished",
+    Outcome.DIVERGED: "diverged",
+    Outcome.KILLED: "killed",
+    Outcome.STOPPED: "stopped",
+}
+_TITLES = {"waiting": "waits for approval", "killed": "was killed", "diverged": "diverged"}
+#: `failed` asks for every end that nobody wanted
+_FAILURES = frozenset({"diverged", "killed"})
+_UNFIT = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]?"
+    r"|[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One notice. `key`: the same for the same occasion, also after a restart. `end`: the run is over with it,
+    so it is sent when status.json says so, and whatever was sent before."""
+
+    key: str
+    event: str
+    title: str
+    text: str
+    run_id: str
+    run_name: str
+    run_path: str
+    at: float
+    outcome: str = ""
+    attempt: int = 0
+    end: bool = False
+
+
+def flat(text: str, limit: int = TEXT_LIMIT) -> str:
+    """One line of it that drives no terminal and no shell's quoting; cut with an ellipsis."""
+    line = " ".join(_UNFIT.sub(" ", text[: limit * 4]).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def wanted(rules: NotifyRules, event: str) -> bool:
+    """Does `[notify] on` ask for it?"""
+    return event in rules.on or (event in _FAILURES and "failed" in rules.on)
+
+
+def end_event(snapshot: RunSnapshot) -> str | None:
+    """The event of a run that was judged; None: it was not yet."""
+    if snapshot.outcome is None:
+        return None
+    spec = snapshot.spec
+    if spec is not None and spec.smoke and snapshot.outcome is Outcome.SUCCEEDED:
+        if not smoke_passed(snapshot):
+            return "failed"
+        return "waiting" if spec.notify.gate else "finished"
+    return _END_EVENTS.get(snapshot.outcome, "failed")
+
+
+def end_message(snapshot: RunSnapshot) -> Message | None:
+    """About the end of the newest attempt; None while it was not judged."""
+    event, status = end_event(snapshot), snapshot.status
+    if event is None or status is None:
+        return None
+    total = f" of {status.total_steps}" if status.total_steps is not None else ""
+    took = None
+    if status.started_at is not None and status.ended_at is not None:
+        took = status.ended_at - status.started_at
+    word = str(snapshot.outcome).replace("_", " ")
+    parts = [f"{word}, {status.step}{total} steps in {duration(took)}", *_why(snapshot, event)]
+    if event == "waiting":
+        parts.append(f"approve it with `plasma-tui approve {snapshot.id}`")
+    message = _message(snapshot, f"end-{status.attempt}", event, "; ".join(parts))
+    return replace(
+        message, outcome=str(snapshot.outcome), attempt=status.attempt, end=True,
+        at=status.ended_at or message.at,
+    )  # fmt: skip
+
+
+def _why(snapshot: RunSnapshot, event: str) -> list[str]:
+    status = snapshot.status
+    assert status is not None
+    if event in ("finished", "waiting"):
+        value = snapshot.loss.smooth if snapshot.loss.smooth is not None else status.loss
+        kept = [c for c in status.checkpoints if not c.removed and not c.missing]
+        return [f"loss {loss(value)}", count(len(kept), "checkpoint")]
+    if snapshot.outcome is Outcome.SUCCEEDED:  # a smoke test that showed something else
+        return [line.detail for line in smoke_verdict(snapshot) if line.status == "fail"][:1]
+    if status.cause is not None:
+        return [status.cause.evidence, *([status.cause.advice] if status.cause.advice else [])]
+    return list(status.reasons[:1])
+
+
+def alarm_message(snapshot: RunSnapshot, alarm: Alarm) -> Message | None:
+    """About something that a person should look at while the run goes on; None: it is not told so."""
+    event, status = ALARM_EVENTS.get(alarm.kind), snapshot.status
+    if event is None or alarm.over_at is not None or status is None:
+        return None
+    key = f"{alarm.kind}-{status.attempt}-{int(alarm.since_at * 1000)}"
+    going = "" if alarm.kind is AlarmKind.STALLED else "; the training goes on"
+    message = _message(snapshot, key, event, f"step {status.step}: {alarm.text}{going}")
+    if event == "diverged":  # the word for an end; this is not one
+        message = replace(message, title=f"{message.run_name}: the loss is wrong")
+    return replace(message, attempt=status.attempt, at=alarm.since_at)
+
+
+def trial_message(name: str, run_id: str = "test", run_path: str = "") -> Message:
+    """What a test of the channels sends."""
+    shown = flat(name, NAME_LIMIT) or "plasma-tui"
+    text = "This is a test: notices of plasma-tui arrive here."
+    return Message(
+        "test", "test", f"{shown}: test notice", text, run_id, shown, run_path, time.time()
+    )
+
+
+def _message(snapshot: RunSnapshot, key: str, event: str, text: str) -> Message:
+    spec = snapshot.spec
+    name = flat(spec.name if spec is not None else snapshot.id, NAME_LIMIT) or snapshot.id
+    title = f"{name}: {_TITLES.get(event, event)}"
+    return Message(
+        key, event, title, flat(text), snapshot.id, name, snapshot.path, snapshot.read_at
+    )
+
+
+def summary_path(message: Message) -> str:
+    """Where the summary lies; "" while there is none."""
+    if not message.end or not message.run_path:
+        return ""
+    from pathlib import Path
+
+    return str(RunDir(Path(message.run_path)).summary_md)
