@@ -1,0 +1,58 @@
+"""`export`: a checkpoint of a run, copied into a folder of the user's."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tui.exits import NO, NOT_FOUND, OK, Fail
+from tui.text import clean
+from tui.verbs.common import find_run, print_json, say
+
+
+def export(options: argparse.Namespace) -> int:
+    """Prints the path of the copy."""
+    from runner.export import ExportRefused, export_file
+    from runner.export_places import remember_folder
+    from runner.review.chosen import NotChosen, choose
+
+    run_path = find_run(options.run)
+    try:
+        chosen = choose(run_path, options.checkpoint)
+    except NotChosen as error:
+        raise Fail(clean(str(error)), NOT_FOUND) from None
+    folder = Path(options.to).expanduser() if options.to else _suggested(run_path)
+    for line in (f"{chosen.checkpoint.name}:" if chosen.why else "", *chosen.why):
+        if line:
+            say(line)
+    try:
+        made = export_file(chosen.path, folder, options.name, force=options.force)
+    except ExportRefused as error:
+        raise Fail(clean(str(error)), NO) from None
+    remember_folder(folder)
+    for note in made.notes:
+        say(f"note: {note}")
+    if options.json:
+        print_json({"schema": 1, "checkpoint": chosen.checkpoint.name, "step": chosen.checkpoint.step,
+                    "path": made.path, "bytes": made.size_bytes, "sha256": made.sha256})  # fmt: skip
+    else:
+        sys.stdout.write(f"{made.path}\n")
+    return OK
+
+
+def _suggested(run_path: Path) -> Path:
+    """Without --to nothing is written: the sentence names where it could go."""
+    from runner.export_places import suggested_folders
+    from runner.journal import Unreadable, read_json
+    from runner.model import RunSpec
+    from runner.rundir import RunDir
+    from tui.exits import WRONG_USE
+
+    try:
+        spec = read_json(RunDir(run_path).spec, RunSpec)
+        found = suggested_folders(spec.command, spec.cwd)
+    except Unreadable:
+        found = suggested_folders()
+    example = f", for example --to {clean(str(found[0]), 300)}" if found else ""
+    raise Fail(f"name the folder that the copy goes into with --to DIR{example}", WRONG_USE)
