@@ -19,7 +19,6 @@ from runner.hidden import shown_value
 from runner.journal import Unreadable, read_json
 from runner.model import AttemptPlan, RunSpec
 from runner.preview import FlagChange
-from runner.resume_checks import effective_flags
 from runner.rundir import RunDir
 
 UNKNOWN_SINCE = "unknown: the file has changed since"
@@ -35,6 +34,7 @@ ALWAYS_DIFFERENT = frozenset(
         "wandb_run_name",
         "config_file",
         "dataset_config",
+        "sample_prompts",
         "training_comment",
         "metadata_title",
         "metadata_author",
@@ -63,8 +63,8 @@ _SLACK_S = 2.0
 
 def settings_of(path: Path) -> dict[str, str]:
     """Flags of the first attempt's command by plain name (those of the trainer's own --config_file too),
-    `accelerate.X`, `env.X`, `dataset.X`, `script` and `version.X`. Empty for a folder that is no run.
-    Keys and passwords are hidden."""
+    `accelerate.X`, `env.X`, `dataset.X`, `data.X` (the images and captions themselves), `script` and
+    `version.X`. Empty for a folder that is no run. Keys and passwords are hidden."""
     run = RunDir(path)
     try:
         spec = read_json(run.spec, RunSpec)
@@ -76,6 +76,7 @@ def settings_of(path: Path) -> dict[str, str]:
     found |= {f"{ACCELERATE}{name}": value for name, value in _launcher(plan).items()}
     found |= {f"{ENV}{name}": value for name, value in plan.env.items() if name not in _OUR_ENV}
     found |= _dataset(spec, flags, Path(plan.cwd))
+    found |= _data(spec.fingerprints)
     found |= {f"version.{name}": value for name, value in spec.versions.items()}
     return {name: shown_value(name, _text(value)) for name, value in found.items()}
 
@@ -98,7 +99,7 @@ def settings_difference(
 def in_order(*tables: Mapping[str, str]) -> tuple[str, ...]:
     """All names once: the trainer's flags first, then launcher, environment, dataset and versions."""
     names = dict.fromkeys(name for table in tables for name in table)
-    prefixes = ("script", "", PREFIX, ACCELERATE, ENV, "version.")
+    prefixes = ("script", "", PREFIX, "data.", ACCELERATE, ENV, "version.")
 
     def place(name: str) -> int:
         known = [p for p in prefixes if p and name.startswith(p)]
@@ -138,6 +139,10 @@ def _flags(plan: AttemptPlan, created_at: float) -> dict[str, Any]:
     name = given.get("config_file")
     if isinstance(name, str) and _younger(Path(plan.cwd) / config_file_path(name), created_at):
         return {**given, "flags of config_file": UNKNOWN_SINCE}
+    from runner.resume_checks import (
+        effective_flags,  # a long way of imports, which a list does without
+    )
+
     return effective_flags(plan)
 
 
@@ -167,6 +172,14 @@ def _dataset(spec: RunSpec, flags: Mapping[str, Any], cwd: Path) -> dict[str, An
         if text is not None:
             return _parsed(text)
     return _own_dataset(spec.config_text) or {"dataset": UNKNOWN_SINCE}
+
+
+def _data(fingerprints: Mapping[str, str]) -> dict[str, str]:
+    """Of the files that it trained on: how many, and a short form of `runner.fingerprint`."""
+    shown = {"dataset_images": "images", "dataset_captions": "captions", "dataset": "fingerprint"}
+    return {
+        f"data.{name}": fingerprints[key][:12] for key, name in shown.items() if key in fingerprints
+    }
 
 
 def _parsed(text: str) -> dict[str, Any]:

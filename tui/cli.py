@@ -70,9 +70,28 @@ def build_parser() -> argparse.ArgumentParser:
                              help="start although checks failed; with a REASON, also without an "
                              "approved smoke test")  # fmt: skip
             one.add_argument("--wait", action="store_true", help="exit 0 only if it succeeded")
-    verb("runs", "every run of this machine", json=True)
+    runs = verb("runs", "every run of this machine", json=True)
+    runs.add_argument("--filter", metavar="TEXT", help="words that must occur, also tag:good")
+    runs.add_argument("--sort", choices=("when", "name", "loss", "steps", "took", "outcome"),
+                      default="when", help="default: when, the newest first")  # fmt: skip
+    runs.add_argument("--group", action="store_true", help="by project")
+    runs.add_argument("--limit", type=int, metavar="N", help="only the first N")
+    label = verb("label", "name a run, tag it, note something; shows it too", run=True, json=True)
+    label.add_argument("--name", metavar="TEXT", help='what you call the run; "" takes it away')
+    label.add_argument("--tag", metavar="TAG", action="append", default=[], help="add a tag")
+    label.add_argument("--untag", metavar="TAG", action="append", default=[], help="take a tag")
+    label.add_argument("--note", metavar="TEXT", help='what you want to keep; "" takes it away')
+    remove = verb("remove", "delete run folders; checkpoints in output folders stay")
+    remove.add_argument("run", metavar="RUN", nargs="+", help="id, beginning of one, your name")
+    remove.add_argument("--yes", "-y", action="store_true", help="ask nothing")
+    remove.add_argument("--with-checkpoints", action="store_true",
+                        help="also checkpoints that lie inside the run folder")  # fmt: skip
     show = verb("show", "all that is known of a run", run=True, json=True)
     show.add_argument("--markdown", action="store_true", help="the summary as Markdown")
+    compared = verb("compare", "several runs side by side: losses, results, settings", json=True)
+    compared.add_argument("run", metavar="RUN", nargs="+", help="2 to 8 runs, each as for show")
+    compared.add_argument("--by", choices=("step", "epoch", "time", "images"), default="step",
+                          help="what the losses are laid along (default: step)")  # fmt: skip
     shown = verb("log", "the trainer's console", run=True)
     shown.add_argument("--follow", "-f", action="store_true", help="until the run has ended")
     shown.add_argument("--lines", "-n", type=int, metavar="N", help="only the last N lines")
@@ -108,6 +127,13 @@ def build_parser() -> argparse.ArgumentParser:
     attach = verb("attach", "the screen on a run", run=True)
     attach.add_argument("--read-only", action="store_true", help="no key changes anything")
     _screen_options(attach)
+    copy = verb("export", "copy a checkpoint of a run into a folder, never over a file",
+                run=True, json=True)  # fmt: skip
+    copy.add_argument("--checkpoint", metavar="WHICH", default="best",
+                      help="its step, its name, `final`, or `best` (default: by the run's losses)")  # fmt: skip
+    copy.add_argument("--to", metavar="DIR", help="a folder that is there, as ComfyUI/models/loras")
+    copy.add_argument("--name", metavar="NAME", help="of the copy (default: the file's own)")
+    copy.add_argument("--force", action="store_true", help="also one that is not whole or finite")
     inspect = verb("inspect", "parse and judge any console log", json=True)
     inspect.add_argument("log", metavar="LOG", help="a file with a trainer's output")
     inspect.add_argument("--exit", metavar="HOW", help="how it ended: code:1 or signal:9")
@@ -159,13 +185,17 @@ _HANDLERS: dict[str | None, tuple[str, str]] = {
     "check": ("tui.verbs.start", "check"),
     "start": ("tui.verbs.start", "start"),
     "approve": ("tui.verbs.orders", "approve"),
-    "runs": ("tui.verbs.runs", "runs"),
+    "runs": ("tui.verbs.listing", "runs"),
+    "label": ("tui.verbs.labels", "label"),
+    "remove": ("tui.verbs.removing", "remove"),
     "show": ("tui.verbs.runs", "show"),
+    "compare": ("tui.verbs.compare", "compare"),
     "log": ("tui.verbs.runs", "log"),
     "stop": ("tui.verbs.orders", "stop"),
     "resume": ("tui.verbs.again", "resume"),
     "retry": ("tui.verbs.again", "retry"),
     "hardware": ("tui.verbs.hardware", "hardware"),
+    "export": ("tui.verbs.export", "export"),
     "inspect": ("tui.verbs.files", "inspect"),
     "verify": ("tui.verbs.files", "verify"),
 }

@@ -37,6 +37,7 @@ EXPECTED = "◇"
 CLIPPED = "▴"
 NONFINITE = "×"
 NONFINITE_LINE = "╎"
+CURSOR_LINE = "┊"
 ELLIPSIS = "…"
 CURSOR = "▌"
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -68,6 +69,7 @@ _ASCII = {
     "▴": "^",
     "×": "x",
     "╎": "!",
+    "┊": ":",
     "…": "~",
     "▌": ">",
     "−": "-",

@@ -86,6 +86,19 @@ def ticks(scale: Range, rows: int) -> list[tuple[int, str]]:
     return sorted((row, text.rjust(width)) for row, text in labels.items())
 
 
+def log_ticks(scale: Range, rows: int) -> list[tuple[int, str]]:
+    """The same for a scale of decimal logarithms: 1, 2 and 5 times powers of ten, the roundest first."""
+    found: dict[int, str] = {}
+    powers = range(math.floor(scale.low), math.ceil(scale.high) + 1)
+    for factor in (1, 2, 5, 3, 1.5, 7):
+        for power in powers:
+            row = row_of(power + math.log10(factor), scale, rows)
+            if 0 <= row < rows and not any(abs(row - other) < 2 for other in found):
+                found[row] = f"{factor * 10.0**power:.2g}"
+    width = max((len(text) for text in found.values()), default=0)
+    return sorted((row, text.rjust(width)) for row, text in found.items())
+
+
 def row_of(value: float, scale: Range, rows: int) -> int:
     """The text row that a value falls into; not clipped."""
     return math.floor((scale.high - value) / scale.span * rows)

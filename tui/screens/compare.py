@@ -1,0 +1,283 @@
+"""Several runs side by side: their losses in one chart, their results and the settings that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events, work
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.message import Message
+from textual.screen import Screen
+
+from runner.compare import Comparison
+from runner.compare_lines import Line, lines_of
+from runner.units import count
+from tui.actions_compare import ComparisonReader
+from tui.keys import bindings, footer_keys
+from tui.render import glyphs
+from tui.render.footer import FooterKey
+from tui.render.header import wordmark
+from tui.render.paint import Row, Span, ends
+from tui.viewmodel.compare import (
+    AXES,
+    BY,
+    Look,
+    cursor_x,
+    line_role,
+    overlay_model,
+    place_words,
+    results_table,
+    settings_table,
+    value_words,
+)
+from tui.widgets.footer import KeyFooter
+from tui.widgets.lines import Lines
+from tui.widgets.notice import NoticeLine
+from tui.widgets.overlay import ComparePanel, Digit, OverlayChart
+from tui.widgets.panel import Panel, ScrollingPanel
+
+if TYPE_CHECKING:
+    from tui.app import PlasmaApp
+
+REFRESH_S = 2.0
+BUDGET_S = 0.4
+PANELS = ("overlay", "results", "settings")
+
+
+class ComparisonRead(Message):
+    """What a reading found, or why it failed, one sentence."""
+
+    def __init__(self, made: Comparison | None, problem: str = "") -> None:
+        super().__init__()
+        self.made, self.problem = made, problem
+
+
+class CompareScreen(Screen[None]):
+    WHERE = "compare"
+    BINDINGS: ClassVar = bindings("compare")
+
+    def __init__(self, run_paths: tuple[Path, ...]) -> None:
+        super().__init__()
+        self._paths = run_paths
+        self._reader: ComparisonReader | None = None
+        self._lines: tuple[Line, ...] = ()
+        self._zoomed = False
+        self._current = PANELS[0]
+        self.made: Comparison | None = None
+        self.look = Look()
+
+    @property
+    def plasma(self) -> PlasmaApp:
+        return cast("PlasmaApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield Lines(self._top, id="top")
+        yield NoticeLine(id="notice")
+        yield OverlayChart(id="overlay")
+        with Container(id="tables"):
+            yield ComparePanel("Results", id="results")
+            yield ComparePanel("Settings", id="settings")
+        yield KeyFooter(id="footer")
+
+    def on_mount(self) -> None:
+        self.query_one(KeyFooter).model = tuple(
+            FooterKey(key.display, key.label, key.action, key.worth)
+            for key in footer_keys("compare", "app")
+            if key.where == "compare" or key.id in ("app.leave", "app.help")
+        )
+        self.query_one(OverlayChart).focus()
+        self.set_interval(REFRESH_S, self._read_if_live)
+        self._read()
+
+    # ----------------------------------------------------------------- reading
+
+    def _read_if_live(self) -> None:
+        """Ended runs do not change; that a live one is over shows only when it is read."""
+        made = self.made
+        if self.is_current and (made is None or any(run.live for run in made.runs)):
+            self._read()
+
+    @work(thread=True, exclusive=True, group="comparison", exit_on_error=False)
+    def _read(self) -> None:
+        from tui.planning import told
+
+        try:
+            if self._reader is None:
+                self._reader = self.plasma.actions.comparing(self._paths)
+            self.post_message(ComparisonRead(self._reader.read(BUDGET_S)))
+        except Exception as error:  # border: whatever goes wrong is a sentence
+            self.post_message(ComparisonRead(None, told(error)))
+
+    def on_comparison_read(self, message: ComparisonRead) -> None:
+        if message.made is None:
+            self.say(f"{message.problem[:1].upper()}{message.problem[1:]}", "bad")
+            return
+        further = self.made is None or message.made.read_fraction != self.made.read_fraction
+        self.made = message.made
+        self._put_on_axis()
+        if further and message.made.read_fraction < 1:
+            self._read()
+
+    def _put_on_axis(self) -> None:
+        if self.made is not None:
+            self._lines = lines_of(self.made.runs, self.look.axis)
+            self._show()
+
+    # ----------------------------------------------------------------- showing
+
+    def _show(self) -> None:
+        made, look = self.made, self.look
+        if made is None:
+            return
+        chart = self.query_one(OverlayChart)
+        chart.model = overlay_model(made, self._lines, look)
+        chart.cursor = look.cursor
+        chart.by = f"smoothed, {BY[look.axis]}{', log' if look.log else ''}"
+        chart.place = self._place(made)
+        self.query_one("#results", ComparePanel).model = results_table(made, self._lines, look)
+        settings = self.query_one("#settings", ComparePanel)
+        settings.model = settings_table(made, look)
+        differing = len(made.differing)
+        settings.said = (
+            f"all, {differing} differ"
+            if look.every_setting
+            else f"{differing} of {len(made.settings)} differ"
+        )
+        self.query_one("#top", Lines).repaint()
+
+    def _place(self, made: Comparison) -> tuple[Row, ...]:
+        """Where the cursor is, with all values where they fit."""
+        x = cursor_x(self._lines, self.look)
+        where = place_words(self.look.axis, x)
+        row = [Span(where, "accent")]
+        for index, (run, line) in enumerate(zip(made.runs, self._lines, strict=True)):
+            if index not in self.look.hidden:
+                row += [
+                    Span("  "),
+                    Span(run.letter, line_role(index, len(made.runs))),
+                    Span(f" {value_words(line, x)}"),
+                ]
+        return (tuple(row), (Span(where, "accent"),))
+
+    def _top(self, width: int, height: int) -> Sequence[Row]:
+        runs = len(self.made.runs) if self.made is not None else len(self._paths)
+        left: Row = (
+            Span(" "),
+            *wordmark(),
+            Span("  "),
+            Span(f"{count(runs, 'run')} compared", "strong"),
+        )
+        return (ends(left, self._state_words(), width), (Span(glyphs.RULE * width, "faint"),))
+
+    def _state_words(self) -> Row:
+        made = self.made
+        if made is None:
+            return (Span("reading the runs ", "dim"),)
+        if made.read_fraction < 1:
+            return (Span(f"reading, {made.read_fraction * 100:.0f} % ", "accent"),)
+        live = [run.letter for run in made.runs if run.live]
+        if not live:
+            return ()
+        return (Span(f"{', '.join(live)} still train{'s' if len(live) == 1 else ''} ", "good"),)
+
+    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
+        notice = self.query_one(NoticeLine)
+        notice.say(text, role)
+        if fade_s is not None:
+            self.set_timer(fade_s, notice.hush)
+
+    def _arrange(self) -> None:
+        """Zoomed, only the focused panel is there."""
+        for name in PANELS:
+            self.query_one(f"#{name}").display = not self._zoomed or name == self._current
+        self.query_one("#tables").display = not self._zoomed or self._current != "overlay"
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if isinstance(event.widget, Panel) and event.widget.id in PANELS:
+            self._current = event.widget.id
+
+    # ----------------------------------------------------------------- keys
+
+    def _look_on(self, **changes: object) -> None:
+        before, self.look = self.look, replace(self.look, **changes)  # type: ignore[arg-type]
+        if before.axis is not self.look.axis:
+            self._put_on_axis()
+        else:
+            self._show()
+
+    def action_axis(self) -> None:
+        self._look_on(axis=AXES[(AXES.index(self.look.axis) + 1) % len(AXES)])
+
+    def action_log(self) -> None:
+        self._look_on(log=not self.look.log)
+
+    def action_settings(self) -> None:
+        self._look_on(every_setting=not self.look.every_setting)
+
+    def action_hide(self) -> None:
+        """From a click in the footer: the chosen run."""
+        self._hide(self.look.chosen)
+
+    def on_digit(self, message: Digit) -> None:
+        self._hide(message.index)
+
+    def _hide(self, index: int) -> None:
+        if self.made is not None and index < len(self.made.runs):
+            self._look_on(hidden=self.look.hidden ^ {index})
+
+    def on_overlay_chart_pointed(self, message: OverlayChart.Pointed) -> None:
+        self._look_on(cursor=message.share)
+
+    def action_side(self, by: int) -> None:
+        chart = self.query_one(OverlayChart)
+        if chart.has_focus:
+            self._look_on(cursor=chart.moved(by))
+        else:
+            self._choose(1 if by > 0 else -1)
+
+    def action_move(self, by: int) -> None:
+        panel = self.focused
+        if isinstance(panel, ScrollingPanel):
+            panel.scroll_rows(by)
+        else:
+            self._choose(by)
+
+    def _choose(self, by: int) -> None:
+        if self.made is not None and self.made.runs:
+            self._look_on(chosen=(self.look.chosen + by) % len(self.made.runs))
+
+    def action_page(self, pages: int) -> None:
+        if isinstance(self.focused, ScrollingPanel):
+            self.focused.turn_page(pages)
+
+    def action_edge(self, which: str) -> None:
+        panel, chart = self.focused, self.query_one(OverlayChart)
+        if isinstance(panel, ScrollingPanel):
+            panel.scroll_to_end() if which == "end" else panel.scroll_to_start()
+        else:
+            self._look_on(cursor=1.0 if which == "end" else chart.moved(-10_000))
+
+    def action_next_panel(self, by: int) -> None:
+        self._current = PANELS[(PANELS.index(self._current) + by) % len(PANELS)]
+        self._arrange()
+        self.query_one(f"#{self._current}").focus()
+
+    def action_zoom(self) -> None:
+        self._zoomed = not self._zoomed
+        self._arrange()
+
+    def action_open(self) -> None:
+        if self.made is not None and self.made.runs:
+            self.plasma.open_run(Path(self.made.runs[self.look.chosen].path))
+
+    def action_back(self) -> None:
+        if self.query_one(NoticeLine).text:
+            self.query_one(NoticeLine).hush()
+        elif self._zoomed:
+            self.action_zoom()
+        elif len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
