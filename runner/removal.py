@@ -80,6 +80,7 @@ def _walk(path: Path) -> _Found:
     files = size = 0
     seen: set[tuple[int, int]] = set()
     weights: list[str] = []
+    has_events = False
     if path.is_symlink():
         return _Found(0, 0, (), False)
     for folder, folders, names in os.walk(path):
@@ -92,13 +93,13 @@ def _walk(path: Path) -> _Found:
             except OSError:
                 continue
             files += 1
+            has_events |= "tfevents" in name
             if (found.st_dev, found.st_ino) not in seen:
                 seen.add((found.st_dev, found.st_ino))
                 size += found.st_size
             if name.endswith(WEIGHTS) and not _in_state(inside):
                 weights.append(str(inside / name))
         folders.sort()
-    has_events = any(RunDir(path).tensorboard.rglob("events.out.tfevents.*"))
     return _Found(files, size, tuple(sorted(weights)), has_events)
 
 

@@ -1,4 +1,4 @@
-"""`runs`, `show`, `log`: looking at what is there."""
+"""`show`, `log`: looking at one run."""
 
 from __future__ import annotations
 
@@ -7,42 +7,20 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from runner.model import RunSnapshot, RunState
 from runner.reader import RunReader
-from runner.registry import list_runs
 from runner.report import show_json
+from runner.review.gather import review_of
+from runner.review.hiding import hidden_command, scrubbed, secret_values
+from runner.review.model import Review
 from runner.summary import summary_text
-from runner.units import duration, loss
 from tui.exits import NOT_FOUND, OK, Fail
 from tui.text import clean
-from tui.verbs.common import OVER, find_run, print_json, print_table, say
+from tui.verbs.common import OVER, find_run, print_json, print_table
+from tui.verbs.show_review import epoch_cells, plot_text, point_lines
 from tui.verbs.show_text import HEADS, checkpoint_cells, show_lines
-
-
-def runs(options: argparse.Namespace) -> int:
-    """Every run, newest first."""
-    found = list_runs()
-    if options.json:
-        print_json({"schema": 1, "runs": found})
-        return OK
-    if not found:
-        say("no run yet: `plasma-tui demo` makes one, `plasma-tui start` starts your own")
-        return OK
-    rows = [
-        [
-            run.id,
-            str(run.outcome or run.state),
-            f"{run.step}/{run.total_steps if run.total_steps is not None else '?'}",
-            loss(run.loss),
-            str(run.checkpoints),
-            duration(run.duration_s),
-            clean(run.name) if run.problem is None else clean(run.problem),
-        ]
-        for run in found
-    ]
-    print_table(["run", "state", "step", "loss", "checkpoints", "took", "name"], rows)
-    return OK
 
 
 def show(options: argparse.Namespace) -> int:
@@ -53,10 +31,20 @@ def show(options: argparse.Namespace) -> int:
         return OK
     snapshot = _settled(path)
     if options.json:
-        print_json(show_json(snapshot))
+        print_json(_without_secrets(snapshot))
     else:
         _print(snapshot)
+        _print_review(review_of(path, dataset=False))
     return OK
+
+
+def _without_secrets(snapshot: RunSnapshot) -> dict[str, Any]:
+    """Whoever reads it may write it down."""
+    found, spec = show_json(snapshot), snapshot.spec
+    if spec is None:
+        return found
+    found["command"] = list(hidden_command(spec.command))
+    return scrubbed(found, secret_values(spec.command, spec.env, spec.config_text))
 
 
 def _settled(path: Path) -> RunSnapshot:
@@ -78,6 +66,20 @@ def _print(snapshot: RunSnapshot) -> None:
     if rows:
         sys.stdout.write("\n")
         print_table(list(HEADS), rows)
+
+
+def _print_review(review: Review) -> None:
+    """What became of it: the points, the epochs, the loss."""
+    sys.stdout.write("\n")
+    for line in point_lines(review):
+        sys.stdout.write(f"{line}\n")
+    heads, rows = epoch_cells(review)
+    if rows:
+        sys.stdout.write("\n")
+        print_table(heads, rows)
+    drawing = plot_text(review)
+    if drawing:
+        sys.stdout.write(f"\n{drawing}\n")
 
 
 def log(options: argparse.Namespace) -> int:

@@ -1,0 +1,92 @@
+"""A table that fits a terminal: columns are narrowed, then left out, in an order that is given. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from tui.text import crop
+
+GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`least`: cells that it may be narrowed to, None: never narrowed. `rank`: the highest goes first
+    where there is no room; 0 always stays."""
+
+    head: str
+    rank: int = 0
+    least: int | None = None
+    right: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """A line over the rows that follow."""
+
+    text: str
+
+
+Line = Title | Sequence[str]
+
+
+def table_lines(columns: Sequence[Column], lines: Sequence[Line], width: int | None) -> list[str]:
+    """`lines`: cells as many as columns, cleaned already, or titles. `width` None: as wide as it is."""
+    rows = [line for line in lines if not isinstance(line, Title)]
+    sizes = [_size(column.head, [row[i] for row in rows]) for i, column in enumerate(columns)]
+    kept = _fitting(columns, sizes, width)
+    found = [_line([columns[i].head for i in kept], columns, kept)]
+    for line in lines:
+        if isinstance(line, Title):
+            found.append(line.text if width is None else crop(line.text, width))
+        else:
+            found.append(_line([line[i] for i in kept], columns, kept))
+    return found
+
+
+def _size(head: str, cells: Sequence[str]) -> int:
+    """0: nothing to show, so that the column is left out."""
+    widest = max((cell_len(text) for text in cells), default=0)
+    return max(widest, cell_len(head)) if widest else 0
+
+
+def _fitting(columns: Sequence[Column], sizes: list[int], width: int | None) -> dict[int, int]:
+    """Which columns stay, and how wide they are."""
+    kept = {i: size for i, size in enumerate(sizes) if size}
+    while width is not None and _total(kept) > width:
+        narrowed = _narrowed(columns, kept, _total(kept) - width)
+        if _total(narrowed) <= width:
+            return narrowed
+        last = max(kept, key=lambda i: columns[i].rank)
+        if columns[last].rank == 0:
+            return narrowed  # what identifies a row is never cut: the terminal may wrap it
+        del kept[last]
+    return kept
+
+
+def _total(kept: dict[int, int]) -> int:
+    return sum(kept.values()) + len(GAP) * (len(kept) - 1)
+
+
+def _narrowed(columns: Sequence[Column], kept: dict[int, int], excess: int) -> dict[int, int]:
+    """Takes from the widest that may be narrowed, cell by cell."""
+    found = dict(kept)
+    while excess > 0:
+        can = [i for i in found if (least := columns[i].least) is not None and found[i] > least]
+        if not can:
+            return found
+        found[max(can, key=lambda i: found[i])] -= 1
+        excess -= 1
+    return found
+
+
+def _line(cells: Sequence[str], columns: Sequence[Column], kept: dict[int, int]) -> str:
+    parts = []
+    for text, (i, size) in zip(cells, kept.items(), strict=True):
+        shown = crop(text, size)
+        blank = " " * (size - cell_len(shown))
+        parts.append(blank + shown if columns[i].right else shown + blank)
+    return GAP.join(parts).rstrip()

@@ -1,0 +1,88 @@
+"""`remove`: says what would go, asks, and removes run folders. Checkpoints in output folders stay."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.remove import Removal, RemoveRefused, removal_of, remove_run
+from runner.units import count
+from tui.exits import NO, OK, WRONG_USE, Fail
+from tui.text import clean
+from tui.verbs.common import find_run, say
+
+
+def remove(options: argparse.Namespace) -> int:
+    """Exit 0 when all of them are gone. Nothing goes before a yes (or --yes), or while one refuses."""
+    paths = list(dict.fromkeys(find_run(text, adopt=False) for text in options.run))
+    looked = [removal_of(path) for path in paths]
+    for one in looked:
+        if one.refusal is not None:
+            raise Fail(f"nothing was removed: {one.refusal}")
+    if not options.yes or any(one.lost for one in looked):
+        for one in looked:
+            _tell(one)
+    if not _agreed(options, looked):
+        say("nothing was removed")
+        return NO
+    for path, one in zip(paths, looked, strict=True):
+        _remove(path, with_checkpoints=bool(one.lost))
+    return OK
+
+
+def _tell(one: Removal) -> None:
+    named = f" ({clean(one.name, 80)})" if one.name != one.id else ""
+    say(f"{one.id}{named}")
+    for line in one.goes:
+        say(f"  goes:  {line}")
+    for line in one.stays:
+        say(f"  stays: {line}")
+
+
+def _agreed(options: argparse.Namespace, looked: Sequence[Removal]) -> bool:
+    """Asked on a terminal only; elsewhere --yes must say so. Raises Fail."""
+    terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    if not options.with_checkpoints:
+        for one in looked:
+            if one.lost and not _typed(one, terminal and not options.yes):
+                return False
+    if options.yes:
+        return True
+    if not terminal:
+        raise Fail(
+            "nothing was removed: add --yes to agree, there is no terminal to ask on", WRONG_USE
+        )
+    return _answer(f"Remove {_what(looked)}? [y/N] ").lower() in ("y", "yes")
+
+
+def _typed(one: Removal, terminal: bool) -> bool:
+    """Checkpoints go only with the run's name typed, or with --with-checkpoints."""
+    lost = f"{count(len(one.lost), 'checkpoint')} or state{'' if len(one.lost) == 1 else 's'}"
+    if not terminal:
+        raise Fail(
+            f"nothing was removed: {lost} inside the folder of {one.id} would be deleted with it; copy "
+            f"them first, or add --with-checkpoints",
+            WRONG_USE,
+        )
+    say(f"! {lost} would be deleted for ever with {one.id}")
+    return _answer("Type the run's name to delete them too: ") in (one.name, one.id)
+
+
+def _what(looked: Sequence[Removal]) -> str:
+    return looked[0].id if len(looked) == 1 else count(len(looked), "run")
+
+
+def _answer(question: str) -> str:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def _remove(path: Path, *, with_checkpoints: bool) -> None:
+    try:
+        gone = remove_run(path, with_checkpoints=with_checkpoints)
+    except RemoveRefused as error:
+        raise Fail(str(error)) from None
+    say(f"removed {gone.id}")
