@@ -3,9 +3,10 @@ they stand. Pure."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from runner.hidden import HIDDEN, is_secret, without_secrets
 
@@ -39,7 +40,9 @@ def hidden_env(env: Mapping[str, str | None]) -> dict[str, str | None]:
     }
 
 
-def secret_values(argv: Iterable[str], env: Mapping[str, str | None], config: str | None) -> tuple[str, ...]:
+def secret_values(
+    argv: Iterable[str], env: Mapping[str, str | None], config: str | None
+) -> tuple[str, ...]:
     """The secrets themselves, longest first, to be taken out of every other text."""
     found: set[str] = {value for name, value in env.items() if value and is_secret(name)}
     words = list(argv)
@@ -115,8 +118,8 @@ def _leaves(value: Any, name: str = "") -> Iterable[tuple[str, str]]:
 
 
 def scrubbed(value: T, secrets: tuple[str, ...]) -> T:
-    """The same with the secrets taken out of every text in it: of text, lists, tuples and dicts."""
-    return _scrub(value, secrets)  # type: ignore[no-any-return]
+    """The same with the secrets taken out of every text in it: of texts, lists, tuples, dicts, dataclasses."""
+    return cast(T, _scrub(value, secrets))
 
 
 def _scrub(value: Any, secrets: tuple[str, ...]) -> Any:
@@ -129,4 +132,7 @@ def _scrub(value: Any, secrets: tuple[str, ...]) -> Any:
         return {key: _scrub(inner, secrets) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_scrub(inner, secrets) for inner in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        return type(value)(*(_scrub(getattr(value, name), secrets) for name in names))
     return value

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,9 @@ class StepTable:
         self.attempts = array("q")
         self.replayed: list[Replayed] = []
         self.unreadable_lines = 0
+        #: (step, seconds) of the first row of each attempt, and how many rows it has written
+        self.begun: dict[int, tuple[int, float | None]] = {}
+        self.trained: Counter[int] = Counter()
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -62,6 +66,8 @@ class StepTable:
         self.kinds.append(kind)
         self.seconds.append(math.nan if seconds is None else seconds)
         self.attempts.append(attempt)
+        self.begun.setdefault(attempt, (step, seconds))
+        self.trained[attempt] += 1
 
     def _rewind(self, step: int) -> None:
         at = bisect_left(self.steps, step)

@@ -17,7 +17,8 @@ from runner.reader import RunReader
 from runner.registry import RunNotFound, list_runs, listing, resolve
 from runner.report import show_json
 from runner.rundir import RunDir, new_run_id, runs_root
-from runner.summary import markdown, plain
+from runner.review.markdown import plain
+from runner.summary import summary_text
 
 
 def make(
@@ -67,7 +68,7 @@ def test_no_junk_in_any_file_makes_reading_fail(name: str, junk: bytes) -> None:
     (run.path / name).write_bytes(junk)
     snapshot = RunReader(run.path).read_all()
     show_json(snapshot)
-    markdown(snapshot)
+    summary_text(run.path, plot=False)
     assert listing(run.path).id == run.id
     if name in ("spec.json", "status.json"):
         assert any(name in problem for problem in snapshot.problems)
@@ -138,8 +139,9 @@ def test_without_runs_the_answer_says_how_to_get_one() -> None:
 
 
 def test_foreign_text_cannot_format_a_summary() -> None:
-    assert plain("a|b\n# c \x1b[31m`d`") == "a\\|b \\# c \\[31m\\`d\\`"
+    assert plain("a|b\n# c \x1b[31m`d`") == "a\\|b # c \\[31m\\`d\\`"
     run = ended(make("evil | name\n# <b>x</b> \x1b]0;t\x07"))
-    text = markdown(RunReader(run.path).read_all())
+    text = summary_text(run.path, plot=False)
     assert "\x1b" not in text
-    assert text.splitlines()[0].startswith("# evil \\| name \\# \\<b\\>x")
+    (title,) = [line for line in text.splitlines() if line.startswith("# ")]
+    assert title.startswith("# evil \\| name # \\<b\\>x")

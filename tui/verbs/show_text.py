@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from runner.model import Alarm, AttemptStatus, RunSnapshot, Status
 from runner.report import show_json
-from runner.summary import headline
+from runner.review.words import headline
 from runner.units import count, duration, file_size
 from tui.text import clean
 from tui.verbs.common import OVER, progress_line
