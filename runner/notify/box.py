@@ -51,7 +51,7 @@ class Box:
         self.folder = run.notices
 
     def _path(self, key: str) -> Path:
-        return self.folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', key)}.json"
+        return self.folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', key)}.json"
 
     def put(self, message: Message) -> bool:
         """Put it down to be sent; False if this occasion has been told. Raises OSError."""
