@@ -52,7 +52,7 @@ def test_runs_are_listed_newest_first_with_their_persons_names(capsys: Captured)
     assert head.split()[:2] == ["run", "state"]
     assert first.startswith(newer.name)
     assert second.startswith(older.name)
-    assert second.split("  ")[-1] == "keep, client"
+    assert second.endswith(" keep, client")
     assert "  the good one  " in second
 
 
@@ -236,3 +236,22 @@ def test_one_that_refuses_keeps_all(capsys: Captured) -> None:
     assert one.exists()
     assert wrong(["remove", one.name, "nothing-like-it", "--yes"], capsys)[0] == 3
     assert one.exists()
+
+
+# --------------------------------------------------------------------------- show
+
+
+def test_show_calls_a_run_as_its_person_does(capsys: Captured) -> None:
+    path = make_runs(2)[1]
+    write_label(path, Label("the good one", ("keep",), "line one\nline two"))
+    assert main(["show", path.name]) == 0
+    first, second, third, fourth, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("the good one: ")
+    assert second.startswith(f"{path.name}, configured as ")
+    assert second.endswith(", tags: keep")
+    assert (third, fourth) == ("  line one", "  line two")
+    main(["show", path.name, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["name"], found["tags"], found["note"]) == (
+        "the good one", ["keep"], "line one\nline two",
+    )  # fmt: skip

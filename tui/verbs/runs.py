@@ -9,6 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from runner.labels import read_label
 from runner.model import RunSnapshot, RunState
 from runner.reader import RunReader
 from runner.report import show_json
@@ -31,11 +32,18 @@ def show(options: argparse.Namespace) -> int:
         return OK
     snapshot = _settled(path)
     if options.json:
-        print_json(_without_secrets(snapshot))
+        print_json(_without_secrets(snapshot) | _called(path))
     else:
         _print(snapshot)
         _print_review(review_of(path, dataset=False))
     return OK
+
+
+def _called(path: Path) -> dict[str, Any]:
+    """What a person made of it; their name goes before that of the configuration."""
+    label = read_label(path)
+    named = {"name": label.name} if label.name else {}
+    return {**named, "tags": label.tags, "note": label.note}
 
 
 def _without_secrets(snapshot: RunSnapshot) -> dict[str, Any]:
@@ -60,7 +68,7 @@ def _settled(path: Path) -> RunSnapshot:
 
 
 def _print(snapshot: RunSnapshot) -> None:
-    for line in show_lines(snapshot):
+    for line in show_lines(snapshot, read_label(Path(snapshot.path))):
         sys.stdout.write(f"{line}\n")
     rows = checkpoint_cells(snapshot)
     if rows:

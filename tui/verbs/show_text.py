@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from runner.model import Alarm, AttemptStatus, RunSnapshot, Status
+from runner.model import Alarm, AttemptStatus, Label, RunSnapshot, Status
 from runner.report import show_json
 from runner.review.words import headline
 from runner.units import count, duration, file_size
@@ -37,13 +37,14 @@ HEADS = (
 _WORDS = {"yes": "yes", "no": "NO", "none": "-", "": ""}
 
 
-def show_lines(snapshot: RunSnapshot) -> Iterator[str]:
-    """All but the checkpoints."""
-    spec, status = snapshot.spec, snapshot.status
+def show_lines(snapshot: RunSnapshot, label: Label | None = None) -> Iterator[str]:
+    """All but the checkpoints. `label`: what a person calls the run."""
+    spec, status, label = snapshot.spec, snapshot.status, label or Label()
     name = spec.name if spec is not None else snapshot.id
     line = headline(snapshot) if snapshot.state in OVER else progress_line(snapshot)
-    yield f"{clean(name)}: {clean(line)}"
-    yield clean(snapshot.id)
+    yield f"{clean(label.name) or clean(name)}: {clean(line)}"
+    yield f"{clean(snapshot.id)}{_marks(snapshot, label)}"
+    yield from (f"  {clean(line)}" for line in label.note.split("\n") if line.strip())
     for problem in snapshot.problems:
         yield f"  ! {clean(problem)}"
     if status is None:
@@ -59,6 +60,19 @@ def show_lines(snapshot: RunSnapshot) -> Iterator[str]:
     yield from _hardware(snapshot, status)
     if snapshot.state not in OVER:
         yield from _price(snapshot, status)
+
+
+def _marks(snapshot: RunSnapshot, label: Label) -> str:
+    """Where it came from, the name of its configuration if a person gave another, and its tags."""
+    spec = snapshot.spec
+    words = []
+    if spec is not None and spec.origin:
+        words.append(f"{clean(spec.origin)} from {clean(spec.origin_path) or 'files'}")
+    if spec is not None and label.name and label.name != spec.name:
+        words.append(f"configured as {clean(spec.name)}")
+    if label.tags:
+        words.append(f"tags: {', '.join(clean(tag) for tag in label.tags)}")
+    return "".join(f", {word}" for word in words)
 
 
 def _cause(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
