@@ -60,14 +60,17 @@ def _drawable(points: Sequence[tuple[float, float]], log: bool) -> list[tuple[fl
 
 
 def _thinned(points: list[tuple[float, float]], most: int) -> list[tuple[float, float]]:
-    """At most `most` points: the means of neighbours."""
+    """At most `most` points: the means of neighbours; both ends stay where they are."""
     if len(points) <= most:
         return points
     size = math.ceil(len(points) / most)
     parts = [points[at : at + size] for at in range(0, len(points), size)]
-    return [
+    means = [
         (sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts
     ]
+    means[0] = (points[0][0], means[0][1])
+    means[-1] = (points[-1][0], means[-1][1])
+    return means
 
 
 def _draw(

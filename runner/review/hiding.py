@@ -124,6 +124,8 @@ def scrubbed(value: T, secrets: tuple[str, ...]) -> T:
 
 def _scrub(value: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(value, str):
+        if not value.isascii():  # names of files may hold bytes that are no UTF-8
+            value = value.encode("utf-8", "replace").decode("utf-8")
         for secret in secrets:
             if secret in value:
                 value = value.replace(secret, HIDDEN)

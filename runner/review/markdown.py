@@ -114,7 +114,7 @@ def _block(block: Block) -> str:
 def _bullets(items: tuple[str, ...]) -> str:
     lines: list[str] = []
     for item in items:
-        first, *rest = _wrapped(item, "  ") or [""]
+        first, *rest = _wrapped(item, "  ") or ["(empty)"]
         lines += [f"- {first}", *(f"  {line}" for line in rest)]
     return "\n".join(lines)
 

@@ -13,7 +13,7 @@ def headline(snapshot: RunSnapshot) -> str:
     if status is None:
         return word
     total = f" of {status.total_steps}" if status.total_steps is not None else ""
-    took = None
+    took = ""
     if status.started_at is not None and status.ended_at is not None:
-        took = status.ended_at - status.started_at
-    return f"{word}, {status.step}{total} steps in {duration(took)}"
+        took = f" in {duration(status.ended_at - status.started_at)}"
+    return f"{word}, {status.step}{total} steps{took}"
