@@ -77,6 +77,21 @@ class Comparison:
     def differing(self) -> tuple[SettingRow, ...]:
         return tuple(row for row in self.settings if row.differs)
 
+    @property
+    def changes_of_loss(self) -> tuple[str, ...]:
+        """Names of differing settings that make the same loss mean something else."""
+        return tuple(row.name for row in self.differing if _changes_loss(row.name))
+
+    @property
+    def same_loss(self) -> bool:
+        """May the losses be held against each other?"""
+        return not self.changes_of_loss and len({r.exact for r in self.runs if r.buckets}) < 2
+
+    @property
+    def same_work(self) -> bool:
+        """Is a step as much work in all of them, as far as is known?"""
+        return len({run.images_per_step for run in self.runs}) < 2
+
 
 def refuse_number(count: int) -> None:
     """Raises ValueError with a sentence for a number of runs that cannot be compared."""
@@ -158,7 +173,7 @@ def remarks_of(made: Comparison) -> tuple[str, ...]:
     """What the numbers alone do not say."""
     runs = made.runs
     found: list[str] = []
-    changed = [row.name for row in made.differing if _changes_loss(row.name)]
+    changed = made.changes_of_loss
     if changed:
         found.append(
             f"A loss does not mean the same in all of them: {_some(changed)} differ"

@@ -17,7 +17,7 @@ NOT_KNOWN = "–"
 @dataclass(frozen=True, slots=True)
 class ResultRow:
     """One fact about each run, in their order. `lead`: index of the run that is ahead in it, None where that
-    means nothing or where two are equal."""
+    means nothing (other settings, other batches) or where two are equal."""
 
     name: str
     values: tuple[str, ...]
@@ -43,7 +43,8 @@ Lead = Callable[[Results], float | None] | None
 
 def _row(name: str, word: Word, made: Comparison, lead: Lead) -> ResultRow:
     values = tuple(_known(word(run)) for run in made.runs)
-    return ResultRow(name, values, _ahead(made, lead) if lead is not None else None)
+    fair = made.same_work if name == "pace" else made.same_loss
+    return ResultRow(name, values, _ahead(made, lead) if lead is not None and fair else None)
 
 
 def _known(text: str) -> str:
@@ -125,7 +126,7 @@ _ROWS: tuple[tuple[str, Word, Lead], ...] = (
     ("device", lambda r: r.results.device or UNKNOWN, None),
     ("GPU memory", lambda r: memory_size(r.results.gpu_memory_bytes), None),
     ("memory", lambda r: memory_size(r.results.memory_bytes), None),
-    ("energy", _energy, lambda r: r.energy_wh),
+    ("energy", _energy, None),
     ("checkpoints", lambda r: _number(r.results.checkpoints), None),
     ("best checkpoint", lambda r: _best(r), None),
 )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 
 from tui.render import glyphs
-from tui.render.paint import EMPTY, Row, Span, cell
+from tui.render.paint import Row, Span, cell
 from tui.text import crop, crop_start, wrap
 from tui.viewmodel.compare import Head, Table, TableRow
 
@@ -77,7 +76,8 @@ def table_rows(table: Table, columns: Columns, width: int) -> list[Row]:
 
 def _values(row: TableRow, columns: Columns) -> Row:
     quiet = "dim" if row.same else row.role
-    spans = [Span(" "), cell(row.name, columns.name, "accent" if row.role == "accent" else "dim")]
+    mark = Span(glyphs.WRITTEN if row.marked else " ", "accent")
+    spans = [mark, cell(row.name, columns.name, "accent" if row.role == "accent" else "dim")]
     spans.append(Span(" "))
     for index in range(columns.first, min(columns.last, len(row.values))):
         text = row.values[index]
@@ -94,7 +94,3 @@ def fitted(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
     return crop_start(text, width) if text.startswith("/") else crop(text, width)
-
-
-def empty_row(text: str) -> Sequence[Row]:
-    return ((Span(f" {text}", "dim"),), EMPTY)

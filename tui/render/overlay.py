@@ -22,6 +22,10 @@ LETTER_EVERY = 26
 #: rows under the body: the axis and its numbers
 UNDER = 2
 LEAST_WIDTH, LEAST_HEIGHT = 24, 4
+#: a loss beyond it is drawn as this
+LARGEST = 1e15
+#: a single row of dots is fine, but many thick lines are one stain
+THICK_UP_TO, THICK_FROM_ROWS = 3, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,15 @@ def value_place(value: float, scale: Range, places: int, log: bool) -> int | Non
     if log:
         if value <= 0:
             return None
-        value = math.log10(value)
+        value = math.log10(_bounded(value, log))
+    else:
+        value = _bounded(value, log)
     return math.floor((scale.high - value) / scale.span * places)
+
+
+def _bounded(value: float, log: bool) -> float:
+    """Differences of very large numbers are no numbers any more."""
+    return max(1 / LARGEST if log else -LARGEST, min(LARGEST, value))
 
 
 def column_of(x: float, end: float, places: int) -> int:
@@ -119,7 +130,8 @@ def _dots(
         if y is None:
             found.append(None)
             continue
-        found.append((column_of(x, model.end, across), max(0, min(down - 1, y))))
+        # what is far outside is drawn as leaving the chart there, not as running along its edge
+        found.append((column_of(x, model.end, across), max(-2 * down, min(3 * down, y))))
     return found
 
 
@@ -130,14 +142,27 @@ def _draw(
     canvas = Canvas(room, body)
     points = _dots(line, model, scale, room * DOTS_ACROSS, body * DOTS_DOWN)
     polyline(canvas, points)
-    polyline(canvas, [p and (p[0], min(body * DOTS_DOWN - 1, p[1] + 1)) for p in points])
+    if len(model.lines) <= THICK_UP_TO and body >= THICK_FROM_ROWS:
+        polyline(canvas, [p and (p[0], p[1] + 1) for p in points])
     for y in range(body):
         for x in range(room):
             if not canvas.bits(x, y):
                 continue
             text = line.letter if ascii_only else _joined(grid[y][x], canvas.character(x, y))
             grid[y][x] = Cell(text, line.role)
+    _mark_clipped(grid, line, points)
     _mark_gaps(grid, line, model)
+
+
+def _mark_clipped(
+    grid: list[list[Cell]], line: OverlayLine, points: Sequence[tuple[int, int] | None]
+) -> None:
+    """A sign at the top where the line is above the chart."""
+    for column in {
+        point[0] // DOTS_ACROSS for point in points if point is not None and point[1] < 0
+    }:
+        if grid[0][column].text == " ":
+            grid[0][column] = Cell(glyphs.CLIPPED, line.role)
 
 
 def _joined(under: Cell, text: str) -> str:
@@ -241,7 +266,7 @@ def overlay_range(lines: Sequence[OverlayLine], log: bool) -> Range | None:
     change: Callable[[float], float] = math.log10 if log else float
     low, high = math.inf, -math.inf
     for line in lines:
-        known = [y for _, y in line.points if y is not None and (y > 0 or not log)]
+        known = [_bounded(y, log) for _, y in line.points if y is not None and (y > 0 or not log)]
         settled = known[len(known) // 20 :]
         if not settled:
             continue

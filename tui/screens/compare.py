@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 REFRESH_S = 2.0
 BUDGET_S = 0.4
 PANELS = ("overlay", "results", "settings")
+#: below this only the focused panel is there
+SOLO_HEIGHT = 18
 
 
 class ComparisonRead(Message):
@@ -66,6 +68,7 @@ class CompareScreen(Screen[None]):
         self._reader: ComparisonReader | None = None
         self._lines: tuple[Line, ...] = ()
         self._zoomed = False
+        self._reading = False
         self._current = PANELS[0]
         self.made: Comparison | None = None
         self.look = Look()
@@ -101,8 +104,14 @@ class CompareScreen(Screen[None]):
         if self.is_current and (made is None or any(run.live for run in made.runs)):
             self._read()
 
-    @work(thread=True, exclusive=True, group="comparison", exit_on_error=False)
     def _read(self) -> None:
+        """One thread at a time: a reader is no place for two."""
+        if not self._reading:
+            self._reading = True
+            self._read_in_thread()
+
+    @work(thread=True, group="comparison", exit_on_error=False)
+    def _read_in_thread(self) -> None:
         from tui.planning import told
 
         try:
@@ -113,6 +122,7 @@ class CompareScreen(Screen[None]):
             self.post_message(ComparisonRead(None, told(error)))
 
     def on_comparison_read(self, message: ComparisonRead) -> None:
+        self._reading = False
         if message.made is None:
             self.say(f"{message.problem[:1].upper()}{message.problem[1:]}", "bad")
             return
@@ -190,15 +200,22 @@ class CompareScreen(Screen[None]):
         if fade_s is not None:
             self.set_timer(fade_s, notice.hush)
 
+    def on_resize(self) -> None:
+        self._arrange()
+
     def _arrange(self) -> None:
-        """Zoomed, only the focused panel is there."""
+        """Zoomed, or on a very low screen, only the focused panel is there."""
+        solo = self._zoomed or self.app.size.height < SOLO_HEIGHT
         for name in PANELS:
-            self.query_one(f"#{name}").display = not self._zoomed or name == self._current
-        self.query_one("#tables").display = not self._zoomed or self._current != "overlay"
+            self.query_one(f"#{name}").display = not solo or name == self._current
+        self.query_one("#tables").display = not solo or self._current != "overlay"
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, Panel) and event.widget.id in PANELS:
             self._current = event.widget.id
+            # on a low screen the table that is read gets more of it
+            for name in PANELS:
+                self.set_class(name == self._current, f"-in-{name}")
 
     # ----------------------------------------------------------------- keys
 

@@ -68,7 +68,7 @@ def text_lines(made: Comparison, axis: Axis, width: int, height: int) -> Iterato
     yield from _table(["", *(run.letter for run in made.runs)], rows, width)
     yield from _settings(made, width)
     best = [clean(words) for run in made.runs if (words := checkpoint_words(run))]
-    yield from _sentences("Best checkpoints, as far as numbers can tell:", best, width)
+    yield from _sentences("Best checkpoints, by numbers alone:", best, width)
     yield from _sentences("To be known:", [clean(text) for text in made.remarks], width)
 
 
@@ -124,14 +124,19 @@ def _plot(
     from runner.plot import Curve, draw_curves
 
     curves = [
-        Curve(f"{run.letter} {clean(run.name, 24)}", _points(line, axis))
-        for run, line in zip(runs, lines, strict=True)
+        Curve(_legend(run), _points(line, axis)) for run, line in zip(runs, lines, strict=True)
     ]
     try:
         return draw_curves(curves, width=width, height=height, x_label=AXIS_WORDS[axis])
     except ImportError:
         say("no chart: `pip install plotext` draws one")
         return ""
+
+
+def _legend(run: ComparedRun) -> str:
+    """The plotter counts characters, so wide ones would move its frame."""
+    name = clean(run.name, 24)
+    return f"{run.letter} {name}" if cell_len(name) == len(name) else run.letter
 
 
 def _points(line: Line, axis: Axis) -> tuple[tuple[float, float], ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from runner.compare import ComparedRun, Comparison
 from runner.compare_lines import Axis, Line
-from runner.compare_words import NOT_KNOWN, checkpoint_words, result_rows, state_word
+from runner.compare_words import NOT_KNOWN, checkpoint_words, result_rows
 from runner.units import duration, loss
 from tui.render.overlay import OverlayLine, OverlayModel
 from tui.render.paint import ramp_role
@@ -53,13 +53,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """`strong`: index of a value that is ahead; `same`: all values are the same, so the row is quiet.
-    `words`: a whole sentence instead of values."""
+    """`strong`: index of a value that is ahead; `same`: all values are the same, so the row is quiet;
+    `marked`: it differs, among others that do not. `words`: a whole sentence instead of values."""
 
     name: str = ""
     values: tuple[str, ...] = ()
     strong: int | None = None
     same: bool = False
+    marked: bool = False
     words: str = ""
     role: str = "text"
 
@@ -169,6 +170,7 @@ def settings_table(made: Comparison, look: Look) -> Table:
             clean(row.name, 60),
             tuple(clean(v, 200) if v is not None else UNSET for v in row.values),
             same=not row.differs,
+            marked=row.differs and look.every_setting,
         )
         for row in found
     )
@@ -178,8 +180,3 @@ def settings_table(made: Comparison, look: Look) -> Table:
 
 def _all_same(values: Sequence[str]) -> bool:
     return len(set(values)) == 1
-
-
-def run_words(run: ComparedRun) -> str:
-    """For the note of the chart."""
-    return f"{run.letter} {clean(run.name, 40)}, {state_word(run)}"

@@ -1,0 +1,237 @@
+"""The comparison drawn: the chart with its letters, the tables, the verb's text."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from rich.cells import cell_len
+
+from runner.compare import Comparison, compared_run, comparison
+from runner.compare_lines import Axis, lines_of
+from runner.model import Outcome
+from tests import builders as b
+from tests.hostile import HOSTILE
+from tui.render.axis import axis_ticks, time_text
+from tui.render.compare import columns_of, fitted, head_row, table_rows
+from tui.render.overlay import (
+    OverlayLine,
+    OverlayModel,
+    draw_overlay,
+    overlay_range,
+    overlay_rows,
+)
+from tui.render.paint import plain, row_width
+from tui.render.scale import Range, log_ticks
+from tui.verbs.compare import text_lines
+from tui.viewmodel.compare import (
+    Look,
+    cursor_x,
+    overlay_model,
+    place_words,
+    results_table,
+    settings_table,
+    value_words,
+)
+
+
+def made_of(count: int = 3, name: str = "spyke", **settings: str) -> Comparison:
+    tables = [{"learning_rate": f"{i + 1}e-4", "seed": "1", **settings} for i in range(count)]
+    runs = [
+        compared_run(
+            "ABCDEFGH"[i],
+            replace(b.ended(Outcome.SUCCEEDED), loss=b.series(b.losses(920 - 100 * i, i + 1))),
+            tables[i],
+            name,
+        )
+        for i in range(count)
+    ]
+    return comparison(runs, tables)
+
+
+def drawn(model: OverlayModel, width: int = 60, height: int = 12, **how: bool) -> list[str]:
+    scale = overlay_range(model.lines, model.log) or Range(0.0, 1.0)
+    made = draw_overlay(model, width, height, scale, how.get("ascii_only", False))
+    assert made is not None
+    return [plain(row) for row in overlay_rows(made, None)]
+
+
+def line(letter: str, points: Sequence[tuple[float, float | None]]) -> OverlayLine:
+    return OverlayLine(letter, "ramp-0", tuple(points))
+
+
+# ----------------------------------------------------------------- the chart
+
+
+def test_every_line_ends_with_its_letter_even_where_two_end_together() -> None:
+    points = [(float(x), 0.5) for x in range(1, 101)]
+    rows = drawn(OverlayModel((line("A", points), line("B", points)), end=100.0))
+    ends = [row[-1] for row in rows if row[-1] in "AB"]
+    assert sorted(ends) == ["A", "B"]
+
+
+def test_a_shorter_run_ends_where_it_ended() -> None:
+    long = [(float(x), 0.5 + x / 1000) for x in range(1, 101)]
+    short = [(float(x), 0.2) for x in range(1, 51)]
+    rows = drawn(OverlayModel((line("A", long), line("B", short)), end=100.0))
+    last = max(row.rfind("B") for row in rows)
+    assert 30 <= last <= 36  # half of the body
+
+
+def test_in_ascii_a_line_is_made_of_its_letter() -> None:
+    points = [(float(x), 1 / x) for x in range(1, 101)]
+    rows = drawn(OverlayModel((line("C", points),), end=100.0), ascii_only=True)
+    assert sum(row.count("C") for row in rows) > 40
+    assert not any("⠀" <= character <= "⣿" for row in rows for character in row)
+
+
+def test_what_was_not_finite_is_marked_at_the_foot() -> None:
+    points = [(float(x), 0.5 if x < 40 else None) for x in range(1, 101)]
+    rows = drawn(OverlayModel((line("A", points),), end=100.0))
+    assert "A×" in rows[-3]
+    assert rows[-3].count("×") == 1
+
+
+def test_the_first_wild_steps_are_cut_off_and_marked() -> None:
+    points = [(float(x), 1e30 if x < 3 else 0.5 - x / 1000) for x in range(1, 201)]
+    rows = drawn(OverlayModel((line("A", points),), end=200.0))
+    assert "▴" in rows[0] or any(character > "⠀" for character in rows[0][6:])
+    assert "0.4" in "".join(rows)
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("size", [(24, 4), (24, 2), (80, 3), (200, 40)])
+@pytest.mark.parametrize(
+    "values",
+    [[0.0], [-1.0, 2.0], [1e308, -1e308], [1e-300, 1e300], [0.5, 0.5], [None, None], []],
+    ids=str,
+)
+def test_any_numbers_are_drawn_or_left_out(
+    values: list[float | None], size: tuple[int, int], log: bool
+) -> None:
+    points = [(float(x), y) for x, y in enumerate(values, start=1)]
+    model = OverlayModel((line("A", points),) if points else (), end=len(points), log=log)
+    made = draw_overlay(model, *size, overlay_range(model.lines, log) or Range(0.0, 1.0), False)
+    if made is not None:
+        rows = overlay_rows(made, 0)
+        assert len(rows) <= size[1]
+        assert all(row_width(row) <= size[0] for row in rows)
+
+
+def test_ticks_of_a_logarithmic_scale_are_round() -> None:
+    found = [text.strip() for _, text in log_ticks(Range(-2.1, 0.1), 20)]
+    assert {"1", "0.1", "0.01"} <= set(found)
+    rows = [row for row, _ in log_ticks(Range(-2.0, 0.0), 20)]
+    assert rows == sorted(rows)
+
+
+def test_ticks_of_the_axis_are_whole_steps_and_round_times() -> None:
+    assert axis_ticks(3.0, 100, whole=True, time=False) == [(1.0, "1"), (2.0, "2"), (3.0, "3")]
+    assert [x for x, _ in axis_ticks(920.0, 60, whole=True, time=False)] == [200, 400, 600, 800]
+    assert axis_ticks(7200.0, 24, whole=True, time=True) == [(3600.0, "1 h"), (7200.0, "2 h")]
+    assert axis_ticks(math.inf, 24, whole=True, time=True) == []
+    assert [time_text(s) for s in (45, 90, 600, 5400, 172_800)] == [
+        "45 s", "1:30 min", "10 min", "1:30 h", "2 d",
+    ]  # fmt: skip
+
+
+# ----------------------------------------------------------------- words and tables
+
+
+def test_the_cursor_reads_all_runs_at_its_place() -> None:
+    made = made_of()
+    lines = lines_of(made.runs, Axis.STEP)
+    look = Look(cursor=0.5)
+    assert cursor_x(lines, look) == 460.0
+    assert place_words(Axis.STEP, 460.0) == "step 460"
+    end = Look()
+    assert value_words(lines[2], cursor_x(lines, end)) == "ended"
+    assert value_words(lines[0], cursor_x(lines, end)).startswith("0.")
+    table = results_table(made, lines, look)
+    assert table.rows[0].name == "at step 460"
+    assert all(value.startswith("0.") for value in table.rows[0].values)
+
+
+def test_places_are_told_in_the_words_of_their_axis() -> None:
+    assert place_words(Axis.EPOCH, 1.7912) == "epoch 1.79"
+    assert place_words(Axis.TIME, 720.0) == "after 12 min"
+    assert place_words(Axis.IMAGES, 824.0) == "image 824"
+
+
+def test_hidden_runs_have_no_line_but_stay_in_the_table() -> None:
+    made = made_of()
+    lines = lines_of(made.runs, Axis.STEP)
+    model = overlay_model(made, lines, Look(hidden=frozenset({0})))
+    assert {one.letter for one in model.lines} == {"B", "C"}
+    assert model.end == 820
+    table = results_table(made, lines, Look(hidden=frozenset({0})))
+    assert table.heads[0].hidden and len(table.rows[0].values) == 3
+    every = overlay_model(made, lines, Look(hidden=frozenset({0, 1, 2})))
+    assert every.lines == () and every.empty == "every run is hidden"
+
+
+def test_only_settings_that_differ_unless_all_are_asked_for() -> None:
+    made = made_of()
+    assert [row.name for row in settings_table(made, Look()).rows] == ["learning_rate"]
+    every = settings_table(made, Look(every_setting=True)).rows
+    assert [(row.name, row.marked) for row in every] == [("learning_rate", True), ("seed", False)]
+    same = comparison(made.runs, [{"seed": "1"}] * 3)
+    assert settings_table(same, Look()).rows[0].words == "no setting differs"
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 120, 200])
+@pytest.mark.parametrize("chosen", [0, 4, 7])
+def test_the_chosen_run_is_always_in_sight(width: int, chosen: int) -> None:
+    made = made_of(8)
+    lines = lines_of(made.runs, Axis.STEP)
+    table = results_table(made, lines, Look(chosen=chosen))
+    columns = columns_of(table, width)
+    assert columns.first <= chosen < columns.last
+    assert f"{'ABCDEFGH'[chosen]} ✓" in plain(head_row(table, columns, width))
+    for row in table_rows(table, columns, width):
+        assert row_width(row) <= width + 1
+
+
+def test_a_path_is_told_by_its_end() -> None:
+    assert fitted("/a/long/way/to/dataset.toml", 14) == "…/dataset.toml"
+    assert fitted("[0.5, 0.25, 0.125]", 8) == "[0.5, 0…"
+
+
+# ----------------------------------------------------------------- the verb's text
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_the_text_fits_its_width_and_holds_everything(width: int) -> None:
+    text = list(text_lines(made_of(8), Axis.STEP, width, 12))
+    assert all(cell_len(line) <= width for line in text)
+    whole = "\n".join(text)
+    for letter in "ABCDEFGH":
+        assert f"\n{letter}  " in whole
+    assert whole.count("outcome") == whole.count("loss at end") >= 1
+    assert "learning_rate" in whole and "Best checkpoints" in whole
+
+
+def test_runs_without_a_loss_are_named() -> None:
+    made = made_of(2)
+    bare = replace(made.runs[1], buckets=(), seconds=())
+    text = "\n".join(text_lines(comparison([made.runs[0], bare], [{}, {}]), Axis.TIME, 100, 12))
+    assert "(no loss, so it is not in the chart)" in text
+    assert "B: no loss is recorded." in text
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_foreign_words_break_neither_text_nor_tables(text: str) -> None:
+    made = made_of(2, name=text, optimizer_args=text)
+    runs = [replace(run, id=text, problem=text or "x") for run in made.runs]
+    settings = [{text or "x": text, "a": "1"}, {text or "x": text + "b", "a": "2"}]
+    made = comparison(runs, settings)
+    out = list(text_lines(made, Axis.STEP, 80, 10))
+    assert all("\x1b" not in line and "\n" not in line for line in out)
+    assert all(cell_len(line) <= 80 for line in out[-40:])
+    lines = lines_of(made.runs, Axis.STEP)
+    for table in (results_table(made, lines, Look()), settings_table(made, Look())):
+        columns = columns_of(table, 80)
+        rows = [head_row(table, columns, 80), *table_rows(table, columns, 80)]
+        for row in rows:
+            assert row_width(row) <= 81
+            assert "\x1b" not in plain(row) and "\u202e" not in plain(row)
