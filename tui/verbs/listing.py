@@ -25,9 +25,9 @@ COLUMNS = (
     Column("step", 3, right=True),
     Column("loss", 2, right=True),
     Column("checkpoints", 7, right=True),
-    Column("took", 5, right=True),
+    Column("took", 6, right=True),
     Column("name", 4, least=12),
-    Column("tags", 6, least=8),
+    Column("tags", 5, least=8),
 )
 SORT_NAMES = tuple(sort.name for sort in SORTS)
 
