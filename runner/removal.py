@@ -159,6 +159,8 @@ def _stays(path: Path, snapshot: RunSnapshot) -> Iterator[str]:
     if there:
         folder = str(Path(there[-1].path).parent)
         yield f"{count(len(there), 'checkpoint')} in {folder}."
+    if spec.origin_path:
+        yield f"{spec.origin_path}, which this entry of the list was made of."
     if spec.config_path:
         yield f"{spec.config_path}, datasets and models."
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from runner import index, registry
 from runner.index import forget, index_path
-from runner.journal import read_json, write_json
+from runner.journal import Unreadable, read_json, write_json
 from runner.labels import write_label
 from runner.model import (
     AttemptPlan,
@@ -301,6 +303,94 @@ def test_folders_on_the_way_out_are_no_runs() -> None:
     path.rename(path.with_name(f".removed-{path.name}-1"))
     assert run_paths() == []
     assert list_runs() == []
+
+
+def _timeless(runs: list[RunListing]) -> list[RunListing]:
+    """Without what grows by itself."""
+    return [one if one.ended_at is not None else replace(one, duration_s=None) for one in runs]
+
+
+def _rewrite(dice: random.Random, run: RunDir) -> None:
+    status = read_json(run.status, Status)
+    ended = dice.random() < 0.7
+    write_json(
+        run.status,
+        replace(
+            status,
+            step=dice.randrange(900),
+            attempt=status.attempt + 1,
+            state=RunState.ENDED if ended else RunState.RUNNING,
+            outcome=dice.choice(list(Outcome)) if ended else None,
+            ended_at=dice.random() if ended else None,
+        ),
+    )
+
+
+def _happens(dice: random.Random, path: Path) -> None:
+    """Something that a supervisor, a person or a bad disk does."""
+    run = RunDir(path)
+    what = dice.randrange(9)
+    if what == 0:
+        write_label(path, Label(f"name {dice.random()}", ("a",)[: dice.randrange(2)]))
+    elif what in (1, 2):
+        _rewrite(dice, run)
+    elif what == 3:
+        write_json(run.summary_json, {"loss": {"smooth": dice.random()}})
+    elif what == 4:
+        path.rename(path.with_name(f"{path.name[:20]}-{dice.randrange(10**6)}"))
+    elif what == 5:
+        shutil.rmtree(path)
+    elif what == 6:
+        make_runs(1, seed=dice.randrange(10**6))
+    elif what == 7:
+        index_path().write_bytes(dice.choice(JUNK))
+        forget()
+    else:
+        kept = path.stat()
+        run.spec.write_bytes(b"{torn")  # in place, and then the folder's time set back
+        (path / "x").touch()
+        os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_happens_the_list_is_that_of_the_files(seed: int) -> None:
+    dice = random.Random(seed)
+    make_runs(12, seed)
+    for _ in range(60):
+        list_runs()
+        paths = run_paths()
+        if not paths:
+            make_runs(5, seed)
+            continue
+        path = dice.choice(paths)
+        try:
+            _happens(dice, path)
+        except Unreadable:
+            continue
+        assert _timeless(list_runs()) == _timeless(true_listings())
+        if dice.random() < 0.3:
+            assert _timeless(fresh()) == _timeless(true_listings())
+
+
+def test_threads_that_list_at_once_do_not_disturb_each_other() -> None:
+    paths = make_runs(40)
+    failed: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(10):
+                write_label(paths[number], Label(f"{number} {turn}"))
+                assert len(list_runs()) == 40
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert fresh() == true_listings()
 
 
 # --------------------------------------------------------------------------- the living

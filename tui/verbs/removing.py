@@ -20,7 +20,7 @@ def remove(options: argparse.Namespace) -> int:
     looked = [removal_of(path) for path in paths]
     for one in looked:
         if one.refusal is not None:
-            raise Fail(f"nothing was removed: {one.refusal}")
+            raise Fail(f"nothing was removed: {clean(one.refusal)}")
     if not options.yes or any(one.lost for one in looked):
         for one in looked:
             _tell(one)
@@ -84,5 +84,5 @@ def _remove(path: Path, *, with_checkpoints: bool) -> None:
     try:
         gone = remove_run(path, with_checkpoints=with_checkpoints)
     except RemoveRefused as error:
-        raise Fail(str(error)) from None
+        raise Fail(clean(str(error))) from None
     say(f"removed {gone.id}")
