@@ -12,7 +12,7 @@ from runner.compare_lines import seconds_trained
 from runner.compare_results import Results, results_of, steps_per_epoch_of
 from runner.flag_numbers import whole
 from runner.model import LossBucket, Outcome, RunSnapshot, RunState
-from runner.run_settings import ALWAYS_DIFFERENT, UNKNOWN_SINCE, in_order, same_setting
+from runner.run_settings import ALWAYS_DIFFERENT, UNKNOWN_SINCE, in_order, is_known, same_setting
 
 LEAST, MOST = 2, 8
 LETTERS = "ABCDEFGH"
@@ -49,6 +49,9 @@ class ComparedRun:
     images_per_step: int | None = None
     origin: str = ""
     problem: str | None = None
+    #: of a run that goes on: how far along the steps and the time will be at its end
+    planned_steps: int | None = None
+    planned_s: float | None = None
 
     @property
     def live(self) -> bool:
@@ -57,11 +60,12 @@ class ComparedRun:
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One setting of all runs, in their order; None: not set."""
+    """One setting of all runs, in their order; None: not set, or, where `known` says so, not known."""
 
     name: str
     values: tuple[str | None, ...]
     differs: bool
+    known: tuple[bool, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,8 @@ def compared_run(
     """`name`: what a person calls the run; None: its own name."""
     spec = snapshot.spec
     series = snapshot.loss
+    seconds = seconds_trained(series.buckets, _begins(snapshot))
+    planned = _planned(snapshot, seconds)
     return ComparedRun(
         letter=letter,
         id=snapshot.id,
@@ -116,12 +122,14 @@ def compared_run(
         outcome=snapshot.outcome,
         results=results_of(snapshot),
         buckets=series.buckets,
-        seconds=seconds_trained(series.buckets, _begins(snapshot)),
+        seconds=seconds,
         exact=series.exact,
         steps_per_epoch=steps_per_epoch_of(snapshot),
         images_per_step=_images_per_step(settings),
         origin=spec.origin if spec is not None else "",
         problem=snapshot.problems[0] if snapshot.problems else None,
+        planned_steps=planned[0],
+        planned_s=planned[1],
     )
 
 
@@ -129,6 +137,18 @@ def _begins(snapshot: RunSnapshot) -> tuple[int, ...]:
     """First steps of the attempts that went on with it."""
     attempts = snapshot.status.attempts if snapshot.status is not None else ()
     return tuple(one.first_step for one in attempts[1:] if one.first_step is not None)
+
+
+def _planned(
+    snapshot: RunSnapshot, seconds: Sequence[float | None]
+) -> tuple[int | None, float | None]:
+    """(None, None) of a run that is over."""
+    status, last = snapshot.status, snapshot.loss.last_step
+    if snapshot.state in OVER or status is None or status.total_steps is None or not last:
+        return None, None
+    total = max(status.total_steps, last)
+    now = next((one for one in reversed(seconds) if one is not None), None)
+    return total, now / last * total if now is not None else None
 
 
 def _images_per_step(settings: Mapping[str, str]) -> int | None:
@@ -161,12 +181,12 @@ def comparison(
 
 def _setting(name: str, settings: Sequence[Mapping[str, str]]) -> SettingRow:
     values = tuple(table.get(name) for table in settings)
-    # of a run without any settings nothing can differ: that is told once, not in every row
-    known = [table.get(name) for table in settings if table]
+    known = tuple(is_known(name, table) for table in settings)
+    told = [value for value, sure in zip(values, known, strict=True) if sure]
     differs = name not in ALWAYS_DIFFERENT and any(
-        not same_setting(known[0], one) for one in known[1:]
+        not same_setting(told[0], one) for one in told[1:]
     )
-    return SettingRow(name, values, differs)
+    return SettingRow(name, values, differs, known)
 
 
 def remarks_of(made: Comparison) -> tuple[str, ...]:

@@ -70,6 +70,23 @@ def lines_of(runs: Sequence[ComparedRun], axis: Axis) -> tuple[Line, ...]:
     )
 
 
+def planned_end(run: ComparedRun, axis: Axis) -> float:
+    """Where its line will end, of a run that goes on; 0 where that is not known, or it is over. The time is
+    rounded up, so that the axis does not move with every step."""
+    steps = run.planned_steps
+    if steps is None:
+        return 0.0
+    if axis is Axis.EPOCH:
+        return steps / run.steps_per_epoch if run.steps_per_epoch else 0.0
+    if axis is Axis.IMAGES:
+        return float(steps * (run.images_per_step or 0))
+    if axis is Axis.STEP:
+        return float(steps)
+    seconds = run.planned_s or 0.0
+    unit = 10.0 ** math.floor(math.log10(seconds)) / 2 if seconds > 0 else 1.0
+    return math.ceil(seconds / unit) * unit
+
+
 def _why(run: ComparedRun, axis: Axis) -> str:
     return MISSING[axis] if run.buckets else MISSING[Axis.STEP]
 

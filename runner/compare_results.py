@@ -16,9 +16,9 @@ SETTLED_AFTER_STEPS = 33
 @dataclass(frozen=True, slots=True)
 class Results:
     """Steps are true steps. Losses are smoothed: `first_loss` where the smoothing has settled, `last_loss` at
-    the end, `lowest_loss` in between, at `lowest_step`. `validation`: the lowest, at `validation_step`.
-    `trained_s`: of all attempts. `checkpoints`: those that are there; `best`: the name of the one that
-    `runner.review.best` puts first, and `best_why` its first reason."""
+    the end (None where the last losses were not finite), `lowest_loss` in between, at `lowest_step`.
+    `validation`: the lowest, at `validation_step`. `trained_s`: of all attempts. `checkpoints`: those that
+    are there; `best`: the name of the one that `runner.review.best` puts first, `best_why`: why."""
 
     steps: int | None = None
     total_steps: int | None = None
@@ -63,7 +63,7 @@ def results_of(snapshot: RunSnapshot) -> Results:
         total_steps=status.total_steps,
         epochs=step / per_epoch if per_epoch else None,
         first_loss=first,
-        last_loss=_finite(series.smooth),
+        last_loss=None if _ends_broken(series.buckets) else _finite(series.smooth),
         lowest_loss=lowest[0] if lowest else None,
         lowest_step=lowest[1] if lowest else None,
         nonfinite_step=bad if bad is not None else series.first_nonfinite_step,
@@ -110,6 +110,10 @@ def _ends(buckets: Sequence[LossBucket]) -> tuple[float | None, tuple[float, int
     settled = buckets[0].first_step + SETTLED_AFTER_STEPS
     usable = [one for one in known if one[1] >= settled] or known
     return usable[0][0], min(usable)
+
+
+def _ends_broken(buckets: Sequence[LossBucket]) -> bool:
+    return bool(buckets) and buckets[-1].nonfinite >= buckets[-1].count
 
 
 def _validation(snapshot: RunSnapshot) -> list[tuple[float, int]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runner.compare import ComparedRun, Comparison
+from runner.compare import ComparedRun, Comparison, SettingRow
 from runner.compare_results import Results
 from runner.model import Outcome, RunState
 from runner.units import UNKNOWN, count, duration, loss, memory_size, pace
 
-#: of an ended run, beside the word for its state
+#: of a result: not known; of a setting: not set
 NOT_KNOWN = "–"
 
 
@@ -52,9 +52,12 @@ def _known(text: str) -> str:
 
 
 def _ahead(made: Comparison, lead: Callable[[Results], float | None]) -> int | None:
-    """The lowest of at least two."""
-    known = [(v, i) for i, run in enumerate(made.runs) if (v := lead(run.results)) is not None]
-    known.sort()
+    """The lowest of at least two; a run that diverged leads nothing."""
+    known = sorted(
+        (value, index)
+        for index, run in enumerate(made.runs)
+        if (value := lead(run.results)) is not None and run.outcome is not Outcome.DIVERGED
+    )
     return known[0][1] if len(known) > 1 and known[0][0] < known[1][0] else None
 
 
@@ -70,6 +73,12 @@ def _steps(run: ComparedRun) -> str:
 def _at(value: float | None, step: int | None) -> str:
     text = loss(value)
     return f"{text} at {step}" if value is not None and step is not None else text
+
+
+def _last(run: ComparedRun) -> str:
+    value = run.results.last_loss
+    broken = value is None and run.results.nonfinite_step is not None
+    return "not finite" if broken else loss(value)
 
 
 def _images(run: ComparedRun) -> str:
@@ -105,7 +114,7 @@ _ROWS: tuple[tuple[str, Word, Lead], ...] = (
     ("steps", _steps, None),
     ("epochs", lambda r: f"{r.results.epochs:.3g}" if r.results.epochs else UNKNOWN, None),
     ("loss at start", lambda r: loss(r.results.first_loss), None),
-    ("loss at end", lambda r: loss(r.results.last_loss), lambda r: r.last_loss),
+    ("loss at end", _last, lambda r: r.last_loss),
     (
         "lowest loss",
         lambda r: _at(r.results.lowest_loss, r.results.lowest_step),
@@ -138,6 +147,14 @@ def _best(run: ComparedRun) -> str:
     if found.best is None:
         return UNKNOWN
     return f"step {found.best_step}" if found.best_step is not None else found.best
+
+
+def setting_words(row: SettingRow) -> tuple[str, ...]:
+    """The values of one setting: one that is not set is told from one that is not known."""
+    return tuple(
+        value if value is not None else NOT_KNOWN if sure else UNKNOWN
+        for value, sure in zip(row.values, row.known, strict=True)
+    )
 
 
 def checkpoint_words(run: ComparedRun) -> str:

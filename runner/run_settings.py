@@ -23,6 +23,7 @@ from runner.rundir import RunDir
 
 UNKNOWN_SINCE = "unknown: the file has changed since"
 UNKNOWN = "unknown"
+_CONFIG_FILE = "flags of config_file"
 #: names and places that differ in any two runs, and say nothing of how they trained
 ALWAYS_DIFFERENT = frozenset(
     [
@@ -92,8 +93,23 @@ def settings_difference(
     return tuple(
         FlagChange(name, before.get(name), after.get(name))
         for name in in_order(before, after)
-        if name not in ALWAYS_DIFFERENT and not same_setting(before.get(name), after.get(name))
+        if name not in ALWAYS_DIFFERENT
+        and is_known(name, before)
+        and is_known(name, after)
+        and not same_setting(before.get(name), after.get(name))
     )
+
+
+def is_known(name: str, settings: Mapping[str, str]) -> bool:
+    """Is it known whether this run had that setting? A flag that is not there was not set; a version or a
+    fingerprint that is not there was not recorded, and so is what stood in a file that has changed since."""
+    if name in settings:
+        return settings[name] not in (UNKNOWN, UNKNOWN_SINCE)
+    if not settings or name.startswith(("data.", "version.")):
+        return False
+    if name.startswith(PREFIX):
+        return "dataset" not in settings
+    return _CONFIG_FILE not in settings or name.startswith((ACCELERATE, ENV))
 
 
 def in_order(*tables: Mapping[str, str]) -> tuple[str, ...]:
@@ -138,7 +154,7 @@ def _flags(plan: AttemptPlan, created_at: float) -> dict[str, Any]:
         return {}
     name = given.get("config_file")
     if isinstance(name, str) and _younger(Path(plan.cwd) / config_file_path(name), created_at):
-        return {**given, "flags of config_file": UNKNOWN_SINCE}
+        return {**given, _CONFIG_FILE: UNKNOWN_SINCE}
     from runner.resume_checks import (
         effective_flags,  # a long way of imports, which a list does without
     )

@@ -41,5 +41,5 @@ COMPARE_KEYS: tuple[Key, ...] = (
     _key("page_down", "pagedown,space", "page(1)", "", MOVE, "A page down", 0, "pgdn"),
     _key("page_up", "pageup", "page(-1)", "", MOVE, "A page up", 0, "pgup"),
     _key("start", "home,g", "edge('start')", "", MOVE, "To the start", 0, "home g"),
-    _key("end", "end,G", "edge('end')", "", MOVE, "To the end", 0, "end G"),
+    _key("end", "end,G", "edge('end')", "", MOVE, "To the end, and follow it", 0, "end G"),
 )  # fmt: skip

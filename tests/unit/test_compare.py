@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from runner.compare import ComparedRun, Comparison, compared_run, comparison, refuse_number
-from runner.compare_lines import PLACES, Axis, Line, lines_of, seconds_trained
+from runner.compare_lines import PLACES, Axis, Line, lines_of, planned_end, seconds_trained
 from runner.compare_results import results_of
-from runner.compare_words import checkpoint_words, result_rows
+from runner.compare_words import checkpoint_words, result_rows, setting_words
 from runner.comparing import Comparing, comparison_json
 from runner.journal import step_row, write_json
 from runner.model import (
@@ -23,6 +23,7 @@ from runner.model import (
     RunState,
     Status,
 )
+from runner.run_settings import UNKNOWN_SINCE, settings_difference
 from tests import builders as b
 
 
@@ -292,3 +293,45 @@ def test_the_json_holds_lines_results_and_settings(tmp_path: Path) -> None:
 def test_a_series_without_buckets_is_no_line() -> None:
     empty = compared_run("A", replace(b.ended(Outcome.FAILED), loss=LossSeries()), {})
     assert lines_of([empty], Axis.STEP) == (Line((), "no loss"),)
+
+
+def test_a_run_that_ends_in_nan_has_no_loss_at_its_end_and_leads_nothing() -> None:
+    values = [0.2] * 100 + [math.nan] * 50
+    snapshot = replace(b.ended(Outcome.DIVERGED), loss=b.series(values))
+    bad = compared_run("B", snapshot, {"seed": "1"})
+    made = comparison([a_run("A"), bad, a_run("C")], [{"seed": "1"}] * 3)
+    words = words_of(made)
+    assert words["loss at end"][1] == "not finite"
+    assert words["lowest loss"][1].startswith("0.2000")
+    assert {row.lead for row in result_rows(made)} <= {None, 0, 2}
+
+
+def test_settings_that_are_not_known_are_not_called_unset() -> None:
+    runs = [a_run("A"), a_run("B", settings={"a": "1"}), compared_run("C", b.snapshot(), {})]
+    made = comparison(runs, [{"seed": "1"}, {"a": "1"}, {}])
+    assert setting_words(made.settings[0]) == ("1", "–", "unknown")
+
+
+def test_what_was_not_recorded_does_not_differ() -> None:
+    new = {
+        "seed": "1",
+        "data.fingerprint": "ab",
+        "version.torch": "2.8",
+        "dataset.resolution": "512",
+    }
+    old = {"seed": "1", "dataset": UNKNOWN_SINCE}
+    made = comparison([a_run("A"), a_run("B")], [new, old])
+    assert not made.differing
+    assert made.remarks == ("B: its dataset file has changed since, so what it said is unknown.",)
+    shown = {row.name: setting_words(row)[1] for row in made.settings}
+    assert shown["data.fingerprint"] == shown["dataset.resolution"] == "unknown"
+    assert settings_difference(old, new) == ()
+
+
+def test_the_axis_of_a_live_run_reaches_to_its_planned_end() -> None:
+    live = compared_run("A", b.snapshot(412), {"train_batch_size": "2"})
+    assert planned_end(live, Axis.STEP) == 920
+    assert planned_end(live, Axis.EPOCH) == 4
+    assert planned_end(live, Axis.IMAGES) == 1840
+    assert 920 * 3.1 <= planned_end(live, Axis.TIME) <= 920 * 3.1 + 500
+    assert {planned_end(a_run(), axis) for axis in Axis} == {0.0}

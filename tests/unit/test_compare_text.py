@@ -15,12 +15,11 @@ from tests.hostile import HOSTILE
 from tui.render.axis import axis_ticks, time_text
 from tui.render.compare import columns_of, fitted, head_row, table_rows
 from tui.render.overlay import (
-    OverlayLine,
     OverlayModel,
     draw_overlay,
-    overlay_range,
     overlay_rows,
 )
+from tui.render.overlay_scale import OverlayLine, overlay_range
 from tui.render.paint import plain, row_width
 from tui.render.scale import Range, log_ticks
 from tui.verbs.compare import text_lines
@@ -142,11 +141,11 @@ def test_the_cursor_reads_all_runs_at_its_place() -> None:
     made = made_of()
     lines = lines_of(made.runs, Axis.STEP)
     look = Look(cursor=0.5)
-    assert cursor_x(lines, look) == 460.0
+    assert cursor_x(made, lines, look) == 460.0
     assert place_words(Axis.STEP, 460.0) == "step 460"
     end = Look()
-    assert value_words(lines[2], cursor_x(lines, end)) == "ended"
-    assert value_words(lines[0], cursor_x(lines, end)).startswith("0.")
+    assert value_words(lines[2], cursor_x(made, lines, end)) == "ended"
+    assert value_words(lines[0], cursor_x(made, lines, end)).startswith("0.")
     table = results_table(made, lines, look)
     assert table.rows[0].name == "at step 460"
     assert all(value.startswith("0.") for value in table.rows[0].values)

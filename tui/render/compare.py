@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from runner.compare import Comparison
+from runner.compare_lines import Line
 from tui.render import glyphs
 from tui.render.paint import Row, Span, cell
 from tui.text import crop, crop_start, wrap
-from tui.viewmodel.compare import Head, Table, TableRow
+from tui.viewmodel.compare import (
+    Head,
+    Look,
+    Table,
+    TableRow,
+    cursor_x,
+    line_role,
+    place_words,
+    value_words,
+)
 
 NAME_CELLS = 30
-LEAST_CELLS, MOST_CELLS = 11, 44
+LEAST_CELLS, MOST_CELLS = 14, 44
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +106,31 @@ def fitted(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
     return crop_start(text, width) if text.startswith("/") else crop(text, width)
+
+
+def place_rows(made: Comparison, lines: Sequence[Line], look: Look) -> tuple[Row, ...]:
+    """Where the cursor is: with the values of all runs, and, where those do not fit, alone."""
+    x = cursor_x(made, lines, look)
+    where = Span(place_words(look.axis, x), "accent")
+    row = [where]
+    for index, (run, line) in enumerate(zip(made.runs, lines, strict=True)):
+        if index not in look.hidden:
+            value = value_words(line, x, run.live)
+            row += [
+                Span("  "),
+                Span(run.letter, line_role(index, len(made.runs))),
+                Span(f" {value}"),
+            ]
+    return (tuple(row), (where,))
+
+
+def state_row(made: Comparison | None) -> Row:
+    """Is it read, and does one of them go on?"""
+    if made is None:
+        return (Span("reading the runs ", "dim"),)
+    if made.read_fraction < 1:
+        return (Span(f"reading, {made.read_fraction * 100:.0f} % ", "accent"),)
+    live = [run.letter for run in made.runs if run.live]
+    if not live:
+        return ()
+    return (Span(f"{', '.join(live)} still train{'s' if len(live) == 1 else ''} ", "good"),)

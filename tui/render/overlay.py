@@ -7,13 +7,14 @@ it; in ASCII the line itself is made of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tui.render import glyphs
 from tui.render.axis import axis_ticks
 from tui.render.braille import DOTS_ACROSS, DOTS_DOWN, Canvas, polyline
 from tui.render.loss import BLANK, Cell
+from tui.render.overlay_scale import OverlayLine, value_place
 from tui.render.paint import Row, Span, append
 from tui.render.scale import Range, log_ticks, ticks
 
@@ -22,19 +23,8 @@ LETTER_EVERY = 26
 #: rows under the body: the axis and its numbers
 UNDER = 2
 LEAST_WIDTH, LEAST_HEIGHT = 24, 4
-#: a loss beyond it is drawn as this
-LARGEST = 1e15
 #: a single row of dots is fine, but many thick lines are one stain
 THICK_UP_TO, THICK_FROM_ROWS = 3, 16
-
-
-@dataclass(frozen=True, slots=True)
-class OverlayLine:
-    """`points`: (x, loss), None is a gap; `role`: its colour."""
-
-    letter: str
-    role: str
-    points: tuple[tuple[float, float | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +89,6 @@ def overlay_rows(made: Overlay, cursor: int | None) -> tuple[Row, ...]:
 
 
 # --------------------------------------------------------------------------- lines
-
-
-def value_place(value: float, scale: Range, places: int, log: bool) -> int | None:
-    """The row of dots, or of cells, that a loss falls into, not clipped; None: it has none."""
-    if log:
-        if value <= 0:
-            return None
-        value = math.log10(_bounded(value, log))
-    else:
-        value = _bounded(value, log)
-    return math.floor((scale.high - value) / scale.span * places)
-
-
-def _bounded(value: float, log: bool) -> float:
-    """Differences of very large numbers are no numbers any more."""
-    return max(1 / LARGEST if log else -LARGEST, min(LARGEST, value))
 
 
 def column_of(x: float, end: float, places: int) -> int:
@@ -255,27 +229,3 @@ def _axis(model: OverlayModel, left: int, room: int) -> tuple[Row, Row]:
         for cell in cells:
             append(spans, cell.text, cell.role)
     return tuple(first), tuple(second)
-
-
-# --------------------------------------------------------------------------- the y range
-
-
-def overlay_range(lines: Sequence[OverlayLine], log: bool) -> Range | None:
-    """All lines as far as they have settled; the first steps of a line, hardly smoothed yet, may be clipped.
-    With `log` in decimal logarithms. None: nothing to show."""
-    change: Callable[[float], float] = math.log10 if log else float
-    low, high = math.inf, -math.inf
-    for line in lines:
-        known = [_bounded(y, log) for _, y in line.points if y is not None and (y > 0 or not log)]
-        settled = known[len(known) // 20 :]
-        if not settled:
-            continue
-        ordered = sorted(settled)
-        low = min(low, change(ordered[0]))
-        high = max(high, change(ordered[round(0.98 * (len(ordered) - 1))]), change(settled[-1]))
-    if low > high:
-        return None
-    if high - low <= abs(high) * 1e-6:
-        room = abs(high) * 0.1 or 0.5
-        return Range(low - room, high + room)
-    return Range(low, high)

@@ -19,6 +19,7 @@ from runner.units import count
 from tui.actions_compare import ComparisonReader
 from tui.keys import bindings, footer_keys
 from tui.render import glyphs
+from tui.render.compare import place_rows, state_row
 from tui.render.footer import FooterKey
 from tui.render.header import wordmark
 from tui.render.paint import Row, Span, ends
@@ -26,13 +27,11 @@ from tui.viewmodel.compare import (
     AXES,
     BY,
     Look,
-    cursor_x,
-    line_role,
+    cursor_share,
     overlay_model,
-    place_words,
     results_table,
     settings_table,
-    value_words,
+    settings_words,
 )
 from tui.widgets.footer import KeyFooter
 from tui.widgets.lines import Lines
@@ -145,33 +144,14 @@ class CompareScreen(Screen[None]):
             return
         chart = self.query_one(OverlayChart)
         chart.model = overlay_model(made, self._lines, look)
-        chart.cursor = look.cursor
+        chart.cursor = cursor_share(made, self._lines, look)
         chart.by = f"smoothed, {BY[look.axis]}{', log' if look.log else ''}"
-        chart.place = self._place(made)
+        chart.place = place_rows(made, self._lines, look)
         self.query_one("#results", ComparePanel).model = results_table(made, self._lines, look)
         settings = self.query_one("#settings", ComparePanel)
         settings.model = settings_table(made, look)
-        differing = len(made.differing)
-        settings.said = (
-            f"all, {differing} differ"
-            if look.every_setting
-            else f"{differing} of {len(made.settings)} differ"
-        )
+        settings.said = settings_words(made, look)
         self.query_one("#top", Lines).repaint()
-
-    def _place(self, made: Comparison) -> tuple[Row, ...]:
-        """Where the cursor is, with all values where they fit."""
-        x = cursor_x(self._lines, self.look)
-        where = place_words(self.look.axis, x)
-        row = [Span(where, "accent")]
-        for index, (run, line) in enumerate(zip(made.runs, self._lines, strict=True)):
-            if index not in self.look.hidden:
-                row += [
-                    Span("  "),
-                    Span(run.letter, line_role(index, len(made.runs))),
-                    Span(f" {value_words(line, x)}"),
-                ]
-        return (tuple(row), (Span(where, "accent"),))
 
     def _top(self, width: int, height: int) -> Sequence[Row]:
         runs = len(self.made.runs) if self.made is not None else len(self._paths)
@@ -181,18 +161,7 @@ class CompareScreen(Screen[None]):
             Span("  "),
             Span(f"{count(runs, 'run')} compared", "strong"),
         )
-        return (ends(left, self._state_words(), width), (Span(glyphs.RULE * width, "faint"),))
-
-    def _state_words(self) -> Row:
-        made = self.made
-        if made is None:
-            return (Span("reading the runs ", "dim"),)
-        if made.read_fraction < 1:
-            return (Span(f"reading, {made.read_fraction * 100:.0f} % ", "accent"),)
-        live = [run.letter for run in made.runs if run.live]
-        if not live:
-            return ()
-        return (Span(f"{', '.join(live)} still train{'s' if len(live) == 1 else ''} ", "good"),)
+        return (ends(left, state_row(self.made), width), (Span(glyphs.RULE * width, "faint"),))
 
     def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
         notice = self.query_one(NoticeLine)
@@ -276,7 +245,7 @@ class CompareScreen(Screen[None]):
         if isinstance(panel, ScrollingPanel):
             panel.scroll_to_end() if which == "end" else panel.scroll_to_start()
         else:
-            self._look_on(cursor=1.0 if which == "end" else chart.moved(-10_000))
+            self._look_on(cursor=None if which == "end" else chart.moved(-10_000))
 
     def action_next_panel(self, by: int) -> None:
         self._current = PANELS[(PANELS.index(self._current) + by) % len(PANELS)]

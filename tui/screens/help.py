@@ -1,4 +1,4 @@
-"""All keys, from the table that also makes the footer."""
+"""The keys of the screen in front, from the table that also makes the footer."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.screen import ModalScreen
 
-from tui.keys import KEYS, LEAVE, MOVE, RUN, VIEW
+from tui.keys import LEAVE, MOVE, RUN, VIEW, Key, keys_of
 from tui.render.header import wordmark
 from tui.render.paint import EMPTY, Row, Span, cell
 from tui.text import crop
 from tui.widgets.painted import Painted
 
 WIDTH = 72
-#: screens with few keys, all of them in their footer
-TYPED_SCREENS = ("runs", "flags", "form")
 SYMBOLS = (
     ("◆ ◇", "a checkpoint that is written, one that is still to come"),
     ("✓ ✗ ·", "yes, no, not looked at yet"),
@@ -34,6 +32,9 @@ class HelpBox(Painted, can_focus=True):
     def __init__(self) -> None:
         super().__init__(id="help")
         self._top = 0
+        self.where: tuple[str, ...] = ("monitor", "welcome")
+        #: letters are text on that screen
+        self.typing = False
 
     def lines(self, width: int) -> list[Row]:
         rows: list[Row] = [
@@ -41,13 +42,18 @@ class HelpBox(Painted, can_focus=True):
             (Span("  "), *wordmark(), Span("  The training lives without this screen.", "dim")),
         ]
         for group in (RUN, VIEW, MOVE, LEAVE):
-            rows += [EMPTY, (Span(f"  {group}", "title"),)]
-            for key in KEYS:
-                if key.group == group and key.where not in TYPED_SCREENS:
-                    rows.append(_line(key.display, key.tooltip, width, "key"))
-        rows += [EMPTY, (Span("  Signs", "title"),)]
-        rows += [_line(sign, text, width, "strong") for sign, text in SYMBOLS]
+            keys = [_line(self._shown(key), key.tooltip, width, "key")
+                    for key in keys_of(*self.where, "app")
+                    if key.group == group and self._shown(key)]  # fmt: skip
+            if keys:
+                rows += [EMPTY, (Span(f"  {group}", "title"),), *keys]
+        if "monitor" in self.where:
+            rows += [EMPTY, (Span("  Signs", "title"),)]
+            rows += [_line(sign, text, width, "strong") for sign, text in SYMBOLS]
         return [*rows, EMPTY]
+
+    def _shown(self, key: Key) -> str:
+        return key.typed_display if self.typing else key.display
 
     def draw(self, width: int, height: int) -> Sequence[Row]:
         rows = self.lines(width)
@@ -87,7 +93,14 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(HelpBox).focus()
 
     def on_screen_resume(self) -> None:
-        self.query_one(HelpBox).scroll_rows(-1000)
+        """The keys of the screen under this one; `HELP` there names more tables than its own."""
+        box = self.query_one(HelpBox)
+        below = self.app.screen_stack[-2] if len(self.app.screen_stack) > 1 else self
+        where = getattr(below, "WHERE", "monitor")
+        box.where = getattr(below, "HELP", None) or (where,)  # None: of every widget
+        box.typing = getattr(below, "TYPING", False)
+        self._fit(box)
+        box.scroll_rows(-1000)
 
     def on_resize(self) -> None:
         self._fit(self.query_one(HelpBox))

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from runner.compare import ComparedRun, Comparison, refuse_number
 from runner.compare_lines import Axis, Line, lines_of
-from runner.compare_words import checkpoint_words, result_rows
+from runner.compare_words import checkpoint_words, result_rows, setting_words
 from runner.comparing import Comparing, comparison_json
 from tui.exits import OK, WRONG_USE, Fail
 from tui.text import clean, crop, wrap
@@ -25,10 +25,8 @@ AXIS_WORDS = {
     Axis.TIME: "minutes trained",
     Axis.IMAGES: "images seen",
 }
-#: what is said of a setting that a run does not have
-UNSET = "–"
 NAME_CELLS = 26
-LEAST_CELLS = 12
+LEAST_CELLS = 15
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -81,7 +79,7 @@ def _settings(made: Comparison, width: int) -> Iterator[str]:
     if not made.differing:
         yield "No setting differs."
         return
-    rows = [[row.name, *(value or UNSET for value in row.values)] for row in made.differing]
+    rows = [[row.name, *setting_words(row)] for row in made.differing]
     yield from _table(["settings that differ", *(run.letter for run in made.runs)], rows, width)
 
 

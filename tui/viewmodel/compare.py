@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runner.compare import ComparedRun, Comparison
-from runner.compare_lines import Axis, Line
-from runner.compare_words import NOT_KNOWN, checkpoint_words, result_rows
+from runner.compare_lines import Axis, Line, planned_end
+from runner.compare_words import NOT_KNOWN, checkpoint_words, result_rows, setting_words
 from runner.units import duration, loss
-from tui.render.overlay import OverlayLine, OverlayModel
+from tui.render.overlay import OverlayModel
+from tui.render.overlay_scale import OverlayLine
 from tui.render.paint import ramp_role
 from tui.text import clean
 from tui.viewmodel.state import label_of
@@ -22,17 +23,17 @@ BY = {
     Axis.IMAGES: "by images seen",
 }
 AXES = tuple(Axis)
-UNSET = "–"
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a person looks at it. `cursor`: a share of the axis, 1 is its end; `hidden`: indices of runs whose
+    """How a person looks at it. `cursor`: a share of the axis, 1 is its end; None: with the newest loss.
+    `hidden`: indices of runs whose
     line is not drawn; `chosen`: of the run that Enter opens."""
 
     axis: Axis = Axis.STEP
     log: bool = False
-    cursor: float = 1.0
+    cursor: float | None = None
     hidden: frozenset[int] = frozenset()
     chosen: int = 0
     every_setting: bool = False
@@ -79,7 +80,7 @@ def line_role(index: int, runs: int) -> str:
 def overlay_model(made: Comparison, lines: Sequence[Line], look: Look) -> OverlayModel:
     order = [i for i in range(len(made.runs)) if i not in look.hidden and lines[i].points]
     order.sort(key=lambda index: index == look.chosen)
-    end = axis_end(lines, look)
+    end = axis_end(made, lines, look)
     every_hidden = len(look.hidden) == len(made.runs) > 0
     missing = next((line.missing for line in lines if line.missing), "no loss yet")
     return OverlayModel(
@@ -95,15 +96,25 @@ def overlay_model(made: Comparison, lines: Sequence[Line], look: Look) -> Overla
     )
 
 
-def axis_end(lines: Sequence[Line], look: Look) -> float:
-    """Of the lines that are shown."""
-    ends = [line.end for index, line in enumerate(lines) if index not in look.hidden]
-    return max(ends, default=0.0)
+def axis_end(made: Comparison, lines: Sequence[Line], look: Look) -> float:
+    """Of the lines that are shown; of a run that goes on, as far as it is planned."""
+    shown = [index for index in range(len(lines)) if index not in look.hidden]
+    planned = (planned_end(made.runs[i], look.axis) for i in shown if lines[i].points)
+    return max((*(lines[i].end for i in shown), *planned), default=0.0)
 
 
-def cursor_x(lines: Sequence[Line], look: Look) -> float:
-    """Where the cursor stands on the axis."""
-    x = axis_end(lines, look) * look.cursor
+def cursor_share(made: Comparison, lines: Sequence[Line], look: Look) -> float:
+    """Where the cursor stands, as a share of the axis."""
+    if look.cursor is not None:
+        return look.cursor
+    end = axis_end(made, lines, look)
+    newest = max((one.end for i, one in enumerate(lines) if i not in look.hidden), default=0.0)
+    return newest / end if end > 0 else 1.0
+
+
+def cursor_x(made: Comparison, lines: Sequence[Line], look: Look) -> float:
+    """The same in units of the axis."""
+    x = axis_end(made, lines, look) * cursor_share(made, lines, look)
     return float(math.floor(x + 1e-6)) if look.axis in (Axis.STEP, Axis.IMAGES) else x
 
 
@@ -116,15 +127,15 @@ def place_words(axis: Axis, x: float) -> str:
     return f"{'step' if axis is Axis.STEP else 'image'} {x:.0f}"
 
 
-def value_words(line: Line, x: float) -> str:
-    """The smoothed loss there, or why there is none."""
+def value_words(line: Line, x: float, live: bool = False) -> str:
+    """The smoothed loss there, or why there is none. `live`: its run goes on."""
     if not line.points:
         return NOT_KNOWN
     value = line.at(x)
     if value is not None:
         return loss(value)
     if x > line.end:
-        return "ended"
+        return "not yet" if live else "ended"
     return "not begun" if x < line.points[0][0] else "not finite"
 
 
@@ -147,10 +158,10 @@ def _head(index: int, run: ComparedRun, made: Comparison, look: Look) -> Head:
 
 def results_table(made: Comparison, lines: Sequence[Line], look: Look) -> Table:
     """The values at the cursor, then what came of each run, then what has to be known."""
-    x = cursor_x(lines, look)
+    x = cursor_x(made, lines, look)
     here = TableRow(
         f"at {place_words(look.axis, x).removeprefix('after ')}",
-        tuple(value_words(line, x) for line in lines),
+        tuple(value_words(one, x, r.live) for one, r in zip(lines, made.runs, strict=True)),
         role="accent",
     )
     rows = [
@@ -168,7 +179,7 @@ def settings_table(made: Comparison, look: Look) -> Table:
     rows = tuple(
         TableRow(
             clean(row.name, 60),
-            tuple(clean(v, 200) if v is not None else UNSET for v in row.values),
+            tuple(clean(value, 200) for value in setting_words(row)),
             same=not row.differs,
             marked=row.differs and look.every_setting,
         )
@@ -176,6 +187,14 @@ def settings_table(made: Comparison, look: Look) -> Table:
     )
     none = "no setting differs" if made.settings else "no settings are known of these runs"
     return Table(heads_of(made, look), rows or (TableRow(words=none, role="dim"),))
+
+
+def settings_words(made: Comparison, look: Look) -> str:
+    """How many settings differ."""
+    differing = len(made.differing)
+    if look.every_setting:
+        return f"all, {differing} differ"
+    return f"{differing} of {len(made.settings)} differ"
 
 
 def _all_same(values: Sequence[str]) -> bool:

@@ -14,9 +14,9 @@ from tui.render.overlay import (
     OverlayModel,
     column_of,
     draw_overlay,
-    overlay_range,
     overlay_rows,
 )
+from tui.render.overlay_scale import overlay_range
 from tui.render.paint import Row, Span
 from tui.render.scale import Range, sticky_range
 from tui.viewmodel.compare import Table
