@@ -1,17 +1,21 @@
 """The comparison drawn: the chart with its letters, the tables, the verb's text."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from runner.compare import Comparison, compared_run, comparison
 from runner.compare_lines import Axis, lines_of
+from runner.journal import step_row, write_json
 from runner.model import Outcome
 from tests import builders as b
 from tests.hostile import HOSTILE
+from tui.cli import main
 from tui.render.axis import axis_ticks, time_text
 from tui.render.compare import columns_of, fitted, head_row, table_rows
 from tui.render.overlay import (
@@ -234,3 +238,66 @@ def test_foreign_words_break_neither_text_nor_tables(text: str) -> None:
         for row in rows:
             assert row_width(row) <= 81
             assert "\x1b" not in plain(row) and "\u202e" not in plain(row)
+
+
+# ----------------------------------------------------------------- the verb
+
+
+def two_runs(home: Path) -> list[str]:
+    for name, rate in (("20261101-000000-one-0001", "1e-4"), ("20261102-000000-two-0002", "5e-4")):
+        folder = home / "runs" / name
+        folder.mkdir(parents=True)
+        command = ("python", "train_network.py", f"--learning_rate={rate}")
+        write_json(folder / "spec.json", b.spec(id=name, name=name, command=command, cwd=str(home)))
+        ended = b.ended(Outcome.SUCCEEDED).status
+        write_json(folder / "status.json", ended)
+        rows = [
+            step_row(n, n * 3.1, loss, None, None, 1)
+            for n, loss in enumerate(b.losses(920), start=1)
+        ]
+        (folder / "steps.jsonl").write_bytes(b"".join(rows))
+    return ["20261101", "20261102"]
+
+
+def test_the_verb_prints_chart_table_and_the_setting_that_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PLASMA_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "90")
+    assert main(["compare", *two_runs(tmp_path), "--by", "time"]) == 0
+    out = capsys.readouterr().out
+    assert "minutes trained" in out
+    assert "A  20261101-000000-one-0001" in out
+    assert "learning_rate" in out and "1e-4" in out and "5e-4" in out
+    assert max(map(cell_len, out.splitlines())) <= 90
+
+
+def test_the_verbs_json_is_one_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PLASMA_HOME", str(tmp_path))
+    assert main(["compare", *two_runs(tmp_path), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert [run["results"]["steps"] for run in made["runs"]] == [920, 920]
+    assert {row["name"] for row in made["settings"] if row["differs"]} == {"learning_rate"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["20261101"], 2, "two runs or more"),
+        (["20261101", "20261101"], 2, "named twice"),
+        (["20261101", "nothing"], 3, "no run 'nothing'"),
+        (["20261101"] * 9, 2, "at most 8"),
+    ],
+    ids=str,
+)
+def test_wrong_use_is_one_sentence(
+    arguments: list[str], code: int, said: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("PLASMA_HOME", str(tmp_path))
+    two_runs(tmp_path)
+    assert main(["compare", *arguments]) == code
+    told = capsys.readouterr().err
+    assert said in told and len(told.splitlines()) == 1

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from runner.config.load import load_config
 from runner.dataset_keys import dataset_keys
 from runner.hidden import HIDDEN, is_secret, without_secrets
 from runner.journal import write_json
 from runner.model import AttemptPlan, RunSpec
+from runner.prepare import prepare
 from runner.preview import FlagChange
 from runner.run_settings import UNKNOWN_SINCE, difference, settings_of
 
@@ -181,3 +183,15 @@ def test_a_folder_that_is_no_run_has_no_settings(tmp_path: Path, text: str | Non
 def test_a_run_made_of_files_has_no_command(tmp_path: Path) -> None:
     path = a_run(tmp_path / "run", command=(), origin="imported")
     assert settings_of(path) == {}
+
+
+def test_a_run_that_is_prepared_keeps_its_dataset_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLASMA_HOME", str(tmp_path / "home"))
+    (tmp_path / "dataset.toml").write_text(DATASET)
+    (tmp_path / "plasma.toml").write_text(
+        'name = "x"\n[trainer]\nsd_scripts = "embedded"\n[train]\ndataset_config = "dataset.toml"\n'
+    )
+    spec = prepare(load_config(tmp_path / "plasma.toml")).spec
+    assert spec.dataset_text == DATASET
