@@ -82,6 +82,10 @@ class Intake:
             self._tail = await asyncio.to_thread(ScalarTail, folder, since)
         # each poll reads a file that the page cache holds: short enough for the loop
         found = self._tail.poll(0.05)
+        # what places these losses (how many steps a resume skips) was printed before they were written, but
+        # may not have been read yet: without it they would land at wrong steps
+        while found and await self.read_block():
+            pass
         for one in exact_steps(scalar for scalar in found if s.files.is_ours(scalar.wall_at)):
             s.progress.on_exact(one.shown_step, one.loss, one.wall_at, one.rate)
             step = s.progress.ledger.true_from_global(one.shown_step)

@@ -41,15 +41,15 @@ class Validation:
     whole_epoch: bool
 
 
-def exact_validations(path: Path) -> dict[int, float]:
+def exact_validations(path: Path, status: Status | None = None) -> dict[int, float]:
     """The finite validation losses of the run that count, by true step: those of steps that a later attempt
-    trained again are left out. Empty where there are none."""
+    trained again are left out. Empty where there are none. `status`: newer than the one in the folder."""
     run = RunDir(path)
     try:
-        attempts = read_json(run.status, Status).attempts
+        status = status or read_json(run.status, Status)
     except Unreadable:
         return {}
-    return by_step(read_validations(path), attempts)
+    return by_step(read_validations(path, status), status.attempts)
 
 
 def by_step(found: Iterable[Validation], attempts: Sequence[AttemptStatus]) -> dict[int, float]:
@@ -75,11 +75,12 @@ def _trained_again(one: Validation, attempts: Sequence[AttemptStatus]) -> bool:
     )
 
 
-def read_validations(path: Path) -> tuple[Validation, ...]:
+def read_validations(path: Path, status: Status | None = None) -> tuple[Validation, ...]:
     """Every validation of every attempt, in the order of their making."""
     run = RunDir(path)
     try:
-        spec, status = read_json(run.spec, RunSpec), read_json(run.status, Status)
+        spec = read_json(run.spec, RunSpec)
+        status = status or read_json(run.status, Status)
     except Unreadable:
         return ()
     ledgers = Ledgers(run)

@@ -20,6 +20,7 @@ def table_of(values: list[float], attempt: int = 1, first: int = 1) -> StepTable
     table = StepTable()
     for at, value in enumerate(values):
         table.add((first + at, 3.0 * (at + 1), value, None, None, attempt))
+    table.close()
     return table
 
 

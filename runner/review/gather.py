@@ -5,18 +5,18 @@ A part that cannot be looked at is named in `Review.notes`; it costs no other pa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.due import due_names
-from runner.model import AttemptPlan, Checkpoint, RunSnapshot, RunSpec, Status
+from runner.model import AttemptPlan, AttemptStatus, Checkpoint, RunSnapshot, RunSpec, Status
 from runner.reader import RunReader
 from runner.review.attempts import attempts_of
 from runner.review.epochs import curve, epoch_rows, smooth_at
 from runner.review.hiding import secret_values
-from runner.review.journal_facts import moments, read_events, validations
+from runner.review.journal_facts import JournalFacts, moments, read_events, validations
 from runner.review.losses import LossFacts, StepTable, loss_facts, read_steps
 from runner.review.model import DatasetFacts, Review
 from runner.review.places import (
@@ -91,17 +91,18 @@ class _Gatherer:
             return otherwise
 
     def review(self) -> Review:
-        snapshot, run = self.snapshot, self.run
-        spec, status = snapshot.spec, snapshot.status
+        run = self.run
         journal = read_events(run.events)
         table = read_steps(run.steps)
+        snapshot = self.snapshot = replace(self.snapshot, loss=table.series())
+        spec, status = snapshot.spec, snapshot.status
         smooth = table.smoothed()
         plans = plans_of(run)
         per_epoch = _steps_per_epoch(journal.banner, snapshot)
         attempts = status.attempts if status is not None else ()
-        heard = validations(journal.events, attempts)
+        heard = self._validations(journal, attempts)
         checkpoints = tuple(
-            _with_loss(one, smooth_at(table, smooth, one.step))
+            _with_losses(one, smooth_at(table, smooth, one.step), heard)
             for one in (status.checkpoints if status is not None else ())
         )
         if table.unreadable_lines:
@@ -167,6 +168,27 @@ class _Gatherer:
         changes = self._try("settings", lambda: _difference(before, self.run.path), ())
         return replace(made, before=before.name, changes=changes)
 
+    def _validations(
+        self, journal: JournalFacts, attempts: Sequence[AttemptStatus]
+    ) -> dict[int, float]:
+        """Exact ones out of the event files, else as the console showed them, with three digits. The files of
+        a long run take seconds: they are opened only where something was validated."""
+        shown = validations(journal.events, attempts)
+        status = self.snapshot.status
+        noted = any(
+            c.validation_loss is not None
+            for c in (status.checkpoints if status is not None else ())
+        )
+        if not (shown or noted):
+            return {}
+
+        def look() -> dict[int, float]:
+            from runner.validation import exact_validations
+
+            return exact_validations(self.run.path, status)
+
+        return self._try("validation losses", look, {}) or shown
+
     def _dataset(self, spec: RunSpec, flags: dict[str, Any]) -> DatasetFacts | None:
         return dataset_facts(spec, flags, Path(spec.cwd)) if self.with_dataset else None
 
@@ -221,8 +243,13 @@ def _difference(before: Path, after: Path) -> tuple[Any, ...]:
     return difference(before, after)
 
 
-def _with_loss(one: Checkpoint, loss: float | None) -> Checkpoint:
-    return replace(one, loss=loss) if loss is not None else one
+def _with_losses(one: Checkpoint, loss: float | None, heard: dict[int, float]) -> Checkpoint:
+    validation = heard.get(one.step) if one.step is not None else None
+    return replace(
+        one,
+        loss=one.loss if loss is None else loss,
+        validation_loss=one.validation_loss if validation is None else validation,
+    )
 
 
 def _steps_per_epoch(banner: dict[str, int], snapshot: RunSnapshot) -> int | None:

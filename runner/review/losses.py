@@ -1,7 +1,7 @@
 """Every step of a run with its loss, out of steps.jsonl itself. Nothing is folded into buckets here.
 
-A later row of the same step and attempt adds to it; a row of a later attempt with a lower step means that
-from there on the older attempt was trained again: its rows go, and are counted as replayed.
+A later row of the same step and attempt adds to it. From the first step of a later attempt on, what earlier
+ones have trained was trained again: those rows go, and are counted as replayed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.journal import LineTail, Row, number, step_rows
-from runner.series import SMOOTHING
+from runner.model import LossSeries
+from runner.series import SMOOTHING, LossFold
 
 UNKNOWN, AVERAGE, EXACT = 0, 1, 2
 
@@ -31,8 +32,8 @@ class Replayed:
     seconds: float | None
 
 
-class StepTable:
-    """The rows that count, ordered by true step. Columns are arrays: 200,000 steps take about 6 MB."""
+class _Columns:
+    """Rows ordered by true step, one array a column: 200,000 steps take about 6 MB."""
 
     def __init__(self) -> None:
         self.steps = array("q")
@@ -41,49 +42,106 @@ class StepTable:
         #: seconds since the run's `created_at`, NaN: not recorded
         self.seconds = array("d")
         self.attempts = array("q")
+
+    def put(
+        self, at: int, step: int, value: float, kind: int, seconds: float, attempt: int
+    ) -> None:
+        """A new row at index `at`; nearly always the end."""
+        self.steps.insert(at, step)
+        self.values.insert(at, value)
+        self.kinds.insert(at, kind)
+        self.seconds.insert(at, seconds)
+        self.attempts.insert(at, attempt)
+
+    def cut(self, at: int) -> None:
+        for column in (self.steps, self.values, self.seconds, self.attempts):
+            del column[at:]
+        del self.kinds[at:]
+
+    def extend(self, other: _Columns) -> None:
+        self.steps.extend(other.steps)
+        self.values.extend(other.values)
+        self.kinds.extend(other.kinds)
+        self.seconds.extend(other.seconds)
+        self.attempts.extend(other.attempts)
+
+
+class StepTable(_Columns):
+    """The rows that count. Feed it every line with `add`, then call `close` once."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.replayed: list[Replayed] = []
         self.unreadable_lines = 0
-        #: (step, seconds) of the first row of each attempt, and how many rows it has written
+        #: (lowest step, seconds of the first row) of each attempt, and how many steps it has journaled
         self.begun: dict[int, tuple[int, float | None]] = {}
         self.trained: Counter[int] = Counter()
+        self._open: dict[int, _Columns] = {}
 
     def __len__(self) -> int:
         return len(self.steps)
 
     def add(self, row: Row) -> None:
-        """One line of the journal, in file order."""
+        """One line of the journal. Lines of one attempt may come in any order: the bar shows few of the
+        steps, and the event file tells of the others later."""
         step, seconds, loss, average, _, attempt = row
-        if self.steps and step <= self.steps[-1]:
-            if attempt > self.attempts[-1]:
-                self._rewind(step)
-            else:
-                self._patch(row)
-                return
+        rows = self._open.get(attempt)
+        if rows is None:
+            rows = self._open[attempt] = _Columns()
+            self.begun[attempt] = (step, seconds)
         kind = EXACT if loss is not None else AVERAGE if average is not None else UNKNOWN
         value = number(loss if loss is not None else average)
-        self.steps.append(step)
-        self.values.append(math.nan if value is None else value)
-        self.kinds.append(kind)
-        self.seconds.append(math.nan if seconds is None else seconds)
-        self.attempts.append(attempt)
-        self.begun.setdefault(attempt, (step, seconds))
-        self.trained[attempt] += 1
+        told = math.nan if value is None else value
+        when = math.nan if seconds is None else seconds
+        at = len(rows.steps)
+        if at and step <= rows.steps[-1]:
+            at = bisect_left(rows.steps, step)
+            if rows.steps[at] == step:
+                if kind == EXACT or (kind == AVERAGE and rows.kinds[at] != EXACT):
+                    rows.values[at], rows.kinds[at] = told, kind
+                if math.isnan(rows.seconds[at]):
+                    rows.seconds[at] = when
+                return
+        rows.put(at, step, told, kind, when, attempt)
 
-    def _rewind(self, step: int) -> None:
-        at = bisect_left(self.steps, step)
-        for first, last in self._runs_of_attempts(at):
-            self.replayed.append(
-                Replayed(
+    def close(self) -> None:
+        """Lay the attempts over each other: each counts from its first step on."""
+        for attempt in sorted(self._open):
+            rows = self._open[attempt]
+            self.begun[attempt] = (rows.steps[0], self.begun[attempt][1])
+            self.trained[attempt] = len(rows.steps)
+            at = bisect_left(self.steps, rows.steps[0])
+            for first, last in self._runs_of_attempts(at):
+                part = Replayed(
                     self.attempts[first],
                     self.steps[first],
                     self.steps[last],
                     last - first + 1,
                     self.time_of(first, last),
                 )
+                self.replayed.append(part)
+            self.cut(at)
+            self.extend(rows)
+        self._open.clear()
+
+    def series(self) -> LossSeries:
+        """The same as every screen has it, of the rows that count."""
+        fold = LossFold()
+        nothing = math.isnan
+        fold.extend(
+            (
+                step,
+                None if nothing(seconds) else seconds,
+                value if kind == EXACT else None,
+                value if kind == AVERAGE else None,
+                None,
+                1,
             )
-        for column in (self.steps, self.values, self.seconds, self.attempts):
-            del column[at:]
-        del self.kinds[at:]
+            for step, value, kind, seconds in zip(
+                self.steps, self.values, self.kinds, self.seconds, strict=True
+            )
+        )
+        return fold.series()
 
     def _runs_of_attempts(self, at: int) -> Iterator[tuple[int, int]]:
         """(first, last) index of neighbours of one attempt, from index `at` to the end."""
@@ -93,18 +151,6 @@ class StepTable:
             if end or self.attempts[index + 1] != self.attempts[first]:
                 yield first, index
                 first = index + 1
-
-    def _patch(self, row: Row) -> None:
-        step, seconds, loss, average, _, attempt = row
-        at = bisect_left(self.steps, step)
-        if at == len(self.steps) or self.steps[at] != step or self.attempts[at] != attempt:
-            return  # a step nobody saw pass: its place in time is not known
-        if loss is not None or (average is not None and self.kinds[at] != EXACT):
-            value = number(loss if loss is not None else average)
-            self.values[at] = math.nan if value is None else value
-            self.kinds[at] = EXACT if loss is not None else AVERAGE
-        if seconds is not None and math.isnan(self.seconds[at]):
-            self.seconds[at] = seconds
 
     def time_of(self, first: int, last: int) -> float | None:
         """Seconds from the row before `first` to the row `last` (indices), breaks between attempts left out;
@@ -137,6 +183,7 @@ def read_steps(path: Path) -> StepTable:
         table.unreadable_lines += bad
         for row in rows:
             table.add(row)
+    table.close()
     return table
 
 

@@ -42,6 +42,7 @@ def test_two_attempts_can_be_replaced_at_once(tmp_path: Path) -> None:
     table = read_steps(written(tmp_path, lines))
     assert list(table.steps) == [1, 2, 3, 4, 5]
     assert [(r.attempt, r.steps) for r in table.replayed] == [(1, 5), (1, 2), (2, 7)]
+    assert [r.first_step for r in table.replayed] == [6, 4, 6]
 
 
 def test_a_later_row_of_the_same_attempt_adds_to_its_step(tmp_path: Path) -> None:
@@ -53,6 +54,18 @@ def test_a_later_row_of_the_same_attempt_adds_to_its_step(tmp_path: Path) -> Non
     facts = loss_facts(table, table.smoothed())
     assert list(table.values) == [0.5, 0.8] and list(table.seconds) == [1.0, 2.0]
     assert (facts.exact, facts.finite, facts.last_exact) == (1, 2, False)
+
+
+def test_rows_of_an_attempt_may_come_in_any_order(tmp_path: Path) -> None:
+    """The bar shows every twelfth step, the event file tells of the others a moment later."""
+    late = [s for n in (73, 64, 74, 61, 62, 63) for s in steps(n, n, 2, 0.5)]
+    late += steps(65, 72, 2, 0.5)
+    table = read_steps(written(tmp_path, [*steps(1, 64), *late, *steps(75, 80, 2, 0.5)]))
+    assert list(table.steps) == list(range(1, 81))
+    assert list(table.attempts) == [1] * 60 + [2] * 20
+    assert [(r.attempt, r.first_step, r.steps) for r in table.replayed] == [(1, 61, 4)]
+    series = table.series()
+    assert (series.last_step, series.exact, len(series.buckets)) == (80, True, 80)
 
 
 def test_losses_that_are_not_finite_are_counted_and_not_smoothed(tmp_path: Path) -> None:
