@@ -10,6 +10,8 @@ from tui.render.scale import Range
 
 #: a loss beyond it is drawn as this
 LARGEST = 1e15
+#: the first points of a line are hardly smoothed yet, and far above all others
+SETTLED_AFTER_POINTS = 33
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def overlay_range(lines: Sequence[OverlayLine], log: bool) -> Range | None:
     low, high = math.inf, -math.inf
     for line in lines:
         known = [_bounded(y, log) for _, y in line.points if y is not None and (y > 0 or not log)]
-        settled = known[len(known) // 20 :]
+        settled = known[min(SETTLED_AFTER_POINTS, len(known) // 3) :]
         if not settled:
             continue
         ordered = sorted(settled)

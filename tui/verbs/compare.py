@@ -14,6 +14,7 @@ from runner.compare_lines import Axis, Line, lines_of
 from runner.compare_words import checkpoint_words, result_rows, setting_words
 from runner.comparing import Comparing, comparison_json
 from tui.exits import OK, WRONG_USE, Fail
+from tui.render.overlay_scale import SETTLED_AFTER_POINTS
 from tui.text import clean, crop, wrap
 from tui.verbs.common import find_run, print_json, say
 
@@ -141,4 +142,4 @@ def _points(line: Line, axis: Axis) -> tuple[tuple[float, float], ...]:
     """Without the first steps, which are hardly smoothed and would flatten all others."""
     scale = 60.0 if axis is Axis.TIME else 1.0
     known = [(x / scale, y) for x, y in line.points if y is not None]
-    return tuple(known[len(known) // 20 :])
+    return tuple(known[min(SETTLED_AFTER_POINTS, len(known) // 3) :])

@@ -27,8 +27,8 @@ AXES = tuple(Axis)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a person looks at it. `cursor`: a share of the axis, 1 is its end; None: with the newest loss.
-    `hidden`: indices of runs whose
+    """How a person looks at it. `cursor`: a share of the axis, 1 is its end; None: with the newest loss, of a
+    run that goes on if there is one. `hidden`: indices of runs whose
     line is not drawn; `chosen`: of the run that Enter opens."""
 
     axis: Axis = Axis.STEP
@@ -108,7 +108,9 @@ def cursor_share(made: Comparison, lines: Sequence[Line], look: Look) -> float:
     if look.cursor is not None:
         return look.cursor
     end = axis_end(made, lines, look)
-    newest = max((one.end for i, one in enumerate(lines) if i not in look.hidden), default=0.0)
+    shown = [index for index in range(len(lines)) if index not in look.hidden]
+    live = [index for index in shown if made.runs[index].live and lines[index].points]
+    newest = max((lines[index].end for index in live or shown), default=0.0)
     return newest / end if end > 0 else 1.0
 
 
