@@ -1,0 +1,61 @@
+"""Console and event file together: which of them is read first must not matter."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from runner.intake import Intake
+from runner.progress import Progress, StepRow
+from runner.rundir import RunDir
+from runner.tfevents import Scalar
+
+RESUMED = (
+    "  num batches per epoch / 1epochのバッチ数: 24\n"
+    "  gradient accumulation steps / 勾配を合計するステップ数 = 1\n"
+    "  total optimization steps / 学習ステップ数: 96\n"
+    "skipping 40 steps / 40ステップをスキップします\n"
+    "\nepoch 2/4\n"
+)
+
+
+class Tail:
+    """An event file with the first loss after the resume: its x is counted within the epoch."""
+
+    def __init__(self) -> None:
+        self.scalars = [Scalar("loss/current", 17, time.time(), 0.008)]
+
+    def poll(self, budget_s: float) -> list[Scalar]:
+        found, self.scalars = self.scalars, []
+        return found
+
+
+async def test_a_loss_is_placed_by_what_was_printed_before_it_and_not_read_yet(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "tensorboard").mkdir()
+    run = RunDir(tmp_path)
+    run.console.write_text(RESUMED)
+    rows: list[StepRow] = []
+    progress = Progress(2, base_step=40)
+    quiet = SimpleNamespace(
+        on_bytes=lambda now: None, on_exact=lambda *a: None, on_event=lambda *a: None,
+        on_console=lambda *a: None,
+    )  # fmt: skip
+    supervisor: Any = SimpleNamespace(
+        run=run,
+        progress=progress,
+        guard=quiet,
+        keeper=None,
+        desk=SimpleNamespace(on_console=lambda *a: None),
+        files=SimpleNamespace(event_folder=tmp_path / "tensorboard", is_ours=lambda at: True),
+        flush=lambda: rows.extend(progress.take_rows()),
+    )
+    intake = Intake(supervisor)
+    intake._tail = Tail()
+    await intake.read_losses()
+    progress.finish()
+    rows += progress.take_rows()
+    assert [(row.step, row.loss) for row in rows] == [(41, 0.008)]
