@@ -20,7 +20,7 @@ from runner.summary import summary_text
 from tui.exits import NOT_FOUND, OK, Fail
 from tui.text import clean
 from tui.verbs.common import OVER, find_run, print_json, print_table
-from tui.verbs.show_review import epoch_cells, plot_text, point_lines
+from tui.verbs.show_review import epoch_cells, fitted, plot_text, point_lines
 from tui.verbs.show_text import HEADS, checkpoint_cells, show_lines
 
 
@@ -34,8 +34,7 @@ def show(options: argparse.Namespace) -> int:
     if options.json:
         print_json(_without_secrets(snapshot) | _called(path))
     else:
-        _print(snapshot)
-        _print_review(review_of(path, dataset=False))
+        _print(snapshot, review_of(path, dataset=False))
     return OK
 
 
@@ -67,20 +66,17 @@ def _settled(path: Path) -> RunSnapshot:
         time.sleep(0.1)
 
 
-def _print(snapshot: RunSnapshot) -> None:
+def _print(snapshot: RunSnapshot, review: Review) -> None:
+    """The verdict first, then its evidence: points, files, epochs, the loss."""
     for line in show_lines(snapshot, read_label(Path(snapshot.path))):
-        sys.stdout.write(f"{line}\n")
-    rows = checkpoint_cells(snapshot)
-    if rows:
-        sys.stdout.write("\n")
-        print_table(list(HEADS), rows)
-
-
-def _print_review(review: Review) -> None:
-    """What became of it: the points, the epochs, the loss."""
+        sys.stdout.write(f"{scrubbed(line, review.secrets)}\n")
     sys.stdout.write("\n")
     for line in point_lines(review):
         sys.stdout.write(f"{line}\n")
+    files = checkpoint_cells(snapshot)
+    if files:
+        sys.stdout.write("\n")
+        print_table(*fitted(list(HEADS), scrubbed(files, review.secrets)))
     heads, rows = epoch_cells(review)
     if rows:
         sys.stdout.write("\n")

@@ -18,6 +18,7 @@ from tui.verbs.common import MARKS
 #: a wider plot shows no more
 WIDEST = 120
 LEAST_WIDTH, LEAST_HEIGHT = 40, 8
+LEAST_NAME = 18
 #: more epochs than that are thinned to the first ones and the last
 EPOCHS = 24
 
@@ -43,6 +44,22 @@ def epoch_cells(review: Review) -> tuple[list[str], list[list[str]]]:
         gap = ["..."] + [""] * (len(table.heads) - 1)
         rows = [*rows[: EPOCHS // 2], gap, *rows[-EPOCHS // 2 :]]
     return list(table.heads), rows
+
+
+def fitted(heads: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """The same without columns that are empty; on a terminal that is too narrow, the names in the first column
+    keep their ends, which tell the files apart."""
+    used = [at for at in range(len(heads)) if any(row[at] for row in rows)]
+    heads, rows = [heads[at] for at in used], [[row[at] for at in used] for row in rows]
+    if not sys.stdout.isatty():
+        return heads, rows
+    widths = [max(len(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
+    surplus = sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size((80, 24)).columns + 1
+    most = max(len(heads[0]), LEAST_NAME, widths[0] - surplus)
+    short = [
+        [name if len(name) <= most else f"…{name[1 - most :]}" for name in row[:1]] for row in rows
+    ]
+    return heads, [[*first, *row[1:]] for first, row in zip(short, rows, strict=True)]
 
 
 def plot_text(review: Review) -> str:
