@@ -15,6 +15,7 @@ from runner.preflight.cures.model import Cure
 from runner.preview import Preview
 from tests.builders import NOW
 from tests.fakes_compare import FakeCompare
+from tests.fakes_notices import FakeNotices
 from tests.fakes_replay import FakeReplay
 from tests.fakes_runs import FakeRuns
 from tests.fakes_samples import FakeSamples
@@ -46,7 +47,7 @@ class FakeReader:
         return self.snapshot
 
 
-class FakeActions(FakeRuns, FakeSummary, FakeSamples, FakeCompare, FakeReplay):
+class FakeActions(FakeRuns, FakeSummary, FakeSamples, FakeCompare, FakeReplay, FakeNotices):
     """Records what was ordered; `refuse` makes every order fail with that sentence."""
 
     def __init__(

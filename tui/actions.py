@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runner.model import Approval, CheckResult, Expectation, Forecast, RunListing, RunSnapshot
 from tui.actions_compare import CompareActions
+from tui.actions_notices import NoticeActions
 from tui.actions_replay import ReplayActions
 from tui.actions_runs import RunsActions
 from tui.actions_samples import SamplesActions
@@ -90,7 +91,15 @@ class Sent:
     run_path: Path | None = None
 
 
-class Actions(RunsActions, SummaryActions, SamplesActions, CompareActions, ReplayActions, Protocol):
+class Actions(
+    RunsActions,
+    SummaryActions,
+    SamplesActions,
+    CompareActions,
+    ReplayActions,
+    NoticeActions,
+    Protocol,
+):
     """Everything the keys can do beyond the screen. All may raise ActionFailed."""
 
     def open_reader(self, run_path: Path) -> Reader: ...

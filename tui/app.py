@@ -20,12 +20,11 @@ from tui.commands import PlasmaCommands
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
 from tui.keys import bindings
 from tui.messages import PlanMade, PreviewMade, ReadFailed, RunsListed, SnapshotArrived
-from tui.orders import Orders
 from tui.planning import told
+from tui.ringing import Ringing
 from tui.screens.monitor import MonitorScreen
 from tui.terminal import SIGTERM_EXIT_CODE, exit_on_sigterm, leave_with_terminal
 from tui.text import clean
-from tui.viewmodel.alarms import is_new_alarm
 from tui.viewmodel.header import run_name
 from tui.viewmodel.progress import is_live
 
@@ -41,7 +40,7 @@ def _help_screen() -> Screen[Any]:
     return HelpScreen()
 
 
-class PlasmaApp(Orders, inherit_bindings=False):
+class PlasmaApp(Ringing, inherit_bindings=False):
     """`run_path`: the run to show; else `config_path`: the configuration that could be started; else
     the welcome. Raises ThemeProblem if `theme_name` is no theme."""
 
@@ -176,8 +175,7 @@ class PlasmaApp(Orders, inherit_bindings=False):
         before, self.snapshot = self.snapshot, snapshot
         if _is_over(snapshot) and (before is None or not _is_over(before)):
             self._run_is_over(snapshot)
-        if is_new_alarm(before, snapshot):
-            self.bell()
+        self.ring_for(before, snapshot)
         monitor = self._monitor()
         if monitor is not None:
             monitor.show(snapshot)

@@ -138,6 +138,9 @@ def build_parser() -> argparse.ArgumentParser:
     inspect.add_argument("log", metavar="LOG", help="a file with a trainer's output")
     inspect.add_argument("--exit", metavar="HOW", help="how it ended: code:1 or signal:9")
     inspect.add_argument("--tensorboard", metavar="DIR", help="its event files, if there are any")
+    notices = verb("notify", "what [notify] of plasma.toml tells, and by which ways")
+    notices.add_argument("--test", action="store_true", help="send a test notice on each of them")
+    notices.add_argument("--config", "-c", metavar="FILE", help="default: ./plasma.toml")
     machine = verb("hardware", "what this machine has, and who is on it", json=True)
     machine.add_argument("--follow", "-f", action="store_true", help="until Ctrl+C")
     verify = verb("verify", "are these checkpoints complete and finite?", json=True)
@@ -196,6 +199,7 @@ _HANDLERS: dict[str | None, tuple[str, str]] = {
     "retry": ("tui.verbs.again", "retry"),
     "hardware": ("tui.verbs.hardware", "hardware"),
     "export": ("tui.verbs.export", "export"),
+    "notify": ("tui.verbs.notify", "notify"),
     "inspect": ("tui.verbs.files", "inspect"),
     "verify": ("tui.verbs.files", "verify"),
 }

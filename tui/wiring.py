@@ -20,6 +20,7 @@ from runner.smoke import smoke_verdict
 from tui.actions import ActionFailed, FlagSheet, OnCheck, Plan, Reader, Sent
 from tui.viewmodel.preflight import CheckName
 from tui.wiring_compare import CompareWiring
+from tui.wiring_notices import NoticesWiring
 from tui.wiring_replay import ReplayWiring
 from tui.wiring_runs import RunsWiring
 from tui.wiring_samples import SamplesWiring
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     from runner.preflight.cures.model import Cure
 
 
-class RunnerActions(RunsWiring, SummaryWiring, SamplesWiring, CompareWiring, ReplayWiring):
+class RunnerActions(
+    RunsWiring, SummaryWiring, SamplesWiring, CompareWiring, ReplayWiring, NoticesWiring
+):
     """What the app is given by the command."""
 
     def __init__(self, demo_folder: Path | None = None) -> None:

@@ -17,7 +17,7 @@ import pytest
 from runner import control, launch
 from runner.journal import read_json
 from runner.liveness import lock_held
-from runner.model import NotifyRules, Outcome, RunState, Status
+from runner.model import KeeperRecord, NotifyRules, Outcome, RunState, Status
 from runner.notify.box import MOST_TRIES, Box
 from runner.notify.deliver import deliver
 from runner.notify.message import end_message, trial_message
@@ -261,17 +261,15 @@ def test_too_many_alarms_are_held_back_and_an_end_never(stage: Stage, tmp_path: 
 @pytest.mark.slow
 def test_a_stall_is_told_once_and_its_end_not(stage: Stage) -> None:
     run = stage.start("--steps", "5000", "--delay", "0.1", channels=stage.script())
-    wait_step(run, 15)
+    wait_step(run, 5)
     stage.impatient(run)
-    wait_step(run, (look(run).status or Status(RunState.RUNNING, 1, 0.0)).step + 5)
-    trainer = processes_of(stage.output)
-    for process in trainer:
-        kill(process.pid, signal.SIGSTOP)
+    wait_step(run, 60, 40)
+    os.kill(read_json(run.keeper, KeeperRecord).pid, signal.SIGSTOP)
     wait_for(stage.lines, 60, "the notice of a stall")
     assert notice(run)["event"] == "stalled"
     time.sleep(2.5)  # several looks of the guard at the same stall
     assert stage.lines() == ["stalled "]
-    supervisor = psutil.Process((look(run).status or read_json(run.status, Status)).supervisor_pid)
+    supervisor = psutil.Process(read_json(run.status, Status).supervisor_pid)
     wait_for(lambda: not supervisor.children(), what="no child and no zombie")
 
 

@@ -1,4 +1,5 @@
-"""The keys of the monitor that open what comes after a run: summary, sample images, replay."""
+"""The keys of the monitor that open what comes after a run (summary, sample images, replay), and the test
+of its notices."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ class Reviewing(PlanOrders):
     """Opens the screens of a review, each imported with its first use."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "test_notice":
+            return None if self.plasma.read_only else True
         if action not in REVIEWS:
             return super().check_action(action, parameters)
         return can_review(action, self.snapshot)
@@ -33,6 +36,10 @@ class Reviewing(PlanOrders):
         from tui.screens.replay import ReplayScreen
 
         self._open(ReplayScreen)
+
+    def action_test_notice(self) -> None:
+        self.say("A test notice is on its way; what comes of it shows here.", "dim")
+        self.plasma.test_notice()
 
     def _open(self, screen: type[Screen[None]]) -> None:
         """Each takes the folder of a run."""

@@ -78,12 +78,12 @@ def must_be_whole(snapshot: RunSnapshot) -> bool:
     )
 
 
-def is_new_alarm(before: RunSnapshot | None, after: RunSnapshot) -> bool:
-    """Has an alarm begun between two looks at the same run? At the first look none has."""
+def new_alarms(before: RunSnapshot | None, after: RunSnapshot) -> tuple[Alarm, ...]:
+    """Those that have begun between two looks at the same run. At the first look none has."""
     if before is None or before.id != after.id:
-        return False
+        return ()
     known = {(one.kind, one.since_at) for one in before.status.alarms} if before.status else set()
-    return any((one.kind, one.since_at) not in known for one in live_alarms(after))
+    return tuple(one for one in live_alarms(after) if (one.kind, one.since_at) not in known)
 
 
 def alarm_clauses(snapshot: RunSnapshot) -> tuple[Clause, ...]:

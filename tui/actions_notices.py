@@ -1,0 +1,34 @@
+"""Testing the notices: what the screen asks for, and what it gets back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from runner.model import NotifyRules
+
+if TYPE_CHECKING:
+    from runner.notify.box import Result
+    from runner.notify.message import Message
+    from runner.notify.settings import Channels
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeTarget:
+    """Where a test goes. `channels` may hold what nobody should see: it is handed back, never shown."""
+
+    message: Message
+    rules: NotifyRules = field(default_factory=NotifyRules)
+    channels: Channels | None = None
+
+
+class NoticeActions(Protocol):
+    """All may raise ActionFailed."""
+
+    def notice_target(self, run_path: Path | None, config_path: Path | None) -> NoticeTarget:
+        """Of the run, else of the configuration."""
+
+    def test_channels(self, target: NoticeTarget) -> Sequence[Result]:
+        """What came of each; may take a minute."""
