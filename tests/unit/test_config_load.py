@@ -274,7 +274,7 @@ REFUSED: list[tuple[str, str, str]] = [
         "unknown key without a near one",
         "zzz = 1\n" + LEAST,
         "plasma.toml:1: zzz is not known; remove it (known here: name, trainer, accelerate, "
-        "train, smoke, expect, guard, notify, dataset)",
+        "train, smoke, expect, guard, notify, summary, dataset)",
     ),
     (
         "unknown trainer key",
