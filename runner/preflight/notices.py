@@ -31,8 +31,8 @@ def judge(channels: Channels) -> Finding:
     if "apprise" in channels.names and not apprise_.installed():
         problems.append(apprise_.MISSING)
     if problems:
-        said = "; ".join(problems)
-        return warned("will not arrive", f"{said[:1].upper()}{said[1:]}.", _TRY)
+        text = f"A notice would not arrive: {'; '.join(problems)}."
+        return warned("will not arrive", text, _TRY)
     token = channels.ntfy_token_env or channels.ntfy_token_file
     if token and (channels.ntfy or "").startswith("http:"):
         text = "The token of ntfy goes over the network unencrypted (http:, not https:)."
