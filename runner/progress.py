@@ -265,7 +265,7 @@ class Progress:
 
     def _flush_until(self, step: int, *, only_finished: bool = True) -> None:
         """Write down the waiting rows up to `step`, in order."""
-        for waiting in list(self._pending):
+        for waiting in sorted(self._pending):
             if waiting > step:
                 break
             row = self._pending.pop(waiting)

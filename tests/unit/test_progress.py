@@ -124,6 +124,18 @@ def test_a_row_does_not_wait_for_ever_for_its_exact_loss() -> None:
     assert progress.first_nonfinite_step == 1
 
 
+def test_rows_are_written_in_the_order_of_their_steps() -> None:
+    """The bar may show the fifth step first; the event file tells of the four before it."""
+    progress = Progress(1)
+    for event in (BannerSeen(0, "batches_per_epoch", 10), EpochStarted(0, 1, 1)):
+        progress.on_console(event, 5.0)
+    progress.on_console(StepShown(1, 5, 10, 0.9), 5.0)
+    for step in range(1, 6):
+        progress.on_exact(step, step / 10, 5.0)
+    progress.finish()
+    assert [row.step for row in progress.take_rows()] == [1, 2, 3, 4, 5]
+
+
 def test_a_save_is_over_when_the_bar_moves_again() -> None:
     progress, parser = Progress(1), ConsoleParser()
     text = b"running training\n\rsteps:  10%|#   | 1/10 [00:01<00:09, 1.0it/s, avr_loss=0.5]\n"
