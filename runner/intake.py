@@ -84,7 +84,7 @@ class Intake:
         found = self._tail.poll(0.05)
         # what places these losses (how many steps a resume skips) was printed before they were written, but
         # may not have been read yet: without it they would land at wrong steps
-        while found and await self.read_block():
+        while found and s.progress.epoch is None and await self.read_block():
             pass
         for one in exact_steps(scalar for scalar in found if s.files.is_ours(scalar.wall_at)):
             s.progress.on_exact(one.shown_step, one.loss, one.wall_at, one.rate)

@@ -136,6 +136,28 @@ def test_rows_are_written_in_the_order_of_their_steps() -> None:
     assert [row.step for row in progress.take_rows()] == [1, 2, 3, 4, 5]
 
 
+def test_fast_steps_get_their_exact_losses_as_well() -> None:
+    """Several bars are read at once, and the event file a moment later: one row a step all the same."""
+    progress = Progress(1)
+    for event in (
+        BannerSeen(0, "batches_per_epoch", 10),
+        EpochStarted(0, 1, 1),
+        StepShown(1, 1, 10, 0.9),
+    ):
+        progress.on_console(event, 5.0)
+    progress.on_exact(1, 0.1, 5.0)
+    for step in (2, 3, 4):
+        progress.on_console(StepShown(step, step, 10, 0.9), 5.1)
+    for step in (2, 3, 4):
+        progress.on_exact(step, step / 10, 5.1)
+    assert [(row.step, row.loss) for row in progress.take_rows()] == [
+        (1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4),
+    ]  # fmt: skip
+    progress.on_console(StepShown(5, 5, 10, 0.9), 5.2)
+    progress.tick(6.0)
+    assert [(row.step, row.loss) for row in progress.take_rows()] == [(5, None)]
+
+
 def test_a_save_is_over_when_the_bar_moves_again() -> None:
     progress, parser = Progress(1), ConsoleParser()
     text = b"running training\n\rsteps:  10%|#   | 1/10 [00:01<00:09, 1.0it/s, avr_loss=0.5]\n"
