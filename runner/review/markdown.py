@@ -32,7 +32,7 @@ MARKS = {"pass": "✓ yes", "warn": "! mind", "fail": "✗ NO", "skip": "– not
 _SPECIAL = re.compile(
     r"[\\`*\[\]<>|]|~~|(?<![^\W_])_|_(?![^\W_])|&(?=[#a-zA-Z])|(?<=:)//|(?<=www)\."
 )
-_START = re.compile(r"^(?:([#+=>:-])|(\d{1,9})([.)]))")
+_START = re.compile(r"^(?:([#+=>:-])|(\d{1,9})([.)])(?=\s|$))")
 _KEY = re.compile(r"[a-z_]+")
 
 

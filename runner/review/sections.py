@@ -21,8 +21,8 @@ from runner.units import UNKNOWN, count, duration, file_size, memory_size, pace
 from runner.units import loss as loss_text
 
 PLOT_WIDTH, PLOT_HEIGHT = 78, 16
-#: how much larger the highest point may be than the smoothed loss before the axis becomes logarithmic
-LOG_FROM = 4.0
+#: this share of the points is drawn in any case
+USUAL = 0.96
 
 
 def checklist_section(review: Review) -> Section:
@@ -214,10 +214,20 @@ def loss_plot(
     smooth = tuple((float(p.step), p.smooth) for p in review.curve if p.smooth is not None)
     if not means:
         return ""
-    ordered = sorted(value for _, value in means)
-    log = ordered[0] > 0 and ordered[-1] > LOG_FROM * ordered[len(ordered) // 2]
-    curves = [Curve("loss", means, dots=True), Curve("smoothed", smooth)]
-    return draw_curves(curves, width=width, height=height, log=log, ascii_only=ascii_only)
+    top = _top([value for _, value in (*means, *smooth)])
+    over = sum(1 for _, value in means if value > top)
+    name = f"loss ({over} of {len(means)} points lie above)" if over else "loss"
+    shown = tuple(point for point in means if point[1] <= top)
+    line = tuple(point for point in smooth if point[1] <= top)
+    curves = [Curve(name, shown, dots=True), Curve("smoothed", line)]
+    return draw_curves(curves, width=width, height=height, ascii_only=ascii_only)
+
+
+def _top(values: list[float]) -> float:
+    """Where the drawing ends: a few wild steps must not press all others into one row."""
+    ordered = sorted(values)
+    usual = ordered[int(USUAL * (len(ordered) - 1))]
+    return max(ordered) if max(ordered) <= 2 * usual or usual <= 0 else 1.25 * usual
 
 
 def epoch_table(review: Review) -> Table:

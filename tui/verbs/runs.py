@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,9 @@ def _print(snapshot: RunSnapshot, review: Review) -> None:
     sys.stdout.write("\n")
     for line in point_lines(review):
         sys.stdout.write(f"{line}\n")
+    if snapshot.status is not None:  # losses over all attempts, as the epochs below have them
+        status = replace(snapshot.status, checkpoints=review.checkpoints)
+        snapshot = replace(snapshot, status=status)
     files = checkpoint_cells(snapshot)
     if files:
         sys.stdout.write("\n")
