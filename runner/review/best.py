@@ -40,7 +40,7 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class _Score:
     """`value`: what it is ranked by; `scatter`: its standard deviation, None: not known; `least`: values nearer
-    than this cannot be told apart whatever the scatter."""
+    than this cannot be told apart whatever the scatter; `weight`: how many cautions speak against it."""
 
     one: Checkpoint
     by: str
@@ -49,6 +49,7 @@ class _Score:
     least: float = 0.0
     at_step: int | None = None
     cautions: tuple[str, ...] = ()
+    weight: int = 0
     exact: bool = True
 
     def words(self) -> str:
@@ -83,7 +84,9 @@ def rank(
         _score(c, usable, {} if c.path in old else exact, bool(exact), series) for c in usable
     ]
     cautions = cautions_of(usable, checkpoints, series, attempts)
-    scored = [replace(s, cautions=cautions[s.one.path]) for s in scored]
+    scored = [
+        replace(s, cautions=cautions[s.one.path][0], weight=cautions[s.one.path][1]) for s in scored
+    ]
     found: list[Candidate] = []
     for by in (VALIDATION, TRAINING, ""):
         group = [s for s in scored if s.by == by]
@@ -167,7 +170,7 @@ def _ranked(
         places.append(
             (places[-1][0], leader, score) if same else (before + at + 1, score, score)
         )  # fmt: skip
-    places.sort(key=lambda p: (p[0], len(p[2].cautions), p[2].value, -(p[2].one.step or 0)))
+    places.sort(key=lambda p: (p[0], p[2].weight, p[2].value, -(p[2].one.step or 0)))
     return [
         Candidate(
             score.one,

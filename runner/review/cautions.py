@@ -15,6 +15,8 @@ SHARP_POWER = 1.5
 SHARP_LEAST = 0.10
 #: less than this, over at least a tenth more steps, and the weights have hardly moved
 STILL = 0.005
+#: a pair of checkpoints that is nearer than this tells nothing
+STEPS_RATIO = 1.1
 #: of the largest norm of the run
 HARDLY_TRAINED = 0.2
 #: steps after which the smoothed loss stands on enough of them
@@ -49,26 +51,24 @@ def cautions_of(
     written: Sequence[Checkpoint],
     series: LossSeries | None,
     attempts: Sequence[AttemptStatus],
-) -> Mapping[str, tuple[str, ...]]:
-    """By path. `written`: with those that are deleted: their norms are remembered."""
+) -> Mapping[str, tuple[tuple[str, ...], int]]:
+    """By path, and how many of them speak against the file. `written`: with those that are deleted: their
+    norms are remembered."""
     largest = max((c.norm for c in usable if _finite(c.norm)), default=None, key=lambda n: n or 0)
-    return {
-        one.path: tuple(
-            filter(
-                None,
-                (
-                    one.problem,
-                    one.remark,
-                    _again(one, attempts),
-                    _bad_step(one, series),
-                    _growth(one, written) if one.remark is None else None,
-                    _little(one, largest),
-                    _short_average(one),
-                ),
-            )
+    found = {}
+    for one in usable:
+        against = (
+            one.problem,
+            one.remark,
+            _again(one, attempts),
+            _bad_step(one, series),
+            _sharp(one, written) if one.remark is None else None,
+            _little(one, largest),
         )
-        for one in usable
-    }
+        told = (*against, _still(one, written), _short_average(one))
+        weight = sum(text is not None for text in against)
+        found[one.path] = (tuple(text for text in told if text is not None), weight)
+    return found
 
 
 def norm_words(one: Checkpoint) -> tuple[str, ...]:
@@ -95,22 +95,34 @@ def _bad_step(one: Checkpoint, series: LossSeries | None) -> str | None:
     return f"the loss was not finite at step {bad}, before this file; it was again after that"
 
 
-def _growth(one: Checkpoint, written: Sequence[Checkpoint]) -> str | None:
-    """Faster than the steps can explain, or next to nothing."""
+def _sharp(one: Checkpoint, written: Sequence[Checkpoint]) -> str | None:
+    """Faster than the steps can explain."""
+    known = _change(one, written)
+    if known is None:
+        return None
+    change, ratio, since = known
+    if change <= SHARP_LEAST or math.log1p(change) / math.log(ratio) <= SHARP_POWER:
+        return None
+    return f"its norm grew sharply {since} ({change * 100:+.0f} %): a sign of overtraining"
+
+
+def _still(one: Checkpoint, written: Sequence[Checkpoint]) -> str | None:
+    """Next to nothing: no fault of the file, which is as good as the one before."""
+    known = _change(one, written)
+    if known is None or abs(known[0]) >= STILL:
+        return None
+    return f"its norm has hardly changed {known[2]}: little was learnt after that"
+
+
+def _change(one: Checkpoint, written: Sequence[Checkpoint]) -> tuple[float, float, str] | None:
+    """(change of the norm as a share, ratio of the steps, `since step N`)."""
     before, change = _before(one, written), one.norm_change
     if before is None or change is None or one.step is None or not math.isfinite(change):
         return None
     ratio = one.step / (before.step or 1)
-    if ratio < 1.1 or change <= -1:
+    if ratio < STEPS_RATIO or change <= -1:
         return None
-    since = f"since step {before.step}"
-    if change > SHARP_LEAST and math.log1p(change) / math.log(ratio) > SHARP_POWER:
-        return f"its norm grew sharply {since} ({change * 100:+.0f} %): a sign of overtraining"
-    if abs(change) < STILL:
-        return (
-            f"its norm has hardly changed {since} ({change * 100:+.1f} %): little was learnt there"
-        )
-    return None
+    return change, ratio, f"since step {before.step}"
 
 
 def _before(one: Checkpoint, written: Sequence[Checkpoint]) -> Checkpoint | None:

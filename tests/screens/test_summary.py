@@ -1,0 +1,308 @@
+"""The summary of a run on the screen: reading, moving, choosing a checkpoint, exporting it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from textual.pilot import Pilot
+
+from runner.model import Outcome
+from runner.review.best import Candidate, rank
+from runner.review.document import (
+    Bullets,
+    Code,
+    Document,
+    Paragraph,
+    Point,
+    Points,
+    Section,
+    Table,
+)
+from tests import builders as b
+from tests.fakes import FakeActions
+from tests.hostile import HOSTILE
+from tests.screens.helpers import app_on, screen_text, shown, text_of, until
+from tui.actions_summary import ExportAnswer, SummarySheet
+from tui.app import PlasmaApp
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.export import ExportScreen
+from tui.screens.summary import SummaryScreen
+from tui.widgets.document import DocumentView
+from tui.widgets.export_box import ExportBox
+
+SIZES = [(80, 24), (120, 40), (200, 60), (40, 10)]
+
+
+def document(text: str = "spyke") -> Document:
+    table = Table(
+        ("file", "step", "whole", "remark"),
+        ((f"{text}-step00000200.safetensors", "200", "yes", ""), (text, "400", "NO", "cut off")),
+        (1,),
+    )
+    points = (Point("Every file is there", "pass", "5 of 5"), Point(text, "fail", text))
+    return Document(
+        f"{text}: succeeded",
+        ("The model was saved.", text),
+        (
+            Section("checklist", "Checklist", (Points(points),)),
+            Section("loss", "Loss", (Paragraph("920 exact losses."), table)),
+            Section("checkpoints", "Checkpoints", (table,)),
+            Section("best", "Best checkpoint", (Paragraph("This is advice."), Bullets((text,)))),
+            Section("command", "Command", (Code(f"python train.py \\\n  --{text}", "sh"),)),
+            Section("notes", text, (Bullets(tuple(f"{i} {text}" for i in range(30))),)),
+        ),
+    )
+
+
+def sheet(text: str = "spyke", **changes: Any) -> SummarySheet:
+    snapshot = b.ended(Outcome.SUCCEEDED)
+    assert snapshot.status is not None
+    found = rank(snapshot.status.checkpoints, series=snapshot.loss)
+    return replace(SummarySheet(document(text), snapshot, found), **changes)
+
+
+def actions(**changes: Any) -> FakeActions:
+    made = FakeActions(b.ended(Outcome.SUCCEEDED))
+    made.sheet = sheet(**changes)
+    return made
+
+
+async def opened(pilot: Pilot[Any]) -> DocumentView:
+    await shown(pilot)
+    await pilot.press("m")
+    await until(pilot, lambda: isinstance(pilot.app.screen, SummaryScreen))
+    view = pilot.app.screen.query_one(DocumentView)
+    await until(pilot, lambda: view.model is not None)
+    return view
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("ascii_only", [False, True])
+async def test_it_opens_on_an_ended_run_at_every_size(
+    size: tuple[int, int], ascii_only: bool
+) -> None:
+    async with app_on(actions=actions(), ascii_only=ascii_only).run_test(size=size) as pilot:
+        await opened(pilot)
+        text = screen_text(pilot)
+        assert "succeeded" in text
+        assert text.isascii() or not ascii_only
+        for key in ("end", "n", "n", "home", "b", "b", "pagedown", "pageup", "9", "1", "p"):
+            await pilot.press(key)
+        assert isinstance(pilot.app.screen, SummaryScreen)
+
+
+async def test_what_run_it_is_stands_there_before_it_is_read() -> None:
+    made = actions()
+    made.summary_may_come = threading.Event()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("m")
+        await until(pilot, lambda: "Reading the run." in screen_text(pilot))
+        assert "summary of" in screen_text(pilot)
+        await pilot.press("o")
+        await until(pilot, lambda: "still being read" in text_of(pilot, "#notice"))
+        made.summary_may_come.set()
+        await until(pilot, lambda: "Checklist" in screen_text(pilot))
+
+
+async def test_a_run_that_cannot_be_read_is_one_sentence() -> None:
+    made = actions()
+    made.summary_refusal = "spec.json is torn"
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("m")
+        await until(pilot, lambda: "There is no summary: spec.json is torn" in screen_text(pilot))
+        await pilot.press("b", "x", "o", "n", "end", "escape", "escape")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, SummaryScreen))
+
+
+async def test_sections_are_jumped_to_and_told() -> None:
+    async with app_on(actions=actions()).run_test(size=(80, 24)) as pilot:
+        view = await opened(pilot)
+        await pilot.press("n")
+        await until(pilot, lambda: view.section == 1)
+        assert "Loss, 2 of 6" in text_of(pilot, "#top")
+        await pilot.press("6")
+        await until(pilot, lambda: view.section == 5)
+        await pilot.press("p")
+        await until(pilot, lambda: view.section == 4)
+        await pilot.press("home")
+        await until(pilot, lambda: "Checklist, 1 of 6" in text_of(pilot, "#top"))
+
+
+async def test_the_list_of_sections_is_there_where_there_is_room() -> None:
+    async with app_on(actions=actions()).run_test(size=(120, 40)) as pilot:
+        await opened(pilot)
+        assert "1 Checklist" in text_of(pilot, "#sections")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: not pilot.app.screen.query_one("#sections").display)
+
+
+async def test_another_size_keeps_the_section() -> None:
+    async with app_on(actions=actions()).run_test(size=(120, 40)) as pilot:
+        view = await opened(pilot)
+        await pilot.press("5")
+        await until(pilot, lambda: view.section == 4)
+        await pilot.resize_terminal(60, 20)
+        await until(pilot, lambda: view.content_size.width == 60)
+        assert view.section == 4
+
+
+async def test_best_goes_to_the_candidates_one_after_the_other() -> None:
+    async with app_on(actions=actions()).run_test(size=(80, 24)) as pilot:
+        view = await opened(pilot)
+        first = view.pick
+        await pilot.press("b")
+        await until(pilot, lambda: view.pick_in_sight)
+        assert view.pick == first
+        await pilot.press("b")
+        await until(pilot, lambda: view.pick != first and view.pick_in_sight)
+        assert view.model is not None
+        for _ in range(len(view.model.picks) - 1):
+            await pilot.press("b")
+        await until(pilot, lambda: view.pick == first and view.pick_in_sight)
+
+
+async def test_without_a_candidate_it_is_said_so() -> None:
+    made = actions(candidates=())
+    made.sheet = replace(
+        sheet(candidates=()),
+        document=replace(document(), sections=document().sections[:3]),
+    )
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("b")
+        await until(pilot, lambda: "can be trusted" in text_of(pilot, "#document"))
+        await pilot.press("o")
+        await until(pilot, lambda: "no checkpoint to choose" in text_of(pilot, "#notice"))
+
+
+# --------------------------------------------------------------------------- open
+
+
+async def test_the_path_goes_to_the_clipboard() -> None:
+    app = app_on(actions=actions())
+    async with app.run_test(size=(80, 24)) as pilot:
+        view = await opened(pilot)
+        assert view.pick is not None
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        assert view.pick.path in screen_text(pilot)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "the terminal's clipboard" in text_of(pilot, "#notice"))
+        assert app.clipboard == view.pick.path
+
+
+async def test_the_folder_is_asked_for_and_the_safe_answer_does_nothing() -> None:
+    made = actions()
+    app = app_on(actions=made)
+    async with app.run_test(size=(80, 24)) as pilot:
+        view = await opened(pilot)
+        assert view.pick is not None
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, SummaryScreen))
+        assert made.shown_folders == ()
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda: made.shown_folders == (view.pick and view.pick.path,))
+        await until(pilot, lambda: "xdg-open" in text_of(pilot, "#notice"))
+
+
+# --------------------------------------------------------------------------- export
+
+
+async def exporting(pilot: Pilot[Any]) -> ExportBox:
+    await opened(pilot)
+    await pilot.press("x")
+    await until(pilot, lambda: isinstance(pilot.app.screen, ExportScreen))
+    return pilot.app.screen.query_one(ExportBox)
+
+
+async def test_a_checkpoint_is_exported_under_a_chosen_name() -> None:
+    made = actions()
+    made.folders = ("/comfy/models/loras", "/other")
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        box = await exporting(pilot)
+        await until(pilot, lambda: box.form.folder.value == "/comfy/models/loras")
+        await pilot.press("ctrl+u", *"my.v2", "enter", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SummaryScreen))
+        assert [one[1:] for one in made.exported] == [("/comfy/models/loras", "my.v2")]
+        await until(pilot, lambda: "Copied to" in text_of(pilot, "#notice"))
+
+
+async def test_a_name_that_is_taken_gets_a_free_one_which_only_enter_takes() -> None:
+    made = actions()
+    made.folders = ("/loras",)
+    made.export_answer = ExportAnswer(False, "/loras/x exists", "x-2.safetensors")
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        box = await exporting(pilot)
+        await until(pilot, lambda: box.form.folder.value == "/loras")
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: box.form.name.value == "x-2.safetensors")
+        assert "It is put in; enter exports under it." in text_of(pilot, "#export")
+        assert len(made.exported) == 1
+        made.export_answer = ExportAnswer(True, "Copied to /loras/x-2.safetensors.")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SummaryScreen))
+        assert made.exported[-1][2] == "x-2.safetensors"
+
+
+async def test_without_a_folder_nothing_is_exported_and_esc_changes_nothing() -> None:
+    made = actions()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        box = await exporting(pilot)
+        await pilot.press("up", "enter")
+        await until(pilot, lambda: "Name the folder" in text_of(pilot, "#export"))
+        assert box.form.cursor == 0
+        await pilot.press(*"/l", "escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SummaryScreen))
+        assert made.exported == ()
+
+
+async def test_found_folders_are_paged_through_and_a_written_one_is_kept() -> None:
+    made = actions()
+    made.folders = ("/a", "/b")
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        box = await exporting(pilot)
+        await until(pilot, lambda: box.form.folder.value == "/a")
+        await pilot.press("up", "pagedown")
+        assert box.form.folder.value == "/b"
+        assert "2 of 2 found" in text_of(pilot, "#export")
+        await pilot.press("ctrl+u", *"~/c", "left", "delete")
+        assert box.form.folder.value == "~/"
+
+
+async def test_a_read_only_screen_exports_nothing() -> None:
+    async with app_on(actions=actions(), read_only=True).run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("x")
+        await until(pilot, lambda: "read-only" in text_of(pilot, "#notice"))
+
+
+# --------------------------------------------------------------------------- foreign words
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_foreign_words_break_nothing(text: str) -> None:
+    one = b.checkpoint(400, name=text, path=f"/o/{text}", loss=0.1)
+    found = (Candidate(one, 1, (text,), (text,), f"/o/{text}.png", "validation loss"),)
+    app: PlasmaApp = app_on(actions=actions(text=text, candidates=found))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        for key in ("n", "n", "n", "b", "end"):
+            await pilot.press(key)
+            told = screen_text(pilot)
+            assert not any((ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0 for c in told)
+            assert all(cell_len(line) <= 80 for line in told.split("\n"))
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("escape", "x")
+        await until(pilot, lambda: isinstance(app.screen, ExportScreen))
+        assert "\x1b" not in screen_text(pilot)

@@ -1,0 +1,177 @@
+"""Documents as rows: nothing wider than the screen, nothing that matters cut."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+
+from runner.model import Outcome
+from runner.review.best import rank
+from runner.review.document import Bullets, Code, Document, Paragraph, Point, Points, Section, Table
+from tests import builders as b
+from tests.hostile import HOSTILE
+from tui.actions_summary import SummarySheet
+from tui.render.document import Drawn, block_rows, draw_document
+from tui.render.paint import plain, row_width
+from tui.render.table_fit import cut_middle, fit_columns, fold, without_common_ending
+from tui.viewmodel.summary import picks_of, summary_model
+
+
+def lines(rows: object) -> list[str]:
+    return [plain(row).rstrip() for row in rows]  # type: ignore[attr-defined]
+
+
+def checkpoints_table(name: str = "spyke_plasma_v1-step00000{}.safetensors") -> Table:
+    heads = ("file", "step", "size", "whole", "finite", "state", "loss", "norm", "change", "place",
+             "remark")  # fmt: skip
+    rows = tuple(
+        (name.format(step), str(step), "72.1 MB", "yes", "yes", "yes", "0.0912", "1.26", "+3 %",
+         str(place), "blow-up in unet mid: its norm grew 40 times" if step == 600 else "")
+        for place, step in enumerate((200, 400, 600), start=1)
+    )  # fmt: skip
+    return Table(heads, rows, (1, 2, 6, 7, 8, 9))
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 120, 200])
+def test_a_table_fits_and_says_what_it_leaves_out(width: int) -> None:
+    rows = block_rows(checkpoints_table(), width)
+    assert all(row_width(row) <= width for row in rows)
+    text = "\n".join(lines(rows))
+    assert "step" in text or width < 40
+    assert ("not shown for" in text) == (width < 120)
+
+
+def test_names_keep_the_part_that_tells_them_apart() -> None:
+    rows = lines(block_rows(checkpoints_table(), 80))
+    assert [name in row for name, row in zip(("200", "400", "600"), rows[1:4], strict=True)]
+    assert len({row.split()[0] for row in rows[1:4]}) == 3
+
+
+def test_a_trouble_in_a_table_is_told_in_full() -> None:
+    text = " ".join(" ".join(lines(block_rows(checkpoints_table(), 100))).split())
+    for word in ("blow-up", "unet", "grew", "40", "times"):
+        assert word in text
+
+
+def test_answers_have_a_shape_only_in_columns_of_answers() -> None:
+    rows = lines(block_rows(Table(("what", "value"), (("a", "no"), ("b", "fp16"))), 60))
+    assert rows[1].split() == ["a", "no"]
+    rows = lines(block_rows(Table(("check", "result"), (("a", "pass"), ("b", "warn"))), 60))
+    assert [row.split()[1] for row in rows[1:]] == ["✓", "!"]
+
+
+def test_a_column_without_content_is_left_out_silently() -> None:
+    rows = lines(block_rows(Table(("file", "remark"), (("a", ""), ("b", ""))), 60))
+    assert "remark" not in "".join(rows)
+
+
+def test_a_table_without_rows_is_its_head() -> None:
+    assert lines(block_rows(Table(("file", "step"), ()), 40)) == [" file  step"]
+
+
+def test_points_show_their_status_as_a_shape_and_long_evidence_below() -> None:
+    points = Points(
+        (
+            Point("All steps were trained", "pass", "920 of 920"),
+            Point("Every file is there", "fail", "missing: " + "spyke-step00000200 " * 12),
+            Point("The GPU was busy", "skip", "not measured"),
+        )
+    )
+    rows = lines(block_rows(points, 80))
+    assert rows[0] == " ✓ All steps were trained  920 of 920"
+    assert rows[1] == " ✗ Every file is there"
+    assert rows[2].startswith("     missing: spyke-step00000200")
+    assert rows[-1].startswith(" – The GPU was busy")
+    assert all(cell_len(row) <= 80 for row in rows)
+
+
+def test_code_is_wrapped_and_loses_nothing() -> None:
+    line = "python train.py " + " ".join(f"--flag{i}=value" for i in range(40))
+    rows = lines(block_rows(Code(line, "sh"), 60))
+    joined = " ".join(row.removeprefix(" │ ").strip() for row in rows)
+    assert joined == line
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("width", [6, 40, 80])
+def test_foreign_words_stay_within_the_width(text: str, width: int) -> None:
+    blocks = (
+        Paragraph(text),
+        Bullets((text, text)),
+        Points((Point(text, text, text), Point(text, "fail", text))),
+        Table((text, "b"), ((text, text), (text, text)), (1,)),
+        Code(f"{text}\n{text}", text),
+    )
+    made = Document(text, (text,), (Section(text, text, blocks),))
+    sheet = SummarySheet(made, b.ended(Outcome.FAILED))
+    drawn = draw_document(summary_model(sheet), width, 20)
+    for row in drawn.rows:
+        shown = plain(row)
+        assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 for c in shown)
+        if width >= 40:
+            assert row_width(row) <= width
+
+
+def _drawn(width: int, chosen: int = 0) -> Drawn:
+    snapshot = b.ended(Outcome.SUCCEEDED)
+    assert snapshot.status is not None
+    found = rank(snapshot.status.checkpoints, series=snapshot.loss)
+    sections = (
+        Section("loss", "Loss", (Paragraph("920 exact losses."),)),
+        Section("best", "Best checkpoint", (Paragraph("Advice."), Bullets(("not shown",)))),
+    )
+    sheet = SummarySheet(Document("t", (), sections), snapshot, found)
+    return draw_document(summary_model(sheet), width, 24, chosen)
+
+
+def test_the_chart_of_the_screen_stands_in_the_section_of_the_loss() -> None:
+    text = "\n".join(lines(_drawn(80).rows))
+    assert "◆" in text and "└" in text
+
+
+def test_candidates_are_drawn_where_they_are_said_to_be() -> None:
+    drawn = _drawn(80, chosen=1)
+    for index, (first, last) in enumerate(drawn.picks):
+        head = plain(drawn.rows[first])
+        assert ("▌" in head) == (index == 1)
+        assert last > first
+    assert "not shown" not in "\n".join(lines(drawn.rows))
+    assert all(plain(drawn.rows[start]).startswith("━━ ") for start in drawn.starts)
+
+
+def test_a_shared_place_is_told_by_a_sign() -> None:
+    files = [
+        b.checkpoint(200, loss=0.09),
+        b.checkpoint(400, loss=0.0901),
+        b.checkpoint(600, loss=0.3),
+    ]
+    found = rank(files, series=b.series(b.losses(920)))
+    assert [pick.place for pick in picks_of(found)] == ["1=", "1=", "3"]
+
+
+# --------------------------------------------------------------------------- the parts
+
+
+def test_lines_break_at_spaces_and_only_long_words_are_broken() -> None:
+    assert fold("one two three", 8) == ["one two", "three"]
+    assert fold("see spyke-step00000200.safetensors", 30)[1] == "spyke-step00000200.safetensors"
+    assert fold("x" * 10, 4) == ["xxxx", "xxxx", "xx"]
+    assert fold("x" * 8, 4) == ["xxxx", "xxxx"]
+    assert fold("", 4) == [""]
+
+
+def test_a_name_is_cut_in_its_middle() -> None:
+    assert cut_middle("spyke_plasma_v1-step00000200", 15) == "spyke_…00000200"
+    assert cell_len(cut_middle("模型训练文字模型训练文字", 11)) <= 11
+
+
+def test_an_ending_goes_only_if_all_have_it() -> None:
+    assert without_common_ending(["a.st", "b.st"]) == ["a", "b"]
+    assert without_common_ending(["a.st", "b.ckpt"]) == ["a.st", "b.ckpt"]
+    assert without_common_ending(["a.st"]) == ["a.st"]
+
+
+def test_numbers_are_never_cut_as_long_as_a_column_can_go() -> None:
+    fitted = fit_columns(("name", "a", "b"), [("x" * 30, "12345678", "12345678")], (1, 2), 30)
+    assert fitted.widths[1] == 8
+    assert sum(fitted.widths) + 2 * (len(fitted.widths) - 1) <= 30

@@ -1,0 +1,282 @@
+"""The summary of a run: the verdict, its evidence, and the checkpoint to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.screen import Screen
+
+from tui.actions import Sent
+from tui.actions_summary import SummarySheet
+from tui.keys import bindings, footer_keys
+from tui.render import glyphs
+from tui.render.footer import FooterKey
+from tui.render.header import wordmark
+from tui.render.paint import Row, Span, ends
+from tui.text import clean
+from tui.viewmodel.header import run_name
+from tui.viewmodel.state import UNREAD, state_label
+from tui.viewmodel.stopping import Choice, Question
+from tui.viewmodel.summary import COPY_PATH, EXPORT, SHOW_FOLDER, Pick, summary_model
+from tui.widgets.document import DocumentView
+from tui.widgets.footer import KeyFooter
+from tui.widgets.lines import Lines
+from tui.widgets.notice import NoticeLine
+from tui.widgets.section_list import SectionLine, SectionList
+
+if TYPE_CHECKING:
+    from runner.model import RunSnapshot
+    from tui.app import PlasmaApp
+
+#: from so many cells on the sections have a list of their own
+LIST_FROM = 100
+
+
+class SummaryRead(Message):
+    """`problem`: why there is none, one sentence."""
+
+    def __init__(self, sheet: SummarySheet | None, problem: str = "") -> None:
+        super().__init__()
+        self.sheet, self.problem = sheet, problem
+
+
+class FolderShown(Message):
+    def __init__(self, text: str, role: str = "text") -> None:
+        super().__init__()
+        self.text, self.role = text, role
+
+
+class SummaryScreen(Screen[None]):
+    WHERE = "summary"
+    BINDINGS: ClassVar = bindings("summary")
+
+    def __init__(self, run_path: Path) -> None:
+        super().__init__()
+        self.run_path = run_path
+        self.sheet: SummarySheet | None = None
+
+    @property
+    def plasma(self) -> PlasmaApp:
+        return cast("PlasmaApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield Lines(self._top, id="top")
+        yield NoticeLine(id="notice")
+        with Horizontal(id="body"):
+            yield SectionList(id="sections")
+            yield DocumentView(id="document")
+        yield KeyFooter(id="footer")
+
+    def on_mount(self) -> None:
+        self.query_one(DocumentView).focus()
+        self._fit()
+        self.query_one(KeyFooter).model = tuple(
+            FooterKey(key.display, key.label, key.action, key.worth)
+            for key in footer_keys("summary", "app")
+            if key.where == "summary" or key.id in ("app.help", "app.leave")
+        )
+        self._read()
+
+    def on_resize(self) -> None:
+        self._fit()
+
+    def _fit(self) -> None:
+        self.query_one(SectionList).display = self.size.width >= LIST_FROM
+
+    # ----------------------------------------------------------------- in a thread
+
+    @work(thread=True, exclusive=True, group="summary", exit_on_error=False)
+    def _read(self) -> None:
+        from tui.planning import told
+
+        try:
+            sheet = self.plasma.actions.summary(self.run_path)
+        except Exception as error:  # border: whatever goes wrong is a sentence
+            self.post_message(SummaryRead(None, told(error)))
+        else:
+            self.post_message(SummaryRead(sheet))
+
+    @work(thread=True, exclusive=True, group="folder", exit_on_error=False)
+    def _show_folder(self, path: str) -> None:
+        from tui.planning import told
+
+        try:
+            sent: Sent = self.plasma.actions.show_folder(path)
+        except Exception as error:  # border, as above
+            self.post_message(FolderShown(told(error), "bad"))
+        else:
+            self.post_message(FolderShown(sent.text))
+
+    # ----------------------------------------------------------------- what came back
+
+    def on_summary_read(self, message: SummaryRead) -> None:
+        view = self.query_one(DocumentView)
+        if message.sheet is None:
+            view.told = f"There is no summary: {message.problem}"
+            return
+        self.sheet = message.sheet
+        model = summary_model(message.sheet)
+        view.model = model
+        self.query_one(SectionList).model = tuple(
+            SectionLine(clean(section.title, 60), mark)
+            for section, mark in zip(model.document.sections, model.marks, strict=True)
+        )
+        self._tell_place()
+
+    def on_folder_shown(self, message: FolderShown) -> None:
+        self.say(message.text, message.role)
+
+    def on_document_view_moved(self) -> None:
+        self._tell_place()
+
+    def on_section_list_chosen(self, message: SectionList.Chosen) -> None:
+        self.query_one(DocumentView).to_section(message.index)
+
+    def _tell_place(self) -> None:
+        self.query_one(SectionList).current = self.query_one(DocumentView).section
+        self.query_one("#top", Lines).repaint()
+
+    # ----------------------------------------------------------------- drawing
+
+    def _known(self) -> RunSnapshot | None:
+        """Of this run, before its review is read: what the monitor knows."""
+        if self.sheet is not None:
+            return self.sheet.snapshot
+        shown = self.plasma.snapshot
+        return shown if shown is not None and shown.path == str(self.run_path) else None
+
+    def _top(self, width: int, height: int) -> Sequence[Row]:
+        known = self._known()
+        name = run_name(known) if known is not None else clean(self.run_path.name, 200)
+        state = state_label(known) if known is not None else UNREAD
+        left: Row = (Span(" "), *wordmark(), Span("  summary of "), Span(name, "strong"))
+        right: Row = (Span(f"{state.shape} {state.word} ", state.role),)
+        return (ends(left, right, width), self._rule(width))
+
+    def _rule(self, width: int) -> Row:
+        view = self.query_one(DocumentView)
+        if view.model is None:
+            return (Span(glyphs.RULE * width, "faint"),)
+        sections = view.model.document.sections
+        place = f"{min(view.section + 1, len(sections))} of {len(sections)}"
+        if width < LIST_FROM and sections:
+            place = f"{clean(sections[view.section].title, 40)}, {place}"
+        tail: Row = (Span(f" {place}, {view.fraction * 100:.0f} % ", "dim"),)
+        return ends((Span(glyphs.RULE, "faint"),), (*tail, Span(glyphs.RULE, "faint")), width,
+                    Span(glyphs.RULE, "faint"))  # fmt: skip
+
+    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
+        notice = self.query_one(NoticeLine)
+        notice.say(text, role)
+        if fade_s is not None:
+            self.set_timer(fade_s, notice.hush)
+
+    # ----------------------------------------------------------------- keys: moving
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one(DocumentView).scroll_rows(by)
+
+    def action_page(self, pages: int) -> None:
+        self.query_one(DocumentView).turn_page(pages)
+
+    def action_edge(self, which: str) -> None:
+        self.query_one(DocumentView).to_edge(which == "start")
+
+    def action_section(self, by: int) -> None:
+        view = self.query_one(DocumentView)
+        view.to_section(view.section + by)
+
+    def action_jump(self, number: int) -> None:
+        self.query_one(DocumentView).to_section(number - 1)
+
+    def action_back(self) -> None:
+        if self.query_one(NoticeLine).text:
+            self.query_one(NoticeLine).hush()
+        else:
+            self.app.pop_screen()
+
+    # ----------------------------------------------------------------- keys: the checkpoint
+
+    def action_best(self) -> None:
+        """The first time the one that is chosen, then the next ones."""
+        view = self.query_one(DocumentView)
+        if view.pick_in_sight and view.model is not None and len(view.model.picks) > 1:
+            view.choose_next()
+        elif view.pick is not None:
+            view.choose_again()
+        elif view.model is not None and view.model.best_section is not None:
+            view.to_section(view.model.best_section)
+
+    def _pick(self) -> Pick | None:
+        view = self.query_one(DocumentView)
+        if view.pick is None:
+            waiting = view.model is None
+            self.say("The run is still being read." if waiting else "There is no checkpoint to choose.",
+                     "dim", 4.0)  # fmt: skip
+        elif not view.pick_in_sight:
+            view.choose_again()  # what a key is about must be seen
+        return view.pick
+
+    def action_open(self) -> None:
+        from tui.screens.confirm import ConfirmScreen
+
+        pick = self._pick()
+        if pick is None:
+            return
+        choices = (
+            Choice(COPY_PATH, "Copy its path to the clipboard"),
+            Choice(SHOW_FOLDER, "Open its folder"),
+            Choice(EXPORT, "Export it: a copy in a folder of yours"),
+        )
+        facts = (f"{pick.facts}, place {pick.place}", clean(pick.path, 2000))
+        question = Question(pick.name, facts, choices)
+
+        def answered(mode: str | None) -> None:
+            self._answered(mode, pick)
+
+        self.app.push_screen(ConfirmScreen(question, "Back", pick.name), answered)
+
+    def _answered(self, mode: str | None, pick: Pick) -> None:
+        if mode == COPY_PATH:
+            self.app.copy_to_clipboard(clean(pick.path))
+            self.say(f"Sent to the terminal's clipboard: {pick.path}")
+        elif mode == SHOW_FOLDER:
+            self._show_folder(pick.path)
+        elif mode == EXPORT:
+            self._export(pick)
+
+    def action_export(self) -> None:
+        pick = self._pick()
+        if pick is not None:
+            self._export(pick)
+
+    def _export(self, pick: Pick) -> None:
+        from tui.screens.export import ExportScreen
+
+        if self.plasma.read_only:
+            self.say("This screen is read-only.", "dim", 4.0)
+            return
+
+        def ended(text: str | None) -> None:
+            if text:
+                self.say(text, "good")
+
+        self.app.push_screen(ExportScreen(self.run_path, pick), ended)
+
+    # ----------------------------------------------------------------- keys: other screens
+
+    def action_samples(self) -> None:
+        from tui.screens.samples import SamplesScreen
+
+        self.app.push_screen(SamplesScreen(self.run_path))
+
+    def action_replay(self) -> None:
+        from tui.screens.replay import ReplayScreen
+
+        self.app.push_screen(ReplayScreen(self.run_path))
