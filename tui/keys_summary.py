@@ -50,7 +50,7 @@ SUMMARY_KEYS: tuple[Key, ...] = (
     _key("samples", "i", "samples", "images", VIEW, "The sample images by step and prompt", 60),
     _key("replay", "w", "replay", "replay", VIEW, "Watch the run again, at any speed", 58),
     _key("back", "escape", "back", "back", VIEW, "Back", 70, "esc"),
-    _key("next", "tab,n", "section(1)", "next section", MOVE, "To the next section", 64, "tab"),
+    _key("next", "tab,n", "section(1)", "next", MOVE, "To the next section", 64, "tab"),
     _key(
         "previous", "shift+tab,p", "section(-1)", "", MOVE, "To the section before", 0, "shift+tab"
     ),

@@ -245,13 +245,13 @@ async def test_a_name_that_is_taken_gets_a_free_one_which_only_enter_takes() -> 
         box = await exporting(pilot)
         await until(pilot, lambda: box.form.folder.value == "/loras")
         await pilot.press("enter", "enter")
-        await until(pilot, lambda: box.form.name.value == "x-2.safetensors")
+        await until(pilot, lambda: box.form.name.value == "x-2")
         assert "It is put in; enter exports under it." in text_of(pilot, "#export")
         assert len(made.exported) == 1
         made.export_answer = ExportAnswer(True, "Copied to /loras/x-2.safetensors.")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, SummaryScreen))
-        assert made.exported[-1][2] == "x-2.safetensors"
+        assert made.exported[-1][2] == "x-2"
 
 
 async def test_without_a_folder_nothing_is_exported_and_esc_changes_nothing() -> None:

@@ -31,6 +31,8 @@ CELL_LINES, CODE_LINES = 6, 2000
 #: lines of prose are not read when they are longer
 PROSE = 110
 CHART_HEIGHT, LOW_CHART_HEIGHT = 14, 10
+#: windows of so many rows have a taller chart, and blank rows between checkpoints
+ROOMY = 30
 #: narrower, the evidence of a point stands below it
 BESIDE = 56
 #: picks that are told in full
@@ -70,6 +72,8 @@ def draw_document(
         if section.key == BEST and model.picks:
             rows += _prose_of(section, width)
             for index, pick in enumerate(model.picks):
+                if height >= ROOMY or not index:
+                    rows.append(EMPTY)
                 first = len(rows)
                 rows += _pick_rows(pick, width, index == chosen, index < FULL_PICKS)
                 picks.append((first, len(rows) - 1))
@@ -169,7 +173,7 @@ def _code(text: str, width: int) -> list[Row]:
 def _chart(model: ChartModel, width: int, height: int, style: str) -> list[Row]:
     if not model.buckets or width < 24:
         return []
-    tall = CHART_HEIGHT if height >= 30 else LOW_CHART_HEIGHT
+    tall = CHART_HEIGHT if height >= ROOMY else LOW_CHART_HEIGHT
     scale = sticky_range(None, data_range(model.buckets)) if model.buckets else Range(0.0, 1.0)
     drawn = draw_loss(model, width - 2, tall, scale, style).rows
     return [EMPTY, *((Span(" "), *row) for row in drawn)]

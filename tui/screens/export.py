@@ -14,13 +14,13 @@ from textual.screen import ModalScreen
 
 from tui.actions_summary import ExportAnswer
 from tui.viewmodel.summary import Pick
-from tui.viewmodel.summary_export import NAME, ExportForm, TextField
+from tui.viewmodel.summary_export import NAME, ExportForm, TextField, without_ending
 from tui.widgets.export_box import ExportBox
 
 if TYPE_CHECKING:
     from tui.app import PlasmaApp
 
-WIDTH, HEIGHT = 84, 17
+WIDTH, HEIGHT = 84, 15
 
 
 class FoldersFound(Message):
@@ -52,7 +52,7 @@ class ExportScreen(ModalScreen[str | None]):
         self._run_path, self._pick = run_path, pick
         self._box = ExportBox(pick)
         # the form is made before the widget is mounted
-        name = Path(pick.path).name
+        name = without_ending(Path(pick.path).name)
         self._box.set_reactive(ExportBox.form, ExportForm(name=TextField(NAME).filled(name)))
 
     @property
@@ -109,7 +109,7 @@ class ExportScreen(ModalScreen[str | None]):
         if answer.free_name is not None:
             # it is put in, and only another enter takes it
             box.form = replace(
-                box.form, name=box.form.name.filled(answer.free_name), cursor=2
+                box.form, name=box.form.name.filled(without_ending(answer.free_name)), cursor=2
             )  # fmt: skip
             text = f"{text}. It is put in; enter exports under it."
         box.said = (text, "bad")

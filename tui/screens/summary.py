@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 #: from so many cells on the sections have a list of their own
 LIST_FROM = 100
+#: how long the sentence about a copy stays
+TOLD_S = 20.0
 
 
 class SummaryRead(Message):
@@ -234,7 +236,8 @@ class SummaryScreen(Screen[None]):
             Choice(SHOW_FOLDER, "Open its folder"),
             Choice(EXPORT, "Export it: a copy in a folder of yours"),
         )
-        facts = (f"{pick.facts}, place {pick.place}", clean(pick.path, 2000))
+        shared = ", shared with others" if pick.place.endswith("=") else ""
+        facts = (f"{pick.facts}, place {pick.place.rstrip('=')}{shared}", clean(pick.path, 2000))
         question = Question(pick.name, facts, choices)
 
         def answered(mode: str | None) -> None:
@@ -265,7 +268,7 @@ class SummaryScreen(Screen[None]):
 
         def ended(text: str | None) -> None:
             if text:
-                self.say(text, "good")
+                self.say(text, "good", TOLD_S)
 
         self.app.push_screen(ExportScreen(self.run_path, pick), ended)
 

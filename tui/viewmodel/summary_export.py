@@ -5,9 +5,17 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, replace
 
+from runner.names import SUFFIXES
+
 #: longer than any path that a system takes
 MOST = 4000
 FOLDER, NAME = "folder", "name"
+
+
+def without_ending(name: str) -> str:
+    """A file's name as a person calls it; the export adds the ending again."""
+    ending = next((s for s in SUFFIXES if name.lower().endswith(s)), "")
+    return name[: len(name) - len(ending)] or name
 
 
 @dataclass(frozen=True, slots=True)

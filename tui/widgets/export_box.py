@@ -17,8 +17,8 @@ from tui.widgets.painted import Painted
 
 LABEL = 8
 HINT = "tab and enter go on; esc changes nothing"
-#: rows of what came of it
-SAID_ROWS = 5
+#: rows of what came of it; rows from which on there are empty ones
+SAID_ROWS, ROOMY = 5, 13
 #: cells that stay for what follows the caret
 AHEAD = 6
 
@@ -55,7 +55,7 @@ class ExportBox(Painted, can_focus=True):
         of = cut_middle(self._pick.name, max(8, inner - len(self._pick.facts) - 2))
         source: Row = (Span("  "), Span(of), Span(f"  {self._pick.facts}", "dim"))
         fields = [self._field(form.folder, form.cursor == 0, inner)]
-        if form.hint():
+        if form.hint() or height >= ROOMY:
             fields.append(
                 (Span(" " * (LABEL + 4)), Span(crop(form.hint(), inner - LABEL - 2), "dim"))
             )
@@ -65,7 +65,7 @@ class ExportBox(Painted, can_focus=True):
         word = "Copying, reading back" if self.working else "Export"
         do: Row = (mark, Span(word, "dim" if self.working else "strong" if last else "key"))
         foot = self._foot(inner)
-        if height >= 9 + len(fields) + len(foot) - 2:
+        if height >= 8 + len(fields) + len(foot):
             return [EMPTY, title, EMPTY, source, EMPTY, *fields, EMPTY, do, EMPTY, *foot]
         return [title, source, *fields, do, *foot][:height]
 
