@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.model import Label
+from runner.model import Label, RunSnapshot
 from runner.remove import Removal
+from tests.builders import snapshot
 from tui.actions import ActionFailed, Sent
 
 
@@ -24,6 +25,10 @@ class FakeRuns:
         self._told("relabel", run_path, label)
         self._labels()[run_path.name] = label
         return Sent("label kept")
+
+    def glance(self, run_path: Path) -> RunSnapshot:
+        known: dict[str, RunSnapshot] = self.__dict__.setdefault("glances", {})
+        return known.get(run_path.name) or snapshot(id=run_path.name, path=str(run_path))
 
     def removal(self, run_path: Path) -> Removal:
         known: dict[str, Removal] = self.__dict__.setdefault("removals", {})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from runner.model import Label
+    from runner.model import Label, RunSnapshot
     from runner.remove import Removal
     from tui.actions import Sent
 
@@ -22,6 +22,9 @@ class RunsActions(Protocol):
 
     def relabel(self, run_path: Path, label: Label) -> Sent:
         """Replace name, tags and note; refuses what is too long or holds control characters."""
+
+    def glance(self, run_path: Path) -> RunSnapshot:
+        """The run under the cursor: its small files, and its losses as far as a moment lets read them."""
 
     def removal(self, run_path: Path) -> Removal:
         """What removing the run would take away; nothing is changed."""

@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.labels import BadLabel, read_label, write_label
+from runner.reader import RunReader
 
 if TYPE_CHECKING:
-    from runner.model import Label
+    from runner.model import Label, RunSnapshot
     from runner.remove import Removal
     from tui.actions import Sent
+
+
+#: longer than this nobody's cursor rests on a run before its details should stand there
+GLANCE_S = 0.3
 
 
 class RunsWiring:
@@ -29,6 +34,9 @@ class RunsWiring:
         except OSError as error:
             raise ActionFailed(f"the label cannot be written: {error.strerror}") from None
         return Sent("label kept")
+
+    def glance(self, run_path: Path) -> RunSnapshot:
+        return RunReader(run_path, console=False).read(GLANCE_S)
 
     def removal(self, run_path: Path) -> Removal:
         from runner.remove import removal_of

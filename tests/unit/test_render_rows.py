@@ -24,17 +24,12 @@ from tui.render.paint import (
     row_width,
 )
 from tui.render.spark import spark
-from tui.render.tables import (
-    preflight_row,
-    run_head,
-    run_row,
-)
+from tui.render.tables import preflight_row
 from tui.text import clean
 from tui.viewmodel.checkpoints import checkpoint_table
 from tui.viewmodel.clauses import Clause, Verdict
 from tui.viewmodel.header import header_of
 from tui.viewmodel.preflight import preflight_list
-from tui.viewmodel.runs import run_rows
 
 texts = st.text(max_size=12).map(clean)
 rows = st.lists(st.tuples(texts, st.sampled_from(["text", "dim", "bad"])), max_size=6).map(
@@ -170,11 +165,8 @@ def test_every_table_row_fits_whatever_it_holds() -> None:
     for text in HOSTILE:
         checks = (CheckResult(text, "warn", text, title=text),)
         found = preflight_list(checks).rows[0]
-        listing = run_rows([b.listing(name=text)], b.NOW)[0]
         for width in (20, 40, 100):
             assert row_width(preflight_row(found, width, 14)) <= width
-            assert row_width(run_row(listing, width, True)) <= max(width, 23)
-            assert row_width(run_head(width)) <= max(width, 23)
             for wrapped in (True, False):
                 assert all(row_width(r) <= width for r in console_rows(text, width, wrapped))
 

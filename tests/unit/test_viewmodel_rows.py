@@ -15,7 +15,6 @@ from tui.viewmodel.orders import Around, why_not
 from tui.viewmodel.planned import planned_header, planned_snapshot
 from tui.viewmodel.preflight import preflight_list
 from tui.viewmodel.progress import progress_of
-from tui.viewmodel.runs import run_rows
 from tui.viewmodel.state import label_of, state_label
 from tui.viewmodel.stopping import stop_question
 from tui.viewmodel.trend import loss_trend, pace_of
@@ -214,16 +213,7 @@ def test_orders_that_make_none_say_why() -> None:
     assert "no checkpoint is left" in (reason("resume", nothing) or "")
 
 
-# --------------------------------------------------------------------------- runs, plan, trend
-
-
-def test_runs_are_newest_first_and_filtered_by_every_word() -> None:
-    listings = [b.listing(i) for i in range(5)]
-    assert run_rows(listings, b.NOW)[0].name == "spyke_plasma_v0"
-    assert [r.name for r in run_rows(listings, b.NOW, "SPYKE v3")] == ["spyke_plasma_v3"]
-    assert run_rows(listings, b.NOW, "succeeded failed") == ()
-    nameless = run_rows([b.listing(name="", total_steps=None, loss=None, created_at=0)], b.NOW)[0]
-    assert nameless.name == b.listing().id and nameless.steps == "920" and nameless.loss == ""
+# --------------------------------------------------------------------------- plan, trend
 
 
 def test_a_plan_shows_its_forecast_and_nothing_measured() -> None:

@@ -93,11 +93,11 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(HelpBox).focus()
 
     def on_screen_resume(self) -> None:
-        """The keys of the screen under this one; `HELP` there names more tables than its own."""
+        """The keys of the screen under this one; `HELP_OF` there names more tables than its own."""
         box = self.query_one(HelpBox)
         below = self.app.screen_stack[-2] if len(self.app.screen_stack) > 1 else self
         where = getattr(below, "WHERE", "monitor")
-        box.where = getattr(below, "HELP", None) or (where,)  # None: of every widget
+        box.where = getattr(below, "HELP_OF", (where,))
         box.typing = getattr(below, "TYPING", False)
         self._fit(box)
         box.scroll_rows(-1000)

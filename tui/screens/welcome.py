@@ -31,6 +31,7 @@ class WelcomeScreen(RunsScreen):
     """The list of runs under a few words; letters are commands here, not a filter."""
 
     WHERE = "welcome"
+    HELP_OF: ClassVar = ("welcome", "runs")
     TYPING = False
     BINDINGS: ClassVar = [*bindings("welcome"), *bindings("runs")]
 
@@ -105,4 +106,4 @@ class WelcomeScreen(RunsScreen):
         self.plasma.give("demo", self.plasma.actions.start_demo)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return None if action == "open" and not self.query_one(RunList).model else True
+        return None if action == "open" and not self.query_one(RunList).lines else True

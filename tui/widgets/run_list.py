@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from textual import events
 from textual.message import Message
 from textual.reactive import reactive
 
 from tui.render.paint import Row, Span
-from tui.render.tables import run_head, run_row
-from tui.viewmodel.runs import RunRow
+from tui.render.runs import EVERY, Column, group_head, run_columns, run_head, run_row
+from tui.text import clean
+from tui.viewmodel.run_board import Entry, Head, Line
+from tui.viewmodel.runs import row_of
 from tui.widgets.painted import Painted
 
 
-class RunList(Painted, can_focus=True):
-    """`typing`: printable keys are a filter (posted as `Typed`), not commands."""
+@dataclass(frozen=True, slots=True)
+class ListLook:
+    """What the rows depend on beside the runs: the clock, the order, the marks, the columns in use."""
 
-    model: reactive[tuple[RunRow, ...]] = reactive((), layout=False, repaint=False)
+    now: float = 0.0
+    sort: str = "when"
+    down: bool = True
+    marks: frozenset[str] = frozenset()
+    columns: frozenset[str] = EVERY
+
+
+class RunList(Painted, can_focus=True):
+    """`typing`: printable keys are a filter (posted as `Typed`), not commands. Only the rows in sight
+    are ever made."""
+
     empty: reactive[str] = reactive("Reading the runs.", layout=False, repaint=False)
 
     class Chosen(Message):
@@ -28,53 +42,128 @@ class RunList(Painted, can_focus=True):
             self.key = key
 
     class Typed(Message):
-        """A character for the filter; `erase` takes one back."""
+        """Characters for the filter; `erase` takes one back."""
 
-        def __init__(self, character: str, erase: bool = False) -> None:
+        def __init__(self, characters: str, erase: bool = False) -> None:
             super().__init__()
-            self.character, self.erase = character, erase
+            self.characters, self.erase = characters, erase
+
+    class Moved(Message):
+        """The cursor stands on another run, or on none."""
 
     def __init__(self, *, typing: bool, id: str | None = None) -> None:
         super().__init__(id=id)
         self._typing = typing
+        self.lines: tuple[Line, ...] = ()
+        self.look = ListLook()
         self._key: str | None = None
+        self._at = 0
         self._top = 0
-
-    def watch_model(self) -> None:
-        self.repaint()
 
     def watch_empty(self) -> None:
         self.repaint()
 
+    # ----------------------------------------------------------------- the model
+
+    def show(self, lines: tuple[Line, ...], look: ListLook, *, typed: bool = False) -> None:
+        """Another list. The cursor stays on its run, and that run where it stands on the screen; is it
+        gone, the cursor goes to its neighbour, or to the first one if the filter was `typed`."""
+        self.look = look
+        if lines is not self.lines:
+            self.lines = lines
+            at = self._place_of(self._key)
+            if at is None:
+                self._go(self._entry_at(0 if typed else self._at))
+            else:
+                if self._top > 0:
+                    self._top += at - self._at
+                self._at = at
+        self.repaint()
+
+    def _place_of(self, key: str | None) -> int | None:
+        if key is None:
+            return None
+        found = (i for i, line in enumerate(self.lines) if line.__class__ is Entry)
+        return next((i for i in found if self.lines[i].key == key), None)  # type: ignore[union-attr]
+
+    def _entry_at(self, at: int, by: int = 1) -> int:
+        """The nearest line that is a run, in the direction `by` first; heads are stepped over."""
+        last = len(self.lines) - 1
+        at = max(0, min(last, at))
+        step = 1 if by >= 0 else -1
+        for way in (step, -step):
+            i = at
+            while 0 <= i <= last:
+                if not isinstance(self.lines[i], Head):
+                    return i
+                i += way
+        return 0
+
+    def _go(self, at: int) -> None:
+        self._at = at
+        before, self._key = self._key, None
+        if self.lines:
+            line = self.lines[at]
+            self._key = line.key if isinstance(line, Entry) else None
+        if self._key != before:
+            self.post_message(self.Moved())
+
     @property
-    def cursor(self) -> int:
-        """Index of the run under the cursor; of a run that is gone, the first one."""
-        keys = [row.key for row in self.model]
-        return keys.index(self._key) if self._key in keys else 0
+    def entry(self) -> Entry | None:
+        """The run under the cursor."""
+        line = self.lines[self._at] if self._at < len(self.lines) else None
+        return line if isinstance(line, Entry) else None
+
+    @property
+    def place(self) -> str:
+        """`12 of 5000`: which of the shown runs it is."""
+        if self.entry is None:
+            return ""
+        heads = sum(line.__class__ is Head for line in self.lines[: self._at])
+        total = sum(line.__class__ is Entry for line in self.lines)
+        return f"{self._at - heads + 1} of {total}"
+
+    # ----------------------------------------------------------------- drawing
 
     def draw(self, width: int, height: int) -> Sequence[Row]:
-        if not self.model:
+        if not self.lines:
             return ((Span(f"   {self.empty}", "dim"),),)
         body = max(1, height - 1)
-        cursor = self.cursor
-        self._top = max(0, min(self._top, cursor, len(self.model) - body))
-        self._top = max(self._top, cursor - body + 1)
-        shown = self.model[self._top : self._top + body]
-        rows = [run_row(row, width, self._top + i == cursor) for i, row in enumerate(shown)]
-        return (run_head(width), *rows)
+        self._top = max(0, min(self._top, self._at, len(self.lines) - body))
+        self._top = max(self._top, self._at - body + 1)
+        if self._top == 1 and self._at == 1 < body:
+            self._top = 0  # the head over the first run
+        columns = run_columns(width, self.look.columns)
+        rows = [run_head(width, columns, self.look.sort, self.look.down)]
+        for i, line in enumerate(self.lines[self._top : self._top + body], self._top):
+            rows.append(self._row(line, width, columns, i == self._at))
+        return rows
+
+    def _row(self, line: Line, width: int, columns: tuple[Column, ...], selected: bool) -> Row:
+        if isinstance(line, Head):
+            return group_head(line, width)
+        row = row_of(line.listing, self.look.now)
+        marked = line.key in self.look.marks
+        return run_row(row, width, columns, selected=selected, marked=marked)
+
+    # ----------------------------------------------------------------- moving
 
     def move(self, by: int) -> None:
-        if self.model:
-            at = max(0, min(len(self.model) - 1, self.cursor + by))
-            self._key = self.model[at].key
+        if self.lines:
+            self._go(self._entry_at(self._at + by, by))
             self.repaint()
 
     def page(self) -> int:
         return max(1, self.content_size.height - 2)
 
+    def to_edge(self, *, end: bool) -> None:
+        self.move(len(self.lines) if end else -len(self.lines))
+
     def choose(self) -> None:
-        if self.model:
-            self.post_message(self.Chosen(self.model[self.cursor].key))
+        if self.entry is not None:
+            self.post_message(self.Chosen(self.entry.key))
+
+    # ----------------------------------------------------------------- keys and mouse
 
     def on_key(self, event: events.Key) -> None:
         if not self._typing:
@@ -88,14 +177,20 @@ class RunList(Painted, can_focus=True):
         event.stop()
         event.prevent_default()
 
+    def on_paste(self, event: events.Paste) -> None:
+        if self._typing:
+            event.stop()
+            self.post_message(self.Typed(clean(event.text.strip(), 80)))
+
     def on_click(self, event: events.Click) -> None:
         at = self._top + event.y - 1
-        if event.y >= 1 and at < len(self.model):
-            again = self.model[at].key == self._key
-            self._key = self.model[at].key
-            self.repaint()
-            if again:
-                self.choose()
+        if event.y < 1 or at >= len(self.lines) or isinstance(self.lines[at], Head):
+            return
+        again = at == self._at
+        self._go(at)
+        self.repaint()
+        if again:
+            self.choose()
 
     def on_mouse_scroll_down(self) -> None:
         self.move(3)

@@ -1,0 +1,228 @@
+"""The list of runs, by its keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runner.model import Label, Outcome, RunListing, RunState
+from runner.remove import Removal
+from tests import builders as b
+from tests.fakes import FakeActions
+from tests.hostile import HOSTILE
+from tests.screens.helpers import app_on, screen_text, shown, text_of, until
+from tui.screens.compare import CompareScreen
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.label import LabelScreen
+from tui.screens.monitor import MonitorScreen
+from tui.screens.runs import RunsScreen
+from tui.widgets.run_list import RunList
+
+RUNS = (
+    b.listing(id="20261121-182911-spyke-aa01", name="spyke", created_at=b.NOW - 100, loss=0.31,
+              tags=("good", "v2"), note="the red cape", project="/work/spyke"),
+    b.listing(id="20261120-182911-fox-aa02", name="fox", created_at=b.NOW - 90_000, loss=0.11,
+              outcome=Outcome.DIVERGED, project="/work/fox"),
+    b.listing(id="20261119-182911-owl-aa03", name="owl", created_at=b.NOW - 200_000, loss=0.21,
+              state=RunState.RUNNING, outcome=None, project="/work/fox"),
+)  # fmt: skip
+
+
+async def opened(pilot: object, runs: FakeActions) -> RunsScreen:
+    from textual.pilot import Pilot
+
+    assert isinstance(pilot, Pilot)
+    await shown(pilot)
+    await pilot.press("h")
+    await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, RunsScreen)
+    await until(pilot, lambda: screen.board.total == len(runs.runs))
+    return screen
+
+
+def actions(runs: tuple[RunListing, ...] = RUNS) -> FakeActions:
+    return FakeActions(b.snapshot(), runs)
+
+
+def names(screen: RunsScreen) -> list[str]:
+    """As drawn, from the top."""
+    words = [line.replace("▌", " ").split() for line in text_of_list(screen).splitlines()]
+    return [line[0] for line in words if line and line[0] in ("spyke", "fox", "owl")]
+
+
+def text_of_list(screen: RunsScreen) -> str:
+    from tui.render.paint import plain
+
+    return "\n".join(plain(row) for row in screen.query_one(RunList)._rows)
+
+
+async def test_live_runs_stand_on_top_and_the_others_newest_first() -> None:
+    made = actions()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, made)
+        assert names(screen) == ["owl", "spyke", "fox"]
+
+
+async def test_typing_filters_by_words_of_every_field_and_escape_clears_it() -> None:
+    made = actions()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, made)
+        await pilot.press(*"cape red")
+        await until(pilot, lambda: names(screen) == ["spyke"])
+        assert "1 of 3 runs" in text_of(pilot, "#top")
+        await pilot.press("escape")
+        await until(pilot, lambda: len(names(screen)) == 3)
+        await pilot.press(*"state:diverged")
+        await until(pilot, lambda: names(screen) == ["fox"])
+
+
+async def test_sorting_is_told_in_the_head() -> None:
+    made = actions()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, made)
+        seen = []
+        for _ in range(12):
+            await pilot.press("f4")
+            await pilot.pause()
+            seen.append((screen.board.sort.name, tuple(names(screen))))
+            if screen.board.sort.name == "loss":
+                break
+        assert seen[-1] == ("loss", ("owl", "fox", "spyke"))  # the live one stays on top
+        assert "by loss" in text_of(pilot, "#top")
+
+
+async def test_groups_have_heads_that_the_cursor_passes_over() -> None:
+    made = actions()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, made)
+        await pilot.press("f5")
+        await until(pilot, lambda: "/work/fox" in text_of_list(screen))
+        assert "/work/spyke" in text_of_list(screen)
+        seen = []
+        await pilot.press("home")
+        for _ in range(3):
+            entry = screen.under_cursor()
+            assert entry is not None
+            seen.append(entry.listing.name)
+            await pilot.press("down")
+        assert sorted(seen) == ["fox", "owl", "spyke"]
+
+
+async def test_two_marked_runs_are_compared() -> None:
+    made = actions()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, made)
+        await pilot.press("f6")
+        await until(pilot, lambda: "Mark two runs" in screen_text(pilot))
+        await pilot.press("escape", "tab", "tab", "f6")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+
+
+async def test_a_run_is_removed_only_after_the_question_was_answered() -> None:
+    made = actions()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        await opened(pilot, made)
+        await pilot.press("down", "f8")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        text = screen_text(pilot)
+        assert "Remove spyke" in text or "aa01" in text
+        assert "5 checkpoints in /project/output" in text
+        await pilot.press("enter")  # the cursor stands on the safe answer
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+        assert made.orders == []
+        await pilot.press("f8")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: made.orders)
+        assert made.orders[0] == ("remove", Path("/state/runs/20261121-182911-spyke-aa01"), False)
+
+
+async def test_what_refuses_to_be_removed_says_why() -> None:
+    made = actions()
+    key = RUNS[2].id
+    why = "owl is being trained: stop it first"
+    made.removals = {key: Removal(key, "owl", f"/state/runs/{key}", 0, 0, (), (), refusal=why)}
+    async with app_on(actions=made).run_test(size=(100, 24)) as pilot:
+        await opened(pilot, made)
+        await pilot.press("f8")
+        await until(pilot, lambda: "stop it first" in screen_text(pilot))
+        assert isinstance(pilot.app.screen, RunsScreen)
+        assert made.orders == []
+
+
+async def test_name_tags_and_note_are_kept_by_the_form() -> None:
+    made = actions()
+    key = RUNS[2].id
+    made.labels = {key: Label(None, ("old",), "")}
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        await opened(pilot, made)
+        await pilot.press("f2")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LabelScreen))
+        await pilot.press(*"night owl", "tab", "ctrl+u", *"good, v3", "tab", *"note", "ctrl+s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+        assert made.labels[key] == Label("night owl", ("good", "v3"), "note")
+
+
+async def test_a_form_that_is_left_changes_nothing() -> None:
+    made = actions()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        await opened(pilot, made)
+        await pilot.press("f2")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LabelScreen))
+        await pilot.press(*"x", "escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+        assert made.orders == []
+
+
+async def test_read_only_shows_and_changes_nothing() -> None:
+    made = actions()
+    async with app_on(actions=made, read_only=True).run_test(size=(80, 24)) as pilot:
+        await opened(pilot, made)
+        for key in ("f2", "f8"):
+            await pilot.press(key)
+            await until(pilot, lambda: "read-only" in screen_text(pilot))
+            assert isinstance(pilot.app.screen, RunsScreen)
+        assert made.orders == []
+
+
+async def test_the_cursor_stays_on_its_run_while_the_list_changes() -> None:
+    made = actions()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, made)
+        await pilot.press("down")
+        made.runs.insert(0, replace(RUNS[0], id="20261122-000000-new-aa09", created_at=b.NOW))
+        screen.read_again()
+        await until(pilot, lambda: screen.board.total == 4)
+        entry = screen.under_cursor()
+        assert entry is not None
+        assert entry.key == RUNS[0].id
+
+
+async def test_enter_opens_the_run() -> None:
+    made = actions()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        await opened(pilot, made)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
+        assert made.opened[-1] == Path("/state/runs") / RUNS[0].id
+
+
+@pytest.mark.parametrize("size", [(40, 10), (80, 24), (200, 60)])
+async def test_hostile_names_tags_and_notes_break_no_row(size: tuple[int, int]) -> None:
+    runs = tuple(
+        b.listing(id=f"20261121-1829{n:02}-x-aa{n:02}", name=text, tags=(text[:40],), note=text,
+                  project=text, created_at=b.NOW - n)
+        for n, text in enumerate(HOSTILE)
+    )  # fmt: skip
+    made = actions(runs)
+    async with app_on(actions=made).run_test(size=size) as pilot:
+        screen = await opened(pilot, made)
+        for key in ("f5", "f4", "end", "tab", "home"):
+            await pilot.press(key)
+        text = screen_text(pilot)
+        assert "\x1b" not in text
+        assert all(len(line) <= size[0] for line in text.splitlines())
+        assert screen.board.total == len(runs)
