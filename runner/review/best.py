@@ -206,7 +206,7 @@ def _reasons(
         told.append(f"lowest {score.words()}" if number > 1 and not before else score.words())
     elif leader is lowest:
         noise = _noise(score, lowest)
-        apart = f", within the noise (± {loss(noise)}) of" if noise else ", as"
+        apart = f", within the noise ({loss(noise)}) of" if noise else ", as"
         told.append(f"{score.words()}{apart} the lowest, {loss(lowest.value)}")
     else:
         told.append(f"{score.words()}, {loss(score.value - lowest.value)} above the lowest")

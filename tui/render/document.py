@@ -24,6 +24,7 @@ from tui.render.table_fit import GAP, cut_middle, fit_columns, fold, without_com
 from tui.text import clean, crop, wrap
 from tui.viewmodel.chart import ChartModel
 from tui.viewmodel.summary import BEST, LOSS, Pick, SummaryModel
+from tui.viewmodel.summary_export import without_ending
 
 #: characters of one text, of a cell, of a line of code; lines of a cell and of a block of code
 TEXT, CELL, LINE = 1500, 500, 2000
@@ -259,11 +260,12 @@ def _prose_of(section: Section, width: int) -> list[Row]:
 def _pick_rows(pick: Pick, width: int, chosen: bool, full: bool) -> list[Row]:
     facts = Span(f"  {pick.facts}", "dim")
     room = max(8, width - 7 - cell_len(facts.text))
+    name = pick.name if cell_len(pick.name) <= room else without_ending(pick.name)
     head: Row = (
         Span(f" {glyphs.CURSOR}" if chosen else "  ", "accent"),
         cell(pick.place, 3, "accent" if chosen else "dim"),
         Span(" "),
-        Span(cut_middle(pick.name, room), "strong" if chosen else "text"),
+        Span(cut_middle(name, room), "strong" if chosen else "text"),
         facts,
     )
     indent = " " * 6
