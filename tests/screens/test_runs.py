@@ -114,7 +114,7 @@ async def test_groups_have_heads_that_the_cursor_passes_over() -> None:
 async def test_two_marked_runs_are_compared() -> None:
     made = actions()
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
-        screen = await opened(pilot, made)
+        await opened(pilot, made)
         await pilot.press("f6")
         await until(pilot, lambda: "Mark two runs" in screen_text(pilot))
         await pilot.press("escape", "tab", "tab", "f6")

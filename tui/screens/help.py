@@ -94,7 +94,9 @@ class HelpScreen(ModalScreen[None]):
 
     def on_screen_resume(self) -> None:
         """The keys of the screen under this one; `HELP_OF` there names more tables than its own."""
-        box = self.query_one(HelpBox)
+        box = next(iter(self.query(HelpBox)), None)
+        if box is None:  # the app is closing
+            return
         below = self.app.screen_stack[-2] if len(self.app.screen_stack) > 1 else self
         where = getattr(below, "WHERE", "monitor")
         box.where = getattr(below, "HELP_OF", (where,))
@@ -103,7 +105,8 @@ class HelpScreen(ModalScreen[None]):
         box.scroll_rows(-1000)
 
     def on_resize(self) -> None:
-        self._fit(self.query_one(HelpBox))
+        for box in self.query(HelpBox):  # none yet, or none any more while the app closes
+            self._fit(box)
 
     def _fit(self, box: HelpBox) -> None:
         """As large as its lines, as far as the screen is."""
