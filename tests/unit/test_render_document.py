@@ -171,6 +171,16 @@ def test_an_ending_goes_only_if_all_have_it() -> None:
     assert without_common_ending(["a.st"]) == ["a.st"]
 
 
+def test_equal_decimals_are_no_ending() -> None:
+    """Seen on a diverged run: four losses of 0.6068 were drawn as 0."""
+    assert without_common_ending(["0.6068", "0.6068"]) == ["0.6068", "0.6068"]
+    table = Table(("file", "loss"), (("a.st", "0.6068"), ("b.st", "1.6068")), (1,))
+    assert [row.split() for row in lines(block_rows(table, 40))[1:]] == [
+        ["a", "0.6068"],
+        ["b", "1.6068"],
+    ]
+
+
 def test_numbers_are_never_cut_as_long_as_a_column_can_go() -> None:
     fitted = fit_columns(("name", "a", "b"), [("x" * 30, "12345678", "12345678")], (1, 2), 30)
     assert fitted.widths[1] == 8

@@ -91,10 +91,11 @@ def _least_worth(kept: Sequence[int], numeric: Sequence[int]) -> int:
 
 def without_common_ending(names: Sequence[str]) -> list[str]:
     """File names without the ending that all of them have: it takes the room of what tells them apart."""
-    endings = {name[name.rfind(".") :] for name in names if "." in name}
-    if len(names) < 2 or len(endings) != 1 or not all("." in name for name in names):
+    endings = {name[name.rfind(".") :] if "." in name else "" for name in names}
+    ending = next(iter(endings), "")
+    if len(names) < 2 or len(endings) != 1 or not ending[1:].isalpha():
         return list(names)
-    return [name[: name.rfind(".")] for name in names]
+    return [name[: -len(ending)] for name in names]
 
 
 def fold(text: str, width: int) -> list[str]:
