@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -68,8 +68,9 @@ def validations(
 
 def moments(events: Iterable[JournalEvent]) -> tuple[Moment, ...]:
     """The timeline, in order; thinned where it is long: epochs and whole files go first."""
-    found = [one for event in events for one in _moments_of(event)]
+    found = [one for event in _as_placed(list(events)) for one in _moments_of(event)]
     found.sort(key=lambda one: one.at)
+    found = [one for at, one in enumerate(found) if not at or not _said_again(found[at - 1], one)]
     for weight in (0, 1, 2):
         surplus = len(found) - MOST_MOMENTS
         light = [one for one in found if one.weight == weight]
@@ -79,6 +80,26 @@ def moments(events: Iterable[JournalEvent]) -> tuple[Moment, ...]:
         kept = {id(light[at * len(light) // keep]) for at in range(keep)} if keep else set()
         found = [one for one in found if one.weight != weight or id(one) in kept]
     return tuple(found[: MOST_MOMENTS * 2])
+
+
+def _as_placed(events: Sequence[JournalEvent]) -> Iterator[JournalEvent]:
+    """A file of a resumed attempt under the name it was given beside the others: the trainer's own
+    counts from another step."""
+    placed = {
+        (event.attempt, event.data.get("step")): event.data.get("name")
+        for event in events
+        if event.kind == "checkpoint_placed"
+    }
+    for event in events:
+        name = placed.get((event.attempt, event.data.get("step")))
+        if event.kind == "checkpoint_verified" and name:
+            yield replace(event, data={**event.data, "name": name})
+        else:
+            yield event
+
+
+def _said_again(before: Moment, now: Moment) -> bool:
+    return (before.text, before.attempt) == (now.text, now.attempt)
 
 
 def _moments_of(event: JournalEvent) -> Iterator[Moment]:
