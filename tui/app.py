@@ -68,11 +68,13 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         ascii_only: bool = False,
         theme_name: str | None = None,
         low_bandwidth: bool = False,
+        images: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(actions, config_path)
         self.first_run_path = run_path
         self.read_only, self.ascii, self.low_bandwidth = read_only, ascii_only, low_bandwidth
+        self.images = images
         self.clock = clock
         self.snapshot: RunSnapshot | None = None
         look_s = LOW_BANDWIDTH_LOOK_S if low_bandwidth else LOOK_S

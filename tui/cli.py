@@ -153,6 +153,8 @@ def _screen_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ascii", action="store_true", help="no characters beyond ASCII")
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     parser.add_argument("--low-bandwidth", action="store_true", help="for slow links")
+    parser.add_argument("--images", choices=("auto", "kitty", "blocks", "off"),
+                        help="how sample images are shown (default: $PLASMA_IMAGES, else auto)")  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -93,8 +93,8 @@ def _plain_blank(span: Span) -> bool:
 
 
 def _tinted(role: str) -> bool:
-    """Roles that bring a ground of their own: the band of the chart."""
-    return role.endswith("-band")
+    """Roles that bring a ground of their own: the band of the chart, the pixels of a picture."""
+    return role.endswith("-band") or role.startswith("#")
 
 
 def ends(left: Row, right: Row, width: int, fill: Span | None = None) -> Row:

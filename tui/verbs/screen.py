@@ -69,6 +69,7 @@ def open_app(
             ascii_only=options.ascii or not utf8 or os.environ.get("TERM") == "linux",
             theme_name=options.theme,
             low_bandwidth=options.low_bandwidth,
+            images=options.images,
         )
     except ThemeProblem as error:
         raise Fail(str(error), WRONG_USE) from None

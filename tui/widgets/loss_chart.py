@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from textual.reactive import reactive
 
-from tui.render.loss import ASCII, DOTS, FILL, draw_loss
+from tui.render.loss import ASCII, DOTS, FILL, Plot, draw_loss
+from tui.render.loss_cursor import with_cursor
 from tui.render.paint import Row, Span
 from tui.render.scale import Range, data_range, sticky_range
 from tui.viewmodel.chart import ChartModel
@@ -14,17 +15,28 @@ from tui.widgets.panel import Panel
 
 
 class LossChart(Panel):
+    """`cursor`: a true step that is pointed at, None: none is; `pointed`: what is said of it, instead of where
+    the losses come from."""
+
     TITLE = "Loss"
 
     model: reactive[ChartModel] = reactive(ChartModel(), layout=False, repaint=False)
+    cursor: reactive[int | None] = reactive(None, layout=False, repaint=False)
+    pointed: reactive[str] = reactive("", layout=False, repaint=False)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._scale: Range | None = None
-        self._drawn: dict[tuple[object, ...], Sequence[Row]] = {}
+        self._drawn: dict[tuple[object, ...], Plot] = {}
 
     def watch_model(self) -> None:
         self._drawn.clear()
+        self.repaint()
+
+    def watch_cursor(self) -> None:
+        self.repaint()
+
+    def watch_pointed(self) -> None:
         self.repaint()
 
     def forget(self) -> None:
@@ -37,6 +49,8 @@ class LossChart(Panel):
     def note(self) -> Row:
         if self.model.read_fraction < 1:
             return (Span(f"reading, {self.model.read_fraction * 100:.0f} %", "accent"),)
+        if self.cursor is not None and self.pointed:
+            return (Span(self.pointed, "accent"),)
         model = self.model
         room = self.content_size.width - len(self.TITLE) - len(model.value) - 12
         source = f", {model.source}" if model.source else ""
@@ -54,8 +68,8 @@ class LossChart(Panel):
         # the focus come back to the same sizes
         key = (width, height, scale, style)
         if key not in self._drawn:
-            self._drawn[key] = draw_loss(self.model, width, height, scale, style).rows
-        rows = self._drawn[key]
+            self._drawn[key] = draw_loss(self.model, width, height, scale, style)
+        rows = with_cursor(self._drawn[key], self.model, width, self.cursor)
         if self.model.buckets:
             return rows
         empty: Row = (Span(" no loss yet", "dim"),)

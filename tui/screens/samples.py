@@ -1,0 +1,376 @@
+"""The sample images of a run, one large or all in a grid, with the loss at their steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events, work
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.screen import Screen
+
+from runner.model import RunSnapshot
+from runner.units import count
+from tui.actions import Reader
+from tui.actions_samples import SampleReader, SampleSheet
+from tui.images.choice import Shown, Way, pick_way
+from tui.images.kitty import forgotten
+from tui.images.store import Made, PictureStore, Wish
+from tui.keys import bindings, footer_keys
+from tui.render import glyphs
+from tui.render.footer import FooterKey
+from tui.render.header import wordmark
+from tui.render.paint import Row, Span, ends
+from tui.render.sample_words import word_rows
+from tui.text import clean, crop
+from tui.viewmodel.chart import chart_model
+from tui.viewmodel.header import run_name
+from tui.viewmodel.samples import (
+    Board,
+    Place,
+    Words,
+    around,
+    board_of,
+    column_of,
+    image_at,
+    moment_at,
+    moved,
+    row_of,
+    words_of,
+)
+from tui.widgets.footer import KeyFooter
+from tui.widgets.lines import Lines
+from tui.widgets.loss_chart import LossChart
+from tui.widgets.notice import NoticeLine
+from tui.widgets.picture import Picture
+from tui.widgets.sample_grid import SampleGrid
+from tui.widgets.still import StillHorizontal, StillVertical
+
+if TYPE_CHECKING:
+    from tui.app import PlasmaApp
+
+LOOK_S, SLOW_LOOK_S = 2.0, 5.0
+BUDGET_S = 0.4
+#: from this height on the loss stands under the picture; below the second there is none
+TALL, CHART_HEIGHT = 30, 17
+#: rows of what is above and below the images, and of the words under the grid
+CHROME, GRID_WORDS = 3, 3
+#: a picture of more cells costs more bytes than a slow link has
+COARSE_CELLS = (36, 18)
+
+
+class SamplesRead(Message):
+    """What was looked at: None: as before."""
+
+    def __init__(
+        self, sheet: SampleSheet | None, snapshot: RunSnapshot | None, problem: str = ""
+    ) -> None:
+        super().__init__()
+        self.sheet, self.snapshot, self.problem = sheet, snapshot, problem
+
+
+class PictureReady(Message, bubble=False):
+    """The store holds something new."""
+
+
+class SamplesScreen(Screen[None]):
+    WHERE = "samples"
+    BINDINGS: ClassVar = bindings("samples")
+
+    def __init__(self, run_path: Path) -> None:
+        super().__init__()
+        self._run_path = run_path
+        self._reader: Reader | None = None
+        self._samples: SampleReader | None = None
+        self._reading = False
+        self._as_grid = False
+        self.snapshot: RunSnapshot | None = None
+        self.board: Board | None = None
+        self.place = Place()
+        self.store = PictureStore(Shown(Way.OFF), self._tell_ready)
+
+    @property
+    def plasma(self) -> PlasmaApp:
+        return cast("PlasmaApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield Lines(self._top, id="top")
+        yield NoticeLine(id="notice")
+        with StillHorizontal(id="one"):
+            yield Picture(id="picture")
+            with StillVertical(id="beside"):
+                yield Lines(self._words, id="words")
+                yield LossChart(id="near-loss")
+        yield LossChart(id="wide-loss")
+        yield SampleGrid(id="grid")
+        yield Lines(self._words, id="grid-words")
+        yield KeyFooter(id="footer")
+
+    def on_mount(self) -> None:
+        app = self.plasma
+        shown = pick_way(
+            app.images, os.environ, app.console.color_system, ascii_only=app.ascii,
+            no_color=app.no_color, low_bandwidth=app.low_bandwidth,
+        )  # fmt: skip
+        self.store = PictureStore(shown, self._tell_ready)
+        self.query_one(SampleGrid).store = self.store
+        self._arrange()
+        self.set_interval(SLOW_LOOK_S if app.low_bandwidth else LOOK_S, self._look)
+        self._look()
+
+    def on_unmount(self) -> None:
+        self.store.stop()
+        self._write("".join(map(forgotten, [*self.store.take_gone(), *self.store.all_numbers()])))
+
+    def on_screen_resume(self) -> None:
+        self._show()
+
+    # ----------------------------------------------------------------- reading
+
+    def _look(self) -> None:
+        if self.is_current and not self._reading:
+            self._reading = True
+            self._look_in_thread()
+            self.store.look_again()
+
+    @work(thread=True, group="samples", exit_on_error=False)
+    def _look_in_thread(self) -> None:
+        from tui.planning import told
+
+        try:
+            sheet = snapshot = None
+            if self._samples is None or self._reader is None:
+                self._samples = self.plasma.actions.samples(self._run_path)
+                self._reader = self.plasma.actions.open_reader(self._run_path)
+                sheet = self._samples.read()
+            elif self._samples.changed():
+                sheet = self._samples.read()
+            if self.snapshot is None or self.snapshot.read_fraction < 1 or self._reader.changed():
+                snapshot = self._reader.read(BUDGET_S)
+            self.post_message(SamplesRead(sheet, snapshot))
+        except Exception as error:  # border: whatever goes wrong is a sentence
+            self.post_message(SamplesRead(None, None, told(error)))
+
+    def on_samples_read(self, message: SamplesRead) -> None:
+        self._reading = False
+        if message.problem:
+            self.say(f"{message.problem[:1].upper()}{message.problem[1:]}", "bad")
+        if message.snapshot is not None:
+            self.snapshot = message.snapshot
+            model = chart_model(message.snapshot)
+            for chart in self.query(LossChart):
+                chart.model = model
+        if message.sheet is not None:
+            self.board = board_of(message.sheet)
+        if message.snapshot is not None or message.sheet is not None:
+            self._show()
+        if message.snapshot is not None and message.snapshot.read_fraction < 1:
+            self._look()
+
+    def _tell_ready(self) -> None:
+        """Called by the store's thread."""
+        self.post_message(PictureReady())
+
+    def on_picture_ready(self, message: PictureReady) -> None:
+        self._show_pictures()
+
+    # ----------------------------------------------------------------- showing
+
+    def _show(self) -> None:
+        """Everything that depends on the cursor or on what was read."""
+        if self.board is None or not self.query(SampleGrid):
+            return
+        grid = self.query_one(SampleGrid)
+        grid.board, grid.place = self.board, self.place
+        self._wish()
+        self._show_pictures()
+        moment = moment_at(self.board, self.place)
+        for chart in self.query(LossChart):
+            chart.cursor = moment.step if moment is not None else None
+            chart.pointed = self._said().place
+        self.query_one("#top", Lines).repaint()
+        self.query_one(KeyFooter).model = self._footer()
+
+    def _wish(self) -> None:
+        assert self.board is not None
+        if self._as_grid:
+            self.store.wish(self.query_one(SampleGrid).wishes())
+            return
+        self.store.wish([self._wish_for(one.path) for one in around(self.board, self.place)])
+
+    def _wish_for(self, path: str) -> Wish:
+        width, height = self.query_one(Picture).content_size
+        if self.store.shown.coarse:
+            width, height = min(width, COARSE_CELLS[0]), min(height, COARSE_CELLS[1])
+        return Wish(path, max(1, width), max(1, height))
+
+    def _show_pictures(self) -> None:
+        if self.board is None or not self.query(SampleGrid):
+            return
+        for wish in self._shown_wishes():
+            self._write(self.store.take_message(wish))
+        if self._as_grid:
+            self.query_one(SampleGrid).repaint()
+        else:
+            self._show_one(self.board)
+        for words in ("#words", "#grid-words"):
+            self.query_one(words, Lines).repaint()
+        self._write("".join(map(forgotten, self.store.take_gone())))
+
+    def _shown_wishes(self) -> list[Wish]:
+        if self._as_grid:
+            return self.query_one(SampleGrid).wishes()
+        image = image_at(self.board or Board(), self.place)
+        return [self._wish_for(image.path)] if image is not None else []
+
+    def _show_one(self, board: Board) -> None:
+        picture, image = self.query_one(Picture), image_at(board, self.place)
+        picture.instead = self._instead(board)
+        picture.model = self.store.take(self._wish_for(image.path)) if image is not None else Made()
+
+    def _instead(self, board: Board) -> tuple[str, ...]:
+        if not board.moments:
+            return ("No sample image yet.", *self._said().remarks)
+        if self.store.shown.way is not Way.OFF:
+            return ()
+        image = image_at(board, self.place)
+        name = clean(Path(image.path).name, 300) if image is not None else ""
+        return (name, "", f"No pictures here: {self.store.shown.why}.", "o copies the path.")
+
+    def _said(self) -> Words:
+        board = self.board or Board()
+        loss = self.snapshot.loss.buckets if self.snapshot is not None else ()
+        image = image_at(board, self.place)
+        made = self.store.take(self._wish_for(image.path)) if image is not None else None
+        return words_of(board, self.place, loss, made.pixels if made is not None else None)
+
+    def _words(self, width: int, height: int) -> Sequence[Row]:
+        board = self.board
+        if board is None or not board.moments:
+            return ()
+        at, total = row_of(board, self.place), len(board.prompts)
+        number = f"prompt {board.prompts[at] + 1}" + (f" of {total}" if total > 1 else "")
+        rows = word_rows(self._said(), number, width - 2, height)
+        return [(Span(" "), *row) for row in rows] if self._as_grid else rows
+
+    def _top(self, width: int, height: int) -> Sequence[Row]:
+        name = run_name(self.snapshot) if self.snapshot is not None else ""
+        title = f"sample images of {crop(name, max(8, width - 50))}" if name else "sample images"
+        left: Row = (Span(" "), *wordmark(), Span("  "), Span(title, "strong"))
+        board = self.board
+        right: Row = ()
+        if board is not None and board.moments:
+            place = f"{column_of(board, self.place) + 1} of {count(len(board.moments), 'step')}"
+            text = f"{place}, {count(len(board.prompts), 'prompt')} "
+            right = (Span(text, "dim"),)
+        return (ends(left, right, width), (Span(glyphs.RULE * width, "faint"),))
+
+    def _footer(self) -> tuple[FooterKey, ...]:
+        found = []
+        for key in footer_keys("samples", "app"):
+            if key.where == "app" and key.id not in ("app.leave", "app.help"):
+                continue
+            if key.where == "samples" and not self.check_action(key.action.split("(")[0], ()):
+                continue
+            found.append(FooterKey(key.display, key.label, key.action, key.worth))
+        return tuple(found)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        board = self.board
+        if action == "open":
+            return self._as_grid
+        if action == "copy":
+            return board is not None and image_at(board, self.place) is not None
+        if action == "prompt":
+            return board is not None and len(board.prompts) > 1
+        return True
+
+    # ----------------------------------------------------------------- where it is shown
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._arrange()
+
+    def _arrange(self) -> None:
+        if not self.query(SampleGrid):
+            return
+        width, height = self.size
+        tall = height >= TALL
+        wide = self.query_one("#wide-loss", LossChart)
+        near = self.query_one("#near-loss", LossChart)
+        self.query_one("#one").display = not self._as_grid
+        self.query_one("#grid").display = self._as_grid
+        words = self.query_one("#grid-words")
+        words.display = self._as_grid and height >= CHART_HEIGHT
+        words.styles.height = GRID_WORDS
+        wide.display = tall and not self._as_grid
+        near.display = not tall and height >= CHART_HEIGHT
+        wide.styles.height = chart = max(10, height * 3 // 10)
+        rows = height - CHROME - (chart if tall else 0)
+        near.styles.height = max(8, rows * 11 // 20)
+        self.query_one(Picture).styles.width = max(8, min(2 * rows + 1, width * 58 // 100))
+        self.call_after_refresh(self._show)
+
+    # ----------------------------------------------------------------- keys
+
+    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
+        notice = self.query_one(NoticeLine)
+        notice.say(text, role)
+        if fade_s is not None:
+            self.set_timer(fade_s, notice.hush)
+
+    def _write(self, text: str) -> None:
+        """Bytes that are no cells, for Kitty alone. (Textual 8.2 has no public way; its own clipboard writes
+        just so.)"""
+        driver = self.app._driver
+        if text and driver is not None and self.store.shown.way is Way.KITTY:
+            driver.write(text)
+
+    def _go(self, columns: int = 0, rows: int = 0) -> None:
+        if self.board is not None:
+            self.place = moved(self.board, self.place, columns, rows)
+            self._show()
+
+    def action_step(self, by: int) -> None:
+        self._go(columns=by)
+
+    def action_prompt(self, by: int) -> None:
+        self._go(rows=by)
+
+    def action_edge(self, which: str) -> None:
+        total = len(self.board.moments) if self.board is not None else 0
+        self._go(columns=-total if which == "start" else total)
+
+    def action_grid(self) -> None:
+        self._as_grid = not self._as_grid
+        self._arrange()
+
+    def action_open(self) -> None:
+        if self._as_grid:
+            self.action_grid()
+
+    def on_sample_grid_pointed(self, message: SampleGrid.Pointed) -> None:
+        if self.board is None:
+            return
+        column, row = column_of(self.board, self.place), row_of(self.board, self.place)
+        if (message.column, message.row) == (column, row):
+            self.action_open()
+        else:
+            self._go(message.column - column, message.row - row)
+
+    def action_copy(self) -> None:
+        image = image_at(self.board, self.place) if self.board is not None else None
+        if image is not None:
+            self.app.copy_to_clipboard(clean(image.path))
+            self.say(f"Sent to the terminal's clipboard: {image.path}", fade_s=6.0)
+
+    def action_back(self) -> None:
+        notice = self.query_one(NoticeLine)
+        if notice.text:
+            notice.hush()
+        elif self._as_grid:
+            self.action_grid()
+        else:
+            self.app.pop_screen()
