@@ -1,0 +1,89 @@
+"""The console as it stood at a moment: how many of its bytes had come by then.
+
+The journal tells where in console.log an event was read, and when. Between two such places the bytes are
+shared out by the steps trained meanwhile, or by time where there were none.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+LINES = 2000
+BLOCK_BYTES = 1 << 18
+#: how far back the end of a bar's state or line is looked for
+CUT_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """At `at`, when `rows` steps had been journaled, the console had `offset` bytes."""
+
+    at: float
+    rows: int
+    offset: int
+
+
+class ConsoleIndex:
+    def __init__(self, path: Path, marks: Iterable[Mark]) -> None:
+        self._path = path
+        self._marks: list[Mark] = [Mark(0.0, 0, 0)]
+        for mark in marks:
+            last = self._marks[-1]
+            if mark.offset < last.offset:
+                continue
+            if mark.at <= last.at:  # several events of one read: the last byte counts
+                self._marks[-1] = Mark(last.at, max(last.rows, mark.rows), mark.offset)
+            else:
+                self._marks.append(mark)
+        self._times = [mark.at for mark in self._marks]
+        self._held: tuple[int, tuple[str, ...]] = (-1, ())
+
+    def offset_at(self, at: float, rows: int) -> int:
+        """About how many bytes there were at `at`, with `rows` steps journaled."""
+        k = bisect_right(self._times, at) - 1
+        if k < 0:
+            return 0
+        if k + 1 >= len(self._marks):
+            return self._marks[-1].offset
+        before, after = self._marks[k], self._marks[k + 1]
+        if k == 0:
+            return 0
+        if after.rows > before.rows:
+            share = (rows - before.rows) / (after.rows - before.rows)
+        else:
+            share = (at - before.at) / (after.at - before.at)
+        return before.offset + int(max(0.0, min(1.0, share)) * (after.offset - before.offset))
+
+    def lines(self, offset: int) -> tuple[str, ...]:
+        """The newest lines before a byte, bar states included, as a reader of a living run shows them."""
+        if offset == self._held[0]:
+            return self._held[1]
+        begin = max(0, offset - BLOCK_BYTES)
+        try:
+            with self._path.open("rb") as stream:
+                stream.seek(begin)
+                data = stream.read(offset - begin)
+        except OSError:
+            return ()
+        if begin > 0:
+            data = data.partition(b"\n")[2] or data
+        parts = _whole(data).replace(b"\r\n", b"\n").split(b"\n")
+        kept = parts[-LINES:]
+        if kept and not kept[-1]:
+            kept.pop()
+        texts = tuple(
+            line[-4096:].rstrip(b"\r").rsplit(b"\r", 1)[-1].decode("utf-8", "replace")
+            for line in kept
+        )
+        self._held = (offset, texts)
+        return texts
+
+
+def _whole(data: bytes) -> bytes:
+    """Up to the end of the last whole line or bar state: nothing half is shown."""
+    tail = data[-CUT_BYTES:]
+    cut = max(tail.rfind(b"\n"), tail.rfind(b"\r"))
+    return data if cut < 0 else data[: len(data) - len(tail) + cut + 1]

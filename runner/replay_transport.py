@@ -1,0 +1,105 @@
+"""Play, pause, seek and speed: where a replay stands. The screen turns the knobs, another thread reads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+#: seconds recorded in a second played
+SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+#: how long a whole run takes at the speed that is chosen for it
+WHOLE_S = 90.0
+
+
+def fitting_speed(length_s: float) -> float:
+    """At which the whole of it is seen in a minute or two; never slower than it was."""
+    wanted = length_s / WHOLE_S
+    return next((speed for speed in SPEEDS if speed >= max(1.0, wanted)), SPEEDS[-1])
+
+
+class Transport:
+    """`length_s`: of the recording, pauses between attempts left out. Safe to use from two threads."""
+
+    def __init__(
+        self, speed: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock, self._lock = clock, threading.RLock()
+        self._speed = speed
+        self.length_s = 0.0
+        self._place_s = 0.0
+        #: since when it plays from `_place_s`; None: it stands
+        self._since: float | None = None
+        self._plays = True
+
+    def load(self, length_s: float) -> None:
+        """The recording is read: it can begin."""
+        with self._lock:
+            self.length_s = max(0.0, length_s)
+            self._speed = self._speed or fitting_speed(self.length_s)
+            self._since = self._clock() if self._plays else None
+
+    @property
+    def speed(self) -> float:
+        return self._speed or 1.0
+
+    @property
+    def playing(self) -> bool:
+        with self._lock:
+            return self._plays and self.place_s() < self.length_s
+
+    @property
+    def at_end(self) -> bool:
+        return self.place_s() >= self.length_s
+
+    def place_s(self) -> float:
+        """Seconds played by now."""
+        with self._lock:
+            played = 0.0 if self._since is None else self._clock() - self._since
+            return min(self.length_s, self._place_s + max(0.0, played) * self.speed)
+
+    def _stand(self) -> None:
+        self._place_s = self.place_s()
+        self._since = self._clock() if self._plays else None
+
+    def play(self) -> None:
+        """Go on; at the end, from the start."""
+        with self._lock:
+            if self.at_end:
+                self._place_s, self._since = 0.0, None
+            self._plays = True
+            self._stand()
+
+    def pause(self) -> None:
+        with self._lock:
+            self._place_s = self.place_s()
+            self._plays, self._since = False, None
+
+    def toggle(self) -> None:
+        self.pause() if self.playing else self.play()
+
+    def seek_s(self, place_s: float) -> None:
+        with self._lock:
+            self._place_s = max(0.0, min(self.length_s, place_s))
+            self._since = self._clock() if self._plays else None
+
+    def seek(self, fraction: float) -> None:
+        """To this share of the whole: 0.0 the start, 1.0 the end."""
+        self.seek_s(fraction * self.length_s)
+
+    def move(self, fraction: float) -> None:
+        """On, or back, by this share of the whole."""
+        with self._lock:
+            self.seek_s(self.place_s() + fraction * self.length_s)
+
+    def set_speed(self, speed: float) -> None:
+        with self._lock:
+            self._stand()
+            self._speed = max(SPEEDS[0], min(SPEEDS[-1], speed))
+
+    def change_speed(self, by: int) -> None:
+        """To the next speed above (1) or below (-1)."""
+        if by > 0:
+            self.set_speed(next((one for one in SPEEDS if one > self.speed), SPEEDS[-1]))
+        else:
+            self.set_speed(next((one for one in reversed(SPEEDS) if one < self.speed), SPEEDS[0]))

@@ -1,0 +1,34 @@
+"""Times for a recording that has none: a console log tells no clock, so a step stands for a second. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from runner.model import JournalEvent
+from runner.replay_rows import RowIndex
+
+
+def retimed(events: Sequence[JournalEvent], rows: RowIndex, begin_at: float) -> list[JournalEvent]:
+    """Each event at the time of the step that it names; those that name none come with the one before."""
+    made: list[JournalEvent] = []
+    clock, attempt, per_epoch = begin_at, 0, 0
+    for event in events:
+        if event.attempt != attempt:
+            attempt = event.attempt
+            first = rows.first_row.get(attempt)
+            clock = max(clock, rows.times[first] - 1.0) if first is not None else clock
+        if event.kind == "banner":
+            per_epoch = _int(event.data.get("batches_per_epoch")) or 0
+            per_epoch //= max(1, _int(event.data.get("accumulation")) or 1)
+        step = _int(event.data.get("step"))
+        if event.kind == "epoch" and per_epoch:
+            step = ((_int(event.data.get("epoch")) or 1) - 1) * per_epoch
+        at = rows.time_of_step(attempt, step) if step else None
+        clock = max(clock, at) if at is not None else clock
+        made.append(replace(event, at=clock))
+    return made
+
+
+def _int(value: object) -> int | None:
+    return value if isinstance(value, int) else None
