@@ -221,3 +221,19 @@ def test_where_notices_go_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(run.notify.stat().st_mode) == 0o600
     assert read_channels(run) == Channels(ntfy="https://ntfy.sh/topic", command=("a", "b"))
     assert [path.name for path in tmp_path.iterdir()] == ["notify.json"]
+
+
+def test_a_prepared_run_keeps_the_rules_and_hands_the_addresses_on_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import msgspec
+
+    from runner import prepare as preparing
+
+    monkeypatch.setattr(preparing, "trainer_versions", lambda *where: {})
+    notify = 'on = ["failed"]\nntfy = "https://ntfy.sh/secret-topic"\ncommand = "tell secret-b"\n'
+    prepared = preparing.prepare(read(tmp_path, notify))
+    assert prepared.channels.ntfy == "https://ntfy.sh/secret-topic"
+    assert prepared.spec.notify.on == ("failed",)
+    assert b"secret" not in msgspec.json.encode(prepared.spec)
+    assert 'ntfy = "(hidden)"' in (prepared.spec.config_text or "")
