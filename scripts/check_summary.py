@@ -153,6 +153,7 @@ class Checker:
             self.same(f"{name} bytes", one["bytes"], path.stat().st_size)
             self.same(f"{name} bytes now", one["bytes_now"], path.stat().st_size)
             self.same(f"{name} loss", one["loss"], self.smooth.get(one["step"]))
+            self._validation_of(one)
             if path.suffix != ".safetensors":
                 continue
             arrays, metadata, whole = facts.tensors_of(path)
@@ -169,6 +170,18 @@ class Checker:
                     self.same(f"metadata {key}", value, metadata[key][:300])
         places = [one["place"] for one in self.told["best"]]
         self.same("ranking", places, sorted(places))
+
+    def _validation_of(self, one: dict[str, Any]) -> None:
+        """The nearest validation at the end of an epoch speaks for a file (half the distance of saves)."""
+        at, ends = (
+            one["validation_step"],
+            {r["last_step"]: r["validation"] for r in self.told["epoch_table"]},
+        )
+        if at is None or at not in ends:
+            return
+        nearest = min((abs(end - one["step"]) for end, v in ends.items() if v is not None))
+        self.same(f"{one['name']} validation is the nearest", abs(at - one["step"]), nearest)
+        self.same(f"{one['name']} validation", one["validation_loss"], ends[at])
 
     def _step_in_name(self, one: dict[str, Any]) -> None:
         found = re.search(r"-step(\d{8})\.safetensors$", one["name"])

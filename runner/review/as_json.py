@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from runner.report import finite, show_json
+from runner.review.best import validation_near
 from runner.review.checklist import checklist
 from runner.review.epochs import EpochRow
 from runner.review.hiding import hidden_command, hidden_config, hidden_env, scrubbed
@@ -114,13 +115,21 @@ def _attempts(review: Review, base: list[dict[str, Any]]) -> list[dict[str, Any]
 
 
 def _checkpoints(review: Review, base: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """`loss` is the smoothed loss over all attempts at that step; `place` its rank."""
+    """`loss` is the smoothed loss over all attempts at that step; `place` its rank; `validation_step` the true
+    step of `validation_loss`, null where only the console's own was heard."""
     losses = {one.path: one.loss for one in review.checkpoints}
+    heard = {one.path: one.validation_loss for one in review.checkpoints}
+    steps = {
+        one.path: validation_near(one, review.checkpoints, review.validations)
+        for one in review.checkpoints
+    }
     places = {one.checkpoint.path: one.place for one in review.candidates}
     return [
         {
             **entry,
             "loss": finite(losses.get(entry["path"], entry["loss"])),
+            "validation_loss": finite(heard.get(entry["path"], entry["validation_loss"])),
+            "validation_step": steps.get(entry["path"]),
             "place": places.get(entry["path"]),
             "bytes_now": review.sizes_now.get(entry["path"]),
         }

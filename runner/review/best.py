@@ -122,7 +122,7 @@ def _score(
     exact_known: bool,
     series: LossSeries | None,
 ) -> _Score:
-    near = _nearest(one.step, validation, _reach(all_of))
+    near = validation_near(one, all_of, validation)
     if near is not None:
         return _Score(one, VALIDATION, validation[near], scatter_of(validation), 0.0, near)
     told = one.validation_loss
@@ -134,6 +134,13 @@ def _score(
     scatter = smoothed_scatter(single, one.step or 1) if single else None
     least = rounding(one.loss) if series is not None and not series.exact else 0.0
     return _Score(one, TRAINING, one.loss, scatter, least)
+
+
+def validation_near(
+    one: Checkpoint, all_of: Sequence[Checkpoint], validation: Mapping[int, float]
+) -> int | None:
+    """The true step of the validation that speaks for this file: the nearest one, if it is near enough."""
+    return _nearest(one.step, validation, _reach(all_of))
 
 
 def _reach(checkpoints: Sequence[Checkpoint]) -> int:

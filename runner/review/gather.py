@@ -101,9 +101,9 @@ class _Gatherer:
         per_epoch = _steps_per_epoch(journal.banner, snapshot)
         attempts = status.attempts if status is not None else ()
         heard = self._validations(journal, attempts)
+        written = status.checkpoints if status is not None else ()
         checkpoints = tuple(
-            _with_losses(one, smooth_at(table, smooth, one.step), heard)
-            for one in (status.checkpoints if status is not None else ())
+            _with_losses(one, smooth_at(table, smooth, one.step), written, heard) for one in written
         )
         if table.unreadable_lines:
             self.notes.append(f"steps.jsonl: {table.unreadable_lines} unreadable lines left out")
@@ -243,12 +243,18 @@ def _difference(before: Path, after: Path) -> tuple[Any, ...]:
     return difference(before, after)
 
 
-def _with_losses(one: Checkpoint, loss: float | None, heard: dict[int, float]) -> Checkpoint:
-    validation = heard.get(one.step) if one.step is not None else None
+def _with_losses(
+    one: Checkpoint, loss: float | None, all_of: Sequence[Checkpoint], heard: dict[int, float]
+) -> Checkpoint:
+    """The status holds the newest validation before the file; what ranks it is the nearest one."""
+    from runner.review.best import validation_near
+
+    near = validation_near(one, all_of, heard)
+    known = heard[near] if near is not None else None
     return replace(
         one,
         loss=one.loss if loss is None else loss,
-        validation_loss=one.validation_loss if validation is None else validation,
+        validation_loss=known if heard else one.validation_loss,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.model import Checkpoint
+from runner.review.best import validation_near
 from runner.review.document import Bullets, Paragraph, Section, Table
 from runner.review.model import Review
 from runner.units import UNKNOWN, change_percent, file_size
@@ -63,13 +64,18 @@ def _checkpoint(c: Checkpoint, place: int | None, heard: bool, review: Review) -
         f"{c.norm:.3g}" if c.norm is not None else UNKNOWN,
         change,
         str(place) if place is not None else "-",
-        *(
-            (loss_text(c.validation_loss) if c.validation_loss is not None else "-",)
-            if heard
-            else ()
-        ),
+        *((_validation(c, review),) if heard else ()),
         "; ".join(text for text in remarks if text),
     )
+
+
+def _validation(c: Checkpoint, review: Review) -> str:
+    """With its step, where that is another one than the file's."""
+    if c.validation_loss is None:
+        return "-"
+    near = validation_near(c, review.checkpoints, review.validations)
+    at = f" at {near}" if near is not None and near != c.step else ""
+    return loss_text(c.validation_loss) + at
 
 
 def best_section(review: Review) -> Section | None:
