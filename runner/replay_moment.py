@@ -9,7 +9,6 @@ from runner.model import (
     Alarm,
     AttemptPlan,
     AttemptStatus,
-    Cause,
     Checkpoint,
     Outcome,
     Phase,
@@ -78,7 +77,6 @@ def _status(recording: Recording, place: Place, told: Told, rows: RowsThen) -> S
         phase_detail=words.phase_detail,
         phase_since=words.phase_since,
         outcome=_outcome(words) if over else None,
-        cause=_cause(words) if over else None,
         step=step,
         total_steps=total,
         epoch=epoch,
@@ -183,8 +181,3 @@ def _outcome(words: Words) -> Outcome | None:
         return Outcome(str((words.ended or {}).get("outcome")))
     except ValueError:
         return None
-
-
-def _cause(words: Words) -> Cause | None:
-    key = (words.ended or {}).get("cause")
-    return Cause(key, "") if isinstance(key, str) else None

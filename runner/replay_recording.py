@@ -13,12 +13,14 @@ from runner.replay_console import ConsoleIndex, Mark
 from runner.replay_events import RAISED, EventIndex
 from runner.replay_hardware import HardwareIndex
 from runner.replay_rows import RowIndex
-from runner.replay_timeline import Stretch, Timeline
+from runner.replay_timeline import GAP_S, Stretch, Timeline
 from runner.replay_untimed import retimed
 from runner.rundir import RunDir
 
 #: events may be journaled after the end that they tell of
 LATE_S = 3600.0
+#: of the whole, what is left of a pause between attempts: long enough to be seen at any speed
+PAUSE_SHARE = 0.02
 #: after an exit, for the last looks at its files
 JUDGING_S = 60.0
 
@@ -103,7 +105,9 @@ class Recording:
         return (device if isinstance(device, str) else None), now is Phase.TRAINING
 
     def _finish(self) -> None:
-        self.timeline = Timeline(self._stretches())
+        stretches = self._stretches()
+        worked_s = sum(one.end_at - one.begin_at for one in stretches)
+        self.timeline = Timeline(stretches, max(GAP_S, PAUSE_SHARE * worked_s))
         self.console = ConsoleIndex(self.run.console, self._marks())
         self.final = replace(
             self.final, loss=self.rows.whole(), read_fraction=1.0, read_at=self.timeline.end_at
@@ -145,7 +149,9 @@ class Recording:
         return [*(m for m in told if m.offset <= size), Mark(end, self.rows.count_at(end), size)]
 
     def _moments(self) -> tuple[Moment, ...]:
-        found = [Moment(self.timeline.played_s(one.started_at), "attempt") for one in self.attempts]
+        found = [
+            Moment(self.timeline.played_s(one.started_at), "attempt") for one in self.attempts[1:]
+        ]
         kinds = {"checkpoint_saving": "checkpoint", RAISED: "alarm"}
         for event, at in zip(self.events.events, self.events.times, strict=True):
             if event.kind in kinds:

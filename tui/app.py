@@ -41,8 +41,8 @@ def _help_screen() -> Screen[Any]:
 
 
 class PlasmaApp(Ringing, inherit_bindings=False):
-    """`run_path`: the run to show; else `config_path`: the configuration that could be started; else
-    the welcome. Raises ThemeProblem if `theme_name` is no theme."""
+    """`run_path`: the run to show; `replay_path`: the run to play back; else `config_path`: the configuration
+    that could be started; else the welcome. Raises ThemeProblem if `theme_name` is no theme."""
 
     CSS_PATH = "plasma.tcss"
     TITLE = "plasma-tui"
@@ -69,10 +69,12 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         theme_name: str | None = None,
         low_bandwidth: bool = False,
         images: str | None = None,
+        replay_path: Path | None = None,
+        replay_speed: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(actions, config_path)
-        self.first_run_path = run_path
+        self.first_run_path, self.first_replay = run_path, (replay_path, replay_speed)
         self.read_only, self.ascii, self.low_bandwidth = read_only, ascii_only, low_bandwidth
         self.images = images
         self.clock = clock
@@ -86,6 +88,11 @@ class PlasmaApp(Ringing, inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[Any]:
         """The real first screen at once: a blank one before it costs a whole frame."""
+        path, speed = self.first_replay
+        if path is not None:
+            from tui.screens.replay import ReplayScreen
+
+            return ReplayScreen(path, speed)
         if self.first_run_path is None and self.config_path is None:
             from tui.screens.welcome import WelcomeScreen
 
@@ -167,7 +174,7 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         monitor.forget()
 
     def _monitor(self) -> MonitorScreen | None:
-        found = [screen for screen in self.screen_stack if isinstance(screen, MonitorScreen)]
+        found = [one for one in self.screen_stack if isinstance(one, MonitorScreen) and one.FED]
         return found[0] if found else None
 
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:

@@ -127,6 +127,11 @@ def build_parser() -> argparse.ArgumentParser:
     attach = verb("attach", "the screen on a run", run=True)
     attach.add_argument("--read-only", action="store_true", help="no key changes anything")
     _screen_options(attach)
+    again = verb("replay", "play an ended run, or a console log, back on the same screen")
+    again.add_argument("run", metavar="LOG-or-RUN", help="a console log, or a run as for show")
+    again.add_argument("--speed", metavar="N", help="seconds of the run in a second, 0.25 to 3600 "
+                       "(default: all of it in a minute or two)")  # fmt: skip
+    _screen_options(again)
     copy = verb("export", "copy a checkpoint of a run into a folder, never over a file",
                 run=True, json=True)  # fmt: skip
     copy.add_argument("--checkpoint", metavar="WHICH", default="best",
@@ -202,6 +207,7 @@ _HANDLERS: dict[str | None, tuple[str, str]] = {
     "hardware": ("tui.verbs.hardware", "hardware"),
     "export": ("tui.verbs.export", "export"),
     "notify": ("tui.verbs.notify", "notify"),
+    "replay": ("tui.verbs.replay", "replay"),
     "inspect": ("tui.verbs.files", "inspect"),
     "verify": ("tui.verbs.files", "verify"),
 }

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from runner.replay import ReplayReader
+
 
 class ReplayWiring:
     """What `tui.actions_replay` asks for."""
+
+    def open_replay(self, run_path: Path, speed: float | None = None) -> ReplayReader:
+        return ReplayReader(run_path, speed)

@@ -18,8 +18,9 @@ from tui.screens.room import fit_cause, fit_gauges, give_room
 from tui.viewmodel.cause import cause_card
 from tui.viewmodel.chart import chart_model
 from tui.viewmodel.checkpoints import checkpoint_table
+from tui.viewmodel.clauses import Verdict
 from tui.viewmodel.gauges import gauge_board
-from tui.viewmodel.header import header_of
+from tui.viewmodel.header import Header, header_of
 from tui.viewmodel.plan_board import plan_board
 from tui.viewmodel.planned import planned_header, planned_snapshot
 from tui.viewmodel.preflight import checklist_view, preflight_list
@@ -49,6 +50,8 @@ SIDES = {
 class MonitorScreen(Reviewing):
     WHERE = "monitor"
     BINDINGS: ClassVar = bindings("monitor")
+    #: shows what the app's own feed reads
+    FED: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,10 +139,10 @@ class MonitorScreen(Reviewing):
         self.query_one(KeyFooter).model = self._footer()
 
     def _show_run(self, snapshot: RunSnapshot | None) -> None:
-        now = self.plasma.clock()
-        header = header_of(snapshot, self.plasma.read_only)
+        now = self.clock()
+        header = self._header(snapshot)
         self.query_one(RunHeader).model = self.query_one(ProgressLine).model = header
-        self.query_one(VerdictLines).model = verdict_of(snapshot, now, self.plasma.approval)
+        self.query_one(VerdictLines).model = self._verdict(snapshot, now)
         self.query_one(LossChart).model = chart_model(snapshot)
         self.query_one(CheckpointPanel).model = checkpoint_table(snapshot, now)
         checks = snapshot.preflight if snapshot is not None else ()
@@ -152,6 +155,16 @@ class MonitorScreen(Reviewing):
         if not solo:
             fit_gauges(self.query_one(GaugePanel), self.size)
         self.query_one(ConsolePanel).model = snapshot.console if snapshot is not None else ()
+
+    def clock(self) -> float:
+        """The time that ages are told by, wall clock."""
+        return self.plasma.clock()
+
+    def _header(self, snapshot: RunSnapshot | None) -> Header:
+        return header_of(snapshot, self.plasma.read_only)
+
+    def _verdict(self, snapshot: RunSnapshot | None, now: float) -> Verdict:
+        return verdict_of(snapshot, now, self.plasma.approval)
 
     def _show_smoke(self, snapshot: RunSnapshot | None) -> bool:
         is_smoke = snapshot is not None and snapshot.spec is not None and snapshot.spec.smoke

@@ -50,6 +50,8 @@ def open_app(
     run_path: Path | None = None,
     config_path: Path | None = None,
     read_only: bool = False,
+    replay_path: Path | None = None,
+    replay_speed: float | None = None,
 ) -> int:
     """Run the app until the person leaves; the training goes on."""
     if options.low_bandwidth:
@@ -70,6 +72,8 @@ def open_app(
             theme_name=options.theme,
             low_bandwidth=options.low_bandwidth,
             images=options.images,
+            replay_path=replay_path,
+            replay_speed=replay_speed,
         )
     except ThemeProblem as error:
         raise Fail(str(error), WRONG_USE) from None
