@@ -168,6 +168,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "view.previous", "shift+tab", "previous_panel", "", "monitor", VIEW, "Focus the one before"
     ),
+    Key("loss.unpoint", "escape", "unpoint", "", "monitor", MOVE, "In the loss: point at nothing", 0, "esc"),
     Key("view.back", "escape", "back", "back", "monitor", VIEW, "Close what is open", 0, "esc"),
     Key("move.down", "down,j", "scroll(1)", "", "monitor", MOVE, "One row down", 0, "down j"),
     Key("move.up", "up,k", "scroll(-1)", "", "monitor", MOVE, "One row up", 0, "up k"),
@@ -186,6 +187,28 @@ KEYS: tuple[Key, ...] = (
         "To the end, and follow it",
         0,
         "end G",
+    ),
+    Key(
+        "loss.right",
+        "right",
+        "point(1)",
+        "",
+        "monitor",
+        MOVE,
+        "In the loss: the value of a step",
+        0,
+        "left right",
+    ),
+    Key(
+        "loss.left",
+        "left",
+        "point(-1)",
+        "",
+        "monitor",
+        MOVE,
+        "In the loss: a step before",
+        0,
+        "left",
     ),
     Key("demo.start", "d", "demo", "demo", "welcome", RUN, "Train a small LoRA here, now", 90),
     Key(

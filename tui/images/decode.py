@@ -6,6 +6,7 @@ Pillow is imported with the first picture. Called from a worker thread.
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,8 @@ def _decode(path: Path, fresh: bool) -> Decoded:
     from PIL import Image, UnidentifiedImageError
 
     try:
+        # its size is looked at below; a warning would be text across the screen
+        warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
         with Image.open(path, formats=FORMATS) as opened:
             width, height = opened.size
             if width < 1 or height < 1 or width * height > MOST_PIXELS:

@@ -156,6 +156,8 @@ class PictureStore:
             found = self._decode(wish.path, stat)
         except NoPicture as error:
             return Made(problem=str(error))
+        except Exception:  # border: the thread goes on whatever a name or a file holds
+            return Made(problem="The file cannot be shown.")
         size = (found.width, found.height)
         across, down = wish.columns, wish.rows
         if self.shown.way is Way.KITTY:
@@ -183,6 +185,6 @@ class PictureStore:
 def _stat(path: str) -> Stat:
     try:
         found = os.stat(path)  # noqa: PTH116 - a str of a listing
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return None
     return found.st_mtime_ns, found.st_size

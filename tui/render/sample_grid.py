@@ -15,7 +15,7 @@ from tui.viewmodel.samples import Board, Place, column_of, row_of
 
 Take = Callable[[Wish], Made | None]
 #: rows of a tile that still shows something, and of one that needs no more
-LEAST, MOST, MOST_COARSE = 4, 16, 6
+LEAST, MOST, MOST_COARSE = 6, 16, 7
 #: cells of a tile without a picture
 NAME_WIDTH = 14
 
@@ -47,8 +47,8 @@ def tiles_of(
     width, room = size[0], max(1, size[1] - 1)
     prompts = max(1, len(board.prompts))
     if pictures:
-        most = max(LEAST, min(MOST_COARSE if coarse else MOST, room - 1))
-        height = max(LEAST, min(most, room // prompts - 1, (width // 2 - 1) // 2))
+        most = max(1, min(MOST_COARSE if coarse else MOST, room - 1, (width // 2 - 1) // 2))
+        height = max(min(LEAST, most), min(most, room // prompts - 1))
         height = _for_one_more(height, width, len(board.moments))
         tile = height * 2
     else:
@@ -110,7 +110,8 @@ def draw_grid(board: Board, place: Place, tiles: Tiles, width: int, take: Take |
 def _heading(board: Board, columns: range, cursor: int, tiles: Tiles) -> Row:
     spans: list[Span] = []
     for column in columns:
-        text, here = board.moments[column].words, column == cursor
+        moment, here = board.moments[column], column == cursor
+        text = moment.words if len(moment.words) <= tiles.width else moment.short
         mark = Span(glyphs.CURSOR if here else " ", "accent")
         spans += [mark, cell(text, tiles.width, "strong" if here else "dim")]
     return tuple(spans)

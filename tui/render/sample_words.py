@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tui.render.paint import Row, Span
-from tui.text import crop, crop_start, wrap
+from tui.text import crop, crop_start, take_cells, wrap
 from tui.viewmodel.samples import Words
 
 
@@ -49,5 +49,5 @@ def _prompt(words: Words, count: str, width: int, height: int) -> list[Row]:
         rows += [(Span(line, "dim"),) for line in wrap(f"negative: {words.negative}", width)]
     if len(rows) > height > 0:
         last = "".join(span.text for span in rows[height - 1])
-        rows = [*rows[: height - 1], (Span(crop(last + "  ", len(last) + 1), "dim"),)]
+        rows = [*rows[: height - 1], (Span(f"{take_cells(last, width - 1)}…", "dim"),)]
     return rows[:height]

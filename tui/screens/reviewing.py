@@ -6,13 +6,13 @@ from __future__ import annotations
 from textual.screen import Screen
 
 from runner.model import RunSnapshot, RunState
-from tui.screens.planning import PlanOrders
+from tui.screens.pointing import Pointing
 
 REVIEWS = ("summary", "samples", "replay")
 OVER = (RunState.ENDED, RunState.LOST)
 
 
-class Reviewing(PlanOrders):
+class Reviewing(Pointing):
     """Opens the screens of a review, each imported with its first use."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

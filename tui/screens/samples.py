@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
-from textual import events, work
+from textual import events
 from textual.app import ComposeResult
 from textual.message import Message
-from textual.screen import Screen
 
 from runner.model import RunSnapshot
 from runner.units import count
-from tui.actions import Reader
-from tui.actions_samples import SampleReader, SampleSheet
 from tui.images.choice import Shown, Way, pick_way
 from tui.images.kitty import forgotten
 from tui.images.store import Made, PictureStore, Wish
@@ -25,6 +22,8 @@ from tui.render.footer import FooterKey
 from tui.render.header import wordmark
 from tui.render.paint import Row, Span, ends
 from tui.render.sample_words import word_rows
+from tui.screens.sample_feed import SampleFeed
+from tui.screens.sample_room import arrange_samples
 from tui.text import clean, crop
 from tui.viewmodel.chart import chart_model
 from tui.viewmodel.header import run_name
@@ -33,7 +32,6 @@ from tui.viewmodel.samples import (
     Place,
     Words,
     around,
-    board_of,
     column_of,
     image_at,
     moment_at,
@@ -49,52 +47,24 @@ from tui.widgets.picture import Picture
 from tui.widgets.sample_grid import SampleGrid
 from tui.widgets.still import StillHorizontal, StillVertical
 
-if TYPE_CHECKING:
-    from tui.app import PlasmaApp
-
 LOOK_S, SLOW_LOOK_S = 2.0, 5.0
-BUDGET_S = 0.4
-#: from this height on the loss stands under the picture; below the second there is none
-TALL, CHART_HEIGHT = 30, 17
-#: rows of what is above and below the images, and of the words under the grid
-CHROME, GRID_WORDS = 3, 3
 #: a picture of more cells costs more bytes than a slow link has
 COARSE_CELLS = (36, 18)
-
-
-class SamplesRead(Message):
-    """What was looked at: None: as before."""
-
-    def __init__(
-        self, sheet: SampleSheet | None, snapshot: RunSnapshot | None, problem: str = ""
-    ) -> None:
-        super().__init__()
-        self.sheet, self.snapshot, self.problem = sheet, snapshot, problem
 
 
 class PictureReady(Message, bubble=False):
     """The store holds something new."""
 
 
-class SamplesScreen(Screen[None]):
+class SamplesScreen(SampleFeed):
     WHERE = "samples"
     BINDINGS: ClassVar = bindings("samples")
 
     def __init__(self, run_path: Path) -> None:
-        super().__init__()
-        self._run_path = run_path
-        self._reader: Reader | None = None
-        self._samples: SampleReader | None = None
-        self._reading = False
+        super().__init__(run_path)
         self._as_grid = False
-        self.snapshot: RunSnapshot | None = None
-        self.board: Board | None = None
         self.place = Place()
         self.store = PictureStore(Shown(Way.OFF), self._tell_ready)
-
-    @property
-    def plasma(self) -> PlasmaApp:
-        return cast("PlasmaApp", self.app)
 
     def compose(self) -> ComposeResult:
         yield Lines(self._top, id="top")
@@ -131,44 +101,15 @@ class SamplesScreen(Screen[None]):
     # ----------------------------------------------------------------- reading
 
     def _look(self) -> None:
-        if self.is_current and not self._reading:
-            self._reading = True
-            self._look_in_thread()
-            self.store.look_again()
+        self.look()
+        self.store.look_again()
 
-    @work(thread=True, group="samples", exit_on_error=False)
-    def _look_in_thread(self) -> None:
-        from tui.planning import told
-
-        try:
-            sheet = snapshot = None
-            if self._samples is None or self._reader is None:
-                self._samples = self.plasma.actions.samples(self._run_path)
-                self._reader = self.plasma.actions.open_reader(self._run_path)
-                sheet = self._samples.read()
-            elif self._samples.changed():
-                sheet = self._samples.read()
-            if self.snapshot is None or self.snapshot.read_fraction < 1 or self._reader.changed():
-                snapshot = self._reader.read(BUDGET_S)
-            self.post_message(SamplesRead(sheet, snapshot))
-        except Exception as error:  # border: whatever goes wrong is a sentence
-            self.post_message(SamplesRead(None, None, told(error)))
-
-    def on_samples_read(self, message: SamplesRead) -> None:
-        self._reading = False
-        if message.problem:
-            self.say(f"{message.problem[:1].upper()}{message.problem[1:]}", "bad")
-        if message.snapshot is not None:
-            self.snapshot = message.snapshot
-            model = chart_model(message.snapshot)
+    def seen(self, snapshot: RunSnapshot | None) -> None:
+        if snapshot is not None:
+            model = chart_model(snapshot)
             for chart in self.query(LossChart):
                 chart.model = model
-        if message.sheet is not None:
-            self.board = board_of(message.sheet)
-        if message.snapshot is not None or message.sheet is not None:
-            self._show()
-        if message.snapshot is not None and message.snapshot.read_fraction < 1:
-            self._look()
+        self._show()
 
     def _tell_ready(self) -> None:
         """Called by the store's thread."""
@@ -189,8 +130,7 @@ class SamplesScreen(Screen[None]):
         self._show_pictures()
         moment = moment_at(self.board, self.place)
         for chart in self.query(LossChart):
-            chart.cursor = moment.step if moment is not None else None
-            chart.pointed = self._said().place
+            chart.point(moment.step if moment is not None else None, (self._said().place,))
         self.query_one("#top", Lines).repaint()
         self.query_one(KeyFooter).model = self._footer()
 
@@ -294,24 +234,9 @@ class SamplesScreen(Screen[None]):
         self._arrange()
 
     def _arrange(self) -> None:
-        if not self.query(SampleGrid):
-            return
-        width, height = self.size
-        tall = height >= TALL
-        wide = self.query_one("#wide-loss", LossChart)
-        near = self.query_one("#near-loss", LossChart)
-        self.query_one("#one").display = not self._as_grid
-        self.query_one("#grid").display = self._as_grid
-        words = self.query_one("#grid-words")
-        words.display = self._as_grid and height >= CHART_HEIGHT
-        words.styles.height = GRID_WORDS
-        wide.display = tall and not self._as_grid
-        near.display = not tall and height >= CHART_HEIGHT
-        wide.styles.height = chart = max(10, height * 3 // 10)
-        rows = height - CHROME - (chart if tall else 0)
-        near.styles.height = max(8, rows * 11 // 20)
-        self.query_one(Picture).styles.width = max(8, min(2 * rows + 1, width * 58 // 100))
-        self.call_after_refresh(self._show)
+        if self.query(SampleGrid):
+            arrange_samples(self, self._as_grid)
+            self.call_after_refresh(self._show)
 
     # ----------------------------------------------------------------- keys
 

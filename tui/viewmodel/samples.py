@@ -33,6 +33,12 @@ class Moment:
             return f"step {self.step}"
         return f"epoch {self.epoch}" if self.epoch is not None else "step unknown"
 
+    @property
+    def short(self) -> str:
+        if self.step is not None:
+            return str(self.step)
+        return f"e{self.epoch}" if self.epoch is not None else "?"
+
 
 @dataclass(frozen=True, slots=True)
 class Board:

@@ -15,14 +15,14 @@ from tui.widgets.panel import Panel
 
 
 class LossChart(Panel):
-    """`cursor`: a true step that is pointed at, None: none is; `pointed`: what is said of it, instead of where
-    the losses come from."""
+    """`cursor`: a true step that is pointed at, None: none is; `pointed`: what is said of it, from the
+    most words to the fewest, instead of where the losses come from."""
 
     TITLE = "Loss"
 
     model: reactive[ChartModel] = reactive(ChartModel(), layout=False, repaint=False)
     cursor: reactive[int | None] = reactive(None, layout=False, repaint=False)
-    pointed: reactive[str] = reactive("", layout=False, repaint=False)
+    pointed: reactive[tuple[str, ...]] = reactive((), layout=False, repaint=False)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -42,6 +42,17 @@ class LossChart(Panel):
     def forget(self) -> None:
         """Another run: its y range is its own."""
         self._scale = None
+        self.point(None)
+
+    def point(self, step: int | None, words: tuple[str, ...] = ()) -> None:
+        """Point at a true step; None: at nothing."""
+        self.cursor, self.pointed = step, words
+
+    @property
+    def plot_width(self) -> int:
+        """Columns that the steps are drawn in."""
+        left = max((plot.left for plot in self._drawn.values()), default=5)
+        return max(1, self.content_size.width - left - 1)
 
     def title_value(self) -> Row:
         return (Span(self.model.value, "strong"),) if self.model.value else ()
@@ -49,10 +60,10 @@ class LossChart(Panel):
     def note(self) -> Row:
         if self.model.read_fraction < 1:
             return (Span(f"reading, {self.model.read_fraction * 100:.0f} %", "accent"),)
-        if self.cursor is not None and self.pointed:
-            return (Span(self.pointed, "accent"),)
         model = self.model
         room = self.content_size.width - len(self.TITLE) - len(model.value) - 12
+        if self.cursor is not None and self.pointed:
+            return (Span(next((p for p in self.pointed if len(p) <= room), ""), "accent"),)
         source = f", {model.source}" if model.source else ""
         wanted = [*(told + source for told in model.told[:1]), *model.told, model.source]
         said = next((text for text in wanted if 0 < len(text) <= room), "")

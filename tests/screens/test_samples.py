@@ -1,0 +1,286 @@
+"""The screen of sample images: scrubbing, the grid, new images, terminals without pictures, hostile words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from runner.sample_prompts import PromptFile, SamplePrompt
+from runner.samples import Sample
+from tests import builders as b
+from tests.fakes import FakeActions
+from tests.fakes_samples import FakeSampleReader
+from tests.hostile import HOSTILE
+from tests.sample_runs import png
+from tests.screens.helpers import app_on, screen_text, shown, text_of, until
+from tui.actions_samples import SampleSheet
+from tui.images.blocks import HALF
+from tui.images.kitty import PLACEHOLDER
+from tui.screens.samples import SamplesScreen
+from tui.widgets.loss_chart import LossChart
+
+pytest.importorskip("PIL.Image")
+
+PROMPTS = PromptFile("/p.txt", (SamplePrompt("a red fox", seed=7), SamplePrompt("an owl")))
+COLORS = {100: (250, 0, 0), 200: (0, 250, 0), 400: (0, 0, 250)}
+
+
+def sheet(
+    tmp_path: Path, steps: tuple[int, ...] = (100, 200, 400), prompts: int = 2
+) -> SampleSheet:
+    found = []
+    for step in steps:
+        for prompt in range(prompts):
+            path = tmp_path / f"spyke_{step:06d}_{prompt:02d}_20261121183011_7.png"
+            path.write_bytes(png(32, 32, COLORS.get(step, (90, 90, 90))))
+            found.append(Sample(str(path), step, 1, prompt, 7, 1, path.stat().st_size, b.NOW))
+    return SampleSheet(tuple(found), PROMPTS)
+
+
+def app_with(found: SampleSheet, **how: Any) -> tuple[Any, FakeSampleReader]:
+    actions = FakeActions(b.snapshot(412))
+    actions.sample_reader = FakeSampleReader(found)
+    return app_on(actions=actions, **how), actions.sample_reader
+
+
+async def opened(pilot: Pilot[Any]) -> SamplesScreen:
+    await shown(pilot)
+    await pilot.press("i")
+    await until(pilot, lambda: isinstance(pilot.app.screen, SamplesScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, SamplesScreen)
+    await until(pilot, lambda: screen.board is not None and screen.snapshot is not None)
+    return screen
+
+
+def pixel(pilot: Pilot[Any]) -> str:
+    """The colour of the picture's first cell."""
+    rows = pilot.app.screen.query_one("#picture")._rows  # type: ignore[attr-defined]
+    roles = [span.role for row in rows for span in row if span.role.startswith("#")]
+    return roles[0] if roles else ""
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_the_newest_image_is_large_with_its_words_and_the_loss_at_its_step(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    app, _ = app_with(sheet(tmp_path))
+    async with app.run_test(size=size) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: pixel(pilot) == "#0000fc/#0000fc")
+        text = screen_text(pilot)
+        assert "step 400, epoch 1, loss 0." in text
+        assert "a red fox" in text
+        assert "3 of 3 steps, 2 prompts" in text
+        charts = [c for c in app.screen.query(LossChart) if c.display]
+        assert [c.cursor for c in charts] == [400]
+
+
+async def test_left_and_right_scrub_along_the_steps_with_the_cursor_of_the_loss(
+    tmp_path: Path,
+) -> None:
+    app, _ = app_with(sheet(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("left")
+        await until(pilot, lambda: pixel(pilot) == "#00fc00/#00fc00")
+        assert "step 200" in text_of(pilot, "#words")
+        assert app.screen.query_one("#near-loss", LossChart).cursor == 200
+        await pilot.press("home")
+        await until(pilot, lambda: pixel(pilot) == "#fc0000/#fc0000")
+        await pilot.press("left", "down")
+        await until(pilot, lambda: "an owl" in text_of(pilot, "#words"))
+        assert "step 100" in text_of(pilot, "#words")
+        await pilot.press("end")
+        await until(pilot, lambda: "step 400" in text_of(pilot, "#words"))
+
+
+async def test_the_grid_shows_all_and_enter_opens_one(tmp_path: Path) -> None:
+    app, _ = app_with(sheet(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("g")
+        await until(pilot, lambda: text_of(pilot, "#grid").count(HALF) > 6 * 60)
+        grid = text_of(pilot, "#grid")
+        for words in ("step 100", "step 200", "step 400", "a red fox", "an owl"):
+            assert words in grid
+        await pilot.press("left", "down")
+        await until(pilot, lambda: "step 200" in text_of(pilot, "#grid-words"))
+        await pilot.press("enter")
+        await until(pilot, lambda: pixel(pilot) == "#00fc00/#00fc00")
+        assert "an owl" in text_of(pilot, "#words")
+
+
+async def test_escape_leaves_the_grid_then_the_screen(tmp_path: Path) -> None:
+    app, _ = app_with(sheet(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("g", "escape")
+        await until(pilot, lambda: screen.query_one("#picture").display)
+        assert app.screen is screen
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is not screen)
+
+
+async def test_new_images_of_a_living_run_appear_by_themselves(tmp_path: Path) -> None:
+    app, reader = app_with(sheet(tmp_path, (100,)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: "step 100" in text_of(pilot, "#words"))
+        reader.put(sheet(tmp_path))
+        screen._look()
+        await until(pilot, lambda: pixel(pilot) == "#0000fc/#0000fc")
+        assert "step 400" in text_of(pilot, "#words")
+
+
+async def test_a_half_written_image_is_shown_once_it_is_whole(tmp_path: Path) -> None:
+    found = sheet(tmp_path, (100,), 1)
+    path = Path(found.samples[0].path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40])
+    app, _ = app_with(found)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: "being written" in text_of(pilot, "#picture"))
+        path.write_bytes(whole)
+        screen._look()
+        await until(pilot, lambda: pixel(pilot) == "#fc0000/#fc0000")
+
+
+async def test_o_copies_the_path(tmp_path: Path) -> None:
+    found = sheet(tmp_path)
+    app, _ = app_with(found)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("o")
+        await until(pilot, lambda: app.clipboard == found.samples[-2].path)
+
+
+@pytest.mark.parametrize("how", [{"ascii_only": True}, {"images": "off"}])
+async def test_without_pictures_names_and_sizes_are_told(
+    tmp_path: Path, how: dict[str, Any]
+) -> None:
+    found = sheet(tmp_path)
+    app, _ = app_with(found, **how)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: "No pictures here" in text_of(pilot, "#picture"))
+        assert "spyke_000400_00" in screen_text(pilot)
+        assert HALF not in screen_text(pilot)
+        await pilot.press("g")
+        await until(pilot, lambda: " B" in text_of(pilot, "#grid"))
+
+
+async def test_no_color_means_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app, _ = app_with(sheet(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: "without colours" in text_of(pilot, "#picture"))
+
+
+async def test_with_kitty_a_picture_is_sent_once_and_named_by_its_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, _ = app_with(sheet(tmp_path), images="kitty")
+    async with app.run_test(size=(80, 24)) as pilot:
+        written: list[str] = []
+        monkeypatch.setattr(app._driver, "write", written.append)
+        await opened(pilot)
+        await until(pilot, lambda: PLACEHOLDER in text_of(pilot, "#picture"))
+        await pilot.press("left")
+        await until(pilot, lambda: "step 200" in text_of(pilot, "#words"))
+        await until(pilot, lambda: "".join(written).count("a=T") == 2)
+        await pilot.press("right")
+        await until(pilot, lambda: "step 400" in text_of(pilot, "#words"))
+        assert "".join(written).count("a=T") == 2
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, SamplesScreen))
+        assert "".join(written).count("a=d,d=I") >= 2
+
+
+async def test_low_bandwidth_draws_smaller_and_coarser(tmp_path: Path) -> None:
+    app, _ = app_with(sheet(tmp_path), low_bandwidth=True)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: pixel(pilot) != "")
+        rows = text_of(pilot, "#picture").split("\n")
+        assert sum(HALF in row for row in rows) == 18
+
+
+async def test_a_run_without_images_says_so(tmp_path: Path) -> None:
+    app, _ = app_with(SampleSheet((), PromptFile(problem="the run has no sample_prompts")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: "No sample image yet" in screen_text(pilot))
+        assert "The run has no sample_prompts." in screen_text(pilot)
+        await pilot.press("left", "down", "g", "enter", "o", "home", "end", "escape", "escape")
+
+
+async def test_what_cannot_be_read_is_a_sentence_and_is_tried_again(tmp_path: Path) -> None:
+    app, reader = app_with(sheet(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        reader.error = OSError("the disk is [red]gone[/]")
+        await pilot.press("i")
+        await until(pilot, lambda: "[red]gone" in screen_text(pilot))
+        reader.error = None
+        screen = app.screen
+        assert isinstance(screen, SamplesScreen)
+        screen._samples = None
+        screen._look()
+        await until(pilot, lambda: screen.board is not None)
+
+
+@pytest.mark.parametrize("size", [(40, 10), (80, 24), (20, 5)])
+async def test_hostile_prompts_and_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    base = sheet(tmp_path)
+    app, reader = app_with(base)
+    async with app.run_test(size=size) as pilot:
+        screen = await opened(pilot)
+        for at, text in enumerate(HOSTILE):
+            prompts = PromptFile(text, (SamplePrompt(text, text),), True, None)
+            samples = [replace(s, path=s.path) for s in base.samples]
+            samples.append(
+                replace(base.samples[0], path=f"/x/{text}.png".replace("\0", ""), step=900 + at)
+            )
+            reader.put(SampleSheet(tuple(samples), prompts))
+            screen._look()
+            key = (0.0, float(900 + at))
+            await until(
+                pilot,
+                lambda key=key: key in [m.key for m in screen.board.moments],  # type: ignore
+            )
+            await pilot.press("g", "left", "right", "g")
+            assert "\x1b" not in screen_text(pilot)
+
+
+# --------------------------------------------------------------------------- the monitor's own chart
+
+
+async def test_the_focused_loss_of_the_monitor_tells_the_loss_of_a_step() -> None:
+    app = app_on(b.snapshot(412))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot)
+        chart = app.screen.query_one("#loss", LossChart)
+        assert chart.cursor is None
+        await pilot.press("right")
+        await until(pilot, lambda: chart.cursor == 412)
+        assert "step 412, epoch 2, loss 0." in text_of(pilot, "#loss")
+        await pilot.press("left", "left")
+        await until(pilot, lambda: chart.cursor is not None and chart.cursor < 412)
+        await pilot.press("escape")
+        await until(pilot, lambda: chart.cursor is None)
+        assert "step 4" not in text_of(pilot, "#loss").split("\n")[0]
+
+
+async def test_elsewhere_these_keys_point_at_nothing() -> None:
+    app = app_on(b.snapshot(412))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot)
+        await pilot.press("tab", "right", "left")
+        assert app.screen.query_one("#loss", LossChart).cursor is None
