@@ -235,14 +235,16 @@ def _as_it_was(one: Checkpoint, told: Told, ever: Told) -> Checkpoint:
     state: Key = (one.attempt, one.step)
     if state in ever.states:
         fact = told.states.get(state, StateFact(None))
-        one = replace(
-            one, state_path=fact.path, state_complete=fact.complete, state_problem=fact.problem
-        )
+        if fact != StateFact(one.state_path, one.state_complete, one.state_problem):
+            one = replace(
+                one, state_path=fact.path, state_complete=fact.complete, state_problem=fact.problem
+            )
     removed = one.removed and (
         any(key in told.removed for key in keys) or not any(key in ever.removed for key in keys)
     )
     missing = one.missing and any(key in told.missing for key in keys)
-    return replace(one, removed=removed, missing=missing)
+    same = removed == one.removed and missing == one.missing
+    return one if same else replace(one, removed=removed, missing=missing)
 
 
 def _keys(one: Checkpoint) -> tuple[Key, ...]:

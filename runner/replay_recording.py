@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,9 +101,10 @@ class Recording:
         """The device, and was it training?"""
         attempt = max((a.attempt for a in self.attempts if a.started_at <= at), default=1)
         phases = self.events.phases(attempt)
-        now = next((phase for since, phase in reversed(phases) if since <= at), None)
+        k = bisect_right(phases, at, key=lambda one: one[0]) - 1
         device = self._device_of.get(attempt)
-        return (device if isinstance(device, str) else None), now is Phase.TRAINING
+        training = k >= 0 and phases[k][1] is Phase.TRAINING
+        return (device if isinstance(device, str) else None), training
 
     def _finish(self) -> None:
         stretches = self._stretches()

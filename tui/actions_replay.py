@@ -6,11 +6,13 @@ Every method may block, and is called from a worker thread.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runner.model import RunSnapshot
-from runner.replay import Playhead
-from runner.replay_transport import Transport
+
+if TYPE_CHECKING:  # a screen on a living run needs none of it
+    from runner.replay import Playhead
+    from runner.replay_transport import Transport
 
 
 class Replay(Protocol):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runner.replay import ReplayReader
+if TYPE_CHECKING:
+    from runner.replay import ReplayReader
 
 
 class ReplayWiring:
     """What `tui.actions_replay` asks for."""
 
     def open_replay(self, run_path: Path, speed: float | None = None) -> ReplayReader:
+        from runner.replay import ReplayReader
+
         return ReplayReader(run_path, speed)
