@@ -58,10 +58,10 @@ def replay_bar(head: Playhead) -> ReplayBarModel:
         return ReplayBarModel(f"reading the recording, {head.read_share * 100:.0f} %", (), 0.0)
     place, length = clock_words(head.place_s), clock_words(head.length_s)
     fields = [Field(f"{place} of {length}", f"{place}/{length}", "strong")]
-    fields.append(Field("nothing is running", "not live", "text"))
+    fields.append(Field("nothing is running", "nothing is running", "text"))
     if head.pause_s is not None:
         text = f"{duration(head.pause_s)} between attempts, skipped"
-        fields.insert(1, Field(text, "between attempts", "accent"))
+        fields.append(Field(text, "between attempts", "accent"))
     if head.times_known:
         when = time.localtime(head.at)
         fields.append(
