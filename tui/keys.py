@@ -168,7 +168,6 @@ KEYS: tuple[Key, ...] = (
     Key(
         "view.previous", "shift+tab", "previous_panel", "", "monitor", VIEW, "Focus the one before"
     ),
-    Key("loss.unpoint", "escape", "unpoint", "", "monitor", MOVE, "In the loss: point at nothing", 0, "esc"),
     Key("view.back", "escape", "back", "back", "monitor", VIEW, "Close what is open", 0, "esc"),
     Key("move.down", "down,j", "scroll(1)", "", "monitor", MOVE, "One row down", 0, "down j"),
     Key("move.up", "up,k", "scroll(-1)", "", "monitor", MOVE, "One row up", 0, "up k"),

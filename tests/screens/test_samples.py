@@ -209,7 +209,7 @@ async def test_low_bandwidth_draws_smaller_and_coarser(tmp_path: Path) -> None:
         await opened(pilot)
         await until(pilot, lambda: pixel(pilot) != "")
         rows = text_of(pilot, "#picture").split("\n")
-        assert sum(HALF in row for row in rows) == 18
+        assert sum(HALF in row for row in rows) == 14
 
 
 async def test_a_run_without_images_says_so(tmp_path: Path) -> None:
@@ -257,6 +257,22 @@ async def test_hostile_prompts_and_any_size(tmp_path: Path, size: tuple[int, int
             )
             await pilot.press("g", "left", "right", "g")
             assert "\x1b" not in screen_text(pilot)
+
+
+async def test_the_monitor_underneath_draws_nothing_until_it_is_seen_again(tmp_path: Path) -> None:
+    """Else each of its changes would send all pictures again: a whole screen of bytes."""
+    app, _ = app_with(sheet(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: pixel(pilot) != "")
+        monitor = app.screen_stack[-2]
+        sent: list[object] = []
+        screen.refresh = lambda *regions, **how: sent.append(regions) or screen  # type: ignore
+        app.actions.reader.put(b.snapshot(413))
+        await until(pilot, lambda: app.snapshot.status.step == 413)
+        assert (monitor.query_one("#loss", LossChart).model.last_step, sent) == (412, [])
+        await pilot.press("escape")
+        await until(pilot, lambda: monitor.query_one("#loss", LossChart).model.last_step == 413)
 
 
 # --------------------------------------------------------------------------- the monitor's own chart

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.screen import ModalScreen
 from textual.timer import Timer
 
 from runner.model import RunSnapshot
@@ -124,8 +125,9 @@ class MonitorScreen(Reviewing):
         self.refresh_models()
 
     def refresh_models(self) -> None:
-        """Words and numbers of this moment to the widgets; an equal one costs nothing."""
-        if not self.is_mounted or not self._is_whole():
+        """Words and numbers of this moment to the widgets; an equal one costs nothing. Under another screen
+        nothing is drawn: Textual would send that whole screen again for it."""
+        if not self.is_mounted or not self._is_whole() or self._covered():
             return
         held = self._held
         if self.planned:
@@ -137,6 +139,15 @@ class MonitorScreen(Reviewing):
             self._keep_focus()
             return
         self.query_one(KeyFooter).model = self._footer()
+
+    def _covered(self) -> bool:
+        """By a screen that hides it, which a question does not."""
+        stack = self.app.screen_stack
+        above = stack[stack.index(self) + 1 :] if self in stack else []
+        return any(not isinstance(screen, ModalScreen) for screen in above)
+
+    def on_screen_resume(self) -> None:
+        self.refresh_models()
 
     def _show_run(self, snapshot: RunSnapshot | None) -> None:
         now = self.clock()
@@ -291,6 +302,8 @@ class MonitorScreen(Reviewing):
             self.break_off()
         elif notice.text:
             notice.hush()
+        elif self.unpoint():
+            return
         elif self._zoomed is not None:
             self.action_zoom()
         elif self._drawer:

@@ -13,11 +13,9 @@ class Pointing(PlanOrders):
     WHERE = "monitor"
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("point", "unpoint"):
+        if action == "point":
             chart = self._pointing_chart()
-            if chart is None or not chart.model.buckets:
-                return False
-            return action == "point" or chart.cursor is not None
+            return chart is not None and bool(chart.model.buckets)
         return super().check_action(action, parameters)
 
     def _pointing_chart(self) -> LossChart | None:
@@ -31,7 +29,10 @@ class Pointing(PlanOrders):
             step = next_step(chart.model, chart.cursor, by, chart.plot_width)
             chart.point(step, pointed_words(chart.model, step))
 
-    def action_unpoint(self) -> None:
+    def unpoint(self) -> bool:
+        """Was there something to end?"""
         chart = self._pointing_chart()
-        if chart is not None:
-            chart.point(None)
+        if chart is None or chart.cursor is None:
+            return False
+        chart.point(None)
+        return True

@@ -10,9 +10,25 @@ TALL, CHART_HEIGHT = 30, 17
 CHROME, GRID_WORDS = 3, 3
 
 
+def picture_room(width: int, height: int) -> tuple[int, int]:
+    """Columns and rows for one picture on a screen of this size. A cell is twice as high as wide, so a square
+    picture is twice as many cells wide as high. A notice above covers some of it, and changes nothing."""
+    rows = max(1, height - CHROME - (_chart_rows(height) if height >= TALL else 0))
+    return max(8, min(2 * rows, width * 58 // 100)), rows
+
+
+def grid_room(width: int, height: int) -> tuple[int, int]:
+    """Columns and rows for all of them."""
+    words = GRID_WORDS if height >= CHART_HEIGHT else 0
+    return max(1, width), max(1, height - CHROME - words)
+
+
+def _chart_rows(height: int) -> int:
+    return max(10, height * 3 // 10)
+
+
 def arrange_samples(screen: Screen[None], as_grid: bool) -> None:
-    """Show, hide and measure; nothing else does. A cell is twice as high as wide, so a square picture is
-    twice as many cells wide as high."""
+    """Show, hide and measure; nothing else does."""
     width, height = screen.size
     tall = height >= TALL
     one, grid = screen.query_one("#one"), screen.query_one("#grid")
@@ -23,8 +39,7 @@ def arrange_samples(screen: Screen[None], as_grid: bool) -> None:
     words.styles.height = GRID_WORDS
     wide.display = tall and not as_grid
     near.display = not tall and height >= CHART_HEIGHT
-    chart = max(10, height * 3 // 10)
-    rows = height - CHROME - (chart if tall else 0)
-    wide.styles.height = chart
+    columns, rows = picture_room(width, height)
+    wide.styles.height = _chart_rows(height)
     near.styles.height = max(8, rows * 11 // 20)
-    picture.styles.width = max(8, min(2 * rows, width * 58 // 100))
+    picture.styles.width = columns

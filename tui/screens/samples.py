@@ -23,7 +23,7 @@ from tui.render.header import wordmark
 from tui.render.paint import Row, Span, ends
 from tui.render.sample_words import word_rows
 from tui.screens.sample_feed import SampleFeed
-from tui.screens.sample_room import arrange_samples
+from tui.screens.sample_room import arrange_samples, grid_room, picture_room
 from tui.text import clean, crop
 from tui.viewmodel.chart import chart_model
 from tui.viewmodel.header import run_name
@@ -49,7 +49,7 @@ from tui.widgets.still import StillHorizontal, StillVertical
 
 LOOK_S, SLOW_LOOK_S = 2.0, 5.0
 #: a picture of more cells costs more bytes than a slow link has
-COARSE_CELLS = (36, 18)
+COARSE_CELLS = (28, 14)
 
 
 class PictureReady(Message, bubble=False):
@@ -125,7 +125,7 @@ class SamplesScreen(SampleFeed):
         if self.board is None or not self.query(SampleGrid):
             return
         grid = self.query_one(SampleGrid)
-        grid.board, grid.place = self.board, self.place
+        grid.board, grid.place, grid.room = self.board, self.place, grid_room(*self.size)
         self._wish()
         self._show_pictures()
         moment = moment_at(self.board, self.place)
@@ -142,10 +142,10 @@ class SamplesScreen(SampleFeed):
         self.store.wish([self._wish_for(one.path) for one in around(self.board, self.place)])
 
     def _wish_for(self, path: str) -> Wish:
-        width, height = self.query_one(Picture).content_size
+        width, height = picture_room(*self.size)
         if self.store.shown.coarse:
             width, height = min(width, COARSE_CELLS[0]), min(height, COARSE_CELLS[1])
-        return Wish(path, max(1, width), max(1, height))
+        return Wish(path, width, height)
 
     def _show_pictures(self) -> None:
         if self.board is None or not self.query(SampleGrid):

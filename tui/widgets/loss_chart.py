@@ -63,7 +63,8 @@ class LossChart(Panel):
         model = self.model
         room = self.content_size.width - len(self.TITLE) - len(model.value) - 12
         if self.cursor is not None and self.pointed:
-            return (Span(next((p for p in self.pointed if len(p) <= room), ""), "accent"),)
+            said = next((text for text in self.pointed if len(text) <= room), "")
+            return (Span(said, "accent"),) if said else ()
         source = f", {model.source}" if model.source else ""
         wanted = [*(told + source for told in model.told[:1]), *model.told, model.source]
         said = next((text for text in wanted if 0 < len(text) <= room), "")
