@@ -87,6 +87,8 @@ def test_a_whole_picture_with_its_true_size(tmp_path: Path) -> None:
     assert (found.width, found.height) == (1024, 512)
     assert found.image.size == (KEPT_PIXELS, KEPT_PIXELS // 2)
     assert found.image.getpixel((3, 3)) == (200, 60, 40)
+    assert not found.black
+    assert decode(aged(tmp_path / "b.png", png(8, 8, (0, 0, 0)))).black
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16", "CMYK"])

@@ -127,6 +127,7 @@ def test_words_of_what_a_person_must_know() -> None:
     hole = board(sample(100), sample(200), sample(100, 1))
     assert "No image" in words_of(hole, Place(1), ()).remarks[0]
     assert words_of(board(sample(0)), Place(), ()).place == "step 0, before the first"
+    assert "not finite" in words_of(board(), Place(), (), (64, 64), black=True).remarks[0]
 
 
 def test_hostile_prompts_and_names_stay_in_their_rows() -> None:

@@ -33,11 +33,13 @@ class NoPicture(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """`image`: RGB, at most KEPT_PIXELS along a side; `width`, `height`: of the file, pixels."""
+    """`image`: RGB, at most KEPT_PIXELS along a side; `width`, `height`: of the file, pixels; `black`:
+    all of them."""
 
     image: Image
     width: int
     height: int
+    black: bool = False
 
 
 def decode(path: Path) -> Decoded:
@@ -69,7 +71,7 @@ def _decode(path: Path, fresh: bool) -> Decoded:
             opened.draft("RGB", (KEPT_PIXELS, KEPT_PIXELS))
             image = _flat(opened)
             image.thumbnail((KEPT_PIXELS, KEPT_PIXELS))
-            return Decoded(image, width, height)
+            return Decoded(image, width, height, image.getbbox() is None)
     except NoPicture:
         raise
     except UnidentifiedImageError:

@@ -35,8 +35,8 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """`rows`: the picture, of `columns` cells each; `problem`: a sentence instead. `pixels`: of the file.
-    `number`, `message`: for Kitty, what must be sent before the rows are shown."""
+    """`rows`: the picture, of `columns` cells each; `problem`: a sentence instead. `pixels`: of the file; `black`:
+    all of them. `number`, `message`: for Kitty, what must be sent before the rows are shown."""
 
     rows: tuple[Row, ...] = ()
     columns: int = 0
@@ -44,6 +44,7 @@ class Made:
     problem: str = ""
     number: int = 0
     message: str = ""
+    black: bool = False
 
 
 Stat = tuple[int, int] | None
@@ -165,11 +166,12 @@ class PictureStore:
         columns, rows = fit_cells(*size, (across, down))
         if self.shown.way is Way.BLOCKS:
             step = COARSE_STEP if self.shown.coarse else FINE_STEP
-            return Made(block_rows(found.image, columns, rows, step), columns, size)
+            cells = block_rows(found.image, columns, rows, step)
+            return Made(cells, columns, size, black=found.black)
         self._number = self._number % MOST_ID + 1
         message = sent(found.image, self._number, columns, rows)
         cells = placeholder_rows(self._number, columns, rows)
-        return Made(cells, columns, size, "", self._number, message)
+        return Made(cells, columns, size, "", self._number, message, found.black)
 
     def _decode(self, path: str, stat: Stat) -> Decoded:
         key = (path, stat)

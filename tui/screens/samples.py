@@ -185,7 +185,8 @@ class SamplesScreen(SampleFeed):
         loss = self.snapshot.loss.buckets if self.snapshot is not None else ()
         image = image_at(board, self.place)
         made = self.store.take(self._wish_for(image.path)) if image is not None else None
-        return words_of(board, self.place, loss, made.pixels if made is not None else None)
+        made = made or Made()
+        return words_of(board, self.place, loss, made.pixels, made.black)
 
     def _words(self, width: int, height: int) -> Sequence[Row]:
         board = self.board

@@ -15,6 +15,8 @@ from runner.units import file_size, loss
 from tui.actions_samples import SampleSheet
 from tui.text import clean
 
+#: pipelines turn what is not a number into black
+BLACK = "All black: what was sampled was probably not finite."
 #: no prompt is shown longer
 PROMPT_CHARACTERS = 2000
 
@@ -162,8 +164,9 @@ def words_of(
     place: Place,
     buckets: Sequence[LossBucket],
     pixels: tuple[int, int] | None = None,
+    black: bool = False,
 ) -> Words:
-    """`pixels`: of the file, once it is decoded."""
+    """`pixels`: of the file, once it is decoded; `black`: all of them."""
     moment, row = moment_at(board, place), row_of(board, place)
     if moment is None or row < 0:
         return Words("", remarks=tuple(filter(None, (_sentence(board.file.problem),))))
@@ -177,7 +180,7 @@ def words_of(
         if prompt is not None and prompt.negative
         else "",
         name=clean(PurePath(image.path).name, 300) if image is not None else "",
-        remarks=_remarks(board, image, prompt),
+        remarks=(*((BLACK,) if black else ()), *_remarks(board, image, prompt)),
     )
 
 
