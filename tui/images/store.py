@@ -35,8 +35,8 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """`rows`: the picture, of `columns` cells each; `problem`: a sentence instead. `pixels`: of the file; `black`:
-    all of them. `number`, `message`: for Kitty, what must be sent before the rows are shown."""
+    """`rows`: the picture, of `columns` cells each; `problem`: a sentence instead. `pixels`: of the file;
+    `black`: all of them. `number`, `message`: for Kitty, what must be sent before the rows are shown."""
 
     rows: tuple[Row, ...] = ()
     columns: int = 0
