@@ -21,7 +21,8 @@ from runner.replay_transport import Transport
 class Playhead:
     """Where a replay stands, for its bar. `at`: the recorded moment, wall clock; `pause_s`: it lies between two
     attempts so far apart; `skipped_s`: recorded seconds between attempts that are left out of `length_s`;
-    `times_known` False: the log told no times, a step stands for a second."""
+    `times_known` False: the log told no times, a step stands for a second. `dated` False: a
+    log tells how long things took, but not when they were."""
 
     place_s: float = 0.0
     length_s: float = 0.0
@@ -34,6 +35,7 @@ class Playhead:
     pause_s: float | None = None
     skipped_s: float = 0.0
     times_known: bool = True
+    dated: bool = True
     read_share: float = 1.0
     moments: tuple[Moment, ...] = ()
 
@@ -102,6 +104,7 @@ class ReplayReader:
             pause_s=place.pause_s,
             skipped_s=timeline.skipped_s,
             times_known=recording.times_known,
+            dated=recording.dated,
             moments=recording.moments,
         )
 

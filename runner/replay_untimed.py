@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from runner.model import JournalEvent
+from runner.progress import PAUSES
 from runner.replay_rows import RowIndex
+
+#: events
+LOOK_AHEAD = 4
 
 
 def retimed(events: Sequence[JournalEvent], rows: RowIndex, begin_at: float) -> list[JournalEvent]:
     """Each event at the time of the step that it names; those that name none come with the one before."""
     made: list[JournalEvent] = []
     clock, attempt, per_epoch = begin_at, 0, 0
-    for event in events:
+    for number, event in enumerate(events):
         if event.attempt != attempt:
             attempt = event.attempt
             first = rows.first_row.get(attempt)
@@ -22,12 +26,22 @@ def retimed(events: Sequence[JournalEvent], rows: RowIndex, begin_at: float) -> 
             per_epoch = _int(event.data.get("batches_per_epoch")) or 0
             per_epoch //= max(1, _int(event.data.get("accumulation")) or 1)
         step = _int(event.data.get("step"))
+        if event.kind == "phase" and event.data.get("phase") in PAUSES:
+            # what the trainer stops for is named by the event after it
+            step = next(_steps_of(events[number + 1 :], attempt), None)
         if event.kind == "epoch" and per_epoch:
             step = ((_int(event.data.get("epoch")) or 1) - 1) * per_epoch
         at = rows.time_of_step(attempt, step) if step else None
         clock = max(clock, at) if at is not None else clock
         made.append(replace(event, at=clock))
     return made
+
+
+def _steps_of(events: Sequence[JournalEvent], attempt: int) -> Iterator[int]:
+    for event in events[:LOOK_AHEAD]:
+        step = _int(event.data.get("step"))
+        if event.attempt == attempt and step is not None:
+            yield step
 
 
 def _int(value: object) -> int | None:

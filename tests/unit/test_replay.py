@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import random
@@ -16,6 +17,7 @@ from runner.model import Alarm, AlarmKind, Outcome, Phase, RunSnapshot, RunState
 from runner.replay import ReplayReader
 from runner.replay_console import ConsoleIndex, Mark
 from runner.replay_events import EventIndex
+from runner.replay_log import recording_of_log
 from runner.replay_timeline import Stretch, Timeline
 from runner.replay_transport import SPEEDS, Transport, fitting_speed
 from runner.report import current_step
@@ -306,10 +308,10 @@ def test_the_transport_plays_pauses_and_ends() -> None:
     one = Transport(10, clock)
     one.load(100)
     clock.now += 2
-    assert one.place_s() == 20 and one.playing
+    assert (one.place_s(), one.playing) == (20, True)
     one.pause()
     clock.now += 50
-    assert one.place_s() == 20 and not one.playing
+    assert (one.place_s(), one.playing) == (20, False)
     one.set_speed(1)
     one.play()
     clock.now += 5
@@ -318,9 +320,9 @@ def test_the_transport_plays_pauses_and_ends() -> None:
     assert one.place_s() == 35
     one.seek(0.9)
     clock.now += 60
-    assert one.place_s() == 100 and one.at_end and not one.playing
+    assert (one.place_s(), one.at_end, one.playing) == (100, True, False)
     one.toggle()
-    assert one.place_s() == 0 and one.playing
+    assert (one.place_s(), one.playing) == (0, True)
 
 
 def test_a_change_of_speed_moves_nothing() -> None:
@@ -345,7 +347,7 @@ def test_the_first_speed_shows_the_whole_in_a_minute_or_two() -> None:
 
 def test_jumps_go_from_one_moment_of_note_to_the_next(run: RunDir) -> None:
     reader, _ = opened(run)
-    kinds = []
+    kinds: list[str] = []
     while (kind := reader.jump(1)) and len(kinds) < 20:
         kinds.append(kind)
     assert kinds == ["checkpoint"] * 2 + ["attempt"] + ["checkpoint"] * 3 + ["end"]
@@ -384,3 +386,60 @@ def test_events_of_many_keyframes_tell_the_same_as_one_pass(run: RunDir) -> None
     for count in (0, 1, 511, 512, 513, 1024, len(many)):
         whole = EventIndex(many[:count])
         assert index.told(count) == whole.told(count)
+
+
+# --------------------------------------------------------------------------- bare logs
+
+LOGS = Path(__file__).parents[1] / "data" / "runs"
+
+
+def played(log: Path) -> tuple[ReplayReader, list[RunSnapshot]]:
+    """Eleven places of a log's replay."""
+    with recording_of_log(log) as path:
+        reader, _ = opened(RunDir(path))
+        found = []
+        for k in range(11):
+            reader.transport.seek(k / 10)
+            found.append(reader.read(0.05))
+    assert not path.exists()
+    return reader, found
+
+
+def test_a_log_whose_bar_tells_the_time_is_played_in_that_time() -> None:
+    reader, found = played(LOGS / "seed_full.log")
+    head = reader.playhead
+    assert head.times_known and not head.dated and 300 < head.length_s < 330
+    steps = [current_step(one) for one in found]
+    assert steps == sorted(steps) and steps[0] == 0 and steps[-1] == 40
+    assert 10 < steps[5] < 30 and found[-1].outcome is Outcome.SUCCEEDED
+    assert f" {steps[5]}/40" in found[5].console[-1]
+
+
+def test_a_log_whose_bar_stands_still_takes_a_second_a_step() -> None:
+    reader, found = played(LOGS / "tiny_first_run_killed.log")
+    assert not reader.playhead.times_known and reader.playhead.length_s == pytest.approx(412, abs=3)
+    assert Phase.TRAINING in {one.status.phase for one in found if one.status is not None}
+
+
+@pytest.mark.parametrize("how", ["utf-16", "gzip", "crlf"])
+def test_logs_of_other_systems_are_the_same_log(tmp_path: Path, how: str) -> None:
+    data = (LOGS / "seed_full.log").read_bytes()
+    log = tmp_path / "log"
+    if how == "utf-16":
+        log.write_bytes(data.decode(errors="replace").encode("utf-16"))
+    elif how == "gzip":
+        log.write_bytes(gzip.compress(data))
+    else:
+        log.write_bytes(data.replace(b"\n", b"\r\n"))
+    _, found = played(log)
+    _, plain = played(LOGS / "seed_full.log")
+    assert [current_step(a) for a in found][-1] == [current_step(b) for b in plain][-1] == 40
+
+
+def test_what_is_no_log_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("hello\n")
+    with (
+        pytest.raises(ValueError, match="nothing in it reads like"),
+        recording_of_log(tmp_path / "x.txt"),
+    ):
+        pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
 from runner.model import RunState
@@ -34,17 +33,16 @@ def replay(options: argparse.Namespace) -> int:
 
 
 def _replay_log(options: argparse.Namespace, log: Path, speed: float | None) -> int:
-    """A run is made of it, outside of the list, and taken away afterwards."""
-    from runner.made_runs import run_of_log
+    """A run is made of it for as long as it is shown; the log itself is only read."""
+    from runner.replay_log import recording_of_log
 
     try:
-        path = run_of_log(log, keep=False)
+        with recording_of_log(log) as path:
+            return open_app(options, replay_path=path, replay_speed=speed)
+    except EOFError:
+        raise Fail(f"{options.run} cannot be played back: it is cut off", NO) from None
     except (OSError, ValueError) as error:
         raise Fail(f"{options.run} cannot be played back: {error}", NO) from None
-    try:
-        return open_app(options, replay_path=path, replay_speed=speed)
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _speed(text: str | None) -> float | None:

@@ -62,7 +62,9 @@ def replay_bar(head: Playhead) -> ReplayBarModel:
     if head.pause_s is not None:
         text = f"{duration(head.pause_s)} between attempts, skipped"
         fields.append(Field(text, "between attempts", "accent"))
-    if head.times_known:
+    if head.times_known and not head.dated:
+        fields.append(Field("times by the trainer's bar", "times by its bar"))
+    elif head.times_known:
         when = time.localtime(head.at)
         fields.append(
             Field(time.strftime("%Y-%m-%d %H:%M:%S", when), time.strftime("%H:%M:%S", when))
