@@ -13,7 +13,7 @@ from pathlib import Path
 from runner import inbox
 from runner.journal import Unreadable, read_json
 from runner.liveness import lock_held
-from runner.model import RunState, Status
+from runner.model import RunSpec, RunState, Status
 from runner.notify.launch import anything_waiting, send_waiting
 from runner.reader import RunReader
 from runner.rundir import RunDir
@@ -29,6 +29,16 @@ class Sent:
 
     order_id: str
     kind: str
+
+
+def refuse_made(spec: RunSpec) -> None:
+    """Raises Refused for a run that was made of what somebody else's training left."""
+    if spec.origin:
+        what = "a console log" if spec.origin == "inspected" else "files that were found"
+        raise Refused(
+            f"run {spec.id} was made of {what}: nothing can be started for it; "
+            "set up a plasma.toml (`plasma-tui init`) and start from there"
+        )
 
 
 def stop(path: Path, mode: str = "default") -> Sent:

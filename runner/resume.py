@@ -19,7 +19,7 @@ from runner.alarms import lasting_bad_step
 from runner.attempt import newest_attempt
 from runner.changes import Changes, applied, differences, read_changes
 from runner.config.flags import read_flags
-from runner.control import Refused
+from runner.control import Refused, refuse_made
 from runner.journal import Unreadable, read_json
 from runner.model import AttemptPlan, RunSnapshot, RunState
 from runner.preview import Preview
@@ -100,6 +100,7 @@ def _before(snapshot: RunSnapshot) -> Before:
     spec, status = snapshot.spec, snapshot.status
     if spec is None or status is None:
         raise Refused(f"run {snapshot.id} cannot be resumed: its spec.json or status.json is gone")
+    refuse_made(spec)
     if snapshot.state not in (RunState.ENDED, RunState.LOST):
         raise Refused(f"run {snapshot.id} is still {snapshot.state}: stop it first")
     total = status.total_steps

@@ -17,7 +17,7 @@ from runner.config.errors import ConfigError
 from runner.config.flags import with_flags
 from runner.config.load import load_config
 from runner.config.model import Config
-from runner.control import Refused
+from runner.control import Refused, refuse_made
 from runner.dataset_keys import dataset_text
 from runner.fingerprint import dataset_fingerprints
 from runner.forecast import forecast
@@ -66,6 +66,7 @@ def plan_retry(
         raise Refused(
             f"run {snapshot.id} cannot be tried again: its spec.json or status.json is gone"
         )
+    refuse_made(snapshot.spec)
     if snapshot.state not in (RunState.ENDED, RunState.LOST):
         raise Refused(f"run {snapshot.id} is still {snapshot.state}: stop it first")
     words = tuple(changes) or (status.cause.changes if status.cause is not None else ())

@@ -140,9 +140,19 @@ def build_parser() -> argparse.ArgumentParser:
     copy.add_argument("--name", metavar="NAME", help="of the copy (default: the file's own)")
     copy.add_argument("--force", action="store_true", help="also one that is not whole or finite")
     inspect = verb("inspect", "parse and judge any console log", json=True)
-    inspect.add_argument("log", metavar="LOG", help="a file with a trainer's output")
+    inspect.add_argument("log", metavar="LOG", help="a file with a trainer's output; - reads stdin")
     inspect.add_argument("--exit", metavar="HOW", help="how it ended: code:1 or signal:9")
     inspect.add_argument("--tensorboard", metavar="DIR", help="its event files, if there are any")
+    inspect.add_argument("--no-keep", action="store_true", help="make no read-only run of it")
+    found = verb(
+        "import", "checkpoints and event files from before, as runs of the list", json=True
+    )
+    found.add_argument(
+        "folder", metavar="DIR", help="it and what is below it; nothing there is changed"
+    )
+    found.add_argument("--name", metavar="TEXT", help="instead of the name in the files")
+    found.add_argument("--dry-run", action="store_true", help="only say what would be imported")
+    found.add_argument("--verify", action="store_true", help="look at every number of every file")
     notices = verb("notify", "what [notify] of plasma.toml tells, and by which ways")
     notices.add_argument("--test", action="store_true", help="send a test notice on each of them")
     notices.add_argument("--config", "-c", metavar="FILE", help="default: ./plasma.toml")
@@ -210,6 +220,7 @@ _HANDLERS: dict[str | None, tuple[str, str]] = {
     "replay": ("tui.verbs.replay", "replay"),
     "inspect": ("tui.verbs.files", "inspect"),
     "verify": ("tui.verbs.files", "verify"),
+    "import": ("tui.verbs.import_runs", "import_runs"),
 }
 
 

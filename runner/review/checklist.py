@@ -46,6 +46,9 @@ def _ended(review: Review) -> Point:
     if living(review):
         return Point(title, "skip", f"it is {snapshot.state}")
     if snapshot.outcome is None:
+        spec = snapshot.spec
+        if spec is not None and spec.origin:
+            return Point(title, "skip", "made of what was found: nobody watched it")
         return Point(title, "skip", f"nobody has judged it yet; {how}")
     word = str(snapshot.outcome).replace("_", " ")
     if snapshot.outcome is Outcome.SUCCEEDED:
@@ -148,9 +151,17 @@ def _sizes(review: Review) -> Point:
 # ----------------------------------------------------------------- loss, steps
 
 
+def _imported(review: Review) -> bool:
+    """Made of files: there is no journal, and not even a console."""
+    spec = review.snapshot.spec
+    return spec is not None and spec.origin == "imported"
+
+
 def _last_loss(review: Review) -> Point:
     facts = review.losses
     title = "The loss is finite at the last step"
+    if not facts.rows and _imported(review):
+        return Point(title, "skip", "no event file tells the losses")
     if not facts.rows:
         return Point(title, "skip" if living(review) else "fail", "no step was journaled")
     kind = "exact" if facts.last_exact else "the trainer's running average"
@@ -181,6 +192,9 @@ def _steps(review: Review) -> Point:
         text += f"; {count(review.losses.missing_steps, 'step')} without a journaled loss"
     if living(review):
         return Point(title, "skip", f"{text} so far")
+    if total is not None and done < total and _imported(review):
+        told = f"the newest file says {text}; a resumed training counts anew"
+        return Point(title, "warn", told)
     if total is not None and done < total:
         return Point(title, "warn" if snapshot.outcome is Outcome.STOPPED else "fail", text)
     if wanted is not None and done != wanted:
@@ -256,6 +270,8 @@ def _smoke(review: Review) -> Point:
     if spec.smoke:
         return Point(title, "skip", "this is a smoke test itself")
     given = spec.approval
+    if spec.origin:
+        return Point(title, "skip", "it was not started from here")
     if given is None:
         return Point(title, "skip", "it was started without a gate, so none was asked for")
     if given.smoke_run is None:
@@ -267,6 +283,8 @@ def _smoke(review: Review) -> Point:
 def _alarms(review: Review) -> Point:
     title, status = "Nothing was out of the ordinary", review.snapshot.status
     alarms = status.alarms if status is not None else ()
+    if _imported(review):
+        return Point(title, "skip", "nobody watched it")
     warned = sum(number for _, number in review.warnings)
     told = count(warned, "warning") + " of the trainer"
     if not alarms:

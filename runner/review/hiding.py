@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 from runner.hidden import HIDDEN, is_secret, without_secrets
@@ -46,7 +47,7 @@ def secret_values(
     """The secrets themselves, longest first, to be taken out of every other text."""
     found: set[str] = {value for name, value in env.items() if value and is_secret(name)}
     words = list(argv)
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in pairwise((*words, "")):
         name, equals, value = word.partition("=")
         if is_secret(name.lstrip("-")):
             found.add(value if equals else after if word.startswith("--") else "")

@@ -37,7 +37,8 @@ def _joined(parts: tuple[str, ...], width: int) -> list[str]:
 
 def _prompt(words: Words, count: str, width: int, height: int) -> list[Row]:
     if not words.prompt:
-        return [(Span(count, "dim"),)][:height]
+        only: Row = (Span(count, "dim"),)
+        return [only][:height]
     lines = wrap(f"{count}: {words.prompt}", width)
     rows: list[Row] = []
     for at, line in enumerate(lines):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.rundir import home
 from runner.units import count, file_size
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
-from tui.verbs.common import print_json
+from tui.verbs.common import print_json, say
 
 if TYPE_CHECKING:
     from runner.checkpoints import Verification
@@ -21,24 +25,65 @@ def inspect(options: argparse.Namespace) -> int:
     """Parse and judge a console log."""
     from runner.inspect import inspect_log
 
-    path = Path(options.log).expanduser()
-    if not path.is_file():
-        raise Fail(f"no file {path}: give the path of a console log", NOT_FOUND)
     folder = Path(options.tensorboard).expanduser() if options.tensorboard else None
     if folder is not None and not folder.is_dir():
         raise Fail(f"no folder {folder}: --tensorboard takes a folder of event files", NOT_FOUND)
-    try:
-        report = inspect_log(path, options.exit, folder)
-    except ValueError as error:
-        raise Fail(str(error), WRONG_USE) from None
-    except OSError as error:
-        raise Fail(f"{path} cannot be read: {error.strerror}") from None
-    data = report.to_json()
+    with _plain_log(options.log) as path:
+        try:
+            report = inspect_log(path, options.exit, folder)
+        except ValueError as error:
+            raise Fail(str(error), WRONG_USE) from None
+        except OSError as error:
+            raise Fail(f"{options.log} cannot be read: {error.strerror}") from None
+        run = None if options.no_keep else _keep(options, path, folder)
+    data = report.to_json() | {"run": run.name if run is not None else None}
     if options.json:
         print_json(data)
     else:
         _print(data)
+    if run is not None:
+        say(f"a read-only run of it: `plasma-tui attach {run.name}`, `show`, `compare`, `replay`")
     return OK
+
+
+@contextlib.contextmanager
+def _plain_log(named: str) -> Iterator[Path]:
+    """The log as a file of UTF-8: itself, or a copy where it is packed, UTF-16, or stdin (`-`)."""
+    from runner.made.log_file import NoLog, copy_log, is_plain
+
+    path = Path(named).expanduser()
+    if named != "-" and not path.is_file():
+        raise Fail(f"no file {path}: give the path of a console log", NOT_FOUND)
+    try:
+        if named != "-" and is_plain(path):
+            yield path
+            return
+        with tempfile.TemporaryDirectory(prefix="plasma-inspect-") as scratch:
+            copy = Path(scratch) / "stdin.log"
+            copy_log(sys.stdin.buffer if named == "-" else path, copy)
+            yield copy
+    except NoLog as error:
+        raise Fail(f"{named} cannot be read: {error}") from None
+    except OSError as error:
+        raise Fail(f"{named} cannot be read: {error.strerror or error}") from None
+
+
+def _keep(options: argparse.Namespace, plain: Path, folder: Path | None) -> Path | None:
+    """Make the run; what keeps it from being made is told, and harms nothing."""
+    from runner.made_runs import run_of_log
+
+    source = plain if options.log == "-" else Path(options.log).expanduser()
+    try:
+        with source.open("rb") as stream:
+            return run_of_log(
+                source, exit_text=options.exit, tensorboard=folder,
+                stream=stream if options.log == "-" else None,
+            )  # fmt: skip
+    except ValueError as error:
+        say(f"no run was made of it: {error}")
+    except OSError as error:
+        say(f"no run was made of it: {error.filename or home()}: {error.strerror or error}")
+    return None
 
 
 def _print(data: dict[str, Any]) -> None:

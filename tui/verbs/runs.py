@@ -61,7 +61,8 @@ def _settled(path: Path) -> RunSnapshot:
     deadline = time.monotonic() + 3.0
     while True:
         snapshot = reader.read_all()
-        unjudged = snapshot.state is RunState.ENDED and snapshot.outcome is None
+        made = snapshot.spec is not None and bool(snapshot.spec.origin)
+        unjudged = snapshot.state is RunState.ENDED and snapshot.outcome is None and not made
         if not unjudged or time.monotonic() > deadline:
             return snapshot
         time.sleep(0.1)

@@ -25,6 +25,9 @@ class Around:
     approved: bool = False
 
 
+_STARTS_AGAIN = ("resume", "retry", "adopt", "approve")
+
+
 def why_not(order: str, snapshot: RunSnapshot | None, around: Around) -> str | None:
     """None if `order` can be given now, else the reason."""
     if around.read_only and order != "console":
@@ -35,6 +38,8 @@ def why_not(order: str, snapshot: RunSnapshot | None, around: Around) -> str | N
         return None if around.approvable else "Nothing to approve: no smoke test waits for it."
     if snapshot is None:
         return "No run is open."
+    if order in _STARTS_AGAIN and snapshot.spec is not None and snapshot.spec.origin:
+        return "This run was made of what another training left: nothing can be started for it."
     if order == "approve" and around.approved:
         return "This smoke test is approved: s starts the long run."
     return _ON_A_RUN[order](snapshot)

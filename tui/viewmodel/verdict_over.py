@@ -20,6 +20,10 @@ from tui.viewmodel.stopping import GUARD
 def ended(snapshot: RunSnapshot, progress: Progress, approval: Approval | None = None) -> Verdict:
     """By outcome, with its cause in a few words: the rest of it stands on the cause card."""
     outcome = snapshot.outcome or (snapshot.status.outcome if snapshot.status else None)
+    if outcome is None and snapshot.spec is not None and snapshot.spec.origin:
+        told = status_reasons(snapshot)
+        return Verdict((Clause("Made of what was found: nobody watched it, so nobody judged it"),),
+                       tuple(Clause(clean(one, 200), "dim") for one in told[:2]))  # fmt: skip
     if outcome is None:
         head = Clause(f"Ended {_at(progress)}; nobody has judged it yet", "warn")
         return Verdict((head,), (_kept(progress), *problem_clauses(snapshot)))
@@ -39,6 +43,10 @@ def ended(snapshot: RunSnapshot, progress: Progress, approval: Approval | None =
     kept = still_good(snapshot) if outcome is Outcome.DIVERGED else _kept(progress)
     second = (*_survivors(snapshot), kept, *_cure(snapshot), *problem_clauses(snapshot))
     return Verdict(tuple(first), second)
+
+
+def status_reasons(snapshot: RunSnapshot) -> tuple[str, ...]:
+    return snapshot.status.reasons if snapshot.status is not None else ()
 
 
 def _by_whom(snapshot: RunSnapshot) -> str:

@@ -1,0 +1,128 @@
+"""The bytes of anybody's log as UTF-8: gzip is unpacked, the UTF-16 of a PowerShell redirection is turned."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+#: of a longer log the beginning and the end are kept: the end tells how it ended
+HEAD_BYTES = 960 << 20
+TAIL_BYTES = 64 << 20
+_BLOCK = 1 << 20
+_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+class NoLog(ValueError):
+    """Why a file cannot be read as a log; one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """`digest`: sha256 of what was kept, in hex; `head`: of its first 4 KiB; `left_out_bytes`: from the
+    middle of a very long log."""
+
+    size_bytes: int
+    digest: str
+    head: str
+    left_out_bytes: int = 0
+
+
+def copy_log(source: Path | IO[bytes], target: Path) -> Copied:
+    """Write the log's bytes to `target`. Raises OSError, NoLog."""
+    whole, head, size, left_out = hashlib.sha256(), b"", 0, 0
+    tail = bytearray()
+    with target.open("wb") as out:
+        for block in _blocks(source):
+            head = (head + block)[:4096] if len(head) < 4096 else head
+            if size < HEAD_BYTES:
+                out.write(block)
+                whole.update(block)
+                size += len(block)
+                continue
+            tail += block
+            surplus = len(tail) - TAIL_BYTES
+            if surplus > TAIL_BYTES // 4:  # not a move of the whole for every block
+                left_out += surplus
+                del tail[:surplus]
+        if left_out:
+            cut = tail.find(b"\n") + 1  # not in the middle of a line
+            left_out += cut
+            tail[:cut] = f"\n--- {left_out} bytes of the log are left out here ---\n".encode()
+        out.write(tail)
+        whole.update(tail)
+        size += len(tail)
+    return Copied(size, whole.hexdigest(), hashlib.sha256(head).hexdigest(), left_out)
+
+
+def is_plain(path: Path) -> bool:
+    """Can the parser read these bytes as they are? Raises OSError."""
+    with path.open("rb") as stream:
+        first = stream.read(2)
+    return first != b"\x1f\x8b" and first not in _UTF16
+
+
+def prefix_digest(path: Path, size_bytes: int) -> str:
+    """sha256 of the first bytes of a file."""
+    found, left = hashlib.sha256(), size_bytes
+    with path.open("rb") as stream:
+        while left > 0 and (block := stream.read(min(_BLOCK, left))):
+            found.update(block)
+            left -= len(block)
+    return found.hexdigest()
+
+
+def _blocks(source: Path | IO[bytes]) -> Iterator[bytes]:
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            yield from _decoded(stream)
+    else:
+        yield from _decoded(source)
+
+
+def _decoded(stream: IO[bytes]) -> Iterator[bytes]:
+    first = stream.read(_BLOCK)
+    if first[:2] == b"\x1f\x8b":
+        yield from _unpacked(first, stream)
+        return
+    encoding = _UTF16.get(first[:2])
+    if encoding is None:
+        yield first.removeprefix(codecs.BOM_UTF8)
+        while block := stream.read(_BLOCK):
+            yield block
+        return
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    block = first[2:]
+    while block:
+        yield decoder.decode(block).encode("utf-8", "replace")
+        block = stream.read(_BLOCK)
+    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
+class _Rejoined:
+    """A stream whose beginning was read already."""
+
+    def __init__(self, first: bytes, rest: IO[bytes]) -> None:
+        self._first, self._rest = first, rest
+
+    def read(self, size: int = -1) -> bytes:
+        if self._first:
+            cut = len(self._first) if size < 0 else size
+            found, self._first = self._first[:cut], self._first[cut:]
+            return found + (self._rest.read() if size < 0 else b"")
+        return self._rest.read(size)
+
+
+def _unpacked(first: bytes, stream: IO[bytes]) -> Iterator[bytes]:
+    try:
+        with gzip.GzipFile(fileobj=_Rejoined(first, stream)) as packed:  # type: ignore[call-overload]
+            while block := packed.read(_BLOCK):
+                yield block
+    except (EOFError, gzip.BadGzipFile, OSError) as error:
+        raise NoLog(
+            f"it is packed by gzip and cannot be unpacked ({error}): unpack it first"
+        ) from None
