@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable
+from copy import copy
 
 from runner.journal import Row, number
 from runner.model import LossBucket, LossSeries
@@ -64,6 +65,12 @@ class LossFold:
         self._count = 0
         self._nonfinite = 0
         self._elapsed: float | None = None
+
+    def copy(self) -> LossFold:
+        """The same rows, folded on apart from these; its buckets are shared."""
+        made = copy(self)
+        made._closed = list(self._closed)
+        return made
 
     def extend(self, rows: Iterable[Row]) -> None:
         """Add rows in file order. A row of a later attempt with a lower step replaces what follows it."""

@@ -16,8 +16,8 @@ from runner.model import (
 from runner.reader import RunReader
 from runner.registry import RunNotFound, list_runs, listing, resolve
 from runner.report import show_json
-from runner.rundir import RunDir, new_run_id, runs_root
 from runner.review.markdown import plain
+from runner.rundir import RunDir, new_run_id, runs_root
 from runner.summary import summary_text
 
 
