@@ -63,7 +63,7 @@ def run_of_log(
             return known[0].path
         story = read_story(copy, tensorboard, log.changed_at)
         if not (story.rows or story.events or story.checkpoints):
-            raise NoLog("no line of a trainer is in it")
+            raise NoLog("nothing in it reads like the output of a trainer")
         report = inspect_log(copy, exit_text, tensorboard)
         spec = _spec(log, story, _marks(wanted, copied), mark)
         status = _status(story, report, log, spec, look=keep)

@@ -1,8 +1,9 @@
 """What a console log tells, as rows, events and checkpoints of a run. Reads one file; makes nothing.
 
 A log has no clock but the times of its log records (`2026-11-21 18:54:51 INFO ...`, local time, printed
-only when they change), so an event stands at the newest of these before it; steps have no time unless event
-files tell it.
+only when they change), so an event stands at the newest of these before it. Steps have the exact times of event
+files, else those of the trainer's bar where they can be believed (sd-scripts since v0.10 shows an elapsed time
+that stands still), else none.
 """
 
 from __future__ import annotations
@@ -15,11 +16,22 @@ from pathlib import Path
 
 from runner.console.parser import ConsoleParser
 from runner.exact import exact_steps
-from runner.model import AttemptSeen, AttemptStatus, Checkpoint, ConsoleEvent, JournalEvent
+from runner.model import (
+    AttemptSeen,
+    AttemptStatus,
+    Checkpoint,
+    ConsoleEvent,
+    JournalEvent,
+    StepShown,
+)
 from runner.progress import Progress, StepRow
 
 _STAMP = re.compile(rb"(?:^|[\r\n])(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ")
-_BLOCK = 1 << 20
+#: ` 45%|#### | 412/920 [1:00:10<01:30, ...`, up to the end of what was parsed
+_ELAPSED = re.compile(rb"/\d+ \[(?:(\d+):)?(\d+):(\d+)<[^\[]*$")
+#: steps a second that no training makes, and the least time that says anything
+_TOO_FAST, _LEAST_S = 200.0, 2.0
+_BLOCK = 1 << 18
 
 
 @dataclass(slots=True)
@@ -77,11 +89,13 @@ def read_story(log: Path, tensorboard: Path | None, otherwise_at: float) -> LogS
     """`otherwise_at`: the time of what the log has no time for. Raises OSError."""
     parser, clock = ConsoleParser(), _Clock()
     teller = _Teller(clock, otherwise_at)
+    kept, offset = b"", 0
     with log.open("rb") as stream:
         while block := stream.read(_BLOCK):
             clock.feed(block)
-            teller.take(parser.feed(block))
-    teller.take(parser.finish())
+            kept, offset = kept[-4096:] + block, offset + len(block)
+            teller.take(parser.feed(block), kept, offset - len(kept))
+    teller.take(parser.finish(), kept, offset - len(kept))
     return teller.story(tensorboard, parser.unknown_lines)
 
 
@@ -94,18 +108,45 @@ class _Teller:
         self._done: list[Progress] = []
         self._rows: list[tuple[int, StepRow]] = []
         self._events: list[JournalEvent] = []
+        #: by attempt: where its bar began, and the bar's elapsed seconds by true step
+        self._began: dict[int, float] = {}
+        self._elapsed: dict[int, dict[int, float]] = {}
 
     @staticmethod
     def _next(attempt: int) -> Progress:
         return Progress(attempt, catching_up=True)
 
-    def take(self, events: list[ConsoleEvent]) -> None:
+    def take(self, events: list[ConsoleEvent], text: bytes, first: int) -> None:
+        """`text`: the newest bytes, which begin at `first`."""
         for event in events:
             if isinstance(event, AttemptSeen):
                 self._turn(event.attempt)
             else:
-                self._progress.on_console(event, self._clock.at(event.offset, self._otherwise_at))
+                at = self._clock.at(event.offset, self._otherwise_at)
+                self._progress.on_console(event, at)
+                if isinstance(event, StepShown):
+                    self._note(
+                        event, text[max(0, event.offset - first - 300) : event.offset - first], at
+                    )
         self._drain()
+
+    def _note(self, event: StepShown, text: bytes, at: float) -> None:
+        attempt, found = self._progress.attempt, _ELAPSED.search(text)
+        self._began.setdefault(attempt, at)
+        if found is not None and event.shown_step:
+            seconds = int(found[1] or 0) * 3600 + int(found[2]) * 60 + float(found[3])
+            self._elapsed.setdefault(attempt, {})[self._progress.step] = seconds
+
+    def _timed(self, attempt: int, row: StepRow) -> StepRow:
+        """With the bar's time, where that goes on as a training does."""
+        told = self._elapsed.get(attempt, {})
+        seconds = told.get(row.step)
+        if row.at is not None or seconds is None:
+            return row
+        lasted = max(told.values())
+        if lasted < _LEAST_S or (max(told) - min(told)) / lasted >= _TOO_FAST:
+            return row
+        return replace(row, at=self._began[attempt] + seconds)
 
     def _turn(self, attempt: int) -> None:
         """A line of ours says that another attempt begins; the first one may begin without it."""
@@ -130,12 +171,12 @@ class _Teller:
         if tensorboard is not None:
             self._exact(tensorboard)
         self._finish()
-        times = self._clock.times
-        timed = [row.at for _, row in self._rows if row.at is not None]
+        times, rows = self._clock.times, [(n, self._timed(n, r)) for n, r in _merged(self._rows)]
+        timed = [row.at for _, row in rows if row.at is not None]
         began, ended = [*times[:1], *timed[:1]], [*times[-1:], *timed[-1:]]
         return LogStory(
             last=self._progress,
-            rows=_merged(self._rows),
+            rows=rows,
             events=sorted(self._events, key=lambda one: one.at),
             checkpoints=_files(self._done),
             attempts=[

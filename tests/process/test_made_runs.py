@@ -159,7 +159,7 @@ def test_a_file_that_the_log_names_is_looked_at_and_a_broken_one_is_no_success(
     [
         (b"", "empty"),
         (b"\x1f\x8b\x08\x00broken", "cannot be unpacked"),
-        (b"# Read me\n\nNothing here was trained.\n", "no line of a trainer"),
+        (b"# Read me\n\nNothing here was trained.\n", "nothing in it reads like"),
     ],
 )
 def test_what_is_no_log_is_refused_and_leaves_nothing(

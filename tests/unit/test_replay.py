@@ -408,7 +408,9 @@ def played(log: Path) -> tuple[ReplayReader, list[RunSnapshot]]:
 def test_a_log_whose_bar_tells_the_time_is_played_in_that_time() -> None:
     reader, found = played(LOGS / "seed_full.log")
     head = reader.playhead
-    assert head.times_known and not head.dated and 300 < head.length_s < 330
+    assert (
+        head.times_known and not head.dated and 330 < head.length_s < 345
+    )  # with the loading, by the records' times
     steps = [current_step(one) for one in found]
     assert steps == sorted(steps) and steps[0] == 0 and steps[-1] == 40
     assert 10 < steps[5] < 30 and found[-1].outcome is Outcome.SUCCEEDED
