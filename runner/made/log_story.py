@@ -8,6 +8,7 @@ that stands still), else none.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from bisect import bisect_right
@@ -111,6 +112,8 @@ class _Teller:
         #: by attempt: where its bar began, and the bar's elapsed seconds by true step
         self._began: dict[int, float] = {}
         self._elapsed: dict[int, dict[int, float]] = {}
+        #: by attempt: the same by the byte where the bar's state ends
+        self._bars: dict[int, list[tuple[int, float]]] = {}
 
     @staticmethod
     def _next(attempt: int) -> Progress:
@@ -136,17 +139,39 @@ class _Teller:
         if found is not None and event.shown_step:
             seconds = int(found[1] or 0) * 3600 + int(found[2]) * 60 + float(found[3])
             self._elapsed.setdefault(attempt, {})[self._progress.step] = seconds
+            bars = self._bars.setdefault(attempt, [])
+            if not bars or bars[-1][1] != seconds:
+                bars.append((event.offset, seconds))
 
     def _timed(self, attempt: int, row: StepRow) -> StepRow:
         """With the bar's time, where that goes on as a training does."""
-        told = self._elapsed.get(attempt, {})
-        seconds = told.get(row.step)
-        if row.at is not None or seconds is None:
-            return row
-        lasted = max(told.values())
-        if lasted < _LEAST_S or (max(told) - min(told)) / lasted >= _TOO_FAST:
+        seconds = self._elapsed.get(attempt, {}).get(row.step)
+        if row.at is not None or seconds is None or not self._believable(attempt):
             return row
         return replace(row, at=self._began[attempt] + seconds)
+
+    def _believable(self, attempt: int) -> bool:
+        told = self._elapsed.get(attempt)
+        if not told:
+            return False
+        lasted = max(told.values())
+        return lasted >= _LEAST_S and (max(told) - min(told)) / lasted < _TOO_FAST
+
+    def _placed(self, event: JournalEvent) -> JournalEvent:
+        """Much of what a trainer prints has no time of its own: then it is that of the bar before it."""
+        if event.offset is None or not self._believable(event.attempt):
+            return event
+        bars = self._bars[event.attempt]
+        place = bisect_right(bars, (event.offset, math.inf)) - 1
+        if place < 0:
+            return event
+        return replace(event, at=max(event.at, self._began[event.attempt] + bars[place][1]))
+
+    def _saved(self, one: Checkpoint, events: list[JournalEvent]) -> Checkpoint:
+        at = [
+            e.at for e in events if e.kind == "checkpoint_saving" and e.data.get("path") == one.path
+        ]
+        return replace(one, saved_at=at[-1]) if at else one
 
     def _turn(self, attempt: int) -> None:
         """A line of ours says that another attempt begins; the first one may begin without it."""
@@ -173,12 +198,13 @@ class _Teller:
         self._finish()
         times, rows = self._clock.times, [(n, self._timed(n, r)) for n, r in _merged(self._rows)]
         timed = [row.at for _, row in rows if row.at is not None]
+        events = sorted((self._placed(one) for one in self._events), key=lambda one: one.at)
         began, ended = [*times[:1], *timed[:1]], [*times[-1:], *timed[-1:]]
         return LogStory(
             last=self._progress,
             rows=rows,
-            events=sorted(self._events, key=lambda one: one.at),
-            checkpoints=_files(self._done),
+            events=events,
+            checkpoints=[self._saved(one, events) for one in _files(self._done)],
             attempts=[
                 one.attempt_status(min(began, default=self._otherwise_at)) for one in self._done
             ],
