@@ -149,7 +149,7 @@ KEYS: tuple[Key, ...] = (
         "monitor",
         VIEW,
         "Send a test notice on every channel",
-        30,
+        12,
     ),
     Key("runs.list", "h", "app.runs", "runs", "app", VIEW, "All runs of this machine", 60),
     Key("view.console", "l", "console", "console", "monitor", VIEW, "The trainer's own words", 58),
