@@ -15,7 +15,8 @@ from runner.review.chosen import NotChosen, choose
 from runner.rundir import RunDir
 from tests import builders as b
 from tui.cli import main
-from tui.viewmodel.summary_export import NAME, ExportForm, TextField, without_ending
+from tui.viewmodel.summary_export import NAME, ExportForm, without_ending
+from tui.viewmodel.text_field import TextField
 from tui.wiring_summary import SummaryWiring, folder_opener
 
 

@@ -14,7 +14,8 @@ from textual.screen import ModalScreen
 
 from tui.actions_summary import ExportAnswer
 from tui.viewmodel.summary import Pick
-from tui.viewmodel.summary_export import NAME, ExportForm, TextField, without_ending
+from tui.viewmodel.summary_export import NAME, PATH_MOST, ExportForm, without_ending
+from tui.viewmodel.text_field import TextField
 from tui.widgets.export_box import ExportBox
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ class ExportScreen(ModalScreen[str | None]):
         self._box = ExportBox(pick)
         # the form is made before the widget is mounted
         name = without_ending(Path(pick.path).name)
-        self._box.set_reactive(ExportBox.form, ExportForm(name=TextField(NAME).filled(name)))
+        self._box.set_reactive(
+            ExportBox.form, ExportForm(name=TextField(NAME, most=PATH_MOST).filled(name))
+        )
 
     @property
     def plasma(self) -> PlasmaApp:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, replace
 
 from runner.names import SUFFIXES
+from tui.viewmodel.text_field import TextField
 
 #: longer than any path that a system takes
-MOST = 4000
+PATH_MOST = 4000
 FOLDER, NAME = "folder", "name"
+_FOLDER, _NAME = TextField(FOLDER, most=PATH_MOST), TextField(NAME, most=PATH_MOST)
 
 
 def without_ending(name: str) -> str:
@@ -19,43 +20,12 @@ def without_ending(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class TextField:
-    """`at`: characters before the caret."""
-
-    name: str
-    value: str = ""
-    at: int = 0
-
-    def typed(self, text: str) -> TextField:
-        kept = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cs"))
-        kept = kept[: max(0, MOST - len(self.value))]
-        value = self.value[: self.at] + kept + self.value[self.at :]
-        return replace(self, value=value, at=self.at + len(kept))
-
-    def erased(self) -> TextField:
-        """Without the character before the caret."""
-        if not self.at:
-            return self
-        return self.filled(self.value[: self.at - 1] + self.value[self.at :], self.at - 1)
-
-    def deleted(self) -> TextField:
-        """Without the one after it."""
-        return self.filled(self.value[: self.at] + self.value[self.at + 1 :], self.at)
-
-    def moved(self, by: int) -> TextField:
-        return replace(self, at=max(0, min(len(self.value), self.at + by)))
-
-    def filled(self, value: str, at: int | None = None) -> TextField:
-        return replace(self, value=value, at=len(value) if at is None else at)
-
-
-@dataclass(frozen=True, slots=True)
 class ExportForm:
     """`cursor`: 0 the folder, 1 the name, 2 the row that exports; `folders`: what was found to choose from;
     `touched`: a person has written the folder, so that none is put in any more."""
 
-    folder: TextField = TextField(FOLDER)
-    name: TextField = TextField(NAME)
+    folder: TextField = _FOLDER
+    name: TextField = _NAME
     folders: tuple[str, ...] = ()
     cursor: int = 0
     touched: bool = False

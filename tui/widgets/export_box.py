@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from textual import events
 from textual.reactive import reactive
@@ -12,7 +12,8 @@ from tui.render.paint import EMPTY, Row, Span, cell
 from tui.render.table_fit import cut_middle, fold
 from tui.text import clean, crop, take_cells
 from tui.viewmodel.summary import Pick
-from tui.viewmodel.summary_export import FOLDER, ExportForm, TextField
+from tui.viewmodel.summary_export import FOLDER, ExportForm
+from tui.viewmodel.text_field import TextField
 from tui.widgets.painted import Painted
 
 LABEL = 8
@@ -105,21 +106,10 @@ class ExportBox(Painted, can_focus=True):
         field = self.form.field
         if field is None or self.working:
             return
-        changes: dict[str, Callable[[], TextField]] = {
-            "backspace": field.erased,
-            "delete": field.deleted,
-            "ctrl+u": lambda: field.filled(""),
-            "left": lambda: field.moved(-1),
-            "right": lambda: field.moved(1),
-            "home": lambda: field.moved(-len(field.value)),
-            "end": lambda: field.moved(len(field.value)),
-        }
-        if event.key in changes:
-            self._change(changes[event.key]())
-        elif event.is_printable and event.character:
-            self._change(field.typed(event.character))
-        else:
+        changed = field.pressed(event.key, event.character if event.is_printable else None)
+        if changed is None:
             return
+        self._change(changed)
         event.stop()
         event.prevent_default()
 

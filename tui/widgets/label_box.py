@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from textual import events
 from textual.message import Message
@@ -12,7 +12,8 @@ from tui.render import glyphs
 from tui.render.caret import line_row, text_rows
 from tui.render.paint import EMPTY, Row, Span, cell, row_width
 from tui.text import crop
-from tui.viewmodel.label_form import Field, LabelForm
+from tui.viewmodel.label_form import LabelForm
+from tui.viewmodel.text_field import TextField
 from tui.widgets.painted import Painted
 
 LABEL = 8
@@ -67,7 +68,7 @@ class LabelBox(Painted, can_focus=True):
             return [EMPTY, title, EMPTY, *fields, *foot]
         return [title, *fields, *foot][:height]
 
-    def _field(self, one: Field, selected: bool, inner: int, room: int) -> list[Row]:
+    def _field(self, one: TextField, selected: bool, inner: int, room: int) -> list[Row]:
         size = max(4, inner - LABEL - 2)
         at = one.at if selected else None
         lines = (
@@ -89,22 +90,10 @@ class LabelBox(Painted, can_focus=True):
         field = self.form.field
         if field is None:
             return
-        changes: dict[str, Callable[[], Field]] = {
-            "backspace": field.erased,
-            "delete": field.deleted,
-            "ctrl+u": field.emptied,
-            "left": lambda: field.moved(-1),
-            "right": lambda: field.moved(1),
-            "home": lambda: field.moved(-len(field.value)),
-            "end": lambda: field.moved(len(field.value)),
-            "ctrl+j": lambda: field.typed("\n"),
-        }
-        if event.key in changes:
-            self._change(changes[event.key]())
-        elif event.is_printable and event.character:
-            self._change(field.typed(event.character))
-        else:
+        changed = field.pressed(event.key, event.character if event.is_printable else None)
+        if changed is None:
             return
+        self._change(changed)
         event.stop()
         event.prevent_default()
 
@@ -114,6 +103,6 @@ class LabelBox(Painted, can_focus=True):
             text = event.text.replace("\r\n", "\n").replace("\r", "\n")
             self._change(self.form.field.typed(text))
 
-    def _change(self, field: Field) -> None:
+    def _change(self, field: TextField) -> None:
         self.said = ("", "dim")
         self.form = self.form.changed(field)
