@@ -238,7 +238,8 @@ class Progress:
             if step <= self._written:
                 return
             row = self._pending[step] = _Row(step, now)
-            if not self.exact:  # else the exact losses of the steps before are about to come: see `tick`
+            # with exact losses those of the steps before are about to come: see `tick`
+            if not self.exact:
                 self._flush_until(step - 1)
         if event.average is not None:
             row.average = event.average * self.ledger.average_factor(event.shown_step)

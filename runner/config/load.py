@@ -28,7 +28,17 @@ from runner.model import Expectation, GuardSettings
 FILE_NAME = "plasma.toml"
 EMBEDDED = "embedded"
 
-_SECTIONS = ("trainer", "accelerate", "train", "smoke", "expect", "guard", "notify", "summary", "dataset")
+_SECTIONS = (
+    "trainer",
+    "accelerate",
+    "train",
+    "smoke",
+    "expect",
+    "guard",
+    "notify",
+    "summary",
+    "dataset",
+)
 _TRAINER_KEYS = ("sd_scripts", "python", "script", "launcher", "env", "nice")
 _EXPECT_KEYS = ("device", "images", "steps", "checkpoint_mb", "trigger")
 _GUARD_KEYS = ("nonfinite", "diverging", "frozen", "stalled", "slow")
