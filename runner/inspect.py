@@ -191,7 +191,7 @@ def inspect_log(
     the log cannot be read.
     """
     parse_exit(exit_text)
-    parser, reading = ConsoleParser(), LogReading()
+    parser, reading = ConsoleParser(launches=True), LogReading()
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK_BYTES):
             for event in parser.feed(block):

@@ -23,6 +23,7 @@ from runner.made.looks import look_at, with_changes
 from runner.model import Checkpoint, JournalEvent, Outcome, Phase, RunSpec, RunState, Status
 from runner.names import parse_checkpoint_name
 from runner.rundir import RunDir
+from runner.units import file_size
 
 #: a file that was written so long before or after the training is another one
 NEAR_S = 120.0
@@ -67,6 +68,9 @@ def run_of_log(
         report = inspect_log(copy, exit_text, tensorboard)
         spec = _spec(log, story, _marks(wanted, copied), mark)
         status = _status(story, report, log, spec, look=keep)
+        if copied.left_out_bytes:
+            cut = f"{file_size(copied.left_out_bytes)} from the middle of the log are left out"
+            status = replace(status, reasons=(*status.reasons, cut))
         return make(
             spec,
             status,

@@ -17,6 +17,7 @@ from runner.config.flags import flags_begin, launcher_flags, read_flags
 from runner.dataset_keys import PREFIX, dataset_keys, dataset_path, dataset_text, flat_keys
 from runner.hidden import shown_value
 from runner.journal import Unreadable, read_json
+from runner.made.metadata import metadata_settings
 from runner.model import AttemptPlan, RunSpec
 from runner.preview import FlagChange
 from runner.rundir import RunDir
@@ -24,6 +25,8 @@ from runner.rundir import RunDir
 UNKNOWN_SINCE = "unknown: the file has changed since"
 UNKNOWN = "unknown"
 _CONFIG_FILE = "flags of config_file"
+#: of an imported run its files tell some settings, and of no other whether it was set
+_THE_REST = "other settings"
 #: names and places that differ in any two runs, and say nothing of how they trained
 ALWAYS_DIFFERENT = frozenset(
     [
@@ -73,7 +76,7 @@ def settings_of(path: Path) -> dict[str, str]:
         return {}
     plan = _first_plan(run, spec)
     flags = _flags(plan, spec.created_at)
-    found: dict[str, Any] = {**_script(plan), **flags}
+    found: dict[str, Any] = {**_script(plan), **flags, **_of_metadata(run, spec)}
     found |= {f"{ACCELERATE}{name}": value for name, value in _launcher(plan).items()}
     found |= {f"{ENV}{name}": value for name, value in plan.env.items() if name not in _OUR_ENV}
     found |= _dataset(spec, flags, Path(plan.cwd))
@@ -109,6 +112,8 @@ def is_known(name: str, settings: Mapping[str, str]) -> bool:
         return False
     if name.startswith(PREFIX):
         return "dataset" not in settings
+    if _THE_REST in settings:
+        return False
     return _CONFIG_FILE not in settings or name.startswith((ACCELERATE, ENV))
 
 
@@ -160,6 +165,16 @@ def _flags(plan: AttemptPlan, created_at: float) -> dict[str, Any]:
     )
 
     return effective_flags(plan)
+
+
+def _of_metadata(run: RunDir, spec: RunSpec) -> dict[str, str]:
+    if spec.origin != "imported":
+        return {}
+    try:
+        told = metadata_settings(read_json(run.metadata, dict[str, str]))
+    except Unreadable:
+        return {}
+    return {**told, _THE_REST: UNKNOWN} if told else {}
 
 
 def _script(plan: AttemptPlan) -> dict[str, str]:

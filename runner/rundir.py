@@ -125,6 +125,11 @@ class RunDir:
         return self.path / "notices"
 
     @property
+    def metadata(self) -> Path:
+        """Of an imported run: what its newest file of weights says of its training."""
+        return self.path / "metadata.json"
+
+    @property
     def scratch(self) -> Path:
         """Where a smoke test writes: nothing of it belongs among the user's files."""
         return self.path / "scratch"

@@ -8,6 +8,7 @@ from runner.console.ansi import plain_text
 from runner.console.bars import cut_off_step, percent, postfix, step_shown
 from runner.console.dataset import DatasetReader
 from runner.console.faults import FaultReader, fatal_line, fatal_record
+from runner.console.launches import LaunchWatch
 from runner.console.records import Record, continues_record, record_start
 from runner.console.stream import Bar, Text, TokenStream
 from runner.console.vocabulary import (
@@ -54,10 +55,14 @@ class ConsoleParser:
     line at its end, a log record as soon as nothing can follow that changes it. Memory stays
     bounded; nothing raises. `unknown_lines` counts lines that look like nothing known: a measure of
     how far the trainer's format has moved.
+
+    `launches`: the log may hold several launches one after the other without a line of ours between them, as
+    a nohup.out does; where a new one is sure to begin, an `AttemptSeen` says so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, launches: bool = False) -> None:
         self.unknown_lines = 0
+        self._launches = LaunchWatch() if launches else None
         self._stream = TokenStream()
         self._faults = FaultReader()
         self._dataset = DatasetReader()
@@ -89,6 +94,8 @@ class ConsoleParser:
                     self._bar(token)
             else:
                 self._text(token)
+        if self._launches is not None:
+            self._launches.note(events)
         return events
 
     def finish(self) -> list[ConsoleEvent]:
@@ -176,6 +183,7 @@ class ConsoleParser:
     def _begin_record(self, record: Record) -> None:
         self._end_record()
         self._faults.close(self._events)
+        self._look_for_launch(record.message.lstrip(), record.end)
         self._noise = self._after_fault = False
         self._record, self._told = record, False
         self._dataset.inside = False
@@ -212,10 +220,11 @@ class ConsoleParser:
 
     def _plain(self, line: str, end: int) -> None:
         self._end_record()
+        text = line.strip()
+        self._look_for_launch(text, end)
         if self._faults.line(line, end, self._events):
             self._after_fault = True
             return
-        text = line.strip()
         marker = _MARKER.match(text)
         if marker is not None:
             self._new_attempt(int(marker[1]), end)
@@ -284,7 +293,18 @@ class ConsoleParser:
         self._phase, self._detail = phase, detail
         self._events.append(PhaseChanged(end, phase, detail))
 
+    def _look_for_launch(self, text: str, end: int) -> None:
+        """Does another launch begin here?"""
+        watch = self._launches
+        if watch is None or not watch.is_first_word(text):
+            return
+        self._faults.close(self._events)
+        if watch.begins(text, self._phase, self._events):
+            self._new_attempt(watch.attempt + 1, end)
+
     def _new_attempt(self, attempt: int, end: int) -> None:
+        if self._launches is not None:
+            self._launches.restart(attempt)
         self._faults = FaultReader()
         self._phase, self._detail, self._shown = None, "", None
         self._events.append(AttemptSeen(end, attempt))

@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 
 from runner.exact import exact_steps
-from runner.journal import step_row
+from runner.journal import step_row, write_json
 from runner.made.folder import IMPORTED, make, marked, run_id, write_lines
 from runner.made.found import FoundFile, FoundTraining
 from runner.made.looks import look_at, with_changes
+from runner.made.metadata import kept_metadata
 from runner.model import (
     AttemptStatus,
     Checkpoint,
@@ -206,6 +207,8 @@ def _fill(
     run: RunDir, training: FoundTraining, rows: Sequence[StepRow], spec: RunSpec, status: Status
 ) -> None:
     run.console.write_bytes(b"")
+    if training.files:
+        write_json(run.metadata, kept_metadata(training.files[-1].metadata))
     lines = [
         step_row(
             r.step, max(0.0, r.at - spec.created_at) if r.at is not None else None,

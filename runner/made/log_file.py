@@ -14,6 +14,8 @@ from typing import IO
 HEAD_BYTES = 960 << 20
 TAIL_BYTES = 64 << 20
 _BLOCK = 1 << 20
+_GUESSED_BYTES = 1024
+_GZIP = b"\x1f\x8b"
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
@@ -62,8 +64,8 @@ def copy_log(source: Path | IO[bytes], target: Path) -> Copied:
 def is_plain(path: Path) -> bool:
     """Can the parser read these bytes as they are? Raises OSError."""
     with path.open("rb") as stream:
-        first = stream.read(2)
-    return first != b"\x1f\x8b" and first not in _UTF16
+        first = stream.read(_GUESSED_BYTES)
+    return not first.startswith(_GZIP) and _encoding(first) is None
 
 
 def prefix_digest(path: Path, size_bytes: int) -> str:
@@ -86,21 +88,33 @@ def _blocks(source: Path | IO[bytes]) -> Iterator[bytes]:
 
 def _decoded(stream: IO[bytes]) -> Iterator[bytes]:
     first = stream.read(_BLOCK)
-    if first[:2] == b"\x1f\x8b":
+    if first.startswith(_GZIP):
         yield from _unpacked(first, stream)
         return
-    encoding = _UTF16.get(first[:2])
+    encoding = _encoding(first)
     if encoding is None:
         yield first.removeprefix(codecs.BOM_UTF8)
         while block := stream.read(_BLOCK):
             yield block
         return
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
-    block = first[2:]
+    block = first.removeprefix(first[:2] if first[:2] in _UTF16 else b"")
     while block:
         yield decoder.decode(block).encode("utf-8", "replace")
         block = stream.read(_BLOCK)
     yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
+def _encoding(first: bytes) -> str | None:
+    """By its mark; without one, English text has a zero in every second byte. None: taken as UTF-8."""
+    if first[:2] in _UTF16:
+        return _UTF16[first[:2]]
+    begin = first[:_GUESSED_BYTES]
+    for odd, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros = begin[odd::2]
+        if len(zeros) >= 8 and zeros.count(0) > 0.8 * len(zeros) and 0 not in begin[1 - odd :: 2]:
+            return encoding
+    return None
 
 
 class _Rejoined:

@@ -72,6 +72,11 @@ class _Clock:
         self._base += len(text) - len(kept)
         self._rest = kept
 
+    def after(self, offset: int) -> float | None:
+        """The first one behind a byte."""
+        place = bisect_right(self.offsets, offset)
+        return self.times[place] if place < len(self.times) else None
+
     def at(self, offset: int | None, otherwise: float) -> float:
         if not self.times:
             return otherwise
@@ -88,7 +93,7 @@ def _seconds(text: str) -> float | None:
 
 def read_story(log: Path, tensorboard: Path | None, otherwise_at: float) -> LogStory:
     """`otherwise_at`: the time of what the log has no time for. Raises OSError."""
-    parser, clock = ConsoleParser(), _Clock()
+    parser, clock = ConsoleParser(launches=True), _Clock()
     teller = _Teller(clock, otherwise_at)
     kept, offset = b"", 0
     with log.open("rb") as stream:
@@ -109,6 +114,9 @@ class _Teller:
         self._done: list[Progress] = []
         self._rows: list[tuple[int, StepRow]] = []
         self._events: list[JournalEvent] = []
+        #: by attempt: the byte behind the last thing that the one before told
+        self._told_until = 0
+        self._starts: dict[int, int] = {}
         #: by attempt: where its bar began, and the bar's elapsed seconds by true step
         self._began: dict[int, float] = {}
         self._elapsed: dict[int, dict[int, float]] = {}
@@ -125,6 +133,7 @@ class _Teller:
             if isinstance(event, AttemptSeen):
                 self._turn(event.attempt)
             else:
+                self._told_until = event.offset
                 at = self._clock.at(event.offset, self._otherwise_at)
                 self._progress.on_console(event, at)
                 if isinstance(event, StepShown):
@@ -174,13 +183,15 @@ class _Teller:
         return replace(one, saved_at=at[-1]) if at else one
 
     def _turn(self, attempt: int) -> None:
-        """A line of ours says that another attempt begins; the first one may begin without it."""
-        now = self._progress
-        if now.first_step is None and not now.banner and not now.checkpoints:
+        """Another attempt begins; before the first one there may be words that are no attempt."""
+        now, told = self._progress, self._progress.evidence.evidence()
+        failed = bool(told.own_exceptions or told.fatals)
+        if now.first_step is None and not now.banner and not now.checkpoints and not failed:
             self._progress = self._next(attempt)
-            return
-        self._finish()
-        self._progress = self._next(max(attempt, now.attempt + 1))
+        else:
+            self._finish()
+            self._progress = self._next(max(attempt, now.attempt + 1))
+        self._starts[self._progress.attempt] = self._told_until
 
     def _drain(self) -> None:
         progress = self._progress
@@ -205,14 +216,22 @@ class _Teller:
             rows=rows,
             events=events,
             checkpoints=[self._saved(one, events) for one in _files(self._done)],
-            attempts=[
-                one.attempt_status(min(began, default=self._otherwise_at)) for one in self._done
-            ],
+            attempts=self._attempts(min(began, default=self._otherwise_at)),
             began_at=min(began, default=None),
             ended_at=max(ended, default=None),
             unknown_lines=unknown_lines,
             warnings=sum(one.warning_count for one in self._done),
         )
+
+    def _attempts(self, began_at: float) -> list[AttemptStatus]:
+        """Each from its first log record on: the clock tells no time before."""
+        found: list[AttemptStatus] = []
+        for one in self._done:
+            offset = self._starts.get(one.attempt)
+            at = self._clock.after(offset) if offset is not None and found else None
+            began_at = max(began_at, at if at is not None else began_at)
+            found.append(one.attempt_status(began_at))
+        return found
 
     def _exact(self, folder: Path) -> None:
         """Of the last attempt: event files of the ones before count their steps from elsewhere."""

@@ -95,6 +95,8 @@ def file_words(one: Checkpoint | None, review: Review) -> tuple[str, bool | None
         return "was never written", False
     if one.removed:
         return "deleted by the trainer, as it was told to", True
+    if never_seen(one, review):
+        return one.problem or "not found", None
     if one.missing or (one.path in review.sizes_now and review.sizes_now[one.path] is None):
         return "is gone", False
     now = review.sizes_now.get(one.path)
@@ -108,6 +110,13 @@ def file_words(one: Checkpoint | None, review: Review) -> tuple[str, bool | None
     if one.complete is None or one.finite is None:
         return f"{size}, {one.problem or 'not looked at'}", None
     return size, True
+
+
+def never_seen(one: Checkpoint, review: Review) -> bool:
+    """A file that a log names and that was not here when the run was made of it: it may lie on another
+    machine."""
+    spec = review.snapshot.spec
+    return spec is not None and bool(spec.origin) and one.size_bytes is None
 
 
 def _list(items: Sequence[str]) -> str:

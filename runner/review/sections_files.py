@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runner.model import Checkpoint
 from runner.review.best import validation_near
+from runner.review.checklist import never_seen
 from runner.review.document import Bullets, Paragraph, Section, Table
 from runner.review.model import Review
 from runner.units import UNKNOWN, change_percent, file_size
@@ -46,6 +47,7 @@ _YES = {True: "yes", False: "NO", None: UNKNOWN}
 def _checkpoint(c: Checkpoint, place: int | None, heard: bool, review: Review) -> tuple[str, ...]:
     state = "none" if c.state_path is None else _YES[c.state_complete]
     gone = c.missing or (not c.removed and review.sizes_now.get(c.path, 0) is None)
+    gone = gone and not never_seen(c, review)
     remarks = [
         "deleted by the trainer" if c.removed else "GONE" if gone else "",
         c.problem or "", c.remark or "",
