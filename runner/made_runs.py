@@ -45,12 +45,13 @@ def run_of_log(
     *,
     exit_text: str | None = None,
     tensorboard: Path | None = None,
-    keep: bool = True,
+    root: Path | None = None,
     stream: IO[bytes] | None = None,
 ) -> Path:
     """The folder of a run made of this log. The same bytes give the same run again; a log that has grown takes
-    the place of its earlier making. `keep` False: in a temporary folder, outside the list. `stream`: read this
-    instead of the file. Raises OSError; ValueError for what is no log or no exit (`code:1`, `signal:9`)."""
+    the place of its earlier making. `root`: make it there, outside the list. `stream`: read this instead of the
+    file. What an earlier making was told of the end and of event files still holds. Raises OSError; ValueError
+    for what is no log or no exit (`code:1`, `signal:9`)."""
     parse_exit(exit_text)
     log = _log_of(path, stream)
     with tempfile.TemporaryDirectory(prefix="plasma-log-") as scratch:
@@ -58,7 +59,9 @@ def run_of_log(
         copied = copy_log(path if stream is None else stream, copy)
         if not copied.size_bytes:
             raise NoLog("it is empty")
-        mark, known = _place(copied, copy, log, keep)
+        mark, known = _place(copied, copy, log, keep=root is None)
+        if known is not None:
+            exit_text, tensorboard = _still_told(known[1], copied, exit_text, tensorboard)
         wanted = {"log": copied.digest, "exit": exit_text or "", "events": str(tensorboard or "")}
         if known is not None and known[1].fingerprints == _marks(wanted, copied):
             return known[0].path
@@ -67,7 +70,7 @@ def run_of_log(
             raise NoLog("nothing in it reads like the output of a trainer")
         report = inspect_log(copy, exit_text, tensorboard)
         spec = _spec(log, story, _marks(wanted, copied), mark)
-        status = _status(story, report, log, spec, look=keep)
+        status = _status(story, report, log, spec, look=root is None)
         if copied.left_out_bytes:
             cut = f"{file_size(copied.left_out_bytes)} from the middle of the log are left out"
             status = replace(status, reasons=(*status.reasons, cut))
@@ -75,7 +78,7 @@ def run_of_log(
             spec,
             status,
             lambda run: _fill(run, copy, story, spec, status),
-            root=None if keep else Path(tempfile.mkdtemp(prefix="plasma-replay-")),
+            root=root,
             replaced=known[0] if known is not None else None,
         )
 
@@ -94,7 +97,7 @@ def _marks(wanted: dict[str, str], copied: Copied) -> dict[str, str]:
 
 
 def _place(
-    copied: Copied, copy: Path, log: _Log, keep: bool
+    copied: Copied, copy: Path, log: _Log, *, keep: bool
 ) -> tuple[str, tuple[RunDir, RunSpec] | None]:
     """The mark of its id, and an earlier making of the same log, if there is one."""
     mark = copied.head[:4]
@@ -113,6 +116,18 @@ def _place(
         taken = True
     # logs that begin alike (the same error at once) are told apart by their whole
     return (copied.digest[:4] if taken else mark), _same(copied) if taken else None
+
+
+def _still_told(
+    spec: RunSpec, copied: Copied, exit_text: str | None, tensorboard: Path | None
+) -> tuple[str | None, Path | None]:
+    """The same log looked at again without a word on its end or its event files does not forget them; one that
+    has grown has another end."""
+    same = spec.fingerprints.get("log") == copied.digest
+    folder = spec.fingerprints.get("events")
+    if tensorboard is None and folder and Path(folder).is_dir():
+        tensorboard = Path(folder)
+    return exit_text or (spec.fingerprints.get("exit") if same else None), tensorboard
 
 
 def _same(copied: Copied) -> tuple[RunDir, RunSpec] | None:

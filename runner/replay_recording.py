@@ -54,7 +54,7 @@ class Recording:
         self._plans: dict[int, AttemptPlan | None] = {}
         self._stage = 0
         self.times_known = True
-        self.dated = spec is None or not spec.origin
+        self.dated = spec is None or spec.origin != "inspected"
         self.moments: tuple[Moment, ...] = ()
 
     def _last_word(self, status: Status | None) -> float:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from runner.exact import exact_steps
-from runner.journal import step_row, write_json
+from runner.journal import Unreadable, read_json, step_row, write_json
 from runner.made.folder import IMPORTED, make, marked, run_id, write_lines
 from runner.made.found import FoundFile, FoundTraining
 from runner.made.looks import look_at, with_changes
@@ -29,6 +31,7 @@ from runner.model import (
 )
 from runner.names import parse_checkpoint_name
 from runner.progress import StepRow
+from runner.registry import run_paths
 from runner.rundir import RunDir
 
 NOBODY = "imported: nobody here watched it, this is what its files tell"
@@ -42,6 +45,34 @@ def known_run(training: FoundTraining) -> tuple[RunDir, RunSpec] | None:
     """The run that was made of this training before."""
     found = (one for one in marked(mark_of(training)) if one[1].origin == IMPORTED)
     return next((one for one in found if one[1].fingerprints.get("training") == training.key), None)
+
+
+class _Files(msgspec.Struct):
+    """Of a status.json the names of its files alone."""
+
+    checkpoints: list[dict[str, Any]] = []
+
+
+def watched_files() -> dict[str, str]:
+    """The files of the runs that were watched from here, each with the id of its run."""
+    found: dict[str, str] = {}
+    for path in run_paths():
+        run = RunDir(path)
+        try:
+            written = read_json(run.status, _Files).checkpoints
+            if written and not read_json(run.spec, RunSpec).origin:
+                found |= {
+                    os.path.realpath(str(c["path"])): run.id for c in written if c.get("path")
+                }
+        except (Unreadable, ValueError):
+            continue
+    return found
+
+
+def watched_run(training: FoundTraining, watched: Mapping[str, str]) -> str | None:
+    """The run of the list that this training is, if it was watched from here."""
+    found = (watched.get(os.path.realpath(one.path)) for one in training.files)
+    return next((run for run in found if run is not None), None)
 
 
 def import_training(

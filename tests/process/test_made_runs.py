@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from runner import control
-from runner.journal import read_json
+from runner.journal import read_json, write_json
 from runner.labels import write_label
 from runner.made import log_file
 from runner.made.found import look_for_trainings
@@ -33,6 +34,8 @@ from runner.registry import list_runs, run_paths
 from runner.resume import plan_resume
 from runner.retry import plan_retry
 from runner.review.gather import review_of
+from runner.rundir import RunDir, runs_root
+from tests import builders
 
 DATA = Path(__file__).parents[1] / "data"
 LOGS = sorted((DATA / "runs").glob("*.log"))
@@ -117,8 +120,8 @@ def test_exact_losses_come_from_the_event_files() -> None:
     assert made.loss.buckets[-1].elapsed_s is not None
 
 
-def test_a_run_that_is_not_kept_is_in_no_list() -> None:
-    path = run_of_log(LOGS[0], keep=False)
+def test_a_run_that_is_not_kept_is_in_no_list(tmp_path: Path) -> None:
+    path = run_of_log(LOGS[0], root=tmp_path)
     assert run_paths() == [] and read(path).status is not None
     shutil.rmtree(path)
 
@@ -139,10 +142,10 @@ def test_a_file_that_the_log_names_is_looked_at_and_a_broken_one_is_no_success(
     log = next(p for p in LOGS if p.stem == "tiny_two_workers")
     mine = tmp_path / "nohup.out"
     mine.write_bytes(log.read_bytes())
-    name = read(run_of_log(mine, keep=False)).status.checkpoints[-1].name  # type: ignore[union-attr]
+    name = read(run_of_log(mine, root=tmp_path / "apart")).status.checkpoints[-1].name  # type: ignore[union-attr]
     file = tmp_path / name
     save_file({"lora_unet_x.lora_up.weight": np.full((4, 4), np.nan, np.float32)}, str(file))
-    ended = read(run_of_log(mine, keep=False)).status.ended_at  # type: ignore[union-attr]
+    ended = read(run_of_log(mine, root=tmp_path / "again")).status.ended_at  # type: ignore[union-attr]
     assert ended is not None
     os.utime(file, (ended, ended))
     made = read(run_of_log(mine))
@@ -361,3 +364,28 @@ def test_import_of_nothing_is_a_no_with_a_sentence(tmp_path: Path) -> None:
     done = tui("import", str(tmp_path))
     assert done.returncode == 1 and b"nothing to import" in done.stderr
     assert tui("import", str(tmp_path / "none")).returncode == 3
+
+
+def test_import_leaves_what_was_watched_from_here(tmp_path: Path) -> None:
+    folder(tmp_path / "out")
+    files = sorted((tmp_path / "out").glob("*.safetensors"))
+    run = RunDir(runs_root() / "20261121-182911-spyke-7f3a")
+    run.path.mkdir(parents=True)
+    written = tuple(builders.checkpoint(n, path=str(f)) for n, f in enumerate(files, 1))
+    write_json(run.spec, builders.spec())
+    write_json(run.status, replace(builders.status(), checkpoints=written))
+    done = tui("import", str(tmp_path / "out"))
+    assert done.returncode == 0 and b"was watched" in done.stdout
+    assert [path.name for path in run_paths()] == ["20261121-182911-spyke-7f3a"]
+
+
+def test_looked_at_again_without_a_word_it_forgets_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "nohup.out"
+    log.write_bytes((DATA / "runs" / "seed_full.log").read_bytes())
+    events = DATA / "tensorboard" / "seed_full"
+    path = run_of_log(log, exit_text="code:0", tensorboard=events)
+    assert run_of_log(log) == path
+    assert read(path).loss.exact
+    assert run_of_log(log, exit_text="code:1") == path
+    made = read(path)
+    assert made.loss.exact and made.outcome is Outcome.FAILED

@@ -5,7 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import random
+import subprocess
+import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -445,3 +449,19 @@ def test_what_is_no_log_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
         recording_of_log(tmp_path / "x.txt"),
     ):
         pass
+
+
+def test_what_a_killed_replay_left_is_taken_away_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                          capture_output=True, check=True)  # fmt: skip
+    left = tmp_path / f"plasma-replay-{int(gone.stdout)}-abc"
+    own, foreign = tmp_path / f"plasma-replay-{os.getpid()}-abc", tmp_path / "plasma-replay-abc"
+    for one in (left, own, foreign):
+        (one / "run").mkdir(parents=True)
+    with recording_of_log(LOGS / "nan_step1.log") as path:
+        assert path.is_relative_to(tmp_path)
+        assert not left.exists() and own.exists() and foreign.exists()
+    assert sorted(tmp_path.iterdir()) == sorted((own, foreign))

@@ -419,3 +419,25 @@ def test_an_alarm_of_the_hardware_says_what_to_do(kind: AlarmKind, words: str) -
 def test_a_run_on_the_wrong_device_is_worse_than_a_slow_one() -> None:
     shown = s.alarmed(s.alarm(AlarmKind.SLOW), s.alarm(AlarmKind.WRONG_DEVICE))
     assert first(shown).startswith("It trains on the CPU")
+
+
+def made_of(origin: str, outcome: Outcome | None) -> RunSnapshot:
+    reasons = ("imported: nobody here watched it", "its numbers were not looked at")
+    status = replace(b.status(), state=RunState.ENDED, outcome=outcome, reasons=reasons)
+    return b.snapshot(
+        state=RunState.ENDED, outcome=outcome, status=status, spec=b.spec(origin=origin)
+    )
+
+
+def test_an_imported_run_without_a_verdict_is_not_said_to_wait_for_one() -> None:
+    made = made_of("imported", None)
+    assert "nobody watched it" in first(made) and "yet" not in first(made)
+    assert second(made).startswith("Its numbers were not looked at.")
+
+
+@pytest.mark.parametrize(
+    ("origin", "words"), [("inspected", "by its log alone"), ("imported", "by its files alone")]
+)
+def test_a_judged_run_that_nobody_watched_says_so(origin: str, words: str) -> None:
+    assert words in second(made_of(origin, Outcome.SUCCEEDED))
+    assert words not in second(made_of("", Outcome.SUCCEEDED))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from runner.made.found import Findings, FoundTraining, look_for_trainings
-from runner.made.imported import import_training, known_run
+from runner.made.imported import import_training, known_run, watched_files, watched_run
 from runner.units import count
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
@@ -30,7 +31,8 @@ def import_runs(options: argparse.Namespace) -> int:
         raise Fail(
             f"--name fits one training, and {found} lie below {root}: leave it out", WRONG_USE
         )
-    told = [_one(training, root, options) for training in findings.trainings]
+    watched = watched_files()
+    told = [_one(training, root, options, watched) for training in findings.trainings]
     if options.json:
         print_json({"schema": 1, "trainings": told, **_rest(findings)})
     else:
@@ -41,18 +43,21 @@ def import_runs(options: argparse.Namespace) -> int:
     return NO if failed or not told else OK
 
 
-def _one(training: FoundTraining, root: Path, options: argparse.Namespace) -> dict[str, object]:
-    known = known_run(training)
+def _one(
+    training: FoundTraining, root: Path, options: argparse.Namespace, watched: Mapping[str, str]
+) -> dict[str, object]:
+    known, own = known_run(training), watched_run(training, watched)
     told: dict[str, object] = {
-        "run": known[0].id if known is not None else None,
+        "run": own or (known[0].id if known is not None else None),
         "name": options.name or training.name,
         "began_at": training.began_at,
         "files": [str(one.path) for one in training.files],
         "event_folder": str(training.events.folder) if training.events is not None else None,
+        "watched": own is not None,
         "made": False,
         "problem": None,
     }
-    if options.dry_run:
+    if options.dry_run or own is not None:
         return told
     try:
         path, made = import_training(training, root, name=options.name, verify=options.verify)
@@ -74,6 +79,8 @@ def _line(one: dict[str, object]) -> str:
     parts = [count(len(files), "checkpoint"), "exact losses" if events else "no event files"]
     if one["problem"]:
         how = f"NOT imported: {one['problem']}"
+    elif one["watched"]:
+        how = f"left: it is the run {one['run']}, which was watched"
     elif one["made"]:
         how = f"imported as {one['run']}"
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from runner.model import Approval, Outcome, RunSnapshot
 from runner.smoke import smoke_passed
@@ -11,19 +12,44 @@ from tui.text import clean
 from tui.viewmodel.alarms import guard_reason, past_clause
 from tui.viewmodel.cause import cause_of, cure_of
 from tui.viewmodel.cause_titles import cause_title
-from tui.viewmodel.clauses import Clause, Verdict, first_nonfinite, problem_clauses, still_good
+from tui.viewmodel.clauses import (
+    Clause,
+    Verdict,
+    first_nonfinite,
+    problem_clauses,
+    sentence,
+    still_good,
+)
 from tui.viewmodel.expected import expected_checkpoints
 from tui.viewmodel.progress import Progress, is_good
 from tui.viewmodel.stopping import GUARD
+
+_MADE_OF = {
+    "inspected": "Judged by its log alone: nobody here watched it.",
+    "imported": "Judged by its files alone: nobody here watched it.",
+}
 
 
 def ended(snapshot: RunSnapshot, progress: Progress, approval: Approval | None = None) -> Verdict:
     """By outcome, with its cause in a few words: the rest of it stands on the cause card."""
     outcome = snapshot.outcome or (snapshot.status.outcome if snapshot.status else None)
-    if outcome is None and snapshot.spec is not None and snapshot.spec.origin:
-        told = status_reasons(snapshot)
-        return Verdict((Clause("Made of what was found: nobody watched it, so nobody judged it"),),
-                       tuple(Clause(clean(one, 200), "dim") for one in told[:2]))  # fmt: skip
+    origin = snapshot.spec.origin if snapshot.spec is not None else ""
+    if origin and outcome is None:
+        # the first reason says what the run is made of
+        told = tuple(
+            Clause(sentence(clean(one, 200)), "dim") for one in status_reasons(snapshot)[1:]
+        )
+        head = Clause("Made of what was found: nobody watched it, so nobody judged it")
+        return Verdict((head,), (*told, *problem_clauses(snapshot)))
+    if origin:
+        judged = _judged(snapshot, progress, outcome, approval)
+        return replace(judged, second=(Clause(_MADE_OF.get(origin, origin), "dim"), *judged.second))
+    return _judged(snapshot, progress, outcome, approval)
+
+
+def _judged(
+    snapshot: RunSnapshot, progress: Progress, outcome: Outcome | None, approval: Approval | None
+) -> Verdict:
     if outcome is None:
         head = Clause(f"Ended {_at(progress)}; nobody has judged it yet", "warn")
         return Verdict((head,), (_kept(progress), *problem_clauses(snapshot)))
