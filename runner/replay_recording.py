@@ -15,7 +15,7 @@ from runner.replay_events import RAISED, EventIndex
 from runner.replay_hardware import HardwareIndex
 from runner.replay_rows import RowIndex
 from runner.replay_timeline import GAP_S, Stretch, Timeline
-from runner.replay_untimed import retimed
+from runner.replay_untimed import retimed, retimed_attempts
 from runner.rundir import RunDir
 
 #: events may be journaled after the end that they tell of
@@ -92,6 +92,7 @@ class Recording:
         events = self._event_list
         if self.rows.times and not self.rows.timed:
             events, self.times_known = retimed(events, self.rows, self.begin_at), False
+            self.attempts = retimed_attempts(self.attempts, self.rows)
         until = self._until if self.times_known else math.inf
         self.events = EventIndex(events, until)
         self._device_of = {e.attempt: e.data.get("device") for e in events if e.kind == "device"}

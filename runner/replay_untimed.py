@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from runner.model import JournalEvent
+from runner.model import AttemptStatus, JournalEvent
 from runner.progress import PAUSES
 from runner.replay_rows import RowIndex
 
-#: events
+#: events after a phase in which the step that it is about is looked for
 LOOK_AHEAD = 4
 
 
@@ -35,6 +36,23 @@ def retimed(events: Sequence[JournalEvent], rows: RowIndex, begin_at: float) -> 
         clock = max(clock, at) if at is not None else clock
         made.append(replace(event, at=clock))
     return made
+
+
+def retimed_attempts(
+    attempts: Sequence[AttemptStatus], rows: RowIndex
+) -> tuple[AttemptStatus, ...]:
+    """Each from a second before its first step, and none before the steps of an earlier one."""
+    made: list[AttemptStatus] = []
+    clock = -math.inf
+    for one in attempts:
+        first = rows.first_row.get(one.attempt)
+        at = rows.times[first] - 1.0 if first is not None and made else one.started_at
+        made.append(replace(one, started_at=max(clock, at)))
+        later = [row for row in rows.first_row.values() if first is not None and row > first]
+        clock = made[-1].started_at
+        if first is not None:
+            clock = max(clock, rows.times[min(later, default=len(rows.times)) - 1])
+    return tuple(made)
 
 
 def _steps_of(events: Sequence[JournalEvent], attempt: int) -> Iterator[int]:

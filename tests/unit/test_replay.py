@@ -465,3 +465,21 @@ def test_what_a_killed_replay_left_is_taken_away_by_the_next(
         assert path.is_relative_to(tmp_path)
         assert not left.exists() and own.exists() and foreign.exists()
     assert sorted(tmp_path.iterdir()) == sorted((own, foreign))
+
+
+def test_attempts_of_a_log_without_times_lie_where_their_steps_do(tmp_path: Path) -> None:
+    log = tmp_path / "nohup.out"
+    log.write_bytes(
+        b"".join(
+            (LOGS / f"{name}.log").read_bytes()
+            for name in ("tiny_first_run_killed", "tiny_resume_skip")
+        )
+    )
+    reader, _ = played(log)
+    assert not reader.playhead.times_known
+    (begins,) = [one for one in reader.playhead.moments if one.kind == "attempt"]
+    assert begins.play_s == pytest.approx(412, abs=20)
+    reader.transport.seek_s(begins.play_s + 5)
+    assert reader.playhead.attempt == 2
+    reader.transport.seek_s(begins.play_s - 10)
+    assert reader.playhead.attempt == 1
