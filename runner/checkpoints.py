@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from runner.model import BlockNorm
+from runner.regular_file import open_regular
 from runner.state_folder import look_at_state, whole_archive
 from runner.units import count
 from runner.weights_header import Broken, metadata_of, read_header, tensors_of
@@ -126,10 +127,10 @@ def _weights(path: Path, known: dict[str, Any], finite: bool) -> Verification:
 def _pickle(path: Path, known: dict[str, Any]) -> Verification:
     """Reading its numbers would mean to run what is in it."""
     known |= {"kind": "pickle"}
-    if known["size_bytes"] == 0:
-        raise Broken("the file is empty (0 bytes)")
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         start = stream.read(4)
+    if not start:
+        raise Broken("the file is empty (0 bytes)")
     if start[:2] == b"PK" and not whole_archive(path):
         return Verification(**known, problem="cut off: a torch file without its end")
     if start[:2] != b"PK" and start[:1] != b"\x80":

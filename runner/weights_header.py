@@ -7,12 +7,14 @@ and shape; so a file that breaks this cannot be loaded, whatever its size.
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import msgspec
+from runner.regular_file import open_regular
 
 HEADER_LIMIT_BYTES = 100_000_000
 #: bytes of one number; a dtype that is not here is newer than this program
@@ -43,10 +45,10 @@ class Tensor:
 
 def read_header(path: Path) -> tuple[dict[str, Any], int, int]:
     """(header by tensor name, offset of the data, bytes the file must have). Raises Broken, OSError."""
-    size = path.stat().st_size
-    if size == 0:
-        raise Broken("the file is empty (0 bytes)")
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size == 0:
+            raise Broken("the file is empty (0 bytes)")
         start = stream.read(8)
         if len(start) < 8:
             raise Broken(f"the file has only {size} bytes")
@@ -57,16 +59,46 @@ def read_header(path: Path) -> tuple[dict[str, Any], int, int]:
         text = stream.read(length) if size >= 8 + length else b""
     if len(text) < length:
         raise Broken(f"cut off inside the header: {size:,} bytes, the header alone has {length:,}")
-    try:
-        header = msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Broken("this is no safetensors file (its header is no JSON)") from None
+    header = _parsed(text)
     tensors = {name: value for name, value in header.items() if name != "__metadata__"}
     try:
         end = max((int(t["data_offsets"][1]) for t in tensors.values()), default=0)
     except (KeyError, TypeError, IndexError, ValueError, OverflowError):
         raise Broken("this is no safetensors file (a tensor has no offsets)") from None
     return header, 8 + length, 8 + length + end
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    """The header as the format allows it: UTF-8 JSON, a table, every key once."""
+    try:
+        header = json.loads(
+            text.decode("utf-8"), object_pairs_hook=_each_once, parse_constant=_no_number
+        )
+    except RecursionError:
+        raise Broken("this is no safetensors file (its header is nested too deeply)") from None
+    except ValueError:  # also of a text that is not UTF-8
+        raise Broken("this is no safetensors file (its header is no JSON)") from None
+    if not isinstance(header, dict):
+        raise Broken("this is no safetensors file (its header is no table of tensors)")
+    metadata = header.get("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(type(v) is str for v in metadata.values()):
+        raise Broken("the header's __metadata__ holds something that is not text")
+    return header
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers disagree on which of two tensors of one name counts, so the format forbids a second."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [key for key, _ in pairs]
+        name = next(key for key in names if names.count(key) > 1)
+        raise Broken(f"the header holds {name!r} twice")
+    return found
+
+
+def _no_number(text: str) -> NoReturn:
+    """Python's reader accepts NaN and Infinity; JSON does not."""
+    raise ValueError(text)
 
 
 def tensors_of(header: dict[str, Any]) -> list[Tensor]:
@@ -77,10 +109,12 @@ def tensors_of(header: dict[str, Any]) -> list[Tensor]:
             continue
         try:
             begin, end = told["data_offsets"]
-            shape = tuple(told["shape"])
+            shape, dtype = tuple(told["shape"]), told["dtype"]
             if not all(type(n) is int and n >= 0 for n in (begin, end, *shape)):
                 raise ValueError
-            found.append(Tensor(name, str(told["dtype"]), shape, begin, end))
+            if not isinstance(dtype, str):
+                raise TypeError
+            found.append(Tensor(name, dtype, shape, begin, end))
         except (KeyError, TypeError, ValueError):
             raise Broken(f"the header of tensor {name} makes no sense") from None
     found.sort(key=lambda tensor: (tensor.begin, tensor.end))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import struct
 from pathlib import Path
 
@@ -50,6 +51,49 @@ def test_the_sentence_says_how_a_file_is_broken(tmp_path: Path) -> None:
     assert "no safetensors file" in (verify(path).problem or "")
     path.write_bytes(good(tmp_path / "y").read_bytes() + b"more")
     assert "too long" in (verify(path).problem or "")
+
+
+def headed(path: Path, header: str, data: bytes = b"\0" * 4) -> Path:
+    text = header.encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return path
+
+
+ONE = '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        (f'{{"a":{ONE},"a":{ONE}}}', "the header holds 'a' twice"),
+        (f'{{"a":{ONE},"\\u0061":{ONE}}}', "the header holds 'a' twice"),
+        ('{"a":{"dtype":"F32","shape":[9],"shape":[1],"data_offsets":[0,4]}}', "'shape' twice"),
+        (f'{{"__metadata__":{{"k":"1","k":"2"}},"a":{ONE}}}', "the header holds 'k' twice"),
+        ("[" * 200_000, "nested too deeply"),
+        ('{"a":' * 200_000, "nested too deeply"),
+        (f'{{"__metadata__":{{"k":{"[" * 500 + "]" * 500}}},"a":{ONE}}}', "is not text"),
+        ('{"a":{"dtype":["F32"],"shape":[1],"data_offsets":[0,4]}}', "tensor a makes no sense"),
+        ('{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,4]}}', "is no JSON"),
+        ("[]", "no table of tensors"),
+    ],
+)
+def test_a_header_that_readers_would_refuse_or_understand_differently_is_broken(
+    tmp_path: Path, header: str, problem: str
+) -> None:
+    found = verify(headed(tmp_path / "x.safetensors", header))
+    assert not found.complete
+    assert problem in (found.problem or "")
+
+
+def test_a_fifo_with_the_name_of_weights_is_refused_without_waiting_for_a_writer(
+    tmp_path: Path,
+) -> None:
+    os.mkfifo(tmp_path / "x.safetensors")
+    (tmp_path / "y.safetensors").symlink_to("/dev/zero")
+    assert verify(tmp_path / "x.safetensors").problem == (
+        "cannot be read: it is a FIFO, not a regular file"
+    )
+    assert "a device" in (verify(tmp_path / "y.safetensors").problem or "")
 
 
 @pytest.mark.parametrize(
