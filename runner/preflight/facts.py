@@ -30,6 +30,7 @@ from runner.forecast import forecast
 from runner.model import Forecast
 from runner.preflight import hub
 from runner.preflight.header import Header, read_model
+from runner.preflight.import_probe import Imported, cached_import
 from runner.preflight.modules import asked_modules
 from runner.preflight.probe import Device, cached_probe
 from runner.preflight.scripts import Script, script_of
@@ -129,6 +130,13 @@ class Facts:
         return self.once(
             name,
             lambda: cached_probe(self.config, self.command(), self.cancelled, bare=bare),
+        )
+
+    def imported(self) -> Imported:
+        """What became of importing the script as it will be launched. Slow."""
+        return self.once(
+            "imported",
+            lambda: cached_import(self.config, self.command(), self.flags, self.cancelled),
         )
 
     def base_model(self) -> Header | None:

@@ -27,6 +27,13 @@ def wanted_modules(trainer: Trainer, flags: Flags) -> tuple[str, ...]:
     return (*dict.fromkeys((*SD_SCRIPTS_MODULES, *_by_flags(flags), TENSORBOARD)),)
 
 
+def late_modules(flags: Flags) -> tuple[str, ...]:
+    """What a script of the checkout imports only after it has read these flags, in full spelling."""
+    network = str(flags.get("network_module") or "")
+    modules = (*_by_flags(flags), network)
+    return tuple(dict.fromkeys(name for name in modules if name))
+
+
 def asked_modules(trainer: Trainer, flags: Flags) -> tuple[str, ...]:
     """All that an interpreter is asked for at once."""
     wanted = wanted_modules(trainer, flags)

@@ -1,4 +1,4 @@
-"""Answers of the device probe on disk, kept as long as nothing they depend on has changed.
+"""Answers of the trainer's Python on disk, kept as long as nothing they depend on has changed.
 
 They depend on the interpreter, its torch and accelerate, the launcher's configuration, the
 environment and the machine as it was started. The trainer names its device again at every start,
@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,13 +42,20 @@ def folder() -> Path:
     return Path(platformdirs.user_cache_dir("plasma-tui", appauthor=False)) / "probe"
 
 
-def key_of(argv: Sequence[str], config: Config, env: Mapping[str, str], source: str) -> str:
-    """A name for the answer; another one as soon as anything that it depends on differs."""
+def key_of(
+    argv: Sequence[str],
+    config: Config,
+    env: Mapping[str, str],
+    source: str,
+    files: Iterable[Path] = (),
+) -> str:
+    """A name for the answer; another one as soon as anything that it depends on differs. `files`: what it
+    depends on beside torch, accelerate and the launcher's configuration."""
     parts = [*argv, source]
     parts += [
         f"{name}={value}" for name, value in sorted(env.items()) if name.startswith(_PREFIXES)
     ]
-    parts += [_stamp(path) for path in _files(config, env)]
+    parts += [_stamp(path) for path in (*_files(config, env), *files)]
     parts += [_boot(), *_devices()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 

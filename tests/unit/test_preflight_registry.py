@@ -19,8 +19,8 @@ from runner.preflight.model import EVIDENCE_LIMIT, Check, Finding, passed, short
 from runner.preflight.registry import CHECKS, all_passed, in_order, run_checks, write_preflight
 from tests.unit.preflight_project import Project
 
-#: they ask the trainer's Python for its device
-SLOW = {"device", "launcher", "mps", "precision"}
+#: they start the trainer's Python and wait for its imports
+SLOW = {"device", "imports", "launcher", "mps", "precision"}
 
 
 @pytest.fixture
