@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -41,7 +42,8 @@ def compose(s: Supervisor, now: float) -> Status:
         seconds_per_step=progress.pace.seconds_per_step,
         eta_s=progress.pace.eta_s(progress.step, total, now),
         started_at=earlier[0].started_at if earlier else started,
-        trained_s=now - started + sum(_lasted_s(one) for one in earlier),
+        trained_s=max(0.0, (trainer_ended_at(s) or now) - started)
+        + sum(_lasted_s(one) for one in earlier),
         saving_since=progress.saving_since,
         stop_after_save=s.desk.after_save and not s.desk.stopping,
         safe_step=safe_step(checkpoints),
@@ -63,6 +65,19 @@ def compose(s: Supervisor, now: float) -> Status:
         alarms=_alarms(s),
         stop_by=s.desk.order.by if s.desk.order is not None else None,
     )
+
+
+def trainer_ended_at(s: Supervisor) -> float | None:
+    """When the trainer ended, None while it lives: what comes after that is evaluation, not training. The exit
+    record of a launcher that died before its trainer, or none at all: when the trainer was last seen alive."""
+    if s.exit is None and not s.exit_unseen:
+        return None
+    if s.exit is not None and not s.exit.orphans:
+        return s.exit.at
+    printed_at = 0.0
+    with contextlib.suppress(OSError):
+        printed_at = s.run.console.stat().st_mtime
+    return max(s.alive_at, printed_at, s.exit.at if s.exit is not None else 0.0) or None
 
 
 def _epochs(s: Supervisor, total: int | None) -> tuple[int | None, int | None]:

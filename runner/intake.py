@@ -54,6 +54,7 @@ class Intake:
         if not data:
             return False
         self.offset += len(data)
+        self._s.progress.pace.look(time.time())
         self._s.guard.on_bytes(time.time())
         self._take(self.parser.feed(data))
         self._s.flush()

@@ -1,9 +1,12 @@
 """How fast the training goes. tqdm's own rate is wrong since sd-scripts v0.10 and after a resume, so it
-is measured: steps against the clock, without the pauses for saving, sampling and validation."""
+is measured: steps against the clock, without the pauses for saving, sampling and validation. A live run calls
+`look` often: then time asleep is left out as well."""
 
 from __future__ import annotations
 
 from collections import deque
+
+from runner.guard_pace import Awake
 
 #: how much of the recent past the pace is taken from
 WINDOW_STEPS = 200
@@ -19,12 +22,25 @@ class Pace:
         self._paused_since: float | None = None
         self._first: tuple[int, float] | None = None
         self._last: tuple[int, float] | None = None
+        self._awake = Awake()
+        self._looked_at: float | None = None
+        self._asleep_s = 0.0
+
+    def look(self, now: float) -> None:
+        """The clock stands at `now`. What a long gap since the look before holds beyond one short span was no
+        training: the machine slept, or its clock was set."""
+        before = self._awake.elapsed_s
+        awake_s = self._awake.look(now) - before
+        if self._looked_at is not None:
+            self._asleep_s += (now - self._looked_at) - awake_s
+        self._looked_at = now
 
     def on_step(self, step: int, now: float) -> None:
         """A step was finished at `now`. After a pause, nobody has said when it was over: the step
         itself is reckoned with the pace from before."""
+        now -= self._asleep_s
         if self._paused_since is not None:
-            self.resume(max(self._paused_since, now - (self.seconds_per_step or 0.0)))
+            self._resume(max(self._paused_since, now - (self.seconds_per_step or 0.0)))
         if self._first is None:
             self._first = (step, now)
         self._last = (step, now)
@@ -40,9 +56,9 @@ class Pace:
 
     def pause(self, now: float) -> None:
         if self._paused_since is None and self._first is not None:
-            self._paused_since = now
+            self._paused_since = now - self._asleep_s
 
-    def resume(self, now: float) -> None:
+    def _resume(self, now: float) -> None:
         if self._paused_since is not None:
             self._paused_s += max(0.0, now - self._paused_since)
             self._paused_since = None
@@ -70,8 +86,4 @@ class Pace:
         done = self._last[0] - self._first[0] if self._first else 0
         overhead = max(0.0, whole - recent) if whole is not None and done > 50 else 0.0
         remaining = max(0, total - step) * (recent + min(overhead, recent))
-        return max(0.0, remaining - min(now - self._last[1], recent))
-
-    @property
-    def last_step_at(self) -> float | None:
-        return self._last[1] if self._last else None
+        return max(0.0, remaining - min(now - self._asleep_s - self._last[1], recent))

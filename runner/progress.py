@@ -216,6 +216,7 @@ class Progress:
 
     def tick(self, now: float) -> None:
         """Let go of rows that waited long enough for an exact loss."""
+        self.pace.look(now)
         due = [s for s, row in self._pending.items() if now - row.seen_at > ROW_PATIENCE_S]
         if due and self.phase not in PAUSES:
             self._flush_until(max(due), only_finished=False)

@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from runner.attempt import AttemptFiles, newest_attempt
-from runner.composition import compose
+from runner.composition import compose, trainer_ended_at
 from runner.conclude import conclude
 from runner.guarddesk import GuardDesk
 from runner.hardwaredesk import HardwareDesk
@@ -81,6 +81,9 @@ class Supervisor:
         self.members: dict[int, Member] = {}
         self.exit: ExitRecord | None = None
         self.exit_unseen = False
+        known = self.before is not None and self.before.attempt == self.attempt
+        #: when the trainer was last seen alive, by this supervisor or the one before
+        self.alive_at = self.before.heartbeat_at if self.before is not None and known else 0.0
         self.desk = StopDesk(self)
         self.guard = GuardDesk(self)
         self.notices = NoticeDesk(self)
@@ -182,6 +185,8 @@ class Supervisor:
     async def read_console(self) -> None:
         """All that the trainer has printed since, then see whether it still lives."""
         gone = self.look_for_end()
+        if not gone:
+            self.alive_at = time.time()
         for _ in range(64):
             if not await self.intake.read_block():
                 break
@@ -288,10 +293,7 @@ class Supervisor:
         self.guard.last_look()
         await self._watch_survivors()
         self.flush()
-        now = time.time()
-        # the exit record of a launcher that died before its trainer tells the launcher's end
-        seen = self.exit is not None and not self.exit.orphans
-        status = replace(self.status(), ended_at=self.exit.at if self.exit and seen else now)
+        status = replace(self.status(), ended_at=trainer_ended_at(self) or time.time())
         verdict = conclude(self, status)
         self.state = RunState.ENDED
         self.final = replace(

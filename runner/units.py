@@ -76,6 +76,13 @@ def _scaled(size_bytes: float | None, unit: float) -> str:
     return f"{value:.1f} {name}" if value < 99.95 else f"{value:.0f} {name}"
 
 
+def pressure_word(level: int) -> str:
+    """Of macOS's memory pressure: 1 is normal, 2 a warning, 4 critical; levels above are worse than that."""
+    if level >= 4:
+        return "critical"
+    return "high" if level >= 2 else "normal"
+
+
 def loss(value: float | None) -> str:
     """Four digits after the point for the usual losses, three significant ones elsewhere."""
     if value is None:

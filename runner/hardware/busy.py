@@ -38,8 +38,16 @@ def busiest(exclude_pids: Collection[int] = (), seconds: float = 1.0) -> tuple[B
         for (pid, born), (name, spent) in second.items()
         if pid not in left_out and (pid, born) in first
     ]
-    found = [one for one in found if one.cpu_percent >= LEAST_PERCENT]
+    found = [one for one in found if one.cpu_percent >= LEAST_PERCENT and _shares_cores(one.pid)]
     return tuple(sorted(found, key=lambda one: -one.cpu_percent)[:MOST])
+
+
+def _shares_cores(pid: int) -> bool:
+    """May it run on a core that is ours as well? True where the system does not tell."""
+    try:
+        return bool(os.sched_getaffinity(pid) & os.sched_getaffinity(0))
+    except (AttributeError, OSError):
+        return True
 
 
 def _cpu_times() -> dict[tuple[int, float], tuple[str, float]]:

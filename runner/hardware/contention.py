@@ -13,7 +13,7 @@ from runner.hardware.busy import Busy as Busy
 from runner.hardware.busy import busiest as busiest
 from runner.hardware.users import User
 from runner.model import GpuSample, GpuUser, HardwareSample
-from runner.units import file_size, memory_size
+from runner.units import file_size, memory_size, pressure_word
 
 #: what is a change, and not noise
 CORES = 0.4
@@ -90,11 +90,12 @@ def _compared(case: _Case) -> list[str]:
 
 
 def others_cores(sample: HardwareSample) -> float | None:
-    """Cores that others use: the machine's share without the training's; None: not measured."""
+    """Of the cores that the run may use, how many others use: what is in use without the training's own part;
+    None: not measured."""
     if sample.cpu_percent is None or sample.cpu_count is None or sample.tree_cpu_percent is None:
         return None
-    machine = sample.cpu_percent * sample.cpu_count / 100.0
-    return min(float(sample.cpu_count), max(0.0, machine - sample.tree_cpu_percent / 100.0))
+    used = sample.cpu_percent * sample.cpu_count / 100.0
+    return min(float(sample.cpu_count), max(0.0, used - sample.tree_cpu_percent / 100.0))
 
 
 def _cpu(case: _Case) -> Iterator[_Clause]:
@@ -135,9 +136,7 @@ def _named(busy: tuple[Busy, ...]) -> str:
 def _memory(case: _Case) -> Iterator[_Clause]:
     before, now = case.before, case.now
     if (now.pressure or 0) >= 2 and (now.pressure or 0) > (before.pressure or 0):
-        yield _Clause(
-            78, f"memory pressure is {'critical' if (now.pressure or 0) >= 4 else 'high'}"
-        )
+        yield _Clause(78, f"memory pressure is {pressure_word(now.pressure or 0)}")
     grown = _grown(before.swapped_out_bytes, now.swapped_out_bytes)
     if grown is None:
         grown = _grown(before.swap_used_bytes, now.swap_used_bytes)

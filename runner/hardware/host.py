@@ -8,23 +8,22 @@ from collections.abc import Mapping
 
 import psutil
 
+from runner.hardware.cpu import CpuMeter
 from runner.hardware.disks import disks
 from runner.hardware.tree import TreeMeter, TreeReading
 from runner.model import HardwareSample
-
-#: over a shorter time a share of the CPU is noise
-SHORTEST_S = 0.5
 
 
 class HostSampler:
     """One reading after the other. `places`: where the run writes, by what for; a plain path is its output."""
 
-    def __init__(self, places: Mapping[str, str | None] | str | None) -> None:
+    def __init__(
+        self, places: Mapping[str, str | None] | str | None, cpu: CpuMeter | None = None
+    ) -> None:
         self._places = places if isinstance(places, Mapping) else {"output": places}
         self._tree = TreeMeter()
-        self._primed_at = time.monotonic()
         self.tree = TreeReading()
-        psutil.cpu_percent(None)
+        self._cpu = cpu or CpuMeter()
 
     def sample(self, root_pid: int | None) -> HardwareSample:
         """`root_pid`: whose tree is the training (the keeper)."""
@@ -39,10 +38,8 @@ class HostSampler:
         self.tree = tree = self._tree.read(root_pid)
         if tree.cpu_percent is None:
             reasons["tree"] = "no training process" if tree.processes is None else "first reading"
-        busy: float | None = None
-        if time.monotonic() - self._primed_at >= SHORTEST_S:
-            busy = psutil.cpu_percent(None)
-        else:
+        busy = self._cpu.percent()
+        if busy is None:
             reasons["cpu"] = "first reading"
         free = disks(self._places)
         output = next((disk for disk in free if disk.what == "output"), None)
@@ -62,17 +59,9 @@ class HostSampler:
             disk_free_bytes=output.free_bytes if output is not None else None,
             reasons=reasons,
             disks=free,
-            cpu_count=_cores(),
+            cpu_count=self._cpu.cores,
             load=_load(),
         )
-
-
-def _cores() -> int | None:
-    """Those that this process may use: a container or taskset gives fewer than the machine has."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except (AttributeError, OSError):
-        return os.cpu_count()
 
 
 def _load() -> float | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from runner.hardware.board import own_gpu
 from runner.hardware.used import IDLE_PERCENT
 from runner.model import AlarmKind, GpuSample, HardwareSample
-from runner.units import duration, file_size, memory_size
+from runner.units import duration, file_size, memory_size, pressure_word
 
 #: what must last: one sample says little
 IDLE_S = 60.0
@@ -140,14 +140,15 @@ class HardwareWatch:
     def _memory(self, sample: HardwareSample) -> str:
         if sample.pressure is not None and sample.pressure >= PRESSURE_CRITICAL:
             return (
-                "memory pressure is critical: close other programs now, or stop the training at its "
-                "next save"
+                f"memory pressure is {pressure_word(sample.pressure)}: close other programs now, or stop the "
+                "training at its next save"
             )
         pressed = {s.at: (s.pressure or 0) >= PRESSURE_WARNING for s, _ in self._recent}
         grown = self._swap_growth(sample)
         swap = f", swap has grown by {memory_size(grown)}" if grown else ""
         if self._lasting(pressed):
-            return f"memory pressure is high{swap}: close other programs, or steps become slow"
+            word = pressure_word(PRESSURE_WARNING)
+            return f"memory pressure is {word}{swap}: close other programs, or steps become slow"
         if sample.pressure is not None:
             return _swapping(grown) if grown and grown > SWAP_GROWN_BYTES else ""
         if self._lasting({s.at: _starved(s) for s, _ in self._recent}):

@@ -42,3 +42,33 @@ def test_many_steps_read_in_one_poll_do_not_make_the_pace_infinite() -> None:
         for step in range(10):
             pace.on_step(poll * 10 + step, poll * 0.1)
     assert pace.seconds_per_step == pytest.approx(0.01, rel=0.2)
+
+
+def test_a_night_asleep_neither_lengthens_a_step_nor_the_time_left() -> None:
+    pace, now = Pace(), 1000.0
+    for step in range(1, 101):
+        now += 1.0 if step != 90 else 8 * 3600.0
+        pace.look(now)  # as a live run does, here once a step
+        pace.on_step(step, now)
+    assert pace.seconds_per_step == pytest.approx(1.0, rel=0.1)
+    assert pace.eta_s(100, 200, now) == pytest.approx(100.0, rel=0.1)
+
+
+def test_a_clock_that_is_set_back_does_not_freeze_the_pace() -> None:
+    pace, now = Pace(), 10_000.0
+    for step in range(1, 101):
+        now += 1.0 if step != 90 else -3600.0
+        pace.look(now)
+        pace.on_step(step, now)
+    assert pace.seconds_per_step == pytest.approx(1.0, rel=0.1)
+    assert pace.eta_s(100, 200, now) == pytest.approx(100.0, rel=0.1)
+
+
+def test_steps_that_are_longer_than_two_looks_are_no_sleep() -> None:
+    pace, now = Pace(), 0.0
+    for tick in range(600):
+        now += 0.5
+        pace.look(now)
+        if tick % 60 == 0:
+            pace.on_step(tick // 60 + 1, now)
+    assert pace.seconds_per_step == pytest.approx(30.0)

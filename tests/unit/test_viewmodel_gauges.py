@@ -149,7 +149,7 @@ def test_apples_load_is_a_mean_and_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("level", "word", "role"),
-    [(1, "normal", "dim"), (2, "warning", "warn"), (4, "critical", "bad"), (5, "critical", "bad")],
+    [(1, "normal", "dim"), (2, "high", "warn"), (4, "critical", "bad"), (5, "critical", "bad")],
 )
 def test_apples_pressure_in_words(level: int, word: str, role: str) -> None:
     found = [one for one in board(m.mac(level)).rows if isinstance(one, Line)]

@@ -10,11 +10,10 @@ from runner.hardware.board import HOST, OLD_S
 from runner.hardware.users import User
 from runner.hardware.users_table import Hold
 from runner.model import GpuSample, GpuUser, HardwareSample, RunSnapshot
-from runner.units import ago, file_size, memory_size
+from runner.units import ago, file_size, memory_size, pressure_word
 from tui.text import clean
 
 _LABEL = 10
-_PRESSURE = {1: "normal", 2: "high", 4: "critical"}
 _HOLD = {
     Hold.MODEL: "holds a model",
     Hold.MIGHT: "may hold a model",
@@ -76,7 +75,7 @@ def _machine(look: Look) -> Iterator[tuple[str, str]]:
     yield "CPU", _cpu(sample, reasons)
     yield "memory", _of(sample.memory_used_bytes, sample.memory_total_bytes)
     if sample.pressure is not None:
-        yield "pressure", _PRESSURE.get(sample.pressure, str(sample.pressure))
+        yield "pressure", pressure_word(sample.pressure)
     yield "swap", _swap(sample, reasons)
     for disk in sample.disks:
         size = f"{file_size(disk.free_bytes)} of {file_size(disk.total_bytes)} free"
@@ -237,7 +236,7 @@ def line(look: Look) -> str:
     if sample.swap_total_bytes and sample.swap_used_bytes is not None:
         parts.append(f"swap {memory_size(sample.swap_used_bytes)}")
     if (sample.pressure or 1) > 1:
-        parts.append(f"pressure {_PRESSURE.get(sample.pressure or 0, sample.pressure)}")
+        parts.append(f"pressure {pressure_word(sample.pressure or 1)}")
     parts += [_short_gpu(gpu, len(sample.gpus)) for gpu in sample.gpus]
     if not sample.gpus:
         parts.append("no GPU")

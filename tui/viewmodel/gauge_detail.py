@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runner.model import GpuSample, GpuUser, HardwareSample, RunSnapshot
-from runner.units import ago, count, file_size, memory_size, percent
+from runner.units import ago, count, file_size, memory_size, percent, pressure_word
 from tui.text import clean
 from tui.viewmodel.disk_room import room_of
 from tui.viewmodel.gauge_gpu import power_words, use_of
@@ -16,7 +16,6 @@ from tui.viewmodel.gauge_host import (
     is_low,
     left_bytes,
     output_disk,
-    pressure_word,
 )
 from tui.viewmodel.gauge_model import STALE_S, Fact, Section, age_words, joined, share
 from tui.viewmodel.gpu_devices import Device, age_of, devices

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runner.model import DiskFree, HardwareSample, RunSnapshot
-from runner.units import ago, count, file_size, memory_size, percent
+from runner.units import ago, count, file_size, memory_size, percent, pressure_word
 from tui.text import clean
 from tui.viewmodel.disk_room import DiskRoom, room_of
 from tui.viewmodel.gauge_gpu import gb, use_of
@@ -48,7 +48,7 @@ def host_rows(snapshot: RunSnapshot, sample: HardwareSample, now: float) -> list
 
 
 def _cpu(snapshot: RunSnapshot, sample: HardwareSample, on_cpu: bool) -> Gauge:
-    """Of all cores."""
+    """Of the cores that the run may use."""
     worth = 97 if on_cpu else 80
     if sample.cpu_percent is None:
         return _missing("CPU", sample, "cpu_percent", worth)
@@ -100,13 +100,6 @@ def _memory(snapshot: RunSnapshot, sample: HardwareSample) -> Gauge:
         role="warn" if pressed else "text",
         worth=84,
     )
-
-
-def pressure_word(level: int) -> str:
-    """Levels above the known ones are worse than those."""
-    if level >= CRITICAL:
-        return "critical"
-    return "warning" if level >= WARNING else "normal"
 
 
 def _pressure(sample: HardwareSample, gpu_bytes: int | None) -> list[Line]:
