@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from runner.model import RunSpec, RunState, Status
 from runner.notify.launch import anything_waiting, send_waiting
 from runner.reader import RunReader
 from runner.rundir import RunDir
+from runner.spawn import module_command, shell_environment
 
 
 class Refused(Exception):
@@ -99,22 +98,14 @@ def _send_what_waits(run: RunDir) -> None:
 
 def start_supervisor(run: RunDir, prefix: tuple[str, ...] = ()) -> None:
     """Start a detached supervisor: own session, no terminal, output in supervisor.log."""
-    env = {**os.environ, "PYTHONPATH": _package_root()}
     with run.log.open("ab") as log:
         child = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "runner.detach", str(run.path)],
+            [*prefix, *module_command("runner.detach", str(run.path))],
             cwd="/",
-            env=env,
+            env=shell_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
     child.wait()  # it forks at once and lives on by itself
-
-
-def _package_root() -> str:
-    """Where `runner` is imported from, before what the user's PYTHONPATH names."""
-    root = str(Path(__file__).resolve().parent.parent)
-    rest = os.environ.get("PYTHONPATH")
-    return f"{root}{os.pathsep}{rest}" if rest else root

@@ -1,7 +1,7 @@
 """The first breath of a supervisor: leave whoever started it, then import and run.
 
-Run as `python -m runner.detach RUN_DIR`. The fork comes before every other import, so that the starter
-waits a few milliseconds only and never gets a zombie.
+Run as the module `runner.detach` with RUN_DIR (see runner.spawn). The fork comes before every other import, so
+that the starter waits a few milliseconds only and never gets a zombie.
 """
 
 import os

@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import msgspec
 
 from runner.exclusive import name_exclusively
 from runner.names import SUFFIXES
+from runner.spawn import module_command
 from runner.units import file_size
 
 BLOCK_BYTES = 1 << 20
@@ -135,11 +135,10 @@ def _exists(target: Path, source: Path) -> ExportRefused:
 def _checked(source: Path, force: bool) -> tuple[str, ...]:
     """Looked at again now, in a process of its own: what the run knows of it may be old."""
     done = subprocess.run(
-        [sys.executable, "-m", "runner.checkpoints", str(source.absolute())],
+        module_command("runner.checkpoints", str(source.absolute())),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)},
     )
     from runner.checkpoints import Verification
 

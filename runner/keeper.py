@@ -9,7 +9,6 @@ On Linux it is a child subreaper, so that a trainer orphaned by the death of `ac
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -44,8 +43,21 @@ def insist(path: str, value: dict[str, object]) -> None:
             time.sleep(5)
 
 
+def shell_environment() -> dict[str, str]:
+    """The environment as the starter's shell set it. Under the C locale Python adds LC_CTYPE when it starts
+    (PEP 538); where the kernel shows what a process was started with, it is removed again."""
+    environment = dict(os.environ)
+    if environment.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8"):
+        with contextlib.suppress(OSError), open("/proc/self/environ", "rb") as stream:  # noqa: PTH123
+            if b"\0LC_CTYPE=" not in b"\0" + stream.read():
+                del environment["LC_CTYPE"]
+    return environment
+
+
 def become_subreaper() -> None:
     if sys.platform == "linux":
+        import ctypes
+
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -118,10 +130,8 @@ def main() -> int:
         return 3
     with open(f"{run_dir}/attempt-{attempt}.json", encoding="utf-8") as stream:  # noqa: PTH123
         plan = json.load(stream)
-    environment = {**os.environ, **{k: v for k, v in plan["env"].items() if v is not None}}
-    for key, value in plan["env"].items():
-        if value is None:
-            environment.pop(key, None)
+    environment = {**shell_environment(), **plan["env"]}
+    environment = {key: value for key, value in environment.items() if value is not None}
     become_subreaper()
     log = os.open(f"{run_dir}/console.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     offset, started = os.fstat(log).st_size, time.time()

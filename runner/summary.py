@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from runner.review.gather import bare_review, review_of
 from runner.review.words import headline
 from runner.review.write import markdown_of, write_review
 from runner.rundir import RunDir
+from runner.spawn import module_command
 
 __all__ = ["headline", "summary_text", "write_summary"]
 
@@ -44,14 +43,12 @@ def write_summary(run: RunDir, final: Status, *, limit_s: float = TIME_LIMIT_S) 
 def _in_child(run: RunDir, final: Status, limit_s: float) -> bool:
     """False: it failed, or took too long. The child is never waited for longer than that: one that hangs in
     the kernel cannot be killed either."""
-    code = Path(__file__).resolve().parent.parent
     try:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "runner.review.write", str(run.path)],
+            module_command("runner.review.write", str(run.path)),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=None,
-            env={**os.environ, "PYTHONPATH": str(code)},
         )
     except OSError as error:
         log.warning("the summary's own process: %s", error)

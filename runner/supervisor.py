@@ -42,6 +42,7 @@ from runner.notify.desk import NoticeDesk
 from runner.process import Member, family
 from runner.progress import Progress
 from runner.rundir import RunDir
+from runner.spawn import keeper_command, shell_environment
 from runner.stopdesk import StopDesk
 from runner.summary import write_summary
 from runner.verifier import Verifier
@@ -146,9 +147,9 @@ class Supervisor:
         """Start the keeper of this attempt, unless it was started before. True if it was."""
         started = self.files.started_mark.exists()
         if not started:
-            keeper = Path(__file__).with_name("keeper.py")
             subprocess.Popen(
-                [sys.executable, "-I", str(keeper), str(self.run.path), str(self.attempt)],
+                keeper_command(self.run.path, self.attempt),
+                env=shell_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

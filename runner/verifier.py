@@ -1,6 +1,6 @@
 """Looks at every checkpoint the trainer announces, as soon as it can be whole, and keeps an eye on it.
 
-The look itself is a niced process of its own (`python -m runner.checkpoints`): reading hundreds of
+The look itself is a niced process of its own (the module `runner.checkpoints`): reading hundreds of
 megabytes must neither cost the supervisor memory nor slow the trainer.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -31,6 +30,7 @@ from runner.filewatch import FileWatch
 from runner.model import Checkpoint, ExpectedCheckpoint
 from runner.names import placed_name
 from runner.placing import place_file
+from runner.spawn import module_command
 
 if TYPE_CHECKING:
     from runner.supervisor import Supervisor
@@ -122,14 +122,10 @@ class Verifier:
         if self._failed.get(path, 0) >= LOOKS:
             return None
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "runner.checkpoints",
-            path,
+            *module_command("runner.checkpoints", path),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)},
         )
         out, _ = await process.communicate()
         try:

@@ -17,8 +17,8 @@ from runner.config.flags import Flags, FlagValue, merged, to_arguments
 from runner.config.interpreter import can_import
 from runner.config.model import Config, Trainer
 
-#: folder that holds the packages `runner` and `tui`
-PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+#: folder that holds `runner` and nothing else, for interpreters that must not see what lies beside it
+ONLY_RUNNER = Path(__file__).resolve().parents[1] / "only_runner"
 
 #: wide enough that no log line or path of sd-scripts is broken
 COLUMNS = "500"
@@ -135,7 +135,8 @@ def _environment(trainer: Trainer, surroundings: Mapping[str, str]) -> dict[str,
     }
     path = trainer.env.get("PYTHONPATH", surroundings.get("PYTHONPATH"))
     if trainer.sd_scripts is None:
-        env["PYTHONPATH"] = _joined(str(PACKAGE_ROOT), path)
+        # Beside `runner` may lie the packages of another interpreter: numpy of its site-packages, say.
+        env["PYTHONPATH"] = _joined(str(ONLY_RUNNER), path)
         # `-m` puts the working folder first on the path: a `runner` of the user's must not win.
         env["PYTHONSAFEPATH"] = "1"
     elif Path(trainer.script).parent != trainer.sd_scripts:

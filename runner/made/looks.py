@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import msgspec
 
 from runner.checkpoints import ONE_THREAD, Verification
 from runner.model import Checkpoint
+from runner.spawn import module_command
 
 #: what a slow disk may take for all of them
 PATIENCE_S = 900.0
@@ -21,12 +20,11 @@ def look_at(paths: Sequence[str]) -> dict[str, Verification]:
     """By path; what could not be looked at is left out."""
     if not paths:
         return {}
-    root = Path(__file__).resolve().parents[2]
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "runner.checkpoints", *paths],
-            capture_output=True, cwd=root, timeout=PATIENCE_S, check=False,
-            env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(root)},
+            module_command("runner.checkpoints", *paths),
+            capture_output=True, timeout=PATIENCE_S, check=False,
+            env={**os.environ, **ONE_THREAD},
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return {}

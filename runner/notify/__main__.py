@@ -1,4 +1,5 @@
-"""`python -m runner.notify RUN_DIR`: leave whoever started it, then send what waits. `--trial`: see trial.py.
+"""The module `runner.notify` with RUN_DIR (see runner.spawn): leave whoever started it, then send what waits.
+`--trial`: see trial.py.
 
 The fork comes before every other import: the starter waits a few milliseconds only and never gets a zombie.
 """

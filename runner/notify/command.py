@@ -19,7 +19,6 @@ from runner.notify.settings import Channels
 NAME = "command"
 TIMEOUT_S = 30.0
 #: where `runner` is imported from: our own affair
-_PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
 
 def send(
@@ -85,9 +84,5 @@ def _filled(word: str, variables: Mapping[str, str]) -> str:
 
 
 def environment(channels: Channels, environ: Mapping[str, str]) -> dict[str, str]:
-    """Ours without the secrets of the other channels, and without what we need to find ourselves."""
-    kept = {k: v for k, v in environ.items() if k not in channels.secret_variables}
-    paths = [p for p in kept.pop("PYTHONPATH", "").split(os.pathsep) if p and p != _PACKAGE_ROOT]
-    if paths:
-        kept["PYTHONPATH"] = os.pathsep.join(paths)
-    return kept
+    """Ours without the secrets of the other channels."""
+    return {k: v for k, v in environ.items() if k not in channels.secret_variables}

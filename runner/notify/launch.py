@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-from pathlib import Path
 
 from runner.rundir import RunDir
+from runner.spawn import module_command
 
 #: the process forks at once; a machine that cannot do that within this has other troubles
 PATIENCE_S = 30.0
-
-
-def surroundings() -> dict[str, str]:
-    """Our environment, with `runner` importable from anywhere."""
-    root = str(Path(__file__).resolve().parents[2])
-    rest = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{rest}" if rest else root}
 
 
 def send_waiting(run: RunDir) -> None:
     """Send what lies in `notices/`, detached. Raises OSError, subprocess.TimeoutExpired."""
     with run.log.open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "runner.notify", str(run.path)],
+            module_command("runner.notify", str(run.path)),
             cwd="/",
-            env=surroundings(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

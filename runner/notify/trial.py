@@ -13,10 +13,10 @@ import msgspec
 
 from runner.notify import command
 from runner.notify.box import Result
-from runner.notify.launch import surroundings
 from runner.notify.message import Message
 from runner.notify.sender import PATIENCE_S, SENDERS, send_all
 from runner.notify.settings import Channels
+from runner.spawn import module_command
 
 SHOW = "--show"
 
@@ -31,14 +31,13 @@ def try_channels(channels: Channels, message: Message, *, show: bool = False) ->
     """What came of each channel; blocks for up to a minute. `show`: the command's complaints are seen."""
     if not channels.names:
         return ()
-    words = [sys.executable, "-m", "runner.notify", "--trial", *([SHOW] if show else [])]
+    words = module_command("runner.notify", "--trial", *([SHOW] if show else []))
     try:
         done = subprocess.run(
             words,
             input=msgspec.json.encode(Trial(channels, message)),
             stdout=subprocess.PIPE,
             stderr=None if show else subprocess.DEVNULL,
-            env=surroundings(),
             cwd="/",
             timeout=PATIENCE_S + 30.0,
             check=False,

@@ -1,4 +1,4 @@
-"""Writes the summary of a run in a process of its own: `python -m runner.review.write RUN`.
+"""Writes the summary of a run in a process of its own: the module `runner.review.write` with RUN.
 
 The last status comes in as JSON on stdin, because status.json is written after the summary; without it, the
 one in the folder is taken. Plotting and reading hundreds of thousands of steps then neither costs the

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runner.config.catalog import ArgparseCatalog, trainer_flags
-from runner.config.command import PACKAGE_ROOT, Command, build_command, shell_line
+from runner.config.command import ONLY_RUNNER, Command, build_command, shell_line
 from runner.config.errors import ConfigError
 from runner.config.flags import flags_begin, plain_name, to_arguments, with_flags
 from runner.config.model import Config, Smoke, Trainer
@@ -103,15 +103,15 @@ def test_the_environment_of_plasma_toml_has_the_last_word() -> None:
 
 def test_the_built_in_trainer_finds_our_package_and_not_a_stranger() -> None:
     command = build(built_in(), environ={"PYTHONPATH": "/mine"})
-    assert command.env["PYTHONPATH"] == f"{PACKAGE_ROOT}{os.pathsep}/mine"
+    assert command.env["PYTHONPATH"] == f"{ONLY_RUNNER}{os.pathsep}/mine"
     assert command.env["PYTHONSAFEPATH"] == "1"
     assert command.cwd == "/work"
-    assert (PACKAGE_ROOT / "runner" / "config" / "command.py").is_file()
+    assert [found.name for found in ONLY_RUNNER.iterdir()] == ["runner"]
 
 
 def test_a_pythonpath_of_plasma_toml_stays_behind_ours() -> None:
     env = build(built_in(env={"PYTHONPATH": "/theirs"}), environ={"PYTHONPATH": "/mine"}).env
-    assert env["PYTHONPATH"] == f"{PACKAGE_ROOT}{os.pathsep}/theirs"
+    assert env["PYTHONPATH"] == f"{ONLY_RUNNER}{os.pathsep}/theirs"
 
 
 def test_a_script_from_elsewhere_finds_the_library_of_sd_scripts() -> None:

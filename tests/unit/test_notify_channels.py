@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import types
@@ -178,7 +177,7 @@ def test_a_command_sees_no_secret_of_the_other_channels(
 ) -> None:
     monkeypatch.setenv("MY_TOKEN", TOKEN)
     monkeypatch.setenv("MY_URLS", "json://secret")
-    monkeypatch.setenv("PYTHONPATH", f"{Path(command.__file__).parents[2]}{os.pathsep}/mine")
+    monkeypatch.setenv("PYTHONPATH", "/mine")
     out = tmp_path / "out"
     program = script(tmp_path, f"env > {out}")
     told(Channels((program,), ntfy_token_env="MY_TOKEN", apprise_env="MY_URLS"))

@@ -104,12 +104,12 @@ def verify(options: argparse.Namespace) -> int:
     import msgspec
 
     from runner.checkpoints import Verification
+    from runner.spawn import module_command
 
     paths = [str(Path(name).expanduser().absolute()) for name in options.files]
     done = subprocess.run(
-        [sys.executable, "-m", "runner.checkpoints", *paths],
+        module_command("runner.checkpoints", *paths),
         capture_output=True,
-        cwd=Path(__file__).resolve().parents[2],
     )
     found = [msgspec.json.decode(line, type=Verification) for line in done.stdout.splitlines()]
     if len(found) < len(paths):

@@ -44,6 +44,16 @@ def attach(options: argparse.Namespace) -> int:
     return open_app(options, run_path=path, read_only=options.read_only)
 
 
+def _slow_textual() -> None:
+    """Textual reads these once, when it is imported; a training started from here must not inherit them."""
+    before = dict(os.environ)
+    os.environ.update(TEXTUAL_FPS="5", TEXTUAL_ANIMATIONS="none", TEXTUAL_SMOOTH_SCROLL="0")
+    import textual.constants  # noqa: F401
+
+    os.environ.clear()
+    os.environ.update(before)
+
+
 def open_app(
     options: argparse.Namespace,
     *,
@@ -55,8 +65,7 @@ def open_app(
 ) -> int:
     """Run the app until the person leaves; the training goes on."""
     if options.low_bandwidth:
-        # Textual reads these when it is imported
-        os.environ.update(TEXTUAL_FPS="5", TEXTUAL_ANIMATIONS="none", TEXTUAL_SMOOTH_SCROLL="0")
+        _slow_textual()
     from tui.app import PlasmaApp
     from tui.late import late_actions
     from tui.themes import ThemeProblem
