@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,62 @@ def one_problem(path: Path, text: str, line: int | None = None) -> ConfigError:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return found[0] if found else None
+    """The known name that was probably meant; None rather than a guess that would mislead.
+
+    Meant is: the same words in another spelling or order; else a name few typing mistakes away, counted in
+    the words that differ (none in two letters, one in up to five, two in up to nine, then three); else the
+    only name with all of its words.
+    """
+    names = sorted(set(known))
+    words = _words(name)
+    same = [one for one in names if _words(one) == words or _letters(one) == _letters(name)]
+    if same:
+        return same[0]
+    near = [(found, one) for one in names if (found := _mistakes(name, one)) is not None]
+    if near:
+        return min(near)[1]
+    longer = [one for one in names if len(words) > 1 and set(words) < set(_words(one))]
+    return longer[0] if len(longer) == 1 else None
+
+
+#: length of a name -> typing mistakes that still tell what was meant
+_MISTAKES = ((2, 0), (5, 1), (9, 2))
+
+
+def _mistakes(name: str, known: str) -> int | None:
+    """In the words that the two do not share at their ends; None: too many."""
+    one, other = name.lower().split("_"), known.lower().split("_")
+    for end in (0, -1):
+        while one and other and one[end] == other[end]:
+            del one[end], other[end]
+    mine, theirs = "_".join(one), "_".join(other)
+    allowed = next((limit for length, limit in _MISTAKES if len(mine) <= length), 3)
+    found = distance(mine, theirs, allowed)
+    return found if found <= allowed else None
+
+
+def _words(name: str) -> list[str]:
+    return sorted(re.split(r"[-_ .]+", name.lower()))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[-_ .]+", "", name.lower())
+
+
+def distance(one: str, other: str, limit: int) -> int:
+    """Letters to add, drop, exchange or swap with their neighbour; anything above `limit` is limit + 1."""
+    if abs(len(one) - len(other)) > limit:
+        return limit + 1
+    before: list[int] = []
+    above = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        row = [i]
+        for j, b in enumerate(other, 1):
+            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and b == one[i - 2]:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        if min(row) > limit:
+            return limit + 1
+        before, above = above, row
+    return min(above[-1], limit + 1)

@@ -174,3 +174,61 @@ def test_a_success_is_remembered_and_a_failure_is_not(
     assert look(site.facts(), "imports").status == "fail"
     (site.project.root / "sd/library/train_util.py").write_text("\n")
     assert look(site.facts(), "imports").status == "pass"
+
+
+GET_OPTIMIZER = """
+def get_optimizer(args, trainable_params):
+    optimizer_type = args.optimizer_type.lower()
+    if optimizer_type == "Lion".lower():
+        pass
+    elif optimizer_type.endswith("8bit".lower()):
+        if optimizer_type == "AdamW8bit".lower():
+            pass
+    elif optimizer_type == "Adafactor".lower():
+        pass
+    elif optimizer_type == "AdamW".lower():
+        pass
+
+
+def after(optimizer_type):
+    return optimizer_type == "Elsewhere"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "said"),
+    [
+        ("adafactor", "pass", "of this trainer"),
+        ("NAdam", "pass", "of torch.optim"),
+        ("AdaFactr", "fail", 'optimizer_type = "Adafactor"'),
+        ("nadam", "fail", 'optimizer_type = "NAdam"'),
+        ("Elsewhere", "fail", "set optimizer_type to one of these"),
+        ("Prodigyy", "fail", "Lion, AdamW8bit, Adafactor, AdamW"),
+        ("einops.Own", "pass", "can be imported"),
+        ("einops.Absent", "fail", "einops has no Absent"),
+    ],
+)
+def test_an_optimizer_is_one_of_the_scripts_or_of_torch_or_can_be_imported(
+    site: Site, name: str, status: str, said: str
+) -> None:
+    site.package("torch/optim", "class AdamW: pass\nclass NAdam: pass\nclass Optimizer: pass\n")
+    site.package("einops", "class Own: pass\n")
+    (site.project.root / "sd/library/train_util.py").write_text(GET_OPTIMIZER)
+    found = look(site.facts(f'optimizer_type = "{name}"'), "optimizer")
+    assert found.status == status, found
+    assert said in f"{found.detail} {found.advice}"
+
+
+def test_the_nearest_optimizer_is_offered_as_a_cure(site: Site) -> None:
+    site.package("torch/optim", "class AdamW: pass\n")
+    (site.project.root / "sd/library/train_util.py").write_text(GET_OPTIMIZER)
+    found = look(site.facts('optimizer_type = "Adafctor"'), "optimizer")
+    assert found.cures[0].title == "use Adafactor"
+    assert not look(site.facts('optimizer_type = "Whatever"'), "optimizer").cures
+
+
+def test_where_torch_cannot_be_asked_an_unknown_optimizer_is_a_warning(site: Site) -> None:
+    site.package("torch/optim", "raise ImportError('broken')\n")
+    (site.project.root / "sd/library/train_util.py").write_text(GET_OPTIMIZER)
+    assert look(site.facts('optimizer_type = "RAdam"'), "optimizer").status == "pass"
+    assert look(site.facts('optimizer_type = "Newer"'), "optimizer").status == "warn"

@@ -20,7 +20,7 @@ from runner.preflight.registry import CHECKS, all_passed, in_order, run_checks, 
 from tests.unit.preflight_project import Project
 
 #: they start the trainer's Python and wait for its imports
-SLOW = {"device", "imports", "launcher", "mps", "precision"}
+SLOW = {"device", "imports", "launcher", "mps", "optimizer", "precision"}
 
 
 @pytest.fixture

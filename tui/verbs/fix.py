@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 
+from runner.config.errors import nearest
 from runner.config.model import Config
 from runner.model import CheckResult
 from runner.preflight.cures.model import Cure, CureFailed
@@ -22,9 +22,10 @@ def fix(options: argparse.Namespace, config: Config) -> int:
     try:
         cure = cure_for(name, config)
     except KeyError:
-        near = difflib.get_close_matches(name, known_names(), 3, 0.4) or known_names()[:3]
+        meant = nearest(name, known_names())
+        near = f"; nearest: {meant}" if meant else ""
         raise Fail(
-            f"no check is named {name!r}; nearest: {', '.join(near)} (see `plasma-tui check`)",
+            f"no check is named {name!r}{near} (see `plasma-tui check --json`)",
             WRONG_USE,
         ) from None
     if cure is None:
