@@ -68,7 +68,9 @@ class AttemptFiles:
         return self._started_at is None or wall_at >= self._started_at - 1.0
 
     def total_steps(self, progress: Progress) -> int | None:
-        """The banner's word, else the forecast's."""
+        """The banner's word, else the forecast's; the plan's, where the trainer's own end lies past it."""
+        if self.plan.stop_step is not None:
+            return self.plan.stop_step
         if progress.total_steps is not None:
             return progress.total_steps
         return self.spec.forecast.steps if self.spec.forecast is not None else None

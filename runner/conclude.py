@@ -49,6 +49,8 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
         checkpoints=status.checkpoints,
         expect=s.spec.expect,
         setting=_setting(s, status),
+        stop_step=s.plan.stop_step,
+        past_step=s.progress.past_step,
     )
 
 

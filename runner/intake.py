@@ -90,6 +90,8 @@ class Intake:
         for one in exact_steps(scalar for scalar in found if s.files.is_ours(scalar.wall_at)):
             s.progress.on_exact(one.shown_step, one.loss, one.wall_at, one.rate)
             step = s.progress.ledger.true_from_global(one.shown_step)
-            if step is not None and one.loss is not None:
+            if step is None or s.progress.is_past_plan(step):
+                continue
+            if one.loss is not None:
                 s.guard.on_exact(step, one.loss)
         return bool(found)

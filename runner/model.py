@@ -404,7 +404,9 @@ class AttemptPlan:
     `expected`: what this attempt will write, by true step, under the names that the files get when they
     are placed beside the others; empty: as in the run's forecast. `weights_path`: the checkpoint it starts
     from where there is no state. `changes`: flags that differ from the first attempt, in words.
-    `nice`: how far the trainer stands back for others on the CPU, 0 (not at all) to 19."""
+    `nice`: how far the trainer stands back for others on the CPU, 0 (not at all) to 19.
+    `stop_step`: the planned last step (true), where the trainer by itself would train past it; the run is
+    complete with the file of this step, and the supervisor stops the trainer once that file is verified."""
 
     attempt: int
     command: tuple[str, ...]
@@ -422,6 +424,7 @@ class AttemptPlan:
     weights_path: str | None = None
     changes: tuple[str, ...] = ()
     nice: int = 0
+    stop_step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ class RunFacts:
     looked at (`complete` None) prove nothing either way. `setting`: what the last attempt ran with.
     `guard_reason`: why the guard ordered the stop; None: it did not. `recovered_steps`: how many exact
     losses were not finite, if they were few and all later ones to the end were finite again; else 0.
+    `stop_step`: the planned last step, where the trainer by itself would train past it: with the file of that
+    step the run is complete, however the trainer ended after it; `past_step`: the last step it then trained.
     """
 
     evidence: Evidence = field(default_factory=Evidence)
@@ -53,6 +55,8 @@ class RunFacts:
     setting: Setting = NOT_KNOWN
     guard_reason: str | None = None
     recovered_steps: int = 0
+    stop_step: int | None = None
+    past_step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,13 @@ def _completed(facts: RunFacts) -> RunFacts:
     an exit code 0 after the last file was begun says the same."""
     if facts.setting.device is None:
         facts = replace(facts, setting=replace(facts.setting, device=facts.device))
+    if _planned_file(facts) is not None:
+        facts = replace(
+            facts,
+            exit_code=0,
+            signal=None,
+            evidence=replace(facts.evidence, model_saved=True),
+        )
     if facts.exit_code == 0 and facts.evidence.final_begun:
         facts = replace(facts, evidence=replace(facts.evidence, model_saved=True))
     return facts
@@ -222,6 +233,12 @@ def _finished_verdict(facts: RunFacts) -> Verdict:
         return Verdict(Outcome.FAILED, cause, tuple(point.text for point in unmet))
     files = sum(1 for c in facts.checkpoints if not c.removed)
     reasons = ["the model was saved"]
+    planned = _planned_file(facts)
+    if planned is not None and facts.past_step is not None:
+        reasons = [
+            f"the run ends with step {facts.stop_step} as planned: {planned.name} is the file of that step; "
+            f"what the trainer did after it, up to step {facts.past_step}, does not count"
+        ]
     if facts.exit_code is None:
         reasons.append("the exit code is not known")
     if files and all(c.complete for c in facts.checkpoints if not c.removed):
@@ -230,6 +247,17 @@ def _finished_verdict(facts: RunFacts) -> Verdict:
 
 
 # ----------------------------------------------------------------- questions
+
+
+def _planned_file(facts: RunFacts) -> Checkpoint | None:
+    """The verified file of the planned last step, where the trainer by itself would train past it."""
+    if facts.stop_step is None:
+        return None
+    for one in facts.checkpoints:
+        there = one.final and one.step == facts.stop_step and not (one.removed or one.missing)
+        if there and one.complete and one.finite is not False:
+            return one
+    return None
 
 
 def _finished(facts: RunFacts) -> bool:

@@ -80,8 +80,11 @@ class Progress:
         base_step: int = 0,
         origin_step: int = 0,
         catching_up: bool = False,
+        stop_step: int | None = None,
     ) -> None:
         self.attempt = attempt
+        self.stop_step = stop_step
+        self.past_step: int | None = None
         self.origin_step = origin_step
         self.ledger = AttemptLedger(base_step, origin_step)
         self.pace = Pace()
@@ -187,7 +190,7 @@ class Progress:
         """An exact loss (or only the learning rate) from TensorBoard; `shown_step` is its x (the trainer's
         global_step)."""
         step = self.ledger.true_from_global(shown_step)
-        if step is None:
+        if step is None or self.is_past_plan(step):
             return
         if loss is None:
             self._on_rate(step, at, lr)
@@ -223,10 +226,18 @@ class Progress:
 
     # ----------------------------------------------------------------- steps
 
+    def is_past_plan(self, step: int) -> bool:
+        """Trained after the planned last step: it belongs to no result of this run."""
+        return self.stop_step is not None and step > self.stop_step
+
     def _on_step(self, event: StepShown, now: float) -> None:
         step = self.ledger.true_from_bar(event.shown_step)
         self.shown_step = event.shown_step
         if step is None or event.shown_step == 0:
+            return
+        if self.is_past_plan(step):
+            self.past_step = max(step, self.past_step or 0)
+            self.saving_since = None
             return
         if self.first_step is None:
             self.first_step = step
@@ -312,6 +323,11 @@ class Progress:
             step = self.ledger.true_from_name(found.step)
         elif found.epoch is not None:
             step = self.ledger.true_from_epoch(found.epoch) or self.step
+        elif self.past_step is not None:
+            step = self.past_step
+        if step is not None and self.is_past_plan(step):
+            self._tell("saved_past_plan", now, offset, path=path, step=step)
+            return
         checkpoint = Checkpoint(
             name=name,
             path=path,
@@ -320,7 +336,7 @@ class Progress:
             attempt=self.attempt,
             saved_at=now,
             loss=self.smooth,
-            final=found.final,
+            final=found.final or (step is not None and step == self.stop_step),
             state_path=self._state_of.pop(found.stem, None),
         )
         self.checkpoints.append(checkpoint)

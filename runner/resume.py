@@ -169,6 +169,8 @@ def _told(
     steps = steps_of(plan, before)
     trained = steps.trained if steps is not None else None
     to_step = plan.base_step + trained if trained is not None else before.status.total_steps
+    if trained is not None and plan.stop_step is not None:
+        trained, to_step = plan.stop_step - plan.base_step, plan.stop_step
     told = resume_words.Told(
         spec=before.spec,
         status=before.status,

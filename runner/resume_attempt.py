@@ -3,8 +3,9 @@ for looking at which folders are free."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from runner.changes import Changes, read_changes
@@ -15,8 +16,11 @@ from runner.model import AttemptPlan, ExpectedCheckpoint, RunSpec, Status
 from runner.names import placed_name
 from runner.resume_checks import effective_flags
 from runner.resume_source import Source
-from runner.saves import expected_checkpoints
+from runner.saves import expected_checkpoints, last_name
 from runner.steps import Steps, count_steps
+
+#: flags that say how long the training is
+_LENGTH = frozenset(("max_train_steps", "max_train_epochs"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,9 @@ def next_attempt(
     else:
         origin, skip = source.step, False
         steps = _untracked(before, basis, flags, source)
+    if basis.stop_step is not None:
+        steps["save_every_n_steps"] = _asked_for(before, wanted, "save_every_n_steps")
+        steps["save_every_n_epochs"] = _asked_for(before, wanted, "save_every_n_epochs")
     output = None
     if spec.output_dir:
         output = _free_folder(Path(spec.output_dir), f"{spec.output_name}-attempt{number}")
@@ -97,8 +104,50 @@ def next_attempt(
         logging_dir=logging_dir,
         changes=wanted.over(read_changes(before.newest.changes)).words,
         expected=(),
+        stop_step=None,
     )
+    plan = _ending_as_planned(plan, before, wanted)
     return replace(plan, expected=_expected(plan, before))
+
+
+def _asked_for(before: Before, wanted: Changes, flag: str) -> FlagValue:
+    """What the first launch and all changes since say; an earlier resume may have replaced it."""
+    changed = wanted.over(read_changes(before.newest.changes)).train
+    return changed.get(flag, read_flags(before.first.command).get(flag, False))
+
+
+def _ending_as_planned(plan: AttemptPlan, before: Before, wanted: Changes) -> AttemptPlan:
+    """Past the first epoch sd-scripts compares max_train_steps with a count that restarts at each resume, so it
+    trains on to the end of its last epoch. A smaller max_train_steps would change the learning rate schedule
+    and the number of epochs. So the file of the planned last step is saved by the grid of
+    save_every_n_steps, and the supervisor stops the trainer on it."""
+    steps, planned = steps_of(plan, before), before.status.total_steps
+    if steps is None or planned is None:
+        return plan
+    if plan.origin_step == 0 and not _LENGTH.isdisjoint(wanted.train):
+        planned = steps.total
+    if plan.base_step + steps.trained <= planned:
+        return plan
+    flags = effective_flags(plan)
+    last = planned - plan.origin_step - steps.offset
+    try:
+        asked = whole(flags, "save_every_n_steps")
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    every = _save_every(asked, last)
+    saves: dict[str, FlagValue] = {"save_every_n_steps": every}
+    if asked and every > 2 * asked and not flags.get("save_every_n_epochs"):
+        saves["save_every_n_epochs"] = max(1, round(asked / steps.per_epoch))
+    return replace(plan, command=with_flags(plan.command, saves), stop_step=planned)
+
+
+def _save_every(asked: int | None, last: int) -> int:
+    """The divisor of `last` nearest to what was asked for, with at most twice as many files; `last` itself where
+    nothing was asked for."""
+    if not asked:
+        return last
+    fits = [n for n in range(1, last + 1) if last % n == 0 and (2 * n >= asked or n == last)]
+    return min(fits, key=lambda n: abs(math.log(n / asked)))
 
 
 def _free_folder(parent: Path, name: str) -> str:
@@ -174,7 +223,9 @@ def _expected(plan: AttemptPlan, before: Before) -> tuple[ExpectedCheckpoint, ..
         files = expected_checkpoints(effective_flags(plan), steps)
     except ValueError:
         return ()
-    origin = plan.origin_step
+    origin, stop = plan.origin_step, plan.stop_step
+    if stop is not None:
+        files = _until(files, stop - origin, last_name(plan.output_name))
     return tuple(
         replace(
             one,
@@ -185,6 +236,27 @@ def _expected(plan: AttemptPlan, before: Before) -> tuple[ExpectedCheckpoint, ..
         )
         for one in files
     )
+
+
+def _until(
+    files: tuple[ExpectedCheckpoint, ...], last: int, name: str
+) -> tuple[ExpectedCheckpoint, ...]:
+    """Without what would be written past step `last`, whose file is the final one under `name`."""
+    kept = [
+        replace(
+            one,
+            removed_at_step=_at_most(one.removed_at_step, last),
+            state_removed_at_step=_at_most(one.state_removed_at_step, last),
+        )
+        for one in files
+        if one.step <= last
+    ]
+    final = replace(kept[-1], name=name + PurePath(kept[-1].name).suffix)
+    return (*kept[:-1], final)
+
+
+def _at_most(step: int | None, last: int) -> int | None:
+    return step if step is not None and step <= last else None
 
 
 def _shifted(step: int | None, origin: int) -> int | None:

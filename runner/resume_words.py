@@ -199,11 +199,14 @@ def _rate_ahead(told: Told) -> str:
 
 
 def _overrun(told: Told) -> str:
-    if told.to_step is None or told.total is None or told.to_step <= told.total:
+    plan = told.plan
+    if plan.stop_step is None or told.steps is None:
         return ""
     return (
-        f"sd-scripts will go on to the end of its epoch, step {told.to_step}, instead of step "
-        f"{told.total}: after a resume it no longer stops in the middle of one."
+        f"After a resume sd-scripts by itself would train past step {plan.stop_step}, to step "
+        f"{plan.base_step + told.steps.trained}. plasma-tui stops it once the file of step "
+        f"{plan.stop_step} is saved and verified; for that, it saves every "
+        f"{told.flags.get('save_every_n_steps')} of its own steps."
     )
 
 
@@ -214,6 +217,7 @@ def _cannot_come(told: Told) -> str:
         one
         for one in told.first_expected
         if one.step > told.source.step and one.name not in coming and one.step <= (told.total or 0)
+        and one.step != told.plan.stop_step
     ]
     if not gone or not coming:
         return ""

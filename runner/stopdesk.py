@@ -20,6 +20,7 @@ from runner.safepoint import (
     armed_answer,
     expected_saves,
     in_vain,
+    is_safe,
     newest_safe,
     states_are_saved,
 )
@@ -153,7 +154,11 @@ class StopDesk:
 
     def _due(self) -> bool:
         """Never in the middle of writing a file, if it can wait."""
-        if self.order is None or self.stopping or self._s.keeper is None or self._s.ended.is_set():
+        if self.stopping or self._s.keeper is None or self._s.ended.is_set():
+            return False
+        if self._plan_is_done():
+            return True
+        if self.order is None:
             return False
         saving = self._s.progress.saving_since
         if self.after_save:
@@ -161,6 +166,18 @@ class StopDesk:
         if self.order.data.get("mode") == "now" or saving is None:
             return True
         return time.time() - saving > SAVE_PATIENCE_S
+
+    def _plan_is_done(self) -> bool:
+        """Is the file of the planned last step verified, where the trainer by itself would train past it?"""
+        s, plan = self._s, self._s.plan
+        if plan.stop_step is None or s.progress.saving_since is not None:
+            return False
+        with_state = bool(plan.expected) and plan.expected[-1].state_name is not None
+        for one in s.progress.checkpoints:
+            if one.final and one.step == plan.stop_step and is_safe(one, with_state):
+                s.tell("plan_done", name=one.name, step=one.step)
+                return True
+        return False
 
     def _safe_point_reached(self) -> bool:
         s, seen = self._s, self._s.progress.checkpoints

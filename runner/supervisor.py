@@ -74,7 +74,10 @@ class Supervisor:
         self.files = AttemptFiles(run, self.attempt, self.plan, self.spec)
         self.before = self._previous_status()
         self.progress = Progress(
-            self.attempt, base_step=self.plan.base_step, origin_step=self.plan.origin_step
+            self.attempt,
+            base_step=self.plan.base_step,
+            origin_step=self.plan.origin_step,
+            stop_step=self.plan.stop_step,
         )
         self.intake = Intake(self)
         self.keeper: KeeperRecord | None = None

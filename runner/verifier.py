@@ -30,6 +30,7 @@ from runner.filewatch import FileWatch
 from runner.model import Checkpoint, ExpectedCheckpoint
 from runner.names import placed_name
 from runner.placing import place_file
+from runner.saves import last_name
 from runner.spawn import module_command
 
 if TYPE_CHECKING:
@@ -192,9 +193,12 @@ class Verifier:
         one, folder = own[at], s.spec.output_dir
         if s.attempt < 2 or folder is None or not one.complete or at in self._place_tried:
             return
-        name = placed_name(
-            one.name, one.step, s.progress.ledger.steps_per_epoch, s.plan.origin_step
-        )
+        if one.final:
+            name = last_name(s.plan.output_name) + PurePath(one.name).suffix
+        else:
+            name = placed_name(
+                one.name, one.step, s.progress.ledger.steps_per_epoch, s.plan.origin_step
+            )
         source, target = Path(one.path), s.files.resolve(folder) / name
         self._place_tried.add(at)
         if source == target:

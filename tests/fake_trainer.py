@@ -167,7 +167,9 @@ def train(args: argparse.Namespace) -> int:
     total = args.steps - begun * args.epoch_steps
     bar(0, total, None)
     loss, bar_n, losses, bad = 1.0, 0, Losses(args), False
-    for true_step in range(start + 1, args.steps + 1):
+    # sd-scripts compares a count that restarts at the resumed epoch: past the first one only epochs end it
+    end = epochs * args.epoch_steps if begun else args.steps
+    for true_step in range(start + 1, end + 1):
         epoch = (true_step - 1) // args.epoch_steps + 1
         if (true_step - 1) % args.epoch_steps == 0 or true_step == start + 1:
             out(f"\nepoch {epoch}/{epochs}\n")

@@ -398,7 +398,7 @@ def resume(run: RunDir) -> RunSnapshot:
 
 
 def test_a_resumed_run_counts_true_steps_and_overwrites_nothing(stage: Stage) -> None:
-    run = stage.start("--steps", "60", "--save_state", "--epoch_steps", "24", "--delay", "0.15")
+    run = stage.start("--steps", "72", "--save_state", "--epoch_steps", "24", "--delay", "0.15")
     wait_step(run, 31)
     control.stop(run.path)
     wait_end(run)
@@ -406,21 +406,51 @@ def test_a_resumed_run_counts_true_steps_and_overwrites_nothing(stage: Stage) ->
     stamps = {p.name: p.stat().st_mtime_ns for p in stage.output.iterdir()}
     snapshot = resume(run)
     assert snapshot.outcome is Outcome.SUCCEEDED
-    assert sorted(set(steps(run))) == list(range(1, 61))
+    assert sorted(set(steps(run))) == list(range(1, 73))
     assert snapshot.status is not None
     # attempt 2 begins at true step 30, in epoch 2 (24 steps each): its grid is 24 + 10, 24 + 20 ...
-    assert [c.step for c in snapshot.status.checkpoints] == [10, 20, 30, 34, 44, 54, 60]
+    assert [c.step for c in snapshot.status.checkpoints] == [10, 20, 30, 34, 44, 54, 64, 72]
     for name, data in before.items():
         assert (stage.output / name).read_bytes() == data
         assert (stage.output / name).stat().st_mtime_ns == stamps[name]
-    for step in (34, 44, 54):
+    for step in (34, 44, 54, 64):
         assert (stage.output / f"fake-step{step:08d}.safetensors").exists()
     assert (stage.output / "fake.safetensors").exists()
     assert [a.attempt for a in snapshot.status.attempts] == [1, 2]
     assert (snapshot.status.attempts[1].first_step, snapshot.status.attempts[1].last_step) == (
         31,
-        60,
+        72,
     )
+
+
+def test_a_run_resumed_past_its_first_epoch_ends_at_the_planned_step_each_time(
+    stage: Stage,
+) -> None:
+    # 60 steps are two and a half epochs: the trainer by itself would train to step 72
+    flags = ("--max_train_steps=60", "--save_every_n_steps=10", "--save_state", "--epoch_steps=24")
+    run = stage.start(*flags, "--delay", "0.15")
+    for step in (31, 43):
+        wait_step(run, step)
+        control.stop(run.path)
+        assert wait_end(run).outcome is Outcome.STOPPED
+        launch.start_attempt(run, plan_resume(look(run)).plan)
+        wait_for(lambda: look(run).state is RunState.RUNNING)
+    wait_step(run, 50)
+    status = look(run).status
+    assert status is not None and status.supervisor_pid is not None
+    kill(status.supervisor_pid)
+    control.start_supervisor(run)
+    snapshot = wait_end(run)
+    status = snapshot.status
+    assert status is not None
+    assert (snapshot.outcome, status.step, status.total_steps) == (Outcome.SUCCEEDED, 60, 60)
+    assert any("ends with step 60 as planned" in reason for reason in status.reasons)
+    assert sorted(set(steps(run))) == list(range(1, 61))
+    last = status.checkpoints[-1]
+    assert (last.name, last.step, last.final) == ("fake.safetensors", 60, True)
+    assert last.path == str(stage.output / "fake.safetensors")
+    assert max(c.step or 0 for c in status.checkpoints) == 60
+    assert not processes_of(stage.output)
 
 
 def test_without_a_state_the_weights_go_on_and_steps_are_counted_on(stage: Stage) -> None:

@@ -217,9 +217,10 @@ def test_a_resume_of_an_attempt_that_began_with_weights_counts_in_its_own_steps(
     first = plan_resume(snapshot).plan
     later = again(snapshot, first, checkpoint(tmp_path / "b", 700, attempt=2), step=710)
     found = plan_resume(later)
-    # its own epoch 2 of 3 began at 630: sd-scripts goes on to the end of the third
-    assert (found.from_step, found.to_step, found.plan.origin_step) == (700, 1090, 400)
-    assert any("step 1090, instead of step 920" in note for note in found.notes)
+    # its own epoch 2 of 3 began at 630: sd-scripts would train to the end of the third
+    assert (found.from_step, found.to_step, found.plan.origin_step) == (700, 920, 400)
+    assert (found.plan.stop_step, found.plan.expected[-1].name) == (920, "x.safetensors")
+    assert any("past step 920, to step 1090" in note for note in found.notes)
     assert value(found.plan, "--initial_step") == "300"
     assert value(found.plan, "--max_train_steps") == "520"
     assert value(found.plan, "--network_weights") is None
@@ -318,14 +319,63 @@ def test_a_script_that_keeps_no_count_trains_what_is_left_and_is_told_so(tmp_pat
     assert any("keeps no count of its steps" in note for note in found.notes)
 
 
-def test_steps_that_are_no_whole_epochs_are_overrun_and_said(tmp_path: Path) -> None:
-    length = ("--max_train_steps=900", "--save_every_n_steps=100")
+def part_of_an_epoch(tmp_path: Path, total: int = 900, *save: str) -> RunSnapshot:
+    """A run of `total` steps, which are no whole epochs, stopped after step 400."""
+    length = (f"--max_train_steps={total}", *save)
     snapshot = stopped(tmp_path, checkpoint(tmp_path, 400), length=length)
     assert snapshot.status is not None
-    shorter = replace(snapshot, status=replace(snapshot.status, total_steps=900))
-    found = plan_resume(shorter)
-    assert found.to_step == 920
-    assert any("to the end of its epoch, step 920, instead of step 900" in n for n in found.notes)
+    return replace(snapshot, status=replace(snapshot.status, total_steps=total))
+
+
+def test_past_the_first_epoch_a_resume_ends_at_the_planned_step_with_a_save_of_its_own(
+    tmp_path: Path,
+) -> None:
+    found = plan_resume(part_of_an_epoch(tmp_path, 900, "--save_every_n_steps=100", "--save_state"))
+    assert (found.to_step, found.trained_steps, found.plan.stop_step) == (900, 500, 900)
+    # epoch 2 began at 230: the trainer's own step 670 is step 900; the schedule's length stays
+    assert value(found.plan, "--save_every_n_steps") == "134"
+    assert value(found.plan, "--max_train_steps") == "900"
+    assert [one.step for one in found.plan.expected] == [498, 632, 766, 900]
+    last = found.plan.expected[-1]
+    assert (last.name, last.state_name) == ("x.safetensors", "x-step00000670-state")
+    assert any("past step 900, to step 920" in note for note in found.notes)
+
+
+def test_the_next_resume_asks_for_the_saves_of_the_first_command_again(tmp_path: Path) -> None:
+    snapshot = part_of_an_epoch(tmp_path, 900, "--save_every_n_steps=100", "--save_state")
+    first = plan_resume(snapshot).plan
+    later = again(snapshot, first, checkpoint(tmp_path / "b", 632, attempt=2), step=640)
+    found = plan_resume(later)
+    # epoch 3 began at 460: 440 is step 900
+    assert (found.plan.stop_step, value(found.plan, "--save_every_n_steps")) == (900, "110")
+    inside = replace(later.status, checkpoints=(checkpoint(tmp_path, 200),))  # type: ignore[arg-type]
+    found = plan_resume(replace(later, status=inside))
+    assert (found.plan.stop_step, value(found.plan, "--save_every_n_steps")) == (None, "100")
+
+
+@pytest.mark.parametrize(
+    ("save", "every", "epochs"), [((), "671", None), (("--save_every_n_steps=50",), "61", None)]
+)
+def test_the_grid_of_saves_always_meets_the_last_step(
+    tmp_path: Path, save: tuple[str, ...], every: str, epochs: str | None
+) -> None:
+    found = plan_resume(part_of_an_epoch(tmp_path, 901, *save))  # 671 = 11 * 61
+    assert value(found.plan, "--save_every_n_steps") == every
+    assert value(found.plan, "--save_every_n_epochs") == epochs
+    assert found.plan.expected[-1].step == 901
+
+
+def test_where_no_grid_near_the_asked_one_fits_epochs_are_saved_as_well(tmp_path: Path) -> None:
+    found = plan_resume(part_of_an_epoch(tmp_path, 903, "--save_every_n_steps=100"))  # 673 is prime
+    assert value(found.plan, "--save_every_n_steps") == "673"
+    assert value(found.plan, "--save_every_n_epochs") == "1"
+    assert [one.step for one in found.plan.expected] == [460, 690, 903]
+
+
+def test_a_longer_training_that_was_asked_for_ends_where_it_was_asked_to(tmp_path: Path) -> None:
+    snapshot = part_of_an_epoch(tmp_path, 900, "--save_every_n_steps=100")
+    found = plan_resume(snapshot, changes=("max_train_steps=1000",))
+    assert (found.to_step, found.plan.stop_step) == (1000, 1000)
 
 
 def test_a_script_that_counts_otherwise_is_promised_nothing(tmp_path: Path) -> None:
