@@ -146,6 +146,8 @@ class Progress:
 
     def _on_rare(self, event: ConsoleEvent, now: float) -> None:
         match event:
+            case SampleStarted() | ValidationSeen() if self.past_step is not None:
+                pass  # of weights that do not count
             case CheckpointSaving(path=path):
                 self._on_saving(path, now, event.offset)
             case StateSaving(path=path):

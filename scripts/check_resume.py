@@ -5,7 +5,8 @@
 Everything goes through the command `plasma-tui`, in a temporary folder. Held are: steps 1 to the end trained,
 each once but for the replays that are named; no file that was there before a resume has changed; every file
 under its true step; the learning rate of every step as in the unbroken run; the weights at the end near those
-of the unbroken run. A second pass does the same with gradient accumulation. Exit code 1 when something differs.
+of the unbroken run. A second pass does the same with gradient accumulation, a third with a max_train_steps that
+is no whole number of epochs. Exit code 1 when something differs.
 
 `--script`: a train_network.py with its models made small; default: scripts/real_loop.py, which needs no
 tokenizer and whose loss gives the same weights to the bit. Takes some minutes.
@@ -35,6 +36,8 @@ from scripts.forecast_cases.folder import write_image  # noqa: E402
 
 IMAGES, REPEATS, EPOCHS = 23, 10, 4
 TOTAL = IMAGES * REPEATS * EPOCHS
+#: a training that ends in the middle of its second epoch
+PART, PART_REPEATS = 200, 6
 CONFIG = """
 name = "resumed"
 [trainer]
@@ -50,7 +53,7 @@ output_dir = "{output}"
 output_name = "x"
 network_module = "networks.lora"
 network_dim = 4
-max_train_epochs = 4
+{length}
 save_state = true
 seed = 42
 learning_rate = 1e-3
@@ -99,8 +102,8 @@ class Place:
             raise SystemExit(f"plasma-tui {' '.join(words)}: {done.stderr}")
         return done.stdout.strip()
 
-    def config(self, output: str, more: str) -> None:
-        text = CONFIG.format(output=output, more=more, **self.trainer)
+    def config(self, output: str, more: str, length: str) -> None:
+        text = CONFIG.format(output=output, more=more, length=length, **self.trainer)
         (self.folder / "plasma.toml").write_text(text)
 
     def start(self, *words: str) -> str:
@@ -184,11 +187,15 @@ def distance(one: dict[str, Any], other: dict[str, Any]) -> float:
     return float(sum(((one[name] - other[name]) ** 2).sum() for name in one) ** 0.5)
 
 
+def write_dataset(folder: Path, repeats: int) -> None:
+    (folder / "dataset.toml").write_text(DATASET.format(folder=folder, repeats=repeats))
+
+
 def prepare(folder: Path) -> None:
     for number in range(IMAGES):
         write_image(folder / "images" / f"{number:02d}.png", (64, 64), number)
         (folder / "images" / f"{number:02d}.txt").write_text(f"figure {number}")
-    (folder / "dataset.toml").write_text(DATASET.format(folder=folder, repeats=REPEATS))
+    write_dataset(folder, REPEATS)
     header = b'{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
     data = len(header).to_bytes(8, "little") + header + bytes(8)
     (folder / "base.safetensors").write_bytes(data)
@@ -267,14 +274,20 @@ def compare(place: Place, report: Report, whole: str, broken: str, tolerance: fl
 
 
 def scenario(
-    place: Place, report: Report, more: str, kills: tuple[int, ...], total: int, tolerance: float
+    place: Place,
+    report: Report,
+    more: str,
+    kills: tuple[int, ...],
+    total: int,
+    tolerance: float,
+    length: str = f"max_train_epochs = {EPOCHS}",
 ) -> None:
     for name in ("whole", "broken", "home"):
         shutil.rmtree(place.folder / name, ignore_errors=True)
-    place.config("whole", more)
+    place.config("whole", more, length)
     whole = place.start("--wait")
     report.hold(place.show(whole)["outcome"] == "succeeded", "the unbroken run succeeded")
-    place.config("broken", more)
+    place.config("broken", more, length)
     found = broken_run(place, report, kills, total)
     compare(place, report, whole, found["id"], tolerance)
 
@@ -286,6 +299,9 @@ def main() -> int:
     parser.add_argument("--script", default=str(ROOT / "scripts" / "real_loop.py"))
     parser.add_argument("--tokenizer", help="folder for --tokenizer_cache_dir")
     parser.add_argument("--tolerance", type=float, default=1e-6, help="of the final weights")
+    parser.add_argument(
+        "--only", choices=("epochs", "accumulation", "part"), help="one of the three passes"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the folder")
     args = parser.parse_args()
     report = Report()
@@ -295,12 +311,21 @@ def main() -> int:
     place = Place(folder, trainer)
     prepare(folder)
     more = f'tokenizer_cache_dir = "{args.tokenizer}"\n' if args.tokenizer else ""
-    print(f"killed twice, {TOTAL} steps", flush=True)
-    scenario(place, report, more + "save_every_n_steps = 100", (412, 655), TOTAL, args.tolerance)
-    accumulated = -(-IMAGES * REPEATS // 4) * EPOCHS
-    print(f"gradient accumulation 4, {accumulated} steps", flush=True)
-    more += "gradient_accumulation_steps = 4\nsave_every_n_epochs = 1"
-    scenario(place, report, more, (75, 150), accumulated, args.tolerance)
+    if args.only in (None, "epochs"):
+        print(f"killed twice, {TOTAL} steps", flush=True)
+        saves = more + "save_every_n_steps = 100"
+        scenario(place, report, saves, (412, 655), TOTAL, args.tolerance)
+    if args.only in (None, "accumulation"):
+        accumulated = -(-IMAGES * REPEATS // 4) * EPOCHS
+        print(f"gradient accumulation 4, {accumulated} steps", flush=True)
+        saves = more + "gradient_accumulation_steps = 4\nsave_every_n_epochs = 1"
+        scenario(place, report, saves, (75, 150), accumulated, args.tolerance)
+    if args.only in (None, "part"):
+        print(f"{PART} steps, {IMAGES * PART_REPEATS} an epoch", flush=True)
+        write_dataset(folder, PART_REPEATS)
+        saves = more + "save_every_n_steps = 20"
+        length = f"max_train_steps = {PART}"
+        scenario(place, report, saves, (163, 185), PART, args.tolerance, length)
     if not args.keep:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"{len(report.wrong)} differ" if report.wrong else "all holds")
