@@ -142,8 +142,8 @@ def _ending_as_planned(plan: AttemptPlan, before: Before, wanted: Changes) -> At
 
 
 def _save_every(asked: int | None, last: int) -> int:
-    """The divisor of `last` nearest to what was asked for, with at most twice as many files; `last` itself where
-    nothing was asked for."""
+    """The divisor of `last` nearest to what was asked for, with at most twice as many files; `last` itself
+    where nothing was asked for."""
     if not asked:
         return last
     fits = [n for n in range(1, last + 1) if last % n == 0 and (2 * n >= asked or n == last)]

@@ -216,7 +216,9 @@ def _cannot_come(told: Told) -> str:
     gone = [
         one
         for one in told.first_expected
-        if one.step > told.source.step and one.name not in coming and one.step <= (told.total or 0)
+        if one.step > told.source.step
+        and one.name not in coming
+        and one.step <= (told.total or 0)
         and one.step != told.plan.stop_step
     ]
     if not gone or not coming:
