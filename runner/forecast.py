@@ -18,7 +18,12 @@ from runner.dataset import DatasetPlan, DatasetSpec, FolderImages, plan_datasets
 from runner.dataset.files import ImageSource
 from runner.flag_numbers import whole
 from runner.forecast_sources import dataset_sources, file_sources, step_sources
-from runner.forecast_warnings import doubling, flag_warnings, step_warnings
+from runner.forecast_warnings import (
+    doubling,
+    flag_warnings,
+    step_warnings,
+    without_regularisation,
+)
 from runner.model import Forecast
 from runner.sample_count import Samples, expected_samples
 from runner.saves import (
@@ -46,6 +51,19 @@ __all__ = [
     "step_to_remove",
 ]
 
+#: as many starts are compared where every start splits off other images
+DRAWS = 24
+#: what depends on the length of an epoch, and what it is when that is not known
+_UNKNOWN: dict[str, Any] = {
+    "batches_per_epoch": None,
+    "epochs": None,
+    "steps": None,
+    "checkpoints": (),
+    "final": None,
+    "samples": None,
+    "trained_steps": None,
+}
+
 NO_DATA = (
     "No images to train on: the trainer would say `No data found` and leave with exit code 0; look "
     "at image_dir, or at the N_name folders below train_data_dir"
@@ -66,6 +84,14 @@ class Question:
     reso_divisor: int = 64
     specs: tuple[DatasetSpec, ...] | None = None
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: stands for the seed where none is given: the trainer then draws one for every start
+    draw: int = 0
+
+    @property
+    def shuffler(self) -> random.Random:
+        """As the trainer seeds it before it reads the datasets."""
+        seed = whole(self.flags, "seed")
+        return random.Random(self.draw if seed is None else seed)
 
     def plan(self, **changes: Any) -> tuple[tuple[DatasetSpec, ...], DatasetPlan]:
         """One epoch of the datasets. `changes`: flags that are otherwise. Raises ValueError."""
@@ -73,8 +99,7 @@ class Question:
         specs = self.specs
         if specs is None:
             specs = specs_from_flags(flags, self.base_dir)
-        shuffler = random.Random(whole(flags, "seed") or 0)
-        return specs, plan_datasets(specs, self.source, shuffler, self.reso_divisor)
+        return specs, plan_datasets(specs, self.source, self.shuffler, self.reso_divisor)
 
 
 def forecast(
@@ -101,6 +126,48 @@ def forecast(
 
 def answer(question: Question) -> Forecast:
     """The forecast that `forecast` describes."""
+    found = _drawn(question)
+    if not _split_by_chance(question):
+        return found
+    others = [_drawn(dataclasses.replace(question, draw=draw)) for draw in range(1, DRAWS)]
+    unknown = {
+        name: default
+        for name, default in _UNKNOWN.items()
+        if any(getattr(other, name) != getattr(found, name) for other in others)
+    }
+    if not unknown:
+        return found
+    batches = [other.batches_per_epoch or 0 for other in (found, *others)]
+    warning = (
+        f"an epoch has {min(batches)} to {max(batches)} batches: which images are held out for "
+        "validation changes with every start; set seed or validation_seed"
+    )
+    return dataclasses.replace(
+        found,
+        **unknown,
+        sources={name: text for name, text in found.sources.items() if name not in unknown},
+        warnings=(warning, *found.warnings),
+    )
+
+
+def _split_by_chance(question: Question) -> bool:
+    """Can another start hold out images that fill other batches?"""
+    if question.flags.get("seed") is not None:
+        return False
+    try:
+        _, plan = question.plan()
+    except ValueError:
+        return False
+    return any(
+        0.0 < dataset.spec.validation_split <= 1.0
+        and dataset.spec.validation_seed is None
+        and dataset.spec.batch_size > 1
+        and len(dataset.buckets) > 1
+        for dataset in plan.datasets
+    )
+
+
+def _drawn(question: Question) -> Forecast:
     flags = question.flags
     try:
         if flags.get("dataset_class"):
@@ -152,12 +219,24 @@ def _warnings(
     samples: Samples,
 ) -> tuple[str, ...]:
     return (
-        *doubling(question.flags, specs, plan, steps, question.source, question.processes),
+        *_doubling(question, specs, plan, steps),
         *plan.warnings,
         *flag_warnings(question.flags, specs),
         *step_warnings(question.flags, plan, steps),
         *([samples.problem] if samples.problem else []),
     )
+
+
+def _doubling(
+    question: Question, specs: tuple[DatasetSpec, ...], plan: DatasetPlan, steps: Steps
+) -> list[str]:
+    """What the regularisation images do to the number of steps."""
+    if not plan.reg_images:
+        return []
+    alone = plan_datasets(
+        without_regularisation(specs), question.source, question.shuffler, reso_divisor=1
+    )
+    return doubling(question.flags, plan, steps, alone.batches_per_epoch, question.processes)
 
 
 def _state_step(flags: Mapping[str, Any], base_dir: Path) -> int | None:

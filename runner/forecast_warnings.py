@@ -7,9 +7,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.dataset import DatasetPlan, DatasetSpec, plan_datasets
+from runner.dataset import DatasetPlan, DatasetSpec
 from runner.dataset.config import IGNORED_WITH_CONFIG
-from runner.dataset.files import ImageSource
 from runner.flag_numbers import whole
 from runner.steps import Steps, count_steps
 
@@ -23,17 +22,9 @@ def without_regularisation(specs: Sequence[DatasetSpec]) -> tuple[DatasetSpec, .
 
 
 def doubling(
-    flags: Mapping[str, Any],
-    specs: Sequence[DatasetSpec],
-    plan: DatasetPlan,
-    steps: Steps,
-    source: ImageSource,
-    processes: int,
+    flags: Mapping[str, Any], plan: DatasetPlan, steps: Steps, batches: int, processes: int
 ) -> list[str]:
-    """Say what the regularisation images do to the number of steps."""
-    if not plan.reg_images:
-        return []
-    batches = plan_datasets(without_regularisation(specs), source, reso_divisor=1).batches_per_epoch
+    """Say what the regularisation images do to the number of steps. `batches`: of an epoch without."""
     if not batches or batches == plan.batches_per_epoch:
         return []
     alone = count_steps({**flags, "initial_step": 0}, batches, processes)

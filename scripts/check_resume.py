@@ -32,7 +32,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts.forecast_cases.folder import write_image  # noqa: E402
+from scripts.forecast_cases.pictures import write_image  # noqa: E402
 
 IMAGES, REPEATS, EPOCHS = 23, 10, 4
 TOTAL = IMAGES * REPEATS * EPOCHS

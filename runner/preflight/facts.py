@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,12 +22,12 @@ from runner.dataset import (
     DatasetSpec,
     FolderImages,
     SubsetSpec,
-    plan_datasets,
     read_specs,
     specs_from_flags,
 )
 from runner.dataset.files import Listing
-from runner.forecast import forecast
+from runner.estimate import question_of
+from runner.forecast import Question, answer
 from runner.model import Forecast
 from runner.preflight import hub
 from runner.preflight.header import Header, read_model
@@ -35,6 +36,7 @@ from runner.preflight.modules import asked_modules
 from runner.preflight.probe import Device, cached_probe
 from runner.preflight.scripts import Script, script_of
 from runner.preflight.train_config import TrainConfig, read_train_config
+from runner.trainer_flags import trainer_flags
 
 T = TypeVar("T")
 BASE_MODEL = "pretrained_model_name_or_path"
@@ -158,7 +160,7 @@ class Facts:
         return self.once("plan", self._plan)
 
     def images(self) -> FolderImages:
-        return FolderImages(self.config.trainer_cwd)
+        return self.once("images", lambda: FolderImages(self.config.trainer_cwd))
 
     def listing(self, image_dir: str) -> Listing | None:
         """None: no such folder."""
@@ -202,29 +204,21 @@ class Facts:
         return specs_from_flags(self.flags, self.config.trainer_cwd)
 
     def _plan(self) -> DatasetPlan:
-        divisor = self.script.reso_divisor if self.script else 64
-        return plan_datasets(self.specs(), self.images(), reso_divisor=divisor)
+        return self._question().plan()[1]
 
     def _forecast(self, **changes: FlagValue) -> Forecast:
-        file = self.train_config
-        beside = file.values if file else {}
-        own = self.config.flags(smoke=self.smoke)
-        return forecast(
-            {**self.flags, **changes},
-            self.config.trainer_cwd,
-            self.config.processes,
-            images=self.images(),
-            reso_divisor=self.script.reso_divisor if self.script else 64,
-            specs=self._unwritten_specs(),
-            origins={name: file.path.name for name in beside if name not in own} if file else None,
-        )
-
-    def _unwritten_specs(self) -> tuple[DatasetSpec, ...] | None:
-        """Of [dataset], while its file is still to be written."""
         try:
-            return self.specs() if self.dataset_unwritten else None
-        except DatasetError:
-            return None
+            question = self._question()
+        except DatasetError as error:
+            return Forecast(warnings=(str(error),))
+        flags = {**question.flags, **changes}
+        given = {name: value for name, value in flags.items() if value is not False}
+        return answer(replace(question, flags=given))
+
+    def _question(self) -> Question:
+        """The very one of the `forecast` command. Raises DatasetError for a wrong [dataset]."""
+        read = trainer_flags(self.config.flags(smoke=self.smoke), self.config.trainer_cwd)
+        return question_of(self.config, read, self.config.processes)
 
     # ------------------------------------------------------------------ asking once
 

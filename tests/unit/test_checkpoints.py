@@ -76,6 +76,7 @@ ONE = '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
         ('{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,4]}}', "is no JSON"),
         ("[]", "no table of tensors"),
     ],
+    ids=range(10),
 )
 def test_a_header_that_readers_would_refuse_or_understand_differently_is_broken(
     tmp_path: Path, header: str, problem: str

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.dataset.header import read_header
-from scripts.forecast_cases.folder import bmp
+from scripts.forecast_cases.pictures import bmp
 from tests.unit.dataset_images import write_png
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"

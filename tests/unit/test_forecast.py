@@ -231,3 +231,62 @@ def test_images_may_come_from_anywhere(tmp_path: Path) -> None:
     flags = {"dataset_config": "d.toml", "max_train_epochs": 2}
     seen = forecast(flags, tmp_path, images=MadeUpImages({"t": [SQUARE] * 4}))
     assert seen.steps == 24
+
+
+SPLIT = (
+    "batch_size = 3\nenable_bucket = true\nmin_bucket_reso = 64\nmax_bucket_reso = 128\n"
+    "validation_split = 0.3\n"
+)
+
+
+def mixed(tmp_path: Path, more: str = SPLIT) -> Path:
+    """Two datasets with regularisation, one of them split, of images in two buckets."""
+    for number in range(10):
+        write_png(tmp_path / "train" / f"w{number}.png", (128, 64))
+        write_png(tmp_path / "train" / f"t{number}.png", (64, 128))
+        write_png(tmp_path / "reg" / f"{number}.png", SQUARE)
+    subsets = (
+        '[[datasets.subsets]]\nimage_dir = "train"\n'
+        '[[datasets.subsets]]\nimage_dir = "reg"\nis_reg = true\n'
+    )
+    (tmp_path / "d.toml").write_text(
+        f"[[datasets]]\nresolution = 96\n{more}{subsets}[[datasets]]\nresolution = 64\n{subsets}"
+    )
+    return tmp_path
+
+
+def test_a_validation_split_without_a_seed_makes_the_steps_unknown_where_they_depend_on_it(
+    tmp_path: Path,
+) -> None:
+    folder = mixed(tmp_path)
+    lengths = {told(folder, seed=seed).batches_per_epoch or 0 for seed in range(20)}
+    assert len(lengths) > 1
+    seen = told(folder, max_train_epochs=2)
+    assert (seen.batches_per_epoch, seen.steps, seen.checkpoints) == (None, None, ())
+    assert seen.images == 34
+    assert f"an epoch has {min(lengths)} to {max(lengths)} batches" in seen.warnings[0]
+    assert "set seed or validation_seed" in seen.warnings[0]
+    assert "steps" not in seen.sources
+
+
+def test_what_does_not_depend_on_the_split_is_told_without_a_seed(tmp_path: Path) -> None:
+    folder = mixed(tmp_path)
+    by_steps = told(folder, max_train_steps=30, save_every_n_steps=10)
+    assert (by_steps.batches_per_epoch, by_steps.steps) == (None, 30)
+    one_each = told(mixed(tmp_path, SPLIT.replace("batch_size = 3", "batch_size = 1")))
+    assert one_each.batches_per_epoch is not None
+    assert told(mixed(tmp_path, SPLIT + "validation_seed = 3\n")).batches_per_epoch is not None
+
+
+def test_the_warning_about_regularisation_counts_with_the_trainers_own_split(
+    tmp_path: Path,
+) -> None:
+    folder = mixed(tmp_path)
+    text = (folder / "d.toml").read_text()
+    alone = text.replace("is_reg = true", "num_repeats = 0")
+    for seed in range(12):
+        (folder / "d.toml").write_text(alone)
+        steps = told(folder, max_train_epochs=1, seed=seed).steps
+        (folder / "d.toml").write_text(text)
+        warning = told(folder, max_train_epochs=1, seed=seed).warnings[0]
+        assert f"not {steps}: the regularisation subset" in warning

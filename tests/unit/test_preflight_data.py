@@ -9,7 +9,7 @@ import pytest
 
 from runner.preflight.facts import Facts
 from runner.preflight.registry import CHECKS, run_check
-from tests.unit.preflight_project import TRIGGER, Project
+from tests.unit.preflight_project import TRIGGER, Project, png
 
 CAPTION = f"{TRIGGER}, standing, blue hair"
 BUCKETS = "enable_bucket = true\nmin_bucket_reso = 64\nmax_bucket_reso = 128"
@@ -294,3 +294,15 @@ def test_the_disk_must_hold_what_is_forecast(project: Project) -> None:
     found = project.find("disk", expect="checkpoint_mb = [1, 900000000000]")
     assert found.status == "fail"
     assert found.advice == "free disk space, or save less often"
+
+
+def test_preflight_plans_the_very_epoch_that_the_forecast_counts(project: Project) -> None:
+    """Which images a split without validation_seed holds out decides what the buckets hold."""
+    for number in range(8):
+        (project.train / f"w{number}.png").write_bytes(png(128, 64))
+    project.write_dataset(general=f"batch_size = 7\nvalidation_split = 0.3\n{BUCKETS}")
+    file = project.root / "dataset.toml"
+    file.write_text(file.read_text().replace("resolution = 64", "resolution = 96"))
+    for seed in range(12):
+        facts = Facts(project.config(train=f"seed = {seed}"))
+        assert facts.plan().batches_per_epoch == facts.forecast().batches_per_epoch
