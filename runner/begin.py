@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,10 +11,13 @@ from typing import Any
 
 from runner.config.load import load_config
 from runner.config.model import Config
-from runner.launch import start_run
+from runner.launch import WouldOverwrite, start_run
 from runner.model import CheckResult, Forecast
-from runner.prepare import Prepared, prepare
+from runner.overwrite import NO_CONSENT, Consent, Existing, existing_files, sentence
+from runner.prepare import Prepared, prepare, target_of
+from runner.preview import Preview
 from runner.rundir import RunDir
+from runner.units import count
 
 Changes = dict[str, Any]
 
@@ -48,6 +52,31 @@ def prepare_run(config: Config, *, smoke: bool = False) -> Prepared:
     return prepare(config, smoke=smoke, forecast=forecast_of(config, smoke=smoke))
 
 
+def preview(config: Config) -> Preview:
+    """What a start would do: project, output, command, and what it would overwrite."""
+    from runner.config.command import build_command
+    from runner.review.hiding import hidden_command
+
+    forecast = forecast_of(config)
+    folder, name = target_of(config)
+    existing = existing_files(folder, name, forecast)
+    plan = [f"{forecast.steps} steps"] if forecast.steps is not None else []
+    plan += [count(len(forecast.checkpoints), "checkpoint")] if forecast.checkpoints else []
+    details = ", ".join(plan)
+    output = f"{folder}/{name or 'last'}" if folder is not None else "no output_dir"
+    return Preview(
+        f"Start {config.name}",
+        (f"Project: {config.path}", f"Output: {output}{f' ({details})' if details else ''}"),
+        (f"{sentence(existing)}.",) if existing else (),
+        command=shlex.join(hidden_command(build_command(config).argv)),
+        existing=existing,
+    )
+
+
+def _existing(config: Config) -> tuple[Existing, ...]:
+    return existing_files(*target_of(config), forecast_of(config))
+
+
 def checks(
     config: Config,
     *,
@@ -66,10 +95,12 @@ def start(
     *,
     smoke: bool = False,
     force: str | None = None,
+    consent: Consent = NO_CONSENT,
     on_check: Callable[[CheckResult], None] | None = None,
 ) -> RunDir:
-    """Run the checks, then the training. `force`: a reason for starting although checks failed or the
-    gate is closed. Raises ChecksFailed, GateClosed, StartRefused."""
+    """Run the checks, then the training. `force`: start although checks failed; with a reason, also although
+    the gate is closed or files of an earlier training would be overwritten. `consent`: which of those files
+    a person agreed to overwrite. Raises ChecksFailed, GateClosed, StartRefused, WouldOverwrite."""
     from runner.gate import forced, gate_status
     from runner.preflight.registry import in_order
 
@@ -79,6 +110,11 @@ def start(
         if not gate.open and not force:
             raise GateClosed(gate.text)
         approval = gate.approval if gate.open else forced(config, force or "")
+    if force:
+        consent = Consent(everything=True, reason=force)
+    refused = () if smoke else consent.missing_for(_existing(config))
+    if refused:  # before checks that take a while; asked again under the lock of starts
+        raise WouldOverwrite(refused)
     results = []
     for result in checks(config, smoke=smoke):
         results.append(result)
@@ -89,4 +125,6 @@ def start(
         raise ChecksFailed(failed)
     prepared = prepare_run(config, smoke=smoke)
     spec = replace(prepared.spec, approval=approval)
-    return start_run(spec, prepared.plan, in_order(results), channels=prepared.channels)
+    return start_run(
+        spec, prepared.plan, in_order(results), channels=prepared.channels, consent=consent
+    )

@@ -13,17 +13,19 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from runner.control import start_supervisor
 from runner.journal import Unreadable, read_json, write_json
 from runner.liveness import lock_held
-from runner.model import AttemptPlan, CheckResult, RunSpec, Status
+from runner.model import AttemptPlan, CheckResult, Overwrite, RunSpec, Status
 from runner.notify.settings import Channels, write_channels
+from runner.overwrite import NO_CONSENT, Consent, Existing, existing_files, files_of_name, sentence
 from runner.registry import same_target
 from runner.rundir import RunDir, home, runs_root
+from runner.who import whoami
 
 #: a supervisor that shows no sign of life after this has failed to start
 START_PATIENCE_S = 30.0
@@ -31,6 +33,18 @@ START_PATIENCE_S = 30.0
 
 class StartRefused(Exception):
     """Why a run cannot be started; one sentence with what to do."""
+
+
+class WouldOverwrite(StartRefused):
+    """Files of an earlier training would be overwritten, and nobody agreed to that."""
+
+    def __init__(self, existing: Sequence[Existing]) -> None:
+        super().__init__()
+        self.existing = tuple(existing)
+
+    def __str__(self) -> str:
+        """Made when it is read: finding the runs that wrote the files takes too long under the lock."""
+        return sentence(self.existing)
 
 
 @functools.cache
@@ -68,11 +82,13 @@ def start_run(
     checks: tuple[CheckResult, ...] = (),
     *,
     channels: Channels | None = None,
+    consent: Consent = NO_CONSENT,
     wait_s: float = START_PATIENCE_S,
 ) -> RunDir:
     """Make the run folder and start its supervisor; returns once that lives.
 
-    Raises StartRefused: another live run writes the same files, or the supervisor did not come up.
+    `consent`: which files of an earlier training may be overwritten. Raises StartRefused: another live run
+    writes the same files, or the supervisor did not come up; WouldOverwrite.
     """
     run = RunDir(runs_root() / spec.id)
     words, prefix = detachment()
@@ -83,6 +99,7 @@ def start_run(
                 f"run {other.id} is writing {spec.output_name!r} into {spec.output_dir} right now: "
                 f"stop it (`plasma-tui stop {other.id}`) or choose another output_name"
             )
+        spec = replace(spec, overwrite=_agreed(spec, consent))
         try:
             run.path.mkdir(parents=True)
             run.inbox_done.mkdir(parents=True)
@@ -98,6 +115,26 @@ def start_run(
     return run
 
 
+def _agreed(spec: RunSpec, consent: Consent) -> Overwrite | None:
+    """Who agreed to overwrite what exists now. Raises WouldOverwrite."""
+    existing = existing_files(spec.output_dir, spec.output_name, spec.forecast)
+    if not existing:
+        return None
+    refused = consent.missing_for(existing)
+    if refused:
+        raise WouldOverwrite(refused)
+    return Overwrite(whoami(), time.time(), consent.reason, tuple(one.name for one in existing))
+
+
+def _refuse_taken_folder(plan: AttemptPlan) -> None:
+    """The folder of a further attempt was free when it was planned. Raises StartRefused."""
+    if plan.output_dir is None:
+        return
+    taken = files_of_name(Path(plan.output_dir), plan.output_name)
+    if taken:
+        raise StartRefused(f"{plan.output_dir} now contains {taken[0]}: resume again")
+
+
 def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIENCE_S) -> None:
     """Start a further attempt of an ended run. Raises StartRefused."""
     spec = read_json(run.spec, RunSpec)
@@ -107,6 +144,7 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
         other = same_target(spec.output_dir, spec.output_name)
         if other is not None and other.id != run.id:
             raise StartRefused(f"run {other.id} is writing the same files right now")
+        _refuse_taken_folder(plan)
         with contextlib.suppress(FileExistsError):
             write_json(run.attempt(plan.attempt), plan, durable=True)
         start_supervisor(run, detachment()[1])

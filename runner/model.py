@@ -311,6 +311,17 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Overwrite:
+    """A person's yes to overwriting files of an earlier training. `files`: their names in output_dir, as they
+    existed at the start."""
+
+    by: str
+    at: float
+    reason: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GuardSettings:
     """`[guard]` of plasma.toml: what is done about each alarm, besides telling it. One of `tell`,
     `stop` (at once, as by a person's order) and `after_save` (after the next whole checkpoint)."""
@@ -382,6 +393,8 @@ class RunSpec:
     fingerprints: dict[str, str] = field(default_factory=dict)
     #: the dataset configuration as it was at the start; None: not kept (older runs), or there is none
     dataset_text: str | None = None
+    #: who agreed that files of an earlier training are overwritten; None: there were none
+    overwrite: Overwrite | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from runner.config.command import Command, build_command
 from runner.config.model import Config
@@ -44,8 +46,8 @@ def prepare(
     if smoke:  # a folder of its own: nothing of a test belongs among the user's files
         config = config.changed({"output_dir": str(run.scratch)})
     command = build_command(config, smoke=smoke, tensorboard_dir=tensorboard)
-    output_dir, output_name = _text(command, "output_dir"), _text(command, "output_name")
     known = trainer_flags(command.flags, Path(command.cwd)).values
+    output_dir, output_name = _text(known, "output_dir"), _text(known, "output_name")
     spec = RunSpec(
         id=run.id,
         name=name,
@@ -86,6 +88,13 @@ def prepare(
     return Prepared(spec, plan, command, config.channels)
 
 
-def _text(command: Command, flag: str) -> str | None:
-    value = command.flags.get(flag)
+def target_of(config: Config) -> tuple[str | None, str | None]:
+    """(output_dir, output_name) of the long run, also where they are set in sd-scripts' own --config_file."""
+    known = trainer_flags(config.flags(), config.trainer_cwd).values
+    folder = _text(known, "output_dir")
+    return str(config.trainer_cwd / folder) if folder else None, _text(known, "output_name")
+
+
+def _text(flags: Mapping[str, Any], flag: str) -> str | None:
+    value = flags.get(flag)
     return value if isinstance(value, str) and value else None

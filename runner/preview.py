@@ -1,8 +1,12 @@
-"""What a resume or a retry would do, in words, before it is done. Types only."""
+"""What a start, a resume or a retry would do, in words, before it is done. Types only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.overwrite import Existing
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +23,11 @@ class FlagChange:
 class Preview:
     """`title`: the question, without a question mark at its end; `facts`: what will happen, a sentence
     each; `warnings`: what is lost or will differ; `changes`: settings against the attempt before;
-    `command`: as a person would type it."""
+    `command`: as a person would type it; `existing`: files of an earlier training that would be overwritten."""
 
     title: str
     facts: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     changes: tuple[FlagChange, ...] = ()
     command: str = ""
+    existing: tuple[Existing, ...] = ()

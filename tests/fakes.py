@@ -11,6 +11,7 @@ from runner.importing.fresh import Answers
 from runner.importing.model import Imported
 from runner.importing.write import Written
 from runner.model import Approval, CheckResult, RunListing, RunSnapshot
+from runner.overwrite import Existing
 from runner.preflight.cures.model import Cure
 from runner.preview import Preview
 from tests.builders import NOW
@@ -69,6 +70,9 @@ class FakeActions(FakeRuns, FakeSummary, FakeSamples, FakeCompare, FakeReplay, F
         self.approved: Approval | None = None
         self.found = Found()
         self.preview = Preview("Resume spyke", ("From step 400 to 920.",))
+        self.start_shown = Preview(
+            "Start spyke", ("Project: /p/plasma.toml", "Output: /p/out/spyke")
+        )
         self.sheets: dict[bool, FlagSheet] = {}
 
     def open_reader(self, run_path: Path) -> FakeReader:
@@ -86,11 +90,18 @@ class FakeActions(FakeRuns, FakeSummary, FakeSamples, FakeCompare, FakeReplay, F
         assert self.made_plan is not None
         return self.made_plan
 
+    def start_preview(self, config_path: Path) -> Preview:
+        return self.start_shown
+
     def start(
-        self, config_path: Path, smoke: bool = False, on_check: OnCheck | None = None
+        self,
+        config_path: Path,
+        smoke: bool = False,
+        on_check: OnCheck | None = None,
+        overwrite: Sequence[Existing] = (),
     ) -> Sent:
-        what = "smoke" if smoke else "start"
-        return self._order(what, config_path, run_path=Path("/state/runs/new"))
+        what = ("smoke" if smoke else "start", config_path, *overwrite)
+        return self._order(*what, run_path=Path("/state/runs/new"))
 
     def approve(self, run_path: Path) -> Sent:
         return self._order("approve", run_path)

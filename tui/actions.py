@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # a screen on a run needs none of these, and they take time t
     from runner.importing.fresh import Answers
     from runner.importing.model import Imported
     from runner.importing.write import Written
+    from runner.overwrite import Existing
     from runner.preflight.cures.model import Cure
     from runner.preview import Preview
 
@@ -111,9 +112,17 @@ class Actions(
     def plan(self, config_path: Path) -> Plan:
         """Forecast and gate; the checks are asked for by themselves."""
 
+    def start_preview(self, config_path: Path) -> Preview:
+        """What `start` would do, and which existing files it would overwrite."""
+
     def start(
-        self, config_path: Path, smoke: bool = False, on_check: OnCheck | None = None
-    ) -> Sent: ...
+        self,
+        config_path: Path,
+        smoke: bool = False,
+        on_check: OnCheck | None = None,
+        overwrite: Sequence[Existing] = (),
+    ) -> Sent:
+        """`overwrite`: the existing files that a person agreed to overwrite."""
 
     def approve(self, run_path: Path) -> Sent:
         """A person's yes to a smoke test: the long run with the same settings may start."""

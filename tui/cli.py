@@ -68,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
             one.add_argument("--smoke", action="store_true", help="the short test of [smoke]")
             one.add_argument("--force", nargs="?", const="", metavar="REASON",
                              help="start although checks failed; with a REASON, also without an "
-                             "approved smoke test")  # fmt: skip
+                             "approved smoke test and over existing checkpoints")  # fmt: skip
             one.add_argument("--wait", action="store_true", help="exit 0 only if it succeeded")
     runs = verb("runs", "every run of this machine", json=True)
     runs.add_argument("--filter", metavar="TEXT", help="words that must occur, also tag:good")

@@ -86,9 +86,10 @@ class OrderAnswered(Message):
 
 @dataclass
 class PreviewMade(Message):
-    """What `order` (resume, retry) would do with that run, or why it cannot (`problem`)."""
+    """What `order` (start, resume, retry) would do, or why it cannot (`problem`). `run_path`: the run that was
+    open when it was asked."""
 
     order: str
-    run_path: Path
+    run_path: Path | None
     preview: Preview | None = None
     problem: str | None = None

@@ -74,8 +74,8 @@ class Orders(Planning, inherit_bindings=False):
 
     # ----------------------------------------------------------------- looking ahead
 
-    def look_ahead(self, order: str, run_path: Path, ask: Callable[[Path], Preview]) -> None:
-        """Ask what `order` would do with that run; `PreviewMade` brings the answer."""
+    def look_ahead(self, order: str, ask: Callable[[], Preview]) -> None:
+        """Ask what `order` would do; `PreviewMade` brings the answer."""
         name = f"preview {order}"
         if name in self._unanswered:
             self.say("That is being looked at already.", "dim", 4.0)
@@ -83,16 +83,16 @@ class Orders(Planning, inherit_bindings=False):
         self._unanswered.add(name)
         # most answers come at once: nothing should flash up before them
         self.set_timer(SLOW_S, lambda: self._say_it_takes_long(name))
-        self._look_ahead(order, run_path, ask)
+        self._look_ahead(order, self.run_path, ask)
 
     def _say_it_takes_long(self, name: str) -> None:
         if name in self._unanswered:
             self.say("Looking at what it would do.", "dim")
 
     @work(thread=True, group="orders", exit_on_error=False)
-    def _look_ahead(self, order: str, run_path: Path, ask: Callable[[Path], Preview]) -> None:
+    def _look_ahead(self, order: str, run_path: Path | None, ask: Callable[[], Preview]) -> None:
         try:
-            preview = ask(run_path)
+            preview = ask()
         except Exception as error:  # border: a refusal, or whatever the runner met
             self.post_message(PreviewMade(order, run_path, None, told(error)))
         else:

@@ -12,6 +12,7 @@ from runner.config.errors import ConfigError
 from runner.config.model import Config
 from runner.gate import GateStatus, approval_of, approve, gate_status
 from runner.model import Approval, CheckResult, RunListing
+from runner.overwrite import Consent, Existing
 from runner.preview import Preview
 from runner.reader import RunReader
 from runner.registry import RunNotFound, list_runs, resolve
@@ -77,17 +78,27 @@ class RunnerActions(
             notes=config.notes,
         )
 
+    def start_preview(self, config_path: Path) -> Preview:
+        return begin.preview(_load(config_path))
+
     def start(
-        self, config_path: Path, smoke: bool = False, on_check: OnCheck | None = None
+        self,
+        config_path: Path,
+        smoke: bool = False,
+        on_check: OnCheck | None = None,
+        overwrite: Sequence[Existing] = (),
     ) -> Sent:
         config = _load(config_path)
+        consent = Consent(frozenset(overwrite), reason="confirmed on the screen")
         try:
-            run = begin.start(config, smoke=smoke, on_check=on_check)
+            run = begin.start(config, smoke=smoke, on_check=on_check, consent=consent)
         except begin.ChecksFailed as error:
             first = error.failed[0]
             text = f"{first.title or first.name}: {first.detail or first.evidence}"
             more = f" (and {len(error.failed) - 1} more)" if len(error.failed) > 1 else ""
             raise ActionFailed(f"not started, a check failed: {text}{more}") from None
+        except launch.WouldOverwrite as error:
+            raise ActionFailed(f"not started: {error}; press s again to decide") from None
         except (begin.GateClosed, launch.StartRefused) as error:
             raise ActionFailed(str(error)) from None
         return Sent(f"started {run.id}", run.path)

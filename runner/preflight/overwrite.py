@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.model import Forecast
+from runner.overwrite import existing_files
 from runner.preflight.cures.model import Cure
 from runner.preflight.cures.move import move_cure
 from runner.preflight.facts import Facts
@@ -19,7 +19,8 @@ def look(facts: Facts) -> Finding:
         return skipped("no output_dir")
     if not folder.is_dir():
         return passed("nothing there yet", f"{folder} does not exist yet.")
-    there = [name for name in names(facts.forecast()) if (folder / name).exists()]
+    existing = existing_files(str(folder), facts.text("output_name"), facts.forecast())
+    there = [one.name for one in existing]
     if not there:
         return passed("nothing", f"No file of that name is in {folder}.")
     detail = f"In {folder} these will be overwritten: {some(there, 6)}."
@@ -37,14 +38,6 @@ def _cure(facts: Facts, folder: Path, there: list[str]) -> Cure | None:
     if facts.path("resume") in files:
         return None
     return move_cure("overwrite", "move the old files away", files)
-
-
-def names(forecast: Forecast) -> list[str]:
-    """Every file and folder that the training will write into output_dir."""
-    found = [name for c in forecast.checkpoints for name in (c.name, c.state_name) if name]
-    if forecast.final:
-        found.append(forecast.final)
-    return [name for name in dict.fromkeys(found) if name == Path(name).name]
 
 
 CHECK = Check("overwrite", "Overwrites", look)

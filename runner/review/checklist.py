@@ -31,6 +31,7 @@ def checklist(review: Review) -> tuple[Point, ...]:
         _gpu(review),
         _images(review),
         _smoke(review),
+        *_overwritten(review),
         _alarms(review),
     )
 
@@ -287,6 +288,16 @@ def _smoke(review: Review) -> Point:
         why = f": {given.reason}" if given.reason else ""
         return Point(title, "warn", f"started without one by {given.by}{why}")
     return Point(title, "pass", f"{given.smoke_run}, approved by {given.by}")
+
+
+def _overwritten(review: Review) -> tuple[Point, ...]:
+    """Only where it happened: who agreed, and why."""
+    given = review.snapshot.spec.overwrite if review.snapshot.spec is not None else None
+    if given is None:
+        return ()
+    why = f": {given.reason}" if given.reason else ""
+    text = f"{count(len(given.files), 'file')} overwritten, approved by {given.by}{why}"
+    return (Point("No earlier checkpoint was overwritten", "warn", text),)
 
 
 def _alarms(review: Review) -> Point:

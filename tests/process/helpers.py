@@ -15,6 +15,7 @@ from runner.control import Refused, stop
 from runner.journal import events_of
 from runner.launch import start_run
 from runner.model import AttemptPlan, Forecast, JournalEvent, RunSnapshot, RunSpec, RunState
+from runner.overwrite import Consent
 from runner.reader import RunReader
 from runner.rundir import RunDir, new_run_id
 
@@ -66,7 +67,8 @@ def spec_for(
 
 
 def start(output: Path, *flags: str, name: str = "fake", **more: object) -> RunDir:
-    return start_run(*spec_for(output, *flags, name=name, **more))  # type: ignore[arg-type]
+    spec, plan = spec_for(output, *flags, name=name, **more)  # type: ignore[arg-type]
+    return start_run(spec, plan, consent=Consent(everything=True, reason="a test"))
 
 
 def look(run: RunDir) -> RunSnapshot:

@@ -114,7 +114,7 @@ async def test_the_checks_of_a_start_are_shown_as_they_come() -> None:
     actions, app = planned(CheckResult("trainer", "pass", "was fine"), b.CHECKS[1])
     go_on = threading.Event()
 
-    def start(config: Path, smoke: bool = False, on_check: Any = None) -> None:
+    def start(config: Path, smoke: bool = False, on_check: Any = None, **_: Any) -> None:
         on_check(BROKEN)
         assert go_on.wait(5)
         raise ActionFailed("a check failed")

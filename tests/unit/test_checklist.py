@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model import Approval, Checkpoint, Expectation, HardwareUse, Outcome
+from runner.model import Approval, Checkpoint, Expectation, HardwareUse, Outcome, Overwrite
 from runner.review.checklist import checklist
 from runner.review.document import Point
 from runner.review.model import Review
@@ -147,6 +147,16 @@ def test_the_approval_of_the_smoke_test_is_named() -> None:
         spec(good, approval=Approval("ada", b.NOW, "k", None, "in a hurry")), "smoke test"
     )
     assert forced.status == "warn" and "in a hurry" in forced.evidence
+
+
+def test_who_agreed_to_overwrite_earlier_files_is_named() -> None:
+    good = reviews.good()
+    titles = [one.title for one in checklist(good)]
+    assert "No earlier checkpoint was overwritten" not in titles
+    given = Overwrite("ann", b.NOW, "was a trial", ("a", "b"))
+    found = point(spec(good, overwrite=given), "overwritten")
+    assert found.status == "warn"
+    assert found.evidence == "2 files overwritten, approved by ann: was a trial"
 
 
 def test_a_living_run_is_judged_on_nothing_yet() -> None:

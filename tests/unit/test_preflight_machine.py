@@ -15,7 +15,8 @@ import pytest
 
 from runner.config.interpreter import Interpreter
 from runner.model import ExpectedCheckpoint, Forecast
-from runner.preflight import base_model, disk, hub, logout, memory, modules, output, overwrite
+from runner.overwrite import names
+from runner.preflight import base_model, disk, hub, logout, memory, modules, output
 from runner.preflight.device import fits, judge
 from runner.preflight.facts import Facts
 from runner.preflight.packages import look as look_at_packages
@@ -316,7 +317,7 @@ def test_files_that_would_be_overwritten_are_all_names_of_the_forecast() -> None
     steps = ExpectedCheckpoint("a-step00000010.safetensors", 10, state_name="a-step00000010-state")
     last = ExpectedCheckpoint("a.safetensors", 20)
     forecast = Forecast(checkpoints=(steps, last), final="a.safetensors")
-    assert overwrite.names(forecast) == [
+    assert names(forecast) == [
         "a-step00000010.safetensors",
         "a-step00000010-state",
         "a.safetensors",

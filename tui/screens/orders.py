@@ -3,7 +3,8 @@ next snapshots, never here."""
 
 from __future__ import annotations
 
-from functools import partial
+import os
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
 
 from textual import events
@@ -20,9 +21,10 @@ from tui.viewmodel.resuming import ANSWERS, approve_question, preview_question
 from tui.viewmodel.stopping import Question, stop_question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from runner.overwrite import Existing
     from runner.preview import Preview
     from tui.app import PlasmaApp
 
@@ -76,6 +78,7 @@ class RunOrders(Screen[None]):
             run_open=app.run_path is not None,
             readable=plan is not None and not plan.problems and not plan.problem,
             approved=app.approval is not None,
+            foreign=_foreign(self.snapshot, app.config_path),
             approvable=gate is not None and gate.smoke_passed and not gate.open,
         )
 
@@ -100,16 +103,24 @@ class RunOrders(Screen[None]):
     # ----------------------------------------------------------------- orders
 
     def action_start(self) -> None:
-        self._start("start", "Start asked for; the checks run first.")
+        """What it would overwrite is found out first."""
+        app, config = self.plasma, self.plasma.config_path
+        if config is not None:
+            app.look_ahead("start", partial(app.actions.start_preview, config))
 
     def action_smoke(self) -> None:
-        self._start("smoke", "Smoke test asked for; the checks run first.")
+        config = self.plasma.config_path
+        if config is not None:
+            what = self.plasma.plan.name if self.plasma.plan is not None else config.parent.name
+            self._start(
+                "smoke", config, f"Starting the smoke test of {what}; the checks run first."
+            )
 
-    def _start(self, what: str, said: str) -> None:
+    def _start(
+        self, what: str, config: Path, said: str, overwrite: Sequence[Existing] = ()
+    ) -> None:
         """The checks that a start waits for are shown as they come."""
-        app, config = self.plasma, self.plasma.config_path
-        if config is None:
-            return
+        app = self.plasma
         self.say(said, "dim")
         run = app.checks_of_a_start() if app.run_path is None else None
 
@@ -117,8 +128,32 @@ class RunOrders(Screen[None]):
             if run is not None:
                 app.post_message(CheckFound(run, result))
 
-        order = partial(app.actions.start, config, smoke=what == "smoke", on_check=on_check)
+        order = partial(
+            app.actions.start,
+            config,
+            smoke=what == "smoke",
+            on_check=on_check,
+            overwrite=overwrite,
+        )
         app.give(what, order)
+
+    def _start_after_preview(self, preview: Preview) -> None:
+        """Asks before a start that would overwrite something, and before one from an ended run that was no
+        smoke test."""
+        config = self.plasma.config_path
+        if config is None or self._why_not("start") is not None:
+            return
+
+        def go(mode: str) -> None:
+            said = f"{preview.title.replace('Start', 'Starting', 1)}; the checks run first."
+            self._start("start", config, said, preview.existing)
+
+        spec = self.snapshot.spec if self.snapshot is not None else None
+        again = self.plasma.run_path is not None and (spec is None or not spec.smoke)
+        if preview.existing or again:
+            self._ask(preview_question("start", preview), ANSWERS["start"][1], go)
+        else:
+            go("start")
 
     def action_approve(self) -> None:
         if self.snapshot is not None:
@@ -150,11 +185,13 @@ class RunOrders(Screen[None]):
     def _look_ahead(self, order: str, ask: Callable[[Path], Preview]) -> None:
         """What it would do is shown before it is asked for."""
         if self.plasma.run_path is not None:
-            self.plasma.look_ahead(order, self.plasma.run_path, ask)
+            self.plasma.look_ahead(order, partial(ask, self.plasma.run_path))
 
     def ask_after_preview(self, message: PreviewMade) -> None:
         self.hush()
-        if message.preview is not None:
+        if message.preview is not None and message.order == "start":
+            self._start_after_preview(message.preview)
+        elif message.preview is not None:
             question = preview_question(message.order, message.preview)
             self._ask(question, ANSWERS[message.order][1], self._carry_out)
 
@@ -183,3 +220,16 @@ class RunOrders(Screen[None]):
         self.say("ComfyUI is asked for its memory.", "dim", 10.0)
         actions, path = self.plasma.actions, self.plasma.run_path
         self.plasma.give("free", partial(actions.free_gpu, path))
+
+
+def _foreign(snapshot: RunSnapshot | None, config: Path | None) -> bool:
+    """Was this run not started by this plasma.toml? A run that does not say so is foreign."""
+    if snapshot is None or config is None:
+        return False
+    started_by = snapshot.spec.config_path if snapshot.spec is not None else None
+    return started_by is None or not _same_file(started_by, str(config))
+
+
+@lru_cache(maxsize=8)
+def _same_file(one: str, other: str) -> bool:
+    return one == other or os.path.realpath(one) == os.path.realpath(other)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner import begin, launch
+from runner import begin, launch, overwrite
 from runner.config.catalog import trainer_flags
 from runner.config.command import shell_line
 from runner.config.errors import ConfigError
@@ -95,6 +95,8 @@ def _total(results: list[CheckResult]) -> None:
 def start(options: argparse.Namespace) -> int:
     """Check, start detached, print the run's id."""
     config = load(options)
+    if not options.smoke:
+        _tell_start(config)
     try:
         run = begin.start(
             config,
@@ -109,6 +111,8 @@ def start(options: argparse.Namespace) -> int:
         ) from None
     except begin.GateClosed as error:
         raise Fail(f"not started: {error} (--force REASON goes without)") from None
+    except launch.WouldOverwrite as error:
+        raise Fail(_overwrites(error)) from None
     except launch.StartRefused as error:
         raise Fail(str(error)) from None
     sys.stdout.write(f"{run.id}\n")
@@ -128,6 +132,23 @@ def start(options: argparse.Namespace) -> int:
         return NO
     say(f"passed; `plasma-tui approve {run.id}` lets the long run start")
     return OK
+
+
+def _tell_start(config: Config) -> None:
+    """Project, output and command, before anything is started."""
+    found = begin.preview(config)
+    for text in (*found.facts, f"Command: {found.command}"):
+        say(text)
+
+
+def _overwrites(error: launch.WouldOverwrite) -> str:
+    existing = error.existing
+    listed = "".join(f"\n  {line}" for line in overwrite.lines(existing))
+    return (
+        f"not started: {count(len(existing), 'existing file')} in {Path(existing[0].path).parent} would be "
+        f"overwritten:{listed}\nchoose another output_name (--set output_name=NAME), move them away "
+        "(`plasma-tui check --fix overwrite`), or overwrite them with --force REASON"
+    )
 
 
 def _tell_check(result: CheckResult) -> None:

@@ -23,6 +23,8 @@ class Around:
     readable: bool = True
     approvable: bool = False
     approved: bool = False
+    #: the run on the screen was not started by this plasma.toml
+    foreign: bool = False
 
 
 _STARTS_AGAIN = ("resume", "retry", "adopt", "approve")
@@ -60,14 +62,22 @@ def refusal(orders: Sequence[str], snapshot: RunSnapshot | None, around: Around)
 
 _GOING = "This run is still going: a stops it."
 _BROKEN = "plasma.toml cannot be used as it is: e opens it."
+_FOREIGN = (
+    "Nothing started: this run belongs to another project than the plasma.toml of this screen; "
+    "p shows that plasma.toml."
+)
 _NO_FILE = "This screen was opened without a plasma.toml."
 
 
 def _start(snapshot: RunSnapshot | None, around: Around) -> str | None:
     if not around.has_config:
         return f"Nothing to start: {_NO_FILE[0].lower()}{_NO_FILE[1:]}"
+    if around.run_open and snapshot is None:
+        return "This run is still being read."
     if snapshot is not None and is_live(snapshot):
         return _GOING
+    if around.foreign:
+        return _FOREIGN
     return None if around.readable else _BROKEN
 
 

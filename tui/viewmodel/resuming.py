@@ -1,28 +1,35 @@
-"""What is asked before a run goes on, is tried again, or is approved. The runner has made the plan."""
+"""What is asked before a run starts, resumes, is retried, or is approved. The runner has made the plan."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from runner.model import CheckResult
 from runner.preview import FlagChange, Preview
+from runner.units import count
 from tui.text import clean
 from tui.viewmodel.cause import named_place
 from tui.viewmodel.stopping import Choice, Question
 
 #: by order: its answer, and the safe one
 ANSWERS = {
+    "start": (Choice("start", "Start"), "Don't start"),
     "resume": (Choice("resume", "Resume"), "Leave it as it is"),
     "retry": (Choice("retry", "Try it again"), "Leave it as it is"),
 }
 
 
 def preview_question(order: str, preview: Preview) -> Question:
-    """`order`: resume or retry."""
+    """`order`: start, resume or retry."""
+    answer = ANSWERS[order][0]
+    if preview.existing:
+        what = count(len(preview.existing), "existing file")
+        answer = replace(answer, label=f"{answer.label} and overwrite {what}")
     return Question(
         f"{clean(preview.title, 120).rstrip('?')}?",
         _lines(preview.facts),
-        (ANSWERS[order][0],),
+        (answer,),
         warnings=_lines(preview.warnings),
         changes=tuple(map(_change, preview.changes)),
         command=clean(preview.command),
