@@ -127,7 +127,7 @@ def forecast(
 def answer(question: Question) -> Forecast:
     """The forecast that `forecast` describes."""
     found = _drawn(question)
-    if not _split_by_chance(question):
+    if not split_by_chance(question):
         return found
     others = [_drawn(dataclasses.replace(question, draw=draw)) for draw in range(1, DRAWS)]
     unknown = {
@@ -150,7 +150,7 @@ def answer(question: Question) -> Forecast:
     )
 
 
-def _split_by_chance(question: Question) -> bool:
+def split_by_chance(question: Question) -> bool:
     """Can another start hold out images that fill other batches?"""
     if question.flags.get("seed") is not None:
         return False

@@ -11,7 +11,7 @@ from runner.config.flags import launcher_flags, read_flags
 from runner.control import Refused
 from runner.dataset import FolderImages
 from runner.flag_numbers import whole
-from runner.forecast import Question
+from runner.forecast import Question, split_by_chance
 from runner.model import AttemptPlan, RunSpec, Status
 from runner.preflight.header import read_model
 from runner.preflight.network import DEFAULT_RANK, rank_in
@@ -111,10 +111,16 @@ def dataset_notes(plan: AttemptPlan, flags: Mapping[str, Any], status: Status) -
     had = status.batches_per_epoch
     if had is None:
         return ()
+    question = _question(plan, flags)
     try:
-        batches = _batches(plan, flags)
+        batches = math.ceil(question.plan()[1].batches_per_epoch / processes_of(plan))
     except (ValueError, OSError) as error:
         return (f"whether the dataset is the same could not be told: {error}",)
+    if batches != had and split_by_chance(question):
+        return (
+            "without seed each start holds out other images for validation, so an epoch may have "
+            "another length now, and whether the dataset is the same is unknown",
+        )
     if batches != had:
         raise Refused(
             f"the dataset has changed: an epoch had {had} batches and has {batches} "
@@ -123,12 +129,11 @@ def dataset_notes(plan: AttemptPlan, flags: Mapping[str, Any], status: Status) -
     return ()
 
 
-def _batches(plan: AttemptPlan, flags: Mapping[str, Any]) -> int:
+def _question(plan: AttemptPlan, flags: Mapping[str, Any]) -> Question:
     script = next((SCRIPTS[Path(w).name] for w in plan.command if Path(w).name in SCRIPTS), None)
     base = Path(plan.cwd)
     source = FolderImages(base, script.cache_suffix if script else None)
-    question = Question(flags, base, source, reso_divisor=script.reso_divisor if script else 1)
-    return math.ceil(question.plan()[1].batches_per_epoch / processes_of(plan))
+    return Question(flags, base, source, reso_divisor=script.reso_divisor if script else 1)
 
 
 def processes_of(plan: AttemptPlan) -> int:
