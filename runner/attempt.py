@@ -17,12 +17,26 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"^attempt-(\d+)\.json$")
 
 
+def attempts_of(run: RunDir) -> list[int]:
+    """The N of every attempt-N.json, in order."""
+    return sorted(int(m[1]) for name in os.listdir(run.path) if (m := _NUMBER.match(name)))
+
+
 def newest_attempt(run: RunDir) -> int:
     """The highest N of attempt-N.json. Raises Unreadable if there is none."""
-    numbers = [int(m[1]) for name in os.listdir(run.path) if (m := _NUMBER.match(name))]
+    numbers = attempts_of(run)
     if not numbers:
         raise Unreadable("attempt-1.json is missing")
-    return max(numbers)
+    return numbers[-1]
+
+
+def newest_started(run: RunDir, status_attempt: int) -> int:
+    """The newest attempt that was started. A plan of a later one was written by a resume that was killed
+    before its supervisor came up: nothing of it ever ran. Raises Unreadable."""
+    newest = newest_attempt(run)
+    while newest > max(1, status_attempt) and not run.started(newest).exists():
+        newest -= 1
+    return newest
 
 
 class AttemptFiles:
@@ -34,8 +48,8 @@ class AttemptFiles:
 
     @property
     def started_mark(self) -> Path:
-        """Made by the keeper before it starts the trainer, so that it happens once."""
-        return self.run.path / f"attempt-{self.attempt}.started"
+        """See RunDir.started."""
+        return self.run.started(self.attempt)
 
     def keeper(self) -> KeeperRecord | None:
         try:

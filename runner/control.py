@@ -96,16 +96,22 @@ def _send_what_waits(run: RunDir) -> None:
             send_waiting(run)
 
 
-def start_supervisor(run: RunDir, prefix: tuple[str, ...] = ()) -> None:
-    """Start a detached supervisor: own session, no terminal, output in supervisor.log."""
+def start_supervisor(run: RunDir, prefix: tuple[str, ...] = (), lock: int | None = None) -> None:
+    """Start a detached supervisor: own session, no terminal, output in supervisor.log.
+
+    `lock`: a descriptor that holds the run's lock. The supervisor inherits it, so the run is locked without a
+    gap, and the caller closes its own copy afterwards.
+    """
+    inherited = () if lock is None else (lock,)
     with run.log.open("ab") as log:
         child = subprocess.Popen(
-            [*prefix, *module_command("runner.detach", str(run.path))],
+            [*prefix, *module_command("runner.detach", str(run.path), *map(str, inherited))],
             cwd="/",
             env=shell_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
+            pass_fds=inherited,
         )
     child.wait()  # it forks at once and lives on by itself

@@ -1,7 +1,8 @@
 """The first breath of a supervisor: leave whoever started it, then import and run.
 
-Run as the module `runner.detach` with RUN_DIR (see runner.spawn). The fork comes before every other import, so
-that the starter waits a few milliseconds only and never gets a zombie.
+Run as the module `runner.detach` with RUN_DIR, and the descriptor of the run's lock if it is inherited (see
+runner.spawn). The fork comes before every other import, so that the starter waits a few milliseconds only
+and never gets a zombie.
 """
 
 import os
@@ -12,4 +13,4 @@ if __name__ == "__main__":
         os._exit(0)
     from runner.supervisor import main
 
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:3])))

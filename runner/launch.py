@@ -17,9 +17,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from runner.attempt import attempts_of
 from runner.control import start_supervisor
 from runner.journal import Unreadable, read_json, write_json
-from runner.liveness import lock_held
+from runner.liveness import take_lock
 from runner.model import AttemptPlan, CheckResult, Overwrite, RunSpec, Status
 from runner.notify.settings import Channels, write_channels
 from runner.overwrite import NO_CONSENT, Consent, Existing, existing_files, files_of_name, sentence
@@ -136,29 +137,63 @@ def _refuse_taken_folder(plan: AttemptPlan) -> None:
 
 
 def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIENCE_S) -> None:
-    """Start a further attempt of an ended run. Raises StartRefused."""
+    """Start a further attempt of an ended run. Raises StartRefused: the run is locked, or another attempt was
+    started since `plan` was made.
+
+    The run's lock is held from here on until the supervisor, which inherits it, has ended. So of two resumes
+    at once only one writes its plan, and a giver that is killed at any line leaves the lock to its supervisor
+    or frees it.
+    """
     spec = read_json(run.spec, RunSpec)
     with starts_lock():
-        if not _lock_freed(run):
-            raise StartRefused(f"run {run.id} is being supervised right now")
-        other = same_target(spec.output_dir, spec.output_name)
-        if other is not None and other.id != run.id:
-            raise StartRefused(f"run {other.id} is writing the same files right now")
-        _refuse_taken_folder(plan)
-        with contextlib.suppress(FileExistsError):
-            write_json(run.attempt(plan.attempt), plan, durable=True)
-        start_supervisor(run, detachment()[1])
+        lock = _lock_run(run, plan.attempt)
+        try:
+            if _started_since(run, plan.attempt):
+                raise StartRefused(
+                    f"run {run.id} was resumed since this was planned (attempt {plan.attempt} has run): "
+                    f"see `plasma-tui show {run.id}`, then resume again"
+                )
+            other = same_target(spec.output_dir, spec.output_name)
+            if other is not None and other.id != run.id:
+                raise StartRefused(f"run {other.id} is writing the same files right now")
+            _refuse_taken_folder(plan)
+            _write_and_start(run, plan, lock)
+        finally:
+            os.close(lock)
     _await_supervisor(run, wait_s, attempt=plan.attempt)
 
 
-def _lock_freed(run: RunDir, wait_s: float = 3.0) -> bool:
-    """A supervisor that has just judged its run needs a moment to leave."""
+def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int) -> None:
+    """A plan that no supervisor was started for is taken away again."""
+    path = run.attempt(plan.attempt)
+    try:
+        write_json(path, plan, durable=True)
+        start_supervisor(run, detachment()[1], lock)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise StartRefused(f"run {run.id} cannot be resumed: {error.strerror}") from None
+
+
+def _started_since(run: RunDir, attempt: int) -> bool:
+    """Did a keeper start this attempt or a later one? The plan of an attempt that was never started may be
+    replaced: with the lock in our hands there is no supervisor left that could start it."""
+    later = (n for n in attempts_of(run) if n >= attempt)
+    return any(run.started(n).exists() for n in later)
+
+
+def _lock_run(run: RunDir, attempt: int, wait_s: float = 3.0) -> int:
+    """The descriptor of the run's lock. A supervisor that has just written its verdict needs a moment to leave.
+    Raises StartRefused."""
     deadline = time.monotonic() + wait_s
-    while lock_held(run.lock):
+    while (lock := take_lock(run.lock)) is None:
+        if run.attempt(attempt).exists():
+            raise StartRefused(
+                f"run {run.id} was resumed a moment ago (attempt {attempt}), so this resume was not carried "
+                f"out: see `plasma-tui show {run.id}`"
+            )
         if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+            raise StartRefused(f"run {run.id} still has a supervisor: try again when it has ended")
+    return lock
 
 
 def _preflight(checks: tuple[CheckResult, ...]) -> dict[str, object]:

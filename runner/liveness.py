@@ -42,6 +42,18 @@ def take_lock(path: Path) -> int | None:
     return None
 
 
+def keep_lock(path: Path, fd: int) -> bool:
+    """True if the inherited `fd` holds the lock `path`; no child of this process inherits it further."""
+    try:
+        if not os.path.samestat(os.fstat(fd), path.stat()):
+            return False
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.set_inheritable(fd, False)
+    except OSError:
+        return False
+    return True
+
+
 def created_at(pid: int) -> float | None:
     """When the living process with this number was created; None if there is none (or a zombie)."""
     try:

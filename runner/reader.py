@@ -222,7 +222,9 @@ class RunReader:
 
     def _state(self, spec: RunSpec | None, status: Status | None, alive: bool) -> RunState:
         if status is not None and status.state is RunState.ENDED:
-            return RunState.ENDED
+            # a resume holds the lock from the moment it writes its plan
+            resumed = alive and self.run.attempt(status.attempt + 1).exists()
+            return RunState.STARTING if resumed else RunState.ENDED
         if alive:
             return status.state if status is not None else RunState.STARTING
         wall = time.time()

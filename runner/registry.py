@@ -15,6 +15,7 @@ from runner.journal import Unreadable, read_json
 from runner.labels import read_label
 from runner.listing import listing as listing
 from runner.listing import listing_of as listing_of
+from runner.liveness import lock_held
 from runner.model import RunListing, RunSnapshot, RunSpec, RunState
 from runner.reader import RunReader
 from runner.rundir import RunDir, runs_root
@@ -164,9 +165,11 @@ class _Over(msgspec.Struct):
 
 
 def _over(path: Path) -> bool:
-    """A supervisor has written that it ended; a status that cannot be read tells nothing."""
+    """A supervisor has written that it ended, and none is there for another attempt; a status that cannot be
+    read proves nothing."""
+    run = RunDir(path)
     try:
-        return read_json(RunDir(path).status, _Over).state is RunState.ENDED
+        return read_json(run.status, _Over).state is RunState.ENDED and not lock_held(run.lock)
     except Unreadable:
         return False
 

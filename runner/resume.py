@@ -16,7 +16,7 @@ from typing import Any
 
 from runner import resume_words
 from runner.alarms import lasting_bad_step
-from runner.attempt import newest_attempt
+from runner.attempt import newest_started
 from runner.changes import Changes, applied, differences, read_changes
 from runner.config.flags import read_flags
 from runner.control import Refused, refuse_made
@@ -108,7 +108,7 @@ def _before(snapshot: RunSnapshot) -> Before:
         raise Refused(f"run {snapshot.id} has trained all of its {total} steps")
     run = RunDir(Path(snapshot.path))
     try:
-        last = newest_attempt(run)
+        last = newest_started(run, status.attempt)
         plans = {n: read_json(run.attempt(n), AttemptPlan) for n in range(1, last + 1)}
     except Unreadable as error:
         raise Refused(f"run {snapshot.id} cannot be resumed: {error}") from None

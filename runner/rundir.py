@@ -136,3 +136,7 @@ class RunDir:
 
     def attempt(self, number: int) -> Path:
         return self.path / f"attempt-{number}.json"
+
+    def started(self, number: int) -> Path:
+        """Made by the keeper of that attempt before it starts the trainer, so that it happens once."""
+        return self.path / f"attempt-{number}.started"

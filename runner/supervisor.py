@@ -27,7 +27,7 @@ from runner.guarddesk import GuardDesk
 from runner.hardwaredesk import HardwareDesk
 from runner.intake import Intake
 from runner.journal import Appender, Unreadable, read_json, step_row, write_json
-from runner.liveness import created_at, is_keeper, same_process, take_lock
+from runner.liveness import created_at, is_keeper, keep_lock, same_process, take_lock
 from runner.model import (
     AttemptPlan,
     ExitRecord,
@@ -350,16 +350,16 @@ class Supervisor:
         self.tell("survivors", processes=[(m.pid, m.name) for m in left])
 
 
-def main(path: str) -> int:
-    """Supervise the run in `path` unless somebody does already."""
+def main(path: str, lock_fd: int | None = None) -> int:
+    """Supervise the run in `path` unless another process does. `lock_fd`: the run's lock, if inherited."""
     run = RunDir(Path(path))
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     for name in ("SIGHUP", "SIGINT", "SIGPIPE"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
-    lock = take_lock(run.lock)
-    if lock is None:
+    inherited = lock_fd is not None and keep_lock(run.lock, lock_fd)
+    if not inherited and take_lock(run.lock) is None:
         return 0
     with contextlib.suppress(asyncio.CancelledError):
         return asyncio.run(_supervise(run))
