@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def compose(s: Supervisor, now: float) -> Status:
         + sum(_lasted_s(one) for one in earlier),
         saving_since=progress.saving_since,
         stop_after_save=s.desk.after_save and not s.desk.stopping,
-        safe_step=safe_step(checkpoints),
+        safe_step=safe_step(checkpoints, untrusted_step(s)),
         offset=s.intake.offset,
         supervisor_pid=os.getpid(),
         keeper_pid=keeper.keeper_pid if keeper is not None else None,
@@ -88,15 +89,28 @@ def _epochs(s: Supervisor, total: int | None) -> tuple[int | None, int | None]:
     return max(0, progress.step - 1) // per_epoch + 1, -(-total // per_epoch)
 
 
-def safe_step(checkpoints: tuple[Checkpoint, ...]) -> int:
-    """The true step that a resume could go on from: the newest whole state's; 0 without any."""
-    return max((c.step for c in checkpoints if c.state_complete and c.step is not None), default=0)
+def safe_step(checkpoints: tuple[Checkpoint, ...], untrusted: int | None = None) -> int:
+    """The true step that a resume could continue from: the newest complete state's before `untrusted`;
+    0 without any."""
+    return _newest((c for c in checkpoints if c.state_complete), untrusted)
 
 
-def weights_step(checkpoints: tuple[Checkpoint, ...]) -> int:
-    """The true step of the newest whole, finite checkpoint that is still there; 0 without any."""
-    good = (c for c in checkpoints if c.complete and c.finite is not False and not c.removed)
-    return max((c.step for c in good if c.step is not None and not c.missing), default=0)
+def weights_step(checkpoints: tuple[Checkpoint, ...], untrusted: int | None = None) -> int:
+    """The true step of the newest complete, finite checkpoint before `untrusted` that still exists; 0 without
+    any."""
+    there = (c for c in checkpoints if not (c.removed or c.missing))
+    return _newest((c for c in there if c.complete and c.finite is not False), untrusted)
+
+
+def _newest(checkpoints: Iterable[Checkpoint], untrusted: int | None) -> int:
+    steps = (c.step for c in checkpoints if c.step is not None)
+    return max((step for step in steps if untrusted is None or step < untrusted), default=0)
+
+
+def untrusted_step(s: Supervisor) -> int | None:
+    """The first true step of this attempt whose loss was not finite, unless exact losses show that the training
+    came through it: what was saved from there on is nothing to keep."""
+    return None if s.guard.guard.losses.recovered else s.progress.first_nonfinite_step
 
 
 def _alarms(s: Supervisor) -> tuple[Alarm, ...]:

@@ -30,7 +30,7 @@ def write_json(path: Path, value: object, *, durable: bool = False) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
-            stream.write(msgspec.json.encode(value))
+            stream.write(encode_json(value))
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -50,9 +50,34 @@ def read_json(path: Path, kind: type[T]) -> T:
     except OSError as error:
         raise Unreadable(f"{path.name} cannot be read: {error.strerror}") from None
     try:
-        return msgspec.json.decode(text, type=kind)
+        return decode_json(text, kind)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise Unreadable(f"{path.name} is torn or foreign: {error}") from None
+
+
+def encode_json(value: object) -> bytes:
+    """`value` as JSON. A float that JSON cannot hold is a string (`"nan"`, `"inf"`, `"-inf"`): null is what is
+    not known."""
+    return msgspec.json.encode(_named(msgspec.to_builtins(value)))
+
+
+def decode_json(text: bytes, kind: type[T]) -> T:
+    """What `encode_json` wrote. Raises msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError."""
+    return msgspec.json.decode(text, type=kind, strict=False)
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _name(value)
+    if isinstance(value, dict):
+        return {key: _named(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_named(one) for one in value]
+    return value
+
+
+def _name(value: float) -> str:
+    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
 
 
 class Appender:
@@ -152,7 +177,7 @@ def number_text(value: float | None) -> str:
         return "null"
     if math.isfinite(value):
         return f"{value:.7g}"
-    return '"nan"' if math.isnan(value) else ('"inf"' if value > 0 else '"-inf"')
+    return f'"{_name(value)}"'
 
 
 def number(value: float | str | None) -> float | None:

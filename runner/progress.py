@@ -118,6 +118,7 @@ class Progress:
         self._validations: list[tuple[int, float]] = []
         self._ema = 0.0
         self._weight = 0.0
+        self._broken = False
 
     # ----------------------------------------------------------------- in
 
@@ -295,7 +296,8 @@ class Progress:
     def _smooth(self, row: _Row) -> None:
         """A checkpoint carries the smoothed loss at its step: a single step's says little."""
         value = row.loss if row.loss is not None else row.average
-        if value is not None and math.isfinite(value):
+        self._broken = not math.isfinite(value) if value is not None else self._broken
+        if value is not None and not self._broken:
             self._ema = SMOOTHING * self._ema + (1 - SMOOTHING) * value
             self._weight = SMOOTHING * self._weight + (1 - SMOOTHING)
         for at, checkpoint in enumerate(self.checkpoints):
@@ -304,17 +306,19 @@ class Progress:
 
     @property
     def smooth(self) -> float | None:
-        """The smoothed loss of this attempt up to the newest written row."""
+        """The smoothed loss of this attempt up to the newest written row: NaN where that row's loss is not
+        finite, whatever was before."""
+        if self._broken:
+            return math.nan
         return self._ema / self._weight if self._weight else None
 
     # ----------------------------------------------------------------- files
 
     def validation_at(self, step: int | None) -> float | None:
-        """The newest finite validation loss at or before a true step, as the console shows it."""
+        """The newest validation loss at or before a true step, as the console shows it; it may be NaN."""
         if step is None:
             return None
-        known = (loss for at, loss in reversed(self._validations) if at <= step)
-        return next((loss for loss in known if math.isfinite(loss)), None)
+        return next((loss for at, loss in reversed(self._validations) if at <= step), None)
 
     def _on_saving(self, path: str, now: float, offset: int) -> None:
         self._enter(Phase.SAVING, PurePath(path).name, now, offset)

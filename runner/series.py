@@ -127,11 +127,17 @@ class LossFold:
             self._low if known else None,
             self._high if known else None,
             self._sum / finite if known and finite else None,
-            self._ema / self._weight if self._weight else None,
+            self._smooth(),
             self._count,
             self._nonfinite,
             self._elapsed,
         )
+
+    def _smooth(self) -> float | None:
+        """At the newest step: NaN where its loss is not finite, whatever was before."""
+        if self._last is not None and not math.isfinite(self._last):
+            return math.nan
+        return self._ema / self._weight if self._weight else None
 
     def _close(self) -> None:
         bucket = self._bucket()
@@ -165,7 +171,8 @@ class LossFold:
                 )
             )
         self._closed = kept
-        smooth = next((b.smooth for b in reversed(kept) if b.smooth is not None), None)
+        known = (b.smooth for b in reversed(kept) if b.smooth is not None)
+        smooth = next((value for value in known if math.isfinite(value)), None)
         self._ema, self._weight = (0.0, 0.0) if smooth is None else (smooth, 1.0)
         self._last_step = kept[-1].last_step if kept else None
         if self._nonfinite_step is not None and self._nonfinite_step >= step:
@@ -200,11 +207,19 @@ class LossFold:
             (value if one or b.low is None else min(b.low, value)) if finite else b.low,
             (value if one or b.high is None else max(b.high, value)) if finite else b.high,
             value if finite and (one or b.mean is None) else b.mean,
-            b.smooth if b.smooth is not None or not finite else value,
+            self._patched_smooth(b, step, value),
             b.count,
             b.nonfinite if finite else min(b.count, b.nonfinite + 1),
             b.elapsed_s,
         )
+
+    @staticmethod
+    def _patched_smooth(bucket: LossBucket, step: int, value: float) -> float | None:
+        """Of a bucket that a later word is about: what is not finite at its end, or is finite after all."""
+        if not math.isfinite(value):
+            return math.nan if step == bucket.last_step else bucket.smooth
+        known = bucket.smooth is not None and math.isfinite(bucket.smooth)
+        return bucket.smooth if known or step < bucket.last_step else value
 
     def series(self) -> LossSeries:
         """What is known so far, as an immutable value."""
@@ -215,7 +230,7 @@ class LossFold:
             first_step=buckets[0].first_step if buckets else None,
             last_step=self._last_step,
             last=self._last,
-            smooth=self._ema / self._weight if self._weight else None,
+            smooth=self._smooth(),
             first_nonfinite_step=self._nonfinite_step,
             rows=self.rows,
             exact=self._exact,

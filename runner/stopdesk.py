@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner import inbox
-from runner.composition import all_checkpoints, safe_step, weights_step
+from runner.composition import all_checkpoints, safe_step, untrusted_step, weights_step
 from runner.model import RunState
 from runner.safepoint import (
     Place,
@@ -146,8 +146,8 @@ class StopDesk:
             step=s.progress.step,
             total_steps=s.files.total_steps(s.progress),
             seconds_per_step=s.progress.pace.seconds_per_step,
-            state_step=safe_step(found),
-            weights_step=weights_step(found),
+            state_step=safe_step(found, untrusted_step(s)),
+            weights_step=weights_step(found, untrusted_step(s)),
         )
 
     # ----------------------------------------------------------------- the moment

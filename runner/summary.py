@@ -11,8 +11,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
+from runner.journal import encode_json
 from runner.model import Status
 from runner.reader import RunReader
 from runner.review.gather import bare_review, review_of
@@ -54,7 +53,7 @@ def _in_child(run: RunDir, final: Status, limit_s: float) -> bool:
         log.warning("the summary's own process: %s", error)
         return False
     try:
-        child.communicate(msgspec.json.encode(final), timeout=limit_s)
+        child.communicate(encode_json(final), timeout=limit_s)
     except subprocess.TimeoutExpired:
         child.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -218,7 +218,7 @@ class Verifier:
         for at, one in enumerate(own):
             own[at] = with_fate(one, expected, placed=self._watch.placed(one))
             loss = self._s.progress.validation_at(one.step)
-            if loss != own[at].validation_loss:
+            if loss is not own[at].validation_loss:
                 own[at] = replace(own[at], validation_loss=loss)
 
     def _expected(self) -> tuple[ExpectedCheckpoint, ...]:

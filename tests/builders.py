@@ -65,7 +65,7 @@ def series(
                 min(finite, default=None),
                 max(finite, default=None),
                 sum(finite) / len(finite) if finite else None,
-                average / weight if weight else None,
+                _smoothed(average, weight, part[-1]),
                 len(part),
                 len(part) - len(finite),
                 last * per_step_s if per_step_s is not None else None,
@@ -76,12 +76,19 @@ def series(
         first_step=1 if values else None,
         last_step=len(values) or None,
         last=values[-1] if values else None,
-        smooth=average / weight if weight else None,
+        smooth=_smoothed(average, weight, values[-1]) if values else None,
         first_nonfinite_step=first_bad,
         rows=len(values),
         exact=exact,
         version=len(values),
     )
+
+
+def _smoothed(average: float, weight: float, last: float) -> float | None:
+    """NaN where the last loss is not finite, as in `runner.series`."""
+    if not math.isfinite(last):
+        return math.nan
+    return average / weight if weight else None
 
 
 def forecast(total: int = 920, every: int = 200, epochs: int = 4, name: str = "spyke") -> Forecast:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from runner.model import AttemptStatus, Checkpoint, LossSeries
+from runner.model import AttemptStatus, Checkpoint, LossSeries, RunSnapshot
 from runner.units import count
 
 #: the norm of a network in training grows like a root of the steps, at most like the steps themselves
@@ -35,6 +35,14 @@ def came_through(series: LossSeries) -> bool:
     """Exact losses were finite again to the end. (A running average stays NaN for ever.)"""
     last = series.buckets[-1] if series.buckets else None
     return series.exact and last is not None and last.mean is not None and not last.nonfinite
+
+
+def untrusted_step(snapshot: RunSnapshot) -> int | None:
+    """The same, by the journal and by status.json, whichever knows of an earlier step."""
+    status, series = snapshot.status, snapshot.loss
+    known = (series.first_nonfinite_step, status.first_nonfinite_step if status else None)
+    first = min((step for step in known if step is not None), default=None)
+    return None if first is None or came_through(series) else first
 
 
 def superseded(one: Checkpoint, attempts: Sequence[AttemptStatus]) -> AttemptStatus | None:

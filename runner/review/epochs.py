@@ -77,7 +77,6 @@ def _row(
 ) -> EpochRow:
     finite = [value for value in table.values[at:until] if math.isfinite(value)]
     known = until - at - table.kinds[at:until].count(UNKNOWN)
-    end = smooth[until - 1]
     return EpochRow(
         epoch=number,
         first_step=table.steps[at],
@@ -86,7 +85,7 @@ def _row(
         mean=math.fsum(finite) / len(finite) if finite else None,
         lowest=min(finite, default=None),
         highest=max(finite, default=None),
-        smooth=None if math.isnan(end) else end,
+        smooth=table.smooth_of(smooth, until - 1),
         nonfinite=known - len(finite),
         seconds=table.time_of(at, until - 1),
         validation=validation,
@@ -120,10 +119,10 @@ def curve(
 
 
 def smooth_at(table: StepTable, smooth: array[float], step: int | None) -> float | None:
-    """The smoothed loss at a true step; None: that step has no row."""
+    """The smoothed loss at a true step, NaN where it is not finite; None: that step has no row."""
     if step is None or not len(table):
         return None
     at = bisect_left(table.steps, step)
-    if at == len(table) or table.steps[at] != step or math.isnan(smooth[at]):
+    if at == len(table) or table.steps[at] != step:
         return None
-    return smooth[at]
+    return table.smooth_of(smooth, at)

@@ -165,14 +165,21 @@ class StepTable(_Columns):
         return total if known else None
 
     def smoothed(self) -> array[float]:
-        """The bias-corrected exponential average of the finite losses at each row; NaN before the first."""
-        found, average, weight = array("d"), 0.0, 0.0
-        for value in self.values:
+        """The bias-corrected exponential average of the finite losses at each row; NaN before the first, and
+        where the row's own loss is not finite."""
+        found, average, weight, broken = array("d"), 0.0, 0.0, False
+        for value, kind in zip(self.values, self.kinds, strict=True):
+            broken = not math.isfinite(value) if kind != UNKNOWN else broken
             if math.isfinite(value):
                 average = SMOOTHING * average + (1 - SMOOTHING) * value
                 weight = SMOOTHING * weight + (1 - SMOOTHING)
-            found.append(average / weight if weight else math.nan)
+            found.append(average / weight if weight and not broken else math.nan)
         return found
+
+    def smooth_of(self, smooth: array[float], at: int) -> float | None:
+        """`smooth` (see `smoothed`) at a row: NaN is a loss that is not finite, None one that is not known."""
+        unknown = math.isnan(smooth[at]) and self.kinds[at] == UNKNOWN
+        return None if unknown else smooth[at]
 
 
 def read_steps(path: Path) -> StepTable:
@@ -191,7 +198,7 @@ def read_steps(path: Path) -> StepTable:
 class LossFacts:
     """The losses of all steps that count. `finite`, `nonfinite`, `unknown`: numbers of rows; `exact`: of them
     exact losses, the others are the trainer's running average. `last_step`, `last`: the last row and its loss
-    (may be NaN; None: not recorded), `smooth`: at the end, of the finite ones."""
+    (may be NaN; None: not recorded), `smooth`: at the end, NaN where `last` is not finite."""
 
     rows: int = 0
     finite: int = 0
@@ -236,7 +243,7 @@ def loss_facts(table: StepTable, smooth: array[float]) -> LossFacts:
         last_step=last,
         last=table.values[-1] if table.kinds[-1] != UNKNOWN else None,
         last_exact=table.kinds[-1] == EXACT,
-        smooth=_or_none(smooth[-1]),
+        smooth=table.smooth_of(smooth, -1),
         lowest_smooth=lowest[1] if lowest else None,
         lowest_smooth_step=lowest[0] if lowest else None,
         first_nonfinite_step=first_bad,
@@ -248,7 +255,3 @@ def _lowest(table: StepTable, smooth: array[float]) -> tuple[int, float] | None:
     pairs = zip(table.steps[SETTLED_STEPS:], smooth[SETTLED_STEPS:], strict=True)
     known = [(step, value) for step, value in pairs if not math.isnan(value)]
     return min(known, key=lambda pair: pair[1]) if known else None
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value

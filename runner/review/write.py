@@ -14,10 +14,8 @@ import re
 import sys
 from pathlib import Path
 
-import msgspec
-
 from runner.checkpoints import NICENESS, ONE_THREAD
-from runner.journal import write_json
+from runner.journal import decode_json, write_json
 from runner.model import Status
 from runner.review.as_json import review_json
 from runner.review.document import Document
@@ -111,7 +109,7 @@ def main(arguments: list[str]) -> int:
             os.nice(NICENESS)
     run = RunDir(Path(arguments[0]))
     text = b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
-    final = msgspec.json.decode(text, type=Status) if text.strip() else None
+    final = decode_json(text, Status) if text.strip() else None
     review = review_of(run.path, final)
     write_review(run, review, plot=False)  # whatever the plotter does to this process
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.model import Checkpoint, ExpectedCheckpoint, Outcome, RunSnapshot, RunState
+from runner.review.cautions import untrusted_step
 from runner.units import UNKNOWN, ago, duration, file_size, loss
 from tui.text import clean
 from tui.viewmodel.expected import (
@@ -74,7 +75,8 @@ def checkpoint_table(snapshot: RunSnapshot | None, now: float) -> CheckpointTabl
     progress = progress_of(snapshot)
     status = snapshot.status
     written = sorted(status.checkpoints if status else (), key=_order)
-    rows = [_written_row(one, progress, now) for one in written]
+    limit = untrusted_step(snapshot)
+    rows = [_written_row(one, progress, now, limit) for one in written]
     rows += [_expected_row(snapshot, progress, one) for one in expected_checkpoints(snapshot)]
     rows += [_impossible_row(progress, one) for one in impossible_checkpoints(snapshot)]
     rows.sort(key=lambda row: (row.step is None, row.step or 0, row.final))
@@ -120,7 +122,9 @@ def _epoch(step: int | None, progress: Progress) -> str:
 # --------------------------------------------------------------------------- written
 
 
-def _written_row(one: Checkpoint, progress: Progress, now: float) -> CheckpointRow:
+def _written_row(
+    one: Checkpoint, progress: Progress, now: float, untrusted: int | None
+) -> CheckpointRow:
     kind = "removed" if one.removed else "gone" if one.missing else "written"
     there = kind == "written"
     return CheckpointRow(
@@ -140,10 +144,18 @@ def _written_row(one: Checkpoint, progress: Progress, now: float) -> CheckpointR
         fate=_fate(one) if there else "",
         until=f"till {one.removed_at_step}" if there and one.removed_at_step is not None else "",
         problem=_problem(one) if not one.removed else "",
-        remark=clean(one.remark, 200) if there else "",
+        remark=_remark(one, untrusted) if there else "",
         final=one.final,
         source=one,
     )
+
+
+def _remark(one: Checkpoint, untrusted: int | None) -> str:
+    """What its weights show, or that they come from a training that had broken before."""
+    sound = untrusted is None or one.step is None or one.step < untrusted
+    if one.remark or sound or _problem(one):
+        return clean(one.remark, 200)
+    return f"saved after the loss became NaN at step {untrusted}"
 
 
 def _tri(value: bool | None) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from runner.model import Checkpoint, Phase, RunSnapshot, RunState
 from runner.report import current_step
+from runner.review.cautions import untrusted_step
 
 #: a gap in the step journal of so many step times is a silence worth a word
 SILENCE_STEPS = 20
@@ -15,7 +16,8 @@ SILENCE_FLOOR_S = 60.0
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Steps are true steps; None: not known. `safe_step`: of the newest whole training state, which a
-    resume goes on from; `kept_step`: of the newest checkpoint found complete and finite; 0: none."""
+    resume goes on from; `kept_step`: of the newest checkpoint found complete and finite, from before the loss
+    became NaN if it did; 0: none."""
 
     step: int
     total_steps: int | None
@@ -105,7 +107,9 @@ def _eta(
 
 def _kept_step(snapshot: RunSnapshot) -> int:
     written = snapshot.status.checkpoints if snapshot.status else ()
-    return max((c.step for c in written if c.step is not None and is_good(c)), default=0)
+    limit = untrusted_step(snapshot)
+    steps = (c.step for c in written if c.step is not None and is_good(c))
+    return max((step for step in steps if limit is None or step < limit), default=0)
 
 
 def is_good(checkpoint: Checkpoint) -> bool:
