@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.journal import Unreadable, events_of, read_json, step_rows
+from runner.journal import Unreadable, read_json
 from runner.model import AttemptPlan, ExitRecord, KeeperRecord, RunSpec
 from runner.rundir import RunDir
 
@@ -88,28 +88,3 @@ class AttemptFiles:
         if progress.total_steps is not None:
             return progress.total_steps
         return self.spec.forecast.steps if self.spec.forecast is not None else None
-
-    def journaled(self) -> tuple[int, int]:
-        """(console offset of the newest event, newest true step) that a predecessor wrote down."""
-        offset, step = -1, 0
-        for event in events_of(_read(self.run.events, 1 << 26))[0]:
-            if event.attempt == self.attempt and event.offset is not None:
-                offset = max(offset, event.offset)
-        for row in step_rows(_read(self.run.steps, 1 << 16))[0]:
-            if row[5] == self.attempt:
-                step = max(step, row[0])
-        return offset, step
-
-
-def _read(path: Path, tail_bytes: int) -> bytes:
-    """The last complete lines of a journal."""
-    try:
-        with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            stream.seek(max(0, size - tail_bytes))
-            data = stream.read()
-    except OSError:
-        return b""
-    if size > tail_bytes:
-        data = data[data.find(b"\n") + 1 :]
-    return data[: data.rfind(b"\n") + 1]

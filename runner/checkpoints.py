@@ -82,6 +82,8 @@ def verify(path: Path, *, finite: bool = True) -> Verification:
         return Verification(**known, problem=f"cannot be read: {why}")
     except Broken as error:
         return Verification(**known, problem=str(error))
+    except RecursionError:
+        return Verification(**known, problem="its metadata is nested too deeply")
 
 
 def _weights(path: Path, known: dict[str, Any], finite: bool) -> Verification:

@@ -148,7 +148,6 @@ def _first_nonfinite_step(s: Supervisor) -> int | None:
 
 def all_checkpoints(s: Supervisor) -> tuple[Checkpoint, ...]:
     """Of all attempts; a file that was written again counts once."""
-    mine = tuple(s.progress.checkpoints)
+    mine = s.progress.book.own
     paths = {c.path for c in mine}
-    before = s.before.checkpoints if s.before is not None else ()
-    return (*(c for c in before if c.attempt < s.attempt and c.path not in paths), *mine)
+    return (*(c for c in s.progress.book.earlier if c.path not in paths), *mine)

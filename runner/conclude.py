@@ -51,6 +51,8 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
         setting=_setting(s, status),
         stop_step=s.plan.stop_step,
         past_step=s.progress.past_step,
+        files_verified=True,
+        faults=(*s.faults.values(), *s.intake.problems),
     )
 
 

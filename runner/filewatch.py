@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,77 +37,101 @@ class FileWatch:
         return Path(one.path).parent == self._s.files.resolve(folder)
 
     async def look(self, *, ended: bool) -> list[int]:
-        """Note what is gone; the places, among this attempt's, of those that must be looked at again."""
-        own, again = self._s.progress.checkpoints, []
-        for at in range(len(own)):
-            if own[at].complete is None or (own[at].removed and not self.placed(own[at])):
+        """Note which files are gone. Returns the keys of this attempt's that must be verified again."""
+        book, again = self._s.progress.book, []
+        for key in book.own_keys:
+            if not self._watched(book[key]):
                 continue
-            found = await asyncio.to_thread(_stat, self._s.files.resolve(own[at].path))
-            one = own[at]
-            noted = self._seen(one, found, ended)
-            if noted is not one:
-                own[at] = noted
+            found = await asyncio.to_thread(_stat, self._s.files.resolve(book[key].path))
+            one = book[key]  # the trainer may have reported something meanwhile
+            if not self._watched(one):
+                continue
+            self._note(key, found, ended)
             if found is not None and (one.missing or _changed(one, found)):
-                again.append(at)
-                kind = "checkpoint_back" if one.missing else "checkpoint_changed"
-                self._s.tell(kind, name=one.name, step=one.step)
-            own[at] = await self._state(own[at])
-        await self._look_at_earlier(ended)
+                again.append(key)
+                if one.missing:
+                    self._s.tell("checkpoint_back", name=one.name, step=one.step)
+                else:
+                    self._tell_changed(one, found)
+                # what was known is of other bytes: nothing is known until it is verified again
+                book.update(key, missing=False, complete=None, finite=None)
+            await self._look_at_state(key)
+        for key in book.earlier_keys:
+            await self._look_at_earlier(key, ended)
         return again
 
-    async def _look_at_earlier(self, ended: bool) -> None:
-        """Files of earlier attempts: nobody writes them any more, so being there is all that is asked."""
-        before = self._s.before
-        if before is None:
-            return
-        files = list(before.checkpoints)
-        for at, one in enumerate(files):
-            if one.attempt >= self._s.attempt or one.removed or one.complete is None:
-                continue
-            found = await asyncio.to_thread(_stat, self._s.files.resolve(one.path))
-            noted = self._seen(one, found, ended)
-            if found is not None and one.missing:
-                noted = replace(noted, missing=False)
-                self._s.tell("checkpoint_back", name=one.name, step=one.step)
-            files[at] = await self._state(noted)
-        if tuple(files) != before.checkpoints:
-            self._s.before = replace(before, checkpoints=tuple(files))
+    def _watched(self, one: Checkpoint) -> bool:
+        return one.complete is not None and (not one.removed or self.placed(one))
 
-    def _seen(self, one: Checkpoint, found: os.stat_result | None, ended: bool) -> Checkpoint:
+    async def _look_at_earlier(self, key: int, ended: bool) -> None:
+        """A file of an earlier attempt: nothing writes it any more, so only its existence is checked."""
+        book = self._s.progress.book
+        one = book[key]
+        if one.removed or one.complete is None:
+            return
+        found = await asyncio.to_thread(_stat, self._s.files.resolve(one.path))
+        self._note(key, found, ended)
+        if found is not None and book[key].missing:
+            book.update(key, missing=False)
+            self._s.tell("checkpoint_back", name=one.name, step=one.step)
+        await self._look_at_state(key)
+
+    def _note(self, key: int, found: os.stat_result | None, ended: bool) -> None:
+        """Whether the file exists. Nothing is awaited here."""
+        book = self._s.progress.book
+        one = book[key]
         if found is not None:
             self._absent.discard(one.path)
-            return replace(one, removed=False) if one.removed else one
+            if one.removed:
+                book.update(key, removed=False)
+            return
         if one.missing or one.size_bytes is None or not one.saved_at:
-            return one
+            return
         if one.path not in self._absent and not ended:
             self._absent.add(one.path)
-            return one
+            return
         if one.removed_at_step is not None and one.removed_at_step <= self._s.progress.step:
-            return replace(one, removed=True)  # as foreseen; its word was lost
+            book.update(key, removed=True)  # as foreseen; its word was lost
+            return
         self._s.tell("checkpoint_missing", name=one.name, step=one.step)
-        return replace(one, missing=True)
+        book.update(key, missing=True)
 
-    async def _state(self, one: Checkpoint) -> Checkpoint:
-        """A state that was whole and is gone is no safe point any more."""
-        if one.state_path is None or one.state_complete is None:
-            return one
-        path = self._s.files.resolve(one.state_path)
-        there = await asyncio.to_thread(os.path.isdir, path)
-        if there:
-            self._absent.discard(one.state_path)
+    def _tell_changed(self, one: Checkpoint, found: os.stat_result) -> None:
+        self._s.tell(
+            "checkpoint_changed",
+            name=one.name,
+            step=one.step,
+            size_bytes=found.st_size,
+            modified_at=found.st_mtime,
+        )
+
+    async def _look_at_state(self, key: int) -> None:
+        """A state that was complete and is gone is no safe point any more."""
+        book = self._s.progress.book
+        path = book[key].state_path
+        if path is None or book[key].state_complete is None:
+            return
+        resolved = self._s.files.resolve(path)
+        exists = await asyncio.to_thread(os.path.isdir, resolved)
+        one = book[key]
+        if one.state_path != path:  # reported as removed meanwhile
+            return
+        if exists:
+            self._absent.discard(path)
             if one.state_problem == STATE_GONE:
-                return replace(one, state_complete=None, state_problem=None)
-            return one
+                book.update(key, state_complete=None, state_problem=None)
+            return
         if one.state_problem == STATE_GONE:
-            return one
-        if one.state_path not in self._absent:
-            self._absent.add(one.state_path)
-            return one
+            return
+        if path not in self._absent:
+            self._absent.add(path)
+            return
         due = one.state_removed_at_step
         if due is not None and due <= self._s.progress.step:
-            return replace(one, state_path=None, state_complete=None, state_problem=None)
-        self._s.tell("state_missing", path=str(path), step=one.step)
-        return replace(one, state_complete=False, state_problem=STATE_GONE)
+            book.update(key, state_path=None, state_complete=None, state_problem=None)
+            return
+        self._s.tell("state_missing", path=str(resolved), step=one.step)
+        book.update(key, state_complete=False, state_problem=STATE_GONE)
 
 
 def _stat(path: Path) -> os.stat_result | None:

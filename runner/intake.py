@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.console.parser import ConsoleParser
 from runner.exact import exact_steps
@@ -13,6 +13,7 @@ from runner.model import ConsoleEvent
 
 if TYPE_CHECKING:
     from runner.supervisor import Supervisor
+    from runner.tfevents import ScalarTail
 
 READ_BYTES = 1 << 20
 #: of 50 ms each: the losses of half a million steps are there by then
@@ -26,7 +27,7 @@ class Intake:
         self._s = supervisor
         self.parser = ConsoleParser()
         self.offset = 0
-        self._tail: Any = None
+        self._tail: ScalarTail | None = None
 
     async def catch_up(self) -> None:
         """Read again what a predecessor has read; what it journaled is not journaled twice."""
@@ -37,7 +38,7 @@ class Intake:
             if not await self.read_block():
                 break
         for _ in range(CATCH_UP_POLLS):
-            if not await self.read_losses():
+            if await self.read_losses():
                 break
             await asyncio.sleep(0)
         s.progress.catching_up = False
@@ -72,10 +73,11 @@ class Intake:
             s.guard.on_console(event, s.progress.step, s.progress.average, now)
 
     async def read_losses(self) -> bool:
-        """Exact losses from the trainer's event files; TensorBoard's x is the shown step. True if some came."""
+        """Exact losses from the trainer's event files; TensorBoard's x is the shown step. True once all
+        that has been written was read."""
         s, folder = self._s, self._s.files.event_folder
         if folder is None or not folder.exists():
-            return False
+            return True
         if self._tail is None:
             from runner.tfevents import ScalarTail
 
@@ -94,4 +96,14 @@ class Intake:
                 continue
             if one.loss is not None:
                 s.guard.on_exact(step, one.loss)
-        return bool(found)
+        return self._tail.ended
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Event files that could not be read to their end, in words."""
+        return self._tail.problems if self._tail is not None else ()
+
+    def look_for_event_files(self) -> None:
+        """At the end, whatever was looked for a moment ago: a short training may just have made its file."""
+        if self._tail is not None:
+            self._tail.rescan()

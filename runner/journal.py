@@ -80,27 +80,51 @@ def _name(value: float) -> str:
     return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
 
 
+#: lines that a full disk refused are kept up to this size
+OWED_BYTES = 1 << 24
+
+
 class Appender:
-    """Appends lines to a journal; survives a torn tail left by a predecessor and a full disk."""
+    """Appends lines to a journal; survives a torn tail left by a predecessor and a full disk.
+
+    What the disk refuses is kept, up to OWED_BYTES, and written before anything later."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem: str | None = None
+        self._owed = b""
         self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         size = os.fstat(self._fd).st_size
         self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
 
     def append(self, line: bytes) -> bool:
         """Write one line (or several, joined). False if the disk refused; `problem` says why."""
-        data = (b"\n" if self._torn else b"") + line.rstrip(b"\n") + b"\n"
+        lines = self._owed + line.rstrip(b"\n") + b"\n"
+        data = (b"\n" if self._torn else b"") + lines
         try:
             written = os.write(self._fd, data)
         except OSError as error:
             self.problem = f"{self.path.name}: {error.strerror}"
+            self._owe(lines)
             return False
-        self._torn = written < len(data)
-        self.problem = f"{self.path.name}: disk full" if self._torn else None
-        return not self._torn
+        if written:
+            self._torn = data[written - 1 : written] != b"\n"
+        # a line that was written in part is written again: readers pass over the torn one
+        done = data.rfind(b"\n", 0, written) + 1
+        self._owe(data[done:])
+        self.problem = f"{self.path.name}: disk full" if self._owed else None
+        return not self._owed
+
+    def _owe(self, lines: bytes) -> None:
+        self._owed = (
+            lines if len(lines) <= OWED_BYTES else lines[: lines.rfind(b"\n", 0, OWED_BYTES) + 1]
+        )
+
+    def retry(self) -> None:
+        """Write what was refused before, if there is any."""
+        if self._owed:
+            owed, self._owed = self._owed, b""
+            self.append(owed)
 
     def close(self) -> None:
         os.close(self._fd)

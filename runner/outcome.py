@@ -22,6 +22,10 @@ _LOOK_AT_FILES = (
     "Check the free space on that disk, then look again with `plasma-tui verify`; the checkpoints "
     "that are complete can be used."
 )
+_VERIFY_AGAIN = (
+    "Verify the files with `plasma-tui verify` before you use them: whether they are complete and finite is "
+    "not known."
+)
 _LOOK_AT_EXPECT = "Correct [expect] in plasma.toml if the result is what you wanted."
 
 
@@ -31,8 +35,10 @@ class RunFacts:
     `last_step` None means that no step was trained.
 
     `exit_code` and `signal` both None: nobody saw the end. `expected`: file names that must be
-    there. `checkpoints`: what was written and what verification found in it; those that nobody
-    looked at (`complete` None) prove nothing either way. `setting`: what the last attempt ran with.
+    there. `checkpoints`: what was written and what verification found in it. `files_verified`: the files
+    were at hand, so one with `complete` None could not be verified, and the run is no success; False (a log
+    alone): such files prove nothing either way. `faults`: what failed in the supervision itself, in words.
+    `setting`: what the last attempt ran with.
     `guard_reason`: why the guard ordered the stop; None: it did not. `recovered_steps`: how many exact
     losses were not finite, if they were few and all later ones to the end were finite again; else 0.
     `stop_step`: the planned last step, where the trainer by itself would train past it: with the file of that
@@ -57,6 +63,8 @@ class RunFacts:
     recovered_steps: int = 0
     stop_step: int | None = None
     past_step: int | None = None
+    files_verified: bool = False
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ def judge(facts: RunFacts) -> Verdict:
         told = dict.fromkeys(point.text for point in held_to_expect(facts))
     came_through = [bad_steps(facts.first_nonfinite_step, facts.recovered_steps)]
     more = came_through if verdict.outcome is not Outcome.DIVERGED and _came_through(facts) else []
-    reasons = dict.fromkeys((*verdict.reasons, *more, *told))
+    reasons = dict.fromkeys((*verdict.reasons, *more, *told, *facts.faults))
     return replace(verdict, reasons=tuple(reasons))
 
 
@@ -224,6 +232,9 @@ def _finished_verdict(facts: RunFacts) -> Verdict:
             cause = cause_of(entry_of("nan_during_training"), text, facts.setting)
             return Verdict(Outcome.DIVERGED, cause, broken)
         return Verdict(Outcome.FAILED, Cause("unknown", broken[0], _LOOK_AT_FILES), broken)
+    unverified = _unverified_files(facts)
+    if unverified:
+        return Verdict(Outcome.FAILED, Cause("unknown", unverified[0], _VERIFY_AGAIN), unverified)
     unmet = [p for p in held_to_expect(facts) if p.answer is Answer.BROKEN]
     if unmet:
         key, text = unmet[0].cause, unmet[0].text
@@ -242,7 +253,9 @@ def _finished_verdict(facts: RunFacts) -> Verdict:
     if facts.exit_code is None:
         reasons.append("the exit code is not known")
     if files and all(c.complete for c in facts.checkpoints if not c.removed):
-        reasons.append(f"{files} checkpoint{'s' if files > 1 else ''} complete and finite")
+        finite = all(c.finite for c in facts.checkpoints if not c.removed)
+        found = "complete and finite" if finite else "complete, not all numbers checked"
+        reasons.append(f"{files} checkpoint{'s' if files > 1 else ''} {found}")
     return Verdict(Outcome.SUCCEEDED, None, tuple(reasons))
 
 
@@ -303,7 +316,19 @@ def _own_doing(evidence: Evidence, signal: EndSignal) -> bool:
 def _torn_files(facts: RunFacts) -> tuple[str, ...]:
     """Files whose writing the end of the process interrupted."""
     torn = [c.name for c in facts.checkpoints if c.complete is False and not c.removed]
-    return tuple(f"{name} is not complete" for name in torn)
+    return (*(f"{name} is not complete" for name in torn), *_unverified_files(facts))
+
+
+def _unverified_files(facts: RunFacts) -> tuple[str, ...]:
+    """Kept files about which nothing is known, although they were to be verified."""
+    if not facts.files_verified:
+        return ()
+    kept = [c for c in facts.checkpoints if not c.removed and not c.missing]
+    return tuple(
+        f"could not be verified: {c.name} ({c.problem or 'it was not verified'})"
+        for c in kept
+        if c.complete is None
+    )
 
 
 def _broken_files(facts: RunFacts) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
+from runner.checkpoint_book import CheckpointBook
 from runner.diagnosis.evidence import EvidenceCollector
 from runner.ledger import AttemptLedger
 from runner.model import (
@@ -104,7 +105,7 @@ class Progress:
         self.average: float | None = None
         self.exact = False
         self.first_nonfinite_step: int | None = None
-        self.checkpoints: list[Checkpoint] = []
+        self.book = CheckpointBook(attempt)
         self.evidence = EvidenceCollector()
         self.warnings: list[str] = []
         self.warning_count = 0
@@ -300,9 +301,9 @@ class Progress:
         if value is not None and not self._broken:
             self._ema = SMOOTHING * self._ema + (1 - SMOOTHING) * value
             self._weight = SMOOTHING * self._weight + (1 - SMOOTHING)
-        for at, checkpoint in enumerate(self.checkpoints):
-            if checkpoint.step == row.step:
-                self.checkpoints[at] = replace(checkpoint, loss=self.smooth)
+        for key in self.book.own_keys:
+            if self.book[key].step == row.step:
+                self.book.update(key, loss=self.smooth)
 
     @property
     def smooth(self) -> float | None:
@@ -313,6 +314,11 @@ class Progress:
         return self._ema / self._weight if self._weight else None
 
     # ----------------------------------------------------------------- files
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Of this attempt, in the order of saving."""
+        return self.book.own
 
     def validation_at(self, step: int | None) -> float | None:
         """The newest validation loss at or before a true step, as the console shows it; it may be NaN."""
@@ -345,17 +351,17 @@ class Progress:
             final=found.final or (step is not None and step == self.stop_step),
             state_path=self._state_of.pop(found.stem, None),
         )
-        self.checkpoints.append(checkpoint)
+        self.book.add(checkpoint)
         self._tell(
             "checkpoint_saving", now, offset, name=name, path=path, step=step, epoch=found.epoch
         )
 
     def _on_state(self, path: str, now: float, offset: int) -> None:
         stem, step = PurePath(path).name.removesuffix("-state"), self.step
-        for at, checkpoint in enumerate(self.checkpoints):
-            if PurePath(checkpoint.name).stem == stem:
-                self.checkpoints[at] = replace(checkpoint, state_path=path)
-                step = checkpoint.step or step
+        for key in self.book.own_keys:
+            if PurePath(self.book[key].name).stem == stem:
+                changed = self.book.update(key, state_path=path)
+                step = changed.step or step
                 break
         else:
             self._state_of[stem] = path
@@ -363,12 +369,13 @@ class Progress:
 
     def _on_removed(self, path: str, now: float, offset: int, kind: str) -> None:
         name = PurePath(path).name
-        for at, checkpoint in enumerate(self.checkpoints):
-            if kind == "checkpoint_removed" and checkpoint.name == name:
-                self.checkpoints[at] = replace(checkpoint, removed=True)
-            state = checkpoint.state_path
+        for key in self.book.own_keys:
+            one = self.book[key]
+            if kind == "checkpoint_removed" and one.name == name:
+                self.book.update(key, removed=True)
+            state = one.state_path
             if kind == "state_removed" and state is not None and PurePath(state).name == name:
-                self.checkpoints[at] = replace(checkpoint, state_path=None, state_complete=None)
+                self.book.update(key, state_path=None, state_complete=None)
         self._tell(kind, now, offset, path=path)
 
     # ----------------------------------------------------------------- phases

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TRAIN_STATE = "train_state.json"
+#: it holds two numbers
+TRAIN_STATE_BYTES = 1 << 16
 WEIGHTS = re.compile(r"^(?:model.*\.safetensors|pytorch_model.*\.bin)$")
 RANDOM_STATES = re.compile(r"^random_states_(\d+)\.pkl$")
 _ARCHIVES = (".bin", ".pt", ".pkl")
@@ -46,9 +48,10 @@ def _train_state(path: Path, sizes: dict[str, int]) -> tuple[int | None, str | N
     if TRAIN_STATE not in sizes:
         return None, None
     try:
-        step = json.loads((path / TRAIN_STATE).read_text(encoding="utf-8"))["current_step"]
+        with (path / TRAIN_STATE).open("rb") as stream:
+            step = json.loads(stream.read(TRAIN_STATE_BYTES))["current_step"]
         return int(step), None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None, f"{TRAIN_STATE} cannot be read: the save was cut off"
 
 

@@ -27,6 +27,7 @@ from runner.guarddesk import GuardDesk
 from runner.hardwaredesk import HardwareDesk
 from runner.intake import Intake
 from runner.journal import Appender, Unreadable, read_json, step_row, write_json
+from runner.journaled import Journaled
 from runner.liveness import created_at, is_keeper, keep_lock, same_process, take_lock
 from runner.model import (
     AttemptPlan,
@@ -45,6 +46,7 @@ from runner.rundir import RunDir
 from runner.spawn import keeper_command, shell_environment
 from runner.stopdesk import StopDesk
 from runner.summary import write_summary
+from runner.verifier import POLL_S as VERIFY_POLL_S
 from runner.verifier import Verifier
 
 log = logging.getLogger("supervisor")
@@ -55,6 +57,9 @@ STATUS_POLL_S = 1.0
 HARDWARE_POLL_S = 2.0
 FAMILY_POLL_S = 5.0
 GUARD_POLL_S = 1.0
+FAULT_CHARACTERS = 300
+#: at the end, reading exact losses may take so long
+LAST_LOSSES_S = 60.0
 #: how long processes that outlive the trainer (loader workers do, 5-9 s) are watched
 LINGER_S = 15.0
 
@@ -79,6 +84,8 @@ class Supervisor:
             origin_step=self.plan.origin_step,
             stop_step=self.plan.stop_step,
         )
+        if self.before is not None:
+            self.progress.book.load_earlier(self.before.checkpoints)
         self.intake = Intake(self)
         self.keeper: KeeperRecord | None = None
         self.trainer_created_at: float | None = None
@@ -95,7 +102,9 @@ class Supervisor:
         self.ended = asyncio.Event()
         self.final: Status | None = None
         self.verifier = Verifier(self)
-        self._journaled_offset, self._journaled_step = self.files.journaled()
+        self.journaled = Journaled(run, self.attempt)
+        #: what failed in this supervision, in words, by part and kind
+        self.faults: dict[str, str] = {}
 
     # ----------------------------------------------------------------- beginning
 
@@ -109,11 +118,11 @@ class Supervisor:
         """Until the run has ended and been judged. Returns the process exit code."""
         adopted = await self._start_or_adopt()
         self.state = RunState.RUNNING
-        self.hardware_desk.start()
+        await self._stage("hardware", self.hardware_desk.start)
         self.tell("adopted" if adopted else "started", pid=os.getpid())
         if adopted:
             await self._catch_up()
-        self.write_status()
+        await self._stage("status", self.write_status)
         tasks = [
             asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_console), name="console"),
             asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_losses), name="losses"),
@@ -124,27 +133,44 @@ class Supervisor:
                 self._every(HARDWARE_POLL_S, self.hardware_desk.work), name="hardware"
             ),
             asyncio.create_task(self._every(FAMILY_POLL_S, self.count_family), name="family"),
-            asyncio.create_task(self.verifier.work(), name="verifier"),
+            asyncio.create_task(self._every(VERIFY_POLL_S, self.verifier.once), name="verifier"),
         ]
         await self.ended.wait()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.hardware_desk.stop()
+        await self._stage("hardware", self.hardware_desk.stop)
         await self._finish()
         return 0
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        """Repeat `work`; a failure is logged and never ends the supervision."""
+        """Repeat `work`; a failure is journaled and never ends the supervision."""
         while not self.ended.is_set():
             try:
                 await work()
             except asyncio.CancelledError:
                 raise
-            except Exception:
-                log.exception("%s failed", getattr(work, "__name__", work))
+            except Exception as error:
+                self.fault(getattr(work, "__qualname__", str(work)), error)
                 await asyncio.sleep(1.0)
             await asyncio.sleep(seconds)
+
+    async def _stage(self, part: str, work: Callable[[], Awaitable[object] | None]) -> None:
+        """Do `work` once. A failure is journaled: it must cost neither the start nor the verdict."""
+        try:
+            done = work()
+            if done is not None:
+                await done
+        except Exception as error:
+            self.fault(part, error)
+
+    def fault(self, part: str, error: BaseException) -> None:
+        """A part of the supervision failed. Journaled once for each part and kind of error."""
+        log.error("%s failed", part, exc_info=error)
+        kind = f"{part}: {type(error).__name__}"
+        if kind not in self.faults:
+            self.faults[kind] = f"{part} failed: {type(error).__name__}: {error}"[:FAULT_CHARACTERS]
+            self.tell("fault", part=part, error=self.faults[kind])
 
     async def _start_or_adopt(self) -> bool:
         """Start the keeper of this attempt, unless it was started before. True if it was."""
@@ -178,11 +204,11 @@ class Supervisor:
     async def _catch_up(self) -> None:
         """Read again what a predecessor has read; what it has told and been told is not done twice."""
         self.guard.silence(True)
-        await self.intake.catch_up()
-        self.verifier.restore()
-        self.guard.silence(False)
-        self.desk.restore()
-        self.notices.restore()
+        await self._stage("reading what was printed before", self.intake.catch_up)
+        await self._stage("restoring checkpoints", self.verifier.restore)
+        await self._stage("restoring alarms", lambda: self.guard.silence(False))
+        await self._stage("restoring orders", self.desk.restore)
+        await self._stage("restoring notices", self.notices.restore)
 
     # ----------------------------------------------------------------- console and losses
 
@@ -206,7 +232,8 @@ class Supervisor:
     def flush(self) -> None:
         """Write down the rows and events that the progress has ready."""
         now = time.time()
-        rows = [row for row in self.progress.take_rows() if row.step > self._journaled_step]
+        found = (self.journaled.fresh_row(row) for row in self.progress.take_rows())
+        rows = [row for row in found if row is not None]
         if rows:
             lines = (
                 step_row(
@@ -221,13 +248,17 @@ class Supervisor:
             )
             self.steps.append(b"".join(lines))
         for event in self.progress.take_events(now):
-            if event.offset is None or event.offset > self._journaled_offset:
-                self.events.append(msgspec.json.encode(event))
+            self._journal(event)
+        for journal in (self.steps, self.events):
+            journal.retry()
 
     def tell(self, kind: str, /, **data: object) -> None:
         """Journal an event of our own."""
-        event = JournalEvent(time.time(), kind, self.attempt, None, dict(data))
-        self.events.append(msgspec.json.encode(event))
+        self._journal(JournalEvent(time.time(), kind, self.attempt, None, dict(data)))
+
+    def _journal(self, event: JournalEvent) -> None:
+        if self.journaled.is_fresh(event):
+            self.events.append(msgspec.json.encode(event))
 
     # ----------------------------------------------------------------- liveness
 
@@ -283,21 +314,15 @@ class Supervisor:
 
     async def _finish(self) -> None:
         """Read to the last byte, look at every file, judge, write it down."""
-        while await self.intake.read_block():
-            pass
-        self.intake.finish()
-        for _ in range(3):
-            await self.read_losses()
-        self.progress.finish()
-        self.flush()
-        try:
-            await self.verifier.finish()
-        except Exception:  # what cannot be looked at must not cost the verdict
-            log.exception("looking at the files failed")
-        self.guard.last_look()
-        await self._watch_survivors()
-        self.flush()
-        status = replace(self.status(), ended_at=trainer_ended_at(self) or time.time())
+        await self._stage("reading the console", self._read_console_to_its_end)
+        await self._stage("reading exact losses", self._read_losses_to_their_end)
+        await self._stage("writing steps", self.progress.finish)
+        await self._stage("writing steps", self.flush)
+        await self._stage("verification of files", self.verifier.finish)
+        await self._stage("the last alarms", self.guard.last_look)
+        await self._stage("watching processes", self._watch_survivors)
+        await self._stage("writing steps", self.flush)
+        status = replace(self._last_status(), ended_at=trainer_ended_at(self) or time.time())
         verdict = conclude(self, status)
         self.state = RunState.ENDED
         self.final = replace(
@@ -320,13 +345,36 @@ class Supervisor:
         )
         self._write_end()
 
+    def _last_status(self) -> Status:
+        """As it stands, or the last that was written: what cannot be put together must not cost the verdict."""
+        try:
+            return self.status()
+        except Exception as error:
+            self.fault("status", error)
+            before = self._previous_status()
+            if before is not None and before.attempt == self.attempt:
+                return before
+            return Status(self.state, self.attempt, time.time())
+
+    async def _read_console_to_its_end(self) -> None:
+        while await self.intake.read_block():
+            pass
+        self.intake.finish()
+
+    async def _read_losses_to_their_end(self) -> None:
+        """All that the event files hold; bounded, because a folder of the user's may hold anything."""
+        deadline = time.monotonic() + LAST_LOSSES_S
+        self.intake.look_for_event_files()
+        while not await self.intake.read_losses() and time.monotonic() < deadline:
+            await asyncio.sleep(0)
+
     def _write_end(self) -> None:
         """Summary first, status last. A full disk must not lose the verdict."""
         assert self.final is not None
         try:
             write_summary(self.run, self.final)
-        except OSError as error:
-            log.warning("summary: %s", error)
+        except Exception as error:
+            log.warning("summary: %s: %s", type(error).__name__, error)
         self.notices.before_end(self.final)
         for attempt in range(120):
             try:

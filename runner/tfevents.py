@@ -2,12 +2,14 @@
 
 sd-scripts' console shows a moving average with three digits; `loss/current` in the event file is the
 loss of every step. accelerate's tracker flushes after each record, so tailing works live. The files
-are read with tensorboard's own loader (measured: 46 MB for a process that imports it, asyncio, psutil
-and msgspec); it is imported with the first file that appears, and never brings in TensorFlow.
+are taken apart here, because tensorboard's own loader believes every length that a file names; its messages
+and checksums are tensorboard's (measured: 46 MB for a process that imports it, asyncio, psutil and msgspec),
+which is imported with the first record, and never brings in TensorFlow.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 import time
@@ -15,10 +17,14 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 #: Looking for new event files walks a folder tree, reading the known ones does not.
 _RESCAN_S = 1.0
+#: a record of one number has some 60 bytes
+RECORD_BYTES = 1 << 23
+_HEAD, _TAIL = struct.Struct("<QI"), struct.Struct("<I")
+_AROUND = _HEAD.size + _TAIL.size
 _DT_FLOAT, _DT_DOUBLE, _DT_INT32, _DT_INT64 = 1, 2, 3, 9
 _PACKED = {_DT_FLOAT: "<f", _DT_DOUBLE: "<d", _DT_INT32: "<i", _DT_INT64: "<q"}
 
@@ -34,8 +40,49 @@ class Scalar:
     value: float
 
 
-class _Loader(Protocol):
-    def Load(self) -> Iterator[bytes]: ...  # noqa: N802
+class EventFile:
+    """The records of one growing event file, each read once.
+
+    The format (TFRecord): length (8 bytes), its checksum (4), the record, its checksum (4). Nothing that a
+    file says of itself is believed beyond what it holds: memory is asked for what is there, at most
+    RECORD_BYTES. `broken`: why nothing more can be read; bytes of something else, or a record without sense.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.broken: str | None = None
+        self._offset = 0
+
+    def records(self) -> Iterator[bytes]:
+        """Complete records since the last call; one that is handed out counts as read. Ends where the file
+        ends, or in the middle of a record that is still being written. Raises OSError."""
+        if self.broken is not None:
+            return
+        with self.path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            while self.broken is None and self._offset + _AROUND <= size:
+                stream.seek(self._offset)
+                head = stream.read(_HEAD.size)
+                if len(head) < _HEAD.size:
+                    return
+                length, checksum = _HEAD.unpack(head)
+                if checksum != _masked_crc(head[:8]):
+                    self.broken = f"{self.path.name} holds no record at byte {self._offset}"
+                    return
+                end = self._offset + _AROUND + length
+                if end > size:  # not complete yet; of one that never will be, nothing is read
+                    return
+                if length > RECORD_BYTES:  # an image, a histogram: no number of ours
+                    self._offset = end
+                    continue
+                record = stream.read(length + _TAIL.size)
+                if len(record) < length + _TAIL.size:
+                    return
+                self._offset = end
+                if _TAIL.unpack(record[length:])[0] != _masked_crc(record[:length]):
+                    self.broken = f"{self.path.name} is damaged before byte {end}"
+                    return
+                yield record[:length]
 
 
 class ScalarTail:
@@ -53,7 +100,7 @@ class ScalarTail:
         self._only = only
         self.ended = False
         self._since = since
-        self._loaders: dict[Path, _Loader] = {}
+        self._files: dict[Path, EventFile] = {}
         self._scanned_at = -_RESCAN_S
 
     def poll(self, budget_s: float) -> list[Scalar]:
@@ -65,16 +112,28 @@ class ScalarTail:
             self._find_files()
         found: list[Scalar] = []
         self.ended = False
-        for loader in self._loaders.values():
-            for count, record in enumerate(loader.Load()):
-                if self._only is None or self._only in record:
-                    found += _scalars(record)
-                if count % 64 == 63 and time.monotonic() - begin > budget_s:
-                    return found
+        for file in self._files.values():
+            try:
+                for count, record in enumerate(file.records()):
+                    if self._only is None or self._only in record:
+                        found += _scalars(record)
+                    if count % 64 == 63 and time.monotonic() - begin > budget_s:
+                        return found
+            except OSError:  # gone, or its disk is: the next poll tries again
+                continue
             if time.monotonic() - begin > budget_s:
                 return found
         self.ended = True
         return found
+
+    def rescan(self) -> None:
+        """The next poll looks for new files, however short ago the last look was."""
+        self._scanned_at = -_RESCAN_S
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Files that cannot be read to their end, in words."""
+        return tuple(f.broken for f in self._files.values() if f.broken is not None)
 
     def _find_files(self) -> None:
         try:
@@ -82,12 +141,8 @@ class ScalarTail:
         except OSError:
             return
         for path in paths:
-            if path in self._loaders or not self._wanted(path):
-                continue
-            try:
-                self._loaders[path] = _open(path)
-            except Exception:  # the library raises its own errors, and they differ by version
-                continue
+            if path not in self._files and self._wanted(path):
+                self._files[path] = EventFile(path)
 
     def _wanted(self, path: Path) -> bool:
         try:
@@ -98,14 +153,13 @@ class ScalarTail:
         return recent and found.st_size > 0 and path.is_file()
 
 
-def _open(path: Path) -> _Loader:
-    # The library takes TensorFlow's file reader when it is installed (hundreds of MB); this module
-    # is its own way to be told not to.
+def _masked_crc(data: bytes) -> int:
+    # The library takes TensorFlow when it is installed (hundreds of MB); this module is its own way to be
+    # told not to.
     sys.modules.setdefault("tensorboard.compat.notf", types.ModuleType("notf"))
-    from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
-    loader: _Loader = RawEventFileLoader(str(path))
-    return loader
+    return int(masked_crc32c(data))
 
 
 def _scalars(record: bytes) -> list[Scalar]:

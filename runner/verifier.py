@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -34,13 +36,21 @@ from runner.saves import last_name
 from runner.spawn import module_command
 
 if TYPE_CHECKING:
+    from runner.checkpoint_book import CheckpointBook
     from runner.supervisor import Supervisor
+
+log = logging.getLogger("supervisor")
 
 POLL_S = 0.5
 #: known files are asked for their size and time so often
 WATCH_S = 5.0
-#: a look that comes to nothing (the process was killed) is not tried without end
-LOOKS = 3
+#: a verification that itself fails (no process could be started, it was killed) is tried again after this
+#: time, doubled each time
+RETRY_S = 0.5
+#: at the end it is tried again after these pauses, before the file is called not verified
+RETRY_PAUSES_S = (1.0, 3.0)
+#: how long a verification may take: a disk that does not answer must not cost the verdict
+PATIENCE_S, PATIENCE_BYTES_PER_S = 120.0, 2e6
 
 
 class Verifier:
@@ -50,64 +60,89 @@ class Verifier:
         self._s = supervisor
         self._watch = FileWatch(supervisor)
         self._watched_at = 0.0
-        self._failed: dict[str, int] = {}
+        self._failed: dict[str, _Failed] = {}
         self._place_tried: set[int] = set()
         self._sampled: tuple[float, int] | None = None
 
-    async def work(self) -> None:
-        """Until cancelled."""
-        while True:
-            await self.once()
-            await asyncio.sleep(POLL_S)
+    @property
+    def _book(self) -> CheckpointBook:
+        return self._s.progress.book
 
     async def finish(self) -> None:
         """Everything that is left: the trainer is gone, nothing is being written any more."""
-        self._failed.clear()
         self._place_tried.clear()
-        await self.once(ended=True)
-        own = self._s.progress.checkpoints
-        own[:] = [without_future(c, self._s.progress.step) for c in own]
+        for pause_s in (*RETRY_PAUSES_S, None):
+            self._failed.clear()
+            await self.once(ended=True)
+            if pause_s is None or not self._unverified():
+                break
+            await asyncio.sleep(pause_s)
+        book = self._book
+        for key in self._unverified():
+            self._give_up(key)
+        for key in book.own_keys:
+            book.change(key, lambda c: without_future(c, self._s.progress.step))
+
+    def _unverified(self) -> list[int]:
+        book = self._book
+        return [k for k in book.own_keys if book[k].complete is None and not book[k].removed]
+
+    def _give_up(self, key: int) -> None:
+        """Nothing is known of this file, and that is said."""
+        path = str(self._s.files.resolve(self._book[key].path))
+        failed = self._failed.get(path)
+        why = failed.why if failed is not None else "it was not verified"
+        one = self._book.update(key, problem=why)
+        self._s.tell("checkpoint_unverified", name=one.name, step=one.step, why=why)
 
     async def once(self, *, ended: bool = False) -> None:
-        """Look at what has been written and not been looked at, and at what has changed since."""
-        own = self._s.progress.checkpoints
-        for at in range(len(own)):
-            newest = at == len(own) - 1
-            saving = newest and self._s.progress.saving_since is not None and not ended
-            if own[at].removed or saving:
-                continue
-            if own[at].complete is None:
-                await self._look(at)
-            if own[at].state_path is None or own[at].state_complete is None:
-                await self._look_at_state(at, ended)
-            await self._place(at)
+        """Verify what has been written and not been verified, and what has changed since."""
+        keys = self._book.own_keys
+        saving = self._s.progress.saving_since is not None and not ended
+        for key in keys[:-1] if saving else keys:
+            try:
+                await self._work_on(key, ended)
+            except Exception as error:  # one file must not keep the others from being verified
+                self._s.fault(f"verification of {self._book[key].name}", error)
         self._tell_fates()
         if ended or time.monotonic() - self._watched_at >= WATCH_S:
             self._watched_at = time.monotonic()
             self._note_samples()
-            for at in await self._watch.look(ended=ended):
-                await self._look(at)
+            for key in await self._watch.look(ended=ended):
+                await self._look(key)
+
+    async def _work_on(self, key: int, ended: bool) -> None:
+        one = self._book[key]
+        if one.removed:
+            return
+        if one.complete is None:
+            await self._look(key)
+        one = self._book[key]
+        if one.state_path is None or one.state_complete is None:
+            await self._look_at_state(key, ended)
+        await self._place(key)
 
     def restore(self) -> None:
         """What a predecessor has looked at need not be looked at again."""
         before = self._s.before.checkpoints if self._s.before is not None else ()
         known = {(c.step, c.epoch, c.final): c for c in before if c.attempt == self._s.attempt}
-        own = self._s.progress.checkpoints
-        for at, read in enumerate(own):
+        for key in self._book.own_keys:
+            read = self._book[key]
             found = known.get((read.step, read.epoch, read.final))
             if found is not None and found.complete is not None:
-                own[at] = _restored(found, read)
+                self._book.change(key, partial(_restored, found))
 
     # ----------------------------------------------------------------- looking
 
-    async def _look(self, at: int) -> None:
-        own = self._s.progress.checkpoints
-        path = str(self._s.files.resolve(own[at].path))
+    async def _look(self, key: int) -> None:
+        path = str(self._s.files.resolve(self._book[key].path))
         found = await self._verify(path)
-        if found is None or own[at].removed:
+        # from here on nothing is awaited: the trainer may have deleted it meanwhile, and said so
+        if found is None or self._book[key].removed:
             return
-        one = looked_at(own[at], found, self._s.spec.expect)
-        own[at] = one = compared(one, found, all_checkpoints(self._s), self._s.plan.base_step)
+        self._book.change(key, lambda c: looked_at(c, found, self._s.spec.expect))
+        others = all_checkpoints(self._s)
+        one = self._book.change(key, lambda c: compared(c, found, others, self._s.plan.base_step))
         self._s.tell(
             "checkpoint_verified",
             name=one.name,
@@ -120,51 +155,49 @@ class Verifier:
         )
 
     async def _verify(self, path: str) -> Verification | None:
-        if self._failed.get(path, 0) >= LOOKS:
+        """None: the verification itself failed; it is tried again later."""
+        failed = self._failed.setdefault(path, _Failed())
+        if time.monotonic() < failed.retry_at:
             return None
-        process = await asyncio.create_subprocess_exec(
-            *module_command("runner.checkpoints", path),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        out, _ = await process.communicate()
         try:
-            found = msgspec.json.decode(out.splitlines()[0], type=Verification)
-        except (IndexError, msgspec.DecodeError):
-            self._failed[path] = self._failed.get(path, 0) + 1
+            found = await _verified(path)
+        except _NotVerified as error:
+            failed.why, failed.times = str(error), failed.times + 1
+            failed.retry_at = time.monotonic() + RETRY_S * 2 ** min(failed.times, 6)
+            log.warning("%s could not be verified: %s", path, error)
             return None
-        self._failed.pop(path, None)
+        del self._failed[path]
         return found
 
     # ----------------------------------------------------------------- states
 
-    async def _look_at_state(self, at: int, ended: bool) -> None:
-        own = self._s.progress.checkpoints
-        told = own[at].state_path
+    async def _look_at_state(self, key: int, ended: bool) -> None:
+        told = self._book[key].state_path
         if told is not None:
             path = self._s.files.resolve(told)
         else:
-            half = self._untold_state(own[at], ended)
+            half = self._untold_state(self._book[key], ended)
             if half is None:
                 return
             path = half
         found = await self._verify(str(path))
-        # the trainer may have deleted it meanwhile, and said so
-        if found is None or (told is not None and own[at].state_path is None):
+        if found is None:
+            if told is None:
+                self._watch.without_state.discard(self._book[key].path)
             return
-        own[at] = replace(
-            own[at],
-            state_path=str(path),
-            state_complete=found.complete,
-            state_problem=found.problem if not found.complete else None,
+        # the trainer may have deleted it meanwhile, and said so
+        if told is not None and self._book[key].state_path is None:
+            return
+        problem = found.problem if not found.complete else None
+        one = self._book.update(
+            key, state_path=str(path), state_complete=found.complete, state_problem=problem
         )
         self._s.tell(
             "state_verified",
             path=str(path),
-            step=own[at].step,
+            step=one.step,
             complete=found.complete,
-            problem=own[at].state_problem,
+            problem=problem,
         )
 
     def _untold_state(self, one: Checkpoint, ended: bool) -> Path | None:
@@ -179,19 +212,20 @@ class Verifier:
         folder = self._s.files.resolve(self._s.plan.output_dir or str(PurePath(one.path).parent))
         path = folder / f"{PurePath(one.name).stem}-state"
         with contextlib.suppress(OSError):
-            newest = max(entry.stat().st_mtime for entry in os.scandir(path))
+            # an empty folder has the time of its own making
+            times = [entry.stat().st_mtime for entry in os.scandir(path)]
+            newest = max(times, default=path.stat().st_mtime)
             # one of an earlier training of that name is not this checkpoint's
             return path if newest >= keeper.started_at - 1.0 else None
         return None
 
     # ----------------------------------------------------------------- names, fates, samples
 
-    async def _place(self, at: int) -> None:
+    async def _place(self, key: int) -> None:
         """Give a resumed attempt's file its true-step name beside the run's other files: it writes into a
         folder of its own, because sd-scripts would overwrite what is there."""
-        s, own = self._s, self._s.progress.checkpoints
-        one, folder = own[at], s.spec.output_dir
-        if s.attempt < 2 or folder is None or not one.complete or at in self._place_tried:
+        s, one, folder = self._s, self._book[key], self._s.spec.output_dir
+        if s.attempt < 2 or folder is None or not one.complete or key in self._place_tried:
             return
         if one.final:
             name = last_name(s.plan.output_name) + PurePath(one.name).suffix
@@ -200,7 +234,7 @@ class Verifier:
                 one.name, one.step, s.progress.ledger.steps_per_epoch, s.plan.origin_step
             )
         source, target = Path(one.path), s.files.resolve(folder) / name
-        self._place_tried.add(at)
+        self._place_tried.add(key)
         if source == target:
             return
         try:
@@ -210,16 +244,16 @@ class Verifier:
         except OSError as error:
             s.tell("checkpoint_not_placed", name=name, why=error.strerror or str(error))
         else:
-            own[at] = replace(own[at], name=name, path=str(target), removed=False)
+            self._book.update(key, name=name, path=str(target), removed=False)
             s.tell("checkpoint_placed", name=name, step=one.step, at=time.time())
 
     def _tell_fates(self) -> None:
-        own, expected = self._s.progress.checkpoints, self._expected()
-        for at, one in enumerate(own):
-            own[at] = with_fate(one, expected, placed=self._watch.placed(one))
-            loss = self._s.progress.validation_at(one.step)
-            if loss is not own[at].validation_loss:
-                own[at] = replace(own[at], validation_loss=loss)
+        expected, watch, progress = self._expected(), self._watch, self._s.progress
+        for key in self._book.own_keys:
+            one = self._book.change(key, lambda c: with_fate(c, expected, placed=watch.placed(c)))
+            loss = progress.validation_at(one.step)
+            if loss is not one.validation_loss:
+                self._book.update(key, validation_loss=loss)
 
     def _expected(self) -> tuple[ExpectedCheckpoint, ...]:
         if self._s.plan.expected or self._s.attempt > 1:
@@ -228,24 +262,70 @@ class Verifier:
 
     def _note_samples(self) -> None:
         """Images of a step come before its checkpoint, of an epoch after it."""
-        s, own = self._s, self._s.progress.checkpoints
+        s, book = self._s, self._book
         chosen, keeper = s.plan.output_dir or s.spec.output_dir, s.keeper
         if chosen is None or keeper is None:
             return
         folder = s.files.resolve(chosen) / "sample"
         with contextlib.suppress(OSError):
-            seen = (folder.stat().st_mtime, len(own))
+            seen = (folder.stat().st_mtime, len(book.own_keys))
             if seen == self._sampled:
                 return
             name = s.plan.output_name or s.spec.output_name
             files = sample_files(folder, name, keeper.started_at - 1.0)
             ledger = s.progress.ledger
             paths = samples_by_step(files, ledger.true_from_name, ledger.true_from_epoch)
-            for at, one in enumerate(own):
+            for key in book.own_keys:
+                one = book[key]
                 path = paths.get(one.step) if one.step is not None else None
                 if path is not None and path != one.sample_path:
-                    own[at] = replace(one, sample_path=path)
+                    book.update(key, sample_path=path)
             self._sampled = seen
+
+
+class _NotVerified(Exception):
+    """Why the verification itself failed; it says nothing about the file."""
+
+
+@dataclass(slots=True)
+class _Failed:
+    """`retry_at`: on the monotonic clock."""
+
+    times: int = 0
+    retry_at: float = 0.0
+    why: str = ""
+
+
+async def _verified(path: str) -> Verification:
+    """What the process that verifies reports. Raises _NotVerified."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *module_command("runner.checkpoints", path),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise _NotVerified(f"the verifying process could not be started: {why}") from None
+    patience_s = PATIENCE_S
+    with contextlib.suppress(OSError):
+        patience_s += Path(path).stat().st_size / PATIENCE_BYTES_PER_S
+    try:
+        out, _ = await asyncio.wait_for(process.communicate(), patience_s)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise _NotVerified(f"its disk gave no answer within {patience_s:.0f} s") from None
+    try:
+        return msgspec.json.decode(out.splitlines()[0], type=Verification)
+    except (IndexError, msgspec.DecodeError):
+        raise _NotVerified(_ended(process.returncode)) from None
+
+
+def _ended(code: int | None) -> str:
+    how = f"was ended by signal {-code}" if code and code < 0 else f"ended with exit code {code}"
+    return f"the verifying process {how}"
 
 
 def _restored(found: Checkpoint, read: Checkpoint) -> Checkpoint:

@@ -33,6 +33,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--nan_weights_at", type=int, default=0, help="of files from this step on")
     parser.add_argument("--exact", action="store_true", help="event files with each step's loss")
     parser.add_argument("--cut_state_at", type=int, default=0)
+    parser.add_argument(
+        "--empty_state_at", type=int, default=0, help="a state folder without a file"
+    )
+    parser.add_argument(
+        "--deep_header_at", type=int, default=0, help="a file that nests too deeply"
+    )
     parser.add_argument("--fail_at", type=int, default=0)
     parser.add_argument("--truncate_at", type=int, default=0)
     parser.add_argument("--exit_code", type=int, default=0)
@@ -106,6 +112,11 @@ def save(args: argparse.Namespace, name: str, step: int, epoch: int) -> None:
     time.sleep(args.save_s)
     nan = bool(args.nan_weights_at) and step >= args.nan_weights_at
     weights(path, truncate=bool(args.truncate_at) and step == args.truncate_at, nan=nan)
+    if args.deep_header_at and step == args.deep_header_at:
+        header = b'{"t":' * 100_000
+        path.write_bytes(struct.pack("<Q", len(header)) + header)
+    if args.empty_state_at and step == args.empty_state_at:
+        (Path(args.output_dir) / f"{name}-state").mkdir()
     if args.save_state:
         state = Path(args.output_dir) / f"{name}-state"
         log(f"saving state at step {step}")

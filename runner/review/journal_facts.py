@@ -173,6 +173,11 @@ _WORDS = {
     "nothing_to_train": lambda d: (str(d["text"]), 3),
     "checkpoint_missing": lambda d: (f"{_name(d)} is gone", 3),
     "checkpoint_back": lambda d: (f"{_name(d)} is back", 2),
+    "checkpoint_unverified": lambda d: (
+        f"{_name(d)} could not be verified: {d.get('why', '')}",
+        3,
+    ),
+    "fault": lambda d: (f"plasma-tui: {d.get('error', '')}", 3),
     "checkpoint_not_placed": lambda d: (f"{_name(d)} was not placed: {d.get('why', '')}", 3),
     "checkpoint_removed": lambda d: (f"{_name(d)} deleted by the trainer", 0),
     "state_missing": lambda d: (f"{_name(d)} is gone", 2),

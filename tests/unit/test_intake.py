@@ -24,6 +24,8 @@ RESUMED = (
 class Tail:
     """An event file with the first loss after the resume: its x is counted within the epoch."""
 
+    ended, problems = True, ()
+
     def __init__(self) -> None:
         self.scalars = [Scalar("loss/current", 17, time.time(), 0.008)]
 
@@ -54,7 +56,7 @@ async def test_a_loss_is_placed_by_what_was_printed_before_it_and_not_read_yet(
         flush=lambda: rows.extend(progress.take_rows()),
     )
     intake = Intake(supervisor)
-    intake._tail = Tail()
+    intake._tail = Tail()  # type: ignore[assignment]
     await intake.read_losses()
     progress.finish()
     rows += progress.take_rows()

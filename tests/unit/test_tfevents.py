@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,57 @@ def test_a_foreign_file_spoils_nothing(tmp_path: Path) -> None:
     tail = ScalarTail(tmp_path)
     assert len(losses(tail.poll(5))) == 6
     assert tail.poll(5) == []
+
+
+def record(length: int, body: bytes) -> bytes:
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+    head = struct.pack("<Q", length)
+    return head + struct.pack("<I", masked_crc32c(head)) + body
+
+
+def test_a_record_is_not_believed_to_be_larger_than_its_file(tmp_path: Path) -> None:
+    whole = event_file("nan_step1").read_bytes()
+    (tmp_path / "events.out.tfevents.0.host.1.0").write_bytes(whole + record(1 << 40, b"x" * 5000))
+    (tmp_path / "events.out.tfevents.2.host.1.0").write_bytes(whole)
+    tracemalloc.start()
+    tail = ScalarTail(tmp_path)
+    assert len(losses(tail.poll(5))) == 12
+    assert tail.ended
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+
+
+def test_a_large_record_is_passed_over_unread(tmp_path: Path) -> None:
+    whole = event_file("nan_step1").read_bytes()
+    size = 20_000_000
+    with (tmp_path / "events.out.tfevents.0.host.1.0").open("wb") as stream:
+        stream.write(whole + record(size, b""))
+        stream.seek(size + 4, os.SEEK_CUR)
+        stream.write(whole)
+    tail = ScalarTail(tmp_path)
+    assert len(losses(tail.poll(5))) == 12
+    assert tail.problems == ()
+
+
+def test_garbage_in_the_middle_ends_that_file_and_says_so(tmp_path: Path) -> None:
+    whole = event_file("nan_step1").read_bytes()
+    path = tmp_path / "events.out.tfevents.0.host.1.0"
+    path.write_bytes(whole + b"garbage" * 100)
+    tail = ScalarTail(tmp_path)
+    assert len(losses(tail.poll(5))) == 6
+    assert tail.problems == (f"{path.name} holds no record at byte {len(whole)}",)
+
+
+def test_a_file_that_becomes_a_folder_spoils_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "events.out.tfevents.0.host.1.0"
+    path.write_bytes(event_file("nan_step1").read_bytes())
+    tail = ScalarTail(tmp_path)
+    assert len(losses(tail.poll(5))) == 6
+    path.unlink()
+    path.mkdir()
+    assert tail.poll(5) == []
+    assert tail.ended
 
 
 def test_importing_costs_nothing_and_reading_stays_small(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from runner import placing
+from runner.checkpoints import verify
+from runner.diagnosis.evidence import Evidence
 from runner.model import (
     AttemptPlan,
     Checkpoint,
@@ -23,9 +25,11 @@ from runner.model import (
     Expectation,
     ExpectedCheckpoint,
     Forecast,
+    Outcome,
     StepShown,
     ValidationSeen,
 )
+from runner.outcome import RunFacts, judge
 from runner.placing import place_file
 from runner.progress import Progress
 from runner.verifier import Verifier
@@ -55,6 +59,9 @@ class Run:
 
     def tell(self, kind: str, **data: object) -> None:
         self.told.append((kind, dict(data)))
+
+    def fault(self, part: str, error: BaseException) -> None:
+        raise error
 
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.told]
@@ -105,7 +112,8 @@ def test_a_file_written_twice_for_one_step_is_no_dead_network(tmp_path: Path) ->
     write(path, 0.5)
     run.progress.on_console(CheckpointSaving(0, str(path)), time.time())
     run.step(12)
-    run.progress.checkpoints[-1] = replace(run.progress.checkpoints[-1], step=10)
+    book = run.progress.book
+    book.change(book.own_keys[-1], lambda one: replace(one, step=10))
     assert run.look().remark is None
 
 
@@ -219,6 +227,122 @@ def test_the_state_of_an_earlier_training_is_not_taken_for_this_ones(tmp_path: P
     assert run.progress.checkpoints[0].state_path is None
 
 
+def test_an_empty_state_folder_is_a_cut_off_state(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.save(10)
+    (run.own / "a-step00000010-state").mkdir()
+    asyncio.run(run.verifier.finish())
+    one = run.progress.checkpoints[0]
+    assert (one.complete, one.state_complete) == (True, False)
+
+
+# --------------------------------------------------------------------------- what comes between
+
+
+def test_a_removal_reported_while_its_state_folder_is_checked_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path)
+    path = run.save(10)
+    run.look()
+    state = tmp_path / "a-step00000010-state"
+    state.mkdir()
+    book = run.progress.book
+    book.update(book.own_keys[0], state_path=str(state), state_complete=True)
+    isdir = os.path.isdir
+
+    def slow(asked: Any) -> bool:
+        if str(asked) == str(state) and path.exists():
+            path.unlink()
+            run.progress.on_console(CheckpointRemoved(0, str(path)), time.time())
+        return isdir(asked)
+
+    monkeypatch.setattr("runner.filewatch.os.path.isdir", slow)
+    run.look(2)
+    asyncio.run(run.verifier.finish())
+    one = run.progress.checkpoints[0]
+    assert (one.removed, one.missing) == (True, False)
+    assert "checkpoint_missing" not in run.kinds()
+
+
+def test_a_removal_reported_while_its_file_is_looked_for_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runner import filewatch
+
+    run = Run(tmp_path)
+    path = run.save(10)
+    run.look()
+
+    def slow(asked: Path) -> os.stat_result | None:
+        run.progress.on_console(CheckpointRemoved(0, str(path)), time.time())
+        return None
+
+    monkeypatch.setattr(filewatch, "_stat", slow)
+    asyncio.run(run.verifier.finish())
+    one = run.progress.checkpoints[0]
+    assert (one.removed, one.missing) == (True, False)
+    assert "checkpoint_missing" not in run.kinds()
+
+
+# --------------------------------------------------------------------------- verification that fails itself
+
+
+def test_a_file_that_could_not_be_verified_is_called_so_and_the_others_are_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runner import verifier
+
+    monkeypatch.setattr(verifier, "RETRY_PAUSES_S", (0.0,))
+    run = Run(tmp_path)
+    bad = run.save(10)
+    run.save(20)
+    real = asyncio.create_subprocess_exec
+
+    async def full(*words: Any, **more: Any) -> Any:
+        if words[-1] == str(bad):
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        return await real(*words, **more)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", full)
+    asyncio.run(run.verifier.finish())
+    one, other = run.progress.checkpoints
+    assert (one.complete, one.finite, other.complete) == (None, None, True)
+    assert "could not be started: Resource temporarily unavailable" in (one.problem or "")
+    assert run.kinds().count("checkpoint_unverified") == 1
+    facts = RunFacts(
+        evidence=Evidence(model_saved=True), exit_code=0, last_step=21, files_verified=True,
+        checkpoints=run.progress.checkpoints,
+    )  # fmt: skip
+    verdict = judge(facts)
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.cause is not None
+    assert verdict.cause.evidence.startswith("could not be verified: a-step00000010.safetensors")
+
+
+def test_a_process_that_died_while_verifying_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runner import verifier
+
+    monkeypatch.setattr(verifier, "RETRY_S", 0.0)
+    run = Run(tmp_path)
+    run.save(10)
+    with monkeypatch.context() as broken:
+        broken.setattr(verifier, "module_command", lambda *words: ["/bin/false", *words])
+        assert run.look().complete is None
+    assert run.look().complete is True
+
+
+@pytest.mark.parametrize("text", [b"[" * 200_000, b'{"t":' * 200_000])
+def test_a_header_that_nests_too_deeply_is_a_broken_file(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    found = verify(path)
+    assert (found.complete, found.finite) == (False, None)
+    assert "no safetensors file" in (found.problem or "")
+
+
 # --------------------------------------------------------------------------- a new supervisor
 
 
@@ -249,7 +373,7 @@ def test_a_placed_file_keeps_its_place_over_a_restart(tmp_path: Path) -> None:
     # killed between the link and the note of it: the next one finds it placed
     again = Run(tmp_path, attempt=2)
     os.link(placed, source)
-    again.progress.checkpoints[:] = [replace(one, path=str(source), complete=None)]
+    again.progress.book.add(replace(one, path=str(source), complete=None))
     assert again.look().path == str(placed)
     assert "checkpoint_not_placed" not in again.kinds()
 

@@ -1,0 +1,146 @@
+"""Verdicts that must come, and be right, whatever happens to files and processes. Real processes."""
+
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from runner import control
+from runner.journal import step_rows
+from runner.launch import start_run
+from runner.liveness import lock_held
+from runner.model import Forecast, Outcome
+from runner.rundir import RunDir
+from tests.process.helpers import (
+    clean_up,
+    events,
+    kill,
+    kinds,
+    look,
+    spec_for,
+    wait_end,
+    wait_for,
+)
+
+
+class Stage:
+    """One output folder with a folder of event files, and the runs that a test starts into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.output, self.logs = folder / "out", folder / "logs"
+        self.runs: list[RunDir] = []
+
+    def start(self, *flags: str, forecast: Forecast | None = None) -> RunDir:
+        words = (*flags, "--logging_dir", str(self.logs))
+        spec, plan = spec_for(self.output, *words, forecast=forecast)
+        self.logs.mkdir(exist_ok=True)
+        run = start_run(
+            replace(spec, logging_dir=str(self.logs)), replace(plan, logging_dir=str(self.logs))
+        )
+        self.runs.append(run)
+        return run
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    found = Stage(tmp_path)
+    yield found
+    for run in found.runs:
+        clean_up(run, found.output)
+
+
+def problem_of(run: RunDir, step: int) -> str:
+    status = look(run).status
+    assert status is not None
+    return next(c.problem or "" for c in status.checkpoints if c.step == step)
+
+
+def supervisor_of(run: RunDir) -> int:
+    """The pid of the supervisor that lives now."""
+
+    def living() -> int | None:
+        born = [e for e in events(run) if e.kind in ("started", "adopted")]
+        pid = born[-1].data["pid"] if born else None
+        return pid if pid is not None and psutil.pid_exists(pid) and run.steps.exists() else None
+
+    return wait_for(living)
+
+
+# --------------------------------------------------------------------------- files
+
+
+def test_an_empty_state_folder_does_not_hide_a_cut_off_file(stage: Stage) -> None:
+    run = stage.start("--empty_state_at", "10", "--truncate_at", "40")
+    snapshot = wait_end(run)
+    assert snapshot.outcome is Outcome.FAILED
+    assert "cut off" in problem_of(run, 40)
+
+
+def test_a_header_that_nests_too_deeply_is_no_success(stage: Stage) -> None:
+    run = stage.start("--deep_header_at", "20")
+    snapshot = wait_end(run)
+    assert snapshot.outcome is Outcome.FAILED
+    assert "no safetensors file" in problem_of(run, 20)
+
+
+# --------------------------------------------------------------------------- event files
+
+
+def test_a_record_of_a_terabyte_and_a_folder_among_the_event_files_do_not_cost_the_verdict(
+    stage: Stage,
+) -> None:
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+    run = stage.start("--exact")
+    head = struct.pack("<Q", 1 << 40)
+    huge = head + struct.pack("<I", masked_crc32c(head)) + b"x" * 5000
+    (stage.logs / "events.out.tfevents.1.host.1.0").write_bytes(huge)
+    (stage.logs / "events.out.tfevents.2.host.1.0").mkdir()
+    (stage.logs / "events.out.tfevents.3.host.1.0").write_bytes(b"garbage" * 1000)
+    snapshot = wait_end(run)
+    assert snapshot.outcome is Outcome.SUCCEEDED
+    exact = {row[0] for row in step_rows(run.steps.read_bytes())[0] if row[2] is not None}
+    assert exact == set(range(1, 41))
+    assert snapshot.status is not None
+    assert any("tfevents.3" in reason for reason in snapshot.status.reasons)
+
+
+# --------------------------------------------------------------------------- many lives
+
+
+def test_over_many_lives_each_step_has_its_exact_loss_once_and_each_event_comes_once(
+    stage: Stage,
+) -> None:
+    run = stage.start(
+        "--exact", "--steps", "800", "--one_nan_at", "15", "--save_every_n_steps", "50"
+    )
+    lives = 0
+    while not run.exit.exists():
+        pid = supervisor_of(run)
+        seen = run.steps.stat().st_size
+        wait_for(lambda: run.steps.stat().st_size > seen or run.exit.exists())  # noqa: B023
+        kill(pid)
+        wait_for(lambda: not lock_held(run.lock))
+        control.adopt(run.path)
+        lives += 1
+    snapshot = wait_end(run, 60)
+    assert lives >= 2
+    assert snapshot.status is not None
+    assert snapshot.status.step == 800
+    exact = Counter(r[0] for r in step_rows(run.steps.read_bytes())[0] if r[2] is not None)
+    assert exact == Counter(range(1, 801))
+    derived = Counter(
+        (e.kind, e.offset, e.data.get("name"), e.data.get("path"))
+        for e in events(run)
+        if e.kind not in ("adopted", "gpu_user", "hardware")
+    )
+    assert {key: number for key, number in derived.items() if number > 1} == {}
+    for kind, number in (
+        ("loss_not_finite", 1), ("epoch", 40), ("checkpoint_saving", 17), ("checkpoint_verified", 17),
+        ("ended", 1),
+    ):  # fmt: skip
+        assert kinds(run).count(kind) == number, kind
