@@ -23,7 +23,7 @@ from tui.messages import PlanMade, PreviewMade, ReadFailed, RunsListed, Snapshot
 from tui.planning import told
 from tui.ringing import Ringing
 from tui.screens.monitor import MonitorScreen
-from tui.terminal import SIGTERM_EXIT_CODE, exit_on_sigterm, leave_with_terminal
+from tui.terminal import exit_on_signals, leave_with_terminal
 from tui.text import clean
 from tui.viewmodel.header import run_name
 from tui.viewmodel.progress import is_live
@@ -100,9 +100,9 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         return MonitorScreen()
 
     def on_load(self) -> None:
-        """Before the terminal is taken over: from then on SIGTERM must give it back."""
+        """Before the terminal is taken over: from then on a signal that ends the screen restores it."""
         if not self.is_headless:
-            exit_on_sigterm(asyncio.get_running_loop(), self._on_sigterm)
+            exit_on_signals(asyncio.get_running_loop(), self._on_signal)
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
@@ -133,8 +133,8 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         self.feed.stop()
         self.stop_planning()
 
-    def _on_sigterm(self) -> None:
-        self.exit(return_code=SIGTERM_EXIT_CODE)
+    def _on_signal(self, code: int) -> None:
+        self.exit(return_code=code)
 
     def _tick(self) -> None:
         """Once a second ages move on."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import signal
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +17,13 @@ from tui.themes import DEFAULT, PLAIN
 
 #: as if SIGHUP had ended it
 GONE_EXIT_CODE = 129
-SIGTERM_EXIT_CODE = 143
+#: signals that end the screen and leave the terminal as it was
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+#: what Textual's driver sends on leaving: sync, paste, wrap, resize, mouse, kitty's keys, screen, cursor, focus
+_RESTORE = (
+    b"\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
+    b"\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
+)
 _GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
@@ -40,22 +48,53 @@ def settle_no_color() -> None:
         del os.environ["NO_COLOR"]
 
 
-def exit_on_sigterm(
-    loop: asyncio.AbstractEventLoop, leave: Callable[[], None], patience_s: float = 3.0
+def exit_on_signals(
+    loop: asyncio.AbstractEventLoop, leave: Callable[[int], None], patience_s: float = 3.0
 ) -> None:
-    """Make SIGTERM leave in good order (Textual leaves the terminal raw), and end the process if that
-    does not come about: the loop may hang in a write to a stalled terminal.
+    """Make each signal of ENDING call `leave` with the exit code, which restores the terminal (by default the
+    process dies with the terminal raw, in the alternate screen, and reporting the mouse). If the loop hangs,
+    for example in a write to a stalled terminal, the process restores what it can and ends after `patience_s`.
 
-    A plain handler, not the loop's own: it runs even while the main thread waits for the writer.
+    Plain handlers, not the loop's own: they run even while the main thread waits for the writer. Call this
+    before the terminal is taken over.
     """
+    restore = restorer()
+
+    def end(code: int) -> None:
+        restore()
+        os._exit(code)
 
     def on_signal(number: int, frame: object) -> None:
-        loop.call_soon_threadsafe(leave)
-        last = threading.Timer(patience_s, os._exit, (SIGTERM_EXIT_CODE,))
+        code = 128 + number
+        if terminal_gone():
+            os._exit(code)
+        loop.call_soon_threadsafe(leave, code)
+        last = threading.Timer(patience_s, end, (code,))
         last.daemon = True
         last.start()
 
-    signal.signal(signal.SIGTERM, on_signal)
+    for number in ENDING:
+        # started by nohup: a hang-up must not end it
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, on_signal)
+
+
+def restorer() -> Callable[[], None]:
+    """A function that sets the terminal back to its present state from any thread, without ever blocking."""
+    try:
+        fd = sys.__stdin__.fileno() if sys.__stdin__ is not None else -1
+        path, attributes = os.ttyname(fd), termios.tcgetattr(fd)
+    except (OSError, ValueError, termios.error):
+        return lambda: None
+
+    def restore() -> None:
+        with contextlib.suppress(OSError, termios.error):
+            # a description of its own: O_NONBLOCK must not reach the shell
+            own = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            termios.tcsetattr(own, termios.TCSANOW, attributes)
+            os.write(own, _RESTORE)
+
+    return restore
 
 
 def leave_with_terminal(look_s: float = 1.0) -> threading.Thread:

@@ -132,6 +132,10 @@ class Terminal:
                     self.send(answer)
         self._before = text[-_QUESTION_BYTES:]
 
+    def echoes(self) -> bool:
+        """Does the terminal show what is typed, as it does for a shell?"""
+        return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
+
     def send(self, data: bytes) -> float:
         """Type; the time before the write."""
         now = time.monotonic()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+from pathlib import Path
+
+import pytest
 
 from runner.model import Outcome
 from runner.rundir import RunDir
@@ -58,18 +62,50 @@ def test_killing_the_screen_changes_nothing_for_the_training(desk: Desk) -> None
     trained_to_the_end(run)
 
 
-def test_sigterm_gives_the_terminal_back(desk: Desk) -> None:
+def restored(output: bytes) -> bool:
+    found = modes(output)
+    return not found[ALTERNATE_SCREEN] and found[CURSOR] and not any(found.get(m) for m in MOUSE)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_to_the_screen_restores_the_terminal(desk: Desk, number: signal.Signals) -> None:
     run = desk.train(*STEPS)
     terminal = desk.attach(run)
     assert modes(terminal.output())[ALTERNATE_SCREEN]
-    os.kill(terminal.pid, signal.SIGTERM)
-    assert terminal.wait_exit() == 128 + signal.SIGTERM
+    os.kill(terminal.pid, number)
+    assert terminal.wait_exit() == 128 + number
     terminal.wait_quiet(0.2, 2.0)
-    found = modes(terminal.output())
-    assert not found[ALTERNATE_SCREEN]
-    assert found[CURSOR]
-    assert not any(found[mode] for mode in MOUSE)
+    assert restored(terminal.output())
     trained_to_the_end(run)
+
+
+HANGING = """
+import asyncio, sys, time, tty
+from tui.terminal import exit_on_signals
+
+async def main():
+    exit_on_signals(asyncio.get_running_loop(), lambda code: None, patience_s=0.2)
+    tty.setraw(0)
+    sys.stdout.write("\\x1b[?1049h\\x1b[?1003h\\x1b[?25l")
+    sys.stdout.flush()
+    time.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def test_a_screen_whose_loop_hangs_restores_the_terminal_too() -> None:
+    terminal = Terminal((sys.executable, "-c", HANGING), folder=Path(__file__).parents[2])
+    try:
+        wait_for(lambda: CURSOR in modes(terminal.output()), 20.0)
+        assert not terminal.echoes()
+        os.kill(terminal.pid, signal.SIGHUP)
+        assert terminal.wait_exit() == 128 + signal.SIGHUP
+        terminal.wait_quiet(0.2, 2.0)
+        assert restored(terminal.output())
+        assert terminal.echoes()
+    finally:
+        terminal.close()
 
 
 def test_sigterm_in_the_first_moments_gives_the_terminal_back(desk: Desk) -> None:
