@@ -73,7 +73,7 @@ class HardwareDesk:
         if board is None:
             return
         root = s.keeper.keeper_pid if s.keeper is not None else None
-        sample = board.sample(root, s.progress.device)
+        sample = board.sample(root, s.progress.device, frozenset(s.members))
         if sample is None:
             return
         self.sample = sample

@@ -58,7 +58,9 @@ class _Asker(threading.Thread):
 class _HostAsker(threading.Thread):
     """psutil in a thread as well: free space of a network disk that is gone never comes back."""
 
-    def __init__(self, sampler: HostSampler, root: Callable[[], int | None]) -> None:
+    def __init__(
+        self, sampler: HostSampler, root: Callable[[], tuple[int | None, frozenset[int]]]
+    ) -> None:
         super().__init__(name="hardware host", daemon=True)
         self.sampler, self._root = sampler, root
         self.sample: HardwareSample | None = None
@@ -67,7 +69,7 @@ class _HostAsker(threading.Thread):
     def run(self) -> None:
         while not self._stop.is_set():
             try:
-                self.sample = self.sampler.sample(self._root())
+                self.sample = self.sampler.sample(*self._root())
             except Exception as error:
                 # a machine that cannot be read is shown as such, and asked again
                 self.sample = HardwareSample(time.time(), reasons={HOST: f"not measured: {error}"})
@@ -85,7 +87,8 @@ class Board:
     ) -> None:
         self.root_pid: int | None = None
         self.device: str | None = None
-        self._host = _HostAsker(HostSampler(places), lambda: self.root_pid)
+        self.members: frozenset[int] = frozenset()
+        self._host = _HostAsker(HostSampler(places), lambda: (self.root_pid, self.members))
         self._askers = [_Asker(source, self._asked) for source in sources]
 
     def start(self) -> None:
@@ -120,10 +123,14 @@ class Board:
         return (*host, *(a.source.name for a in self._askers if a.answer is None))
 
     def sample(
-        self, root_pid: int | None = None, device: str | None = None
+        self,
+        root_pid: int | None = None,
+        device: str | None = None,
+        members: frozenset[int] = frozenset(),
     ) -> HardwareSample | None:
-        """The newest of everything; None before the first reading."""
-        self.root_pid, self.device = root_pid, device or self.device
+        """The newest of everything; None before the first reading. `root_pid`, `members`: the training's
+        processes, see `TreeMeter.read`."""
+        self.root_pid, self.members, self.device = root_pid, members, device or self.device
         host = self._host.sample
         if host is None:
             return None

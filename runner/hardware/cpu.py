@@ -79,21 +79,20 @@ def _folders(root: Path, own: Path) -> Iterable[tuple[Path, bool]]:
 
 
 class CpuMeter:
-    """`cores`: as many as this process may use, parts of a core rounded up. `percent_of` and `allowed_of` are
-    the system's own counters, `quota` the cgroup's."""
+    """`cores`: as many as this process may use, parts of a core rounded up. `times_of` and `allowed_of` are the
+    system's own counters, `quota` the cgroup's."""
 
     def __init__(
         self,
-        percent_of: Callable[[], list[float]] = lambda: psutil.cpu_percent(None, percpu=True),
+        times_of: Callable[[], list[tuple[float, float]]] = lambda: core_times(),
         allowed_of: Callable[[], set[int] | None] = lambda: allowed_cores(),
         quota: Quota | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._percent_of, self._allowed_of, self._clock = percent_of, allowed_of, clock
+        self._times_of, self._allowed_of, self._clock = times_of, allowed_of, clock
         self._quota = quota if quota is not None else tightest_quota()
         self._used_s = self._quota.used_s() if self._quota is not None else None
-        self._read_at = clock()
-        percent_of()
+        self._read_at, self._times = clock(), times_of()
 
     @property
     def cores(self) -> int | None:
@@ -112,19 +111,43 @@ class CpuMeter:
         took_s = now - self._read_at
         if took_s < SHORTEST_S:
             return None
-        self._read_at = now
-        each, allowed = self._percent_of(), self._allowed_of()
-        if allowed is not None and max(allowed, default=0) >= len(each):
-            allowed = None  # cores that are switched off have no place in the list
-        own = [share for core, share in enumerate(each) if allowed is None or core in allowed]
-        busy = sum(own) / len(own) if own else None
-        quota, cores, before = self._quota, self.cores, self._used_s
-        if quota is None or cores is None or quota.cores >= (len(own) or cores):
+        before, self._read_at, self._times = self._times, now, self._times_of()
+        busy, number = self._busy(before)
+        quota, cores, used_s = self._quota, self.cores, self._used_s
+        if quota is None or cores is None or quota.cores >= (number or cores):
             return busy
         self._used_s = quota.used_s()
-        if before is None or self._used_s is None:
-            return busy if self._used_s is None else None
-        return min(100.0, max(0.0, 100.0 * (self._used_s - before) / took_s / cores))
+        if used_s is None or self._used_s is None:
+            return busy
+        return min(100.0, max(0.0, 100.0 * (self._used_s - used_s) / took_s / cores))
+
+    def _busy(self, before: list[tuple[float, float]]) -> tuple[float | None, int]:
+        """Of the cores that this process may run on: percent in use, and how many they are."""
+        allowed = self._allowed_of()
+        if allowed is None or max(allowed, default=0) >= len(before):
+            allowed = set(
+                range(len(before))
+            )  # cores that are switched off have no place in the list
+        pairs = [
+            (busy - was_busy, total - was_total)
+            for core, ((was_busy, was_total), (busy, total)) in enumerate(
+                zip(before, self._times, strict=False)
+            )
+            if core in allowed
+        ]
+        whole = sum(total for _, total in pairs)
+        used = sum(busy for busy, _ in pairs)
+        return (min(100.0, max(0.0, 100.0 * used / whole)) if whole > 0 else None), len(pairs)
+
+
+def core_times() -> list[tuple[float, float]]:
+    """(seconds in use, all seconds) of each core since boot."""
+    found = []
+    for one in psutil.cpu_times(percpu=True):
+        # the time of virtual machines is part of `user` and `nice` already
+        total = sum(one) - getattr(one, "guest", 0.0) - getattr(one, "guest_nice", 0.0)
+        found.append((total - one.idle - getattr(one, "iowait", 0.0), total))
+    return found
 
 
 def allowed_cores() -> set[int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import psutil
 
@@ -25,8 +25,8 @@ class HostSampler:
         self.tree = TreeReading()
         self._cpu = cpu or CpuMeter()
 
-    def sample(self, root_pid: int | None) -> HardwareSample:
-        """`root_pid`: whose tree is the training (the keeper)."""
+    def sample(self, root_pid: int | None, members: Collection[int] = ()) -> HardwareSample:
+        """`root_pid`: whose tree is the training (the keeper); `members`: see `TreeMeter.read`."""
         reasons: dict[str, str] = {}
         memory = psutil.virtual_memory()
         swap_used = swap_total = None
@@ -35,7 +35,7 @@ class HostSampler:
             swap_used, swap_total = swap.used, swap.total
         except (OSError, RuntimeError) as error:
             reasons["swap"] = f"not measured: {error}"
-        self.tree = tree = self._tree.read(root_pid)
+        self.tree = tree = self._tree.read(root_pid, members)
         if tree.cpu_percent is None:
             reasons["tree"] = "no training process" if tree.processes is None else "first reading"
         busy = self._cpu.percent()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import psutil
@@ -39,13 +40,15 @@ class TreeMeter:
         self._pss_at = 0.0
         self._pss: tuple[int, int] | None = None  # (PSS, RSS of the same moment)
 
-    def read(self, root_pid: int | None) -> TreeReading:
-        """`root_pid`: whose descendants are the training (the keeper)."""
+    def read(self, root_pid: int | None, members: Collection[int] = ()) -> TreeReading:
+        """`root_pid`: whose descendants are the training (the keeper). `members`: processes that are known to
+        belong to it as well, though a launcher or keeper that was killed has left them without a parent."""
         now = time.monotonic()
-        if root_pid is not None and (now - self._listed_at > TREE_EVERY_S or not self._tree):
-            self._relist(root_pid)
+        known = root_pid is not None or bool(members)
+        if known and (now - self._listed_at > TREE_EVERY_S or not self._tree):
+            self._relist(root_pid, members)
             self._listed_at = now
-        if root_pid is None or not self._tree:
+        if not known or not self._tree:
             return TreeReading()
         cpu, sizes = self._shares()
         if not sizes:
@@ -98,16 +101,21 @@ class TreeMeter:
                 return 0
         return total
 
-    def _relist(self, root_pid: int) -> None:
-        with contextlib.suppress(psutil.Error):
-            root = psutil.Process(root_pid)
-            found = {child.pid: child for child in root.children(recursive=True)}
-            for pid in self._tree.keys() - found.keys():
-                del self._tree[pid]
-            for pid, process in found.items():
-                if pid not in self._tree:
+    def _relist(self, root_pid: int | None, members: Collection[int]) -> None:
+        found: dict[int, psutil.Process] = {}
+        for pid in (root_pid, *members):
+            if pid is None:
+                continue
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(pid)
+                if pid != root_pid:
+                    found[pid] = process
+                found |= {child.pid: child for child in process.children(recursive=True)}
+        for pid in self._tree.keys() - found.keys():
+            del self._tree[pid]
+        for pid, process in found.items():
+            if self._tree.get(pid) != process:
+                with contextlib.suppress(psutil.Error):
                     process.cpu_percent(None)
                     self._tree[pid] = process
                     self._fresh.add(pid)
-            return
-        self._tree.clear()

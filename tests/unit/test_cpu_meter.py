@@ -21,9 +21,12 @@ class Clock:
 
 def percent_in(shares: list[float], allowed: set[int] | None, quota: Quota | None = None) -> float:
     clock = Clock()
-    meter = CpuMeter(
-        lambda: shares, lambda: allowed, quota or Quota(99.0, Path("/none"), 1.0), clock
-    )
+
+    def times() -> list[tuple[float, float]]:
+        return [(clock.now * share / 100.0, clock.now) for share in shares]
+
+    limit = quota or Quota(99.0, Path("/none"), 1.0)
+    meter = CpuMeter(times, lambda: allowed, limit, clock)
     clock.now += 2.0
     found = meter.percent()
     assert found is not None
@@ -53,7 +56,9 @@ def test_a_container_with_two_cores_worth_of_time_shares_that_time(tmp_path: Pat
     stat = tmp_path / "cpu.stat"
     stat.write_text("usage_usec 5000000\nuser_usec 1\n")
     clock = Clock()
-    meter = CpuMeter(lambda: [10.0] * 64, lambda: set(range(64)), Quota(2.0, stat, 1e-6), clock)
+    meter = CpuMeter(
+        lambda: [(10.0, 20.0)] * 64, lambda: set(range(64)), Quota(2.0, stat, 1e-6), clock
+    )
     assert meter.cores == 2
     assert meter.percent() is None
     clock.now += 2.0

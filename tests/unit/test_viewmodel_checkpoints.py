@@ -188,3 +188,19 @@ def test_foreign_words_are_clean_and_fit(text: str) -> None:
             rows = [checkpoint_row(row, width, 0.5), *detail_rows(detail_of(found, index), width)]
             for made in rows:
                 assert row_width(made) <= width and plain(made).isprintable()
+
+
+def test_right_after_a_save_nothing_is_missing_while_the_status_is_older_than_the_journal() -> None:
+    """The journal of steps is written several times a second, status.json once: the file of step 200 is not
+    in it yet while steps 201 and 202 are journaled already."""
+    snapshot = b.snapshot(199)
+    assert snapshot.status is not None
+    assert [c.step for c in snapshot.status.checkpoints] == []
+    ahead = replace(snapshot, loss=b.series(b.losses(203)))
+    table = checkpoint_table(ahead, b.NOW)
+    row = next(row for row in table.rows if row.step == 200)
+    assert (row.kind, row.age, table.trouble) == ("expected", "any moment", "")
+    known = replace(ahead, status=replace(snapshot.status, step=203))
+    table = checkpoint_table(known, b.NOW)
+    row = next(row for row in table.rows if row.step == 200)
+    assert (row.kind, row.age, table.trouble) == ("missing", "not seen", "1 missing")

@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-import psutil
 
 from runner.hardware.board import HOST, Board, default_sources
+from runner.hardware.cpu import CpuMeter
 from runner.hardware.disks import written_places
 from runner.hardware.listing import UserWatch, myself
 from runner.hardware.source import Source
@@ -79,9 +79,11 @@ class Watcher:
         self._board.start()
         deadline = time.monotonic() + ANSWER_S
         self._look_for_runs()
-        self._board.sample(self._root())
+        self._board.sample(*self._roots())
         self._users.users(())
-        cpu = psutil.cpu_percent(_CPU_S)
+        meter = CpuMeter()
+        time.sleep(_CPU_S)
+        cpu = meter.percent()
         while time.monotonic() < deadline and not (
             self._board.answered and self._users.ready.is_set()
         ):
@@ -95,7 +97,7 @@ class Watcher:
     def look(self) -> Look:
         """The newest of everything."""
         self._look_for_runs()
-        sample = self._board.sample(self._root())
+        sample = self._board.sample(*self._roots())
         if sample is None:
             sample = HardwareSample(time.time())
         roots = roots_of(self._runs)
@@ -108,12 +110,14 @@ class Watcher:
         if self._runs_at is None or now - self._runs_at >= RUNS_EVERY_S:
             self._runs_at, self._runs = now, live_runs()
 
-    def _root(self) -> int | None:
-        """The newest live run is the one whose processes are measured."""
+    def _roots(self) -> tuple[int | None, None, frozenset[int]]:
+        """The newest live run is the one whose processes are measured: those of its keeper, and its trainer's
+        where the keeper was killed."""
         for run in self._runs:
             if run.status is not None:
-                return run.status.keeper_pid or run.status.trainer_pid
-        return None
+                trainer = run.status.trainer_pid
+                return run.status.keeper_pid, None, frozenset({trainer} if trainer else ())
+        return None, None, frozenset()
 
     def stop(self) -> None:
         self._board.stop()

@@ -250,9 +250,12 @@ def _when(snapshot: RunSnapshot, progress: Progress, step: int, final: bool) -> 
         return ("missing" if succeeded else "expected"), "unwritten"
     if snapshot.state is RunState.LOST:
         return "expected", "not seen"
-    # the file of a step is written after the step is shown, and verified later still
+    # The file of a step is written after the step is shown. Whether it was, only status.json knows, and the
+    # journal that `progress.step` is of runs ahead of it.
+    status = snapshot.status
+    listed_step = min(status.step if status is not None else 0, progress.step)
     overdue = progress.step - step
-    if overdue > 0 and not final and not _saving(snapshot):
+    if listed_step > step and not final and not _saving(snapshot):
         return "missing", "not seen"
     wait = progress.seconds_until(step)
     if overdue >= 0 and progress.step > 0:
