@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.diagnosis.cures import Setting, setting_of
@@ -94,7 +95,24 @@ def _setting(s: Supervisor, status: Status) -> Setting:
     from runner.resume_checks import effective_flags  # needed once, at the very end
 
     found = setting_of(s.plan, status.device)
-    return found if found.flags is None else replace(found, flags=effective_flags(s.plan))
+    if found.flags is None:
+        return found
+    runs_on = replace(found.runs_on, flags=_flags_of_script(s.plan))
+    return replace(found, flags=effective_flags(s.plan), runs_on=runs_on)
+
+
+def _flags_of_script(plan: AttemptPlan) -> frozenset[str] | None:
+    """The names that its script takes, where they are remembered. Starts nothing."""
+    from runner.config.catalog import Effort, flag_report
+    from runner.config.flags import flags_begin
+    from runner.config.model import Trainer
+
+    script = plan.command[flags_begin(plan.command) - 1]
+    checkout = None if script == "runner.embedded" else Path(plan.cwd)
+    if checkout is not None and not (checkout / script).is_file():
+        return None
+    report = flag_report(Trainer(checkout, plan.command[0], script), Effort.CACHED)
+    return report.catalog.names if report.catalog is not None else None
 
 
 def _expected(s: Supervisor, status: Status) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from runner.diagnosis.causes_environment import ENVIRONMENT, LAUNCHER
 from runner.diagnosis.causes_flags import FLAGS
 from runner.diagnosis.causes_model import MODEL
 from runner.diagnosis.cure_sets import HOST_MEMORY, NAN_FROM_FIRST_STEP, NAN_ON_THE_WAY
+from runner.diagnosis.needs import CUDA
 from runner.diagnosis.signs import Entry
 
 UNKNOWN = "unknown"
@@ -23,8 +24,9 @@ JUDGED = (
     Entry(
         "nan_during_training",
         "The loss became not-a-number on the way and every weight after it is suspect. Go back to "
-        "the last checkpoint before it and train on with a lower learning rate or in bf16.",
+        "the last checkpoint before it and resume with a lower learning rate.",
         cures=NAN_ON_THE_WAY,
+        hints=((CUDA, "If it trained in fp16, bf16 overflows less easily."),),
     ),
     Entry(
         "wrong_device",

@@ -6,6 +6,7 @@ from runner.diagnosis.cure_sets import (
     ADAMW,
     CUDA_MEMORY,
     FULL_PRECISION,
+    FULL_VAE,
     HOST_MEMORY,
     MPS_MEMORY,
     NO_SAMPLES,
@@ -14,6 +15,7 @@ from runner.diagnosis.cure_sets import (
     SDPA,
 )
 from runner.diagnosis.cures import cure
+from runner.diagnosis.needs import CUDA
 from runner.diagnosis.signs import Entry, raised, said, warned
 from runner.model import Phase
 
@@ -42,6 +44,7 @@ DEVICE: tuple[Entry, ...] = (
         "the samples smaller or fewer, or leave them out.",
         (raised(_CUDA_MEMORY, phases=(Phase.SAMPLING,)),),
         cures=(NO_SAMPLES,),
+        device="cuda",
     ),
     Entry(
         "cuda_out_of_memory",
@@ -49,6 +52,7 @@ DEVICE: tuple[Entry, ...] = (
         "size 1 or a smaller resolution, and close other programs on the device.",
         (said(_CUDA_MEMORY),),
         cures=CUDA_MEMORY,
+        device="cuda",
     ),
     Entry(
         "mps_out_of_memory",
@@ -61,6 +65,7 @@ DEVICE: tuple[Entry, ...] = (
             ),
         ),
         cures=MPS_MEMORY,
+        device="mps",
     ),
     Entry(
         "mps_watermark_ratio",
@@ -68,6 +73,7 @@ DEVICE: tuple[Entry, ...] = (
         "PYTORCH_MPS_LOW_WATERMARK_RATIO to the same value or less.",
         (said(r"invalid (?:low|high) watermark ratio"),),
         cures=(cure("env.PYTORCH_MPS_LOW_WATERMARK_RATIO=0.0"),),
+        device="mps",
     ),
     Entry(
         "shared_memory_exhausted",
@@ -90,8 +96,8 @@ DEVICE: tuple[Entry, ...] = (
     ),
     Entry(
         "host_out_of_memory",
-        "The computer's main memory ran out. Close other programs, use fewer data loader workers, "
-        "a half-precision base model or --lowram, and add swap.",
+        "The computer's main memory ran out. Close other programs, use fewer data loader workers "
+        "or a half-precision base model, and add swap.",
         (
             said(
                 r"DefaultCPUAllocator|^(?:\w+\.)*(?:_Array)?MemoryError\b|Cannot allocate memory"
@@ -102,6 +108,7 @@ DEVICE: tuple[Entry, ...] = (
             ),
         ),
         cures=HOST_MEMORY,
+        hints=((CUDA, "With --lowram models are loaded into the GPU's memory."),),
     ),
     Entry(
         "nan_latents",
@@ -111,7 +118,7 @@ DEVICE: tuple[Entry, ...] = (
             raised(r"NaN detected in (?:latents|text encoder outputs)"),
             warned(r"NaN found in latents"),
         ),
-        cures=(cure("no_half_vae=true"),),
+        cures=(FULL_VAE,),
     ),
     Entry(
         "fp16_unsupported",
@@ -134,7 +141,7 @@ DEVICE: tuple[Entry, ...] = (
                 r"|BFloat16 is not supported on MPS|does not support bfloat16"
             ),
         ),
-        cures=(cure("mixed_precision=fp16", "full_bf16=false", devices=("cuda",)), FULL_PRECISION),
+        cures=(cure("mixed_precision=fp16", "full_bf16=false"), FULL_PRECISION),
     ),
     Entry(
         "gpu_id_invalid",
@@ -176,6 +183,7 @@ DEVICE: tuple[Entry, ...] = (
             ),
         ),
         cures=(cure("optimizer_type=AdamW"),),
+        device="mps",
     ),
     Entry(
         "mps_operator_missing",
@@ -188,6 +196,7 @@ DEVICE: tuple[Entry, ...] = (
             ),
         ),
         cures=(cure("env.PYTORCH_ENABLE_MPS_FALLBACK=1"),),
+        device="mps",
     ),
     Entry(
         "xformers_mismatch",
@@ -207,6 +216,7 @@ DEVICE: tuple[Entry, ...] = (
         "(cu128 and torch 2.7 for RTX 50 cards) and use --sdpa instead of xformers.",
         (said(r"no kernel image is available|sm_\d+ is not compatible|cudaErrorNoKernelImage"),),
         cures=(cure("sdpa=true", "xformers=false", only_with=("xformers",)),),
+        device="cuda",
     ),
     Entry(
         "nccl_error",
@@ -218,12 +228,14 @@ DEVICE: tuple[Entry, ...] = (
             ),
         ),
         cures=(cure("env.NCCL_P2P_DISABLE=1"), ONE_PROCESS),
+        device="cuda",
     ),
     Entry(
         "cuda_device_assert",
         "A GPU kernel got an index out of range. Look at min_timestep, max_timestep and the "
         "tokenizer, and run again with CUDA_LAUNCH_BLOCKING=1 to see where.",
         (said(r"device-side assert triggered|Assertion .{0,200}(?:out of bounds|failed\.?$)"),),
+        device="cuda",
     ),
     Entry(
         "cuda_hardware_error",
@@ -237,22 +249,22 @@ DEVICE: tuple[Entry, ...] = (
                 r"|Unable to determine the device handle|cudaErrorIllegal"
             ),
         ),
+        device="cuda",
     ),
     Entry(
         "fp16_unscale",
-        "The parameters themselves are fp16, which the gradient scaler refuses. Drop full_fp16, or "
-        "train in bf16.",
+        "The parameters themselves are fp16, which the gradient scaler refuses. Drop full_fp16.",
         (said(r"Attempting to unscale FP16 gradients"),),
         cures=(
             cure("full_fp16=false", only_with=("full_fp16",)),
-            cure("mixed_precision=bf16", devices=("cuda",)),
+            cure("mixed_precision=bf16"),
             FULL_PRECISION,
         ),
+        hints=((CUDA, "A card of the 30 series or newer can train in bf16."),),
     ),
     Entry(
         "bitsandbytes_cuda_mismatch",
-        "bitsandbytes does not fit the installed CUDA. Use the AdamW optimizer, or reinstall "
-        "bitsandbytes for this CUDA.",
+        "bitsandbytes does not fit the installed CUDA, or there is none. Use the AdamW optimizer.",
         (
             said(
                 r"CUDA Setup failed despite|libcudart\S* ?(?:not found|: cannot open)"
@@ -262,6 +274,7 @@ DEVICE: tuple[Entry, ...] = (
             raised(r"'WindowsPath' is not iterable"),
         ),
         cures=(ADAMW,),
+        hints=((CUDA, "Or reinstall bitsandbytes for this CUDA."),),
     ),
     Entry(
         "dtype_mismatch",

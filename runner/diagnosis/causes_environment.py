@@ -15,15 +15,16 @@ _DRIFTING = (
 LAUNCHER: tuple[Entry, ...] = (
     Entry(
         "port_in_use",
-        "Another distributed training uses the port. Choose another main_process_port (0 takes a "
-        "free one) and end processes that an earlier run left behind.",
+        "Another distributed training uses the port. Choose another main_process_port and end "
+        "processes that an earlier run left behind.",
         (
             said(
                 r"but another process is utilizing it|EADDRINUSE|Address already in use"
                 r"|server socket has failed to listen|\[Errno 98\]|\[Errno 48\]"
             ),
         ),
-        cures=(cure("accelerate.main_process_port=0"),),
+        # not 0: accelerate 1.6 with torch 2.13 then waits for ever at the start of several processes
+        cures=(cure(raised=("accelerate.main_process_port",)),),
     ),
     Entry(
         "accelerate_arguments",

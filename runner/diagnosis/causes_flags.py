@@ -32,12 +32,12 @@ def _cached_text(pattern: str, *cures: Cure) -> Entry:
 FLAGS: tuple[Entry, ...] = (
     _precision(
         r"full_fp16 requires",
-        cure("mixed_precision=fp16", devices=("cuda",)),
+        cure("mixed_precision=fp16"),
         cure("full_fp16=false"),
     ),
     _precision(
         r"full_bf16 requires",
-        cure("mixed_precision=bf16", devices=("cuda",)),
+        cure("mixed_precision=bf16"),
         cure("full_bf16=false"),
     ),
     _precision(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.diagnosis.cure_sets import ONE_PROCESS
+from runner.diagnosis.cure_sets import ONE_PROCESS, PLAIN_LORA
 from runner.diagnosis.cures import cure
 from runner.diagnosis.signs import Entry, raised, said, warned
 from runner.model import Phase
@@ -142,6 +142,13 @@ MODEL: tuple[Entry, ...] = (
     ),
     # --- base models
     Entry(
+        "base_model_architecture_mismatch",
+        "The network module has no list of layers for this base model: LoHa and LoKr of "
+        "sd-scripts are for SDXL and Anima. Use the LoRA of this script.",
+        (said(r"Cannot auto-detect architecture"),),
+        cures=PLAIN_LORA,
+    ),
+    Entry(
         "model_truncated",
         "The model file is incomplete, most likely a broken download. Download it again.",
         (
@@ -233,12 +240,13 @@ MODEL: tuple[Entry, ...] = (
     # --- networks and optimizers
     Entry(
         "network_module_missing",
-        "No network module was given, or there is none of that name. Set it to networks.lora.",
+        "No network module was given, or there is none of that name. Set network_module to the LoRA of this "
+        "script, networks.lora for Stable Diffusion 1, 2 and XL.",
         (
             raised(r"'NoneType' object has no attribute 'startswith'"),
             raised(r"No module named 'networks\.\w+"),
         ),
-        cures=(cure("network_module=networks.lora"),),
+        cures=PLAIN_LORA,
     ),
     Entry(
         "no_trainable_parameters",

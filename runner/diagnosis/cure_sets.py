@@ -15,8 +15,15 @@ _BATCH_OF_ONE = cure("train_batch_size=1")
 _NO_WORKERS = cure("max_data_loader_n_workers=0", "persistent_data_loader_workers=false")
 
 FULL_PRECISION = cure("mixed_precision=no", *_HALF_FLAGS)
+#: In full precision the VAE is not in half precision already.
+FULL_VAE = cure("no_half_vae=true", without=("mixed_precision=no",))
 ADAMW = cure("optimizer_type=AdamW", "use_8bit_adam=false")
 SDPA = cure("sdpa=true", "xformers=false")
+#: The LoRA of each script; which is whose is in `runner.diagnosis.needs`.
+PLAIN_LORA = tuple(
+    cure(f"network_module=networks.lora{which}")
+    for which in ("", "_flux", "_sd3", "_lumina", "_anima", "_hunyuan_image")
+)
 ONE_PROCESS = cure("accelerate.num_processes=1", "accelerate.multi_gpu=false")
 NO_SAMPLES = cure(
     "sample_every_n_epochs=false", "sample_every_n_steps=false", "sample_at_first=false"
@@ -31,11 +38,10 @@ CUDA_MEMORY = (
     cure("sdpa=true", without=("xformers", "mem_eff_attn")),
     cure(
         "optimizer_type=AdamW8bit",
-        devices=("cuda",),
         only_with=("optimizer_type=AdamW",),
         without=("use_8bit_adam",),
     ),
-    cure("env.PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True", devices=("cuda",)),
+    cure("env.PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True"),
     cure("network_train_unet_only=true"),
     cure("resolution=LOWER"),
 )
@@ -50,14 +56,13 @@ MPS_MEMORY = (
 HOST_MEMORY = (
     _CACHE_LATENTS,
     _NO_WORKERS,
-    cure("lowram=true", devices=("cuda",)),
+    cure("lowram=true"),
     _GRADIENT_CHECKPOINTING,
 )
 BF16_OR_FULL = (
     cure(
         "mixed_precision=bf16",
         "full_fp16=false",
-        devices=("cuda",),
         only_with=("mixed_precision=fp16",),
     ),
     cure(
@@ -66,7 +71,7 @@ BF16_OR_FULL = (
         only_with=("mixed_precision=fp16", "mixed_precision=bf16"),
     ),
 )
-NAN_FROM_FIRST_STEP: tuple[Cure, ...] = (cure("no_half_vae=true"), _CACHE_LATENTS, *BF16_OR_FULL)
+NAN_FROM_FIRST_STEP: tuple[Cure, ...] = (FULL_VAE, _CACHE_LATENTS, *BF16_OR_FULL)
 #: The learning rate is halved again at every try.
 NAN_ON_THE_WAY: tuple[Cure, ...] = (
     cure("max_grad_norm=1.0", halved=("learning_rate", "unet_lr", "text_encoder_lr")),

@@ -7,11 +7,14 @@ A change is spelled as `retry --set` takes it: `cache_latents=true`, `env.NAME=V
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 
-from runner.config.flags import FlagValue, launcher_flags, read_flags
+from runner.config.flags import FlagValue, flags_begin, launcher_flags, read_flags
+from runner.diagnosis.needs import Platform, any_ruled_out
 from runner.model import AttemptPlan
 
 _PLACEHOLDER = re.compile(r"=[A-Z]{4,}$")
@@ -30,23 +33,30 @@ _DEFAULTS: Mapping[str, str] = {
     "lr_scheduler": "constant",
     "lr_warmup_steps": "0",
     "accelerate.num_processes": "1",
+    "accelerate.main_process_port": "29500",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What a training ran with, as far as it is known. `flags`: of the script, without those that
-    are not given; None: not known. `device`: as the trainer said it, `cuda:0`, `mps`, `cpu`."""
+    are not given; None: not known. `device`: as the trainer said it, `cuda:0`, `mps`, `cpu`.
+    `runs_on`: the rest of the platform."""
 
     flags: Mapping[str, FlagValue] | None = None
     launcher: Mapping[str, FlagValue] = field(default_factory=dict)
     env: Mapping[str, str | None] = field(default_factory=dict)
     device: str | None = None
+    runs_on: Platform = field(default_factory=Platform)
 
     @property
     def device_kind(self) -> str | None:
         """`cuda:0` -> `cuda`."""
         return self.device.split(":")[0].lower() if self.device else None
+
+    @property
+    def platform(self) -> Platform:
+        return replace(self.runs_on, device=self.device_kind)
 
 
 NOT_KNOWN = Setting()
@@ -58,32 +68,40 @@ def setting_of(plan: AttemptPlan, device: str | None = None) -> Setting:
         flags = read_flags(plan.command)
     except ValueError:
         return Setting(None, {}, plan.env, device)
-    return Setting(flags, launcher_flags(plan.command), plan.env, device)
+    launched = launcher_flags(plan.command)
+    script = plan.command[flags_begin(plan.command) - 1]
+    runs_on = Platform(
+        launcher="accelerate" if launched else "python",
+        embedded=script == "runner.embedded",
+        script=PurePath(script).name,
+    )
+    return Setting(flags, launched, plan.env, device, runs_on)
 
 
 @dataclass(frozen=True, slots=True)
 class Cure:
-    """Changes that belong together. `devices`: only offered when the training is known to run on
-    one of these; `only_with`: only where one of these flags is set (or no flag is known);
-    `without`: not where one of these flags is set, which excludes it or does the same already;
-    `halved`: numbers to halve beside that, so far as they are set."""
+    """Changes that belong together; which platform they need is in `runner.diagnosis.needs`.
+
+    `only_with`: only where one of these flags is set (or no flag is known); `without`: not where one of these
+    flags is set, which excludes it or does the same already; `halved`: numbers to halve beside that, so far as
+    they are set; `raised`: numbers to raise by one, from their default where they are not set."""
 
     changes: tuple[str, ...] = ()
-    devices: tuple[str, ...] = ()
     only_with: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     halved: tuple[str, ...] = ()
+    raised: tuple[str, ...] = ()
 
 
 def cure(
     *changes: str,
-    devices: tuple[str, ...] = (),
     only_with: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
     halved: tuple[str, ...] = (),
+    raised: tuple[str, ...] = (),
 ) -> Cure:
     """A cure, written shortly."""
-    return Cure(changes, devices, only_with, without, halved)
+    return Cure(changes, only_with, without, halved, raised)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +119,9 @@ def next_cure(cures: tuple[Cure, ...], setting: Setting) -> Offer:
         if not _fits(one, setting):
             continue
         open_changes = tuple(c for c in one.changes if not in_force(c, setting))
-        changes = (*_halved(one.halved, setting), *open_changes)
-        if not changes:
+        numbers = (*_halved(one.halved, setting), *_raised(one.raised, setting))
+        changes = (*numbers, *open_changes)
+        if not changes or any_ruled_out(changes, setting.platform):
             continue
         applicable = not any(map(is_placeholder, changes))
         return Offer(changes[0], changes if applicable else ())
@@ -133,8 +152,6 @@ def in_force(change: str, setting: Setting) -> bool:
 
 
 def _fits(one: Cure, setting: Setting) -> bool:
-    if one.devices and setting.device_kind not in one.devices:
-        return False
     if setting.flags is None:
         return True
     if one.only_with and not any(_is_set(name, setting) for name in one.only_with):
@@ -163,6 +180,14 @@ def _halved(names: tuple[str, ...], setting: Setting) -> tuple[str, ...]:
         if half:
             halves.append(f"{name}={half:g}")
     return tuple(halves) or (f"{names[0]}=LOWER",)
+
+
+def _raised(names: tuple[str, ...], setting: Setting) -> Iterator[str]:
+    for name in names:
+        flags = setting.launcher if name.startswith(_ACCELERATE) else setting.flags or {}
+        before = flags.get(name.removeprefix(_ACCELERATE), _DEFAULTS[name])
+        with contextlib.suppress(ValueError):  # what is no number cannot be raised
+            yield f"{name}={int(str(before)) + 1}"
 
 
 def _same(value: FlagValue, wanted: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from runner.console.vocabulary import english
 from runner.diagnosis.catalogue import ENTRIES, UNKNOWN, entry_of
@@ -54,8 +55,11 @@ def unknown_cause(evidence: Evidence, otherwise: str) -> Cause:
 
 def cause_of(entry: Entry, evidence: str, setting: Setting = NOT_KNOWN) -> Cause:
     """A cause with the line that gave it away and the first cure that is not in force already."""
-    offer = next_cure(entry.cures, setting)
-    return Cause(entry.key, tidy(evidence), entry.advice, offer.fix, offer.changes)
+    known = setting if setting.device else replace(setting, device=entry.device)
+    offer = next_cure(entry.cures, known)
+    hints = (text for need, text in entry.hints if known.platform.meets(need))
+    advice = " ".join((entry.advice, *hints))
+    return Cause(entry.key, tidy(evidence), advice, offer.fix, offer.changes)
 
 
 def tidy(text: str) -> str:

@@ -53,12 +53,16 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A cause with what to do about it. `cures`: in the order in which to try them."""
+    """A cause with what to do about it. `cures`: in the order in which to try them. `device`: the one that
+    the cause itself gives away; `hints`: (what it needs of the platform, sentence) added to the advice where
+    the platform has it."""
 
     key: str
     advice: str
     signs: tuple[Sign, ...] = ()
     cures: tuple[Cure, ...] = ()
+    device: str | None = None
+    hints: tuple[tuple[str, str], ...] = ()
 
 
 def raised(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from runner.config.catalog import Effort, flag_report
 from runner.config.command import Command, build_command
 from runner.config.dataset_file import dataset_values
 from runner.config.flags import FlagValue, merged
@@ -26,6 +27,7 @@ from runner.dataset import (
     specs_from_flags,
 )
 from runner.dataset.files import Listing
+from runner.diagnosis.needs import Platform
 from runner.estimate import question_of
 from runner.forecast import Question, answer
 from runner.model import Forecast
@@ -100,6 +102,30 @@ class Facts:
             return expected.split(":")[0]
         apple = sys.platform == "darwin" and platform.machine() == "arm64"
         return "mps" if apple else None
+
+    @property
+    def platform(self) -> Platform:
+        """What the training will run on, as far as it is known by now; starts nothing."""
+        trainer = self.config.trainer
+        report = flag_report(trainer, Effort.CACHED)
+        return Platform(
+            device=self._device_known(),
+            launcher=trainer.launcher,
+            embedded=trainer.embedded,
+            script=Path(trainer.script).name,
+            flags=report.catalog.names if report.catalog is not None else None,
+        )
+
+    def _device_known(self) -> str | None:
+        """By the probe, else by [expect] or the machine, else by what torch is built for."""
+        probed = self._answered("device")
+        if isinstance(probed, Device) and probed.kind:
+            return probed.kind
+        if self.device_wanted:
+            return self.device_wanted
+        found = self._answered("interpreter")
+        torch = found.modules.get("torch") if isinstance(found, Interpreter) else None
+        return "cpu" if torch and torch.endswith("+cpu") else None
 
     # ------------------------------------------------------------------ the trainer
 
@@ -221,6 +247,14 @@ class Facts:
         return question_of(self.config, read, self.config.processes)
 
     # ------------------------------------------------------------------ asking once
+
+    def _answered(self, name: str) -> object:
+        """The answer, if it is there already and no error."""
+        with self._lock:
+            future = self._answers.get(name)
+        if future is None or not future.done() or future.exception() is not None:
+            return None
+        return future.result()
 
     def once(self, name: str, find: Callable[[], T]) -> T:
         """The answer to `find`, asked only by the first who wants to know `name`."""

@@ -30,12 +30,6 @@ asked = json.loads(sys.argv.pop(1))
 told = {"doing": "", "torch_optimizers": None, "optimizer": None}
 
 
-def done(**more):
-    sys.stdout.write("\\n\\x1ePLASMA " + json.dumps({**told, **more}) + "\\n")
-    sys.stdout.flush()
-    os._exit(0)
-
-
 def script_module(path):
     name = os.path.splitext(os.path.basename(path))[0]
     if not path.endswith(".py"):
@@ -84,7 +78,7 @@ try:
         told["doing"] = name
         importlib.import_module(name)
 except BaseException as error:
-    done(errors=[described(one) for one in links(error)])
+    told["errors"] = [described(one) for one in links(error)]
 try:
     import torch.optim
     kinds = vars(torch.optim).items()
@@ -97,7 +91,9 @@ try:
         told["optimizer"] = hasattr(importlib.import_module(package), name)
 except BaseException as error:
     told["optimizer"] = f"{type(error).__name__}: {error}"
-done()
+sys.stdout.write("\\n\\x1ePLASMA " + json.dumps(told) + "\\n")
+sys.stdout.flush()
+os._exit(0)
 """
 
 

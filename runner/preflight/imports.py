@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from runner.diagnosis.cures import NOT_KNOWN, Setting
 from runner.diagnosis.evidence import Evidence
 from runner.diagnosis.matcher import diagnose
 from runner.model import ExceptionSeen
@@ -33,10 +34,15 @@ def look(facts: Facts) -> Finding:
     found = facts.imported()
     if found.problem == "cancelled":
         return skipped("cancelled")
-    return judge(found, trainer.python, trainer.script, str(facts.config.trainer_cwd))
+    platform = facts.platform
+    setting = Setting(device=platform.device, runs_on=platform)
+    cwd = str(facts.config.trainer_cwd)
+    return judge(found, trainer.python, trainer.script, cwd, setting)
 
 
-def judge(found: Imported, python: str, script: str, cwd: str) -> Finding:
+def judge(
+    found: Imported, python: str, script: str, cwd: str, setting: Setting = NOT_KNOWN
+) -> Finding:
     by_hand = f"cd {shlex.quote(cwd)} && {shlex.quote(python)} {shlex.quote(script)} --help"
     if found.problem is not None:
         detail = f"Importing {script} gave no answer: {found.problem}."
@@ -47,7 +53,8 @@ def judge(found: Imported, python: str, script: str, cwd: str) -> Finding:
     detail = f"Importing {found.doing} fails with {_words(first)}."
     if origin is not first:
         detail += f" It began with {_words(origin)}."
-    cause = diagnose(Evidence(tuple(_seen(error) for error in reversed(found.errors))))
+    seen = Evidence(tuple(_seen(error) for error in reversed(found.errors)))
+    cause = diagnose(seen, setting)
     advice = f"{cause.advice} " if cause is not None else ""
     return failed(
         short(origin.name.rpartition(".")[2]), detail, f"{advice}To reproduce it: {by_hand}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from runner.diagnosis.needs import Platform, any_ruled_out
 from runner.preflight.cures.model import Cure
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ class Finding:
     def curable(self, *cures: Cure | None) -> Finding:
         """The same, with the cures that there are."""
         return replace(self, cures=tuple(cure for cure in cures if cure is not None))
+
+    def possible(self, platform: Platform) -> Finding:
+        """The same, without the cures that the platform rules out."""
+        cures = (cure for cure in self.cures if not any_ruled_out(cure.changes, platform))
+        return replace(self, cures=tuple(cures)) if self.cures else self
 
 
 @dataclass(frozen=True, slots=True)

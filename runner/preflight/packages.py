@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from runner.config.flags import FlagValue
+from runner.diagnosis.needs import ruled_out
 from runner.preflight.cures.model import Cure
 from runner.preflight.cures.plasma_toml import REMOVED, flag_cure
 from runner.preflight.facts import Facts
@@ -19,6 +20,12 @@ _DISTRIBUTIONS = {
     "lycoris": "lycoris-lora",
 }
 
+#: what does without a package that the platform rules out
+_INSTEAD = {
+    "bitsandbytes": 'optimizer_type = "AdamW"',
+    "xformers": "sdpa = true in place of xformers",
+}
+
 
 def look(facts: Facts) -> Finding:
     found = facts.interpreter()
@@ -30,12 +37,17 @@ def look(facts: Facts) -> Finding:
     python = shlex.quote(facts.config.trainer.python)
     if missing:
         evidence = f"no {missing[0]}" if len(missing) == 1 else f"{len(missing)} are missing"
-        names = " ".join(_DISTRIBUTIONS.get(name, name) for name in missing)
-        return failed(
-            short(evidence),
-            f"{found.python} cannot find {some(missing, 8)}.",
-            f"{python} -m pip install {names}",
-        ).curable(_without(facts, missing))
+        platform = facts.platform
+        useless = [
+            name for name in missing if platform.device and ruled_out(f"install.{name}", platform)
+        ]
+        detail = f"{found.python} cannot find {some(missing, 8)}."
+        if useless:
+            detail += f" {' and '.join(useless)} cannot train on {platform.device}."
+        names = " ".join(_DISTRIBUTIONS.get(name, name) for name in missing if name not in useless)
+        install = [f"{python} -m pip install {names}"] if names else []
+        advice = "; ".join((*install, *(_INSTEAD[name] for name in useless)))
+        return failed(short(evidence), detail, advice).curable(_without(facts, missing))
     versions = ", ".join(f"{name} {version}" for name, version in found.modules.items() if version)
     detail = f"{found.python} finds {versions}."
     if TENSORBOARD in absent:

@@ -10,7 +10,7 @@ import socket
 
 from runner.preflight.cures.plasma_toml import key_cure
 from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding, failed, passed, skipped
+from runner.preflight.model import Check, Finding, failed, passed, skipped, warned
 
 DEFAULT_PORT = 29500
 
@@ -38,14 +38,19 @@ def look(facts: Facts) -> Finding:
 def _port(facts: Facts, processes: int) -> Finding:
     asked = facts.config.accelerate.get("main_process_port", DEFAULT_PORT)
     port = asked if isinstance(asked, int) else DEFAULT_PORT
-    if port and in_use(port):
-        detail = f"Port {port}, on which the processes meet, is in use by another program."
-        cure = key_cure(
-            facts.config, "processes", "take a free port", "accelerate", {"main_process_port": 0}
-        )
-        advice = "main_process_port = 0 in [accelerate]"
-        return failed(f"port {port} in use", detail, advice).curable(cure)
-    return passed(f"{processes} processes", f"{processes} processes meet on port {port}.")
+    if port and not in_use(port):
+        return passed(f"{processes} processes", f"{processes} processes meet on port {port}.")
+    after = (port or DEFAULT_PORT) + 1
+    free = next(one for one in (*range(after, 65536), *range(1024, after)) if not in_use(one))
+    advice = f"main_process_port = {free} in [accelerate]"
+    cure = key_cure(
+        facts.config, "processes", f"use port {free}", "accelerate", {"main_process_port": free}
+    )
+    if not port:
+        detail = "With port 0 the processes of accelerate 1.6 wait for each other for ever."
+        return warned("port 0", detail, advice).curable(cure)
+    detail = f"Port {port}, on which the processes meet, is in use by another program."
+    return failed(f"port {port} in use", detail, advice).curable(cure)
 
 
 def in_use(port: int) -> bool:

@@ -164,6 +164,7 @@ def run_check(check: Check, facts: Facts) -> CheckResult:
     """One result, whatever happens: a check that crashes is a failed check that says so."""
     try:
         found = check.look(facts)
+        found = found.possible(facts.platform) if found.cures else found
     except Exception as error:
         detail = f"The check itself failed with {type(error).__name__}: {error}."
         found = Finding("fail", "check crashed", detail)

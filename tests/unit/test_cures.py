@@ -23,6 +23,7 @@ from runner.diagnosis.cures import (
 )
 from runner.diagnosis.evidence import Evidence
 from runner.diagnosis.matcher import cause_of, diagnose
+from runner.diagnosis.needs import Platform, needs_of, ruled_out
 from runner.model import AttemptPlan, ExceptionSeen
 from runner.outcome import RunFacts, judge
 
@@ -219,3 +220,92 @@ def test_a_console_that_cannot_show_japanese_gets_another_character_set() -> Non
     cause = diagnose(Evidence(seen), Setting({}))
     assert cause is not None
     assert (cause.key, cause.changes) == ("unknown", ("env.PYTHONUTF8=1",))
+
+
+def test_no_cure_is_offered_that_the_platform_rules_out() -> None:
+    """Every change of every cure, on every device, launcher and trainer: the table of needs decides."""
+    for device in ("cuda", "mps", "cpu", None):
+        for launcher in ("accelerate", "python"):
+            platform = Platform(device, launcher, embedded=device is None)
+            setting = Setting({}, device=device, runs_on=platform)
+            for entry in EVERY:
+                for one in entry.cures:
+                    for change in next_cure((one,), setting).changes:
+                        assert not ruled_out(change, platform), (entry.key, change, platform)
+                        assert all(map(platform.meets, needs_of(change)))
+
+
+@pytest.mark.parametrize(
+    ("change", "platform"),
+    [
+        ("optimizer_type=AdamW8bit", Platform("cpu")),
+        ("optimizer_type=PagedAdamW", Platform("mps")),
+        ("optimizer_type=AdamW8bit", Platform("cuda", embedded=True)),
+        ("xformers=true", Platform("mps")),
+        ("install.bitsandbytes", Platform("cpu")),
+        ("install.xformers", Platform("mps")),
+        ("mixed_precision=fp16", Platform("cpu")),
+        ("lowram=true", Platform(None)),
+        ("env.PYTORCH_MPS_HIGH_WATERMARK_RATIO=0.0", Platform("cuda")),
+        ("accelerate.num_processes=1", Platform(launcher="python")),
+        ("no_half_vae=true", Platform(flags=frozenset({"vae"}))),
+        ("network_module=networks.lora", Platform(script="flux_train_network.py")),
+    ],
+)
+def test_what_rules_a_change_out(change: str, platform: Platform) -> None:
+    assert ruled_out(change, platform)
+
+
+def test_what_is_not_known_rules_out_no_more_than_a_device() -> None:
+    for change in ("sdpa=true", "accelerate.num_processes=1", "network_module=networks.lora"):
+        assert not ruled_out(change, Platform())
+    assert not ruled_out("v2=false", Platform(flags=frozenset()))
+    assert not ruled_out("network_module=networks.lora", Platform(script="own_wrapper.py"))
+
+
+def test_a_cause_that_names_its_device_needs_no_line_of_the_trainer() -> None:
+    cause = cause_of(entry_of("mps_operator_missing"), "x")
+    assert cause.changes == ("env.PYTORCH_ENABLE_MPS_FALLBACK=1",)
+    assert cause_of(entry_of("mps_operator_missing"), "x", Setting({}, device="cpu")).changes == ()
+
+
+def test_advice_for_one_device_is_left_out_on_another() -> None:
+    on_cuda = cause_of(entry_of("bitsandbytes_cuda_mismatch"), "x", Setting({}, device="cuda"))
+    on_cpu = cause_of(entry_of("bitsandbytes_cuda_mismatch"), "x", Setting({}, device="cpu"))
+    assert "reinstall bitsandbytes" in on_cuda.advice
+    assert "reinstall" not in on_cpu.advice
+
+
+def test_a_port_in_use_is_answered_with_the_next_one_never_with_0() -> None:
+    """Port 0 makes the processes of accelerate 1.6 wait for each other for ever."""
+    entry = entry_of("port_in_use")
+    assert next_cure(entry.cures, NOT_KNOWN).changes == ("accelerate.main_process_port=29501",)
+    chosen = Setting({}, {"main_process_port": "40000"})
+    assert next_cure(entry.cures, chosen).changes == ("accelerate.main_process_port=40001",)
+    assert next_cure(entry.cures, Setting({}, runs_on=Platform(launcher="python"))).changes == ()
+
+
+def test_a_vae_in_full_precision_already_is_not_offered_again() -> None:
+    assert next_cure(entry_of("nan_latents").cures, Setting({})).changes == ()
+    half = Setting({"mixed_precision": "fp16"})
+    assert next_cure(entry_of("nan_latents").cures, half).changes == ("no_half_vae=true",)
+
+
+@pytest.mark.parametrize(
+    ("script", "module"),
+    [
+        ("train_network.py", "networks.lora"),
+        ("flux_train_network.py", "networks.lora_flux"),
+        ("sd3_train_network.py", "networks.lora_sd3"),
+    ],
+)
+def test_a_network_that_does_not_know_the_base_model_has_a_cause(script: str, module: str) -> None:
+    text = (
+        "Cannot auto-detect architecture for LyCORIS. Module classes found: ['Attention', 'Conv2d']"
+    )
+    seen = (ExceptionSeen(0, "ValueError", text, ("detect_arch_config",)),)
+    command = ("python", script, "--network_module=networks.loha")
+    cause = diagnose(Evidence(seen), setting_of(AttemptPlan(1, command, {}, "/", None, None)))
+    assert cause is not None and cause.key == "base_model_architecture_mismatch"
+    assert cause.changes == (f"network_module={module}",)
+    assert "LoHa and LoKr" in cause.advice

@@ -17,11 +17,14 @@ from runner.config.interpreter import Interpreter
 from runner.model import ExpectedCheckpoint, Forecast
 from runner.overwrite import names
 from runner.preflight import base_model, disk, hub, logout, memory, modules, output
+from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.device import fits, judge
 from runner.preflight.facts import Facts
+from runner.preflight.model import Check, Finding, failed
 from runner.preflight.packages import look as look_at_packages
 from runner.preflight.probe import Device
 from runner.preflight.python import look as look_at_python
+from runner.preflight.registry import run_check
 from runner.preflight.trainer import describe
 from tests.unit.preflight_project import Project, look
 
@@ -132,12 +135,19 @@ def test_the_version_comes_from_git(project: Project) -> None:
 class Pretended(Facts):
     """Facts whose interpreter is given."""
 
-    def __init__(self, project: Project, told: Interpreter, trainer: str = SD) -> None:
-        super().__init__(project.config(trainer=trainer))
+    def __init__(
+        self,
+        project: Project,
+        told: Interpreter,
+        trainer: str = SD,
+        train: str = "",
+        expect: str = "",
+    ) -> None:
+        super().__init__(project.config(trainer=trainer, train=train, expect=expect))
         self._told = told
 
     def interpreter(self) -> Interpreter:
-        return self._told
+        return self.once("interpreter", lambda: self._told)
 
 
 def python(version: str = "3.11.7", **found: str | None) -> Interpreter:
@@ -168,6 +178,48 @@ def test_missing_packages_are_named_as_pip_knows_them(project: Project) -> None:
         " -m pip install opencv-python pillow"
     )
     assert look_at_packages(Pretended(project, python(cv2=None))).evidence == "no cv2"
+
+
+@pytest.mark.parametrize(
+    ("torch", "expect", "installs"),
+    [
+        ("2.8.0+cu128", "", True),
+        ("2.8.0+cu128", 'device = "cuda"', True),
+        ("2.8.0+cpu", "", False),
+        ("2.8.0", 'device = "mps"', False),
+        ("2.8.0", 'device = "cpu"', False),
+    ],
+)
+@pytest.mark.parametrize(
+    ("flag", "package", "instead"),
+    [
+        ('optimizer_type = "AdamW8bit"', "bitsandbytes", 'optimizer_type = "AdamW"'),
+        ("xformers = true", "xformers", "sdpa = true in place of xformers"),
+    ],
+)
+def test_a_package_that_needs_cuda_is_not_to_be_installed_elsewhere(
+    project: Project, torch: str, expect: str, installs: bool, flag: str, package: str, instead: str
+) -> None:
+    absent: dict[str, str | None] = {package: None, "torch": torch}
+    told = python(**absent)
+    found = look_at_packages(Pretended(project, told, train=flag, expect=expect))
+    assert found.status == "fail"
+    assert (f"pip install {package}" in found.advice) is installs
+    assert (instead in found.advice) is not installs
+    assert (f"{package} cannot train on" in found.detail) is not installs
+
+
+def test_a_cure_that_the_platform_rules_out_is_not_offered(project: Project) -> None:
+    config = project.config(trainer=SD, expect='device = "cpu"')
+    cure = flag_cure(config, "x", "t", {"optimizer_type": "AdamW8bit"})
+    other = flag_cure(config, "x", "t", {"seed": 1})
+
+    def found(facts: Facts) -> Finding:
+        return failed("x", "x.", "x").curable(cure)
+
+    both = found(Facts(config)).curable(cure, other)
+    assert both.possible(Facts(config).platform).cures == (other,)
+    assert run_check(Check("x", "X", found), Facts(config)).fix is None
 
 
 def test_without_tensorboard_there_is_only_a_warning(project: Project) -> None:

@@ -15,6 +15,7 @@ from runner.preflight import environment, gpu_users, sleep, versions
 from runner.preflight.facts import Facts
 from runner.preflight.gpu_users import Process, user_of
 from runner.preflight.logging_flags import look as look_at_logging
+from runner.preflight.processes import in_use
 from tests.unit import preflight_models as models
 from tests.unit.preflight_project import Project
 
@@ -161,8 +162,17 @@ def test_several_processes_need_a_free_port(project: Project) -> None:
         rest = f"[accelerate]\nnum_processes = 2\nmain_process_port = {port}\n"
         found = project.find("processes", trainer=LAUNCH, rest=rest)
         assert (found.status, found.evidence) == ("fail", f"port {port} in use")
-        assert "[accelerate] main_process_port = 0" in found.cures[0].will_do
+        told = found.cures[0].will_do[-1]
+        offered = int(told.removeprefix("[accelerate] main_process_port = "))
+        assert offered > port and not in_use(offered)
     assert project.find("processes", trainer=LAUNCH, rest=rest).status == "pass"
+
+
+def test_port_0_is_a_warning_with_a_port_that_is_free(project: Project) -> None:
+    rest = "[accelerate]\nnum_processes = 2\nmain_process_port = 0\n"
+    found = project.find("processes", trainer=LAUNCH, rest=rest)
+    assert (found.status, found.evidence) == ("warn", "port 0")
+    assert "main_process_port = 0" not in found.cures[0].will_do[-1]
 
 
 @pytest.mark.parametrize(

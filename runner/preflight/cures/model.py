@@ -19,13 +19,15 @@ class CureFailed(Exception):
 @dataclass(frozen=True, slots=True)
 class Cure:
     """`name` is for `check --fix NAME`; `check` is the check that is looked at again afterwards;
-    `will_do` holds the exact commands and changes, a line each, for a person to agree to."""
+    `will_do` holds the exact commands and changes, a line each, for a person to agree to; `changes` are those
+    of settings, spelled as in `runner.diagnosis.cures`: a platform may rule them out."""
 
     name: str
     check: str
     title: str
     will_do: tuple[str, ...]
     act: Act
+    changes: tuple[str, ...] = ()
 
     def apply(self, on_output: OnOutput, cancelled: threading.Event | None = None) -> None:
         """Do it. Raises CureFailed; setting `cancelled` ends what it started and raises as well."""

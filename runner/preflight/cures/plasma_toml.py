@@ -38,11 +38,19 @@ def flag_cure(
             set_keys(table(document, "smoke"), smoked)
 
     words = _told("[train]", changes) + _told("[smoke]", smoked)
-    return section_cure(config, check, title, edit, words, name=name)
+    made = _made("", changes)
+    return section_cure(config, check, title, edit, words, name=name, changes=made)
 
 
 def section_cure(
-    config: Config, check: str, title: str, edit: Edit, words: list[str], *, name: str = ""
+    config: Config,
+    check: str,
+    title: str,
+    edit: Edit,
+    words: list[str],
+    *,
+    name: str = "",
+    changes: tuple[str, ...] = (),
 ) -> Cure:
     """A change of plasma.toml; `words` say what changes, a line each."""
 
@@ -51,7 +59,7 @@ def section_cure(
         edit_file(config.path, [edit], on_output, lambda text: _still_valid(config.path, text))
 
     told = (f"in {config.path} (a copy of the old file is kept):", *words)
-    return Cure(name or check, check, title, told, act)
+    return Cure(name or check, check, title, told, act, changes)
 
 
 def key_cure(
@@ -62,7 +70,9 @@ def key_cure(
     def edit(document: MutableMapping[str, Any]) -> None:
         set_keys(table(document, section), values)
 
-    return section_cure(config, check, title, edit, _told(f"[{section}]", values))
+    made = _made(f"{section}.", values) if section == "accelerate" else ()
+    words = _told(f"[{section}]", values)
+    return section_cure(config, check, title, edit, words, changes=made)
 
 
 def env_cure(config: Config, check: str, title: str, name: str, value: str) -> Cure:
@@ -76,7 +86,8 @@ def env_cure(config: Config, check: str, title: str, name: str, value: str) -> C
             trainer["env"] = tomlkit.inline_table()
         trainer["env"][name] = value
 
-    return section_cure(config, check, title, edit, [f'[trainer] env.{name} = "{value}"'])
+    words = [f'[trainer] env.{name} = "{value}"']
+    return section_cure(config, check, title, edit, words, changes=(f"env.{name}={value}",))
 
 
 def set_keys(section: MutableMapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -88,6 +99,14 @@ def set_keys(section: MutableMapping[str, Any], values: Mapping[str, Any]) -> No
             section.pop(key, None)
         else:
             put(section, key, list(value) if isinstance(value, tuple) else value)
+
+
+def _made(prefix: str, changes: Mapping[str, Any]) -> tuple[str, ...]:
+    """The changes as the diagnosis spells them."""
+    return tuple(
+        f"{prefix}{name}={str(value).lower() if isinstance(value, bool) else value}"
+        for name, value in changes.items()
+    )
 
 
 def _told(section: str, changes: Mapping[str, Any]) -> list[str]:

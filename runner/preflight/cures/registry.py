@@ -30,7 +30,8 @@ def cure_for(
     check = next((check for check in CHECKS if check.name == check_of(name)), None)
     if check is None:
         raise KeyError(name)
-    found = check.look(Facts(config, smoke=smoke, cancelled=cancelled))
+    facts = Facts(config, smoke=smoke, cancelled=cancelled)
+    found = check.look(facts).possible(facts.platform)
     named = next((cure for cure in found.cures if cure.name == name), None)
     if named is None and name == check.name and found.cures:
         return found.cures[0]  # what is wrong here is cured at its root, in another check
