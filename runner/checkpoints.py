@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from runner.diffusers_folder import is_diffusers_folder, look_at_folder
 from runner.model import BlockNorm
 from runner.regular_file import open_regular
 from runner.state_folder import look_at_state, whole_archive
@@ -36,7 +37,8 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VECLIB_MAXIM
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a path turned out to be. `kind`: weights, state or pickle. `complete` of a state: it can be
+    """What a path turned out to be. `kind`: weights, state, pickle or
+    diffusers (a folder). `complete` of a state: it can be
     resumed from. `finite`: None when not every number was looked at, and `problem` says why.
 
     `norms`, `norm` (mean) and `norm_largest`: see model.BlockNorm; `bad_blocks`: with NaN or infinity.
@@ -141,27 +143,47 @@ def _pickle(path: Path, known: dict[str, Any]) -> Verification:
 
 
 def _state(path: Path, known: dict[str, Any], finite: bool) -> Verification:
+    if is_diffusers_folder(path):
+        return _diffusers(path, known, finite)
     if not path.name.endswith("-state") and not (path / "optimizer.bin").exists():
         return Verification(**known, problem="this is a folder, and no training state")
     look = look_at_state(path)
     known |= {"kind": "state", "size_bytes": look.size_bytes, "step": look.step}
     if look.problem is not None:
         return Verification(**known, problem=look.problem)
-    result = Verification(**known, complete=True)
-    for file in look.weights:
+    return _with_weights(Verification(**known, complete=True), path, look.weights, finite)
+
+
+def _diffusers(path: Path, known: dict[str, Any], finite: bool) -> Verification:
+    look = look_at_folder(path)
+    known |= {"kind": "diffusers", "size_bytes": look.size_bytes}
+    if look.problem is not None:
+        return Verification(**known, problem=look.problem)
+    return _with_weights(Verification(**known, complete=True), path, look.weights, finite)
+
+
+def _with_weights(
+    result: Verification, path: Path, weights: tuple[Path, ...], finite: bool
+) -> Verification:
+    """With what the files of weights inside say; the first that is broken counts for all."""
+    unread = None
+    for file in weights:
         inner = verify(file, finite=finite)
-        problem = f"{file.name}: {inner.problem}" if inner.problem else None
+        name = file.relative_to(path)
+        problem = f"{name}: {inner.problem}" if inner.problem else None
+        if inner.kind == "pickle" and inner.complete:
+            unread, problem = problem, None
         result = replace(
             result,
             complete=inner.complete and inner.finite is not False,
             finite=inner.finite,
-            tensors=inner.tensors,
+            tensors=result.tensors + inner.tensors,
             nonfinite_tensors=inner.nonfinite_tensors,
             problem=problem,
         )
         if problem is not None:
             return result
-    return result
+    return replace(result, finite=None, problem=unread) if unread is not None else result
 
 
 def state_complete(path: Path) -> bool | None:

@@ -56,6 +56,7 @@ def question_of(config: Config, read: TrainerFlags, processes: int) -> Question:
         (script.reso_divisor if script else 64) if known else 1,
         _unwritten(config, flags),
         read.origins,
+        "" if config.trainer.embedded else config.trainer.script,
     )
 
 

@@ -146,6 +146,10 @@ def _checked(source: Path, force: bool) -> tuple[str, ...]:
         found = msgspec.json.decode(done.stdout.splitlines()[0], type=Verification)
     except (IndexError, msgspec.DecodeError):
         found = Verification(str(source), problem="it could not be looked at")
+    if found.kind == "diffusers":
+        raise ExportRefused(
+            f"{source.name} is a folder of diffusers, and export copies single files: copy the folder"
+        )
     good = found.complete and found.finite is not False and found.kind != "state"
     if not good and not force:
         raise ExportRefused(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,4 +148,7 @@ def _stat(path: Path) -> os.stat_result | None:
 def _changed(one: Checkpoint, found: os.stat_result) -> bool:
     if found.st_nlink == 0 and found.st_mtime == 0:
         return False  # nothing could be told
-    return found.st_size != one.size_bytes or abs(found.st_mtime - one.saved_at) > SAME_TIME_S
+    folder = stat.S_ISDIR(found.st_mode)  # of diffusers: its own size says nothing
+    return (not folder and found.st_size != one.size_bytes) or abs(
+        found.st_mtime - one.saved_at
+    ) > SAME_TIME_S

@@ -34,6 +34,7 @@ from runner.saves import (
     step_name,
     step_to_remove,
 )
+from runner.script_output import file_ending, no_lora
 from runner.steps import DEFAULT_MAX_TRAIN_STEPS, Steps, count_steps
 
 __all__ = [
@@ -84,6 +85,8 @@ class Question:
     reso_divisor: int = 64
     specs: tuple[DatasetSpec, ...] | None = None
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: of sd-scripts; decides what kind of file is written
+    script: str = ""
     #: stands for the seed where none is given: the trainer then draws one for every start
     draw: int = 0
 
@@ -111,17 +114,20 @@ def forecast(
     reso_divisor: int = 64,
     specs: tuple[DatasetSpec, ...] | None = None,
     origins: Mapping[str, str] | None = None,
+    script: str = "",
 ) -> Forecast:
     """Steps, epochs, files and samples of a training.
 
     `flags`: of the trainer, by their own names without dashes; False and None mean not given.
     `base_dir`: the trainer's working directory. `reso_divisor`: what the script wants
-    bucket_reso_steps to be a multiple of. What cannot be told is None, with the reason as a
-    warning; nothing is raised for a wrong dataset.
+    bucket_reso_steps to be a multiple of. `script`: of sd-scripts, a LoRA's if it is not known. What
+    cannot be told is None, with the reason as a warning; nothing is raised for a wrong dataset.
     """
     given = {key: value for key, value in flags.items() if value is not None and value is not False}
     source = images or FolderImages(base_dir)
-    return answer(Question(given, base_dir, source, processes, reso_divisor, specs, origins or {}))
+    return answer(
+        Question(given, base_dir, source, processes, reso_divisor, specs, origins or {}, script)
+    )
 
 
 def answer(question: Question) -> Forecast:
@@ -187,7 +193,8 @@ def _drawn(question: Question) -> Forecast:
     try:
         state_step = _state_step(flags, question.base_dir)
         steps = count_steps(flags, plan.batches_per_epoch, question.processes, state_step)
-        checkpoints = expected_checkpoints(flags, steps)
+        ending = file_ending(question.script, flags, question.base_dir)
+        checkpoints = expected_checkpoints(flags, steps, ending)
         samples = expected_samples(flags, question.base_dir, steps)
     except ValueError as error:
         return dataclasses.replace(
@@ -218,7 +225,9 @@ def _warnings(
     steps: Steps,
     samples: Samples,
 ) -> tuple[str, ...]:
+    no = no_lora(question.script)
     return (
+        *([no] if no else []),
         *_doubling(question, specs, plan, steps),
         *plan.warnings,
         *flag_warnings(question.flags, specs),

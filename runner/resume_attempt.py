@@ -17,6 +17,7 @@ from runner.names import placed_name
 from runner.resume_checks import effective_flags
 from runner.resume_source import Source
 from runner.saves import expected_checkpoints, last_name
+from runner.script_output import file_ending, script_in
 from runner.steps import Steps, count_steps
 
 #: flags that say how long the training is
@@ -220,7 +221,9 @@ def _expected(plan: AttemptPlan, before: Before) -> tuple[ExpectedCheckpoint, ..
     if steps is None:
         return ()
     try:
-        files = expected_checkpoints(effective_flags(plan), steps)
+        flags = effective_flags(plan)
+        ending = file_ending(script_in(plan.command), flags, Path(plan.cwd))
+        files = expected_checkpoints(flags, steps, ending)
     except ValueError:
         return ()
     origin, stop = plan.origin_step, plan.stop_step

@@ -38,6 +38,7 @@ from runner.preview import Preview
 from runner.resume import ResumePlan, plan_resume
 from runner.resume_checks import effective_flags, processes_of, versions_of
 from runner.rundir import RunDir, new_run_id, runs_root
+from runner.script_output import script_in
 from runner.who import whoami
 
 _OURS = ("output_dir", "logging_dir")
@@ -229,7 +230,8 @@ def _forecast(spec: RunSpec, plan: AttemptPlan, flags: dict[str, object]) -> For
     before = spec.forecast
     if before is None:
         return None
-    found = forecast(flags, Path(plan.cwd), processes_of(plan))
+    script = script_in(plan.command)
+    found = forecast(flags, Path(plan.cwd), processes_of(plan), script=script)
     return replace(
         found,
         command=plan.command,

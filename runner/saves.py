@@ -70,9 +70,13 @@ def epochs_between_saves(flags: Mapping[str, Any], epochs: int) -> int | None:
     return at_least(flags, "save_every_n_epochs", 1)
 
 
-def expected_checkpoints(flags: Mapping[str, Any], steps: Steps) -> tuple[ExpectedCheckpoint, ...]:
-    """Every file that will be written, in order, the final one last. Raises ValueError."""
-    ending = "." + str(flags.get("save_model_as") or "safetensors")
+def expected_checkpoints(
+    flags: Mapping[str, Any], steps: Steps, ending: str | None = None
+) -> tuple[ExpectedCheckpoint, ...]:
+    """Every file that will be written, in order, the final one last. `ending`: as `file_ending` tells; None:
+    a LoRA's. Raises ValueError."""
+    if ending is None:
+        ending = "." + str(flags.get("save_model_as") or "safetensors")
     name = flags.get("output_name")
     if name == "":
         raise ValueError(

@@ -42,6 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--fail_at", type=int, default=0)
     parser.add_argument("--truncate_at", type=int, default=0)
     parser.add_argument("--exit_code", type=int, default=0)
+    parser.add_argument("--writes", choices=["ckpt", "safetensors", "diffusers"])
     parser.add_argument("--no_data", action="store_true")
     parser.add_argument("--deaf", action="store_true", help="ignore INT and TERM")
     parser.add_argument("--escape", action="store_true", help="a child in a session of its own")
@@ -106,7 +107,40 @@ def weights(path: Path, truncate: bool = False, nan: bool = False) -> None:
     path.write_bytes(data[:700] if truncate else data)
 
 
+def save_full_model(args: argparse.Namespace, name: str, final: bool) -> None:
+    """As the scripts that train no LoRA: a file, or a folder of diffusers, and other words."""
+    path = Path(args.output_dir) / name
+    if args.writes == "diffusers":
+        log(f"save trained model as Diffusers to {path}" if final else f"saving model: {path}")
+        for part in ("unet", "vae"):
+            (path / part).mkdir(parents=True, exist_ok=True)
+            (path / part / "config.json").write_text("{}")
+            weights(
+                path / part / "diffusion_pytorch_model.safetensors", nan=bool(args.nan_weights_at)
+            )
+        (path / "scheduler").mkdir(exist_ok=True)
+        (path / "scheduler" / "scheduler_config.json").write_text("{}")
+        parts = {"unet": ["diffusers", "UNet"], "vae": ["diffusers", "VAE"], "extra": [None, None]}
+        index = {
+            "_class_name": "StableDiffusionPipeline",
+            **parts,
+            "scheduler": ["diffusers", "DDIM"],
+        }
+        (path / "model_index.json").write_text(json.dumps(index))
+        return
+    path = path.with_name(f"{name}.{args.writes}")
+    told = f"save trained model as StableDiffusion checkpoint to {path}"
+    log(told if final else f"saving checkpoint: {path}")
+    if args.writes == "safetensors":
+        weights(path)
+    else:
+        archive(path, cut=bool(args.truncate_at))
+
+
 def save(args: argparse.Namespace, name: str, step: int, epoch: int) -> None:
+    if args.writes is not None:
+        save_full_model(args, name, final=name == args.output_name)
+        return
     path = Path(args.output_dir) / f"{name}.safetensors"
     out(f"\nsaving checkpoint: {path}")
     time.sleep(args.save_s)

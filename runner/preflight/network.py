@@ -14,6 +14,7 @@ from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.header import Header, read_model
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
+from runner.script_output import TRAINED, no_lora
 
 FLAG = "network_module"
 #: --network_dim when it is not set (networks.lora)
@@ -30,6 +31,8 @@ def look(facts: Facts) -> Finding:
         if facts.flags_elsewhere:
             return skipped("in config_file", f"{FLAG} may stand in config_file.")
         name = Path(facts.config.trainer.script).name
+        if no := no_lora(name):
+            return passed(TRAINED[name].split(" ", 1)[1], f"{no}.")
         if not name.endswith("train_network.py"):
             return skipped("not known", f"What {name} trains is not known here.")
         return _missing(facts)
