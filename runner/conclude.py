@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import logging
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.diagnosis.cures import Setting, setting_of
 from runner.due import due_names
-from runner.journal import Unreadable, read_json
-from runner.model import AlarmKind, AttemptPlan, Cause, ExitRecord, Outcome, Status
+from runner.journal import Unreadable, lines_of, read_json
+from runner.machine_end import MachineEnd, disk_at_end, memory_at_end
+from runner.model import (
+    AlarmKind,
+    AttemptPlan,
+    Cause,
+    ExitRecord,
+    HardwareSample,
+    Outcome,
+    Status,
+)
 from runner.outcome import RunFacts, Verdict, judge
 
 if TYPE_CHECKING:
     from runner.supervisor import Supervisor
 
 log = logging.getLogger("supervisor")
+
+#: the last minutes of hardware.jsonl
+_HARDWARE_BYTES = 1 << 16
 
 
 def conclude(s: Supervisor, status: Status) -> Verdict:
@@ -53,8 +67,28 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
         stop_step=s.plan.stop_step,
         past_step=s.progress.past_step,
         files_verified=True,
+        machine=machine_end(s, status),
         faults=(*s.faults.values(), *s.intake.problems),
     )
+
+
+def machine_end(s: Supervisor, status: Status) -> MachineEnd:
+    """From the readings of this attempt and what the disk of the run folder refused."""
+    ended_at = s.exit.at if s.exit is not None else time.time()
+    recorded = lines_of(_tail(s.run.hardware), HardwareSample)[0]
+    newest = s.hardware_desk.sample
+    samples = [*recorded, newest] if newest is not None else recorded
+    short, free = memory_at_end(samples, status.alarms, ended_at)
+    return MachineEnd(short, free, disk_at_end(s.run.path, s.disk_full_at, ended_at))
+
+
+def _tail(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - _HARDWARE_BYTES))
+            return stream.read(_HARDWARE_BYTES)
+    except OSError:
+        return b""
 
 
 def recovered_steps(s: Supervisor, status: Status) -> int:

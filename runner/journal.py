@@ -7,6 +7,7 @@ Whole files are replaced by rename; journals are appended, one `write()` a line.
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import time
@@ -80,6 +81,8 @@ def _name(value: float) -> str:
     return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
 
 
+#: no room, or none left of the quota
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 #: lines that a full disk refused are kept up to this size
 OWED_BYTES = 1 << 24
 
@@ -92,6 +95,8 @@ class Appender:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem: str | None = None
+        #: when the disk last had no room for a line, seconds since the epoch
+        self.full_at: float | None = None
         self._owed = b""
         self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         size = os.fstat(self._fd).st_size
@@ -105,6 +110,8 @@ class Appender:
             written = os.write(self._fd, data)
         except OSError as error:
             self.problem = f"{self.path.name}: {error.strerror}"
+            if error.errno in DISK_FULL:
+                self.full_at = time.time()
             self._owe(lines)
             return False
         if written:
@@ -112,6 +119,8 @@ class Appender:
         # a line that was written in part is written again: readers pass over the torn one
         done = data.rfind(b"\n", 0, written) + 1
         self._owe(data[done:])
+        if self._owed:
+            self.full_at = time.time()
         self.problem = f"{self.path.name}: disk full" if self._owed else None
         return not self._owed
 

@@ -14,6 +14,7 @@ from runner.diagnosis.evidence import Evidence, is_interrupt
 from runner.diagnosis.matcher import cause_of, diagnose, unknown_cause
 from runner.expectations import Answer, held_to_expect
 from runner.guard_words import bad_steps
+from runner.machine_end import UNKNOWN_END, MachineEnd
 from runner.model import Cause, Checkpoint, Expectation, Outcome, Phase
 from runner.signals import CRASHES, EndSignal, end_signal
 
@@ -25,6 +26,10 @@ _LOOK_AT_FILES = (
 _VERIFY_AGAIN = (
     "Verify the files with `plasma-tui verify` before you use them: whether they are complete and finite is "
     "not known."
+)
+_RUN_DISK_FULL = (
+    "Free space on the disk that holds PLASMA_HOME, or set PLASMA_HOME to another disk, then resume from the "
+    "last saved state."
 )
 _LOOK_AT_EXPECT = "Correct [expect] in plasma.toml if the result is what you wanted."
 
@@ -38,6 +43,7 @@ class RunFacts:
     there. `checkpoints`: what was written and what verification found in it. `files_verified`: the files
     were at hand, so one with `complete` None could not be verified, and the run is no success; False (a log
     alone): such files prove nothing either way. `faults`: what failed in the supervision itself, in words.
+    `machine`: memory and disk when it ended.
     `setting`: what the last attempt ran with.
     `guard_reason`: why the guard ordered the stop; None: it did not. `recovered_steps`: how many exact
     losses were not finite, if they were few and all later ones to the end were finite again; else 0.
@@ -65,6 +71,7 @@ class RunFacts:
     past_step: int | None = None
     files_verified: bool = False
     faults: tuple[str, ...] = ()
+    machine: MachineEnd = UNKNOWN_END
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,8 @@ def _judged(facts: RunFacts) -> Verdict:
         return _nothing(facts)
     if signal is not None and not _own_doing(facts.evidence, signal):
         return _killed(facts, signal)
+    if _wrote_to_a_full_disk(facts):
+        return _disk_full(facts)
     if facts.exit_code is None and signal is None and not _explained(facts):
         return _vanished(facts)
     if facts.exit_code == 1 and _in_the_middle(facts) and not _explained(facts):
@@ -179,7 +188,13 @@ def _killed(facts: RunFacts, signal: EndSignal) -> Verdict:
     text = signal.words
     entry = KILLED_OUTRIGHT if signal.number == _SIGKILL else entry_of("killed_by_signal")
     loading = facts.evidence.phase is Phase.LOADING and not facts.last_step
-    if signal.number == _SIGKILL and loading:
+    machine = facts.machine
+    memory: tuple[str, ...] = ()
+    if signal.number == _SIGKILL and machine.memory_short is not None:
+        entry, text = entry_of("host_out_of_memory"), f"{text}; {machine.memory_short}"
+    elif signal.number == _SIGKILL and machine.memory_free is not None:
+        memory = (f"main memory was not short: {machine.memory_free}",)
+    elif signal.number == _SIGKILL and loading:
         # the kernel's answer to a model that does not fit looks exactly like this
         entry = entry_of("host_out_of_memory")
     if signal.number in CRASHES and facts.evidence.fatals:
@@ -187,8 +202,20 @@ def _killed(facts: RunFacts, signal: EndSignal) -> Verdict:
     starved = diagnose(Evidence(fatals=facts.evidence.fatals))
     if starved is not None and starved.key == "host_out_of_memory":
         entry, text = entry_of(starved.key), starved.evidence
-    reasons = (f"{signal.name}, sent by nobody here", _progress(facts), *_torn_files(facts))
+    reasons = (
+        f"{signal.name}, sent by nobody here", _progress(facts), *memory, *_torn_files(facts),
+    )  # fmt: skip
     return Verdict(Outcome.KILLED, cause_of(entry, text, facts.setting), reasons)
+
+
+def _disk_full(facts: RunFacts) -> Verdict:
+    """The trainer's output is a file on that disk: a line that cannot be written raises OSError 28 in the
+    trainer, whose traceback cannot be written either."""
+    text = facts.machine.disk_full or ""
+    cause = Cause("disk_full", text, _RUN_DISK_FULL)
+    how = f"the trainer ended with exit code {facts.exit_code}" if facts.exit_code else "it ended"
+    reasons = (text, f"{how}, and its last lines are missing", _progress(facts))
+    return Verdict(Outcome.FAILED, cause, (*reasons, *_torn_files(facts)))
 
 
 def _vanished(facts: RunFacts) -> Verdict:
@@ -215,6 +242,8 @@ def _failed(facts: RunFacts) -> Verdict:
     reasons = []
     if code:
         reasons.append(f"the process ended with exit code {code}")
+    if facts.machine.disk_full is not None:
+        reasons.append(facts.machine.disk_full)
     if not facts.evidence.model_saved:
         reasons.append("the trainer never said that the model was saved")
     elif code:
@@ -297,6 +326,13 @@ def _explained(facts: RunFacts) -> bool:
     """With nobody to tell the exit code: does the log itself tell an end?"""
     evidence = facts.evidence
     return evidence.model_saved or bool(evidence.exceptions) or bool(evidence.fatals)
+
+
+def _wrote_to_a_full_disk(facts: RunFacts) -> bool:
+    """Did the trainer fail without a word while its words could not be written?"""
+    if facts.machine.disk_full is None or facts.exit_code == 0 or facts.signal is not None:
+        return False
+    return diagnose(facts.evidence) is None and not facts.evidence.model_saved
 
 
 def _in_the_middle(facts: RunFacts) -> bool:

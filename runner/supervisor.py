@@ -26,7 +26,7 @@ from runner.conclude import conclude
 from runner.guarddesk import GuardDesk
 from runner.hardwaredesk import HardwareDesk
 from runner.intake import Intake
-from runner.journal import Appender, Unreadable, read_json, step_row, write_json
+from runner.journal import DISK_FULL, Appender, Unreadable, read_json, step_row, write_json
 from runner.journaled import Journaled
 from runner.liveness import created_at, is_keeper, keep_lock, same_process, take_lock
 from runner.model import (
@@ -103,6 +103,7 @@ class Supervisor:
         self.final: Status | None = None
         self.verifier = Verifier(self)
         self.journaled = Journaled(run, self.attempt)
+        self.status_full_at: float | None = None
         #: what failed in this supervision, in words, by part and kind
         self.faults: dict[str, str] = {}
 
@@ -304,7 +305,16 @@ class Supervisor:
         try:
             write_json(self.run.status, self.final or self.status())
         except OSError as error:
+            if error.errno in DISK_FULL:
+                self.status_full_at = time.time()
             log.warning("status.json: %s", error)
+
+    @property
+    def disk_full_at(self) -> float | None:
+        """When the run folder's disk last had no room, seconds since the epoch."""
+        journals = (self.steps, self.events, self.hardware)
+        times = (self.status_full_at, *(journal.full_at for journal in journals))
+        return max((at for at in times if at is not None), default=None)
 
     def status(self) -> Status:
         """The run as it stands."""

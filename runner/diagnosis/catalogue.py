@@ -7,7 +7,7 @@ from runner.diagnosis.causes_device import DEVICE
 from runner.diagnosis.causes_environment import ENVIRONMENT, LAUNCHER
 from runner.diagnosis.causes_flags import FLAGS
 from runner.diagnosis.causes_model import MODEL
-from runner.diagnosis.cure_sets import HOST_MEMORY, NAN_FROM_FIRST_STEP, NAN_ON_THE_WAY
+from runner.diagnosis.cure_sets import NAN_FROM_FIRST_STEP, NAN_ON_THE_WAY
 from runner.diagnosis.needs import CUDA
 from runner.diagnosis.signs import Entry
 
@@ -50,12 +50,12 @@ JUDGED = (
     ),
 )
 
-#: The same key, when the signal was SIGKILL: the kernel sends that one when memory runs out.
+#: The same key, when the signal was SIGKILL. The kernel sends it when memory runs out: where readings prove
+#: that, the cause is host_out_of_memory.
 KILLED_OUTRIGHT = Entry(
     "killed_by_signal",
-    "SIGKILL ended the process: the kernel does that when main memory runs out, and so do job "
-    "limits and people. Resume from the last saved state; if it was memory, cache the latents.",
-    cures=HOST_MEMORY,
+    "SIGKILL ended the process. Job limits and people send it, and the kernel does when main memory runs "
+    "out, of which there is no proof here. Resume from the last saved state.",
 )
 
 #: Tried in this order.

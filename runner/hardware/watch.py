@@ -151,7 +151,7 @@ class HardwareWatch:
             return f"memory pressure is {word}{swap}: close other programs, or steps become slow"
         if sample.pressure is not None:
             return _swapping(grown) if grown and grown > SWAP_GROWN_BYTES else ""
-        if self._lasting({s.at: _starved(s) for s, _ in self._recent}):
+        if self._lasting({s.at: starved(s) for s, _ in self._recent}):
             left = (sample.memory_total_bytes or 0) - (sample.memory_used_bytes or 0)
             return (
                 f"only {memory_size(left)} of memory are left and the swap is nearly used up: the kernel will "
@@ -197,7 +197,8 @@ class HardwareWatch:
         return ""
 
 
-def _starved(sample: HardwareSample) -> bool:
+def starved(sample: HardwareSample) -> bool:
+    """Is main memory used up, and swap too as far as it is known?"""
     total, used = sample.memory_total_bytes, sample.memory_used_bytes
     if not total or used is None or total - used > MEMORY_LEFT * total:
         return False

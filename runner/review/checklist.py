@@ -301,13 +301,26 @@ def _overwritten(review: Review) -> tuple[Point, ...]:
 
 
 def _alarms(review: Review) -> Point:
-    title, status = "Nothing was out of the ordinary", review.snapshot.status
+    title, status = "No alarms or warnings", review.snapshot.status
     alarms = status.alarms if status is not None else ()
     if _imported(review):
         return Point(title, "skip", "nobody watched it")
     warned = sum(number for _, number in review.warnings)
     told = count(warned, "warning") + " of the trainer"
-    if not alarms:
-        return Point(title, "warn" if warned else "pass", f"no alarm, {told}")
-    kinds = ", ".join(dict.fromkeys(str(one.kind).replace("_", " ") for one in alarms))
-    return Point(title, "warn", f"{count(len(alarms), 'alarm')} ({kinds}), {told}")
+    found = f"no alarm, {told}"
+    if alarms:
+        kinds = ", ".join(dict.fromkeys(str(one.kind).replace("_", " ") for one in alarms))
+        found = f"{count(len(alarms), 'alarm')} ({kinds}), {told}"
+    ending = _ENDINGS.get(review.snapshot.outcome) if review.snapshot.outcome else None
+    if ending is not None:
+        return Point(title, "warn", f"{found}, but {ending}")
+    return Point(title, "warn" if alarms or warned else "pass", found)
+
+
+#: ends that nothing announced and that are no ordinary ones
+_ENDINGS = {
+    Outcome.KILLED: "the run was killed",
+    Outcome.FAILED: "the run failed",
+    Outcome.DIVERGED: "the loss became not finite",
+    Outcome.NOTHING_TRAINED: "nothing was trained",
+}

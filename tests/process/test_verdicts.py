@@ -1,6 +1,9 @@
 """Verdicts that must come, and be right, whatever happens to files and processes. Real processes."""
 
+import contextlib
 import struct
+import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,10 +13,10 @@ import psutil
 import pytest
 
 from runner import control
-from runner.journal import step_rows
+from runner.journal import read_json, step_rows
 from runner.launch import start_run
 from runner.liveness import lock_held
-from runner.model import Forecast, Outcome
+from runner.model import Forecast, KeeperRecord, Outcome
 from runner.rundir import RunDir
 from tests.process.helpers import (
     clean_up,
@@ -21,9 +24,11 @@ from tests.process.helpers import (
     kill,
     kinds,
     look,
+    processes_of,
     spec_for,
     wait_end,
     wait_for,
+    wait_step,
 )
 
 
@@ -144,3 +149,57 @@ def test_over_many_lives_each_step_has_its_exact_loss_once_and_each_event_comes_
         ("ended", 1),
     ):  # fmt: skip
         assert kinds(run).count(kind) == number, kind
+
+
+# --------------------------------------------------------------------------- killed
+
+
+def test_after_a_kill_with_memory_free_resume_leads_and_the_summary_says_that_it_was_killed(
+    stage: Stage,
+) -> None:
+    run = stage.start("--steps", "5000", "--save_state")
+    wait_for(lambda: run.hardware.exists() and run.hardware.stat().st_size)
+    wait_step(run, 15)
+    kill(read_json(run.keeper, KeeperRecord).pid)
+    snapshot = wait_end(run)
+    assert snapshot.outcome is Outcome.KILLED
+    assert snapshot.status is not None
+    cause = snapshot.status.cause
+    assert cause is not None
+    assert (cause.key, cause.fix, cause.changes) == ("killed_by_signal", None, ())
+    assert any("main memory was not short" in reason for reason in snapshot.status.reasons)
+    summary = run.summary_md.read_text()
+    assert "but the run was killed" in summary
+    assert "out of the ordinary" not in summary
+
+
+def test_a_full_disk_below_the_run_folder_is_named(stage: Stage, tmp_path: Path) -> None:
+    home = tmp_path / "small"
+    home.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(home)],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    if mounted.returncode:
+        pytest.skip("no right to mount a small disk")
+    try:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("PLASMA_HOME", str(home))
+            run = stage.start("--steps", "5000", "--delay", "0.01")
+            wait_step(run, 20)
+            filler = home / "filler"
+            with filler.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+                while True:
+                    stream.write(b"x" * 1024)
+            wait_for(lambda: not processes_of(stage.output), 30)
+            # full for some beats of the supervisor, which can write nothing that could be waited for
+            time.sleep(2.5)
+            filler.unlink()
+            snapshot = wait_end(run, 60)
+        assert snapshot.outcome is Outcome.FAILED
+        assert snapshot.status is not None and snapshot.status.cause is not None
+        assert snapshot.status.cause.key == "disk_full"
+        assert str(home) in snapshot.status.cause.evidence
+        wait_for(lambda: not lock_held(run.lock))
+    finally:
+        subprocess.run(["umount", "-l", str(home)], check=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from runner.diagnosis.cures import (
 from runner.diagnosis.evidence import Evidence
 from runner.diagnosis.matcher import cause_of, diagnose
 from runner.diagnosis.needs import Platform, needs_of, ruled_out
+from runner.machine_end import MachineEnd
 from runner.model import AttemptPlan, ExceptionSeen
 from runner.outcome import RunFacts, judge
 
@@ -150,9 +152,17 @@ def test_latents_cannot_be_cached_under_random_images() -> None:
     assert ("cache_latents=true",) not in offers("mps_out_of_memory", setting)
 
 
-def test_killed_outright_offers_to_save_memory_other_signals_nothing() -> None:
-    killed = judge(RunFacts(signal=9, last_step=5, setting=Setting({})))
+def test_killed_outright_offers_to_save_memory_only_where_it_was_proven_short() -> None:
+    facts = RunFacts(signal=9, last_step=5, setting=Setting({}))
+    short = replace(facts, machine=MachineEnd(memory_short="50 MB of 16 GB main memory free"))
+    killed = judge(short)
     assert killed.cause is not None and killed.cause.changes == ("cache_latents=true",)
+    assert killed.cause.key == "host_out_of_memory"
+    for machine in (MachineEnd(), MachineEnd(memory_free="9 GB of 16 GB main memory free")):
+        cause = judge(replace(facts, machine=machine)).cause
+        assert cause is not None
+        assert (cause.key, cause.fix, cause.changes) == ("killed_by_signal", None, ())
+        assert "Resume from the last saved state" in cause.advice
     asked = judge(RunFacts(signal=15, last_step=5, setting=Setting({})))
     assert asked.cause is not None and (asked.cause.fix, asked.cause.changes) == (None, ())
 
