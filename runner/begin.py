@@ -11,8 +11,10 @@ from typing import Any
 
 from runner.config.load import load_config
 from runner.config.model import Config
+from runner.gate import GateClosed as GateClosed
+from runner.gate import forced, gate_status
 from runner.launch import WouldOverwrite, start_run
-from runner.model import CheckResult, Forecast
+from runner.model import Approval, CheckResult, Forecast
 from runner.overwrite import NO_CONSENT, Consent, Existing, existing_files, sentence
 from runner.prepare import Prepared, prepare, target_of
 from runner.preview import Preview
@@ -33,10 +35,6 @@ class ChecksFailed(Exception):
 def load(path: Path) -> Config:
     """Read plasma.toml. Raises ConfigError with every problem of the file."""
     return load_config(path.absolute())
-
-
-class GateClosed(Exception):
-    """The long run waits for a passed and approved smoke test; the text says what is missing."""
 
 
 def forecast_of(config: Config, *, smoke: bool = False) -> Forecast:
@@ -101,15 +99,10 @@ def start(
     """Run the checks, then the training. `force`: start although checks failed; with a reason, also although
     the gate is closed or files of an earlier training would be overwritten. `consent`: which of those files
     a person agreed to overwrite. Raises ChecksFailed, GateClosed, StartRefused, WouldOverwrite."""
-    from runner.gate import forced, gate_status
     from runner.preflight.registry import in_order
 
-    approval = None
     if not smoke:
-        gate = gate_status(config)
-        if not gate.open and not force:
-            raise GateClosed(gate.text)
-        approval = gate.approval if gate.open else forced(config, force or "")
+        _approval(config, None, force)
     if force:
         consent = Consent(everything=True, reason=force)
     refused = () if smoke else consent.missing_for(_existing(config))
@@ -124,7 +117,17 @@ def start(
     if failed and force is None:
         raise ChecksFailed(failed)
     prepared = prepare_run(config, smoke=smoke)
+    # once more: the checks take a while, and what is recorded must be true of what starts
+    approval = None if smoke else _approval(config, prepared.spec.settings_key, force)
     spec = replace(prepared.spec, approval=approval)
     return start_run(
         spec, prepared.plan, in_order(results), channels=prepared.channels, consent=consent
     )
+
+
+def _approval(config: Config, key: str | None, force: str | None) -> Approval | None:
+    """What the gate says to these settings. Raises GateClosed."""
+    gate = gate_status(config, key)
+    if not gate.open and not force:
+        raise GateClosed(gate.text)
+    return gate.approval if gate.open else forced(gate.key, force or "")

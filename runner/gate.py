@@ -6,61 +6,21 @@ run that it let through.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import msgspec
 
 from runner.config.model import Config
 from runner.control import Refused
 from runner.journal import Unreadable, read_json, write_json
-from runner.model import Approval, Outcome, RunSnapshot, RunSpec
+from runner.model import Approval, AttemptPlan, Outcome, RunSnapshot, RunSpec
 from runner.reader import RunReader
 from runner.registry import run_paths
 from runner.rundir import RunDir
+from runner.settings_key import changed_parts, key_of, part_of, settings_key
 from runner.smoke import smoke_passed, smoke_verdict
 from runner.who import whoami
 
-#: flags that make a run longer, put its files elsewhere or save more often, but do not change how it
-#: trains: an approval holds over changes of these
-FREE_FLAGS = frozenset(
-    [
-        "output_dir",
-        "output_name",
-        "max_train_steps",
-        "max_train_epochs",
-        "save_every_n_steps",
-        "save_every_n_epochs",
-        "save_n_epoch_ratio",
-        "save_last_n_steps",
-        "save_last_n_epochs",
-        "save_last_n_steps_state",
-        "save_last_n_epochs_state",
-        "save_state",
-        "save_state_on_train_end",
-        "save_model_as",
-        "resume",
-        "initial_step",
-        "initial_epoch",
-        "skip_until_initial_step",
-        "logging_dir",
-        "log_prefix",
-        "log_with",
-        "log_tracker_name",
-        "sample_prompts",
-        "sample_every_n_steps",
-        "sample_every_n_epochs",
-        "sample_at_first",
-        "training_comment",
-        "metadata_title",
-        "metadata_author",
-        "metadata_description",
-        "metadata_license",
-        "metadata_tags",
-    ]
-)
 #: how many of the newest runs are looked through
 LOOK_BACK = 300
 
@@ -68,7 +28,7 @@ LOOK_BACK = 300
 @dataclass(frozen=True, slots=True)
 class GateStatus:
     """`open`: the long run may start. `text`: why, or what is missing, one sentence. `smoke_run`: the
-    newest smoke test with the same settings."""
+    newest smoke test with the same settings. `key`: of the settings that were asked about."""
 
     needed: bool
     open: bool
@@ -76,59 +36,61 @@ class GateStatus:
     smoke_run: str | None = None
     smoke_passed: bool = False
     approval: Approval | None = None
+    key: str = ""
 
 
-def settings_key(config: Config) -> str:
-    """A fingerprint of everything that decides how (not how long) the training runs."""
-    trainer = config.trainer
-    flags = {name: value for name, value in config.train.items() if name not in FREE_FLAGS}
-    dataset = config.train.get("dataset_config")
-    facts = {
-        "python": trainer.python,
-        "script": trainer.script,
-        "launcher": trainer.launcher,
-        "env": dict(trainer.env),
-        "accelerate": dict(config.accelerate),
-        "flags": flags,
-        "dataset": _text(Path(dataset)) if isinstance(dataset, str) else None,
-    }
-    return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()[:16]
+class GateClosed(Refused):
+    """The long run waits for a passed and approved smoke test; the text says what is missing."""
 
 
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-
-
-def gate_status(config: Config) -> GateStatus:
-    """May the long run of this configuration start?"""
+def gate_status(config: Config, key: str | None = None) -> GateStatus:
+    """May the long run of this configuration start? `key`: its settings key, if it is known already."""
     if not config.smoke.gate:
         return GateStatus(False, True, "no gate: [smoke] gate is off")
-    key = settings_key(config)
+    return gate_for(key or settings_key(config), str(config.path))
+
+
+def gate_of_changed(spec: RunSpec, plan: AttemptPlan) -> GateStatus | None:
+    """May this run be continued or retried as `plan`, with other settings than it had? None: nobody asks,
+    because the run itself was started without a gate."""
+    if spec.smoke or spec.approval is None:
+        return None
+    return gate_for(key_of(plan.command, plan.env, plan.cwd), spec.config_path)
+
+
+def gate_for(key: str, config_path: str | None) -> GateStatus:
+    """Was a smoke test with this settings key approved? `config_path`: whose other smoke tests tell what has
+    changed since."""
     newest: RunSnapshot | None = None
+    other: RunSpec | None = None
     for path in run_paths()[:LOOK_BACK]:
         try:
             spec = read_json(path / "spec.json", RunSpec)
         except Unreadable:
             continue
-        if not spec.smoke or spec.settings_key != key:
+        if not spec.smoke:
+            continue
+        if spec.settings_key != key:
+            if other is None and config_path is not None and spec.config_path == config_path:
+                other = spec
             continue
         approval = approval_of(path)
         if approval is not None and approval.settings_key == key:
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(approval.at))
             text = f"approved {when} by {approval.by}, same settings"
-            return GateStatus(True, True, text, path.name, True, approval)
+            return GateStatus(True, True, text, path.name, True, approval, key)
         if newest is None:
             newest = RunReader(path, console=False).read_all()
-    return _closed(newest)
+    return replace(_closed(newest, other, key), key=key)
 
 
-def _closed(newest: RunSnapshot | None) -> GateStatus:
+def _closed(newest: RunSnapshot | None, other: RunSpec | None, key: str) -> GateStatus:
     if newest is None:
         return GateStatus(
-            True, False, "no smoke test with these settings yet: `plasma-tui start --smoke`, or t"
+            True,
+            False,
+            f"no smoke test with these settings yet{_since(other, key)}: "
+            "`plasma-tui start --smoke`, or t",
         )
     if newest.outcome is None:
         return GateStatus(True, False, f"smoke test {newest.id} has not ended yet", newest.id)
@@ -142,6 +104,16 @@ def _closed(newest: RunSnapshot | None) -> GateStatus:
         f"smoke test {newest.id} passed and waits for approval: `plasma-tui approve {newest.id}`",
         newest.id, True,
     )  # fmt: skip
+
+
+def _since(other: RunSpec | None, key: str) -> str:
+    """What has changed since the project's newest smoke test."""
+    if other is None:
+        return ""
+    changed = changed_parts(other.settings_key, key)
+    if changed is None:
+        return f" (settings changed since {other.id}, or it was recorded by an older version)"
+    return f" ({' and '.join(changed)} changed since {other.id})"
 
 
 def approval_of(path: Path) -> Approval | None:
@@ -159,6 +131,11 @@ def approve(path: Path, reason: str = "") -> Approval:
         raise Refused(f"run {snapshot.id} is no smoke test, so there is nothing to approve")
     if snapshot.outcome is None:
         raise Refused(f"smoke test {snapshot.id} has not ended yet")
+    if part_of(spec.settings_key) is None:
+        raise Refused(
+            f"smoke test {snapshot.id} was recorded by an older version, so its approval would open nothing: "
+            "run it again"
+        )
     if snapshot.outcome is not Outcome.SUCCEEDED or not smoke_passed(snapshot):
         bad = [line.detail for line in smoke_verdict(snapshot) if line.status == "fail"]
         raise Refused(f"smoke test {snapshot.id} did not pass: {' '.join(bad) or snapshot.outcome}")
@@ -169,6 +146,18 @@ def approve(path: Path, reason: str = "") -> Approval:
     return given
 
 
-def forced(config: Config, reason: str) -> Approval:
-    """Going without a smoke test is written down as well."""
-    return Approval(whoami(), time.time(), settings_key(config), None, reason)
+def forced(key: str, reason: str) -> Approval:
+    """Starting without an approved smoke test is recorded as well."""
+    return Approval(whoami(), time.time(), key, None, reason)
+
+
+def approval_for_changed(gate: GateStatus | None, force: str | None) -> Approval | None:
+    """What is recorded when a run is continued or retried with other settings. `force`: a reason for doing
+    so although the gate is closed. Raises GateClosed."""
+    if gate is None or gate.open:
+        return gate.approval if gate is not None else None
+    if not force:
+        raise GateClosed(
+            f"these settings are not approved: {gate.text}; --force REASON goes without"
+        )
+    return forced(gate.key, f"forced, other settings than approved: {force}")

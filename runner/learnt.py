@@ -1,7 +1,7 @@
 """What an earlier run with the same settings has shown: pace, sizes, memory.
 
-Runs are the same when `runner.gate.settings_key` says so and their command held the same flags but for
-those that only make a run longer or put its files elsewhere.
+Runs are the same when the first part of `runner.settings_key` says so and their command held the same
+flags, except those that only make a run longer or put its files elsewhere.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from pathlib import Path
 
 from runner.config.flags import flags_begin, to_arguments
 from runner.config.model import Config
-from runner.gate import FREE_FLAGS, LOOK_BACK, settings_key
+from runner.gate import LOOK_BACK
 from runner.journal import Unreadable, read_json
 from runner.model import Checkpoint, Outcome, RunSnapshot, RunSpec
 from runner.reader import RunReader
 from runner.registry import run_paths
+from runner.settings_key import FREE_FLAGS, part_of, settings_part
 from runner.smoke import smoke_passed
 
 
@@ -43,13 +44,13 @@ class Learnt:
 
 def learnt(config: Config) -> Learnt | None:
     """Of the newest run with the same settings that ended well. None: there is none."""
-    key = settings_key(config)
+    key = settings_part(config)
     for path in run_paths()[:LOOK_BACK]:
         try:
             spec = read_json(path / "spec.json", RunSpec)
         except Unreadable:
             continue
-        if spec.settings_key != key or not _same_flags(spec.command, config):
+        if part_of(spec.settings_key) != key or not _same_flags(spec.command, config):
             continue
         # a long run's first steps and its newest gauges are enough
         snapshot = RunReader(path, console=False).read()

@@ -437,6 +437,8 @@ class AttemptPlan:
     weights_path: str | None = None
     changes: tuple[str, ...] = ()
     nice: int = 0
+    #: who agreed to settings that differ from those the run was approved with
+    approval: Approval | None = None
     stop_step: int | None = None
 
 

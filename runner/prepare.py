@@ -13,11 +13,11 @@ from runner.config.command import Command, build_command
 from runner.config.model import Config
 from runner.dataset_keys import dataset_text
 from runner.fingerprint import dataset_fingerprints
-from runner.gate import settings_key
 from runner.model import AttemptPlan, Forecast, RunSpec
 from runner.notify.redact import without_addresses
 from runner.notify.settings import Channels
 from runner.rundir import RunDir, new_run_id, runs_root
+from runner.settings_key import settings_key
 from runner.trainer_flags import trainer_flags
 from runner.versions import trainer_versions
 

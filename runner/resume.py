@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from runner.attempt import newest_started
 from runner.changes import Changes, applied, differences, read_changes
 from runner.config.flags import read_flags
 from runner.control import Refused, refuse_made
+from runner.gate import GateStatus, approval_for_changed, gate_of_changed
 from runner.journal import Unreadable, read_json
 from runner.model import AttemptPlan, RunSnapshot, RunState
 from runner.preview import Preview
@@ -64,10 +65,19 @@ class ResumePlan:
     trained_steps: int | None
     notes: tuple[str, ...]
     preview: Preview
+    #: asked about changed settings; None: nothing is changed, or the run was started without a gate
+    gate: GateStatus | None = None
 
     @property
     def shell_line(self) -> str:
         return shlex.join(self.plan.command)
+
+    def approved(self, force: str | None) -> AttemptPlan:
+        """The attempt with what the gate says to it. `force`: a reason for going on although the gate is
+        closed. Raises GateClosed."""
+        if self.gate is None:
+            return self.plan
+        return replace(self.plan, approval=approval_for_changed(self.gate, force))
 
 
 def flag_value(command: tuple[str, ...], flag: str) -> str | None:
@@ -90,7 +100,25 @@ def plan_resume(
     basis = _basis(before, source, wanted)
     tracked = source.state_path is not None and tracks_steps(before.spec, source.state_path)
     plan = next_attempt(Path(snapshot.path), before, basis, source, tracked, wanted)
-    return _told(before, plan, source, tracked, wanted)
+    plan = replace(plan, approval=before.newest.approval)
+    return _gated(_told(before, plan, source, tracked, wanted), before, wanted)
+
+
+def _gated(found: ResumePlan, before: Before, wanted: Changes) -> ResumePlan:
+    """The gate is asked with the settings of the whole run as they will be, without what a resume adds."""
+    if not wanted:
+        return found
+    settings = _changed(before.first, wanted.over(_changes(before.newest.changes)))
+    gate = gate_of_changed(before.spec, settings)
+    preview = replace(found.preview, warnings=(*found.preview.warnings, *gate_warnings(gate)))
+    return replace(found, gate=gate, preview=preview)
+
+
+def gate_warnings(gate: GateStatus | None) -> tuple[str, ...]:
+    """For a preview."""
+    if gate is None or gate.open:
+        return ()
+    return (f"Not approved: {gate.text}. Continuing is recorded as forced.",)
 
 
 # ----------------------------------------------------------------- what is there

@@ -21,11 +21,10 @@ from runner.control import Refused, refuse_made
 from runner.dataset_keys import dataset_text
 from runner.fingerprint import dataset_fingerprints
 from runner.forecast import forecast
-from runner.gate import settings_key
+from runner.gate import GateStatus, approval_for_changed, gate_of_changed
 from runner.journal import Unreadable, read_json
 from runner.launch import StartRefused, start_attempt, start_run
 from runner.model import (
-    Approval,
     AttemptPlan,
     CheckResult,
     Forecast,
@@ -34,12 +33,13 @@ from runner.model import (
     RunState,
 )
 from runner.notify.settings import channels_or_none
+from runner.overwrite import files_of_name
 from runner.preview import Preview
-from runner.resume import ResumePlan, plan_resume
+from runner.resume import ResumePlan, gate_warnings, plan_resume
 from runner.resume_checks import effective_flags, processes_of, versions_of
 from runner.rundir import RunDir, new_run_id, runs_root
 from runner.script_output import script_in
-from runner.who import whoami
+from runner.settings_key import key_of, part_of, settings_key, settings_part
 
 _OURS = ("output_dir", "logging_dir")
 
@@ -47,7 +47,8 @@ _OURS = ("output_dir", "logging_dir")
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
     """`preview`: what will be done, in words. Either `resume` is set, or `spec` and `plan` of a new run, with
-    the changed configuration where plasma.toml is still the one that it was started with."""
+    the changed configuration where plasma.toml is still the one that it was started with. `gate`: asked about
+    the new run's settings; None: the run was started without a gate."""
 
     run: RunDir
     preview: Preview
@@ -55,6 +56,7 @@ class RetryPlan:
     spec: RunSpec | None = None
     plan: AttemptPlan | None = None
     config: Config | None = None
+    gate: GateStatus | None = None
 
 
 def plan_retry(
@@ -151,8 +153,9 @@ def _from_the_beginning(snapshot: RunSnapshot, run: RunDir, wanted: Changes, why
         logging_dir=plan.logging_dir,
         forecast=_forecast(spec, plan, known),
         versions=versions_of(spec),
-        settings_key=settings_key(config) if config is not None else None,
-        approval=_approval(spec, run, wanted, config),
+        settings_key=_key(spec, changed, config),
+        approval=None,
+        overwrite=None,
         retry_of=run.id,
         dataset_text=dataset_text(known, Path(plan.cwd)),
         fingerprints=dataset_fingerprints(known, Path(plan.cwd)),
@@ -162,11 +165,19 @@ def _from_the_beginning(snapshot: RunSnapshot, run: RunDir, wanted: Changes, why
         f"It begins again from step 0 as a new run: {why}.",
         f"It writes into {plan.output_dir}; nothing is overwritten." if plan.output_dir else "",
     )
+    gate = gate_of_changed(spec, changed)
     preview = Preview(
-        f"Try {spec.name} again", tuple(filter(None, facts)), _keep_it(spec), shown,
-        shlex.join(plan.command),
+        f"Try {spec.name} again", tuple(filter(None, facts)), (*_keep_it(spec), *gate_warnings(gate)),
+        shown, shlex.join(plan.command),
     )  # fmt: skip
-    return RetryPlan(run, preview, spec=new_spec, plan=plan, config=config)
+    return RetryPlan(run, preview, spec=new_spec, plan=plan, config=config, gate=gate)
+
+
+def _key(spec: RunSpec, plan: AttemptPlan, config: Config | None) -> str | None:
+    """Of a smoke test: that of the long run which it is for, if that is known."""
+    if not spec.smoke:
+        return key_of(plan.command, plan.env, plan.cwd)
+    return settings_key(config) if config is not None else None
 
 
 def _newest_changes(run: RunDir, snapshot: RunSnapshot) -> tuple[str, ...]:
@@ -196,12 +207,7 @@ def _placed(spec: RunSpec, plan: AttemptPlan, new: RunDir) -> AttemptPlan:
 def _free(folder: Path, name: str) -> str:
     """The folder itself, or one below it, if files of that name lie there already."""
     for place in (folder, *(folder / f"{name}-retry{n}" for n in range(2, 100))):
-        try:
-            if not any(place.glob(f"{name}*.safetensors")) and not any(
-                place.glob(f"{name}*-state")
-            ):
-                return str(place)
-        except OSError:
+        if not files_of_name(place, name):
             return str(place)
     raise Refused(f"no free folder beside {folder}: clear some of the {name}-retry folders away")
 
@@ -214,7 +220,7 @@ def _config(spec: RunSpec, wanted: Changes) -> Config | None:
         config = load_config(Path(spec.config_path))
     except ConfigError:
         return None
-    if settings_key(config) != spec.settings_key:
+    if settings_part(config) != part_of(spec.settings_key):
         return None
     env = {**config.trainer.env, **{k: v for k, v in wanted.env.items() if v is not None}}
     changed = config.changed(wanted.train)
@@ -242,34 +248,33 @@ def _forecast(spec: RunSpec, plan: AttemptPlan, flags: dict[str, object]) -> For
     )
 
 
-def _approval(
-    spec: RunSpec, run: RunDir, wanted: Changes, config: Config | None
-) -> Approval | None:
-    """The person who tries again has seen the difference: that is written down as the reason."""
-    if spec.smoke or spec.approval is None:
-        return None
-    reason = f"{run.id} tried again with {', '.join(wanted.words)}"
-    key = settings_key(config) if config is not None else ""
-    return Approval(whoami(), time.time(), key, spec.approval.smoke_run, reason)
-
-
 # ----------------------------------------------------------------- doing it
 
 
-def carry_out(plan: RetryPlan, *, force: bool = False) -> RunDir:
-    """Start it. Returns the run. Raises StartRefused; `force`: although a check fails."""
+def carry_out(plan: RetryPlan, *, force: str | None = None, agreed: str | None = None) -> RunDir:
+    """Start it. Returns the run. `force`: although a check fails; a reason in it, or in `agreed`, is one for
+    going on although the gate is closed. Raises StartRefused, GateClosed."""
+    reason = f"{', '.join(_words(plan))}: {force or agreed}" if force or agreed else None
     if plan.resume is not None:
-        start_attempt(plan.run, plan.resume.plan)
+        start_attempt(plan.run, plan.resume.approved(reason))
         return plan.run
     assert plan.spec is not None and plan.plan is not None
+    approval = approval_for_changed(plan.gate, reason)
     results = _checked(plan)
     failed = [result for result in results if result.status == "fail"]
-    if failed and not force:
+    if failed and force is None:
         first = failed[0]
         raise StartRefused(
             f"not started, a check failed: {first.title or first.name}: {first.detail or first.evidence}"
         )
-    return start_run(plan.spec, plan.plan, results, channels=channels_or_none(plan.run))
+    spec = replace(plan.spec, approval=approval)
+    return start_run(spec, plan.plan, results, channels=channels_or_none(plan.run))
+
+
+def _words(plan: RetryPlan) -> list[str]:
+    """What differs from the run that is retried."""
+    changes = [f"{one.name}={one.after or ''}" for one in plan.preview.changes]
+    return [f"retry of {plan.run.id}", *changes]
 
 
 def _checked(plan: RetryPlan) -> tuple[CheckResult, ...]:

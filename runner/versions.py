@@ -20,7 +20,7 @@ def trainer_versions(python: str, sd_scripts: Path | None) -> dict[str, str]:
     commit = checkout_commit(sd_scripts) if sd_scripts is not None else None
     if commit:
         found["sd_scripts"] = commit
-    for folder in _site_packages(Path(python)):
+    for folder in site_packages(Path(python)):
         for name in PACKAGES:
             version = _version(folder, name)
             if version is not None:
@@ -28,7 +28,7 @@ def trainer_versions(python: str, sd_scripts: Path | None) -> dict[str, str]:
     return found
 
 
-def _site_packages(python: Path) -> list[Path]:
+def site_packages(python: Path) -> list[Path]:
     """Of the environment whose `bin` (or `Scripts`) holds this interpreter."""
     if not python.is_absolute():
         return []

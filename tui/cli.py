@@ -116,7 +116,11 @@ def build_parser() -> argparse.ArgumentParser:
     retry.add_argument(
         "--restart", action="store_true", help="from step 0, even if a state is there"
     )
-    retry.add_argument("--force", action="store_true", help="start although a check fails")
+    retry.add_argument("--force", nargs="?", const="", metavar="REASON",
+                       help="start although a check fails; with a REASON, also with settings that no smoke "
+                       "test approved")  # fmt: skip
+    resume.add_argument("--force", metavar="REASON",
+                        help="also with settings that no smoke test approved")  # fmt: skip
     for again in (resume, retry):
         again.add_argument("--set", metavar="FLAG=VALUE", action="append", default=[],
                            help="a setting that differs; env.NAME=VALUE, accelerate.NAME=VALUE")  # fmt: skip

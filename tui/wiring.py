@@ -150,7 +150,10 @@ class RunnerActions(
         from runner.retry import carry_out, plan_retry
 
         try:
-            started = carry_out(plan_retry(RunReader(run_path, console=False).read_all()))
+            started = carry_out(
+                plan_retry(RunReader(run_path, console=False).read_all()),
+                agreed="confirmed on the screen",
+            )
         except (control.Refused, launch.StartRefused, OSError) as error:
             raise ActionFailed(str(error)) from None
         return Sent(f"tried again as {started.id}", started.path)
@@ -160,7 +163,7 @@ class RunnerActions(
 
         try:
             found = plan_resume(RunReader(run_path, console=False).read_all())
-            launch.start_attempt(RunDir(run_path), found.plan)
+            launch.start_attempt(RunDir(run_path), found.approved(None))
         except (control.Refused, launch.StartRefused, OSError) as error:
             raise ActionFailed(str(error)) from None
         return Sent(f"resumed from step {found.from_step}", run_path)

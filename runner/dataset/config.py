@@ -27,6 +27,15 @@ FLAG_NAMES = {
 #: Flags of the command line that a dataset configuration replaces (train_network.py warns so).
 IGNORED_WITH_CONFIG = ("train_data_dir", "reg_data_dir", "in_json")
 
+_KINDS: dict[object, type[int] | type[float]] = {"int": int, "int | None": int, "float": float}
+#: the fields that are numbers, read as argparse reads them
+_NUMBERS = {
+    spec_field.name: _KINDS[spec_field.type]
+    for spec in (SubsetSpec, DatasetSpec)
+    for spec_field in dataclasses.fields(spec)
+    if spec_field.type in _KINDS
+}
+
 Spec = TypeVar("Spec", SubsetSpec, DatasetSpec)
 
 
@@ -105,12 +114,22 @@ def command_line_fallbacks(flags: Mapping[str, Any]) -> dict[str, Any]:
     named = {FLAG_NAMES.get(key, key): value for key, value in flags.items() if value is not None}
     if "resolution" in named:
         named["resolution"] = _sides(named["resolution"])
+    for name, kind in _NUMBERS.items():
+        if isinstance(named.get(name), str):  # a recorded command line holds text
+            named[name] = _number(name, named[name], kind)
     if isinstance(named.get("face_crop_aug_range"), str):
         low, high = named["face_crop_aug_range"].split(",")
         named["face_crop_aug_range"] = (float(low), float(high))
     named.pop("image_dir", None)
     named.pop("is_reg", None)
     return named
+
+
+def _number(name: str, text: str, kind: type[int] | type[float]) -> float:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise DatasetError(f"{name} is {text!r}: give a number.", str(error)) from error
 
 
 def folder_subsets(

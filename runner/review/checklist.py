@@ -284,6 +284,11 @@ def _smoke(review: Review) -> Point:
         return Point(title, "skip", "it was not started from here")
     if given is None:
         return Point(title, "skip", "it was started without a gate, so none was asked for")
+    plan = review.snapshot.plan
+    if plan is not None and plan.approval is not None and plan.approval.smoke_run is None:
+        given = plan.approval
+        text = f"attempt {plan.attempt} continued without one by {given.by}: {given.reason}"
+        return Point(title, "warn", text)
     if given.smoke_run is None:
         why = f": {given.reason}" if given.reason else ""
         return Point(title, "warn", f"started without one by {given.by}{why}")

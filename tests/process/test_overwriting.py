@@ -1,4 +1,5 @@
-"""`start` over files of an earlier training, with real processes and the command line."""
+"""`start` over files of an earlier training, and what `retry` records of the gate: with real processes and the
+command line."""
 
 from __future__ import annotations
 
@@ -85,3 +86,45 @@ def test_a_second_start_lists_what_it_would_overwrite_and_leaves_it_until_forced
     assert given is not None and given.reason == "the first was a trial"
     assert set(given.files) <= before.keys()
     assert contents(project) != before
+
+
+def approval_of(home: Path, run_id: str) -> dict[str, str]:
+    return json.loads((home / "runs" / run_id / "spec.json").read_text())["approval"]  # type: ignore[no-any-return]
+
+
+def test_a_retry_with_settings_that_nobody_approved_needs_a_reason_and_records_it(
+    project: Project, isolated_home: Path
+) -> None:
+    with (project.root / "plasma.toml").open("a") as stream:
+        stream.write("[smoke]\nmax_train_steps = 5\n")
+    closed = cli(project, "start")
+    assert closed.returncode == 1 and "no smoke test with these settings yet" in closed.stderr
+    smoke = cli(project, "start", "--smoke", "--force", "--wait")
+    assert smoke.returncode == 0, smoke.stderr
+    assert cli(project, "approve", smoke.stdout.strip()).returncode == 0
+    first = cli(project, "start", "--force", "--wait")
+    assert first.returncode == 0, first.stderr
+    run_id = first.stdout.strip()
+    assert approval_of(isolated_home, run_id)["smoke_run"] == smoke.stdout.strip()
+
+    words = ("retry", run_id, "--restart", "--set", "learning_rate=0.5")
+    refused = cli(project, *words, "--force")
+    assert refused.returncode == 1
+    assert "these settings are not approved: no smoke test with these settings" in refused.stderr
+    forced = cli(project, *words, "--force", "in a hurry")
+    assert forced.returncode == 0, forced.stderr
+    given = approval_of(isolated_home, forced.stdout.strip())
+    assert given["smoke_run"] is None
+    assert given["reason"].startswith("forced, other settings than approved: ")
+    assert given["reason"].endswith("learning_rate=0.5: in a hurry")
+    wait_end(RunDir(isolated_home / "runs" / forced.stdout.strip()))
+
+    free = cli(project, "retry", run_id, "--restart", "--set", "save_every_n_steps=5", "--force")
+    assert free.returncode == 0, free.stderr
+    assert approval_of(isolated_home, free.stdout.strip())["smoke_run"] == smoke.stdout.strip()
+    wait_end(RunDir(isolated_home / "runs" / free.stdout.strip()))
+
+    (project.root / "sd" / "networks" / "lora.py").write_text("edited = True\n")
+    closed = cli(project, "start")
+    assert closed.returncode == 1
+    assert f"the trainer's code changed since {smoke.stdout.strip()}" in closed.stderr

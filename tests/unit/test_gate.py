@@ -10,7 +10,7 @@ import pytest
 from runner import begin
 from runner.config.model import Config
 from runner.control import Refused
-from runner.gate import approve, gate_status, settings_key
+from runner.gate import approve, gate_status
 from runner.journal import step_row, write_json
 from runner.model import (
     Checkpoint,
@@ -25,6 +25,7 @@ from runner.model import (
     Status,
 )
 from runner.rundir import RunDir, new_run_id, runs_root
+from runner.settings_key import settings_key
 from runner.smoke import smoke_passed, smoke_verdict
 
 PROJECT = """

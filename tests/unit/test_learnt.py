@@ -13,11 +13,11 @@ import pytest
 from runner.config.command import build_command
 from runner.config.model import Config
 from runner.estimate import estimate
-from runner.gate import settings_key
 from runner.journal import step_row, write_json
 from runner.learnt import Learnt, learnt
 from runner.model import Checkpoint, Outcome, RunSpec, RunState, Status
 from runner.rundir import RunDir, new_run_id, runs_root
+from runner.settings_key import settings_key
 from tests.unit.preflight_project import Project
 
 SMOKE = "[smoke]\nmax_train_steps = 5"

@@ -394,3 +394,9 @@ def test_a_changed_trainer_is_named(tmp_path: Path) -> None:
     spec = replace(snapshot.spec, versions={"sd_scripts": "a" * 40})
     found = plan_resume(replace(snapshot, spec=spec))
     assert any("sd_scripts was aaaaaaaaaaaa and is bbbbbbbbbbbb now" in n for n in found.notes)
+
+
+def test_numbers_of_a_recorded_command_line_are_read_as_numbers(tmp_path: Path) -> None:
+    flags = ("--seed=42", "--train_batch_size=1", "--min_bucket_reso=64", "--validation_split=0.0")
+    found = plan_resume(stopped(tmp_path, checkpoint(tmp_path, 400), flags=flags))
+    assert found.from_step == 400

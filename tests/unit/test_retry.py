@@ -7,10 +7,25 @@ from pathlib import Path
 
 import pytest
 
+from runner import launch
 from runner.control import Refused
-from runner.model import Cause, Outcome, RunSnapshot, RunState
+from runner.gate import GateClosed
+from runner.journal import read_json, write_json
+from runner.model import (
+    Approval,
+    AttemptPlan,
+    Cause,
+    Checkpoint,
+    Outcome,
+    RunSnapshot,
+    RunSpec,
+    RunState,
+)
 from runner.preview import FlagChange
-from runner.retry import RetryPlan, plan_retry
+from runner.resume import plan_resume
+from runner.retry import RetryPlan, carry_out, plan_retry
+from runner.rundir import RunDir, runs_root
+from runner.settings_key import key_of
 from tests.state_folders import safetensors
 from tests.unit.test_resume import checkpoint, stopped
 
@@ -108,13 +123,89 @@ def test_a_change_of_length_is_forecast_anew(tmp_path: Path) -> None:
     assert found.spec.env == {"A": "1"}
 
 
-def test_an_approval_is_carried_with_the_reason(tmp_path: Path) -> None:
-    from runner.model import Approval
+# --------------------------------------------------------------------------- the gate
 
-    snapshot = failed(stopped(tmp_path, step=0))
+
+def approved_run(tmp_path: Path, *points: Checkpoint) -> RunSnapshot:
+    """A failed run that a smoke test with its settings was approved for."""
+    snapshot = failed(stopped(tmp_path, *points, step=400 if points else 0))
+    spec = snapshot.spec
+    assert spec is not None
+    smoke = RunDir(runs_root() / "20260101-000000-x-smoke-0001")
+    smoke.path.mkdir(parents=True)
+    plan = read_json(RunDir(Path(snapshot.path)).attempt(1), AttemptPlan)
+    key = key_of(plan.command, plan.env, plan.cwd)
+    given = Approval("ann", 1.0, key, smoke.id)
+    write_json(smoke.spec, replace(spec, id=smoke.id, smoke=True, settings_key=key))
+    write_json(smoke.approval, given)
+    return replace(snapshot, spec=replace(spec, approval=given, settings_key=key))
+
+
+@pytest.fixture
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> list[RunDir]:
+    started: list[RunDir] = []
+    monkeypatch.setattr(launch, "start_supervisor", lambda run, prefix=(): started.append(run))
+    monkeypatch.setattr(launch, "_await_supervisor", lambda run, wait_s, attempt=1: None)
+    return started
+
+
+def test_settings_that_nobody_approved_are_refused_without_a_reason(tmp_path: Path) -> None:
+    found = plan_retry(approved_run(tmp_path), ("learning_rate=0.5",))
+    assert found.gate is not None and not found.gate.open
+    assert "Not approved: no smoke test with these settings" in told(found)
+    with pytest.raises(GateClosed, match=r"these settings are not approved.*--force REASON"):
+        carry_out(found)
+    with pytest.raises(GateClosed):
+        carry_out(found, force="")  # failed checks are one thing, the gate another
+
+
+def test_the_record_says_that_other_settings_were_forced(
+    tmp_path: Path, no_processes: list[RunDir]
+) -> None:
+    run = carry_out(plan_retry(approved_run(tmp_path), ("learning_rate=0.5",)), force="in a hurry")
+    given = read_json(run.spec, RunSpec).approval
+    assert given is not None and given.smoke_run is None
+    assert given.reason == (
+        "forced, other settings than approved: retry of run, learning_rate=0.5: in a hurry"
+    )
+    assert given.settings_key == read_json(run.spec, RunSpec).settings_key
+
+
+def test_a_change_that_does_not_concern_the_training_keeps_the_approval(
+    tmp_path: Path, no_processes: list[RunDir]
+) -> None:
+    snapshot = approved_run(tmp_path)
     assert snapshot.spec is not None
-    approved = Approval("ann", 1.0, "key", "smoke-run")
-    found = plan_retry(replace(snapshot, spec=replace(snapshot.spec, approval=approved)))
-    assert found.spec is not None and found.spec.approval is not None
-    assert found.spec.approval.reason == "run tried again with cache_latents=true"
-    assert found.spec.approval.smoke_run == "smoke-run"
+    run = carry_out(plan_retry(snapshot, ("save_every_n_steps=7",)))
+    assert read_json(run.spec, RunSpec).approval == snapshot.spec.approval
+
+
+def test_a_resume_with_other_settings_asks_the_gate_too(tmp_path: Path) -> None:
+    snapshot = approved_run(tmp_path, checkpoint(tmp_path, 400))
+    changed = plan_resume(snapshot, changes=("train_batch_size=1", "max_grad_norm=0.5"))
+    with pytest.raises(GateClosed):
+        changed.approved(None)
+    given = changed.approved("it was an outlier").approval
+    assert given is not None and given.smoke_run is None
+    assert given.reason == "forced, other settings than approved: it was an outlier"
+    free = plan_resume(snapshot, changes=("save_every_n_steps=7",)).approved(None)
+    assert snapshot.spec is not None and free.approval == snapshot.spec.approval
+    assert plan_resume(snapshot).approved(None).approval is None
+
+
+def test_a_later_resume_keeps_what_was_recorded_of_the_changes_it_carries_on(
+    tmp_path: Path,
+) -> None:
+    snapshot = approved_run(tmp_path, checkpoint(tmp_path, 400))
+    run = RunDir(Path(snapshot.path))
+    second = plan_resume(snapshot, changes=("max_grad_norm=0.5",)).approved("an outlier")
+    write_json(run.attempt(2), second)
+    run.started(2).touch()
+    third = plan_resume(snapshot).approved(None)
+    assert third.changes == ("max_grad_norm=0.5",)
+    assert third.approval == second.approval
+
+
+def test_a_run_without_a_gate_is_asked_nothing(tmp_path: Path) -> None:
+    found = plan_retry(failed(stopped(tmp_path, step=0)), ("learning_rate=0.5",))
+    assert found.gate is None

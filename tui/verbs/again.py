@@ -33,8 +33,8 @@ def resume(options: argparse.Namespace) -> int:
     if options.dry_run:
         return OK
     try:
-        launch.start_attempt(RunDir(path), found.plan)
-    except launch.StartRefused as error:
+        launch.start_attempt(RunDir(path), found.approved(options.force))
+    except (control.Refused, launch.StartRefused) as error:
         raise Fail(str(error), NO) from None
     if not options.json:
         sys.stdout.write(f"{path.name}\n")
