@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -193,13 +194,19 @@ def state_complete(path: Path) -> bool | None:
     return verify(path, finite=False).complete
 
 
+def _asked() -> Iterator[str]:
+    for line in sys.stdin.buffer:
+        yield msgspec.json.decode(line, type=str)
+
+
 def main(arguments: list[str]) -> int:
-    """Print a JSON line per path; exit 0 if all are complete and finite."""
+    """Print a JSON line per path; exit 0 if all are complete and finite. `-`: the paths come on stdin, each a
+    JSON string in a line of its own, and each is answered before the next is read."""
     os.environ.update(ONE_THREAD)
     if sys.platform != "win32":
         os.nice(NICENESS)
     good = True
-    for name in arguments:
+    for name in _asked() if arguments == ["-"] else arguments:
         found = verify(Path(name))
         good = good and found.complete and found.finite is True
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")

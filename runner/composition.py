@@ -64,6 +64,7 @@ def compose(s: Supervisor, now: float) -> Status:
         sample=s.hardware_desk.sample,
         awake=s.hardware_desk.awake,
         alarms=_alarms(s),
+        evaluating=s.evaluating,
         stop_by=s.desk.order.by if s.desk.order is not None else None,
     )
 

@@ -33,16 +33,22 @@ class Intake:
         """Read again what a predecessor has read; what it journaled is not journaled twice."""
         s = self._s
         s.progress.catching_up = True
-        end = s.run.console.stat().st_size if s.run.console.exists() else 0
-        while self.offset < end:
-            if not await self.read_block():
-                break
+        await self.read_on("reading the console again")
         for _ in range(CATCH_UP_POLLS):
             if await self.read_losses():
                 break
             await asyncio.sleep(0)
         s.progress.catching_up = False
         s.progress.pace = type(s.progress.pace)()
+
+    async def read_on(self, what: str) -> None:
+        """Read up to what the console's end is now, with a breath after each block. `what`: told in the status,
+        with how far it is."""
+        end = self._s.run.console.stat().st_size if self._s.run.console.exists() else 0
+        while self.offset < end and await self.read_block():
+            self._s.evaluating = f"{what}: {self.offset / 1e6:.0f} of {end / 1e6:.0f} MB"
+            await asyncio.sleep(0)
+        self._s.evaluating = ""
 
     async def read_block(self) -> bool:
         """The next block of the console; False if there is none yet."""

@@ -613,6 +613,8 @@ class Status:
     awake: str | None = None
     #: other users of the GPU, seen lately
     gpu_users: tuple[GpuUser, ...] = ()
+    #: what the supervisor does besides watching, with how far it is: `verifying checkpoints: 12 of 100`
+    evaluating: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ from runner.verifier import Verifier
 log = logging.getLogger("supervisor")
 
 CONSOLE_POLL_S = 0.1
+#: how long a poll may read: what is left comes with the next one, after a look whether the trainer lives
+CONSOLE_WORK_S = 0.3
 INBOX_POLL_S = 0.25
 STATUS_POLL_S = 1.0
 HARDWARE_POLL_S = 2.0
@@ -104,6 +106,8 @@ class Supervisor:
         self.verifier = Verifier(self)
         self.journaled = Journaled(run, self.attempt)
         self.status_full_at: float | None = None
+        #: what is done besides watching, in words (see Status.evaluating)
+        self.evaluating = ""
         #: what failed in this supervision, in words, by part and kind
         self.faults: dict[str, str] = {}
 
@@ -121,15 +125,14 @@ class Supervisor:
         self.state = RunState.RUNNING
         await self._stage("hardware", self.hardware_desk.start)
         self.tell("adopted" if adopted else "started", pid=os.getpid())
+        beating = asyncio.create_task(self._beat_on(), name="status")
         if adopted:
             await self._catch_up()
-        await self._stage("status", self.write_status)
         tasks = [
             asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_console), name="console"),
             asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_losses), name="losses"),
             asyncio.create_task(self._every(GUARD_POLL_S, self.guard.work), name="guard"),
             asyncio.create_task(self._every(INBOX_POLL_S, self.desk.work), name="inbox"),
-            asyncio.create_task(self._every(STATUS_POLL_S, self.beat), name="status"),
             asyncio.create_task(
                 self._every(HARDWARE_POLL_S, self.hardware_desk.work), name="hardware"
             ),
@@ -141,8 +144,17 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._stage("hardware", self.hardware_desk.stop)
-        await self._finish()
+        await self._evaluate()
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+        self._finish()
         return 0
+
+    async def _beat_on(self) -> None:
+        """A heartbeat until the verdict: reading a long log again and verifying many files take minutes."""
+        while True:
+            await self._stage("status", self.beat)
+            await asyncio.sleep(STATUS_POLL_S)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         """Repeat `work`; a failure is journaled and never ends the supervision."""
@@ -218,9 +230,8 @@ class Supervisor:
         gone = self.look_for_end()
         if not gone:
             self.alive_at = time.time()
-        for _ in range(64):
-            if not await self.intake.read_block():
-                break
+        until = time.monotonic() + CONSOLE_WORK_S
+        while await self.intake.read_block() and time.monotonic() < until:
             await asyncio.sleep(0)
         self.progress.tick(time.time())
         self.flush()
@@ -317,13 +328,18 @@ class Supervisor:
         return max((at for at in times if at is not None), default=None)
 
     def status(self) -> Status:
-        """The run as it stands."""
-        return compose(self, time.time())
+        """The run as it stands; while its past is read again, as it stood."""
+        now, before = time.time(), self.before
+        if self.progress.catching_up and before is not None and before.attempt == self.attempt:
+            return replace(
+                before, heartbeat_at=now, supervisor_pid=os.getpid(), evaluating=self.evaluating
+            )
+        return compose(self, now)
 
     # ----------------------------------------------------------------- end
 
-    async def _finish(self) -> None:
-        """Read to the last byte, look at every file, judge, write it down."""
+    async def _evaluate(self) -> None:
+        """Read to the last byte, verify every file."""
         await self._stage("reading the console", self._read_console_to_its_end)
         await self._stage("reading exact losses", self._read_losses_to_their_end)
         await self._stage("writing steps", self.progress.finish)
@@ -332,6 +348,10 @@ class Supervisor:
         await self._stage("the last alarms", self.guard.last_look)
         await self._stage("watching processes", self._watch_survivors)
         await self._stage("writing steps", self.flush)
+        self.evaluating = ""
+
+    def _finish(self) -> None:
+        """The verdict, and write it down."""
         status = replace(self._last_status(), ended_at=trainer_ended_at(self) or time.time())
         verdict = conclude(self, status)
         self.state = RunState.ENDED
@@ -367,8 +387,7 @@ class Supervisor:
             return Status(self.state, self.attempt, time.time())
 
     async def _read_console_to_its_end(self) -> None:
-        while await self.intake.read_block():
-            pass
+        await self.intake.read_on("reading the console")
         self.intake.finish()
 
     async def _read_losses_to_their_end(self) -> None:

@@ -16,8 +16,6 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from runner.checkpoint_facts import (
     compared,
     looked_at,
@@ -33,7 +31,7 @@ from runner.model import Checkpoint, ExpectedCheckpoint
 from runner.names import placed_name
 from runner.placing import place_file
 from runner.saves import last_name
-from runner.spawn import module_command
+from runner.verifying_process import NotVerified, VerifyingProcess
 
 if TYPE_CHECKING:
     from runner.checkpoint_book import CheckpointBook
@@ -49,8 +47,6 @@ WATCH_S = 5.0
 RETRY_S = 0.5
 #: at the end it is tried again after these pauses, before the file is called not verified
 RETRY_PAUSES_S = (1.0, 3.0)
-#: how long a verification may take: a disk that does not answer must not cost the verdict
-PATIENCE_S, PATIENCE_BYTES_PER_S = 120.0, 2e6
 
 
 class Verifier:
@@ -61,6 +57,7 @@ class Verifier:
         self._watch = FileWatch(supervisor)
         self._watched_at = 0.0
         self._failed: dict[str, _Failed] = {}
+        self._process = VerifyingProcess()
         self._place_tried: set[int] = set()
         self._sampled: tuple[float, int] | None = None
 
@@ -97,9 +94,17 @@ class Verifier:
 
     async def once(self, *, ended: bool = False) -> None:
         """Verify what has been written and not been verified, and what has changed since."""
+        try:
+            await self._once(ended)
+        finally:
+            await self._process.close()
+
+    async def _once(self, ended: bool) -> None:
         keys = self._book.own_keys
         saving = self._s.progress.saving_since is not None and not ended
-        for key in keys[:-1] if saving else keys:
+        for at, key in enumerate(keys[:-1] if saving else keys):
+            if ended:
+                self._s.evaluating = f"verifying checkpoints: {at} of {len(keys)}"
             try:
                 await self._work_on(key, ended)
             except Exception as error:  # one file must not keep the others from being verified
@@ -160,8 +165,8 @@ class Verifier:
         if time.monotonic() < failed.retry_at:
             return None
         try:
-            found = await _verified(path)
-        except _NotVerified as error:
+            found = await self._process.verify(path)
+        except NotVerified as error:
             failed.why, failed.times = str(error), failed.times + 1
             failed.retry_at = time.monotonic() + RETRY_S * 2 ** min(failed.times, 6)
             log.warning("%s could not be verified: %s", path, error)
@@ -283,10 +288,6 @@ class Verifier:
             self._sampled = seen
 
 
-class _NotVerified(Exception):
-    """Why the verification itself failed; it says nothing about the file."""
-
-
 @dataclass(slots=True)
 class _Failed:
     """`retry_at`: on the monotonic clock."""
@@ -294,38 +295,6 @@ class _Failed:
     times: int = 0
     retry_at: float = 0.0
     why: str = ""
-
-
-async def _verified(path: str) -> Verification:
-    """What the process that verifies reports. Raises _NotVerified."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *module_command("runner.checkpoints", path),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise _NotVerified(f"the verifying process could not be started: {why}") from None
-    patience_s = PATIENCE_S
-    with contextlib.suppress(OSError):
-        patience_s += Path(path).stat().st_size / PATIENCE_BYTES_PER_S
-    try:
-        out, _ = await asyncio.wait_for(process.communicate(), patience_s)
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        raise _NotVerified(f"its disk gave no answer within {patience_s:.0f} s") from None
-    try:
-        return msgspec.json.decode(out.splitlines()[0], type=Verification)
-    except (IndexError, msgspec.DecodeError):
-        raise _NotVerified(_ended(process.returncode)) from None
-
-
-def _ended(code: int | None) -> str:
-    how = f"was ended by signal {-code}" if code and code < 0 else f"ended with exit code {code}"
-    return f"the verifying process {how}"
 
 
 def _restored(found: Checkpoint, read: Checkpoint) -> Checkpoint:

@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from runner import placing
-from runner.checkpoints import verify
+from runner.checkpoints import Verification, verify
 from runner.diagnosis.evidence import Evidence
 from runner.model import (
     AttemptPlan,
@@ -33,6 +33,7 @@ from runner.outcome import RunFacts, judge
 from runner.placing import place_file
 from runner.progress import Progress
 from runner.verifier import Verifier
+from runner.verifying_process import NotVerified, VerifyingProcess
 
 
 class Run:
@@ -55,6 +56,7 @@ class Run:
         self.before: Any = None
         self.keeper = SimpleNamespace(started_at=time.time() - 5)
         self.told: list[tuple[str, dict[str, Any]]] = []
+        self.evaluating = ""
         self.verifier = Verifier(self)  # type: ignore[arg-type]
 
     def tell(self, kind: str, **data: object) -> None:
@@ -297,14 +299,20 @@ def test_a_file_that_could_not_be_verified_is_called_so_and_the_others_are_verif
     run = Run(tmp_path)
     bad = run.save(10)
     run.save(20)
-    real = asyncio.create_subprocess_exec
+    ask = VerifyingProcess._ask
 
-    async def full(*words: Any, **more: Any) -> Any:
-        if words[-1] == str(bad):
-            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
-        return await real(*words, **more)
+    async def refuse(*words: Any, **more: Any) -> Any:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", full)
+    async def full(process: VerifyingProcess, path: str) -> Verification:
+        if path != str(bad):
+            return await ask(process, path)
+        await process.close()
+        with monkeypatch.context() as no_room:
+            no_room.setattr(asyncio, "create_subprocess_exec", refuse)
+            return await ask(process, path)
+
+    monkeypatch.setattr(VerifyingProcess, "_ask", full)
     asyncio.run(run.verifier.finish())
     one, other = run.progress.checkpoints
     assert (one.complete, one.finite, other.complete) == (None, None, True)
@@ -323,15 +331,60 @@ def test_a_file_that_could_not_be_verified_is_called_so_and_the_others_are_verif
 def test_a_process_that_died_while_verifying_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runner import verifier
+    from runner import verifier, verifying_process
 
     monkeypatch.setattr(verifier, "RETRY_S", 0.0)
     run = Run(tmp_path)
     run.save(10)
     with monkeypatch.context() as broken:
-        broken.setattr(verifier, "module_command", lambda *words: ["/bin/false", *words])
+        broken.setattr(verifying_process, "module_command", lambda *words: ["/bin/false", *words])
         assert run.look().complete is None
     assert run.look().complete is True
+
+
+def test_many_files_are_verified_by_one_process_and_the_status_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path)
+    for step in range(10, 130, 10):
+        run.save(step)
+    real, started, said = asyncio.create_subprocess_exec, [], []
+    ask = VerifyingProcess._ask
+
+    async def counted(*words: Any, **more: Any) -> Any:
+        started.append(words)
+        return await real(*words, **more)
+
+    async def noted(process: VerifyingProcess, path: str) -> Verification:
+        said.append(run.evaluating)
+        return await ask(process, path)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", counted)
+    monkeypatch.setattr(VerifyingProcess, "_ask", noted)
+    asyncio.run(run.verifier.finish())
+    assert all(one.complete and one.finite for one in run.progress.checkpoints)
+    assert len(started) == 1
+    assert said[0] == "verifying checkpoints: 0 of 12"
+    assert said[-1] == "verifying checkpoints: 11 of 12"
+
+
+def test_a_verifying_process_that_is_killed_costs_one_file_one_try(tmp_path: Path) -> None:
+    for name in "abc":
+        write(tmp_path / f"{name}.safetensors", 0.5)
+
+    async def work() -> None:
+        process = VerifyingProcess()
+        assert (await process.verify(str(tmp_path / "a.safetensors"))).complete
+        assert process._process is not None
+        process._process.kill()
+        with pytest.raises(NotVerified, match="signal 9"):
+            await process.verify(str(tmp_path / "b.safetensors"))
+        assert (await process.verify(str(tmp_path / "c.safetensors"))).path.endswith(
+            "c.safetensors"
+        )
+        await process.close()
+
+    asyncio.run(work())
 
 
 @pytest.mark.parametrize("text", [b"[" * 200_000, b'{"t":' * 200_000])

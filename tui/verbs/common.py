@@ -62,6 +62,8 @@ def progress_line(snapshot: RunSnapshot) -> str:
     status = snapshot.status
     if status is None:
         return str(snapshot.state)
+    if status.evaluating and snapshot.state not in OVER:
+        return status.evaluating
     step = current_step(snapshot)
     if not step:
         return f"{status.phase}{f': {status.phase_detail}' if status.phase_detail else ''}"

@@ -30,6 +30,8 @@ def verdict_of(
     if status is None:
         head = Clause("Starting: nothing is known of the trainer yet")
         return Verdict((head,), problem_clauses(snapshot))
+    if status.evaluating:
+        return verdict_live.evaluating(snapshot, status)
     if snapshot.state is RunState.STOPPING:
         return verdict_live.stopping(snapshot, progress, now)
     bad = (AlarmKind.NONFINITE, AlarmKind.ONE_BAD_STEP)

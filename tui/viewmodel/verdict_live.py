@@ -166,6 +166,12 @@ def busy(snapshot: RunSnapshot, status: Status, progress: Progress, now: float) 
     return Verdict(tuple(clauses), (*second, *problem_clauses(snapshot)), urgent=urgent)
 
 
+def evaluating(snapshot: RunSnapshot, status: Status) -> Verdict:
+    """The supervisor reads again what was printed before, or verifies what the training has left."""
+    head = Clause(sentence(clean(status.evaluating, 200)).rstrip("."))
+    return Verdict((head, *alarm_clauses(snapshot)), (*problem_clauses(snapshot),))
+
+
 def stopping(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
     """What has been done to stop it, and what is kept."""
     status = snapshot.status
