@@ -69,6 +69,8 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
         files_verified=True,
         machine=machine_end(s, status),
         faults=(*s.faults.values(), *s.intake.problems),
+        not_started=s.not_started,
+        unreadable=s.asked.problems,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from runner.notify.launch import anything_waiting, send_waiting
 from runner.reader import RunReader
 from runner.rundir import RunDir
 from runner.spawn import module_command, shell_environment
+from runner.unrecorded import still_runs
 
 
 class Refused(Exception):
@@ -47,7 +49,9 @@ def stop(path: Path, mode: str = "default") -> Sent:
     """
     snapshot = RunReader(path, console=False).read_small()
     if snapshot.state is RunState.ENDED:
-        raise Refused(f"run {snapshot.id} has already ended")
+        if not still_runs(RunDir(path)):
+            raise Refused(f"run {snapshot.id} has already ended")
+        start_supervisor(RunDir(path))  # an earlier verdict was wrong
     if snapshot.state is RunState.LOST:
         raise Refused(f"run {snapshot.id} is lost: nothing of it lives on this machine any more")
     adopt(path)
@@ -62,15 +66,26 @@ def cancel_stop(path: Path) -> Sent:
 
 
 def needs_adoption(path: Path) -> bool:
-    """True if a started run has no supervisor and has not been judged."""
+    """True if a run has no supervisor and its newest started attempt has no verdict."""
     run = RunDir(path)
-    if lock_held(run.lock) or not run.spec.exists():
+    if lock_held(run.lock) or not run.spec.exists() or _belongs_elsewhere(run):
         return False
-    try:
+    status: Status | None = None
+    with contextlib.suppress(Unreadable):
         status = read_json(run.status, Status)
+    if status is not None and status.state is RunState.ENDED:
+        return run.started(status.attempt + 1).exists()
+    return True
+
+
+def _belongs_elsewhere(run: RunDir) -> bool:
+    """Started on another machine that shares this folder, and nothing of it lives here: whether it lives there
+    cannot be known. (A machine may also have got another name since.)"""
+    try:
+        host = read_json(run.spec, RunSpec).host
     except Unreadable:
-        return run.keeper.exists()
-    return status.state is not RunState.ENDED
+        return False
+    return host != socket.gethostname() and not still_runs(run)
 
 
 def adopt(path: Path, wait_s: float = 3.0) -> bool:
@@ -100,7 +115,8 @@ def start_supervisor(run: RunDir, prefix: tuple[str, ...] = (), lock: int | None
     """Start a detached supervisor: own session, no terminal, output in supervisor.log.
 
     `lock`: a descriptor that holds the run's lock. The supervisor inherits it, so the run is locked without a
-    gap, and the caller closes its own copy afterwards.
+    gap, and the caller closes its own copy afterwards. Only such a supervisor starts a trainer; any other
+    watches what was started.
     """
     inherited = () if lock is None else (lock,)
     with run.log.open("ab") as log:

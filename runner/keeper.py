@@ -10,6 +10,7 @@ On Linux it is a child subreaper, so that a trainer orphaned by the death of `ac
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -76,6 +77,34 @@ def stand_back(nice: int) -> None:
             os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
+class CannotStart(Exception):
+    """One sentence for console.log."""
+
+
+def launched(plan_path: str, log: int) -> "subprocess.Popen[bytes]":
+    """Start what the plan says, in a session of its own, its output appended to `log`. Raises CannotStart."""
+    try:
+        with open(plan_path, encoding="utf-8") as stream:  # noqa: PTH123
+            plan = json.load(stream)
+        command, environment = plan["command"], {**shell_environment(), **plan["env"]}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise CannotStart(f"{plan_path} is unreadable: {error}") from None
+    nice = int(plan.get("nice", 0))  # a plan of an earlier version says nothing
+
+    def prepare_child() -> None:
+        reset_signals()
+        stand_back(nice)
+
+    try:
+        return subprocess.Popen(
+            command, cwd=plan["cwd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env={key: value for key, value in environment.items() if value is not None},
+            start_new_session=True, preexec_fn=prepare_child,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CannotStart(f"cannot start {command[0]}: {error}") from None
+
+
 def group_alive(pgid: int) -> bool:
     try:
         os.killpg(pgid, 0)
@@ -92,15 +121,17 @@ def result(status: int) -> int:
 
 
 def wait_for_all(
-    pid: int, pgid: int, on_launcher_death: Callable[[int], None]
+    pid: int, pgid: int, on_launcher_death: Callable[[int], None], recorded: Callable[[], bool]
 ) -> tuple[int, float, list[list[int]]]:
-    """Wait for the command; if a signal ended it, also for what is left of its process group."""
+    """Wait for the command; if a signal ended it, also for what is left of its process group. `recorded` writes
+    who runs until that has succeeded."""
     ended: int | None = None
     at = 0.0
     orphans: list[list[int]] = []
     while True:
+        watching = ended is not None or not recorded()
         try:
-            found, status = os.waitpid(-1, 0 if ended is None else os.WNOHANG)
+            found, status = os.waitpid(-1, os.WNOHANG if watching else 0)
         except ChildProcessError:
             found, status = 0, 0
         if found == pid:
@@ -111,7 +142,7 @@ def wait_for_all(
             orphans.append([found, result(status)])
         if ended is not None and (ended >= 0 or not group_alive(pgid)):
             return ended, at, orphans
-        if ended is not None and not found:
+        if watching and not found:
             time.sleep(0.2)
 
 
@@ -119,6 +150,7 @@ def main() -> int:
     run_dir, attempt = sys.argv[1], int(sys.argv[2])
     for name in IGNORED:
         signal.signal(getattr(signal, name), signal.SIG_IGN)
+    exit_path = f"{run_dir}/exit.json"
     # Two supervisors may start the same attempt; the trainer must run once.
     try:
         os.close(
@@ -128,46 +160,45 @@ def main() -> int:
         )
     except FileExistsError:
         return 3
-    with open(f"{run_dir}/attempt-{attempt}.json", encoding="utf-8") as stream:  # noqa: PTH123
-        plan = json.load(stream)
-    environment = {**shell_environment(), **plan["env"]}
-    environment = {key: value for key, value in environment.items() if value is not None}
     become_subreaper()
     log = os.open(f"{run_dir}/console.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     offset, started = os.fstat(log).st_size, time.time()
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))
     os.write(log, f"--- plasma-tui attempt {attempt} {stamp} ---\n".encode())
-    nice = int(plan.get("nice", 0))  # a plan of an earlier version says nothing
-
-    def prepare_child() -> None:
-        reset_signals()
-        stand_back(nice)
-
     try:
-        child = subprocess.Popen(
-            plan["command"], cwd=plan["cwd"], env=environment, stdin=subprocess.DEVNULL, stdout=log,
-            stderr=log, start_new_session=True, preexec_fn=prepare_child,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
-        os.write(log, f"plasma-tui: cannot start {plan['command'][0]}: {error}\n".encode())
-        insist(
-            f"{run_dir}/exit.json",
-            {"attempt": attempt, "code": 127, "signal": None, "at": time.time()},
-        )
+        child = launched(f"{run_dir}/attempt-{attempt}.json", log)
+    except CannotStart as error:
+        os.write(log, f"plasma-tui: {error}\n".encode("utf-8", "replace"))
+        insist(exit_path, {"attempt": attempt, "code": 127, "signal": None, "at": time.time()})
         return 0
     record: dict[str, object] = {
         "attempt": attempt, "keeper_pid": os.getpid(), "pid": child.pid, "pgid": child.pid,
         "started_at": started, "console_offset": offset,
     }  # fmt: skip
-    insist(f"{run_dir}/keeper.json", record)
+    due = 0.0
+
+    def recorded() -> bool:
+        """Never a reason not to see how the trainer ends: tried again later. Supervisors find it without."""
+        nonlocal due
+        if time.monotonic() >= due:
+            try:
+                write_json(f"{run_dir}/keeper.json", record)
+            except FileNotFoundError:
+                due = math.inf  # the run folder was deleted
+            except OSError:
+                due = time.monotonic() + 5
+            else:
+                due = math.inf
+        return due == math.inf
 
     def launcher_died(code: int) -> None:
-        with contextlib.suppress(OSError):
-            write_json(f"{run_dir}/keeper.json", {**record, "launcher_exit": code})
+        nonlocal due
+        record["launcher_exit"], due = code, 0.0
+        recorded()
 
-    code, at, orphans = wait_for_all(child.pid, child.pid, launcher_died)
+    code, at, orphans = wait_for_all(child.pid, child.pid, launcher_died, recorded)
     child.returncode = code  # reaped by us: Popen must not warn
-    insist(f"{run_dir}/exit.json", {
+    insist(exit_path, {
         "attempt": attempt, "code": code if code >= 0 else None, "signal": -code if code < 0 else None,
         "at": at, "orphans": orphans,
     })  # fmt: skip

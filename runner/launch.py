@@ -20,16 +20,18 @@ from pathlib import Path
 from runner.attempt import attempts_of
 from runner.control import start_supervisor
 from runner.journal import Unreadable, read_json, write_json
-from runner.liveness import take_lock
+from runner.liveness import lock_held, take_lock
 from runner.model import AttemptPlan, CheckResult, Overwrite, RunSpec, Status
 from runner.notify.settings import Channels, write_channels
 from runner.overwrite import NO_CONSENT, Consent, Existing, existing_files, files_of_name, sentence
 from runner.registry import same_target
 from runner.rundir import RunDir, home, runs_root
+from runner.unrecorded import still_runs
 from runner.who import whoami
 
 #: a supervisor that shows no sign of life after this has failed to start
 START_PATIENCE_S = 30.0
+REPLACED_AT_MOST = 3
 
 
 class StartRefused(Exception):
@@ -108,10 +110,14 @@ def start_run(
             write_json(run.attempt(1), plan, durable=True)
             if channels is not None and channels.names:
                 write_channels(run, channels)
-            write_json(run.spec, replace(spec, detached_by=words), durable=True)
+            lock = _lock_run(run, 1)
+            try:
+                write_json(run.spec, replace(spec, detached_by=words), durable=True)
+                start_supervisor(run, prefix, lock)
+            finally:
+                os.close(lock)
         except OSError as error:
             raise StartRefused(f"cannot make the run folder {run.path}: {error.strerror}") from None
-        start_supervisor(run, prefix)
     _await_supervisor(run, wait_s)
     return run
 
@@ -152,6 +158,10 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
                 raise StartRefused(
                     f"run {run.id} was resumed since this was planned (attempt {plan.attempt} has run): "
                     f"see `plasma-tui show {run.id}`, then resume again"
+                )
+            if still_runs(run):
+                raise StartRefused(
+                    f"processes of run {run.id} are still alive: stop it first (`plasma-tui stop {run.id}`)"
                 )
             other = same_target(spec.output_dir, spec.output_name)
             if other is not None and other.id != run.id:
@@ -202,11 +212,23 @@ def _preflight(checks: tuple[CheckResult, ...]) -> dict[str, object]:
 
 
 def _await_supervisor(run: RunDir, wait_s: float, attempt: int = 1) -> None:
-    deadline = time.monotonic() + wait_s
+    """Until its first status. One that was killed before is replaced: no later one may start the trainer,
+    which is to inherit the environment of this process."""
+    deadline, replaced = time.monotonic() + wait_s, 0
     while time.monotonic() < deadline:
-        with contextlib.suppress(Unreadable):
-            if read_json(run.status, Status).attempt >= attempt:
-                return
+        lock = None if lock_held(run.lock) else take_lock(run.lock)
+        try:
+            with contextlib.suppress(Unreadable):
+                if read_json(run.status, Status).attempt >= attempt:
+                    return
+            if lock is not None:
+                if replaced == REPLACED_AT_MOST:
+                    break
+                start_supervisor(run, detachment()[1], lock)
+                replaced += 1
+        finally:
+            if lock is not None:
+                os.close(lock)
         time.sleep(0.02)
     raise StartRefused(
         f"the supervisor of {run.id} did not come up: {_last_line(run.log)} (see {run.log})"

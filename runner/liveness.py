@@ -73,9 +73,16 @@ def same_process(pid: int | None, created: float | None) -> bool:
     return found is not None and abs(found - created) < 1.0
 
 
-def is_keeper(pid: int, run_path: Path) -> bool:
-    """True if `pid` is the keeper of this run folder."""
+def is_keeper(pid: int, run_path: Path, attempt: int | None = None) -> bool:
+    """True if `pid` is the keeper of this run folder (and of this attempt)."""
     with contextlib.suppress(psutil.Error, ValueError):
         words = psutil.Process(pid).cmdline()
-        return any(word.endswith("keeper.py") for word in words) and str(run_path) in words
+        if len(words) < 4 or not words[-3].endswith("keeper.py"):
+            return False
+        return _same_folder(words[-2], run_path) and attempt in (None, int(words[-1]))
     return False
+
+
+def _same_folder(word: str, folder: Path) -> bool:
+    """PLASMA_HOME may be spelled in several ways: through a link, say."""
+    return word == str(folder) or os.path.realpath(word) == os.path.realpath(folder)

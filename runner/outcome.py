@@ -31,6 +31,12 @@ _RUN_DISK_FULL = (
     "Free space on the disk that holds PLASMA_HOME, or set PLASMA_HOME to another disk, then resume from the "
     "last saved state."
 )
+#: the key of the cause of a run whose trainer was never started
+NOT_STARTED = "not_started"
+_START_AGAIN = (
+    "Start it again with `plasma-tui retry`; if an earlier attempt saved something, `plasma-tui resume` "
+    "continues from there."
+)
 _LOOK_AT_EXPECT = "Correct [expect] in plasma.toml if the result is what you wanted."
 
 
@@ -72,6 +78,10 @@ class RunFacts:
     files_verified: bool = False
     faults: tuple[str, ...] = ()
     machine: MachineEnd = UNKNOWN_END
+    #: the trainer of the last attempt was never started
+    not_started: bool = False
+    #: files that say what was asked for and cannot be read, a sentence each
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,8 @@ def judge(facts: RunFacts) -> Verdict:
     what was written. What `[expect]` says is listed with all of them.
     """
     facts = _completed(facts)
-    verdict, told = _judged(facts), {}
+    verdict, told = _not_started(facts) if facts.not_started else _judged(facts), {}
+    verdict = _of_what_is_known(facts, verdict)
     if facts.last_step:
         told = dict.fromkeys(point.text for point in held_to_expect(facts))
     came_through = [bad_steps(facts.first_nonfinite_step, facts.recovered_steps)]
@@ -138,7 +149,24 @@ def _judged(facts: RunFacts) -> Verdict:
     return _finished_verdict(facts)
 
 
+def _of_what_is_known(facts: RunFacts, verdict: Verdict) -> Verdict:
+    """Without what was asked for, a run that ended well is not known to have written all that it should."""
+    if not facts.unreadable:
+        return verdict
+    unknown = f"{'; '.join(facts.unreadable)}: what this run should have written is unknown"
+    if verdict.outcome is not Outcome.SUCCEEDED:
+        return replace(verdict, reasons=(*verdict.reasons, unknown))
+    cause = Cause("unknown", unknown, _LOOK_AT_FILES)
+    return Verdict(Outcome.FAILED, cause, (unknown, *verdict.reasons))
+
+
 # ----------------------------------------------------------------- outcomes
+
+
+def _not_started(facts: RunFacts) -> Verdict:
+    cause = Cause(NOT_STARTED, "no trainer was started in this attempt", _START_AGAIN)
+    why = "plasma-tui's own processes ended before they started the trainer"
+    return Verdict(Outcome.FAILED, cause, (why, _progress(facts)))
 
 
 def _diverged(facts: RunFacts, signal: EndSignal | None) -> Verdict:

@@ -43,6 +43,13 @@ class Member:
         return False
 
 
+def member_of(pid: int, pgid: int) -> Member | None:
+    """The living process with this number; None if there is none."""
+    with contextlib.suppress(psutil.Error):
+        return _member(psutil.Process(pid), pgid)
+    return None
+
+
 def _member(process: psutil.Process, pgid: int) -> Member | None:
     with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
         if process.status() == psutil.STATUS_ZOMBIE:
@@ -57,7 +64,7 @@ def family(roots: tuple[int | None, ...], pgid: int | None) -> dict[int, Member]
     found: dict[int, Member] = {}
     group = pgid if pgid is not None else -1
     for root in roots:
-        if root is None:
+        if root is None or root <= 0:
             continue
         with contextlib.suppress(psutil.Error):
             for child in psutil.Process(root).children(recursive=True):

@@ -35,11 +35,14 @@ from runner.model import (
 )
 from runner.rundir import RunDir
 from runner.series import LossFold
+from runner.unrecorded import folders_with_processes
 
 #: silence after which a run on another host, whose lock cannot be seen, counts as lost
 HEARTBEAT_LIMIT_S = 90.0
 #: time that a starting supervisor has before it is missed
 START_LIMIT_S = 20.0
+#: a list of many lost runs looks at the processes of this machine once
+PROCESSES_AGE_S = 1.0
 CONSOLE_LINES = 2000
 EVENTS = 500
 SAMPLES = 900
@@ -222,9 +225,11 @@ class RunReader:
 
     def _state(self, spec: RunSpec | None, status: Status | None, alive: bool) -> RunState:
         if status is not None and status.state is RunState.ENDED:
-            # a resume holds the lock from the moment it writes its plan
-            resumed = alive and self.run.attempt(status.attempt + 1).exists()
-            return RunState.STARTING if resumed else RunState.ENDED
+            if not self.run.started(status.attempt + 1).exists():
+                # a resume holds the lock from the moment it writes its plan
+                resumed = alive and self.run.attempt(status.attempt + 1).exists()
+                return RunState.STARTING if resumed else RunState.ENDED
+            status = None  # it is an earlier attempt's: the newest has none yet
         if alive:
             return status.state if status is not None else RunState.STARTING
         wall = time.time()
@@ -243,9 +248,11 @@ class RunReader:
         return RunState.LOST
 
     def _training_alive(self) -> bool:
-        """Without a supervisor: does the keeper still hold the trainer?"""
+        """Without a supervisor: does the keeper live, or anything that writes to console.log?"""
         keeper = self._keeper.value
-        return isinstance(keeper, KeeperRecord) and is_keeper(keeper.keeper_pid, self.run.path)
+        if isinstance(keeper, KeeperRecord) and is_keeper(keeper.keeper_pid, self.run.path):
+            return True
+        return os.path.realpath(self.run.path) in folders_with_processes(PROCESSES_AGE_S)
 
     def _exit_recorded(self, status: Status | None) -> bool:
         ended, keeper = self._exit.value, self._keeper.value

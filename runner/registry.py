@@ -19,6 +19,7 @@ from runner.liveness import lock_held
 from runner.model import RunListing, RunSnapshot, RunSpec, RunState
 from runner.reader import RunReader
 from runner.rundir import RunDir, runs_root
+from runner.unrecorded import folders_with_processes, still_runs
 
 LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
 #: how many of the newest runs are looked at where a screen waits for the answer
@@ -162,6 +163,7 @@ class _Over(msgspec.Struct):
     """Of status.json what tells that a run is over."""
 
     state: RunState
+    attempt: int = 1
 
 
 def _over(path: Path) -> bool:
@@ -169,9 +171,11 @@ def _over(path: Path) -> bool:
     read proves nothing."""
     run = RunDir(path)
     try:
-        return read_json(run.status, _Over).state is RunState.ENDED and not lock_held(run.lock)
+        found = read_json(run.status, _Over)
     except Unreadable:
         return False
+    newer = run.started(found.attempt + 1).exists()
+    return found.state is RunState.ENDED and not newer and not lock_held(run.lock)
 
 
 def live_run_of(config_path: Path) -> Path | None:
@@ -183,12 +187,20 @@ def live_run_of(config_path: Path) -> Path | None:
     return None
 
 
+def _judged_but_alive() -> Iterator[RunSnapshot]:
+    for folder in folders_with_processes():
+        path = Path(folder)
+        if path.parent == Path(os.path.realpath(runs_root())) and still_runs(RunDir(path)):
+            yield RunReader(path, console=False).read_small()
+
+
 def same_target(output_dir: str | None, output_name: str | None) -> RunSnapshot | None:
-    """A live run that writes the same files, if there is one."""
+    """A live run that writes the same files, if there is one; also one whose verdict says that it has ended, if
+    its processes live."""
     if output_dir is None:
         return None
     wanted = (os.path.realpath(output_dir), output_name)
-    for snapshot in live_runs():
+    for snapshot in (*live_runs(), *_judged_but_alive()):
         spec = snapshot.spec
         if spec is None or spec.output_dir is None:
             continue

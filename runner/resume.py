@@ -23,6 +23,7 @@ from runner.control import Refused, refuse_made
 from runner.gate import GateStatus, approval_for_changed, gate_of_changed
 from runner.journal import Unreadable, read_json
 from runner.model import AttemptPlan, RunSnapshot, RunState
+from runner.outcome import NOT_STARTED
 from runner.preview import Preview
 from runner.resume_attempt import Before, can_skip, epoch_steps, next_attempt, steps_of
 from runner.resume_checks import (
@@ -131,6 +132,11 @@ def _before(snapshot: RunSnapshot) -> Before:
     refuse_made(spec)
     if snapshot.state not in (RunState.ENDED, RunState.LOST):
         raise Refused(f"run {snapshot.id} is still {snapshot.state}: stop it first")
+    if status.cause is not None and status.cause.key == NOT_STARTED and not status.checkpoints:
+        raise Refused(
+            f"run {snapshot.id} was never started, so there is nothing to resume: `plasma-tui retry "
+            f"{snapshot.id}` starts it again"
+        )
     total = status.total_steps
     if total is not None and status.step >= total and str(snapshot.outcome) == "succeeded":
         raise Refused(f"run {snapshot.id} has trained all of its {total} steps")

@@ -33,6 +33,7 @@ from runner.model import (
     RunState,
 )
 from runner.notify.settings import channels_or_none
+from runner.outcome import NOT_STARTED
 from runner.overwrite import files_of_name
 from runner.preview import Preview
 from runner.resume import ResumePlan, gate_warnings, plan_resume
@@ -73,7 +74,8 @@ def plan_retry(
     if snapshot.state not in (RunState.ENDED, RunState.LOST):
         raise Refused(f"run {snapshot.id} is still {snapshot.state}: stop it first")
     words = tuple(changes) or (status.cause.changes if status.cause is not None else ())
-    if not words:
+    again = status.cause is not None and status.cause.key == NOT_STARTED
+    if not words and not again:
         raise Refused(_no_cure(snapshot))
     try:
         wanted = read_changes(words)
@@ -137,7 +139,8 @@ def _from_the_beginning(snapshot: RunSnapshot, run: RunDir, wanted: Changes, why
         changed = applied(first, wanted.over(earlier))
     except (Unreadable, ValueError) as error:
         raise Refused(f"run {snapshot.id} cannot be tried again: {error}") from None
-    _refuse_no_difference(differences(applied(first, earlier), changed), wanted)
+    if wanted.words:
+        _refuse_no_difference(differences(applied(first, earlier), changed), wanted)
     new = RunDir(runs_root() / new_run_id(spec.name, time.time()))
     plan = _placed(spec, changed, new)
     config = _config(spec, wanted.over(earlier))

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.attempt import AttemptFiles, newest_attempt
+from runner.attempt import AttemptFiles
 from runner.composition import compose, trainer_ended_at
 from runner.conclude import conclude
 from runner.guarddesk import GuardDesk
@@ -28,7 +27,7 @@ from runner.hardwaredesk import HardwareDesk
 from runner.intake import Intake
 from runner.journal import DISK_FULL, Appender, Unreadable, read_json, step_row, write_json
 from runner.journaled import Journaled
-from runner.liveness import created_at, is_keeper, keep_lock, same_process, take_lock
+from runner.liveness import is_keeper, keep_lock, same_process, take_lock
 from runner.model import (
     AttemptPlan,
     ExitRecord,
@@ -40,12 +39,13 @@ from runner.model import (
     Status,
 )
 from runner.notify.desk import NoticeDesk
-from runner.process import Member, family
+from runner.process import Member, family, member_of
 from runner.progress import Progress
 from runner.rundir import RunDir
-from runner.spawn import keeper_command, shell_environment
 from runner.stopdesk import StopDesk
 from runner.summary import write_summary
+from runner.takeover import read_asked, take_over
+from runner.unrecorded import still_runs, writing_pids
 from runner.verifier import POLL_S as VERIFY_POLL_S
 from runner.verifier import Verifier
 
@@ -71,13 +71,14 @@ class Supervisor:
 
     def __init__(self, run: RunDir) -> None:
         self.run = run
-        self.spec: RunSpec = read_json(run.spec, RunSpec)
+        self.asked = read_asked(run)
+        self.spec: RunSpec = self.asked.spec
         self.state = RunState.STARTING
         self.events = Appender(run.events)
         self.steps = Appender(run.steps)
         self.hardware = Appender(run.hardware)
-        self.attempt = newest_attempt(run)
-        self.plan: AttemptPlan = read_json(run.attempt(self.attempt), AttemptPlan)
+        self.attempt = self.asked.attempt
+        self.plan: AttemptPlan = self.asked.plan
         self.files = AttemptFiles(run, self.attempt, self.plan, self.spec)
         self.before = self._previous_status()
         self.progress = Progress(
@@ -94,6 +95,8 @@ class Supervisor:
         self.members: dict[int, Member] = {}
         self.exit: ExitRecord | None = None
         self.exit_unseen = False
+        #: this attempt's trainer was never started, nor will it be
+        self.not_started = False
         known = self.before is not None and self.before.attempt == self.attempt
         #: when the trainer was last seen alive, by this supervisor or the one before
         self.alive_at = self.before.heartbeat_at if self.before is not None and known else 0.0
@@ -119,9 +122,9 @@ class Supervisor:
         except Unreadable:
             return None
 
-    async def supervise(self) -> int:
-        """Until the run has ended and been judged. Returns the process exit code."""
-        adopted = await self._start_or_adopt()
+    async def supervise(self, *, start: bool = False) -> int:
+        """Until the run has ended and been judged. `start`: also start its trainer. Returns the exit code."""
+        adopted = await take_over(self, start)
         self.state = RunState.RUNNING
         await self._stage("hardware", self.hardware_desk.start)
         self.tell("adopted" if adopted else "started", pid=os.getpid())
@@ -184,35 +187,6 @@ class Supervisor:
         if kind not in self.faults:
             self.faults[kind] = f"{part} failed: {type(error).__name__}: {error}"[:FAULT_CHARACTERS]
             self.tell("fault", part=part, error=self.faults[kind])
-
-    async def _start_or_adopt(self) -> bool:
-        """Start the keeper of this attempt, unless it was started before. True if it was."""
-        started = self.files.started_mark.exists()
-        if not started:
-            subprocess.Popen(
-                keeper_command(self.run.path, self.attempt),
-                env=shell_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                cwd="/",
-            )
-        for _ in range(600):
-            self.keeper = self.files.keeper()
-            self.exit = self.files.exit()
-            if self.keeper is not None or self.exit is not None:
-                break
-            await asyncio.sleep(0.05)
-        if self.keeper is not None:
-            before = self.before
-            same = before is not None and before.trainer_pid == self.keeper.pid
-            known = before.trainer_created_at if same and before is not None else None
-            self.trainer_created_at = known or created_at(self.keeper.pid)
-            self.intake.offset = self.keeper.console_offset
-        elif self.exit is None:
-            self.exit_unseen = True  # the keeper died before it could start anything
-        return started
 
     async def _catch_up(self) -> None:
         """Read again what a predecessor has read; what it has told and been told is not done twice."""
@@ -286,7 +260,9 @@ class Supervisor:
             return False
         self.exit = self.files.exit()
         # With the keeper gone, a launcher's trainer may live on without its parent.
-        self.exit_unseen = self.exit is None and not self._group_lives()
+        self.exit_unseen = (
+            self.exit is None and not self._group_lives() and not writing_pids(self.run)
+        )
         return self.exit is not None or self.exit_unseen
 
     def _group_lives(self) -> bool:
@@ -301,6 +277,13 @@ class Supervisor:
             return
         roots = (self.keeper.keeper_pid, self.keeper.pid)
         found = await asyncio.to_thread(family, roots, self.keeper.pgid)
+        if not is_keeper(
+            self.keeper.keeper_pid, self.run.path
+        ):  # ranks may have lost their parents
+            for pid in await asyncio.to_thread(writing_pids, self.run):
+                member = member_of(pid, self.keeper.pgid)
+                if member is not None:
+                    found[pid] = member
         found.pop(self.keeper.keeper_pid, None)
         self.members = {
             pid: member for pid, member in {**self.members, **found}.items() if member.alive()
@@ -428,7 +411,8 @@ class Supervisor:
 
 
 def main(path: str, lock_fd: int | None = None) -> int:
-    """Supervise the run in `path` unless another process does. `lock_fd`: the run's lock, if inherited."""
+    """Supervise the run in `path` unless another process does. `lock_fd`: the run's lock, inherited from the
+    starter of the newest attempt, whose trainer is then started."""
     run = RunDir(Path(path))
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
@@ -439,9 +423,14 @@ def main(path: str, lock_fd: int | None = None) -> int:
     if not inherited and take_lock(run.lock) is None:
         return 0
     with contextlib.suppress(asyncio.CancelledError):
-        return asyncio.run(_supervise(run))
+        return asyncio.run(_supervise(run, start=lock_fd is not None))
     return 1
 
 
-async def _supervise(run: RunDir) -> int:
-    return await Supervisor(run).supervise()
+async def _supervise(run: RunDir, *, start: bool) -> int:
+    supervisor = Supervisor(run)
+    before = supervisor.before
+    over = before is not None and before.state is RunState.ENDED
+    if over and before.attempt >= supervisor.attempt and not still_runs(run):
+        return 0  # a supervisor that came too late: the verdict stands
+    return await supervisor.supervise(start=start)
