@@ -122,6 +122,13 @@ class Supervisor:
         except Unreadable:
             return None
 
+    def came_too_late(self) -> bool:
+        """The attempt has its verdict already, and nothing that lives contradicts it."""
+        before = self.before
+        if before is None or before.state is not RunState.ENDED or before.attempt < self.attempt:
+            return False
+        return not still_runs(self.run)
+
     async def supervise(self, *, start: bool = False) -> int:
         """Until the run has ended and been judged. `start`: also start its trainer. Returns the exit code."""
         adopted = await take_over(self, start)
@@ -429,8 +436,6 @@ def main(path: str, lock_fd: int | None = None) -> int:
 
 async def _supervise(run: RunDir, *, start: bool) -> int:
     supervisor = Supervisor(run)
-    before = supervisor.before
-    over = before is not None and before.state is RunState.ENDED
-    if over and before.attempt >= supervisor.attempt and not still_runs(run):
-        return 0  # a supervisor that came too late: the verdict stands
+    if supervisor.came_too_late():
+        return 0
     return await supervisor.supervise(start=start)
