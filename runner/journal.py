@@ -10,6 +10,7 @@ import contextlib
 import errno
 import math
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,9 +57,17 @@ def read_json(path: Path, kind: type[T]) -> T:
         raise Unreadable(f"{path.name} is torn or foreign: {error}") from None
 
 
+#: how MessagePack writes a double whose exponent says NaN or infinity (text may look the same by chance)
+_NONFINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
+
+
 def encode_json(value: object) -> bytes:
     """`value` as JSON. A float that JSON cannot hold is a string (`"nan"`, `"inf"`, `"-inf"`): null is what is
     not known."""
+    if not _NONFINITE.search(
+        msgspec.msgpack.encode(value)
+    ):  # ten times as fast as looking at each number
+        return msgspec.json.encode(value)
     return msgspec.json.encode(_named(msgspec.to_builtins(value)))
 
 

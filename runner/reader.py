@@ -33,6 +33,7 @@ from runner.model import (
     RunState,
     Status,
 )
+from runner.norms import NormsTable
 from runner.rundir import RunDir
 from runner.series import LossFold
 from runner.unrecorded import folders_with_processes
@@ -98,6 +99,8 @@ class RunReader:
         self._steps = LineTail(self.run.steps)
         self._events = LineTail(self.run.events)
         self._hardware = LineTail(self.run.hardware)
+        self._norms = NormsTable(self.run.norms)
+        self._attached: tuple[Status, Status] | None = None
         self._fold = LossFold()
         self._event_list: deque[JournalEvent] = deque(maxlen=EVENTS)
         self._samples: deque[HardwareSample] = deque(maxlen=SAMPLES)
@@ -141,6 +144,8 @@ class RunReader:
         deadline = time.monotonic() + budget_s
         for cached in (self._spec, self._status, self._exit, self._keeper, self._preflight):
             cached.read()
+        if self._norms.read():
+            self._attached = None
         self._read_events()
         self._read_hardware()
         if self._with_console:
@@ -264,7 +269,7 @@ class RunReader:
     def _snapshot(self) -> RunSnapshot:
         now = time.time()
         spec = self._spec.value if isinstance(self._spec.value, RunSpec) else None
-        status = self._status.value if isinstance(self._status.value, Status) else None
+        status = self._with_norms(self._status.value)
         alive = self._supervisor_alive(now)
         partial = (self._console_rest.rsplit(b"\r", 1)[-1]).decode("utf-8", "replace")
         total = self._steps.size or 1
@@ -287,6 +292,14 @@ class RunReader:
             problems=self._problems(),
             plan=self._plan(status.attempt if status is not None else 1),
         )
+
+    def _with_norms(self, status: object) -> Status | None:
+        """The status with the norms of norms.jsonl; put together once, for screens read it often."""
+        if not isinstance(status, Status):
+            return None
+        if self._attached is None or self._attached[0] is not status:
+            self._attached = status, self._norms.attached(status)
+        return self._attached[1]
 
     def _hardware_of(self, status: Status | None) -> tuple[HardwareSample, ...]:
         """The numbers of the journal, and last the newest reading with its words."""

@@ -58,6 +58,10 @@ class RunDir:
         return self.path / "steps.jsonl"
 
     @property
+    def norms(self) -> Path:
+        return self.path / "norms.jsonl"
+
+    @property
     def hardware(self) -> Path:
         return self.path / "hardware.jsonl"
 

@@ -38,6 +38,7 @@ from runner.model import (
     RunState,
     Status,
 )
+from runner.norms import NormsFile
 from runner.notify.desk import NoticeDesk
 from runner.process import Member, family, member_of
 from runner.progress import Progress
@@ -80,6 +81,7 @@ class Supervisor:
         self.attempt = self.asked.attempt
         self.plan: AttemptPlan = self.asked.plan
         self.files = AttemptFiles(run, self.attempt, self.plan, self.spec)
+        self.norms = NormsFile(run.norms)
         self.before = self._previous_status()
         self.progress = Progress(
             self.attempt,
@@ -118,7 +120,7 @@ class Supervisor:
 
     def _previous_status(self) -> Status | None:
         try:
-            return read_json(self.run.status, Status)
+            return self.norms.table.attached(read_json(self.run.status, Status))
         except Unreadable:
             return None
 
@@ -304,7 +306,7 @@ class Supervisor:
     def write_status(self) -> None:
         """Replace status.json. A full disk is no reason to die: the next beat tries again."""
         try:
-            write_json(self.run.status, self.final or self.status())
+            write_json(self.run.status, self.norms.lean(self.final or self.status()))
         except OSError as error:
             if error.errno in DISK_FULL:
                 self.status_full_at = time.time()
@@ -397,7 +399,7 @@ class Supervisor:
         self.notices.before_end(self.final)
         for attempt in range(120):
             try:
-                write_json(self.run.status, self.final, durable=True)
+                write_json(self.run.status, self.norms.lean(self.final), durable=True)
                 self.notices.after_end(self.final)
                 return
             except OSError as error:
