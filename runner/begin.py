@@ -50,23 +50,25 @@ def prepare_run(config: Config, *, smoke: bool = False) -> Prepared:
     return prepare(config, smoke=smoke, forecast=forecast_of(config, smoke=smoke))
 
 
-def preview(config: Config) -> Preview:
-    """What a start would do: project, output, command, and what it would overwrite."""
+def preview(config: Config, *, smoke: bool = False) -> Preview:
+    """What a start would do: project, output, command, and what it would overwrite. A smoke test writes into
+    the folder of its run."""
     from runner.config.command import build_command
     from runner.review.hiding import hidden_command
 
-    forecast = forecast_of(config)
-    folder, name = target_of(config)
+    forecast = forecast_of(config, smoke=smoke)
+    folder, name = (None, None) if smoke else target_of(config)
     existing = existing_files(folder, name, forecast)
     plan = [f"{forecast.steps} steps"] if forecast.steps is not None else []
     plan += [count(len(forecast.checkpoints), "checkpoint")] if forecast.checkpoints else []
     details = ", ".join(plan)
-    output = f"{folder}/{name or 'last'}" if folder is not None else "no output_dir"
+    output = "the run's own folder" if smoke else "no output_dir"
+    output = f"{folder}/{name or 'last'}" if folder is not None else output
     return Preview(
-        f"Start {config.name}",
+        f"Start {'the smoke test of ' if smoke else ''}{config.name}",
         (f"Project: {config.path}", f"Output: {output}{f' ({details})' if details else ''}"),
         (f"{sentence(existing)}.",) if existing else (),
-        command=shlex.join(hidden_command(build_command(config).argv)),
+        command=shlex.join(hidden_command(build_command(config, smoke=smoke).argv)),
         existing=existing,
     )
 

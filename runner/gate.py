@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.config.errors import ConfigError
+from runner.config.load import load_config
 from runner.config.model import Config
 from runner.control import Refused
 from runner.journal import Unreadable, read_json, write_json
@@ -51,11 +53,20 @@ def gate_status(config: Config, key: str | None = None) -> GateStatus:
 
 
 def gate_of_changed(spec: RunSpec, plan: AttemptPlan) -> GateStatus | None:
-    """May this run be continued or retried as `plan`, with other settings than it had? None: nobody asks,
-    because the run itself was started without a gate."""
-    if spec.smoke or spec.approval is None:
+    """May this run be continued or retried as `plan`, with other settings than it had? None: no gate applies,
+    neither to the run when it was started nor by its plasma.toml as it is now."""
+    if spec.smoke or (spec.approval is None and not _gated_now(spec)):
         return None
     return gate_for(key_of(plan.command, plan.env, plan.cwd), spec.config_path)
+
+
+def _gated_now(spec: RunSpec) -> bool:
+    if spec.config_path is None:
+        return False
+    try:
+        return load_config(Path(spec.config_path)).smoke.gate
+    except ConfigError:
+        return False
 
 
 def gate_for(key: str, config_path: str | None) -> GateStatus:

@@ -267,3 +267,12 @@ def test_a_start_names_project_output_and_command(project: Project) -> None:
     assert "runner.embedded" in shown.command
     assert names(shown.existing) == ["hero.safetensors"]
     assert "1 existing file" in shown.warnings[0]
+
+
+def test_a_smoke_test_names_its_own_folder(project: Project) -> None:
+    (project.root / "out").mkdir()
+    (project.root / "out" / "hero.safetensors").write_bytes(b"1")
+    shown = begin.preview(project.config(), smoke=True)
+    assert shown.title == "Start the smoke test of hero"
+    assert "Output: the run's own folder (5 steps" in " ".join(shown.facts)
+    assert shown.existing == () and shown.warnings == ()

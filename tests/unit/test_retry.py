@@ -209,3 +209,14 @@ def test_a_later_resume_keeps_what_was_recorded_of_the_changes_it_carries_on(
 def test_a_run_without_a_gate_is_asked_nothing(tmp_path: Path) -> None:
     found = plan_retry(failed(stopped(tmp_path, step=0)), ("learning_rate=0.5",))
     assert found.gate is None
+
+
+def test_a_gate_that_plasma_toml_asks_for_since_counts_for_an_older_run(tmp_path: Path) -> None:
+    (tmp_path / "plasma.toml").write_text(
+        '[trainer]\nsd_scripts = "embedded"\n[train]\noutput_dir = "out"\n[smoke]\nmax_train_steps = 5\n'
+    )
+    snapshot = failed(stopped(tmp_path, step=0))
+    assert snapshot.spec is not None
+    snapshot = replace(snapshot, spec=replace(snapshot.spec, config_path=f"{tmp_path}/plasma.toml"))
+    with pytest.raises(GateClosed):
+        carry_out(plan_retry(snapshot, ("learning_rate=0.5",)))

@@ -95,8 +95,7 @@ def _total(results: list[CheckResult]) -> None:
 def start(options: argparse.Namespace) -> int:
     """Check, start detached, print the run's id."""
     config = load(options)
-    if not options.smoke:
-        _tell_start(config)
+    _tell_start(config, options.smoke)
     try:
         run = begin.start(
             config,
@@ -134,9 +133,9 @@ def start(options: argparse.Namespace) -> int:
     return OK
 
 
-def _tell_start(config: Config) -> None:
+def _tell_start(config: Config, smoke: bool) -> None:
     """Project, output and command, before anything is started."""
-    found = begin.preview(config)
+    found = begin.preview(config, smoke=smoke)
     for text in (*found.facts, f"Command: {found.command}"):
         say(text)
 
