@@ -13,6 +13,7 @@ from pathlib import Path
 
 from runner.checkpoints import Verification
 from runner.model import Checkpoint, Expectation, ExpectedCheckpoint
+from runner.names import INCOMPLETE, NAN
 from runner.weight_norms import Weights, change_of, optimizer_of, remark_on
 
 
@@ -44,6 +45,13 @@ def size_problem(found: Verification, expect: Expectation) -> str | None:
     if low <= size_mb <= high:
         return None
     return f"whole, but {size_mb:.1f} MB: expected {low:g} to {high:g} MB"
+
+
+def bad_mark(one: Checkpoint) -> str | None:
+    """What its name has to say of a broken file; None: good, or not verified."""
+    if one.complete is False:
+        return INCOMPLETE
+    return NAN if one.finite is False else None
 
 
 # --------------------------------------------------------------------------- the one before

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from runner.lineage import resumable, safe_step
 from runner.model import Alarm, AttemptStatus, Checkpoint, Status
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def compose(s: Supervisor, now: float) -> Status:
         + sum(_lasted_s(one) for one in earlier),
         saving_since=progress.saving_since,
         stop_after_save=s.desk.after_save and not s.desk.stopping,
-        safe_step=safe_step(checkpoints, untrusted_step(s)),
+        safe_step=safe_step(resumable_checkpoints(s), untrusted_step(s)),
         offset=s.intake.offset,
         supervisor_pid=os.getpid(),
         keeper_pid=keeper.keeper_pid if keeper is not None else None,
@@ -90,28 +90,20 @@ def _epochs(s: Supervisor, total: int | None) -> tuple[int | None, int | None]:
     return max(0, progress.step - 1) // per_epoch + 1, -(-total // per_epoch)
 
 
-def safe_step(checkpoints: tuple[Checkpoint, ...], untrusted: int | None = None) -> int:
-    """The true step that a resume could continue from: the newest complete state's before `untrusted`;
-    0 without any."""
-    return _newest((c for c in checkpoints if c.state_complete), untrusted)
-
-
-def weights_step(checkpoints: tuple[Checkpoint, ...], untrusted: int | None = None) -> int:
-    """The true step of the newest complete, finite checkpoint before `untrusted` that still exists; 0 without
-    any."""
-    there = (c for c in checkpoints if not (c.removed or c.missing))
-    return _newest((c for c in there if c.complete and c.finite is not False), untrusted)
-
-
-def _newest(checkpoints: Iterable[Checkpoint], untrusted: int | None) -> int:
-    steps = (c.step for c in checkpoints if c.step is not None)
-    return max((step for step in steps if untrusted is None or step < untrusted), default=0)
-
-
 def untrusted_step(s: Supervisor) -> int | None:
     """The first true step of this attempt whose loss was not finite, unless exact losses show that the training
     came through it: what was saved from there on is nothing to keep."""
     return None if s.guard.guard.losses.recovered else s.progress.first_nonfinite_step
+
+
+def attempts_so_far(s: Supervisor) -> tuple[AttemptStatus, ...]:
+    """The earlier ones, and this one without its end."""
+    started = s.keeper.started_at if s.keeper is not None else 0.0
+    return (*_earlier_attempts(s), s.progress.attempt_status(started))
+
+
+def resumable_checkpoints(s: Supervisor) -> tuple[Checkpoint, ...]:
+    return resumable(all_checkpoints(s), attempts_so_far(s), s.plan.state_path)
 
 
 def _alarms(s: Supervisor) -> tuple[Alarm, ...]:

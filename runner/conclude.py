@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from runner.diagnosis.cures import Setting, setting_of
 from runner.due import due_names
 from runner.journal import Unreadable, lines_of, read_json
+from runner.lineage import current
 from runner.machine_end import MachineEnd, disk_at_end, memory_at_end
 from runner.model import (
     AlarmKind,
@@ -61,7 +62,7 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
         device=status.device,
         images=s.progress.images,
         expected=_expected(s, status),
-        checkpoints=status.checkpoints,
+        checkpoints=current(status.checkpoints, status.attempts),
         expect=s.spec.expect,
         setting=_setting(s, status),
         stop_step=s.plan.stop_step,

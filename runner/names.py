@@ -36,6 +36,22 @@ def parse_checkpoint_name(name: str) -> CheckpointName:
 
 
 SUFFIXES = (".safetensors", ".ckpt", ".pt")
+#: before the suffix: why a file does not have the name that it was written for
+NAN, INCOMPLETE, OF_ATTEMPT = "nan", "incomplete", "attempt"
+_MARK = re.compile(rf"\.({NAN}|{INCOMPLETE}|{OF_ATTEMPT}\d+)(-\d+)?$")
+
+
+def marked_name(name: str, mark: str, number: int = 1) -> str:
+    """`x.safetensors` as `x.nan.safetensors`, the second of them as `x.nan-2.safetensors`."""
+    path = PurePath(name)
+    more = f"-{number}" if number > 1 else ""
+    return f"{path.stem}.{mark}{more}{path.suffix}"
+
+
+def unmarked_name(name: str) -> str:
+    """The name that a marked file was written for."""
+    path = PurePath(name)
+    return _MARK.sub("", path.stem) + path.suffix
 
 
 def step_name(base: str, step: int, suffix: str = "") -> str:

@@ -16,6 +16,7 @@ from runner.expectations import Answer, held_to_expect
 from runner.guard_words import bad_steps
 from runner.machine_end import UNKNOWN_END, MachineEnd
 from runner.model import Cause, Checkpoint, Expectation, Outcome, Phase
+from runner.names import unmarked_name
 from runner.signals import CRASHES, EndSignal, end_signal
 
 _SIGKILL = 9
@@ -46,7 +47,8 @@ class RunFacts:
     `last_step` None means that no step was trained.
 
     `exit_code` and `signal` both None: nobody saw the end. `expected`: file names that must be
-    there. `checkpoints`: what was written and what verification found in it. `files_verified`: the files
+    there. `checkpoints`: what was written, without what a later attempt trained again, and what verification
+    found in it. `files_verified`: the files
     were at hand, so one with `complete` None could not be verified, and the run is no success; False (a log
     alone): such files prove nothing either way. `faults`: what failed in the supervision itself, in words.
     `machine`: memory and disk when it ended.
@@ -397,7 +399,7 @@ def _unverified_files(facts: RunFacts) -> tuple[str, ...]:
 
 def _broken_files(facts: RunFacts) -> tuple[str, ...]:
     problems = []
-    present = {c.name for c in facts.checkpoints}
+    present = {unmarked_name(c.name) for c in facts.checkpoints}
     problems += [f"{name} was never written" for name in facts.expected if name not in present]
     for checkpoint in facts.checkpoints:
         if checkpoint.removed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runner.composition import safe_step
+from runner.lineage import resumable, safe_step
 from runner.model import (
     Alarm,
     AttemptPlan,
@@ -92,7 +92,7 @@ def _status(recording: Recording, place: Place, told: Told, rows: RowsThen) -> S
         trained_s=sum(_lasted_s(one, recording, place) for one in attempts),
         saving_since=words.phase_since if words.phase is Phase.SAVING and not over else None,
         stop_after_save=words.stop_after_save,
-        safe_step=safe_step(checkpoints),
+        safe_step=safe_step(resumable(checkpoints, attempts, plan.state_path if plan else None)),
         attempts=attempts,
         checkpoints=checkpoints,
         warnings=words.warnings,

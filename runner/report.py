@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
+from runner.lineage import StopCost, current, stop_cost, weights_step
 from runner.model import Cause, Checkpoint, HardwareUse, RunSnapshot
+from runner.review.cautions import untrusted_step
 
 
 def current_step(snapshot: RunSnapshot) -> int:
@@ -153,13 +155,27 @@ def checkpoint_json(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def lost_if_stopped(snapshot: RunSnapshot) -> dict[str, Any]:
-    """What stopping now would cost: steps since the newest whole state and the time they took."""
+    """What stopping now would cost: the steps that a resume would train again, and the time they took."""
+    cost = stop_cost_of(snapshot)
+    return {"steps": cost.steps if cost else None, "seconds": cost.seconds if cost else None}
+
+
+def stop_cost_of(snapshot: RunSnapshot) -> StopCost | None:
+    """None: without a status nothing is known."""
     status = snapshot.status
     if status is None:
-        return {"steps": None, "seconds": None}
-    steps = max(0, current_step(snapshot) - status.safe_step)
+        return None
     pace = finite(status.seconds_per_step)
-    return {"steps": steps, "seconds": steps * pace if pace is not None else None}
+    return stop_cost(current_step(snapshot), status.safe_step, kept_step(snapshot), pace)
+
+
+def kept_step(snapshot: RunSnapshot) -> int:
+    """The true step of the newest checkpoint that counts, is complete and finite, and was saved before the loss
+    became NaN; 0: none."""
+    status = snapshot.status
+    if status is None:
+        return 0
+    return weights_step(current(status.checkpoints, status.attempts), untrusted_step(snapshot))
 
 
 def hardware_json(snapshot: RunSnapshot) -> dict[str, Any]:

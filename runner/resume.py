@@ -22,10 +22,11 @@ from runner.config.flags import read_flags
 from runner.control import Refused, refuse_made
 from runner.gate import GateStatus, approval_for_changed, gate_of_changed
 from runner.journal import Unreadable, read_json
-from runner.model import AttemptPlan, RunSnapshot, RunState
+from runner.lineage import resumable
+from runner.model import AttemptPlan, Checkpoint, RunSnapshot, RunState
 from runner.outcome import NOT_STARTED
 from runner.preview import Preview
-from runner.resume_attempt import Before, can_skip, epoch_steps, next_attempt, steps_of
+from runner.resume_attempt import LENGTH, Before, can_skip, epoch_steps, next_attempt, steps_of
 from runner.resume_checks import (
     BOUND_TO_STATE,
     BOUND_TO_WEIGHTS,
@@ -97,7 +98,7 @@ def plan_resume(
     before = _before(snapshot)
     wanted = _changes(changes)
     flags = effective_flags(_changed(before.newest, wanted))
-    source = choose(before.status.checkpoints, _wish(before, flags, wanted, named))
+    source = choose(_candidates(before, named), _wish(before, flags, wanted, named))
     basis = _basis(before, source, wanted)
     tracked = source.state_path is not None and tracks_steps(before.spec, source.state_path)
     plan = next_attempt(Path(snapshot.path), before, basis, source, tracked, wanted)
@@ -149,6 +150,15 @@ def _before(snapshot: RunSnapshot) -> Before:
     return Before(spec, status, plans[1], plans[last], plans)
 
 
+def _candidates(before: Before, named: str | None) -> Sequence[Checkpoint]:
+    """Without those of a past that the newest attempt left, unless a person names one."""
+    status = before.status
+    if named is not None:
+        return status.checkpoints
+    found = resumable(status.checkpoints, status.attempts, before.newest.state_path)
+    return found or status.checkpoints
+
+
 def _changes(words: Sequence[str]) -> Changes:
     try:
         return read_changes(words)
@@ -170,6 +180,7 @@ def _wish(before: Before, flags: dict[str, Any], wanted: Changes, named: str | N
         bad_step=lasting_bad_step(before.status),
         named=named,
         weights_only=any(name in wanted.train for name in RESTORED_BY_STATE),
+        last_step=before.status.total_steps if LENGTH.isdisjoint(wanted.train) else None,
     )
 
 

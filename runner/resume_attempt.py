@@ -21,7 +21,7 @@ from runner.script_output import file_ending, script_in
 from runner.steps import Steps, count_steps
 
 #: flags that say how long the training is
-_LENGTH = frozenset(("max_train_steps", "max_train_epochs"))
+LENGTH = frozenset(("max_train_steps", "max_train_epochs"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _ending_as_planned(plan: AttemptPlan, before: Before, wanted: Changes) -> At
     steps, planned = steps_of(plan, before), before.status.total_steps
     if steps is None or planned is None:
         return plan
-    if plan.origin_step == 0 and not _LENGTH.isdisjoint(wanted.train):
+    if plan.origin_step == 0 and not LENGTH.isdisjoint(wanted.train):
         planned = steps.total
     if plan.base_step + steps.trained <= planned:
         return plan

@@ -32,13 +32,15 @@ class Source:
 class Wish:
     """`skip`: the trainer can go on within an epoch; `epoch_steps`: of an epoch, None: not known;
     `bad_step`: the first loss that was not finite; `named`: a step, path or name that a person chose;
-    `weights_only`: a state would bring back what is to be changed."""
+    `weights_only`: a state would bring back what is to be changed; `last_step`: of the plan, after which
+    nothing is left to train; None: not known."""
 
     skip: bool = True
     epoch_steps: int | None = None
     bad_step: int | None = None
     named: str | None = None
     weights_only: bool = False
+    last_step: int | None = None
 
 
 def choose(checkpoints: Sequence[Checkpoint], wish: Wish) -> Source:
@@ -69,8 +71,12 @@ def _good(
 ) -> list[Checkpoint]:
     good: list[Checkpoint] = []
     for one in sorted(found, key=_age, reverse=True):
-        bad = wish.bad_step is not None and (one.step or 0) >= wish.bad_step
-        problem = "comes after the first loss that was not finite" if bad else problem_of(one)
+        if wish.bad_step is not None and (one.step or 0) >= wish.bad_step:
+            problem: str | None = "comes after the first loss that was not finite"
+        elif wish.last_step is not None and (one.step or 0) >= wish.last_step:
+            problem = "is of the last step, so nothing would be left to train"
+        else:
+            problem = problem_of(one)
         if problem is None:
             good.append(one)
         elif problem and not good:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.lineage import stop_cost
 from runner.model import AttemptPlan, Checkpoint, ExpectedCheckpoint, Forecast
 from runner.units import count, duration
 
@@ -92,15 +93,14 @@ def _number(command: Sequence[str], flag: str) -> int | None:
 
 def price(place: Place) -> str:
     """What stopping at once would cost."""
-    safe = place.state_step or place.weights_step
-    lost = max(0, place.step - safe)
+    cost = stop_cost(place.step, place.state_step, place.weights_step, place.seconds_per_step)
     if not place.step:
         return "stopping now would lose nothing: no step is trained yet"
-    if not lost:
+    if not cost.steps:
         return "stopping now would lose nothing"
-    took = "" if place.seconds_per_step is None else f", {duration(lost * place.seconds_per_step)}"
-    since = f" since step {safe}" if safe else ": nothing is saved yet"
-    return f"stopping now would lose {count(lost, 'step')}{took}{since}"
+    took = "" if cost.seconds is None else f", {duration(cost.seconds)}"
+    since = f" since step {cost.kept_step}" if cost.kept_step else ": nothing is saved yet"
+    return f"stopping now would lose {count(cost.steps, 'step')}{took}{since}"
 
 
 def armed_answer(

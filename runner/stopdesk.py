@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner import inbox
-from runner.composition import all_checkpoints, safe_step, untrusted_step, weights_step
+from runner.composition import resumable_checkpoints, untrusted_step
+from runner.lineage import safe_step, weights_step
 from runner.model import RunState
 from runner.safepoint import (
     Place,
@@ -141,7 +142,7 @@ class StopDesk:
         return text, replace(order, data={**order.data, "after_save_index": after})
 
     def _place(self) -> Place:
-        s, found = self._s, all_checkpoints(self._s)
+        s, found = self._s, resumable_checkpoints(self._s)
         return Place(
             step=s.progress.step,
             total_steps=s.files.total_steps(s.progress),

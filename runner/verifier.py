@@ -17,6 +17,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from runner.checkpoint_facts import (
+    bad_mark,
     compared,
     looked_at,
     sample_files,
@@ -25,11 +26,12 @@ from runner.checkpoint_facts import (
     without_future,
 )
 from runner.checkpoints import Verification
-from runner.composition import all_checkpoints
+from runner.composition import all_checkpoints, attempts_so_far
 from runner.filewatch import FileWatch
+from runner.lineage import superseded
 from runner.model import Checkpoint, ExpectedCheckpoint
-from runner.names import placed_name
-from runner.placing import place_file
+from runner.names import OF_ATTEMPT, marked_name, placed_name, unmarked_name
+from runner.placing import Identity, place_under, set_aside
 from runner.saves import last_name
 from runner.verifying_process import NotVerified, VerifyingProcess
 
@@ -102,6 +104,7 @@ class Verifier:
     async def _once(self, ended: bool) -> None:
         keys = self._book.own_keys
         saving = self._s.progress.saving_since is not None and not ended
+        await self._set_aside()
         for at, key in enumerate(keys[:-1] if saving else keys):
             if ended:
                 self._s.evaluating = f"verifying checkpoints: {at} of {len(keys)}"
@@ -232,6 +235,7 @@ class Verifier:
         s, one, folder = self._s, self._book[key], self._s.spec.output_dir
         if s.attempt < 2 or folder is None or not one.complete or key in self._place_tried:
             return
+        bad = bad_mark(one)
         if one.final:
             name = last_name(s.plan.output_name) + PurePath(one.name).suffix
         else:
@@ -240,17 +244,67 @@ class Verifier:
             )
         source, target = Path(one.path), s.files.resolve(folder) / name
         self._place_tried.add(key)
-        if source == target:
+        if source.parent == target.parent and unmarked_name(source.name) == name:
             return
+        mark = bad or f"{OF_ATTEMPT}{s.attempt}"
+        if bad:
+            target = target.with_name(marked_name(name, bad))
+        else:
+            await self._make_room(target)
         try:
-            await asyncio.to_thread(place_file, source, target, s.spec.id)
-        except FileExistsError:
-            s.tell("checkpoint_not_placed", name=name, why="a file of that name exists")
+            placed = await asyncio.to_thread(place_under, source, target, mark, s.spec.id)
         except OSError as error:
             s.tell("checkpoint_not_placed", name=name, why=error.strerror or str(error))
-        else:
-            self._book.update(key, name=name, path=str(target), removed=False)
-            s.tell("checkpoint_placed", name=name, step=one.step, at=time.time())
+            return
+        self._book.update(key, name=placed.name, path=str(placed), removed=False)
+        s.tell("checkpoint_placed", name=placed.name, step=one.step, at=time.time())
+        if not bad and placed.name != name:
+            why = f"a file of that name exists: it is placed as {placed.name}"
+            s.tell("checkpoint_not_placed", name=name, why=why)
+
+    # ----------------------------------------------------------------- earlier attempts
+
+    async def _set_aside(self) -> None:
+        """Bad files of steps that a later attempt trains again do not keep the names of good ones."""
+        for key in self._left():
+            one = self._book[key]
+            mark = bad_mark(one)
+            if mark is not None and unmarked_name(one.name) == one.name:
+                await self._mark(key, mark)
+
+    async def _make_room(self, target: Path) -> None:
+        """For the newest training of a step: an earlier attempt's file of it gets that attempt's number."""
+        for key in self._left():
+            one = self._book[key]
+            if self._s.files.resolve(one.path) == target:
+                await self._mark(key, f"{OF_ATTEMPT}{one.attempt}")
+
+    def _left(self) -> list[int]:
+        """Keys of earlier attempts' files of steps that were trained again."""
+        book = self._book
+        if not book.earlier_keys:
+            return []
+        attempts = attempts_so_far(self._s)
+        return [
+            key
+            for key in book.earlier_keys
+            if not book[key].removed and superseded(book[key], attempts)
+        ]
+
+    async def _mark(self, key: int, mark: str) -> None:
+        one = self._book[key]
+        if one.size_bytes is None:
+            return  # never verified: what lies there may be somebody else's
+        path, known = self._s.files.resolve(one.path), Identity(one.size_bytes, one.saved_at)
+        try:
+            moved = await asyncio.to_thread(set_aside, path, mark, known)
+        except OSError as error:
+            log.warning("%s is not set aside: %s", one.name, error)
+            return
+        if moved is None:
+            return
+        self._book.update(key, name=moved.name, path=str(moved), missing=False)
+        self._s.tell("set_aside", name=one.name, moved_to=moved.name, step=one.step)
 
     def _tell_fates(self) -> None:
         expected, watch, progress = self._expected(), self._watch, self._s.progress

@@ -55,6 +55,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--skip_until_initial_step", action="store_true")
     parser.add_argument("--logging_dir")
     parser.add_argument("--network_weights")
+    parser.add_argument("--learning_rate")
     parser.add_argument("--max_train_steps", type=int, help="over --steps, as a resume gives it")
     args = parser.parse_args()
     args.steps = args.max_train_steps or args.steps

@@ -10,8 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from runner.lineage import superseded
 from runner.model import AttemptStatus, Checkpoint, LossSeries
-from runner.review.cautions import cautions_of, first_untrusted_step, norm_words, superseded
+from runner.review.cautions import cautions_of, first_untrusted_step, norm_words
 from runner.review.noise import CERTAIN, rounding, scatter_of, smoothed_scatter, step_scatter
 from runner.units import count, loss
 

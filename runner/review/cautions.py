@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from runner.lineage import superseded
 from runner.model import AttemptStatus, Checkpoint, LossSeries, RunSnapshot
 from runner.units import count
 
@@ -43,15 +44,6 @@ def untrusted_step(snapshot: RunSnapshot) -> int | None:
     known = (series.first_nonfinite_step, status.first_nonfinite_step if status else None)
     first = min((step for step in known if step is not None), default=None)
     return None if first is None or came_through(series) else first
-
-
-def superseded(one: Checkpoint, attempts: Sequence[AttemptStatus]) -> AttemptStatus | None:
-    """The later attempt that trained this checkpoint's steps again: it is of a past that was left."""
-    step = one.step
-    if step is None:
-        return None
-    later = (a for a in attempts if a.attempt > one.attempt and a.first_step is not None)
-    return next((a for a in later if a.first_step is not None and a.first_step <= step), None)
 
 
 def cautions_of(

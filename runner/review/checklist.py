@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from runner.lineage import current
 from runner.model import Checkpoint, Outcome, RunState
+from runner.names import unmarked_name
 from runner.review.document import Point
 from runner.review.model import Review
 from runner.smoke import BUSY_PERCENT
@@ -66,8 +68,9 @@ def _ended(review: Review) -> Point:
 def _files(review: Review) -> Point:
     """Every file that had to be written: by name, with its size, whole, finite, and still there."""
     title = "Every expected file is there and valid"
-    by_name = {one.name: one for one in review.checkpoints}
-    names = list(review.due) or [one.name for one in review.checkpoints if not one.removed]
+    written = _current(review)
+    by_name = {unmarked_name(one.name): one for one in written}
+    names = list(review.due) or [one.name for one in written if not one.removed]
     if not names:
         return Point(title, "skip" if living(review) else "fail", "no file of weights was written")
     told = [(name, *file_words(by_name.get(name), review)) for name in names]
@@ -88,6 +91,12 @@ def _files(review: Review) -> Point:
         more = f". Not looked at: {_some(unknown)}" if unknown else ""
         return Point(title, "warn", f"{head}{_list(good)}{more}")
     return Point(title, "pass", f"{head}{_list(good)}")
+
+
+def _current(review: Review) -> tuple[Checkpoint, ...]:
+    """Without those whose steps a later attempt trained again."""
+    status = review.snapshot.status
+    return current(review.checkpoints, status.attempts if status is not None else ())
 
 
 def file_words(one: Checkpoint | None, review: Review) -> tuple[str, bool | None]:
@@ -131,7 +140,7 @@ def _some(items: Sequence[str]) -> str:
 
 def _sizes(review: Review) -> Point:
     title, spec = "Sizes are as expected", review.snapshot.spec
-    kept = [c for c in review.checkpoints if not c.removed and c.size_bytes is not None]
+    kept = [c for c in _current(review) if not c.removed and c.size_bytes is not None]
     sizes = [c.size_bytes or 0 for c in kept]
     if not kept:
         return Point(title, "skip", "no file of weights was looked at")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from runner.lineage import current
 from runner.plot import Curve, draw_curves
 from runner.review.checklist import checklist, living
 from runner.review.document import (
@@ -167,7 +168,7 @@ def _unsaved(review: Review) -> tuple[str, ...]:
     if status is None or living(review) or not status.step:
         return ()
     good = [
-        c.step for c in review.checkpoints
+        c.step for c in current(review.checkpoints, status.attempts)
         if c.step is not None and c.complete and c.finite is not False and not c.removed
         and not c.missing
     ]  # fmt: skip

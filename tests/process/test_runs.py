@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from runner import control, inbox, launch
+from runner.checkpoints import verify
 from runner.journal import read_json, step_rows
 from runner.liveness import lock_held
 from runner.model import (
@@ -39,6 +40,7 @@ from tests.process.helpers import (
     wait_for,
     wait_step,
 )
+from tui.verbs.show_text import checkpoint_cells
 
 
 class Stage:
@@ -451,6 +453,66 @@ def test_a_run_resumed_past_its_first_epoch_ends_at_the_planned_step_each_time(
     assert last.path == str(stage.output / "fake.safetensors")
     assert max(c.step or 0 for c in status.checkpoints) == 60
     assert not processes_of(stage.output)
+
+
+def files_of(snapshot: RunSnapshot, output: Path) -> dict[str, bool | None]:
+    """Whether each file of the output folder is finite, by name, as the run knows it; held against the disk."""
+    assert snapshot.status is not None
+    known = {Path(c.path).name: c for c in snapshot.status.checkpoints}
+    assert sorted(known) == sorted(p.name for p in output.glob("*.safetensors"))
+    for name, one in known.items():
+        assert one.name == name
+        found = verify(output / name)
+        assert (found.complete, found.finite) == (one.complete, one.finite)
+    return {name: one.finite for name, one in known.items()}
+
+
+def test_after_a_nan_a_good_retry_ends_good_and_its_files_have_the_true_names(
+    stage: Stage,
+) -> None:
+    bad = ("--nan_at=25", "--nan_weights_at=25")
+    run = stage.start("--steps", "60", "--save_every_n_steps=20", *bad)
+    assert wait_end(run).outcome is Outcome.DIVERGED
+    changes = ("learning_rate=1e-5", "nan_at=false", "nan_weights_at=false")
+    carry_out(plan_retry(look(run), changes))
+    snapshot = wait_for(lambda: wait_end(run) if look(run).status.attempt > 1 else None)
+    status = snapshot.status
+    assert status is not None
+    assert (snapshot.outcome, status.reasons, status.step) == (
+        Outcome.SUCCEEDED, ("the model was saved", "4 checkpoints complete and finite"), 60,
+    )  # fmt: skip
+    assert status.first_nonfinite_step is None
+    assert files_of(snapshot, stage.output) == {
+        "fake-step00000020.safetensors": True,
+        "fake-step00000040.safetensors": True,
+        "fake-step00000060.safetensors": True,
+        "fake.safetensors": True,
+        "fake-step00000040.nan.safetensors": False,
+        "fake-step00000060.nan.safetensors": False,
+        "fake.nan.safetensors": False,
+    }
+    rows = {cells[0]: cells[-1] for cells in checkpoint_cells(snapshot)}
+    assert "attempt 2 trained this step again" in rows["fake.nan.safetensors"]
+    summary = run.summary_md.read_text()
+    print(summary)
+    assert "4 of 4 files" in summary and "not finite" not in summary.split("## ")[1]
+
+
+def test_after_a_truncated_file_a_good_resume_ends_good(stage: Stage) -> None:
+    run = stage.start(
+        "--steps", "60", "--save_every_n_steps=20", "--save_state", "--truncate_at=60"
+    )
+    assert wait_end(run).outcome is Outcome.FAILED
+    snapshot = resume(run)
+    assert snapshot.outcome is Outcome.SUCCEEDED
+    assert files_of(snapshot, stage.output) == {
+        "fake-step00000020.safetensors": True,
+        "fake-step00000040.safetensors": True,
+        "fake-step00000060.safetensors": True,
+        "fake.safetensors": True,
+        "fake-step00000060.incomplete.safetensors": None,
+        "fake.incomplete.safetensors": None,
+    }
 
 
 def test_without_a_state_the_weights_go_on_and_steps_are_counted_on(stage: Stage) -> None:

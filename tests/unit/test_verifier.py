@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+import math
 import os
 import time
 from dataclasses import replace
@@ -19,6 +20,7 @@ from runner.checkpoints import Verification, verify
 from runner.diagnosis.evidence import Evidence
 from runner.model import (
     AttemptPlan,
+    AttemptStatus,
     Checkpoint,
     CheckpointRemoved,
     CheckpointSaving,
@@ -26,6 +28,8 @@ from runner.model import (
     ExpectedCheckpoint,
     Forecast,
     Outcome,
+    RunState,
+    Status,
     StepShown,
     ValidationSeen,
 )
@@ -78,6 +82,11 @@ class Run:
         self.progress.on_console(CheckpointSaving(0, str(path)), time.time())
         self.step(step + 1)
         return path
+
+    def look_before(self) -> None:
+        """With nothing saved yet."""
+        self.verifier._watched_at = -1e9
+        asyncio.run(self.verifier.once())
 
     def look(self, times: int = 1) -> Checkpoint:
         for _ in range(times):
@@ -438,8 +447,89 @@ def test_a_file_of_that_name_is_never_replaced(tmp_path: Path) -> None:
     source = run.save(10)
     one = run.look(2)
     assert other.read_text() == "mine"
-    assert one.path == str(source)
+    assert one.path == str(tmp_path / "a-step00000010.attempt2.safetensors")
+    assert Path(one.path).samefile(source)
     assert run.kinds().count("checkpoint_not_placed") == 1
+
+
+# --------------------------------------------------------------------------- steps trained again
+
+
+def trained_again(tmp_path: Path, *names: tuple[int, float]) -> tuple[Run, Run]:
+    """Files of attempt 1 by (step, value of the weights), and attempt 2, which trains from step 11 on."""
+    first = Run(tmp_path)
+    for step, value in names:
+        first.save(step, value)
+        first.look()
+    second = Run(tmp_path, attempt=2)
+    second.before = Status(RunState.ENDED, 1, 1.0, attempts=(AttemptStatus(1, 1.0, 1, 40),))
+    second.progress.book.load_earlier(first.progress.checkpoints)
+    second.step(11)
+    return first, second
+
+
+def earlier(run: Run) -> list[tuple[int | None, str]]:
+    for one in run.progress.book.earlier:
+        assert Path(one.path).name == one.name
+        assert Path(one.path).exists()
+    return [(one.step, one.name) for one in run.progress.book.earlier]
+
+
+def test_bad_files_of_steps_trained_again_get_a_name_that_says_so(tmp_path: Path) -> None:
+    _, run = trained_again(tmp_path, (10, 0.5), (20, math.nan), (30, 0.5), (40, math.nan))
+    (tmp_path / "a-step00000040.nan.safetensors").write_text("of somebody else")
+    one = run.save(20) and run.look()
+    assert earlier(run) == [
+        (10, "a-step00000010.safetensors"),
+        (20, "a-step00000020.nan.safetensors"),
+        (30, "a-step00000030.safetensors"),
+        (40, "a-step00000040.nan-2.safetensors"),
+    ]
+    assert (one.name, one.path) == (
+        "a-step00000020.safetensors",
+        str(tmp_path / "a-step00000020.safetensors"),
+    )
+    assert one.finite
+
+
+def test_the_newest_training_of_a_step_gets_its_name_and_the_older_one_its_attempts_number(
+    tmp_path: Path,
+) -> None:
+    _, run = trained_again(tmp_path, (20, 0.5))
+    run.save(20, 0.75)
+    assert run.look().name == "a-step00000020.safetensors"
+    assert earlier(run) == [(20, "a-step00000020.attempt1.safetensors")]
+
+
+def test_a_bad_file_of_a_resumed_attempt_gets_no_good_name(tmp_path: Path) -> None:
+    _, run = trained_again(tmp_path, (20, 0.5))
+    run.save(20, math.nan)
+    assert run.look().name == "a-step00000020.nan.safetensors"
+    assert earlier(run) == [(20, "a-step00000020.safetensors")]
+
+
+def test_a_file_that_another_run_wrote_since_is_not_renamed(tmp_path: Path) -> None:
+    first, run = trained_again(tmp_path, (20, math.nan))
+    path = Path(first.progress.checkpoints[0].path)
+    write(path, 1.0)
+    os.utime(path, (1.0, 1.0))
+    run.look_before()
+    assert path.exists() and not list(tmp_path.glob("*.nan.*"))
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_supervisor_killed_while_it_renames_leaves_nothing_lost(
+    tmp_path: Path, linked: bool
+) -> None:
+    first, run = trained_again(tmp_path, (20, math.nan))
+    path = Path(first.progress.checkpoints[0].path)
+    os.link(path, tmp_path / "a-step00000020.nan.safetensors")
+    if not linked:
+        path.unlink()
+    run.look_before()
+    assert earlier(run) == [(20, "a-step00000020.nan.safetensors")]
+    assert not path.exists()
+    assert "checkpoint_missing" not in run.kinds()
 
 
 # --------------------------------------------------------------------------- placing

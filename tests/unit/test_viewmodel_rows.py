@@ -41,7 +41,7 @@ def test_good_and_bad_endings_differ_without_colour() -> None:
 def test_the_step_journal_runs_ahead_of_the_status() -> None:
     shown = replace(b.snapshot(412), loss=b.series(b.losses(414)))
     assert progress_of(shown).step == 414
-    assert progress_of(shown).lost_steps == 14
+    assert progress_of(shown).stop_cost.steps == 14
 
 
 def test_unknown_numbers_stay_unknown() -> None:
@@ -52,7 +52,9 @@ def test_unknown_numbers_stay_unknown() -> None:
                         "eta_s": None, "batches_per_epoch": None},
     )  # fmt: skip
     progress = progress_of(shown)
-    assert progress.fraction is None and progress.eta_s is None and progress.lost_s is None
+    assert (
+        progress.fraction is None and progress.eta_s is None and progress.stop_cost.seconds is None
+    )
     assert [field.short for field in header_of(shown).fields][:1] == ["3/?"]
     assert header_of(shown).name == b.RUN_ID
 

@@ -6,9 +6,8 @@ import time
 from collections.abc import Iterator
 
 from runner.model import Alarm, AttemptStatus, Label, RunSnapshot, Status
-from runner.report import show_json
 from runner.review.words import headline
-from runner.units import count, duration, file_size
+from runner.units import count, file_size
 from tui.text import clean
 from tui.verbs.common import OVER, progress_line
 from tui.viewmodel.alarms import alarm_text
@@ -20,6 +19,8 @@ from tui.viewmodel.gauge_host import disk_words, output_disk
 from tui.viewmodel.gpu_devices import newest
 from tui.viewmodel.gpu_users import others, user_words
 from tui.viewmodel.hardware_use import use_sentences
+from tui.viewmodel.progress import progress_of
+from tui.viewmodel.stopping import price_of_stopping
 
 HEADS = (
     "checkpoint",
@@ -139,8 +140,7 @@ def _hardware(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
 
 
 def _price(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
-    lost = show_json(snapshot)["lost_if_stopped"]
-    yield f"stopping now would lose {lost['steps']} steps ({duration(lost['seconds'])})"
+    yield price_of_stopping(progress_of(snapshot))
     if status.stop_after_save:
         who = " by the guard" if status.stop_by == "guard" else ""
         yield f"a stop after the next save is ordered{who}"

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.model import Checkpoint, ExpectedCheckpoint, Outcome, RunSnapshot, RunState
+from runner.lineage import superseded
+from runner.model import (
+    AttemptStatus,
+    Checkpoint,
+    ExpectedCheckpoint,
+    Outcome,
+    RunSnapshot,
+    RunState,
+)
 from runner.review.cautions import untrusted_step
 from runner.units import UNKNOWN, ago, duration, file_size, loss
 from tui.text import clean
@@ -27,7 +35,8 @@ class CheckpointRow:
     `kind`: written, expected, missing (its step is past and nothing was written), removed (by the
     trainer), gone (deleted by somebody else), impossible (of the forecast, cannot come any more).
     `fate`: whether and when save_last_n_* deletes it, `until`: the same in two words; `problem`: what
-    is wrong with it; `remark`: what its weights show; `source`: the file itself, for its details."""
+    is wrong with it; `remark`: what its weights show; `source`: the file itself, for its details;
+    `superseded`: a later attempt trained its step again."""
 
     name: str
     kind: str
@@ -48,6 +57,7 @@ class CheckpointRow:
     remark: str = ""
     final: bool = False
     source: Checkpoint | None = None
+    superseded: bool = False
 
     @property
     def key(self) -> str:
@@ -75,15 +85,16 @@ def checkpoint_table(snapshot: RunSnapshot | None, now: float) -> CheckpointTabl
     progress = progress_of(snapshot)
     status = snapshot.status
     written = sorted(status.checkpoints if status else (), key=_order)
-    limit = untrusted_step(snapshot)
-    rows = [_written_row(one, progress, now, limit) for one in written]
+    limit, attempts = untrusted_step(snapshot), status.attempts if status else ()
+    rows = [_written_row(one, progress, now, limit, superseded(one, attempts)) for one in written]
     rows += [_expected_row(snapshot, progress, one) for one in expected_checkpoints(snapshot)]
     rows += [_impossible_row(progress, one) for one in impossible_checkpoints(snapshot)]
     rows.sort(key=lambda row: (row.step is None, row.step or 0, row.final))
-    done = sum(row.kind == "written" for row in rows)
+    done = sum(row.kind == "written" and not row.superseded for row in rows)
     focus = next((i for i, row in enumerate(rows) if row.kind == "expected"), len(rows))
-    total = sum(row.kind not in ("removed", "impossible") for row in rows)
-    return CheckpointTable(tuple(rows), done, total, focus, _trouble(rows), _attempts(snapshot))
+    total = sum(row.kind not in ("removed", "impossible") and not row.superseded for row in rows)
+    trouble = _trouble([row for row in rows if not row.superseded])
+    return CheckpointTable(tuple(rows), done, total, focus, trouble, _attempts(snapshot))
 
 
 def _order(one: Checkpoint) -> tuple[float, float]:
@@ -123,7 +134,11 @@ def _epoch(step: int | None, progress: Progress) -> str:
 
 
 def _written_row(
-    one: Checkpoint, progress: Progress, now: float, untrusted: int | None
+    one: Checkpoint,
+    progress: Progress,
+    now: float,
+    untrusted: int | None,
+    later: AttemptStatus | None,
 ) -> CheckpointRow:
     kind = "removed" if one.removed else "gone" if one.missing else "written"
     there = kind == "written"
@@ -144,14 +159,18 @@ def _written_row(
         fate=_fate(one) if there else "",
         until=f"till {one.removed_at_step}" if there and one.removed_at_step is not None else "",
         problem=_problem(one) if not one.removed else "",
-        remark=_remark(one, untrusted) if there else "",
+        remark=_remark(one, untrusted, later) if there else "",
         final=one.final,
         source=one,
+        superseded=later is not None,
     )
 
 
-def _remark(one: Checkpoint, untrusted: int | None) -> str:
-    """What its weights show, or that they come from a training that had broken before."""
+def _remark(one: Checkpoint, untrusted: int | None, later: AttemptStatus | None) -> str:
+    """What its weights show, or that they come from a training that had broken before, or of a past that
+    attempt `later` left."""
+    if later is not None:
+        return f"attempt {later.attempt} trained this step again"
     sound = untrusted is None or one.step is None or one.step < untrusted
     if one.remark or sound or _problem(one):
         return clean(one.remark, 200)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runner.model import RunSnapshot
 from runner.units import count
 from tui.text import clean
-from tui.viewmodel.progress import progress_of
+from tui.viewmodel.progress import current_checkpoints, progress_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def still_good(snapshot: RunSnapshot) -> Clause:
 
 def file_clauses(snapshot: RunSnapshot) -> tuple[Clause, ...]:
     """Checkpoints that are gone or of no use; which ones is in the table."""
-    written = snapshot.status.checkpoints if snapshot.status is not None else ()
+    written = current_checkpoints(snapshot)
     gone = sum(c.missing and not c.removed for c in written)
     bad = sum(
         not (c.missing or c.removed) and (c.complete is False or c.finite is False) for c in written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.model import ExpectedCheckpoint, Forecast, RunSnapshot
-from tui.viewmodel.progress import Progress
+from tui.viewmodel.progress import Progress, current_checkpoints
 
 
 def expected_checkpoints(snapshot: RunSnapshot) -> tuple[ExpectedCheckpoint, ...]:
@@ -85,7 +85,7 @@ def _due_before(snapshot: RunSnapshot, one: ExpectedCheckpoint) -> bool:
 
 def _written(snapshot: RunSnapshot, one: ExpectedCheckpoint) -> bool:
     """By its name; a resumed run's files have other names, so the same step counts as well."""
-    written = snapshot.status.checkpoints if snapshot.status is not None else ()
+    written = current_checkpoints(snapshot)
     if is_final(snapshot, one):
         return any(c.final or c.name == one.name for c in written)
     return any(c.name == one.name or c.step == one.step for c in written)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.lineage import StopCost, current, stop_cost
 from runner.model import Checkpoint, Phase, RunSnapshot, RunState
-from runner.report import current_step
-from runner.review.cautions import untrusted_step
+from runner.report import current_step, kept_step
 
 #: a gap in the step journal of so many step times is a silence worth a word
 SILENCE_STEPS = 20
@@ -37,15 +37,8 @@ class Progress:
         return max(0.0, min(1.0, self.step / self.total_steps))
 
     @property
-    def lost_steps(self) -> int:
-        """Steps since the last safe point: what stopping now would lose."""
-        return max(0, self.step - self.safe_step)
-
-    @property
-    def lost_s(self) -> float | None:
-        if self.seconds_per_step is None:
-            return None
-        return self.lost_steps * self.seconds_per_step
+    def stop_cost(self) -> StopCost:
+        return stop_cost(self.step, self.safe_step, self.kept_step, self.seconds_per_step)
 
     def seconds_until(self, step: int) -> float | None:
         """How long until `step` is trained, at the present pace."""
@@ -87,7 +80,7 @@ def progress_of(snapshot: RunSnapshot) -> Progress:
         seconds_per_step=seconds,
         eta_s=_eta(snapshot, step, total, seconds),
         safe_step=status.safe_step if status else 0,
-        kept_step=_kept_step(snapshot),
+        kept_step=kept_step(snapshot),
         trained_s=status.trained_s if status else None,
     )
 
@@ -105,11 +98,10 @@ def _eta(
     return max(0, total - step) * seconds
 
 
-def _kept_step(snapshot: RunSnapshot) -> int:
-    written = snapshot.status.checkpoints if snapshot.status else ()
-    limit = untrusted_step(snapshot)
-    steps = (c.step for c in written if c.step is not None and is_good(c))
-    return max((step for step in steps if limit is None or step < limit), default=0)
+def current_checkpoints(snapshot: RunSnapshot) -> tuple[Checkpoint, ...]:
+    """Without those whose steps a later attempt trained again."""
+    status = snapshot.status
+    return current(status.checkpoints, status.attempts) if status is not None else ()
 
 
 def is_good(checkpoint: Checkpoint) -> bool:

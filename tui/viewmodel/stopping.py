@@ -39,20 +39,16 @@ def price_of_stopping(progress: Progress, brief: bool = False) -> str:
     """One clause: what is lost if the training stops at this step. `brief`: without since when."""
     if progress.step <= 0:
         return "stopping now loses nothing: no step is trained yet"
-    kept = progress.safe_step or progress.kept_step
-    lost = _steps(progress, max(0, progress.step - kept))
-    if not kept:
+    cost = progress.stop_cost
+    took = f" ({duration(cost.seconds)})" if cost.seconds is not None else ""
+    lost = f"{count(cost.steps, 'step')}{took}"
+    if not cost.kept_step:
         return f"stopping now loses {lost}: nothing is saved yet"
-    lost = lost if progress.step > kept else "nothing"
-    if not progress.safe_step:
-        return f"stopping now loses {lost}{'' if brief else f' since step {kept}'}, kept without a state"
-    return f"stopping now loses {lost}{'' if brief or lost == 'nothing' else f' since step {kept}'}"
-
-
-def _steps(progress: Progress, number: int) -> str:
-    pace = progress.seconds_per_step
-    took = f" ({duration(number * pace)})" if pace is not None else ""
-    return f"{count(number, 'step')}{took}"
+    since = "" if brief else f" since step {cost.kept_step}"
+    lost = lost if cost.steps else "nothing"
+    if not cost.with_state:
+        return f"stopping now loses {lost}{since}, kept without a state"
+    return f"stopping now loses {lost}{since if cost.steps else ''}"
 
 
 def stop_question(snapshot: RunSnapshot, name: str) -> Question:

@@ -188,7 +188,7 @@ def stopping(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
     by_guard = status is not None and status.stop_by == GUARD
     if by_guard:
         head = head.replace("Stopping", "The guard stops it", 1)
-    kept = max(progress.safe_step, progress.kept_step)
+    kept = progress.stop_cost.kept_step
     text = f"Kept: everything up to step {kept}." if kept else "Nothing is saved yet."
     reason = guard_reason(snapshot) if by_guard else ""
     why = (Clause(sentence(reason), "bad"),) if reason else ()

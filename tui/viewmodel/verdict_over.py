@@ -21,7 +21,7 @@ from tui.viewmodel.clauses import (
     still_good,
 )
 from tui.viewmodel.expected import expected_checkpoints
-from tui.viewmodel.progress import Progress, is_good
+from tui.viewmodel.progress import Progress, current_checkpoints, is_good
 from tui.viewmodel.stopping import GUARD
 
 _MADE_OF = {
@@ -133,22 +133,21 @@ def _survivors(snapshot: RunSnapshot) -> list[Clause]:
 
 
 def _kept(progress: Progress) -> Clause:
-    kept = max(progress.safe_step, progress.kept_step)
-    if not kept:
+    cost = progress.stop_cost
+    if not cost.kept_step:
         return Clause("No checkpoint was kept.", "dim")
-    after = progress.step - kept
+    kept, after = cost.kept_step, cost.steps
     lost = f", {count(after, 'step')} after it {'is' if after == 1 else 'are'} lost"
     return Clause(f"Kept up to step {kept}{lost if after > 0 else ''}.", "dim")
 
 
 def _succeeded(snapshot: RunSnapshot, progress: Progress, approval: Approval | None) -> Verdict:
-    status = snapshot.status
     took = f" in {duration(progress.trained_s)}" if progress.trained_s else ""
     first = [Clause(f"Succeeded: {count(progress.step, 'step')}{took}", "good")]
     first += _loss_over_run(snapshot)
     past = past_clause(snapshot)
     first += [past] if past is not None else []
-    written = [c for c in status.checkpoints if not c.removed] if status else []
+    written = [c for c in current_checkpoints(snapshot) if not c.removed]
     gone = sum(c.missing for c in written)
     good = sum(is_good(c) for c in written)
     role = "text" if good == len(written) else "warn"
