@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.composition import safe_step, weights_step
 from runner.journal import Row, decode_json, encode_json, read_json, write_json
+from runner.lineage import safe_step, weights_step
 from runner.listing import listing_of
 from runner.model import (
     BannerSeen,
