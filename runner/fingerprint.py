@@ -1,6 +1,7 @@
 """A fingerprint of the images and captions that a run trains on, so that a change of them can be told later.
 
-sha256 over, for each subset in the order of the configuration, its folder's own name; then for each image in
+sha256 over, for each subset in the order of the configuration, its own name, that of its folder or metadata
+file, and all of the metadata file; then for each image in
 the order of names: its name in the folder, its size in bytes and the bytes of its caption. Images are not
 read: 10,000 of them would take minutes. `docs/summary.md` has the format byte by byte.
 """
@@ -15,6 +16,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from runner.dataset import FolderImages, specs_from_flags
+from runner.dataset.metadata_file import LIMIT_BYTES
+from runner.regular_file import read_bytes
 
 #: longer than this nobody waits before a start
 TIME_LIMIT_S = 3.0
@@ -72,6 +75,9 @@ def take(
         if kind == "subset":
             digest.update(b"subset\0" + value.encode("utf-8", "surrogateescape") + b"\0")
             continue
+        if kind == "metadata":  # captions, and sizes that the trainer believes
+            digest.update(b"metadata\0" + read_bytes(value, LIMIT_BYTES) + b"\0")
+            continue
         if images == most_images:
             return Fingerprint(digest.hexdigest(), images, captions)
         if time.monotonic() > deadline:
@@ -91,8 +97,12 @@ def _parts(flags: Mapping[str, Any], base_dir: Path) -> Iterator[tuple[str, str]
     source = FolderImages(base_dir)
     for dataset in specs_from_flags(flags, base_dir):
         for subset in dataset.subsets:
-            yield "subset", PurePath(subset.image_dir).name
+            yield "subset", PurePath(subset.name).name
             listing = source.listing(subset.image_dir)
+            if subset.metadata_file is not None:
+                folder = None if subset.rootless else subset.image_dir
+                listing = source.metadata(subset.metadata_file, folder)
+                yield "metadata", str(base_dir / subset.metadata_file)
             for path in sorted(listing.paths) if listing is not None else ():
                 yield subset.caption_extension, str(base_dir / path)
 

@@ -80,9 +80,14 @@ def specs_from_flags(flags: Mapping[str, Any], base_dir: Path) -> tuple[DatasetS
         path = base_dir / str(config_path)
         return read_specs(load_dataset_file(path), flags, str(config_path))
     if flags.get("in_json"):
-        raise DatasetError(
-            "in_json: only folders of images with caption files can be counted here."
-        )
+        if not flags.get("train_data_dir"):
+            raise DatasetError(
+                "in_json needs train_data_dir: set it to the folder of the images.",
+                "expected str for dictionary value @ data['datasets'][0]['subsets'][0]['image_dir']",
+                "MultipleInvalid",
+            )
+        subset = {"metadata_file": flags["in_json"], "image_dir": flags["train_data_dir"]}
+        return read_specs({"datasets": [{"subsets": [subset]}]}, flags, "in_json")
     if not flags.get("train_data_dir"):
         raise DatasetError(
             "Neither dataset_config nor train_data_dir is set: give one of them, it says what to "
@@ -102,8 +107,7 @@ def read_specs(
     specs = []
     for dataset in config.get("datasets", []):
         subsets = tuple(
-            _fill(SubsetSpec, [subset, dataset, general, command])
-            for subset in dataset.get("subsets", [])
+            _subset([subset, dataset, general, command]) for subset in dataset.get("subsets", [])
         )
         specs.append(_fill(DatasetSpec, [dataset, general, command], subsets=subsets))
     return tuple(specs)
@@ -163,6 +167,12 @@ def folder_repeats(name: str) -> tuple[int | None, str]:
         return int(first), rest
     except ValueError:
         return None, ""
+
+
+def _subset(sources: Sequence[Mapping[str, Any]]) -> SubsetSpec:
+    if "image_dir" in sources[0]:
+        return _fill(SubsetSpec, sources)
+    return _fill(SubsetSpec, sources, image_dir="", rootless=True)
 
 
 def _fill(kind: type[Spec], sources: Sequence[Mapping[str, Any]], **given: Any) -> Spec:

@@ -32,13 +32,17 @@ class Listing:
     `image_dir` joined with the name. `ignored`: files that look like images but are not taken.
     `below`: images in deeper folders, which are never read. `sizes`: what the trainer takes for the
     size of an image without opening it, from the names of cached latents or from a cache of its own.
-    `remembered`: the listing itself is that cache, whatever lies in the folder now."""
+    `remembered`: the listing itself is that cache, whatever lies in the folder now. `keys`: by which names the
+    trainer tells the images apart, where that is not their paths. `captions`: by path, the parts of each
+    caption, where they do not stand in files beside the images."""
 
     paths: tuple[str, ...]
     ignored: tuple[str, ...] = ()
     below: int = 0
     sizes: Mapping[str, Size] = field(default_factory=dict)
     remembered: bool = False
+    keys: tuple[str, ...] = ()
+    captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class ImageSource(Protocol):
@@ -49,6 +53,9 @@ class ImageSource(Protocol):
 
     def remembered(self, image_dir: str) -> Listing | None:
         """The listing that `cache_info` left in the folder; None: it has left none."""
+
+    def metadata(self, metadata_file: str, image_dir: str | None) -> Listing | None:
+        """The images that stand in a metadata file; None: no such file. Raises DatasetError."""
 
     def size(self, path: str) -> Size | None:
         """(width, height) as stored, None when the header cannot be read."""
@@ -67,6 +74,9 @@ class FolderImages:
     cache_suffix: str | None = None
     _headers: dict[str, ImageHeader | None] = field(default_factory=dict, compare=False, repr=False)
     _listings: dict[str, Listing | None] = field(default_factory=dict, compare=False, repr=False)
+    _metadata: dict[tuple[str, str | None], Listing | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def listing(self, image_dir: str) -> Listing | None:
         if image_dir not in self._listings:
@@ -88,6 +98,14 @@ class FolderImages:
                 f"{file}: cannot be read: {error}: delete it.", str(error)
             ) from error
         return Listing(tuple(sizes), sizes=sizes, remembered=True)
+
+    def metadata(self, metadata_file: str, image_dir: str | None) -> Listing | None:
+        from runner.dataset.metadata_file import read_metadata  # imports this module
+
+        asked = (metadata_file, image_dir)
+        if asked not in self._metadata:
+            self._metadata[asked] = read_metadata(*asked, self.base_dir, self.cache_suffix)
+        return self._metadata[asked]
 
     def size(self, path: str) -> Size | None:
         header = self._header(path)

@@ -35,13 +35,13 @@ def sizes_from_names(
         while place < len(caches) and caches[place][:length] < path[:length]:
             place += 1
         if place < len(caches) and caches[place][:length] == path[:length]:
-            size = _size(caches[place])
+            size = size_in_name(caches[place])
             if size is not None:
                 sizes[path] = size
     return sizes
 
 
-def _size(cache: str) -> Size | None:
+def size_in_name(cache: str) -> Size | None:
     """The last but one of the parts between underscores."""
     width, sign, height = os.path.splitext(cache)[0].split("_")[-2].partition("x")  # noqa: PTH122
     try:

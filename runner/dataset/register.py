@@ -70,6 +70,9 @@ def register(
     written = {} if written is None else written
     seen: set[str] = set()
     for subset in spec.subsets:
+        if subset.metadata_file is not None:
+            images |= _described(subset, seen, source, registry)
+            continue
         repeats = 1 if validation else subset.num_repeats
         listing = _accept(subset, repeats, seen, source, registry, written)
         if listing is None:
@@ -97,6 +100,35 @@ def register(
     images |= {image.path: image for image in used}
     registry.images = list(images.values())
     return registry
+
+
+def _described(
+    subset: SubsetSpec, seen: set[str], source: ImageSource, registry: Registry
+) -> dict[str, Registered]:
+    """The images of a metadata file, by their names in it. A validation split leaves them all in both halves,
+    with their repeats."""
+    name, repeats = subset.name, subset.num_repeats
+    if repeats < 1:
+        registry.warnings.append(f"{name}: num_repeats is {repeats}, the subset is ignored")
+        return {}
+    if name in seen:
+        registry.warnings.append(f"{name}: given twice, the later subset is ignored")
+        return {}
+    listing = source.metadata(name, None if subset.rootless else subset.image_dir)
+    if listing is None:
+        sentence = f"{name}: the metadata file does not exist; correct metadata_file."
+        raise DatasetError(sentence, f"no metadata / メタデータファイルがありません: {name}")
+    if not listing.keys:
+        registry.warnings.append(f"{name}: names no image, the subset is ignored")
+        return {}
+    seen.add(name)
+    index = len(registry.subsets)
+    registry.subsets.append(UsedSubset(subset, len(listing.keys), listing))
+    registry.train_images += repeats * len(listing.keys)
+    return {
+        key: Registered(path, index, False, repeats)
+        for key, path in zip(listing.keys, listing.paths, strict=True)
+    }
 
 
 def spread_regularisation(images: Sequence[Registered], train_images: int) -> list[Registered]:

@@ -57,14 +57,24 @@ DATASET_ONLY: dict[str, Any] = {
 SUBSET: dict[str, Any] = {**SUBSET_SHARED, "image_dir": str, "is_reg": bool, "alpha_mask": bool}
 DATASET: dict[str, Any] = {**DATASET_ONLY, **SUBSET_SHARED}
 GENERAL: dict[str, Any] = DATASET
-#: A dataset without subsets is taken for one of metadata files, which have no caption files.
-WITHOUT_SUBSETS = {
-    key: kind
-    for key, kind in DATASET.items()
-    if key not in ("caption_extension", "class_tokens", "cache_info")
+_OF_CAPTION_FILES = ("caption_extension", "class_tokens", "cache_info")
+#: A dataset of metadata files has no caption files; one without subsets is taken for one.
+METADATA_DATASET = {key: kind for key, kind in DATASET.items() if key not in _OF_CAPTION_FILES}
+METADATA_SUBSET: dict[str, Any] = {
+    **{key: kind for key, kind in SUBSET_SHARED.items() if key not in _OF_CAPTION_FILES},
+    "metadata_file": str,
+    "image_dir": str,
+    "alpha_mask": bool,
 }
 #: A subset with one of these belongs to a method that is not planned here.
-OTHER_METHODS = ("metadata_file", "conditioning_data_dir")
+OTHER_METHODS = ("conditioning_data_dir",)
+MIXED = "DreamBooth subset and fine tuning subset cannot be mixed in the same dataset"
+
+
+def is_metadata(subsets: list[Any]) -> bool | None:
+    """Are all subsets of metadata files (True), or none (False)? None: some, which the trainer refuses."""
+    kinds = {isinstance(subset, Mapping) and "metadata_file" in subset for subset in subsets}
+    return None if len(kinds) == 2 else kinds != {False}
 
 
 def check_config(config: Mapping[str, Any], where: str) -> None:
@@ -83,21 +93,24 @@ def _check_dataset(dataset: Any, path: str, where: str) -> None:
     table = _table(dataset, path, where)
     rest = {key: value for key, value in table.items() if key != "subsets"}
     subsets = table.get("subsets", [])
-    _check_keys(rest, DATASET if subsets else WITHOUT_SUBSETS, path, where)
     if not isinstance(subsets, list):
         raise _wrong("expected a list", f"{path}['subsets']", where)
+    described = is_metadata(subsets)
+    if described is None:
+        raise _wrong(MIXED, path, where)
+    _check_keys(rest, METADATA_DATASET if described else DATASET, path, where)
     for j, subset in enumerate(subsets):
         subset_path = f"{path}['subsets'][{j}]"
         entry = _table(subset, subset_path, where)
         for key in OTHER_METHODS:
             if key in entry:
                 raise DatasetError(
-                    f"{where}: {subset_path} uses {key}; only folders of images with caption files "
-                    "can be counted here."
+                    f"{where}: {subset_path} uses {key}; only folders of images with caption files and "
+                    "metadata files can be counted here."
                 )
-        if "image_dir" not in entry:
+        if not described and "image_dir" not in entry:
             raise _wrong("required key not provided", f"{subset_path}['image_dir']", where)
-        _check_keys(entry, SUBSET, subset_path, where)
+        _check_keys(entry, METADATA_SUBSET if described else SUBSET, subset_path, where)
 
 
 def _check_keys(table: Mapping[str, Any], schema: Mapping[str, Any], path: str, where: str) -> None:

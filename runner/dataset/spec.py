@@ -13,10 +13,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SubsetSpec:
-    """One image folder. `image_dir` is spelled as in the configuration: sd-scripts neither expands
-    `~` nor resolves it, and takes two subsets for the same only when the spelling is equal."""
+    """One image folder, or one metadata file. `image_dir` is spelled as in the configuration: sd-scripts
+    neither expands `~` nor resolves it, and takes two subsets for the same only when the spelling is equal.
+    With a `metadata_file` it is where relative names in that file begin; `rootless`: there is none."""
 
     image_dir: str
+    metadata_file: str | None = None
+    rootless: bool = False
     is_reg: bool = False
     num_repeats: int = 1
     class_tokens: str | None = None
@@ -42,6 +45,11 @@ class SubsetSpec:
     cache_info: bool = False
     resize_interpolation: str | None = None
     custom_attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What tells it apart: the metadata file, else the folder."""
+        return self.metadata_file if self.metadata_file is not None else self.image_dir
 
 
 @dataclass(frozen=True, slots=True)

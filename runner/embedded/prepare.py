@@ -59,6 +59,11 @@ class Prepared:
     seed: int
 
 
+METADATA_REFUSED = (
+    "the built-in trainer reads folders of images with caption files, no metadata_file"
+)
+
+
 def prepare_dataset(args: Any) -> Prepared:
     """Plan the batches with the random numbers that `--seed` has set. Raises DatasetError."""
     flags = vars(args)
@@ -79,6 +84,8 @@ def prepare_dataset(args: Any) -> Prepared:
         except DatasetError as error:
             _explain(error, args.dataset_config)
             raise
+        if any(subset.metadata_file for spec in specs for subset in spec.subsets):
+            raise DatasetError(METADATA_REFUSED)
     logger.info("prepare images.")
     plan = plan_datasets(specs, _Noted(Path()), random)
     captions: dict[str, str] = {}

@@ -89,13 +89,19 @@ def read_captions(facts: Facts) -> Captions:
 def _read_captions(facts: Facts) -> Captions:
     result = Captions()
     base = facts.config.trainer_cwd
+    described: set[str] = set()
     for subset in facts.subsets():
-        listing = facts.listing(subset.image_dir)
+        listing = facts.listing_of(subset)
         for path in listing.paths if listing else ():
             if facts.cancelled.is_set():
                 return result
-            _read_one(result, base, path, subset)
-    result.other_extension = _other_extension(base, result.missing)
+            if listing is not None and subset.metadata_file is not None:
+                described.add(path)
+                _take(result, path, subset.caption_separator.join(listing.captions[path]), subset)
+            else:
+                _read_one(result, base, path, subset)
+    files = [path for path in result.missing if path not in described]
+    result.other_extension = _other_extension(base, files)
     return result
 
 
@@ -105,9 +111,12 @@ def _read_one(result: Captions, base: Path, path: str, subset: SubsetSpec) -> No
     except (DatasetError, OSError) as error:
         result.unreadable[_caption_path(base / path, subset)] = str(error)
         return
-    if subset.is_reg:
-        return
-    if text is None:
+    if not subset.is_reg:
+        _take(result, path, text, subset)
+
+
+def _take(result: Captions, path: str, text: str | None, subset: SubsetSpec) -> None:
+    if not text and (text is None or subset.metadata_file is not None):
         result.missing.append(path)
     else:
         result.found[path] = (text, subset)

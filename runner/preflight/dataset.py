@@ -15,7 +15,7 @@ from runner.preflight.cures.model import Cure, OnOutput
 from runner.preflight.cures.toml_edit import never_cancelled
 from runner.preflight.dataset_errors import Mistake, mistakes, mistakes_in_file
 from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding, failed, passed, skipped, warned
+from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
 from runner.units import count
 
 _TOML_TIMEOUT_S = 10.0
@@ -54,10 +54,19 @@ def look(facts: Facts) -> Finding:
     if file is not None and (told := _by_trainer(facts, file)):
         detail = f"{file} is refused by the trainer's own reader: {told}."
         return failed("toml refuses it", detail, "write it more plainly at that place")
-    subsets = sum(len(spec.subsets) for spec in specs)
-    evidence = f"{count(subsets, 'image folder')}"
-    where = str(file) if file else "train_data_dir"
-    return passed(evidence, f"{where}: {count(len(specs), 'dataset')}, {evidence}.")
+    subsets = [subset for spec in specs for subset in spec.subsets]
+    described = sum(subset.metadata_file is not None for subset in subsets)
+    if described and facts.config.trainer.embedded:
+        detail = (
+            "The built-in trainer reads folders of images with caption files, no metadata_file."
+        )
+        return failed("metadata_file", detail, "name the folder as image_dir, or use sd-scripts")
+    evidence = count(len(subsets) - described, "image folder")
+    if described:
+        folders = f"{evidence}, " if len(subsets) > described else ""
+        evidence = f"{folders}{count(described, 'metadata file')}"
+    where = str(file) if file else "in_json" if described else "train_data_dir"
+    return passed(short(evidence), f"{where}: {count(len(specs), 'dataset')}, {evidence}.")
 
 
 def _mistakes(facts: Facts, file: Path | None) -> list[Mistake]:
@@ -128,10 +137,10 @@ def _by_trainer(facts: Facts, file: Path) -> str | None:
 
 
 def _unseen(facts: Facts) -> bool:
-    """in_json and config_file name files of their own formats."""
+    """A config_file names files that are not known here."""
     flags = facts.flags
     named = "dataset_config" in flags or "train_data_dir" in flags
-    return "in_json" in flags or (facts.flags_elsewhere and not named)
+    return facts.flags_elsewhere and not named
 
 
 def differs(text: str, values: dict[str, Any]) -> bool:

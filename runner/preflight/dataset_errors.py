@@ -19,11 +19,14 @@ from runner.config.syntax import syntax_problem
 from runner.dataset.schema import (
     DATASET,
     GENERAL,
+    METADATA_DATASET,
+    METADATA_SUBSET,
     NUMBER,
     OTHER_METHODS,
     PAIR,
     RESOLUTION,
     SUBSET,
+    is_metadata,
 )
 
 Schema = Mapping[str, Any]
@@ -91,25 +94,30 @@ def _dataset(dataset: Any, path: KeyPath) -> Iterator[Mistake]:
     if not isinstance(dataset, Mapping):
         yield Mistake(path, "a dataset must be a table: write [[datasets]]")
         return
-    rest = {key: value for key, value in dataset.items() if key != "subsets"}
-    yield from _keys(rest, DATASET, path, "[[datasets]]")
     subsets = dataset.get("subsets", [])
+    described = is_metadata(subsets) if isinstance(subsets, list) and subsets else False
+    rest = {key: value for key, value in dataset.items() if key != "subsets"}
+    yield from _keys(rest, METADATA_DATASET if described else DATASET, path, "[[datasets]]")
     if not isinstance(subsets, list):
         yield Mistake((*path, "subsets"), "subsets must be a list: write [[datasets.subsets]]")
         return
+    if described is None:
+        text = "a dataset mixes metadata_file and folders of images; give each a dataset of its own"
+        yield Mistake(path, text)
+        return
     for index, subset in enumerate(subsets):
-        yield from _subset(subset, (*path, "subsets", index))
+        yield from _subset(subset, (*path, "subsets", index), described)
 
 
-def _subset(subset: Any, path: KeyPath) -> Iterator[Mistake]:
+def _subset(subset: Any, path: KeyPath, described: bool) -> Iterator[Mistake]:
     if not isinstance(subset, Mapping):
         yield Mistake(path, "a subset must be a table: write [[datasets.subsets]]")
         return
     if any(name in subset for name in OTHER_METHODS):
-        return  # of fine tuning or ControlNet: other keys
-    if "image_dir" not in subset:
+        return  # of ControlNet: other keys
+    if "image_dir" not in subset and not described:
         yield Mistake(path, "a subset without image_dir; add the folder of its images")
-    yield from _keys(subset, SUBSET, path, "[[datasets.subsets]]")
+    yield from _keys(subset, METADATA_SUBSET if described else SUBSET, path, "[[datasets.subsets]]")
 
 
 def _keys(table: Mapping[str, Any], schema: Schema, path: KeyPath, where: str) -> Iterator[Mistake]:

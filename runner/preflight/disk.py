@@ -98,8 +98,7 @@ def cache_bytes(facts: Facts) -> int:
 
 
 def _cache_room(facts: Facts, cache: int) -> Finding | None:
-    subsets = [subset.image_dir for subset in facts.subsets()]
-    place = facts.config.trainer_cwd / subsets[0]
+    place = next(iter(facts.image_paths()), facts.config.trainer_cwd / "here").parent
     free = free_bytes(place)
     if free >= cache:
         return None

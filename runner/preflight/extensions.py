@@ -17,7 +17,7 @@ from runner.preflight.model import Check, Finding, passed, skipped, some, warned
 
 def look(facts: Facts) -> Finding:
     try:
-        folders = list(dict.fromkeys(s.image_dir for s in facts.subsets()))
+        folders = list(dict.fromkeys(s.image_dir for s in facts.subsets() if not s.metadata_file))
     except DatasetError as error:
         return skipped("dataset unread", str(error))
     base = facts.config.trainer_cwd

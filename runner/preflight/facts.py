@@ -194,14 +194,22 @@ class Facts:
             return None
         return self.once(f"listing {image_dir}", lambda: self.images().listing(image_dir))
 
+    def listing_of(self, subset: SubsetSpec) -> Listing | None:
+        """Of a folder or of a metadata file. Raises DatasetError."""
+        file = subset.metadata_file
+        if file is None:
+            return self.listing(subset.image_dir)
+        folder = None if subset.rootless else subset.image_dir
+        return self.once(f"metadata {file} {folder}", lambda: self.images().metadata(file, folder))
+
     def image_paths(self) -> list[Path]:
         """Every image that sd-scripts would take, each once, absolute. Raises DatasetError."""
         paths = (path for subset in self.subsets() for path in self.image_paths_of(subset))
         return list(dict.fromkeys(paths))
 
     def image_paths_of(self, subset: SubsetSpec) -> list[Path]:
-        """Of one folder, absolute."""
-        listing = self.listing(subset.image_dir)
+        """Of one subset, absolute."""
+        listing = self.listing_of(subset)
         return [self.config.trainer_cwd / path for path in listing.paths] if listing else []
 
     def forecast(self) -> Forecast:

@@ -19,7 +19,7 @@ def look(facts: Facts) -> Finding:
     if not flipped:
         return passed("no flip_aug", "No image is mirrored, so left stays left.")
     detail = (
-        f"flip_aug mirrors half of the images of {flipped[0].image_dir}: a one-sided costume, scar "
+        f"flip_aug mirrors half of the images of {flipped[0].name}: a one-sided costume, scar "
         "or parting is learnt on both sides."
     )
     finding = warned("flip_aug is on", detail, "flip_aug = false, unless all is symmetric")

@@ -19,10 +19,19 @@ def look(facts: Facts) -> Finding:
     missing = [s for s in subsets if s.image_dir and facts.listing(s.image_dir) is None]
     if missing:
         return _folders_missing(facts, missing)
+    try:
+        lost = _not_there(facts, subsets)
+    except DatasetError as error:
+        return failed("metadata unread", str(error), "correct metadata_file")
+    if lost:
+        detail = f"The metadata names {count(len(lost), 'image')} that do not exist: {some(lost)}."
+        return failed(
+            f"{len(lost)} missing", detail, "correct image_dir, or write the metadata again"
+        )
     images, reg_images = _counts(facts, subsets)
     if images == 0:
         return _none(facts, subsets)
-    empty = [s.image_dir for s in subsets if not _images_in(facts, s)]
+    empty = [s.name for s in subsets if not _images_in(facts, s)]
     words = count(images, "image")
     evidence = f"{words}, {reg_images} reg" if reg_images else words
     if empty:
@@ -41,22 +50,29 @@ def _counts(facts: Facts, subsets: list[SubsetSpec]) -> tuple[int, int]:
         plan = facts.plan()
         return plan.images, plan.reg_images
     except DatasetError:
-        found = dict.fromkeys((s.image_dir, s.is_reg) for s in subsets)
+        found = {(s.name, s.is_reg): s for s in subsets}
         counts = [0, 0]
-        for folder, is_reg in found:
-            listing = facts.listing(folder)
-            counts[is_reg] += len(listing.paths) if listing else 0
+        for (_, is_reg), subset in found.items():
+            counts[is_reg] += _images_in(facts, subset)
         return counts[0], counts[1]
 
 
 def _images_in(facts: Facts, subset: SubsetSpec) -> int:
-    listing = facts.listing(subset.image_dir)
+    listing = facts.listing_of(subset)
     return len(listing.paths) if listing else 0
+
+
+def _not_there(facts: Facts, subsets: list[SubsetSpec]) -> list[str]:
+    """What metadata files name; a folder's images are there because they were listed. A size that stands in
+    the file lets sd-scripts notice it only when the image is loaded."""
+    described = [subset for subset in subsets if subset.metadata_file is not None]
+    paths = dict.fromkeys(path for s in described for path in facts.image_paths_of(s))
+    return [path.name for path in paths if not path.is_file()]
 
 
 def _none(facts: Facts, subsets: list[SubsetSpec]) -> Finding:
     """sd-scripts says `No data found` and leaves with exit code 0."""
-    folders = list(dict.fromkeys(s.image_dir for s in subsets if not s.is_reg))
+    folders = list(dict.fromkeys(s.name for s in subsets if not s.is_reg))
     detail = f"No training image in {some(folders)}." if folders else _no_subset(facts)
     below = sum(listing.below for f in folders if (listing := facts.listing(f)))
     ignored = sum(len(listing.ignored) for f in folders if (listing := facts.listing(f)))
@@ -88,7 +104,7 @@ def _parent_advice(facts: Facts) -> str:
 
 def _unexpected(facts: Facts, subsets: list[SubsetSpec], images: int, expected: int) -> Finding:
     words = count(images, "image")
-    where = some([s.image_dir for s in subsets if not s.is_reg])
+    where = some([s.name for s in subsets if not s.is_reg])
     told = f"{words} in {where}, but [expect] images is {expected}."
     cure = key_cure(facts.config, "images", f"expect {words}", "expect", {"images": images})
     return warned(

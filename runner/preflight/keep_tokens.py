@@ -21,7 +21,7 @@ def look(facts: Facts) -> Finding:
     loose = [subset for subset in subsets if _loose(subset, trigger)]
     if loose:
         wanted = tags_in(trigger, loose[0])
-        detail = f"{loose[0].image_dir}: the tags are shuffled or dropped, and {trigger} with them."
+        detail = f"{loose[0].name}: the tags are shuffled or dropped, and {trigger} with them."
         evidence = f"keep_tokens is {loose[0].keep_tokens}"
         return warned(evidence, detail, f"keep_tokens = {wanted}").curable(_cure(facts, wanted))
     if any(_varied(subset) for subset in subsets):

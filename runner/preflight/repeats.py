@@ -26,7 +26,7 @@ def look(facts: Facts) -> Finding:
         subsets = facts.subsets()
     except DatasetError as error:
         return skipped("dataset unread", str(error))
-    zero = [s.image_dir for s in subsets if s.num_repeats < 1]
+    zero = [s.name for s in subsets if s.num_repeats < 1]
     if zero:
         detail = f"num_repeats below 1 leaves the folder out: {some(zero)}."
         return warned("num_repeats is 0", detail, "num_repeats = 1 or more")
@@ -39,6 +39,8 @@ def look(facts: Facts) -> Finding:
 
 def _named(subset: SubsetSpec) -> int | None:
     """The repeats that the folder's name speaks of."""
+    if subset.metadata_file is not None:
+        return None
     return folder_repeats(Path(subset.image_dir).name)[0]
 
 

@@ -46,6 +46,8 @@ def _caption_files(
     found = {}
     for image in wrong:
         subset = captions[image][1]
+        if subset.metadata_file is not None:
+            continue
         file = (facts.config.trainer_cwd / image).with_suffix(
             subset.caption_extension or ".caption"
         )

@@ -3,6 +3,7 @@
 from scripts.forecast_cases.case import Case, Size
 from scripts.forecast_cases.datasets import BATCHES, BUCKETING, REGULARISATION, REPEATS
 from scripts.forecast_cases.length import LENGTH, SAMPLES, SAVING
+from scripts.forecast_cases.metadata import METADATA
 from scripts.forecast_cases.validation import REFUSED, VALIDATION
 
 CASES = [
@@ -15,6 +16,7 @@ CASES = [
     *SAVING,
     *SAMPLES,
     *REFUSED,
+    *METADATA,
 ]
 
 __all__ = ["CASES", "Case", "Size"]

@@ -86,10 +86,31 @@ def test_a_wrong_configuration_is_refused_with_file_and_place(
     assert refused.value.trainer_error == "MultipleInvalid"
 
 
-@pytest.mark.parametrize("key", ["metadata_file", "conditioning_data_dir"])
-def test_other_training_methods_are_said_to_be_uncountable(key: str) -> None:
-    with pytest.raises(DatasetError, match=key):
-        read_specs(one_subset(**{key: "m.json"}), {}, "x.toml")
+def test_other_training_methods_are_said_to_be_uncountable() -> None:
+    with pytest.raises(DatasetError, match="conditioning_data_dir"):
+        read_specs(one_subset(conditioning_data_dir="c"), {}, "x.toml")
+
+
+def test_a_subset_of_a_metadata_file_has_its_own_keys() -> None:
+    (spec,) = read_specs(one_subset(metadata_file="m.json", num_repeats=3), {}, "x.toml")
+    assert [(s.name, s.num_repeats, s.rootless) for s in spec.subsets] == [("m.json", 3, False)]
+    alone = {"datasets": [{"subsets": [{"metadata_file": "m.json"}]}]}
+    assert read_specs(alone, {}, "x.toml")[0].subsets[0].rootless
+    for key in ("class_tokens", "caption_extension", "is_reg"):
+        value = True if key == "is_reg" else ".txt"
+        with pytest.raises(DatasetError, match="extra keys not allowed"):
+            read_specs(one_subset(metadata_file="m.json", **{key: value}), {}, "x.toml")
+
+
+def test_a_dataset_is_of_metadata_files_or_of_folders() -> None:
+    mixed = {"datasets": [{"subsets": [{"metadata_file": "m.json"}, {"image_dir": "a"}]}]}
+    with pytest.raises(DatasetError, match="cannot be mixed"):
+        read_specs(mixed, {}, "x.toml")
+
+
+def test_in_json_needs_the_folder_of_its_images(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="in_json needs train_data_dir"):
+        specs_from_flags({"in_json": "m.json"}, tmp_path)
 
 
 def test_a_missing_config_file_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from pathlib import Path
 
@@ -45,9 +47,63 @@ def test_a_missing_dataset_file_fails(project: Project) -> None:
     assert project.find("captions").status == "skip"
 
 
-def test_a_dataset_of_another_format_is_not_judged(project: Project) -> None:
-    (project.root / "m.json").write_text("{}")
-    assert project.find("dataset", train='in_json = "m.json"').status == "skip"
+METADATA = """[[datasets]]
+resolution = 64
+[[datasets.subsets]]
+metadata_file = "{root}/m.json"
+image_dir = "{root}/train"
+num_repeats = 2
+"""
+OF_CHECKOUT = f'sd_scripts = "sd"\npython = "{sys.executable}"'
+
+
+def write_metadata(project: Project, **captions: str) -> None:
+    project.checkout()
+    (project.root / "dataset.toml").write_text(METADATA.format(root=project.root))
+    entries = {f"{name[1:]}.png": {"caption": text} for name, text in captions.items()}
+    (project.root / "m.json").write_text(json.dumps(entries))
+
+
+def test_a_valid_metadata_file_is_no_failure_and_is_counted(project: Project) -> None:
+    write_metadata(project, _0000=TRIGGER, _0001=f"{TRIGGER}, a boat")
+    facts = Facts(project.config(trainer=OF_CHECKOUT, expect=f'trigger = "{TRIGGER}"'))
+    results = {c.name: run_check(c, facts) for c in CHECKS if not c.slow}
+    assert results["dataset"].evidence == "1 metadata file"
+    assert results["images"].evidence == "2 images"
+    assert results["captions"].evidence == "2 captions"
+    assert results["trigger"].status == "pass"
+    assert "8 steps" in results["steps"].detail
+    of_data = ("images", "image_files", "extensions", "captions", "repeats", "buckets", "latents")
+    assert {results[name].status for name in of_data} <= {"pass", "skip"}
+
+
+def test_what_a_metadata_file_names_must_be_there(project: Project) -> None:
+    write_metadata(project, _0000="x", _0077="x")
+    found = project.find("images", trainer=OF_CHECKOUT)
+    assert (found.status, found.evidence) == ("fail", "1 missing")
+    assert "0077.png" in found.detail
+
+
+def test_a_caption_that_the_metadata_does_not_hold_is_told(project: Project) -> None:
+    write_metadata(project, _0000="x", _0001="")
+    found = project.find("captions", trainer=OF_CHECKOUT)
+    assert (found.status, found.evidence) == ("warn", "1 without caption")
+    assert "There are .txt files" not in found.detail
+
+
+def test_a_broken_metadata_file_fails_in_one_sentence(project: Project) -> None:
+    write_metadata(project)
+    (project.root / "m.json").write_text("{")
+    found = project.find("images", trainer=OF_CHECKOUT)
+    assert (found.status, found.evidence) == ("fail", "metadata unread")
+    assert "not valid JSON" in found.detail
+    (project.root / "m.json").unlink()
+    assert project.find("images", trainer=OF_CHECKOUT).status == "fail"
+
+
+def test_the_built_in_trainer_reads_no_metadata_file(project: Project) -> None:
+    write_metadata(project, _0000="x")
+    assert project.find("dataset").evidence == "metadata_file"
 
 
 DATASET = """

@@ -66,7 +66,8 @@ def test_every_kind_of_mistake_is_told(text: str, said: str) -> None:
         "",
         "[general]\nresolution = [512, 768]\ncaption_dropout_rate = 1\n",
         "[general]\nnum_repeats = true\n",  # voluptuous takes true for a whole number
-        "[[datasets]]\n[[datasets.subsets]]\nmetadata_file = 'm.json'\nanything = 1\n",
+        "[[datasets]]\n[[datasets.subsets]]\nmetadata_file = 'm.json'\nnum_repeats = 2\n",
+        "[[datasets]]\n[[datasets.subsets]]\nconditioning_data_dir = 'c'\nanything = 1\n",
     ],
 )
 def test_what_sd_scripts_takes_is_no_mistake(text: str) -> None:
