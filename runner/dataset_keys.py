@@ -4,10 +4,12 @@ was when a run was started."""
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from runner.regular_file import read_text
+from runner.toml_text import parse_toml
 
 #: a configuration is a few kB; what is far larger is none, and no run folder should carry it
 LARGEST_BYTES = 1_000_000
@@ -23,7 +25,7 @@ def dataset_text(flags: Mapping[str, Any], base_dir: Path) -> str | None:
     try:
         if path.stat().st_size > LARGEST_BYTES:
             return None
-        return path.read_text(encoding="utf-8", errors="replace")
+        return read_text(path, errors="replace")
     except OSError:
         return None
 
@@ -38,7 +40,7 @@ def dataset_keys(text: str) -> dict[str, Any] | None:
 
     The first dataset has no number: `dataset.resolution`, `dataset.subset1.num_repeats`; the second one is
     `dataset.set2.resolution`. Values of [general] stand where they fall back to, in each dataset."""
-    for parse in (tomllib.loads, json.loads):
+    for parse in (parse_toml, json.loads):
         try:
             found = parse(text)
         except (ValueError, RecursionError):

@@ -4,14 +4,15 @@ and others, sd-scripts v0.10)."""
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runner.flag_numbers import whole
+from runner.regular_file import read_text
 from runner.steps import Steps
+from runner.toml_text import parse_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,11 @@ def sampling_times(flags: Mapping[str, Any], steps: Steps) -> int:
 
 def count_prompts(path: Path) -> int:
     """Prompts of a .txt, .toml or .json file. Raises OSError, ValueError, KeyError, TypeError."""
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     if path.name.endswith(".txt"):
         return sum(bool(line.strip()) and line[0] != "#" for line in text.split("\n"))
     if path.name.endswith(".toml"):
-        return len(tomllib.loads(text)["prompt"]["subset"])
+        return len(parse_toml(text)["prompt"]["subset"])
     if path.name.endswith(".json"):
         return len(json.loads(text))
     raise ValueError("it must end in .txt, .toml or .json")

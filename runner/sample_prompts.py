@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from runner.regular_file import read_text
+from runner.toml_text import parse_toml
 
 #: no prompt file is larger; a longer one is something else
 LIMIT_BYTES = 4_000_000
@@ -59,7 +61,7 @@ def read_prompt_file(path: Path, since: float) -> PromptFile:
         found = path.stat()
         if found.st_size > LIMIT_BYTES:
             return PromptFile(name, problem=f"{path.name} is too large for a list of prompts")
-        prompts = parse_prompts(path.read_text(encoding="utf-8"), path.name)
+        prompts = parse_prompts(read_text(path), path.name)
     except FileNotFoundError:
         return PromptFile(name, problem=f"{path.name} is not there any more")
     except OSError as error:
@@ -73,7 +75,7 @@ def parse_prompts(text: str, name: str) -> tuple[SamplePrompt, ...]:
     """Prompts of a .txt (one a line, `#` comments), .toml ([prompt] with [[prompt.subset]]) or .json file (a
     list). Raises ValueError, KeyError, TypeError."""
     if name.endswith(".toml"):
-        shared = tomllib.loads(text)["prompt"]
+        shared = parse_toml(text)["prompt"]
         subsets = shared["subset"]
         return tuple(_from_table({**shared, **subset}) for subset in subsets)
     if name.endswith(".json"):

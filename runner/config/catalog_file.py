@@ -18,6 +18,8 @@ from runner.config.flags import FlagScalar
 from runner.config.positions import KeyPath, key_lines
 from runner.config.reading import kind
 from runner.config.syntax import syntax_problem
+from runner.regular_file import read_text
+from runner.toml_text import parse_toml
 
 #: kohya_ss writes these into every such file, although no script has a flag of the name
 _OF_THE_GUI = frozenset({"epoch", "noise_offset_type", "stop_text_encoder_training"})
@@ -32,7 +34,7 @@ def config_file_problems(path: Path, catalog: Catalog) -> tuple[ConfigProblem, .
     """All that is wrong with the file, in the order of its lines. Never raises."""
     file = str(path)
     try:
-        text = path.read_text("utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         return (ConfigProblem(file, None, "there is no such file; correct config_file"),)
     except UnicodeDecodeError as error:
@@ -42,7 +44,7 @@ def config_file_problems(path: Path, catalog: Catalog) -> tuple[ConfigProblem, .
         reason = error.strerror or str(error)
         return (ConfigProblem(file, None, f"cannot be read ({reason}); check the path"),)
     try:
-        values = tomllib.loads(text)
+        values = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         return (syntax_problem(file, text, error),)
     lines = key_lines(text)

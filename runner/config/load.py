@@ -24,6 +24,8 @@ from runner.config.positions import key_lines
 from runner.config.reading import Reading, Section
 from runner.config.syntax import syntax_problem
 from runner.model import Expectation, GuardSettings
+from runner.regular_file import read_text
+from runner.toml_text import parse_toml
 
 FILE_NAME = "plasma.toml"
 EMBEDDED = "embedded"
@@ -68,7 +70,7 @@ def load_config(path: Path, *, known_flags: catalog.KnownFlags = catalog.trainer
         path /= FILE_NAME
     text = _read(path)
     try:
-        values = tomllib.loads(text)
+        values = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([syntax_problem(str(path), text, error)]) from None
     reading = Reading(str(path), key_lines(text))
@@ -80,7 +82,7 @@ def load_config(path: Path, *, known_flags: catalog.KnownFlags = catalog.trainer
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_text(path, encoding="utf-8-sig")
     except FileNotFoundError:
         cure = "run `plasma-tui init` to write one, or `plasma-tui demo` to see a training"
         raise one_problem(path, f"there is no such file; {cure}") from None

@@ -12,6 +12,7 @@ _PLACE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end 
 #: (what tomllib says, what stands on the line, cure); the first that fits both is told
 _CURES = (
     ("", r"=\s*(?:True|False)\b", "write true and false in lower case"),
+    ("Nested", "", "no setting needs so many brackets or dots"),
     ("escape|hex", r'"[^"]*\\', "write a path with backslashes in single quotes: '...'"),
     ("overwrite|twice|mutate", "", "the key or section is there twice; remove one of them"),
     ("value", r"=\s*[^\s\"'\[{]", 'put text in quotes: key = "text"'),

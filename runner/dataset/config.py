@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from runner.dataset.errors import DatasetError
 from runner.dataset.schema import check_config
 from runner.dataset.spec import DatasetSpec, SubsetSpec
+from runner.regular_file import read_text
+from runner.toml_text import parse_toml
 
 #: Command line names that differ from the configuration's.
 FLAG_NAMES = {
@@ -48,16 +50,18 @@ def load_dataset_file(path: Path) -> dict[str, Any]:
         )
     suffix = path.name.lower()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         if suffix.endswith(".json"):
             loaded: dict[str, Any] = json.loads(text)
         elif suffix.endswith(".toml"):
-            loaded = tomllib.loads(text)
+            loaded = parse_toml(text)
         else:
             raise DatasetError(
                 f"{path}: a dataset config ends in .toml or .json.",
                 f"not supported config file format / 対応していない設定ファイルの形式です: {path}",
             )
+    except RecursionError:
+        raise DatasetError(f"{path}: not valid JSON: nested too deeply.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}.") from error
     except tomllib.TOMLDecodeError as error:

@@ -19,6 +19,8 @@ from runner.importing.refine import refined, without_uncertain
 from runner.importing.sd_toml import looks_like_config, read_sd_toml
 from runner.importing.shell import read_shell
 from runner.importing.write import imported
+from runner.regular_file import read_bytes
+from runner.toml_text import parse_toml
 
 #: a script or configuration is a few KB; a model named by mistake is not read
 MOST_BYTES = 500_000
@@ -51,8 +53,7 @@ def import_file(
     `project` (default: the working folder). Raises ImportRefused with one sentence."""
     where = context or Context.here(project)
     path = Path(absolute(str(path), where.places.cwd))
-    text = _read(path)
-    return _finished(_draft(text, path.suffix.lower(), str(path), path.parent, path, where), where)
+    return _imported(_read(path), path.suffix.lower(), str(path), path.parent, path, where)
 
 
 def import_text(
@@ -60,7 +61,31 @@ def import_text(
 ) -> Imported:
     """The same for a text that was pasted, as if it stood in a file of the working folder."""
     where = context or Context.here(project)
-    return _finished(_draft(text, "", PASTED, where.places.cwd, None, where), where)
+    return _imported(text, "", PASTED, where.places.cwd, None, where)
+
+
+def _imported(
+    text: str, suffix: str, source: str, folder: Path, path: Path | None, where: Context
+) -> Imported:
+    try:
+        made = _finished(_draft(text, suffix, source, folder, path, where), where)
+    except RecursionError:
+        raise ImportRefused(
+            f"{source} is nested too deeply to be read; give the command itself"
+        ) from None
+    for name, written in (
+        ("plasma.toml", made.config_text),
+        *((f.name, f.text) for f in made.files),
+    ):
+        try:
+            written.encode("utf-8")
+        except UnicodeEncodeError as error:
+            line = written.count("\n", 0, error.start) + 1
+            raise ImportRefused(
+                f"{source} holds half a character ({written[error.start]!a}), which no file can "
+                f"hold; it would stand in line {line} of {name}"
+            ) from None
+    return made
 
 
 def _draft(
@@ -100,7 +125,7 @@ def _kind(text: str, suffix: str) -> str:
             return "shell"
         return "json"
     try:
-        return "toml" if looks_like_config(tomllib.loads(text)) else "shell"
+        return "toml" if looks_like_config(parse_toml(text)) else "shell"
     except tomllib.TOMLDecodeError:
         return "shell"
 
@@ -160,17 +185,25 @@ def _with_dataset(draft: Draft, project: Path) -> Draft:
 def _read(path: Path) -> str:
     """The file as text. Raises ImportRefused."""
     try:
-        if path.is_dir():
-            raise ImportRefused(f"{path} is a folder; give the file that starts the training")
-        if path.stat().st_size > MOST_BYTES:
-            raise ImportRefused(
-                f"{path} is no script or configuration: it has over {MOST_BYTES // 1000} kB"
-            )
-        data = path.read_bytes()
+        data = read_bytes(path, MOST_BYTES)
     except FileNotFoundError:
         raise ImportRefused(f"there is no file {path}; check the path") from None
+    except IsADirectoryError:
+        raise ImportRefused(f"{path} is a folder; give the file that starts the training") from None
     except OSError as error:
-        raise ImportRefused(f"{path} cannot be read ({error.strerror}); check its rights") from None
+        raise ImportRefused(
+            f"{path} cannot be read as a script or configuration: {error.strerror}"
+        ) from None
+    return text_of(data, str(path))
+
+
+def text_of(data: bytes, path: str) -> str:
+    """The bytes of a script or configuration as text; `path`: how a message calls it. Raises
+    ImportRefused."""
+    if len(data) > MOST_BYTES:
+        raise ImportRefused(
+            f"{path} is no script or configuration: it has over {MOST_BYTES // 1000} kB"
+        )
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # PowerShell's default
         return data.decode("utf-16", "replace")
     if b"\0" in data:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.dataset.files import is_image
+from runner.regular_file import read_text
+from runner.toml_text import parse_toml
 
 #: depth of folders and number of folders looked at: a project, not a disk
 DEPTH = 4
@@ -82,7 +83,7 @@ def _is_dataset_config(path: Path) -> bool:
     if path.suffix.lower() != ".toml" or path.name == "plasma.toml":
         return False
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = parse_toml(read_text(path))
     except (OSError, ValueError):  # tomllib's and UTF-8's errors are ValueErrors
         return False
     return isinstance(values.get("datasets"), list)
@@ -111,7 +112,7 @@ def _trigger(path: Path, stems: set[str], ending: str) -> str | None:
     first: set[str] = set()
     for stem in stems:
         try:
-            text = (path / f"{stem}{ending}").read_text("utf-8")
+            text = read_text(path / f"{stem}{ending}")
         except (OSError, UnicodeDecodeError):
             return None
         first.add(text.partition(",")[0].strip())

@@ -15,6 +15,7 @@ from runner.config.syntax import syntax_problem
 from runner.importing.find import Found
 from runner.importing.flag_words import flag_value, unwritable
 from runner.importing.model import Draft, ImportRefused
+from runner.toml_text import parse_toml
 
 #: keys that kohya_ss adds for itself
 _OF_THE_GUI = frozenset({"epoch", "noise_offset_type", "stop_text_encoder_training"})
@@ -44,7 +45,7 @@ def looks_like_config(values: Mapping[str, Any]) -> bool:
 def read_sd_toml(text: str, *, source: str, folder: Path, found: Found) -> Draft:
     """`folder`: where relative paths of the file are looked for. Raises ImportRefused."""
     try:
-        values = tomllib.loads(text, parse_float=_Number)
+        values = parse_toml(text, parse_float=_Number)
     except tomllib.TOMLDecodeError as error:
         raise ImportRefused(str(syntax_problem(source, text, error))) from None
     if "datasets" in values:

@@ -13,6 +13,8 @@ _PLAIN_QUOTED = re.compile(r"""[^\\"$`]+""")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 #: `$@`, `$1`, `$?` ...
 _SPECIAL = "@*#?$!-0123456789"
+#: what is inside is read anew at each level
+MOST_NESTED = 40
 _ESCAPE = re.compile(r"\\(.)", re.S)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
 
@@ -144,6 +146,8 @@ def _nested(cursor: Cursor, opening: str, closing: str) -> str:
             cursor.step(2)
             continue
         depth += (cursor.char == opening[-1]) - (cursor.char == closing)
+        if depth > MOST_NESTED:
+            raise ShellSyntax(opened, f"brackets stand in each other more than {MOST_NESTED} deep")
         if depth == 0:
             content = cursor.text[start : cursor.at]
             cursor.step()

@@ -28,6 +28,8 @@ from runner.dataset.schema import (
     SUBSET,
     is_metadata,
 )
+from runner.regular_file import read_text
+from runner.toml_text import parse_toml
 
 Schema = Mapping[str, Any]
 
@@ -49,7 +51,7 @@ def mistakes_in_file(path: Path) -> list[Mistake]:
     if path.suffix.lower() != ".toml":
         return []
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         return [Mistake((), "the file is not UTF-8; save it as UTF-8", line)]
@@ -58,7 +60,7 @@ def mistakes_in_file(path: Path) -> list[Mistake]:
 
 def mistakes_in_text(text: str, where: str) -> list[Mistake]:
     try:
-        values = tomllib.loads(text)
+        values = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         problem = syntax_problem(where, text, error)
         return [Mistake((), problem.text, problem.line)]

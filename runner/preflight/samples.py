@@ -7,13 +7,14 @@ sd-scripts main 48d368fa (sample_images_common): `--sample_every_n_*` and `--sam
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 
 from runner.config.flags import FlagValue
 from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, warned
+from runner.regular_file import read_text
+from runner.toml_text import parse_toml
 
 EVERY = ("sample_every_n_steps", "sample_every_n_epochs")
 ENDINGS = (".txt", ".toml", ".json")
@@ -50,7 +51,7 @@ def problem_of(path: Path) -> str | None:
     if path.suffix not in ENDINGS:
         return "must end in .txt, .toml or .json, in lower case"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         return "does not exist"
     except UnicodeDecodeError:
@@ -61,8 +62,8 @@ def problem_of(path: Path) -> str | None:
         lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
         return None if lines else "holds no prompt"
     try:
-        loaded = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError as error:
+        loaded = json.loads(text) if path.suffix == ".json" else parse_toml(text)
+    except (ValueError, RecursionError) as error:
         return f"is no valid {path.suffix[1:].upper()}: {error}"
     if path.suffix == ".json":
         return None if isinstance(loaded, list) and loaded else "holds no list of prompts"

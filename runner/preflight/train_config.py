@@ -15,6 +15,8 @@ from typing import Any
 from runner.config.catalog_file import config_file_path, entries
 from runner.config.flags import FlagValue
 from runner.config.positions import key_lines
+from runner.regular_file import read_text
+from runner.toml_text import parse_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ def read_train_config(name: str, base: Path) -> TrainConfig:
     """`name` as given to --config_file; relative to `base`, the trainer's working folder."""
     path = base / config_file_path(name)
     try:
-        text = path.read_text(encoding="utf-8")
-        loaded = tomllib.loads(text)
+        text = read_text(path)
+        loaded = parse_toml(text)
     except FileNotFoundError:
         return TrainConfig(path, problem="there is no such file", missing=True)
     except OSError as error:

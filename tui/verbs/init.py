@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +11,14 @@ from pathlib import Path
 
 from runner.config.errors import ConfigError
 from runner.config.load import load_config
-from runner.importing.files import Context, import_file, import_text
+from runner.importing.files import (
+    MOST_BYTES,
+    PASTED,
+    Context,
+    import_file,
+    import_text,
+    text_of,
+)
 from runner.importing.fresh import Answers, suggested
 from runner.importing.model import Imported, ImportRefused
 from runner.importing.setup import missing_of, new_project
@@ -47,11 +55,12 @@ def init(options: argparse.Namespace) -> int:
 
 
 def _imported(source: str, context: Context) -> Imported:
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))  # noqa: PTH111 - keeps the ~ of an unknown user
     try:
         if source == "-":
-            return import_text(sys.stdin.read(), context=context)
-        if not path.exists():
+            data = sys.stdin.buffer.read(MOST_BYTES + 1)
+            return import_text(text_of(data, PASTED), context=context)
+        if not os.path.lexists(path):
             raise Fail(f"no file {path}: give the script or configuration to import", NOT_FOUND)
         return import_file(path, context=context)
     except ImportRefused as error:
