@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 READ_BYTES = 1 << 20
 #: of 50 ms each: the losses of half a million steps are there by then
 CATCH_UP_POLLS = 400
+#: so long a look for new event files may take at once, and so long its disk may be silent
+LOOK_S, LOOK_LIMIT_S = 0.05, 5.0
 
 
 class Intake:
@@ -82,15 +85,20 @@ class Intake:
         """Exact losses from the trainer's event files; TensorBoard's x is the shown step. True once all
         that has been written was read."""
         s, folder = self._s, self._s.files.event_folder
-        if folder is None or not folder.exists():
+        if folder is None:
             return True
         if self._tail is None:
             from runner.tfevents import ScalarTail
 
             since = s.keeper.started_at if s.keeper is not None else None
             self._tail = await asyncio.to_thread(ScalarTail, folder, since)
+        if self._tail.finder.due:
+            # a disk that does not answer must cost no more than the losses on it
+            with contextlib.suppress(TimeoutError):
+                look = asyncio.to_thread(self._tail.finder.look, LOOK_S)
+                await asyncio.wait_for(look, LOOK_LIMIT_S)
         # each poll reads a file that the page cache holds: short enough for the loop
-        found = self._tail.poll(0.05)
+        found = self._tail.poll(0.05, find=False)
         # what places these losses (how many steps a resume skips) was printed before they were written, but
         # may not have been read yet: without it they would land at wrong steps
         while found and s.progress.epoch is None and await self.read_block():
@@ -112,4 +120,4 @@ class Intake:
     def look_for_event_files(self) -> None:
         """At the end, whatever was looked for a moment ago: a short training may just have made its file."""
         if self._tail is not None:
-            self._tail.rescan()
+            self._tail.finder.again()

@@ -9,6 +9,7 @@ which is imported with the first record, and never brings in TensorFlow.
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import sys
@@ -19,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: Looking for new event files walks a folder tree, reading the known ones does not.
-_RESCAN_S = 1.0
+from runner.event_files import EventFiles
+
 #: a record of one number has some 60 bytes
 RECORD_BYTES = 1 << 23
 _HEAD, _TAIL = struct.Struct("<QI"), struct.Struct("<I")
@@ -96,20 +97,21 @@ class ScalarTail:
     """
 
     def __init__(self, folder: Path, since: float | None = None, only: bytes | None = None) -> None:
-        self._folder = folder
         self._only = only
         self.ended = False
-        self._since = since
         self._files: dict[Path, EventFile] = {}
-        self._scanned_at = -_RESCAN_S
+        #: looks for them; whoever polls with `find` False asks it to, in a thread of its own
+        self.finder = EventFiles(folder, since)
 
-    def poll(self, budget_s: float) -> list[Scalar]:
+    def poll(self, budget_s: float, *, find: bool = True) -> list[Scalar]:
         """Numbers that came since the last call, file by file in order. Returns after about
         `budget_s` seconds even if there is more: what is left comes with the next call."""
         begin = time.monotonic()
-        if begin - self._scanned_at >= _RESCAN_S:
-            self._scanned_at = begin
-            self._find_files()
+        if find:
+            self.finder.look(math.inf)
+        for path in self.finder.found:
+            if path not in self._files:
+                self._files[path] = EventFile(path)
         found: list[Scalar] = []
         self.ended = False
         for file in self._files.values():
@@ -123,34 +125,13 @@ class ScalarTail:
                 continue
             if time.monotonic() - begin > budget_s:
                 return found
-        self.ended = True
+        self.ended = self.finder.complete
         return found
-
-    def rescan(self) -> None:
-        """The next poll looks for new files, however short ago the last look was."""
-        self._scanned_at = -_RESCAN_S
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Files that cannot be read to their end, in words."""
         return tuple(f.broken for f in self._files.values() if f.broken is not None)
-
-    def _find_files(self) -> None:
-        try:
-            paths = sorted(self._folder.rglob("*tfevents*"), key=lambda p: p.name)
-        except OSError:
-            return
-        for path in paths:
-            if path not in self._files and self._wanted(path):
-                self._files[path] = EventFile(path)
-
-    def _wanted(self, path: Path) -> bool:
-        try:
-            found = path.stat()
-        except OSError:
-            return False
-        recent = self._since is None or found.st_mtime >= self._since
-        return recent and found.st_size > 0 and path.is_file()
 
 
 def _masked_crc(data: bytes) -> int:

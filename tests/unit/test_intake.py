@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from runner.intake import Intake
 from runner.progress import Progress, StepRow
@@ -24,12 +27,12 @@ RESUMED = (
 class Tail:
     """An event file with the first loss after the resume: its x is counted within the epoch."""
 
-    ended, problems = True, ()
+    ended, problems, finder = True, (), SimpleNamespace(due=False)
 
     def __init__(self) -> None:
         self.scalars = [Scalar("loss/current", 17, time.time(), 0.008)]
 
-    def poll(self, budget_s: float) -> list[Scalar]:
+    def poll(self, budget_s: float, *, find: bool = True) -> list[Scalar]:
         found, self.scalars = self.scalars, []
         return found
 
@@ -61,3 +64,22 @@ async def test_a_loss_is_placed_by_what_was_printed_before_it_and_not_read_yet(
     progress.finish()
     rows += progress.take_rows()
     assert [(row.step, row.loss) for row in rows] == [(41, 0.008)]
+
+
+async def test_a_disk_that_hangs_costs_the_losses_on_it_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of event files may lie on a network disk that does not answer."""
+    hangs = threading.Event()
+    monkeypatch.setattr("runner.event_files.EventFiles._look", lambda *_: hangs.wait(20.0))
+    monkeypatch.setattr("runner.intake.LOOK_LIMIT_S", 0.05)
+    supervisor: Any = SimpleNamespace(
+        keeper=None, progress=Progress(1),
+        files=SimpleNamespace(event_folder=tmp_path, is_ours=lambda at: True),
+    )  # fmt: skip
+    intake = Intake(supervisor)
+    began = time.monotonic()
+    for _ in range(3):
+        assert not await intake.read_losses()
+    assert time.monotonic() - began < 5.0
+    hangs.set()

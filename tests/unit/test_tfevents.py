@@ -53,7 +53,7 @@ def test_a_torn_tail_is_not_yet(tmp_path: Path) -> None:
     for start in range(0, len(whole), 7):
         with growing.open("ab") as stream:
             stream.write(whole[start : start + 7])
-        tail._scanned_at = -1e9
+        tail.finder.again()
         found += tail.poll(5)
     assert repr(found) == repr(expected)
     assert tail.poll(5) == []

@@ -1,0 +1,130 @@
+"""Finds TensorBoard's event files below a folder, over and over, at a bounded cost.
+
+A logging_dir of the user's own may hold years of trainings on a slow disk. A folder is listed once, and again
+only when its own time says that something was made or removed in it; between two looks at it nothing but that
+time is asked for. `look` stops after its budget and continues there the next time.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+#: a round over all known folders begins so long after the one before began
+ROUND_S = 1.0
+#: and so many times what that took: at most this part of the time is spent looking
+REST = 20.0
+#: the time of a folder can stand still for so long while files are made in it
+SETTLED_S = 3.0
+MARK = "tfevents"
+
+
+class EventFiles:
+    """`found`: files that hold something and were written since `since` (seconds since the epoch), by name.
+    Safe to look from a thread of its own."""
+
+    def __init__(self, folder: Path, since: float | None = None) -> None:
+        self.found: tuple[Path, ...] = ()
+        self._since = since
+        self._root = os.fspath(folder)
+        #: time of each folder (ns) when it was listed; None: it must be listed again
+        self._listed: dict[str, int | None] = {self._root: None}
+        self._waiting: set[str] = set()  # event files that are empty, or older
+        self._queue: deque[str] = deque()
+        self._known: set[str] = set()
+        self._round_at = -math.inf
+        self._took_s = 0.0
+        self._wanted = True
+        self._complete = False
+        self._lock = threading.Lock()
+
+    @property
+    def complete(self) -> bool:
+        """Has a round over everything come to its end since the last `again`?"""
+        return self._complete
+
+    def again(self) -> None:
+        """Begin a round now, however short ago the last one was."""
+        self._wanted, self._complete = True, False
+
+    def look(self, budget_s: float) -> None:
+        """Go on for about `budget_s` seconds. Errors of the disk count as `not there`."""
+        if not self.due or not self._lock.acquire(blocking=False):
+            return  # a look whose disk does not answer still holds the lock
+        try:
+            self._look(budget_s)
+        finally:
+            self._lock.release()
+
+    @property
+    def due(self) -> bool:
+        """Is there anything to look for now?"""
+        rest_s = max(ROUND_S, REST * self._took_s)
+        return bool(self._queue) or time.monotonic() - self._round_at >= rest_s or self._wanted
+
+    def _look(self, budget_s: float) -> None:
+        began = time.monotonic()
+        if self._wanted or not self._queue:
+            self._wanted, self._complete = False, self._complete and not self._wanted
+            self._round_at, self._took_s = began, 0.0
+            # the newest first: what is sought was made a moment ago
+            self._queue = deque([*reversed(self._listed), *sorted(self._waiting, reverse=True)])
+        new: list[Path] = []
+        while self._queue:
+            self._visit(self._queue.popleft(), new)
+            if time.monotonic() - began > budget_s:
+                break
+        self._took_s += time.monotonic() - began
+        self._complete = self._complete or not self._queue
+        if new:
+            self._known.update(map(str, new))
+            self.found = tuple(sorted((*self.found, *new), key=lambda path: path.name))
+
+    def _visit(self, path: str, new: list[Path]) -> None:
+        if path in self._waiting:
+            if self._is_wanted(path):
+                self._waiting.discard(path)
+                new.append(Path(path))
+            return
+        try:
+            changed_ns = os.stat(path).st_mtime_ns  # noqa: PTH116 - of very many folders
+            if changed_ns == self._listed.get(path):
+                return
+            self._list(path, new)
+        except (FileNotFoundError, NotADirectoryError):
+            if path != self._root:
+                self._listed.pop(path, None)
+            return
+        except OSError:  # its disk has trouble: the next round tries again
+            self._listed[path] = None
+            return
+        settled = time.time() - changed_ns / 1e9 > SETTLED_S
+        self._listed[path] = changed_ns if settled else None
+
+    def _list(self, folder: str, new: list[Path]) -> None:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.path not in self._listed:
+                        self._listed[entry.path] = None
+                        self._queue.append(entry.path)
+                elif MARK in entry.name and not self._is_known(entry.path):
+                    if self._is_wanted(entry.path):
+                        new.append(Path(entry.path))
+                    else:
+                        self._waiting.add(entry.path)
+
+    def _is_known(self, path: str) -> bool:
+        return path in self._known or path in self._waiting
+
+    def _is_wanted(self, path: str) -> bool:
+        try:
+            seen = os.stat(path)  # noqa: PTH116
+        except OSError:
+            return False
+        recent = self._since is None or seen.st_mtime >= self._since
+        return recent and seen.st_size > 0 and os.path.isfile(path)  # noqa: PTH113
