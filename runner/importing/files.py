@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import tomllib
 from collections.abc import Callable
@@ -191,19 +192,23 @@ def _read(path: Path) -> str:
     except IsADirectoryError:
         raise ImportRefused(f"{path} is a folder; give the file that starts the training") from None
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise ImportRefused(_too_large(str(path))) from None
         raise ImportRefused(
             f"{path} cannot be read as a script or configuration: {error.strerror}"
         ) from None
     return text_of(data, str(path))
 
 
+def _too_large(path: str) -> str:
+    return f"{path} is no script or configuration: it has over {MOST_BYTES // 1000} kB"
+
+
 def text_of(data: bytes, path: str) -> str:
     """The bytes of a script or configuration as text; `path`: how a message calls it. Raises
     ImportRefused."""
     if len(data) > MOST_BYTES:
-        raise ImportRefused(
-            f"{path} is no script or configuration: it has over {MOST_BYTES // 1000} kB"
-        )
+        raise ImportRefused(_too_large(path))
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # PowerShell's default
         return data.decode("utf-16", "replace")
     if b"\0" in data:

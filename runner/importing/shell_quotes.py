@@ -147,7 +147,9 @@ def _nested(cursor: Cursor, opening: str, closing: str) -> str:
             continue
         depth += (cursor.char == opening[-1]) - (cursor.char == closing)
         if depth > MOST_NESTED:
-            raise ShellSyntax(opened, f"brackets stand in each other more than {MOST_NESTED} deep")
+            raise ShellSyntax(
+                opened, f"a bracket is nested too deep to be read (over {MOST_NESTED} levels)"
+            )
         if depth == 0:
             content = cursor.text[start : cursor.at]
             cursor.step()
