@@ -33,6 +33,9 @@ def looked_at(one: Checkpoint, found: Verification, expect: Expectation) -> Chec
         norm=found.norm,
         norm_largest=found.norm_largest,
         missing=False,
+        inode=found.inode,
+        mtime_ns=found.mtime_ns,
+        header_sha256=found.header_sha256,
     )
 
 

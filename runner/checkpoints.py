@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from runner.diffusers_folder import is_diffusers_folder, look_at_folder
+from runner.identity import header_sha256, state_stamp
 from runner.model import BlockNorm
 from runner.regular_file import open_regular
 from runner.state_folder import look_at_state, whole_archive
@@ -63,6 +64,10 @@ class Verification:
     lora: bool = False
     step: int | None = None
     modified_at: float | None = None
+    #: which file it is, see runner.identity; `mtime_ns` of a state: of its newest file
+    inode: int | None = None
+    mtime_ns: int | None = None
+    header_sha256: str | None = None
 
 
 def verify(path: Path, *, finite: bool = True) -> Verification:
@@ -73,8 +78,11 @@ def verify(path: Path, *, finite: bool = True) -> Verification:
     try:
         found = path.stat()
         known |= {"size_bytes": found.st_size, "modified_at": found.st_mtime}
+        known |= {"inode": found.st_ino, "mtime_ns": found.st_mtime_ns}
         if path.is_dir():
+            known["mtime_ns"] = state_stamp(path)
             return _state(path, known, finite)
+        known["header_sha256"] = header_sha256(path) if path.is_file() else None
         if path.suffix.lower() in PICKLES:
             return _pickle(path, known)
         return _weights(path, known, finite)

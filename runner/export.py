@@ -22,6 +22,8 @@ from typing import BinaryIO
 import msgspec
 
 from runner.exclusive import name_exclusively
+from runner.identity import REPLACED, is_same
+from runner.model import Checkpoint
 from runner.names import SUFFIXES
 from runner.spawn import module_command
 from runner.units import file_size
@@ -53,19 +55,26 @@ class Exported:
 
 
 def export_file(
-    source: Path, folder: Path, name: str | None = None, *, force: bool = False
+    source: Path,
+    folder: Path,
+    name: str | None = None,
+    *,
+    force: bool = False,
+    known: Checkpoint | None = None,
 ) -> Exported:
     """Copy `source` to `folder`. `name` None: its own; a missing ending is added. `force`: also a file that
-    is not whole or not finite. Blocking. Raises ExportRefused."""
+    is not whole or not finite. `known`: what a run knows of it;
+    a file that replaced it is not exported. Blocking. Raises ExportRefused."""
     target = checked_folder(folder) / checked_name(name or source.name, source)
     try:
         if os.path.lexists(target):
             raise _exists(target, source)
         size = source.stat().st_size
+        _own(source, known)
         notes = _checked(source, force)
         _room(folder, size)
         clean_parts(folder)
-        return _copied(source, target, notes)
+        return _copied(source, target, notes, known)
     except FileNotFoundError as error:
         raise ExportRefused(f"{error.filename or source} is not there any more") from None
     except OSError as error:
@@ -170,7 +179,18 @@ def _room(folder: Path, size_bytes: int) -> None:
 # --------------------------------------------------------------------------- the copy
 
 
-def _copied(source: Path, target: Path, notes: tuple[str, ...]) -> Exported:
+def _own(source: Path, known: Checkpoint | None) -> None:
+    """Raises ExportRefused for a file of another training under that name."""
+    if known is not None and is_same(known, source) is False:
+        raise ExportRefused(
+            f"{source.name} is not exported: it was {known.replaced or REPLACED}, so it is not the file of "
+            "this run any more; export it from the run that wrote it"
+        )
+
+
+def _copied(
+    source: Path, target: Path, notes: tuple[str, ...], known: Checkpoint | None
+) -> Exported:
     with source.open("rb") as data, _part(target.parent) as (unfinished, out):
         before = os.fstat(data.fileno())
         digest, size = hashlib.sha256(), 0
@@ -185,6 +205,7 @@ def _copied(source: Path, target: Path, notes: tuple[str, ...]) -> Exported:
             after.st_ino, after.st_mtime_ns, after.st_size,
         ):  # fmt: skip
             raise ExportRefused(f"{source.name} was changed while it was copied: try again")
+        _own(source, known)
         _drop_from_cache(out)
         if unfinished.stat().st_size != size or _hash(unfinished) != digest.hexdigest():
             raise ExportRefused(

@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.identity import REPLACED, is_same, replaced
 from runner.model import Checkpoint
 
 if TYPE_CHECKING:
@@ -71,8 +72,13 @@ class FileWatch:
         if one.removed or one.complete is None:
             return
         found = await asyncio.to_thread(_stat, self._s.files.resolve(one.path))
+        same = await asyncio.to_thread(is_same, one, self._s.files.resolve(one.path))
         self._note(key, found, ended)
-        if found is not None and book[key].missing:
+        if same is False and not book[key].removed:
+            if book[key].replaced is None:
+                book.change(key, lambda c: replaced(c, REPLACED))
+                self._s.tell("checkpoint_replaced", name=one.name, step=one.step)
+        elif found is not None and book[key].missing and book[key].replaced is None:
             book.update(key, missing=False)
             self._s.tell("checkpoint_back", name=one.name, step=one.step)
         await self._look_at_state(key)

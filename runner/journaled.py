@@ -30,6 +30,7 @@ _CLEARS = {
     "checkpoint_missing": ("checkpoint_back",),
     "checkpoint_back": ("checkpoint_missing", "checkpoint_verified"),
     "checkpoint_placed": (),
+    "checkpoint_replaced": (),
     "checkpoint_not_placed": (),
     "state_verified": ("state_missing",),
     "state_missing": ("state_verified",),

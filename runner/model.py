@@ -516,6 +516,13 @@ class Checkpoint:
     state_removed_at_step: int | None = None
     state_problem: str | None = None
     missing: bool = False
+    #: which file it is that was verified, see runner.identity; `state_mtime_ns`: newest file of its state
+    inode: int | None = None
+    mtime_ns: int | None = None
+    header_sha256: str | None = None
+    state_mtime_ns: int | None = None
+    #: `replaced by run X`: another file lies under its name; `missing` is set as well
+    replaced: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

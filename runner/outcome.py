@@ -404,7 +404,9 @@ def _broken_files(facts: RunFacts) -> tuple[str, ...]:
     for checkpoint in facts.checkpoints:
         if checkpoint.removed:
             continue
-        if checkpoint.missing:
+        if checkpoint.replaced is not None:
+            problems.append(f"{checkpoint.name} was {checkpoint.replaced}")
+        elif checkpoint.missing:
             problems.append(
                 f"{checkpoint.name} was written and is gone, not deleted by the trainer"
             )

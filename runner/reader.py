@@ -12,6 +12,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from runner.identity import without_replaced
 from runner.journal import (
     LineTail,
     Unreadable,
@@ -45,6 +46,8 @@ START_LIMIT_S = 20.0
 #: a list of many lost runs looks at the processes of this machine once
 PROCESSES_AGE_S = 1.0
 CONSOLE_LINES = 2000
+#: how often the files of an ended run are looked at
+FILES_S = 5.0
 EVENTS = 500
 SAMPLES = 900
 
@@ -86,9 +89,12 @@ class _Cached:
 class RunReader:
     """Reads one run folder again and again."""
 
-    def __init__(self, path: Path, *, console: bool = True) -> None:
+    def __init__(self, path: Path, *, console: bool = True, files: bool = True) -> None:
+        """`files`: of a run that is over, see whether its checkpoints are still its own (a stat each)."""
         self.run = RunDir(Path(path))
         self._with_console = console
+        self._with_files = files
+        self._checked: tuple[Status, Status, float] | None = None
         self._spec = _Cached(self.run.spec, RunSpec)
         self._status = _Cached(self.run.status, Status)
         self._exit = _Cached(self.run.exit, ExitRecord)
@@ -271,13 +277,17 @@ class RunReader:
         spec = self._spec.value if isinstance(self._spec.value, RunSpec) else None
         status = self._with_norms(self._status.value)
         alive = self._supervisor_alive(now)
+        state = self._state(spec, status, alive)
+        over = state in (RunState.ENDED, RunState.LOST)
+        if self._with_files and over and spec is not None and status is not None:
+            status = self._with_own_files(spec, status)
         partial = (self._console_rest.rsplit(b"\r", 1)[-1]).decode("utf-8", "replace")
         total = self._steps.size or 1
         return RunSnapshot(
             id=self.run.id,
             path=str(self.run.path),
             read_at=now,
-            state=self._state(spec, status, alive),
+            state=state,
             spec=spec,
             status=status,
             outcome=status.outcome if status is not None else None,
@@ -300,6 +310,13 @@ class RunReader:
         if self._attached is None or self._attached[0] is not status:
             self._attached = status, self._norms.attached(status)
         return self._attached[1]
+
+    def _with_own_files(self, spec: RunSpec, status: Status) -> Status:
+        now, known = time.monotonic(), self._checked
+        if known is None or known[0] is not status or now - known[2] > FILES_S:
+            found = without_replaced(status, Path(spec.cwd), self.run.path)
+            self._checked = known = (status, found, now)
+        return known[1]
 
     def _hardware_of(self, status: Status | None) -> tuple[HardwareSample, ...]:
         """The numbers of the journal, and last the newest reading with its words."""

@@ -39,7 +39,7 @@ class Recording:
 
     def __init__(self, path: Path) -> None:
         self.run = RunDir(Path(path))
-        self.final = RunReader(self.run.path).read(0.01)
+        self.final = RunReader(self.run.path, files=False).read(0.01)
         spec, status = self.final.spec, self.final.status
         self.begin_at = spec.created_at if spec is not None else 0.0
         self.attempts: tuple[AttemptStatus, ...] = status.attempts if status is not None else ()

@@ -139,6 +139,7 @@ def checkpoint_json(checkpoint: Checkpoint) -> dict[str, Any]:
         "removed": checkpoint.removed,
         "final": checkpoint.final,
         "missing": checkpoint.missing,
+        "replaced": checkpoint.replaced,
         "state_problem": checkpoint.state_problem,
         "validation_loss": finite(checkpoint.validation_loss),
         "rank": checkpoint.rank,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runner.checkpoints import state_complete, verify
 from runner.control import Refused
+from runner.identity import REPLACED, is_same, is_same_state
 from runner.model import Checkpoint
 from runner.names import SUFFIXES
 
@@ -88,6 +89,8 @@ def _state_problem(one: Checkpoint) -> str | None:
     """None: good. Empty: it never had a state. The folder is looked at again, now."""
     if one.state_path is None:
         return ""
+    if is_same_state(one, Path(one.state_path)) is False:
+        return "has a state that was replaced since"
     if one.finite is False:
         return "holds numbers that are not finite"
     path = Path(one.state_path)
@@ -98,6 +101,8 @@ def _state_problem(one: Checkpoint) -> str | None:
 
 def _weights_problem(one: Checkpoint) -> str | None:
     path = Path(one.path)
+    if one.replaced is not None or is_same(one, path) is False:
+        return f"was {one.replaced or REPLACED}"
     if one.removed or not path.is_file():
         return "" if one.removed else "is gone"
     if path.suffix not in SUFFIXES[:1]:

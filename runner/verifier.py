@@ -31,6 +31,7 @@ from runner.filewatch import FileWatch
 from runner.lineage import superseded
 from runner.model import Checkpoint, ExpectedCheckpoint
 from runner.names import OF_ATTEMPT, marked_name, placed_name, unmarked_name
+from runner.older_runs import OlderRuns
 from runner.placing import Identity, place_under, set_aside
 from runner.saves import last_name
 from runner.verifying_process import NotVerified, VerifyingProcess
@@ -62,6 +63,11 @@ class Verifier:
         self._process = VerifyingProcess()
         self._place_tried: set[int] = set()
         self._sampled: tuple[float, int] | None = None
+        folder = supervisor.spec.output_dir
+        self._older = OlderRuns(
+            supervisor.run, supervisor.files.resolve(folder) if folder is not None else None
+        )
+        self._noted: set[int] = set()
 
     @property
     def _book(self) -> CheckpointBook:
@@ -126,6 +132,9 @@ class Verifier:
         if one.complete is None:
             await self._look(key)
         one = self._book[key]
+        if one.complete is not None and key not in self._noted:
+            self._noted.add(key)
+            await asyncio.to_thread(self._older.note, self._s.files.resolve(one.path))
         if one.state_path is None or one.state_complete is None:
             await self._look_at_state(key, ended)
         await self._place(key)
@@ -148,6 +157,7 @@ class Verifier:
         # from here on nothing is awaited: the trainer may have deleted it meanwhile, and said so
         if found is None or self._book[key].removed:
             return
+        self._noted.discard(key)
         self._book.change(key, lambda c: looked_at(c, found, self._s.spec.expect))
         others = all_checkpoints(self._s)
         one = self._book.change(key, lambda c: compared(c, found, others, self._s.plan.base_step))
@@ -198,7 +208,11 @@ class Verifier:
             return
         problem = found.problem if not found.complete else None
         one = self._book.update(
-            key, state_path=str(path), state_complete=found.complete, state_problem=problem
+            key,
+            state_path=str(path),
+            state_complete=found.complete,
+            state_mtime_ns=found.mtime_ns,
+            state_problem=problem,
         )
         self._s.tell(
             "state_verified",

@@ -9,15 +9,19 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from runner.model import Checkpoint
     from tui.actions import Sent
     from tui.actions_summary import ExportAnswer, SummarySheet
 
 
 class SummaryWiring:
     """What `tui.actions_summary` asks for."""
+
+    #: by path, what the newest summary knew of each candidate: only that very file is exported
+    _known: ClassVar[dict[str, Checkpoint]] = {}
 
     def summary(self, run_path: Path) -> SummarySheet:
         from runner.review.document_of import document_of
@@ -33,6 +37,7 @@ class SummaryWiring:
             replace(c, checkpoint=replace(c.checkpoint, path=str(folder / c.checkpoint.path)))
             for c in review.candidates
         )
+        self._known.update((c.checkpoint.path, c.checkpoint) for c in candidates)
         return SummarySheet(document, review.snapshot, candidates)
 
     def export_folders(self, run_path: Path) -> tuple[str, ...]:
@@ -55,7 +60,7 @@ class SummaryWiring:
 
         target = Path(folder).expanduser()
         try:
-            made = export_file(Path(source), target, name)
+            made = export_file(Path(source), target, name, known=self._known.get(source))
         except ExportRefused as refused:
             return ExportAnswer(False, str(refused), refused.free_name)
         remember_folder(target)

@@ -107,6 +107,8 @@ def file_words(one: Checkpoint | None, review: Review) -> tuple[str, bool | None
         return "deleted by the trainer, as it was told to", True
     if never_seen(one, review):
         return one.problem or "not found", None
+    if one.replaced is not None:
+        return f"was {one.replaced}", False
     if one.missing or (one.path in review.sizes_now and review.sizes_now[one.path] is None):
         return "is gone", False
     now = review.sizes_now.get(one.path)

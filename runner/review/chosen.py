@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from runner.identity import without_replaced
 from runner.journal import Unreadable, read_json
 from runner.model import Checkpoint, RunSpec, Status
 from runner.rundir import RunDir
@@ -32,9 +33,11 @@ def choose(run_path: Path, which: str = BEST) -> Chosen:
         spec, status = read_json(run.spec, RunSpec), read_json(run.status, Status)
     except Unreadable as error:
         raise NotChosen(f"run {run.id} cannot be read: {error}") from None
+    status = without_replaced(status, Path(spec.cwd), run.path)
     there = [c for c in status.checkpoints if not (c.removed or c.missing)]
     if not there:
-        raise NotChosen(f"run {run.id} has no checkpoint that is still there")
+        gone = next((f": {c.name} was {c.replaced}" for c in status.checkpoints if c.replaced), "")
+        raise NotChosen(f"run {run.id} has no checkpoint that still exists{gone}")
     if which == BEST:
         from runner.review.gather import review_of
 
@@ -48,6 +51,11 @@ def choose(run_path: Path, which: str = BEST) -> Chosen:
         return _chosen(spec, first.checkpoint, (*first.reasons, *first.cautions))
     found = [c for c in there if _is_meant(c, which)]
     if not found:
+        lost = next((c for c in status.checkpoints if c.replaced and _is_meant(c, which)), None)
+        if lost is not None:
+            raise NotChosen(
+                f"{lost.name} of run {run.id} was {lost.replaced}: it cannot be exported"
+            )
         raise NotChosen(f"run {run.id} has no checkpoint {which!r}: it has {_names(there)}")
     # of one step in two attempts, the newer is what the training went on with
     return _chosen(spec, max(found, key=lambda c: (c.attempt, c.final, c.saved_at)))

@@ -249,6 +249,8 @@ def _with_losses(
     """The status holds the newest validation before the file; what ranks it is the nearest one."""
     from runner.review.best import validation_near
 
+    if one.replaced is not None:
+        return one  # the loss at its step is that of a file that does not exist any more
     near = validation_near(one, all_of, heard)
     known = heard[near] if near is not None else None
     return replace(

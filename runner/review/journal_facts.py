@@ -172,6 +172,7 @@ _WORDS = {
     "fatal": lambda d: (str(d["text"]), 3),
     "nothing_to_train": lambda d: (str(d["text"]), 3),
     "checkpoint_missing": lambda d: (f"{_name(d)} is gone", 3),
+    "checkpoint_replaced": lambda d: (f"{_name(d)} was replaced by another file", 3),
     "checkpoint_back": lambda d: (f"{_name(d)} is back", 2),
     "checkpoint_unverified": lambda d: (
         f"{_name(d)} could not be verified: {d.get('why', '')}",

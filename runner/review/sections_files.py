@@ -49,8 +49,8 @@ def _checkpoint(c: Checkpoint, place: int | None, heard: bool, review: Review) -
     gone = c.missing or (not c.removed and review.sizes_now.get(c.path, 0) is None)
     gone = gone and not never_seen(c, review)
     remarks = [
-        "deleted by the trainer" if c.removed else "GONE" if gone else "",
-        c.problem or "", c.remark or "",
+        "deleted by the trainer" if c.removed else c.replaced or ("GONE" if gone else ""),
+        c.problem if c.problem and c.problem != c.replaced else "", c.remark or "",
     ]  # fmt: skip
     change = "-"
     if c.norm_change is not None:

@@ -17,6 +17,11 @@ from runner.journal import read_json, step_rows
 from runner.launch import start_run
 from runner.liveness import lock_held
 from runner.model import Forecast, KeeperRecord, Outcome
+from runner.overwrite import NO_CONSENT, Consent
+from runner.registry import list_runs
+from runner.review.as_json import review_json
+from runner.review.chosen import NotChosen, choose
+from runner.review.gather import review_of
 from runner.rundir import RunDir
 from tests.process.helpers import (
     clean_up,
@@ -39,12 +44,16 @@ class Stage:
         self.output, self.logs = folder / "out", folder / "logs"
         self.runs: list[RunDir] = []
 
-    def start(self, *flags: str, forecast: Forecast | None = None) -> RunDir:
+    def start(
+        self, *flags: str, forecast: Forecast | None = None, consent: Consent = NO_CONSENT
+    ) -> RunDir:
         words = (*flags, "--logging_dir", str(self.logs))
         spec, plan = spec_for(self.output, *words, forecast=forecast)
         self.logs.mkdir(exist_ok=True)
         run = start_run(
-            replace(spec, logging_dir=str(self.logs)), replace(plan, logging_dir=str(self.logs))
+            replace(spec, logging_dir=str(self.logs)),
+            replace(plan, logging_dir=str(self.logs)),
+            consent=consent,
         )
         self.runs.append(run)
         return run
@@ -149,6 +158,38 @@ def test_over_many_lives_each_step_has_its_exact_loss_once_and_each_event_comes_
         ("ended", 1),
     ):  # fmt: skip
         assert kinds(run).count(kind) == number, kind
+
+
+# --------------------------------------------------------------------------- another run's files
+
+
+def test_an_old_run_says_which_run_replaced_its_files_and_exports_none_of_them(
+    stage: Stage, tmp_path: Path
+) -> None:
+    old = stage.start("--save_state")
+    assert wait_end(old).outcome is Outcome.SUCCEEDED
+    wait_for(lambda: not lock_held(old.lock))
+    assert list_runs()[0].checkpoints == 5
+    new = stage.start("--save_state", "--steps", "30", consent=Consent(everything=True))
+    assert wait_end(new).outcome is Outcome.SUCCEEDED
+    wait_for(lambda: not lock_held(new.lock))
+    snapshot = look(old)
+    assert snapshot.status is not None
+    found = {c.name: c for c in snapshot.status.checkpoints}
+    kept = found.pop("fake-step00000040.safetensors")
+    assert (kept.replaced, kept.complete) == (None, True)
+    for one in found.values():
+        assert one.replaced == f"replaced by run {new.id}"
+        assert (one.complete, one.loss, one.missing) == (False, None, True)
+    assert [c.replaced for c in look(new).status.checkpoints] == [None] * 4  # type: ignore[union-attr]
+    assert {run.id: run.checkpoints for run in list_runs()} == {old.id: 1, new.id: 4}
+    with pytest.raises(NotChosen, match=f"replaced by run {new.id}"):
+        choose(old.path, "final")
+    assert choose(old.path).checkpoint.step == 40
+    assert choose(new.path, "final").checkpoint.step == 30
+    document = review_json(review_of(old.path))
+    gone = [c for c in document["checkpoints"] if c["replaced"]]
+    assert [(c["complete"], c["loss"], c["place"]) for c in gone] == [(False, None, None)] * 4
 
 
 # --------------------------------------------------------------------------- killed

@@ -36,6 +36,7 @@ from runner.model import (
 from runner.outcome import RunFacts, judge
 from runner.placing import place_file
 from runner.progress import Progress
+from runner.rundir import RunDir
 from runner.verifier import Verifier
 from runner.verifying_process import NotVerified, VerifyingProcess
 
@@ -45,6 +46,7 @@ class Run:
 
     def __init__(self, folder: Path, attempt: int = 1, **more: Any) -> None:
         self.folder, self.attempt = folder, attempt
+        self.run = RunDir(folder / "runs" / "20261129-run")
         own = folder if attempt == 1 else folder / f"a-attempt{attempt}"
         own.mkdir(parents=True, exist_ok=True)
         self.own = own

@@ -27,7 +27,9 @@ def export(options: argparse.Namespace) -> int:
         if line:
             say(line)
     try:
-        made = export_file(chosen.path, folder, options.name, force=options.force)
+        made = export_file(
+            chosen.path, folder, options.name, force=options.force, known=chosen.checkpoint
+        )
     except ExportRefused as error:
         raise Fail(clean(str(error)), NO) from None
     remember_folder(folder)

@@ -191,7 +191,7 @@ def state_mark(one: Checkpoint) -> str:
 def _problem(one: Checkpoint) -> str:
     """One sentence: gone, or what the look into the file found; a state's own problem comes last."""
     if one.missing:
-        return GONE
+        return one.replaced or GONE
     if one.problem:
         return clean(one.problem, 200)
     if one.size_bytes == 0:
