@@ -49,7 +49,7 @@ def measure(part: str, statement: str, repeat: int) -> Start:
     for _ in range(repeat + 1):  # the first one warms the disk cache and is dropped
         begin = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-c", source], capture_output=True, text=True, check=False
+            [sys.executable, "-c", source], capture_output=True, text=True, check=False, timeout=60
         )
         walls_ms.append((time.perf_counter() - begin) * 1000)
         if done.returncode:

@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,9 +29,12 @@ from scripts.bench import (
 )
 from scripts.bench.figures import Figure, Machine, as_json, table, unmeasured
 from scripts.bench.leet import measure_leet
-from scripts.bench.runs import own_home
+from scripts.bench.limits import TooLong, within
+from scripts.bench.runs import own_home, stop_all
 
 Measure = Callable[[Path], list[Figure]]
+#: for one name, and for all of them
+LIMIT_S, TOTAL_S = 150.0, 900.0
 
 MEASURES: dict[str, Measure] = {
     "first_frame": startup.measure_first_frame,
@@ -60,6 +64,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--with-leet", action="store_true", help="measure `wandb leet` too: installs wandb for it"
     )
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=LIMIT_S,
+        metavar="S",
+        help="seconds for one name (%(default)g)",
+    )
+    parser.add_argument(
+        "--total", type=float, default=TOTAL_S, metavar="S", help="seconds for all (%(default)g)"
+    )
     options = parser.parse_args(argv)
     unknown = [name for name in options.names if name not in MEASURES]
     if unknown:
@@ -67,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = {name: MEASURES[name] for name in options.names or MEASURES}
     if options.with_leet:
         chosen["leet"] = measure_leet
-    figures, machine = measure_all(chosen)
+    figures, machine = measure_all(chosen, options.limit, options.total)
     if not options.with_leet and not options.names:
         figures.append(unmeasured("leet", "wandb leet", "not asked for (--with-leet)"))
     print(describe(machine))
@@ -77,8 +91,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure_all(chosen: dict[str, Measure]) -> tuple[list[Figure], Machine]:
-    """One after the other; a figure that cannot be had says why and does not end the rest."""
+def measure_all(
+    chosen: dict[str, Measure], limit_s: float = LIMIT_S, total_s: float = TOTAL_S
+) -> tuple[list[Figure], Machine]:
+    """One after the other; a figure that cannot be had, or not within its time, says why and does not end the
+    rest."""
+    began = time.monotonic()
     machine = Machine(
         cores=os.cpu_count() or 0,
         python=platform.python_version(),
@@ -89,16 +107,23 @@ def measure_all(chosen: dict[str, Measure]) -> tuple[list[Figure], Machine]:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="plasma-bench-") as made, own_home(Path(made)) as home:
         for name, measure in chosen.items():
+            left_s = total_s - (time.monotonic() - began)
+            if left_s <= 0:
+                figures.append(unmeasured(name, name, f"the {total_s:.0f} s of --total are used"))
+                continue
             print(f"measuring {name} ...", file=sys.stderr, flush=True)
             try:
-                figures += measure(home)
-            except Exception as error:  # border: the other figures are still wanted
-                traceback.print_exc()
+                with within(min(limit_s, left_s)):
+                    figures += measure(home)
+            except (Exception, TooLong) as error:  # border: the other figures are still wanted
+                if not isinstance(error, TooLong):
+                    traceback.print_exc()
                 figures.append(unmeasured(name, name, _told(error)))
+                stop_all()
     return figures, replace(machine, load_after=os.getloadavg()[0])
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """Its first line; the whole of it is on stderr."""
     return f"{type(error).__name__}: {error}".splitlines()[0][:120]
 

@@ -133,6 +133,16 @@ def stop_run(run: RunDir, output: Path) -> None:
             process.kill()
 
 
+def stop_all() -> None:
+    """What a measurement that was interrupted has left: every process that names the folder of its runs."""
+    home = str(runs_root().parent)
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if process.pid != os.getpid() and any(word.startswith(home) for word in words):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
 def _members(run: RunDir, output: Path) -> list[psutil.Process]:
     """Trainer, keeper and supervisor of one run: their command lines name its folders."""
     found = []

@@ -17,12 +17,15 @@ from pathlib import Path
 
 from scripts.bench import slowdown
 from scripts.bench.figures import Figure
+from scripts.bench.limits import rounds
 
 SPEED_BUDGET_GB_S = 1.0
 MEMORY_BUDGET_MB = 100.0
 SIZE_BYTES = 256_000_000
 ROUNDS = 5
 PAIRS = 4
+#: so long the pairs may take: as many as that is enough for, at least one
+PAIRS_S = 80.0
 ROOT = Path(__file__).resolve().parents[2]
 
 #: in a process of its own: the peak of its memory is part of the answer
@@ -141,7 +144,7 @@ def _slowdown(folder: Path) -> list[Figure]:
     write_lora(path, "F32", 4, 32)
     slowdown.train_alone(demo, "warm-up")
     wall, cpu, looks, trained_s = [], [], 0, 0.0
-    for number in range(PAIRS):
+    for number in rounds(PAIRS, PAIRS_S):
         found = {}
         for arm in ("alone", "beside")[:: 1 if number % 2 else -1]:
             if arm == "alone":

@@ -22,12 +22,15 @@ from pathlib import Path
 from runner.launch import start_run
 from runner.rundir import RunDir
 from scripts.bench.figures import Figure
+from scripts.bench.limits import rounds
 from scripts.bench.processes import cpu_s
 from scripts.bench.runs import attach, spec_of, stop_run, supervisor_pid, wait_for
 
 SLOWDOWN_BUDGET_PERCENT = 1.0
-STEPS = 250
+STEPS = 150
 ROUNDS = 5
+#: so long the rounds may take: as many as that is enough for, at least one
+ROUNDS_S = 110.0
 TIMED = Path(__file__).with_name("timed_trainer.py")
 ARMS = ("bare", "events", "plasma")
 
@@ -54,7 +57,7 @@ def measure_slowdown(folder: Path) -> list[Figure]:
         "plasma": lambda name: _supervised(demo, name),
     }
     _alone(demo, "warm-up", events=False)
-    for number in range(ROUNDS):
+    for number in rounds(ROUNDS, ROUNDS_S):
         turn = number % len(ARMS)
         for arm in (*ARMS[turn:], *ARMS[:turn]):
             found[arm].append(arms[arm](f"{arm}-{number}"))
@@ -70,7 +73,7 @@ def _figures(found: dict[str, list[Training]]) -> list[Figure]:
         wall = statistics.median(one.wall_s for one in found[arm]) / bare
         cpu = statistics.median(one.cpu_s for one in found[arm]) / bare_cpu
         budget = SLOWDOWN_BUDGET_PERCENT if arm == "plasma" else None
-        note = f"wall, medians of {ROUNDS}; bare {bare:.1f} s, spread {spread:.0f} %"
+        note = f"wall, medians of {len(found[arm])}; bare {bare:.1f} s, spread {spread:.0f} %"
         figures += [
             Figure(
                 "slowdown", f"training slowed {what}", ((wall - 1) * 100,), "%", budget, note=note
