@@ -17,6 +17,7 @@ from runner.config.flags import (
     with_flags,
     with_launcher_flags,
 )
+from runner.hidden import shown_value
 from runner.model import AttemptPlan
 from runner.preview import FlagChange
 
@@ -119,17 +120,23 @@ def differences(
     for name in sorted(before.env.keys() | after.env.keys()):
         was, is_now = before.env.get(name), after.env.get(name)
         if was != is_now:
-            found.append(FlagChange(f"{ENV}{name}", was, is_now))
+            found.append(_change(f"{ENV}{name}", was, is_now))
     return tuple(change for change in found if change.name not in hidden)
 
 
 def _of(before: Flags, after: Flags, prefix: str) -> list[FlagChange]:
     names = [*before, *(name for name in after if name not in before)]
     return [
-        FlagChange(f"{prefix}{name}", _shown(before.get(name)), _shown(after.get(name)))
+        _change(f"{prefix}{name}", _shown(before.get(name)), _shown(after.get(name)))
         for name in names
         if _shown(before.get(name)) != _shown(after.get(name))
     ]
+
+
+def _change(name: str, before: str | None, after: str | None) -> FlagChange:
+    """With its secrets hidden, for whoever looks at it."""
+    was, is_now = (None if one is None else shown_value(name, one) for one in (before, after))
+    return FlagChange(name, was, is_now)
 
 
 def _shown(value: FlagValue | None) -> str | None:

@@ -14,6 +14,7 @@ from runner.journal import Unreadable, read_json
 from runner.liveness import lock_held
 from runner.model import RunSpec, RunState, Status
 from runner.notify.launch import anything_waiting, send_waiting
+from runner.private import private_opener
 from runner.reader import RunReader
 from runner.rundir import RunDir
 from runner.spawn import module_command, shell_environment
@@ -119,7 +120,7 @@ def start_supervisor(run: RunDir, prefix: tuple[str, ...] = (), lock: int | None
     watches what was started.
     """
     inherited = () if lock is None else (lock,)
-    with run.log.open("ab") as log:
+    with open(run.log, "ab", opener=private_opener) as log:
         child = subprocess.Popen(
             [*prefix, *module_command("runner.detach", str(run.path), *map(str, inherited))],
             cwd="/",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.journal import Unreadable, read_json, write_json
+from runner.private import FOLDER_MODE
 from runner.rundir import RunDir
 from runner.who import whoami
 
@@ -37,7 +38,7 @@ def send(
     """Put an order into the inbox. `by`: None, the user of this process. Raises OSError."""
     who = by or whoami()
     order = Order(id=secrets.token_hex(4), kind=kind, at=time.time(), by=who, data=data or {})
-    run.inbox.mkdir(exist_ok=True)
+    run.inbox.mkdir(FOLDER_MODE, exist_ok=True)
     write_json(run.inbox / f"{time.time_ns()}-{order.id}.json", order)
     return order
 
@@ -71,7 +72,7 @@ def done(run: RunDir) -> list[Order]:
 def answer(run: RunDir, name: str, order: Order, text: str) -> None:
     """Move a taken order to inbox/done with its answer."""
     taken = Order(order.id, order.kind, order.at, order.by, order.data, text, time.time())
-    run.inbox_done.mkdir(parents=True, exist_ok=True)
+    run.inbox_done.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
     write_json(run.inbox_done / name, taken)
     with contextlib.suppress(FileNotFoundError):
         (run.inbox / name).unlink()

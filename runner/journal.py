@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from runner.model import JournalEvent
+from runner.private import FILE_MODE, private_opener
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ def write_json(path: Path, value: object, *, durable: bool = False) -> None:
     """Replace `path` by rename. Raises OSError (disk full, read-only); the old text stays then."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as stream:
+        with open(temporary, "wb", opener=private_opener) as stream:
             stream.write(encode_json(value))
             if durable:
                 stream.flush()
@@ -107,7 +108,7 @@ class Appender:
         #: when the disk last had no room for a line, seconds since the epoch
         self.full_at: float | None = None
         self._owed = b""
-        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         size = os.fstat(self._fd).st_size
         self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
 

@@ -25,7 +25,8 @@ IGNORED = ("SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGPIPE", "SIGTSTP", "SIGU
 def write_json(path: str, value: dict[str, object]) -> None:
     """Replace by rename: a reader sees the old text or the new, never half of it."""
     temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "w", encoding="utf-8") as stream:  # noqa: PTH123 - pathlib costs 10 ms
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         json.dump(value, stream)
         stream.flush()
         os.fsync(stream.fileno())
@@ -155,13 +156,13 @@ def main() -> int:
     try:
         os.close(
             os.open(
-                f"{run_dir}/attempt-{attempt}.started", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644
+                f"{run_dir}/attempt-{attempt}.started", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600
             )
         )
     except FileExistsError:
         return 3
     become_subreaper()
-    log = os.open(f"{run_dir}/console.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    log = os.open(f"{run_dir}/console.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     offset, started = os.fstat(log).st_size, time.time()
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))
     os.write(log, f"--- plasma-tui attempt {attempt} {stamp} ---\n".encode())

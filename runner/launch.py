@@ -24,6 +24,7 @@ from runner.liveness import lock_held, take_lock
 from runner.model import AttemptPlan, CheckResult, Overwrite, RunSpec, Status
 from runner.notify.settings import Channels, write_channels
 from runner.overwrite import NO_CONSENT, Consent, Existing, existing_files, files_of_name, sentence
+from runner.private import FILE_MODE, FOLDER_MODE
 from runner.registry import same_target
 from runner.rundir import RunDir, home, runs_root
 from runner.unrecorded import still_runs
@@ -70,8 +71,8 @@ def detachment() -> tuple[str, tuple[str, ...]]:
 @contextlib.contextmanager
 def starts_lock() -> Iterator[None]:
     """While held, no run of this home is started or removed."""
-    home().mkdir(parents=True, exist_ok=True)
-    fd = os.open(home() / "starts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    home().mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+    fd = os.open(home() / "starts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
@@ -104,8 +105,9 @@ def start_run(
             )
         spec = replace(spec, overwrite=_agreed(spec, consent))
         try:
-            run.path.mkdir(parents=True)
-            run.inbox_done.mkdir(parents=True)
+            run.path.parent.mkdir(FOLDER_MODE, exist_ok=True)
+            for folder in (run.path, run.inbox, run.inbox_done):
+                folder.mkdir(FOLDER_MODE)
             write_json(run.preflight, _preflight(checks), durable=True)
             write_json(run.attempt(1), plan, durable=True)
             if channels is not None and channels.names:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from runner.private import FILE_MODE
+
 
 def lock_held(path: Path) -> bool:
     """True while a supervisor lives: the kernel frees its flock with it. Takes nothing for long."""
@@ -27,7 +29,7 @@ def lock_held(path: Path) -> bool:
 
 def take_lock(path: Path) -> int | None:
     """The file descriptor that holds the lock, or None if somebody else has it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     # A reader's look holds a shared lock for a few microseconds: try more than once.
     import time
 

@@ -17,6 +17,7 @@ from runner.listing import listing as listing
 from runner.listing import listing_of as listing_of
 from runner.liveness import lock_held
 from runner.model import RunListing, RunSnapshot, RunSpec, RunState
+from runner.private import is_open, tighten
 from runner.reader import RunReader
 from runner.rundir import RunDir, runs_root
 from runner.unrecorded import folders_with_processes, still_runs
@@ -38,6 +39,9 @@ def run_paths() -> list[Path]:
     return [root / entry.name for entry in _folders()]
 
 
+_tightened: set[str] = set()
+
+
 def _folders() -> list[os.DirEntry[str]]:
     """Newest first. A name that begins with a dot is a run that is being removed."""
     try:
@@ -45,6 +49,12 @@ def _folders() -> list[os.DirEntry[str]]:
             found = [one for one in entries if not one.name.startswith(".") and one.is_dir()]
     except OSError:
         return []
+    seen = [one for one in found if one.path not in _tightened]
+    _tightened.update(one.path for one in seen)
+    if opened := [Path(one.path) for one in seen if is_open(one)]:
+        for path in opened:  # made by an earlier version
+            tighten(path)
+        return _folders()  # an entry keeps what it was when it was asked
     return sorted(found, key=lambda one: one.name, reverse=True)
 
 

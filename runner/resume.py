@@ -40,6 +40,7 @@ from runner.resume_checks import (
     versions_of,
 )
 from runner.resume_source import Source, Wish, choose
+from runner.review.hiding import hidden_command
 from runner.rundir import RunDir
 from runner.tracking import tracks_steps
 
@@ -240,7 +241,7 @@ def _told(
         resume_words.facts(told),
         notes,
         shown,
-        shlex.join(plan.command),
+        shlex.join(hidden_command(plan.command)),
     )
     return ResumePlan(
         plan,

@@ -38,6 +38,7 @@ from runner.overwrite import files_of_name
 from runner.preview import Preview
 from runner.resume import ResumePlan, gate_warnings, plan_resume
 from runner.resume_checks import effective_flags, processes_of, versions_of
+from runner.review.hiding import hidden_command
 from runner.rundir import RunDir, new_run_id, runs_root
 from runner.script_output import script_in
 from runner.settings_key import key_of, part_of, settings_key, settings_part
@@ -171,7 +172,7 @@ def _from_the_beginning(snapshot: RunSnapshot, run: RunDir, wanted: Changes, why
     gate = gate_of_changed(spec, changed)
     preview = Preview(
         f"Try {spec.name} again", tuple(filter(None, facts)), (*_keep_it(spec), *gate_warnings(gate)),
-        shown, shlex.join(plan.command),
+        shown, shlex.join(hidden_command(plan.command)),
     )  # fmt: skip
     return RetryPlan(run, preview, spec=new_spec, plan=plan, config=config, gate=gate)
 

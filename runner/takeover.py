@@ -19,6 +19,7 @@ from runner.attempt import newest_attempt
 from runner.journal import Unreadable, read_json
 from runner.liveness import created_at
 from runner.model import AttemptPlan, KeeperRecord, RunSpec, Status
+from runner.private import FILE_MODE
 from runner.rundir import RunDir
 from runner.spawn import keeper_command, shell_environment
 from runner.unrecorded import attempt_offset, keeper_pids, record_of
@@ -120,7 +121,7 @@ async def take_over(s: Supervisor, start: bool) -> bool:
 def _close(s: Supervisor) -> bool:
     """Make the mark that a keeper needs to be the first to make. False: one was faster, or may still be."""
     try:
-        os.close(os.open(s.files.started_mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.close(os.open(s.files.started_mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
     except FileExistsError:
         return False
     except OSError:  # a full disk: no keeper could make it either

@@ -56,6 +56,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--logging_dir")
     parser.add_argument("--network_weights")
     parser.add_argument("--learning_rate")
+    parser.add_argument("--wandb_api_key")
+    parser.add_argument("--huggingface_token")
     parser.add_argument("--max_train_steps", type=int, help="over --steps, as a resume gives it")
     args = parser.parse_args()
     args.steps = args.max_train_steps or args.steps

@@ -91,10 +91,13 @@ def build_command(
 
 
 def shell_line(command: Command) -> str:
-    """The command as a person would type it in a shell."""
-    unset = [word for name, value in command.env.items() if value is None for word in ("-u", name)]
-    put = [f"{name}={value}" for name, value in command.env.items() if value is not None]
-    return f"cd {shlex.quote(command.cwd)} && {shlex.join(['env', *unset, *put, *command.argv])}"
+    """The command as a person would type it in a shell, its secrets hidden."""
+    from runner.review.hiding import hidden_command, hidden_env
+
+    env, argv = hidden_env(command.env), hidden_command(command.argv)
+    unset = [word for name, value in env.items() if value is None for word in ("-u", name)]
+    put = [f"{name}={value}" for name, value in env.items() if value is not None]
+    return f"cd {shlex.quote(command.cwd)} && {shlex.join(['env', *unset, *put, *argv])}"
 
 
 def _launch(config: Config, flags: Flags) -> list[str]:

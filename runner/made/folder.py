@@ -14,6 +14,7 @@ from pathlib import Path
 
 from runner.journal import Unreadable, read_json, write_json
 from runner.model import RunSpec, Status
+from runner.private import FOLDER_MODE, tighten
 from runner.rundir import RunDir, new_run_id, runs_root
 
 INSPECTED, IMPORTED = "inspected", "imported"
@@ -54,6 +55,7 @@ def make(
     _sweep(root)
     building = RunDir(root / f"{_MAKING}{spec.id}-{os.getpid()}")
     shutil.rmtree(building.path, ignore_errors=True)
+    building.path.mkdir(FOLDER_MODE)
     building.inbox_done.mkdir(parents=True)
     try:
         fill(building)
@@ -66,6 +68,7 @@ def make(
         old = root / f"{_OLD}{spec.id}-{os.getpid()}"
         if replaced is not None and replaced.path.exists():
             replaced.path.rename(old)
+        tighten(building.path)
         building.path.rename(target)
     except BaseException:
         shutil.rmtree(building.path, ignore_errors=True)

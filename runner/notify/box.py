@@ -17,6 +17,7 @@ from pathlib import Path
 
 from runner.journal import Unreadable, read_json, write_json
 from runner.notify.message import Message
+from runner.private import FILE_MODE, FOLDER_MODE
 from runner.rundir import RunDir
 
 HOUR_S = 3600.0
@@ -58,7 +59,7 @@ class Box:
         known = self._read(self._path(message.key))
         if known is not None and known.done_at is not None:
             return False
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(FOLDER_MODE, exist_ok=True)
         tries = known.tries if known is not None else 0
         write_json(self._path(message.key), Note(message, tries), durable=True)
         return True
@@ -87,7 +88,7 @@ class Box:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Only one process sends at a time; waits for the one before."""
-        fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
+from runner.private import private_opener
 from runner.rundir import RunDir
 from runner.spawn import module_command
 
@@ -13,7 +14,7 @@ PATIENCE_S = 30.0
 
 def send_waiting(run: RunDir) -> None:
     """Send what lies in `notices/`, detached. Raises OSError, subprocess.TimeoutExpired."""
-    with run.log.open("ab") as log:
+    with open(run.log, "ab", opener=private_opener) as log:
         child = subprocess.Popen(
             module_command("runner.notify", str(run.path)),
             cwd="/",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.due import due_names
+from runner.journal import Unreadable, read_json
 from runner.model import AttemptPlan, AttemptStatus, Checkpoint, RunSnapshot, RunSpec, Status
 from runner.reader import RunReader
 from runner.review.attempts import attempts_of
@@ -65,13 +66,22 @@ def bare_review(snapshot: RunSnapshot, note: str = "") -> Review:
         ),
         attempts=attempts_of(snapshot, StepTable(), ()),
         checkpoints=status.checkpoints if status is not None else (),
-        secrets=_secrets(spec) if spec is not None else (),
+        secrets=secrets_of(Path(snapshot.path), spec) if spec is not None else (),
         notes=(note,) if note else (),
     )
 
 
-def _secrets(spec: RunSpec) -> tuple[str, ...]:
-    return secret_values(spec.command, spec.env, spec.config_text)
+def secrets_of(path: Path, spec: RunSpec) -> tuple[str, ...]:
+    """Of the run's command and configuration, and of what its attempts changed; the longest first."""
+    found = {*secret_values(spec.command, spec.env, spec.config_text)}
+    run, number = RunDir(path), 1
+    while True:
+        try:
+            plan = read_json(run.attempt(number), AttemptPlan)
+        except Unreadable:
+            return tuple(sorted(found, key=lambda value: (-len(value), value)))
+        found |= {*secret_values(plan.command, plan.env, None)}
+        number += 1
 
 
 class _Gatherer:
@@ -123,7 +133,7 @@ class _Gatherer:
             banner=journal.banner,
             timeline=moments(journal.events),
             warnings=tuple(journal.warnings.most_common()),
-            secrets=_secrets(spec) if spec is not None else (),
+            secrets=secrets_of(self.run.path, spec) if spec is not None else (),
         )
         return replace(self._beside(made), notes=tuple(self.notes))
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from runner.checkpoints import NICENESS, ONE_THREAD
 from runner.journal import decode_json, write_json
 from runner.model import Status
+from runner.private import private_opener
 from runner.review.as_json import review_json
 from runner.review.document import Document
 from runner.review.document_of import document_of
@@ -54,7 +55,9 @@ def safe_document(review: Review, document: Document) -> Document:
 def write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8", errors="replace")
+        data = text.encode("utf-8", "replace")
+        with open(temporary, "wb", opener=private_opener) as stream:
+            stream.write(data)
         temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

@@ -54,7 +54,7 @@ def plan_of(spec: RunSpec) -> AttemptPlan:
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> list[RunDir]:
     """Runs that would have got a supervisor."""
     started: list[RunDir] = []
-    monkeypatch.setattr(launch, "start_supervisor", lambda run, prefix=(): started.append(run))
+    monkeypatch.setattr(launch, "start_supervisor", lambda run, *_: started.append(run))
     monkeypatch.setattr(launch, "_await_supervisor", lambda run, wait_s, attempt=1: None)
     return started
 

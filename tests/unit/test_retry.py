@@ -144,7 +144,7 @@ def approved_run(tmp_path: Path, *points: Checkpoint) -> RunSnapshot:
 @pytest.fixture
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> list[RunDir]:
     started: list[RunDir] = []
-    monkeypatch.setattr(launch, "start_supervisor", lambda run, prefix=(): started.append(run))
+    monkeypatch.setattr(launch, "start_supervisor", lambda run, *_: started.append(run))
     monkeypatch.setattr(launch, "_await_supervisor", lambda run, wait_s, attempt=1: None)
     return started
 

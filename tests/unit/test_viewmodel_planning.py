@@ -256,6 +256,12 @@ def test_typing_finds_names_before_words_of_the_help() -> None:
     assert flag_rows(sheet(), "vae nonsense") == ()
 
 
+def test_the_value_of_a_secret_flag_is_hidden() -> None:
+    rows = flag_rows(sheet(wandb_api_key="4711", max_token_length=225), "")
+    values = {row.name: row.given for row in rows}
+    assert (values["wandb_api_key"], values["max_token_length"]) == ("(hidden)", "225")
+
+
 def test_a_flag_that_the_script_does_not_know_is_marked() -> None:
     row = next(row for row in flag_rows(sheet(mystery="3")) if row.name == "mystery")
     assert row.unknown and row.given == "3"

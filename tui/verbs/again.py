@@ -12,6 +12,7 @@ from runner.preview import Preview
 from runner.reader import RunReader
 from runner.resume import ResumePlan, plan_resume
 from runner.retry import carry_out, plan_retry
+from runner.review.hiding import hidden_command
 from runner.rundir import RunDir
 from tui.exits import NO, OK, Fail
 from tui.verbs.common import exit_code, find_run, print_json, say, wait_for_end
@@ -77,6 +78,7 @@ def tell(preview: Preview) -> None:
 
 
 def _json(path: Path, found: ResumePlan) -> dict[str, object]:
+    command = hidden_command(found.plan.command)
     return {
         "schema": 1,
         "id": path.name,
@@ -93,6 +95,6 @@ def _json(path: Path, found: ResumePlan) -> dict[str, object]:
         "changes": found.preview.changes,
         "facts": found.preview.facts,
         "notes": found.notes,
-        "command": found.plan.command,
-        "shell": shlex.join(found.plan.command),
+        "command": command,
+        "shell": shlex.join(command),
     }

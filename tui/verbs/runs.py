@@ -14,8 +14,8 @@ from runner.labels import read_label
 from runner.model import RunSnapshot, RunState
 from runner.reader import RunReader
 from runner.report import show_json
-from runner.review.gather import review_of
-from runner.review.hiding import hidden_command, scrubbed, secret_values
+from runner.review.gather import review_of, secrets_of
+from runner.review.hiding import hidden_command, scrubbed
 from runner.review.model import Review
 from runner.summary import summary_text
 from tui.exits import NOT_FOUND, OK, Fail
@@ -52,7 +52,7 @@ def _without_secrets(snapshot: RunSnapshot) -> dict[str, Any]:
     if spec is None:
         return found
     found["command"] = list(hidden_command(spec.command))
-    return scrubbed(found, secret_values(spec.command, spec.env, spec.config_text))
+    return scrubbed(found, secrets_of(Path(snapshot.path), spec))
 
 
 def _settled(path: Path) -> RunSnapshot:

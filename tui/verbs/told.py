@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from runner.model import ExpectedCheckpoint, Forecast
+from runner.review.hiding import hidden_command
 from runner.units import count, duration, file_size, memory_size, pace
 from tui.text import clean
 
@@ -38,7 +39,7 @@ def forecast_object(found: Forecast, warnings: Sequence[str]) -> dict[str, Any]:
         "seconds": found.duration_s,
         "memory_bytes": found.memory_bytes,
         "sources": sources,
-        "command": found.command,
+        "command": hidden_command(found.command),
         "warnings": [*warnings],
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runner.hidden import shown_value
 from tui.text import clean
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _unknown(name: str, sheet: FlagSheet) -> FlagRow:
 
 def _value(values: Mapping[str, FlagValue], names: Sequence[str]) -> str:
     found = next((values[name] for name in names if name in values), None)
-    return "" if found is None else _text(found)
+    return "" if found is None else shown_value(names[0], _text(found))
 
 
 def _text(value: object) -> str:
