@@ -27,10 +27,19 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An order that lies in the inbox."""
+    """An order that lies in the inbox; `attempt`: of which attempt."""
 
     order_id: str
     kind: str
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an order, in words. `accepted`: it is carried out, or it was being carried out already."""
+
+    text: str
+    accepted: bool
 
 
 def refuse_made(spec: RunSpec) -> None:
@@ -44,10 +53,19 @@ def refuse_made(spec: RunSpec) -> None:
 
 
 def stop(path: Path, mode: str = "default") -> Sent:
-    """Ask a run to stop: `default` (lets a save in progress finish), `now`, `after_save`.
+    """Ask a run to stop: `default` (lets a save in progress finish), `now` (KILL at once), `after_save`.
 
     A run whose supervisor was killed gets a new one first. Raises Refused.
     """
+    return _send(path, "stop", {"mode": mode})
+
+
+def cancel_stop(path: Path) -> Sent:
+    """Take back a stop that has not begun. Raises Refused."""
+    return _send(path, "cancel_stop", {})
+
+
+def _send(path: Path, kind: str, data: dict[str, str]) -> Sent:
     snapshot = RunReader(path, console=False).read_small()
     if snapshot.state is RunState.ENDED:
         if not still_runs(RunDir(path)):
@@ -56,14 +74,47 @@ def stop(path: Path, mode: str = "default") -> Sent:
     if snapshot.state is RunState.LOST:
         raise Refused(f"run {snapshot.id} is lost: nothing of it lives on this machine any more")
     adopt(path)
-    order = inbox.send(RunDir(path), "stop", {"mode": mode})
-    return Sent(order.id, order.kind)
+    try:
+        order = inbox.send(RunDir(path), kind, data)
+    except OSError as error:
+        raise Refused(
+            f"the order to run {snapshot.id} cannot be written: {error.strerror}"
+        ) from None
+    return Sent(order.id, order.kind, order.attempt)
 
 
-def cancel_stop(path: Path) -> Sent:
-    """Take back a stop that waits for the next save."""
-    order = inbox.send(RunDir(path), "cancel_stop")
-    return Sent(order.id, order.kind)
+def await_answer(path: Path, sent: Sent, wait_s: float = 10.0) -> Answer | None:
+    """What the supervisor answers; None if it has not within `wait_s`.
+
+    An order that reached the inbox when the supervisor had left is withdrawn, so that it is answered in every
+    case and no later attempt finds it.
+    """
+    run = RunDir(path)
+    deadline = time.monotonic() + wait_s
+    while True:
+        found = inbox.answer_of(run, sent.order_id)
+        if found is not None:
+            return Answer(found.answer or "taken", not found.refused)
+        if time.monotonic() > deadline:
+            return None
+        if not lock_held(run.lock):
+            with contextlib.suppress(OSError):
+                if _is_over(run, sent):
+                    inbox.withdraw(run, sent.order_id, "not carried out: the run has ended")
+                else:
+                    adopt(path)
+        time.sleep(0.05)
+
+
+def _is_over(run: RunDir, sent: Sent) -> bool:
+    """Has the attempt that the order is for its verdict, and nothing of it lives?"""
+    try:
+        status = read_json(run.status, Status)
+    except Unreadable:
+        return False
+    if status.attempt > (sent.attempt or status.attempt):
+        return True
+    return status.state is RunState.ENDED and not still_runs(run)
 
 
 def needs_adoption(path: Path) -> bool:

@@ -163,6 +163,7 @@ class GuardDesk:
         if self._ordered is None:
             keeper, run = self._s.keeper, self._s.run
             since = keeper.started_at if keeper is not None else 0.0
+            attempt = self._s.attempt
             known = [*inbox.done(run), *(order for _, order in inbox.pending(run))]
             self._ordered = {
                 (
@@ -170,7 +171,7 @@ class GuardDesk:
                     o.data.get("step"),
                 )
                 for o in known
-                if o.by == GUARD and o.kind == "stop" and o.at >= since
+                if o.by == GUARD and o.kind == "stop" and inbox.is_for(o, attempt, since)
             }
         return self._ordered
 

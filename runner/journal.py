@@ -20,8 +20,19 @@ import msgspec
 
 from runner.model import JournalEvent
 from runner.private import FILE_MODE, private_opener
+from runner.regular_file import open_regular, read_bytes
 
 T = TypeVar("T")
+
+#: a status of ten thousand checkpoints has 30 MB
+JSON_LIMIT_BYTES = 256_000_000
+#: what `decode_json` raises; the last one for a text that is nested too deeply
+UNDECODABLE = (
+    msgspec.DecodeError,
+    msgspec.ValidationError,
+    UnicodeDecodeError,
+    RecursionError,
+)
 
 
 class Unreadable(Exception):
@@ -45,16 +56,17 @@ def write_json(path: Path, value: object, *, durable: bool = False) -> None:
 
 
 def read_json(path: Path, kind: type[T]) -> T:
-    """The file as `kind`; unknown keys are ignored. Raises Unreadable."""
+    """The file as `kind`; unknown keys are ignored. Raises Unreadable, also for a file that is not regular or
+    larger than any of ours."""
     try:
-        text = path.read_bytes()
+        text = read_bytes(path, JSON_LIMIT_BYTES)
     except FileNotFoundError:
         raise Unreadable(f"{path.name} is missing") from None
     except OSError as error:
         raise Unreadable(f"{path.name} cannot be read: {error.strerror}") from None
     try:
         return decode_json(text, kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise Unreadable(f"{path.name} is torn or foreign: {error}") from None
 
 
@@ -73,7 +85,7 @@ def encode_json(value: object) -> bytes:
 
 
 def decode_json(text: bytes, kind: type[T]) -> T:
-    """What `encode_json` wrote. Raises msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError."""
+    """What `encode_json` wrote. Raises one of UNDECODABLE."""
     return msgspec.json.decode(text, type=kind, strict=False)
 
 
@@ -175,7 +187,7 @@ class LineTail:
         deadline = time.monotonic() + budget_s
         self.restarted = False
         try:
-            with self.path.open("rb") as stream:
+            with open_regular(self.path) as stream:
                 found = os.fstat(stream.fileno())
                 identity = (found.st_dev, found.st_ino)
                 if self._identity is not None and (
@@ -250,12 +262,12 @@ def step_rows(block: bytes) -> tuple[list[Row], int]:
     """The rows of a block of lines, and how many lines were torn or foreign."""
     try:
         return _rows.decode(b"[" + block.rstrip(b"\n").replace(b"\n", b",") + b"]"), 0
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         rows, bad = [], 0
         for line in block.splitlines():
             try:
                 rows.append(_row.decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNDECODABLE:
                 bad += bool(line.strip())
         return rows, bad
 
@@ -269,7 +281,7 @@ def events_of(block: bytes) -> tuple[list[JournalEvent], int]:
     for line in block.splitlines():
         try:
             events.append(_event.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNDECODABLE:
             bad += bool(line.strip())
     return events, bad
 
@@ -280,6 +292,6 @@ def lines_of(block: bytes, kind: type[T]) -> tuple[list[T], int]:
     for line in block.splitlines():
         try:
             values.append(decoder.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNDECODABLE:
             bad += bool(line.strip())
     return values, bad

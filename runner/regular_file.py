@@ -25,9 +25,11 @@ _KINDS = (
 )
 
 
-def open_regular(path: str | Path) -> BinaryIO:
-    """The file, open for reading. Never blocks on a FIFO. Raises OSError for anything but a regular file."""
+def open_regular(path: str | Path, *, follow: bool = True) -> BinaryIO:
+    """The file, open for reading. Never blocks on a FIFO. Raises OSError for anything but a regular file;
+    `follow`: a link to one will do."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    flags |= 0 if follow else os.O_NOFOLLOW
     try:
         descriptor = os.open(path, flags)
     except ValueError:  # a null byte, or a character that the file system cannot name
@@ -40,11 +42,15 @@ def open_regular(path: str | Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def read_bytes(path: str | Path, limit_bytes: int = TEXT_LIMIT_BYTES) -> bytes:
+def read_bytes(
+    path: str | Path, limit_bytes: int = TEXT_LIMIT_BYTES, *, follow: bool = True
+) -> bytes:
     """All bytes of a regular file. Raises OSError, also for a file of more than `limit_bytes`."""
-    with open_regular(path) as stream:
-        data = stream.read(limit_bytes + 1)
-    if len(data) > limit_bytes:
+    with open_regular(path, follow=follow) as stream:
+        known_bytes = os.fstat(stream.fileno()).st_size
+        # what is too large is not read at all; a file of /proc has no size, one that grows has an old one
+        data = stream.read(limit_bytes + 1) if known_bytes <= limit_bytes else b""
+    if max(known_bytes, len(data)) > limit_bytes:
         raise OSError(errno.EFBIG, f"it is larger than {file_size(limit_bytes)}")
     return data
 

@@ -106,7 +106,8 @@ class Supervisor:
         self.guard = GuardDesk(self)
         self.notices = NoticeDesk(self)
         self.hardware_desk = HardwareDesk(self)
-        self.ended = asyncio.Event()
+        #: set when the training has ended, and when the supervisor is about to leave
+        self.ended, self.left = asyncio.Event(), asyncio.Event()
         self.final: Status | None = None
         self.verifier = Verifier(self)
         self.journaled = Journaled(run, self.attempt)
@@ -138,13 +139,18 @@ class Supervisor:
         await self._stage("hardware", self.hardware_desk.start)
         self.tell("adopted" if adopted else "started", pid=os.getpid())
         beating = asyncio.create_task(self._beat_on(), name="status")
+        await self._stage("restoring orders", self.desk.restore)
+        self.desk.reading_again = adopted
+        orders = asyncio.create_task(
+            self._every(INBOX_POLL_S, self.desk.work, self.left), name="inbox"
+        )
         if adopted:
             await self._catch_up()
+        self.desk.reading_again = False
         tasks = [
             asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_console), name="console"),
             asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_losses), name="losses"),
             asyncio.create_task(self._every(GUARD_POLL_S, self.guard.work), name="guard"),
-            asyncio.create_task(self._every(INBOX_POLL_S, self.desk.work), name="inbox"),
             asyncio.create_task(
                 self._every(HARDWARE_POLL_S, self.hardware_desk.work), name="hardware"
             ),
@@ -160,6 +166,11 @@ class Supervisor:
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
         self._finish()
+        # status.json says so by now: whoever gives an order from here on is refused by the sender's own look
+        self.left.set()
+        orders.cancel()
+        await asyncio.gather(orders, return_exceptions=True)
+        await self._stage("the last orders", self.desk.work)
         return 0
 
     async def _beat_on(self) -> None:
@@ -168,9 +179,15 @@ class Supervisor:
             await self._stage("status", self.beat)
             await asyncio.sleep(STATUS_POLL_S)
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        """Repeat `work`; a failure is journaled and never ends the supervision."""
-        while not self.ended.is_set():
+    async def _every(
+        self,
+        seconds: float,
+        work: Callable[[], Awaitable[None]],
+        until: asyncio.Event | None = None,
+    ) -> None:
+        """Repeat `work` until the training has ended, or `until`; a failure is journaled and never ends the
+        supervision."""
+        while not (until or self.ended).is_set():
             try:
                 await work()
             except asyncio.CancelledError:
@@ -203,7 +220,6 @@ class Supervisor:
         await self._stage("reading what was printed before", self.intake.catch_up)
         await self._stage("restoring checkpoints", self.verifier.restore)
         await self._stage("restoring alarms", lambda: self.guard.silence(False))
-        await self._stage("restoring orders", self.desk.restore)
         await self._stage("restoring notices", self.notices.restore)
 
     # ----------------------------------------------------------------- console and losses

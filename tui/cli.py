@@ -99,10 +99,10 @@ def build_parser() -> argparse.ArgumentParser:
     when = stop.add_mutually_exclusive_group()
     when.add_argument("--after-save", action="store_true",
                       help="after the next checkpoint that is whole, with its state")  # fmt: skip
-    when.add_argument("--now", action="store_true", help="even in the middle of a save")
     when.add_argument(
-        "--cancel", action="store_true", help="take back a stop that waits for a save"
+        "--now", action="store_true", help="kill every process at once, even during a save"
     )
+    when.add_argument("--cancel", action="store_true", help="cancel a stop that has not begun")
     waiting = stop.add_mutually_exclusive_group()
     waiting.add_argument("--no-wait", action="store_true", help="only leave the order")
     waiting.add_argument("--wait", action="store_true",

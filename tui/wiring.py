@@ -122,13 +122,17 @@ class RunnerActions(
 
     def stop(self, run_path: Path, mode: str) -> Sent:
         try:
-            if mode == "cancel":
-                control.cancel_stop(run_path)
-                return Sent("taking back asked for")
-            control.stop(run_path, mode)
+            sent = (
+                control.cancel_stop(run_path) if mode == "cancel" else control.stop(run_path, mode)
+            )
+            answer = control.await_answer(run_path, sent)
         except (control.Refused, OSError) as error:
             raise ActionFailed(str(error)) from None
-        return Sent("stop ordered")
+        if answer is None:
+            return Sent("the order is given; the supervisor has not responded yet")
+        if not answer.accepted:
+            raise ActionFailed(answer.text)
+        return Sent(answer.text)
 
     def resume_preview(self, run_path: Path) -> Preview:
         from runner.resume import plan_resume  # a tenth of a second that no first frame needs

@@ -94,8 +94,7 @@ def trainer(run: RunDir) -> int:
 
 
 def answer(run: RunDir, sent: control.Sent) -> str:
-    order = inbox.Order(sent.order_id, sent.kind, 0.0)
-    found = wait_for(lambda: inbox.answer_of(run, order), what="an answer")
+    found = wait_for(lambda: inbox.answer_of(run, sent.order_id), what="an answer")
     return found.answer or ""
 
 

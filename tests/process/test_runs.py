@@ -200,7 +200,7 @@ def test_two_stops_are_one(stage: Stage) -> None:
     wait_step(run, 3)
     first, second = control.stop(run.path), control.stop(run.path)
     wait_end(run)
-    answers = [inbox.answer_of(run, inbox.Order(s.order_id, "stop", 0.0)) for s in (first, second)]
+    answers = [inbox.answer_of(run, s.order_id) for s in (first, second)]
     assert all(a is not None and a.answer for a in answers)
     with pytest.raises(control.Refused, match="already ended"):
         control.stop(run.path)

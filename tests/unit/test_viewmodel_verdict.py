@@ -241,6 +241,20 @@ def test_processes_that_outlived_the_run_are_told() -> None:
     assert "Processes are left: [[41, 'python']]." in second(shown)
 
 
+def test_what_was_signalled_or_outlived_in_an_earlier_attempt_is_over() -> None:
+    earlier = (
+        JournalEvent(b.NOW - 900, "signalled", 1, None, {"signal": "SIGKILL"}),
+        JournalEvent(b.NOW - 890, "survivors", 1, None, {"processes": [[41, "python"]]}),
+    )
+    changes = {"state": RunState.STOPPING, "attempt": 2}
+    shown = b.snapshot(412, state=RunState.STOPPING, status_changes=changes, events=earlier)
+    assert first(shown) == "Stopping: ordered, no signal sent yet"
+    over = replace(b.ended(Outcome.STOPPED, 412), events=earlier)
+    assert over.status is not None
+    over = replace(over, status=replace(over.status, attempt=2))
+    assert "Processes are left" not in second(over)
+
+
 def test_a_lost_run() -> None:
     shown = b.snapshot(
         412,

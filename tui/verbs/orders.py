@@ -6,42 +6,76 @@ import argparse
 import time
 from pathlib import Path
 
-from runner import control, gate, inbox
-from runner.model import Outcome, RunSnapshot, RunState
+from runner import control, gate
+from runner.model import JournalEvent, Outcome, RunSnapshot, RunState
 from runner.reader import RunReader
-from runner.rundir import RunDir
 from runner.smoke import smoke_verdict
-from tui.exits import OK, Fail
+from tui.exits import NO, OK, Fail
 from tui.verbs.common import MARKS, find_run, say, wait_for_end
 
 #: INT 15 s, TERM 5 s, KILL, the last look at the files
 STOP_PATIENCE_S = 180.0
+NO_ANSWER = "the order is given; the supervisor has not responded yet"
 
 
 def stop(options: argparse.Namespace) -> int:
     """Order a stop and wait until nothing of the training is left."""
     path = find_run(options.run)
-    if options.cancel:
-        say(f"run {path.name}: {_answer(path, control.cancel_stop(path).order_id)}")
-        return OK
     mode = "now" if options.now else "after_save" if options.after_save else "default"
     try:
-        sent = control.stop(path, mode)
+        sent = control.cancel_stop(path) if options.cancel else control.stop(path, mode)
     except control.Refused as error:
         raise Fail(str(error)) from None
-    answer = _answer(path, sent.order_id)
-    say(f"run {path.name}: {answer}")
+    answer = control.await_answer(path, sent)
+    if answer is not None and not answer.accepted:
+        raise Fail(f"run {path.name}: {answer.text}")
+    say(f"run {path.name}: {answer.text if answer is not None else NO_ANSWER}")
+    if options.cancel:
+        return OK if answer is not None else NO
     if options.no_wait or (options.after_save and not options.wait):
         return OK
-    # a save may be hours away: Ctrl+C leaves the order where it is
-    snapshot = wait_for_end(path) if options.after_save else _wait_for_stop(path)
-    if snapshot.state is not RunState.ENDED:
-        raise Fail(f"run {path.name} has not stopped yet: see `plasma-tui show {path.name}`")
-    left = [event for event in snapshot.events if event.kind == "survivors"]
+    if options.after_save:  # a save may be hours away: Ctrl+C leaves the order where it is
+        wait_for_end(path)
+    return _stopped(path, sent.attempt)
+
+
+def _stopped(path: Path, attempt: int | None) -> int:
+    """Wait for the proof that no process is left, then for the verdict. Raises Fail."""
+    reader = RunReader(path, console=False)
+    gone: JournalEvent | None = None
+    deadline = time.monotonic() + STOP_PATIENCE_S
+    while True:
+        snapshot = reader.read(0.1)
+        number = attempt or (snapshot.status.attempt if snapshot.status is not None else 1)
+        found = [event for event in snapshot.events if event.attempt == number]
+        left = [event for event in found if event.kind == "survivors"]
+        if gone is None:
+            gone = next((event for event in found if event.kind == "all_gone"), None)
+            if gone is not None:
+                say(f"no process of the training is left ({gone.data.get('seen')} ended)")
+                deadline = time.monotonic() + STOP_PATIENCE_S
+        resumed = snapshot.status is not None and snapshot.status.attempt > number
+        if resumed or (snapshot.state is RunState.ENDED and snapshot.outcome is not None):
+            break
+        if snapshot.state is RunState.LOST:
+            raise Fail(f"run {path.name} is lost: nothing of it lives on this machine any more")
+        if time.monotonic() > deadline:
+            if gone is None:
+                raise Fail(
+                    f"run {path.name} has not stopped yet{_survivors(left)}: "
+                    f"see `plasma-tui show {path.name}`"
+                )
+            say(f"its files are still being verified: see `plasma-tui show {path.name}`")
+            return OK
+        time.sleep(0.1)
     if left:
-        raise Fail(f"run {path.name} has stopped, but processes are left: {left[-1].data}")
-    say(_ending(snapshot))
+        raise Fail(f"run {path.name} has stopped, but processes are left{_survivors(left)}")
+    say(_ending(snapshot) if not resumed else f"attempt {number} has ended")
     return OK
+
+
+def _survivors(events: list[JournalEvent]) -> str:
+    return f" ({events[-1].data.get('processes')})" if events else ""
 
 
 def _ending(snapshot: RunSnapshot) -> str:
@@ -51,28 +85,6 @@ def _ending(snapshot: RunSnapshot) -> str:
             f"ended at step {step}: {str(snapshot.outcome).replace('_', ' ')}; no process is left"
         )
     return f"stopped at step {step}; no process is left"
-
-
-def _answer(path: Path, order_id: str) -> str:
-    order = inbox.Order(order_id, "stop", 0.0)
-    deadline = time.monotonic() + 10.0
-    while time.monotonic() < deadline:
-        found = inbox.answer_of(RunDir(path), order)
-        if found is not None:
-            return found.answer or "taken"
-        time.sleep(0.05)
-    return "the order lies in the inbox, nobody has taken it yet"
-
-
-def _wait_for_stop(path: Path) -> RunSnapshot:
-    reader = RunReader(path, console=False)
-    deadline = time.monotonic() + STOP_PATIENCE_S
-    while True:
-        snapshot = reader.read(0.1)
-        judged = snapshot.state is RunState.ENDED and snapshot.outcome is not None
-        if judged or time.monotonic() > deadline:
-            return snapshot
-        time.sleep(0.1)
 
 
 def approve(options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.lineage import StopCost, current, stop_cost
-from runner.model import Checkpoint, Phase, RunSnapshot, RunState
+from runner.model import Checkpoint, JournalEvent, Phase, RunSnapshot, RunState
 from runner.report import current_step, kept_step
 
 #: a gap in the step journal of so many step times is a silence worth a word
@@ -50,6 +50,13 @@ class Progress:
 def is_live(snapshot: RunSnapshot) -> bool:
     """A trainer is, or is about to be, at work."""
     return snapshot.state in (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
+
+
+def newest_event(snapshot: RunSnapshot, kind: str) -> JournalEvent | None:
+    """Of the attempt that the status is about: what happened in an earlier one is over."""
+    attempt = snapshot.status.attempt if snapshot.status is not None else 1
+    found = (e for e in reversed(snapshot.events) if e.kind == kind and e.attempt == attempt)
+    return next(found, None)
 
 
 def is_training(snapshot: RunSnapshot) -> bool:

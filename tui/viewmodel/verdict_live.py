@@ -17,7 +17,7 @@ from tui.viewmodel.clauses import (
     sentence,
     still_good,
 )
-from tui.viewmodel.progress import Progress
+from tui.viewmodel.progress import Progress, newest_event
 from tui.viewmodel.stopping import GUARD, next_save, price_of_stopping
 from tui.viewmodel.trend import loss_trend, pace_of
 
@@ -175,7 +175,7 @@ def evaluating(snapshot: RunSnapshot, status: Status) -> Verdict:
 def stopping(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
     """What has been done to stop it, and what is kept."""
     status = snapshot.status
-    signalled = next((e for e in reversed(snapshot.events) if e.kind == "signalled"), None)
+    signalled = newest_event(snapshot, "signalled")
     if status is not None and status.saving_since is not None and signalled is None:
         head = "Stopping: waits until the checkpoint that is being written is whole"
     elif signalled is not None:

@@ -21,7 +21,7 @@ from tui.viewmodel.clauses import (
     still_good,
 )
 from tui.viewmodel.expected import expected_checkpoints
-from tui.viewmodel.progress import Progress, current_checkpoints, is_good
+from tui.viewmodel.progress import Progress, current_checkpoints, is_good, newest_event
 from tui.viewmodel.stopping import GUARD
 
 _MADE_OF = {
@@ -126,7 +126,7 @@ def _cure(snapshot: RunSnapshot) -> list[Clause]:
 
 def _survivors(snapshot: RunSnapshot) -> list[Clause]:
     """Processes of the training that outlived its end: they may hold memory and the GPU."""
-    found = next((e for e in reversed(snapshot.events) if e.kind == "survivors"), None)
+    found = newest_event(snapshot, "survivors")
     if found is None or not found.data.get("processes"):
         return []
     return [Clause(f"Processes are left: {clean(str(found.data['processes']), 80)}.", "bad")]
