@@ -15,11 +15,21 @@ import pytest
 from runner import control
 from runner.journal import write_json
 from runner.launch import start_run
+from runner.liveness import lock_held
 from runner.model import Outcome
 from runner.private import tighten
 from runner.registry import run_paths
 from runner.rundir import RunDir, home, runs_root
-from tests.process.helpers import clean_up, kill, look, spec_for, start, wait_end, wait_step
+from tests.process.helpers import (
+    clean_up,
+    kill,
+    look,
+    spec_for,
+    start,
+    wait_end,
+    wait_for,
+    wait_step,
+)
 
 ROOT = Path(__file__).parents[2]
 FLAG, VARIABLE, PROXY, CHANGED = (
@@ -56,6 +66,7 @@ def test_a_run_folder_is_for_its_owner_alone_and_the_trainer_keeps_its_umask(
         status = look(run).status
         assert status is not None
         kill(status.supervisor_pid or 0)
+        wait_for(lambda: not lock_held(run.lock))
         control.adopt(run.path)
         wait_end(run)
     finally:
