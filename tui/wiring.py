@@ -176,13 +176,16 @@ class RunnerActions(
         """Ask each ComfyUI that runs here; the sentence says what came of it."""
         from runner.hardware.comfy import free
         from runner.hardware.listing import running
+        from runner.hardware.ports import port_users
         from runner.hardware.users import Listing, known_users
         from runner.hardware.users_table import COMFY, COMFY_PORT
 
-        found = known_users(Listing.of(running()), frozenset())
+        listing = Listing.of(running())
+        found = known_users(listing, frozenset())
+        found += port_users(listing, found)
         ports = {user.port or COMFY_PORT for user in found if user.title == COMFY}
         if not ports:
-            raise ActionFailed("no ComfyUI runs here any more")
+            raise ActionFailed("no ComfyUI runs here")
         told = [free(port) for port in sorted(ports)]
         if not any(one.done for one in told):
             raise ActionFailed(told[0].text)

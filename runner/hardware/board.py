@@ -32,10 +32,10 @@ class _Asker(threading.Thread):
         self.source, self._asked = source, asked
         self.answer: _Answer | None = None
         self.began_at = time.monotonic()
-        self._stop = threading.Event()
+        self._ended = threading.Event()  # Thread has a _stop of its own, which join() calls
 
     def run(self) -> None:
-        while not self._stop.is_set():
+        while True:
             try:
                 reading = self.source.read(self._asked())
             except Exception as error:  # a source's fault must cost its own readings alone
@@ -43,12 +43,12 @@ class _Asker(threading.Thread):
                     reason=f"{self.source.name} failed: {type(error).__name__}: {error}"
                 )
             self.answer = _Answer(reading, time.monotonic())
-            if reading.final or self._stop.wait(self.source.period_s):
+            if reading.final or self._ended.wait(self.source.period_s):
                 break
         self.source.close()
 
     def stop(self) -> None:
-        self._stop.set()
+        self._ended.set()
 
     def age_s(self, now: float) -> float:
         """Since the last answer, else since the first question."""
@@ -209,6 +209,19 @@ def own_gpu(gpus: Sequence[GpuSample], device: str | None) -> GpuSample | None:
         if numbered:
             return numbered[0]
     return max(gpus, key=lambda gpu: gpu.percent if gpu.percent is not None else -1.0)
+
+
+def read_once(sources: Sequence[Source], wait_s: float) -> tuple[GpuSample, ...]:
+    """What the sources say now; one that does not answer in time is left behind, as in a `Board`."""
+    askers = [_Asker(source, Asked) for source in sources]
+    for asker in askers:
+        asker.stop()  # one reading each
+        asker.start()
+    deadline = time.monotonic() + wait_s
+    for asker in askers:
+        asker.join(max(0.0, deadline - time.monotonic()))
+    readings = [asker.answer.reading for asker in askers if asker.answer is not None]
+    return tuple(gpu for reading in readings for gpu in reading.gpus)
 
 
 def default_sources() -> list[Source]:

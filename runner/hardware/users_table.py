@@ -49,7 +49,7 @@ WEB_UI = "Stable Diffusion web UI"
 TRAINING = "another training"
 BROWSER = "a browser"
 
-_FREE_COMFY = "free its memory (Manager, or POST /free), or close ComfyUI"
+FREE_COMFY = "free its memory (Manager, or POST /free), or close ComfyUI"
 _UNLOAD = f"unload its checkpoint (Settings, Actions), or close {WEB_UI}"
 _WAIT = "let it end, or stop it"
 
@@ -77,11 +77,11 @@ RULES: tuple[Rule, ...] = (
     Rule("OneTrainer", _WAIT, scripts=("train.py", "train_ui.py"), places=("onetrainer",)),
     Rule("ai-toolkit", _WAIT, Hold.MODEL, scripts=("run.py",), places=("ai-toolkit",)),
     Rule("kohya_ss GUI", "close kohya_ss GUI", Hold.IDLE, scripts=("kohya_gui.py",), port=7860),
-    Rule(COMFY, _FREE_COMFY, programs=("comfyui", "comfyui.exe", "comfyui desktop"), port=8000),
-    Rule(COMFY, _FREE_COMFY, scripts=("main.py",), words=("--user-directory",), port=8000),
-    Rule(COMFY, _FREE_COMFY, scripts=("main.py",), places=("comfyui",), port=COMFY_PORT),
-    Rule(COMFY, _FREE_COMFY, scripts=("main.py",), words=("--port", "8188"), port=COMFY_PORT),
-    Rule(COMFY, _FREE_COMFY, scripts=("main.py",), words=("--port=8188",), port=COMFY_PORT),
+    Rule(COMFY, FREE_COMFY, programs=("comfyui", "comfyui.exe", "comfyui desktop"), port=8000),
+    Rule(COMFY, FREE_COMFY, scripts=("main.py",), words=("--user-directory",), port=8000),
+    Rule(COMFY, FREE_COMFY, scripts=("main.py",), places=("comfyui",), port=COMFY_PORT),
+    Rule(COMFY, FREE_COMFY, scripts=("main.py",), words=("--port", "8188"), port=COMFY_PORT),
+    Rule(COMFY, FREE_COMFY, scripts=("main.py",), words=("--port=8188",), port=COMFY_PORT),
     Rule(
         WEB_UI, _UNLOAD, scripts=("launch.py", "webui.py"), port=7860,
         places=("webui", "sd.next", "sdnext"),

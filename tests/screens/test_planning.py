@@ -390,3 +390,40 @@ async def test_the_welcome_fills_its_screen_with_runs_and_h_opens_all() -> None:
         await pilot.press("h")
         await until(pilot, lambda: type(app.screen) is RunsScreen)
         await until(pilot, lambda: "20 runs" in screen_text(pilot))
+
+
+# --------------------------------------------------------------------------- memory of the GPU
+
+COMFY = CheckResult(
+    "gpu_users", "warn", "ComfyUI", title="GPU users", detail="Running as well: ComfyUI (pid 71)."
+)
+
+
+async def test_comfy_is_asked_for_its_memory_before_a_run() -> None:
+    actions, app = planned(COMFY)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "free GPU" in text_of(pilot, "#footer"))
+        await pilot.press("u")
+        await until(pilot, lambda: "ComfyUI (pid 71)" in screen_text(pilot))
+        assert actions.orders == []
+        await pilot.press("up", "enter")
+        await until(pilot, lambda: actions.orders == [("free", None)])
+
+
+@pytest.mark.parametrize(
+    ("checks", "said"),
+    [
+        ((replace(COMFY, status="pass", evidence="none seen", detail=""),), "saw no ComfyUI"),
+        ((BROKEN,), "has not been checked"),
+    ],
+)
+async def test_without_a_comfy_the_key_says_so_before_a_run(
+    checks: tuple[CheckResult, ...], said: str
+) -> None:
+    actions, app = planned(*checks)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: checks[0].evidence in preflight(pilot))
+        assert "free GPU" not in text_of(pilot, "#footer")
+        await pilot.press("u")
+        await until(pilot, lambda: said in text_of(pilot, "#notice"))
+        assert actions.orders == []

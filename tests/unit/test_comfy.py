@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from runner.hardware import comfy
+from runner.hardware.ports import port_users
+from runner.hardware.users import Listing
 
 GB = 1 << 30
 
@@ -190,3 +192,12 @@ def test_memory_that_it_does_not_tell_is_no_number(server: Server) -> None:
     found = free(server)
     assert found.done and found.freed_bytes is None
     assert "does not say how much" in found.text
+
+
+def test_a_comfy_of_any_command_line_is_known_by_what_it_answers(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMFYUI_PORT", str(server.port))
+    found = [user for user in port_users(Listing.of(()), ()) if user.port == server.port]
+    assert [user.title for user in found] == ["ComfyUI"]
+    assert server.posted == [], "it is only asked what it is"

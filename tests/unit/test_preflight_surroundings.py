@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from runner.config.interpreter import Interpreter
+from runner.hardware.ports import comfy_ports, listening, port_users
+from runner.hardware.users import Listing
+from runner.model import GpuSample, GpuUser
 from runner.preflight import environment, gpu_users, sleep, versions
 from runner.preflight.facts import Facts
 from runner.preflight.gpu_users import Process, user_of
@@ -91,7 +95,54 @@ def test_users_are_told_with_pid_and_memory_and_never_as_a_failure() -> None:
 def test_this_very_process_is_no_other_user() -> None:
     import os
 
-    assert os.getpid() not in {process.pid for process in gpu_users.processes()}
+    trainer = Process(os.getpid(), "python", ("python", "train_network.py"))
+    listing = Listing.of([trainer])
+    assert os.getpid() in {user.pid for user in gpu_users.users(listing)}
+    found = gpu_users.users(listing, runs=frozenset({os.getpid()}))
+    assert os.getpid() not in {user.pid for user in found}
+    assert os.getpid() not in gpu_users.others().processes
+
+
+def test_any_process_that_the_driver_sees_on_the_gpu_is_named() -> None:
+    card = GpuSample(
+        "gpu",
+        "nvml",
+        users=(GpuUser(91, "julia", 5 << 30), GpuUser(None, "", 2 << 30, outside=True)),
+    )
+    listing = Listing.of([Process(91, "julia", ("julia", "solve.jl"))])
+    found = gpu_users.judge(gpu_users.users(listing, (card,)))
+    assert found.status == "warn"
+    assert "julia (pid 91, 5.0 GB on the GPU)" in found.detail
+    assert "a process outside this container" in found.detail
+
+
+def test_a_program_started_from_the_same_shell_is_another_user() -> None:
+    """Everything descends from the first process, which is ours as well."""
+    code = "import time; time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code, "train_network.py"]) as child:
+        try:
+            assert child.pid in gpu_users.others().processes
+            found = [user.pid for user in gpu_users.users(gpu_users.others())]
+            assert child.pid in found
+        finally:
+            child.kill()
+
+
+def test_whoever_listens_where_comfy_does_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        monkeypatch.setenv("COMFYUI_PORT", str(port))
+        assert port in comfy_ports()
+        assert listening([port]) == {port: os.getpid()}
+        listing = Listing.of([Process(os.getpid(), "python3", ("python3", "srv.py"))])
+        (user,) = [user for user in port_users(listing, ()) if user.port == port]
+        assert (user.pid, user.title) == (os.getpid(), f"python3 on port {port}")
+        assert [u for u in port_users(listing, (), own={os.getpid()}) if u.port == port] == []
+    assert listening([port]) == {}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from runner.model import CheckResult, RunSnapshot
 from runner.smoke import smoke_verdict
 from tui.keys import keys_of
 from tui.messages import CheckFound, PreviewMade
-from tui.viewmodel.gpu_users import comfy_of, free_question
+from tui.viewmodel.gpu_users import comfy_in, comfy_of, free_question, free_question_before
 from tui.viewmodel.header import run_name
 from tui.viewmodel.orders import Around, refusal, why_not
 from tui.viewmodel.resuming import ANSWERS, approve_question, preview_question
@@ -78,6 +78,7 @@ class RunOrders(Screen[None]):
             run_open=app.run_path is not None,
             readable=plan is not None and not plan.problems and not plan.problem,
             approved=app.approval is not None,
+            comfy=comfy_in(app.checklist.results),
             foreign=_foreign(self.snapshot, app.config_path),
             approvable=gate is not None and gate.smoke_passed and not gate.open,
         )
@@ -210,8 +211,11 @@ class RunOrders(Screen[None]):
             self.plasma.give("adopt", partial(self.plasma.actions.adopt, path))
 
     def action_free_gpu(self) -> None:
-        user = comfy_of(self.snapshot)
-        if user is not None:
+        """Before a run the checks have seen ComfyUI, on a run its supervisor has."""
+        user, check = comfy_of(self.snapshot), self.plasma.checklist.results.get("gpu_users")
+        if self.plasma.run_path is None and check is not None:
+            self._ask(free_question_before(check), "Leave it as it is", self._send_free)
+        elif user is not None:
             self._ask(
                 free_question(user, self.plasma.clock()), "Leave it as it is", self._send_free
             )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from runner.model import GpuUser, RunSnapshot
+from runner.model import CheckResult, GpuUser, RunSnapshot
 from runner.units import count, duration, memory_size
 from tui.text import clean
 from tui.viewmodel.stopping import Choice, Question
@@ -83,15 +83,31 @@ def comfy_of(snapshot: RunSnapshot | None) -> GpuUser | None:
     return next((user for user in found if COMFY in user.name.lower().replace(" ", "")), None)
 
 
+def comfy_in(checks: Mapping[str, CheckResult]) -> bool | None:
+    """Did the check of GPU users see a ComfyUI? None: it has no result, or did not look."""
+    found = checks.get("gpu_users")
+    if found is None or found.status == "skip":
+        return None
+    return COMFY in f"{found.evidence} {found.detail}".lower()
+
+
 def free_question(user: GpuUser, now: float) -> Question:
     """What asking does, and that it ends nothing."""
     pid = f" (process {user.pid})" if user.pid is not None else ""
     name, _, rest = user_words(user, now).partition(", ")
-    held = f"{name}{pid}{', ' + rest if rest else ''}."
+    return _free_question(f"On the GPU now: {name}{pid}{', ' + rest if rest else ''}.")
+
+
+def free_question_before(found: CheckResult) -> Question:
+    """The same before a run, when the check has seen it."""
+    return _free_question(clean(found.detail or found.evidence))
+
+
+def _free_question(held: str) -> Question:
     return Question(
         "Ask ComfyUI to free its memory?",
         (
-            f"On the GPU now: {held}",
+            held,
             "It is asked to unload its models (its own order, POST /free); the next picture there loads them "
             "again. Nothing is ended, and with work in its queue it is left alone.",
             "It takes some seconds, and may give back only a part. The training is not touched.",

@@ -15,7 +15,8 @@ from tui.viewmodel.progress import is_live
 @dataclass(frozen=True, slots=True)
 class Around:
     """What an order needs beside the run. `run_open`: a run is on the screen; `readable`: plasma.toml
-    has no problem; `approvable`: its smoke test passed and waits for a yes; `approved`: this run has it."""
+    has no problem; `approvable`: its smoke test passed and waits for a yes; `approved`: this run has it;
+    `comfy`: whether the checks saw a ComfyUI, None where they did not look."""
 
     has_config: bool = False
     read_only: bool = False
@@ -25,6 +26,7 @@ class Around:
     approved: bool = False
     #: the run on the screen was not started by this plasma.toml
     foreign: bool = False
+    comfy: bool | None = None
 
 
 _STARTS_AGAIN = ("resume", "retry", "adopt", "approve")
@@ -38,6 +40,8 @@ def why_not(order: str, snapshot: RunSnapshot | None, around: Around) -> str | N
         return _BEFORE[order](snapshot, around)
     if order == "approve" and not around.run_open:
         return None if around.approvable else "Nothing to approve: no smoke test waits for it."
+    if order == "free_gpu" and not around.run_open:
+        return _free_before(around)
     if snapshot is None:
         return "No run is open."
     if order in _STARTS_AGAIN and snapshot.spec is not None and snapshot.spec.origin:
@@ -170,6 +174,12 @@ def _adopt(snapshot: RunSnapshot) -> str | None:
     if snapshot.state is RunState.ENDED and status is not None and status.outcome is not None:
         return "The run has ended and is judged: there is nothing to supervise."
     return None
+
+
+def _free_before(around: Around) -> str | None:
+    if around.comfy is None:
+        return "Who uses the GPU has not been checked: p checks it."
+    return None if around.comfy else "The checks saw no ComfyUI: p checks again."
 
 
 def _free_gpu(snapshot: RunSnapshot) -> str | None:
