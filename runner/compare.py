@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from runner.compare_lines import seconds_trained
 from runner.compare_results import Results, results_of, steps_per_epoch_of
 from runner.flag_numbers import whole
 from runner.model import LossBucket, Outcome, RunSnapshot, RunState
 from runner.run_settings import ALWAYS_DIFFERENT, UNKNOWN_SINCE, in_order, is_known, same_setting
+
+if TYPE_CHECKING:
+    from runner.review.best import Candidate
 
 LEAST, MOST = 2, 8
 LETTERS = "ABCDEFGH"
@@ -106,9 +110,13 @@ def refuse_number(count: int) -> None:
 
 
 def compared_run(
-    letter: str, snapshot: RunSnapshot, settings: Mapping[str, str], name: str | None = None
+    letter: str,
+    snapshot: RunSnapshot,
+    settings: Mapping[str, str],
+    name: str | None = None,
+    candidates: Sequence[Candidate] | None = None,
 ) -> ComparedRun:
-    """`name`: what a person calls the run; None: its own name."""
+    """`name`: what a person calls the run; None: its own name. `candidates`: see `results_of`."""
     spec = snapshot.spec
     series = snapshot.loss
     seconds = seconds_trained(series.buckets, _begins(snapshot))
@@ -120,7 +128,7 @@ def compared_run(
         name=name or (spec.name if spec is not None else snapshot.id),
         state=snapshot.state,
         outcome=snapshot.outcome,
-        results=results_of(snapshot),
+        results=results_of(snapshot, candidates),
         buckets=series.buckets,
         seconds=seconds,
         exact=series.exact,

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runner.model import Checkpoint, LossBucket, RunSnapshot
 from runner.report import current_step
+
+if TYPE_CHECKING:
+    from runner.review.best import Candidate
 
 #: the smoothed loss keeps 0.97 of itself a step: before so many steps it is hardly smoothed
 SETTLED_AFTER_STEPS = 33
@@ -46,7 +50,8 @@ class Results:
     best_why: str | None = None
 
 
-def results_of(snapshot: RunSnapshot) -> Results:
+def results_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = None) -> Results:
+    """`candidates`: the run's checkpoints as its review ranks them; None: ranked by the snapshot alone."""
     status, spec, series = snapshot.status, snapshot.spec, snapshot.loss
     if status is None:
         return Results(steps=series.last_step, last_loss=_finite(series.smooth))
@@ -55,7 +60,7 @@ def results_of(snapshot: RunSnapshot) -> Results:
     per_epoch = steps_per_epoch_of(snapshot)
     first, lowest = _ends(series.buckets)
     validation = _validation(snapshot)
-    best = _best(snapshot, {step: value for value, step in validation})
+    best = _best(snapshot, {step: value for value, step in validation}, candidates)
     use = status.hardware
     bad = status.first_nonfinite_step
     return Results(
@@ -130,18 +135,23 @@ def _validation(snapshot: RunSnapshot) -> list[tuple[float, int]]:
     return [(loss, step) for step, loss in found.items() if math.isfinite(loss)]
 
 
-def _best(snapshot: RunSnapshot, validation: dict[int, float]) -> tuple[Checkpoint, str] | None:
+def _best(
+    snapshot: RunSnapshot,
+    validation: dict[int, float],
+    candidates: Sequence[Candidate] | None,
+) -> tuple[Checkpoint, str] | None:
     from runner.review.best import rank
 
     status = snapshot.status
     if status is None:
         return None
-    candidates = rank(
-        status.checkpoints,
-        validation=validation,
-        series=snapshot.loss,
-        attempts=status.attempts,
-    )
+    if candidates is None:
+        candidates = rank(
+            status.checkpoints,
+            validation=validation,
+            series=snapshot.loss,
+            attempts=status.attempts,
+        )
     if not candidates:
         return None
     first = candidates[0]

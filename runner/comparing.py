@@ -10,6 +10,7 @@ import msgspec
 
 from runner.compare import (
     LETTERS,
+    OVER,
     ComparedRun,
     Comparison,
     compared_run,
@@ -18,7 +19,10 @@ from runner.compare import (
 )
 from runner.compare_lines import Axis, Line, lines_of
 from runner.labels import read_label
+from runner.model import RunSnapshot
 from runner.reader import RunReader
+from runner.review.gather import review_of
+from runner.review.model import Review
 from runner.run_settings import settings_of
 
 
@@ -30,6 +34,7 @@ class Comparing:
         self._paths = tuple(paths)
         self._readers = [RunReader(path, console=False) for path in self._paths]
         self._settings: list[dict[str, str]] | None = None
+        self._reviews: dict[Path, tuple[tuple[float, int], Review]] = {}
 
     def changed(self) -> bool:
         """A few stats for each run: is there anything new?"""
@@ -42,13 +47,27 @@ class Comparing:
         share = budget_s / len(self._readers)
         snapshots = [reader.read(share) for reader in self._readers]
         runs = [
-            compared_run(letter, snapshot, settings, read_label(path).name)
+            self._compared(letter, snapshot, settings, path)
             for letter, snapshot, settings, path in zip(
                 LETTERS, snapshots, self._settings, self._paths, strict=False
             )
         ]
         fraction = min(snapshot.read_fraction for snapshot in snapshots)
         return comparison(runs, self._settings, fraction)
+
+    def _compared(
+        self, letter: str, snapshot: RunSnapshot, settings: dict[str, str], path: Path
+    ) -> ComparedRun:
+        """Of an ended run, losses and best checkpoint are those of its review, as everywhere else."""
+        name = read_label(path).name
+        if snapshot.state not in OVER or snapshot.read_fraction < 1:
+            return compared_run(letter, snapshot, settings, name)
+        written = (snapshot.status.heartbeat_at if snapshot.status else 0.0, snapshot.loss.version)
+        known = self._reviews.get(path)
+        if known is None or known[0] != written:
+            known = self._reviews[path] = written, review_of(path, dataset=False)
+        review = known[1]
+        return compared_run(letter, review.snapshot, settings, name, review.candidates)
 
     def read_all(self) -> Comparison:
         """Read to the present end, however long it takes."""

@@ -305,9 +305,14 @@ class Progress:
             if self.book[key].step == row.step:
                 self.book.update(key, loss=self.smooth)
 
+    def continue_smoothing(self, average: float, weight: float) -> None:
+        """Begin with the smoothed loss of the attempts before (`runner.review.losses.smoothing_until`): a run
+        has one smoothed loss, over all of its attempts."""
+        self._ema, self._weight = average, weight
+
     @property
     def smooth(self) -> float | None:
-        """The smoothed loss of this attempt up to the newest written row: NaN where that row's loss is not
+        """The smoothed loss of the run up to the newest written row: NaN where that row's loss is not
         finite, whatever was before."""
         if self._broken:
             return math.nan

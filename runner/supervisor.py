@@ -42,6 +42,7 @@ from runner.norms import NormsFile
 from runner.notify.desk import NoticeDesk
 from runner.process import Member, family, member_of
 from runner.progress import Progress
+from runner.review.losses import smoothing_until
 from runner.rundir import RunDir
 from runner.stopdesk import StopDesk
 from runner.summary import write_summary
@@ -144,6 +145,7 @@ class Supervisor:
         orders = asyncio.create_task(
             self._every(INBOX_POLL_S, self.desk.work, self.left), name="inbox"
         )
+        await self._stage("losses of earlier attempts", self._continue_smoothing)
         if adopted:
             await self._catch_up()
         self.desk.reading_again = False
@@ -172,6 +174,14 @@ class Supervisor:
         await asyncio.gather(orders, return_exceptions=True)
         await self._stage("the last orders", self.desk.work)
         return 0
+
+    async def _continue_smoothing(self) -> None:
+        if self.attempt < 2:
+            return
+        found = await asyncio.to_thread(
+            smoothing_until, self.run.steps, self.attempt, self.plan.base_step
+        )
+        self.progress.continue_smoothing(*found)
 
     async def _beat_on(self) -> None:
         """A heartbeat until the verdict: reading a long log again and verifying many files take minutes."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.due import due_names
 from runner.journal import Unreadable, read_json
+from runner.lineage import superseded
 from runner.model import AttemptPlan, AttemptStatus, Checkpoint, RunSnapshot, RunSpec, Status
 from runner.reader import RunReader
 from runner.review.attempts import attempts_of
@@ -113,8 +114,14 @@ class _Gatherer:
         heard = self._validations(journal, attempts)
         written = status.checkpoints if status is not None else ()
         checkpoints = tuple(
-            _with_losses(one, smooth_at(table, smooth, one.step), written, heard) for one in written
+            _with_losses(one, smooth_at(table, smooth, one.step), written, heard)
+            if superseded(one, attempts) is None
+            else one
+            for one in written
         )
+        if status is not None:
+            status = replace(status, checkpoints=checkpoints)
+            snapshot = self.snapshot = replace(snapshot, status=status)
         if table.unreadable_lines:
             self.notes.append(f"steps.jsonl: {table.unreadable_lines} unreadable lines left out")
         if journal.unreadable_lines:

@@ -10,7 +10,7 @@ import math
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,6 +164,14 @@ class StepTable(_Columns):
                 total, known = total + max(0.0, passed), True
         return total if known else None
 
+    def smoothing(self) -> tuple[float, float]:
+        """(average, weight) of the exponential average of the finite losses at the last row."""
+        average, weight = 0.0, 0.0
+        for value in filter(math.isfinite, self.values):
+            average = SMOOTHING * average + (1 - SMOOTHING) * value
+            weight = SMOOTHING * weight + (1 - SMOOTHING)
+        return average, weight
+
     def smoothed(self) -> array[float]:
         """The bias-corrected exponential average of the finite losses at each row; NaN before the first, and
         where the row's own loss is not finite."""
@@ -182,14 +190,21 @@ class StepTable(_Columns):
         return None if unknown else smooth[at]
 
 
-def read_steps(path: Path) -> StepTable:
-    """All of a steps.jsonl; a missing file is an empty table."""
+def smoothing_until(path: Path, attempt: int, step: int) -> tuple[float, float]:
+    """(average, weight) of the smoothed loss at true step `step` over the attempts before `attempt`: what that
+    attempt continues."""
+    return read_steps(path, lambda row: row[5] < attempt and row[0] <= step).smoothing()
+
+
+def read_steps(path: Path, counts: Callable[[Row], bool] | None = None) -> StepTable:
+    """A steps.jsonl, or the rows of it that `counts` takes; a missing file is an empty table."""
     table, tail = StepTable(), LineTail(path)
     for block in tail.read(math.inf):
         rows, bad = step_rows(block)
         table.unreadable_lines += bad
         for row in rows:
-            table.add(row)
+            if counts is None or counts(row):
+                table.add(row)
     table.close()
     return table
 

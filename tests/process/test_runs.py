@@ -1,5 +1,6 @@
 """Whole runs with real processes: started detached, ended in every way, each part killed for real."""
 
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from runner import control, inbox, launch
 from runner.checkpoints import verify
+from runner.comparing import Comparing
 from runner.journal import read_json, step_rows
 from runner.liveness import lock_held
 from runner.model import (
@@ -24,8 +26,11 @@ from runner.model import (
     RunSnapshot,
     RunState,
 )
+from runner.report import show_json
 from runner.resume import plan_resume
 from runner.retry import carry_out, plan_retry
+from runner.review.chosen import choose
+from runner.review.gather import review_of
 from runner.rundir import RunDir
 from tests.process.helpers import (
     clean_up,
@@ -513,6 +518,29 @@ def test_after_a_truncated_file_a_good_resume_ends_good(stage: Stage) -> None:
         "fake-step00000060.incomplete.safetensors": None,
         "fake.incomplete.safetensors": None,
     }
+
+
+def test_a_resumed_run_has_the_same_losses_and_best_checkpoint_everywhere(stage: Stage) -> None:
+    run = stage.start("--max_train_steps=72", "--save_every_n_steps=10", "--save_state",
+                      "--epoch_steps=24", "--delay=0.15")  # fmt: skip
+    wait_step(run, 31)
+    control.stop(run.path)
+    wait_end(run)
+    snapshot = resume(run)
+    assert snapshot.status is not None
+    review = review_of(run.path, dataset=False)
+    known = {c.name: c.loss for c in review.checkpoints}
+    shown = show_json(review.snapshot)
+    assert {c["name"]: c["loss"] for c in shown["checkpoints"]} == known
+    kept = {c.name: c.loss for c in snapshot.status.checkpoints}
+    summary = {
+        c["name"]: c["loss"] for c in json.loads(run.summary_json.read_text())["checkpoints"]
+    }
+    assert kept == pytest.approx(known) and summary == pytest.approx(known)
+    best = review.candidates[0].checkpoint.name
+    compared = Comparing([run.path, run.path]).read_all().runs[0].results
+    assert (compared.best, choose(run.path).checkpoint.name) == (best, best)
+    assert compared.last_loss == pytest.approx(review.losses.smooth)
 
 
 def test_without_a_state_the_weights_go_on_and_steps_are_counted_on(stage: Stage) -> None:

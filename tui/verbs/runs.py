@@ -32,10 +32,11 @@ def show(options: argparse.Namespace) -> int:
         sys.stdout.write(summary_text(path))
         return OK
     snapshot = _settled(path)
+    review = review_of(path, dataset=False)
     if options.json:
-        print_json(_without_secrets(snapshot) | _called(path))
+        print_json(_without_secrets(review.snapshot) | _called(path))
     else:
-        _print(snapshot, review_of(path, dataset=False))
+        _print(snapshot, review)
     return OK
 
 
