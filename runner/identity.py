@@ -19,6 +19,8 @@ from runner.weights_header import Broken, metadata_of, read_header
 REPLACED = "replaced since"
 #: the time of a file may lose digits on its way over a network disk, or by a copy onto another one
 SAME_TIME_NS = 10_000_000
+#: FAT and exFAT keep two seconds; no training writes another file so soon
+COARSE_TIME_NS = 2_100_000_000
 #: of a file without a safetensors header
 HEAD_BYTES = 1 << 16
 CONTENT_KEY = "sshs_model_hash"
@@ -64,9 +66,10 @@ def is_same(one: Checkpoint, path: Path) -> bool | None:
         return None
     if found.st_size != one.size_bytes:
         return False
-    same_time = abs(found.st_mtime_ns - one.mtime_ns) <= SAME_TIME_NS
-    if same_time and found.st_ino == one.inode:
+    apart_ns = abs(found.st_mtime_ns - one.mtime_ns)
+    if apart_ns <= SAME_TIME_NS and found.st_ino == one.inode:
         return True
+    same_time = apart_ns <= COARSE_TIME_NS
     if one.header_sha256 is None:
         return same_time
     if header_sha256(path) != one.header_sha256:
@@ -96,7 +99,7 @@ def is_same_state(one: Checkpoint, path: Path) -> bool | None:
     if one.state_mtime_ns is None:
         return None
     found = state_stamp(path)
-    return None if found is None else abs(found - one.state_mtime_ns) <= SAME_TIME_NS
+    return None if found is None else abs(found - one.state_mtime_ns) <= COARSE_TIME_NS
 
 
 def without_replaced(status: Status, cwd: Path, run: Path) -> Status:

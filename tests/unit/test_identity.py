@@ -74,6 +74,11 @@ def test_a_copy_put_back_with_its_time_is_the_same(path: Path) -> None:
     assert is_same(one, path) is True
 
 
+def test_a_disk_that_keeps_whole_seconds_alone_does_not_make_another_file_of_it(path: Path) -> None:
+    one = replace(verified(path), inode=1, mtime_ns=1_001_700_000_000)
+    assert is_same(one, path) is True
+
+
 def test_a_touched_file_is_the_same_only_if_its_header_names_its_weights(path: Path) -> None:
     one = verified(path)
     os.utime(path, (2000, 2000))
