@@ -60,7 +60,25 @@ def _device(snapshot: RunSnapshot) -> CheckResult:
     if wanted is not None and status.device.split(":")[0] != wanted.split(":")[0]:
         text = f"It trained on {status.device}, [expect] device is {wanted}."
         return _line("device", "Device", "fail", f"{status.device}, not {wanted}", text)
+    if wanted is None and status.device.startswith("cpu"):
+        return _unexpected_cpu(snapshot)
     return _line("device", "Device", "pass", status.device, f"It trained on {status.device}.")
+
+
+def _unexpected_cpu(snapshot: RunSnapshot) -> CheckResult:
+    """Nobody has said that the CPU is meant: with a GPU in the machine it is a mistake."""
+    status = snapshot.status
+    assert status is not None
+    gpu = status.hardware.gpu_name
+    refused = next(
+        (c for c in snapshot.preflight if c.name == "device" and c.status == "fail"), None
+    )
+    meant = 'write device = "cpu" into [expect] if the CPU is meant'
+    if gpu is not None or refused is not None:
+        text = f"It trained on cpu, and this machine has {gpu or 'a GPU'}: {meant}."
+        return _line("device", "Device", "fail", "cpu, not the GPU", text)
+    text = f"It trained on cpu, and [expect] device is not set: {meant}."
+    return _line("device", "Device", "warn", "cpu, not expected", text)
 
 
 def _losses(snapshot: RunSnapshot) -> CheckResult:

@@ -12,6 +12,7 @@ from pathlib import Path
 from runner.config.catalog import Catalog, flag_report
 from runner.config.model import Trainer
 from runner.config.paths import absolute
+from runner.importing.expecting import PROPOSAL, with_expectations, without_states
 from runner.importing.find import Found, Places, find_setup, look_at_checkout
 from runner.importing.kohya_json import read_kohya_json
 from runner.importing.model import Draft, Imported, ImportRefused
@@ -151,7 +152,9 @@ def _finished(draft: Draft, where: Context) -> Imported:
         catalog = where.flags_of(trainer)
     draft = without_uncertain(draft) if catalog is None else refined(draft, catalog)
     draft = _with_dataset(draft, where.project)
-    draft = replace(draft, notes=(*draft.notes, *_not_there(draft)))
+    draft = with_expectations(draft, where.found, where.project)
+    proposed = [PROPOSAL] if without_states(draft) else []
+    draft = replace(draft, notes=(*draft.notes, *_not_there(draft), *proposed))
     return imported(draft, where.project, where.places.home)
 
 

@@ -17,6 +17,7 @@ _DATASET_NAME = "dataset.toml"
 _LEARNING: dict[str, FlagValue] = {
     "max_train_epochs": 4,
     "save_every_n_epochs": 1,
+    "save_state": True,
     "seed": 42,
     "network_module": "networks.lora",
     "network_dim": 32,

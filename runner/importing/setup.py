@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.importing.expecting import with_expectations
 from runner.importing.files import Context
 from runner.importing.fresh import Answers, fresh_draft, suggested
 from runner.importing.model import Imported
@@ -15,6 +16,7 @@ def new_project(answers: Answers | None = None, *, context: Context) -> Imported
     chosen = answers or suggested(context.found, context.project)
     files = look_at_project(context.project)
     draft = fresh_draft(chosen, context.found, files, context.project)
+    draft = with_expectations(draft, context.found, context.project)
     return imported(draft, context.project, context.places.home)
 
 

@@ -20,6 +20,7 @@ from runner.config.paths import (
     PATH_OR_NAME_FLAGS,
     looks_like_path,
 )
+from runner.importing.expecting import without_states
 from runner.importing.flag_groups import grouped
 from runner.importing.model import Draft, Imported, NewFile
 
@@ -134,6 +135,10 @@ def _train(draft: Draft, show: _Paths) -> Table:
             table.add(tomlkit.comment(heading))
         for name, value in flags.items():
             table.add(name, _item(show.flag(name, value)))
+    if without_states(draft):
+        table.add(
+            tomlkit.comment("save_state = true  # proposed: without it a resume has weights only")
+        )
     table.add(tomlkit.nl())
     return table
 

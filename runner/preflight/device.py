@@ -51,6 +51,9 @@ def judge(found: Device, expected: str | None, config_file: str) -> Finding:
         f"accelerate {found.accelerate} with torch {found.torch} gives the training {found.name}"
         f"{_named(found)}."
     )
+    unused = next((kind for kind in ("cuda", "mps") if getattr(found, kind)), None)
+    if expected is None and found.name == "cpu" and unused is not None:
+        return _unused_gpu(found, unused, detail, config_file)
     if expected is None or fits(found.name, expected):
         return passed(short(f"trains on {found.name}"), detail)
     wanted = expected.split(":")[0]
@@ -64,6 +67,17 @@ def judge(found: Device, expected: str | None, config_file: str) -> Finding:
     elif wanted in ("cuda", "mps"):
         detail += f" torch itself does not see {wanted}: {_why(found, wanted)}."
     return failed(short(f"{found.name}, not {expected}"), detail, advice)
+
+
+def _unused_gpu(found: Device, seen: str, detail: str, config_file: str) -> Finding:
+    """A training on the CPU takes a hundred times as long, and nobody has said that it is meant."""
+    detail += f" torch itself sees {seen}, so the GPU of this machine would not be used."
+    advice = "check the configuration of accelerate (`accelerate env`)"
+    if found.forced_cpu:
+        detail += " The configuration of accelerate says use_cpu."
+        advice = f"set use_cpu: false in {config_file}"
+    advice += ', or write device = "cpu" into [expect] if the CPU is meant'
+    return failed(f"cpu, torch sees {seen}", detail, advice)
 
 
 def _named(found: Device) -> str:
