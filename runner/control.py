@@ -12,7 +12,7 @@ from pathlib import Path
 from runner import inbox
 from runner.journal import Unreadable, read_json
 from runner.liveness import lock_held
-from runner.model import RunSpec, RunState, Status
+from runner.model import RunSnapshot, RunSpec, RunState, Status
 from runner.notify.launch import anything_waiting, send_waiting
 from runner.private import private_opener
 from runner.reader import RunReader
@@ -50,6 +50,14 @@ def refuse_made(spec: RunSpec) -> None:
             f"run {spec.id} was made of {what}: nothing can be started for it; "
             "set up a plasma.toml (`plasma-tui init`) and start from there"
         )
+
+
+def refuse_live(snapshot: RunSnapshot) -> None:
+    """Raises Refused for a run that is not over."""
+    if snapshot.state is RunState.STARTING:
+        raise Refused(f"run {snapshot.id} is starting: a start or resume was accepted a moment ago")
+    if snapshot.state not in (RunState.ENDED, RunState.LOST):
+        raise Refused(f"run {snapshot.id} is still {snapshot.state}: stop it first")
 
 
 def stop(path: Path, mode: str = "default") -> Sent:

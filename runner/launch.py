@@ -19,7 +19,7 @@ from pathlib import Path
 
 from runner.attempt import attempts_of
 from runner.control import start_supervisor
-from runner.journal import Unreadable, read_json, write_json
+from runner.journal import Unreadable, encode_json, read_json, write_json
 from runner.liveness import lock_held, take_lock
 from runner.model import AttemptPlan, CheckResult, Overwrite, RunSpec, Status
 from runner.notify.settings import Channels, write_channels
@@ -173,6 +173,19 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
         finally:
             os.close(lock)
     _await_supervisor(run, wait_s, attempt=plan.attempt)
+    if _bytes(run.attempt(plan.attempt)) != encode_json(plan):
+        # the supervisor was killed before it came up, and another resume took its place
+        raise StartRefused(
+            f"another resume of run {run.id} took the place of this one, which was not carried out: "
+            f"see `plasma-tui show {run.id}`"
+        )
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int) -> None:

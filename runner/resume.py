@@ -19,11 +19,11 @@ from runner.alarms import lasting_bad_step
 from runner.attempt import newest_started
 from runner.changes import Changes, applied, differences, read_changes
 from runner.config.flags import read_flags
-from runner.control import Refused, refuse_made
+from runner.control import Refused, refuse_live, refuse_made
 from runner.gate import GateStatus, approval_for_changed, gate_of_changed
 from runner.journal import Unreadable, read_json
 from runner.lineage import resumable
-from runner.model import AttemptPlan, Checkpoint, RunSnapshot, RunState
+from runner.model import AttemptPlan, Checkpoint, RunSnapshot
 from runner.outcome import NOT_STARTED
 from runner.preview import Preview
 from runner.resume_attempt import LENGTH, Before, can_skip, epoch_steps, next_attempt, steps_of
@@ -132,8 +132,7 @@ def _before(snapshot: RunSnapshot) -> Before:
     if spec is None or status is None:
         raise Refused(f"run {snapshot.id} cannot be resumed: its spec.json or status.json is gone")
     refuse_made(spec)
-    if snapshot.state not in (RunState.ENDED, RunState.LOST):
-        raise Refused(f"run {snapshot.id} is still {snapshot.state}: stop it first")
+    refuse_live(snapshot)
     if status.cause is not None and status.cause.key == NOT_STARTED and not status.checkpoints:
         raise Refused(
             f"run {snapshot.id} was never started, so there is nothing to resume: `plasma-tui retry "

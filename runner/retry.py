@@ -17,7 +17,7 @@ from runner.config.errors import ConfigError
 from runner.config.flags import with_flags
 from runner.config.load import load_config
 from runner.config.model import Config
-from runner.control import Refused, refuse_made
+from runner.control import Refused, refuse_live, refuse_made
 from runner.dataset_keys import dataset_text
 from runner.fingerprint import dataset_fingerprints
 from runner.forecast import forecast
@@ -30,7 +30,6 @@ from runner.model import (
     Forecast,
     RunSnapshot,
     RunSpec,
-    RunState,
 )
 from runner.notify.settings import channels_or_none
 from runner.outcome import NOT_STARTED
@@ -72,8 +71,7 @@ def plan_retry(
             f"run {snapshot.id} cannot be tried again: its spec.json or status.json is gone"
         )
     refuse_made(snapshot.spec)
-    if snapshot.state not in (RunState.ENDED, RunState.LOST):
-        raise Refused(f"run {snapshot.id} is still {snapshot.state}: stop it first")
+    refuse_live(snapshot)
     words = tuple(changes) or (status.cause.changes if status.cause is not None else ())
     again = status.cause is not None and status.cause.key == NOT_STARTED
     if not words and not again:
