@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.diagnosis.cures import Cure, cure
+from runner.diagnosis.needs import MAIN_MEMORY
 
 _HALF_FLAGS = ("full_fp16=false", "full_bf16=false", "fp8_base=false")
 #: Data loading that excludes cached latents (sd-scripts asserts it).
@@ -57,7 +58,7 @@ HOST_MEMORY = (
     _CACHE_LATENTS,
     _NO_WORKERS,
     cure("lowram=true"),
-    _GRADIENT_CHECKPOINTING,
+    cure("gradient_checkpointing=true", needs=(MAIN_MEMORY,)),
 )
 BF16_OR_FULL = (
     cure(

@@ -80,17 +80,19 @@ def setting_of(plan: AttemptPlan, device: str | None = None) -> Setting:
 
 @dataclass(frozen=True, slots=True)
 class Cure:
-    """Changes that belong together; which platform they need is in `runner.diagnosis.needs`.
+    """Changes that belong together; which platform each needs is in `runner.diagnosis.needs`.
 
-    `only_with`: only where one of these flags is set (or no flag is known); `without`: not where one of these
-    flags is set, which excludes it or does the same already; `halved`: numbers to halve beside that, so far as
-    they are set; `raised`: numbers to raise by one, from their default where they are not set."""
+    `needs`: what this cure needs beside that, to help with this cause; `only_with`: only where one of these
+    flags is set (or no flag is known); `without`: not where one of these flags is set, which excludes it or
+    does the same already; `halved`: numbers to halve beside that, so far as they are set; `raised`: numbers to
+    raise by one, from their default where they are not set."""
 
     changes: tuple[str, ...] = ()
     only_with: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     halved: tuple[str, ...] = ()
     raised: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 def cure(
@@ -99,9 +101,10 @@ def cure(
     without: tuple[str, ...] = (),
     halved: tuple[str, ...] = (),
     raised: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
 ) -> Cure:
     """A cure, written shortly."""
-    return Cure(changes, only_with, without, halved, raised)
+    return Cure(changes, only_with, without, halved, raised, needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,8 @@ def in_force(change: str, setting: Setting) -> bool:
 
 
 def _fits(one: Cure, setting: Setting) -> bool:
+    if not all(map(setting.platform.meets, one.needs)):
+        return False
     if setting.flags is None:
         return True
     if one.only_with and not any(_is_set(name, setting) for name in one.only_with):

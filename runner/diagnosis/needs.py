@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 CUDA, MPS, ACCELERATE, SD_SCRIPTS = "cuda", "mps", "accelerate", "sd-scripts"
+#: the model lies in main memory: on a CPU, and on a Mac, whose GPU has no other
+MAIN_MEMORY = "main memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Platform:
         match need:
             case "cuda" | "mps":
                 return self.device == need
+            case "main memory":
+                return self.device in ("cpu", "mps")
             case "accelerate":
                 return self.launcher in (None, need)
             case "sd-scripts":

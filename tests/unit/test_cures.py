@@ -319,3 +319,9 @@ def test_a_network_that_does_not_know_the_base_model_has_a_cause(script: str, mo
     assert cause is not None and cause.key == "base_model_architecture_mismatch"
     assert cause.changes == (f"network_module={module}",)
     assert "LoHa and LoKr" in cause.advice
+
+
+def test_gradient_checkpointing_saves_main_memory_only_where_the_model_lies_in_it() -> None:
+    change = ("gradient_checkpointing=true",)
+    for device, helps in (("cpu", True), ("mps", True), ("cuda", False), (None, False)):
+        assert (change in offers("host_out_of_memory", Setting({}, device=device))) is helps
