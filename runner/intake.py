@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from runner.console.parser import ConsoleParser
 from runner.exact import exact_steps
 from runner.model import ConsoleEvent
+from runner.regular_file import open_regular
 
 if TYPE_CHECKING:
     from runner.supervisor import Supervisor
@@ -56,7 +57,7 @@ class Intake:
     async def read_block(self) -> bool:
         """The next block of the console; False if there is none yet."""
         try:
-            with self._s.run.console.open("rb") as stream:
+            with open_regular(self._s.run.console) as stream:
                 stream.seek(self.offset)
                 data = stream.read(READ_BYTES)
         except OSError:

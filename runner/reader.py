@@ -35,6 +35,7 @@ from runner.model import (
     Status,
 )
 from runner.norms import NormsTable
+from runner.regular_file import open_regular
 from runner.rundir import RunDir
 from runner.series import LossFold
 from runner.unrecorded import folders_with_processes
@@ -204,7 +205,7 @@ class RunReader:
     def _read_console(self) -> None:
         """The newest lines, bar states included; a `\\r` ends a line as well as a `\\n`."""
         try:
-            with self.run.console.open("rb") as stream:
+            with open_regular(self.run.console) as stream:
                 found = os.fstat(stream.fileno())
                 if found.st_ino != self._console_inode or found.st_size < self._console_offset:
                     self._console_inode, self._console_rest = found.st_ino, b""

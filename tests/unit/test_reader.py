@@ -1,6 +1,9 @@
 """A run folder with torn, truncated or foreign files is shown as far as it is readable."""
 
+import os
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -145,3 +148,15 @@ def test_foreign_text_cannot_format_a_summary() -> None:
     assert "\x1b" not in text
     (title,) = [line for line in text.splitlines() if line.startswith("# ")]
     assert title.startswith("# evil \\| name # \\<b\\>x")
+
+
+@pytest.mark.parametrize("name", ["console.log", "steps.jsonl", "events.jsonl", "hardware.jsonl"])
+def test_a_fifo_in_the_run_folder_hangs_no_reader(name: str, tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "r")
+    run.path.mkdir()
+    os.mkfifo(run.path / name)
+    seen: list[object] = []
+    reading = threading.Thread(target=lambda: seen.append(RunReader(run.path).read()), daemon=True)
+    reading.start()
+    reading.join(10)
+    assert seen
