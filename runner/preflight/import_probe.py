@@ -56,7 +56,7 @@ def links(error):
 
 def described(error):
     frames = traceback.extract_tb(error.__traceback__)
-    outside = [f for f in frames if not f.filename.startswith("<")]
+    outside = [f for f in frames if f.filename[:1] != "<" and "/importlib/" not in f.filename]
     place = f"{outside[-1].filename}:{outside[-1].lineno}" if outside else ""
     if isinstance(error, SyntaxError) and error.filename:
         place = f"{error.filename}:{error.lineno}"

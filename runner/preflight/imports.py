@@ -50,6 +50,9 @@ def judge(
     if not found.errors:
         return passed("imported", f"{python} imports {script} without an error.")
     first, origin = found.errors[0], found.errors[-1]
+    if found.doing != script and "." in found.doing:
+        code = shlex.quote(f"import {found.doing}")
+        by_hand = f"cd {shlex.quote(cwd)} && {shlex.quote(python)} -c {code}"
     detail = f"Importing {found.doing} fails with {_words(first)}."
     if origin is not first:
         detail += f" It began with {_words(origin)}."

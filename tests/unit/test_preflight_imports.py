@@ -87,6 +87,7 @@ def test_a_module_that_only_a_flag_brings_in_is_imported_too(site: Site) -> None
     assert found.status == "fail"
     assert "Importing networks.lora fails with ModuleNotFoundError" in found.detail
     assert "absent_package" in found.detail
+    assert found.advice.endswith("-c 'import networks.lora'")
 
 
 def test_a_script_without_a_guard_has_only_its_imports_executed(site: Site) -> None:
