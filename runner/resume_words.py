@@ -19,7 +19,8 @@ _NAMED = 6
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """All that the words are made of. Steps are true steps. `first_expected`: of the unbroken run."""
+    """All that the words are made of. Steps are true steps. `first_expected`: of the unbroken run;
+    `epoch_steps`: of an epoch as the trainer reported it, even where `steps` are not known."""
 
     spec: RunSpec
     status: Status
@@ -31,6 +32,7 @@ class Told:
     to_step: int | None
     trained_steps: int | None
     first_expected: Sequence[ExpectedCheckpoint] = ()
+    epoch_steps: int | None = None
 
     @property
     def per_epoch(self) -> int | None:
@@ -49,6 +51,7 @@ def facts(told: Told) -> tuple[str, ...]:
             _from_to(told),
             _length(told),
             _rate(told),
+            _same_draws(told),
             _again(told),
             _saves(told),
             _folder(told),
@@ -62,7 +65,8 @@ def warnings(told: Told) -> tuple[str, ...]:
     return tuple(
         text
         for text in (
-            _weights_only(told), _untracked(told), _no_skip(told), _rate_ahead(told), _overrun(told),
+            _weights_only(told), _untracked(told), _no_skip(told), _other_draws(told),
+            _rate_ahead(told), _overrun(told),
             _cannot_come(told),
         )
         if text
@@ -174,12 +178,65 @@ def _no_skip(told: Told) -> str:
         )
     again = told.source.replayed_steps
     if not again:
-        return f"It goes on at the start of an epoch, because {why}; that is exact."
+        return f"It continues at the start of an epoch, because {why}."
     begin = told.source.step - again
     return (
         f"{count(again, 'step')} of the epoch, from {begin + 1} on, {'is' if again == 1 else 'are'} "
         f"trained once more on top of the state, because {why}."
     )
+
+
+def _is_exact(told: Told, step: int) -> bool:
+    """Does a resume from the state of `step` train what an unbroken run would have trained? A state holds the
+    state of the random number generators, and an epoch begins by drawing from them: right at its start,
+    shifted within it. There is none of Apple's GPU in a state, and without a seed the order of the images is
+    another one."""
+    plan = told.plan
+    whole = told.epoch_steps is not None and step % told.epoch_steps == 0
+    unchanged = plan.origin_step == 0 and not plan.changes and told.flags.get("seed") is not None
+    return told.tracked and whole and unchanged and not _on_apple_gpu(told)
+
+
+def _on_apple_gpu(told: Told) -> bool:
+    return (told.status.device or "").startswith("mps")
+
+
+def _same_draws(told: Told) -> str:
+    if told.source.replayed_steps or not _is_exact(told, told.source.step):
+        return ""
+    return (
+        "It begins at the start of an epoch with the same random numbers as an unbroken run: the result will "
+        "be the same, except for rounding on the device."
+    )
+
+
+def _other_draws(told: Told) -> str:
+    """Weights without a state, and scripts that keep no count, have a warning of their own."""
+    source, status = told.source, told.status
+    if (
+        not told.tracked
+        or source.state_path is None
+        or told.epoch_steps is None
+        or _same_draws(told)
+    ):
+        return ""
+    text = "The result will not equal that of an unbroken run"
+    if told.flags.get("seed") is None:
+        return f"{text}: no seed was set, so the images come in another order."
+    if _on_apple_gpu(told):
+        return f"{text}: a state does not hold the random numbers of Apple's GPU."
+    if told.plan.changes or told.plan.origin_step:
+        return ""  # it is meant to differ
+    exact = [
+        c.step
+        for c in status.checkpoints
+        if c.step and c.state_complete and c.finite is not False
+        and c.step < source.step and _is_exact(told, c.step)
+    ]  # fmt: skip
+    text += ": within an epoch, noise, timesteps and augmentations are drawn differently."
+    if not exact:
+        return f"{text} Only a resume from a state at the end of an epoch is exact."
+    return f"{text} A resume from the end of an epoch is exact (--from {max(exact)})."
 
 
 def _rate_ahead(told: Told) -> str:
