@@ -76,6 +76,12 @@ def test_trouble_is_counted_in_the_title_and_told_in_the_row_at_80_columns() -> 
     assert "removed" in rows[100] and "✗" not in rows[100]
 
 
+def test_a_file_with_a_problem_and_a_remark_is_counted_once() -> None:
+    bad = b.checkpoint(200, finite=False, problem="6 of 9 tensors hold NaN", remark="NaN in block 1")
+    shown = b.snapshot(412, status_changes={"checkpoints": (bad, b.checkpoint(400))})
+    assert table(shown).trouble == "1 bad"
+
+
 def test_a_state_with_a_problem_is_no_state_to_go_on_from() -> None:
     assert table(s.troubled_files()).rows[6].state == "no"
 

@@ -107,7 +107,9 @@ def _trouble(rows: list[CheckpointRow]) -> str:
         "deleted": sum(row.kind == "gone" for row in rows),
         "bad": sum(row.kind == "written" and bool(row.problem) for row in rows),
         "missing": sum(row.kind == "missing" for row in rows),
-        "to look at": sum(row.kind == "written" and bool(row.remark) for row in rows),
+        "to look at": sum(
+            row.kind == "written" and bool(row.remark) and not row.problem for row in rows
+        ),
     }
     return ", ".join(f"{number} {word}" for word, number in words.items() if number)
 
