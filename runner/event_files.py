@@ -14,10 +14,12 @@ import time
 from collections import deque
 from pathlib import Path
 
-#: a round over all known folders begins so long after the one before began
+#: so often the top and what has changed lately are looked at: there a trainer begins its folder
 ROUND_S = 1.0
-#: and so many times what that took: at most this part of the time is spent looking
+#: all known folders are after so many times what that took: at most this part of the time is spent on it
 REST = 20.0
+#: an event file that was written so long before `since` is another training's; clocks may differ by that
+OTHERS_S = 3600.0
 #: the time of a folder can stand still for so long while files are made in it
 SETTLED_S = 3.0
 MARK = "tfevents"
@@ -36,7 +38,7 @@ class EventFiles:
         self._waiting: set[str] = set()  # event files that are empty, or older
         self._queue: deque[str] = deque()
         self._known: set[str] = set()
-        self._round_at = -math.inf
+        self._round_at = self._all_at = -math.inf
         self._took_s = 0.0
         self._wanted = True
         self._complete = False
@@ -63,26 +65,32 @@ class EventFiles:
     @property
     def due(self) -> bool:
         """Is there anything to look for now?"""
-        rest_s = max(ROUND_S, REST * self._took_s)
-        return bool(self._queue) or time.monotonic() - self._round_at >= rest_s or self._wanted
+        return bool(self._queue) or self._wanted or time.monotonic() - self._round_at >= ROUND_S
 
     def _look(self, budget_s: float) -> None:
         began = time.monotonic()
         if self._wanted or not self._queue:
-            self._wanted, self._complete = False, self._complete and not self._wanted
-            self._round_at, self._took_s = began, 0.0
+            self._round_at = began
+            everything = self._wanted or began - self._all_at >= REST * self._took_s
+            if everything:
+                self._wanted, self._all_at, self._took_s = False, began, 0.0
             # the newest first: what is sought was made a moment ago
-            self._queue = deque([*reversed(self._listed), *sorted(self._waiting, reverse=True)])
+            folders = [f for f in reversed(self._listed) if everything or self._is_fresh(f)]
+            self._queue = deque([*folders, *sorted(self._waiting, reverse=True)])
         new: list[Path] = []
         while self._queue:
             self._visit(self._queue.popleft(), new)
             if time.monotonic() - began > budget_s:
                 break
-        self._took_s += time.monotonic() - began
+        if self._all_at == self._round_at:
+            self._took_s += time.monotonic() - began
         self._complete = self._complete or not self._queue
         if new:
             self._known.update(map(str, new))
             self.found = tuple(sorted((*self.found, *new), key=lambda path: path.name))
+
+    def _is_fresh(self, folder: str) -> bool:
+        return folder == self._root or self._listed[folder] is None
 
     def _visit(self, path: str, new: list[Path]) -> None:
         if path in self._waiting:
@@ -115,11 +123,15 @@ class EventFiles:
                 elif MARK in entry.name and not self._is_known(entry.path):
                     if self._is_wanted(entry.path):
                         new.append(Path(entry.path))
-                    else:
+                    elif self._may_be_ours(entry):
                         self._waiting.add(entry.path)
 
     def _is_known(self, path: str) -> bool:
         return path in self._known or path in self._waiting
+
+    def _may_be_ours(self, entry: os.DirEntry[str]) -> bool:
+        seen = entry.stat()
+        return not seen.st_size or self._since is None or seen.st_mtime >= self._since - OTHERS_S
 
     def _is_wanted(self, path: str) -> bool:
         try:

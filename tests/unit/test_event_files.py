@@ -82,6 +82,24 @@ def test_a_file_that_is_empty_at_first_is_found_when_it_is_written(tmp_path: Pat
     assert files.found == (path,)
 
 
+def test_what_a_trainer_begins_is_found_soon_however_long_a_look_at_everything_takes(
+    tmp_path: Path,
+) -> None:
+    years_of_trainings(tmp_path, 20)
+    files = EventFiles(tmp_path, since=time.time() - 60)
+    files.look(60.0)
+    files._took_s = 3600.0  # as on a slow disk with a million folders
+    mine = tmp_path / "20261129"
+    mine.mkdir()
+    files._round_at -= 1.0
+    files.look(60.0)
+    (mine / "network_train").mkdir()
+    (mine / "network_train" / NAME).write_bytes(b"x")
+    files._round_at -= 1.0
+    files.look(60.0)
+    assert files.found == (mine / "network_train" / NAME,)
+
+
 def test_a_look_stops_after_its_budget_and_goes_on_there(tmp_path: Path) -> None:
     years_of_trainings(tmp_path, 50)
     files = EventFiles(tmp_path)

@@ -77,7 +77,9 @@ def test_trouble_is_counted_in_the_title_and_told_in_the_row_at_80_columns() -> 
 
 
 def test_a_file_with_a_problem_and_a_remark_is_counted_once() -> None:
-    bad = b.checkpoint(200, finite=False, problem="6 of 9 tensors hold NaN", remark="NaN in block 1")
+    bad = b.checkpoint(
+        200, finite=False, problem="6 of 9 tensors hold NaN", remark="NaN in block 1"
+    )
     shown = b.snapshot(412, status_changes={"checkpoints": (bad, b.checkpoint(400))})
     assert table(shown).trouble == "1 bad"
 
