@@ -185,6 +185,14 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(f"plasma-tui {version('plasma-tui')}\n")
         return OK
     module, function = _HANDLERS[options.verb]
+    if options.verb not in _WITHOUT_RUNS:
+        from runner.home_check import home_problem
+        from tui.text import clean
+
+        problem = home_problem(writing=options.verb in _MAKE_RUNS)
+        if problem is not None:
+            sys.stderr.write(f"plasma-tui: {clean(problem)}\n")
+            return WRONG_USE
     try:
         handler = getattr(import_module(module), function)
         return int(handler(options))
@@ -199,6 +207,10 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write("\n")
         return 130
 
+
+#: verbs that look at no run, and those that make one
+_WITHOUT_RUNS = frozenset({"verify"})
+_MAKE_RUNS = frozenset({"demo", "start", "resume", "retry", "import"})
 
 _HANDLERS: dict[str | None, tuple[str, str]] = {
     None: ("tui.verbs.screen", "open_screen"),
