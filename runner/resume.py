@@ -227,7 +227,6 @@ def _told(
         to_step=to_step,
         trained_steps=trained,
         first_expected=before.spec.forecast.checkpoints if before.spec.forecast else (),
-        epoch_steps=epoch_steps(before.status, flags),
     )
     notes = (
         *source.passed_over,

@@ -19,8 +19,7 @@ _NAMED = 6
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """All that the words are made of. Steps are true steps. `first_expected`: of the unbroken run;
-    `epoch_steps`: of an epoch as the trainer reported it, even where `steps` are not known."""
+    """All that the words are made of. Steps are true steps. `first_expected`: of the unbroken run."""
 
     spec: RunSpec
     status: Status
@@ -32,7 +31,6 @@ class Told:
     to_step: int | None
     trained_steps: int | None
     first_expected: Sequence[ExpectedCheckpoint] = ()
-    epoch_steps: int | None = None
 
     @property
     def per_epoch(self) -> int | None:
@@ -51,7 +49,6 @@ def facts(told: Told) -> tuple[str, ...]:
             _from_to(told),
             _length(told),
             _rate(told),
-            _same_draws(told),
             _again(told),
             _saves(told),
             _folder(told),
@@ -186,57 +183,16 @@ def _no_skip(told: Told) -> str:
     )
 
 
-def _is_exact(told: Told, step: int) -> bool:
-    """Does a resume from the state of `step` train what an unbroken run would have trained? A state holds the
-    state of the random number generators, and an epoch begins by drawing from them: right at its start,
-    shifted within it. There is none of Apple's GPU in a state, and without a seed the order of the images is
-    another one."""
-    plan = told.plan
-    whole = told.epoch_steps is not None and step % told.epoch_steps == 0
-    unchanged = plan.origin_step == 0 and not plan.changes and told.flags.get("seed") is not None
-    return told.tracked and whole and unchanged and not _on_apple_gpu(told)
-
-
-def _on_apple_gpu(told: Told) -> bool:
-    return (told.status.device or "").startswith("mps")
-
-
-def _same_draws(told: Told) -> str:
-    if told.source.replayed_steps or not _is_exact(told, told.source.step):
+def _other_draws(told: Told) -> str:
+    """Measured with the real loop, from states within and at the end of an epoch: a state does not hold the place
+    in the shuffled images, and an attempt's first batch draws random numbers that an unbroken run drew before.
+    Weights without a state, and scripts that keep no count, have a warning of their own."""
+    if not told.tracked or told.source.state_path is None:
         return ""
     return (
-        "It begins at the start of an epoch with the same random numbers as an unbroken run: the result will "
-        "be the same, except for rounding on the device."
+        "The result will not equal that of an unbroken run: step count, learning rate and optimizer continue "
+        "exactly, but the order of the images, noise and timesteps are drawn again."
     )
-
-
-def _other_draws(told: Told) -> str:
-    """Weights without a state, and scripts that keep no count, have a warning of their own."""
-    source, status = told.source, told.status
-    if (
-        not told.tracked
-        or source.state_path is None
-        or told.epoch_steps is None
-        or _same_draws(told)
-    ):
-        return ""
-    text = "The result will not equal that of an unbroken run"
-    if told.flags.get("seed") is None:
-        return f"{text}: no seed was set, so the images come in another order."
-    if _on_apple_gpu(told):
-        return f"{text}: a state does not hold the random numbers of Apple's GPU."
-    if told.plan.changes or told.plan.origin_step:
-        return ""  # it is meant to differ
-    exact = [
-        c.step
-        for c in status.checkpoints
-        if c.step and c.state_complete and c.finite is not False
-        and c.step < source.step and _is_exact(told, c.step)
-    ]  # fmt: skip
-    text += ": within an epoch, noise, timesteps and augmentations are drawn differently."
-    if not exact:
-        return f"{text} Only a resume from a state at the end of an epoch is exact."
-    return f"{text} A resume from the end of an epoch is exact (--from {max(exact)})."
 
 
 def _rate_ahead(told: Told) -> str:

@@ -192,7 +192,6 @@ def test_with_accumulation_the_state_at_the_epochs_start_is_taken_because_it_is_
     found = plan_resume(stopped(tmp_path, *points, flags=flags, step=160))
     assert (found.from_step, found.replayed_steps) == (116, 0)
     assert any("continues at the start of an epoch" in note for note in found.notes)
-    assert any("same random numbers as an unbroken run" in fact for fact in found.preview.facts)
 
 
 def test_without_any_state_the_weights_go_on_with_a_plain_warning(tmp_path: Path) -> None:
@@ -403,18 +402,9 @@ def test_numbers_of_a_recorded_command_line_are_read_as_numbers(tmp_path: Path) 
     assert found.from_step == 400
 
 
-@pytest.mark.parametrize(("step", "equal"), [(400, False), (460, True)])
-def test_the_preview_says_whether_the_result_will_equal_an_unbroken_run(
-    tmp_path: Path, step: int, equal: bool
+@pytest.mark.parametrize("step", [200, 400, 460])
+def test_the_preview_says_that_the_result_will_not_equal_an_unbroken_run(
+    tmp_path: Path, step: int
 ) -> None:
     told = plan_resume(stopped(tmp_path, checkpoint(tmp_path, step), step=470)).preview
-    facts = " ".join(told.facts)
-    warned = " ".join(told.warnings)
-    assert ("same random numbers as an unbroken run" in facts) is equal
-    assert ("will not equal that of an unbroken run" in warned) is not equal
-
-
-def test_the_preview_names_a_state_at_an_epochs_end_that_would_be_exact(tmp_path: Path) -> None:
-    points = [checkpoint(tmp_path, 230), checkpoint(tmp_path, 400)]
-    warned = " ".join(plan_resume(stopped(tmp_path, *points)).preview.warnings)
-    assert "--from 230" in warned
+    assert any("will not equal that of an unbroken run" in text for text in told.warnings)
