@@ -184,7 +184,7 @@ def _no_skip(told: Told) -> str:
 
 
 def _other_draws(told: Told) -> str:
-    """Measured with the real loop, from states within and at the end of an epoch: a state does not hold the place
+    """Measured with the real loop, from states within and at the end of an epoch: a state holds no place
     in the shuffled images, and an attempt's first batch draws random numbers that an unbroken run drew before.
     Weights without a state, and scripts that keep no count, have a warning of their own."""
     if not told.tracked or told.source.state_path is None:
