@@ -17,6 +17,7 @@ from runner.reader import RunReader
 from runner.registry import LIVE
 from runner.rundir import RunDir, runs_root
 from runner.units import count, file_size
+from runner.unrecorded import still_runs, writing_pids
 
 WEIGHTS = (".safetensors", ".ckpt", ".pt")
 #: as sd-scripts names the folders that `--resume` takes
@@ -206,6 +207,8 @@ def _living(run: RunDir, snapshot: RunSnapshot) -> str:
         return f"keeper {keeper.keeper_pid}"
     if status is not None and same_process(status.trainer_pid, status.trainer_created_at):
         return f"trainer {status.trainer_pid}"
+    if still_runs(run):
+        return ", ".join(map(str, writing_pids(run)))
     if keeper is None:
         return ""
     # a group's number may belong to somebody else by now: who is younger than the run is not of it
