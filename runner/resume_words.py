@@ -184,14 +184,14 @@ def _no_skip(told: Told) -> str:
 
 
 def _other_draws(told: Told) -> str:
-    """Measured with the real loop, from states within and at the end of an epoch: a state holds no place
-    in the shuffled images, and an attempt's first batch draws random numbers that an unbroken run drew before.
+    """Measured with the real loop: from a state at the end of an epoch, the first image of the next one is
+    another; within an epoch, images, noise and timesteps differ, although as many batches are skipped.
     Weights without a state, and scripts that keep no count, have a warning of their own."""
     if not told.tracked or told.source.state_path is None:
         return ""
     return (
         "The result will not equal that of an unbroken run: step count, learning rate and optimizer continue "
-        "exactly, but the order of the images, noise and timesteps are drawn again."
+        "exactly, but not all images, noise and timesteps come in the same order."
     )
 
 
