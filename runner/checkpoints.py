@@ -166,6 +166,7 @@ def _state(path: Path, known: dict[str, Any], finite: bool) -> Verification:
 def _diffusers(path: Path, known: dict[str, Any], finite: bool) -> Verification:
     look = look_at_folder(path)
     known |= {"kind": "diffusers", "size_bytes": look.size_bytes}
+    known |= {"mtime_ns": look.mtime_ns, "modified_at": look.mtime_ns / 1e9}
     if look.problem is not None:
         return Verification(**known, problem=look.problem)
     return _with_weights(Verification(**known, complete=True), path, look.weights, finite)

@@ -21,11 +21,13 @@ WEIGHTS = (".safetensors", ".bin")
 
 @dataclass(frozen=True, slots=True)
 class FolderLook:
-    """`problem`: why it is not complete; `weights`: files whose contents are still to be verified."""
+    """`problem`: why it is not complete; `weights`: files whose contents are still to be verified;
+    `size_bytes`, `mtime_ns`: of all files together and of the newest one."""
 
     problem: str | None
     weights: tuple[Path, ...] = ()
     size_bytes: int = 0
+    mtime_ns: int = 0
 
 
 def is_diffusers_folder(path: Path) -> bool:
@@ -36,9 +38,14 @@ def is_diffusers_folder(path: Path) -> bool:
 def look_at_folder(path: Path) -> FolderLook:
     """Raises OSError if it cannot be read."""
     files = [Path(root) / name for root, _, names in os.walk(path) for name in names]
-    size_bytes = sum(file.stat().st_size for file in files)
+    found = [file.stat() for file in files]
     weights = tuple(sorted(file for file in files if file.suffix in WEIGHTS))
-    return FolderLook(_problem(path, files, weights), weights, size_bytes)
+    return FolderLook(
+        _problem(path, files, weights),
+        weights,
+        sum(one.st_size for one in found),
+        max((one.st_mtime_ns for one in found), default=0),
+    )
 
 
 def _problem(path: Path, files: list[Path], weights: tuple[Path, ...]) -> str | None:

@@ -49,7 +49,7 @@ class FileWatch:
             if not self._watched(one):
                 continue
             self._note(key, found, ended)
-            if found is not None and (one.missing or _changed(one, found)):
+            if found is not None and (one.missing or self._changed(one, found)):
                 again.append(key)
                 if one.missing:
                     self._s.tell("checkpoint_back", name=one.name, step=one.step)
@@ -103,6 +103,11 @@ class FileWatch:
         self._s.tell("checkpoint_missing", name=one.name, step=one.step)
         book.update(key, missing=True)
 
+    def _changed(self, one: Checkpoint, found: os.stat_result) -> bool:
+        if stat.S_ISDIR(found.st_mode):  # of diffusers: its own size and time say nothing
+            return is_same(one, self._s.files.resolve(one.path)) is False
+        return _changed(one, found)
+
     def _tell_changed(self, one: Checkpoint, found: os.stat_result) -> None:
         self._s.tell(
             "checkpoint_changed",
@@ -154,7 +159,4 @@ def _stat(path: Path) -> os.stat_result | None:
 def _changed(one: Checkpoint, found: os.stat_result) -> bool:
     if found.st_nlink == 0 and found.st_mtime == 0:
         return False  # nothing could be told
-    folder = stat.S_ISDIR(found.st_mode)  # of diffusers: its own size says nothing
-    return (not folder and found.st_size != one.size_bytes) or abs(
-        found.st_mtime - one.saved_at
-    ) > SAME_TIME_S
+    return found.st_size != one.size_bytes or abs(found.st_mtime - one.saved_at) > SAME_TIME_S

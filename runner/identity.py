@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.diffusers_folder import look_at_folder
 from runner.model import Checkpoint, Status
 from runner.weights_header import Broken, metadata_of, read_header
 
@@ -62,6 +64,8 @@ def is_same(one: Checkpoint, path: Path) -> bool | None:
         return None
     try:
         found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            return _is_same_folder(one, path)
     except OSError:
         return None
     if found.st_size != one.size_bytes:
@@ -76,6 +80,13 @@ def is_same(one: Checkpoint, path: Path) -> bool | None:
         return False
     # touched or copied: only a header that names its weights proves that they are the same
     return same_time or _names_content(path)
+
+
+def _is_same_folder(one: Checkpoint, path: Path) -> bool:
+    """Of diffusers, by the size of its files and the newest of them. Raises OSError."""
+    look = look_at_folder(path)
+    apart_ns = abs(look.mtime_ns - (one.mtime_ns or 0))
+    return look.size_bytes == one.size_bytes and apart_ns <= COARSE_TIME_NS
 
 
 def _names_content(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """Trainings of full models: what they write is verified, and a good run is a success."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from runner.checkpoints import verify
 from runner.forecast import count_steps, expected_checkpoints
+from runner.identity import is_same
 from runner.model import Forecast, Outcome, RunSnapshot
 from runner.script_output import file_ending
 from tests.process.helpers import clean_up, start, wait_end
@@ -67,6 +69,17 @@ def test_a_folder_of_diffusers_is_verified_part_by_part(output: Path) -> None:
         ("fake-step00000020", True, True),
         ("fake", True, True),
     ]
+
+
+def test_a_folder_of_diffusers_that_was_written_again_is_not_the_verified_one(output: Path) -> None:
+    seen = train(output, "diffusers", **{BASE: "some/model"})
+    assert seen.status is not None
+    final = seen.status.checkpoints[-1]
+    assert is_same(final, output / "fake")
+    weights = output / "fake" / "unet" / "diffusion_pytorch_model.safetensors"
+    later = weights.stat().st_mtime + 10
+    os.utime(weights, (later, later))
+    assert is_same(final, output / "fake") is False
 
 
 def test_a_folder_of_diffusers_with_nan_in_it_has_diverged(output: Path) -> None:
