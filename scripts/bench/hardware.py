@@ -25,7 +25,7 @@ from runner.hardware.listing import UserWatch
 from runner.hardware.record import Cadence, line_of
 from runner.hardware.used import UseMeter
 from runner.hardware.watch import About, HardwareWatch
-nap = [sys.executable, "-c", "import time; x = bytearray(1 << 26); time.sleep(600)"]
+nap = [sys.executable, "-c", "import time; x = bytearray(1 << 26); time.sleep(90)"]
 children = [subprocess.Popen(nap) for _ in range(3)]
 board = Board({"output": "."}, default_sources())
 board.start()
