@@ -26,8 +26,8 @@ PARTS = (
     ("plasma-tui: screen", "import tui.app"),
     ("config", "import runner.config.load"),
     ("preflight", "import runner.preflight.registry"),
-    ("keeper", "import runner.keeper"),
-    ("supervisor", "import runner.supervisor"),
+    ("keeper", "import runner.process.keeper"),
+    ("supervisor", "import runner.supervisor.main"),
 )
 _TELL = (
     "; import sys; print(len(sys.modules), *({heavy!r} & {{n.split('.')[0] for n in sys.modules}}))"

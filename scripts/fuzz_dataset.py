@@ -1,4 +1,4 @@
-"""Hold runner.dataset against sd-scripts' own dataset code on configurations made by chance.
+"""Hold runner.trainers.sd_scripts.dataset against sd-scripts' own dataset code on configurations made by chance.
 
     <python of sd-scripts> scripts/fuzz_dataset.py <checkout> [--count 300] [--seed 1] [--made regularised]
 
@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from runner.dataset import FolderImages, plan_datasets, specs_from_flags  # noqa: E402
+from runner.trainers.sd_scripts.dataset import FolderImages, plan_datasets, specs_from_flags  # noqa: E402
 from scripts.forecast_cases.by_chance import made_up, regularised  # noqa: E402
 from scripts.forecast_cases.pictures import CACHE_SUFFIX  # noqa: E402
 from scripts.real_loop import define_missing_operators  # noqa: E402

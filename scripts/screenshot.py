@@ -36,8 +36,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 async def take(options: argparse.Namespace) -> None:
     """Run the app without a terminal and write what it shows."""
-    from runner.model import RunState
-    from runner.registry import resolve
+    from runner.model.core import RunState
+    from runner.store.registry import resolve
     from tui.app import PlasmaApp
     from tui.svg import pin_text
     from tui.viewmodel.progress import progress_of

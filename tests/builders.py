@@ -1,4 +1,4 @@
-"""Synthetic snapshots for the tests of the screen: the shapes of `runner.model`, filled to order."""
+"""Synthetic snapshots for the tests of the screen: the shapes of `runner.model.core`, filled to order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import random
 from dataclasses import replace
 
-from runner.model import (
+from runner.model.core import (
     AttemptStatus,
     BlockNorm,
     Cause,
@@ -85,7 +85,7 @@ def series(
 
 
 def _smoothed(average: float, weight: float, last: float) -> float | None:
-    """NaN where the last loss is not finite, as in `runner.series`."""
+    """NaN where the last loss is not finite, as in `runner.store.series`."""
     if not math.isfinite(last):
         return math.nan
     return average / weight if weight else None

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from runner.importing.find import Found
-from runner.importing.fresh import Answers
-from runner.importing.model import Imported
-from runner.importing.write import Written
-from runner.model import Approval, CheckResult, RunListing, RunSnapshot
-from runner.overwrite import Existing
+from runner.model.core import Approval, CheckResult, RunListing, RunSnapshot
+from runner.model.preview import Preview
 from runner.preflight.cures.model import Cure
-from runner.preview import Preview
+from runner.preflight.existing_files import Existing
+from runner.trainers.sd_scripts.importers.find import Found
+from runner.trainers.sd_scripts.importers.fresh import Answers
+from runner.trainers.sd_scripts.importers.model import Imported
+from runner.trainers.sd_scripts.importers.write import Written
 from tests.builders import NOW
 from tests.fakes_compare import FakeCompare
 from tests.fakes_notices import FakeNotices

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.compare import LETTERS, Comparison, compared_run, comparison
-from runner.model import RunSnapshot
+from runner.history.compare import LETTERS, Comparison, compared_run, comparison
+from runner.model.core import RunSnapshot
 from tui.actions import ActionFailed
 
 

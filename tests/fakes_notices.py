@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from runner.config.channels import Channels
 from runner.notify.box import Result
 from runner.notify.message import trial_message
-from runner.notify.settings import Channels
 from tui.actions_notices import NoticeTarget
 
 

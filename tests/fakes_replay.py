@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.replay import ReplayReader
+from runner.history.replay import ReplayReader
 
 
 class FakeReplay:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from runner import guard, guard_pace, supervisor
+from runner.analysis import guard, guard_pace
+from runner.supervisor import main as supervisor
 
 guard_pace.STEP_LIMIT_S = 2.0
 guard_pace.STEPS_OF_PATIENCE = 4.0

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.journal import step_row, write_json
-from runner.model import (
+from runner.model.core import (
     AttemptPlan,
     AttemptStatus,
     Cause,
@@ -21,7 +20,8 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.rundir import RunDir
+from runner.store.journal import step_row, write_json
+from runner.store.rundir import RunDir
 
 BEGAN_AT = 1_795_000_000.0
 AGAIN_AT = BEGAN_AT + 36_000.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from runner.model import AlarmKind, AttemptPlan, CheckResult, Outcome, RunSnapshot
-from runner.preview import FlagChange
-from runner.review.attempts import attempts_of
-from runner.review.best import rank
-from runner.review.epochs import curve, epoch_rows
-from runner.review.losses import StepTable, loss_facts
-from runner.review.model import BaseModel, DatasetFacts, Moment, Review, SampleFacts
+from runner.history.review.attempts import attempts_of
+from runner.history.review.best import rank
+from runner.history.review.epochs import curve, epoch_rows
+from runner.history.review.model import BaseModel, DatasetFacts, Moment, Review, SampleFacts
+from runner.model.core import AlarmKind, AttemptPlan, CheckResult, Outcome, RunSnapshot
+from runner.model.preview import FlagChange
+from runner.state.losses import StepTable, loss_facts
 from tests import builders as b
 from tests import stories as s
 

@@ -10,8 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from runner.journal import write_json
-from runner.model import (
+from runner.model.core import (
     AttemptPlan,
     AttemptStatus,
     ExitRecord,
@@ -19,7 +18,8 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.rundir import RunDir
+from runner.store.journal import write_json
+from runner.store.rundir import RunDir
 
 #: when the first attempt of every such run began
 BEGAN_AT = 1_795_000_000.0

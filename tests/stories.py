@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runner.model import (
+from runner.model.core import (
     Alarm,
     AlarmKind,
     AttemptPlan,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from runner.model import Approval, CheckResult, Expectation, Forecast, RunListing, RunSnapshot
+from runner.model.core import Approval, CheckResult, Expectation, Forecast, RunListing, RunSnapshot
 from tui.actions_compare import CompareActions
 from tui.actions_notices import NoticeActions
 from tui.actions_replay import ReplayActions
@@ -25,14 +25,14 @@ if TYPE_CHECKING:  # a screen on a run needs none of these, and they take time t
 
     from runner.config.catalog import FlagReport
     from runner.config.flags import FlagValue
-    from runner.gate import GateStatus
-    from runner.importing.find import Found
-    from runner.importing.fresh import Answers
-    from runner.importing.model import Imported
-    from runner.importing.write import Written
-    from runner.overwrite import Existing
+    from runner.control.gate import GateStatus
+    from runner.model.preview import Preview
     from runner.preflight.cures.model import Cure
-    from runner.preview import Preview
+    from runner.preflight.existing_files import Existing
+    from runner.trainers.sd_scripts.importers.find import Found
+    from runner.trainers.sd_scripts.importers.fresh import Answers
+    from runner.trainers.sd_scripts.importers.model import Imported
+    from runner.trainers.sd_scripts.importers.write import Written
 
 OnCheck = Callable[[CheckResult], None]
 
@@ -42,7 +42,7 @@ class ActionFailed(Exception):
 
 
 class Reader(Protocol):
-    """Reads one run again and again (`runner.reader.RunReader`)."""
+    """Reads one run again and again (`runner.store.reader.RunReader`)."""
 
     def changed(self) -> bool:
         """A few stats: is there anything new to read?"""
@@ -130,7 +130,7 @@ class Actions(
     def start_demo(self) -> Sent: ...
 
     def stop(self, run_path: Path, mode: str) -> Sent:
-        """`mode`: default, after_save, now (as in runner.control.stop), or cancel: take back a stop
+        """`mode`: default, after_save, now (as in runner.control.orders.stop), or cancel: take back a stop
         that waits for the next save."""
 
     def resume_preview(self, run_path: Path) -> Preview:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from runner.compare import Comparison
+    from runner.history.compare import Comparison
 
 
 class ComparisonReader(Protocol):
-    """Reads several runs again and again (`runner.comparing.Comparing`)."""
+    """Reads several runs again and again (`runner.history.comparing.Comparing`)."""
 
     def changed(self) -> bool:
         """A few stats: is there anything new to read?"""

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from runner.model import NotifyRules
+from runner.model.core import NotifyRules
 
 if TYPE_CHECKING:
+    from runner.config.channels import Channels
     from runner.notify.box import Result
     from runner.notify.message import Message
-    from runner.notify.settings import Channels
 
 
 @dataclass(frozen=True, slots=True)

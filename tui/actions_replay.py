@@ -8,15 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from runner.model import RunSnapshot
+from runner.model.core import RunSnapshot
 
 if TYPE_CHECKING:  # a screen on a living run needs none of it
-    from runner.replay import Playhead
-    from runner.replay_transport import Transport
+    from runner.history.replay import Playhead
+    from runner.history.replay_transport import Transport
 
 
 class Replay(Protocol):
-    """A recorded run as a reader (see `tui.actions.Reader`), and its knobs (`runner.replay.ReplayReader`).
+    """A recorded run as a reader (see `tui.actions.Reader`), and its knobs (`runner.history.replay.ReplayReader`).
     `changed` and `read` belong to the thread that reads, all else may be called from the screen."""
 
     @property

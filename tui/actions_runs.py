@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from runner.model import Label, RunSnapshot
-    from runner.remove import Removal
+    from runner.control.remove import Removal
+    from runner.model.core import Label, RunSnapshot
     from tui.actions import Sent
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from runner.sample_prompts import PromptFile
-from runner.samples import Sample
+from runner.history.samples import Sample
+from runner.trainers.sd_scripts.sample_prompts import PromptFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from runner.model import RunSnapshot
-    from runner.review.best import Candidate
-    from runner.review.document import Document
+    from runner.history.review.best import Candidate
+    from runner.history.review.document import Document
+    from runner.model.core import RunSnapshot
     from tui.actions import Sent
 
 

@@ -186,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
         return OK
     module, function = _HANDLERS[options.verb]
     if options.verb not in _WITHOUT_RUNS:
-        from runner.home_check import home_problem
+        from runner.store.home_check import home_problem
         from tui.text import clean
 
         problem = home_problem(writing=options.verb in _MAKE_RUNS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from runner.reader import RunReader
+from runner.store.reader import RunReader
 
 if TYPE_CHECKING:
     from tui.actions import Actions

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from runner.model import Approval, CheckResult, RunListing
-from runner.preview import Preview
+from runner.model.core import Approval, CheckResult, RunListing
+from runner.model.preview import Preview
 from tui.actions import Plan
 from tui.viewmodel.preflight import CheckName
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from textual import work
 
-from runner.preview import Preview
+from runner.model.preview import Preview
 from tui.actions import Actions, Sent
 from tui.feed import Feed
 from tui.messages import OrderAnswered, PreviewMade

@@ -7,17 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner import begin, control, launch
+from runner.analysis.smoke import smoke_verdict
 from runner.config.errors import ConfigError
 from runner.config.model import Config
-from runner.gate import GateStatus, approval_of, approve, gate_status
-from runner.model import Approval, CheckResult, RunListing
-from runner.overwrite import Consent, Existing
-from runner.preview import Preview
-from runner.reader import RunReader
-from runner.registry import RunNotFound, list_runs, resolve
-from runner.rundir import RunDir
-from runner.smoke import smoke_verdict
+from runner.control import begin, launch
+from runner.control import orders as control
+from runner.control.gate import GateStatus, approval_of, approve, gate_status
+from runner.model.core import Approval, CheckResult, RunListing
+from runner.model.preview import Preview
+from runner.preflight.existing_files import Consent, Existing
+from runner.store.reader import RunReader
+from runner.store.registry import RunNotFound, list_runs, resolve
+from runner.store.rundir import RunDir
 from tui.actions import ActionFailed, FlagSheet, OnCheck, Plan, Reader, Sent
 from tui.viewmodel.preflight import CheckName
 from tui.wiring_compare import CompareWiring
@@ -30,12 +31,12 @@ from tui.wiring_summary import SummaryWiring
 if TYPE_CHECKING:
     import threading
 
-    from runner.importing.files import Context
-    from runner.importing.find import Found
-    from runner.importing.fresh import Answers
-    from runner.importing.model import Imported
-    from runner.importing.write import Written
     from runner.preflight.cures.model import Cure
+    from runner.trainers.sd_scripts.importers.files import Context
+    from runner.trainers.sd_scripts.importers.find import Found
+    from runner.trainers.sd_scripts.importers.fresh import Answers
+    from runner.trainers.sd_scripts.importers.model import Imported
+    from runner.trainers.sd_scripts.importers.write import Written
 
 
 class RunnerActions(
@@ -135,7 +136,9 @@ class RunnerActions(
         return Sent(answer.text)
 
     def resume_preview(self, run_path: Path) -> Preview:
-        from runner.resume import plan_resume  # a tenth of a second that no first frame needs
+        from runner.control.resume import (
+            plan_resume,  # a tenth of a second that no first frame needs
+        )
 
         try:
             return plan_resume(RunReader(run_path, console=False).read_all()).preview
@@ -143,7 +146,7 @@ class RunnerActions(
             raise ActionFailed(str(error)) from None
 
     def retry_preview(self, run_path: Path) -> Preview:
-        from runner.retry import plan_retry
+        from runner.control.retry import plan_retry
 
         try:
             return plan_retry(RunReader(run_path, console=False).read_all()).preview
@@ -151,7 +154,7 @@ class RunnerActions(
             raise ActionFailed(str(error)) from None
 
     def retry(self, run_path: Path) -> Sent:
-        from runner.retry import carry_out, plan_retry
+        from runner.control.retry import carry_out, plan_retry
 
         try:
             started = carry_out(
@@ -163,7 +166,7 @@ class RunnerActions(
         return Sent(f"tried again as {started.id}", started.path)
 
     def resume(self, run_path: Path) -> Sent:
-        from runner.resume import plan_resume
+        from runner.control.resume import plan_resume
 
         try:
             found = plan_resume(RunReader(run_path, console=False).read_all())
@@ -238,18 +241,18 @@ class RunnerActions(
         return self._context(project).found
 
     def suggest(self, project: Path) -> Answers:
-        from runner.importing.fresh import suggested
+        from runner.trainers.sd_scripts.importers.fresh import suggested
 
         return suggested(self._context(project).found, project)
 
     def new_project(self, project: Path, answers: Answers) -> Imported:
-        from runner.importing.setup import new_project
+        from runner.trainers.sd_scripts.importers.setup import new_project
 
         return new_project(answers, context=self._context(project))
 
     def import_file(self, project: Path, source: str) -> Imported:
-        from runner.importing.files import import_file
-        from runner.importing.model import ImportRefused
+        from runner.trainers.sd_scripts.importers.files import import_file
+        from runner.trainers.sd_scripts.importers.model import ImportRefused
 
         try:
             return import_file(Path(source).expanduser(), context=self._context(project))
@@ -257,7 +260,7 @@ class RunnerActions(
             raise ActionFailed(str(error)) from None
 
     def write_project(self, project: Path, made: Imported) -> Written:
-        from runner.importing.write import AlreadyThere, write_project
+        from runner.trainers.sd_scripts.importers.write import AlreadyThere, write_project
 
         try:
             return write_project(project, made.config_text, files=made.files)
@@ -269,13 +272,13 @@ class RunnerActions(
             raise ActionFailed(f"{project} cannot be written to: {error.strerror}") from None
 
     def missing(self, made: Imported) -> Sequence[str]:
-        from runner.importing.setup import missing_of
+        from runner.trainers.sd_scripts.importers.setup import missing_of
 
         return missing_of(made.config_text)
 
     def _context(self, project: Path) -> Context:
         """What is on this machine is looked for once."""
-        from runner.importing.files import Context
+        from runner.trainers.sd_scripts.importers.files import Context
 
         if self._found is None or self._found.project != project:
             self._found = Context.here(project)

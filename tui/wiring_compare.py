@@ -14,7 +14,7 @@ class CompareWiring:
     """What `tui.actions_compare` asks for."""
 
     def comparing(self, run_paths: Sequence[Path]) -> ComparisonReader:
-        from runner.comparing import Comparing
+        from runner.history.comparing import Comparing
         from tui.actions import ActionFailed
 
         try:

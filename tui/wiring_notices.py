@@ -16,7 +16,7 @@ class NoticesWiring:
     """Mixed into `tui.wiring.RunnerActions`."""
 
     def notice_target(self, run_path: Path | None, config_path: Path | None) -> NoticeTarget:
-        from runner.journal import Unreadable
+        from runner.store.journal import Unreadable
         from tui.actions import ActionFailed
 
         try:
@@ -36,11 +36,11 @@ class NoticesWiring:
 
 def target_of_run(path: Path) -> NoticeTarget:
     """As it was started with. Raises Unreadable."""
-    from runner.journal import read_json
-    from runner.model import RunSpec
+    from runner.config.channels import read_channels
+    from runner.model.core import RunSpec
     from runner.notify.message import trial_message
-    from runner.notify.settings import read_channels
-    from runner.rundir import RunDir
+    from runner.store.journal import read_json
+    from runner.store.rundir import RunDir
 
     run = RunDir(path)
     spec = read_json(run.spec, RunSpec)
@@ -50,8 +50,8 @@ def target_of_run(path: Path) -> NoticeTarget:
 
 def target_of_config(path: Path) -> NoticeTarget:
     """As the next run would be started with. Raises ActionFailed with the first problem of the file."""
-    from runner.begin import load
     from runner.config.errors import ConfigError
+    from runner.control.begin import load
     from runner.notify.message import trial_message
     from tui.actions import ActionFailed
 

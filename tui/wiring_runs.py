@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.labels import BadLabel, read_label, write_label
-from runner.reader import RunReader
+from runner.store.labels import BadLabel, read_label, write_label
+from runner.store.reader import RunReader
 
 if TYPE_CHECKING:
-    from runner.model import Label, RunSnapshot
-    from runner.remove import Removal
+    from runner.control.remove import Removal
+    from runner.model.core import Label, RunSnapshot
     from tui.actions import Sent
 
 
@@ -39,12 +39,12 @@ class RunsWiring:
         return RunReader(run_path, console=False).read(GLANCE_S)
 
     def removal(self, run_path: Path) -> Removal:
-        from runner.remove import removal_of
+        from runner.control.remove import removal_of
 
         return removal_of(run_path)
 
     def remove(self, run_path: Path, *, with_checkpoints: bool = False) -> Sent:
-        from runner.remove import RemoveRefused, remove_run
+        from runner.control.remove import RemoveRefused, remove_run
         from tui.actions import ActionFailed, Sent
 
         try:

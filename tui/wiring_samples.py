@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.samples import SampleFinder, prompt_file_of
+from runner.history.samples import SampleFinder, prompt_file_of
 from tui.actions_samples import SampleReader, SampleSheet
 
 

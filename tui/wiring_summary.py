@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from runner.model import Checkpoint
+    from runner.model.core import Checkpoint
     from tui.actions import Sent
     from tui.actions_summary import ExportAnswer, SummarySheet
 
@@ -24,9 +24,9 @@ class SummaryWiring:
     _known: ClassVar[dict[str, Checkpoint]] = {}
 
     def summary(self, run_path: Path) -> SummarySheet:
-        from runner.review.document_of import document_of
-        from runner.review.gather import review_of
-        from runner.review.write import safe_document
+        from runner.history.review.document_of import document_of
+        from runner.history.review.gather import review_of
+        from runner.history.review.write import safe_document
         from tui.actions_summary import SummarySheet
 
         review = review_of(run_path)
@@ -41,10 +41,10 @@ class SummaryWiring:
         return SummarySheet(document, review.snapshot, candidates)
 
     def export_folders(self, run_path: Path) -> tuple[str, ...]:
-        from runner.export_places import suggested_folders
-        from runner.journal import Unreadable, read_json
-        from runner.model import RunSpec
-        from runner.rundir import RunDir
+        from runner.checkpoints.export_places import suggested_folders
+        from runner.model.core import RunSpec
+        from runner.store.journal import Unreadable, read_json
+        from runner.store.rundir import RunDir
 
         try:
             spec = read_json(RunDir(run_path).spec, RunSpec)
@@ -53,9 +53,9 @@ class SummaryWiring:
         return tuple(map(str, suggested_folders(spec.command, spec.cwd)))
 
     def export(self, source: str, folder: str, name: str) -> ExportAnswer:
-        from runner.export import ExportRefused, export_file
-        from runner.export_places import remember_folder
-        from runner.units import file_size
+        from runner.checkpoints.export import ExportRefused, export_file
+        from runner.checkpoints.export_places import remember_folder
+        from runner.model.units import file_size
         from tui.actions_summary import ExportAnswer
 
         target = Path(folder).expanduser()

@@ -18,8 +18,8 @@ from runner.config.flags import FlagScalar
 from runner.config.positions import KeyPath, key_lines
 from runner.config.reading import kind
 from runner.config.syntax import syntax_problem
-from runner.regular_file import read_text
-from runner.toml_text import parse_toml
+from runner.files.regular_file import read_text
+from runner.files.toml_text import parse_toml
 
 #: kohya_ss writes these into every such file, although no script has a flag of the name
 _OF_THE_GUI = frozenset({"epoch", "noise_offset_type", "stop_text_encoder_training"})

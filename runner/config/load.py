@@ -23,9 +23,9 @@ from runner.config.paths import (
 from runner.config.positions import key_lines
 from runner.config.reading import Reading, Section
 from runner.config.syntax import syntax_problem
-from runner.model import Expectation, GuardSettings
-from runner.regular_file import read_text
-from runner.toml_text import parse_toml
+from runner.files.regular_file import read_text
+from runner.files.toml_text import parse_toml
+from runner.model.core import Expectation, GuardSettings
 
 FILE_NAME = "plasma.toml"
 EMBEDDED = "embedded"

@@ -1,4 +1,4 @@
-"""The batches of an epoch: sd-scripts' dataset over the plan of `runner.dataset`.
+"""The batches of an epoch: sd-scripts' dataset over the plan of `runner.trainers.sd_scripts.dataset`.
 
 Order and chance are the trainer's: one seed for all datasets, buckets and batches shuffled anew
 with seed + epoch when the epoch number changes, which happens behind the first batch of an epoch
@@ -17,10 +17,10 @@ import torch
 from torch.utils.data import get_worker_info
 from tqdm import tqdm
 
-from runner.dataset import DatasetPlan, DatasetSummary, PlannedImage, SubsetSpec
-from runner.dataset.captions import vary_caption
 from runner.embedded.pixels import fit, load_image, to_latents
 from runner.embedded.text import pad_tokens, tokenize
+from runner.trainers.sd_scripts.dataset import DatasetPlan, DatasetSummary, PlannedImage, SubsetSpec
+from runner.trainers.sd_scripts.dataset.captions import vary_caption
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from runner.dataset import DatasetPlan, DatasetSummary
-from runner.dataset.captions import tag_frequency
 from runner.embedded.base import BASE_VERSION
+from runner.trainers.sd_scripts.dataset import DatasetPlan, DatasetSummary
+from runner.trainers.sd_scripts.dataset.captions import tag_frequency
 
 #: Kept with --no_metadata.
 MINIMUM_KEYS = (

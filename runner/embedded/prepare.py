@@ -13,7 +13,8 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
-from runner.dataset import (
+from runner.embedded.report import describe_datasets
+from runner.trainers.sd_scripts.dataset import (
     DatasetError,
     DatasetPlan,
     DatasetSpec,
@@ -23,10 +24,9 @@ from runner.dataset import (
     plan_datasets,
     specs_from_flags,
 )
-from runner.dataset.captions import read_caption
-from runner.dataset.config import IGNORED_WITH_CONFIG, folder_repeats
-from runner.dataset.files import Listing
-from runner.embedded.report import describe_datasets
+from runner.trainers.sd_scripts.dataset.captions import read_caption
+from runner.trainers.sd_scripts.dataset.config import IGNORED_WITH_CONFIG, folder_repeats
+from runner.trainers.sd_scripts.dataset.files import Listing
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runner.dataset import DatasetPlan, DatasetSpec, DatasetSummary, SubsetSpec
-from runner.dataset.buckets import adjusted_limits
+from runner.trainers.sd_scripts.dataset import DatasetPlan, DatasetSpec, DatasetSummary, SubsetSpec
+from runner.trainers.sd_scripts.dataset.buckets import adjusted_limits
 
 
 def describe_datasets(name: str, datasets: Sequence[DatasetSummary]) -> str:

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from runner.embedded.metadata import MINIMUM_KEYS, model_spec, weight_hashes
-from runner.forecast import (
+from runner.trainers.sd_scripts.forecast import (
     epoch_name,
     epoch_to_remove,
     last_name,

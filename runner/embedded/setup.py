@@ -14,11 +14,11 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch.utils.data import DataLoader
 
-from runner.dataset import DatasetPlan
 from runner.embedded.base import BaseModel, load_base
 from runner.embedded.batches import Collator, DatasetGroup
 from runner.embedded.lora import LoRANetwork, create_network
 from runner.embedded.optimizer import create_optimizer, create_scheduler
+from runner.trainers.sd_scripts.dataset import DatasetPlan
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from accelerate.utils import set_seed
 
-from runner.dataset import DatasetError
 from runner.embedded.batches import DatasetGroup, build_group, check_supported
 from runner.embedded.loop import Helpers, Loop
 from runner.embedded.losses import LossFunction
@@ -33,6 +32,7 @@ from runner.embedded.setup import (
 )
 from runner.embedded.start import Start, find_start
 from runner.embedded.validation import Validator
+from runner.trainers.sd_scripts.dataset import DatasetError
 
 logger = logging.getLogger(__name__)
 

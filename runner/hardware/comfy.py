@@ -16,7 +16,7 @@ from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 
 from runner.hardware.users_table import COMFY_PORT
-from runner.units import count, memory_size
+from runner.model.units import count, memory_size
 
 HOST = "127.0.0.1"
 TIMEOUT_S = 2.0

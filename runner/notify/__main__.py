@@ -1,4 +1,4 @@
-"""The module `runner.notify` with RUN_DIR (see runner.spawn): leave whoever started it, then send what waits.
+"""The module `runner.notify` with RUN_DIR (see runner.process.spawn): leave whoever started it, then send what waits.
 `--trial`: see trial.py.
 
 The fork comes before every other import: the starter waits a few milliseconds only and never gets a zombie.

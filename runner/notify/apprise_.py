@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.util
 import logging
 
+from runner.config.channels import Channels
 from runner.notify.box import Result
 from runner.notify.message import Message
 from runner.notify.secret import NoSecret, read_secret
-from runner.notify.settings import Channels
 
 NAME = "apprise"
 MISSING = "apprise is not installed: `pip install 'plasma-tui[apprise]'`"

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.journal import Unreadable, read_json, write_json
+from runner.files.private import FILE_MODE, FOLDER_MODE
 from runner.notify.message import Message
-from runner.private import FILE_MODE, FOLDER_MODE
-from runner.rundir import RunDir
+from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.rundir import RunDir
 
 HOUR_S = 3600.0
 #: so many processes may die over one notice before it is given up

@@ -12,9 +12,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from runner.config.channels import Channels
 from runner.notify.box import Result
 from runner.notify.message import Message, summary_path
-from runner.notify.settings import Channels
 
 NAME = "command"
 TIMEOUT_S = 30.0

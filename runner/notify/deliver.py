@@ -13,15 +13,15 @@ from pathlib import Path
 
 import msgspec
 
-from runner.journal import Appender, Unreadable, read_json
-from runner.liveness import lock_held
-from runner.model import JournalEvent, NotifyRules, RunSpec, RunState, Status
+from runner.config.channels import Channels, read_channels
+from runner.model.core import JournalEvent, NotifyRules, RunSpec, RunState, Status
+from runner.model.units import duration
 from runner.notify.box import MOST_TRIES, Box, Note, Result
 from runner.notify.message import TEXT_LIMIT, Message, flat
 from runner.notify.sender import send_all
-from runner.notify.settings import Channels, read_channels
-from runner.rundir import RunDir
-from runner.units import duration
+from runner.store.journal import Appender, Unreadable, read_json
+from runner.store.liveness import lock_held
+from runner.store.rundir import RunDir
 
 log = logging.getLogger("notify")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 
-from runner.private import private_opener
-from runner.rundir import RunDir
-from runner.spawn import module_command
+from runner.files.private import private_opener
+from runner.process.spawn import module_command
+from runner.store.rundir import RunDir
 
 #: the process forks at once; a machine that cannot do that within this has other troubles
 PATIENCE_S = 30.0
@@ -30,7 +30,7 @@ def anything_waiting(run: RunDir) -> bool:
     """Does a notice wait although nobody is sending? Cheap where a run has none."""
     if not run.notices.is_dir():
         return False
-    from runner.liveness import lock_held
     from runner.notify.box import Box
+    from runner.store.liveness import lock_held
 
     return bool(Box(run).waiting()) and not lock_held(run.notices / "lock")

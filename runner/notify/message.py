@@ -6,10 +6,10 @@ import re
 import time
 from dataclasses import dataclass, replace
 
-from runner.model import Alarm, AlarmKind, NotifyRules, Outcome, RunSnapshot
-from runner.rundir import RunDir
-from runner.smoke import smoke_passed, smoke_verdict
-from runner.units import count, duration, loss
+from runner.analysis.smoke import smoke_passed, smoke_verdict
+from runner.model.core import Alarm, AlarmKind, NotifyRules, Outcome, RunSnapshot
+from runner.model.units import count, duration, loss
+from runner.store.rundir import RunDir
 
 NAME_LIMIT, TEXT_LIMIT = 60, 400
 #: while a run goes on, these alarms are told; the others wait for somebody to look

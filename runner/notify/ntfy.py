@@ -11,10 +11,10 @@ from email.header import Header
 from typing import Any
 from urllib.parse import urlsplit
 
+from runner.config.channels import Channels
 from runner.notify.box import Result
 from runner.notify.message import Message
 from runner.notify.secret import NoSecret, read_secret
-from runner.notify.settings import Channels
 
 NAME = "ntfy"
 TIMEOUT_S = 10.0

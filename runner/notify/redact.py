@@ -10,7 +10,7 @@ import tomllib
 from typing import Any
 
 from runner.config.positions import key_lines
-from runner.hidden import HIDDEN
+from runner.store.hidden import HIDDEN
 
 #: values that tell nobody anything that could be used
 _HARMLESS = frozenset(

@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from runner.config.channels import Channels
 from runner.notify import apprise_, command, ntfy
 from runner.notify.box import Result
 from runner.notify.message import Message
-from runner.notify.settings import Channels
 
 Send = Callable[[Channels, Message], Result]
 

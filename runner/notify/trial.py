@@ -11,12 +11,12 @@ from functools import partial
 
 import msgspec
 
+from runner.config.channels import Channels
 from runner.notify import command
 from runner.notify.box import Result
 from runner.notify.message import Message
 from runner.notify.sender import PATIENCE_S, SENDERS, send_all
-from runner.notify.settings import Channels
-from runner.spawn import module_command
+from runner.process.spawn import module_command
 
 SHOW = "--show"
 

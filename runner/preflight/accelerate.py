@@ -7,16 +7,16 @@ word.
 
 from __future__ import annotations
 
-from runner.preflight.accelerate_config import (
+from runner.preflight.cures.accelerate import own_config_cure, user_config_cure
+from runner.preflight.cures.plasma_toml import REMOVED, key_cure
+from runner.preflight.facts import Facts
+from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
+from runner.trainers.sd_scripts.accelerate_config import (
     DISTRIBUTED_TYPES,
     AccelerateConfig,
     config_path,
     read_config,
 )
-from runner.preflight.cures.accelerate import own_config_cure, user_config_cure
-from runner.preflight.cures.plasma_toml import REMOVED, key_cure
-from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
 
 
 def look(facts: Facts) -> Finding:

@@ -12,7 +12,7 @@ from runner.preflight.cures.plasma_toml import REMOVED, flag_cure, key_cure
 from runner.preflight.facts import BASE_MODEL, Facts
 from runner.preflight.kinds import TITLES, Kind, kind_of, kind_of_folder
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
-from runner.preflight.scripts import SCRIPTS, Script
+from runner.trainers.sd_scripts.scripts import SCRIPTS, Script
 
 
 def look(facts: Facts) -> Finding:

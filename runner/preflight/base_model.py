@@ -5,12 +5,12 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from runner.checkpoints import Broken, read_header
+from runner.checkpoints.verify import Broken, read_header
+from runner.model.units import file_size
 from runner.preflight import hub
 from runner.preflight.facts import BASE_MODEL, Facts
 from runner.preflight.header import SAFETENSORS
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
-from runner.units import file_size
 
 BUILTIN = "builtin"
 AGAIN = "download the file again"

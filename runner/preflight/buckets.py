@@ -11,13 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runner.dataset import DatasetError, DatasetPlan, DatasetSummary, PlannedImage
+from runner.model.units import count
 from runner.preflight.cures.dataset_edit import dataset_cure
 from runner.preflight.cures.model import Cure
 from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some
-from runner.units import count
+from runner.trainers.sd_scripts.dataset import (
+    DatasetError,
+    DatasetPlan,
+    DatasetSummary,
+    PlannedImage,
+)
 
 
 def look(facts: Facts) -> Finding:

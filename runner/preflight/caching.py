@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runner.dataset import DatasetError, SubsetSpec
 from runner.preflight.cures.dataset_edit import dataset_cure
 from runner.preflight.cures.model import Cure
 from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped
+from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
 
 _TEXT = ("cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
 

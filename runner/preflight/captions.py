@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.dataset import DatasetError, SubsetSpec
-from runner.dataset.captions import read_caption
 from runner.preflight.cures.dataset_edit import dataset_cure
 from runner.preflight.cures.model import Cure
 from runner.preflight.cures.move import move_cure
 from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
+from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
+from runner.trainers.sd_scripts.dataset.captions import read_caption
 
 
 @dataclass(slots=True)

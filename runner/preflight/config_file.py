@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from runner.config.errors import ConfigError
-from runner.model import CheckResult
+from runner.model.core import CheckResult
+from runner.model.units import count
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, warned
-from runner.units import count
 
 NAME, TITLE = "config", "Config"
 

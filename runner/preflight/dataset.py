@@ -9,14 +9,14 @@ from typing import Any
 
 from runner.config.dataset_file import dataset_text, dataset_values
 from runner.config.interpreter import run_small
-from runner.dataset import DatasetError
+from runner.model.units import count
 from runner.preflight.cures.files import back_up, replace_text
 from runner.preflight.cures.model import Cure, OnOutput
 from runner.preflight.cures.toml_edit import never_cancelled
 from runner.preflight.dataset_errors import Mistake, mistakes, mistakes_in_file
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
-from runner.units import count
+from runner.trainers.sd_scripts.dataset import DatasetError
 
 _TOML_TIMEOUT_S = 10.0
 #: sd-scripts reads with the package `toml`, which refuses some TOML that is valid today

@@ -1,6 +1,6 @@
 """Every mistake in a dataset config at once, with its line; sd-scripts shows one and stops.
 
-The keys and types are those of runner.dataset.schema (sd-scripts' ConfigSanitizer, checked by
+The keys and types are those of runner.trainers.sd_scripts.dataset.schema (sd-scripts' ConfigSanitizer, checked by
 voluptuous).
 """
 
@@ -16,7 +16,9 @@ from runner.config.errors import nearest
 from runner.config.positions import KeyPath, key_lines
 from runner.config.reading import kind
 from runner.config.syntax import syntax_problem
-from runner.dataset.schema import (
+from runner.files.regular_file import read_text
+from runner.files.toml_text import parse_toml
+from runner.trainers.sd_scripts.dataset.schema import (
     DATASET,
     GENERAL,
     METADATA_DATASET,
@@ -28,8 +30,6 @@ from runner.dataset.schema import (
     SUBSET,
     is_metadata,
 )
-from runner.regular_file import read_text
-from runner.toml_text import parse_toml
 
 Schema = Mapping[str, Any]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from runner.preflight.accelerate_config import config_path
 from runner.preflight.cures.accelerate import own_config_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped
 from runner.preflight.probe import Device
+from runner.trainers.sd_scripts.accelerate_config import config_path
 
 
 def look(facts: Facts) -> Finding:

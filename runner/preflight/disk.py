@@ -10,14 +10,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from runner.dataset import DatasetError
-from runner.model import ExpectedCheckpoint, Forecast
+from runner.model.core import ExpectedCheckpoint, Forecast
+from runner.model.units import file_size
 from runner.preflight.facts import Facts
 from runner.preflight.lora_size import lora_bytes
 from runner.preflight.model import Check, Finding, failed, passed, skipped, warned
 from runner.preflight.output import nearest_existing
-from runner.rundir import home
-from runner.units import file_size
+from runner.store.rundir import home
+from runner.trainers.sd_scripts.dataset import DatasetError
 
 STATE_FACTOR = 3
 #: console.log, journals and event files of one run, generously

@@ -11,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from runner.dataset import DatasetError
+from runner.model.units import count
 from runner.preflight.cures.move import move_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, skipped, some, warned
-from runner.units import count
+from runner.trainers.sd_scripts.dataset import DatasetError
 
 
 def look(facts: Facts) -> Finding:

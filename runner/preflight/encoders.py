@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from runner.model.units import count
 from runner.preflight.base_model import inspect, look_at
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some
-from runner.units import count
 
 _VAE = ("vae", "ae")
 

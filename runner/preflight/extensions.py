@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.dataset import DatasetError
-from runner.dataset.files import EXTENSIONS, PLUGIN_EXTENSIONS
 from runner.preflight.cures.move import rename_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, skipped, some, warned
+from runner.trainers.sd_scripts.dataset import DatasetError
+from runner.trainers.sd_scripts.dataset.files import EXTENSIONS, PLUGIN_EXTENSIONS
 
 
 def look(facts: Facts) -> Finding:

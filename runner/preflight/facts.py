@@ -11,13 +11,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from runner.analysis.diagnosis.needs import Platform
 from runner.config.catalog import Effort, flag_report
 from runner.config.command import Command, build_command
 from runner.config.dataset_file import dataset_values
 from runner.config.flags import FlagValue, merged
 from runner.config.interpreter import Interpreter, examine
 from runner.config.model import Config
-from runner.dataset import (
+from runner.model.core import Forecast
+from runner.preflight import hub
+from runner.preflight.estimate import question_of
+from runner.preflight.header import Header, read_model
+from runner.preflight.import_probe import Imported, cached_import
+from runner.preflight.modules import asked_modules
+from runner.preflight.probe import Device, cached_probe
+from runner.trainers.sd_scripts.dataset import (
     DatasetError,
     DatasetPlan,
     DatasetSpec,
@@ -26,19 +34,11 @@ from runner.dataset import (
     read_specs,
     specs_from_flags,
 )
-from runner.dataset.files import Listing
-from runner.diagnosis.needs import Platform
-from runner.estimate import question_of
-from runner.forecast import Question, answer
-from runner.model import Forecast
-from runner.preflight import hub
-from runner.preflight.header import Header, read_model
-from runner.preflight.import_probe import Imported, cached_import
-from runner.preflight.modules import asked_modules
-from runner.preflight.probe import Device, cached_probe
-from runner.preflight.scripts import Script, script_of
-from runner.preflight.train_config import TrainConfig, read_train_config
-from runner.trainer_flags import trainer_flags
+from runner.trainers.sd_scripts.dataset.files import Listing
+from runner.trainers.sd_scripts.forecast import Question, answer
+from runner.trainers.sd_scripts.scripts import Script, script_of
+from runner.trainers.sd_scripts.train_config import TrainConfig, read_train_config
+from runner.trainers.sd_scripts.trainer_flags import trainer_flags
 
 T = TypeVar("T")
 BASE_MODEL = "pretrained_model_name_or_path"

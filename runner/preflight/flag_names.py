@@ -9,9 +9,9 @@ from __future__ import annotations
 from runner.config.catalog import Catalog, Effort, flag_report
 from runner.config.catalog_file import config_file_problems
 from runner.config.errors import nearest
+from runner.model.units import count
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
-from runner.units import count
 
 _UNKNOWN = "is no flag of this trainer"
 

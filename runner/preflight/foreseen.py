@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: cause of runner.diagnosis -> the check that fails (or warns, where the trainer may still get by)
+#: cause of runner.analysis.diagnosis -> the check that fails (or warns, where the trainer may still get by)
 FORESEEN: Mapping[str, str] = {
     "accelerate_arguments": "processes",
     "base_model_architecture_mismatch": "architecture",

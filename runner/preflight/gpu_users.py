@@ -16,11 +16,11 @@ from runner.hardware.ports import port_users
 from runner.hardware.users import Listing, User, other_users, roots_of
 from runner.hardware.users import user_of as any_user_of
 from runner.hardware.users_table import COMFY, Hold
-from runner.model import GpuSample
+from runner.model.core import GpuSample
+from runner.model.units import memory_size
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, short, skipped, some, warned
-from runner.registry import live_runs
-from runner.units import memory_size
+from runner.store.registry import live_runs
 
 #: a driver that takes longer is not waited for
 _DRIVER_S = 1.5

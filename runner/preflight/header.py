@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.checkpoints import Broken, read_header
+from runner.checkpoints.verify import Broken, read_header
 
 SAFETENSORS = (".safetensors", ".sft")
 

@@ -12,12 +12,12 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.dataset import DatasetError
+from runner.model.units import count
 from runner.preflight.cures.move import move_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
 from runner.preflight.whole_image import problem_of
-from runner.units import count
+from runner.trainers.sd_scripts.dataset import DatasetError
 
 #: up to this much every byte is read; of larger sets the beginning and the end of each file
 THOROUGH_BYTES = 400_000_000

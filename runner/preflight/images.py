@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from runner.dataset import DatasetError, SubsetSpec
+from runner.model.units import count
 from runner.preflight.cures.plasma_toml import key_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
-from runner.units import count
+from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
 
 
 def look(facts: Facts) -> Finding:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from runner.diagnosis.cures import NOT_KNOWN, Setting
-from runner.diagnosis.evidence import Evidence
-from runner.diagnosis.matcher import diagnose
-from runner.model import ExceptionSeen
+from runner.analysis.diagnosis.cures import NOT_KNOWN, Setting
+from runner.analysis.diagnosis.matcher import diagnose
+from runner.model.core import ExceptionSeen
 from runner.preflight.facts import Facts
 from runner.preflight.import_probe import Imported, Raised
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
 from runner.preflight.modules import TENSORBOARD, wanted_modules
 from runner.preflight.trainer import filled
+from runner.state.evidence import Evidence
 
 _TEXT_CHARS = 300
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from runner.dataset import DatasetError, SubsetSpec
 from runner.preflight.cures.dataset_edit import dataset_cure
 from runner.preflight.cures.model import Cure
 from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, skipped, warned
+from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
 
 
 def look(facts: Facts) -> Finding:

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.dataset import DatasetError
+from runner.model.units import count
 from runner.preflight.cures.move import move_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
 from runner.preflight.npz import NotNpz, read_npz
-from runner.preflight.scripts import Script
-from runner.units import count
+from runner.trainers.sd_scripts.dataset import DatasetError
+from runner.trainers.sd_scripts.scripts import Script
 
 SIDE = tuple[int, int]
 TEXTS = "cache_text_encoder_outputs_to_disk"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from runner.preflight.accelerate_config import config_path, read_config
 from runner.preflight.cures.accelerate import own_config_cure
 from runner.preflight.cures.model import Cure
 from runner.preflight.device import not_askable, unanswered
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
 from runner.preflight.probe import Device
+from runner.trainers.sd_scripts.accelerate_config import config_path, read_config
 
 
 def look(facts: Facts) -> Finding:

@@ -6,7 +6,7 @@ import getpass
 from collections.abc import Iterable
 from pathlib import Path
 
-from runner.launch import detachment
+from runner.control.launch import detachment
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, warned
 

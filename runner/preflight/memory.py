@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import psutil
 
+from runner.model.units import memory_size
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, warned
-from runner.units import memory_size
 
 #: less than this and even loading torch and a small model begins to swap
 LEAST_EMBEDDED_BYTES = 1_000_000_000

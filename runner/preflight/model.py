@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runner.diagnosis.needs import Platform, any_ruled_out
+from runner.analysis.diagnosis.needs import Platform, any_ruled_out
 from runner.preflight.cures.model import Cure
 
 if TYPE_CHECKING:

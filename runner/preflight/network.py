@@ -14,7 +14,7 @@ from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.header import Header, read_model
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned
-from runner.script_output import TRAINED, no_lora
+from runner.trainers.sd_scripts.script_output import TRAINED, no_lora
 
 FLAG = "network_module"
 #: --network_dim when it is not set (networks.lora)

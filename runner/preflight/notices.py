@@ -6,9 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
+from runner.config.channels import Channels
 from runner.notify import apprise_
 from runner.notify.secret import NoSecret, read_secret
-from runner.notify.settings import Channels
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, skipped, warned
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from runner.model.units import count
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped
-from runner.registry import live_runs, same_target
-from runner.units import count
+from runner.store.registry import live_runs, same_target
 
 
 def look(facts: Facts) -> Finding:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.overwrite import existing_files
+from runner.model.units import count
 from runner.preflight.cures.model import Cure
 from runner.preflight.cures.move import move_cure
+from runner.preflight.existing_files import existing_files
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, skipped, some, warned
-from runner.registry import same_target
-from runner.units import count
+from runner.store.registry import same_target
 
 
 def look(facts: Facts) -> Finding:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
+from runner.analysis.diagnosis.needs import ruled_out
 from runner.config.flags import FlagValue
-from runner.diagnosis.needs import ruled_out
 from runner.preflight.cures.model import Cure
 from runner.preflight.cures.plasma_toml import REMOVED, flag_cure
 from runner.preflight.facts import Facts

@@ -19,8 +19,8 @@ import platformdirs
 import psutil
 
 from runner.config.model import Config
-from runner.journal import Unreadable, read_json, write_json
-from runner.preflight.accelerate_config import config_path
+from runner.store.journal import Unreadable, read_json, write_json
+from runner.trainers.sd_scripts.accelerate_config import config_path
 
 T = TypeVar("T")
 

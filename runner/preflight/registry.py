@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from runner.config.model import Config
-from runner.journal import write_json
-from runner.model import SCHEMA, CheckResult
+from runner.model.core import SCHEMA, CheckResult
 from runner.preflight import (
     accelerate,
     architecture,
@@ -69,6 +68,7 @@ from runner.preflight import (
 )
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, short
+from runner.store.journal import write_json
 
 #: in the order of the panel: the trainer, what it learns from, where it writes, the machine
 CHECKS: tuple[Check, ...] = (

@@ -11,12 +11,12 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
-from runner.dataset import DatasetError, SubsetSpec
-from runner.dataset.config import folder_repeats
 from runner.preflight.cures.model import Cure, OnOutput
 from runner.preflight.cures.toml_edit import edit_file, never_cancelled
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
+from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
+from runner.trainers.sd_scripts.dataset.config import folder_repeats
 
 
 def look(facts: Facts) -> Finding:

@@ -11,7 +11,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from runner.checkpoints import state_complete
+from runner.checkpoints.verify import state_complete
 from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.header import read_model

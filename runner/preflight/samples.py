@@ -10,11 +10,11 @@ import json
 from pathlib import Path
 
 from runner.config.flags import FlagValue
+from runner.files.regular_file import read_text
+from runner.files.toml_text import parse_toml
 from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, warned
-from runner.regular_file import read_text
-from runner.toml_text import parse_toml
 
 EVERY = ("sample_every_n_steps", "sample_every_n_epochs")
 ENDINGS = (".txt", ".toml", ".json")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from runner.model.units import file_size
 from runner.preflight.facts import Facts
 from runner.preflight.lora_size import lora_bytes
 from runner.preflight.model import Check, Finding, passed, skipped, warned
-from runner.units import file_size
 
 
 def look(facts: Facts) -> Finding:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from runner.model.units import count
 from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, skipped, warned
-from runner.script_output import no_lora
-from runner.units import count
+from runner.trainers.sd_scripts.script_output import no_lora
 
 COST = "optimizer and learning rate schedule start again"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from runner.dataset import DatasetError
+from runner.model.units import count
 from runner.preflight.cures.model import Cure
 from runner.preflight.cures.plasma_toml import key_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, warned
-from runner.units import count
+from runner.trainers.sd_scripts.dataset import DatasetError
 
 
 def look(facts: Facts) -> Finding:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runner.model.units import count
 from runner.preflight import hub
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
-from runner.preflight.scripts import BYT5, GEMMA2, SD2, wanted_tokenizers
-from runner.units import count
+from runner.trainers.sd_scripts.scripts import BYT5, GEMMA2, SD2, wanted_tokenizers
 
 #: one complete set is enough (CLIP: vocabulary and merges; T5 and Gemma: a sentencepiece model)
 _FILES = (

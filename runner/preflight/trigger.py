@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.dataset import DatasetError, SubsetSpec
+from runner.model.units import count
 from runner.preflight.captions import read_captions
 from runner.preflight.cures.captions import front_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, some, warned
-from runner.units import count
+from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
 
 
 def look(facts: Facts) -> Finding:

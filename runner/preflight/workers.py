@@ -12,10 +12,10 @@ import shutil
 import sys
 from pathlib import Path
 
+from runner.model.units import file_size
 from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed, passed, skipped, warned
-from runner.units import file_size
 
 DEFAULT_WORKERS = 8
 SHARED_MEMORY = Path("/dev/shm")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from runner.reader import RunReader
+from runner.store.reader import RunReader
 from scripts.bench.figures import Figure, number_of
 from scripts.bench.limits import rounds
 from scripts.bench.processes import cpu_s, queue_note, rss_mb, waited_s

@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from runner.index import RACY_S, index_path
-from runner.registry import list_runs, live_runs
-from runner.rundir import runs_root
+from runner.store.index import RACY_S, index_path
+from runner.store.registry import list_runs, live_runs
+from runner.store.rundir import runs_root
 from scripts.bench.figures import Figure
 from scripts.bench.keys import Series, time_keys
 from scripts.bench.many_runs import make_runs
@@ -32,7 +32,7 @@ FILTERS = ("spyke", "state:failed", "tag:good anna", "v4321", "nothing like that
 #: in a process of its own, as the command does it; what it prints are milliseconds and megabytes
 _LIST = """
 import json, resource, sys, time
-import runner.registry as registry
+import runner.store.registry as registry
 def timed():
     began = time.perf_counter()
     found = registry.list_runs()

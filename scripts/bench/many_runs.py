@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.model import (
+from runner.model.core import (
     AttemptStatus,
     Checkpoint,
     ExitRecord,
@@ -28,7 +28,7 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.rundir import RunDir, runs_root
+from runner.store.rundir import RunDir, runs_root
 
 STEPS, EVERY = 920, 200
 PROJECTS = ("spyke", "anna-style", "watercolour", "mecha", "cosy-rooms", "product-shots")

@@ -6,7 +6,7 @@ import time
 import tracemalloc
 from pathlib import Path
 
-from runner.console.parser import ConsoleParser
+from runner.ingest.console.parser import ConsoleParser
 from scripts.bench.figures import Figure
 
 PARSER_BUDGET_MB_S = 20.0

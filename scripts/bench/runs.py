@@ -15,11 +15,11 @@ from typing import TypeVar
 
 import psutil
 
-from runner.control import Refused, stop
-from runner.journal import Unreadable, read_json, write_json
-from runner.launch import start_run
-from runner.model import AttemptPlan, AttemptStatus, Outcome, Phase, RunSpec, RunState, Status
-from runner.rundir import RunDir, new_run_id, runs_root
+from runner.control.launch import start_run
+from runner.control.orders import Refused, stop
+from runner.model.core import AttemptPlan, AttemptStatus, Outcome, Phase, RunSpec, RunState, Status
+from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.rundir import RunDir, new_run_id, runs_root
 from scripts.bench.terminal import DEFAULT_SIZE, Size, Terminal
 
 PACER = Path(__file__).with_name("pacer.py")

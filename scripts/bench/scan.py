@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _TIMED = """
 import json, os, resource, sys, time
 from pathlib import Path
-from runner.checkpoints import ONE_THREAD, verify
+from runner.checkpoints.verify import ONE_THREAD, verify
 os.environ.update(ONE_THREAD)
 import numpy
 os.nice(10)
@@ -121,7 +121,7 @@ class Looks:
         self.count = 0
 
     def _work(self) -> None:
-        command = [sys.executable, "-m", "runner.checkpoints", str(self._path)]
+        command = [sys.executable, "-m", "runner.checkpoints.verify", str(self._path)]
         while not self._over.is_set():
             subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
             self.count += 1
@@ -137,7 +137,7 @@ class Looks:
 
 def _slowdown(folder: Path) -> list[Figure]:
     """The median of what each pair differs by: neighbours share the load of the machine."""
-    from runner.demo import write_demo
+    from runner.embedded.demo import write_demo
 
     demo, path = folder / "scan-demo", folder / "looked-at.safetensors"
     write_demo(demo, sys.executable)

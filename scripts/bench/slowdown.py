@@ -19,8 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.launch import start_run
-from runner.rundir import RunDir
+from runner.control.launch import start_run
+from runner.store.rundir import RunDir
 from scripts.bench.figures import Figure
 from scripts.bench.limits import rounds
 from scripts.bench.processes import cpu_s
@@ -46,7 +46,7 @@ class Training:
 
 
 def measure_slowdown(folder: Path) -> list[Figure]:
-    from runner.demo import write_demo
+    from runner.embedded.demo import write_demo
 
     demo = folder / "demo"
     write_demo(demo, sys.executable)

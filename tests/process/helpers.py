@@ -11,13 +11,13 @@ from typing import TypeVar
 
 import psutil
 
-from runner.control import Refused, stop
-from runner.journal import events_of
-from runner.launch import start_run
-from runner.model import AttemptPlan, Forecast, JournalEvent, RunSnapshot, RunSpec, RunState
-from runner.overwrite import Consent
-from runner.reader import RunReader
-from runner.rundir import RunDir, new_run_id
+from runner.control.launch import start_run
+from runner.control.orders import Refused, stop
+from runner.model.core import AttemptPlan, Forecast, JournalEvent, RunSnapshot, RunSpec, RunState
+from runner.preflight.existing_files import Consent
+from runner.store.journal import events_of
+from runner.store.reader import RunReader
+from runner.store.rundir import RunDir, new_run_id
 
 FAKE = Path(__file__).parent.parent / "fake_trainer.py"
 T = TypeVar("T")

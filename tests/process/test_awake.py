@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.awake import Awake, stay_awake
+from runner.process.awake import Awake, stay_awake
 from tests.process.helpers import wait_for
 
 #: ends with the process, as the real one does
@@ -136,7 +136,7 @@ def test_a_second_supervisor_takes_the_helper_over(
     """The first one is killed, not ended: its helper must live on, and be the only one."""
     machine.install(name, script)
     code = (
-        "import os, signal; from runner.awake import stay_awake; "
+        "import os, signal; from runner.process.awake import stay_awake; "
         f"awake = stay_awake({machine.trainer.pid}, {machine.created_at}, {system!r}); "
         "print(awake.words, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )

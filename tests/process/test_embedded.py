@@ -15,9 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from runner.console.parser import ConsoleParser
-from runner.forecast import forecast
-from runner.model import BannerSeen, CheckpointSaving, ConsoleEvent, ModelSaved, StepShown
+from runner.ingest.console.parser import ConsoleParser
+from runner.model.core import BannerSeen, CheckpointSaving, ConsoleEvent, ModelSaved, StepShown
+from runner.trainers.sd_scripts.forecast import forecast
 from tests.unit.dataset_images import write_png
 
 pytest.importorskip("torch")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.checkpoints import verify
-from runner.forecast import count_steps, expected_checkpoints
-from runner.identity import is_same
-from runner.model import Forecast, Outcome, RunSnapshot
-from runner.script_output import file_ending
+from runner.checkpoints.verify import verify
+from runner.model.core import Forecast, Outcome, RunSnapshot
+from runner.store.identity import is_same
+from runner.trainers.sd_scripts.forecast import count_steps, expected_checkpoints
+from runner.trainers.sd_scripts.script_output import file_ending
 from tests.process.helpers import clean_up, start, wait_end
 
 BASE = "pretrained_model_name_or_path"

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import control, inbox, launch
-from runner.guarddesk import OVER, RAISED
-from runner.journal import read_json
-from runner.liveness import lock_held
-from runner.model import (
+from runner.control import launch
+from runner.control import orders as control
+from runner.model.core import (
     AlarmKind,
     ExpectedCheckpoint,
     Forecast,
@@ -23,7 +21,11 @@ from runner.model import (
     Outcome,
     RunSnapshot,
 )
-from runner.rundir import RunDir
+from runner.store import inbox
+from runner.store.journal import read_json
+from runner.store.liveness import lock_held
+from runner.store.rundir import RunDir
+from runner.supervisor.guarddesk import OVER, RAISED
 from tests.process.helpers import (
     clean_up,
     events,

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from runner.launch import start_run
+from runner.control.launch import start_run
 from tests.process.helpers import FAKE, clean_up, look, spec_for, wait_for
 
 ROOT = Path(__file__).parents[2]

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from runner.inspect import inspect_log
-from runner.made.found import look_for_trainings
-from runner.made.imported import import_training
-from runner.made.metadata import metadata_settings
-from runner.made_runs import run_of_log
-from runner.model import Outcome, RunSnapshot, Status
-from runner.reader import RunReader
-from runner.review.checklist import file_words
-from runner.review.gather import review_of
-from runner.run_settings import difference, is_known, settings_of
+from runner.history.inspect import inspect_log
+from runner.history.made.found import look_for_trainings
+from runner.history.made.imported import import_training
+from runner.history.made.metadata import metadata_settings
+from runner.history.made_runs import run_of_log
+from runner.history.review.checklist import file_words
+from runner.history.review.gather import review_of
+from runner.history.run_settings import difference, is_known, settings_of
+from runner.model.core import Outcome, RunSnapshot, Status
+from runner.store.reader import RunReader
 
 DATA = Path(__file__).parents[1] / "data"
 GOOD = DATA / "runs" / "seed_full.log"

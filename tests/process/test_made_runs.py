@@ -20,21 +20,21 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from runner import control
-from runner.journal import read_json, write_json
-from runner.labels import write_label
-from runner.made import log_file
-from runner.made.found import look_for_trainings
-from runner.made.imported import import_training
-from runner.made.log_file import NoLog, copy_log
-from runner.made_runs import run_of_log
-from runner.model import Label, Outcome, RunSnapshot, RunSpec, RunState
-from runner.reader import RunReader
-from runner.registry import list_runs, run_paths
-from runner.resume import plan_resume
-from runner.retry import plan_retry
-from runner.review.gather import review_of
-from runner.rundir import RunDir, runs_root
+from runner.control import orders as control
+from runner.control.resume import plan_resume
+from runner.control.retry import plan_retry
+from runner.history.made import log_file
+from runner.history.made.found import look_for_trainings
+from runner.history.made.imported import import_training
+from runner.history.made.log_file import NoLog, copy_log
+from runner.history.made_runs import run_of_log
+from runner.history.review.gather import review_of
+from runner.model.core import Label, Outcome, RunSnapshot, RunSpec, RunState
+from runner.store.journal import read_json, write_json
+from runner.store.labels import write_label
+from runner.store.reader import RunReader
+from runner.store.registry import list_runs, run_paths
+from runner.store.rundir import RunDir, runs_root
 from tests import builders
 
 DATA = Path(__file__).parents[1] / "data"
@@ -60,7 +60,7 @@ def state_of(folder: Path) -> dict[str, tuple[str, int]]:
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda p: p.stem)
 def test_every_recorded_log_becomes_a_run_that_can_be_reviewed(log: Path) -> None:
-    from runner.inspect import inspect_log
+    from runner.history.inspect import inspect_log
 
     path = run_of_log(log)
     made, told = read(path), inspect_log(log)
@@ -303,7 +303,7 @@ def test_hostile_names_in_the_metadata_make_a_run_like_others(tmp_path: Path) ->
 
 
 def review_text(path: Path) -> str:
-    from runner.summary import summary_text
+    from runner.history.summary import summary_text
 
     return summary_text(path)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner import control, launch
 from runner.config.load import load_config
-from runner.journal import read_json
-from runner.model import KeeperRecord
-from runner.prepare import prepare
-from runner.resume import plan_resume
-from runner.rundir import RunDir
+from runner.control import launch
+from runner.control import orders as control
+from runner.control.prepare import prepare
+from runner.control.resume import plan_resume
+from runner.model.core import KeeperRecord
+from runner.store.journal import read_json
+from runner.store.rundir import RunDir
 from tests.process.helpers import clean_up, spec_for, wait_end, wait_for, wait_step
 
 OWN = os.getpriority(os.PRIO_PROCESS, 0)
@@ -52,7 +53,7 @@ def test_the_trainer_alone_stands_back_and_a_resume_keeps_it(run: RunDir) -> Non
 
 def test_a_starter_that_stands_back_more_is_not_overruled(tmp_path: Path) -> None:
     """Only root may lower a niceness; for everybody else the start would fail."""
-    from runner.keeper import stand_back
+    from runner.process.keeper import stand_back
 
     pid = os.fork()
     if pid == 0:

@@ -14,15 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner import control, launch
-from runner.journal import read_json
-from runner.liveness import lock_held
-from runner.model import KeeperRecord, NotifyRules, Outcome, RunState, Status
+from runner.config.channels import Channels
+from runner.control import launch
+from runner.control import orders as control
+from runner.model.core import KeeperRecord, NotifyRules, Outcome, RunState, Status
 from runner.notify.box import MOST_TRIES, Box
 from runner.notify.deliver import deliver
 from runner.notify.message import end_message, trial_message
-from runner.notify.settings import Channels
-from runner.rundir import RunDir
+from runner.store.journal import read_json
+from runner.store.liveness import lock_held
+from runner.store.rundir import RunDir
 from tests.process.helpers import (
     clean_up,
     events,

@@ -12,12 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner import control, inbox, launch
-from runner.journal import read_json, write_json
-from runner.liveness import lock_held
-from runner.model import KeeperRecord, Outcome, RunState
-from runner.resume import plan_resume
-from runner.rundir import RunDir
+from runner.control import launch
+from runner.control import orders as control
+from runner.control.resume import plan_resume
+from runner.model.core import KeeperRecord, Outcome, RunState
+from runner.store import inbox
+from runner.store.journal import read_json, write_json
+from runner.store.liveness import lock_held
+from runner.store.rundir import RunDir
 from tests.process.helpers import (
     clean_up,
     events,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.journal import read_json
-from runner.model import RunSpec
-from runner.rundir import RunDir
+from runner.model.core import RunSpec
+from runner.store.journal import read_json
+from runner.store.rundir import RunDir
 from tests.process.helpers import FAKE, wait_end
 from tests.unit.preflight_project import Project
 

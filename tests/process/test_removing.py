@@ -12,11 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.journal import read_json
-from runner.model import KeeperRecord, RunState
-from runner.registry import list_runs, run_paths
-from runner.remove import RemoveRefused, removal_of, remove_run
-from runner.rundir import RunDir, runs_root
+from runner.control.remove import RemoveRefused, removal_of, remove_run
+from runner.model.core import KeeperRecord, RunState
+from runner.store.journal import read_json
+from runner.store.registry import list_runs, run_paths
+from runner.store.rundir import RunDir, runs_root
 from tests.process.helpers import (
     clean_up,
     kill,
@@ -97,7 +97,7 @@ def test_a_list_shows_a_run_from_its_start_to_its_end(output: Path) -> None:
 _REMOVE = """
 import sys
 from pathlib import Path
-from runner.remove import remove_run
+from runner.control.remove import remove_run
 remove_run(Path(sys.argv[1]))
 """
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner import control, launch
-from runner.journal import read_json, write_json
-from runner.liveness import lock_held, take_lock
-from runner.model import AttemptPlan, RunState
-from runner.reader import RunReader
-from runner.resume import plan_resume
-from runner.rundir import RunDir
+from runner.control import launch
+from runner.control import orders as control
+from runner.control.resume import plan_resume
+from runner.model.core import AttemptPlan, RunState
+from runner.store.journal import read_json, write_json
+from runner.store.liveness import lock_held, take_lock
+from runner.store.reader import RunReader
+from runner.store.rundir import RunDir
 from tests.process.helpers import clean_up, look, start, wait_end, wait_for, wait_step
 
 STEPS = ("--steps", "400", "--save_state", "--delay", "0.05")

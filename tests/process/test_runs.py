@@ -13,12 +13,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner import control, inbox, launch
-from runner.checkpoints import verify
-from runner.comparing import Comparing
-from runner.journal import read_json, step_rows
-from runner.liveness import lock_held
-from runner.model import (
+from runner.checkpoints.verify import verify
+from runner.control import launch
+from runner.control import orders as control
+from runner.control.resume import plan_resume
+from runner.control.retry import carry_out, plan_retry
+from runner.history.comparing import Comparing
+from runner.history.report import show_json
+from runner.history.review.chosen import choose
+from runner.history.review.gather import review_of
+from runner.model.core import (
     ExpectedCheckpoint,
     Forecast,
     KeeperRecord,
@@ -26,12 +30,10 @@ from runner.model import (
     RunSnapshot,
     RunState,
 )
-from runner.report import show_json
-from runner.resume import plan_resume
-from runner.retry import carry_out, plan_retry
-from runner.review.chosen import choose
-from runner.review.gather import review_of
-from runner.rundir import RunDir
+from runner.store import inbox
+from runner.store.journal import read_json, step_rows
+from runner.store.liveness import lock_held
+from runner.store.rundir import RunDir
 from tests.process.helpers import (
     clean_up,
     events,

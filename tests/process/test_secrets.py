@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from runner import control
-from runner.journal import write_json
-from runner.launch import start_run
-from runner.liveness import lock_held
-from runner.model import Outcome
-from runner.private import tighten
-from runner.registry import run_paths
-from runner.rundir import RunDir, home, runs_root
+from runner.control import orders as control
+from runner.control.launch import start_run
+from runner.files.private import tighten
+from runner.model.core import Outcome
+from runner.store.journal import write_json
+from runner.store.liveness import lock_held
+from runner.store.registry import run_paths
+from runner.store.rundir import RunDir, home, runs_root
 from tests.process.helpers import (
     clean_up,
     kill,

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from runner.journal import read_json
-from runner.model import AttemptPlan, Outcome
-from runner.rundir import RunDir
+from runner.model.core import AttemptPlan, Outcome
+from runner.store.journal import read_json
+from runner.store.rundir import RunDir
 from tests.process.helpers import wait_end, wait_for
 
 ROOT = Path(__file__).parents[2]

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.journal import step_row, write_json
-from runner.model import Outcome, RunState
-from runner.reader import RunReader
-from runner.review import write as writing
-from runner.rundir import RunDir
-from runner.summary import summary_text, write_summary
+from runner.history.review import write as writing
+from runner.history.summary import summary_text, write_summary
+from runner.model.core import Outcome, RunState
+from runner.store.journal import step_row, write_json
+from runner.store.reader import RunReader
+from runner.store.rundir import RunDir
 from tests import builders as b
 
 ROOT = Path(__file__).parents[2]
@@ -78,8 +78,8 @@ def test_a_child_that_hangs_is_left_behind(tmp_path: Path, monkeypatch: pytest.M
 def test_a_plotter_that_ends_its_process_costs_the_plot_alone(tmp_path: Path) -> None:
     run = ended_run(tmp_path)
     code = (
-        "import os, runner.plot as p; p._draw = lambda *a: os.abort()\n"
-        "import sys; from runner.review.write import main; sys.exit(main(sys.argv[1:]))"
+        "import os, runner.history.plot as p; p._draw = lambda *a: os.abort()\n"
+        "import sys; from runner.history.review.write import main; sys.exit(main(sys.argv[1:]))"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code, str(run.path)], cwd=ROOT, stdin=subprocess.DEVNULL, check=False
@@ -92,7 +92,7 @@ def test_a_plotter_that_ends_its_process_costs_the_plot_alone(tmp_path: Path) ->
 def test_a_run_of_200000_steps_is_read_in_time_and_in_little_memory(tmp_path: Path) -> None:
     run = ended_run(tmp_path, 200_000)
     code = (
-        "import sys, time; from pathlib import Path; from runner.summary import summary_text\n"
+        "import sys, time; from pathlib import Path; from runner.history.summary import summary_text\n"
         "t = time.perf_counter(); summary_text(Path(sys.argv[1])); print(time.perf_counter() - t)\n"
         "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')))"
     )

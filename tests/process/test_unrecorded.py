@@ -13,16 +13,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner import control, launch
-from runner.journal import read_json, write_json
-from runner.liveness import lock_held
-from runner.model import Outcome, RunSnapshot, RunState
-from runner.reader import RunReader
-from runner.registry import same_target
-from runner.resume import plan_resume
-from runner.retry import carry_out, plan_retry
-from runner.rundir import RunDir, runs_root
-from runner.unrecorded import keeper_pids, still_runs, writing_pids
+from runner.control import launch
+from runner.control import orders as control
+from runner.control.resume import plan_resume
+from runner.control.retry import carry_out, plan_retry
+from runner.model.core import Outcome, RunSnapshot, RunState
+from runner.store.journal import read_json, write_json
+from runner.store.liveness import lock_held
+from runner.store.reader import RunReader
+from runner.store.registry import same_target
+from runner.store.rundir import RunDir, runs_root
+from runner.store.unrecorded import keeper_pids, still_runs, writing_pids
 from tests.process.helpers import (
     clean_up,
     kill,
@@ -54,7 +55,7 @@ def supervisors_of(path: Path) -> list[int]:
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         words = process.info["cmdline"] or []
-        if "runner.detach" in words and str(path) in words:
+        if "runner.supervisor.detach" in words and str(path) in words:
             found.append(process.pid)
     return found
 
@@ -146,7 +147,7 @@ def test_a_wrong_verdict_on_a_living_trainer_frees_neither_its_folder_nor_its_ru
 
 
 def read_plan(run: RunDir):  # type: ignore[no-untyped-def]
-    from runner.model import AttemptPlan
+    from runner.model.core import AttemptPlan
 
     return read_json(run.attempt(1), AttemptPlan)
 
@@ -317,7 +318,7 @@ def test_a_run_whose_plan_is_unreadable_before_it_was_started_is_judged(
 def test_a_keeper_that_cannot_read_its_plan_says_so(output: Path) -> None:
     run = made(output, "--steps", "3")
     torn(run.attempt(1))
-    from runner.spawn import keeper_command
+    from runner.process.spawn import keeper_command
 
     subprocess.run(keeper_command(run.path, 1), check=True)
     assert b"attempt-1.json is unreadable" in run.console.read_bytes()

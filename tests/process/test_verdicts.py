@@ -12,17 +12,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner import control
-from runner.journal import read_json, step_rows
-from runner.launch import start_run
-from runner.liveness import lock_held
-from runner.model import Forecast, KeeperRecord, Outcome
-from runner.overwrite import NO_CONSENT, Consent
-from runner.registry import list_runs
-from runner.review.as_json import review_json
-from runner.review.chosen import NotChosen, choose
-from runner.review.gather import review_of
-from runner.rundir import RunDir
+from runner.control import orders as control
+from runner.control.launch import start_run
+from runner.history.review.as_json import review_json
+from runner.history.review.chosen import NotChosen, choose
+from runner.history.review.gather import review_of
+from runner.model.core import Forecast, KeeperRecord, Outcome
+from runner.preflight.existing_files import NO_CONSENT, Consent
+from runner.store.journal import read_json, step_rows
+from runner.store.liveness import lock_held
+from runner.store.registry import list_runs
+from runner.store.rundir import RunDir
 from tests.process.helpers import (
     clean_up,
     events,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.rundir import RunDir
+from runner.store.rundir import RunDir
 from scripts.bench.terminal import DEFAULT_SIZE, Size, Terminal, terminal_environment
 from tests.process.helpers import clean_up, start
 

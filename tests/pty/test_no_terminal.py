@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.rundir import RunDir
+from runner.store.rundir import RunDir
 from scripts.bench.runs import ended_run
 from scripts.bench.terminal import Terminal
 from tests.pty.conftest import Desk

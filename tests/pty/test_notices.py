@@ -107,7 +107,7 @@ def test_two_screens_tell_each_its_own_terminal(desk: Desk) -> None:
 def test_a_hostile_name_stays_inside_its_notification(desk: Desk, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from runner.launch import start_run
+    from runner.control.launch import start_run
     from tests.process.helpers import spec_for
 
     spec, plan = spec_for(desk.output, "--steps", "60", "--delay", "0.08")

@@ -8,9 +8,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from runner.launch import start_run
-from runner.model import Outcome
-from runner.rundir import RunDir
+from runner.control.launch import start_run
+from runner.model.core import Outcome
+from runner.store.rundir import RunDir
 from scripts.bench.runs import ended_run
 from scripts.bench.terminal import Size, Terminal
 from tests.process.helpers import events, kinds, look, spec_for, step_of, wait_end, wait_step

@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from runner.model import (
+from runner.model.core import (
     AlarmKind,
     Cause,
     JournalEvent,
@@ -21,7 +21,7 @@ from runner.model import (
     RunSnapshot,
     RunState,
 )
-from runner.preview import FlagChange, Preview
+from runner.model.preview import FlagChange, Preview
 from tests import builders as b
 from tests import machines as m
 from tests import stories as s

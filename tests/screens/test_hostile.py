@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
-from runner.model import (
+from runner.model.core import (
     Cause,
     CheckResult,
     ExpectedCheckpoint,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from runner.model import Cause, Outcome
-from runner.report import current_step
-from runner.rundir import RunDir
+from runner.history.report import current_step
+from runner.model.core import Cause, Outcome
+from runner.store.rundir import RunDir
 from tests import builders as b
 from tests.fakes import FakeActions, fixed_clock
 from tests.hostile import HOSTILE

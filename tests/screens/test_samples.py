@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from runner.sample_prompts import PromptFile, SamplePrompt
-from runner.samples import Sample
+from runner.history.samples import Sample
+from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tests import builders as b
 from tests.fakes import FakeActions
 from tests.fakes_samples import FakeSampleReader

@@ -10,9 +10,8 @@ import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
-from runner.model import Outcome
-from runner.review.best import Candidate, rank
-from runner.review.document import (
+from runner.history.review.best import Candidate, rank
+from runner.history.review.document import (
     Bullets,
     Code,
     Document,
@@ -22,6 +21,7 @@ from runner.review.document import (
     Section,
     Table,
 )
+from runner.model.core import Outcome
 from tests import builders as b
 from tests.fakes import FakeActions
 from tests.hostile import HOSTILE

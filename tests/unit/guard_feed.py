@@ -6,8 +6,16 @@ import math
 import random
 from collections.abc import Callable, Iterable
 
-from runner.guard import Change, Guard
-from runner.model import Alarm, AlarmKind, Checkpoint, EpochStarted, Phase, PhaseChanged, StepShown
+from runner.analysis.guard import Change, Guard
+from runner.model.core import (
+    Alarm,
+    AlarmKind,
+    Checkpoint,
+    EpochStarted,
+    Phase,
+    PhaseChanged,
+    StepShown,
+)
 
 NAN = math.nan
 Series = Callable[[int, random.Random], float]

@@ -10,10 +10,10 @@ from runner.config.catalog import Catalog
 from runner.config.command import Command, build_command
 from runner.config.load import load_config
 from runner.config.model import Config, Trainer
-from runner.importing.files import Context, import_file, import_text
-from runner.importing.find import Found, Places, find_setup
-from runner.importing.model import Imported
-from runner.importing.write import write_project
+from runner.trainers.sd_scripts.importers.files import Context, import_file, import_text
+from runner.trainers.sd_scripts.importers.find import Found, Places, find_setup
+from runner.trainers.sd_scripts.importers.model import Imported
+from runner.trainers.sd_scripts.importers.write import write_project
 
 
 def nothing_known(trainer: Trainer) -> Catalog | None:

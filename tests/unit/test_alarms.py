@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runner.alarms import lasting_bad_step
-from runner.model import Alarm, AlarmKind, RunState, Status
+from runner.analysis.alarms import lasting_bad_step
+from runner.model.core import Alarm, AlarmKind, RunState, Status
 
 ONE, MANY = AlarmKind.ONE_BAD_STEP, AlarmKind.NONFINITE
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner import awake
-from runner.awake import _reason, stay_awake
-from runner.awake_child import started
+from runner.process import awake
+from runner.process.awake import _reason, stay_awake
+from runner.process.awake_child import started
 
 OWN = psutil.Process().create_time()
 

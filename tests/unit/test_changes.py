@@ -2,10 +2,10 @@
 
 import pytest
 
-from runner.changes import Changes, applied, differences, flag_text, read_changes
 from runner.config.flags import launcher_flags, read_flags, with_launcher_flags
-from runner.model import AttemptPlan
-from runner.preview import FlagChange
+from runner.control.changes import Changes, applied, differences, flag_text, read_changes
+from runner.model.core import AttemptPlan
+from runner.model.preview import FlagChange
 
 LAUNCHED = (
     "/v/bin/python", "-m", "accelerate.commands.launch", "--num_processes=2", "--multi_gpu", "train_network.py",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from runner.checkpoints import main, verify
+from runner.checkpoints.verify import main, verify
 
 
 def raw(path: Path, dtype: str, data: bytes, shape: list[int]) -> Path:

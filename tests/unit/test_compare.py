@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.compare import ComparedRun, Comparison, compared_run, comparison, refuse_number
-from runner.compare_lines import PLACES, Axis, Line, lines_of, planned_end, seconds_trained
-from runner.compare_results import results_of
-from runner.compare_words import checkpoint_words, result_rows, setting_words
-from runner.comparing import Comparing, comparison_json
-from runner.journal import step_row, write_json
-from runner.model import (
+from runner.history.compare import ComparedRun, Comparison, compared_run, comparison, refuse_number
+from runner.history.compare_lines import PLACES, Axis, Line, lines_of, planned_end, seconds_trained
+from runner.history.compare_results import results_of
+from runner.history.compare_words import checkpoint_words, result_rows, setting_words
+from runner.history.comparing import Comparing, comparison_json
+from runner.history.run_settings import UNKNOWN_SINCE, settings_difference
+from runner.model.core import (
     AttemptStatus,
     JournalEvent,
     LossBucket,
@@ -23,7 +23,7 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.run_settings import UNKNOWN_SINCE, settings_difference
+from runner.store.journal import step_row, write_json
 from tests import builders as b
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from runner.compare import Comparison, compared_run, comparison
-from runner.compare_lines import Axis, lines_of
-from runner.journal import step_row, write_json
-from runner.model import Outcome
+from runner.history.compare import Comparison, compared_run, comparison
+from runner.history.compare_lines import Axis, lines_of
+from runner.model.core import Outcome
+from runner.store.journal import step_row, write_json
 from tests import builders as b
 from tests.hostile import HOSTILE
 from tui.cli import main

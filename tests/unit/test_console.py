@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import pytest
 
-from runner.console.parser import ConsoleParser
-from runner.model import (
+from runner.ingest.console.parser import ConsoleParser
+from runner.model.core import (
     AttemptSeen,
     BannerSeen,
     CheckpointRemoved,

@@ -9,11 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.changes import read_changes
-from runner.config.catalog import Effort, flag_report
-from runner.config.model import Trainer
-from runner.diagnosis.catalogue import ENTRIES, JUDGED, KILLED_OUTRIGHT, entry_of
-from runner.diagnosis.cures import (
+from runner.analysis.diagnosis.catalogue import ENTRIES, JUDGED, KILLED_OUTRIGHT, entry_of
+from runner.analysis.diagnosis.cures import (
     NOT_KNOWN,
     Setting,
     cure,
@@ -22,12 +19,15 @@ from runner.diagnosis.cures import (
     next_cure,
     setting_of,
 )
-from runner.diagnosis.evidence import Evidence
-from runner.diagnosis.matcher import cause_of, diagnose
-from runner.diagnosis.needs import Platform, needs_of, ruled_out
-from runner.machine_end import MachineEnd
-from runner.model import AttemptPlan, ExceptionSeen
-from runner.outcome import RunFacts, judge
+from runner.analysis.diagnosis.matcher import cause_of, diagnose
+from runner.analysis.diagnosis.needs import Platform, needs_of, ruled_out
+from runner.analysis.machine_end import MachineEnd
+from runner.analysis.outcome import RunFacts, judge
+from runner.config.catalog import Effort, flag_report
+from runner.config.model import Trainer
+from runner.control.changes import read_changes
+from runner.model.core import AttemptPlan, ExceptionSeen
+from runner.state.evidence import Evidence
 
 NAMES = (Path(__file__).parent.parent / "data" / "flag_names.txt").read_text().split("\n")
 EVERY = (*ENTRIES, *JUDGED, KILLED_OUTRIGHT)

@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
-from runner.dataset import DatasetError, DatasetSpec, SubsetSpec
-from runner.dataset.buckets import adjusted_limits, buckets_for, check_reso_steps
+from runner.trainers.sd_scripts.dataset import DatasetError, DatasetSpec, SubsetSpec
+from runner.trainers.sd_scripts.dataset.buckets import (
+    adjusted_limits,
+    buckets_for,
+    check_reso_steps,
+)
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "buckets.json").read_text())["settings"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.dataset import DatasetError, SubsetSpec
-from runner.dataset.captions import read_caption, tag_frequency, vary_caption
+from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
+from runner.trainers.sd_scripts.dataset.captions import read_caption, tag_frequency, vary_caption
 
 TAGS = "spyke, red hair, grin, standing, dusk"
 

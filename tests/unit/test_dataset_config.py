@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
-from runner.dataset import DatasetError, load_dataset_file, read_specs, specs_from_flags
-from runner.dataset.config import folder_repeats, folder_subsets
+from runner.trainers.sd_scripts.dataset import (
+    DatasetError,
+    load_dataset_file,
+    read_specs,
+    specs_from_flags,
+)
+from runner.trainers.sd_scripts.dataset.config import folder_repeats, folder_subsets
 
 
 def one_subset(**values: Any) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.dataset import DatasetError, FolderImages
-from runner.dataset.files import is_image
+from runner.trainers.sd_scripts.dataset import DatasetError, FolderImages
+from runner.trainers.sd_scripts.dataset.files import is_image
 from tests.unit.dataset_images import write_png
 
 

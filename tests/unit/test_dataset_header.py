@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.dataset.header import read_header
+from runner.trainers.sd_scripts.dataset.header import read_header
 from scripts.forecast_cases.pictures import bmp
 from tests.unit.dataset_images import write_png
 

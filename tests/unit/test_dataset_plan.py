@@ -7,9 +7,15 @@ from typing import Any
 
 import pytest
 
-from runner.dataset import DatasetError, DatasetPlan, DatasetSpec, SubsetSpec, plan_datasets
-from runner.dataset.files import Listing
-from runner.dataset.register import split_sizes
+from runner.trainers.sd_scripts.dataset import (
+    DatasetError,
+    DatasetPlan,
+    DatasetSpec,
+    SubsetSpec,
+    plan_datasets,
+)
+from runner.trainers.sd_scripts.dataset.files import Listing
+from runner.trainers.sd_scripts.dataset.register import split_sizes
 from tests.unit.dataset_images import MadeUpImages, Size
 
 SQUARE = (64, 64)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from runner.config.load import load_config
-from runner.demo import MARK, DemoFolderError, project_text, write_demo
-from runner.forecast import forecast
+from runner.embedded.demo import MARK, DemoFolderError, project_text, write_demo
+from runner.trainers.sd_scripts.forecast import forecast
 
 pytest.importorskip("PIL")
 pytestmark = pytest.mark.torch

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.console.parser import ConsoleParser
-from runner.diagnosis.catalogue import ENTRIES, JUDGED, entry_of, keys
-from runner.diagnosis.evidence import Evidence, EvidenceCollector
-from runner.diagnosis.matcher import diagnose, tidy
-from runner.inspect import inspect_log
-from runner.model import Outcome
+from runner.analysis.diagnosis.catalogue import ENTRIES, JUDGED, entry_of, keys
+from runner.analysis.diagnosis.matcher import diagnose, tidy
+from runner.history.inspect import inspect_log
+from runner.ingest.console.parser import ConsoleParser
+from runner.model.core import Outcome
+from runner.state.evidence import Evidence, EvidenceCollector
 
 FAILURES = Path(__file__).parent.parent / "data" / "failures"
 

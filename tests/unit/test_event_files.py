@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.event_files import EventFiles
+from runner.ingest.event_files import EventFiles
 
 NAME = "events.out.tfevents.1.host.1.0"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.exact import ExactStep, exact_steps
-from runner.tfevents import Scalar, ScalarTail
+from runner.ingest.exact import ExactStep, exact_steps
+from runner.ingest.tfevents import Scalar, ScalarTail
 
 EVENTS = Path(__file__).parent.parent / "data" / "tensorboard"
 

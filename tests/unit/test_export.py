@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-import runner.exclusive
-import runner.export as exporting
-from runner.export import (
+import runner.checkpoints.export as exporting
+import runner.files.exclusive
+from runner.checkpoints.export import (
     PART_PREFIX,
     ExportRefused,
     checked_name,
@@ -26,7 +26,7 @@ from runner.export import (
     export_file,
     free_name,
 )
-from runner.export_places import last_folder, remember_folder, suggested_folders
+from runner.checkpoints.export_places import last_folder, remember_folder, suggested_folders
 from tests.hostile import HOSTILE
 
 
@@ -120,9 +120,9 @@ def test_a_name_is_taken_exclusively_with_links_and_without(
     new.write_bytes(b"new")
     taken.write_bytes(b"taken")
     with pytest.raises(FileExistsError):
-        runner.exclusive.name_exclusively(new, taken)
+        runner.files.exclusive.name_exclusively(new, taken)
     assert taken.read_bytes() == b"taken"
-    runner.exclusive.name_exclusively(new, tmp_path / "free")
+    runner.files.exclusive.name_exclusively(new, tmp_path / "free")
     assert (tmp_path / "free").read_bytes() == b"new"
     assert not new.exists()
 
@@ -135,13 +135,13 @@ def test_without_any_exclusive_rename_a_taken_name_is_still_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "link", _no_links)
-    monkeypatch.setattr(runner.exclusive, "_system_rename", lambda *_: 38)
+    monkeypatch.setattr(runner.files.exclusive, "_system_rename", lambda *_: 38)
     new, taken = tmp_path / "new", tmp_path / "taken"
     new.write_bytes(b"new")
     taken.write_bytes(b"taken")
     with pytest.raises(FileExistsError):
-        runner.exclusive.name_exclusively(new, taken)
-    runner.exclusive.name_exclusively(new, tmp_path / "free")
+        runner.files.exclusive.name_exclusively(new, taken)
+    runner.files.exclusive.name_exclusively(new, tmp_path / "free")
     assert (tmp_path / "free").read_bytes() == b"new"
 
 
@@ -235,7 +235,7 @@ def test_a_hostile_name_is_one_file_in_that_folder_or_a_sentence(
 _SLOW = """
 import sys, time
 from pathlib import Path
-import runner.export as exporting
+import runner.checkpoints.export as exporting
 exporting._drop_from_cache = lambda out: (print("written", flush=True), time.sleep(60))
 exporting.export_file(Path(sys.argv[1]), Path(sys.argv[2]))
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.fingerprint import dataset_fingerprints, take
+from runner.trainers.sd_scripts.fingerprint import dataset_fingerprints, take
 from tests.unit.dataset_images import write_png
 
 CONFIG = """

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.forecast import count_steps, expected_checkpoints, forecast, step_to_remove
-from runner.model import Forecast
+from runner.model.core import Forecast
+from runner.trainers.sd_scripts.forecast import (
+    count_steps,
+    expected_checkpoints,
+    forecast,
+    step_to_remove,
+)
 from tests.unit.dataset_images import MadeUpImages, write_png
 
 SQUARE = (64, 64)

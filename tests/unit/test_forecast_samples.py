@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.sample_count import count_prompts, expected_samples, sampling_times
-from runner.steps import count_steps
+from runner.trainers.sd_scripts.sample_count import count_prompts, expected_samples, sampling_times
+from runner.trainers.sd_scripts.steps import count_steps
 
 STEPS = count_steps({"max_train_steps": 23}, 5)  # 5 epochs, the last of 3 steps
 

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from runner.file_sizes import METADATA_BYTES, file_sizes, model_of, trained_layers
+from runner.trainers.sd_scripts.file_sizes import (
+    METADATA_BYTES,
+    file_sizes,
+    model_of,
+    trained_layers,
+)
 
 HEADERS = json.loads(
     (Path(__file__).parents[1] / "data" / "checkpoint_headers.json").read_text(encoding="utf-8")

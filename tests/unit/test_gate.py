@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from runner import begin
+from runner.analysis.smoke import smoke_passed, smoke_verdict
 from runner.config.model import Config
-from runner.control import Refused
-from runner.gate import approve, gate_status
-from runner.journal import step_row, write_json
-from runner.model import (
+from runner.control import begin
+from runner.control.gate import approve, gate_status
+from runner.control.orders import Refused
+from runner.model.core import (
     Checkpoint,
     Expectation,
     HardwareSample,
@@ -24,9 +24,9 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.rundir import RunDir, new_run_id, runs_root
-from runner.settings_key import settings_key
-from runner.smoke import smoke_passed, smoke_verdict
+from runner.store.journal import step_row, write_json
+from runner.store.rundir import RunDir, new_run_id, runs_root
+from runner.trainers.sd_scripts.settings_key import settings_key
 
 PROJECT = """
 name = "spyke"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.guard_loss import (
+from runner.analysis.guard_loss import (
     BLOCK_STEPS,
     FEW_BAD,
     GOOD_AGAIN,
@@ -16,7 +16,7 @@ from runner.guard_loss import (
     SAME_LOSSES,
     LossWatch,
 )
-from runner.tfevents import ScalarTail
+from runner.ingest.tfevents import ScalarTail
 from tests.unit.guard_feed import Series, noisy, series
 
 NAN, INF = math.nan, math.inf

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from runner.guard_pace import EPOCH_LIMIT_S, PHASE_LIMIT_S, STEP_LIMIT_S, Awake
-from runner.model import AlarmKind, Phase
+from runner.analysis.guard_pace import EPOCH_LIMIT_S, PHASE_LIMIT_S, STEP_LIMIT_S, Awake
+from runner.model.core import AlarmKind, Phase
 from tests.unit.guard_feed import Feed
 
 STALLED, SLOW = AlarmKind.STALLED, AlarmKind.SLOW

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from runner.hardwaredesk import HardwareDesk
-from runner.model import AttemptPlan, Checkpoint, Phase
+from runner.model.core import AttemptPlan, Checkpoint, Phase
+from runner.supervisor.hardwaredesk import HardwareDesk
 
 
 def desk(

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from runner import intake, supervisor
-from runner.journal import read_json, write_json
-from runner.model import AttemptPlan, KeeperRecord, RunSpec, RunState, Status
-from runner.rundir import RunDir
-from runner.supervisor import Supervisor
+from runner.model.core import AttemptPlan, KeeperRecord, RunSpec, RunState, Status
+from runner.store.journal import read_json, write_json
+from runner.store.rundir import RunDir
+from runner.supervisor import intake
+from runner.supervisor import main as supervisor
+from runner.supervisor.main import Supervisor
 
 LINE = b"some debug print of a tensor with a shape and more words than anybody will ever read\n"
 

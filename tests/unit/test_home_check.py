@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.home_check import home_problem
+from runner.store.home_check import home_problem
 from tui.cli import main
 
 BAD = {

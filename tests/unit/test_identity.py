@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from runner.checkpoint_facts import looked_at
-from runner.checkpoints import verify
-from runner.export import ExportRefused, export_file
-from runner.identity import (
+from runner.checkpoints.checkpoint_facts import looked_at
+from runner.checkpoints.export import ExportRefused, export_file
+from runner.checkpoints.verify import verify
+from runner.control.resume_source import Wish, choose
+from runner.model.core import Checkpoint, Expectation, RunState, Status
+from runner.store.identity import (
     REPLACED,
     is_same,
     is_same_state,
@@ -22,8 +24,6 @@ from runner.identity import (
     state_stamp,
     without_replaced,
 )
-from runner.model import Checkpoint, Expectation, RunState, Status
-from runner.resume_source import Wish, choose
 
 
 def write(path: Path, value: float = 0.5, metadata: dict[str, str] | None = None) -> None:
@@ -124,7 +124,7 @@ def test_an_old_run_does_not_vouch_for_the_file_and_names_the_run_that_wrote_it(
 
 
 def test_a_replaced_file_is_not_exported_and_not_resumed_from(path: Path, tmp_path: Path) -> None:
-    from runner.control import Refused
+    from runner.control.orders import Refused
 
     one = verified(path)
     write(path, 0.75)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.importing.files import Context
-from runner.importing.find import Found
-from runner.importing.setup import new_project
 from runner.preflight.device import judge
 from runner.preflight.probe import Device
+from runner.trainers.sd_scripts.importers.files import Context
+from runner.trainers.sd_scripts.importers.find import Found
+from runner.trainers.sd_scripts.importers.setup import new_project
 from tests.unit.dataset_images import write_png
 from tests.unit.import_context import Desk
 from tests.unit.preflight_project import Project

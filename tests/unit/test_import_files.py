@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.importing.files import MOST_BYTES, import_file
-from runner.importing.model import ImportRefused
+from runner.trainers.sd_scripts.importers.files import MOST_BYTES, import_file
+from runner.trainers.sd_scripts.importers.model import ImportRefused
 from tests.unit.import_context import Desk, arguments
 
 CONFIG = """\

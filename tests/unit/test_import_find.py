@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from runner.importing import find
-from runner.importing.files import Context
-from runner.importing.find import Found, FoundModel, Places, find_setup
-from runner.importing.fresh import Answers, suggested
-from runner.importing.model import NewFile
-from runner.importing.project import look_at_project
-from runner.importing.setup import missing_of, new_project
-from runner.importing.write import AlreadyThere, write_project
+from runner.trainers.sd_scripts.importers import find
+from runner.trainers.sd_scripts.importers.files import Context
+from runner.trainers.sd_scripts.importers.find import Found, FoundModel, Places, find_setup
+from runner.trainers.sd_scripts.importers.fresh import Answers, suggested
+from runner.trainers.sd_scripts.importers.model import NewFile
+from runner.trainers.sd_scripts.importers.project import look_at_project
+from runner.trainers.sd_scripts.importers.setup import missing_of, new_project
+from runner.trainers.sd_scripts.importers.write import AlreadyThere, write_project
 from tests.unit.import_context import Desk, arguments
 
 

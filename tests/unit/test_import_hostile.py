@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from runner.config.errors import ConfigError
 from runner.config.load import load_config
-from runner.importing.files import import_file, text_of
-from runner.importing.model import ImportRefused
+from runner.trainers.sd_scripts.importers.files import import_file, text_of
+from runner.trainers.sd_scripts.importers.model import ImportRefused
 from tests.unit.import_context import Desk, nothing_known
 
 LAUNCH = "accelerate launch train_network.py --output_name={}\n"

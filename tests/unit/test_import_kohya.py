@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner.config.catalog import Catalog, Flag
-from runner.importing.model import ImportRefused
+from runner.trainers.sd_scripts.importers.model import ImportRefused
 from tests.unit.import_context import Desk, arguments
 
 DATA = Path(__file__).parents[1] / "data" / "import"

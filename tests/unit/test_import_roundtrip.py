@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from runner.config.flags import unpassable
 from runner.config.paths import PATH_FLAGS, PATH_OR_NAME_FLAGS
-from runner.importing.flag_words import flag_value, scalar
-from runner.importing.model import Draft
-from runner.importing.write import render
+from runner.trainers.sd_scripts.importers.flag_words import flag_value, scalar
+from runner.trainers.sd_scripts.importers.model import Draft
+from runner.trainers.sd_scripts.importers.write import render
 from tests.unit.import_context import Desk, arguments
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True).filter(

@@ -62,8 +62,8 @@ def test_the_contracts_hold() -> None:
     [
         ("tui.cli", (*TRAINING, *NUMBERS, "textual", "rich", "plotext", "psutil")),
         ("tui.app", (*TRAINING, *NUMBERS, "plotext", "tomlkit")),
-        ("runner.supervisor", (*TRAINING, *NUMBERS, *SCREEN)),
-        ("runner.reader", (*TRAINING, *NUMBERS, *SCREEN)),
+        ("runner.supervisor.main", (*TRAINING, *NUMBERS, *SCREEN)),
+        ("runner.store.reader", (*TRAINING, *NUMBERS, *SCREEN)),
         ("runner.config.load", (*TRAINING, *NUMBERS, *SCREEN, "tomlkit")),
         ("runner.config.command", (*TRAINING, *NUMBERS, *SCREEN, "tomlkit")),
         ("runner.preflight.registry", (*TRAINING, *NUMBERS, *SCREEN, "tomlkit")),
@@ -78,16 +78,14 @@ def test_a_part_does_not_load_at_start_what_it_does_not_need(
 
 def test_the_keeper_needs_the_standard_library_alone() -> None:
     """It runs with `-I` as a file, and nothing that is installed may be able to break it."""
-    source = (
-        f"import runpy, sys; sys.path[:0] = []; runpy.run_path({str(ROOT / 'runner/keeper.py')!r})"
-    )
+    source = f"import runpy, sys; sys.path[:0] = []; runpy.run_path({str(ROOT / 'runner/process/keeper.py')!r})"
     before = loaded_by("import runpy")
     added = loaded_by(source) - before
     assert added <= set(sys.stdlib_module_names)
 
 
 def test_the_model_loads_nothing_but_the_standard_library() -> None:
-    added = loaded_by("import runner.model") - loaded_by("pass")
+    added = loaded_by("import runner.model.core") - loaded_by("pass")
     assert added - {"runner"} <= set(sys.stdlib_module_names)
 
 
@@ -102,5 +100,5 @@ def test_no_part_of_the_screen_reaches_torch_or_the_supervisor() -> None:
     assert len(names) > 20
     source = importing(names)
     assert loaded_by(source) & {*TRAINING, "tensorboard"} == set()
-    told = loaded_by(f"{source}\nimport sys\nassert 'runner.supervisor' not in sys.modules")
+    told = loaded_by(f"{source}\nimport sys\nassert 'runner.supervisor.main' not in sys.modules")
     assert "tui" in told

@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from runner import inbox
-from runner.journal import Unreadable, read_json, write_json
-from runner.model import Status
-from runner.rundir import RunDir, runs_root
+from runner.model.core import Status
+from runner.store import inbox
+from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.rundir import RunDir, runs_root
 
 
 @pytest.fixture

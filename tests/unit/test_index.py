@@ -13,11 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import index, registry
-from runner.index import forget, index_path
-from runner.journal import Unreadable, read_json, write_json
-from runner.labels import write_label
-from runner.model import (
+from runner.model.core import (
     AttemptPlan,
     Checkpoint,
     Label,
@@ -27,8 +23,12 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.registry import list_runs, listing, live_run_of, live_runs, run_paths, same_target
-from runner.rundir import RunDir, new_run_id, runs_root
+from runner.store import index, registry
+from runner.store.index import forget, index_path
+from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.labels import write_label
+from runner.store.registry import list_runs, listing, live_run_of, live_runs, run_paths, same_target
+from runner.store.rundir import RunDir, new_run_id, runs_root
 from scripts.bench.many_runs import make_runs
 
 

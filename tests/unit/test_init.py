@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.importing.find import Places
+from runner.trainers.sd_scripts.importers.find import Places
 from tui.cli import main
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.inspect import inspect_log, parse_exit
-from runner.model import Outcome
+from runner.history.inspect import inspect_log, parse_exit
+from runner.model.core import Outcome
 
 DATA = Path(__file__).parent.parent / "data"
 RUNS = DATA / "runs"

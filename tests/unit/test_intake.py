@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from runner.intake import Intake
-from runner.progress import Progress, StepRow
-from runner.rundir import RunDir
-from runner.tfevents import Scalar
+from runner.ingest.tfevents import Scalar
+from runner.state.progress import Progress, StepRow
+from runner.store.rundir import RunDir
+from runner.supervisor.intake import Intake
 
 RESUMED = (
     "  num batches per epoch / 1epochのバッチ数: 24\n"
@@ -71,8 +71,8 @@ async def test_a_disk_that_hangs_costs_the_losses_on_it_and_nothing_else(
 ) -> None:
     """The folder of event files may lie on a network disk that does not answer."""
     hangs = threading.Event()
-    monkeypatch.setattr("runner.event_files.EventFiles._look", lambda *_: hangs.wait(20.0))
-    monkeypatch.setattr("runner.intake.LOOK_LIMIT_S", 0.05)
+    monkeypatch.setattr("runner.ingest.event_files.EventFiles._look", lambda *_: hangs.wait(20.0))
+    monkeypatch.setattr("runner.supervisor.intake.LOOK_LIMIT_S", 0.05)
     supervisor: Any = SimpleNamespace(
         keeper=None, progress=Progress(1),
         files=SimpleNamespace(event_folder=tmp_path, is_ours=lambda at: True),

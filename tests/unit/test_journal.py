@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.journal import (
+from runner.model.core import RunState, Status
+from runner.store.journal import (
     Appender,
     LineTail,
     Unreadable,
@@ -18,7 +19,6 @@ from runner.journal import (
     step_rows,
     write_json,
 )
-from runner.model import RunState, Status
 
 
 def test_step_rows_survive_a_round_trip_with_unknown_and_non_finite_numbers() -> None:

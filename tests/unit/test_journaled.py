@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from runner.journal import Appender, step_row
-from runner.journaled import Journaled
-from runner.model import JournalEvent
-from runner.progress import StepRow
-from runner.rundir import RunDir
+from runner.model.core import JournalEvent
+from runner.state.journaled import Journaled
+from runner.state.progress import StepRow
+from runner.store.journal import Appender, step_row
+from runner.store.rundir import RunDir
 
 
 @pytest.fixture

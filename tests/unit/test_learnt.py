@@ -12,12 +12,12 @@ import pytest
 
 from runner.config.command import build_command
 from runner.config.model import Config
-from runner.estimate import estimate
-from runner.journal import step_row, write_json
-from runner.learnt import Learnt, learnt
-from runner.model import Checkpoint, Outcome, RunSpec, RunState, Status
-from runner.rundir import RunDir, new_run_id, runs_root
-from runner.settings_key import settings_key
+from runner.model.core import Checkpoint, Outcome, RunSpec, RunState, Status
+from runner.preflight.estimate import estimate
+from runner.preflight.learnt import Learnt, learnt
+from runner.store.journal import step_row, write_json
+from runner.store.rundir import RunDir, new_run_id, runs_root
+from runner.trainers.sd_scripts.settings_key import settings_key
 from tests.unit.preflight_project import Project
 
 SMOKE = "[smoke]\nmax_train_steps = 5"
@@ -77,7 +77,7 @@ def test_a_passed_smoke_test_teaches_pace_sizes_and_memory(project: Project) -> 
 
 
 def attempts() -> Any:
-    from runner.model import AttemptStatus
+    from runner.model.core import AttemptStatus
 
     return (AttemptStatus(1, 1.0),)
 

@@ -6,10 +6,10 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from runner.console.parser import ConsoleParser
-from runner.ledger import AttemptLedger
-from runner.model import BannerSeen, CheckpointSaving, EpochStarted, ResumeSeen, StepShown
-from runner.names import parse_checkpoint_name
+from runner.ingest.console.parser import ConsoleParser
+from runner.model.core import BannerSeen, CheckpointSaving, EpochStarted, ResumeSeen, StepShown
+from runner.state.ledger import AttemptLedger
+from runner.trainers.sd_scripts.names import parse_checkpoint_name
 
 RUNS = Path(__file__).parent.parent / "data" / "runs"
 

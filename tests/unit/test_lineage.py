@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from runner.lineage import current, resumable, safe_step, stop_cost, weights_step
-from runner.model import AttemptStatus, Checkpoint, RunSnapshot
-from runner.report import lost_if_stopped
-from runner.safepoint import Place, price
+from runner.analysis.safepoint import Place, price
+from runner.history.report import lost_if_stopped
+from runner.model.core import AttemptStatus, Checkpoint, RunSnapshot
+from runner.state.lineage import current, resumable, safe_step, stop_cost, weights_step
 from tests import builders as b
 from tui.viewmodel.progress import progress_of
 from tui.viewmodel.stopping import price_of_stopping

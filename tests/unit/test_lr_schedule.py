@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from runner.lr_schedule import rate_factor, rate_words
+from runner.trainers.sd_scripts.lr_schedule import rate_factor, rate_words
 
 
 @pytest.mark.parametrize(

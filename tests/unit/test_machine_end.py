@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from runner import machine_end
-from runner.diagnosis.evidence import Evidence
-from runner.machine_end import MachineEnd, disk_at_end, memory_at_end
-from runner.model import Alarm, AlarmKind, HardwareSample, Outcome, Phase
-from runner.outcome import RunFacts, judge
+from runner.analysis import machine_end
+from runner.analysis.machine_end import MachineEnd, disk_at_end, memory_at_end
+from runner.analysis.outcome import RunFacts, judge
+from runner.model.core import Alarm, AlarmKind, HardwareSample, Outcome, Phase
+from runner.state.evidence import Evidence
 
 GB = 1 << 30
 END = 1000.0

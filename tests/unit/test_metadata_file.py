@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from runner.dataset import DatasetError, FolderImages
-from runner.fingerprint import dataset_fingerprints
+from runner.trainers.sd_scripts.dataset import DatasetError, FolderImages
+from runner.trainers.sd_scripts.fingerprint import dataset_fingerprints
 
 SUFFIX = "_sd.npz"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.names import parse_checkpoint_name, placed_name, step_name
+from runner.trainers.sd_scripts.names import parse_checkpoint_name, placed_name, step_name
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.journal import Row, decode_json, encode_json, read_json, write_json
-from runner.lineage import safe_step, weights_step
-from runner.listing import listing_of
-from runner.model import (
+from runner.history.review.cautions import untrusted_step
+from runner.history.review.epochs import epoch_rows, smooth_at
+from runner.model.core import (
     BannerSeen,
     Checkpoint,
     CheckpointSaving,
@@ -23,12 +22,13 @@ from runner.model import (
     StepShown,
     ValidationSeen,
 )
-from runner.progress import Progress
-from runner.review.cautions import untrusted_step
-from runner.review.epochs import epoch_rows, smooth_at
-from runner.review.losses import StepTable, loss_facts
-from runner.series import LossFold
-from runner.units import loss
+from runner.model.units import loss
+from runner.state.lineage import safe_step, weights_step
+from runner.state.losses import StepTable, loss_facts
+from runner.state.progress import Progress
+from runner.store.journal import Row, decode_json, encode_json, read_json, write_json
+from runner.store.listing import listing_of
+from runner.store.series import LossFold
 from tests import builders as b
 from tui.verbs.common import progress_line
 from tui.viewmodel.chart import chart_model

@@ -8,12 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from runner.journal import read_json, write_json
-from runner.model import AttemptPlan, BlockNorm, Checkpoint, KeeperRecord, RunSpec, RunState, Status
-from runner.norms import NormsFile, NormsTable
-from runner.reader import RunReader
-from runner.rundir import RunDir
-from runner.supervisor import Supervisor
+from runner.model.core import (
+    AttemptPlan,
+    BlockNorm,
+    Checkpoint,
+    KeeperRecord,
+    RunSpec,
+    RunState,
+    Status,
+)
+from runner.store.journal import read_json, write_json
+from runner.store.norms import NormsFile, NormsTable
+from runner.store.reader import RunReader
+from runner.store.rundir import RunDir
+from runner.supervisor.main import Supervisor
 
 
 def norms(size: float, blocks: int = 40) -> tuple[BlockNorm, ...]:

@@ -12,11 +12,11 @@ from typing import Any
 import psutil
 import pytest
 
+from runner.config.channels import Channels
 from runner.notify import apprise_, command, ntfy
 from runner.notify.box import Result
 from runner.notify.message import Message
 from runner.notify.sender import send_all
-from runner.notify.settings import Channels
 from tests.hostile import HOSTILE
 from tests.web import CLOSE, HANG, web
 

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.config.catalog import FlagCatalog
+from runner.config.channels import Channels, read_channels, write_channels
 from runner.config.errors import ConfigError
 from runner.config.load import load_config
 from runner.config.model import Config
-from runner.model import NotifyRules
+from runner.model.core import NotifyRules
 from runner.notify.redact import without_addresses
-from runner.notify.settings import Channels, read_channels, write_channels
-from runner.rundir import RunDir
+from runner.store.rundir import RunDir
 
 LEAST = '[trainer]\nsd_scripts = "sd"\n'
 TOKEN = "tk_AgQdq7mVBoFD37zQVN29RhuMzNIz2"
@@ -228,7 +228,7 @@ def test_a_prepared_run_keeps_the_rules_and_hands_the_addresses_on_apart(
 ) -> None:
     import msgspec
 
-    from runner import prepare as preparing
+    from runner.control import prepare as preparing
 
     monkeypatch.setattr(preparing, "trainer_versions", lambda *where: {})
     notify = 'on = ["failed"]\nntfy = "https://ntfy.sh/secret-topic"\ncommand = "tell secret-b"\n'

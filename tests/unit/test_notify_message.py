@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model import (
+from runner.model.core import (
     Alarm,
     AlarmKind,
     Cause,
@@ -28,7 +28,7 @@ from runner.notify.message import (
     trial_message,
     wanted,
 )
-from runner.rundir import RunDir
+from runner.store.rundir import RunDir
 from tests.builders import snapshot
 from tests.hostile import HOSTILE
 

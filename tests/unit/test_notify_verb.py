@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.config.channels import Channels
 from runner.notify import apprise_
-from runner.notify.settings import Channels
 from runner.preflight.notices import judge
 from tests.web import web
 from tui.cli import main

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import begin, launch
-from runner.journal import read_json, write_json
-from runner.launch import StartRefused, WouldOverwrite, start_run, starts_lock
-from runner.model import (
+from runner.control import begin, launch
+from runner.control.launch import StartRefused, WouldOverwrite, start_run, starts_lock
+from runner.model.core import (
     AttemptPlan,
     Checkpoint,
     ExpectedCheckpoint,
@@ -22,8 +21,9 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.overwrite import Consent, Existing, existing_files, lines, sentence
-from runner.rundir import RunDir, new_run_id, runs_root
+from runner.preflight.existing_files import Consent, Existing, existing_files, lines, sentence
+from runner.store.journal import read_json, write_json
+from runner.store.rundir import RunDir, new_run_id, runs_root
 from tests.unit.preflight_project import Project
 
 FORECAST = Forecast(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.pace import Pace
+from runner.state.pace import Pace
 
 
 def test_steady_steps_give_their_pace_and_the_time_left() -> None:

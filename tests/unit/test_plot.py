@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from runner.plot import Curve, draw_curves
+from runner.history.plot import Curve, draw_curves
 
 BAD = (math.nan, math.inf, -math.inf)
 

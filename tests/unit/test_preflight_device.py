@@ -12,13 +12,13 @@ import pytest
 
 from runner.config.command import build_command
 from runner.preflight import device, launcher, mps, precision, probe_cache
-from runner.preflight.accelerate_config import default_path, read_config
 from runner.preflight.cures.accelerate import changed
 from runner.preflight.cures.registry import cure_for
 from runner.preflight.facts import Facts
 from runner.preflight.mps_fallback import watermark_problem
 from runner.preflight.probe import Device, cached_probe, device_of, last_word, probe, probe_command
 from runner.preflight.registry import run_check
+from runner.trainers.sd_scripts.accelerate_config import default_path, read_config
 from tests.unit.preflight_project import Project, look
 
 PROBES = Path(__file__).parents[1] / "data" / "probes"

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from runner.config.interpreter import Interpreter
-from runner.model import ExpectedCheckpoint, Forecast
-from runner.overwrite import names
+from runner.model.core import ExpectedCheckpoint, Forecast
 from runner.preflight import base_model, disk, hub, logout, memory, modules, output
 from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.device import fits, judge
+from runner.preflight.existing_files import names
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed
 from runner.preflight.packages import look as look_at_packages

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.journal import step_row, write_json
-from runner.model import (
+from runner.history.report import show_json
+from runner.history.review.markdown import plain
+from runner.history.summary import summary_text
+from runner.model.core import (
     Checkpoint,
     ExitRecord,
     Outcome,
@@ -16,12 +18,10 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.reader import RunReader
-from runner.registry import RunNotFound, list_runs, listing, resolve
-from runner.report import show_json
-from runner.review.markdown import plain
-from runner.rundir import RunDir, new_run_id, runs_root
-from runner.summary import summary_text
+from runner.store.journal import step_row, write_json
+from runner.store.reader import RunReader
+from runner.store.registry import RunNotFound, list_runs, listing, resolve
+from runner.store.rundir import RunDir, new_run_id, runs_root
 
 
 def make(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.estimate import estimate
+from runner.preflight.estimate import estimate
 from tests.unit.dataset_images import write_png
 from tests.unit.preflight_project import Project
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from runner.journal import read_json, write_json
-from runner.model import RunSpec
-from runner.registry import RunNotFound, resolve
-from runner.rundir import RunDir
+from runner.model.core import RunSpec
+from runner.store.journal import read_json, write_json
+from runner.store.registry import RunNotFound, resolve
+from runner.store.rundir import RunDir
 from scripts.bench.many_runs import make_runs
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.regular_file import read_bytes, read_text
+from runner.files.regular_file import read_bytes, read_text
 
 
 def refusal(path: str | Path, limit_bytes: int = 1000) -> str:

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from runner import remove
-from runner.gate import approval_of
-from runner.journal import read_json, write_json
-from runner.labels import write_label
-from runner.launch import starts_lock
-from runner.model import (
+from runner.control import remove
+from runner.control.gate import approval_of
+from runner.control.launch import starts_lock
+from runner.control.remove import RemoveRefused, removal_of, remove_run
+from runner.model.core import (
     Approval,
     Checkpoint,
     KeeperRecord,
@@ -30,9 +29,10 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.registry import list_runs, run_paths
-from runner.remove import RemoveRefused, removal_of, remove_run
-from runner.rundir import RunDir, new_run_id, runs_root
+from runner.store.journal import read_json, write_json
+from runner.store.labels import write_label
+from runner.store.registry import list_runs, run_paths
+from runner.store.rundir import RunDir, new_run_id, runs_root
 
 
 def make(name: str = "spyke", *, host: str | None = None, smoke: bool = False) -> RunDir:
@@ -167,7 +167,7 @@ def test_a_start_that_is_under_way_is_waited_for() -> None:
     with starts_lock():
         child = subprocess.Popen(
             [sys.executable, "-c",
-             f"from pathlib import Path; from runner.remove import remove_run; "
+             f"from pathlib import Path; from runner.control.remove import remove_run; "
              f"remove_run(Path({str(run.path)!r}))"],
         )  # fmt: skip
         with pytest.raises(subprocess.TimeoutExpired):

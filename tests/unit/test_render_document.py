@@ -5,9 +5,18 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from runner.model import Outcome
-from runner.review.best import rank
-from runner.review.document import Bullets, Code, Document, Paragraph, Point, Points, Section, Table
+from runner.history.review.best import rank
+from runner.history.review.document import (
+    Bullets,
+    Code,
+    Document,
+    Paragraph,
+    Point,
+    Points,
+    Section,
+    Table,
+)
+from runner.model.core import Outcome
 from tests import builders as b
 from tests.hostile import HOSTILE
 from tui.actions_summary import SummarySheet

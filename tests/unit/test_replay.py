@@ -16,16 +16,16 @@ from pathlib import Path
 
 import pytest
 
-from runner.journal import write_json
-from runner.model import Alarm, AlarmKind, Outcome, Phase, RunSnapshot, RunState
-from runner.replay import ReplayReader
-from runner.replay_console import ConsoleIndex, Mark
-from runner.replay_events import EventIndex
-from runner.replay_log import recording_of_log
-from runner.replay_timeline import Stretch, Timeline
-from runner.replay_transport import SPEEDS, Transport, fitting_speed
-from runner.report import current_step
-from runner.rundir import RunDir
+from runner.history.replay import ReplayReader
+from runner.history.replay_console import ConsoleIndex, Mark
+from runner.history.replay_events import EventIndex
+from runner.history.replay_log import recording_of_log
+from runner.history.replay_timeline import Stretch, Timeline
+from runner.history.replay_transport import SPEEDS, Transport, fitting_speed
+from runner.history.report import current_step
+from runner.model.core import Alarm, AlarmKind, Outcome, Phase, RunSnapshot, RunState
+from runner.store.journal import write_json
+from runner.store.rundir import RunDir
 from tests.hostile import HOSTILE
 from tests.replays import AGAIN_AT, BEGAN_AT, Recorder, recorded
 
@@ -382,7 +382,7 @@ def test_half_a_line_is_not_shown(tmp_path: Path) -> None:
 
 
 def test_events_of_many_keyframes_tell_the_same_as_one_pass(run: RunDir) -> None:
-    from runner.journal import events_of
+    from runner.store.journal import events_of
 
     events, _ = events_of(run.events.read_bytes())
     many = events * 40

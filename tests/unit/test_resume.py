@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from runner.config.flags import FlagValue
-from runner.control import Refused
-from runner.journal import write_json
-from runner.model import (
+from runner.control.orders import Refused
+from runner.control.resume import flag_value, plan_resume
+from runner.model.core import (
     AttemptPlan,
     Checkpoint,
     ExpectedCheckpoint,
@@ -19,7 +19,7 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.resume import flag_value, plan_resume
+from runner.store.journal import write_json
 from tests.state_folders import safetensors, state
 
 LENGTH = ("--max_train_epochs=4", "--save_every_n_steps=100", "--save_state")

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from runner.control import Refused
-from runner.model import AttemptPlan, RunState, Status
-from runner.resume_checks import dataset_notes
+from runner.control.orders import Refused
+from runner.control.resume_checks import dataset_notes
+from runner.model.core import AttemptPlan, RunState, Status
 from tests.unit.test_forecast import SPLIT, mixed
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from runner import launch
-from runner.control import Refused
-from runner.gate import GateClosed
-from runner.journal import read_json, write_json
-from runner.model import (
+from runner.control import launch
+from runner.control.gate import GateClosed
+from runner.control.orders import Refused
+from runner.control.resume import plan_resume
+from runner.control.retry import RetryPlan, carry_out, plan_retry
+from runner.model.core import (
     Approval,
     AttemptPlan,
     Cause,
@@ -21,11 +22,10 @@ from runner.model import (
     RunSpec,
     RunState,
 )
-from runner.preview import FlagChange
-from runner.resume import plan_resume
-from runner.retry import RetryPlan, carry_out, plan_retry
-from runner.rundir import RunDir, runs_root
-from runner.settings_key import key_of
+from runner.model.preview import FlagChange
+from runner.store.journal import read_json, write_json
+from runner.store.rundir import RunDir, runs_root
+from runner.trainers.sd_scripts.settings_key import key_of
 from tests.state_folders import safetensors
 from tests.unit.test_resume import checkpoint, stopped
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.review.epochs import curve, epoch_rows, smooth_at
-from runner.review.losses import loss_facts, read_steps
+from runner.history.review.epochs import curve, epoch_rows, smooth_at
+from runner.state.losses import loss_facts, read_steps
 
 Line = list[object]
 

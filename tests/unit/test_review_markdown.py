@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.review.document import Bullets, Code, Document, Paragraph, Section, Table
-from runner.review.markdown import plain, to_markdown
-from runner.review.write import markdown_of
+from runner.history.review.document import Bullets, Code, Document, Paragraph, Section, Table
+from runner.history.review.markdown import plain, to_markdown
+from runner.history.review.write import markdown_of
 from tests import reviews
 from tests.hostile import HOSTILE
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runner.model import JournalEvent
-from runner.review.journal_facts import MOST_MOMENTS, moments
+from runner.history.review.journal_facts import MOST_MOMENTS, moments
+from runner.model.core import JournalEvent
 
 
 def event(at: float, kind: str, attempt: int = 1, **data: object) -> JournalEvent:

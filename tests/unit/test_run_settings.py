@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from runner.config.load import load_config
-from runner.dataset_keys import dataset_keys
-from runner.hidden import HIDDEN, is_secret, without_secrets
-from runner.journal import write_json
-from runner.model import AttemptPlan, RunSpec
-from runner.prepare import prepare
-from runner.preview import FlagChange
-from runner.run_settings import UNKNOWN_SINCE, difference, settings_of
+from runner.control.prepare import prepare
+from runner.history.run_settings import UNKNOWN_SINCE, difference, settings_of
+from runner.model.core import AttemptPlan, RunSpec
+from runner.model.preview import FlagChange
+from runner.store.hidden import HIDDEN, is_secret, without_secrets
+from runner.store.journal import write_json
+from runner.trainers.sd_scripts.dataset_keys import dataset_keys
 
 STARTED_AT = 1_700_000_000.0
 DATASET = """

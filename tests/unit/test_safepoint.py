@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model import AttemptPlan, Checkpoint, ExpectedCheckpoint, Forecast
-from runner.safepoint import (
+from runner.analysis.safepoint import (
     Place,
     armed_answer,
     expected_saves,
@@ -18,6 +17,7 @@ from runner.safepoint import (
     price,
     states_are_saved,
 )
+from runner.model.core import AttemptPlan, Checkpoint, ExpectedCheckpoint, Forecast
 
 PLAN = AttemptPlan(1, ("python", "train_network.py"), {}, "/", "out", "a")
 SAVES = (

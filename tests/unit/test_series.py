@@ -6,8 +6,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.journal import Row
-from runner.series import LossFold
+from runner.store.journal import Row
+from runner.store.series import LossFold
 
 
 def rows(values: list[float], start: int = 1, attempt: int = 1) -> list[Row]:

@@ -11,14 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from runner import begin
 from runner.config.model import Config
-from runner.gate import approve, gate_status
-from runner.journal import read_json, write_json
-from runner.model import RunSpec
-from runner.prepare import prepare
-from runner.rundir import RunDir
-from runner.settings_key import changed_parts, key_of, part_of, settings_key, settings_part
+from runner.control import begin
+from runner.control.gate import approve, gate_status
+from runner.control.prepare import prepare
+from runner.model.core import RunSpec
+from runner.store.journal import read_json, write_json
+from runner.store.rundir import RunDir
+from runner.trainers.sd_scripts.settings_key import (
+    changed_parts,
+    key_of,
+    part_of,
+    settings_key,
+    settings_part,
+)
 from tests.unit.preflight_project import Project, png
 from tests.unit.test_gate import smoke_run
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from runner.model import (
+from runner.analysis.smoke import smoke_verdict
+from runner.model.core import (
     CheckResult,
     Expectation,
     HardwareUse,
@@ -12,7 +13,6 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.smoke import smoke_verdict
 
 
 def device_line(

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from runner.checkpoints import state_complete, verify
-from runner.state_folder import look_at_state
+from runner.checkpoints.state_folder import look_at_state
+from runner.checkpoints.verify import state_complete, verify
 
 WRITTEN = (
     "train_state.json",

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from runner.journal import write_json
-from runner.model import Checkpoint, Outcome, RunState
-from runner.review.chosen import NotChosen, choose
-from runner.rundir import RunDir
+from runner.history.review.chosen import NotChosen, choose
+from runner.model.core import Checkpoint, Outcome, RunState
+from runner.store.journal import write_json
+from runner.store.rundir import RunDir
 from tests import builders as b
 from tui.cli import main
 from tui.viewmodel.summary_export import NAME, ExportForm, without_ending

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from runner.report import show_json
-from runner.review.as_json import review_json
-from runner.review.gather import bare_review
-from runner.review.model import Review
-from runner.review.version import SUMMARY_VERSION
+from runner.history.report import show_json
+from runner.history.review.as_json import review_json
+from runner.history.review.gather import bare_review
+from runner.history.review.model import Review
+from runner.history.review.version import SUMMARY_VERSION
 from tests import builders as b
 from tests import reviews
 from tests.hostile import HOSTILE

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.tfevents import Scalar, ScalarTail
+from runner.ingest.tfevents import Scalar, ScalarTail
 
 DATA = Path(__file__).parent.parent / "data" / "tensorboard"
 
@@ -176,7 +176,7 @@ def test_a_file_that_becomes_a_folder_spoils_nothing(tmp_path: Path) -> None:
 
 def test_importing_costs_nothing_and_reading_stays_small(tmp_path: Path) -> None:
     script = (
-        "import asyncio, psutil, msgspec, sys, pathlib, runner.tfevents as t\n"
+        "import asyncio, psutil, msgspec, sys, pathlib, runner.ingest.tfevents as t\n"
         "assert not [m for m in sys.modules if m.split('.')[0] in ('tensorboard', 'numpy')]\n"
         "assert len(t.ScalarTail(pathlib.Path(sys.argv[1])).poll(5)) == 318\n"
         "assert 'tensorflow' not in sys.modules\n"

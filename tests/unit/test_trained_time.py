@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.journal import write_json
-from runner.model import (
+from runner.model.core import (
     AttemptPlan,
     AttemptStatus,
     ExitRecord,
@@ -18,8 +17,9 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.rundir import RunDir
-from runner.supervisor import Supervisor
+from runner.store.journal import write_json
+from runner.store.rundir import RunDir
+from runner.supervisor.main import Supervisor
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from runner.embedded.recorder import LossRecorder
-from runner.journal import write_json
-from runner.ledger import AttemptLedger
-from runner.model import (
+from runner.history.validation import EPOCH_TAG, STEP_TAG, exact_validations, placed
+from runner.ingest.tfevents import Scalar
+from runner.model.core import (
     AttemptPlan,
     AttemptStatus,
     BannerSeen,
@@ -19,9 +19,9 @@ from runner.model import (
     JournalEvent,
     ResumeSeen,
 )
-from runner.rundir import RunDir
-from runner.tfevents import Scalar
-from runner.validation import EPOCH_TAG, STEP_TAG, exact_validations, placed
+from runner.state.ledger import AttemptLedger
+from runner.store.journal import write_json
+from runner.store.rundir import RunDir
 from tests import builders
 
 ATTEMPTS_AT = (1000.0, 5000.0)

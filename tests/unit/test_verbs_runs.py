@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from runner.journal import read_json, write_json
-from runner.labels import read_label, write_label
-from runner.model import Label, RunSpec
-from runner.registry import run_paths
-from runner.rundir import RunDir
+from runner.model.core import Label, RunSpec
+from runner.store.journal import read_json, write_json
+from runner.store.labels import read_label, write_label
+from runner.store.registry import run_paths
+from runner.store.rundir import RunDir
 from scripts.bench.many_runs import make_runs
 from tests.hostile import HOSTILE
 from tui.cli import main

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from runner import placing
-from runner.checkpoints import Verification, verify
-from runner.diagnosis.evidence import Evidence
-from runner.model import (
+from runner.analysis.outcome import RunFacts, judge
+from runner.checkpoints import placing
+from runner.checkpoints.placing import place_file
+from runner.checkpoints.verify import Verification, verify
+from runner.model.core import (
     AttemptPlan,
     AttemptStatus,
     Checkpoint,
@@ -33,12 +34,11 @@ from runner.model import (
     StepShown,
     ValidationSeen,
 )
-from runner.outcome import RunFacts, judge
-from runner.placing import place_file
-from runner.progress import Progress
-from runner.rundir import RunDir
-from runner.verifier import Verifier
-from runner.verifying_process import NotVerified, VerifyingProcess
+from runner.state.evidence import Evidence
+from runner.state.progress import Progress
+from runner.store.rundir import RunDir
+from runner.supervisor.verifier import Verifier
+from runner.supervisor.verifying_process import NotVerified, VerifyingProcess
 
 
 class Run:
@@ -270,7 +270,7 @@ def test_a_removal_reported_while_its_state_folder_is_checked_is_not_lost(
             run.progress.on_console(CheckpointRemoved(0, str(path)), time.time())
         return isdir(asked)
 
-    monkeypatch.setattr("runner.filewatch.os.path.isdir", slow)
+    monkeypatch.setattr("runner.supervisor.filewatch.os.path.isdir", slow)
     run.look(2)
     asyncio.run(run.verifier.finish())
     one = run.progress.checkpoints[0]
@@ -281,7 +281,7 @@ def test_a_removal_reported_while_its_state_folder_is_checked_is_not_lost(
 def test_a_removal_reported_while_its_file_is_looked_for_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runner import filewatch
+    from runner.supervisor import filewatch
 
     run = Run(tmp_path)
     path = run.save(10)
@@ -304,7 +304,7 @@ def test_a_removal_reported_while_its_file_is_looked_for_is_not_lost(
 def test_a_file_that_could_not_be_verified_is_called_so_and_the_others_are_verified(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runner import verifier
+    from runner.supervisor import verifier
 
     monkeypatch.setattr(verifier, "RETRY_PAUSES_S", (0.0,))
     run = Run(tmp_path)
@@ -342,7 +342,7 @@ def test_a_file_that_could_not_be_verified_is_called_so_and_the_others_are_verif
 def test_a_process_that_died_while_verifying_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runner import verifier, verifying_process
+    from runner.supervisor import verifier, verifying_process
 
     monkeypatch.setattr(verifier, "RETRY_S", 0.0)
     run = Run(tmp_path)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model import Cause, Outcome, RunSnapshot, RunState
-from runner.preview import FlagChange, Preview
+from runner.model.core import Cause, Outcome, RunSnapshot, RunState
+from runner.model.preview import FlagChange, Preview
 from tests import builders as b
 from tests import machines as m
 from tests import stories as s
@@ -149,7 +149,7 @@ def test_settings_are_told_with_the_place_that_they_belong_to() -> None:
 
 
 def test_every_cause_of_the_catalogue_has_a_title_in_plain_words() -> None:
-    from runner.diagnosis.catalogue import keys
+    from runner.analysis.diagnosis.catalogue import keys
 
     titles = {key: cause_title(key) for key in keys()}
     for key, title in titles.items():

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from runner.config.catalog import Catalog, Flag, FlagReport
-from runner.gate import GateStatus
-from runner.importing.find import Found, FoundCheckout, FoundModel
-from runner.importing.fresh import Answers
-from runner.model import Approval, CheckResult, Expectation, Forecast
+from runner.control.gate import GateStatus
+from runner.model.core import Approval, CheckResult, Expectation, Forecast
+from runner.trainers.sd_scripts.importers.find import Found, FoundCheckout, FoundModel
+from runner.trainers.sd_scripts.importers.fresh import Answers
 from tests.hostile import HOSTILE
 from tui.actions import FlagSheet, Plan
 from tui.editor import NoEditor, pick_editor

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from runner.sample_prompts import PromptFile, SamplePrompt
-from runner.samples import Sample
+from runner.history.samples import Sample
+from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tests import builders as b
 from tests.hostile import HOSTILE
 from tui.actions_samples import SampleSheet

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model import (
+from runner.model.core import (
     AlarmKind,
     Cause,
     CheckResult,

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from runner.checkpoints import Verification, verify
-from runner.weight_modules import block_of
-from runner.weight_norms import change_of, growth_limit, remark_on, weights_of
+from runner.checkpoints.verify import Verification, verify
+from runner.checkpoints.weight_modules import block_of
+from runner.checkpoints.weight_norms import change_of, growth_limit, remark_on, weights_of
 
 DOWN = "lora_unet_down_blocks_0_attentions_0_proj_in"
 MID = "lora_unet_mid_block_attentions_0_proj_in"
@@ -65,9 +65,9 @@ def test_a_matrix_larger_than_the_buffers_has_the_same_norm(
 ) -> None:
     whole = verify(lora(tmp_path / "x", rank=7))
     for items in (1, 40, 64, 130):
-        monkeypatch.setattr("runner.weights_reader.PANEL_ITEMS", max(items, 7))
-        monkeypatch.setattr("runner.weights_reader.CHUNK_ITEMS", items)
-        monkeypatch.setattr("runner.weights_scan.CHUNK_ITEMS", items)
+        monkeypatch.setattr("runner.checkpoints.weights_reader.PANEL_ITEMS", max(items, 7))
+        monkeypatch.setattr("runner.checkpoints.weights_reader.CHUNK_ITEMS", items)
+        monkeypatch.setattr("runner.checkpoints.weights_scan.CHUNK_ITEMS", items)
         found = verify(tmp_path / "x")
         assert found.norm == pytest.approx(whole.norm, rel=1e-5)
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner import weights_reader
-from runner.checkpoints import verify
+from runner.checkpoints import weights_reader
+from runner.checkpoints.verify import verify
 
 BITS = {
     "F64": ("<u8", 0x7FF << 52, 0xFFFF_FFFF_FFFF_FFFF), "F32": ("<u4", 0x7F80_0000, 0xFFFF_FFFF),

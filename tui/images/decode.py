@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.units import file_size
+from runner.model.units import file_size
 
 if TYPE_CHECKING:
     from PIL.Image import Image

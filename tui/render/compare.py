@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from runner.compare import Comparison
-from runner.compare_lines import Line
+from runner.history.compare import Comparison
+from runner.history.compare_lines import Line
 from tui.render import glyphs
 from tui.render.paint import Row, Span, cell
 from tui.text import crop, crop_start, wrap

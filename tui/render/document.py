@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from rich.cells import cell_len
 
-from runner.review.document import (
+from runner.history.review.document import (
     Block,
     Bullets,
     Code,

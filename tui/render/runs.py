@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from runner.units import count
+from runner.model.units import count
 from tui.render import glyphs
 from tui.render.paint import Row, Span, cell, pad
 from tui.text import crop, crop_start

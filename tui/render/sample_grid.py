@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runner.samples import Sample
-from runner.units import file_size
+from runner.history.samples import Sample
+from runner.model.units import file_size
 from tui.images.store import Made, Wish
 from tui.render import glyphs
 from tui.render.paint import Row, Span, cell, pad, row_width

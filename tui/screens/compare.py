@@ -13,9 +13,9 @@ from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
 
-from runner.compare import Comparison
-from runner.compare_lines import Line, lines_of
-from runner.units import count
+from runner.history.compare import Comparison
+from runner.history.compare_lines import Line, lines_of
+from runner.model.units import count
 from tui.actions_compare import ComparisonReader
 from tui.keys import bindings, footer_keys
 from tui.render import glyphs

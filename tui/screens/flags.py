@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
 
-from runner.units import count
+from runner.model.units import count
 from tui.actions import FlagSheet
 from tui.keys import bindings, footer_keys
 from tui.render import glyphs

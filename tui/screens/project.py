@@ -26,8 +26,8 @@ from tui.widgets.lines import Lines
 from tui.widgets.notice import NoticeLine
 
 if TYPE_CHECKING:
-    from runner.importing.fresh import Answers
-    from runner.importing.model import Imported
+    from runner.trainers.sd_scripts.importers.fresh import Answers
+    from runner.trainers.sd_scripts.importers.model import Imported
     from tui.app import PlasmaApp
 
 #: how long the keys must rest before the text is made again

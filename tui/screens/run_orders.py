@@ -15,8 +15,8 @@ from tui.viewmodel.run_board import Entry, RunBoard
 from tui.viewmodel.runs import name_of
 
 if TYPE_CHECKING:
-    from runner.model import Label
-    from runner.remove import Removal
+    from runner.control.remove import Removal
+    from runner.model.core import Label
     from tui.app import PlasmaApp
 
 READ_ONLY = "This screen is read-only."

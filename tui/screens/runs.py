@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.timer import Timer
 
-from runner.units import count
+from runner.model.units import count
 from tui.keys import bindings, footer_keys
 from tui.messages import RunsListed
 from tui.render import glyphs

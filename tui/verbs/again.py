@@ -7,13 +7,14 @@ import shlex
 import sys
 from pathlib import Path
 
-from runner import control, launch
-from runner.preview import Preview
-from runner.reader import RunReader
-from runner.resume import ResumePlan, plan_resume
-from runner.retry import carry_out, plan_retry
-from runner.review.hiding import hidden_command
-from runner.rundir import RunDir
+from runner.control import launch
+from runner.control import orders as control
+from runner.control.resume import ResumePlan, plan_resume
+from runner.control.retry import carry_out, plan_retry
+from runner.model.preview import Preview
+from runner.store.hiding import hidden_command
+from runner.store.reader import RunReader
+from runner.store.rundir import RunDir
 from tui.exits import NO, OK, Fail
 from tui.verbs.common import exit_code, find_run, print_json, say, wait_for_end
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from runner import control
-from runner.model import Outcome, RunSnapshot, RunState
-from runner.reader import RunReader
-from runner.registry import RunNotFound, resolve
-from runner.report import current_step
-from runner.units import UNKNOWN, duration, loss, pace
+from runner.control import orders as control
+from runner.history.report import current_step
+from runner.model.core import Outcome, RunSnapshot, RunState
+from runner.model.units import UNKNOWN, duration, loss, pace
+from runner.store.reader import RunReader
+from runner.store.registry import RunNotFound, resolve
 from tui.exits import NO, NOT_FOUND, OK, Fail
 from tui.text import clean
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from runner.compare import ComparedRun, Comparison, refuse_number
-from runner.compare_lines import Axis, Line, lines_of
-from runner.compare_words import checkpoint_words, result_rows, setting_words
-from runner.comparing import Comparing, comparison_json
+from runner.history.compare import ComparedRun, Comparison, refuse_number
+from runner.history.compare_lines import Axis, Line, lines_of
+from runner.history.compare_words import checkpoint_words, result_rows, setting_words
+from runner.history.comparing import Comparing, comparison_json
 from tui.exits import OK, WRONG_USE, Fail
 from tui.render.overlay_scale import SETTLED_AFTER_POINTS
 from tui.text import clean, crop, wrap
@@ -120,7 +120,7 @@ def _plot(
     runs: Sequence[ComparedRun], lines: Sequence[Line], axis: Axis, width: int, height: int
 ) -> str:
     """Empty where there is nothing to draw, or no plotter."""
-    from runner.plot import Curve, draw_curves
+    from runner.history.plot import Curve, draw_curves
 
     curves = [
         Curve(_legend(run), _points(line, axis)) for run, line in zip(runs, lines, strict=True)

@@ -8,10 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-from runner import begin, launch
 from runner.config.errors import ConfigError
-from runner.rundir import RunDir
-from runner.summary import summary_text
+from runner.control import begin, launch
+from runner.history.summary import summary_text
+from runner.store.rundir import RunDir
 from tui.exits import Fail
 from tui.verbs.common import exit_code, say, wait_for_end
 
@@ -50,7 +50,7 @@ def start_demo(folder: Path | None) -> RunDir:
             f"the demo trains with {' and '.join(missing)}, which this Python lacks: "
             "install them with `pip install 'plasma-tui[embedded]'`"
         )
-    from runner.demo import write_demo
+    from runner.embedded.demo import write_demo
 
     target = (folder or Path("plasma-demo")).absolute()
     try:

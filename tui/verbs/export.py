@@ -13,9 +13,9 @@ from tui.verbs.common import find_run, print_json, say
 
 def export(options: argparse.Namespace) -> int:
     """Prints the path of the copy."""
-    from runner.export import ExportRefused, export_file
-    from runner.export_places import remember_folder
-    from runner.review.chosen import NotChosen, choose
+    from runner.checkpoints.export import ExportRefused, export_file
+    from runner.checkpoints.export_places import remember_folder
+    from runner.history.review.chosen import NotChosen, choose
 
     run_path = find_run(options.run)
     try:
@@ -45,10 +45,10 @@ def export(options: argparse.Namespace) -> int:
 
 def _suggested(run_path: Path) -> Path:
     """Without --to nothing is written: the sentence names where it could go."""
-    from runner.export_places import suggested_folders
-    from runner.journal import Unreadable, read_json
-    from runner.model import RunSpec
-    from runner.rundir import RunDir
+    from runner.checkpoints.export_places import suggested_folders
+    from runner.model.core import RunSpec
+    from runner.store.journal import Unreadable, read_json
+    from runner.store.rundir import RunDir
     from tui.exits import WRONG_USE
 
     try:

@@ -10,20 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.rundir import home
-from runner.units import count, file_size
+from runner.model.units import count, file_size
+from runner.store.rundir import home
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import print_json, say
 
 if TYPE_CHECKING:
-    from runner.checkpoints import Verification
-    from runner.weight_norms import Weights
+    from runner.checkpoints.verify import Verification
+    from runner.checkpoints.weight_norms import Weights
 
 
 def inspect(options: argparse.Namespace) -> int:
     """Parse and judge a console log."""
-    from runner.inspect import inspect_log
+    from runner.history.inspect import inspect_log
 
     folder = Path(options.tensorboard).expanduser() if options.tensorboard else None
     if folder is not None and not folder.is_dir():
@@ -49,7 +49,7 @@ def inspect(options: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _plain_log(named: str) -> Iterator[Path]:
     """The log as a file of UTF-8: itself, or a copy where it is packed, UTF-16, or stdin (`-`)."""
-    from runner.made.log_file import NoLog, copy_log, is_plain
+    from runner.history.made.log_file import NoLog, copy_log, is_plain
 
     path = Path(named).expanduser()
     if named != "-" and not path.is_file():
@@ -70,7 +70,7 @@ def _plain_log(named: str) -> Iterator[Path]:
 
 def _keep(options: argparse.Namespace, plain: Path, folder: Path | None) -> Path | None:
     """Make the run; what keeps it from being made is told, and harms nothing."""
-    from runner.made_runs import run_of_log
+    from runner.history.made_runs import run_of_log
 
     source = plain if options.log == "-" else Path(options.log).expanduser()
     try:
@@ -103,12 +103,12 @@ def verify(options: argparse.Namespace) -> int:
 
     import msgspec
 
-    from runner.checkpoints import Verification
-    from runner.spawn import module_command
+    from runner.checkpoints.verify import Verification
+    from runner.process.spawn import module_command
 
     paths = [str(Path(name).expanduser().absolute()) for name in options.files]
     done = subprocess.run(
-        module_command("runner.checkpoints", *paths),
+        module_command("runner.checkpoints.verify", *paths),
         capture_output=True,
     )
     found = [msgspec.json.decode(line, type=Verification) for line in done.stdout.splitlines()]
@@ -133,7 +133,7 @@ def _told(found: list[Verification]) -> list[dict[str, Any]]:
     """As JSON, each against the one given before it."""
     import msgspec
 
-    from runner.weight_norms import change_of, remark_on, weights_of
+    from runner.checkpoints.weight_norms import change_of, remark_on, weights_of
 
     files: list[dict[str, Any]] = []
     before: Weights | None = None

@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from runner.made.found import Findings, FoundTraining, look_for_trainings
-from runner.made.imported import import_training, known_run, watched_files, watched_run
-from runner.units import count
+from runner.history.made.found import Findings, FoundTraining, look_for_trainings
+from runner.history.made.imported import import_training, known_run, watched_files, watched_run
+from runner.model.units import count
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import print_json, say

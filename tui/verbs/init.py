@@ -11,7 +11,8 @@ from pathlib import Path
 
 from runner.config.errors import ConfigError
 from runner.config.load import load_config
-from runner.importing.files import (
+from runner.model.units import file_size
+from runner.trainers.sd_scripts.importers.files import (
     MOST_BYTES,
     PASTED,
     Context,
@@ -19,11 +20,15 @@ from runner.importing.files import (
     import_text,
     text_of,
 )
-from runner.importing.fresh import Answers, suggested
-from runner.importing.model import Imported, ImportRefused
-from runner.importing.setup import missing_of, new_project
-from runner.importing.write import FILE_NAME, AlreadyThere, Written, write_project
-from runner.units import file_size
+from runner.trainers.sd_scripts.importers.fresh import Answers, suggested
+from runner.trainers.sd_scripts.importers.model import Imported, ImportRefused
+from runner.trainers.sd_scripts.importers.setup import missing_of, new_project
+from runner.trainers.sd_scripts.importers.write import (
+    FILE_NAME,
+    AlreadyThere,
+    Written,
+    write_project,
+)
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import say

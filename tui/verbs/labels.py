@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from runner.labels import BadLabel, changed, read_label, write_label
-from runner.model import Label
+from runner.model.core import Label
+from runner.store.labels import BadLabel, changed, read_label, write_label
 from tui.exits import OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import find_run, print_json, say

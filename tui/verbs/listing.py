@@ -7,9 +7,9 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from runner.model import RunListing
-from runner.registry import list_runs
-from runner.units import count, duration, loss
+from runner.model.core import RunListing
+from runner.model.units import count, duration, loss
+from runner.store.registry import list_runs
 from tui.exits import OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import print_json, say

@@ -17,7 +17,7 @@ from tui.text import clean
 from tui.verbs.common import say
 
 if TYPE_CHECKING:
-    from runner.notify.settings import Channels
+    from runner.config.channels import Channels
     from tui.actions_notices import NoticeTarget
 
 

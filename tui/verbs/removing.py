@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.remove import Removal, RemoveRefused, removal_of, remove_run
-from runner.units import count
+from runner.control.remove import Removal, RemoveRefused, removal_of, remove_run
+from runner.model.units import count
 from tui.exits import NO, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import find_run, say

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from runner.model import RunState
-from runner.reader import RunReader
-from runner.replay_transport import SPEEDS
+from runner.history.replay_transport import SPEEDS
+from runner.model.core import RunState
+from runner.store.reader import RunReader
 from tui.exits import NO, WRONG_USE, Fail
 from tui.verbs.common import find_run
 from tui.verbs.screen import need_terminal, open_app
@@ -34,7 +34,7 @@ def replay(options: argparse.Namespace) -> int:
 
 def _replay_log(options: argparse.Namespace, log: Path, speed: float | None) -> int:
     """A run is made of it for as long as it is shown; the log itself is only read."""
-    from runner.replay_log import recording_of_log
+    from runner.history.replay_log import recording_of_log
 
     try:
         with recording_of_log(log) as path:

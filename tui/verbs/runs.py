@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner.labels import read_label
-from runner.model import RunSnapshot, RunState
-from runner.reader import RunReader
-from runner.report import show_json
-from runner.review.gather import review_of, secrets_of
-from runner.review.hiding import hidden_command, scrubbed
-from runner.review.model import Review
-from runner.summary import summary_text
+from runner.history.report import show_json
+from runner.history.review.gather import review_of, secrets_of
+from runner.history.review.model import Review
+from runner.history.summary import summary_text
+from runner.model.core import RunSnapshot, RunState
+from runner.store.hiding import hidden_command, scrubbed
+from runner.store.labels import read_label
+from runner.store.reader import RunReader
 from tui.exits import NOT_FOUND, OK, Fail
 from tui.text import clean
 from tui.verbs.common import OVER, find_run, print_json, print_table

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from runner.registry import live_run_of
+from runner.store.registry import live_run_of
 from tui.exits import OK, WRONG_USE, Fail
 from tui.verbs.common import find_run
 

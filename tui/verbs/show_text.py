@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from runner.model import Alarm, AttemptStatus, Label, RunSnapshot, Status
-from runner.review.words import headline
-from runner.units import count, file_size
+from runner.history.review.words import headline
+from runner.model.core import Alarm, AttemptStatus, Label, RunSnapshot, Status
+from runner.model.units import count, file_size
 from tui.text import clean
 from tui.verbs.common import OVER, progress_line
 from tui.viewmodel.alarms import alarm_text

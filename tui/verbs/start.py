@@ -7,15 +7,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner import begin, launch, overwrite
+from runner.analysis.smoke import smoke_passed, smoke_verdict
 from runner.config.catalog import trainer_flags
 from runner.config.command import shell_line
 from runner.config.errors import ConfigError
 from runner.config.model import Config
 from runner.config.settings import read_settings
-from runner.model import CheckResult
-from runner.smoke import smoke_passed, smoke_verdict
-from runner.units import count
+from runner.control import begin, launch
+from runner.model.core import CheckResult
+from runner.model.units import count
+from runner.preflight import existing_files as overwrite
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import MARKS, exit_code, print_json, say, wait_for_end

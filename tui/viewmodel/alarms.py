@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runner.model import Alarm, AlarmKind, RunSnapshot
-from runner.units import count
+from runner.model.core import Alarm, AlarmKind, RunSnapshot
+from runner.model.units import count
 from tui.text import clean
 from tui.viewmodel.clauses import Clause
 from tui.viewmodel.progress import is_live

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.model import AttemptStatus, LossBucket, RunSnapshot, RunState
-from runner.units import loss
+from runner.model.core import AttemptStatus, LossBucket, RunSnapshot, RunState
+from runner.model.units import loss
 from tui.viewmodel.expected import expected_checkpoints
 from tui.viewmodel.progress import progress_of
 

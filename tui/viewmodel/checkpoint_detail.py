@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.model import BlockNorm, Checkpoint
-from runner.units import count
+from runner.model.core import BlockNorm, Checkpoint
+from runner.model.units import count
 from tui.text import clean
 from tui.viewmodel.checkpoints import NONE, YES, CheckpointRow, CheckpointTable, change, norm
 

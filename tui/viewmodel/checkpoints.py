@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.lineage import superseded
-from runner.model import (
+from runner.history.review.cautions import untrusted_step
+from runner.model.core import (
     AttemptStatus,
     Checkpoint,
     ExpectedCheckpoint,
@@ -13,8 +13,8 @@ from runner.model import (
     RunSnapshot,
     RunState,
 )
-from runner.review.cautions import untrusted_step
-from runner.units import UNKNOWN, ago, duration, file_size, loss
+from runner.model.units import UNKNOWN, ago, duration, file_size, loss
+from runner.state.lineage import superseded
 from tui.text import clean
 from tui.viewmodel.expected import (
     expected_checkpoints,

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.units import count, file_size
+from runner.model.units import count, file_size
 from tui.text import clean
 
 if TYPE_CHECKING:
-    from runner.importing.find import Found
-    from runner.importing.fresh import Answers
+    from runner.trainers.sd_scripts.importers.find import Found
+    from runner.trainers.sd_scripts.importers.fresh import Answers
 
 #: endings of files that can be imported
 IMPORTABLE = (".sh", ".bash", ".zsh", ".json", ".toml", ".bat", ".ps1", ".txt")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.model import GpuUser, HardwareSample, HardwareUse, RunSnapshot
-from runner.units import memory_size, percent
+from runner.model.core import GpuUser, HardwareSample, HardwareUse, RunSnapshot
+from runner.model.units import memory_size, percent
 from tui.text import clean
 from tui.viewmodel.gauge_history import MEAN_S, Value, history, recent_mean
 from tui.viewmodel.gauge_model import Gauge, Line, joined, part, share

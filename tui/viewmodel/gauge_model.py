@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.units import ago
+from runner.model.units import ago
 
 #: readings come every 2 s; older ones are not what the machine does now
 STALE_S = 10.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runner.model import RunSnapshot
-from runner.units import ago
+from runner.model.core import RunSnapshot
+from runner.model.units import ago
 from tui.text import clean
 from tui.viewmodel.gauge_gpu import gpu_rows
 from tui.viewmodel.gauge_history import span

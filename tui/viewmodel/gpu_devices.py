@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from runner.model import GpuSample, HardwareSample, RunSnapshot
-from runner.units import ago
+from runner.model.core import GpuSample, HardwareSample, RunSnapshot
+from runner.model.units import ago
 from tui.viewmodel.gauge_model import STALE_S
 
 #: ages of readings are kept by the source's name, its values name the way they were got

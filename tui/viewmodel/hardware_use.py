@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runner.model import HardwareUse
-from runner.units import duration, memory_size
+from runner.model.core import HardwareUse
+from runner.model.units import duration, memory_size
 from tui.viewmodel.gauge_model import joined
 
 #: less measured training than this says nothing about how busy a GPU was

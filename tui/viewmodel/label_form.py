@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from runner.model import Label
+from runner.model.core import Label
 from tui.viewmodel.text_field import TextField
 
-#: as in runner.labels: what is longer is refused there; here it is only not taken in
+#: as in runner.store.labels: what is longer is refused there; here it is only not taken in
 NAME_MOST, TAGS_MOST, NOTE_MOST = 200, 900, 10_000
 
 

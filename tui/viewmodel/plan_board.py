@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.model import CheckResult, Expectation, Forecast
-from runner.units import UNKNOWN, count, duration, file_size, memory_size, pace
+from runner.model.core import CheckResult, Expectation, Forecast
+from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, pace
 from tui.actions import Plan
 from tui.text import clean
 from tui.viewmodel.preflight import PreflightRow, preflight_list
 
 if TYPE_CHECKING:
-    from runner.gate import GateStatus
+    from runner.control.gate import GateStatus
 
 
 @dataclass(frozen=True, slots=True)

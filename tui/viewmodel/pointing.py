@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from runner.units import loss
+from runner.model.units import loss
 from tui.viewmodel.chart import ChartModel
 from tui.viewmodel.samples import loss_at
 

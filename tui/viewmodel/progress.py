@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.lineage import StopCost, current, stop_cost
-from runner.model import Checkpoint, JournalEvent, Phase, RunSnapshot, RunState
-from runner.report import current_step, kept_step
+from runner.history.report import current_step, kept_step
+from runner.model.core import Checkpoint, JournalEvent, Phase, RunSnapshot, RunState
+from runner.state.lineage import StopCost, current, stop_cost
 
 #: a gap in the step journal of so many step times is a silence worth a word
 SILENCE_STEPS = 20

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from runner.units import count, file_size
+from runner.model.units import count, file_size
 from tui.text import clean, crop
 from tui.viewmodel.stopping import Choice, Question
 
 if TYPE_CHECKING:
-    from runner.remove import Removal
+    from runner.control.remove import Removal
 
 REMOVE, WITH_CHECKPOINTS = "remove", "with checkpoints"
 #: sentences of one kind that are told in full

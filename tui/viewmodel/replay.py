@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from runner.replay import Playhead
-from runner.units import duration
+from runner.history.replay import Playhead
+from runner.model.units import duration
 from tui.viewmodel.clauses import Clause, Verdict
 from tui.viewmodel.header import Field
 

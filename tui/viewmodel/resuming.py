@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from runner.model import CheckResult
-from runner.preview import FlagChange, Preview
-from runner.units import count
+from runner.model.core import CheckResult
+from runner.model.preview import FlagChange, Preview
+from runner.model.units import count
 from tui.text import clean
 from tui.viewmodel.cause import named_place
 from tui.viewmodel.stopping import Choice, Question

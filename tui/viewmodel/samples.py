@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
-from runner.model import LossBucket
-from runner.sample_prompts import PromptFile, SamplePrompt
-from runner.samples import Sample
-from runner.units import file_size, loss
+from runner.history.samples import Sample
+from runner.model.core import LossBucket
+from runner.model.units import file_size, loss
+from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tui.actions_samples import SampleSheet
 from tui.text import clean
 

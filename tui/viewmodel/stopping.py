@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.model import RunSnapshot, RunState
-from runner.units import count, duration
+from runner.model.core import RunSnapshot, RunState
+from runner.model.units import count, duration
 from tui.viewmodel.expected import expected_checkpoints, is_final, next_expected
 from tui.viewmodel.progress import Progress, progress_of
 
@@ -15,7 +15,7 @@ GUARD = "guard"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to stop. `mode` is runner.control's word; `typed`: the run's name must be typed."""
+    """One way to stop. `mode` is runner.control.orders's word; `typed`: the run's name must be typed."""
 
     mode: str
     label: str

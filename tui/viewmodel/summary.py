@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
-from runner.review.best import Candidate
-from runner.review.document import Document, Paragraph, Points, Section
-from runner.units import file_size
+from runner.history.review.best import Candidate
+from runner.history.review.document import Document, Paragraph, Points, Section
+from runner.model.units import file_size
 from tui.actions_summary import SummarySheet
 from tui.text import clean
 from tui.viewmodel.chart import ChartModel, chart_model

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.model import AlarmKind, Approval, CheckResult, Forecast, Phase, RunSnapshot, RunState
-from runner.units import count, duration, file_size
+from runner.model.core import (
+    AlarmKind,
+    Approval,
+    CheckResult,
+    Forecast,
+    Phase,
+    RunSnapshot,
+    RunState,
+)
+from runner.model.units import count, duration, file_size
 from tui.actions import Plan
 from tui.text import clean
 from tui.viewmodel import verdict_live, verdict_over

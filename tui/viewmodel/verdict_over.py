@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from runner.model import Approval, Outcome, RunSnapshot
-from runner.smoke import smoke_passed
-from runner.units import ago, count, duration, loss
+from runner.analysis.smoke import smoke_passed
+from runner.model.core import Approval, Outcome, RunSnapshot
+from runner.model.units import ago, count, duration, loss
 from tui.text import clean
 from tui.viewmodel.alarms import guard_reason, past_clause
 from tui.viewmodel.cause import cause_of, cure_of

@@ -9,12 +9,12 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from runner.config.model import Config
-from runner.preflight.accelerate_config import DISTRIBUTED_TYPES, AccelerateConfig
 from runner.preflight.cures.files import back_up, replace_text
 from runner.preflight.cures.model import Cure, OnOutput
 from runner.preflight.cures.plasma_toml import section_cure, set_keys
 from runner.preflight.cures.toml_edit import never_cancelled, table
 from runner.preflight.facts import Facts
+from runner.trainers.sd_scripts.accelerate_config import DISTRIBUTED_TYPES, AccelerateConfig
 
 FILE_NAME = "accelerate.yaml"
 

@@ -20,7 +20,7 @@ class CureFailed(Exception):
 class Cure:
     """`name` is for `check --fix NAME`; `check` is the check that is looked at again afterwards;
     `will_do` holds the exact commands and changes, a line each, for a person to agree to; `changes` are those
-    of settings, spelled as in `runner.diagnosis.cures`: a platform may rule them out."""
+    of settings, spelled as in `runner.analysis.diagnosis.cures`: a platform may rule them out."""
 
     name: str
     check: str

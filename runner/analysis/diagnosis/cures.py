@@ -1,0 +1,204 @@
+"""Cures as data: sets of changes in the order in which they should be tried, and which comes next.
+
+A change is spelled as `retry --set` takes it: `cache_latents=true`, `env.NAME=VALUE` for a variable,
+`accelerate.NAME=VALUE` for a flag of the launcher; `false` leaves a flag out. A value in capitals
+(`PATH`) stands for what only a person can know: advice, never applied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+
+from runner.analysis.diagnosis.needs import Platform, any_ruled_out
+from runner.config.flags import FlagValue, flags_begin, launcher_flags, read_flags
+from runner.model.core import AttemptPlan
+
+_PLACEHOLDER = re.compile(r"=[A-Z]{4,}$")
+_ENV, _ACCELERATE = "env.", "accelerate."
+
+#: What sd-scripts does where a flag is not given (train_util.py, same in v0.6 to v0.11).
+_DEFAULTS: Mapping[str, str] = {
+    "train_batch_size": "1",
+    "max_data_loader_n_workers": "8",
+    "max_grad_norm": "1.0",
+    "mixed_precision": "no",
+    "optimizer_type": "AdamW",
+    "bucket_reso_steps": "64",
+    "min_bucket_reso": "256",
+    "caption_extension": ".caption",
+    "lr_scheduler": "constant",
+    "lr_warmup_steps": "0",
+    "accelerate.num_processes": "1",
+    "accelerate.main_process_port": "29500",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a training ran with, as far as it is known. `flags`: of the script, without those that
+    are not given; None: not known. `device`: as the trainer said it, `cuda:0`, `mps`, `cpu`.
+    `runs_on`: the rest of the platform."""
+
+    flags: Mapping[str, FlagValue] | None = None
+    launcher: Mapping[str, FlagValue] = field(default_factory=dict)
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    device: str | None = None
+    runs_on: Platform = field(default_factory=Platform)
+
+    @property
+    def device_kind(self) -> str | None:
+        """`cuda:0` -> `cuda`."""
+        return self.device.split(":")[0].lower() if self.device else None
+
+    @property
+    def platform(self) -> Platform:
+        return replace(self.runs_on, device=self.device_kind)
+
+
+NOT_KNOWN = Setting()
+
+
+def setting_of(plan: AttemptPlan, device: str | None = None) -> Setting:
+    """What an attempt ran with; a command that names no script tells no flags."""
+    try:
+        flags = read_flags(plan.command)
+    except ValueError:
+        return Setting(None, {}, plan.env, device)
+    launched = launcher_flags(plan.command)
+    script = plan.command[flags_begin(plan.command) - 1]
+    runs_on = Platform(
+        launcher="accelerate" if launched else "python",
+        embedded=script == "runner.embedded",
+        script=PurePath(script).name,
+    )
+    return Setting(flags, launched, plan.env, device, runs_on)
+
+
+@dataclass(frozen=True, slots=True)
+class Cure:
+    """Changes that belong together; which platform each needs is in `runner.analysis.diagnosis.needs`.
+
+    `needs`: what this cure needs beside that, to help with this cause; `only_with`: only where one of these
+    flags is set (or no flag is known); `without`: not where one of these flags is set, which excludes it or
+    does the same already; `halved`: numbers to halve beside that, so far as they are set; `raised`: numbers to
+    raise by one, from their default where they are not set."""
+
+    changes: tuple[str, ...] = ()
+    only_with: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    halved: tuple[str, ...] = ()
+    raised: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+def cure(
+    *changes: str,
+    only_with: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
+    halved: tuple[str, ...] = (),
+    raised: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
+) -> Cure:
+    """A cure, written shortly."""
+    return Cure(changes, only_with, without, halved, raised, needs)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """`fix`: the first change, perhaps with a placeholder; `changes`: what can be applied as it is,
+    without what is in force already."""
+
+    fix: str | None = None
+    changes: tuple[str, ...] = ()
+
+
+def next_cure(cures: tuple[Cure, ...], setting: Setting) -> Offer:
+    """The first cure that fits and is not in force; an empty offer when none is left."""
+    for one in cures:
+        if not _fits(one, setting):
+            continue
+        open_changes = tuple(c for c in one.changes if not in_force(c, setting))
+        numbers = (*_halved(one.halved, setting), *_raised(one.raised, setting))
+        changes = (*numbers, *open_changes)
+        if not changes or any_ruled_out(changes, setting.platform):
+            continue
+        applicable = not any(map(is_placeholder, changes))
+        return Offer(changes[0], changes if applicable else ())
+    return Offer()
+
+
+def is_placeholder(change: str) -> bool:
+    """Does a person have to put in the value?"""
+    return _PLACEHOLDER.search(change) is not None
+
+
+def in_force(change: str, setting: Setting) -> bool:
+    """Did the training run with this already? False where nothing is known."""
+    name, _, wanted = change.partition("=")
+    if name.startswith(_ENV):
+        return (setting.env.get(name.removeprefix(_ENV)) or "") == wanted
+    if setting.flags is None:
+        return False
+    flags = setting.flags
+    if name.startswith(_ACCELERATE):
+        flags = setting.launcher
+    value = flags.get(name.removeprefix(_ACCELERATE), False)
+    if wanted == "false":
+        return value is False
+    if value is False or value == "":
+        value = _DEFAULTS.get(name, "")
+    return _same(value, wanted)
+
+
+def _fits(one: Cure, setting: Setting) -> bool:
+    if not all(map(setting.platform.meets, one.needs)):
+        return False
+    if setting.flags is None:
+        return True
+    if one.only_with and not any(_is_set(name, setting) for name in one.only_with):
+        return False
+    return not any(_is_set(name, setting) for name in one.without)
+
+
+def _is_set(name: str, setting: Setting) -> bool:
+    """`name`, or `name=value` for one value of it."""
+    if "=" in name:
+        return in_force(name, setting)
+    flags = setting.launcher if name.startswith(_ACCELERATE) else setting.flags or {}
+    return flags.get(name.removeprefix(_ACCELERATE), False) is not False
+
+
+def _halved(names: tuple[str, ...], setting: Setting) -> tuple[str, ...]:
+    if not names:
+        return ()
+    flags = setting.flags or {}
+    halves = []
+    for name in names:
+        try:
+            half = float(str(flags[name])) / 2
+        except (KeyError, ValueError):
+            continue
+        if half:
+            halves.append(f"{name}={half:g}")
+    return tuple(halves) or (f"{names[0]}=LOWER",)
+
+
+def _raised(names: tuple[str, ...], setting: Setting) -> Iterator[str]:
+    for name in names:
+        flags = setting.launcher if name.startswith(_ACCELERATE) else setting.flags or {}
+        before = flags.get(name.removeprefix(_ACCELERATE), _DEFAULTS[name])
+        with contextlib.suppress(ValueError):  # what is no number cannot be raised
+            yield f"{name}={int(str(before)) + 1}"
+
+
+def _same(value: FlagValue, wanted: str) -> bool:
+    if value is True or wanted == "true":
+        return value is True and wanted == "true"
+    try:
+        return float(str(value)) == float(wanted)
+    except ValueError:
+        return str(value).lower() == wanted.lower()

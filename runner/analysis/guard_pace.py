@@ -1,0 +1,220 @@
+"""Whether a running training still moves, and how fast against its own beginning. Pure.
+
+Time here is time awake: the sum of short spans between two looks. A machine that slept, a clock that was
+set and a supervisor that was stopped itself add nothing, so none of them looks like a hanging trainer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+from runner.model.core import Phase
+
+#: the longest span between two looks that counts as time awake
+LONGEST_SPAN_S = 5.0
+
+#: How long a phase may be silent before that is a stall. Loading from a slow disk, compiling and the
+#: first kernels are long and say nothing; caching, sampling and validation move a bar.
+PHASE_LIMIT_S: dict[Phase, float] = {
+    Phase.LAUNCHING: 900.0,
+    Phase.DATASET: 900.0,
+    Phase.LOADING: 900.0,
+    Phase.CACHING: 900.0,
+    Phase.PREPARING: 900.0,
+    Phase.SAVING: 300.0,
+    Phase.SAMPLING: 600.0,
+    Phase.VALIDATING: 600.0,
+    Phase.FINISHED: 900.0,
+}
+#: once steps are known (sd-scripts.md §7 row 78): max(60 s, 20 steps)
+STEP_LIMIT_S = 60.0
+STEPS_OF_PATIENCE = 20.0
+#: before that: the first step compiles and warms up
+FIRST_STEP_LIMIT_S = 900.0
+#: the first step of an epoch waits for its workers, which macOS and Windows spawn (row 77: 10 s each)
+EPOCH_LIMIT_S = 180.0
+KNOWN_STEPS = 5
+#: a silence that went well may come again, and longer; one that was called a stall teaches less
+LEARNT = 3.0
+LEARNT_FROM_STALL = 1.2
+#: bytes without a step are a sign of life in training, but not for ever
+WITHOUT_STEP = 3.0
+
+#: a block of steps whose pace is taken; so many blocks make a level, and a slow one must last as long
+BLOCK_STEPS = 10
+BLOCK_S = 20.0
+LEVEL_BLOCKS = 6
+SLOW = 1.5
+#: every block of the slow while must be so much slower, and it is over below that
+SLOW_EACH = 1.25
+
+
+class Awake:
+    """Seconds that this process was awake, out of any clock that may jump."""
+
+    def __init__(self) -> None:
+        self._seen: float | None = None
+        self.elapsed_s = 0.0
+
+    def look(self, now: float) -> float:
+        """Call often: spans longer than LONGEST_SPAN_S count as that."""
+        if self._seen is not None:
+            self.elapsed_s += min(max(0.0, now - self._seen), LONGEST_SPAN_S)
+        self._seen = now
+        return self.elapsed_s
+
+
+class StallWatch:
+    """Silence against what this phase of this run has shown. Times are seconds awake."""
+
+    def __init__(self) -> None:
+        self.phase = Phase.LAUNCHING
+        self.stalled = False
+        self._epoch_start = False
+        self._step = 0
+        self._steps = 0
+        self._moved = 0.0
+        self._stepped = 0.0
+        self._longest: dict[str, float] = {}
+        self._longest_idle = 0.0
+
+    def enter(self, phase: Phase, at: float) -> None:
+        if phase is not self.phase:
+            self.move(at)
+            self.phase = phase
+        self._stepped = at
+
+    def epoch(self, at: float) -> None:
+        """A new epoch begins: its workers start before its first step."""
+        self.move(at)
+        self._epoch_start, self._stepped = True, at
+
+    def step(self, step: int, at: float) -> None:
+        """The bar shows `step`; the same one again is bytes, not a step."""
+        if step == self._step:
+            return
+        factor = LEARNT_FROM_STALL if self.stalled else LEARNT
+        self._longest_idle = max(self._longest_idle, (at - self._stepped) * factor)
+        self.move(at)
+        self._step, self._stepped, self._epoch_start = step, at, False
+        self._steps += 1
+
+    def move(self, at: float) -> None:
+        """Something came from the trainer: whatever was silent before is over, and teaches."""
+        silent = at - self._moved
+        taught = silent * (LEARNT_FROM_STALL if self.stalled else LEARNT)
+        key = self._key
+        self._longest[key] = max(self._longest.get(key, 0.0), taught)
+        self._moved, self.stalled = at, False
+
+    @property
+    def epoch_starts(self) -> bool:
+        """An epoch has begun and has not made a step yet."""
+        return self._epoch_start
+
+    @property
+    def _key(self) -> str:
+        if self.phase is not Phase.TRAINING:
+            return str(self.phase)
+        return "epoch" if self._epoch_start else "step"
+
+    def limit_s(self, seconds_per_step: float | None) -> float:
+        """How long silence may last now."""
+        return max(self._floor_s(seconds_per_step), self._longest.get(self._key, 0.0))
+
+    def _floor_s(self, seconds_per_step: float | None) -> float:
+        if self.phase is not Phase.TRAINING:
+            return PHASE_LIMIT_S[self.phase]
+        if self._steps < KNOWN_STEPS or seconds_per_step is None:
+            return FIRST_STEP_LIMIT_S
+        floor = EPOCH_LIMIT_S if self._epoch_start else STEP_LIMIT_S
+        return max(floor, STEPS_OF_PATIENCE * seconds_per_step)
+
+    def silent_s(self, at: float) -> float:
+        """How long nothing has come."""
+        return at - self._moved
+
+    def still_s(self, at: float) -> float:
+        """How long nothing has come of what counts: a step in training, any sign of life elsewhere."""
+        return at - (self._stepped if self.phase is Phase.TRAINING else self._moved)
+
+    def look(self, at: float, seconds_per_step: float | None) -> bool:
+        """Is it stalled now? Holds until something comes."""
+        quiet = self.silent_s(at) > self.limit_s(seconds_per_step)
+        longest = max(WITHOUT_STEP * self._floor_s(seconds_per_step), self._longest_idle)
+        idle = self.phase is Phase.TRAINING and at - self._stepped > longest
+        self.stalled = self.stalled or quiet or idle
+        return self.stalled
+
+
+class PaceWatch:
+    """Seconds per step, pauses left out, against the fastest level that this run has held."""
+
+    def __init__(self) -> None:
+        self.baseline_s: float | None = None
+        self.slow = False
+        self.since: int | None = None
+        self._last: tuple[int, float] | None = None
+        self._blocks: deque[tuple[int, float]] = deque(maxlen=LEVEL_BLOCKS)
+        self._first_block = True
+        self._first_s: float | None = None
+        self._steps = 0
+        self._seconds = 0.0
+        #: of the whole steps alone: silence after the last one is none of theirs
+        self._whole_s = 0.0
+
+    def restore(self, baseline_s: float, since: int | None) -> None:
+        """What a predecessor had found: slow until the blocks say otherwise."""
+        self.baseline_s, self.slow, self.since = baseline_s, True, since
+
+    def pause(self) -> None:
+        """What lies between the last look and the next one is no training."""
+        self._last = None
+
+    def look(self, step: int, at: float) -> None:
+        """The newest step at `at`, while training."""
+        last, self._last = self._last, (step, at)
+        if last is None or step < last[0]:
+            return
+        self._steps += step - last[0]
+        self._seconds += at - last[1]
+        if step > last[0]:
+            self._whole_s = self._seconds
+        # a block ends with a step: its time is that of whole steps
+        if self._steps >= BLOCK_STEPS and self._seconds >= BLOCK_S and step > last[0]:
+            self._close(step)
+
+    def _close(self, step: int) -> None:
+        pace, self._steps, self._seconds = self._seconds / self._steps, 0, 0.0
+        self._first_s = self._first_s or pace
+        if self._first_block:  # it holds the warming up
+            self._first_block = False
+            return
+        self._blocks.append((step, pace))
+        if len(self._blocks) < LEVEL_BLOCKS:
+            return
+        level = self.recent_s
+        assert level is not None
+        if self.baseline_s is None or level < self.baseline_s:
+            self.baseline_s = level
+        least = min(pace for _, pace in self._blocks)
+        if self.slow:
+            self.slow = level > self.baseline_s * SLOW_EACH
+        else:
+            self.slow = level > self.baseline_s * SLOW and least > self.baseline_s * SLOW_EACH
+            self.since = self._blocks[0][0] if self.slow else None
+
+    @property
+    def recent_s(self) -> float | None:
+        """Median of the last blocks; None before there are enough."""
+        if len(self._blocks) < LEVEL_BLOCKS:
+            return None
+        return median(pace for _, pace in self._blocks)
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """The best word on a step's time, however few there were."""
+        if self._blocks:
+            return median(pace for _, pace in self._blocks)
+        return self._whole_s / self._steps if self._steps else self._first_s

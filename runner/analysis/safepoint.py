@@ -1,0 +1,138 @@
+"""Where a training can be stopped without losing what it learnt: safe points, past and to come. Pure.
+
+A safe point is a checkpoint that was looked at and found whole and finite, with its whole state where
+states are written. One that was found broken is none: the next is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.model.core import AttemptPlan, Checkpoint, ExpectedCheckpoint, Forecast
+from runner.model.units import count, duration
+from runner.state.lineage import stop_cost
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the training stands, for the words about a stop. Steps are true steps."""
+
+    step: int
+    total_steps: int | None
+    seconds_per_step: float | None
+    #: the newest step that a resume could begin at, with a state and with weights alone; 0: none
+    state_step: int
+    weights_step: int
+
+
+def expected_saves(
+    plan: AttemptPlan, forecast: Forecast | None, total_steps: int | None
+) -> tuple[ExpectedCheckpoint, ...]:
+    """What this attempt will write, as far as it is known. A forecast that the trainer's own banner contradicts
+    tells nothing, nor does it past a resume, where the save grid moves."""
+    if plan.expected:
+        return plan.expected
+    if forecast is None or plan.attempt != 1:
+        return ()
+    if total_steps is not None and forecast.steps != total_steps:
+        return ()
+    return forecast.checkpoints
+
+
+def states_are_saved(
+    plan: AttemptPlan, expected: Sequence[ExpectedCheckpoint], seen: Sequence[Checkpoint]
+) -> bool:
+    """Does a checkpoint in the middle of the training have a state? `--save_state_on_train_end` alone does not
+    make one, and the flag may stand in a configuration file that the command only names."""
+    middle = [file for file in expected[:-1] if file.state_name is not None]
+    return bool(middle) or "--save_state" in plan.command or any(c.state_path for c in seen)
+
+
+def is_safe(checkpoint: Checkpoint, with_state: bool) -> bool:
+    """Can the training be stopped on it? (Formats that cannot be scanned have `finite` None.)"""
+    whole = bool(checkpoint.complete) and checkpoint.finite is not False
+    return whole and (not with_state or bool(checkpoint.state_complete))
+
+
+def newest_safe(checkpoints: Sequence[Checkpoint], with_state: bool) -> int:
+    """Place in `checkpoints` (in the order they were written) of the newest safe point; -1: none."""
+    return max((at for at, c in enumerate(checkpoints) if is_safe(c, with_state)), default=-1)
+
+
+def in_vain(checkpoints: Sequence[Checkpoint], after: int) -> Checkpoint | None:
+    """A checkpoint behind place `after` that was written well and holds broken weights: what comes later will
+    hold them, too, so that nothing is left to wait for."""
+    later = checkpoints[after + 1 :]
+    return next((c for c in later if c.complete and c.finite is False), None)
+
+
+def next_save(
+    plan: AttemptPlan, expected: Sequence[ExpectedCheckpoint], place: Place
+) -> tuple[int | None, bool]:
+    """(true step of the next checkpoint before the final one, is that all that is known?). (None, True): none
+    comes before the end. (None, False): not known."""
+    if expected:
+        steps = [file.step for file in expected[:-1] if file.step > place.step]
+        return min(steps, default=None), True
+    every = _number(plan.command, "--save_every_n_steps")
+    if every and plan.attempt == 1:
+        step = (place.step // every + 1) * every
+        return (None, True) if place.total_steps and step > place.total_steps else (step, True)
+    return None, False
+
+
+def _number(command: Sequence[str], flag: str) -> int | None:
+    for at, word in enumerate(command):
+        name, _, value = word.partition("=")
+        if name == flag:
+            value = value or (command[at + 1] if at + 1 < len(command) else "")
+            return int(value) if value.isdigit() else None
+    return None
+
+
+def price(place: Place) -> str:
+    """What stopping at once would cost."""
+    cost = stop_cost(place.step, place.state_step, place.weights_step, place.seconds_per_step)
+    if not place.step:
+        return "stopping now would lose nothing: no step is trained yet"
+    if not cost.steps:
+        return "stopping now would lose nothing"
+    took = "" if cost.seconds is None else f", {duration(cost.seconds)}"
+    since = f" since step {cost.kept_step}" if cost.kept_step else ": nothing is saved yet"
+    return f"stopping now would lose {count(cost.steps, 'step')}{took}{since}"
+
+
+def armed_answer(
+    plan: AttemptPlan,
+    expected: Sequence[ExpectedCheckpoint],
+    seen: Sequence[Checkpoint],
+    place: Place,
+    *,
+    saving: bool,
+) -> str:
+    """What is answered to an order to stop after the next safe point."""
+    with_state = states_are_saved(plan, expected, seen)
+    what = "checkpoint and state" if with_state else "checkpoint"
+    step, known = next_save(plan, expected, place)
+    unseen = [c for c in seen if c.complete is None and not c.removed and not c.missing]
+    if unseen and not saving:
+        text = f"will stop when {what} of step {unseen[-1].step}, just written, are found whole"
+        text = text if with_state else text.replace(", are found", ", is found")
+    elif saving:
+        text = f"will stop when the save in progress is done and its {what} found whole"
+    elif step is not None:
+        left = step - place.step
+        took = (
+            "" if place.seconds_per_step is None else f", {duration(left * place.seconds_per_step)}"
+        )
+        text = f"will stop after step {step} ({count(left, 'step')}{took}), when its {what} are found whole"
+        text = text if with_state else text.replace(" are found", " is found")
+    elif known:
+        end = "" if place.total_steps is None else f" at step {place.total_steps}"
+        text = f"no save comes any more before the end{end}: the training will end by itself"
+    else:
+        text = f"will stop after the next save, when its {what} {'are' if with_state else 'is'} found whole"
+    if not with_state:
+        text += "; no state is being saved, so a resume can only begin from the weights"
+    return f"{text}; {price(place)}"

@@ -1,0 +1,171 @@
+"""What is known of a checkpoint besides its own bytes: the one before, its fate, its sample image.
+
+Pure but for `sample_files`, which lists a folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.checkpoints.verify import Verification
+from runner.checkpoints.weight_norms import Weights, change_of, optimizer_of, remark_on
+from runner.model.core import Checkpoint, Expectation, ExpectedCheckpoint
+from runner.trainers.sd_scripts.names import INCOMPLETE, NAN
+
+
+def looked_at(one: Checkpoint, found: Verification, expect: Expectation) -> Checkpoint:
+    """With everything that the file itself says."""
+    return replace(
+        one,
+        path=found.path,
+        saved_at=found.modified_at if found.modified_at is not None else one.saved_at,
+        size_bytes=found.size_bytes if found.modified_at is not None else None,
+        complete=found.complete,
+        finite=found.finite,
+        problem=found.problem or size_problem(found, expect),
+        rank=found.rank,
+        alpha=found.alpha,
+        norms=found.norms,
+        norm=found.norm,
+        norm_largest=found.norm_largest,
+        missing=False,
+        inode=found.inode,
+        mtime_ns=found.mtime_ns,
+        header_sha256=found.header_sha256,
+    )
+
+
+def size_problem(found: Verification, expect: Expectation) -> str | None:
+    """A whole file that is not of the size which [expect] asks for."""
+    if expect.checkpoint_mb is None or not found.complete:
+        return None
+    low, high = expect.checkpoint_mb
+    size_mb = found.size_bytes / 1e6
+    if low <= size_mb <= high:
+        return None
+    return f"whole, but {size_mb:.1f} MB: expected {low:g} to {high:g} MB"
+
+
+def bad_mark(one: Checkpoint) -> str | None:
+    """What its name has to say of a broken file; None: good, or not verified."""
+    if one.complete is False:
+        return INCOMPLETE
+    return NAN if one.finite is False else None
+
+
+# --------------------------------------------------------------------------- the one before
+
+
+def compared(
+    one: Checkpoint, found: Verification, others: Iterable[Checkpoint], base_step: int
+) -> Checkpoint:
+    """With its change and remark. `base_step`: from there on the attempt trained; what earlier attempts
+    wrote beyond it is of a past that was trained again."""
+    before = _before(one, others, base_step)
+    now = replace(
+        _weights(one), bad_blocks=found.bad_blocks, lora=found.lora,
+        optimizer=optimizer_of(found.metadata),
+    )  # fmt: skip
+    return replace(
+        one,
+        norm_change=change_of(one.norm, before.norm) if before is not None else None,
+        remark=remark_on(now, _weights(before) if before is not None else None),
+    )
+
+
+def _before(one: Checkpoint, others: Iterable[Checkpoint], base_step: int) -> Checkpoint | None:
+    """The newest good one of an earlier true step; deleted files have left their norms."""
+    if one.step is None:
+        return None
+    good = [
+        c for c in others
+        if c.step is not None and c.step < one.step and c.complete and c.finite and c.norm is not None
+        and (c.attempt == one.attempt or c.step <= base_step)
+    ]  # fmt: skip
+    return max(good, key=lambda c: (c.step or 0, c.attempt), default=None)
+
+
+def _weights(one: Checkpoint) -> Weights:
+    return Weights(one.name, one.step, one.norms, one.norm, one.norm_largest)
+
+
+# --------------------------------------------------------------------------- its fate
+
+
+def with_fate(
+    one: Checkpoint, expected: Iterable[ExpectedCheckpoint], *, placed: bool
+) -> Checkpoint:
+    """When save_last_n_* deletes it and its state. A file that was placed beside the others stays: the
+    trainer deletes only what lies in its own folder."""
+    plan = next((e for e in expected if e.name == one.name), None)
+    removed = plan.removed_at_step if plan is not None and not placed else None
+    state = plan.state_removed_at_step if plan is not None else None
+    if (removed, state) == (one.removed_at_step, one.state_removed_at_step):
+        return one
+    return replace(one, removed_at_step=removed, state_removed_at_step=state)
+
+
+def without_future(one: Checkpoint, last_step: int) -> Checkpoint:
+    """The attempt is over: what was to be deleted later stays."""
+    removed, state = one.removed_at_step, one.state_removed_at_step
+    removed = removed if removed is not None and removed <= last_step else None
+    state = state if state is not None and state <= last_step else None
+    if (removed, state) == (one.removed_at_step, one.state_removed_at_step):
+        return one
+    return replace(one, removed_at_step=removed, state_removed_at_step=state)
+
+
+# --------------------------------------------------------------------------- its sample image
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFile:
+    """`number`: of the step (the trainer's global_step), or with `is_epoch` of the epoch."""
+
+    path: str
+    number: int
+    is_epoch: bool
+    prompt: int
+    stamp: str
+
+
+def sample_files(folder: Path, output_name: str | None, since: float) -> list[SampleFile]:
+    """The images that this training drew. sd-scripts (train_util.py, sample_image_inference) names them
+    `NAME_{e%06d|%06d}_{%02d}_{time}{_seed}.png`; files older than `since` (seconds since the epoch) are of an
+    earlier training of that name. Raises OSError."""
+    start = re.escape(f"{output_name}_") if output_name else ""
+    pattern = re.compile(rf"^{start}(e?)(\d{{6,}})_(\d{{2,}})_(\d{{8,}})[^/]*\.png$")
+    found = []
+    for entry in os.scandir(folder):
+        name = pattern.match(entry.name)
+        if name is None:
+            continue
+        try:
+            drawn = entry.stat().st_mtime >= since
+        except FileNotFoundError:
+            continue  # a link to nothing, or gone meanwhile
+        if drawn:
+            number, prompt = int(name[2]), int(name[3])
+            found.append(SampleFile(entry.path, number, bool(name[1]), prompt, name[4]))
+    return found
+
+
+def samples_by_step(
+    files: Iterable[SampleFile],
+    of_step: Callable[[int], int | None],
+    of_epoch: Callable[[int], int | None],
+) -> dict[int, str]:
+    """The path of one image by true step: of the first prompt, the newest."""
+    best: dict[int, SampleFile] = {}
+    for file in files:
+        step = of_epoch(file.number) if file.is_epoch else of_step(file.number)
+        if step is None:
+            continue
+        known = best.get(step)
+        if known is None or (-file.prompt, file.stamp) > (-known.prompt, known.stamp):
+            best[step] = file
+    return {step: file.path for step, file in best.items()}

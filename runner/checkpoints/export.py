@@ -1,0 +1,270 @@
+"""Copies a checkpoint into a folder of the user's, under a chosen name. Never moves, links or overwrites.
+
+What is being written has a temporary name of ours in the target folder until it is whole, on the disk and read
+back; a killed export leaves that file alone, and the next export into the folder takes it away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import subprocess
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from runner.files.exclusive import name_exclusively
+from runner.model.core import Checkpoint
+from runner.model.units import file_size
+from runner.process.spawn import module_command
+from runner.store.identity import REPLACED, is_same
+from runner.trainers.sd_scripts.names import SUFFIXES
+
+BLOCK_BYTES = 1 << 20
+#: what must stay free on the target's disk
+SPARE_BYTES = 1 << 24
+#: of a file name, on every file system that matters
+NAME_BYTES = 255
+PART_PREFIX, PART_SUFFIX = ".plasma-export-", ".part"
+
+
+class ExportRefused(Exception):
+    """Why nothing was exported; one sentence with what to do. `free_name`: one that could be taken instead."""
+
+    def __init__(self, sentence: str, free_name: str | None = None) -> None:
+        super().__init__(sentence)
+        self.free_name = free_name
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A copy that was written, read back and found the same. `notes`: what a person should know of it."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+
+def export_file(
+    source: Path,
+    folder: Path,
+    name: str | None = None,
+    *,
+    force: bool = False,
+    known: Checkpoint | None = None,
+) -> Exported:
+    """Copy `source` to `folder`. `name` None: its own; a missing ending is added. `force`: also a file that
+    is not whole or not finite. `known`: what a run knows of it;
+    a file that replaced it is not exported. Blocking. Raises ExportRefused."""
+    target = checked_folder(folder) / checked_name(name or source.name, source)
+    try:
+        if os.path.lexists(target):
+            raise _exists(target, source)
+        size = source.stat().st_size
+        _own(source, known)
+        notes = _checked(source, force)
+        _room(folder, size)
+        clean_parts(folder)
+        return _copied(source, target, notes, known)
+    except FileNotFoundError as error:
+        raise ExportRefused(f"{error.filename or source} is not there any more") from None
+    except OSError as error:
+        where = error.filename or target
+        raise ExportRefused(f"nothing was exported: {where}: {error.strerror or error}") from None
+
+
+# --------------------------------------------------------------------------- before
+
+
+def checked_folder(folder: Path) -> Path:
+    """The folder, if something can be written there. Raises ExportRefused."""
+    if not folder.is_dir():
+        what = "is no folder" if os.path.lexists(folder) else "is not there: make it first"
+        raise ExportRefused(f"{folder} {what}, or name another folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ExportRefused(f"nothing can be written into {folder}: name another folder")
+    return folder
+
+
+def checked_name(name: str, source: Path) -> str:
+    """A file name with the source's ending. Raises ExportRefused."""
+    name = name.strip()
+    ending = source.suffix
+    other = next((s for s in SUFFIXES if s != ending.lower() and name.lower().endswith(s)), None)
+    if other is not None:
+        raise ExportRefused(f"the file is a {ending} file: a name that ends in {other} would lie")
+    if ending and not name.lower().endswith(ending.lower()):
+        name += ending
+    if name.removesuffix(ending) == "":
+        raise ExportRefused("the name is empty: give one")
+    if "/" in name or "\\" in name:
+        raise ExportRefused("a name holds no / or \\: the folder is chosen by itself")
+    if name.startswith("."):
+        raise ExportRefused("a name that begins with a dot is hidden: give another one")
+    for character in name:
+        if unicodedata.category(character) in ("Cc", "Cs"):
+            raise ExportRefused(
+                f"the name holds the character U+{ord(character):04X}: leave it out"
+            )
+    if len(os.fsencode(name)) > NAME_BYTES:
+        raise ExportRefused(f"the name has more than {NAME_BYTES} bytes: give a shorter one")
+    return name
+
+
+def free_name(folder: Path, name: str) -> str:
+    """The name, or with -2, -3 ... before its ending if that is taken."""
+    stem, ending = Path(name).stem, Path(name).suffix
+    number, found = 2, name
+    while os.path.lexists(folder / found):
+        found = f"{stem}-{number}{ending}"
+        number += 1
+    return found
+
+
+def _exists(target: Path, source: Path) -> ExportRefused:
+    other = free_name(target.parent, target.name)
+    with contextlib.suppress(OSError):
+        same_size = target.stat().st_size == source.stat().st_size
+        if same_size and _hash(target) == _hash(source):
+            return ExportRefused(
+                f"{target} is there already and holds the same bytes: nothing to do", other
+            )
+    return ExportRefused(f"{target} exists and is never overwritten: a free name is {other}", other)
+
+
+def _checked(source: Path, force: bool) -> tuple[str, ...]:
+    """Looked at again now, in a process of its own: what the run knows of it may be old."""
+    done = subprocess.run(
+        module_command("runner.checkpoints.verify", str(source.absolute())),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    from runner.checkpoints.verify import Verification
+
+    try:
+        found = msgspec.json.decode(done.stdout.splitlines()[0], type=Verification)
+    except (IndexError, msgspec.DecodeError):
+        found = Verification(str(source), problem="it could not be looked at")
+    if found.kind == "diffusers":
+        raise ExportRefused(
+            f"{source.name} is a folder of diffusers, and export copies single files: copy the folder"
+        )
+    good = found.complete and found.finite is not False and found.kind != "state"
+    if not good and not force:
+        raise ExportRefused(
+            f"{source.name} is not exported: {found.problem or 'it is no file of weights'}"
+        )
+    return (found.problem,) if found.problem else ()
+
+
+def _room(folder: Path, size_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < size_bytes + SPARE_BYTES:
+        raise ExportRefused(
+            f"{folder} has {file_size(free)} left and the file needs {file_size(size_bytes)}: "
+            "make room, or name a folder on another disk"
+        )
+
+
+# --------------------------------------------------------------------------- the copy
+
+
+def _own(source: Path, known: Checkpoint | None) -> None:
+    """Raises ExportRefused for a file of another training under that name."""
+    if known is not None and is_same(known, source) is False:
+        raise ExportRefused(
+            f"{source.name} is not exported: it was {known.replaced or REPLACED}, so it is not the file of "
+            "this run any more; export it from the run that wrote it"
+        )
+
+
+def _copied(
+    source: Path, target: Path, notes: tuple[str, ...], known: Checkpoint | None
+) -> Exported:
+    with source.open("rb") as data, _part(target.parent) as (unfinished, out):
+        before = os.fstat(data.fileno())
+        digest, size = hashlib.sha256(), 0
+        while block := data.read(BLOCK_BYTES):
+            out.write(block)
+            digest.update(block)
+            size += len(block)
+        out.flush()
+        os.fsync(out.fileno())
+        after = source.stat()
+        if (before.st_ino, before.st_mtime_ns, size) != (
+            after.st_ino, after.st_mtime_ns, after.st_size,
+        ):  # fmt: skip
+            raise ExportRefused(f"{source.name} was changed while it was copied: try again")
+        _own(source, known)
+        _drop_from_cache(out)
+        if unfinished.stat().st_size != size or _hash(unfinished) != digest.hexdigest():
+            raise ExportRefused(
+                f"what was written into {target.parent} reads back differently: "
+                "nothing was exported; that disk cannot be trusted"
+            )
+        try:
+            name_exclusively(unfinished, target)
+        except FileExistsError:
+            raise _exists(target, source) from None
+    _sync_folder(target.parent)
+    return Exported(str(target), size, digest.hexdigest(), notes)
+
+
+@contextlib.contextmanager
+def _part(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file of a name of ours, locked as long as somebody writes it; gone in the end."""
+    path = folder / f"{PART_PREFIX}{secrets.token_hex(6)}{PART_SUFFIX}"
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    with os.fdopen(descriptor, "wb") as out:
+        try:
+            with contextlib.suppress(OSError):  # a share without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield path, out
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def clean_parts(folder: Path) -> tuple[str, ...]:
+    """Take away what killed exports have left; names of what went. One that is being written holds a lock."""
+    gone = []
+    for path in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
+        if not path.is_file():  # somebody's pipe of that name would block
+            continue
+        with contextlib.suppress(OSError), path.open("rb") as stream:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+            gone.append(path.name)
+    return tuple(gone)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _drop_from_cache(out: BinaryIO) -> None:
+    """Reading back is to ask the disk, not the memory, where a system can be told so."""
+    advise = getattr(os, "posix_fadvise", None)
+    if advise is not None:
+        with contextlib.suppress(OSError):
+            advise(out.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

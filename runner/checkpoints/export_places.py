@@ -1,0 +1,81 @@
+"""Where a checkpoint may be wanted: the folder used last, the ComfyUI beside the base model, known places."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.rundir import home
+
+#: folders of LoRAs under a `models` folder: ComfyUI's, then those of the web UIs
+LORA_FOLDERS = ("loras", "Lora")
+_KNOWN = (
+    "ComfyUI/models/loras",
+    "tools/ComfyUI/models/loras",
+    "Documents/ComfyUI/models/loras",
+    "ai/ComfyUI/models/loras",
+    "stable-diffusion-webui-forge/models/Lora",
+    "stable-diffusion-webui/models/Lora",
+)
+_BASE_FLAG = "--pretrained_model_name_or_path"
+
+
+@dataclass(frozen=True, slots=True)
+class LastExport:
+    """export.json in plasma-tui's home."""
+
+    folder: str
+    schema: int = 1
+
+
+def suggested_folders(command: Sequence[str] = (), cwd: str = "") -> tuple[Path, ...]:
+    """Folders that are there, likeliest first. `command`: the run's, which names its base model."""
+    found: dict[str, Path] = {}
+    for path in _places(command, cwd):
+        with contextlib.suppress(OSError):
+            if path.is_dir():
+                found.setdefault(os.path.realpath(path), path)
+    return tuple(found.values())
+
+
+def last_folder() -> Path | None:
+    """Where the last export went, None if there was none or it cannot be read."""
+    try:
+        return Path(read_json(home() / "export.json", LastExport).folder)
+    except Unreadable:
+        return None
+
+
+def remember_folder(folder: Path) -> None:
+    """For the next suggestion; that it cannot be kept is no reason to fail."""
+    with contextlib.suppress(OSError):
+        home().mkdir(parents=True, exist_ok=True)
+        write_json(home() / "export.json", LastExport(str(folder.absolute())))
+
+
+def _places(command: Sequence[str], cwd: str) -> Iterator[Path]:
+    last = last_folder()
+    if last is not None:
+        yield last
+    base = _base_model(command)
+    if base is not None:
+        for parent in (Path(cwd) / Path(base).expanduser()).parents:
+            if parent.name == "models":
+                yield from (parent / name for name in LORA_FOLDERS)
+    chosen = os.environ.get("COMFYUI_PATH")
+    if chosen:
+        yield Path(chosen).expanduser() / "models" / "loras"
+    yield from (Path.home() / place for place in _KNOWN)
+
+
+def _base_model(command: Sequence[str]) -> str | None:
+    for at, word in enumerate(command):
+        if word.startswith(f"{_BASE_FLAG}="):
+            return word.partition("=")[2]
+        if word == _BASE_FLAG and at + 1 < len(command):
+            return command[at + 1]
+    return None

@@ -1,0 +1,131 @@
+"""Puts a finished file under another name beside others: never replacing one, never half a file."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.trainers.sd_scripts.names import marked_name
+
+#: so many files of one name and mark are tried
+_MARKED = 100
+#: the time of a file may lose digits on its way over a network disk
+_SAME_TIME_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a file was when it was verified. `modified_at`: seconds since the epoch."""
+
+    size_bytes: int
+    modified_at: float
+
+    def is_of(self, path: Path) -> bool:
+        """Raises OSError."""
+        found = path.stat()
+        same_time = abs(found.st_mtime - self.modified_at) <= _SAME_TIME_S
+        return found.st_size == self.size_bytes and same_time
+
+
+def set_aside(path: Path, mark: str, identity: Identity) -> Path | None:
+    """Give a file a free marked name beside its own, which it loses: never replacing another file. A call that
+    was killed on its way is completed by the next one. None: a file of that identity is not there.
+    Raises OSError."""
+    here = path.is_file() and identity.is_of(path)
+    for number in range(1, _MARKED):
+        target = path.with_name(marked_name(path.name, mark, number))
+        if not os.path.lexists(target):
+            break
+        if here and path.samefile(target):  # an earlier call was killed here
+            path.unlink()
+            return target
+        if not here and identity.is_of(target):  # or here
+            return target
+    else:
+        raise FileExistsError(target)
+    if not here:
+        return None
+    try:
+        os.link(path, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk that knows no links
+        _rename_to_free(path, target)
+        return target
+    path.unlink()
+    return target
+
+
+def place_under(source: Path, target: Path, mark: str, tag: str) -> Path:
+    """As `place_file`; where another file has the name, under the first free name with `mark`."""
+    marked = (target.with_name(marked_name(target.name, mark, n)) for n in range(1, _MARKED))
+    for place in (target, *marked):
+        with contextlib.suppress(FileExistsError):
+            place_file(source, place, tag)
+            return place
+    raise FileExistsError(target)
+
+
+def place_file(source: Path, target: Path, tag: str) -> None:
+    """A hard link, or a copy where links are not possible. Does nothing if it lies there already.
+
+    `tag`: makes the name of the unfinished copy this run's own, so that one which a killed process left
+    behind is written anew. Raises FileExistsError if another file has that name, OSError.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        if not same_file(source, target):
+            raise
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one that knows no links
+        _copy(source, target, target.with_name(f".{target.name}.{tag}.part"))
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """The same file under two names, or the same bytes."""
+    try:
+        return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
+
+
+def _copy(source: Path, target: Path, unfinished: Path) -> None:
+    """Whole and on the disk before it gets its name."""
+    if os.path.lexists(target):
+        if same_file(source, target):
+            return
+        raise FileExistsError(target)
+    try:
+        with source.open("rb") as data, unfinished.open("wb") as out:
+            shutil.copyfileobj(data, out, 1 << 20)
+            out.flush()
+            os.fsync(out.fileno())
+        shutil.copystat(source, unfinished)
+        _name(unfinished, target)
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+
+
+def _name(unfinished: Path, target: Path) -> None:
+    """A link cannot replace; a rename could, so a disk without links leaves a moment between look and
+    rename in which somebody else would have to take that very name."""
+    try:
+        os.link(unfinished, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        _rename_to_free(unfinished, target)
+
+
+def _rename_to_free(path: Path, target: Path) -> None:
+    if os.path.lexists(target):
+        raise FileExistsError(target) from None
+    path.rename(target)

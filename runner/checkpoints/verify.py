@@ -1,0 +1,227 @@
+"""What a file of weights says: whole? finite? which rank, how large? And a state folder: whole?
+
+sd-scripts writes straight to the final name (facts: a full disk or a kill leaves a truncated file of
+that name), so the header is held against the file's size. Run as `python -m runner.checkpoints.verify PATH...`
+this prints a JSON line per path; the supervisor uses that form, so that neither memory nor a slow disk
+is its trouble. That process is niced: Linux and macOS derive the priority of its reading from that, and
+one that waits for an idle disk altogether would never answer beside a busy training.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from runner.checkpoints.state_folder import look_at_state, whole_archive
+from runner.files.diffusers_folder import is_diffusers_folder, look_at_folder
+from runner.files.header import Broken, metadata_of, read_header, tensors_of
+from runner.files.regular_file import open_regular
+from runner.model.core import BlockNorm
+from runner.model.units import count
+from runner.store.identity import header_sha256, state_stamp
+
+__all__ = ["Broken", "Verification", "read_header", "state_complete", "verify"]
+
+NICENESS = 10
+#: longer metadata (tag frequencies of a large dataset) is not handed on
+METADATA_LIMIT = 2000
+PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+PICKLED = "a pickle file: its numbers are not looked at"
+#: one thread: the other cores are the trainer's
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a path turned out to be. `kind`: weights, state, pickle or
+    diffusers (a folder). `complete` of a state: it can be
+    resumed from. `finite`: None when not every number was looked at, and `problem` says why.
+
+    `norms`, `norm` (mean) and `norm_largest`: see model.BlockNorm; `bad_blocks`: with NaN or infinity.
+    `lora`: the norms are of what is added to base weights. `step`: a state's own count."""
+
+    path: str
+    size_bytes: int = 0
+    complete: bool = False
+    finite: bool | None = None
+    tensors: int = 0
+    nonfinite_tensors: int = 0
+    problem: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    kind: str = "weights"
+    rank: int | None = None
+    alpha: float | None = None
+    norms: tuple[BlockNorm, ...] = ()
+    norm: float | None = None
+    norm_largest: float | None = None
+    bad_blocks: tuple[str, ...] = ()
+    lora: bool = False
+    step: int | None = None
+    modified_at: float | None = None
+    #: which file it is, see runner.store.identity; `mtime_ns` of a state: of its newest file
+    inode: int | None = None
+    mtime_ns: int | None = None
+    header_sha256: str | None = None
+
+
+def verify(path: Path, *, finite: bool = True) -> Verification:
+    """Look at one file or state folder. Never raises for what it is; a missing one is a `problem`.
+
+    `finite` False: the header and the size alone, no number is looked at."""
+    known: dict[str, Any] = {"path": str(path)}
+    try:
+        found = path.stat()
+        known |= {"size_bytes": found.st_size, "modified_at": found.st_mtime}
+        known |= {"inode": found.st_ino, "mtime_ns": found.st_mtime_ns}
+        if path.is_dir():
+            known["mtime_ns"] = state_stamp(path)
+            return _state(path, known, finite)
+        known["header_sha256"] = header_sha256(path) if path.is_file() else None
+        if path.suffix.lower() in PICKLES:
+            return _pickle(path, known)
+        return _weights(path, known, finite)
+    except FileNotFoundError:
+        return Verification(str(path), problem="the file is not there")
+    except OSError as error:
+        why = error.strerror or str(error)
+        return Verification(**known, problem=f"cannot be read: {why}")
+    except Broken as error:
+        return Verification(**known, problem=str(error))
+    except RecursionError:
+        return Verification(**known, problem="its metadata is nested too deeply")
+
+
+def _weights(path: Path, known: dict[str, Any], finite: bool) -> Verification:
+    header, start, wanted = read_header(path)
+    size, metadata = known["size_bytes"], metadata_of(header)
+    known["tensors"] = len(header) - ("__metadata__" in header)
+    known["metadata"] = {k: v for k, v in metadata.items() if len(v) <= METADATA_LIMIT}
+    if size != wanted:
+        word = "cut off" if size < wanted else "too long"
+        return Verification(**known, problem=f"{word}: {size:,} bytes instead of {wanted:,}")
+    tensors = tensors_of(header)
+    if not finite:
+        return Verification(**known, complete=True)
+    from runner.checkpoints.weight_modules import alpha_of, modules_of, rank_of
+    from runner.checkpoints.weight_norms import summarize
+    from runner.checkpoints.weights_scan import scan
+
+    modules = modules_of(tensors)
+    seen = scan(path, modules, start)
+    norms = summarize(seen.modules)
+    bad = len(seen.nonfinite)
+    problem = f"{bad} of {len(tensors)} tensors hold NaN or infinity" if bad else None
+    if not bad and seen.unlooked:
+        name, dtype = seen.unlooked[0]
+        number = count(len(seen.unlooked), "tensor")
+        problem = f"{number} not looked at, of a dtype that is not known ({name}: {dtype})"
+    return Verification(
+        **known,
+        complete=True,
+        finite=seen.finite,
+        nonfinite_tensors=bad,
+        problem=problem,
+        rank=rank_of(modules, metadata),
+        alpha=alpha_of(seen.alphas, metadata),
+        norms=norms.blocks,
+        norm=norms.mean,
+        norm_largest=norms.largest,
+        bad_blocks=norms.bad_blocks,
+        lora=any(module.is_lora for module in modules),
+    )
+
+
+def _pickle(path: Path, known: dict[str, Any]) -> Verification:
+    """Reading its numbers would mean to run what is in it."""
+    known |= {"kind": "pickle"}
+    with open_regular(path) as stream:
+        start = stream.read(4)
+    if not start:
+        raise Broken("the file is empty (0 bytes)")
+    if start[:2] == b"PK" and not whole_archive(path):
+        return Verification(**known, problem="cut off: a torch file without its end")
+    if start[:2] != b"PK" and start[:1] != b"\x80":
+        return Verification(**known, problem=f"this is no torch file (it begins with {start!r})")
+    return Verification(**known, complete=True, problem=PICKLED)
+
+
+def _state(path: Path, known: dict[str, Any], finite: bool) -> Verification:
+    if is_diffusers_folder(path):
+        return _diffusers(path, known, finite)
+    if not path.name.endswith("-state") and not (path / "optimizer.bin").exists():
+        return Verification(**known, problem="this is a folder, and no training state")
+    look = look_at_state(path)
+    known |= {"kind": "state", "size_bytes": look.size_bytes, "step": look.step}
+    if look.problem is not None:
+        return Verification(**known, problem=look.problem)
+    return _with_weights(Verification(**known, complete=True), path, look.weights, finite)
+
+
+def _diffusers(path: Path, known: dict[str, Any], finite: bool) -> Verification:
+    look = look_at_folder(path)
+    known |= {"kind": "diffusers", "size_bytes": look.size_bytes}
+    known |= {"mtime_ns": look.mtime_ns, "modified_at": look.mtime_ns / 1e9}
+    if look.problem is not None:
+        return Verification(**known, problem=look.problem)
+    return _with_weights(Verification(**known, complete=True), path, look.weights, finite)
+
+
+def _with_weights(
+    result: Verification, path: Path, weights: tuple[Path, ...], finite: bool
+) -> Verification:
+    """With what the files of weights inside say; the first that is broken counts for all."""
+    unread = None
+    for file in weights:
+        inner = verify(file, finite=finite)
+        name = file.relative_to(path)
+        problem = f"{name}: {inner.problem}" if inner.problem else None
+        if inner.kind == "pickle" and inner.complete:
+            unread, problem = problem, None
+        result = replace(
+            result,
+            complete=inner.complete and inner.finite is not False,
+            finite=inner.finite,
+            tensors=result.tensors + inner.tensors,
+            nonfinite_tensors=inner.nonfinite_tensors,
+            problem=problem,
+        )
+        if problem is not None:
+            return result
+    return replace(result, finite=None, problem=unread) if unread is not None else result
+
+
+def state_complete(path: Path) -> bool | None:
+    """Is a state folder whole, as far as names, sizes and headers tell? None: no such folder."""
+    if not path.is_dir():
+        return None
+    return verify(path, finite=False).complete
+
+
+def _asked() -> Iterator[str]:
+    for line in sys.stdin.buffer:
+        yield msgspec.json.decode(line, type=str)
+
+
+def main(arguments: list[str]) -> int:
+    """Print a JSON line per path; exit 0 if all are complete and finite. `-`: the paths come on stdin, each a
+    JSON string in a line of its own, and each is answered before the next is read."""
+    os.environ.update(ONE_THREAD)
+    if sys.platform != "win32":
+        os.nice(NICENESS)
+    good = True
+    for name in _asked() if arguments == ["-"] else arguments:
+        found = verify(Path(name))
+        good = good and found.complete and found.finite is True
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        sys.stdout.flush()
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,77 @@
+"""notify.json: where the notices of a run go. It may hold what is nobody else's business (the topic of an
+ntfy address is as good as a password), so it has a file of its own, mode 0600, and is never shown."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+
+import msgspec
+
+from runner.store.journal import Unreadable, read_json
+from runner.store.rundir import RunDir
+
+#: as ntfy has them, the lowest first
+PRIORITIES = ("min", "low", "default", "high", "urgent")
+#: how the screen raises a notification of the desktop; `auto`: by what the terminal is
+TERMINALS = ("auto", "osc9", "osc777", "osc99", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """`command`: argv; `ntfy`: the address of a topic. Tokens and apprise's addresses are never in here, only
+    the names of the variables and the paths of the files that hold them."""
+
+    command: tuple[str, ...] = ()
+    ntfy: str | None = None
+    ntfy_token_env: str | None = None
+    ntfy_token_file: str | None = None
+    ntfy_priority: str | None = None
+    apprise_file: str | None = None
+    apprise_env: str | None = None
+    schema: int = 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that are set, by the words that results use."""
+        found = (
+            ("command", bool(self.command)),
+            ("ntfy", self.ntfy is not None),
+            ("apprise", self.apprise_file is not None or self.apprise_env is not None),
+        )
+        return tuple(name for name, there in found if there)
+
+    @property
+    def secret_variables(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.ntfy_token_env, self.apprise_env) if name is not None)
+
+
+def write_channels(run: RunDir, channels: Channels) -> None:
+    """By rename, readable by its owner alone from the first byte on. Raises OSError."""
+    temporary = run.path / f".notify.{os.getpid()}.tmp"
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as stream:
+            os.fchmod(fd, 0o600)  # one that was left behind may have other rights
+            stream.write(msgspec.json.encode(channels))
+        temporary.replace(run.notify)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def read_channels(run: RunDir) -> Channels:
+    """None where the run has no such file. A file that cannot be read raises Unreadable."""
+    if not run.notify.exists():
+        return Channels()
+    return read_json(run.notify, Channels)
+
+
+def channels_or_none(run: RunDir) -> Channels:
+    """The same for those to whom a broken file is as good as none."""
+    try:
+        return read_channels(run)
+    except Unreadable:
+        return Channels()

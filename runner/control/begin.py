@@ -1,0 +1,135 @@
+"""From plasma.toml to a started run: what the command and the screen both call."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from runner.config.load import load_config
+from runner.config.model import Config
+from runner.control.gate import GateClosed as GateClosed
+from runner.control.gate import forced, gate_status
+from runner.control.launch import WouldOverwrite, start_run
+from runner.control.prepare import Prepared, prepare, target_of
+from runner.model.core import Approval, CheckResult, Forecast
+from runner.model.preview import Preview
+from runner.model.units import count
+from runner.preflight.existing_files import NO_CONSENT, Consent, Existing, existing_files, sentence
+from runner.store.rundir import RunDir
+
+Changes = dict[str, Any]
+
+
+class ChecksFailed(Exception):
+    """Preflight says no; `failed` holds the checks that did."""
+
+    def __init__(self, failed: list[CheckResult]) -> None:
+        super().__init__(", ".join(check.title or check.name for check in failed))
+        self.failed = failed
+
+
+def load(path: Path) -> Config:
+    """Read plasma.toml. Raises ConfigError with every problem of the file."""
+    return load_config(path.absolute())
+
+
+def forecast_of(config: Config, *, smoke: bool = False) -> Forecast:
+    """By sd-scripts' own arithmetic, and by what an earlier run has shown; what cannot be told is None and
+    named in its warnings."""
+    from runner.preflight.estimate import estimate
+
+    return estimate(config, smoke=smoke)
+
+
+def prepare_run(config: Config, *, smoke: bool = False) -> Prepared:
+    """Command, forecast and spec of the run; nothing is made or started."""
+    return prepare(config, smoke=smoke, forecast=forecast_of(config, smoke=smoke))
+
+
+def preview(config: Config, *, smoke: bool = False) -> Preview:
+    """What a start would do: project, output, command, and what it would overwrite. A smoke test writes into
+    the folder of its run."""
+    from runner.config.command import build_command
+    from runner.store.hiding import hidden_command
+
+    forecast = forecast_of(config, smoke=smoke)
+    folder, name = (None, None) if smoke else target_of(config)
+    existing = existing_files(folder, name, forecast)
+    plan = [f"{forecast.steps} steps"] if forecast.steps is not None else []
+    plan += [count(len(forecast.checkpoints), "checkpoint")] if forecast.checkpoints else []
+    details = ", ".join(plan)
+    output = "the run's own folder" if smoke else "no output_dir"
+    output = f"{folder}/{name or 'last'}" if folder is not None else output
+    return Preview(
+        f"Start {'the smoke test of ' if smoke else ''}{config.name}",
+        (f"Project: {config.path}", f"Output: {output}{f' ({details})' if details else ''}"),
+        (f"{sentence(existing)}.",) if existing else (),
+        command=shlex.join(hidden_command(build_command(config, smoke=smoke).argv)),
+        existing=existing,
+    )
+
+
+def _existing(config: Config) -> tuple[Existing, ...]:
+    return existing_files(*target_of(config), forecast_of(config))
+
+
+def checks(
+    config: Config,
+    *,
+    smoke: bool = False,
+    slow: bool = True,
+    cancel: threading.Event | None = None,
+) -> Iterator[CheckResult]:
+    """The preflight checklist, each line as soon as it is known."""
+    from runner.preflight.registry import run_checks
+
+    return run_checks(config, smoke=smoke, slow=slow, cancel=cancel)
+
+
+def start(
+    config: Config,
+    *,
+    smoke: bool = False,
+    force: str | None = None,
+    consent: Consent = NO_CONSENT,
+    on_check: Callable[[CheckResult], None] | None = None,
+) -> RunDir:
+    """Run the checks, then the training. `force`: start although checks failed; with a reason, also although
+    the gate is closed or files of an earlier training would be overwritten. `consent`: which of those files
+    a person agreed to overwrite. Raises ChecksFailed, GateClosed, StartRefused, WouldOverwrite."""
+    from runner.preflight.registry import in_order
+
+    if not smoke:
+        _approval(config, None, force)
+    if force:
+        consent = Consent(everything=True, reason=force)
+    refused = () if smoke else consent.missing_for(_existing(config))
+    if refused:  # before checks that take a while; asked again under the lock of starts
+        raise WouldOverwrite(refused)
+    results = []
+    for result in checks(config, smoke=smoke):
+        results.append(result)
+        if on_check is not None:
+            on_check(result)
+    failed = [result for result in results if result.status == "fail"]
+    if failed and force is None:
+        raise ChecksFailed(failed)
+    prepared = prepare_run(config, smoke=smoke)
+    # once more: the checks take a while, and what is recorded must be true of what starts
+    approval = None if smoke else _approval(config, prepared.spec.settings_key, force)
+    spec = replace(prepared.spec, approval=approval)
+    return start_run(
+        spec, prepared.plan, in_order(results), channels=prepared.channels, consent=consent
+    )
+
+
+def _approval(config: Config, key: str | None, force: str | None) -> Approval | None:
+    """What the gate says to these settings. Raises GateClosed."""
+    gate = gate_status(config, key)
+    if not gate.open and not force:
+        raise GateClosed(gate.text)
+    return gate.approval if gate.open else forced(gate.key, force or "")

@@ -1,0 +1,143 @@
+"""Settings that differ between two launches, in the words of `retry --set` and of the catalogue's cures:
+`cache_latents=true`, `env.PYTORCH_ENABLE_MPS_FALLBACK=1`, `accelerate.num_processes=1`. Pure."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from runner.config.flags import (
+    Flags,
+    FlagValue,
+    launcher_flags,
+    plain_name,
+    read_flags,
+    scalar_text,
+    with_flags,
+    with_launcher_flags,
+)
+from runner.model.core import AttemptPlan
+from runner.model.preview import FlagChange
+from runner.store.hidden import shown_value
+
+ENV, ACCELERATE = "env.", "accelerate."
+#: where `accelerate.X` may not reach: what plasma-tui sets itself, or what is no flag of the launcher
+_BAD = "{!r} is no setting: write FLAG=VALUE, for example cache_latents=true"
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """`train`: flags of the script, False takes one out; `env`: variables, None takes one out;
+    `accelerate`: flags of the launcher."""
+
+    train: Mapping[str, FlagValue] = field(default_factory=dict)
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    accelerate: Mapping[str, FlagValue] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.train or self.env or self.accelerate)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As `read_changes` reads them back."""
+        return (
+            *(f"{name}={flag_text(value)}" for name, value in self.train.items()),
+            *(
+                f"{ENV}{name}={value if value is not None else ''}"
+                for name, value in self.env.items()
+            ),
+            *(f"{ACCELERATE}{name}={flag_text(value)}" for name, value in self.accelerate.items()),
+        )
+
+    def over(self, earlier: Changes) -> Changes:
+        """These after `earlier`; the later word counts."""
+        return Changes(
+            {**earlier.train, **self.train},
+            {**earlier.env, **self.env},
+            {**earlier.accelerate, **self.accelerate},
+        )
+
+
+def read_changes(words: Sequence[str]) -> Changes:
+    """Raises ValueError with a sentence for a word that is no setting."""
+    train: dict[str, FlagValue] = {}
+    env: dict[str, str | None] = {}
+    accelerate: dict[str, FlagValue] = {}
+    for word in words:
+        name, sign, text = word.partition("=")
+        name = name.strip()
+        if not sign or not plain_name(name):
+            raise ValueError(_BAD.format(word))
+        if name.startswith(ENV):
+            env[name.removeprefix(ENV)] = text or None
+        elif name.startswith(ACCELERATE):
+            accelerate[plain_name(name.removeprefix(ACCELERATE))] = flag_value_of(text)
+        else:
+            train[plain_name(name)] = flag_value_of(text)
+    return Changes(train, env, accelerate)
+
+
+def flag_value_of(text: str) -> FlagValue:
+    """As in TOML (true, 4, 1e-4, ["a", "b"]); anything else is text."""
+    try:
+        value = tomllib.loads(f"value = {text.strip()}")["value"]
+    except (tomllib.TOMLDecodeError, KeyError):
+        return text.strip()
+    if isinstance(value, list):
+        return tuple(one if isinstance(one, int | float | str) else str(one) for one in value)
+    return value if isinstance(value, bool | int | float | str) else text.strip()
+
+
+def flag_text(value: FlagValue) -> str:
+    """A value as a person types it behind `=`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        inner = ", ".join(f'"{one}"' if isinstance(one, str) else str(one) for one in value)
+        return f"[{inner}]"
+    return scalar_text(value)
+
+
+def applied(plan: AttemptPlan, changes: Changes) -> AttemptPlan:
+    """The plan with these settings. Raises ValueError where the command cannot take them."""
+    command = plan.command
+    if changes.train:
+        command = with_flags(command, changes.train)
+    if changes.accelerate:
+        command = with_launcher_flags(command, changes.accelerate)
+    return replace(plan, command=command, env={**plan.env, **changes.env})
+
+
+def differences(
+    before: AttemptPlan, after: AttemptPlan, hidden: Sequence[str] = ()
+) -> tuple[FlagChange, ...]:
+    """What `after` sets otherwise, the script's flags first; `hidden`: names not worth a line."""
+    found = [
+        *_of(read_flags(before.command), read_flags(after.command), ""),
+        *_of(launcher_flags(before.command), launcher_flags(after.command), ACCELERATE),
+    ]
+    for name in sorted(before.env.keys() | after.env.keys()):
+        was, is_now = before.env.get(name), after.env.get(name)
+        if was != is_now:
+            found.append(_change(f"{ENV}{name}", was, is_now))
+    return tuple(change for change in found if change.name not in hidden)
+
+
+def _of(before: Flags, after: Flags, prefix: str) -> list[FlagChange]:
+    names = [*before, *(name for name in after if name not in before)]
+    return [
+        _change(f"{prefix}{name}", _shown(before.get(name)), _shown(after.get(name)))
+        for name in names
+        if _shown(before.get(name)) != _shown(after.get(name))
+    ]
+
+
+def _change(name: str, before: str | None, after: str | None) -> FlagChange:
+    """With its secrets hidden, for whoever looks at it."""
+    was, is_now = (None if one is None else shown_value(name, one) for one in (before, after))
+    return FlagChange(name, was, is_now)
+
+
+def _shown(value: FlagValue | None) -> str | None:
+    return None if value is None or value is False else flag_text(value)

@@ -1,0 +1,174 @@
+"""The gate before a long run: a smoke test with the same settings passed, and a person said yes.
+
+Who, when and what was approved lies in the smoke test's run folder (`approval.json`) and in the spec of every
+run that it let through.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.analysis.smoke import smoke_passed, smoke_verdict
+from runner.config.errors import ConfigError
+from runner.config.load import load_config
+from runner.config.model import Config
+from runner.control.orders import Refused
+from runner.model.core import Approval, AttemptPlan, Outcome, RunSnapshot, RunSpec
+from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.reader import RunReader
+from runner.store.registry import run_paths
+from runner.store.rundir import RunDir
+from runner.store.who import whoami
+from runner.trainers.sd_scripts.settings_key import changed_parts, key_of, part_of, settings_key
+
+#: how many of the newest runs are looked through
+LOOK_BACK = 300
+
+
+@dataclass(frozen=True, slots=True)
+class GateStatus:
+    """`open`: the long run may start. `text`: why, or what is missing, one sentence. `smoke_run`: the
+    newest smoke test with the same settings. `key`: of the settings that were asked about."""
+
+    needed: bool
+    open: bool
+    text: str
+    smoke_run: str | None = None
+    smoke_passed: bool = False
+    approval: Approval | None = None
+    key: str = ""
+
+
+class GateClosed(Refused):
+    """The long run waits for a passed and approved smoke test; the text says what is missing."""
+
+
+def gate_status(config: Config, key: str | None = None) -> GateStatus:
+    """May the long run of this configuration start? `key`: its settings key, if it is known already."""
+    if not config.smoke.gate:
+        return GateStatus(False, True, "no gate: [smoke] gate is off")
+    return gate_for(key or settings_key(config), str(config.path))
+
+
+def gate_of_changed(spec: RunSpec, plan: AttemptPlan) -> GateStatus | None:
+    """May this run be continued or retried as `plan`, with other settings than it had? None: no gate applies,
+    neither to the run when it was started nor by its plasma.toml as it is now."""
+    if spec.smoke or (spec.approval is None and not _gated_now(spec)):
+        return None
+    return gate_for(key_of(plan.command, plan.env, plan.cwd), spec.config_path)
+
+
+def _gated_now(spec: RunSpec) -> bool:
+    if spec.config_path is None:
+        return False
+    try:
+        return load_config(Path(spec.config_path)).smoke.gate
+    except ConfigError:
+        return False
+
+
+def gate_for(key: str, config_path: str | None) -> GateStatus:
+    """Was a smoke test with this settings key approved? `config_path`: whose other smoke tests tell what has
+    changed since."""
+    newest: RunSnapshot | None = None
+    other: RunSpec | None = None
+    for path in run_paths()[:LOOK_BACK]:
+        try:
+            spec = read_json(path / "spec.json", RunSpec)
+        except Unreadable:
+            continue
+        if not spec.smoke:
+            continue
+        if spec.settings_key != key:
+            if other is None and config_path is not None and spec.config_path == config_path:
+                other = spec
+            continue
+        approval = approval_of(path)
+        if approval is not None and approval.settings_key == key:
+            when = time.strftime("%Y-%m-%d %H:%M", time.localtime(approval.at))
+            text = f"approved {when} by {approval.by}, same settings"
+            return GateStatus(True, True, text, path.name, True, approval, key)
+        if newest is None:
+            newest = RunReader(path, console=False).read_all()
+    return replace(_closed(newest, other, key), key=key)
+
+
+def _closed(newest: RunSnapshot | None, other: RunSpec | None, key: str) -> GateStatus:
+    if newest is None:
+        return GateStatus(
+            True,
+            False,
+            f"no smoke test with these settings yet{_since(other, key)}: "
+            "`plasma-tui start --smoke`, or t",
+        )
+    if newest.outcome is None:
+        return GateStatus(True, False, f"smoke test {newest.id} has not ended yet", newest.id)
+    if not smoke_passed(newest):
+        return GateStatus(
+            True, False, f"smoke test {newest.id} did not pass: see `plasma-tui show {newest.id}`",
+            newest.id,
+        )  # fmt: skip
+    return GateStatus(
+        True, False,
+        f"smoke test {newest.id} passed and waits for approval: `plasma-tui approve {newest.id}`",
+        newest.id, True,
+    )  # fmt: skip
+
+
+def _since(other: RunSpec | None, key: str) -> str:
+    """What has changed since the project's newest smoke test."""
+    if other is None:
+        return ""
+    changed = changed_parts(other.settings_key, key)
+    if changed is None:
+        return f" (settings changed since {other.id}, or it was recorded by an older version)"
+    return f" ({' and '.join(changed)} changed since {other.id})"
+
+
+def approval_of(path: Path) -> Approval | None:
+    try:
+        return read_json(path / "approval.json", Approval)
+    except Unreadable:
+        return None
+
+
+def approve(path: Path, reason: str = "") -> Approval:
+    """A person's yes to what this smoke test showed. Raises Refused, OSError."""
+    snapshot = RunReader(path, console=False).read_all()
+    spec = snapshot.spec
+    if spec is None or not spec.smoke or spec.settings_key is None:
+        raise Refused(f"run {snapshot.id} is no smoke test, so there is nothing to approve")
+    if snapshot.outcome is None:
+        raise Refused(f"smoke test {snapshot.id} has not ended yet")
+    if part_of(spec.settings_key) is None:
+        raise Refused(
+            f"smoke test {snapshot.id} was recorded by an older version, so its approval would open nothing: "
+            "run it again"
+        )
+    if snapshot.outcome is not Outcome.SUCCEEDED or not smoke_passed(snapshot):
+        bad = [line.detail for line in smoke_verdict(snapshot) if line.status == "fail"]
+        raise Refused(f"smoke test {snapshot.id} did not pass: {' '.join(bad) or snapshot.outcome}")
+    given = Approval(
+        whoami(), time.time(), spec.settings_key, snapshot.id, reason, smoke_verdict(snapshot)
+    )
+    write_json(RunDir(path).approval, given, durable=True)
+    return given
+
+
+def forced(key: str, reason: str) -> Approval:
+    """Starting without an approved smoke test is recorded as well."""
+    return Approval(whoami(), time.time(), key, None, reason)
+
+
+def approval_for_changed(gate: GateStatus | None, force: str | None) -> Approval | None:
+    """What is recorded when a run is continued or retried with other settings. `force`: a reason for doing
+    so although the gate is closed. Raises GateClosed."""
+    if gate is None or gate.open:
+        return gate.approval if gate is not None else None
+    if not force:
+        raise GateClosed(
+            f"these settings are not approved: {gate.text}; --force REASON goes without"
+        )
+    return forced(gate.key, f"forced, other settings than approved: {force}")

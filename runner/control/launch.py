@@ -1,0 +1,265 @@
+"""Making a run: its folder, its first attempt, its detached supervisor.
+
+Everything that decides whether two starts collide happens under one lock, so that of two starts at the
+same moment the second sees the first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from runner.config.channels import Channels, write_channels
+from runner.control.orders import start_supervisor
+from runner.files.private import FILE_MODE, FOLDER_MODE
+from runner.model.core import AttemptPlan, CheckResult, Overwrite, RunSpec, Status
+from runner.preflight.existing_files import (
+    NO_CONSENT,
+    Consent,
+    Existing,
+    existing_files,
+    files_of_name,
+    sentence,
+)
+from runner.store.attempt import attempts_of
+from runner.store.journal import Unreadable, encode_json, read_json, write_json
+from runner.store.liveness import lock_held, take_lock
+from runner.store.registry import same_target
+from runner.store.rundir import RunDir, home, runs_root
+from runner.store.unrecorded import still_runs
+from runner.store.who import whoami
+
+#: a supervisor that shows no sign of life after this has failed to start
+START_PATIENCE_S = 30.0
+REPLACED_AT_MOST = 3
+
+
+class StartRefused(Exception):
+    """Why a run cannot be started; one sentence with what to do."""
+
+
+class WouldOverwrite(StartRefused):
+    """Files of an earlier training would be overwritten, and nobody agreed to that."""
+
+    def __init__(self, existing: Sequence[Existing]) -> None:
+        super().__init__()
+        self.existing = tuple(existing)
+
+    def __str__(self) -> str:
+        """Made when it is read: finding the runs that wrote the files takes too long under the lock."""
+        return sentence(self.existing)
+
+
+@functools.cache
+def detachment() -> tuple[str, tuple[str, ...]]:
+    """How a supervisor leaves this login: (words for spec.json, command prefix).
+
+    systemd-logind may kill a session's processes at logout (KillUserProcesses=yes); a user scope with
+    lingering on outlives that. Elsewhere an own session is enough.
+    """
+    runner = shutil.which("systemd-run")
+    if runner is None:
+        return "own session", ()
+    prefix = (runner, "--user", "--scope", "--quiet", "--collect")
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        if subprocess.run([*prefix, "true"], capture_output=True, timeout=5).returncode == 0:
+            return "systemd user scope", prefix
+    return "own session", ()
+
+
+@contextlib.contextmanager
+def starts_lock() -> Iterator[None]:
+    """While held, no run of this home is started or removed."""
+    home().mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+    fd = os.open(home() / "starts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def start_run(
+    spec: RunSpec,
+    plan: AttemptPlan,
+    checks: tuple[CheckResult, ...] = (),
+    *,
+    channels: Channels | None = None,
+    consent: Consent = NO_CONSENT,
+    wait_s: float = START_PATIENCE_S,
+) -> RunDir:
+    """Make the run folder and start its supervisor; returns once that lives.
+
+    `consent`: which files of an earlier training may be overwritten. Raises StartRefused: another live run
+    writes the same files, or the supervisor did not come up; WouldOverwrite.
+    """
+    run = RunDir(runs_root() / spec.id)
+    words, prefix = detachment()
+    with starts_lock():
+        other = same_target(spec.output_dir, spec.output_name)
+        if other is not None:
+            raise StartRefused(
+                f"run {other.id} is writing {spec.output_name!r} into {spec.output_dir} right now: "
+                f"stop it (`plasma-tui stop {other.id}`) or choose another output_name"
+            )
+        spec = replace(spec, overwrite=_agreed(spec, consent))
+        try:
+            run.path.parent.mkdir(FOLDER_MODE, exist_ok=True)
+            for folder in (run.path, run.inbox, run.inbox_done):
+                folder.mkdir(FOLDER_MODE)
+            write_json(run.preflight, _preflight(checks), durable=True)
+            write_json(run.attempt(1), plan, durable=True)
+            if channels is not None and channels.names:
+                write_channels(run, channels)
+            lock = _lock_run(run, 1)
+            try:
+                write_json(run.spec, replace(spec, detached_by=words), durable=True)
+                start_supervisor(run, prefix, lock)
+            finally:
+                os.close(lock)
+        except OSError as error:
+            raise StartRefused(f"cannot make the run folder {run.path}: {error.strerror}") from None
+    _await_supervisor(run, wait_s)
+    return run
+
+
+def _agreed(spec: RunSpec, consent: Consent) -> Overwrite | None:
+    """Who agreed to overwrite what exists now. Raises WouldOverwrite."""
+    existing = existing_files(spec.output_dir, spec.output_name, spec.forecast)
+    if not existing:
+        return None
+    refused = consent.missing_for(existing)
+    if refused:
+        raise WouldOverwrite(refused)
+    return Overwrite(whoami(), time.time(), consent.reason, tuple(one.name for one in existing))
+
+
+def _refuse_taken_folder(plan: AttemptPlan) -> None:
+    """The folder of a further attempt was free when it was planned. Raises StartRefused."""
+    if plan.output_dir is None:
+        return
+    taken = files_of_name(Path(plan.output_dir), plan.output_name)
+    if taken:
+        raise StartRefused(f"{plan.output_dir} now contains {taken[0]}: resume again")
+
+
+def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIENCE_S) -> None:
+    """Start a further attempt of an ended run. Raises StartRefused: the run is locked, or another attempt was
+    started since `plan` was made.
+
+    The run's lock is held from here on until the supervisor, which inherits it, has ended. So of two resumes
+    at once only one writes its plan, and a giver that is killed at any line leaves the lock to its supervisor
+    or frees it.
+    """
+    spec = read_json(run.spec, RunSpec)
+    with starts_lock():
+        lock = _lock_run(run, plan.attempt)
+        try:
+            if _started_since(run, plan.attempt):
+                raise StartRefused(
+                    f"run {run.id} was resumed since this was planned (attempt {plan.attempt} has run): "
+                    f"see `plasma-tui show {run.id}`, then resume again"
+                )
+            if still_runs(run):
+                raise StartRefused(
+                    f"processes of run {run.id} are still alive: stop it first (`plasma-tui stop {run.id}`)"
+                )
+            other = same_target(spec.output_dir, spec.output_name)
+            if other is not None and other.id != run.id:
+                raise StartRefused(f"run {other.id} is writing the same files right now")
+            _refuse_taken_folder(plan)
+            _write_and_start(run, plan, lock)
+        finally:
+            os.close(lock)
+    _await_supervisor(run, wait_s, attempt=plan.attempt)
+    if _bytes(run.attempt(plan.attempt)) != encode_json(plan):
+        # the supervisor was killed before it came up, and another resume took its place
+        raise StartRefused(
+            f"another resume of run {run.id} took the place of this one, which was not carried out: "
+            f"see `plasma-tui show {run.id}`"
+        )
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int) -> None:
+    """A plan that no supervisor was started for is taken away again."""
+    path = run.attempt(plan.attempt)
+    try:
+        write_json(path, plan, durable=True)
+        start_supervisor(run, detachment()[1], lock)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise StartRefused(f"run {run.id} cannot be resumed: {error.strerror}") from None
+
+
+def _started_since(run: RunDir, attempt: int) -> bool:
+    """Did a keeper start this attempt or a later one? The plan of an attempt that was never started may be
+    replaced: with the lock in our hands there is no supervisor left that could start it."""
+    later = (n for n in attempts_of(run) if n >= attempt)
+    return any(run.started(n).exists() for n in later)
+
+
+def _lock_run(run: RunDir, attempt: int, wait_s: float = 3.0) -> int:
+    """The descriptor of the run's lock. A supervisor that has just written its verdict needs a moment to leave.
+    Raises StartRefused."""
+    deadline = time.monotonic() + wait_s
+    while (lock := take_lock(run.lock)) is None:
+        if run.attempt(attempt).exists():
+            raise StartRefused(
+                f"run {run.id} was resumed a moment ago (attempt {attempt}), so this resume was not carried "
+                f"out: see `plasma-tui show {run.id}`"
+            )
+        if time.monotonic() > deadline:
+            raise StartRefused(f"run {run.id} still has a supervisor: try again when it has ended")
+    return lock
+
+
+def _preflight(checks: tuple[CheckResult, ...]) -> dict[str, object]:
+    passed = all(check.status != "fail" for check in checks)
+    return {"schema": 1, "passed": passed, "checks": checks}
+
+
+def _await_supervisor(run: RunDir, wait_s: float, attempt: int = 1) -> None:
+    """Until its first status. One that was killed before is replaced: no later one may start the trainer,
+    which is to inherit the environment of this process."""
+    deadline, replaced = time.monotonic() + wait_s, 0
+    while time.monotonic() < deadline:
+        lock = None if lock_held(run.lock) else take_lock(run.lock)
+        try:
+            with contextlib.suppress(Unreadable):
+                if read_json(run.status, Status).attempt >= attempt:
+                    return
+            if lock is not None:
+                if replaced == REPLACED_AT_MOST:
+                    break
+                start_supervisor(run, detachment()[1], lock)
+                replaced += 1
+        finally:
+            if lock is not None:
+                os.close(lock)
+        time.sleep(0.02)
+    raise StartRefused(
+        f"the supervisor of {run.id} did not come up: {_last_line(run.log)} (see {run.log})"
+    )
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return "it wrote no log"
+    return lines[-1] if lines else "it wrote nothing"

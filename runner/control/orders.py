@@ -1,0 +1,196 @@
+"""What a front end may ask of a run. Every function returns at once; what came of it is an event."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.files.private import private_opener
+from runner.model.core import RunSnapshot, RunSpec, RunState, Status
+from runner.notify.launch import anything_waiting, send_waiting
+from runner.process.spawn import module_command, shell_environment
+from runner.store import inbox
+from runner.store.journal import Unreadable, read_json
+from runner.store.liveness import lock_held
+from runner.store.reader import RunReader
+from runner.store.rundir import RunDir
+from runner.store.unrecorded import still_runs
+
+
+class Refused(Exception):
+    """An order that makes no sense now; one sentence with what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An order that lies in the inbox; `attempt`: of which attempt."""
+
+    order_id: str
+    kind: str
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an order, in words. `accepted`: it is carried out, or it was being carried out already."""
+
+    text: str
+    accepted: bool
+
+
+def refuse_made(spec: RunSpec) -> None:
+    """Raises Refused for a run that was made of what somebody else's training left."""
+    if spec.origin:
+        what = "a console log" if spec.origin == "inspected" else "files that were found"
+        raise Refused(
+            f"run {spec.id} was made of {what}: nothing can be started for it; "
+            "set up a plasma.toml (`plasma-tui init`) and start from there"
+        )
+
+
+def refuse_live(snapshot: RunSnapshot) -> None:
+    """Raises Refused for a run that is not over."""
+    if snapshot.state is RunState.STARTING:
+        raise Refused(f"run {snapshot.id} is starting: a start or resume was accepted a moment ago")
+    if snapshot.state not in (RunState.ENDED, RunState.LOST):
+        raise Refused(f"run {snapshot.id} is still {snapshot.state}: stop it first")
+
+
+def stop(path: Path, mode: str = "default") -> Sent:
+    """Ask a run to stop: `default` (lets a save in progress finish), `now` (KILL at once), `after_save`.
+
+    A run whose supervisor was killed gets a new one first. Raises Refused.
+    """
+    return _send(path, "stop", {"mode": mode})
+
+
+def cancel_stop(path: Path) -> Sent:
+    """Take back a stop that has not begun. Raises Refused."""
+    return _send(path, "cancel_stop", {})
+
+
+def _send(path: Path, kind: str, data: dict[str, str]) -> Sent:
+    snapshot = RunReader(path, console=False).read_small()
+    if snapshot.state is RunState.ENDED:
+        if not still_runs(RunDir(path)):
+            raise Refused(f"run {snapshot.id} has already ended")
+        start_supervisor(RunDir(path))  # an earlier verdict was wrong
+    if snapshot.state is RunState.LOST:
+        raise Refused(f"run {snapshot.id} is lost: nothing of it lives on this machine any more")
+    adopt(path)
+    try:
+        order = inbox.send(RunDir(path), kind, data)
+    except OSError as error:
+        raise Refused(
+            f"the order to run {snapshot.id} cannot be written: {error.strerror}"
+        ) from None
+    return Sent(order.id, order.kind, order.attempt)
+
+
+def await_answer(path: Path, sent: Sent, wait_s: float = 10.0) -> Answer | None:
+    """What the supervisor answers; None if it has not within `wait_s`.
+
+    An order that reached the inbox when the supervisor had left is withdrawn, so that it is answered in every
+    case and no later attempt finds it.
+    """
+    run = RunDir(path)
+    deadline = time.monotonic() + wait_s
+    while True:
+        found = inbox.answer_of(run, sent.order_id)
+        if found is not None:
+            return Answer(found.answer or "taken", not found.refused)
+        if time.monotonic() > deadline:
+            return None
+        if not lock_held(run.lock):
+            with contextlib.suppress(OSError):
+                if _is_over(run, sent):
+                    inbox.withdraw(run, sent.order_id, "not carried out: the run has ended")
+                else:
+                    adopt(path)
+        time.sleep(0.05)
+
+
+def _is_over(run: RunDir, sent: Sent) -> bool:
+    """Has the attempt that the order is for its verdict, and nothing of it lives?"""
+    try:
+        status = read_json(run.status, Status)
+    except Unreadable:
+        return False
+    if status.attempt > (sent.attempt or status.attempt):
+        return True
+    return status.state is RunState.ENDED and not still_runs(run)
+
+
+def needs_adoption(path: Path) -> bool:
+    """True if a run has no supervisor and its newest started attempt has no verdict."""
+    run = RunDir(path)
+    if lock_held(run.lock) or not run.spec.exists() or _belongs_elsewhere(run):
+        return False
+    status: Status | None = None
+    with contextlib.suppress(Unreadable):
+        status = read_json(run.status, Status)
+    if status is not None and status.state is RunState.ENDED:
+        return run.started(status.attempt + 1).exists()
+    return True
+
+
+def _belongs_elsewhere(run: RunDir) -> bool:
+    """Started on another machine that shares this folder, and nothing of it lives here: whether it lives there
+    cannot be known. (A machine may also have got another name since.)"""
+    try:
+        host = read_json(run.spec, RunSpec).host
+    except Unreadable:
+        return False
+    return host != socket.gethostname() and not still_runs(run)
+
+
+def adopt(path: Path, wait_s: float = 3.0) -> bool:
+    """Give a run whose supervisor died a new one. Harmless if it has one. True if one lives now."""
+    run = RunDir(path)
+    if not needs_adoption(path):
+        if not lock_held(run.lock):
+            _send_what_waits(run)
+        return lock_held(run.lock)
+    start_supervisor(run)
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline:
+        if lock_held(run.lock) or not needs_adoption(path):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _send_what_waits(run: RunDir) -> None:
+    """A notice of the end whose sender was killed as well."""
+    if anything_waiting(run):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            send_waiting(run)
+
+
+def start_supervisor(run: RunDir, prefix: tuple[str, ...] = (), lock: int | None = None) -> None:
+    """Start a detached supervisor: own session, no terminal, output in supervisor.log.
+
+    `lock`: a descriptor that holds the run's lock. The supervisor inherits it, so the run is locked without a
+    gap, and the caller closes its own copy afterwards. Only such a supervisor starts a trainer; any other
+    watches what was started.
+    """
+    inherited = () if lock is None else (lock,)
+    with open(run.log, "ab", opener=private_opener) as log:
+        child = subprocess.Popen(
+            [
+                *prefix,
+                *module_command("runner.supervisor.detach", str(run.path), *map(str, inherited)),
+            ],
+            cwd="/",
+            env=shell_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=inherited,
+        )
+    child.wait()  # it forks at once and lives on by itself

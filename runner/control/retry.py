@@ -1,0 +1,288 @@
+"""Trying again with other settings: from the newest good state or checkpoint, else from the beginning.
+
+What goes on is a further attempt of the same run; what begins again is a run of its own, in its own folder,
+so that neither overwrites anything.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.analysis.outcome import NOT_STARTED
+from runner.config.channels import channels_or_none
+from runner.config.errors import ConfigError
+from runner.config.flags import with_flags
+from runner.config.load import load_config
+from runner.config.model import Config
+from runner.control.changes import Changes, applied, differences, read_changes
+from runner.control.gate import GateStatus, approval_for_changed, gate_of_changed
+from runner.control.launch import StartRefused, start_attempt, start_run
+from runner.control.orders import Refused, refuse_live, refuse_made
+from runner.control.resume import ResumePlan, gate_warnings, plan_resume
+from runner.control.resume_checks import effective_flags, processes_of, versions_of
+from runner.model.core import (
+    AttemptPlan,
+    CheckResult,
+    Forecast,
+    RunSnapshot,
+    RunSpec,
+)
+from runner.model.preview import Preview
+from runner.preflight.existing_files import files_of_name
+from runner.store.hiding import hidden_command
+from runner.store.journal import Unreadable, read_json
+from runner.store.rundir import RunDir, new_run_id, runs_root
+from runner.trainers.sd_scripts.dataset_keys import dataset_text
+from runner.trainers.sd_scripts.fingerprint import dataset_fingerprints
+from runner.trainers.sd_scripts.forecast import forecast
+from runner.trainers.sd_scripts.script_output import script_in
+from runner.trainers.sd_scripts.settings_key import key_of, part_of, settings_key, settings_part
+
+_OURS = ("output_dir", "logging_dir")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlan:
+    """`preview`: what will be done, in words. Either `resume` is set, or `spec` and `plan` of a new run, with
+    the changed configuration where plasma.toml is still the one that it was started with. `gate`: asked about
+    the new run's settings; None: the run was started without a gate."""
+
+    run: RunDir
+    preview: Preview
+    resume: ResumePlan | None = None
+    spec: RunSpec | None = None
+    plan: AttemptPlan | None = None
+    config: Config | None = None
+    gate: GateStatus | None = None
+
+
+def plan_retry(
+    snapshot: RunSnapshot, changes: Sequence[str] = (), *, restart: bool = False
+) -> RetryPlan:
+    """`changes`: FLAG=VALUE words; empty: the cure of the run's cause. `restart`: from the beginning, even
+    if something good was saved. Raises Refused."""
+    status = snapshot.status
+    if snapshot.spec is None or status is None:
+        raise Refused(
+            f"run {snapshot.id} cannot be tried again: its spec.json or status.json is gone"
+        )
+    refuse_made(snapshot.spec)
+    refuse_live(snapshot)
+    words = tuple(changes) or (status.cause.changes if status.cause is not None else ())
+    again = status.cause is not None and status.cause.key == NOT_STARTED
+    if not words and not again:
+        raise Refused(_no_cure(snapshot))
+    try:
+        wanted = read_changes(words)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    run = RunDir(Path(snapshot.path))
+    why = "as asked for" if restart else "nothing was saved"
+    if status.checkpoints and not restart:
+        try:
+            found = plan_resume(snapshot, changes=words)
+        except Refused as error:
+            why = str(error)
+        else:
+            _refuse_no_difference(found.preview.changes, wanted)
+            return RetryPlan(run, _renamed(found.preview, snapshot.spec), resume=found)
+    return _from_the_beginning(snapshot, run, wanted, why)
+
+
+def _no_cure(snapshot: RunSnapshot) -> str:
+    status = snapshot.status
+    key = status.cause.key if status is not None and status.cause is not None else None
+    if key is None:
+        return f"run {snapshot.id} needs no cure; give what is to change with --set FLAG=VALUE"
+    return (
+        f"for {key.replace('_', ' ')} there is no setting that cures it: follow the advice, or give what "
+        "is to change with --set FLAG=VALUE"
+    )
+
+
+def _refuse_no_difference(shown: Sequence[object], wanted: Changes) -> None:
+    if not shown:
+        raise Refused(
+            f"{', '.join(wanted.words)} was in force already: give another change with --set FLAG=VALUE"
+        )
+
+
+def _renamed(preview: Preview, spec: RunSpec) -> Preview:
+    return replace(
+        preview,
+        title=f"Try {spec.name} again",
+        warnings=(*preview.warnings, *_keep_it(spec)),
+    )
+
+
+def _keep_it(spec: RunSpec) -> tuple[str, ...]:
+    if spec.config_path is None:
+        return ()
+    name = Path(spec.config_path).name
+    return (f"{name} is not changed: write the new settings there if they help.",)
+
+
+# ----------------------------------------------------------------- a new run
+
+
+def _from_the_beginning(snapshot: RunSnapshot, run: RunDir, wanted: Changes, why: str) -> RetryPlan:
+    spec = snapshot.spec
+    assert spec is not None
+    try:
+        first = read_json(run.attempt(1), AttemptPlan)
+        earlier = read_changes(_newest_changes(run, snapshot))
+        changed = applied(first, wanted.over(earlier))
+    except (Unreadable, ValueError) as error:
+        raise Refused(f"run {snapshot.id} cannot be tried again: {error}") from None
+    if wanted.words:
+        _refuse_no_difference(differences(applied(first, earlier), changed), wanted)
+    new = RunDir(runs_root() / new_run_id(spec.name, time.time()))
+    plan = _placed(spec, changed, new)
+    config = _config(spec, wanted.over(earlier))
+    now = time.time()
+    known = effective_flags(plan)
+    new_spec = replace(
+        spec,
+        id=new.id,
+        command=plan.command,
+        env=plan.env,
+        created_at=now,
+        output_dir=plan.output_dir,
+        logging_dir=plan.logging_dir,
+        forecast=_forecast(spec, plan, known),
+        versions=versions_of(spec),
+        settings_key=_key(spec, changed, config),
+        approval=None,
+        overwrite=None,
+        retry_of=run.id,
+        dataset_text=dataset_text(known, Path(plan.cwd)),
+        fingerprints=dataset_fingerprints(known, Path(plan.cwd)),
+    )
+    shown = differences(applied(first, earlier), plan, _OURS)
+    facts = (
+        f"It begins again from step 0 as a new run: {why}.",
+        f"It writes into {plan.output_dir}; nothing is overwritten." if plan.output_dir else "",
+    )
+    gate = gate_of_changed(spec, changed)
+    preview = Preview(
+        f"Try {spec.name} again", tuple(filter(None, facts)), (*_keep_it(spec), *gate_warnings(gate)),
+        shown, shlex.join(hidden_command(plan.command)),
+    )  # fmt: skip
+    return RetryPlan(run, preview, spec=new_spec, plan=plan, config=config, gate=gate)
+
+
+def _key(spec: RunSpec, plan: AttemptPlan, config: Config | None) -> str | None:
+    """Of a smoke test: that of the long run which it is for, if that is known."""
+    if not spec.smoke:
+        return key_of(plan.command, plan.env, plan.cwd)
+    return settings_key(config) if config is not None else None
+
+
+def _newest_changes(run: RunDir, snapshot: RunSnapshot) -> tuple[str, ...]:
+    attempt = snapshot.status.attempt if snapshot.status is not None else 1
+    return read_json(run.attempt(attempt), AttemptPlan).changes
+
+
+def _placed(spec: RunSpec, plan: AttemptPlan, new: RunDir) -> AttemptPlan:
+    """A folder where none of its files lies yet, and event files of its own."""
+    places: dict[str, str] = {}
+    output_dir, logging_dir = spec.output_dir, spec.logging_dir
+    if spec.smoke:
+        output_dir = str(new.scratch)
+    elif output_dir is not None:
+        output_dir = _free(Path(output_dir), spec.output_name or "last")
+    if output_dir is not None and output_dir != spec.output_dir:
+        places["output_dir"] = output_dir
+    if logging_dir is not None and "tensorboard" in Path(logging_dir).parts:
+        logging_dir = str(new.tensorboard / "attempt-1")
+        places["logging_dir"] = logging_dir
+    return replace(
+        plan, attempt=1, command=with_flags(plan.command, places) if places else plan.command,
+        output_dir=output_dir, logging_dir=logging_dir, base_step=0, changes=(),
+    )  # fmt: skip
+
+
+def _free(folder: Path, name: str) -> str:
+    """The folder itself, or one below it, if files of that name lie there already."""
+    for place in (folder, *(folder / f"{name}-retry{n}" for n in range(2, 100))):
+        if not files_of_name(place, name):
+            return str(place)
+    raise Refused(f"no free folder beside {folder}: clear some of the {name}-retry folders away")
+
+
+def _config(spec: RunSpec, wanted: Changes) -> Config | None:
+    """plasma.toml with the changes, if it still says what the run was started with."""
+    if spec.config_path is None:
+        return None
+    try:
+        config = load_config(Path(spec.config_path))
+    except ConfigError:
+        return None
+    if settings_part(config) != part_of(spec.settings_key):
+        return None
+    env = {**config.trainer.env, **{k: v for k, v in wanted.env.items() if v is not None}}
+    changed = config.changed(wanted.train)
+    return replace(
+        changed,
+        trainer=replace(changed.trainer, env=env),
+        accelerate={**changed.accelerate, **wanted.accelerate},
+    )
+
+
+def _forecast(spec: RunSpec, plan: AttemptPlan, flags: dict[str, object]) -> Forecast | None:
+    """By the changed flags; sizes and times as they were told before."""
+    before = spec.forecast
+    if before is None:
+        return None
+    script = script_in(plan.command)
+    found = forecast(flags, Path(plan.cwd), processes_of(plan), script=script)
+    return replace(
+        found,
+        command=plan.command,
+        checkpoint_bytes=before.checkpoint_bytes,
+        state_bytes=before.state_bytes,
+        seconds_per_step=before.seconds_per_step,
+        memory_bytes=before.memory_bytes,
+    )
+
+
+# ----------------------------------------------------------------- doing it
+
+
+def carry_out(plan: RetryPlan, *, force: str | None = None, agreed: str | None = None) -> RunDir:
+    """Start it. Returns the run. `force`: although a check fails; a reason in it, or in `agreed`, is one for
+    going on although the gate is closed. Raises StartRefused, GateClosed."""
+    reason = f"{', '.join(_words(plan))}: {force or agreed}" if force or agreed else None
+    if plan.resume is not None:
+        start_attempt(plan.run, plan.resume.approved(reason))
+        return plan.run
+    assert plan.spec is not None and plan.plan is not None
+    approval = approval_for_changed(plan.gate, reason)
+    results = _checked(plan)
+    failed = [result for result in results if result.status == "fail"]
+    if failed and force is None:
+        first = failed[0]
+        raise StartRefused(
+            f"not started, a check failed: {first.title or first.name}: {first.detail or first.evidence}"
+        )
+    spec = replace(plan.spec, approval=approval)
+    return start_run(spec, plan.plan, results, channels=channels_or_none(plan.run))
+
+
+def _words(plan: RetryPlan) -> list[str]:
+    """What differs from the run that is retried."""
+    changes = [f"{one.name}={one.after or ''}" for one in plan.preview.changes]
+    return [f"retry of {plan.run.id}", *changes]
+
+
+def _checked(plan: RetryPlan) -> tuple[CheckResult, ...]:
+    """Where plasma.toml has changed since, its checks would be about something else."""
+    if plan.config is None or plan.spec is None:
+        return ()
+    from runner.preflight.registry import in_order, run_checks
+
+    return in_order(list(run_checks(plan.config, smoke=plan.spec.smoke)))

@@ -1,0 +1,247 @@
+"""Several runs side by side: their results, the settings that differ, and what is to be said of that. Pure.
+
+`runner.history.comparing` reads the runs; `runner.history.compare_lines` puts their losses on one axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from runner.history.compare_lines import seconds_trained
+from runner.history.compare_results import Results, results_of, steps_per_epoch_of
+from runner.history.run_settings import (
+    ALWAYS_DIFFERENT,
+    UNKNOWN_SINCE,
+    in_order,
+    is_known,
+    same_setting,
+)
+from runner.model.core import LossBucket, Outcome, RunSnapshot, RunState
+from runner.trainers.sd_scripts.flag_numbers import whole
+
+if TYPE_CHECKING:
+    from runner.history.review.best import Candidate
+
+LEAST, MOST = 2, 8
+LETTERS = "ABCDEFGH"
+OVER = (RunState.ENDED, RunState.LOST)
+
+#: settings that change what a loss of a given size means; sd-scripts' own names
+LOSS_SCALE = frozenset(
+    """script pretrained_model_name_or_path v2 v_parameterization zero_terminal_snr loss_type huber_c
+    huber_schedule huber_scale min_snr_gamma scale_v_pred_loss_like_noise_pred v_pred_like_loss
+    debiased_estimation_loss noise_offset adaptive_noise_scale multires_noise_iterations
+    multires_noise_discount ip_noise_gamma prior_loss_weight masked_loss alpha_mask min_timestep max_timestep
+    timestep_sampling weighting_scheme discrete_flow_shift sigmoid_scale resolution
+    dataset.resolution data.fingerprint""".split()  # noqa: SIM905 (the names are read as words)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRun:
+    """`letter`: what it is called in charts and tables; `name` as it came, not cleaned. `seconds`: trained at
+    the end of each bucket of the loss, None where it was not recorded; `images_per_step`: of all processes;
+    `problem`: why less is known of it, one sentence."""
+
+    letter: str
+    id: str
+    path: str
+    name: str
+    state: RunState
+    outcome: Outcome | None
+    results: Results
+    buckets: tuple[LossBucket, ...] = ()
+    seconds: tuple[float | None, ...] = ()
+    exact: bool = False
+    steps_per_epoch: float | None = None
+    images_per_step: int | None = None
+    origin: str = ""
+    problem: str | None = None
+    #: of a run that goes on: how far along the steps and the time will be at its end
+    planned_steps: int | None = None
+    planned_s: float | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.state not in OVER
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting of all runs, in their order; None: not set, or, where `known` says so, not known."""
+
+    name: str
+    values: tuple[str | None, ...]
+    differs: bool
+    known: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`remarks`: what a person has to know before reading anything into it, a sentence each."""
+
+    runs: tuple[ComparedRun, ...] = ()
+    settings: tuple[SettingRow, ...] = ()
+    remarks: tuple[str, ...] = ()
+    read_fraction: float = 1.0
+
+    @property
+    def differing(self) -> tuple[SettingRow, ...]:
+        return tuple(row for row in self.settings if row.differs)
+
+    @property
+    def changes_of_loss(self) -> tuple[str, ...]:
+        """Names of differing settings that make the same loss mean something else."""
+        return tuple(row.name for row in self.differing if _changes_loss(row.name))
+
+    @property
+    def same_loss(self) -> bool:
+        """May the losses be held against each other?"""
+        return not self.changes_of_loss and len({r.exact for r in self.runs if r.buckets}) < 2
+
+    @property
+    def same_work(self) -> bool:
+        """Is a step as much work in all of them, as far as is known?"""
+        return len({run.images_per_step for run in self.runs}) < 2
+
+
+def refuse_number(count: int) -> None:
+    """Raises ValueError with a sentence for a number of runs that cannot be compared."""
+    if count < LEAST:
+        raise ValueError("a comparison needs two runs or more: name another one")
+    if count > MOST:
+        raise ValueError(f"{count} runs are too many to tell apart: compare at most {MOST}")
+
+
+def compared_run(
+    letter: str,
+    snapshot: RunSnapshot,
+    settings: Mapping[str, str],
+    name: str | None = None,
+    candidates: Sequence[Candidate] | None = None,
+) -> ComparedRun:
+    """`name`: what a person calls the run; None: its own name. `candidates`: see `results_of`."""
+    spec = snapshot.spec
+    series = snapshot.loss
+    seconds = seconds_trained(series.buckets, _begins(snapshot))
+    planned = _planned(snapshot, seconds)
+    return ComparedRun(
+        letter=letter,
+        id=snapshot.id,
+        path=snapshot.path,
+        name=name or (spec.name if spec is not None else snapshot.id),
+        state=snapshot.state,
+        outcome=snapshot.outcome,
+        results=results_of(snapshot, candidates),
+        buckets=series.buckets,
+        seconds=seconds,
+        exact=series.exact,
+        steps_per_epoch=steps_per_epoch_of(snapshot),
+        images_per_step=_images_per_step(settings),
+        origin=spec.origin if spec is not None else "",
+        problem=snapshot.problems[0] if snapshot.problems else None,
+        planned_steps=planned[0],
+        planned_s=planned[1],
+    )
+
+
+def _begins(snapshot: RunSnapshot) -> tuple[int, ...]:
+    """First steps of the attempts that went on with it."""
+    attempts = snapshot.status.attempts if snapshot.status is not None else ()
+    return tuple(one.first_step for one in attempts[1:] if one.first_step is not None)
+
+
+def _planned(
+    snapshot: RunSnapshot, seconds: Sequence[float | None]
+) -> tuple[int | None, float | None]:
+    """(None, None) of a run that is over."""
+    status, last = snapshot.status, snapshot.loss.last_step
+    if snapshot.state in OVER or status is None or status.total_steps is None or not last:
+        return None, None
+    total = max(status.total_steps, last)
+    now = next((one for one in reversed(seconds) if one is not None), None)
+    return total, now / last * total if now is not None else None
+
+
+def _images_per_step(settings: Mapping[str, str]) -> int | None:
+    """None where the batch size is not known, or differs between datasets."""
+    sizes = {value for name, value in settings.items() if name.endswith(".batch_size")}
+    if any(name == "dataset" for name in settings) or len(sizes) > 1 or not settings:
+        return None
+    text = next(iter(sizes), settings.get("train_batch_size", "1"))
+    flags = {**settings, "batch": text}
+    try:
+        counts = [
+            whole(flags, name) or 1
+            for name in ("batch", "gradient_accumulation_steps", "accelerate.num_processes")
+        ]
+    except ValueError:
+        return None
+    return counts[0] * counts[1] * counts[2]
+
+
+def comparison(
+    runs: Sequence[ComparedRun],
+    settings: Sequence[Mapping[str, str]],
+    read_fraction: float = 1.0,
+) -> Comparison:
+    """`settings`: of each run, as `runner.history.run_settings.settings_of` tells them."""
+    rows = tuple(_setting(name, settings) for name in in_order(*settings))
+    made = Comparison(tuple(runs), rows, (), read_fraction)
+    return replace(made, remarks=remarks_of(made))
+
+
+def _setting(name: str, settings: Sequence[Mapping[str, str]]) -> SettingRow:
+    values = tuple(table.get(name) for table in settings)
+    known = tuple(is_known(name, table) for table in settings)
+    told = [value for value, sure in zip(values, known, strict=True) if sure]
+    differs = name not in ALWAYS_DIFFERENT and any(
+        not same_setting(told[0], one) for one in told[1:]
+    )
+    return SettingRow(name, values, differs, known)
+
+
+def remarks_of(made: Comparison) -> tuple[str, ...]:
+    """What the numbers alone do not say."""
+    runs = made.runs
+    found: list[str] = []
+    changed = made.changes_of_loss
+    if changed:
+        found.append(
+            f"A loss does not mean the same in all of them: {_some(changed)} differ"
+            f"{'s' if len(changed) == 1 else ''}."
+        )
+    batches = {run.images_per_step for run in runs if run.images_per_step is not None}
+    if len(batches) > 1:
+        told = ", ".join(f"{r.letter} {r.images_per_step or 'unknown'}" for r in runs)
+        found.append(f"Equal steps are not equal work: images a step are {told}.")
+    with_loss = [run for run in runs if run.buckets]
+    found += _letters([r for r in runs if not r.buckets], "no loss is recorded")
+    if any(run.exact for run in with_loss):
+        found += _letters(
+            [r for r in with_loss if not r.exact],
+            "only the console's running average is known, which moves less than exact losses",
+        )
+    unknown = [
+        run
+        for index, run in enumerate(runs)
+        if any(r.name == "dataset" and r.values[index] == UNKNOWN_SINCE for r in made.settings)
+    ]
+    found += _letters(unknown, "its dataset file has changed since, so what it said is unknown")
+    found += _letters([r for r in runs if r.origin], "made of files, so few facts are known")
+    return (*found, *(f"{r.letter}: {r.problem}." for r in runs if r.problem))
+
+
+def _changes_loss(name: str) -> bool:
+    return name in LOSS_SCALE or (name.startswith("dataset.") and name.endswith(".image_dir"))
+
+
+def _letters(runs: Sequence[ComparedRun], what: str) -> list[str]:
+    return [f"{', '.join(run.letter for run in runs)}: {what}."] if runs else []
+
+
+def _some(names: Sequence[str], limit: int = 3) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

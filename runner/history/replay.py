@@ -1,0 +1,125 @@
+"""A recorded run played back: a reader like that of a living run, with a place in time that can be chosen.
+
+Nothing of the run is ever written. Its journals are indexed once (`runner.history.replay_recording`); after that any
+moment of a run of hundreds of thousands of steps takes some milliseconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.history.replay_moment import snapshot_at
+from runner.history.replay_recording import Moment, Recording
+from runner.history.replay_transport import Transport
+from runner.model.core import RunSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Playhead:
+    """Where a replay stands, for its bar. `at`: the recorded moment, wall clock; `pause_s`: it lies between two
+    attempts so far apart; `skipped_s`: recorded seconds between attempts that are left out of `length_s`;
+    `times_known` False: the log told no times, a step stands for a second. `dated` False: a
+    log tells how long things took, but not when they were."""
+
+    place_s: float = 0.0
+    length_s: float = 0.0
+    at: float = 0.0
+    attempt: int = 1
+    attempts: int = 1
+    speed: float = 1.0
+    playing: bool = False
+    at_end: bool = False
+    pause_s: float | None = None
+    skipped_s: float = 0.0
+    times_known: bool = True
+    dated: bool = True
+    read_share: float = 1.0
+    moments: tuple[Moment, ...] = ()
+
+    @property
+    def fraction(self) -> float:
+        return self.place_s / self.length_s if self.length_s > 0 else 1.0
+
+
+class ReplayReader:
+    """`read` and `changed` are for one thread, everything else may be called from another. Raises OSError where
+    a folder cannot be read."""
+
+    def __init__(
+        self,
+        path: Path,
+        speed: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = Path(path)
+        self.transport = Transport(speed, clock)
+        self._recording: Recording | None = None
+        self._share = 0.0
+        self._shown: float | None = None
+
+    # ----------------------------------------------------------------- as a reader
+
+    def changed(self) -> bool:
+        """Does it stand elsewhere than at the last reading?"""
+        return self._share < 1.0 or self.transport.place_s() != self._shown
+
+    def read(self, budget_s: float) -> RunSnapshot:
+        """The run at the present place; while the recording is being read, `read_fraction` < 1."""
+        if self._recording is None:
+            self._recording = Recording(self.path)
+        recording = self._recording
+        if self._share < 1.0:
+            deadline = time.monotonic() + budget_s
+            while self._share < 1.0 and time.monotonic() < deadline:
+                share = recording.build(max(0.005, deadline - time.monotonic()))
+                if share >= 1.0:
+                    self.transport.load(recording.timeline.length_s)
+                self._share = share
+            if self._share < 1.0:
+                return recording.snapshot_of_building(self._share)
+        self._shown = self.transport.place_s()
+        return snapshot_at(recording, self._shown)
+
+    # ----------------------------------------------------------------- for the bar and the keys
+
+    @property
+    def playhead(self) -> Playhead:
+        recording, transport = self._recording, self.transport
+        if recording is None or self._share < 1.0:
+            return Playhead(read_share=self._share, speed=transport.speed)
+        place_s, timeline = transport.place_s(), recording.timeline
+        place = timeline.place(place_s)
+        return Playhead(
+            place_s=place_s,
+            length_s=timeline.length_s,
+            at=place.at,
+            attempt=place.attempt,
+            attempts=timeline.attempts,
+            speed=transport.speed,
+            playing=transport.playing,
+            at_end=transport.at_end,
+            pause_s=place.pause_s,
+            skipped_s=timeline.skipped_s,
+            times_known=recording.times_known,
+            dated=recording.dated,
+            moments=recording.moments,
+        )
+
+    def jump(self, by: int) -> str:
+        """To the next (1) or the last (-1) moment that is worth it; its kind, "" if there is none."""
+        playhead = self.playhead
+        near = max(0.05, playhead.length_s / 1000)
+        if by > 0:
+            ahead = [m for m in playhead.moments if m.play_s > playhead.place_s + near]
+            found = ahead[0] if ahead else None
+        else:
+            behind = [m for m in playhead.moments if m.play_s < playhead.place_s - near]
+            found = behind[-1] if behind else None
+        if found is None:
+            return ""
+        # just after it, so that it is seen
+        self.transport.seek_s(found.play_s + (near / 4 if found.kind != "end" else 0.0))
+        return found.kind

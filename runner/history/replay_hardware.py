@@ -1,0 +1,133 @@
+"""The readings of hardware.jsonl by their time: a week of them is 40 MB, so only where each line begins is
+kept in memory, and what the machine had done by then every so many readings."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from runner.hardware.used import UseMeter
+from runner.model.core import HardwareSample, HardwareUse
+from runner.store.journal import LineTail
+
+#: as many as a reader of a living run keeps
+SAMPLES = 900
+KEYFRAME = 256
+
+#: (time, attempt's device, was it training then?)
+Doing = Callable[[float], tuple[str | None, bool]]
+
+
+class HardwareIndex:
+    """`newest`: the last reading with its words, which lend their names to the others. `until_at`: a later time
+    is none of this run."""
+
+    def __init__(
+        self, path: Path, doing: Doing, newest: HardwareSample | None, until_at: float = math.inf
+    ) -> None:
+        self._path, self._doing, self._newest, self._until = path, doing, newest, until_at
+        self.times, self._offsets = array("d"), array("q")
+        self._tail = LineTail(path)
+        self._meter = UseMeter()
+        self._frames: list[UseMeter] = []
+        self._decoder = msgspec.json.Decoder(HardwareSample)
+        self._held: tuple[int, tuple[HardwareSample, ...]] = (0, ())
+
+    def build(self, budget_s: float) -> float:
+        """Read on for about so long; the share that is read."""
+        for block in self._tail.read(budget_s):
+            offset = self._tail.offset - len(block)
+            for line in block.splitlines(keepends=True):
+                self._take(line, offset)
+                offset += len(line)
+        left = self._tail.pending_bytes
+        return 1.0 if left < 65536 else self._tail.offset / self._tail.size
+
+    def _take(self, line: bytes, offset: int) -> None:
+        sample = self._decoded(line)
+        if sample is None or not math.isfinite(sample.at) or sample.at > self._until:
+            return
+        if self.times and sample.at < self.times[-1]:
+            return  # a clock that was set back: what came before is kept
+        if len(self.times) % KEYFRAME == 0:
+            self._frames.append(copy(self._meter))
+        self.times.append(sample.at)
+        self._offsets.append(offset)
+        self._add(self._meter, sample)
+
+    def _add(self, meter: UseMeter, sample: HardwareSample) -> None:
+        device, training = self._doing(sample.at)
+        meter.add(sample, training=training, device=device)
+
+    def _decoded(self, line: bytes) -> HardwareSample | None:
+        try:
+            return self._decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+    def then(self, at: float) -> tuple[tuple[HardwareSample, ...], HardwareUse]:
+        """The readings that a screen would have had at `at`, and what they sum up to."""
+        n = bisect_right(self.times, at)
+        if n == 0:
+            return (), HardwareUse()
+        samples = self._read(n)
+        k = (n - 1) // KEYFRAME
+        meter = copy(self._frames[k])
+        for sample in samples[k * KEYFRAME - n :] if n > k * KEYFRAME else ():
+            self._add(meter, sample)
+        return samples, meter.use
+
+    def _read(self, n: int) -> tuple[HardwareSample, ...]:
+        """The last ones of the first `n`."""
+        if self._held[0] == n:
+            return self._held[1]
+        first = max(0, n - SAMPLES)
+        begin = self._offsets[first]
+        with self._path.open("rb") as stream:
+            stream.seek(begin)
+            if n < len(self._offsets):
+                data = stream.read(self._offsets[n] - begin)
+            else:
+                data = stream.read(self._offsets[n - 1] - begin) + stream.readline()
+        samples = [s for line in data.splitlines() if (s := self._decoded(line)) is not None]
+        samples = [s for s in samples if s.at <= self.times[n - 1]]
+        self._held = (n, tuple(map(self._named, samples[-(n - first) :])))
+        return self._held[1]
+
+    def _named(self, sample: HardwareSample) -> HardwareSample:
+        """Names and sizes that do not change are not in the journal."""
+        newest = self._newest
+        if newest is None:
+            return sample
+        known = {gpu.key[-8:]: gpu for gpu in newest.gpus}
+        gpus = tuple(
+            replace(
+                gpu,
+                key=known[gpu.key].key,
+                name=known[gpu.key].name,
+                index=known[gpu.key].index,
+                memory_total_bytes=known[gpu.key].memory_total_bytes,
+                power_limit_w=known[gpu.key].power_limit_w,
+                reasons=known[gpu.key].reasons,
+            )
+            if gpu.key in known
+            else gpu
+            for gpu in sample.gpus
+        )
+        output = next((disk for disk in newest.disks if disk.what == "output"), None)
+        free = sample.disk_free_bytes
+        return replace(
+            sample,
+            gpus=gpus,
+            disks=(replace(output, free_bytes=free),) if output is not None else (),
+            reasons=newest.reasons,
+            swap_total_bytes=newest.swap_total_bytes,
+            cpu_count=newest.cpu_count,
+        )

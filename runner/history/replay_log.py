@@ -1,0 +1,39 @@
+"""A bare console log as a recording: a run made of it outside the list, for one replay."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from runner.history.made_runs import run_of_log
+
+_PREFIX = "plasma-replay-"
+_OWNER = re.compile(rf"{_PREFIX}(\d+)-")
+
+
+@contextlib.contextmanager
+def recording_of_log(log: Path) -> Iterator[Path]:
+    """The folder of a run made of a log; taken away afterwards. Raises OSError, and ValueError where it is
+    no log of a trainer."""
+    _sweep()
+    root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    try:
+        yield run_of_log(log, root=root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """What a replay that was killed has left: a log may be large."""
+    with contextlib.suppress(OSError):
+        for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+            owner = _OWNER.match(path.name)
+            if owner is not None and not psutil.pid_exists(int(owner[1])):
+                shutil.rmtree(path, ignore_errors=True)

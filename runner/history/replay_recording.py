@@ -1,0 +1,183 @@
+"""A recorded run, read once so that any moment of it can be asked for. Nothing is ever written to it."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.history.replay_console import ConsoleIndex, Mark
+from runner.history.replay_events import RAISED, EventIndex
+from runner.history.replay_hardware import HardwareIndex
+from runner.history.replay_rows import RowIndex
+from runner.history.replay_timeline import GAP_S, Stretch, Timeline
+from runner.history.replay_untimed import retimed, retimed_attempts
+from runner.model.core import AttemptPlan, AttemptStatus, JournalEvent, Phase, RunSnapshot, Status
+from runner.store.journal import LineTail, Unreadable, events_of, read_json
+from runner.store.reader import RunReader
+from runner.store.rundir import RunDir
+
+#: events may be journaled after the end that they tell of
+LATE_S = 3600.0
+#: of the whole, what is left of a pause between attempts: long enough to be seen at any speed
+PAUSE_SHARE = 0.02
+#: after an exit, for the last looks at its files
+JUDGING_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something to jump to. `kind`: attempt, checkpoint, alarm, end."""
+
+    play_s: float
+    kind: str
+
+
+class Recording:
+    """`build` until it answers 1.0, then `timeline` and everything else is there."""
+
+    def __init__(self, path: Path) -> None:
+        self.run = RunDir(Path(path))
+        self.final = RunReader(self.run.path, files=False).read(0.01)
+        spec, status = self.final.spec, self.final.status
+        self.begin_at = spec.created_at if spec is not None else 0.0
+        self.attempts: tuple[AttemptStatus, ...] = status.attempts if status is not None else ()
+        self._until = self._last_word(status) + LATE_S
+        spans = {
+            one.attempt: (one.started_at, one.exit.at if one.exit is not None else None)
+            for one in self.attempts
+        }
+        self.rows = RowIndex(self.run.steps, self.begin_at, spans, self._until)
+        self._events = LineTail(self.run.events)
+        self._event_list: list[JournalEvent] = []
+        self._plans: dict[int, AttemptPlan | None] = {}
+        self._stage = 0
+        self.times_known = True
+        self.dated = spec is None or spec.origin != "inspected"
+        self.moments: tuple[Moment, ...] = ()
+
+    def _last_word(self, status: Status | None) -> float:
+        """No time of this run is later."""
+        if status is None:
+            return math.inf
+        known = (status.ended_at, status.heartbeat_at, *(a.started_at for a in status.attempts))
+        return max(at for at in known if at is not None)
+
+    # ----------------------------------------------------------------- reading
+
+    def build(self, budget_s: float) -> float:
+        """Read on for about so long; the share that is read, 1.0 once it is whole."""
+        if self._stage == 0:
+            share = self.rows.build(budget_s)
+            self._stage += share >= 1.0
+            return 0.7 * share
+        if self._stage == 1:
+            for block in self._events.read(budget_s):
+                self._event_list += events_of(block)[0]
+            if self._events.pending_bytes < 65536:
+                self._index_events()
+                self._stage += 1
+            return 0.8
+        if self._stage == 2:
+            share = self.hardware.build(budget_s)
+            self._stage += share >= 1.0
+            return 0.8 + 0.19 * share
+        if self._stage == 3:
+            self._finish()
+            self._stage += 1
+        return 1.0
+
+    def _index_events(self) -> None:
+        events = self._event_list
+        if self.rows.times and not self.rows.timed:
+            events, self.times_known = retimed(events, self.rows, self.begin_at), False
+            self.attempts = retimed_attempts(self.attempts, self.rows)
+        until = self._until if self.times_known else math.inf
+        self.events = EventIndex(events, until)
+        self._device_of = {e.attempt: e.data.get("device") for e in events if e.kind == "device"}
+        newest = self.final.status.sample if self.final.status is not None else None
+        self.hardware = HardwareIndex(self.run.hardware, self._doing, newest, until)
+
+    def _doing(self, at: float) -> tuple[str | None, bool]:
+        """The device, and was it training?"""
+        attempt = max((a.attempt for a in self.attempts if a.started_at <= at), default=1)
+        phases = self.events.phases(attempt)
+        k = bisect_right(phases, at, key=lambda one: one[0]) - 1
+        device = self._device_of.get(attempt)
+        training = k >= 0 and phases[k][1] is Phase.TRAINING
+        return (device if isinstance(device, str) else None), training
+
+    def _finish(self) -> None:
+        stretches = self._stretches()
+        worked_s = sum(one.end_at - one.begin_at for one in stretches)
+        self.timeline = Timeline(stretches, max(GAP_S, PAUSE_SHARE * worked_s))
+        self.console = ConsoleIndex(self.run.console, self._marks())
+        self.final = replace(
+            self.final, loss=self.rows.whole(), read_fraction=1.0, read_at=self.timeline.end_at
+        )
+        self.moments = self._moments()
+
+    def _stretches(self) -> list[Stretch]:
+        """When each attempt was at work, as far as anything was recorded of it."""
+        last: dict[int, float] = {}
+        for event, at in zip(self.events.events, self.events.times, strict=True):
+            last[event.attempt] = max(at, last.get(event.attempt, 0.0))
+        for attempt, first in self.rows.first_row.items():
+            end = min((r for r in self.rows.first_row.values() if r > first),
+                      default=len(self.rows.times))  # fmt: skip
+            last[attempt] = max(self.rows.times[end - 1], last.get(attempt, 0.0))
+        made: list[Stretch] = []
+        for one in self.attempts:
+            begin_at = one.started_at if made else min(self.begin_at, one.started_at)
+            end_at = last.get(one.attempt, begin_at)
+            if one.exit is not None and self.times_known:
+                # what was read of it by a supervisor that came later is no time of the training
+                end_at = min(max(end_at, one.exit.at), one.exit.at + JUDGING_S)
+            made.append(Stretch(begin_at, max(begin_at, end_at), one.attempt))
+        if made:
+            return made
+        return [Stretch(self.begin_at, max(last.values(), default=self.begin_at), 1)]
+
+    def _marks(self) -> list[Mark]:
+        told = [
+            Mark(at, self.rows.count_at(at), event.offset)
+            for event, at in zip(self.events.events, self.events.times, strict=True)
+            if event.offset is not None and event.offset >= 0
+        ]
+        try:
+            size = self.run.console.stat().st_size
+        except OSError:
+            size = 0
+        end = self.timeline.end_at
+        return [*(m for m in told if m.offset <= size), Mark(end, self.rows.count_at(end), size)]
+
+    def _moments(self) -> tuple[Moment, ...]:
+        found = [
+            Moment(self.timeline.played_s(one.started_at), "attempt") for one in self.attempts[1:]
+        ]
+        kinds = {"checkpoint_saving": "checkpoint", RAISED: "alarm"}
+        for event, at in zip(self.events.events, self.events.times, strict=True):
+            if event.kind in kinds:
+                found.append(Moment(self.timeline.played_s(at), kinds[event.kind]))
+        found.append(Moment(self.timeline.length_s, "end"))
+        return tuple(sorted(set(found), key=lambda one: one.play_s))
+
+    # ----------------------------------------------------------------- asking
+
+    def plan(self, attempt: int) -> AttemptPlan | None:
+        """What this attempt was to do."""
+        if attempt not in self._plans:
+            try:
+                self._plans[attempt] = read_json(self.run.attempt(attempt), AttemptPlan)
+            except Unreadable:
+                self._plans[attempt] = None
+        return self._plans[attempt]
+
+    def ended_at(self, attempt: int) -> float | None:
+        """When the attempt was over, if anybody saw it."""
+        found = next((a for a in self.attempts if a.attempt == attempt), None)
+        return found.exit.at if found is not None and found.exit is not None else None
+
+    def snapshot_of_building(self, share: float) -> RunSnapshot:
+        return replace(self.final, read_fraction=min(0.999, share))

@@ -1,0 +1,252 @@
+"""Which checkpoint may be the best, with reasons. Advice from numbers: the images decide. Pure.
+
+By the validation loss where there is one, else by the smoothed training loss. Values that differ by less than
+they scatter share a place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from runner.history.review.cautions import cautions_of, first_untrusted_step, norm_words
+from runner.history.review.noise import (
+    CERTAIN,
+    rounding,
+    scatter_of,
+    smoothed_scatter,
+    step_scatter,
+)
+from runner.model.core import AttemptStatus, Checkpoint, LossSeries
+from runner.model.units import count, loss
+from runner.state.lineage import superseded
+
+VALIDATION, TRAINING = "validation loss", "smoothed training loss"
+#: said once, with the first candidate
+ONLY_TRAINING = (
+    "ranked by the training loss, which says little about how the images look: compare samples"
+)
+#: a validation belongs to a checkpoint that is nearer than this share of the steps between checkpoints
+NEAR = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """`place` counts from 1; candidates whose values are equal within the noise share one. `by`: what it was
+    ranked by, VALIDATION, TRAINING or "" where nothing is known. `sample_path`: an image of its step."""
+
+    checkpoint: Checkpoint
+    place: int
+    reasons: tuple[str, ...]
+    cautions: tuple[str, ...] = ()
+    sample_path: str | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    """`value`: what it is ranked by; `scatter`: its standard deviation, None: not known; `least`: values nearer
+    than this cannot be told apart whatever the scatter; `weight`: how many cautions speak against it."""
+
+    one: Checkpoint
+    by: str
+    value: float = math.inf
+    scatter: float | None = None
+    least: float = 0.0
+    at_step: int | None = None
+    cautions: tuple[str, ...] = ()
+    weight: int = 0
+    exact: bool = True
+
+    def words(self) -> str:
+        """The value, and of which step where that is another one."""
+        told = f"{self.by} {loss(self.value)}"
+        if not self.exact:
+            return f"{told}, rounded, as the console showed it last"
+        if self.at_step is None or self.one.step is None or self.at_step == self.one.step:
+            return told
+        apart = self.at_step - self.one.step
+        side = "after" if apart > 0 else "before"
+        return f"{told} at step {self.at_step}, {count(abs(apart), 'step')} {side} it"
+
+
+def rank(
+    checkpoints: Sequence[Checkpoint],
+    *,
+    validation: Mapping[int, float] | None = None,
+    samples: Mapping[int, str] | None = None,
+    series: LossSeries | None = None,
+    attempts: Sequence[AttemptStatus] = (),
+) -> tuple[Candidate, ...]:
+    """Best first: the files that are there, whole and finite, and of steps that can be trusted.
+
+    `validation`: exact validation losses by true step; `samples`: an image's path by true step; `series`: the
+    run's losses, for their scatter and the first bad step; `attempts`: to know which steps were trained again.
+    """
+    usable = usable_checkpoints(checkpoints, series)
+    old = {c.path for c in usable if superseded(c, attempts)}
+    exact = validation or {}
+    scored = [
+        _score(c, usable, {} if c.path in old else exact, bool(exact), series) for c in usable
+    ]
+    cautions = cautions_of(usable, checkpoints, series, attempts)
+    scored = [
+        replace(s, cautions=cautions[s.one.path][0], weight=cautions[s.one.path][1]) for s in scored
+    ]
+    found: list[Candidate] = []
+    for by in (VALIDATION, TRAINING, ""):
+        group = [s for s in scored if s.by == by]
+        found += _ranked(group, len(found), len(usable), samples or {}, exact)
+    if found and found[0].by == TRAINING:
+        found[0] = replace(found[0], cautions=(*found[0].cautions, ONLY_TRAINING))
+    return tuple(found)
+
+
+def usable_checkpoints(
+    checkpoints: Sequence[Checkpoint], series: LossSeries | None = None
+) -> list[Checkpoint]:
+    """Whole, finite, still there, and before the first step that cannot be trusted; a final file stands for
+    the step's own, which holds the same weights."""
+    limit = first_untrusted_step(series)
+    good = [
+        c for c in checkpoints
+        if c.complete and c.finite and not (c.removed or c.missing)
+        and (limit is None or (c.step is not None and c.step < limit))
+    ]  # fmt: skip
+    final = {(c.step, c.attempt) for c in good if c.final}
+    kept = [c for c in good if c.final or (c.step, c.attempt) not in final]
+    return list({c.path: c for c in kept}.values())
+
+
+# --------------------------------------------------------------------------- scores
+
+
+def _score(
+    one: Checkpoint,
+    all_of: Sequence[Checkpoint],
+    validation: Mapping[int, float],
+    exact_known: bool,
+    series: LossSeries | None,
+) -> _Score:
+    near = validation_near(one, all_of, validation)
+    if near is not None:
+        return _Score(one, VALIDATION, validation[near], scatter_of(validation), 0.0, near)
+    told = one.validation_loss
+    if not exact_known and told is not None and math.isfinite(told):
+        return _Score(one, VALIDATION, told, None, rounding(told), None, exact=False)
+    if one.loss is None or not math.isfinite(one.loss):
+        return _Score(one, "")
+    single = step_scatter(series) if series is not None else None
+    scatter = smoothed_scatter(single, one.step or 1) if single else None
+    least = rounding(one.loss) if series is not None and not series.exact else 0.0
+    return _Score(one, TRAINING, one.loss, scatter, least)
+
+
+def validation_near(
+    one: Checkpoint, all_of: Sequence[Checkpoint], validation: Mapping[int, float]
+) -> int | None:
+    """The true step of the validation that speaks for this file: the nearest one, if it is near enough."""
+    return _nearest(one.step, validation, _reach(all_of))
+
+
+def _reach(checkpoints: Sequence[Checkpoint]) -> int:
+    """How many steps away a validation may be to speak for a checkpoint."""
+    steps = sorted({c.step for c in checkpoints if c.step is not None})
+    gaps = sorted(b - a for a, b in zip([0, *steps], steps, strict=False) if b > a)
+    return int(gaps[len(gaps) // 2] * NEAR) if gaps else 0
+
+
+def _nearest(step: int | None, validation: Mapping[int, float], reach: int) -> int | None:
+    if step is None:
+        return None
+    finite = [at for at, value in validation.items() if math.isfinite(value)]
+    near = min(finite, key=lambda at: (abs(at - step), at), default=None)
+    return near if near is not None and abs(near - step) <= reach else None
+
+
+# --------------------------------------------------------------------------- places
+
+
+def _ranked(
+    group: list[_Score],
+    before: int,
+    number: int,
+    samples: Mapping[int, str],
+    validation: Mapping[int, float],
+) -> list[Candidate]:
+    """`before`: how many stand before this group; `number`: of all usable files."""
+    ordered = sorted(group, key=lambda s: (s.value, -(s.one.step or 0)))
+    places: list[tuple[int, _Score, _Score]] = []
+    for at, score in enumerate(ordered):
+        leader = places[-1][1] if places else score
+        same = bool(places) and (not score.by or _equal(score, leader))
+        places.append(
+            (places[-1][0], leader, score) if same else (before + at + 1, score, score)
+        )  # fmt: skip
+    places.sort(key=lambda p: (p[0], p[2].weight, p[2].value, -(p[2].one.step or 0)))
+    return [
+        Candidate(
+            score.one,
+            place,
+            _reasons(score, ordered[0], leader, before, number),
+            (*score.cautions, *_about_validation(score, ordered, before, validation)),
+            samples.get(score.one.step or -1) or score.one.sample_path,
+            score.by,
+        )
+        for place, leader, score in places
+    ]
+
+
+def _equal(one: _Score, lower: _Score) -> bool:
+    # a last place is not exact in binary
+    return one.value - lower.value <= _noise(one, lower) * (1 + 1e-9)
+
+
+def _noise(one: _Score, other: _Score) -> float:
+    """What a difference of two values must exceed to mean something."""
+    if one.scatter is None or other.scatter is None:
+        return max(one.least, other.least)
+    return max(CERTAIN * math.hypot(one.scatter, other.scatter), one.least, other.least)
+
+
+def _reasons(
+    score: _Score, lowest: _Score, leader: _Score, before: int, number: int
+) -> tuple[str, ...]:
+    told = ["the only checkpoint that is whole, finite and there"] if number == 1 else []
+    if not score.by:
+        told.append("no loss is known at its step")
+    elif score is lowest:
+        told.append(f"lowest {score.words()}" if number > 1 and not before else score.words())
+    elif leader is lowest:
+        noise = _noise(score, lowest)
+        apart = f", within the noise ({loss(noise)}) of" if noise else ", as"
+        told.append(f"{score.words()}{apart} the lowest, {loss(lowest.value)}")
+    else:
+        told.append(f"{score.words()}, {loss(score.value - lowest.value)} above the lowest")
+    if score.by == VALIDATION and score.one.loss is not None:
+        told.append(f"{TRAINING} {loss(score.one.loss)}")
+    return (*told, *norm_words(score.one))
+
+
+def _about_validation(
+    score: _Score, ordered: Sequence[_Score], before: int, validation: Mapping[int, float]
+) -> tuple[str, ...]:
+    """What the course of the validation losses says of this one."""
+    if score.by != VALIDATION:
+        return ("no validation near its step: not compared with those above",) if before else ()
+    lowest, step = ordered[0], score.one.step
+    if step is None or lowest.one.step is None or len(ordered) < 2:
+        return ()
+    worse = not _equal(score, lowest)
+    if step > lowest.one.step and worse:
+        return (
+            f"the validation loss has risen since step {lowest.one.step}: "
+            "it may have begun to learn the images by heart",
+        )
+    steps = [s.one.step or 0 for s in ordered]
+    if score is lowest and step == max(steps) and len(ordered) > 2:
+        previous = max((s for s in ordered if s is not lowest), key=lambda s: s.one.step or 0)
+        if not _equal(previous, lowest):
+            return ("the validation loss was still falling: more steps may be better",)
+    return ()

@@ -1,0 +1,154 @@
+"""What speaks against a checkpoint, or should be known of it: its weights, its file, its past. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from runner.model.core import AttemptStatus, Checkpoint, LossSeries, RunSnapshot
+from runner.model.units import count
+from runner.state.lineage import superseded
+
+#: the norm of a network in training grows like a root of the steps, at most like the steps themselves
+#: (power 1); faster than this is an acceleration
+SHARP_POWER = 1.5
+#: a change that is smaller than this share is no growth worth a word
+SHARP_LEAST = 0.10
+#: less than this, over at least a tenth more steps, and the weights have hardly moved
+STILL = 0.005
+#: a pair of checkpoints that is nearer than this tells nothing
+STEPS_RATIO = 1.1
+#: of the largest norm of the run
+HARDLY_TRAINED = 0.2
+#: steps after which the smoothed loss stands on enough of them
+ENOUGH_STEPS = 30
+
+
+def first_untrusted_step(series: LossSeries | None) -> int | None:
+    """The first step whose loss was not finite, if nothing shows that the training came through it; None:
+    every step can be trusted as far as the losses tell."""
+    if series is None or series.first_nonfinite_step is None:
+        return None
+    return None if came_through(series) else series.first_nonfinite_step
+
+
+def came_through(series: LossSeries) -> bool:
+    """Exact losses were finite again to the end. (A running average stays NaN for ever.)"""
+    last = series.buckets[-1] if series.buckets else None
+    return series.exact and last is not None and last.mean is not None and not last.nonfinite
+
+
+def untrusted_step(snapshot: RunSnapshot) -> int | None:
+    """The same, by the journal and by status.json, whichever knows of an earlier step."""
+    status, series = snapshot.status, snapshot.loss
+    known = (series.first_nonfinite_step, status.first_nonfinite_step if status else None)
+    first = min((step for step in known if step is not None), default=None)
+    return None if first is None or came_through(series) else first
+
+
+def cautions_of(
+    usable: Sequence[Checkpoint],
+    written: Sequence[Checkpoint],
+    series: LossSeries | None,
+    attempts: Sequence[AttemptStatus],
+) -> Mapping[str, tuple[tuple[str, ...], int]]:
+    """By path, and how many of them speak against the file. `written`: with those that are deleted: their
+    norms are remembered."""
+    largest = max((c.norm for c in usable if _finite(c.norm)), default=None, key=lambda n: n or 0)
+    found = {}
+    for one in usable:
+        against = (
+            one.problem,
+            one.remark,
+            _again(one, attempts),
+            _bad_step(one, series),
+            _sharp(one, written) if one.remark is None else None,
+            _little(one, largest),
+        )
+        told = (*against, _still(one, written), _short_average(one))
+        weight = sum(text is not None for text in against)
+        found[one.path] = (tuple(text for text in told if text is not None), weight)
+    return found
+
+
+def norm_words(one: Checkpoint) -> tuple[str, ...]:
+    """`norm 1.32, +4.1 % since the checkpoint before`."""
+    if one.norm is None or not math.isfinite(one.norm):
+        return ()
+    change = one.norm_change
+    if change is None or not math.isfinite(change):
+        return (f"norm {one.norm:.3g}",)
+    return (f"norm {one.norm:.3g}, {change * 100:+.1f} % since the checkpoint before",)
+
+
+def _again(one: Checkpoint, attempts: Sequence[AttemptStatus]) -> str | None:
+    later = superseded(one, attempts)
+    if later is None:
+        return None
+    return f"of attempt {one.attempt}; attempt {later.attempt} trained again from step {later.first_step}"
+
+
+def _bad_step(one: Checkpoint, series: LossSeries | None) -> str | None:
+    bad = series.first_nonfinite_step if series is not None else None
+    if bad is None or one.step is None or one.step < bad:
+        return None
+    return f"the loss was not finite at step {bad}, before this file; it was again after that"
+
+
+def _sharp(one: Checkpoint, written: Sequence[Checkpoint]) -> str | None:
+    """Faster than the steps can explain."""
+    known = _change(one, written)
+    if known is None:
+        return None
+    change, ratio, since = known
+    if change <= SHARP_LEAST or math.log1p(change) / math.log(ratio) <= SHARP_POWER:
+        return None
+    return f"its norm grew sharply {since} ({change * 100:+.0f} %): a sign of overtraining"
+
+
+def _still(one: Checkpoint, written: Sequence[Checkpoint]) -> str | None:
+    """Next to nothing: no fault of the file, which is as good as the one before."""
+    known = _change(one, written)
+    if known is None or abs(known[0]) >= STILL:
+        return None
+    return f"its norm has hardly changed {known[2]}: little was learnt after that"
+
+
+def _change(one: Checkpoint, written: Sequence[Checkpoint]) -> tuple[float, float, str] | None:
+    """(change of the norm as a share, ratio of the steps, `since step N`)."""
+    before, change = _before(one, written), one.norm_change
+    if before is None or change is None or one.step is None or not math.isfinite(change):
+        return None
+    ratio = one.step / (before.step or 1)
+    if ratio < STEPS_RATIO or change <= -1:
+        return None
+    return change, ratio, f"since step {before.step}"
+
+
+def _before(one: Checkpoint, written: Sequence[Checkpoint]) -> Checkpoint | None:
+    """The one that `norm_change` is against: the newest whole one of an earlier step."""
+    if one.step is None:
+        return None
+    good = [
+        c for c in written
+        if c.step is not None and 0 < c.step < one.step and c.complete and c.finite
+        and c.norm is not None and c.attempt <= one.attempt
+    ]  # fmt: skip
+    return max(good, key=lambda c: (c.step or 0, c.attempt), default=None)
+
+
+def _little(one: Checkpoint, largest: float | None) -> str | None:
+    norm = one.norm
+    if norm is None or not largest or not math.isfinite(norm) or norm >= largest * HARDLY_TRAINED:
+        return None
+    return f"hardly trained yet: its norm is {norm / largest * 100:.0f} % of the largest one"
+
+
+def _short_average(one: Checkpoint) -> str | None:
+    if one.step is None or one.loss is None or not 0 < one.step < ENOUGH_STEPS:
+        return None
+    return f"its smoothed loss stands on {count(one.step, 'step')} only"
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

@@ -1,0 +1,75 @@
+"""A review as a document: sections of a few kinds of blocks. Types alone.
+
+The Markdown of a summary and the screen are both made from it, so that they cannot tell different things.
+
+Texts are as they came: whoever writes them out cleans them (`runner.history.review.markdown`, `tui.text.clean`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point that a run was held to. `status`: pass, warn, fail, skip (not known) as in `CheckResult`;
+    `evidence`: the numbers, files and names that say so."""
+
+    title: str
+    status: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    items: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`numeric`: indices of the columns that are set to the right; every row is as long as `heads`."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Text that is kept as it is, line by line. `kind`: the word behind the fence (sh, toml, text)."""
+
+    text: str
+    kind: str = "text"
+
+
+Block = Paragraph | Bullets | Points | Table | Code
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """`key`: a stable name (`checkpoints`); `title`: its heading, stable as well."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """`front`: (key, value) pairs for tools, in order; `title`: the verdict in one line; `lead`: the
+    sentences that explain it."""
+
+    title: str
+    lead: tuple[str, ...]
+    sections: tuple[Section, ...]
+    front: tuple[tuple[str, object], ...] = ()

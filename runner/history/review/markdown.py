@@ -1,0 +1,176 @@
+"""A document as Markdown that reads well as plain text and passes markdownlint.
+
+All texts are foreign: none of them can open a heading, list, fence, link, tag, table cell or a key of the
+front matter, and no control character of theirs comes through.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+import unicodedata
+
+from runner.history.review.document import (
+    Block,
+    Bullets,
+    Code,
+    Document,
+    Paragraph,
+    Points,
+    Section,
+    Table,
+)
+
+WIDTH = 100
+TEXT_LIMIT, CELL_LIMIT, TITLE_LIMIT = 1500, 300, 160
+CODE_LINE_LIMIT, CODE_LINES = 20_000, 2_000
+#: cells up to this width are padded; one long cell must not pull a whole column apart
+PADDED = 80
+MARKS = {"pass": "✓ yes", "warn": "! mind", "fail": "✗ NO", "skip": "– not judged"}
+
+_SPECIAL = re.compile(
+    r"[\\`*\[\]<>|]|~~|(?<![^\W_])_|_(?![^\W_])|&(?=[#a-zA-Z])|(?<=:)//|(?<=www)\."
+)
+_START = re.compile(r"^(?:([#+=>:-])|(\d{1,9})([.)])(?=\s|$))")
+_KEY = re.compile(r"[a-z_]+")
+
+
+def to_markdown(document: Document) -> str:
+    """The whole text, ending with one newline."""
+    parts = [_front(document.front)] if document.front else []
+    parts.append(f"# {_title(document.title)}")
+    if document.lead:
+        parts.append(_bullets(document.lead))
+    parts += [_section(section) for section in document.sections]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def plain(text: str, limit: int = CELL_LIMIT) -> str:
+    """Foreign text on one line, with nothing in it that formats; where a line begins with it, `start` too."""
+    flat = one_line(text, limit)
+    return _SPECIAL.sub(lambda found: "\\" + "\\".join(found[0]), flat)
+
+
+def one_line(text: str, limit: int) -> str:
+    """Without control characters, line breaks and what cannot be printed; cut to `limit` characters."""
+    text = text[: 4 * limit]
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def _start(line: str) -> str:
+    """A line that begins like a heading, a list, a quote or a rule is text all the same."""
+    return _START.sub(lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\{m[3]}", line)
+
+
+def _title(text: str) -> str:
+    found = _start(plain(text, TITLE_LIMIT))
+    return re.sub(r"([#.,;:!?。，；：！？]+)$", "", found).strip() or "run"
+
+
+# ----------------------------------------------------------------- front matter
+
+
+def _front(pairs: tuple[tuple[str, object], ...]) -> str:
+    lines = [f"{key}: {_scalar(value)}" for key, value in pairs if _KEY.fullmatch(key)]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _scalar(value: object) -> str:
+    """YAML that every reader takes for the same: numbers, null, and texts in double quotes as in JSON."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return json.dumps(value, allow_nan=False)
+    return json.dumps(one_line(str(value), TEXT_LIMIT), ensure_ascii=False)
+
+
+# ----------------------------------------------------------------- blocks
+
+
+def _section(section: Section) -> str:
+    return "\n\n".join([f"## {_title(section.title)}", *map(_block, section.blocks)])
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Paragraph(text=text):
+            return "\n".join(_wrapped(text, ""))
+        case Bullets(items=items):
+            return _bullets(items)
+        case Points(items=items):
+            return _bullets(
+                tuple(f"{MARKS.get(p.status, p.status)}: {p.title}: {p.evidence}" for p in items)
+            )
+        case Table():
+            return _table(block)
+        case Code(text=text, kind=kind):
+            return _code(text, kind)
+
+
+def _bullets(items: tuple[str, ...]) -> str:
+    lines: list[str] = []
+    for item in items:
+        first, *rest = _wrapped(item, "  ") or ["(empty)"]
+        lines += [f"- {first}", *(f"  {line}" for line in rest)]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    """Lines of the escaped text; each is safe at the beginning of a line."""
+    lines = textwrap.wrap(
+        plain(text, TEXT_LIMIT),
+        WIDTH - len(indent),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [_start(line) for line in lines]
+
+
+def _table(table: Table) -> str:
+    if not table.rows:
+        return "None."
+    rows = [[plain(cell) or " " for cell in row] for row in (table.heads, *table.rows)]
+    columns = range(len(table.heads))
+    widths = [
+        min(PADDED, max(3, *(width for row in rows if (width := cells(row[i])) <= PADDED)))
+        if any(cells(row[i]) <= PADDED for row in rows)
+        else 3
+        for i in columns
+    ]
+    lines = [_row(row, widths, table.numeric) for row in rows]
+    rule = ["-" * (widths[i] - 1) + ":" if i in table.numeric else "-" * widths[i] for i in columns]
+    return "\n".join([lines[0], _row(rule, widths, ()), *lines[1:]])
+
+
+def _row(row: list[str], widths: list[int], numeric: tuple[int, ...]) -> str:
+    found = []
+    for at, cell in enumerate(row):
+        gap = " " * max(0, widths[at] - cells(cell))
+        found.append(gap + cell if at in numeric else cell + gap)
+    return f"| {' | '.join(found)} |"
+
+
+def cells(text: str) -> int:
+    """Columns that a terminal gives this text."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def _code(text: str, kind: str) -> str:
+    """Lines as they are, without what cannot be printed; the fence is longer than any in the text."""
+    lines = []
+    for line in text.expandtabs(4).split("\n")[:CODE_LINES]:
+        clean = "".join(c if c.isprintable() else "�" for c in line[:CODE_LINE_LIMIT])
+        lines.append(clean.rstrip())
+    body = "\n".join(lines).strip("\n")
+    longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{kind if re.fullmatch('[a-z]+', kind) else 'text'}\n{body}\n{fence}"

@@ -1,0 +1,121 @@
+"""All that a review knows of a run, as frozen types. No I/O.
+
+Steps are true steps, times seconds since the epoch, `_s` seconds, `_bytes` bytes; None is "not known".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runner.history.review.epochs import CurvePoint, EpochRow
+from runner.model.core import AttemptPlan, Checkpoint, RunSnapshot
+from runner.model.preview import FlagChange
+from runner.state.losses import LossFacts
+
+if TYPE_CHECKING:
+    from runner.history.review.best import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReview:
+    """One launch of the trainer. `trained_steps`: rows it has journaled; `replayed_steps`, `replayed_s`: of
+    them trained again by later attempts; `startup_s`: from its start to its first step; `idle_s`: from its end
+    to the start of the next attempt; `source`: what it went on from, in words."""
+
+    attempt: int
+    started_at: float
+    ended_at: float | None
+    first_step: int | None
+    last_step: int | None
+    how: str
+    trained_steps: int = 0
+    replayed_steps: int = 0
+    replayed_s: float | None = None
+    startup_s: float | None = None
+    idle_s: float | None = None
+    source: str = ""
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of the timeline. `weight`: 0 is left out first where there are too many."""
+
+    at: float
+    attempt: int
+    text: str
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFacts:
+    """Sample images by their count; `steps` are those that have any; `unplaced`: their step is not known."""
+
+    count: int = 0
+    folders: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
+    unplaced: int = 0
+    prompts: tuple[str, ...] = ()
+    size_bytes: int = 0
+    #: path of the first image of each step
+    by_step: dict[int, str] = field(default_factory=dict)
+    #: (step, file name), the newest last
+    names: tuple[tuple[int | None, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """The base model's file as it is now; `hashes`: what the trainer wrote of it into the checkpoint."""
+
+    name: str
+    path: str | None = None
+    size_bytes: int | None = None
+    modified_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFacts:
+    """`then`: RunSpec.fingerprints; `now`: the same of what lies there now, empty where it cannot be told.
+    `same`: None: not known, `why` says why."""
+
+    then: dict[str, str] = field(default_factory=dict)
+    now: dict[str, str] = field(default_factory=dict)
+    same: bool | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """`checkpoints`: as in the status, with the smoothed loss at their steps out of the rows that count;
+    `sizes_now`: bytes by path, None: not there any more; `due`: names that had to be written; `banner`: what
+    the trainer said of its plan; `images`: files that it found; `warnings`: (text, how often); `metadata`: of
+    the `metadata_of` file; `secrets`: never to be shown; `notes`: what could not be looked at."""
+
+    snapshot: RunSnapshot
+    losses: LossFacts = field(default_factory=LossFacts)
+    epochs: tuple[EpochRow, ...] = ()
+    #: loss of the validation by true step, of steps that count
+    validations: dict[int, float] = field(default_factory=dict)
+    curve: tuple[CurvePoint, ...] = ()
+    steps_per_epoch: int | None = None
+    attempts: tuple[AttemptReview, ...] = ()
+    plans: tuple[AttemptPlan, ...] = ()
+    due: tuple[str, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    sizes_now: dict[str, int | None] = field(default_factory=dict)
+    banner: dict[str, int] = field(default_factory=dict)
+    images: int | None = None
+    reg_images: int | None = None
+    candidates: tuple[Candidate, ...] = ()
+    samples: SampleFacts | None = None
+    timeline: tuple[Moment, ...] = ()
+    warnings: tuple[tuple[str, int], ...] = ()
+    before: str | None = None
+    changes: tuple[FlagChange, ...] = ()
+    base: BaseModel | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    metadata_of: str | None = None
+    dataset: DatasetFacts | None = None
+    secrets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,253 @@
+"""What a run was started with, as one flat table of names and texts; and what differs from another run.
+
+Files that the command names may have been edited since: one that is younger than the run is not taken for
+what it trained with, but said to be unknown.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.config.catalog_file import config_file_path
+from runner.config.flags import flags_begin, launcher_flags, read_flags
+from runner.control.changes import ACCELERATE, ENV, flag_text
+from runner.history.made.metadata import metadata_settings
+from runner.model.core import AttemptPlan, RunSpec
+from runner.model.preview import FlagChange
+from runner.store.hidden import shown_value
+from runner.store.journal import Unreadable, read_json
+from runner.store.rundir import RunDir
+from runner.trainers.sd_scripts.dataset_keys import (
+    PREFIX,
+    dataset_keys,
+    dataset_path,
+    dataset_text,
+    flat_keys,
+)
+
+UNKNOWN_SINCE = "unknown: the file has changed since"
+UNKNOWN = "unknown"
+_CONFIG_FILE = "flags of config_file"
+#: of an imported run its files tell some settings, and of no other whether it was set
+_THE_REST = "other settings"
+#: names and places that differ in any two runs, and say nothing of how they trained
+ALWAYS_DIFFERENT = frozenset(
+    [
+        "output_dir",
+        "output_name",
+        "logging_dir",
+        "log_prefix",
+        "log_tracker_name",
+        "wandb_run_name",
+        "config_file",
+        "dataset_config",
+        "sample_prompts",
+        "training_comment",
+        "metadata_title",
+        "metadata_author",
+        "metadata_description",
+        "metadata_license",
+        "metadata_tags",
+        "accelerate.main_process_port",
+        "accelerate.config_file",
+    ]
+)
+#: set by plasma-tui for every run
+_OUR_ENV = frozenset(
+    [
+        "PYTHONUNBUFFERED",
+        "PYTHONIOENCODING",
+        "COLUMNS",
+        "LINES",
+        "TQDM_MININTERVAL",
+        "PYTHONPATH",
+        "PYTHONSAFEPATH",
+    ]
+)
+#: how much younger a file may be: it may be written in the very moment of a start
+_SLACK_S = 2.0
+
+
+def settings_of(path: Path) -> dict[str, str]:
+    """Flags of the first attempt's command by plain name (those of the trainer's own --config_file too),
+    `accelerate.X`, `env.X`, `dataset.X`, `data.X` (the images and captions themselves), `script` and
+    `version.X`. Empty for a folder that is no run. Keys and passwords are hidden."""
+    run = RunDir(path)
+    try:
+        spec = read_json(run.spec, RunSpec)
+    except Unreadable:
+        return {}
+    plan = _first_plan(run, spec)
+    flags = _flags(plan, spec.created_at)
+    found: dict[str, Any] = {**_script(plan), **flags, **_of_metadata(run, spec)}
+    found |= {f"{ACCELERATE}{name}": value for name, value in _launcher(plan).items()}
+    found |= {f"{ENV}{name}": value for name, value in plan.env.items() if name not in _OUR_ENV}
+    found |= _dataset(spec, flags, Path(plan.cwd))
+    found |= _data(spec.fingerprints)
+    found |= {f"version.{name}": value for name, value in spec.versions.items()}
+    return {name: shown_value(name, _text(value)) for name, value in found.items()}
+
+
+def difference(before: Path, after: Path) -> tuple[FlagChange, ...]:
+    """What the run `after` was started with otherwise than `before`, in the order of its settings."""
+    return settings_difference(settings_of(before), settings_of(after))
+
+
+def settings_difference(
+    before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[FlagChange, ...]:
+    return tuple(
+        FlagChange(name, before.get(name), after.get(name))
+        for name in in_order(before, after)
+        if name not in ALWAYS_DIFFERENT
+        and is_known(name, before)
+        and is_known(name, after)
+        and not same_setting(before.get(name), after.get(name))
+    )
+
+
+def is_known(name: str, settings: Mapping[str, str]) -> bool:
+    """Is it known whether this run had that setting? A flag that is not there was not set; a version or a
+    fingerprint that is not there was not recorded, and so is what stood in a file that has changed since."""
+    if name in settings:
+        return settings[name] not in (UNKNOWN, UNKNOWN_SINCE)
+    if not settings or name.startswith(("data.", "version.")):
+        return False
+    if name.startswith(PREFIX):
+        return "dataset" not in settings
+    if _THE_REST in settings:
+        return False
+    return _CONFIG_FILE not in settings or name.startswith((ACCELERATE, ENV))
+
+
+def in_order(*tables: Mapping[str, str]) -> tuple[str, ...]:
+    """All names once: the trainer's flags first, then launcher, environment, dataset and versions."""
+    names = dict.fromkeys(name for table in tables for name in table)
+    prefixes = ("script", "", PREFIX, "data.", ACCELERATE, ENV, "version.")
+
+    def place(name: str) -> int:
+        known = [p for p in prefixes if p and name.startswith(p)]
+        return prefixes.index(known[0] if known else "")
+
+    return tuple(sorted(names, key=place))
+
+
+def same_setting(one: str | None, other: str | None) -> bool:
+    """1e-4 and 0.0001 are the same."""
+    if one == other:
+        return True
+    if one is None or other is None:
+        return False
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return False
+
+
+def _first_plan(run: RunDir, spec: RunSpec) -> AttemptPlan:
+    try:
+        return read_json(run.attempt(1), AttemptPlan)
+    except Unreadable:
+        return AttemptPlan(
+            1, spec.command, spec.env, spec.cwd, spec.output_dir, spec.output_name,
+            logging_dir=spec.logging_dir,
+        )  # fmt: skip
+
+
+def _flags(plan: AttemptPlan, created_at: float) -> dict[str, Any]:
+    """Empty where there is no command, as for a run made of files."""
+    try:
+        given = read_flags(plan.command)
+    except ValueError:
+        return {}
+    name = given.get("config_file")
+    if isinstance(name, str) and _younger(Path(plan.cwd) / config_file_path(name), created_at):
+        return {**given, _CONFIG_FILE: UNKNOWN_SINCE}
+    from runner.control.resume_checks import (
+        effective_flags,  # a long way of imports, which a list does without
+    )
+
+    return effective_flags(plan)
+
+
+def _of_metadata(run: RunDir, spec: RunSpec) -> dict[str, str]:
+    if spec.origin != "imported":
+        return {}
+    try:
+        told = metadata_settings(read_json(run.metadata, dict[str, str]))
+    except Unreadable:
+        return {}
+    return {**told, _THE_REST: UNKNOWN} if told else {}
+
+
+def _script(plan: AttemptPlan) -> dict[str, str]:
+    try:
+        return {"script": Path(plan.command[flags_begin(plan.command) - 1]).name}
+    except ValueError:
+        return {}
+
+
+def _launcher(plan: AttemptPlan) -> Mapping[str, Any]:
+    try:
+        return launcher_flags(plan.command)
+    except ValueError:
+        return {}
+
+
+def _dataset(spec: RunSpec, flags: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
+    """From the copy that the run keeps; an older run has the file, if it is as old, or its plasma.toml."""
+    path = dataset_path(flags, cwd)
+    if spec.dataset_text is not None:
+        return _parsed(spec.dataset_text)
+    if path is None:
+        return {}
+    if not _younger(path, spec.created_at):
+        text = dataset_text(flags, cwd)
+        if text is not None:
+            return _parsed(text)
+    return _own_dataset(spec.config_text) or {"dataset": UNKNOWN_SINCE}
+
+
+def _data(fingerprints: Mapping[str, str]) -> dict[str, str]:
+    """Of the files that it trained on: how many, and a short form of `runner.trainers.sd_scripts.fingerprint`."""
+    shown = {"dataset_images": "images", "dataset_captions": "captions", "dataset": "fingerprint"}
+    return {
+        f"data.{name}": fingerprints[key][:12] for key, name in shown.items() if key in fingerprints
+    }
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    found = dataset_keys(text)
+    return found if found is not None else {"dataset": UNKNOWN}
+
+
+def _own_dataset(config_text: str | None) -> dict[str, Any]:
+    """`[dataset]` of the plasma.toml that the run keeps."""
+    if config_text is None:
+        return {}
+    try:
+        table = tomllib.loads(config_text).get("dataset")
+    except tomllib.TOMLDecodeError:
+        return {}
+    return flat_keys(table) if isinstance(table, dict) else {}
+
+
+def _younger(path: Path, moment: float) -> bool:
+    """Written after that moment, or not there any more."""
+    try:
+        return path.stat().st_mtime > moment + _SLACK_S
+    except OSError:
+        return True
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "(unset)"
+    if isinstance(value, list | tuple):
+        return flag_text(
+            tuple(one if isinstance(one, int | float | str) else str(one) for one in value)
+        )
+    return flag_text(value) if isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,271 @@
+"""The sample images of a run: which files they are, and the true step and prompt of each.
+
+sd-scripts draws into `<output_dir>/sample`, and names files by numbers of its own: the epoch, or the global
+step of the attempt. Each further attempt has a folder and a count of its own; `runner.state.ledger` makes true
+steps of them, out of what the journal says that the console said. Nothing here opens an image.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from runner.checkpoints.checkpoint_facts import SampleFile, sample_files
+from runner.config.flags import read_flags
+from runner.model.core import AttemptPlan, AttemptStatus, RunSpec, RunState, Status
+from runner.state.attempt_ledgers import Ledgers
+from runner.store.journal import Unreadable, read_json
+from runner.store.rundir import RunDir
+from runner.trainers.sd_scripts.sample_prompts import PromptFile, read_prompt_file
+from runner.trainers.sd_scripts.trainer_flags import trainer_flags
+
+#: a file's time may be a little before the moment that was noted for the start
+EARLY_S = 1.0
+#: and that of the last one after the noted end: a launcher may be gone before its trainer
+LATE_S = 30.0
+_SEED = re.compile(r"_\d{8,}_(\d+)\.png$")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image. `step`: true step, None: it cannot be told. `epoch`: from 1, as the trainer counts; 0:
+    before the first. `prompt_index` from 0. `made_at`: seconds since the epoch. `replaced`: its step is of a
+    past that a later attempt trained again."""
+
+    path: str
+    step: int | None
+    epoch: int | None
+    prompt_index: int
+    seed: int | None
+    attempt: int
+    size_bytes: int
+    made_at: float
+    replaced: bool = False
+
+
+def find_samples(path: Path) -> tuple[Sample, ...]:
+    """All images that this run drew, in the order of their steps, at most one a step and prompt. Blocking;
+    what cannot be read is left out."""
+    return SampleFinder(path).find()
+
+
+def prompts_of(path: Path) -> tuple[str, ...]:
+    """The prompts by their index, as their file is now; empty where it cannot be read."""
+    return tuple(one.text for one in prompt_file_of(path).prompts)
+
+
+def prompt_file_of(path: Path) -> PromptFile:
+    """The prompt file of a run's first attempt."""
+    run = RunDir(Path(path))
+    spec = _read(run.spec, RunSpec)
+    if spec is None:
+        return PromptFile(problem="the run's spec.json cannot be read")
+    plan = _read(run.attempt(1), AttemptPlan) or _as_plan(spec)
+    flags = trainer_flags(read_flags(plan.command), Path(plan.cwd)).values
+    named = flags.get("sample_prompts")
+    if not isinstance(named, str) or not named:
+        return PromptFile(problem="the run has no sample_prompts")
+    return read_prompt_file(Path(plan.cwd) / named, spec.created_at)
+
+
+class SampleFinder:
+    """Looks for the images of one run again and again; where nothing has changed, a look costs a few
+    stats."""
+
+    def __init__(self, path: Path) -> None:
+        self._run = RunDir(Path(path))
+        self._ledgers = Ledgers(self._run)
+        self._plans: dict[int, AttemptPlan] = {}
+        self._seen: tuple[object, ...] | None = None
+        self._found: tuple[Sample, ...] = ()
+
+    def changed(self) -> bool:
+        """Is there something that `find` has not seen?"""
+        return self._state(self._all_plans()) != self._seen
+
+    def find(self) -> tuple[Sample, ...]:
+        """In the order of steps, then of prompts."""
+        plans = self._all_plans()
+        state = self._state(plans)
+        spec = _read(self._run.spec, RunSpec)
+        if state == self._seen or spec is None:
+            return self._found
+        self._ledgers.read()
+        status = _read(self._run.status, Status)
+        found: list[Sample] = []
+        for plan in plans or [_as_plan(spec)]:
+            found += self._of_attempt(plan, spec, status)
+        begun = _beginnings(status.attempts if status is not None else ())
+        self._found = tuple(sorted(_newest(found, begun), key=_place))
+        self._seen = state
+        return self._found
+
+    def _all_plans(self) -> list[AttemptPlan]:
+        """Written once each, so read once."""
+        number = len(self._plans) + 1
+        while (plan := _read(self._run.attempt(number), AttemptPlan)) is not None:
+            self._plans[number] = plan
+            number += 1
+        return [self._plans[n] for n in sorted(self._plans)]
+
+    def _state(self, plans: list[AttemptPlan]) -> tuple[object, ...]:
+        """What a new image or a new fact about its step would change."""
+        spec = _read(self._run.spec, RunSpec)
+        seen: list[object] = [len(plans), spec is not None]
+        if spec is not None:
+            plans = plans or [_as_plan(spec)]
+            folders = [folder for plan in plans if (folder := _folder(plan, spec)) is not None]
+            seen += [_stat(path) for path in (*folders, self._run.events)]
+        return tuple(seen)
+
+    def _of_attempt(self, plan: AttemptPlan, spec: RunSpec, status: Status | None) -> list[Sample]:
+        folder = _folder(plan, spec)
+        if folder is None:
+            return []
+        since, until = _window(plan.attempt, spec, status)
+        try:
+            files = sample_files(folder, plan.output_name or spec.output_name, 0.0)
+        except OSError:
+            return []
+        found = []
+        for file in files:
+            try:
+                stat = Path(file.path).stat()
+            except OSError:
+                continue  # gone meanwhile
+            drawn_at = stamp_at(file.stamp)
+            # a copy has a time of its own; the name keeps the one at which it was drawn
+            times = (stat.st_mtime, drawn_at if drawn_at is not None else stat.st_mtime)
+            if not any(since <= at <= until for at in times):
+                continue
+            seed = _SEED.search(file.path)
+            step, epoch = self._place(file, plan, status)
+            found.append(
+                Sample(
+                    file.path, step, epoch, file.prompt, int(seed[1]) if seed else None,
+                    plan.attempt, stat.st_size, times[1],
+                )
+            )  # fmt: skip
+        return found
+
+    def _place(
+        self, file: SampleFile, plan: AttemptPlan, status: Status | None
+    ) -> tuple[int | None, int | None]:
+        """True step and epoch of a file's number."""
+        ledger = self._ledgers.of(plan)
+        per_epoch = ledger.steps_per_epoch or _told_per_epoch(plan, status)
+        total = self._ledgers.total_steps(plan)
+        if not file.is_epoch or file.number == 0:
+            step = ledger.true_from_name(file.number)
+            if file.is_epoch:  # --sample_at_first: before the first step of this attempt
+                step = ledger.true_from_bar(0)
+                step = plan.base_step if step is None else step
+            return step, _epoch_of(step, per_epoch)
+        if per_epoch is None:
+            return None, file.number
+        step = plan.origin_step + file.number * per_epoch
+        # the last epoch may be cut short by max_train_steps, and is sampled all the same
+        step = step if total is None else min(step, total)
+        return step, plan.origin_step // per_epoch + file.number
+
+
+# --------------------------------------------------------------------------- pure parts
+
+
+def stamp_at(stamp: str) -> float | None:
+    """`20261126062311`, the trainer's local time, as seconds since the epoch; None: it is none."""
+    try:
+        return time.mktime(time.strptime(stamp[:14], "%Y%m%d%H%M%S"))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _epoch_of(step: int | None, per_epoch: int | None) -> int | None:
+    if step is None or per_epoch is None:
+        return None
+    return (step - 1) // per_epoch + 1 if step > 0 else 0
+
+
+def _newest(found: Iterable[Sample], begun: Mapping[int, int]) -> list[Sample]:
+    """One image a step and prompt: of the latest attempt, and of those the newest."""
+    best: dict[object, Sample] = {}
+    for one in found:
+        if one.step is None:
+            best[one.path] = one
+            continue
+        again = any(number > one.attempt and begin < one.step for number, begin in begun.items())
+        one = replace(one, replaced=again)
+        key = (one.step, one.prompt_index)
+        known = best.get(key)
+        if known is None or (one.attempt, one.made_at) > (known.attempt, known.made_at):
+            best[key] = one
+    return list(best.values())
+
+
+def _beginnings(attempts: Iterable[AttemptStatus]) -> dict[int, int]:
+    """The true step that each attempt began from; one that trained nothing replaces nothing."""
+    return {a.attempt: a.first_step - 1 for a in attempts if a.first_step is not None}
+
+
+def _place(one: Sample) -> tuple[float, float, int]:
+    step = one.step if one.step is not None else math.inf
+    return step, one.made_at if one.step is None else 0.0, one.prompt_index
+
+
+def _as_plan(spec: RunSpec) -> AttemptPlan:
+    """For a run that was never launched by us."""
+    return AttemptPlan(1, spec.command, spec.env, spec.cwd, spec.output_dir, spec.output_name)
+
+
+def _folder(plan: AttemptPlan, spec: RunSpec) -> Path | None:
+    chosen = plan.output_dir or (spec.output_dir if plan.attempt == 1 else None)
+    return Path(plan.cwd) / chosen / "sample" if chosen else None
+
+
+def _window(attempt: int, spec: RunSpec, status: Status | None) -> tuple[float, float]:
+    """When the attempt ran: images of other times in the same folder are of other trainings."""
+    if spec.origin:
+        return 0.0, math.inf  # nobody noted when it ran
+    since, until = spec.created_at, math.inf
+    for one in status.attempts if status is not None else ():
+        if one.attempt == attempt:
+            since = max(since, one.started_at)
+            if one.exit is not None:
+                until = one.exit.at + LATE_S
+    if status is not None and status.state is RunState.ENDED and status.ended_at is not None:
+        until = min(until, status.ended_at + LATE_S)
+    return since - EARLY_S, until
+
+
+def _told_per_epoch(plan: AttemptPlan, status: Status | None) -> int | None:
+    """Without a banner in the journal: by the status and the command."""
+    batches = status.batches_per_epoch if status is not None else None
+    if not batches:
+        return None
+    told = trainer_flags(read_flags(plan.command), Path(plan.cwd)).values
+    try:
+        accumulation = max(1, int(told.get("gradient_accumulation_steps") or 1))
+    except (TypeError, ValueError):
+        accumulation = 1
+    return -(-batches // accumulation)
+
+
+def _stat(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    try:
+        return read_json(path, kind)
+    except Unreadable:
+        return None

@@ -1,0 +1,157 @@
+"""Exact validation losses by true step, out of the trainer's event files. Blocking.
+
+The console shows three digits of `val_avg_loss`, and not what it seems to be: sd-scripts' LossRecorder
+(library/train_util.py, v0.10) appends in the first epoch instead of replacing, so that the k-th validation of
+that epoch is the mean of the first k, and every later one is still mixed with what the first epoch left. The
+single values are told from these means again here. (Once an epoch there is nothing to mix.)
+
+Tags by train_network.py: `loss/validation/step_average`, x = global_step, and `loss/validation/epoch_average`,
+x = the epoch that has just ended, from 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.model.core import AttemptPlan, AttemptStatus, RunSpec, Status
+from runner.state.attempt_ledgers import Ledgers
+from runner.state.ledger import AttemptLedger
+from runner.store.journal import Unreadable, read_json
+from runner.store.rundir import RunDir
+
+if TYPE_CHECKING:
+    from runner.ingest.tfevents import Scalar
+
+STEP_TAG, EPOCH_TAG = "loss/validation/step_average", "loss/validation/epoch_average"
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """One validation: `step` is the true step it was made at, `loss` may be NaN; `whole_epoch`: the one at the
+    end of an epoch."""
+
+    step: int
+    loss: float
+    attempt: int
+    whole_epoch: bool
+
+
+def exact_validations(path: Path, status: Status | None = None) -> dict[int, float]:
+    """The finite validation losses of the run that count, by true step: those of steps that a later attempt
+    trained again are left out. Empty where there are none. `status`: newer than the one in the folder."""
+    run = RunDir(path)
+    try:
+        status = status or read_json(run.status, Status)
+    except Unreadable:
+        return {}
+    return by_step(read_validations(path, status), status.attempts)
+
+
+def by_step(found: Iterable[Validation], attempts: Sequence[AttemptStatus]) -> dict[int, float]:
+    """As `exact_validations`. Where a step has both kinds, that of the epoch, which is never mixed."""
+    chosen: dict[int, Validation] = {}
+    for one in found:
+        if not math.isfinite(one.loss) or _trained_again(one, attempts):
+            continue
+        known = chosen.get(one.step)
+        newer = known is None or (one.attempt, one.whole_epoch) >= (
+            known.attempt,
+            known.whole_epoch,
+        )
+        if newer:
+            chosen[one.step] = one
+    return {step: chosen[step].loss for step in sorted(chosen)}
+
+
+def _trained_again(one: Validation, attempts: Sequence[AttemptStatus]) -> bool:
+    return any(
+        a.attempt > one.attempt and a.first_step is not None and a.first_step <= one.step
+        for a in attempts
+    )
+
+
+def read_validations(path: Path, status: Status | None = None) -> tuple[Validation, ...]:
+    """Every validation of every attempt, in the order of their making."""
+    run = RunDir(path)
+    try:
+        spec = read_json(run.spec, RunSpec)
+        status = status or read_json(run.status, Status)
+    except Unreadable:
+        return ()
+    ledgers = Ledgers(run)
+    ledgers.read()
+    found: list[Validation] = []
+    for at, one in enumerate(status.attempts):
+        try:
+            plan = read_json(run.attempt(one.attempt), AttemptPlan)
+        except Unreadable:
+            continue
+        end_at = status.attempts[at + 1].started_at if at + 1 < len(status.attempts) else math.inf
+        begin_at = one.started_at if not spec.origin else -math.inf
+        scalars = _scalars(_folder(plan, spec), begin_at - 1.0, end_at - 1.0)
+        total = ledgers.total_steps(plan)
+        found += placed(scalars, ledgers.of(plan), one.attempt, one.last_step or total)
+    return tuple(found)
+
+
+def placed(
+    scalars: Iterable[Scalar], ledger: AttemptLedger, attempt: int, last_step: int | None
+) -> list[Validation]:
+    """One attempt's validations with their true steps. `last_step`: the last epoch may end before its last
+    step, and is validated there."""
+    known = list(scalars)
+    found = []
+    for x, value in _unmixed([s for s in known if s.tag == STEP_TAG], ledger):
+        step = ledger.true_from_global(x)
+        if step is not None:
+            found.append(Validation(step, value, attempt, whole_epoch=False))
+    for scalar in (s for s in known if s.tag == EPOCH_TAG):
+        step = ledger.true_from_epoch(scalar.step)
+        if step is not None:
+            step = min(step, last_step) if last_step is not None else step
+            found.append(Validation(step, scalar.value, attempt, whole_epoch=True))
+    return sorted(found, key=lambda v: v.step)
+
+
+def _unmixed(scalars: Sequence[Scalar], ledger: AttemptLedger) -> list[tuple[int, float]]:
+    """(x, loss of that validation alone). Nothing where the means cannot be taken apart."""
+    points = [(s.step, s.value) for s in scalars]
+    if not ledger.begins_with_epoch_1 or len(points) < 2:
+        return points
+    per_epoch = ledger.steps_per_epoch
+    if per_epoch is None:
+        return []
+    first = [(x, mean) for x, mean in points if x <= per_epoch]
+    gaps = {b - a for (a, _), (b, _) in pairwise(points)}
+    if len(gaps) > 1:
+        return []  # one is missing: what is in the later means cannot be told
+    single: list[float] = []
+    for number, (_, mean) in enumerate(first, start=1):
+        single.append(number * mean - math.fsum(single))
+    stale = math.fsum(single[1:])
+    later = [
+        (x, len(single) * mean - stale if single else mean) for x, mean in points[len(first) :]
+    ]
+    return [(x, value) for (x, _), value in zip(first, single, strict=True)] + later
+
+
+def _folder(plan: AttemptPlan, spec: RunSpec) -> Path | None:
+    chosen = plan.logging_dir or spec.logging_dir
+    return Path(plan.cwd) / chosen if chosen else None
+
+
+def _scalars(folder: Path | None, begin_at: float, end_at: float) -> Iterator[Scalar]:
+    if folder is None or not folder.is_dir():
+        return
+    from runner.ingest.tfevents import ScalarTail
+
+    tail = ScalarTail(folder, None if math.isinf(begin_at) else begin_at, only=b"loss/validation/")
+    while not tail.ended:
+        for scalar in tail.poll(1.0):
+            if begin_at <= scalar.wall_at < end_at:
+                yield scalar

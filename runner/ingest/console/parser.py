@@ -1,0 +1,311 @@
+"""The trainer's console, byte by byte, to events. Pure and incremental: no clock, no file."""
+
+from __future__ import annotations
+
+import re
+
+from runner.ingest.console.ansi import plain_text
+from runner.ingest.console.bars import cut_off_step, percent, postfix, step_shown
+from runner.ingest.console.dataset import DatasetReader
+from runner.ingest.console.faults import FaultReader, fatal_line, fatal_record
+from runner.ingest.console.launches import LaunchWatch
+from runner.ingest.console.records import Record, continues_record, record_start
+from runner.ingest.console.stream import Bar, Text, TokenStream
+from runner.ingest.console.vocabulary import (
+    HARMLESS_STARTS,
+    HARMLESS_WARNINGS,
+    Sentence,
+    english,
+    sentence_of,
+)
+from runner.model.core import (
+    AttemptSeen,
+    ConsoleEvent,
+    ModelSaved,
+    NothingToTrain,
+    Phase,
+    PhaseChanged,
+    StepShown,
+    ValidationSeen,
+    WarningSeen,
+)
+
+_MARKER = re.compile(r"--- plasma-tui attempt (\d{1,9})\b")
+_COUNTED = re.compile(
+    r"\d+ (?:train|reg|validation) images\b|\.\.\. and \d+ more|.*\.\.\. and \d+ more$"
+)
+_IMAGE_PATH = re.compile(
+    r"[^:]*\.(?:png|jpe?g|webp|bmp|avif|jxl)(?:\.\.\. and \d+ more)?$", re.IGNORECASE
+)
+_PYTHON_WARNING = re.compile(
+    r".*:\d+: \w*Warning: |usage: |\s*warnings\.warn\(|\w*Warning: "
+    r"|(?:DEBUG|INFO|WARNING)(?:\[\w+\]|:[\w.]+)?:|NOTE: |Error caught was: No module named 'triton"
+)
+_GLOG = re.compile(
+    r"[IWEF]\d{4} |\[[IWE]\d* \S+\.cpp:\d+\] |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: |\[\d{4}-\d\d-\d\d \d\d:"
+)
+_LOOP = (Phase.TRAINING, Phase.SAVING, Phase.SAMPLING, Phase.VALIDATING, Phase.FINISHED)
+_WARNING_CHARS = 400
+
+
+class ConsoleParser:
+    """Feeds on the bytes of a console log and tells what they say.
+
+    The events are the same however the bytes are split. A bar is reported at its closing bracket, a
+    line at its end, a log record as soon as nothing can follow that changes it. Memory stays
+    bounded; nothing raises. `unknown_lines` counts lines that look like nothing known: a measure of
+    how far the trainer's format has moved.
+
+    `launches`: the log may hold several launches one after the other without a line of ours between them, as
+    a nohup.out does; where a new one is sure to begin, an `AttemptSeen` says so.
+    """
+
+    def __init__(self, *, launches: bool = False) -> None:
+        self.unknown_lines = 0
+        self._launches = LaunchWatch() if launches else None
+        self._stream = TokenStream()
+        self._faults = FaultReader()
+        self._dataset = DatasetReader()
+        self._record: Record | None = None  # the newest record, while lines may continue it
+        self._reading = False  # has there been text since the last bar?
+        self._told = True  # has the newest record been turned into events?
+        self._phase: Phase | None = None
+        self._detail = ""
+        self._shown: tuple[int, float | None] | None = None
+        self._validated: set[bool] = set()  # kinds of validation whose bar has been complete
+        self._label = ""  # the last sentence: what a bar without a title is about
+        self._noise = False  # indented lines belong to a Python warning
+        self._after_fault = False  # lines below an exception belong to its message
+        self._events: list[ConsoleEvent] = []
+
+    @property
+    def settled(self) -> int:
+        """Every byte before this offset has been looked at as a complete line or bar."""
+        return self._stream.settled
+
+    def feed(self, data: bytes) -> list[ConsoleEvent]:
+        """More bytes of the console; the events that they complete."""
+        events = self._events = []
+        for token in self._stream.feed(data):
+            if isinstance(token, Bar):
+                if token.title == b"steps":
+                    self._step(step_shown(token))
+                else:
+                    self._bar(token)
+            else:
+                self._text(token)
+        if self._launches is not None:
+            self._launches.note(events)
+        return events
+
+    def finish(self) -> list[ConsoleEvent]:
+        """No more bytes will come: what was held back."""
+        events = self._events = []
+        for token in self._stream.finish():
+            self._text(token)
+        self._end_record()
+        self._faults.close(events)
+        return events
+
+    # ------------------------------------------------------------------ bars
+
+    def _step(self, shown: StepShown) -> None:
+        self._interrupt()
+        state = (shown.shown_step, shown.average)
+        if self._phase is not Phase.TRAINING:
+            # tqdm's monitor thread may redraw the same state in the middle of a save
+            same = self._phase in _LOOP and state == self._shown
+            if not same:
+                self._enter(Phase.TRAINING, "", shown.offset)
+        self._shown = state
+        self._events.append(shown)
+
+    def _bar(self, bar: Bar) -> None:
+        self._interrupt()
+        if bar.title in (b"validation steps", b"epoch validation steps"):
+            self._validate(bar)
+            return
+        done = percent(bar)
+        if done is None or self._phase in (None, Phase.TRAINING, Phase.SAVING, Phase.FINISHED):
+            return
+        label = bar.title.decode("utf-8", "replace") or english(self._label)[:60].rstrip(" .:/")
+        if self._phase in _LOOP:
+            label = ""  # the sentences before a sample's bar are its prompt and settings
+        assert self._phase is not None
+        self._enter(self._phase, f"{label} {done // 10 * 10} %".strip(), bar.end)
+
+    def _validate(self, bar: Bar) -> None:
+        """Bars of earlier validations are drawn again, complete, whenever a bar is closed."""
+        whole_epoch = bar.title.startswith(b"epoch")
+        loss = postfix(bar.inner).get("val_epoch_avg_loss" if whole_epoch else "val_avg_loss")
+        if bar.done != bar.total:
+            if bar.done != b"0" or bar.total == b"1":
+                self._validated.discard(whole_epoch)
+            self._enter(Phase.VALIDATING, "", bar.end)
+        elif loss is not None and whole_epoch not in self._validated:
+            self._validated.add(whole_epoch)
+            self._events.append(ValidationSeen(bar.end, loss, whole_epoch))
+
+    def _interrupt(self) -> None:
+        """A bar ends whatever text was being read."""
+        if not self._reading:
+            return
+        self._reading = False
+        if not self._told:
+            self._end_record()
+        self._record = None
+        if self._faults.busy:
+            self._faults.close(self._events)
+        self._noise = self._after_fault = False
+
+    # ------------------------------------------------------------------ text
+
+    def _text(self, token: Text) -> None:
+        if token.raw.startswith(b"steps:"):
+            shown = cut_off_step(token)
+            if shown is not None:
+                self._step(shown)
+                return
+        self._reading = True
+        line = plain_text(token.raw).rstrip()
+        if not line or line.isspace():
+            return
+        if self._phase is None:
+            self._enter(Phase.LAUNCHING, "", token.end)
+        started = record_start(line, token.end)
+        if started is not None:
+            self._begin_record(started)
+        elif self._record is not None and continues_record(line):
+            self._continue_record(line, token.end)
+        else:
+            self._plain(line, token.end)
+
+    def _begin_record(self, record: Record) -> None:
+        self._end_record()
+        self._faults.close(self._events)
+        self._look_for_launch(record.message.lstrip(), record.end)
+        self._noise = self._after_fault = False
+        self._record, self._told = record, False
+        self._dataset.inside = False
+        if record.whole or self._dataset.heading(record.message):
+            self._tell()
+
+    def _continue_record(self, line: str, end: int) -> None:
+        assert self._record is not None
+        text = line.strip()
+        if self._dataset.heading(text):
+            return
+        if self._dataset.inside:
+            subset = self._dataset.line(text, end)
+            if subset is not None:
+                self._events.append(subset)
+        elif not self._told:
+            self._record.add(line, end)
+
+    def _end_record(self) -> None:
+        if not self._told:
+            self._tell()
+        self._record = None
+
+    def _tell(self) -> None:
+        """Turn the newest record into events."""
+        self._told = True
+        record = self._record
+        if record is None or not record.message:
+            return
+        serious = record.level in ("WARNING", "ERROR", "CRITICAL")
+        known = self._say(record.message.lstrip(), record.end, record.level)
+        if serious and not known:
+            self._warn(record.level, record.message, record.end)
+
+    def _plain(self, line: str, end: int) -> None:
+        self._end_record()
+        text = line.strip()
+        self._look_for_launch(text, end)
+        if self._faults.line(line, end, self._events):
+            self._after_fault = True
+            return
+        marker = _MARKER.match(text)
+        if marker is not None:
+            self._new_attempt(int(marker[1]), end)
+        elif self._dataset.heading(text):
+            self._say(text, end, "")
+        elif self._dataset.inside and line[0] == " ":
+            subset = self._dataset.line(text, end)
+            if subset is not None:
+                self._events.append(subset)
+        elif not self._say(text, end, "") and not self._is_noise(line, text):
+            self.unknown_lines += 1
+
+    # ------------------------------------------------------------------ sentences
+
+    def _say(self, text: str, end: int, level: str) -> bool:
+        """Report a sentence; True when it is a known one that needs no further word."""
+        self._label = text
+        sentence = sentence_of(text)
+        if sentence is None:
+            fatal = fatal_record(text, end) if level else fatal_line(text, end)
+            if fatal is not None:
+                self._events.append(fatal)
+            return fatal is not None
+        if not level and not sentence.start.startswith("["):
+            self._dataset.inside = False
+        return self._report(sentence, text, end, level)
+
+    def _report(self, sentence: Sentence, text: str, end: int, level: str) -> bool:
+        if sentence.phase is not None:
+            self._enter(sentence.phase, "", end)
+        event = sentence.read(text, end) if sentence.read is not None else None
+        if event is not None:
+            self._events.append(event)
+        if sentence.warns:
+            self._warn(level or "WARNING", text, end)
+        return sentence.warns or isinstance(event, NothingToTrain | ModelSaved) or not level
+
+    def _warn(self, level: str, text: str, end: int) -> None:
+        if level == "INFO" or text.lower().startswith(HARMLESS_WARNINGS):
+            return
+        if _IMAGE_PATH.match(text):
+            return  # one of the images that `No caption file found for K images` is about
+        self._events.append(WarningSeen(end, level, english(text)[:_WARNING_CHARS]))
+
+    def _is_noise(self, line: str, text: str) -> bool:
+        """Lines that mean nothing to us but are no surprise."""
+        if _PYTHON_WARNING.match(line):
+            self._noise = True
+            return True
+        if self._after_fault or (self._noise and line[0] in " \t}"):
+            return True
+        self._noise = False
+        if _COUNTED.match(text) or _GLOG.match(text):
+            return True
+        return text.lower().startswith(HARMLESS_STARTS)
+
+    # ------------------------------------------------------------------ phases
+
+    def _enter(self, phase: Phase, detail: str, end: int) -> None:
+        if self._phase is Phase.FINISHED:
+            return
+        if self._phase in _LOOP and phase not in _LOOP:
+            return  # sentences of the beginning, said again by samples or by a worker
+        if phase is self._phase and detail in ("", self._detail):
+            return
+        self._phase, self._detail = phase, detail
+        self._events.append(PhaseChanged(end, phase, detail))
+
+    def _look_for_launch(self, text: str, end: int) -> None:
+        """Does another launch begin here?"""
+        watch = self._launches
+        if watch is None or not watch.is_first_word(text):
+            return
+        self._faults.close(self._events)
+        if watch.begins(text, self._phase, self._events):
+            self._new_attempt(watch.attempt + 1, end)
+
+    def _new_attempt(self, attempt: int, end: int) -> None:
+        if self._launches is not None:
+            self._launches.restart(attempt)
+        self._faults = FaultReader()
+        self._phase, self._detail, self._shown = None, "", None
+        self._events.append(AttemptSeen(end, attempt))
+        self._enter(Phase.LAUNCHING, "", end)

@@ -1,0 +1,270 @@
+"""What sd-scripts says and what it means: sentences by their English beginning, as data.
+
+Most sentences go on with ` / ` and Japanese, which forks drop; source names and line numbers moved
+in v0.11. So only the beginnings count. Wordings of v0.6 to v0.11 and of all its scripts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from runner.model.core import (
+    BannerSeen,
+    CheckpointRemoved,
+    CheckpointSaving,
+    ConsoleEvent,
+    DeviceSeen,
+    EpochStarted,
+    ModelSaved,
+    NothingToTrain,
+    Phase,
+    ResumeSeen,
+    SampleStarted,
+    StateRemoved,
+    StateSaved,
+    StateSaving,
+    SubsetSeen,
+)
+
+Reader = Callable[[str, int], ConsoleEvent | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A known sentence: how it begins, the phase it announces, the event it carries."""
+
+    start: str
+    phase: Phase | None = None
+    read: Reader | None = None
+    warns: bool = False
+
+
+_JAPANESE = re.compile(r" / (?=[^\n]*[^\x00-\x7f])")
+_LAST_NUMBER = re.compile(r"[:=] *(\d{1,18})(?:, *\d+)*\s*$")
+_TRAIN_STATE = re.compile(r"load train state from (.+?)[/\\]\s*train_state\.json\s*: *\{(.*)\}")
+_RANDOM_STATES = re.compile(r"Random states saved in (.+)[/\\]\s*random_states_0\.pkl$")
+_FOUND = re.compile(r"found directory (.+) contains (\d{1,18}) image files")
+_EPOCH = re.compile(r"epoch (\d{1,18})/(\d{1,18})$")
+
+
+def english(text: str) -> str:
+    """A bilingual sentence without its Japanese half, but with the value behind it."""
+    match = _JAPANESE.search(text)
+    if match is None:
+        return text
+    rest = text[match.end() :]
+    last_wide = max(i for i, c in enumerate(rest) if not c.isascii())
+    value = rest[last_wide + 1 :].partition(": ")[2]
+    return f"{text[: match.start()]}: {value}" if value else text[: match.start()]
+
+
+def _after(start: str, make: Callable[[int, str], ConsoleEvent]) -> Reader:
+    def read(text: str, end: int) -> ConsoleEvent | None:
+        value = text[len(start) :].strip()
+        return make(end, value) if value else None
+
+    return read
+
+
+def _banner(name: str) -> Reader:
+    def read(text: str, end: int) -> ConsoleEvent | None:
+        match = _LAST_NUMBER.search(text)
+        return BannerSeen(end, name, int(match[1])) if match else None
+
+    return read
+
+
+def _epoch(text: str, end: int) -> ConsoleEvent | None:
+    match = _EPOCH.match(text)
+    return EpochStarted(end, int(match[1]), int(match[2])) if match else None
+
+
+def _sample(text: str, end: int) -> ConsoleEvent | None:
+    match = _LAST_NUMBER.search(text)
+    return SampleStarted(end, int(match[1]) if match else None)
+
+
+def _state_saved(text: str, end: int) -> ConsoleEvent | None:
+    match = _RANDOM_STATES.match(text)
+    return StateSaved(end, match[1]) if match else None
+
+
+def _train_state(text: str, end: int) -> ConsoleEvent | None:
+    match = _TRAIN_STATE.match(text)
+    if match is None:
+        return None
+    numbers = dict(re.findall(r"'(\w+)': *(-?\d{1,18})\b", match[2]))
+    step, epoch = numbers.get("current_step"), numbers.get("current_epoch")
+    return ResumeSeen(
+        end,
+        state_path=match[1],
+        state_step=int(step) if step else None,
+        state_epoch=int(epoch) if epoch else None,
+    )
+
+
+def _skipping(text: str, end: int) -> ConsoleEvent | None:
+    match = re.match(r"skipping (\d{1,18}) steps", text)
+    return ResumeSeen(end, skip_steps=int(match[1])) if match else None
+
+
+def _resuming(text: str, end: int) -> ConsoleEvent | None:
+    path = text.partition(":")[2].strip()
+    return ResumeSeen(end, state_path=path) if path else None
+
+
+def _found(text: str, end: int) -> ConsoleEvent | None:
+    match = _FOUND.match(text)
+    return SubsetSeen(end, match[1], int(match[2])) if match else None
+
+
+def _nothing(text: str, end: int) -> ConsoleEvent | None:
+    return NothingToTrain(end, english(text).rstrip(" /"))
+
+
+def _saved(_text: str, end: int) -> ConsoleEvent | None:
+    return ModelSaved(end)
+
+
+def _saving(start: str) -> Sentence:
+    return Sentence(start, Phase.SAVING, _after(start, CheckpointSaving))
+
+
+def _phase(phase: Phase, *starts: str) -> list[Sentence]:
+    return [Sentence(start, phase) for start in starts]
+
+
+def _warning(*starts: str) -> list[Sentence]:
+    return [Sentence(start, warns=True) for start in starts]
+
+
+SENTENCES: tuple[Sentence, ...] = (
+    # --- what carries a fact
+    Sentence("accelerator device:", Phase.PREPARING, _after("accelerator device:", DeviceSeen)),
+    Sentence("epoch ", None, _epoch),
+    _saving("saving checkpoint:"),
+    _saving("saving model:"),
+    _saving("save trained model as StableDiffusion checkpoint to"),
+    _saving("save trained model as Diffusers to"),
+    _saving("save trained model to"),
+    Sentence(
+        "Saving current state to", Phase.SAVING, _after("Saving current state to", StateSaving)
+    ),
+    Sentence("Random states saved in", None, _state_saved),
+    Sentence(
+        "removing old checkpoint:", None, _after("removing old checkpoint:", CheckpointRemoved)
+    ),
+    Sentence("removing old model:", None, _after("removing old model:", CheckpointRemoved)),
+    Sentence("removing old state:", None, _after("removing old state:", StateRemoved)),
+    Sentence("generating sample images at step", Phase.SAMPLING, _sample),
+    Sentence("resume training from", Phase.PREPARING, _resuming),
+    Sentence("load train state from", None, _train_state),
+    Sentence("skipping epoch"),
+    Sentence("skipping ", None, _skipping),
+    Sentence("found directory", Phase.DATASET, _found),
+    Sentence("No data found", None, _nothing),
+    Sentence("model saved.", Phase.FINISHED, _saved),
+    # --- the banner
+    Sentence("running training", Phase.PREPARING),
+    Sentence("num train images", None, _banner("train_images")),
+    Sentence("num examples", None, _banner("train_images")),
+    Sentence("num validation images", None, _banner("validation_images")),
+    Sentence("num reg images", None, _banner("reg_images")),
+    Sentence("num batches per epoch", None, _banner("batches_per_epoch")),
+    Sentence("num epochs", None, _banner("epochs")),
+    Sentence("batch size per device", None, _banner("batch_size")),
+    Sentence("gradient accumulation steps", None, _banner("accumulation")),
+    Sentence("gradient ccumulation steps", None, _banner("accumulation")),
+    Sentence("total optimization steps", None, _banner("total_steps")),
+    Sentence("total train batch size"),
+    # --- phases
+    *_phase(
+        Phase.DATASET,
+        *("Loading dataset config", "Load dataset config", "Using DreamBooth", "Use DreamBooth"),
+        *("Training with captions", "Train with captions", "prepare images", "make buckets"),
+        *("get image size from", "set image size from", "loading image sizes", "prepare dataset"),
+        *("loading existing metadata", "metadata has"),
+    ),
+    *_phase(
+        Phase.LOADING,
+        *("loading model for process", "load StableDiffusion", "load Diffusers pretrained"),
+        *("building U-Net", "Building ", "Loading Qwen", "Loading Gemma", "loading u-net"),
+    ),
+    *_phase(
+        Phase.CACHING,
+        *("caching latents", "checking cache validity", "caching Text Encoder outputs"),
+        *("cache Text Encoder outputs", "Caching latents", "Caching text encoder"),
+    ),
+    *_phase(
+        Phase.PREPARING,
+        *("preparing accelerator", "prepare accelerator", "import network module"),
+        *("create LoRA network", "prepare optimizer", "Loading states from"),
+    ),
+    *_phase(Phase.SAVING, "saving state at", "saving last state"),
+    # --- worth a word even where no level is printed (--console_log_simple, versions up to v0.8.3)
+    *_warning(
+        *("ignore directory without repeats", "ignore subset with", "ignore duplicated subset"),
+        *("not directory:", "No caption file found", "neither caption file nor class tokens"),
+        *("NaN found in latents", "failed to get image size", "No prompt file", "illegal char in"),
+        *("some of reg images are not used", "ignoring the following options", "Invalid user"),
+        *("Error on parsing", "scale_weight_norms is specified", "steps from the state is ignored"),
+        *("Error loading file",),
+    ),
+)
+
+#: Said without a level in front, and of no consequence; lower case.
+HARMLESS_STARTS = tuple(
+    """the following values were not passed|`--|to avoid this warning pass|more than one gpu was found
+if this was unintended|loading settings from|using v1 tokenizer|using v2 tokenizer|prepare tokenizer
+load tokenizer|save tokenizer|update token length|number of images (including|bucket |mean ar error
+[subset |[prepare |[dataset |no regularization images|enable |loading |loaded |load |additional vae
+unet2dconditionmodel:|u-net:|text encoder|vae:|move |no text encoder outputs|merging |all weights
+neuron dropout|create |use |using |override steps|train unet|text_encoder |unet dtype|number of m
+number of trainable|all model weights|all optimizer|all scheduler|all dataloader|could not load
+epoch is |model weights saved|optimizer state saved|scheduler state saved|sampler state|save train
+gradient scaler|saving |prompt:|negative_prompt:|height:|width:|sample_steps:|scale:|seed:
+embedded guidance|cfg scale:|sample_sampler:|fatal: not a git repository|crossattn|downblock
+upblock|unetmidblock|t5xxl|clip|apply |steps:|wandb: |tensorboard|downloading|fetching
+a matching triton|no module named 'triton'|to enable the following instructions|====|----|bin /
+welcome to bitsandbytes|bug report|cuda setup: |accelerate configuration|root cause|failures:
+<no_other_failures>|couldn't connect to the hub|retrying in |'(maxretryerror
+error: unexpected |will try to load from local|stop text encoder
+learning rate|recommend option|constant_with_warmup will|process |detected kernel|all keys
+casting |converting |import |resume |total train|removing |noise_offset|adaptive_noise""".replace(
+        "\n", "|"
+    ).split("|")
+)
+
+#: Records of level WARNING and above that every good run may print; lower case.
+HARMLESS_WARNINGS = (
+    "no regularization images",
+    "epoch is not incremented",
+    "could not load random states",
+    "a matching triton",
+    "no module named 'triton'",
+    "none of the inputs have requires_grad",
+    "prompt was truncated",
+    "learning rate is used as initial_lr",
+    # said to whoever passes --initial_step with --resume, as our own resumes do on purpose
+    "steps from the state is ignored",
+)
+
+
+def _by_first_word() -> dict[str, tuple[Sentence, ...]]:
+    table: dict[str, list[Sentence]] = {}
+    for sentence in SENTENCES:
+        table.setdefault(sentence.start.split(" ", 1)[0], []).append(sentence)
+    return {word: tuple(sentences) for word, sentences in table.items()}
+
+
+_TABLE = _by_first_word()
+
+
+def sentence_of(text: str) -> Sentence | None:
+    """The known sentence that `text` (without leading blanks) is, if any."""
+    for sentence in _TABLE.get(text.split(" ", 1)[0], ()):
+        if text.startswith(sentence.start):
+            return sentence
+    return None

@@ -1,0 +1,33 @@
+"""What a start, a resume or a retry would do, in words, before it is done. Types only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.preflight.existing_files import Existing
+
+
+@dataclass(frozen=True, slots=True)
+class FlagChange:
+    """A setting that differs from what ran before. None: not set. `why`: in a few words."""
+
+    name: str
+    before: str | None
+    after: str | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """`title`: the question, without a question mark at its end; `facts`: what will happen, a sentence
+    each; `warnings`: what is lost or will differ; `changes`: settings against the attempt before;
+    `command`: as a person would type it; `existing`: files of an earlier training that would be overwritten."""
+
+    title: str
+    facts: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    changes: tuple[FlagChange, ...] = ()
+    command: str = ""
+    existing: tuple[Existing, ...] = ()

@@ -1,0 +1,191 @@
+"""The machine stays awake as long as a training runs: caffeinate on macOS, systemd-inhibit on Linux.
+
+A helper in a session of its own, never related to the trainer; it ends with the trainer even if nobody of
+ours is left, and is found again by the next supervisor. It may be refused (over SSH without rights, without
+logind): then the words say so, and nothing else changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+import psutil
+
+from runner.process.awake_child import HELD, started
+
+WHO = "plasma-tui"
+WHY = "a training runs"
+#: how long a refusal is waited for
+PATIENCE_S = 2.0
+_SAME_PROCESS_S = 1.0
+_CHILD = Path(__file__).with_name("awake_child.py")
+
+
+@dataclass(slots=True)
+class Awake:
+    """`words`: what holds the machine awake, or why nothing does; `held`: is it?
+
+    `release` is for a training that has ended; a supervisor that ends earlier leaves the helper alone."""
+
+    words: str
+    held: bool = False
+    _helper: psutil.Process | None = None
+    _child: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def release(self) -> None:
+        """Let the machine sleep again. The helper ends by itself too; may be called twice."""
+        helper, child = self._helper, self._child
+        self._helper, self._child, self.held = None, None, False
+        if helper is not None:
+            # psutil looks whether it is still the same process before anything is signalled
+            with contextlib.suppress(psutil.Error):
+                if helper.is_running():
+                    _end(helper.pid)
+        if child is not None:
+            if child.poll() is None:
+                _end(child.pid)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(PATIENCE_S)
+
+
+def _end(leader: int) -> None:
+    """SIGTERM to a helper and what it runs: to its group, if it leads one, which all helpers of ours do."""
+    with contextlib.suppress(OSError):
+        if os.getpgid(leader) == leader:
+            os.killpg(leader, signal.SIGTERM)
+
+
+def stay_awake(pid: int, created_at: float, system: str = sys.platform) -> Awake:
+    """Hold the machine awake until the process ends. `created_at`: its create time (psutil), seconds since the
+    epoch. Idempotent: an earlier helper for it is taken over. Blocks for up to `PATIENCE_S` (usually some
+    hundredths of a second), so call it in a thread. Raises nothing."""
+    try:
+        if abs(psutil.Process(pid).create_time() - created_at) > _SAME_PROCESS_S:
+            return _not("the training has ended")
+    except psutil.Error:
+        return _not("the training has ended")
+    try:
+        if system == "darwin":
+            return _caffeinate(pid)
+        if system == "linux":
+            return _inhibit(pid)
+    except (OSError, subprocess.SubprocessError, psutil.Error) as error:
+        return _not(str(error))
+    return _not("this system is not known")
+
+
+def _not(why: str) -> Awake:
+    return Awake(f"not held awake: {why}")
+
+
+# ----------------------------------------------------------------- macOS
+
+
+def _caffeinate(pid: int) -> Awake:
+    program = shutil.which("caffeinate")
+    if program is None:
+        return _not("caffeinate is not in PATH")
+    words = "held awake by caffeinate; a closed lid still sleeps"
+    order = ["-i", "-w", str(pid)]
+    if (helper := _earlier("caffeinate", order)) is not None:
+        return Awake(words, True, helper)
+    child = _start([program, *order], subprocess.DEVNULL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return _not(f"caffeinate ended with exit code {child.wait(PATIENCE_S / 10)}")
+    return Awake(words, True, _child=child)
+
+
+# ----------------------------------------------------------------- Linux
+
+
+def _inhibit(pid: int) -> Awake:
+    if "microsoft" in os.uname().release.lower():
+        return _not("Windows decides when this machine sleeps")
+    program = shutil.which("systemd-inhibit")
+    if program is None:
+        return _not("systemd-inhibit is not in PATH")
+    words = "held awake by systemd-inhibit"
+    order, who = [str(pid), started(pid)], f"--who={WHO}"
+    if (helper := _earlier("systemd-inhibit", order, who)) is not None:
+        return Awake(words, True, helper)
+    command = [
+        program, "--what=sleep:idle", "--mode=block", who, f"--why={WHY}",
+        sys.executable, "-I", "-S", str(_CHILD), *order,
+    ]  # fmt: skip
+    child = _start(command, subprocess.PIPE)
+    said = _said(child)
+    if said.startswith(HELD):
+        return Awake(words, True, _child=child)
+    if child.poll() is None:
+        Awake(words, _child=child).release()
+        return _not("systemd-inhibit does not answer")
+    return _not(_reason(said) or f"systemd-inhibit ended with exit code {child.returncode}")
+
+
+def _said(child: subprocess.Popen[bytes]) -> bytes:
+    """What it prints until it holds the lock, ends or has been waited for long enough."""
+    assert child.stdout is not None
+    said, until = b"", time.monotonic() + PATIENCE_S
+    descriptor = child.stdout.fileno()
+    with child.stdout:
+        while not said.startswith(HELD) and (left := until - time.monotonic()) > 0:
+            if not select.select([descriptor], [], [], left)[0]:
+                break
+            more = os.read(descriptor, 4096)
+            if not more:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(max(0.0, until - time.monotonic()))
+                break
+            said += more
+    return said
+
+
+def _reason(said: bytes) -> str:
+    """`Failed to inhibit: Access denied` -> in words of ours, without colours and control characters."""
+    text = "".join(c for c in said.decode("utf-8", "replace") if c.isprintable() or c == "\n")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    last = lines[-1] if lines else ""
+    if "denied" in last.lower() or "authentication" in last.lower():
+        return "the system denies it to this session, as it does over SSH"
+    if "bus" in last.lower() or "connect" in last.lower():
+        return "no systemd-logind answers here"
+    return last[:200]
+
+
+# ----------------------------------------------------------------- helpers
+
+
+def _start(command: list[str], output: int) -> subprocess.Popen[bytes]:
+    """In a session of its own, so that no terminal and no signal to our group reaches it."""
+    return subprocess.Popen(
+        command,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _earlier(name: str, order: list[str], sign: str = "") -> psutil.Process | None:
+    """A living helper of the same program and with the same last words, started by an earlier supervisor.
+    `sign`: a word that tells ours from a user's own. Scripts have their interpreter in front of their name."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            words = process.cmdline()
+            if words[-len(order) :] != order or (sign and sign not in words):
+                continue
+            named = any(PurePath(word).name == name for word in words[:2])
+            own = process.uids().real == os.getuid()
+            if named and own and process.status() != psutil.STATUS_ZOMBIE:
+                return process
+    return None

@@ -1,0 +1,30 @@
+"""Runs one module of this installation in a process of its own: `python -E -P child.py MODULE ARGUMENTS`.
+
+Run by its path, with the interpreter's environment variables ignored: neither the working folder nor PYTHONPATH
+decides which `runner` is imported, and nothing has to be put into the environment, which the trainer inherits.
+What PYTHONPATH names comes last: an installation in such a folder works, and nothing in it can shadow ours.
+"""
+
+import os
+import runpy
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120 - 10 ms
+
+
+def find_our_package() -> None:
+    """Import `runner` from beside this file, then search everything else as the interpreter does."""
+    found = [*sys.path]
+    sys.path.insert(0, ROOT)
+    import runner  # noqa: F401 - its submodules are found through it from here on
+
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    # The starter's working folder is not ours: what was meant relative to it cannot be resolved.
+    more = [ROOT, *(folder for folder in named if os.path.isabs(folder))]  # noqa: PTH117
+    sys.path[:] = [*found, *(folder for folder in dict.fromkeys(more) if folder not in found)]
+
+
+if __name__ == "__main__":
+    find_our_package()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

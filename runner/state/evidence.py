@@ -1,0 +1,125 @@
+"""What a log says about its end, gathered while it is read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from runner.model.core import (
+    CheckpointSaving,
+    ConsoleEvent,
+    ExceptionSeen,
+    FatalSeen,
+    ModelSaved,
+    NothingToTrain,
+    Phase,
+    PhaseChanged,
+    StepShown,
+    WarningSeen,
+)
+from runner.trainers.sd_scripts.names import parse_checkpoint_name
+
+_EXCEPTIONS_KEPT = 50
+_FATALS_KEPT = 20
+_WARNINGS_KEPT = 100
+
+#: Tracebacks that sd-scripts and its libraries print and live on with.
+_BENIGN = re.compile(r"No module named 'triton|matching Triton is not available")
+#: Raised by a launcher about its child: never the reason why the child ended.
+_LAUNCHER = ("CalledProcessError", "ChildFailedError", "SignalException", "ProcessExitedException")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`exceptions`: those after which the bar did not move on, in order: what came before did not
+    end the training. `phase`: what the trainer was doing when the first of them was raised, else at the
+    end. `final_begun`: the file of the end, whose name holds no step or epoch, was being written."""
+
+    exceptions: tuple[ExceptionSeen, ...] = ()
+    fatals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    nothing_to_train: str | None = None
+    model_saved: bool = False
+    phase: Phase | None = None
+    final_begun: bool = False
+
+    @property
+    def own_exceptions(self) -> tuple[ExceptionSeen, ...]:
+        """The trainer's own exceptions: without the launcher's, the harmless, the interrupts."""
+        return tuple(e for e in self.exceptions if not is_launchers(e) and not is_interrupt(e))
+
+    @property
+    def launcher_exceptions(self) -> tuple[ExceptionSeen, ...]:
+        return tuple(e for e in self.exceptions if is_launchers(e))
+
+
+def is_launchers(exception: ExceptionSeen) -> bool:
+    """Raised by accelerate or torchrun over the end of their child?"""
+    return exception.name.rsplit(".", 1)[-1] in _LAUNCHER
+
+
+def is_interrupt(exception: ExceptionSeen) -> bool:
+    """Ctrl-C or SIGINT?"""
+    return exception.name == "KeyboardInterrupt"
+
+
+class EvidenceCollector:
+    """Takes every console event of one attempt; remembers a bounded amount."""
+
+    def __init__(self) -> None:
+        self._exceptions: list[ExceptionSeen] = []
+        self._fatals: list[str] = []
+        self._warnings: dict[str, None] = {}
+        self._nothing: str | None = None
+        self._saved = False
+        self._final_begun = False
+        self._phase: Phase | None = None
+        self._fault_phase: Phase | None = None
+        self._shown = 0
+        self._fault_shown = 0
+
+    def on(self, event: ConsoleEvent) -> None:
+        """Take one event; most say nothing about the end."""
+        match event:
+            case StepShown(shown_step=shown):
+                self._shown = max(shown, self._shown)
+                # a bar that is closed shows once more, with the step that was under way
+                if self._exceptions and shown > self._fault_shown + 1:
+                    self._exceptions.clear()
+                    self._fault_phase = None
+            case PhaseChanged(phase=phase):
+                self._phase = phase
+            case ExceptionSeen():
+                self._on_exception(event)
+            case FatalSeen(text=text):
+                self._fatals = [*self._fatals, text][-_FATALS_KEPT:]
+            case WarningSeen(text=text):
+                if len(self._warnings) < _WARNINGS_KEPT:
+                    self._warnings[text] = None
+            case NothingToTrain(text=text):
+                self._nothing = text
+            case ModelSaved():
+                self._saved = True
+            case CheckpointSaving(path=path):
+                self._final_begun = parse_checkpoint_name(path).final
+            case _:
+                pass
+
+    def _on_exception(self, event: ExceptionSeen) -> None:
+        if _BENIGN.search(event.message):
+            return
+        if not self._exceptions:
+            self._fault_phase, self._fault_shown = self._phase, self._shown
+        self._exceptions = [*self._exceptions, event][-_EXCEPTIONS_KEPT:]
+
+    def evidence(self) -> Evidence:
+        """What is known so far."""
+        return Evidence(
+            tuple(self._exceptions),
+            tuple(self._fatals),
+            tuple(self._warnings),
+            self._nothing,
+            self._saved,
+            self._fault_phase or self._phase,
+            self._final_begun,
+        )

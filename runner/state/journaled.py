@@ -1,0 +1,133 @@
+"""What the journals of an attempt hold already: a new supervisor writes nothing twice and omits nothing.
+
+A supervisor may be killed between any two writes. The next one reads the trainer's output again and derives the
+same events and rows in the same order; here it is decided, for each of them, whether it was written.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from runner.model.core import JournalEvent
+from runner.state.progress import StepRow
+from runner.store.journal import LineTail, events_of, step_rows
+from runner.store.rundir import RunDir
+
+EVENTS_BYTES = 1 << 26
+#: steps beyond this are no steps: a row of garbage must not ask for memory
+MOST_STEPS = 1 << 26
+_ROW, _LOSS, _LR = 1, 2, 4
+#: reported once in an attempt, whatever it says the second time
+_ONCE = ("loss_not_finite",)
+#: what the verification of files reports: not again while the same holds, and what it makes out of date
+_CLEARS = {
+    "checkpoint_verified": (),
+    "checkpoint_unverified": (),
+    "checkpoint_changed": ("checkpoint_verified",),
+    "checkpoint_missing": ("checkpoint_back",),
+    "checkpoint_back": ("checkpoint_missing", "checkpoint_verified"),
+    "checkpoint_placed": (),
+    "checkpoint_replaced": (),
+    "checkpoint_not_placed": (),
+    "state_verified": ("state_missing",),
+    "state_missing": ("state_verified",),
+    "ended": (),
+}
+#: of the moment, not of the fact
+_MOMENT = ("at",)
+
+
+class Journaled:
+    """Of one attempt. Reads the journals once; afterwards it is told of what is written."""
+
+    def __init__(self, run: RunDir, attempt: int) -> None:
+        self._attempt = attempt
+        self._steps = bytearray()
+        self._offset, self._at_offset = -1, 0
+        self._repeated = 0
+        self._facts: dict[str, dict[str, dict[str, object]]] = {}
+        for event in events_of(_read_tail(run.events, EVENTS_BYTES))[0]:
+            if event.attempt == attempt:
+                self._note(event)
+        for block in LineTail(run.steps).read(math.inf):
+            for step, _, loss, _, lr, of_attempt in step_rows(block)[0]:
+                if of_attempt == attempt:
+                    self._note_row(step, loss is not None, lr is not None)
+
+    # ----------------------------------------------------------------- rows
+
+    def fresh_row(self, row: StepRow) -> StepRow | None:
+        """What of the row is still to be written; None: nothing. What is returned counts as written."""
+        known = self._steps[row.step] if 0 <= row.step < len(self._steps) else 0
+        self._note_row(row.step, row.loss is not None, row.lr is not None)
+        if not known & _ROW:
+            return row
+        loss = row.loss if not known & _LOSS else None
+        lr = row.lr if not known & _LR else None
+        if loss is None and lr is None:
+            return None
+        return replace(row, loss=loss, average=None, lr=lr)
+
+    def _note_row(self, step: int, has_loss: bool, has_lr: bool) -> None:
+        if not 0 <= step < MOST_STEPS:
+            return
+        if step >= len(self._steps):
+            self._steps.extend(bytes(max(1024, step + 1 - len(self._steps))))
+        self._steps[step] |= _ROW | (_LOSS if has_loss else 0) | (_LR if has_lr else 0)
+
+    # ----------------------------------------------------------------- events
+
+    def is_fresh(self, event: JournalEvent) -> bool:
+        """Is the event still to be written? If so, it counts as written."""
+        if event.offset is not None:
+            if event.offset < self._offset:
+                return False
+            if event.offset == self._offset and self._repeated < self._at_offset:
+                self._repeated += (
+                    1  # several events come from the same byte, always in the same order
+                )
+                return False
+        elif event.kind in _CLEARS or event.kind in _ONCE:
+            known = self._facts.get(_subject(event), {}).get(event.kind)
+            if known is not None and (event.kind in _ONCE or known == _fact(event)):
+                return False
+        self._note(event)
+        if event.offset is not None:
+            self._repeated = self._at_offset
+        return True
+
+    def _note(self, event: JournalEvent) -> None:
+        if event.offset is not None:
+            if event.offset > self._offset:
+                self._offset, self._at_offset = event.offset, 0
+            self._at_offset += event.offset == self._offset
+        elif event.kind in _CLEARS or event.kind in _ONCE:
+            facts = self._facts.setdefault(_subject(event), {})
+            for kind in _CLEARS.get(event.kind, ()):
+                facts.pop(kind, None)
+            facts[event.kind] = _fact(event)
+
+
+def _subject(event: JournalEvent) -> str:
+    return str(event.data.get("name") or event.data.get("path") or "")
+
+
+def _fact(event: JournalEvent) -> dict[str, object]:
+    return {key: value for key, value in event.data.items() if key not in _MOMENT}
+
+
+def _read_tail(path: Path, tail_bytes: int) -> bytes:
+    """The last complete lines of a journal."""
+    try:
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            stream.seek(max(0, size - tail_bytes))
+            data = stream.read(tail_bytes)
+    except OSError:
+        return b""
+    if size > tail_bytes:
+        data = data[data.find(b"\n") + 1 :]
+    return data[: data.rfind(b"\n") + 1]

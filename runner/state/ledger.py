@@ -1,0 +1,167 @@
+"""True steps out of the numbers that sd-scripts shows. Pure.
+
+A trainer shows three numbers that agree only in a run that was never resumed: `n` of its bar, its
+`global_step` (in file names and as TensorBoard's x), and nothing at all that is the step within the
+whole training. The last is the true step here: the place in the plan of `epochs x steps per epoch`.
+An epoch that a resume trains again counts once.
+
+Facts (sd-scripts.md §4, run with v0.9.1 and v0.10.1): a resume begins with epoch
+`initial_step // steps_per_epoch + 1` in either mode. Without `--skip_until_initial_step` it trains
+that epoch from its start, bar and global_step from 0. With it, the bar counts from 0 at
+initial_step, global_step from the remainder of initial_step within its epoch. With gradient
+accumulation and skip the trainer mixes units, and nothing it shows can be trusted.
+"""
+
+from __future__ import annotations
+
+from runner.model.core import BannerSeen, ConsoleEvent, EpochStarted, ResumeSeen, StepShown
+
+
+class AttemptLedger:
+    """The numbers of one launch of the trainer. Feed it every console event of the attempt.
+
+    `base_step`: the true step it was launched to continue from; only used as long as the console
+    has not told where it begins. `origin_step`: the true step that its own step 0 stands for. All answers are
+    true steps, None when they cannot be known.
+    """
+
+    def __init__(self, base_step: int = 0, origin_step: int = 0) -> None:
+        self._hint = base_step
+        self._origin = origin_step
+        self._batches: int | None = None
+        self._accumulation = 1
+        self._first_epoch: int | None = None
+        self._state_step: int | None = None
+        self._skipped: int | None = None
+        self._last_shown: int | None = None
+
+    def on(self, event: ConsoleEvent) -> None:
+        """Take one event; those that tell nothing about steps are welcome."""
+        match event:
+            case BannerSeen(name="batches_per_epoch", value=value):
+                self._batches = value
+            case BannerSeen(name="accumulation", value=value):
+                self._accumulation = max(1, value)
+            case EpochStarted(epoch=epoch) if self._first_epoch is None:
+                self._first_epoch = epoch
+            case ResumeSeen():
+                if event.state_step is not None:
+                    self._state_step = event.state_step
+                if event.skip_steps is not None:
+                    self._skipped = event.skip_steps
+            case StepShown(shown_step=shown):
+                self._last_shown = max(shown, self._last_shown or 0)
+            case _:
+                pass
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """Optimizer steps of an epoch: batches / accumulation, rounded up (per process)."""
+        if self._batches is None:
+            return None
+        return -(-self._batches // self._accumulation)
+
+    @property
+    def begins_with_epoch_1(self) -> bool:
+        """By what the console has said, or as long as it has said nothing."""
+        return self._first_epoch in (None, 1)
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be known, if so."""
+        if self._skipped is not None and self._accumulation > 1:
+            return (
+                "sd-scripts mixes batches and steps when --skip_until_initial_step meets gradient "
+                "accumulation: its step numbers mean nothing"
+            )
+        return None
+
+    @property
+    def first_step(self) -> int | None:
+        """The first true step that this attempt trains."""
+        base = self._bar_base()
+        return None if base is None else base + 1
+
+    @property
+    def last_step(self) -> int | None:
+        """The last true step that the bar has shown as done; None before the first."""
+        return self.true_from_bar(self._last_shown) if self._last_shown else None
+
+    @property
+    def replayed_steps(self) -> int:
+        """Steps trained a second time because the attempt began before the state it resumed."""
+        base = self._bar_base()
+        if base is None or self._state_step is None or self._counts_anew:
+            return 0
+        state_step = self._origin + self._state_step
+        return max(0, min(state_step, self.last_step or base) - base)
+
+    @property
+    def _counts_anew(self) -> bool:
+        """It was launched to continue, but knows only its own steps: it begins with epoch 1, step 0."""
+        return self._origin > 0 and self._origin == self._hint
+
+    def average_factor(self, shown: int) -> float:
+        """What the bar's average must be multiplied with to be the mean of the losses seen.
+
+        sd-scripts' LossRecorder (train_util.py, v0.9 to v0.10) numbers the losses of an epoch from 1 after
+        a skip, and counts the empty place 0 as a loss of zero, except in the first epoch: after a resume
+        the average starts at half of the loss and comes back within the epoch.
+        """
+        if shown < 1 or self._skipped is None or self.problem is not None:
+            return 1.0
+        per_epoch, first = self.steps_per_epoch, self._first_epoch
+        if per_epoch is None or first is None or first == 1:
+            return 1.0
+        place = self._skipped - (first - 1) * per_epoch
+        if place < 1 or shown > per_epoch - place:
+            return 1.0
+        return (shown + 1) / shown
+
+    def true_from_bar(self, shown: int) -> int | None:
+        """The true step when the bar shows `shown`."""
+        base = self._bar_base()
+        return None if base is None else base + shown
+
+    def true_from_global(self, shown: int) -> int | None:
+        """The true step of a TensorBoard x (the trainer's global_step)."""
+        base = self._epoch_base()
+        return None if base is None else base + shown
+
+    def true_from_name(self, step: int) -> int | None:
+        """The true step of a file `NAME-step<step>`: file names hold the global_step."""
+        return self.true_from_global(step)
+
+    def true_from_epoch(self, epoch: int) -> int | None:
+        """The true step of a file `NAME-<epoch>`: names of epochs stay right over a resume."""
+        per_epoch = self.steps_per_epoch
+        return None if per_epoch is None else self._origin + epoch * per_epoch
+
+    def _bar_base(self) -> int | None:
+        """The true step at which the bar shows 0."""
+        if self.problem is not None:
+            return None
+        return self._epoch_base() if self._skipped is None else self._origin + self._skipped
+
+    def _epoch_base(self) -> int | None:
+        """The true step at the start of the first epoch of this attempt: global_step is 0 there."""
+        if self.problem is not None:
+            return None
+        per_epoch = self.steps_per_epoch
+        if self._first_epoch is None:
+            return self._expected_epoch_base(per_epoch)
+        if self._first_epoch == 1:
+            return self._origin
+        if per_epoch is None:
+            return self._hint or None
+        return self._origin + (self._first_epoch - 1) * per_epoch
+
+    def _expected_epoch_base(self, per_epoch: int | None) -> int:
+        """Before the first `epoch n/m`: by what the resume said, else by what we were told."""
+        begins_at = self._skipped
+        if begins_at is None:
+            # a state of a resumed attempt holds a number of its own: who launched it knows better
+            begins_at = self._hint - self._origin if self._hint else self._state_step
+        if begins_at is None or per_epoch is None or self._counts_anew:
+            return self._hint
+        return self._origin + begins_at // per_epoch * per_epoch

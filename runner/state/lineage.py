@@ -1,0 +1,82 @@
+"""Which checkpoints belong to the training that the newest attempt continues; what stopping would cost. Pure.
+
+A later attempt that begins at or before a step trains it again: what earlier attempts wrote of that step and
+beyond is of a past that was left. It stays on the disk, and no verdict rests on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from runner.model.core import AttemptStatus, Checkpoint
+
+
+def superseded(one: Checkpoint, attempts: Sequence[AttemptStatus]) -> AttemptStatus | None:
+    """The later attempt that trained this checkpoint's step again; None: none did."""
+    step = one.step
+    if step is None:
+        return None
+    later = (a for a in attempts if a.attempt > one.attempt and a.first_step is not None)
+    return next((a for a in later if a.first_step is not None and a.first_step <= step), None)
+
+
+def current(
+    checkpoints: Iterable[Checkpoint], attempts: Sequence[AttemptStatus]
+) -> tuple[Checkpoint, ...]:
+    """Those whose steps no later attempt has trained again."""
+    return tuple(one for one in checkpoints if superseded(one, attempts) is None)
+
+
+def resumable(
+    checkpoints: Iterable[Checkpoint], attempts: Sequence[AttemptStatus], source: str | None
+) -> tuple[Checkpoint, ...]:
+    """Those that a resume may begin at: the current ones, and the one whose state (path `source`) the newest
+    attempt began with, even if it trains the steps before that state again."""
+    return tuple(
+        one
+        for one in checkpoints
+        if superseded(one, attempts) is None or (source is not None and one.state_path == source)
+    )
+
+
+def safe_step(checkpoints: Iterable[Checkpoint], untrusted: int | None = None) -> int:
+    """The true step of the newest complete training state of finite weights before step `untrusted`; 0 without
+    any."""
+    return _newest(
+        (c for c in checkpoints if c.state_complete and c.finite is not False), untrusted
+    )
+
+
+def weights_step(checkpoints: Iterable[Checkpoint], untrusted: int | None = None) -> int:
+    """The true step of the newest checkpoint before step `untrusted` that was verified as complete and finite
+    and still exists; 0 without any."""
+    there = (c for c in checkpoints if not (c.removed or c.missing))
+    return _newest((c for c in there if c.complete and c.finite), untrusted)
+
+
+def _newest(checkpoints: Iterable[Checkpoint], untrusted: int | None) -> int:
+    steps = (c.step for c in checkpoints if c.step is not None)
+    return max((step for step in steps if untrusted is None or step < untrusted), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class StopCost:
+    """`kept_step`: the true step that a resume would begin at, with a state or (`with_state` False) from
+    weights only; 0: nothing is saved. `steps`, `seconds`: what stopping now would lose; seconds None: pace
+    unknown."""
+
+    kept_step: int
+    with_state: bool
+    steps: int
+    seconds: float | None
+
+
+def stop_cost(
+    step: int, state_step: int, weights_step: int, seconds_per_step: float | None
+) -> StopCost:
+    """Of stopping at true step `step`: a resume prefers a state to newer weights."""
+    kept = state_step or weights_step
+    steps = max(0, step - kept)
+    seconds = None if seconds_per_step is None else steps * seconds_per_step
+    return StopCost(kept, bool(state_step), steps, seconds)

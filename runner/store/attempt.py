@@ -1,0 +1,90 @@
+"""The files of one attempt within its run folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.model.core import AttemptPlan, ExitRecord, KeeperRecord, RunSpec
+from runner.store.journal import Unreadable, read_json
+from runner.store.rundir import RunDir
+
+if TYPE_CHECKING:
+    from runner.state.progress import Progress
+
+_NUMBER = re.compile(r"^attempt-(\d+)\.json$")
+
+
+def attempts_of(run: RunDir) -> list[int]:
+    """The N of every attempt-N.json, in order."""
+    return sorted(int(m[1]) for name in os.listdir(run.path) if (m := _NUMBER.match(name)))
+
+
+def newest_attempt(run: RunDir) -> int:
+    """The highest N of attempt-N.json. Raises Unreadable if there is none."""
+    numbers = attempts_of(run)
+    if not numbers:
+        raise Unreadable("attempt-1.json is missing")
+    return numbers[-1]
+
+
+def newest_started(run: RunDir, status_attempt: int) -> int:
+    """The newest attempt that was started. A plan of a later one was written by a resume that was killed
+    before its supervisor came up: nothing of it ever ran. Raises Unreadable."""
+    newest = newest_attempt(run)
+    while newest > max(1, status_attempt) and not run.started(newest).exists():
+        newest -= 1
+    return newest
+
+
+class AttemptFiles:
+    """Paths and small readings that belong to one attempt."""
+
+    def __init__(self, run: RunDir, attempt: int, plan: AttemptPlan, spec: RunSpec) -> None:
+        self.run, self.attempt, self.plan, self.spec = run, attempt, plan, spec
+        self._started_at: float | None = None
+
+    @property
+    def started_mark(self) -> Path:
+        """See RunDir.started."""
+        return self.run.started(self.attempt)
+
+    def keeper(self) -> KeeperRecord | None:
+        try:
+            found = read_json(self.run.keeper, KeeperRecord)
+        except Unreadable:
+            return None
+        if found.attempt != self.attempt:
+            return None
+        self._started_at = found.started_at
+        return found
+
+    def exit(self) -> ExitRecord | None:
+        try:
+            found = read_json(self.run.exit, ExitRecord)
+        except Unreadable:
+            return None
+        return found if found.attempt == self.attempt else None
+
+    def resolve(self, path: str) -> Path:
+        """A path as the trainer printed it, seen from its working folder."""
+        return Path(self.plan.cwd) / path
+
+    @property
+    def event_folder(self) -> Path | None:
+        chosen = self.plan.logging_dir or self.spec.logging_dir
+        return self.resolve(chosen) if chosen else None
+
+    def is_ours(self, wall_at: float) -> bool:
+        """A logging_dir of the user's own may hold event files of earlier trainings."""
+        return self._started_at is None or wall_at >= self._started_at - 1.0
+
+    def total_steps(self, progress: Progress) -> int | None:
+        """The banner's word, else the forecast's; the plan's, where the trainer's own end lies past it."""
+        if self.plan.stop_step is not None:
+            return self.plan.stop_step
+        if progress.total_steps is not None:
+            return progress.total_steps
+        return self.spec.forecast.steps if self.spec.forecast is not None else None

@@ -1,0 +1,76 @@
+"""Can runs be kept where $PLASMA_HOME says? Looked at once, before a command does anything."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from runner.store.rundir import home
+
+#: about the longest path below the home: a run's id, `tensorboard`, an event file of the trainer
+_BELOW = Path("runs") / ("x" * 64) / "tensorboard" / "attempt-10" / ("x" * 120)
+
+
+def home_problem(*, writing: bool) -> str | None:
+    """Why the folder of all runs cannot be used, one sentence; None: it can. `writing`: runs will be
+    started or made, so that files are really written there."""
+    chosen = os.environ.get("PLASMA_HOME")
+    name = "PLASMA_HOME" if chosen else "the folder of runs"
+    try:
+        place = home()
+        shown = str(place).encode("utf-8").decode("utf-8")
+    except UnicodeEncodeError:
+        return f"{name} is not UTF-8; give a folder whose name is"
+    except RuntimeError:
+        return f"{name} is {chosen}, and there is no such user; write the folder out"
+    except OSError as error:  # a relative one, seen from a working folder that was deleted
+        return f"{name} cannot be found from here: {error.strerror}; give an absolute path"
+    problem = _unusable(place) or _unusable(place / "runs") or _too_deep(place)
+    if problem is None and writing:
+        problem = _unwritable(place)
+    if problem is None:
+        return None
+    return f"{name} ({shown[:200]}) {problem}"
+
+
+def _unusable(place: Path) -> str | None:
+    """As the end of a sentence. A folder that does not exist yet is made later."""
+    try:
+        mode = place.stat().st_mode
+    except FileNotFoundError:
+        if place.is_symlink():
+            return f"is a link to {place.readlink()}, which does not exist; make that folder"
+        return None
+    except NotADirectoryError:
+        return "lies below a file; give a folder"
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return "is too long for this file system; give a shorter path"
+        return f"cannot be used: {error.strerror}"
+    if not stat.S_ISDIR(mode):
+        return "is a file; give a folder" if place.name != "runs" else "holds a file named runs"
+    if not os.access(place, os.R_OK | os.X_OK):
+        return "cannot be read: permission denied"
+    return None
+
+
+def _too_deep(place: Path) -> str | None:
+    try:
+        (place / _BELOW).stat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return "is too long for the files of a run; give a shorter path"
+    return None
+
+
+def _unwritable(place: Path) -> str | None:
+    """Rights alone do not tell: read-only mounts, quotas."""
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".writable-"):
+            return None
+    except OSError as error:
+        return f"cannot be written to: {error.strerror}"

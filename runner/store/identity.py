@@ -1,0 +1,173 @@
+"""Is a file still the one that a run wrote? Another training into the same folder writes other bytes under the
+same name, and an old run must not vouch for them.
+
+Known of each checkpoint since its verification: size, time of the last change, inode, and a hash of its
+safetensors header, which holds a hash of the weights (`sshs_model_hash`) where the trainer wrote metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.files.diffusers_folder import look_at_folder
+from runner.files.header import Broken, metadata_of, read_header
+from runner.model.core import Checkpoint, Status
+
+REPLACED = "replaced since"
+#: the time of a file may lose digits on its way over a network disk, or by a copy onto another one
+SAME_TIME_NS = 10_000_000
+#: FAT and exFAT keep two seconds; no training writes another file so soon
+COARSE_TIME_NS = 2_100_000_000
+#: of a file without a safetensors header
+HEAD_BYTES = 1 << 16
+CONTENT_KEY = "sshs_model_hash"
+RECORD = "replaced.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A line of replaced.json: run `run` wrote the file at `path`, as it was at `mtime_ns`."""
+
+    path: str
+    run: str
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replacements:
+    """replaced.json in the folder of an older run."""
+
+    files: tuple[Replacement, ...] = ()
+    schema: int = 1
+
+
+def header_sha256(path: Path) -> str | None:
+    """Of the header's bytes, else of the first HEAD_BYTES; None if it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(8)
+            length = int.from_bytes(start, "little")
+            rest = stream.read(length if 0 < length <= 1 << 24 else HEAD_BYTES)
+    except OSError:
+        return None
+    return hashlib.sha256(start + rest).hexdigest()
+
+
+def is_same(one: Checkpoint, path: Path) -> bool | None:
+    """Is it the file that was verified? None: it is gone, its disk does not answer, or too little is known."""
+    if one.complete is None or one.mtime_ns is None:
+        return None
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            return _is_same_folder(one, path)
+    except OSError:
+        return None
+    if found.st_size != one.size_bytes:
+        return False
+    apart_ns = abs(found.st_mtime_ns - one.mtime_ns)
+    if apart_ns <= SAME_TIME_NS and found.st_ino == one.inode:
+        return True
+    same_time = apart_ns <= COARSE_TIME_NS
+    if one.header_sha256 is None:
+        return same_time
+    if header_sha256(path) != one.header_sha256:
+        return False
+    # touched or copied: only a header that names its weights proves that they are the same
+    return same_time or _names_content(path)
+
+
+def _is_same_folder(one: Checkpoint, path: Path) -> bool:
+    """Of diffusers, by the size of its files and the newest of them. Raises OSError."""
+    look = look_at_folder(path)
+    apart_ns = abs(look.mtime_ns - (one.mtime_ns or 0))
+    return look.size_bytes == one.size_bytes and apart_ns <= COARSE_TIME_NS
+
+
+def _names_content(path: Path) -> bool:
+    try:
+        return CONTENT_KEY in metadata_of(read_header(path)[0])
+    except (OSError, Broken, RecursionError):
+        return False
+
+
+def state_stamp(path: Path) -> int | None:
+    """What changes when the files of a state folder are written again: the newest time, in ns; None: it cannot
+    be read."""
+    try:
+        return max((e.stat().st_mtime_ns for e in os.scandir(path)), default=None)
+    except OSError:
+        return None
+
+
+def is_same_state(one: Checkpoint, path: Path) -> bool | None:
+    """As `is_same`, of its state folder."""
+    if one.state_mtime_ns is None:
+        return None
+    found = state_stamp(path)
+    return None if found is None else abs(found - one.state_mtime_ns) <= COARSE_TIME_NS
+
+
+def without_replaced(status: Status, cwd: Path, run: Path) -> Status:
+    """The status of a run that is over, in which files that are not its own any more are called replaced.
+    Looks at every kept file (one stat each)."""
+    known = {r.path: r for r in _replacements(run)}
+    made = []
+    for one in status.checkpoints:
+        path = cwd / one.path
+        if not one.removed and not one.missing:
+            same = is_same(one, path)
+            by = _by(path, known) if known and same is not True else None
+            # a run of an older version, which knew little of its files, has the other run's word
+            if same is False or by is not None:
+                one = replaced(one, by or REPLACED)
+        if one.state_path is not None and is_same_state(one, cwd / one.state_path) is False:
+            one = replace(one, state_complete=False, state_problem=REPLACED)
+        made.append(one)
+    if all(new is old for new, old in zip(made, status.checkpoints, strict=True)):
+        return status
+    safe = [c.step for c in made if c.state_complete and c.step is not None]
+    step = min(status.safe_step, max(safe, default=0))
+    return replace(status, checkpoints=tuple(made), safe_step=step)
+
+
+def replaced(one: Checkpoint, how: str) -> Checkpoint:
+    """Of its own file nothing is left: neither what verification found nor its loss belongs to what lies there.
+    `how`: `replaced by run X` or REPLACED."""
+    return replace(
+        one, missing=True, replaced=how, complete=False, finite=None, problem=how, loss=None,
+        validation_loss=None, remark=None,
+    )  # fmt: skip
+
+
+def _by(path: Path, known: Mapping[str, Replacement]) -> str | None:
+    """None: no run is known to have written what lies there now."""
+    found = known.get(os.path.realpath(path))
+    try:
+        same = found is not None and abs(path.stat().st_mtime_ns - found.mtime_ns) <= SAME_TIME_NS
+    except OSError:
+        same = False
+    return f"replaced by run {found.run}" if found is not None and same else None
+
+
+def _replacements(run: Path) -> tuple[Replacement, ...]:
+    from runner.store.journal import Unreadable, read_json
+
+    try:
+        return read_json(run / RECORD, Replacements).files
+    except Unreadable:
+        return ()
+
+
+def record_replacement(older: Path, path: str, run: str, mtime_ns: int) -> None:
+    """In the folder of the older run: `run` wrote the file at `path` (resolved). Raises OSError."""
+    from runner.store.journal import write_json
+
+    kept = [one for one in _replacements(older) if one.path != path]
+    new = Replacement(path, run, mtime_ns)
+    write_json(older / RECORD, Replacements((*kept, new)))

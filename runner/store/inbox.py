@@ -1,0 +1,152 @@
+"""Orders to a run: a maildir. It needs no socket, works on network disks, leaves a trail, and an order
+outlives the supervisor it was meant for.
+
+Anybody who can write into the folder can put anything there, so a file is read as one of a stranger: regular
+files only, no links, up to a limit. What is no order is set aside, and nothing about it is retried.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from runner.files.private import FOLDER_MODE
+from runner.files.regular_file import read_bytes
+from runner.store.attempt import newest_attempt
+from runner.store.journal import UNDECODABLE, Unreadable, decode_json, write_json
+from runner.store.rundir import RunDir
+from runner.store.who import whoami
+
+#: an order nobody took for so long is not obeyed any more
+DEADLINE_S = 600.0
+ORDER_LIMIT_BYTES = 64_000
+#: of a flooded inbox, so many files are looked at in one go
+FILES_AT_ONCE = 1000
+#: may succeed when tried again; every other failure to read a file is final
+_PASSING = (errno.ENOENT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody wants of a run. `kind`: stop, cancel_stop; `attempt`: of which attempt, None if it was
+    written by an earlier version."""
+
+    id: str
+    kind: str
+    at: float
+    by: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    answer: str | None = None
+    answered_at: float | None = None
+    attempt: int | None = None
+
+    @property
+    def refused(self) -> bool:
+        return bool(self.data.get("refused"))
+
+
+def send(
+    run: RunDir, kind: str, data: dict[str, Any] | None = None, *, by: str | None = None
+) -> Order:
+    """Put an order for the newest attempt into the inbox. `by`: by default who runs this process. Raises
+    OSError."""
+    attempt: int | None = None
+    with contextlib.suppress(Unreadable):
+        attempt = newest_attempt(run)
+    order = Order(
+        id=secrets.token_hex(4),
+        kind=kind,
+        at=time.time(),
+        by=by or whoami(),
+        data=data or {},
+        attempt=attempt,
+    )
+    run.inbox.mkdir(FOLDER_MODE, exist_ok=True)
+    write_json(run.inbox / f"{time.time_ns()}-{order.id}.json", order)
+    return order
+
+
+def is_for(order: Order, attempt: int, began_at: float) -> bool:
+    """Was this order given to that attempt? `began_at`: when its plan was written."""
+    return order.attempt == attempt if order.attempt is not None else order.at >= began_at
+
+
+def pending(run: RunDir) -> list[tuple[str, Order]]:
+    """(file name, order), oldest first. What is no order is moved to inbox/unreadable; files with other names
+    are left alone."""
+    names = [name for name in _names(run.inbox) if name[0].isdigit()]
+    found = ((name, _read(run.inbox / name)) for name in names[:FILES_AT_ONCE])
+    return [(name, order) for name, order in found if order is not None]
+
+
+def done(run: RunDir) -> list[Order]:
+    """The answered orders, oldest first: what a new supervisor knows of them."""
+    found = (_read(run.inbox_done / name) for name in _names(run.inbox_done))
+    return [order for order in found if order is not None]
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if name.endswith(".json"))
+    except OSError:
+        return []
+
+
+def _read(path: Path) -> Order | None:
+    """The order in this file; None if there is none (any more)."""
+    try:
+        return decode_json(read_bytes(path, ORDER_LIMIT_BYTES, follow=False), Order)
+    except OSError as error:
+        if error.errno in _PASSING:
+            return None
+    except UNDECODABLE:
+        pass
+    _set_aside(path)
+    return None
+
+
+def _set_aside(path: Path) -> None:
+    """Out of the way of the orders behind it, and kept for a person to look at."""
+    with contextlib.suppress(OSError):
+        folder = path.parent / "unreadable"
+        folder.mkdir(FOLDER_MODE, exist_ok=True)
+        path.rename(folder / path.name)
+
+
+def answer(run: RunDir, name: str, order: Order, text: str) -> None:
+    """Move a taken order to inbox/done with its answer. Raises OSError; the order lies in the inbox then."""
+    run.inbox_done.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+    write_json(run.inbox_done / name, replace(order, answer=text, answered_at=time.time()))
+    with contextlib.suppress(FileNotFoundError):
+        (run.inbox / name).unlink()
+
+
+def refusal(order: Order) -> Order:
+    """The order as one that was not carried out."""
+    return replace(order, data={**order.data, "refused": True})
+
+
+def answer_of(run: RunDir, order_id: str) -> Order | None:
+    """The answered form of an order, once there is one."""
+    return next(_with_id(run.inbox_done, order_id), (None, None))[1]
+
+
+def withdraw(run: RunDir, order_id: str, why: str) -> None:
+    """Answer an order that nobody is left to take. Raises OSError."""
+    for name, order in _with_id(run.inbox, order_id):
+        answer(run, name, refusal(order), why)
+
+
+def _with_id(folder: Path, order_id: str) -> Iterator[tuple[str, Order]]:
+    for name in _names(folder):
+        if name.endswith(f"-{order_id}.json"):
+            order = _read(folder / name)
+            if order is not None:
+                yield name, order

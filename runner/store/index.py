@@ -1,0 +1,145 @@
+"""The list of thousands of runs without reading thousands of files: a cache that may be deleted at any time.
+
+Every file that a listing is made of is replaced by rename, and a rename changes the folder it happens
+in. So one stat of a run folder tells whether what was read of it still holds. Kept are only runs that
+have ended and been judged, and only when their folder had not changed for a while before it was read:
+a change within the same tick of the file system's clock could not be seen otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from runner.model.core import RunListing, RunState
+from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.rundir import home
+
+#: of what an entry looks like; an index of another number is not used
+INDEX_SCHEMA = 1
+#: a folder that changed later than this before it was read is read again next time
+RACY_S = 2.0
+#: after a refusal of the disk, no further try for so long
+RETRY_S = 60.0
+#: what a killed process left of its index is deleted when it is so old
+LEFTOVER_S = 3600.0
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """What changes with every rename inside a folder. ctime: it cannot be set back by copying tools."""
+
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """What was read of a folder that looked so."""
+
+    mark: Mark
+    listing: RunListing
+
+
+class _File(msgspec.Struct, frozen=True):
+    schema: int
+    entries: dict[str, Entry]
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The index of one home as this process knows it."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    failed_at: float | None = None
+
+
+_kept: dict[Path, _Kept] = {}
+_lock = threading.Lock()
+
+
+def index_path() -> Path:
+    return home() / "cache" / "runs-index.json"
+
+
+def mark_of(folder: os.DirEntry[str] | Path) -> Mark | None:
+    """The folder as it is now; None if it is gone."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return Mark(found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def known_entries() -> dict[str, Entry]:
+    """What is remembered, by the folder's name; not to be changed. Read from the disk once a process."""
+    path = index_path()
+    with _lock:
+        if path not in _kept:
+            _kept[path] = _Kept(_read(path))
+        return _kept[path].entries
+
+
+def remember(entries: dict[str, Entry]) -> None:
+    """What holds from now on; written if it is something else than before. Never fails."""
+    path = index_path()
+    with _lock:
+        kept = _kept.setdefault(path, _Kept())
+        same = entries.keys() == kept.entries.keys() and all(
+            entries[name] is kept.entries[name] for name in entries
+        )
+        kept.entries = entries
+        now = time.monotonic()
+        waiting = kept.failed_at is not None and now - kept.failed_at < RETRY_S
+        if (same and kept.failed_at is None) or waiting:
+            return
+        kept.failed_at = None if _write(path, entries) else now
+
+
+def forget() -> None:
+    """Read the disk's index again next time: as a new process would."""
+    with _lock:
+        _kept.clear()
+
+
+def worth_keeping(listing: RunListing, mark: Mark, now: float) -> bool:
+    """Will this listing stay as it is while the folder does?"""
+    judged = listing.outcome is not None or bool(listing.origin)
+    if listing.state is not RunState.ENDED or not judged or listing.problem is not None:
+        return False
+    if not listing.id.isascii():
+        return False  # no id of ours, and a name that is no text could not be written
+    if listing.duration_s is not None and listing.ended_at is None:
+        return False  # it is counted up to now
+    return now - mark.mtime_ns / 1e9 >= RACY_S and now - mark.ctime_ns / 1e9 >= RACY_S
+
+
+def _read(path: Path) -> dict[str, Entry]:
+    try:
+        found = read_json(path, _File)
+    except Unreadable:
+        return {}
+    return found.entries if found.schema == INDEX_SCHEMA else {}
+
+
+def _write(path: Path, entries: dict[str, Entry]) -> bool:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, _File(INDEX_SCHEMA, entries))
+        _clean(path)
+    except (OSError, ValueError, msgspec.MsgspecError):  # it costs a cache, nothing else
+        return False
+    return True
+
+
+def _clean(path: Path) -> None:
+    """Whole copies that processes killed in the middle of a write have left."""
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFTOVER_S:
+                left.unlink()

@@ -1,0 +1,297 @@
+"""Reading and writing the run folder so that any process may die at any byte.
+
+Whole files are replaced by rename; journals are appended, one `write()` a line. A torn last line is
+"not yet". Readers keep offsets and work within budgets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import math
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from runner.files.private import FILE_MODE, private_opener
+from runner.files.regular_file import open_regular, read_bytes
+from runner.model.core import JournalEvent
+
+T = TypeVar("T")
+
+#: a status of ten thousand checkpoints has 30 MB
+JSON_LIMIT_BYTES = 256_000_000
+#: what `decode_json` raises; the last one for a text that is nested too deeply
+UNDECODABLE = (
+    msgspec.DecodeError,
+    msgspec.ValidationError,
+    UnicodeDecodeError,
+    RecursionError,
+)
+
+
+class Unreadable(Exception):
+    """A file of the run folder that is missing, torn or foreign; the text is one sentence."""
+
+
+def write_json(path: Path, value: object, *, durable: bool = False) -> None:
+    """Replace `path` by rename. Raises OSError (disk full, read-only); the old text stays then."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb", opener=private_opener) as stream:
+            stream.write(encode_json(value))
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def read_json(path: Path, kind: type[T]) -> T:
+    """The file as `kind`; unknown keys are ignored. Raises Unreadable, also for a file that is not regular or
+    larger than any of ours."""
+    try:
+        text = read_bytes(path, JSON_LIMIT_BYTES)
+    except FileNotFoundError:
+        raise Unreadable(f"{path.name} is missing") from None
+    except OSError as error:
+        raise Unreadable(f"{path.name} cannot be read: {error.strerror}") from None
+    try:
+        return decode_json(text, kind)
+    except UNDECODABLE as error:
+        raise Unreadable(f"{path.name} is torn or foreign: {error}") from None
+
+
+#: how MessagePack writes a double whose exponent says NaN or infinity (text may look the same by chance)
+_NONFINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
+
+
+def encode_json(value: object) -> bytes:
+    """`value` as JSON. A float that JSON cannot hold is a string (`"nan"`, `"inf"`, `"-inf"`): null is what is
+    not known."""
+    if not _NONFINITE.search(
+        msgspec.msgpack.encode(value)
+    ):  # ten times as fast as looking at each number
+        return msgspec.json.encode(value)
+    return msgspec.json.encode(_named(msgspec.to_builtins(value)))
+
+
+def decode_json(text: bytes, kind: type[T]) -> T:
+    """What `encode_json` wrote. Raises one of UNDECODABLE."""
+    return msgspec.json.decode(text, type=kind, strict=False)
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _name(value)
+    if isinstance(value, dict):
+        return {key: _named(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_named(one) for one in value]
+    return value
+
+
+def _name(value: float) -> str:
+    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+
+
+#: no room, or none left of the quota
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+#: lines that a full disk refused are kept up to this size
+OWED_BYTES = 1 << 24
+
+
+class Appender:
+    """Appends lines to a journal; survives a torn tail left by a predecessor and a full disk.
+
+    What the disk refuses is kept, up to OWED_BYTES, and written before anything later."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem: str | None = None
+        #: when the disk last had no room for a line, seconds since the epoch
+        self.full_at: float | None = None
+        self._owed = b""
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        size = os.fstat(self._fd).st_size
+        self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
+
+    def append(self, line: bytes) -> bool:
+        """Write one line (or several, joined). False if the disk refused; `problem` says why."""
+        lines = self._owed + line.rstrip(b"\n") + b"\n"
+        data = (b"\n" if self._torn else b"") + lines
+        try:
+            written = os.write(self._fd, data)
+        except OSError as error:
+            self.problem = f"{self.path.name}: {error.strerror}"
+            if error.errno in DISK_FULL:
+                self.full_at = time.time()
+            self._owe(lines)
+            return False
+        if written:
+            self._torn = data[written - 1 : written] != b"\n"
+        # a line that was written in part is written again: readers pass over the torn one
+        done = data.rfind(b"\n", 0, written) + 1
+        self._owe(data[done:])
+        if self._owed:
+            self.full_at = time.time()
+        self.problem = f"{self.path.name}: disk full" if self._owed else None
+        return not self._owed
+
+    def _owe(self, lines: bytes) -> None:
+        self._owed = (
+            lines if len(lines) <= OWED_BYTES else lines[: lines.rfind(b"\n", 0, OWED_BYTES) + 1]
+        )
+
+    def retry(self) -> None:
+        """Write what was refused before, if there is any."""
+        if self._owed:
+            owed, self._owed = self._owed, b""
+            self.append(owed)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class LineTail:
+    """Complete lines of a growing file, from an offset on. Truncation or replacement starts anew."""
+
+    def __init__(self, path: Path, chunk_bytes: int = 1 << 18) -> None:
+        self.path = path
+        self.offset = 0
+        self.size = 0
+        self.restarted = False
+        self._chunk = chunk_bytes
+        self._identity: tuple[int, int] | None = None
+
+    def changed(self) -> bool:
+        """A cheap look (one stat): is there something that `read` has not seen?"""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return found.st_size != self.size or (found.st_dev, found.st_ino) != self._identity
+
+    def read(self, budget_s: float = 0.05) -> Iterator[bytes]:
+        """Blocks of complete lines (each ends with a newline), until the end or until `budget_s` is
+        over; what the caller does with a block counts towards it. A block that was handed out
+        counts as read."""
+        deadline = time.monotonic() + budget_s
+        self.restarted = False
+        try:
+            with open_regular(self.path) as stream:
+                found = os.fstat(stream.fileno())
+                identity = (found.st_dev, found.st_ino)
+                if self._identity is not None and (
+                    identity != self._identity or found.st_size < self.offset
+                ):
+                    self.offset, self.restarted = 0, True
+                self._identity, self.size = identity, found.st_size
+                while True:
+                    stream.seek(self.offset)
+                    block = self._complete(stream.read(self._chunk), stream)
+                    if not block:
+                        return
+                    self.offset += len(block)
+                    yield block
+                    if time.monotonic() > deadline:
+                        return
+        except OSError:
+            return
+
+    @staticmethod
+    def _complete(block: bytes, stream: Any) -> bytes:
+        while block and b"\n" not in block:
+            more = stream.read(1 << 20)
+            if not more:
+                return b""
+            block += more
+        return block[: block.rfind(b"\n") + 1]
+
+    @property
+    def pending_bytes(self) -> int:
+        return max(0, self.size - self.offset)
+
+
+# --------------------------------------------------------------------------- rows and events
+
+_NAMES = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def number_text(value: float | None) -> str:
+    """A JSON value for any float: null for unknown, a string for what JSON cannot hold."""
+    if value is None:
+        return "null"
+    if math.isfinite(value):
+        return f"{value:.7g}"
+    return f'"{_name(value)}"'
+
+
+def number(value: float | str | None) -> float | None:
+    return _NAMES.get(value) if isinstance(value, str) else value
+
+
+def step_row(
+    step: int,
+    seconds: float | None,
+    loss: float | None,
+    average: float | None,
+    lr: float | None,
+    attempt: int,
+) -> bytes:
+    """One line of steps.jsonl."""
+    when = "null" if seconds is None else f"{seconds:.3f}"
+    fields = (str(step), when, number_text(loss), number_text(average), number_text(lr))
+    return f"[{','.join(fields)},{attempt}]\n".encode()
+
+
+Row = tuple[int, float | None, float | str | None, float | str | None, float | str | None, int]
+_rows = msgspec.json.Decoder(list[Row])
+_row = msgspec.json.Decoder(Row)
+
+
+def step_rows(block: bytes) -> tuple[list[Row], int]:
+    """The rows of a block of lines, and how many lines were torn or foreign."""
+    try:
+        return _rows.decode(b"[" + block.rstrip(b"\n").replace(b"\n", b",") + b"]"), 0
+    except UNDECODABLE:
+        rows, bad = [], 0
+        for line in block.splitlines():
+            try:
+                rows.append(_row.decode(line))
+            except UNDECODABLE:
+                bad += bool(line.strip())
+        return rows, bad
+
+
+_event = msgspec.json.Decoder(JournalEvent)
+
+
+def events_of(block: bytes) -> tuple[list[JournalEvent], int]:
+    """The events of a block of lines, and how many lines were torn or foreign."""
+    events, bad = [], 0
+    for line in block.splitlines():
+        try:
+            events.append(_event.decode(line))
+        except UNDECODABLE:
+            bad += bool(line.strip())
+    return events, bad
+
+
+def lines_of(block: bytes, kind: type[T]) -> tuple[list[T], int]:
+    """Lines of a journal as values of `kind`, and how many could not be read."""
+    decoder, values, bad = msgspec.json.Decoder(kind), [], 0
+    for line in block.splitlines():
+        try:
+            values.append(decoder.decode(line))
+        except UNDECODABLE:
+            bad += bool(line.strip())
+    return values, bad

@@ -1,0 +1,90 @@
+"""What a person calls a run: label.json in its folder. The run's own files are never changed for it.
+
+Foreign text is kept as it was given, within bounds; only control characters are refused, for they mean
+nothing in a name and move the cursor of whoever prints them.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from runner.model.core import Label
+from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.rundir import RunDir
+
+NAME_LIMIT = 200
+TAG_LIMIT = 40
+TAGS_LIMIT = 20
+NOTE_LIMIT = 10_000
+
+
+class BadLabel(ValueError):
+    """A label that cannot be kept; one sentence with what to do."""
+
+
+def read_label(path: Path) -> Label:
+    """The label of the run in that folder; an empty one where there is none that can be read."""
+    try:
+        return read_json(RunDir(path).label, Label)
+    except Unreadable:
+        return Label()
+
+
+def write_label(path: Path, label: Label) -> Label:
+    """Replace the run's label, checked and tidied; returns what was kept. Raises BadLabel, OSError."""
+    kept = checked(label)
+    if not path.is_dir():
+        raise BadLabel(f"run {path.name} is gone: there is nothing to label")
+    write_json(RunDir(path).label, kept, durable=True)
+    return kept
+
+
+def checked(label: Label) -> Label:
+    """The label without needless space and without empty or repeated tags. Raises BadLabel."""
+    name = (label.name or "").strip()
+    note = label.note.strip().replace("\r\n", "\n")
+    _bounded("the name", name, NAME_LIMIT)
+    _bounded("the note", note, NOTE_LIMIT, lines=True)
+    tags = tuple(dict.fromkeys(tag.strip() for tag in label.tags if tag.strip()))
+    if len(tags) > TAGS_LIMIT:
+        raise BadLabel(f"{len(tags)} tags are too many: {TAGS_LIMIT} at most")
+    for tag in tags:
+        _bounded("a tag", tag, TAG_LIMIT)
+    return replace(label, name=name or None, tags=tags, note=note)
+
+
+def changed(
+    label: Label,
+    *,
+    name: str | None = None,
+    add: Iterable[str] = (),
+    take: Iterable[str] = (),
+    note: str | None = None,
+) -> Label:
+    """The label with these changes; None leaves as it is, "" takes away."""
+    gone = {tag.strip() for tag in take}
+    tags = tuple(tag for tag in (*label.tags, *add) if tag.strip() not in gone)
+    return checked(
+        replace(
+            label,
+            name=label.name if name is None else name,
+            tags=tags,
+            note=label.note if note is None else note,
+        )
+    )
+
+
+def _bounded(what: str, text: str, limit: int, *, lines: bool = False) -> None:
+    if len(text) > limit:
+        raise BadLabel(f"{what} has {len(text)} characters: {limit} at most")
+    for character in text:
+        if lines and character in "\n\t":
+            continue
+        # Cc: control characters; Cs: halves of surrogate pairs, which no file can hold
+        if unicodedata.category(character) in ("Cc", "Cs"):
+            raise BadLabel(
+                f"{what} holds the control character U+{ord(character):04X}: leave it out"
+            )

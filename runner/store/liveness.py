@@ -1,0 +1,90 @@
+"""Is a process of ours alive? Never by its number alone: numbers are reused, zombies linger."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+import psutil
+
+from runner.files.private import FILE_MODE
+
+
+def lock_held(path: Path) -> bool:
+    """True while a supervisor lives: the kernel frees its flock with it. Takes nothing for long."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def take_lock(path: Path) -> int | None:
+    """The file descriptor that holds the lock, or None if somebody else has it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    # A reader's look holds a shared lock for a few microseconds: try more than once.
+    import time
+
+    for _ in range(20):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return fd
+    os.close(fd)
+    return None
+
+
+def keep_lock(path: Path, fd: int) -> bool:
+    """True if the inherited `fd` holds the lock `path`; no child of this process inherits it further."""
+    try:
+        if not os.path.samestat(os.fstat(fd), path.stat()):
+            return False
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.set_inheritable(fd, False)
+    except OSError:
+        return False
+    return True
+
+
+def created_at(pid: int) -> float | None:
+    """When the living process with this number was created; None if there is none (or a zombie)."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return process.create_time()
+    except (psutil.Error, ValueError):
+        return None
+
+
+def same_process(pid: int | None, created: float | None) -> bool:
+    """True if exactly that process still lives. Create times differ by less than a tick."""
+    if pid is None or created is None:
+        return False
+    found = created_at(pid)
+    return found is not None and abs(found - created) < 1.0
+
+
+def is_keeper(pid: int, run_path: Path, attempt: int | None = None) -> bool:
+    """True if `pid` is the keeper of this run folder (and of this attempt)."""
+    with contextlib.suppress(psutil.Error, ValueError):
+        words = psutil.Process(pid).cmdline()
+        if len(words) < 4 or not words[-3].endswith("keeper.py"):
+            return False
+        return _same_folder(words[-2], run_path) and attempt in (None, int(words[-1]))
+    return False
+
+
+def _same_folder(word: str, folder: Path) -> bool:
+    """PLASMA_HOME may be spelled in several ways: through a link, say."""
+    return word == str(folder) or os.path.realpath(word) == os.path.realpath(folder)

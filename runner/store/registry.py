@@ -1,0 +1,219 @@
+"""The runs of this machine: listing them, and finding one by what a person typed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from runner.files.private import is_open, tighten
+from runner.model.core import RunListing, RunSnapshot, RunSpec, RunState
+from runner.store.index import Entry, known_entries, mark_of, remember, worth_keeping
+from runner.store.journal import Unreadable, read_json
+from runner.store.labels import read_label
+from runner.store.listing import listing as listing
+from runner.store.listing import listing_of as listing_of
+from runner.store.liveness import lock_held
+from runner.store.reader import RunReader
+from runner.store.rundir import RunDir, runs_root
+from runner.store.unrecorded import folders_with_processes, still_runs
+
+LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
+#: how many of the newest runs are looked at where a screen waits for the answer
+RECENT = 50
+#: among how many of the newest runs something like a mistyped name is looked for
+NEAR_AMONG = 500
+
+
+class RunNotFound(LookupError):
+    """No run, or more than one, fits the text; the message names what is near."""
+
+
+def run_paths() -> list[Path]:
+    """All run folders, newest first (ids begin with their time)."""
+    root = runs_root()
+    return [root / entry.name for entry in _folders()]
+
+
+_tightened: set[str] = set()
+
+
+def _folders() -> list[os.DirEntry[str]]:
+    """Newest first. A name that begins with a dot is a run that is being removed."""
+    try:
+        with os.scandir(runs_root()) as entries:
+            found = [one for one in entries if not one.name.startswith(".") and one.is_dir()]
+    except OSError:
+        return []
+    seen = [one for one in found if one.path not in _tightened]
+    _tightened.update(one.path for one in seen)
+    if opened := [Path(one.path) for one in seen if is_open(one)]:
+        for path in opened:  # made by an earlier version
+            tighten(path)
+        return _folders()  # an entry keeps what it was when it was asked
+    return sorted(found, key=lambda one: one.name, reverse=True)
+
+
+def list_runs() -> list[RunListing]:
+    """Every run, newest first. What has ended and not changed since comes from the index: the same
+    objects again and again within one process."""
+    known, holding = known_entries(), dict[str, Entry]()
+    found = []
+    for folder in _folders():
+        mark = mark_of(folder)
+        entry = known.get(folder.name)
+        if entry is None or entry.mark != mark:
+            now = time.time()
+            one = listing(runs_root() / folder.name)
+            if mark is None or not worth_keeping(one, mark, now):
+                found.append(one)
+                continue
+            entry = Entry(mark, one)
+        holding[folder.name] = entry
+        found.append(entry.listing)
+    remember(holding)
+    return found
+
+
+# --------------------------------------------------------------------------- finding
+
+
+def resolve(text: str) -> Path:
+    """The run folder that `text` names: an id, a unique beginning of one, a folder's path, `last` (the
+    newest run that was started here), or the name that a person gave to one run alone.
+
+    Raises RunNotFound with the nearest ids.
+    """
+    if text == "last":
+        return _last()
+    direct = Path(text).expanduser()
+    if os.sep in text and (direct / "spec.json").exists():
+        return direct.absolute()
+    paths = run_paths()
+    exact = [path for path in paths if path.name == text]
+    fitting = exact or [path for path in paths if text and path.name.startswith(text)]
+    found = fitting or _named(text)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        fits = [path.name for path in found]
+        what = "fits" if fitting else "is the name of"
+        raise RunNotFound(f"{text!r} {what} {len(found)} runs: {_some(fits)}")
+    raise _nothing_like(text, [path.name for path in paths])
+
+
+def _last() -> Path:
+    """The newest run that was started; an imported or inspected one only if there is no other."""
+    paths = run_paths()
+    if not paths:
+        raise RunNotFound("there is no run yet: start one with `plasma-tui start`, or try `demo`")
+    return next((path for path in paths if not _origin(path)), paths[0])
+
+
+def _origin(path: Path) -> str:
+    try:
+        return read_json(RunDir(path).spec, RunSpec).origin
+    except Unreadable:
+        return ""
+
+
+def _named(text: str) -> list[Path]:
+    """Runs to which a person gave that name."""
+    return [
+        runs_root() / run.id
+        for run in list_runs()
+        if run.name == text and read_label(runs_root() / run.id).name == text
+    ]
+
+
+def _nothing_like(text: str, ids: Sequence[str]) -> RunNotFound:
+    if not ids:
+        return RunNotFound(f"no run {text!r}: there is no run yet")
+    near = [i for i in ids if text.lower() in i]
+    near = near or difflib.get_close_matches(text, ids[:NEAR_AMONG], 3, 0.4)
+    shown = _some(near or list(ids))
+    return RunNotFound(f"no run {text!r}; nearest: {shown} (see `plasma-tui runs`)")
+
+
+def _some(ids: list[str], limit: int = 3) -> str:
+    more = f" and {len(ids) - limit} more" if len(ids) > limit else ""
+    return ", ".join(ids[:limit]) + more
+
+
+# --------------------------------------------------------------------------- what lives
+
+
+def live_runs() -> list[RunSnapshot]:
+    """Runs that are starting, running or stopping now."""
+    return list(_live(_may_live()))
+
+
+def _may_live() -> Iterator[Path]:
+    """Without those of which the index knows that they ended, and whose folders are as they were."""
+    known, root = known_entries(), runs_root()
+    for folder in _folders():
+        entry = known.get(folder.name)
+        if entry is None or entry.mark != mark_of(folder):
+            yield root / folder.name
+
+
+def _live(paths: Iterator[Path]) -> Iterator[RunSnapshot]:
+    for path in paths:
+        if not _over(path):
+            snapshot = RunReader(path, console=False).read_small()
+            if snapshot.state in LIVE:
+                yield snapshot
+
+
+class _Over(msgspec.Struct):
+    """Of status.json what tells that a run is over."""
+
+    state: RunState
+    attempt: int = 1
+
+
+def _over(path: Path) -> bool:
+    """A supervisor has written that it ended, and none is there for another attempt; a status that cannot be
+    read proves nothing."""
+    run = RunDir(path)
+    try:
+        found = read_json(run.status, _Over)
+    except Unreadable:
+        return False
+    newer = run.started(found.attempt + 1).exists()
+    return found.state is RunState.ENDED and not newer and not lock_held(run.lock)
+
+
+def live_run_of(config_path: Path) -> Path | None:
+    """The folder of the newest live run that this plasma.toml started, if there is one."""
+    for snapshot in _live(iter(run_paths()[:RECENT])):
+        spec = snapshot.spec
+        if spec is not None and spec.config_path == str(config_path):
+            return Path(snapshot.path)
+    return None
+
+
+def _judged_but_alive() -> Iterator[RunSnapshot]:
+    for folder in folders_with_processes():
+        path = Path(folder)
+        if path.parent == Path(os.path.realpath(runs_root())) and still_runs(RunDir(path)):
+            yield RunReader(path, console=False).read_small()
+
+
+def same_target(output_dir: str | None, output_name: str | None) -> RunSnapshot | None:
+    """A live run that writes the same files, if there is one; also one whose verdict says that it has ended, if
+    its processes live."""
+    if output_dir is None:
+        return None
+    wanted = (os.path.realpath(output_dir), output_name)
+    for snapshot in (*live_runs(), *_judged_but_alive()):
+        spec = snapshot.spec
+        if spec is None or spec.output_dir is None:
+            continue
+        if (os.path.realpath(spec.output_dir), spec.output_name) == wanted:
+            return snapshot
+    return None

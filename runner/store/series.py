@@ -1,0 +1,238 @@
+"""The loss of a run of any length in a bounded number of buckets.
+
+Rows arrive once, in order; neighbouring steps share a bucket, and when there are too many buckets the
+neighbours are merged in pairs. Reading, memory and drawing therefore do not depend on the length of the run.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable
+from copy import copy
+
+from runner.model.core import LossBucket, LossSeries
+from runner.store.journal import Row, number
+
+CAPACITY = 2048
+#: weight that the smoothed loss keeps at each step (bias-corrected exponential average)
+SMOOTHING = 0.97
+
+
+def merge(a: LossBucket, b: LossBucket) -> LossBucket:
+    """Two neighbours as one bucket; `smooth` is the later one's."""
+    lows = [x.low for x in (a, b) if x.low is not None]
+    highs = [x.high for x in (a, b) if x.high is not None]
+    weights = [(x.mean, x.count - x.nonfinite) for x in (a, b) if x.mean is not None]
+    total = sum(weight for _, weight in weights)
+    mean = sum(value * weight for value, weight in weights) / total if total else None
+    return LossBucket(
+        a.first_step,
+        b.last_step,
+        min(lows) if lows else None,
+        max(highs) if highs else None,
+        mean,
+        b.smooth if b.smooth is not None else a.smooth,
+        a.count + b.count,
+        a.nonfinite + b.nonfinite,
+        b.elapsed_s if b.elapsed_s is not None else a.elapsed_s,
+    )
+
+
+class LossFold:
+    """Folds rows of steps.jsonl into a `LossSeries`."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self.capacity = capacity
+        self._closed: list[LossBucket] = []
+        self._width = 1
+        self.rows = 0
+        self._exact = False
+        self._attempt = 0
+        self._last_step: int | None = None
+        self._last: float | None = None
+        self._nonfinite_step: int | None = None
+        self._ema = 0.0
+        self._weight = 0.0
+        self._version = 0
+        self._open()
+
+    def _open(self) -> None:
+        self._first: int | None = None
+        self._low = math.inf
+        self._high = -math.inf
+        self._sum = 0.0
+        self._count = 0
+        self._nonfinite = 0
+        self._elapsed: float | None = None
+
+    def copy(self) -> LossFold:
+        """The same rows, folded on apart from these; its buckets are shared."""
+        made = copy(self)
+        made._closed = list(self._closed)
+        return made
+
+    def extend(self, rows: Iterable[Row]) -> None:
+        """Add rows in file order. A row of a later attempt with a lower step replaces what follows it."""
+        for step, seconds, loss, average, _, attempt in rows:
+            self.rows += 1
+            self._exact = self._exact or loss is not None
+            value = number(loss if loss is not None else average)
+            last = self._last_step
+            if last is not None and step <= last:
+                if attempt > self._attempt:
+                    self._rewind(step)
+                else:
+                    self._patch(step, value)
+                    continue
+            self._attempt = max(self._attempt, attempt)
+            if seconds is not None:
+                self._elapsed = seconds
+            self._add(step, value)
+        self._version += 1
+
+    def _add(self, step: int, value: float | None) -> None:
+        if self._first is None:
+            self._first = step
+        self._last_step = step
+        self._count += 1
+        self._note(step, value)
+        if value is not None and math.isfinite(value):
+            self._ema = SMOOTHING * self._ema + (1 - SMOOTHING) * value
+            self._weight = SMOOTHING * self._weight + (1 - SMOOTHING)
+        if step - self._first + 1 >= self._width:
+            self._close()
+
+    def _note(self, step: int, value: float | None) -> None:
+        self._last = value
+        if value is None:
+            return
+        if math.isfinite(value):
+            self._low = min(self._low, value)
+            self._high = max(self._high, value)
+            self._sum += value
+            return
+        self._nonfinite += 1
+        if self._nonfinite_step is None or step < self._nonfinite_step:
+            self._nonfinite_step = step
+
+    def _bucket(self) -> LossBucket | None:
+        if self._first is None or self._last_step is None:
+            return None
+        known = self._low <= self._high
+        finite = self._count - self._nonfinite
+        return LossBucket(
+            self._first,
+            self._last_step,
+            self._low if known else None,
+            self._high if known else None,
+            self._sum / finite if known and finite else None,
+            self._smooth(),
+            self._count,
+            self._nonfinite,
+            self._elapsed,
+        )
+
+    def _smooth(self) -> float | None:
+        """At the newest step: NaN where its loss is not finite, whatever was before."""
+        if self._last is not None and not math.isfinite(self._last):
+            return math.nan
+        return self._ema / self._weight if self._weight else None
+
+    def _close(self) -> None:
+        bucket = self._bucket()
+        if bucket is not None:
+            self._closed.append(bucket)
+        self._open()
+        if len(self._closed) >= self.capacity:
+            pairs = zip(self._closed[::2], self._closed[1::2], strict=False)
+            odd = self._closed[len(self._closed) // 2 * 2 :]
+            self._closed = [merge(a, b) for a, b in pairs] + odd
+            self._width *= 2
+
+    def _rewind(self, step: int) -> None:
+        """Forget everything from `step` on: a later attempt trains it again."""
+        self._close()
+        at = bisect_left(self._closed, step, key=lambda bucket: bucket.last_step)
+        kept = self._closed[:at]
+        if at < len(self._closed) and self._closed[at].first_step < step:
+            b = self._closed[at]
+            share = max(1, b.count * (step - b.first_step) // (b.last_step - b.first_step + 1))
+            kept.append(
+                LossBucket(
+                    b.first_step,
+                    step - 1,
+                    b.low,
+                    b.high,
+                    b.mean,
+                    b.mean,
+                    share,
+                    min(b.nonfinite, share),
+                )
+            )
+        self._closed = kept
+        known = (b.smooth for b in reversed(kept) if b.smooth is not None)
+        smooth = next((value for value in known if math.isfinite(value)), None)
+        self._ema, self._weight = (0.0, 0.0) if smooth is None else (smooth, 1.0)
+        self._last_step = kept[-1].last_step if kept else None
+        if self._nonfinite_step is not None and self._nonfinite_step >= step:
+            self._nonfinite_step = None
+
+    def _patch(self, step: int, value: float | None) -> None:
+        """A later word on a step that is already in: only widens what is known of it."""
+        if value is None or self._last_step is None:
+            return
+        if step == self._last_step:
+            self._last = value
+        if not math.isfinite(value) and (
+            self._nonfinite_step is None or step < self._nonfinite_step
+        ):
+            self._nonfinite_step = step
+        if self._first is not None and step >= self._first:
+            if math.isfinite(value):
+                self._low, self._high = min(self._low, value), max(self._high, value)
+                self._sum += value if self._count == self._nonfinite + 1 and not self._sum else 0.0
+            else:
+                self._nonfinite = min(self._count, self._nonfinite + 1)
+            return
+        at = bisect_left(self._closed, step, key=lambda bucket: bucket.last_step)
+        if at == len(self._closed):
+            return
+        b = self._closed[at]
+        finite = math.isfinite(value)
+        one = b.count == 1
+        self._closed[at] = LossBucket(
+            b.first_step,
+            b.last_step,
+            (value if one or b.low is None else min(b.low, value)) if finite else b.low,
+            (value if one or b.high is None else max(b.high, value)) if finite else b.high,
+            value if finite and (one or b.mean is None) else b.mean,
+            self._patched_smooth(b, step, value),
+            b.count,
+            b.nonfinite if finite else min(b.count, b.nonfinite + 1),
+            b.elapsed_s,
+        )
+
+    @staticmethod
+    def _patched_smooth(bucket: LossBucket, step: int, value: float) -> float | None:
+        """Of a bucket that a later word is about: what is not finite at its end, or is finite after all."""
+        if not math.isfinite(value):
+            return math.nan if step == bucket.last_step else bucket.smooth
+        known = bucket.smooth is not None and math.isfinite(bucket.smooth)
+        return bucket.smooth if known or step < bucket.last_step else value
+
+    def series(self) -> LossSeries:
+        """What is known so far, as an immutable value."""
+        last = self._bucket()
+        buckets = (*self._closed, last) if last is not None else tuple(self._closed)
+        return LossSeries(
+            buckets=buckets,
+            first_step=buckets[0].first_step if buckets else None,
+            last_step=self._last_step,
+            last=self._last,
+            smooth=self._smooth(),
+            first_nonfinite_step=self._nonfinite_step,
+            rows=self.rows,
+            exact=self._exact,
+            version=self._version,
+        )

@@ -1,0 +1,164 @@
+"""The hardware of one run: readings, history, what was used, and what keeps the machine awake."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from runner.analysis.safepoint import expected_saves, states_are_saved
+from runner.hardware.board import Board, default_sources
+from runner.hardware.disks import written_places
+from runner.hardware.listing import UserWatch
+from runner.hardware.means import mean_of
+from runner.hardware.record import Cadence, line_of
+from runner.hardware.used import UseMeter
+from runner.hardware.users import as_gpu_users
+from runner.hardware.watch import About, HardwareWatch
+from runner.model.core import AlarmKind, GpuUser, HardwareSample, HardwareUse, Phase
+from runner.process.awake import Awake, stay_awake
+from runner.store.liveness import created_at
+
+if TYPE_CHECKING:
+    from runner.supervisor.main import Supervisor
+
+USERS_EVERY_S = 10.0
+
+
+class HardwareDesk:
+    """`sample`: the newest reading; None before the first."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._s = supervisor
+        before = supervisor.before
+        self.meter = UseMeter(before.hardware if before is not None else None)
+        self.watch = HardwareWatch()
+        self.sample: HardwareSample | None = None
+        self.users: tuple[GpuUser, ...] = ()
+        self.awake: str | None = None
+        self._holding: Awake | None = None
+        self._board: Board | None = None
+        self._cadence = Cadence()
+        self._best_pace_s: float | None = None
+        self._user_watch = UserWatch()
+        self._users_at = -USERS_EVERY_S
+
+    @property
+    def use(self) -> HardwareUse:
+        return self.meter.use
+
+    def start(self) -> None:
+        """Begin to read. Threads of their own: nothing here can block the supervisor."""
+        s = self._s
+        output = s.plan.output_dir or s.spec.output_dir
+        logs = s.files.event_folder
+        env = {**os.environ, **{k: v for k, v in s.plan.env.items() if v is not None}}
+        places = written_places(
+            str(s.files.resolve(output)) if output else None, str(logs) if logs else None, env
+        )
+        self._board = Board(places, default_sources())
+        self._board.start()
+
+    def stop(self) -> None:
+        if self._board is not None:
+            self._board.stop()
+        if self._holding is not None:
+            self._holding.release()
+
+    async def work(self) -> None:
+        """Every two seconds: one reading into history, sums and warnings."""
+        s, board = self._s, self._board
+        if board is None:
+            return
+        root = s.keeper.keeper_pid if s.keeper is not None else None
+        sample = board.sample(root, s.progress.device, frozenset(s.members))
+        if sample is None:
+            return
+        self.sample = sample
+        about = self.about()
+        self.meter.add(sample, training=about.training, device=about.device)
+        self.watch.add(sample, about)
+        self._mark_best()
+        if self._cadence.due(sample.at):
+            s.hardware.append(line_of(sample))
+        self._look_for_users(sample)
+        await self._stay_awake()
+
+    def about(self) -> About:
+        """What the run knows of itself, for sums and warnings. A step may take longer than a reading, so
+        training is the phase, from the first step on, unless nothing moves."""
+        s = self._s
+        seen, forecast = s.progress.checkpoints, s.spec.forecast
+        training = (
+            s.progress.phase is Phase.TRAINING
+            and s.progress.first_step is not None
+            and not s.guard.guard.stall.stalled
+        )
+        sizes = [c.size_bytes for c in seen if c.size_bytes and not c.removed]
+        need = max(sizes, default=None) or (forecast.checkpoint_bytes if forecast else None)
+        saves = expected_saves(s.plan, forecast, s.files.total_steps(s.progress))
+        if need is not None and states_are_saved(s.plan, saves, seen):
+            need += (forecast.state_bytes if forecast else None) or 3 * need
+        return About(s.progress.device, s.spec.expect.device, training, need)
+
+    def _mark_best(self) -> None:
+        """What the machine looked like when the pace was best, to compare a slow one with."""
+        best = self._s.guard.guard.pace.baseline_s
+        if best is not None and (self._best_pace_s is None or best < self._best_pace_s * 0.98):
+            self._best_pace_s = best
+            self.watch.mark_best()
+
+    # ----------------------------------------------------------------- warnings
+
+    def warnings(self) -> Mapping[AlarmKind, str]:
+        """For the guard: what is wrong now."""
+        return self.watch.findings(self.about())
+
+    async def why_slow(self) -> str | None:
+        """The likely reason, by what has changed since the pace was best. Takes a second."""
+        from runner.hardware.contention import SlowFacts, busiest, slow_reason
+
+        ours = self._ours()
+        busy = await asyncio.to_thread(busiest, ours, 1.0)
+        before, now = mean_of(self.watch.best), mean_of(self.watch.now)
+        if before is None or now is None:
+            return None
+        users = self._user_watch.users(now.gpus, ours)
+        device = self._s.progress.device
+        return slow_reason(before, now, SlowFacts(busy, users, device, spills()))
+
+    # ----------------------------------------------------------------- others, and sleep
+
+    def _look_for_users(self, sample: HardwareSample) -> None:
+        """Never waits: the listing is a thread's own. Going through it costs 7 ms."""
+        now = time.monotonic()
+        if now - self._users_at < USERS_EVERY_S:
+            return
+        self._users_at = now
+        self.users = as_gpu_users(self._user_watch.users(sample.gpus, self._ours()))
+
+    def _ours(self) -> frozenset[int]:
+        """All that belongs to this run, ourselves included."""
+        pids = self._board.run_pids if self._board is not None else frozenset()
+        keeper = self._s.keeper
+        launched = (keeper.keeper_pid, keeper.pid) if keeper is not None else ()
+        return frozenset({os.getpid(), *pids, *launched})
+
+    async def _stay_awake(self) -> None:
+        """Once the keeper lives; it lives as long as anything of the training does."""
+        keeper = self._s.keeper
+        if self._holding is not None or keeper is None or self._s.ended.is_set():
+            return
+        began = created_at(keeper.keeper_pid)
+        if began is None:
+            return
+        self._holding = await asyncio.to_thread(stay_awake, keeper.keeper_pid, began)
+        self.awake = self._holding.words
+
+
+def spills() -> bool:
+    """Windows, and Linux inside it (WSL), let a full card go on in main memory."""
+    release = os.uname().release.lower() if hasattr(os, "uname") else "windows"
+    return "microsoft" in release or os.name == "nt"

@@ -1,0 +1,93 @@
+"""The supervisor's part in telling people: it puts a notice down and has it sent. Nothing here may cost it its
+verdict, or its time."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.config.channels import channels_or_none
+from runner.model.core import Alarm, RunSnapshot, RunState, Status
+from runner.notify.box import Box
+from runner.notify.launch import send_waiting
+from runner.notify.message import Message, alarm_message, end_message, wanted
+from runner.store.reader import RunReader
+
+if TYPE_CHECKING:
+    from runner.supervisor.main import Supervisor
+
+log = logging.getLogger("supervisor")
+
+
+class NoticeDesk:
+    """Notices of one supervision."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._s = supervisor
+        self._box = Box(supervisor.run)
+        self._settled = False
+
+    @property
+    def _rules_on(self) -> bool:
+        return bool(self._s.spec.notify.on and channels_or_none(self._s.run).names)
+
+    def restore(self) -> None:
+        """What a predecessor put down and did not get sent."""
+        if self._box.waiting():
+            self._send_later()
+
+    def alarm(self, alarm: Alarm) -> None:
+        """An alarm was raised; told once each time it begins."""
+        try:
+            if not self._rules_on:
+                return
+            snapshot = RunSnapshot(
+                self._s.run.id,
+                str(self._s.run.path),
+                alarm.since_at,
+                RunState.RUNNING,
+                self._s.spec,
+                self._s.status(),
+            )
+            if self._put(alarm_message(snapshot, alarm)):
+                self._send_later()
+        except Exception:
+            log.exception("a notice of an alarm failed")
+
+    def before_end(self, final: Status) -> None:
+        """Put the end's notice down before status.json tells of the end: whoever is killed in between leaves it
+        to the next. The process that sends it waits for status.json."""
+        try:
+            if not self._rules_on:
+                self._settled = True
+                return
+            read = RunReader(self._s.run.path, console=False).read_all()
+            snapshot = replace(read, status=final, state=final.state, outcome=final.outcome)
+            if self._put(end_message(snapshot)):
+                send_waiting(self._s.run)
+            self._settled = True
+        except Exception:
+            log.exception("the notice of the end failed")
+
+    def after_end(self, final: Status) -> None:
+        """Once more, if that did not work (the disk was full)."""
+        if not self._settled:
+            self.before_end(final)
+
+    def _put(self, message: Message | None) -> bool:
+        if message is None or not wanted(self._s.spec.notify, message.event):
+            return False
+        return self._box.put(message)
+
+    def _send_later(self) -> None:
+        """Starting a process may take seconds on a machine that swaps: never in the supervisor's loop."""
+        threading.Thread(target=self._send, name="notice", daemon=True).start()
+
+    def _send(self) -> None:
+        try:
+            send_waiting(self._s.run)
+        except (OSError, subprocess.SubprocessError) as error:
+            log.warning("a notice could not be sent: %s", type(error).__name__)

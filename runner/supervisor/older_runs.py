@@ -1,0 +1,82 @@
+"""Older runs whose files a run writes anew, so that they can say who replaced them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import msgspec
+
+from runner.model.core import RunState
+from runner.store.identity import record_replacement
+from runner.store.journal import Unreadable, read_json
+from runner.store.rundir import RunDir
+
+log = logging.getLogger("supervisor")
+
+#: so many runs before this one are asked
+LOOK_BACK = 500
+
+
+class _Spec(msgspec.Struct):
+    cwd: str = ""
+    output_dir: str | None = None
+
+
+class _File(msgspec.Struct):
+    path: str
+    removed: bool = False
+
+
+class _Status(msgspec.Struct):
+    state: RunState
+    checkpoints: tuple[_File, ...] = ()
+
+
+class OlderRuns:
+    """Runs before `run` that wrote into the same output folder."""
+
+    def __init__(self, run: RunDir, output_dir: Path | None) -> None:
+        self._run = run
+        self._folder = os.path.realpath(output_dir) if output_dir is not None else None
+        self._files: dict[str, list[Path]] | None = None
+
+    def note(self, path: Path) -> None:
+        """This run wrote `path`: those that had written it before get a line in replaced.json. Blocking."""
+        if self._folder is None:
+            return
+        if self._files is None:
+            self._files = self._found(self._folder)
+        resolved = os.path.realpath(path)
+        for older in self._files.get(resolved, ()):
+            try:
+                mtime_ns = path.stat().st_mtime_ns
+                record_replacement(older, resolved, self._run.id, mtime_ns)
+            except OSError as error:  # a note for another run must cost this one nothing
+                log.warning("%s: %s", older, error)
+
+    def _found(self, folder: str) -> dict[str, list[Path]]:
+        """Run folders by the resolved path of each file that they kept."""
+        root = self._run.path.parent
+        try:
+            names = sorted((n for n in os.listdir(root) if n < self._run.id), reverse=True)
+        except OSError:
+            return {}
+        found: dict[str, list[Path]] = {}
+        for name in (n for n in names[:LOOK_BACK] if not n.startswith(".")):
+            older = RunDir(root / name)
+            try:
+                spec = read_json(older.spec, _Spec)
+                if spec.output_dir is None:
+                    continue
+                if os.path.realpath(Path(spec.cwd) / spec.output_dir) != folder:
+                    continue
+                status = read_json(older.status, _Status)
+            except Unreadable:
+                continue
+            for file in status.checkpoints:
+                if not file.removed:
+                    kept = os.path.realpath(Path(spec.cwd) / file.path)
+                    found.setdefault(kept, []).append(older.path)
+        return found

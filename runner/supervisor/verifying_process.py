@@ -1,0 +1,95 @@
+"""The process that verifies files: niced, one for many files, and never waited for without end.
+
+Its start (Python, numpy) takes longer than most files: 100 of them by as many processes took minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import msgspec
+
+from runner.checkpoints.verify import Verification
+from runner.process.spawn import module_command
+
+#: how long a verification may take: a disk that does not answer must not cost the verdict
+PATIENCE_S, PATIENCE_BYTES_PER_S = 120.0, 2e6
+#: an answer is one line; norms of thousands of blocks fit in it
+_LINE_BYTES = 1 << 26
+
+
+class NotVerified(Exception):
+    """Why the verification itself failed; it says nothing about the file."""
+
+
+class VerifyingProcess:
+    """Started with the first file, until `close`; after a failure the next file gets a new one."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def verify(self, path: str) -> Verification:
+        """What it reports of one file or state folder. Raises NotVerified."""
+        patience_s = PATIENCE_S
+        with contextlib.suppress(OSError):
+            patience_s += Path(path).stat().st_size / PATIENCE_BYTES_PER_S
+        try:
+            return await asyncio.wait_for(self._ask(path), patience_s)
+        except TimeoutError:
+            await self.close()
+            raise NotVerified(f"its disk gave no answer within {patience_s:.0f} s") from None
+        except BaseException:
+            # an answer that is still on its way must not be taken for the next file's
+            await self.close()
+            raise
+
+    async def _ask(self, path: str) -> Verification:
+        process = await self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        line = b""
+        try:
+            process.stdin.write(msgspec.json.encode(path) + b"\n")
+            await process.stdin.drain()
+            line = await process.stdout.readline()
+            return msgspec.json.decode(line, type=Verification)
+        except (OSError, ValueError):  # it is gone; msgspec's errors are ValueErrors
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 1.0)
+            raise NotVerified(_ended(process.returncode)) from None
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        if self._process is not None and self._process.returncode is None:
+            return self._process
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *module_command("runner.checkpoints.verify", "-"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                limit=_LINE_BYTES,
+            )
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise NotVerified(f"the verifying process could not be started: {why}") from None
+        return self._process
+
+    async def close(self) -> None:
+        """End it. It only reads: nothing is lost."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        # one that hangs in the kernel does not end
+        with contextlib.suppress(TimeoutError, OSError):
+            await asyncio.wait_for(process.communicate(), 1.0)
+
+
+def _ended(code: int | None) -> str:
+    if code is None:
+        return "the verifying process gave no answer that can be read"
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return f"the verifying process {how}"

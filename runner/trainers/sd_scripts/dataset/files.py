@@ -1,0 +1,167 @@
+"""Images in folders: which files sd-scripts takes, and their sizes from the headers alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from runner.trainers.sd_scripts.dataset.errors import DatasetError
+from runner.trainers.sd_scripts.dataset.header import ImageHeader, read_header
+from runner.trainers.sd_scripts.dataset.latent_names import sizes_from_names
+
+Size = tuple[int, int]
+
+#: `IMAGE_EXTENSIONS` of train_util.py: all lower or all upper case, `.Jpg` is no image.
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+IMAGE_EXTENSIONS = EXTENSIONS + tuple(ending.upper() for ending in EXTENSIONS)
+#: Read only when the trainer's interpreter has a plugin for them (pillow-avif, pillow-jxl).
+PLUGIN_EXTENSIONS = (".avif", ".AVIF", ".jxl", ".JXL")
+#: What a person takes for an image and the trainer leaves out.
+OTHER_IMAGES = (".gif", ".tif", ".tiff", ".heic", *EXTENSIONS, ".avif", ".jxl")
+#: What `cache_info` writes into an image folder: captions and sizes by the images' paths.
+INFO_CACHE = "metadata_cache.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One folder's images: `paths` in the trainer's order (sorted by the whole path), spelled as
+    `image_dir` joined with the name. `ignored`: files that look like images but are not taken.
+    `below`: images in deeper folders, which are never read. `sizes`: what the trainer takes for the
+    size of an image without opening it, from the names of cached latents or from a cache of its own.
+    `remembered`: the listing itself is that cache, whatever lies in the folder now. `keys`: by which names the
+    trainer tells the images apart, where that is not their paths. `captions`: by path, the parts of each
+    caption, where they do not stand in files beside the images."""
+
+    paths: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+    below: int = 0
+    sizes: Mapping[str, Size] = field(default_factory=dict)
+    remembered: bool = False
+    keys: tuple[str, ...] = ()
+    captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class ImageSource(Protocol):
+    """Where the plan gets its images from; tests hand in their own."""
+
+    def listing(self, image_dir: str) -> Listing | None:
+        """None: not a directory."""
+
+    def remembered(self, image_dir: str) -> Listing | None:
+        """The listing that `cache_info` left in the folder; None: it has left none."""
+
+    def metadata(self, metadata_file: str, image_dir: str | None) -> Listing | None:
+        """The images that stand in a metadata file; None: no such file. Raises DatasetError."""
+
+    def size(self, path: str) -> Size | None:
+        """(width, height) as stored, None when the header cannot be read."""
+
+    def rotated(self, path: str) -> bool:
+        """The file asks viewers to turn it by 90 degrees (EXIF)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderImages:
+    """Images on disk; relative folders are relative to `base_dir`, the trainer's directory. Headers
+    are read once. `cache_suffix`: how the trainer's cached latents end (`_sd.npz`); their names hold
+    sizes that it believes."""
+
+    base_dir: Path
+    cache_suffix: str | None = None
+    _headers: dict[str, ImageHeader | None] = field(default_factory=dict, compare=False, repr=False)
+    _listings: dict[str, Listing | None] = field(default_factory=dict, compare=False, repr=False)
+    _metadata: dict[tuple[str, str | None], Listing | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def listing(self, image_dir: str) -> Listing | None:
+        if image_dir not in self._listings:
+            self._listings[image_dir] = self._list(image_dir)
+        return self._listings[image_dir]
+
+    def remembered(self, image_dir: str) -> Listing | None:
+        file = self.base_dir / image_dir / INFO_CACHE
+        if not image_dir or not file.is_file():
+            return None
+        try:
+            loaded = json.loads(file.read_text(encoding="utf-8"))
+            sizes = {
+                str(path): (int(entry["resolution"][0]), int(entry["resolution"][1]))
+                for path, entry in loaded.items()
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise DatasetError(
+                f"{file}: cannot be read: {error}: delete it.", str(error)
+            ) from error
+        return Listing(tuple(sizes), sizes=sizes, remembered=True)
+
+    def metadata(self, metadata_file: str, image_dir: str | None) -> Listing | None:
+        from runner.trainers.sd_scripts.dataset.metadata_file import (
+            read_metadata,  # imports this module
+        )
+
+        asked = (metadata_file, image_dir)
+        if asked not in self._metadata:
+            self._metadata[asked] = read_metadata(*asked, self.base_dir, self.cache_suffix)
+        return self._metadata[asked]
+
+    def size(self, path: str) -> Size | None:
+        header = self._header(path)
+        return None if header is None else header.size
+
+    def rotated(self, path: str) -> bool:
+        header = self._header(path)
+        return header is not None and header.turned
+
+    def _header(self, path: str) -> ImageHeader | None:
+        if path not in self._headers:
+            try:
+                # no Path: 10,000 of them take longer than reading the headers
+                found = read_header(os.path.join(self.base_dir, path))  # noqa: PTH118
+            except OSError:
+                found = None
+            self._headers[path] = found
+        return self._headers[path]
+
+    def _list(self, image_dir: str) -> Listing | None:
+        folder = self.base_dir / image_dir
+        if not image_dir or not folder.is_dir():
+            return None
+        names, below = [], 0
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                names.append(entry.name)
+                if entry.is_dir():
+                    below += _images_in(entry.path)
+        names.sort()
+        # not Path: the spelling of image_dir stays, it is part of an image's identity
+        paths = sorted(os.path.join(image_dir, name) for name in names if is_image(name))  # noqa: PTH118
+        return Listing(
+            tuple(paths),
+            tuple(name for name in names if _looks_like_image(name)),
+            below,
+            sizes_from_names(image_dir, names, paths, self.cache_suffix),
+        )
+
+
+def _images_in(folder: str) -> int:
+    try:
+        return sum(map(is_image, os.listdir(folder)))
+    except OSError:
+        return 0
+
+
+def is_image(name: str) -> bool:
+    """Does sd-scripts' glob take this name? `glob` leaves out names that begin with a dot, and
+    ignores case where the file system does (Windows)."""
+    if name.startswith("."):
+        return False
+    return os.path.normcase(name).endswith(IMAGE_EXTENSIONS)
+
+
+def _looks_like_image(name: str) -> bool:
+    return name[0] != "." and name.lower().endswith(OTHER_IMAGES) and not is_image(name)

@@ -1,0 +1,132 @@
+"""Images that stand in a metadata file (`metadata_file`, `--in_json`): sd-scripts' fine tuning method.
+
+Facts: `FineTuningDataset.__init__` in `train_util.py`, v0.10.1. A name in the file is an image's identity:
+the same name in a later file replaces it. A size in the file is believed; else one in the name of a cache of
+latents (the longest name that begins like the image's); else the image is opened.
+"""
+
+from __future__ import annotations
+
+import bisect
+import glob
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.files.regular_file import read_text
+from runner.trainers.sd_scripts.dataset.errors import DatasetError
+from runner.trainers.sd_scripts.dataset.files import Listing, Size
+from runner.trainers.sd_scripts.dataset.latent_names import size_in_name
+
+#: 100,000 images with long captions
+LIMIT_BYTES = 256_000_000
+
+
+def read_metadata(
+    metadata_file: str, image_dir: str | None, base_dir: Path, cache_suffix: str | None
+) -> Listing | None:
+    """None: no such file. `keys` of the listing are the names in the file. Raises DatasetError for what stops
+    the trainer."""
+    file = base_dir / metadata_file
+    if not file.exists():
+        return None
+    try:
+        entries = _entries(read_text(file, LIMIT_BYTES), metadata_file.endswith(".jsonl"))
+        paths = {key: _path(key, image_dir) for key in entries}
+        sizes = {key: _size(entry) for key, entry in entries.items()}
+    except OSError as error:
+        raise DatasetError(f"{file}: cannot be read: {error.strerror}.", str(error)) from error
+    except json.JSONDecodeError as error:
+        sentence = f"{file}: not valid JSON: {error}."
+        raise DatasetError(sentence, str(error), "JSONDecodeError") from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        sentence = f"{file}: is no metadata file of sd-scripts: {error}."
+        raise DatasetError(sentence, str(error), type(error).__name__) from error
+    except AssertionError as error:
+        sentence = f"{file}: names images without their folder ({error}): set image_dir."
+        raise DatasetError(sentence, f"image_dir is required: {error}", "AssertionError") from error
+    open_keys = [key for key, size in sizes.items() if size is None]
+    caches = _caches(paths.values(), image_dir, base_dir, cache_suffix) if open_keys else []
+    sizes.update(_sizes_of_caches(open_keys, caches))
+    return Listing(
+        tuple(paths.values()),
+        sizes={paths[key]: size for key, size in sizes.items() if size is not None},
+        keys=tuple(paths),
+        captions={paths[key]: _caption(entry) for key, entry in entries.items()},
+    )
+
+
+def _entries(text: str, by_line: bool) -> Mapping[str, Any]:
+    if by_line:
+        loaded: Any = {}
+        for line in text.removesuffix("\n").split("\n") if text else ():
+            entry = json.loads(line)
+            loaded[entry["image_path"]] = entry
+    else:
+        loaded = json.loads(text)
+    if not isinstance(loaded, Mapping):
+        raise TypeError("it holds no object with an entry for each image")
+    return loaded
+
+
+def _path(key: str, image_dir: str | None) -> str:
+    if os.path.isabs(key):  # noqa: PTH117 - the spelling is part of the path
+        return key
+    if image_dir is None:
+        raise AssertionError(key)
+    return os.path.join(image_dir, key)  # noqa: PTH118
+
+
+def _size(entry: Any) -> Size | None:
+    given = entry.get("image_size")
+    return None if given is None else (int(given[0]), int(given[1]))
+
+
+def _caption(entry: Any) -> tuple[str, ...]:
+    """What is there of caption and tags; the trainer joins them by its separator."""
+    return tuple(str(entry[name]) for name in ("caption", "tags") if entry.get(name))
+
+
+def _caches(
+    paths: Iterable[str], image_dir: str | None, base_dir: Path, suffix: str | None
+) -> list[str]:
+    """In the folder of the subset and in those of images with absolute names, in the folders' own order."""
+    folders = {os.path.dirname(path) for path in paths if os.path.isabs(path)}  # noqa: PTH117, PTH120
+    folders |= {image_dir} if image_dir is not None else set()
+    found = []
+    for folder in folders:
+        if suffix is None or glob.has_magic(folder) or not (base_dir / folder).is_dir():
+            continue
+        names = os.listdir(base_dir / folder)
+        found += [
+            os.path.join(folder, name)  # noqa: PTH118
+            for name in names
+            if name.endswith(suffix) and not name.startswith(".")
+        ]
+    return found
+
+
+def _sizes_of_caches(keys: Iterable[str], listed: list[str]) -> dict[str, Size]:
+    """Longer names choose first, and take of the caches that begin like them the one with the longest name,
+    of several the one that its folder lists first."""
+    free = {cache: -place for place, cache in enumerate(listed)}
+    caches = sorted(listed)
+    sizes: dict[str, Size] = {}
+    for key in sorted(keys, key=len, reverse=True):
+        stem = os.path.splitext(key)[0]  # noqa: PTH122
+        fitting = []
+        place = bisect.bisect_left(caches, stem)
+        while place < len(caches) and caches[place].startswith(stem):
+            if caches[place] in free:
+                fitting.append(caches[place])
+            place += 1
+        if not fitting:
+            continue
+        taken = max(fitting, key=lambda cache: (len(os.path.basename(cache)), free[cache]))  # noqa: PTH119
+        del free[taken]
+        size = size_in_name(taken)
+        if size is not None:
+            sizes[key] = size
+    return sizes

@@ -1,0 +1,70 @@
+"""A dataset configuration as flat names, so that two of them can be laid side by side, and its text as it
+was when a run was started."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.files.regular_file import read_text
+from runner.files.toml_text import parse_toml
+
+#: a configuration is a few kB; what is far larger is none, and no run folder should carry it
+LARGEST_BYTES = 1_000_000
+PREFIX = "dataset."
+
+
+def dataset_text(flags: Mapping[str, Any], base_dir: Path) -> str | None:
+    """The text of the file that `dataset_config` names, relative to `base_dir`, the trainer's working
+    directory. None: no file is named, or it cannot be read."""
+    path = dataset_path(flags, base_dir)
+    if path is None:
+        return None
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            return None
+        return read_text(path, errors="replace")
+    except OSError:
+        return None
+
+
+def dataset_path(flags: Mapping[str, Any], base_dir: Path) -> Path | None:
+    name = flags.get("dataset_config")
+    return base_dir / name if isinstance(name, str) and name else None
+
+
+def dataset_keys(text: str) -> dict[str, Any] | None:
+    """All values by flat name; None if the text is neither TOML nor JSON.
+
+    The first dataset has no number: `dataset.resolution`, `dataset.subset1.num_repeats`; the second one is
+    `dataset.set2.resolution`. Values of [general] stand where they fall back to, in each dataset."""
+    for parse in (parse_toml, json.loads):
+        try:
+            found = parse(text)
+        except (ValueError, RecursionError):
+            continue
+        return flat_keys(found) if isinstance(found, dict) else None
+    return None
+
+
+def flat_keys(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a configuration that is parsed already."""
+    flat: dict[str, Any] = {}
+    general = _table(config.get("general"))
+    for number, dataset in enumerate(_tables(config.get("datasets")), start=1):
+        prefix = PREFIX if number == 1 else f"{PREFIX}set{number}."
+        own = {name: value for name, value in dataset.items() if name != "subsets"}
+        flat |= {f"{prefix}{name}": value for name, value in {**general, **own}.items()}
+        for place, subset in enumerate(_tables(dataset.get("subsets")), start=1):
+            flat |= {f"{prefix}subset{place}.{name}": value for name, value in subset.items()}
+    return flat or {f"{PREFIX}{name}": value for name, value in general.items()}
+
+
+def _tables(value: object) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

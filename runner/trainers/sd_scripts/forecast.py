@@ -1,0 +1,267 @@
+"""What a training will do, before it starts: steps, epochs, files. sd-scripts' own arithmetic.
+
+Pure but for reading the dataset's folders and the prompts. Facts: `train_network.py` and
+`train_util.py` v0.10, checked against the real loop by `scripts/check_forecast.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.model.core import Forecast
+from runner.trainers.sd_scripts.dataset import (
+    DatasetPlan,
+    DatasetSpec,
+    FolderImages,
+    plan_datasets,
+    specs_from_flags,
+)
+from runner.trainers.sd_scripts.dataset.files import ImageSource
+from runner.trainers.sd_scripts.flag_numbers import whole
+from runner.trainers.sd_scripts.forecast_sources import dataset_sources, file_sources, step_sources
+from runner.trainers.sd_scripts.forecast_warnings import (
+    doubling,
+    flag_warnings,
+    step_warnings,
+    without_regularisation,
+)
+from runner.trainers.sd_scripts.sample_count import Samples, expected_samples
+from runner.trainers.sd_scripts.saves import (
+    epoch_name,
+    epoch_to_remove,
+    expected_checkpoints,
+    last_name,
+    step_name,
+    step_to_remove,
+)
+from runner.trainers.sd_scripts.script_output import file_ending, no_lora
+from runner.trainers.sd_scripts.steps import DEFAULT_MAX_TRAIN_STEPS, Steps, count_steps
+
+__all__ = [
+    "DEFAULT_MAX_TRAIN_STEPS",
+    "NO_DATA",
+    "Question",
+    "Steps",
+    "count_steps",
+    "epoch_name",
+    "epoch_to_remove",
+    "expected_checkpoints",
+    "forecast",
+    "last_name",
+    "step_name",
+    "step_to_remove",
+]
+
+#: as many starts are compared where every start splits off other images
+DRAWS = 24
+#: what depends on the length of an epoch, and what it is when that is not known
+_UNKNOWN: dict[str, Any] = {
+    "batches_per_epoch": None,
+    "epochs": None,
+    "steps": None,
+    "checkpoints": (),
+    "final": None,
+    "samples": None,
+    "trained_steps": None,
+}
+
+NO_DATA = (
+    "No images to train on: the trainer would say `No data found` and leave with exit code 0; look "
+    "at image_dir, or at the N_name folders below train_data_dir"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that a forecast depends on. `flags`: of the trainer, by their own names without dashes, those
+    that are not given left out. `base_dir`: the trainer's working directory. `specs`: the datasets where
+    they are not to be read from the flags' own files. `origins`: the file that a flag stands in, by the
+    flag's name, where that is not the command line."""
+
+    flags: Mapping[str, Any]
+    base_dir: Path
+    source: ImageSource
+    processes: int = 1
+    reso_divisor: int = 64
+    specs: tuple[DatasetSpec, ...] | None = None
+    origins: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: of sd-scripts; decides what kind of file is written
+    script: str = ""
+    #: stands for the seed where none is given: the trainer then draws one for every start
+    draw: int = 0
+
+    @property
+    def shuffler(self) -> random.Random:
+        """As the trainer seeds it before it reads the datasets."""
+        seed = whole(self.flags, "seed")
+        return random.Random(self.draw if seed is None else seed)
+
+    def plan(self, **changes: Any) -> tuple[tuple[DatasetSpec, ...], DatasetPlan]:
+        """One epoch of the datasets. `changes`: flags that are otherwise. Raises ValueError."""
+        flags = {**self.flags, **changes}
+        specs = self.specs
+        if specs is None:
+            specs = specs_from_flags(flags, self.base_dir)
+        return specs, plan_datasets(specs, self.source, self.shuffler, self.reso_divisor)
+
+
+def forecast(
+    flags: Mapping[str, object],
+    base_dir: Path,
+    processes: int = 1,
+    *,
+    images: ImageSource | None = None,
+    reso_divisor: int = 64,
+    specs: tuple[DatasetSpec, ...] | None = None,
+    origins: Mapping[str, str] | None = None,
+    script: str = "",
+) -> Forecast:
+    """Steps, epochs, files and samples of a training.
+
+    `flags`: of the trainer, by their own names without dashes; False and None mean not given.
+    `base_dir`: the trainer's working directory. `reso_divisor`: what the script wants
+    bucket_reso_steps to be a multiple of. `script`: of sd-scripts, a LoRA's if it is not known. What
+    cannot be told is None, with the reason as a warning; nothing is raised for a wrong dataset.
+    """
+    given = {key: value for key, value in flags.items() if value is not None and value is not False}
+    source = images or FolderImages(base_dir)
+    return answer(
+        Question(given, base_dir, source, processes, reso_divisor, specs, origins or {}, script)
+    )
+
+
+def answer(question: Question) -> Forecast:
+    """The forecast that `forecast` describes."""
+    found = _drawn(question)
+    if not split_by_chance(question):
+        return found
+    others = [_drawn(dataclasses.replace(question, draw=draw)) for draw in range(1, DRAWS)]
+    unknown = {
+        name: default
+        for name, default in _UNKNOWN.items()
+        if any(getattr(other, name) != getattr(found, name) for other in others)
+    }
+    if not unknown:
+        return found
+    batches = [other.batches_per_epoch or 0 for other in (found, *others)]
+    warning = (
+        f"an epoch has {min(batches)} to {max(batches)} batches: which images are held out for "
+        "validation changes with every start; set seed or validation_seed"
+    )
+    return dataclasses.replace(
+        found,
+        **unknown,
+        sources={name: text for name, text in found.sources.items() if name not in unknown},
+        warnings=(warning, *found.warnings),
+    )
+
+
+def split_by_chance(question: Question) -> bool:
+    """Can another start hold out images that fill other batches?"""
+    if question.flags.get("seed") is not None:
+        return False
+    try:
+        _, plan = question.plan()
+    except ValueError:
+        return False
+    return any(
+        0.0 < dataset.spec.validation_split <= 1.0
+        and dataset.spec.validation_seed is None
+        and dataset.spec.batch_size > 1
+        and len(dataset.buckets) > 1
+        for dataset in plan.datasets
+    )
+
+
+def _drawn(question: Question) -> Forecast:
+    flags = question.flags
+    try:
+        if flags.get("dataset_class"):
+            raise ValueError("dataset_class: a dataset of your own cannot be counted here")
+        specs, plan = question.plan()
+    except ValueError as error:  # DatasetError, or a flag that is no number
+        return Forecast(warnings=(str(error),))
+    known = Forecast(
+        images=plan.images,
+        reg_images=plan.reg_images,
+        sources=dataset_sources(question.flags, specs, plan),
+    )
+    if not plan.batches_per_epoch:
+        return dataclasses.replace(
+            known, batches_per_epoch=0, steps=0, warnings=(*plan.warnings, NO_DATA)
+        )
+    try:
+        state_step = _state_step(flags, question.base_dir)
+        steps = count_steps(flags, plan.batches_per_epoch, question.processes, state_step)
+        ending = file_ending(question.script, flags, question.base_dir)
+        checkpoints = expected_checkpoints(flags, steps, ending)
+        samples = expected_samples(flags, question.base_dir, steps)
+    except ValueError as error:
+        return dataclasses.replace(
+            known, batches_per_epoch=plan.batches_per_epoch, warnings=(str(error),)
+        )
+    return dataclasses.replace(
+        known,
+        batches_per_epoch=steps.batches,
+        epochs=steps.epochs,
+        steps=steps.total,
+        checkpoints=checkpoints,
+        final=checkpoints[-1].name,
+        samples=samples.count,
+        trained_steps=steps.trained,
+        sources={
+            **known.sources,
+            **step_sources(flags, question.origins, plan, steps, question.processes),
+            **file_sources(flags, question.origins, samples),
+        },
+        warnings=_warnings(question, specs, plan, steps, samples),
+    )
+
+
+def _warnings(
+    question: Question,
+    specs: tuple[DatasetSpec, ...],
+    plan: DatasetPlan,
+    steps: Steps,
+    samples: Samples,
+) -> tuple[str, ...]:
+    no = no_lora(question.script)
+    return (
+        *([no] if no else []),
+        *_doubling(question, specs, plan, steps),
+        *plan.warnings,
+        *flag_warnings(question.flags, specs),
+        *step_warnings(question.flags, plan, steps),
+        *([samples.problem] if samples.problem else []),
+    )
+
+
+def _doubling(
+    question: Question, specs: tuple[DatasetSpec, ...], plan: DatasetPlan, steps: Steps
+) -> list[str]:
+    """What the regularisation images do to the number of steps."""
+    if not plan.reg_images:
+        return []
+    alone = plan_datasets(
+        without_regularisation(specs), question.source, question.shuffler, reso_divisor=1
+    )
+    return doubling(question.flags, plan, steps, alone.batches_per_epoch, question.processes)
+
+
+def _state_step(flags: Mapping[str, Any], base_dir: Path) -> int | None:
+    """What the state that --resume names says of itself (train_state.json, since sd-scripts v0.9)."""
+    resume = flags.get("resume")
+    if not resume or flags.get("resume_from_huggingface"):
+        return None
+    file = base_dir / str(resume) / "train_state.json"
+    try:
+        step = json.loads(file.read_text(encoding="utf-8"))["current_step"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return step if isinstance(step, int) else None

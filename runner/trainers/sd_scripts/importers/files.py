@@ -1,0 +1,227 @@
+"""Any file that describes a training -> the text of a plasma.toml. Reads it, runs nothing of it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.config.catalog import Catalog, flag_report
+from runner.config.model import Trainer
+from runner.config.paths import absolute
+from runner.files.regular_file import read_bytes
+from runner.files.toml_text import parse_toml
+from runner.trainers.sd_scripts.importers.expecting import (
+    PROPOSAL,
+    with_expectations,
+    without_states,
+)
+from runner.trainers.sd_scripts.importers.find import Found, Places, find_setup, look_at_checkout
+from runner.trainers.sd_scripts.importers.kohya_json import read_kohya_json
+from runner.trainers.sd_scripts.importers.model import Draft, Imported, ImportRefused
+from runner.trainers.sd_scripts.importers.project import dataset_section, look_at_project
+from runner.trainers.sd_scripts.importers.refine import refined, without_uncertain
+from runner.trainers.sd_scripts.importers.sd_toml import looks_like_config, read_sd_toml
+from runner.trainers.sd_scripts.importers.shell import read_shell
+from runner.trainers.sd_scripts.importers.write import imported
+
+#: a script or configuration is a few KB; a model named by mistake is not read
+MOST_BYTES = 500_000
+#: how a pasted text is called in a message
+PASTED = "the pasted text"
+
+FlagsOf = Callable[[Trainer], Catalog | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where an import happens. `project`: the folder that the plasma.toml is for."""
+
+    project: Path
+    places: Places
+    found: Found
+    flags_of: FlagsOf
+
+    @classmethod
+    def here(cls, project: Path | None = None) -> Context:
+        places = Places.here()
+        folder = Path(absolute(str(project or "."), places.cwd))
+        return cls(folder, places, find_setup(places), lambda trainer: flag_report(trainer).catalog)
+
+
+def import_file(
+    path: Path, project: Path | None = None, *, context: Context | None = None
+) -> Imported:
+    """A shell script, a kohya_ss JSON or an sd-scripts TOML as a plasma.toml for the folder
+    `project` (default: the working folder). Raises ImportRefused with one sentence."""
+    where = context or Context.here(project)
+    path = Path(absolute(str(path), where.places.cwd))
+    return _imported(_read(path), path.suffix.lower(), str(path), path.parent, path, where)
+
+
+def import_text(
+    text: str, project: Path | None = None, *, context: Context | None = None
+) -> Imported:
+    """The same for a text that was pasted, as if it stood in a file of the working folder."""
+    where = context or Context.here(project)
+    return _imported(text, "", PASTED, where.places.cwd, None, where)
+
+
+def _imported(
+    text: str, suffix: str, source: str, folder: Path, path: Path | None, where: Context
+) -> Imported:
+    try:
+        made = _finished(_draft(text, suffix, source, folder, path, where), where)
+    except RecursionError:
+        raise ImportRefused(
+            f"{source} is nested too deeply to be read; give the command itself"
+        ) from None
+    for name, written in (
+        ("plasma.toml", made.config_text),
+        *((f.name, f.text) for f in made.files),
+    ):
+        try:
+            written.encode("utf-8")
+        except UnicodeEncodeError as error:
+            line = written.count("\n", 0, error.start) + 1
+            raise ImportRefused(
+                f"{source} holds half a character ({written[error.start]!a}), which no file can "
+                f"hold; it would stand in line {line} of {name}"
+            ) from None
+    return made
+
+
+def _draft(
+    text: str, suffix: str, source: str, folder: Path, path: Path | None, where: Context
+) -> Draft:
+    kind = _kind(text, suffix)
+    base = _base(text, folder, where.found)
+    if kind == "json":
+        return read_kohya_json(
+            text, source=source, folder=base, project=where.project, found=where.found
+        )
+    if kind == "toml":
+        return read_sd_toml(text, source=source, folder=base, found=where.found)
+    if not text.strip():
+        raise ImportRefused(f"{source} is empty; give a file with the command of a training")
+    return read_shell(
+        text,
+        source=source,
+        start=folder,
+        script=path,
+        environ=where.places.environ,
+        home=where.places.home,
+        found=where.found,
+    )
+
+
+def _kind(text: str, suffix: str) -> str:
+    """By the name, else by the look: "json", "toml" or "shell"."""
+    if suffix in (".json", ".toml"):
+        return suffix[1:]
+    if suffix in (".sh", ".bash", ".zsh", ".bat", ".ps1"):
+        return "shell"
+    if text.lstrip().startswith("{"):
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            return "shell"
+        return "json"
+    try:
+        return "toml" if looks_like_config(parse_toml(text)) else "shell"
+    except tomllib.TOMLDecodeError:
+        return "shell"
+
+
+def _base(text: str, folder: Path, found: Found) -> Path:
+    """Where relative paths of a configuration start: it does not say, so it is the first of its own
+    folder, sd-scripts and the folder around that in which a path it names exists."""
+    words = {word.strip() for word in text.replace("'", '"').split('"')}
+    relative = [word for word in words if "/" in word and len(word) < 300 and word[0] not in "/~"]
+    around = [folder for one in found.sd_scripts for folder in (one.path, one.path.parent)]
+    for base in (folder, *around):
+        if any("\n" not in word and (base / word).exists() for word in relative):
+            return base
+    return folder
+
+
+def _finished(draft: Draft, where: Context) -> Imported:
+    catalog = None
+    if draft.sd_scripts is not None and draft.python is not None:
+        script = absolute(draft.script, draft.sd_scripts)
+        trainer = Trainer(draft.sd_scripts, draft.python, script, draft.launcher, draft.env)
+        catalog = where.flags_of(trainer)
+    draft = without_uncertain(draft) if catalog is None else refined(draft, catalog)
+    draft = _with_dataset(draft, where.project)
+    draft = with_expectations(draft, where.found, where.project)
+    proposed = [PROPOSAL] if without_states(draft) else []
+    draft = replace(draft, notes=(*draft.notes, *_not_there(draft), *proposed))
+    return imported(draft, where.project, where.places.home)
+
+
+def _not_there(draft: Draft) -> list[str]:
+    """What the file names and this machine does not have (yet)."""
+    told = []
+    if draft.sd_scripts is not None:
+        checkout = look_at_checkout(draft.sd_scripts)
+        if checkout is None:
+            told.append(f"{draft.sd_scripts} holds no train_network.py")
+        elif checkout.problem:
+            told.append(f"{checkout.path}: {checkout.problem}")
+    if draft.python is not None and not Path(draft.python).exists():
+        told.append(f"python {draft.python} is not there")
+    return told
+
+
+def _with_dataset(draft: Draft, project: Path) -> Draft:
+    """A dataset config that is named but not there yet is described in [dataset], when the project
+    has images for it."""
+    named = draft.train.get("dataset_config")
+    if not isinstance(named, str) or Path(named).exists():
+        return draft
+    files = look_at_project(project)
+    missing = f"dataset_config {named} is not there"
+    if not any(not folder.is_reg for folder in files.folders):
+        return replace(draft, notes=(*draft.notes, missing))
+    described = f"{missing}; [dataset] describes the images of this folder, `check` writes the file"
+    return replace(draft, dataset=dataset_section(files, project), notes=(*draft.notes, described))
+
+
+def _read(path: Path) -> str:
+    """The file as text. Raises ImportRefused."""
+    try:
+        data = read_bytes(path, MOST_BYTES)
+    except FileNotFoundError:
+        raise ImportRefused(f"there is no file {path}; check the path") from None
+    except IsADirectoryError:
+        raise ImportRefused(f"{path} is a folder; give the file that starts the training") from None
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise ImportRefused(_too_large(str(path))) from None
+        raise ImportRefused(
+            f"{path} cannot be read as a script or configuration: {error.strerror}"
+        ) from None
+    return text_of(data, str(path))
+
+
+def _too_large(path: str) -> str:
+    return f"{path} is no script or configuration: it has over {MOST_BYTES // 1000} kB"
+
+
+def text_of(data: bytes, path: str) -> str:
+    """The bytes of a script or configuration as text; `path`: how a message calls it. Raises
+    ImportRefused."""
+    if len(data) > MOST_BYTES:
+        raise ImportRefused(_too_large(path))
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # PowerShell's default
+        return data.decode("utf-16", "replace")
+    if b"\0" in data:
+        raise ImportRefused(f"{path} is a binary file; give a shell script, JSON or TOML")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ImportRefused(f"{path}:{line}: is not UTF-8; save it as UTF-8") from None

@@ -1,0 +1,145 @@
+"""What a project folder already holds for a training: a dataset config, folders of images."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.files.regular_file import read_text
+from runner.files.toml_text import parse_toml
+from runner.trainers.sd_scripts.dataset.files import is_image
+
+#: depth of folders and number of folders looked at: a project, not a disk
+DEPTH = 4
+MOST_FOLDERS = 300
+_SKIPPED = frozenset({"venv", "node_modules", "__pycache__", "output", "outputs", "logs", "sample"})
+_CAPTIONS = (".txt", ".caption", ".cap")
+#: `10_name`: what kohya_ss calls repeats and class
+_REPEATS = re.compile(r"(\d+)_(.*)")
+_REGULARISATION = re.compile(
+    r"reg|regs|reg_?data|reg_?images?|regulari[sz]ation.*|class(?:_images?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """`captions`: the ending most of its captions have, None without any. `trigger`: the first tag
+    that every caption begins with."""
+
+    path: Path
+    images: int
+    repeats: int = 1
+    is_reg: bool = False
+    captions: str | None = None
+    trigger: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFiles:
+    """`dataset_configs`: TOML files with [[datasets]]."""
+
+    dataset_configs: tuple[Path, ...] = ()
+    folders: tuple[ImageFolder, ...] = ()
+
+    @property
+    def trigger(self) -> str | None:
+        """The tag that stands first in every training folder's captions."""
+        first = {folder.trigger for folder in self.folders if not folder.is_reg}
+        return first.pop() if len(first) == 1 else None
+
+
+def look_at_project(folder: Path) -> ProjectFiles:
+    """Reads names, the captions and the TOML files of the folder; a few hundred folders at most."""
+    configs: list[Path] = []
+    folders: list[ImageFolder] = []
+    for place, names in _walk(folder):
+        configs += [place / name for name in names if _is_dataset_config(place / name)]
+        images = [name for name in names if is_image(name)]
+        if images:
+            folders.append(_image_folder(place, folder, names, images))
+    return ProjectFiles(tuple(sorted(configs)), tuple(sorted(folders, key=lambda one: one.path)))
+
+
+def _walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
+    for seen, (place, inner, names) in enumerate(os.walk(top), start=1):
+        path = Path(place)
+        depth = len(path.relative_to(top).parts)
+        inner[:] = sorted(
+            name
+            for name in inner
+            if depth < DEPTH and name[0] != "." and name.lower() not in _SKIPPED
+        )
+        yield path, names
+        if seen >= MOST_FOLDERS:
+            return
+
+
+def _is_dataset_config(path: Path) -> bool:
+    if path.suffix.lower() != ".toml" or path.name == "plasma.toml":
+        return False
+    try:
+        values = parse_toml(read_text(path))
+    except (OSError, ValueError):  # tomllib's and UTF-8's errors are ValueErrors
+        return False
+    return isinstance(values.get("datasets"), list)
+
+
+def _image_folder(path: Path, top: Path, names: list[str], images: list[str]) -> ImageFolder:
+    match = _REPEATS.fullmatch(path.name)
+    above = path.relative_to(top).parts[:-1]
+    is_reg = any(_REGULARISATION.fullmatch(part.lower()) for part in above) or (
+        match is None and bool(_REGULARISATION.fullmatch(path.name.lower()))
+    )
+    stems = {Path(name).stem for name in images}
+    endings = Counter(
+        Path(name).suffix
+        for name in names
+        if Path(name).suffix in _CAPTIONS and Path(name).stem in stems
+    )
+    ending = endings.most_common(1)[0][0] if endings else None
+    trigger = None if is_reg or ending is None else _trigger(path, stems, ending)
+    repeats = max(1, int(match[1])) if match else 1
+    return ImageFolder(path, len(images), repeats, is_reg, ending, trigger)
+
+
+def _trigger(path: Path, stems: set[str], ending: str) -> str | None:
+    """The first tag of every caption, when it is the same one."""
+    first: set[str] = set()
+    for stem in stems:
+        try:
+            text = read_text(path / f"{stem}{ending}")
+        except (OSError, UnicodeDecodeError):
+            return None
+        first.add(text.partition(",")[0].strip())
+        if len(first) > 1:
+            return None
+    return next(iter(first), "") or None
+
+
+def dataset_section(files: ProjectFiles, project: Path) -> dict[str, Any]:
+    """`[dataset]` of plasma.toml for the folders that were found; their order puts the training
+    images first."""
+    captions = [folder.captions for folder in files.folders if folder.captions]
+    general: dict[str, Any] = {
+        "enable_bucket": True,
+        "caption_extension": Counter(captions).most_common(1)[0][0] if captions else ".txt",
+        "shuffle_caption": True,
+    }
+    if files.trigger is not None:
+        general["keep_tokens"] = 1
+    ordered = sorted(files.folders, key=lambda folder: folder.is_reg)
+    subsets = [_subset(folder, project) for folder in ordered]
+    datasets = [{"resolution": 512, "batch_size": 1, "subsets": subsets}]
+    return {"general": general, "datasets": datasets}
+
+
+def _subset(folder: ImageFolder, project: Path) -> dict[str, Any]:
+    inside = folder.path.is_relative_to(project)
+    subset: dict[str, Any] = {"is_reg": True} if folder.is_reg else {}
+    shown = folder.path.relative_to(project) if inside else folder.path
+    return {**subset, "image_dir": str(shown), "num_repeats": folder.repeats}

@@ -1,0 +1,133 @@
+"""Where a forecast differs from [expect], and why: what one setting less would have made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from runner.model.core import Expectation, Forecast
+from runner.model.units import count, file_size
+from runner.trainers.sd_scripts.dataset import DatasetPlan, DatasetSpec, SubsetSpec
+from runner.trainers.sd_scripts.dataset.config import folder_repeats
+from runner.trainers.sd_scripts.flag_numbers import whole
+from runner.trainers.sd_scripts.forecast import Question
+from runner.trainers.sd_scripts.forecast_warnings import without_regularisation
+from runner.trainers.sd_scripts.steps import count_steps
+
+Specs = tuple[DatasetSpec, ...]
+
+
+def surprises(expect: Expectation, found: Forecast, question: Question) -> tuple[str, ...]:
+    """A sentence for each number that [expect] has otherwise. `found`: the answer to `question`."""
+    texts = []
+    if expect.steps is not None and found.steps and found.steps != expect.steps:
+        reason = why_steps(question, expect.steps) or found.sources.get("steps", "")
+        texts.append(f"{found.steps} steps, not {expect.steps}: {reason}")
+    if expect.images is not None and found.images is not None and found.images != expect.images:
+        reason = why_images(question, expect.images) or found.sources.get("images", "")
+        texts.append(f"{count(found.images, 'image')}, not {expect.images}: {reason}")
+    if expect.checkpoint_mb is not None and found.checkpoint_bytes is not None:
+        low, high = expect.checkpoint_mb
+        if not low <= found.checkpoint_bytes / 1e6 <= high:
+            size = file_size(found.checkpoint_bytes)
+            source = found.sources.get("checkpoint_bytes", "")
+            texts.append(f"a checkpoint takes {size}, not {low:g} to {high:g} MB: {source}")
+    return tuple(texts)
+
+
+def why_steps(question: Question, expected: int) -> str | None:
+    """The first reason whose absence would give the expected number; None: no single one does."""
+    specs, _ = question.plan()
+    for reason, total in _alternatives(question, specs):
+        if total == expected:
+            return reason
+    return None
+
+
+def _alternatives(question: Question, specs: Specs) -> Iterator[tuple[str, int | None]]:
+    flags, processes = question.flags, question.processes
+
+    def total(changed: Specs = specs, among: int = processes, **changes: object) -> int | None:
+        left = {k: value for k, value in {**flags, **changes}.items() if value is not None}
+        try:
+            plan = dataclasses.replace(question, flags=left, specs=changed).plan()[1]
+            return count_steps(left, plan.batches_per_epoch, among).total
+        except (ValueError, ZeroDivisionError):  # without this setting nothing could be trained
+            return None
+
+    yield "the regularisation subset doubles each epoch", total(without_regularisation(specs))
+    if "max_train_epochs" in flags and "max_train_steps" in flags:
+        yield "max_train_epochs overrides max_train_steps", total(max_train_epochs=None)
+    if processes > 1:
+        yield f"{processes} processes share the batches", total(among=1)
+    accumulated = whole(flags, "gradient_accumulation_steps") or 1
+    if accumulated > 1:
+        reason = f"{accumulated} batches are accumulated for a step"
+        yield reason, total(gradient_accumulation_steps=None)
+    yield "the folders' names do not count, num_repeats does", total(_named_repeats(specs))
+    yield "batches hold several images", total(_changed(specs, batch_size=1))
+    flag = whole(flags, "train_batch_size")
+    if flag:
+        reason = f"batch_size of the dataset config wins over train_batch_size {flag}"
+        yield reason, total(_changed(specs, batch_size=flag))
+    yield "images are held out for validation", total(_changed(specs, validation_split=0.0))
+    yield "each bucket rounds its batches up", total(_changed(specs, enable_bucket=False))
+    once = tuple(
+        dataclasses.replace(
+            spec, subsets=tuple(dataclasses.replace(s, num_repeats=1) for s in spec.subsets)
+        )
+        for spec in specs
+    )
+    yield "num_repeats repeats the images", total(once)
+
+
+def _changed(specs: Specs, **changes: object) -> Specs:
+    return tuple(dataclasses.replace(spec, **changes) for spec in specs)  # type: ignore[arg-type]
+
+
+def _named_repeats(specs: Specs) -> Specs:
+    """As the folders' names would have it, `10_spyke` ten times."""
+
+    def named(subset: SubsetSpec) -> SubsetSpec:
+        repeats, _ = folder_repeats(PurePath(subset.image_dir).name)
+        return subset if repeats is None else dataclasses.replace(subset, num_repeats=repeats)
+
+    return tuple(
+        dataclasses.replace(spec, subsets=tuple(named(s) for s in spec.subsets)) for spec in specs
+    )
+
+
+def why_images(question: Question, expected: int) -> str | None:
+    """The first thing left out that makes up the difference."""
+    specs, plan = question.plan()
+    missing = expected - plan.images
+    for reason, number in _left_out(question, specs, plan):
+        if number == missing and number:
+            return reason
+    return None
+
+
+def _left_out(question: Question, specs: Specs, plan: DatasetPlan) -> Iterator[tuple[str, int]]:
+    used = {subset.spec.image_dir for dataset in plan.datasets for subset in dataset.subsets}
+    listings = {
+        subset.image_dir: question.source.listing(subset.image_dir)
+        for spec in specs
+        for subset in spec.subsets
+        if not subset.is_reg
+    }
+    ignored = [name for found in listings.values() if found for name in found.ignored]
+    if ignored:
+        told = f"{ignored[0]} is" if len(ignored) == 1 else f"{len(ignored)} files are"
+        yield f"{told} no image to sd-scripts (.png .jpg .jpeg .webp .bmp, one case)", len(ignored)
+    below = sum(found.below for found in listings.values() if found)
+    yield "images in deeper folders are never read", below
+    yield "images are held out for validation", plan.validation_images
+    yield "regularisation images are not counted", plan.reg_images
+    both = plan.images - sum(
+        len({image.path for image in dataset.images if not image.is_reg})
+        for dataset in plan.datasets
+    )
+    yield "images that come twice are counted twice", -both
+    unused = sum(len(found.paths) for name, found in listings.items() if found and name not in used)
+    yield "a folder is left out", unused

@@ -1,0 +1,133 @@
+"""What the sample images were asked for: the prompts of `--sample_prompts`, read as sd-scripts reads them
+(train_util.py, load_prompts and line_to_prompt_dict, v0.9 to v0.10)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.files.regular_file import read_text
+from runner.files.toml_text import parse_toml
+
+#: no prompt file is larger; a longer one is something else
+LIMIT_BYTES = 4_000_000
+
+#: ` --w 256` and the like behind a prompt: how it is written, what it is called, what it is
+_OPTIONS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
+    (r"w (\d+)", "width", int),
+    (r"h (\d+)", "height", int),
+    (r"d (\d+)", "seed", int),
+    (r"s (\d+)", "sample_steps", lambda text: max(1, min(1000, int(text)))),
+    (r"l ([\d\.]+)", "scale", float),
+    (r"g ([\d\.]+)", "guidance_scale", float),
+    (r"n (.+)", "negative_prompt", str),
+    (r"ss (.+)", "sample_sampler", str),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePrompt:
+    """`width`, `height` in pixels. None: not given, so sd-scripts takes its own (512, a seed of chance)."""
+
+    text: str
+    negative: str | None = None
+    width: int | None = None
+    height: int | None = None
+    seed: int | None = None
+    steps: int | None = None
+    scale: float | None = None
+    sampler: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFile:
+    """`changed`: it was written again after the run began, so the images may have been drawn from other
+    words. `problem`: why there are no prompts, one sentence."""
+
+    path: str | None = None
+    prompts: tuple[SamplePrompt, ...] = ()
+    changed: bool = False
+    problem: str | None = None
+
+
+def read_prompt_file(path: Path, since: float) -> PromptFile:
+    """The file as it is now. `since`: when the run began, seconds since the epoch."""
+    name = str(path)
+    try:
+        found = path.stat()
+        if found.st_size > LIMIT_BYTES:
+            return PromptFile(name, problem=f"{path.name} is too large for a list of prompts")
+        prompts = parse_prompts(read_text(path), path.name)
+    except FileNotFoundError:
+        return PromptFile(name, problem=f"{path.name} is not there any more")
+    except OSError as error:
+        return PromptFile(name, problem=f"{path.name} cannot be read: {error.strerror}")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return PromptFile(name, problem=f"{path.name} holds no prompts: {error}"[:300])
+    return PromptFile(name, prompts, found.st_mtime > since)
+
+
+def parse_prompts(text: str, name: str) -> tuple[SamplePrompt, ...]:
+    """Prompts of a .txt (one a line, `#` comments), .toml ([prompt] with [[prompt.subset]]) or .json file (a
+    list). Raises ValueError, KeyError, TypeError."""
+    if name.endswith(".toml"):
+        shared = parse_toml(text)["prompt"]
+        subsets = shared["subset"]
+        return tuple(_from_table({**shared, **subset}) for subset in subsets)
+    if name.endswith(".json"):
+        entries = json.loads(text)
+        if not isinstance(entries, list):
+            raise ValueError("it is no list")
+        return tuple(parse_line(e) if isinstance(e, str) else _from_table(e) for e in entries)
+    if not name.endswith(".txt"):
+        raise ValueError("it must end in .txt, .toml or .json")
+    lines = text.split("\n")
+    return tuple(parse_line(one.strip()) for one in lines if one.strip() and one[0] != "#")
+
+
+def parse_line(line: str) -> SamplePrompt:
+    """`a red fox --w 256 --h 256 --d 1`; an option that cannot be read is left out."""
+    first, *rest = line.split(" --")
+    values: dict[str, Any] = {"prompt": first}
+    for part in rest:
+        for pattern, name, kind in _OPTIONS:
+            match = re.match(pattern, part, re.IGNORECASE)
+            if match is None:
+                continue
+            try:
+                values[name] = kind(match.group(1))
+            except ValueError:
+                pass
+            break
+    return _from_table(values)
+
+
+def _from_table(values: Any) -> SamplePrompt:
+    if not isinstance(values, dict):
+        raise TypeError("an entry is neither a text nor a table")
+    negative, sampler = values.get("negative_prompt"), values.get("sample_sampler")
+    scale = _number(values.get("scale"))
+    return SamplePrompt(
+        text=str(values.get("prompt", "")),
+        negative=None if negative is None else str(negative),
+        width=_whole(values.get("width")),
+        height=_whole(values.get("height")),
+        seed=_whole(values.get("seed")),
+        steps=_whole(values.get("sample_steps")),
+        scale=scale if scale is not None else _number(values.get("guidance_scale")),
+        sampler=None if sampler is None else str(sampler),
+    )
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)

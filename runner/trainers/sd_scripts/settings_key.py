@@ -1,0 +1,330 @@
+"""What decides how (not how long) a training runs, as one short text: two runs with the same key train alike.
+
+The key has four parts, so that a difference can be named: the settings themselves, the images and captions,
+the trainer's code, and the files of models that the settings name. It is made of the command line that runs,
+so a resumed or retried run has one as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from runner.config.command import build_command
+from runner.config.flags import flags_begin, launcher_flags, read_flags
+from runner.config.model import Config
+from runner.trainers.sd_scripts.fingerprint import take
+from runner.trainers.sd_scripts.trainer_flags import trainer_flags
+from runner.trainers.sd_scripts.versions import site_packages
+
+#: flags that make a run longer, put its files elsewhere or save more often, but do not change how it
+#: trains: an approval holds over changes of these
+FREE_FLAGS = frozenset(
+    [
+        "output_dir",
+        "output_name",
+        "max_train_steps",
+        "max_train_epochs",
+        "save_every_n_steps",
+        "save_every_n_epochs",
+        "save_n_epoch_ratio",
+        "save_last_n_steps",
+        "save_last_n_epochs",
+        "save_last_n_steps_state",
+        "save_last_n_epochs_state",
+        "save_state",
+        "save_state_on_train_end",
+        "save_model_as",
+        "resume",
+        "initial_step",
+        "initial_epoch",
+        "skip_until_initial_step",
+        "logging_dir",
+        "log_prefix",
+        "log_with",
+        "log_tracker_name",
+        "log_tracker_config",
+        "console_log_file",
+        "console_log_level",
+        "console_log_simple",
+        "wandb_run_name",
+        "wandb_api_key",
+        "huggingface_token",
+        "sample_prompts",
+        "sample_every_n_steps",
+        "sample_every_n_epochs",
+        "sample_at_first",
+        "training_comment",
+        "metadata_title",
+        "metadata_author",
+        "metadata_description",
+        "metadata_license",
+        "metadata_tags",
+    ]
+)
+#: variables that only concern the console's output
+_CONSOLE_ENV = frozenset(
+    ["PYTHONUNBUFFERED", "PYTHONIOENCODING", "COLUMNS", "LINES", "TQDM_MININTERVAL"]
+)
+_LAUNCHER = "accelerate.commands.launch"
+_VERSION = "2"
+_PARTS = ("settings", "images or captions", "the trainer's code", "model files")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+#: 10,000 images take about a second; a larger set than this is compared by its first images
+MOST_IMAGES = 50_000
+IMAGES_LIMIT_S = 20.0
+#: a file up to this size is read completely, a larger one in samples
+WHOLE_FILE_BYTES = 4 << 20
+_FIRST_BYTES, _BLOCK_BYTES, _BLOCKS = 1 << 20, 1 << 16, 32
+#: more files than this are no trainer's own code
+MOST_SOURCES = 2000
+
+
+def settings_key(config: Config) -> str:
+    """Of the long run that this configuration would start; a smoke test has the key of its long run."""
+    command = build_command(config)
+    return key_of(command.argv, command.env, command.cwd)
+
+
+def settings_part(config: Config) -> str:
+    """Only the settings' own part, which takes no look at large files; see `part_of`."""
+    command = build_command(config)
+    return _digest(_settings(command.argv, command.env, command.cwd))
+
+
+def part_of(key: str | None) -> str | None:
+    """The settings' own part of a key. None: recorded by an older version."""
+    parts = _parts(key)
+    return parts[0] if parts is not None else None
+
+
+def key_of(argv: Sequence[str], env: Mapping[str, str | None], cwd: str) -> str:
+    """The key of a command line. Reads files for some seconds at most; never raises for what they hold."""
+    flags = _flags(argv, cwd)
+    facts = (
+        _settings(argv, env, cwd),
+        _images(flags, Path(cwd)),
+        list(_code(argv, flags, Path(cwd))),
+        list(_files(argv, flags, Path(cwd))),
+    )
+    return "-".join((_VERSION, *map(_digest, facts)))
+
+
+def changed_parts(before: str | None, now: str) -> tuple[str, ...] | None:
+    """What differs between two keys, in words. None: the earlier one was recorded by an older version."""
+    then, new = _parts(before), _parts(now)
+    if then is None or new is None:
+        return None
+    return tuple(name for name, a, b in zip(_PARTS, then, new, strict=True) if a != b)
+
+
+def _parts(key: str | None) -> tuple[str, ...] | None:
+    version, *parts = (key or "").split("-")
+    return tuple(parts) if version == _VERSION and len(parts) == len(_PARTS) else None
+
+
+def _digest(facts: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()[:12]
+
+
+# --------------------------------------------------------------------------- settings
+
+
+def _settings(argv: Sequence[str], env: Mapping[str, str | None], cwd: str) -> dict[str, Any]:
+    flags = _flags(argv, cwd)
+    return {
+        "python": argv[0],
+        "script": argv[flags_begin(argv) - 1],
+        "launcher": "accelerate" if _LAUNCHER in argv else "python",
+        "cwd": cwd,
+        "env": {name: value for name, value in env.items() if name not in _CONSOLE_ENV},
+        "accelerate": _plain_flags(launcher_flags(argv)),
+        "flags": _plain_flags(flags),
+        "dataset": _dataset(flags, Path(cwd)),
+    }
+
+
+def _flags(argv: Sequence[str], cwd: str) -> dict[str, Any]:
+    """What the trainer sees, its own --config_file included, without FREE_FLAGS."""
+    read = trainer_flags(read_flags(argv), Path(cwd))
+    free = FREE_FLAGS if read.problem is not None else FREE_FLAGS | {"config_file"}
+    return {
+        name: value
+        for name, value in read.values.items()
+        if name not in free and value is not False and value is not None
+    }
+
+
+def _plain_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain_flag(value) for name, value in flags.items()}
+
+
+def _plain_flag(value: Any) -> Any:
+    """A flag reaches the trainer as text: 1e-4, 0.0001 and "1e-4" are the same, also behind `name=`."""
+    if isinstance(value, tuple | list):
+        return _plain_flag(value[0]) if len(value) == 1 else [_plain_flag(one) for one in value]
+    if isinstance(value, bool):
+        return value
+    name, sign, rest = str(value).rpartition("=")
+    return f"{name}{sign}{_number(rest)}"
+
+
+def _number(text: str) -> str:
+    """One spelling for one number; other text as it is."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    try:
+        return str(Decimal(text).normalize())
+    except (InvalidOperation, ArithmeticError):
+        return text
+
+
+def _dataset(flags: Mapping[str, Any], cwd: Path) -> Any:
+    """The configuration as parsed, so that comments, white space and the order of keys are free."""
+    name = flags.get("dataset_config")
+    if not isinstance(name, str) or not name:
+        return None
+    try:
+        text = (cwd / name).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    try:
+        loaded = json.loads(text) if name.lower().endswith(".json") else tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return _plain(loaded)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"number": _number(repr(value))}
+    return value if isinstance(value, bool | str) else str(value)
+
+
+# --------------------------------------------------------------------------- images
+
+
+def _images(flags: Mapping[str, Any], cwd: Path) -> list[object]:
+    """Without a time limit that cuts: two looks at the same files must agree."""
+    try:
+        found = take(flags, cwd, limit_s=IMAGES_LIMIT_S, most_images=MOST_IMAGES)
+    except (ValueError, OSError):
+        return ["unreadable"]
+    return ["too slow to read"] if found.cut else [found.digest, found.images]
+
+
+# --------------------------------------------------------------------------- code
+
+
+def _code(argv: Sequence[str], flags: Mapping[str, Any], cwd: Path) -> Iterator[tuple[str, str]]:
+    """(name, hash) of the sources that decide the training: the script, those beside it in the checkout,
+    `networks`, `library`, and a network module installed elsewhere."""
+    script = argv[flags_begin(argv) - 1]
+    if not script.endswith(".py"):  # a module of the built-in trainer
+        yield from _sources(Path(__file__).parents[1].joinpath(*script.split(".")), "**/*.py")
+        return
+    own = cwd / script
+    yield from _sources(own.parent, own.name)
+    yield from _sources(cwd, "*.py")
+    for root in dict.fromkeys((cwd, own.parent)):
+        yield from _sources(root / "networks", "**/*.py")
+        yield from _sources(root / "library", "**/*.py")
+    top = str(flags.get("network_module") or "").partition(".")[0]
+    if not top or top == "networks":
+        return
+    for root in dict.fromkeys((own.parent, cwd, *site_packages(Path(argv[0])))):
+        found = [*_sources(root / top, "**/*.py"), *_sources(root, f"{top}.py")]
+        if found:
+            yield from found
+            return
+
+
+def _sources(folder: Path, pattern: str) -> Iterator[tuple[str, str]]:
+    try:
+        paths = sorted(folder.glob(pattern))[:MOST_SOURCES]
+    except OSError:
+        return
+    for path in paths:
+        found = _identity(path)
+        if found is not None:
+            yield f"{folder.name}/{path.relative_to(folder)}", found
+
+
+# --------------------------------------------------------------------------- files that flags name
+
+
+def _files(argv: Sequence[str], flags: Mapping[str, Any], cwd: Path) -> Iterator[tuple[str, str]]:
+    """(flag, identity) of every file that a flag names, and of the files of a model folder."""
+    for name, value in sorted({**launcher_flags(argv), **flags}.items()):
+        for text in value if isinstance(value, tuple | list) else (value,):
+            if name == "dataset_config" or not isinstance(text, str) or not text:
+                continue
+            path = cwd / text
+            found = _identity(path)
+            if found is not None:
+                yield name, found
+            elif _is_model_folder(path):
+                yield from ((f"{name}/{at}", one) for at, one in _model_folder(path))
+
+
+def _is_model_folder(path: Path) -> bool:
+    try:
+        return any((path / name).is_file() for name in ("model_index.json", "config.json"))
+    except OSError:
+        return False
+
+
+def _model_folder(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        files = sorted(path.rglob("*"))[:MOST_SOURCES]
+    except OSError:
+        return
+    for file in files:
+        found = _identity(file)
+        if found is not None:
+            yield str(file.relative_to(path)), found
+
+
+def _identity(path: Path) -> str | None:
+    """Size and hash of a file's content; None: there is no regular file of that name, or it is unreadable.
+    What was hashed once is remembered for as long as nothing has touched the file."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return _hashed(str(path), found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    except (OSError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _hashed(path: str, size_bytes: int, modified_ns: int, changed_ns: int, inode: int) -> str:
+    """Of a large file: its beginning with the header, its end, and blocks spread evenly over it, about 3 MiB
+    of reading. Another model of the same architecture has the same size and header, but other weights."""
+    digest = hashlib.sha256(str(size_bytes).encode())
+    with Path(path).open("rb", buffering=0) as stream:
+        if size_bytes <= WHOLE_FILE_BYTES:
+            digest.update(stream.read(WHOLE_FILE_BYTES))
+            return digest.hexdigest()
+        digest.update(stream.read(_FIRST_BYTES))
+        room = size_bytes - _FIRST_BYTES - _BLOCK_BYTES
+        for number in range(_BLOCKS + 1):
+            stream.seek(_FIRST_BYTES + room * number // _BLOCKS, os.SEEK_SET)
+            digest.update(stream.read(_BLOCK_BYTES))
+    return digest.hexdigest()
