@@ -1,4 +1,4 @@
-"""Hold runner.trainers.sd_scripts.forecast against the real loop: train each case and compare numbers and files.
+"""Compare our forecast with the real loop: train each case and compare numbers and files.
 
     python scripts/check_forecast.py <checkout of sd-scripts> <its python> [--only TEXT] [--record]
     python scripts/check_forecast.py --embedded            the built-in trainer instead

@@ -1,4 +1,4 @@
-"""Hold runner.trainers.sd_scripts.dataset against sd-scripts' own dataset code on configurations made by chance.
+"""Compare our dataset arithmetic with sd-scripts' own dataset code on random configurations.
 
     <python of sd-scripts> scripts/fuzz_dataset.py <checkout> [--count 300] [--seed 1] [--made regularised]
 

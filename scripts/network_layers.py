@@ -1,4 +1,4 @@
-"""Count the layers of sd-scripts' own LoRA networks: the figures of runner/trainers/sd_scripts/network_layers.py.
+"""Count the layers of sd-scripts' own LoRA networks: the figures of `network_layers.py`.
 
     <python of sd-scripts> scripts/network_layers.py <checkout of sd-scripts>
 

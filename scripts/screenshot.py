@@ -36,7 +36,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 async def take(options: argparse.Namespace) -> None:
     """Run the app without a terminal and write what it shows."""
-    from runner.model.core import RunState
+    from runner.model import RunState
     from runner.store.registry import resolve
     from tui.app import PlasmaApp
     from tui.svg import pin_text

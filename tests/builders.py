@@ -1,4 +1,4 @@
-"""Synthetic snapshots for the tests of the screen: the shapes of `runner.model.core`, filled to order."""
+"""Synthetic snapshots for the tests of the screen: the shapes of `runner.model`, filled to order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import random
 from dataclasses import replace
 
-from runner.model.core import (
+from runner.model import (
     AttemptStatus,
     BlockNorm,
     Cause,

@@ -6,10 +6,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from runner.model.core import Approval, CheckResult, RunListing, RunSnapshot
-from runner.model.preview import Preview
+from runner.model import Approval, CheckResult, RunListing, RunSnapshot
+from runner.model.preview import Existing, Preview
 from runner.preflight.cures.model import Cure
-from runner.preflight.existing_files import Existing
 from runner.trainers.sd_scripts.importers.find import Found
 from runner.trainers.sd_scripts.importers.fresh import Answers
 from runner.trainers.sd_scripts.importers.model import Imported

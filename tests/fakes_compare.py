@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.history.compare import LETTERS, Comparison, compared_run, comparison
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from tui.actions import ActionFailed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.control.remove import Removal
-from runner.model.core import Label, RunSnapshot
+from runner.model import Label, RunSnapshot
 from tests.builders import snapshot
 from tui.actions import ActionFailed, Sent
 

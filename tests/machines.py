@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from runner.model.core import DiskFree, GpuSample, GpuUser, HardwareSample, HardwareUse, RunSnapshot
+from runner.model import DiskFree, GpuSample, GpuUser, HardwareSample, HardwareUse, RunSnapshot
 from tests import builders as b
 
 GB = 1024**3

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.model.core import (
+from runner.model import (
     AttemptPlan,
     AttemptStatus,
     Cause,

@@ -9,7 +9,7 @@ from runner.history.review.attempts import attempts_of
 from runner.history.review.best import rank
 from runner.history.review.epochs import curve, epoch_rows
 from runner.history.review.model import BaseModel, DatasetFacts, Moment, Review, SampleFacts
-from runner.model.core import AlarmKind, AttemptPlan, CheckResult, Outcome, RunSnapshot
+from runner.model import AlarmKind, AttemptPlan, CheckResult, Outcome, RunSnapshot
 from runner.model.preview import FlagChange
 from runner.state.losses import StepTable, loss_facts
 from tests import builders as b

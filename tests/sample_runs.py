@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from runner.model.core import (
+from runner.model import (
     AttemptPlan,
     AttemptStatus,
     ExitRecord,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runner.model.core import (
+from runner.model import (
     Alarm,
     AlarmKind,
     AttemptPlan,

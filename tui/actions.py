@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from runner.model.core import Approval, CheckResult, Expectation, Forecast, RunListing, RunSnapshot
+from runner.model import Approval, CheckResult, Expectation, Forecast, RunListing, RunSnapshot
 from tui.actions_compare import CompareActions
 from tui.actions_notices import NoticeActions
 from tui.actions_replay import ReplayActions
@@ -26,9 +26,8 @@ if TYPE_CHECKING:  # a screen on a run needs none of these, and they take time t
     from runner.config.catalog import FlagReport
     from runner.config.flags import FlagValue
     from runner.control.gate import GateStatus
-    from runner.model.preview import Preview
+    from runner.model.preview import Existing, Preview
     from runner.preflight.cures.model import Cure
-    from runner.preflight.existing_files import Existing
     from runner.trainers.sd_scripts.importers.find import Found
     from runner.trainers.sd_scripts.importers.fresh import Answers
     from runner.trainers.sd_scripts.importers.model import Imported

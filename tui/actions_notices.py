@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from runner.model.core import NotifyRules
+from runner.model import NotifyRules
 
 if TYPE_CHECKING:
     from runner.config.channels import Channels

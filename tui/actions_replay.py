@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 
 if TYPE_CHECKING:  # a screen on a living run needs none of it
     from runner.history.replay import Playhead
@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # a screen on a living run needs none of it
 
 
 class Replay(Protocol):
-    """A recorded run as a reader (see `tui.actions.Reader`), and its knobs (`runner.history.replay.ReplayReader`).
+    """A recorded run as a reader (see `tui.actions.Reader`), and its knobs
+    (`runner.history.replay.ReplayReader`).
     `changed` and `read` belong to the thread that reads, all else may be called from the screen."""
 
     @property

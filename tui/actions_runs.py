@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from runner.control.remove import Removal
-    from runner.model.core import Label, RunSnapshot
+    from runner.model import Label, RunSnapshot
     from tui.actions import Sent
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from runner.history.review.best import Candidate
     from runner.history.review.document import Document
-    from runner.model.core import RunSnapshot
+    from runner.model import RunSnapshot
     from tui.actions import Sent
 
 

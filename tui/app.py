@@ -14,7 +14,7 @@ from textual import events, work
 from textual.app import SystemCommand
 from textual.screen import ModalScreen, Screen
 
-from runner.model.core import RunSnapshot, RunState
+from runner.model import RunSnapshot, RunState
 from tui.actions import Actions
 from tui.commands import PlasmaCommands
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed

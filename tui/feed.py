@@ -14,7 +14,7 @@ from pathlib import Path
 
 from textual.message import Message
 
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from tui.actions import Reader
 from tui.messages import ReadFailed, SnapshotArrived
 from tui.text import clean

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from runner.model.core import Approval, CheckResult, RunListing
+from runner.model import Approval, CheckResult, RunListing
 from runner.model.preview import Preview
 from tui.actions import Plan
 from tui.viewmodel.preflight import CheckName

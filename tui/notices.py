@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.model.core import NotifyRules, RunSnapshot
+from runner.model import NotifyRules, RunSnapshot
 from runner.notify.message import Message, alarm_message, end_message, wanted
 from tui.osc import sequence, way_of
 from tui.viewmodel.alarms import live_alarms, new_alarms

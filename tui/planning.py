@@ -14,7 +14,7 @@ from pathlib import Path
 from textual import work
 from textual.app import SuspendNotSupported
 
-from runner.model.core import Approval, CheckResult
+from runner.model import Approval, CheckResult
 from tui.actions import ActionFailed, Actions, Plan
 from tui.editor import NoEditor, pick_editor
 from tui.looks import Looks

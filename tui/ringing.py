@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from tui.actions import ActionFailed, Actions, Sent
 from tui.actions_notices import NoticeTarget
 from tui.notices import Ring, bytes_of, ring_of, rules_of

@@ -13,9 +13,9 @@ from runner.config.model import Config
 from runner.control import begin, launch
 from runner.control import orders as control
 from runner.control.gate import GateStatus, approval_of, approve, gate_status
-from runner.model.core import Approval, CheckResult, RunListing
-from runner.model.preview import Preview
-from runner.preflight.existing_files import Consent, Existing
+from runner.model import Approval, CheckResult, RunListing
+from runner.model.preview import Existing, Preview
+from runner.preflight.existing_files import Consent
 from runner.store.reader import RunReader
 from runner.store.registry import RunNotFound, list_runs, resolve
 from runner.store.rundir import RunDir

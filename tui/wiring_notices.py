@@ -37,7 +37,7 @@ class NoticesWiring:
 def target_of_run(path: Path) -> NoticeTarget:
     """As it was started with. Raises Unreadable."""
     from runner.config.channels import read_channels
-    from runner.model.core import RunSpec
+    from runner.model import RunSpec
     from runner.notify.message import trial_message
     from runner.store.journal import read_json
     from runner.store.rundir import RunDir

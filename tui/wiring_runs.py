@@ -10,7 +10,7 @@ from runner.store.reader import RunReader
 
 if TYPE_CHECKING:
     from runner.control.remove import Removal
-    from runner.model.core import Label, RunSnapshot
+    from runner.model import Label, RunSnapshot
     from tui.actions import Sent
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from runner.model.core import Checkpoint
+    from runner.model import Checkpoint
     from tui.actions import Sent
     from tui.actions_summary import ExportAnswer, SummarySheet
 
@@ -42,7 +42,7 @@ class SummaryWiring:
 
     def export_folders(self, run_path: Path) -> tuple[str, ...]:
         from runner.checkpoints.export_places import suggested_folders
-        from runner.model.core import RunSpec
+        from runner.model import RunSpec
         from runner.store.journal import Unreadable, read_json
         from runner.store.rundir import RunDir
 

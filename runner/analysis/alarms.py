@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.model.core import AlarmKind, Status
+from runner.model import AlarmKind, Status
 
 
 def lasting_bad_step(status: Status) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.model.core import AttemptPlan, ExpectedCheckpoint, Forecast
+from runner.model import AttemptPlan, ExpectedCheckpoint, Forecast
 
 
 def due_names(

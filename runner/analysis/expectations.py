@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from runner.model.core import Checkpoint
+from runner.model import Checkpoint
 from runner.model.units import count
 
 if TYPE_CHECKING:

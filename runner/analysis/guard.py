@@ -14,8 +14,8 @@ from typing import Any
 
 from runner.analysis import guard_words as words
 from runner.analysis.guard_loss import ROW_OF_BAD, LossWatch
-from runner.analysis.guard_pace import Awake, PaceWatch, StallWatch
-from runner.model.core import (
+from runner.analysis.guard_pace import PaceWatch, StallWatch
+from runner.model import (
     Alarm,
     AlarmKind,
     Checkpoint,
@@ -25,6 +25,7 @@ from runner.model.core import (
     PhaseChanged,
     StepShown,
 )
+from runner.state.clock import Awake
 
 #: an alarm is over when it has not been true for so long: what flickers is one alarm
 CLEAR_S = 10.0

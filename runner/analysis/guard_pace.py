@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-from runner.model.core import Phase
-
-#: the longest span between two looks that counts as time awake
-LONGEST_SPAN_S = 5.0
+from runner.model import Phase
 
 #: How long a phase may be silent before that is a stall. Loading from a slow disk, compiling and the
 #: first kernels are long and say nothing; caching, sampling and validation move a bar.
@@ -48,21 +45,6 @@ LEVEL_BLOCKS = 6
 SLOW = 1.5
 #: every block of the slow while must be so much slower, and it is over below that
 SLOW_EACH = 1.25
-
-
-class Awake:
-    """Seconds that this process was awake, out of any clock that may jump."""
-
-    def __init__(self) -> None:
-        self._seen: float | None = None
-        self.elapsed_s = 0.0
-
-    def look(self, now: float) -> float:
-        """Call often: spans longer than LONGEST_SPAN_S count as that."""
-        if self._seen is not None:
-            self.elapsed_s += min(max(0.0, now - self._seen), LONGEST_SPAN_S)
-        self._seen = now
-        return self.elapsed_s
 
 
 class StallWatch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.model.core import Phase
+from runner.model import Phase
 from runner.model.units import duration, loss, pace
 
 

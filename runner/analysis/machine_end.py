@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.hardware.watch import PRESSURE_CRITICAL, starved
-from runner.model.core import Alarm, AlarmKind, HardwareSample
+from runner.model import Alarm, AlarmKind, HardwareSample
 from runner.model.units import duration, memory_size, pressure_word
 
 #: readings this long before the end say something about it

@@ -15,7 +15,7 @@ from runner.analysis.expectations import Answer, held_to_expect
 from runner.analysis.guard_words import bad_steps
 from runner.analysis.machine_end import UNKNOWN_END, MachineEnd
 from runner.analysis.signals import CRASHES, EndSignal, end_signal
-from runner.model.core import Cause, Checkpoint, Expectation, Outcome, Phase
+from runner.model import Cause, Checkpoint, Expectation, Outcome, Phase
 from runner.state.evidence import Evidence, is_interrupt
 from runner.trainers.sd_scripts.names import unmarked_name
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.model.core import AttemptPlan, Checkpoint, ExpectedCheckpoint, Forecast
+from runner.model import AttemptPlan, Checkpoint, ExpectedCheckpoint, Forecast
 from runner.model.units import count, duration
 from runner.state.lineage import stop_cost
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from runner.model.core import CheckResult, HardwareUse, Outcome, RunSnapshot, RunState
+from runner.model import CheckResult, HardwareUse, Outcome, RunSnapshot, RunState
 from runner.model.units import duration, file_size, memory_size, pace
 
 #: a GPU that never got busier than this was not trained on

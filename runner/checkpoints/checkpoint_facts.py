@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runner.checkpoints.verify import Verification
 from runner.checkpoints.weight_norms import Weights, change_of, optimizer_of, remark_on
-from runner.model.core import Checkpoint, Expectation, ExpectedCheckpoint
+from runner.model import Checkpoint, Expectation, ExpectedCheckpoint
 from runner.trainers.sd_scripts.names import INCOMPLETE, NAN
 
 

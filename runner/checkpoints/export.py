@@ -22,7 +22,7 @@ from typing import BinaryIO
 import msgspec
 
 from runner.files.exclusive import name_exclusively
-from runner.model.core import Checkpoint
+from runner.model import Checkpoint
 from runner.model.units import file_size
 from runner.process.spawn import module_command
 from runner.store.identity import REPLACED, is_same

@@ -22,7 +22,7 @@ from runner.checkpoints.state_folder import look_at_state, whole_archive
 from runner.files.diffusers_folder import is_diffusers_folder, look_at_folder
 from runner.files.header import Broken, metadata_of, read_header, tensors_of
 from runner.files.regular_file import open_regular
-from runner.model.core import BlockNorm
+from runner.model import BlockNorm
 from runner.model.units import count
 from runner.store.identity import header_sha256, state_stamp
 

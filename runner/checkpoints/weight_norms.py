@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from runner.checkpoints.weight_modules import block_of
 from runner.checkpoints.weights_scan import ModuleNorm
-from runner.model.core import BlockNorm
+from runner.model import BlockNorm
 from runner.model.units import count
 from runner.trainers.sd_scripts.names import parse_checkpoint_name
 

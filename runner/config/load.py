@@ -25,7 +25,7 @@ from runner.config.reading import Reading, Section
 from runner.config.syntax import syntax_problem
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
-from runner.model.core import Expectation, GuardSettings
+from runner.model import Expectation, GuardSettings
 
 FILE_NAME = "plasma.toml"
 EMBEDDED = "embedded"

@@ -10,7 +10,7 @@ from typing import Any
 from runner.config.channels import Channels
 from runner.config.flags import Flags, FlagValue, merged
 from runner.config.positions import KeyPath
-from runner.model.core import Expectation, GuardSettings, NotifyRules
+from runner.model import Expectation, GuardSettings, NotifyRules
 
 LAUNCHERS = ("accelerate", "python")
 #: `failed` alone stands for `diverged` and `killed` too

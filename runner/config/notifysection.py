@@ -11,7 +11,7 @@ from runner.config.channels import PRIORITIES, TERMINALS, Channels
 from runner.config.model import NOTIFY_ON
 from runner.config.paths import absolute
 from runner.config.reading import Section
-from runner.model.core import NotifyRules
+from runner.model import NotifyRules
 from runner.store.hidden import without_secrets
 
 _KEYS = (

@@ -15,10 +15,10 @@ from runner.control.gate import GateClosed as GateClosed
 from runner.control.gate import forced, gate_status
 from runner.control.launch import WouldOverwrite, start_run
 from runner.control.prepare import Prepared, prepare, target_of
-from runner.model.core import Approval, CheckResult, Forecast
-from runner.model.preview import Preview
+from runner.model import Approval, CheckResult, Forecast
+from runner.model.preview import Existing, Preview
 from runner.model.units import count
-from runner.preflight.existing_files import NO_CONSENT, Consent, Existing, existing_files, sentence
+from runner.preflight.existing_files import NO_CONSENT, Consent, existing_files, sentence
 from runner.store.rundir import RunDir
 
 Changes = dict[str, Any]

@@ -17,7 +17,7 @@ from runner.config.flags import (
     with_flags,
     with_launcher_flags,
 )
-from runner.model.core import AttemptPlan
+from runner.model import AttemptPlan
 from runner.model.preview import FlagChange
 from runner.store.hidden import shown_value
 

@@ -15,16 +15,13 @@ from runner.config.errors import ConfigError
 from runner.config.load import load_config
 from runner.config.model import Config
 from runner.control.orders import Refused
-from runner.model.core import Approval, AttemptPlan, Outcome, RunSnapshot, RunSpec
+from runner.model import Approval, AttemptPlan, Outcome, RunSnapshot, RunSpec
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.reader import RunReader
-from runner.store.registry import run_paths
+from runner.store.registry import LOOK_BACK_RUNS, run_paths
 from runner.store.rundir import RunDir
 from runner.store.who import whoami
 from runner.trainers.sd_scripts.settings_key import changed_parts, key_of, part_of, settings_key
-
-#: how many of the newest runs are looked through
-LOOK_BACK = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ def gate_for(key: str, config_path: str | None) -> GateStatus:
     changed since."""
     newest: RunSnapshot | None = None
     other: RunSpec | None = None
-    for path in run_paths()[:LOOK_BACK]:
+    for path in run_paths()[:LOOK_BACK_RUNS]:
         try:
             spec = read_json(path / "spec.json", RunSpec)
         except Unreadable:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import os
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,15 +17,16 @@ from pathlib import Path
 from runner.config.channels import Channels, write_channels
 from runner.control.orders import start_supervisor
 from runner.files.private import FILE_MODE, FOLDER_MODE
-from runner.model.core import AttemptPlan, CheckResult, Overwrite, RunSpec, Status
+from runner.model import AttemptPlan, CheckResult, Overwrite, RunSpec, Status
+from runner.model.preview import Existing
 from runner.preflight.existing_files import (
     NO_CONSENT,
     Consent,
-    Existing,
     existing_files,
     files_of_name,
     sentence,
 )
+from runner.process.detachment import detachment
 from runner.store.attempt import attempts_of
 from runner.store.journal import Unreadable, encode_json, read_json, write_json
 from runner.store.liveness import lock_held, take_lock
@@ -56,23 +54,6 @@ class WouldOverwrite(StartRefused):
     def __str__(self) -> str:
         """Made when it is read: finding the runs that wrote the files takes too long under the lock."""
         return sentence(self.existing)
-
-
-@functools.cache
-def detachment() -> tuple[str, tuple[str, ...]]:
-    """How a supervisor leaves this login: (words for spec.json, command prefix).
-
-    systemd-logind may kill a session's processes at logout (KillUserProcesses=yes); a user scope with
-    lingering on outlives that. Elsewhere an own session is enough.
-    """
-    runner = shutil.which("systemd-run")
-    if runner is None:
-        return "own session", ()
-    prefix = (runner, "--user", "--scope", "--quiet", "--collect")
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        if subprocess.run([*prefix, "true"], capture_output=True, timeout=5).returncode == 0:
-            return "systemd user scope", prefix
-    return "own session", ()
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.files.private import private_opener
-from runner.model.core import RunSnapshot, RunSpec, RunState, Status
+from runner.model import RunSnapshot, RunSpec, RunState, Status
 from runner.notify.launch import anything_waiting, send_waiting
 from runner.process.spawn import module_command, shell_environment
 from runner.store import inbox

@@ -12,7 +12,7 @@ from typing import Any
 from runner.config.channels import Channels
 from runner.config.command import Command, build_command
 from runner.config.model import Config
-from runner.model.core import AttemptPlan, Forecast, RunSpec
+from runner.model import AttemptPlan, Forecast, RunSpec
 from runner.notify.redact import without_addresses
 from runner.store.rundir import RunDir, new_run_id, runs_root
 from runner.trainers.sd_scripts.dataset_keys import dataset_text

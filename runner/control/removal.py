@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from runner.model.core import KeeperRecord, RunSnapshot, RunState
+from runner.model import KeeperRecord, RunSnapshot, RunState
 from runner.model.units import count, file_size
 from runner.process.family import family
 from runner.store.journal import Unreadable, read_json

@@ -34,7 +34,6 @@ from runner.control.resume_checks import (
     BOUND_TO_WEIGHTS,
     RESTORED_BY_STATE,
     dataset_notes,
-    effective_flags,
     refuse_changed,
     refuse_old_state,
     refuse_other_rank,
@@ -43,13 +42,14 @@ from runner.control.resume_checks import (
 )
 from runner.control.resume_source import Source, Wish, choose
 from runner.control.tracking import tracks_steps
-from runner.model.core import AttemptPlan, Checkpoint, RunSnapshot
+from runner.model import AttemptPlan, Checkpoint, RunSnapshot
 from runner.model.preview import Preview
 from runner.state.lineage import resumable
 from runner.store.attempt import newest_started
 from runner.store.hiding import hidden_command
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
+from runner.trainers.sd_scripts.trainer_flags import effective_flags
 
 #: of a resumed command line, what plasma-tui itself decides and the preview says in words
 _OURS = (

@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.config.flags import launcher_flags, read_flags
+from runner.config.flags import launcher_flags
 from runner.control.orders import Refused
-from runner.model.core import AttemptPlan, RunSpec, Status
+from runner.model import AttemptPlan, RunSpec, Status
 from runner.preflight.header import read_model
 from runner.preflight.network import DEFAULT_RANK, rank_in
 from runner.trainers.sd_scripts.dataset import FolderImages
 from runner.trainers.sd_scripts.flag_numbers import whole
 from runner.trainers.sd_scripts.forecast import Question, split_by_chance
 from runner.trainers.sd_scripts.scripts import SCRIPTS
-from runner.trainers.sd_scripts.trainer_flags import trainer_flags
 from runner.trainers.sd_scripts.versions import changed_versions, trainer_versions
 
 #: a state fits no other value of these: shapes of the weights, parts that are trained, the optimizer's memory
@@ -42,12 +41,6 @@ RESTORED_BY_STATE = (
 )
 #: a checkpoint fits no other value of these
 BOUND_TO_WEIGHTS = ("network_module", "network_dim", "network_args")
-
-
-def effective_flags(plan: AttemptPlan) -> dict[str, Any]:
-    """All flags that the trainer sees, those of its --config_file included; False ones left out."""
-    read = trainer_flags(read_flags(plan.command), Path(plan.cwd))
-    return {name: value for name, value in read.values.items() if value not in (False, None)}
 
 
 def refuse_changed(

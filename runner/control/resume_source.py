@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.checkpoints.verify import state_complete, verify
 from runner.control.orders import Refused
-from runner.model.core import Checkpoint
+from runner.model import Checkpoint
 from runner.store.identity import REPLACED, is_same, is_same_state
 from runner.trainers.sd_scripts.names import SUFFIXES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.control.resume_source import Source
-from runner.model.core import AttemptPlan, ExpectedCheckpoint, RunSpec, Status
+from runner.model import AttemptPlan, ExpectedCheckpoint, RunSpec, Status
 from runner.model.units import count, duration
 from runner.trainers.sd_scripts.lr_schedule import rate_factor, rate_words, schedule_name
 from runner.trainers.sd_scripts.steps import Steps

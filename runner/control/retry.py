@@ -23,8 +23,8 @@ from runner.control.gate import GateStatus, approval_for_changed, gate_of_change
 from runner.control.launch import StartRefused, start_attempt, start_run
 from runner.control.orders import Refused, refuse_live, refuse_made
 from runner.control.resume import ResumePlan, gate_warnings, plan_resume
-from runner.control.resume_checks import effective_flags, processes_of, versions_of
-from runner.model.core import (
+from runner.control.resume_checks import processes_of, versions_of
+from runner.model import (
     AttemptPlan,
     CheckResult,
     Forecast,
@@ -41,6 +41,7 @@ from runner.trainers.sd_scripts.fingerprint import dataset_fingerprints
 from runner.trainers.sd_scripts.forecast import forecast
 from runner.trainers.sd_scripts.script_output import script_in
 from runner.trainers.sd_scripts.settings_key import key_of, part_of, settings_key, settings_part
+from runner.trainers.sd_scripts.trainer_flags import effective_flags
 
 _OURS = ("output_dir", "logging_dir")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.config.catalog import trainer_flags
 from runner.config.flags import flags_begin
 from runner.config.model import Trainer
-from runner.model.core import RunSpec
+from runner.model import RunSpec
 
 
 def tracks_steps(spec: RunSpec, state_path: str) -> bool:

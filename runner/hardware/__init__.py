@@ -1,1 +1,5 @@
-"""Gauges: one source, one file."""
+"""Gauges of the machine: one source, one file; who uses the GPU; why steps became slower.
+
+In: drivers and system files. Out: `HardwareSample`, each field optional, with the reason where it is missing.
+Begin with `board`.
+"""

@@ -16,7 +16,7 @@ from typing import Any
 from runner.hardware.amd_users import Use, users_of, uses
 from runner.hardware.source import Asked, Reading
 from runner.hardware.sysfs import Card, Figures, ReadText, cards, pci_name, read_text
-from runner.model.core import GpuSample
+from runner.model import GpuSample
 
 VENDOR = 0x1002
 ASLEEP = "the card sleeps; reading would wake it"

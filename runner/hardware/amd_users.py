@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.model.core import GpuUser
+from runner.model import GpuUser
 
 #: work of these engines is what trainings and other programs do; the rest decodes films
 _ENGINES = ("drm-engine-gfx", "drm-engine-compute")

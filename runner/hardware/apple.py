@@ -21,7 +21,7 @@ from runner.hardware.apple_macmon import Heat, Macmon
 from runner.hardware.apple_memory import ask_footprint, ask_pressure, ask_swapped_out
 from runner.hardware.asking import Ask, Unanswered, ask
 from runner.hardware.source import Asked, Reading
-from runner.model.core import GpuSample, GpuUser
+from runner.model import GpuSample, GpuUser
 
 _IOREG = "/usr/sbin/ioreg"
 GPUS = (_IOREG, "-r", "-d", "1", "-w", "0", "-c", "IOAccelerator", "-a")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from runner.hardware.host import HostSampler
 from runner.hardware.source import Asked, Reading, Source
-from runner.model.core import GpuSample, HardwareSample
+from runner.model import GpuSample, HardwareSample
 
 HOST = "host"
 HOST_PERIOD_S = 2.0

@@ -12,7 +12,7 @@ from runner.hardware.board import own_gpu
 from runner.hardware.busy import Busy as Busy
 from runner.hardware.busy import busiest as busiest
 from runner.hardware.users import User
-from runner.model.core import GpuSample, GpuUser, HardwareSample
+from runner.model import GpuSample, GpuUser, HardwareSample
 from runner.model.units import file_size, memory_size, pressure_word
 
 #: what is a change, and not noise

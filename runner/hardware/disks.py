@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from runner.model.core import DiskFree
+from runner.model import DiskFree
 
 
 def disks(paths: Mapping[str, str | None]) -> tuple[DiskFree, ...]:

@@ -11,7 +11,7 @@ import psutil
 from runner.hardware.cpu import CpuMeter
 from runner.hardware.disks import disks
 from runner.hardware.tree import TreeMeter, TreeReading
-from runner.model.core import HardwareSample
+from runner.model import HardwareSample
 
 
 class HostSampler:

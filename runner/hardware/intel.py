@@ -18,7 +18,7 @@ from pathlib import Path
 from runner.hardware.asking import Ask, Unanswered, ask
 from runner.hardware.source import Asked, Reading
 from runner.hardware.sysfs import Card, ReadText, cards, pci_name, read_text
-from runner.model.core import GpuSample
+from runner.model import GpuSample
 
 VENDOR = 0x8086
 DRIVERS = ("i915", "xe")

@@ -13,7 +13,7 @@ import psutil
 from runner.hardware.command_lines import Process
 from runner.hardware.users import Listing, User, other_users
 from runner.hardware.users_table import BESIDE, BESIDE_SCRIPTS
-from runner.model.core import GpuSample
+from runner.model import GpuSample
 
 #: listing costs about 30 ms of CPU for 110 processes
 EVERY_S = 15.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from runner.model.core import GpuSample, HardwareSample
+from runner.model import GpuSample, HardwareSample
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from runner.hardware.nvidia_smi import NvidiaSmi
 from runner.hardware.nvidia_users import Processes
 from runner.hardware.nvml import Failed, Handle, NoBindings, Nvml
 from runner.hardware.source import Asked, Reading
-from runner.model.core import GpuSample
+from runner.model import GpuSample
 
 PERIOD_S = 2.0
 #: the command costs 0.1 to 1 s a call

@@ -10,7 +10,7 @@ from runner.hardware import nvidia_words as words
 from runner.hardware.nvidia_users import Processes, by_process, split
 from runner.hardware.nvml import Failed, Handle, Nvml
 from runner.hardware.source import Asked
-from runner.model.core import GpuSample, GpuUser
+from runner.model import GpuSample, GpuUser
 
 SOURCE = "nvml"
 

@@ -24,7 +24,7 @@ from runner.hardware.nvidia_words import (
     throttle_words,
 )
 from runner.hardware.source import Asked
-from runner.model.core import GpuSample
+from runner.model import GpuSample
 
 SOURCE = "nvidia-smi"
 TIMEOUT_S = 10.0

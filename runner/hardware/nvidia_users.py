@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from runner.hardware.source import Asked
-from runner.model.core import GpuUser
+from runner.model import GpuUser
 
 #: inode of the first PID namespace, fixed in the kernel (PROC_PID_INIT_INO)
 _FIRST_NAMESPACE = "pid:[4026531836]"

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from runner.model.core import GpuSample, HardwareSample
+from runner.model import GpuSample, HardwareSample
 
 #: (seconds since the start, seconds between lines): a line with two GPUs has about 600 bytes, a week 40 MB
 TIERS = ((6 * 3600.0, 10.0), (1800.0, 5.0), (0.0, 2.0))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from runner.model.core import GpuSample
+from runner.model import GpuSample
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from runner.hardware.board import own_gpu
-from runner.model.core import GpuSample, HardwareSample, HardwareUse
+from runner.model import GpuSample, HardwareSample, HardwareUse
 
 #: a GPU below this does nothing
 IDLE_PERCENT = 5.0

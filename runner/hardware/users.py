@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from runner.hardware.command_lines import Process, never, port_of, rule_of
 from runner.hardware.users_table import Hold, Rule
-from runner.model.core import GpuSample, GpuUser, RunSnapshot
+from runner.model import GpuSample, GpuUser, RunSnapshot
 
 #: a CUDA context alone takes 300 to 600 MB; a program of the table with more than this has loaded something
 HOLDING_BYTES = 1 << 30

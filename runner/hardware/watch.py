@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from runner.hardware.board import own_gpu
 from runner.hardware.used import IDLE_PERCENT
-from runner.model.core import AlarmKind, GpuSample, HardwareSample
+from runner.model import AlarmKind, GpuSample, HardwareSample
 from runner.model.units import duration, file_size, memory_size, pressure_word
 
 #: what must last: one sample says little

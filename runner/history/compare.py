@@ -18,7 +18,7 @@ from runner.history.run_settings import (
     is_known,
     same_setting,
 )
-from runner.model.core import LossBucket, Outcome, RunSnapshot, RunState
+from runner.model import LossBucket, Outcome, RunSnapshot, RunState
 from runner.trainers.sd_scripts.flag_numbers import whole
 
 if TYPE_CHECKING:

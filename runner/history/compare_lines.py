@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from runner.model.core import LossBucket
+from runner.model import LossBucket
 
 if TYPE_CHECKING:
     from runner.history.compare import ComparedRun

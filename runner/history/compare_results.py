@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.history.report import current_step
-from runner.model.core import Checkpoint, LossBucket, RunSnapshot
+from runner.model import Checkpoint, LossBucket, RunSnapshot
 
 if TYPE_CHECKING:
     from runner.history.review.best import Candidate

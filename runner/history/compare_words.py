@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.history.compare import ComparedRun, Comparison, SettingRow
 from runner.history.compare_results import Results
-from runner.model.core import Outcome, RunState
+from runner.model import Outcome, RunState
 from runner.model.units import UNKNOWN, count, duration, loss, memory_size, pace
 
 #: of a result: not known; of a setting: not set

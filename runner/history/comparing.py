@@ -21,7 +21,7 @@ from runner.history.compare_lines import Axis, Line, lines_of
 from runner.history.review.gather import review_of
 from runner.history.review.model import Review
 from runner.history.run_settings import settings_of
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from runner.store.labels import read_label
 from runner.store.reader import RunReader
 

@@ -11,7 +11,7 @@ from typing import Any
 from runner.analysis.outcome import RunFacts, Verdict, judge
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import LOSS_TAGS
-from runner.model.core import (
+from runner.model import (
     AttemptSeen,
     BannerSeen,
     Cause,

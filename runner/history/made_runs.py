@@ -19,7 +19,7 @@ from runner.history.made.folder import INSPECTED, make, marked, run_id, write_li
 from runner.history.made.log_file import Copied, NoLog, copy_log, prefix_digest
 from runner.history.made.log_story import LogStory, read_story
 from runner.history.made.looks import look_at, with_changes
-from runner.model.core import Checkpoint, JournalEvent, Outcome, Phase, RunSpec, RunState, Status
+from runner.model import Checkpoint, JournalEvent, Outcome, Phase, RunSpec, RunState, Status
 from runner.model.units import file_size
 from runner.store.journal import step_row
 from runner.store.rundir import RunDir

@@ -1,7 +1,7 @@
 """A recorded run played back: a reader like that of a living run, with a place in time that can be chosen.
 
-Nothing of the run is ever written. Its journals are indexed once (`runner.history.replay_recording`); after that any
-moment of a run of hundreds of thousands of steps takes some milliseconds.
+Nothing of the run is ever written. Its journals are indexed once (`runner.history.replay_recording`);
+after that any moment of a run of hundreds of thousands of steps takes some milliseconds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.history.replay_moment import snapshot_at
 from runner.history.replay_recording import Moment, Recording
 from runner.history.replay_transport import Transport
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from runner.model.core import Alarm, Checkpoint, JournalEvent, Phase
+from runner.model import Alarm, Checkpoint, JournalEvent, Phase
 
 #: which file an event is about: attempt and true step, or attempt and name
 Key = tuple[int, int | str | None]

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from runner.hardware.used import UseMeter
-from runner.model.core import HardwareSample, HardwareUse
+from runner.model import HardwareSample, HardwareUse
 from runner.store.journal import LineTail
 
 #: as many as a reader of a living run keeps

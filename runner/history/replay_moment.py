@@ -8,7 +8,7 @@ from runner.history.replay_events import Told, Words
 from runner.history.replay_recording import Recording
 from runner.history.replay_rows import RowsThen
 from runner.history.replay_timeline import Place
-from runner.model.core import (
+from runner.model import (
     Alarm,
     AttemptPlan,
     AttemptStatus,

@@ -13,7 +13,7 @@ from runner.history.replay_hardware import HardwareIndex
 from runner.history.replay_rows import RowIndex
 from runner.history.replay_timeline import GAP_S, Stretch, Timeline
 from runner.history.replay_untimed import retimed, retimed_attempts
-from runner.model.core import AttemptPlan, AttemptStatus, JournalEvent, Phase, RunSnapshot, Status
+from runner.model import AttemptPlan, AttemptStatus, JournalEvent, Phase, RunSnapshot, Status
 from runner.store.journal import LineTail, Unreadable, events_of, read_json
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.model.core import LossSeries
+from runner.model import LossSeries
 from runner.store.journal import LineTail, Row, number, step_rows
 from runner.store.series import LossFold
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from runner.history.replay_rows import RowIndex
-from runner.model.core import AttemptStatus, JournalEvent
+from runner.model import AttemptStatus, JournalEvent
 from runner.state.progress import PAUSES
 
 #: events after a phase in which the step that it is about is looked for

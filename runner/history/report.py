@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from runner.history.review.cautions import untrusted_step
-from runner.model.core import Cause, Checkpoint, HardwareUse, RunSnapshot
+from runner.model import Cause, Checkpoint, HardwareUse, RunSnapshot
 from runner.state.lineage import StopCost, current, stop_cost, weights_step
 
 

@@ -15,7 +15,7 @@ from runner.config.catalog_file import config_file_path
 from runner.config.flags import flags_begin, launcher_flags, read_flags
 from runner.control.changes import ACCELERATE, ENV, flag_text
 from runner.history.made.metadata import metadata_settings
-from runner.model.core import AttemptPlan, RunSpec
+from runner.model import AttemptPlan, RunSpec
 from runner.model.preview import FlagChange
 from runner.store.hidden import shown_value
 from runner.store.journal import Unreadable, read_json
@@ -166,9 +166,8 @@ def _flags(plan: AttemptPlan, created_at: float) -> dict[str, Any]:
     name = given.get("config_file")
     if isinstance(name, str) and _younger(Path(plan.cwd) / config_file_path(name), created_at):
         return {**given, _CONFIG_FILE: UNKNOWN_SINCE}
-    from runner.control.resume_checks import (
-        effective_flags,  # a long way of imports, which a list does without
-    )
+    # a long way of imports, which a list does without
+    from runner.trainers.sd_scripts.trainer_flags import effective_flags
 
     return effective_flags(plan)
 
@@ -212,7 +211,8 @@ def _dataset(spec: RunSpec, flags: Mapping[str, Any], cwd: Path) -> dict[str, An
 
 
 def _data(fingerprints: Mapping[str, str]) -> dict[str, str]:
-    """Of the files that it trained on: how many, and a short form of `runner.trainers.sd_scripts.fingerprint`."""
+    """Of the files that it trained on: how many, and a short form of
+    `runner.trainers.sd_scripts.fingerprint`."""
     shown = {"dataset_images": "images", "dataset_captions": "captions", "dataset": "fingerprint"}
     return {
         f"data.{name}": fingerprints[key][:12] for key, name in shown.items() if key in fingerprints

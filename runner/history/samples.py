@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from runner.checkpoints.checkpoint_facts import SampleFile, sample_files
 from runner.config.flags import read_flags
-from runner.model.core import AttemptPlan, AttemptStatus, RunSpec, RunState, Status
+from runner.model import AttemptPlan, AttemptStatus, RunSpec, RunState, Status
 from runner.state.attempt_ledgers import Ledgers
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir

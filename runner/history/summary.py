@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.history.review.gather import bare_review, review_of
 from runner.history.review.words import headline
 from runner.history.review.write import markdown_of, write_review
-from runner.model.core import Status
+from runner.model import Status
 from runner.process.spawn import module_command
 from runner.store.journal import encode_json
 from runner.store.reader import RunReader

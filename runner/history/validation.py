@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.model.core import AttemptPlan, AttemptStatus, RunSpec, Status
+from runner.model import AttemptPlan, AttemptStatus, RunSpec, Status
 from runner.state.attempt_ledgers import Ledgers
 from runner.state.ledger import AttemptLedger
 from runner.store.journal import Unreadable, read_json

@@ -1,4 +1,4 @@
-"""What the machine does, as frozen types: part of `runner.model.core`, which hands them on. No I/O.
+"""What the machine does, as frozen types: part of `runner.model`, which hands them on. No I/O.
 
 Units are in the names; None is always "not measured".
 """

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import PurePath
 
-if TYPE_CHECKING:
-    from runner.preflight.existing_files import Existing
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A file or state folder that would be overwritten, and its identity: a person agrees to overwrite this
+    one, not whatever has the same name later."""
+
+    path: str
+    modified_ns: int
+    size_bytes: int
+    inode: int
+
+    @property
+    def name(self) -> str:
+        return PurePath(self.path).name
 
 
 @dataclass(frozen=True, slots=True)

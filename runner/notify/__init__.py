@@ -1,1 +1,5 @@
-"""Telling people: what is worth a notice, where it goes, and the short-lived process that sends it."""
+"""Notices: what is worth one, where it goes, and the short-lived process that sends it.
+
+In: a run's end or alarm, and `[notify]`. Out: one message per channel. Begin with `message`; each channel is
+one file.
+"""

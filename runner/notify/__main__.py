@@ -1,4 +1,4 @@
-"""The module `runner.notify` with RUN_DIR (see runner.process.spawn): leave whoever started it, then send what waits.
+"""Leaves whoever started it, then sends the notices that wait: the module `runner.notify` with RUN_DIR.
 `--trial`: see trial.py.
 
 The fork comes before every other import: the starter waits a few milliseconds only and never gets a zombie.

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from runner.config.channels import Channels, read_channels
-from runner.model.core import JournalEvent, NotifyRules, RunSpec, RunState, Status
+from runner.model import JournalEvent, NotifyRules, RunSpec, RunState, Status
 from runner.model.units import duration
 from runner.notify.box import MOST_TRIES, Box, Note, Result
 from runner.notify.message import TEXT_LIMIT, Message, flat

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 
 from runner.analysis.smoke import smoke_passed, smoke_verdict
-from runner.model.core import Alarm, AlarmKind, NotifyRules, Outcome, RunSnapshot
+from runner.model import Alarm, AlarmKind, NotifyRules, Outcome, RunSnapshot
 from runner.model.units import count, duration, loss
 from runner.store.rundir import RunDir
 

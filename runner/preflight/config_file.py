@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.config.errors import ConfigError
-from runner.model.core import CheckResult
+from runner.model import CheckResult
 from runner.model.units import count
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, warned

@@ -1,7 +1,7 @@
 """Every mistake in a dataset config at once, with its line; sd-scripts shows one and stops.
 
-The keys and types are those of runner.trainers.sd_scripts.dataset.schema (sd-scripts' ConfigSanitizer, checked by
-voluptuous).
+The keys and types are those of runner.trainers.sd_scripts.dataset.schema (sd-scripts' ConfigSanitizer,
+checked by voluptuous).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from runner.model.core import ExpectedCheckpoint, Forecast
+from runner.model import ExpectedCheckpoint, Forecast
 from runner.model.units import file_size
 from runner.preflight.facts import Facts
 from runner.preflight.lora_size import lora_bytes

@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.config.dataset_file import dataset_values
 from runner.config.model import Config
-from runner.model.core import ExpectedCheckpoint, Forecast
+from runner.model import ExpectedCheckpoint, Forecast
 from runner.model.units import count, pace
 from runner.preflight.learnt import Learnt, learnt
 from runner.trainers.sd_scripts.dataset import DatasetSpec, FolderImages, read_specs

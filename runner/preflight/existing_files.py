@@ -12,7 +12,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from runner.model.core import Forecast, RunSpec, Status
+from runner.model import Forecast, RunSpec, Status
+from runner.model.preview import Existing
 from runner.model.units import count
 from runner.store.journal import Unreadable, read_json
 from runner.store.registry import run_paths
@@ -24,21 +25,6 @@ LOOK_BACK = 300
 #: file names in one sentence
 SHOWN = 3
 _STATE = "-state"
-
-
-@dataclass(frozen=True, slots=True)
-class Existing:
-    """A file or state folder that would be overwritten, and its identity: a person agrees to overwrite this
-    one, not whatever has the same name later."""
-
-    path: str
-    modified_ns: int
-    size_bytes: int
-    inode: int
-
-    @property
-    def name(self) -> str:
-        return Path(self.path).name
 
 
 @dataclass(frozen=True, slots=True)

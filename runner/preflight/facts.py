@@ -18,7 +18,7 @@ from runner.config.dataset_file import dataset_values
 from runner.config.flags import FlagValue, merged
 from runner.config.interpreter import Interpreter, examine
 from runner.config.model import Config
-from runner.model.core import Forecast
+from runner.model import Forecast
 from runner.preflight import hub
 from runner.preflight.estimate import question_of
 from runner.preflight.header import Header, read_model

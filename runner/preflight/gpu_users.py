@@ -16,7 +16,7 @@ from runner.hardware.ports import port_users
 from runner.hardware.users import Listing, User, other_users, roots_of
 from runner.hardware.users import user_of as any_user_of
 from runner.hardware.users_table import COMFY, Hold
-from runner.model.core import GpuSample
+from runner.model import GpuSample
 from runner.model.units import memory_size
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, short, skipped, some, warned

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runner.analysis.diagnosis.cures import NOT_KNOWN, Setting
 from runner.analysis.diagnosis.matcher import diagnose
-from runner.model.core import ExceptionSeen
+from runner.model import ExceptionSeen
 from runner.preflight.facts import Facts
 from runner.preflight.import_probe import Imported, Raised
 from runner.preflight.model import Check, Finding, failed, passed, short, skipped, warned

@@ -1,7 +1,7 @@
 """What an earlier run with the same settings has shown: pace, sizes, memory.
 
-Runs are the same when the first part of `runner.trainers.sd_scripts.settings_key` says so and their command held the same
-flags, except those that only make a run longer or put its files elsewhere.
+Runs are the same when the first part of `runner.trainers.sd_scripts.settings_key` says so and their
+command held the same flags, except those that only make a run longer or put its files elsewhere.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from pathlib import Path
 from runner.analysis.smoke import smoke_passed
 from runner.config.flags import flags_begin, to_arguments
 from runner.config.model import Config
-from runner.control.gate import LOOK_BACK
-from runner.model.core import Checkpoint, Outcome, RunSnapshot, RunSpec
+from runner.model import Checkpoint, Outcome, RunSnapshot, RunSpec
 from runner.store.journal import Unreadable, read_json
 from runner.store.reader import RunReader
-from runner.store.registry import run_paths
+from runner.store.registry import LOOK_BACK_RUNS, run_paths
 from runner.trainers.sd_scripts.settings_key import FREE_FLAGS, part_of, settings_part
 
 
@@ -45,7 +44,7 @@ class Learnt:
 def learnt(config: Config) -> Learnt | None:
     """Of the newest run with the same settings that ended well. None: there is none."""
     key = settings_part(config)
-    for path in run_paths()[:LOOK_BACK]:
+    for path in run_paths()[:LOOK_BACK_RUNS]:
         try:
             spec = read_json(path / "spec.json", RunSpec)
         except Unreadable:

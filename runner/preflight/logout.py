@@ -6,9 +6,9 @@ import getpass
 from collections.abc import Iterable
 from pathlib import Path
 
-from runner.control.launch import detachment
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, passed, warned
+from runner.process.detachment import detachment
 
 LINGER = Path("/var/lib/systemd/linger")
 LOGIND = (

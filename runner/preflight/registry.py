@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from runner.config.model import Config
-from runner.model.core import SCHEMA, CheckResult
+from runner.model import SCHEMA, CheckResult
 from runner.preflight import (
     accelerate,
     architecture,

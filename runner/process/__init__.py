@@ -1,1 +1,5 @@
-"""."""
+"""Processes: starting ours, keeping the trainer, finding and stopping its family.
+
+In: command lines and process ids. Out: exit records, members of a process group. Begin with `keeper`, then
+`spawn`.
+"""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from runner.model.core import (
+from runner.model import (
     AttemptPlan,
     BannerSeen,
     ConsoleEvent,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from runner.model.core import Checkpoint
+from runner.model import Checkpoint
 
 
 class CheckpointBook:

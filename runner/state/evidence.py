@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from runner.model.core import (
+from runner.model import (
     CheckpointSaving,
     ConsoleEvent,
     ExceptionSeen,

@@ -11,7 +11,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from runner.model.core import JournalEvent
+from runner.model import JournalEvent
 from runner.state.progress import StepRow
 from runner.store.journal import LineTail, events_of, step_rows
 from runner.store.rundir import RunDir

@@ -14,7 +14,7 @@ accumulation and skip the trainer mixes units, and nothing it shows can be trust
 
 from __future__ import annotations
 
-from runner.model.core import BannerSeen, ConsoleEvent, EpochStarted, ResumeSeen, StepShown
+from runner.model import BannerSeen, ConsoleEvent, EpochStarted, ResumeSeen, StepShown
 
 
 class AttemptLedger:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from runner.model.core import AttemptStatus, Checkpoint
+from runner.model import AttemptStatus, Checkpoint
 
 
 def superseded(one: Checkpoint, attempts: Sequence[AttemptStatus]) -> AttemptStatus | None:

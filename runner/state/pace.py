@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from runner.analysis.guard_pace import Awake
+from runner.state.clock import Awake
 
 #: how much of the recent past the pace is taken from
 WINDOW_STEPS = 200

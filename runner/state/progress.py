@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from runner.model.core import (
+from runner.model import (
     AttemptStatus,
     BannerSeen,
     Checkpoint,

@@ -5,14 +5,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from runner.model.core import AttemptPlan, ExitRecord, KeeperRecord, RunSpec
+from runner.model import AttemptPlan, ExitRecord, KeeperRecord, RunSpec
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
-
-if TYPE_CHECKING:
-    from runner.state.progress import Progress
 
 _NUMBER = re.compile(r"^attempt-(\d+)\.json$")
 
@@ -81,10 +77,11 @@ class AttemptFiles:
         """A logging_dir of the user's own may hold event files of earlier trainings."""
         return self._started_at is None or wall_at >= self._started_at - 1.0
 
-    def total_steps(self, progress: Progress) -> int | None:
-        """The banner's word, else the forecast's; the plan's, where the trainer's own end lies past it."""
+    def total_steps(self, announced: int | None) -> int | None:
+        """What the trainer `announced` in its banner, else the forecast's; the plan's, where the trainer's
+        own end lies past it."""
         if self.plan.stop_step is not None:
             return self.plan.stop_step
-        if progress.total_steps is not None:
-            return progress.total_steps
+        if announced is not None:
+            return announced
         return self.spec.forecast.steps if self.spec.forecast is not None else None

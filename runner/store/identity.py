@@ -16,7 +16,7 @@ from pathlib import Path
 
 from runner.files.diffusers_folder import look_at_folder
 from runner.files.header import Broken, metadata_of, read_header
-from runner.model.core import Checkpoint, Status
+from runner.model import Checkpoint, Status
 
 REPLACED = "replaced since"
 #: the time of a file may lose digits on its way over a network disk, or by a copy onto another one

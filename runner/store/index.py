@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.model.core import RunListing, RunState
+from runner.model import RunListing, RunState
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.rundir import home
 

@@ -20,7 +20,7 @@ import msgspec
 
 from runner.files.private import FILE_MODE, private_opener
 from runner.files.regular_file import open_regular, read_bytes
-from runner.model.core import JournalEvent
+from runner.model import JournalEvent
 
 T = TypeVar("T")
 

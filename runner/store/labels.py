@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from runner.model.core import Label
+from runner.model import Label
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.rundir import RunDir
 

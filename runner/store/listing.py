@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.model.core import Label, RunListing, RunSnapshot, RunSpec, RunState
+from runner.model import Label, RunListing, RunSnapshot, RunSpec, RunState
 from runner.store.journal import Unreadable, read_json
 from runner.store.labels import read_label
 from runner.store.reader import RunReader

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.model.core import BlockNorm, Checkpoint, Status
+from runner.model import BlockNorm, Checkpoint, Status
 from runner.store.journal import Appender, LineTail, lines_of
 
 Key = tuple[int, int | None, int | None, bool]

@@ -13,7 +13,7 @@ from collections import deque
 from pathlib import Path
 
 from runner.files.regular_file import open_regular
-from runner.model.core import (
+from runner.model import (
     AttemptPlan,
     CheckResult,
     ExitRecord,

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from runner.files.private import is_open, tighten
-from runner.model.core import RunListing, RunSnapshot, RunSpec, RunState
+from runner.model import RunListing, RunSnapshot, RunSpec, RunState
 from runner.store.index import Entry, known_entries, mark_of, remember, worth_keeping
 from runner.store.journal import Unreadable, read_json
 from runner.store.labels import read_label
@@ -25,6 +25,8 @@ from runner.store.unrecorded import folders_with_processes, still_runs
 LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
 #: how many of the newest runs are looked at where a screen waits for the answer
 RECENT = 50
+#: how far back an earlier run of the same settings is looked for
+LOOK_BACK_RUNS = 300
 #: among how many of the newest runs something like a mistyped name is looked for
 NEAR_AMONG = 500
 

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from copy import copy
 
-from runner.model.core import LossBucket, LossSeries
+from runner.model import LossBucket, LossSeries
 from runner.store.journal import Row, number
 
 CAPACITY = 2048

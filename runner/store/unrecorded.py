@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from runner.model.core import ExitRecord, KeeperRecord
+from runner.model import ExitRecord, KeeperRecord
 from runner.store.attempt import newest_attempt
 from runner.store.journal import Unreadable, read_json
 from runner.store.liveness import created_at, is_keeper

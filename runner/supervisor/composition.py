@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runner.model.core import Alarm, AttemptStatus, Checkpoint, Status
+from runner.model import Alarm, AttemptStatus, Checkpoint, Status
 from runner.state.lineage import resumable, safe_step
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def compose(s: Supervisor, now: float) -> Status:
     progress, keeper = s.progress, s.keeper
     earlier = _earlier_attempts(s)
     started = keeper.started_at if keeper is not None else now
-    total = s.files.total_steps(progress)
+    total = s.files.total_steps(progress.total_steps)
     checkpoints = all_checkpoints(s)
     epoch, epochs = _epochs(s, total)
     return Status(

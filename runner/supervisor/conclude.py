@@ -13,7 +13,7 @@ from runner.analysis.diagnosis.cures import Setting, setting_of
 from runner.analysis.due import due_names
 from runner.analysis.machine_end import MachineEnd, disk_at_end, memory_at_end
 from runner.analysis.outcome import RunFacts, Verdict, judge
-from runner.model.core import (
+from runner.model import (
     AlarmKind,
     AttemptPlan,
     Cause,
@@ -129,7 +129,9 @@ def trainer_exit(record: ExitRecord | None) -> tuple[int | None, int | None]:
 
 def _setting(s: Supervisor, status: Status) -> Setting:
     """What was in force: the command's flags and those of the trainer's own --config_file."""
-    from runner.control.resume_checks import effective_flags  # needed once, at the very end
+    from runner.trainers.sd_scripts.trainer_flags import (
+        effective_flags,  # needed once, at the very end
+    )
 
     found = setting_of(s.plan, status.device)
     if found.flags is None:

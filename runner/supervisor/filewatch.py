@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.model.core import Checkpoint
+from runner.model import Checkpoint
 from runner.store.identity import REPLACED, is_same, replaced
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import psutil
 
 from runner.analysis import guard_words as words
 from runner.analysis.guard import Change, Guard
-from runner.model.core import Alarm, AlarmKind, ConsoleEvent, JournalEvent
+from runner.model import Alarm, AlarmKind, ConsoleEvent, JournalEvent
 from runner.store import inbox
 from runner.store.journal import events_of
 from runner.supervisor.composition import all_checkpoints

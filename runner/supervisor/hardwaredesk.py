@@ -17,7 +17,7 @@ from runner.hardware.record import Cadence, line_of
 from runner.hardware.used import UseMeter
 from runner.hardware.users import as_gpu_users
 from runner.hardware.watch import About, HardwareWatch
-from runner.model.core import AlarmKind, GpuUser, HardwareSample, HardwareUse, Phase
+from runner.model import AlarmKind, GpuUser, HardwareSample, HardwareUse, Phase
 from runner.process.awake import Awake, stay_awake
 from runner.store.liveness import created_at
 
@@ -98,7 +98,7 @@ class HardwareDesk:
         )
         sizes = [c.size_bytes for c in seen if c.size_bytes and not c.removed]
         need = max(sizes, default=None) or (forecast.checkpoint_bytes if forecast else None)
-        saves = expected_saves(s.plan, forecast, s.files.total_steps(s.progress))
+        saves = expected_saves(s.plan, forecast, s.files.total_steps(s.progress.total_steps))
         if need is not None and states_are_saved(s.plan, saves, seen):
             need += (forecast.state_bytes if forecast else None) or 3 * need
         return About(s.progress.device, s.spec.expect.device, training, need)

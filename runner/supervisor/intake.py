@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from runner.files.regular_file import open_regular
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import exact_steps
-from runner.model.core import ConsoleEvent
+from runner.model import ConsoleEvent
 
 if TYPE_CHECKING:
     from runner.ingest.tfevents import ScalarTail

@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from runner.history.summary import write_summary
-from runner.model.core import (
+from runner.model import (
     AttemptPlan,
     ExitRecord,
     JournalEvent,

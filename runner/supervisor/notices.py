@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.config.channels import channels_or_none
-from runner.model.core import Alarm, RunSnapshot, RunState, Status
+from runner.model import Alarm, RunSnapshot, RunState, Status
 from runner.notify.box import Box
 from runner.notify.launch import send_waiting
 from runner.notify.message import Message, alarm_message, end_message, wanted

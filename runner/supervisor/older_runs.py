@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.model.core import RunState
+from runner.model import RunState
 from runner.store.identity import record_replacement
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir

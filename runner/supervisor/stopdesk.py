@@ -22,7 +22,7 @@ from runner.analysis.safepoint import (
     newest_safe,
     states_are_saved,
 )
-from runner.model.core import RunState
+from runner.model import RunState
 from runner.process.family import Member
 from runner.process.stopping import LOOK_PATIENCE_S, stop_training
 from runner.state.lineage import safe_step, weights_step
@@ -216,7 +216,7 @@ class StopDesk:
         s, found = self._s, resumable_checkpoints(self._s)
         return Place(
             step=s.progress.step,
-            total_steps=s.files.total_steps(s.progress),
+            total_steps=s.files.total_steps(s.progress.total_steps),
             seconds_per_step=s.progress.pace.seconds_per_step,
             state_step=safe_step(found, untrusted_step(s)),
             weights_step=weights_step(found, untrusted_step(s)),
@@ -255,7 +255,7 @@ class StopDesk:
 
     def _safe_point_reached(self) -> bool:
         s, seen = self._s, self._s.progress.checkpoints
-        total = s.files.total_steps(s.progress)
+        total = s.files.total_steps(s.progress.total_steps)
         saves = expected_saves(s.plan, s.spec.forecast, total)
         at = newest_safe(seen, states_are_saved(s.plan, saves, seen))
         if at > self._after:

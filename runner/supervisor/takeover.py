@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.files.private import FILE_MODE
-from runner.model.core import AttemptPlan, KeeperRecord, RunSpec, Status
+from runner.model import AttemptPlan, KeeperRecord, RunSpec, Status
 from runner.process.spawn import keeper_command, shell_environment
 from runner.store.attempt import newest_attempt
 from runner.store.journal import Unreadable, read_json

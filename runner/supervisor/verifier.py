@@ -27,7 +27,7 @@ from runner.checkpoints.checkpoint_facts import (
 )
 from runner.checkpoints.placing import Identity, place_under, set_aside
 from runner.checkpoints.verify import Verification
-from runner.model.core import Checkpoint, ExpectedCheckpoint
+from runner.model import Checkpoint, ExpectedCheckpoint
 from runner.state.lineage import superseded
 from runner.supervisor.composition import all_checkpoints, attempts_so_far
 from runner.supervisor.filewatch import FileWatch

@@ -55,7 +55,7 @@ from dataclasses import replace
 from runner.hardware.record import Cadence, line_of
 from runner.hardware.used import UseMeter
 from runner.hardware.watch import About, HardwareWatch
-from runner.model.core import GpuSample, HardwareSample
+from runner.model import GpuSample, HardwareSample
 meter, watch, cadence, about = UseMeter(), HardwareWatch(), Cadence(), About("cuda", None, True)
 card = GpuSample("GPU-1", "nvml", "a card", 0, 90.0, 1 << 34, 1 << 35)
 def day(begin, seconds):

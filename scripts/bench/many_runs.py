@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.model.core import (
+from runner.model import (
     AttemptStatus,
     Checkpoint,
     ExitRecord,

@@ -17,7 +17,7 @@ import psutil
 
 from runner.control.launch import start_run
 from runner.control.orders import Refused, stop
-from runner.model.core import AttemptPlan, AttemptStatus, Outcome, Phase, RunSpec, RunState, Status
+from runner.model import AttemptPlan, AttemptStatus, Outcome, Phase, RunSpec, RunState, Status
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
 from scripts.bench.terminal import DEFAULT_SIZE, Size, Terminal

@@ -137,7 +137,7 @@ class Looks:
 
 def _slowdown(folder: Path) -> list[Figure]:
     """The median of what each pair differs by: neighbours share the load of the machine."""
-    from runner.embedded.demo import write_demo
+    from runner.demo.project import write_demo
 
     demo, path = folder / "scan-demo", folder / "looked-at.safetensors"
     write_demo(demo, sys.executable)

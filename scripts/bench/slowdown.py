@@ -46,7 +46,7 @@ class Training:
 
 
 def measure_slowdown(folder: Path) -> list[Figure]:
-    from runner.embedded.demo import write_demo
+    from runner.demo.project import write_demo
 
     demo = folder / "demo"
     write_demo(demo, sys.executable)

@@ -13,7 +13,7 @@ import psutil
 
 from runner.control.launch import start_run
 from runner.control.orders import Refused, stop
-from runner.model.core import AttemptPlan, Forecast, JournalEvent, RunSnapshot, RunSpec, RunState
+from runner.model import AttemptPlan, Forecast, JournalEvent, RunSnapshot, RunSpec, RunState
 from runner.preflight.existing_files import Consent
 from runner.store.journal import events_of
 from runner.store.reader import RunReader

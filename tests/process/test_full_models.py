@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.checkpoints.verify import verify
-from runner.model.core import Forecast, Outcome, RunSnapshot
+from runner.model import Forecast, Outcome, RunSnapshot
 from runner.store.identity import is_same
 from runner.trainers.sd_scripts.forecast import count_steps, expected_checkpoints
 from runner.trainers.sd_scripts.script_output import file_ending

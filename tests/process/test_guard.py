@@ -12,7 +12,7 @@ import pytest
 
 from runner.control import launch
 from runner.control import orders as control
-from runner.model.core import (
+from runner.model import (
     AlarmKind,
     ExpectedCheckpoint,
     Forecast,

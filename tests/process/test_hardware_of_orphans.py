@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import HardwareSample, KeeperRecord
+from runner.model import HardwareSample, KeeperRecord
 from runner.store.journal import read_json
 from runner.store.rundir import RunDir
 from tests.process.helpers import clean_up, kill, look, start, wait_for, wait_step

@@ -17,7 +17,7 @@ from runner.history.made_runs import run_of_log
 from runner.history.review.checklist import file_words
 from runner.history.review.gather import review_of
 from runner.history.run_settings import difference, is_known, settings_of
-from runner.model.core import Outcome, RunSnapshot, Status
+from runner.model import Outcome, RunSnapshot, Status
 from runner.store.reader import RunReader
 
 DATA = Path(__file__).parents[1] / "data"

@@ -29,7 +29,7 @@ from runner.history.made.imported import import_training
 from runner.history.made.log_file import NoLog, copy_log
 from runner.history.made_runs import run_of_log
 from runner.history.review.gather import review_of
-from runner.model.core import Label, Outcome, RunSnapshot, RunSpec, RunState
+from runner.model import Label, Outcome, RunSnapshot, RunSpec, RunState
 from runner.store.journal import read_json, write_json
 from runner.store.labels import write_label
 from runner.store.reader import RunReader

@@ -13,7 +13,7 @@ from runner.control import launch
 from runner.control import orders as control
 from runner.control.prepare import prepare
 from runner.control.resume import plan_resume
-from runner.model.core import KeeperRecord
+from runner.model import KeeperRecord
 from runner.store.journal import read_json
 from runner.store.rundir import RunDir
 from tests.process.helpers import clean_up, spec_for, wait_end, wait_for, wait_step

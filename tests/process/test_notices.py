@@ -17,7 +17,7 @@ import pytest
 from runner.config.channels import Channels
 from runner.control import launch
 from runner.control import orders as control
-from runner.model.core import KeeperRecord, NotifyRules, Outcome, RunState, Status
+from runner.model import KeeperRecord, NotifyRules, Outcome, RunState, Status
 from runner.notify.box import MOST_TRIES, Box
 from runner.notify.deliver import deliver
 from runner.notify.message import end_message, trial_message

@@ -15,7 +15,7 @@ import pytest
 from runner.control import launch
 from runner.control import orders as control
 from runner.control.resume import plan_resume
-from runner.model.core import KeeperRecord, Outcome, RunState
+from runner.model import KeeperRecord, Outcome, RunState
 from runner.store import inbox
 from runner.store.journal import read_json, write_json
 from runner.store.liveness import lock_held

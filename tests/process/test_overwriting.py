@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import RunSpec
+from runner.model import RunSpec
 from runner.store.journal import read_json
 from runner.store.rundir import RunDir
 from tests.process.helpers import FAKE, wait_end

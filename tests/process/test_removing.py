@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from runner.control.remove import RemoveRefused, removal_of, remove_run
-from runner.model.core import KeeperRecord, RunState
+from runner.model import KeeperRecord, RunState
 from runner.store.journal import read_json
 from runner.store.registry import list_runs, run_paths
 from runner.store.rundir import RunDir, runs_root

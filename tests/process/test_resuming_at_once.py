@@ -14,7 +14,7 @@ import pytest
 from runner.control import launch
 from runner.control import orders as control
 from runner.control.resume import plan_resume
-from runner.model.core import AttemptPlan, RunState
+from runner.model import AttemptPlan, RunState
 from runner.store.journal import read_json, write_json
 from runner.store.liveness import lock_held, take_lock
 from runner.store.reader import RunReader

@@ -22,7 +22,7 @@ from runner.history.comparing import Comparing
 from runner.history.report import show_json
 from runner.history.review.chosen import choose
 from runner.history.review.gather import review_of
-from runner.model.core import (
+from runner.model import (
     ExpectedCheckpoint,
     Forecast,
     KeeperRecord,

@@ -15,7 +15,7 @@ import pytest
 from runner.control import orders as control
 from runner.control.launch import start_run
 from runner.files.private import tighten
-from runner.model.core import Outcome
+from runner.model import Outcome
 from runner.store.journal import write_json
 from runner.store.liveness import lock_held
 from runner.store.registry import run_paths

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from runner.model.core import AttemptPlan, Outcome
+from runner.model import AttemptPlan, Outcome
 from runner.store.journal import read_json
 from runner.store.rundir import RunDir
 from tests.process.helpers import wait_end, wait_for

@@ -15,7 +15,7 @@ import pytest
 
 from runner.history.review import write as writing
 from runner.history.summary import summary_text, write_summary
-from runner.model.core import Outcome, RunState
+from runner.model import Outcome, RunState
 from runner.store.journal import step_row, write_json
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir

@@ -17,7 +17,7 @@ from runner.control import launch
 from runner.control import orders as control
 from runner.control.resume import plan_resume
 from runner.control.retry import carry_out, plan_retry
-from runner.model.core import Outcome, RunSnapshot, RunState
+from runner.model import Outcome, RunSnapshot, RunState
 from runner.store.journal import read_json, write_json
 from runner.store.liveness import lock_held
 from runner.store.reader import RunReader
@@ -147,7 +147,7 @@ def test_a_wrong_verdict_on_a_living_trainer_frees_neither_its_folder_nor_its_ru
 
 
 def read_plan(run: RunDir):  # type: ignore[no-untyped-def]
-    from runner.model.core import AttemptPlan
+    from runner.model import AttemptPlan
 
     return read_json(run.attempt(1), AttemptPlan)
 

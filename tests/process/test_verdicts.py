@@ -17,7 +17,7 @@ from runner.control.launch import start_run
 from runner.history.review.as_json import review_json
 from runner.history.review.chosen import NotChosen, choose
 from runner.history.review.gather import review_of
-from runner.model.core import Forecast, KeeperRecord, Outcome
+from runner.model import Forecast, KeeperRecord, Outcome
 from runner.preflight.existing_files import NO_CONSENT, Consent
 from runner.store.journal import read_json, step_rows
 from runner.store.liveness import lock_held

@@ -14,7 +14,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from runner.model.core import HardwareSample
+from runner.model import HardwareSample
 from tests import builders as b
 from tests import machines as m
 from tests.fakes import FakeActions, FakeReader

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import Outcome
+from runner.model import Outcome
 from runner.store.rundir import RunDir
 from scripts.bench.terminal import Terminal
 from tests.process.helpers import kinds, step_of, wait_end, wait_for, wait_step

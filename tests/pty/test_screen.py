@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.control.launch import start_run
-from runner.model.core import Outcome
+from runner.model import Outcome
 from runner.store.rundir import RunDir
 from scripts.bench.runs import ended_run
 from scripts.bench.terminal import Size, Terminal

@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from runner.model.core import (
+from runner.model import (
     AlarmKind,
     Cause,
     JournalEvent,

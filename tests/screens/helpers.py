@@ -9,7 +9,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from tests.builders import snapshot as make_snapshot
 from tests.fakes import FakeActions, fixed_clock
 from tui.app import PlasmaApp

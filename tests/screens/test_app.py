@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import Outcome, RunState
+from runner.model import Outcome, RunState
 from tests import builders as b
 from tests.fakes import FakeActions
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from runner.model.core import Outcome, RunSnapshot, RunState
+from runner.model import Outcome, RunSnapshot, RunState
 from tests import builders as b
 from tests.fakes import FakeActions
 from tests.fakes_compare import FakeComparing

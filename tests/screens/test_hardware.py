@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model.core import Outcome, RunState
+from runner.model import Outcome, RunState
 from tests import machines as m
 from tests.fakes import FakeActions
 from tests.screens.helpers import RUN, app_on, screen_text, shown, text_of, until

@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
-from runner.model.core import (
+from runner.model import (
     Cause,
     CheckResult,
     ExpectedCheckpoint,

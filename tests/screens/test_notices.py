@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import Outcome, RunSnapshot, RunState
+from runner.model import Outcome, RunSnapshot, RunState
 from runner.notify.box import Result
 from tests.builders import snapshot
 from tests.fakes import FakeActions

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 
 from runner.config.catalog import Catalog, Flag, FlagReport
 from runner.control.gate import GateStatus
-from runner.model.core import Approval, CheckResult, Outcome, RunSnapshot
+from runner.model import Approval, CheckResult, Outcome, RunSnapshot
 from runner.preflight.cures.model import Cure, CureFailed
 from tests import builders as b
 from tests.fakes import FakeActions

@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from runner.history.report import current_step
-from runner.model.core import Cause, Outcome
+from runner.model import Cause, Outcome
 from runner.store.rundir import RunDir
 from tests import builders as b
 from tests.fakes import FakeActions, fixed_clock

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.control.remove import Removal
-from runner.model.core import Label, Outcome, RunListing, RunState
+from runner.model import Label, Outcome, RunListing, RunState
 from tests import builders as b
 from tests.fakes import FakeActions
 from tests.hostile import HOSTILE

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from runner.model.core import Outcome, RunSnapshot
-from runner.model.preview import Preview
-from runner.preflight.existing_files import Existing
+from runner.model import Outcome, RunSnapshot
+from runner.model.preview import Existing, Preview
 from tests import builders as b
 from tests.fakes import FakeActions
 from tests.screens.helpers import RUN, app_on, screen_text, shown, text_of, until

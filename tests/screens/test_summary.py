@@ -21,7 +21,7 @@ from runner.history.review.document import (
     Section,
     Table,
 )
-from runner.model.core import Outcome
+from runner.model import Outcome
 from tests import builders as b
 from tests.fakes import FakeActions
 from tests.hostile import HOSTILE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import AlarmKind, LossSeries, Outcome, RunSnapshot
+from runner.model import AlarmKind, LossSeries, Outcome, RunSnapshot
 from runner.model.preview import FlagChange, Preview
 from tests import builders as b
 from tests import stories as s

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from tests import builders as b
 from tests.fakes import FakeActions
 from tests.screens.helpers import app_on, screen_text, shown, until

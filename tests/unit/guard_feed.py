@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable
 
 from runner.analysis.guard import Change, Guard
-from runner.model.core import (
+from runner.model import (
     Alarm,
     AlarmKind,
     Checkpoint,

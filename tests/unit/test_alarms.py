@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.analysis.alarms import lasting_bad_step
-from runner.model.core import Alarm, AlarmKind, RunState, Status
+from runner.model import Alarm, AlarmKind, RunState, Status
 
 ONE, MANY = AlarmKind.ONE_BAD_STEP, AlarmKind.NONFINITE
 

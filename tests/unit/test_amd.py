@@ -12,7 +12,7 @@ import pytest
 from runner.hardware.amd import ASLEEP, SELDOM_S, AmdSource, Linux
 from runner.hardware.source import Asked
 from runner.hardware.sysfs import read_text
-from runner.model.core import GpuSample
+from runner.model import GpuSample
 from tests.unit.sysfs_tree import Tree
 
 AT = "0000:03:00.0"

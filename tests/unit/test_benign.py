@@ -9,7 +9,7 @@ import pytest
 
 from runner.history.inspect import inspect_log
 from runner.ingest.console.parser import ConsoleParser
-from runner.model.core import FatalSeen, Outcome, WarningSeen
+from runner.model import FatalSeen, Outcome, WarningSeen
 from tests.failure_logs import TRAINING, bar, record
 
 DATA = Path(__file__).parent.parent / "data"

@@ -11,7 +11,7 @@ import pytest
 
 from runner.history.review.best import ONLY_TRAINING, TRAINING, VALIDATION, Candidate, rank
 from runner.history.review.noise import rounding, scatter_of, smoothed_scatter, step_scatter
-from runner.model.core import AttemptStatus, Checkpoint, LossSeries
+from runner.model import AttemptStatus, Checkpoint, LossSeries
 from tests import builders
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from runner.config.flags import launcher_flags, read_flags, with_launcher_flags
 from runner.control.changes import Changes, applied, differences, flag_text, read_changes
-from runner.model.core import AttemptPlan
+from runner.model import AttemptPlan
 from runner.model.preview import FlagChange
 
 LAUNCHED = (

@@ -10,7 +10,7 @@ import pytest
 from runner.history.review.checklist import checklist
 from runner.history.review.document import Point
 from runner.history.review.model import Review
-from runner.model.core import Approval, Checkpoint, Expectation, HardwareUse, Outcome, Overwrite
+from runner.model import Approval, Checkpoint, Expectation, HardwareUse, Outcome, Overwrite
 from tests import builders as b
 from tests import reviews
 

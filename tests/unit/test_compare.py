@@ -12,7 +12,7 @@ from runner.history.compare_results import results_of
 from runner.history.compare_words import checkpoint_words, result_rows, setting_words
 from runner.history.comparing import Comparing, comparison_json
 from runner.history.run_settings import UNKNOWN_SINCE, settings_difference
-from runner.model.core import (
+from runner.model import (
     AttemptStatus,
     JournalEvent,
     LossBucket,

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from runner.history.compare import Comparison, compared_run, comparison
 from runner.history.compare_lines import Axis, lines_of
-from runner.model.core import Outcome
+from runner.model import Outcome
 from runner.store.journal import step_row, write_json
 from tests import builders as b
 from tests.hostile import HOSTILE

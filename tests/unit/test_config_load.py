@@ -14,7 +14,7 @@ from runner.config.errors import ConfigError
 from runner.config.flags import FlagValue
 from runner.config.load import load_config
 from runner.config.model import Config, Trainer
-from runner.model.core import Expectation, GuardSettings
+from runner.model import Expectation, GuardSettings
 
 WHOLE = """\
 name = "spyke"

@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 
 from runner.ingest.console.parser import ConsoleParser
-from runner.model.core import (
+from runner.model import (
     AttemptSeen,
     BannerSeen,
     CheckpointRemoved,

@@ -13,7 +13,7 @@ from runner.hardware.busy import plain
 from runner.hardware.contention import Busy, SlowFacts, busiest, others_cores, slow_reason
 from runner.hardware.means import mean_of
 from runner.hardware.users import User
-from runner.model.core import DiskFree, GpuSample, GpuUser, HardwareSample
+from runner.model import DiskFree, GpuSample, GpuUser, HardwareSample
 
 GB = 1 << 30
 CARD = GpuSample(

@@ -8,7 +8,7 @@ import pytest
 
 from runner.hardware.contention import SlowFacts, slow_reason
 from runner.hardware.cpu import CpuMeter, Quota, tightest_quota
-from runner.model.core import HardwareSample
+from runner.model import HardwareSample
 
 
 class Clock:

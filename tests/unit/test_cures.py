@@ -26,7 +26,7 @@ from runner.analysis.outcome import RunFacts, judge
 from runner.config.catalog import Effort, flag_report
 from runner.config.model import Trainer
 from runner.control.changes import read_changes
-from runner.model.core import AttemptPlan, ExceptionSeen
+from runner.model import AttemptPlan, ExceptionSeen
 from runner.state.evidence import Evidence
 
 NAMES = (Path(__file__).parent.parent / "data" / "flag_names.txt").read_text().split("\n")

@@ -11,7 +11,7 @@ from runner.analysis.diagnosis.catalogue import ENTRIES, JUDGED, entry_of, keys
 from runner.analysis.diagnosis.matcher import diagnose, tidy
 from runner.history.inspect import inspect_log
 from runner.ingest.console.parser import ConsoleParser
-from runner.model.core import Outcome
+from runner.model import Outcome
 from runner.state.evidence import Evidence, EvidenceCollector
 
 FAILURES = Path(__file__).parent.parent / "data" / "failures"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.history.inspect import InspectReport, inspect_log
-from runner.model.core import Outcome
+from runner.model import Outcome
 from tests import failure_logs as logs
 from tests.failure_logs import failed
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model.core import ExpectedCheckpoint
+from runner.model import ExpectedCheckpoint
 from tests import builders as b
 from tests import machines as m
 from tui.viewmodel.disk_room import DiskRoom, Write, disk_room, room_of, writes_to_come

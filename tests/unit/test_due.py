@@ -1,7 +1,7 @@
 """The files that a run owes after resumes."""
 
 from runner.analysis.due import due_names
-from runner.model.core import AttemptPlan, ExpectedCheckpoint, Forecast
+from runner.model import AttemptPlan, ExpectedCheckpoint, Forecast
 
 
 def files(*steps: int) -> tuple[ExpectedCheckpoint, ...]:

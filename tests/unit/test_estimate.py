@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import ExpectedCheckpoint
+from runner.model import ExpectedCheckpoint
 from runner.preflight.estimate import estimate, peak
 from runner.trainers.sd_scripts.launched import launched_processes
 from runner.trainers.sd_scripts.saves import expected_checkpoints

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import Forecast
+from runner.model import Forecast
 from runner.trainers.sd_scripts.forecast import (
     count_steps,
     expected_checkpoints,

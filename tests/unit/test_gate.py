@@ -12,7 +12,7 @@ from runner.config.model import Config
 from runner.control import begin
 from runner.control.gate import approve, gate_status
 from runner.control.orders import Refused
-from runner.model.core import (
+from runner.model import (
     Checkpoint,
     Expectation,
     HardwareSample,

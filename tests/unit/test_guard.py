@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from runner.analysis.guard import ALARMS_KEPT, TOLD_OF_A_KIND, Change, Guard, newest_good
-from runner.model.core import Alarm, AlarmKind, Phase
+from runner.model import Alarm, AlarmKind, Phase
 from tests.unit.guard_feed import NAN, Feed, checkpoint, noisy, series
 
 GOOD = [0.1 + n % 17 / 100 for n in range(40)]

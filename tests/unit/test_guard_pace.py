@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from runner.analysis.guard_pace import EPOCH_LIMIT_S, PHASE_LIMIT_S, STEP_LIMIT_S, Awake
-from runner.model.core import AlarmKind, Phase
+from runner.analysis.guard_pace import EPOCH_LIMIT_S, PHASE_LIMIT_S, STEP_LIMIT_S
+from runner.model import AlarmKind, Phase
+from runner.state.clock import Awake
 from tests.unit.guard_feed import Feed
 
 STALLED, SLOW = AlarmKind.STALLED, AlarmKind.SLOW

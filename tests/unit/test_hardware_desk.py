@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.model.core import AttemptPlan, Checkpoint, Phase
+from runner.model import AttemptPlan, Checkpoint, Phase
 from runner.supervisor.hardwaredesk import HardwareDesk
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from runner.hardware.users import User
 from runner.hardware.users_table import Hold
-from runner.model.core import DiskFree, GpuSample, GpuUser, HardwareSample
+from runner.model import DiskFree, GpuSample, GpuUser, HardwareSample
 from tui.verbs.hardware_text import Look, block, line, user_words
 
 GB = 1 << 30

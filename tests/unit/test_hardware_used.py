@@ -14,7 +14,7 @@ from runner.hardware.record import Cadence, line_of
 from runner.hardware.source import Asked, Reading
 from runner.hardware.used import UseMeter
 from runner.hardware.watch import About, HardwareWatch
-from runner.model.core import AlarmKind, GpuSample, GpuUser, HardwareSample
+from runner.model import AlarmKind, GpuSample, GpuUser, HardwareSample
 
 GB = 1 << 30
 CARD = GpuSample(

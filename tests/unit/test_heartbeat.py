@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import AttemptPlan, KeeperRecord, RunSpec, RunState, Status
+from runner.model import AttemptPlan, KeeperRecord, RunSpec, RunState, Status
 from runner.store.journal import read_json, write_json
 from runner.store.rundir import RunDir
 from runner.supervisor import intake

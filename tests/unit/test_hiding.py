@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from runner.history.review.as_json import review_json
 from runner.history.review.write import markdown_of
-from runner.model.core import Outcome
+from runner.model import Outcome
 from runner.store.hiding import hidden_command, hidden_config, hidden_env, scrubbed, secret_values
 from tests import builders as b
 from tests import reviews

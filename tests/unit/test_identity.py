@@ -15,7 +15,7 @@ from runner.checkpoints.checkpoint_facts import looked_at
 from runner.checkpoints.export import ExportRefused, export_file
 from runner.checkpoints.verify import verify
 from runner.control.resume_source import Wish, choose
-from runner.model.core import Checkpoint, Expectation, RunState, Status
+from runner.model import Checkpoint, Expectation, RunState, Status
 from runner.store.identity import (
     REPLACED,
     is_same,

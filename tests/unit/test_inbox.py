@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from runner.model.core import Status
+from runner.model import Status
 from runner.store import inbox
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.rundir import RunDir, runs_root

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.history.inspect import inspect_log, parse_exit
-from runner.model.core import Outcome
+from runner.model import Outcome
 
 DATA = Path(__file__).parent.parent / "data"
 RUNS = DATA / "runs"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import RunState, Status
+from runner.model import RunState, Status
 from runner.store.journal import (
     Appender,
     LineTail,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from runner.model.core import JournalEvent
+from runner.model import JournalEvent
 from runner.state.journaled import Journaled
 from runner.state.progress import StepRow
 from runner.store.journal import Appender, step_row

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import Label
+from runner.model import Label
 from runner.store.labels import BadLabel, changed, checked, read_label, write_label
 from runner.store.registry import RunNotFound, list_runs, resolve
 from scripts.bench.many_runs import make_runs

@@ -12,7 +12,7 @@ import pytest
 
 from runner.config.command import build_command
 from runner.config.model import Config
-from runner.model.core import Checkpoint, Outcome, RunSpec, RunState, Status
+from runner.model import Checkpoint, Outcome, RunSpec, RunState, Status
 from runner.preflight.estimate import estimate
 from runner.preflight.learnt import Learnt, learnt
 from runner.store.journal import step_row, write_json
@@ -77,7 +77,7 @@ def test_a_passed_smoke_test_teaches_pace_sizes_and_memory(project: Project) -> 
 
 
 def attempts() -> Any:
-    from runner.model.core import AttemptStatus
+    from runner.model import AttemptStatus
 
     return (AttemptStatus(1, 1.0),)
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from runner.ingest.console.parser import ConsoleParser
-from runner.model.core import BannerSeen, CheckpointSaving, EpochStarted, ResumeSeen, StepShown
+from runner.model import BannerSeen, CheckpointSaving, EpochStarted, ResumeSeen, StepShown
 from runner.state.ledger import AttemptLedger
 from runner.trainers.sd_scripts.names import parse_checkpoint_name
 

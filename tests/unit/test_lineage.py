@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from runner.analysis.safepoint import Place, price
 from runner.history.report import lost_if_stopped
-from runner.model.core import AttemptStatus, Checkpoint, RunSnapshot
+from runner.model import AttemptStatus, Checkpoint, RunSnapshot
 from runner.state.lineage import current, resumable, safe_step, stop_cost, weights_step
 from tests import builders as b
 from tui.viewmodel.progress import progress_of

@@ -11,7 +11,7 @@ import pytest
 from runner.analysis import machine_end
 from runner.analysis.machine_end import MachineEnd, disk_at_end, memory_at_end
 from runner.analysis.outcome import RunFacts, judge
-from runner.model.core import Alarm, AlarmKind, HardwareSample, Outcome, Phase
+from runner.model import Alarm, AlarmKind, HardwareSample, Outcome, Phase
 from runner.state.evidence import Evidence
 
 GB = 1 << 30

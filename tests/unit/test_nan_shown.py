@@ -11,7 +11,7 @@ import pytest
 
 from runner.history.review.cautions import untrusted_step
 from runner.history.review.epochs import epoch_rows, smooth_at
-from runner.model.core import (
+from runner.model import (
     BannerSeen,
     Checkpoint,
     CheckpointSaving,

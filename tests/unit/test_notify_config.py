@@ -16,7 +16,7 @@ from runner.config.channels import Channels, read_channels, write_channels
 from runner.config.errors import ConfigError
 from runner.config.load import load_config
 from runner.config.model import Config
-from runner.model.core import NotifyRules
+from runner.model import NotifyRules
 from runner.notify.redact import without_addresses
 from runner.store.rundir import RunDir
 

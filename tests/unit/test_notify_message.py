@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import (
+from runner.model import (
     Alarm,
     AlarmKind,
     Cause,

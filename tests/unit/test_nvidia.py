@@ -16,7 +16,7 @@ from runner.hardware.nvidia import NvidiaSource
 from runner.hardware.nvidia_smi import NvidiaSmi, Said, parse_apps, parse_cards
 from runner.hardware.nvidia_users import Held, Processes, by_process, split
 from runner.hardware.source import Asked
-from runner.model.core import GpuUser
+from runner.model import GpuUser
 
 MIB = 1 << 20
 ME = os.getpid()

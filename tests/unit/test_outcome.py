@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runner.analysis.outcome import RunFacts, Verdict, judge
-from runner.model.core import Checkpoint, ExceptionSeen, Expectation, Outcome, Phase
+from runner.model import Checkpoint, ExceptionSeen, Expectation, Outcome, Phase
 from runner.state.evidence import Evidence
 
 OUT_OF_MEMORY = ExceptionSeen(0, "torch.OutOfMemoryError", "CUDA out of memory. Tried to allocate")

@@ -12,7 +12,7 @@ import pytest
 
 from runner.control import begin, launch
 from runner.control.launch import StartRefused, WouldOverwrite, start_run, starts_lock
-from runner.model.core import (
+from runner.model import (
     AttemptPlan,
     Checkpoint,
     ExpectedCheckpoint,
@@ -21,7 +21,8 @@ from runner.model.core import (
     RunState,
     Status,
 )
-from runner.preflight.existing_files import Consent, Existing, existing_files, lines, sentence
+from runner.model.preview import Existing
+from runner.preflight.existing_files import Consent, existing_files, lines, sentence
 from runner.store.journal import read_json, write_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
 from tests.unit.preflight_project import Project

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runner.analysis.diagnosis.catalogue import ENTRIES, JUDGED
-from runner.model.core import CheckResult
+from runner.model import CheckResult
 from runner.preflight import hub
 from runner.preflight.facts import Facts
 from runner.preflight.foreseen import FORESEEN, UNFORESEEABLE

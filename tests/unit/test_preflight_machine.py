@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from runner.config.interpreter import Interpreter
-from runner.model.core import ExpectedCheckpoint, Forecast
+from runner.model import ExpectedCheckpoint, Forecast
 from runner.preflight import base_model, disk, hub, logout, memory, modules, output
 from runner.preflight.cures.plasma_toml import flag_cure
 from runner.preflight.device import fits, judge

@@ -12,7 +12,7 @@ import pytest
 
 from runner.config.errors import ConfigError, ConfigProblem
 from runner.config.interpreter import run_small
-from runner.model.core import CheckResult
+from runner.model import CheckResult
 from runner.preflight import config_file
 from runner.preflight.facts import Facts
 from runner.preflight.model import EVIDENCE_LIMIT, Check, Finding, passed, short, some

@@ -14,7 +14,7 @@ import pytest
 from runner.config.interpreter import Interpreter
 from runner.hardware.ports import comfy_ports, listening, port_users
 from runner.hardware.users import Listing
-from runner.model.core import GpuSample, GpuUser
+from runner.model import GpuSample, GpuUser
 from runner.preflight import environment, gpu_users, sleep, versions
 from runner.preflight.facts import Facts
 from runner.preflight.gpu_users import Process, user_of

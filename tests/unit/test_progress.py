@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.ingest.console.parser import ConsoleParser
-from runner.model.core import BannerSeen, EpochStarted, Phase, StepShown
+from runner.model import BannerSeen, EpochStarted, Phase, StepShown
 from runner.state.progress import Progress, StepRow
 
 RUNS = Path(__file__).parent.parent / "data" / "runs"

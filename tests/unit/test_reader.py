@@ -10,7 +10,7 @@ import pytest
 from runner.history.report import show_json
 from runner.history.review.markdown import plain
 from runner.history.summary import summary_text
-from runner.model.core import (
+from runner.model import (
     Checkpoint,
     ExitRecord,
     Outcome,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model.core import RunSpec
+from runner.model import RunSpec
 from runner.store.journal import read_json, write_json
 from runner.store.registry import RunNotFound, resolve
 from runner.store.rundir import RunDir

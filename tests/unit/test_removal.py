@@ -19,7 +19,7 @@ from runner.control import remove
 from runner.control.gate import approval_of
 from runner.control.launch import starts_lock
 from runner.control.remove import RemoveRefused, removal_of, remove_run
-from runner.model.core import (
+from runner.model import (
     Approval,
     Checkpoint,
     KeeperRecord,

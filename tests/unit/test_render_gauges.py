@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from tests import builders as b
 from tests import machines as m
 from tui.render import glyphs

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from runner.model.core import LossBucket, LossSeries
+from runner.model import LossBucket, LossSeries
 from tests import builders as b
 from tui.render.envelope import fold_columns, fold_line
 from tui.render.loss import ASCII, DOTS, FILL, draw_loss, step_x

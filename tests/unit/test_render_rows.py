@@ -160,7 +160,7 @@ def test_checkpoint_rows_line_up_with_their_heads() -> None:
 
 
 def test_every_table_row_fits_whatever_it_holds() -> None:
-    from runner.model.core import CheckResult
+    from runner.model import CheckResult
 
     for text in HOSTILE:
         checks = (CheckResult(text, "warn", text, title=text),)

@@ -23,7 +23,7 @@ from runner.history.replay_log import recording_of_log
 from runner.history.replay_timeline import Stretch, Timeline
 from runner.history.replay_transport import SPEEDS, Transport, fitting_speed
 from runner.history.report import current_step
-from runner.model.core import Alarm, AlarmKind, Outcome, Phase, RunSnapshot, RunState
+from runner.model import Alarm, AlarmKind, Outcome, Phase, RunSnapshot, RunState
 from runner.store.journal import write_json
 from runner.store.rundir import RunDir
 from tests.hostile import HOSTILE

@@ -8,7 +8,7 @@ import pytest
 from runner.config.flags import FlagValue
 from runner.control.orders import Refused
 from runner.control.resume import flag_value, plan_resume
-from runner.model.core import (
+from runner.model import (
     AttemptPlan,
     Checkpoint,
     ExpectedCheckpoint,

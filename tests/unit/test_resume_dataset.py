@@ -7,7 +7,7 @@ import pytest
 
 from runner.control.orders import Refused
 from runner.control.resume_checks import dataset_notes
-from runner.model.core import AttemptPlan, RunState, Status
+from runner.model import AttemptPlan, RunState, Status
 from tests.unit.test_forecast import SPLIT, mixed
 
 

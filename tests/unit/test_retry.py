@@ -12,7 +12,7 @@ from runner.control.gate import GateClosed
 from runner.control.orders import Refused
 from runner.control.resume import plan_resume
 from runner.control.retry import RetryPlan, carry_out, plan_retry
-from runner.model.core import (
+from runner.model import (
     Approval,
     AttemptPlan,
     Cause,

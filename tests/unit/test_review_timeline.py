@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.history.review.journal_facts import MOST_MOMENTS, moments
-from runner.model.core import JournalEvent
+from runner.model import JournalEvent
 
 
 def event(at: float, kind: str, attempt: int = 1, **data: object) -> JournalEvent:

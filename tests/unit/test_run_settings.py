@@ -8,7 +8,7 @@ import pytest
 from runner.config.load import load_config
 from runner.control.prepare import prepare
 from runner.history.run_settings import UNKNOWN_SINCE, difference, settings_of
-from runner.model.core import AttemptPlan, RunSpec
+from runner.model import AttemptPlan, RunSpec
 from runner.model.preview import FlagChange
 from runner.store.hidden import HIDDEN, is_secret, without_secrets
 from runner.store.journal import write_json

@@ -17,7 +17,7 @@ from runner.analysis.safepoint import (
     price,
     states_are_saved,
 )
-from runner.model.core import AttemptPlan, Checkpoint, ExpectedCheckpoint, Forecast
+from runner.model import AttemptPlan, Checkpoint, ExpectedCheckpoint, Forecast
 
 PLAN = AttemptPlan(1, ("python", "train_network.py"), {}, "/", "out", "a")
 SAVES = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.history.samples import Sample, SampleFinder, find_samples, prompt_file_of, prompts_of
-from runner.model.core import RunSpec, RunState
+from runner.model import RunSpec, RunState
 from runner.store.journal import write_json
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.sample_prompts import SamplePrompt, parse_prompts
@@ -223,7 +223,7 @@ def test_hostile_lines_are_prompts_like_others() -> None:
 def _point_to(run: RunDir, name: str) -> None:
     from dataclasses import replace
 
-    from runner.model.core import AttemptPlan
+    from runner.model import AttemptPlan
     from runner.store.journal import read_json
 
     command = ("python", "train_network.py", f"--sample_prompts={name}")

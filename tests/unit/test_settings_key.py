@@ -15,7 +15,7 @@ from runner.config.model import Config
 from runner.control import begin
 from runner.control.gate import approve, gate_status
 from runner.control.prepare import prepare
-from runner.model.core import RunSpec
+from runner.model import RunSpec
 from runner.store.journal import read_json, write_json
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.settings_key import (

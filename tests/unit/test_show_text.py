@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model.core import AlarmKind, AttemptStatus, ExitRecord, Outcome, RunSnapshot, RunState
+from runner.model import AlarmKind, AttemptStatus, ExitRecord, Outcome, RunSnapshot, RunState
 from tests import builders as b
 from tests import machines as m
 from tests import stories as s

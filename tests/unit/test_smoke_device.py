@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.analysis.smoke import smoke_verdict
-from runner.model.core import (
+from runner.model import (
     CheckResult,
     Expectation,
     HardwareUse,

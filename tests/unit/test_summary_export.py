@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from runner.history.review.chosen import NotChosen, choose
-from runner.model.core import Checkpoint, Outcome, RunState
+from runner.model import Checkpoint, Outcome, RunState
 from runner.store.journal import write_json
 from runner.store.rundir import RunDir
 from tests import builders as b

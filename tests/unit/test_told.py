@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model.core import ExpectedCheckpoint, Forecast
+from runner.model import ExpectedCheckpoint, Forecast
 from tests.unit.preflight_project import Project
 from tui.verbs.start import forecast
 from tui.verbs.told import forecast_lines, forecast_object

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runner.model.core import Alarm, AlarmKind, NotifyRules, Outcome, RunSnapshot, RunState
+from runner.model import Alarm, AlarmKind, NotifyRules, Outcome, RunSnapshot, RunState
 from runner.notify.message import trial_message
 from tests.builders import snapshot
 from tui.notices import Ring, bytes_of, ring_of

@@ -17,7 +17,7 @@ from runner.hardware.command_lines import Process, port_of, rule_of
 from runner.hardware.listing import EVERY_S, UserWatch, myself, running
 from runner.hardware.users import Listing, User, as_gpu_users, known_users, other_users, user_of
 from runner.hardware.users_table import RULES, Hold
-from runner.model.core import GpuSample, GpuUser
+from runner.model import GpuSample, GpuUser
 
 GB = 1 << 30
 NOBODY: frozenset[int] = frozenset()

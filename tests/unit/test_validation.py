@@ -11,7 +11,7 @@ import pytest
 from runner.embedded.recorder import LossRecorder
 from runner.history.validation import EPOCH_TAG, STEP_TAG, exact_validations, placed
 from runner.ingest.tfevents import Scalar
-from runner.model.core import (
+from runner.model import (
     AttemptPlan,
     AttemptStatus,
     BannerSeen,

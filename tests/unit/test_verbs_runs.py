@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from runner.model.core import Label, RunSpec
+from runner.model import Label, RunSpec
 from runner.store.journal import read_json, write_json
 from runner.store.labels import read_label, write_label
 from runner.store.registry import run_paths

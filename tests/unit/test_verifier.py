@@ -19,7 +19,7 @@ from runner.analysis.outcome import RunFacts, judge
 from runner.checkpoints import placing
 from runner.checkpoints.placing import place_file
 from runner.checkpoints.verify import Verification, verify
-from runner.model.core import (
+from runner.model import (
     AttemptPlan,
     AttemptStatus,
     Checkpoint,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model.core import Cause, Outcome, RunSnapshot, RunState
+from runner.model import Cause, Outcome, RunSnapshot, RunState
 from runner.model.preview import FlagChange, Preview
 from tests import builders as b
 from tests import machines as m

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runner.model.core import AttemptStatus, RunSnapshot
+from runner.model import AttemptStatus, RunSnapshot
 from tests import builders as b
 from tests import stories as s
 from tui.render.loss import draw_loss

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model.core import ExpectedCheckpoint, Outcome, RunSnapshot
+from runner.model import ExpectedCheckpoint, Outcome, RunSnapshot
 from tests import builders as b
 from tests import stories as s
 from tests.hostile import HOSTILE

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model.core import GpuUser, HardwareSample, HardwareUse, Outcome, RunSnapshot
+from runner.model import GpuUser, HardwareSample, HardwareUse, Outcome, RunSnapshot
 from tests import builders as b
 from tests import machines as m
 from tests.hostile import HOSTILE

@@ -9,7 +9,7 @@ import pytest
 
 from runner.config.catalog import Catalog, Flag, FlagReport
 from runner.control.gate import GateStatus
-from runner.model.core import Approval, CheckResult, Expectation, Forecast
+from runner.model import Approval, CheckResult, Expectation, Forecast
 from runner.trainers.sd_scripts.importers.find import Found, FoundCheckout, FoundModel
 from runner.trainers.sd_scripts.importers.fresh import Answers
 from tests.hostile import HOSTILE

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model.core import CheckResult, Outcome, Phase, RunState
+from runner.model import CheckResult, Outcome, Phase, RunState
 from tests import builders as b
 from tui.viewmodel.checkpoints import checkpoint_table
 from tui.viewmodel.header import header_of

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.model.core import (
+from runner.model import (
     AlarmKind,
     Cause,
     CheckResult,

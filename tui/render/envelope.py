@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.model.core import LossBucket
+from runner.model import LossBucket
 
 
 @dataclass(frozen=True, slots=True)

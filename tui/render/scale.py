@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runner.model.core import LossBucket
+from runner.model import LossBucket
 
 
 class Range(NamedTuple):

@@ -13,7 +13,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.screen import ModalScreen
 
-from runner.model.core import CheckResult
+from runner.model import CheckResult
 from tui.viewmodel.preflight import PreflightRow
 from tui.widgets.cure_box import CureBox, Stage
 

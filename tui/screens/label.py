@@ -11,7 +11,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.screen import ModalScreen
 
-from runner.model.core import Label
+from runner.model import Label
 from tui.actions import Actions
 from tui.viewmodel.label_form import form_of, label_of_form
 from tui.widgets.label_box import LabelBox

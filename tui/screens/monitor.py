@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from textual.timer import Timer
 
 from runner.analysis.smoke import smoke_verdict
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from tui.keys import bindings, footer_keys
 from tui.render.footer import FooterKey
 from tui.screens.arrange import ALL, STRIP_HEIGHT, Arrangement, Held, View, arrange

@@ -11,7 +11,7 @@ from textual import events
 from textual.screen import Screen
 
 from runner.analysis.smoke import smoke_verdict
-from runner.model.core import CheckResult, RunSnapshot
+from runner.model import CheckResult, RunSnapshot
 from tui.keys import keys_of
 from tui.messages import CheckFound, PreviewMade
 from tui.viewmodel.gpu_users import comfy_in, comfy_of, free_question, free_question_before
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from runner.model.preview import Preview
-    from runner.preflight.existing_files import Existing
+    from runner.model.preview import Existing, Preview
     from tui.app import PlasmaApp
 
 ORDERS = (

@@ -10,7 +10,7 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from tui.actions_replay import Replay
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
 from tui.keys import bindings, footer_keys, keys_of

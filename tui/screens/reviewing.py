@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from textual.screen import Screen
 
-from runner.model.core import RunSnapshot, RunState
+from runner.model import RunSnapshot, RunState
 from tui.screens.pointing import Pointing
 
 REVIEWS = ("summary", "samples", "replay")

@@ -16,7 +16,7 @@ from tui.viewmodel.runs import name_of
 
 if TYPE_CHECKING:
     from runner.control.remove import Removal
-    from runner.model.core import Label
+    from runner.model import Label
     from tui.app import PlasmaApp
 
 READ_ONLY = "This screen is read-only."

@@ -9,7 +9,7 @@ from textual import work
 from textual.message import Message
 from textual.screen import Screen
 
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from tui.actions import Reader
 from tui.actions_samples import SampleReader, SampleSheet
 from tui.viewmodel.samples import Board, board_of

@@ -11,7 +11,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.message import Message
 
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from runner.model.units import count
 from tui.images.choice import Shown, Way, pick_way
 from tui.images.kitty import forgotten

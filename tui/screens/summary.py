@@ -31,7 +31,7 @@ from tui.widgets.notice import NoticeLine
 from tui.widgets.section_list import SectionLine, SectionList
 
 if TYPE_CHECKING:
-    from runner.model.core import RunSnapshot
+    from runner.model import RunSnapshot
     from tui.app import PlasmaApp
 
 #: from so many cells on the sections have a list of their own

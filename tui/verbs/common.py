@@ -12,7 +12,7 @@ import msgspec
 
 from runner.control import orders as control
 from runner.history.report import current_step
-from runner.model.core import Outcome, RunSnapshot, RunState
+from runner.model import Outcome, RunSnapshot, RunState
 from runner.model.units import UNKNOWN, duration, loss, pace
 from runner.store.reader import RunReader
 from runner.store.registry import RunNotFound, resolve

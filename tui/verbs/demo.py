@@ -50,7 +50,7 @@ def start_demo(folder: Path | None) -> RunDir:
             f"the demo trains with {' and '.join(missing)}, which this Python lacks: "
             "install them with `pip install 'plasma-tui[embedded]'`"
         )
-    from runner.embedded.demo import write_demo
+    from runner.demo.project import write_demo
 
     target = (folder or Path("plasma-demo")).absolute()
     try:

@@ -46,7 +46,7 @@ def export(options: argparse.Namespace) -> int:
 def _suggested(run_path: Path) -> Path:
     """Without --to nothing is written: the sentence names where it could go."""
     from runner.checkpoints.export_places import suggested_folders
-    from runner.model.core import RunSpec
+    from runner.model import RunSpec
     from runner.store.journal import Unreadable, read_json
     from runner.store.rundir import RunDir
     from tui.exits import WRONG_USE

@@ -7,7 +7,7 @@ import sys
 
 from runner.config.errors import nearest
 from runner.config.model import Config
-from runner.model.core import CheckResult
+from runner.model import CheckResult
 from runner.preflight.cures.model import Cure, CureFailed
 from runner.preflight.cures.registry import check_of, cure_for, known_names
 from runner.preflight.registry import CHECKS, run_checks

@@ -3,7 +3,7 @@
 `--json` prints one object, with `--follow` one a line. Its keys: `schema`, `at`; `cpu` {percent (of all cores),
 count, load}; `memory` {used_bytes, total_bytes, left_bytes, pressure (Apple: 1, 2, 4), swapped_out_bytes};
 `swap` {used_bytes, total_bytes}; `disks` [{what, path, free_bytes, total_bytes}]; `gpus` [GpuSample of
-runner.model.core: every field, `reasons` by field]; `users` [{pid, title, name, how, hold, memory_bytes,
+runner.model: every field, `reasons` by field]; `users` [{pid, title, name, how, hold, memory_bytes,
 gpu_memory_bytes, gpu_percent, since_at, port, on_gpu, outside}]; `runs` [{id, name, pid}]; `reasons` {what is
 missing: why}; `silent` [sources that did not answer]; `ages_s` {source: seconds since it answered}.
 """
@@ -27,7 +27,7 @@ from runner.hardware.disks import written_places
 from runner.hardware.listing import UserWatch, myself
 from runner.hardware.source import Source
 from runner.hardware.users import roots_of
-from runner.model.core import HardwareSample, RunSnapshot
+from runner.model import HardwareSample, RunSnapshot
 from runner.store.registry import live_runs
 from tui.exits import OK
 from tui.text import clean, crop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from runner.model.core import Label
+from runner.model import Label
 from runner.store.labels import BadLabel, changed, read_label, write_label
 from tui.exits import OK, WRONG_USE, Fail
 from tui.text import clean

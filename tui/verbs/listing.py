@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from runner.model.core import RunListing
+from runner.model import RunListing
 from runner.model.units import count, duration, loss
 from runner.store.registry import list_runs
 from tui.exits import OK, WRONG_USE, Fail

@@ -9,7 +9,7 @@ from pathlib import Path
 from runner.analysis.smoke import smoke_verdict
 from runner.control import gate
 from runner.control import orders as control
-from runner.model.core import JournalEvent, Outcome, RunSnapshot, RunState
+from runner.model import JournalEvent, Outcome, RunSnapshot, RunState
 from runner.store.reader import RunReader
 from tui.exits import NO, OK, Fail
 from tui.verbs.common import MARKS, find_run, say, wait_for_end

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from runner.history.replay_transport import SPEEDS
-from runner.model.core import RunState
+from runner.model import RunState
 from runner.store.reader import RunReader
 from tui.exits import NO, WRONG_USE, Fail
 from tui.verbs.common import find_run

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from runner.history.review.words import headline
-from runner.model.core import Alarm, AttemptStatus, Label, RunSnapshot, Status
+from runner.model import Alarm, AttemptStatus, Label, RunSnapshot, Status
 from runner.model.units import count, file_size
 from tui.text import clean
 from tui.verbs.common import OVER, progress_line

@@ -14,7 +14,7 @@ from runner.config.errors import ConfigError
 from runner.config.model import Config
 from runner.config.settings import read_settings
 from runner.control import begin, launch
-from runner.model.core import CheckResult
+from runner.model import CheckResult
 from runner.model.units import count
 from runner.preflight import existing_files as overwrite
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from runner.model.core import ExpectedCheckpoint, Forecast
+from runner.model import ExpectedCheckpoint, Forecast
 from runner.model.units import count, duration, file_size, memory_size, pace
 from runner.store.hiding import hidden_command
 from tui.text import clean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.model.core import Alarm, AlarmKind, RunSnapshot
+from runner.model import Alarm, AlarmKind, RunSnapshot
 from runner.model.units import count
 from tui.text import clean
 from tui.viewmodel.clauses import Clause

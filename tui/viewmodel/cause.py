@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.model.core import Cause, Outcome, RunSnapshot, RunState
+from runner.model import Cause, Outcome, RunSnapshot, RunState
 from tui.text import clean
 from tui.viewmodel.cause_titles import cause_title
 from tui.viewmodel.stopping import GUARD

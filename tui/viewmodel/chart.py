@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.model.core import AttemptStatus, LossBucket, RunSnapshot, RunState
+from runner.model import AttemptStatus, LossBucket, RunSnapshot, RunState
 from runner.model.units import loss
 from tui.viewmodel.expected import expected_checkpoints
 from tui.viewmodel.progress import progress_of

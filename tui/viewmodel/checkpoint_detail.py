@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.model.core import BlockNorm, Checkpoint
+from runner.model import BlockNorm, Checkpoint
 from runner.model.units import count
 from tui.text import clean
 from tui.viewmodel.checkpoints import NONE, YES, CheckpointRow, CheckpointTable, change, norm

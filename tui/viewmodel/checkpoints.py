@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.history.review.cautions import untrusted_step
-from runner.model.core import (
+from runner.model import (
     AttemptStatus,
     Checkpoint,
     ExpectedCheckpoint,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from runner.model.units import count
 from tui.text import clean
 from tui.viewmodel.progress import current_checkpoints, progress_of

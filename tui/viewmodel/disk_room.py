@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.model.core import Checkpoint, RunSnapshot
+from runner.model import Checkpoint, RunSnapshot
 from tui.viewmodel.expected import expected_checkpoints
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.model.core import ExpectedCheckpoint, Forecast, RunSnapshot
+from runner.model import ExpectedCheckpoint, Forecast, RunSnapshot
 from tui.viewmodel.progress import Progress, current_checkpoints
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runner.model.core import GpuSample, GpuUser, HardwareSample, RunSnapshot
+from runner.model import GpuSample, GpuUser, HardwareSample, RunSnapshot
 from runner.model.units import ago, count, file_size, memory_size, percent, pressure_word
 from tui.text import clean
 from tui.viewmodel.disk_room import room_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.model.core import GpuUser, HardwareSample, HardwareUse, RunSnapshot
+from runner.model import GpuUser, HardwareSample, HardwareUse, RunSnapshot
 from runner.model.units import memory_size, percent
 from tui.text import clean
 from tui.viewmodel.gauge_history import MEAN_S, Value, history, recent_mean

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from runner.model.core import HardwareSample
+from runner.model import HardwareSample
 from runner.model.units import duration
 
 #: a history holds means over so many seconds: it moves on seldom, and reaches back far

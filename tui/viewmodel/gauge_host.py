@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runner.model.core import DiskFree, HardwareSample, RunSnapshot
+from runner.model import DiskFree, HardwareSample, RunSnapshot
 from runner.model.units import ago, count, file_size, memory_size, percent, pressure_word
 from tui.text import clean
 from tui.viewmodel.disk_room import DiskRoom, room_of

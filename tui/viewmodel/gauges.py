@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.model.core import RunSnapshot
+from runner.model import RunSnapshot
 from runner.model.units import ago
 from tui.text import clean
 from tui.viewmodel.gauge_gpu import gpu_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from runner.model.core import GpuSample, HardwareSample, RunSnapshot
+from runner.model import GpuSample, HardwareSample, RunSnapshot
 from runner.model.units import ago
 from tui.viewmodel.gauge_model import STALE_S
 

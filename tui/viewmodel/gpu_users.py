@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runner.model.core import CheckResult, GpuUser, RunSnapshot
+from runner.model import CheckResult, GpuUser, RunSnapshot
 from runner.model.units import count, duration, memory_size
 from tui.text import clean
 from tui.viewmodel.stopping import Choice, Question

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.model.core import HardwareUse
+from runner.model import HardwareUse
 from runner.model.units import duration, memory_size
 from tui.viewmodel.gauge_model import joined
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.model.core import Phase, RunSnapshot, RunState
+from runner.model import Phase, RunSnapshot, RunState
 from runner.model.units import duration, pace
 from tui.text import clean
 from tui.viewmodel.progress import is_live, progress_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from runner.model.core import Label
+from runner.model import Label
 from tui.viewmodel.text_field import TextField
 
 #: as in runner.store.labels: what is longer is refused there; here it is only not taken in

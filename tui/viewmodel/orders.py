@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from runner.analysis.smoke import smoke_passed
-from runner.model.core import Outcome, RunSnapshot, RunState
+from runner.model import Outcome, RunSnapshot, RunState
 from tui.viewmodel.cause import cause_of
 from tui.viewmodel.gpu_users import comfy_of
 from tui.viewmodel.progress import is_live

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.model.core import CheckResult, Expectation, Forecast
+from runner.model import CheckResult, Expectation, Forecast
 from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, pace
 from tui.actions import Plan
 from tui.text import clean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.model.core import RunSnapshot, RunSpec, RunState
+from runner.model import RunSnapshot, RunSpec, RunState
 from tui.actions import Plan
 from tui.text import clean
 from tui.viewmodel.header import Header, header_of, ready_header

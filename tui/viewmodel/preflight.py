@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from runner.model.core import CheckResult
+from runner.model import CheckResult
 from tui.text import clean
 
 #: the rest stands in the order of the checks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.history.report import current_step, kept_step
-from runner.model.core import Checkpoint, JournalEvent, Phase, RunSnapshot, RunState
+from runner.model import Checkpoint, JournalEvent, Phase, RunSnapshot, RunState
 from runner.state.lineage import StopCost, current, stop_cost
 
 #: a gap in the step journal of so many step times is a silence worth a word

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from runner.model.core import CheckResult
+from runner.model import CheckResult
 from runner.model.preview import FlagChange, Preview
 from runner.model.units import count
 from tui.text import clean

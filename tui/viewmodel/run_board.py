@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from runner.model.core import Outcome, RunListing, RunState
+from runner.model import Outcome, RunListing, RunState
 from tui.viewmodel.run_search import folded, matcher, search_text
 from tui.viewmodel.runs import is_live, name_of, short_path, shown_loss
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from runner.model.core import LossBucket, Outcome, RunListing, RunSnapshot, RunState
+from runner.model import LossBucket, Outcome, RunListing, RunSnapshot, RunState
 from runner.model.units import duration, file_size, loss
 from tui.text import clean
 from tui.viewmodel.cause import cause_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 
-from runner.model.core import RunListing, RunState
+from runner.model import RunListing, RunState
 from tui.viewmodel.runs import is_live
 from tui.viewmodel.state import label_of
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.model.core import RunListing, RunState
+from runner.model import RunListing, RunState
 from runner.model.units import count, duration, loss
 from tui.text import clean, crop
 from tui.viewmodel.state import StateLabel, label_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from runner.history.samples import Sample
-from runner.model.core import LossBucket
+from runner.model import LossBucket
 from runner.model.units import file_size, loss
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tui.actions_samples import SampleSheet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.model.core import Outcome, Phase, RunSnapshot, RunState
+from runner.model import Outcome, Phase, RunSnapshot, RunState
 from tui.render import glyphs
 from tui.viewmodel.alarms import alarm_role, live_alarms
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from runner.model.core import LossBucket, LossSeries
+from runner.model import LossBucket, LossSeries
 
 #: slope over standard error from which on a trend is called one
 CLEAR = 3.0

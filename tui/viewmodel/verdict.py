@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.model.core import (
+from runner.model import (
     AlarmKind,
     Approval,
     CheckResult,

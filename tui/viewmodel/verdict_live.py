@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from runner.model.core import AlarmKind, Phase, RunSnapshot, Status
+from runner.model import AlarmKind, Phase, RunSnapshot, Status
 from runner.model.units import ago, change_percent, count, loss, pace
 from tui.text import clean
 from tui.viewmodel.alarms import alarm_clauses, guard_reason, has_alarm, must_be_whole, past_clause

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from runner.analysis.smoke import smoke_passed
-from runner.model.core import Approval, Outcome, RunSnapshot
+from runner.model import Approval, Outcome, RunSnapshot
 from runner.model.units import ago, count, duration, loss
 from tui.text import clean
 from tui.viewmodel.alarms import guard_reason, past_clause

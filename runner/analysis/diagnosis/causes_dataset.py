@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.analysis.diagnosis.cures import cure
 from runner.analysis.diagnosis.signs import Entry, raised, said, warned
-from runner.model.core import Phase
+from runner.model import Phase
 
 _READS_CONFIG = r"^(?:load_user_config|read_config_from_file|loads?|generate_blueprint)$"
 _BAD_IMAGE = r"failed to get image size|Error loading file"

@@ -17,7 +17,7 @@ from runner.analysis.diagnosis.cure_sets import (
 from runner.analysis.diagnosis.cures import cure
 from runner.analysis.diagnosis.needs import CUDA
 from runner.analysis.diagnosis.signs import Entry, raised, said, warned
-from runner.model.core import Phase
+from runner.model import Phase
 
 _CUDA_MEMORY = (
     r"CUDA out of memory|OutOfMemoryError: (?:CUDA|HIP|XPU|Allocation)|HIP out of memory"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.analysis.diagnosis.cure_sets import ONE_PROCESS, PLAIN_LORA
 from runner.analysis.diagnosis.cures import cure
 from runner.analysis.diagnosis.signs import Entry, raised, said, warned
-from runner.model.core import Phase
+from runner.model import Phase
 
 _LOADS_STATE = r"^(?:load_state|load_accelerator_state|resume_from_local\w*|load_model_hook)$"
 #: An optimizer that reads what another one saved.

@@ -15,7 +15,7 @@ from pathlib import PurePath
 
 from runner.analysis.diagnosis.needs import Platform, any_ruled_out
 from runner.config.flags import FlagValue, flags_begin, launcher_flags, read_flags
-from runner.model.core import AttemptPlan
+from runner.model import AttemptPlan
 
 _PLACEHOLDER = re.compile(r"=[A-Z]{4,}$")
 _ENV, _ACCELERATE = "env.", "accelerate."

@@ -9,7 +9,7 @@ from runner.analysis.diagnosis.catalogue import ENTRIES, UNKNOWN, entry_of
 from runner.analysis.diagnosis.cures import NOT_KNOWN, Setting, next_cure
 from runner.analysis.diagnosis.signs import Entry, Place
 from runner.ingest.console.vocabulary import english
-from runner.model.core import Cause, ExceptionSeen
+from runner.model import Cause, ExceptionSeen
 from runner.state.evidence import Evidence
 
 _EVIDENCE_CHARS = 300

@@ -1,8 +1,8 @@
 """What a change needs of the platform: the one table that keeps a cure from being offered where it cannot help.
 
-A change is spelled as in `runner.analysis.diagnosis.cures`; `install.NAME` stands for installing a package. Facts
-behind it: bitsandbytes and xformers have kernels for CUDA only; fp16 on a CPU dies in the first step of
-sd-scripts main 48d368fa and becomes NaN on MPS; --lowram moves models to the GPU while they load.
+A change is spelled as in `runner.analysis.diagnosis.cures`; `install.NAME` stands for installing a
+package. Facts behind it: bitsandbytes and xformers have kernels for CUDA only; fp16 on a CPU dies in the
+first step of sd-scripts main 48d368fa and becomes NaN on MPS; --lowram moves models to the GPU while they load.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from runner.analysis.diagnosis.cures import Cure
-from runner.model.core import Phase
+from runner.model import Phase
 from runner.state.evidence import Evidence
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from runner.files.private import FOLDER_MODE, tighten
-from runner.model.core import RunSpec, Status
+from runner.model import RunSpec, Status
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
 

@@ -18,7 +18,7 @@ from runner.history.made.found import FoundFile, FoundTraining
 from runner.history.made.looks import look_at, with_changes
 from runner.history.made.metadata import kept_metadata
 from runner.ingest.exact import exact_steps
-from runner.model.core import (
+from runner.model import (
     AttemptStatus,
     Checkpoint,
     JournalEvent,

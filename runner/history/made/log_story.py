@@ -17,7 +17,7 @@ from pathlib import Path
 
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import exact_steps
-from runner.model.core import (
+from runner.model import (
     AttemptSeen,
     AttemptStatus,
     Checkpoint,

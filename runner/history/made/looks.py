@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from runner.checkpoints.verify import ONE_THREAD, Verification
-from runner.model.core import Checkpoint
+from runner.model import Checkpoint
 from runner.process.spawn import module_command
 
 #: what a slow disk may take for all of them
@@ -43,7 +43,7 @@ def with_changes(
 ) -> list[Checkpoint]:
     """Each with what was seen of it and its change against the one before."""
     from runner.checkpoints.checkpoint_facts import compared, looked_at
-    from runner.model.core import Expectation
+    from runner.model import Expectation
 
     made: list[Checkpoint] = []
     for one in sorted(checkpoints, key=lambda c: (c.attempt, c.step or 0, c.final)):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from runner.history.review.model import AttemptReview
-from runner.model.core import AttemptPlan, AttemptStatus, ExitRecord, RunSnapshot
+from runner.model import AttemptPlan, AttemptStatus, ExitRecord, RunSnapshot
 from runner.state.losses import StepTable
 
 

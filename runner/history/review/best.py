@@ -18,7 +18,7 @@ from runner.history.review.noise import (
     smoothed_scatter,
     step_scatter,
 )
-from runner.model.core import AttemptStatus, Checkpoint, LossSeries
+from runner.model import AttemptStatus, Checkpoint, LossSeries
 from runner.model.units import count, loss
 from runner.state.lineage import superseded
 

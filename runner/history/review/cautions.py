@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from runner.model.core import AttemptStatus, Checkpoint, LossSeries, RunSnapshot
+from runner.model import AttemptStatus, Checkpoint, LossSeries, RunSnapshot
 from runner.model.units import count
 from runner.state.lineage import superseded
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from runner.analysis.smoke import BUSY_PERCENT
 from runner.history.review.document import Point
 from runner.history.review.model import Review
-from runner.model.core import Checkpoint, Outcome, RunState
+from runner.model import Checkpoint, Outcome, RunState
 from runner.model.units import count, duration, file_size
 from runner.model.units import loss as loss_text
 from runner.state.lineage import current

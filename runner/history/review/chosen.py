@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from runner.model.core import Checkpoint, RunSpec, Status
+from runner.model import Checkpoint, RunSpec, Status
 from runner.store.identity import without_replaced
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir

@@ -2,7 +2,8 @@
 
 The Markdown of a summary and the screen are both made from it, so that they cannot tell different things.
 
-Texts are as they came: whoever writes them out cleans them (`runner.history.review.markdown`, `tui.text.clean`).
+Texts are as they came: whoever writes them out cleans them (`runner.history.review.markdown`,
+`tui.text.clean`).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from runner.history.review.places import (
     sample_facts,
     sizes_now,
 )
-from runner.model.core import AttemptPlan, AttemptStatus, Checkpoint, RunSnapshot, RunSpec, Status
+from runner.model import AttemptPlan, AttemptStatus, Checkpoint, RunSnapshot, RunSpec, Status
 from runner.state.lineage import superseded
 from runner.state.losses import LossFacts, StepTable, loss_facts, read_steps
 from runner.store.hiding import secret_values
@@ -212,7 +212,7 @@ class _Gatherer:
     def _images(self) -> tuple[int | None, int | None]:
         """(training, regularisation) image files, as the trainer's first attempt has found them."""
         from runner.ingest.console.parser import ConsoleParser
-        from runner.model.core import StepShown, SubsetSeen
+        from runner.model import StepShown, SubsetSeen
 
         found: dict[bool, dict[str, int]] = {False: {}, True: {}}
         parser, left = ConsoleParser(), CONSOLE_HEAD_BYTES
@@ -235,7 +235,7 @@ class _Gatherer:
 
 
 def _flags(spec: RunSpec, plans: tuple[AttemptPlan, ...]) -> dict[str, Any]:
-    from runner.control.resume_checks import effective_flags
+    from runner.trainers.sd_scripts.trainer_flags import effective_flags
 
     plan = plans[0] if plans else AttemptPlan(1, spec.command, spec.env, spec.cwd, None, None)
     return effective_flags(plan) if plan.command else {}

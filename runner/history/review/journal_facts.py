@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from runner.history.review.model import Moment
-from runner.model.core import AttemptStatus, JournalEvent
+from runner.model import AttemptStatus, JournalEvent
 from runner.model.units import file_size
 from runner.model.units import loss as loss_text
 from runner.store.journal import LineTail, events_of

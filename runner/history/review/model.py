@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.history.review.epochs import CurvePoint, EpochRow
-from runner.model.core import AttemptPlan, Checkpoint, RunSnapshot
+from runner.model import AttemptPlan, Checkpoint, RunSnapshot
 from runner.model.preview import FlagChange
 from runner.state.losses import LossFacts
 

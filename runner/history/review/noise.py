@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping
 
-from runner.model.core import LossSeries
+from runner.model import LossSeries
 from runner.store.series import SMOOTHING
 
 #: two values differ if they lie further apart than so many standard deviations of their difference

@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.files.header import Broken, metadata_of, read_header
 from runner.history.review.model import BaseModel, DatasetFacts, SampleFacts
-from runner.model.core import AttemptPlan, Checkpoint, RunSpec, Status
+from runner.model import AttemptPlan, Checkpoint, RunSpec, Status
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.fingerprint import dataset_fingerprints, take

@@ -8,7 +8,7 @@ import time
 from runner.history.review.document import Block, Bullets, Code, Paragraph, Section, Table
 from runner.history.review.model import Review
 from runner.history.review.sections import moment
-from runner.model.core import HardwareUse
+from runner.model import HardwareUse
 from runner.model.units import UNKNOWN, count, duration, file_size, memory_size
 from runner.store.hiding import hidden_command, hidden_config, hidden_env
 

@@ -6,7 +6,7 @@ from runner.history.review.best import validation_near
 from runner.history.review.checklist import never_seen
 from runner.history.review.document import Bullets, Paragraph, Section, Table
 from runner.history.review.model import Review
-from runner.model.core import Checkpoint
+from runner.model import Checkpoint
 from runner.model.units import UNKNOWN, change_percent, file_size
 from runner.model.units import loss as loss_text
 

@@ -22,7 +22,7 @@ from runner.history.review.document_of import document_of
 from runner.history.review.gather import review_of
 from runner.history.review.markdown import to_markdown
 from runner.history.review.model import Review
-from runner.model.core import Status
+from runner.model import Status
 from runner.store.hiding import scrubbed
 from runner.store.journal import decode_json, write_json
 from runner.store.rundir import RunDir

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from runner.model.core import AttemptSeen, ConsoleEvent, ExceptionSeen, FatalSeen, Phase
+from runner.model import AttemptSeen, ConsoleEvent, ExceptionSeen, FatalSeen, Phase
 
 #: `accelerate launch` says it before all else
 _ACCELERATE = "The following values were not passed to `accelerate launch`"

@@ -18,7 +18,7 @@ from runner.ingest.console.vocabulary import (
     english,
     sentence_of,
 )
-from runner.model.core import (
+from runner.model import (
     AttemptSeen,
     ConsoleEvent,
     ModelSaved,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runner.model.core import (
+from runner.model import (
     BannerSeen,
     CheckpointRemoved,
     CheckpointSaving,

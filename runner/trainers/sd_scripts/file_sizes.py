@@ -1,8 +1,9 @@
 """How many bytes a checkpoint and a state will take, where network and model tell it.
 
 A LoRA of rank r on a layer of i inputs and o outputs holds r*i and o*r numbers and one alpha. Layers:
-`runner/trainers/sd_scripts/network_layers.py`. A safetensors file begins with a JSON header of all names, shapes and
-places; sd-scripts adds what it knows of the training. Checked against recorded files of 6.9 and 75.6 MB.
+`runner/trainers/sd_scripts/network_layers.py`. A safetensors file begins with a JSON header of all names,
+shapes and places; sd-scripts adds what it knows of the training. Checked against recorded files of 6.9 and
+75.6 MB.
 """
 
 from __future__ import annotations

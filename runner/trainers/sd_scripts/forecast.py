@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.model.core import Forecast
+from runner.model import Forecast
 from runner.trainers.sd_scripts.dataset import (
     DatasetPlan,
     DatasetSpec,

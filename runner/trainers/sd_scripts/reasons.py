@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from runner.model.core import Expectation, Forecast
+from runner.model import Expectation, Forecast
 from runner.model.units import count, file_size
 from runner.trainers.sd_scripts.dataset import DatasetPlan, DatasetSpec, SubsetSpec
 from runner.trainers.sd_scripts.dataset.config import folder_repeats

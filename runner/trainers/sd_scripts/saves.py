@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runner.model.core import ExpectedCheckpoint
+from runner.model import ExpectedCheckpoint
 from runner.trainers.sd_scripts import names
 from runner.trainers.sd_scripts.flag_numbers import at_least, number, whole
 from runner.trainers.sd_scripts.steps import Steps

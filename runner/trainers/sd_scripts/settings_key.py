@@ -237,7 +237,7 @@ def _code(argv: Sequence[str], flags: Mapping[str, Any], cwd: Path) -> Iterator[
     `networks`, `library`, and a network module installed elsewhere."""
     script = argv[flags_begin(argv) - 1]
     if not script.endswith(".py"):  # a module of the built-in trainer
-        yield from _sources(Path(__file__).parents[1].joinpath(*script.split(".")), "**/*.py")
+        yield from _sources(Path(__file__).parents[3].joinpath(*script.split(".")), "**/*.py")
         return
     own = cwd / script
     yield from _sources(own.parent, own.name)

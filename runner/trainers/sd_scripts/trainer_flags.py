@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runner.config.flags import read_flags
+from runner.model import AttemptPlan
 from runner.trainers.sd_scripts.train_config import read_train_config
 
 
@@ -34,3 +36,9 @@ def trainer_flags(command: Mapping[str, Any], base_dir: Path) -> TrainerFlags:
         return TrainerFlags(command, problem=f"{read.path}: {read.problem}: correct config_file")
     beside = {key: value for key, value in read.values.items() if key not in command}
     return TrainerFlags({**beside, **command}, dict.fromkeys(beside, read.path.name))
+
+
+def effective_flags(plan: AttemptPlan) -> dict[str, Any]:
+    """All flags that the trainer sees, those of its --config_file included; False ones left out."""
+    read = trainer_flags(read_flags(plan.command), Path(plan.cwd))
+    return {name: value for name, value in read.values.items() if value not in (False, None)}

@@ -1,2 +1,5 @@
-"""From what a person already has (a shell script, a kohya_ss JSON, an sd-scripts TOML, the folders of
-this machine) to a plasma.toml. Reads files, runs nothing of them."""
+"""From what a person already has (a shell script, a kohya_ss JSON, an sd-scripts TOML) to a plasma.toml.
+
+In: a file or a folder. Out: settings and notes on what could not be mapped. Reads files, runs nothing of
+them. Begin with `files`.
+"""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner.model.core import Forecast
+from runner.model import Forecast
 from runner.trainers.sd_scripts.dataset import DatasetError, DatasetSpec, read_specs
 from runner.trainers.sd_scripts.forecast import forecast
 from runner.trainers.sd_scripts.importers.find import Found

@@ -105,7 +105,7 @@ def write_demo(folder: Path, python: str) -> Path:
     text = project_text(python)
     if project.exists():
         _check_own(project)
-    from runner.embedded.sprites import write_character, write_others
+    from runner.demo.sprites import write_character, write_others
 
     write_character(folder / TRAIN_FOLDER)
     write_others(folder / REG_FOLDER)

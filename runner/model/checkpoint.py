@@ -1,0 +1,76 @@
+"""A checkpoint: planned, and as it was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCheckpoint:
+    """A file the training will write. `step` is the true step, `epoch` counts from 1.
+    `removed_at_step`, `state_removed_at_step`: when save_last_n_* deletes it again, None: it stays."""
+
+    name: str
+    step: int
+    epoch: int | None = None
+    state_name: str | None = None
+    removed_at_step: int | None = None
+    state_removed_at_step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockNorm:
+    """Norms of the trained weights in one block of the network, over its `modules`. For a LoRA module it
+    is the Frobenius norm of what it adds to the base weight, (alpha / rank) * up @ down: sd-scripts' own
+    "key norm" (networks/lora.py, apply_max_norm_regularization); else of the module's tensors."""
+
+    block: str
+    mean: float
+    largest: float
+    modules: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A file of weights that the trainer wrote. None: not known (yet). `loss`: smoothed at its step.
+
+    `norm`, `norm_largest`: of all modules (see BlockNorm), `norm_change`: of `norm` against the checkpoint
+    before, as a share (0.05: five percent more). `remark`: what the weights show that a person should
+    know, a blow-up or a dead network. `removed_at_step`, `state_removed_at_step`: the true step at which
+    save_last_n_* deletes it. `missing`: it is gone, and not by the trainer's own deleting."""
+
+    name: str
+    path: str
+    step: int | None
+    epoch: int | None
+    attempt: int
+    saved_at: float
+    size_bytes: int | None = None
+    complete: bool | None = None
+    finite: bool | None = None
+    problem: str | None = None
+    state_path: str | None = None
+    state_complete: bool | None = None
+    loss: float | None = None
+    removed: bool = False
+    final: bool = False
+    validation_loss: float | None = None
+    rank: int | None = None
+    alpha: float | None = None
+    norms: tuple[BlockNorm, ...] = ()
+    norm: float | None = None
+    norm_largest: float | None = None
+    norm_change: float | None = None
+    remark: str | None = None
+    sample_path: str | None = None
+    removed_at_step: int | None = None
+    state_removed_at_step: int | None = None
+    state_problem: str | None = None
+    missing: bool = False
+    #: which file it is that was verified, see runner.store.identity; `state_mtime_ns`: newest file of its state
+    inode: int | None = None
+    mtime_ns: int | None = None
+    header_sha256: str | None = None
+    state_mtime_ns: int | None = None
+    #: `replaced by run X`: another file lies under its name; `missing` is set as well
+    replaced: str | None = None

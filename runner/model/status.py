@@ -1,0 +1,117 @@
+"""How a run is doing: status.json and the records that it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from runner.model.checkpoint import Checkpoint
+from runner.model.checks import Cause
+from runner.model.hardware import GpuUser, HardwareSample, HardwareUse
+from runner.model.kinds import SCHEMA, AlarmKind, Outcome, Phase, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRecord:
+    """How the trainer's process ended. `code` is None when a signal ended it; both None: nobody
+    could see it (the keeper itself was killed)."""
+
+    attempt: int
+    code: int | None
+    signal: int | None
+    at: float
+    #: exit of processes that outlived the launcher: (pid, code or -signal)
+    orphans: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperRecord:
+    """keeper.json: who runs the attempt. `console_offset`: where its bytes begin in console.log;
+    `launcher_exit`: set while processes of the group outlive a launcher that a signal ended."""
+
+    attempt: int
+    keeper_pid: int
+    pid: int
+    pgid: int
+    started_at: float
+    console_offset: int = 0
+    launcher_exit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStatus:
+    """One launch of the trainer within a run; steps are true steps."""
+
+    attempt: int
+    started_at: float
+    first_step: int | None = None
+    last_step: int | None = None
+    exit: ExitRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that a person should look at now, or should have. `text`: one sentence; `step`: the first
+    true step it is about; `good_step`: of the newest checkpoint before that; `over_at`: when it ended."""
+
+    kind: AlarmKind
+    since_at: float
+    text: str
+    step: int | None = None
+    good_step: int | None = None
+    over_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """status.json: the supervisor's last word, replaced at most once a second."""
+
+    state: RunState
+    attempt: int
+    heartbeat_at: float
+    phase: Phase = Phase.LAUNCHING
+    phase_detail: str = ""
+    phase_since: float = 0.0
+    outcome: Outcome | None = None
+    reasons: tuple[str, ...] = ()
+    cause: Cause | None = None
+    step: int = 0
+    total_steps: int | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    batches_per_epoch: int | None = None
+    device: str | None = None
+    loss: float | None = None
+    average: float | None = None
+    first_nonfinite_step: int | None = None
+    seconds_per_step: float | None = None
+    eta_s: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    trained_s: float = 0.0
+    saving_since: float | None = None
+    stop_after_save: bool = False
+    safe_step: int = 0
+    offset: int = 0
+    supervisor_pid: int | None = None
+    keeper_pid: int | None = None
+    trainer_pid: int | None = None
+    trainer_created_at: float | None = None
+    pgid: int | None = None
+    attempts: tuple[AttemptStatus, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    warnings: int = 0
+    last_warning: str | None = None
+    unknown_lines: int = 0
+    schema: int = SCHEMA
+    alarms: tuple[Alarm, ...] = ()
+    #: who ordered the stop that is under way or was carried out: a user's name, or "guard"
+    stop_by: str | None = None
+    hardware: HardwareUse = field(default_factory=HardwareUse)
+    #: the newest reading with everything; hardware.jsonl has the numbers alone
+    sample: HardwareSample | None = None
+    #: what keeps the machine awake, or why nothing does
+    awake: str | None = None
+    #: other users of the GPU, seen lately
+    gpu_users: tuple[GpuUser, ...] = ()
+    #: what the supervisor does besides watching, with how far it is: `verifying checkpoints: 12 of 100`
+    evaluating: str = ""
