@@ -21,9 +21,14 @@ def desk(
         before=None,
         plan=AttemptPlan(1, ("python", "train_network.py", *flags), {}, "/", None, None),
         spec=SimpleNamespace(forecast=None, expect=SimpleNamespace(device=None)),
-        files=SimpleNamespace(total_steps=lambda progress: None),
+        files=SimpleNamespace(total_steps=lambda announced: None),
         progress=SimpleNamespace(
-            phase=phase, first_step=first, step=100, device="cuda", checkpoints=[point]
+            total_steps=None,
+            phase=phase,
+            first_step=first,
+            step=100,
+            device="cuda",
+            checkpoints=[point],
         ),
         guard=SimpleNamespace(guard=SimpleNamespace(stall=SimpleNamespace(stalled=stalled))),
     )

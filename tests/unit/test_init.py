@@ -51,7 +51,7 @@ def test_an_import_is_written_and_told(home: Path, capsys: pytest.CaptureFixture
 def test_a_command_can_come_from_a_pipe(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(COMMAND))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(COMMAND.encode())))
     assert main(["init", "--from", "-", "--dir", "new"]) == 0
     assert capsys.readouterr().out == f"{home}/project/new/plasma.toml\n"
     assert 'output_name = "x"' in (home / "project" / "new" / "plasma.toml").read_text()
