@@ -121,10 +121,10 @@ def without_replaced(status: Status, cwd: Path, run: Path) -> Status:
     for one in status.checkpoints:
         path = cwd / one.path
         if not one.removed and not one.missing:
-            same = is_same(one, path)
-            by = _by(path, known) if known and same is not True else None
-            # a run of an older version, which knew little of its files, has the other run's word
-            if same is False or by is not None:
+            # the record of the other run outweighs a time that only nearly differs, and is all that there is
+            # for a run of an older version, which knew little of its files
+            by = _by(one, path, known)
+            if by is not None or is_same(one, path) is False:
                 one = replaced(one, by or REPLACED)
         if one.state_path is not None and is_same_state(one, cwd / one.state_path) is False:
             one = replace(one, state_complete=False, state_problem=REPLACED)
@@ -145,14 +145,20 @@ def replaced(one: Checkpoint, how: str) -> Checkpoint:
     )  # fmt: skip
 
 
-def _by(path: Path, known: Mapping[str, Replacement]) -> str | None:
-    """None: no run is known to have written what lies there now."""
-    found = known.get(os.path.realpath(path))
+def _by(one: Checkpoint, path: Path, known: Mapping[str, Replacement]) -> str | None:
+    """None: no other run is known to have written the present file."""
+    found = known.get(os.path.realpath(path)) if known else None
+    if found is None:
+        return None
     try:
-        same = found is not None and abs(path.stat().st_mtime_ns - found.mtime_ns) <= SAME_TIME_NS
+        now_ns = path.stat().st_mtime_ns
     except OSError:
-        same = False
-    return f"replaced by run {found.run}" if found is not None and same else None
+        return None
+    if abs(now_ns - found.mtime_ns) > SAME_TIME_NS:
+        return None
+    if one.mtime_ns is not None and abs(now_ns - one.mtime_ns) <= SAME_TIME_NS:
+        return None  # its own file, put back
+    return f"replaced by run {found.run}"
 
 
 def _replacements(run: Path) -> tuple[Replacement, ...]:

@@ -343,8 +343,11 @@ def test_inspect_reads_stdin() -> None:
 def test_a_home_that_cannot_be_written_costs_the_run_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "home").write_text("a file")
-    monkeypatch.setenv("PLASMA_HOME", str(tmp_path / "home"))
+    home = tmp_path / "home"
+    home.mkdir(mode=0o500)
+    if sys.platform == "linux":  # permissions do not bind root, /proc does
+        home = Path("/proc/plasma")
+    monkeypatch.setenv("PLASMA_HOME", str(home))
     done = tui("inspect", str(LOGS[0]), "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["run"] is None
     assert b"no run was made of it" in done.stderr

@@ -123,6 +123,23 @@ def test_an_old_run_does_not_vouch_for_the_file_and_names_the_run_that_wrote_it(
     assert one.replaced == REPLACED
 
 
+def test_a_short_run_right_after_another_is_known_by_its_record_not_by_a_coarse_time(
+    path: Path, tmp_path: Path
+) -> None:
+    status = Status(RunState.ENDED, 1, 0.0, checkpoints=(verified(path),))
+    write(path, 0.75)
+    os.utime(path, (1001, 1001))
+    assert without_replaced(status, tmp_path, tmp_path) is status  # as on FAT: two seconds
+    record_replacement(tmp_path, os.path.realpath(path), "new", path.stat().st_mtime_ns)
+    assert (
+        without_replaced(status, tmp_path, tmp_path).checkpoints[0].replaced
+        == "replaced by run new"
+    )
+    os.utime(path, (1000, 1000))  # its own file, put back
+    record_replacement(tmp_path, os.path.realpath(path), "new", path.stat().st_mtime_ns)
+    assert without_replaced(status, tmp_path, tmp_path) is status
+
+
 def test_a_replaced_file_is_not_exported_and_not_resumed_from(path: Path, tmp_path: Path) -> None:
     from runner.control.orders import Refused
 
