@@ -1,27 +1,96 @@
 """One pass over the bytes of a safetensors file: is every number finite, how large are the weights?
 
-Without torch, on one core, through buffers of a fixed size: a training runs beside it. The sum of
-squares of a cache-sized block tells both at once, since NaN and infinity survive squaring and adding;
-only where that sum is not finite (values that are huge but finite overflow it too) are the bits
-themselves looked at. A LoRA module's sum of squares is part of its Gram matrix, which is needed anyway
-for the norm of up @ down: |up down|^2 = sum of (up^T up) * (down down^T), without making the product.
+Without torch, on one core, in bounded memory: a training runs beside it. A file is read, not mapped: the
+trainer may cut or replace it at any moment, and a mapped page that is gone ends the process.
+
+NaN and infinity survive squaring and adding, so a sum of squares shows both at once; only where it is not
+finite (huge but finite values overflow it too) or next to nothing are the numbers themselves checked, and added
+in f64. A LoRA module's sum of squares is part of its Gram matrix, which is needed anyway for the norm of
+up @ down: |up down|^2 = sum of (up^T up) * (down down^T), without making the product.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.checkpoints.weight_modules import Module
-from runner.checkpoints.weights_reader import CHUNK_ITEMS, FLOATS, Array, Panel, Reader
 from runner.files.header import ITEM_BYTES, Tensor
 
-#: a Gram matrix of more takes too much memory; the norm is that of the tensors then
-RANK_LIMIT = 1024
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+else:
+    Array = Any
+
+#: numbers that are checked together: with their copy as f32 they stay in a core's own cache
+CHUNK_ITEMS = 1 << 16
+#: numbers of a matrix whose part of the Gram matrix is computed together
+PANEL_ITEMS = 1 << 19
+#: of a Gram matrix and of half a module, as numbers in memory; beyond them the norm is that of the tensors
+RANK_LIMIT, MATRIX_LIMIT_BYTES = 1024, 1 << 26
+#: bytes read from the disk at once
+WINDOW_BYTES = 1 << 20
+#: a sum of squares in f32 below this may have lost digits
+TINY = 1e-28
+#: products of two such sums still fit into f64
+HUGE = 1e150
+
+#: names for numpy, some of them from ml_dtypes; C64 is two numbers an item
+_FLOATS = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "bfloat16", "F8_E5M2": "float8_e5m2",
+    "F8_E4M3": "float8_e4m3fn", "C64": "<f4",
+}  # fmt: skip
+FLOATS = frozenset(_FLOATS)
+_WHOLE = {"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "U16": "<u2"}
+_NUMBERS = _FLOATS | _WHOLE
+
+
+class CutShort(OSError):
+    """The file ended while it was read: another process is writing it."""
+
+
+class Reader:
+    """One open file. An array that it returns is valid until the next call."""
+
+    def __init__(self, stream: BufferedReader, data_start: int) -> None:
+        import ml_dtypes  # noqa: F401 - its types become numpy's own
+        import numpy as np
+
+        self._stream, self._start = stream, data_start
+        self._raw, self._kept = np.empty(CHUNK_ITEMS * 2, np.uint8), np.empty(0, np.float64)
+
+    def numbers(self, begin: int, end: int, dtype: str) -> Array:
+        """Those from byte `begin` to `end` of the data: as they are, small ones as f32. Raises CutShort,
+        OSError."""
+        import numpy as np
+
+        stored = np.dtype(_NUMBERS[dtype])
+        kept = stored if stored.itemsize >= 4 else np.dtype(np.float32)
+        items = (end - begin) // stored.itemsize
+        if self._kept.nbytes < items * kept.itemsize:
+            self._kept = np.empty(-(-items * kept.itemsize // 8), np.float64)
+        found: Array = self._kept.view(kept)[:items]
+        self._stream.seek(self._start + begin)
+        if kept is stored:
+            self._read(found.view(np.uint8))
+            return found
+        for at in range(0, items, CHUNK_ITEMS):
+            part = found[at : at + CHUNK_ITEMS]
+            raw = self._raw[: len(part) * stored.itemsize]
+            self._read(raw)
+            part[:] = raw.view(stored)
+        return found
+
+    def _read(self, raw: Array) -> None:
+        if self._stream.readinto(raw.data) < len(raw):
+            raise CutShort(0, "the file became shorter while it was read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +120,13 @@ class Scan:
 
 
 def scan(path: Path, modules: Iterable[Module], data_start: int) -> Scan:
-    """Look at every number of the modules, which hold all tensors of the file. Raises OSError, CutShort
+    """Check every number of the modules, which hold all tensors of the file. Raises OSError, CutShort
     among them."""
     import numpy as np
 
     found = Scan()
-    with path.open("rb", buffering=0) as stream, np.errstate(all="ignore"):
-        reader = Reader(stream, data_start)
+    with path.open("rb", buffering=0) as file, np.errstate(all="ignore"):
+        reader = Reader(BufferedReader(file, WINDOW_BYTES), data_start)
         for module in modules:
             _scan_module(module, reader, found)
     return found
@@ -85,9 +154,10 @@ def _scan_module(module: Module, reader: Reader, found: Scan) -> None:
 def _has_product(module: Module) -> bool:
     if not module.is_lora or module.down is None or module.up is None:
         return False
-    real = FLOATS - {"C64"}
-    fits = module.down.shape[0] <= RANK_LIMIT
-    return fits and module.down.dtype in real and module.up.dtype in real
+    halves = (module.down, module.up)
+    real = all(half.dtype in FLOATS - {"C64"} for half in halves)
+    size_bytes = max(half.items * max(4, ITEM_BYTES.get(half.dtype, 0)) for half in halves)
+    return real and module.down.shape[0] <= RANK_LIMIT and size_bytes <= MATRIX_LIMIT_BYTES
 
 
 def _alpha(module: Module, reader: Reader, found: Scan) -> float | None:
@@ -96,8 +166,10 @@ def _alpha(module: Module, reader: Reader, found: Scan) -> float | None:
     if tensor is None:
         return None
     _squares(tensor, reader, found)
-    value = reader.number(tensor) if tensor.items == 1 else None
-    if value is None or not math.isfinite(value):
+    if tensor.items != 1 or tensor.dtype not in _NUMBERS:
+        return None
+    value = float(reader.numbers(tensor.begin, tensor.end, tensor.dtype)[0])
+    if not math.isfinite(value):
         return None
     found.alphas.append(value)
     return value
@@ -105,16 +177,22 @@ def _alpha(module: Module, reader: Reader, found: Scan) -> float | None:
 
 def _squares(tensor: Tensor, reader: Reader, found: Scan) -> float:
     """The sum of the squares of a tensor's numbers; notes it if one of them is not finite."""
+    import numpy as np
+
     if tensor.dtype not in FLOATS:
         if tensor.dtype not in ITEM_BYTES:
             found.unlooked.append((tensor.name, tensor.dtype))
         return 0.0
     total, step = 0.0, CHUNK_ITEMS * ITEM_BYTES[tensor.dtype]
     for at in range(tensor.begin, tensor.end, step):
-        part = reader.squares(at, min(tensor.end, at + step), tensor.dtype)
-        if part is None:
-            found.nonfinite.append(tensor.name)
-            return 0.0
+        numbers = reader.numbers(at, min(tensor.end, at + step), tensor.dtype)
+        part = float(np.dot(numbers, numbers))
+        if not TINY < part < math.inf:
+            if not np.isfinite(numbers).all():
+                found.nonfinite.append(tensor.name)
+                return 0.0
+            wide = numbers.astype(np.float64)
+            part = min(float(np.dot(wide, wide)), sys.float_info.max)
         total += part
     return total
 
@@ -124,32 +202,36 @@ def _product_squares(module: Module, alpha: float | None, reader: Reader, found:
     down, up = module.down, module.up
     assert down is not None and up is not None
     rank = down.shape[0]
-    scale = (alpha if alpha is not None else rank) / rank
-    squares = reader.product_squares(down, up, rank)
-    if squares is None:
-        squares = _careful_squares(down, up, rank, reader, found)
-    return squares * scale * scale
-
-
-def _careful_squares(down: Tensor, up: Tensor, rank: int, reader: Reader, found: Scan) -> float:
-    """For what is large, tiny, or not finite."""
-    # both are looked at, also where the first already holds a NaN: each bad tensor is counted
-    of_down = _gram(down, reader.columns(down, rank), reader, found)
-    of_up = _gram(up, reader.rows(up, rank), reader, found)
+    # both are checked, also where the first already holds a NaN: each bad tensor is counted
+    of_down = _gram(down, (rank, -1), reader, found)
+    of_up = _gram(up, (-1, rank), reader, found)
     if of_down is None or of_up is None:
         return 0.0
+    scale = (alpha if alpha is not None else rank) / rank
     # rounding can leave less than nothing where up and down cancel out
-    return max(0.0, float((of_down * of_up).sum()))
+    return max(0.0, float((of_down * of_up).sum())) * scale * scale
 
 
-def _gram(tensor: Tensor, panels: Iterator[Panel], reader: Reader, found: Scan) -> Array | None:
-    """The sum of panel @ panel^T over all panels, in f64; None: a number is not finite."""
-    total: Any = 0.0
-    for panel in panels:
-        part = reader.gram(panel, tensor.dtype)
-        if part is None:
-            found.nonfinite.append(tensor.name)
-            return None
-        total = total + part
-    found_total: Array = total
-    return found_total
+def _gram(tensor: Tensor, shape: tuple[int, int], reader: Reader, found: Scan) -> Array | None:
+    """The sums of products of the rank's rows or columns, (rank, rank) as f64; None: a number is not
+    finite."""
+    import numpy as np
+
+    matrix = reader.numbers(tensor.begin, tensor.end, tensor.dtype).reshape(shape)
+    if shape[0] == -1:
+        matrix = matrix.T
+    rank, width = matrix.shape
+    total: Array = np.zeros((rank, rank))
+    step = max(1, PANEL_ITEMS // rank)
+    for at in range(0, width, step):
+        panel = matrix[:, at : at + step]
+        part = panel @ panel.T
+        if not TINY < float(part.trace()) < math.inf:
+            if not np.isfinite(panel).all():
+                found.nonfinite.append(tensor.name)
+                return None
+            panel = panel.astype(np.float64)
+            # F64 itself can overflow, and infinities of both signs add up to NaN
+            part = np.nan_to_num(panel @ panel.T, nan=HUGE, posinf=HUGE, neginf=-HUGE)
+        total += np.clip(part, -HUGE, HUGE)
+    return total

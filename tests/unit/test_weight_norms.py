@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from runner.checkpoints.verify import Verification, verify
 from runner.checkpoints.weight_modules import block_of
@@ -60,16 +60,26 @@ def test_the_norm_is_that_of_the_product(
     assert [b.block for b in found.norms] == ["down_blocks_0"]
 
 
-def test_a_matrix_larger_than_the_buffers_has_the_same_norm(
+def test_a_matrix_larger_than_a_panel_has_the_same_norm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = verify(lora(tmp_path / "x", rank=7))
     for items in (1, 40, 64, 130):
-        monkeypatch.setattr("runner.checkpoints.weights_reader.PANEL_ITEMS", max(items, 7))
-        monkeypatch.setattr("runner.checkpoints.weights_reader.CHUNK_ITEMS", items)
+        monkeypatch.setattr("runner.checkpoints.weights_scan.PANEL_ITEMS", items)
         monkeypatch.setattr("runner.checkpoints.weights_scan.CHUNK_ITEMS", items)
         found = verify(tmp_path / "x")
         assert found.norm == pytest.approx(whole.norm, rel=1e-5)
+
+
+def test_a_module_too_large_for_memory_has_the_norm_of_its_tensors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.checkpoints.weights_scan.MATRIX_LIMIT_BYTES", 400)
+    path = lora(tmp_path / "x", of=(DOWN,))
+    tensors = load_file(path)
+    halves = [v for name, v in tensors.items() if "alpha" not in name]
+    expected = math.sqrt(sum(float((half.astype("f8") ** 2).sum()) for half in halves))
+    assert verify(path).norm == pytest.approx(expected, rel=1e-5)
 
 
 def test_other_modules_have_the_norm_of_their_tensors(tmp_path: Path) -> None:
@@ -146,8 +156,6 @@ def test_a_young_lora_may_grow_many_fold(tmp_path: Path) -> None:
 
 def test_a_blow_up_of_one_block_is_told_by_its_name(tmp_path: Path) -> None:
     before = lora(tmp_path / "a")
-    from safetensors.numpy import load_file
-
     tensors = {k: v if "alpha" in k else v * np.float32(1.1) for k, v in load_file(before).items()}
     tensors[f"{MID}.lora_up.weight"] = tensors[f"{MID}.lora_up.weight"] * 100
     save_file(tensors, tmp_path / "b")
@@ -183,8 +191,6 @@ def test_weights_that_did_not_change_are_told(tmp_path: Path) -> None:
 
 
 def test_blocks_that_hold_nan_are_named_and_have_no_norm(tmp_path: Path) -> None:
-    from safetensors.numpy import load_file
-
     tensors = load_file(lora(tmp_path / "a"))
     tensors[f"{MID}.lora_up.weight"][0, 0] = math.nan
     save_file(tensors, tmp_path / "b")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.checkpoints import weights_reader
+from runner.checkpoints import weights_scan
 from runner.checkpoints.verify import verify
 
 BITS = {
@@ -102,6 +102,12 @@ def test_the_halves_of_a_lora_module_are_looked_at_as_closely(
     assert (found.finite, found.nonfinite_tensors, found.bad_blocks) == (False, 1, ("m",))
 
 
+def test_the_numbers_of_f8_e4m3_have_no_infinity(tmp_path: Path) -> None:
+    values = [0.0, 2.0**-9, 448.0, -448.0, 240.0]
+    found = verify(write(tmp_path / "x", {"a": ("F8_E4M3", [5], b"\x00\x01\x7e\xfe\x77")}))
+    assert found.norm == pytest.approx(math.sqrt(sum(v * v for v in values)), rel=1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["F16", "F8_E5M2", "BF16"])
 def test_small_floats_are_read_as_what_they_are(tmp_path: Path, dtype: str) -> None:
     kind, ones, every = BITS[dtype]
@@ -179,14 +185,14 @@ def test_a_file_that_shrinks_while_it_is_read_is_not_called_finite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "x", {"a": ("F32", [1 << 21], bytes(1 << 23))})
-    read = weights_reader.Reader._read
+    read = weights_scan.Reader._read
 
-    def cut(self: weights_reader.Reader, begin: int, at: int, length: int) -> None:
+    def cut(self: weights_scan.Reader, raw: np.ndarray) -> None:
         with path.open("r+b") as stream:
             stream.truncate(1 << 22)
-        read(self, begin, at, length)
+        read(self, raw)
 
-    monkeypatch.setattr(weights_reader.Reader, "_read", cut)
+    monkeypatch.setattr(weights_scan.Reader, "_read", cut)
     found = verify(path)
     assert (found.complete, found.finite) == (False, None)
     assert "shorter" in (found.problem or "")
