@@ -19,8 +19,7 @@ from runner.hardware.apple_ioreg import (
 )
 from runner.hardware.apple_macmon import Heat, Macmon
 from runner.hardware.apple_memory import ask_footprint, ask_pressure, ask_swapped_out
-from runner.hardware.asking import Ask, Unanswered, ask
-from runner.hardware.source import Asked, Reading
+from runner.hardware.source import Ask, Asked, Reading, Unanswered, ask
 from runner.model import GpuSample, GpuUser
 
 _IOREG = "/usr/sbin/ioreg"

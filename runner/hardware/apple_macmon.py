@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from runner.hardware.asking import Ask, Unanswered, ask
+from runner.hardware.source import Ask, Unanswered, ask
 
 #: a reading costs half a second of a process
 EVERY_S = 20.0

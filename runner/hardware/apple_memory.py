@@ -12,7 +12,7 @@ import re
 import struct
 import sys
 
-from runner.hardware.asking import Ask, Unanswered, ask
+from runner.hardware.source import Ask, Unanswered, ask
 
 CRITICAL = 4
 RUSAGE_BYTES = 96

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runner.hardware.host import HostSampler
+from runner.hardware.samples import with_own_gpu
 from runner.hardware.source import Asked, Reading, Source
 from runner.model import GpuSample, HardwareSample
 
@@ -159,58 +160,6 @@ class Board:
         )
 
 
-def with_own_gpu(sample: HardwareSample, device: str | None) -> HardwareSample:
-    """The plain GPU fields, of the device that the run uses."""
-    own = own_gpu(sample.gpus, device)
-    if own is None:
-        reasons = dict(sample.reasons)
-        if not sample.gpus:
-            reasons.setdefault("gpu", "no GPU found")
-        return replace(sample, reasons=reasons)
-    reasons = {**sample.reasons}
-    if own.percent is None:
-        reasons["gpu"] = own.reasons.get("percent", own.problem or "not measured")
-    return replace(
-        sample,
-        gpu_percent=own.percent,
-        gpu_memory_used_bytes=own.memory_used_bytes,
-        gpu_memory_total_bytes=own.memory_total_bytes,
-        reasons=reasons,
-    )
-
-
-#: which sources see a device that torch calls so (ROCm calls itself cuda): a second, built-in GPU is none
-_SOURCES_OF = {
-    "cuda": ("nvml", "nvidia-smi", "amdgpu"),
-    "mps": ("ioreg",),
-    "xpu": ("i915", "xe", "xpu-smi"),
-}
-
-
-def _kind(device: str | None) -> str:
-    return (device or "").split(":")[0]
-
-
-def own_gpu(gpus: Sequence[GpuSample], device: str | None) -> GpuSample | None:
-    """The card that holds this run's memory; else the one that `cuda:N` counts; else the busiest."""
-    fitting = [gpu for gpu in gpus if gpu.source in _SOURCES_OF.get(_kind(device), (gpu.source,))]
-    gpus = fitting or gpus
-    if not gpus:
-        return None
-    holding = [gpu for gpu in gpus if gpu.memory_run_bytes]
-    if holding:
-        return max(holding, key=lambda gpu: gpu.memory_run_bytes or 0)
-    users = [gpu for gpu in gpus if any(user.ours for user in gpu.users)]
-    if users:
-        return users[0]
-    if device is not None and device.startswith("cuda:"):
-        number = device.partition(":")[2]
-        numbered = [gpu for gpu in gpus if str(gpu.index) == number]
-        if numbered:
-            return numbered[0]
-    return max(gpus, key=lambda gpu: gpu.percent if gpu.percent is not None else -1.0)
-
-
 def read_once(sources: Sequence[Source], wait_s: float) -> tuple[GpuSample, ...]:
     """What the sources say now; one that does not answer in time is left behind, as in a `Board`."""
     askers = [_Asker(source, Asked) for source in sources]
@@ -228,7 +177,6 @@ def default_sources() -> list[Source]:
     """Every source that may have something here; those that have not say so once."""
     from runner.hardware.amd import AmdSource
     from runner.hardware.apple import AppleSource
-    from runner.hardware.intel import IntelSource
     from runner.hardware.nvidia import NvidiaSource
 
-    return [NvidiaSource(), AppleSource(), AmdSource(), IntelSource()]
+    return [NvidiaSource(), AppleSource(), AmdSource()]

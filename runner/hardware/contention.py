@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from runner.hardware.board import own_gpu
 from runner.hardware.busy import Busy as Busy
 from runner.hardware.busy import busiest as busiest
+from runner.hardware.samples import own_gpu
 from runner.hardware.users import User
 from runner.model import GpuSample, GpuUser, HardwareSample
 from runner.model.units import file_size, memory_size, pressure_word

@@ -1,19 +1,21 @@
-"""The calls into libnvidia-ml, by nvidia-ml-py (module pynvml), each with its own failure. I/O.
+"""The NVIDIA driver's library (libnvidia-ml, by nvidia-ml-py's module pynvml), and one card asked through it.
 
 pynvml is loaded when the library is known to be there: it costs 70 ms and some MB, which a machine without the
-driver need not pay. Every call may raise NotSupported on its own card, so each is asked by itself.
+driver need not pay. A card may support any call or none, so each value is asked by itself.
 """
 
 from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from runner.hardware import nvidia_words as words
-from runner.hardware.nvidia_users import Held
-from runner.hardware.nvidia_words import Trouble
+from runner.hardware import nvidia_facts as facts
+from runner.hardware.nvidia_facts import Held, Processes, Trouble
+from runner.hardware.source import Asked
+from runner.model import GpuSample
 
 LIBRARY = "libnvidia-ml.so.1"
 #: nvmlMemory_v2 of nvml.h: size of the struct and version
@@ -24,161 +26,103 @@ _NO_SIZE = 1 << 63
 _FIRST_WINDOW_S = 2.0
 _LONGEST_WINDOW_S = 10.0
 
+MIG_UTILISATION = "not measured: the driver gives no utilisation of a card that MIG has split"
+MIG_SHARED = "of the whole card; MIG has split it"
+MIG_PARTS = "of the MIG parts that can be seen from here"
+OLD_MEMORY = "old driver: memory that it keeps for itself may be counted as used"
+
 T = TypeVar("T")
 Handle = Any
+#: a call of the library and what it wants after the card
+Spelling = tuple[Any, ...]
 
-
-class Failed(Exception):
-    """A call that gave nothing; `trouble` says why."""
-
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble.text)
-        self.trouble = trouble
-
-
-class NoBindings(Exception):
-    """The driver is there, nvidia-ml-py is not."""
+#: Numbers that are one call each: (the unit divided by, spellings, newer first). The old call for the
+#: temperature goes with CUDA 14. The fan is what the driver wants of it (more than 100 is possible), the energy
+#: that since the driver was loaded (Volta and newer).
+_NUMBERS: Mapping[str, tuple[float, tuple[Spelling, ...]]] = {
+    "temperature_c": (1, (("nvmlDeviceGetTemperature", 0), ("nvmlDeviceGetTemperatureV", 0))),
+    "power_w": (1000, (("nvmlDeviceGetPowerUsage",),)),
+    "power_limit_w": (1000, (("nvmlDeviceGetEnforcedPowerLimit",),)),
+    "clock_mhz": (1, (("nvmlDeviceGetClockInfo", 1),)),
+    "memory_clock_mhz": (1, (("nvmlDeviceGetClockInfo", 2),)),
+    "fan_percent": (1, (("nvmlDeviceGetFanSpeed",),)),
+    "energy_j": (1000, (("nvmlDeviceGetTotalEnergyConsumption",),)),
+}
+_THROTTLE = (
+    ("nvmlDeviceGetCurrentClocksEventReasons",),
+    ("nvmlDeviceGetCurrentClocksThrottleReasons",),
+)
+_MEMORY = (("nvmlDeviceGetMemoryInfo", _MEMORY_V2), ("nvmlDeviceGetMemoryInfo",))
+_COMPUTE, _GRAPHICS = (
+    tuple((f"nvmlDeviceGet{kind}RunningProcesses_v{version}",) for version in (3, 2))
+    for kind in ("Compute", "Graphics")
+)
 
 
 class Nvml:
-    """The library from `nvmlInit` to `close`. Every method raises Failed and nothing else."""
+    """The library from `nvmlInit` to `close`. Every method raises Trouble and nothing else."""
 
     def __init__(self) -> None:
-        """Raises Failed (LIBRARY_NOT_FOUND where there is no driver), NoBindings."""
+        """Raises Trouble (LIBRARY_NOT_FOUND where there is no driver), ImportError without nvidia-ml-py."""
         try:
             ctypes.CDLL(LIBRARY)
         except OSError as error:
-            raise Failed(Trouble(words.LIBRARY_NOT_FOUND, str(error))) from None
-        try:
-            import pynvml
-        except ImportError:
-            raise NoBindings from None
+            raise Trouble(facts.LIBRARY_NOT_FOUND, str(error)) from None
+        import pynvml
+
         self._lib: Any = pynvml
         self._asked_at: dict[str, float] = {}
-        self._try(lambda: self._lib.nvmlInit())
+        self.call("nvmlInit")
 
     def close(self) -> None:
         try:
-            self._try(lambda: self._lib.nvmlShutdown())
-        except Failed:
+            self.call("nvmlShutdown")
+        except Trouble:
             pass  # it is gone already; nothing is held any more
 
-    def _try(self, call: Callable[[], T]) -> T:
+    def call(self, name: str, *arguments: Any) -> Any:
         try:
-            return call()
+            return getattr(self._lib, name)(*arguments)
+        except AttributeError as error:  # a pynvml from before the call existed
+            raise Trouble(facts.FUNCTION_NOT_FOUND, str(error)) from None
         except (
             Exception
-        ) as error:  # pynvml's classes are made at run time; whatever comes is one value's
-            raise Failed(_trouble_of(error)) from None
+        ) as error:  # its classes are made at run time; whatever comes is one value's
+            code = getattr(error, "value", None)
+            raise Trouble(code if isinstance(code, int) else None, str(error).rstrip(".")) from None
 
-    def _either(self, first: Callable[[], T], second: Callable[[], T]) -> T:
-        """The newer spelling of a call, else the older one."""
-        try:
-            return self._try(first)
-        except Failed as failed:
-            if failed.trouble.code not in words.UNKNOWN_TO_DRIVER:
-                raise
-            return self._try(second)
+    def ask(self, card: Handle, *spellings: Spelling) -> Any:
+        """The first spelling of a call that this driver knows."""
+        *newer, last = spellings
+        for name, *arguments in newer:
+            try:
+                return self.call(name, card, *arguments)
+            except Trouble as trouble:
+                if not trouble.of_spelling:
+                    raise
+        return self.call(last[0], card, *last[1:])
 
-    def count(self) -> int:
-        return int(self._try(lambda: self._lib.nvmlDeviceGetCount()))
-
-    def handle(self, index: int) -> Handle:
-        return self._try(lambda: self._lib.nvmlDeviceGetHandleByIndex(index))
-
-    def uuid(self, card: Handle) -> str:
-        return _text(self._try(lambda: self._lib.nvmlDeviceGetUUID(card)))
-
-    def name(self, card: Handle) -> str:
-        return _text(self._try(lambda: self._lib.nvmlDeviceGetName(card)))
-
-    def percent(self, card: Handle) -> float:
-        """Share of the last 1/6 to 1 s in which at least one kernel ran."""
-        rates = self._try(lambda: self._lib.nvmlDeviceGetUtilizationRates(card))
-        return min(100.0, float(rates.gpu))
-
-    def memory(self, card: Handle) -> tuple[int, int, bool]:
-        """Used and total bytes; True: an old driver, its own reserve may be counted as used."""
-        try:
-            info = self._try(lambda: self._lib.nvmlDeviceGetMemoryInfo(card, version=_MEMORY_V2))
-            return int(info.used), int(info.total), False
-        except Failed as failed:
-            if failed.trouble.code not in words.UNKNOWN_TO_DRIVER:
-                raise
-        info = self._try(lambda: self._lib.nvmlDeviceGetMemoryInfo(card))
-        return int(info.used), int(info.total), True
-
-    def temperature_c(self, card: Handle) -> float:
-        """By the old call, which CUDA 14 takes away, else by the new."""
-        lib = self._lib
-        return float(
-            self._either(
-                lambda: lib.nvmlDeviceGetTemperature(card, 0),
-                lambda: lib.nvmlDeviceGetTemperatureV(card, 0),
-            )
-        )
-
-    def power_w(self, card: Handle) -> float:
-        return float(self._try(lambda: self._lib.nvmlDeviceGetPowerUsage(card))) / 1000
-
-    def power_limit_w(self, card: Handle) -> float:
-        return float(self._try(lambda: self._lib.nvmlDeviceGetEnforcedPowerLimit(card))) / 1000
-
-    def clock_mhz(self, card: Handle) -> float:
-        return float(self._try(lambda: self._lib.nvmlDeviceGetClockInfo(card, 1)))
-
-    def memory_clock_mhz(self, card: Handle) -> float:
-        return float(self._try(lambda: self._lib.nvmlDeviceGetClockInfo(card, 2)))
-
-    def fan_percent(self, card: Handle) -> float:
-        """What the driver wants of the fan; more than 100 is possible."""
-        return float(self._try(lambda: self._lib.nvmlDeviceGetFanSpeed(card)))
-
-    def energy_j(self, card: Handle) -> float:
-        """Since the driver was loaded; Volta and newer."""
-        total_mj = self._try(lambda: self._lib.nvmlDeviceGetTotalEnergyConsumption(card))
-        return float(total_mj) / 1000
-
-    def throttle(self, card: Handle) -> tuple[str, ...]:
-        lib = self._lib
-        mask = self._either(
-            lambda: lib.nvmlDeviceGetCurrentClocksEventReasons(card),
-            lambda: lib.nvmlDeviceGetCurrentClocksThrottleReasons(card),
-        )
-        return words.throttle_words(int(mask))
-
-    def is_mig(self, card: Handle) -> bool:
-        return bool(self._try(lambda: self._lib.nvmlDeviceGetMigMode(card))[0])
+    def text(self, card: Handle, name: str) -> str:
+        value = self.call(name, card)
+        return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
     def mig_parts(self, card: Handle) -> list[Handle]:
         """The parts that can be seen from here; unused places are left out."""
         parts: list[Handle] = []
-        for place in range(int(self._try(lambda: self._lib.nvmlDeviceGetMaxMigDeviceCount(card)))):
+        for place in range(int(self.call("nvmlDeviceGetMaxMigDeviceCount", card))):
             try:
-                parts.append(self._mig_part(card, place))
-            except Failed as failed:
-                if failed.trouble.code not in (words.NOT_FOUND, words.NO_PERMISSION):
+                parts.append(self.call("nvmlDeviceGetMigDeviceHandleByIndex", card, place))
+            except Trouble as trouble:
+                if trouble.code not in (facts.NOT_FOUND, facts.NO_PERMISSION):
                     raise
         return parts
 
-    def _mig_part(self, card: Handle, place: int) -> Handle:
-        return self._try(lambda: self._lib.nvmlDeviceGetMigDeviceHandleByIndex(card, place))
-
     def processes(self, card: Handle) -> list[Held]:
         """Compute and graphics together, so the same process may come twice."""
-        lib = self._lib
-        listed = list(
-            self._either(
-                lambda: lib.nvmlDeviceGetComputeRunningProcesses_v3(card),
-                lambda: lib.nvmlDeviceGetComputeRunningProcesses_v2(card),
-            )
-        )
+        listed = list(self.ask(card, *_COMPUTE))
         try:
-            listed += self._either(
-                lambda: lib.nvmlDeviceGetGraphicsRunningProcesses_v3(card),
-                lambda: lib.nvmlDeviceGetGraphicsRunningProcesses_v2(card),
-            )
-        except Failed:
+            listed += self.ask(card, *_GRAPHICS)
+        except Trouble:
             pass  # cards without graphics, MIG
         return [_held(entry) for entry in listed]
 
@@ -190,9 +134,9 @@ class Nvml:
         # from the clock each time: times that the driver gave would hold for ever after the clock is set back
         since_us = int((time.time() - window_s) * 1e6)
         try:
-            samples = self._try(lambda: self._lib.nvmlDeviceGetProcessUtilization(card, since_us))
-        except Failed as failed:
-            if failed.trouble.code == words.NOT_FOUND:
+            samples = self.call("nvmlDeviceGetProcessUtilization", card, since_us)
+        except Trouble as trouble:
+            if trouble.code == facts.NOT_FOUND:
                 return {}
             raise
         found: dict[int, list[float]] = {}
@@ -209,13 +153,69 @@ def _held(entry: Any) -> Held:
     return Held(int(entry.pid), size, int(getattr(entry, "gpuInstanceId", 0)))
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+class Card:
+    """One card asked through NVML: each value by itself; where there is none, `reasons` says why."""
 
+    def __init__(self, nvml: Nvml, handle: Handle) -> None:
+        self._nvml, self._handle = nvml, handle
+        self.reasons: dict[str, str] = {}
 
-def _trouble_of(error: Exception) -> Trouble:
-    if isinstance(error, AttributeError):
-        # a pynvml from before the call existed
-        return Trouble(words.FUNCTION_NOT_FOUND, str(error))
-    code = getattr(error, "value", None)
-    return Trouble(code if isinstance(code, int) else None, str(error).rstrip("."))
+    def read(self, known: GpuSample, asked: Asked, processes: Processes) -> GpuSample:
+        """`known`: key, name and index. Raises Trouble where the card itself is in trouble."""
+        nvml, handle = self._nvml, self._handle
+        mig = bool(self._value("mig", lambda: nvml.call("nvmlDeviceGetMigMode", handle)[0]))
+        self.reasons.pop("mig", None)  # most cards have no such thing, and nobody misses it
+        values: dict[str, Any] = {}
+        if mig:
+            self.reasons["percent"] = MIG_UTILISATION
+        else:  # the share of the last 1/6 to 1 s in which at least one kernel ran
+            rates = self._ask("percent", ("nvmlDeviceGetUtilizationRates",))
+            values["percent"] = None if rates is None else min(100.0, float(rates.gpu))
+        values["memory_used_bytes"], values["memory_total_bytes"] = self._memory(mig)
+        for field, (unit, spellings) in _NUMBERS.items():
+            found = self._ask(field, *spellings)
+            values[field] = None if found is None else float(found) / unit
+        mask = self._ask("throttle", *_THROTTLE)
+        values["throttle"] = facts.throttle_words(int(mask or 0))
+        card = replace(known, reasons=self.reasons, **values)
+        listed = self._value("users", lambda: nvml.processes(handle))
+        if listed is None:
+            self.reasons["memory_run_bytes"] = self.reasons["users"]
+            return card
+        shares = None
+        if listed and not mig:
+            shares = self._value("users_percent", lambda: nvml.shares(handle, known.key))
+        return processes.on(card, listed, shares, asked)
+
+    def _ask(self, field: str, *spellings: Spelling) -> Any:
+        return self._value(field, lambda: self._nvml.ask(self._handle, *spellings))
+
+    def _value(self, field: str, call: Callable[[], T]) -> T | None:
+        try:
+            return call()
+        except Trouble as trouble:
+            if trouble.of_card:
+                raise
+            self.reasons[field] = trouble.field
+            return None
+
+    def _memory(self, mig: bool) -> tuple[int | None, int | None]:
+        """Used and total. Under MIG the card itself may refuse (containers): then the sum of its visible
+        parts."""
+        field = "memory_used_bytes"
+        if (info := self._ask(field, *_MEMORY)) is not None:
+            if mig:
+                self.reasons[field] = MIG_SHARED
+            elif not hasattr(info, "reserved"):  # the old spelling has no word for the driver's own
+                self.reasons[field] = OLD_MEMORY
+            return int(info.used), int(info.total)
+        if not mig:
+            return None, None
+        nvml, found = self._nvml, []
+        for part in self._value(field, lambda: nvml.mig_parts(self._handle)) or ():
+            if (info := self._value(field, lambda part=part: nvml.ask(part, *_MEMORY))) is not None:  # type: ignore[misc]
+                found.append(info)
+        if not found:
+            return None, None
+        self.reasons[field] = MIG_PARTS
+        return sum(int(one.used) for one in found), sum(int(one.total) for one in found)

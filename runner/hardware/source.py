@@ -1,14 +1,21 @@
-"""What a source of readings is: one file each in this package, each asked in a thread of its own.
+"""What a source of readings is: one file each in this package, each asked in a thread of its own, and how a
+source asks another program.
 
 A driver that hangs blocks its own thread and nothing else; its last reading grows old, which is told.
 """
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Protocol
 
 from runner.model import GpuSample
+
+#: the exit code of a program that cannot be started, as shells give it
+NOT_STARTED = 127
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ class Reading:
 
 
 class Source(Protocol):
-    """`name`: nvidia, apple, amd ...; `period_s`: how often it is asked."""
+    """`name`: nvidia, apple, amd; `period_s`: how often it is asked."""
 
     name: str
     period_s: float
@@ -43,3 +50,39 @@ class Source(Protocol):
         """May block, never raises for what the machine lacks. Called from one thread only."""
 
     def close(self) -> None: ...
+
+
+class Unanswered(Exception):
+    """No answer; the text is one sentence for people. `code`: the exit code, None where it did not end in time;
+    `output`: what it printed all the same."""
+
+    def __init__(self, text: str, code: int | None = None, output: str = "") -> None:
+        super().__init__(text)
+        self.code, self.output = code, output
+
+
+#: raises Unanswered; the answer may be empty
+Ask = Callable[[Sequence[str], float], bytes]
+
+
+def ask(command: Sequence[str], timeout_s: float, stderr: int = subprocess.DEVNULL) -> bytes:
+    """What the command prints. Raises Unanswered when it is missing, too slow or says that it failed; blocks
+    for longer than `timeout_s` only for a driver that will not let the command be killed."""
+    name = PurePath(command[0]).name
+    try:
+        found = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            timeout=timeout_s,
+        )
+    except subprocess.TimeoutExpired:
+        raise Unanswered(f"{name} did not answer within {timeout_s:g} s") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Unanswered(f"{name} cannot be started: {reason}", NOT_STARTED) from None
+    if code := found.returncode:
+        said = found.stdout.decode(errors="replace")
+        raise Unanswered(f"{name} failed with exit code {code}", code, said)
+    return found.stdout

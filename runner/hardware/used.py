@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from runner.hardware.board import own_gpu
+from runner.hardware.samples import own_gpu
 from runner.model import GpuSample, HardwareSample, HardwareUse
 
 #: a GPU below this does nothing

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.hardware.board import own_gpu
+from runner.hardware.samples import own_gpu
 from runner.hardware.used import IDLE_PERCENT
 from runner.model import AlarmKind, GpuSample, HardwareSample
 from runner.model.units import duration, file_size, memory_size, pressure_word

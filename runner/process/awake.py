@@ -21,6 +21,7 @@ from pathlib import Path, PurePath
 import psutil
 
 from runner.process.awake_child import HELD, started
+from runner.process.system import in_wsl
 
 WHO = "plasma-tui"
 WHY = "a training runs"
@@ -108,7 +109,7 @@ def _caffeinate(pid: int) -> Awake:
 
 
 def _inhibit(pid: int) -> Awake:
-    if "microsoft" in os.uname().release.lower():
+    if in_wsl():
         return _not("Windows decides when this machine sleeps")
     program = shutil.which("systemd-inhibit")
     if program is None:

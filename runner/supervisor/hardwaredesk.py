@@ -12,13 +12,13 @@ from runner.analysis.safepoint import expected_saves, states_are_saved
 from runner.hardware.board import Board, default_sources
 from runner.hardware.disks import written_places
 from runner.hardware.listing import UserWatch
-from runner.hardware.means import mean_of
-from runner.hardware.record import Cadence, line_of
+from runner.hardware.samples import Cadence, line_of, mean_of
 from runner.hardware.used import UseMeter
 from runner.hardware.users import as_gpu_users
 from runner.hardware.watch import About, HardwareWatch
 from runner.model import AlarmKind, GpuUser, HardwareSample, HardwareUse, Phase
 from runner.process.awake import Awake, stay_awake
+from runner.process.system import in_wsl
 from runner.store.liveness import created_at
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class HardwareDesk:
             return None
         users = self._user_watch.users(now.gpus, ours)
         device = self._s.progress.device
-        return slow_reason(before, now, SlowFacts(busy, users, device, spills()))
+        return slow_reason(before, now, SlowFacts(busy, users, device, in_wsl() or os.name == "nt"))
 
     # ----------------------------------------------------------------- others, and sleep
 
@@ -156,9 +156,3 @@ class HardwareDesk:
             return
         self._holding = await asyncio.to_thread(stay_awake, keeper.keeper_pid, began)
         self.awake = self._holding.words
-
-
-def spills() -> bool:
-    """Windows, and Linux inside it (WSL), let a full card go on in main memory."""
-    release = os.uname().release.lower() if hasattr(os, "uname") else "windows"
-    return "microsoft" in release or os.name == "nt"

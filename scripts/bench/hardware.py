@@ -22,7 +22,7 @@ _COST = """
 import json, subprocess, sys, time, os
 from runner.hardware.board import Board, default_sources
 from runner.hardware.listing import UserWatch
-from runner.hardware.record import Cadence, line_of
+from runner.hardware.samples import Cadence, line_of
 from runner.hardware.used import UseMeter
 from runner.hardware.watch import About, HardwareWatch
 nap = [sys.executable, "-c", "import time; x = bytearray(1 << 26); time.sleep(90)"]
@@ -52,7 +52,7 @@ print(json.dumps(cost))
 _GROWTH = """
 import json, tracemalloc
 from dataclasses import replace
-from runner.hardware.record import Cadence, line_of
+from runner.hardware.samples import Cadence, line_of
 from runner.hardware.used import UseMeter
 from runner.hardware.watch import About, HardwareWatch
 from runner.model import GpuSample, HardwareSample

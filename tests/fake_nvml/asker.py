@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict
 
 from runner.hardware.nvidia import NvidiaSource
-from runner.hardware.nvidia_users import Processes
+from runner.hardware.nvidia_facts import Processes
 from runner.hardware.source import Asked, Reading
 
 

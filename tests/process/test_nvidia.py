@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from runner.hardware import nvidia_users, nvidia_words
+from runner.hardware import nvidia_facts, nvml
 from tests.fake_nvml.machine import FIRST, MIB, SECOND, Machine
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="an ELF library")
@@ -40,7 +40,7 @@ def test_every_value_of_a_card_is_read_in_its_own_unit(machine: Callable[..., Ma
         "throttle": ["power cap", "thermal"],
         "users": [],
         "problem": None,
-        "reasons": {"memory_run_bytes": nvidia_users.NO_RUN},
+        "reasons": {"memory_run_bytes": nvidia_facts.NO_RUN},
     }
     assert {key: card[key] for key in expected} == expected
 
@@ -101,7 +101,7 @@ def test_an_old_driver_gives_the_same_by_its_older_calls_and_says_what_differs(
     there.says("0.used 1000", "0.reserved 300", "0.throttle 4", f"0.compute {os.getpid()} {MIB}")
     (card,) = there.cards(os.getpid())
     assert card["memory_used_bytes"] == 1300 * MIB
-    assert card["reasons"]["memory_used_bytes"] == nvidia_words.OLD_MEMORY
+    assert card["reasons"]["memory_used_bytes"] == nvml.OLD_MEMORY
     assert card["throttle"] == ["power cap"]
     assert card["memory_run_bytes"] == MIB
 
@@ -154,11 +154,11 @@ def test_in_a_container_a_number_that_fits_by_chance_is_not_taken_for_the_run(
     assert (user["outside"], user["pid"], user["ours"]) == (True, None, False)
     assert user["memory_bytes"] == 600 * MIB
     assert card["memory_run_bytes"] is None
-    assert card["reasons"]["memory_run_bytes"] == nvidia_users.OUTSIDE
+    assert card["reasons"]["memory_run_bytes"] == nvidia_facts.OUTSIDE
     there.says()
     (card,) = there.cards(os.getpid())
     assert card["memory_run_bytes"] is None
-    assert card["reasons"]["memory_run_bytes"] == nvidia_users.NO_LIST
+    assert card["reasons"]["memory_run_bytes"] == nvidia_facts.NO_LIST
 
 
 def test_a_size_that_the_driver_does_not_tell_is_unknown_and_not_nothing(
@@ -169,7 +169,7 @@ def test_a_size_that_the_driver_does_not_tell_is_unknown_and_not_nothing(
     (card,) = there.cards(os.getpid())
     assert card["users"][0]["memory_bytes"] is None
     assert (card["memory_run_bytes"], card["memory_others_bytes"]) == (None, None)
-    assert card["reasons"]["memory_run_bytes"] == nvidia_users.NO_SIZES
+    assert card["reasons"]["memory_run_bytes"] == nvidia_facts.NO_SIZES
 
 
 def test_no_list_of_processes_is_no_claim_that_nobody_is_there(
@@ -189,7 +189,7 @@ def test_under_mig_utilisation_is_not_claimed_and_memory_is_that_of_the_card(
     there.says("0.mig 1", "0.used 5000", f"0.sample {os.getpid()} 50", f"0.compute {os.getpid()} 7")
     (card,) = there.cards(os.getpid())
     assert card["percent"] is None
-    assert card["reasons"]["percent"] == nvidia_words.MIG_UTILISATION
+    assert card["reasons"]["percent"] == nvml.MIG_UTILISATION
     assert card["memory_used_bytes"] == 5000 * MIB
     assert card["users"][0]["percent"] is None
 
@@ -201,7 +201,7 @@ def test_under_mig_memory_is_the_sum_of_the_visible_parts_where_the_card_refuses
     there.says("0.mig 1", "0.used 500", "0.total 5000", "0.nvmlDeviceGetMemoryInfo_v2 4")
     (card,) = there.cards()
     assert (card["memory_used_bytes"], card["memory_total_bytes"]) == (1000 * MIB, 10000 * MIB)
-    assert card["reasons"]["memory_used_bytes"] == nvidia_words.MIG_PARTS
+    assert card["reasons"]["memory_used_bytes"] == nvml.MIG_PARTS
 
 
 def test_a_hundred_readings_of_two_cards_cost_little(machine: Callable[..., Machine]) -> None:

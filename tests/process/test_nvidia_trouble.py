@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.hardware import nvidia_words
+from runner.hardware import nvidia_facts
 from tests.fake_nvml.machine import FIRST, MIB, SECOND, Machine
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="an ELF library")
@@ -57,7 +57,7 @@ def test_a_card_that_is_no_longer_listed_is_not_forgotten(machine: Callable[...,
     there.cards()
     second, first = there.cards()
     assert (second["key"], second["index"], second["percent"]) == (SECOND, 0, 42.0)
-    assert (first["key"], first["index"], first["problem"]) == (FIRST, None, nvidia_words.GONE)
+    assert (first["key"], first["index"], first["problem"]) == (FIRST, None, nvidia_facts.GONE)
 
 
 def test_without_permission_for_one_card_the_way_out_is_told(
@@ -110,7 +110,7 @@ def test_no_card_at_all_is_told(machine: Callable[..., Machine]) -> None:
     there = machine()
     there.says("cards 0")
     reading = there.ask()["reading"]
-    assert (reading["gpus"], reading["reason"]) == ([], nvidia_words.NO_CARD)
+    assert (reading["gpus"], reading["reason"]) == ([], nvidia_facts.NO_CARD)
     there.says("cards 1")
     assert len(there.cards()) == 1
 
@@ -132,7 +132,7 @@ def test_without_a_driver_the_answer_is_quick_final_and_loads_nothing(
 ) -> None:
     answer = machine(driver=False).ask()
     reading = answer["reading"]
-    assert (reading["reason"], reading["final"]) == (nvidia_words.NO_DRIVER, True)
+    assert (reading["reason"], reading["final"]) == (nvidia_facts.NO_DRIVER, True)
     assert answer["took_s"] < 0.5
     assert not answer["pynvml"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from runner.hardware.apple_macmon import EVERY_S, TRIES, Heat, Macmon, heat_in
 from runner.hardware.apple_memory import ask_swapped_out, footprint_in, level_of, swapped_out
-from runner.hardware.asking import Unanswered
+from runner.hardware.source import Unanswered
 
 VM_STAT = b"""\
 Mach Virtual Memory Statistics: (page size of 16384 bytes)

@@ -11,7 +11,7 @@ import pytest
 
 from runner.hardware.busy import plain
 from runner.hardware.contention import Busy, SlowFacts, busiest, others_cores, slow_reason
-from runner.hardware.means import mean_of
+from runner.hardware.samples import mean_of
 from runner.hardware.users import User
 from runner.model import DiskFree, GpuSample, GpuUser, HardwareSample
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from runner.hardware.board import Board, own_gpu, with_own_gpu
-from runner.hardware.record import Cadence, line_of
+from runner.hardware.board import Board
+from runner.hardware.samples import Cadence, line_of, own_gpu, with_own_gpu
 from runner.hardware.source import Asked, Reading
 from runner.hardware.used import UseMeter
 from runner.hardware.watch import About, HardwareWatch
@@ -116,6 +116,16 @@ def test_the_runs_card_is_the_one_that_holds_its_memory() -> None:
     ours = replace(unknown, users=(GpuUser(7, ours=True),))
     assert own_gpu((other, ours), None) is ours
     assert own_gpu((), "cuda") is None
+
+
+def test_a_steady_choice_is_where_the_memory_was_lately_and_never_the_busiest() -> None:
+    quiet = replace(CARD, memory_run_bytes=None, percent=0.0)
+    other = replace(quiet, key="GPU-0", percent=99.0, index=1)
+    in_journal = replace(CARD, key=CARD.key[-8:])
+    assert own_gpu((other, quiet), None, [(other, quiet), (other, in_journal)]) is quiet
+    assert own_gpu((quiet, other), None, steady=True) is quiet
+    assert own_gpu((quiet, other), "cuda:1", steady=True) is other
+    assert own_gpu((quiet, other), None) is other
 
 
 def test_without_a_gpu_the_reason_is_plain() -> None:
@@ -299,10 +309,3 @@ def test_a_driver_that_hangs_blocks_nothing_and_its_reading_grows_old() -> None:
     assert "absent" not in sample.ages_s and absent.calls == 1
     board.stop()
     hanging.released.set()
-
-
-def test_a_built_in_gpu_is_not_taken_for_the_card_that_torch_calls_cuda() -> None:
-    built_in = GpuSample("i915-1", "i915", "UHD 770", percent=99.0)
-    idle = replace(CARD, percent=1.0, memory_run_bytes=None)
-    assert own_gpu((built_in, idle), "cuda") is idle
-    assert own_gpu((built_in,), "xpu:0") is built_in

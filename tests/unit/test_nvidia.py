@@ -10,12 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.hardware import nvidia_smi, nvidia_users
-from runner.hardware import nvidia_words as words
-from runner.hardware.nvidia import NvidiaSource
-from runner.hardware.nvidia_smi import NvidiaSmi, Said, parse_apps, parse_cards
-from runner.hardware.nvidia_users import Held, Processes, by_process, split
-from runner.hardware.source import Asked
+from runner.hardware import nvidia
+from runner.hardware import nvidia_facts as facts
+from runner.hardware.nvidia import NvidiaSmi, NvidiaSource, parse_apps, parse_cards
+from runner.hardware.nvidia_facts import Held, Processes, by_process, split
+from runner.hardware.source import NOT_STARTED, Asked, Unanswered
 from runner.model import GpuUser
 
 MIB = 1 << 20
@@ -34,15 +33,27 @@ UUID = "GPU-5d1b9a0e-0000-4000-8000-000000000001"
 class Command:
     """nvidia-smi that says what it is told to; keeps how it was called."""
 
-    def __init__(self, *said: Said) -> None:
+    def __init__(self, *said: str | Unanswered) -> None:
         self._said, self.calls = list(said), list[list[str]]()
 
-    def __call__(self, command: list[str]) -> Said:
+    def __call__(self, command: list[str]) -> str:
         self.calls.append(command)
-        return self._said.pop(0)
+        answer = self._said.pop(0)
+        if isinstance(answer, Unanswered):
+            raise answer
+        return answer
 
 
-def asking(*said: Said, path: str | None = "/usr/bin/nvidia-smi") -> tuple[NvidiaSmi, Command]:
+def failed(output: str, code: int) -> Unanswered:
+    return Unanswered(f"nvidia-smi failed with exit code {code}", code, output)
+
+
+HUNG = Unanswered("nvidia-smi did not answer within 10 s")
+
+
+def asking(
+    *said: str | Unanswered, path: str | None = "/usr/bin/nvidia-smi"
+) -> tuple[NvidiaSmi, Command]:
     command = Command(*said)
     return NvidiaSmi(Processes(trusted=True), command, lambda: path), command
 
@@ -93,7 +104,7 @@ def test_processes_are_listed_by_card_and_a_size_may_be_missing() -> None:
 
 
 def test_the_command_gives_cards_with_their_users() -> None:
-    smi, command = asking(Said(RTX, 0), Said(f"{UUID}, {ME}, 20000\n", 0))
+    smi, command = asking(RTX, f"{UUID}, {ME}, 20000\n")
     found = smi.read(Asked(frozenset((ME,))))
     (card,) = found.gpus
     assert (card.memory_run_bytes, card.memory_others_bytes) == (20000 * MIB, 1034 * MIB)
@@ -102,8 +113,8 @@ def test_the_command_gives_cards_with_their_users() -> None:
 
 
 def test_an_older_command_is_asked_by_older_names_and_that_is_remembered() -> None:
-    unknown = Said('Field "clocks_event_reasons.active" is not a valid field to query.', 2)
-    smi, command = asking(unknown, Said(RTX, 0), Said("", 0), Said(RTX, 0), Said("", 0))
+    unknown = failed('Field "clocks_event_reasons.active" is not a valid field to query.', 2)
+    smi, command = asking(unknown, RTX, "", RTX, "")
     assert smi.read(Asked()).gpus[0].throttle == ("power cap",)
     assert smi.read(Asked()).gpus
     assert "clocks_throttle_reasons.active" in command.calls[-2][1]
@@ -111,15 +122,15 @@ def test_an_older_command_is_asked_by_older_names_and_that_is_remembered() -> No
 
 
 def test_a_command_that_knows_neither_name_gives_the_rest() -> None:
-    unknown = Said('Field "x" is not a valid field to query.', 2)
-    smi, _ = asking(unknown, unknown, Said(RTX.rsplit(",", 1)[0], 0), Said("", 0))
+    unknown = failed('Field "x" is not a valid field to query.', 2)
+    smi, _ = asking(unknown, unknown, RTX.rsplit(",", 1)[0], "")
     (card,) = smi.read(Asked()).gpus
     assert (card.percent, card.throttle) == (97.0, ())
     assert card.reasons["throttle"]
 
 
 def test_without_a_list_of_processes_the_runs_part_is_unknown() -> None:
-    smi, _ = asking(Said(RTX, 0), Said("", None))
+    smi, _ = asking(RTX, HUNG)
     (card,) = smi.read(Asked(frozenset((ME,)))).gpus
     assert card.memory_run_bytes is None
     assert card.reasons["memory_run_bytes"] == "nvidia-smi gave no list of processes"
@@ -129,7 +140,7 @@ def test_without_a_list_of_processes_the_runs_part_is_unknown() -> None:
     ("said", "word"),
     [
         (
-            Said(
+            failed(
                 "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. "
                 "Make sure that the latest NVIDIA driver is installed and running.\n",
                 9,
@@ -137,48 +148,52 @@ def test_without_a_list_of_processes_the_runs_part_is_unknown() -> None:
             "modprobe",
         ),
         (
-            Said("Failed to initialize NVML: Driver/library version mismatch\n", 18),
+            failed("Failed to initialize NVML: Driver/library version mismatch\n", 18),
             "reboot",
         ),
         (
-            Said(
+            failed(
                 "Unable to determine the device handle for GPU 0000:01:00.0: GPU is lost.  "
                 "Reboot the system to recover this GPU\n",
                 15,
             ),
             "lost",
         ),
-        (Said("No devices were found\n", 6), words.NO_CARD),
-        (Said("", None), "did not answer within 10 s"),
-        (Said("strange\n", 3), "nvidia-smi failed with 3: strange"),
+        (failed("No devices were found\n", 6), facts.NO_CARD),
+        (HUNG, "did not answer within 10 s"),
+        (failed("strange\n", 3), "nvidia-smi failed with 3: strange"),
     ],
 )
-def test_why_the_command_gives_nothing_is_one_plain_sentence(said: Said, word: str) -> None:
+def test_why_the_command_gives_nothing_is_one_plain_sentence(said: Unanswered, word: str) -> None:
     smi, _ = asking(said)
     found = smi.read(Asked())
     assert found.gpus == ()
-    assert not found.hopeless
+    assert not found.final
     assert word in (found.reason or "")
 
 
 def test_no_command_is_hopeless() -> None:
     smi, command = asking(path=None)
-    assert smi.read(Asked()).hopeless
+    assert smi.read(Asked()).final
     assert command.calls == []
 
 
 def test_a_command_that_hangs_is_ended_after_its_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nvidia_smi, "TIMEOUT_S", 0.3)
-    assert nvidia_smi.run_command(["/bin/sleep", "60"]) == Said("", None)
-    assert nvidia_smi.run_command([str(tmp_path / "nothing")]).code == 127
+    monkeypatch.setattr(nvidia, "SMI_TIMEOUT_S", 0.3)
+    with pytest.raises(Unanswered) as hung:
+        nvidia.ask_smi(["/bin/sleep", "60"])
+    assert hung.value.code is None
+    with pytest.raises(Unanswered) as absent:
+        nvidia.ask_smi([str(tmp_path / "nothing")])
+    assert absent.value.code == NOT_STARTED
 
 
 def test_on_a_mac_nothing_is_even_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     reading = NvidiaSource().read(Asked())
-    assert (reading.final, reading.reason) == (True, words.NO_DRIVER)
+    assert (reading.final, reading.reason) == (True, facts.NO_DRIVER)
 
 
 def test_a_process_in_both_lists_counts_once_and_its_mig_parts_add_up() -> None:
@@ -229,30 +244,31 @@ def test_a_number_that_nobody_has_is_outside() -> None:
 
 def test_the_first_pid_namespace_is_known_by_its_number(tmp_path: Path) -> None:
     link = tmp_path / "self" / "ns" / "pid"
-    assert not nvidia_users.numbers_are_ours(tmp_path)
+    assert not facts.numbers_are_ours(tmp_path)
     link.parent.mkdir(parents=True)
     link.symlink_to("pid:[4026532291]")
-    assert not nvidia_users.numbers_are_ours(tmp_path)
+    assert not facts.numbers_are_ours(tmp_path)
     link.unlink()
     link.symlink_to("pid:[4026531836]")
-    assert nvidia_users.numbers_are_ours(tmp_path) is ("microsoft" not in os.uname().release)
+    assert facts.numbers_are_ours(tmp_path) is ("microsoft" not in os.uname().release)
 
 
 def test_under_wsl_the_list_is_never_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nvidia_users.platform, "release", lambda: "5.15.167-microsoft-WSL2")
-    assert not nvidia_users.numbers_are_ours()
+    kernel = "5.15.167-microsoft-WSL2"
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "h", kernel, "v", "x")))
+    assert not facts.numbers_are_ours()
 
 
 def test_what_no_process_explains_is_others_and_never_below_nothing() -> None:
     run = Asked(frozenset((1, 2)))
     users = (GpuUser(1, memory_bytes=60, ours=True), GpuUser(2, memory_bytes=30, ours=True))
     parts = split(100, users, run, trusted=False)
-    assert (parts.run_bytes, parts.others_bytes) == (90, 10)
-    assert split(80, users, run, trusted=True).others_bytes == 0
-    assert split(None, users, run, trusted=True).others_bytes is None
+    assert parts == (90, 10, None)
+    assert split(80, users, run, trusted=True)[1] == 0
+    assert split(None, users, run, trusted=True)[1] is None
 
 
 def test_only_what_slows_a_card_down_against_the_users_interest_is_told() -> None:
-    assert words.throttle_words(0x1 | 0x2 | 0x100) == ()
-    assert words.throttle_words(0x8 | 0x20 | 0x40) == ("hardware slowdown", "thermal")
-    assert words.throttle_words(0x80) == ("power brake",)
+    assert facts.throttle_words(0x1 | 0x2 | 0x100) == ()
+    assert facts.throttle_words(0x8 | 0x20 | 0x40) == ("hardware slowdown", "thermal")
+    assert facts.throttle_words(0x80) == ("power brake",)

@@ -49,7 +49,7 @@ def _none(snapshot: RunSnapshot, sample: HardwareSample) -> Gauge:
 
 def _reason(sample: HardwareSample, device: str) -> str:
     """Why there is nothing, of the source that this machine should have."""
-    first = {"mps": ("apple",), "cuda": ("nvidia", "amd"), "xpu": ("intel",)}
+    first = {"mps": ("apple",), "cuda": ("nvidia", "amd")}
     wanted = first.get(device.partition(":")[0], ())
     for key in ("gpu_percent", *wanted, "gpu"):
         if sample.reasons.get(key):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from runner.hardware.samples import own_gpu, same_device
 from runner.model import GpuSample, HardwareSample, RunSnapshot
 from runner.model.units import ago
 from tui.viewmodel.gauge_model import STALE_S
@@ -17,10 +18,7 @@ _SOURCES = {
     "macmon": "apple",
     "amdgpu": "amd",
     "sysfs": "amd",
-    "xpu-smi": "intel",
 }
-#: hardware.jsonl keeps the end of a key
-KEY_END = 8
 #: readings that are looked through for the run's own device
 _LOOK_BACK = 60
 
@@ -93,16 +91,14 @@ def age_of(sample: HardwareSample, source: str, now: float) -> float:
     return known + max(0.0, now - sample.at)
 
 
-def same_device(a: str, b: str) -> bool:
-    return a == b or (bool(a) and a[-KEY_END:] == b[-KEY_END:])
-
-
 def devices(snapshot: RunSnapshot, sample: HardwareSample, now: float) -> tuple[Device, ...]:
     """The run's own first. An older journal knows one device, by its plain fields."""
     gpus = sample.gpus or _plain(sample)
-    if not gpus:
+    device = snapshot.status.device if snapshot.status is not None else None
+    earlier = (past.gpus for past in reversed(snapshot.hardware[-_LOOK_BACK:]))
+    own = own_gpu(gpus, device, earlier, steady=True)
+    if own is None:
         return ()
-    own = _own(snapshot, gpus)
     ordered = [own, *(gpu for gpu in gpus if gpu is not own)]
     return tuple(
         Device(gpu, _label(gpu, gpus), age_of(sample, gpu.source, now), gpu is own)
@@ -122,32 +118,6 @@ def _label(gpu: GpuSample, gpus: Sequence[GpuSample]) -> str:
     if len(gpus) == 1:
         return "GPU"
     return f"GPU {gpu.index if gpu.index is not None else gpus.index(gpu)}"
-
-
-def _own(snapshot: RunSnapshot, gpus: Sequence[GpuSample]) -> GpuSample:
-    """Where this run's memory is, now or lately; else what `cuda:N` counts; else the first. Never the busiest:
-    that one changes, and the panel with it."""
-    if len(gpus) == 1:
-        return gpus[0]
-    key = _holding(gpus)
-    for sample in reversed(snapshot.hardware[-_LOOK_BACK:]):
-        if key:
-            break
-        key = _holding(sample.gpus)
-    for gpu in gpus:
-        if key and same_device(gpu.key, key):
-            return gpu
-    device = (snapshot.status.device or "") if snapshot.status is not None else ""
-    number = device.partition(":")[2]
-    return next((gpu for gpu in gpus if number and str(gpu.index) == number), gpus[0])
-
-
-def _holding(gpus: Sequence[GpuSample]) -> str:
-    """The key of the device that holds most of this run's memory, else of one that this run uses."""
-    holding = [gpu for gpu in gpus if gpu.memory_run_bytes]
-    if holding:
-        return max(holding, key=lambda gpu: gpu.memory_run_bytes or 0).key
-    return next((gpu.key for gpu in gpus if any(user.ours for user in gpu.users)), "")
 
 
 def reading_of(sample: HardwareSample, key: str) -> GpuSample | None:

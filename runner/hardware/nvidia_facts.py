@@ -1,0 +1,234 @@
+"""What both ways of asking an NVIDIA driver share: its codes in words, and whose memory a card holds.
+
+Codes are those of nvml.h (stable since 2011); the module `pynvml` is not needed to know them. The driver knows
+nothing of containers: inside one it names processes by the numbers of the host, or none, or both (560). A
+number may by chance be that of somebody else in here, so in a container a process is believed to be on the
+card only if it has a device file of the driver open.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from runner.hardware.source import Asked
+from runner.model import GpuSample, GpuUser
+from runner.process.system import in_wsl
+
+INVALID_ARGUMENT = 2
+NOT_SUPPORTED = 3
+NO_PERMISSION = 4
+NOT_FOUND = 6
+DRIVER_NOT_LOADED = 9
+LIBRARY_NOT_FOUND = 12
+FUNCTION_NOT_FOUND = 13
+GPU_IS_LOST = 15
+RESET_REQUIRED = 16
+LIB_RM_VERSION_MISMATCH = 18
+ARGUMENT_VERSION_MISMATCH = 25
+
+NO_DRIVER = "no NVIDIA driver on this machine"
+NO_CARD = "the NVIDIA driver sees no GPU"
+NO_BINDINGS = "the package nvidia-ml-py is not installed: pip install nvidia-ml-py"
+GONE = (
+    "The driver does not list this GPU any more: look for Xid in `dmesg`; a reboot brings it back."
+)
+NO_RUN = "no training process"
+NO_SIZES = "the driver does not say how much each process holds"
+OUTSIDE = (
+    "the driver names processes by numbers of outside this container: start it with --pid=host"
+)
+NO_LIST = "the driver shows no processes in this container: start it with --pid=host"
+
+_STATES = {
+    NO_PERMISSION: "No permission to ask this GPU: give this user access to /dev/nvidia*; "
+    "in a container start it with --gpus all.",
+    DRIVER_NOT_LOADED: "The NVIDIA kernel module is not loaded: run `sudo modprobe nvidia` or reboot.",
+    GPU_IS_LOST: "The GPU is lost (it no longer answers the driver): look for Xid in `dmesg`, then reboot.",
+    RESET_REQUIRED: "The GPU has failed and needs a reset: stop what uses it, then reboot.",
+    LIB_RM_VERSION_MISMATCH: "The NVIDIA driver was updated while the old one is still loaded: reboot.",
+}
+_FIELDS = {
+    NOT_SUPPORTED: "not supported by this GPU",
+    NO_PERMISSION: "no permission",
+    FUNCTION_NOT_FOUND: "the driver is too old for it",
+    GPU_IS_LOST: "the GPU is lost",
+}
+#: Only what slows the card down against the user's interest. Left out: idle (1), clocks set by somebody (2, the
+#: normal state of data-centre cards) and by a display (0x100), and the voltage limits that every card runs at.
+_THROTTLE = (
+    (0x04, "power cap"),
+    (0x80, "power brake"),
+    (0x08, "hardware slowdown"),
+    (0x20, "thermal"),
+    (0x40, "thermal"),
+    (0x10, "sync boost"),
+)
+#: inode of the first PID namespace, fixed in the kernel (PROC_PID_INIT_INO)
+_FIRST_NAMESPACE = "pid:[4026531836]"
+_DEVICE_FILES = ("/dev/nvidia", "/dev/dxg")
+
+
+class Trouble(Exception):
+    """Why there is no answer. `code`: of nvml.h, None for other faults; `text`: the driver's own words."""
+
+    def __init__(self, code: int | None, text: str = "") -> None:
+        super().__init__(text)
+        self.code, self.text = code, text
+
+    @property
+    def state(self) -> str:
+        """The sentence for a card, or for the whole driver."""
+        known = _STATES.get(self.code or 0)
+        return known or f"The NVIDIA driver answers: {self.text or 'unknown error'}."
+
+    @property
+    def field(self) -> str:
+        """The reason for one value that is missing."""
+        return _FIELDS.get(self.code or 0) or f"not measured: {self.text or 'unknown error'}"
+
+    @property
+    def of_card(self) -> bool:
+        """Is the card itself in trouble, not just this one value?"""
+        return self.code in (GPU_IS_LOST, RESET_REQUIRED)
+
+    @property
+    def of_spelling(self) -> bool:
+        """The call or its struct is not of this driver: another spelling may be."""
+        return self.code in (FUNCTION_NOT_FOUND, INVALID_ARGUMENT, ARGUMENT_VERSION_MISMATCH)
+
+
+def throttle_words(mask: int) -> tuple[str, ...]:
+    """Why the clocks are lower than they could be, by the driver's bit mask; empty: nothing of interest."""
+    return tuple(dict.fromkeys(word for bit, word in _THROTTLE if mask & bit))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One line of the driver's list. `instance`: the MIG part, the same number where there is none."""
+
+    pid: int
+    memory_bytes: int | None
+    instance: int = 0
+
+
+def by_process(listed: Iterable[Held], total_bytes: int | None) -> dict[int, int | None]:
+    """Bytes by process. Left out: number 0 and sizes that cannot be (a driver of the 535 series fills the
+    list by another layout). A process stands in the compute and in the graphics list with the same size."""
+    largest: dict[tuple[int, int], int | None] = {}
+    for held in listed:
+        size = held.memory_bytes
+        if held.pid == 0 or (size is not None and size > (total_bytes or 1 << 50)):
+            continue
+        known = largest.get((held.pid, held.instance))
+        largest[held.pid, held.instance] = max(known or 0, size) if size is not None else known
+    sums: dict[int, int | None] = {}
+    for (pid, _), size in largest.items():
+        before = sums.get(pid, 0)
+        sums[pid] = None if size is None or before is None else before + size
+    return sums
+
+
+class Processes:
+    """Tells who a process is; keeps what it found, by number and time of birth."""
+
+    def __init__(self, trusted: bool | None = None, proc: Path = Path("/proc")) -> None:
+        self._proc = proc
+        #: the driver's numbers are ours, and its list is whole
+        self.trusted = numbers_are_ours(proc) if trusted is None else trusted
+        self._known: dict[int, tuple[float, str]] = {}
+
+    def on(
+        self,
+        card: GpuSample,
+        listed: Iterable[Held],
+        percents: Mapping[int, float] | None,
+        asked: Asked,
+    ) -> GpuSample:
+        """`card` with its users, and with this run's part of its used memory. `percents`: see `users`."""
+        sizes = by_process(listed, card.memory_total_bytes)
+        users = self.users(sizes, percents, asked)
+        run, others, reason = split(card.memory_used_bytes, users, asked, self.trusted)
+        reasons = card.reasons | ({} if reason is None else {"memory_run_bytes": reason})
+        return replace(
+            card, users=users, memory_run_bytes=run, memory_others_bytes=others, reasons=reasons
+        )
+
+    def users(
+        self, sizes: Mapping[int, int | None], percents: Mapping[int, float] | None, asked: Asked
+    ) -> tuple[GpuUser, ...]:
+        """The card's users, largest first. `percents`: None where the driver does not tell."""
+        users = []
+        for pid, size in sizes.items():
+            percent = None if percents is None else percents.get(pid, 0.0)
+            if (who := self._who(pid)) is None:
+                users.append(GpuUser(None, memory_bytes=size, percent=percent, outside=True))
+            else:
+                ours, (born, name) = pid in asked.run_pids, who
+                users.append(GpuUser(pid, name, size, percent, ours, since_at=born))
+        return tuple(sorted(users, key=lambda user: -(user.memory_bytes or 0)))
+
+    def forget_but(self, pids: frozenset[int]) -> None:
+        for pid in self._known.keys() - pids:
+            del self._known[pid]
+
+    def _who(self, pid: int) -> tuple[float, str] | None:
+        """Time of birth and name; None if there is no such process here, or it is another one."""
+        try:
+            process = psutil.Process(pid)
+            born = process.create_time()
+            known = self._known.get(pid)
+            if known is not None and known[0] == born:
+                return known
+            if not self.trusted and not self._has_device_open(pid):
+                return None
+            self._known[pid] = (born, process.name())
+        except (psutil.Error, OSError):
+            return None
+        return self._known[pid]
+
+    def _has_device_open(self, pid: int) -> bool:
+        """Of another user's process nothing can be seen: then it is not believed either."""
+        folder = self._proc / str(pid) / "fd"
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            return False
+        for name in names:
+            try:
+                if str((folder / name).readlink()).startswith(_DEVICE_FILES):
+                    return True
+            except OSError:
+                continue
+        return False
+
+
+def numbers_are_ours(proc: Path = Path("/proc")) -> bool:
+    """Do we see processes by the same numbers as the driver? Not under WSL: Windows holds the card there."""
+    if in_wsl():
+        return False
+    try:
+        return str((proc / "self" / "ns" / "pid").readlink()) == _FIRST_NAMESPACE
+    except OSError:
+        return False
+
+
+def split(
+    used_bytes: int | None, users: tuple[GpuUser, ...], asked: Asked, trusted: bool
+) -> tuple[int | None, int | None, str | None]:
+    """(bytes of this run, bytes of others) of the used memory, and why that is not known. What no process of
+    the list explains is counted as others'."""
+    if not asked.run_pids:
+        return None, used_bytes, NO_RUN
+    ours = [user.memory_bytes for user in users if user.ours]
+    known = [size for size in ours if size is not None]
+    if len(known) < len(ours):
+        return None, None, NO_SIZES
+    if not ours and not trusted:
+        return None, None, OUTSIDE if users else NO_LIST
+    run = sum(known)
+    return run, None if used_bytes is None else max(0, used_bytes - run), None
