@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from runner.model import KeeperRecord, RunSnapshot, RunState
-from runner.model.units import count, file_size
+from runner.model.units import count, file_size, some
 from runner.process.family import family
 from runner.store.journal import Unreadable, read_json
 from runner.store.labels import read_label
@@ -123,7 +123,7 @@ def _goes(
     if lost:
         yield (
             f"{_checkpoints(len(lost))} that {'lies' if len(lost) == 1 else 'lie'} INSIDE the run "
-            f"folder: {_some(lost)}."
+            f"folder: {some(lost)}."
         )
     if len(found.weights) > len(lost):
         yield f"What the smoke test wrote: {_checkpoints(len(found.weights) - len(lost))}."
@@ -139,11 +139,6 @@ def _goes(
 
 def _checkpoints(number: int) -> str:
     return f"{count(number, 'checkpoint')} or state{'' if number == 1 else 's'}"
-
-
-def _some(names: tuple[str, ...], limit: int = 3) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
 
 
 def _stays(path: Path, snapshot: RunSnapshot) -> Iterator[str]:

@@ -19,6 +19,7 @@ from runner.history.run_settings import (
     same_setting,
 )
 from runner.model import LossBucket, Outcome, RunSnapshot, RunState
+from runner.model.units import some
 from runner.trainers.sd_scripts.flag_numbers import whole
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def remarks_of(made: Comparison) -> tuple[str, ...]:
     changed = made.changes_of_loss
     if changed:
         found.append(
-            f"A loss does not mean the same in all of them: {_some(changed)} differ"
+            f"A loss does not mean the same in all of them: {some(changed)} differ"
             f"{'s' if len(changed) == 1 else ''}."
         )
     batches = {run.images_per_step for run in runs if run.images_per_step is not None}
@@ -240,8 +241,3 @@ def _changes_loss(name: str) -> bool:
 
 def _letters(runs: Sequence[ComparedRun], what: str) -> list[str]:
     return [f"{', '.join(run.letter for run in runs)}: {what}."] if runs else []
-
-
-def _some(names: Sequence[str], limit: int = 3) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

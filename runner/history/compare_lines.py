@@ -14,6 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from runner.model import LossBucket
+from runner.model.units import finite
 
 if TYPE_CHECKING:
     from runner.history.compare import ComparedRun
@@ -99,7 +100,7 @@ def _points(run: ComparedRun, axis: Axis) -> list[tuple[float, float | None]]:
         if x is None or (found and x < found[-1][0]):
             continue
         broken = bucket.nonfinite >= bucket.count
-        found.append((x, None if broken else _finite(bucket.smooth)))
+        found.append((x, None if broken else finite(bucket.smooth)))
     return found if any(y is not None for _, y in found) else []
 
 
@@ -112,10 +113,6 @@ def _x(run: ComparedRun, axis: Axis, bucket: LossBucket, seconds: float | None) 
     if axis is Axis.IMAGES:
         return step * run.images_per_step if run.images_per_step else None
     return seconds
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _thinned(
@@ -150,7 +147,7 @@ def seconds_trained(
     found: list[float | None] = []
     total, before = 0.0, None
     for bucket in buckets:
-        now = _finite(bucket.elapsed_s)
+        now = finite(bucket.elapsed_s)
         if now is None:
             found.append(None)
             continue

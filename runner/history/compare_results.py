@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner.history.report import current_step
 from runner.model import Checkpoint, LossBucket, RunSnapshot
+from runner.model.units import finite
 
 if TYPE_CHECKING:
     from runner.history.review.best import Candidate
@@ -54,7 +55,7 @@ def results_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = N
     """`candidates`: the run's checkpoints as its review ranks them; None: ranked by the snapshot alone."""
     status, spec, series = snapshot.status, snapshot.spec, snapshot.loss
     if status is None:
-        return Results(steps=series.last_step, last_loss=_finite(series.smooth))
+        return Results(steps=series.last_step, last_loss=finite(series.smooth))
     forecast = spec.forecast if spec is not None else None
     step = current_step(snapshot)
     per_epoch = steps_per_epoch_of(snapshot)
@@ -68,7 +69,7 @@ def results_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = N
         total_steps=status.total_steps,
         epochs=step / per_epoch if per_epoch else None,
         first_loss=first,
-        last_loss=None if _ends_broken(series.buckets) else _finite(series.smooth),
+        last_loss=None if _ends_broken(series.buckets) else finite(series.smooth),
         lowest_loss=lowest[0] if lowest else None,
         lowest_step=lowest[1] if lowest else None,
         nonfinite_step=bad if bad is not None else series.first_nonfinite_step,
@@ -76,14 +77,14 @@ def results_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = N
         validation_step=min(validation)[1] if validation else None,
         last_validation=max(validation, key=lambda one: one[1])[0] if validation else None,
         trained_s=status.trained_s or None,
-        seconds_per_step=_finite(status.seconds_per_step),
+        seconds_per_step=finite(status.seconds_per_step),
         attempts=len(status.attempts) or None,
         images=forecast.images if forecast is not None else None,
         reg_images=forecast.reg_images if forecast is not None else None,
         device=status.device,
         gpu_memory_bytes=use.gpu_memory_run_max_bytes or use.gpu_memory_max_bytes,
         memory_bytes=use.tree_memory_max_bytes,
-        energy_wh=_finite(use.energy_wh),
+        energy_wh=finite(use.energy_wh),
         checkpoints=sum(not (c.removed or c.missing) for c in status.checkpoints),
         best=best[0].name if best else None,
         best_step=best[0].step if best else None,
@@ -156,7 +157,3 @@ def _best(
         return None
     first = candidates[0]
     return first.checkpoint, first.reasons[0] if first.reasons else ""
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -5,13 +5,13 @@ Numbers that are not known, or not finite, are null; `loss.first_nonfinite_step`
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import msgspec
 
 from runner.history.review.cautions import untrusted_step
 from runner.model import Cause, Checkpoint, HardwareUse, RunSnapshot
+from runner.model.units import finite
 from runner.state.lineage import StopCost, current, stop_cost, weights_step
 
 
@@ -24,11 +24,6 @@ def current_step(snapshot: RunSnapshot) -> int:
     if status.attempts and status.attempts[-1].first_step is None:
         return status.step
     return max(status.step, journaled)
-
-
-def finite(value: float | None) -> float | None:
-    """JSON has no NaN."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def show_json(snapshot: RunSnapshot) -> dict[str, Any]:

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 UNKNOWN = "unknown"
+
+
+def finite(value: float | None) -> float | None:
+    """The value; None for NaN and infinity, which JSON does not have."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def some(names: Sequence[str], limit: int = 3) -> str:
+    """The first few names and how many more."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def duration(seconds: float | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runner.analysis.diagnosis.needs import Platform, any_ruled_out
+from runner.model.units import some as some
 from runner.preflight.cures.model import Cure
 
 if TYPE_CHECKING:
@@ -69,9 +70,3 @@ def short(text: str, limit: int = EVIDENCE_LIMIT) -> str:
         return text
     head = (limit - 1) // 2
     return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
-
-
-def some(names: list[str], limit: int = 3) -> str:
-    """The first few names and how many more."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

@@ -12,6 +12,7 @@ import msgspec
 
 from runner.files.private import is_open, tighten
 from runner.model import RunListing, RunSnapshot, RunSpec, RunState
+from runner.model.units import some
 from runner.store.index import Entry, known_entries, mark_of, remember, worth_keeping
 from runner.store.journal import Unreadable, read_json
 from runner.store.labels import read_label
@@ -104,7 +105,7 @@ def resolve(text: str) -> Path:
     if found:
         fits = [path.name for path in found]
         what = "fits" if fitting else "is the name of"
-        raise RunNotFound(f"{text!r} {what} {len(found)} runs: {_some(fits)}")
+        raise RunNotFound(f"{text!r} {what} {len(found)} runs: {some(fits)}")
     raise _nothing_like(text, [path.name for path in paths])
 
 
@@ -137,13 +138,8 @@ def _nothing_like(text: str, ids: Sequence[str]) -> RunNotFound:
         return RunNotFound(f"no run {text!r}: there is no run yet")
     near = [i for i in ids if text.lower() in i]
     near = near or difflib.get_close_matches(text, ids[:NEAR_AMONG], 3, 0.4)
-    shown = _some(near or list(ids))
+    shown = some(near or list(ids))
     return RunNotFound(f"no run {text!r}; nearest: {shown} (see `plasma-tui runs`)")
-
-
-def _some(ids: list[str], limit: int = 3) -> str:
-    more = f" and {len(ids) - limit} more" if len(ids) > limit else ""
-    return ", ".join(ids[:limit]) + more
 
 
 # --------------------------------------------------------------------------- what lives

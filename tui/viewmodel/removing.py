@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from runner.model.units import count, file_size
+from runner.model.units import count, file_size, some
 from tui.text import clean, crop
 from tui.viewmodel.stopping import Choice, Question
 
@@ -27,17 +27,16 @@ def remove_question(removals: Sequence[Removal]) -> Question:
         facts += [clean(text, 400) for text in can[0].goes]
         facts += [f"Stays: {_lowered(clean(text, 400))}" for text in can[0].stays[:TOLD]]
     elif can:
-        names = ", ".join(crop(clean(one.name, 80), 40) for one in can[:TOLD])
-        more = f" and {len(can) - TOLD} more" if len(can) > TOLD else ""
+        names = some([crop(clean(one.name, 80), 40) for one in can], TOLD)
         files, size = sum(one.files for one in can), sum(one.size_bytes for one in can)
-        facts.append(f"{names}{more}.")
+        facts.append(f"{names}.")
         facts.append(f"Their run folders go: {count(files, 'file')}, {file_size(size)}.")
         stays = dict.fromkeys(clean(text, 400) for one in can for text in one.stays)
         facts += [f"Stays: {_lowered(text)}" for text in list(stays)[:TOLD]]
     warnings = [_refusal(one, alone=len(removals) == 1) for one in refused[:TOLD]]
     lost = [clean(path, 300) for one in can for path in one.lost]
     if lost:
-        warnings.append(f"{_these(lost, 'checkpoint')} in it would be lost: {_few(lost)}.")
+        warnings.append(f"{_these(lost, 'checkpoint')} in it would be lost: {some(lost, TOLD)}.")
     return Question(_title(can or removals), tuple(facts), _choices(can, lost), tuple(warnings))
 
 
@@ -72,11 +71,6 @@ def _refusal(one: Removal, *, alone: bool) -> str:
 
 def _these(items: Sequence[str], noun: str) -> str:
     return count(len(items), noun)
-
-
-def _few(items: Sequence[str]) -> str:
-    more = f" and {len(items) - TOLD} more" if len(items) > TOLD else ""
-    return ", ".join(items[:TOLD]) + more
 
 
 def _lowered(text: str) -> str:

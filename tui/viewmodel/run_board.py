@@ -3,12 +3,12 @@ of runs are listed again every two seconds, and nearly always they are the same 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from runner.model import Outcome, RunListing, RunState
+from runner.model.units import finite
 from tui.viewmodel.run_search import folded, matcher, search_text
 from tui.viewmodel.runs import is_live, name_of, short_path, shown_loss
 
@@ -59,8 +59,7 @@ def _outcome(one: RunListing) -> float | None:
 
 
 def _loss(one: RunListing) -> float | None:
-    value = shown_loss(one)
-    return value if value is not None and math.isfinite(value) else None
+    return finite(shown_loss(one))
 
 
 SORTS: tuple[Sort, ...] = (

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from runner.history.report import finite, show_json
+from runner.history.report import show_json
 from runner.history.review.best import validation_near
 from runner.history.review.checklist import checklist
 from runner.history.review.epochs import EpochRow
@@ -17,6 +17,7 @@ from runner.history.review.model import Review
 from runner.history.review.sections import attempts_lost
 from runner.history.review.version import SUMMARY_VERSION
 from runner.history.review.words import headline
+from runner.model.units import finite
 from runner.store.hiding import hidden_command, hidden_config, hidden_env, scrubbed
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from runner.model import AttemptStatus, Checkpoint, LossSeries, RunSnapshot
-from runner.model.units import count
+from runner.model.units import count, finite
 from runner.state.lineage import superseded
 
 #: the norm of a network in training grows like a root of the steps, at most like the steps themselves
@@ -54,7 +54,9 @@ def cautions_of(
 ) -> Mapping[str, tuple[tuple[str, ...], int]]:
     """By path, and how many of them speak against the file. `written`: with those that are deleted: their
     norms are remembered."""
-    largest = max((c.norm for c in usable if _finite(c.norm)), default=None, key=lambda n: n or 0)
+    largest = max(
+        (c.norm for c in usable if finite(c.norm) is not None), default=None, key=lambda n: n or 0
+    )
     found = {}
     for one in usable:
         against = (
@@ -148,7 +150,3 @@ def _short_average(one: Checkpoint) -> str | None:
     if one.step is None or one.loss is None or not 0 < one.step < ENOUGH_STEPS:
         return None
     return f"its smoothed loss stands on {count(one.step, 'step')} only"
-
-
-def _finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)

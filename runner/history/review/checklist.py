@@ -12,7 +12,7 @@ from runner.analysis.smoke import BUSY_PERCENT
 from runner.history.review.document import Point
 from runner.history.review.model import Review
 from runner.model import Checkpoint, Outcome, RunState
-from runner.model.units import count, duration, file_size
+from runner.model.units import count, duration, file_size, some
 from runner.model.units import loss as loss_text
 from runner.state.lineage import current
 from runner.trainers.sd_scripts.names import unmarked_name
@@ -86,9 +86,9 @@ def _files(review: Review) -> Point:
     if not review.due:
         head += " that were written (which ones had to be was not known)"
     if wrong:
-        return Point(title, "fail", f"{head}{_list(good)}. Not so: {_some(wrong)}")
+        return Point(title, "fail", f"{head}{_list(good)}. Not so: {some(wrong, NAMED)}")
     if unknown or not review.due:
-        more = f". Not looked at: {_some(unknown)}" if unknown else ""
+        more = f". Not looked at: {some(unknown, NAMED)}" if unknown else ""
         return Point(title, "warn", f"{head}{_list(good)}{more}")
     return Point(title, "pass", f"{head}{_list(good)}")
 
@@ -132,12 +132,7 @@ def never_seen(one: Checkpoint, review: Review) -> bool:
 
 
 def _list(items: Sequence[str]) -> str:
-    return f": {_some(items)}" if items else ""
-
-
-def _some(items: Sequence[str]) -> str:
-    more = f" and {len(items) - NAMED} more" if len(items) > NAMED else ""
-    return ", ".join(items[:NAMED]) + more
+    return f": {some(items, NAMED)}" if items else ""
 
 
 def _sizes(review: Review) -> Point:
@@ -152,7 +147,7 @@ def _sizes(review: Review) -> Point:
     bounds = spec.expect.checkpoint_mb if spec is not None else None
     empty = [c.name for c in kept if not c.size_bytes]
     if empty:
-        return Point(title, "fail", f"of zero bytes: {_some(empty)}")
+        return Point(title, "fail", f"of zero bytes: {some(empty, NAMED)}")
     if bounds is None:
         return Point(
             title, "skip", f"{span}; [expect] checkpoint_mb does not say what they should be"
@@ -164,7 +159,7 @@ def _sizes(review: Review) -> Point:
     ]  # fmt: skip
     if outside:
         return Point(
-            title, "fail", f"expected {low:g} to {high:g} MB, outside of it: {_some(outside)}"
+            title, "fail", f"expected {low:g} to {high:g} MB, outside of it: {some(outside, NAMED)}"
         )
     return Point(title, "pass", f"{span}, expected {low:g} to {high:g} MB")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import PurePath
 
@@ -30,6 +29,7 @@ from runner.history.review.sections_around import (
 from runner.history.review.sections_files import best_section, checkpoints_section
 from runner.history.review.version import SUMMARY_VERSION
 from runner.history.review.words import headline
+from runner.model.units import finite
 
 
 def document_of(review: Review, *, plot: bool, width: int = PLOT_WIDTH) -> Document:
@@ -96,8 +96,8 @@ def front_of(review: Review) -> tuple[tuple[str, object], ...]:
         ("epochs", status.epochs if status is not None else None),
         ("attempts", len(review.attempts)),
         ("device", status.device if status is not None else None),
-        ("loss_last", _finite(facts.last)),
-        ("loss_smoothed", _finite(facts.smooth)),
+        ("loss_last", finite(facts.last)),
+        ("loss_smoothed", finite(facts.smooth)),
         ("first_nonfinite_step", facts.first_nonfinite_step),
         ("checkpoints", sum(1 for c in review.checkpoints if not c.removed)),
         ("best_checkpoint", best),
@@ -111,7 +111,3 @@ def front_of(review: Review) -> tuple[tuple[str, object], ...]:
 def utc(at: float | None) -> str | None:
     """ISO 8601 in UTC: what tools sort and compare."""
     return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -9,7 +9,7 @@ from runner.history.review.document import Block, Bullets, Code, Paragraph, Sect
 from runner.history.review.model import Review
 from runner.history.review.sections import moment
 from runner.model import HardwareUse
-from runner.model.units import UNKNOWN, count, duration, file_size, memory_size
+from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, some
 from runner.store.hiding import hidden_command, hidden_config, hidden_env
 
 WARNINGS = 30
@@ -21,11 +21,8 @@ def samples_section(review: Review) -> Section | None:
     found = review.samples
     if found is None or not found.count:
         return None
-    steps = ", ".join(map(str, found.steps[:STEPS_NAMED]))
-    more = f" and {len(found.steps) - STEPS_NAMED} more" if len(found.steps) > STEPS_NAMED else ""
-    items = [
-        f"{count(found.count, 'image')}, {file_size(found.size_bytes)}, at steps {steps}{more}"
-    ]
+    steps = some([*map(str, found.steps)], STEPS_NAMED)
+    items = [f"{count(found.count, 'image')}, {file_size(found.size_bytes)}, at steps {steps}"]
     if found.unplaced:
         items.append(f"of {count(found.unplaced, 'image')} the step is not known")
     items += [f"in {folder}" for folder in found.folders]
