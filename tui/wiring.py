@@ -214,7 +214,7 @@ class RunnerActions(
         return begin.checks(_load(config_path), slow=slow, cancel=cancelled)
 
     def cure(self, config_path: Path, name: str, cancelled: threading.Event) -> Cure | None:
-        from runner.preflight.cures.registry import cure_for
+        from runner.preflight.registry import cure_for
 
         try:
             return cure_for(name, _load(config_path), cancelled=cancelled)

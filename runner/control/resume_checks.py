@@ -10,8 +10,7 @@ from typing import Any
 from runner.config.flags import launcher_flags
 from runner.control.orders import Refused
 from runner.model import AttemptPlan, RunSpec, Status
-from runner.preflight.header import read_model
-from runner.preflight.network import DEFAULT_RANK, rank_in
+from runner.preflight.header import DEFAULT_RANK, rank_in, read_model
 from runner.trainers.sd_scripts.dataset import FolderImages
 from runner.trainers.sd_scripts.flag_numbers import whole
 from runner.trainers.sd_scripts.forecast import Question, split_by_chance

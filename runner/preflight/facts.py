@@ -21,7 +21,7 @@ from runner.config.model import Config
 from runner.model import Forecast
 from runner.preflight import hub
 from runner.preflight.estimate import question_of
-from runner.preflight.header import Header, read_model
+from runner.preflight.header import DEFAULT_RANK, Header, read_model
 from runner.preflight.import_probe import Imported, cached_import
 from runner.preflight.modules import asked_modules
 from runner.preflight.probe import Device, cached_probe
@@ -77,6 +77,11 @@ class Facts:
         except ValueError:
             return None
 
+    @property
+    def rank(self) -> int:
+        """Of the LoRA that is trained."""
+        return int(self.number("network_dim") or DEFAULT_RANK)
+
     def on(self, flag: str) -> bool:
         return bool(self.flags.get(flag))
 
@@ -93,6 +98,12 @@ class Facts:
     @property
     def script(self) -> Script | None:
         return script_of(self.config.trainer)
+
+    @property
+    def known_script(self) -> Script:
+        """For checks that are skipped for any other."""
+        assert self.script is not None
+        return self.script
 
     @property
     def device_wanted(self) -> str | None:

@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.preflight.facts import Facts
-from runner.preflight.kinds import kind_of, kind_of_folder
-from runner.preflight.network import rank_of
+from runner.preflight.header import kind_of, kind_of_folder
 
 #: names, shapes and offsets of a tensor in the header, and what sd-scripts writes about itself
 _HEADER_BYTES_PER_TENSOR = 130
@@ -77,7 +76,7 @@ def _bytes(layers: Layers, facts: Facts, item: int) -> int | None:
     arguments = network_arguments(facts.flags.get("network_args"))
     if set(arguments) - {"conv_dim", "conv_alpha", "rank_dropout", "module_dropout", "dropout"}:
         return None  # block ranks, DyLoRA units, other algorithms
-    rank, conv_rank = rank_of(facts), _number(arguments.get("conv_dim"))
+    rank, conv_rank = facts.rank, _number(arguments.get("conv_dim"))
     numbers = modules = 0
     if not facts.on("network_train_unet_only"):
         numbers, modules = rank * layers.text, layers.text_modules

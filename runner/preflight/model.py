@@ -1,17 +1,16 @@
-"""What one check is, and what it finds."""
+"""What one check is, how it is registered, and what it finds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from runner.analysis.diagnosis.needs import Platform, any_ruled_out
 from runner.model.units import some as some
 from runner.preflight.cures.model import Cure
-
-if TYPE_CHECKING:
-    from runner.preflight.facts import Facts
+from runner.preflight.facts import Facts
+from runner.trainers.sd_scripts.dataset import DatasetError
 
 #: the panel is 22 columns wide; a mark and a blank stand in front
 EVIDENCE_LIMIT = 20
@@ -38,14 +37,72 @@ class Finding:
         return replace(self, cures=tuple(cures)) if self.cures else self
 
 
+Look = Callable[[Facts], Finding]
+#: evidence and detail of a check that is skipped
+Excuse = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`name` is for machines and `check --fix`, `title` for the panel. `slow`: may take seconds."""
+    """`name` is for machines and `check --fix`, `title` for the panel. `slow`: may take seconds. `order`: the
+    place in the panel. `cures`: names of further cures, beside that of its own name. `foresees`: the causes
+    of failed runs (keys of the diagnosis) that it reports before the start."""
 
     name: str
     title: str
-    look: Callable[[Facts], Finding]
+    look: Look
     slow: bool = False
+    order: int = 0
+    cures: tuple[str, ...] = ()
+    foresees: tuple[str, ...] = ()
+
+
+#: in no order; `runner.preflight.registry` imports all that register themselves
+REGISTERED: list[Check] = []
+
+
+def check(
+    name: str,
+    title: str,
+    *,
+    order: int,
+    slow: bool = False,
+    cures: Sequence[str] = (),
+    foresees: Sequence[str] = (),
+    builtin: Excuse | None = None,
+    unknown_script: Excuse | None = None,
+    unlaunched: Excuse | None = None,
+    python: bool = False,
+    dataset: bool = False,
+) -> Callable[[Look], Look]:
+    """Registers a function as a check. It is skipped, with this evidence and detail, for the `builtin` trainer,
+    for a script that is `unknown_script` here ({script}: its name) or `unlaunched` by accelerate; `python`:
+    where the trainer's Python does not run; `dataset`: where the dataset cannot be read."""
+
+    def register(look: Look) -> Look:
+        def guarded(facts: Facts) -> Finding:
+            trainer = facts.config.trainer
+            if builtin is not None and trainer.embedded:
+                return skipped(*builtin)
+            if unknown_script is not None and facts.script is None:
+                evidence, detail = unknown_script
+                return skipped(evidence, detail.format(script=Path(trainer.script).name))
+            if unlaunched is not None and trainer.launcher != "accelerate":
+                return skipped(*unlaunched)
+            if python and facts.interpreter().problem:
+                return skipped("python does not run")
+            try:
+                return look(facts)
+            except DatasetError as error:
+                if not dataset:
+                    raise
+                return skipped("dataset unread", str(error))
+
+        made = Check(name, title, guarded, slow, order, tuple(cures), tuple(foresees))
+        REGISTERED.append(made)
+        return guarded
+
+    return register
 
 
 def passed(evidence: str, detail: str = "") -> Finding:

@@ -1,133 +1,39 @@
-"""All checks, and how they are run: side by side, each result as soon as it is there."""
+"""All checks, how they are run (side by side, each result as soon as it is found), and their cures by name.
+
+A check registers itself (`@check`) in a module of `runner.preflight.checks`; there is no list to add it to.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 from runner.config.model import Config
 from runner.model import SCHEMA, CheckResult
-from runner.preflight import (
-    accelerate,
-    architecture,
-    base_model,
-    buckets,
-    caching,
-    captions,
-    combinations,
-    config_file,
-    dataset,
-    device,
-    disk,
-    duplicates,
-    encoders,
-    environment,
-    extensions,
-    flag_names,
-    flip_aug,
-    gpu_users,
-    image_files,
-    images,
-    imports,
-    keep_tokens,
-    latents,
-    launcher,
-    learning_rate,
-    logging_flags,
-    logout,
-    memory,
-    mps,
-    mps_fallback,
-    mps_traps,
-    network,
-    notices,
-    optimizer,
-    other_run,
-    output,
-    overwrite,
-    packages,
-    precision,
-    processes,
-    python,
-    repeats,
-    resume_state,
-    samples,
-    schedule,
-    size,
-    sleep,
-    states,
-    steps,
-    tokenizer,
-    trainer,
-    trigger,
-    vae,
-    versions,
-    workers,
-)
+from runner.preflight import checks as topics
+from runner.preflight.cures.model import Cure
 from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding, short
+from runner.preflight.model import REGISTERED, Check, Finding, short
 from runner.store.journal import write_json
 
+for _topic in iter_modules(topics.__path__, f"{topics.__name__}."):
+    import_module(_topic.name)
+
 #: in the order of the panel: the trainer, what it learns from, where it writes, the machine
-CHECKS: tuple[Check, ...] = (
-    config_file.CHECK,
-    trainer.CHECK,
-    python.CHECK,
-    packages.CHECK,
-    versions.CHECK,
-    flag_names.CHECK,
-    base_model.CHECK,
-    architecture.CHECK,
-    vae.CHECK,
-    encoders.CHECK,
-    tokenizer.CHECK,
-    dataset.CHECK,
-    images.CHECK,
-    image_files.CHECK,
-    extensions.CHECK,
-    duplicates.CHECK,
-    captions.CHECK,
-    trigger.CHECK,
-    keep_tokens.CHECK,
-    flip_aug.CHECK,
-    repeats.CHECK,
-    buckets.CHECK,
-    latents.CHECK,
-    caching.CHECK,
-    steps.CHECK,
-    network.CHECK,
-    learning_rate.CHECK,
-    schedule.CHECK,
-    combinations.CHECK,
-    samples.CHECK,
-    logging_flags.CHECK,
-    workers.CHECK,
-    resume_state.CHECK,
-    output.CHECK,
-    overwrite.CHECK,
-    other_run.CHECK,
-    size.CHECK,
-    states.CHECK,
-    disk.CHECK,
-    accelerate.CHECK,
-    processes.CHECK,
-    environment.CHECK,
-    gpu_users.CHECK,
-    memory.CHECK,
-    mps_traps.CHECK,
-    mps_fallback.CHECK,
-    logout.CHECK,
-    sleep.CHECK,
-    notices.CHECK,
-    imports.CHECK,
-    optimizer.CHECK,
-    device.CHECK,
-    launcher.CHECK,
-    mps.CHECK,
-    precision.CHECK,
-)
+CHECKS: tuple[Check, ...] = tuple(sorted(REGISTERED, key=lambda check: check.order))
+BY_NAME: Mapping[str, Check] = {check.name: check for check in CHECKS}
+#: cause of runner.analysis.diagnosis -> the check that fails (or warns, where the trainer may still get by);
+#: `tests/unit/test_preflight_foreseen.py` brings about each recorded failure and holds this table to it
+FORESEEN: Mapping[str, str] = {cause: check.name for check in CHECKS for cause in check.foresees}
+#: what only shows while it happens, and why no look beforehand tells it
+UNFORESEEABLE: Mapping[str, str] = {
+    "killed_by_signal": "somebody ends it, or the kernel does when memory runs out",
+    "dataloader_worker_killed": "somebody ends it, or the kernel does when memory runs out",
+}
 _WORKERS = 6
 
 
@@ -192,3 +98,38 @@ def write_preflight(path: Path, results: Iterable[CheckResult]) -> None:
     """preflight.json, replaced by rename. Raises OSError."""
     checks = in_order(results)
     write_json(path, {"schema": SCHEMA, "passed": all_passed(checks), "checks": checks})
+
+
+# ----------------------------------------------------------------- from a name to a cure
+
+
+def cure_for(
+    name: str,
+    config: Config,
+    *,
+    smoke: bool = False,
+    cancelled: threading.Event | None = None,
+) -> Cure | None:
+    """The cure for what the check of that name finds now; None: nothing to cure, or nothing that could.
+
+    `name` is that of a check or of one of its further cures. Raises KeyError for any other name. May take as
+    long as the check (the probe's answer is remembered). What it does is in `will_do`; nothing is changed
+    before `apply`.
+    """
+    check = BY_NAME[check_of(name)]
+    facts = Facts(config, smoke=smoke, cancelled=cancelled)
+    found = check.look(facts).possible(facts.platform)
+    named = next((cure for cure in found.cures if cure.name == name), None)
+    if named is None and name == check.name and found.cures:
+        return found.cures[0]  # what is wrong here is cured at its root, in another check
+    return named
+
+
+def check_of(name: str) -> str:
+    """The check that offers the cure of that name."""
+    return next((check.name for check in CHECKS if name in check.cures), name)
+
+
+def known_names() -> tuple[str, ...]:
+    """Every name that `cure_for` takes."""
+    return (*(check.name for check in CHECKS), *(name for check in CHECKS for name in check.cures))

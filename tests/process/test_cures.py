@@ -17,7 +17,7 @@ import pytest
 
 from runner.preflight.cures.commands import stream
 from runner.preflight.cures.model import CureFailed
-from runner.preflight.cures.registry import cure_for
+from runner.preflight.registry import cure_for
 from tests.unit.preflight_project import Project, look
 
 IDENTITY = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")

@@ -15,8 +15,8 @@ import pytest
 from runner.config.command import build_command
 from runner.config.load import load_config
 from runner.config.model import Config, Trainer
-from runner.preflight import launcher, precision
-from runner.preflight.device import judge
+from runner.preflight.checks import device
+from runner.preflight.checks.device import judge_device as judge
 from runner.preflight.facts import Facts
 from runner.preflight.probe import Device, probe
 
@@ -72,13 +72,13 @@ def test_an_obsolete_type_of_the_launcher_fails_and_the_cure_lets_it_start(
         f'[trainer]\nsd_scripts = "embedded"\npython = "{sys.executable}"\n'
         'launcher = "accelerate"\n[train]\noutput_dir = "out"\n'
     )
-    found = launcher.look(Facts(load_config(tmp_path)))
+    found = device.launcher(Facts(load_config(tmp_path)))
     assert (found.status, found.evidence) == ("fail", "launch fails")
     assert "'MPS' is not a valid DistributedType" in found.detail
     before = users.read_text()
     found.cures[0].apply(lambda line: None)
     assert users.read_text() == before
-    found = launcher.look(Facts(load_config(tmp_path)))
+    found = device.launcher(Facts(load_config(tmp_path)))
     assert (found.status, found.evidence) == ("pass", "same as bare"), found
 
 
@@ -98,7 +98,7 @@ def test_fp16_on_a_cpu_fails_before_sd_scripts_does(tmp_path: Path) -> None:
     env = {"ACCELERATE_USE_CPU": "true"}
     trainer = dataclasses.replace(trainer, env=env)
     what = dataclasses.replace(what, trainer=trainer, train={"mixed_precision": "fp16"})
-    found = precision.look(Facts(what))
+    found = device.precision(Facts(what))
     assert (found.status, found.evidence) == ("fail", "fp16 on a CPU")
 
 

@@ -12,7 +12,7 @@ from runner.config.load import load_config
 from runner.config.model import Config
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding
-from runner.preflight.registry import CHECKS
+from runner.preflight.registry import BY_NAME
 
 TRIGGER = "spyke_v1"
 
@@ -85,5 +85,4 @@ class Project:
 
 
 def look(name: str, config: Config, *, smoke: bool = False) -> Finding:
-    check = next(check for check in CHECKS if check.name == name)
-    return check.look(Facts(config, smoke=smoke))
+    return BY_NAME[name].look(Facts(config, smoke=smoke))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.preflight.device import judge
+from runner.preflight.checks.device import judge_device as judge
 from runner.preflight.probe import Device
 from runner.trainers.sd_scripts.importers.files import Context
 from runner.trainers.sd_scripts.importers.find import Found

@@ -9,7 +9,7 @@ import pytest
 
 from runner.config.channels import Channels
 from runner.notify import apprise_
-from runner.preflight.notices import judge
+from runner.preflight.checks.reporting import judge_notices as judge
 from tests.web import web
 from tui.cli import main
 

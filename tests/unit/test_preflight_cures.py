@@ -15,9 +15,8 @@ from runner.preflight.cures.files import backup_name
 from runner.preflight.cures.model import Cure, CureFailed
 from runner.preflight.cures.move import move_cure, rename_cure
 from runner.preflight.cures.plasma_toml import flag_cure, key_cure
-from runner.preflight.cures.registry import cure_for, known_names
 from runner.preflight.cures.toml_edit import edited
-from runner.preflight.registry import CHECKS
+from runner.preflight.registry import CHECKS, cure_for, known_names
 from tests.unit.preflight_project import TRIGGER, Project
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from runner.config.command import build_command
-from runner.preflight import device, launcher, mps, precision, probe_cache
+from runner.preflight import probe_cache
+from runner.preflight.checks import device
+from runner.preflight.checks.device import watermark_problem
 from runner.preflight.cures.accelerate import changed
-from runner.preflight.cures.registry import cure_for
 from runner.preflight.facts import Facts
-from runner.preflight.mps_fallback import watermark_problem
 from runner.preflight.probe import Device, cached_probe, device_of, last_word, probe, probe_command
-from runner.preflight.registry import run_check
+from runner.preflight.registry import BY_NAME, cure_for, run_check
 from runner.trainers.sd_scripts.accelerate_config import default_path, read_config
 from tests.unit.preflight_project import Project, look
 
@@ -54,7 +54,7 @@ def project(tmp_path: Path) -> Project:
     ],
 )
 def test_the_device_and_why_it_is_another(name: str, expected: str, status: str, said: str) -> None:
-    found = device.judge(answer(name), expected, "c.yaml")
+    found = device.judge_device(answer(name), expected, "c.yaml")
     assert found.status == status
     assert said in found.detail
 
@@ -71,14 +71,14 @@ def test_the_device_and_why_it_is_another(name: str, expected: str, status: str,
 def test_launch_and_bare_are_held_against_each_other(
     launched: str, bare: str, status: str, evidence: str, said: str
 ) -> None:
-    found = launcher.judge(answer(launched), answer(bare), "c.yaml", True)
+    found = device.judge_launcher(answer(launched), answer(bare), "c.yaml", True)
     assert (found.status, found.evidence) == (status, evidence)
     assert said in found.detail
 
 
 def test_gpu_ids_explain_a_difference() -> None:
     masked = device_of({**json.loads((PROBES / "cuda_hidden.json").read_text()), "visible": "7"})
-    found = launcher.judge(masked, answer("cuda"), "c.yaml", False)
+    found = device.judge_launcher(masked, answer("cuda"), "c.yaml", False)
     assert (found.status, found.advice) == ("warn", "correct gpu_ids in [accelerate]")
 
 
@@ -99,7 +99,7 @@ def test_gpu_ids_explain_a_difference() -> None:
 def test_the_precision_must_be_one_of_the_device(
     name: str, asked: str, status: str, evidence: str
 ) -> None:
-    found = precision.judge(answer(name), asked)
+    found = device.judge_precision(answer(name), asked)
     assert (found.status, found.evidence) == (status, evidence)
     assert "accelerate" in found.detail or found.status != "fail" or "CPU" in found.detail
 
@@ -111,7 +111,7 @@ def test_the_cure_of_a_refused_precision_takes_its_flags_along(
     monkeypatch.setattr(Facts, "device", lambda self, bare=False: told)
     train = 'mixed_precision = "fp16"\nfull_fp16 = true'
     own = f'{SD}\npython = "{sys.executable}"'
-    monkeypatch.setattr(precision, "not_askable", lambda facts: None)
+    monkeypatch.setattr(device, "not_askable", lambda facts: None)
     found = project.find("precision", trainer=own, train=train)
     assert found.status == "fail"
     found.cures[0].apply(lambda line: None)
@@ -129,7 +129,7 @@ def test_the_cure_of_a_refused_precision_takes_its_flags_along(
     ],
 )
 def test_mps_is_available_and_built_or_not(name: str, status: str, evidence: str) -> None:
-    found = mps.judge(answer(name))
+    found = device.judge_mps(answer(name))
     assert (found.status, found.evidence) == (status, evidence)
 
 
@@ -244,7 +244,7 @@ def test_a_device_lost_to_the_launcher_is_cured_at_its_root(
     config = project.config(trainer=LAUNCH, expect=MPS)
     cure = cure_for("device", config)
     assert cure is not None and cure.name == "accelerate"
-    assert run_check(device.CHECK, Facts(config)).fix == "accelerate"
+    assert run_check(BY_NAME["device"], Facts(config)).fix == "accelerate"
     monkeypatch.setattr(Facts, "device", lambda self, bare=False: answer("cuda_no_driver"))
     assert cure_for("device", config) is None, "no configuration brings a driver"
 
@@ -374,7 +374,7 @@ def test_a_refused_precision_does_not_hide_the_device(mac: Project) -> None:
     assert (found.name, found.problem) == ("mps", None)
     assert found.refused == "fp16 mixed precision requires a GPU (not 'mps')."
     assert (found.torch, found.accelerate, found.mps_built) == ("2.5.1", "1.6.0", True)
-    assert precision.judge(found, "fp16").evidence == "no fp16 on mps"
+    assert device.judge_precision(found, "fp16").evidence == "no fp16 on mps"
 
 
 def asked(mac: Project) -> int:

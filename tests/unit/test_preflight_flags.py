@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.preflight.checks.machine import judge_shared
 from runner.preflight.facts import Facts
-from runner.preflight.workers import judge_shared
 from tests.unit import preflight_models as models
 from tests.unit.preflight_project import Project
 

@@ -16,9 +16,8 @@ from runner.analysis.diagnosis.catalogue import ENTRIES, JUDGED
 from runner.model import CheckResult
 from runner.preflight import hub
 from runner.preflight.facts import Facts
-from runner.preflight.foreseen import FORESEEN, UNFORESEEABLE
 from runner.preflight.probe import Device
-from runner.preflight.registry import CHECKS, run_check
+from runner.preflight.registry import CHECKS, FORESEEN, UNFORESEEABLE, run_check
 from tests.unit import preflight_models as models
 from tests.unit.preflight_project import Project
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runner.preflight import image_files, npz, whole_image
+from runner.preflight import npz, whole_image
+from runner.preflight.checks import image_files
+from runner.preflight.checks.image_files import image_files as look_at_files
 from runner.preflight.facts import Facts
-from runner.preflight.image_files import look as look_at_files
 from tests.unit.preflight_project import Project, look, png
 
 SD = 'sd_scripts = "sd"'
@@ -94,7 +95,7 @@ def test_a_file_that_was_good_is_not_read_again(
     def unexpected(path: Path, **how: bool) -> str | None:
         raise AssertionError(f"{path} was read again")
 
-    monkeypatch.setattr("runner.preflight.image_files.problem_of", unexpected)
+    monkeypatch.setattr("runner.preflight.checks.image_files.problem_of", unexpected)
     assert look_at_files(Facts(project.config())).status == "pass"
     (project.train / "0001.png").write_bytes(png(32, 32))
     with pytest.raises(AssertionError, match=r"0001\.png was read again"):

@@ -15,17 +15,19 @@ import pytest
 
 from runner.config.interpreter import Interpreter
 from runner.model import ExpectedCheckpoint, Forecast
-from runner.preflight import base_model, disk, hub, logout, memory, modules, output
+from runner.preflight import hub, modules
+from runner.preflight.checks import base_model, machine, output, unattended
+from runner.preflight.checks.device import fits
+from runner.preflight.checks.device import judge_device as judge
+from runner.preflight.checks.packages import packages as look_at_packages
+from runner.preflight.checks.trainer import describe
+from runner.preflight.checks.trainer import python as look_at_python
 from runner.preflight.cures.plasma_toml import flag_cure
-from runner.preflight.device import fits, judge
 from runner.preflight.existing_files import names
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed
-from runner.preflight.packages import look as look_at_packages
 from runner.preflight.probe import Device
-from runner.preflight.python import look as look_at_python
 from runner.preflight.registry import run_check
-from runner.preflight.trainer import describe
 from tests.unit.preflight_project import Project, look
 
 
@@ -379,16 +381,16 @@ def test_files_that_would_be_overwritten_are_all_names_of_the_forecast() -> None
 def test_what_the_disk_must_hold_is_files_and_states() -> None:
     made = [ExpectedCheckpoint(f"{n}", n, state_name="s" if n < 3 else None) for n in range(1, 5)]
     forecast = Forecast(checkpoints=tuple(made))
-    assert disk.needed(forecast, None) is None
-    assert disk.needed(forecast, 200) == 200 * (4 + 2 * 3)
-    assert disk.needed(Forecast(checkpoints=tuple(made), size_bytes=10), 200) == 10
-    assert disk.needed(dataclasses.replace(forecast, state_bytes=100), 200) == 200 * 4 + 2 * 100
+    assert output.needed(forecast, None) is None
+    assert output.needed(forecast, 200) == 200 * (4 + 2 * 3)
+    assert output.needed(Forecast(checkpoints=tuple(made), size_bytes=10), 200) == 10
+    assert output.needed(dataclasses.replace(forecast, state_bytes=100), 200) == 200 * 4 + 2 * 100
 
 
 def test_what_save_last_n_deletes_makes_room_but_only_after_the_next_is_written() -> None:
     made = tuple(ExpectedCheckpoint(f"{n}", n, removed_at_step=n + 1) for n in range(1, 9))
     kept = (*made, ExpectedCheckpoint("last", 9))
-    assert disk.needed(Forecast(checkpoints=kept), 100) == 200
+    assert output.needed(Forecast(checkpoints=kept), 100) == 200
 
 
 @pytest.mark.parametrize(
@@ -404,26 +406,32 @@ def test_what_save_last_n_deletes_makes_room_but_only_after_the_next_is_written(
 def test_the_disk_is_held_against_the_need(
     free: float, need: float | None, status: str, evidence: str
 ) -> None:
-    found = disk.judge(int(free), None if need is None else int(need), "/out")
+    found = output.judge_disk(int(free), None if need is None else int(need), "/out")
     assert (found.status, found.evidence) == (status, evidence)
 
 
 def test_little_memory_is_a_warning() -> None:
-    found = memory.judge(3 * 2**30, 16 * 2**30, 4 * 10**9)
+    found = machine.judge_memory(3 * 2**30, 16 * 2**30, 4 * 10**9)
     assert (found.status, found.evidence) == ("warn", "3.0 GB free")
-    assert memory.judge(8 * 2**30, 16 * 2**30, 4 * 10**9).status == "pass"
+    assert machine.judge_memory(8 * 2**30, 16 * 2**30, 4 * 10**9).status == "pass"
 
 
 def test_logind_may_end_a_training_at_logout(tmp_path: Path) -> None:
     file, folder = tmp_path / "logind.conf", tmp_path / "logind.conf.d"
     file.write_text("[Login]\n#KillUserProcesses=yes\n")
     folder.mkdir()
-    assert not logout.kills_user_processes((file, folder))
+    assert not unattended.kills_user_processes((file, folder))
     (folder / "50.conf").write_text("[Login]\nKillUserProcesses = yes\n")
-    assert logout.kills_user_processes((file, folder))
-    assert logout.judge("own session", scope=False, lingers=False, kills=True).status == "warn"
-    assert logout.judge("own session", scope=False, lingers=False, kills=False).status == "pass"
-    kept = logout.judge("systemd user scope", scope=True, lingers=True, kills=True)
+    assert unattended.kills_user_processes((file, folder))
+    assert (
+        unattended.judge_logout("own session", scope=False, lingers=False, kills=True).status
+        == "warn"
+    )
+    assert (
+        unattended.judge_logout("own session", scope=False, lingers=False, kills=False).status
+        == "pass"
+    )
+    kept = unattended.judge_logout("systemd user scope", scope=True, lingers=True, kills=True)
     assert kept.status == "pass"
 
 

@@ -10,10 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from runner.config.errors import ConfigError, ConfigProblem
 from runner.config.interpreter import run_small
 from runner.model import CheckResult
-from runner.preflight import config_file
 from runner.preflight.facts import Facts
 from runner.preflight.model import EVIDENCE_LIMIT, Check, Finding, passed, short, some
 from runner.preflight.registry import CHECKS, all_passed, in_order, run_checks, write_preflight
@@ -171,13 +169,6 @@ def test_a_failure_forbids_and_a_warning_does_not() -> None:
     assert not all_passed([CheckResult("a", "pass", ""), CheckResult("b", "fail", "")])
     strange = CheckResult("strange", "pass", "")
     assert in_order([strange, CheckResult("config", "pass", "")])[1] is strange
-
-
-def test_a_broken_config_is_one_failed_check() -> None:
-    error = ConfigError([ConfigProblem("p.toml", 2, "b"), ConfigProblem("p.toml", 1, "a")])
-    result = config_file.refused(error)
-    assert (result.name, result.status, result.evidence) == ("config", "fail", "2 errors")
-    assert result.detail == "p.toml:1: a\np.toml:2: b"
 
 
 def test_notes_of_the_config_are_a_warning(project: Project) -> None:

@@ -15,11 +15,11 @@ from runner.config.interpreter import Interpreter
 from runner.hardware.ports import comfy_ports, listening, port_users
 from runner.hardware.users import Listing
 from runner.model import GpuSample, GpuUser
-from runner.preflight import environment, gpu_users, sleep, versions
+from runner.preflight.checks import launch, machine, trainer, unattended
+from runner.preflight.checks.launch import in_use
+from runner.preflight.checks.machine import Process, user_of
+from runner.preflight.checks.reporting import logging as look_at_logging
 from runner.preflight.facts import Facts
-from runner.preflight.gpu_users import Process, user_of
-from runner.preflight.logging_flags import look as look_at_logging
-from runner.preflight.processes import in_use
 from tests.unit import preflight_models as models
 from tests.unit.preflight_project import Project
 
@@ -85,11 +85,11 @@ def test_users_are_told_with_pid_and_memory_and_never_as_a_failure() -> None:
     comfy = user_of(Process(71, "python", ("python", "main.py"), "/u/ComfyUI", 3 << 30))
     other = user_of(Process(72, "python", ("python", "train_network.py")))
     assert comfy and other
-    found = gpu_users.judge([comfy, other])
+    found = machine.judge_gpu_users([comfy, other])
     assert (found.status, found.evidence) == ("warn", "ComfyUI +1")
     assert "ComfyUI (pid 71, 3.0 GB), another training (pid 72)" in found.detail
     assert found.cures == (), "nothing is ended from here"
-    assert gpu_users.judge([]).status == "pass"
+    assert machine.judge_gpu_users([]).status == "pass"
 
 
 def test_this_very_process_is_no_other_user() -> None:
@@ -97,10 +97,10 @@ def test_this_very_process_is_no_other_user() -> None:
 
     trainer = Process(os.getpid(), "python", ("python", "train_network.py"))
     listing = Listing.of([trainer])
-    assert os.getpid() in {user.pid for user in gpu_users.users(listing)}
-    found = gpu_users.users(listing, runs=frozenset({os.getpid()}))
+    assert os.getpid() in {user.pid for user in machine.users(listing)}
+    found = machine.users(listing, runs=frozenset({os.getpid()}))
     assert os.getpid() not in {user.pid for user in found}
-    assert os.getpid() not in gpu_users.others().processes
+    assert os.getpid() not in machine.others().processes
 
 
 def test_any_process_that_the_driver_sees_on_the_gpu_is_named() -> None:
@@ -110,7 +110,7 @@ def test_any_process_that_the_driver_sees_on_the_gpu_is_named() -> None:
         users=(GpuUser(91, "julia", 5 << 30), GpuUser(None, "", 2 << 30, outside=True)),
     )
     listing = Listing.of([Process(91, "julia", ("julia", "solve.jl"))])
-    found = gpu_users.judge(gpu_users.users(listing, (card,)))
+    found = machine.judge_gpu_users(machine.users(listing, (card,)))
     assert found.status == "warn"
     assert "julia (pid 91, 5.0 GB on the GPU)" in found.detail
     assert "a process outside this container" in found.detail
@@ -121,8 +121,8 @@ def test_a_program_started_from_the_same_shell_is_another_user() -> None:
     code = "import time; time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code, "train_network.py"]) as child:
         try:
-            assert child.pid in gpu_users.others().processes
-            found = [user.pid for user in gpu_users.users(gpu_users.others())]
+            assert child.pid in machine.others().processes
+            found = [user.pid for user in machine.users(machine.others())]
             assert child.pid in found
         finally:
             child.kill()
@@ -156,12 +156,12 @@ def test_whoever_listens_where_comfy_does_is_named(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_when_a_mac_sleeps(pmset: str | None, status: str, evidence: str) -> None:
-    found = sleep.judge_mac(pmset, caffeinate=False)
+    found = unattended.judge_mac(pmset, caffeinate=False)
     assert (found.status, found.evidence) == (status, evidence)
     if status == "warn":
         assert "system settings" in found.advice
         # it is held awake by plasma-tui itself where it can be
-        held = sleep.judge_mac(pmset, caffeinate=True)
+        held = unattended.judge_mac(pmset, caffeinate=True)
         assert (held.status, held.evidence) == ("pass", "held awake then")
         assert "a closed lid still sleeps" in held.detail
 
@@ -180,7 +180,7 @@ def test_when_a_mac_sleeps(pmset: str | None, status: str, evidence: str) -> Non
 def test_when_a_linux_machine_sleeps(
     states: str | None, inhibitors: str | None, desktop: bool, status: str
 ) -> None:
-    assert sleep.judge_linux(states, inhibitors, desktop=desktop).status == status
+    assert unattended.judge_linux(states, inhibitors, desktop=desktop).status == status
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_when_a_linux_machine_sleeps(
 def test_variables_that_lead_a_training_astray(
     env: dict[str, str], wanted: str | None, status: str, evidence: str
 ) -> None:
-    found = environment.judge(env, wanted, 1)
+    found = launch.judge_environment(env, wanted, 1)
     assert (found.status, found.evidence) == (status, evidence)
 
 
@@ -244,13 +244,13 @@ def test_processes_that_accelerate_refuses(
 
 def test_known_breaks_between_versions() -> None:
     fine = {"torch": "2.13.0+cpu", "numpy": "2.4.6", "toml": ""}
-    assert versions.judge(fine, "python").status == "pass"
-    found = versions.judge({"torch": "2.2.1", "numpy": "2.0.0"}, "/v/bin/python")
+    assert trainer.judge_versions(fine, "python").status == "pass"
+    found = trainer.judge_versions({"torch": "2.2.1", "numpy": "2.0.0"}, "/v/bin/python")
     assert (found.status, found.evidence) == ("fail", "numpy 2.0.0")
     assert found.advice == '/v/bin/python -m pip install "numpy<2"'
     hub = {"diffusers": "0.25.0", "huggingface_hub": "0.26.2"}
-    assert versions.judge(hub, "python").status == "fail"
-    assert versions.judge({"torch": None, "numpy": ""}, "python").status == "skip"
+    assert trainer.judge_versions(hub, "python").status == "fail"
+    assert trainer.judge_versions({"torch": None, "numpy": ""}, "python").status == "skip"
 
 
 # ----------------------------------------------------------------------------- logging

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.preflight import base_model, hub, lora_size
+from runner.preflight import hub, lora_size
+from runner.preflight.checks import base_model
+from runner.preflight.checks.network import judge_size
 from runner.preflight.facts import Facts
-from runner.preflight.header import read_model
-from runner.preflight.kinds import kind_of
-from runner.preflight.network import rank_in
-from runner.preflight.size import judge as judge_size
+from runner.preflight.header import kind_of, rank_in, read_model
 from tests.unit import preflight_models as models
 from tests.unit.preflight_project import Project
 

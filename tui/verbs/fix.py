@@ -9,8 +9,7 @@ from runner.config.errors import nearest
 from runner.config.model import Config
 from runner.model import CheckResult
 from runner.preflight.cures.model import Cure, CureFailed
-from runner.preflight.cures.registry import check_of, cure_for, known_names
-from runner.preflight.registry import CHECKS, run_checks
+from runner.preflight.registry import CHECKS, check_of, cure_for, known_names, run_checks
 from tui.exits import NO, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import MARKS, print_json, say

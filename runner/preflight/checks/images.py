@@ -1,0 +1,181 @@
+"""The image folders: complete, and every file name one that sd-scripts reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runner.model.units import count
+from runner.preflight.cures.move import rename_cure
+from runner.preflight.cures.plasma_toml import key_cure
+from runner.preflight.facts import Facts
+from runner.preflight.model import Finding, check, failed, passed, some, warned
+from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
+from runner.trainers.sd_scripts.dataset.files import EXTENSIONS, PLUGIN_EXTENSIONS
+
+
+@check("images", "Images", order=130, foresees=("no_data",), dataset=True)
+def images(facts: Facts) -> Finding:
+    """Are the image folders there, and are they as full as expected?"""
+    subsets = facts.subsets()
+    if not subsets:
+        return failed("no image folder", _no_subset(facts), _parent_advice(facts))
+    missing = [s for s in subsets if s.image_dir and facts.listing(s.image_dir) is None]
+    if missing:
+        return _folders_missing(facts, missing)
+    try:
+        lost = _not_there(facts, subsets)
+    except DatasetError as error:
+        return failed("metadata unread", str(error), "correct metadata_file")
+    if lost:
+        detail = f"The metadata names {count(len(lost), 'image')} that do not exist: {some(lost)}."
+        return failed(
+            f"{len(lost)} missing", detail, "correct image_dir, or write the metadata again"
+        )
+    images, reg_images = _counts(facts, subsets)
+    if images == 0:
+        return _none(facts, subsets)
+    empty = [s.name for s in subsets if not _images_in(facts, s)]
+    words = count(images, "image")
+    evidence = f"{words}, {reg_images} reg" if reg_images else words
+    if empty:
+        detail = f"sd-scripts leaves out folders without an image: {some(empty)}."
+        return warned(evidence, detail, "fill the folder, or remove its subset")
+    expected = facts.config.expect.images
+    if expected is not None and images != expected:
+        return _unexpected(facts, subsets, images, expected)
+    return passed(evidence, f"{words}, {count(reg_images, 'regularisation image')}.")
+
+
+def _counts(facts: Facts, subsets: list[SubsetSpec]) -> tuple[int, int]:
+    """(training images, regularisation images), each file once; of a validation split only the part
+    that is trained on."""
+    try:
+        plan = facts.plan()
+        return plan.images, plan.reg_images
+    except DatasetError:
+        found = {(s.name, s.is_reg): s for s in subsets}
+        counts = [0, 0]
+        for (_, is_reg), subset in found.items():
+            counts[is_reg] += _images_in(facts, subset)
+        return counts[0], counts[1]
+
+
+def _images_in(facts: Facts, subset: SubsetSpec) -> int:
+    listing = facts.listing_of(subset)
+    return len(listing.paths) if listing else 0
+
+
+def _not_there(facts: Facts, subsets: list[SubsetSpec]) -> list[str]:
+    """What metadata files name; a folder's images are there because they were listed. A size that stands in
+    the file lets sd-scripts notice it only when the image is loaded."""
+    described = [subset for subset in subsets if subset.metadata_file is not None]
+    paths = dict.fromkeys(path for s in described for path in facts.image_paths_of(s))
+    return [path.name for path in paths if not path.is_file()]
+
+
+def _none(facts: Facts, subsets: list[SubsetSpec]) -> Finding:
+    """sd-scripts says `No data found` and leaves with exit code 0."""
+    folders = list(dict.fromkeys(s.name for s in subsets if not s.is_reg))
+    detail = f"No training image in {some(folders)}." if folders else _no_subset(facts)
+    below = sum(listing.below for f in folders if (listing := facts.listing(f)))
+    ignored = sum(len(listing.ignored) for f in folders if (listing := facts.listing(f)))
+    if below:
+        detail += f" {below} lie in deeper folders, which are never read."
+    if ignored:
+        detail += f" {ignored} have an ending that is not read."
+    return failed("no images", detail, "put images there, or correct image_dir")
+
+
+def _no_subset(facts: Facts) -> str:
+    folder = facts.path("train_data_dir")
+    if facts.dataset_file() is not None or folder is None:
+        return "The dataset config names no folder of training images."
+    if not folder.is_dir():
+        return f"{folder} does not exist."
+    return f"{folder} holds no folder named <repeats>_<name>, such as 10_{folder.name}."
+
+
+def _parent_advice(facts: Facts) -> str:
+    """The usual mistake is the folder of the images itself in the place of its parent."""
+    folder = facts.path("train_data_dir")
+    if facts.dataset_file() is not None or folder is None:
+        return "add a [[datasets.subsets]] with image_dir"
+    if folder.name.partition("_")[0].isdigit():
+        return f'train_data_dir = "{folder.parent}"'
+    return "rename its folders, or use a dataset config"
+
+
+def _unexpected(facts: Facts, subsets: list[SubsetSpec], images: int, expected: int) -> Finding:
+    words = count(images, "image")
+    where = some([s.name for s in subsets if not s.is_reg])
+    told = f"{words} in {where}, but [expect] images is {expected}."
+    cure = key_cure(facts.config, "images", f"expect {words}", "expect", {"images": images})
+    return warned(
+        f"{words}, not {expected}", told, "add or remove images, or correct [expect]"
+    ).curable(cure)
+
+
+def _folders_missing(facts: Facts, missing: list[SubsetSpec]) -> Finding:
+    names = [subset.image_dir for subset in missing]
+    evidence = f"{count(len(missing), 'folder')} missing"
+    detail = f"Not there: {some(names)}."
+    if any(not name.startswith("/") for name in names):
+        detail += f" Relative folders start at {facts.config.trainer_cwd}."
+    if any(name.startswith("~") for name in names):
+        detail += " sd-scripts does not expand ~."
+    if all(subset.is_reg for subset in missing):
+        return warned(evidence, detail, "create the folder, or correct image_dir")
+    return failed(evidence, detail, "create the folder, or correct image_dir")
+
+
+@check("extensions", "Endings", order=150, dataset=True)
+def extensions(facts: Facts) -> Finding:
+    """Are there images whose file name sd-scripts passes over?
+
+    It takes .png .jpg .jpeg .webp .bmp in all lower or all upper case (train_util.IMAGE_EXTENSIONS);
+    `.Jpg` is no image where file names have a case, and deeper folders are never read.
+    """
+    folders = list(dict.fromkeys(s.image_dir for s in facts.subsets() if not s.metadata_file))
+    base = facts.config.trainer_cwd
+    ignored, below = [], 0
+    for folder in folders:
+        listing = facts.listing(folder)
+        if listing is not None:
+            ignored += [base / folder / name for name in listing.ignored]
+            below += listing.below
+    plugin = [path for path in ignored if path.name.endswith(PLUGIN_EXTENSIONS)]
+    other = [path for path in ignored if path not in plugin]
+    if other:
+        return _not_read(other)
+    if plugin:
+        detail = f"Read only with a plugin for Pillow in the trainer's Python: {_names(plugin)}."
+        return warned(f"{len(plugin)} need a plugin", detail, "save them as PNG")
+    if below:
+        detail = f"{below} images lie in deeper folders, which are never read."
+        return warned(f"{below} in deeper", detail, "move them up, or add a subset")
+    return passed("all are read", "No image is passed over for its name.")
+
+
+def _not_read(paths: list[Path]) -> Finding:
+    cased = [(path, path.with_suffix(path.suffix.lower())) for path in paths if _only_case(path)]
+    free = [(old, new) for old, new in cased if not _taken(old, new)]
+    detail = f"Not read: {_names(paths)}; sd-scripts takes .png .jpg .jpeg .webp .bmp in one case."
+    advice = "rename them to a lower-case ending" if cased else "save them as PNG"
+    cure = rename_cure("extensions", "rename them to a lower-case ending", free)
+    return warned(f"{len(paths)} not read", detail, advice).curable(cure)
+
+
+def _only_case(path: Path) -> bool:
+    return path.suffix.lower() in EXTENSIONS
+
+
+def _taken(old: Path, new: Path) -> bool:
+    """Another file has the name already."""
+    try:
+        return new.exists() and not new.samefile(old)
+    except OSError:
+        return True
+
+
+def _names(paths: list[Path]) -> str:
+    return some([path.name for path in paths])

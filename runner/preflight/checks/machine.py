@@ -1,0 +1,183 @@
+"""What the machine has left: GPU, memory, loader workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from runner.hardware.board import default_sources, read_once
+from runner.hardware.command_lines import Process
+from runner.hardware.listing import myself, running
+from runner.hardware.ports import port_users
+from runner.hardware.users import Listing, User, other_users, roots_of
+from runner.hardware.users import user_of as any_user_of
+from runner.hardware.users_table import COMFY, Hold
+from runner.model import GpuSample
+from runner.model.units import file_size, memory_size
+from runner.preflight.cures.plasma_toml import flag_cure
+from runner.preflight.facts import Facts
+from runner.preflight.model import Finding, check, failed, passed, short, skipped, some, warned
+from runner.store.registry import live_runs
+
+#: a driver that takes longer is not waited for
+_DRIVER_S = 1.5
+
+
+@check("gpu_users", "GPU users", order=430)
+def gpu_users(facts: Facts) -> Finding:
+    """Who else uses the GPU, or will as soon as it is asked to? Told only: nothing is ever ended from
+    here.
+
+    Three things show it: the table of known command lines, what the GPU's driver says of processes on it, and who
+    listens where ComfyUI does.
+    """
+    if facts.device_wanted == "cpu":
+        return skipped("trains on the CPU", "The GPU is not wanted.")
+    runs = roots_of(live_runs())
+    return judge_gpu_users(users(others(), read_once(default_sources(), _DRIVER_S), runs))
+
+
+def others() -> Listing:
+    """Every process but ourselves and the shells that we were called from."""
+    mine = myself()
+    return Listing.of(process for process in running() if process.pid not in mine)
+
+
+def judge_gpu_users(found: Sequence[User]) -> Finding:
+    if not found:
+        return passed("none seen", "No program is known to use the GPU.")
+    found = sorted(
+        found, key=lambda user: user.title != COMFY
+    )  # the one that can be asked to free it
+    titles = list(dict.fromkeys(user.title for user in found))
+    told = [f"{user.title}{_details(user)}" for user in found]
+    evidence = titles[0] if len(titles) == 1 else f"{titles[0]} +{len(titles) - 1}"
+    advice = "; ".join(dict.fromkeys(filter(None, (user.how for user in found))))
+    return warned(short(evidence), f"Running as well: {some(told, 4)}.", advice)
+
+
+def _details(user: User) -> str:
+    """` (pid 71, 3.0 GB on the GPU)`; memory of the GPU where the driver tells it, else main memory."""
+    parts = [f"pid {user.pid}"] if user.pid is not None else []
+    if user.gpu_memory_bytes:
+        parts.append(f"{memory_size(user.gpu_memory_bytes)} on the GPU")
+    elif user.memory_bytes:
+        parts.append(memory_size(user.memory_bytes))
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def users(
+    listing: Listing, gpus: Sequence[GpuSample] = (), runs: frozenset[int] = frozenset()
+) -> list[User]:
+    """One entry a program; launchers and their children are one training. A server that holds no model
+    until somebody asks for one is no reason to wait. `runs`: the processes of our runs; what they have
+    started is left out as well."""
+    found = other_users(listing, gpus, runs)
+    found = (*found, *port_users(listing, found, own=listing.with_descendants(runs)))
+    return [user for user in found if user.hold is not Hold.IDLE]
+
+
+def user_of(process: Process) -> User | None:
+    """The user that this process is by itself, if it holds a model or may."""
+    found = any_user_of(process)
+    return None if found is None or found.hold is Hold.IDLE else found
+
+
+#: less than this and even loading torch and a small model begins to swap
+LEAST_EMBEDDED_BYTES = 1_000_000_000
+LEAST_SD_SCRIPTS_BYTES = 4_000_000_000
+
+
+@check("memory", "Memory", order=440)
+def memory(facts: Facts) -> Finding:
+    """Is there memory left? What a training needs is not known here; very little is a warning."""
+    memory = psutil.virtual_memory()
+    embedded = facts.config.trainer.embedded
+    least = LEAST_EMBEDDED_BYTES if embedded else LEAST_SD_SCRIPTS_BYTES
+    return judge_memory(memory.available, memory.total, least)
+
+
+def judge_memory(available: int, total: int, least: int) -> Finding:
+    evidence = f"{memory_size(available)} free"
+    detail = f"{memory_size(available)} of {memory_size(total)} memory are available."
+    if available < least:
+        return warned(evidence, detail, "close other programs that use memory or the GPU")
+    return passed(evidence, detail)
+
+
+DEFAULT_WORKERS = 8
+SHARED_MEMORY = Path("/dev/shm")
+#: a batch of pixels at 1024x1024 is 12 MB; workers hold two each
+LEAST_BYTES_PER_WORKER = 64_000_000
+
+
+@check(
+    "workers", "Workers", order=320,
+    foresees=("persistent_workers_without_workers", "shared_memory_exhausted"),
+    builtin=("none", "The built-in trainer has no workers."),
+)  # fmt: skip
+def workers(facts: Facts) -> Finding:
+    """Can the data loader's workers work?
+
+    sd-scripts main 48d368fa: 8 workers by default, no more than the machine has cores; persistent
+    workers need at least one. On Linux they hand batches over in /dev/shm, which a container makes
+    small (64 MB); elsewhere each is a new process that imports torch.
+    """
+    asked = facts.number("max_data_loader_n_workers")
+    wanted = DEFAULT_WORKERS if asked is None else int(asked)
+    workers = min(wanted, os.cpu_count() or 1)
+    if facts.on("persistent_data_loader_workers") and workers < 1:
+        detail = "persistent_data_loader_workers needs at least one worker."
+        cure = flag_cure(
+            facts.config, "workers", "no workers", {"persistent_data_loader_workers": False}
+        )
+        advice = "take persistent_data_loader_workers out"
+        return failed("persistent without", detail, advice).curable(cure)
+    if workers and sys.platform == "linux" and (found := _shared_memory(facts, workers)):
+        return found
+    spawned = sys.platform != "linux" and workers > 1
+    if spawned and not facts.on("persistent_data_loader_workers"):
+        detail = f"{workers} workers are started anew at every epoch and import torch each time."
+        changes = {"max_data_loader_n_workers": 1, "persistent_data_loader_workers": True}
+        cure = flag_cure(facts.config, "workers", "one worker that stays", changes)
+        return warned(f"{workers} spawned", detail, "max_data_loader_n_workers = 1").curable(cure)
+    return passed(f"{workers} workers" if workers != 1 else "1 worker", _told(workers))
+
+
+def _told(workers: int) -> str:
+    if not workers:
+        return "The trainer loads the images itself."
+    return f"{workers} of {os.cpu_count()} cores load images."
+
+
+def _shared_memory(facts: Facts, workers: int) -> Finding | None:
+    try:
+        space = shutil.disk_usage(SHARED_MEMORY)
+    except OSError:
+        return None
+    return judge_shared(facts, workers, space.free)
+
+
+def judge_shared(facts: Facts, workers: int, free_bytes: int) -> Finding | None:
+    need = workers * LEAST_BYTES_PER_WORKER
+    if free_bytes >= need:
+        return None
+    detail = (
+        f"{SHARED_MEMORY} has {file_size(free_bytes)} left; {workers} workers may fill it, which "
+        "ends the training with a bus error."
+    )
+    cure = flag_cure(facts.config, "workers", "load without workers", _no_workers(facts))
+    advice = "max_data_loader_n_workers = 0, or --shm-size for the container"
+    return warned("little /dev/shm", detail, advice).curable(cure)
+
+
+def _no_workers(facts: Facts) -> dict[str, int | bool]:
+    changes: dict[str, int | bool] = {"max_data_loader_n_workers": 0}
+    if facts.on("persistent_data_loader_workers"):
+        changes["persistent_data_loader_workers"] = False
+    return changes
