@@ -33,8 +33,8 @@ def gpu_users(facts: Facts) -> Finding:
     """Who else uses the GPU, or will as soon as it is asked to? Told only: nothing is ever ended from
     here.
 
-    Three things show it: the table of known command lines, what the GPU's driver says of processes on it, and who
-    listens where ComfyUI does.
+    Three things show it: the table of known command lines, what the GPU's driver says of processes on it,
+    and who listens where ComfyUI does.
     """
     if facts.device_wanted == "cpu":
         return skipped("trains on the CPU", "The GPU is not wanted.")

@@ -100,8 +100,8 @@ _TEXT_CHARS = 300
 def imports(facts: Facts) -> Finding:
     """Can the trainer's Python really import the script? A package that is found may still be broken.
 
-    `packages` only asks whether modules exist. This check imports them in the same environment, working folder and
-    path as the launch, and reports the exception that the trainer would end with.
+    `packages` only asks whether modules exist. This check imports them in the same environment, working
+    folder and path as the launch, and reports the exception that the trainer would end with.
     """
     if facts.interpreter().problem:
         return skipped("python does not run")
@@ -171,9 +171,9 @@ _COMPARED = re.compile(r"""optimizer_type\s*==\s*["'](\w+)["']""")
 def optimizer(facts: Facts) -> Finding:
     """Does the trainer have the optimizer? sd-scripts finds out after it has loaded the model.
 
-    The names that it knows are read from its own `get_optimizer` (library/train_util.py, main 48d368fa: compared
-    without regard to case); any other must be a class of torch.optim in its exact spelling, or a class that can
-    be imported, written `package.module.Class`.
+    The names that it knows are read from its own `get_optimizer` (library/train_util.py, main 48d368fa:
+    compared without regard to case); any other must be a class of torch.optim in its exact spelling, or a
+    class that can be imported, written `package.module.Class`.
     """
     name = facts.text(FLAG)
     if name is None:
