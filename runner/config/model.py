@@ -108,8 +108,3 @@ class Config:
         """The same with other flags, in the long run and in the smoke test; `False` takes one out."""
         smoke = replace(self.smoke, flags={**self.smoke.flags, **changes})
         return replace(self, train=merged(self.train, changes), smoke=smoke)
-
-    def path_flag(self, name: str, *, smoke: bool = False) -> Path | None:
-        """The flag as a path; None when it is not set."""
-        value = self.flags(smoke=smoke).get(name)
-        return Path(value) if isinstance(value, str) and value else None

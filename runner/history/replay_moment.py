@@ -24,9 +24,6 @@ from runner.state.pace import WINDOW_STEPS, Pace
 from runner.state.progress import PAUSES
 from runner.store.reader import EVENTS
 
-#: how soon after its start an attempt says its first word
-SILENT_S = 10.0
-
 
 def snapshot_at(recording: Recording, play_s: float) -> RunSnapshot:
     """At the end, the run as it is recorded; before, as it was."""

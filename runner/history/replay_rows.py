@@ -171,9 +171,6 @@ class RowIndex:
         """All rows."""
         return self._fold.series()
 
-    def last_time(self) -> float | None:
-        return self.times[-1] if self.times else None
-
     def time_of_step(self, attempt: int, step: int) -> float | None:
         """When an attempt came to a step; None before `build` has read it, or if it never did."""
         first = self.first_row.get(attempt)

@@ -39,15 +39,13 @@ class NormsTable:
 
     def __init__(self, path: Path) -> None:
         self.known: dict[Key, tuple[BlockNorm, ...]] = {}
-        self.bad_lines = 0
         self._tail = LineTail(path)
 
     def read(self) -> bool:
         """To its present end. True if something new came."""
         came = False
         for block in self._tail.read(math.inf) if self._tail.changed() else ():
-            lines, bad = lines_of(block, NormsLine)
-            self.bad_lines += bad
+            lines, _bad = lines_of(block, NormsLine)
             self.known |= {key_of(line): line.norms for line in lines}
             came = True
         return came

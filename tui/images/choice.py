@@ -20,8 +20,6 @@ class Way(StrEnum):
     OFF = "off"
 
 
-#: what `--images` and PLASMA_IMAGES may say
-WISHES = ("auto", *Way)
 #: values of TERM and TERM_PROGRAM of terminals that know Kitty's Unicode placeholders
 _KITTY_TERMS = ("xterm-kitty", "xterm-ghostty")
 _KITTY_PROGRAMS = ("kitty", "ghostty")

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from tui.render import glyphs
 from tui.render.gauge import ramp_bar, shared_bar
 from tui.render.paint import EMPTY, Row, Span, cell, fit, pad
-from tui.render.spark import SAMPLES_A_CELL, spark
+from tui.render.spark import spark
 from tui.text import crop, crop_parts, wrap
 from tui.viewmodel.gauge_model import Gauge, Line, Section
 
@@ -101,11 +101,6 @@ def spark_row(gauge: Gauge, width: int) -> Row:
         Span(" " + cell(gauge.label, LABEL - 1).text, "dim"),
         *spark(gauge.history, max(0, width - LABEL - 1)),
     )
-
-
-def trace_cells(width: int) -> int:
-    """Bins of history that a row can show at this width."""
-    return (_widths(width)[1] or width - LABEL - 1) * SAMPLES_A_CELL
 
 
 # --------------------------------------------------------------------------- the zoomed panel

@@ -29,7 +29,6 @@ COLUMNS = (
     Column("name", 4, least=12),
     Column("tags", 5, least=8),
 )
-SORT_NAMES = tuple(sort.name for sort in SORTS)
 
 
 def runs(options: argparse.Namespace) -> int:

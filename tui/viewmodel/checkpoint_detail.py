@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.model import BlockNorm, Checkpoint
-from runner.model.units import count
 from tui.text import clean
 from tui.viewmodel.checkpoints import NONE, YES, CheckpointRow, CheckpointTable, change, norm
 
@@ -122,7 +121,3 @@ def _since(block: BlockNorm, before: BlockNorm | None) -> float | None:
     if before is None or before.mean <= 0:
         return None
     return block.mean / before.mean - 1
-
-
-def modules_word(line: BlockLine) -> str:
-    return count(line.modules, "module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.model import Phase, RunSnapshot, RunState
+from runner.model import RunSnapshot
 from runner.model.units import duration, pace
 from tui.text import clean
 from tui.viewmodel.progress import is_live, progress_of
@@ -82,12 +82,3 @@ def ready_header(name: str, steps: int | None, epochs: int | None, usable: bool 
         fields.append(Field(f"{epochs} epochs" if epochs != 1 else "1 epoch", f"e{epochs}"))
     state = READY if usable else UNUSABLE
     return Header(clean(name), state, tuple(fields), 0.0 if steps else None)
-
-
-def is_saving(snapshot: RunSnapshot) -> bool:
-    status = snapshot.status
-    return (
-        status is not None
-        and snapshot.state is RunState.RUNNING
-        and (status.phase is Phase.SAVING or status.saving_since is not None)
-    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.model import CheckResult, Expectation, Forecast
+from runner.model import Expectation, Forecast
 from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, pace
 from tui.actions import Plan
 from tui.text import clean
@@ -159,8 +159,3 @@ def gate_sentence(gate: GateStatus) -> str:
     if "not ended" in gate.text:
         return f"Smoke test {run} has not ended yet; h opens it."
     return f"Smoke test {run} did not pass; t tries again, h opens it."
-
-
-def verdict_summary(lines: Sequence[CheckResult]) -> str:
-    """A smoke test's verdict in a few words."""
-    return preflight_list(lines).summary

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.history.report import current_step, kept_step
-from runner.model import Checkpoint, JournalEvent, Phase, RunSnapshot, RunState
+from runner.model import Checkpoint, JournalEvent, RunSnapshot, RunState
 from runner.state.lineage import StopCost, current, stop_cost
-
-#: a gap in the step journal of so many step times is a silence worth a word
-SILENCE_STEPS = 20
-SILENCE_FLOOR_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +53,6 @@ def newest_event(snapshot: RunSnapshot, kind: str) -> JournalEvent | None:
     attempt = snapshot.status.attempt if snapshot.status is not None else 1
     found = (e for e in reversed(snapshot.events) if e.kind == kind and e.attempt == attempt)
     return next(found, None)
-
-
-def is_training(snapshot: RunSnapshot) -> bool:
-    """Steps are being made at this moment, as far as the console tells."""
-    status = snapshot.status
-    return (
-        snapshot.state is RunState.RUNNING and status is not None and status.phase is Phase.TRAINING
-    )
 
 
 def progress_of(snapshot: RunSnapshot) -> Progress:

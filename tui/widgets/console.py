@@ -25,7 +25,6 @@ class ConsolePanel(ScrollingPanel):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._cache: dict[tuple[str, int, bool], list[Row]] = {}
-        self._behind = 0
 
     def watch_model(self, before: tuple[str, ...], after: tuple[str, ...]) -> None:
         if not self.following:

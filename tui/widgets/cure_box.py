@@ -12,8 +12,6 @@ from tui.viewmodel.preflight import PreflightRow
 from tui.widgets.painted import Painted
 
 ANSWERS = ("Leave it as it is", "Do this")
-#: rows that output has at least
-OUTPUT_LEAST = 4
 
 
 class Stage(Enum):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual import events
-from textual.message import Message
 from textual.reactive import reactive
 
 from tui.render import glyphs
@@ -29,9 +28,6 @@ class LabelBox(Painted, can_focus=True):
 
     form: reactive[LabelForm] = reactive(LabelForm(()), layout=False, repaint=False)
     said: reactive[tuple[str, str]] = reactive(("", "dim"), layout=False, repaint=False)
-
-    class Kept(Message):
-        """Enter on the last row."""
 
     def __init__(self, title: str, form: LabelForm) -> None:
         super().__init__(id="label")

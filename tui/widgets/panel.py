@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual import events
-from textual.message import Message
 
 from tui.render import glyphs
 from tui.render.paint import Row, Span, row_width
@@ -17,9 +16,6 @@ class Panel(Painted, can_focus=True):
     """Subclasses give `TITLE`, `note()` (right end of the rule) and `content(width, height)`."""
 
     TITLE = ""
-
-    class Pressed(Message):
-        """A panel was clicked: it asks for the focus."""
 
     def note(self) -> Row:
         """What the rule says at its right end."""
