@@ -1,37 +1,66 @@
 """AMD cards by what the kernel's amdgpu driver shows to everybody in /sys: no library, no rights.
 
-A card that sleeps is not read, because reading wakes it. Not seen on a real card yet.
+Small files, each read by itself, each failure in words. A card that sleeps is not read: reading wakes it.
+Not seen on a real card yet.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from runner.hardware.amd_users import Use, users_of, uses
 from runner.hardware.source import Asked, Reading
-from runner.hardware.sysfs import Card, Figures, ReadText, cards, pci_name, read_text
 from runner.model import GpuSample
 
 VENDOR = 0x1002
 ASLEEP = "the card sleeps; reading would wake it"
 SHARED = "shared with the system"
+NO_RUN = "no process of the training is seen on it"
 #: walking over all processes costs more than the card's own figures
 SELDOM_S = 20.0
-#: where several sensors are named, the one that stands for the card first
-_SENSORS = ("edge", "junction", "mem")
+#: where several temperatures are named, the one that stands for the card first
+_LABELS = ("edge", "junction", "mem")
+#: numbers of the card's sensors (hwmon): the unit divided by, files, newer names last
+_SENSORS: Mapping[str, tuple[float, tuple[str, ...]]] = {
+    "power_w": (1e6, ("power1_average", "power1_input")),
+    "power_limit_w": (1e6, ("power1_cap",)),
+    "clock_mhz": (1e6, ("freq1_input",)),
+    "memory_clock_mhz": (1e6, ("freq2_input",)),
+}
+_FIELDS = (
+    "percent", "memory_used_bytes", "memory_total_bytes", "memory_run_bytes", "temperature_c",
+    "fan_percent", "energy_j", *_SENSORS,
+)  # fmt: skip
 #: format of gpu_metrics (the kernel's kgd_pp_interface.h): 1 cards, 2 and 3 graphics inside a processor
 _APU_FORMATS = (2, 3)
+_WORDS = {
+    errno.ENOENT: "the driver does not tell",
+    errno.ENODEV: "the driver does not tell",
+    errno.EOPNOTSUPP: "the driver does not tell",
+    errno.ENODATA: "the driver has no figure now",
+    errno.EBUSY: "the driver is busy",
+    errno.EINVAL: "the driver refuses to tell",
+    errno.EACCES: "not allowed to read it",
+    errno.EPERM: "not allowed to read it",
+}
+_CARD = re.compile(r"card\d+")
+_PCI_IDS = ("usr/share/hwdata/pci.ids", "usr/share/misc/pci.ids")
+
+#: raises OSError and UnicodeDecodeError
+ReadText = Callable[[Path], str]
 
 
-def read_head(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(4)
+def read_text(path: Path) -> str:
+    return path.read_text(encoding="ascii", errors="replace").strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +74,16 @@ class Linux:
     clock: Callable[[], float] = time.monotonic
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One card: its folder in /sys, where it sits (`0000:03:00.0`), and its driver, "" for none."""
+
+    folder: Path
+    address: str
+    driver: str
+    name: str
+
+
 class AmdSource:
     """Asked from one thread only."""
 
@@ -54,7 +93,6 @@ class AmdSource:
     def __init__(self, linux: Linux | None = None) -> None:
         self._linux = linux or Linux()
         self._names: dict[str, str] = {}
-        self._apu: dict[str, bool] = {}
         self._uses: Mapping[str, Mapping[int, Use]] | None = None
         self._before: Mapping[str, Mapping[int, Use]] | None = None
         self._at, self._passed_s = 0.0, 0.0
@@ -65,11 +103,37 @@ class AmdSource:
     def read(self, asked: Asked) -> Reading:
         if self._linux.system != "linux":
             return Reading(reason="AMD cards are read on Linux only", final=True)
-        found = cards(self._linux.root, VENDOR, self._linux.read)
+        found = self._listed()
         if not found:
             return Reading(reason="no AMD card here", final=True)
         self._look_at_processes()
         return Reading(tuple(self._sample(card, i, asked) for i, card in enumerate(found)))
+
+    def _listed(self) -> list[Card]:
+        """In the order of their addresses. Reads nothing that would wake a card."""
+        found: dict[str, Card] = {}
+        try:
+            links = sorted((self._linux.root / "sys/class/drm").iterdir())
+        except OSError:
+            return []
+        for link in links:
+            device = link / "device"
+            if not _CARD.fullmatch(link.name):
+                continue  # card0-DP-1, renderD128
+            figures = Figures(device, self._linux.read)
+            if _hex(figures.text("vendor")) == VENDOR:
+                folder, driver = device.resolve(), device / "driver"
+                has, address = driver.resolve().name if driver.exists() else "", folder.name
+                if address not in self._names:
+                    self._names[address] = self._name(figures)
+                found[address] = Card(folder, address, has, self._names[address])
+        return [found[address] for address in sorted(found)]
+
+    def _name(self, figures: Figures) -> str:
+        device_id = _hex(figures.text("device")) or 0
+        listed = pci_name(self._linux.root, VENDOR, device_id)
+        named = f"AMD {listed}" if listed else f"AMD GPU {device_id:#06x}"
+        return figures.text("product_name") or named
 
     def _look_at_processes(self) -> None:
         now = self._linux.clock()
@@ -78,87 +142,102 @@ class AmdSource:
             self._uses = uses(self._linux.root / "proc", self._linux.uid)
 
     def _sample(self, card: Card, index: int, asked: Asked) -> GpuSample:
-        key, name = f"amd:{card.address}", self._name(card)
-        if Figures(card.folder, self._linux.read).text("power/runtime_status") == "suspended":
-            return GpuSample(key, "amdgpu", name, index, reasons=dict.fromkeys(_FIELDS, ASLEEP))
-        if card.driver and card.driver != "amdgpu":
+        figures, why = Figures(card.folder, self._linux.read), ""
+        if figures.text("power/runtime_status") == "suspended":
+            why = ASLEEP
+        elif card.driver and card.driver != "amdgpu":
             why = f"its driver is {card.driver}, not amdgpu"
-            return GpuSample(key, "amdgpu", name, index, reasons=dict.fromkeys(_FIELDS, why))
-        return self._awake(card, key, index, asked)
+        values: dict[str, Any] = {"reasons": dict.fromkeys(_FIELDS, why)}
+        if not why:
+            values = {**self._values(card, figures, asked), "reasons": figures.reasons}
+        return GpuSample(f"amd:{card.address}", "amdgpu", card.name, index, **values)
 
-    def _awake(self, card: Card, key: str, index: int, asked: Asked) -> GpuSample:
-        figures = Figures(card.folder, self._linux.read)
+    def _values(self, card: Card, figures: Figures, asked: Asked) -> dict[str, Any]:
         percent = figures.number("percent", "gpu_busy_percent")
-        used, total = self._memory(card, figures)
-        sensors, reasons = _sensors(_hwmon(card.folder), self._linux.read)
+        used, total = _memory(card, figures)
         found = (self._uses or {}).get(card.address, {})
         before = None if self._before is None else self._before.get(card.address, {})
         users = users_of(found, before, self._passed_s, asked.run_pids)
         ours = [user.memory_bytes or 0 for user in users if user.ours]
-        reasons = {**reasons, **figures.reasons}
         run = sum(ours) if ours else None
         if run is None:
-            why = "no process of the training is seen on it"
-            reasons["memory_run_bytes"] = reasons["memory_others_bytes"] = why
-        reasons["energy_j"] = "the driver does not tell"
-        return GpuSample(
-            key=key,
-            source="amdgpu",
-            name=self._name(card),
-            index=index,
-            percent=None if percent is None else min(100.0, max(0.0, float(percent))),
-            memory_used_bytes=used,
-            memory_total_bytes=total,
-            memory_run_bytes=run,
-            memory_others_bytes=_less(used, run),
-            users=users,
-            reasons=reasons,
-            **sensors,
-        )
-
-    def _memory(self, card: Card, figures: Figures) -> tuple[int | None, int | None]:
-        """The card's own. Graphics inside a processor have a small part of the RAM for themselves and take
-        the rest from what everybody uses: both together, and told."""
-        used = figures.number("memory_used_bytes", "mem_info_vram_used")
-        total = figures.number("memory_total_bytes", "mem_info_vram_total")
-        if card.address not in self._apu:
-            self._apu[card.address] = _is_apu(card.folder)
-        if not self._apu[card.address]:
-            return used, total
-        shared_used = figures.number("memory_used_bytes", "mem_info_gtt_used")
-        shared = figures.number("memory_total_bytes", "mem_info_gtt_total")
-        figures.reasons["memory"] = SHARED
-        return _sum(used, shared_used), _sum(total, shared)
-
-    def _name(self, card: Card) -> str:
-        if card.address not in self._names:
-            own = Figures(card.folder, self._linux.read).text("product_name")
-            listed = pci_name(self._linux.root, VENDOR, card.device_id)
-            name = own or (f"AMD {listed}" if listed else f"AMD GPU {card.device_id:#06x}")
-            self._names[card.address] = name
-        return self._names[card.address]
+            figures.reasons["memory_run_bytes"] = figures.reasons["memory_others_bytes"] = NO_RUN
+        figures.reasons["energy_j"] = "the driver does not tell"
+        return {
+            "percent": None if percent is None else min(100.0, max(0.0, float(percent))),
+            "memory_used_bytes": used,
+            "memory_total_bytes": total,
+            "memory_run_bytes": run,
+            "memory_others_bytes": None if used is None or run is None else max(0, used - run),
+            "users": users,
+            **_sensors(Figures(_hwmon(card.folder), self._linux.read, figures.reasons)),
+        }
 
 
-_FIELDS = (
-    "percent", "memory_used_bytes", "memory_total_bytes", "memory_run_bytes", "temperature_c",
-    "power_w", "power_limit_w", "clock_mhz", "memory_clock_mhz", "fan_percent", "energy_j",
-)  # fmt: skip
+class Figures:
+    """Numbers of one folder; what cannot be read is None, and `reasons` says why under the field's name."""
+
+    def __init__(self, folder: Path, read: ReadText, reasons: dict[str, str] | None = None) -> None:
+        self.folder, self._read = folder, read
+        self.reasons = {} if reasons is None else reasons
+
+    def number(self, field: str, *names: str) -> int | None:
+        """The first file among `names` that holds a number."""
+        why = _WORDS[errno.ENOENT]
+        for name in names:
+            try:
+                value = int(self._read(self.folder / name))
+            except OSError as error:
+                if error.errno != errno.ENOENT:
+                    why = _WORDS.get(error.errno or 0, f"not measured: {error.strerror}")
+            except ValueError:
+                why = "what the driver tells is no number"
+            else:
+                self.reasons.pop(field, None)
+                return value
+        self.reasons[field] = why
+        return None
+
+    def text(self, name: str) -> str:
+        """ "" for what cannot be read."""
+        try:
+            return self._read(self.folder / name)
+        except (OSError, ValueError):
+            return ""
 
 
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
+def _memory(card: Card, figures: Figures) -> tuple[int | None, int | None]:
+    """The card's own, used and total. Graphics inside a processor have a small part of the RAM for themselves
+    and take the rest from what everybody uses: both together, and told."""
+    kinds: tuple[str, ...] = ("vram",)
+    if _is_apu(card.folder):
+        kinds, figures.reasons["memory"] = ("vram", "gtt"), SHARED
+    sums: list[int | None] = []
+    for part in ("used", "total"):
+        sizes = [figures.number(f"memory_{part}_bytes", f"mem_info_{k}_{part}") for k in kinds]
+        known = [size for size in sizes if size is not None]
+        sums.append(sum(known) if len(known) == len(kinds) else None)
+    return sums[0], sums[1]
 
 
-def _less(used: int | None, run: int | None) -> int | None:
-    return None if used is None or run is None else max(0, used - run)
+def _sensors(figures: Figures) -> dict[str, float | None]:
+    """Fields of GpuSample by the card's hwmon folder."""
+    labels = {figures.text(f"temp{n}_label"): n for n in (3, 2, 1)}
+    sensor = next((labels[label] for label in _LABELS if label in labels), 1)
+    files = {**_SENSORS, "temperature_c": (1e3, (f"temp{sensor}_input",))}
+    found = {name: (unit, figures.number(name, *names)) for name, (unit, names) in files.items()}
+    values = {name: None if n is None else n / unit for name, (unit, n) in found.items()}
+    values["power_limit_w"] = values["power_limit_w"] or None  # 0: there is none
+    return values | {"fan_percent": _fan(figures)}
 
 
-def _is_apu(folder: Path) -> bool:
-    """By the format of the driver's table of figures; where there is none it counts as a card."""
-    try:
-        return read_head(folder / "gpu_metrics")[2] in _APU_FORMATS
-    except (OSError, IndexError):
-        return False
+def _fan(figures: Figures) -> float | None:
+    """By its speed where the fastest is known, else by what it is told to do (0 to 255)."""
+    speed = figures.number("fan_percent", "fan1_input")
+    fastest = figures.number("fan_percent", "fan1_max") if speed is not None else None
+    if speed is None or not fastest:
+        speed, fastest = figures.number("fan_percent", "pwm1"), 255
+    return None if speed is None else min(100.0, speed / fastest * 100)
 
 
 def _hwmon(folder: Path) -> Path:
@@ -169,35 +248,37 @@ def _hwmon(folder: Path) -> Path:
         return folder / "hwmon" / "none"
 
 
-def _sensors(folder: Path, read: ReadText) -> tuple[dict[str, Any], dict[str, str]]:
-    """Fields of GpuSample by its hwmon folder, and why some are not known."""
-    figures = Figures(folder, read)
-    labels = {figures.text(f"temp{n}_label"): n for n in (3, 2, 1)}
-    sensor = next((labels[label] for label in _SENSORS if label in labels), 1)
-    degrees = figures.number("temperature_c", f"temp{sensor}_input")
-    power = figures.number("power_w", "power1_average", "power1_input")
-    limit = figures.number("power_limit_w", "power1_cap")
-    clock = figures.number("clock_mhz", "freq1_input")
-    memory_clock = figures.number("memory_clock_mhz", "freq2_input")
-    found: dict[str, Any] = {
-        "temperature_c": _over(degrees, 1e3),
-        "power_w": _over(power, 1e6),
-        "power_limit_w": _over(limit or None, 1e6),
-        "clock_mhz": _over(clock, 1e6),
-        "memory_clock_mhz": _over(memory_clock, 1e6),
-        "fan_percent": _fan(figures),
-    }
-    return found, figures.reasons
+@lru_cache
+def _is_apu(folder: Path) -> bool:
+    """By the format of the driver's table of figures, which is read once and wakes the card; where there is
+    none it counts as a card."""
+    try:
+        with (folder / "gpu_metrics").open("rb") as stream:
+            return stream.read(4)[2] in _APU_FORMATS
+    except (OSError, IndexError):
+        return False
 
 
-def _over(value: int | None, unit: float) -> float | None:
-    return None if value is None else value / unit
+def pci_name(root: Path, vendor: int, device: int) -> str | None:
+    """What the machine's list of PCI devices calls it; None: there is no list, or it is not in it."""
+    for name in _PCI_IDS:
+        try:
+            with (root / name).open(encoding="utf-8", errors="replace") as stream:
+                inside = False
+                for line in stream:
+                    if not line.startswith(("\t", "#", "\n")):
+                        if inside:
+                            break
+                        inside = line.startswith(f"{vendor:04x}  ")
+                    elif inside and line.startswith(f"\t{device:04x}  "):
+                        return line[7:].strip()
+        except OSError:
+            continue
+    return None
 
 
-def _fan(figures: Figures) -> float | None:
-    """By its speed where the fastest is known, else by what it is told to do (0 to 255)."""
-    speed = figures.number("fan_percent", "fan1_input")
-    fastest = figures.number("fan_percent", "fan1_max") if speed is not None else None
-    if speed is None or not fastest:
-        speed, fastest = figures.number("fan_percent", "pwm1"), 255
-    return None if speed is None else min(100.0, speed / fastest * 100)
+def _hex(text: str) -> int | None:
+    try:
+        return int(text, 16)
+    except ValueError:
+        return None

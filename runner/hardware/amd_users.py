@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.hardware.source import share_of_time
 from runner.model import GpuUser
 
 #: work of these engines is what trainings and other programs do; the rest decodes films
@@ -63,10 +64,9 @@ def users_of(
     users = []
     for pid, use in found.items():
         percent: float | None = None
-        if before is not None and use.timed and passed_s > 0:
+        if before is not None and use.timed:
             known = before[pid].clients if pid in before else {}
-            gained = sum(max(0, now - known.get(key, 0)) for key, now in use.clients.items())
-            percent = min(100.0, gained / 1e9 / passed_s * 100)
+            percent = share_of_time(use.clients, known, passed_s)
         users.append(GpuUser(pid, use.name, use.vram_bytes, percent, pid in run_pids))
     return tuple(sorted(users, key=lambda user: -(user.memory_bytes or 0)))
 

@@ -10,22 +10,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from runner.hardware.apple_ioreg import (
-    Accelerator,
-    Client,
-    NotUnderstood,
-    accelerators,
-    clients,
-)
-from runner.hardware.apple_macmon import Heat, Macmon
-from runner.hardware.apple_memory import ask_footprint, ask_pressure, ask_swapped_out
-from runner.hardware.source import Ask, Asked, Reading, Unanswered, ask
+from runner.hardware.apple_ioreg import Accelerator, Client, NotUnderstood, accelerators, clients
+from runner.hardware.apple_system import Heat, Macmon, footprint, pressure, swapped_out
+from runner.hardware.source import Ask, Asked, Reading, Unanswered, ask, share_of_time
 from runner.model import GpuSample, GpuUser
 
 _IOREG = "/usr/sbin/ioreg"
 GPUS = (_IOREG, "-r", "-d", "1", "-w", "0", "-c", "IOAccelerator", "-a")
 CLIENTS_TEXT = (_IOREG, "-r", "-d", "1", "-w", "0", "-c", "AGXDeviceUserClient")
 CLIENTS = (*CLIENTS_TEXT, "-a")
+VM_STAT = ("/usr/bin/vm_stat",)
 TIMEOUT_S = 3.0
 #: what costs a process more than the GPU's own figures need
 SELDOM_S = 10.0
@@ -42,8 +36,8 @@ class Mac:
 
     system: str = sys.platform
     ask: Ask = ask
-    pressure: Callable[[], int | None] = ask_pressure
-    footprint: Callable[[int], int | None] = ask_footprint
+    pressure: Callable[[], int | None] = pressure
+    footprint: Callable[[int], int | None] = footprint
     heat: Callable[[], Heat] = field(default_factory=lambda: Macmon().read)
     clock: Callable[[], float] = time.monotonic
 
@@ -66,32 +60,29 @@ class AppleSource:
     def read(self, asked: Asked) -> Reading:
         if self._mac.system != "darwin":
             return Reading(reason="not a Mac", final=True)
-        footprint = self._footprint(asked.run_pids)
-        pressure, swapped = self._mac.pressure(), self._swapped_out()
+        sizes = [s for pid in asked.run_pids if (s := self._mac.footprint(pid)) is not None]
+        run_bytes = sum(sizes) if sizes else None
+        reading = Reading((), self._mac.pressure(), self._swapped_out(), run_bytes)
         try:
             found = accelerators(self._mac.ask(GPUS, TIMEOUT_S))
-        except (Unanswered, NotUnderstood) as error:
-            return Reading((), pressure, swapped, footprint, reason=str(error))
+        except Unanswered as error:
+            return replace(reading, reason=str(error))
         users, why = self._users.read(asked.run_pids)
         heat = self._mac.heat()
-        keys = _keys(found)
-        gpus = tuple(
-            _sample(one, key, index, footprint if one.unified else None, bool(asked.run_pids))
-            for index, (one, key) in enumerate(zip(found, keys, strict=True))
-        )
+        gpus = tuple(_of_run(one, run_bytes, bool(asked.run_pids)) for one in found)
         # clients are not told apart by GPU: with two of them (Intel Macs) nobody knows whose
-        first = _with_users(gpus[0], users, why, heat) if len(gpus) == 1 else gpus[0]
-        return Reading((first, *gpus[1:]), pressure, swapped, footprint)
-
-    def _footprint(self, pids: frozenset[int]) -> int | None:
-        sizes = [size for pid in pids if (size := self._mac.footprint(pid)) is not None]
-        return sum(sizes) if sizes else None
+        if len(gpus) == 1:
+            gpus = (_with_users(gpus[0], users, why, heat),)
+        return replace(reading, gpus=gpus)
 
     def _swapped_out(self) -> int | None:
         now = self._mac.clock()
         if self._swap_at is None or now - self._swap_at >= SELDOM_S:
             self._swap_at = now
-            self._swapped, _ = ask_swapped_out(self._mac.ask)
+            try:
+                self._swapped = swapped_out(self._mac.ask(VM_STAT, TIMEOUT_S))
+            except Unanswered:
+                self._swapped = None
         return self._swapped
 
 
@@ -101,32 +92,36 @@ class Users:
     def __init__(self, mac: Mac) -> None:
         self._mac = mac
         self._plist = True
-        self._before: Mapping[tuple[str, int], int] | None = None
+        #: GPU time (ns) of each process, by its connection
+        self._before: Mapping[int, Mapping[str, int]] | None = None
         self._at = 0.0
         self._last: tuple[tuple[GpuUser, ...], str | None] = ((), None)
 
     def read(self, run_pids: frozenset[int]) -> tuple[tuple[GpuUser, ...], str | None]:
         """The users, or why they are not known. A new reading every `SELDOM_S` seconds."""
         now = self._mac.clock()
-        if self._before is not None and now - self._at < SELDOM_S:
-            return self._last
-        try:
-            found = self._clients()
-        except (Unanswered, NotUnderstood) as error:
-            self._before, self._at, self._last = {}, now, ((), str(error))
-            return self._last
-        times: dict[tuple[str, int], int] = {}
-        for one in found:
-            times[one.node, one.pid] = times.get((one.node, one.pid), 0) + one.gpu_ns
-        names = {one.pid: one.name for one in found}
-        before, passed_s = self._before, now - self._at
-        self._before, self._at = times, now
-        if not before:
-            self._last = ((), "first reading")
-        else:
-            spent = spent_ns(times, before)
-            self._last = (users_of(names, spent, passed_s, run_pids), None)
+        if self._before is None or now - self._at >= SELDOM_S:
+            before, passed_s = self._before, now - self._at
+            self._before, self._at = {}, now
+            try:
+                self._last = self._read(before or {}, passed_s, run_pids)
+            except Unanswered as error:
+                self._last = (), str(error)
         return self._last
+
+    def _read(
+        self, before: Mapping[int, Mapping[str, int]], passed_s: float, run_pids: frozenset[int]
+    ) -> tuple[tuple[GpuUser, ...], str | None]:
+        names: dict[int, str] = {}
+        times: dict[int, dict[str, int]] = {}
+        for one in self._clients():
+            names[one.pid], known = one.name, times.setdefault(one.pid, {})
+            known[one.node] = known.get(one.node, 0) + one.gpu_ns
+        self._before = times
+        if not before:
+            return (), "first reading"
+        shares = {pid: share_of_time(times[pid], before.get(pid, {}), passed_s) for pid in times}
+        return users_of(names, shares, run_pids), None
 
     def _clients(self) -> tuple[Client, ...]:
         """As a property list; as text where that form holds nothing."""
@@ -134,7 +129,7 @@ class Users:
             try:
                 if found := clients(self._mac.ask(CLIENTS, TIMEOUT_S)):
                     return found
-            except (Unanswered, NotUnderstood):
+            except Unanswered:
                 pass
         answer = self._mac.ask(CLIENTS_TEXT, TIMEOUT_S)
         found = clients(answer) if answer.strip() else ()
@@ -144,29 +139,14 @@ class Users:
         return found
 
 
-def spent_ns(
-    now: Mapping[tuple[str, int], int], before: Mapping[tuple[str, int], int]
-) -> dict[int, int]:
-    """GPU time by process since `before`. Clients come and go: a new one has done all of its work since, one
-    that is gone counts for nothing, and no counter runs backwards."""
-    spent: dict[int, int] = {}
-    for (node, pid), total in now.items():
-        spent[pid] = spent.get(pid, 0) + max(0, total - before.get((node, pid), 0))
-    return spent
-
-
 def users_of(
-    names: Mapping[int, str],
-    spent: Mapping[int, int],
-    passed_s: float,
-    run_pids: frozenset[int],
+    names: Mapping[int, str], shares: Mapping[int, float | None], run_pids: frozenset[int]
 ) -> tuple[GpuUser, ...]:
-    """Shares of the GPU's time, the largest first; ours always, others only when they do something. GPU memory
+    """The largest share of the GPU's time first; ours always, others only when they do something. GPU memory
     by program is what macOS does not tell."""
     users: list[GpuUser] = []
     others = 0
-    for pid, gained_ns in sorted(spent.items(), key=lambda item: -item[1]):
-        percent = min(100.0, gained_ns / 1e9 / passed_s * 100) if passed_s > 0 else None
+    for pid, percent in sorted(shares.items(), key=lambda item: -(item[1] or 0.0)):
         ours = pid in run_pids
         quiet = percent is None or percent < LEAST_PERCENT or names[pid] in NEVER_TOLD
         if not ours and (quiet or others >= MOST_USERS):
@@ -176,46 +156,23 @@ def users_of(
     return tuple(users)
 
 
-def _keys(found: tuple[Accelerator, ...]) -> list[str]:
-    """The registry's own numbers change with every boot; the chip's name does not."""
-    keys: list[str] = []
-    for one in found:
-        key = f"apple:{one.matched or one.kind or one.model}"
-        count = sum(seen.split("#")[0] == key for seen in keys)
-        keys.append(f"{key}#{count + 1}" if count else key)
-    return keys
-
-
-def _sample(
-    one: Accelerator, key: str, index: int, run_bytes: int | None, running: bool
-) -> GpuSample:
-    reasons = dict(one.reasons)
-    reasons["memory_others_bytes"] = "macOS does not tell GPU memory by program"
-    if run_bytes is None:
-        reasons["memory_run_bytes"] = "not told for this GPU" if running else "no training process"
-    return GpuSample(
-        key=key,
-        source="ioreg",
-        name=one.model,
-        index=index,
-        percent=one.percent,
-        memory_used_bytes=one.memory_used_bytes,
-        memory_total_bytes=one.memory_total_bytes,
-        memory_run_bytes=run_bytes,
-        recoveries=one.recoveries,
-        reasons=reasons,
-    )
+def _of_run(one: Accelerator, run_bytes: int | None, running: bool) -> GpuSample:
+    """With what the training takes of its memory."""
+    others = "macOS does not tell GPU memory by program"
+    if run_bytes is not None and one.unified:
+        reasons = one.gpu.reasons | {"memory_others_bytes": others}
+        return replace(one.gpu, memory_run_bytes=run_bytes, reasons=reasons)
+    why = "not told for this GPU" if running else "no training process"
+    reasons = one.gpu.reasons | {"memory_others_bytes": others, "memory_run_bytes": why}
+    return replace(one.gpu, reasons=reasons)
 
 
 def _with_users(
-    sample: GpuSample, users: tuple[GpuUser, ...], why: str | None, heat: Heat
+    gpu: GpuSample, users: tuple[GpuUser, ...], why: str | None, heat: Heat
 ) -> GpuSample:
-    reasons = dict(sample.reasons)
-    if why is not None:
-        reasons["users"] = why
-    for name, value in (("power_w", heat.power_w), ("temperature_c", heat.temperature_c)):
+    reasons = dict(gpu.reasons) if why is None else {**gpu.reasons, "users": why}
+    values = {"power_w": heat.power_w, "temperature_c": heat.temperature_c}
+    for name, value in values.items():
         if value is None:
             reasons[name] = heat.reason or "macmon does not tell"
-    return replace(
-        sample, users=users, power_w=heat.power_w, temperature_c=heat.temperature_c, reasons=reasons
-    )
+    return replace(gpu, users=users, reasons=reasons, **values)  # type: ignore[arg-type]

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import plistlib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.parsers.expat import ExpatError
+
+from runner.hardware.source import Unanswered, number_in
+from runner.model import GpuSample
 
 #: macOS cuts the names of a client's creator there
 NAME_LENGTH = 16
@@ -22,24 +25,16 @@ _TEXT_CREATOR = re.compile(r'"IOUserClientCreator"\s*=\s*"([^"]*)"')
 _TEXT_TIME = re.compile(r'"accumulatedGPUTime"\s*=\s*(\d+)')
 
 
-class NotUnderstood(ValueError):
+class NotUnderstood(Unanswered):
     """The answer holds nothing to go by; the text is one sentence for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """One GPU. `unified`: its memory is the system's. `reasons`: why a field is None."""
+    """One GPU, without what it does for the run. `unified`: its memory is the system's."""
 
-    kind: str
-    model: str
-    matched: str = ""
-    cores: int | None = None
-    percent: float | None = None
-    memory_used_bytes: int | None = None
-    memory_total_bytes: int | None = None
-    recoveries: int | None = None
-    unified: bool = True
-    reasons: Mapping[str, str] = field(default_factory=dict)
+    gpu: GpuSample
+    unified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +50,17 @@ class Client:
 
 def accelerators(answer: bytes) -> tuple[Accelerator, ...]:
     """The GPUs in the answer of `ioreg -r -d 1 -w 0 -c IOAccelerator -a`. Raises NotUnderstood."""
-    found = [_accelerator(entry) for entry in _entries(answer) if _statistics(entry) is not None]
-    if not found:
+    entries = [
+        one for one in _entries(answer) if isinstance(one.get("PerformanceStatistics"), dict)
+    ]
+    if not entries:
         raise NotUnderstood("ioreg lists no GPU with figures, as in a virtual machine")
+    found: list[Accelerator] = []
+    for index, entry in enumerate(entries):
+        one = _accelerator(entry, index)
+        alike = sum(seen.gpu.key.split("#")[0] == one.gpu.key for seen in found)
+        key = f"{one.gpu.key}#{alike + 1}" if alike else one.gpu.key
+        found.append(replace(one, gpu=replace(one.gpu, key=key)))
     return tuple(found)
 
 
@@ -109,43 +112,37 @@ def _entries(answer: bytes) -> list[dict[str, Any]]:
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
-def _statistics(entry: dict[str, Any]) -> dict[str, Any] | None:
-    found = entry.get("PerformanceStatistics")
-    return found if isinstance(found, dict) else None
-
-
-def _accelerator(entry: dict[str, Any]) -> Accelerator:
-    figures = _statistics(entry) or {}
-    reasons: dict[str, str] = {}
+def _accelerator(entry: dict[str, Any], index: int) -> Accelerator:
+    figures: dict[str, Any] = entry["PerformanceStatistics"]
     percent = _share(figures.get("Device Utilization %"))
     if percent is None:
         percent = _share(figures.get("GPU Activity(%)"))
-    if percent is None:
-        reasons["percent"] = "the driver does not tell"
     used, total = _whole(figures.get("In use system memory")), None
     own, free = _whole(figures.get("vramUsedBytes")), _whole(figures.get("vramFreeBytes"))
     if own is not None:
         used, total = own, own + free if free is not None else None
-    if used is None:
-        reasons["memory_used_bytes"] = "the driver does not tell"
-    if total is None:
-        reasons["memory_total_bytes"] = "shared with the system" if own is None else "not told"
     recoveries = _whole(figures.get("recoveryCount"))
-    if recoveries is None:
-        reasons["recoveries"] = "this chip does not count them"
+    told: tuple[tuple[str, object, str], ...] = (
+        ("percent", percent, "the driver does not tell"),
+        ("memory_used_bytes", used, "the driver does not tell"),
+        ("memory_total_bytes", total, "shared with the system" if own is None else "not told"),
+        ("recoveries", recoveries, "this chip does not count them"),
+    )
     kind = _text(entry.get("IOClass"))
-    return Accelerator(
-        kind=kind,
-        model=_text(entry.get("model")) or kind,
-        matched=_text(entry.get("IONameMatched")),
-        cores=_whole(entry.get("gpu-core-count")),
+    model = _text(entry.get("model")) or kind
+    gpu = GpuSample(
+        # the registry's own numbers change with every boot; the chip's name does not
+        key=f"apple:{_text(entry.get('IONameMatched')) or kind or model}",
+        source="ioreg",
+        name=model,
+        index=index,
         percent=percent,
         memory_used_bytes=used,
         memory_total_bytes=total,
         recoveries=recoveries,
-        unified=own is None,
-        reasons=reasons,
+        reasons={name: why for name, value, why in told if value is None},
     )
+    return Accelerator(gpu, unified=own is None)
 
 
 def _text(value: object) -> str:
@@ -157,13 +154,9 @@ def _text(value: object) -> str:
 
 def _share(value: object) -> float | None:
     """Whole or real; a driver was seen to say 137."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or value != value:
-        return None
-    return min(100.0, max(0.0, float(value)))
+    number = number_in(value)
+    return None if number is None else min(100.0, max(0.0, number))
 
 
 def _whole(value: object) -> int | None:
-    """`gpu-core-count` comes as data on some systems."""
-    if isinstance(value, bytes) and 0 < len(value) <= 8:
-        return int.from_bytes(value, "little")
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -7,12 +7,13 @@ A driver that hangs blocks its own thread and nothing else; its last reading gro
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Protocol
 
 from runner.model import GpuSample
+from runner.model.units import finite
 
 #: the exit code of a program that cannot be started, as shells give it
 NOT_STARTED = 127
@@ -86,3 +87,19 @@ def ask(command: Sequence[str], timeout_s: float, stderr: int = subprocess.DEVNU
         said = found.stdout.decode(errors="replace")
         raise Unanswered(f"{name} failed with exit code {code}", code, said)
     return found.stdout
+
+
+def number_in(value: object) -> float | None:
+    """What a foreign answer holds, if it is a number that can be counted with."""
+    return finite(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def share_of_time(
+    now: Mapping[str, int], before: Mapping[str, int], passed_s: float
+) -> float | None:
+    """Percent of the GPU's time that a process had, by counters (ns) of its connections. A new one has done
+    all of its work since, one that is gone counts for nothing, and no counter runs backwards."""
+    if passed_s <= 0:
+        return None
+    gained_ns = sum(max(0, total - before.get(client, 0)) for client, total in now.items())
+    return min(100.0, gained_ns / 1e9 / passed_s * 100)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.hardware.amd import ASLEEP, SELDOM_S, AmdSource, Linux
+from runner.hardware.amd import ASLEEP, SELDOM_S, AmdSource, Linux, read_text
 from runner.hardware.source import Asked
-from runner.hardware.sysfs import read_text
 from runner.model import GpuSample
 from tests.unit.sysfs_tree import Tree
 

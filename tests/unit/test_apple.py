@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runner.hardware.apple import CLIENTS, CLIENTS_TEXT, GPUS, SELDOM_S, AppleSource, Mac
-from runner.hardware.apple_macmon import Heat
+from runner.hardware.apple_system import Heat
 from runner.hardware.source import Asked, Unanswered, ask
 from tests.unit.test_apple_ioreg import M1_MAX, M1_PRO, answer, entry
 from tests.unit.test_apple_memory import VM_STAT
