@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runner.history.compare_lines import seconds_trained
-from runner.history.compare_results import Results, results_of, steps_per_epoch_of
+from runner.history.compare_results import NOT_KNOWN, Figures, figures_of
+from runner.history.report import steps_per_epoch_of
 from runner.history.run_settings import (
     ALWAYS_DIFFERENT,
     UNKNOWN_SINCE,
@@ -19,7 +20,7 @@ from runner.history.run_settings import (
     same_setting,
 )
 from runner.model import LossBucket, Outcome, RunSnapshot, RunState
-from runner.model.units import some
+from runner.model.units import UNKNOWN, some
 from runner.trainers.sd_scripts.flag_numbers import whole
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class ComparedRun:
     name: str
     state: RunState
     outcome: Outcome | None
-    results: Results
+    results: Figures
     buckets: tuple[LossBucket, ...] = ()
     seconds: tuple[float | None, ...] = ()
     exact: bool = False
@@ -123,7 +124,7 @@ def compared_run(
     name: str | None = None,
     candidates: Sequence[Candidate] | None = None,
 ) -> ComparedRun:
-    """`name`: what a person calls the run; None: its own name. `candidates`: see `results_of`."""
+    """`name`: what a person calls the run; None: its own name. `candidates`: see `figures_of`."""
     spec = snapshot.spec
     series = snapshot.loss
     seconds = seconds_trained(series.buckets, _begins(snapshot))
@@ -135,7 +136,7 @@ def compared_run(
         name=name or (spec.name if spec is not None else snapshot.id),
         state=snapshot.state,
         outcome=snapshot.outcome,
-        results=results_of(snapshot, candidates),
+        results=figures_of(snapshot, candidates),
         buckets=series.buckets,
         seconds=seconds,
         exact=series.exact,
@@ -241,3 +242,11 @@ def _changes_loss(name: str) -> bool:
 
 def _letters(runs: Sequence[ComparedRun], what: str) -> list[str]:
     return [f"{', '.join(run.letter for run in runs)}: {what}."] if runs else []
+
+
+def setting_words(row: SettingRow) -> tuple[str, ...]:
+    """The values of one setting: one that is not set is told from one that is not known."""
+    return tuple(
+        value if value is not None else NOT_KNOWN if sure else UNKNOWN
+        for value, sure in zip(row.values, row.known, strict=True)
+    )

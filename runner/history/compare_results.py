@@ -1,25 +1,30 @@
-"""The results of one run as numbers, for a table of several. Pure; None is not known."""
+"""The key figures of one run, and those of several as a table of words. Pure; None is not known. Foreign texts
+are not cleaned here."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.history.report import current_step
-from runner.model import Checkpoint, LossBucket, RunSnapshot
-from runner.model.units import finite
+from msgspec import Struct
+
+from runner.history.report import current_step, result, steps_per_epoch_of
+from runner.model import Checkpoint, LossBucket, Outcome, RunSnapshot, RunState
+from runner.model.units import UNKNOWN, count, duration, finite, loss, memory_size, pace
 
 if TYPE_CHECKING:
+    from runner.history.compare import ComparedRun, Comparison
     from runner.history.review.best import Candidate
 
 #: the smoothed loss keeps 0.97 of itself a step: before so many steps it is hardly smoothed
 SETTLED_AFTER_STEPS = 33
+#: of a figure: not known; of a setting: not set
+NOT_KNOWN = "–"
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Figures(Struct, frozen=True, kw_only=True):
     """Steps are true steps. Losses are smoothed: `first_loss` where the smoothing has settled, `last_loss` at
     the end (None where the last losses were not finite), `lowest_loss` in between, at `lowest_step`.
     `validation`: the lowest, at `validation_step`. `trained_s`: of all attempts. `checkpoints`: those that
@@ -51,11 +56,11 @@ class Results:
     best_why: str | None = None
 
 
-def results_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = None) -> Results:
+def figures_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = None) -> Figures:
     """`candidates`: the run's checkpoints as its review ranks them; None: ranked by the snapshot alone."""
     status, spec, series = snapshot.status, snapshot.spec, snapshot.loss
     if status is None:
-        return Results(steps=series.last_step, last_loss=finite(series.smooth))
+        return Figures(steps=series.last_step, last_loss=finite(series.smooth))
     forecast = spec.forecast if spec is not None else None
     step = current_step(snapshot)
     per_epoch = steps_per_epoch_of(snapshot)
@@ -64,9 +69,10 @@ def results_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = N
     best = _best(snapshot, {step: value for value, step in validation}, candidates)
     use = status.hardware
     bad = status.first_nonfinite_step
-    return Results(
+    return result(
+        Figures,
+        *(forecast, use, status),
         steps=step,
-        total_steps=status.total_steps,
         epochs=step / per_epoch if per_epoch else None,
         first_loss=first,
         last_loss=None if _ends_broken(series.buckets) else finite(series.smooth),
@@ -79,9 +85,6 @@ def results_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = N
         trained_s=status.trained_s or None,
         seconds_per_step=finite(status.seconds_per_step),
         attempts=len(status.attempts) or None,
-        images=forecast.images if forecast is not None else None,
-        reg_images=forecast.reg_images if forecast is not None else None,
-        device=status.device,
         gpu_memory_bytes=use.gpu_memory_run_max_bytes or use.gpu_memory_max_bytes,
         memory_bytes=use.tree_memory_max_bytes,
         energy_wh=finite(use.energy_wh),
@@ -90,18 +93,6 @@ def results_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = N
         best_step=best[0].step if best else None,
         best_why=best[1] if best else None,
     )
-
-
-def steps_per_epoch_of(snapshot: RunSnapshot) -> float | None:
-    """Optimizer steps an epoch: of the plan, else batches as the trainer counted them."""
-    status, spec = snapshot.status, snapshot.spec
-    forecast = spec.forecast if spec is not None else None
-    total = (status.total_steps if status else None) or (forecast.steps if forecast else None)
-    epochs = (status.epochs if status else None) or (forecast.epochs if forecast else None)
-    batches = status.batches_per_epoch if status else None
-    if total and epochs:
-        return total / epochs
-    return float(batches) if batches else None
 
 
 def _ends(buckets: Sequence[LossBucket]) -> tuple[float | None, tuple[float, int] | None]:
@@ -157,3 +148,150 @@ def _best(
         return None
     first = candidates[0]
     return first.checkpoint, first.reasons[0] if first.reasons else ""
+
+
+# ----------------------------------------------------------------- in words
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One fact about each run, in their order. `lead`: index of the run that is ahead in it, None where that
+    means nothing (other settings, other batches) or where two are equal."""
+
+    name: str
+    values: tuple[str, ...]
+    lead: int | None = None
+
+
+def result_rows(made: Comparison) -> tuple[ResultRow, ...]:
+    """Every fact that is known of at least one run."""
+    rows = [_row(name, word, made, lead) for name, word, lead in _ROWS]
+    return tuple(row for row in rows if any(value != NOT_KNOWN for value in row.values))
+
+
+def state_word(run: ComparedRun) -> str:
+    """`succeeded`, `diverged`; of a run that is not judged, its state."""
+    if run.outcome is Outcome.NOTHING_TRAINED:
+        return "nothing trained"
+    return str(run.outcome or run.state)
+
+
+Word = Callable[["ComparedRun"], str]
+Lead = Callable[[Figures], float | None] | None
+
+
+def _row(name: str, word: Word, made: Comparison, lead: Lead) -> ResultRow:
+    values = tuple(_known(word(run)) for run in made.runs)
+    fair = made.same_work if name == "pace" else made.same_loss
+    return ResultRow(name, values, _ahead(made, lead) if lead is not None and fair else None)
+
+
+def _known(text: str) -> str:
+    return NOT_KNOWN if text in ("", UNKNOWN) else text
+
+
+def _ahead(made: Comparison, lead: Callable[[Figures], float | None]) -> int | None:
+    """The lowest of at least two; a run that diverged leads nothing."""
+    known = sorted(
+        (value, index)
+        for index, run in enumerate(made.runs)
+        if (value := lead(run.results)) is not None and run.outcome is not Outcome.DIVERGED
+    )
+    return known[0][1] if len(known) > 1 and known[0][0] < known[1][0] else None
+
+
+def _steps(run: ComparedRun) -> str:
+    found = run.results
+    if found.steps is None:
+        return UNKNOWN
+    if found.total_steps is None or found.total_steps == found.steps:
+        return str(found.steps)
+    return f"{found.steps} of {found.total_steps}"
+
+
+def _at(value: float | None, step: int | None) -> str:
+    text = loss(value)
+    return f"{text} at {step}" if value is not None and step is not None else text
+
+
+def _last(run: ComparedRun) -> str:
+    value = run.results.last_loss
+    broken = value is None and run.results.nonfinite_step is not None
+    return "not finite" if broken else loss(value)
+
+
+def _images(run: ComparedRun) -> str:
+    found = run.results
+    if found.images is None:
+        return UNKNOWN
+    return f"{found.images} + {found.reg_images} reg" if found.reg_images else str(found.images)
+
+
+def _energy(run: ComparedRun) -> str:
+    value = run.results.energy_wh
+    if value is None:
+        return UNKNOWN
+    return f"{value / 1000:.2f} kWh" if value >= 1000 else f"{value:.1f} Wh"
+
+
+def _nonfinite(run: ComparedRun) -> str:
+    step = run.results.nonfinite_step
+    return f"from step {step}" if step is not None else UNKNOWN
+
+
+def _number(value: int | None) -> str:
+    return UNKNOWN if value is None else str(value)
+
+
+def _attempts(run: ComparedRun) -> str:
+    attempts = run.results.attempts
+    return UNKNOWN if attempts is None or run.state is RunState.STARTING else str(attempts)
+
+
+def _best_word(run: ComparedRun) -> str:
+    """Its step first: names begin alike."""
+    found = run.results
+    if found.best is None:
+        return UNKNOWN
+    return f"step {found.best_step}" if found.best_step is not None else found.best
+
+
+_ROWS: tuple[tuple[str, Word, Lead], ...] = (
+    ("outcome", state_word, None),
+    ("steps", _steps, None),
+    ("epochs", lambda r: f"{r.results.epochs:.3g}" if r.results.epochs else UNKNOWN, None),
+    ("loss at start", lambda r: loss(r.results.first_loss), None),
+    ("loss at end", _last, lambda r: r.last_loss),
+    (
+        "lowest loss",
+        lambda r: _at(r.results.lowest_loss, r.results.lowest_step),
+        lambda r: r.lowest_loss,
+    ),
+    ("loss not finite", _nonfinite, None),
+    (
+        "lowest validation",
+        lambda r: _at(r.results.validation, r.results.validation_step),
+        lambda r: r.validation,
+    ),
+    ("last validation", lambda r: loss(r.results.last_validation), lambda r: r.last_validation),
+    ("time", lambda r: duration(r.results.trained_s), None),
+    ("pace", lambda r: pace(r.results.seconds_per_step), lambda r: r.seconds_per_step),
+    ("images a step", lambda r: _number(r.images_per_step), None),
+    ("attempts", _attempts, None),
+    ("images", _images, None),
+    ("device", lambda r: r.results.device or UNKNOWN, None),
+    ("GPU memory", lambda r: memory_size(r.results.gpu_memory_bytes), None),
+    ("memory", lambda r: memory_size(r.results.memory_bytes), None),
+    ("energy", _energy, None),
+    ("checkpoints", lambda r: _number(r.results.checkpoints), None),
+    ("best checkpoint", _best_word, None),
+)
+
+
+def checkpoint_words(run: ComparedRun) -> str:
+    """The best checkpoint in a whole sentence; empty if there is none."""
+    found = run.results
+    if found.best is None:
+        return ""
+    why = f": {found.best_why}" if found.best_why else ""
+    return f"{run.letter}: {found.best} of {count(found.checkpoints or 0, 'checkpoint')}{why}"

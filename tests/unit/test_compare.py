@@ -4,12 +4,19 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from runner.history.compare import ComparedRun, Comparison, compared_run, comparison, refuse_number
+from runner.history.compare import (
+    ComparedRun,
+    Comparison,
+    compared_run,
+    comparison,
+    refuse_number,
+    setting_words,
+)
 from runner.history.compare_lines import PLACES, Axis, Line, lines_of, planned_end, seconds_trained
-from runner.history.compare_results import results_of
-from runner.history.compare_words import checkpoint_words, result_rows, setting_words
+from runner.history.compare_results import checkpoint_words, figures_of, result_rows
 from runner.history.comparing import Comparing, comparison_json
 from runner.history.run_settings import UNKNOWN_SINCE, settings_difference
 from runner.model import (
@@ -116,7 +123,7 @@ def test_times_that_are_missing_or_go_backwards_are_survived() -> None:
 
 def test_results_are_those_of_the_run() -> None:
     snapshot = b.ended(Outcome.SUCCEEDED)
-    found = results_of(snapshot)
+    found = figures_of(snapshot)
     assert snapshot.status is not None
     assert found.steps == 920 and found.epochs == 4
     assert found.last_loss == snapshot.loss.smooth
@@ -130,7 +137,7 @@ def test_results_are_those_of_the_run() -> None:
 def test_the_first_steps_are_hardly_smoothed_and_no_lowest_loss() -> None:
     values = [0.01] + [0.5] * 99
     snapshot = replace(b.ended(Outcome.SUCCEEDED), loss=b.series(values))
-    found = results_of(snapshot)
+    found = figures_of(snapshot)
     assert found.lowest_loss is not None and found.lowest_loss > 0.4
     assert found.lowest_step is not None and found.lowest_step >= 34
 
@@ -144,14 +151,14 @@ def test_validation_comes_from_the_journal_and_the_checkpoints() -> None:
         JournalEvent(b.NOW, "validated", 1, None, {"step": 460, "loss": 0.25}),
         JournalEvent(b.NOW, "validated", 1, None, {"step": "?", "loss": None}),
     )
-    found = results_of(
+    found = figures_of(
         replace(snapshot, events=events, status=replace(snapshot.status, checkpoints=files))
     )
     assert (found.validation, found.validation_step, found.last_validation) == (0.2, 230, 0.25)
 
 
 def test_a_run_without_a_status_has_few_results() -> None:
-    found = results_of(RunSnapshot("x", "/x", b.NOW, RunState.LOST))
+    found = figures_of(RunSnapshot("x", "/x", b.NOW, RunState.LOST))
     assert found.steps is None and found.checkpoints is None
 
 
@@ -173,7 +180,9 @@ def test_the_table_holds_only_what_is_known_of_one_at_least() -> None:
 
 def test_nobody_is_ahead_where_the_losses_mean_different_things() -> None:
     fair = two({"train_batch_size": "2"}, {"train_batch_size": "2", "seed": "1"})
-    better = replace(fair.runs[1], results=replace(fair.runs[1].results, last_loss=0.001))
+    better = replace(
+        fair.runs[1], results=msgspec.structs.replace(fair.runs[1].results, last_loss=0.001)
+    )
     fair = replace(fair, runs=(fair.runs[0], better))
     leads = {row.name: row.lead for row in result_rows(fair)}
     assert leads["loss at end"] == 1
@@ -218,7 +227,10 @@ def test_the_best_checkpoint_is_told_with_its_reason() -> None:
     run = a_run()
     assert run.results.best is not None
     assert checkpoint_words(run).startswith(f"A: {run.results.best}")
-    assert checkpoint_words(replace(run, results=replace(run.results, best=None))) == ""
+    assert (
+        checkpoint_words(replace(run, results=msgspec.structs.replace(run.results, best=None)))
+        == ""
+    )
 
 
 @pytest.mark.parametrize(("count", "said"), [(1, "two runs or more"), (9, "at most 8")])
@@ -275,8 +287,6 @@ def test_folders_that_are_gone_or_torn_are_told(tmp_path: Path) -> None:
 
 
 def test_the_json_holds_lines_results_and_settings(tmp_path: Path) -> None:
-    import msgspec
-
     paths = [
         a_folder(tmp_path / "one", [0.5, math.nan, 0.25]),
         a_folder(tmp_path / "two", [], command=()),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from runner.analysis.safepoint import Place, price
-from runner.history.report import lost_if_stopped
+from runner.history.report import show_json
 from runner.model import AttemptStatus, Checkpoint, RunSnapshot
 from runner.state.lineage import current, resumable, safe_step, stop_cost, weights_step
 from tests import builders as b
@@ -51,7 +51,7 @@ def test_what_stopping_costs_is_the_same_number_everywhere() -> None:
     progress = progress_of(shown)
     cost = progress.stop_cost
     assert (cost.kept_step, cost.with_state, cost.steps) == (600, False, 85)
-    assert lost_if_stopped(shown)["steps"] == 85
+    assert show_json(shown)["lost_if_stopped"]["steps"] == 85
     assert "85 steps" in price_of_stopping(progress)
     assert "85 steps" in price(Place(685, 920, None, 0, 600))
 

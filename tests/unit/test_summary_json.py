@@ -15,7 +15,7 @@ from runner.history.report import show_json
 from runner.history.review.as_json import review_json
 from runner.history.review.gather import bare_review
 from runner.history.review.model import Review
-from runner.history.review.version import SUMMARY_VERSION
+from runner.history.review.words import SUMMARY_VERSION
 from tests import builders as b
 from tests import reviews
 from tests.hostile import HOSTILE

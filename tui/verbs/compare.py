@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from runner.history.compare import ComparedRun, Comparison, refuse_number
+from runner.history.compare import ComparedRun, Comparison, refuse_number, setting_words
 from runner.history.compare_lines import Axis, Line, lines_of
-from runner.history.compare_words import checkpoint_words, result_rows, setting_words
+from runner.history.compare_results import checkpoint_words, result_rows
 from runner.history.comparing import Comparing, comparison_json
 from tui.exits import OK, WRONG_USE, Fail
 from tui.render.overlay_scale import SETTLED_AFTER_POINTS

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from runner.history.compare import ComparedRun, Comparison
+from runner.history.compare import ComparedRun, Comparison, setting_words
 from runner.history.compare_lines import Axis, Line, planned_end
-from runner.history.compare_words import NOT_KNOWN, checkpoint_words, result_rows, setting_words
+from runner.history.compare_results import NOT_KNOWN, checkpoint_words, result_rows
 from runner.model.units import duration, loss
 from tui.render.overlay import OverlayModel
 from tui.render.overlay_scale import OverlayLine

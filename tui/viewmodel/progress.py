@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.history.report import current_step, kept_step
+from runner.history.report import current_step, kept_step, steps_per_epoch_of, stop_cost_of
 from runner.model import Checkpoint, JournalEvent, RunSnapshot, RunState
-from runner.state.lineage import StopCost, current, stop_cost
+from runner.state.lineage import StopCost, current
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,13 @@ class Progress:
     safe_step: int
     kept_step: int
     trained_s: float | None
+    stop_cost: StopCost
 
     @property
     def fraction(self) -> float | None:
         if not self.total_steps or self.total_steps <= 0:
             return None
         return max(0.0, min(1.0, self.step / self.total_steps))
-
-    @property
-    def stop_cost(self) -> StopCost:
-        return stop_cost(self.step, self.safe_step, self.kept_step, self.seconds_per_step)
 
     def seconds_until(self, step: int) -> float | None:
         """How long until `step` is trained, at the present pace."""
@@ -62,21 +59,19 @@ def progress_of(snapshot: RunSnapshot) -> Progress:
     step = current_step(snapshot)
     total = (status.total_steps if status else None) or (forecast.steps if forecast else None)
     epochs = (status.epochs if status else None) or (forecast.epochs if forecast else None)
-    per_epoch = total / epochs if total and epochs else None
-    if per_epoch is None and status is not None and status.batches_per_epoch:
-        per_epoch = float(status.batches_per_epoch)
     seconds = status.seconds_per_step if status else None
     return Progress(
         step=step,
         total_steps=total,
         epoch=status.epoch if status else None,
         epochs=epochs,
-        steps_per_epoch=per_epoch,
+        steps_per_epoch=steps_per_epoch_of(snapshot),
         seconds_per_step=seconds,
         eta_s=_eta(snapshot, step, total, seconds),
         safe_step=status.safe_step if status else 0,
         kept_step=kept_step(snapshot),
         trained_s=status.trained_s if status else None,
+        stop_cost=stop_cost_of(snapshot),
     )
 
 

@@ -1,6 +1,6 @@
 """A review as one JSON object: summary.json. `docs/summary.schema.json` has its schema. Pure.
 
-All keys of `show --json` are there; what is not known or not finite is null.
+All keys of `show --json` exist; what is not known or not finite is null.
 """
 
 from __future__ import annotations
@@ -8,209 +8,255 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, Struct, UnsetType, field
 
-from runner.history.report import show_json
+from runner.history.report import (
+    AttemptResult,
+    CheckpointResult,
+    LossResult,
+    RunResults,
+    plain,
+    result,
+    results_of,
+)
 from runner.history.review.best import validation_near
 from runner.history.review.checklist import checklist
 from runner.history.review.epochs import EpochRow
-from runner.history.review.model import Review
+from runner.history.review.model import BaseModel, DatasetFacts, Review
 from runner.history.review.sections import attempts_lost
-from runner.history.review.version import SUMMARY_VERSION
-from runner.history.review.words import headline
-from runner.model.units import finite
+from runner.history.review.words import SUMMARY_VERSION, headline
 from runner.store.hiding import hidden_command, hidden_config, hidden_env, scrubbed
 
 
-def review_json(review: Review) -> dict[str, Any]:
+class SummaryLoss(LossResult, frozen=True, kw_only=True):
+    """Of the rows that count; absent where steps.jsonl could not be read."""
+
+    last_step: int | UnsetType | None = UNSET
+    last_exact: bool | UnsetType = UNSET
+    lowest_smooth: float | UnsetType | None = UNSET
+    lowest_smooth_step: int | UnsetType | None = UNSET
+    rows: int | UnsetType = UNSET
+    finite: int | UnsetType = field(name="finite_rows", default=UNSET)
+    nonfinite: int | UnsetType = field(name="nonfinite_rows", default=UNSET)
+    unknown: int | UnsetType = field(name="unknown_rows", default=UNSET)
+    exact_rows: int | UnsetType = UNSET
+    missing_steps: int | UnsetType = UNSET
+
+
+class SummaryAttempt(AttemptResult, frozen=True, kw_only=True):
+    """See `AttemptReview`; `lost`: what its end has cost, a sentence."""
+
+    ended_at: float | None
+    how: str
+    trained_steps: int
+    replayed_steps: int
+    replayed_s: float | None
+    startup_s: float | None
+    idle_s: float | None
+    source: str
+    changes: tuple[str, ...]
+    lost: str | None
+
+
+class SummaryCheckpoint(CheckpointResult, frozen=True, kw_only=True):
+    """`loss`: smoothed over all attempts at that step; `place`: its rank; `validation_step`: the true step of
+    `validation_loss`, null where only the console's own was heard; `bytes_now`: as it lies there now."""
+
+    validation_step: int | None
+    place: int | None
+    bytes_now: int | None
+
+
+class SummaryPoint(Struct, frozen=True):
+    title: str
+    status: str
+    evidence: str
+
+
+class Happened(Struct, frozen=True, kw_only=True):
+    """What became of the forecast. `planned_steps`: of the trainer's banner."""
+
+    images: int | None
+    reg_images: int | None
+    batches_per_epoch: int | None
+    epochs: int | None
+    planned_steps: int | None
+    files_written: int
+    files_kept: int
+    bytes_kept: int | None
+    sample_images: int | None
+
+
+class BestResult(Struct, frozen=True, kw_only=True):
+    place: int
+    name: str
+    path: str
+    step: int | None
+    reasons: tuple[str, ...]
+    cautions: tuple[str, ...]
+    sample_path: str | None
+
+
+class SamplesResult(Struct, frozen=True):
+    count: int
+    size_bytes: int = field(name="bytes")
+    folders: tuple[str, ...]
+    steps: tuple[int, ...]
+    unplaced: int
+    prompts: tuple[str, ...]
+
+
+class TimelineResult(Struct, frozen=True):
+    at: float
+    attempt: int
+    text: str
+
+
+class WarningText(Struct, frozen=True):
+    text: str
+    count: int
+
+
+class SettingChange(Struct, frozen=True):
+    name: str
+    before: str | None
+    after: str | None = field(name="now")
+
+
+class Repeat(Struct, frozen=True, kw_only=True):
+    """What has to be the same for the same result."""
+
+    cwd: str
+    env: dict[str, str | None]
+    host: str
+    trainer: str
+    versions: dict[str, str]
+    config_path: str | None
+    config_text: str | None
+    base_model: BaseModel | None
+    dataset: DatasetFacts | None
+    metadata_of: str | None
+    metadata: dict[str, str]
+
+
+class Summary(RunResults, frozen=True, kw_only=True):
     """Times are seconds since the epoch, `_s` seconds, `bytes` bytes, steps true steps."""
-    snapshot = review.snapshot
-    spec = snapshot.spec
-    base = show_json(snapshot)
-    forecast = msgspec.to_builtins(spec.forecast) if spec is not None else None
-    if forecast is not None:
-        forecast.pop("command", None)
-    found = {
-        **base,
-        "version": SUMMARY_VERSION,
-        "headline": headline(snapshot),
-        "loss": {**base["loss"], **_losses(review)},
-        "attempts": _attempts(review, base["attempts"]),
-        "checkpoints": _checkpoints(review, base["checkpoints"]),
-        "checklist": [
-            {"title": p.title, "status": p.status, "evidence": p.evidence}
-            for p in checklist(review)
-        ],
-        "expected_files": list(review.due),
-        "forecast": forecast,
-        "happened": _happened(review),
-        "steps_per_epoch": review.steps_per_epoch,
-        "epoch_table": [_epoch(row) for row in review.epochs],
-        "loss_curve": [[p.step, finite(p.mean), finite(p.smooth)] for p in review.curve],
-        "best": [_candidate(one) for one in review.candidates],
-        "samples": _samples(review),
-        "timeline": [
-            {"at": one.at, "attempt": one.attempt, "text": one.text} for one in review.timeline
-        ],
-        "warning_texts": [{"text": text, "count": number} for text, number in review.warnings],
-        "settings_before": review.before,
-        "settings_changed": [
-            {"name": c.name, "before": c.before, "now": c.after} for c in review.changes
-        ],
-        "repeat": _repeat(review),
-        "notes": list(review.notes),
-    }
-    if spec is not None:
-        found["command"] = list(hidden_command(spec.command))
-        if spec.forecast is None:
-            found["forecast"] = None
-    safe: dict[str, Any] = scrubbed(found, review.secrets)
+
+    loss: SummaryLoss
+    attempts: tuple[SummaryAttempt, ...]
+    checkpoints: tuple[SummaryCheckpoint, ...]
+    version: str = SUMMARY_VERSION
+    headline: str
+    checklist: tuple[SummaryPoint, ...]
+    expected_files: tuple[str, ...]
+    forecast: dict[str, Any] | None
+    happened: Happened
+    steps_per_epoch: int | None
+    epoch_table: tuple[EpochRow, ...]
+    loss_curve: tuple[tuple[int, float | None, float | None], ...]
+    best: tuple[BestResult, ...]
+    samples: SamplesResult | None
+    timeline: tuple[TimelineResult, ...]
+    warning_texts: tuple[WarningText, ...]
+    settings_before: str | None
+    settings_changed: tuple[SettingChange, ...]
+    repeat: Repeat | None
+    notes: tuple[str, ...]
+
+
+def review_json(review: Review) -> dict[str, Any]:
+    """summary.json, without the secrets of the run."""
+    safe: dict[str, Any] = scrubbed(plain(summary_of(review)), review.secrets)
     return safe
 
 
-def _losses(review: Review) -> dict[str, Any]:
-    """Of the rows that count; where steps.jsonl could not be read, what show --json tells stays."""
+def summary_of(review: Review) -> Summary:
+    spec, base, found = review.snapshot.spec, results_of(review.snapshot), review.samples
+    forecast = msgspec.to_builtins(spec.forecast) if spec is not None else None
+    if forecast is not None:
+        forecast.pop("command", None)
+    return result(
+        Summary,
+        *(review, base),
+        headline=headline(review.snapshot),
+        loss=_loss(review, base.loss),
+        attempts=_attempts(review, base),
+        checkpoints=_checkpoints(review, base),
+        checklist=[result(SummaryPoint, one) for one in checklist(review)],
+        expected_files=review.due,
+        forecast=forecast,
+        happened=_happened(review),
+        epoch_table=review.epochs,
+        loss_curve=[(p.step, p.mean, p.smooth) for p in review.curve],
+        best=[result(BestResult, one.checkpoint, one) for one in review.candidates],
+        samples=result(SamplesResult, found) if found is not None else None,
+        warning_texts=[WarningText(*one) for one in review.warnings],
+        settings_before=review.before,
+        settings_changed=review.changes,
+        repeat=_repeat(review),
+        command=hidden_command(base.command),
+    )
+
+
+def _loss(review: Review, base: LossResult) -> SummaryLoss:
     facts = review.losses
     if not facts.rows:
-        return {}
-    return {
-        "last": finite(facts.last),
-        "last_step": facts.last_step,
-        "last_exact": facts.last_exact,
-        "smooth": finite(facts.smooth),
-        "lowest_smooth": finite(facts.lowest_smooth),
-        "lowest_smooth_step": facts.lowest_smooth_step,
-        "rows": facts.rows,
-        "finite_rows": facts.finite,
-        "nonfinite_rows": facts.nonfinite,
-        "unknown_rows": facts.unknown,
-        "exact_rows": facts.exact,
-        "missing_steps": facts.missing_steps,
-    }
+        return result(SummaryLoss, base)
+    given = {"exact": base.exact, "exact_rows": facts.exact}
+    bad = base.first_nonfinite_step
+    return result(SummaryLoss, base, facts, first_nonfinite_step=bad, **given)
 
 
-def _attempts(review: Review, base: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    more = {one.attempt: one for one in review.attempts}
+def _attempts(review: Review, base: RunResults) -> list[SummaryAttempt]:
     lost = attempts_lost(review)
-    found = []
-    for at, entry in enumerate(base):
-        one = more.get(entry["attempt"])
-        if one is None:
-            found.append(entry)
-            continue
-        found.append(
-            {
-                **entry,
-                "ended_at": one.ended_at,
-                "how": one.how,
-                "trained_steps": one.trained_steps,
-                "replayed_steps": one.replayed_steps,
-                "replayed_s": finite(one.replayed_s),
-                "startup_s": finite(one.startup_s),
-                "idle_s": finite(one.idle_s),
-                "source": one.source,
-                "changes": list(one.changes),
-                "lost": lost[at] if at < len(lost) and at + 1 < len(base) else None,
-            }
-        )
-    return found
-
-
-def _checkpoints(review: Review, base: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """`loss` is the smoothed loss over all attempts at that step; `place` its rank; `validation_step` the true
-    step of `validation_loss`, null where only the console's own was heard."""
-    losses = {one.path: one.loss for one in review.checkpoints}
-    heard = {one.path: one.validation_loss for one in review.checkpoints}
-    steps = {
-        one.path: validation_near(one, review.checkpoints, review.validations)
-        for one in review.checkpoints
-    }
-    places = {one.checkpoint.path: one.place for one in review.candidates}
+    last = len(base.attempts) - 1
     return [
-        {
-            **entry,
-            "loss": finite(losses.get(entry["path"], entry["loss"])),
-            "validation_loss": finite(heard.get(entry["path"], entry["validation_loss"])),
-            "validation_step": steps.get(entry["path"]),
-            "place": places.get(entry["path"]),
-            "bytes_now": review.sizes_now.get(entry["path"]),
-        }
-        for entry in base
+        result(SummaryAttempt, more, one, lost=lost[at] if at < min(last, len(lost)) else None)
+        for at, (one, more) in enumerate(zip(base.attempts, review.attempts, strict=True))
     ]
 
 
-def _happened(review: Review) -> dict[str, Any]:
+def _checkpoints(review: Review, base: RunResults) -> list[SummaryCheckpoint]:
+    seen = {one.path: one for one in review.checkpoints}
+    steps = {
+        path: validation_near(one, review.checkpoints, review.validations)
+        for path, one in seen.items()
+    }
+    places = {one.checkpoint.path: one.place for one in review.candidates}
+    return [
+        result(
+            SummaryCheckpoint,
+            one,
+            loss=seen.get(one.path, one).loss,
+            validation_loss=seen.get(one.path, one).validation_loss,
+            validation_step=steps.get(one.path),
+            place=places.get(one.path),
+            bytes_now=review.sizes_now.get(one.path),
+        )
+        for one in base.checkpoints
+    ]
+
+
+def _happened(review: Review) -> Happened:
     kept = [c for c in review.checkpoints if not c.removed and not c.missing]
     sizes = [c.size_bytes for c in kept if c.size_bytes is not None]
-    return {
-        "images": review.images,
-        "reg_images": review.reg_images,
-        "batches_per_epoch": review.banner.get("batches_per_epoch"),
-        "epochs": review.banner.get("epochs"),
-        "planned_steps": review.banner.get("total_steps"),
-        "files_written": len(review.checkpoints),
-        "files_kept": len(kept),
-        "bytes_kept": sum(sizes) if sizes else None,
-        "sample_images": review.samples.count if review.samples is not None else None,
-    }
+    return result(
+        Happened,
+        review,
+        batches_per_epoch=review.banner.get("batches_per_epoch"),
+        epochs=review.banner.get("epochs"),
+        planned_steps=review.banner.get("total_steps"),
+        files_written=len(review.checkpoints),
+        files_kept=len(kept),
+        bytes_kept=sum(sizes) if sizes else None,
+        sample_images=review.samples.count if review.samples is not None else None,
+    )
 
 
-def _epoch(row: EpochRow) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(row)
-    return {
-        key: finite(value) if isinstance(value, float) else value for key, value in plain.items()
-    }
-
-
-def _candidate(one: Any) -> dict[str, Any]:
-    return {
-        "place": one.place,
-        "name": one.checkpoint.name,
-        "path": one.checkpoint.path,
-        "step": one.checkpoint.step,
-        "reasons": list(one.reasons),
-        "cautions": list(one.cautions),
-        "sample_path": one.sample_path,
-    }
-
-
-def _samples(review: Review) -> dict[str, Any] | None:
-    found = review.samples
-    if found is None:
-        return None
-    return {
-        "count": found.count,
-        "bytes": found.size_bytes,
-        "folders": list(found.folders),
-        "steps": list(found.steps),
-        "unplaced": found.unplaced,
-        "prompts": list(found.prompts),
-    }
-
-
-def _repeat(review: Review) -> dict[str, Any] | None:
-    spec, base, dataset = review.snapshot.spec, review.base, review.dataset
+def _repeat(review: Review) -> Repeat | None:
+    spec = review.snapshot.spec
     if spec is None:
         return None
-    return {
-        "cwd": spec.cwd,
-        "env": hidden_env(spec.env),
-        "host": spec.host,
-        "trainer": spec.trainer,
-        "versions": dict(spec.versions),
-        "config_path": spec.config_path,
-        "config_text": hidden_config(spec.config_text) if spec.config_text else None,
-        "base_model": None if base is None else {
-            "name": base.name,
-            "path": base.path,
-            "bytes": base.size_bytes,
-            "modified_at": base.modified_at,
-        },
-        "dataset": None if dataset is None else {
-            "then": dict(dataset.then),
-            "now": dict(dataset.now),
-            "same": dataset.same,
-            "why": dataset.why,
-        },
-        "metadata_of": review.metadata_of,
-        "metadata": dict(review.metadata),
-    }  # fmt: skip
+    text = hidden_config(spec.config_text) if spec.config_text else None
+    given = {"env": hidden_env(spec.env), "config_text": text, "base_model": review.base}
+    return result(Repeat, spec, review, **given)

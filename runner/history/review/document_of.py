@@ -27,8 +27,7 @@ from runner.history.review.sections_around import (
     warnings_section,
 )
 from runner.history.review.sections_files import best_section, checkpoints_section
-from runner.history.review.version import SUMMARY_VERSION
-from runner.history.review.words import headline
+from runner.history.review.words import SUMMARY_VERSION, headline
 from runner.model.units import finite
 
 

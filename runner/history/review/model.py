@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from runner.history.review.epochs import CurvePoint, EpochRow
 from runner.model import AttemptPlan, Checkpoint, RunSnapshot
 from runner.model.preview import FlagChange
@@ -64,13 +66,12 @@ class SampleFacts:
     names: tuple[tuple[int | None, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class BaseModel:
+class BaseModel(msgspec.Struct, frozen=True):
     """The base model's file as it is now; `hashes`: what the trainer wrote of it into the checkpoint."""
 
     name: str
     path: str | None = None
-    size_bytes: int | None = None
+    size_bytes: int | None = msgspec.field(name="bytes", default=None)
     modified_at: float | None = None
 
 
