@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.config.catalog import Effort, FlagReport, flag_report
+from runner.config.catalog import Effort, FlagReport
 from runner.config.errors import ConfigError
 from runner.config.load import load_config
 from runner.config.model import Config, Trainer
+from runner.trainers.registry import flag_report, program_of
 from tui.actions import ActionFailed, FlagSheet
 
 
@@ -28,7 +29,7 @@ def flag_sheet(config_path: Path, thorough: bool) -> FlagSheet:
             raise ActionFailed(str(error.problems[0])) from None
     trainer = trainers[0]
     report = _asked(trainer, thorough)
-    script = "the built-in trainer" if trainer.embedded else Path(trainer.script).name
+    script = program_of(trainer).title(trainer)
     if config is None:
         return FlagSheet(script, report)
     return FlagSheet(script, report, dict(config.train), dict(config.smoke.flags))

@@ -1,11 +1,10 @@
-"""Which flags a trainer knows: the built-in one is asked directly, a checkout of sd-scripts through
-its own parser (see `help_ask`), remembered on disk (see `catalog_cache`)."""
+"""The flags of one script, as types: names, values, choices, and what is wrong with a value. Where they come
+from: `runner.trainers.flag_catalog`."""
 
 from __future__ import annotations
 
 import argparse
 import re
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -135,25 +134,6 @@ _WANTED = {
 }
 
 
-class ArgparseCatalog(Catalog):
-    """The flags of a parser at hand, with its own types."""
-
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        from runner.config.catalog_cache import read_flags
-        from runner.config.help_probe import describe
-
-        super().__init__(read_flags(describe(parser)))
-        self._types = {
-            option[2:]: action.type
-            for action in parser._actions
-            for option in action.option_strings
-            if option.startswith("--") and callable(action.type)
-        }
-
-    def _converter(self, flag: Flag) -> Callable[[str], Any]:
-        return self._types.get(flag.name, str)
-
-
 class Effort(Enum):
     """How much time a look at a checkout's flags may take when they are not remembered."""
 
@@ -168,37 +148,3 @@ class FlagReport:
 
     catalog: Catalog | None
     note: str | None = None
-
-
-def flag_report(
-    trainer: Trainer,
-    effort: Effort = Effort.QUICK,
-    *,
-    cancelled: threading.Event | None = None,
-) -> FlagReport:
-    """The flags that this trainer knows. Never raises; starts at most short processes of the
-    trainer's python, without a GPU and without the network."""
-    if trainer.embedded:
-        from runner.embedded.arguments import build_parser  # imports no torch
-
-        return FlagReport(ArgparseCatalog(build_parser()))
-    from runner.config import catalog_cache, help_ask
-
-    key = catalog_cache.key_of(trainer)
-    if key is None:
-        return FlagReport(None, f"the flags are not checked: there is no script {trainer.script}")
-    flags = catalog_cache.remembered(key)
-    if flags is None and effort is Effort.CACHED:
-        return FlagReport(None, "the flags are not checked yet")
-    if flags is None:
-        told = help_ask.ask(trainer, thorough=effort is Effort.FULL, cancelled=cancelled)
-        if told.flags is None:
-            return FlagReport(None, f"the flags are not checked: {told.problem}")
-        flags = told.flags
-        catalog_cache.remember(key, flags)
-    return FlagReport(Catalog(flags))
-
-
-def trainer_flags(trainer: Trainer, effort: Effort = Effort.QUICK) -> FlagCatalog | None:
-    """What `load_config` checks flags against; None when the trainer cannot be asked."""
-    return flag_report(trainer, effort).catalog

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from runner.config import catalog
+from runner.config.catalog import KnownFlags
 from runner.config.errors import ConfigError, one_problem
 from runner.config.flags import FlagValue, plain_name
 from runner.config.flagsection import read_flags
@@ -63,8 +63,9 @@ _DEVICE = re.compile(r"(?:cpu|cuda|mps|xpu|npu|hpu|mlu|musa)(?::\d+)?")
 _VENVS = ("venv", ".venv", "../venv", "../.venv")
 
 
-def load_config(path: Path, *, known_flags: catalog.KnownFlags = catalog.trainer_flags) -> Config:
-    """The checked file; a folder stands for the plasma.toml in it. Raises ConfigError."""
+def load_config(path: Path, *, known_flags: KnownFlags) -> Config:
+    """The checked file; a folder stands for the plasma.toml in it. `known_flags`: those of its trainer, see
+    `runner.trainers.registry.load_config`. Raises ConfigError."""
     path = Path(absolute(str(path), Path.cwd()))
     if path.is_dir():
         path /= FILE_NAME
@@ -96,7 +97,7 @@ def _read(path: Path) -> str:
         ) from None
 
 
-def _config(path: Path, text: str, top: Section, known_flags: catalog.KnownFlags) -> Config:
+def _config(path: Path, text: str, top: Section, known_flags: KnownFlags) -> Config:
     top.only(("name", *_SECTIONS), _HOMES)
     base, reading = path.parent, top.reading
     trainer_section = top.table("trainer")

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner.config.load import load_config
 from runner.config.model import Config
 from runner.control.gate import GateClosed as GateClosed
 from runner.control.gate import forced, gate_status
@@ -20,6 +19,7 @@ from runner.model.preview import Existing, Preview
 from runner.model.units import count
 from runner.preflight.existing_files import NO_CONSENT, Consent, existing_files, sentence
 from runner.store.rundir import RunDir
+from runner.trainers.registry import load_config
 
 Changes = dict[str, Any]
 
@@ -53,8 +53,8 @@ def prepare_run(config: Config, *, smoke: bool = False) -> Prepared:
 def preview(config: Config, *, smoke: bool = False) -> Preview:
     """What a start would do: project, output, command, and what it would overwrite. A smoke test writes into
     the folder of its run."""
-    from runner.config.command import build_command
     from runner.store.hiding import hidden_command
+    from runner.trainers.command import build_command
 
     forecast = forecast_of(config, smoke=smoke)
     folder, name = (None, None) if smoke else target_of(config)

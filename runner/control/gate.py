@@ -12,7 +12,6 @@ from pathlib import Path
 
 from runner.analysis.smoke import smoke_passed, smoke_verdict
 from runner.config.errors import ConfigError
-from runner.config.load import load_config
 from runner.config.model import Config
 from runner.control.orders import Refused
 from runner.model import Approval, AttemptPlan, Outcome, RunSnapshot, RunSpec
@@ -21,6 +20,7 @@ from runner.store.reader import RunReader
 from runner.store.registry import LOOK_BACK_RUNS, run_paths
 from runner.store.rundir import RunDir
 from runner.store.who import whoami
+from runner.trainers.registry import load_config
 from runner.trainers.sd_scripts.settings_key import changed_parts, key_of, part_of, settings_key
 
 

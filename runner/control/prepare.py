@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.channels import Channels
-from runner.config.command import Command, build_command
 from runner.config.model import Config
 from runner.model import AttemptPlan, Forecast, RunSpec
 from runner.notify.redact import without_addresses
 from runner.store.rundir import RunDir, new_run_id, runs_root
+from runner.trainers.checkout import trainer_versions
+from runner.trainers.command import Command, build_command
+from runner.trainers.registry import program_of
+from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.dataset_keys import dataset_text
 from runner.trainers.sd_scripts.fingerprint import dataset_fingerprints
 from runner.trainers.sd_scripts.settings_key import settings_key
-from runner.trainers.sd_scripts.trainer_flags import trainer_flags
-from runner.trainers.sd_scripts.versions import trainer_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def prepare(
         smoke=smoke,
         guard=config.guard,
         notify=config.notify,
-        trainer="embedded" if config.trainer.embedded else "sd-scripts",
+        trainer=program_of(config.trainer).name,
         settings_key=settings_key(config),
         versions=trainer_versions(config.trainer.python, config.trainer.sd_scripts),
         summary_beside=config.summary_beside,

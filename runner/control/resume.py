@@ -49,7 +49,7 @@ from runner.store.attempt import newest_started
 from runner.store.hiding import hidden_command
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
-from runner.trainers.sd_scripts.trainer_flags import effective_flags
+from runner.trainers.sd_scripts.config_file import effective_flags
 
 #: of a resumed command line, what plasma-tui itself decides and the preview says in words
 _OURS = (

@@ -13,12 +13,12 @@ from runner.control.changes import Changes, read_changes
 from runner.control.orders import Refused
 from runner.control.resume_source import Source
 from runner.model import AttemptPlan, ExpectedCheckpoint, RunSpec, Status
+from runner.trainers.sd_scripts.config_file import effective_flags
 from runner.trainers.sd_scripts.flag_numbers import whole
 from runner.trainers.sd_scripts.names import placed_name
 from runner.trainers.sd_scripts.saves import expected_checkpoints, last_name
 from runner.trainers.sd_scripts.script_output import file_ending, script_in
 from runner.trainers.sd_scripts.steps import Steps, count_steps
-from runner.trainers.sd_scripts.trainer_flags import effective_flags
 
 #: flags that say how long the training is
 LENGTH = frozenset(("max_train_steps", "max_train_epochs"))

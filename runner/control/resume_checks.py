@@ -11,11 +11,12 @@ from runner.config.flags import launcher_flags
 from runner.control.orders import Refused
 from runner.model import AttemptPlan, RunSpec, Status
 from runner.preflight.header import DEFAULT_RANK, rank_in, read_model
+from runner.trainers.checkout import changed_versions, trainer_versions
+from runner.trainers.registry import trainer_of
 from runner.trainers.sd_scripts.dataset import FolderImages
 from runner.trainers.sd_scripts.flag_numbers import whole
 from runner.trainers.sd_scripts.forecast import Question, split_by_chance
 from runner.trainers.sd_scripts.scripts import SCRIPTS
-from runner.trainers.sd_scripts.versions import changed_versions, trainer_versions
 
 #: a state fits no other value of these: shapes of the weights, parts that are trained, the optimizer's memory
 BOUND_TO_STATE = (
@@ -150,5 +151,5 @@ def version_notes(spec: RunSpec) -> tuple[str, ...]:
 
 def versions_of(spec: RunSpec) -> dict[str, str]:
     """Of the trainer as it lies there now."""
-    folder = None if spec.trainer == "embedded" else Path(spec.cwd)
-    return trainer_versions(spec.command[0], folder)
+    trainer = trainer_of(spec)
+    return trainer_versions(trainer.python, trainer.sd_scripts)

@@ -16,7 +16,6 @@ from runner.analysis.outcome import NOT_STARTED
 from runner.config.channels import channels_or_none
 from runner.config.errors import ConfigError
 from runner.config.flags import with_flags
-from runner.config.load import load_config
 from runner.config.model import Config
 from runner.control.changes import Changes, applied, differences, read_changes
 from runner.control.gate import GateStatus, approval_for_changed, gate_of_changed
@@ -36,12 +35,13 @@ from runner.preflight.existing_files import files_of_name
 from runner.store.hiding import hidden_command
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
+from runner.trainers.registry import load_config
+from runner.trainers.sd_scripts.config_file import effective_flags
 from runner.trainers.sd_scripts.dataset_keys import dataset_text
 from runner.trainers.sd_scripts.fingerprint import dataset_fingerprints
 from runner.trainers.sd_scripts.forecast import forecast
 from runner.trainers.sd_scripts.script_output import script_in
 from runner.trainers.sd_scripts.settings_key import key_of, part_of, settings_key, settings_part
-from runner.trainers.sd_scripts.trainer_flags import effective_flags
 
 _OURS = ("output_dir", "logging_dir")
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.config.catalog_file import config_file_path
 from runner.config.flags import flags_begin, launcher_flags, read_flags
 from runner.control.changes import ACCELERATE, ENV, flag_text
 from runner.history.made.metadata import metadata_settings
@@ -20,6 +19,7 @@ from runner.model.preview import FlagChange
 from runner.store.hidden import shown_value
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
+from runner.trainers.sd_scripts.config_file import config_file_path
 from runner.trainers.sd_scripts.dataset_keys import (
     PREFIX,
     dataset_keys,
@@ -167,7 +167,7 @@ def _flags(plan: AttemptPlan, created_at: float) -> dict[str, Any]:
     if isinstance(name, str) and _younger(Path(plan.cwd) / config_file_path(name), created_at):
         return {**given, _CONFIG_FILE: UNKNOWN_SINCE}
     # a long way of imports, which a list does without
-    from runner.trainers.sd_scripts.trainer_flags import effective_flags
+    from runner.trainers.sd_scripts.config_file import effective_flags
 
     return effective_flags(plan)
 

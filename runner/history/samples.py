@@ -21,8 +21,8 @@ from runner.model import AttemptPlan, AttemptStatus, RunSpec, RunState, Status
 from runner.state.attempt_ledgers import Ledgers
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
+from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, read_prompt_file
-from runner.trainers.sd_scripts.trainer_flags import trainer_flags
 
 #: a file's time may be a little before the moment that was noted for the start
 EARLY_S = 1.0

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from runner.config.dataset_file import dataset_values
@@ -14,13 +13,13 @@ from runner.config.model import Config
 from runner.model import ExpectedCheckpoint, Forecast
 from runner.model.units import count, pace
 from runner.preflight.learnt import Learnt, learnt
+from runner.trainers.registry import program_of
+from runner.trainers.sd_scripts.config_file import TrainerFlags, trainer_flags
 from runner.trainers.sd_scripts.dataset import DatasetSpec, FolderImages, read_specs
-from runner.trainers.sd_scripts.file_sizes import FileSizes, file_sizes, model_of
+from runner.trainers.sd_scripts.file_sizes import FileSizes
 from runner.trainers.sd_scripts.forecast import Question, answer
 from runner.trainers.sd_scripts.launched import launched_processes
 from runner.trainers.sd_scripts.reasons import surprises
-from runner.trainers.sd_scripts.scripts import script_of
-from runner.trainers.sd_scripts.trainer_flags import TrainerFlags, trainer_flags
 
 
 def estimate(config: Config, *, smoke: bool = False) -> Forecast:
@@ -45,18 +44,17 @@ def estimate(config: Config, *, smoke: bool = False) -> Forecast:
 
 def question_of(config: Config, read: TrainerFlags, processes: int) -> Question:
     """Raises DatasetError for a [dataset] that sd-scripts would refuse."""
-    script = script_of(config.trainer)
-    known = script is not None or config.trainer.embedded
+    outline = program_of(config.trainer).outline(config.trainer)
     flags = {name: value for name, value in read.values.items() if value is not False}
     return Question(
         flags,
         config.trainer_cwd,
-        FolderImages(config.trainer_cwd, script.cache_suffix if script else None),
+        FolderImages(config.trainer_cwd, outline.cache_suffix),
         processes,
-        (script.reso_divisor if script else 64) if known else 1,
+        outline.reso_divisor,
         _unwritten(config, flags),
         read.origins,
-        "" if config.trainer.embedded else config.trainer.script,
+        outline.script,
     )
 
 
@@ -69,10 +67,8 @@ def _unwritten(config: Config, flags: dict[str, Any]) -> tuple[DatasetSpec, ...]
 
 
 def _sizes(config: Config, flags: Any) -> FileSizes | None:
-    if config.trainer.embedded:
-        return None
     try:
-        return file_sizes(flags, model_of(Path(config.trainer.script).name, flags))
+        return program_of(config.trainer).file_sizes(config.trainer, flags)
     except ValueError:  # a rank that is no number: the checks tell
         return None
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runner.analysis.diagnosis.needs import Platform
-from runner.config.catalog import Effort, flag_report
-from runner.config.command import Command, build_command
+from runner.config.catalog import Effort
 from runner.config.dataset_file import dataset_values
 from runner.config.flags import FlagValue, merged
 from runner.config.interpreter import Interpreter, examine
@@ -25,6 +24,9 @@ from runner.preflight.header import DEFAULT_RANK, Header, read_model
 from runner.preflight.import_probe import Imported, cached_import
 from runner.preflight.modules import asked_modules
 from runner.preflight.probe import Device, cached_probe
+from runner.trainers.command import Command, build_command
+from runner.trainers.registry import flag_report
+from runner.trainers.sd_scripts.config_file import TrainConfig, read_train_config, trainer_flags
 from runner.trainers.sd_scripts.dataset import (
     DatasetError,
     DatasetPlan,
@@ -37,8 +39,6 @@ from runner.trainers.sd_scripts.dataset import (
 from runner.trainers.sd_scripts.dataset.files import Listing
 from runner.trainers.sd_scripts.forecast import Question, answer
 from runner.trainers.sd_scripts.scripts import Script, script_of
-from runner.trainers.sd_scripts.train_config import TrainConfig, read_train_config
-from runner.trainers.sd_scripts.trainer_flags import trainer_flags
 
 T = TypeVar("T")
 BASE_MODEL = "pretrained_model_name_or_path"

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.config.command import Command
 from runner.config.interpreter import run_small, sentinel_json
 from runner.config.model import Config
 from runner.preflight import probe_cache
 from runner.preflight.modules import late_modules
 from runner.preflight.probe import TIMEOUT_S
+from runner.trainers.command import Command
 
 #: Runs in the trainer's Python. Threads that a package starts must not hold the answer back: hence _exit.
 SOURCE = """

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.config.command import Command, accelerate_flags
 from runner.config.flags import to_arguments
 from runner.config.interpreter import run_small, sentinel_json
 from runner.config.model import Config
 from runner.preflight import probe_cache
+from runner.trainers.command import Command, accelerate_flags
 
 #: a first import after an installation reads gigabytes
 TIMEOUT_S = 120.0

@@ -129,7 +129,7 @@ def trainer_exit(record: ExitRecord | None) -> tuple[int | None, int | None]:
 
 def _setting(s: Supervisor, status: Status) -> Setting:
     """What was in force: the command's flags and those of the trainer's own --config_file."""
-    from runner.trainers.sd_scripts.trainer_flags import (
+    from runner.trainers.sd_scripts.config_file import (
         effective_flags,  # needed once, at the very end
     )
 
@@ -142,15 +142,10 @@ def _setting(s: Supervisor, status: Status) -> Setting:
 
 def _flags_of_script(plan: AttemptPlan) -> frozenset[str] | None:
     """The names that its script takes, where they are remembered. Starts nothing."""
-    from runner.config.catalog import Effort, flag_report
-    from runner.config.flags import flags_begin
-    from runner.config.model import Trainer
+    from runner.config.catalog import Effort
+    from runner.trainers.registry import flag_report, recorded_trainer
 
-    script = plan.command[flags_begin(plan.command) - 1]
-    checkout = None if script == "runner.embedded" else Path(plan.cwd)
-    if checkout is not None and not (checkout / script).is_file():
-        return None
-    report = flag_report(Trainer(checkout, plan.command[0], script), Effort.CACHED)
+    report = flag_report(recorded_trainer(plan.command, plan.cwd), Effort.CACHED)
     return report.catalog.names if report.catalog is not None else None
 
 

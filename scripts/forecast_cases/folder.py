@@ -7,9 +7,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.dataset import FolderImages
 from runner.trainers.sd_scripts.forecast import Question, forecast
-from runner.trainers.sd_scripts.trainer_flags import trainer_flags
 from scripts.forecast_cases.case import Case
 from scripts.forecast_cases.pictures import CACHE_SUFFIX, write_image
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.config import catalog_cache, help_ask
-from runner.config.catalog import Catalog, Effort, FlagReport, flag_report, trainer_flags
-from runner.config.command import build_command
+from runner.config.catalog import Catalog, Effort, FlagReport
 from runner.config.errors import ConfigError
-from runner.config.load import load_config
+from runner.config.load import load_config as read_config
 from runner.config.model import Trainer
+from runner.trainers import flag_catalog
+from runner.trainers.command import build_command
+from runner.trainers.registry import flag_report, known_flags, load_config
 
 TRAIN_UTIL = """\
 import not_installed_anywhere as torch
@@ -88,7 +89,7 @@ def test_what_was_asked_once_is_read_from_the_disk(checkout: Path) -> None:
     assert flag_report(asked, Effort.CACHED).catalog is None
     assert flag_report(asked, Effort.CACHED).note == "the flags are not checked yet"
     flag_report(asked)
-    catalog_cache._read.cache_clear()  # another process
+    flag_catalog._read.cache_clear()  # another process
     assert known(flag_report(asked, Effort.CACHED)).names == NAMES
 
 
@@ -104,7 +105,7 @@ def test_an_edited_checkout_is_asked_again(checkout: Path) -> None:
 def test_a_file_of_the_cache_that_was_cut_off_is_asked_for_again(checkout: Path) -> None:
     asked = trainer(checkout)
     flag_report(asked)
-    (file,) = catalog_cache.cache_folder().glob("*.json")
+    (file,) = flag_catalog.cache_folder().glob("*.json")
     file.write_bytes(file.read_bytes()[:100])
     assert known(flag_report(asked)).names == NAMES
 
@@ -220,13 +221,13 @@ def test_without_a_script_or_an_interpreter_nothing_is_known(checkout: Path) -> 
     report = flag_report(nobody)
     assert report.catalog is None
     assert report.note is not None and "No such file" in report.note
-    assert trainer_flags(nobody) is None
+    assert known_flags(nobody) is None
 
 
 def test_a_script_that_never_answers_is_ended(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(help_ask, "QUICK_S", 0.5)
+    monkeypatch.setattr(flag_catalog, "QUICK_S", 0.5)
     (checkout / "train_network.py").write_text(
         "setup_parser = 1\nimport os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
     )
@@ -288,5 +289,5 @@ def test_a_command_is_built_without_asking_anybody(checkout: Path) -> None:
     """Only reading plasma.toml asks; the folder of the cache stays empty otherwise."""
     file = checkout.parent / "plasma.toml"
     file.write_text(f'[trainer]\nsd_scripts = "sd-scripts"\npython = "{sys.executable}"\n')
-    build_command(load_config(file, known_flags=lambda trainer: None))
-    assert not catalog_cache.cache_folder().exists()
+    build_command(read_config(file, known_flags=lambda trainer: None))
+    assert not flag_catalog.cache_folder().exists()

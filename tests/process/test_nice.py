@@ -8,7 +8,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.config.load import load_config
 from runner.control import launch
 from runner.control import orders as control
 from runner.control.prepare import prepare
@@ -16,6 +15,7 @@ from runner.control.resume import plan_resume
 from runner.model import KeeperRecord
 from runner.store.journal import read_json
 from runner.store.rundir import RunDir
+from runner.trainers.registry import load_config
 from tests.process.helpers import clean_up, spec_for, wait_end, wait_for, wait_step
 
 OWN = os.getpriority(os.PRIO_PROCESS, 0)

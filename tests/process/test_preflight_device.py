@@ -12,13 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.config.command import build_command
-from runner.config.load import load_config
 from runner.config.model import Config, Trainer
 from runner.preflight.checks import device
 from runner.preflight.checks.device import judge_device as judge
 from runner.preflight.facts import Facts
 from runner.preflight.probe import Device, probe
+from runner.trainers.command import build_command
+from runner.trainers.registry import load_config
 
 pytestmark = [
     pytest.mark.torch,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.config.catalog import Catalog
-from runner.config.command import Command, build_command
 from runner.config.load import load_config
 from runner.config.model import Config, Trainer
+from runner.trainers.command import Command, build_command
 from runner.trainers.sd_scripts.importers.files import Context, import_file, import_text
 from runner.trainers.sd_scripts.importers.find import Found, Places, find_setup
 from runner.trainers.sd_scripts.importers.model import Imported

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from runner.config import catalog_cache
 from runner.config.catalog import Catalog, Flag
-from runner.config.catalog_cache import checkout_commit, key_of, remember, remembered
-from runner.config.catalog_file import config_file_path, config_file_problems
-from runner.config.help_text import parse_help
 from runner.config.model import Trainer
+from runner.trainers import flag_catalog
+from runner.trainers.checkout import checkout_commit
+from runner.trainers.flag_catalog import key_of, parse_help, remember, remembered
+from runner.trainers.sd_scripts.config_file import config_file_path, config_file_problems
 
 CATALOG = Catalog(
     (
@@ -153,15 +153,15 @@ def test_the_commit_is_read_without_git(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_catalogues_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog_cache, "KEPT", 2)
+    monkeypatch.setattr(flag_catalog, "KEPT", 2)
     for number in range(4):
         remember(f"key{number}", (Flag("a"),))
-        file = catalog_cache.cache_folder() / f"key{number}.json"
+        file = flag_catalog.cache_folder() / f"key{number}.json"
         os.utime(file, (number, number))
     remember("key9", (Flag("a"),))
     assert remembered("key9") == (Flag("a"),)
     assert remembered("key0") is None
-    assert len(list(catalog_cache.cache_folder().iterdir())) == 2
+    assert len(list(flag_catalog.cache_folder().iterdir())) == 2
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from runner.config.catalog import ArgparseCatalog, trainer_flags
-from runner.config.command import ONLY_RUNNER, Command, build_command, shell_line
 from runner.config.errors import ConfigError
 from runner.config.flags import flags_begin, plain_name, to_arguments, with_flags
 from runner.config.model import Config, Smoke, Trainer
 from runner.config.settings import read_settings
+from runner.trainers.builtin.program import ONLY_RUNNER, ArgparseCatalog
+from runner.trainers.command import Command, build_command, shell_line
+from runner.trainers.registry import known_flags
 
 SD = Path("/sd")
 BARE: Mapping[str, str] = {"PATH": "/bin"}
@@ -245,10 +246,10 @@ def test_a_parser_tells_what_it_would_refuse(name: str, value: Any, said: str | 
 
 
 def test_the_built_in_trainer_is_asked_for_its_flags_and_a_checkout_is_not() -> None:
-    catalog = trainer_flags(built_in().trainer)
+    catalog = known_flags(built_in().trainer)
     assert catalog is not None
     assert {"output_dir", "max_train_epochs", "save_every_n_steps"} <= catalog.names
-    assert trainer_flags(config().trainer) is None
+    assert known_flags(config().trainer) is None
 
 
 RECORDED = (

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from runner.config.errors import ConfigError
-from runner.config.load import load_config
 from runner.config.model import Config
 from runner.control.prepare import prepare
+from runner.trainers.registry import load_config
 
 TEXT = (
     '[trainer]\nsd_scripts = "embedded"\n[train]\noutput_dir = "out"\ndataset_config = "d.toml"\n'

@@ -23,11 +23,12 @@ from runner.analysis.diagnosis.matcher import cause_of, diagnose
 from runner.analysis.diagnosis.needs import Platform, needs_of, ruled_out
 from runner.analysis.machine_end import MachineEnd
 from runner.analysis.outcome import RunFacts, judge
-from runner.config.catalog import Effort, flag_report
+from runner.config.catalog import Effort
 from runner.config.model import Trainer
 from runner.control.changes import read_changes
 from runner.model import AttemptPlan, ExceptionSeen
 from runner.state.evidence import Evidence
+from runner.trainers.registry import flag_report
 
 NAMES = (Path(__file__).parent.parent / "data" / "flag_names.txt").read_text().split("\n")
 EVERY = (*ENTRIES, *JUDGED, KILLED_OUTRIGHT)

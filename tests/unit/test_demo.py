@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.config.load import load_config
 from runner.demo.project import MARK, DemoFolderError, project_text, write_demo
+from runner.trainers.registry import load_config
 from runner.trainers.sd_scripts.forecast import forecast
 
 pytest.importorskip("PIL")

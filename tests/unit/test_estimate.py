@@ -8,10 +8,10 @@ import pytest
 
 from runner.model import ExpectedCheckpoint
 from runner.preflight.estimate import estimate, peak
+from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.launched import launched_processes
 from runner.trainers.sd_scripts.saves import expected_checkpoints
 from runner.trainers.sd_scripts.steps import count_steps
-from runner.trainers.sd_scripts.trainer_flags import trainer_flags
 from tests.unit.preflight_project import Project
 
 LORA = 'network_module = "networks.lora"\nnetwork_dim = 32\n'

@@ -65,9 +65,9 @@ def test_the_contracts_hold() -> None:
         ("runner.supervisor.main", (*TRAINING, *NUMBERS, *SCREEN)),
         ("runner.store.reader", (*TRAINING, *NUMBERS, *SCREEN)),
         ("runner.config.load", (*TRAINING, *NUMBERS, *SCREEN, "tomlkit")),
-        ("runner.config.command", (*TRAINING, *NUMBERS, *SCREEN, "tomlkit")),
+        ("runner.trainers.command", (*TRAINING, *NUMBERS, *SCREEN, "tomlkit")),
         ("runner.preflight.registry", (*TRAINING, *NUMBERS, *SCREEN, "tomlkit")),
-        ("runner.embedded.arguments", (*TRAINING, *NUMBERS, *SCREEN)),
+        ("runner.trainers.builtin.arguments", (*TRAINING, *NUMBERS, *SCREEN)),
     ],
 )
 def test_a_part_does_not_load_at_start_what_it_does_not_need(

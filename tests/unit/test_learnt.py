@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from runner.config.command import build_command
 from runner.config.model import Config
 from runner.model import Checkpoint, Outcome, RunSpec, RunState, Status
 from runner.preflight.estimate import estimate
 from runner.preflight.learnt import Learnt, learnt
 from runner.store.journal import step_row, write_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
+from runner.trainers.command import build_command
 from runner.trainers.sd_scripts.settings_key import settings_key
 from tests.unit.preflight_project import Project
 

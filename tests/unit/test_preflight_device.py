@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from runner.config.command import build_command
 from runner.preflight import probe_cache
 from runner.preflight.checks import device
 from runner.preflight.checks.device import watermark_problem
@@ -18,6 +17,7 @@ from runner.preflight.cures.accelerate import changed
 from runner.preflight.facts import Facts
 from runner.preflight.probe import Device, cached_probe, device_of, last_word, probe, probe_command
 from runner.preflight.registry import BY_NAME, cure_for, run_check
+from runner.trainers.command import build_command
 from runner.trainers.sd_scripts.accelerate_config import default_path, read_config
 from tests.unit.preflight_project import Project, look
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from runner.trainers.sd_scripts.versions import changed_versions, trainer_versions
+from runner.trainers.checkout import changed_versions, trainer_versions
 
 
 def test_commit_and_packages(tmp_path: Path) -> None:

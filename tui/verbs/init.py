@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.config.errors import ConfigError
-from runner.config.load import load_config
 from runner.model.units import file_size
+from runner.trainers.registry import load_config
 from runner.trainers.sd_scripts.importers.files import (
     MOST_BYTES,
     PASTED,

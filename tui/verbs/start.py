@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner.analysis.smoke import smoke_passed, smoke_verdict
-from runner.config.catalog import trainer_flags
-from runner.config.command import shell_line
 from runner.config.errors import ConfigError
 from runner.config.model import Config
 from runner.config.settings import read_settings
@@ -17,6 +15,8 @@ from runner.control import begin, launch
 from runner.model import CheckResult
 from runner.model.units import count
 from runner.preflight import existing_files as overwrite
+from runner.trainers.command import shell_line
+from runner.trainers.registry import known_flags
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import MARKS, exit_code, print_json, say, wait_for_end
@@ -31,7 +31,7 @@ def load(options: argparse.Namespace) -> Config:
         raise Fail(f"no {path} in {Path.cwd()}{hint}", NOT_FOUND)
     try:
         config = begin.load(path)
-        changes = read_settings(options.set, Path.cwd(), trainer_flags(config.trainer))
+        changes = read_settings(options.set, Path.cwd(), known_flags(config.trainer))
         return config.changed(changes) if changes else config
     except ConfigError as error:
         raise Fail(str(error), WRONG_USE) from None

@@ -235,7 +235,7 @@ class _Gatherer:
 
 
 def _flags(spec: RunSpec, plans: tuple[AttemptPlan, ...]) -> dict[str, Any]:
-    from runner.trainers.sd_scripts.trainer_flags import effective_flags
+    from runner.trainers.sd_scripts.config_file import effective_flags
 
     plan = plans[0] if plans else AttemptPlan(1, spec.command, spec.env, spec.cwd, None, None)
     return effective_flags(plan) if plan.command else {}

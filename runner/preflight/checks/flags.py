@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from runner.config.catalog import Catalog, Effort, flag_report
-from runner.config.catalog_file import config_file_problems
+from runner.config.catalog import Catalog, Effort
 from runner.config.errors import nearest
 from runner.model.units import count
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.preflight.rules import Rule, judge
+from runner.trainers.registry import flag_report
+from runner.trainers.sd_scripts.config_file import config_file_problems
 
 _UNKNOWN = "is no flag of this trainer"
 

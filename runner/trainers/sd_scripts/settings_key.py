@@ -21,12 +21,12 @@ from typing import Any
 
 import msgspec
 
-from runner.config.command import build_command
 from runner.config.flags import flags_begin, launcher_flags, read_flags
 from runner.config.model import Config
+from runner.trainers.command import build_command
+from runner.trainers.registry import program_of, recorded_trainer
+from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.fingerprint import take
-from runner.trainers.sd_scripts.trainer_flags import trainer_flags
-from runner.trainers.sd_scripts.versions import site_packages
 
 #: flags that make a run longer, put its files elsewhere or save more often, but do not change how it
 #: trains: an approval holds over changes of these
@@ -233,26 +233,10 @@ def _images(flags: Mapping[str, Any], cwd: Path) -> list[object]:
 
 
 def _code(argv: Sequence[str], flags: Mapping[str, Any], cwd: Path) -> Iterator[tuple[str, str]]:
-    """(name, hash) of the sources that decide the training: the script, those beside it in the checkout,
-    `networks`, `library`, and a network module installed elsewhere."""
-    script = argv[flags_begin(argv) - 1]
-    if not script.endswith(".py"):  # a module of the built-in trainer
-        yield from _sources(Path(__file__).parents[3].joinpath(*script.split(".")), "**/*.py")
-        return
-    own = cwd / script
-    yield from _sources(own.parent, own.name)
-    yield from _sources(cwd, "*.py")
-    for root in dict.fromkeys((cwd, own.parent)):
-        yield from _sources(root / "networks", "**/*.py")
-        yield from _sources(root / "library", "**/*.py")
-    top = str(flags.get("network_module") or "").partition(".")[0]
-    if not top or top == "networks":
-        return
-    for root in dict.fromkeys((own.parent, cwd, *site_packages(Path(argv[0])))):
-        found = [*_sources(root / top, "**/*.py"), *_sources(root, f"{top}.py")]
-        if found:
-            yield from found
-            return
+    """(name, hash) of the sources that decide the training."""
+    program = program_of(recorded_trainer(argv, str(cwd)))
+    for folder, pattern in program.sources(argv, str(flags.get("network_module") or ""), cwd):
+        yield from _sources(folder, pattern)
 
 
 def _sources(folder: Path, pattern: str) -> Iterator[tuple[str, str]]:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from runner.model import Forecast
+from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.dataset import DatasetError, DatasetSpec, read_specs
 from runner.trainers.sd_scripts.forecast import forecast
 from runner.trainers.sd_scripts.importers.find import Found
 from runner.trainers.sd_scripts.importers.model import Draft
 from runner.trainers.sd_scripts.scripts import SCRIPTS
-from runner.trainers.sd_scripts.trainer_flags import trainer_flags
 
 PROPOSAL = (
     "save_state is not set: a training that ends early then resumes from weights only, optimizer and "

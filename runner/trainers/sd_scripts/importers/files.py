@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.config.catalog import Catalog, flag_report
+from runner.config.catalog import Catalog
 from runner.config.model import Trainer
 from runner.config.paths import absolute
 from runner.files.regular_file import read_bytes
 from runner.files.toml_text import parse_toml
+from runner.trainers.registry import flag_report
 from runner.trainers.sd_scripts.importers.expecting import (
     PROPOSAL,
     with_expectations,

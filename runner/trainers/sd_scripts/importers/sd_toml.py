@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.config.catalog_file import entries
 from runner.config.flags import FlagValue
 from runner.config.paths import resolved
 from runner.config.reading import kind
 from runner.config.syntax import syntax_problem
 from runner.files.toml_text import parse_toml
+from runner.trainers.sd_scripts.config_file import entries
 from runner.trainers.sd_scripts.importers.find import Found
 from runner.trainers.sd_scripts.importers.flag_words import flag_value, unwritable
 from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused

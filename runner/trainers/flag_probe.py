@@ -1,6 +1,6 @@
 """Asks a training script for its flags. Runs in the trainer's own interpreter; standard library only.
 
-    python help_probe.py MODE SCRIPT [LIBRARY_FOLDER ...]
+    python flag_probe.py MODE SCRIPT [LIBRARY_FOLDER ...]
 
 MODE `hollow`: the script is imported with every package outside the standard library and its own
 folders replaced by an empty shell. sd-scripts defines its flags with plain argparse, so nothing is
@@ -19,6 +19,7 @@ import json
 import os
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,55 +52,27 @@ class Shell:
     def __mro_entries__(self, bases: Any) -> tuple[()]:
         return ()
 
-    def __instancecheck__(self, instance: Any) -> bool:
-        return False
 
-    def __subclasscheck__(self, subclass: Any) -> bool:
-        return False
+#: what the methods that Python itself looks up give; every other attribute is a Shell
+_ANSWERS: dict[str, Callable[[], Any]] = {
+    "getitem add radd sub rsub mul rmul truediv rtruediv floordiv mod pow neg": Shell,
+    "or ror and rand invert matmul enter": Shell,
+    "instancecheck subclasscheck contains lt le gt ge": lambda: False,
+    "len int index": lambda: 0,
+    "float": lambda: 0.0,
+    "bool": lambda: True,
+    "iter": lambda: iter(()),
+    "setitem exit": lambda: None,
+}
 
-    def __getitem__(self, key: Any) -> Any:
-        return Shell()
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
+def _method(answer: Callable[[], Any]) -> Callable[..., Any]:
+    return lambda self, *values: answer()
 
-    def __contains__(self, item: Any) -> bool:
-        return False
 
-    def __iter__(self) -> Any:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __enter__(self) -> Any:
-        return Shell()
-
-    def __exit__(self, *reason: Any) -> None:
-        pass
-
-    def __int__(self) -> int:
-        return 0
-
-    __index__ = __int__
-
-    def __float__(self) -> float:
-        return 0.0
-
-    def _operator(self, *others: Any) -> Any:
-        return Shell()
-
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _operator
-    __truediv__ = __rtruediv__ = __floordiv__ = __mod__ = __pow__ = __neg__ = _operator
-    __or__ = __ror__ = __and__ = __rand__ = __invert__ = __matmul__ = _operator
-
-    def _comparison(self, other: Any) -> bool:
-        return False
-
-    __lt__ = __le__ = __gt__ = __ge__ = _comparison
+for _names, _answer in _ANSWERS.items():
+    for _name in _names.split():
+        setattr(Shell, f"__{_name}__", _method(_answer))
 
 
 class ShellModule(types.ModuleType):

@@ -8,16 +8,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from runner.config.catalog_cache import checkout_commit
-
 #: those that write and read a state
 PACKAGES = ("torch", "accelerate", "transformers", "diffusers", "bitsandbytes")
 
 
-def trainer_versions(python: str, sd_scripts: Path | None) -> dict[str, str]:
+def trainer_versions(python: str, checkout: Path | None) -> dict[str, str]:
     """By name: `sd_scripts` (a commit) and each of PACKAGES; what cannot be told is left out."""
     found: dict[str, str] = {}
-    commit = checkout_commit(sd_scripts) if sd_scripts is not None else None
+    commit = checkout_commit(checkout) if checkout is not None else None
     if commit:
         found["sd_scripts"] = commit
     for folder in site_packages(Path(python)):
@@ -57,3 +55,34 @@ def changed_versions(
         for name in before
         if name in now and now[name] != before[name]
     )
+
+
+def checkout_commit(folder: Path) -> str | None:
+    """The commit checked out in a git work tree or submodule, read from git's own files; None when
+    there is none to be read."""
+    try:
+        git = folder / ".git"
+        if git.is_file():  # a submodule or a work tree
+            named = git.read_text("utf-8", "replace").partition("gitdir:")[2].strip()
+            git = folder / named
+        head = (git / "HEAD").read_text("utf-8", "replace").strip()
+        if not head.startswith("ref:"):
+            return head or None
+        return _ref(git, head.partition("ref:")[2].strip())
+    except OSError:
+        return None
+
+
+def _ref(git: Path, name: str) -> str | None:
+    common = git
+    if (git / "commondir").is_file():
+        common = git / (git / "commondir").read_text("utf-8", "replace").strip()
+    for folder in (git, common):
+        if (folder / name).is_file():
+            return (folder / name).read_text("utf-8", "replace").strip() or None
+    packed = (common / "packed-refs").read_text("utf-8", "replace")
+    for line in packed.splitlines():
+        commit, _, ref = line.partition(" ")
+        if ref == name:
+            return commit
+    return None

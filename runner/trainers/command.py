@@ -16,9 +16,7 @@ from pathlib import Path
 from runner.config.flags import Flags, FlagValue, merged, to_arguments
 from runner.config.interpreter import can_import
 from runner.config.model import Config, Trainer
-
-#: folder that holds `runner` and nothing else, for interpreters that must not see what lies beside it
-ONLY_RUNNER = Path(__file__).resolve().parents[1] / "only_runner"
+from runner.trainers.registry import program_of
 
 #: wide enough that no log line or path of sd-scripts is broken
 COLUMNS = "500"
@@ -103,11 +101,10 @@ def shell_line(command: Command) -> str:
 def _launch(config: Config, flags: Flags) -> list[str]:
     """Everything in front of the script's flags."""
     trainer = config.trainer
-    script = ["-m", trainer.script] if trainer.embedded else [trainer.script]
-    if trainer.launcher == "python":
+    accelerate = trainer.launcher != "python"
+    script = program_of(trainer).script_words(trainer, accelerate=accelerate)
+    if not accelerate:
         return [trainer.python, "-u", *script]
-    if trainer.embedded:
-        script[0] = "--module"
     options = to_arguments(accelerate_flags(config, flags))
     return [trainer.python, "-m", "accelerate.commands.launch", *options, *script]
 
@@ -137,19 +134,12 @@ def _environment(trainer: Trainer, surroundings: Mapping[str, str]) -> dict[str,
         "LINES": None,
     }
     path = trainer.env.get("PYTHONPATH", surroundings.get("PYTHONPATH"))
-    if trainer.sd_scripts is None:
-        # Beside `runner` may lie the packages of another interpreter: numpy of its site-packages, say.
-        env["PYTHONPATH"] = _joined(str(ONLY_RUNNER), path)
-        # `-m` puts the working folder first on the path: a `runner` of the user's must not win.
+    modules = program_of(trainer).modules(trainer)
+    if modules.path is not None:
+        env["PYTHONPATH"] = os.pathsep.join(one for one in (modules.path, path) if one)
+    if modules.safe_path:
         env["PYTHONSAFEPATH"] = "1"
-    elif Path(trainer.script).parent != trainer.sd_scripts:
-        # Such a script imports sd-scripts' `library` without lying beside it.
-        env["PYTHONPATH"] = _joined(str(trainer.sd_scripts), path)
     return {**env, **{k: v for k, v in trainer.env.items() if k != "PYTHONPATH" or k not in env}}
-
-
-def _joined(first: str, rest: str | None) -> str:
-    return f"{first}{os.pathsep}{rest}" if rest else first
 
 
 def _no_tensorboard(

@@ -1,0 +1,75 @@
+"""The built-in trainer as a `TrainerProgram`: a module of ours, with sd-scripts' names and arithmetic."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from runner.config.catalog import Catalog, Effort, Flag, FlagReport
+from runner.config.model import Trainer
+from runner.trainers.builtin.arguments import build_parser
+from runner.trainers.flag_probe import describe
+from runner.trainers.protocol import ModuleEnvironment, Outline
+
+_PACKAGE = Path(__file__).resolve().parents[2]
+#: folder that holds `runner` and nothing else, for interpreters that must not see what lies beside it
+ONLY_RUNNER = _PACKAGE / "only_runner"
+
+
+class ArgparseCatalog(Catalog):
+    """The flags of a parser at hand, with its own types."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        super().__init__(msgspec.convert(describe(parser), tuple[Flag, ...]))
+        self._types = {
+            option[2:]: action.type
+            for action in parser._actions
+            for option in action.option_strings
+            if option.startswith("--") and callable(action.type)
+        }
+
+    def _converter(self, flag: Flag) -> Callable[[str], Any]:
+        return self._types.get(flag.name, str)
+
+
+class BuiltIn:
+    name = "embedded"
+
+    def recognises(self, trainer: Trainer) -> bool:
+        return trainer.sd_scripts is None
+
+    def title(self, trainer: Trainer) -> str:
+        return "the built-in trainer"
+
+    def script_words(self, trainer: Trainer, *, accelerate: bool) -> tuple[str, ...]:
+        return ("--module" if accelerate else "-m", trainer.script)
+
+    def modules(self, trainer: Trainer) -> ModuleEnvironment:
+        # Beside `runner` may lie the packages of another interpreter: numpy of its site-packages, say.
+        # `-m` puts the working folder first on the path: a `runner` of the user's must not win.
+        return ModuleEnvironment(str(ONLY_RUNNER), safe_path=True)
+
+    def flag_report(
+        self, trainer: Trainer, effort: Effort, cancelled: threading.Event | None
+    ) -> FlagReport:
+        return FlagReport(ArgparseCatalog(build_parser()))
+
+    def outline(self, trainer: Trainer) -> Outline:
+        return Outline(reso_divisor=64)
+
+    def file_sizes(self, trainer: Trainer, flags: Mapping[str, Any]) -> None:
+        return None
+
+    def tracks_steps(self, trainer: Trainer, state: Path) -> bool:
+        return True
+
+    def sources(
+        self, argv: Sequence[str], network_module: str, cwd: Path
+    ) -> Iterator[tuple[Path, str]]:
+        yield _PACKAGE / "embedded", "**/*.py"
+        yield _PACKAGE / "trainers" / "builtin", "**/*.py"

@@ -1,0 +1,282 @@
+"""The flags of a trainer whose scripts define them with argparse, asked once and remembered on disk.
+
+A script is asked by a short process of the trainer's own python, without GPU, without network, ended at a
+time limit. Four ways, the cheap ones first:
+
+1. the script's `setup_parser()`, packages left out (`flag_probe`, mode hollow);
+2. for a script beside the checkout without flags of its own: the same of the checkout's script
+   which it imports;
+3. the same as 1 with everything really imported;
+4. the text of `SCRIPT --help`, for scripts that define flags of their own.
+
+The cache has one file a script and state of the checkout, and may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from runner.config.catalog import Catalog, Effort, Flag, FlagReport
+from runner.config.interpreter import Answer, run_small, sentinel_json
+from runner.config.model import Trainer
+from runner.trainers.checkout import checkout_commit
+from runner.trainers.flag_probe import FUNCTION
+
+PROBE = Path(__file__).with_name("flag_probe.py")
+QUICK_S = 2.0
+FULL_S = 60.0
+#: a new number makes every remembered file unknown
+FORMAT = 1
+#: files kept; each is some 100 KB
+KEPT = 40
+#: no GPU, no network, no colours, one option a line
+_QUIET = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "HIP_VISIBLE_DEVICES": "",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "WANDB_MODE": "disabled",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONIOENCODING": "utf-8",
+    "NO_COLOR": "1",
+    "COLUMNS": "500",
+}
+_DEFINES_FLAGS = re.compile(r"\badd_argument\s*\(")
+_HAS_FUNCTION = re.compile(rf"^(?:def {FUNCTION}\b|{FUNCTION}\s*=|from .*\b{FUNCTION}\b)", re.M)
+_IMPORTED_SCRIPT = re.compile(r"^\s*(?:import|from)\s+(\w*train\w*)\b", re.M)
+#: `  -s S, --steps S   text`; a long invocation has its text on the next line
+_OPTION = re.compile(r" {1,4}(?:-\w[^,]*, )*--(?P<name>[A-Za-z][\w-]*)(?P<rest>.*)")
+_CHOICES = re.compile(r"\{([^}]*)\}")
+
+
+def report_of_checkout(
+    trainer: Trainer,
+    effort: Effort = Effort.QUICK,
+    *,
+    cancelled: threading.Event | None = None,
+) -> FlagReport:
+    """The flags of the script, remembered or asked for. Never raises."""
+    key = key_of(trainer)
+    if key is None:
+        return FlagReport(None, f"the flags are not checked: there is no script {trainer.script}")
+    flags = remembered(key)
+    if flags is None and effort is Effort.CACHED:
+        return FlagReport(None, "the flags are not checked yet")
+    if flags is None:
+        try:
+            flags = ask(trainer, thorough=effort is Effort.FULL, cancelled=cancelled)
+        except NoFlags as problem:
+            return FlagReport(None, f"the flags are not checked: {problem}")
+        remember(key, flags)
+    return FlagReport(Catalog(flags))
+
+
+# --------------------------------------------------------------------------- asking
+
+
+class NoFlags(Exception):
+    """Why a script's flags cannot be told: the end of a sentence."""
+
+
+def ask(
+    trainer: Trainer, *, thorough: bool, cancelled: threading.Event | None = None
+) -> tuple[Flag, ...]:
+    """The script's flags; within QUICK_S, or, when thorough, FULL_S for each way. Raises NoFlags."""
+    script = Path(trainer.script)
+    limit_s = FULL_S if thorough else QUICK_S
+    try:
+        source = script.read_text("utf-8", "replace")
+    except OSError as error:
+        raise NoFlags(f"{script} cannot be read ({error.strerror})") from None
+    # Importing a script that does not keep its work behind a function would start the work.
+    importable = bool(_HAS_FUNCTION.search(source))
+    defines_flags = bool(_DEFINES_FLAGS.search(source))
+    try:
+        if importable:
+            return _probed(trainer, "hollow", trainer.script, limit_s, cancelled)
+        if script.parent != trainer.sd_scripts and not defines_flags:
+            imported = _imported_script(trainer, source)
+            return _probed(trainer, "hollow", imported, limit_s, cancelled)
+        raise NoFlags(f"the script could not be asked (it has no {FUNCTION}())")
+    except NoFlags:
+        if not thorough:
+            raise
+        if importable:
+            try:
+                return _probed(trainer, "whole", trainer.script, limit_s, cancelled)
+            except NoFlags:
+                pass
+        if defines_flags:
+            answer = _run(trainer, [trainer.script, "--help"], limit_s, cancelled)
+            if answer.code == 0 and (flags := parse_help(answer.output)):
+                return flags
+        raise
+
+
+def _probed(
+    trainer: Trainer, mode: str, script: str, limit_s: float, cancelled: threading.Event | None
+) -> tuple[Flag, ...]:
+    folders = {str(Path(script).parent): None, str(trainer.sd_scripts): None}
+    answer = _run(trainer, [str(PROBE), mode, script, *folders], limit_s, cancelled)
+    data = sentinel_json(answer.output)
+    if data is None:
+        raise NoFlags(_reason(answer))
+    try:
+        flags = msgspec.convert(data.get("flags", ()), tuple[Flag, ...])
+    except msgspec.ValidationError as error:
+        raise NoFlags(f"its answer is not understood ({error})") from None
+    if not flags:
+        raise NoFlags("it defines no flags")
+    return flags
+
+
+def _run(
+    trainer: Trainer, words: list[str], limit_s: float, cancelled: threading.Event | None
+) -> Answer:
+    return run_small(
+        [trainer.python, "-B", *words],
+        env=environment(trainer),
+        cwd=str(trainer.sd_scripts),
+        timeout_s=limit_s,
+        cancelled=cancelled,
+    )
+
+
+def _imported_script(trainer: Trainer, source: str) -> str:
+    """The checkout's script that a script beside it imports; train_network.py when none is."""
+    folder = trainer.sd_scripts or Path()
+    for name in _IMPORTED_SCRIPT.findall(source):
+        if (folder / f"{name}.py").is_file():
+            return str(folder / f"{name}.py")
+    return str(folder / "train_network.py")
+
+
+def environment(trainer: Trainer) -> Mapping[str, str]:
+    """The trainer's own, kept away from GPU and network."""
+    env = {**os.environ, **trainer.env, **_QUIET}
+    env.pop("LINES", None)
+    paths = (str(trainer.sd_scripts), env.get("PYTHONPATH"))
+    env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    return env
+
+
+def _reason(answer: Answer) -> str:
+    """Why there are no flags, in the interpreter's own last words."""
+    if answer.problem:
+        return f"the trainer's python gave no answer ({answer.problem})"
+    lines = [line.strip() for line in answer.errors.splitlines() if line.strip()]
+    return f"the script could not be asked ({lines[-1][:200] if lines else 'no output'})"
+
+
+def parse_help(text: str) -> tuple[Flag, ...]:
+    """Every `--option` of an argparse help but --help, in its order; empty when it is no such text. Meant for
+    a text without line breaks inside an option (COLUMNS=500). Types are not in it."""
+    found: list[Flag] = []
+    lines = text.splitlines()
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        match = _OPTION.match(line)
+        if match is None or match["name"] == "help":
+            continue
+        metavar, _, said = (part.strip() for part in match["rest"].partition("  "))
+        metavar = metavar.strip("=")
+        if not said and below.startswith(" " * 10):
+            said = below.strip()
+        choices = _CHOICES.match(metavar)
+        nargs = "*" if "..." in metavar else "?" if metavar.startswith("[") else None
+        found.append(
+            Flag(
+                name=match["name"],
+                # Without its type a choice can only be compared as text.
+                kind="str" if choices else None,
+                nargs=nargs if metavar else 0,
+                bare=not metavar,
+                choices=tuple(choices[1].split(",")) if choices else None,
+                help=said,
+                dest=match["name"].replace("-", "_"),
+            )
+        )
+    return tuple(found)
+
+
+# --------------------------------------------------------------------------- remembering
+
+
+class _File(msgspec.Struct):
+    format: int
+    script: str
+    flags: tuple[Flag, ...]
+
+
+def cache_folder() -> Path:
+    """Under $PLASMA_HOME, else in the user's cache folder."""
+    chosen = os.environ.get("PLASMA_HOME")
+    if chosen:
+        return Path(chosen) / "cache" / "flags"
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("plasma-tui", appauthor=False)) / "flags"
+
+
+def key_of(trainer: Trainer) -> str | None:
+    """Changes with the script, the interpreter, the commit and every file that flags may come
+    from (an edited checkout has the same commit); None without a script."""
+    script, checkout = Path(trainer.script), trainer.sd_scripts
+    stamp = _stamp(script)
+    if stamp is None:
+        return None
+    folders = {script.parent} | ({checkout, checkout / "library"} if checkout else set())
+    sources = {str(file): _stamp(file) for folder in folders for file in folder.glob("*.py")}
+    sources[str(script)] = stamp
+    commit = checkout_commit(checkout) if checkout is not None else None
+    told = [FORMAT, trainer.script, trainer.python, commit, sorted(sources.items())]
+    return f"{script.stem}-{hashlib.sha256(repr(told).encode()).hexdigest()[:24]}"
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size) if found.st_size else None
+
+
+@lru_cache(maxsize=32)
+def _read(path: str, stamp: tuple[int, int]) -> tuple[Flag, ...] | None:
+    try:
+        found = msgspec.json.decode(Path(path).read_bytes(), type=_File)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return found.flags if found.format == FORMAT and found.flags else None
+
+
+def remembered(key: str) -> tuple[Flag, ...] | None:
+    """The flags under this key; None when there is no whole file of them."""
+    path = cache_folder() / f"{key}.json"
+    stamp = _stamp(path)
+    return None if stamp is None else _read(str(path), stamp)
+
+
+def remember(key: str, flags: tuple[Flag, ...]) -> None:
+    """Keep them, whole or not at all; a folder that cannot be written is no error."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=folder, prefix=".new-")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(msgspec.json.encode(_File(FORMAT, key, flags)))
+        Path(partial).replace(folder / f"{key}.json")
+        files = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime)
+        for old in files[:-KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        pass

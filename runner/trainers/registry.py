@@ -1,0 +1,55 @@
+"""The one place where a trainer program is chosen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.config.catalog import Effort, FlagCatalog, FlagReport
+from runner.config.flags import flags_begin
+from runner.config.load import load_config as read_config
+from runner.config.model import Config, Trainer
+from runner.model import RunSpec
+from runner.trainers.builtin.program import BuiltIn
+from runner.trainers.protocol import TrainerProgram
+from runner.trainers.sd_scripts.program import SdScripts
+
+#: the first that recognises a trainer is the one; sd-scripts takes every checkout, so it comes last
+PROGRAMS: tuple[TrainerProgram, ...] = (BuiltIn(), SdScripts())
+
+
+def program_of(trainer: Trainer) -> TrainerProgram:
+    return next(program for program in PROGRAMS if program.recognises(trainer))
+
+
+def recorded_trainer(command: Sequence[str], cwd: str, launcher: str = "python") -> Trainer:
+    """`[trainer]` as a recorded command shows it. Raises ValueError when the command names no script."""
+    script = command[flags_begin(command) - 1]
+    checkout = Path(cwd) if script.endswith(".py") else None
+    return Trainer(checkout, command[0], script, launcher)
+
+
+def trainer_of(spec: RunSpec) -> Trainer:
+    return recorded_trainer(spec.command, spec.cwd, spec.launcher)
+
+
+def flag_report(
+    trainer: Trainer,
+    effort: Effort = Effort.QUICK,
+    *,
+    cancelled: threading.Event | None = None,
+) -> FlagReport:
+    """The flags that this trainer knows. Never raises; starts at most short processes of the
+    trainer's python, without a GPU and without the network."""
+    return program_of(trainer).flag_report(trainer, effort, cancelled)
+
+
+def known_flags(trainer: Trainer, effort: Effort = Effort.QUICK) -> FlagCatalog | None:
+    """What a configuration is checked against; None when the trainer cannot be asked."""
+    return flag_report(trainer, effort).catalog
+
+
+def load_config(path: Path) -> Config:
+    """plasma.toml, checked with the flags of its own trainer. Raises ConfigError."""
+    return read_config(path, known_flags=known_flags)
