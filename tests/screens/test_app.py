@@ -284,3 +284,27 @@ async def test_a_question_can_be_read_on_the_terminals_own_colours() -> None:
         await pilot.pause()
         assert "Stop spyke_plasma_v1?" in screen_text(pilot)
         assert "Preflight" not in screen_text(pilot), "what lies behind would shine through"
+
+
+async def test_a_tick_while_the_app_closes_draws_nothing() -> None:
+    """Closing removes the widgets one by one, from another task than the one that runs the timers."""
+    app = app_on()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        monitor = app.screen
+        assert isinstance(monitor, MonitorScreen)
+        await app._prune(monitor)  # the first thing that closing does
+        assert monitor in app.screen_stack and not monitor.query("#header")
+        app._tick()
+
+
+async def test_a_tick_while_the_head_of_the_screen_is_still_composed_draws_nothing() -> None:
+    """The containers of a screen compose side by side: the panels may be there before the head is."""
+    app = app_on()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        monitor = app.screen
+        assert isinstance(monitor, MonitorScreen)
+        await monitor.query_one("#head").remove_children()
+        monitor._whole = False  # as before the first arrangement
+        app._tick()

@@ -48,6 +48,10 @@ SIDES = {
 }
 
 
+#: by id: the panels, and what is around them
+WIDGETS = (*ALL, "wordmark", "header", "progress", "verdict", "notice", "footer")
+
+
 class MonitorScreen(Reviewing):
     WHERE = "monitor"
     BINDINGS: ClassVar = bindings("monitor")
@@ -241,8 +245,11 @@ class MonitorScreen(Reviewing):
         return arrange(*self.size, view)
 
     def _is_whole(self) -> bool:
-        """Is every panel mounted? Who is told to leave within the first moments never gets there."""
-        self._whole = self._whole or all(self.query(f"#{name}") for name in ALL)
+        """Is every widget mounted? Not yet while the containers compose, which they do in any order, and
+        no longer once the app closes, while its timers may still fire."""
+        if not self.is_attached or self._pruning:
+            return False
+        self._whole = self._whole or all(self.query(f"#{name}") for name in WIDGETS)
         return self._whole
 
     def _arrange(self) -> None:
