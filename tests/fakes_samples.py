@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tui.actions_samples import SampleReader, SampleSheet
+from tui.actions_samples import SampleReader
+from tui.viewmodel.samples import SampleSheet
 
 
 class FakeSampleReader:

@@ -5,21 +5,11 @@ Every method may block, and is called from a worker thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from runner.history.samples import Sample
-from runner.trainers.sd_scripts.sample_prompts import PromptFile
-
-
-@dataclass(frozen=True, slots=True)
-class SampleSheet:
-    """All images of a run, in the order of their steps, and the words they were drawn from."""
-
-    samples: Sequence[Sample] = ()
-    prompts: PromptFile = field(default_factory=PromptFile)
+if TYPE_CHECKING:
+    from tui.viewmodel.samples import SampleSheet
 
 
 class SampleReader(Protocol):

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from runner.model import Approval, CheckResult, RunListing
-from runner.model.preview import Preview
 from tui.actions import Plan
 from tui.viewmodel.preflight import CheckName
 
 if TYPE_CHECKING:
+    from runner.model.preview import Preview
     from tui.planning import CheckRun
 
 

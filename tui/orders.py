@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import work
 
-from runner.model.preview import Preview
 from tui.actions import Actions, Sent
 from tui.feed import Feed
 from tui.messages import OrderAnswered, PreviewMade
 from tui.planning import Planning, told
+
+if TYPE_CHECKING:
+    from runner.model.preview import Preview
 
 #: after so long without an answer it is said that there is none yet
 SLOW_S = 0.4

@@ -16,7 +16,6 @@ from textual.app import SuspendNotSupported
 
 from runner.model import Approval, CheckResult
 from tui.actions import ActionFailed, Actions, Plan
-from tui.editor import NoEditor, pick_editor
 from tui.looks import Looks
 from tui.messages import (
     ApprovalRead,
@@ -93,6 +92,8 @@ class Planning(Looks, inherit_bindings=False):
         """Give the terminal to an editor; afterwards the file is read again."""
         if self.config_path is None:
             return
+        from tui.editor import NoEditor, pick_editor
+
         try:
             editor = pick_editor(os.environ)
             with self.suspend(), _interrupts_are_the_editors():

@@ -11,14 +11,12 @@ from textual import events
 
 from runner.model import RunSnapshot
 from tui.actions import ActionFailed, Actions, Sent
-from tui.actions_notices import NoticeTarget
-from tui.notices import Ring, bytes_of, ring_of, rules_of
 from tui.orders import Orders
-from tui.osc import way_of
 from tui.text import clean
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a notice comes long after the first frame
     from runner.notify.box import Result
+    from tui.actions_notices import NoticeTarget
 
 
 class Ringing(Orders, inherit_bindings=False):
@@ -37,6 +35,10 @@ class Ringing(Orders, inherit_bindings=False):
 
     def ring_for(self, before: RunSnapshot | None, after: RunSnapshot) -> None:
         """Tell what is new between two looks."""
+        if before is None:
+            return
+        from tui.notices import bytes_of, ring_of, rules_of
+
         ring = ring_of(before, after)
         if ring is not None:
             self.to_terminal(bytes_of(ring, rules_of(after), os.environ, self.looked_at))
@@ -54,6 +56,8 @@ class Ringing(Orders, inherit_bindings=False):
 
     def _test_notice(self) -> Sent:
         """In a thread: a channel may take a minute."""
+        from tui.notices import Ring, bytes_of
+
         target = self.actions.notice_target(self.run_path, self.config_path)
         rules = target.rules
         self.call_from_thread(
@@ -68,6 +72,8 @@ class Ringing(Orders, inherit_bindings=False):
 
 def test_words(target: NoticeTarget, results: Sequence[Result]) -> str:
     """One sentence: what failed first, then what arrived, then this terminal."""
+    from tui.osc import way_of
+
     in_order = sorted(results, key=lambda one: one.ok)
     parts = [f"{one.channel}: {clean(one.text, 200)}" for one in in_order]
     if not parts:

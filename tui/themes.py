@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ class ThemeProblem(Exception):
 
 def theme_folders() -> list[Path]:
     """Where themes lie: in the package, else beside it (editable install), then the user's own."""
-    packaged = Path(str(resources.files("tui"))) / "_themes"
+    packaged = Path(tui.__file__).resolve().parent / "_themes"
     beside = Path(tui.__file__).resolve().parent.parent / "themes"
     config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     first = packaged if packaged.is_dir() else beside

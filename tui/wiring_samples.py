@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.history.samples import SampleFinder, prompt_file_of
-from tui.actions_samples import SampleReader, SampleSheet
+from tui.actions_samples import SampleReader
+from tui.viewmodel.samples import SampleSheet
 
 
 class FoundSamples:

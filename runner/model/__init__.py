@@ -7,33 +7,12 @@ is what sd-scripts prints, which restarts on a resume.
 In: nothing. Out: types. Begin with `status.Status` and `snapshot.RunSnapshot`, what the screen is made of.
 """
 
+from typing import TYPE_CHECKING
+
 from runner.model.checkpoint import BlockNorm, Checkpoint, ExpectedCheckpoint
 from runner.model.checks import Cause, CheckResult
-from runner.model.events import (
-    AttemptSeen,
-    BannerSeen,
-    CheckpointRemoved,
-    CheckpointSaving,
-    ConsoleEvent,
-    DeviceSeen,
-    EpochStarted,
-    ExceptionSeen,
-    FatalSeen,
-    JournalEvent,
-    ModelSaved,
-    NothingToTrain,
-    PhaseChanged,
-    ResumeSeen,
-    SampleStarted,
-    StateRemoved,
-    StateSaved,
-    StateSaving,
-    StepShown,
-    SubsetSeen,
-    ValidationSeen,
-    WarningSeen,
-)
 from runner.model.hardware import DiskFree, GpuSample, GpuUser, HardwareSample, HardwareUse
+from runner.model.journal import JournalEvent
 from runner.model.kinds import SCHEMA, AlarmKind, Outcome, Phase, RunState
 from runner.model.run import (
     Approval,
@@ -48,6 +27,31 @@ from runner.model.run import (
 )
 from runner.model.snapshot import LossBucket, LossSeries, RunListing, RunSnapshot
 from runner.model.status import Alarm, AttemptStatus, ExitRecord, KeeperRecord, Status
+
+if TYPE_CHECKING:
+    from runner.model.events import (
+        AttemptSeen,
+        BannerSeen,
+        CheckpointRemoved,
+        CheckpointSaving,
+        ConsoleEvent,
+        DeviceSeen,
+        EpochStarted,
+        ExceptionSeen,
+        FatalSeen,
+        ModelSaved,
+        NothingToTrain,
+        PhaseChanged,
+        ResumeSeen,
+        SampleStarted,
+        StateRemoved,
+        StateSaved,
+        StateSaving,
+        StepShown,
+        SubsetSeen,
+        ValidationSeen,
+        WarningSeen,
+    )
 
 __all__ = [
     "SCHEMA",
@@ -106,3 +110,14 @@ __all__ = [
     "ValidationSeen",
     "WarningSeen",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """The console's events: only a parser of consoles needs them, and they take time to import."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from runner.model import events
+
+        return getattr(events, name)

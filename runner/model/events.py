@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from runner.model.kinds import Phase
 
@@ -163,14 +162,3 @@ class NothingToTrain(ConsoleEvent):
 @dataclass(frozen=True, slots=True)
 class ModelSaved(ConsoleEvent):
     """`model saved.`: the loop ran to its end and the final file was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class JournalEvent:
-    """One line of events.jsonl. `offset`: console byte it was derived from, None if from elsewhere."""
-
-    at: float
-    kind: str
-    attempt: int
-    offset: int | None = None
-    data: dict[str, Any] = field(default_factory=dict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ def new_run_id(name: str, now: float | None = None) -> str:
     """`20261121-140311-<slug>-<4 hex>`: sorts by time, readable, unique enough to `mkdir`."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:32] or "run"
-    return f"{stamp}-{slug}-{secrets.token_hex(2)}"
+    return f"{stamp}-{slug}-{os.urandom(2).hex()}"
 
 
 @dataclass(frozen=True, slots=True)

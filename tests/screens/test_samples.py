@@ -17,10 +17,10 @@ from tests.fakes_samples import FakeSampleReader
 from tests.hostile import HOSTILE
 from tests.sample_runs import png
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
-from tui.actions_samples import SampleSheet
 from tui.images.blocks import HALF
 from tui.images.kitty import PLACEHOLDER
 from tui.screens.samples import SamplesScreen
+from tui.viewmodel.samples import SampleSheet
 from tui.widgets.loss_chart import LossChart
 
 pytest.importorskip("PIL.Image")

@@ -76,6 +76,31 @@ def test_a_part_does_not_load_at_start_what_it_does_not_need(
     assert loaded_by(f"import {module}") & set(never) == set()
 
 
+def test_the_screen_loads_only_at_their_keys_what_other_screens_need() -> None:
+    """Of our own modules: each costs about half a millisecond before the first frame."""
+    source = """import tui.app
+import sys
+later = ("runner.config", "runner.preflight", "runner.control", "runner.trainers", "runner.checkpoints",
+         "runner.history.samples", "runner.notify", "runner.model.events", "runner.model.preview",
+         "tui.wiring", "tui.verbs", "tui.viewmodel.samples", "tui.viewmodel.compare", "tui.viewmodel.resuming",
+         "tui.screens.runs", "tui.screens.summary", "tui.screens.compare", "tui.screens.replay")
+early = [m for m in sys.modules if any(m == one or m.startswith(one + ".") for one in later)]
+assert not early, early"""
+    assert "tui" in loaded_by(source)
+
+
+def test_the_names_of_the_model_that_are_imported_late_are_all_there() -> None:
+    source = """import runner.model
+assert all(getattr(runner.model, name).__module__ for name in runner.model.__all__ if name != "SCHEMA")
+try:
+    from runner.model import NoSuchEvent
+except ImportError as error:
+    assert "NoSuchEvent" in str(error)
+else:
+    raise AssertionError"""
+    loaded_by(source)
+
+
 def test_the_keeper_needs_the_standard_library_alone() -> None:
     """It runs with `-I` as a file, and nothing that is installed may be able to break it."""
     source = f"import runpy, sys; sys.path[:0] = []; runpy.run_path({str(ROOT / 'runner/process/keeper.py')!r})"

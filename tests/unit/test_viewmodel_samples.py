@@ -10,19 +10,19 @@ from runner.history.samples import Sample
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tests import builders as b
 from tests.hostile import HOSTILE
-from tui.actions_samples import SampleSheet
 from tui.images.store import Made, Wish
 from tui.render.paint import Span, plain, row_width
 from tui.render.sample_grid import draw_grid, tiles_of, wishes_of
 from tui.render.sample_words import word_rows
+from tui.viewmodel.chart import loss_at
 from tui.viewmodel.samples import (
     Board,
     Place,
+    SampleSheet,
     around,
     board_of,
     column_of,
     image_at,
-    loss_at,
     moved,
     row_of,
     words_of,

@@ -17,7 +17,6 @@ from tui.messages import CheckFound, PreviewMade
 from tui.viewmodel.gpu_users import comfy_in, comfy_of, free_question, free_question_before
 from tui.viewmodel.header import run_name
 from tui.viewmodel.orders import Around, refusal, why_not
-from tui.viewmodel.resuming import ANSWERS, approve_question, preview_question
 from tui.viewmodel.stopping import Question, stop_question
 
 if TYPE_CHECKING:
@@ -151,12 +150,16 @@ class RunOrders(Screen[None]):
         spec = self.snapshot.spec if self.snapshot is not None else None
         again = self.plasma.run_path is not None and (spec is None or not spec.smoke)
         if preview.existing or again:
+            from tui.viewmodel.resuming import ANSWERS, preview_question
+
             self._ask(preview_question("start", preview), ANSWERS["start"][1], go)
         else:
             go("start")
 
     def action_approve(self) -> None:
         if self.snapshot is not None:
+            from tui.viewmodel.resuming import approve_question
+
             question = approve_question(run_name(self.snapshot), smoke_verdict(self.snapshot))
             self._ask(question, "Not yet", self._send_approval)
 
@@ -192,6 +195,8 @@ class RunOrders(Screen[None]):
         if message.preview is not None and message.order == "start":
             self._start_after_preview(message.preview)
         elif message.preview is not None:
+            from tui.viewmodel.resuming import ANSWERS, preview_question
+
             question = preview_question(message.order, message.preview)
             self._ask(question, ANSWERS[message.order][1], self._carry_out)
 

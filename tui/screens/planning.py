@@ -6,7 +6,6 @@ from functools import partial
 
 from tui.screens.orders import RunOrders
 from tui.viewmodel.preflight import PreflightRow, first_failing
-from tui.viewmodel.resuming import approve_question
 from tui.widgets.notice import NoticeLine
 from tui.widgets.preflight import PreflightPanel
 
@@ -71,6 +70,8 @@ class PlanOrders(RunOrders):
         if self.plasma.run_path is not None or gate is None or gate.smoke_run is None:
             super().action_approve()
             return
+        from tui.viewmodel.resuming import approve_question
+
         question = approve_question(gate.smoke_run, plan.smoke_lines if plan is not None else ())
         self._ask(question, "Not yet", partial(self._approve_run, gate.smoke_run))
 

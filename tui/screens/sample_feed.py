@@ -11,8 +11,8 @@ from textual.screen import Screen
 
 from runner.model import RunSnapshot
 from tui.actions import Reader
-from tui.actions_samples import SampleReader, SampleSheet
-from tui.viewmodel.samples import Board, board_of
+from tui.actions_samples import SampleReader
+from tui.viewmodel.samples import Board, SampleSheet, board_of
 
 if TYPE_CHECKING:
     from tui.app import PlasmaApp

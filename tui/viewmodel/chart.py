@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -117,3 +118,12 @@ def _epochs(steps_per_epoch: float | None, end: int) -> tuple[int, ...]:
     number = int(end / steps_per_epoch + 1e-9)
     every = max(1, math.ceil(number / 40))
     return tuple(round(k * steps_per_epoch) for k in range(every, number + 1, every))
+
+
+def loss_at(buckets: Sequence[LossBucket], step: int) -> float | None:
+    """The smoothed loss at a true step; None: no loss was recorded around it."""
+    at = bisect_left(buckets, step, key=lambda bucket: bucket.last_step)
+    if at < len(buckets) and buckets[at].first_step <= step:
+        return buckets[at].smooth
+    # a step between two rows: the console shows not every one
+    return buckets[at - 1].smooth if 0 < at < len(buckets) else None

@@ -5,8 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from runner.model.units import loss
-from tui.viewmodel.chart import ChartModel
-from tui.viewmodel.samples import loss_at
+from tui.viewmodel.chart import ChartModel, loss_at
 
 
 def next_step(model: ChartModel, step: int | None, by: int, room: int) -> int:

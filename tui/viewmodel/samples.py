@@ -12,13 +12,21 @@ from runner.history.samples import Sample
 from runner.model import LossBucket
 from runner.model.units import file_size, loss
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
-from tui.actions_samples import SampleSheet
 from tui.text import clean
+from tui.viewmodel.chart import loss_at
 
 #: pipelines turn what is not a number into black
 BLACK = "All black: what was sampled was probably not finite."
 #: no prompt is shown longer
 PROMPT_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSheet:
+    """All images of a run, in the order of their steps, and the words they were drawn from."""
+
+    samples: Sequence[Sample] = ()
+    prompts: PromptFile = field(default_factory=PromptFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +156,6 @@ def around(board: Board, place: Place) -> list[Sample]:
 
 
 # --------------------------------------------------------------------------- words
-
-
-def loss_at(buckets: Sequence[LossBucket], step: int) -> float | None:
-    """The smoothed loss at a true step; None: no loss was recorded around it."""
-    at = bisect_left(buckets, step, key=lambda bucket: bucket.last_step)
-    if at < len(buckets) and buckets[at].first_step <= step:
-        return buckets[at].smooth
-    # a step between two rows: the console shows not every one
-    return buckets[at - 1].smooth if 0 < at < len(buckets) else None
 
 
 def words_of(

@@ -1,0 +1,17 @@
+"""A line of a run's journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEvent:
+    """One line of events.jsonl. `offset`: console byte it was derived from, None if from elsewhere."""
+
+    at: float
+    kind: str
+    attempt: int
+    offset: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
