@@ -1,8 +1,9 @@
 # make demo    train a small real LoRA and watch it     make demo ARGS=--headless    without a screen
-# make test    the tests                                make test ARGS='-k config'
+# make test    all tests                                make test ARGS='-k config'
+# make test-fast  unit and screen tests, without those marked slow
 # make lint    style, types, import rules               make bench                   the measurements
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-fast lint bench clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -14,7 +15,7 @@ ARGS ?=
 WORKERS ?= 2
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 3
+	@sed -n 's/^# //p' Makefile | head -n 4
 
 # Runs again when what is to be installed has changed.
 $(INSTALLED): pyproject.toml constraints.txt
@@ -30,6 +31,9 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-fast: $(INSTALLED)
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal -m 'not slow' tests/unit tests/screens $(ARGS)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
