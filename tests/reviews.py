@@ -53,6 +53,10 @@ def good() -> Review:
     return review_for(b.ended(Outcome.SUCCEEDED))
 
 
+def point(title: str, status: str, evidence: str) -> CheckResult:
+    return CheckResult("a_point", status, evidence, title=title)
+
+
 def hostile(text: str) -> Review:
     """Every place that foreign text can come to."""
     name = text or "x"

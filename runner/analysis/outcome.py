@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from runner.analysis.diagnosis.catalogue import KILLED_OUTRIGHT, entry_of
 from runner.analysis.diagnosis.cures import NOT_KNOWN, Setting
 from runner.analysis.diagnosis.matcher import cause_of, diagnose, unknown_cause
-from runner.analysis.expectations import Answer, held_to_expect
+from runner.analysis.expectations import held_to_expect
 from runner.analysis.guard_words import bad_steps
 from runner.analysis.machine_end import UNKNOWN_END, MachineEnd
 from runner.analysis.signals import CRASHES, EndSignal, end_signal
@@ -106,7 +106,7 @@ def judge(facts: RunFacts) -> Verdict:
     verdict, told = _not_started(facts) if facts.not_started else _judged(facts), {}
     verdict = _of_what_is_known(facts, verdict)
     if facts.last_step:
-        told = dict.fromkeys(point.text for point in held_to_expect(facts))
+        told = dict.fromkeys(point.evidence for point in held_to_expect(facts))
     came_through = [bad_steps(facts.first_nonfinite_step, facts.recovered_steps)]
     more = came_through if verdict.outcome is not Outcome.DIVERGED and _came_through(facts) else []
     reasons = dict.fromkeys((*verdict.reasons, *more, *told, *facts.faults))
@@ -294,13 +294,13 @@ def _finished_verdict(facts: RunFacts) -> Verdict:
     unverified = _unverified_files(facts)
     if unverified:
         return Verdict(Outcome.FAILED, Cause("unknown", unverified[0], _VERIFY_AGAIN), unverified)
-    unmet = [p for p in held_to_expect(facts) if p.answer is Answer.BROKEN]
+    unmet = [p for p in held_to_expect(facts) if p.status == "fail"]
     if unmet:
-        key, text = unmet[0].cause, unmet[0].text
-        cause = cause_of(entry_of(key), text)
-        if key == "unknown":
-            cause = Cause(key, text, _LOOK_AT_EXPECT)
-        return Verdict(Outcome.FAILED, cause, tuple(point.text for point in unmet))
+        text = unmet[0].evidence
+        cause = Cause("unknown", text, _LOOK_AT_EXPECT)
+        if unmet[0].name == "expect_device":
+            cause = cause_of(entry_of("wrong_device"), text)
+        return Verdict(Outcome.FAILED, cause, tuple(point.evidence for point in unmet))
     files = sum(1 for c in facts.checkpoints if not c.removed)
     reasons = ["the model was saved"]
     planned = _planned_file(facts)

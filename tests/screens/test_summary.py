@@ -16,7 +16,6 @@ from runner.history.review.document import (
     Code,
     Document,
     Paragraph,
-    Point,
     Points,
     Section,
     Table,
@@ -25,6 +24,7 @@ from runner.model import Outcome
 from tests import builders as b
 from tests.fakes import FakeActions
 from tests.hostile import HOSTILE
+from tests.reviews import point
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tui.actions_summary import ExportAnswer, SummarySheet
 from tui.app import PlasmaApp
@@ -43,7 +43,7 @@ def document(text: str = "spyke") -> Document:
         ((f"{text}-step00000200.safetensors", "200", "yes", ""), (text, "400", "NO", "cut off")),
         (1,),
     )
-    points = (Point("Every file is there", "pass", "5 of 5"), Point(text, "fail", text))
+    points = (point("Every file is there", "pass", "5 of 5"), point(text, "fail", text))
     return Document(
         f"{text}: succeeded",
         ("The model was saved.", text),

@@ -8,14 +8,21 @@ from dataclasses import replace
 import pytest
 
 from runner.history.review.checklist import checklist
-from runner.history.review.document import Point
 from runner.history.review.model import Review
-from runner.model import Approval, Checkpoint, Expectation, HardwareUse, Outcome, Overwrite
+from runner.model import (
+    Approval,
+    Checkpoint,
+    CheckResult,
+    Expectation,
+    HardwareUse,
+    Outcome,
+    Overwrite,
+)
 from tests import builders as b
 from tests import reviews
 
 
-def point(review: Review, title: str) -> Point:
+def point(review: Review, title: str) -> CheckResult:
     (found,) = [one for one in checklist(review) if title in one.title]
     return found
 

@@ -11,7 +11,6 @@ from runner.history.review.document import (
     Code,
     Document,
     Paragraph,
-    Point,
     Points,
     Section,
     Table,
@@ -19,6 +18,7 @@ from runner.history.review.document import (
 from runner.model import Outcome
 from tests import builders as b
 from tests.hostile import HOSTILE
+from tests.reviews import point
 from tui.actions_summary import SummarySheet
 from tui.render.document import Drawn, block_rows, draw_document
 from tui.render.paint import plain, row_width
@@ -81,9 +81,9 @@ def test_a_table_without_rows_is_its_head() -> None:
 def test_points_show_their_status_as_a_shape_and_long_evidence_below() -> None:
     points = Points(
         (
-            Point("All steps were trained", "pass", "920 of 920"),
-            Point("Every file is there", "fail", "missing: " + "spyke-step00000200 " * 12),
-            Point("The GPU was busy", "skip", "not measured"),
+            point("All steps were trained", "pass", "920 of 920"),
+            point("Every file is there", "fail", "missing: " + "spyke-step00000200 " * 12),
+            point("The GPU was busy", "skip", "not measured"),
         )
     )
     rows = lines(block_rows(points, 80))
@@ -107,7 +107,7 @@ def test_foreign_words_stay_within_the_width(text: str, width: int) -> None:
     blocks = (
         Paragraph(text),
         Bullets((text, text)),
-        Points((Point(text, text, text), Point(text, "fail", text))),
+        Points((point(text, text, text), point(text, "fail", text))),
         Table((text, "b"), ((text, text), (text, text)), (1,)),
         Code(f"{text}\n{text}", text),
     )

@@ -238,8 +238,7 @@ def _checkpoints(review: Review, base: RunResults) -> list[SummaryCheckpoint]:
 
 
 def _happened(review: Review) -> Happened:
-    kept = [c for c in review.checkpoints if not c.removed and not c.missing]
-    sizes = [c.size_bytes for c in kept if c.size_bytes is not None]
+    sizes = [c.size_bytes for c in review.kept if c.size_bytes is not None]
     return result(
         Happened,
         review,
@@ -247,7 +246,7 @@ def _happened(review: Review) -> Happened:
         epochs=review.banner.get("epochs"),
         planned_steps=review.banner.get("total_steps"),
         files_written=len(review.checkpoints),
-        files_kept=len(kept),
+        files_kept=len(review.kept),
         bytes_kept=sum(sizes) if sizes else None,
         sample_images=review.samples.count if review.samples is not None else None,
     )

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.model import CheckResult
+
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
@@ -22,18 +24,8 @@ class Bullets:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One point that a run was held to. `status`: pass, warn, fail, skip (not known) as in `CheckResult`;
-    `evidence`: the numbers, files and names that say so."""
-
-    title: str
-    status: str
-    evidence: str
-
-
-@dataclass(frozen=True, slots=True)
 class Points:
-    items: tuple[Point, ...]
+    items: tuple[CheckResult, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from runner.history.review.epochs import CurvePoint, EpochRow
-from runner.model import AttemptPlan, Checkpoint, RunSnapshot
+from runner.model import AttemptPlan, Checkpoint, RunSnapshot, RunState
 from runner.model.preview import FlagChange
+from runner.state.lineage import current
 from runner.state.losses import LossFacts
 
 if TYPE_CHECKING:
@@ -120,3 +121,29 @@ class Review:
     dataset: DatasetFacts | None = None
     secrets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def living(self) -> bool:
+        return self.snapshot.state not in (RunState.ENDED, RunState.LOST)
+
+    @property
+    def imported(self) -> bool:
+        """Made of files: there is no journal, and not even a console."""
+        spec = self.snapshot.spec
+        return spec is not None and spec.origin == "imported"
+
+    @property
+    def counted(self) -> tuple[Checkpoint, ...]:
+        """Without those whose steps a later attempt trained again."""
+        status = self.snapshot.status
+        return current(self.checkpoints, status.attempts if status is not None else ())
+
+    @property
+    def kept(self) -> tuple[Checkpoint, ...]:
+        return tuple(c for c in self.checkpoints if not (c.removed or c.missing))
+
+    def never_seen(self, one: Checkpoint) -> bool:
+        """A file that a log names and that did not exist when the run was made of it: it may lie on another
+        machine."""
+        spec = self.snapshot.spec
+        return spec is not None and bool(spec.origin) and one.size_bytes is None

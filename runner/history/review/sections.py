@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from runner.history.plot import Curve, draw_curves
-from runner.history.review.checklist import checklist, living
+from runner.history.review.checklist import checklist
 from runner.history.review.document import (
     Block,
     Bullets,
@@ -19,7 +19,6 @@ from runner.history.review.document import (
 from runner.history.review.model import AttemptReview, Review
 from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, pace
 from runner.model.units import loss as loss_text
-from runner.state.lineage import current
 
 PLOT_WIDTH, PLOT_HEIGHT = 78, 16
 #: this share of the points is drawn in any case
@@ -43,8 +42,7 @@ def _expected_rows(review: Review) -> list[tuple[str, str, str]]:
     snapshot = review.snapshot
     status, spec = snapshot.status, snapshot.spec
     forecast = spec.forecast if spec is not None else None
-    kept = [c for c in review.checkpoints if not c.removed and not c.missing]
-    sizes = [c.size_bytes for c in kept if c.size_bytes is not None]
+    sizes = [c.size_bytes for c in review.kept if c.size_bytes is not None]
     took = trained_time(review)
     samples = review.samples.count if review.samples is not None else None
 
@@ -165,10 +163,10 @@ def attempts_lost(review: Review) -> tuple[str, ...]:
 def _unsaved(review: Review) -> tuple[str, ...]:
     """Steps at the end that are in no file: what a run that broke off has lost unless it goes on."""
     status = review.snapshot.status
-    if status is None or living(review) or not status.step:
+    if status is None or review.living or not status.step:
         return ()
     good = [
-        c.step for c in current(review.checkpoints, status.attempts)
+        c.step for c in review.counted
         if c.step is not None and c.complete and c.finite is not False and not c.removed
         and not c.missing
     ]  # fmt: skip

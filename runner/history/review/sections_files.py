@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from runner.history.review.best import validation_near
-from runner.history.review.checklist import never_seen
 from runner.history.review.document import Bullets, Paragraph, Section, Table
 from runner.history.review.model import Review
 from runner.model import Checkpoint
@@ -47,7 +46,7 @@ _YES = {True: "yes", False: "NO", None: UNKNOWN}
 def _checkpoint(c: Checkpoint, place: int | None, heard: bool, review: Review) -> tuple[str, ...]:
     state = "none" if c.state_path is None else _YES[c.state_complete]
     gone = c.missing or (not c.removed and review.sizes_now.get(c.path, 0) is None)
-    gone = gone and not never_seen(c, review)
+    gone = gone and not review.never_seen(c)
     remarks = [
         "deleted by the trainer" if c.removed else c.replaced or ("GONE" if gone else ""),
         c.problem if c.problem and c.problem != c.replaced else "", c.remark or "",
@@ -92,3 +91,28 @@ def best_section(review: Review) -> Section | None:
         )
     text = "This is advice by numbers: look at the images before you choose."
     return Section("best", "Best checkpoint", (Paragraph(text), Bullets(tuple(items))))
+
+
+def file_words(one: Checkpoint | None, review: Review) -> tuple[str, bool | None]:
+    """(what it is, is it good); None: not known."""
+    if one is None:
+        return "was never written", False
+    if one.removed:
+        return "deleted by the trainer, as it was told to", True
+    if review.never_seen(one):
+        return one.problem or "not found", None
+    if one.replaced is not None:
+        return f"was {one.replaced}", False
+    if one.missing or (one.path in review.sizes_now and review.sizes_now[one.path] is None):
+        return "is gone", False
+    now = review.sizes_now.get(one.path)
+    if now is not None and one.size_bytes is not None and now != one.size_bytes:
+        return f"has changed since: {now:,} bytes, not {one.size_bytes:,}", False
+    if one.complete is False:
+        return one.problem or "not complete", False
+    if one.finite is False:
+        return one.problem or "holds values that are not finite", False
+    size = file_size(one.size_bytes)
+    if one.complete is None or one.finite is None:
+        return f"{size}, {one.problem or 'not looked at'}", None
+    return size, True
