@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.config.catalog import Effort, FlagReport
 from runner.config.model import Trainer
+from runner.trainers.console import Vocabulary
 
 if TYPE_CHECKING:  # layouts of models, which no command line needs
     from runner.trainers.sd_scripts.file_sizes import FileSizes
@@ -65,6 +66,10 @@ class TrainerProgram(Protocol):
     ) -> FlagReport:
         """Never raises; starts at most short processes of the trainer's python, without GPU or network."""
         ...
+
+    # console
+    @property
+    def vocabulary(self) -> Vocabulary: ...
 
     # forecast
     def outline(self, trainer: Trainer) -> Outline: ...

@@ -8,9 +8,9 @@ from dataclasses import replace
 from runner.analysis.diagnosis.catalogue import ENTRIES, UNKNOWN, entry_of
 from runner.analysis.diagnosis.cures import NOT_KNOWN, Setting, next_cure
 from runner.analysis.diagnosis.signs import Entry, Place
-from runner.ingest.console.vocabulary import english
 from runner.model import Cause, ExceptionSeen
 from runner.state.evidence import Evidence
+from runner.trainers.console import english
 
 _EVIDENCE_CHARS = 300
 _EVIDENCE_HEAD = 200

@@ -11,13 +11,6 @@ from runner.ingest.console.faults import FaultReader, fatal_line, fatal_record
 from runner.ingest.console.launches import LaunchWatch
 from runner.ingest.console.records import Record, continues_record, record_start
 from runner.ingest.console.stream import Bar, Text, TokenStream
-from runner.ingest.console.vocabulary import (
-    HARMLESS_STARTS,
-    HARMLESS_WARNINGS,
-    Sentence,
-    english,
-    sentence_of,
-)
 from runner.model import (
     AttemptSeen,
     ConsoleEvent,
@@ -29,6 +22,8 @@ from runner.model import (
     ValidationSeen,
     WarningSeen,
 )
+from runner.trainers.console import Sentence, Vocabulary, english
+from runner.trainers.sd_scripts.vocabulary import VOCABULARY
 
 _MARKER = re.compile(r"--- plasma-tui attempt (\d{1,9})\b")
 _COUNTED = re.compile(
@@ -57,10 +52,15 @@ class ConsoleParser:
     how far the trainer's format has moved.
 
     `launches`: the log may hold several launches one after the other without a line of ours between them, as
-    a nohup.out does; where a new one is sure to begin, an `AttemptSeen` says so.
+    a nohup.out does; where a new one is sure to begin, an `AttemptSeen` says so. `vocabulary`: the trainer's
+    sentences; the built-in trainer and kohya's others speak as sd-scripts does.
     """
 
-    def __init__(self, *, launches: bool = False) -> None:
+    _vocabulary = VOCABULARY  # of the class: no part of a parser's state
+
+    def __init__(self, *, launches: bool = False, vocabulary: Vocabulary = VOCABULARY) -> None:
+        if vocabulary is not VOCABULARY:
+            self._vocabulary = vocabulary
         self.unknown_lines = 0
         self._launches = LaunchWatch() if launches else None
         self._stream = TokenStream()
@@ -242,7 +242,7 @@ class ConsoleParser:
     def _say(self, text: str, end: int, level: str) -> bool:
         """Report a sentence; True when it is a known one that needs no further word."""
         self._label = text
-        sentence = sentence_of(text)
+        sentence = self._vocabulary.sentence_of(text)
         if sentence is None:
             fatal = fatal_record(text, end) if level else fatal_line(text, end)
             if fatal is not None:
@@ -263,7 +263,7 @@ class ConsoleParser:
         return sentence.warns or isinstance(event, NothingToTrain | ModelSaved) or not level
 
     def _warn(self, level: str, text: str, end: int) -> None:
-        if level == "INFO" or text.lower().startswith(HARMLESS_WARNINGS):
+        if level == "INFO" or text.lower().startswith(self._vocabulary.harmless_warnings):
             return
         if _IMAGE_PATH.match(text):
             return  # one of the images that `No caption file found for K images` is about
@@ -279,7 +279,7 @@ class ConsoleParser:
         self._noise = False
         if _COUNTED.match(text) or _GLOG.match(text):
             return True
-        return text.lower().startswith(HARMLESS_STARTS)
+        return text.lower().startswith(self._vocabulary.harmless_starts)
 
     # ------------------------------------------------------------------ phases
 

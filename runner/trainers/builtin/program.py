@@ -15,6 +15,7 @@ from runner.config.model import Trainer
 from runner.trainers.builtin.arguments import build_parser
 from runner.trainers.flag_probe import describe
 from runner.trainers.protocol import ModuleEnvironment, Outline
+from runner.trainers.sd_scripts.vocabulary import VOCABULARY
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 #: folder that holds `runner` and nothing else, for interpreters that must not see what lies beside it
@@ -39,6 +40,7 @@ class ArgparseCatalog(Catalog):
 
 class BuiltIn:
     name = "embedded"
+    vocabulary = VOCABULARY
 
     def recognises(self, trainer: Trainer) -> bool:
         return trainer.sd_scripts is None

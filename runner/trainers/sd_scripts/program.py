@@ -14,6 +14,7 @@ from runner.trainers.checkout import site_packages
 from runner.trainers.flag_catalog import report_of_checkout
 from runner.trainers.protocol import ModuleEnvironment, Outline
 from runner.trainers.sd_scripts.scripts import SCRIPTS
+from runner.trainers.sd_scripts.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
     from runner.trainers.sd_scripts.file_sizes import FileSizes
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 class SdScripts:
     name = "sd-scripts"
+    vocabulary = VOCABULARY
 
     def recognises(self, trainer: Trainer) -> bool:
         return trainer.sd_scripts is not None

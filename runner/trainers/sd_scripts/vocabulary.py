@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from runner.model import (
     BannerSeen,
@@ -27,37 +26,13 @@ from runner.model import (
     StateSaving,
     SubsetSeen,
 )
+from runner.trainers.console import Reader, Sentence, Vocabulary, english
 
-Reader = Callable[[str, int], ConsoleEvent | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A known sentence: how it begins, the phase it announces, the event it carries."""
-
-    start: str
-    phase: Phase | None = None
-    read: Reader | None = None
-    warns: bool = False
-
-
-_JAPANESE = re.compile(r" / (?=[^\n]*[^\x00-\x7f])")
 _LAST_NUMBER = re.compile(r"[:=] *(\d{1,18})(?:, *\d+)*\s*$")
 _TRAIN_STATE = re.compile(r"load train state from (.+?)[/\\]\s*train_state\.json\s*: *\{(.*)\}")
 _RANDOM_STATES = re.compile(r"Random states saved in (.+)[/\\]\s*random_states_0\.pkl$")
 _FOUND = re.compile(r"found directory (.+) contains (\d{1,18}) image files")
 _EPOCH = re.compile(r"epoch (\d{1,18})/(\d{1,18})$")
-
-
-def english(text: str) -> str:
-    """A bilingual sentence without its Japanese half, but with the value behind it."""
-    match = _JAPANESE.search(text)
-    if match is None:
-        return text
-    rest = text[match.end() :]
-    last_wide = max(i for i, c in enumerate(rest) if not c.isascii())
-    value = rest[last_wide + 1 :].partition(": ")[2]
-    return f"{text[: match.start()]}: {value}" if value else text[: match.start()]
 
 
 def _after(start: str, make: Callable[[int, str], ConsoleEvent]) -> Reader:
@@ -252,19 +227,4 @@ HARMLESS_WARNINGS = (
 )
 
 
-def _by_first_word() -> dict[str, tuple[Sentence, ...]]:
-    table: dict[str, list[Sentence]] = {}
-    for sentence in SENTENCES:
-        table.setdefault(sentence.start.split(" ", 1)[0], []).append(sentence)
-    return {word: tuple(sentences) for word, sentences in table.items()}
-
-
-_TABLE = _by_first_word()
-
-
-def sentence_of(text: str) -> Sentence | None:
-    """The known sentence that `text` (without leading blanks) is, if any."""
-    for sentence in _TABLE.get(text.split(" ", 1)[0], ()):
-        if text.startswith(sentence.start):
-            return sentence
-    return None
+VOCABULARY = Vocabulary(SENTENCES, HARMLESS_STARTS, HARMLESS_WARNINGS)
