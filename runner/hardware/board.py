@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from runner.hardware.host import HOST as HOST
 from runner.hardware.host import HostSampler
 from runner.hardware.samples import with_own_gpu
 from runner.hardware.source import Asked, Reading, Source
 from runner.model import GpuSample, HardwareSample
 
-HOST = "host"
-HOST_PERIOD_S = 2.0
 #: a reading that is older says nothing about now; it is shown with its age all the same
 OLD_S = 10.0
 
@@ -56,30 +55,6 @@ class _Asker(threading.Thread):
         return now - (self.answer.at if self.answer is not None else self.began_at)
 
 
-class _HostAsker(threading.Thread):
-    """psutil in a thread as well: free space of a network disk that is gone never comes back."""
-
-    def __init__(
-        self, sampler: HostSampler, root: Callable[[], tuple[int | None, frozenset[int]]]
-    ) -> None:
-        super().__init__(name="hardware host", daemon=True)
-        self.sampler, self._root = sampler, root
-        self.sample: HardwareSample | None = None
-        self._stop = threading.Event()
-
-    def run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.sample = self.sampler.sample(*self._root())
-            except Exception as error:
-                # a machine that cannot be read is shown as such, and asked again
-                self.sample = HardwareSample(time.time(), reasons={HOST: f"not measured: {error}"})
-            self._stop.wait(HOST_PERIOD_S)
-
-    def stop(self) -> None:
-        self._stop.set()
-
-
 class Board:
     """`start` it once, then `sample` as often as wanted. `device`: what the training says that it uses."""
 
@@ -89,28 +64,25 @@ class Board:
         self.root_pid: int | None = None
         self.device: str | None = None
         self.members: frozenset[int] = frozenset()
-        self._host = _HostAsker(HostSampler(places), lambda: (self.root_pid, self.members))
-        self._askers = [_Asker(source, self._asked) for source in sources]
+        self._host = HostSampler(places)
+        self._askers = [_Asker(source, self._asked) for source in (self._host, *sources)]
 
     def start(self) -> None:
-        self._host.start()
         for asker in self._askers:
             asker.start()
 
     def stop(self) -> None:
         """Threads that hang stay behind; they are daemons and end with the process."""
-        self._host.stop()
         for asker in self._askers:
             asker.stop()
 
     @property
     def run_pids(self) -> frozenset[int]:
         """The training's processes, as last seen."""
-        return self._host.sampler.tree.pids
+        return self._host.tree.pids
 
     def _asked(self) -> Asked:
-        tree = self._host.sampler.tree
-        return Asked(tree.pids, tree.largest_pid)
+        return Asked(self.run_pids, self.root_pid, self.members)
 
     @property
     def answered(self) -> bool:
@@ -120,8 +92,7 @@ class Board:
     @property
     def silent(self) -> tuple[str, ...]:
         """Who has never said anything yet."""
-        host = (HOST,) if self._host.sample is None else ()
-        return (*host, *(a.source.name for a in self._askers if a.answer is None))
+        return tuple(asker.source.name for asker in self._askers if asker.answer is None)
 
     def sample(
         self,
@@ -132,23 +103,23 @@ class Board:
         """The newest of everything; None before the first reading. `root_pid`, `members`: the training's
         processes, see `TreeMeter.read`."""
         self.root_pid, self.members, self.device = root_pid, members, device or self.device
-        host = self._host.sample
-        if host is None:
+        if (host := self._askers[0].answer) is None:
             return None
         now, wall = time.monotonic(), time.time()
-        ages = {HOST: round(max(0.0, wall - host.at), 1)}
+        ages: dict[str, float] = {}
         gpus: list[GpuSample] = []
-        merged, reasons = host, dict(host.reasons)
+        merged = host.reading.host or HardwareSample(wall)
+        reasons = dict(merged.reasons)
         for asker in self._askers:
-            answer = asker.answer
+            name, answer = asker.source.name, asker.answer
             if answer is None or not answer.reading.final:
-                ages[asker.source.name] = round(asker.age_s(now), 1)
+                ages[name] = round(max(0.0, asker.age_s(now)), 1)
             if answer is None:
                 continue
             reading = answer.reading
             gpus += reading.gpus
             if reading.reason is not None and not reading.gpus:
-                reasons[asker.source.name] = reading.reason
+                reasons[name] = reading.reason
             merged = replace(
                 merged,
                 pressure=reading.pressure if reading.pressure is not None else merged.pressure,

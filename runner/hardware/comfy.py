@@ -1,21 +1,27 @@
-"""Asks a ComfyUI on this machine what it does, and to give back its memory. It is never ended or interrupted.
+"""A ComfyUI on this machine: who listens where it does, how busy it is, and a request to give back its memory.
+It is never ended or interrupted.
 
-`GET /queue`, `GET /system_stats`, `POST /free` of ComfyUI's own server. No other host is ever asked, no proxy
-and no redirect is followed. Everything here may take seconds: call it in a thread.
+`GET /queue`, `GET /system_stats`, `POST /free` of ComfyUI's own server. No other host is ever asked, and
+http.client follows no proxy and no redirect. Everything here may take seconds: call it in a thread.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import socket
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPMessage
-from typing import IO, Any
+from http.client import HTTPConnection, HTTPException
+from typing import Any
 
-from runner.hardware.users_table import COMFY_PORT
+import psutil
+
+from runner.hardware.command_lines import Process
+from runner.hardware.source import number_in
+from runner.hardware.users import Listing, User
+from runner.hardware.users_table import COMFY, COMFY_PORT, FREE_COMFY, Hold
 from runner.model.units import count, memory_size
 
 HOST = "127.0.0.1"
@@ -25,22 +31,22 @@ FREE_WAIT_S = 8.0
 _POLL_S = 0.5
 _SETTLED_POLLS = 3
 _LARGEST_ANSWER = 4 << 20
+#: of the desktop program; much else listens there, so only a ComfyUI counts
+DESKTOP_PORT = 8000
+#: where the user's ComfyUI listens, if that is another one
+VARIABLE = "COMFYUI_PORT"
+#: for a program that may not be one
+_ANSWER_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Comfy:
-    """What it says of itself. `free_bytes`, `total_bytes`: GPU memory of its devices; on a Mac all memory."""
+    """What it says of itself. `jobs`: running and waiting; `free_bytes`, `total_bytes`: GPU memory of its
+    devices; on a Mac all memory."""
 
-    port: int
-    running: int
-    pending: int
+    jobs: int
     free_bytes: int | None
     total_bytes: int | None
-    version: str = ""
-
-    @property
-    def busy(self) -> bool:
-        return self.running + self.pending > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +65,21 @@ class NoComfy(Exception):
 
 def ask(port: int = COMFY_PORT, timeout_s: float = TIMEOUT_S) -> Comfy:
     """Its queue and its memory. Raises NoComfy."""
-    stats = _get(port, "/system_stats", timeout_s)
-    queue = _get(port, "/queue", timeout_s)
-    devices = stats.get("devices")
-    waiting, at_work = queue.get("queue_pending"), queue.get("queue_running")
-    if (
-        not isinstance(devices, list)
-        or not isinstance(waiting, list)
-        or not isinstance(at_work, list)
-    ):
+    found: dict[str, Any] = {}
+    for path in ("/system_stats", "/queue"):
+        try:
+            answer = json.loads(_call(port, path, timeout_s))
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            raise NoComfy(f"what answers on port {port} is not ComfyUI")
+        found |= answer
+    lists = [found.get(key) for key in ("devices", "queue_pending", "queue_running")]
+    devices, pending, running = (one if isinstance(one, list) else None for one in lists)
+    if devices is None or pending is None or running is None:
         raise NoComfy(f"what answers on port {port} is not ComfyUI")
-    system = stats.get("system")
-    version = system.get("comfyui_version") if isinstance(system, dict) else None
-    return Comfy(
-        port, len(at_work), len(waiting), _sum(devices, "vram_free"), _sum(devices, "vram_total"),
-        version if isinstance(version, str) else "",
-    )  # fmt: skip
+    sizes = (_sum(devices, key) for key in ("vram_free", "vram_total"))
+    return Comfy(len(pending) + len(running), *sizes)
 
 
 def free(
@@ -87,35 +92,22 @@ def free(
     what somebody waits for there is not thrown away for us."""
     try:
         before = ask(port, timeout_s)
-        if before.busy:
-            jobs = count(before.running + before.pending, "job")
+        if before.jobs:
+            jobs = count(before.jobs, "job")
             return Freed(
                 False, f"ComfyUI has {jobs} in its queue, so it was not asked to free memory."
             )
-        _post(port, "/free", {"unload_models": True, "free_memory": True}, timeout_s)
-        after = _settled(before, timeout_s, wait_s, sleep)
+        _call(port, "/free", timeout_s, {"unload_models": True, "free_memory": True})
+        after = before
+        still = 0
+        for _ in range(max(1, round(wait_s / _POLL_S))):  # until it has grown and stands still
+            sleep(_POLL_S)
+            last, after = after, ask(port, timeout_s)
+            still = still + 1 if after.free_bytes == last.free_bytes else 0
+            if (after.free_bytes or 0) > (before.free_bytes or 0) and still >= _SETTLED_POLLS:
+                break
     except NoComfy as error:
         return Freed(False, f"ComfyUI freed nothing: {error}.")
-    return _told(before, after)
-
-
-def _settled(
-    before: Comfy, timeout_s: float, wait_s: float, sleep: Callable[[float], None]
-) -> Comfy:
-    """Until free memory has grown and stands still, at most `wait_s`."""
-    last, still = before, 0
-    for _ in range(max(1, round(wait_s / _POLL_S))):
-        sleep(_POLL_S)
-        seen = ask(before.port, timeout_s)
-        still = still + 1 if seen.free_bytes == last.free_bytes else 0
-        last = seen
-        grown = (seen.free_bytes or 0) > (before.free_bytes or 0)
-        if grown and still >= _SETTLED_POLLS:
-            break
-    return last
-
-
-def _told(before: Comfy, after: Comfy) -> Freed:
     if before.free_bytes is None or after.free_bytes is None:
         return Freed(
             True, "ComfyUI was asked to free its memory; it does not say how much came back."
@@ -130,69 +122,100 @@ def _told(before: Comfy, after: Comfy) -> Freed:
 
 
 def _sum(devices: list[Any], key: str) -> int | None:
-    values = [device.get(key) for device in devices if isinstance(device, dict)]
-    numbers = [int(value) for value in values if isinstance(value, (int, float)) and value >= 0]
+    values = (number_in(device.get(key)) for device in devices if isinstance(device, dict))
+    numbers = [int(value) for value in values if value is not None and value >= 0]
     return sum(numbers) if numbers else None
 
 
-# ------------------------------------------------------------------------------------------- HTTP
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A local program that points elsewhere is not followed."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str,
-        headers: HTTPMessage, newurl: str,
-    ) -> None:  # fmt: skip
-        return None
-
-
-def _get(port: int, path: str, timeout_s: float) -> dict[str, Any]:
-    body = _call(urllib.request.Request(_address(port, path)), timeout_s)
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise NoComfy(f"what answers on port {port} is not ComfyUI")
-    return found
-
-
-def _post(port: int, path: str, value: dict[str, bool], timeout_s: float) -> None:
-    data = json.dumps(value).encode()
-    request = urllib.request.Request(
-        _address(port, path), data, {"Content-Type": "application/json"}, method="POST"
-    )
-    _call(request, timeout_s)
-
-
-def _address(port: int, path: str) -> str:
+def _call(port: int, path: str, timeout_s: float, value: object = None) -> bytes:
+    """GET, or POST of a value. Raises NoComfy."""
     if not 0 < port < 65536:
         raise NoComfy(f"{port} is no port")
-    return f"http://{HOST}:{port}{path}"
-
-
-def _call(request: urllib.request.Request, timeout_s: float) -> bytes:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
-    deadline = time.monotonic() + 2 * timeout_s
-    port = request.host.rpartition(":")[2]
+    server = HTTPConnection(HOST, port, timeout=timeout_s)
+    deadline, body = time.monotonic() + 2 * timeout_s, b""
     try:
-        with opener.open(request, timeout=timeout_s) as answer:
-            body = b""
-            while chunk := answer.read1(1 << 16):
-                body += chunk
-                if len(body) > _LARGEST_ANSWER or time.monotonic() > deadline:
-                    raise NoComfy(f"the answer of port {port} does not end")
-            return body
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise NoComfy(f"port {port} answers with HTTP {error.code}") from None
+        if value is None:
+            server.request("GET", path)
+        else:
+            head = {"Content-Type": "application/json"}
+            server.request("POST", path, json.dumps(value), head)
+        answer = server.getresponse()
+        if not 200 <= answer.status < 300:
+            raise NoComfy(f"port {port} answers with HTTP {answer.status}")
+        while chunk := answer.read1(1 << 16):
+            body += chunk
+            if len(body) > _LARGEST_ANSWER or time.monotonic() > deadline:
+                raise NoComfy(f"the answer of port {port} does not end")
     except TimeoutError:
         raise NoComfy(f"no answer on port {port} within {timeout_s:g} s") from None
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, TimeoutError):
-            raise NoComfy(f"no answer on port {port} within {timeout_s:g} s") from None
+    except ConnectionRefusedError:
         raise NoComfy(f"nothing answers on port {port}") from None
     except (OSError, HTTPException):
         raise NoComfy(f"what answers on port {port} is not ComfyUI") from None
+    finally:
+        server.close()
+    return body
+
+
+# ----------------------------------------------------------------------------- who listens
+
+
+def comfy_ports(environ: Mapping[str, str] = os.environ) -> tuple[int, ...]:
+    """The usual port, and the one that the environment names."""
+    chosen = environ.get(VARIABLE, "")
+    named = int(chosen) if chosen.isascii() and chosen.isdigit() else 0
+    ports = (COMFY_PORT, named) if 0 < named < 65536 else (COMFY_PORT,)
+    return tuple(dict.fromkeys(ports))
+
+
+def port_users(
+    listing: Listing, known: Iterable[User], ports: Iterable[int] = (), own: Collection[int] = ()
+) -> list[User]:
+    """Those who listen on these ports and on ComfyUI's, without the `known` and without our `own` processes: a
+    server may hold the GPU whatever its command line says. May take half a second for each that listens and
+    does not answer."""
+    seen = list(known)
+    comfy_known = {user.port for user in seen if user.title == COMFY}
+    left_out = {user.pid for user in seen if user.pid is not None}.union(own)
+    asked = dict.fromkeys((*comfy_ports(), DESKTOP_PORT, *ports))
+    found = []
+    for port, pid in listening(asked).items():
+        if port in comfy_known or pid in left_out:
+            continue
+        is_comfy = _is_comfy(port)
+        if port == DESKTOP_PORT and not is_comfy:
+            continue
+        process = (listing.processes.get(pid) if pid is not None else None) or Process(0, "")
+        name = process.name
+        title = COMFY if is_comfy else f"{name or 'a program'} on port {port}"
+        how = FREE_COMFY if is_comfy else f"close {name or 'it'}, if it uses the GPU"
+        memory, since = process.memory_bytes or None, process.since_at
+        found.append(User(pid, title, name, how, Hold.MIGHT, memory, since_at=since, port=port))
+    return found
+
+
+def _is_comfy(port: int) -> bool:
+    try:
+        ask(port, _ANSWER_S)
+    except NoComfy:
+        return False
+    return True
+
+
+def listening(ports: Collection[int]) -> dict[int, int | None]:
+    """Port -> process that listens there on this machine; None where the system does not tell which."""
+    try:
+        seen = psutil.net_connections("tcp")
+    except (psutil.Error, OSError, NotImplementedError):  # a Mac tells only root
+        return {port: None for port in ports if _answers(port)}
+    return {
+        line.laddr.port: line.pid
+        for line in seen
+        if line.status == psutil.CONN_LISTEN and line.laddr and line.laddr.port in ports
+    }
+
+
+def _answers(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_ANSWER_S)
+        return probe.connect_ex((HOST, port)) == 0

@@ -1,21 +1,28 @@
-"""CPU, memory, swap, disks and the training's processes, by psutil."""
+"""CPU, memory, swap, disks and the training's processes, by psutil; asked in a thread as any source, because
+free space of a network disk that is gone never comes back."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import psutil
 
 from runner.hardware.cpu import CpuMeter
-from runner.hardware.disks import disks
+from runner.hardware.source import Asked, Reading
 from runner.hardware.tree import TreeMeter, TreeReading
-from runner.model import HardwareSample
+from runner.model import DiskFree, HardwareSample
+
+HOST = "host"
 
 
 class HostSampler:
     """One reading after the other. `places`: where the run writes, by what for; a plain path is its output."""
+
+    name = HOST
+    period_s = 2.0
 
     def __init__(
         self, places: Mapping[str, str | None] | str | None, cpu: CpuMeter | None = None
@@ -24,6 +31,12 @@ class HostSampler:
         self._tree = TreeMeter()
         self.tree = TreeReading()
         self._cpu = cpu or CpuMeter()
+
+    def read(self, asked: Asked) -> Reading:
+        return Reading(host=self.sample(asked.root_pid, asked.members))
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def sample(self, root_pid: int | None, members: Collection[int] = ()) -> HardwareSample:
         """`root_pid`: whose tree is the training (the keeper); `members`: see `TreeMeter.read`."""
@@ -69,3 +82,35 @@ def _load() -> float | None:
         return os.getloadavg()[0]
     except (AttributeError, OSError):
         return None
+
+
+def disks(paths: Mapping[str, str | None]) -> tuple[DiskFree, ...]:
+    """Free space. `paths`: by what they are for; folders that are not there yet stand on their parent's disk.
+    Several on one disk are one entry, named after the first."""
+    found: dict[int, DiskFree] = {}
+    for what, path in paths.items():
+        places = (Path(path), *Path(path).parents) if path else ()
+        place = next((str(one) for one in places if one.exists()), None)
+        if place is None:
+            continue
+        try:
+            device = os.stat(place).st_dev  # noqa: PTH116
+            if device in found:
+                continue
+            usage = psutil.disk_usage(place)
+        except OSError:
+            continue
+        found[device] = DiskFree(what, place, usage.free, usage.total)
+    return tuple(found.values())
+
+
+def written_places(
+    output_dir: str | None, logging_dir: str | None, environ: Mapping[str, str]
+) -> dict[str, str | None]:
+    """Where a training writes: its output, its logs, the hub's cache, temporary files."""
+    cache = environ.get("HF_HOME") or os.path.join(  # noqa: PTH118
+        environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),  # noqa: PTH111
+        "huggingface",
+    )
+    temp = environ.get("TMPDIR") or "/tmp"
+    return {"output": output_dir, "logs": logging_dir, "cache": cache, "temp": temp}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Protocol
 
-from runner.model import GpuSample
+from runner.model import GpuSample, HardwareSample
 from runner.model.units import finite
 
 #: the exit code of a program that cannot be started, as shells give it
@@ -21,28 +21,31 @@ NOT_STARTED = 127
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a source may want to know. `run_pids`: the processes of the training, empty where there is none;
-    `trainer_pid`: the one that holds the model, as far as it is known."""
+    """What a source may want to know. `run_pids`: the processes of the training as last seen, empty where there
+    is none; `root_pid`, `members`: where they are looked for, see `TreeMeter.read`."""
 
     run_pids: frozenset[int] = frozenset()
-    trainer_pid: int | None = None
+    root_pid: int | None = None
+    members: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One answer. `reason`: why there is nothing, one sentence for people; `final`: there never will be on this
-    machine (no driver, another system), so that nobody asks again. The fields beside `gpus` are Apple's."""
+    machine (no driver, another system), so that nobody asks again. `host`: CPU, memory and disks; the fields
+    between are Apple's."""
 
     gpus: tuple[GpuSample, ...] = ()
     pressure: int | None = None
     swapped_out_bytes: int | None = None
     footprint_bytes: int | None = None
+    host: HardwareSample | None = None
     reason: str | None = None
     final: bool = False
 
 
 class Source(Protocol):
-    """`name`: nvidia, apple, amd; `period_s`: how often it is asked."""
+    """`name`: host, nvidia, apple, amd; `period_s`: how often it is asked."""
 
     name: str
     period_s: float

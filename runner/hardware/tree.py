@@ -19,14 +19,12 @@ PSS_SHARE = 0.001
 
 @dataclass(frozen=True, slots=True)
 class TreeReading:
-    """`cpu_percent`: 100 is one core; None: not known yet. `pids`: the processes that were read;
-    `largest_pid`: the one that holds most memory, the model's."""
+    """`cpu_percent`: 100 is one core; None: not known yet. `pids`: the processes that were read."""
 
     cpu_percent: float | None = None
     memory_bytes: int | None = None
     processes: int | None = None
     pids: frozenset[int] = frozenset()
-    largest_pid: int | None = None
 
 
 class TreeMeter:
@@ -53,9 +51,7 @@ class TreeMeter:
         cpu, sizes = self._shares()
         if not sizes:
             return TreeReading()
-        largest = max(sizes, key=lambda pid: sizes[pid][0])
-        memory = self._memory(sizes, now)
-        return TreeReading(cpu, memory, len(sizes), frozenset(sizes), largest)
+        return TreeReading(cpu, self._memory(sizes, now), len(sizes), frozenset(sizes))
 
     def _shares(self) -> tuple[float | None, dict[int, tuple[int, int]]]:
         """CPU of all, and by pid (resident, of that not in shared files)."""

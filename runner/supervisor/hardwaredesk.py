@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runner.analysis.safepoint import expected_saves, states_are_saved
 from runner.hardware.board import Board, default_sources
-from runner.hardware.disks import written_places
+from runner.hardware.host import written_places
 from runner.hardware.listing import UserWatch
 from runner.hardware.samples import Cadence, line_of, mean_of
 from runner.hardware.used import UseMeter

@@ -251,6 +251,22 @@ def test_a_lean_line_reads_back_as_a_sample() -> None:
 # --------------------------------------------------------------------------- the board
 
 
+def test_a_machine_that_cannot_be_read_is_shown_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing() -> None:
+        raise OSError("no /proc here")
+
+    monkeypatch.setattr("psutil.virtual_memory", failing)
+    board = Board("/", [])
+    board.start()
+    deadline = time.monotonic() + 20
+    while not board.answered and time.monotonic() < deadline:
+        time.sleep(0.02)
+    sample = board.sample()
+    board.stop()
+    assert sample is not None and sample.memory_total_bytes is None
+    assert "no /proc here" in sample.reasons["host"] and "host" in sample.ages_s
+
+
 class Hanging:
     """A driver that never comes back."""
 

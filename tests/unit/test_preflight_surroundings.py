@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner.config.interpreter import Interpreter
-from runner.hardware.ports import comfy_ports, listening, port_users
+from runner.hardware.comfy import comfy_ports, listening, port_users
 from runner.hardware.users import Listing
 from runner.model import GpuSample, GpuUser
 from runner.preflight.checks import launch, machine, trainer, unattended

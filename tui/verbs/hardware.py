@@ -23,7 +23,7 @@ import msgspec
 
 from runner.hardware.board import HOST, Board, default_sources
 from runner.hardware.cpu import CpuMeter
-from runner.hardware.disks import written_places
+from runner.hardware.host import written_places
 from runner.hardware.listing import UserWatch, myself
 from runner.hardware.source import Source
 from runner.hardware.users import roots_of

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 
 from runner.hardware.board import default_sources, read_once
+from runner.hardware.comfy import port_users
 from runner.hardware.command_lines import Process
 from runner.hardware.listing import myself, running
-from runner.hardware.ports import port_users
 from runner.hardware.users import Listing, User, other_users, roots_of
 from runner.hardware.users import user_of as any_user_of
 from runner.hardware.users_table import COMFY, Hold
