@@ -109,12 +109,12 @@ def passed(evidence: str, detail: str = "") -> Finding:
     return Finding("pass", evidence, detail)
 
 
-def warned(evidence: str, detail: str, advice: str = "") -> Finding:
-    return Finding("warn", evidence, detail, advice)
+def warned(evidence: str, detail: str, advice: str = "", *cures: Cure | None) -> Finding:
+    return Finding("warn", evidence, detail, advice).curable(*cures)
 
 
-def failed(evidence: str, detail: str, advice: str = "") -> Finding:
-    return Finding("fail", evidence, detail, advice)
+def failed(evidence: str, detail: str, advice: str = "", *cures: Cure | None) -> Finding:
+    return Finding("fail", evidence, detail, advice).curable(*cures)
 
 
 def skipped(evidence: str, detail: str = "") -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.config.flags import FlagValue
-from runner.preflight.cures.plasma_toml import flag_cure
+from runner.preflight.cures.settings import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, failed, passed, short, warned
 

@@ -9,13 +9,9 @@ from pathlib import Path
 import pytest
 
 from runner.config.load import load_config
-from runner.preflight.cures.captions import in_front
-from runner.preflight.cures.dataset_edit import set_everywhere
-from runner.preflight.cures.files import backup_name
+from runner.preflight.cures.files import backup_name, in_front, move_cure, rename_cure
 from runner.preflight.cures.model import Cure, CureFailed
-from runner.preflight.cures.move import move_cure, rename_cure
-from runner.preflight.cures.plasma_toml import flag_cure, key_cure
-from runner.preflight.cures.toml_edit import edited
+from runner.preflight.cures.settings import edited, flag_cure, key_cure, set_everywhere
 from runner.preflight.registry import CHECKS, cure_for, known_names
 from tests.unit.preflight_project import TRIGGER, Project
 
@@ -156,8 +152,6 @@ resolution = 512
     assert new == text.replace("shuffle_caption = true", "shuffle_caption = false")
     new = edited(text, [lambda d: set_everywhere(d, {"keep_tokens": 1})], "d.toml")
     assert new == text.replace("# for variety\n", "# for variety\nkeep_tokens = 1\n")
-    new = edited(text, [lambda d: set_everywhere(d, {}, ["shuffle_caption"])], "d.toml")
-    assert "shuffle_caption" not in new and "# ours" in new
     assert "[general]\nkeep_tokens = 1" in edited(
         "[[datasets]]\n", [lambda d: set_everywhere(d, {"keep_tokens": 1})], "d.toml"
     )

@@ -22,7 +22,7 @@ from runner.preflight.checks.device import judge_device as judge
 from runner.preflight.checks.packages import packages as look_at_packages
 from runner.preflight.checks.trainer import describe
 from runner.preflight.checks.trainer import python as look_at_python
-from runner.preflight.cures.plasma_toml import flag_cure
+from runner.preflight.cures.settings import flag_cure
 from runner.preflight.existing_files import names
 from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed

@@ -8,7 +8,7 @@ from pathlib import Path
 from runner.checkpoints.verify import Broken, read_header
 from runner.model.units import file_size
 from runner.preflight import hub
-from runner.preflight.cures.plasma_toml import REMOVED, flag_cure, key_cure
+from runner.preflight.cures.settings import REMOVED, flag_cure, key_cure
 from runner.preflight.facts import BASE_MODEL, Facts
 from runner.preflight.header import SAFETENSORS, TITLES, Kind, kind_of, kind_of_folder
 from runner.preflight.model import Finding, check, failed, passed, short, skipped, warned
@@ -169,7 +169,7 @@ def judge_architecture(facts: Facts, script: Script, kind: Kind) -> Finding:
         changes = {"model_type": kind.name}
         detail = f"The base model is {kind.title}, but model_type is {_model_type(facts)}."
         cure = flag_cure(facts.config, "architecture", f"train it as {kind.title}", changes)
-        return failed(f"{kind.name} model", detail, f'model_type = "{kind.name}"').curable(cure)
+        return failed(f"{kind.name} model", detail, f'model_type = "{kind.name}"', cure)
     if not kind.whole:
         detail = f"The base model is {kind.title}, without its text encoder or VAE in the file."
         return failed("not complete", detail, "take the whole checkpoint")
@@ -188,7 +188,7 @@ def _v2(facts: Facts, kind: Kind) -> Finding:
     changes = {"v2": True} if wanted else {"v2": REMOVED, "v_parameterization": REMOVED}
     changes = {name: on for name, on in changes.items() if on or facts.on(name)}
     cure = flag_cure(facts.config, "architecture", advice, changes)
-    return failed("v2 is wrong", detail, advice).curable(cure)
+    return failed("v2 is wrong", detail, advice, cure)
 
 
 def _other_script(facts: Facts, script: Script, kind: Kind) -> Finding:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from runner.model.units import count
-from runner.preflight.cures.dataset_edit import dataset_cure
-from runner.preflight.cures.model import Cure
-from runner.preflight.cures.plasma_toml import flag_cure
+from runner.preflight.cures.settings import dataset_cure, flag_cure, toml_text
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some
 from runner.trainers.sd_scripts.dataset import (
@@ -19,12 +16,13 @@ from runner.trainers.sd_scripts.dataset import (
     SubsetSpec,
 )
 
+_TEXT = ("cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
+
 
 @check(
-    "buckets", "Buckets", order=220,
+    "buckets", "Buckets", order=220, dataset=True,
     foresees=("bucket_reso_steps", "bucket_resolution", "image_size_without_buckets",
-        "image_too_small_for_bucket", "resolution_missing"),
-    dataset=True,
+              "image_too_small_for_bucket", "resolution_missing"),
 )  # fmt: skip
 def buckets(facts: Facts) -> Finding:
     """Will every image find its bucket? What does not fit stops sd-scripts, at once or in the middle.
@@ -83,9 +81,9 @@ def _without_buckets(facts: Facts, unfit: list[tuple[DatasetSummary, PlannedImag
         f"{name}{more} not {width}x{height} ({first.size[0]}x{first.size[1]}), and without "
         "enable_bucket the training stops at the first of them."
     )
-    cure = _set(facts, "sort images into buckets", {"enable_bucket": True, **_limits(facts)})
-    evidence = f"{count(len(unfit), 'image')} unfit"
-    return failed(evidence, detail, "enable_bucket = true").curable(cure)
+    changes = {"enable_bucket": True, **_limits(facts)}
+    cure = dataset_cure(facts, "buckets", "sort images into buckets", changes)
+    return failed(f"{count(len(unfit), 'image')} unfit", detail, "enable_bucket = true", cure)
 
 
 def _limits(facts: Facts) -> dict[str, Any]:
@@ -107,35 +105,27 @@ def _refused(facts: Facts, error: DatasetError) -> Finding:
     said, detail = error.trainer_text, str(error)
     if error.trainer_error == "ZeroDivisionError" and "cannot be read" in detail:
         return failed("an image is unfit", detail, "remove or replace the image")
-    if "too small for bucket_no_upscale" in detail:
-        cure = _set(facts, "let small images grow", {"bucket_no_upscale": False})
-        return failed("an image is too small", detail, "bucket_no_upscale = false").curable(cure)
-    if "bucket_reso must be" in said:
-        limits = _limits(facts)
-        advice = ", ".join(f"{name} = {value}" for name, value in limits.items())
-        cure = _set(facts, "limits that fit", limits) if limits else None
-        return failed("bucket limits", detail, advice or "correct the limits").curable(cure)
-    if "bucket_reso_steps" in said:
-        divisor = facts.script.reso_divisor if facts.script else 64
-        cure = _set(facts, "a step that fits", {"bucket_reso_steps": divisor})
-        return failed("bucket_reso_steps", detail, f"bucket_reso_steps = {divisor}").curable(cure)
     if "resolution is required" in said:
         return failed("no resolution", detail, "resolution = 512 in [general]")
-    return failed("would not start", detail, "correct the dataset config")
-
-
-def _set(facts: Facts, title: str, values: Mapping[str, Any]) -> Cure | None:
-    if facts.dataset_file() is not None or facts.config.dataset is not None:
-        return dataset_cure(facts, "buckets", title, values)
-    return flag_cure(facts.config, "buckets", title, values)
-
-
-_TEXT = ("cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
+    changes: dict[str, Any]
+    if "too small for bucket_no_upscale" in detail:
+        evidence, title = "an image is too small", "let small images grow"
+        changes = {"bucket_no_upscale": False}
+    elif "bucket_reso must be" in said:
+        evidence, title, changes = "bucket limits", "limits that fit", _limits(facts)
+    elif "bucket_reso_steps" in said:
+        evidence, title = "bucket_reso_steps", "a step that fits"
+        changes = {"bucket_reso_steps": facts.script.reso_divisor if facts.script else 64}
+    else:
+        return failed("would not start", detail, "correct the dataset config")
+    advice = ", ".join(f"{name} = {toml_text(value)}" for name, value in changes.items())
+    cure = dataset_cure(facts, "buckets", title, changes) if changes else None
+    return failed(evidence, detail, advice or "correct the limits", cure)
 
 
 @check(
-    "caching", "Cache flags", order=240,
-    foresees=("cache_latents_augmentation", "cache_text_encoder_conflict"), dataset=True,
+    "caching", "Cache flags", order=240, dataset=True,
+    foresees=("cache_latents_augmentation", "cache_text_encoder_conflict"),
 )  # fmt: skip
 def caching(facts: Facts) -> Finding:
     """Do the flags that cache latents and text encoder outputs go with how the data is varied?
@@ -148,58 +138,39 @@ def caching(facts: Facts) -> Finding:
     if not latents and not texts:
         return passed("nothing cached", "Neither latents nor text encoder outputs are cached.")
     subsets = facts.subsets()
-    if latents and (moving := _moving(subsets)):
-        return _latents(facts, moving)
+    # what makes an image differ each time, so that there is nothing to cache
+    moving = [
+        flag for flag in ("color_aug", "random_crop") if any(getattr(s, flag) for s in subsets)
+    ]
+    if latents and moving:
+        names = " and ".join(moving)
+        detail = f"{names} makes each image new, so latents cannot be cached."
+        cure = dataset_cure(facts, "caching", f"without {names}", dict.fromkeys(moving, False))
+        return failed("latents and crops", detail, f"{moving[0]} = false", cure)
     if texts and (varied := _varied(facts, subsets)):
-        return _texts(facts, varied)
+        names = ", ".join(varied)
+        detail = f"{names} changes captions, so text encoder outputs cannot be cached."
+        gone = dict.fromkeys(varied, False)
+        cure = dataset_cure(facts, "caching", "captions as they stand", varied, flags=gone)
+        return failed("captions vary", detail, f"take {names} out of the dataset", cure)
     if texts and _trains_text(facts):
         detail = "Cached text encoder outputs cannot be used while a text encoder is trained."
         changes = {"network_train_unet_only": True}
         cure = flag_cure(facts.config, "caching", "train the U-Net only", changes)
-        advice = "network_train_unet_only = true"
-        return failed("text encoder trains", detail, advice).curable(cure)
+        return failed("text encoder trains", detail, "network_train_unet_only = true", cure)
     told = " and ".join(["latents"] * latents + ["text outputs"] * texts)
     return passed(f"{told} cached"[:20], f"Cached: {told}.")
 
 
-def _moving(subsets: list[SubsetSpec]) -> list[str]:
-    """What makes an image differ each time, so that there is nothing to cache."""
-    found = []
-    if any(subset.color_aug for subset in subsets):
-        found.append("color_aug")
-    if any(subset.random_crop for subset in subsets):
-        found.append("random_crop")
-    return found
-
-
-def _latents(facts: Facts, moving: list[str]) -> Finding:
-    names = " and ".join(moving)
-    detail = f"{names} makes each image new, so latents cannot be cached."
-    cure = _change(facts, f"without {names}", dict.fromkeys(moving, False))
-    return failed("latents and crops", detail, f"{moving[0]} = false").curable(cure)
-
-
 def _varied(facts: Facts, subsets: list[SubsetSpec]) -> dict[str, Any]:
     """What varies captions, with the value that does not. Anima's cache allows for dropped captions."""
-    found: dict[str, Any] = {}
-    anima = facts.script is not None and "anima" in facts.script.kinds
-    for subset in subsets:
-        if subset.shuffle_caption:
-            found["shuffle_caption"] = False
-        if subset.token_warmup_step > 0:
-            found["token_warmup_step"] = 0
-        if subset.caption_tag_dropout_rate > 0:
-            found["caption_tag_dropout_rate"] = 0.0
-        if subset.caption_dropout_rate > 0 and not anima:
-            found["caption_dropout_rate"] = 0.0
-    return found
-
-
-def _texts(facts: Facts, varied: dict[str, Any]) -> Finding:
-    names = ", ".join(varied)
-    detail = f"{names} changes captions, so text encoder outputs cannot be cached."
-    cure = _change(facts, "captions as they stand", varied)
-    return failed("captions vary", detail, f"take {names} out of the dataset").curable(cure)
+    still: dict[str, Any] = {
+        "shuffle_caption": False, "token_warmup_step": 0, "caption_tag_dropout_rate": 0.0,
+        "caption_dropout_rate": 0.0,
+    }  # fmt: skip
+    if facts.script is not None and "anima" in facts.script.kinds:
+        del still["caption_dropout_rate"]
+    return {n: value for n, value in still.items() if any(getattr(s, n) > 0 for s in subsets)}
 
 
 def _trains_text(facts: Facts) -> bool:
@@ -207,9 +178,3 @@ def _trains_text(facts: Facts) -> bool:
     if facts.script is None or facts.on("network_train_unet_only"):
         return False
     return any(kind in ("sdxl", "anima") for kind in facts.script.kinds)
-
-
-def _change(facts: Facts, title: str, values: Mapping[str, Any]) -> Cure | None:
-    if facts.dataset_file() is not None or facts.config.dataset is not None:
-        return dataset_cure(facts, "caching", title, values)
-    return flag_cure(facts.config, "caching", title, dict.fromkeys(values, False))

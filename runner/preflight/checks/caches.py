@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.model.units import count
-from runner.preflight.cures.move import move_cure
+from runner.preflight.cures.files import move_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.preflight.npz import NotNpz, read_npz
@@ -75,8 +75,8 @@ def _bad(bad: list[tuple[Path, str]]) -> Finding:
     advice = "move these files away; the trainer makes them anew"
     if nan or broken:
         evidence = f"{nan} NaN" if nan else f"{broken} damaged"
-        return failed(evidence, detail, advice).curable(cure)
-    return warned(f"{len(bad)} stale", detail, advice).curable(cure)
+        return failed(evidence, detail, advice, cure)
+    return warned(f"{len(bad)} stale", detail, advice, cure)
 
 
 def _caches(facts: Facts, script: Script) -> Iterator[Cached]:

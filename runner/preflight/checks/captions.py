@@ -6,11 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.model.units import count
-from runner.preflight.cures.captions import front_cure
-from runner.preflight.cures.dataset_edit import dataset_cure
-from runner.preflight.cures.model import Cure
-from runner.preflight.cures.move import move_cure
-from runner.preflight.cures.plasma_toml import REMOVED, flag_cure
+from runner.preflight.cures.files import front_cure, move_cure
+from runner.preflight.cures.settings import REMOVED, dataset_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
@@ -39,50 +36,27 @@ def captions(facts: Facts) -> Finding:
     --caption_extension it looks for `.caption` files.
     """
     captions = read_captions(facts)
-    total = len(captions.found) + len(captions.missing) + len(captions.unreadable)
+    bad, number = captions.unreadable, len(captions.missing)
+    total = len(captions.found) + number + len(bad)
     if not total:
         return skipped("no images")
-    if captions.unreadable:
-        return _unreadable(captions.unreadable)
-    if captions.missing:
-        return _missing(facts, captions, total)
-    return passed(f"{total} captions", f"Every one of {total} training images has a caption.")
-
-
-def _unreadable(bad: dict[Path, str]) -> Finding:
-    """An empty file is worse than none: without one the image is trained with an empty caption."""
-    empty = [path for path in bad if path.is_file() and not path.stat().st_size]
-    title = "train these images without a caption"
-    advice = "write a caption as UTF-8, or delete the file"
-    finding = failed(f"{len(bad)} unreadable", some(list(bad.values())), advice)
-    return (
-        finding.curable(move_cure("captions", title, empty)) if len(empty) == len(bad) else finding
-    )
-
-
-def _caption_path(image: Path, subset: SubsetSpec) -> Path:
-    return image.with_name(image.stem + subset.caption_extension)
-
-
-def _missing(facts: Facts, captions: Captions, total: int) -> Finding:
-    number = len(captions.missing)
+    if bad:
+        # an empty file is worse than none: without one the image is trained with an empty caption
+        empty = [path for path in bad if path.is_file() and not path.stat().st_size]
+        cure = move_cure("captions", "train these images without a caption", empty)
+        return failed(
+            f"{len(bad)} unreadable", some(list(bad.values())),
+            "write a caption as UTF-8, or delete the file", cure if len(empty) == len(bad) else None,
+        )  # fmt: skip
+    if not number:
+        return passed(f"{total} captions", f"Every one of {total} training images has a caption.")
     names = some([Path(path).name for path in captions.missing])
     detail = f"{number} of {total} training images have no caption: {names}."
-    other = captions.other_extension
-    if other is not None:
-        detail += f" There are {other} files beside them."
-        finding = failed(f"{number} without caption", detail, f'caption_extension = "{other}"')
-        return finding.curable(_extension_cure(facts, other))
-    return warned(f"{number} without caption", detail, "write the caption files")
-
-
-def _extension_cure(facts: Facts, extension: str) -> Cure | None:
-    """In the dataset config, or as a flag where folders are given by flags."""
-    title = f"read {extension} files"
-    values = {"caption_extension": extension}
-    if facts.dataset_file() is not None or facts.config.dataset is not None:
-        return dataset_cure(facts, "captions", title, values)
-    return flag_cure(facts.config, "captions", title, values)
+    if (other := captions.other_extension) is None:
+        return warned(f"{number} without caption", detail, "write the caption files")
+    detail += f" There are {other} files beside them."
+    cure = dataset_cure(facts, "captions", f"read {other} files", {"caption_extension": other})
+    return failed(f"{number} without caption", detail, f'caption_extension = "{other}"', cure)
 
 
 def read_captions(facts: Facts) -> Captions:
@@ -105,15 +79,21 @@ def _read_captions(facts: Facts) -> Captions:
             else:
                 _read_one(result, base, path, subset)
     files = [path for path in result.missing if path not in described]
-    result.other_extension = _other_extension(base, files)
+    # the files that were probably meant for captions
+    endings = (
+        e for e in (".txt", ".caption") if files and (base / files[0]).with_suffix(e).is_file()
+    )
+    result.other_extension = next(endings, None)
     return result
 
 
 def _read_one(result: Captions, base: Path, path: str, subset: SubsetSpec) -> None:
+    image = base / path
     try:
-        text = read_caption(base / path, subset.caption_extension, subset.enable_wildcard)
+        text = read_caption(image, subset.caption_extension, subset.enable_wildcard)
     except (DatasetError, OSError) as error:
-        result.unreadable[_caption_path(base / path, subset)] = str(error)
+        file = image.with_name(image.stem + subset.caption_extension)
+        result.unreadable[file] = str(error)
         return
     if not subset.is_reg:
         _take(result, path, text, subset)
@@ -126,14 +106,6 @@ def _take(result: Captions, path: str, text: str | None, subset: SubsetSpec) -> 
         result.found[path] = (text, subset)
 
 
-def _other_extension(base: Path, missing: list[str]) -> str | None:
-    """The ending of the files that were probably meant for captions."""
-    for ending in (".txt", ".caption"):
-        if missing and (base / missing[0]).with_suffix(ending).is_file():
-            return ending
-    return None
-
-
 @check("trigger", "Trigger", order=180, dataset=True)
 def trigger(facts: Facts) -> Finding:
     """Does every caption begin with the trigger word, and does shuffling leave it there?"""
@@ -143,19 +115,19 @@ def trigger(facts: Facts) -> Finding:
     captions = read_captions(facts).found
     if not captions:
         return skipped("no captions")
-    places = {path: position(text, subset, trigger) for path, (text, subset) in captions.items()}
+    places = {path: _position(text, subset, trigger) for path, (text, subset) in captions.items()}
     absent = [Path(path).name for path, place in places.items() if place is None]
     later = [Path(path).name for path, place in places.items() if place]
     wrong = [path for path, place in places.items() if place != 0]
     cure = front_cure(_caption_files(facts, captions, wrong), trigger)
     if absent:
         detail = f"{trigger} is not in the caption of {some(absent)}."
-        evidence = f"not in {count(len(absent), 'caption')}"
-        return failed(evidence, detail, f"write {trigger}, in front").curable(cure)
+        return failed(
+            f"not in {count(len(absent), 'caption')}", detail, f"write {trigger}, in front", cure
+        )
     if later:
         detail = f"{trigger} is not the first tag of {some(later)}."
-        advice = f"move {trigger} to the front"
-        return warned(f"not first in {len(later)}", detail, advice).curable(cure)
+        return warned(f"not first in {len(later)}", detail, f"move {trigger} to the front", cure)
     detail = f"{trigger} is the first tag of all {len(captions)} captions."
     return passed(f"first in all {len(captions)}", detail)
 
@@ -167,17 +139,14 @@ def _caption_files(
     found = {}
     for image in wrong:
         subset = captions[image][1]
-        if subset.metadata_file is not None:
-            continue
-        file = (facts.config.trainer_cwd / image).with_suffix(
-            subset.caption_extension or ".caption"
-        )
-        if file.is_file() and not subset.caption_prefix:
+        file = facts.config.trainer_cwd / image
+        file = file.with_suffix(subset.caption_extension or ".caption")
+        if subset.metadata_file is None and file.is_file() and not subset.caption_prefix:
             found[file] = subset.caption_separator
     return found
 
 
-def position(caption: str, subset: SubsetSpec, trigger: str) -> int | None:
+def _position(caption: str, subset: SubsetSpec, trigger: str) -> int | None:
     """Index of the tag that is or begins with the trigger word; None when there is none."""
     if subset.caption_prefix:
         caption = f"{subset.caption_prefix} {caption}"
@@ -193,56 +162,29 @@ def keep_tokens(facts: Facts) -> Finding:
     trigger = facts.config.expect.trigger
     if trigger is None:
         return skipped("no trigger set", "[expect] trigger is not set.")
-    loose = [subset for subset in subsets if _loose(subset, trigger)]
-    if loose:
-        wanted = tags_in(trigger, loose[0])
-        detail = f"{loose[0].name}: the tags are shuffled or dropped, and {trigger} with them."
-        evidence = f"keep_tokens is {loose[0].keep_tokens}"
-        return warned(evidence, detail, f"keep_tokens = {wanted}").curable(
-            _cure_of_keep_tokens(facts, wanted)
-        )
-    if any(_varied(subset) for subset in subsets):
+    varied = [s for s in subsets if s.shuffle_caption or s.caption_tag_dropout_rate > 0]
+    for subset in varied:
+        wanted = len(trigger.split(subset.caption_separator))
+        if subset.keep_tokens < wanted and not subset.keep_tokens_separator:
+            detail = f"{subset.name}: the tags are shuffled or dropped, and {trigger} with them."
+            title, changes = "keep the trigger word in front", {"keep_tokens": wanted}
+            cure = dataset_cure(facts, "keep_tokens", title, changes)
+            evidence = f"keep_tokens is {subset.keep_tokens}"
+            return warned(evidence, detail, f"keep_tokens = {wanted}", cure)
+    if varied:
         return passed(f"keep_tokens = {min(s.keep_tokens for s in subsets)}", f"{trigger} stays.")
     return passed("tags stay in order", "The tags are neither shuffled nor dropped.")
-
-
-def _cure_of_keep_tokens(facts: Facts, wanted: int) -> Cure | None:
-    """In the dataset config, or as a flag where folders are given by flags."""
-    title = "keep the trigger word in front"
-    if facts.dataset_file() is not None or facts.config.dataset is not None:
-        return dataset_cure(facts, "keep_tokens", title, {"keep_tokens": wanted})
-    return flag_cure(facts.config, "keep_tokens", title, {"keep_tokens": wanted})
-
-
-def tags_in(trigger: str, subset: SubsetSpec) -> int:
-    return len(trigger.split(subset.caption_separator))
-
-
-def _varied(subset: SubsetSpec) -> bool:
-    return subset.shuffle_caption or subset.caption_tag_dropout_rate > 0
-
-
-def _loose(subset: SubsetSpec, trigger: str) -> bool:
-    kept = subset.keep_tokens >= tags_in(trigger, subset) or bool(subset.keep_tokens_separator)
-    return _varied(subset) and not kept
 
 
 @check("flip_aug", "Mirroring", order=200, dataset=True)
 def flip_aug(facts: Facts) -> Finding:
     """Are images mirrored? What is only on one side of a character is then learnt on both."""
-    subsets = facts.subsets()
-    flipped = [subset for subset in subsets if subset.flip_aug and not subset.is_reg]
+    flipped = [subset for subset in facts.subsets() if subset.flip_aug and not subset.is_reg]
     if not flipped:
         return passed("no flip_aug", "No image is mirrored, so left stays left.")
     detail = (
         f"flip_aug mirrors half of the images of {flipped[0].name}: a one-sided costume, scar "
         "or parting is learnt on both sides."
     )
-    finding = warned("flip_aug is on", detail, "flip_aug = false, unless all is symmetric")
-    return finding.curable(_cure_of_flip_aug(facts))
-
-
-def _cure_of_flip_aug(facts: Facts) -> Cure | None:
-    if facts.dataset_file() is not None or facts.config.dataset is not None:
-        return dataset_cure(facts, "flip_aug", "mirror nothing", {"flip_aug": False})
-    return flag_cure(facts.config, "flip_aug", "mirror nothing", {"flip_aug": REMOVED})
+    cure = dataset_cure(facts, "flip_aug", "mirror nothing", {"flip_aug": REMOVED})
+    return warned("flip_aug is on", detail, "flip_aug = false, unless all is symmetric", cure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import tomllib
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 from runner.config.dataset_file import dataset_text, dataset_values
 from runner.config.interpreter import run_small
 from runner.model.units import count
-from runner.preflight.cures.files import back_up, replace_text
-from runner.preflight.cures.model import Cure, OnOutput
-from runner.preflight.cures.toml_edit import edit_file, never_cancelled
+from runner.preflight.cures.files import write_file
+from runner.preflight.cures.model import Cure, OnOutput, file_cure
+from runner.preflight.cures.settings import edit_file
 from runner.preflight.dataset_errors import Mistake, mistakes, mistakes_in_file
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, short, skipped, some, warned
@@ -42,22 +41,21 @@ except Exception as error:
 )  # fmt: skip
 def dataset(facts: Facts) -> Finding:
     """Can the dataset be read as sd-scripts would read it? All mistakes are told, not the first alone."""
-    if _unseen(facts):
+    if facts.flags_elsewhere and not facts.flags.keys() & {"dataset_config", "train_data_dir"}:
         return skipped("in another file", "The dataset is named in a file that is not read here.")
-    file, own = facts.dataset_file(), facts.config.dataset
-    wrong = _mistakes(facts, file)
-    if wrong:
+    file, own = facts.dataset_file(), facts.config.dataset is not None
+    if wrong := _mistakes(facts, file):
         where = str(file) if not facts.dataset_unwritten else f"{facts.config.path} [dataset]"
-        return _refused(where, wrong).curable(_rewrite(facts, file))
+        detail = f"{where}: {'; '.join(map(str, wrong))}."
+        cure = _rewrite(facts, file)
+        return failed(count(len(wrong), "mistake"), detail, f"correct {where}", cure)
     try:
         specs = facts.specs()
     except DatasetError as error:
-        finding = failed("dataset is invalid", str(error), "correct the dataset config")
-        return finding.curable(_rewrite(facts, file))
-    if own is not None and file is not None:
-        held = _against_section(facts, file)
-        if held is not None:
-            return held
+        cure = _rewrite(facts, file)
+        return failed("dataset is invalid", str(error), "correct the dataset config", cure)
+    if own and file is not None and (held := _against_section(facts, file)):
+        return held
     if file is not None and (told := _by_trainer(facts, file)):
         detail = f"{file} is refused by the trainer's own reader: {told}."
         return failed("toml refuses it", detail, "write it more plainly at that place")
@@ -79,32 +77,23 @@ def dataset(facts: Facts) -> Finding:
 def _mistakes(facts: Facts, file: Path | None) -> list[Mistake]:
     if facts.dataset_unwritten:
         return list(mistakes(facts.config.dataset or {}))
-    if file is None or not file.is_file():
-        return []
-    return mistakes_in_file(file)
-
-
-def _refused(where: str, wrong: list[Mistake]) -> Finding:
-    evidence = count(len(wrong), "mistake")
-    detail = f"{where}: " + "; ".join(str(mistake) for mistake in wrong) + "."
-    return failed(evidence, detail, f"correct {where}")
+    return mistakes_in_file(file) if file is not None and file.is_file() else []
 
 
 def _against_section(facts: Facts, file: Path) -> Finding | None:
     """The file that will be read, held against [dataset]; None: they say the same."""
     if not file.exists():
-        return failed(
-            "file not written yet",
-            f"[dataset] is valid, but {file} does not exist yet.",
-            f"write {file} from [dataset] of plasma.toml",
-        ).curable(_rewrite(facts, file))
-    if differs(file.read_text(encoding="utf-8"), dataset_values(facts.config)):
-        return warned(
-            "differs from [dataset]",
-            f"{file} is what will be trained on, and it differs from [dataset].",
-            f"write {file} anew, or remove [dataset]",
-        ).curable(_rewrite(facts, file))
-    return None
+        detail = f"[dataset] is valid, but {file} does not exist yet."
+        advice = f"write {file} from [dataset] of plasma.toml"
+        return failed("file not written yet", detail, advice, _rewrite(facts, file))
+    try:
+        if tomllib.loads(file.read_text(encoding="utf-8")) == dataset_values(facts.config):
+            return None
+    except tomllib.TOMLDecodeError:
+        pass
+    detail = f"{file} is what will be trained on, and it differs from [dataset]."
+    advice = f"write {file} anew, or remove [dataset]"
+    return warned("differs from [dataset]", detail, advice, _rewrite(facts, file))
 
 
 def _rewrite(facts: Facts, file: Path | None) -> Cure | None:
@@ -115,46 +104,24 @@ def _rewrite(facts: Facts, file: Path | None) -> Cure | None:
         return None  # it would only be wrong once more
     kept = (f"a copy of the old {file.name} is kept beside it",) if file.exists() else ()
 
-    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
-        never_cancelled(cancelled)
+    def change(on_output: OnOutput) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        if file.exists():
-            on_output(f"the old file is kept as {back_up(file)}")
-        replace_text(file, dataset_text(facts.config))
-        on_output(f"wrote {file}")
+        write_file(file, dataset_text(facts.config), on_output)
 
     told = (f"write {file} from [dataset] of {facts.config.path}", *kept)
-    return Cure("dataset", "dataset", "write the dataset file", told, act)
+    return file_cure("dataset", "dataset", "write the dataset file", told, change)
 
 
 def _by_trainer(facts: Facts, file: Path) -> str | None:
     """What `toml.load` of the trainer's Python says against the file; None: nothing."""
     if facts.config.trainer.embedded or file.suffix.lower() != ".toml":
         return None
-    command = [facts.config.trainer.python, "-B", "-c", _TOML_SOURCE, str(file)]
     answer = run_small(
-        command,
-        env=facts.environment(),
-        cwd="/",
-        timeout_s=_TOML_TIMEOUT_S,
-        cancelled=facts.cancelled,
-    )
+        [facts.config.trainer.python, "-B", "-c", _TOML_SOURCE, str(file)],
+        env=facts.environment(), cwd="/", timeout_s=_TOML_TIMEOUT_S, cancelled=facts.cancelled,
+    )  # fmt: skip
     lines = answer.output.strip().splitlines()
     return lines[-1] if answer.code == 3 and lines else None
-
-
-def _unseen(facts: Facts) -> bool:
-    """A config_file names files that are not known here."""
-    flags = facts.flags
-    named = "dataset_config" in flags or "train_data_dir" in flags
-    return facts.flags_elsewhere and not named
-
-
-def differs(text: str, values: dict[str, Any]) -> bool:
-    try:
-        return tomllib.loads(text) != values
-    except tomllib.TOMLDecodeError:
-        return True
 
 
 @check("repeats", "Repeats", order=210, dataset=True)
@@ -173,28 +140,20 @@ def repeats(facts: Facts) -> Finding:
         return warned("num_repeats is 0", detail, "num_repeats = 1 or more")
     unlike = [s for s in subsets if _named(s) not in (None, s.num_repeats)]
     if unlike:
-        return _unlike(facts, unlike)
+        first, number = unlike[0], _named(unlike[0])
+        detail = (
+            f"{Path(first.image_dir).name} is trained {first.num_repeats} times an epoch, not {number}: "
+            "with a dataset config the number in the folder's name means nothing."
+        )
+        advice = f"num_repeats = {number}, if that is meant"
+        return warned(f"{first.num_repeats}, not {number}", detail, advice, _cure(facts, unlike))
     told = ", ".join(f"{s.num_repeats}" for s in subsets if not s.is_reg)
     return passed(f"repeats: {told}"[:20], "Each folder comes as often as num_repeats says.")
 
 
 def _named(subset: SubsetSpec) -> int | None:
     """The repeats that the folder's name speaks of."""
-    if subset.metadata_file is not None:
-        return None
-    return folder_repeats(Path(subset.image_dir).name)[0]
-
-
-def _unlike(facts: Facts, unlike: list[SubsetSpec]) -> Finding:
-    first = unlike[0]
-    name = Path(first.image_dir).name
-    detail = (
-        f"{name} is trained {first.num_repeats} times an epoch, not {_named(first)}: with a dataset "
-        "config the number in the folder's name means nothing."
-    )
-    advice = f"num_repeats = {_named(first)}, if that is meant"
-    finding = warned(f"{first.num_repeats}, not {_named(first)}", detail, advice)
-    return finding.curable(_cure(facts, unlike))
+    return None if subset.metadata_file else folder_repeats(Path(subset.image_dir).name)[0]
 
 
 def _cure(facts: Facts, unlike: list[SubsetSpec]) -> Cure | None:
@@ -210,24 +169,19 @@ def _cure(facts: Facts, unlike: list[SubsetSpec]) -> Cure | None:
                 if subset.get("image_dir") in wanted:
                     subset["num_repeats"] = wanted[subset["image_dir"]]
 
-    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
-        never_cancelled(cancelled)
-        edit_file(file, [edit], on_output)
-
     words = [f"num_repeats = {number} for {folder}" for folder, number in wanted.items()]
     told = (f"in {file} (a copy of the old file is kept):", *words)
-    return Cure("repeats", "repeats", "as the folders' names say", told, act)
+    title = "as the folders' names say"
+    return file_cure("repeats", "repeats", title, told, lambda tell: edit_file(file, edit, tell))
 
 
 def _folders(facts: Facts) -> Finding:
     """Folder mode: every folder below needs a number in front."""
     ignored = []
-    for flag in ("train_data_dir", "reg_data_dir"):
-        parent = facts.path(flag)
-        if parent is None or not parent.is_dir():
-            continue
-        folders = [path for path in sorted(parent.iterdir()) if path.is_dir()]
-        ignored += [path.name for path in folders if not (folder_repeats(path.name)[0] or 0) >= 1]
+    for parent in map(facts.path, ("train_data_dir", "reg_data_dir")):
+        if parent is not None and parent.is_dir():
+            names = sorted(path.name for path in parent.iterdir() if path.is_dir())
+            ignored += [name for name in names if not (folder_repeats(name)[0] or 0) >= 1]
     if not ignored:
         return passed("in the names", "Every image folder has its repeats in front of its name.")
     detail = f"Left out, because no number stands in front: {some(ignored)}."

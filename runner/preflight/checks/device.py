@@ -8,7 +8,7 @@ import sys
 from runner.config.flags import FlagValue
 from runner.preflight.cures.accelerate import own_config_cure
 from runner.preflight.cures.model import Cure
-from runner.preflight.cures.plasma_toml import env_cure, flag_cure
+from runner.preflight.cures.settings import env_cure, flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, short, skipped, warned
 from runner.preflight.probe import Device
@@ -282,7 +282,7 @@ def mps_fallback(facts: Facts) -> Finding:
     detail = f"{VARIABLE} is not 1: an operator that MPS lacks would end the training."
     cure = env_cure(facts.config, "mps_fallback", "let the CPU step in", VARIABLE, "1")
     advice = f'env = {{ {VARIABLE} = "1" }} in [trainer]'
-    return warned("not set", detail, advice).curable(cure)
+    return warned("not set", detail, advice, cure)
 
 
 def watermark_problem(high: str | None, low: str | None) -> str | None:

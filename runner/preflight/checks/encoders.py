@@ -7,7 +7,7 @@ from pathlib import Path
 from runner.model.units import count
 from runner.preflight import hub
 from runner.preflight.checks.base_model import inspect, look_at
-from runner.preflight.cures.plasma_toml import flag_cure
+from runner.preflight.cures.settings import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.header import kind_of, read_model
 from runner.preflight.model import Finding, check, failed, passed, short, skipped, some, warned
@@ -54,7 +54,7 @@ def _precision(facts: Facts, named: list[str]) -> Finding:
     if half and sdxl and not named and not facts.on("no_half_vae"):
         detail = "The VAE of SDXL overflows in fp16: images become not-a-number."
         cure = flag_cure(facts.config, "vae", "keep the VAE in float32", {"no_half_vae": True})
-        return warned("fp16 overflows", detail, "no_half_vae = true").curable(cure)
+        return warned("fp16 overflows", detail, "no_half_vae = true", cure)
     if named:
         return passed(short(str(facts.flags[named[0]]).rpartition("/")[2]), "It is whole.")
     return passed("in the base model", "The base model's own VAE is used.")

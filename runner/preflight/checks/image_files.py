@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from runner.model.units import count
-from runner.preflight.cures.move import move_cure
+from runner.preflight.cures.files import move_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.preflight.whole_image import problem_of
@@ -39,7 +39,7 @@ def image_files(facts: Facts) -> Finding:
         detail = f"In {bad[0][0].parent}: {some(told)}."
         cure = move_cure("image_files", "move them away", [path for path, _ in bad])
         advice = "replace or remove the image"
-        return failed(f"{len(bad)} unreadable", detail, advice).curable(cure)
+        return failed(f"{len(bad)} unreadable", detail, advice, cure)
     turned = _turned(facts, paths)
     if turned:
         detail = f"Turned only by EXIF, which sd-scripts ignores: {some(turned)}."
@@ -113,7 +113,7 @@ def duplicates(facts: Facts) -> Finding:
         detail = f"The same bytes: {some(told)}."
         cure = move_cure("duplicates", "keep one of each", _with_captions(spare, paths))
         evidence = f"{len(spare)} {'copy' if len(spare) == 1 else 'copies'}"
-        return warned(evidence, detail, "keep one of each").curable(cure)
+        return warned(evidence, detail, "keep one of each", cure)
     sharing = same_stem(paths)
     if sharing:
         told = [" and ".join(path.name for path in group) for group in sharing]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.model.units import count
-from runner.preflight.cures.move import rename_cure
-from runner.preflight.cures.plasma_toml import key_cure
+from runner.preflight.cures.files import rename_cure
+from runner.preflight.cures.settings import key_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, some, warned
 from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
@@ -111,8 +111,8 @@ def _unexpected(facts: Facts, subsets: list[SubsetSpec], images: int, expected: 
     told = f"{words} in {where}, but [expect] images is {expected}."
     cure = key_cure(facts.config, "images", f"expect {words}", "expect", {"images": images})
     return warned(
-        f"{words}, not {expected}", told, "add or remove images, or correct [expect]"
-    ).curable(cure)
+        f"{words}, not {expected}", told, "add or remove images, or correct [expect]", cure
+    )
 
 
 def _folders_missing(facts: Facts, missing: list[SubsetSpec]) -> Finding:
@@ -162,7 +162,7 @@ def _not_read(paths: list[Path]) -> Finding:
     detail = f"Not read: {_names(paths)}; sd-scripts takes .png .jpg .jpeg .webp .bmp in one case."
     advice = "rename them to a lower-case ending" if cased else "save them as PNG"
     cure = rename_cure("extensions", "rename them to a lower-case ending", free)
-    return warned(f"{len(paths)} not read", detail, advice).curable(cure)
+    return warned(f"{len(paths)} not read", detail, advice, cure)
 
 
 def _only_case(path: Path) -> bool:

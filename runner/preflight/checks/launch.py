@@ -6,7 +6,7 @@ import socket
 from collections.abc import Mapping
 
 from runner.preflight.cures.accelerate import own_config_cure, user_config_cure
-from runner.preflight.cures.plasma_toml import REMOVED, key_cure
+from runner.preflight.cures.settings import REMOVED, key_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, short, warned
 from runner.trainers.sd_scripts.accelerate_config import (
@@ -32,7 +32,7 @@ def accelerate(facts: Facts) -> Finding:
     if config.accelerate.get("cpu") and facts.device_wanted not in (None, "cpu"):
         detail = "[accelerate] cpu is set, so the training would run on the CPU."
         cure = key_cure(config, "accelerate", "let it use the GPU", "accelerate", {"cpu": REMOVED})
-        return failed("cpu is set", detail, "take cpu out of [accelerate]").curable(cure)
+        return failed("cpu is set", detail, "take cpu out of [accelerate]", cure)
     path = config_path(config, facts.environment())
     found = read_config(path)
     if found is None:
@@ -48,22 +48,20 @@ def judge_accelerate(facts: Facts, found: AccelerateConfig) -> Finding:
     cures = (own_config_cure(facts), user_config_cure(facts, found))
     if found.problem:
         detail = f"{found.path} cannot be read: {found.problem}."
-        return failed("not readable", detail, "use a configuration of its own").curable(cures[0])
+        return failed("not readable", detail, "use a configuration of its own", cures[0])
     kind = found.distributed_type
     if kind is None:
         detail = f"{found.path} has no distributed_type, and accelerate refuses such a file."
-        return failed("incomplete", detail, "add distributed_type: 'NO'").curable(*cures)
+        return failed("incomplete", detail, "add distributed_type: 'NO'", *cures)
     if kind not in DISTRIBUTED_TYPES:
         detail = f"{found.path} says distributed_type: {kind}, which accelerate no longer knows."
         evidence = short(f"type {kind}")
-        return failed(evidence, detail, f"set distributed_type: 'NO' in {found.path}").curable(
-            *cures
-        )
+        return failed(evidence, detail, f"set distributed_type: 'NO' in {found.path}", *cures)
     if found.use_cpu and facts.device_wanted != "cpu":
         return _cpu(facts, found).curable(*cures)
     if kind != "NO" and facts.config.processes == 1:
         detail = f"{found.path} says distributed_type: {kind}, and one process is started."
-        return warned(short(f"type {kind}"), detail, "set distributed_type: 'NO'").curable(*cures)
+        return warned(short(f"type {kind}"), detail, "set distributed_type: 'NO'", *cures)
     device = "the CPU" if found.use_cpu else "the GPU where there is one"
     return passed("nothing in the way", f"{found.path} lets the training use {device}.")
 
@@ -119,9 +117,9 @@ def _port(facts: Facts, processes: int) -> Finding:
     )
     if not port:
         detail = "With port 0 the processes of accelerate 1.6 wait for each other for ever."
-        return warned("port 0", detail, advice).curable(cure)
+        return warned("port 0", detail, advice, cure)
     detail = f"Port {port}, on which the processes meet, is in use by another program."
-    return failed(f"port {port} in use", detail, advice).curable(cure)
+    return failed(f"port {port} in use", detail, advice, cure)
 
 
 def in_use(port: int) -> bool:

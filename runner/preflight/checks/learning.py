@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.model.units import count
 from runner.preflight.cures.model import Cure
-from runner.preflight.cures.plasma_toml import key_cure
+from runner.preflight.cures.settings import key_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, warned
 from runner.preflight.rules import Rule, judge
@@ -26,13 +26,11 @@ def steps(facts: Facts) -> Finding:
     expected = None if facts.smoke else facts.config.expect.steps
     if expected is not None and forecast.steps != expected:
         advice = f"steps = {forecast.steps} in [expect], or change the dataset or the epochs"
-        return warned(f"{words}, not {expected}", detail, advice).curable(
-            _cure(facts, forecast.steps)
-        )
+        return warned(f"{words}, not {expected}", detail, advice, _cure(facts, forecast.steps))
     surprising = set(forecast.warnings) - _of_the_plan(facts)
     if expected is None and surprising and not facts.smoke:
         advice = f"steps = {forecast.steps} in [expect] if that is meant"
-        return warned(words, detail, advice).curable(_cure(facts, forecast.steps))
+        return warned(words, detail, advice, _cure(facts, forecast.steps))
     return passed(words, detail)
 
 

@@ -19,7 +19,7 @@ from runner.hardware.users import user_of as any_user_of
 from runner.hardware.users_table import COMFY, Hold
 from runner.model import GpuSample
 from runner.model.units import file_size, memory_size
-from runner.preflight.cures.plasma_toml import flag_cure
+from runner.preflight.cures.settings import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, short, skipped, some, warned
 from runner.store.registry import live_runs
@@ -137,7 +137,7 @@ def workers(facts: Facts) -> Finding:
             facts.config, "workers", "no workers", {"persistent_data_loader_workers": False}
         )
         advice = "take persistent_data_loader_workers out"
-        return failed("persistent without", detail, advice).curable(cure)
+        return failed("persistent without", detail, advice, cure)
     if workers and sys.platform == "linux" and (found := _shared_memory(facts, workers)):
         return found
     spawned = sys.platform != "linux" and workers > 1
@@ -145,7 +145,7 @@ def workers(facts: Facts) -> Finding:
         detail = f"{workers} workers are started anew at every epoch and import torch each time."
         changes = {"max_data_loader_n_workers": 1, "persistent_data_loader_workers": True}
         cure = flag_cure(facts.config, "workers", "one worker that stays", changes)
-        return warned(f"{workers} spawned", detail, "max_data_loader_n_workers = 1").curable(cure)
+        return warned(f"{workers} spawned", detail, "max_data_loader_n_workers = 1", cure)
     return passed(f"{workers} workers" if workers != 1 else "1 worker", _told(workers))
 
 
@@ -173,7 +173,7 @@ def judge_shared(facts: Facts, workers: int, free_bytes: int) -> Finding | None:
     )
     cure = flag_cure(facts.config, "workers", "load without workers", _no_workers(facts))
     advice = "max_data_loader_n_workers = 0, or --shm-size for the container"
-    return warned("little /dev/shm", detail, advice).curable(cure)
+    return warned("little /dev/shm", detail, advice, cure)
 
 
 def _no_workers(facts: Facts) -> dict[str, int | bool]:

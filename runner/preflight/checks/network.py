@@ -9,7 +9,7 @@ from pathlib import Path
 from runner.checkpoints.verify import state_complete
 from runner.model.units import count, file_size
 from runner.preflight.checks.base_model import inspect
-from runner.preflight.cures.plasma_toml import flag_cure
+from runner.preflight.cures.settings import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.header import rank_in, read_model
 from runner.preflight.lora_size import lora_bytes
@@ -57,7 +57,7 @@ def _missing(facts: Facts) -> Finding:
     module = facts.script.network_module if facts.script else "networks.lora"
     detail = f"{FLAG} is not set, and the trainer dies without it."
     cure = flag_cure(facts.config, "network", f"train {module}", {FLAG: module})
-    return failed("no network_module", detail, f'{FLAG} = "{module}"').curable(cure)
+    return failed("no network_module", detail, f'{FLAG} = "{module}"', cure)
 
 
 def _other_module(facts: Facts, module: str) -> Finding | None:
@@ -72,7 +72,7 @@ def _other_module(facts: Facts, module: str) -> Finding | None:
     name = Path(facts.config.trainer.script).name
     detail = f"{module} is not for {name}: it is {wanted} that finds the layers of {script.title}."
     cure = flag_cure(facts.config, "network", f"train {wanted}", {FLAG: wanted})
-    return warned(short(module.split(".")[-1]), detail, f'{FLAG} = "{wanted}"').curable(cure)
+    return warned(short(module.split(".")[-1]), detail, f'{FLAG} = "{wanted}"', cure)
 
 
 def _weights(facts: Facts) -> Finding | None:
@@ -86,9 +86,7 @@ def _weights(facts: Facts) -> Finding | None:
     if rank is not None and rank != facts.rank and not facts.on("dim_from_weights"):
         detail = f"{path.name} has rank {rank}, but network_dim is {facts.rank}."
         cure = flag_cure(facts.config, "network", f"train rank {rank}", {"network_dim": rank})
-        return failed(f"rank {rank}, not {facts.rank}", detail, f"network_dim = {rank}").curable(
-            cure
-        )
+        return failed(f"rank {rank}, not {facts.rank}", detail, f"network_dim = {rank}", cure)
     return None
 
 
@@ -140,16 +138,14 @@ def resume(facts: Facts) -> Finding:
     cure = flag_cure(facts.config, "resume", "begin from the start", {"resume": False})
     if problem := folder_problem(path):
         evidence = "no such state" if not path.is_dir() else "not whole"
-        return failed(evidence, f"{path} {problem}.", _nearest(path)).curable(cure)
+        return failed(evidence, f"{path} {problem}.", _nearest(path), cure)
     if found := _fits(facts, path):
         return found
     step = state_step(path)
     total = facts.whole_forecast().steps
     if step is not None and total is not None and step >= total:
         detail = f"{path.name} is of step {step}, and {total} steps are asked for."
-        return failed(
-            "already at the end", detail, "raise max_train_epochs, or drop resume"
-        ).curable(cure)
+        return failed("already at the end", detail, "raise max_train_epochs, or drop resume", cure)
     return _counted(facts, path, step)
 
 
@@ -189,7 +185,7 @@ def _fits(facts: Facts, path: Path) -> Finding | None:
     detail = f"{path.name} holds rank {rank}, but network_dim is {facts.rank}."
     cure = flag_cure(facts.config, "resume", f"train rank {rank}", {"network_dim": rank})
     evidence = f"rank {rank}, not {facts.rank}"
-    return failed(evidence, detail, f"network_dim = {rank}").curable(cure)
+    return failed(evidence, detail, f"network_dim = {rank}", cure)
 
 
 def _counted(facts: Facts, path: Path, step: int | None) -> Finding:
@@ -215,7 +211,7 @@ def _without(facts: Facts) -> Finding:
     changes = {"initial_step": False, "initial_epoch": False}
     present = {name: off for name, off in changes.items() if name in facts.flags}
     cure = flag_cure(facts.config, "resume", "begin from the start", present)
-    return warned("number only", detail, "set resume, or take initial_step out").curable(cure)
+    return warned("number only", detail, "set resume, or take initial_step out", cure)
 
 
 def _nearest(path: Path) -> str:

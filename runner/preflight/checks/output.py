@@ -9,9 +9,9 @@ from pathlib import Path
 
 from runner.model import ExpectedCheckpoint, Forecast
 from runner.model.units import count, file_size
+from runner.preflight.cures.files import move_cure
 from runner.preflight.cures.model import Cure, OnOutput
-from runner.preflight.cures.move import move_cure
-from runner.preflight.cures.plasma_toml import flag_cure
+from runner.preflight.cures.settings import flag_cure
 from runner.preflight.existing_files import existing_files
 from runner.preflight.facts import Facts
 from runner.preflight.lora_size import lora_bytes
@@ -35,7 +35,7 @@ def output(facts: Facts) -> Finding:
         advice = 'add output_dir = "output" to [train]'
         told = "Without output_dir the first save crashes, after all the training before it."
         cure = flag_cure(facts.config, "output", "write into output", {"output_dir": "output"})
-        return failed("no output_dir", told, advice).curable(cure)
+        return failed("no output_dir", told, advice, cure)
     existing = nearest_existing(folder)
     if not existing.is_dir():
         told = f"{existing} is no folder."
@@ -90,7 +90,7 @@ def overwrite(facts: Facts) -> Finding:
     if facts.smoke:
         return passed(f"{count(len(there), 'file')} of a test", detail)
     advice = "choose another output_name, or move the files"
-    return warned(count(len(there), "file"), detail, advice).curable(_cure(facts, folder, there))
+    return warned(count(len(there), "file"), detail, advice, _cure(facts, folder, there))
 
 
 def _cure(facts: Facts, folder: Path, there: list[str]) -> Cure | None:

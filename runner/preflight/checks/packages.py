@@ -14,7 +14,7 @@ from runner.config.flags import FlagValue
 from runner.model import ExceptionSeen
 from runner.preflight.checks.trainer import filled
 from runner.preflight.cures.model import Cure
-from runner.preflight.cures.plasma_toml import REMOVED, flag_cure
+from runner.preflight.cures.settings import REMOVED, flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.import_probe import Imported, Raised
 from runner.preflight.model import Finding, check, failed, passed, short, skipped, some, warned
@@ -59,7 +59,7 @@ def packages(facts: Facts) -> Finding:
         names = " ".join(_DISTRIBUTIONS.get(name, name) for name in missing if name not in useless)
         install = [f"{python} -m pip install {names}"] if names else []
         advice = "; ".join((*install, *(_INSTEAD[name] for name in useless)))
-        return failed(short(evidence), detail, advice).curable(_without(facts, missing))
+        return failed(short(evidence), detail, advice, _without(facts, missing))
     versions = ", ".join(f"{name} {version}" for name, version in found.modules.items() if version)
     detail = f"{found.python} finds {versions}."
     if TENSORBOARD in absent:

@@ -14,7 +14,7 @@ from runner.files.toml_text import parse_toml
 from runner.notify import apprise_
 from runner.notify.secret import NoSecret, read_secret
 from runner.preflight.checks.output import nearest_existing, write_problem
-from runner.preflight.cures.plasma_toml import flag_cure
+from runner.preflight.cures.settings import flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, warned
 from runner.preflight.modules import TENSORBOARD
@@ -55,7 +55,7 @@ def logging(facts: Facts) -> Finding:
 def _no_wandb(facts: Facts, tracker: str) -> Finding:
     detail = f"log_with is {tracker}, and the trainer's Python has no wandb."
     cure = flag_cure(facts.config, "logging", "log without wandb", {"log_with": "tensorboard"})
-    return failed("no wandb", detail, 'log_with = "tensorboard"').curable(cure)
+    return failed("no wandb", detail, 'log_with = "tensorboard"', cure)
 
 
 def _no_tensorboard(facts: Facts, tracker: str | None) -> Finding:
@@ -66,7 +66,7 @@ def _no_tensorboard(facts: Facts, tracker: str | None) -> Finding:
         cure = flag_cure(
             facts.config, "logging", "log nothing", {"log_with": False, "logging_dir": False}
         )
-        return failed("no tensorboard", told, advice).curable(cure)
+        return failed("no tensorboard", told, advice, cure)
     return warned("no tensorboard", detail, advice)
 
 
@@ -113,10 +113,10 @@ def samples(facts: Facts) -> Finding:
             return skipped("in config_file")
         detail = f"{asked[0]} is set without sample_prompts, and the trainer dies of that."
         advice = "set sample_prompts to a text file, a prompt a line"
-        return failed("no prompts", detail, advice).curable(cure)
+        return failed("no prompts", detail, advice, cure)
     if problem := problem_of(prompts):
         detail = f"{prompts} {problem}."
-        return failed("prompts not there", detail, "correct sample_prompts").curable(cure)
+        return failed("prompts not there", detail, "correct sample_prompts", cure)
     return passed(prompts.name[:20], f"Samples are drawn from {prompts}.")
 
 

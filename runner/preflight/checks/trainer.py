@@ -12,7 +12,7 @@ from pathlib import Path
 from runner.config.interpreter import run_small
 from runner.config.model import Trainer
 from runner.model.units import count
-from runner.preflight.cures.checkout import checkout_cure
+from runner.preflight.cures.commands import checkout_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, short, skipped, warned
 
@@ -72,7 +72,7 @@ def _version(folder: Path, script: Path, network: Path) -> Finding:
 
 def _lacking(folder: Path, evidence: str, detail: str, *files: Path) -> Finding:
     advice, cure = checkout_cure("trainer", folder, files)
-    return failed(evidence, detail, advice).curable(cure)
+    return failed(evidence, detail, advice, cure)
 
 
 def _no_script(script: Path, folder: Path) -> Finding:

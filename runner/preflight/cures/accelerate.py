@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from collections.abc import MutableMapping
-from typing import Any
 
 from runner.config.model import Config
-from runner.preflight.cures.files import back_up, replace_text
-from runner.preflight.cures.model import Cure, OnOutput
-from runner.preflight.cures.plasma_toml import section_cure, set_keys
-from runner.preflight.cures.toml_edit import never_cancelled, table
+from runner.preflight.cures.files import write_file
+from runner.preflight.cures.model import Cure, OnOutput, file_cure
+from runner.preflight.cures.settings import key_cure
 from runner.preflight.facts import Facts
 from runner.trainers.sd_scripts.accelerate_config import DISTRIBUTED_TYPES, AccelerateConfig
 
@@ -25,22 +21,14 @@ def own_config_cure(facts: Facts) -> Cure:
     file = config.base_dir / FILE_NAME
     text = config_text(config, cpu=facts.device_wanted == "cpu")
 
-    def edit(document: MutableMapping[str, Any]) -> None:
-        set_keys(table(document, "accelerate"), {"config_file": FILE_NAME})
+    named = key_cure(config, "accelerate", "", "accelerate", {"config_file": FILE_NAME})
 
-    words = [f'[accelerate] config_file = "{FILE_NAME}"']
-    change = section_cure(config, "accelerate", "", edit, words)
+    def change(on_output: OnOutput) -> None:
+        write_file(file, text, on_output)
+        named.apply(on_output)
 
-    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
-        never_cancelled(cancelled)
-        if file.exists():
-            on_output(f"the old file is kept as {back_up(file)}")
-        replace_text(file, text)
-        on_output(f"wrote {file}")
-        change.apply(on_output, cancelled)
-
-    told = (f"write {file}: one machine, the GPU where there is one", *change.will_do)
-    return Cure("accelerate", "accelerate", "use a configuration of its own", told, act)
+    told = (f"write {file}: one machine, the GPU where there is one", *named.will_do)
+    return file_cure("accelerate", "accelerate", "use a configuration of its own", told, change)
 
 
 def config_text(config: Config, *, cpu: bool) -> str:
@@ -74,16 +62,14 @@ def user_config_cure(facts: Facts, found: AccelerateConfig) -> Cure | None:
     if not wanted or found.problem:
         return None
 
-    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
-        never_cancelled(cancelled)
+    def change(on_output: OnOutput) -> None:
         old = found.path.read_text(encoding="utf-8")
-        on_output(f"the old file is kept as {back_up(found.path)}")
-        replace_text(found.path, changed(old, wanted))
-        on_output(f"changed {found.path}")
+        write_file(found.path, changed(old, wanted), on_output, "changed")
 
     words = [f"{name}: {value}" for name, value in wanted.items()]
     told = (f"in {found.path}, which other programs read too (a copy is kept):", *words)
-    return Cure("accelerate_file", "accelerate", "correct the user's own file", told, act)
+    title = "correct the user's own file"
+    return file_cure("accelerate_file", "accelerate", title, told, change)
 
 
 def changed(text: str, wanted: dict[str, str]) -> str:

@@ -1,11 +1,20 @@
-"""Changing files of the user: never without a way back."""
+"""Changing, moving and renaming files of the user: never without a way back, nothing is ever deleted."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from runner.preflight.cures.model import Cure, CureFailed, OnOutput, listed
+
+FOLDER = "plasma-removed"
+_MOVES_SHOWN = 8
+_CAPTIONS_SHOWN = 5
 
 
 def backup_name(path: Path, now: float | None = None) -> Path:
@@ -19,11 +28,14 @@ def backup_name(path: Path, now: float | None = None) -> Path:
     return wanted
 
 
-def back_up(path: Path) -> Path:
-    """A copy beside the file. Raises OSError."""
-    copy = backup_name(path)
-    shutil.copy2(path, copy)
-    return copy
+def write_file(path: Path, text: str, on_output: OnOutput, done: str = "wrote") -> None:
+    """Replace the file; a copy of the old one is kept beside it. Raises OSError."""
+    if path.exists():
+        copy = backup_name(path)
+        shutil.copy2(path, copy)
+        on_output(f"the old file is kept as {copy}")
+    replace_text(path, text)
+    on_output(f"{done} {path}")
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -37,3 +49,104 @@ def replace_text(path: Path, text: str) -> None:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+# ----------------------------------------------------------------- moving
+
+
+def move_cure(check: str, title: str, files: Sequence[Path], *, name: str = "") -> Cure | None:
+    """Move exactly these files into a folder beside the folder they lie in, where no trainer looks."""
+    moves = [(path, place_beside(path)) for path in dict.fromkeys(files)]
+    told = [f"move {old} to {new}" for old, new in moves]
+    more = f"and {{}} more, each to the folder {FOLDER} beside its own"
+    return _moves_cure(name or check, check, title, moves, told, more)
+
+
+def rename_cure(check: str, title: str, moves: Sequence[tuple[Path, Path]]) -> Cure | None:
+    """Give files another name in the same folder."""
+    told = [f"rename {old} to {new.name}" for old, new in moves]
+    return _moves_cure(check, check, title, moves, told, "and {} more in the same way")
+
+
+def place_beside(path: Path) -> Path:
+    """Where a file goes that is taken out of its folder: beside that folder, named after it."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    folder = path.parent.parent / FOLDER / f"{path.parent.name}-{stamp}"
+    return folder / path.name
+
+
+def _moves_cure(
+    name: str,
+    check: str,
+    title: str,
+    moves: Sequence[tuple[Path, Path]],
+    told: list[str],
+    more: str,
+) -> Cure | None:
+    """Each move for itself: what was moved before a failure or a cancel stays moved, and is told."""
+
+    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
+        done = 0
+        for old, new in moves:
+            if cancelled.is_set():
+                raise CureFailed(f"broken off after {done} of {len(moves)} files")
+            if not old.exists():
+                continue  # gone meanwhile, which is what was wanted
+            _move(old, new)
+            done += 1
+            on_output(f"{old} -> {new}")
+
+    shown = listed(told, _MOVES_SHOWN, more)
+    return Cure(name, check, title, tuple(shown), act) if moves else None
+
+
+def _move(old: Path, new: Path) -> None:
+    """Never over another file; a change of case alone is one file under two names on a Mac."""
+    same = False
+    with contextlib.suppress(OSError):
+        same = new.exists() and new.samefile(old)
+    if new.exists() and not same:
+        raise CureFailed(f"{new} is there already; look at both and remove one")
+    try:
+        new.parent.mkdir(parents=True, exist_ok=True)
+        if same:
+            step = old.with_name(f".{old.name}.plasma")
+            old.rename(step)
+            step.rename(new)
+        else:
+            shutil.move(old, new)
+    except OSError as error:
+        raise CureFailed(f"{old} could not be moved: {error.strerror or error}") from error
+
+
+# ----------------------------------------------------------------- captions
+
+
+def front_cure(files: Mapping[Path, str], trigger: str) -> Cure | None:
+    """`files`: caption files whose first line is to begin with the trigger, with their separator."""
+    if not files:
+        return None
+    lines = [f"in {path}: {trigger} in front" for path in files]
+    told = listed(lines, _CAPTIONS_SHOWN, "and in {} more")
+    told.append(f"copies of the old captions go to {place_beside(next(iter(files))).parent}")
+
+    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
+        for path, separator in files.items():
+            if cancelled.is_set():
+                raise CureFailed("broken off; the captions changed so far stay changed")
+            old = path.read_text(encoding="utf-8")
+            copy = place_beside(path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
+            replace_text(path, in_front(old, trigger, separator))
+            on_output(f"changed {path}")
+
+    return Cure("trigger", "trigger", f"put {trigger} in front", tuple(told), act)
+
+
+def in_front(caption: str, trigger: str, separator: str = ",") -> str:
+    """The trigger as the first tag of the first line, there once; other lines stay."""
+    first, newline, rest = caption.partition("\n")
+    tags = [tag.strip() for tag in first.split(separator)]
+    kept = [tag for tag in tags if tag and tag != trigger]
+    return f"{separator} ".join([trigger, *kept]) + newline + rest

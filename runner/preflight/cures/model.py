@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 #: gets each line of what a cure does or what its command prints
@@ -36,3 +36,27 @@ class Cure:
         except OSError as error:
             place = f" ({error.filename})" if error.filename else ""
             raise CureFailed(f"{error.strerror or error}{place}") from error
+
+
+def file_cure(
+    name: str,
+    check: str,
+    title: str,
+    will_do: Sequence[str],
+    change: Callable[[OnOutput], None],
+    changes: tuple[str, ...] = (),
+) -> Cure:
+    """A change of a file, made at once or not at all."""
+
+    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
+        if cancelled.is_set():
+            raise CureFailed("cancelled before anything was changed")
+        change(on_output)
+
+    return Cure(name, check, title, tuple(will_do), act, changes)
+
+
+def listed(lines: Sequence[str], shown: int, more: str) -> list[str]:
+    """The first of many changes; `more`: the line for the rest, with {} for how many."""
+    rest = [more.format(len(lines) - shown)] if len(lines) > shown else []
+    return [*lines[:shown], *rest]
