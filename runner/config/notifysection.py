@@ -8,11 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from runner.config.channels import PRIORITIES, TERMINALS, Channels
+from runner.config.hiding import without_secrets
 from runner.config.model import NOTIFY_ON
 from runner.config.paths import absolute
 from runner.config.reading import Section
 from runner.model import NotifyRules
-from runner.store.hidden import without_secrets
 
 _KEYS = (
     "on",

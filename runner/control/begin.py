@@ -53,7 +53,7 @@ def prepare_run(config: Config, *, smoke: bool = False) -> Prepared:
 def preview(config: Config, *, smoke: bool = False) -> Preview:
     """What a start would do: project, output, command, and what it would overwrite. A smoke test writes into
     the folder of its run."""
-    from runner.store.hiding import hidden_command
+    from runner.config.hiding import hidden_command
     from runner.trainers.command import build_command
 
     forecast = forecast_of(config, smoke=smoke)

@@ -17,9 +17,9 @@ from runner.config.flags import (
     with_flags,
     with_launcher_flags,
 )
+from runner.config.hiding import shown_value
 from runner.model import AttemptPlan
 from runner.model.preview import FlagChange
-from runner.store.hidden import shown_value
 
 ENV, ACCELERATE = "env.", "accelerate."
 #: where `accelerate.X` may not reach: what plasma-tui sets itself, or what is no flag of the launcher

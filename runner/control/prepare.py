@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.channels import Channels
+from runner.config.hiding import without_addresses
 from runner.config.model import Config
 from runner.model import AttemptPlan, Forecast, RunSpec
-from runner.notify.redact import without_addresses
 from runner.store.rundir import RunDir, new_run_id, runs_root
 from runner.trainers.checkout import trainer_versions
 from runner.trainers.command import Command, build_command

@@ -17,6 +17,7 @@ from typing import Any
 from runner.analysis.alarms import lasting_bad_step
 from runner.analysis.outcome import NOT_STARTED
 from runner.config.flags import read_flags
+from runner.config.hiding import hidden_command
 from runner.control import resume_words
 from runner.control.changes import Changes, applied, differences, read_changes
 from runner.control.gate import GateStatus, approval_for_changed, gate_of_changed
@@ -46,7 +47,6 @@ from runner.model import AttemptPlan, Checkpoint, RunSnapshot
 from runner.model.preview import Preview
 from runner.state.lineage import resumable
 from runner.store.attempt import newest_started
-from runner.store.hiding import hidden_command
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.config_file import effective_flags

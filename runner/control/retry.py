@@ -16,6 +16,7 @@ from runner.analysis.outcome import NOT_STARTED
 from runner.config.channels import channels_or_none
 from runner.config.errors import ConfigError
 from runner.config.flags import with_flags
+from runner.config.hiding import hidden_command
 from runner.config.model import Config
 from runner.control.changes import Changes, applied, differences, read_changes
 from runner.control.gate import GateStatus, approval_for_changed, gate_of_changed
@@ -32,7 +33,6 @@ from runner.model import (
 )
 from runner.model.preview import Preview
 from runner.preflight.existing_files import files_of_name
-from runner.store.hiding import hidden_command
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
 from runner.trainers.registry import load_config

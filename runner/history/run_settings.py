@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.flags import flags_begin, launcher_flags, read_flags
+from runner.config.hiding import shown_value
 from runner.control.changes import ACCELERATE, ENV, flag_text
 from runner.history.made.metadata import metadata_settings
 from runner.model import AttemptPlan, RunSpec
 from runner.model.preview import FlagChange
-from runner.store.hidden import shown_value
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.config_file import config_file_path

@@ -90,7 +90,7 @@ def build_command(
 
 def shell_line(command: Command) -> str:
     """The command as a person would type it in a shell, its secrets hidden."""
-    from runner.store.hiding import hidden_command, hidden_env
+    from runner.config.hiding import hidden_command, hidden_env
 
     env, argv = hidden_env(command.env), hidden_command(command.argv)
     unset = [word for name, value in env.items() if value is None for word in ("-u", name)]

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from runner.config.hiding import (
+    hidden_command,
+    hidden_config,
+    hidden_env,
+    scrubbed,
+    secret_values,
+    without_addresses,
+)
 from runner.history.review.as_json import review_json
 from runner.history.review.write import markdown_of
 from runner.model import Outcome
-from runner.store.hiding import hidden_command, hidden_config, hidden_env, scrubbed, secret_values
 from tests import builders as b
 from tests import reviews
 
@@ -61,6 +68,12 @@ def test_a_configuration_keeps_everything_else() -> None:
 
 def test_a_configuration_that_is_no_toml_is_searched_line_by_line() -> None:
     assert KEY not in hidden_config(f"[train\nwandb_api_key = {KEY}\n")
+
+
+def test_what_is_hidden_once_is_hidden_twice_alike() -> None:
+    kept = without_addresses(CONFIG)
+    assert without_addresses(kept) == kept
+    assert hidden_config(hidden_config(CONFIG)) == hidden_config(kept) == hidden_config(CONFIG)
 
 
 def test_values_are_taken_out_of_every_text() -> None:

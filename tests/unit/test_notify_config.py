@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from runner.config.catalog import FlagCatalog
 from runner.config.channels import Channels, read_channels, write_channels
 from runner.config.errors import ConfigError
+from runner.config.hiding import without_addresses
 from runner.config.load import load_config
 from runner.config.model import Config
 from runner.model import NotifyRules
-from runner.notify.redact import without_addresses
 from runner.store.rundir import RunDir
 
 LEAST = '[trainer]\nsd_scripts = "sd"\n'

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from runner.config.hiding import HIDDEN, is_secret, without_secrets
 from runner.control.prepare import prepare
 from runner.history.run_settings import UNKNOWN_SINCE, difference, settings_of
 from runner.model import AttemptPlan, RunSpec
 from runner.model.preview import FlagChange
-from runner.store.hidden import HIDDEN, is_secret, without_secrets
 from runner.store.journal import write_json
 from runner.trainers.registry import load_config
 from runner.trainers.sd_scripts.dataset_keys import dataset_keys

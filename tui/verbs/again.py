@@ -7,12 +7,12 @@ import shlex
 import sys
 from pathlib import Path
 
+from runner.config.hiding import hidden_command
 from runner.control import launch
 from runner.control import orders as control
 from runner.control.resume import ResumePlan, plan_resume
 from runner.control.retry import carry_out, plan_retry
 from runner.model.preview import Preview
-from runner.store.hiding import hidden_command
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 from tui.exits import NO, OK, Fail

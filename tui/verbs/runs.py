@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from runner.config.hiding import hidden_command, scrubbed
 from runner.history.report import show_json
 from runner.history.review.gather import review_of, secrets_of
 from runner.history.review.model import Review
 from runner.history.summary import summary_text
 from runner.model import RunSnapshot, RunState
-from runner.store.hiding import hidden_command, scrubbed
 from runner.store.labels import read_label
 from runner.store.reader import RunReader
 from tui.exits import NOT_FOUND, OK, Fail

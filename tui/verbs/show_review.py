@@ -8,10 +8,10 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
+from runner.config.hiding import scrubbed
 from runner.history.review.checklist import checklist
 from runner.history.review.model import Review
 from runner.history.review.sections import epoch_table, loss_plot
-from runner.store.hiding import scrubbed
 from tui.text import clean
 from tui.verbs.common import MARKS
 

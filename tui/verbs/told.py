@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from runner.config.hiding import hidden_command
 from runner.model import ExpectedCheckpoint, Forecast
 from runner.model.units import count, duration, file_size, memory_size, pace
-from runner.store.hiding import hidden_command
 from tui.text import clean
 
 #: lists of more files than this are cut in the middle

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.store.hidden import shown_value
+from runner.config.hiding import shown_value
 from tui.text import clean
 
 if TYPE_CHECKING:

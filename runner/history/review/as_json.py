@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
+from runner.config.hiding import hidden_command, hidden_config, hidden_env, scrubbed
 from runner.history.report import (
     AttemptResult,
     CheckpointResult,
@@ -25,7 +26,6 @@ from runner.history.review.epochs import EpochRow
 from runner.history.review.model import BaseModel, DatasetFacts, Review
 from runner.history.review.sections import attempts_lost
 from runner.history.review.words import SUMMARY_VERSION, headline
-from runner.store.hiding import hidden_command, hidden_config, hidden_env, scrubbed
 
 
 class SummaryLoss(LossResult, frozen=True, kw_only=True):

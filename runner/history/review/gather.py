@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.analysis.due import due_names
+from runner.config.hiding import secret_values
 from runner.history.review.attempts import attempts_of
 from runner.history.review.epochs import curve, epoch_rows, smooth_at
 from runner.history.review.journal_facts import JournalFacts, moments, read_events, validations
@@ -27,7 +28,6 @@ from runner.history.review.places import (
 from runner.model import AttemptPlan, AttemptStatus, Checkpoint, RunSnapshot, RunSpec, Status
 from runner.state.lineage import superseded
 from runner.state.losses import LossFacts, StepTable, loss_facts, read_steps
-from runner.store.hiding import secret_values
 from runner.store.journal import Unreadable, read_json
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 import time
 
+from runner.config.hiding import hidden_command, hidden_config, hidden_env
 from runner.history.review.document import Block, Bullets, Code, Paragraph, Section, Table
 from runner.history.review.model import Review
 from runner.history.review.sections import moment
 from runner.model import HardwareUse
 from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, some
-from runner.store.hiding import hidden_command, hidden_config, hidden_env
 
 WARNINGS = 30
 STEPS_NAMED = 12

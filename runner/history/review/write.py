@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from runner.checkpoints.verify import NICENESS, ONE_THREAD
+from runner.config.hiding import scrubbed
 from runner.files.private import private_opener
 from runner.history.review.as_json import review_json
 from runner.history.review.document import Document
@@ -23,7 +24,6 @@ from runner.history.review.gather import review_of
 from runner.history.review.markdown import to_markdown
 from runner.history.review.model import Review
 from runner.model import Status
-from runner.store.hiding import scrubbed
 from runner.store.journal import decode_json, write_json
 from runner.store.rundir import RunDir
 

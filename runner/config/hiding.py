@@ -1,0 +1,231 @@
+"""No key, password or address in what is written or shown of a run: by the names of settings, then their values
+wherever they stand. Pure.
+
+`token` alone says nothing here: sd-scripts has keep_tokens and max_token_length, so only a name that ends in
+it is one. Lines of a plasma.toml stay where they are, so that a problem of the file can still be named by its
+line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any, TypeVar, cast
+
+from runner.config.positions import key_lines
+
+T = TypeVar("T")
+HIDDEN = "(hidden)"
+#: shorter values are words that stand elsewhere as well
+LEAST_LENGTH = 6
+_NAME = re.compile(
+    r"(?:^|[._-])token$|api_?key|password|passwd|secret|credential|access_?key|private_?key", re.I
+)
+_USERINFO = re.compile(r"(?<=://)[^/\s@]*:?[^/\s@]*(?=@)")
+_QUERY = re.compile(r"(?<=[?&])((?:access_)?token|api_?key|key|password|secret)=[^&\s]+", re.I)
+#: tokens that can be told by their look, wherever they stand
+_LOOK = re.compile(r"\b(?:hf_|sk-|ghp_|tk_)[A-Za-z0-9]{16,}")
+_PAIR = re.compile(r"^(\s*[#;]?\s*[\"']?)([\w.-]+)([\"']?\s*[=:]\s*)(.+)$")
+#: values of `[notify]` that tell nobody anything that could be used
+_HARMLESS = frozenset(
+    {"on", "bell", "terminal", "per_hour", "ntfy_priority", "ntfy_token_env", "apprise_env"}
+)
+_SECTION = "notify"
+_KEY = re.compile(r"""^\s*(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*\s*=""")
+
+
+def is_secret(name: str) -> bool:
+    return _NAME.search(name.replace("-", "_")) is not None
+
+
+def without_secrets(text: str) -> str:
+    """The text with user and password of addresses, keys of their queries and tokens taken out."""
+    text = _USERINFO.sub(HIDDEN, text)
+    text = _QUERY.sub(lambda found: f"{found[1]}={HIDDEN}", text)
+    return _LOOK.sub(HIDDEN, text)
+
+
+def shown_value(name: str, text: str) -> str:
+    """What may be shown of a setting."""
+    return HIDDEN if is_secret(name) else without_secrets(text)
+
+
+def hidden_command(argv: Iterable[str]) -> tuple[str, ...]:
+    """A command line with the values of its secret flags taken out, as `--flag value`, `--flag=value` and
+    `name=value`."""
+    found: list[str] = []
+    secret_follows = False
+    for word in argv:
+        name, equals, value = word.partition("=")
+        if secret_follows and not word.startswith("--"):
+            found.append(HIDDEN)
+        elif equals and value and is_secret(name.lstrip("-")):
+            found.append(f"{name}={HIDDEN}")
+        else:
+            found.append(without_secrets(word))
+        secret_follows = word.startswith("--") and not equals and is_secret(word.lstrip("-"))
+    return tuple(found)
+
+
+def hidden_env(env: Mapping[str, str | None]) -> dict[str, str | None]:
+    return {
+        name: value if value is None else HIDDEN if is_secret(name) else without_secrets(value)
+        for name, value in env.items()
+    }
+
+
+def secret_values(
+    argv: Iterable[str], env: Mapping[str, str | None], config: str | None
+) -> tuple[str, ...]:
+    """The secrets themselves, longest first, to be taken out of every other text."""
+    found: set[str] = {value for name, value in env.items() if value and is_secret(name)}
+    words = list(argv)
+    for word, after in pairwise((*words, "")):
+        name, equals, value = word.partition("=")
+        if is_secret(name.lstrip("-")):
+            found.add(value if equals else after if word.startswith("--") else "")
+    found |= {value for name, value in _leaves(_parsed(config)) if is_secret(name)}
+    return tuple(sorted((v for v in found if len(v) >= LEAST_LENGTH), key=lambda v: (-len(v), v)))
+
+
+def hidden_config(text: str) -> str:
+    """A plasma.toml as it may be shown: without its secrets and without the addresses of [notify]."""
+    text = without_addresses(text)
+    found = {value for name, value in _leaves(_parsed(text)) if is_secret(name) and value}
+    for value in sorted(found, key=len, reverse=True):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')  # as TOML may spell it
+        parts = (part for part in value.split("\n") if len(part) >= LEAST_LENGTH)
+        for one in (value, escaped, *parts):
+            text = text.replace(one, HIDDEN)
+    return "\n".join(_hidden_line(line) for line in text.split("\n"))
+
+
+def _hidden_line(line: str) -> str:
+    """Also of what stands in a comment, or in a file that is no TOML."""
+    pair = _PAIR.match(line)
+    if pair is None or not is_secret(pair[2]) or HIDDEN in pair[4]:
+        return without_secrets(line)
+    return f'{pair[1]}{pair[2]}{pair[3]}"{HIDDEN}"'
+
+
+def _parsed(config: str | None) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(config) if config else {}
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """(key, text) of every text in a table, at any depth."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner, name)
+    elif isinstance(value, str):
+        yield name, value
+
+
+def scrubbed(value: T, secrets: tuple[str, ...]) -> T:
+    """The same with the secrets taken out of every text in it: of texts, lists, tuples, dicts, dataclasses."""
+    return cast(T, _scrub(value, secrets))
+
+
+def _scrub(value: Any, secrets: tuple[str, ...]) -> Any:
+    if isinstance(value, str):
+        if not value.isascii():  # names of files may hold bytes that are no UTF-8
+            value = value.encode("utf-8", "replace").decode("utf-8")
+        for secret in secrets:
+            if secret in value:
+                value = value.replace(secret, HIDDEN)
+        return without_secrets(value) if "://" in value or "_" in value or "sk-" in value else value
+    if isinstance(value, dict):
+        return {key: _scrub(inner, secrets) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_scrub(inner, secrets) for inner in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        return type(value)(*(_scrub(getattr(value, name), secrets) for name in names))
+    return value
+
+
+# ----------------------------------------------------------------- [notify] of a plasma.toml
+
+
+def without_addresses(text: str) -> str:
+    """The same TOML as a run keeps it: addresses, commands, paths and comments of `[notify]` are hidden."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:  # a configuration is read before it is kept; to be safe
+        return _cut(text)
+    if not isinstance(table.get(_SECTION), dict):
+        return text
+    lines, marks = text.split("\n"), _marks(text)
+    key: str | None = None  # of [notify], whose value is being written; "" in its header
+    for at, line in enumerate(lines):
+        if at + 1 in marks:
+            key = marks[at + 1]
+            lines[at] = _without_value(line, key) if key is not None else line
+        elif key is not None and line.strip() and not _is_harmless(key, line):
+            lines[at] = f"# {HIDDEN}"
+    hidden = "\n".join(lines)
+    return _cut(text) if _still_there(table, hidden) else hidden
+
+
+def _marks(text: str) -> dict[int, str | None]:
+    """Lines where a key or table begins: its name if it is one of [notify], "" its header, else None."""
+    marks: dict[int, str | None] = {}
+    for path, line in key_lines(text).items():
+        if path[0] != _SECTION:
+            marks.setdefault(line, None)
+        elif len(path) == 1:
+            marks.setdefault(line, "")
+        elif len(path) == 2:
+            known = marks.get(line)
+            # several keys on one line (an inline table): what is not harmless decides
+            if not known or known in _HARMLESS:
+                marks[line] = str(path[1])
+    return marks
+
+
+def _is_harmless(key: str, line: str) -> bool:
+    return key in _HARMLESS and "#" not in line
+
+
+def _without_value(line: str, key: str) -> str:
+    """A header keeps its name, a harmless key its value; a comment behind either is hidden."""
+    if key == "":
+        return line.split("#", 1)[0].rstrip()
+    if _is_harmless(key, line):
+        return line
+    if key in _HARMLESS and "{" not in line:
+        return line.split("#", 1)[0].rstrip()
+    found = _KEY.match(line)
+    if found is None:
+        return f"# {HIDDEN}"
+    if re.match(rf"\s*[\"']?{_SECTION}[\"']?\s*=", line):  # notify = { ... }
+        return f'{found.group()} {{ command = "{HIDDEN}" }}'
+    return f'{found.group()} "{HIDDEN}"'
+
+
+def _still_there(table: Mapping[str, Any], text: str) -> bool:
+    """Is the text no TOML any more, or does it hold one of the values, where no other setting has it too?"""
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return True
+    told = (value for key, value in table[_SECTION].items() if key not in _HARMLESS)
+    words = {word for value in told for _, word in _leaves(value) if len(word) > 5} - {HIDDEN}
+    others = [word for key, value in table.items() if key != _SECTION for _, word in _leaves(value)]
+    return any(text.count(word) > sum(other.count(word) for other in others) for word in words)
+
+
+def _cut(text: str) -> str:
+    """The blunt way, for a layout that was not foreseen: nothing from the first mention of it on."""
+    lines = text.split("\n")
+    first = next((i for i, line in enumerate(lines) if _SECTION in line), len(lines))
+    return "\n".join([*lines[:first], *(f"# {HIDDEN}" for _ in lines[first:])])
