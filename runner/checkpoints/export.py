@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import os
 import secrets
 import shutil
@@ -21,7 +22,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from runner.files.exclusive import name_exclusively
+from runner.files.atomic import first_free, rename_to_free
 from runner.model import Checkpoint
 from runner.model.units import file_size
 from runner.process.spawn import module_command
@@ -123,11 +124,8 @@ def checked_name(name: str, source: Path) -> str:
 def free_name(folder: Path, name: str) -> str:
     """The name, or with -2, -3 ... before its ending if that is taken."""
     stem, ending = Path(name).stem, Path(name).suffix
-    number, found = 2, name
-    while os.path.lexists(folder / found):
-        found = f"{stem}-{number}{ending}"
-        number += 1
-    return found
+    numbered = (folder / f"{stem}-{number}{ending}" for number in itertools.count(2))
+    return first_free(itertools.chain([folder / name], numbered)).name
 
 
 def _exists(target: Path, source: Path) -> ExportRefused:
@@ -213,7 +211,7 @@ def _copied(
                 "nothing was exported; that disk cannot be trusted"
             )
         try:
-            name_exclusively(unfinished, target)
+            rename_to_free(unfinished, target)
         except FileExistsError:
             raise _exists(target, source) from None
     _sync_folder(target.parent)

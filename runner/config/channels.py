@@ -3,13 +3,9 @@ ntfy address is as good as a password), so it has a file of its own, mode 0600, 
 
 from __future__ import annotations
 
-import contextlib
-import os
 from dataclasses import dataclass
 
-import msgspec
-
-from runner.store.journal import Unreadable, read_json
+from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.rundir import RunDir
 
 #: as ntfy has them, the lowest first
@@ -49,17 +45,7 @@ class Channels:
 
 def write_channels(run: RunDir, channels: Channels) -> None:
     """By rename, readable by its owner alone from the first byte on. Raises OSError."""
-    temporary = run.path / f".notify.{os.getpid()}.tmp"
-    try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as stream:
-            os.fchmod(fd, 0o600)  # one that was left behind may have other rights
-            stream.write(msgspec.json.encode(channels))
-        temporary.replace(run.notify)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    write_json(run.notify, channels)
 
 
 def read_channels(run: RunDir) -> Channels:

@@ -7,6 +7,7 @@ the next one. Nothing outside the folder is touched: links are deleted, never fo
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from runner.control.launch import starts_lock
 from runner.control.removal import Removal as Removal
 from runner.control.removal import alive_of, refusal_of
 from runner.control.removal import removal_of as removal_of
+from runner.files.atomic import first_free
 from runner.store.liveness import take_lock
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir, runs_root
@@ -61,7 +63,8 @@ def _hide(path: Path) -> Path:
         _refuse(refusal_of(path, snapshot))
         with _flock(path):
             _refuse(alive_of(RunDir(path), snapshot))
-            hidden = _free_name(path)
+            numbered = (path.with_name(f"{HIDDEN}{path.name}-{n}") for n in itertools.count(1))
+            hidden = first_free(numbered)
             path.rename(hidden)
     return hidden
 
@@ -84,13 +87,6 @@ def _flock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def _free_name(path: Path) -> Path:
-    number = 1
-    while os.path.lexists(hidden := path.with_name(f"{HIDDEN}{path.name}-{number}")):
-        number += 1
-    return hidden
 
 
 def _sweep(hidden: Path) -> None:

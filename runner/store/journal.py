@@ -6,7 +6,6 @@ Whole files are replaced by rename; journals are appended, one `write()` a line.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import math
 import os
@@ -18,7 +17,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from runner.files.private import FILE_MODE, private_opener
+from runner.files.atomic import replace_file
+from runner.files.private import FILE_MODE
 from runner.files.regular_file import open_regular, read_bytes
 from runner.model import JournalEvent
 
@@ -41,18 +41,7 @@ class Unreadable(Exception):
 
 def write_json(path: Path, value: object, *, durable: bool = False) -> None:
     """Replace `path` by rename. Raises OSError (disk full, read-only); the old text stays then."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb", opener=private_opener) as stream:
-            stream.write(encode_json(value))
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    replace_file(path, encode_json(value), mode=FILE_MODE, durable=durable)
 
 
 def read_json(path: Path, kind: type[T]) -> T:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from runner.checkpoints.atomic_link import Identity, place_under, set_aside
 from runner.checkpoints.checkpoint_facts import (
     bad_mark,
     compared,
@@ -25,7 +26,6 @@ from runner.checkpoints.checkpoint_facts import (
     with_fate,
     without_future,
 )
-from runner.checkpoints.placing import Identity, place_under, set_aside
 from runner.checkpoints.verify import Verification
 from runner.model import Checkpoint, ExpectedCheckpoint
 from runner.state.lineage import superseded

@@ -17,7 +17,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import runner.checkpoints.export as exporting
-import runner.files.exclusive
+import runner.files.atomic
 from runner.checkpoints.export import (
     PART_PREFIX,
     ExportRefused,
@@ -120,9 +120,9 @@ def test_a_name_is_taken_exclusively_with_links_and_without(
     new.write_bytes(b"new")
     taken.write_bytes(b"taken")
     with pytest.raises(FileExistsError):
-        runner.files.exclusive.name_exclusively(new, taken)
+        runner.files.atomic.rename_to_free(new, taken)
     assert taken.read_bytes() == b"taken"
-    runner.files.exclusive.name_exclusively(new, tmp_path / "free")
+    runner.files.atomic.rename_to_free(new, tmp_path / "free")
     assert (tmp_path / "free").read_bytes() == b"new"
     assert not new.exists()
 
@@ -135,13 +135,13 @@ def test_without_any_exclusive_rename_a_taken_name_is_still_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "link", _no_links)
-    monkeypatch.setattr(runner.files.exclusive, "_system_rename", lambda *_: 38)
+    monkeypatch.setattr(runner.files.atomic, "_system_rename", lambda *_: 38)
     new, taken = tmp_path / "new", tmp_path / "taken"
     new.write_bytes(b"new")
     taken.write_bytes(b"taken")
     with pytest.raises(FileExistsError):
-        runner.files.exclusive.name_exclusively(new, taken)
-    runner.files.exclusive.name_exclusively(new, tmp_path / "free")
+        runner.files.atomic.rename_to_free(new, taken)
+    runner.files.atomic.rename_to_free(new, tmp_path / "free")
     assert (tmp_path / "free").read_bytes() == b"new"
 
 

@@ -16,8 +16,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from runner.analysis.outcome import RunFacts, judge
-from runner.checkpoints import placing
-from runner.checkpoints.placing import place_file
+from runner.checkpoints import atomic_link
+from runner.checkpoints.atomic_link import place_file
 from runner.checkpoints.verify import Verification, verify
 from runner.model import (
     AttemptPlan,
@@ -572,7 +572,7 @@ def test_a_full_disk_leaves_nothing_under_the_name(
         out.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(placing.shutil, "copyfileobj", full)
+    monkeypatch.setattr(atomic_link.shutil, "copyfileobj", full)
     with pytest.raises(OSError, match="No space left"):
         place_file(source, target, "run")
     assert [p.name for p in tmp_path.iterdir()] == ["s"]
@@ -612,7 +612,7 @@ def test_a_folder_that_cannot_be_written_is_told(
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, "link", read_only)
-    monkeypatch.setattr(placing, "_copy", read_only)
+    monkeypatch.setattr(atomic_link, "_copy", read_only)
     one = run.look()
     assert (one.path, one.complete) == (str(source), True)
     assert ("checkpoint_not_placed", "Read-only file system") in [

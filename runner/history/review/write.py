@@ -16,7 +16,8 @@ from pathlib import Path
 
 from runner.checkpoints.verify import NICENESS, ONE_THREAD
 from runner.config.hiding import scrubbed
-from runner.files.private import private_opener
+from runner.files.atomic import rename_to_free, replace_file
+from runner.files.private import FILE_MODE
 from runner.history.review.as_json import review_json
 from runner.history.review.document import Document
 from runner.history.review.document_of import document_of
@@ -35,7 +36,7 @@ def write_review(run: RunDir, review: Review, *, plot: bool) -> None:
     Raises OSError; a copy that could not be written is no error."""
     write_json(run.summary_json, review_json(review))
     text = markdown_of(review, plot=plot)
-    write_text(run.summary_md, text)
+    replace_file(run.summary_md, text.encode("utf-8", "replace"), mode=FILE_MODE)
     spec = review.snapshot.spec
     if spec is not None and spec.summary_beside and spec.output_dir:
         name = f"{spec.output_name or 'last'}-summary.md"
@@ -52,19 +53,6 @@ def safe_document(review: Review, document: Document) -> Document:
     return scrubbed(document, review.secrets)
 
 
-def write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        data = text.encode("utf-8", "replace")
-        with open(temporary, "wb", opener=private_opener) as stream:
-            stream.write(data)
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-
-
 def write_beside(folder: Path, name: str, text: str, run_id: str) -> bool:
     """False: a file of that name is there and is not the summary of this very run. Raises OSError."""
     target = folder / name
@@ -79,13 +67,9 @@ def write_beside(folder: Path, name: str, text: str, run_id: str) -> bool:
             temporary.replace(target)
             return True
         try:
-            os.link(temporary, target)  # never replaces what came meanwhile
+            rename_to_free(temporary, target)  # never replaces what came meanwhile
         except FileExistsError:
             return False
-        except OSError:  # a disk that knows no links
-            if os.path.lexists(target):
-                return False
-            temporary.replace(target)
         return True
     finally:
         with contextlib.suppress(OSError):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from runner.files.atomic import first_free, replace_file
 from runner.preflight.cures.model import Cure, CureFailed, OnOutput, listed
 
 FOLDER = "plasma-removed"
@@ -20,12 +23,8 @@ _CAPTIONS_SHOWN = 5
 def backup_name(path: Path, now: float | None = None) -> Path:
     """`plasma.toml` -> `plasma.toml.20261121-210501.bak`, or the next free name."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
-    wanted = path.with_name(f"{path.name}.{stamp}.bak")
-    number = 1
-    while wanted.exists():
-        number += 1
-        wanted = path.with_name(f"{path.name}.{stamp}-{number}.bak")
-    return wanted
+    more = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    return first_free(path.with_name(f"{path.name}.{stamp}{one}.bak") for one in more)
 
 
 def write_file(path: Path, text: str, on_output: OnOutput, done: str = "wrote") -> None:
@@ -41,14 +40,8 @@ def write_file(path: Path, text: str, on_output: OnOutput, done: str = "wrote") 
 def replace_text(path: Path, text: str) -> None:
     """Write by rename, so that nobody reads half a file; rights and links stay. Raises OSError."""
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="")
-        if target.exists():
-            shutil.copymode(target, temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    replace_file(target, text.encode(), mode=mode)
 
 
 # ----------------------------------------------------------------- moving

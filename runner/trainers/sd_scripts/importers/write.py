@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from runner.config.paths import (
     PATH_OR_NAME_FLAGS,
     looks_like_path,
 )
+from runner.files.atomic import first_free, replace_file
 from runner.trainers.sd_scripts.importers.expecting import without_states
 from runner.trainers.sd_scripts.importers.flag_groups import grouped
 from runner.trainers.sd_scripts.importers.model import Draft, Imported, NewFile
@@ -187,7 +186,7 @@ def write_project(
         )
     folder.mkdir(parents=True, exist_ok=True)
     backup = _set_aside(path) if path.exists() else None
-    _write(path, text)
+    replace_file(path, text.encode(), mode=0o644)
     written: list[Path] = []
     kept: list[Path] = []
     for file in files:
@@ -195,7 +194,7 @@ def write_project(
         if target.exists():
             kept.append(target)
         else:
-            _write(target, file.text)
+            replace_file(target, file.text.encode(), mode=0o644)
             written.append(target)
     return Written(path, backup, tuple(written), tuple(kept))
 
@@ -203,19 +202,6 @@ def write_project(
 def _set_aside(path: Path) -> Path:
     """A copy under the first free name plasma.toml.bak, plasma.toml.bak2 ..."""
     numbers = itertools.chain([""], map(str, itertools.count(2)))
-    backup = next(b for n in numbers if not (b := path.with_name(f"{path.name}.bak{n}")).exists())
+    backup = first_free(path.with_name(f"{path.name}.bak{number}") for number in numbers)
     backup.write_bytes(path.read_bytes())
     return backup
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-        Path(partial).chmod(0o644)
-        Path(partial).replace(path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise

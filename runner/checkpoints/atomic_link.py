@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.files.atomic import rename_to_free
 from runner.trainers.sd_scripts.names import marked_name
 
 #: so many files of one name and mark are tried
@@ -49,14 +50,7 @@ def set_aside(path: Path, mark: str, identity: Identity) -> Path | None:
         raise FileExistsError(target)
     if not here:
         return None
-    try:
-        os.link(path, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a disk that knows no links
-        _rename_to_free(path, target)
-        return target
-    path.unlink()
+    rename_to_free(path, target)
     return target
 
 
@@ -108,24 +102,7 @@ def _copy(source: Path, target: Path, unfinished: Path) -> None:
             out.flush()
             os.fsync(out.fileno())
         shutil.copystat(source, unfinished)
-        _name(unfinished, target)
+        rename_to_free(unfinished, target)
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink()
-
-
-def _name(unfinished: Path, target: Path) -> None:
-    """A link cannot replace; a rename could, so a disk without links leaves a moment between look and
-    rename in which somebody else would have to take that very name."""
-    try:
-        os.link(unfinished, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        _rename_to_free(unfinished, target)
-
-
-def _rename_to_free(path: Path, target: Path) -> None:
-    if os.path.lexists(target):
-        raise FileExistsError(target) from None
-    path.rename(target)

@@ -1,11 +1,16 @@
-"""Gives a finished file its name, and never takes that name from another file."""
+"""A file appears under its name complete or not at all: by rename over an old one, or by a link that never
+replaces another file.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
 import sys
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 _AT_FDCWD, _RENAME_NOREPLACE, _RENAME_EXCL = -100, 1, 4
@@ -13,7 +18,38 @@ _AT_FDCWD, _RENAME_NOREPLACE, _RENAME_EXCL = -100, 1, 4
 _UNABLE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
-def name_exclusively(unfinished: Path, target: Path) -> None:
+def replace_file(
+    path: Path, data: bytes, *, mode: int | None = None, durable: bool = False
+) -> None:
+    """`data` becomes the content of `path`. `mode`: None: as the umask has it; `durable`: on the disk before it
+    has the name. Raises OSError (disk full, read-only); the old content stays then."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(temporary, flags, 0o666 if mode is None else mode), "wb") as stream:
+            if mode is not None:
+                with contextlib.suppress(OSError):  # a share without modes
+                    os.fchmod(stream.fileno(), mode)  # also of one that a killed process left
+            stream.write(data)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def first_free(paths: Iterable[Path]) -> Path:
+    """The first path that nothing has, not even a broken link. Raises FileExistsError if every one is taken."""
+    free = next((path for path in paths if not os.path.lexists(path)), None)
+    if free is None:
+        raise FileExistsError(errno.EEXIST, "every name is taken")
+    return free
+
+
+def rename_to_free(unfinished: Path, target: Path) -> None:
     """`unfinished` becomes `target`, in the same folder. Raises FileExistsError if there is something of
     that name, OSError; `unfinished` is left then."""
     try:
