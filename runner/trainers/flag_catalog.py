@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
@@ -28,6 +27,7 @@ import msgspec
 from runner.config.catalog import Catalog, Effort, Flag, FlagReport
 from runner.config.interpreter import Answer, run_small, sentinel_json
 from runner.config.model import Trainer
+from runner.files.atomic import replace_file
 from runner.trainers.checkout import checkout_commit
 from runner.trainers.flag_probe import FUNCTION
 
@@ -271,10 +271,7 @@ def remember(key: str, flags: tuple[Flag, ...]) -> None:
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=folder, prefix=".new-")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(msgspec.json.encode(_File(FORMAT, key, flags)))
-        Path(partial).replace(folder / f"{key}.json")
+        replace_file(folder / f"{key}.json", msgspec.json.encode(_File(FORMAT, key, flags)))
         files = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime)
         for old in files[:-KEPT]:
             old.unlink(missing_ok=True)
