@@ -1,16 +1,18 @@
-"""A section of plasma.toml that holds flags by their own names."""
+"""Flags by their own names: a section of plasma.toml, and `--set FLAG=VALUE` of our own command line."""
 
 from __future__ import annotations
 
 import math
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from runner.config.catalog import FlagCatalog
-from runner.config.errors import nearest
+from runner.config.errors import ConfigError, ConfigProblem, nearest
 from runner.config.flags import FlagValue, plain_name, unpassable
 from runner.config.paths import PATH_FLAGS, resolved
-from runner.config.reading import Section, kind
+from runner.config.reading import Reading, Section, kind
 
 
 def read_flags(
@@ -76,3 +78,32 @@ def _value(section: Section, key: str, raw: Any) -> FlagValue | None:
         return raw
     section.refuse(key, f"is {kind(raw)}; a flag is true, false, a number, text or a list")
     return None
+
+
+PLACE = "--set"
+
+
+def read_settings(
+    texts: Sequence[str], base: Path, known: FlagCatalog | None = None
+) -> dict[str, FlagValue]:
+    """Values as in TOML (true, 4, 1e-4, ["a", "b"]); anything else is text. Relative paths start at
+    `base`, the folder of the shell. `False` means: take the flag out. Raises ConfigError."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            problem = f"{text!r} is no setting; write FLAG=VALUE, for example max_train_epochs=2"
+            raise ConfigError([ConfigProblem(PLACE, None, problem)])
+        values[name.strip()] = _typed(value.strip())
+    reading = Reading(PLACE, {})
+    found = read_flags(Section(reading, "train", values), base, known)
+    if reading.problems:
+        raise ConfigError(reading.problems)
+    return found
+
+
+def _typed(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, KeyError):
+        return text

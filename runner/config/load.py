@@ -20,9 +20,8 @@ from runner.config.paths import (
     absolute,
     executable,
 )
-from runner.config.positions import key_lines
+from runner.config.positions import key_lines, syntax_problem
 from runner.config.reading import Reading, Section
-from runner.config.syntax import syntax_problem
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.model import Expectation, GuardSettings

@@ -8,17 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
-from runner.config.flags import FlagValue, read_flags, with_flags
+from runner.config.flags import FlagValue, read_flags, whole, with_flags
 from runner.control.changes import Changes, read_changes
 from runner.control.orders import Refused
 from runner.control.resume_source import Source
 from runner.model import AttemptPlan, ExpectedCheckpoint, RunSpec, Status
 from runner.trainers.sd_scripts.config_file import effective_flags
-from runner.trainers.sd_scripts.flag_numbers import whole
-from runner.trainers.sd_scripts.names import placed_name
-from runner.trainers.sd_scripts.saves import expected_checkpoints, last_name
-from runner.trainers.sd_scripts.script_output import file_ending, script_in
-from runner.trainers.sd_scripts.steps import Steps, count_steps
+from runner.trainers.sd_scripts.names import last_name, placed_name
+from runner.trainers.sd_scripts.saves import expected_checkpoints
+from runner.trainers.sd_scripts.scripts import file_ending, script_in
+from runner.trainers.sd_scripts.steps import Steps, count_steps, steps_per_epoch
 
 #: flags that say how long the training is
 LENGTH = frozenset(("max_train_steps", "max_train_epochs"))
@@ -60,7 +59,7 @@ def can_skip(flags: dict[str, Any]) -> bool:
 
 def epoch_steps(status: Status, flags: dict[str, Any]) -> int | None:
     batches = status.batches_per_epoch
-    return -(-batches // accumulation(flags)) if batches else None
+    return steps_per_epoch(batches, accumulation(flags)) if batches else None
 
 
 def next_attempt(

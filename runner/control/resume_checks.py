@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.config.flags import launcher_flags
+from runner.config.flags import launcher_flags, whole
 from runner.control.orders import Refused
 from runner.model import AttemptPlan, RunSpec, Status
 from runner.preflight.header import DEFAULT_RANK, rank_in, read_model
 from runner.trainers.checkout import changed_versions, trainer_versions
 from runner.trainers.registry import trainer_of
 from runner.trainers.sd_scripts.dataset import FolderImages
-from runner.trainers.sd_scripts.flag_numbers import whole
 from runner.trainers.sd_scripts.forecast import Question, split_by_chance
 from runner.trainers.sd_scripts.scripts import SCRIPTS
 

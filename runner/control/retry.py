@@ -40,7 +40,7 @@ from runner.trainers.sd_scripts.config_file import effective_flags
 from runner.trainers.sd_scripts.dataset_keys import dataset_text
 from runner.trainers.sd_scripts.fingerprint import dataset_fingerprints
 from runner.trainers.sd_scripts.forecast import forecast
-from runner.trainers.sd_scripts.script_output import script_in
+from runner.trainers.sd_scripts.scripts import script_in
 from runner.trainers.sd_scripts.settings_key import key_of, part_of, settings_key, settings_part
 
 _OURS = ("output_dir", "logging_dir")

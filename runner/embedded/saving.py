@@ -18,13 +18,8 @@ import torch
 from safetensors.torch import save_file
 
 from runner.embedded.metadata import MINIMUM_KEYS, model_spec, weight_hashes
-from runner.trainers.sd_scripts.forecast import (
-    epoch_name,
-    epoch_to_remove,
-    last_name,
-    step_name,
-    step_to_remove,
-)
+from runner.trainers.sd_scripts.names import epoch_name, last_name, step_name
+from runner.trainers.sd_scripts.saves import epoch_to_remove, step_to_remove
 
 logger = logging.getLogger(__name__)
 

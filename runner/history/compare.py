@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from runner.config.flags import whole
 from runner.history.compare_lines import seconds_trained
 from runner.history.compare_results import NOT_KNOWN, Figures, figures_of
 from runner.history.report import steps_per_epoch_of
@@ -21,7 +22,6 @@ from runner.history.run_settings import (
 )
 from runner.model import LossBucket, Outcome, RunSnapshot, RunState
 from runner.model.units import UNKNOWN, some
-from runner.trainers.sd_scripts.flag_numbers import whole
 
 if TYPE_CHECKING:
     from runner.history.review.best import Candidate

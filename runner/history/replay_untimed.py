@@ -9,6 +9,7 @@ from dataclasses import replace
 from runner.history.replay_rows import RowIndex
 from runner.model import AttemptStatus, JournalEvent
 from runner.state.progress import PAUSES
+from runner.trainers.sd_scripts.steps import steps_per_epoch
 
 #: events after a phase in which the step that it is about is looked for
 LOOK_AHEAD = 4
@@ -25,7 +26,7 @@ def retimed(events: Sequence[JournalEvent], rows: RowIndex, begin_at: float) -> 
             clock = max(clock, rows.times[first] - 1.0) if first is not None else clock
         if event.kind == "banner":
             per_epoch = _int(event.data.get("batches_per_epoch")) or 0
-            per_epoch //= max(1, _int(event.data.get("accumulation")) or 1)
+            per_epoch = steps_per_epoch(per_epoch, _int(event.data.get("accumulation")))
         step = _int(event.data.get("step"))
         if event.kind == "phase" and event.data.get("phase") in PAUSES:
             # what the trainer stops for is named by the event after it

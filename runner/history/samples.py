@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from runner.checkpoints.checkpoint_facts import SampleFile, sample_files
-from runner.config.flags import read_flags
+from runner.config.flags import read_flags, whole
 from runner.model import AttemptPlan, AttemptStatus, RunSpec, RunState, Status
 from runner.state.attempt_ledgers import Ledgers
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, read_prompt_file
+from runner.trainers.sd_scripts.steps import steps_per_epoch
 
 #: a file's time may be a little before the moment that was noted for the start
 EARLY_S = 1.0
@@ -250,10 +251,10 @@ def _told_per_epoch(plan: AttemptPlan, status: Status | None) -> int | None:
         return None
     told = trainer_flags(read_flags(plan.command), Path(plan.cwd)).values
     try:
-        accumulation = max(1, int(told.get("gradient_accumulation_steps") or 1))
-    except (TypeError, ValueError):
+        accumulation = whole(told, "gradient_accumulation_steps")
+    except ValueError:
         accumulation = 1
-    return -(-batches // accumulation)
+    return steps_per_epoch(batches, accumulation)
 
 
 def _stat(path: Path) -> tuple[int, int] | None:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.errors import nearest
-from runner.config.positions import KeyPath, key_lines
+from runner.config.positions import KeyPath, key_lines, syntax_problem
 from runner.config.reading import kind
-from runner.config.syntax import syntax_problem
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.dataset.schema import (

@@ -13,12 +13,12 @@ from runner.config.model import Config
 from runner.model import ExpectedCheckpoint, Forecast
 from runner.model.units import count, pace
 from runner.preflight.learnt import Learnt, learnt
+from runner.trainers.accelerate import launched_processes
 from runner.trainers.registry import program_of
 from runner.trainers.sd_scripts.config_file import TrainerFlags, trainer_flags
 from runner.trainers.sd_scripts.dataset import DatasetSpec, FolderImages, read_specs
 from runner.trainers.sd_scripts.file_sizes import FileSizes
 from runner.trainers.sd_scripts.forecast import Question, answer
-from runner.trainers.sd_scripts.launched import launched_processes
 from runner.trainers.sd_scripts.reasons import surprises
 
 

@@ -20,7 +20,7 @@ import psutil
 
 from runner.config.model import Config
 from runner.store.journal import Unreadable, read_json, write_json
-from runner.trainers.sd_scripts.accelerate_config import config_path
+from runner.trainers.accelerate import config_path
 
 T = TypeVar("T")
 

@@ -15,6 +15,7 @@ accumulation and skip the trainer mixes units, and nothing it shows can be trust
 from __future__ import annotations
 
 from runner.model import BannerSeen, ConsoleEvent, EpochStarted, ResumeSeen, StepShown
+from runner.trainers.sd_scripts.steps import steps_per_epoch
 
 
 class AttemptLedger:
@@ -59,7 +60,7 @@ class AttemptLedger:
         """Optimizer steps of an epoch: batches / accumulation, rounded up (per process)."""
         if self._batches is None:
             return None
-        return -(-self._batches // self._accumulation)
+        return steps_per_epoch(self._batches, self._accumulation)
 
     @property
     def begins_with_epoch_1(self) -> bool:

@@ -33,8 +33,13 @@ from runner.supervisor.composition import all_checkpoints, attempts_so_far
 from runner.supervisor.filewatch import FileWatch
 from runner.supervisor.older_runs import OlderRuns
 from runner.supervisor.verifying_process import NotVerified, VerifyingProcess
-from runner.trainers.sd_scripts.names import OF_ATTEMPT, marked_name, placed_name, unmarked_name
-from runner.trainers.sd_scripts.saves import last_name
+from runner.trainers.sd_scripts.names import (
+    OF_ATTEMPT,
+    last_name,
+    marked_name,
+    placed_name,
+    unmarked_name,
+)
 
 if TYPE_CHECKING:
     from runner.state.checkpoint_book import CheckpointBook

@@ -9,8 +9,9 @@ import pytest
 from runner.checkpoints.verify import verify
 from runner.model import Forecast, Outcome, RunSnapshot
 from runner.store.identity import is_same
-from runner.trainers.sd_scripts.forecast import count_steps, expected_checkpoints
-from runner.trainers.sd_scripts.script_output import file_ending
+from runner.trainers.sd_scripts.saves import expected_checkpoints
+from runner.trainers.sd_scripts.scripts import file_ending
+from runner.trainers.sd_scripts.steps import count_steps
 from tests.process.helpers import clean_up, start, wait_end
 
 BASE = "pretrained_model_name_or_path"

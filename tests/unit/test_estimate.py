@@ -8,8 +8,8 @@ import pytest
 
 from runner.model import ExpectedCheckpoint
 from runner.preflight.estimate import estimate, peak
+from runner.trainers.accelerate import launched_processes
 from runner.trainers.sd_scripts.config_file import trainer_flags
-from runner.trainers.sd_scripts.launched import launched_processes
 from runner.trainers.sd_scripts.saves import expected_checkpoints
 from runner.trainers.sd_scripts.steps import count_steps
 from tests.unit.preflight_project import Project

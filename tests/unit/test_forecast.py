@@ -7,12 +7,9 @@ from pathlib import Path
 import pytest
 
 from runner.model import Forecast
-from runner.trainers.sd_scripts.forecast import (
-    count_steps,
-    expected_checkpoints,
-    forecast,
-    step_to_remove,
-)
+from runner.trainers.sd_scripts.forecast import forecast
+from runner.trainers.sd_scripts.saves import expected_checkpoints, step_to_remove
+from runner.trainers.sd_scripts.steps import count_steps
 from tests.unit.dataset_images import MadeUpImages, write_png
 
 SQUARE = (64, 64)

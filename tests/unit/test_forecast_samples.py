@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.trainers.sd_scripts.sample_count import count_prompts, expected_samples, sampling_times
+from runner.trainers.sd_scripts.sample_prompts import (
+    count_prompts,
+    expected_samples,
+    sampling_times,
+)
 from runner.trainers.sd_scripts.steps import count_steps
 
 STEPS = count_steps({"max_train_steps": 23}, 5)  # 5 epochs, the last of 3 steps

@@ -17,8 +17,8 @@ from runner.preflight.cures.accelerate import changed
 from runner.preflight.facts import Facts
 from runner.preflight.probe import Device, cached_probe, device_of, last_word, probe, probe_command
 from runner.preflight.registry import BY_NAME, cure_for, run_check
+from runner.trainers.accelerate import default_path, read_config
 from runner.trainers.command import build_command
-from runner.trainers.sd_scripts.accelerate_config import default_path, read_config
 from tests.unit.preflight_project import Project, look
 
 PROBES = Path(__file__).parents[1] / "data" / "probes"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.trainers.sd_scripts.forecast import forecast
-from runner.trainers.sd_scripts.script_output import file_ending, no_lora, script_in
+from runner.trainers.sd_scripts.scripts import file_ending, no_lora, script_in
 from tests.unit.preflight_project import Project
 from tests.unit.test_forecast import project
 

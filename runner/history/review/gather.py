@@ -31,6 +31,7 @@ from runner.state.losses import LossFacts, StepTable, loss_facts, read_steps
 from runner.store.journal import Unreadable, read_json
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
+from runner.trainers.sd_scripts.steps import steps_per_epoch
 
 if TYPE_CHECKING:
     from runner.history.review.best import Candidate
@@ -283,7 +284,7 @@ def _steps_per_epoch(banner: dict[str, int], snapshot: RunSnapshot) -> int | Non
     if batches is None and snapshot.status is not None:
         batches = snapshot.status.batches_per_epoch
     if batches:
-        return -(-batches // max(1, banner.get("accumulation", 1)))
+        return steps_per_epoch(batches, banner.get("accumulation"))
     forecast = snapshot.spec.forecast if snapshot.spec is not None else None
     if forecast is not None and forecast.steps and forecast.epochs:
         return -(-forecast.steps // forecast.epochs)

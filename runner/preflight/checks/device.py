@@ -12,7 +12,7 @@ from runner.preflight.cures.settings import env_cure, flag_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, short, skipped, warned
 from runner.preflight.probe import Device
-from runner.trainers.sd_scripts.accelerate_config import config_path, read_config
+from runner.trainers.accelerate import config_path, read_config
 
 
 @check("device", "Device", order=520, slow=True, foresees=("wrong_device",))

@@ -9,7 +9,7 @@ from runner.preflight.cures.accelerate import own_config_cure, user_config_cure
 from runner.preflight.cures.settings import REMOVED, key_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, short, warned
-from runner.trainers.sd_scripts.accelerate_config import (
+from runner.trainers.accelerate import (
     DISTRIBUTED_TYPES,
     AccelerateConfig,
     config_path,

@@ -14,7 +14,7 @@ from runner.preflight.facts import Facts
 from runner.preflight.header import rank_in, read_model
 from runner.preflight.lora_size import lora_bytes
 from runner.preflight.model import Finding, check, failed, passed, short, skipped, warned
-from runner.trainers.sd_scripts.script_output import TRAINED, no_lora
+from runner.trainers.sd_scripts.scripts import TRAINED, no_lora
 
 FLAG = "network_module"
 #: network_alpha / rank scales what is learnt; sd-scripts' alpha is 1 when it is not set

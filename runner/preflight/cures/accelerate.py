@@ -10,7 +10,7 @@ from runner.preflight.cures.files import write_file
 from runner.preflight.cures.model import Cure, OnOutput, file_cure
 from runner.preflight.cures.settings import key_cure
 from runner.preflight.facts import Facts
-from runner.trainers.sd_scripts.accelerate_config import DISTRIBUTED_TYPES, AccelerateConfig
+from runner.trainers.accelerate import DISTRIBUTED_TYPES, AccelerateConfig
 
 FILE_NAME = "accelerate.yaml"
 

@@ -17,9 +17,8 @@ from typing import Any
 from runner.config.catalog import Catalog, Flag
 from runner.config.errors import ConfigProblem, nearest
 from runner.config.flags import FlagScalar, FlagValue, read_flags
-from runner.config.positions import KeyPath, key_lines
+from runner.config.positions import KeyPath, key_lines, syntax_problem
 from runner.config.reading import kind
-from runner.config.syntax import syntax_problem
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.model import AttemptPlan

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.trainers.sd_scripts.flag_numbers import whole
+from runner.config.flags import whole
 from runner.trainers.sd_scripts.network_layers import NETWORK_LAYERS, Layers
 
 Flags = Mapping[str, Any]

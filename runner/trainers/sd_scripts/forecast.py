@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.config.flags import whole
 from runner.model import Forecast
 from runner.trainers.sd_scripts.dataset import (
     DatasetPlan,
@@ -23,40 +24,19 @@ from runner.trainers.sd_scripts.dataset import (
     specs_from_flags,
 )
 from runner.trainers.sd_scripts.dataset.files import ImageSource
-from runner.trainers.sd_scripts.flag_numbers import whole
-from runner.trainers.sd_scripts.forecast_sources import dataset_sources, file_sources, step_sources
-from runner.trainers.sd_scripts.forecast_warnings import (
+from runner.trainers.sd_scripts.forecast_words import (
+    dataset_sources,
     doubling,
+    file_sources,
     flag_warnings,
+    step_sources,
     step_warnings,
     without_regularisation,
 )
-from runner.trainers.sd_scripts.sample_count import Samples, expected_samples
-from runner.trainers.sd_scripts.saves import (
-    epoch_name,
-    epoch_to_remove,
-    expected_checkpoints,
-    last_name,
-    step_name,
-    step_to_remove,
-)
-from runner.trainers.sd_scripts.script_output import file_ending, no_lora
-from runner.trainers.sd_scripts.steps import DEFAULT_MAX_TRAIN_STEPS, Steps, count_steps
-
-__all__ = [
-    "DEFAULT_MAX_TRAIN_STEPS",
-    "NO_DATA",
-    "Question",
-    "Steps",
-    "count_steps",
-    "epoch_name",
-    "epoch_to_remove",
-    "expected_checkpoints",
-    "forecast",
-    "last_name",
-    "step_name",
-    "step_to_remove",
-]
+from runner.trainers.sd_scripts.sample_prompts import Samples, expected_samples
+from runner.trainers.sd_scripts.saves import expected_checkpoints
+from runner.trainers.sd_scripts.scripts import file_ending, no_lora
+from runner.trainers.sd_scripts.steps import Steps, count_steps
 
 #: as many starts are compared where every start splits off other images
 DRAWS = 24

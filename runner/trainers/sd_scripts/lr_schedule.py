@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from runner.trainers.sd_scripts.flag_numbers import number
+from runner.config.flags import number
 
 DEFAULT_RATE = 2.0e-6  # --learning_rate of sd-scripts
 

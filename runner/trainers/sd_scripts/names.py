@@ -54,14 +54,19 @@ def unmarked_name(name: str) -> str:
     return _MARK.sub("", path.stem) + path.suffix
 
 
-def step_name(base: str, step: int, suffix: str = "") -> str:
-    """The name of a step file."""
-    return f"{base}-step{step:08d}{suffix}"
+def step_name(output_name: str | None, step: int, suffix: str = "") -> str:
+    """The name of the checkpoint after a step."""
+    return f"{'at' if output_name is None else output_name}-step{step:08d}{suffix}"
 
 
-def epoch_name(base: str, epoch: int, suffix: str = "") -> str:
-    """The name of a file written at the end of an epoch."""
-    return f"{base}-{epoch:06d}{suffix}"
+def epoch_name(output_name: str | None, epoch: int, suffix: str = "") -> str:
+    """The name of a checkpoint written at the end of an epoch."""
+    return f"{'epoch' if output_name is None else output_name}-{epoch:06d}{suffix}"
+
+
+def last_name(output_name: str | None) -> str:
+    """The name, without its ending, of the final checkpoint."""
+    return "last" if output_name is None else output_name
 
 
 def placed_name(

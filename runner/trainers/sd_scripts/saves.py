@@ -12,25 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from runner.config.flags import at_least, number, whole
 from runner.model import ExpectedCheckpoint
-from runner.trainers.sd_scripts import names
-from runner.trainers.sd_scripts.flag_numbers import at_least, number, whole
+from runner.trainers.sd_scripts.names import epoch_name, last_name, step_name
 from runner.trainers.sd_scripts.steps import Steps
-
-
-def step_name(output_name: str | None, step: int) -> str:
-    """Name, without its ending, of the checkpoint after a step."""
-    return names.step_name("at" if output_name is None else output_name, step)
-
-
-def epoch_name(output_name: str | None, epoch: int) -> str:
-    """Name, without its ending, of the checkpoint after an epoch."""
-    return names.epoch_name("epoch" if output_name is None else output_name, epoch)
-
-
-def last_name(output_name: str | None) -> str:
-    """Name, without its ending, of the final checkpoint."""
-    return "last" if output_name is None else output_name
 
 
 def step_to_remove(step: int, every: int, keep_steps: int | None) -> int | None:

@@ -1,17 +1,22 @@
-"""What each LoRA script of sd-scripts wants, by its file name.
+"""The scripts of sd-scripts by file name: what each LoRA script wants, what the others train, and as what kind
+of file they write it.
 
-Read from sd-scripts main 48d368fa: `assert_extra_args`, `get_tokenize_strategy`,
-`load_target_model` of each script and the caching strategies in library/strategy_*.py. Another
+Read from sd-scripts main 48d368fa: `assert_extra_args`, `get_tokenize_strategy`, `load_target_model` of each
+script, the caching strategies in library/strategy_*.py, `save_sd_model_on_epoch_end_or_stepwise_common` and
+`add_sd_saving_arguments` in train_util.py, `save_model_as` of each script. The scripts of LoRAs write
+`.safetensors` unless told otherwise; train_db, fine_tune and sdxl_train write what the base model is: a file
+(`.ckpt` without --use_safetensors) or a folder of diffusers; the newer models are always safetensors. Another
 script is not judged by any of this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
-from runner.config.flags import FlagValue
+from runner.config.flags import FlagValue, flags_begin
 from runner.config.model import Trainer
 
 CLIP_L = "openai/clip-vit-large-patch14"
@@ -89,3 +94,72 @@ def wanted_tokenizers(script: Script, flags: Mapping[str, FlagValue]) -> tuple[s
     if flags.get("v2") and "sd2" in script.kinds:
         return (SD2,)
     return script.tokenizers
+
+
+MODEL, EMBEDDING, CONTROL = "a full model", "an embedding", "a ControlNet"
+#: scripts that train no LoRA, by file name
+TRAINED: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("train_db.py", "fine_tune.py", "sdxl_train.py", "flux_train.py", "sd3_train.py",
+         "lumina_train.py", "anima_train.py"),
+        MODEL,
+    ),
+    **dict.fromkeys(
+        ("train_textual_inversion.py", "train_textual_inversion_XTI.py",
+         "sdxl_train_textual_inversion.py"),
+        EMBEDDING,
+    ),
+    **dict.fromkeys(
+        ("train_control_net.py", "train_controlnet.py", "sdxl_train_control_net.py",
+         "sdxl_train_control_net_lllite.py", "sdxl_train_control_net_lllite_old.py",
+         "flux_train_control_net.py"),
+        CONTROL,
+    ),
+}  # fmt: skip
+_LIKE_THE_BASE_MODEL = frozenset(["train_db.py", "fine_tune.py", "sdxl_train.py"])
+_ALWAYS_SAFETENSORS = frozenset(
+    [
+        "flux_train.py",
+        "sd3_train.py",
+        "lumina_train.py",
+        "anima_train.py",
+        "flux_train_control_net.py",
+    ]
+)
+BASE_MODEL = "pretrained_model_name_or_path"
+
+
+def script_in(command: Sequence[str]) -> str:
+    """The script of a trainer's command line; empty: none is recognised."""
+    try:
+        return command[flags_begin(command) - 1]
+    except ValueError:
+        return ""
+
+
+def no_lora(script: str) -> str | None:
+    """`sdxl_train.py trains a full model, not a LoRA`; None for a LoRA's script and for an unknown one."""
+    name = PurePath(script).name
+    return f"{name} trains {TRAINED[name]}, not a LoRA" if name in TRAINED else None
+
+
+def file_ending(script: str, flags: Mapping[str, Any], base_dir: Path) -> str:
+    """`.safetensors`, `.ckpt`, `.pt`; empty: a folder of diffusers. `base_dir`: the trainer's working
+    directory, from which the base model is found."""
+    name, chosen = PurePath(script).name, str(flags.get("save_model_as") or "")
+    if name in _ALWAYS_SAFETENSORS:
+        return ".safetensors"
+    if name in _LIKE_THE_BASE_MODEL:
+        return _of_full_model(flags, base_dir, chosen.lower())
+    default = "pt" if TRAINED.get(name) == EMBEDDING else "safetensors"
+    return f".{chosen or default}"
+
+
+def _of_full_model(flags: Mapping[str, Any], base_dir: Path, chosen: str) -> str:
+    as_file = chosen in ("ckpt", "safetensors")
+    if not chosen:
+        base = flags.get(BASE_MODEL)
+        as_file = isinstance(base, str) and (base_dir / base).is_file()
+    if not as_file:
+        return ""
+    return ".safetensors" if flags.get("use_safetensors") or "safetensors" in chosen else ".ckpt"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from runner.trainers.sd_scripts.flag_numbers import at_least, whole
+from runner.config.flags import at_least, whole
 
 #: sd-scripts' default of max_train_steps
 DEFAULT_MAX_TRAIN_STEPS = 1600
@@ -46,7 +46,9 @@ class Steps:
             batches = self.batches
             if number == self.skipped_epochs + 1 and self.first_batches is not None:
                 batches = self.first_batches
-            last = min(step + math.ceil(batches / self.accumulation), max(self.total, step + 1))
+            last = min(
+                step + steps_per_epoch(batches, self.accumulation), max(self.total, step + 1)
+            )
             yield Epoch(number, step + 1, last)
             step = last
 
@@ -60,6 +62,11 @@ class Epoch:
     last_step: int
 
 
+def steps_per_epoch(batches: int, accumulation: int | None = 1) -> int:
+    """Steps of the optimizer in an epoch of one process: a part of an accumulation left at its end is one."""
+    return math.ceil(batches / max(accumulation or 1, 1))
+
+
 def count_steps(
     flags: Mapping[str, Any], batches: int, processes: int = 1, state_step: int | None = None
 ) -> Steps:
@@ -71,7 +78,7 @@ def count_steps(
     """
     accumulation = at_least(flags, "gradient_accumulation_steps", 1) or 1
     own_batches = math.ceil(batches / processes)
-    per_epoch = math.ceil(own_batches / accumulation)
+    per_epoch = steps_per_epoch(own_batches, accumulation)
     total = at_least(flags, "max_train_steps", 0)
     if total is None:
         total = DEFAULT_MAX_TRAIN_STEPS
@@ -114,13 +121,6 @@ def _begun(steps: Steps, begin: int, skip: bool) -> Steps:
     if skip:
         counted_from = place - skipped * steps.batches
         first_batches = steps.batches - max(counted_from, 0)
-    return Steps(
-        steps.batches,
-        steps.per_epoch,
-        steps.epochs,
-        steps.total,
-        skipped,
-        counted_from,
-        first_batches,
-        steps.accumulation,
+    return replace(
+        steps, skipped_epochs=skipped, counted_from=counted_from, first_batches=first_batches
     )

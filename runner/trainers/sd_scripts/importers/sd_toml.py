@@ -9,8 +9,8 @@ from typing import Any
 
 from runner.config.flags import FlagValue
 from runner.config.paths import resolved
+from runner.config.positions import syntax_problem
 from runner.config.reading import kind
-from runner.config.syntax import syntax_problem
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.config_file import entries
 from runner.trainers.sd_scripts.importers.find import Found
