@@ -178,7 +178,7 @@ class RunnerActions(
     def free_gpu(self, run_path: Path | None = None) -> Sent:
         """Ask each ComfyUI that runs here; the sentence says what came of it."""
         from runner.hardware.comfy import free, port_users
-        from runner.hardware.listing import running
+        from runner.hardware.processes import running
         from runner.hardware.users import Listing, known_users
         from runner.hardware.users_table import COMFY, COMFY_PORT
 

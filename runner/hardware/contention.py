@@ -5,11 +5,10 @@ Pure. Everything said is "likely": that something has changed together with the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runner.hardware.busy import Busy as Busy
-from runner.hardware.busy import busiest as busiest
+from runner.hardware.processes import Busy
 from runner.hardware.samples import own_gpu
 from runner.hardware.users import User
 from runner.model import GpuSample, GpuUser, HardwareSample
@@ -33,9 +32,9 @@ _HOT = ("therm", "hot", "heat", "temperature")
 
 @dataclass(frozen=True, slots=True)
 class SlowFacts:
-    """What readings do not hold. `busy`: who else uses the CPU (`runner.hardware.busy.busiest`); `users`: the
-    other users of the GPU, for their titles; `device`: as the trainer named it; `spills`: Windows or WSL,
-    where a full card goes on in main memory."""
+    """What readings do not hold. `busy`: who else uses the CPU (`processes.busiest`); `users`: the other users of
+    the GPU, for their titles; `device`: as the trainer named it; `spills`: Windows or WSL, where a full card
+    goes on in main memory."""
 
     busy: tuple[Busy, ...] = ()
     users: tuple[User, ...] = ()
@@ -43,47 +42,34 @@ class SlowFacts:
     spills: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Clause:
-    weight: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    before: HardwareSample
-    now: HardwareSample
-    facts: SlowFacts
-    gpu_before: GpuSample | None
-    gpu: GpuSample | None
+#: how much a reason weighs, and its words
+_Clauses = Iterator[tuple[int, str]]
 
 
 def slow_reason(before: HardwareSample, now: HardwareSample, facts: SlowFacts) -> str | None:
     """`likely because other processes use 1.8 of 2 cores (python3 pid 4711: 180 %)`, best evidence first.
 
-    `before`, `now`: means (`runner.hardware.means`) of the time of the good pace and of the last minute. Says
-    so where nothing stands out; None where nothing was measured at both times."""
+    `before`, `now`: means (`runner.hardware.samples.mean_of`) of the time of the good pace and of the last
+    minute. Says so where nothing stands out; None where nothing was measured at both times."""
     gpu = None if (facts.device or "").startswith("cpu") else own_gpu(now.gpus, facts.device)
     old = next((one for one in before.gpus if gpu is not None and one.key == gpu.key), None)
-    case = _Case(before, now, facts, old, gpu)
-    found = sorted((c for look in _LOOKS for c in look(case)), key=lambda clause: -clause.weight)
+    found = [*_cpu(before, now, facts.busy), *_memory(before, now), *_disk(now)]
+    if gpu is not None:
+        found += _gpu_full(old, gpu, facts.spills)
+        if old is not None:
+            found += [*_clocks(old, gpu), *_gpu_users(old, gpu, facts), *_gpu_waits(old, gpu)]
     if found:
-        return "likely because " + "; also ".join(clause.text for clause in found[:_MOST_CLAUSES])
-    compared = _compared(case)
-    if not compared:
+        found.sort(key=lambda clause: -clause[0])
+        return "likely because " + "; also ".join(text for _, text in found[:_MOST_CLAUSES])
+    compared = {
+        "CPU": before.cpu_percent is not None and now.cpu_percent is not None,
+        "memory": before.swap_used_bytes is not None and now.swap_used_bytes is not None,
+        "GPU": old is not None and gpu is not None and gpu.percent is not None,
+    }
+    if not any(compared.values()):
         return None
-    return f"nothing in the readings of {', '.join(compared)} stands out against the time of the good pace"
-
-
-def _compared(case: _Case) -> list[str]:
-    """What was measured at both times."""
-    cpu = case.before.cpu_percent is not None and case.now.cpu_percent is not None
-    swap = case.before.swap_used_bytes is not None and case.now.swap_used_bytes is not None
-    old, gpu = case.gpu_before, case.gpu
-    seen = old is not None and gpu is not None and gpu.percent is not None
-    return [
-        word for word, there in (("CPU", cpu), ("memory", swap), ("GPU", seen)) if there
-    ]  # fmt: skip
+    words = ", ".join(word for word, there in compared.items() if there)
+    return f"nothing in the readings of {words} stands out against the time of the good pace"
 
 
 # ---------------------------------------------------------------------------------------- the CPU
@@ -98,83 +84,55 @@ def others_cores(sample: HardwareSample) -> float | None:
     return min(float(sample.cpu_count), max(0.0, used - sample.tree_cpu_percent / 100.0))
 
 
-def _cpu(case: _Case) -> Iterator[_Clause]:
-    before, now = case.before, case.now
+def _cpu(before: HardwareSample, now: HardwareSample, busy: tuple[Busy, ...]) -> _Clauses:
     others_before, others = others_cores(before), others_cores(now)
-    fell = _tree_fell(case)
+    old, new = before.tree_cpu_percent, now.tree_cpu_percent
+    fell = old is not None and new is not None and old >= 20.0 and new < TREE_FELL * old
+    cores = f"{(new or 0.0) / 100.0:.1f} instead of {(old or 0.0) / 100.0:.1f}"
     crowded = fell or (now.cpu_percent or 0.0) >= CPU_FULL_PERCENT
     if others is not None and others - (others_before or 0.0) >= CORES and crowded:
-        less = ""
-        if fell:
-            less = f", and the training gets {_cores(now)} instead of {_cores(before)}"
-        text = f"other processes use {others:.1f} of {now.cpu_count} cores{_named(case.facts.busy)}{less}"
-        yield _Clause(80 if fell else 66, text)
+        named = ", ".join(f"{one.name} pid {one.pid}: {one.cpu_percent:.0f} %" for one in busy[:2])
+        who = f" ({named})" if named else ""
+        less = f", and the training gets {cores}" if fell else ""
+        text = f"other processes use {others:.1f} of {now.cpu_count} cores{who}{less}"
+        yield 80 if fell else 66, text
     elif fell:
-        yield _Clause(
-            30,
-            f"the training uses less CPU than before ({_cores(now)} instead of {_cores(before)})",
-        )
-
-
-def _tree_fell(case: _Case) -> bool:
-    old, new = case.before.tree_cpu_percent, case.now.tree_cpu_percent
-    return old is not None and new is not None and old >= 20.0 and new < TREE_FELL * old
-
-
-def _cores(sample: HardwareSample) -> str:
-    return f"{(sample.tree_cpu_percent or 0.0) / 100.0:.1f}"
-
-
-def _named(busy: tuple[Busy, ...]) -> str:
-    told = ", ".join(f"{one.name} pid {one.pid}: {one.cpu_percent:.0f} %" for one in busy[:2])
-    return f" ({told})" if told else ""
+        yield 30, f"the training uses less CPU than before ({cores})"
 
 
 # -------------------------------------------------------------------------------- memory and disk
 
 
-def _memory(case: _Case) -> Iterator[_Clause]:
-    before, now = case.before, case.now
+def _memory(before: HardwareSample, now: HardwareSample) -> _Clauses:
     if (now.pressure or 0) >= 2 and (now.pressure or 0) > (before.pressure or 0):
-        yield _Clause(78, f"memory pressure is {pressure_word(now.pressure or 0)}")
+        yield 78, f"memory pressure is {pressure_word(now.pressure or 0)}"
     grown = _grown(before.swapped_out_bytes, now.swapped_out_bytes)
     if grown is None:
         grown = _grown(before.swap_used_bytes, now.swap_used_bytes)
     if grown is not None and grown >= SWAP_BYTES:
-        yield _Clause(76, f"memory is too small: swap grew by {memory_size(grown)}")
-    left, left_before = _left(now), _left(before)
+        yield 76, f"memory is too small: swap grew by {memory_size(grown)}"
+    left, left_before = now.memory_left_bytes, before.memory_left_bytes
     total = now.memory_total_bytes
     if left is None or not total or left >= MEMORY_LEFT * total:
         return
     if left_before is None or left_before >= MEMORY_LEFT * total:
-        yield _Clause(60, f"memory is nearly full ({memory_size(left)} left)")
+        yield 60, f"memory is nearly full ({memory_size(left)} left)"
 
 
 def _grown(before: int | None, now: int | None) -> int | None:
     return None if before is None or now is None else now - before
 
 
-def _left(sample: HardwareSample) -> int | None:
-    if sample.memory_total_bytes is None or sample.memory_used_bytes is None:
-        return None
-    return max(0, sample.memory_total_bytes - sample.memory_used_bytes)
-
-
-def _disk(case: _Case) -> Iterator[_Clause]:
-    for disk in case.now.disks:
+def _disk(now: HardwareSample) -> _Clauses:
+    for disk in now.disks:
         if disk.free_bytes is not None and disk.free_bytes < DISK_FULL_BYTES:
-            yield _Clause(
-                90, f"the disk for {disk.what} is full ({file_size(disk.free_bytes)} free)"
-            )
+            yield 90, f"the disk for {disk.what} is full ({file_size(disk.free_bytes)} free)"
 
 
 # ---------------------------------------------------------------------------------------- the GPU
 
 
-def _clocks(case: _Case) -> Iterator[_Clause]:
-    old, gpu = case.gpu_before, case.gpu
-    if old is None or gpu is None:
-        return
+def _clocks(old: GpuSample, gpu: GpuSample) -> _Clauses:
     new = [word for word in gpu.throttle if word not in old.throttle]
     fell = bool(old.clock_mhz and gpu.clock_mhz and gpu.clock_mhz < CLOCK_FELL * old.clock_mhz)
     from_to = f"its clock fell from {old.clock_mhz:.0f} to {gpu.clock_mhz:.0f} MHz" if fell else ""
@@ -183,16 +141,13 @@ def _clocks(case: _Case) -> Iterator[_Clause]:
         hot = any(part in word.lower() for word in new for part in _HOT)
         words = ", ".join(new) + (degrees if hot else "")
         text = f"the GPU is held back ({words}){': ' if fell else ''}{from_to}"
-        yield _Clause((84 if hot else 64) + (4 if fell else 0), text)
+        yield (84 if hot else 64) + (4 if fell else 0), text
     elif fell and (gpu.percent is None or gpu.percent >= 50.0):
         # an idle card lowers its clock by itself: that would be the effect, not the cause
-        yield _Clause(62, f"the GPU runs slower: {from_to}{degrees}")
+        yield 62, f"the GPU runs slower: {from_to}{degrees}"
 
 
-def _gpu_users(case: _Case) -> Iterator[_Clause]:
-    old, gpu = case.gpu_before, case.gpu
-    if old is None or gpu is None:
-        return
+def _gpu_users(old: GpuSample, gpu: GpuSample, facts: SlowFacts) -> _Clauses:
     earlier = {user.pid: user for user in old.users}
     named = False
     for user in gpu.users:
@@ -204,11 +159,11 @@ def _gpu_users(case: _Case) -> Iterator[_Clause]:
         if share >= GPU_SHARE_POINTS or memory >= GPU_OTHERS_BYTES:
             named = True
             verb = "uses more of the GPU" if user.pid in earlier else "uses the GPU too"
-            text = f"{_title(case.facts, user)} {verb}{_figures(user)}"
-            yield _Clause(82 if share >= GPU_SHARE_POINTS else 58, text)
+            text = f"{_title(facts, user)} {verb}{_figures(user)}"
+            yield 82 if share >= GPU_SHARE_POINTS else 58, text
     grown = _grown(old.memory_others_bytes, gpu.memory_others_bytes)
     if not named and grown is not None and grown >= GPU_OTHERS_BYTES:
-        yield _Clause(56, f"other programs took {memory_size(grown)} more of the GPU's memory")
+        yield 56, f"other programs took {memory_size(grown)} more of the GPU's memory"
 
 
 def _title(facts: SlowFacts, user: GpuUser) -> str:
@@ -226,17 +181,17 @@ def _figures(user: GpuUser) -> str:
     return f": {told}" if told else ""
 
 
-def _gpu_full(case: _Case) -> Iterator[_Clause]:
-    old, gpu = case.gpu_before, case.gpu
-    if gpu is None or not _full(gpu) or (old is not None and _full(old)):
+def _gpu_full(old: GpuSample | None, gpu: GpuSample, spills: bool) -> _Clauses:
+    if not _full(gpu) or (old is not None and _full(old)):
         return
-    left = memory_size((gpu.memory_total_bytes or 0) - (gpu.memory_used_bytes or 0))
-    if case.facts.spills:
-        yield _Clause(
-            77, f"GPU memory is full ({left} left) and spills into main memory, as Windows does it"
+    left = memory_size(gpu.memory_left_bytes)
+    if spills:
+        yield (
+            77,
+            f"GPU memory is full ({left} left) and spills into main memory, as Windows does it",
         )
     else:
-        yield _Clause(45, f"GPU memory is nearly full ({left} left)")
+        yield 45, f"GPU memory is nearly full ({left} left)"
 
 
 def _full(gpu: GpuSample) -> bool:
@@ -245,19 +200,13 @@ def _full(gpu: GpuSample) -> bool:
     return gpu.memory_used_bytes >= GPU_FULL * gpu.memory_total_bytes
 
 
-def _gpu_waits(case: _Case) -> Iterator[_Clause]:
+def _gpu_waits(old: GpuSample, gpu: GpuSample) -> _Clauses:
     """Not a reason by itself: it says that the reason is not the GPU."""
-    old, gpu = case.gpu_before, case.gpu
-    if old is None or gpu is None or not old.percent or gpu.percent is None:
+    if not old.percent or gpu.percent is None:
         return
     if old.percent >= 30.0 and gpu.percent < GPU_WAITS * old.percent:
-        yield _Clause(
+        yield (
             20,
             f"the GPU waits for work ({gpu.percent:.0f} % busy instead of {old.percent:.0f} %): images, "
             "disk or CPU hold it up",
         )
-
-
-_LOOKS: tuple[Callable[[_Case], Iterator[_Clause]], ...] = (
-    _cpu, _memory, _disk, _clocks, _gpu_users, _gpu_full, _gpu_waits,
-)  # fmt: skip

@@ -36,19 +36,16 @@ class UseMeter:
             self._host(sample, gap_s)
 
     def _peaks(self, sample: HardwareSample) -> None:
-        use = self.use
-        left = None
-        if sample.memory_total_bytes is not None and sample.memory_used_bytes is not None:
-            left = sample.memory_total_bytes - sample.memory_used_bytes
+        use, swap = self.use, sample.swap_used_bytes
         if self._swap_bytes is None:
-            self._swap_bytes = sample.swap_used_bytes
-        grown = None
-        if sample.swap_used_bytes is not None and self._swap_bytes is not None:
-            grown = max(0, sample.swap_used_bytes - self._swap_bytes)
+            self._swap_bytes = swap
+        grown = None if swap is None else max(0, swap - (self._swap_bytes or 0))
         self.use = replace(
             use,
             tree_memory_max_bytes=_most(use.tree_memory_max_bytes, sample.tree_memory_bytes),
-            memory_low_bytes=_least(use.memory_low_bytes, left),
+            memory_low_bytes=min(
+                _known(use.memory_low_bytes, sample.memory_left_bytes), default=None
+            ),
             swap_grown_bytes=_most(use.swap_grown_bytes, grown),
             gpu_memory_max_bytes=_most(use.gpu_memory_max_bytes, sample.gpu_memory_used_bytes),
         )
@@ -79,11 +76,8 @@ class UseMeter:
                     gpu_idle_s=(use.gpu_idle_s or 0.0) + idle_s,
                     gpu_training_s=whole_s + training_s,
                 )
-        if gpu.power_w is not None and training_s:
-            use = replace(
-                use, power_mean_w=_mean(use.power_mean_w, use.training_s, gpu.power_w, training_s)
-            )
-        self.use = use
+        mean_w = _mean(use.power_mean_w, use.training_s, gpu.power_w, training_s)
+        self.use = replace(use, power_mean_w=mean_w)
 
     def _energy(self, counter_j: float | None, power_w: float | None, gap_s: float) -> float | None:
         """By the card's own counter where it has one, else by power times time."""
@@ -124,11 +118,9 @@ def _slowed(gpu: GpuSample) -> bool:
 Number = TypeVar("Number", int, float)
 
 
-def _most(one: Number | None, other: Number | None) -> Number | None:
-    known = [value for value in (one, other) if value is not None]
-    return max(known) if known else None
+def _most(*values: Number | None) -> Number | None:
+    return max(_known(*values), default=None)
 
 
-def _least(one: int | None, other: int | None) -> int | None:
-    known = [value for value in (one, other) if value is not None]
-    return min(known) if known else None
+def _known(*values: Number | None) -> list[Number]:
+    return [value for value in values if value is not None]

@@ -152,10 +152,9 @@ class HardwareWatch:
         if sample.pressure is not None:
             return _swapping(grown) if grown and grown > SWAP_GROWN_BYTES else ""
         if self._lasting({s.at: starved(s) for s, _ in self._recent}):
-            left = (sample.memory_total_bytes or 0) - (sample.memory_used_bytes or 0)
             return (
-                f"only {memory_size(left)} of memory are left and the swap is nearly used up: the kernel will "
-                "kill the largest process, which is the training; close other programs"
+                f"only {memory_size(sample.memory_left_bytes)} of memory are left and the swap is nearly used "
+                "up: the kernel will kill the largest process, which is the training; close other programs"
             )
         return _swapping(grown) if grown and grown > SWAP_GROWN_BYTES else ""
 
@@ -176,13 +175,12 @@ class HardwareWatch:
         }
         if not self._lasting(full):
             return ""
-        left = gpu.memory_total_bytes - (gpu.memory_used_bytes or 0)
         others = ""
         if gpu.memory_others_bytes:
             others = f"; other programs hold {memory_size(gpu.memory_others_bytes)} of it"
         return (
-            f"{gpu.name or 'the GPU'} has {memory_size(left)} of memory left{others}: the next larger "
-            "image may fail, and on Windows and WSL it spills into main memory and becomes slow"
+            f"{gpu.name or 'the GPU'} has {memory_size(gpu.memory_left_bytes)} of memory left{others}: the "
+            "next larger image may fail, and on Windows and WSL it spills into main memory and becomes slow"
         )
 
     def _trouble(self, gpu: GpuSample | None) -> str:
@@ -199,8 +197,8 @@ class HardwareWatch:
 
 def starved(sample: HardwareSample) -> bool:
     """Is main memory used up, and swap too as far as it is known?"""
-    total, used = sample.memory_total_bytes, sample.memory_used_bytes
-    if not total or used is None or total - used > MEMORY_LEFT * total:
+    total, free = sample.memory_total_bytes, sample.memory_left_bytes
+    if not total or free is None or free > MEMORY_LEFT * total:
         return False
     if not sample.swap_total_bytes:
         return True

@@ -8,6 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+def _left(total: int | None, used: int | None) -> int | None:
+    return None if total is None or used is None else max(0, total - used)
+
+
 @dataclass(frozen=True, slots=True)
 class GpuUser:
     """A process on the GPU. `percent`: its share of the GPU's time, 100 is all of it; `ours`: it belongs to
@@ -51,6 +55,10 @@ class GpuSample:
     problem: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def memory_left_bytes(self) -> int | None:
+        return _left(self.memory_total_bytes, self.memory_used_bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class DiskFree:
@@ -92,6 +100,10 @@ class HardwareSample:
     cpu_count: int | None = None
     load: float | None = None
     ages_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def memory_left_bytes(self) -> int | None:
+        return _left(self.memory_total_bytes, self.memory_used_bytes)
 
 
 @dataclass(frozen=True, slots=True)

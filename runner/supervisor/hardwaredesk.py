@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from runner.analysis.safepoint import expected_saves, states_are_saved
 from runner.hardware.board import Board, default_sources
 from runner.hardware.host import written_places
-from runner.hardware.listing import UserWatch
+from runner.hardware.processes import UserWatch, busiest
 from runner.hardware.samples import Cadence, line_of, mean_of
 from runner.hardware.used import UseMeter
 from runner.hardware.users import as_gpu_users
@@ -118,7 +118,7 @@ class HardwareDesk:
 
     async def why_slow(self) -> str | None:
         """The likely reason, by what has changed since the pace was best. Takes a second."""
-        from runner.hardware.contention import SlowFacts, busiest, slow_reason
+        from runner.hardware.contention import SlowFacts, slow_reason
 
         ours = self._ours()
         busy = await asyncio.to_thread(busiest, ours, 1.0)

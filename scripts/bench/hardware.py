@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _COST = """
 import json, subprocess, sys, time, os
 from runner.hardware.board import Board, default_sources
-from runner.hardware.listing import UserWatch
+from runner.hardware.processes import UserWatch
 from runner.hardware.samples import Cadence, line_of
 from runner.hardware.used import UseMeter
 from runner.hardware.watch import About, HardwareWatch

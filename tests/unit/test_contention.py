@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from runner.hardware.busy import plain
-from runner.hardware.contention import Busy, SlowFacts, busiest, others_cores, slow_reason
+from runner.hardware.contention import SlowFacts, others_cores, slow_reason
+from runner.hardware.processes import Busy, busiest, plain
 from runner.hardware.samples import mean_of
 from runner.hardware.users import User
 from runner.model import DiskFree, GpuSample, GpuUser, HardwareSample

@@ -24,7 +24,7 @@ import msgspec
 from runner.hardware.board import HOST, Board, default_sources
 from runner.hardware.cpu import CpuMeter
 from runner.hardware.host import written_places
-from runner.hardware.listing import UserWatch, myself
+from runner.hardware.processes import UserWatch, myself
 from runner.hardware.source import Source
 from runner.hardware.users import roots_of
 from runner.model import HardwareSample, RunSnapshot
@@ -138,7 +138,7 @@ def as_json(look: Look) -> dict[str, Any]:
         "memory": {
             "used_bytes": used,
             "total_bytes": total,
-            "left_bytes": None if used is None or total is None else total - used,
+            "left_bytes": sample.memory_left_bytes,
             "pressure": sample.pressure,
             "swapped_out_bytes": sample.swapped_out_bytes,
         },

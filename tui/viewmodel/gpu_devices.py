@@ -65,10 +65,7 @@ class Device:
 
     @property
     def left_bytes(self) -> int | None:
-        gpu = self.gpu
-        if gpu.memory_total_bytes is None or gpu.memory_used_bytes is None:
-            return None
-        return max(0, gpu.memory_total_bytes - gpu.memory_used_bytes)
+        return self.gpu.memory_left_bytes
 
 
 def source_name(source: str) -> str:
