@@ -179,8 +179,8 @@ class RunnerActions(
         """Ask each ComfyUI that runs here; the sentence says what came of it."""
         from runner.hardware.comfy import free, port_users
         from runner.hardware.processes import running
+        from runner.hardware.programs import COMFY, COMFY_PORT
         from runner.hardware.users import Listing, known_users
-        from runner.hardware.users_table import COMFY, COMFY_PORT
 
         listing = Listing.of(running())
         found = known_users(listing, frozenset())

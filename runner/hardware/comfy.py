@@ -18,10 +18,9 @@ from typing import Any
 
 import psutil
 
-from runner.hardware.command_lines import Process
+from runner.hardware.programs import COMFY, COMFY_PORT, FREE_COMFY, Hold, Process
 from runner.hardware.source import number_in
 from runner.hardware.users import Listing, User
-from runner.hardware.users_table import COMFY, COMFY_PORT, FREE_COMFY, Hold
 from runner.model.units import count, memory_size
 
 HOST = "127.0.0.1"

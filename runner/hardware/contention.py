@@ -32,8 +32,8 @@ _HOT = ("therm", "hot", "heat", "temperature")
 
 @dataclass(frozen=True, slots=True)
 class SlowFacts:
-    """What readings do not hold. `busy`: who else uses the CPU (`processes.busiest`); `users`: the other users of
-    the GPU, for their titles; `device`: as the trainer named it; `spills`: Windows or WSL, where a full card
+    """What readings do not hold. `busy`: who else uses the CPU (`processes.busiest`); `users`: the other users
+    of the GPU, for their titles; `device`: as the trainer named it; `spills`: Windows or WSL, where a full card
     goes on in main memory."""
 
     busy: tuple[Busy, ...] = ()

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from runner.hardware.command_lines import Process
+from runner.hardware.programs import BESIDE, BESIDE_SCRIPTS, Process
 from runner.hardware.users import Listing, User, other_users
-from runner.hardware.users_table import BESIDE, BESIDE_SCRIPTS
 from runner.model import GpuSample
 
 #: listing costs about 30 ms of CPU for 110 processes

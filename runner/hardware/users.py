@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from runner.hardware.command_lines import Process, never, port_of, rule_of
-from runner.hardware.users_table import Hold, Rule
+from runner.hardware.programs import Hold, Process, Rule, never, port_of, rule_of
 from runner.model import GpuSample, GpuUser, RunSnapshot
 
 #: a CUDA context alone takes 300 to 600 MB; a program of the table with more than this has loaded something

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from runner.hardware.programs import Hold
 from runner.hardware.users import User
-from runner.hardware.users_table import Hold
 from runner.model import DiskFree, GpuSample, GpuUser, HardwareSample
 from tui.verbs.hardware_text import Look, block, line, user_words
 

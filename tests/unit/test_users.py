@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.hardware.command_lines import Process, port_of, rule_of
 from runner.hardware.processes import EVERY_S, UserWatch, myself, running
+from runner.hardware.programs import RULES, Hold, Process, port_of, rule_of
 from runner.hardware.users import Listing, User, as_gpu_users, known_users, other_users, user_of
-from runner.hardware.users_table import RULES, Hold
 from runner.model import GpuSample, GpuUser
 
 GB = 1 << 30

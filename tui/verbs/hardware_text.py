@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runner.hardware.board import HOST, OLD_S
+from runner.hardware.programs import Hold
 from runner.hardware.users import User
-from runner.hardware.users_table import Hold
 from runner.model import GpuSample, GpuUser, HardwareSample, RunSnapshot
 from runner.model.units import ago, file_size, memory_size, pressure_word
 from tui.text import clean

@@ -12,11 +12,10 @@ import psutil
 
 from runner.hardware.board import default_sources, read_once
 from runner.hardware.comfy import port_users
-from runner.hardware.command_lines import Process
 from runner.hardware.processes import myself, running
+from runner.hardware.programs import COMFY, Hold, Process
 from runner.hardware.users import Listing, User, other_users, roots_of
 from runner.hardware.users import user_of as any_user_of
-from runner.hardware.users_table import COMFY, Hold
 from runner.model import GpuSample
 from runner.model.units import file_size, memory_size
 from runner.preflight.cures.settings import flag_cure

@@ -1,4 +1,4 @@
-"""Programs that use a GPU, told by their command lines: the table, and nothing but the table.
+"""Programs that use a GPU: the table, and one process against it by its command line. Pure.
 
 Words of the command line and the working folder are compared one by one: one long pattern over the
 whole line would take `vim train_network.py` for a training.
@@ -6,8 +6,12 @@ whole line would take `vim train_network.py` for a training.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import PurePosixPath
 
 
 class Hold(StrEnum):
@@ -136,3 +140,81 @@ NEVER = frozenset({
 #: files looked for in the working folder of a process that a rule with `beside` could mean
 BESIDE = tuple(sorted({name for rule in RULES for name in rule.beside}))
 BESIDE_SCRIPTS = tuple(sorted({name for rule in RULES if rule.beside for name in rule.scripts}))
+
+# ----------------------------------------------------------------------------- one process
+
+#: the script is one of the first words; after them come its own arguments
+_SCRIPT_WORDS = 12
+_PLACE_WORDS = 4
+_INTERPRETERS = ("python", "pypy", "dotnet")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What is looked at of a process. `name` as the system gives it, `argv` whole (empty where it may not be
+    read); `beside`: files of the table that lie in its working folder; `since_at`: when it began."""
+
+    pid: int
+    name: str
+    argv: tuple[str, ...] = ()
+    cwd: str = ""
+    memory_bytes: int = 0
+    parent_pid: int | None = None
+    since_at: float | None = None
+    beside: tuple[str, ...] = ()
+
+
+def rule_of(process: Process) -> Rule | None:
+    if never(process.name) or (process.argv and never(_file(process.argv[0]))):
+        return None
+    return _looked_up(process.name, process.argv, process.cwd, process.beside)
+
+
+@lru_cache(maxsize=512)  # processes stay, and 40 rules for each of them every 15 s cost something
+def _looked_up(name: str, argv: tuple[str, ...], cwd: str, beside: tuple[str, ...]) -> Rule | None:
+    words = [word.lower() for word in argv]
+    program = _file(words[0]) if words else ""
+    programs, scripts, modules = {program, name.lower()}, {program}, set[str]()
+    if program.startswith(_INTERPRETERS):
+        scripts |= {_file(word) for word in words[1:_SCRIPT_WORDS] if not word.startswith("-")}
+        modules = {words[i + 1] for i, word in enumerate(words[:-1]) if word == "-m"}
+    place = " ".join((cwd.lower(), *words[:_PLACE_WORDS]))
+
+    def fits(rule: Rule) -> bool:
+        return (
+            _any(rule.programs, programs)
+            and _any(rule.scripts, scripts)
+            and _any(rule.modules, modules)
+            and all(word in words[1:] for word in rule.words)
+            and (not rule.places or any(part in place for part in rule.places))
+            and (not rule.beside or not set(beside).isdisjoint(rule.beside))
+        )
+
+    return next(filter(fits, RULES), None)
+
+
+def _any(patterns: Sequence[str], found: Iterable[str]) -> bool:
+    """Does anything that was found fit one of these? Without any, everything does."""
+    return not patterns or any(fnmatchcase(name, one) for one in patterns for name in found)
+
+
+def never(name: str) -> bool:
+    """Does it only draw the desktop?"""
+    return _file(name) in NEVER
+
+
+def _file(path: str) -> str:
+    return PurePosixPath(path.replace("\\", "/")).name.lower()
+
+
+def port_of(argv: Sequence[str], usual: int | None) -> int | None:
+    """`--port 8189` or `--port=8189` of the command line, else the usual one; None where a program has none."""
+    if usual is None:
+        return None
+    for index, word in enumerate(argv):
+        text = word.partition("=")[2] if word.startswith("--port=") else ""
+        if word == "--port" and index + 1 < len(argv):
+            text = argv[index + 1]
+        if text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65536:
+            return int(text[:6])
+    return usual
