@@ -42,14 +42,6 @@ class User:
 # ------------------------------------------------------------------ one process against the table
 
 
-def user_of(process: Process) -> User | None:
-    """The user that this process is by itself; None for launchers, whose children do the work."""
-    rule = rule_of(process)
-    if rule is None or rule.launcher or rule.active_only:
-        return None
-    return _user(process, rule)
-
-
 def _user(process: Process, rule: Rule) -> User:
     return User(
         process.pid, rule.title, process.name, rule.how, rule.hold, process.memory_bytes or None,

@@ -4,7 +4,7 @@ end, a card in trouble. Pure: samples in, sentences out; the guard makes alarms 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from runner.hardware.samples import own_gpu
@@ -129,12 +129,10 @@ class HardwareWatch:
         name = gpu.name or "the GPU"
         return f"steps are made, but {name} has done nothing for {duration(IDLE_S)}: is it really used?"
 
-    def _lasting(self, test: Mapping[float, bool]) -> bool:
+    def _lasting(self, test: Callable[[HardwareSample], bool]) -> bool:
         """True for all readings of the last moments, and there were several."""
-        if not test:
-            return False
-        end = max(test)
-        lately = [value for at, value in test.items() if end - at <= EDGE_S]
+        end = max(sample.at for sample, _ in self._recent)
+        lately = [test(sample) for sample, _ in self._recent if end - sample.at <= EDGE_S]
         return len(lately) >= 3 and all(lately)
 
     def _memory(self, sample: HardwareSample) -> str:
@@ -143,20 +141,22 @@ class HardwareWatch:
                 f"memory pressure is {pressure_word(sample.pressure)}: close other programs now, or stop the "
                 "training at its next save"
             )
-        pressed = {s.at: (s.pressure or 0) >= PRESSURE_WARNING for s, _ in self._recent}
         grown = self._swap_growth(sample)
         swap = f", swap has grown by {memory_size(grown)}" if grown else ""
-        if self._lasting(pressed):
+        if self._lasting(lambda s: (s.pressure or 0) >= PRESSURE_WARNING):
             word = pressure_word(PRESSURE_WARNING)
             return f"memory pressure is {word}{swap}: close other programs, or steps become slow"
-        if sample.pressure is not None:
-            return _swapping(grown) if grown and grown > SWAP_GROWN_BYTES else ""
-        if self._lasting({s.at: starved(s) for s, _ in self._recent}):
+        if sample.pressure is None and self._lasting(starved):
             return (
                 f"only {memory_size(sample.memory_left_bytes)} of memory are left and the swap is nearly used "
                 "up: the kernel will kill the largest process, which is the training; close other programs"
             )
-        return _swapping(grown) if grown and grown > SWAP_GROWN_BYTES else ""
+        if grown <= SWAP_GROWN_BYTES:
+            return ""
+        return (
+            f"swap has grown by {memory_size(grown)} since the first step: memory is too small, and steps "
+            "become slow"
+        )
 
     def _swap_growth(self, sample: HardwareSample) -> int:
         """Since the first step: what was written to swap where that is told, else what is used of it."""
@@ -169,11 +169,7 @@ class HardwareWatch:
     def _gpu_memory(self, gpu: GpuSample | None, about: About) -> str:
         if gpu is None or not gpu.memory_total_bytes or not about.training:
             return ""
-        full = {
-            s.at: (s.gpu_memory_used_bytes or 0) >= GPU_FULL * (s.gpu_memory_total_bytes or 1 << 60)
-            for s, _ in self._recent
-        }
-        if not self._lasting(full):
+        if not self._lasting(_gpu_full):
             return ""
         others = ""
         if gpu.memory_others_bytes:
@@ -195,6 +191,11 @@ class HardwareWatch:
         return ""
 
 
+def _gpu_full(sample: HardwareSample) -> bool:
+    used, total = sample.gpu_memory_used_bytes, sample.gpu_memory_total_bytes
+    return used is not None and bool(total) and used >= GPU_FULL * (total or 0)
+
+
 def starved(sample: HardwareSample) -> bool:
     """Is main memory used up, and swap too as far as it is known?"""
     total, free = sample.memory_total_bytes, sample.memory_left_bytes
@@ -204,13 +205,6 @@ def starved(sample: HardwareSample) -> bool:
         return True
     left = sample.swap_total_bytes - (sample.swap_used_bytes or 0)
     return left <= SWAP_LEFT * sample.swap_total_bytes
-
-
-def _swapping(grown: int) -> str:
-    return (
-        f"swap has grown by {memory_size(grown)} since the first step: memory is too small, and steps "
-        "become slow"
-    )
 
 
 def _disk(sample: HardwareSample, about: About) -> str:

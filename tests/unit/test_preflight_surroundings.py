@@ -13,11 +13,11 @@ import pytest
 
 from runner.config.interpreter import Interpreter
 from runner.hardware.comfy import comfy_ports, listening, port_users
-from runner.hardware.users import Listing
+from runner.hardware.programs import Hold, Process
+from runner.hardware.users import Listing, User, other_users
 from runner.model import GpuSample, GpuUser
 from runner.preflight.checks import launch, machine, trainer, unattended
 from runner.preflight.checks.launch import in_use
-from runner.preflight.checks.machine import Process, user_of
 from runner.preflight.checks.reporting import logging as look_at_logging
 from runner.preflight.facts import Facts
 from tests.unit import preflight_models as models
@@ -34,6 +34,12 @@ def project(tmp_path: Path) -> Project:
     made.write_dataset()
     made.checkout()
     return made
+
+
+def user_of(process: Process) -> User | None:
+    """The user that this process is by itself, if it holds a model or may."""
+    found = other_users(Listing.of((process,)), ())
+    return next((user for user in found if user.hold is not Hold.IDLE), None)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +78,6 @@ def test_programs_that_use_the_gpu_are_known_by_their_command_line(
         ["ollama", "serve"],
         ["python", "-m", "http.server", "--port", "80"],
         ["/usr/bin/python3", "launch.py"],
-        ["python", "-m", "accelerate.commands.launch", "train_network.py"],
         ["WindowServer"],
         [],
     ],

@@ -13,9 +13,8 @@ import psutil
 from runner.hardware.board import default_sources, read_once
 from runner.hardware.comfy import port_users
 from runner.hardware.processes import myself, running
-from runner.hardware.programs import COMFY, Hold, Process
+from runner.hardware.programs import COMFY, Hold
 from runner.hardware.users import Listing, User, other_users, roots_of
-from runner.hardware.users import user_of as any_user_of
 from runner.model import GpuSample
 from runner.model.units import file_size, memory_size
 from runner.preflight.cures.settings import flag_cure
@@ -79,12 +78,6 @@ def users(
     found = other_users(listing, gpus, runs)
     found = (*found, *port_users(listing, found, own=listing.with_descendants(runs)))
     return [user for user in found if user.hold is not Hold.IDLE]
-
-
-def user_of(process: Process) -> User | None:
-    """The user that this process is by itself, if it holds a model or may."""
-    found = any_user_of(process)
-    return None if found is None or found.hold is Hold.IDLE else found
 
 
 #: less than this and even loading torch and a small model begins to swap
