@@ -38,8 +38,7 @@ def estimate(config: Config, *, smoke: bool = False) -> Forecast:
     found = with_disk(found)
     first = [text for text in (read.problem, processes.warning) if text]
     told = () if smoke else surprises(config.expect, found, question)
-    warnings = dict.fromkeys((*first, *told, *found.warnings))
-    return replace(found, warnings=tuple(warnings))
+    return replace(found, warnings=tuple(dict.fromkeys((*first, *told, *found.warnings))))
 
 
 def question_of(config: Config, read: TrainerFlags, processes: int) -> Question:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import sys
 import threading
@@ -44,6 +45,16 @@ T = TypeVar("T")
 BASE_MODEL = "pretrained_model_name_or_path"
 
 
+def _once(method: Callable[[Facts], T]) -> Callable[[Facts], T]:
+    """Its answer is found by the first who asks; the others wait for it."""
+
+    @functools.wraps(method)
+    def asked(facts: Facts) -> T:
+        return facts.once(method.__name__, lambda: method(facts))
+
+    return asked
+
+
 class Facts:
     """One config looked at once. Every method may be called from any thread; it raises what the
     first asker's question raised (DatasetError for datasets)."""
@@ -54,7 +65,10 @@ class Facts:
         self.config = config
         self.smoke = smoke
         self.cancelled = cancelled or threading.Event()
-        self.train_config = _train_config(config, smoke)
+        file = config.flags(smoke=smoke).get("config_file")
+        self.train_config: TrainConfig | None = (
+            read_train_config(file, config.trainer_cwd) if isinstance(file, str) and file else None
+        )
         beside = self.train_config.values if self.train_config else {}
         #: of [train] and of the config_file that it names; the command line wins
         self.flags: dict[str, FlagValue] = merged(beside, config.flags(smoke=smoke))
@@ -140,64 +154,75 @@ class Facts:
 
     # ------------------------------------------------------------------ the trainer
 
+    @_once
     def command(self) -> Command:
-        return self.once("command", lambda: build_command(self.config, smoke=self.smoke))
+        return build_command(self.config, smoke=self.smoke)
 
+    @_once
     def environment(self) -> dict[str, str]:
         """The trainer's whole environment."""
-        return self.once("environment", lambda: self.command().environment())
+        return self.command().environment()
 
+    @_once
     def interpreter(self) -> Interpreter:
         """The trainer's Python and the modules that this training needs, and some it may use."""
-        return self.once(
-            "interpreter",
-            lambda: examine(
-                self.config.trainer.python,
-                asked_modules(self.config.trainer, self.flags),
-                env=self.environment(),
-                cancelled=self.cancelled,
-            ),
-        )
+        trainer = self.config.trainer
+        modules = asked_modules(trainer, self.flags)
+        return examine(trainer.python, modules, env=self.environment(), cancelled=self.cancelled)
 
+    @_once
     def hub_reachable(self) -> bool | None:
         """Can the Hugging Face hub be asked from here? None: a proxy stands between."""
-        return self.once("hub", lambda: hub.reachable(self.environment()))
+        return hub.reachable(self.environment())
 
     def device(self, *, bare: bool = False) -> Device:
         """What the training will run on, as it is launched or by a bare interpreter. Slow."""
-        name = "bare device" if bare else "device"
         return self.once(
-            name,
+            "bare device" if bare else "device",
             lambda: cached_probe(self.config, self.command(), self.cancelled, bare=bare),
         )
 
+    @_once
     def imported(self) -> Imported:
         """What became of importing the script as it will be launched. Slow."""
-        return self.once(
-            "imported",
-            lambda: cached_import(self.config, self.command(), self.flags, self.cancelled),
-        )
+        return cached_import(self.config, self.command(), self.flags, self.cancelled)
 
+    @_once
     def base_model(self) -> Header | None:
         """The header of the base model; None when it is no whole safetensors file."""
-        return self.once("base model", lambda: read_model(self.path(BASE_MODEL)))
+        return read_model(self.path(BASE_MODEL))
 
     # ------------------------------------------------------------------ the dataset
 
+    def dataset_file(self) -> Path | None:
+        return self.path("dataset_config")
+
+    @property
+    def dataset_unwritten(self) -> bool:
+        """[dataset] of plasma.toml holds what the file does not hold yet."""
+        file = self.dataset_file()
+        return self.config.dataset is not None and file is not None and not file.exists()
+
+    @_once
     def specs(self) -> tuple[DatasetSpec, ...]:
         """The datasets as configured. Raises DatasetError."""
-        return self.once("specs", self._specs)
+        if self.dataset_unwritten:
+            values = dataset_values(self.config)
+            return read_specs(values, self.flags, f"{self.config.path} [dataset]")
+        return specs_from_flags(self.flags, self.config.trainer_cwd)
 
     def subsets(self) -> list[SubsetSpec]:
         """Of all datasets. Raises DatasetError."""
         return [subset for spec in self.specs() for subset in spec.subsets]
 
+    @_once
     def plan(self) -> DatasetPlan:
         """One epoch of them. Raises DatasetError."""
-        return self.once("plan", self._plan)
+        return self._question().plan()[1]
 
+    @_once
     def images(self) -> FolderImages:
-        return self.once("images", lambda: FolderImages(self.config.trainer_cwd))
+        return FolderImages(self.config.trainer_cwd)
 
     def listing(self, image_dir: str) -> Listing | None:
         """None: no such folder."""
@@ -223,33 +248,14 @@ class Facts:
         listing = self.listing_of(subset)
         return [self.config.trainer_cwd / path for path in listing.paths] if listing else []
 
+    @_once
     def forecast(self) -> Forecast:
-        return self.once("forecast", self._forecast)
+        return self._forecast()
 
+    @_once
     def whole_forecast(self) -> Forecast:
         """Of the training from its beginning, whatever state it resumes."""
-        fresh: dict[str, FlagValue] = dict.fromkeys(
-            ("resume", "initial_step", "initial_epoch"), False
-        )
-        return self.once("whole forecast", lambda: self._forecast(**fresh))
-
-    def dataset_file(self) -> Path | None:
-        return self.path("dataset_config")
-
-    @property
-    def dataset_unwritten(self) -> bool:
-        """[dataset] of plasma.toml holds what the file does not hold yet."""
-        file = self.dataset_file()
-        return self.config.dataset is not None and file is not None and not file.exists()
-
-    def _specs(self) -> tuple[DatasetSpec, ...]:
-        if self.dataset_unwritten:
-            values = dataset_values(self.config)
-            return read_specs(values, self.flags, f"{self.config.path} [dataset]")
-        return specs_from_flags(self.flags, self.config.trainer_cwd)
-
-    def _plan(self) -> DatasetPlan:
-        return self._question().plan()[1]
+        return self._forecast(resume=False, initial_step=False, initial_epoch=False)
 
     def _forecast(self, **changes: FlagValue) -> Forecast:
         try:
@@ -289,10 +295,3 @@ class Facts:
                 future.set_exception(error)
         result: T = future.result()
         return result
-
-
-def _train_config(config: Config, smoke: bool) -> TrainConfig | None:
-    name = config.flags(smoke=smoke).get("config_file")
-    if not isinstance(name, str) or not name:
-        return None
-    return read_train_config(name, config.trainer_cwd)

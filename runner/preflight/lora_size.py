@@ -49,8 +49,7 @@ def lora_bytes(facts: Facts) -> int | None:
     layers = LAYERS.get((facts.text("network_module") or "", kind or ""))
     if layers is None:
         return None
-    item = item_bytes(facts.text("save_precision"), full=_half(facts))
-    return _bytes(layers, facts, item)
+    return _bytes(layers, facts, item_bytes(facts.text("save_precision"), full=_half(facts)))
 
 
 def _kind(facts: Facts) -> str | None:

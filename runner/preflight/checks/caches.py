@@ -74,8 +74,7 @@ def _bad(bad: list[tuple[Path, str]]) -> Finding:
     cure = move_cure("latents", "move the stale caches away", [path for path, _ in bad])
     advice = "move these files away; the trainer makes them anew"
     if nan or broken:
-        evidence = f"{nan} NaN" if nan else f"{broken} damaged"
-        return failed(evidence, detail, advice, cure)
+        return failed(f"{nan} NaN" if nan else f"{broken} damaged", detail, advice, cure)
     return warned(f"{len(bad)} stale", detail, advice, cure)
 
 

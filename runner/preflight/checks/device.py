@@ -281,8 +281,7 @@ def mps_fallback(facts: Facts) -> Finding:
         return passed("on", f"{VARIABLE}=1: what MPS lacks is done by the CPU.")
     detail = f"{VARIABLE} is not 1: an operator that MPS lacks would end the training."
     cure = env_cure(facts.config, "mps_fallback", "let the CPU step in", VARIABLE, "1")
-    advice = f'env = {{ {VARIABLE} = "1" }} in [trainer]'
-    return warned("not set", detail, advice, cure)
+    return warned("not set", detail, f'env = {{ {VARIABLE} = "1" }} in [trainer]', cure)
 
 
 def watermark_problem(high: str | None, low: str | None) -> str | None:

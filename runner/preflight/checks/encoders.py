@@ -124,8 +124,7 @@ def tokenizer(facts: Facts) -> Finding:
     for `/`. Offline and with an empty cache it dies before anything else; where it can, it downloads a
     few MB once.
     """
-    script = facts.known_script
-    wanted = wanted_tokenizers(script, facts.flags)
+    wanted = wanted_tokenizers(facts.known_script, facts.flags)
     if not wanted:
         return skipped("none needed", "This script loads no tokenizer from the hub.")
     absent = [name for name in wanted if not _there(name, facts)]

@@ -38,8 +38,7 @@ def image_files(facts: Facts) -> Finding:
         told = [f"{path.name} is {problem}" for path, problem in bad]
         detail = f"In {bad[0][0].parent}: {some(told)}."
         cure = move_cure("image_files", "move them away", [path for path, _ in bad])
-        advice = "replace or remove the image"
-        return failed(f"{len(bad)} unreadable", detail, advice, cure)
+        return failed(f"{len(bad)} unreadable", detail, "replace or remove the image", cure)
     turned = _turned(facts, paths)
     if turned:
         detail = f"Turned only by EXIF, which sd-scripts ignores: {some(turned)}."

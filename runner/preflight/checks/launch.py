@@ -143,16 +143,14 @@ def environment(facts: Facts) -> Finding:
     decides the device over every configuration; an empty CUDA_VISIBLE_DEVICES hides every GPU;
     PYTHONHOME and a PYTHONPATH of another Python break imports (accelerate 1.6, torch 2.x).
     """
-    env = facts.environment()
-    return judge_environment(env, facts.device_wanted, facts.config.processes)
+    return judge_environment(facts.environment(), facts.device_wanted, facts.config.processes)
 
 
 def judge_environment(env: Mapping[str, str], wanted: str | None, processes: int) -> Finding:
     leaked = [name for name in (_RANK, *_SIZES) if _several(name, env.get(name))]
     if leaked and processes == 1:
         detail = f"{', '.join(leaked)} is set, so accelerate waits for other processes."
-        advice = f"unset {' '.join(leaked)}"
-        return failed(short(f"{leaked[0]} is set"), detail, advice)
+        return failed(short(f"{leaked[0]} is set"), detail, f"unset {' '.join(leaked)}")
     if _true(env.get("ACCELERATE_USE_CPU")) and wanted not in (None, "cpu"):
         detail = "ACCELERATE_USE_CPU is set: the training would run on the CPU."
         return failed("forced to the CPU", detail, "unset ACCELERATE_USE_CPU")

@@ -128,8 +128,7 @@ def workers(facts: Facts) -> Finding:
         cure = flag_cure(
             facts.config, "workers", "no workers", {"persistent_data_loader_workers": False}
         )
-        advice = "take persistent_data_loader_workers out"
-        return failed("persistent without", detail, advice, cure)
+        return failed("persistent without", detail, "take persistent_data_loader_workers out", cure)
     if workers and sys.platform == "linux" and (found := _shared_memory(facts, workers)):
         return found
     spawned = sys.platform != "linux" and workers > 1

@@ -96,8 +96,7 @@ def size(facts: Facts) -> Finding:
     size = facts.forecast().checkpoint_bytes or lora_bytes(facts)
     if size is None:
         return skipped("cannot be told", "The size is not known for this network and base model.")
-    expected = None if facts.smoke else facts.config.expect.checkpoint_mb
-    return judge_size(size, expected)
+    return judge_size(size, None if facts.smoke else facts.config.expect.checkpoint_mb)
 
 
 def judge_size(size_bytes: int, expected: tuple[float, float] | None) -> Finding:
@@ -184,8 +183,7 @@ def _fits(facts: Facts, path: Path) -> Finding | None:
         return None
     detail = f"{path.name} holds rank {rank}, but network_dim is {facts.rank}."
     cure = flag_cure(facts.config, "resume", f"train rank {rank}", {"network_dim": rank})
-    evidence = f"rank {rank}, not {facts.rank}"
-    return failed(evidence, detail, f"network_dim = {rank}", cure)
+    return failed(f"rank {rank}, not {facts.rank}", detail, f"network_dim = {rank}", cure)
 
 
 def _counted(facts: Facts, path: Path, step: int | None) -> Finding:

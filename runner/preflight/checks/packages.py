@@ -125,8 +125,7 @@ def judge_imports(
 ) -> Finding:
     by_hand = f"cd {shlex.quote(cwd)} && {shlex.quote(python)} {shlex.quote(script)} --help"
     if found.problem is not None:
-        detail = f"Importing {script} gave no answer: {found.problem}."
-        return warned("no answer", detail, by_hand)
+        return warned("no answer", f"Importing {script} gave no answer: {found.problem}.", by_hand)
     if not found.errors:
         return passed("imported", f"{python} imports {script} without an error.")
     first, origin = found.errors[0], found.errors[-1]

@@ -115,8 +115,7 @@ def samples(facts: Facts) -> Finding:
         advice = "set sample_prompts to a text file, a prompt a line"
         return failed("no prompts", detail, advice, cure)
     if problem := problem_of(prompts):
-        detail = f"{prompts} {problem}."
-        return failed("prompts not there", detail, "correct sample_prompts", cure)
+        return failed("prompts not there", f"{prompts} {problem}.", "correct sample_prompts", cure)
     return passed(prompts.name[:20], f"Samples are drawn from {prompts}.")
 
 
@@ -167,8 +166,7 @@ def judge_notices(channels: Channels) -> Finding:
     if "apprise" in channels.names and not apprise_.installed():
         problems.append(apprise_.MISSING)
     if problems:
-        text = f"A notice would not arrive: {'; '.join(problems)}."
-        return warned("will not arrive", text, _TRY)
+        return warned("will not arrive", f"A notice would not arrive: {'; '.join(problems)}.", _TRY)
     token = channels.ntfy_token_env or channels.ntfy_token_file
     if token and (channels.ntfy or "").startswith("http:"):
         text = "The token of ntfy goes over the network unencrypted (http:, not https:)."

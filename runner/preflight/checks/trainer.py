@@ -23,8 +23,7 @@ def config(facts: Facts) -> Finding:
     notes = facts.config.notes
     if not notes:
         return passed("plasma.toml is valid", f"{facts.config.path} was understood in full.")
-    advice = f"look at {facts.config.path}"
-    return warned(count(len(notes), "note"), "; ".join(notes), advice)
+    return warned(count(len(notes), "note"), "; ".join(notes), f"look at {facts.config.path}")
 
 
 #: before it there is no log line that names the device (2024-02)
@@ -177,8 +176,7 @@ def versions(facts: Facts) -> Finding:
     Known breaks only: torch before 2.3 cannot use numpy 2 (torch was built against numpy 1);
     huggingface_hub 0.26 took `cached_download` away, which diffusers imports up to 0.28.
     """
-    found = facts.interpreter()
-    return judge_versions(found.modules, facts.config.trainer.python)
+    return judge_versions(facts.interpreter().modules, facts.config.trainer.python)
 
 
 def judge_versions(modules: Mapping[str, str | None], python: str) -> Finding:

@@ -68,8 +68,7 @@ def user_config_cure(facts: Facts, found: AccelerateConfig) -> Cure | None:
 
     words = [f"{name}: {value}" for name, value in wanted.items()]
     told = (f"in {found.path}, which other programs read too (a copy is kept):", *words)
-    title = "correct the user's own file"
-    return file_cure("accelerate_file", "accelerate", title, told, change)
+    return file_cure("accelerate_file", "accelerate", "correct the user's own file", told, change)
 
 
 def changed(text: str, wanted: dict[str, str]) -> str:
