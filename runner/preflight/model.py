@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,6 +81,7 @@ def check(
     where the trainer's Python does not run; `dataset`: where the dataset cannot be read."""
 
     def register(look: Look) -> Look:
+        @functools.wraps(look)
         def guarded(facts: Facts) -> Finding:
             trainer = facts.config.trainer
             if builtin is not None and trainer.embedded:

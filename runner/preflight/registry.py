@@ -9,16 +9,14 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
 
 from runner.config.model import Config
-from runner.model import SCHEMA, CheckResult
+from runner.model import CheckResult
 from runner.preflight import checks as topics
 from runner.preflight.cures.model import Cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import REGISTERED, Check, Finding, short
-from runner.store.journal import write_json
 
 for _topic in iter_modules(topics.__path__, f"{topics.__name__}."):
     import_module(_topic.name)
@@ -87,17 +85,6 @@ def in_order(results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
     """Sorted as the panel shows them, whichever was found first."""
     places = {check.name: place for place, check in enumerate(CHECKS)}
     return tuple(sorted(results, key=lambda result: places.get(result.name, len(places))))
-
-
-def all_passed(results: Iterable[CheckResult]) -> bool:
-    """Warnings do not keep a run from starting; failures do."""
-    return all(result.status != "fail" for result in results)
-
-
-def write_preflight(path: Path, results: Iterable[CheckResult]) -> None:
-    """preflight.json, replaced by rename. Raises OSError."""
-    checks = in_order(results)
-    write_json(path, {"schema": SCHEMA, "passed": all_passed(checks), "checks": checks})
 
 
 # ----------------------------------------------------------------- from a name to a cure

@@ -18,7 +18,7 @@ import pytest
 from runner.preflight.cures.commands import stream
 from runner.preflight.cures.model import CureFailed
 from runner.preflight.registry import cure_for
-from tests.unit.preflight_project import Project, look
+from tests.unit.preflight_project import Project, look, project_fixture
 
 IDENTITY = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
 CLI = [sys.executable, "-m", "tui.cli"]
@@ -53,12 +53,7 @@ def kohya(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return clone
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.add_images("train", 2, "x")
-    made.write_dataset()
-    return made
+project = project_fixture(checkout=False)
 
 
 SD = 'sd_scripts = "kohya_ss/sd-scripts"'

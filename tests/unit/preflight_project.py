@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from runner.config.load import load_config
 from runner.config.model import Config
 from runner.preflight.facts import Facts
@@ -82,6 +84,21 @@ class Project:
     def find(self, name: str, smoke: bool = False, **parts: Any) -> Finding:
         """What the check of that name finds."""
         return look(name, self.config(**parts), smoke=smoke)
+
+
+def project_fixture(images: int = 2, caption: str = "x", *, checkout: bool = True) -> Any:
+    """The fixture `project` of a test file: images with captions, their dataset, and a checkout."""
+
+    @pytest.fixture
+    def project(tmp_path: Path) -> Project:
+        made = Project(tmp_path)
+        made.add_images("train", images, caption)
+        made.write_dataset()
+        if checkout:
+            made.checkout()
+        return made
+
+    return project
 
 
 def look(name: str, config: Config, *, smoke: bool = False) -> Finding:

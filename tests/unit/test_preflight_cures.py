@@ -13,15 +13,9 @@ from runner.preflight.cures.files import backup_name, in_front, move_cure, renam
 from runner.preflight.cures.model import Cure, CureFailed
 from runner.preflight.cures.settings import edited, flag_cure, key_cure, set_everywhere
 from runner.preflight.registry import CHECKS, cure_for, known_names
-from tests.unit.preflight_project import TRIGGER, Project
+from tests.unit.preflight_project import TRIGGER, Project, project_fixture
 
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.add_images("train", 3, f"{TRIGGER}, hat")
-    made.write_dataset()
-    return made
+project = project_fixture(3, f"{TRIGGER}, hat", checkout=False)
 
 
 TEXT = """\

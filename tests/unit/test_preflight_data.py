@@ -5,25 +5,19 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from runner.preflight.facts import Facts
 from runner.preflight.registry import CHECKS, run_check
-from tests.unit.preflight_project import TRIGGER, Project, png
+from tests.unit.preflight_project import TRIGGER, Project, png, project_fixture
 
 CAPTION = f"{TRIGGER}, standing, blue hair"
 BUCKETS = "enable_bucket = true\nmin_bucket_reso = 64\nmax_bucket_reso = 128"
 EXPECT_TRIGGER = f'trigger = "{TRIGGER}"'
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.add_images("train", 3, CAPTION)
-    made.write_dataset()
-    return made
+project = project_fixture(3, CAPTION, checkout=False)
 
 
 def test_a_readable_dataset_passes(project: Project) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.preflight.dataset_errors import mistakes, mistakes_in_text
-from tests.unit.preflight_project import Project
+from tests.unit.preflight_project import Project, project_fixture
 
 THREE = """\
 [general]
@@ -74,13 +74,7 @@ def test_what_sd_scripts_takes_is_no_mistake(text: str) -> None:
     assert list(mistakes(tomllib.loads(text))) == []
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.add_images("train", 2, "x")
-    made.write_dataset()
-    made.checkout()
-    return made
+project = project_fixture()
 
 
 def test_the_check_tells_all_of_them(project: Project) -> None:

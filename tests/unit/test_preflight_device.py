@@ -19,7 +19,7 @@ from runner.preflight.probe import Device, cached_probe, device_of, last_word, p
 from runner.preflight.registry import BY_NAME, cure_for, run_check
 from runner.trainers.accelerate import default_path, read_config
 from runner.trainers.command import build_command
-from tests.unit.preflight_project import Project, look
+from tests.unit.preflight_project import Project, look, project_fixture
 
 PROBES = Path(__file__).parents[1] / "data" / "probes"
 SD = 'sd_scripts = "sd"'
@@ -29,13 +29,7 @@ def answer(name: str) -> Device:
     return device_of(json.loads((PROBES / f"{name}.json").read_text()))
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.add_images("train", 2, "x")
-    made.write_dataset()
-    made.checkout()
-    return made
+project = project_fixture()
 
 
 @pytest.mark.parametrize(

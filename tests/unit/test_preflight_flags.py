@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 
 from runner.preflight.checks.machine import judge_shared
 from runner.preflight.facts import Facts
 from tests.unit import preflight_models as models
-from tests.unit.preflight_project import Project
+from tests.unit.preflight_project import Project, project_fixture
 
 SD = 'sd_scripts = "sd"'
 RATE = "learning_rate = 1e-4"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.add_images("train", 2, "x")
-    made.write_dataset()
-    made.checkout()
-    return made
+project = project_fixture()
 
 
 @pytest.mark.parametrize(

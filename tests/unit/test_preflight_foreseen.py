@@ -17,9 +17,9 @@ from runner.model import CheckResult
 from runner.preflight import hub
 from runner.preflight.facts import Facts
 from runner.preflight.probe import Device
-from runner.preflight.registry import CHECKS, FORESEEN, UNFORESEEABLE, run_check
+from runner.preflight.registry import BY_NAME, CHECKS, FORESEEN, UNFORESEEABLE, run_check
 from tests.unit import preflight_models as models
-from tests.unit.preflight_project import Project
+from tests.unit.preflight_project import Project, project_fixture
 
 FAILURES = Path(__file__).parents[1] / "data" / "failures"
 LABELS = list(csv.DictReader((FAILURES / "labels.tsv").open(), delimiter="\t"))
@@ -161,13 +161,7 @@ EMPTY_ZIP = b"PK\x05\x06" + b"\0" * 18
 CASES = [row for row in LABELS if row["cause"] in FORESEEN]
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.add_images("train", 3, "x")
-    made.write_dataset()
-    made.checkout()
-    return made
+project = project_fixture(3)
 
 
 def check_of(cause: str, project: Project, parts: dict[str, str]) -> CheckResult:
@@ -178,7 +172,7 @@ def check_of(cause: str, project: Project, parts: dict[str, str]) -> CheckResult
         config = config.changed({"dataset_config": False, "train_data_dir": folder})
     elif changed == "no output":
         config = config.changed({"output_dir": False})
-    check = next(check for check in CHECKS if check.name == FORESEEN[cause])
+    check = BY_NAME[FORESEEN[cause]]
     return run_check(check, Facts(config))
 
 

@@ -13,19 +13,13 @@ from runner.preflight import npz, whole_image
 from runner.preflight.checks import image_files
 from runner.preflight.checks.image_files import image_files as look_at_files
 from runner.preflight.facts import Facts
-from tests.unit.preflight_project import Project, look, png
+from tests.unit.preflight_project import Project, look, png, project_fixture
 
 SD = 'sd_scripts = "sd"'
 BUCKETS = "enable_bucket = true\nmin_bucket_reso = 64\nmax_bucket_reso = 128"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.add_images("train", 3, "spyke, hat")
-    made.write_dataset()
-    made.checkout()
-    return made
+project = project_fixture(3, "spyke, hat")
 
 
 def jpeg(tail: bytes = b"\xff\xd9") -> bytes:

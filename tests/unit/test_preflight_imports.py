@@ -15,7 +15,7 @@ from runner.preflight.facts import Facts
 from runner.preflight.import_probe import try_import
 from runner.preflight.model import Finding
 from runner.preflight.modules import SD_SCRIPTS_MODULES
-from runner.preflight.registry import CHECKS
+from runner.preflight.registry import BY_NAME
 from tests.unit.preflight_project import Project
 
 SCRIPT = "import torchvision\nfrom library import train_util\ndef setup_parser(): pass\n"
@@ -23,7 +23,7 @@ MAIN = 'if __name__ == "__main__":\n    raise SystemExit("main ran")\n'
 
 
 def look(facts: Facts, name: str) -> Finding:
-    return next(check for check in CHECKS if check.name == name).look(facts)
+    return BY_NAME[name].look(facts)
 
 
 class Site:

@@ -28,15 +28,9 @@ from runner.preflight.facts import Facts
 from runner.preflight.model import Check, Finding, failed
 from runner.preflight.probe import Device
 from runner.preflight.registry import run_check
-from tests.unit.preflight_project import Project, look
+from tests.unit.preflight_project import Project, look, project_fixture
 
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.add_images("train", 2, "x")
-    made.write_dataset()
-    return made
+project = project_fixture(checkout=False)
 
 
 def checkout(folder: Path) -> Path:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from runner.config.interpreter import run_small
+from runner.control.launch import _preflight as preflight_json
 from runner.model import CheckResult
+from runner.preflight import checks as topics
 from runner.preflight.facts import Facts
 from runner.preflight.model import EVIDENCE_LIMIT, Check, Finding, passed, short, some
-from runner.preflight.registry import CHECKS, all_passed, in_order, run_checks, write_preflight
-from tests.unit.preflight_project import Project
+from runner.preflight.registry import CHECKS, in_order, run_checks
+from tests.unit.preflight_project import Project, project_fixture
 
 #: they start the trainer's Python and wait for its imports
 SLOW = {"device", "imports", "launcher", "mps", "optimizer", "precision"}
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.add_images("train", 2, "spyke")
-    made.write_dataset()
-    return made
+project = project_fixture(2, "spyke", checkout=False)
 
 
 def check(name: str, look: object = None, slow: bool = False) -> Check:
@@ -155,20 +150,22 @@ def test_an_error_is_the_answer_for_all_who_ask(project: Project) -> None:
             facts.once("x", find)
 
 
-def test_preflight_json_is_in_the_order_of_the_panel(tmp_path: Path) -> None:
-    results = [CheckResult("disk", "warn", "1 GB free"), CheckResult("config", "pass", "valid")]
-    write_preflight(tmp_path / "preflight.json", results)
-    told = json.loads((tmp_path / "preflight.json").read_text())
-    assert (told["schema"], told["passed"]) == (1, True)
-    assert [one["name"] for one in told["checks"]] == ["config", "disk"]
-    assert msgspec.convert(told["checks"][1], CheckResult) == results[0]
+def test_results_are_in_the_order_of_the_panel() -> None:
+    found = [CheckResult(name, "pass", "") for name in ("strange", "disk", "config")]
+    assert [one.name for one in in_order(found)] == ["config", "disk", "strange"]
 
 
 def test_a_failure_forbids_and_a_warning_does_not() -> None:
-    assert all_passed([CheckResult("a", "warn", ""), CheckResult("b", "skip", "")])
-    assert not all_passed([CheckResult("a", "pass", ""), CheckResult("b", "fail", "")])
-    strange = CheckResult("strange", "pass", "")
-    assert in_order([strange, CheckResult("config", "pass", "")])[1] is strange
+    fine = (CheckResult("a", "warn", ""), CheckResult("b", "skip", ""))
+    assert preflight_json(fine)["passed"]
+    assert not preflight_json((*fine, CheckResult("c", "fail", "")))["passed"]
+
+
+def test_a_check_is_one_function_in_a_file_of_the_checks(project: Project) -> None:
+    """No list names it: every registered check lies in there, each has a place of its own in the panel."""
+    assert [check.order for check in CHECKS] == sorted({check.order for check in CHECKS})
+    files = {path.stem for path in Path(topics.__path__[0]).glob("[!_]*.py")}
+    assert {check.look.__module__.rpartition(".")[2] for check in CHECKS} == files
 
 
 def test_notes_of_the_config_are_a_warning(project: Project) -> None:

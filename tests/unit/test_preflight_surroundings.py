@@ -21,19 +21,13 @@ from runner.preflight.checks.launch import in_use
 from runner.preflight.checks.reporting import logging as look_at_logging
 from runner.preflight.facts import Facts
 from tests.unit import preflight_models as models
-from tests.unit.preflight_project import Project
+from tests.unit.preflight_project import Project, project_fixture
 
 SD = 'sd_scripts = "sd"'
 LAUNCH = f'{SD}\nlauncher = "accelerate"'
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.add_images("train", 2, "x")
-    made.write_dataset()
-    made.checkout()
-    return made
+project = project_fixture()
 
 
 def user_of(process: Process) -> User | None:

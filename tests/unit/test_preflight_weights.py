@@ -14,7 +14,7 @@ from runner.preflight.checks.network import judge_size
 from runner.preflight.facts import Facts
 from runner.preflight.header import kind_of, rank_in, read_model
 from tests.unit import preflight_models as models
-from tests.unit.preflight_project import Project
+from tests.unit.preflight_project import Project, project_fixture
 
 BASE = 'pretrained_model_name_or_path = "base.safetensors"'
 
@@ -23,13 +23,7 @@ def trainer(script: str = "train_network.py") -> str:
     return f'sd_scripts = "sd"\nscript = "{script}"'
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.add_images("train", 2, "x")
-    made.write_dataset()
-    made.checkout()
-    return made
+project = project_fixture()
 
 
 @pytest.mark.parametrize(
