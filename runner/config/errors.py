@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,6 @@ class ConfigError(Exception):
     def __init__(self, problems: Iterable[ConfigProblem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.line or 0, p.text)))
         super().__init__("\n".join(map(str, self.problems)))
-
-
-def one_problem(path: Path, text: str, line: int | None = None) -> ConfigError:
-    return ConfigError([ConfigProblem(str(path), line, text)])
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from runner.config.catalog import KnownFlags
-from runner.config.errors import ConfigError, one_problem
+from runner.config.errors import ConfigError
 from runner.config.flags import FlagValue, plain_name
 from runner.config.flagsection import read_flags
 from runner.config.model import GUARD_DOES, LAUNCHERS, Config, Smoke, Trainer
@@ -20,13 +19,12 @@ from runner.config.paths import (
     absolute,
     executable,
 )
-from runner.config.positions import key_lines, syntax_problem
+from runner.config.positions import key_lines, read_toml
 from runner.config.reading import Reading, Section
-from runner.files.regular_file import read_text
-from runner.files.toml_text import parse_toml
 from runner.model import Expectation, GuardSettings
 
 FILE_NAME = "plasma.toml"
+NO_FILE = "run `plasma-tui init` to write one, or `plasma-tui demo` to see a training"
 EMBEDDED = "embedded"
 
 _SECTIONS = (
@@ -68,32 +66,12 @@ def load_config(path: Path, *, known_flags: KnownFlags) -> Config:
     path = Path(absolute(str(path), Path.cwd()))
     if path.is_dir():
         path /= FILE_NAME
-    text = _read(path)
-    try:
-        values = parse_toml(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([syntax_problem(str(path), text, error)]) from None
+    text, values = read_toml(path, NO_FILE, "utf-8-sig")
     reading = Reading(str(path), key_lines(text))
     config = _config(path, text, Section(reading, "", values), known_flags)
     if reading.problems:
         raise ConfigError(reading.problems)
     return config
-
-
-def _read(path: Path) -> str:
-    try:
-        return read_text(path, encoding="utf-8-sig")
-    except FileNotFoundError:
-        cure = "run `plasma-tui init` to write one, or `plasma-tui demo` to see a training"
-        raise one_problem(path, f"there is no such file; {cure}") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise one_problem(path, "is not UTF-8; save it as UTF-8", line) from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise one_problem(
-            path, f"cannot be read ({reason}); check the path and its rights"
-        ) from None
 
 
 def _config(path: Path, text: str, top: Section, known_flags: KnownFlags) -> Config:

@@ -1,12 +1,16 @@
-"""What tomllib does not tell of a TOML text: the line of each key, and a syntax error as a sentence."""
+"""A TOML file with what tomllib does not tell: the line of each key, and an error as a sentence."""
 
 from __future__ import annotations
 
 import bisect
 import re
 import tomllib
+from pathlib import Path
+from typing import Any
 
-from runner.config.errors import ConfigProblem
+from runner.config.errors import ConfigError, ConfigProblem
+from runner.files.regular_file import read_text
+from runner.files.toml_text import parse_toml
 
 #: keys and indices from the top of the document, e.g. ("datasets", 0, "subsets", 1, "image_dir")
 KeyPath = tuple[str | int, ...]
@@ -174,3 +178,25 @@ def syntax_problem(file: str, text: str, error: tomllib.TOMLDecodeError) -> Conf
     )
     said = said[:1].lower() + said[1:]
     return ConfigProblem(file, line, f"no valid TOML ({said}{column}); {cure}")
+
+
+def read_toml(path: Path, missing: str, encoding: str = "utf-8") -> tuple[str, dict[str, Any]]:
+    """The text of a file and its values. Raises ConfigError with one problem; `missing`: what to do where
+    there is no such file."""
+    file = str(path)
+    try:
+        text = read_text(path, encoding=encoding)
+        try:
+            return text, parse_toml(text)
+        except tomllib.TOMLDecodeError as error:
+            problem = syntax_problem(file, text, error)
+    except FileNotFoundError:
+        problem = ConfigProblem(file, None, f"there is no such file; {missing}")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        problem = ConfigProblem(file, line, "is not UTF-8; save it as UTF-8")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        cure = "check the path and its rights"
+        problem = ConfigProblem(file, None, f"cannot be read ({reason}); {cure}")
+    raise ConfigError([problem])

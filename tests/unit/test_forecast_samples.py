@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from runner.trainers.sd_scripts.sample_prompts import (
-    count_prompts,
     expected_samples,
     sampling_times,
 )
@@ -49,7 +48,13 @@ def test_prompts_are_counted_as_the_trainer_reads_them(tmp_path: Path) -> None:
     (tmp_path / "p.txt").write_text("one\n\n# no\n  # yes\n   \ntwo --w 5", encoding="utf-8")
     (tmp_path / "p.json").write_text('["a", {"prompt": "b"}]')
     (tmp_path / "p.toml").write_text('[prompt]\nwidth = 5\n[[prompt.subset]]\nprompt = "x"\n')
-    assert [count_prompts(tmp_path / f"p.{kind}") for kind in ("txt", "json", "toml")] == [3, 2, 1]
+    counted = [
+        expected_samples(
+            {"sample_every_n_epochs": 1, "sample_prompts": f"p.{kind}"}, tmp_path, STEPS
+        ).prompts
+        for kind in ("txt", "json", "toml")
+    ]
+    assert counted == [3, 2, 1]
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.catalog import Catalog, Flag
-from runner.config.errors import ConfigProblem, nearest
+from runner.config.errors import ConfigError, ConfigProblem, nearest
 from runner.config.flags import FlagScalar, FlagValue, read_flags
-from runner.config.positions import KeyPath, key_lines, syntax_problem
+from runner.config.positions import KeyPath, key_lines, read_toml
 from runner.config.reading import kind
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
@@ -116,19 +116,9 @@ def config_file_problems(path: Path, catalog: Catalog) -> tuple[ConfigProblem, .
     """All that is wrong with the file, in the order of its lines. Never raises."""
     file = str(path)
     try:
-        text = read_text(path)
-    except FileNotFoundError:
-        return (ConfigProblem(file, None, "there is no such file; correct config_file"),)
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        return (ConfigProblem(file, line, "is not UTF-8; save it as UTF-8"),)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        return (ConfigProblem(file, None, f"cannot be read ({reason}); check the path"),)
-    try:
-        values = parse_toml(text)
-    except tomllib.TOMLDecodeError as error:
-        return (syntax_problem(file, text, error),)
+        text, values = read_toml(path, "correct config_file")
+    except ConfigError as error:
+        return error.problems
     lines = key_lines(text)
     found = [
         ConfigProblem(file, lines.get(path_of_key), said)

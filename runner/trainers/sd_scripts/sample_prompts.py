@@ -163,7 +163,8 @@ def expected_samples(flags: Mapping[str, Any], base_dir: Path, steps: Steps) -> 
             times, problem="sample_prompts is missing: sd-scripts dies at the first sample"
         )
     try:
-        return Samples(times, count_prompts(base_dir / str(named)))
+        file = base_dir / str(named)
+        return Samples(times, len(parse_prompts(read_text(file), file.name)))
     except FileNotFoundError:
         return Samples(times, 0, f"{named}: there is no such file, so no sample is drawn")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -187,15 +188,3 @@ def sampling_times(flags: Mapping[str, Any], steps: Steps) -> int:
         passed = zero if before < 0 <= last else 0
         return first + last // every_steps - before // every_steps - passed
     return first
-
-
-def count_prompts(path: Path) -> int:
-    """Prompts of a .txt, .toml or .json file. Raises OSError, ValueError, KeyError, TypeError."""
-    text = read_text(path)
-    if path.name.endswith(".txt"):
-        return sum(bool(line.strip()) and line[0] != "#" for line in text.split("\n"))
-    if path.name.endswith(".toml"):
-        return len(parse_toml(text)["prompt"]["subset"])
-    if path.name.endswith(".json"):
-        return len(json.loads(text))
-    raise ValueError("it must end in .txt, .toml or .json")

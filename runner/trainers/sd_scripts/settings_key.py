@@ -31,48 +31,18 @@ from runner.trainers.sd_scripts.fingerprint import take
 #: flags that make a run longer, put its files elsewhere or save more often, but do not change how it
 #: trains: an approval holds over changes of these
 FREE_FLAGS = frozenset(
-    [
-        "output_dir",
-        "output_name",
-        "max_train_steps",
-        "max_train_epochs",
-        "save_every_n_steps",
-        "save_every_n_epochs",
-        "save_n_epoch_ratio",
-        "save_last_n_steps",
-        "save_last_n_epochs",
-        "save_last_n_steps_state",
-        "save_last_n_epochs_state",
-        "save_state",
-        "save_state_on_train_end",
-        "save_model_as",
-        "resume",
-        "initial_step",
-        "initial_epoch",
-        "skip_until_initial_step",
-        "logging_dir",
-        "log_prefix",
-        "log_with",
-        "log_tracker_name",
-        "log_tracker_config",
-        "console_log_file",
-        "console_log_level",
-        "console_log_simple",
-        "wandb_run_name",
-        "wandb_api_key",
-        "huggingface_token",
-        "sample_prompts",
-        "sample_every_n_steps",
-        "sample_every_n_epochs",
-        "sample_at_first",
-        "training_comment",
-        "metadata_title",
-        "metadata_author",
-        "metadata_description",
-        "metadata_license",
-        "metadata_tags",
-    ]
-)
+    {
+        "output_dir", "output_name", "max_train_steps", "max_train_epochs", "save_every_n_steps",
+        "save_every_n_epochs", "save_n_epoch_ratio", "save_last_n_steps", "save_last_n_epochs",
+        "save_last_n_steps_state", "save_last_n_epochs_state", "save_state", "save_state_on_train_end",
+        "save_model_as", "resume", "initial_step", "initial_epoch", "skip_until_initial_step",
+        "logging_dir", "log_prefix", "log_with", "log_tracker_name", "log_tracker_config",
+        "console_log_file", "console_log_level", "console_log_simple", "wandb_run_name",
+        "wandb_api_key", "huggingface_token", "sample_prompts", "sample_every_n_steps",
+        "sample_every_n_epochs", "sample_at_first", "training_comment", "metadata_title",
+        "metadata_author", "metadata_description", "metadata_license", "metadata_tags",
+    }
+)  # fmt: skip
 #: variables that only concern the console's output
 _CONSOLE_ENV = frozenset(
     ["PYTHONUNBUFFERED", "PYTHONIOENCODING", "COLUMNS", "LINES", "TQDM_MININTERVAL"]

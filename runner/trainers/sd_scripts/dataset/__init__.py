@@ -10,7 +10,6 @@ from runner.trainers.sd_scripts.dataset.config import (
     read_specs,
     specs_from_flags,
 )
-from runner.trainers.sd_scripts.dataset.errors import DatasetError
 from runner.trainers.sd_scripts.dataset.files import FolderImages
 from runner.trainers.sd_scripts.dataset.plan import (
     Bucket,
@@ -20,7 +19,7 @@ from runner.trainers.sd_scripts.dataset.plan import (
     SubsetSummary,
     plan_datasets,
 )
-from runner.trainers.sd_scripts.dataset.spec import DatasetSpec, SubsetSpec
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, SubsetSpec
 
 __all__ = [
     "Bucket",

@@ -7,8 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.trainers.sd_scripts.dataset.errors import DatasetError
-from runner.trainers.sd_scripts.dataset.spec import DatasetSpec
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec
 
 Size = tuple[int, int]
 

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from runner.trainers.sd_scripts.dataset.errors import DatasetError
-from runner.trainers.sd_scripts.dataset.spec import SubsetSpec
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, SubsetSpec
 
 
 class Chance(Protocol):

@@ -16,9 +16,8 @@ from typing import Any, TypeVar
 
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
-from runner.trainers.sd_scripts.dataset.errors import DatasetError
 from runner.trainers.sd_scripts.dataset.schema import check_config
-from runner.trainers.sd_scripts.dataset.spec import DatasetSpec, SubsetSpec
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, SubsetSpec
 
 #: Command line names that differ from the configuration's.
 FLAG_NAMES = {

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from runner.trainers.sd_scripts.dataset.errors import DatasetError
 from runner.trainers.sd_scripts.dataset.header import ImageHeader, read_header
 from runner.trainers.sd_scripts.dataset.latent_names import sizes_from_names
+from runner.trainers.sd_scripts.dataset.spec import DatasetError
 
 Size = tuple[int, int]
 

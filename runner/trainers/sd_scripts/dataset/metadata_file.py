@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.files.regular_file import read_text
-from runner.trainers.sd_scripts.dataset.errors import DatasetError
 from runner.trainers.sd_scripts.dataset.files import Listing, Size
 from runner.trainers.sd_scripts.dataset.latent_names import size_in_name
+from runner.trainers.sd_scripts.dataset.spec import DatasetError
 
 #: 100,000 images with long captions
 LIMIT_BYTES = 256_000_000

@@ -14,10 +14,9 @@ from runner.trainers.sd_scripts.dataset.buckets import (
     buckets_for,
     check_reso_steps,
 )
-from runner.trainers.sd_scripts.dataset.errors import DatasetError
 from runner.trainers.sd_scripts.dataset.files import PLUGIN_EXTENSIONS, ImageSource, Listing, Size
 from runner.trainers.sd_scripts.dataset.register import Registry, Shuffler, UsedSubset, register
-from runner.trainers.sd_scripts.dataset.spec import DatasetSpec, SubsetSpec
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, SubsetSpec
 
 
 @dataclass(frozen=True, slots=True)

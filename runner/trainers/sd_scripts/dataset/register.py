@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from runner.trainers.sd_scripts.dataset.errors import DatasetError
 from runner.trainers.sd_scripts.dataset.files import INFO_CACHE, ImageSource, Listing
-from runner.trainers.sd_scripts.dataset.spec import DatasetSpec, SubsetSpec
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, SubsetSpec
 
 
 class Shuffler(Protocol):

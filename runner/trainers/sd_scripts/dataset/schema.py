@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runner.trainers.sd_scripts.dataset.errors import DatasetError
+from runner.trainers.sd_scripts.dataset.spec import DatasetError
 
 NUMBER = (float, int)
 #: `int` for a single side, or two of them
