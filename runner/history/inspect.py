@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from runner.analysis.outcome import RunFacts, Verdict, judge
+from runner.analysis.outcome import RunFacts, judge
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import LOSS_TAGS
 from runner.model import (
     AttemptSeen,
-    BannerSeen,
     Cause,
     CheckpointSaving,
     ConsoleEvent,
-    DeviceSeen,
-    EpochStarted,
     Outcome,
-    StepShown,
-    SubsetSeen,
 )
-from runner.state.evidence import EvidenceCollector
-from runner.state.ledger import AttemptLedger
+from runner.state.step_mapper import StepMapper
+from runner.state.translator import Translator
 
 _BLOCK_BYTES = 256 * 1024
 _EXIT = re.compile(r"(code|signal):(-?\d+)$")
@@ -87,98 +83,70 @@ class InspectReport:
 
 
 class LogReading:
-    """The numbers of a log while it is read; takes every event of the parser."""
+    """The newest attempt of a log while it is read; takes every event of the parser."""
 
     def __init__(self) -> None:
         self.checkpoints: dict[str, None] = {}
-        self._begin()
+        self.translator = Translator(1, catching_up=True)
 
-    def _begin(self) -> None:
-        self.banner: dict[str, int] = {}
-        self.device: str | None = None
-        self.epochs: int | None = None
-        self.steps_seen = 0
-        self.average: float | None = None
-        self.first_nonfinite: int | None = None
-        self.evidence = EvidenceCollector()
-        self.ledger = AttemptLedger()
-        self._subsets: dict[str, int] = {}
-        self._found: dict[str, int] = {}
+    def on(self, events: Iterable[ConsoleEvent]) -> None:
+        """Take these events; the rows and journal lines that they make are wanted by nobody."""
+        for event in events:
+            if isinstance(event, AttemptSeen):
+                self.translator = Translator(event.attempt, catching_up=True)
+                continue
+            if isinstance(event, CheckpointSaving):
+                self.checkpoints[_name(event.path)] = None
+            self.translator.on_console(event, 0.0)
+        self.translator.take_rows()
+        self.translator.take_events(0.0)
 
-    def on(self, event: ConsoleEvent) -> None:
-        """Take one event."""
-        self.evidence.on(event)
-        self.ledger.on(event)
-        match event:
-            case StepShown():
-                self._on_step(event)
-            case BannerSeen(name=name, value=value):
-                self.banner[name] = value
-            case EpochStarted(epochs=epochs):
-                self.epochs = epochs
-            case DeviceSeen(device=device):
-                self.device = self.device or device
-            case CheckpointSaving(path=path):
-                self.checkpoints[_name(path)] = None
-            case SubsetSeen(is_reg=None):
-                self._found[event.image_dir] = event.images
-            case SubsetSeen(is_reg=False):
-                self._subsets[event.image_dir] = event.images
-            case AttemptSeen():
-                self._begin()
-            case _:
-                pass
+    def finish(self) -> None:
+        """The log is read."""
+        self.translator.finish()
 
-    def _on_step(self, shown: StepShown) -> None:
-        self.steps_seen = max(self.steps_seen, shown.shown_step)
-        if shown.average is None:
-            return
-        self.average = shown.average
-        if self.first_nonfinite is None and not math.isfinite(shown.average):
-            self.first_nonfinite = shown.shown_step
 
-    @property
-    def images(self) -> int | None:
-        """Files to train on; several processes describe the same folders."""
-        counts = self._subsets or self._found
-        return sum(counts.values()) if counts else None
-
-    def report(self, exit_text: str | None, exact: int | None, unknown_lines: int) -> InspectReport:
-        """Everything together, judged. `exact`: first bad step by exact losses, bar's number."""
-        bad = exact if exact is not None else self.first_nonfinite
-        verdict = self._judged(exit_text, bad)
-        finite = self.average is not None and math.isfinite(self.average)
-        return InspectReport(
-            outcome=verdict.outcome,
-            cause=verdict.cause,
-            reasons=verdict.reasons,
-            steps_seen=self.steps_seen,
-            total_steps=self.banner.get("total_steps"),
-            batches_per_epoch=self.banner.get("batches_per_epoch"),
-            epochs=self.banner.get("epochs", self.epochs),
-            images=self.images,
-            device=self.device,
-            last_average_loss=self.average if finite else None,
+def report_of(
+    last: Translator,
+    checkpoints: Iterable[str],
+    exit_text: str | None,
+    exact: int | None,
+    unknown_lines: int,
+) -> InspectReport:
+    """Everything together, judged. `last`: of the last attempt; `exact`: first bad step by exact losses, bar's
+    number."""
+    bar, banner = last.bar, last.state.banner
+    bad = exact if exact is not None else bar.first_nonfinite
+    code, signal = parse_exit(exit_text)
+    verdict = judge(
+        RunFacts(
+            evidence=last.evidence.evidence(),
+            exit_code=code,
+            signal=signal,
+            first_step=1,
+            last_step=bar.shown_step or None,
+            total_steps=banner.get("total_steps"),
             first_nonfinite_step=bad,
-            checkpoints=tuple(self.checkpoints),
-            unknown_lines=unknown_lines,
+            device=last.state.device,
+            images=last.images_found,
         )
-
-    def _judged(self, exit_text: str | None, bad: int | None) -> Verdict:
-        code, signal = parse_exit(exit_text)
-        return judge(
-            RunFacts(
-                evidence=self.evidence.evidence(),
-                exit_code=code,
-                signal=signal,
-                first_step=1,
-                last_step=self.steps_seen or None,
-                total_steps=self.banner.get("total_steps"),
-                first_nonfinite_step=bad,
-                device=self.device,
-                images=self.images,
-            )
-        )
+    )
+    finite = bar.average is not None and math.isfinite(bar.average)
+    return InspectReport(
+        outcome=verdict.outcome,
+        cause=verdict.cause,
+        reasons=verdict.reasons,
+        steps_seen=bar.shown_step,
+        total_steps=banner.get("total_steps"),
+        batches_per_epoch=banner.get("batches_per_epoch"),
+        epochs=banner.get("epochs", last.state.epochs),
+        images=last.images_found,
+        device=last.state.device,
+        last_average_loss=bar.average if finite else None,
+        first_nonfinite_step=bad,
+        checkpoints=tuple(checkpoints),
+        unknown_lines=unknown_lines,
+    )
 
 
 def inspect_log(
@@ -194,12 +162,12 @@ def inspect_log(
     parser, reading = ConsoleParser(launches=True), LogReading()
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK_BYTES):
-            for event in parser.feed(block):
-                reading.on(event)
-    for event in parser.finish():
-        reading.on(event)
-    exact = None if tensorboard is None else _first_bad(tensorboard, reading.ledger)
-    return reading.report(exit_text, exact, parser.unknown_lines)
+            reading.on(parser.feed(block))
+    reading.on(parser.finish())
+    reading.finish()
+    last = reading.translator
+    exact = None if tensorboard is None else first_bad(tensorboard, last.state.mapper)
+    return report_of(last, reading.checkpoints, exit_text, exact, parser.unknown_lines)
 
 
 def parse_exit(text: str | None) -> tuple[int | None, int | None]:
@@ -213,7 +181,7 @@ def parse_exit(text: str | None) -> tuple[int | None, int | None]:
     return (number, None) if match[1] == "code" else (None, number)
 
 
-def _first_bad(folder: Path, ledger: AttemptLedger) -> int | None:
+def first_bad(folder: Path, mapper: StepMapper) -> int | None:
     """The first loss that is not finite, as the bar's number: TensorBoard counts from the start of
     an epoch where the bar counts from the resumed step."""
     from runner.ingest.tfevents import ScalarTail
@@ -225,7 +193,7 @@ def _first_bad(folder: Path, ledger: AttemptLedger) -> int | None:
                 first = min(scalar.step, first if first is not None else scalar.step)
     if first is None:
         return None
-    true, zero = ledger.true_from_global(first), ledger.true_from_bar(0)
+    true, zero = mapper.true_from_global(first), mapper.true_from_bar(0)
     return first if true is None or zero is None else true - zero
 
 

@@ -14,7 +14,7 @@ from typing import IO
 
 import msgspec
 
-from runner.history.inspect import InspectReport, inspect_log, parse_exit
+from runner.history.inspect import InspectReport, first_bad, parse_exit, report_of
 from runner.history.made.folder import INSPECTED, make, marked, run_id, write_lines
 from runner.history.made.log_file import Copied, NoLog, copy_log, prefix_digest
 from runner.history.made.log_story import LogStory, read_story
@@ -68,7 +68,9 @@ def run_of_log(
         story = read_story(copy, tensorboard, log.changed_at)
         if not (story.rows or story.events or story.checkpoints):
             raise NoLog("nothing in it reads like the output of a trainer")
-        report = inspect_log(copy, exit_text, tensorboard)
+        last, names = story.last, (one.name for one in story.checkpoints)
+        exact = first_bad(tensorboard, last.state.mapper) if tensorboard is not None else None
+        report = report_of(last, names, exit_text, exact, story.unknown_lines)
         spec = _spec(log, story, _marks(wanted, copied), mark)
         status = _status(story, report, log, spec, look=root is None)
         if copied.left_out_bytes:
@@ -164,32 +166,32 @@ def _status(
     checkpoints = _found(story, log, ended) if look else story.checkpoints
     outcome, reasons = _outcome(report, checkpoints)
     took = ended - story.began_at if story.began_at is not None else 0.0
-    total, epochs = last.total_steps, last.epochs or last.banner.get("epochs")
+    total, epochs = last.state.total_steps, last.state.epochs or last.state.banner.get("epochs")
     return Status(
         state=RunState.ENDED,
         attempt=last.attempt,
         heartbeat_at=ended,
-        phase=Phase.FINISHED if last.model_saved else last.phase,
+        phase=Phase.FINISHED if last.state.model_saved else last.state.phase,
         outcome=outcome,
         reasons=(f"made of the log {log.origin}: nobody here watched it", *reasons),
         cause=report.cause,
-        step=last.step,
+        step=last.state.step,
         total_steps=total,
-        epoch=last.epoch,
+        epoch=last.state.epoch,
         epochs=epochs,
-        batches_per_epoch=last.banner.get("batches_per_epoch"),
-        device=last.device,
-        loss=last.loss,
-        average=last.average,
-        first_nonfinite_step=last.first_nonfinite_step,
-        seconds_per_step=took / last.step if took > 0 and last.step else None,
+        batches_per_epoch=last.state.banner.get("batches_per_epoch"),
+        device=last.state.device,
+        loss=last.state.loss,
+        average=last.state.average,
+        first_nonfinite_step=last.state.first_nonfinite_step,
+        seconds_per_step=took / last.state.step if took > 0 and last.state.step else None,
         started_at=story.began_at,
         ended_at=ended,
         trained_s=max(0.0, took),
         attempts=tuple(story.attempts),
         checkpoints=tuple(checkpoints),
         warnings=story.warnings,
-        last_warning=last.warnings[-1] if last.warnings else None,
+        last_warning=last.state.last_warning,
         unknown_lines=story.unknown_lines,
     )
 

@@ -94,7 +94,7 @@ class Recording:
             events, self.times_known = retimed(events, self.rows, self.begin_at), False
             self.attempts = retimed_attempts(self.attempts, self.rows)
         until = self._until if self.times_known else math.inf
-        self.events = EventIndex(events, until)
+        self.events = EventIndex(events, until, self.plan)
         self._device_of = {e.attempt: e.data.get("device") for e in events if e.kind == "device"}
         newest = self.final.status.sample if self.final.status is not None else None
         self.hardware = HardwareIndex(self.run.hardware, self._doing, newest, until)

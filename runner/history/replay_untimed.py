@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from runner.history.replay_rows import RowIndex
 from runner.model import AttemptStatus, JournalEvent
-from runner.state.progress import PAUSES
+from runner.state.attempt_state import PAUSES
 from runner.trainers.sd_scripts.steps import steps_per_epoch
 
 #: events after a phase in which the step that it is about is looked for

@@ -1,8 +1,8 @@
 """The sample images of a run: which files they are, and the true step and prompt of each.
 
 sd-scripts draws into `<output_dir>/sample`, and names files by numbers of its own: the epoch, or the global
-step of the attempt. Each further attempt has a folder and a count of its own; `runner.state.ledger` makes true
-steps of them, out of what the journal says that the console said. Nothing here opens an image.
+step of the attempt. Each further attempt has a folder and a count of its own; `runner.state.step_mapper` makes
+true steps of them, out of what the journal says that the console said. Nothing here opens an image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TypeVar
 from runner.checkpoints.checkpoint_facts import SampleFile, sample_files
 from runner.config.flags import read_flags, whole
 from runner.model import AttemptPlan, AttemptStatus, RunSpec, RunState, Status
-from runner.state.attempt_ledgers import Ledgers
+from runner.state.attempt_mappers import AttemptMappers
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.config_file import trainer_flags
@@ -81,7 +81,7 @@ class SampleFinder:
 
     def __init__(self, path: Path) -> None:
         self._run = RunDir(Path(path))
-        self._ledgers = Ledgers(self._run)
+        self._mappers = AttemptMappers(self._run)
         self._plans: dict[int, AttemptPlan] = {}
         self._seen: tuple[object, ...] | None = None
         self._found: tuple[Sample, ...] = ()
@@ -97,7 +97,7 @@ class SampleFinder:
         spec = _read(self._run.spec, RunSpec)
         if state == self._seen or spec is None:
             return self._found
-        self._ledgers.read()
+        self._mappers.read()
         status = _read(self._run.status, Status)
         found: list[Sample] = []
         for plan in plans or [_as_plan(spec)]:
@@ -159,9 +159,9 @@ class SampleFinder:
         self, file: SampleFile, plan: AttemptPlan, status: Status | None
     ) -> tuple[int | None, int | None]:
         """True step and epoch of a file's number."""
-        ledger = self._ledgers.of(plan)
+        ledger = self._mappers.of(plan)
         per_epoch = ledger.steps_per_epoch or _told_per_epoch(plan, status)
-        total = self._ledgers.total_steps(plan)
+        total = self._mappers.total_steps(plan)
         if not file.is_epoch or file.number == 0:
             step = ledger.true_from_name(file.number)
             if file.is_epoch:  # --sample_at_first: before the first step of this attempt

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.model import AttemptPlan, AttemptStatus, RunSpec, Status
-from runner.state.attempt_ledgers import Ledgers
-from runner.state.ledger import AttemptLedger
+from runner.state.attempt_mappers import AttemptMappers
+from runner.state.step_mapper import StepMapper
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
 
@@ -83,8 +83,8 @@ def read_validations(path: Path, status: Status | None = None) -> tuple[Validati
         status = status or read_json(run.status, Status)
     except Unreadable:
         return ()
-    ledgers = Ledgers(run)
-    ledgers.read()
+    mappers = AttemptMappers(run)
+    mappers.read()
     found: list[Validation] = []
     for at, one in enumerate(status.attempts):
         try:
@@ -94,13 +94,13 @@ def read_validations(path: Path, status: Status | None = None) -> tuple[Validati
         end_at = status.attempts[at + 1].started_at if at + 1 < len(status.attempts) else math.inf
         begin_at = one.started_at if not spec.origin else -math.inf
         scalars = _scalars(_folder(plan, spec), begin_at - 1.0, end_at - 1.0)
-        total = ledgers.total_steps(plan)
-        found += placed(scalars, ledgers.of(plan), one.attempt, one.last_step or total)
+        total = mappers.total_steps(plan)
+        found += placed(scalars, mappers.of(plan), one.attempt, one.last_step or total)
     return tuple(found)
 
 
 def placed(
-    scalars: Iterable[Scalar], ledger: AttemptLedger, attempt: int, last_step: int | None
+    scalars: Iterable[Scalar], ledger: StepMapper, attempt: int, last_step: int | None
 ) -> list[Validation]:
     """One attempt's validations with their true steps. `last_step`: the last epoch may end before its last
     step, and is validated there."""
@@ -118,7 +118,7 @@ def placed(
     return sorted(found, key=lambda v: v.step)
 
 
-def _unmixed(scalars: Sequence[Scalar], ledger: AttemptLedger) -> list[tuple[int, float]]:
+def _unmixed(scalars: Sequence[Scalar], ledger: StepMapper) -> list[tuple[int, float]]:
     """(x, loss of that validation alone). Nothing where the means cannot be taken apart."""
     points = [(s.step, s.value) for s in scalars]
     if not ledger.begins_with_epoch_1 or len(points) < 2:

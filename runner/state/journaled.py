@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.model import JournalEvent
-from runner.state.progress import StepRow
+from runner.state.attempt_state import StepRow
 from runner.store.journal import LineTail, events_of, step_rows
 from runner.store.rundir import RunDir
 
@@ -20,8 +20,8 @@ EVENTS_BYTES = 1 << 26
 #: steps beyond this are no steps: a row of garbage must not ask for memory
 MOST_STEPS = 1 << 26
 _ROW, _LOSS, _LR = 1, 2, 4
-#: reported once in an attempt, whatever it says the second time
-_ONCE = ("loss_not_finite",)
+#: reported again only where it names an earlier step
+_FIRST = ("loss_not_finite",)
 #: what the verification of files reports: not again while the same holds, and what it makes out of date
 _CLEARS = {
     "checkpoint_verified": (),
@@ -49,9 +49,13 @@ class Journaled:
         self._offset, self._at_offset = -1, 0
         self._repeated = 0
         self._facts: dict[str, dict[str, dict[str, object]]] = {}
-        for event in events_of(_read_tail(run.events, EVENTS_BYTES))[0]:
-            if event.attempt == attempt:
-                self._note(event)
+        mine = [
+            e for e in events_of(_read_tail(run.events, EVENTS_BYTES))[0] if e.attempt == attempt
+        ]
+        for event in mine:
+            self._note(event)
+        #: what supervisors before have reported themselves: reading the console again does not tell it
+        self.own = tuple(event for event in mine if event.offset is None)
         for block in LineTail(run.steps).read(math.inf):
             for step, _, loss, _, lr, of_attempt in step_rows(block)[0]:
                 if of_attempt == attempt:
@@ -90,9 +94,9 @@ class Journaled:
                     1  # several events come from the same byte, always in the same order
                 )
                 return False
-        elif event.kind in _CLEARS or event.kind in _ONCE:
+        elif event.kind in _CLEARS or event.kind in _FIRST:
             known = self._facts.get(_subject(event), {}).get(event.kind)
-            if known is not None and (event.kind in _ONCE or known == _fact(event)):
+            if known is not None and not _is_news(event, known):
                 return False
         self._note(event)
         if event.offset is not None:
@@ -104,11 +108,18 @@ class Journaled:
             if event.offset > self._offset:
                 self._offset, self._at_offset = event.offset, 0
             self._at_offset += event.offset == self._offset
-        elif event.kind in _CLEARS or event.kind in _ONCE:
+        elif event.kind in _CLEARS or event.kind in _FIRST:
             facts = self._facts.setdefault(_subject(event), {})
             for kind in _CLEARS.get(event.kind, ()):
                 facts.pop(kind, None)
             facts[event.kind] = _fact(event)
+
+
+def _is_news(event: JournalEvent, known: dict[str, object]) -> bool:
+    if event.kind not in _FIRST:
+        return known != _fact(event)
+    step, before = event.data.get("step"), known.get("step")
+    return isinstance(step, int) and isinstance(before, int) and step < before
 
 
 def _subject(event: JournalEvent) -> str:

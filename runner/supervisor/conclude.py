@@ -98,7 +98,7 @@ def recovered_steps(s: Supervisor, status: Status) -> int:
     """How many losses were not finite, if exact losses say that they were few and all later ones finite;
     0: there were none, or that is not known, or not so. Earlier attempts count by their alarms."""
     base, number = s.plan.base_step, 0
-    mine, losses = s.progress.first_nonfinite_step, s.guard.guard.losses
+    mine, losses = s.progress.state.first_nonfinite_step, s.guard.guard.losses
     if mine is not None:
         # the event file must reach to the end: what it does not tell may have been bad
         if not losses.recovered or losses.exact_step < status.step - 1:

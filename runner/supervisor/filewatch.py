@@ -97,7 +97,7 @@ class FileWatch:
         if one.path not in self._absent and not ended:
             self._absent.add(one.path)
             return
-        if one.removed_at_step is not None and one.removed_at_step <= self._s.progress.step:
+        if one.removed_at_step is not None and one.removed_at_step <= self._s.progress.state.step:
             book.update(key, removed=True)  # as foreseen; its word was lost
             return
         self._s.tell("checkpoint_missing", name=one.name, step=one.step)
@@ -139,7 +139,7 @@ class FileWatch:
             self._absent.add(path)
             return
         due = one.state_removed_at_step
-        if due is not None and due <= self._s.progress.step:
+        if due is not None and due <= self._s.progress.state.step:
             book.update(key, state_path=None, state_complete=None, state_problem=None)
             return
         self._s.tell("state_missing", path=str(resolved), step=one.step)

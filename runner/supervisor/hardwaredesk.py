@@ -73,7 +73,7 @@ class HardwareDesk:
         if board is None:
             return
         root = s.keeper.keeper_pid if s.keeper is not None else None
-        sample = board.sample(root, s.progress.device, frozenset(s.members))
+        sample = board.sample(root, s.progress.state.device, frozenset(s.members))
         if sample is None:
             return
         self.sample = sample
@@ -92,16 +92,16 @@ class HardwareDesk:
         s = self._s
         seen, forecast = s.progress.checkpoints, s.spec.forecast
         training = (
-            s.progress.phase is Phase.TRAINING
-            and s.progress.first_step is not None
+            s.progress.state.phase is Phase.TRAINING
+            and s.progress.state.first_step is not None
             and not s.guard.guard.stall.stalled
         )
         sizes = [c.size_bytes for c in seen if c.size_bytes and not c.removed]
         need = max(sizes, default=None) or (forecast.checkpoint_bytes if forecast else None)
-        saves = expected_saves(s.plan, forecast, s.files.total_steps(s.progress.total_steps))
+        saves = expected_saves(s.plan, forecast, s.files.total_steps(s.progress.state.total_steps))
         if need is not None and states_are_saved(s.plan, saves, seen):
             need += (forecast.state_bytes if forecast else None) or 3 * need
-        return About(s.progress.device, s.spec.expect.device, training, need)
+        return About(s.progress.state.device, s.spec.expect.device, training, need)
 
     def _mark_best(self) -> None:
         """What the machine looked like when the pace was best, to compare a slow one with."""
@@ -126,7 +126,7 @@ class HardwareDesk:
         if before is None or now is None:
             return None
         users = self._user_watch.users(now.gpus, ours)
-        device = self._s.progress.device
+        device = self._s.progress.state.device
         return slow_reason(before, now, SlowFacts(busy, users, device, in_wsl() or os.name == "nt"))
 
     # ----------------------------------------------------------------- others, and sleep

@@ -80,7 +80,7 @@ class Intake:
         base = s.keeper.console_offset if s.keeper is not None else 0
         for event in found:
             s.progress.on_console(replace(event, offset=event.offset + base), now)
-            s.guard.on_console(event, s.progress.step, s.progress.average, now)
+            s.guard.on_console(event, s.progress.state.step, s.progress.state.average, now)
 
     async def read_losses(self) -> bool:
         """Exact losses from the trainer's event files; TensorBoard's x is the shown step. True once all
@@ -102,11 +102,11 @@ class Intake:
         found = self._tail.poll(0.05, find=False)
         # what places these losses (how many steps a resume skips) was printed before they were written, but
         # may not have been read yet: without it they would land at wrong steps
-        while found and s.progress.epoch is None and await self.read_block():
+        while found and s.progress.state.epoch is None and await self.read_block():
             pass
         for one in exact_steps(scalar for scalar in found if s.files.is_ours(scalar.wall_at)):
             s.progress.on_exact(one.shown_step, one.loss, one.wall_at, one.rate)
-            step = s.progress.ledger.true_from_global(one.shown_step)
+            step = s.progress.state.mapper.true_from_global(one.shown_step)
             if step is None or s.progress.is_past_plan(step):
                 continue
             if one.loss is not None:

@@ -31,9 +31,10 @@ from runner.model import (
     Status,
 )
 from runner.process.family import Member, family, member_of
+from runner.state.attempt_state import apply
 from runner.state.journaled import Journaled
 from runner.state.losses import smoothing_until
-from runner.state.progress import Progress
+from runner.state.translator import Translator
 from runner.store.attempt import AttemptFiles
 from runner.store.journal import DISK_FULL, Appender, Unreadable, read_json, step_row, write_json
 from runner.store.liveness import is_keeper, keep_lock, same_process, take_lock
@@ -84,7 +85,7 @@ class Supervisor:
         self.files = AttemptFiles(run, self.attempt, self.plan, self.spec)
         self.norms = NormsFile(run.norms)
         self.before = self._previous_status()
-        self.progress = Progress(
+        self.progress = Translator(
             self.attempt,
             base_step=self.plan.base_step,
             origin_step=self.plan.origin_step,
@@ -112,6 +113,8 @@ class Supervisor:
         self.final: Status | None = None
         self.verifier = Verifier(self)
         self.journaled = Journaled(run, self.attempt)
+        for event in self.journaled.own:
+            apply(self.progress.state, event)
         self.status_full_at: float | None = None
         #: what is done besides watching, in words (see Status.evaluating)
         self.evaluating = ""
@@ -275,7 +278,9 @@ class Supervisor:
 
     def tell(self, kind: str, /, **data: object) -> None:
         """Journal an event of our own."""
-        self._journal(JournalEvent(time.time(), kind, self.attempt, None, dict(data)))
+        event = JournalEvent(time.time(), kind, self.attempt, None, dict(data))
+        apply(self.progress.state, event)
+        self._journal(event)
 
     def _journal(self, event: JournalEvent) -> None:
         if self.journaled.is_fresh(event):
@@ -376,7 +381,7 @@ class Supervisor:
         self.final = replace(
             status,
             state=RunState.ENDED,
-            phase=Phase.FINISHED if self.progress.model_saved else status.phase,
+            phase=Phase.FINISHED if self.progress.state.model_saved else status.phase,
             outcome=verdict.outcome,
             cause=verdict.cause,
             reasons=verdict.reasons,

@@ -204,7 +204,7 @@ class StopDesk:
         saves = expected_saves(s.plan, s.spec.forecast, place.total_steps)
         seen = s.progress.checkpoints
         after = newest_safe(seen, states_are_saved(s.plan, saves, seen))
-        saving = s.progress.saving_since is not None
+        saving = s.progress.state.saving_since is not None
         if after >= 0 and seen[after].step == place.step:
             text, after = f"step {place.step} is saved and whole: stopping", after - 1
         else:
@@ -215,8 +215,8 @@ class StopDesk:
     def _place(self) -> Place:
         s, found = self._s, resumable_checkpoints(self._s)
         return Place(
-            step=s.progress.step,
-            total_steps=s.files.total_steps(s.progress.total_steps),
+            step=s.progress.state.step,
+            total_steps=s.files.total_steps(s.progress.state.total_steps),
             seconds_per_step=s.progress.pace.seconds_per_step,
             state_step=safe_step(found, untrusted_step(s)),
             weights_step=weights_step(found, untrusted_step(s)),
@@ -236,7 +236,7 @@ class StopDesk:
             return True
         if self.order is None:
             return False
-        saving = self._s.progress.saving_since
+        saving = self._s.progress.state.saving_since
         if self.after_save:
             return saving is None and self._safe_point_reached()
         return saving is None or time.time() - saving > SAVE_PATIENCE_S
@@ -244,7 +244,7 @@ class StopDesk:
     def _plan_is_done(self) -> bool:
         """Is the file of the planned last step verified, where the trainer by itself would train past it?"""
         s, plan = self._s, self._s.plan
-        if plan.stop_step is None or s.progress.saving_since is not None:
+        if plan.stop_step is None or s.progress.state.saving_since is not None:
             return False
         with_state = bool(plan.expected) and plan.expected[-1].state_name is not None
         for one in s.progress.checkpoints:
@@ -255,7 +255,7 @@ class StopDesk:
 
     def _safe_point_reached(self) -> bool:
         s, seen = self._s, self._s.progress.checkpoints
-        total = s.files.total_steps(s.progress.total_steps)
+        total = s.files.total_steps(s.progress.state.total_steps)
         saves = expected_saves(s.plan, s.spec.forecast, total)
         at = newest_safe(seen, states_are_saved(s.plan, saves, seen))
         if at > self._after:

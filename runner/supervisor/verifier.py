@@ -91,7 +91,7 @@ class Verifier:
         for key in self._unverified():
             self._give_up(key)
         for key in book.own_keys:
-            book.change(key, lambda c: without_future(c, self._s.progress.step))
+            book.change(key, lambda c: without_future(c, self._s.progress.state.step))
 
     def _unverified(self) -> list[int]:
         book = self._book
@@ -114,7 +114,7 @@ class Verifier:
 
     async def _once(self, ended: bool) -> None:
         keys = self._book.own_keys
-        saving = self._s.progress.saving_since is not None and not ended
+        saving = self._s.progress.state.saving_since is not None and not ended
         await self._set_aside()
         for at, key in enumerate(keys[:-1] if saving else keys):
             if ended:
@@ -233,7 +233,7 @@ class Verifier:
         keeper = self._s.keeper
         if one.step is None or keeper is None or one.path in self._watch.without_state:
             return None
-        if not ended and self._s.progress.step <= one.step:
+        if not ended and self._s.progress.state.step <= one.step:
             return None
         self._watch.without_state.add(one.path)
         folder = self._s.files.resolve(self._s.plan.output_dir or str(PurePath(one.path).parent))
@@ -259,7 +259,7 @@ class Verifier:
             name = last_name(s.plan.output_name) + PurePath(one.name).suffix
         else:
             name = placed_name(
-                one.name, one.step, s.progress.ledger.steps_per_epoch, s.plan.origin_step
+                one.name, one.step, s.progress.state.mapper.steps_per_epoch, s.plan.origin_step
             )
         source, target = Path(one.path), s.files.resolve(folder) / name
         self._place_tried.add(key)
@@ -351,7 +351,7 @@ class Verifier:
                 return
             name = s.plan.output_name or s.spec.output_name
             files = sample_files(folder, name, keeper.started_at - 1.0)
-            ledger = s.progress.ledger
+            ledger = s.progress.state.mapper
             paths = samples_by_step(files, ledger.true_from_name, ledger.true_from_epoch)
             for key in book.own_keys:
                 one = book[key]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from runner.ingest.tfevents import Scalar
-from runner.state.progress import Progress, StepRow
+from runner.state.attempt_state import StepRow
+from runner.state.translator import Translator
 from runner.store.rundir import RunDir
 from runner.supervisor.intake import Intake
 
@@ -44,7 +45,7 @@ async def test_a_loss_is_placed_by_what_was_printed_before_it_and_not_read_yet(
     run = RunDir(tmp_path)
     run.console.write_text(RESUMED)
     rows: list[StepRow] = []
-    progress = Progress(2, base_step=40)
+    progress = Translator(2, base_step=40)
     quiet = SimpleNamespace(
         on_bytes=lambda now: None, on_exact=lambda *a: None, on_event=lambda *a: None,
         on_console=lambda *a: None,
@@ -74,7 +75,7 @@ async def test_a_disk_that_hangs_costs_the_losses_on_it_and_nothing_else(
     monkeypatch.setattr("runner.ingest.event_files.EventFiles._look", lambda *_: hangs.wait(20.0))
     monkeypatch.setattr("runner.supervisor.intake.LOOK_LIMIT_S", 0.05)
     supervisor: Any = SimpleNamespace(
-        keeper=None, progress=Progress(1),
+        keeper=None, progress=Translator(1),
         files=SimpleNamespace(event_folder=tmp_path, is_ours=lambda at: True),
     )  # fmt: skip
     intake = Intake(supervisor)

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from runner.model import JournalEvent
+from runner.state.attempt_state import StepRow
 from runner.state.journaled import Journaled
-from runner.state.progress import StepRow
 from runner.store.journal import Appender, step_row
 from runner.store.rundir import RunDir
 

@@ -25,7 +25,7 @@ from runner.model import (
 from runner.model.units import loss
 from runner.state.lineage import safe_step, weights_step
 from runner.state.losses import StepTable, loss_facts
-from runner.state.progress import Progress
+from runner.state.translator import Translator
 from runner.store.journal import Row, decode_json, encode_json, read_json, write_json
 from runner.store.listing import listing_of
 from runner.store.series import LossFold
@@ -90,14 +90,14 @@ def test_what_is_not_known_stays_unknown_and_older_files_read_as_before() -> Non
     )
 
 
-def steps(progress: Progress, first: int, last: int, exact: float, average: float) -> None:
+def steps(progress: Translator, first: int, last: int, exact: float, average: float) -> None:
     for step in range(first, last + 1):
         progress.on_console(StepShown(0, step, 200, average), float(step))
         progress.on_exact(step, exact, float(step))
 
 
 def test_a_checkpoint_saved_after_the_nan_has_a_loss_of_nan() -> None:
-    progress = Progress(1)
+    progress = Translator(1)
     progress.on_console(BannerSeen(0, "total_steps", 200), 0.0)
     steps(progress, 1, 60, 0.1, 0.1)
     progress.on_console(CheckpointSaving(0, "a-step00000060.safetensors"), 60.0)
@@ -107,11 +107,11 @@ def test_a_checkpoint_saved_after_the_nan_has_a_loss_of_nan() -> None:
     first, second = (one.loss for one in progress.checkpoints)
     assert first == pytest.approx(0.1)
     assert second is not None and math.isnan(second)
-    assert progress.loss is not None and math.isnan(progress.loss)
+    assert progress.state.loss is not None and math.isnan(progress.state.loss)
 
 
 def test_after_a_single_bad_step_the_smoothed_loss_is_finite_again() -> None:
-    progress = Progress(1)
+    progress = Translator(1)
     steps(progress, 1, 10, 0.1, 0.1)
     steps(progress, 11, 11, math.nan, math.nan)
     progress.finish()
@@ -122,7 +122,7 @@ def test_after_a_single_bad_step_the_smoothed_loss_is_finite_again() -> None:
 
 
 def test_a_validation_that_is_nan_is_not_hidden_by_an_earlier_one() -> None:
-    progress = Progress(1)
+    progress = Translator(1)
     steps(progress, 1, 10, 0.1, 0.1)
     progress.on_console(ValidationSeen(0, 0.2, True), 10.0)
     steps(progress, 11, 20, math.nan, math.nan)

@@ -381,7 +381,7 @@ def test_half_a_line_is_not_shown(tmp_path: Path) -> None:
     assert index.lines(10_000)[-1] == "steps: 2/9"
 
 
-def test_events_of_many_keyframes_tell_the_same_as_one_pass(run: RunDir) -> None:
+def test_events_of_many_keyframes_report_the_same_as_one_pass(run: RunDir) -> None:
     from runner.store.journal import events_of
 
     events, _ = events_of(run.events.read_bytes())
@@ -389,7 +389,7 @@ def test_events_of_many_keyframes_tell_the_same_as_one_pass(run: RunDir) -> None
     index = EventIndex(many)
     for count in (0, 1, 511, 512, 513, 1024, len(many)):
         whole = EventIndex(many[:count])
-        assert index.told(count) == whole.told(count)
+        assert index.reported(count) == whole.reported(count)
 
 
 # --------------------------------------------------------------------------- bare logs

@@ -19,7 +19,7 @@ from runner.model import (
     JournalEvent,
     ResumeSeen,
 )
-from runner.state.ledger import AttemptLedger
+from runner.state.step_mapper import StepMapper
 from runner.store.journal import write_json
 from runner.store.rundir import RunDir
 from tests import builders
@@ -27,8 +27,8 @@ from tests import builders
 ATTEMPTS_AT = (1000.0, 5000.0)
 
 
-def ledger(batches: int, *events: object, base: int = 0) -> AttemptLedger:
-    made = AttemptLedger(base)
+def ledger(batches: int, *events: object, base: int = 0) -> StepMapper:
+    made = StepMapper(base)
     made.on(BannerSeen(0, "batches_per_epoch", batches))
     for event in events:
         made.on(event)  # type: ignore[arg-type]

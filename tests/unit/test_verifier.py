@@ -35,7 +35,7 @@ from runner.model import (
     ValidationSeen,
 )
 from runner.state.evidence import Evidence
-from runner.state.progress import Progress
+from runner.state.translator import Translator
 from runner.store.rundir import RunDir
 from runner.supervisor.verifier import Verifier
 from runner.supervisor.verifying_process import NotVerified, VerifyingProcess
@@ -58,7 +58,7 @@ class Run:
             attempt, (), {}, str(folder), str(own), "a", expected=more.get("expected", ())
         )
         self.files = SimpleNamespace(resolve=lambda path: folder / path)
-        self.progress = Progress(attempt)
+        self.progress = Translator(attempt)
         self.before: Any = None
         self.keeper = SimpleNamespace(started_at=time.time() - 5)
         self.told: list[tuple[str, dict[str, Any]]] = []

@@ -28,7 +28,7 @@ from runner.model import (
     RunState,
     Status,
 )
-from runner.state.progress import StepRow
+from runner.state.attempt_state import StepRow
 from runner.store.journal import Unreadable, read_json, step_row, write_json
 from runner.store.registry import run_paths
 from runner.store.rundir import RunDir

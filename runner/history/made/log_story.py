@@ -25,7 +25,8 @@ from runner.model import (
     JournalEvent,
     StepShown,
 )
-from runner.state.progress import Progress, StepRow
+from runner.state.attempt_state import StepRow
+from runner.state.translator import Translator
 
 _STAMP = re.compile(rb"(?:^|[\r\n])(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ")
 #: ` 45%|#### | 412/920 [1:00:10<01:30, ...`, up to the end of what was parsed
@@ -40,7 +41,7 @@ class LogStory:
     """`began_at`, `ended_at`: seconds since 1970, None where no record tells. `rows` are in the order of their
     attempts and steps; a row's `at` is None where no event file tells it. `last`: of the last attempt."""
 
-    last: Progress
+    last: Translator
     rows: list[tuple[int, StepRow]] = field(default_factory=list)
     events: list[JournalEvent] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
@@ -110,8 +111,8 @@ class _Teller:
 
     def __init__(self, clock: _Clock, otherwise_at: float) -> None:
         self._clock, self._otherwise_at = clock, otherwise_at
-        self._progress = self._next(1)
-        self._done: list[Progress] = []
+        self._now = self._next(1)
+        self._done: list[Translator] = []
         self._rows: list[tuple[int, StepRow]] = []
         self._events: list[JournalEvent] = []
         #: by attempt: the byte behind the last thing that the one before told
@@ -124,8 +125,8 @@ class _Teller:
         self._bars: dict[int, list[tuple[int, float]]] = {}
 
     @staticmethod
-    def _next(attempt: int) -> Progress:
-        return Progress(attempt, catching_up=True)
+    def _next(attempt: int) -> Translator:
+        return Translator(attempt, catching_up=True)
 
     def take(self, events: list[ConsoleEvent], text: bytes, first: int) -> None:
         """`text`: the newest bytes, which begin at `first`."""
@@ -135,7 +136,7 @@ class _Teller:
             else:
                 self._told_until = event.offset
                 at = self._clock.at(event.offset, self._otherwise_at)
-                self._progress.on_console(event, at)
+                self._now.on_console(event, at)
                 if isinstance(event, StepShown):
                     self._note(
                         event, text[max(0, event.offset - first - 300) : event.offset - first], at
@@ -143,11 +144,11 @@ class _Teller:
         self._drain()
 
     def _note(self, event: StepShown, text: bytes, at: float) -> None:
-        attempt, found = self._progress.attempt, _ELAPSED.search(text)
+        attempt, found = self._now.attempt, _ELAPSED.search(text)
         self._began.setdefault(attempt, at)
         if found is not None and event.shown_step:
             seconds = int(found[1] or 0) * 3600 + int(found[2]) * 60 + float(found[3])
-            self._elapsed.setdefault(attempt, {})[self._progress.step] = seconds
+            self._elapsed.setdefault(attempt, {})[self._now.state.step] = seconds
             bars = self._bars.setdefault(attempt, [])
             if not bars or bars[-1][1] != seconds:
                 bars.append((event.offset, seconds))
@@ -184,24 +185,29 @@ class _Teller:
 
     def _turn(self, attempt: int) -> None:
         """Another attempt begins; before the first one there may be words that are no attempt."""
-        now, told = self._progress, self._progress.evidence.evidence()
+        now, told = self._now, self._now.evidence.evidence()
         failed = bool(told.own_exceptions or told.fatals)
-        if now.first_step is None and not now.banner and not now.checkpoints and not failed:
-            self._progress = self._next(attempt)
+        if (
+            now.state.first_step is None
+            and not now.state.banner
+            and not now.checkpoints
+            and not failed
+        ):
+            self._now = self._next(attempt)
         else:
             self._finish()
-            self._progress = self._next(max(attempt, now.attempt + 1))
-        self._starts[self._progress.attempt] = self._told_until
+            self._now = self._next(max(attempt, now.attempt + 1))
+        self._starts[self._now.attempt] = self._told_until
 
     def _drain(self) -> None:
-        progress = self._progress
-        self._rows += [(progress.attempt, row) for row in progress.take_rows()]
-        self._events += progress.take_events(self._clock.at(None, self._otherwise_at))
+        now = self._now
+        self._rows += [(now.attempt, row) for row in now.take_rows()]
+        self._events += now.take_events(self._clock.at(None, self._otherwise_at))
 
     def _finish(self) -> None:
-        self._progress.finish()
+        self._now.finish()
         self._drain()
-        self._done.append(self._progress)
+        self._done.append(self._now)
 
     def story(self, tensorboard: Path | None, unknown_lines: int) -> LogStory:
         if tensorboard is not None:
@@ -212,7 +218,7 @@ class _Teller:
         events = sorted((self._placed(one) for one in self._events), key=lambda one: one.at)
         began, ended = [*times[:1], *timed[:1]], [*times[-1:], *timed[-1:]]
         return LogStory(
-            last=self._progress,
+            last=self._now,
             rows=rows,
             events=events,
             checkpoints=[self._saved(one, events) for one in _files(self._done)],
@@ -220,7 +226,7 @@ class _Teller:
             began_at=min(began, default=None),
             ended_at=max(ended, default=None),
             unknown_lines=unknown_lines,
-            warnings=sum(one.warning_count for one in self._done),
+            warnings=sum(one.state.warnings for one in self._done),
         )
 
     def _attempts(self, began_at: float) -> list[AttemptStatus]:
@@ -240,10 +246,10 @@ class _Teller:
         tail = ScalarTail(folder)
         while scalars := tail.poll(1.0):
             for one in exact_steps(scalars):
-                self._progress.on_exact(one.shown_step, one.loss, one.wall_at, one.rate)
+                self._now.on_exact(one.shown_step, one.loss, one.wall_at, one.rate)
 
 
-def _files(attempts: list[Progress]) -> list[Checkpoint]:
+def _files(attempts: list[Translator]) -> list[Checkpoint]:
     """A file that was written again counts once, by its last writing."""
     found = {c.path: c for one in attempts for c in one.checkpoints}
     return list(found.values())

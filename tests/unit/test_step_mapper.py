@@ -8,15 +8,15 @@ import pytest
 
 from runner.ingest.console.parser import ConsoleParser
 from runner.model import BannerSeen, CheckpointSaving, EpochStarted, ResumeSeen, StepShown
-from runner.state.ledger import AttemptLedger
+from runner.state.step_mapper import StepMapper
 from runner.trainers.sd_scripts.names import parse_checkpoint_name
 
 RUNS = Path(__file__).parent.parent / "data" / "runs"
 
 
-def followed(log: str) -> tuple[AttemptLedger, dict[str, int | None]]:
+def followed(log: str) -> tuple[StepMapper, dict[str, int | None]]:
     """The ledger of a recorded run and the true step of each file, as told when it was written."""
-    ledger, files = AttemptLedger(), {}
+    ledger, files = StepMapper(), {}
     for event in ConsoleParser().feed((RUNS / log).read_bytes()):
         ledger.on(event)
         if isinstance(event, CheckpointSaving):
@@ -73,8 +73,8 @@ def test_accumulation_counts_steps_not_batches() -> None:
 
 def started(
     *resume: ResumeSeen, batches: int, epoch: int, accumulation: int = 1, base_step: int = 0
-) -> AttemptLedger:
-    ledger = AttemptLedger(base_step)
+) -> StepMapper:
+    ledger = StepMapper(base_step)
     for event in resume[:1]:
         ledger.on(event)
     ledger.on(BannerSeen(0, "batches_per_epoch", batches))
@@ -138,7 +138,7 @@ def test_accumulation_with_skip_is_unknown_and_says_why() -> None:
 
 
 def test_the_hint_holds_until_the_console_tells() -> None:
-    ledger = AttemptLedger(400)
+    ledger = StepMapper(400)
     ledger.on(StepShown(0, 0, 750, None))
     assert ledger.true_from_bar(0) == 400
     ledger.on(BannerSeen(0, "batches_per_epoch", 230))
@@ -154,7 +154,7 @@ def test_a_later_epoch_does_not_move_the_beginning() -> None:
 
 def test_after_a_skip_the_average_counts_an_empty_place_until_the_epoch_ends() -> None:
     """Recorded: 0.483 for a loss of 0.966, and a jump back at the next epoch (shown step 61)."""
-    ledger, shown = AttemptLedger(), {}
+    ledger, shown = StepMapper(), {}
     for event in ConsoleParser().feed((RUNS / "tiny_resume_skip.log").read_bytes()):
         ledger.on(event)
         if isinstance(event, StepShown) and event.average is not None and event.shown_step:
@@ -180,7 +180,7 @@ def test_after_a_skip_in_the_first_epoch_nothing_is_empty() -> None:
 
 
 def test_a_trainer_that_knows_nothing_of_what_came_before_counts_on_from_where_it_began() -> None:
-    ledger = AttemptLedger(400, 400)
+    ledger = StepMapper(400, 400)
     assert ledger.true_from_bar(1) == 401
     for event in (BannerSeen(0, "batches_per_epoch", 230), EpochStarted(0, 1, 3)):
         ledger.on(event)
@@ -192,7 +192,7 @@ def test_a_trainer_that_knows_nothing_of_what_came_before_counts_on_from_where_i
 
 def test_a_resume_within_such_a_count() -> None:
     """Its own step 300 is the true step 700; its epoch 2 began at its 230."""
-    ledger = AttemptLedger(700, 400)
+    ledger = StepMapper(700, 400)
     for event in (
         ResumeSeen(0, state_step=300),
         BannerSeen(0, "batches_per_epoch", 230),
@@ -208,7 +208,7 @@ def test_a_resume_within_such_a_count() -> None:
 def test_before_the_first_epoch_is_told_the_launch_is_believed_not_the_states_own_number() -> None:
     """Run with v0.9.1 and accumulation: exact losses came before `epoch 3/4`; the state of true step 116
     held the 58 of an attempt that had been resumed itself."""
-    ledger = AttemptLedger(116)
+    ledger = StepMapper(116)
     for event in (
         ResumeSeen(0, state_step=58),
         BannerSeen(0, "batches_per_epoch", 230),

@@ -14,11 +14,14 @@ accumulation and skip the trainer mixes units, and nothing it shows can be trust
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from runner.model import BannerSeen, ConsoleEvent, EpochStarted, ResumeSeen, StepShown
 from runner.trainers.sd_scripts.steps import steps_per_epoch
 
 
-class AttemptLedger:
+@dataclass(slots=True)
+class StepMapper:
     """The numbers of one launch of the trainer. Feed it every console event of the attempt.
 
     `base_step`: the true step it was launched to continue from; only used as long as the console
@@ -26,15 +29,14 @@ class AttemptLedger:
     true steps, None when they cannot be known.
     """
 
-    def __init__(self, base_step: int = 0, origin_step: int = 0) -> None:
-        self._hint = base_step
-        self._origin = origin_step
-        self._batches: int | None = None
-        self._accumulation = 1
-        self._first_epoch: int | None = None
-        self._state_step: int | None = None
-        self._skipped: int | None = None
-        self._last_shown: int | None = None
+    base_step: int = 0
+    origin_step: int = 0
+    _batches: int | None = None
+    _accumulation: int = 1
+    _first_epoch: int | None = None
+    _state_step: int | None = None
+    _skipped: int | None = None
+    _last_shown: int | None = None
 
     def on(self, event: ConsoleEvent) -> None:
         """Take one event; those that tell nothing about steps are welcome."""
@@ -94,13 +96,13 @@ class AttemptLedger:
         base = self._bar_base()
         if base is None or self._state_step is None or self._counts_anew:
             return 0
-        state_step = self._origin + self._state_step
+        state_step = self.origin_step + self._state_step
         return max(0, min(state_step, self.last_step or base) - base)
 
     @property
     def _counts_anew(self) -> bool:
         """It was launched to continue, but knows only its own steps: it begins with epoch 1, step 0."""
-        return self._origin > 0 and self._origin == self._hint
+        return self.origin_step > 0 and self.origin_step == self.base_step
 
     def average_factor(self, shown: int) -> float:
         """What the bar's average must be multiplied with to be the mean of the losses seen.
@@ -136,13 +138,13 @@ class AttemptLedger:
     def true_from_epoch(self, epoch: int) -> int | None:
         """The true step of a file `NAME-<epoch>`: names of epochs stay right over a resume."""
         per_epoch = self.steps_per_epoch
-        return None if per_epoch is None else self._origin + epoch * per_epoch
+        return None if per_epoch is None else self.origin_step + epoch * per_epoch
 
     def _bar_base(self) -> int | None:
         """The true step at which the bar shows 0."""
         if self.problem is not None:
             return None
-        return self._epoch_base() if self._skipped is None else self._origin + self._skipped
+        return self._epoch_base() if self._skipped is None else self.origin_step + self._skipped
 
     def _epoch_base(self) -> int | None:
         """The true step at the start of the first epoch of this attempt: global_step is 0 there."""
@@ -152,17 +154,17 @@ class AttemptLedger:
         if self._first_epoch is None:
             return self._expected_epoch_base(per_epoch)
         if self._first_epoch == 1:
-            return self._origin
+            return self.origin_step
         if per_epoch is None:
-            return self._hint or None
-        return self._origin + (self._first_epoch - 1) * per_epoch
+            return self.base_step or None
+        return self.origin_step + (self._first_epoch - 1) * per_epoch
 
     def _expected_epoch_base(self, per_epoch: int | None) -> int:
         """Before the first `epoch n/m`: by what the resume said, else by what we were told."""
         begins_at = self._skipped
         if begins_at is None:
             # a state of a resumed attempt holds a number of its own: who launched it knows better
-            begins_at = self._hint - self._origin if self._hint else self._state_step
+            begins_at = self.base_step - self.origin_step if self.base_step else self._state_step
         if begins_at is None or per_epoch is None or self._counts_anew:
-            return self._hint
-        return self._origin + begins_at // per_epoch * per_epoch
+            return self.base_step
+        return self.origin_step + begins_at // per_epoch * per_epoch

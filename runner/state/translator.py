@@ -1,8 +1,8 @@
-"""What a run has done so far: console events and exact losses in, journal lines and the status out.
+"""Console events and exact losses in, journal events and rows out; the attempt's state follows from these.
 
 Pure: no files, no clock of its own (`now` is handed in, wall-clock seconds). The supervisor feeds it and writes
-down what it answers; feeding it the same bytes again gives the same steps, which is how a new supervisor
-takes over from a killed one.
+down what it answers; feeding it the same bytes again gives the same events and rows, which is how a new
+supervisor takes over from a killed one.
 """
 
 from __future__ import annotations
@@ -38,17 +38,18 @@ from runner.model import (
     ValidationSeen,
     WarningSeen,
 )
+from runner.state.attempt_state import PAUSES, AttemptState, StepRow, apply
 from runner.state.checkpoint_book import CheckpointBook
 from runner.state.evidence import EvidenceCollector
-from runner.state.ledger import AttemptLedger
 from runner.state.pace import Pace
+from runner.state.step_mapper import StepMapper
 from runner.store.series import SMOOTHING
 from runner.trainers.sd_scripts.names import parse_checkpoint_name
 
 #: a step's row waits so long for its exact loss before it is written with the average alone
 ROW_PATIENCE_S = 0.15
-#: phases that come between two steps and are no training
-PAUSES = (Phase.SAVING, Phase.SAMPLING, Phase.VALIDATING)
+#: of more warnings than this, one of so many is journaled
+WARNINGS_JOURNALED, WARNINGS_APART = 200, 100
 
 
 @dataclass(slots=True)
@@ -60,19 +61,29 @@ class _Row:
     lr: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StepRow:
-    """A line for steps.jsonl; `at` is wall-clock seconds, None when nobody watched."""
+@dataclass(slots=True)
+class Bar:
+    """What the trainer's bar has shown, in its own numbers."""
 
-    step: int
-    at: float | None
-    loss: float | None
-    average: float | None
-    lr: float | None
+    shown_step: int = 0
+    average: float | None = None
+    first_nonfinite: int | None = None
+
+    def show(self, event: StepShown) -> None:
+        if event.shown_step > self.shown_step:
+            self.shown_step = event.shown_step
+        if event.average is None:
+            return
+        self.average = event.average
+        if self.first_nonfinite is None and not math.isfinite(event.average):
+            self.first_nonfinite = event.shown_step
 
 
-class Progress:
-    """The state of one attempt within its run."""
+class Translator:
+    """Of one attempt. `state` changes only by `apply`, with what `take_events` and `take_rows` hand out to be
+    written; a few events (each new detail of a phase, warnings beyond a number) change it and are written
+    only as the last of their kind. Besides it: what only the console tells (`bar`, `evidence`,
+    `images`, `past_step`), the measured pace, and the checkpoints."""
 
     def __init__(
         self,
@@ -85,37 +96,28 @@ class Progress:
     ) -> None:
         self.attempt = attempt
         self.stop_step = stop_step
-        self.past_step: int | None = None
-        self.origin_step = origin_step
-        self.ledger = AttemptLedger(base_step, origin_step)
-        self.pace = Pace()
         self.catching_up = catching_up
-        self.phase = Phase.LAUNCHING
-        self.phase_detail = ""
-        self.phase_since = 0.0
-        self.saving_since: float | None = None
-        self.banner: dict[str, int] = {}
-        self.device: str | None = None
-        self.epoch: int | None = None
-        self.epochs: int | None = None
-        self.step = base_step
-        self.first_step: int | None = None
-        self.shown_step = 0
-        self.loss: float | None = None
-        self.average: float | None = None
-        self.exact = False
-        self.first_nonfinite_step: int | None = None
+        self.state = AttemptState(attempt, StepMapper(base_step, origin_step))
+        self.bar = Bar()
+        self.pace = Pace()
         self.book = CheckpointBook(attempt)
         self.evidence = EvidenceCollector()
-        self.warnings: list[str] = []
-        self.warning_count = 0
-        self.model_saved = False
+        #: the newest step trained after the planned last one
+        self.past_step: int | None = None
+        self._banner: dict[str, int] = {}
+        self._exact = False
+        self._bar_step: int | None = None
+        self._warnings = 0
         self._pending: OrderedDict[int, _Row] = OrderedDict()
         self._written = 0
         self._rows: list[StepRow] = []
         self._events: list[JournalEvent] = []
+        #: by kind: applied, and not written so far
+        self._passing: dict[str, JournalEvent] = {}
+        self._offset = 0
         self._state_of: dict[str, str] = {}
         self._subsets: dict[str, int] = {}
+        self._folders: dict[str, int] = {}
         self._validations: list[tuple[int, float]] = []
         self._ema = 0.0
         self._weight = 0.0
@@ -125,7 +127,7 @@ class Progress:
 
     def on_console(self, event: ConsoleEvent, now: float) -> None:
         """Take one event of the console parser."""
-        self.ledger.on(event)
+        self._offset = event.offset
         self.evidence.on(event)
         match event:
             case StepShown():
@@ -133,15 +135,13 @@ class Progress:
             case PhaseChanged():
                 self._enter(event.phase, event.detail, now, event.offset)
             case DeviceSeen(device=device):
-                if self.device is None:
-                    self.device = device
+                if self.state.device is None:
                     self._tell("device", now, event.offset, device=device)
             case BannerSeen(name=name, value=value):
-                self.banner[name] = value
-                if name == "total_steps":
-                    self._tell("banner", now, event.offset, **self.banner)
+                self._banner[name] = value
+                if "total_steps" in self._banner:
+                    self._tell("banner", now, event.offset, **self._banner)
             case EpochStarted():
-                self.epoch, self.epochs = event.epoch, event.epochs
                 self._tell("epoch", now, event.offset, epoch=event.epoch, epochs=event.epochs)
             case _:
                 self._on_rare(event, now)
@@ -161,45 +161,55 @@ class Progress:
             case StateRemoved(path=path):
                 self._on_removed(path, now, event.offset, "state_removed")
             case SampleStarted():
-                self._tell("sampling", now, event.offset, step=self.step)
+                self._tell("sampling", now, event.offset, step=self.state.step)
             case ValidationSeen():
-                self._validations.append((self.step, event.loss))
+                self._validations.append((self.state.step, event.loss))
                 if event.whole_epoch:
-                    self._tell("validated", now, event.offset, step=self.step, loss=event.loss)
+                    self._tell(
+                        "validated", now, event.offset, step=self.state.step, loss=event.loss
+                    )
             case ResumeSeen():
                 self._tell(
                     "resumed", now, event.offset, state_path=event.state_path,
                     state_step=event.state_step, skip_steps=event.skip_steps,
                 )  # fmt: skip
             case WarningSeen():
-                self.warning_count += 1
-                self.warnings = [*self.warnings, event.text][-50:]
-                if self.warning_count <= 200:
-                    self._tell("warning", now, event.offset, level=event.level, text=event.text)
+                self._on_warning(event, now)
             case ExceptionSeen():
                 self._tell("exception", now, event.offset, name=event.name, text=event.message)
             case FatalSeen(text=text):
                 self._tell("fatal", now, event.offset, text=text)
             case SubsetSeen(is_reg=False):
                 self._subsets[event.image_dir] = event.images
+            case SubsetSeen(is_reg=None):
+                self._folders[event.image_dir] = event.images
             case NothingToTrain():
                 self._tell("nothing_to_train", now, event.offset, text=event.text)
             case ModelSaved():
-                self.model_saved, self.saving_since = True, None
                 self._tell("model_saved", now, event.offset)
+
+    def _on_warning(self, event: WarningSeen, now: float) -> None:
+        self._warnings += 1
+        told: dict[str, object] = {"level": event.level, "text": event.text}
+        if self._warnings <= WARNINGS_JOURNALED:
+            self._tell("warning", now, event.offset, **told)
+            return
+        told["count"] = self._warnings
+        tell = self._pass if self._warnings % WARNINGS_APART else self._tell
+        tell("warning", now, event.offset, **told)
 
     def on_exact(
         self, shown_step: int, loss: float | None, at: float, lr: float | None = None
     ) -> None:
         """An exact loss (or only the learning rate) from TensorBoard; `shown_step` is its x (the trainer's
         global_step)."""
-        step = self.ledger.true_from_global(shown_step)
+        step = self.state.mapper.true_from_global(shown_step)
         if step is None or self.is_past_plan(step):
             return
         if loss is None:
             self._on_rate(step, at, lr)
             return
-        self.exact = True
+        self._exact = True
         self._note_finite(step, loss)
         row = self._pending.get(step)
         if row is not None:
@@ -209,9 +219,7 @@ class Progress:
             row = self._pending.setdefault(step, _Row(step, at))
             row.loss, row.lr = loss, lr
         else:
-            self._rows.append(StepRow(step, at, loss, None, lr))
-        if step >= self.step:
-            self.loss = loss
+            self._write(StepRow(step, at, loss, None, lr))
 
     def _on_rate(self, step: int, at: float, lr: float | None) -> None:
         """The learning rate came apart from its loss: it is added to the step's row."""
@@ -219,13 +227,13 @@ class Progress:
         if row is not None:
             row.lr = lr
         elif step <= self._written:
-            self._rows.append(StepRow(step, at, None, None, lr))
+            self._write(StepRow(step, at, None, None, lr))
 
     def tick(self, now: float) -> None:
         """Let go of rows that waited long enough for an exact loss."""
         self.pace.look(now)
         due = [s for s, row in self._pending.items() if now - row.seen_at > ROW_PATIENCE_S]
-        if due and self.phase not in PAUSES:
+        if due and self.state.phase not in PAUSES:
             self._flush_until(max(due), only_finished=False)
 
     # ----------------------------------------------------------------- steps
@@ -235,32 +243,33 @@ class Progress:
         return self.stop_step is not None and step > self.stop_step
 
     def _on_step(self, event: StepShown, now: float) -> None:
-        step = self.ledger.true_from_bar(event.shown_step)
-        self.shown_step = event.shown_step
+        self.bar.show(event)
+        mapper = self.state.mapper
+        step = mapper.true_from_bar(event.shown_step)
         if step is None or event.shown_step == 0:
             return
         if self.is_past_plan(step):
             self.past_step = max(step, self.past_step or 0)
-            self.saving_since = None
             return
-        if self.first_step is None:
-            self.first_step = step
-        if step > self.step or (step <= self.step and not self._pending and self._written == 0):
+        if self._bar_step is None or step > self._bar_step:
             self.pace.on_step(step, now)
-            self.step = step
-            self.saving_since = None  # the bar moves again: whatever was being saved is saved
+            self._bar_step = step
+            if self.state.saving_since is not None:
+                # the bar moves again: whatever was being saved is saved
+                self._enter(Phase.TRAINING, "", now, event.offset)
         row = self._pending.get(step)
         if row is None:
             if step <= self._written:
                 return
             row = self._pending[step] = _Row(step, now)
             # with exact losses those of the steps before are about to come: see `tick`
-            if not self.exact:
+            if not self._exact:
                 self._flush_until(step - 1)
         if event.average is not None:
-            row.average = event.average * self.ledger.average_factor(event.shown_step)
-            self.average = row.average
+            row.average = event.average * mapper.average_factor(event.shown_step)
             self._note_average(step, event.average)
+        # what the row tells of its step holds before the row is written
+        apply(self.state, row)
         if row.loss is not None and event.average is not None:
             self._flush_until(step)  # its exact loss came first: nothing to wait for
 
@@ -268,18 +277,15 @@ class Progress:
         """The average of a step may still be the one of the step before: the exact loss decides."""
         if math.isfinite(average):
             return
-        if not self.exact:
+        if not self._exact:
             self._note_finite(step, average)
 
     def _note_finite(self, step: int, loss: float) -> None:
         if math.isfinite(loss):
             return
-        if self.first_nonfinite_step is None:
-            self._events.append(
-                JournalEvent(0.0, "loss_not_finite", self.attempt, None, {"step": step})
-            )
-        if self.first_nonfinite_step is None or step < self.first_nonfinite_step:
-            self.first_nonfinite_step = step
+        known = self.state.first_nonfinite_step
+        if known is None or step < known:
+            self._tell("loss_not_finite", 0.0, None, step=step)
 
     def _flush_until(self, step: int, *, only_finished: bool = True) -> None:
         """Write down the waiting rows up to `step`, in order."""
@@ -287,12 +293,17 @@ class Progress:
             if waiting > step:
                 break
             row = self._pending.pop(waiting)
-            if row.loss is None and row.average is None and only_finished:
+            known = row.loss is not None or row.average is not None
+            if only_finished and not known and row.step != self.state.first_step:
                 continue
             at = None if self.catching_up and row.loss is None else row.seen_at
-            self._rows.append(StepRow(row.step, at, row.loss, row.average, row.lr))
+            self._write(StepRow(row.step, at, row.loss, row.average, row.lr))
             self._written = max(self._written, row.step)
             self._smooth(row)
+
+    def _write(self, row: StepRow) -> None:
+        apply(self.state, row)
+        self._rows.append(row)
 
     def _smooth(self, row: _Row) -> None:
         """A checkpoint carries the smoothed loss at its step: a single step's says little."""
@@ -335,11 +346,11 @@ class Progress:
         self._enter(Phase.SAVING, PurePath(path).name, now, offset)
         name = PurePath(path).name
         found = parse_checkpoint_name(name)
-        step: int | None = self.step
+        step: int | None = self.state.step
         if found.step is not None:
-            step = self.ledger.true_from_name(found.step)
+            step = self.state.mapper.true_from_name(found.step)
         elif found.epoch is not None:
-            step = self.ledger.true_from_epoch(found.epoch) or self.step
+            step = self.state.mapper.true_from_epoch(found.epoch) or self.state.step
         elif self.past_step is not None:
             step = self.past_step
         if step is not None and self.is_past_plan(step):
@@ -362,7 +373,7 @@ class Progress:
         )
 
     def _on_state(self, path: str, now: float, offset: int) -> None:
-        stem, step = PurePath(path).name.removesuffix("-state"), self.step
+        stem, step = PurePath(path).name.removesuffix("-state"), self.state.step
         for key in self.book.own_keys:
             if PurePath(self.book[key].name).stem == stem:
                 changed = self.book.update(key, state_path=path)
@@ -386,21 +397,29 @@ class Progress:
     # ----------------------------------------------------------------- phases
 
     def _enter(self, phase: Phase, detail: str, now: float, offset: int) -> None:
-        if phase is Phase.SAVING and self.saving_since is None:
-            self.saving_since = now
-        if phase is not Phase.SAVING and self.saving_since is not None:
-            self.saving_since = None
         if phase in PAUSES:
             self.pace.pause(now)
-        if phase is not self.phase:
+        state = self.state
+        saves_again = phase is Phase.SAVING and state.saving_since is None
+        if phase is not state.phase:
             self._tell("phase", now, offset, phase=str(phase), detail=detail)
-            self.phase, self.phase_since = phase, now
-        self.phase_detail = detail
+        elif detail != state.phase_detail or saves_again:
+            self._pass("phase", now, offset, phase=str(phase), detail=detail)
 
     # ----------------------------------------------------------------- out
 
-    def _tell(self, kind: str, now: float, offset: int | None, **data: object) -> None:
-        self._events.append(JournalEvent(now, kind, self.attempt, offset, dict(data)))
+    def _tell(self, kind: str, now: float, offset: int | None, /, **data: object) -> None:
+        """Change the state by an event, and have it written."""
+        self._passing.pop(kind, None)
+        self._events.append(self._applied(JournalEvent(now, kind, self.attempt, offset, data)))
+
+    def _pass(self, kind: str, now: float, offset: int | None, /, **data: object) -> None:
+        """Change the state by an event that is written only if it stays the last of its kind."""
+        self._passing[kind] = self._applied(JournalEvent(now, kind, self.attempt, offset, data))
+
+    def _applied(self, event: JournalEvent) -> JournalEvent:
+        apply(self.state, event)
+        return event
 
     def take_rows(self) -> list[StepRow]:
         """Rows to write, once."""
@@ -415,7 +434,13 @@ class Progress:
     def finish(self) -> None:
         """The trainer is gone: nothing more will come."""
         if self._pending:
-            self._flush_until(max(self._pending))
+            self._flush_until(max(self._pending), only_finished=False)
+        if self._banner and "total_steps" not in self._banner:
+            self._tell("banner", 0.0, self._offset, **self._banner)
+            self._banner = {}
+        # where it ended is what counts for them: a journal has its offsets in order
+        self._events += [replace(e, offset=self._offset) for e in self._passing.values()]
+        self._passing.clear()
 
     @property
     def images(self) -> int | None:
@@ -423,13 +448,10 @@ class Progress:
         return sum(self._subsets.values()) if self._subsets else None
 
     @property
-    def total_steps(self) -> int | None:
-        """Of the whole run, by the banner; a trainer that knows nothing of what came before tells the rest."""
-        told = self.banner.get("total_steps")
-        return None if told is None else self.origin_step + told
+    def images_found(self) -> int | None:
+        """The same; where the trainer did not describe its dataset, the files of all folders that it found."""
+        counts = self._subsets or self._folders
+        return sum(counts.values()) if counts else None
 
     def attempt_status(self, started_at: float) -> AttemptStatus:
-        trained = self.first_step is not None
-        return AttemptStatus(
-            self.attempt, started_at, self.first_step, self.step if trained else None
-        )
+        return AttemptStatus(self.attempt, started_at, self.state.first_step, self.state.last_step)

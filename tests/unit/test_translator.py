@@ -7,13 +7,14 @@ import pytest
 
 from runner.ingest.console.parser import ConsoleParser
 from runner.model import BannerSeen, EpochStarted, Phase, StepShown
-from runner.state.progress import Progress, StepRow
+from runner.state.attempt_state import StepRow
+from runner.state.translator import Translator
 
 RUNS = Path(__file__).parent.parent / "data" / "runs"
 
 
-def play(name: str, chunk: int = 4096, base_step: int = 0) -> tuple[Progress, list[StepRow]]:
-    progress, parser = Progress(1, base_step=base_step), ConsoleParser()
+def play(name: str, chunk: int = 4096, base_step: int = 0) -> tuple[Translator, list[StepRow]]:
+    progress, parser = Translator(1, base_step=base_step), ConsoleParser()
     data, rows = (RUNS / name).read_bytes(), []
     for at in range(0, len(data), chunk):
         for event in parser.feed(data[at : at + chunk]):
@@ -41,7 +42,7 @@ def play(name: str, chunk: int = 4096, base_step: int = 0) -> tuple[Progress, li
 def test_every_true_step_gets_one_row(name: str, first: int, last: int) -> None:
     progress, rows = play(name)
     assert [row.step for row in rows] == list(range(first, last + 1))
-    assert progress.step == last
+    assert progress.state.step == last
     assert all(row.average is not None for row in rows)
 
 
@@ -69,12 +70,12 @@ def test_checkpoints_carry_true_steps() -> None:
         ("zed.safetensors", 920),
     ]
     assert progress.checkpoints[-1].final
-    assert progress.model_saved
+    assert progress.state.model_saved
 
 
 def test_a_nan_is_dated_by_the_step_that_brought_it() -> None:
     progress, rows = play("nan_step1.log")
-    assert progress.first_nonfinite_step == 2
+    assert progress.state.first_nonfinite_step == 2
     assert math.isnan(rows[1].average or 0.0)
     assert [e.data for e in progress.take_events(0.0) if e.kind == "loss_not_finite"] == [
         {"step": 2}
@@ -87,7 +88,7 @@ def test_states_belong_to_their_checkpoints() -> None:
 
 
 def test_exact_losses_join_the_row_of_their_step() -> None:
-    progress = Progress(1)
+    progress = Translator(1)
     for event in (
         BannerSeen(0, "batches_per_epoch", 10),
         EpochStarted(0, 1, 1),
@@ -96,11 +97,11 @@ def test_exact_losses_join_the_row_of_their_step() -> None:
         progress.on_console(event, 5.0)
     progress.on_exact(1, 0.75, 5.1)
     assert progress.take_rows() == [StepRow(1, 5.1, 0.75, 0.9, None)]
-    assert progress.loss == 0.75
+    assert progress.state.loss == 0.75
 
 
 def test_an_exact_loss_that_comes_before_its_bar_is_written_with_the_bar() -> None:
-    progress = Progress(1)
+    progress = Translator(1)
     for event in (BannerSeen(0, "batches_per_epoch", 10), EpochStarted(0, 1, 1)):
         progress.on_console(event, 5.0)
     progress.on_exact(1, 0.75, 5.0)
@@ -110,7 +111,7 @@ def test_an_exact_loss_that_comes_before_its_bar_is_written_with_the_bar() -> No
 
 
 def test_a_row_does_not_wait_for_ever_for_its_exact_loss() -> None:
-    progress = Progress(1)
+    progress = Translator(1)
     progress.on_console(EpochStarted(0, 1, 1), 5.0)
     progress.on_console(StepShown(1, 1, 10, 0.9), 5.0)
     progress.tick(5.1)
@@ -121,12 +122,12 @@ def test_a_row_does_not_wait_for_ever_for_its_exact_loss() -> None:
     late = progress.take_rows()
     assert [row.step for row in late] == [1]
     assert math.isnan(late[0].loss or 0.0)
-    assert progress.first_nonfinite_step == 1
+    assert progress.state.first_nonfinite_step == 1
 
 
 def test_rows_are_written_in_the_order_of_their_steps() -> None:
     """The bar may show the fifth step first; the event file tells of the four before it."""
-    progress = Progress(1)
+    progress = Translator(1)
     for event in (BannerSeen(0, "batches_per_epoch", 10), EpochStarted(0, 1, 1)):
         progress.on_console(event, 5.0)
     progress.on_console(StepShown(1, 5, 10, 0.9), 5.0)
@@ -138,7 +139,7 @@ def test_rows_are_written_in_the_order_of_their_steps() -> None:
 
 def test_fast_steps_get_their_exact_losses_as_well() -> None:
     """Several bars are read at once, and the event file a moment later: one row a step all the same."""
-    progress = Progress(1)
+    progress = Translator(1)
     for event in (
         BannerSeen(0, "batches_per_epoch", 10),
         EpochStarted(0, 1, 1),
@@ -159,14 +160,14 @@ def test_fast_steps_get_their_exact_losses_as_well() -> None:
 
 
 def test_a_save_is_over_when_the_bar_moves_again() -> None:
-    progress, parser = Progress(1), ConsoleParser()
+    progress, parser = Translator(1), ConsoleParser()
     text = b"running training\n\rsteps:  10%|#   | 1/10 [00:01<00:09, 1.0it/s, avr_loss=0.5]\n"
     text += b"saving checkpoint: out/x-step00000001.safetensors\n"
     for event in parser.feed(text):
         progress.on_console(event, 10.0)
-    assert progress.phase is Phase.SAVING
-    assert progress.saving_since == 10.0
+    assert progress.state.phase is Phase.SAVING
+    assert progress.state.saving_since == 10.0
     for event in parser.feed(b"\rsteps:  20%|#   | 2/10 [00:02<00:08, 1.0it/s, avr_loss=0.5]\r"):
         progress.on_console(event, 12.0)
-    assert progress.saving_since is None
-    assert progress.phase is Phase.TRAINING
+    assert progress.state.saving_since is None
+    assert progress.state.phase is Phase.TRAINING
