@@ -1,0 +1,94 @@
+"""A trainer program is chosen in one place; a third one is a class and a row."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from runner.config.catalog import Catalog, Effort, Flag, FlagReport
+from runner.config.errors import ConfigError
+from runner.config.model import Trainer
+from runner.control.prepare import prepare
+from runner.trainers import registry
+from runner.trainers.protocol import ModuleEnvironment, Outline, TrainerProgram
+from runner.trainers.registry import load_config, program_of, recorded_trainer
+from runner.trainers.sd_scripts.program import SdScripts
+
+CONFIG = """\
+[trainer]
+sd_scripts = "musubi"
+python = "{python}"
+script = "wan_train_network.py"
+[train]
+output_dir = "out"
+"""
+
+
+class Musubi(SdScripts):
+    """As kohya's musubi-tuner: a package below `src`, no --initial_step, flags of its own."""
+
+    name = "musubi-tuner"
+
+    def recognises(self, trainer: Trainer) -> bool:
+        folder = trainer.sd_scripts
+        return folder is not None and (folder / "src" / "musubi_tuner").is_dir()
+
+    def modules(self, trainer: Trainer) -> ModuleEnvironment:
+        return ModuleEnvironment(f"{trainer.sd_scripts}/src")
+
+    def flag_report(
+        self, trainer: Trainer, effort: Effort, cancelled: threading.Event | None
+    ) -> FlagReport:
+        return FlagReport(Catalog((Flag("output_dir"), Flag("dit"))))
+
+    def outline(self, trainer: Trainer) -> Outline:
+        return Outline(reso_divisor=16)
+
+    def tracks_steps(self, trainer: Trainer, state: Path) -> bool:
+        return False
+
+
+@pytest.fixture
+def musubi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    third: TrainerProgram = Musubi()
+    monkeypatch.setattr(registry, "PROGRAMS", (third, *registry.PROGRAMS))
+    folder = tmp_path / "musubi"
+    (folder / "src" / "musubi_tuner").mkdir(parents=True)
+    (folder / "wan_train_network.py").write_text("")
+    (tmp_path / "plasma.toml").write_text(CONFIG.format(python=sys.executable))
+    return tmp_path
+
+
+def test_a_third_trainer_has_its_own_flags_command_and_name(musubi: Path) -> None:
+    prepared = prepare(load_config(musubi / "plasma.toml"))
+    assert prepared.spec.trainer == "musubi-tuner"
+    assert prepared.command.argv[2] == str(musubi / "musubi" / "wan_train_network.py")
+    assert str(prepared.command.env["PYTHONPATH"]).split(":")[0] == f"{musubi}/musubi/src"
+    file = musubi / "plasma.toml"
+    file.write_text(file.read_text() + "initial_step = 3\n")
+    with pytest.raises(ConfigError, match="initial_step is no flag of this trainer"):
+        load_config(file)
+
+
+def test_a_run_is_resumed_by_the_program_that_its_command_shows(musubi: Path) -> None:
+    spec = prepare(load_config(musubi / "plasma.toml")).spec
+    assert program_of(registry.trainer_of(spec)).name == "musubi-tuner"
+    moved = dataclasses.replace(spec, cwd="/elsewhere")
+    assert program_of(registry.trainer_of(moved)).name == "sd-scripts"
+
+
+def test_the_first_trainers_are_told_apart_by_their_command() -> None:
+    script = recorded_trainer(("python", "-u", "/sd/train_network.py", "--seed=1"), "/sd")
+    module = recorded_trainer(("python", "-u", "-m", "runner.embedded", "--seed=1"), "/x")
+    assert (program_of(script).name, program_of(script).title(script)) == (
+        "sd-scripts",
+        "train_network.py",
+    )
+    assert (program_of(module).name, program_of(module).title(module)) == (
+        "embedded",
+        "the built-in trainer",
+    )
