@@ -316,12 +316,12 @@ def test_nothing_to_train_on_is_a_failure(project: Project) -> None:
 def test_steps_of_an_unread_dataset_cannot_be_told(project: Project) -> None:
     (project.root / "dataset.toml").unlink()
     found = project.find("steps")
-    assert (found.status, found.evidence) == ("skip", "cannot be told")
+    assert (found.status, found.evidence) == ("skip", "step count unknown")
     assert "dataset.toml" in found.detail
 
 
 def test_files_of_an_earlier_training_are_found(project: Project) -> None:
-    assert project.find("overwrite").evidence == "nothing there yet"
+    assert project.find("overwrite").evidence == "no files yet"
     out = project.root / "out"
     out.mkdir()
     (out / "other.safetensors").touch()

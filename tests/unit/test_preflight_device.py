@@ -117,7 +117,7 @@ def test_the_cure_of_a_refused_precision_takes_its_flags_along(
     ("name", "status", "evidence"),
     [
         ("mps", "pass", "available, built"),
-        ("mac_old_system", "fail", "built, not there"),
+        ("mac_old_system", "fail", "built, unavailable"),
         ("mac_torch_without_mps", "fail", "not built"),
         ("launch_obsolete_type", "fail", "accelerate fails"),
     ],
@@ -203,13 +203,13 @@ LAUNCH = f'{SD}\nlauncher = "accelerate"'
 @pytest.mark.parametrize(
     ("text", "expect", "status", "evidence"),
     [
-        (f"{HEAD}distributed_type: 'NO'\nuse_cpu: false\n", "", "pass", "nothing in the way"),
-        (f"{HEAD}distributed_type: NO\nuse_cpu: no\n", "", "pass", "nothing in the way"),
+        (f"{HEAD}distributed_type: 'NO'\nuse_cpu: false\n", "", "pass", "no conflict"),
+        (f"{HEAD}distributed_type: NO\nuse_cpu: no\n", "", "pass", "no conflict"),
         (f"{HEAD}distributed_type: 'NO'\nuse_cpu: true\n", "", "warn", "use_cpu is true"),
         (f"{HEAD}distributed_type: 'NO'\nuse_cpu: true\n", MPS, "fail", "use_cpu is true"),
         (
             f"{HEAD}distributed_type: 'NO'\nuse_cpu: true\n", 'device = "cpu"', "pass",
-            "nothing in the way",
+            "no conflict",
         ),
         (f"{HEAD}distributed_type: MPS\nuse_cpu: false\n", "", "fail", "type MPS"),
         (f"{HEAD}distributed_type: MULTI_GPU\nnum_processes: 2\n", "", "warn", "type MULTI_GPU"),

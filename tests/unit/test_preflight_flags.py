@@ -73,7 +73,7 @@ project = project_fixture()
         ),
         (
             "workers", "max_data_loader_n_workers = 0\npersistent_data_loader_workers = true",
-            "persistent without", "persistent_data_loader_workers is taken out",
+            "no worker to keep", "persistent_data_loader_workers is taken out",
         ),
         ("samples", "sample_every_n_steps = 10", "no prompts", "sample_every_n_steps is taken out"),
         ("network", "", "no network_module", 'network_module = "networks.lora"'),
@@ -226,7 +226,7 @@ def test_weights_to_begin_with_have_the_rank_of_the_network(project: Project) ->
         "pass"
     )
     models.write(project.root / "old.safetensors", models.lora(8), cut=1)
-    assert project.find("network", trainer=SD, train=train).evidence == "not whole"
+    assert project.find("network", trainer=SD, train=train).evidence == "incomplete"
 
 
 def test_little_shared_memory_is_a_warning(project: Project) -> None:

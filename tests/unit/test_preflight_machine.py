@@ -53,7 +53,7 @@ def test_the_built_in_trainer_is_always_there(project: Project) -> None:
 def test_a_whole_checkout_passes(project: Project) -> None:
     checkout(project.root / "sd-scripts")
     found = project.find("trainer", trainer=SD)
-    assert (found.status, found.evidence) == ("pass", "sd-scripts is there")
+    assert (found.status, found.evidence) == ("pass", "sd-scripts found")
 
 
 def test_an_empty_submodule_fails_with_the_git_command(project: Project) -> None:
@@ -260,7 +260,7 @@ def safetensors(path: Path, values: int = 4, cut: int = 0) -> Path:
 
 def test_a_whole_base_model_passes(tmp_path: Path) -> None:
     found = base_model.inspect(safetensors(tmp_path / "m.safetensors"))
-    assert (found.status, found.evidence) == ("pass", "whole, 86 B")
+    assert (found.status, found.evidence) == ("pass", "complete, 86 B")
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_a_whole_base_model_passes(tmp_path: Path) -> None:
         (b"<!DOCTYPE html>", "no safetensors file", "is a web page, not the model"),
         (b"version https://git-lfs.github.com/spec/v1\n", "no safetensors file", "git-lfs pointer"),
         (b"PK\x03\x04abcdefgh", "no safetensors file", "a pickled checkpoint (.ckpt)"),
-        (struct.pack("<Q", 1000) + b'{"a"', "no whole file", "cut off inside the header"),
+        (struct.pack("<Q", 1000) + b'{"a"', "damaged file", "cut off inside the header"),
     ],
 )
 def test_what_is_no_model_is_named(
@@ -286,7 +286,7 @@ def test_what_is_no_model_is_named(
 
 def test_a_truncated_model_tells_how_much_is_there(tmp_path: Path) -> None:
     found = base_model.inspect(safetensors(tmp_path / "m.safetensors", cut=6))
-    assert (found.status, found.evidence) == ("fail", "not whole")
+    assert (found.status, found.evidence) == ("fail", "incomplete")
     assert "80 B of 86 B" in found.detail
 
 
@@ -442,7 +442,7 @@ def test_no_run_is_live_in_an_empty_home(project: Project) -> None:
         (Device("cuda"), "cuda:0", "pass", "trains on cuda"),
         (Device("cpu"), "mps", "fail", "cpu, not mps"),
         (Device(None, "ValueError: fp16"), "cpu", "fail", "accelerate fails"),
-        (Device(None, "cancelled"), "cpu", "fail", "cannot be told"),
+        (Device(None, "cancelled"), "cpu", "fail", "device unknown"),
     ],
 )
 def test_the_device_is_held_against_the_expectation(

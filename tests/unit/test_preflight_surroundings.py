@@ -150,8 +150,8 @@ def test_whoever_listens_where_comfy_does_is_named(monkeypatch: pytest.MonkeyPat
         ("System-wide power settings:\n sleep                1\n", "warn", "sleeps in 1 min"),
         (" sleep                0\n", "pass", "never sleeps"),
         (" sleep                1 (sleep prevented by caffeinate)\n", "pass", "held awake"),
-        (" displaysleep 10\n", "warn", "cannot be told"),
-        (None, "warn", "cannot be told"),
+        (" displaysleep 10\n", "warn", "unknown"),
+        (None, "warn", "unknown"),
     ],
 )
 def test_when_a_mac_sleeps(pmset: str | None, status: str, evidence: str) -> None:
@@ -161,7 +161,7 @@ def test_when_a_mac_sleeps(pmset: str | None, status: str, evidence: str) -> Non
         assert "system settings" in found.advice
         # it is held awake by plasma-tui itself where it can be
         held = unattended.judge_mac(pmset, caffeinate=True)
-        assert (held.status, held.evidence) == ("pass", "held awake then")
+        assert (held.status, held.evidence) == ("pass", "kept awake")
         assert "a closed lid still sleeps" in held.detail
 
 
@@ -322,11 +322,11 @@ def test_a_whole_state_is_resumed(project: Project) -> None:
     [
         ("gone", "fail", "no such state", "does not exist"),
         ("file", "fail", "no such state", "is a file"),
-        ("optimizer", "fail", "not whole", "optimizer.bin that is cut off"),
-        ("weights", "fail", "not whole", "model.safetensors that is cut off"),
-        ("no weights", "fail", "not whole", "it lacks model.safetensors"),
-        ("empty", "fail", "not whole", "random_states_0.pkl is empty"),
-        ("no random", "warn", "perhaps cut short", "random states"),
+        ("optimizer", "fail", "incomplete", "optimizer.bin that is cut off"),
+        ("weights", "fail", "incomplete", "model.safetensors that is cut off"),
+        ("no weights", "fail", "incomplete", "it lacks model.safetensors"),
+        ("empty", "fail", "incomplete", "random_states_0.pkl is empty"),
+        ("no random", "warn", "maybe incomplete", "random states"),
         ("no step", "warn", "step unknown", "does not tell its step"),
     ],
 )

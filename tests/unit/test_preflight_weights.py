@@ -153,7 +153,7 @@ def test_a_checkpoint_that_is_cut_off_fails(tmp_path: Path) -> None:
     assert base_model.inspect(file).status == "pass"
     file.write_bytes(file.read_bytes()[:-60])
     found = base_model.inspect(file)
-    assert (found.status, found.evidence) == ("fail", "not whole")
+    assert (found.status, found.evidence) == ("fail", "incomplete")
     file.write_bytes(b"<!doctype html><title>401</title>")
     assert "web page" in base_model.inspect(file).detail
 
@@ -165,7 +165,7 @@ def test_the_vae_must_be_whole_and_a_vae(project: Project) -> None:
     models.write(project.root / "vae.safetensors", models.VAE)
     assert project.find("vae", trainer=trainer(), train=train).status == "pass"
     models.write(project.root / "vae.safetensors", models.VAE, cut=3)
-    assert project.find("vae", trainer=trainer(), train=train).evidence == "not whole"
+    assert project.find("vae", trainer=trainer(), train=train).evidence == "incomplete"
     models.write(project.root / "vae.safetensors", models.lora(4))
     assert project.find("vae", trainer=trainer(), train=train).evidence == "a LoRA"
 
@@ -192,7 +192,7 @@ def test_flux_wants_three_files_beside_the_model(project: Project) -> None:
     train = f'{BASE}\nclip_l = "clip_l.safetensors"\nt5xxl = "t5xxl.safetensors"'
     assert project.find("encoders", trainer=where, train=train).status == "pass"
     models.write(project.root / "t5xxl.safetensors", models.TEXT_ENCODER, cut=2)
-    assert project.find("encoders", trainer=where, train=train).evidence == "not whole"
+    assert project.find("encoders", trainer=where, train=train).evidence == "incomplete"
 
 
 def tokenizer_folder(folder: Path) -> None:

@@ -68,8 +68,8 @@ def _pickled(path: Path, size: int) -> Finding:
     with path.open("rb") as stream:
         zipped = stream.read(4) == b"PK\x03\x04"
     if zipped and not zipfile.is_zipfile(path):
-        return failed("not whole", f"{path} is cut off: its end is missing.", AGAIN)
-    told = f"{path}: {file_size(size)}; of this format nothing more is looked at."
+        return failed("incomplete", f"{path} is cut off: its end is missing.", AGAIN)
+    told = f"{path}: {file_size(size)}; nothing more is checked in this format."
     return passed(f"{file_size(size)}", told)
 
 
@@ -79,13 +79,13 @@ def _safetensors(path: Path, size: int) -> Finding:
     try:
         _, _, whole = read_header(path)
     except Broken as error:
-        return failed("no whole file", f"{path}: {error}.", AGAIN)
+        return failed("damaged file", f"{path}: {error}.", AGAIN)
     except OSError as error:
         return failed("not readable", f"{path}: {error.strerror}.", "correct its rights")
     if size != whole:
         missing = f"{file_size(size)} of {file_size(whole)}"
-        return failed("not whole", f"{path} is not whole: {missing}.", AGAIN)
-    return passed(f"whole, {file_size(size)}", f"{path} is whole: {file_size(size)}.")
+        return failed("incomplete", f"{path} is incomplete: {missing}.", AGAIN)
+    return passed(f"complete, {file_size(size)}", f"{path} is complete: {file_size(size)}.")
 
 
 def foreign_content(path: Path) -> str | None:
@@ -153,7 +153,7 @@ def _kind(facts: Facts) -> tuple[Kind | None, Finding | None]:
         return kind_of_folder(path), None
     header = facts.base_model()
     if header is None:
-        return None, skipped("header unread", f"{path} is no whole safetensors file.")
+        return None, skipped("header unread", f"{path} is not a complete safetensors file.")
     return kind_of(header), None
 
 
@@ -172,7 +172,7 @@ def judge_architecture(facts: Facts, script: Script, kind: Kind) -> Finding:
         return failed(f"{kind.name} model", detail, f'model_type = "{kind.name}"', cure)
     if not kind.whole:
         detail = f"The base model is {kind.title}, without its text encoder or VAE in the file."
-        return failed("not complete", detail, "take the whole checkpoint")
+        return failed("not complete", detail, "take the complete checkpoint")
     script_name = Path(facts.config.trainer.script).name
     return passed(short(kind.title), f"{script_name} trains {kind.title}, and this is one.")
 

@@ -72,7 +72,7 @@ def _bad(bad: list[tuple[Path, str]]) -> Finding:
     nan = sum("not a number" in problem for _, problem in bad)
     broken = sum("damaged" in problem for _, problem in bad)
     cure = move_cure("latents", "move the stale caches away", [path for path, _ in bad])
-    advice = "move these files away; the trainer makes them anew"
+    advice = "move these files away; the trainer makes new ones"
     if nan or broken:
         return failed(f"{nan} NaN" if nan else f"{broken} damaged", detail, advice, cure)
     return warned(f"{len(bad)} stale", detail, advice, cure)

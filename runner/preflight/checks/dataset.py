@@ -92,7 +92,7 @@ def _against_section(facts: Facts, file: Path) -> Finding | None:
     except tomllib.TOMLDecodeError:
         pass
     detail = f"{file} is what will be trained on, and it differs from [dataset]."
-    advice = f"write {file} anew, or remove [dataset]"
+    advice = f"rewrite {file}, or remove [dataset]"
     return warned("differs from [dataset]", detail, advice, _rewrite(facts, file))
 
 

@@ -46,7 +46,7 @@ def not_askable(facts: Facts) -> Finding | None:
 
 def unanswered(found: Device) -> Finding:
     """The probe could not tell a device."""
-    evidence = "cannot be told" if found.problem == "cancelled" else "accelerate fails"
+    evidence = "device unknown" if found.problem == "cancelled" else "accelerate fails"
     detail = f"The trainer's Python was asked for its device: {found.problem}."
     return failed(evidence, detail, "run it by hand: `accelerate env`")
 
@@ -71,7 +71,7 @@ def judge_device(found: Device, expected: str | None, config_file: str) -> Findi
         advice = f"set use_cpu: false in {config_file}"
     elif getattr(found, wanted, False):
         detail += f" torch itself sees {wanted}."
-        advice = "look at the configuration of accelerate: `accelerate env`"
+        advice = "check the configuration of accelerate: `accelerate env`"
     elif wanted in ("cuda", "mps"):
         detail += f" torch itself does not see {wanted}: {_why(found, wanted)}."
     return failed(short(f"{found.name}, not {expected}"), detail, advice)
@@ -148,7 +148,7 @@ def judge_launcher(launched: Device, bare: Device, file: str, there: bool) -> Fi
 
 def _differs(launched: Device, bare: Device, file: str, there: bool) -> Finding:
     reason = "its configuration or environment"
-    advice = "look at [accelerate] and [trainer] env"
+    advice = "check [accelerate] and [trainer] env"
     if launched.forced_cpu and there:
         reason, advice = f"use_cpu in {file}", f"set use_cpu: false in {file}"
     elif launched.forced_cpu:
@@ -189,7 +189,9 @@ def judge_mps(found: Device) -> Finding:
         return failed("not built", detail, "install the torch build for macOS on Apple Silicon")
     if not found.mps:
         detail = f"torch {found.torch} has MPS built in, but {system} offers no Metal device."
-        return failed("built, not there", detail, "macOS 12.3 or newer on Apple Silicon is needed")
+        return failed(
+            "built, unavailable", detail, "macOS 12.3 or newer on Apple Silicon is needed"
+        )
     return passed("available, built", f"torch {found.torch} sees MPS on {system}.")
 
 

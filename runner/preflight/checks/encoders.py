@@ -56,7 +56,7 @@ def _precision(facts: Facts, named: list[str]) -> Finding:
         cure = flag_cure(facts.config, "vae", "keep the VAE in float32", {"no_half_vae": True})
         return warned("fp16 overflows", detail, "no_half_vae = true", cure)
     if named:
-        return passed(short(str(facts.flags[named[0]]).rpartition("/")[2]), "It is whole.")
+        return passed(short(str(facts.flags[named[0]]).rpartition("/")[2]), "It is complete.")
     return passed("in the base model", "The base model's own VAE is used.")
 
 
@@ -88,7 +88,7 @@ def encoders(facts: Facts) -> Finding:
             return found
     if not given and not facts.flags_elsewhere:
         return _in_checkpoint(facts)
-    return passed(count(len(given), "encoder"), f"Whole: {some(given)}.")
+    return passed(count(len(given), "encoder"), f"Complete: {some(given)}.")
 
 
 def _in_checkpoint(facts: Facts) -> Finding:

@@ -175,7 +175,7 @@ def combinations(facts: Facts) -> Finding:
     sd-scripts main 48d368fa: verify_training_args and get_optimizer (train_util.py), train_network.py
     815-833.
     """
-    fine = ("fit together", "No two flags are known to contradict each other.")
+    fine = ("compatible", "No two flags are known to contradict each other.")
     return judge(facts, "combinations", "flags that fit together", COMBINATIONS_RULES, fine)
 
 

@@ -43,7 +43,7 @@ def image_files(facts: Facts) -> Finding:
     if turned:
         detail = f"Turned only by EXIF, which sd-scripts ignores: {some(turned)}."
         return warned(f"{len(turned)} lie on a side", detail, "save them upright")
-    return passed(f"{len(paths)} readable", f"{count(len(paths), 'image file')} are whole.")
+    return passed(f"{len(paths)} readable", f"{count(len(paths), 'image file')} are complete.")
 
 
 def unreadable(facts: Facts, paths: Sequence[Path]) -> list[tuple[Path, str]]:

@@ -128,7 +128,7 @@ def _folders_missing(facts: Facts, missing: list[SubsetSpec]) -> Finding:
     return failed(evidence, detail, "create the folder, or correct image_dir")
 
 
-@check("extensions", "Endings", order=150, dataset=True)
+@check("extensions", "File types", order=150, dataset=True)
 def extensions(facts: Facts) -> Finding:
     """Are there images whose file name sd-scripts passes over?
 
@@ -153,7 +153,7 @@ def extensions(facts: Facts) -> Finding:
     if below:
         detail = f"{below} images lie in deeper folders, which are never read."
         return warned(f"{below} in deeper", detail, "move them up, or add a subset")
-    return passed("all are read", "No image is passed over for its name.")
+    return passed("all supported", "No image is skipped because of its name.")
 
 
 def _not_read(paths: list[Path]) -> Finding:

@@ -63,7 +63,7 @@ def judge_accelerate(facts: Facts, found: AccelerateConfig) -> Finding:
         detail = f"{found.path} says distributed_type: {kind}, and one process is started."
         return warned(short(f"type {kind}"), detail, "set distributed_type: 'NO'", *cures)
     device = "the CPU" if found.use_cpu else "the GPU where there is one"
-    return passed("nothing in the way", f"{found.path} lets the training use {device}.")
+    return passed("no conflict", f"{found.path} lets the training use {device}.")
 
 
 def _cpu(facts: Facts, found: AccelerateConfig) -> Finding:
@@ -116,7 +116,7 @@ def _port(facts: Facts, processes: int) -> Finding:
         facts.config, "processes", f"use port {free}", "accelerate", {"main_process_port": free}
     )
     if not port:
-        detail = "With port 0 the processes of accelerate 1.6 wait for each other for ever."
+        detail = "With port 0 the processes of accelerate 1.6 wait for each other forever."
         return warned("port 0", detail, advice, cure)
     detail = f"Port {port}, on which the processes meet, is in use by another program."
     return failed(f"port {port} in use", detail, advice, cure)

@@ -17,10 +17,10 @@ def steps(facts: Facts) -> Finding:
     forecast = facts.forecast()
     told = " ".join(f"{warning.rstrip('.')}." for warning in forecast.warnings)
     if forecast.steps is None:
-        return skipped("cannot be told", told)
+        return skipped("step count unknown", told)
     words = f"{forecast.steps} steps"
     if forecast.steps == 0:
-        return failed(words, told, "look at the image folders of the dataset")
+        return failed(words, told, "check the image folders of the dataset")
     detail = f"{count(forecast.epochs or 0, 'epoch')} of {forecast.batches_per_epoch} batches"
     detail = f"{words}: {detail}. {told}".strip()
     expected = None if facts.smoke else facts.config.expect.steps

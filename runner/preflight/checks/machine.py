@@ -128,12 +128,12 @@ def workers(facts: Facts) -> Finding:
         cure = flag_cure(
             facts.config, "workers", "no workers", {"persistent_data_loader_workers": False}
         )
-        return failed("persistent without", detail, "take persistent_data_loader_workers out", cure)
+        return failed("no worker to keep", detail, "take persistent_data_loader_workers out", cure)
     if workers and sys.platform == "linux" and (found := _shared_memory(facts, workers)):
         return found
     spawned = sys.platform != "linux" and workers > 1
     if spawned and not facts.on("persistent_data_loader_workers"):
-        detail = f"{workers} workers are started anew at every epoch and import torch each time."
+        detail = f"{workers} workers are restarted every epoch and import torch each time."
         changes = {"max_data_loader_n_workers": 1, "persistent_data_loader_workers": True}
         cure = flag_cure(facts.config, "workers", "one worker that stays", changes)
         return warned(f"{workers} spawned", detail, "max_data_loader_n_workers = 1", cure)

@@ -95,7 +95,7 @@ def size(facts: Facts) -> Finding:
     """Will the checkpoints be as large as the user thinks? A wrong rank or precision shows in their size."""
     size = facts.forecast().checkpoint_bytes or lora_bytes(facts)
     if size is None:
-        return skipped("cannot be told", "The size is not known for this network and base model.")
+        return skipped("unknown", "The size is not known for this network and base model.")
     return judge_size(size, None if facts.smoke else facts.config.expect.checkpoint_mb)
 
 
@@ -107,7 +107,7 @@ def judge_size(size_bytes: int, expected: tuple[float, float] | None) -> Finding
     if low * 1e6 <= size_bytes <= high * 1e6:
         return passed(f"about {file_size(size_bytes)}", f"{told}, as expected.")
     wanted = f"{low:g} to {high:g} MB"
-    advice = "look at network_dim and save_precision, or correct [expect] checkpoint_mb"
+    advice = "check network_dim and save_precision, or correct [expect] checkpoint_mb"
     return warned(f"about {file_size(size_bytes)}", f"{told}, not {wanted}.", advice)
 
 
@@ -136,7 +136,7 @@ def resume(facts: Facts) -> Finding:
         return skipped("on the hub", "The state is to be loaded from the hub.")
     cure = flag_cure(facts.config, "resume", "begin from the start", {"resume": False})
     if problem := folder_problem(path):
-        evidence = "no such state" if not path.is_dir() else "not whole"
+        evidence = "no such state" if not path.is_dir() else "incomplete"
         return failed(evidence, f"{path} {problem}.", _nearest(path), cure)
     if found := _fits(facts, path):
         return found
@@ -157,7 +157,7 @@ def folder_problem(path: Path) -> str | None:
     weights = [path / name for name in (WEIGHTS, "pytorch_model.bin") if (path / name).is_file()]
     optimizer = path / OPTIMIZER
     if not weights or not optimizer.is_file():
-        return f"is no whole state: it lacks {OPTIMIZER if weights else WEIGHTS}"
+        return f"is not a complete state: it lacks {OPTIMIZER if weights else WEIGHTS}"
     empty = [file.name for file in path.iterdir() if file.is_file() and not file.stat().st_size]
     if empty:
         return f"was cut off while it was written: {empty[0]} is empty"
@@ -190,7 +190,7 @@ def _counted(facts: Facts, path: Path, step: int | None) -> Finding:
     safe = "plasma-tui resume RUN does it safely"
     if state_complete(path) is False:
         detail = f"{path.name} lacks its random states, which are written last."
-        return warned("perhaps cut short", detail, f"take an earlier state; {safe}")
+        return warned("maybe incomplete", detail, f"take an earlier state; {safe}")
     if step is None:
         detail = f"{path.name} does not tell its step: sd-scripts would count from 0 again."
         return warned("step unknown", detail, f"set initial_step; {safe}")
@@ -201,7 +201,7 @@ def _counted(facts: Facts, path: Path, step: int | None) -> Finding:
             return finding
         changes = {"skip_until_initial_step": True, "initial_step": step}
         return finding.curable(flag_cure(facts.config, "resume", "skip what is trained", changes))
-    return passed(short(f"from step {step}"), f"{path} is whole and of step {step}.")
+    return passed(short(f"from step {step}"), f"{path} is complete and of step {step}.")
 
 
 def _without(facts: Facts) -> Finding:

@@ -45,7 +45,7 @@ def output(facts: Facts) -> Finding:
         detail = f"Nothing can be written into {existing}: {problem}."
         return failed("not writable", detail, "choose another output_dir, or correct its rights")
     if existing == folder:
-        return passed("writable", f"{folder} is there and can be written.")
+        return passed("writable", f"{folder} exists and is writable.")
     told = f"{folder} will be created in {existing}."
     return passed("will be created", told).curable(_make(folder))
 
@@ -81,7 +81,7 @@ def overwrite(facts: Facts) -> Finding:
     if folder is None:
         return skipped("no output_dir")
     if not folder.is_dir():
-        return passed("nothing there yet", f"{folder} does not exist yet.")
+        return passed("no files yet", f"{folder} does not exist yet.")
     existing = existing_files(str(folder), facts.text("output_name"), facts.forecast())
     there = [one.name for one in existing]
     if not there:

@@ -39,7 +39,7 @@ def logging(facts: Facts) -> Finding:
     if tracker in ("wandb", "all") and found.modules.get("wandb") is None:
         return _no_wandb(facts, tracker)
     if tracker in ("wandb", "all") and not _logged_in(facts):
-        detail = "Nobody is logged in to wandb here: it would ask, and nobody could answer."
+        detail = "wandb is not logged in here: it would ask for a key and wait for an answer."
         return failed(
             "wandb: no login", detail, "wandb login, or WANDB_API_KEY, or WANDB_MODE=offline"
         )
@@ -115,7 +115,7 @@ def samples(facts: Facts) -> Finding:
         advice = "set sample_prompts to a text file, a prompt a line"
         return failed("no prompts", detail, advice, cure)
     if problem := problem_of(prompts):
-        return failed("prompts not there", f"{prompts} {problem}.", "correct sample_prompts", cure)
+        return failed("prompts unusable", f"{prompts} {problem}.", "correct sample_prompts", cure)
     return passed(prompts.name[:20], f"Samples are drawn from {prompts}.")
 
 
@@ -166,11 +166,11 @@ def judge_notices(channels: Channels) -> Finding:
     if "apprise" in channels.names and not apprise_.installed():
         problems.append(apprise_.MISSING)
     if problems:
-        return warned("will not arrive", f"A notice would not arrive: {'; '.join(problems)}.", _TRY)
+        return warned("won't arrive", f"A notice would not arrive: {'; '.join(problems)}.", _TRY)
     token = channels.ntfy_token_env or channels.ntfy_token_file
     if token and (channels.ntfy or "").startswith("http:"):
         text = "The token of ntfy goes over the network unencrypted (http:, not https:)."
-        return warned("token in the clear", text, "use an https: address if there is one")
+        return warned("token unencrypted", text, "use an https: address if there is one")
     return passed(", ".join(channels.names), f"Notices go by {', '.join(channels.names)}.")
 
 

@@ -23,7 +23,7 @@ def config(facts: Facts) -> Finding:
     notes = facts.config.notes
     if not notes:
         return passed("plasma.toml is valid", f"{facts.config.path} was understood in full.")
-    return warned(count(len(notes), "note"), "; ".join(notes), f"look at {facts.config.path}")
+    return warned(count(len(notes), "note"), "; ".join(notes), f"check {facts.config.path}")
 
 
 #: before it there is no log line that names the device (2024-02)
@@ -59,8 +59,8 @@ def _checkout(trainer: Trainer, folder: Path, network_module: str | None) -> Fin
 
 def _version(folder: Path, script: Path, network: Path) -> Finding:
     version = describe(folder)
-    words = f"sd-scripts {version}" if version else "sd-scripts is there"
-    told = f"{script} and {network} are there; version {version or 'unknown'}."
+    words = f"sd-scripts {version}" if version else "sd-scripts found"
+    told = f"{script} and {network} exist; version {version or 'unknown'}."
     numbers = release(version)
     if numbers is not None and numbers < OLDEST:
         advice = f"git -C {folder} checkout a newer release"
@@ -191,7 +191,7 @@ def judge_versions(modules: Mapping[str, str | None], python: str) -> Finding:
     told = [f"{name} {version}" for name, version in modules.items() if version]
     if not told:
         return skipped("no versions", "No package tells its version.")
-    return passed("get along", f"No known break among {', '.join(told)}.")
+    return passed("compatible", f"No known break among {', '.join(told)}.")
 
 
 def numbers(version: str) -> Version:

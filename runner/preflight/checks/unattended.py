@@ -38,14 +38,14 @@ def judge_logout(words: str, *, scope: bool, lingers: bool, kills: bool) -> Find
     """`scope`: an own systemd scope; `lingers`: user services outlive the last session; `kills`:
     logind ends all processes of a session with it."""
     if lingers and scope:
-        return passed("survives it", f"The training runs in a {words}, and lingering is on.")
+        return passed("keeps running", f"The training runs in a {words}, and lingering is on.")
     if kills:
         return warned(
-            "would end it",
+            "logout ends it",
             "KillUserProcesses=yes is set for systemd-logind: a logout ends the training.",
             "loginctl enable-linger",
         )
-    return passed("survives it", f"The training runs in its {words}, apart from this terminal.")
+    return passed("keeps running", f"The training runs in its {words}, apart from this terminal.")
 
 
 def kills_user_processes(places: Iterable[Path]) -> bool:
@@ -91,19 +91,19 @@ def judge_mac(pmset: str | None, caffeinate: bool) -> Finding:
     """`pmset -g` as printed: a line `sleep 1 (sleep prevented by ...)`, minutes, 0 is never."""
     match = re.search(r"^\s*sleep\s+(\d+)(.*)$", pmset or "", re.M)
     if match is None:
-        detail = "pmset does not tell when this Mac sleeps."
+        detail = "pmset does not report when this Mac sleeps."
     else:
         minutes, rest = int(match[1]), match[2]
         if minutes == 0:
-            text = "This Mac does not sleep by itself; a closed lid still does."
+            text = "This Mac does not sleep when idle; closing the lid still does."
             return passed("never sleeps", text)
         if "prevented" in rest:
             return passed("held awake", f"Sleep is held off now:{rest.strip(' ()')}.")
-        detail = f"This Mac sleeps after {minutes} min without a touch."
+        detail = f"This Mac sleeps after {minutes} min when idle."
     if caffeinate:
         text = f"{detail} While it trains, plasma-tui holds it awake (caffeinate); a closed lid still sleeps."
-        return passed("held awake then", text)
-    evidence = "cannot be told" if match is None else f"sleeps in {match[1]} min"
+        return passed("kept awake", text)
+    evidence = "unknown" if match is None else f"sleeps in {match[1]} min"
     return warned(
         evidence,
         f"{detail} The training sleeps with it.",
@@ -115,7 +115,7 @@ def judge_linux(states: str | None, inhibitors: str | None, *, desktop: bool) ->
     """`states`: /sys/power/state, None: no such file. `inhibitors`: what `systemd-inhibit --list`
     prints, None: it is not there or no logind answers."""
     if not states:
-        return passed("cannot sleep", "This machine has no sleep state.")
+        return passed("never sleeps", "This machine has no sleep state.")
     if inhibitors is None:
         return passed("nothing suspends", "No systemd-logind runs that could suspend this machine.")
     held = [line for line in inhibitors.splitlines() if re.search(r"\b(sleep|idle)\b", line)]
@@ -124,8 +124,8 @@ def judge_linux(states: str | None, inhibitors: str | None, *, desktop: bool) ->
     if not desktop:
         return passed("no desktop here", "Without a desktop session nothing suspends when idle.")
     detail = (
-        "The desktop may suspend this machine when nobody touches it. While it trains, plasma-tui asks "
-        "systemd to hold that off; whether it may is told then."
+        "The desktop may suspend this machine when idle. While it trains, plasma-tui asks "
+        "systemd to prevent that, and reports then whether it is allowed."
     )
     advice = "switch automatic suspend off in the desktop's settings to be sure"
     return warned("may suspend", detail, advice)
