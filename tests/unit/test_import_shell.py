@@ -293,8 +293,9 @@ def test_one_unknown_element_of_a_list_loses_only_itself(desk: Desk) -> None:
         ("if some_tool; then R --seed=1; fi",
          "line 1: the condition of `if` cannot be told; read as if it held"),
         ("R --t=a \\ \n --u=b", "line 1: blanks behind the backslash; a shell would end the command there"),
-        ("case $x in a) Y=1;; esac\nR --seed=1",
-         "line 1: `case` is not followed; what stands in it is left out"),
+        ("case $x in a) Y=1;; b|c) Y=2;; esac\nR --seed=$Y",
+         "line 1: `case`: $x is set neither in the file nor in this shell; its first branch (a) is "
+         "taken, not b|c"),
     ],
 )  # fmt: skip
 def test_what_was_read_with_a_grain_of_salt_is_told(desk: Desk, script: str, note: str) -> None:

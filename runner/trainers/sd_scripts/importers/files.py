@@ -15,6 +15,7 @@ from runner.config.paths import absolute
 from runner.files.regular_file import read_bytes
 from runner.files.toml_text import parse_toml
 from runner.trainers.registry import flag_report
+from runner.trainers.sd_scripts.importers.dialects import as_shell
 from runner.trainers.sd_scripts.importers.expecting import (
     PROPOSAL,
     with_expectations,
@@ -22,7 +23,12 @@ from runner.trainers.sd_scripts.importers.expecting import (
 )
 from runner.trainers.sd_scripts.importers.find import Found, Places, find_setup, look_at_checkout
 from runner.trainers.sd_scripts.importers.kohya_json import read_kohya_json
-from runner.trainers.sd_scripts.importers.model import Draft, Imported, ImportRefused
+from runner.trainers.sd_scripts.importers.model import (
+    Draft,
+    Imported,
+    ImportRefused,
+    on_windows,
+)
 from runner.trainers.sd_scripts.importers.project import dataset_section, look_at_project
 from runner.trainers.sd_scripts.importers.refine import refined, without_uncertain
 from runner.trainers.sd_scripts.importers.sd_toml import looks_like_config, read_sd_toml
@@ -108,8 +114,9 @@ def _draft(
         return read_sd_toml(text, source=source, folder=base, found=where.found)
     if not text.strip():
         raise ImportRefused(f"{source} is empty; give a file with the command of a training")
-    return read_shell(
-        text,
+    shell, notes = as_shell(text, suffix, source)
+    draft = read_shell(
+        shell,
         source=source,
         start=folder,
         script=path,
@@ -117,20 +124,20 @@ def _draft(
         home=where.places.home,
         found=where.found,
     )
+    return replace(draft, notes=(*notes, *draft.notes))
 
 
 def _kind(text: str, suffix: str) -> str:
     """By the name, else by the look: "json", "toml" or "shell"."""
     if suffix in (".json", ".toml"):
         return suffix[1:]
-    if suffix in (".sh", ".bash", ".zsh", ".bat", ".ps1"):
+    if suffix in (".sh", ".bash", ".zsh", ".bat", ".cmd", ".ps1", ".py", ".ipynb"):
         return "shell"
     if text.lstrip().startswith("{"):
         try:
-            json.loads(text)
+            return "shell" if "cells" in json.loads(text) else "json"
         except (ValueError, RecursionError):
             return "shell"
-        return "json"
     try:
         return "toml" if looks_like_config(parse_toml(text)) else "shell"
     except tomllib.TOMLDecodeError:
@@ -166,6 +173,11 @@ def _finished(draft: Draft, where: Context) -> Imported:
 def _not_there(draft: Draft) -> list[str]:
     """What the file names and this machine does not have (yet)."""
     told = []
+    foreign = [name for name, value in draft.train.items() if on_windows(value)]
+    if foreign:
+        told.append(
+            f"Windows paths have to be changed to paths of this machine: {', '.join(foreign)}"
+        )
     if draft.sd_scripts is not None:
         checkout = look_at_checkout(draft.sd_scripts)
         if checkout is None:
@@ -181,7 +193,7 @@ def _with_dataset(draft: Draft, project: Path) -> Draft:
     """A dataset config that is named but not there yet is described in [dataset], when the project
     has images for it."""
     named = draft.train.get("dataset_config")
-    if not isinstance(named, str) or Path(named).exists():
+    if not isinstance(named, str) or on_windows(named) or Path(named).exists():
         return draft
     files = look_at_project(project)
     missing = f"dataset_config {named} is not there"

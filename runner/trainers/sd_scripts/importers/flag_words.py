@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from runner.config.flags import FlagScalar, FlagValue, plain_name, unpassable
 from runner.config.paths import PATH_FLAGS, PATH_OR_NAME_FLAGS
-from runner.trainers.sd_scripts.importers.shell_scope import Field
+from runner.trainers.sd_scripts.importers.model import Field
 
 #: argparse takes a word with a dash for a flag, unless it is a number or holds a blank
 _FLAG = re.compile(r"--?[A-Za-z]")

@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.flags import FlagValue
-from runner.config.paths import resolved
 from runner.trainers.sd_scripts.importers import kohya_fields as fields
 from runner.trainers.sd_scripts.importers.find import Found
 from runner.trainers.sd_scripts.importers.flag_words import flag_value, read_flag_words, unwritable
 from runner.trainers.sd_scripts.importers.kohya_network import network
-from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, NewFile
-from runner.trainers.sd_scripts.importers.shell_scope import Field
+from runner.trainers.sd_scripts.importers.model import (
+    Draft,
+    Field,
+    ImportRefused,
+    NewFile,
+    with_paths,
+)
 
 PROMPTS_NAME = "sample_prompts.txt"
 
@@ -76,7 +80,7 @@ class _Reader:
         python = self.found.python_for(checkout)
         return Draft(
             source=self.source,
-            train={name: resolved(name, value, self.folder) for name, value in self.flags.items()},
+            train=with_paths(self.flags, self.folder),
             sd_scripts=checkout,
             python=None if python is None else str(python),
             script=scripts.get(box, "train_network.py"),

@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from runner.config.flags import FlagValue
 from runner.trainers.sd_scripts.importers.flag_words import FlagWords, read_flag_words
-from runner.trainers.sd_scripts.importers.shell_scope import Field
+from runner.trainers.sd_scripts.importers.model import Field
 
 _PYTHON = re.compile(r"(?:python(?:\d+(?:\.\d+)?)?w?|py|pypy\d*)(?:\.exe)?")
 _ACCELERATE = re.compile(r"accelerate(?:-launch)?(?:\.exe)?")

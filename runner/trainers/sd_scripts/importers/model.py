@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.config.flags import Flags
+from runner.config.flags import Flags, FlagValue
+from runner.config.paths import resolved
 
 
 class ImportRefused(Exception):
     """Nothing can be imported; `str()` is one sentence: what, where, what to do."""
+
+
+def on_windows(value: FlagValue) -> bool:
+    """Is it a path such as `C:\\models`, which means nothing on this machine?"""
+    return isinstance(value, str) and bool(re.match(r"[A-Za-z]:[\\/]", value))
+
+
+def with_paths(flags: Flags, folder: Path) -> dict[str, FlagValue]:
+    """The flags, with their paths absolute."""
+    return {
+        name: value if on_windows(value) else resolved(name, value, folder)
+        for name, value in flags.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One word of a command line. `unknown`: why its text is not known, one reason each."""
+
+    text: str
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from runner.config.paths import absolute
 from runner.trainers.sd_scripts.importers.find import Found, venv_python
 from runner.trainers.sd_scripts.importers.launch_line import LaunchLine
-from runner.trainers.sd_scripts.importers.shell_reading import Invocation
+from runner.trainers.sd_scripts.importers.shell_reader import Invocation
 
 #: sd-scripts' own: the folder of such a script is the checkout, whether it is there already or not
 OWN_SCRIPTS = frozenset(

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.flags import FlagValue
-from runner.config.paths import resolved
 from runner.config.positions import syntax_problem
 from runner.config.reading import kind
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.config_file import entries
 from runner.trainers.sd_scripts.importers.find import Found
 from runner.trainers.sd_scripts.importers.flag_words import flag_value, unwritable
-from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused
+from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, with_paths
 
 #: keys that kohya_ss adds for itself
 _OF_THE_GUI = frozenset({"epoch", "noise_offset_type", "stop_text_encoder_training"})
@@ -76,7 +75,7 @@ def _draft(values: Mapping[str, Any], source: str, folder: Path, found: Found) -
         if refusal:
             unmapped.append(f"{name} = {value}: {refusal}")
         else:
-            flags[name] = resolved(name, _value(name, value), folder)
+            flags[name] = _value(name, value)
     checkout = found.sd_scripts[0].path if found.sd_scripts else None
     python = found.python_for(checkout)
     network = flags.get("network_module")
@@ -87,7 +86,7 @@ def _draft(values: Mapping[str, Any], source: str, folder: Path, found: Found) -
     notes.append(f"relative paths are read from {folder}")
     return Draft(
         source=source,
-        train=flags,
+        train=with_paths(flags, folder),
         sd_scripts=checkout,
         python=None if python is None else str(python),
         script=script,

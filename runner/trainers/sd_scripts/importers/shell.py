@@ -9,20 +9,20 @@ from pathlib import Path
 
 from runner.config.flags import Flags, FlagValue
 from runner.config.model import Config, Trainer
-from runner.config.paths import ACCELERATE_PATH_FLAGS, absolute, resolved
+from runner.config.paths import ACCELERATE_PATH_FLAGS, absolute
 from runner.trainers.sd_scripts.importers.find import Found
 from runner.trainers.sd_scripts.importers.launch_line import (
     LaunchLine,
     is_training_script,
     read_launch_line,
 )
-from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused
+from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, with_paths
 from runner.trainers.sd_scripts.importers.place import Place, place_of
-from runner.trainers.sd_scripts.importers.shell_model import ShellSyntax
-from runner.trainers.sd_scripts.importers.shell_reading import Invocation, ScriptReader
+from runner.trainers.sd_scripts.importers.shell_reader import Invocation, ScriptReader
 from runner.trainers.sd_scripts.importers.shell_scope import Scope
 from runner.trainers.sd_scripts.importers.shell_tests import substitute
-from runner.trainers.sd_scripts.importers.shell_words import read_commands
+from runner.trainers.sd_scripts.importers.shell_tree import parse
+from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax
 
 #: a command with at most so many steps is a smoke test of the other one
 SMOKE_STEPS_AT_MOST = 50
@@ -67,11 +67,13 @@ def read_shell(
     """`source`: how to call the text in a message; `start`: the folder it lies in, or the one it was
     pasted in; `script`: its own path, for `$0`. Raises ImportRefused."""
     shown = str(script) if script is not None else None
-    scope = Scope(environ, str(home), script=shown, cwd=start, substitute=substitute)
+    scope = Scope(environ, str(home), substitute, script=shown, cwd=start)
     reader = ScriptReader(scope)
     try:
-        commands, notes = read_commands(text)
-        reader.read(commands)
+        nodes, notes = parse(text)
+        reader.read(nodes)
+        if not _trainings(reader):
+            reader.read_uncalled()
     except ShellSyntax as error:
         raise ImportRefused(f"{source}:{error.line}: {error}") from None
     except RecursionError:
@@ -114,7 +116,7 @@ def _stray(reader: ScriptReader) -> list[str]:
 def _draft(trainings: Sequence[_Training], source: str, start: Path, found: Found) -> Draft:
     main, smoke, others = _chosen(trainings)
     place = place_of(main.invocation, main.line, start, found)
-    train = _resolved(main.line.train.flags, place.cwd)
+    train = with_paths(main.line.train.flags, place.cwd)
     notes = [*place.notes, *main.line.notes, *main.line.train.notes, *main.invocation.notes]
     unmapped = list(main.line.train.unmapped)
     if len(trainings) > 1:
@@ -125,7 +127,7 @@ def _draft(trainings: Sequence[_Training], source: str, start: Path, found: Foun
     difference: Flags = {"max_train_steps": 5}
     if smoke is not None:
         smoke_place = place_of(smoke.invocation, smoke.line, start, found)
-        flags = _resolved(smoke.line.train.flags, smoke_place.cwd)
+        flags = with_paths(smoke.line.train.flags, smoke_place.cwd)
         difference = smoke_difference(train, flags)
         notes.append(f"{smoke.words()} is the smoke test")
         unmapped += [f"smoke test: {text}" for text in smoke.line.train.unmapped]
@@ -166,10 +168,6 @@ def smoke_difference(train: Flags, smoke: Flags) -> dict[str, FlagValue]:
         name: value for name, value in smoke.items() if given.get(name) != value or name in named
     }
     return {**difference, **{name: False for name in given if name not in smoke}}
-
-
-def _resolved(flags: Flags, cwd: Path) -> dict[str, FlagValue]:
-    return {name: resolved(name, value, cwd) for name, value in flags.items()}
 
 
 def _accelerate(line: LaunchLine, place: Place, unmapped: list[str]) -> dict[str, FlagValue]:

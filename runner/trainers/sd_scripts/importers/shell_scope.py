@@ -1,100 +1,97 @@
-"""What a shell script knows at one place: variables, exports, folder. And what its words mean there."""
+"""What a shell script knows at one place (variables, exports, folder), and what its words mean there."""
 
 from __future__ import annotations
 
+import ast
+import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from pathlib import Path
 
 from runner.config.paths import absolute
-from runner.trainers.sd_scripts.importers.shell_model import Part, ShellSyntax, Text, Variable, Word
-from runner.trainers.sd_scripts.importers.shell_quotes import text_parts
-
-_NAME = re.compile(r"[A-Za-z_]\w*")
-_INDEXED = re.compile(r"([A-Za-z_]\w*)\[([@*]|\d+)\]")
-_OPERATION = re.compile(r"([A-Za-z_]\w*|[0-9@*])(:?[-=?+]|%%|%|##|#)(.*)", re.S)
-_TILDE_AFTER_EQUALS = re.compile(r"--?[\w-]+=~(?=/|$)")
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One word after expansion. `unknown`: why its text cannot be told, one reason each."""
-
-    text: str
-    unknown: tuple[str, ...] = ()
-
-
-Value = str | tuple[Field, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Expanded:
-    """`values`: one, unless it was an array. None: not known, because of `reason`."""
-
-    values: tuple[Field, ...] | None
-    reason: str = ""
-
-
-def _text(text: str) -> Expanded:
-    return Expanded((Field(text),))
-
+from runner.trainers.sd_scripts.importers.model import Field
+from runner.trainers.sd_scripts.importers.shell_words import Part, ShellSyntax, Word, quoted_parts
 
 #: a Linux command line has at most 128 KiB a word and 2 MiB in all
 MOST_CHARACTERS = 131_072
 MOST_FIELDS = 20_000
+#: `${X%pattern}` tries every length
+MOST_TRIMMED = 4_096
+_PARAMETER = re.compile(
+    r"(#?)([A-Za-z_]\w*|\d+|[@*#])(?:\[([@*]|\d+)\])?(?:(:?[-=?+]|%%?|##?|//?)(.*))?", re.S
+)
+_TILDE_AFTER_EQUALS = re.compile(r"--?[\w-]+=~(?=/|$)")
+_SUM_NAME = re.compile(r"\$?\{?([A-Za-z_]\w*)\}?")
+_SUM_SIGNS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
 
+#: one value, or the elements of an array; a value that only a running shell knows is unknown
+Value = Field | tuple[Field, ...]
 Substitute = Callable[[str, "Scope"], str | None]
 
 
 @dataclass(slots=True)
 class Scope:
-    """`cwd`: where the script is; None after a `cd` to nobody knows where; `moved`: it said so itself.
+    """`cwd`: where the script is; None after a `cd` to an unknown folder; `moved`: it went there
+    itself. `arguments`: of the function it is in, or of `set --`; None: of the script, so unknown.
     `environ`: the shell of the person who imports; what is taken from it is named in `borrowed`.
-    `substitute` reads `$(...)`. `assigning`: the variable being set, empty when it had no value
+    `substitute` reads `$(...)`. `assigning`: the variable being set, empty if it had no value
     (`PYTHONPATH=x:$PYTHONPATH`)."""
 
     environ: Mapping[str, str]
     home: str
+    substitute: Substitute
     script: str | None = None
     cwd: Path | None = None
     moved: bool = False
+    python: str | None = None
+    arguments: tuple[Field, ...] | None = None
     variables: dict[str, Value] = field(default_factory=dict)
-    mysteries: dict[str, str] = field(default_factory=dict)
     exported: set[str] = field(default_factory=set)
+    locals: set[str] = field(default_factory=set)
     borrowed: set[str] = field(default_factory=set)
     assigning: str | None = None
-    substitute: Substitute = lambda source, scope: None
 
     def assign(self, name: str, value: Value, *, append: bool = False) -> None:
-        if append:
-            value = _appended(self.variables.get(name, ""), value)
+        """`NAME=value`, or `NAME+=value`: text grows, an array gets more elements."""
+        old = self.variables.get(name, Field("")) if append else Field("")
+        if isinstance(old, Field) and isinstance(value, Field):
+            value = _glued(old, value)
+        elif append:
+            before = (old,) if isinstance(old, Field) and old.text else old
+            value = (
+                *(() if isinstance(before, Field) else before),
+                *((value,) if isinstance(value, Field) else value),
+            )
         self.variables[name] = value
-        self.mysteries.pop(name, None)
 
-    def puzzle(self, name: str, reason: str) -> None:
-        """The variable is set, to something that only a running shell would know."""
-        self.variables.pop(name, None)
-        self.mysteries[name] = reason
+    def subshell(self) -> Scope:
+        """A copy for `( ... )`, whose changes end with it."""
+        return replace(self, variables=dict(self.variables), exported=set(self.exported))
 
     def environment(self) -> dict[str, str]:
         """What is exported, as far as it is known."""
         known = {name: self.variables.get(name) for name in sorted(self.exported)}
-        return {name: value for name, value in known.items() if isinstance(value, str)}
+        return {n: v.text for n, v in known.items() if isinstance(v, Field) and not v.unknown}
 
-    def expand(self, word: Word) -> list[Field]:
-        """The fields that the word becomes: none, one or several. Raises ShellSyntax when they are
-        more than any command line could hold (`A=$A$A`, many times)."""
+    def expand(self, word: Word, *, split: bool = True) -> list[Field]:
+        """The fields that the word becomes: none, one or several; with `split`, unquoted values fall
+        apart at blanks. Raises ShellSyntax when they are more than any command line could hold
+        (`A=$A$A`, many times)."""
         fields: list[Field] = []
         current: Field | None = None
         for part in _with_tilde(word.parts, self.home):
-            if isinstance(part, Text):
-                current = _glued(current, Field(part.text))
-                continue
-            found = self._value(part)
-            pieces = _pieces(part, found)
-            if not part.quoted and found.values is not None and _starts_blank(found) and current:
+            whole = part.quoted or not split
+            values = [Field(part.text)] if part.kind == "text" else self._values(part)
+            pieces = values if whole or part.kind == "text" else _fallen_apart(values)
+            if not whole and pieces and values[0].text[:1].isspace() and current is not None:
                 fields.append(current)
                 current = None
             for index, piece in enumerate(pieces):
@@ -108,99 +105,134 @@ class Scope:
 
     def text(self, word: Word) -> Field:
         """The word as one value, as in an assignment."""
-        fields = self.expand(word)
+        fields = self.expand(word, split=False)
         reasons = tuple(reason for one in fields for reason in one.unknown)
         return Field(" ".join(one.text for one in fields), reasons)
 
-    def _value(self, part: Part) -> Expanded:
-        if isinstance(part, Variable):
-            return self._variable(part.expression)
-        assert not isinstance(part, Text)
-        told = None if part.arithmetic else self.substitute(part.source, self)
-        if told is None:
-            return Expanded(None, f"$({part.source.strip()}) would have to be run")
-        return _text(told)
+    def _values(self, part: Part) -> list[Field]:
+        """Of `$NAME`, `$(...)` or `$((...))`: one, unless it is an array."""
+        if part.kind == "variable":
+            return [
+                one if one.text else Field(f"${{{part.text}}}" if one.unknown else "", one.unknown)
+                for one in self._parameter(part.text)
+            ]
+        told = self._sum(part.text) if part.kind == "sum" else self.substitute(part.text, self)
+        if told is not None:
+            return [Field(told)]
+        return [Field(f"${{{part.text}}}", (f"$({part.text.strip()}) would have to be run",))]
 
-    def _variable(self, expression: str) -> Expanded:
-        if expression in ("@", "*"):
-            return Expanded(())
-        if match := _INDEXED.fullmatch(expression):
-            return self._element(match[1], match[2])
-        if _NAME.fullmatch(expression) or expression.isdigit():
-            return self._named(expression)
-        if match := _OPERATION.fullmatch(expression):
-            return self._operation(match[1], match[2], match[3])
-        return Expanded(None, f"${{{expression}}} is not understood")
+    def _parameter(self, expression: str) -> list[Field]:
+        match = _PARAMETER.fullmatch(expression)
+        if match is None:
+            return [Field("", (f"${{{expression}}} is not understood",))]
+        count, name, index, sign, rest = match.groups()
+        values = self._named(name, index)
+        if any(one.unknown for one in values) and not (sign and sign[-1] in "-=+"):
+            return values
+        if count:
+            many = index in ("@", "*") or name in "@*"
+            return [Field(str(len(values) if many else sum(len(one.text) for one in values)))]
+        return values if sign is None else self._operation(name, values, sign, rest)
 
-    def _element(self, name: str, index: str) -> Expanded:
-        if name in self.mysteries or name not in self.variables:
-            return self._named(name)
-        value = self.variables[name]
-        items = (Field(value),) if isinstance(value, str) else value
-        if index in ("@", "*"):
-            return Expanded(items)
-        return Expanded(items[int(index) : int(index) + 1] or (Field(""),))
-
-    def _named(self, name: str) -> Expanded:
-        if name in self.mysteries:
-            return Expanded(None, self.mysteries[name])
-        if name in self.variables:
-            value = self.variables[name]
-            return _text(value) if isinstance(value, str) else Expanded(value[:1] or (Field(""),))
-        if name == "0" and self.script is not None:
-            return _text(self.script)
-        if name == "HOME":
-            return _text(self.home)
-        if name == "PWD" and self.cwd is not None:
-            return _text(str(self.cwd))
+    def _named(self, name: str, index: str | None) -> list[Field]:
+        given = self.arguments or ()
+        if name in "@*":
+            return list(given)
+        if name == "#":
+            return [Field(str(len(given)))]
+        value = self.variables.get(name)
+        if isinstance(value, tuple):
+            if index in ("@", "*"):
+                return list(value)
+            at = int(index or 0)
+            return list(value[at : at + 1]) or [Field("")]
+        if value is not None:
+            return [Field("", value.unknown) if value.unknown else value]
+        if name in ("0", "BASH_SOURCE") and self.script is not None:
+            return [Field(self.script)]
+        if name.isdigit() and self.arguments is not None:
+            return list(given[int(name) - 1 : int(name)]) or [Field("")]
+        if name == "HOME" or (name == "PWD" and self.cwd is not None):
+            return [Field(self.home if name == "HOME" else str(self.cwd))]
         if name in self.environ:
             self.borrowed.add(name)
-            return _text(self.environ[name])
+            return [Field(self.environ[name])]
         if name == self.assigning:
-            return _text("")
+            return [Field("")]
         what = f"argument ${name} is given" if name.isdigit() else f"${name} is set"
-        return Expanded(None, f"{what} neither in the file nor in this shell")
+        return [Field("", (f"{what} neither in the file nor in this shell",))]
 
-    def _operation(self, name: str, operator: str, rest: str) -> Expanded:
-        found = self._named(name) if name not in "@*" else Expanded(())
-        known = found.values
-        full = any(one.text for one in known or ())
-        is_set = bool(known) and (full or not operator.startswith(":"))
-        if operator[-1] in "-=":
-            if is_set or name in self.mysteries:
-                return found
-            return self._rest(rest)
-        if operator[-1] == "+":
-            return self._rest(rest) if is_set else _text("")
-        if operator[-1] == "?":
-            return found
-        pattern = self._rest(rest).values
-        if not known or not pattern or known[0].unknown:
-            return found
-        return _text(_trimmed(known[0].text, operator, pattern[0].text))
+    def _operation(self, name: str, values: list[Field], sign: str, rest: str) -> list[Field]:
+        """`${X:-y}` and the like; what is set to something unknown is set."""
+        given = name in self.variables or (name in "@*" and bool(values))
+        known = not any(one.unknown for one in values)
+        full = any(one.text or one.unknown for one in values)
+        is_set = (known or given) and bool(values) and (full or not sign.startswith(":"))
+        if sign[-1] in "-=" and not is_set:
+            told = self._rest(rest)
+            if sign[-1] == "=":
+                self.assign(name, told)
+            return [told]
+        if sign[-1] == "+":
+            return [self._rest(rest) if is_set else Field("")]
+        if sign[-1] in "-=?" or not values:
+            return values
+        pattern, _, new = rest.partition("/")
+        told = self._rest(pattern if sign[0] == "/" else rest)
+        if told.unknown or max(len(values[0].text), len(told.text)) > MOST_TRIMMED:
+            return [Field("", told.unknown or (f"${{{name}{sign}...}} is too long to be read",))]
+        if sign[0] == "/":
+            count = 0 if sign == "//" else 1
+            text = values[0].text
+            return [
+                Field(
+                    text.replace(told.text, self._rest(new).text, count or -1)
+                    if told.text
+                    else text
+                )
+            ]
+        return [Field(_trimmed(values[0].text, sign, told.text))]
 
-    def _rest(self, text: str) -> Expanded:
-        told = self.text(Word(text_parts(text.strip("\"'"), 0), 0))
-        return Expanded(None, told.unknown[0]) if told.unknown else Expanded((told,))
+    def _rest(self, text: str) -> Field:
+        """What stands behind the operator of `${X:-...}`."""
+        return self.text(Word(quoted_parts(text.strip("\"'")), 0))
+
+    def _sum(self, source: str) -> str | None:
+        """`$((...))` of whole numbers; None when it cannot be worked out."""
+        names = _SUM_NAME.sub(
+            lambda m: self.text(Word((Part(m[1], "variable"),), 0)).text or "0", source
+        )
+        try:
+            tree = (
+                ast.parse(names.strip().replace("/", "//"), mode="eval")
+                if len(names) < 200
+                else None
+            )
+            return None if tree is None else str(_whole(tree.body))
+        except (SyntaxError, ValueError, ArithmeticError, MemoryError):
+            return None
 
 
-def _appended(old: Value, new: Value) -> Value:
-    """`NAME+=new`: text grows, an array gets more elements."""
-    if isinstance(old, str) and isinstance(new, str):
-        return old + new
-    before = ((Field(old),) if old else ()) if isinstance(old, str) else old
-    return before + ((Field(new),) if isinstance(new, str) else new)
+def _whole(tree: ast.expr) -> int:
+    """Raises ValueError when it is no sum of whole numbers."""
+    if isinstance(tree, ast.Constant) and type(tree.value) is int:
+        return tree.value
+    if isinstance(tree, ast.BinOp) and (sign := _SUM_SIGNS.get(type(tree.op))):
+        result = sign(_whole(tree.left), _whole(tree.right))
+        if abs(result) < 2**63:
+            return result
+    raise ValueError
 
 
 def _with_tilde(parts: tuple[Part, ...], home: str) -> tuple[Part, ...]:
     """`~/x` is the home; also behind `--flag=`, where a shell would leave it and mean nothing."""
-    first = parts[0]
-    if isinstance(first, Text) and not first.quoted:
+    first = parts[0] if parts else Part("", "sum")
+    if first.kind == "text" and not first.quoted:
         if first.text == "~" or first.text.startswith("~/"):
-            return (Text(home, quoted=True), Text(first.text[1:]), *parts[1:])
+            return (Part(home, quoted=True), Part(first.text[1:]), *parts[1:])
         if match := _TILDE_AFTER_EQUALS.match(first.text):
             end = match.end()
-            return (Text(first.text[: end - 1] + home + first.text[end:]), *parts[1:])
+            return (Part(first.text[: end - 1] + home + first.text[end:]), *parts[1:])
     return parts
 
 
@@ -210,39 +242,28 @@ def _glued(current: Field | None, piece: Field) -> Field:
     return Field(current.text + piece.text, current.unknown + piece.unknown)
 
 
-def _starts_blank(found: Expanded) -> bool:
-    return bool(found.values) and (found.values or (Field(""),))[0].text[:1].isspace()
+def _fallen_apart(values: list[Field]) -> list[Field]:
+    return [
+        piece
+        for value in values
+        for piece in ([value] if value.unknown else map(Field, value.text.split()))
+    ]
 
 
-def _pieces(part: Part, found: Expanded) -> list[Field]:
-    """Quoted values stay whole, unquoted ones fall apart at blanks."""
-    if found.values is None:
-        source = part.expression if isinstance(part, Variable) else getattr(part, "source", "")
-        return [Field(f"${{{source}}}", (found.reason,))]
-    if getattr(part, "quoted", False):
-        return list(found.values)
-    return [piece for value in found.values for piece in _fallen_apart(value)]
-
-
-def _fallen_apart(value: Field) -> list[Field]:
-    return [value] if value.unknown else [Field(piece) for piece in value.text.split()]
-
-
-def _trimmed(value: str, operator: str, pattern: str) -> str:
-    """`${X%pattern}` and its like."""
+def _trimmed(value: str, sign: str, pattern: str) -> str:
+    """`${X%pattern}`, `${X##pattern}` and their like."""
     matches = re.compile(translate(pattern)).match
     lengths = range(len(value) + 1)
-    longest = len(operator) == 2
-    for length in reversed(lengths) if longest else lengths:
-        if operator[0] == "#" and matches(value[:length]):
+    for length in reversed(lengths) if len(sign) == 2 else lengths:
+        if sign[0] == "#" and matches(value[:length]):
             return value[length:]
-        if operator[0] == "%" and matches(value[len(value) - length :]):
+        if sign[0] == "%" and matches(value[len(value) - length :]):
             return value[: len(value) - length]
     return value
 
 
 def folder_of(text: str, base: Path | None) -> Path | None:
-    """The folder named in a `cd`; None when it is relative to nobody knows what."""
+    """The folder named in a `cd`; None when it is relative to an unknown folder."""
     if text.startswith(("/", "~")):
         return Path(absolute(text, Path("/")))
     return None if base is None else Path(absolute(text, base))

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from runner.trainers.sd_scripts.importers.shell_model import ShellSyntax
-from runner.trainers.sd_scripts.importers.shell_scope import Field, Scope, folder_of
-from runner.trainers.sd_scripts.importers.shell_words import read_commands
+from runner.trainers.sd_scripts.importers.model import Field
+from runner.trainers.sd_scripts.importers.shell_scope import Scope, folder_of
+from runner.trainers.sd_scripts.importers.shell_tree import parse
+from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax
 
 TESTS = ("[", "[[", "test")
-
-_NUMBERS: Mapping[str, Callable[[int, int], bool]] = {
+_COMPARED: Mapping[str, Callable[[int, int], bool]] = {
     "-eq": operator.eq,
     "-ne": operator.ne,
     "-gt": operator.gt,
@@ -32,87 +32,85 @@ _FILES: Mapping[str, Callable[[Path], bool]] = {
 
 
 def truth(fields: Sequence[Field], cwd: Path | None) -> bool | None:
-    """Of `[ ... ]`, `[[ ... ]]` and `test ...`; None when it cannot be told."""
-    if any(field.unknown for field in fields):
-        return None
+    """Of `[ ... ]`, `[[ ... ]]` and `test ...`; None when it is not known."""
     words = [field.text for field in fields][1:]
     if words and words[-1] in ("]", "]]"):
         words.pop()
-    return _any(words, cwd)
+    unknown = {field.text for field in fields if field.unknown}
+    return _joined(words, ("||", "-o"), True, lambda some: _all(some, cwd, unknown))
 
 
-def _any(words: list[str], cwd: Path | None) -> bool | None:
-    told = [_all(part, cwd) for part in _split(words, ("||", "-o"))]
-    return True if True in told else None if None in told else False
+def _all(words: list[str], cwd: Path | None, unknown: set[str]) -> bool | None:
+    return _joined(
+        words,
+        ("&&", "-a"),
+        False,
+        lambda some: None if unknown.intersection(some) else _one(some, cwd),
+    )
 
 
-def _all(words: list[str], cwd: Path | None) -> bool | None:
-    told = [_one(part, cwd) for part in _split(words, ("&&", "-a"))]
-    return False if False in told else None if None in told else True
-
-
-def _split(words: list[str], separators: tuple[str, ...]) -> list[list[str]]:
+def _joined(
+    words: list[str],
+    separators: tuple[str, ...],
+    decisive: bool,
+    ask: Callable[[list[str]], bool | None],
+) -> bool | None:
+    """One `decisive` answer is enough; without it an unknown one leaves the whole unknown."""
     parts: list[list[str]] = [[]]
     for word in words:
         if word in separators:
             parts.append([])
         else:
             parts[-1].append(word)
-    return parts
+    answers = [ask(part) for part in parts]
+    return decisive if decisive in answers else None if None in answers else not decisive
 
 
 def _one(words: list[str], cwd: Path | None) -> bool | None:
     if words[:1] == ["!"]:
-        told = _one(words[1:], cwd)
-        return None if told is None else not told
-    if len(words) == 1:
-        return bool(words[0])
+        answer = _one(words[1:], cwd)
+        return None if answer is None else not answer
+    if len(words) < 2:
+        return bool(words and words[0])
     if len(words) == 2:
-        return _unary(words[0], words[1], cwd)
+        sign, value = words
+        if sign in ("-z", "-n"):
+            return bool(value) == (sign == "-n")
+        place = folder_of(value, cwd) if value else None
+        return None if sign not in _FILES or place is None else _FILES[sign](place)
     if len(words) != 3:
         return None
     left, sign, right = words
-    if sign in ("=", "=="):
-        return left == right or fnmatchcase(left, right)
-    if sign == "!=":
-        return not (left == right or fnmatchcase(left, right))
+    if sign in ("=", "==", "!="):
+        return (left == right or fnmatchcase(left, right)) == (sign != "!=")
     try:
-        return _NUMBERS[sign](int(left), int(right))
+        return _COMPARED[sign](int(left or 0), int(right or 0))
     except (KeyError, ValueError):
         return None
-
-
-def _unary(sign: str, value: str, cwd: Path | None) -> bool | None:
-    if sign in ("-z", "-n"):
-        return bool(value) == (sign == "-n")
-    place = folder_of(value, cwd) if value else None
-    if sign not in _FILES or place is None:
-        return None
-    return _FILES[sign](place)
 
 
 def substitute(source: str, scope: Scope) -> str | None:
     """`$(dirname "$0")`, `$(cd X && pwd)` and their like; None for what would have to be run."""
     try:
-        commands, _ = read_commands(source)
+        nodes, _ = parse(source)
     except ShellSyntax:
         return None
-    cwd, told = scope.cwd, None
-    for command in commands:
-        fields = [field for word in command.words for field in scope.expand(word)]
-        if not fields or any(field.unknown for field in fields):
+    cwd, answer = scope.cwd, None
+    for node in nodes:
+        fields = [one for word in node.words for one in scope.expand(word)]
+        simple = node.kind == "simple" and node.link != "|"
+        if not simple or not fields or any(one.unknown for one in fields):
             return None
-        name, *words = (field.text for field in fields)
-        words = [word for word in words if word not in ("-f", "-P", "--")]
+        name, *words = (one.text for one in fields)
+        words = [word for word in words if word not in ("-f", "-P", "--", "-n")]
         if name == "cd" and len(words) == 1:
             cwd = folder_of(words[0], cwd)
-            if cwd is None:
-                return None
-            continue
-        told = _printed(name, words, cwd)
-        if told is None:
+            answer = "" if cwd else None
+        else:
+            answer = _printed(name, words, cwd)
+        if answer is None:
             return None
-    return told
+    return answer
 
 
 def _printed(name: str, words: list[str], cwd: Path | None) -> str | None:

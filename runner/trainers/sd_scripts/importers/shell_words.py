@@ -1,162 +1,245 @@
-"""Shell text -> commands made of words. Pure; nothing is expanded or run.
+"""Shell text -> words and operators. Pure: nothing is expanded, nothing runs.
 
-Covers what people write around `accelerate launch`: quotes, `\\` at the end of a line (and `^` and the
-backtick of Windows shells), comments, arrays, redirections, here documents.
+`shlex` cannot be used: it does not say which part of a word was quoted (`'$x'` is no variable), cuts a
+word at `#`, and knows neither `$( )` nor line ends. One pattern per token does.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Literal
 
-from runner.trainers.sd_scripts.importers.shell_model import (
-    Command,
-    Part,
-    ShellSyntax,
-    Text,
-    Word,
-    joined,
+PartKind = Literal["text", "variable", "command", "sum"]
+
+#: what is inside a bracket is read again at each level
+MOST_NESTED = 40
+#: `\` at the end of a line, also with blanks behind it; `^` and the backtick of Windows shells
+_BLANKS = re.compile(r"(?:[ \t]|\\[ \t]*\n|(?<=[ \t])[\^`][ \t]*\n)+")
+BLANK_END = re.compile(r"\\[ \t]+\n")
+_COMMENT = re.compile(r"#[^\n]*")
+_REDIRECTION = re.compile(r"(?:\d+|&)?(<<<|<<-?|<>|<&|<(?!\()|>>|>&|>\||>(?!\())")
+_OPERATOR = re.compile(r"&&|\|\||;;|\|&|[;|&()\n]")
+_SUM = re.compile(r"\(\(([^\n]*?)\)\)")
+_PIECE = re.compile(
+    r"""\\\n | \\(?P<escaped>.) | '(?P<single>[^']*)' | \$'(?P<ansi>(?:[^'\\]|\\.)*)'
+    | \$(?P<name>[A-Za-z_]\w*|[@*\#?$!\-0-9]) | (?P<plain>[^\\'"$`\s;&|()<>]+)""",
+    re.X | re.S,
 )
-from runner.trainers.sd_scripts.importers.shell_quotes import Cursor, read_parts
-
+_QUOTED_PIECE = re.compile(
+    r"""\\(?P<escaped>[$`"\\\n]) | \$(?P<name>[A-Za-z_]\w*|[@*\#?$!\-0-9])
+    | (?P<plain>[^\\"$`]+|\\)""",
+    re.X | re.S,
+)
+_IN_BRACKET = re.compile(r"\\.|'[^']*'|[()]", re.S)
+_IN_BRACE = re.compile(r"\\.|[{}]", re.S)
+_BACKTICKS = re.compile(r"`((?:[^`\\]|\\.)*)`", re.S)
 _BEFORE_ARRAY = re.compile(r"[A-Za-z_]\w*\+?=")
-_OPERATORS = ("&&", "||", ";;", "|&", ";", "|", "&", "(", ")", "\n")
-_INPUTS = ("<<<", "<<-", "<<", "<>", "<&", "<")
-_REDIRECTION = re.compile(r"(?:\d*|&)(<<<|<<-|<<|<>|<&|<|>>|>&|>\||>)")
-#: `--model=<path of the model>` of a manual; a shell would read a redirection
-_PLACEHOLDER = re.compile(r"(?<![\w'\"])--[\w-]+[= ](<[^<>\n'\"]*>)")
-_BLANK_ENDS = re.compile(r"(?:\\[ \t]+|[ \t][\^`][ \t]*)\n")
+_ANSI = {"n": "\n", "t": "\t", "r": "\r"}
 
 
-def read_commands(text: str) -> tuple[list[Command], list[str]]:
-    """The commands and what was put right to read them, a sentence each. Raises ShellSyntax."""
-    notes = []
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if match := re.search(r"\\[ \t]+\n", text):
-        line = text.count("\n", 0, match.start()) + 1
-        notes.append(
-            f"line {line}: blanks behind the backslash; a shell would end the command there"
-        )
-    if match := _PLACEHOLDER.search(text):
-        line = text.count("\n", 0, match.start()) + 1
-        raise ShellSyntax(line, f"{match[1]} is a placeholder; put the real value in its place")
-    lines = [line for line in text.split("\n") if line.strip()]
-    if lines and lines[0].lstrip().startswith("$ "):  # pasted with its prompt
-        text = re.sub(r"^[ \t]*\$[ \t]+", "", text, flags=re.M)
-    return _Reader(Cursor(text)).commands(), notes
+class ShellSyntax(Exception):
+    """`str()` says what is wrong in line `line` (from 1)."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
 
 
-@dataclass(slots=True)
-class _Reader:
-    cursor: Cursor
-    heredocs: list[str] = field(default_factory=list)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a word: text; what stands in `${...}`; the source of `$(...)` or of `$((...))`."""
 
-    def commands(self) -> list[Command]:
-        found = []
-        while not self.cursor.over:
-            command = self.command()
-            if command.words or command.end not in ("\n", ""):
-                found.append(command)
-        return found
+    text: str
+    kind: PartKind = "text"
+    quoted: bool = False
 
-    def command(self) -> Command:
-        cursor, words, redirected = self.cursor, list[Word](), False
-        self.skip_blanks()
-        line, testing = cursor.line, False
-        while True:
-            self.skip_blanks()
-            if cursor.over:
-                return Command(tuple(words), line, "", redirected)
-            if words:  # between `[[` and `]]` operators do not end the command
-                testing = words[-1].plain() == "[[" or (testing and words[-1].plain() != "]]")
-            if not testing and (sign := self.redirection()):
-                redirected = redirected or sign not in _INPUTS
-                continue
-            operator = next((op for op in _OPERATORS if cursor.ahead(op)), None)
-            if operator is None:
-                words.append(self.word())
-                continue
-            cursor.step(len(operator))
-            if testing and operator != "\n":
-                words.append(Word((Text(operator),), cursor.line))
-                continue
-            if operator == "\n":
-                self.skip_heredocs()
-            return Command(tuple(words), line, operator, redirected)
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Parts without a blank between them. `array`: the words of `NAME=( ... )`, whose only part is
+    `NAME=` or `NAME+=`. `operator`: the word is one; ">" stands for any redirection of output."""
+
+    parts: tuple[Part, ...]
+    line: int
+    array: tuple[Word, ...] | None = None
+    operator: bool = False
+
+    def plain(self) -> str:
+        """The word if it is unquoted text alone, else ""."""
+        single = self.parts[0] if len(self.parts) == 1 and not self.operator else None
+        return single.text if single and single.kind == "text" and not single.quoted else ""
+
+
+def quoted_parts(text: str) -> tuple[Part, ...]:
+    """Text as it stands between double quotes, with its expansions."""
+    return Lexer(text).double_quoted(closed=False)
+
+
+class Lexer:
+    def __init__(self, text: str) -> None:
+        self.text, self.at = text, 0
+        self.line_ends = [match.start() for match in re.finditer("\n", text)]
+
+    @property
+    def line(self) -> int:
+        return bisect_right(self.line_ends, self.at - 1) + 1
+
+    def take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        match = pattern.match(self.text, self.at)
+        if match:
+            self.at = match.end()
+        return match
 
     def skip_blanks(self) -> None:
-        cursor = self.cursor
-        while not cursor.over:
-            if cursor.ahead("\\\n"):
-                cursor.step(2)
-            elif cursor.char == "\\" and (match := _BLANK_ENDS.match(cursor.text, cursor.at)):
-                cursor.step(len(match.group()))
-            elif cursor.char in " \t":
-                match = _BLANK_ENDS.match(cursor.text, cursor.at)
-                cursor.step(len(match.group()) if match else 1)
-            elif cursor.char == "#":
-                end = cursor.text.find("\n", cursor.at)
-                cursor.at = len(cursor.text) if end < 0 else end
+        while self.take(_BLANKS) or self.take(_COMMENT):
+            pass
+
+    def tokens(self) -> list[Word]:
+        found: list[Word] = []
+        heredocs: list[str] = []
+        testing = False  # between `[[` and `]]` operators are words
+        while True:
+            self.skip_blanks()
+            if self.at >= len(self.text):
+                return found
+            line = self.line
+            if not testing and (match := self.take(_REDIRECTION)):
+                self.skip_blanks()
+                target = self.word() if self.text[self.at : self.at + 1] not in "\n;|" else None
+                if match[1].startswith("<<") and match[1] != "<<<" and target:
+                    heredocs.append("".join(part.text for part in target.parts))
+                elif ">" in match[1]:
+                    found.append(Word((Part(">"),), line, operator=True))
+            elif not testing and (match := self.take(_SUM)):
+                found.append(Word((Part(match[1], "sum"),), line))
+            elif match := self.take(_OPERATOR):
+                testing = testing and match[0] != "\n"
+                found.append(Word((Part(match[0]),), line, operator=not testing))
+                if match[0] == "\n":
+                    self.skip_heredocs(heredocs)
             else:
-                return
+                found.append(self.word())
+                plain = found[-1].plain()
+                testing = plain == "[[" or (testing and plain != "]]")
 
-    def redirection(self) -> str | None:
-        """Step over `2>&1` and the like with its target; None when there is none."""
-        cursor = self.cursor
-        match = _REDIRECTION.match(cursor.text, cursor.at)
-        if match is None:
-            return None
-        sign = match[1]
-        cursor.step(len(match.group()))
-        self.skip_blanks()
-        if not cursor.over and cursor.char not in "\n;|":
-            target = self.word()
-            if sign in ("<<", "<<-"):
-                texts = [part.text for part in target.parts if isinstance(part, Text)]
-                self.heredocs.append("".join(texts))
-        return sign
-
-    def skip_heredocs(self) -> None:
-        cursor = self.cursor
-        for delimiter in self.heredocs:
-            while not cursor.over:
-                end = cursor.text.find("\n", cursor.at)
-                line = cursor.step((len(cursor.text) if end < 0 else end) - cursor.at)
-                cursor.step()
-                if line.strip("\t") == delimiter:
-                    break
-        self.heredocs.clear()
+    def skip_heredocs(self, delimiters: list[str]) -> None:
+        for delimiter in delimiters:
+            end = re.compile(rf"^\t*{re.escape(delimiter)}$", re.M).search(self.text, self.at)
+            self.at = min(end.end() + 1, len(self.text)) if end else len(self.text)
+        delimiters.clear()
 
     def word(self) -> Word:
-        cursor = self.cursor
-        line, parts = cursor.line, list[Part]()
-        while not cursor.over:
-            if cursor.ahead("\\\n"):
-                cursor.step(2)
-                continue
-            if cursor.char == "\\" and _BLANK_ENDS.match(cursor.text, cursor.at):
+        line, start, parts = self.line, self.at, list[Part]()
+        while self.at < len(self.text):
+            char = self.text[self.at]
+            plain = parts[0].text if len(parts) == 1 and parts[0] == Part(parts[0].text) else ""
+            if char == "(" and _BEFORE_ARRAY.fullmatch(plain):
+                return Word(tuple(parts), line, self.array(line, plain))
+            if char in " \t\n;&|()" or BLANK_END.match(self.text, self.at):
                 break
-            if cursor.char == "(" and (array := self.array(Word(joined(parts), line))):
-                return array
-            if cursor.char in " \t\n;&|()<>":
+            if char in "<>" and not self.text.startswith("(", self.at + 1):
                 break
-            parts += read_parts(cursor)
-        return Word(joined(parts) or (Text(cursor.step()),), line)
+            parts += self.piece(char)
+        if self.at == start:  # a character without a meaning here
+            self.at += 1
+            parts = [Part(self.text[start : self.at])]
+        return Word(_joined(parts), line)
 
-    def array(self, name: Word) -> Word | None:
-        """`NAME=( ... )`, once the bracket is reached; None when it is something else."""
-        cursor, text = self.cursor, name.plain()
-        if text is None or not _BEFORE_ARRAY.fullmatch(text):
-            return None
-        cursor.step()
+    def piece(self, char: str) -> tuple[Part, ...]:
+        if match := self.take(_PIECE):
+            if match["plain"] is not None:
+                return (Part(match["plain"]),)
+            if match["ansi"] is not None:
+                told = re.sub(r"\\(.)", lambda m: _ANSI.get(m[1], m[1]), match["ansi"], flags=re.S)
+                return (Part(told, quoted=True),)
+            if match["name"] is not None:
+                return (Part(match["name"], "variable"),)
+            literal = match["escaped"] if match["single"] is None else match["single"]
+            return () if literal is None else (Part(literal, quoted=True),)
+        if char == "'" or self.text.startswith("$'", self.at):
+            raise ShellSyntax(self.line, "the quote ' is not closed; add the second '")
+        if char == '"' or self.text.startswith('$"', self.at):
+            self.at += 1 if char == '"' else 2
+            return self.double_quoted()
+        return (self.expansion(quoted=False),)
+
+    def double_quoted(self, *, closed: bool = True) -> tuple[Part, ...]:
+        opened, parts = self.line, list[Part]()
+        while self.at < len(self.text):
+            if closed and self.text[self.at] == '"':
+                self.at += 1
+                return _joined(parts) or (Part("", quoted=True),)
+            if match := self.take(_QUOTED_PIECE):
+                if match["name"] is not None:
+                    parts.append(Part(match["name"], "variable", quoted=True))
+                elif match["escaped"] != "\n":
+                    parts.append(Part(match["escaped"] or match["plain"], quoted=True))
+            else:
+                parts.append(self.expansion(quoted=True))
+        if closed:
+            raise ShellSyntax(opened, 'the quote " is not closed; add the second "')
+        return _joined(parts)
+
+    def expansion(self, *, quoted: bool) -> Part:
+        """`$(...)`, `${...}`, backticks, `<(...)`; any other character is itself."""
+        if match := self.take(_BACKTICKS):
+            return Part(re.sub(r"\\([\\`$])", r"\1", match[1]), "command", quoted)
+        two = self.text[self.at : self.at + 2]
+        if self.text.startswith("$((", self.at):
+            source = self.nested("$(", ")", _IN_BRACKET)
+            return Part(source[1:-1], "sum", quoted)
+        if two in ("$(", "<(", ">("):
+            return Part(self.nested(two, ")", _IN_BRACKET), "command", quoted)
+        if two == "${":
+            return Part(self.nested("${", "}", _IN_BRACE), "variable", quoted)
+        if two[0] == "`":
+            raise ShellSyntax(self.line, "the quote ` is not closed; add the second `")
+        self.at += 1
+        return Part(two[0], quoted=quoted)
+
+    def nested(self, opening: str, closing: str, inside: re.Pattern[str]) -> str:
+        """What stands between the brackets; quoted and inner brackets do not end it."""
+        opened, depth = self.line, 1
+        self.at += len(opening)
+        for match in inside.finditer(self.text, self.at):
+            depth += (match[0] == opening[-1]) - (match[0] == closing)
+            if depth > MOST_NESTED:
+                raise ShellSyntax(
+                    opened, f"a bracket is nested too deep to be read (over {MOST_NESTED} levels)"
+                )
+            if depth == 0:
+                content = self.text[self.at : match.start()]
+                self.at = match.end()
+                return content
+        raise ShellSyntax(opened, f"the bracket {opening} is not closed; add {closing}")
+
+    def array(self, line: int, name: str) -> tuple[Word, ...]:
+        """`( ... )` behind `NAME=`."""
+        self.at += 1
         items: list[Word] = []
-        while not cursor.over:
+        while True:
             self.skip_blanks()
-            if cursor.char == ")":
-                cursor.step()
-                return Word(name.parts, name.line, tuple(items))
-            if cursor.char == "\n":
-                cursor.step()
-            elif not cursor.over:
+            char = self.text[self.at : self.at + 1]
+            if not char:
+                raise ShellSyntax(line, f"the bracket of {name}( is not closed; add )")
+            if char == ")":
+                self.at += 1
+                return tuple(items)
+            if char == "\n":
+                self.at += 1
+            else:
                 items.append(self.word())
-        raise ShellSyntax(name.line, f"the bracket of {text}( is not closed; add )")
+
+
+def _joined(parts: list[Part]) -> tuple[Part, ...]:
+    """Neighbouring texts of the same kind as one."""
+    result: list[Part] = []
+    for part in parts:
+        last = result[-1] if result else None
+        if last and part.kind == last.kind == "text" and part.quoted == last.quoted:
+            result[-1] = Part(last.text + part.text, quoted=part.quoted)
+        else:
+            result.append(part)
+    return tuple(result)

@@ -1,0 +1,322 @@
+"""A shell script read as a shell would read it, without running anything: which programs it would
+start, with which words, where, and with which environment."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from runner.trainers.sd_scripts.importers.model import Field
+from runner.trainers.sd_scripts.importers.shell_scope import Scope, folder_of
+from runner.trainers.sd_scripts.importers.shell_tests import TESTS, truth
+from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
+from runner.trainers.sd_scripts.importers.shell_words import Part, ShellSyntax, Word
+
+#: functions that call each other
+MOST_CALLS = 20
+#: a script takes milliseconds; a function that calls another one twice, and so on, takes for ever
+MOST_SECONDS = 5.0
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_DECLARING = ("export", "declare", "local", "readonly", "typeset")
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One program that the script would start. `cwd`: where; None: in an unknown folder. `moved`: the
+    script itself went there. `python`: of the environment that the script activated."""
+
+    fields: tuple[Field, ...]
+    line: int
+    cwd: Path | None
+    env: Mapping[str, str]
+    python: str | None = None
+    redirected: bool = False
+    notes: tuple[str, ...] = ()
+    moved: bool = False
+
+
+@dataclass(slots=True)
+class ScriptReader:
+    """`found`: what would be started, in order. `in_doubt`: how many conditions stand around the
+    command being read; an `exit` behind one does not end the reading."""
+
+    scope: Scope
+    found: list[Invocation] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    functions: dict[str, list[Node]] = field(default_factory=dict)
+    called: set[str] = field(default_factory=set)
+    _loops: list[str] = field(default_factory=list)
+    _folders: list[Path | None] = field(default_factory=list)
+    _calls: int = 0
+    _until: float = field(default_factory=lambda: time.monotonic() + MOST_SECONDS)
+    in_doubt: int = 0
+    _ended: str = ""  # "exit" or "return"
+
+    def read(self, nodes: list[Node]) -> bool | None:
+        """The success of the last command; None when it is not known."""
+        last: bool | None = True
+        for node in nodes:
+            if self._ended:
+                break
+            if (node.link == "&&" and last is False) or (node.link == "||" and last is not False):
+                continue
+            if time.monotonic() > self._until:
+                raise ShellSyntax(
+                    node.line, f"takes over {MOST_SECONDS:.0f} s to read from here on"
+                )
+            conditional = node.link in ("&&", "||")
+            self.in_doubt += conditional
+            last = self._node(node)
+            self.in_doubt -= conditional
+        return last
+
+    def _guarded(self, nodes: list[Node]) -> bool | None:
+        """Read what stands behind a condition."""
+        self.in_doubt += 1
+        last = self.read(nodes)
+        self.in_doubt -= 1
+        return last
+
+    def _say(self, line: int, text: str) -> None:
+        note = f"line {line}: {text}"
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _node(self, node: Node) -> bool | None:
+        if node.kind == "simple":
+            return self._simple(node)
+        if node.kind == "function":
+            self.functions[node.words[0].plain() if node.words else ""] = [
+                inner for _, _, body in node.arms for inner in body
+            ]
+            return True
+        if node.kind == "if":
+            return self._if(node)
+        if node.kind == "case":
+            return self._case(node)
+        body = node.arms[0][2]
+        if node.kind == "(":
+            outside, self.scope = self.scope, self.scope.subshell()
+            last = self.read(body)
+            self.scope = outside
+            return last
+        return self.read(body) if node.kind == "{" else self._loop(node)
+
+    def _if(self, node: Node) -> bool | None:
+        for condition, _, body in node.arms:
+            holds = self._guarded(condition) if condition else True
+            if holds is None:
+                line = condition[0].line
+                self._say(line, "the condition of `if` cannot be told; read as if it held")
+            if holds is not False:
+                return self._guarded(body)
+        return True
+
+    def _case(self, node: Node) -> bool | None:
+        """The branch that fits; the first one when the word is not known."""
+        subject = self.scope.text(node.words[0]) if node.words else Field("")
+        arms = [([self.scope.text(word) for word in words], body) for _, words, body in node.arms]
+        for patterns, body in arms:
+            if not subject.unknown and any(fnmatchcase(subject.text, one.text) for one in patterns):
+                return self._guarded(body)
+        if subject.unknown and arms:
+            names = ["|".join(one.text for one in patterns) for patterns, _ in arms]
+            others = f", not {' or '.join(names[1:])}" if names[1:] else ""
+            self._say(
+                node.line,
+                f"`case`: {subject.unknown[0]}; its first branch ({names[0]}) is taken{others}",
+            )
+            return self._guarded(arms[0][1])
+        return True
+
+    def _loop(self, node: Node) -> bool | None:
+        """Gone through once, a `for` with its first value."""
+        condition, _, body = node.arms[0]
+        if node.kind in ("while", "until"):
+            if self._guarded(condition) is (node.kind == "until"):
+                return True
+            return self._guarded(body)
+        name = node.words[0].plain() if node.words else ""
+        values = [one for word in node.words[2:] for one in self.scope.expand(word)]
+        note = ""
+        if name and values and not values[0].unknown:
+            self.scope.assign(name, values[0])
+            if len(values) > 1:
+                listed = " ".join(value.text for value in values)
+                note = f"it stands in a loop over {listed}; {values[0].text} is taken"
+        elif name:
+            self.scope.assign(name, Field("", (f"${name} is set by a loop",)))
+        self._loops.append(note)
+        last = self._guarded(body)
+        self._loops.pop()
+        return last
+
+    def _simple(self, node: Node) -> bool | None:
+        words = list(node.words)
+        negated = False
+        while words and words[0].plain() in ("!", "time", "builtin", "command", "exec"):
+            negated ^= words.pop(0).plain() == "!"
+        assignments: list[Word] = []
+        while words and _is_assignment(words[0]):
+            assignments.append(words.pop(0))
+        if not words:
+            for word in assignments:
+                self._assign(word)
+            return True
+        split = words[0].plain() != "[["
+        fields = [one for word in words for one in self.scope.expand(word, split=split)]
+        if not fields or words[0].parts[0].kind == "sum":
+            return None if fields else True
+        name = fields[0].text
+        if name in TESTS:
+            holds = truth(fields, self.scope.cwd)
+            return None if holds is None else holds != negated
+        if name in self.functions:
+            return self._call(name, tuple(fields[1:]))
+        if self._changes_state(name, words, fields):
+            return True
+        self._start(fields, assignments, node)
+        return None
+
+    def _call(self, name: str, arguments: tuple[Field, ...] | None) -> bool | None:
+        if self._calls >= MOST_CALLS:
+            return None
+        self.called.add(name)
+        outside, self.scope.arguments = self.scope.arguments, arguments
+        before = dict(self.scope.variables)
+        self._calls += 1
+        last = self.read(self.functions[name])
+        self._calls -= 1
+        self.scope.arguments = outside
+        for local in self.scope.locals:
+            self.scope.variables.pop(local, None)
+            if local in before:
+                self.scope.variables[local] = before[local]
+        self.scope.locals.clear()
+        self._ended = self._ended if self._ended == "exit" else ""
+        return last
+
+    def read_uncalled(self) -> None:
+        """Functions of a script that only defines them, each as if called."""
+        for name, body in list(self.functions.items()):
+            if name not in self.called and body:
+                count = len(self.found)
+                self._call(name, None)
+                if len(self.found) > count:
+                    self._say(body[0].line, f"{name} is called nowhere; read as if it were")
+
+    def _changes_state(self, name: str, words: list[Word], fields: list[Field]) -> bool:
+        """Is it a command of the shell itself?"""
+        given = [one.text for one in fields[1:] if not one.text.startswith("-")]
+        scope, line = self.scope, words[0].line
+        if name in _DECLARING:
+            self._declare(name, words[1:], fields)
+        elif name == "unset":
+            for gone in given:
+                scope.variables.pop(gone, None)
+        elif name in ("cd", "pushd", "popd"):
+            self._change_folder(name, given, fields)
+        elif name in ("source", "."):
+            self._source(given, line)
+        elif name in ("conda", "mamba", "micromamba") and given[:1] == ["activate"]:
+            scope.python = f"{given[1]}/bin/python" if "/" in "".join(given[1:2]) else None
+            if scope.python is None:
+                self._say(line, f"environment {' '.join(given[1:])}: set [trainer] python")
+        elif name in ("exit", "return"):
+            self._ended = "" if self.in_doubt else name
+        elif name == "shift" and scope.arguments is not None:
+            count = int(given[0]) if given and given[0].isdigit() else 1
+            scope.arguments = scope.arguments[count:]
+        elif name == "set":
+            texts = [one.text for one in fields]
+            if "--" in texts:
+                scope.arguments = tuple(fields[texts.index("--") + 1 :])
+        elif name == "eval":
+            self._text(" ".join(one.text for one in fields[1:]))
+        elif name in ("bash", "sh", "zsh") and "-c" in (one.text for one in fields):
+            self._text("".join(given[:1]))
+        else:
+            return False
+        return True
+
+    def _text(self, source: str) -> None:
+        """What `eval` and `bash -c` would read."""
+        if self._calls < MOST_CALLS:
+            self._calls += 1
+            self.read(parse(source)[0])
+            self._calls -= 1
+
+    def _declare(self, name: str, words: list[Word], fields: list[Field]) -> None:
+        exports = name == "export" or any(one.text in ("-x", "-gx") for one in fields)
+        for word in words:
+            declared = self._assign(word) if _is_assignment(word) else word.plain()
+            if exports and _NAME.fullmatch(declared):
+                self.scope.exported.add(declared)
+            if name == "local" and self._calls:
+                self.scope.locals.add(declared)
+
+    def _change_folder(self, name: str, given: list[str], fields: list[Field]) -> None:
+        self.scope.moved = True
+        if name == "pushd":
+            self._folders.append(self.scope.cwd)
+        if name == "popd":
+            self.scope.cwd = self._folders.pop() if self._folders else None
+        elif any(one.unknown for one in fields):
+            self.scope.cwd = None
+        else:
+            self.scope.cwd = folder_of(given[0] if given else "~", self.scope.cwd)
+
+    def _source(self, given: list[str], line: int) -> None:
+        path = folder_of(given[0], self.scope.cwd) if given else None
+        if path is not None and path.name.startswith("activate"):
+            self.scope.python = str(path.parent / "python")
+        elif given and "activate" in given[0]:
+            self.scope.python = str(Path(given[0]).parent / "python")
+        else:
+            self._say(line, f"{' '.join(given)} is not read; add what it sets to [trainer] env")
+
+    def _assign(self, word: Word) -> str:
+        """Set the variable of `NAME=value`; its name."""
+        name, append, value = _taken_apart(word)
+        self.scope.assigning = name
+        if word.array is not None:
+            items = tuple(one for item in word.array for one in self.scope.expand(item))
+            self.scope.assign(name, items, append=append)
+        else:
+            self.scope.assign(name, self.scope.text(value), append=append)
+        self.scope.assigning = None
+        return name
+
+    def _start(self, fields: list[Field], assignments: list[Word], node: Node) -> None:
+        env = self.scope.environment()
+        for word in assignments:
+            name, _, value = _taken_apart(word)
+            text = self.scope.text(value)
+            if not text.unknown:
+                env[name] = text.text
+        scope, notes = self.scope, tuple(filter(None, self._loops))
+        self.found.append(
+            Invocation(
+                tuple(fields), node.line, scope.cwd, env, scope.python, node.redirected, notes,
+                scope.moved,
+            )
+        )  # fmt: skip
+
+
+def _is_assignment(word: Word) -> bool:
+    first = word.parts[0]
+    return first.kind == "text" and not first.quoted and bool(_ASSIGNMENT.match(first.text))
+
+
+def _taken_apart(word: Word) -> tuple[str, bool, Word]:
+    """Name, whether it is `+=`, and the value."""
+    match = _ASSIGNMENT.match(word.parts[0].text)
+    assert match is not None
+    rest = word.parts[0].text[match.end() :]
+    parts = (*((Part(rest),) if rest else ()), *word.parts[1:])
+    return match[1], bool(match[2]), Word(parts, word.line)
