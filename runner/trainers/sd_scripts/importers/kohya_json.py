@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.flags import FlagValue
-from runner.trainers.sd_scripts.importers import kohya_fields as fields
 from runner.trainers.sd_scripts.importers.find import Found
 from runner.trainers.sd_scripts.importers.flag_words import flag_value, read_flag_words, unwritable
-from runner.trainers.sd_scripts.importers.kohya_network import network
+from runner.trainers.sd_scripts.importers.kohya_fields import FIELDS, network
 from runner.trainers.sd_scripts.importers.model import (
     Draft,
     Field,
@@ -66,9 +65,9 @@ class _Reader:
     uncertain: set[str] = field(default_factory=set)
 
     def draft(self) -> Draft:
-        boxes = [box for box, _, _ in fields.MODELS if self.on(box)]
+        boxes = [box for box, _, _ in FIELDS.models if self.on(box)]
         box = boxes[0] if boxes else ""
-        scripts = {name: script for name, script, _ in fields.MODELS}
+        scripts = {name: script for name, script, _ in FIELDS.models}
         self.plain_fields(box)
         self.network(box)
         self.length()
@@ -114,12 +113,12 @@ class _Reader:
 
     def put(self, name: str, text: str) -> None:
         """A flag from a field's text, unless it means "not set"."""
-        if text in ("", "False") or (_is_zero(text) and name not in fields.ZERO_COUNTS):
+        if text in ("", "False") or (_is_zero(text) and name not in FIELDS.zero_counts):
             return
         if text == "True":
             self.flags[name] = True
             return
-        texts = text.replace('"', "").split() if name in fields.LISTS else [text]
+        texts = text.replace('"', "").split() if name in FIELDS.lists else [text]
         if refusal := unwritable(name, texts):
             self.unmapped.append(f"{name} = {text}: {refusal}")
         else:
@@ -127,8 +126,9 @@ class _Reader:
 
     def plain_fields(self, box: str) -> None:
         """Fields that are flags of the same name, or of one model's."""
-        special = fields.OWN | fields.ACCELERATE | fields.NETWORK
-        foreign = tuple(prefix for name, _, prefix in fields.MODELS if name != box)
+        special = FIELDS.own | FIELDS.accelerate | FIELDS.network
+        special |= {checkbox for checkbox, _, _ in FIELDS.models}
+        foreign = tuple(prefix for name, _, prefix in FIELDS.models if name != box)
         for name, value in self.values.items():
             if name in special or name.startswith(foreign) or not self.counts(name, box):
                 continue
@@ -138,26 +138,23 @@ class _Reader:
                 continue
             flag = self.flag_name(name, box)
             self.put(flag, self.text(name))
-            if flag not in fields.PLAIN:
+            if flag not in FIELDS.plain:
                 self.uncertain.add(flag)
 
     def counts(self, name: str, box: str) -> bool:
         """Is the field looked at for this model and kind of noise?"""
         kind = self.text("noise_offset_type")
-        wrong_noise = kind and fields.NOISE.get(name, kind) != kind
-        wrong_model = box not in fields.ONLY_FOR.get(name, (box,)) or box in fields.NOT_FOR.get(
-            name, ()
-        )
+        wrong_noise = kind and FIELDS.noise.get(name, kind) != kind
         default = name == "max_token_length" and self.text(name) == "75"
-        return not (wrong_noise or wrong_model or default)
+        return FIELDS.counts_for(name, box) and not (wrong_noise or default)
 
     def flag_name(self, name: str, box: str) -> str:
-        if name in fields.RENAMED_FOR_MODEL:
-            return fields.RENAMED_FOR_MODEL[name]
-        prefix = next((prefix for one, _, prefix in fields.MODELS if one == box), None)
+        if name in FIELDS.renamed_for_model:
+            return FIELDS.renamed_for_model[name]
+        prefix = next((prefix for one, _, prefix in FIELDS.models if one == box), None)
         if prefix and name.startswith(prefix):
             return name.removeprefix(prefix)
-        return fields.RENAMED.get(name, name)
+        return FIELDS.renamed.get(name, name)
 
     def network(self, box: str) -> None:
         kind = self.text("LoRA_type") or "Standard"
@@ -242,7 +239,7 @@ class _Reader:
         precision = self.text("mixed_precision")
         if precision:
             self.flags["mixed_precision"] = precision
-        for name in sorted(fields.ACCELERATE):
+        for name in sorted(FIELDS.accelerate):
             text = self.text(name)
             if text in ("", "False") or (_is_zero(text) and name != "gpu_ids"):
                 continue

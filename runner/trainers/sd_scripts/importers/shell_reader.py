@@ -14,13 +14,12 @@ from runner.trainers.sd_scripts.importers.model import Field
 from runner.trainers.sd_scripts.importers.shell_scope import Scope, folder_of
 from runner.trainers.sd_scripts.importers.shell_tests import TESTS, truth
 from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
-from runner.trainers.sd_scripts.importers.shell_words import Part, ShellSyntax, Word
+from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Word
 
 #: functions that call each other
 MOST_CALLS = 20
 #: a script takes milliseconds; a function that calls another one twice, and so on, takes for ever
 MOST_SECONDS = 5.0
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _DECLARING = ("export", "declare", "local", "readonly", "typeset")
 
@@ -91,9 +90,7 @@ class ScriptReader:
         if node.kind == "simple":
             return self._simple(node)
         if node.kind == "function":
-            self.functions[node.words[0].plain() if node.words else ""] = [
-                inner for _, _, body in node.arms for inner in body
-            ]
+            self.functions[node.words[0].plain()] = [one for *_, body in node.arms for one in body]
             return True
         if node.kind == "if":
             return self._if(node)
@@ -161,12 +158,13 @@ class ScriptReader:
         negated = False
         while words and words[0].plain() in ("!", "time", "builtin", "command", "exec"):
             negated ^= words.pop(0).plain() == "!"
-        assignments: list[Word] = []
-        while words and _is_assignment(words[0]):
-            assignments.append(words.pop(0))
+        before: list[tuple[str, bool, Word]] = []
+        while words and (assignment := words[0].assignment()):
+            before.append(assignment)
+            del words[0]
         if not words:
-            for word in assignments:
-                self._assign(word)
+            for assignment in before:
+                self._assign(*assignment)
             return True
         split = words[0].plain() != "[["
         fields = [one for word in words for one in self.scope.expand(word, split=split)]
@@ -180,7 +178,7 @@ class ScriptReader:
             return self._call(name, tuple(fields[1:]))
         if self._changes_state(name, words, fields):
             return True
-        self._start(fields, assignments, node)
+        self._start(fields, before, node)
         return None
 
     def _call(self, name: str, arguments: tuple[Field, ...] | None) -> bool | None:
@@ -254,7 +252,10 @@ class ScriptReader:
     def _declare(self, name: str, words: list[Word], fields: list[Field]) -> None:
         exports = name == "export" or any(one.text in ("-x", "-gx") for one in fields)
         for word in words:
-            declared = self._assign(word) if _is_assignment(word) else word.plain()
+            declared = word.plain()
+            if assignment := word.assignment():
+                self._assign(*assignment)
+                declared = assignment[0]
             if exports and _NAME.fullmatch(declared):
                 self.scope.exported.add(declared)
             if name == "local" and self._calls:
@@ -280,43 +281,22 @@ class ScriptReader:
         else:
             self._say(line, f"{' '.join(given)} is not read; add what it sets to [trainer] env")
 
-    def _assign(self, word: Word) -> str:
-        """Set the variable of `NAME=value`; its name."""
-        name, append, value = _taken_apart(word)
+    def _assign(self, name: str, append: bool, value: Word) -> None:
         self.scope.assigning = name
-        if word.array is not None:
-            items = tuple(one for item in word.array for one in self.scope.expand(item))
+        if value.array is not None:
+            items = tuple(one for item in value.array for one in self.scope.expand(item))
             self.scope.assign(name, items, append=append)
         else:
             self.scope.assign(name, self.scope.text(value), append=append)
         self.scope.assigning = None
-        return name
 
-    def _start(self, fields: list[Field], assignments: list[Word], node: Node) -> None:
-        env = self.scope.environment()
-        for word in assignments:
-            name, _, value = _taken_apart(word)
-            text = self.scope.text(value)
-            if not text.unknown:
-                env[name] = text.text
+    def _start(self, fields: list[Field], before: list[tuple[str, bool, Word]], node: Node) -> None:
         scope, notes = self.scope, tuple(filter(None, self._loops))
+        own = {name: scope.text(value) for name, _, value in before}
+        env = scope.environment() | {n: v.text for n, v in own.items() if not v.unknown}
         self.found.append(
             Invocation(
                 tuple(fields), node.line, scope.cwd, env, scope.python, node.redirected, notes,
                 scope.moved,
             )
         )  # fmt: skip
-
-
-def _is_assignment(word: Word) -> bool:
-    first = word.parts[0]
-    return first.kind == "text" and not first.quoted and bool(_ASSIGNMENT.match(first.text))
-
-
-def _taken_apart(word: Word) -> tuple[str, bool, Word]:
-    """Name, whether it is `+=`, and the value."""
-    match = _ASSIGNMENT.match(word.parts[0].text)
-    assert match is not None
-    rest = word.parts[0].text[match.end() :]
-    parts = (*((Part(rest),) if rest else ()), *word.parts[1:])
-    return match[1], bool(match[2]), Word(parts, word.line)

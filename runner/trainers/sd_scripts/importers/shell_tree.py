@@ -103,7 +103,7 @@ class _Parser:
             self.compound(node)
         elif sign == "function" or (following == ["(", ")"] and sign):
             self.at += sign == "function"
-            node = Node("function", word.line, self.tokens[self.at : self.at + 1])
+            node = Node("function", word.line, self.tokens[self.at : self.at + 1] or [word])
             self.at += 1
             while self.sign() in ("(", ")", "\n") and self.is_operator():
                 self.at += 1

@@ -35,7 +35,7 @@ _QUOTED_PIECE = re.compile(
 _IN_BRACKET = re.compile(r"\\.|'[^']*'|[()]", re.S)
 _IN_BRACE = re.compile(r"\\.|[{}]", re.S)
 _BACKTICKS = re.compile(r"`((?:[^`\\]|\\.)*)`", re.S)
-_BEFORE_ARRAY = re.compile(r"[A-Za-z_]\w*\+?=")
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=")
 _ANSI = {"n": "\n", "t": "\t", "r": "\r"}
 
 
@@ -70,6 +70,16 @@ class Word:
         """The word if it is unquoted text alone, else ""."""
         single = self.parts[0] if len(self.parts) == 1 and not self.operator else None
         return single.text if single and single.kind == "text" and not single.quoted else ""
+
+    def assignment(self) -> tuple[str, bool, Word] | None:
+        """Name, whether it is `+=`, and the value of `NAME=value`; None for any other word."""
+        first = self.parts[0]
+        match = _ASSIGNMENT.match(first.text) if first.kind == "text" and not first.quoted else None
+        if match is None:
+            return None
+        rest = first.text[match.end() :]
+        parts = (*((Part(rest),) if rest else ()), *self.parts[1:])
+        return match[1], bool(match[2]), Word(parts, self.line, self.array)
 
 
 def quoted_parts(text: str) -> tuple[Part, ...]:
@@ -135,7 +145,7 @@ class Lexer:
         while self.at < len(self.text):
             char = self.text[self.at]
             plain = parts[0].text if len(parts) == 1 and parts[0] == Part(parts[0].text) else ""
-            if char == "(" and _BEFORE_ARRAY.fullmatch(plain):
+            if char == "(" and _ASSIGNMENT.fullmatch(plain):
                 return Word(tuple(parts), line, self.array(line, plain))
             if char in " \t\n;&|()" or BLANK_END.match(self.text, self.at):
                 break

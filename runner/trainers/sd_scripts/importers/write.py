@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 from tomlkit.items import Item, Table
 
-from runner.config.flags import FlagValue
+from runner.config.flags import Flags, FlagValue
 from runner.config.paths import (
     ACCELERATE_PATH_FLAGS,
     PATH_FLAGS,
@@ -20,10 +22,14 @@ from runner.config.paths import (
 )
 from runner.files.atomic import first_free, replace_file
 from runner.trainers.sd_scripts.importers.expecting import without_states
-from runner.trainers.sd_scripts.importers.flag_groups import grouped
 from runner.trainers.sd_scripts.importers.model import Draft, Imported, NewFile
 
 FILE_NAME = "plasma.toml"
+#: heading -> flags in their order, for a draft that has none; `*` at the end of a name: any that begins so
+_GROUPS: Mapping[str, Sequence[str]] = tomllib.loads(
+    Path(__file__).with_name("flag_groups.toml").read_text(encoding="utf-8")
+)
+_REST = "more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ def _train(draft: Draft, show: _Paths) -> Table:
     table.comment("flags of the script, by their own names; true is a bare flag")
     for name, why in draft.missing.items():
         table.add(tomlkit.comment(f'{name} = "..."  # missing: {why}'))
-    groups = [("", dict(draft.train))] if draft.in_order else grouped(draft.train)
+    groups = [("", dict(draft.train))] if draft.in_order else _grouped(draft.train)
     for heading, flags in groups:
         if heading:
             table.add(tomlkit.comment(heading))
@@ -140,6 +146,17 @@ def _train(draft: Draft, show: _Paths) -> Table:
         )
     table.add(tomlkit.nl())
     return table
+
+
+def _grouped(flags: Flags) -> list[tuple[str, dict[str, FlagValue]]]:
+    """Heading and flags of each group that is not empty."""
+    names = [name for group in _GROUPS.values() for name in group]
+    ranks = {name: rank for rank, name in enumerate(names)}
+    groups: dict[str, dict[str, FlagValue]] = {heading: {} for heading in (*_GROUPS, _REST)}
+    for name, value in sorted(flags.items(), key=lambda item: ranks.get(item[0], len(ranks))):
+        fits = (h for h, group in _GROUPS.items() if any(fnmatchcase(name, one) for one in group))
+        groups[next(fits, _REST)][name] = value
+    return [(heading, values) for heading, values in groups.items() if values]
 
 
 def _section(values: Mapping[str, Any], comment: str) -> Table:
