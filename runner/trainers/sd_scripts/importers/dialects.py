@@ -118,6 +118,8 @@ _POWER_SHELL: Rules = (
     _rule(r"^\s*(?:Write-\w+|Read-Host|pause|Clear-Host|chcp|param)\b.*", ":"),
     _rule(r"^\s*(?:Set-Location|Push-Location)\s+", "cd "),
     _rule(r"^\s*&\s*", ""),
+    _rule(r"\$PSScriptRoot\b", '$(dirname "$0")'),
+    _rule(r"\bScripts[\\/](python|accelerate)(?:\.exe)?\b", r"bin/\1"),
     _rule(r"\$true\b", "1"),
     _rule(r"\$(?:false|null)\b", '""'),
     _rule(rf"^\s*\$Env:(\w+)\s*=\s*{_VALUE}\s*(?:#.*)?$", r"export \1=\2"),
@@ -141,8 +143,14 @@ _NOT_POWER_SHELL = re.compile(
 )
 
 
+def _one_line(match: re.Match[str]) -> str:
+    lines = [line.strip().rstrip(",") for line in match[0].split("\n")]
+    return ",".join(lines).replace("(,", "(").replace(",)", ")") + "\n" * (len(lines) - 1)
+
+
 def _power_shell(text: str, source: str) -> str:
     text = re.sub(r"<#.*?#>", lambda match: "\n" * match[0].count("\n"), text, flags=re.S)
+    text = re.sub(r"@\([^()]*\)", _one_line, text)
     shell = _translated(text, _POWER_SHELL)
     if match := _NOT_POWER_SHELL.search(shell):
         line = shell.count("\n", 0, match.start()) + 1
@@ -272,4 +280,6 @@ def _shell_value(tree: ast.expr) -> str:
         return _shell_value(tree.left) + _shell_value(tree.right)
     if isinstance(tree, ast.Call) and tree.args and getattr(tree.func, "id", "") == "str":
         return _shell_value(tree.args[0])
+    if isinstance(tree, ast.Call) and tree.args and getattr(tree.func, "attr", "") == "join":
+        return "/".join(map(_shell_value, tree.args))
     return _to_run(ast.unparse(tree))

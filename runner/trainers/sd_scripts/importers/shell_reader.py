@@ -21,6 +21,24 @@ MOST_CALLS = 20
 #: a script takes milliseconds; a function that calls another one twice, and so on, takes for ever
 MOST_SECONDS = 5.0
 _NAME = re.compile(r"[A-Za-z_]\w*")
+#: what takes a command as one text; and the sign of a text that is worth reading as one
+_SHELLS = frozenset(
+    {
+        "bash",
+        "sh",
+        "zsh",
+        "tmux",
+        "screen",
+        "sbatch",
+        "qsub",
+        "ssh",
+        "srun",
+        "script",
+        "su",
+        "nohup",
+    }
+)
+_TRAINING = re.compile(r"\s\S*train\S*\.py\b|accelerate(?:-|\s+)launch\s")
 _DECLARING = ("export", "declare", "local", "readonly", "typeset")
 
 
@@ -59,9 +77,12 @@ class ScriptReader:
     def read(self, nodes: list[Node]) -> bool | None:
         """The success of the last command; None when it is not known."""
         last: bool | None = True
+        test = False  # was the command before a test?
         for node in nodes:
             if self._ended:
                 break
+            if node.link == "&&" and test and last is None:
+                self._say(node.line, "the condition cannot be told; read as if it held")
             if (node.link == "&&" and last is False) or (node.link == "||" and last is not False):
                 continue
             if time.monotonic() > self._until:
@@ -72,6 +93,8 @@ class ScriptReader:
             self.in_doubt += conditional
             last = self._node(node)
             self.in_doubt -= conditional
+            first = node.words[0] if node.kind == "simple" and node.words else None
+            test = first is not None and (first.plain() in TESTS or first.parts[0].kind == "sum")
         return last
 
     def _guarded(self, nodes: list[Node]) -> bool | None:
@@ -178,6 +201,8 @@ class ScriptReader:
             return self._call(name, tuple(fields[1:]))
         if self._changes_state(name, words, fields):
             return True
+        if name in _SHELLS:
+            self._texts_for_others(fields, node)
         self._start(fields, before, node)
         return None
 
@@ -235,19 +260,29 @@ class ScriptReader:
             if "--" in texts:
                 scope.arguments = tuple(fields[texts.index("--") + 1 :])
         elif name == "eval":
-            self._text(" ".join(one.text for one in fields[1:]))
-        elif name in ("bash", "sh", "zsh") and "-c" in (one.text for one in fields):
-            self._text("".join(given[:1]))
+            self._text(" ".join(map(scope.source_of, fields[1:])), line)
         else:
             return False
         return True
 
-    def _text(self, source: str) -> None:
+    def _text(self, source: str, line: int) -> None:
         """What `eval` and `bash -c` would read."""
         if self._calls < MOST_CALLS:
             self._calls += 1
-            self.read(parse(source)[0])
+            self.read(parse("\n" * (line - 1) + source)[0])
             self._calls -= 1
+
+    def _texts_for_others(self, fields: list[Field], node: Node) -> None:
+        """Commands that another shell gets: `bash -c "..."`, `sbatch --wrap="..."`, `sbatch <<E`."""
+        outside, self.scope = self.scope, self.scope.subshell()
+        for one in fields[1:]:
+            text = self.scope.source_of(one).removeprefix("--wrap=")
+            if _TRAINING.search(text):
+                self._text(text, node.line)
+        for word in node.inputs:
+            if _TRAINING.search(word.parts[1].text):
+                self._text(word.parts[1].text, word.line)
+        self.scope = outside
 
     def _declare(self, name: str, words: list[Word], fields: list[Field]) -> None:
         exports = name == "export" or any(one.text in ("-x", "-gx") for one in fields)

@@ -20,7 +20,7 @@ MOST_FIELDS = 20_000
 #: `${X%pattern}` tries every length
 MOST_TRIMMED = 4_096
 _PARAMETER = re.compile(
-    r"(#?)([A-Za-z_]\w*|\d+|[@*#])(?:\[([@*]|\d+)\])?(?:(:?[-=?+]|%%?|##?|//?)(.*))?", re.S
+    r"(#?)([A-Za-z_]\w*|\d+|[@*#])(?:\[([@*]|\d+)\])?(?:(:?[-=?+]|%%?|##?|//?|,,|\^\^)(.*))?", re.S
 )
 _TILDE_AFTER_EQUALS = re.compile(r"--?[\w-]+=~(?=/|$)")
 _SUM_NAME = re.compile(r"\$?\{?([A-Za-z_]\w*)\}?")
@@ -71,6 +71,11 @@ class Scope:
                 *((value,) if isinstance(value, Field) else value),
             )
         self.variables[name] = value
+
+    def source_of(self, one: Field) -> str:
+        """Its text, to be read again: of a variable that is partly unknown, what is known of it."""
+        value = self.variables.get(one.text[2:-1]) if one.unknown else None
+        return value.text if isinstance(value, Field) else one.text
 
     def subshell(self) -> Scope:
         """A copy for `( ... )`, whose changes end with it."""
@@ -177,6 +182,9 @@ class Scope:
             return [self._rest(rest) if is_set else Field("")]
         if sign[-1] in "-=?" or not values:
             return values
+        if sign in (",,", "^^"):
+            text = values[0].text
+            return [Field(text.lower() if sign == ",," else text.upper())]
         pattern, _, new = rest.partition("/")
         told = self._rest(pattern if sign[0] == "/" else rest)
         if told.unknown or max(len(values[0].text), len(told.text)) > MOST_TRIMMED:

@@ -19,7 +19,7 @@ class Node:
 
     `words`: of a simple command; the loop's variable and values; the case's word; the function's
     name. `arms`: condition or patterns, then what they guard. `link`: the operator before it.
-    `redirected`: its output goes elsewhere, also into a pipe."""
+    `redirected`: its output goes elsewhere, also into a pipe. `inputs`: its here-documents."""
 
     kind: str
     line: int
@@ -27,6 +27,7 @@ class Node:
     arms: list[tuple[list[Node], list[Word], list[Node]]] = field(default_factory=list)
     link: str = ""
     redirected: bool = False
+    inputs: list[Word] = field(default_factory=list)
 
 
 def parse(text: str) -> tuple[list[Node], list[str]]:
@@ -82,10 +83,12 @@ class _Parser:
             if sign in ends or (not ends and sign in _ENDS):
                 return nodes
             if self.is_operator() and sign != "(":
+                if nodes and sign == "<<":
+                    nodes[-1].inputs.append(self.tokens[self.at])
                 self.at += 1
                 if nodes and sign in ("|", "|&", ">"):
                     nodes[-1].redirected = True
-                if sign != ">" and not (sign == "\n" and link):
+                if sign not in (">", "<<") and not (sign == "\n" and link):
                     link = sign
             elif sign in _ENDS:
                 self.at += 1

@@ -59,7 +59,8 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Word:
     """Parts without a blank between them. `array`: the words of `NAME=( ... )`, whose only part is
-    `NAME=` or `NAME+=`. `operator`: the word is one; ">" stands for any redirection of output."""
+    `NAME=` or `NAME+=`. `operator`: the word is one; ">" stands for any redirection of output, "<<"
+    for a here-document, whose text is the second part."""
 
     parts: tuple[Part, ...]
     line: int
@@ -126,19 +127,24 @@ class Lexer:
                 found.append(Word((Part(match[1], "sum"),), line))
             elif match := self.take(_OPERATOR):
                 testing = testing and match[0] != "\n"
-                found.append(Word((Part(match[0]),), line, operator=not testing))
                 if match[0] == "\n":
-                    self.skip_heredocs(heredocs)
+                    found += self.heredocs(heredocs)
+                found.append(Word((Part(match[0]),), line, operator=not testing))
             else:
                 found.append(self.word())
                 plain = found[-1].plain()
                 testing = plain == "[[" or (testing and plain != "]]")
 
-    def skip_heredocs(self, delimiters: list[str]) -> None:
+    def heredocs(self, delimiters: list[str]) -> list[Word]:
+        """The texts below this line, each as an operator "<<" with its text."""
+        found = []
         for delimiter in delimiters:
             end = re.compile(rf"^\t*{re.escape(delimiter)}$", re.M).search(self.text, self.at)
+            body = self.text[self.at : end.start() if end else None]
+            found.append(Word((Part("<<"), Part(body)), self.line, operator=True))
             self.at = min(end.end() + 1, len(self.text)) if end else len(self.text)
         delimiters.clear()
+        return found
 
     def word(self) -> Word:
         line, start, parts = self.line, self.at, list[Part]()
