@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -132,6 +133,43 @@ def test_any_text_is_imported_or_refused(desk: Desk, text: str) -> None:
             assert str(error)
         else:
             made.config_text.encode()
+
+
+@settings(
+    max_examples=200,
+    deadline=5_000,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    st.sampled_from(["x.ps1", "x.bat", "x.py", "x.ipynb"]),
+    st.lists(
+        st.sampled_from(
+            ["python train_network.py ", "$a", " = ", "@(", ")", "if (", ") {", "}", "else", "\n", " ", "%a%",
+             "set ", "^", "`", "'", '"', "<#", "#>", "cmd", "[", "]", "os.system(", "f'", "{a}",
+             "C:\\x", "!", "%%"]
+        ) | st.text(st.characters(exclude_categories=("Cs",)), max_size=3)
+    ).map("".join),
+)  # fmt: skip
+def test_any_text_of_another_language_is_imported_or_refused(
+    desk: Desk, name: str, text: str
+) -> None:
+    try:
+        made = desk.imported(text, name)
+    except ImportRefused as error:
+        assert str(error)
+    else:
+        made.config_text.encode()
+
+
+@pytest.mark.parametrize("name", ["x.ps1", "x.bat", "x"])
+@pytest.mark.parametrize("piece", ["<#", "@(", "\n", " ", "-", "set a=%a%\n", "$a=@()\n"])
+def test_the_time_to_read_a_file_grows_with_its_size_only(
+    desk: Desk, name: str, piece: str
+) -> None:
+    begun = time.monotonic()
+    with contextlib.suppress(ImportRefused):
+        desk.imported(piece * (60_000 // len(piece)), name)
+    assert time.monotonic() - begun < 10
 
 
 JSON = st.recursive(

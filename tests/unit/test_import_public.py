@@ -75,3 +75,54 @@ def test_a_public_script_is_imported_right_or_its_format_is_named(desk: Desk, na
     config = desk.config(made)
     checks = [key for key in right if (name, key) not in ELSEWHERE]
     assert {k: told for k in checks if (told := wrong(k, right[k], config, made, desk))} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "flags"),
+    [
+        ("t.py", "import subprocess\nm = '/m/a b.safetensors'\ndef go():\n    cmd = ['accelerate', 'launch',"
+         " 'RUN', f'--vae={m}', '--seed', str(3)]\n    cmd += ['--cache_latents']\n"
+         "    cmd.append('--output_name=x')\n    subprocess.run(cmd, check=True)\n",
+         {"vae": "/m/a b.safetensors", "seed": 3, "cache_latents": True, "output_name": "x"}),
+        ("t.py", "import os\nn = 'abc'\nos.system(f'python RUN --output_name=\"{n}\" '\n  '--seed=4')\n",
+         {"output_name": "abc", "seed": 4}),
+        ("t.py", "class A:\n  def go(self, a):\n    try:\n      c = 'python RUN --seed=3 --vae=' + a\n"
+         "      p = subprocess.Popen(c, shell=True)\n    except OSError:\n      pass\n", {"seed": 3}),
+        ("t.bat", "@echo off\r\nset \"NAME=my lora\"\r\nset M=C:\\m\\a.safetensors\r\nREM x\r\n"
+         "if \"%1\"==\"\" goto x\r\npython RUN --output_name=\"%NAME%\" ^\r\n --ae=%M%"
+         " --vae=\"v\\b.pt\"\r\n",
+         {"output_name": "my lora", "ae": "C:\\m\\a.safetensors", "vae": "v/b.pt"}),
+        ("t.ps1", "$a = @(\n '--seed=1',\n '--output_name=z'\n)\n$n = 0\nif ($n -gt 1) {\n $a += '--x'\n}"
+         " else {\n [void]$a.Add('--y')\n}\n& .\\venv\\Scripts\\python.exe RUN @a\n",
+         {"seed": 1, "output_name": "z", "y": True}),
+        ("t.ipynb", json.dumps({"cells": [
+            {"cell_type": "code", "source": ["dim = 16 #@param\n", "name = \"abc\"\n", "print(dim)"]},
+            {"cell_type": "code", "source": "!python RUN --network_dim={dim} --output_name=$name"}]}),
+         {"network_dim": 16, "output_name": "abc"}),
+        ("t.txt", "%%bash\nA=1\npython RUN --seed=$A", {"seed": 1}),
+    ],
+)  # fmt: skip
+def test_other_languages_that_start_a_training_are_read_without_running_them(
+    desk: Desk, name: str, text: str, flags: dict[str, object]
+) -> None:
+    made = desk.imported(text.replace("RUN", "/sd/train_network.py"), name)
+    train = dict(desk.config(made).train)
+    here = f"{desk.project}/"
+    told = {k: v.removeprefix(here) if isinstance(v, str) else v for k, v in train.items()}
+    assert told == flags
+
+
+def test_a_script_of_power_shell_that_computes_its_command_is_refused_by_name(desk: Desk) -> None:
+    with pytest.raises(
+        ImportRefused, match=r"t\.ps1:1: this PowerShell script computes its command"
+    ):
+        desk.imported("foreach ($x in 1..3) {\n python train_network.py\n}\n", "t.ps1")
+
+
+def test_paths_of_windows_stay_as_they_are_and_are_named(desk: Desk) -> None:
+    made = desk.pasted("python /sd/train_network.py --vae='C:\\a.pt' --ae=D:/b.sft --seed=1")
+    assert 'ae = "D:/b.sft"' in made.config_text
+    assert any(
+        note == "Windows paths have to be changed to paths of this machine: vae, ae"
+        for note in made.notes
+    )

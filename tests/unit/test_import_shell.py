@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,22 @@ def test_words_of_a_command(desk: Desk, written: str, told: list[str]) -> None:
         ("pip install x\npython setup.py build\n{run} --t=1\necho done; exit 0\n{run} --t=2", ["--t=1"]),
         ("$ cd /tmp\n$ {run} --t=1", ["--t=1"]),
         ("CUDA_VISIBLE_DEVICES=1 nohup {run} --t=1 &", ["--t=1"]),
+        ("die() { echo $1; exit 1; }\n[ -d /no/such ] || die no\n{run} --t=1", ["--t=1"]),
+        ("f() {\n local a=$1 b=${2:-3}\n {run} --t=$a --u=$b\n}\na=9\nf 1\n: $a", ["--t=1", "--u=3"]),
+        ("f() { local a=1; g; }\ng() { local b=2; }\na=7\nf\n{run} --t=$a", ["--t=7"]),
+        ("(A=1; cd /tmp; exit)\n{run} --t=${A:-2}", ["--t=2"]),
+        ("A=()\n{run} \"${A[@]}\" --t=${#A[@]}", ["--t=0"]),
+        ("x=\nif [[ $x ]]; then A=1; fi\nif [ $x ]; then A=2; fi\n{run} --t=${A:-3}", ["--t=3"]),
+        ("case a.b in x|*.b) A=1;; *) A=2;; esac\n{run} --t=$A", ["--t=1"]),
+        ("while [[ $# -gt 0 ]]; do A=$1; shift; done\n{run} --t=${A:-none}", ["--t=none"]),
+        (": ${A:=1}\nB=Ab\n{run} --t=$A --u=${B,,} --v=${B/b/c}", ["--t=1", "--u=ab", "--v=Ac"]),
+        ("A=3\n{run} --t=$((A * 100 + 1)) --u=$(($A/2))", ["--t=301", "--u=1"]),
+        ("set -- 1 2\nshift\n{run} --t=$1", ["--t=2"]),
+        ("A=\"{run} --t='a b'\"\nA=\"$A --u\"\neval $A", ["--t=a b", "--u"]),
+        ("bash -c \"cd /x && {run} --t=1\" > log", ["--t=1"]),
+        ("sbatch <<EOF\n#!/bin/bash\n{run} --t=1\nEOF", ["--t=1"]),
+        ("exec > >(tee log) 2>&1\n{run} --t=1", ["--t=1"]),
+        ("if [ 1 = 2 ]\nthen\n{run} --t=0\nelse {run} --t=1; fi", ["--t=1"]),
     ],
 )  # fmt: skip
 def test_what_stands_around_a_command(desk: Desk, script: str, told: list[str]) -> None:
@@ -288,6 +305,8 @@ def test_one_unknown_element_of_a_list_loses_only_itself(desk: Desk) -> None:
         ("R --seed=1 --seed=2", "--seed is given twice; the last one counts"),
         ("R --seed=1 | tee log", "where its output goes is left out; the console of every run is kept"),
         ("nohup R --seed=1", "`nohup` is left out; plasma-tui detaches the run itself"),
+        ("f() {\nR --seed=1\n}", "line 1: f is called nowhere; read as if it were"),
+        ("(( x > 5 )) && R --seed=1", "line 1: the condition cannot be told; read as if it held"),
         ("for s in 1 2; do R --seed=$s; done", "it stands in a loop over 1 2; 1 is taken"),
         ("source other.sh\nR --seed=1", "line 1: other.sh is not read; add what it sets to [trainer] env"),
         ("if some_tool; then R --seed=1; fi",
@@ -378,3 +397,15 @@ def test_nothing_of_a_script_is_run(desk: Desk) -> None:
     )
     assert not mark.exists()
     assert made.config_text
+
+
+def test_functions_that_call_each_other_without_end_are_refused(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.trainers.sd_scripts.importers.shell_reader.MOST_SECONDS", 0.2)
+    names = "fghijklmnopqrstuvw"
+    pairs = pairwise(names)
+    script = "".join(f"{a}() {{ {b}; {b}; {b}; }}\n" for a, b in pairs)
+    with pytest.raises(ImportRefused, match="s to read from here on"):
+        desk.imported(f"{script}w() {{ A=$(echo 1); }}\nf\npython train_network.py\n")
+    assert desk.imported("f() { f; }\nf\npython /sd/train_network.py\n").config_text

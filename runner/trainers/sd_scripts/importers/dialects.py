@@ -19,8 +19,8 @@ _QUOTED_OR_WORD = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'|[^\s"\']+')
 #: what a pasted text begins with
 _SIGNS_OF = (
     (".ipynb", re.compile(r'\A\s*\{\s*"(?:cells|nbformat|metadata)"')),
-    (".bat", re.compile(r"^\s*(?:@echo off|set \w+=|set \"\w+=)", re.I | re.M)),
-    (".ps1", re.compile(r"^\s*\$(?:Env:)?\w+\s*=", re.I | re.M)),
+    (".bat", re.compile(r"^[ \t]*(?:@echo off|set \w+=|set \"\w+=)", re.I | re.M)),
+    (".ps1", re.compile(r"^[ \t]*\$(?:Env:)?\w+\s*=", re.I | re.M)),
 )
 _CONDITIONS = re.compile(r"^[ \t]*(?:if|for|goto)\b", re.I | re.M)
 _STARTS = frozenset(
@@ -31,7 +31,8 @@ _STARTS = frozenset(
 def as_shell(text: str, suffix: str, source: str) -> tuple[str, list[str]]:
     """Shell text and what to say about it. Raises ImportRefused."""
     text = text.replace("\r\n", "\n")
-    suffix = suffix or next((kind for kind, sign in _SIGNS_OF if sign.search(text)), "")
+    if suffix in ("", ".txt", ".md"):
+        suffix = next((kind for kind, sign in _SIGNS_OF if sign.search(text)), "")
     if suffix == ".ipynb":
         return _cells(_notebook(text, source)), [
             "a notebook: only its shell lines (!, %) and plain values are read"
@@ -88,7 +89,7 @@ _ACTIVATION = _rule(
 _CMD: Rules = (
     _rule(r"^\s*@", ""),
     _rule(r"^\s*(?:(?:rem|echo|pause|title|chcp|setlocal|endlocal|goto|if|for|exit)\b|::|:\w).*", ""),
-    _rule(r"\s*\^\s*$", " \\\\"),
+    _rule(r"(?<!\s)\s*\^\s*$", " \\\\"),
     _rule(r"\^(.)", r"\1"),
     _ACTIVATION,
     _rule(r"^\s*call\s+", ""),
@@ -113,7 +114,7 @@ def _to_run(source: str) -> str:
 _SIGNS = {"eq": "==", "ne": "!="}
 _VALUE = r"""("[^"]*"|'[^']*'|[\w.:/\\-]+|\$\w+)"""
 _POWER_SHELL: Rules = (
-    _rule(r"\s*`\s*$", " \\\\"),
+    _rule(r"(?<!\s)\s*`\s*$", " \\\\"),
     _ACTIVATION,
     _rule(r"^\s*(?:Write-\w+|Read-Host|pause|Clear-Host|chcp|param)\b.*", ":"),
     _rule(r"^\s*(?:Set-Location|Push-Location)\s+", "cd "),
@@ -138,7 +139,7 @@ _POWER_SHELL: Rules = (
     _rule(r".+", lambda match: _slashes(match[0])),
 )  # fmt: skip
 _NOT_POWER_SHELL = re.compile(
-    r"^\s*(?:(?:function|foreach|for|while|switch|try)\b|\}?\s*(?:else)?if\b(?! \[\[))[^\n]*$",
+    r"^[ \t]*(?:(?:function|foreach|for|while|switch|try)\b|\}?\s*(?:else)?if\b(?! \[\[))[^\n]*$",
     re.M | re.I,
 )
 
@@ -149,7 +150,7 @@ def _one_line(match: re.Match[str]) -> str:
 
 
 def _power_shell(text: str, source: str) -> str:
-    text = re.sub(r"<#.*?#>", lambda match: "\n" * match[0].count("\n"), text, flags=re.S)
+    text = re.sub(r"<#.*?(?:#>|\Z)", lambda match: "\n" * match[0].count("\n"), text, flags=re.S)
     text = re.sub(r"@\([^()]*\)", _one_line, text)
     shell = _translated(text, _POWER_SHELL)
     if match := _NOT_POWER_SHELL.search(shell):
@@ -158,9 +159,12 @@ def _power_shell(text: str, source: str) -> str:
             f"{source}:{line}: this PowerShell script computes its command (`{match[0].strip()[:40]}`), "
             "which is not read; give the command that it starts"
         )
-    for name in set(re.findall(r"^(\w+)\+?=\(", shell, re.M)):
-        shell = re.sub(rf"(?<=\s)[$@]{name}(?![\w\[])", f'"${{{name}[@]}}"', shell)
-    return shell
+    lists = set(re.findall(r"^(\w+)\+?=\(", shell, re.M))
+    return re.sub(
+        r"(?<=\s)[$@](\w+)(?![\w\[])",
+        lambda match: f'"${{{match[1]}[@]}}"' if match[1] in lists else match[0],
+        shell,
+    )
 
 
 _ASSIGNED = re.compile(

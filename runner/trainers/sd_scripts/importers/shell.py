@@ -90,7 +90,7 @@ def read_shell(
     draft = _draft(trainings, source, start, found)
     return replace(
         draft,
-        notes=(*notes, *reader.notes, *draft.notes),
+        notes=(*notes, *scope.notes, *draft.notes),
         unmapped=(*draft.unmapped, *_stray(reader)),
     )
 

@@ -11,7 +11,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_scope import Scope, folder_of
+from runner.trainers.sd_scripts.importers.shell_builtins import changes_state
+from runner.trainers.sd_scripts.importers.shell_scope import Scope
 from runner.trainers.sd_scripts.importers.shell_tests import TESTS, truth
 from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
 from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Word
@@ -20,7 +21,6 @@ from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Word
 MOST_CALLS = 20
 #: a script takes milliseconds; a function that calls another one twice, and so on, takes for ever
 MOST_SECONDS = 5.0
-_NAME = re.compile(r"[A-Za-z_]\w*")
 #: what takes a command as one text; and the sign of a text that is worth reading as one
 _SHELLS = frozenset(
     {
@@ -39,7 +39,6 @@ _SHELLS = frozenset(
     }
 )
 _TRAINING = re.compile(r"\s\S*train\S*\.py\b|accelerate(?:-|\s+)launch\s")
-_DECLARING = ("export", "declare", "local", "readonly", "typeset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +63,9 @@ class ScriptReader:
 
     scope: Scope
     found: list[Invocation] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
     functions: dict[str, list[Node]] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
     _loops: list[str] = field(default_factory=list)
-    _folders: list[Path | None] = field(default_factory=list)
     _calls: int = 0
     _until: float = field(default_factory=lambda: time.monotonic() + MOST_SECONDS)
     in_doubt: int = 0
@@ -82,7 +79,7 @@ class ScriptReader:
             if self._ended:
                 break
             if node.link == "&&" and test and last is None:
-                self._say(node.line, "the condition cannot be told; read as if it held")
+                self.scope.say(node.line, "the condition cannot be told; read as if it held")
             if (node.link == "&&" and last is False) or (node.link == "||" and last is not False):
                 continue
             if time.monotonic() > self._until:
@@ -104,11 +101,6 @@ class ScriptReader:
         self.in_doubt -= 1
         return last
 
-    def _say(self, line: int, text: str) -> None:
-        note = f"line {line}: {text}"
-        if note not in self.notes:
-            self.notes.append(note)
-
     def _node(self, node: Node) -> bool | None:
         if node.kind == "simple":
             return self._simple(node)
@@ -123,7 +115,7 @@ class ScriptReader:
         if node.kind == "(":
             outside, self.scope = self.scope, self.scope.subshell()
             last = self.read(body)
-            self.scope = outside
+            self.scope, self._ended = outside, ""
             return last
         return self.read(body) if node.kind == "{" else self._loop(node)
 
@@ -132,7 +124,7 @@ class ScriptReader:
             holds = self._guarded(condition) if condition else True
             if holds is None:
                 line = condition[0].line
-                self._say(line, "the condition of `if` cannot be told; read as if it held")
+                self.scope.say(line, "the condition of `if` cannot be told; read as if it held")
             if holds is not False:
                 return self._guarded(body)
         return True
@@ -147,7 +139,7 @@ class ScriptReader:
         if subject.unknown and arms:
             names = ["|".join(one.text for one in patterns) for patterns, _ in arms]
             others = f", not {' or '.join(names[1:])}" if names[1:] else ""
-            self._say(
+            self.scope.say(
                 node.line,
                 f"`case`: {subject.unknown[0]}; its first branch ({names[0]}) is taken{others}",
             )
@@ -187,7 +179,7 @@ class ScriptReader:
             del words[0]
         if not words:
             for assignment in before:
-                self._assign(*assignment)
+                self.scope.set(*assignment)
             return True
         split = words[0].plain() != "[["
         fields = [one for word in words for one in self.scope.expand(word, split=split)]
@@ -199,7 +191,12 @@ class ScriptReader:
             return None if holds is None else holds != negated
         if name in self.functions:
             return self._call(name, tuple(fields[1:]))
-        if self._changes_state(name, words, fields):
+        if name in ("exit", "return"):
+            self._ended = "" if self.in_doubt else name
+            return True
+        if name == "eval":
+            return self._text(" ".join(map(self.scope.source_of, fields[1:])), node.line)
+        if changes_state(self.scope, words, fields):
             return True
         if name in _SHELLS:
             self._texts_for_others(fields, node)
@@ -210,17 +207,16 @@ class ScriptReader:
         if self._calls >= MOST_CALLS:
             return None
         self.called.add(name)
-        outside, self.scope.arguments = self.scope.arguments, arguments
-        before = dict(self.scope.variables)
+        scope, before = self.scope, dict(self.scope.variables)
+        outside = scope.arguments, scope.locals
+        scope.arguments, scope.locals = arguments, set()
         self._calls += 1
         last = self.read(self.functions[name])
         self._calls -= 1
-        self.scope.arguments = outside
-        for local in self.scope.locals:
-            self.scope.variables.pop(local, None)
-            if local in before:
-                self.scope.variables[local] = before[local]
-        self.scope.locals.clear()
+        for local in scope.locals:
+            scope.variables.pop(local, None)
+        scope.variables |= {name: before[name] for name in scope.locals & before.keys()}
+        scope.arguments, scope.locals = outside
         self._ended = self._ended if self._ended == "exit" else ""
         return last
 
@@ -231,46 +227,21 @@ class ScriptReader:
                 count = len(self.found)
                 self._call(name, None)
                 if len(self.found) > count:
-                    self._say(body[0].line, f"{name} is called nowhere; read as if it were")
+                    self.scope.say(body[0].line, f"{name} is called nowhere; read as if it were")
 
-    def _changes_state(self, name: str, words: list[Word], fields: list[Field]) -> bool:
-        """Is it a command of the shell itself?"""
-        given = [one.text for one in fields[1:] if not one.text.startswith("-")]
-        scope, line = self.scope, words[0].line
-        if name in _DECLARING:
-            self._declare(name, words[1:], fields)
-        elif name == "unset":
-            for gone in given:
-                scope.variables.pop(gone, None)
-        elif name in ("cd", "pushd", "popd"):
-            self._change_folder(name, given, fields)
-        elif name in ("source", "."):
-            self._source(given, line)
-        elif name in ("conda", "mamba", "micromamba") and given[:1] == ["activate"]:
-            scope.python = f"{given[1]}/bin/python" if "/" in "".join(given[1:2]) else None
-            if scope.python is None:
-                self._say(line, f"environment {' '.join(given[1:])}: set [trainer] python")
-        elif name in ("exit", "return"):
-            self._ended = "" if self.in_doubt else name
-        elif name == "shift" and scope.arguments is not None:
-            count = int(given[0]) if given and given[0].isdigit() else 1
-            scope.arguments = scope.arguments[count:]
-        elif name == "set":
-            texts = [one.text for one in fields]
-            if "--" in texts:
-                scope.arguments = tuple(fields[texts.index("--") + 1 :])
-        elif name == "eval":
-            self._text(" ".join(map(scope.source_of, fields[1:])), line)
-        else:
-            return False
-        return True
-
-    def _text(self, source: str, line: int) -> None:
+    def _text(self, source: str, line: int) -> bool | None:
         """What `eval` and `bash -c` would read."""
-        if self._calls < MOST_CALLS:
-            self._calls += 1
-            self.read(parse("\n" * (line - 1) + source)[0])
-            self._calls -= 1
+        if self._calls >= MOST_CALLS:
+            return None
+        try:
+            nodes, _ = parse("\n" * (line - 1) + source)
+        except ShellSyntax as error:
+            self.scope.say(error.line, f"a command in a text is not read: {error}")
+            return None
+        self._calls += 1
+        last = self.read(nodes)
+        self._calls -= 1
+        return last
 
     def _texts_for_others(self, fields: list[Field], node: Node) -> None:
         """Commands that another shell gets: `bash -c "..."`, `sbatch --wrap="..."`, `sbatch <<E`."""
@@ -283,47 +254,6 @@ class ScriptReader:
             if _TRAINING.search(word.parts[1].text):
                 self._text(word.parts[1].text, word.line)
         self.scope = outside
-
-    def _declare(self, name: str, words: list[Word], fields: list[Field]) -> None:
-        exports = name == "export" or any(one.text in ("-x", "-gx") for one in fields)
-        for word in words:
-            declared = word.plain()
-            if assignment := word.assignment():
-                self._assign(*assignment)
-                declared = assignment[0]
-            if exports and _NAME.fullmatch(declared):
-                self.scope.exported.add(declared)
-            if name == "local" and self._calls:
-                self.scope.locals.add(declared)
-
-    def _change_folder(self, name: str, given: list[str], fields: list[Field]) -> None:
-        self.scope.moved = True
-        if name == "pushd":
-            self._folders.append(self.scope.cwd)
-        if name == "popd":
-            self.scope.cwd = self._folders.pop() if self._folders else None
-        elif any(one.unknown for one in fields):
-            self.scope.cwd = None
-        else:
-            self.scope.cwd = folder_of(given[0] if given else "~", self.scope.cwd)
-
-    def _source(self, given: list[str], line: int) -> None:
-        path = folder_of(given[0], self.scope.cwd) if given else None
-        if path is not None and path.name.startswith("activate"):
-            self.scope.python = str(path.parent / "python")
-        elif given and "activate" in given[0]:
-            self.scope.python = str(Path(given[0]).parent / "python")
-        else:
-            self._say(line, f"{' '.join(given)} is not read; add what it sets to [trainer] env")
-
-    def _assign(self, name: str, append: bool, value: Word) -> None:
-        self.scope.assigning = name
-        if value.array is not None:
-            items = tuple(one for item in value.array for one in self.scope.expand(item))
-            self.scope.assign(name, items, append=append)
-        else:
-            self.scope.assign(name, self.scope.text(value), append=append)
-        self.scope.assigning = None
 
     def _start(self, fields: list[Field], before: list[tuple[str, bool, Word]], node: Node) -> None:
         scope, notes = self.scope, tuple(filter(None, self._loops))

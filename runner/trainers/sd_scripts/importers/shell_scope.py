@@ -20,7 +20,8 @@ MOST_FIELDS = 20_000
 #: `${X%pattern}` tries every length
 MOST_TRIMMED = 4_096
 _PARAMETER = re.compile(
-    r"(#?)([A-Za-z_]\w*|\d+|[@*#])(?:\[([@*]|\d+)\])?(?:(:?[-=?+]|%%?|##?|//?|,,|\^\^)(.*))?", re.S
+    r"(#?)([A-Za-z_]\w*|\d{1,9}|[@*#])(?:\[([@*]|\d{1,9})\])?(?:(:?[-=?+]|%%?|##?|//?|,,|\^\^)(.*))?",
+    re.S,
 )
 _TILDE_AFTER_EQUALS = re.compile(r"--?[\w-]+=~(?=/|$)")
 _SUM_NAME = re.compile(r"\$?\{?([A-Za-z_]\w*)\}?")
@@ -56,8 +57,26 @@ class Scope:
     variables: dict[str, Value] = field(default_factory=dict)
     exported: set[str] = field(default_factory=set)
     locals: set[str] = field(default_factory=set)
+    folders: list[Path | None] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     borrowed: set[str] = field(default_factory=set)
     assigning: str | None = None
+
+    def say(self, line: int, text: str) -> None:
+        """Note what was not followed or taken as given."""
+        note = f"line {line}: {text}"
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def set(self, name: str, append: bool, value: Word) -> None:
+        """Read `NAME=value`; see `Word.assignment`."""
+        self.assigning = name
+        if value.array is not None:
+            items = tuple(one for item in value.array for one in self.expand(item))
+            self.assign(name, items, append=append)
+        else:
+            self.assign(name, self.text(value), append=append)
+        self.assigning = None
 
     def assign(self, name: str, value: Value, *, append: bool = False) -> None:
         """`NAME=value`, or `NAME+=value`: text grows, an array gets more elements."""

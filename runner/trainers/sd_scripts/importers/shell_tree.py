@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from runner.trainers.sd_scripts.importers.shell_words import BLANK_END, Lexer, ShellSyntax, Word
 
 #: `--model=<path of the model>` of a manual; a shell would read a redirection
-_PLACEHOLDER = re.compile(r"(?<![\w'\"])--[\w-]+[= ](<[^<>\n'\"]*>)")
+_PLACEHOLDER = re.compile(r"(?<![\w'\"-])--[\w-]+[= ](<[^<>\n'\"]*>)")
 _ENDS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}", ")", ";;"})
 
 
