@@ -40,7 +40,7 @@ class Recorder:
         self.samples: list[HardwareSample] = []
         self.files: list[Checkpoint] = []
         self.attempts: list[AttemptStatus] = []
-        self.console = b""
+        self.console = bytearray()
 
     def tell(self, at: float, kind: str, attempt: int, /, **data: object) -> None:
         self.events.append(JournalEvent(at, kind, attempt, len(self.console), dict(data)))

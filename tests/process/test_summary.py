@@ -92,14 +92,14 @@ def test_a_plotter_that_ends_its_process_costs_the_plot_alone(tmp_path: Path) ->
 def test_a_run_of_200000_steps_is_read_in_time_and_in_little_memory(tmp_path: Path) -> None:
     run = ended_run(tmp_path, 200_000)
     code = (
-        "import sys, time; from pathlib import Path; from runner.history.summary import summary_text\n"
-        "t = time.perf_counter(); summary_text(Path(sys.argv[1])); print(time.perf_counter() - t)\n"
+        "import sys; from pathlib import Path; from runner.history.summary import summary_text\n"
+        "from tests.speed import cpu_ratio; print(cpu_ratio(lambda: summary_text(Path(sys.argv[1]))))\n"
         "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')))"
     )
     command = [sys.executable, "-c", code, str(run.path)]
     ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    took_s, peak_kb = map(float, ran.stdout.split())
-    assert took_s < 6.0  # 3 s alone on the machine; tests run beside others
+    units, peak_kb = map(float, ran.stdout.split())
+    assert units < 1000  # usually 400
     assert peak_kb * 1024 < 150e6
 
 

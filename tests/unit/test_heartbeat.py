@@ -79,6 +79,6 @@ async def test_one_poll_of_the_console_is_bounded(
     made.exit_unseen = True
     began = time.monotonic()
     await made.read_console()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5.0
     assert made.ended.is_set()
     assert 0 < made.intake.offset < made.run.console.stat().st_size

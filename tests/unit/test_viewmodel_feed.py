@@ -134,6 +134,6 @@ def test_a_blocking_disk_does_not_block_the_caller() -> None:
     feed.wake()
     feed.take()
     feed.watch(TWO)
-    assert time.perf_counter() - started < 0.1
+    assert time.perf_counter() - started < 1.0  # the disk takes 5 s
     gate.set()
     feed.stop()
