@@ -13,19 +13,16 @@ import itertools
 import os
 import secrets
 import shutil
-import subprocess
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
-
+from runner.checkpoints.verify import Verification, verify_apart
 from runner.files.atomic import first_free, rename_to_free
 from runner.model import Checkpoint
 from runner.model.units import file_size
-from runner.process.spawn import module_command
 from runner.store.identity import REPLACED, is_same
 from runner.trainers.sd_scripts.names import SUFFIXES
 
@@ -141,18 +138,8 @@ def _exists(target: Path, source: Path) -> ExportRefused:
 
 def _checked(source: Path, force: bool) -> tuple[str, ...]:
     """Looked at again now, in a process of its own: what the run knows of it may be old."""
-    done = subprocess.run(
-        module_command("runner.checkpoints.verify", str(source.absolute())),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    from runner.checkpoints.verify import Verification
-
-    try:
-        found = msgspec.json.decode(done.stdout.splitlines()[0], type=Verification)
-    except (IndexError, msgspec.DecodeError):
-        found = Verification(str(source), problem="it could not be looked at")
+    seen, _ = verify_apart([str(source.absolute())])
+    found = seen[0] if seen else Verification(str(source), problem="it could not be looked at")
     if found.kind == "diffusers":
         raise ExportRefused(
             f"{source.name} is a folder of diffusers, and export copies single files: copy the folder"

@@ -12,7 +12,7 @@ from pathlib import Path
 from runner.files.private import private_opener
 from runner.model import RunSnapshot, RunSpec, RunState, Status
 from runner.notify.launch import anything_waiting, send_waiting
-from runner.process.spawn import module_command, shell_environment
+from runner.process.spawn import module_command, start_detached
 from runner.store import inbox
 from runner.store.journal import Unreadable, read_json
 from runner.store.liveness import lock_held
@@ -180,17 +180,6 @@ def start_supervisor(run: RunDir, prefix: tuple[str, ...] = (), lock: int | None
     """
     inherited = () if lock is None else (lock,)
     with open(run.log, "ab", opener=private_opener) as log:
-        child = subprocess.Popen(
-            [
-                *prefix,
-                *module_command("runner.supervisor.detach", str(run.path), *map(str, inherited)),
-            ],
-            cwd="/",
-            env=shell_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            pass_fds=inherited,
-        )
+        detach = module_command("runner.supervisor.detach", str(run.path), *map(str, inherited))
+        child = start_detached([*prefix, *detach], log, inherited)
     child.wait()  # it forks at once and lives on by itself

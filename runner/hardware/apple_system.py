@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runner.hardware.source import Ask, Unanswered, ask, number_in
+from runner.process.spawn import source_command
 
 CRITICAL = 4
 RUSAGE_BYTES = 96
@@ -135,7 +136,7 @@ def find_macmon() -> tuple[str, ...] | None:
         return program, "pipe", "-s", "1", "-i", "500"
     try:
         if importlib.util.find_spec("macmon") is not None:
-            return sys.executable, "-P", "-c", _BY_LIBRARY
+            return tuple(source_command(_BY_LIBRARY))
     except (ImportError, ValueError):
         pass
     return None

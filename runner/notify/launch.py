@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from runner.files.private import private_opener
-from runner.process.spawn import module_command
+from runner.process.spawn import module_command, start_detached
 from runner.store.rundir import RunDir
 
 #: the process forks at once; a machine that cannot do that within this has other troubles
@@ -15,14 +13,7 @@ PATIENCE_S = 30.0
 def send_waiting(run: RunDir) -> None:
     """Send what lies in `notices/`, detached. Raises OSError, subprocess.TimeoutExpired."""
     with open(run.log, "ab", opener=private_opener) as log:
-        child = subprocess.Popen(
-            module_command("runner.notify", str(run.path)),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        child = start_detached(module_command("runner.notify", str(run.path)), log)
     child.wait(PATIENCE_S)
 
 

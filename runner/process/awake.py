@@ -16,11 +16,12 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import psutil
 
 from runner.process.awake_child import HELD, started
+from runner.process.spawn import standalone_command, start_detached
 from runner.process.system import in_wsl
 
 WHO = "plasma-tui"
@@ -28,7 +29,6 @@ WHY = "a training runs"
 #: how long a refusal is waited for
 PATIENCE_S = 2.0
 _SAME_PROCESS_S = 1.0
-_CHILD = Path(__file__).with_name("awake_child.py")
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ def _caffeinate(pid: int) -> Awake:
     order = ["-i", "-w", str(pid)]
     if (helper := _earlier("caffeinate", order)) is not None:
         return Awake(words, True, helper)
-    child = _start([program, *order], subprocess.DEVNULL)
+    child = start_detached([program, *order])
     with contextlib.suppress(subprocess.TimeoutExpired):
         return _not(f"caffeinate ended with exit code {child.wait(PATIENCE_S / 10)}")
     return Awake(words, True, _child=child)
@@ -120,9 +120,9 @@ def _inhibit(pid: int) -> Awake:
         return Awake(words, True, helper)
     command = [
         program, "--what=sleep:idle", "--mode=block", who, f"--why={WHY}",
-        sys.executable, "-I", "-S", str(_CHILD), *order,
+        *standalone_command("awake_child.py", *order),
     ]  # fmt: skip
-    child = _start(command, subprocess.PIPE)
+    child = start_detached(command, subprocess.PIPE)
     said = _said(child)
     if said.startswith(HELD):
         return Awake(words, True, _child=child)
@@ -163,18 +163,6 @@ def _reason(said: bytes) -> str:
 
 
 # ----------------------------------------------------------------- helpers
-
-
-def _start(command: list[str], output: int) -> subprocess.Popen[bytes]:
-    """In a session of its own, so that no terminal and no signal to our group reaches it."""
-    return subprocess.Popen(
-        command,
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
 
 
 def _earlier(name: str, order: list[str], sign: str = "") -> psutil.Process | None:

@@ -1,7 +1,7 @@
 """What systemd-inhibit runs: says that the lock is held, waits for the end of a process, ends. Standard
 library only; run as a file.
 
-    python -I -S awake_child.py PID START
+    python -I awake_child.py PID START
 
 START is the time of the process's start by /proc/PID/stat, so that a later process with the same number is
 not waited for. It costs no processor time while it waits.

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 PR_SET_CHILD_SUBREAPER = 36
 IGNORED = ("SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGPIPE", "SIGTSTP", "SIGUSR1", "SIGUSR2")
@@ -56,6 +56,15 @@ def shell_environment() -> dict[str, str]:
     return environment
 
 
+def trainer_environment(
+    changes: "Mapping[str, str | None]", base: "Mapping[str, str] | None" = None
+) -> dict[str, str]:
+    """The whole environment of a trainer: `base`, else that of the starter's shell, with the plan's changes;
+    None takes a variable out."""
+    whole = {**(shell_environment() if base is None else base), **changes}
+    return {name: value for name, value in whole.items() if value is not None}
+
+
 def become_subreaper() -> None:
     if sys.platform == "linux":
         import ctypes
@@ -87,7 +96,7 @@ def launched(plan_path: str, log: int) -> "subprocess.Popen[bytes]":
     try:
         with open(plan_path, encoding="utf-8") as stream:  # noqa: PTH123
             plan = json.load(stream)
-        command, environment = plan["command"], {**shell_environment(), **plan["env"]}
+        command, environment = plan["command"], trainer_environment(plan["env"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise CannotStart(f"{plan_path} is unreadable: {error}") from None
     nice = int(plan.get("nice", 0))  # a plan of an earlier version says nothing
@@ -99,8 +108,7 @@ def launched(plan_path: str, log: int) -> "subprocess.Popen[bytes]":
     try:
         return subprocess.Popen(
             command, cwd=plan["cwd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            env={key: value for key, value in environment.items() if value is not None},
-            start_new_session=True, preexec_fn=prepare_child,
+            env=environment, start_new_session=True, preexec_fn=prepare_child,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         raise CannotStart(f"cannot start {command[0]}: {error}") from None

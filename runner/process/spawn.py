@@ -1,26 +1,59 @@
-"""How a process of ours starts another one of ours. Nothing else spells such a command.
+"""How a process of ours starts another one of ours, and which environment a trainer gets. Nothing else spells
+such a command.
 
 The environment is handed down unchanged, because the trainer inherits it: see `shell_environment`.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from runner.process.keeper import shell_environment as shell_environment
+from runner.process.keeper import shell_environment
+from runner.process.keeper import trainer_environment as trainer_environment
 
-_CHILD = Path(__file__).with_name("child.py")
-_KEEPER = Path(__file__).with_name("keeper.py")
+_HERE = Path(__file__).parent
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
     """argv that runs a module of this installation, whatever the working folder and PYTHONPATH hold."""
     # -E also ignores PYTHONUTF8: file names must be decoded as they are here
     utf8 = ["-X", "utf8"] if sys.flags.utf8_mode else []
-    return [sys.executable, "-E", "-P", *utf8, str(_CHILD), module, *arguments]
+    return [sys.executable, "-E", "-P", *utf8, str(_HERE / "child.py"), module, *arguments]
+
+
+def standalone_command(file: str, *arguments: str) -> list[str]:
+    """argv of a file of this folder that imports nothing but the standard library."""
+    return [sys.executable, "-I", str(_HERE / file), *arguments]
 
 
 def keeper_command(run_path: Path, attempt: int) -> list[str]:
-    """argv of the trainer's parent, which imports nothing but the standard library."""
-    return [sys.executable, "-I", str(_KEEPER), str(run_path), str(attempt)]
+    """argv of the trainer's parent."""
+    return standalone_command("keeper.py", str(run_path), str(attempt))
+
+
+def source_command(source: str) -> list[str]:
+    """argv for a few lines that import an installed package."""
+    return [sys.executable, "-P", "-c", source]
+
+
+def start_detached(
+    command: Sequence[str],
+    output: int | BinaryIO = subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start in a session of its own, which no terminal and no signal to our group reaches, with no input, in
+    `/`, with the environment of the starter's shell. Raises OSError."""
+    return subprocess.Popen(
+        command,
+        cwd="/",
+        env=shell_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        pass_fds=pass_fds,
+    )

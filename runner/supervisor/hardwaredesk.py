@@ -18,6 +18,7 @@ from runner.hardware.users import as_gpu_users
 from runner.hardware.watch import About, HardwareWatch
 from runner.model import AlarmKind, GpuUser, HardwareSample, HardwareUse, Phase
 from runner.process.awake import Awake, stay_awake
+from runner.process.spawn import trainer_environment
 from runner.process.system import in_wsl
 from runner.store.liveness import created_at
 
@@ -54,7 +55,7 @@ class HardwareDesk:
         s = self._s
         output = s.plan.output_dir or s.spec.output_dir
         logs = s.files.event_folder
-        env = {**os.environ, **{k: v for k, v in s.plan.env.items() if v is not None}}
+        env = trainer_environment(s.plan.env)
         places = written_places(
             str(s.files.resolve(output)) if output else None, str(logs) if logs else None, env
         )

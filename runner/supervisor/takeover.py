@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import subprocess
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.files.private import FILE_MODE
 from runner.model import AttemptPlan, KeeperRecord, RunSpec, Status
-from runner.process.spawn import keeper_command, shell_environment
+from runner.process.spawn import keeper_command, start_detached
 from runner.store.attempt import newest_attempt
 from runner.store.journal import Unreadable, read_json
 from runner.store.liveness import created_at
@@ -96,15 +95,7 @@ async def take_over(s: Supervisor, start: bool) -> bool:
     """
     began = s.files.started_mark.exists()
     if not began and start and not s.asked.problems:
-        subprocess.Popen(
-            keeper_command(s.run.path, s.attempt),
-            env=shell_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-        )
+        start_detached(keeper_command(s.run.path, s.attempt))
     elif not began and _close(s):
         _give_up(s)
         return True

@@ -16,6 +16,7 @@ from pathlib import Path
 from runner.config.flags import Flags, FlagValue, merged, to_arguments
 from runner.config.interpreter import can_import
 from runner.config.model import Config, Trainer
+from runner.process.spawn import trainer_environment
 from runner.trainers.registry import program_of
 
 #: wide enough that no log line or path of sd-scripts is broken
@@ -39,8 +40,7 @@ class Command:
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
         """The whole environment of the trainer; `base` defaults to our own."""
-        whole = {**(os.environ if base is None else base), **self.env}
-        return {name: value for name, value in whole.items() if value is not None}
+        return trainer_environment(self.env, base)
 
 
 TensorboardCheck = Callable[[str, Mapping[str, str]], bool]

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.process import awake
 from runner.process.awake import _reason, stay_awake
 from runner.process.awake_child import started
+from runner.process.spawn import standalone_command
 
 OWN = psutil.Process().create_time()
 
@@ -87,7 +87,8 @@ def test_the_start_of_a_process_is_read_behind_any_name(tmp_path: Path) -> None:
 
 
 def test_the_child_imports_nothing_of_ours() -> None:
-    code = f"import runpy, sys; runpy.run_path({str(awake._CHILD)!r}); print(*sys.modules)"
+    file = standalone_command("awake_child.py")[-1]
+    code = f"import runpy, sys; runpy.run_path({file!r}); print(*sys.modules)"
     found = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
     )

@@ -99,24 +99,12 @@ def _print(data: dict[str, Any]) -> None:
 
 def verify(options: argparse.Namespace) -> int:
     """Whole, finite, how large; in a process of its own, so that this one stays small."""
-    import subprocess
-
-    import msgspec
-
-    from runner.checkpoints.verify import Verification
-    from runner.process.spawn import module_command
+    from runner.checkpoints.verify import verify_apart
 
     paths = [str(Path(name).expanduser().absolute()) for name in options.files]
-    done = subprocess.run(
-        module_command("runner.checkpoints.verify", *paths),
-        capture_output=True,
-    )
-    found = [msgspec.json.decode(line, type=Verification) for line in done.stdout.splitlines()]
+    found, words = verify_apart(paths)
     if len(found) < len(paths):
-        told = done.stderr.decode(errors="replace").strip().splitlines()
-        raise Fail(
-            f"{paths[len(found)]} could not be looked at: {told[-1] if told else 'no answer'}"
-        )
+        raise Fail(f"{paths[len(found)]} could not be looked at: {words or 'no answer'}")
     files = _told(found)
     if options.json:
         print_json({"schema": 1, "files": files})

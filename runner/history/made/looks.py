@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
-from runner.checkpoints.verify import ONE_THREAD, Verification
+from runner.checkpoints.verify import Verification, verify_apart
 from runner.model import Checkpoint
-from runner.process.spawn import module_command
 
 #: what a slow disk may take for all of them
 PATIENCE_S = 900.0
@@ -18,24 +13,8 @@ PATIENCE_S = 900.0
 
 def look_at(paths: Sequence[str]) -> dict[str, Verification]:
     """By path; what could not be looked at is left out."""
-    if not paths:
-        return {}
-    try:
-        done = subprocess.run(
-            module_command("runner.checkpoints.verify", *paths),
-            capture_output=True, timeout=PATIENCE_S, check=False,
-            env={**os.environ, **ONE_THREAD},
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    found: dict[str, Verification] = {}
-    for line in done.stdout.splitlines():
-        try:
-            one = msgspec.json.decode(line, type=Verification)
-        except (msgspec.DecodeError, msgspec.ValidationError):
-            continue
-        found[one.path] = one
-    return found
+    seen, _ = verify_apart(paths, timeout_s=PATIENCE_S) if paths else ([], "")
+    return {one.path: one for one in seen}
 
 
 def with_changes(
