@@ -22,7 +22,7 @@ from runner.state.journal_state import JournalState, PlanOf, no_plan
 #: which file an event is about: attempt and true step, or attempt and name
 Key = tuple[int, int | str | None]
 
-#: kinds of the guard's events (runner/supervisor/guarddesk.py writes them)
+#: kinds of the guard's events (runner/supervisor/alarms.py writes them)
 RAISED, OVER = "alarm", "alarm_over"
 KEYFRAME = 512
 

@@ -40,7 +40,7 @@ class FileWatch:
 
     async def look(self, *, ended: bool) -> list[int]:
         """Note which files are gone. Returns the keys of this attempt's that must be verified again."""
-        book, again = self._s.progress.book, []
+        book, again = self._s.translator.book, []
         for key in book.own_keys:
             if not self._watched(book[key]):
                 continue
@@ -67,7 +67,7 @@ class FileWatch:
 
     async def _look_at_earlier(self, key: int, ended: bool) -> None:
         """A file of an earlier attempt: nothing writes it any more, so only its existence is checked."""
-        book = self._s.progress.book
+        book = self._s.translator.book
         one = book[key]
         if one.removed or one.complete is None:
             return
@@ -85,7 +85,7 @@ class FileWatch:
 
     def _note(self, key: int, found: os.stat_result | None, ended: bool) -> None:
         """Whether the file exists. Nothing is awaited here."""
-        book = self._s.progress.book
+        book = self._s.translator.book
         one = book[key]
         if found is not None:
             self._absent.discard(one.path)
@@ -97,7 +97,7 @@ class FileWatch:
         if one.path not in self._absent and not ended:
             self._absent.add(one.path)
             return
-        if one.removed_at_step is not None and one.removed_at_step <= self._s.progress.state.step:
+        if one.removed_at_step is not None and one.removed_at_step <= self._s.translator.state.step:
             book.update(key, removed=True)  # as foreseen; its word was lost
             return
         self._s.tell("checkpoint_missing", name=one.name, step=one.step)
@@ -119,7 +119,7 @@ class FileWatch:
 
     async def _look_at_state(self, key: int) -> None:
         """A state that was complete and is gone is no safe point any more."""
-        book = self._s.progress.book
+        book = self._s.translator.book
         path = book[key].state_path
         if path is None or book[key].state_complete is None:
             return
@@ -139,7 +139,7 @@ class FileWatch:
             self._absent.add(path)
             return
         due = one.state_removed_at_step
-        if due is not None and due <= self._s.progress.state.step:
+        if due is not None and due <= self._s.translator.state.step:
             book.update(key, state_path=None, state_complete=None, state_problem=None)
             return
         self._s.tell("state_missing", path=str(resolved), step=one.step)

@@ -41,14 +41,14 @@ from runner.store.liveness import is_keeper, keep_lock, same_process, take_lock
 from runner.store.norms import NormsFile
 from runner.store.rundir import RunDir
 from runner.store.unrecorded import still_runs, writing_pids
-from runner.supervisor.composition import compose, trainer_ended_at
-from runner.supervisor.conclude import conclude
-from runner.supervisor.guarddesk import GuardDesk
-from runner.supervisor.hardwaredesk import HardwareDesk
-from runner.supervisor.intake import Intake
-from runner.supervisor.notices import NoticeDesk
-from runner.supervisor.stopdesk import StopDesk
+from runner.supervisor.alarms import Alarms
+from runner.supervisor.hardware_monitor import HardwareMonitor
+from runner.supervisor.ingest import Ingest
+from runner.supervisor.notifier import Notifier
+from runner.supervisor.order_handler import OrderHandler
+from runner.supervisor.snapshot import snapshot_of, trainer_ended_at
 from runner.supervisor.takeover import read_asked, take_over
+from runner.supervisor.verdict import conclude
 from runner.supervisor.verifier import POLL_S as VERIFY_POLL_S
 from runner.supervisor.verifier import Verifier
 
@@ -85,15 +85,15 @@ class Supervisor:
         self.files = AttemptFiles(run, self.attempt, self.plan, self.spec)
         self.norms = NormsFile(run.norms)
         self.before = self._previous_status()
-        self.progress = Translator(
+        self.translator = Translator(
             self.attempt,
             base_step=self.plan.base_step,
             origin_step=self.plan.origin_step,
             stop_step=self.plan.stop_step,
         )
         if self.before is not None:
-            self.progress.book.load_earlier(self.before.checkpoints)
-        self.intake = Intake(self)
+            self.translator.book.load_earlier(self.before.checkpoints)
+        self.ingest = Ingest(self)
         self.keeper: KeeperRecord | None = None
         self.trainer_created_at: float | None = None
         self.members: dict[int, Member] = {}
@@ -104,17 +104,17 @@ class Supervisor:
         known = self.before is not None and self.before.attempt == self.attempt
         #: when the trainer was last seen alive, by this supervisor or the one before
         self.alive_at = self.before.heartbeat_at if self.before is not None and known else 0.0
-        self.desk = StopDesk(self)
-        self.guard = GuardDesk(self)
-        self.notices = NoticeDesk(self)
-        self.hardware_desk = HardwareDesk(self)
+        self.orders = OrderHandler(self)
+        self.alarms = Alarms(self)
+        self.notifier = Notifier(self)
+        self.hardware_monitor = HardwareMonitor(self)
         #: set when the training has ended, and when the supervisor is about to leave
         self.ended, self.left = asyncio.Event(), asyncio.Event()
         self.final: Status | None = None
         self.verifier = Verifier(self)
         self.journaled = Journaled(run, self.attempt)
         for event in self.journaled.own:
-            apply(self.progress.state, event)
+            apply(self.translator.state, event)
         self.status_full_at: float | None = None
         #: what is done besides watching, in words (see Status.evaluating)
         self.evaluating = ""
@@ -140,24 +140,24 @@ class Supervisor:
         """Until the run has ended and been judged. `start`: also start its trainer. Returns the exit code."""
         adopted = await take_over(self, start)
         self.state = RunState.RUNNING
-        await self._stage("hardware", self.hardware_desk.start)
+        await self._stage("hardware", self.hardware_monitor.start)
         self.tell("adopted" if adopted else "started", pid=os.getpid())
         beating = asyncio.create_task(self._beat_on(), name="status")
-        await self._stage("restoring orders", self.desk.restore)
-        self.desk.reading_again = adopted
+        await self._stage("restoring orders", self.orders.restore)
+        self.orders.reading_again = adopted
         orders = asyncio.create_task(
-            self._every(INBOX_POLL_S, self.desk.work, self.left), name="inbox"
+            self._every(INBOX_POLL_S, self.orders.work, self.left), name="inbox"
         )
         await self._stage("losses of earlier attempts", self._continue_smoothing)
         if adopted:
             await self._catch_up()
-        self.desk.reading_again = False
+        self.orders.reading_again = False
         tasks = [
             asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_console), name="console"),
             asyncio.create_task(self._every(CONSOLE_POLL_S, self.read_losses), name="losses"),
-            asyncio.create_task(self._every(GUARD_POLL_S, self.guard.work), name="guard"),
+            asyncio.create_task(self._every(GUARD_POLL_S, self.alarms.work), name="guard"),
             asyncio.create_task(
-                self._every(HARDWARE_POLL_S, self.hardware_desk.work), name="hardware"
+                self._every(HARDWARE_POLL_S, self.hardware_monitor.work), name="hardware"
             ),
             asyncio.create_task(self._every(FAMILY_POLL_S, self.count_family), name="family"),
             asyncio.create_task(self._every(VERIFY_POLL_S, self.verifier.once), name="verifier"),
@@ -166,7 +166,7 @@ class Supervisor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._stage("hardware", self.hardware_desk.stop)
+        await self._stage("hardware", self.hardware_monitor.stop)
         await self._evaluate()
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
@@ -175,7 +175,7 @@ class Supervisor:
         self.left.set()
         orders.cancel()
         await asyncio.gather(orders, return_exceptions=True)
-        await self._stage("the last orders", self.desk.work)
+        await self._stage("the last orders", self.orders.work)
         return 0
 
     async def _continue_smoothing(self) -> None:
@@ -184,7 +184,7 @@ class Supervisor:
         found = await asyncio.to_thread(
             smoothing_until, self.run.steps, self.attempt, self.plan.base_step
         )
-        self.progress.continue_smoothing(*found)
+        self.translator.continue_smoothing(*found)
 
     async def _beat_on(self) -> None:
         """A heartbeat until the verdict: reading a long log again and verifying many files take minutes."""
@@ -229,11 +229,11 @@ class Supervisor:
 
     async def _catch_up(self) -> None:
         """Read again what a predecessor has read; what it has told and been told is not done twice."""
-        self.guard.silence(True)
-        await self._stage("reading what was printed before", self.intake.catch_up)
+        self.alarms.silence(True)
+        await self._stage("reading what was printed before", self.ingest.catch_up)
         await self._stage("restoring checkpoints", self.verifier.restore)
-        await self._stage("restoring alarms", lambda: self.guard.silence(False))
-        await self._stage("restoring notices", self.notices.restore)
+        await self._stage("restoring alarms", lambda: self.alarms.silence(False))
+        await self._stage("restoring notices", self.notifier.restore)
 
     # ----------------------------------------------------------------- console and losses
 
@@ -243,20 +243,20 @@ class Supervisor:
         if not gone:
             self.alive_at = time.time()
         until = time.monotonic() + CONSOLE_WORK_S
-        while await self.intake.read_block() and time.monotonic() < until:
+        while await self.ingest.read_block() and time.monotonic() < until:
             await asyncio.sleep(0)
-        self.progress.tick(time.time())
+        self.translator.tick(time.time())
         self.flush()
-        if gone and not self.desk.stopping:
+        if gone and not self.orders.stopping:
             self.ended.set()
 
     async def read_losses(self) -> None:
-        await self.intake.read_losses()
+        await self.ingest.read_losses()
 
     def flush(self) -> None:
-        """Write down the rows and events that the progress has ready."""
+        """Write down the rows and events that the translator has ready."""
         now = time.time()
-        found = (self.journaled.fresh_row(row) for row in self.progress.take_rows())
+        found = (self.journaled.fresh_row(row) for row in self.translator.take_rows())
         rows = [row for row in found if row is not None]
         if rows:
             lines = (
@@ -271,7 +271,7 @@ class Supervisor:
                 for row in rows
             )
             self.steps.append(b"".join(lines))
-        for event in self.progress.take_events(now):
+        for event in self.translator.take_events(now):
             self._journal(event)
         for journal in (self.steps, self.events):
             journal.retry()
@@ -279,7 +279,7 @@ class Supervisor:
     def tell(self, kind: str, /, **data: object) -> None:
         """Journal an event of our own."""
         event = JournalEvent(time.time(), kind, self.attempt, None, dict(data))
-        apply(self.progress.state, event)
+        apply(self.translator.state, event)
         self._journal(event)
 
     def _journal(self, event: JournalEvent) -> None:
@@ -353,11 +353,11 @@ class Supervisor:
     def status(self) -> Status:
         """The run as it stands; while its past is read again, as it stood."""
         now, before = time.time(), self.before
-        if self.progress.catching_up and before is not None and before.attempt == self.attempt:
+        if self.translator.catching_up and before is not None and before.attempt == self.attempt:
             return replace(
                 before, heartbeat_at=now, supervisor_pid=os.getpid(), evaluating=self.evaluating
             )
-        return compose(self, now)
+        return snapshot_of(self, now)
 
     # ----------------------------------------------------------------- end
 
@@ -365,10 +365,10 @@ class Supervisor:
         """Read to the last byte, verify every file."""
         await self._stage("reading the console", self._read_console_to_its_end)
         await self._stage("reading exact losses", self._read_losses_to_their_end)
-        await self._stage("writing steps", self.progress.finish)
+        await self._stage("writing steps", self.translator.finish)
         await self._stage("writing steps", self.flush)
         await self._stage("verification of files", self.verifier.finish)
-        await self._stage("the last alarms", self.guard.last_look)
+        await self._stage("the last alarms", self.alarms.last_look)
         await self._stage("watching processes", self._watch_survivors)
         await self._stage("writing steps", self.flush)
         self.evaluating = ""
@@ -381,7 +381,7 @@ class Supervisor:
         self.final = replace(
             status,
             state=RunState.ENDED,
-            phase=Phase.FINISHED if self.progress.state.model_saved else status.phase,
+            phase=Phase.FINISHED if self.translator.state.model_saved else status.phase,
             outcome=verdict.outcome,
             cause=verdict.cause,
             reasons=verdict.reasons,
@@ -410,14 +410,14 @@ class Supervisor:
             return Status(self.state, self.attempt, time.time())
 
     async def _read_console_to_its_end(self) -> None:
-        await self.intake.read_on("reading the console")
-        self.intake.finish()
+        await self.ingest.read_on("reading the console")
+        self.ingest.finish()
 
     async def _read_losses_to_their_end(self) -> None:
         """All that the event files hold; bounded, because a folder of the user's may hold anything."""
         deadline = time.monotonic() + LAST_LOSSES_S
-        self.intake.look_for_event_files()
-        while not await self.intake.read_losses() and time.monotonic() < deadline:
+        self.ingest.look_for_event_files()
+        while not await self.ingest.read_losses() and time.monotonic() < deadline:
             await asyncio.sleep(0)
 
     def _write_end(self) -> None:
@@ -427,11 +427,11 @@ class Supervisor:
             write_summary(self.run, self.final)
         except Exception as error:
             log.warning("summary: %s: %s", type(error).__name__, error)
-        self.notices.before_end(self.final)
+        self.notifier.before_end(self.final)
         for attempt in range(120):
             try:
                 write_json(self.run.status, self.norms.lean(self.final), durable=True)
-                self.notices.after_end(self.final)
+                self.notifier.after_end(self.final)
                 return
             except OSError as error:
                 if not self.run.path.is_dir():  # somebody deleted the run: nobody waits for its end

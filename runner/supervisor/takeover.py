@@ -105,7 +105,7 @@ async def take_over(s: Supervisor, start: bool) -> bool:
         same = before is not None and before.trainer_pid == s.keeper.pid
         known = before.trainer_created_at if same and before is not None else None
         s.trainer_created_at = known or created_at(s.keeper.pid)
-        s.intake.offset = s.keeper.console_offset
+        s.ingest.offset = s.keeper.console_offset
     return began
 
 

@@ -29,9 +29,9 @@ from runner.checkpoints.checkpoint_facts import (
 from runner.checkpoints.verify import Verification
 from runner.model import Checkpoint, ExpectedCheckpoint
 from runner.state.lineage import superseded
-from runner.supervisor.composition import all_checkpoints, attempts_so_far
 from runner.supervisor.filewatch import FileWatch
 from runner.supervisor.older_runs import OlderRuns
+from runner.supervisor.snapshot import all_checkpoints, attempts_so_far
 from runner.supervisor.verifying_process import NotVerified, VerifyingProcess
 from runner.trainers.sd_scripts.names import (
     OF_ATTEMPT,
@@ -76,7 +76,7 @@ class Verifier:
 
     @property
     def _book(self) -> CheckpointBook:
-        return self._s.progress.book
+        return self._s.translator.book
 
     async def finish(self) -> None:
         """Everything that is left: the trainer is gone, nothing is being written any more."""
@@ -91,7 +91,7 @@ class Verifier:
         for key in self._unverified():
             self._give_up(key)
         for key in book.own_keys:
-            book.change(key, lambda c: without_future(c, self._s.progress.state.step))
+            book.change(key, lambda c: without_future(c, self._s.translator.state.step))
 
     def _unverified(self) -> list[int]:
         book = self._book
@@ -114,7 +114,7 @@ class Verifier:
 
     async def _once(self, ended: bool) -> None:
         keys = self._book.own_keys
-        saving = self._s.progress.state.saving_since is not None and not ended
+        saving = self._s.translator.state.saving_since is not None and not ended
         await self._set_aside()
         for at, key in enumerate(keys[:-1] if saving else keys):
             if ended:
@@ -233,7 +233,7 @@ class Verifier:
         keeper = self._s.keeper
         if one.step is None or keeper is None or one.path in self._watch.without_state:
             return None
-        if not ended and self._s.progress.state.step <= one.step:
+        if not ended and self._s.translator.state.step <= one.step:
             return None
         self._watch.without_state.add(one.path)
         folder = self._s.files.resolve(self._s.plan.output_dir or str(PurePath(one.path).parent))
@@ -259,7 +259,7 @@ class Verifier:
             name = last_name(s.plan.output_name) + PurePath(one.name).suffix
         else:
             name = placed_name(
-                one.name, one.step, s.progress.state.mapper.steps_per_epoch, s.plan.origin_step
+                one.name, one.step, s.translator.state.mapper.steps_per_epoch, s.plan.origin_step
             )
         source, target = Path(one.path), s.files.resolve(folder) / name
         self._place_tried.add(key)
@@ -326,10 +326,10 @@ class Verifier:
         self._s.tell("set_aside", name=one.name, moved_to=moved.name, step=one.step)
 
     def _tell_fates(self) -> None:
-        expected, watch, progress = self._expected(), self._watch, self._s.progress
+        expected, watch, translator = self._expected(), self._watch, self._s.translator
         for key in self._book.own_keys:
             one = self._book.change(key, lambda c: with_fate(c, expected, placed=watch.placed(c)))
-            loss = progress.validation_at(one.step)
+            loss = translator.validation_at(one.step)
             if loss is not one.validation_loss:
                 self._book.update(key, validation_loss=loss)
 
@@ -351,8 +351,8 @@ class Verifier:
                 return
             name = s.plan.output_name or s.spec.output_name
             files = sample_files(folder, name, keeper.started_at - 1.0)
-            ledger = s.progress.state.mapper
-            paths = samples_by_step(files, ledger.true_from_name, ledger.true_from_epoch)
+            mapper = s.translator.state.mapper
+            paths = samples_by_step(files, mapper.true_from_name, mapper.true_from_epoch)
             for key in book.own_keys:
                 one = book[key]
                 path = paths.get(one.step) if one.step is not None else None

@@ -25,7 +25,7 @@ from runner.store import inbox
 from runner.store.journal import read_json
 from runner.store.liveness import lock_held
 from runner.store.rundir import RunDir
-from runner.supervisor.guarddesk import OVER, RAISED
+from runner.supervisor.alarms import OVER, RAISED
 from tests.process.helpers import (
     clean_up,
     events,

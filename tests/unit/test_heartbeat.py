@@ -12,7 +12,7 @@ import pytest
 from runner.model import AttemptPlan, KeeperRecord, RunSpec, RunState, Status
 from runner.store.journal import read_json, write_json
 from runner.store.rundir import RunDir
-from runner.supervisor import intake
+from runner.supervisor import ingest
 from runner.supervisor import main as supervisor
 from runner.supervisor.main import Supervisor
 
@@ -23,7 +23,7 @@ LINE = b"some debug print of a tensor with a shape and more words than anybody w
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     """With a console of 20 MB that is not read yet, and a heartbeat every 20 ms."""
     monkeypatch.setattr(supervisor, "STATUS_POLL_S", 0.02)
-    monkeypatch.setattr(intake, "READ_BYTES", 1 << 16)
+    monkeypatch.setattr(ingest, "READ_BYTES", 1 << 16)
     run = RunDir(tmp_path)
     write_json(run.spec, RunSpec("r", "r", (), str(tmp_path), {}, time.time() - 30, "host"))
     write_json(run.attempt(1), AttemptPlan(1, (), {}, str(tmp_path), str(tmp_path), "r"))
@@ -54,7 +54,7 @@ async def test_a_long_log_at_the_end_is_read_with_a_heartbeat(made: Supervisor) 
     seen = await beats_during(made, made._evaluate)
     assert len(seen) > 5
     assert "reading the console: 1 of 4 MB" in {one.evaluating for one in seen}
-    assert made.intake.offset == made.run.console.stat().st_size
+    assert made.ingest.offset == made.run.console.stat().st_size
     assert made.status().evaluating == ""
 
 
@@ -81,4 +81,4 @@ async def test_one_poll_of_the_console_is_bounded(
     await made.read_console()
     assert time.monotonic() - began < 5.0
     assert made.ended.is_set()
-    assert 0 < made.intake.offset < made.run.console.stat().st_size
+    assert 0 < made.ingest.offset < made.run.console.stat().st_size

@@ -49,9 +49,8 @@ def run(tmp_path: Path) -> RunDir:
 def supervised(run: RunDir, checkpoints: list[Checkpoint]) -> Supervisor:
     made = Supervisor(run)
     made.keeper = KeeperRecord(1, 1, 2, 2, time.time())
-    made.progress.exact = True
     for one in checkpoints:
-        made.progress.book.add(one)
+        made.translator.book.add(one)
     return made
 
 
@@ -71,7 +70,7 @@ def test_norms_are_written_once_and_again_when_the_file_has_changed(run: RunDir)
     for _ in range(3):
         supervisor.write_status()
     assert run.norms.read_bytes().count(b"\n") == 2
-    book = supervisor.progress.book
+    book = supervisor.translator.book
     book.update(book.own_keys[0], norms=norms(99.0))
     supervisor.write_status()
     assert run.norms.read_bytes().count(b"\n") == 3

@@ -58,7 +58,7 @@ class Run:
             attempt, (), {}, str(folder), str(own), "a", expected=more.get("expected", ())
         )
         self.files = SimpleNamespace(resolve=lambda path: folder / path)
-        self.progress = Translator(attempt)
+        self.translator = Translator(attempt)
         self.before: Any = None
         self.keeper = SimpleNamespace(started_at=time.time() - 5)
         self.told: list[tuple[str, dict[str, Any]]] = []
@@ -75,13 +75,13 @@ class Run:
         return [kind for kind, _ in self.told]
 
     def step(self, number: int) -> None:
-        self.progress.on_console(StepShown(0, number, 100, 0.1), time.time())
+        self.translator.on_console(StepShown(0, number, 100, 0.1), time.time())
 
     def save(self, step: int, value: float = 0.5) -> Path:
         self.step(step)
         path = self.own / f"a-step{step:08d}.safetensors"
         write(path, value)
-        self.progress.on_console(CheckpointSaving(0, str(path)), time.time())
+        self.translator.on_console(CheckpointSaving(0, str(path)), time.time())
         self.step(step + 1)
         return path
 
@@ -94,7 +94,7 @@ class Run:
         for _ in range(times):
             self.verifier._watched_at = -1e9
             asyncio.run(self.verifier.once())
-        return self.progress.checkpoints[-1]
+        return self.translator.checkpoints[-1]
 
 
 def write(path: Path, value: float) -> None:
@@ -123,9 +123,9 @@ def test_a_file_written_twice_for_one_step_is_no_dead_network(tmp_path: Path) ->
     run.save(10)
     path = run.own / "a.safetensors"
     write(path, 0.5)
-    run.progress.on_console(CheckpointSaving(0, str(path)), time.time())
+    run.translator.on_console(CheckpointSaving(0, str(path)), time.time())
     run.step(12)
-    book = run.progress.book
+    book = run.translator.book
     book.change(book.own_keys[-1], lambda one: replace(one, step=10))
     assert run.look().remark is None
 
@@ -158,7 +158,7 @@ def test_what_the_trainer_deletes_is_not_missing(tmp_path: Path) -> None:
     run = Run(tmp_path)
     path = run.save(10)
     run.look()
-    run.progress.on_console(CheckpointRemoved(0, str(path)), time.time())
+    run.translator.on_console(CheckpointRemoved(0, str(path)), time.time())
     path.unlink()
     one = run.look(3)
     assert (one.removed, one.missing) == (True, False)
@@ -183,16 +183,16 @@ def test_its_fate_is_told_until_the_attempt_is_over(tmp_path: Path) -> None:
     one = run.look()
     assert (one.removed_at_step, one.state_removed_at_step) == (40, 30)
     asyncio.run(run.verifier.finish())
-    one = run.progress.checkpoints[0]
+    one = run.translator.checkpoints[0]
     assert (one.removed_at_step, one.state_removed_at_step) == (None, None)
 
 
 def test_validation_and_sample_of_its_step_come_with_it(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.step(5)
-    run.progress.on_console(ValidationSeen(0, 0.3, False), time.time())
+    run.translator.on_console(ValidationSeen(0, 0.3, False), time.time())
     run.save(10)
-    run.progress.on_console(ValidationSeen(0, 0.2, False), time.time())
+    run.translator.on_console(ValidationSeen(0, 0.2, False), time.time())
     folder = tmp_path / "sample"
     folder.mkdir()
     for name in (
@@ -217,14 +217,14 @@ def test_a_save_in_progress_is_no_torn_state(tmp_path: Path) -> None:
     run.step(10)
     path = run.own / "a-step00000010.safetensors"
     write(path, 0.5)
-    run.progress.on_console(CheckpointSaving(0, str(path)), time.time())
+    run.translator.on_console(CheckpointSaving(0, str(path)), time.time())
     state = run.own / "a-step00000010-state"
     state.mkdir()
     (state / "train_state.json").write_text(json.dumps({"current_step": 10}))
     one = run.look()
     assert (one.complete, one.state_complete, one.state_problem) == (None, None, None)
     asyncio.run(run.verifier.finish())
-    one = run.progress.checkpoints[0]
+    one = run.translator.checkpoints[0]
     assert one.state_complete is False
     assert one.state_problem == "there are no weights (model.safetensors): the save was cut off"
 
@@ -237,7 +237,7 @@ def test_the_state_of_an_earlier_training_is_not_taken_for_this_ones(tmp_path: P
     os.utime(state / "train_state.json", (1, 1))
     run.save(10)
     asyncio.run(run.verifier.finish())
-    assert run.progress.checkpoints[0].state_path is None
+    assert run.translator.checkpoints[0].state_path is None
 
 
 def test_an_empty_state_folder_is_a_cut_off_state(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_an_empty_state_folder_is_a_cut_off_state(tmp_path: Path) -> None:
     run.save(10)
     (run.own / "a-step00000010-state").mkdir()
     asyncio.run(run.verifier.finish())
-    one = run.progress.checkpoints[0]
+    one = run.translator.checkpoints[0]
     assert (one.complete, one.state_complete) == (True, False)
 
 
@@ -260,20 +260,20 @@ def test_a_removal_reported_while_its_state_folder_is_checked_is_not_lost(
     run.look()
     state = tmp_path / "a-step00000010-state"
     state.mkdir()
-    book = run.progress.book
+    book = run.translator.book
     book.update(book.own_keys[0], state_path=str(state), state_complete=True)
     isdir = os.path.isdir
 
     def slow(asked: Any) -> bool:
         if str(asked) == str(state) and path.exists():
             path.unlink()
-            run.progress.on_console(CheckpointRemoved(0, str(path)), time.time())
+            run.translator.on_console(CheckpointRemoved(0, str(path)), time.time())
         return isdir(asked)
 
     monkeypatch.setattr("runner.supervisor.filewatch.os.path.isdir", slow)
     run.look(2)
     asyncio.run(run.verifier.finish())
-    one = run.progress.checkpoints[0]
+    one = run.translator.checkpoints[0]
     assert (one.removed, one.missing) == (True, False)
     assert "checkpoint_missing" not in run.kinds()
 
@@ -288,12 +288,12 @@ def test_a_removal_reported_while_its_file_is_looked_for_is_not_lost(
     run.look()
 
     def slow(asked: Path) -> os.stat_result | None:
-        run.progress.on_console(CheckpointRemoved(0, str(path)), time.time())
+        run.translator.on_console(CheckpointRemoved(0, str(path)), time.time())
         return None
 
     monkeypatch.setattr(filewatch, "_stat", slow)
     asyncio.run(run.verifier.finish())
-    one = run.progress.checkpoints[0]
+    one = run.translator.checkpoints[0]
     assert (one.removed, one.missing) == (True, False)
     assert "checkpoint_missing" not in run.kinds()
 
@@ -325,13 +325,13 @@ def test_a_file_that_could_not_be_verified_is_called_so_and_the_others_are_verif
 
     monkeypatch.setattr(VerifyingProcess, "_ask", full)
     asyncio.run(run.verifier.finish())
-    one, other = run.progress.checkpoints
+    one, other = run.translator.checkpoints
     assert (one.complete, one.finite, other.complete) == (None, None, True)
     assert "could not be started: Resource temporarily unavailable" in (one.problem or "")
     assert run.kinds().count("checkpoint_unverified") == 1
     facts = RunFacts(
         evidence=Evidence(model_saved=True), exit_code=0, last_step=21, files_verified=True,
-        checkpoints=run.progress.checkpoints,
+        checkpoints=run.translator.checkpoints,
     )  # fmt: skip
     verdict = judge(facts)
     assert verdict.outcome is Outcome.FAILED
@@ -373,7 +373,7 @@ def test_many_files_are_verified_by_one_process_and_the_status_says_how_far_it_i
     monkeypatch.setattr(asyncio, "create_subprocess_exec", counted)
     monkeypatch.setattr(VerifyingProcess, "_ask", noted)
     asyncio.run(run.verifier.finish())
-    assert all(one.complete and one.finite for one in run.progress.checkpoints)
+    assert all(one.complete and one.finite for one in run.translator.checkpoints)
     assert len(started) == 1
     assert said[0] == "verifying checkpoints: 0 of 12"
     assert said[-1] == "verifying checkpoints: 11 of 12"
@@ -430,14 +430,14 @@ def test_a_placed_file_keeps_its_place_over_a_restart(tmp_path: Path) -> None:
     placed = tmp_path / source.name
     assert one.path == str(placed)
     assert placed.samefile(source)
-    run.progress.on_console(CheckpointRemoved(0, str(source)), time.time())
+    run.translator.on_console(CheckpointRemoved(0, str(source)), time.time())
     source.unlink()
     one = run.look(3)
     assert (one.removed, one.missing) == (False, False)
     # killed between the link and the note of it: the next one finds it placed
     again = Run(tmp_path, attempt=2)
     os.link(placed, source)
-    again.progress.book.add(replace(one, path=str(source), complete=None))
+    again.translator.book.add(replace(one, path=str(source), complete=None))
     assert again.look().path == str(placed)
     assert "checkpoint_not_placed" not in again.kinds()
 
@@ -465,16 +465,16 @@ def trained_again(tmp_path: Path, *names: tuple[int, float]) -> tuple[Run, Run]:
         first.look()
     second = Run(tmp_path, attempt=2)
     second.before = Status(RunState.ENDED, 1, 1.0, attempts=(AttemptStatus(1, 1.0, 1, 40),))
-    second.progress.book.load_earlier(first.progress.checkpoints)
+    second.translator.book.load_earlier(first.translator.checkpoints)
     second.step(11)
     return first, second
 
 
 def earlier(run: Run) -> list[tuple[int | None, str]]:
-    for one in run.progress.book.earlier:
+    for one in run.translator.book.earlier:
         assert Path(one.path).name == one.name
         assert Path(one.path).exists()
-    return [(one.step, one.name) for one in run.progress.book.earlier]
+    return [(one.step, one.name) for one in run.translator.book.earlier]
 
 
 def test_bad_files_of_steps_trained_again_get_a_name_that_says_so(tmp_path: Path) -> None:
@@ -512,7 +512,7 @@ def test_a_bad_file_of_a_resumed_attempt_gets_no_good_name(tmp_path: Path) -> No
 
 def test_a_file_that_another_run_wrote_since_is_not_renamed(tmp_path: Path) -> None:
     first, run = trained_again(tmp_path, (20, math.nan))
-    path = Path(first.progress.checkpoints[0].path)
+    path = Path(first.translator.checkpoints[0].path)
     write(path, 1.0)
     os.utime(path, (1.0, 1.0))
     run.look_before()
@@ -524,7 +524,7 @@ def test_a_supervisor_killed_while_it_renames_leaves_nothing_lost(
     tmp_path: Path, linked: bool
 ) -> None:
     first, run = trained_again(tmp_path, (20, math.nan))
-    path = Path(first.progress.checkpoints[0].path)
+    path = Path(first.translator.checkpoints[0].path)
     os.link(path, tmp_path / "a-step00000020.nan.safetensors")
     if not linked:
         path.unlink()

@@ -27,7 +27,7 @@ from runner.process.family import Member
 from runner.process.stopping import LOOK_PATIENCE_S, stop_training
 from runner.state.lineage import safe_step, weights_step
 from runner.store import inbox
-from runner.supervisor.composition import resumable_checkpoints, untrusted_step
+from runner.supervisor.snapshot import resumable_checkpoints, untrusted_step
 
 if TYPE_CHECKING:
     from runner.supervisor.main import Supervisor
@@ -48,7 +48,7 @@ _OURS = ("refused", "repeats", "hurries", "after_save_index")
 MODES = ("default", "now", "after_save")
 
 
-class StopDesk:
+class OrderHandler:
     """`order`: the stop that was taken; `stopping`: the ladder has begun, there is no way back.
 
     The ladder is a task of its own, so that the inbox is read while it is climbed; `hurry` makes KILL its next
@@ -202,9 +202,9 @@ class StopDesk:
     def _arm(self, order: inbox.Order) -> tuple[str, inbox.Order]:
         s, place = self._s, self._place()
         saves = expected_saves(s.plan, s.spec.forecast, place.total_steps)
-        seen = s.progress.checkpoints
+        seen = s.translator.checkpoints
         after = newest_safe(seen, states_are_saved(s.plan, saves, seen))
-        saving = s.progress.state.saving_since is not None
+        saving = s.translator.state.saving_since is not None
         if after >= 0 and seen[after].step == place.step:
             text, after = f"step {place.step} is saved and whole: stopping", after - 1
         else:
@@ -215,9 +215,9 @@ class StopDesk:
     def _place(self) -> Place:
         s, found = self._s, resumable_checkpoints(self._s)
         return Place(
-            step=s.progress.state.step,
-            total_steps=s.files.total_steps(s.progress.state.total_steps),
-            seconds_per_step=s.progress.pace.seconds_per_step,
+            step=s.translator.state.step,
+            total_steps=s.files.total_steps(s.translator.state.total_steps),
+            seconds_per_step=s.translator.pace.seconds_per_step,
             state_step=safe_step(found, untrusted_step(s)),
             weights_step=weights_step(found, untrusted_step(s)),
         )
@@ -236,7 +236,7 @@ class StopDesk:
             return True
         if self.order is None:
             return False
-        saving = self._s.progress.state.saving_since
+        saving = self._s.translator.state.saving_since
         if self.after_save:
             return saving is None and self._safe_point_reached()
         return saving is None or time.time() - saving > SAVE_PATIENCE_S
@@ -244,18 +244,18 @@ class StopDesk:
     def _plan_is_done(self) -> bool:
         """Is the file of the planned last step verified, where the trainer by itself would train past it?"""
         s, plan = self._s, self._s.plan
-        if plan.stop_step is None or s.progress.state.saving_since is not None:
+        if plan.stop_step is None or s.translator.state.saving_since is not None:
             return False
         with_state = bool(plan.expected) and plan.expected[-1].state_name is not None
-        for one in s.progress.checkpoints:
+        for one in s.translator.checkpoints:
             if one.final and one.step == plan.stop_step and is_safe(one, with_state):
                 s.tell("plan_done", name=one.name, step=one.step)
                 return True
         return False
 
     def _safe_point_reached(self) -> bool:
-        s, seen = self._s, self._s.progress.checkpoints
-        total = s.files.total_steps(s.progress.state.total_steps)
+        s, seen = self._s, self._s.translator.checkpoints
+        total = s.files.total_steps(s.translator.state.total_steps)
         saves = expected_saves(s.plan, s.spec.forecast, total)
         at = newest_safe(seen, states_are_saved(s.plan, saves, seen))
         if at > self._after:

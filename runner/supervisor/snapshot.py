@@ -1,4 +1,4 @@
-"""Status.json out of what the supervisor knows: this attempt's progress and the attempts before it."""
+"""Status.json out of what the supervisor knows: this attempt's state and the attempts before it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 ALARMS_OF_BEFORE = 10
 
 
-def compose(s: Supervisor, now: float) -> Status:
+def snapshot_of(s: Supervisor, now: float) -> Status:
     """The run as it stands at `now` (seconds since the epoch)."""
-    keeper, state = s.keeper, s.progress.state
+    keeper, state = s.keeper, s.translator.state
     started = keeper.started_at if keeper is not None else now
     before = s.before.first_nonfinite_step if s.before is not None else None
     status = build_status(
@@ -28,11 +28,11 @@ def compose(s: Supervisor, now: float) -> Status:
         s.plan,
         run_state=s.state,
         attempts=(
-            *_earlier_attempts(s), replace(s.progress.attempt_status(started), exit=s.exit),
+            *_earlier_attempts(s), replace(s.translator.attempt_status(started), exit=s.exit),
         ),
         checkpoints=all_checkpoints(s),
         alarms=_alarms(s),
-        pace=s.progress.pace,
+        pace=s.translator.pace,
         total_steps=s.files.total_steps(state.total_steps),
         began_at=started,
         ended_at=trainer_ended_at(s),
@@ -43,19 +43,19 @@ def compose(s: Supervisor, now: float) -> Status:
     )  # fmt: skip
     return replace(
         status,
-        stop_after_save=s.desk.after_save and not s.desk.stopping,
-        stop_by=s.desk.order.by if s.desk.order is not None else None,
-        offset=s.intake.offset,
+        stop_after_save=s.orders.after_save and not s.orders.stopping,
+        stop_by=s.orders.order.by if s.orders.order is not None else None,
+        offset=s.ingest.offset,
         supervisor_pid=os.getpid(),
         keeper_pid=keeper.keeper_pid if keeper is not None else None,
         trainer_pid=keeper.pid if keeper is not None else None,
         trainer_created_at=s.trainer_created_at,
         pgid=keeper.pgid if keeper is not None else None,
-        unknown_lines=s.intake.parser.unknown_lines,
-        hardware=s.hardware_desk.use,
-        gpu_users=s.hardware_desk.users,
-        sample=s.hardware_desk.sample,
-        awake=s.hardware_desk.awake,
+        unknown_lines=s.ingest.parser.unknown_lines,
+        hardware=s.hardware_monitor.use,
+        gpu_users=s.hardware_monitor.users,
+        sample=s.hardware_monitor.sample,
+        awake=s.hardware_monitor.awake,
         evaluating=s.evaluating,
     )
 
@@ -76,13 +76,13 @@ def trainer_ended_at(s: Supervisor) -> float | None:
 def untrusted_step(s: Supervisor) -> int | None:
     """The first true step of this attempt whose loss was not finite, unless exact losses show that the training
     came through it: what was saved from there on is nothing to keep."""
-    return None if s.guard.guard.losses.recovered else s.progress.state.first_nonfinite_step
+    return None if s.alarms.guard.losses.recovered else s.translator.state.first_nonfinite_step
 
 
 def attempts_so_far(s: Supervisor) -> tuple[AttemptStatus, ...]:
     """The earlier ones, and this one without its end."""
     started = s.keeper.started_at if s.keeper is not None else 0.0
-    return (*_earlier_attempts(s), s.progress.attempt_status(started))
+    return (*_earlier_attempts(s), s.translator.attempt_status(started))
 
 
 def resumable_checkpoints(s: Supervisor) -> tuple[Checkpoint, ...]:
@@ -101,7 +101,7 @@ def _alarms(s: Supervisor) -> tuple[Alarm, ...]:
         for a in before
         if s.before is not None and (a.step is None or a.step <= s.plan.base_step)
     ]
-    return (*kept[-ALARMS_OF_BEFORE:], *s.guard.guard.alarms)
+    return (*kept[-ALARMS_OF_BEFORE:], *s.alarms.guard.alarms)
 
 
 def _earlier_attempts(s: Supervisor) -> tuple[AttemptStatus, ...]:
@@ -111,6 +111,6 @@ def _earlier_attempts(s: Supervisor) -> tuple[AttemptStatus, ...]:
 
 def all_checkpoints(s: Supervisor) -> tuple[Checkpoint, ...]:
     """Of all attempts; a file that was written again counts once."""
-    mine = s.progress.book.own
+    mine = s.translator.book.own
     paths = {c.path for c in mine}
-    return (*(c for c in s.progress.book.earlier if c.path not in paths), *mine)
+    return (*(c for c in s.translator.book.earlier if c.path not in paths), *mine)

@@ -49,27 +49,27 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
     code, signal = trainer_exit(s.exit)
     first = status.attempts[0].first_step if status.attempts else None
     return RunFacts(
-        evidence=s.progress.evidence.evidence(),
+        evidence=s.translator.evidence.evidence(),
         exit_code=code,
         signal=signal,
-        stop_ordered=s.desk.carried_out,
-        guard_reason=s.guard.reason(),
+        stop_ordered=s.orders.carried_out,
+        guard_reason=s.alarms.reason(),
         recovered_steps=recovered_steps(s, status),
         first_step=first,
         last_step=status.step or None,
         total_steps=status.total_steps,
         first_nonfinite_step=status.first_nonfinite_step,
         device=status.device,
-        images=s.progress.images,
+        images=s.translator.images,
         expected=_expected(s, status),
         checkpoints=current(status.checkpoints, status.attempts),
         expect=s.spec.expect,
         setting=_setting(s, status),
         stop_step=s.plan.stop_step,
-        past_step=s.progress.past_step,
+        past_step=s.translator.past_step,
         files_verified=True,
         machine=machine_end(s, status),
-        faults=(*s.faults.values(), *s.intake.problems),
+        faults=(*s.faults.values(), *s.ingest.problems),
         not_started=s.not_started,
         unreadable=s.asked.problems,
     )
@@ -79,7 +79,7 @@ def machine_end(s: Supervisor, status: Status) -> MachineEnd:
     """From the readings of this attempt and what the disk of the run folder refused."""
     ended_at = s.exit.at if s.exit is not None else time.time()
     recorded = lines_of(_tail(s.run.hardware), HardwareSample)[0]
-    newest = s.hardware_desk.sample
+    newest = s.hardware_monitor.sample
     samples = [*recorded, newest] if newest is not None else recorded
     short, free = memory_at_end(samples, status.alarms, ended_at)
     return MachineEnd(short, free, disk_at_end(s.run.path, s.disk_full_at, ended_at))
@@ -98,7 +98,7 @@ def recovered_steps(s: Supervisor, status: Status) -> int:
     """How many losses were not finite, if exact losses say that they were few and all later ones finite;
     0: there were none, or that is not known, or not so. Earlier attempts count by their alarms."""
     base, number = s.plan.base_step, 0
-    mine, losses = s.progress.state.first_nonfinite_step, s.guard.guard.losses
+    mine, losses = s.translator.state.first_nonfinite_step, s.alarms.guard.losses
     if mine is not None:
         # the event file must reach to the end: what it does not tell may have been bad
         if not losses.recovered or losses.exact_step < status.step - 1:

@@ -1,4 +1,4 @@
-"""Reads what the trainer writes, console.log and event files, into the progress and the guard."""
+"""Reads what the trainer writes, console.log and event files, into the translator and the alarms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CATCH_UP_POLLS = 400
 LOOK_S, LOOK_LIMIT_S = 0.05, 5.0
 
 
-class Intake:
+class Ingest:
     """`offset`: the byte of console.log up to which everything was taken."""
 
     def __init__(self, supervisor: Supervisor) -> None:
@@ -36,14 +36,14 @@ class Intake:
     async def catch_up(self) -> None:
         """Read again what a predecessor has read; what it journaled is not journaled twice."""
         s = self._s
-        s.progress.catching_up = True
+        s.translator.catching_up = True
         await self.read_on("reading the console again")
         for _ in range(CATCH_UP_POLLS):
             if await self.read_losses():
                 break
             await asyncio.sleep(0)
-        s.progress.catching_up = False
-        s.progress.pace = type(s.progress.pace)()
+        s.translator.catching_up = False
+        s.translator.pace = type(s.translator.pace)()
 
     async def read_on(self, what: str) -> None:
         """Read up to what the console's end is now, with a breath after each block. `what`: told in the status,
@@ -65,8 +65,8 @@ class Intake:
         if not data:
             return False
         self.offset += len(data)
-        self._s.progress.pace.look(time.time())
-        self._s.guard.on_bytes(time.time())
+        self._s.translator.pace.look(time.time())
+        self._s.alarms.on_bytes(time.time())
         self._take(self.parser.feed(data))
         self._s.flush()
         return True
@@ -79,8 +79,8 @@ class Intake:
         s, now = self._s, time.time()
         base = s.keeper.console_offset if s.keeper is not None else 0
         for event in found:
-            s.progress.on_console(replace(event, offset=event.offset + base), now)
-            s.guard.on_console(event, s.progress.state.step, s.progress.state.average, now)
+            s.translator.on_console(replace(event, offset=event.offset + base), now)
+            s.alarms.on_console(event, s.translator.state.step, s.translator.state.average, now)
 
     async def read_losses(self) -> bool:
         """Exact losses from the trainer's event files; TensorBoard's x is the shown step. True once all
@@ -102,15 +102,15 @@ class Intake:
         found = self._tail.poll(0.05, find=False)
         # what places these losses (how many steps a resume skips) was printed before they were written, but
         # may not have been read yet: without it they would land at wrong steps
-        while found and s.progress.state.epoch is None and await self.read_block():
+        while found and s.translator.state.epoch is None and await self.read_block():
             pass
         for one in exact_steps(scalar for scalar in found if s.files.is_ours(scalar.wall_at)):
-            s.progress.on_exact(one.shown_step, one.loss, one.wall_at, one.rate)
-            step = s.progress.state.mapper.true_from_global(one.shown_step)
-            if step is None or s.progress.is_past_plan(step):
+            s.translator.on_exact(one.shown_step, one.loss, one.wall_at, one.rate)
+            step = s.translator.state.mapper.true_from_global(one.shown_step)
+            if step is None or s.translator.is_past_plan(step):
                 continue
             if one.loss is not None:
-                s.guard.on_exact(step, one.loss)
+                s.alarms.on_exact(step, one.loss)
         return self._tail.ended
 
     @property

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 USERS_EVERY_S = 10.0
 
 
-class HardwareDesk:
+class HardwareMonitor:
     """`sample`: the newest reading; None before the first."""
 
     def __init__(self, supervisor: Supervisor) -> None:
@@ -74,7 +74,7 @@ class HardwareDesk:
         if board is None:
             return
         root = s.keeper.keeper_pid if s.keeper is not None else None
-        sample = board.sample(root, s.progress.state.device, frozenset(s.members))
+        sample = board.sample(root, s.translator.state.device, frozenset(s.members))
         if sample is None:
             return
         self.sample = sample
@@ -91,22 +91,24 @@ class HardwareDesk:
         """What the run knows of itself, for sums and warnings. A step may take longer than a reading, so
         training is the phase, from the first step on, unless nothing moves."""
         s = self._s
-        seen, forecast = s.progress.checkpoints, s.spec.forecast
+        seen, forecast = s.translator.checkpoints, s.spec.forecast
         training = (
-            s.progress.state.phase is Phase.TRAINING
-            and s.progress.state.first_step is not None
-            and not s.guard.guard.stall.stalled
+            s.translator.state.phase is Phase.TRAINING
+            and s.translator.state.first_step is not None
+            and not s.alarms.guard.stall.stalled
         )
         sizes = [c.size_bytes for c in seen if c.size_bytes and not c.removed]
         need = max(sizes, default=None) or (forecast.checkpoint_bytes if forecast else None)
-        saves = expected_saves(s.plan, forecast, s.files.total_steps(s.progress.state.total_steps))
+        saves = expected_saves(
+            s.plan, forecast, s.files.total_steps(s.translator.state.total_steps)
+        )
         if need is not None and states_are_saved(s.plan, saves, seen):
             need += (forecast.state_bytes if forecast else None) or 3 * need
-        return About(s.progress.state.device, s.spec.expect.device, training, need)
+        return About(s.translator.state.device, s.spec.expect.device, training, need)
 
     def _mark_best(self) -> None:
         """What the machine looked like when the pace was best, to compare a slow one with."""
-        best = self._s.guard.guard.pace.baseline_s
+        best = self._s.alarms.guard.pace.baseline_s
         if best is not None and (self._best_pace_s is None or best < self._best_pace_s * 0.98):
             self._best_pace_s = best
             self.watch.mark_best()
@@ -127,7 +129,7 @@ class HardwareDesk:
         if before is None or now is None:
             return None
         users = self._user_watch.users(now.gpus, ours)
-        device = self._s.progress.state.device
+        device = self._s.translator.state.device
         return slow_reason(before, now, SlowFacts(busy, users, device, in_wsl() or os.name == "nt"))
 
     # ----------------------------------------------------------------- others, and sleep

@@ -8,35 +8,30 @@ from typing import Any
 import pytest
 
 from runner.model import AttemptPlan, Checkpoint, Phase
-from runner.supervisor.hardwaredesk import HardwareDesk
+from runner.state.attempt_state import AttemptState
+from runner.supervisor.hardware_monitor import HardwareMonitor
 
 
-def desk(
+def monitor(
     *flags: str, phase: Phase = Phase.TRAINING, first: int | None = 1, stalled: bool = False
-) -> HardwareDesk:
+) -> HardwareMonitor:
     point = Checkpoint(
         "x-step00000100.safetensors", "/x", 100, None, 1, 0.0, 100_000_000, True, True
     )
+    state = AttemptState(1, phase=phase, first_step=first, last_step=100, device="cuda")
     supervisor: Any = SimpleNamespace(
         before=None,
         plan=AttemptPlan(1, ("python", "train_network.py", *flags), {}, "/", None, None),
         spec=SimpleNamespace(forecast=None, expect=SimpleNamespace(device=None)),
         files=SimpleNamespace(total_steps=lambda announced: None),
-        progress=SimpleNamespace(
-            total_steps=None,
-            phase=phase,
-            first_step=first,
-            step=100,
-            device="cuda",
-            checkpoints=[point],
-        ),
-        guard=SimpleNamespace(guard=SimpleNamespace(stall=SimpleNamespace(stalled=stalled))),
+        translator=SimpleNamespace(state=state, checkpoints=[point]),
+        alarms=SimpleNamespace(guard=SimpleNamespace(stall=SimpleNamespace(stalled=stalled))),
     )
-    return HardwareDesk(supervisor)
+    return HardwareMonitor(supervisor)
 
 
 def test_a_step_that_takes_longer_than_a_reading_is_training_all_the_while() -> None:
-    found = desk()
+    found = monitor()
     assert [found.about().training for _ in range(3)] == [True, True, True]
 
 
@@ -45,9 +40,9 @@ def test_a_step_that_takes_longer_than_a_reading_is_training_all_the_while() -> 
     [{"phase": Phase.SAVING}, {"phase": Phase.CACHING}, {"first": None}, {"stalled": True}],
 )
 def test_what_is_no_training(changes: dict[str, Any]) -> None:
-    assert not desk(**changes).about().training
+    assert not monitor(**changes).about().training
 
 
 def test_the_next_save_needs_room_for_a_state_only_where_one_is_written_with_it() -> None:
-    assert desk("--save_state").about().next_save_bytes == 400_000_000
-    assert desk("--save_state_on_train_end").about().next_save_bytes == 100_000_000
+    assert monitor("--save_state").about().next_save_bytes == 400_000_000
+    assert monitor("--save_state_on_train_end").about().next_save_bytes == 100_000_000

@@ -18,8 +18,8 @@ from runner.analysis.guard import Change, Guard
 from runner.model import Alarm, AlarmKind, ConsoleEvent, JournalEvent
 from runner.store import inbox
 from runner.store.journal import events_of
-from runner.supervisor.composition import all_checkpoints
-from runner.supervisor.stopdesk import GUARD
+from runner.supervisor.order_handler import GUARD
+from runner.supervisor.snapshot import all_checkpoints
 
 if TYPE_CHECKING:
     from runner.supervisor.main import Supervisor
@@ -32,7 +32,7 @@ GIVE_UP = 2.0
 _EVENTS_BYTES = 1 << 26
 
 
-class GuardDesk:
+class Alarms:
     """`guard`: what it finds; this class does everything about it that is not pure."""
 
     def __init__(self, supervisor: Supervisor) -> None:
@@ -76,18 +76,18 @@ class GuardDesk:
     async def work(self) -> None:
         """Look, tell, order; about once a second."""
         s = self._s
-        if s.desk.stopping or s.ended.is_set() or s.exit is not None:
+        if s.orders.stopping or s.ended.is_set() or s.exit is not None:
             return
-        more = s.hardware_desk.warnings()
+        more = s.hardware_monitor.warnings()
         for change in self.guard.tick(time.time(), all_checkpoints(s), self._evidence, more):
             alarm = change.alarm
             if alarm.kind is AlarmKind.SLOW and alarm.over_at is None:
-                reason = await s.hardware_desk.why_slow()
+                reason = await s.hardware_monitor.why_slow()
                 alarm = (self.guard.explain(alarm.kind, reason) if reason else None) or alarm
             fields = msgspec.to_builtins(alarm)
             s.tell(RAISED if alarm.over_at is None else OVER, **fields, **change.data)
             if alarm.over_at is None:
-                s.notices.alarm(alarm)
+                s.notifier.alarm(alarm)
         for alarm in self.guard.standing:
             self._act(alarm)
         self._take_back()
@@ -98,8 +98,8 @@ class GuardDesk:
 
     def reason(self) -> str | None:
         """Why the guard ordered the stop that was carried out, by what is known now; None: it did not."""
-        order = self._s.desk.order
-        if order is None or order.by != GUARD or not self._s.desk.carried_out:
+        order = self._s.orders.order
+        if order is None or order.by != GUARD or not self._s.orders.carried_out:
             return None
         reason, told = str(order.data.get("reason", "")), str(order.data.get("told", ""))
         kind, step = order.data.get("alarm"), order.data.get("step")
@@ -134,7 +134,7 @@ class GuardDesk:
 
     def _waits_in_vain(self) -> bool:
         """A stalled training writes no save: has the silence lasted as long again?"""
-        armed = self._s.desk.armed_by_guard == AlarmKind.STALLED
+        armed = self._s.orders.armed_by_guard == AlarmKind.STALLED
         return armed and self.guard.silent_s > GIVE_UP * self.guard.silence_limit_s
 
     def _hopeless(self, alarm: Alarm) -> bool:
@@ -177,7 +177,7 @@ class GuardDesk:
 
     def _take_back(self) -> None:
         """A stop that waits for a save is taken back when its alarm has ended by itself."""
-        waiting = self._s.desk.armed_by_guard
+        waiting = self._s.orders.armed_by_guard
         if waiting is None or any(str(alarm.kind) == waiting for alarm in self.guard.standing):
             return
         if any(order.kind == "cancel_stop" for _, order in inbox.pending(self._s.run)):

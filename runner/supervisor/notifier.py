@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("supervisor")
 
 
-class NoticeDesk:
+class Notifier:
     """Notices of one supervision."""
 
     def __init__(self, supervisor: Supervisor) -> None:

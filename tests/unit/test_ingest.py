@@ -14,7 +14,7 @@ from runner.ingest.tfevents import Scalar
 from runner.state.attempt_state import StepRow
 from runner.state.translator import Translator
 from runner.store.rundir import RunDir
-from runner.supervisor.intake import Intake
+from runner.supervisor.ingest import Ingest
 
 RESUMED = (
     "  num batches per epoch / 1epochのバッチ数: 24\n"
@@ -52,14 +52,13 @@ async def test_a_loss_is_placed_by_what_was_printed_before_it_and_not_read_yet(
     )  # fmt: skip
     supervisor: Any = SimpleNamespace(
         run=run,
-        progress=progress,
-        guard=quiet,
+        translator=progress,
+        alarms=quiet,
         keeper=None,
-        desk=SimpleNamespace(on_console=lambda *a: None),
         files=SimpleNamespace(event_folder=tmp_path / "tensorboard", is_ours=lambda at: True),
         flush=lambda: rows.extend(progress.take_rows()),
     )
-    intake = Intake(supervisor)
+    intake = Ingest(supervisor)
     intake._tail = Tail()  # type: ignore[assignment]
     await intake.read_losses()
     progress.finish()
@@ -73,12 +72,12 @@ async def test_a_disk_that_hangs_costs_the_losses_on_it_and_nothing_else(
     """The folder of event files may lie on a network disk that does not answer."""
     hangs = threading.Event()
     monkeypatch.setattr("runner.ingest.event_files.EventFiles._look", lambda *_: hangs.wait(20.0))
-    monkeypatch.setattr("runner.supervisor.intake.LOOK_LIMIT_S", 0.05)
+    monkeypatch.setattr("runner.supervisor.ingest.LOOK_LIMIT_S", 0.05)
     supervisor: Any = SimpleNamespace(
-        keeper=None, progress=Translator(1),
+        keeper=None, translator=Translator(1),
         files=SimpleNamespace(event_folder=tmp_path, is_ours=lambda at: True),
     )  # fmt: skip
-    intake = Intake(supervisor)
+    intake = Ingest(supervisor)
     began = time.monotonic()
     for _ in range(3):
         assert not await intake.read_losses()
