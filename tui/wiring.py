@@ -245,7 +245,7 @@ class RunnerActions(
         return suggested(self._context(project).found, project)
 
     def new_project(self, project: Path, answers: Answers) -> Imported:
-        from runner.trainers.sd_scripts.importers.setup import new_project
+        from runner.trainers.sd_scripts.importers.fresh import new_project
 
         return new_project(answers, context=self._context(project))
 
@@ -271,7 +271,7 @@ class RunnerActions(
             raise ActionFailed(f"{project} cannot be written to: {error.strerror}") from None
 
     def missing(self, made: Imported) -> Sequence[str]:
-        from runner.trainers.sd_scripts.importers.setup import missing_of
+        from runner.trainers.sd_scripts.importers.fresh import missing_of
 
         return missing_of(made.config_text)
 

@@ -12,7 +12,7 @@ from runner.preflight.checks.device import judge_device as judge
 from runner.preflight.probe import Device
 from runner.trainers.sd_scripts.importers.files import Context
 from runner.trainers.sd_scripts.importers.find import Found
-from runner.trainers.sd_scripts.importers.setup import new_project
+from runner.trainers.sd_scripts.importers.fresh import new_project
 from tests.unit.dataset_images import write_png
 from tests.unit.import_context import Desk
 from tests.unit.preflight_project import Project

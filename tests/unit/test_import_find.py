@@ -9,10 +9,9 @@ import pytest
 from runner.trainers.sd_scripts.importers import find
 from runner.trainers.sd_scripts.importers.files import Context
 from runner.trainers.sd_scripts.importers.find import Found, FoundModel, Places, find_setup
-from runner.trainers.sd_scripts.importers.fresh import Answers, suggested
+from runner.trainers.sd_scripts.importers.fresh import Answers, missing_of, new_project, suggested
 from runner.trainers.sd_scripts.importers.model import NewFile
 from runner.trainers.sd_scripts.importers.project import look_at_project
-from runner.trainers.sd_scripts.importers.setup import missing_of, new_project
 from runner.trainers.sd_scripts.importers.write import AlreadyThere, write_project
 from tests.unit.import_context import Desk, arguments
 

@@ -20,9 +20,8 @@ from runner.trainers.sd_scripts.importers.files import (
     import_text,
     text_of,
 )
-from runner.trainers.sd_scripts.importers.fresh import Answers, suggested
+from runner.trainers.sd_scripts.importers.fresh import Answers, missing_of, new_project, suggested
 from runner.trainers.sd_scripts.importers.model import Imported, ImportRefused
-from runner.trainers.sd_scripts.importers.setup import missing_of, new_project
 from runner.trainers.sd_scripts.importers.write import (
     FILE_NAME,
     AlreadyThere,

@@ -16,11 +16,6 @@ from runner.files.regular_file import read_bytes
 from runner.files.toml_text import parse_toml
 from runner.trainers.registry import flag_report
 from runner.trainers.sd_scripts.importers.dialects import as_shell
-from runner.trainers.sd_scripts.importers.expecting import (
-    PROPOSAL,
-    with_expectations,
-    without_states,
-)
 from runner.trainers.sd_scripts.importers.find import Found, Places, find_setup, look_at_checkout
 from runner.trainers.sd_scripts.importers.kohya_json import read_kohya_json
 from runner.trainers.sd_scripts.importers.model import (
@@ -30,7 +25,13 @@ from runner.trainers.sd_scripts.importers.model import (
     on_windows,
 )
 from runner.trainers.sd_scripts.importers.project import dataset_section, look_at_project
-from runner.trainers.sd_scripts.importers.refine import refined, without_uncertain
+from runner.trainers.sd_scripts.importers.refine import (
+    PROPOSAL,
+    refined,
+    with_expectations,
+    without_states,
+    without_uncertain,
+)
 from runner.trainers.sd_scripts.importers.sd_toml import looks_like_config, read_sd_toml
 from runner.trainers.sd_scripts.importers.shell import read_shell
 from runner.trainers.sd_scripts.importers.write import imported

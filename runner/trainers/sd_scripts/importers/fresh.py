@@ -1,4 +1,5 @@
-"""A draft for someone who has no command yet: from what was found, and a few answers."""
+"""A plasma.toml for someone who has no command yet: from what was found, and a few answers. What `init`
+without --from and the screen use."""
 
 from __future__ import annotations
 
@@ -8,9 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.flags import FlagValue
+from runner.trainers.sd_scripts.importers.files import Context
 from runner.trainers.sd_scripts.importers.find import Found
-from runner.trainers.sd_scripts.importers.model import Draft
-from runner.trainers.sd_scripts.importers.project import ProjectFiles, dataset_section
+from runner.trainers.sd_scripts.importers.model import Draft, Imported
+from runner.trainers.sd_scripts.importers.project import (
+    ProjectFiles,
+    dataset_section,
+    look_at_project,
+)
+from runner.trainers.sd_scripts.importers.refine import with_expectations
+from runner.trainers.sd_scripts.importers.write import imported
 
 _DATASET_NAME = "dataset.toml"
 #: the usual start of a LoRA: rank 32, alpha half of it, 1e-4
@@ -107,3 +115,23 @@ def _expect(found: Found, files: ProjectFiles) -> dict[str, Any]:
     if files.trigger is not None:
         expect["trigger"] = files.trigger
     return expect
+
+
+def new_project(answers: Answers | None = None, *, context: Context) -> Imported:
+    """`answers` None: what was found is taken. What nobody knows stands in the text as a comment
+    that says what is missing (see `missing_of`)."""
+    chosen = answers or suggested(context.found, context.project)
+    files = look_at_project(context.project)
+    draft = fresh_draft(chosen, context.found, files, context.project)
+    draft = with_expectations(draft, context.found, context.project)
+    return imported(draft, context.project, context.places.home)
+
+
+def missing_of(config_text: str) -> list[str]:
+    """What a text from here still lacks: `name: what it is`, in the order of the text."""
+    found = []
+    for line in config_text.splitlines():
+        head, mark, why = line.partition('= "..."  # missing: ')
+        if mark and head.startswith("# "):
+            found.append(f"{head[2:].strip()}: {why}")
+    return found

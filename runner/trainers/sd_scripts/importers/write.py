@@ -21,8 +21,8 @@ from runner.config.paths import (
     looks_like_path,
 )
 from runner.files.atomic import first_free, replace_file
-from runner.trainers.sd_scripts.importers.expecting import without_states
 from runner.trainers.sd_scripts.importers.model import Draft, Imported, NewFile
+from runner.trainers.sd_scripts.importers.refine import without_states
 
 FILE_NAME = "plasma.toml"
 #: heading -> flags in their order, for a draft that has none; `*` at the end of a name: any that begins so
