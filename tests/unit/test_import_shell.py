@@ -279,6 +279,7 @@ def test_without_any_checkout_the_file_says_what_is_missing(desk: Desk) -> None:
          "--t=${lr}: $lr is set neither in the file nor in this shell"),
         ("R stray --seed=1", "stray: it belongs to no flag"),
         ("R --seed=1 --output_dir=''", "--output_dir: the path is empty"),
+        ("V=\nR --seed=1 --vae=$V", "--vae: the path is empty"),
         ("R --seed=1 --t a '-b'", "-b: a short flag, which is not understood here"),
         ("R --seed=1 \\\n # --no \\\n --t=2", "line 3: --t=2: stands alone; the command before it had ended"),
         ("accelerate launch stray --quiet x=1 /sd/train_network.py --seed=1",

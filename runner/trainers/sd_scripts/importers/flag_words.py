@@ -90,7 +90,7 @@ def _close(told: FlagWords, flag: _Open | None) -> None:
 
 def unwritable(name: str, texts: Sequence[str]) -> str | None:
     """Why plasma.toml cannot hold this flag; None: it can."""
-    if name in PATH_FLAGS and texts and not all(texts):
+    if name in PATH_FLAGS | PATH_OR_NAME_FLAGS and texts and not all(texts):
         return "the path is empty"
     if word := unpassable(texts):
         return f"a trainer would take {word} for a flag"
