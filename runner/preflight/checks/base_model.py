@@ -198,11 +198,10 @@ def _other_script(facts: Facts, script: Script, kind: Kind) -> Finding:
     if other is None:
         advice = f"set {BASE_MODEL} to a {script.title} checkpoint"
         return failed(short(f"a {TITLES[kind.name]}"), detail, advice)
-    finding = failed(short(f"{kind.title} model"), detail, f'script = "{other}" in [trainer]')
+    evidence, advice = short(f"{kind.title} model"), f'script = "{other}" in [trainer]'
     folder = facts.config.trainer.sd_scripts
     if folder is None or not (folder / other).is_file() or SCRIPTS[other].needs:
-        return finding  # more than the script's name would have to change
-    title = f"train with {other}"
-    return finding.curable(
-        key_cure(facts.config, "architecture", title, "trainer", {"script": other})
-    )
+        return failed(evidence, detail, advice)  # more than the script's name would have to change
+    changes = {"script": other}
+    cure = key_cure(facts.config, "architecture", f"train with {other}", "trainer", changes)
+    return failed(evidence, detail, advice, cure)

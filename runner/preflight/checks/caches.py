@@ -10,7 +10,7 @@ from runner.model.units import count
 from runner.preflight.cures.files import move_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
-from runner.preflight.npz import NotNpz, read_npz
+from runner.preflight.npz import Array, NotNpz, read_npz
 from runner.trainers.sd_scripts.dataset import DatasetError
 from runner.trainers.sd_scripts.scripts import Script
 
@@ -118,12 +118,9 @@ def _text_problem(facts: Facts, file: Path, caption: Path) -> str | None:
     if facts.cancelled.is_set():
         return None
     try:
-        arrays = read_npz(file)
-        older = file.stat().st_mtime + _SLACK_S < caption.stat().st_mtime
+        arrays, older = _read(file, caption)
     except NotNpz as error:
         return str(error)
-    except OSError as error:
-        return f"damaged: {error.strerror}"
     if any(array.finite is False for array in arrays.values()):
         return "not a number in it"
     return "older than its caption" if older else None
@@ -133,22 +130,23 @@ def _problem(facts: Facts, cached: Cached) -> str | None:
     if facts.cancelled.is_set():
         return None
     try:
-        arrays = read_npz(cached.file)
-        older = cached.file.stat().st_mtime + _SLACK_S < cached.image.stat().st_mtime
+        arrays, older = _read(cached.file, cached.image)
     except NotNpz as error:
         return str(error)
-    except OSError as error:
-        return f"damaged: {error.strerror}"
     width, height = cached.latents
-    suffix = f"_{height}x{width}"
-    latents = arrays.get("latents") or arrays.get(f"latents{suffix}")
-    for name, array in arrays.items():
-        if name.startswith("latents") and array.finite is False:
-            return "not a number in it"
+    latents = arrays.get("latents") or arrays.get(f"latents_{height}x{width}")
+    if any(name.startswith("latents") and a.finite is False for name, a in arrays.items()):
+        return "not a number in it"
     if latents is None:
         return None  # of another size or layout: the trainer makes its own
     if latents.shape[-2:] != (height, width):
         return f"made for {latents.shape[-1]}x{latents.shape[-2]} latents, not {width}x{height}"
-    if older:
-        return "older than its image"
-    return None
+    return "older than its image" if older else None
+
+
+def _read(file: Path, source: Path) -> tuple[dict[str, Array], bool]:
+    """What a cache holds, and whether it is older than what it was made from. Raises NotNpz."""
+    try:
+        return read_npz(file), file.stat().st_mtime + _SLACK_S < source.stat().st_mtime
+    except OSError as error:
+        raise NotNpz(f"damaged: {error.strerror}") from error

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from runner.model.units import count
@@ -17,9 +17,6 @@ from runner.preflight.whole_image import problem_of
 
 #: up to this much every byte is read; of larger sets the beginning and the end of each file
 THOROUGH_BYTES = 400_000_000
-#: what was found in a file of this path, size and time: looked at again only when it changes
-_known: dict[tuple[str, int, int, bool], str | None] = {}
-_known_lock = threading.Lock()
 
 
 @check("image_files", "Image files", order=140, foresees=("image_unreadable",), dataset=True)
@@ -70,18 +67,15 @@ def _size(path: Path) -> int:
 def _problem(path: Path, thorough: bool) -> str | None:
     try:
         stat = path.stat()
-        key = (str(path), stat.st_size, stat.st_mtime_ns, thorough)
-        with _known_lock:
-            if key in _known:
-                return _known[key]
-        problem = problem_of(path, thorough=thorough)
+        return _known(path, stat.st_size, stat.st_mtime_ns, thorough)
     except OSError as error:
         return f"not readable ({error.strerror})"
-    with _known_lock:
-        if len(_known) > 200_000:
-            _known.clear()
-        _known[key] = problem
-    return problem
+
+
+@lru_cache(maxsize=200_000)
+def _known(path: Path, size_bytes: int, modified_ns: int, thorough: bool) -> str | None:
+    """What was found in a file of this path, size and time: looked at again only when it changes."""
+    return problem_of(path, thorough=thorough)
 
 
 def _turned(facts: Facts, paths: Sequence[Path]) -> list[str]:

@@ -38,8 +38,8 @@ def accelerate(facts: Facts) -> Finding:
     if found is None:
         if "config_file" in config.accelerate:
             detail = f"{path} does not exist, and accelerate refuses to start without it."
-            finding = failed("no config_file", detail, "correct [accelerate] config_file")
-            return finding.curable(own_config_cure(facts))
+            advice = "correct [accelerate] config_file"
+            return failed("no config_file", detail, advice, own_config_cure(facts))
         return passed("no file", f"There is no {path}; every setting is given on the command line.")
     return judge_accelerate(facts, found)
 
@@ -58,20 +58,17 @@ def judge_accelerate(facts: Facts, found: AccelerateConfig) -> Finding:
         evidence = short(f"type {kind}")
         return failed(evidence, detail, f"set distributed_type: 'NO' in {found.path}", *cures)
     if found.use_cpu and facts.device_wanted != "cpu":
-        return _cpu(facts, found).curable(*cures)
+        detail = f"{found.path} says use_cpu: true, so the training would run on the CPU."
+        advice = f"set use_cpu: false in {found.path}"
+        if facts.device_wanted is None:
+            advice += ', or device = "cpu" in [expect]'
+            return warned("use_cpu is true", detail, advice, *cures)
+        return failed("use_cpu is true", detail, advice, *cures)
     if kind != "NO" and facts.config.processes == 1:
         detail = f"{found.path} says distributed_type: {kind}, and one process is started."
         return warned(short(f"type {kind}"), detail, "set distributed_type: 'NO'", *cures)
     device = "the CPU" if found.use_cpu else "the GPU where there is one"
     return passed("no conflict", f"{found.path} lets the training use {device}.")
-
-
-def _cpu(facts: Facts, found: AccelerateConfig) -> Finding:
-    detail = f"{found.path} says use_cpu: true, so the training would run on the CPU."
-    advice = f"set use_cpu: false in {found.path}"
-    if facts.device_wanted is None:
-        return warned("use_cpu is true", detail, f'{advice}, or device = "cpu" in [expect]')
-    return failed("use_cpu is true", detail, advice)
 
 
 DEFAULT_PORT = 29500
@@ -112,9 +109,8 @@ def _port(facts: Facts, processes: int) -> Finding:
     after = (port or DEFAULT_PORT) + 1
     free = next(one for one in (*range(after, 65536), *range(1024, after)) if not in_use(one))
     advice = f"main_process_port = {free} in [accelerate]"
-    cure = key_cure(
-        facts.config, "processes", f"use port {free}", "accelerate", {"main_process_port": free}
-    )
+    changes = {"main_process_port": free}
+    cure = key_cure(facts.config, "processes", f"use port {free}", "accelerate", changes)
     if not port:
         detail = "With port 0 the processes of accelerate 1.6 wait for each other forever."
         return warned("port 0", detail, advice, cure)

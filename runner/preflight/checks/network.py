@@ -236,23 +236,19 @@ def state(facts: Facts) -> Finding:
     before_the_end = sum(file.state_name is not None for file in files[:-1])
     if before_the_end or (facts.on("save_state") and not files):
         told = f"{count(before_the_end, 'state')} before the end" if files else "save_state is set"
-        return passed(
-            "states saved", f"{told}: a training that ends early resumes from the newest."
-        )
+        detail = f"{told}: a training that ends early resumes from the newest."
+        return passed("states saved", detail)
     if not facts.on("save_state"):
         detail = (
             f"save_state is not set. A training that ends early resumes from weights only: {COST}."
         )
-        found = warned("no state saved", detail, "save_state = true")
-        if no_lora(
-            facts.config.trainer.script
-        ):  # a state of a full model takes many times its size
-            return found
-        return found.curable(flag_cure(facts.config, "state", "save states", {"save_state": True}))
+        cure = flag_cure(facts.config, "state", "save states", {"save_state": True})
+        # a state of a full model takes many times its size
+        wanted = None if no_lora(facts.config.trainer.script) else cure
+        return warned("no state saved", detail, "save_state = true", wanted)
     detail = (
         "A state is saved together with a checkpoint, and no checkpoint is written before the end. A "
         f"training that ends early starts from the beginning: {COST}."
     )
-    return warned(
-        "no state before the end", detail, "set save_every_n_steps or save_every_n_epochs"
-    )
+    advice = "set save_every_n_steps or save_every_n_epochs"
+    return warned("no state before the end", detail, advice)

@@ -47,15 +47,13 @@ def output(facts: Facts) -> Finding:
     if existing == folder:
         return passed("writable", f"{folder} exists and is writable.")
     told = f"{folder} will be created in {existing}."
-    return passed("will be created", told).curable(_make(folder))
 
-
-def _make(folder: Path) -> Cure:
     def act(on_output: OnOutput, cancelled: threading.Event) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         on_output(f"made {folder}")
 
-    return Cure("output", "output", "make the folder", (f"mkdir -p {folder}",), act)
+    cure = Cure("output", "output", "make the folder", (f"mkdir -p {folder}",), act)
+    return passed("will be created", told).curable(cure)
 
 
 def nearest_existing(path: Path) -> Path:
