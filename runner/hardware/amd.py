@@ -74,16 +74,6 @@ class Linux:
     clock: Callable[[], float] = time.monotonic
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One card: its folder in /sys, where it sits (`0000:03:00.0`), and its driver, "" for none."""
-
-    folder: Path
-    address: str
-    driver: str
-    name: str
-
-
 class AmdSource:
     """Asked from one thread only."""
 
@@ -109,31 +99,31 @@ class AmdSource:
         self._look_at_processes()
         return Reading(tuple(self._sample(card, i, asked) for i, card in enumerate(found)))
 
-    def _listed(self) -> list[Card]:
-        """In the order of their addresses. Reads nothing that would wake a card."""
-        found: dict[str, Card] = {}
+    def _listed(self) -> list[Path]:
+        """The cards' folders in /sys, each named by its address (`0000:03:00.0`), in their order. Reads nothing
+        that would wake a card."""
+        found: set[Path] = set()
         try:
-            links = sorted((self._linux.root / "sys/class/drm").iterdir())
+            links = list((self._linux.root / "sys/class/drm").iterdir())
         except OSError:
             return []
         for link in links:
-            device = link / "device"
             if not _CARD.fullmatch(link.name):
                 continue  # card0-DP-1, renderD128
-            figures = Figures(device, self._linux.read)
-            if _hex(figures.text("vendor")) == VENDOR:
-                folder, driver = device.resolve(), device / "driver"
-                has, address = driver.resolve().name if driver.exists() else "", folder.name
-                if address not in self._names:
-                    self._names[address] = self._name(figures)
-                found[address] = Card(folder, address, has, self._names[address])
-        return [found[address] for address in sorted(found)]
+            folder = link / "device"
+            if _hex(Figures(folder, self._linux.read).text("vendor")) == VENDOR:
+                found.add(folder.resolve())
+        return sorted(found, key=lambda folder: folder.name)
 
     def _name(self, figures: Figures) -> str:
-        device_id = _hex(figures.text("device")) or 0
-        listed = pci_name(self._linux.root, VENDOR, device_id)
-        named = f"AMD {listed}" if listed else f"AMD GPU {device_id:#06x}"
-        return figures.text("product_name") or named
+        """Looked for once: it never changes."""
+        address = figures.folder.name
+        if address not in self._names:
+            device_id = _hex(figures.text("device")) or 0
+            listed = pci_name(self._linux.root, VENDOR, device_id)
+            named = f"AMD {listed}" if listed else f"AMD GPU {device_id:#06x}"
+            self._names[address] = figures.text("product_name") or named
+        return self._names[address]
 
     def _look_at_processes(self) -> None:
         now = self._linux.clock()
@@ -141,22 +131,23 @@ class AmdSource:
             self._before, self._passed_s, self._at = self._uses, now - self._at, now
             self._uses = uses(self._linux.root / "proc", self._linux.uid)
 
-    def _sample(self, card: Card, index: int, asked: Asked) -> GpuSample:
-        figures, why = Figures(card.folder, self._linux.read), ""
+    def _sample(self, card: Path, index: int, asked: Asked) -> GpuSample:
+        figures, link, why = Figures(card, self._linux.read), card / "driver", ""
+        driver = link.resolve().name if link.exists() else ""
         if figures.text("power/runtime_status") == "suspended":
             why = ASLEEP
-        elif card.driver and card.driver != "amdgpu":
-            why = f"its driver is {card.driver}, not amdgpu"
+        elif driver and driver != "amdgpu":
+            why = f"its driver is {driver}, not amdgpu"
         values: dict[str, Any] = {"reasons": dict.fromkeys(_FIELDS, why)}
         if not why:
             values = {**self._values(card, figures, asked), "reasons": figures.reasons}
-        return GpuSample(f"amd:{card.address}", "amdgpu", card.name, index, **values)
+        return GpuSample(f"amd:{card.name}", "amdgpu", self._name(figures), index, **values)
 
-    def _values(self, card: Card, figures: Figures, asked: Asked) -> dict[str, Any]:
+    def _values(self, card: Path, figures: Figures, asked: Asked) -> dict[str, Any]:
         percent = figures.number("percent", "gpu_busy_percent")
-        used, total = _memory(card, figures)
-        found = (self._uses or {}).get(card.address, {})
-        before = None if self._before is None else self._before.get(card.address, {})
+        used, total = _memory(figures)
+        found = (self._uses or {}).get(card.name, {})
+        before = None if self._before is None else self._before.get(card.name, {})
         users = users_of(found, before, self._passed_s, asked.run_pids)
         ours = [user.memory_bytes or 0 for user in users if user.ours]
         run = sum(ours) if ours else None
@@ -170,7 +161,7 @@ class AmdSource:
             "memory_run_bytes": run,
             "memory_others_bytes": None if used is None or run is None else max(0, used - run),
             "users": users,
-            **_sensors(Figures(_hwmon(card.folder), self._linux.read, figures.reasons)),
+            **_sensors(Figures(_hwmon(card), self._linux.read, figures.reasons)),
         }
 
 
@@ -206,11 +197,11 @@ class Figures:
             return ""
 
 
-def _memory(card: Card, figures: Figures) -> tuple[int | None, int | None]:
+def _memory(figures: Figures) -> tuple[int | None, int | None]:
     """The card's own, used and total. Graphics inside a processor have a small part of the RAM for themselves
     and take the rest from what everybody uses: both together, and told."""
     kinds: tuple[str, ...] = ("vram",)
-    if _is_apu(card.folder):
+    if _is_apu(figures.folder):
         kinds, figures.reasons["memory"] = ("vram", "gtt"), SHARED
     sums: list[int | None] = []
     for part in ("used", "total"):

@@ -50,10 +50,8 @@ def tightest_quota(
             else:
                 limit = (folder / "cpu.cfs_quota_us").read_text()
                 period = (folder / "cpu.cfs_period_us").read_text()
-                usage, scale = (
-                    root / "cpuacct" / folder.relative_to(root / "cpu") / "cpuacct.usage",
-                    1e-9,
-                )
+                account = root / "cpuacct" / folder.relative_to(root / "cpu")
+                usage, scale = account / "cpuacct.usage", 1e-9
             if limit != "max" and int(limit) > 0:
                 found.append(Quota(int(limit) / int(period), usage, scale))
         except (OSError, ValueError, ZeroDivisionError):
@@ -125,18 +123,11 @@ class CpuMeter:
         """Of the cores that this process may run on: percent in use, and how many they are."""
         allowed = self._allowed_of()
         if allowed is None or max(allowed, default=0) >= len(before):
-            allowed = set(
-                range(len(before))
-            )  # cores that are switched off have no place in the list
-        pairs = [
-            (busy - was_busy, total - was_total)
-            for core, ((was_busy, was_total), (busy, total)) in enumerate(
-                zip(before, self._times, strict=False)
-            )
-            if core in allowed
-        ]
-        whole = sum(total for _, total in pairs)
-        used = sum(busy for busy, _ in pairs)
+            # cores that are switched off have no place in the list
+            allowed = set(range(len(before)))
+        both = enumerate(zip(before, self._times, strict=False))
+        pairs = [(now[0] - was[0], now[1] - was[1]) for core, (was, now) in both if core in allowed]
+        used, whole = sum(busy for busy, _ in pairs), sum(total for _, total in pairs)
         return (min(100.0, max(0.0, 100.0 * used / whole)) if whole > 0 else None), len(pairs)
 
 
