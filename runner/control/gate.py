@@ -15,11 +15,11 @@ from runner.config.errors import ConfigError
 from runner.config.model import Config
 from runner.control.orders import Refused
 from runner.model import Approval, AttemptPlan, Outcome, RunSnapshot, RunSpec
+from runner.store.inbox import current_user
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.reader import RunReader
 from runner.store.registry import LOOK_BACK_RUNS, run_paths
 from runner.store.rundir import RunDir
-from runner.store.who import whoami
 from runner.trainers.registry import load_config
 from runner.trainers.sd_scripts.settings_key import changed_parts, key_of, part_of, settings_key
 
@@ -148,7 +148,7 @@ def approve(path: Path, reason: str = "") -> Approval:
         bad = [line.detail for line in smoke_verdict(snapshot) if line.status == "fail"]
         raise Refused(f"smoke test {snapshot.id} did not pass: {' '.join(bad) or snapshot.outcome}")
     given = Approval(
-        whoami(), time.time(), spec.settings_key, snapshot.id, reason, smoke_verdict(snapshot)
+        current_user(), time.time(), spec.settings_key, snapshot.id, reason, smoke_verdict(snapshot)
     )
     write_json(RunDir(path).approval, given, durable=True)
     return given
@@ -156,7 +156,7 @@ def approve(path: Path, reason: str = "") -> Approval:
 
 def forced(key: str, reason: str) -> Approval:
     """Starting without an approved smoke test is recorded as well."""
-    return Approval(whoami(), time.time(), key, None, reason)
+    return Approval(current_user(), time.time(), key, None, reason)
 
 
 def approval_for_changed(gate: GateStatus | None, force: str | None) -> Approval | None:

@@ -26,14 +26,14 @@ from runner.preflight.existing_files import (
     files_of_name,
     sentence,
 )
-from runner.process.detachment import detachment
+from runner.process.spawn import detachment
 from runner.store.attempt import attempts_of
+from runner.store.inbox import current_user
 from runner.store.journal import Unreadable, encode_json, read_json, write_json
 from runner.store.liveness import lock_held, take_lock
 from runner.store.registry import same_target
 from runner.store.rundir import RunDir, home, runs_root
 from runner.store.unrecorded import still_runs
-from runner.store.who import whoami
 
 #: a supervisor that shows no sign of life after this has failed to start
 START_PATIENCE_S = 30.0
@@ -120,7 +120,9 @@ def _agreed(spec: RunSpec, consent: Consent) -> Overwrite | None:
     refused = consent.missing_for(existing)
     if refused:
         raise WouldOverwrite(refused)
-    return Overwrite(whoami(), time.time(), consent.reason, tuple(one.name for one in existing))
+    return Overwrite(
+        current_user(), time.time(), consent.reason, tuple(one.name for one in existing)
+    )
 
 
 def _refuse_taken_folder(plan: AttemptPlan) -> None:

@@ -22,7 +22,6 @@ from runner.files.regular_file import read_bytes
 from runner.store.attempt import newest_attempt
 from runner.store.journal import UNDECODABLE, Unreadable, decode_json, write_json
 from runner.store.rundir import RunDir
-from runner.store.who import whoami
 
 #: an order nobody took for so long is not obeyed any more
 DEADLINE_S = 600.0
@@ -64,7 +63,7 @@ def send(
         id=secrets.token_hex(4),
         kind=kind,
         at=time.time(),
-        by=by or whoami(),
+        by=by or current_user(),
         data=data or {},
         attempt=attempt,
     )
@@ -150,3 +149,16 @@ def _with_id(folder: Path, order_id: str) -> Iterator[tuple[str, Order]]:
             order = _read(folder / name)
             if order is not None:
                 yield name, order
+
+
+def current_user() -> str:
+    """The name of the user, as the login has it; else of the user id."""
+    name = os.environ.get("USER") or os.environ.get("LOGNAME")
+    if name:
+        return name
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):  # no such database, or a container's user without a name
+        return f"uid {os.getuid()}"

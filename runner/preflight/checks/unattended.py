@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, passed, warned
-from runner.process.detachment import detachment
+from runner.process.spawn import detachment
 
 LINGER = Path("/var/lib/systemd/linger")
 LOGIND = (
