@@ -35,37 +35,14 @@ _CONFIG_FILE = "flags of config_file"
 _THE_REST = "other settings"
 #: names and places that differ in any two runs, and say nothing of how they trained
 ALWAYS_DIFFERENT = frozenset(
-    [
-        "output_dir",
-        "output_name",
-        "logging_dir",
-        "log_prefix",
-        "log_tracker_name",
-        "wandb_run_name",
-        "config_file",
-        "dataset_config",
-        "sample_prompts",
-        "training_comment",
-        "metadata_title",
-        "metadata_author",
-        "metadata_description",
-        "metadata_license",
-        "metadata_tags",
-        "accelerate.main_process_port",
-        "accelerate.config_file",
-    ]
+    """output_dir output_name logging_dir log_prefix log_tracker_name wandb_run_name config_file
+    dataset_config sample_prompts training_comment metadata_title metadata_author
+    metadata_description metadata_license metadata_tags accelerate.main_process_port
+    accelerate.config_file""".split()  # noqa: SIM905 (the names are read as words)
 )
 #: set by plasma-tui for every run
 _OUR_ENV = frozenset(
-    [
-        "PYTHONUNBUFFERED",
-        "PYTHONIOENCODING",
-        "COLUMNS",
-        "LINES",
-        "TQDM_MININTERVAL",
-        "PYTHONPATH",
-        "PYTHONSAFEPATH",
-    ]
+    """PYTHONUNBUFFERED PYTHONIOENCODING COLUMNS LINES TQDM_MININTERVAL PYTHONPATH PYTHONSAFEPATH""".split()  # noqa: SIM905 (the names are read as words)
 )
 #: how much younger a file may be: it may be written in the very moment of a start
 _SLACK_S = 2.0
@@ -151,10 +128,7 @@ def _first_plan(run: RunDir, spec: RunSpec) -> AttemptPlan:
     try:
         return read_json(run.attempt(1), AttemptPlan)
     except Unreadable:
-        return AttemptPlan(
-            1, spec.command, spec.env, spec.cwd, spec.output_dir, spec.output_name,
-            logging_dir=spec.logging_dir,
-        )  # fmt: skip
+        return spec.first_plan
 
 
 def _flags(plan: AttemptPlan, created_at: float) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def prompt_file_of(path: Path) -> PromptFile:
     spec = _read(run.spec, RunSpec)
     if spec is None:
         return PromptFile(problem="the run's spec.json cannot be read")
-    plan = _read(run.attempt(1), AttemptPlan) or _as_plan(spec)
+    plan = _read(run.attempt(1), AttemptPlan) or spec.first_plan
     flags = trainer_flags(read_flags(plan.command), Path(plan.cwd)).values
     named = flags.get("sample_prompts")
     if not isinstance(named, str) or not named:
@@ -100,7 +100,7 @@ class SampleFinder:
         self._mappers.read()
         status = _read(self._run.status, Status)
         found: list[Sample] = []
-        for plan in plans or [_as_plan(spec)]:
+        for plan in plans or [spec.first_plan]:
             found += self._of_attempt(plan, spec, status)
         begun = _beginnings(status.attempts if status is not None else ())
         self._found = tuple(sorted(_newest(found, begun), key=_place))
@@ -120,7 +120,7 @@ class SampleFinder:
         spec = _read(self._run.spec, RunSpec)
         seen: list[object] = [len(plans), spec is not None]
         if spec is not None:
-            plans = plans or [_as_plan(spec)]
+            plans = plans or [spec.first_plan]
             folders = [folder for plan in plans if (folder := _folder(plan, spec)) is not None]
             seen += [_stat(path) for path in (*folders, self._run.events)]
         return tuple(seen)
@@ -217,11 +217,6 @@ def _beginnings(attempts: Iterable[AttemptStatus]) -> dict[int, int]:
 def _place(one: Sample) -> tuple[float, float, int]:
     step = one.step if one.step is not None else math.inf
     return step, one.made_at if one.step is None else 0.0, one.prompt_index
-
-
-def _as_plan(spec: RunSpec) -> AttemptPlan:
-    """For a run that was never launched by us."""
-    return AttemptPlan(1, spec.command, spec.env, spec.cwd, spec.output_dir, spec.output_name)
 
 
 def _folder(plan: AttemptPlan, spec: RunSpec) -> Path | None:

@@ -145,6 +145,14 @@ class RunSpec:
     #: who agreed that files of an earlier training are overwritten; None: there were none
     overwrite: Overwrite | None = None
 
+    @property
+    def first_plan(self) -> AttemptPlan:
+        """Of a run without a file of its first attempt: not launched yet, or never launched by plasma-tui."""
+        return AttemptPlan(
+            1, self.command, self.env, self.cwd, self.output_dir, self.output_name,
+            logging_dir=self.logging_dir,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Label:

@@ -10,36 +10,23 @@ from collections.abc import Mapping
 
 #: longer values (tag frequencies, dataset) are not kept
 LIMIT_CHARACTERS = 400
-#: flag by its name behind `ss_`, with the default in force where it was not set (train_network.py, v0.10)
-_DEFAULTS: dict[str, str | None] = {
-    "network_module": None,
-    "network_dim": None,
+#: flags by their names behind `ss_`
+_FLAGS = """network_module network_dim network_alpha network_dropout learning_rate unet_lr
+    text_encoder_lr lr_scheduler lr_warmup_steps mixed_precision seed clip_skip
+    gradient_checkpointing gradient_accumulation_steps cache_latents full_fp16 fp8_base v2
+    max_grad_norm max_token_length min_snr_gamma noise_offset multires_noise_iterations
+    prior_loss_weight scale_weight_norms loss_type zero_terminal_snr debiased_estimation""".split()  # noqa: SIM905 (the names are read as words)
+#: in force where the flag was not set (train_network.py, v0.10)
+_DEFAULTS = {
     "network_alpha": "1",
-    "network_dropout": None,
-    "learning_rate": None,
-    "unet_lr": None,
-    "text_encoder_lr": None,
     "lr_scheduler": "constant",
     "lr_warmup_steps": "0",
     "mixed_precision": "no",
-    "seed": None,
-    "clip_skip": None,
-    "gradient_checkpointing": None,
     "gradient_accumulation_steps": "1",
-    "cache_latents": None,
-    "full_fp16": None,
-    "fp8_base": None,
-    "v2": None,
     "max_grad_norm": "1",
-    "max_token_length": None,
-    "min_snr_gamma": None,
     "noise_offset": "0",
-    "multires_noise_iterations": None,
     "prior_loss_weight": "1",
-    "scale_weight_norms": None,
     "loss_type": "l2",
-    "zero_terminal_snr": None,
-    "debiased_estimation": None,
 }
 _NOT_SET = ("None", "False", "")
 
@@ -52,9 +39,9 @@ def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 def metadata_settings(metadata: Mapping[str, str]) -> dict[str, str]:
     """Flags by their plain names; empty where nothing is told (`--no_metadata`)."""
     found: dict[str, str] = {}
-    for name, default in _DEFAULTS.items():
+    for name in _FLAGS:
         value = metadata.get(f"ss_{name}", "")
-        if value in _NOT_SET or _same(value, default):
+        if value in _NOT_SET or _same(value, _DEFAULTS.get(name)):
             continue
         found[name] = "true" if value == "True" else value
     optimizer = metadata.get("ss_optimizer", "").partition("(")[0].rpartition(".")[2]

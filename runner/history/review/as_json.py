@@ -5,6 +5,7 @@ All keys of `show --json` exist; what is not known or not finite is null.
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -12,7 +13,6 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from runner.config.hiding import hidden_command, hidden_config, hidden_env, scrubbed
 from runner.history.report import (
-    AttemptResult,
     CheckpointResult,
     LossResult,
     RunResults,
@@ -23,7 +23,7 @@ from runner.history.report import (
 from runner.history.review.best import validation_near
 from runner.history.review.checklist import checklist
 from runner.history.review.epochs import EpochRow
-from runner.history.review.model import BaseModel, DatasetFacts, Review
+from runner.history.review.model import AttemptReview, BaseModel, DatasetFacts, Review
 from runner.history.review.sections import attempts_lost
 from runner.history.review.words import SUMMARY_VERSION, headline
 
@@ -41,21 +41,6 @@ class SummaryLoss(LossResult, frozen=True, kw_only=True):
     unknown: int | UnsetType = field(name="unknown_rows", default=UNSET)
     exact_rows: int | UnsetType = UNSET
     missing_steps: int | UnsetType = UNSET
-
-
-class SummaryAttempt(AttemptResult, frozen=True, kw_only=True):
-    """See `AttemptReview`; `lost`: what its end has cost, a sentence."""
-
-    ended_at: float | None
-    how: str
-    trained_steps: int
-    replayed_steps: int
-    replayed_s: float | None
-    startup_s: float | None
-    idle_s: float | None
-    source: str
-    changes: tuple[str, ...]
-    lost: str | None
 
 
 class SummaryCheckpoint(CheckpointResult, frozen=True, kw_only=True):
@@ -143,7 +128,7 @@ class Summary(RunResults, frozen=True, kw_only=True):
     """Times are seconds since the epoch, `_s` seconds, `bytes` bytes, steps true steps."""
 
     loss: SummaryLoss
-    attempts: tuple[SummaryAttempt, ...]
+    attempts: tuple[AttemptReview, ...]
     checkpoints: tuple[SummaryCheckpoint, ...]
     version: str = SUMMARY_VERSION
     headline: str
@@ -180,7 +165,7 @@ def summary_of(review: Review) -> Summary:
         *(review, base),
         headline=headline(review.snapshot),
         loss=_loss(review, base.loss),
-        attempts=_attempts(review, base),
+        attempts=_attempts(review),
         checkpoints=_checkpoints(review, base),
         checklist=[result(SummaryPoint, one) for one in checklist(review)],
         expected_files=review.due,
@@ -207,12 +192,11 @@ def _loss(review: Review, base: LossResult) -> SummaryLoss:
     return result(SummaryLoss, base, facts, first_nonfinite_step=bad, **given)
 
 
-def _attempts(review: Review, base: RunResults) -> list[SummaryAttempt]:
-    lost = attempts_lost(review)
-    last = len(base.attempts) - 1
+def _attempts(review: Review) -> list[AttemptReview]:
+    lost = attempts_lost(review)[: max(0, len(review.attempts) - 1)]
     return [
-        result(SummaryAttempt, more, one, lost=lost[at] if at < min(last, len(lost)) else None)
-        for at, (one, more) in enumerate(zip(base.attempts, review.attempts, strict=True))
+        msgspec.structs.replace(one, lost=words)
+        for one, words in zip_longest(review.attempts, lost)
     ]
 
 

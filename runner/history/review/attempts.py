@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from runner.history.report import result
 from runner.history.review.model import AttemptReview
 from runner.model import AttemptPlan, AttemptStatus, ExitRecord, RunSnapshot
 from runner.state.losses import StepTable
@@ -46,12 +47,10 @@ def _one(
     idle = None
     if after is not None and ended_at is not None:
         idle = max(0.0, after.started_at - ended_at)
-    return AttemptReview(
-        attempt=one.attempt,
-        started_at=one.started_at,
+    return result(
+        AttemptReview,
+        one,
         ended_at=ended_at,
-        first_step=one.first_step,
-        last_step=one.last_step,
         how=exit_words(one.exit),
         trained_steps=table.trained[one.attempt],
         replayed_steps=sum(part.steps for part in replayed),

@@ -28,7 +28,6 @@ from runner.history.review.places import (
 from runner.model import AttemptPlan, AttemptStatus, Checkpoint, RunSnapshot, RunSpec, Status
 from runner.state.lineage import superseded
 from runner.state.losses import LossFacts, StepTable, loss_facts, read_steps
-from runner.store.journal import Unreadable, read_json
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.steps import steps_per_epoch
@@ -76,14 +75,9 @@ def bare_review(snapshot: RunSnapshot, note: str = "") -> Review:
 def secrets_of(path: Path, spec: RunSpec) -> tuple[str, ...]:
     """Of the run's command and configuration, and of what its attempts changed; the longest first."""
     found = {*secret_values(spec.command, spec.env, spec.config_text)}
-    run, number = RunDir(path), 1
-    while True:
-        try:
-            plan = read_json(run.attempt(number), AttemptPlan)
-        except Unreadable:
-            return tuple(sorted(found, key=lambda value: (-len(value), value)))
+    for plan in plans_of(RunDir(path)):
         found |= {*secret_values(plan.command, plan.env, None)}
-        number += 1
+    return tuple(sorted(found, key=lambda value: (-len(value), value)))
 
 
 class _Gatherer:
@@ -238,7 +232,7 @@ class _Gatherer:
 def _flags(spec: RunSpec, plans: tuple[AttemptPlan, ...]) -> dict[str, Any]:
     from runner.trainers.sd_scripts.config_file import effective_flags
 
-    plan = plans[0] if plans else AttemptPlan(1, spec.command, spec.env, spec.cwd, None, None)
+    plan = plans[0] if plans else spec.first_plan
     return effective_flags(plan) if plan.command else {}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from runner.history.report import AttemptResult
 from runner.history.review.epochs import CurvePoint, EpochRow
 from runner.model import AttemptPlan, Checkpoint, RunSnapshot, RunState
 from runner.model.preview import FlagChange
@@ -20,17 +21,13 @@ if TYPE_CHECKING:
     from runner.history.review.best import Candidate
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptReview:
+class AttemptReview(AttemptResult, frozen=True, kw_only=True):
     """One launch of the trainer. `trained_steps`: rows it has journaled; `replayed_steps`, `replayed_s`: of
     them trained again by later attempts; `startup_s`: from its start to its first step; `idle_s`: from its end
-    to the start of the next attempt; `source`: what it went on from, in words."""
+    to the start of the next attempt; `source`: what it resumed from, in words; `lost`: what its end has cost, a
+    sentence."""
 
-    attempt: int
-    started_at: float
     ended_at: float | None
-    first_step: int | None
-    last_step: int | None
     how: str
     trained_steps: int = 0
     replayed_steps: int = 0
@@ -39,6 +36,7 @@ class AttemptReview:
     idle_s: float | None = None
     source: str = ""
     changes: tuple[str, ...] = ()
+    lost: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,10 @@ def _expected_rows(review: Review) -> list[tuple[str, str, str]]:
     samples = review.samples.count if review.samples is not None else None
 
     def row(
-        what: str, name: str, fact: object, words: Callable[[object], str] = _number
+        what: str, name: str, fact: float | None, words: Callable[[float | None], str] = str
     ) -> tuple[str, str, str]:
         said = getattr(forecast, name) if forecast is not None else None
-        return what, words(said), words(fact)
+        return what, _words(said, words), _words(fact, words)
 
     written = len(review.checkpoints) if status is not None else None
     due = len(forecast.checkpoints) if forecast is not None and forecast.checkpoints else None
@@ -60,18 +60,18 @@ def _expected_rows(review: Review) -> list[tuple[str, str, str]]:
         row("batches an epoch", "batches_per_epoch", review.banner.get("batches_per_epoch")),
         row("epochs", "epochs", review.banner.get("epochs")),
         row("steps", "steps", status.step if status is not None else None),
-        ("files of weights", _number(due), _number(written)),
-        row("bytes of one file", "checkpoint_bytes", max(sizes, default=None), _bytes),
-        ("bytes of all files", _bytes(_all_bytes(review)), _bytes(sum(sizes) if sizes else None)),
+        ("files of weights", _words(due), _words(written)),
+        row("bytes of one file", "checkpoint_bytes", max(sizes, default=None), file_size),
+        ("bytes of all files", file_size(_all_bytes(review)), file_size(sum(sizes) if sizes else None)),
         row("sample images", "samples", samples),
         row(
             "pace", "seconds_per_step",
-            status.seconds_per_step if status is not None else None, _pace,
+            status.seconds_per_step if status is not None else None, pace,
         ),
-        row("duration", "duration_s", took, _duration),
+        row("duration", "duration_s", took, duration),
         row(
             "memory of the training", "memory_bytes",
-            status.hardware.tree_memory_max_bytes if status is not None else None, _memory,
+            status.hardware.tree_memory_max_bytes if status is not None else None, memory_size,
         ),
     ]  # fmt: skip
 
@@ -85,24 +85,8 @@ def _all_bytes(review: Review) -> int | None:
     return forecast.checkpoint_bytes * len(kept)
 
 
-def _number(value: object) -> str:
-    return UNKNOWN if value is None else str(value)
-
-
-def _bytes(value: object) -> str:
-    return file_size(value) if isinstance(value, int | float) else UNKNOWN
-
-
-def _memory(value: object) -> str:
-    return memory_size(value) if isinstance(value, int | float) else UNKNOWN
-
-
-def _pace(value: object) -> str:
-    return pace(value) if isinstance(value, int | float) else UNKNOWN
-
-
-def _duration(value: object) -> str:
-    return duration(value) if isinstance(value, int | float) else UNKNOWN
+def _words(value: float | None, words: Callable[[float | None], str] = str) -> str:
+    return UNKNOWN if value is None else words(value)
 
 
 def trained_time(review: Review) -> float | None:
