@@ -15,13 +15,12 @@ from typing import IO
 import msgspec
 
 from runner.history.inspect import InspectReport, first_bad, parse_exit, report_of
-from runner.history.made.folder import INSPECTED, make, marked, run_id, write_lines
+from runner.history.made.folder import INSPECTED, make, marked, run_id, write_lines, write_rows
 from runner.history.made.log_file import Copied, NoLog, copy_log, prefix_digest
 from runner.history.made.log_story import LogStory, read_story
 from runner.history.made.looks import look_at, with_changes
 from runner.model import Checkpoint, JournalEvent, Outcome, Phase, RunSpec, RunState, Status
 from runner.model.units import file_size
-from runner.store.journal import step_row
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.names import parse_checkpoint_name
 
@@ -237,22 +236,10 @@ def _fill(run: RunDir, copy: Path, story: LogStory, spec: RunSpec, status: Statu
     with copy.open("rb") as source, run.console.open("wb") as target:
         while block := source.read(1 << 20):
             target.write(block)
-    write_lines(
-        run.steps,
-        [
-            step_row(
-                row.step, _since(row.at, spec.created_at), row.loss, row.average, row.lr, attempt
-            )
-            for attempt, row in story.rows
-        ],
-    )
+    write_rows(run, spec, story.rows)
     last_at = status.ended_at or spec.created_at
     ended = JournalEvent(last_at, "ended", status.attempt, None, {"outcome": str(status.outcome)})
     write_lines(run.events, [msgspec.json.encode(_plain(one)) for one in (*story.events, ended)])
-
-
-def _since(at: float | None, began: float) -> float | None:
-    return None if at is None else max(0.0, at - began)
 
 
 def _plain(event: JournalEvent) -> JournalEvent:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from runner.files.private import FOLDER_MODE, tighten
 from runner.model import RunSpec, Status
-from runner.store.journal import Unreadable, read_json, write_json
+from runner.state.attempt_state import StepRow
+from runner.store.journal import Unreadable, read_json, step_row, write_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
 
 INSPECTED, IMPORTED = "inspected", "imported"
@@ -81,6 +82,15 @@ def write_lines(path: Path, lines: Sequence[bytes]) -> None:
     """A journal at once."""
     with path.open("wb") as stream:
         stream.writelines(line.rstrip(b"\n") + b"\n" for line in lines)
+
+
+def write_rows(run: RunDir, spec: RunSpec, rows: Sequence[tuple[int, StepRow]]) -> None:
+    """steps.jsonl, of (attempt, row)."""
+    lines = []
+    for attempt, row in rows:
+        since_s = None if row.at is None else max(0.0, row.at - spec.created_at)
+        lines.append(step_row(row.step, since_s, row.loss, row.average, row.lr, attempt))
+    write_lines(run.steps, lines)
 
 
 def _sweep(root: Path) -> None:

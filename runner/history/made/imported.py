@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from runner.history.made.folder import IMPORTED, make, marked, run_id, write_lines
+from runner.history.made.folder import IMPORTED, make, marked, run_id, write_lines, write_rows
 from runner.history.made.found import FoundFile, FoundTraining
 from runner.history.made.looks import look_at, with_changes
 from runner.history.made.metadata import kept_metadata
@@ -29,7 +29,7 @@ from runner.model import (
     Status,
 )
 from runner.state.attempt_state import StepRow
-from runner.store.journal import Unreadable, read_json, step_row, write_json
+from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.registry import run_paths
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.names import parse_checkpoint_name
@@ -240,14 +240,7 @@ def _fill(
     run.console.write_bytes(b"")
     if training.files:
         write_json(run.metadata, kept_metadata(training.files[-1].metadata))
-    lines = [
-        step_row(
-            r.step, max(0.0, r.at - spec.created_at) if r.at is not None else None,
-            r.loss, r.average, r.lr, 1,
-        )
-        for r in rows
-    ]  # fmt: skip
-    write_lines(run.steps, lines)
+    write_rows(run, spec, [(1, row) for row in rows])
     events = [
         JournalEvent(
             c.saved_at, "checkpoint_verified", 1, None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Callable, Sequence
 
 from runner.config.hiding import hidden_command, hidden_config, hidden_env
 from runner.history.review.document import Block, Bullets, Code, Paragraph, Section, Table
@@ -44,7 +45,11 @@ def hardware_section(review: Review) -> Section | None:
         return None
     use, newest = status.hardware, review.snapshot.hardware
     reasons = newest[-1].reasons if newest else {}
-    rows = [("device", status.device or UNKNOWN), *_gpu_rows(use, reasons), *_host_rows(use)]
+    rows = [
+        ("device", status.device or UNKNOWN),
+        *_gpu_rows(use, reasons),
+        *_measured(use, _HOST_ROWS),
+    ]
     rows.append(("measured while training", f"{duration(use.training_s)}, {use.samples} readings"))
     if status.gpu_users:
         names = dict.fromkeys(user.name or f"process {user.pid}" for user in status.gpu_users)
@@ -60,32 +65,35 @@ def _gpu_rows(use: HardwareUse, reasons: dict[str, str]) -> list[tuple[str, str]
         busy += f", {use.gpu_util_mean:.0f} % on average while training"
     if use.gpu_idle_s is not None:
         busy += f", idle for {duration(use.gpu_idle_s)}"
-    rows = [("GPU", use.gpu_name or UNKNOWN), ("GPU busy", busy)]
-    rows.append(("GPU memory, peak", memory_size(use.gpu_memory_max_bytes)))
-    if use.gpu_memory_run_max_bytes is not None:
-        rows.append(("of it this run's, peak", memory_size(use.gpu_memory_run_max_bytes)))
-    if use.temperature_max_c is not None:
-        rows.append(("temperature, peak", f"{use.temperature_max_c:.0f} °C"))
-    if use.power_mean_w is not None:
-        rows.append(("power, mean", f"{use.power_mean_w:.0f} W"))
-    energy = f"{use.energy_wh:.1f} Wh" if use.energy_wh is not None else "not measured"
-    rows.append(("energy of the GPU", energy))
-    if use.throttled_s >= 1:
-        rows.append(("slowed by heat or power", duration(use.throttled_s)))
-    return rows
+    return [("GPU", use.gpu_name or UNKNOWN), ("GPU busy", busy), *_measured(use, _GPU_ROWS)]
 
 
-def _host_rows(use: HardwareUse) -> list[tuple[str, str]]:
-    rows = [("memory of the training, peak", memory_size(use.tree_memory_max_bytes))]
-    if use.memory_low_bytes is not None:
-        rows.append(("memory left, least", memory_size(use.memory_low_bytes)))
-    if use.swap_grown_bytes is not None:
-        rows.append(("swap grown by", memory_size(use.swap_grown_bytes)))
-    if use.cpu_mean is not None:
-        rows.append(("CPU of the machine, mean", f"{use.cpu_mean:.0f} %"))
-    if use.tree_cpu_mean is not None:
-        rows.append(("CPU of the training, mean", f"{use.tree_cpu_mean / 100:.1f} cores"))
-    return rows
+def _measured(use: HardwareUse, rows: Sequence[_Row]) -> list[tuple[str, str]]:
+    """Without what was not measured, where its row has no words for that."""
+    found = ((what, getattr(use, name), words, without) for what, name, words, without in rows)
+    told = (
+        (what, without if value is None else words(value)) for what, value, words, without in found
+    )
+    return [(what, text) for what, text in told if text]
+
+
+#: (what, field of HardwareUse, its value in words, words where it was not measured)
+_Row = tuple[str, str, Callable[[float], str], str]
+_GPU_ROWS: tuple[_Row, ...] = (
+    ("GPU memory, peak", "gpu_memory_max_bytes", memory_size, UNKNOWN),
+    ("of it this run's, peak", "gpu_memory_run_max_bytes", memory_size, ""),
+    ("temperature, peak", "temperature_max_c", "{:.0f} °C".format, ""),
+    ("power, mean", "power_mean_w", "{:.0f} W".format, ""),
+    ("energy of the GPU", "energy_wh", "{:.1f} Wh".format, "not measured"),
+    ("slowed by heat or power", "throttled_s", lambda s: duration(s) if s >= 1 else "", ""),
+)
+_HOST_ROWS: tuple[_Row, ...] = (
+    ("memory of the training, peak", "tree_memory_max_bytes", memory_size, UNKNOWN),
+    ("memory left, least", "memory_low_bytes", memory_size, ""),
+    ("swap grown by", "swap_grown_bytes", memory_size, ""),
+    ("CPU of the machine, mean", "cpu_mean", "{:.0f} %".format, ""),
+    ("CPU of the training, mean", "tree_cpu_mean", lambda p: f"{p / 100:.1f} cores", ""),
+)
 
 
 def timeline_section(review: Review) -> Section | None:
