@@ -17,7 +17,7 @@ from runner.control.changes import ACCELERATE, ENV, flag_text
 from runner.history.made.metadata import metadata_settings
 from runner.model import AttemptPlan, RunSpec
 from runner.model.preview import FlagChange
-from runner.store.journal import Unreadable, read_json
+from runner.store.journal import readable
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.config_file import config_file_path
 from runner.trainers.sd_scripts.dataset_keys import (
@@ -53,11 +53,10 @@ def settings_of(path: Path) -> dict[str, str]:
     `accelerate.X`, `env.X`, `dataset.X`, `data.X` (the images and captions themselves), `script` and
     `version.X`. Empty for a folder that is no run. Keys and passwords are hidden."""
     run = RunDir(path)
-    try:
-        spec = read_json(run.spec, RunSpec)
-    except Unreadable:
+    spec = readable(run.spec, RunSpec)
+    if spec is None:
         return {}
-    plan = _first_plan(run, spec)
+    plan = readable(run.attempt(1), AttemptPlan) or spec.first_plan
     flags = _flags(plan, spec.created_at)
     found: dict[str, Any] = {**_script(plan), **flags, **_of_metadata(run, spec)}
     found |= {f"{ACCELERATE}{name}": value for name, value in _launcher(plan).items()}
@@ -124,13 +123,6 @@ def same_setting(one: str | None, other: str | None) -> bool:
         return False
 
 
-def _first_plan(run: RunDir, spec: RunSpec) -> AttemptPlan:
-    try:
-        return read_json(run.attempt(1), AttemptPlan)
-    except Unreadable:
-        return spec.first_plan
-
-
 def _flags(plan: AttemptPlan, created_at: float) -> dict[str, Any]:
     """Empty where there is no command, as for a run made of files."""
     try:
@@ -149,10 +141,7 @@ def _flags(plan: AttemptPlan, created_at: float) -> dict[str, Any]:
 def _of_metadata(run: RunDir, spec: RunSpec) -> dict[str, str]:
     if spec.origin != "imported":
         return {}
-    try:
-        told = metadata_settings(read_json(run.metadata, dict[str, str]))
-    except Unreadable:
-        return {}
+    told = metadata_settings(readable(run.metadata, dict[str, str]) or {})
     return {**told, _THE_REST: UNKNOWN} if told else {}
 
 

@@ -13,13 +13,12 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 from runner.checkpoints.checkpoint_facts import SampleFile, sample_files
 from runner.config.flags import read_flags, whole
 from runner.model import AttemptPlan, AttemptStatus, RunSpec, RunState, Status
 from runner.state.attempt_mappers import AttemptMappers
-from runner.store.journal import Unreadable, read_json
+from runner.store.journal import readable
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, read_prompt_file
@@ -30,7 +29,6 @@ EARLY_S = 1.0
 #: and that of the last one after the noted end: a launcher may be gone before its trainer
 LATE_S = 30.0
 _SEED = re.compile(r"_\d{8,}_(\d+)\.png$")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +62,10 @@ def prompts_of(path: Path) -> tuple[str, ...]:
 def prompt_file_of(path: Path) -> PromptFile:
     """The prompt file of a run's first attempt."""
     run = RunDir(Path(path))
-    spec = _read(run.spec, RunSpec)
+    spec = readable(run.spec, RunSpec)
     if spec is None:
         return PromptFile(problem="the run's spec.json cannot be read")
-    plan = _read(run.attempt(1), AttemptPlan) or spec.first_plan
+    plan = readable(run.attempt(1), AttemptPlan) or spec.first_plan
     flags = trainer_flags(read_flags(plan.command), Path(plan.cwd)).values
     named = flags.get("sample_prompts")
     if not isinstance(named, str) or not named:
@@ -94,11 +92,11 @@ class SampleFinder:
         """In the order of steps, then of prompts."""
         plans = self._all_plans()
         state = self._state(plans)
-        spec = _read(self._run.spec, RunSpec)
+        spec = readable(self._run.spec, RunSpec)
         if state == self._seen or spec is None:
             return self._found
         self._mappers.read()
-        status = _read(self._run.status, Status)
+        status = readable(self._run.status, Status)
         found: list[Sample] = []
         for plan in plans or [spec.first_plan]:
             found += self._of_attempt(plan, spec, status)
@@ -110,14 +108,14 @@ class SampleFinder:
     def _all_plans(self) -> list[AttemptPlan]:
         """Written once each, so read once."""
         number = len(self._plans) + 1
-        while (plan := _read(self._run.attempt(number), AttemptPlan)) is not None:
+        while (plan := readable(self._run.attempt(number), AttemptPlan)) is not None:
             self._plans[number] = plan
             number += 1
         return [self._plans[n] for n in sorted(self._plans)]
 
     def _state(self, plans: list[AttemptPlan]) -> tuple[object, ...]:
         """What a new image or a new fact about its step would change."""
-        spec = _read(self._run.spec, RunSpec)
+        spec = readable(self._run.spec, RunSpec)
         seen: list[object] = [len(plans), spec is not None]
         if spec is not None:
             plans = plans or [spec.first_plan]
@@ -258,10 +256,3 @@ def _stat(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
-
-
-def _read(path: Path, kind: type[T]) -> T | None:
-    try:
-        return read_json(path, kind)
-    except Unreadable:
-        return None

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from runner.model import AttemptPlan, AttemptStatus, RunSpec, Status
 from runner.state.attempt_mappers import AttemptMappers
 from runner.state.step_mapper import StepMapper
-from runner.store.journal import Unreadable, read_json
+from runner.store.journal import readable
 from runner.store.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -44,12 +44,8 @@ class Validation:
 def exact_validations(path: Path, status: Status | None = None) -> dict[int, float]:
     """The finite validation losses of the run that count, by true step: those of steps that a later attempt
     trained again are left out. Empty where there are none. `status`: newer than the one in the folder."""
-    run = RunDir(path)
-    try:
-        status = status or read_json(run.status, Status)
-    except Unreadable:
-        return {}
-    return by_step(read_validations(path, status), status.attempts)
+    status = status or readable(RunDir(path).status, Status)
+    return by_step(read_validations(path, status), status.attempts) if status is not None else {}
 
 
 def by_step(found: Iterable[Validation], attempts: Sequence[AttemptStatus]) -> dict[int, float]:
@@ -78,18 +74,15 @@ def _trained_again(one: Validation, attempts: Sequence[AttemptStatus]) -> bool:
 def read_validations(path: Path, status: Status | None = None) -> tuple[Validation, ...]:
     """Every validation of every attempt, in the order of their making."""
     run = RunDir(path)
-    try:
-        spec = read_json(run.spec, RunSpec)
-        status = status or read_json(run.status, Status)
-    except Unreadable:
+    spec, status = readable(run.spec, RunSpec), status or readable(run.status, Status)
+    if spec is None or status is None:
         return ()
     mappers = AttemptMappers(run)
     mappers.read()
     found: list[Validation] = []
     for at, one in enumerate(status.attempts):
-        try:
-            plan = read_json(run.attempt(one.attempt), AttemptPlan)
-        except Unreadable:
+        plan = readable(run.attempt(one.attempt), AttemptPlan)
+        if plan is None:
             continue
         end_at = status.attempts[at + 1].started_at if at + 1 < len(status.attempts) else math.inf
         begin_at = one.started_at if not spec.origin else -math.inf

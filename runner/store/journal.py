@@ -59,6 +59,14 @@ def read_json(path: Path, kind: type[T]) -> T:
         raise Unreadable(f"{path.name} is torn or foreign: {error}") from None
 
 
+def readable(path: Path, kind: type[T]) -> T | None:
+    """As `read_json`; None for a file that is missing, torn or foreign."""
+    try:
+        return read_json(path, kind)
+    except Unreadable:
+        return None
+
+
 #: how MessagePack writes a double whose exponent says NaN or infinity (text may look the same by chance)
 _NONFINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 

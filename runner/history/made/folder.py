@@ -15,7 +15,7 @@ from pathlib import Path
 from runner.files.private import FOLDER_MODE, tighten
 from runner.model import RunSpec, Status
 from runner.state.attempt_state import StepRow
-from runner.store.journal import Unreadable, read_json, step_row, write_json
+from runner.store.journal import readable, step_row, write_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
 
 INSPECTED, IMPORTED = "inspected", "imported"
@@ -33,11 +33,8 @@ def marked(mark: str) -> Iterator[tuple[RunDir, RunSpec]]:
     """The made runs whose id ends with this mark."""
     with contextlib.suppress(OSError):
         for path in sorted(runs_root().glob(f"[!.]*-{mark}")):
-            try:
-                spec = read_json(path / "spec.json", RunSpec)
-            except Unreadable:
-                continue
-            if spec.origin:
+            spec = readable(path / "spec.json", RunSpec)
+            if spec is not None and spec.origin:
                 yield RunDir(path), spec
 
 

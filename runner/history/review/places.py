@@ -14,7 +14,7 @@ from typing import Any
 from runner.files.header import Broken, metadata_of, read_header
 from runner.history.review.model import BaseModel, DatasetFacts, SampleFacts
 from runner.model import AttemptPlan, Checkpoint, RunSpec, Status
-from runner.store.journal import Unreadable, read_json
+from runner.store.journal import readable
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.fingerprint import dataset_fingerprints, take
 
@@ -128,14 +128,12 @@ def run_before(path: Path, spec: RunSpec) -> Path | None:
         if time.monotonic() > deadline:
             return None
         run = RunDir(path.parent / name)
-        try:
-            other = read_json(run.spec, RunSpec)
-            if other.smoke or project_of(other) != project_of(spec):
-                continue
-            if read_json(run.status, Status).outcome is not None:
-                return run.path
-        except Unreadable:
+        other = readable(run.spec, RunSpec)
+        if other is None or other.smoke or project_of(other) != project_of(spec):
             continue
+        status = readable(run.status, Status)
+        if status is not None and status.outcome is not None:
+            return run.path
     return None
 
 
@@ -149,8 +147,6 @@ def project_of(spec: RunSpec) -> str:
 def plans_of(run: RunDir) -> tuple[AttemptPlan, ...]:
     """All that can be read, in order; it ends at the first that cannot."""
     found: list[AttemptPlan] = []
-    while True:
-        try:
-            found.append(read_json(run.attempt(len(found) + 1), AttemptPlan))
-        except Unreadable:
-            return tuple(found)
+    while (plan := readable(run.attempt(len(found) + 1), AttemptPlan)) is not None:
+        found.append(plan)
+    return tuple(found)
