@@ -1,4 +1,5 @@
-"""Preflight: one check, one file, each with its evidence.
+"""Preflight: checks before a start, each with its evidence and, where there is one, a cure.
 
-In: a configuration and the machine. Out: `CheckResult`s, each with what to do. Begin with `registry`.
+In: a configuration and the machine. Out: `CheckResult`s, each with what to do. Begin with `registry`;
+a new check is one `@check` function in a file of `checks`.
 """
