@@ -128,7 +128,7 @@ def report_of(
             total_steps=banner.get("total_steps"),
             first_nonfinite_step=bad,
             device=last.state.device,
-            images=last.images_found,
+            images=last.images.found,
         )
     )
     finite = bar.average is not None and math.isfinite(bar.average)
@@ -140,7 +140,7 @@ def report_of(
         total_steps=banner.get("total_steps"),
         batches_per_epoch=banner.get("batches_per_epoch"),
         epochs=banner.get("epochs", last.state.epochs),
-        images=last.images_found,
+        images=last.images.found,
         device=last.state.device,
         last_average_loss=bar.average if finite else None,
         first_nonfinite_step=bad,

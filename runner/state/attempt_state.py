@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from runner.model import (
     AttemptPlan,
+    AttemptStatus,
     BannerSeen,
     EpochStarted,
     JournalEvent,
@@ -95,6 +96,10 @@ class AttemptState:
     def step(self) -> int:
         """The newest step: trained, or the one that the attempt continues from."""
         return self.mapper.base_step if self.last_step is None else self.last_step
+
+    def status(self, started_at: float) -> AttemptStatus:
+        """Its line in the status, without its end."""
+        return AttemptStatus(self.attempt, started_at, self.first_step, self.last_step)
 
     @property
     def total_steps(self) -> int | None:

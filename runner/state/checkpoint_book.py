@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 from runner.model import Checkpoint
+from runner.trainers.sd_scripts.names import parse_checkpoint_name
 
 
 class CheckpointBook:
@@ -20,10 +22,16 @@ class CheckpointBook:
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
         self._known: dict[int, Checkpoint] = {}
+        #: states that were saved before their checkpoint, by its stem
+        self._state_of: dict[str, str] = {}
 
     def add(self, one: Checkpoint) -> int:
         """Returns the key of the new checkpoint."""
         key = len(self._known)
+        if one.state_path is None and one.attempt == self.attempt:
+            one = replace(
+                one, state_path=self._state_of.pop(parse_checkpoint_name(one.name).stem, None)
+            )
         self._known[key] = one
         return key
 
@@ -41,6 +49,28 @@ class CheckpointBook:
     def update(self, key: int, **fields: Any) -> Checkpoint:
         """Set these fields of Checkpoint and leave all others as they are. Returns the result."""
         return self.change(key, lambda one: replace(one, **fields))
+
+    def add_state(self, path: str) -> Checkpoint | None:
+        """A state was saved in `path`. Returns the checkpoint that it belongs to, if there is one by now."""
+        stem = PurePath(path).name.removesuffix("-state")
+        for key in self.own_keys:
+            if PurePath(self._known[key].name).stem == stem:
+                return self.update(key, state_path=path)
+        self._state_of[stem] = path
+        return None
+
+    def remove(self, path: str) -> None:
+        """The trainer deleted this checkpoint."""
+        for key in self.own_keys:
+            if self._known[key].name == PurePath(path).name:
+                self.update(key, removed=True)
+
+    def remove_state(self, path: str) -> None:
+        """The trainer deleted this state."""
+        for key in self.own_keys:
+            state = self._known[key].state_path
+            if state is not None and PurePath(state).name == PurePath(path).name:
+                self.update(key, state_path=None, state_complete=None)
 
     def __getitem__(self, key: int) -> Checkpoint:
         return self._known[key]

@@ -8,12 +8,10 @@ supervisor takes over from a killed one.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePath
 
 from runner.model import (
-    AttemptStatus,
     BannerSeen,
     Checkpoint,
     CheckpointRemoved,
@@ -42,41 +40,13 @@ from runner.state.attempt_state import PAUSES, AttemptState, StepRow, apply
 from runner.state.checkpoint_book import CheckpointBook
 from runner.state.evidence import EvidenceCollector
 from runner.state.pace import Pace
+from runner.state.row_buffer import RowBuffer
+from runner.state.shown import Bar, Images, Validations
 from runner.state.step_mapper import StepMapper
-from runner.store.series import SMOOTHING
 from runner.trainers.sd_scripts.names import parse_checkpoint_name
 
-#: a step's row waits so long for its exact loss before it is written with the average alone
-ROW_PATIENCE_S = 0.15
 #: of more warnings than this, one of so many is journaled
 WARNINGS_JOURNALED, WARNINGS_APART = 200, 100
-
-
-@dataclass(slots=True)
-class _Row:
-    step: int
-    seen_at: float
-    loss: float | None = None
-    average: float | None = None
-    lr: float | None = None
-
-
-@dataclass(slots=True)
-class Bar:
-    """What the trainer's bar has shown, in its own numbers."""
-
-    shown_step: int = 0
-    average: float | None = None
-    first_nonfinite: int | None = None
-
-    def show(self, event: StepShown) -> None:
-        if event.shown_step > self.shown_step:
-            self.shown_step = event.shown_step
-        if event.average is None:
-            return
-        self.average = event.average
-        if self.first_nonfinite is None and not math.isfinite(event.average):
-            self.first_nonfinite = event.shown_step
 
 
 class Translator:
@@ -96,32 +66,21 @@ class Translator:
     ) -> None:
         self.attempt = attempt
         self.stop_step = stop_step
-        self.catching_up = catching_up
         self.state = AttemptState(attempt, StepMapper(base_step, origin_step))
-        self.bar = Bar()
+        self.bar, self.images, self.validations = Bar(), Images(), Validations()
         self.pace = Pace()
         self.book = CheckpointBook(attempt)
+        self.rows = RowBuffer(self.state, self.book, catching_up=catching_up)
         self.evidence = EvidenceCollector()
         #: the newest step trained after the planned last one
         self.past_step: int | None = None
         self._banner: dict[str, int] = {}
-        self._exact = False
         self._bar_step: int | None = None
         self._warnings = 0
-        self._pending: OrderedDict[int, _Row] = OrderedDict()
-        self._written = 0
-        self._rows: list[StepRow] = []
         self._events: list[JournalEvent] = []
         #: by kind: applied, and not written so far
         self._passing: dict[str, JournalEvent] = {}
         self._offset = 0
-        self._state_of: dict[str, str] = {}
-        self._subsets: dict[str, int] = {}
-        self._folders: dict[str, int] = {}
-        self._validations: list[tuple[int, float]] = []
-        self._ema = 0.0
-        self._weight = 0.0
-        self._broken = False
 
     # ----------------------------------------------------------------- in
 
@@ -157,13 +116,15 @@ class Translator:
             case StateSaved(path=path):
                 self._on_state(path, now, event.offset)
             case CheckpointRemoved(path=path):
-                self._on_removed(path, now, event.offset, "checkpoint_removed")
+                self.book.remove(path)
+                self._tell("checkpoint_removed", now, event.offset, path=path)
             case StateRemoved(path=path):
-                self._on_removed(path, now, event.offset, "state_removed")
+                self.book.remove_state(path)
+                self._tell("state_removed", now, event.offset, path=path)
             case SampleStarted():
                 self._tell("sampling", now, event.offset, step=self.state.step)
             case ValidationSeen():
-                self._validations.append((self.state.step, event.loss))
+                self.validations.see(self.state.step, event.loss)
                 if event.whole_epoch:
                     self._tell(
                         "validated", now, event.offset, step=self.state.step, loss=event.loss
@@ -179,10 +140,8 @@ class Translator:
                 self._tell("exception", now, event.offset, name=event.name, text=event.message)
             case FatalSeen(text=text):
                 self._tell("fatal", now, event.offset, text=text)
-            case SubsetSeen(is_reg=False):
-                self._subsets[event.image_dir] = event.images
-            case SubsetSeen(is_reg=None):
-                self._folders[event.image_dir] = event.images
+            case SubsetSeen():
+                self.images.see(event)
             case NothingToTrain():
                 self._tell("nothing_to_train", now, event.offset, text=event.text)
             case ModelSaved():
@@ -207,34 +166,15 @@ class Translator:
         if step is None or self.is_past_plan(step):
             return
         if loss is None:
-            self._on_rate(step, at, lr)
+            self.rows.add_rate(step, at, lr)
             return
-        self._exact = True
         self._note_finite(step, loss)
-        row = self._pending.get(step)
-        if row is not None:
-            row.loss, row.lr, row.seen_at = loss, lr, at
-            self._flush_until(step)
-        elif step > self._written:
-            row = self._pending.setdefault(step, _Row(step, at))
-            row.loss, row.lr = loss, lr
-        else:
-            self._write(StepRow(step, at, loss, None, lr))
-
-    def _on_rate(self, step: int, at: float, lr: float | None) -> None:
-        """The learning rate came apart from its loss: it is added to the step's row."""
-        row = self._pending.get(step)
-        if row is not None:
-            row.lr = lr
-        elif step <= self._written:
-            self._write(StepRow(step, at, None, None, lr))
+        self.rows.add_loss(step, loss, at, lr)
 
     def tick(self, now: float) -> None:
-        """Let go of rows that waited long enough for an exact loss."""
+        """Time goes by, whether the trainer prints something or not."""
         self.pace.look(now)
-        due = [s for s, row in self._pending.items() if now - row.seen_at > ROW_PATIENCE_S]
-        if due and self.state.phase not in PAUSES:
-            self._flush_until(max(due), only_finished=False)
+        self.rows.tick(now)
 
     # ----------------------------------------------------------------- steps
 
@@ -257,27 +197,12 @@ class Translator:
             if self.state.saving_since is not None:
                 # the bar moves again: whatever was being saved is saved
                 self._enter(Phase.TRAINING, "", now, event.offset)
-        row = self._pending.get(step)
-        if row is None:
-            if step <= self._written:
-                return
-            row = self._pending[step] = _Row(step, now)
-            # with exact losses those of the steps before are about to come: see `tick`
-            if not self._exact:
-                self._flush_until(step - 1)
-        if event.average is not None:
-            row.average = event.average * mapper.average_factor(event.shown_step)
-            self._note_average(step, event.average)
-        # what the row tells of its step holds before the row is written
-        apply(self.state, row)
-        if row.loss is not None and event.average is not None:
-            self._flush_until(step)  # its exact loss came first: nothing to wait for
-
-    def _note_average(self, step: int, average: float) -> None:
-        """The average of a step may still be the one of the step before: the exact loss decides."""
-        if math.isfinite(average):
-            return
-        if not self._exact:
+        average = event.average
+        if average is not None:
+            average *= mapper.average_factor(event.shown_step)
+        shown = self.rows.show(step, average, now)
+        # the average of a step may still be the one of the step before: an exact loss decides
+        if shown and average is not None and not self.rows.exact:
             self._note_finite(step, average)
 
     def _note_finite(self, step: int, loss: float) -> None:
@@ -287,60 +212,12 @@ class Translator:
         if known is None or step < known:
             self._tell("loss_not_finite", 0.0, None, step=step)
 
-    def _flush_until(self, step: int, *, only_finished: bool = True) -> None:
-        """Write down the waiting rows up to `step`, in order."""
-        for waiting in sorted(self._pending):
-            if waiting > step:
-                break
-            row = self._pending.pop(waiting)
-            known = row.loss is not None or row.average is not None
-            if only_finished and not known and row.step != self.state.first_step:
-                continue
-            at = None if self.catching_up and row.loss is None else row.seen_at
-            self._write(StepRow(row.step, at, row.loss, row.average, row.lr))
-            self._written = max(self._written, row.step)
-            self._smooth(row)
-
-    def _write(self, row: StepRow) -> None:
-        apply(self.state, row)
-        self._rows.append(row)
-
-    def _smooth(self, row: _Row) -> None:
-        """A checkpoint carries the smoothed loss at its step: a single step's says little."""
-        value = row.loss if row.loss is not None else row.average
-        self._broken = not math.isfinite(value) if value is not None else self._broken
-        if value is not None and not self._broken:
-            self._ema = SMOOTHING * self._ema + (1 - SMOOTHING) * value
-            self._weight = SMOOTHING * self._weight + (1 - SMOOTHING)
-        for key in self.book.own_keys:
-            if self.book[key].step == row.step:
-                self.book.update(key, loss=self.smooth)
-
-    def continue_smoothing(self, average: float, weight: float) -> None:
-        """Begin with the smoothed loss of the attempts before (`runner.state.losses.smoothing_until`): a run
-        has one smoothed loss, over all of its attempts."""
-        self._ema, self._weight = average, weight
-
-    @property
-    def smooth(self) -> float | None:
-        """The smoothed loss of the run up to the newest written row: NaN where that row's loss is not
-        finite, whatever was before."""
-        if self._broken:
-            return math.nan
-        return self._ema / self._weight if self._weight else None
-
     # ----------------------------------------------------------------- files
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """Of this attempt, in the order of saving."""
         return self.book.own
-
-    def validation_at(self, step: int | None) -> float | None:
-        """The newest validation loss at or before a true step, as the console shows it; it may be NaN."""
-        if step is None:
-            return None
-        return next((loss for at, loss in reversed(self._validations) if at <= step), None)
 
     def _on_saving(self, path: str, now: float, offset: int) -> None:
         self._enter(Phase.SAVING, PurePath(path).name, now, offset)
@@ -363,9 +240,8 @@ class Translator:
             epoch=found.epoch,
             attempt=self.attempt,
             saved_at=now,
-            loss=self.smooth,
+            loss=self.rows.smooth,
             final=found.final or (step is not None and step == self.stop_step),
-            state_path=self._state_of.pop(found.stem, None),
         )
         self.book.add(checkpoint)
         self._tell(
@@ -373,26 +249,9 @@ class Translator:
         )
 
     def _on_state(self, path: str, now: float, offset: int) -> None:
-        stem, step = PurePath(path).name.removesuffix("-state"), self.state.step
-        for key in self.book.own_keys:
-            if PurePath(self.book[key].name).stem == stem:
-                changed = self.book.update(key, state_path=path)
-                step = changed.step or step
-                break
-        else:
-            self._state_of[stem] = path
-        self._tell("state_saved", now, offset, path=path, step=step)
-
-    def _on_removed(self, path: str, now: float, offset: int, kind: str) -> None:
-        name = PurePath(path).name
-        for key in self.book.own_keys:
-            one = self.book[key]
-            if kind == "checkpoint_removed" and one.name == name:
-                self.book.update(key, removed=True)
-            state = one.state_path
-            if kind == "state_removed" and state is not None and PurePath(state).name == name:
-                self.book.update(key, state_path=None, state_complete=None)
-        self._tell(kind, now, offset, path=path)
+        one = self.book.add_state(path)
+        step = one.step if one is not None else None
+        self._tell("state_saved", now, offset, path=path, step=step or self.state.step)
 
     # ----------------------------------------------------------------- phases
 
@@ -423,8 +282,7 @@ class Translator:
 
     def take_rows(self) -> list[StepRow]:
         """Rows to write, once."""
-        rows, self._rows = self._rows, []
-        return rows
+        return self.rows.take()
 
     def take_events(self, now: float) -> list[JournalEvent]:
         """Events to write, once."""
@@ -433,25 +291,10 @@ class Translator:
 
     def finish(self) -> None:
         """The trainer is gone: nothing more will come."""
-        if self._pending:
-            self._flush_until(max(self._pending), only_finished=False)
+        self.rows.finish()
         if self._banner and "total_steps" not in self._banner:
             self._tell("banner", 0.0, self._offset, **self._banner)
             self._banner = {}
         # where it ended is what counts for them: a journal has its offsets in order
         self._events += [replace(e, offset=self._offset) for e in self._passing.values()]
         self._passing.clear()
-
-    @property
-    def images(self) -> int | None:
-        """Image files to train on, without regularisation images and repeats."""
-        return sum(self._subsets.values()) if self._subsets else None
-
-    @property
-    def images_found(self) -> int | None:
-        """The same; where the trainer did not describe its dataset, the files of all folders that it found."""
-        counts = self._subsets or self._folders
-        return sum(counts.values()) if counts else None
-
-    def attempt_status(self, started_at: float) -> AttemptStatus:
-        return AttemptStatus(self.attempt, started_at, self.state.first_step, self.state.last_step)

@@ -36,13 +36,13 @@ class Ingest:
     async def catch_up(self) -> None:
         """Read again what a predecessor has read; what it journaled is not journaled twice."""
         s = self._s
-        s.translator.catching_up = True
+        s.translator.rows.catching_up = True
         await self.read_on("reading the console again")
         for _ in range(CATCH_UP_POLLS):
             if await self.read_losses():
                 break
             await asyncio.sleep(0)
-        s.translator.catching_up = False
+        s.translator.rows.catching_up = False
         s.translator.pace = type(s.translator.pace)()
 
     async def read_on(self, what: str) -> None:

@@ -184,7 +184,7 @@ class Supervisor:
         found = await asyncio.to_thread(
             smoothing_until, self.run.steps, self.attempt, self.plan.base_step
         )
-        self.translator.continue_smoothing(*found)
+        self.translator.rows.continue_smoothing(*found)
 
     async def _beat_on(self) -> None:
         """A heartbeat until the verdict: reading a long log again and verifying many files take minutes."""
@@ -353,7 +353,11 @@ class Supervisor:
     def status(self) -> Status:
         """The run as it stands; while its past is read again, as it stood."""
         now, before = time.time(), self.before
-        if self.translator.catching_up and before is not None and before.attempt == self.attempt:
+        if (
+            self.translator.rows.catching_up
+            and before is not None
+            and before.attempt == self.attempt
+        ):
             return replace(
                 before, heartbeat_at=now, supervisor_pid=os.getpid(), evaluating=self.evaluating
             )

@@ -28,7 +28,7 @@ def snapshot_of(s: Supervisor, now: float) -> Status:
         s.plan,
         run_state=s.state,
         attempts=(
-            *_earlier_attempts(s), replace(s.translator.attempt_status(started), exit=s.exit),
+            *_earlier_attempts(s), replace(s.translator.state.status(started), exit=s.exit),
         ),
         checkpoints=all_checkpoints(s),
         alarms=_alarms(s),
@@ -82,7 +82,7 @@ def untrusted_step(s: Supervisor) -> int | None:
 def attempts_so_far(s: Supervisor) -> tuple[AttemptStatus, ...]:
     """The earlier ones, and this one without its end."""
     started = s.keeper.started_at if s.keeper is not None else 0.0
-    return (*_earlier_attempts(s), s.translator.attempt_status(started))
+    return (*_earlier_attempts(s), s.translator.state.status(started))
 
 
 def resumable_checkpoints(s: Supervisor) -> tuple[Checkpoint, ...]:

@@ -60,7 +60,7 @@ def facts_of(s: Supervisor, status: Status) -> RunFacts:
         total_steps=status.total_steps,
         first_nonfinite_step=status.first_nonfinite_step,
         device=status.device,
-        images=s.translator.images,
+        images=s.translator.images.described,
         expected=_expected(s, status),
         checkpoints=current(status.checkpoints, status.attempts),
         expect=s.spec.expect,

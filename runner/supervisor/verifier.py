@@ -329,7 +329,7 @@ class Verifier:
         expected, watch, translator = self._expected(), self._watch, self._s.translator
         for key in self._book.own_keys:
             one = self._book.change(key, lambda c: with_fate(c, expected, placed=watch.placed(c)))
-            loss = translator.validation_at(one.step)
+            loss = translator.validations.at(one.step)
             if loss is not one.validation_loss:
                 self._book.update(key, validation_loss=loss)
 

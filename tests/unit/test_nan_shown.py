@@ -115,10 +115,10 @@ def test_after_a_single_bad_step_the_smoothed_loss_is_finite_again() -> None:
     steps(progress, 1, 10, 0.1, 0.1)
     steps(progress, 11, 11, math.nan, math.nan)
     progress.finish()
-    assert progress.smooth is not None and math.isnan(progress.smooth)
+    assert progress.rows.smooth is not None and math.isnan(progress.rows.smooth)
     steps(progress, 12, 20, 0.1, math.nan)  # the average stays poisoned for ever
     progress.finish()
-    assert progress.smooth == pytest.approx(0.1)
+    assert progress.rows.smooth == pytest.approx(0.1)
 
 
 def test_a_validation_that_is_nan_is_not_hidden_by_an_earlier_one() -> None:
@@ -127,8 +127,8 @@ def test_a_validation_that_is_nan_is_not_hidden_by_an_earlier_one() -> None:
     progress.on_console(ValidationSeen(0, 0.2, True), 10.0)
     steps(progress, 11, 20, math.nan, math.nan)
     progress.on_console(ValidationSeen(0, math.nan, True), 20.0)
-    assert progress.validation_at(10) == 0.2
-    found = progress.validation_at(20)
+    assert progress.validations.at(10) == 0.2
+    found = progress.validations.at(20)
     assert found is not None and math.isnan(found)
 
 

@@ -236,7 +236,7 @@ class _Teller:
             offset = self._starts.get(one.attempt)
             at = self._clock.after(offset) if offset is not None and found else None
             began_at = max(began_at, at if at is not None else began_at)
-            found.append(one.attempt_status(began_at))
+            found.append(one.state.status(began_at))
         return found
 
     def _exact(self, folder: Path) -> None:

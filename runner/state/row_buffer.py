@@ -1,0 +1,137 @@
+"""Rows of an attempt on their way to steps.jsonl: each waits a moment for its exact loss. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from runner.state.attempt_state import PAUSES, AttemptState, StepRow, apply
+from runner.state.checkpoint_book import CheckpointBook
+from runner.store.series import SMOOTHING
+
+#: a step's row waits so long for its exact loss before it is written with the average alone
+ROW_PATIENCE_S = 0.15
+
+
+@dataclass(slots=True)
+class _Waiting:
+    step: int
+    seen_at: float
+    loss: float | None = None
+    average: float | None = None
+    lr: float | None = None
+
+
+class RowBuffer:
+    """Takes true steps in any order, hands out rows in the order of their steps. What a row tells of its step
+    is applied to `state` at once, and again in the form in which it is written. `catching_up`: nobody
+    watched these steps, so their rows have no time. `exact`: there are exact losses."""
+
+    def __init__(self, state: AttemptState, book: CheckpointBook, *, catching_up: bool) -> None:
+        self._state, self._book = state, book
+        self.catching_up = catching_up
+        self.exact = False
+        self._pending: OrderedDict[int, _Waiting] = OrderedDict()
+        self._written = 0
+        self._rows: list[StepRow] = []
+        self._ema = 0.0
+        self._weight = 0.0
+        self._broken = False
+
+    def show(self, step: int, average: float | None, now: float) -> bool:
+        """The bar shows this step. False: its row is written already."""
+        row = self._pending.get(step)
+        if row is None:
+            if step <= self._written:
+                return False
+            row = self._pending[step] = _Waiting(step, now)
+            # with exact losses those of the steps before are about to come: see `tick`
+            if not self.exact:
+                self._flush_until(step - 1)
+        if average is not None:
+            row.average = average
+        apply(self._state, row)
+        if row.loss is not None and average is not None:
+            self._flush_until(step)  # its exact loss came first: nothing to wait for
+        return True
+
+    def add_loss(self, step: int, loss: float, at: float, lr: float | None) -> None:
+        """The exact loss of a step, which may have been written before, or not be shown so far."""
+        self.exact = True
+        row = self._pending.get(step)
+        if row is not None:
+            row.loss, row.lr, row.seen_at = loss, lr, at
+            self._flush_until(step)
+        elif step > self._written:
+            self._pending[step] = _Waiting(step, at, loss, None, lr)
+        else:
+            self._write(StepRow(step, at, loss, None, lr))
+
+    def add_rate(self, step: int, at: float, lr: float | None) -> None:
+        """The learning rate came apart from its loss."""
+        row = self._pending.get(step)
+        if row is not None:
+            row.lr = lr
+        elif step <= self._written:
+            self._write(StepRow(step, at, None, None, lr))
+
+    def tick(self, now: float) -> None:
+        """Let go of rows that waited long enough for an exact loss."""
+        due = [s for s, row in self._pending.items() if now - row.seen_at > ROW_PATIENCE_S]
+        if due and self._state.phase not in PAUSES:
+            self._flush_until(max(due), only_finished=False)
+
+    def finish(self) -> None:
+        """Nothing more will come."""
+        if self._pending:
+            self._flush_until(max(self._pending), only_finished=False)
+
+    def take(self) -> list[StepRow]:
+        """Rows to write, once."""
+        rows, self._rows = self._rows, []
+        return rows
+
+    def _flush_until(self, step: int, *, only_finished: bool = True) -> None:
+        """Write down the waiting rows up to `step`, in order."""
+        for waiting in sorted(self._pending):
+            if waiting > step:
+                break
+            row = self._pending.pop(waiting)
+            known = row.loss is not None or row.average is not None
+            if only_finished and not known and row.step != self._state.first_step:
+                continue
+            at = None if self.catching_up and row.loss is None else row.seen_at
+            self._write(StepRow(row.step, at, row.loss, row.average, row.lr))
+            self._written = max(self._written, row.step)
+            self._smooth(row)
+
+    def _write(self, row: StepRow) -> None:
+        apply(self._state, row)
+        self._rows.append(row)
+
+    # ----------------------------------------------------------------- the smoothed loss
+
+    def _smooth(self, row: _Waiting) -> None:
+        """A checkpoint carries the smoothed loss at its step: a single step's says little."""
+        value = row.loss if row.loss is not None else row.average
+        self._broken = not math.isfinite(value) if value is not None else self._broken
+        if value is not None and not self._broken:
+            self._ema = SMOOTHING * self._ema + (1 - SMOOTHING) * value
+            self._weight = SMOOTHING * self._weight + (1 - SMOOTHING)
+        for key in self._book.own_keys:
+            if self._book[key].step == row.step:
+                self._book.update(key, loss=self.smooth)
+
+    def continue_smoothing(self, average: float, weight: float) -> None:
+        """Begin with the smoothed loss of the attempts before (`runner.state.losses.smoothing_until`): a run
+        has one smoothed loss, over all of its attempts."""
+        self._ema, self._weight = average, weight
+
+    @property
+    def smooth(self) -> float | None:
+        """The smoothed loss of the run up to the newest written row: NaN where that row's loss is not
+        finite, whatever was before."""
+        if self._broken:
+            return math.nan
+        return self._ema / self._weight if self._weight else None
