@@ -83,7 +83,7 @@ class HardwareMonitor:
         self.watch.add(sample, about)
         self._mark_best()
         if self._cadence.due(sample.at):
-            s.hardware.append(line_of(sample))
+            s.journals.hardware.append(line_of(sample))
         self._look_for_users(sample)
         await self._stay_awake()
 

@@ -17,13 +17,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
 from runner.history.summary import write_summary
 from runner.model import (
     AttemptPlan,
     ExitRecord,
-    JournalEvent,
     KeeperRecord,
     Phase,
     RunSpec,
@@ -31,19 +28,19 @@ from runner.model import (
     Status,
 )
 from runner.process.family import Member, family, member_of
-from runner.state.attempt_state import apply
-from runner.state.journaled import Journaled
 from runner.state.losses import smoothing_until
 from runner.state.translator import Translator
 from runner.store.attempt import AttemptFiles
-from runner.store.journal import DISK_FULL, Appender, Unreadable, read_json, step_row, write_json
+from runner.store.journal import DISK_FULL, Unreadable, read_json, write_json
 from runner.store.liveness import is_keeper, keep_lock, same_process, take_lock
 from runner.store.norms import NormsFile
 from runner.store.rundir import RunDir
 from runner.store.unrecorded import still_runs, writing_pids
 from runner.supervisor.alarms import Alarms
+from runner.supervisor.context import AttemptContext
 from runner.supervisor.hardware_monitor import HardwareMonitor
 from runner.supervisor.ingest import Ingest
+from runner.supervisor.journals import Journals
 from runner.supervisor.notifier import Notifier
 from runner.supervisor.order_handler import OrderHandler
 from runner.supervisor.snapshot import snapshot_of, trainer_ended_at
@@ -77,14 +74,14 @@ class Supervisor:
         self.asked = read_asked(run)
         self.spec: RunSpec = self.asked.spec
         self.state = RunState.STARTING
-        self.events = Appender(run.events)
-        self.steps = Appender(run.steps)
-        self.hardware = Appender(run.hardware)
         self.attempt = self.asked.attempt
         self.plan: AttemptPlan = self.asked.plan
         self.files = AttemptFiles(run, self.attempt, self.plan, self.spec)
         self.norms = NormsFile(run.norms)
         self.before = self._previous_status()
+        self.context = AttemptContext(
+            run, self.spec, self.attempt, self.plan, self.files, self.before
+        )
         self.translator = Translator(
             self.attempt,
             base_step=self.plan.base_step,
@@ -93,6 +90,8 @@ class Supervisor:
         )
         if self.before is not None:
             self.translator.book.load_earlier(self.before.checkpoints)
+        self.journals = Journals(self.context, self.translator)
+        self.tell, self.flush = self.journals.tell, self.journals.flush
         self.ingest = Ingest(self)
         self.keeper: KeeperRecord | None = None
         self.trainer_created_at: float | None = None
@@ -106,15 +105,12 @@ class Supervisor:
         self.alive_at = self.before.heartbeat_at if self.before is not None and known else 0.0
         self.orders = OrderHandler(self)
         self.alarms = Alarms(self)
-        self.notifier = Notifier(self)
+        self.notifier = Notifier(self.context, self.status)
         self.hardware_monitor = HardwareMonitor(self)
         #: set when the training has ended, and when the supervisor is about to leave
         self.ended, self.left = asyncio.Event(), asyncio.Event()
         self.final: Status | None = None
         self.verifier = Verifier(self)
-        self.journaled = Journaled(run, self.attempt)
-        for event in self.journaled.own:
-            apply(self.translator.state, event)
         self.status_full_at: float | None = None
         #: what is done besides watching, in words (see Status.evaluating)
         self.evaluating = ""
@@ -253,39 +249,6 @@ class Supervisor:
     async def read_losses(self) -> None:
         await self.ingest.read_losses()
 
-    def flush(self) -> None:
-        """Write down the rows and events that the translator has ready."""
-        now = time.time()
-        found = (self.journaled.fresh_row(row) for row in self.translator.take_rows())
-        rows = [row for row in found if row is not None]
-        if rows:
-            lines = (
-                step_row(
-                    row.step,
-                    None if row.at is None else row.at - self.spec.created_at,
-                    row.loss,
-                    row.average,
-                    row.lr,
-                    self.attempt,
-                )
-                for row in rows
-            )
-            self.steps.append(b"".join(lines))
-        for event in self.translator.take_events(now):
-            self._journal(event)
-        for journal in (self.steps, self.events):
-            journal.retry()
-
-    def tell(self, kind: str, /, **data: object) -> None:
-        """Journal an event of our own."""
-        event = JournalEvent(time.time(), kind, self.attempt, None, dict(data))
-        apply(self.translator.state, event)
-        self._journal(event)
-
-    def _journal(self, event: JournalEvent) -> None:
-        if self.journaled.is_fresh(event):
-            self.events.append(msgspec.json.encode(event))
-
     # ----------------------------------------------------------------- liveness
 
     def look_for_end(self) -> bool:
@@ -346,8 +309,7 @@ class Supervisor:
     @property
     def disk_full_at(self) -> float | None:
         """When the run folder's disk last had no room, seconds since the epoch."""
-        journals = (self.steps, self.events, self.hardware)
-        times = (self.status_full_at, *(journal.full_at for journal in journals))
+        times = (self.status_full_at, self.journals.full_at)
         return max((at for at in times if at is not None), default=None)
 
     def status(self) -> Status:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import logging
 import subprocess
 import threading
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from runner.config.channels import channels_or_none
 from runner.model import Alarm, RunSnapshot, RunState, Status
@@ -15,9 +15,7 @@ from runner.notify.box import Box
 from runner.notify.launch import send_waiting
 from runner.notify.message import Message, alarm_message, end_message, wanted
 from runner.store.reader import RunReader
-
-if TYPE_CHECKING:
-    from runner.supervisor.main import Supervisor
+from runner.supervisor.context import AttemptContext
 
 log = logging.getLogger("supervisor")
 
@@ -25,14 +23,15 @@ log = logging.getLogger("supervisor")
 class Notifier:
     """Notices of one supervision."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._s = supervisor
-        self._box = Box(supervisor.run)
+    def __init__(self, context: AttemptContext, status: Callable[[], Status]) -> None:
+        """`status`: asked for the run as it stands."""
+        self._context, self._status = context, status
+        self._box = Box(context.run)
         self._settled = False
 
     @property
     def _rules_on(self) -> bool:
-        return bool(self._s.spec.notify.on and channels_or_none(self._s.run).names)
+        return bool(self._context.spec.notify.on and channels_or_none(self._context.run).names)
 
     def restore(self) -> None:
         """What a predecessor put down and did not get sent."""
@@ -45,12 +44,12 @@ class Notifier:
             if not self._rules_on:
                 return
             snapshot = RunSnapshot(
-                self._s.run.id,
-                str(self._s.run.path),
+                self._context.run.id,
+                str(self._context.run.path),
                 alarm.since_at,
                 RunState.RUNNING,
-                self._s.spec,
-                self._s.status(),
+                self._context.spec,
+                self._status(),
             )
             if self._put(alarm_message(snapshot, alarm)):
                 self._send_later()
@@ -64,10 +63,10 @@ class Notifier:
             if not self._rules_on:
                 self._settled = True
                 return
-            read = RunReader(self._s.run.path, console=False).read_all()
+            read = RunReader(self._context.run.path, console=False).read_all()
             snapshot = replace(read, status=final, state=final.state, outcome=final.outcome)
             if self._put(end_message(snapshot)):
-                send_waiting(self._s.run)
+                send_waiting(self._context.run)
             self._settled = True
         except Exception:
             log.exception("the notice of the end failed")
@@ -78,7 +77,7 @@ class Notifier:
             self.before_end(final)
 
     def _put(self, message: Message | None) -> bool:
-        if message is None or not wanted(self._s.spec.notify, message.event):
+        if message is None or not wanted(self._context.spec.notify, message.event):
             return False
         return self._box.put(message)
 
@@ -88,6 +87,6 @@ class Notifier:
 
     def _send(self) -> None:
         try:
-            send_waiting(self._s.run)
+            send_waiting(self._context.run)
         except (OSError, subprocess.SubprocessError) as error:
             log.warning("a notice could not be sent: %s", type(error).__name__)

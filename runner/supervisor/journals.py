@@ -1,0 +1,60 @@
+"""The journals of a run, as its supervisor writes them: what was written before is not written again."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from runner.model import JournalEvent
+from runner.state.attempt_state import StepRow, apply
+from runner.state.journaled import Journaled
+from runner.state.translator import Translator
+from runner.store.journal import Appender, step_row
+from runner.supervisor.context import AttemptContext
+
+
+class Journals:
+    """Takes what the translator has ready, and the events of the supervisor itself, which change the same
+    state. Nothing here raises for a full disk: the lines are kept and written later."""
+
+    def __init__(self, context: AttemptContext, translator: Translator) -> None:
+        self._context, self._translator = context, translator
+        self._events = Appender(context.run.events)
+        self._steps = Appender(context.run.steps)
+        self.hardware = Appender(context.run.hardware)
+        self._journaled = Journaled(context.run, context.attempt)
+        for event in self._journaled.own:
+            apply(translator.state, event)
+
+    def flush(self) -> None:
+        """Write down the rows and events that the translator has ready."""
+        found = (self._journaled.fresh_row(row) for row in self._translator.take_rows())
+        rows = [self._line(row) for row in found if row is not None]
+        if rows:
+            self._steps.append(b"".join(rows))
+        for event in self._translator.take_events(time.time()):
+            self._append(event)
+        for journal in (self._steps, self._events):
+            journal.retry()
+
+    def tell(self, kind: str, /, **data: object) -> None:
+        """Journal an event of our own."""
+        event = JournalEvent(time.time(), kind, self._context.attempt, None, dict(data))
+        apply(self._translator.state, event)
+        self._append(event)
+
+    def _append(self, event: JournalEvent) -> None:
+        if self._journaled.is_fresh(event):
+            self._events.append(msgspec.json.encode(event))
+
+    def _line(self, row: StepRow) -> bytes:
+        seconds = None if row.at is None else row.at - self._context.spec.created_at
+        attempt = self._context.attempt
+        return step_row(row.step, seconds, row.loss, row.average, row.lr, attempt)
+
+    @property
+    def full_at(self) -> float | None:
+        """When the disk last had no room for a line, seconds since 1970."""
+        times = (one.full_at for one in (self._steps, self._events, self.hardware))
+        return max((at for at in times if at is not None), default=None)
