@@ -32,6 +32,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--one_nan_at", type=int, default=0, help="the average stays NaN after it")
     parser.add_argument("--nan_weights_at", type=int, default=0, help="of files from this step on")
     parser.add_argument("--exact", action="store_true", help="event files with each step's loss")
+    parser.add_argument(
+        "--exact_late", type=int, default=0, help="written from this step on, all at once"
+    )
     parser.add_argument("--cut_state_at", type=int, default=0)
     parser.add_argument(
         "--empty_state_at", type=int, default=0, help="a state folder without a file"
@@ -85,7 +88,7 @@ class Losses:
     """The event file of a run, when asked for: `loss/current` of each step, flushed at once."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        self._writer = None
+        self._writer, self._late, self._held = None, args.exact_late, []
         if args.exact and args.logging_dir:
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
@@ -99,8 +102,12 @@ class Losses:
 
         value = Summary.Value(tag="loss/current", simple_value=loss)
         event = Event(wall_time=time.time(), step=step, summary=Summary(value=[value]))
-        self._writer.add_event(event)
-        self._writer.flush()
+        self._held.append(event)
+        if step >= self._late:
+            for one in self._held:
+                self._writer.add_event(one)
+            self._held.clear()
+            self._writer.flush()
 
 
 def weights(path: Path, truncate: bool = False, nan: bool = False) -> None:

@@ -10,7 +10,7 @@ import math
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,6 +194,17 @@ def smoothing_until(path: Path, attempt: int, step: int) -> tuple[float, float]:
     """(average, weight) of the smoothed loss at true step `step` over the attempts before `attempt`: what that
     attempt continues."""
     return read_steps(path, lambda row: row[5] < attempt and row[0] <= step).smoothing()
+
+
+def smoothed_at(path: Path, steps: Collection[int | None]) -> dict[int, float]:
+    """The smoothed loss at these true steps by the rows as they are written; steps without one are left out."""
+    table = read_steps(path)
+    smooth, found = table.smoothed(), {}
+    for at, step in enumerate(table.steps):
+        loss = table.smooth_of(smooth, at) if step in steps else None
+        if loss is not None:
+            found[step] = loss
+    return found
 
 
 def read_steps(path: Path, counts: Callable[[Row], bool] | None = None) -> StepTable:

@@ -28,7 +28,7 @@ from runner.model import (
     Status,
 )
 from runner.process.family import Member, family, member_of
-from runner.state.losses import smoothing_until
+from runner.state.losses import smoothed_at, smoothing_until
 from runner.state.translator import Translator
 from runner.store.attempt import AttemptFiles
 from runner.store.journal import DISK_FULL, Unreadable, read_json, write_json
@@ -182,6 +182,17 @@ class Supervisor:
         )
         self.translator.rows.continue_smoothing(*found)
 
+    async def _settle_losses(self) -> None:
+        """Exact losses may have come after their rows: in the end a checkpoint's loss is that of the rows as
+        written, which is what show, summary, compare and export compute."""
+        book = self.translator.book
+        steps = {book[key].step for key in book.own_keys}
+        found = await asyncio.to_thread(smoothed_at, self.run.steps, steps)
+        for key in book.own_keys:
+            step = book[key].step
+            if step in found:
+                book.update(key, loss=found[step])
+
     async def _beat_on(self) -> None:
         """A heartbeat until the verdict: reading a long log again and verifying many files take minutes."""
         while True:
@@ -333,6 +344,7 @@ class Supervisor:
         await self._stage("reading exact losses", self._read_losses_to_their_end)
         await self._stage("writing steps", self.translator.finish)
         await self._stage("writing steps", self.flush)
+        await self._stage("losses of checkpoints", self._settle_losses)
         await self._stage("verification of files", self.verifier.finish)
         await self._stage("the last alarms", self.alarms.last_look)
         await self._stage("watching processes", self._watch_survivors)

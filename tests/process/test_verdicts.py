@@ -126,6 +126,17 @@ def test_a_record_of_a_terabyte_and_a_folder_among_the_event_files_do_not_cost_t
 # --------------------------------------------------------------------------- many lives
 
 
+def test_exact_losses_that_come_after_their_rows_are_those_of_the_checkpoints_in_the_end(
+    stage: Stage,
+) -> None:
+    run = stage.start("--steps", "30", "--exact", "--exact_late", "25", "--delay", "0.1")
+    snapshot = wait_end(run)
+    assert snapshot.status is not None
+    assert len(run.steps.read_text().splitlines()) > 40  # averages first, their exact losses later
+    known = {c.name: c.loss for c in review_of(run.path, dataset=False).checkpoints}
+    assert {c.name: c.loss for c in snapshot.status.checkpoints} == pytest.approx(known)
+
+
 def test_over_many_lives_each_step_has_its_exact_loss_once_and_each_event_comes_once(
     stage: Stage,
 ) -> None:
