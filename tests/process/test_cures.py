@@ -18,7 +18,8 @@ import pytest
 from runner.preflight.cures.commands import stream
 from runner.preflight.cures.model import CureFailed
 from runner.preflight.registry import cure_for
-from tests.unit.preflight_project import Project, look, project_fixture
+from tests import ROOT
+from tests.unit.preflight.preflight_project import Project, look, project_fixture
 
 IDENTITY = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
 CLI = [sys.executable, "-m", "tui.cli"]
@@ -207,7 +208,7 @@ def test_a_read_only_folder_is_found_by_writing_even_as_root(
 
 
 def cli(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    root = Path(__file__).parents[2]
+    root = ROOT
     env = {**os.environ, "PYTHONPATH": str(root)}
     return subprocess.run(
         [*CLI, "check", *words], cwd=folder, env=env, capture_output=True, text=True, timeout=60,
@@ -264,7 +265,7 @@ def test_the_list_names_the_command_of_each_cure(flipped: Project) -> None:
 @pytest.mark.parametrize(("typed", "kept"), [("y\n", False), ("n\n", True), ("\n", True)])
 def test_on_a_terminal_it_asks(flipped: Project, typed: str, kept: bool) -> None:
     leader, follower = pty.openpty()
-    root = Path(__file__).parents[2]
+    root = ROOT
     child = subprocess.Popen(
         [*CLI, "check", "--fix", "flip_aug"], cwd=flipped.root, stdin=follower, stdout=follower,
         stderr=follower, env={**os.environ, "PYTHONPATH": str(root)}, start_new_session=True,

@@ -18,7 +18,7 @@ import pytest
 from runner.ingest.console.parser import ConsoleParser
 from runner.model import BannerSeen, CheckpointSaving, ConsoleEvent, ModelSaved, StepShown
 from runner.trainers.sd_scripts.forecast import forecast
-from tests.unit.dataset_images import write_png
+from tests.unit.trainers.dataset.dataset_images import write_png
 
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.slow]

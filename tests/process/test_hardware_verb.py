@@ -22,9 +22,9 @@ from typing import Any
 import pytest
 
 from runner.control.launch import start_run
+from tests import ROOT
 from tests.process.helpers import FAKE, clean_up, look, spec_for, wait_for
 
-ROOT = Path(__file__).parents[2]
 KEYS = {
     "schema", "at", "cpu", "memory", "swap", "disks", "gpus", "users", "runs", "reasons", "silent", "ages_s",
 }  # fmt: skip

@@ -19,8 +19,8 @@ from runner.history.review.sections_files import file_words
 from runner.history.run_settings import difference, is_known, settings_of
 from runner.model import Outcome, RunSnapshot, Status
 from runner.store.reader import RunReader
+from tests import DATA
 
-DATA = Path(__file__).parents[1] / "data"
 GOOD = DATA / "runs" / "seed_full.log"
 #: launches that failed before the first step, in the words of argparse, of an exception, of sd-scripts
 FAILED = ("unknown_flag", "model_missing", "toml_syntax", "v2_flag")

@@ -35,9 +35,8 @@ from runner.store.labels import write_label
 from runner.store.reader import RunReader
 from runner.store.registry import list_runs, run_paths
 from runner.store.rundir import RunDir, runs_root
-from tests import builders
+from tests import DATA, ROOT, builders
 
-DATA = Path(__file__).parents[1] / "data"
 LOGS = sorted((DATA / "runs").glob("*.log"))
 STARTED = 1_795_000_000.0
 
@@ -323,7 +322,7 @@ def test_hundreds_of_files_are_read_by_their_headers(tmp_path: Path) -> None:
 def tui(*words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "-m", "tui.cli", *words],
-        input=stdin, capture_output=True, cwd=Path(__file__).parents[2],
+        input=stdin, capture_output=True, cwd=ROOT,
     )  # fmt: skip
 
 

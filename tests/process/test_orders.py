@@ -20,6 +20,7 @@ from runner.store import inbox
 from runner.store.journal import read_json, write_json
 from runner.store.liveness import lock_held
 from runner.store.rundir import RunDir
+from tests import ROOT
 from tests.process.helpers import (
     clean_up,
     events,
@@ -74,7 +75,7 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=90,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )
 
 

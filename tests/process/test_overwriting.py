@@ -14,8 +14,9 @@ import pytest
 from runner.model import RunSpec
 from runner.store.journal import read_json
 from runner.store.rundir import RunDir
+from tests import ROOT
 from tests.process.helpers import FAKE, wait_end
-from tests.unit.preflight_project import Project
+from tests.unit.preflight.preflight_project import Project
 
 CLI = [sys.executable, "-m", "tui.cli"]
 #: the fake trainer by the name of the real one; it takes only flags that it knows
@@ -45,7 +46,7 @@ def project(tmp_path: Path) -> Project:
 def cli(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*CLI, *words], cwd=project.root, capture_output=True, text=True, timeout=120, check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from runner.store.journal import read_json, write_json
 from runner.store.liveness import lock_held, take_lock
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
+from tests import ROOT
 from tests.process.helpers import clean_up, look, start, wait_end, wait_for, wait_step
 
 STEPS = ("--steps", "400", "--save_state", "--delay", "0.05")
@@ -50,7 +51,7 @@ def test_of_two_resume_commands_at_once_the_second_is_refused(stopped: RunDir) -
                 sys.executable, "-m", "tui.cli", "resume", stopped.id, "--set",
                 f"save_every_n_steps={n}",
             ],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
         )
         for n in (7, 9)
     ]  # fmt: skip

@@ -34,6 +34,7 @@ from runner.store import inbox
 from runner.store.journal import read_json, step_rows
 from runner.store.liveness import lock_held
 from runner.store.rundir import RunDir
+from tests import ROOT
 from tests.process.helpers import (
     clean_up,
     events,
@@ -354,7 +355,7 @@ def test_the_hang_up_of_a_terminal_leaves_the_training_alone(stage: Stage, tmp_p
         "time.sleep(60)\n"
     )
     master, slave = os.openpty()
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     starter = subprocess.Popen(
         [sys.executable, str(script), str(stage.output)],
         stdin=slave, stdout=subprocess.PIPE, stderr=slave, start_new_session=True,

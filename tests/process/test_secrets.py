@@ -20,6 +20,7 @@ from runner.store.journal import write_json
 from runner.store.liveness import lock_held
 from runner.store.registry import run_paths
 from runner.store.rundir import RunDir, home, runs_root
+from tests import ROOT
 from tests.process.helpers import (
     clean_up,
     kill,
@@ -31,7 +32,6 @@ from tests.process.helpers import (
     wait_step,
 )
 
-ROOT = Path(__file__).parents[2]
 FLAG, VARIABLE, PROXY, CHANGED = (
     "wandb-in-a-flag-4711", "token-in-a-variable-4712", "proxy-password-4713", "flag-of-a-resume-4714",
 )  # fmt: skip

@@ -17,9 +17,8 @@ import pytest
 from runner.model import AttemptPlan, Outcome
 from runner.store.journal import read_json
 from runner.store.rundir import RunDir
+from tests import ROOT
 from tests.process.helpers import wait_end, wait_for
-
-ROOT = Path(__file__).parents[2]
 
 #: stands in for sd-scripts' train_network.py: writes down what it was given
 TRAINER = """\

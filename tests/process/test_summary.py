@@ -19,9 +19,8 @@ from runner.model import Outcome, RunState
 from runner.store.journal import step_row, write_json
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
+from tests import ROOT
 from tests import builders as b
-
-ROOT = Path(__file__).parents[2]
 
 
 def ended_run(folder: Path, steps: int = 920, **changes: object) -> RunDir:

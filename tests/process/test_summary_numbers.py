@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from scripts.check_summary import check
-from tests.unit.dataset_images import write_png
+from tests import ROOT
+from tests.unit.trainers.dataset.dataset_images import write_png
 
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
@@ -113,7 +114,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     env = {
         **os.environ,
         "PLASMA_HOME": str(folder / "home"),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(ROOT),
     }
     env["PLASMA_EMBEDDED_SLEEP"] = "0.05"
     made = subprocess.run(

@@ -24,6 +24,7 @@ from runner.store.reader import RunReader
 from runner.store.registry import same_target
 from runner.store.rundir import RunDir, runs_root
 from runner.store.unrecorded import keeper_pids, still_runs, writing_pids
+from tests import ROOT
 from tests.process.helpers import (
     clean_up,
     kill,
@@ -36,8 +37,6 @@ from tests.process.helpers import (
     wait_for,
     wait_step,
 )
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+
 TRAINING = ("torch", "accelerate", "PIL")
 SCREEN = ("textual", "rich", "plotext", "tui")
 NUMBERS = ("numpy", "tensorboard", "scipy", "pandas")

@@ -1,0 +1,141 @@
+"""What a run with the same settings teaches the forecast."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.config.model import Config
+from runner.model import Checkpoint, Outcome, RunSpec, RunState, Status
+from runner.preflight.estimate import estimate
+from runner.preflight.learnt import Learnt, learnt
+from runner.store.journal import step_row, write_json
+from runner.store.rundir import RunDir, new_run_id, runs_root
+from runner.trainers.command import build_command
+from runner.trainers.sd_scripts.settings_key import settings_key
+from tests.unit.preflight.preflight_project import Project
+
+SMOKE = "[smoke]\nmax_train_steps = 5"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path)
+    project.add_images("train", 23, "a")
+    project.add_images("reg", 3, "b")
+    project.write_dataset(reg=True)
+    return project
+
+
+def finished(
+    config: Config, *, smoke: bool = True, command: Sequence[str] | None = None, **more: Any
+) -> RunDir:
+    """A run folder as the supervisor leaves it."""
+    run = RunDir(runs_root() / new_run_id("hero"))
+    state = run.path / "scratch" / "smoke_test-state"
+    state.mkdir(parents=True)
+    (state / "optimizer.bin").write_bytes(bytes(2000))
+    (state / "model.safetensors").write_bytes(bytes(1000))
+    now = time.time()
+    spec = RunSpec(
+        id=run.id, name="hero", command=tuple(command or build_command(config, smoke=smoke).argv),
+        cwd="/", env={}, created_at=now, host="h", smoke=smoke, settings_key=settings_key(config),
+    )  # fmt: skip
+    checkpoint = Checkpoint(
+        "smoke_test.safetensors", "x", 5, None, 1, now, size_bytes=1_000_000, complete=True,
+        finite=True, final=True, state_path=str(state), state_complete=True,
+    )  # fmt: skip
+    status = Status(
+        RunState.ENDED, 1, now, outcome=Outcome.SUCCEEDED, step=5, total_steps=5, device="cpu",
+        seconds_per_step=2.0, started_at=now + 1.0, ended_at=now + 33.0, checkpoints=(checkpoint,),
+    )  # fmt: skip
+    status = replace(status, **more)
+    write_json(run.spec, spec)
+    write_json(run.status, status)
+    rows = [step_row(n, 19.0 + 2.0 * n, 0.5, None, None, 1) for n in range(1, 6)]
+    run.steps.write_bytes(b"".join(rows))
+    gauges = [f'{{"at":1.0,"tree_memory_bytes":{size}}}\n' for size in (5, 900, 7)]
+    run.hardware.write_text("".join(gauges))
+    return run
+
+
+def test_nothing_is_learnt_without_a_run(project: Project) -> None:
+    assert learnt(project.config(rest=SMOKE)) is None
+
+
+def test_a_passed_smoke_test_teaches_pace_sizes_and_memory(project: Project) -> None:
+    config = project.config(rest=SMOKE)
+    run = finished(config, attempts=attempts())
+    found = learnt(config)
+    assert found == Learnt(run.id, True, 2.0, 1_000_000, 3000, 18.0, 4.0, 900)
+    assert found.source == f"smoke test {run.id}"
+
+
+def attempts() -> Any:
+    from runner.model import AttemptStatus
+
+    return (AttemptStatus(1, 1.0),)
+
+
+def test_a_longer_run_with_the_same_settings_teaches_as_well(project: Project) -> None:
+    config = project.config(rest=SMOKE)
+    finished(config, smoke=False, seconds_per_step=1.5)
+    found = learnt(project.config("save_every_n_steps = 3", rest=SMOKE))
+    assert found is not None
+    assert (found.smoke, found.seconds_per_step) == (False, 1.5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"outcome": Outcome.FAILED},
+        {"state": RunState.RUNNING, "outcome": None},
+        {"checkpoints": ()},
+    ],
+)
+def test_a_test_that_did_not_pass_teaches_nothing(
+    project: Project, changes: dict[str, Any]
+) -> None:
+    config = project.config(rest=SMOKE)
+    finished(config, **changes)
+    assert learnt(config) is None
+
+
+def test_other_settings_teach_nothing(project: Project) -> None:
+    finished(project.config(rest=SMOKE))
+    assert learnt(project.config("network_dim = 8", rest=SMOKE)) is None
+
+
+def test_a_smoke_test_with_settings_of_its_own_teaches_nothing(project: Project) -> None:
+    other = project.config("network_dim = 8", rest=SMOKE + "\nnetwork_dim = 4")
+    finished(other)
+    assert learnt(other) is None
+    less = project.config(rest=SMOKE + "\ngradient_checkpointing = true")
+    finished(less)
+    assert learnt(less) is None
+
+
+def test_the_forecast_takes_what_was_measured(project: Project) -> None:
+    config = project.config("save_every_n_steps = 200\nsave_state = true", rest=SMOKE)
+    assert estimate(config).duration_s is None
+    run = finished(config, attempts=attempts())
+    told = estimate(config)
+    assert told.steps == 920
+    assert (told.seconds_per_step, told.checkpoint_bytes, told.state_bytes) == (
+        2.0,
+        1_000_000,
+        3000,
+    )
+    assert told.duration_s == 18.0 + 920 * 2.0 + 5 * 4.0
+    assert told.size_bytes == 5 * 1_003_000
+    assert told.memory_bytes == 900
+    assert told.sources["checkpoint_bytes"] == f"smoke test {run.id}"
+    assert told.sources["duration_s"] == (
+        f"920 steps at 2.0 s/step, start, 5 saves (smoke test {run.id})"
+    )
+    assert told.sources["size_bytes"] == "5 files and 5 states at most"

@@ -1,0 +1,107 @@
+"""The forecast as people and programs read it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from runner.model import ExpectedCheckpoint, Forecast
+from tests.unit.preflight.preflight_project import Project
+from tui.verbs.start import forecast
+from tui.verbs.told import forecast_lines, forecast_object
+
+FILES = (
+    ExpectedCheckpoint("x-step00000010.safetensors", 10, 1, "x-step00000010-state", 30, 30),
+    ExpectedCheckpoint("x-step00000020.safetensors", 20, 1, "x-step00000020-state", 40, None),
+    ExpectedCheckpoint("x-step00000030.safetensors", 30, 2, "x-step00000030-state", None, 50),
+    ExpectedCheckpoint("x\x1b[31m.safetensors", 40, None),
+)
+FOUND = Forecast(
+    images=23, reg_images=0, batches_per_epoch=20, epochs=2, steps=40, checkpoints=FILES,
+    final=FILES[-1].name, size_bytes=300, checkpoint_bytes=75_600_000, seconds_per_step=3.1,
+    duration_s=5700.0, sources={"steps": "flag max_train_steps", "size_bytes": "4 files"},
+)  # fmt: skip
+
+
+def test_every_number_stands_beside_its_source() -> None:
+    lines = list(forecast_lines(FOUND, ["a warning"]))
+    assert lines[0].split() == ["images", "23"]
+    assert "steps              40             flag max_train_steps" in lines
+    assert "a checkpoint       75.6 MB" in [line[:26] for line in lines]
+    assert (
+        "a step             3.1 s/step     not told by the settings; a smoke test shows it" in lines
+    )
+    assert "time               1 h 35 min" in [line[:29] for line in lines]
+    assert "memory             unknown" in [line[:26] for line in lines]
+    assert lines[-1] == "! a warning"
+
+
+def test_what_will_be_deleted_is_told_at_the_file() -> None:
+    told = [line for line in forecast_lines(FOUND, []) if line.startswith("  step")]
+    assert told == [
+        "  step     10  epoch   1  x-step00000010.safetensors + state, both deleted at step 30",
+        "  step     20  epoch   1  x-step00000020.safetensors + state, file deleted at step 40",
+        "  step     30  epoch   2  x-step00000030.safetensors + state, state deleted at step 50",
+        "  step     40  epoch   ?  x.safetensors",
+    ]
+
+
+def test_a_long_list_of_files_is_cut_in_the_middle() -> None:
+    files = tuple(ExpectedCheckpoint(f"x-{n}", n, 1) for n in range(1, 101))
+    told = list(forecast_lines(Forecast(steps=100, checkpoints=files), []))
+    assert sum(line.startswith("  step") for line in told) == 35
+    assert "  ... and 65 more files (--json has all) ..." in told
+    assert any(line.endswith("x-100") for line in told)
+
+
+def test_states_are_told_of_only_where_there_are_some() -> None:
+    without = Forecast(steps=1, checkpoints=FILES[-1:])
+    assert not any(line.startswith("a state") for line in forecast_lines(without, []))
+
+
+def test_the_object_calls_its_sources_by_its_own_names() -> None:
+    found = forecast_object(FOUND, ["w"])
+    assert found["sources"] == {"steps": "flag max_train_steps", "bytes": "4 files"}
+    assert (found["bytes"], found["seconds"], found["warnings"]) == (300, 5700.0, ["w"])
+
+
+def options(config: Path, *, as_json: bool) -> argparse.Namespace:
+    return argparse.Namespace(config=str(config), set=[], json=as_json)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path)
+    project.add_images("train", 3, "a")
+    project.write_dataset()
+    project.config("save_every_n_steps = 25\nsave_last_n_steps = 20\nsave_state = true")
+    return project
+
+
+def test_the_verb_prints_one_object(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    assert forecast(options(project.root / "plasma.toml", as_json=True)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["images"], told["steps"], told["samples"], told["seconds"]) == (3, 60, 0, None)
+    assert told["checkpoints"][0] == {
+        "name": "hero-step00000025.safetensors",
+        "step": 25,
+        "epoch": 1,
+        "state_name": "hero-step00000025-state",
+        "removed_at_step": 50,
+        "state_removed_at_step": 50,
+    }
+    assert told["final"] == "hero.safetensors"
+    assert told["sources"]["steps"] == "2 epochs x 30 steps an epoch"
+    assert told["command"][-1].startswith("--logging_dir")
+
+
+def test_the_verb_prints_lines_and_the_command(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert forecast(options(project.root / "plasma.toml", as_json=False)) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "images             3              dataset.toml: 3 files x 10 repeats"
+    assert out[-1].startswith("cd ")
