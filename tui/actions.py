@@ -7,11 +7,12 @@ is called from a worker thread, never from the screen's loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from runner.model import Approval, CheckResult, Expectation, Forecast, RunListing, RunSnapshot
+from runner.model.lean import dataclass
 from tui.actions_compare import CompareActions
 from tui.actions_notices import NoticeActions
 from tui.actions_replay import ReplayActions

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from runner.model import NotifyRules
+from runner.model.lean import dataclass
 
 if TYPE_CHECKING:
     from runner.config.channels import Channels

@@ -5,9 +5,10 @@ Every method may block, and is called from a worker thread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from runner.model.lean import dataclass
 
 if TYPE_CHECKING:
     from runner.history.review.best import Candidate

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual.binding import Binding
+
+from runner.model.lean import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from runner.model.lean import dataclass
 
 
 @dataclass(frozen=True, slots=True)

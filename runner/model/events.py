@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runner.model.kinds import Phase
+from runner.model.lean import dataclass
 
 
 @dataclass(frozen=True, slots=True)

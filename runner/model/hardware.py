@@ -5,7 +5,9 @@ Units are in the names; None is always "not measured".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from runner.model.lean import dataclass
 
 
 def _left(total: int | None, used: int | None) -> int | None:

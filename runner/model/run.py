@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runner.model.checkpoint import ExpectedCheckpoint
 from runner.model.checks import CheckResult
 from runner.model.kinds import SCHEMA
+from runner.model.lean import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runner.model.checkpoint import Checkpoint
 from runner.model.checks import Cause
 from runner.model.hardware import GpuUser, HardwareSample, HardwareUse
 from runner.model.kinds import SCHEMA, AlarmKind, Outcome, Phase, RunState
+from runner.model.lean import dataclass
 
 
 @dataclass(frozen=True, slots=True)

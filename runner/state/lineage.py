@@ -7,9 +7,9 @@ beyond is of a past that was left. It stays on the disk, and no verdict rests on
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from runner.model import AttemptStatus, Checkpoint
+from runner.model.lean import dataclass
 
 
 def superseded(one: Checkpoint, attempts: Sequence[AttemptStatus]) -> AttemptStatus | None:

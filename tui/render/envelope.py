@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from runner.model import LossBucket
+from runner.model.lean import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ Three ways to draw the same grid: `fill` (the band is a tinted ground, its edges
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from runner.model.lean import dataclass
 from tui.render import glyphs
 from tui.render.braille import DOTS_ACROSS, DOTS_DOWN, Canvas, polyline
 from tui.render.envelope import Column, fold_columns, fold_line

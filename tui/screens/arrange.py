@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from runner.model.lean import dataclass
 
 #: panels in the order in which the focus visits them
 ORDER = ("loss", "checkpoints", "cause", "preflight", "gauges", "smoke", "console")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runner.model import Cause, Outcome, RunSnapshot, RunState
+from runner.model.lean import dataclass
 from tui.text import clean
 from tui.viewmodel.cause_titles import cause_title
 from tui.viewmodel.stopping import GUARD

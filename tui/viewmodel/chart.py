@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from runner.model import AttemptStatus, LossBucket, RunSnapshot, RunState
+from runner.model.lean import dataclass
 from runner.model.units import loss
 from tui.viewmodel.expected import expected_checkpoints
 from tui.viewmodel.progress import progress_of

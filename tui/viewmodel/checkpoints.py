@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runner.history.review.cautions import untrusted_step
 from runner.model import (
     AttemptStatus,
@@ -13,6 +11,7 @@ from runner.model import (
     RunSnapshot,
     RunState,
 )
+from runner.model.lean import dataclass
 from runner.model.units import UNKNOWN, ago, duration, file_size, loss
 from runner.state.lineage import superseded
 from tui.text import clean

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runner.model import RunSnapshot
+from runner.model.lean import dataclass
 from runner.model.units import count
 from tui.text import clean
 from tui.viewmodel.progress import current_checkpoints, progress_of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from runner.model import Checkpoint, RunSnapshot
+from runner.model.lean import dataclass
 from tui.viewmodel.expected import expected_checkpoints
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from runner.model.lean import dataclass
 from runner.model.units import ago
 
 #: readings come every 2 s; older ones are not what the machine does now

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from runner.hardware.samples import own_gpu, same_device
 from runner.model import GpuSample, HardwareSample, RunSnapshot
+from runner.model.lean import dataclass
 from runner.model.units import ago
 from tui.viewmodel.gauge_model import STALE_S
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runner.model import RunSnapshot
+from runner.model.lean import dataclass
 from runner.model.units import duration, pace
 from tui.text import clean
 from tui.viewmodel.progress import is_live, progress_of

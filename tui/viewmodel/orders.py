@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from runner.analysis.smoke import smoke_passed
 from runner.model import Outcome, RunSnapshot, RunState
+from runner.model.lean import dataclass
 from tui.viewmodel.cause import cause_of
 from tui.viewmodel.gpu_users import comfy_of
 from tui.viewmodel.progress import is_live

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.model import Expectation, Forecast
+from runner.model.lean import dataclass
 from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, pace
 from tui.actions import Plan
 from tui.text import clean

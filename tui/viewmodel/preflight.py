@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NamedTuple
 
 from runner.model import CheckResult
+from runner.model.lean import dataclass
 from tui.text import clean
 
 #: the rest stands in the order of the checks

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runner.history.report import current_step, kept_step, steps_per_epoch_of, stop_cost_of
 from runner.model import Checkpoint, JournalEvent, RunSnapshot, RunState
+from runner.model.lean import dataclass
 from runner.state.lineage import StopCost, current
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runner.model import Outcome, Phase, RunSnapshot, RunState
+from runner.model.lean import dataclass
 from tui.render import glyphs
 from tui.viewmodel.alarms import alarm_role, live_alarms
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runner.model import RunSnapshot, RunState
+from runner.model.lean import dataclass
 from runner.model.units import count, duration
 from tui.viewmodel.expected import expected_checkpoints, is_final, next_expected
 from tui.viewmodel.progress import Progress, progress_of

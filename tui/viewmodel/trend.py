@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from runner.model import LossBucket, LossSeries
+from runner.model.lean import dataclass
 
 #: slope over standard error from which on a trend is called one
 CLEAR = 3.0

@@ -1,0 +1,73 @@
+"""`@dataclass(frozen=True, slots=True)` for types that every start defines.
+
+The standard decorator compiles six methods a class: 1.1 ms for twenty fields (Python 3.11), in all half of what
+the screen took to import beyond Textual. Here the classes share their methods, and `__init__` is compiled for
+the first instance. The result is a dataclass to `dataclasses.replace`, `fields`, msgspec and mypy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as dataclass
+else:
+
+    def dataclass(*, frozen: bool, slots: bool) -> Callable[[type], type]:
+        assert frozen and slots, "of no other kind"
+        return _lean
+
+
+def _lean(kind: Any) -> Any:
+    made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(kind)
+    names = made.__match_args__
+    made._values = staticmethod(attrgetter(*names) if names else type)
+    for name, method in _SHARED.items():
+        setattr(made, name, method)
+    return made
+
+
+def _init(self: Any, *args: Any, **values: Any) -> None:
+    """Makes way for the method that dataclasses compiles."""
+    kind: Any = type(self)
+    fields = [(one.name, one.type, one) for one in dataclasses.fields(kind)]
+    twin: Any = dataclasses.make_dataclass(kind.__name__, fields, frozen=True, eq=False, repr=False)
+    kind.__init__ = twin.__init__
+    twin.__init__(self, *args, **values)
+
+
+def _eq(self: Any, other: Any) -> Any:
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    return self._values(self) == self._values(other)
+
+
+def _hash(self: Any) -> int:
+    return hash(self._values(self))
+
+
+def _repr(self: Any) -> str:
+    shown = (f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+    return f"{type(self).__qualname__}({', '.join(shown)})"
+
+
+def _frozen(self: object, name: str, *_: object) -> NoReturn:
+    raise dataclasses.FrozenInstanceError(f"{name!r} of {type(self).__name__} is frozen")
+
+
+def _reduce(self: Any) -> tuple[type, tuple[Any, ...]]:
+    return type(self), tuple(getattr(self, name) for name in self.__match_args__)
+
+
+_SHARED: dict[str, Any] = {
+    "__init__": _init,
+    "__eq__": _eq,
+    "__hash__": _hash,
+    "__repr__": _repr,
+    "__setattr__": _frozen,
+    "__delattr__": _frozen,
+    "__reduce__": _reduce,
+}
