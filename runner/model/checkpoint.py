@@ -37,14 +37,15 @@ class Checkpoint:
     `norm`, `norm_largest`: of all modules (see BlockNorm), `norm_change`: of `norm` against the checkpoint
     before, as a share (0.05: five percent more). `remark`: what the weights show that a person should
     know, a blow-up or a dead network. `removed_at_step`, `state_removed_at_step`: the true step at which
-    save_last_n_* deletes it. `missing`: it is gone, and not by the trainer's own deleting."""
+    save_last_n_* deletes it. `missing`: it is gone, and not by the trainer's own deleting. `path`: always set
+    but in status.json, where one in `checkpoint_folder` is left out."""
 
     name: str
-    path: str
-    step: int | None
-    epoch: int | None
-    attempt: int
-    saved_at: float
+    path: str = ""
+    step: int | None = None
+    epoch: int | None = None
+    attempt: int = 0
+    saved_at: float = 0.0
     size_bytes: int | None = None
     complete: bool | None = None
     finite: bool | None = None

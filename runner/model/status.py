@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 
 from runner.model.checkpoint import Checkpoint
 from runner.model.checks import Cause
@@ -116,3 +116,16 @@ class Status:
     gpu_users: tuple[GpuUser, ...] = ()
     #: what the supervisor does besides watching, with how far it is: `verifying checkpoints: 12 of 100`
     evaluating: str = ""
+    #: in status.json alone: where each checkpoint without a path is, under its name
+    checkpoint_folder: str = ""
+
+    def __post_init__(self) -> None:
+        """Called for what is read from a file."""
+        if not self.checkpoint_folder:
+            return
+        placed = (
+            one if one.path else replace(one, path=f"{self.checkpoint_folder}/{one.name}")
+            for one in self.checkpoints
+        )
+        object.__setattr__(self, "checkpoints", tuple(placed))
+        object.__setattr__(self, "checkpoint_folder", "")

@@ -12,10 +12,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from runner.model import Forecast, RunSpec, Status
+from runner.model import Forecast, RunSpec
 from runner.model.preview import Existing
 from runner.model.units import count
 from runner.store.journal import Unreadable, read_json
+from runner.store.norms import read_status
 from runner.store.registry import run_paths
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.names import SUFFIXES
@@ -145,7 +146,7 @@ def writers(paths: Collection[str]) -> dict[str, str]:
             spec = read_json(run.spec, RunSpec)
             if spec.output_dir is None or os.path.realpath(spec.output_dir) not in folders:
                 continue
-            status = read_json(run.status, Status)
+            status = read_status(run)
         except Unreadable:
             continue
         for one in status.checkpoints:

@@ -1,63 +1,96 @@
-"""norms.jsonl: the norms of every verified checkpoint, block by block; a line a file, the last one counts.
+"""What status.json leaves to norms.jsonl, so that it stays small however many checkpoints there are.
 
-They are many times as large as all else that is known of a checkpoint, and hardly ever change: status.json,
-which is written once a second, does without them.
+status.json is written once a second. Of a verified checkpoint it holds the fields of ROW that are not at their
+default; all others hardly ever change and are in norms.jsonl: a line a change, the last one counts. Norms are
+many times as large as the rest, so a line without them leaves those of an earlier one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import os.path
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from runner.model import BlockNorm, Checkpoint, Status
-from runner.store.journal import Appender, LineTail, lines_of
+from runner.model import Checkpoint, Status
+from runner.store.journal import UNDECODABLE, Appender, LineTail, encode_json, lines_of, read_json
+from runner.store.rundir import RunDir
 
 Key = tuple[int, int | None, int | None, bool]
+#: which save a line is about: the name and place of its file may change later, these do not
+_KEY = ("attempt", "step", "epoch", "final")
+#: what status.json has of every checkpoint
+ROW = (
+    *_KEY, "name", "path", "saved_at", "complete", "finite", "problem", "loss", "removed", "missing",
+    "replaced",
+)  # fmt: skip
+_DEFAULTS = {field.name: field.default for field in fields(Checkpoint)}
+_DETAILS = tuple(name for name in _DEFAULTS if name not in ROW)
 
 
-@dataclass(frozen=True, slots=True)
-class NormsLine:
-    """Of the file of one save; its name and place may change later, these do not."""
-
-    attempt: int
-    step: int | None
-    epoch: int | None
-    final: bool
-    norms: tuple[BlockNorm, ...]
-
-
-def key_of(one: Checkpoint | NormsLine) -> Key:
+def key_of(one: Checkpoint) -> Key:
     return one.attempt, one.step, one.epoch, one.final
+
+
+def _apart(checkpoints: Iterable[Checkpoint]) -> set[Key]:
+    """Of those whose details can be in the file: verified, and no other has the same key."""
+    number = Counter(key_of(one) for one in checkpoints)
+    return {key_of(one) for one in checkpoints if one.complete is not None} & {
+        key for key, times in number.items() if times == 1
+    }
+
+
+def _set(one: Checkpoint, names: Iterable[str]) -> dict[str, Any]:
+    """The fields that are not at their default."""
+    values = ((name, getattr(one, name)) for name in names)
+    return {name: value for name, value in values if value != _DEFAULTS[name]}
+
+
+def read_status(run: RunDir) -> Status:
+    """status.json with all that norms.jsonl adds to its checkpoints. Raises Unreadable."""
+    status, table = read_json(run.status, Status), NormsTable(run.norms)
+    table.read()
+    return table.attached(status)
 
 
 class NormsTable:
     """What a norms.jsonl holds, read as it grows."""
 
     def __init__(self, path: Path) -> None:
-        self.known: dict[Key, tuple[BlockNorm, ...]] = {}
+        self.known: dict[Key, Checkpoint] = {}
         self._tail = LineTail(path)
 
     def read(self) -> bool:
         """To its present end. True if something new came."""
         came = False
         for block in self._tail.read(math.inf) if self._tail.changed() else ():
-            lines, _bad = lines_of(block, NormsLine)
-            self.known |= {key_of(line): line.norms for line in lines}
             came = True
+            for line in lines_of(block, dict[str, Any])[0]:
+                try:
+                    self.add(msgspec.convert({"name": "", **line}, Checkpoint, strict=False))
+                except UNDECODABLE:
+                    continue
         return came
 
-    def attached(self, status: Status) -> Status:
-        """`status` with the norms of its checkpoints; those that it brings itself (older runs) stay."""
-        return replace(status, checkpoints=tuple(self._attached(status.checkpoints)))
+    def add(self, line: Checkpoint) -> None:
+        before = self.known.get(key_of(line))
+        if before is not None and not line.norms:
+            line = replace(line, norms=before.norms)
+        self.known[key_of(line)] = line
 
-    def _attached(self, checkpoints: Iterable[Checkpoint]) -> Iterable[Checkpoint]:
-        for one in checkpoints:
-            norms = () if one.norms or one.complete is None else self.known.get(key_of(one), ())
-            yield replace(one, norms=norms) if norms else one
+    def attached(self, status: Status) -> Status:
+        """`status` with the details of its checkpoints; those that it brings itself (older runs) stay."""
+        found = _apart(status.checkpoints)
+        return replace(status, checkpoints=tuple(
+            replace(one, **{**_set(self.known[key_of(one)], _DETAILS), **_set(one, _DETAILS)})
+            if key_of(one) in found and key_of(one) in self.known else one
+            for one in status.checkpoints
+        ))  # fmt: skip
 
 
 class NormsFile:
@@ -68,22 +101,36 @@ class NormsFile:
         self.table.read()
         self._appender = Appender(path)
         #: what was made of each checkpoint the last time: most never change again
-        self._made: dict[Key, tuple[Checkpoint, Checkpoint]] = {}
+        self._made: dict[Key, tuple[Checkpoint, dict[str, Any]]] = {}
 
-    def lean(self, status: Status) -> Status:
-        """`status` without norms, which are in the file by then. What the disk refuses stays in the status."""
-        return replace(status, checkpoints=tuple(map(self._lean, status.checkpoints)))
+    def lean(self, status: Status) -> dict[str, Any]:
+        """`status` without the details, which are in the file by then; what the disk refuses stays."""
+        folders = Counter(os.path.dirname(one.path) for one in status.checkpoints)  # noqa: PTH120
+        folder = folders.most_common(1)[0][0] if folders else ""
+        found = {field.name: getattr(status, field.name) for field in fields(status)}
+        rows = tuple(self._rows(status.checkpoints, folder))
+        return found | {"checkpoint_folder": folder, "checkpoints": rows}
 
-    def _lean(self, one: Checkpoint) -> Checkpoint:
-        if not one.norms:
-            return one
-        key, known = key_of(one), self.table.known
-        if key in self._made and self._made[key][0] is one:
-            return self._made[key][1]
-        if known.get(key) != one.norms:
-            line = NormsLine(one.attempt, one.step, one.epoch, one.final, one.norms)
-            if not self._appender.append(msgspec.json.encode(line)):
-                return one
-        known[key] = one.norms
-        self._made[key] = one, replace(one, norms=())
-        return self._made[key][1]
+    def _rows(self, checkpoints: tuple[Checkpoint, ...], folder: str) -> Iterator[dict[str, Any]]:
+        apart = _apart(checkpoints)
+        for one in checkpoints:
+            key = key_of(one)
+            if key not in self._made or self._made[key][0] is not one or key not in apart:
+                kept = ROW if key in apart and self._written(one) else _DEFAULTS
+                self._made[key] = one, _set(one, kept)
+            row = self._made[key][1]
+            in_folder = folder and f"{folder}/{one.name}" == one.path
+            yield {k: v for k, v in row.items() if k != "path"} if in_folder else row
+
+    def _written(self, one: Checkpoint) -> bool:
+        """Are its details in the file?"""
+        details, known = _set(one, _DETAILS), self.table.known.get(key_of(one))
+        if (_set(known, _DETAILS) if known is not None else {}) == details:
+            return True
+        if known is not None and known.norms == one.norms:
+            del details["norms"]
+        line = _set(one, _KEY) | details
+        if not self._appender.append(encode_json(line)):
+            return False
+        self.table.known[key_of(one)] = one
+        return True

@@ -149,10 +149,7 @@ class RunReader:
     def read(self, budget_s: float = 0.05) -> RunSnapshot:
         """What is known now. Long journals are read over several calls: see `read_fraction`."""
         deadline = time.monotonic() + budget_s
-        for cached in (self._spec, self._status, self._exit, self._keeper, self._preflight):
-            cached.read()
-        if self._norms.read():
-            self._attached = None
+        self._read_files(self._preflight)
         self._read_events()
         self._read_hardware()
         if self._with_console:
@@ -163,9 +160,14 @@ class RunReader:
 
     def read_small(self) -> RunSnapshot:
         """State and status alone, without the journals: for lists."""
-        for cached in (self._spec, self._status, self._exit, self._keeper):
-            cached.read()
+        self._read_files()
         return self._snapshot()
+
+    def _read_files(self, *more: _Cached) -> None:
+        for cached in (self._spec, self._status, self._exit, self._keeper, *more):
+            cached.read()
+        if self._norms.read():
+            self._attached = None
 
     def read_all(self) -> RunSnapshot:
         """Read to the present end, however long it takes."""
@@ -305,7 +307,7 @@ class RunReader:
         )
 
     def _with_norms(self, status: object) -> Status | None:
-        """The status with the norms of norms.jsonl; put together once, for screens read it often."""
+        """The status with all that norms.jsonl adds; put together once, for screens read it often."""
         if not isinstance(status, Status):
             return None
         if self._attached is None or self._attached[0] is not status:

@@ -31,9 +31,9 @@ from runner.process.family import Member, family, member_of
 from runner.state.losses import smoothed_at, smoothing_until
 from runner.state.translator import Translator
 from runner.store.attempt import AttemptFiles
-from runner.store.journal import DISK_FULL, Unreadable, read_json, write_json
+from runner.store.journal import DISK_FULL, Unreadable, write_json
 from runner.store.liveness import is_keeper, keep_lock, same_process, take_lock
-from runner.store.norms import NormsFile
+from runner.store.norms import NormsFile, read_status
 from runner.store.rundir import RunDir
 from runner.store.unrecorded import still_runs, writing_pids
 from runner.supervisor.alarms import Alarms
@@ -121,7 +121,7 @@ class Supervisor:
 
     def _previous_status(self) -> Status | None:
         try:
-            return self.norms.table.attached(read_json(self.run.status, Status))
+            return read_status(self.run)
         except Unreadable:
             return None
 

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -47,23 +46,15 @@ def known_run(training: FoundTraining) -> tuple[RunDir, RunSpec] | None:
     return next((one for one in found if one[1].fingerprints.get("training") == training.key), None)
 
 
-class _Files(msgspec.Struct):
-    """Of a status.json the names of its files alone."""
-
-    checkpoints: list[dict[str, Any]] = []
-
-
 def watched_files() -> dict[str, str]:
     """The files of the runs that were watched from here, each with the id of its run."""
     found: dict[str, str] = {}
     for path in run_paths():
         run = RunDir(path)
         try:
-            written = read_json(run.status, _Files).checkpoints
+            written = read_json(run.status, Status).checkpoints
             if written and not read_json(run.spec, RunSpec).origin:
-                found |= {
-                    os.path.realpath(str(c["path"])): run.id for c in written if c.get("path")
-                }
+                found |= {os.path.realpath(c.path): run.id for c in written}
         except (Unreadable, ValueError):
             continue
     return found

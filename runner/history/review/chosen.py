@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from runner.model import Checkpoint, RunSpec, Status
+from runner.model import Checkpoint, RunSpec
 from runner.store.identity import without_replaced
 from runner.store.journal import Unreadable, read_json
+from runner.store.norms import read_status
 from runner.store.rundir import RunDir
 
 BEST, FINAL = "best", "final"
@@ -30,7 +31,7 @@ def choose(run_path: Path, which: str = BEST) -> Chosen:
     """Raises NotChosen."""
     run = RunDir(run_path)
     try:
-        spec, status = read_json(run.spec, RunSpec), read_json(run.status, Status)
+        spec, status = read_json(run.spec, RunSpec), read_status(run)
     except Unreadable as error:
         raise NotChosen(f"run {run.id} cannot be read: {error}") from None
     status = without_replaced(status, Path(spec.cwd), run.path)
