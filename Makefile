@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 BASE_PYTHON ?= python3
 ARGS ?=
 # test processes side by side: most tests wait for processes and terminals
-WORKERS ?= 2
+WORKERS ?= 4
 
 help:
 	@sed -n 's/^# //p' Makefile | head -n 4
@@ -30,10 +30,10 @@ demo: $(INSTALLED)
 	@$(VENV)/bin/plasma-tui demo $(ARGS)
 
 test: $(INSTALLED)
-	@$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-fast: $(INSTALLED)
-	@$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal -m 'not slow' tests/unit tests/screens $(ARGS)
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow' tests/unit tests/screens $(ARGS)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

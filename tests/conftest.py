@@ -37,3 +37,13 @@ def isolated_home(
     for name in _foreign_names():
         monkeypatch.delenv(name)
     return home
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a module's fixture run in one process (--dist loadgroup): it is made once."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            fixtures = item._fixtureinfo.name2fixturedefs.values()
+            if any(found[-1].scope == "module" for found in fixtures):
+                item.add_marker(pytest.mark.xdist_group(item.path.name))

@@ -3,6 +3,8 @@
     python fake_trainer.py --output_dir DIR --output_name NAME [--steps N] [--delay S] ...
     python fake_trainer.py --launcher ...      # the same behind a parent that waits, like accelerate launch
 
+Once a file `hurry` exists beside DIR it no longer sleeps between steps (helpers.hurry).
+
 It is a stand-in for the process side only (signals, exit codes, files); what the real trainer prints
 is tested with recorded logs and with the real loop.
 """
@@ -224,11 +226,13 @@ def train(args: argparse.Namespace) -> int:
     loss, bar_n, losses, bad = 1.0, 0, Losses(args), False
     # sd-scripts compares a count that restarts at the resumed epoch: past the first one only epochs end it
     end = epochs * args.epoch_steps if begun else args.steps
+    hurry = Path(args.output_dir).with_name("hurry")
     for true_step in range(start + 1, end + 1):
         epoch = (true_step - 1) // args.epoch_steps + 1
         if (true_step - 1) % args.epoch_steps == 0 or true_step == start + 1:
             out(f"\nepoch {epoch}/{epochs}\n")
-        time.sleep(args.delay)
+        if not hurry.exists():
+            time.sleep(args.delay)
         shown += 1
         bar_n += 1
         if args.noise and true_step == 5:

@@ -29,6 +29,7 @@ from runner.supervisor.alarms import OVER, RAISED
 from tests.process.helpers import (
     clean_up,
     events,
+    hurry,
     kill,
     kinds,
     look,
@@ -338,6 +339,7 @@ def test_when_no_save_is_to_come_that_is_said(stage: Stage) -> None:
     wait_step(run, 42)  # at step 40 itself that very save would do
     text = answer(run, control.stop(run.path, "after_save"))
     assert "no save comes any more before the end at step 60" in text
+    hurry(stage.output)
     assert wait_end(run, 60).outcome is Outcome.SUCCEEDED
 
 
@@ -347,6 +349,7 @@ def test_a_waiting_stop_can_be_taken_back(stage: Stage) -> None:
     control.stop(run.path, "after_save")
     assert answer(run, control.cancel_stop(run.path)) == "taken back"
     assert answer(run, control.cancel_stop(run.path)) == "no stop is waiting"
+    hurry(stage.output)
     assert wait_end(run, 60).outcome is Outcome.SUCCEEDED
 
 
@@ -410,4 +413,5 @@ def test_a_stall_that_ends_takes_the_guards_waiting_stop_back(stage: Stage) -> N
     os.kill(trainer(run), signal.SIGCONT)
     wait_for(lambda: "stop_cancelled" in kinds(run), 40, "its end")
     assert told(run, "stop_cancelled")["by"] == "guard"
-    assert wait_end(run, 120).outcome is Outcome.SUCCEEDED
+    hurry(stage.output)
+    assert wait_end(run, 60).outcome is Outcome.SUCCEEDED
