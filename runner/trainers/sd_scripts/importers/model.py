@@ -36,6 +36,9 @@ class Field:
     text: str
     unknown: tuple[str, ...] = ()
 
+    def __add__(self, other: Field) -> Field:
+        return Field(self.text + other.text, self.unknown + other.unknown)
+
 
 @dataclass(frozen=True, slots=True)
 class NewFile:

@@ -20,7 +20,6 @@ from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, wit
 from runner.trainers.sd_scripts.importers.place import Place, place_of
 from runner.trainers.sd_scripts.importers.shell_reader import Invocation, ScriptReader
 from runner.trainers.sd_scripts.importers.shell_scope import Scope
-from runner.trainers.sd_scripts.importers.shell_tests import substitute
 from runner.trainers.sd_scripts.importers.shell_tree import parse
 from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax
 
@@ -67,7 +66,7 @@ def read_shell(
     """`source`: how to call the text in a message; `start`: the folder it lies in, or the one it was
     pasted in; `script`: its own path, for `$0`. Raises ImportRefused."""
     shown = str(script) if script is not None else None
-    scope = Scope(environ, str(home), substitute, script=shown, cwd=start)
+    scope = Scope(environ, str(home), script=shown, cwd=start)
     reader = ScriptReader(scope)
     try:
         nodes, notes = parse(text)

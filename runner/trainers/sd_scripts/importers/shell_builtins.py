@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_scope import Scope, folder_of
-from runner.trainers.sd_scripts.importers.shell_words import Word
+from runner.trainers.sd_scripts.importers.shell_scope import Scope
+from runner.trainers.sd_scripts.importers.shell_tests import folder_of
+from runner.trainers.sd_scripts.importers.shell_words import Token
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
-
-def changes_state(scope: Scope, words: list[Word], fields: list[Field]) -> bool:
-    """Do what the command does to the scope; False when it is none of these. `fields`: the words,
-    expanded."""
-    name, line = fields[0].text, words[0].line
-    given = [one.text for one in fields[1:] if not one.text.startswith("-")]
-    if name in ("export", "declare", "local", "readonly", "typeset"):
-        _declare(scope, name, words[1:], fields)
-    elif name == "unset":
-        for gone in given:
-            scope.variables.pop(gone, None)
-    elif name in ("cd", "pushd", "popd"):
-        _change_folder(scope, name, given, unknown=any(one.unknown for one in fields))
-    elif name in ("source", "."):
-        _source(scope, given, line)
-    elif name in ("conda", "mamba", "micromamba") and given[:1] == ["activate"]:
-        scope.python = f"{given[1]}/bin/python" if "/" in "".join(given[1:2]) else None
-        if scope.python is None:
-            scope.say(line, f"environment {' '.join(given[1:])}: set [trainer] python")
-    elif name == "shift" and scope.arguments is not None:
-        scope.arguments = scope.arguments[int(given[0]) if given in (["2"], ["3"]) else 1 :]
-    elif name == "set":
-        texts = [one.text for one in fields]
-        if "--" in texts:
-            scope.arguments = tuple(fields[texts.index("--") + 1 :])
-    else:
-        return False
-    return True
+#: the words of a command as written, and what they became
+Words = Sequence[Token]
+Fields = Sequence[Field]
 
 
-def _declare(scope: Scope, name: str, words: list[Word], fields: list[Field]) -> None:
+def _given(fields: Fields) -> list[str]:
+    return [one.text for one in fields[1:] if not one.text.startswith("-")]
+
+
+def _declare(scope: Scope, words: Words, fields: Fields) -> None:
+    name = fields[0].text
     exports = name == "export" or any(one.text in ("-x", "-gx") for one in fields)
-    for word in words:
+    for word in words[1:]:
         assignment = word.assignment()
-        declared = assignment[0] if assignment else word.plain()
+        declared = assignment[0] if assignment else word.plain
         if assignment:
             scope.set(*assignment)
         if exports and _NAME.fullmatch(declared):
@@ -54,21 +36,67 @@ def _declare(scope: Scope, name: str, words: list[Word], fields: list[Field]) ->
             scope.locals.add(declared)
 
 
-def _change_folder(scope: Scope, name: str, given: list[str], *, unknown: bool) -> None:
+def _unset(scope: Scope, words: Words, fields: Fields) -> None:
+    for gone in _given(fields):
+        scope.variables.pop(gone, None)
+
+
+def _change_folder(scope: Scope, words: Words, fields: Fields) -> None:
+    name, given = fields[0].text, _given(fields)
     scope.moved = True
     if name == "pushd":
         scope.folders.append(scope.cwd)
     if name == "popd":
         scope.cwd = scope.folders.pop() if scope.folders else None
     else:
+        unknown = any(one.unknown for one in fields)
         scope.cwd = None if unknown else folder_of(given[0] if given else "~", scope.cwd)
 
 
-def _source(scope: Scope, given: list[str], line: int) -> None:
+def _source(scope: Scope, words: Words, fields: Fields) -> None:
+    given = _given(fields)
     path = folder_of(given[0], scope.cwd) if given else None
     if path is not None and path.name.startswith("activate"):
         scope.python = str(path.parent / "python")
     elif given and "activate" in given[0]:
         scope.python = str(Path(given[0]).parent / "python")
     else:
-        scope.say(line, f"{' '.join(given)} is not read; add what it sets to [trainer] env")
+        told = f"{' '.join(given)} is not read; add what it sets to [trainer] env"
+        scope.say(words[0].line, told)
+
+
+def _activate(scope: Scope, words: Words, fields: Fields) -> None:
+    name = "".join(_given(fields)[1:2])
+    scope.python = f"{name}/bin/python" if "/" in name else None
+    if scope.python is None:
+        scope.say(words[0].line, f"environment {name}: set [trainer] python")
+
+
+def _shift(scope: Scope, words: Words, fields: Fields) -> None:
+    if scope.arguments is not None:
+        given = _given(fields)
+        scope.arguments = scope.arguments[int(given[0]) if given in (["2"], ["3"]) else 1 :]
+
+
+def _set(scope: Scope, words: Words, fields: Fields) -> None:
+    texts = [one.text for one in fields]
+    if "--" in texts:
+        scope.arguments = tuple(fields[texts.index("--") + 1 :])
+
+
+Builtin = Callable[[Scope, Words, Fields], None]
+_BUILTINS: Mapping[str, Builtin] = {
+    **dict.fromkeys(("export", "declare", "local", "readonly", "typeset"), _declare),
+    **dict.fromkeys(("cd", "pushd", "popd"), _change_folder),
+    **dict.fromkeys(("source", "."), _source),
+    "unset": _unset,
+    "shift": _shift,
+    "set": _set,
+}
+
+
+def builtin_of(fields: Fields) -> Builtin | None:
+    name = fields[0].text if fields else ":"
+    if name in ("conda", "mamba", "micromamba") and fields[1:2] == [Field("activate")]:
+        return _activate
+    return _BUILTINS.get(name)

@@ -11,34 +11,25 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_builtins import changes_state
+from runner.trainers.sd_scripts.importers.shell_builtins import builtin_of
 from runner.trainers.sd_scripts.importers.shell_scope import Scope
 from runner.trainers.sd_scripts.importers.shell_tests import TESTS, truth
 from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
-from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Word
+from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Token
 
 #: functions that call each other
 MOST_CALLS = 20
 #: a script takes milliseconds; a function that calls another one twice, and so on, takes for ever
 MOST_SECONDS = 5.0
-#: what takes a command as one text; and the sign of a text that is worth reading as one
+#: take a command as one text
 _SHELLS = frozenset(
     {
-        "bash",
-        "sh",
-        "zsh",
-        "tmux",
-        "screen",
-        "sbatch",
-        "qsub",
-        "ssh",
-        "srun",
-        "script",
-        "su",
-        "nohup",
+        "bash", "nohup", "qsub", "sbatch", "screen", "script", "sh", "srun", "ssh", "su", "tmux", "zsh",
     }
-)
+)  # fmt: skip
+#: the sign of a text that is worth reading as a command
 _TRAINING = re.compile(r"\s\S*train\S*\.py\b|accelerate(?:-|\s+)launch\s")
+_PREFIXES = ("!", "time", "builtin", "command", "exec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +41,10 @@ class Invocation:
     line: int
     cwd: Path | None
     env: Mapping[str, str]
-    python: str | None = None
-    redirected: bool = False
-    notes: tuple[str, ...] = ()
-    moved: bool = False
+    python: str | None
+    moved: bool
+    redirected: bool
+    notes: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -65,159 +56,155 @@ class ScriptReader:
     found: list[Invocation] = field(default_factory=list)
     functions: dict[str, list[Node]] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
+    in_doubt: int = 0
     _loops: list[str] = field(default_factory=list)
     _calls: int = 0
     _until: float = field(default_factory=lambda: time.monotonic() + MOST_SECONDS)
-    in_doubt: int = 0
     _ended: str = ""  # "exit" or "return"
 
-    def read(self, nodes: list[Node]) -> bool | None:
-        """The success of the last command; None when it is not known."""
+    def read(self, nodes: list[Node], *, in_doubt: bool = False) -> bool | None:
+        """The success of the last command; None when it is not known. `in_doubt`: they stand behind a
+        condition."""
         last: bool | None = True
-        test = False  # was the command before a test?
+        tested = False  # was the command before a test?
+        self.in_doubt += in_doubt
         for node in nodes:
             if self._ended:
                 break
-            if node.link == "&&" and test and last is None:
+            if node.link == "&&" and tested and last is None:
                 self.scope.say(node.line, "the condition cannot be told; read as if it held")
             if (node.link == "&&" and last is False) or (node.link == "||" and last is not False):
                 continue
             if time.monotonic() > self._until:
-                raise ShellSyntax(
-                    node.line, f"takes over {MOST_SECONDS:.0f} s to read from here on"
-                )
+                said = f"takes over {MOST_SECONDS:.0f} s to read from here on"
+                raise ShellSyntax(node.line, said)
             conditional = node.link in ("&&", "||")
             self.in_doubt += conditional
             last = self._node(node)
             self.in_doubt -= conditional
-            first = node.words[0] if node.kind == "simple" and node.words else None
-            test = first is not None and (first.plain() in TESTS or first.parts[0].kind == "sum")
-        return last
-
-    def _guarded(self, nodes: list[Node]) -> bool | None:
-        """Read what stands behind a condition."""
-        self.in_doubt += 1
-        last = self.read(nodes)
-        self.in_doubt -= 1
+            first = node.words[0] if node.kind == "simple" and node.words else Token("", 0)
+            tested = first.plain in TESTS or first.text.startswith("((")
+        self.in_doubt -= in_doubt
         return last
 
     def _node(self, node: Node) -> bool | None:
-        if node.kind == "simple":
-            return self._simple(node)
+        bodies = [body for *_, body in node.arms]
         if node.kind == "function":
-            self.functions[node.words[0].plain()] = [one for *_, body in node.arms for one in body]
+            self.functions[node.words[0].plain] = [one for body in bodies for one in body]
             return True
-        if node.kind == "if":
-            return self._if(node)
-        if node.kind == "case":
-            return self._case(node)
-        body = node.arms[0][2]
         if node.kind == "(":
             outside, self.scope = self.scope, self.scope.subshell()
-            last = self.read(body)
+            last = self.read(bodies[0])
             self.scope, self._ended = outside, ""
             return last
-        return self.read(body) if node.kind == "{" else self._loop(node)
+        if node.kind == "{":
+            return self.read(bodies[0])
+        return {"simple": self._simple, "if": self._if, "case": self._case}.get(
+            node.kind, self._loop
+        )(node)
 
     def _if(self, node: Node) -> bool | None:
         for condition, _, body in node.arms:
-            holds = self._guarded(condition) if condition else True
+            holds = self.read(condition, in_doubt=True)
             if holds is None:
                 line = condition[0].line
                 self.scope.say(line, "the condition of `if` cannot be told; read as if it held")
             if holds is not False:
-                return self._guarded(body)
+                return self.read(body, in_doubt=True)
         return True
 
     def _case(self, node: Node) -> bool | None:
         """The branch that fits; the first one when the word is not known."""
         subject = self.scope.text(node.words[0]) if node.words else Field("")
-        arms = [([self.scope.text(word) for word in words], body) for _, words, body in node.arms]
-        for patterns, body in arms:
-            if not subject.unknown and any(fnmatchcase(subject.text, one.text) for one in patterns):
-                return self._guarded(body)
+        arms = [([self.scope.text(word).text for word in words], b) for _, words, b in node.arms]
         if subject.unknown and arms:
-            names = ["|".join(one.text for one in patterns) for patterns, _ in arms]
+            names = ["|".join(patterns) for patterns, _ in arms]
             others = f", not {' or '.join(names[1:])}" if names[1:] else ""
-            self.scope.say(
-                node.line,
-                f"`case`: {subject.unknown[0]}; its first branch ({names[0]}) is taken{others}",
-            )
-            return self._guarded(arms[0][1])
+            taken = f"its first branch ({names[0]}) is taken{others}"
+            self.scope.say(node.line, f"`case`: {subject.unknown[0]}; {taken}")
+            return self.read(arms[0][1], in_doubt=True)
+        for patterns, body in arms:
+            if any(fnmatchcase(subject.text, one) for one in patterns):
+                return self.read(body, in_doubt=True)
         return True
 
     def _loop(self, node: Node) -> bool | None:
         """Gone through once, a `for` with its first value."""
         condition, _, body = node.arms[0]
         if node.kind in ("while", "until"):
-            if self._guarded(condition) is (node.kind == "until"):
-                return True
-            return self._guarded(body)
-        name = node.words[0].plain() if node.words else ""
+            ends = self.read(condition, in_doubt=True) is (node.kind == "until")
+            return True if ends else self.read(body, in_doubt=True)
+        name = node.words[0].plain if node.words else ""
         values = [one for word in node.words[2:] for one in self.scope.expand(word)]
         note = ""
-        if name and values and not values[0].unknown:
-            self.scope.assign(name, values[0])
-            if len(values) > 1:
-                listed = " ".join(value.text for value in values)
-                note = f"it stands in a loop over {listed}; {values[0].text} is taken"
-        elif name:
-            self.scope.assign(name, Field("", (f"${name} is set by a loop",)))
+        if len(values) > 1 and not values[0].unknown:
+            listed = " ".join(value.text for value in values)
+            note = f"it stands in a loop over {listed}; {values[0].text} is taken"
+        if name:
+            unknown = not values or values[0].unknown
+            by_loop = Field("", (f"${name} is set by a loop",))
+            self.scope.variables[name] = by_loop if unknown else values[0]
         self._loops.append(note)
-        last = self._guarded(body)
+        last = self.read(body, in_doubt=True)
         self._loops.pop()
         return last
 
     def _simple(self, node: Node) -> bool | None:
-        words = list(node.words)
+        words, scope = list(node.words), self.scope
         negated = False
-        while words and words[0].plain() in ("!", "time", "builtin", "command", "exec"):
-            negated ^= words.pop(0).plain() == "!"
-        before: list[tuple[str, bool, Word]] = []
+        while words and words[0].plain in _PREFIXES:
+            negated ^= words.pop(0).plain == "!"
+        before: list[tuple[str, bool, Token]] = []
         while words and (assignment := words[0].assignment()):
             before.append(assignment)
             del words[0]
         if not words:
             for assignment in before:
-                self.scope.set(*assignment)
+                scope.set(*assignment)
             return True
-        split = words[0].plain() != "[["
-        fields = [one for word in words for one in self.scope.expand(word, split=split)]
-        if not fields or words[0].parts[0].kind == "sum":
-            return None if fields else True
-        name = fields[0].text
+        if words[0].text.startswith("(("):
+            return None
+        split = words[0].plain != "[["
+        fields = [one for word in words for one in scope.expand(word, split=split)]
+        name = fields[0].text if fields else ":"
         if name in TESTS:
-            holds = truth(fields, self.scope.cwd)
+            closed = name != "test" and fields[-1].text in ("]", "]]")
+            holds = truth(fields[1 : len(fields) - closed], scope.cwd)
             return None if holds is None else holds != negated
         if name in self.functions:
             return self._call(name, tuple(fields[1:]))
         if name in ("exit", "return"):
             self._ended = "" if self.in_doubt else name
-            return True
-        if name == "eval":
-            return self._text(" ".join(map(self.scope.source_of, fields[1:])), node.line)
-        if changes_state(self.scope, words, fields):
-            return True
-        if name in _SHELLS:
-            self._texts_for_others(fields, node)
-        self._start(fields, before, node)
-        return None
+        elif name == "eval":
+            return self._text(" ".join(map(scope.source_of, fields[1:])), node.line)
+        elif builtin := builtin_of(fields):
+            builtin(scope, words, fields)
+        elif fields:
+            if name in _SHELLS:
+                self._texts_for_others(fields, node)
+            self._start(fields, before, node)
+            return None
+        return True
 
     def _call(self, name: str, arguments: tuple[Field, ...] | None) -> bool | None:
-        if self._calls >= MOST_CALLS:
-            return None
         self.called.add(name)
         scope, before = self.scope, dict(self.scope.variables)
         outside = scope.arguments, scope.locals
         scope.arguments, scope.locals = arguments, set()
-        self._calls += 1
-        last = self.read(self.functions[name])
-        self._calls -= 1
+        last = self._deeper(self.functions[name])
         for local in scope.locals:
             scope.variables.pop(local, None)
         scope.variables |= {name: before[name] for name in scope.locals & before.keys()}
         scope.arguments, scope.locals = outside
         self._ended = self._ended if self._ended == "exit" else ""
+        return last
+
+    def _deeper(self, nodes: list[Node]) -> bool | None:
+        if self._calls >= MOST_CALLS:
+            return None
+        self._calls += 1
+        last = self.read(nodes)
+        self._calls -= 1
         return last
 
     def read_uncalled(self) -> None:
@@ -231,37 +218,31 @@ class ScriptReader:
 
     def _text(self, source: str, line: int) -> bool | None:
         """What `eval` and `bash -c` would read."""
-        if self._calls >= MOST_CALLS:
-            return None
         try:
             nodes, _ = parse("\n" * (line - 1) + source)
         except ShellSyntax as error:
             self.scope.say(error.line, f"a command in a text is not read: {error}")
             return None
-        self._calls += 1
-        last = self.read(nodes)
-        self._calls -= 1
-        return last
+        return self._deeper(nodes)
 
     def _texts_for_others(self, fields: list[Field], node: Node) -> None:
         """Commands that another shell gets: `bash -c "..."`, `sbatch --wrap="..."`, `sbatch <<E`."""
         outside, self.scope = self.scope, self.scope.subshell()
-        for one in fields[1:]:
-            text = self.scope.source_of(one).removeprefix("--wrap=")
+        given = [(self.scope.source_of(one).removeprefix("--wrap="), node.line) for one in fields]
+        for text, line in (*given[1:], *((one.text, one.line) for one in node.inputs)):
             if _TRAINING.search(text):
-                self._text(text, node.line)
-        for word in node.inputs:
-            if _TRAINING.search(word.parts[1].text):
-                self._text(word.parts[1].text, word.line)
+                self._text(text, line)
         self.scope = outside
 
-    def _start(self, fields: list[Field], before: list[tuple[str, bool, Word]], node: Node) -> None:
+    def _start(
+        self, fields: list[Field], before: list[tuple[str, bool, Token]], node: Node
+    ) -> None:
         scope, notes = self.scope, tuple(filter(None, self._loops))
         own = {name: scope.text(value) for name, _, value in before}
         env = scope.environment() | {n: v.text for n, v in own.items() if not v.unknown}
         self.found.append(
             Invocation(
-                tuple(fields), node.line, scope.cwd, env, scope.python, node.redirected, notes,
-                scope.moved,
+                tuple(fields), node.line, scope.cwd, env, scope.python, scope.moved,
+                node.redirected, notes,
             )
         )  # fmt: skip

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from pathlib import Path
 
-from runner.config.paths import absolute
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_words import Part, ShellSyntax, Word, quoted_parts
+from runner.trainers.sd_scripts.importers.shell_tests import folder_of, printed
+from runner.trainers.sd_scripts.importers.shell_tree import parse
+from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Token, pieces
 
 #: a Linux command line has at most 128 KiB a word and 2 MiB in all
 MOST_CHARACTERS = 131_072
@@ -23,7 +24,8 @@ _PARAMETER = re.compile(
     r"(#?)([A-Za-z_]\w*|\d{1,9}|[@*#])(?:\[([@*]|\d{1,9})\])?(?:(:?[-=?+]|%%?|##?|//?|,,|\^\^)(.*))?",
     re.S,
 )
-_TILDE_AFTER_EQUALS = re.compile(r"--?[\w-]+=~(?=/|$)")
+#: `~/x` is the home; also behind `--flag=`, where a shell would leave it and mean nothing
+_TILDE = re.compile(r"((?:--?[\w-]+=)?)~(?=/|\Z)")
 _SUM_NAME = re.compile(r"\$?\{?([A-Za-z_]\w*)\}?")
 _SUM_SIGNS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -32,10 +34,12 @@ _SUM_SIGNS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
+#: of the commands in `shell_tests.printed`, and of `cd`; they change nothing here
+_OPTIONS = ("-f", "-P", "--", "-n")
+_ANSI = {"n": "\n", "t": "\t", "r": "\r"}
 
 #: one value, or the elements of an array; a value that only a running shell knows is unknown
 Value = Field | tuple[Field, ...]
-Substitute = Callable[[str, "Scope"], str | None]
 
 
 @dataclass(slots=True)
@@ -43,12 +47,10 @@ class Scope:
     """`cwd`: where the script is; None after a `cd` to an unknown folder; `moved`: it went there
     itself. `arguments`: of the function it is in, or of `set --`; None: of the script, so unknown.
     `environ`: the shell of the person who imports; what is taken from it is named in `borrowed`.
-    `substitute` reads `$(...)`. `assigning`: the variable being set, empty if it had no value
-    (`PYTHONPATH=x:$PYTHONPATH`)."""
+    `assigning`: the variable being set, empty if it had no value (`PYTHONPATH=x:$PYTHONPATH`)."""
 
     environ: Mapping[str, str]
     home: str
-    substitute: Substitute
     script: str | None = None
     cwd: Path | None = None
     moved: bool = False
@@ -64,32 +66,22 @@ class Scope:
 
     def say(self, line: int, text: str) -> None:
         """Note what was not followed or taken as given."""
-        note = f"line {line}: {text}"
-        if note not in self.notes:
+        if (note := f"line {line}: {text}") not in self.notes:
             self.notes.append(note)
 
-    def set(self, name: str, append: bool, value: Word) -> None:
-        """Read `NAME=value`; see `Word.assignment`."""
-        self.assigning = name
-        if value.array is not None:
-            items = tuple(one for item in value.array for one in self.expand(item))
-            self.assign(name, items, append=append)
-        else:
-            self.assign(name, self.text(value), append=append)
-        self.assigning = None
-
-    def assign(self, name: str, value: Value, *, append: bool = False) -> None:
+    def set(self, name: str, append: bool, word: Token) -> None:
         """`NAME=value`, or `NAME+=value`: text grows, an array gets more elements."""
+        self.assigning = name
+        value: Value = self.text(word)
+        if word.items is not None:
+            value = tuple(one for item in word.items for one in self.expand(item))
         old = self.variables.get(name, Field("")) if append else Field("")
         if isinstance(old, Field) and isinstance(value, Field):
-            value = _glued(old, value)
+            value = old + value
         elif append:
-            before = (old,) if isinstance(old, Field) and old.text else old
-            value = (
-                *(() if isinstance(before, Field) else before),
-                *((value,) if isinstance(value, Field) else value),
-            )
+            value = (*_elements(old), *_elements(value))
         self.variables[name] = value
+        self.assigning = None
 
     def source_of(self, one: Field) -> str:
         """Its text, to be read again: of a variable that is partly unknown, what is known of it."""
@@ -105,45 +97,50 @@ class Scope:
         known = {name: self.variables.get(name) for name in sorted(self.exported)}
         return {n: v.text for n, v in known.items() if isinstance(v, Field) and not v.unknown}
 
-    def expand(self, word: Word, *, split: bool = True) -> list[Field]:
-        """The fields that the word becomes: none, one or several; with `split`, unquoted values fall
-        apart at blanks. Raises ShellSyntax when they are more than any command line could hold
-        (`A=$A$A`, many times)."""
-        fields: list[Field] = []
-        current: Field | None = None
-        for part in _with_tilde(word.parts, self.home):
-            whole = part.quoted or not split
-            values = [Field(part.text)] if part.kind == "text" else self._values(part)
-            pieces = values if whole or part.kind == "text" else _fallen_apart(values)
-            if not whole and pieces and values[0].text[:1].isspace() and current is not None:
-                fields.append(current)
-                current = None
-            for index, piece in enumerate(pieces):
-                if index and current is not None:
-                    fields.append(current)
-                    current = None
-                current = _glued(current, piece)
-            if len(fields) > MOST_FIELDS or (current and len(current.text) > MOST_CHARACTERS):
-                raise ShellSyntax(word.line, "a variable grows beyond what a command can hold")
-        return [*fields, current] if current is not None else fields
-
-    def text(self, word: Word) -> Field:
+    def text(self, word: Token) -> Field:
         """The word as one value, as in an assignment."""
-        fields = self.expand(word, split=False)
-        reasons = tuple(reason for one in fields for reason in one.unknown)
-        return Field(" ".join(one.text for one in fields), reasons)
+        return _one(self.expand(word, split=False))
 
-    def _values(self, part: Part) -> list[Field]:
-        """Of `$NAME`, `$(...)` or `$((...))`: one, unless it is an array."""
-        if part.kind == "variable":
-            return [
-                one if one.text else Field(f"${{{part.text}}}" if one.unknown else "", one.unknown)
-                for one in self._parameter(part.text)
-            ]
-        told = self._sum(part.text) if part.kind == "sum" else self.substitute(part.text, self)
-        if told is not None:
-            return [Field(told)]
-        return [Field(f"${{{part.text}}}", (f"$({part.text.strip()}) would have to be run",))]
+    def expand(self, word: Token, *, split: bool = True, quoted: bool = False) -> list[Field]:
+        """The fields that the word becomes: none, one or several; with `split`, unquoted values fall
+        apart at blanks. `quoted`: it stands between double quotes. Raises ShellSyntax when they are
+        more than any command line could hold (`A=$A$A`, many times)."""
+        fields: list[Field] = []
+        for values, whole in self._values(word.text, quoted=quoted):
+            apart = False
+            if split and not whole:
+                apart = bool(values) and values[0].text[:1].isspace()
+                values = [piece for one in values for piece in _fallen_apart(one)]
+            for index, value in enumerate(values):
+                if index or apart or not fields:
+                    fields.append(value)
+                else:
+                    fields[-1] += value
+            if len(fields) > MOST_FIELDS or (fields and len(fields[-1].text) > MOST_CHARACTERS):
+                raise ShellSyntax(word.line, "a variable grows beyond what a command can hold")
+        return fields
+
+    def _values(self, text: str, *, quoted: bool = False) -> Iterator[tuple[list[Field], bool]]:
+        """What each piece stands for, and whether that stays whole."""
+        if not quoted and (match := _TILDE.match(text)):
+            yield [Field(match[1] + self.home)], True
+            text = text[match.end() :]
+        for kind, content in pieces(text, quoted=quoted):
+            if kind == "double":
+                yield from self._values(content, quoted=True) if content else [([Field("")], True)]
+            elif kind == "variable":
+                values = self._parameter(content)
+                yield [one if one.text else _shown(content, one) for one in values], quoted
+            elif kind in ("command", "ticks", "sum"):
+                source = re.sub(r"\\([\\`$])", r"\1", content) if kind == "ticks" else content
+                answer = self._sum(source) if kind == "sum" else self._command(source)
+                reason = f"$({source.strip()}) would have to be run"
+                unknown = Field(f"${{{source}}}", (reason,))
+                yield [unknown if answer is None else Field(answer)], quoted
+            elif kind == "ansi":
+                yield [Field(re.sub(r"(?s)\\(.)", lambda m: _ANSI.get(m[1], m[1]), content))], True
+            elif kind != "escaped" or content != "\n":
+                yield [Field(content)], True
 
     def _parameter(self, expression: str) -> list[Field]:
         match = _PARAMETER.fullmatch(expression)
@@ -160,24 +157,25 @@ class Scope:
 
     def _named(self, name: str, index: str | None) -> list[Field]:
         given = self.arguments or ()
+        value = self.variables.get(name)
+        special = {
+            "#": str(len(given)),
+            "0": self.script,
+            "BASH_SOURCE": self.script,
+            "HOME": self.home,
+            "PWD": None if self.cwd is None else str(self.cwd),
+        }
         if name in "@*":
             return list(given)
-        if name == "#":
-            return [Field(str(len(given)))]
-        value = self.variables.get(name)
         if isinstance(value, tuple):
-            if index in ("@", "*"):
-                return list(value)
-            at = int(index or 0)
-            return list(value[at : at + 1]) or [Field("")]
+            at = int(index or 0) if index not in ("@", "*") else None
+            return list(value) if at is None else list(value[at : at + 1]) or [Field("")]
         if value is not None:
             return [Field("", value.unknown) if value.unknown else value]
-        if name in ("0", "BASH_SOURCE") and self.script is not None:
-            return [Field(self.script)]
+        if (known := special.get(name)) is not None:
+            return [Field(known)]
         if name.isdigit() and self.arguments is not None:
             return list(given[int(name) - 1 : int(name)]) or [Field("")]
-        if name == "HOME" or (name == "PWD" and self.cwd is not None):
-            return [Field(self.home if name == "HOME" else str(self.cwd))]
         if name in self.environ:
             self.borrowed.add(name)
             return [Field(self.environ[name])]
@@ -188,56 +186,81 @@ class Scope:
 
     def _operation(self, name: str, values: list[Field], sign: str, rest: str) -> list[Field]:
         """`${X:-y}` and the like; what is set to something unknown is set."""
-        given = name in self.variables or (name in "@*" and bool(values))
-        known = not any(one.unknown for one in values)
-        full = any(one.text or one.unknown for one in values)
-        is_set = (known or given) and bool(values) and (full or not sign.startswith(":"))
-        if sign[-1] in "-=" and not is_set:
-            told = self._rest(rest)
+        unknown = any(one.unknown for one in values)
+        given = name in self.variables or name in "@*" or not unknown
+        full = unknown or any(one.text for one in values)
+        is_set = given and bool(values) and (full or sign[0] != ":")
+        if sign[-1] == "+" or (sign[-1] in "-=" and not is_set):
+            chosen = self._quoted(rest) if is_set or sign[-1] != "+" else Field("")
             if sign[-1] == "=":
-                self.assign(name, told)
-            return [told]
-        if sign[-1] == "+":
-            return [self._rest(rest) if is_set else Field("")]
+                self.variables[name] = chosen
+            return [chosen]
         if sign[-1] in "-=?" or not values:
             return values
+        text = values[0].text
         if sign in (",,", "^^"):
-            text = values[0].text
             return [Field(text.lower() if sign == ",," else text.upper())]
-        pattern, _, new = rest.partition("/")
-        told = self._rest(pattern if sign[0] == "/" else rest)
-        if told.unknown or max(len(values[0].text), len(told.text)) > MOST_TRIMMED:
-            return [Field("", told.unknown or (f"${{{name}{sign}...}} is too long to be read",))]
-        if sign[0] == "/":
-            count = 0 if sign == "//" else 1
-            text = values[0].text
-            return [
-                Field(
-                    text.replace(told.text, self._rest(new).text, count or -1)
-                    if told.text
-                    else text
-                )
-            ]
-        return [Field(_trimmed(values[0].text, sign, told.text))]
+        old, _, new = rest.partition("/") if sign[0] == "/" else (rest, "", "")
+        pattern = self._quoted(old)
+        if pattern.unknown or max(len(text), len(pattern.text)) > MOST_TRIMMED:
+            return [Field("", pattern.unknown or (f"${{{name}{sign}...}} is too long to be read",))]
+        if sign[0] != "/":
+            return [Field(_trimmed(text, sign, pattern.text))]
+        times = -1 if sign == "//" else 1
+        changed = text.replace(pattern.text, self._quoted(new).text, times)
+        return [Field(changed if pattern.text else text)]
 
-    def _rest(self, text: str) -> Field:
+    def _quoted(self, text: str) -> Field:
         """What stands behind the operator of `${X:-...}`."""
-        return self.text(Word(quoted_parts(text.strip("\"'")), 0))
+        return _one(self.expand(Token(text.strip("\"'"), 0), quoted=True))
+
+    def _command(self, source: str) -> str | None:
+        """`$(dirname "$0")`, `$(cd X && pwd)` and their like; None for what would have to be run."""
+        try:
+            nodes, _ = parse(source)
+        except ShellSyntax:
+            return None
+        cwd, answer = self.cwd, None
+        for node in nodes:
+            fields = [one for word in node.words for one in self.expand(word)]
+            simple = node.kind == "simple" and node.link != "|"
+            if not simple or not fields or any(one.unknown for one in fields):
+                return None
+            words = [one.text for one in fields if one.text not in _OPTIONS]
+            if words[0] == "cd" and len(words) == 2:
+                cwd = folder_of(words[1], cwd)
+                answer = "" if cwd else None
+            else:
+                answer = printed(words, cwd)
+            if answer is None:
+                return None
+        return answer
 
     def _sum(self, source: str) -> str | None:
         """`$((...))` of whole numbers; None when it cannot be worked out."""
-        names = _SUM_NAME.sub(
-            lambda m: self.text(Word((Part(m[1], "variable"),), 0)).text or "0", source
-        )
+        text = _SUM_NAME.sub(lambda match: _one(self._parameter(match[1])).text or "0", source)
         try:
-            tree = (
-                ast.parse(names.strip().replace("/", "//"), mode="eval")
-                if len(names) < 200
-                else None
-            )
-            return None if tree is None else str(_whole(tree.body))
+            tree = ast.parse(text[:200].strip().replace("/", "//"), mode="eval")
+            return str(_whole(tree.body)) if len(text) < 200 else None
         except (SyntaxError, ValueError, ArithmeticError, MemoryError):
             return None
+
+
+def _one(fields: list[Field]) -> Field:
+    reasons = tuple(reason for one in fields for reason in one.unknown)
+    return Field(" ".join(one.text for one in fields), reasons)
+
+
+def _elements(value: Value) -> tuple[Field, ...]:
+    return value if isinstance(value, tuple) else (value,) if value.text else ()
+
+
+def _shown(name: str, value: Field) -> Field:
+    return Field(f"${{{name}}}" if value.unknown else "", value.unknown)
+
+
+def _fallen_apart(value: Field) -> list[Field]:
+    return [value] if value.unknown else [Field(text) for text in value.text.split()]
 
 
 def _whole(tree: ast.expr) -> int:
@@ -251,32 +274,6 @@ def _whole(tree: ast.expr) -> int:
     raise ValueError
 
 
-def _with_tilde(parts: tuple[Part, ...], home: str) -> tuple[Part, ...]:
-    """`~/x` is the home; also behind `--flag=`, where a shell would leave it and mean nothing."""
-    first = parts[0] if parts else Part("", "sum")
-    if first.kind == "text" and not first.quoted:
-        if first.text == "~" or first.text.startswith("~/"):
-            return (Part(home, quoted=True), Part(first.text[1:]), *parts[1:])
-        if match := _TILDE_AFTER_EQUALS.match(first.text):
-            end = match.end()
-            return (Part(first.text[: end - 1] + home + first.text[end:]), *parts[1:])
-    return parts
-
-
-def _glued(current: Field | None, piece: Field) -> Field:
-    if current is None:
-        return piece
-    return Field(current.text + piece.text, current.unknown + piece.unknown)
-
-
-def _fallen_apart(values: list[Field]) -> list[Field]:
-    return [
-        piece
-        for value in values
-        for piece in ([value] if value.unknown else map(Field, value.text.split()))
-    ]
-
-
 def _trimmed(value: str, sign: str, pattern: str) -> str:
     """`${X%pattern}`, `${X##pattern}` and their like."""
     matches = re.compile(translate(pattern)).match
@@ -287,10 +284,3 @@ def _trimmed(value: str, sign: str, pattern: str) -> str:
         if sign[0] == "%" and matches(value[len(value) - length :]):
             return value[: len(value) - length]
     return value
-
-
-def folder_of(text: str, base: Path | None) -> Path | None:
-    """The folder named in a `cd`; None when it is relative to an unknown folder."""
-    if text.startswith(("/", "~")):
-        return Path(absolute(text, Path("/")))
-    return None if base is None else Path(absolute(text, base))

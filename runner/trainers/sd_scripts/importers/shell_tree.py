@@ -1,16 +1,18 @@
-"""Shell text -> a tree of commands. Pure: nothing is expanded, nothing runs."""
+"""Shell text -> a tree of commands, whose words are as written. Pure: nothing is expanded, nothing runs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from runner.trainers.sd_scripts.importers.shell_words import BLANK_END, Lexer, ShellSyntax, Word
+from runner.trainers.sd_scripts.importers.shell_words import BLANK_END, Token, tokens, wrong
 
 #: `--model=<path of the model>` of a manual; a shell would read a redirection
 _PLACEHOLDER = re.compile(r"(?<![\w'\"-])--[\w-]+[= ](<[^<>\n'\"]*>)")
-_ENDS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}", ")", ";;"})
+_ENDS = ("then", "elif", "else", "fi", "do", "done", "esac", "}", ")", ";;")
+_CLOSED_BY = {"if": "fi", "case": "esac", "{": "}", "(": ")"} | dict.fromkeys(
+    ("for", "select", "while", "until"), "done"
+)
 
 
 @dataclass(slots=True)
@@ -23,11 +25,11 @@ class Node:
 
     kind: str
     line: int
-    words: list[Word] = field(default_factory=list)
-    arms: list[tuple[list[Node], list[Word], list[Node]]] = field(default_factory=list)
+    words: list[Token] = field(default_factory=list)
+    arms: list[tuple[list[Node], list[Token], list[Node]]] = field(default_factory=list)
     link: str = ""
     redirected: bool = False
-    inputs: list[Word] = field(default_factory=list)
+    inputs: list[Token] = field(default_factory=list)
 
 
 def parse(text: str) -> tuple[list[Node], list[str]]:
@@ -36,18 +38,16 @@ def parse(text: str) -> tuple[list[Node], list[str]]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if match := BLANK_END.search(text):
         line = text.count("\n", 0, match.start()) + 1
-        notes.append(
-            f"line {line}: blanks behind the backslash; a shell would end the command there"
-        )
+        notes = [f"line {line}: blanks behind the backslash; a shell would end the command there"]
     if match := _PLACEHOLDER.search(text):
-        line = text.count("\n", 0, match.start()) + 1
-        raise ShellSyntax(line, f"{match[1]} is a placeholder; put the real value in its place")
+        what = f"{match[1]} is a placeholder; put the real value in its place"
+        raise wrong(text, match.start(), what)
     if re.match(r"\s*\$ ", text):  # pasted with its prompt
         text = re.sub(r"^[ \t]*\$[ \t]+", "", text, flags=re.M)
-    parser = _Parser(Lexer(text).tokens())
+    parser = _Parser(tokens(text))
     nodes: list[Node] = []
     while parser.at < len(parser.tokens):  # a keyword that ends nothing is skipped
-        nodes += parser.block(())
+        nodes += parser.block()
         parser.at += 1
     return nodes, notes
 
@@ -56,114 +56,102 @@ def parse(text: str) -> tuple[list[Node], list[str]]:
 class _Parser:
     """What is not closed ends with the text: people paste pieces of scripts."""
 
-    tokens: list[Word]
+    tokens: list[Token]
     at: int = 0
 
     def sign(self) -> str:
-        """The operator or the plain word at this place; "" for any other word and at the end."""
-        if self.at >= len(self.tokens):
-            return ""
-        word = self.tokens[self.at]
-        return word.parts[0].text if word.operator else word.plain()
-
-    def is_operator(self) -> bool:
-        return self.at < len(self.tokens) and self.tokens[self.at].operator
+        """The operator or the plain word at this place; "" for any other token and at the end."""
+        token = self.tokens[self.at] if self.at < len(self.tokens) else Token("", 0)
+        return token.text if token.kind == "sign" else token.plain
 
     def took(self, sign: str) -> bool:
-        found = self.sign() == sign
+        found = self.sign() == sign and self.at < len(self.tokens)
         self.at += found
         return found
 
-    def block(self, ends: Collection[str]) -> list[Node]:
-        """Commands until one of `ends`, which is left; keywords that end nothing here are skipped."""
-        nodes: list[Node] = []
-        link = ""
-        while self.at < len(self.tokens):
-            sign = self.sign()
-            if sign in ends or (not ends and sign in _ENDS):
-                return nodes
-            if self.is_operator() and sign != "(":
-                if nodes and sign == "<<":
-                    nodes[-1].inputs.append(self.tokens[self.at])
-                self.at += 1
-                if nodes and sign in ("|", "|&", ">"):
-                    nodes[-1].redirected = True
-                if sign not in (">", "<<") and not (sign == "\n" and link):
-                    link = sign
-            elif sign in _ENDS:
-                self.at += 1
-            else:
-                nodes.append(self.command())
-                nodes[-1].link, link = link, ""
-        return nodes
-
-    def command(self) -> Node:
-        word, sign = self.tokens[self.at], self.sign()
-        node = Node(sign, word.line)
-        following = [one.parts[0].text for one in self.tokens[self.at + 1 : self.at + 3]]
-        if sign in ("if", "while", "until", "for", "select", "case", "{", "("):
-            self.at += 1
-            self.compound(node)
-        elif sign == "function" or (following == ["(", ")"] and sign):
-            self.at += sign == "function"
-            node = Node("function", word.line, self.tokens[self.at : self.at + 1] or [word])
-            self.at += 1
-            while self.sign() in ("(", ")", "\n") and self.is_operator():
-                self.at += 1
-            if self.at < len(self.tokens):
-                node.arms.append(([], [], [self.command()]))
-        else:
-            node.kind = "simple"
-            while self.at < len(self.tokens) and (not self.is_operator() or sign == ">"):
-                if self.is_operator():
-                    node.redirected = True
-                else:
-                    node.words.append(self.tokens[self.at])
-                self.at += 1
-                sign = self.sign()
-        return node
-
-    def compound(self, node: Node) -> None:
-        """Everything behind the first keyword, with the last one."""
-        if node.kind in ("{", "("):
-            end = "}" if node.kind == "{" else ")"
-            node.arms.append(([], [], self.block((end,))))
-        elif node.kind == "case":
-            end = "esac"
-            node.words = self.words_until("in", "esac")
-            self.took("in")
-            self.arms_of_case(node)
-        elif node.kind == "if":
-            end = "fi"
-            while True:
-                condition = self.block(("then", end))
-                self.took("then")
-                node.arms.append((condition, [], self.block(("elif", "else", end))))
-                if self.took("else"):
-                    node.arms.append(([], [], self.block((end,))))
-                if not self.took("elif"):
-                    break
-        else:
-            end = "done"
-            loop = node.kind not in ("while", "until")
-            if loop:
-                node.words = self.words_until(";", "\n", "do")
-            condition = self.block(("do", end))
-            self.took("do")
-            node.arms.append((condition, [], self.block((end,))))
-        self.took(end)
-
-    def words_until(self, *signs: str) -> list[Word]:
+    def until(self, *signs: str) -> list[Token]:
         start = self.at
         while self.at < len(self.tokens) and self.sign() not in signs:
             self.at += 1
         return self.tokens[start : self.at]
 
+    def block(self, *ends: str) -> list[Node]:
+        """Commands until one of `ends`, which is left; keywords that end nothing here are skipped."""
+        nodes: list[Node] = []
+        link = ""
+        while self.at < len(self.tokens):
+            token, sign = self.tokens[self.at], self.sign()
+            if sign in (ends or _ENDS):
+                break
+            if sign == "(" or (token.kind == "word" and sign not in _ENDS):
+                nodes.append(self.command())
+                nodes[-1].link, link = link, ""
+                continue
+            self.at += 1
+            if token.kind == "input" and nodes:
+                nodes[-1].inputs.append(token)
+            elif token.kind == "sign":
+                if nodes and sign in ("|", "|&", ">"):
+                    nodes[-1].redirected = True
+                if sign != ">" and not (sign == "\n" and link):
+                    link = sign
+        return nodes
+
+    def command(self) -> Node:
+        token, sign = self.tokens[self.at], self.sign()
+        behind = [(one.kind, one.text) for one in self.tokens[self.at + 1 : self.at + 3]]
+        if sign in _CLOSED_BY:
+            self.at += 1
+            return self.compound(Node(sign, token.line))
+        if sign == "function" or (sign and behind == [("sign", "("), ("sign", ")")]):
+            self.at += sign == "function"
+            node = Node("function", token.line, self.tokens[self.at : self.at + 1] or [token])
+            self.at += 1
+            while self.took("(") or self.took(")") or self.took("\n"):
+                pass
+            if self.at < len(self.tokens):
+                node.arms.append(([], [], [self.command()]))
+            return node
+        node = Node("simple", token.line)
+        for token in self.tokens[self.at :]:
+            if token.kind == "word":
+                node.words.append(token)
+            elif token.text == ">":
+                node.redirected = True
+            else:
+                break
+            self.at += 1
+        return node
+
+    def compound(self, node: Node) -> Node:
+        """Everything behind the first keyword, with the last one."""
+        end = _CLOSED_BY[node.kind]
+        if node.kind in ("{", "("):
+            node.arms.append(([], [], self.block(end)))
+        elif node.kind == "case":
+            node.words = self.until("in", end)
+            self.took("in")
+            self.arms_of_case(node)
+        elif node.kind == "if":
+            while not node.arms or self.took("elif"):
+                condition = self.block("then", end)
+                self.took("then")
+                node.arms.append((condition, [], self.block("elif", "else", end)))
+            if self.took("else"):
+                node.arms.append(([], [], self.block(end)))
+        else:
+            if node.kind in ("for", "select"):
+                node.words = self.until(";", "\n", "do")
+            condition = self.block("do", end)
+            self.took("do")
+            node.arms.append((condition, [], self.block(end)))
+        self.took(end)
+        return node
+
     def arms_of_case(self, node: Node) -> None:
         while self.at < len(self.tokens) and self.sign() != "esac":
-            if self.sign() in ("\n", ";;", ";", "(") and self.is_operator():
-                self.at += 1
+            if self.took("\n") or self.took(";;") or self.took(";") or self.took("("):
                 continue
-            patterns = [word for word in self.words_until(")") if not word.operator]
+            patterns = [word for word in self.until(")") if word.kind == "word"]
             self.took(")")
-            node.arms.append(([], patterns, self.block((";;", "esac"))))
+            node.arms.append(([], patterns, self.block(";;", "esac")))

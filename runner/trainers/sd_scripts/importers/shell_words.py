@@ -1,4 +1,4 @@
-"""Shell text -> words and operators. Pure: nothing is expanded, nothing runs.
+"""Shell text -> words as written, and operators; and the pieces of a word. Pure: nothing is expanded.
 
 `shlex` cannot be used: it does not say which part of a word was quoted (`'$x'` is no variable), cuts a
 word at `#`, and knows neither `$( )` nor line ends. One pattern per token does.
@@ -8,35 +8,35 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
-
-PartKind = Literal["text", "variable", "command", "sum"]
 
 #: what is inside a bracket is read again at each level
 MOST_NESTED = 40
 #: `\` at the end of a line, also with blanks behind it; `^` and the backtick of Windows shells
-_BLANKS = re.compile(r"(?:[ \t]|\\[ \t]*\n|(?<=[ \t])[\^`][ \t]*\n)+")
+_BLANKS = re.compile(r"(?:[ \t]|\\[ \t]*\n|(?<=[ \t])[\^`][ \t]*\n|#[^\n]*)*")
 BLANK_END = re.compile(r"\\[ \t]+\n")
-_COMMENT = re.compile(r"#[^\n]*")
 _REDIRECTION = re.compile(r"(?:\d+|&)?(<<<|<<-?|<>|<&|<(?!\()|>>|>&|>\||>(?!\())")
 _OPERATOR = re.compile(r"&&|\|\||;;|\|&|[;|&()\n]")
-_SUM = re.compile(r"\(\(([^\n]*?)\)\)")
+_SUM = re.compile(r"\(\([^\n]*?\)\)")
+_VARIABLE = r"\$(?P<variable>[A-Za-z_]\w*|[@*\#?$!\-0-9]) | `(?P<ticks>(?:[^`\\]|\\.)*)`"
 _PIECE = re.compile(
-    r"""\\\n | \\(?P<escaped>.) | '(?P<single>[^']*)' | \$'(?P<ansi>(?:[^'\\]|\\.)*)'
-    | \$(?P<name>[A-Za-z_]\w*|[@*\#?$!\-0-9]) | (?P<plain>[^\\'"$`\s;&|()<>]+)""",
+    rf"""\\\n | \\(?P<escaped>.) | '(?P<single>[^']*)' | \$'(?P<ansi>(?:[^'\\]|\\.)*)'
+    | {_VARIABLE} | (?P<plain>[^\\'"$`\s;&|()<>]+)""",
     re.X | re.S,
 )
 _QUOTED_PIECE = re.compile(
-    r"""\\(?P<escaped>[$`"\\\n]) | \$(?P<name>[A-Za-z_]\w*|[@*\#?$!\-0-9])
-    | (?P<plain>[^\\"$`]+|\\)""",
-    re.X | re.S,
+    rf"""\\\n | \\(?P<escaped>[$`"\\]) | {_VARIABLE} | (?P<plain>[^\\"$`]+|\\)""", re.X | re.S
 )
+_QUOTE = re.compile(r"(?:\$(?=['\"]))?(['\"`])")
+#: what opens an expansion -> its kind, what closes it, what counts in it
 _IN_BRACKET = re.compile(r"\\.|'[^']*'|[()]", re.S)
-_IN_BRACE = re.compile(r"\\.|[{}]", re.S)
-_BACKTICKS = re.compile(r"`((?:[^`\\]|\\.)*)`", re.S)
+_BRACKETS = {
+    "${": ("variable", "}", re.compile(r"\\.|[{}]", re.S)),
+    **dict.fromkeys(("$(", "<(", ">("), ("command", ")", _IN_BRACKET)),
+}
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=")
-_ANSI = {"n": "\n", "t": "\t", "r": "\r"}
 
 
 class ShellSyntax(Exception):
@@ -48,214 +48,156 @@ class ShellSyntax(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of a word: text; what stands in `${...}`; the source of `$(...)` or of `$((...))`."""
+class Token:
+    """A word as written, a sign (`>` stands for any redirection of output), or the text of a
+    here-document. `items`: the words of `NAME=( ... )`, whose own text is `NAME=` or `NAME+=`."""
 
     text: str
-    kind: PartKind = "text"
-    quoted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """Parts without a blank between them. `array`: the words of `NAME=( ... )`, whose only part is
-    `NAME=` or `NAME+=`. `operator`: the word is one; ">" stands for any redirection of output, "<<"
-    for a here-document, whose text is the second part."""
-
-    parts: tuple[Part, ...]
     line: int
-    array: tuple[Word, ...] | None = None
-    operator: bool = False
+    kind: Literal["word", "sign", "input"] = "word"
+    items: tuple[Token, ...] | None = None
 
+    @property
     def plain(self) -> str:
-        """The word if it is unquoted text alone, else ""."""
-        single = self.parts[0] if len(self.parts) == 1 and not self.operator else None
-        return single.text if single and single.kind == "text" and not single.quoted else ""
+        """A word of unquoted text alone; "" for any other."""
+        text = self.text.replace("\\\n", "")
+        return text if self.kind == "word" and not set(text) & set("\\'\"$`") else ""
 
-    def assignment(self) -> tuple[str, bool, Word] | None:
+    def assignment(self) -> tuple[str, bool, Token] | None:
         """Name, whether it is `+=`, and the value of `NAME=value`; None for any other word."""
-        first = self.parts[0]
-        match = _ASSIGNMENT.match(first.text) if first.kind == "text" and not first.quoted else None
-        if match is None:
-            return None
-        rest = first.text[match.end() :]
-        parts = (*((Part(rest),) if rest else ()), *self.parts[1:])
-        return match[1], bool(match[2]), Word(parts, self.line, self.array)
+        match = _ASSIGNMENT.match(self.text)
+        return match and (
+            match[1], bool(match[2]), Token(self.text[match.end() :], self.line, items=self.items)
+        )  # fmt: skip
 
 
-def quoted_parts(text: str) -> tuple[Part, ...]:
-    """Text as it stands between double quotes, with its expansions."""
-    return Lexer(text).double_quoted(closed=False)
+def pieces(text: str, *, quoted: bool) -> Iterator[tuple[str, str]]:
+    """Kind and content of each piece of a word, or of what stands between double quotes: "plain",
+    "escaped", "single", "ansi", "double", "variable" (also what stands in `${}`), "command", "sum"."""
+    at = 0
+    while at < len(text):
+        kind, content, at = _piece(text, at, quoted=quoted)
+        yield kind, content
 
 
-class Lexer:
-    def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
-        self.line_ends = [match.start() for match in re.finditer("\n", text)]
+def _piece(text: str, at: int, *, quoted: bool) -> tuple[str, str, int]:
+    """Kind and content of the piece that begins here, and where it ends. Raises ShellSyntax."""
+    if match := (_QUOTED_PIECE if quoted else _PIECE).match(text, at):
+        kind = match.lastgroup or "plain"
+        return kind, match[kind] or "", match.end()
+    if text[at : at + 2] in _BRACKETS:
+        return _bracket(text, at)
+    opening = _QUOTE.match(text, at)
+    if opening is None or (quoted and opening[0] != "`"):
+        return "escaped" if quoted else "plain", text[at], at + 1
+    start = end = opening.end()
+    while opening[1] == '"' and end < len(text):
+        if text[end] == '"':
+            return "double", text[start:end], end + 1
+        end = _piece(text, end, quoted=True)[2]
+    raise wrong(text, at, "the quote {0} is not closed; add the second {0}".format(opening[1]))
+
+
+def _bracket(text: str, at: int) -> tuple[str, str, int]:
+    """Quoted and inner brackets do not end it."""
+    opening = text[at : at + 2]
+    kind, closing, inside = _BRACKETS[opening]
+    depth = 1
+    for match in inside.finditer(text, at + 2):
+        depth += (match[0] == opening[-1]) - (match[0] == closing)
+        if depth > MOST_NESTED:
+            levels = f"over {MOST_NESTED} levels"
+            raise wrong(text, at, f"a bracket is nested too deep to be read ({levels})")
+        if depth == 0:
+            content = text[at + 2 : match.start()]
+            if text.startswith("$((", at):
+                kind, content = "sum", content[1:-1]
+            return kind, content, match.end()
+    raise wrong(text, at, f"the bracket {opening} is not closed; add {closing}")
+
+
+def wrong(text: str, at: int, what: str) -> ShellSyntax:
+    return ShellSyntax(text.count("\n", 0, at) + 1, what)
+
+
+@dataclass(slots=True)
+class _Lexer:
+    text: str
+    line_ends: list[int]
+    at: int = 0
 
     @property
     def line(self) -> int:
         return bisect_right(self.line_ends, self.at - 1) + 1
 
-    def take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+    def take(self, pattern: re.Pattern[str]) -> str | None:
         match = pattern.match(self.text, self.at)
-        if match:
-            self.at = match.end()
-        return match
+        self.at = match.end() if match else self.at
+        return match and match[0]
 
-    def skip_blanks(self) -> None:
-        while self.take(_BLANKS) or self.take(_COMMENT):
-            pass
+    def next(self) -> str:
+        """The next character that is no blank and in no comment; "" at the end."""
+        self.take(_BLANKS)
+        return self.text[self.at : self.at + 1]
 
-    def tokens(self) -> list[Word]:
-        found: list[Word] = []
-        heredocs: list[str] = []
+    def tokens(self) -> Iterator[Token]:
+        delimiters: list[str] = []
         testing = False  # between `[[` and `]]` operators are words
-        while True:
-            self.skip_blanks()
-            if self.at >= len(self.text):
-                return found
+        while self.next():
             line = self.line
-            if not testing and (match := self.take(_REDIRECTION)):
-                self.skip_blanks()
-                target = self.word() if self.text[self.at : self.at + 1] not in "\n;|" else None
-                if match[1].startswith("<<") and match[1] != "<<<" and target:
-                    heredocs.append("".join(part.text for part in target.parts))
-                elif ">" in match[1]:
-                    found.append(Word((Part(">"),), line, operator=True))
-            elif not testing and (match := self.take(_SUM)):
-                found.append(Word((Part(match[1], "sum"),), line))
-            elif match := self.take(_OPERATOR):
-                testing = testing and match[0] != "\n"
-                if match[0] == "\n":
-                    found += self.heredocs(heredocs)
-                found.append(Word((Part(match[0]),), line, operator=not testing))
+            if not testing and (sign := self.take(_REDIRECTION)):
+                target = self.word().text if self.next() not in ("", *"\n;|") else ""
+                if "<<" in sign and "<<<" not in sign and target:
+                    delimiters.append(re.sub(r"[\\'\"]", "", target))
+                elif ">" in sign:
+                    yield Token(">", line, "sign")
+            elif not testing and (sign := self.take(_SUM)):
+                yield Token(sign, line)
+            elif sign := self.take(_OPERATOR):
+                if sign == "\n":
+                    testing = False
+                    yield from map(self.here_document, delimiters)
+                    delimiters.clear()
+                yield Token(sign, line, "word" if testing else "sign")
             else:
-                found.append(self.word())
-                plain = found[-1].plain()
-                testing = plain == "[[" or (testing and plain != "]]")
+                word = self.word()
+                testing = word.plain == "[[" or (testing and word.plain != "]]")
+                yield word
 
-    def heredocs(self, delimiters: list[str]) -> list[Word]:
-        """The texts below this line, each as an operator "<<" with its text."""
-        found = []
-        for delimiter in delimiters:
-            end = re.compile(rf"^\t*{re.escape(delimiter)}$", re.M).search(self.text, self.at)
-            body = self.text[self.at : end.start() if end else None]
-            found.append(Word((Part("<<"), Part(body)), self.line, operator=True))
-            self.at = min(end.end() + 1, len(self.text)) if end else len(self.text)
-        delimiters.clear()
-        return found
+    def here_document(self, delimiter: str) -> Token:
+        end = re.compile(rf"^\t*{re.escape(delimiter)}$", re.M).search(self.text, self.at)
+        body = Token(self.text[self.at : end.start() if end else None], self.line, "input")
+        self.at = min(end.end() + 1, len(self.text)) if end else len(self.text)
+        return body
 
-    def word(self) -> Word:
-        line, start, parts = self.line, self.at, list[Part]()
-        while self.at < len(self.text):
-            char = self.text[self.at]
-            plain = parts[0].text if len(parts) == 1 and parts[0] == Part(parts[0].text) else ""
-            if char == "(" and _ASSIGNMENT.fullmatch(plain):
-                return Word(tuple(parts), line, self.array(line, plain))
-            if char in " \t\n;&|()" or BLANK_END.match(self.text, self.at):
+    def word(self) -> Token:
+        line, start, text = self.line, self.at, self.text
+        while self.at < len(text) and not BLANK_END.match(text, self.at):
+            char = text[self.at]
+            if char == "(" and _ASSIGNMENT.fullmatch(text, start, self.at):
+                return Token(text[start : self.at], line, items=self.items(line, start))
+            if char in " \t\n;&|()" or (char in "<>" and not text.startswith("(", self.at + 1)):
                 break
-            if char in "<>" and not self.text.startswith("(", self.at + 1):
-                break
-            parts += self.piece(char)
-        if self.at == start:  # a character without a meaning here
-            self.at += 1
-            parts = [Part(self.text[start : self.at])]
-        return Word(_joined(parts), line)
+            self.at = _piece(text, self.at, quoted=False)[2]
+        self.at = max(self.at, start + 1)  # a character without a meaning here
+        return Token(text[start : self.at], line)
 
-    def piece(self, char: str) -> tuple[Part, ...]:
-        if match := self.take(_PIECE):
-            if match["plain"] is not None:
-                return (Part(match["plain"]),)
-            if match["ansi"] is not None:
-                told = re.sub(r"\\(.)", lambda m: _ANSI.get(m[1], m[1]), match["ansi"], flags=re.S)
-                return (Part(told, quoted=True),)
-            if match["name"] is not None:
-                return (Part(match["name"], "variable"),)
-            literal = match["escaped"] if match["single"] is None else match["single"]
-            return () if literal is None else (Part(literal, quoted=True),)
-        if char == "'" or self.text.startswith("$'", self.at):
-            raise ShellSyntax(self.line, "the quote ' is not closed; add the second '")
-        if char == '"' or self.text.startswith('$"', self.at):
-            self.at += 1 if char == '"' else 2
-            return self.double_quoted()
-        return (self.expansion(quoted=False),)
-
-    def double_quoted(self, *, closed: bool = True) -> tuple[Part, ...]:
-        opened, parts = self.line, list[Part]()
-        while self.at < len(self.text):
-            if closed and self.text[self.at] == '"':
-                self.at += 1
-                return _joined(parts) or (Part("", quoted=True),)
-            if match := self.take(_QUOTED_PIECE):
-                if match["name"] is not None:
-                    parts.append(Part(match["name"], "variable", quoted=True))
-                elif match["escaped"] != "\n":
-                    parts.append(Part(match["escaped"] or match["plain"], quoted=True))
-            else:
-                parts.append(self.expansion(quoted=True))
-        if closed:
-            raise ShellSyntax(opened, 'the quote " is not closed; add the second "')
-        return _joined(parts)
-
-    def expansion(self, *, quoted: bool) -> Part:
-        """`$(...)`, `${...}`, backticks, `<(...)`; any other character is itself."""
-        if match := self.take(_BACKTICKS):
-            return Part(re.sub(r"\\([\\`$])", r"\1", match[1]), "command", quoted)
-        two = self.text[self.at : self.at + 2]
-        if self.text.startswith("$((", self.at):
-            source = self.nested("$(", ")", _IN_BRACKET)
-            return Part(source[1:-1], "sum", quoted)
-        if two in ("$(", "<(", ">("):
-            return Part(self.nested(two, ")", _IN_BRACKET), "command", quoted)
-        if two == "${":
-            return Part(self.nested("${", "}", _IN_BRACE), "variable", quoted)
-        if two[0] == "`":
-            raise ShellSyntax(self.line, "the quote ` is not closed; add the second `")
-        self.at += 1
-        return Part(two[0], quoted=quoted)
-
-    def nested(self, opening: str, closing: str, inside: re.Pattern[str]) -> str:
-        """What stands between the brackets; quoted and inner brackets do not end it."""
-        opened, depth = self.line, 1
-        self.at += len(opening)
-        for match in inside.finditer(self.text, self.at):
-            depth += (match[0] == opening[-1]) - (match[0] == closing)
-            if depth > MOST_NESTED:
-                raise ShellSyntax(
-                    opened, f"a bracket is nested too deep to be read (over {MOST_NESTED} levels)"
-                )
-            if depth == 0:
-                content = self.text[self.at : match.start()]
-                self.at = match.end()
-                return content
-        raise ShellSyntax(opened, f"the bracket {opening} is not closed; add {closing}")
-
-    def array(self, line: int, name: str) -> tuple[Word, ...]:
+    def items(self, line: int, start: int) -> tuple[Token, ...]:
         """`( ... )` behind `NAME=`."""
+        name = self.text[start : self.at]
         self.at += 1
-        items: list[Word] = []
-        while True:
-            self.skip_blanks()
-            char = self.text[self.at : self.at + 1]
+        items: list[Token] = []
+        while (char := self.next()) != ")":
             if not char:
                 raise ShellSyntax(line, f"the bracket of {name}( is not closed; add )")
-            if char == ")":
-                self.at += 1
-                return tuple(items)
             if char == "\n":
                 self.at += 1
             else:
                 items.append(self.word())
+        self.at += 1
+        return tuple(items)
 
 
-def _joined(parts: list[Part]) -> tuple[Part, ...]:
-    """Neighbouring texts of the same kind as one."""
-    result: list[Part] = []
-    for part in parts:
-        last = result[-1] if result else None
-        if last and part.kind == last.kind == "text" and part.quoted == last.quoted:
-            result[-1] = Part(last.text + part.text, quoted=part.quoted)
-        else:
-            result.append(part)
-    return tuple(result)
+def tokens(text: str) -> list[Token]:
+    """Raises ShellSyntax."""
+    return list(_Lexer(text, [match.start() for match in re.finditer("\n", text)]).tokens())
