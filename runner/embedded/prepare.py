@@ -26,7 +26,7 @@ from runner.trainers.sd_scripts.dataset import (
 )
 from runner.trainers.sd_scripts.dataset.captions import read_caption
 from runner.trainers.sd_scripts.dataset.config import IGNORED_WITH_CONFIG, folder_repeats
-from runner.trainers.sd_scripts.dataset.files import Listing
+from runner.trainers.sd_scripts.dataset.listing import Listing
 
 logger = logging.getLogger(__name__)
 

@@ -37,7 +37,7 @@ from runner.trainers.sd_scripts.dataset import (
     read_specs,
     specs_from_flags,
 )
-from runner.trainers.sd_scripts.dataset.files import Listing
+from runner.trainers.sd_scripts.dataset.listing import Listing
 from runner.trainers.sd_scripts.forecast import Question, answer
 from runner.trainers.sd_scripts.scripts import Script, script_of
 

@@ -23,7 +23,7 @@ from runner.trainers.sd_scripts.dataset import (
     plan_datasets,
     specs_from_flags,
 )
-from runner.trainers.sd_scripts.dataset.files import ImageSource
+from runner.trainers.sd_scripts.dataset.listing import ImageSource
 from runner.trainers.sd_scripts.forecast_words import (
     dataset_sources,
     doubling,

@@ -7,9 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec
-
-Size = tuple[int, int]
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, Size
 
 
 @dataclass(frozen=True, slots=True)

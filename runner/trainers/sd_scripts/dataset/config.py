@@ -10,14 +10,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.dataset.schema import check_config
-from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, SubsetSpec
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, Size, SubsetSpec
 
 #: Command line names that differ from the configuration's.
 FLAG_NAMES = {
@@ -31,10 +31,10 @@ IGNORED_WITH_CONFIG = ("train_data_dir", "reg_data_dir", "in_json")
 _KINDS: dict[object, type[int] | type[float]] = {"int": int, "int | None": int, "float": float}
 #: the fields that are numbers, read as argparse reads them
 _NUMBERS = {
-    spec_field.name: _KINDS[spec_field.type]
+    item.name: _KINDS[item.type]
     for spec in (SubsetSpec, DatasetSpec)
-    for spec_field in dataclasses.fields(spec)
-    if spec_field.type in _KINDS
+    for item in dataclasses.fields(spec)
+    if item.type in _KINDS
 }
 
 Spec = TypeVar("Spec", SubsetSpec, DatasetSpec)
@@ -47,31 +47,23 @@ def load_dataset_file(path: Path) -> dict[str, Any]:
             f"{path}: the dataset config does not exist; write it or correct dataset_config.",
             f"file not found / ファイルが見つかりません: {path}",
         )
-    suffix = path.name.lower()
+    suffix = path.suffix.lower()
+    if suffix not in (".toml", ".json"):
+        raise DatasetError(
+            f"{path}: a dataset config ends in .toml or .json.",
+            f"not supported config file format / 対応していない設定ファイルの形式です: {path}",
+        )
+    parse: Callable[[str], dict[str, Any]] = json.loads if suffix == ".json" else parse_toml
     try:
-        text = read_text(path)
-        if suffix.endswith(".json"):
-            loaded: dict[str, Any] = json.loads(text)
-        elif suffix.endswith(".toml"):
-            loaded = parse_toml(text)
-        else:
-            raise DatasetError(
-                f"{path}: a dataset config ends in .toml or .json.",
-                f"not supported config file format / 対応していない設定ファイルの形式です: {path}",
-            )
+        return parse(read_text(path))
     except RecursionError:
         raise DatasetError(f"{path}: not valid JSON: nested too deeply.") from None
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        theirs = "JSONDecodeError" if suffix == ".json" else "TomlDecodeError"
+        sentence = f"{path}: not valid {suffix[1:].upper()}: {error}."
+        raise DatasetError(sentence, str(error), theirs) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise DatasetError(
-            f"{path}: not valid TOML: {error}.", str(error), "TomlDecodeError"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise DatasetError(
-            f"{path}: not valid JSON: {error}.", str(error), "JSONDecodeError"
-        ) from error
-    return loaded
 
 
 def specs_from_flags(flags: Mapping[str, Any], base_dir: Path) -> tuple[DatasetSpec, ...]:
@@ -110,7 +102,12 @@ def read_specs(
     specs = []
     for dataset in config.get("datasets", []):
         subsets = tuple(
-            _subset([subset, dataset, general, command]) for subset in dataset.get("subsets", [])
+            _fill(
+                SubsetSpec,
+                [subset, dataset, general, command],
+                **({} if "image_dir" in subset else {"image_dir": "", "rootless": True}),
+            )
+            for subset in dataset.get("subsets", [])
         )
         specs.append(_fill(DatasetSpec, [dataset, general, command], subsets=subsets))
     return tuple(specs)
@@ -122,21 +119,17 @@ def command_line_fallbacks(flags: Mapping[str, Any]) -> dict[str, Any]:
     if "resolution" in named:
         named["resolution"] = _sides(named["resolution"])
     for name, kind in _NUMBERS.items():
-        if isinstance(named.get(name), str):  # a recorded command line holds text
-            named[name] = _number(name, named[name], kind)
+        if isinstance(text := named.get(name), str):  # a recorded command line holds text
+            try:
+                named[name] = kind(text)
+            except ValueError as error:
+                raise DatasetError(f"{name} is {text!r}: give a number.", str(error)) from error
     if isinstance(named.get("face_crop_aug_range"), str):
         low, high = named["face_crop_aug_range"].split(",")
         named["face_crop_aug_range"] = (float(low), float(high))
     named.pop("image_dir", None)
     named.pop("is_reg", None)
     return named
-
-
-def _number(name: str, text: str, kind: type[int] | type[float]) -> float:
-    try:
-        return kind(text)
-    except ValueError as error:
-        raise DatasetError(f"{name} is {text!r}: give a number.", str(error)) from error
 
 
 def folder_subsets(
@@ -172,21 +165,13 @@ def folder_repeats(name: str) -> tuple[int | None, str]:
         return None, ""
 
 
-def _subset(sources: Sequence[Mapping[str, Any]]) -> SubsetSpec:
-    if "image_dir" in sources[0]:
-        return _fill(SubsetSpec, sources)
-    return _fill(SubsetSpec, sources, image_dir="", rootless=True)
-
-
 def _fill(kind: type[Spec], sources: Sequence[Mapping[str, Any]], **given: Any) -> Spec:
+    """The first source that has a value gives it."""
     values: dict[str, Any] = dict(given)
-    for spec_field in dataclasses.fields(kind):
-        if spec_field.name in values:
-            continue
+    for name in (item.name for item in dataclasses.fields(kind) if item.name not in given):
         for source in sources:
-            value = source.get(spec_field.name)
-            if value is not None:
-                values[spec_field.name] = _clean(spec_field.name, value)
+            if source.get(name) is not None:
+                values[name] = _clean(name, source[name])
                 break
     return kind(**values)
 
@@ -196,28 +181,20 @@ def _clean(name: str, value: Any) -> Any:
         return _sides(value)
     if name == "caption_extension":
         return value if not value or value.startswith(".") else "." + value
-    if name == "face_crop_aug_range":
-        return tuple(value)
-    return value
+    return tuple(value) if name == "face_crop_aug_range" else value
 
 
-def _sides(value: Any) -> tuple[int, int]:
+def _sides(value: Any) -> Size:
     """512, "512", "512,768" or [512, 768] as (width, height)."""
     if isinstance(value, int):
         return value, value
-    parts = value.split(",") if isinstance(value, str) else list(value)
+    sentence = f"resolution is {value!r}: give one number or width,height."
     try:
-        sides = [int(part) for part in parts]
+        sides = [int(part) for part in (value.split(",") if isinstance(value, str) else value)]
     except ValueError as error:
+        raise DatasetError(sentence, str(error)) from error
+    if len(sides) not in (1, 2):
         raise DatasetError(
-            f"resolution is {value!r}: give one number or width,height.", str(error)
-        ) from error
-    if len(sides) == 1:
-        sides *= 2
-    if len(sides) != 2:
-        raise DatasetError(
-            f"resolution is {value!r}: give one number or width,height.",
-            "resolution must be 'size' or 'width,height'",
-            "AssertionError",
+            sentence, "resolution must be 'size' or 'width,height'", "AssertionError"
         )
-    return sides[0], sides[1]
+    return sides[0], sides[-1]

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from runner.trainers.sd_scripts.dataset.header import ImageHeader, read_header
-from runner.trainers.sd_scripts.dataset.latent_names import sizes_from_names
-from runner.trainers.sd_scripts.dataset.spec import DatasetError
-
-Size = tuple[int, int]
+from runner.trainers.sd_scripts.dataset.listing import Listing, cached_latents, sizes_from_names
+from runner.trainers.sd_scripts.dataset.metadata_file import read_metadata
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, Size
 
 #: `IMAGE_EXTENSIONS` of train_util.py: all lower or all upper case, `.Jpg` is no image.
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -24,44 +21,6 @@ PLUGIN_EXTENSIONS = (".avif", ".AVIF", ".jxl", ".JXL")
 OTHER_IMAGES = (".gif", ".tif", ".tiff", ".heic", *EXTENSIONS, ".avif", ".jxl")
 #: What `cache_info` writes into an image folder: captions and sizes by the images' paths.
 INFO_CACHE = "metadata_cache.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One folder's images: `paths` in the trainer's order (sorted by the whole path), spelled as
-    `image_dir` joined with the name. `ignored`: files that look like images but are not taken.
-    `below`: images in deeper folders, which are never read. `sizes`: what the trainer takes for the
-    size of an image without opening it, from the names of cached latents or from a cache of its own.
-    `remembered`: the listing itself is that cache, whatever lies in the folder now. `keys`: by which names the
-    trainer tells the images apart, where that is not their paths. `captions`: by path, the parts of each
-    caption, where they do not stand in files beside the images."""
-
-    paths: tuple[str, ...]
-    ignored: tuple[str, ...] = ()
-    below: int = 0
-    sizes: Mapping[str, Size] = field(default_factory=dict)
-    remembered: bool = False
-    keys: tuple[str, ...] = ()
-    captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-class ImageSource(Protocol):
-    """Where the plan gets its images from; tests hand in their own."""
-
-    def listing(self, image_dir: str) -> Listing | None:
-        """None: not a directory."""
-
-    def remembered(self, image_dir: str) -> Listing | None:
-        """The listing that `cache_info` left in the folder; None: it has left none."""
-
-    def metadata(self, metadata_file: str, image_dir: str | None) -> Listing | None:
-        """The images that stand in a metadata file; None: no such file. Raises DatasetError."""
-
-    def size(self, path: str) -> Size | None:
-        """(width, height) as stored, None when the header cannot be read."""
-
-    def rotated(self, path: str) -> bool:
-        """The file asks viewers to turn it by 90 degrees (EXIF)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +59,6 @@ class FolderImages:
         return Listing(tuple(sizes), sizes=sizes, remembered=True)
 
     def metadata(self, metadata_file: str, image_dir: str | None) -> Listing | None:
-        from runner.trainers.sd_scripts.dataset.metadata_file import (
-            read_metadata,  # imports this module
-        )
-
         asked = (metadata_file, image_dir)
         if asked not in self._metadata:
             self._metadata[asked] = read_metadata(*asked, self.base_dir, self.cache_suffix)
@@ -144,7 +99,7 @@ class FolderImages:
             tuple(paths),
             tuple(name for name in names if _looks_like_image(name)),
             below,
-            sizes_from_names(image_dir, names, paths, self.cache_suffix),
+            sizes_from_names(paths, cached_latents(image_dir, names, self.cache_suffix)),
         )
 
 
@@ -158,9 +113,7 @@ def _images_in(folder: str) -> int:
 def is_image(name: str) -> bool:
     """Does sd-scripts' glob take this name? `glob` leaves out names that begin with a dot, and
     ignores case where the file system does (Windows)."""
-    if name.startswith("."):
-        return False
-    return os.path.normcase(name).endswith(IMAGE_EXTENSIONS)
+    return not name.startswith(".") and os.path.normcase(name).endswith(IMAGE_EXTENSIONS)
 
 
 def _looks_like_image(name: str) -> bool:

@@ -54,8 +54,6 @@ def _known(descriptor: int, head: bytes) -> ImageHeader | None:
         return _webp(head)
     if head[:2] == b"BM":
         return _bmp(head)
-    if head[:6] in (b"GIF87a", b"GIF89a"):
-        return ImageHeader(struct.unpack("<HH", head[6:10]))
     return None
 
 

@@ -8,7 +8,6 @@ latents (the longest name that begins like the image's); else the image is opene
 from __future__ import annotations
 
 import bisect
-import glob
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -16,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.files.regular_file import read_text
-from runner.trainers.sd_scripts.dataset.files import Listing, Size
-from runner.trainers.sd_scripts.dataset.latent_names import size_in_name
-from runner.trainers.sd_scripts.dataset.spec import DatasetError
+from runner.trainers.sd_scripts.dataset.listing import Listing, cached_latents, size_in_name
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, Size
 
 #: 100,000 images with long captions
 LIMIT_BYTES = 256_000_000
@@ -48,8 +46,9 @@ def read_metadata(
         sentence = f"{file}: names images without their folder ({error}): set image_dir."
         raise DatasetError(sentence, f"image_dir is required: {error}", "AssertionError") from error
     open_keys = [key for key, size in sizes.items() if size is None]
-    caches = _caches(paths.values(), image_dir, base_dir, cache_suffix) if open_keys else []
-    sizes.update(_sizes_of_caches(open_keys, caches))
+    if open_keys:
+        caches = _caches(paths.values(), image_dir, base_dir, cache_suffix)
+        sizes.update(_sizes_of_caches(open_keys, caches))
     return Listing(
         tuple(paths.values()),
         sizes={paths[key]: size for key, size in sizes.items() if size is not None},
@@ -60,23 +59,19 @@ def read_metadata(
 
 def _entries(text: str, by_line: bool) -> Mapping[str, Any]:
     if by_line:
-        loaded: Any = {}
-        for line in text.removesuffix("\n").split("\n") if text else ():
-            entry = json.loads(line)
-            loaded[entry["image_path"]] = entry
-    else:
-        loaded = json.loads(text)
+        lines = text.removesuffix("\n").split("\n") if text else ()
+        return {entry["image_path"]: entry for entry in map(json.loads, lines)}
+    loaded = json.loads(text)
     if not isinstance(loaded, Mapping):
         raise TypeError("it holds no object with an entry for each image")
     return loaded
 
 
 def _path(key: str, image_dir: str | None) -> str:
-    if os.path.isabs(key):  # noqa: PTH117 - the spelling is part of the path
-        return key
-    if image_dir is None:
+    """Not Path: the spelling is part of the path."""
+    if image_dir is None and not os.path.isabs(key):  # noqa: PTH117
         raise AssertionError(key)
-    return os.path.join(image_dir, key)  # noqa: PTH118
+    return os.path.join(image_dir or "", key)  # noqa: PTH118
 
 
 def _size(entry: Any) -> Size | None:
@@ -95,17 +90,12 @@ def _caches(
     """In the folder of the subset and in those of images with absolute names, in the folders' own order."""
     folders = {os.path.dirname(path) for path in paths if os.path.isabs(path)}  # noqa: PTH117, PTH120
     folders |= {image_dir} if image_dir is not None else set()
-    found = []
-    for folder in folders:
-        if suffix is None or glob.has_magic(folder) or not (base_dir / folder).is_dir():
-            continue
-        names = os.listdir(base_dir / folder)
-        found += [
-            os.path.join(folder, name)  # noqa: PTH118
-            for name in names
-            if name.endswith(suffix) and not name.startswith(".")
-        ]
-    return found
+    return [
+        cache
+        for folder in folders
+        if suffix is not None and (base_dir / folder).is_dir()
+        for cache in cached_latents(folder, os.listdir(base_dir / folder), suffix)
+    ]
 
 
 def _sizes_of_caches(keys: Iterable[str], listed: list[str]) -> dict[str, Size]:
@@ -116,12 +106,8 @@ def _sizes_of_caches(keys: Iterable[str], listed: list[str]) -> dict[str, Size]:
     sizes: dict[str, Size] = {}
     for key in sorted(keys, key=len, reverse=True):
         stem = os.path.splitext(key)[0]  # noqa: PTH122
-        fitting = []
-        place = bisect.bisect_left(caches, stem)
-        while place < len(caches) and caches[place].startswith(stem):
-            if caches[place] in free:
-                fitting.append(caches[place])
-            place += 1
+        alike = slice(bisect.bisect_left(caches, stem), bisect.bisect(caches, f"{stem}\U0010ffff"))
+        fitting = [cache for cache in caches[alike] if cache in free]
         if not fitting:
             continue
         taken = max(fitting, key=lambda cache: (len(os.path.basename(cache)), free[cache]))  # noqa: PTH119

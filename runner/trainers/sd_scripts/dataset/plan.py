@@ -6,48 +6,34 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from runner.model.units import some
 from runner.trainers.sd_scripts.dataset.buckets import (
     Buckets,
     Placement,
     buckets_for,
     check_reso_steps,
 )
-from runner.trainers.sd_scripts.dataset.files import PLUGIN_EXTENSIONS, ImageSource, Listing, Size
-from runner.trainers.sd_scripts.dataset.register import Registry, Shuffler, UsedSubset, register
-from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, SubsetSpec
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedImage:
-    """`size`, `bucket`, `resized` are (width, height) in pixels; `subset` indexes the summary's
-    subsets; `repeats` is how often the image comes in an epoch."""
-
-    path: str
-    subset: int
-    is_reg: bool
-    repeats: int
-    size: tuple[int, int]
-    bucket: tuple[int, int]
-    resized: tuple[int, int]
+from runner.trainers.sd_scripts.dataset.files import PLUGIN_EXTENSIONS
+from runner.trainers.sd_scripts.dataset.listing import ImageSource, Listing
+from runner.trainers.sd_scripts.dataset.register import (
+    PlannedImage,
+    Registry,
+    Shuffler,
+    SubsetSummary,
+    register,
+)
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, Size
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """`count` images with repeats make `batches` batches: the last one may be smaller."""
 
-    resolution: tuple[int, int]
+    resolution: Size
     count: int
     batches: int
-
-
-@dataclass(frozen=True, slots=True)
-class SubsetSummary:
-    """A subset that takes part, with the number of its image files."""
-
-    spec: SubsetSpec
-    image_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,45 +133,34 @@ def _summary(
             "images: the surplus is never used"
         )
     images = []
-    errors = []
-    places: dict[Size, Placement] = {}
+    error = 0.0
+    places: dict[Size | None, Placement] = {}
     for image in registry.images:
         known = registry.subsets[image.subset].listing.sizes
         size = known.get(image.path) or source.size(image.path)
-        placement = places.get(size) if size is not None else None
-        if placement is None:
-            placement = _place(limits, spec, image.path, size)
-            places[size or (0, 0)] = placement
-        errors.append(abs(placement.aspect_error))
+        if size not in places:
+            places[size] = _place(limits, spec, image.path, size)
+        place = places[size]
+        error += abs(place.aspect_error)
         images.append(
-            PlannedImage(
-                image.path,
-                image.subset,
-                image.is_reg,
-                image.repeats,
-                size or (0, 0),
-                placement.bucket,
-                placement.resized,
-            )
+            replace(image, size=size or (0, 0), bucket=place.bucket, resized=place.resized)
         )
     warnings += _size_warnings(spec, images, source)
     return DatasetSummary(
         spec=spec,
-        subsets=tuple(
-            SubsetSummary(subset.spec, subset.image_count) for subset in registry.subsets
-        ),
+        subsets=tuple(registry.subsets),
         images=tuple(images),
         buckets=fill_buckets(images, spec.batch_size),
         train_images=registry.train_images,
         reg_images=registry.reg_images,
-        mean_aspect_error=sum(errors) / len(errors) if errors else 0.0,
+        mean_aspect_error=error / len(images) if images else 0.0,
         limits=limits,
     )
 
 
 def fill_buckets(images: Sequence[PlannedImage], batch_size: int) -> tuple[Bucket, ...]:
     """Buckets sorted by resolution; each rounds its own batches up."""
-    counts: Counter[tuple[int, int]] = Counter()
+    counts: Counter[Size] = Counter()
     for image in images:
         counts[image.bucket] += image.repeats
     return tuple(
@@ -199,22 +174,17 @@ def _place(limits: Buckets, spec: DatasetSpec, path: str, size: Size | None) -> 
     encoded."""
     try:
         placement = limits.place(size or (0, 0))
-    except ZeroDivisionError as error:
-        raise _unplaceable(spec, path, size) from error
-    if placement.bucket[0] < 1:
-        raise _unplaceable(spec, path, size)
-    return placement
-
-
-def _unplaceable(spec: DatasetSpec, path: str, size: Size | None) -> DatasetError:
-    if size is None:
-        sentence = f"{path}: cannot be read as an image: remove or replace it."
-    else:
+        if placement.bucket[0] >= 1:
+            return placement
+    except ZeroDivisionError:
+        pass
+    sentence = f"{path}: cannot be read as an image: remove or replace it."
+    if size is not None:
         sentence = (
             f"{path}: {size[0]}x{size[1]} is too small for bucket_no_upscale with "
             f"bucket_reso_steps {spec.bucket_reso_steps}: drop bucket_no_upscale or the image."
         )
-    return DatasetError(sentence, "division by zero", "ZeroDivisionError")
+    raise DatasetError(sentence, "division by zero", "ZeroDivisionError")
 
 
 def _files(datasets: Sequence[DatasetSummary], is_reg: bool) -> int:
@@ -226,19 +196,19 @@ def _files(datasets: Sequence[DatasetSummary], is_reg: bool) -> int:
     )
 
 
-def _left_out(subset: UsedSubset) -> list[str]:
-    texts = []
+def _left_out(subset: SubsetSummary) -> list[str]:
     name, listing = subset.spec.image_dir, subset.listing
     plugin = [file for file in listing.ignored if file.endswith(PLUGIN_EXTENSIONS)]
     other = [file for file in listing.ignored if file not in plugin]
+    texts = []
     if other:
         texts.append(
-            f"{name}: {_some(other)} not read: sd-scripts takes .png .jpg .jpeg .webp .bmp, all "
+            f"{name}: {_are(other)} not read: sd-scripts takes .png .jpg .jpeg .webp .bmp, all "
             "lower or all upper case"
         )
     if plugin:
         texts.append(
-            f"{name}: {_some(plugin)} not counted: read only if the trainer's Python has a plugin "
+            f"{name}: {_are(plugin)} not counted: read only if the trainer's Python has a plugin "
             "for the format"
         )
     if listing.below:
@@ -249,27 +219,22 @@ def _left_out(subset: UsedSubset) -> list[str]:
 def _size_warnings(
     spec: DatasetSpec, images: Sequence[PlannedImage], source: ImageSource
 ) -> list[str]:
-    turned = [image.path for image in images if source.rotated(image.path)]
     texts = []
-    if turned:
+    if turned := [image.path for image in images if source.rotated(image.path)]:
         texts.append(
-            f"{_some(turned)} turned by 90 degrees only in the EXIF header, which sd-scripts "
+            f"{_are(turned)} turned by 90 degrees only in the EXIF header, which sd-scripts "
             "ignores: save the image upright"
         )
-    if spec.enable_bucket:
+    if spec.enable_bucket or spec.resolution is None:
         return texts
-    unlike = [image.path for image in images if image.size != spec.resolution]
-    if unlike and spec.resolution is not None:
+    if unlike := [image.path for image in images if image.size != spec.resolution]:
         width, height = spec.resolution
         texts.append(
-            f"{_some(unlike)} not {width}x{height}: without enable_bucket, and unless latents are "
+            f"{_are(unlike)} not {width}x{height}: without enable_bucket, and unless latents are "
             "cached or cropping is on, sd-scripts stops at the first of them"
         )
     return texts
 
 
-def _some(paths: Sequence[str]) -> str:
-    name = paths[0].rpartition("/")[2]
-    if len(paths) == 1:
-        return f"{name} is"
-    return f"{name} and {len(paths) - 1} more are"
+def _are(paths: Sequence[str]) -> str:
+    return some([paths[0].rpartition("/")[2], *paths[1:]], 1) + (" are" if paths[1:] else " is")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from runner.trainers.sd_scripts.dataset.files import INFO_CACHE, ImageSource, Listing
-from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, SubsetSpec
+from runner.trainers.sd_scripts.dataset.files import INFO_CACHE
+from runner.trainers.sd_scripts.dataset.listing import ImageSource, Listing
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, Size, SubsetSpec
 
 
 class Shuffler(Protocol):
@@ -22,18 +23,22 @@ class Shuffler(Protocol):
     def shuffle(self, x: Any) -> None: ...
 
 
-@dataclass(slots=True)
-class Registered:
-    """One image with the repeats it ends up with; `subset` is the index in the dataset."""
+@dataclass(frozen=True, slots=True)
+class PlannedImage:
+    """`size`, `bucket`, `resized` are (width, height) in pixels, known once it is placed; `subset` indexes the
+    dataset's subsets; `repeats` is how often the image comes in an epoch."""
 
     path: str
     subset: int
     is_reg: bool
     repeats: int
+    size: Size = (0, 0)
+    bucket: Size = (0, 0)
+    resized: Size = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class UsedSubset:
+class SubsetSummary:
     """A subset that takes part. `image_count` is the number of its files (after the split)."""
 
     spec: SubsetSpec
@@ -46,8 +51,8 @@ class Registry:
     """`train_images` and `reg_images` are the banner's numbers: files times repeats, the latter
     whether they are used or not."""
 
-    images: list[Registered] = field(default_factory=list)
-    subsets: list[UsedSubset] = field(default_factory=list)
+    images: list[PlannedImage] = field(default_factory=list)
+    subsets: list[SubsetSummary] = field(default_factory=list)
     train_images: int = 0
     reg_images: int = 0
     warnings: list[str] = field(default_factory=list)
@@ -60,96 +65,77 @@ def register(
     validation: bool = False,
     written: dict[str, Listing] | None = None,
 ) -> Registry:
-    """Register a dataset's images in the trainer's order: train subsets first, then
-    regularisation. `validation`: the validation half, where every image counts once. `written`: what
-    `cache_info` has written into the folders by then; added to. Raises DatasetError."""
+    """Register a dataset's images in the trainer's order: train subsets first, then regularisation.
+
+    `validation`: the validation half, where every image of a folder counts once; those of a metadata file are
+    in both halves, with their repeats. `written`: what `cache_info` has written into the folders by then;
+    added to. Raises DatasetError."""
     registry = Registry()
-    images: dict[str, Registered] = {}
-    reg_images: list[Registered] = []
+    images: dict[str, PlannedImage] = {}
+    reg_images: list[PlannedImage] = []
     written = {} if written is None else written
     seen: set[str] = set()
     for subset in spec.subsets:
-        if subset.metadata_file is not None:
-            images |= _described(subset, seen, source, registry)
+        in_folder = subset.metadata_file is None
+        repeats = 1 if validation and in_folder else subset.num_repeats
+        if repeats < 1 or subset.name in seen:
+            why = f"num_repeats is {repeats}, the" if repeats < 1 else "given twice, the later"
+            registry.warnings.append(f"{subset.name}: {why} subset is ignored")
             continue
-        repeats = 1 if validation else subset.num_repeats
-        listing = _accept(subset, repeats, seen, source, registry, written)
+        listing = _listing(subset, source, registry.warnings, written)
         if listing is None:
             continue
-        paths = _half(spec, subset, listing.paths, shuffler, validation)
-        if subset.cache_info and not listing.remembered:
+        if in_folder:
+            listing = replace(
+                listing, paths=_half(spec, subset, listing.paths, shuffler, validation)
+            )
+        if in_folder and subset.cache_info and not listing.remembered:
             # what is left of the folder is written down, with sizes from the images themselves
-            listing = replace(listing, paths=tuple(paths), sizes={}, remembered=True)
-            written[_folder(subset.image_dir)] = listing
-        if not paths:
-            registry.warnings.append(f"{subset.image_dir}: no images found, the subset is ignored")
+            listing = replace(listing, sizes={}, remembered=True)
+            written[os.path.normpath(subset.image_dir)] = listing
+        if not listing.paths:
+            empty = "no images found" if in_folder else "names no image"
+            registry.warnings.append(f"{subset.name}: {empty}, the subset is ignored")
             continue
-        seen.add(subset.image_dir)
-        index = len(registry.subsets)
-        registry.subsets.append(UsedSubset(subset, len(paths), listing))
-        added = [Registered(path, index, subset.is_reg, repeats) for path in paths]
+        seen.add(subset.name)
+        added = {
+            key: PlannedImage(path, len(registry.subsets), subset.is_reg, repeats)
+            for key, path in zip(listing.keys or listing.paths, listing.paths, strict=True)
+        }
+        registry.subsets.append(SubsetSummary(subset, len(added), listing))
         if subset.is_reg:
-            registry.reg_images += repeats * len(paths)
-            reg_images += added
+            registry.reg_images += repeats * len(added)
+            reg_images += added.values()
         else:
-            registry.train_images += repeats * len(paths)
-            images |= {image.path: image for image in added}
-    used = spread_regularisation(reg_images, registry.train_images)
+            registry.train_images += repeats * len(added)
+            images |= added
     # one image is one path: `a/1.png` of the folders "a" and "a/" is registered once, by the later
-    images |= {image.path: image for image in used}
-    registry.images = list(images.values())
+    used = spread_regularisation(reg_images, registry.train_images)
+    registry.images = list((images | {image.path: image for image in used}).values())
     return registry
 
 
-def _described(
-    subset: SubsetSpec, seen: set[str], source: ImageSource, registry: Registry
-) -> dict[str, Registered]:
-    """The images of a metadata file, by their names in it. A validation split leaves them all in both halves,
-    with their repeats."""
-    name, repeats = subset.name, subset.num_repeats
-    if repeats < 1:
-        registry.warnings.append(f"{name}: num_repeats is {repeats}, the subset is ignored")
-        return {}
-    if name in seen:
-        registry.warnings.append(f"{name}: given twice, the later subset is ignored")
-        return {}
-    listing = source.metadata(name, None if subset.rootless else subset.image_dir)
-    if listing is None:
-        sentence = f"{name}: the metadata file does not exist; correct metadata_file."
-        raise DatasetError(sentence, f"no metadata / メタデータファイルがありません: {name}")
-    if not listing.keys:
-        registry.warnings.append(f"{name}: names no image, the subset is ignored")
-        return {}
-    seen.add(name)
-    index = len(registry.subsets)
-    registry.subsets.append(UsedSubset(subset, len(listing.keys), listing))
-    registry.train_images += repeats * len(listing.keys)
-    return {
-        key: Registered(path, index, False, repeats)
-        for key, path in zip(listing.keys, listing.paths, strict=True)
-    }
-
-
-def spread_regularisation(images: Sequence[Registered], train_images: int) -> list[Registered]:
+def spread_regularisation(images: Sequence[PlannedImage], train_images: int) -> list[PlannedImage]:
     """Give regularisation images repeats until together they match the train images.
 
     First each image comes with its own repeats, one after the other, until the sum reaches
     `train_images`; the rest of the folder is never used. If the whole folder is not enough, one
     repeat is added to each in turn. So any regularisation image doubles the epoch.
     """
-    used: list[Registered] = []
-    total = 0
+    used: list[PlannedImage] = []
+    missing = train_images
     for image in images:
-        if total >= train_images:
+        if missing <= 0:
             return used
         used.append(image)
-        total += image.repeats
-    missing = train_images - total
-    if used and missing > 0:
-        each, rest = divmod(missing, len(used))
-        for position, image in enumerate(used):
-            image.repeats += each + (position < rest)
-    return used
+        missing -= image.repeats
+    if not used or missing <= 0:
+        return used
+    each, rest = divmod(missing, len(used))
+    return [
+        replace(image, repeats=image.repeats + each + (position < rest))
+        for position, image in enumerate(used)
+    ]
 
 
 def split_sizes(count: int, split: float) -> tuple[int, int]:
@@ -157,44 +143,33 @@ def split_sizes(count: int, split: float) -> tuple[int, int]:
     return math.ceil(count * (1 - split)), round(count * split)
 
 
-def _accept(
-    subset: SubsetSpec,
-    repeats: int,
-    seen: set[str],
-    source: ImageSource,
-    registry: Registry,
-    written: dict[str, Listing],
+def _listing(
+    subset: SubsetSpec, source: ImageSource, warnings: list[str], written: Mapping[str, Listing]
 ) -> Listing | None:
-    name = subset.image_dir
-    if repeats < 1:
-        registry.warnings.append(f"{name}: num_repeats is {repeats}, the subset is ignored")
-        return None
-    if name in seen:
-        registry.warnings.append(f"{name}: given twice, the later subset is ignored")
-        return None
+    """All that its folder or metadata file lists; None: not a directory. Raises DatasetError."""
+    name = subset.name
+    if subset.metadata_file is not None:
+        found = source.metadata(name, None if subset.rootless else subset.image_dir)
+        if found is None:
+            sentence = f"{name}: the metadata file does not exist; correct metadata_file."
+            raise DatasetError(sentence, f"no metadata / メタデータファイルがありません: {name}")
+        return found
     listing = source.listing(name)
     if listing is None:
         hint = "; ~ is not expanded here" if name.startswith("~") else ""
-        registry.warnings.append(f"{name}: not a directory, the subset is ignored{hint}")
-        return None
-    if not subset.cache_info:
+        warnings.append(f"{name}: not a directory, the subset is ignored{hint}")
+    if listing is None or not subset.cache_info:
         return listing
-    if _folder(name) in written:
-        return written[_folder(name)]
+    # one folder under all its spellings: what one has written down, the others read
+    if os.path.normpath(name) in written:
+        return written[os.path.normpath(name)]
     remembered = source.remembered(name)
-    if remembered is None:
-        return listing
-    if set(remembered.paths) != set(listing.paths):
-        registry.warnings.append(
+    if remembered is not None and set(remembered.paths) != set(listing.paths):
+        warnings.append(
             f"{name}: cache_info takes the {len(remembered.paths)} images of {INFO_CACHE}, not the "
             f"{len(listing.paths)} in the folder; delete that file"
         )
-    return remembered
-
-
-def _folder(image_dir: str) -> str:
-    """One folder under all its spellings: what one has written down, the others read."""
-    return os.path.normpath(image_dir)
+    return remembered or listing
 
 
 def _half(
@@ -203,11 +178,11 @@ def _half(
     paths: tuple[str, ...],
     shuffler: Shuffler,
     validation: bool,
-) -> list[str]:
+) -> tuple[str, ...]:
     if spec.validation_split <= 0.0:
-        return list(paths)
+        return paths
     if subset.is_reg:
-        return [] if validation else list(paths)
+        return () if validation else paths
     if not paths:
         raise DatasetError(
             f"{subset.image_dir}: holds no images, and with validation_split the trainer stops at an "
@@ -220,6 +195,4 @@ def _half(
     else:
         shuffler.shuffle(shuffled)
     train, held_out = split_sizes(len(shuffled), spec.validation_split)
-    if validation:
-        return shuffled[len(shuffled) - held_out :]
-    return shuffled[:train]
+    return tuple(shuffled[len(shuffled) - held_out :] if validation else shuffled[:train])

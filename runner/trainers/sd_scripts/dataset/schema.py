@@ -16,56 +16,34 @@ NUMBER = (float, int)
 RESOLUTION = "resolution"
 PAIR = "pair"
 
-SUBSET_SHARED: dict[str, Any] = {
-    "color_aug": bool,
+
+def _of(kind: Any, names: str) -> dict[str, Any]:
+    return dict.fromkeys(names.split(), kind)
+
+
+#: of caption files, which a dataset of metadata files does not have
+_CAPTION_FILES = {**_of(str, "caption_extension class_tokens"), "cache_info": bool}
+_SHARED = {
+    **_of(bool, "color_aug flip_aug random_crop shuffle_caption enable_wildcard"),
+    **_of(int, "num_repeats keep_tokens token_warmup_min caption_dropout_every_n_epochs"),
+    **_of(str, "keep_tokens_separator secondary_separator caption_separator caption_prefix"),
+    **_of(str, "caption_suffix resize_interpolation"),
+    **_of(NUMBER, "token_warmup_step caption_dropout_rate caption_tag_dropout_rate"),
     "face_crop_aug_range": PAIR,
-    "flip_aug": bool,
-    "num_repeats": int,
-    "random_crop": bool,
-    "shuffle_caption": bool,
-    "keep_tokens": int,
-    "keep_tokens_separator": str,
-    "secondary_separator": str,
-    "caption_separator": str,
-    "enable_wildcard": bool,
-    "token_warmup_min": int,
-    "token_warmup_step": NUMBER,
-    "caption_prefix": str,
-    "caption_suffix": str,
     "custom_attributes": dict,
-    "resize_interpolation": str,
-    "caption_dropout_every_n_epochs": int,
-    "caption_dropout_rate": NUMBER,
-    "caption_tag_dropout_rate": NUMBER,
-    "caption_extension": str,
-    "class_tokens": str,
-    "cache_info": bool,
 }
-DATASET_ONLY: dict[str, Any] = {
-    "batch_size": int,
-    "bucket_no_upscale": bool,
-    "bucket_reso_steps": int,
-    "enable_bucket": bool,
-    "max_bucket_reso": int,
-    "min_bucket_reso": int,
-    "validation_seed": int,
-    "validation_split": float,
+#: also of one without subsets
+METADATA_DATASET: dict[str, Any] = {
+    **_of(int, "batch_size bucket_reso_steps max_bucket_reso min_bucket_reso validation_seed"),
+    **_of(bool, "bucket_no_upscale enable_bucket"),
+    **_of(float, "validation_split network_multiplier"),
     "resolution": RESOLUTION,
-    "network_multiplier": float,
-    "resize_interpolation": str,
+    **_SHARED,
 }
-SUBSET: dict[str, Any] = {**SUBSET_SHARED, "image_dir": str, "is_reg": bool, "alpha_mask": bool}
-DATASET: dict[str, Any] = {**DATASET_ONLY, **SUBSET_SHARED}
-GENERAL: dict[str, Any] = DATASET
-_OF_CAPTION_FILES = ("caption_extension", "class_tokens", "cache_info")
-#: A dataset of metadata files has no caption files; one without subsets is taken for one.
-METADATA_DATASET = {key: kind for key, kind in DATASET.items() if key not in _OF_CAPTION_FILES}
-METADATA_SUBSET: dict[str, Any] = {
-    **{key: kind for key, kind in SUBSET_SHARED.items() if key not in _OF_CAPTION_FILES},
-    "metadata_file": str,
-    "image_dir": str,
-    "alpha_mask": bool,
-}
+DATASET: dict[str, Any] = METADATA_DATASET | _CAPTION_FILES
+GENERAL = DATASET
+METADATA_SUBSET = {**_SHARED, **_of(str, "metadata_file image_dir"), "alpha_mask": bool}
+SUBSET = {**_SHARED, **_CAPTION_FILES, "image_dir": str, **_of(bool, "is_reg alpha_mask")}
 #: A subset with one of these belongs to a method that is not planned here.
 OTHER_METHODS = ("conditioning_data_dir",)
 MIXED = "DreamBooth subset and fine tuning subset cannot be mixed in the same dataset"
@@ -79,47 +57,55 @@ def is_metadata(subsets: list[Any]) -> bool | None:
 
 def check_config(config: Mapping[str, Any], where: str) -> None:
     """Raise DatasetError at the first key that sd-scripts would refuse. `where` names the file."""
-    _no_extra(config, ("general", "datasets"), "data", where)
-    general = _table(config.get("general", {}), "data['general']", where)
-    _check_keys(general, GENERAL, "data['general']", where)
-    datasets = config.get("datasets", [])
-    if not isinstance(datasets, list):
-        raise _wrong("expected a list", "data['datasets']", where)
-    for i, dataset in enumerate(datasets):
-        _check_dataset(dataset, f"data['datasets'][{i}]", where)
 
+    def refuse(text: str, path: str) -> DatasetError:
+        said = f"{text} @ {path}"
+        return DatasetError(
+            f"{where}: {said}: sd-scripts stops at a key it does not know or a value of another type; "
+            "correct it there.",
+            said,
+            "MultipleInvalid",
+        )
 
-def _check_dataset(dataset: Any, path: str, where: str) -> None:
-    table = _table(dataset, path, where)
-    rest = {key: value for key, value in table.items() if key != "subsets"}
-    subsets = table.get("subsets", [])
-    if not isinstance(subsets, list):
-        raise _wrong("expected a list", f"{path}['subsets']", where)
-    described = is_metadata(subsets)
-    if described is None:
-        raise _wrong(MIXED, path, where)
-    _check_keys(rest, METADATA_DATASET if described else DATASET, path, where)
-    for j, subset in enumerate(subsets):
-        subset_path = f"{path}['subsets'][{j}]"
-        entry = _table(subset, subset_path, where)
-        for key in OTHER_METHODS:
-            if key in entry:
+    def keys(value: Any, schema: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            raise refuse("expected a dictionary", path)
+        for key in value:
+            if key not in schema:
+                raise refuse("extra keys not allowed", f"{path}['{key}']")
+        for key, item in value.items():
+            if problem := _type_problem(item, schema[key]):
+                raise refuse(f"{problem} for dictionary value", f"{path}['{key}']")
+        return value
+
+    def tables(value: Any, path: str) -> list[Any]:
+        if not isinstance(value, list):
+            raise refuse("expected a list", path)
+        return value
+
+    keys(config, dict.fromkeys(("general", "datasets"), object), "data")
+    keys(config.get("general", {}), GENERAL, "data['general']")
+    for i, dataset in enumerate(tables(config.get("datasets", []), "data['datasets']")):
+        path = f"data['datasets'][{i}]"
+        if not isinstance(dataset, Mapping):
+            raise refuse("expected a dictionary", path)
+        subsets = tables(dataset.get("subsets", []), f"{path}['subsets']")
+        described = is_metadata(subsets)
+        if described is None:
+            raise refuse(MIXED, path)
+        rest = {key: value for key, value in dataset.items() if key != "subsets"}
+        keys(rest, METADATA_DATASET if described else DATASET, path)
+        for j, subset in enumerate(subsets):
+            at = f"{path}['subsets'][{j}]"
+            own = subset if isinstance(subset, Mapping) else {}
+            for key in set(OTHER_METHODS) & own.keys():
                 raise DatasetError(
-                    f"{where}: {subset_path} uses {key}; only folders of images with caption files and "
+                    f"{where}: {at} uses {key}; only folders of images with caption files and "
                     "metadata files can be counted here."
                 )
-        if not described and "image_dir" not in entry:
-            raise _wrong("required key not provided", f"{subset_path}['image_dir']", where)
-        _check_keys(entry, METADATA_SUBSET if described else SUBSET, subset_path, where)
-
-
-def _check_keys(table: Mapping[str, Any], schema: Mapping[str, Any], path: str, where: str) -> None:
-    _no_extra(table, tuple(schema), path, where)
-    for key, value in table.items():
-        problem = _type_problem(value, schema[key])
-        if problem:
-            text = f"{problem} for dictionary value"
-            raise _wrong(text, f"{path}['{key}']", where)
+            if own is subset and not described and "image_dir" not in subset:
+                raise refuse("required key not provided", f"{at}['image_dir']")
+            keys(subset, METADATA_SUBSET if described else SUBSET, at)
 
 
 def _type_problem(value: Any, kind: Any) -> str | None:
@@ -134,30 +120,5 @@ def _type_problem(value: Any, kind: Any) -> str | None:
 
 
 def _is_pair(value: Any, kind: type) -> bool:
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) == 2
-        and all(isinstance(side, kind) for side in value)
-    )
-
-
-def _table(value: Any, path: str, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise _wrong("expected a dictionary", path, where)
-    return value
-
-
-def _no_extra(table: Mapping[str, Any], known: tuple[str, ...], path: str, where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise _wrong("extra keys not allowed", f"{path}['{key}']", where)
-
-
-def _wrong(text: str, path: str, where: str) -> DatasetError:
-    said = f"{text} @ {path}"
-    return DatasetError(
-        f"{where}: {said}: sd-scripts stops at a key it does not know or a value of another type; "
-        "correct it there.",
-        said,
-        "MultipleInvalid",
-    )
+    pair = isinstance(value, (list, tuple)) and len(value) == 2
+    return pair and all(isinstance(side, kind) for side in value)

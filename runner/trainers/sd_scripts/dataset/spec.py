@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+#: (width, height) in pixels
+Size = tuple[int, int]
+
 
 class DatasetError(ValueError):
     """sd-scripts would refuse this dataset, or crash on it.
@@ -73,7 +76,7 @@ class DatasetSpec:
     """One [[datasets]] entry. `resolution` is (width, height) in pixels."""
 
     subsets: tuple[SubsetSpec, ...]
-    resolution: tuple[int, int] | None = None
+    resolution: Size | None = None
     batch_size: int = 1
     enable_bucket: bool = False
     min_bucket_reso: int = 256

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.trainers.sd_scripts.dataset.files import Listing
+from runner.trainers.sd_scripts.dataset.listing import Listing
 
 Size = tuple[int, int]
 

@@ -9,11 +9,14 @@ import pytest
 
 from runner.trainers.sd_scripts.dataset import (
     DatasetError,
-    load_dataset_file,
     read_specs,
     specs_from_flags,
 )
-from runner.trainers.sd_scripts.dataset.config import folder_repeats, folder_subsets
+from runner.trainers.sd_scripts.dataset.config import (
+    folder_repeats,
+    folder_subsets,
+    load_dataset_file,
+)
 
 
 def one_subset(**values: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from runner.trainers.sd_scripts.dataset import (
     SubsetSpec,
     plan_datasets,
 )
-from runner.trainers.sd_scripts.dataset.files import Listing
+from runner.trainers.sd_scripts.dataset.listing import Listing
 from runner.trainers.sd_scripts.dataset.register import split_sizes
 from tests.unit.trainers.dataset.dataset_images import MadeUpImages, Size
 
