@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from runner.analysis.diagnosis.catalogue import KILLED_OUTRIGHT, entry_of
+from runner.analysis.diagnosis.catalogue import entry_of
 from runner.analysis.diagnosis.cures import NOT_KNOWN, Setting
 from runner.analysis.diagnosis.matcher import cause_of, diagnose, unknown_cause
 from runner.analysis.expectations import held_to_expect
@@ -216,7 +216,7 @@ def _left_early(facts: RunFacts) -> Cause:
 
 def _killed(facts: RunFacts, signal: EndSignal) -> Verdict:
     text = signal.words
-    entry = KILLED_OUTRIGHT if signal.number == _SIGKILL else entry_of("killed_by_signal")
+    entry = entry_of("killed_by_signal", "SIGKILL" if signal.number == _SIGKILL else "")
     loading = facts.evidence.phase is Phase.LOADING and not facts.last_step
     machine = facts.machine
     memory: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
+from runner.analysis.diagnosis.catalogue import entries
 from runner.history.summary import write_summary
 from runner.model import (
     AttemptPlan,
@@ -449,4 +450,5 @@ async def _supervise(run: RunDir, *, start: bool) -> int:
     supervisor = Supervisor(run)
     if supervisor.came_too_late():
         return 0
+    entries()  # read now: plasma-tui may be updated while the training runs
     return await supervisor.supervise(start=start)

@@ -1,5 +1,5 @@
-"""Why a run ended as it did: causes as data, one matcher.
+"""Why a run ended as it did: causes as rows of data (`causes/*.toml`), one matcher.
 
-In: the evidence of a console and the settings. Out: a `Cause` with cures that the platform allows. Begin with
+In: the evidence of a console and the settings. Out: a `Cause` with fixes that the platform allows. Begin with
 `catalogue`.
 """

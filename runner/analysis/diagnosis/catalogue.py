@@ -1,73 +1,112 @@
-"""The whole catalogue of causes, in the order in which they are tried: the particular first."""
+"""The catalogue of causes: rows of `causes/*.toml`, read once.
+
+A row of a cause: its key, what to do about it, the signs that give it away, and its fixes. Rows are tried in
+their order, the particular before the general. `said`: patterns in an exception or in a process's last words;
+`raised`: in an exception; `warned`: in a warning, asked only where nothing else says more; `when_raised`: in
+an exception in certain company. A row without a sign is found by the verdict, from steps, device and exit.
+"""
 
 from __future__ import annotations
 
-from runner.analysis.diagnosis.causes_dataset import DATASET
-from runner.analysis.diagnosis.causes_device import DEVICE
-from runner.analysis.diagnosis.causes_environment import ENVIRONMENT, LAUNCHER
-from runner.analysis.diagnosis.causes_flags import FLAGS
-from runner.analysis.diagnosis.causes_model import MODEL
-from runner.analysis.diagnosis.cure_sets import NAN_FROM_FIRST_STEP, NAN_ON_THE_WAY
-from runner.analysis.diagnosis.needs import CUDA
-from runner.analysis.diagnosis.signs import Entry
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, convert
+
+from runner.analysis.diagnosis.cures import Cure
+from runner.model import Phase
 
 UNKNOWN = "unknown"
+_NAME = re.compile(r"<([A-Z_]+)>")
+_FILES = ("device", "launcher", "model", "dataset", "flags", "environment", "judged")
 
-#: Causes that no line of a log gives away: the judge finds them from steps, device and exit.
-JUDGED = (
-    Entry(
-        "nan_from_first_step",
-        "The loss was not a number from the first step: the VAE or the model overflows in half "
-        "precision. Keep the VAE in full precision and delete cached latents (*.npz).",
-        cures=NAN_FROM_FIRST_STEP,
-    ),
-    Entry(
-        "nan_during_training",
-        "The loss became not-a-number on the way and every weight after it is suspect. Go back to "
-        "the last checkpoint before it and resume with a lower learning rate.",
-        cures=NAN_ON_THE_WAY,
-        hints=((CUDA, "If it trained in fp16, bf16 overflows less easily."),),
-    ),
-    Entry(
-        "wrong_device",
-        "The training ran on another device than it should. Look at `use_cpu` in accelerate's "
-        "configuration and whether the trainer's torch sees the device at all.",
-    ),
-    Entry(
-        "killed_by_signal",
-        "A signal from outside ended the process: another program, a shutdown, a job limit or the "
-        "kernel when memory ran out. Resume from the last saved state.",
-    ),
-    Entry(
-        "stalled",
-        "Nothing moved for far longer than a step takes. Stop the run and look at data loader "
-        "workers, the device and other processes that use it.",
-    ),
-    Entry(
-        UNKNOWN,
-        "The cause is not in the catalogue. Read the end of the console log, the last lines "
-        "before the process ended.",
-    ),
-)
 
-#: The same key, when the signal was SIGKILL. The kernel sends it when memory runs out: where readings prove
-#: that, the cause is host_out_of_memory.
-KILLED_OUTRIGHT = Entry(
-    "killed_by_signal",
-    "SIGKILL ended the process. Job limits and people send it, and the kernel does when main memory runs "
-    "out, of which there is no proof here. Resume from the last saved state.",
-)
+class Company(Struct, frozen=True, forbid_unknown_fields=True):
+    """An exception that gives a cause away where every condition that is set holds: `within`: the traceback
+    went through one of these functions (`*` as in fnmatch); `beside`: the log has such a warning, which
+    says more than the exception; `during`: what the trainer was doing."""
 
-#: Tried in this order.
-ENTRIES: tuple[Entry, ...] = (*DEVICE, *LAUNCHER, *MODEL, *DATASET, *FLAGS, *ENVIRONMENT)
-_BY_KEY = {entry.key: entry for entry in (*ENTRIES, *JUDGED)}  # the general one of several
+    raised: re.Pattern[str]
+    within: tuple[str, ...] = ()
+    beside: re.Pattern[str] | None = None
+    during: tuple[Phase, ...] = ()
+
+
+class Entry(Struct, frozen=True, forbid_unknown_fields=True):
+    """A cause. `advice`: left out, that of the last row of this key; `fixes`: in the order in which to try
+    them; `device`: the one that the cause itself gives away; `hints`: sentences added to the advice where
+    the platform has what they need; `when`: tells rows of one key apart that the verdict finds."""
+
+    key: str
+    advice: str = ""
+    said: re.Pattern[str] | None = None
+    raised: re.Pattern[str] | None = None
+    warned: re.Pattern[str] | None = None
+    when_raised: tuple[Company, ...] = ()
+    fixes: tuple[Cure, ...] = ()
+    device: str | None = None
+    hints: dict[str, str] = {}
+    when: str = ""
+
+    @property
+    def has_signs(self) -> bool:
+        return bool(self.said or self.raised or self.warned or self.when_raised)
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    """Every row, in the order in which they are tried."""
+    folder = Path(__file__).parent / "causes"
+    shared = tomllib.loads((folder / "shared.toml").read_text("utf-8"))
+    rows = [
+        row
+        for name in _FILES
+        for row in tomllib.loads((folder / f"{name}.toml").read_text("utf-8"))["cause"]
+    ]
+    advice = {row["key"]: row["advice"] for row in rows if "advice" in row}
+    return tuple(_entry({"advice": advice[row["key"]], **row}, shared) for row in rows)
+
+
+def entry_of(key: str, when: str = "") -> Entry:
+    """The row of a key, the general one of several. Raises KeyError."""
+    return _by_key()[key, when]
 
 
 def keys() -> frozenset[str]:
     """Every key of the catalogue."""
-    return frozenset(_BY_KEY)
+    return frozenset(key for key, _ in _by_key())
 
 
-def entry_of(key: str) -> Entry:
-    """The entry of a key. Raises KeyError."""
-    return _BY_KEY[key]
+@cache
+def _by_key() -> dict[tuple[str, str], Entry]:
+    return {(entry.key, entry.when): entry for entry in entries()}
+
+
+def _entry(row: dict[str, Any], shared: dict[str, dict[str, list[Any]]]) -> Entry:
+    """A row with what it shares with others filled in."""
+
+    def pattern(type_: type, texts: Sequence[str]) -> re.Pattern[str]:
+        text = _NAME.sub(lambda m: f"(?:{'|'.join(shared['patterns'][m[1]])})", "|".join(texts))
+        return re.compile(text, re.DOTALL)
+
+    row["fixes"] = list(map(_fix, _spliced(row.get("fixes", ()), shared["fixes"])))
+    for company in row.get("when_raised", ()):
+        company["within"] = list(_spliced(company.get("within", ()), shared["functions"]))
+    return convert(row, Entry, dec_hook=pattern)
+
+
+def _spliced(items: Sequence[Any], shared: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
+    for item in items:
+        if isinstance(item, str) and item.startswith("@"):
+            yield from _spliced(shared[item[1:]], shared)
+        else:
+            yield item
+
+
+def _fix(fix: str | dict[str, Any]) -> dict[str, Any]:
+    fields = {"changes": fix} if isinstance(fix, str) else fix
+    return {**fields, "changes": fields.get("changes", "").split()}

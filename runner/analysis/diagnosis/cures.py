@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
+
+from msgspec import Struct
 
 from runner.analysis.diagnosis.needs import Platform, any_ruled_out
 from runner.config.flags import FlagValue, flags_begin, launcher_flags, read_flags
@@ -78,8 +80,7 @@ def setting_of(plan: AttemptPlan, device: str | None = None) -> Setting:
     return Setting(flags, launched, plan.env, device, runs_on)
 
 
-@dataclass(frozen=True, slots=True)
-class Cure:
+class Cure(Struct, frozen=True, forbid_unknown_fields=True):
     """Changes that belong together; which platform each needs is in `runner.analysis.diagnosis.needs`.
 
     `needs`: what this cure needs beside that, to help with this cause; `only_with`: only where one of these
@@ -95,18 +96,6 @@ class Cure:
     needs: tuple[str, ...] = ()
 
 
-def cure(
-    *changes: str,
-    only_with: tuple[str, ...] = (),
-    without: tuple[str, ...] = (),
-    halved: tuple[str, ...] = (),
-    raised: tuple[str, ...] = (),
-    needs: tuple[str, ...] = (),
-) -> Cure:
-    """A cure, written shortly."""
-    return Cure(changes, only_with, without, halved, raised, needs)
-
-
 @dataclass(frozen=True, slots=True)
 class Offer:
     """`fix`: the first change, perhaps with a placeholder; `changes`: what can be applied as it is,
@@ -116,18 +105,18 @@ class Offer:
     changes: tuple[str, ...] = ()
 
 
-def next_cure(cures: tuple[Cure, ...], setting: Setting) -> Offer:
+def next_cure(cures: Sequence[Cure], setting: Setting) -> Offer:
     """The first cure that fits and is not in force; an empty offer when none is left."""
     for one in cures:
         if not _fits(one, setting):
             continue
-        open_changes = tuple(c for c in one.changes if not in_force(c, setting))
-        numbers = (*_halved(one.halved, setting), *_raised(one.raised, setting))
-        changes = (*numbers, *open_changes)
-        if not changes or any_ruled_out(changes, setting.platform):
-            continue
-        applicable = not any(map(is_placeholder, changes))
-        return Offer(changes[0], changes if applicable else ())
+        changes = (
+            *_halved(one.halved, setting),
+            *_raised(one.raised, setting),
+            *(change for change in one.changes if not in_force(change, setting)),
+        )
+        if changes and not any_ruled_out(changes, setting.platform):
+            return Offer(changes[0], () if any(map(is_placeholder, changes)) else changes)
     return Offer()
 
 
@@ -143,15 +132,23 @@ def in_force(change: str, setting: Setting) -> bool:
         return (setting.env.get(name.removeprefix(_ENV)) or "") == wanted
     if setting.flags is None:
         return False
-    flags = setting.flags
-    if name.startswith(_ACCELERATE):
-        flags = setting.launcher
-    value = flags.get(name.removeprefix(_ACCELERATE), False)
+    value = _given(name, setting)
     if wanted == "false":
         return value is False
     if value is False or value == "":
         value = _DEFAULTS.get(name, "")
-    return _same(value, wanted)
+    if value is True or wanted == "true":
+        return value is True and wanted == "true"
+    try:
+        return float(str(value)) == float(wanted)
+    except ValueError:
+        return str(value).lower() == wanted.lower()
+
+
+def _given(name: str, setting: Setting) -> FlagValue:
+    """False: not given."""
+    flags = setting.launcher if name.startswith(_ACCELERATE) else setting.flags or {}
+    return flags.get(name.removeprefix(_ACCELERATE), False)
 
 
 def _fits(one: Cure, setting: Setting) -> bool:
@@ -166,39 +163,20 @@ def _fits(one: Cure, setting: Setting) -> bool:
 
 def _is_set(name: str, setting: Setting) -> bool:
     """`name`, or `name=value` for one value of it."""
-    if "=" in name:
-        return in_force(name, setting)
-    flags = setting.launcher if name.startswith(_ACCELERATE) else setting.flags or {}
-    return flags.get(name.removeprefix(_ACCELERATE), False) is not False
+    return in_force(name, setting) if "=" in name else _given(name, setting) is not False
 
 
-def _halved(names: tuple[str, ...], setting: Setting) -> tuple[str, ...]:
-    if not names:
-        return ()
-    flags = setting.flags or {}
+def _halved(names: Sequence[str], setting: Setting) -> Sequence[str]:
     halves = []
     for name in names:
-        try:
-            half = float(str(flags[name])) / 2
-        except (KeyError, ValueError):
-            continue
-        if half:
-            halves.append(f"{name}={half:g}")
-    return tuple(halves) or (f"{names[0]}=LOWER",)
+        with contextlib.suppress(ValueError):
+            if half := float(str(_given(name, setting))) / 2:
+                halves.append(f"{name}={half:g}")
+    return halves or [f"{name}=LOWER" for name in names[:1]]
 
 
-def _raised(names: tuple[str, ...], setting: Setting) -> Iterator[str]:
+def _raised(names: Sequence[str], setting: Setting) -> Iterator[str]:
     for name in names:
-        flags = setting.launcher if name.startswith(_ACCELERATE) else setting.flags or {}
-        before = flags.get(name.removeprefix(_ACCELERATE), _DEFAULTS[name])
         with contextlib.suppress(ValueError):  # what is no number cannot be raised
+            before = _given(name, setting) or _DEFAULTS[name]
             yield f"{name}={int(str(before)) + 1}"
-
-
-def _same(value: FlagValue, wanted: str) -> bool:
-    if value is True or wanted == "true":
-        return value is True and wanted == "true"
-    try:
-        return float(str(value)) == float(wanted)
-    except ValueError:
-        return str(value).lower() == wanted.lower()

@@ -1,13 +1,15 @@
-"""From what a log says to why it ended so: one matcher over the whole catalogue."""
+"""From what a log reports to why it ended: one matcher over the whole catalogue."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import partial
 
-from runner.analysis.diagnosis.catalogue import ENTRIES, UNKNOWN, entry_of
+from runner.analysis.diagnosis.catalogue import UNKNOWN, Company, Entry, entries, entry_of
 from runner.analysis.diagnosis.cures import NOT_KNOWN, Setting, next_cure
-from runner.analysis.diagnosis.signs import Entry, Place
 from runner.model import Cause, ExceptionSeen
 from runner.state.evidence import Evidence
 from runner.trainers.console import english
@@ -22,42 +24,68 @@ def diagnose(
 ) -> Cause | None:
     """The cause that the log itself gives away, or None.
 
-    The exception raised last is asked first, then those it was raised from, then last words
-    without a traceback, then warnings. A launcher's exception about its child is only asked for
-    what it says of the child's exit status, and so is an exit code seen by ourselves: Windows puts
-    the kind of a crash into it. `setting`: what the training ran with, which decides
-    the cure that is offered.
-    """
-    for exception in reversed(evidence.own_exceptions):
-        cause = _cause(_line(exception), Place.RAISED, evidence, setting, exception.frames)
-        if cause is not None:
-            return cause
-    launchers = [_line(e) for e in evidence.launcher_exceptions]
-    if exit_code:
-        launchers.insert(0, f"exit status {exit_code}")
-    words = ((Place.PRINTED, evidence.fatals), (Place.WARNED, evidence.warnings))
-    for place, texts in (*words, (Place.PRINTED, launchers)):
-        for text in reversed(texts):
-            cause = _cause(text, place, evidence, setting)
-            if cause is not None:
-                return cause
+    The exception raised last is asked first, then those it was raised from, then last words without a
+    traceback, then warnings. A launcher's exception about its child is only asked for what it says of the
+    child's exit status, and so is an exit code seen by ourselves: Windows puts the kind of a crash into it.
+    `setting`: what the training ran with, which decides the fix that is offered."""
+    statuses = [f"exit status {exit_code}"] if exit_code else []
+    statuses += map(_line, evidence.launcher_exceptions)
+    signs = (
+        *(partial(_raised, evidence, one) for one in reversed(evidence.own_exceptions)),
+        *(partial(_printed, text) for text in reversed(evidence.fatals)),
+        *(partial(_warned, text) for text in reversed(evidence.warnings)),
+        *(partial(_printed, text) for text in reversed(statuses)),
+    )
+    for line_in in signs:
+        for entry in entries():
+            line = line_in(entry)
+            if line is not None:
+                return cause_of(entry, line, setting)
     return None
+
+
+def _printed(text: str, entry: Entry) -> str | None:
+    return text if entry.said is not None and entry.said.search(text) else None
+
+
+def _warned(text: str, entry: Entry) -> str | None:
+    return text if entry.warned is not None and entry.warned.search(text) else None
+
+
+def _raised(evidence: Evidence, exception: ExceptionSeen, entry: Entry) -> str | None:
+    """The line that gives this cause away."""
+    text = _line(exception)
+    if any(pattern is not None and pattern.search(text) for pattern in (entry.said, entry.raised)):
+        return text
+    for sign in entry.when_raised:
+        if sign.raised.search(text) and _in_company(sign, evidence, exception.frames):
+            return text if sign.beside is None else _beside(sign.beside, evidence)
+    return None
+
+
+def _in_company(sign: Company, evidence: Evidence, frames: Sequence[str]) -> bool:
+    if sign.during and evidence.phase not in sign.during:
+        return False
+    if sign.within and not any(fnmatchcase(f, name) for name in sign.within for f in frames):
+        return False
+    return sign.beside is None or _beside(sign.beside, evidence) is not None
+
+
+def _beside(pattern: re.Pattern[str], evidence: Evidence) -> str | None:
+    return next(filter(pattern.search, evidence.warnings), None)
 
 
 def unknown_cause(evidence: Evidence, otherwise: str) -> Cause:
     """Nothing matched: the last words that are not the launcher's, else `otherwise`."""
-    own = evidence.own_exceptions
-    words = _line(own[-1]) if own else None
-    if words is None and evidence.fatals:
-        words = evidence.fatals[-1]
-    return cause_of(entry_of(UNKNOWN), words or otherwise)
+    words = [*evidence.fatals, *map(_line, evidence.own_exceptions[-1:])] or [otherwise]
+    return cause_of(entry_of(UNKNOWN), words[-1])
 
 
 def cause_of(entry: Entry, evidence: str, setting: Setting = NOT_KNOWN) -> Cause:
-    """A cause with the line that gave it away and the first cure that is not in force already."""
+    """A cause with the line that gave it away and the first fix that is not in force already."""
     known = setting if setting.device else replace(setting, device=entry.device)
-    offer = next_cure(entry.cures, known)
-    hints = (text for need, text in entry.hints if known.platform.meets(need))
+    offer = next_cure(entry.fixes, known)
+    hints = (text for need, text in entry.hints.items() if known.platform.meets(need))
     advice = " ".join((entry.advice, *hints))
     return Cause(entry.key, tidy(evidence), advice, offer.fix, offer.changes)
 
@@ -68,21 +96,6 @@ def tidy(text: str) -> str:
     if len(text) <= _EVIDENCE_CHARS:
         return text
     return f"{text[:_EVIDENCE_HEAD]} ... {text[_EVIDENCE_HEAD + 5 - _EVIDENCE_CHARS :]}"
-
-
-def _cause(
-    text: str,
-    place: Place,
-    evidence: Evidence,
-    setting: Setting,
-    frames: tuple[str, ...] = (),
-) -> Cause | None:
-    for entry in ENTRIES:
-        for sign in entry.signs:
-            if sign.matches(text, place, evidence, frames):
-                # a warning that the sign depends on says more than the exception after it
-                return cause_of(entry, sign.warning(evidence) or text, setting)
-    return None
 
 
 def _line(exception: ExceptionSeen) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.analysis.diagnosis.catalogue import ENTRIES, JUDGED, KILLED_OUTRIGHT, entry_of
+from runner.analysis.diagnosis.catalogue import entries, entry_of
 from runner.analysis.diagnosis.cures import (
     NOT_KNOWN,
+    Cure,
     Setting,
-    cure,
     in_force,
     is_placeholder,
     next_cure,
@@ -32,8 +32,8 @@ from runner.trainers.registry import flag_report
 from tests import DATA
 
 NAMES = (DATA / "flag_names.txt").read_text().split("\n")
-EVERY = (*ENTRIES, *JUDGED, KILLED_OUTRIGHT)
-CHANGES = sorted({change for entry in EVERY for one in entry.cures for change in one.changes})
+EVERY = entries()
+CHANGES = sorted({change for entry in EVERY for one in entry.fixes for change in one.changes})
 MAC = {"no_half_vae": True, "gradient_checkpointing": True, "optimizer_type": "AdamW"}
 
 
@@ -42,7 +42,7 @@ def offers(key: str, setting: Setting) -> list[tuple[str, ...]]:
     found, flags, env = [], dict(setting.flags or {}), dict(setting.env)
     while len(found) < 20:
         now = Setting(flags, setting.launcher, env, setting.device)
-        changes = next_cure(entry_of(key).cures, now).changes
+        changes = next_cure(entry_of(key).fixes, now).changes
         if not changes:
             break
         found.append(changes)
@@ -93,7 +93,7 @@ def test_nothing_known_gets_the_first_cure_whole() -> None:
 
 def test_nan_from_step_1_with_a_full_vae_is_retried_with_cached_latents() -> None:
     key = "nan_from_first_step"
-    assert next_cure(entry_of(key).cures, NOT_KNOWN).changes == ("no_half_vae=true",)
+    assert next_cure(entry_of(key).fixes, NOT_KNOWN).changes == ("no_half_vae=true",)
     assert offers(key, Setting(MAC, device="mps")) == [("cache_latents=true",)]
     facts = RunFacts(first_nonfinite_step=1, first_step=1, setting=Setting(MAC), device="mps")
     cause = judge(facts).cause
@@ -144,7 +144,7 @@ def test_a_mac_is_never_offered_what_only_cuda_has() -> None:
     assert ("lowram=true",) not in offers("host_out_of_memory", Setting({}, device="mps"))
     for entry in EVERY:
         for device in ("mps", "cpu", None):
-            offered = [next_cure((one,), Setting({}, device=device)).changes for one in entry.cures]
+            offered = [next_cure((one,), Setting({}, device=device)).changes for one in entry.fixes]
             words = " ".join(sum(offered, ()))
             assert not any(word in words for word in ("8bit", "CUDA_ALLOC", "bf16", "lowram"))
 
@@ -220,7 +220,7 @@ def test_the_launchers_gpu_is_only_touched_where_one_was_named() -> None:
 
 
 def test_a_cure_that_needs_another_flag_is_passed_over_without_it() -> None:
-    one = cure("dim_from_weights=true", only_with=("network_weights",))
+    one = Cure(("dim_from_weights=true",), only_with=("network_weights",))
     assert next_cure((one,), Setting({})).changes == ()
     assert next_cure((one,), Setting({"network_weights": "a"})).changes == one.changes
     assert next_cure((one,), NOT_KNOWN).changes == one.changes
@@ -241,7 +241,7 @@ def test_no_cure_is_offered_that_the_platform_rules_out() -> None:
             platform = Platform(device, launcher, embedded=device is None)
             setting = Setting({}, device=device, runs_on=platform)
             for entry in EVERY:
-                for one in entry.cures:
+                for one in entry.fixes:
                     for change in next_cure((one,), setting).changes:
                         assert not ruled_out(change, platform), (entry.key, change, platform)
                         assert all(map(platform.meets, needs_of(change)))
@@ -291,16 +291,16 @@ def test_advice_for_one_device_is_left_out_on_another() -> None:
 def test_a_port_in_use_is_answered_with_the_next_one_never_with_0() -> None:
     """Port 0 makes the processes of accelerate 1.6 wait for each other for ever."""
     entry = entry_of("port_in_use")
-    assert next_cure(entry.cures, NOT_KNOWN).changes == ("accelerate.main_process_port=29501",)
+    assert next_cure(entry.fixes, NOT_KNOWN).changes == ("accelerate.main_process_port=29501",)
     chosen = Setting({}, {"main_process_port": "40000"})
-    assert next_cure(entry.cures, chosen).changes == ("accelerate.main_process_port=40001",)
-    assert next_cure(entry.cures, Setting({}, runs_on=Platform(launcher="python"))).changes == ()
+    assert next_cure(entry.fixes, chosen).changes == ("accelerate.main_process_port=40001",)
+    assert next_cure(entry.fixes, Setting({}, runs_on=Platform(launcher="python"))).changes == ()
 
 
 def test_a_vae_in_full_precision_already_is_not_offered_again() -> None:
-    assert next_cure(entry_of("nan_latents").cures, Setting({})).changes == ()
+    assert next_cure(entry_of("nan_latents").fixes, Setting({})).changes == ()
     half = Setting({"mixed_precision": "fp16"})
-    assert next_cure(entry_of("nan_latents").cures, half).changes == ("no_half_vae=true",)
+    assert next_cure(entry_of("nan_latents").fixes, half).changes == ("no_half_vae=true",)
 
 
 @pytest.mark.parametrize(

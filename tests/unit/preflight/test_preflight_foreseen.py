@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.analysis.diagnosis.catalogue import ENTRIES, JUDGED
+from runner.analysis.diagnosis.catalogue import keys
 from runner.model import CheckResult
 from runner.preflight import hub
 from runner.preflight.facts import Facts
@@ -186,7 +186,7 @@ def test_every_recorded_cause_is_foreseen_or_cannot_be() -> None:
 
 
 def test_the_table_speaks_of_causes_that_the_diagnosis_knows() -> None:
-    known = {entry.key for entry in (*ENTRIES, *JUDGED)}
+    known = keys()
     assert FORESEEN.keys() - known == set()
 
 
