@@ -7,13 +7,14 @@ Whole files are replaced by rename; journals are appended, one `write()` a line.
 from __future__ import annotations
 
 import errno
+import functools
 import math
 import os
 import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -251,44 +252,33 @@ def step_row(
 
 
 Row = tuple[int, float | None, float | str | None, float | str | None, float | str | None, int]
-_rows = msgspec.json.Decoder(list[Row])
-_row = msgspec.json.Decoder(Row)
+#: the same, for what takes a type
+ROW = cast("type[Row]", Row)
 
 
-def step_rows(block: bytes) -> tuple[list[Row], int]:
-    """The rows of a block of lines, and how many lines were torn or foreign."""
-    try:
-        return _rows.decode(b"[" + block.rstrip(b"\n").replace(b"\n", b",") + b"]"), 0
-    except UNDECODABLE:
-        rows, bad = [], 0
-        for line in block.splitlines():
-            try:
-                rows.append(_row.decode(line))
-            except UNDECODABLE:
-                bad += bool(line.strip())
-        return rows, bad
-
-
-_event = msgspec.json.Decoder(JournalEvent)
-
-
-def events_of(block: bytes) -> tuple[list[JournalEvent], int]:
-    """The events of a block of lines, and how many lines were torn or foreign."""
-    events, bad = [], 0
-    for line in block.splitlines():
-        try:
-            events.append(_event.decode(line))
-        except UNDECODABLE:
-            bad += bool(line.strip())
-    return events, bad
+@functools.cache
+def _decoders(kind: Any) -> tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]:
+    return msgspec.json.Decoder(list[kind]), msgspec.json.Decoder(kind)
 
 
 def lines_of(block: bytes, kind: type[T]) -> tuple[list[T], int]:
-    """Lines of a journal as values of `kind`, and how many could not be read."""
-    decoder, values, bad = msgspec.json.Decoder(kind), [], 0
+    """Lines of a journal as values of `kind`, and how many were torn or foreign."""
+    together, single = _decoders(cast(Any, kind))
+    try:
+        return together.decode(b"[" + block.rstrip(b"\n").replace(b"\n", b",") + b"]"), 0
+    except UNDECODABLE:
+        values, bad = [], 0
     for line in block.splitlines():
         try:
-            values.append(decoder.decode(line))
+            values.append(single.decode(line))
         except UNDECODABLE:
             bad += bool(line.strip())
     return values, bad
+
+
+def step_rows(block: bytes) -> tuple[list[Row], int]:
+    return lines_of(block, ROW)
+
+
+def events_of(block: bytes) -> tuple[list[JournalEvent], int]:
+    return lines_of(block, JournalEvent)

@@ -30,112 +30,54 @@ def new_run_id(name: str, now: float | None = None) -> str:
     return f"{stamp}-{slug}-{os.urandom(2).hex()}"
 
 
+class _Below:
+    """A path inside the run folder that it is asked of."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, run: RunDir, _kind: type[RunDir] | None = None) -> Path:
+        return run.path / self.name
+
+
 @dataclass(frozen=True, slots=True)
 class RunDir:
     """Paths inside one run folder."""
 
     path: Path
 
+    spec = _Below("spec.json")
+    status = _Below("status.json")
+    events = _Below("events.jsonl")
+    steps = _Below("steps.jsonl")
+    norms = _Below("norms.jsonl")
+    hardware = _Below("hardware.jsonl")
+    preflight = _Below("preflight.json")
+    console = _Below("console.log")
+    exit = _Below("exit.json")
+    keeper = _Below("keeper.json")
+    lock = _Below("lock")
+    log = _Below("supervisor.log")
+    inbox = _Below("inbox")
+    inbox_done = _Below("inbox/done")
+    tensorboard = _Below("tensorboard")
+    summary_json = _Below("summary.json")
+    summary_md = _Below("summary.md")
+    approval = _Below("approval.json")
+    #: what a person calls the run; see runner.store.labels
+    label = _Below("label.json")
+    #: where notices go to; readable by nobody else
+    notify = _Below("notify.json")
+    #: notices, a file each: those to be sent, and what became of the others
+    notices = _Below("notices")
+    #: of an imported run: what its newest file of weights says of its training
+    metadata = _Below("metadata.json")
+    #: where a smoke test writes: nothing of it belongs among the user's files
+    scratch = _Below("scratch")
+
     @property
     def id(self) -> str:
         return self.path.name
-
-    @property
-    def spec(self) -> Path:
-        return self.path / "spec.json"
-
-    @property
-    def status(self) -> Path:
-        return self.path / "status.json"
-
-    @property
-    def events(self) -> Path:
-        return self.path / "events.jsonl"
-
-    @property
-    def steps(self) -> Path:
-        return self.path / "steps.jsonl"
-
-    @property
-    def norms(self) -> Path:
-        return self.path / "norms.jsonl"
-
-    @property
-    def hardware(self) -> Path:
-        return self.path / "hardware.jsonl"
-
-    @property
-    def preflight(self) -> Path:
-        return self.path / "preflight.json"
-
-    @property
-    def console(self) -> Path:
-        return self.path / "console.log"
-
-    @property
-    def exit(self) -> Path:
-        return self.path / "exit.json"
-
-    @property
-    def keeper(self) -> Path:
-        return self.path / "keeper.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.path / "lock"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "supervisor.log"
-
-    @property
-    def inbox(self) -> Path:
-        return self.path / "inbox"
-
-    @property
-    def inbox_done(self) -> Path:
-        return self.path / "inbox" / "done"
-
-    @property
-    def tensorboard(self) -> Path:
-        return self.path / "tensorboard"
-
-    @property
-    def summary_json(self) -> Path:
-        return self.path / "summary.json"
-
-    @property
-    def summary_md(self) -> Path:
-        return self.path / "summary.md"
-
-    @property
-    def approval(self) -> Path:
-        return self.path / "approval.json"
-
-    @property
-    def label(self) -> Path:
-        """What a person calls the run; see runner.store.labels."""
-        return self.path / "label.json"
-
-    @property
-    def notify(self) -> Path:
-        """Where notices go to; readable by nobody else."""
-        return self.path / "notify.json"
-
-    @property
-    def notices(self) -> Path:
-        """Notices, a file each: those to be sent, and what became of the others."""
-        return self.path / "notices"
-
-    @property
-    def metadata(self) -> Path:
-        """Of an imported run: what its newest file of weights says of its training."""
-        return self.path / "metadata.json"
-
-    @property
-    def scratch(self) -> Path:
-        """Where a smoke test writes: nothing of it belongs among the user's files."""
-        return self.path / "scratch"
 
     def attempt(self, number: int) -> Path:
         return self.path / f"attempt-{number}.json"
