@@ -16,7 +16,7 @@ from runner.config.model import Config
 from runner.control.orders import Refused
 from runner.model import Approval, AttemptPlan, Outcome, RunSnapshot, RunSpec
 from runner.store.inbox import current_user
-from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.journal import readable, write_json
 from runner.store.reader import RunReader
 from runner.store.registry import LOOK_BACK_RUNS, run_paths
 from runner.store.rundir import RunDir
@@ -72,11 +72,8 @@ def gate_for(key: str, config_path: str | None) -> GateStatus:
     newest: RunSnapshot | None = None
     other: RunSpec | None = None
     for path in run_paths()[:LOOK_BACK_RUNS]:
-        try:
-            spec = read_json(path / "spec.json", RunSpec)
-        except Unreadable:
-            continue
-        if not spec.smoke:
+        spec = readable(path / "spec.json", RunSpec)
+        if spec is None or not spec.smoke:
             continue
         if spec.settings_key != key:
             if other is None and config_path is not None and spec.config_path == config_path:
@@ -125,10 +122,7 @@ def _since(other: RunSpec | None, key: str) -> str:
 
 
 def approval_of(path: Path) -> Approval | None:
-    try:
-        return read_json(path / "approval.json", Approval)
-    except Unreadable:
-        return None
+    return readable(RunDir(path).approval, Approval)
 
 
 def approve(path: Path, reason: str = "") -> Approval:

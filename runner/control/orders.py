@@ -14,7 +14,7 @@ from runner.model import RunSnapshot, RunSpec, RunState, Status
 from runner.notify.launch import anything_waiting, send_waiting
 from runner.process.spawn import module_command, start_detached
 from runner.store import inbox
-from runner.store.journal import Unreadable, read_json
+from runner.store.journal import readable
 from runner.store.liveness import lock_held
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
@@ -116,9 +116,8 @@ def await_answer(path: Path, sent: Sent, wait_s: float = 10.0) -> Answer | None:
 
 def _is_over(run: RunDir, sent: Sent) -> bool:
     """Has the attempt that the order is for its verdict, and nothing of it lives?"""
-    try:
-        status = read_json(run.status, Status)
-    except Unreadable:
+    status = readable(run.status, Status)
+    if status is None:
         return False
     if status.attempt > (sent.attempt or status.attempt):
         return True
@@ -130,9 +129,7 @@ def needs_adoption(path: Path) -> bool:
     run = RunDir(path)
     if lock_held(run.lock) or not run.spec.exists() or _belongs_elsewhere(run):
         return False
-    status: Status | None = None
-    with contextlib.suppress(Unreadable):
-        status = read_json(run.status, Status)
+    status = readable(run.status, Status)
     if status is not None and status.state is RunState.ENDED:
         return run.started(status.attempt + 1).exists()
     return True
@@ -141,11 +138,8 @@ def needs_adoption(path: Path) -> bool:
 def _belongs_elsewhere(run: RunDir) -> bool:
     """Started on another machine that shares this folder, and nothing of it lives here: whether it lives there
     cannot be known. (A machine may also have got another name since.)"""
-    try:
-        host = read_json(run.spec, RunSpec).host
-    except Unreadable:
-        return False
-    return host != socket.gethostname() and not still_runs(run)
+    spec = readable(run.spec, RunSpec)
+    return spec is not None and spec.host != socket.gethostname() and not still_runs(run)
 
 
 def adopt(path: Path, wait_s: float = 3.0) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from runner.model import KeeperRecord, RunSnapshot, RunState
 from runner.model.units import count, file_size, some
 from runner.process.family import family
-from runner.store.journal import Unreadable, read_json
+from runner.store.journal import readable
 from runner.store.labels import read_label
 from runner.store.liveness import is_keeper, lock_held, same_process
 from runner.store.reader import RunReader
@@ -194,10 +194,7 @@ def _living(run: RunDir, snapshot: RunSnapshot) -> str:
     spec, status = snapshot.spec, snapshot.status
     if spec is not None and spec.host != socket.gethostname():
         return ""
-    try:
-        keeper: KeeperRecord | None = read_json(run.keeper, KeeperRecord)
-    except Unreadable:
-        keeper = None
+    keeper = readable(run.keeper, KeeperRecord)
     if keeper is not None and is_keeper(keeper.keeper_pid, run.path):
         return f"keeper {keeper.keeper_pid}"
     if status is not None and same_process(status.trainer_pid, status.trainer_created_at):

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from runner.model import AttemptPlan, ExitRecord, KeeperRecord, RunSpec
-from runner.store.journal import Unreadable, read_json
+from runner.store.journal import Unreadable, readable
 from runner.store.rundir import RunDir
 
 _NUMBER = re.compile(r"^attempt-(\d+)\.json$")
@@ -48,21 +48,15 @@ class AttemptFiles:
         return self.run.started(self.attempt)
 
     def keeper(self) -> KeeperRecord | None:
-        try:
-            found = read_json(self.run.keeper, KeeperRecord)
-        except Unreadable:
-            return None
-        if found.attempt != self.attempt:
+        found = readable(self.run.keeper, KeeperRecord)
+        if found is None or found.attempt != self.attempt:
             return None
         self._started_at = found.started_at
         return found
 
     def exit(self) -> ExitRecord | None:
-        try:
-            found = read_json(self.run.exit, ExitRecord)
-        except Unreadable:
-            return None
-        return found if found.attempt == self.attempt else None
+        found = readable(self.run.exit, ExitRecord)
+        return found if found is not None and found.attempt == self.attempt else None
 
     def resolve(self, path: str) -> Path:
         """A path as the trainer printed it, seen from its working folder."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from runner.files.diffusers_folder import look_at_folder
 from runner.files.header import Broken, metadata_of, read_header
 from runner.model import Checkpoint, Status
+from runner.store.journal import readable, write_json
 
 REPLACED = "replaced since"
 #: the time of a file may lose digits on its way over a network disk, or by a copy onto another one
@@ -162,18 +163,12 @@ def _by(one: Checkpoint, path: Path, known: Mapping[str, Replacement]) -> str | 
 
 
 def _replacements(run: Path) -> tuple[Replacement, ...]:
-    from runner.store.journal import Unreadable, read_json
-
-    try:
-        return read_json(run / RECORD, Replacements).files
-    except Unreadable:
-        return ()
+    found = readable(run / RECORD, Replacements)
+    return found.files if found is not None else ()
 
 
 def record_replacement(older: Path, path: str, run: str, mtime_ns: int) -> None:
     """In the folder of the older run: `run` wrote the file at `path` (resolved). Raises OSError."""
-    from runner.store.journal import write_json
-
     kept = [one for one in _replacements(older) if one.path != path]
     new = Replacement(path, run, mtime_ns)
     write_json(older / RECORD, Replacements((*kept, new)))

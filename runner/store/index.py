@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from runner.model import RunListing, RunState
-from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.journal import readable, write_json
 from runner.store.rundir import home
 
 #: of what an entry looks like; an index of another number is not used
@@ -120,11 +120,8 @@ def worth_keeping(listing: RunListing, mark: Mark, now: float) -> bool:
 
 
 def _read(path: Path) -> dict[str, Entry]:
-    try:
-        found = read_json(path, _File)
-    except Unreadable:
-        return {}
-    return found.entries if found.schema == INDEX_SCHEMA else {}
+    found = readable(path, _File)
+    return found.entries if found is not None and found.schema == INDEX_SCHEMA else {}
 
 
 def _write(path: Path, entries: dict[str, Entry]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.model import Label
-from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.journal import readable, write_json
 from runner.store.rundir import RunDir
 
 NAME_LIMIT = 200
@@ -27,10 +27,7 @@ class BadLabel(ValueError):
 
 def read_label(path: Path) -> Label:
     """The label of the run in that folder; an empty one where there is none that can be read."""
-    try:
-        return read_json(RunDir(path).label, Label)
-    except Unreadable:
-        return Label()
+    return readable(RunDir(path).label, Label) or Label()
 
 
 def write_label(path: Path, label: Label) -> Label:

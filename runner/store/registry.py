@@ -14,7 +14,7 @@ from runner.files.private import is_open, tighten
 from runner.model import RunListing, RunSnapshot, RunSpec, RunState
 from runner.model.units import some
 from runner.store.index import Entry, known_entries, mark_of, remember, worth_keeping
-from runner.store.journal import Unreadable, read_json
+from runner.store.journal import readable
 from runner.store.labels import read_label
 from runner.store.listing import listing as listing
 from runner.store.listing import listing_of as listing_of
@@ -114,14 +114,8 @@ def _last() -> Path:
     paths = run_paths()
     if not paths:
         raise RunNotFound("there is no run yet: start one with `plasma-tui start`, or try `demo`")
-    return next((path for path in paths if not _origin(path)), paths[0])
-
-
-def _origin(path: Path) -> str:
-    try:
-        return read_json(RunDir(path).spec, RunSpec).origin
-    except Unreadable:
-        return ""
+    specs = ((path, readable(RunDir(path).spec, RunSpec)) for path in paths)
+    return next((path for path, spec in specs if spec is None or not spec.origin), paths[0])
 
 
 def _named(text: str) -> list[Path]:
@@ -178,9 +172,8 @@ def _over(path: Path) -> bool:
     """A supervisor has written that it ended, and none is there for another attempt; a status that cannot be
     read proves nothing."""
     run = RunDir(path)
-    try:
-        found = read_json(run.status, _Over)
-    except Unreadable:
+    found = readable(run.status, _Over)
+    if found is None:
         return False
     newer = run.started(found.attempt + 1).exists()
     return found.state is RunState.ENDED and not newer and not lock_held(run.lock)

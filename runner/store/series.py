@@ -10,6 +10,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable
 from copy import copy
+from dataclasses import replace
 
 from runner.model import LossBucket, LossSeries
 from runner.store.journal import Row, number
@@ -158,16 +159,10 @@ class LossFold:
         if at < len(self._closed) and self._closed[at].first_step < step:
             b = self._closed[at]
             share = max(1, b.count * (step - b.first_step) // (b.last_step - b.first_step + 1))
+            bad = min(b.nonfinite, share)
             kept.append(
-                LossBucket(
-                    b.first_step,
-                    step - 1,
-                    b.low,
-                    b.high,
-                    b.mean,
-                    b.mean,
-                    share,
-                    min(b.nonfinite, share),
+                replace(
+                    b, last_step=step - 1, smooth=b.mean, count=share, nonfinite=bad, elapsed_s=None
                 )
             )
         self._closed = kept
@@ -199,27 +194,21 @@ class LossFold:
         if at == len(self._closed):
             return
         b = self._closed[at]
-        finite = math.isfinite(value)
-        one = b.count == 1
-        self._closed[at] = LossBucket(
-            b.first_step,
-            b.last_step,
-            (value if one or b.low is None else min(b.low, value)) if finite else b.low,
-            (value if one or b.high is None else max(b.high, value)) if finite else b.high,
-            value if finite and (one or b.mean is None) else b.mean,
-            self._patched_smooth(b, step, value),
-            b.count,
-            b.nonfinite if finite else min(b.count, b.nonfinite + 1),
-            b.elapsed_s,
-        )
-
-    @staticmethod
-    def _patched_smooth(bucket: LossBucket, step: int, value: float) -> float | None:
-        """Of a bucket that a later word is about: what is not finite at its end, or is finite after all."""
+        ends = step == b.last_step
         if not math.isfinite(value):
-            return math.nan if step == bucket.last_step else bucket.smooth
-        known = bucket.smooth is not None and math.isfinite(bucket.smooth)
-        return bucket.smooth if known or step < bucket.last_step else value
+            smooth = math.nan if ends else b.smooth
+            bad = min(b.count, b.nonfinite + 1)
+            self._closed[at] = replace(b, smooth=smooth, nonfinite=bad)
+            return
+        known = b.smooth is not None and math.isfinite(b.smooth)
+        alone = b.count == 1
+        self._closed[at] = replace(
+            b,
+            low=value if alone or b.low is None else min(b.low, value),
+            high=value if alone or b.high is None else max(b.high, value),
+            mean=value if alone or b.mean is None else b.mean,
+            smooth=value if ends and not known else b.smooth,
+        )
 
     def series(self) -> LossSeries:
         """What is known so far, as an immutable value."""
