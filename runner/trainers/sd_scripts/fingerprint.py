@@ -16,7 +16,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from runner.files.regular_file import read_bytes
-from runner.trainers.sd_scripts.dataset import FolderImages, specs_from_flags
+from runner.trainers.sd_scripts.dataset import FolderImages, SubsetSpec, specs_from_flags
+from runner.trainers.sd_scripts.dataset.listing import Listing
 from runner.trainers.sd_scripts.dataset.metadata_file import LIMIT_BYTES
 
 #: longer than this nobody waits before a start
@@ -71,40 +72,39 @@ def take(
     deadline = time.monotonic() + limit_s
     digest = hashlib.sha256()
     images = captions = 0
-    for kind, value in _parts(flags, base_dir):
-        if kind == "subset":
-            digest.update(b"subset\0" + value.encode("utf-8", "surrogateescape") + b"\0")
-            continue
-        if kind == "metadata":  # captions, and sizes that the trainer believes
-            digest.update(b"metadata\0" + read_bytes(value, LIMIT_BYTES) + b"\0")
-            continue
-        if images == most_images:
-            return Fingerprint(digest.hexdigest(), images, captions)
-        if time.monotonic() > deadline:
-            return Fingerprint(digest.hexdigest(), images, captions, cut=True)
-        image = Path(value)
-        caption = _caption(image, kind)
-        digest.update(image.name.encode("utf-8", "surrogateescape") + b"\0")
-        digest.update(str(_size(image)).encode() + b"\0")
-        digest.update(b"none\0" if caption is None else b"caption\0" + caption + b"\0")
-        images += 1
-        captions += caption is not None
+    for subset, listing in _subsets(flags, base_dir):
+        digest.update(b"subset\0" + _bytes(PurePath(subset.name).name) + b"\0")
+        if subset.metadata_file is not None:  # captions, and sizes that the trainer believes
+            digest.update(
+                b"metadata\0" + read_bytes(base_dir / subset.metadata_file, LIMIT_BYTES) + b"\0"
+            )
+        for path in sorted(listing.paths) if listing is not None else ():
+            cut = time.monotonic() > deadline
+            if images == most_images or cut:
+                return Fingerprint(digest.hexdigest(), images, captions, images != most_images)
+            image = base_dir / path
+            caption = _caption(image, subset.caption_extension)
+            digest.update(_bytes(image.name) + b"\0" + str(_size(image)).encode() + b"\0")
+            digest.update(b"none\0" if caption is None else b"caption\0" + caption + b"\0")
+            images += 1
+            captions += caption is not None
     return Fingerprint(digest.hexdigest(), images, captions)
 
 
-def _parts(flags: Mapping[str, Any], base_dir: Path) -> Iterator[tuple[str, str]]:
-    """("subset", name of its folder), then (ending of its captions, path) for each of its images."""
+def _subsets(
+    flags: Mapping[str, Any], base_dir: Path
+) -> Iterator[tuple[SubsetSpec, Listing | None]]:
     source = FolderImages(base_dir)
-    for dataset in specs_from_flags(flags, base_dir):
-        for subset in dataset.subsets:
-            yield "subset", PurePath(subset.name).name
-            listing = source.listing(subset.image_dir)
-            if subset.metadata_file is not None:
-                folder = None if subset.rootless else subset.image_dir
-                listing = source.metadata(subset.metadata_file, folder)
-                yield "metadata", str(base_dir / subset.metadata_file)
-            for path in sorted(listing.paths) if listing is not None else ():
-                yield subset.caption_extension, str(base_dir / path)
+    for subset in (one for spec in specs_from_flags(flags, base_dir) for one in spec.subsets):
+        if subset.metadata_file is None:
+            yield subset, source.listing(subset.image_dir)
+        else:
+            folder = None if subset.rootless else subset.image_dir
+            yield subset, source.metadata(subset.metadata_file, folder)
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _size(image: Path) -> int:

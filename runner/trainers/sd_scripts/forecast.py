@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,12 @@ from runner.trainers.sd_scripts.dataset import (
 from runner.trainers.sd_scripts.dataset.listing import ImageSource
 from runner.trainers.sd_scripts.forecast_words import (
     dataset_sources,
-    doubling,
     file_sources,
     flag_warnings,
     step_sources,
     step_warnings,
-    without_regularisation,
 )
-from runner.trainers.sd_scripts.sample_prompts import Samples, expected_samples
+from runner.trainers.sd_scripts.sample_prompts import expected_samples
 from runner.trainers.sd_scripts.saves import expected_checkpoints
 from runner.trainers.sd_scripts.scripts import file_ending, no_lora
 from runner.trainers.sd_scripts.steps import Steps, count_steps
@@ -97,27 +95,16 @@ def forecast(
     processes: int = 1,
     *,
     images: ImageSource | None = None,
-    reso_divisor: int = 64,
-    specs: tuple[DatasetSpec, ...] | None = None,
-    origins: Mapping[str, str] | None = None,
-    script: str = "",
+    **more: Any,
 ) -> Forecast:
-    """Steps, epochs, files and samples of a training.
-
-    `flags`: of the trainer, by their own names without dashes; False and None mean not given.
-    `base_dir`: the trainer's working directory. `reso_divisor`: what the script wants
-    bucket_reso_steps to be a multiple of. `script`: of sd-scripts, a LoRA's if it is not known. What
-    cannot be told is None, with the reason as a warning; nothing is raised for a wrong dataset.
-    """
+    """Steps, epochs, files and samples of a training, as `answer`. `flags`: False and None mean not given;
+    `more`: other fields of a `Question`."""
     given = {key: value for key, value in flags.items() if value is not None and value is not False}
-    source = images or FolderImages(base_dir)
-    return answer(
-        Question(given, base_dir, source, processes, reso_divisor, specs, origins or {}, script)
-    )
+    return answer(Question(given, base_dir, images or FolderImages(base_dir), processes, **more))
 
 
 def answer(question: Question) -> Forecast:
-    """The forecast that `forecast` describes."""
+    """What cannot be told is None, with the reason as a warning; nothing is raised for a wrong dataset."""
     found = _drawn(question)
     if not split_by_chance(question):
         return found
@@ -170,12 +157,11 @@ def _drawn(question: Question) -> Forecast:
     known = Forecast(
         images=plan.images,
         reg_images=plan.reg_images,
-        sources=dataset_sources(question.flags, specs, plan),
+        batches_per_epoch=plan.batches_per_epoch,
+        sources=dataset_sources(flags, specs, plan),
     )
     if not plan.batches_per_epoch:
-        return dataclasses.replace(
-            known, batches_per_epoch=0, steps=0, warnings=(*plan.warnings, NO_DATA)
-        )
+        return dataclasses.replace(known, steps=0, warnings=(*plan.warnings, NO_DATA))
     try:
         state_step = _state_step(flags, question.base_dir)
         steps = count_steps(flags, plan.batches_per_epoch, question.processes, state_step)
@@ -183,9 +169,15 @@ def _drawn(question: Question) -> Forecast:
         checkpoints = expected_checkpoints(flags, steps, ending)
         samples = expected_samples(flags, question.base_dir, steps)
     except ValueError as error:
-        return dataclasses.replace(
-            known, batches_per_epoch=plan.batches_per_epoch, warnings=(str(error),)
-        )
+        return dataclasses.replace(known, warnings=(str(error),))
+    warnings = (
+        no_lora(question.script),
+        _doubling(question, specs, plan, steps),
+        *plan.warnings,
+        *flag_warnings(flags, specs),
+        *step_warnings(flags, plan, steps),
+        samples.problem,
+    )
     return dataclasses.replace(
         known,
         batches_per_epoch=steps.batches,
@@ -200,38 +192,36 @@ def _drawn(question: Question) -> Forecast:
             **step_sources(flags, question.origins, plan, steps, question.processes),
             **file_sources(flags, question.origins, samples),
         },
-        warnings=_warnings(question, specs, plan, steps, samples),
+        warnings=tuple(text for text in warnings if text),
     )
 
 
-def _warnings(
-    question: Question,
-    specs: tuple[DatasetSpec, ...],
-    plan: DatasetPlan,
-    steps: Steps,
-    samples: Samples,
-) -> tuple[str, ...]:
-    no = no_lora(question.script)
-    return (
-        *([no] if no else []),
-        *_doubling(question, specs, plan, steps),
-        *plan.warnings,
-        *flag_warnings(question.flags, specs),
-        *step_warnings(question.flags, plan, steps),
-        *([samples.problem] if samples.problem else []),
+def without_regularisation(specs: Iterable[DatasetSpec]) -> tuple[DatasetSpec, ...]:
+    """The same datasets, trained alone."""
+    return tuple(
+        dataclasses.replace(spec, subsets=tuple(s for s in spec.subsets if not s.is_reg))
+        for spec in specs
     )
 
 
 def _doubling(
     question: Question, specs: tuple[DatasetSpec, ...], plan: DatasetPlan, steps: Steps
-) -> list[str]:
+) -> str | None:
     """What the regularisation images do to the number of steps."""
     if not plan.reg_images:
-        return []
-    alone = plan_datasets(
-        without_regularisation(specs), question.source, question.shuffler, reso_divisor=1
+        return None
+    train = without_regularisation(specs)
+    batches = plan_datasets(train, question.source, question.shuffler, 1).batches_per_epoch
+    if not batches or batches == plan.batches_per_epoch:
+        return None
+    alone = count_steps({**question.flags, "initial_step": 0}, batches, question.processes)
+    doubled = "the regularisation subset doubles each epoch"
+    if "max_train_epochs" in question.flags:
+        return f"{steps.total} steps, not {alone.total}: {doubled}"
+    return (
+        f"{steps.epochs} epochs, not {alone.epochs}: {doubled}, "
+        f"{steps.batches} batches instead of {alone.batches}"
     )
-    return doubling(question.flags, plan, steps, alone.batches_per_epoch, question.processes)
 
 
 def _state_step(flags: Mapping[str, Any], base_dir: Path) -> int | None:

@@ -3,7 +3,6 @@ flags that do not do what they seem to."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -14,7 +13,7 @@ from runner.trainers.sd_scripts.dataset import DatasetPlan, DatasetSpec, SubsetS
 from runner.trainers.sd_scripts.dataset.config import IGNORED_WITH_CONFIG
 from runner.trainers.sd_scripts.sample_prompts import Samples
 from runner.trainers.sd_scripts.saves import epochs_between_saves
-from runner.trainers.sd_scripts.steps import DEFAULT_MAX_TRAIN_STEPS, Steps, count_steps
+from runner.trainers.sd_scripts.steps import DEFAULT_MAX_TRAIN_STEPS, Steps
 
 Flags = Mapping[str, Any]
 #: more folders than this are not told one by one
@@ -86,52 +85,22 @@ def step_sources(
 
 def file_sources(flags: Flags, origins: Mapping[str, str], samples: Samples) -> dict[str, str]:
     """Of `checkpoints`, `final` and `samples`."""
-    names = []
-    if "save_every_n_steps" in flags:
-        names.append("save_every_n_steps")
+    names = ["save_every_n_steps"] if "save_every_n_steps" in flags else []
     if epochs_between_saves(flags, 1) is not None:
-        ratio = (flags.get("save_n_epoch_ratio") or 0) != 0
-        names.append("save_n_epoch_ratio" if ratio else "save_every_n_epochs")
+        names.append(
+            "save_n_epoch_ratio" if flags.get("save_n_epoch_ratio") else "save_every_n_epochs"
+        )
     told = [f"{flag_source(name, origins)} {flags[name]}" for name in names]
-    final = "output_name"
-    found = {
-        "checkpoints": ", ".join([*told, "the end"]),
-        "final": flag_source(final, origins) if final in flags else "sd-scripts' default name",
-    }
+    final, drawn = "sd-scripts' default name", "no sample_every_n_* flag"
+    if "output_name" in flags:
+        final = flag_source("output_name", origins)
     if samples.times:
-        prompts = "unknown" if samples.prompts is None else str(samples.prompts)
-        found["samples"] = f"{prompts} prompts, drawn {count(samples.times, 'time')}"
-    else:
-        found["samples"] = "no sample_every_n_* flag"
-    return found
+        prompts = "unknown" if samples.prompts is None else samples.prompts
+        drawn = f"{prompts} prompts, drawn {count(samples.times, 'time')}"
+    return {"checkpoints": ", ".join([*told, "the end"]), "final": final, "samples": drawn}
 
 
-def without_regularisation(specs: Sequence[DatasetSpec]) -> tuple[DatasetSpec, ...]:
-    """The same datasets, trained alone."""
-    return tuple(
-        dataclasses.replace(spec, subsets=tuple(s for s in spec.subsets if not s.is_reg))
-        for spec in specs
-    )
-
-
-def doubling(
-    flags: Mapping[str, Any], plan: DatasetPlan, steps: Steps, batches: int, processes: int
-) -> list[str]:
-    """Say what the regularisation images do to the number of steps. `batches`: of an epoch without."""
-    if not batches or batches == plan.batches_per_epoch:
-        return []
-    alone = count_steps({**flags, "initial_step": 0}, batches, processes)
-    if "max_train_epochs" in flags:
-        return [
-            f"{steps.total} steps, not {alone.total}: the regularisation subset doubles each epoch"
-        ]
-    return [
-        f"{steps.epochs} epochs, not {alone.epochs}: the regularisation subset doubles each epoch, "
-        f"{steps.batches} batches instead of {alone.batches}"
-    ]
-
-
-def flag_warnings(flags: Mapping[str, Any], specs: Sequence[DatasetSpec]) -> list[str]:
+def flag_warnings(flags: Flags, specs: Sequence[DatasetSpec]) -> list[str]:
     """Flags that other flags or the dataset config make mean something else."""
     texts = []
     saves = {"save_every_n_steps", "save_every_n_epochs", "save_n_epoch_ratio"} & set(flags)
@@ -143,7 +112,15 @@ def flag_warnings(flags: Mapping[str, Any], specs: Sequence[DatasetSpec]) -> lis
     if "max_train_epochs" in flags and "max_train_steps" in flags:
         texts.append("max_train_epochs overrides max_train_steps")
     if flags.get("dataset_config"):
-        texts += _config_wins(flags, specs)
+        if ignored := [name for name in IGNORED_WITH_CONFIG if flags.get(name)]:
+            texts.append(f"dataset_config is set, so {', '.join(ignored)} is ignored")
+        batch_size = whole(flags, "train_batch_size")
+        used = sorted({spec.batch_size for spec in specs})
+        if batch_size and used != [batch_size]:
+            texts.append(
+                f"batch_size {', '.join(map(str, used))} of the dataset config wins over "
+                f"train_batch_size {batch_size}"
+            )
     split = [spec.validation_split for spec in specs if spec.validation_split]
     if any(share < 0 or share > 1 for share in split):
         texts.append("validation_split must lie between 0 and 1: nothing is validated")
@@ -154,22 +131,7 @@ def flag_warnings(flags: Mapping[str, Any], specs: Sequence[DatasetSpec]) -> lis
     return texts
 
 
-def _config_wins(flags: Mapping[str, Any], specs: Sequence[DatasetSpec]) -> list[str]:
-    texts = []
-    ignored = [name for name in IGNORED_WITH_CONFIG if flags.get(name)]
-    if ignored:
-        texts.append(f"dataset_config is set, so {', '.join(ignored)} is ignored")
-    batch_size = whole(flags, "train_batch_size")
-    used = sorted({spec.batch_size for spec in specs})
-    if batch_size and used != [batch_size]:
-        shown = ", ".join(map(str, used))
-        texts.append(
-            f"batch_size {shown} of the dataset config wins over train_batch_size {batch_size}"
-        )
-    return texts
-
-
-def step_warnings(flags: Mapping[str, Any], plan: DatasetPlan, steps: Steps) -> list[str]:
+def step_warnings(flags: Flags, plan: DatasetPlan, steps: Steps) -> list[str]:
     """Trainings of no step, and such as do not begin at the beginning."""
     if steps.total == 0:
         return ["0 steps: nothing is trained, only the final file is written"]
@@ -185,20 +147,15 @@ def step_warnings(flags: Mapping[str, Any], plan: DatasetPlan, steps: Steps) -> 
             "skip_until_initial_step with gradient_accumulation_steps is broken in sd-scripts: it "
             "takes batches for steps"
         )
-    texts += _broken_accumulation(flags, plan, steps)
-    return texts
-
-
-def _broken_accumulation(flags: Mapping[str, Any], plan: DatasetPlan, steps: Steps) -> list[str]:
-    """accelerate tells the end of an epoch by the loader that was begun last: a validation that is left
-    half-way in the middle of an epoch hides it, and the part of an accumulation makes no step."""
+    # accelerate tells the end of an epoch by the loader that was begun last: a validation that is left half-way
+    # in the middle of an epoch hides it, and the part of an accumulation makes no step
     most = whole(flags, "max_validation_steps")
-    if most is None or not whole(flags, "validate_every_n_steps"):
-        return []
-    if steps.batches % steps.accumulation == 0 or most >= plan.validation_batches or most < 1:
-        return []
-    return [
-        "validate_every_n_steps with max_validation_steps takes the last step from an epoch whose "
-        f"{steps.batches} batches are no multiple of gradient_accumulation_steps: fewer than "
-        f"{steps.total} steps are trained"
-    ]
+    left_half_way = most is not None and 1 <= most < plan.validation_batches
+    in_the_middle = whole(flags, "validate_every_n_steps") and steps.batches % steps.accumulation
+    if left_half_way and in_the_middle:
+        texts.append(
+            "validate_every_n_steps with max_validation_steps takes the last step from an epoch whose "
+            f"{steps.batches} batches are no multiple of gradient_accumulation_steps: fewer than "
+            f"{steps.total} steps are trained"
+        )
+    return texts

@@ -11,8 +11,7 @@ from runner.model import Expectation, Forecast
 from runner.model.units import count, file_size
 from runner.trainers.sd_scripts.dataset import DatasetPlan, DatasetSpec, SubsetSpec
 from runner.trainers.sd_scripts.dataset.config import folder_repeats
-from runner.trainers.sd_scripts.forecast import Question
-from runner.trainers.sd_scripts.forecast_words import without_regularisation
+from runner.trainers.sd_scripts.forecast import Question, without_regularisation
 from runner.trainers.sd_scripts.steps import count_steps
 
 Specs = tuple[DatasetSpec, ...]

@@ -8,8 +8,8 @@ together with a checkpoint.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from runner.config.flags import at_least, number, whole
@@ -37,15 +37,6 @@ def epoch_to_remove(epoch: int, every: int, keep_epochs: int | None) -> int | No
     return old if old >= 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """How often is saved, and how much is kept: of steps or of epochs."""
-
-    every: int
-    keep: int | None
-    keep_state: int | None
-
-
 def epochs_between_saves(flags: Mapping[str, Any], epochs: int) -> int | None:
     """save_n_epoch_ratio overrides save_every_n_epochs. Raises ValueError below 1, which sd-scripts
     divides by."""
@@ -68,65 +59,60 @@ def expected_checkpoints(
             "output_name is empty: sd-scripts cannot write the final file; give a name, or none at all"
         )
     with_state = bool(flags.get("save_state"))
-    by_step = _rule(flags, at_least(flags, "save_every_n_steps", 1), "steps")
-    by_epoch = _rule(flags, epochs_between_saves(flags, steps.epochs), "epochs")
-    step_files: dict[int, ExpectedCheckpoint] = {}
-    epoch_files: dict[int, ExpectedCheckpoint] = {}
-    last_step, last_epoch = steps.counted_from, steps.epochs
+
+    def file(stem: str, step: int, epoch: int, state: bool) -> ExpectedCheckpoint:
+        at = step + steps.offset
+        return ExpectedCheckpoint(stem + ending, at, epoch, f"{stem}-state" if state else None)
+
+    by_step = _Saved(flags, "steps", at_least(flags, "save_every_n_steps", 1), step_to_remove)
+    by_epoch = _Saved(flags, "epochs", epochs_between_saves(flags, steps.epochs), epoch_to_remove)
+    last_step = steps.counted_from
     for epoch in steps.each_epoch():
         last_step = epoch.last_step
-        if by_step is not None:
-            first = -(-epoch.first_step // by_step.every) * by_step.every
-            for step in range(first, epoch.last_step + 1, by_step.every):
-                stem, at = step_name(name, step), step + steps.offset
-                step_files[step] = _file(stem, ending, at, epoch.number, with_state)
-                _remove_step(step_files, by_step, step, at)
-        if (
-            by_epoch is not None
-            and epoch.number % by_epoch.every == 0
-            and epoch.number < last_epoch
-        ):
-            stem, at = epoch_name(name, epoch.number), epoch.last_step + steps.offset
-            epoch_files[epoch.number] = _file(stem, ending, at, epoch.number, with_state)
-            _remove_epoch(epoch_files, by_epoch, epoch.number, at)
+        for step in by_step.due(epoch.first_step, last_step):
+            by_step.add(step, file(step_name(name, step), step, epoch.number, with_state))
+        if epoch.number < steps.epochs:
+            for number in by_epoch.due(epoch.number, epoch.number):
+                by_epoch.add(number, file(epoch_name(name, number), last_step, number, with_state))
     in_the_end = with_state or bool(flags.get("save_state_on_train_end"))
-    final = _file(last_name(name), ending, last_step + steps.offset, last_epoch, in_the_end)
+    final = file(last_name(name), last_step, steps.epochs, in_the_end)
     # at the end of an epoch the step's file comes first
-    rest = sorted([*step_files.values(), *epoch_files.values()], key=lambda file: file.step)
-    return (*rest, final)
+    rest = [*by_step.files.values(), *by_epoch.files.values()]
+    return (*sorted(rest, key=lambda one: one.step), final)
 
 
-def _rule(flags: Mapping[str, Any], every: int | None, what: str) -> _Rule | None:
-    """sd-scripts takes 0 of the *_state variant for not given."""
-    if every is None:
-        return None
-    keep = whole(flags, f"save_last_n_{what}")
-    return _Rule(every, keep, whole(flags, f"save_last_n_{what}_state") or keep)
+class _Saved:
+    """The files of one grid, by their number: those of `steps` or of `epochs`."""
 
+    def __init__(
+        self,
+        flags: Mapping[str, Any],
+        what: str,
+        every: int | None,
+        to_remove: Callable[[int, int, int | None], int | None],
+    ) -> None:
+        self.files: dict[int | None, ExpectedCheckpoint] = {}
+        self._every, self._to_remove = every, to_remove
+        self._keep: dict[str, int | None] = {}
+        if every is not None:
+            keep = whole(flags, f"save_last_n_{what}")
+            # sd-scripts takes 0 of the *_state variant for not given
+            keep_state = whole(flags, f"save_last_n_{what}_state") or keep
+            self._keep = {"removed_at_step": keep, "state_removed_at_step": keep_state}
 
-def _file(stem: str, ending: str, step: int, epoch: int, state: bool) -> ExpectedCheckpoint:
-    return ExpectedCheckpoint(stem + ending, step, epoch, f"{stem}-state" if state else None)
+    def due(self, first: int, last: int) -> range:
+        """The numbers from `first` to `last` that are saved."""
+        if self._every is None:
+            return range(0)
+        return range(-(-first // self._every) * self._every, last + 1, self._every)
 
-
-def _remove_step(files: dict[int, ExpectedCheckpoint], rule: _Rule, step: int, at: int) -> None:
-    """A state of step 0 is never looked for, a file of it does not exist."""
-    _remove_state(files, step_to_remove(step, rule.every, rule.keep_state), at)
-    _remove_file(files, step_to_remove(step, rule.every, rule.keep), at)
-
-
-def _remove_epoch(files: dict[int, ExpectedCheckpoint], rule: _Rule, epoch: int, at: int) -> None:
-    _remove_file(files, epoch_to_remove(epoch, rule.every, rule.keep), at)
-    _remove_state(files, epoch_to_remove(epoch, rule.every, rule.keep_state), at)
-
-
-def _remove_file(files: dict[int, ExpectedCheckpoint], key: int | None, at: int) -> None:
-    """Only the one computed name is deleted, and only if it lies there."""
-    if key is not None and key in files and files[key].removed_at_step is None:
-        files[key] = replace(files[key], removed_at_step=at)
-
-
-def _remove_state(files: dict[int, ExpectedCheckpoint], key: int | None, at: int) -> None:
-    if key is None or key not in files:
-        return
-    if files[key].state_name is not None and files[key].state_removed_at_step is None:
-        files[key] = replace(files[key], state_removed_at_step=at)
+    def add(self, number: int, file: ExpectedCheckpoint) -> None:
+        """And take away what goes: only the one computed name is deleted, and only if it lies there."""
+        self.files[number] = file
+        for field, keep in self._keep.items():
+            key = self._to_remove(number, self._every or 1, keep)
+            old = self.files.get(key)
+            lies = old is not None and (field == "removed_at_step" or old.state_name is not None)
+            if old is not None and lies and getattr(old, field) is None:
+                gone: dict[str, Any] = {field: file.step}
+                self.files[key] = replace(old, **gone)

@@ -14,7 +14,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -100,28 +100,26 @@ def changed_parts(before: str | None, now: str) -> tuple[str, ...] | None:
     return tuple(name for name, a, b in zip(_PARTS, then, new, strict=True) if a != b)
 
 
-def _parts(key: str | None) -> tuple[str, ...] | None:
+def _parts(key: str | None) -> list[str] | None:
     version, *parts = (key or "").split("-")
-    return tuple(parts) if version == _VERSION and len(parts) == len(_PARTS) else None
+    return parts if version == _VERSION and len(parts) == len(_PARTS) else None
 
 
 def _digest(facts: Any) -> str:
     return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()[:12]
 
 
-# --------------------------------------------------------------------------- settings
-
-
 def _settings(argv: Sequence[str], env: Mapping[str, str | None], cwd: str) -> dict[str, Any]:
     flags = _flags(argv, cwd)
+    launched = launcher_flags(argv)
     return {
         "python": argv[0],
         "script": argv[flags_begin(argv) - 1],
         "launcher": "accelerate" if _LAUNCHER in argv else "python",
         "cwd": cwd,
         "env": {name: value for name, value in env.items() if name not in _CONSOLE_ENV},
-        "accelerate": _plain_flags(launcher_flags(argv)),
-        "flags": _plain_flags(flags),
+        "accelerate": {name: _plain_flag(value) for name, value in launched.items()},
+        "flags": {name: _plain_flag(value) for name, value in flags.items()},
         "dataset": _dataset(flags, Path(cwd)),
     }
 
@@ -137,10 +135,6 @@ def _flags(argv: Sequence[str], cwd: str) -> dict[str, Any]:
     }
 
 
-def _plain_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain_flag(value) for name, value in flags.items()}
-
-
 def _plain_flag(value: Any) -> Any:
     """A flag reaches the trainer as text: 1e-4, 0.0001 and "1e-4" are the same, also behind `name=`."""
     if isinstance(value, tuple | list):
@@ -153,11 +147,9 @@ def _plain_flag(value: Any) -> Any:
 
 def _number(text: str) -> str:
     """One spelling for one number; other text as it is."""
-    if not _NUMBER.fullmatch(text):
-        return text
     try:
-        return str(Decimal(text).normalize())
-    except (InvalidOperation, ArithmeticError):
+        return str(Decimal(text).normalize()) if _NUMBER.fullmatch(text) else text
+    except ArithmeticError:  # more digits than a Decimal has
         return text
 
 
@@ -168,13 +160,11 @@ def _dataset(flags: Mapping[str, Any], cwd: Path) -> Any:
         return None
     try:
         text = (cwd / name).read_text(encoding="utf-8", errors="replace")
+        return _plain(json.loads(text) if name.lower().endswith(".json") else tomllib.loads(text))
     except OSError:
         return None
-    try:
-        loaded = json.loads(text) if name.lower().endswith(".json") else tomllib.loads(text)
     except (ValueError, RecursionError):
         return text
-    return _plain(loaded)
 
 
 def _plain(value: Any) -> Any:
@@ -187,9 +177,6 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | str) else str(value)
 
 
-# --------------------------------------------------------------------------- images
-
-
 def _images(flags: Mapping[str, Any], cwd: Path) -> list[object]:
     """Without a time limit that cuts: two looks at the same files must agree."""
     try:
@@ -199,28 +186,11 @@ def _images(flags: Mapping[str, Any], cwd: Path) -> list[object]:
     return ["too slow to read"] if found.cut else [found.digest, found.images]
 
 
-# --------------------------------------------------------------------------- code
-
-
 def _code(argv: Sequence[str], flags: Mapping[str, Any], cwd: Path) -> Iterator[tuple[str, str]]:
     """(name, hash) of the sources that decide the training."""
     program = program_of(recorded_trainer(argv, str(cwd)))
     for folder, pattern in program.sources(argv, str(flags.get("network_module") or ""), cwd):
-        yield from _sources(folder, pattern)
-
-
-def _sources(folder: Path, pattern: str) -> Iterator[tuple[str, str]]:
-    try:
-        paths = sorted(folder.glob(pattern))[:MOST_SOURCES]
-    except OSError:
-        return
-    for path in paths:
-        found = _identity(path)
-        if found is not None:
-            yield f"{folder.name}/{path.relative_to(folder)}", found
-
-
-# --------------------------------------------------------------------------- files that flags name
+        yield from _below(folder, pattern, folder.name)
 
 
 def _files(argv: Sequence[str], flags: Mapping[str, Any], cwd: Path) -> Iterator[tuple[str, str]]:
@@ -230,29 +200,20 @@ def _files(argv: Sequence[str], flags: Mapping[str, Any], cwd: Path) -> Iterator
             if name == "dataset_config" or not isinstance(text, str) or not text:
                 continue
             path = cwd / text
-            found = _identity(path)
-            if found is not None:
+            if found := _identity(path):
                 yield name, found
-            elif _is_model_folder(path):
-                yield from ((f"{name}/{at}", one) for at, one in _model_folder(path))
+            elif any(_identity(path / index) for index in ("model_index.json", "config.json")):
+                yield from _below(path, "**/*", name)
 
 
-def _is_model_folder(path: Path) -> bool:
+def _below(folder: Path, pattern: str, name: str) -> Iterator[tuple[str, str]]:
     try:
-        return any((path / name).is_file() for name in ("model_index.json", "config.json"))
-    except OSError:
-        return False
-
-
-def _model_folder(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        files = sorted(path.rglob("*"))[:MOST_SOURCES]
+        paths = sorted(folder.glob(pattern))[:MOST_SOURCES]
     except OSError:
         return
-    for file in files:
-        found = _identity(file)
-        if found is not None:
-            yield str(file.relative_to(path)), found
+    for path in paths:
+        if found := _identity(path):
+            yield f"{name}/{path.relative_to(folder)}", found
 
 
 def _identity(path: Path) -> str | None:
