@@ -6,9 +6,7 @@ import logging
 import os
 from pathlib import Path
 
-import msgspec
-
-from runner.model import RunState
+from runner.model import RunSpec, Status
 from runner.store.identity import record_replacement
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
@@ -17,21 +15,6 @@ log = logging.getLogger("supervisor")
 
 #: so many runs before this one are asked
 LOOK_BACK = 500
-
-
-class _Spec(msgspec.Struct):
-    cwd: str = ""
-    output_dir: str | None = None
-
-
-class _File(msgspec.Struct):
-    path: str
-    removed: bool = False
-
-
-class _Status(msgspec.Struct):
-    state: RunState
-    checkpoints: tuple[_File, ...] = ()
 
 
 class OlderRuns:
@@ -67,12 +50,12 @@ class OlderRuns:
         for name in (n for n in names[:LOOK_BACK] if not n.startswith(".")):
             older = RunDir(root / name)
             try:
-                spec = read_json(older.spec, _Spec)
+                spec = read_json(older.spec, RunSpec)
                 if spec.output_dir is None:
                     continue
                 if os.path.realpath(Path(spec.cwd) / spec.output_dir) != folder:
                     continue
-                status = read_json(older.status, _Status)
+                status = read_json(older.status, Status)
             except Unreadable:
                 continue
             for file in status.checkpoints:
