@@ -1,35 +1,52 @@
 """The results of a run as one frozen type: `show --json` prints it, summary.json adds to it, a comparison and
 the screen read it. Pure.
 
-A field is filled from the field of the same name in the status, the spec or the snapshot; `name=` is its key
-in JSON. A number that is not known, or not finite, is null; `loss.first_nonfinite_step` reports the latter.
+A field is filled from the field of the same name in the status, the spec or the snapshot; KEYS names those that
+have another key in JSON, or none. A number that is unknown or not finite is null there;
+`loss.first_nonfinite_step` reports the latter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from runner.history.review.cautions import untrusted_step
 from runner.model import (
     Alarm,
-    BlockNorm,
+    AttemptStatus,
     Cause,
+    Checkpoint,
     CheckResult,
+    ExitRecord,
     Expectation,
-    GpuUser,
     HardwareUse,
     Outcome,
     Phase,
     RunSnapshot,
     RunState,
 )
-from runner.model.units import finite
+from runner.model.units import duration, finite
 from runner.state.lineage import StopCost, current, stop_cost, weights_step
 
 T = TypeVar("T")
+#: by type: keys in JSON that are not the name of their field, "": left out
+Keys = Mapping[type, Mapping[str, str]]
+KEYS: Keys = {
+    Checkpoint: {"size_bytes": "bytes"}
+    | dict.fromkeys(("inode", "mtime_ns", "header_sha256", "state_mtime_ns"), ""),
+    ExitRecord: {"attempt": "", "orphans": ""},
+    HardwareUse: {
+        "gpu_training_s": "",
+        "gpu_name": "gpu",
+        "cpu_mean": "cpu_percent_mean",
+        "tree_cpu_mean": "training_cpu_percent_mean",
+        "tree_memory_max_bytes": "training_memory_max_bytes",
+    },
+    StopCost: {"kept_step": "", "with_state": ""},
+}
 
 
 class LossResult(Struct, frozen=True, kw_only=True):
@@ -42,94 +59,9 @@ class LossResult(Struct, frozen=True, kw_only=True):
     exact: bool
 
 
-class ExitResult(Struct, frozen=True):
-    code: int | None
-    signal: int | None
-    at: float
-
-
-class AttemptResult(Struct, frozen=True, kw_only=True):
-    attempt: int
-    started_at: float
-    first_step: int | None
-    last_step: int | None
-    exit: ExitResult | None
-
-
-class CheckpointResult(Struct, frozen=True, kw_only=True):
-    """See `runner.model.Checkpoint`."""
-
-    name: str
-    path: str
-    step: int | None
-    epoch: int | None
-    size_bytes: int | None = field(name="bytes")
-    complete: bool | None
-    finite: bool | None
-    problem: str | None
-    state_path: str | None
-    state_complete: bool | None
-    loss: float | None
-    saved_at: float
-    attempt: int
-    removed: bool
-    final: bool
-    missing: bool
-    replaced: str | None
-    state_problem: str | None
-    validation_loss: float | None
-    rank: int | None
-    alpha: float | None
-    norm: float | None
-    norm_largest: float | None
-    norm_change: float | None
-    norms: tuple[BlockNorm, ...]
-    remark: str | None
-    sample_path: str | None
-    removed_at_step: int | None
-    state_removed_at_step: int | None
-
-
-class StopResult(Struct, frozen=True):
-    """What stopping now would lose: the steps that a resume would train again, and the time they took. None:
-    without a status nothing is known."""
-
-    steps: int | None = None
-    seconds: float | None = None
-
-
-class HardwareResult(Struct, frozen=True, kw_only=True):
-    """What the machine did for the run: sums over all of its training (Status.hardware), the newest reading,
-    and peaks of the readings that still exist."""
-
-    samples: int
-    training_s: float
-    gpu_name: str | None = field(name="gpu")
-    gpu_source: str | None
-    gpu_util_max: float | None
-    gpu_util_mean: float | None
-    gpu_idle_s: float | None
-    gpu_memory_max_bytes: int | None
-    gpu_memory_run_max_bytes: int | None
-    temperature_max_c: float | None
-    power_mean_w: float | None
-    energy_wh: float | None
-    throttled_s: float
-    cpu_percent_max: float | None = None
-    cpu_mean: float | None = field(name="cpu_percent_mean")
-    tree_cpu_mean: float | None = field(name="training_cpu_percent_mean")
-    tree_memory_max_bytes: int | None = field(name="training_memory_max_bytes")
-    memory_used_max_bytes: int | None = None
-    memory_low_bytes: int | None
-    swap_used_max_bytes: int | None = None
-    swap_grown_bytes: int | None
-    disk_free_bytes: int | None = None
-    reasons: dict[str, str] = {}
-    gpu_users: tuple[GpuUser, ...] = ()
-
-
 class RunResults(Struct, frozen=True, kw_only=True):
-    """The keys of DESIGN §3 and some more. Sizes are bytes, times seconds, steps true steps."""
+    """The keys of DESIGN §3 and some more. Sizes are bytes, times seconds, steps true steps. `lost_if_stopped`:
+    None without a status; `hardware`: see `_hardware`."""
 
     schema: int = 1
     id: str
@@ -152,10 +84,10 @@ class RunResults(Struct, frozen=True, kw_only=True):
     eta_s: float | None = None
     started_at: float | None = None
     ended_at: float | None = None
-    attempts: tuple[AttemptResult, ...] = ()
-    checkpoints: tuple[CheckpointResult, ...] = ()
-    lost_if_stopped: StopResult
-    hardware: HardwareResult
+    attempts: tuple[AttemptStatus, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    lost_if_stopped: StopCost | None
+    hardware: dict[str, Any]
     preflight: tuple[CheckResult, ...] = ()
     expect: Expectation | None = None
     output_dir: str | None = None
@@ -172,45 +104,69 @@ class RunResults(Struct, frozen=True, kw_only=True):
 
 
 def results_of(snapshot: RunSnapshot) -> RunResults:
+    status, series = snapshot.status, snapshot.loss
+    bad = status.first_nonfinite_step if status is not None else None
+    loss = result(
+        LossResult,
+        *(status, series),
+        last=status.loss if series.last is None and status is not None else series.last,
+        first_nonfinite_step=bad if bad is not None else series.first_nonfinite_step,
+    )
     return result(
         RunResults,
-        *(snapshot.status, snapshot.spec, snapshot),
+        *(status, snapshot.spec, snapshot),
         schema=1,
         step=current_step(snapshot),
-        loss=_loss(snapshot),
-        lost_if_stopped=lost_if_stopped(snapshot),
+        loss=loss,
+        lost_if_stopped=stop_cost_of(snapshot) if status is not None else None,
         hardware=_hardware(snapshot),
     )
 
 
 def result(kind: type[T], *sources: object, **given: object) -> T:
     """A `kind` of the fields that the sources have by the same name (the later ones win), and of the given
-    ones. Raises msgspec.ValidationError for a field of another type."""
-    found: dict[str, Any] = {}
-    encoded = {one.name: one.encode_name for one in msgspec.structs.fields(kind)}  # type: ignore[arg-type]
-    for source in sources:
-        found |= {key: getattr(source, n) for n, key in encoded.items() if hasattr(source, n)}
-    found |= {encoded[name]: value for name, value in given.items()}
-    return msgspec.convert(found, kind, from_attributes=True)
+    ones."""
+    names: tuple[str, ...] = kind.__struct_fields__  # type: ignore[attr-defined]
+    found = {name: getattr(one, name) for one in sources for name in names if hasattr(one, name)}
+    return kind(**(found | given))
 
 
-def plain(value: object) -> Any:
+def plain(value: Any, keys: Keys = KEYS) -> Any:
     """`value` as JSON's own types. JSON has no NaN: it becomes null."""
-
-    def known(one: Any) -> Any:
-        if isinstance(one, dict):
-            return {key: known(inner) for key, inner in one.items()}
-        if isinstance(one, list | tuple):
-            return [known(inner) for inner in one]
-        return finite(one) if isinstance(one, float) else one
-
-    return known(msgspec.to_builtins(value))
+    if isinstance(value, float):
+        return finite(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: plain(one, keys) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one, keys) for one in value]
+    names = getattr(value, "__struct_fields__", None) or getattr(value, "__match_args__", ())
+    if not names:
+        return value
+    own = keys.get(type(value), {})
+    pairs = ((own.get(name, name), name) for name in names)
+    return {key: plain(getattr(value, name), keys) for key, name in pairs if key}
 
 
 def show_json(snapshot: RunSnapshot) -> dict[str, Any]:
     """What `show --json` prints, with the run's secrets still in it."""
     found: dict[str, Any] = plain(results_of(snapshot))
+    found["lost_if_stopped"] = found["lost_if_stopped"] or {"steps": None, "seconds": None}
     return found
+
+
+def headline(snapshot: RunSnapshot) -> str:
+    """`succeeded, 920 of 920 steps in 41 min`."""
+    status = snapshot.status
+    word = str(snapshot.outcome or snapshot.state).replace("_", " ")
+    if status is None:
+        return word
+    total = f" of {status.total_steps}" if status.total_steps is not None else ""
+    took = ""
+    if status.started_at is not None and status.ended_at is not None:
+        took = f" in {duration(status.ended_at - status.started_at)}"
+    return f"{word}, {status.step}{total} steps{took}"
 
 
 def current_step(snapshot: RunSnapshot) -> int:
@@ -253,42 +209,30 @@ def stop_cost_of(snapshot: RunSnapshot) -> StopCost:
     return stop_cost(current_step(snapshot), state, kept_step(snapshot), pace)
 
 
-def lost_if_stopped(snapshot: RunSnapshot) -> StopResult:
-    cost = stop_cost_of(snapshot) if snapshot.status is not None else None
-    return StopResult(cost.steps, cost.seconds) if cost is not None else StopResult()
-
-
-def _loss(snapshot: RunSnapshot) -> LossResult:
-    status, series = snapshot.status, snapshot.loss
-    bad = status.first_nonfinite_step if status is not None else None
-    return result(
-        LossResult,
-        *(status, series),
-        last=status.loss if series.last is None and status is not None else series.last,
-        first_nonfinite_step=bad if bad is not None else series.first_nonfinite_step,
-    )
-
-
-def _hardware(snapshot: RunSnapshot) -> HardwareResult:
+def _hardware(snapshot: RunSnapshot) -> dict[str, Any]:
+    """What the machine did for the run: sums over all of its training (Status.hardware), the newest reading,
+    and peaks of the readings that still exist."""
     status, samples = snapshot.status, snapshot.hardware
     use = status.hardware if status is not None else HardwareUse()
     newest = samples[-1] if samples else None
 
-    def peak(name: str, known: float | None = None) -> float | None:
-        values = [value for s in samples if (value := getattr(s, name)) is not None]
-        return known if known is not None else max(values, default=None)
+    def peak(name: str) -> float | None:
+        return max((v for s in samples if (v := getattr(s, name)) is not None), default=None)
 
-    return result(
-        HardwareResult,
-        use,
-        samples=use.samples or len(samples),
-        gpu_util_max=peak("gpu_percent", use.gpu_util_max),
-        gpu_memory_max_bytes=peak("gpu_memory_used_bytes", use.gpu_memory_max_bytes),
-        cpu_percent_max=peak("cpu_percent"),
-        tree_memory_max_bytes=peak("tree_memory_bytes", use.tree_memory_max_bytes),
-        memory_used_max_bytes=peak("memory_used_bytes"),
-        swap_used_max_bytes=peak("swap_used_bytes"),
-        disk_free_bytes=newest.disk_free_bytes if newest is not None else None,
-        reasons=newest.reasons if newest is not None else {},
-        gpu_users=status.gpu_users if status is not None else (),
-    )
+    found: dict[str, Any] = plain(use)
+    known_peaks = {
+        "gpu_util_max": "gpu_percent",
+        "gpu_memory_max_bytes": "gpu_memory_used_bytes",
+        "training_memory_max_bytes": "tree_memory_bytes",
+    }
+    for key, name in known_peaks.items():
+        found[key] = peak(name) if found[key] is None else found[key]
+    return found | {
+        "samples": use.samples or len(samples),
+        "cpu_percent_max": peak("cpu_percent"),
+        "memory_used_max_bytes": peak("memory_used_bytes"),
+        "swap_used_max_bytes": peak("swap_used_bytes"),
+        "disk_free_bytes": newest.disk_free_bytes if newest is not None else None,
+        "reasons": newest.reasons if newest is not None else {},
+        "gpu_users": status.gpu_users if status is not None else (),
+    }

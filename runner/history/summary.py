@@ -11,8 +11,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+from runner.history.report import headline
 from runner.history.review.gather import bare_review, review_of
-from runner.history.review.words import headline
 from runner.history.review.write import markdown_of, write_review
 from runner.model import Status
 from runner.process.spawn import module_command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from runner.history.review.words import headline
+from runner.history.report import headline
 from runner.model import Alarm, AttemptStatus, Label, RunSnapshot, Status
 from runner.model.units import count, file_size
 from tui.text import clean

@@ -6,10 +6,36 @@ import math
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from runner.history.report import result
-from runner.history.review.model import AttemptReview
 from runner.model import AttemptPlan, AttemptStatus, ExitRecord, RunSnapshot
+from runner.model.units import count, duration
 from runner.state.losses import StepTable
+
+
+class AttemptReview(Struct, frozen=True, kw_only=True):
+    """One launch of the trainer. `trained_steps`: rows it has journaled; `replayed_steps`, `replayed_s`: of
+    them trained again by later attempts; `startup_s`: from its start to its first step; `idle_s`: from its end
+    to the start of the next attempt; `source`: what it resumed from, in words; `lost`: what its end has cost, a
+    sentence."""
+
+    attempt: int
+    started_at: float
+    first_step: int | None
+    last_step: int | None
+    exit: ExitRecord | None
+    ended_at: float | None
+    how: str
+    trained_steps: int = 0
+    replayed_steps: int = 0
+    replayed_s: float | None = None
+    startup_s: float | None = None
+    idle_s: float | None = None
+    source: str = ""
+    changes: tuple[str, ...] = ()
+    lost: str | None = None
 
 
 def attempts_of(
@@ -20,24 +46,26 @@ def attempts_of(
         return ()
     created = spec.created_at if spec is not None else None
     by_number = {plan.attempt: plan for plan in plans}
-    found = []
-    for at, one in enumerate(status.attempts):
-        after = status.attempts[at + 1] if at + 1 < len(status.attempts) else None
-        ended = one.exit.at if one.exit is not None else None
-        if ended is None and after is None:
-            ended = status.ended_at
-        found.append(_one(one, ended, after, table, by_number.get(one.attempt), created))
+    afters = [*status.attempts[1:], None]
+    found = [
+        _attempt(one, after, status.ended_at, table, by_number.get(one.attempt), created)
+        for one, after in zip(status.attempts, afters, strict=False)
+    ]
+    for at, after in enumerate(found[1:]):
+        found[at] = replace(found[at], lost=_lost(found[at], after))
     return tuple(found)
 
 
-def _one(
+def _attempt(
     one: AttemptStatus,
-    ended_at: float | None,
     after: AttemptStatus | None,
+    run_ended_at: float | None,
     table: StepTable,
     plan: AttemptPlan | None,
     created_at: float | None,
 ) -> AttemptReview:
+    ended_at = run_ended_at if after is None else None
+    ended_at = one.exit.at if one.exit is not None else ended_at
     replayed = [part for part in table.replayed if part.attempt == one.attempt]
     times = [part.seconds for part in replayed if part.seconds is not None]
     _, begun_s = table.begun.get(one.attempt, (0, None))
@@ -51,26 +79,39 @@ def _one(
         AttemptReview,
         one,
         ended_at=ended_at,
-        how=exit_words(one.exit),
+        how=_exit_words(one.exit),
         trained_steps=table.trained[one.attempt],
         replayed_steps=sum(part.steps for part in replayed),
         replayed_s=sum(times) if times else None,
         startup_s=startup,
         idle_s=idle,
-        source=source_words(plan),
+        source=_source_words(plan),
         changes=plan.changes if plan is not None else (),
     )
 
 
-def exit_words(ended: ExitRecord | None) -> str:
-    if ended is None:
-        return "its end was not seen"
-    if ended.signal is not None:
+def _lost(one: AttemptReview, after: AttemptReview) -> str | None:
+    """Steps trained again and the time they took, the break, the start-up."""
+    words = []
+    if one.replayed_steps:
+        took = f" ({duration(one.replayed_s)} of training)" if one.replayed_s else ""
+        words.append(f"{count(one.replayed_steps, 'step')} trained again{took}")
+    if one.idle_s is not None:
+        words.append(f"{duration(one.idle_s)} until attempt {after.attempt} was started")
+    if after.startup_s is not None:
+        words.append(f"{duration(after.startup_s)} until its first step")
+    return f"The end of attempt {one.attempt} cost {', '.join(words)}." if words else None
+
+
+def _exit_words(ended: ExitRecord | None) -> str:
+    if ended is not None and ended.signal is not None:
         return f"signal {ended.signal}"
-    return f"exit code {ended.code}" if ended.code is not None else "its end was not seen"
+    if ended is not None and ended.code is not None:
+        return f"exit code {ended.code}"
+    return "its end was not seen"
 
 
-def source_words(plan: AttemptPlan | None) -> str:
+def _source_words(plan: AttemptPlan | None) -> str:
     if plan is None:
         return ""
     if plan.state_path:

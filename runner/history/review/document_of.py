@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import PurePath
 
+from runner.history.report import headline
 from runner.history.review.checklist import checklist
 from runner.history.review.document import Document, Section
-from runner.history.review.model import Review
+from runner.history.review.model import SUMMARY_VERSION, Review
 from runner.history.review.sections import (
     PLOT_WIDTH,
     attempts_section,
@@ -27,7 +28,6 @@ from runner.history.review.sections_around import (
     warnings_section,
 )
 from runner.history.review.sections_files import best_section, checkpoints_section
-from runner.history.review.words import SUMMARY_VERSION, headline
 from runner.model.units import finite
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from runner.history.report import AttemptResult
+from runner.history.review.attempts import AttemptReview
 from runner.history.review.epochs import CurvePoint, EpochRow
 from runner.model import AttemptPlan, Checkpoint, RunSnapshot, RunState
 from runner.model.preview import FlagChange
@@ -21,22 +19,9 @@ if TYPE_CHECKING:
     from runner.history.review.best import Candidate
 
 
-class AttemptReview(AttemptResult, frozen=True, kw_only=True):
-    """One launch of the trainer. `trained_steps`: rows it has journaled; `replayed_steps`, `replayed_s`: of
-    them trained again by later attempts; `startup_s`: from its start to its first step; `idle_s`: from its end
-    to the start of the next attempt; `source`: what it resumed from, in words; `lost`: what its end has cost, a
-    sentence."""
-
-    ended_at: float | None
-    how: str
-    trained_steps: int = 0
-    replayed_steps: int = 0
-    replayed_s: float | None = None
-    startup_s: float | None = None
-    idle_s: float | None = None
-    source: str = ""
-    changes: tuple[str, ...] = ()
-    lost: str | None = None
+#: of the summary's form, docs/summary.md: a new key raises the second number, a key that goes or means
+#: something else the first
+SUMMARY_VERSION = "1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +50,13 @@ class SampleFacts:
     names: tuple[tuple[int | None, str], ...] = ()
 
 
-class BaseModel(msgspec.Struct, frozen=True):
-    """The base model's file as it is now; `hashes`: what the trainer wrote of it into the checkpoint."""
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """The base model's file as it is now."""
 
     name: str
     path: str | None = None
-    size_bytes: int | None = msgspec.field(name="bytes", default=None)
+    size_bytes: int | None = None
     modified_at: float | None = None
 
 

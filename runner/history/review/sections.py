@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from runner.history.plot import Curve, draw_curves
+from runner.history.review.attempts import AttemptReview
 from runner.history.review.checklist import checklist
 from runner.history.review.document import (
     Block,
@@ -16,7 +17,7 @@ from runner.history.review.document import (
     Section,
     Table,
 )
-from runner.history.review.model import AttemptReview, Review
+from runner.history.review.model import Review
 from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, pace
 from runner.model.units import loss as loss_text
 

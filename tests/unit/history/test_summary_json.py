@@ -13,8 +13,7 @@ from jsonschema import Draft202012Validator
 from runner.history.report import show_json
 from runner.history.review.as_json import review_json
 from runner.history.review.gather import bare_review
-from runner.history.review.model import Review
-from runner.history.review.words import SUMMARY_VERSION
+from runner.history.review.model import SUMMARY_VERSION, Review
 from tests import ROOT, reviews
 from tests import builders as b
 from tests.hostile import HOSTILE
