@@ -9,13 +9,13 @@ line.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
 from typing import Any, TypeVar, cast
 
-from runner.config.positions import key_lines
+from runner.config.positions import KeyPath, key_lines
 
 T = TypeVar("T")
 HIDDEN = "(hidden)"
@@ -56,18 +56,23 @@ def shown_value(name: str, text: str) -> str:
 def hidden_command(argv: Iterable[str]) -> tuple[str, ...]:
     """A command line with the values of its secret flags taken out, as `--flag value`, `--flag=value` and
     `name=value`."""
-    found: list[str] = []
+    words = _without_values(argv)
+    return tuple(f"{shown}{HIDDEN}" if value else without_secrets(shown) for shown, value in words)
+
+
+def _without_values(argv: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each word up to the secret in it, and that secret; "" without one."""
     secret_follows = False
     for word in argv:
         name, equals, value = word.partition("=")
+        secret = is_secret(name.lstrip("-"))
         if secret_follows and not word.startswith("--"):
-            found.append(HIDDEN)
-        elif equals and value and is_secret(name.lstrip("-")):
-            found.append(f"{name}={HIDDEN}")
+            yield "", word
+        elif secret and value:
+            yield f"{name}=", value
         else:
-            found.append(without_secrets(word))
-        secret_follows = word.startswith("--") and not equals and is_secret(word.lstrip("-"))
-    return tuple(found)
+            yield word, ""
+        secret_follows = secret and word.startswith("--") and not equals
 
 
 def hidden_env(env: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -81,12 +86,8 @@ def secret_values(
     argv: Iterable[str], env: Mapping[str, str | None], config: str | None
 ) -> tuple[str, ...]:
     """The secrets themselves, longest first, to be taken out of every other text."""
-    found: set[str] = {value for name, value in env.items() if value and is_secret(name)}
-    words = list(argv)
-    for word, after in pairwise((*words, "")):
-        name, equals, value = word.partition("=")
-        if is_secret(name.lstrip("-")):
-            found.add(value if equals else after if word.startswith("--") else "")
+    found = {value for name, value in env.items() if value and is_secret(name)}
+    found |= {value for _, value in _without_values(argv)}
     found |= {value for name, value in _leaves(_parsed(config)) if is_secret(name)}
     return tuple(sorted((v for v in found if len(v) >= LEAST_LENGTH), key=lambda v: (-len(v), v)))
 
@@ -162,54 +163,33 @@ def without_addresses(text: str) -> str:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError:  # a configuration is read before it is kept; to be safe
         return _cut(text)
-    if not isinstance(table.get(_SECTION), dict):
+    notify = table.get(_SECTION)
+    if not isinstance(notify, dict):
         return text
-    lines, marks = text.split("\n"), _marks(text)
-    key: str | None = None  # of [notify], whose value is being written; "" in its header
+    begins: dict[int, KeyPath] = {}  # what begins on a line; of several keys the outermost
+    for path, number in key_lines(text).items():
+        begins.setdefault(number, path)
+    lines, inside = text.split("\n"), False
     for at, line in enumerate(lines):
-        if at + 1 in marks:
-            key = marks[at + 1]
-            lines[at] = _without_value(line, key) if key is not None else line
-        elif key is not None and line.strip() and not _is_harmless(key, line):
+        if path := begins.get(at + 1, ()):
+            inside = path[0] == _SECTION
+            lines[at] = _shown(line, notify, top=len(path) == 1) if inside else line
+        elif inside and line.strip():
             lines[at] = f"# {HIDDEN}"
     hidden = "\n".join(lines)
     return _cut(text) if _still_there(table, hidden) else hidden
 
 
-def _marks(text: str) -> dict[int, str | None]:
-    """Lines where a key or table begins: its name if it is one of [notify], "" its header, else None."""
-    marks: dict[int, str | None] = {}
-    for path, line in key_lines(text).items():
-        if path[0] != _SECTION:
-            marks.setdefault(line, None)
-        elif len(path) == 1:
-            marks.setdefault(line, "")
-        elif len(path) == 2:
-            known = marks.get(line)
-            # several keys on one line (an inline table): what is not harmless decides
-            if not known or known in _HARMLESS:
-                marks[line] = str(path[1])
-    return marks
-
-
-def _is_harmless(key: str, line: str) -> bool:
-    return key in _HARMLESS and "#" not in line
-
-
-def _without_value(line: str, key: str) -> str:
-    """A header keeps its name, a harmless key its value; a comment behind either is hidden."""
-    if key == "":
-        return line.split("#", 1)[0].rstrip()
-    if _is_harmless(key, line):
-        return line
-    if key in _HARMLESS and "{" not in line:
-        return line.split("#", 1)[0].rstrip()
+def _shown(line: str, notify: Mapping[str, Any], *, top: bool) -> str:
+    """A header keeps its name (not `top`: of a section below), a harmless key its value."""
     found = _KEY.match(line)
     if found is None:
-        return f"# {HIDDEN}"
-    if re.match(rf"\s*[\"']?{_SECTION}[\"']?\s*=", line):  # notify = { ... }
+        return line.split("#")[0].rstrip() if top else f"# {HIDDEN}"
+    name = re.findall(r"[\w-]+", found.group())[-1]
+    if name == _SECTION:
         return f'{found.group()} {{ command = "{HIDDEN}" }}'
-    return f'{found.group()} "{HIDDEN}"'
+    value = notify.get(name, HIDDEN) if name in _HARMLESS else HIDDEN
+    return f"{found.group()} {json.dumps(value, default=lambda _: HIDDEN)}"
 
 
 def _still_there(table: Mapping[str, Any], text: str) -> bool:

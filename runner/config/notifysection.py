@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from runner.config.channels import PRIORITIES, TERMINALS, Channels
 from runner.config.hiding import without_secrets
 from runner.config.model import NOTIFY_ON
 from runner.config.paths import absolute
-from runner.config.reading import Section
+from runner.config.reading import Reader, Section, Wrong, flag, one_of, some_of, text, whole
 from runner.model import NotifyRules
 
-_KEYS = (
-    "on",
-    "bell",
-    "terminal",
-    "per_hour",
-    "command",
-    "ntfy",
-    "ntfy_token_env",
-    "ntfy_token_file",
-    "ntfy_priority",
-    "apprise_file",
-    "apprise_env",
-)
 _OUTSIDE = (
     'would lie here for everybody to read; put it into a file (ntfy_token_file = "~/.config/ntfy-token") '
     'or a variable (ntfy_token_env = "NTFY_TOKEN")'
@@ -52,84 +41,59 @@ _SECRET_WORDS = re.compile(
 
 def read_notify(section: Section, base: Path, *, gate: bool) -> tuple[NotifyRules, Channels]:
     """The rules that anybody may read, and the channels that are kept apart."""
-    for key in _REFUSED.keys() & section.values.keys():
-        section.refuse(key, _REFUSED[key])
-    # `section.only` would ask whether ntfy_token_env was meant
-    known = Section(
-        section.reading,
-        section.name,
-        {key: value for key, value in section.values.items() if key not in _REFUSED},
-    )
-    known.only(_KEYS)
-    return _rules(known, gate), _channels(known, base)
-
-
-def _rules(section: Section, gate: bool) -> NotifyRules:
-    plain = NotifyRules()
-    on = section.choices("on", NOTIFY_ON) if "on" in section.values else plain.on
-    per_hour = section.whole("per_hour", least=1)
-    return NotifyRules(
-        on=on,
-        bell=section.flag("bell", plain.bell),
-        terminal=section.choice("terminal", TERMINALS) or plain.terminal,
-        per_hour=plain.per_hour if per_hour is None else per_hour,
-        gate=gate,
-    )
-
-
-def _channels(section: Section, base: Path) -> Channels:
-    channels = Channels(
-        command=_command(section, base),
-        ntfy=_ntfy(section),
-        ntfy_token_env=_variable(section, "ntfy_token_env"),
-        ntfy_token_file=_path(section, "ntfy_token_file", base),
-        ntfy_priority=_priority(section),
-        apprise_file=_path(section, "apprise_file", base),
-        apprise_env=_variable(section, "apprise_env"),
-    )
+    channels: Mapping[str, Reader] = {
+        "command": _command,
+        "ntfy": _ntfy,
+        "ntfy_token_env": _variable,
+        "ntfy_token_file": _path,
+        "ntfy_priority": _priority,
+        "apprise_file": _path,
+        "apprise_env": _variable,
+    }
+    found = section.read({**_RULES, **channels}, _REFUSED)
+    for key in found.keys() & {"ntfy_token_file", "apprise_file"}:
+        found[key] = absolute(found[key], base)
+    if "/" in found.get("command", ("",))[0]:
+        program, *arguments = found["command"]
+        found["command"] = (absolute(program, base), *arguments)
     for one, other in (("ntfy_token_env", "ntfy_token_file"), ("apprise_env", "apprise_file")):
         if one in section.values and other in section.values:
             section.refuse(other, f"and {one} are both given; remove one of them")
-    if "ntfy" not in section.values:
-        for key in ("ntfy_token_env", "ntfy_token_file", "ntfy_priority"):
-            if key in section.values:
-                section.refuse(
-                    key, 'is of no use without ntfy = "https://..."; add it or remove this'
-                )
-    return channels
+    for key in section.values:
+        if key in channels and key.startswith("ntfy_") and "ntfy" not in section.values:
+            section.refuse(key, 'does nothing without ntfy = "https://..."; add it or remove this')
+    rules = {key: value for key, value in found.items() if key in _RULES}
+    return (
+        NotifyRules(**rules, gate=gate),
+        Channels(**{key: value for key, value in found.items() if key in channels}),
+    )
 
 
-def _command(section: Section, base: Path) -> tuple[str, ...]:
+_RULES: Mapping[str, Reader] = {
+    "on": some_of(NOTIFY_ON),
+    "bell": flag,
+    "terminal": one_of(TERMINALS),
+    "per_hour": whole(1),
+}
+
+
+def _command(value: Any) -> tuple[str, ...]:
     """argv; no shell reads it. Text is split as a shell would."""
-    raw = section.values.get("command")
-    if raw is None:
-        return ()
-    if isinstance(raw, str):
-        try:
-            words = shlex.split(raw)
-        except ValueError:
-            section.refuse("command", "has a quote that is never closed; close it")
-            return ()
-    elif isinstance(raw, list) and all(isinstance(word, str) for word in raw):
-        words = list(raw)
-    else:
-        section.refuse("command", "must be text, or a list of text: the program and its arguments")
-        return ()
+    try:
+        words = shlex.split(value) if isinstance(value, str) else value
+    except ValueError:
+        raise Wrong("has a quote that is never closed; close it") from None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise Wrong("must be text, or a list of text: the program and its arguments")
     if not words or not words[0].strip():
-        section.refuse("command", "is empty; name a program or remove the line")
-        return ()
+        raise Wrong("is empty; name a program or remove the line")
     if any("\0" in word for word in words):
-        section.refuse("command", "holds a NUL character; remove it")
-        return ()
+        raise Wrong("holds a NUL character; remove it")
     if any(_looks_secret(word) for word in words):
-        section.refuse(
-            "command",
+        raise Wrong(
             "holds what looks like a token or password: anybody could read it in the list of processes; "
-            "let a script read it from a file, and name the script here",
+            "let a script read it from a file, and name the script here"
         )
-        return ()
-    program = words[0]
-    words[0] = absolute(program, base) if "/" in program else program
     return tuple(words)
 
 
@@ -137,54 +101,37 @@ def _looks_secret(word: str) -> bool:
     return _SECRET_WORDS.search(word) is not None or without_secrets(word) != word
 
 
-def _ntfy(section: Section) -> str | None:
+def _ntfy(value: Any) -> str:
     """The address is never repeated in a sentence: who knows the topic can read and write it."""
-    address = section.text("ntfy")
-    if address is None:
-        return None
+    address = text(value)
     try:
         parts = urlsplit(address)
         host, _ = parts.hostname, parts.port
     except ValueError:
         host, parts = None, urlsplit("")
     if parts.username or parts.password or parts.query or parts.fragment:
-        section.refuse(
-            "ntfy", f"holds more than the address of a topic: a user, password or token {_OUTSIDE}"
-        )
-        return None
+        raise Wrong(f"holds more than the address of a topic: a user, password or token {_OUTSIDE}")
     plain = address.isascii() and address.isprintable() and " " not in address
     if parts.scheme not in ("http", "https") or not host or not parts.path.strip("/") or not plain:
-        section.refuse(
-            "ntfy", 'is not the address of a topic; write it as "https://ntfy.sh/your-own-topic"'
-        )
-        return None
+        raise Wrong('is not the address of a topic; write it as "https://ntfy.sh/your-own-topic"')
     return address.rstrip("/")
 
 
-def _priority(section: Section) -> str | None:
-    if isinstance(section.values.get("ntfy_priority"), int):
-        number = section.whole("ntfy_priority", least=1)
-        if number is not None and number > len(PRIORITIES):
-            section.refuse("ntfy_priority", f"is {number}; give 1 to {len(PRIORITIES)}")
-            return None
-        return PRIORITIES[number - 1] if number is not None else None
-    return section.choice("ntfy_priority", PRIORITIES)
+def _priority(value: Any) -> str:
+    """By its name or its number."""
+    if isinstance(value, int):
+        return PRIORITIES[whole(1, len(PRIORITIES))(value) - 1]
+    return str(one_of(PRIORITIES)(value))
 
 
-def _variable(section: Section, key: str) -> str | None:
+def _variable(value: Any) -> str:
     """The value is not repeated: somebody may have written the token itself."""
-    name = section.text(key)
-    if name is not None and (not _VARIABLE.fullmatch(name) or _looks_secret(name)):
-        section.refuse(key, "is not the name of a variable; write the name, never the token itself")
-        return None
-    return name
+    if not _VARIABLE.fullmatch(text(value)) or _looks_secret(value):
+        raise Wrong("is not the name of a variable; write the name, never the token itself")
+    return str(value)
 
 
-def _path(section: Section, key: str, base: Path) -> str | None:
-    text = section.text(key)
-    if text is None:
-        return None
-    if "://" in text or _looks_secret(text):
-        section.refuse(key, "is not the path of a file; write the path, never the secret itself")
-        return None
-    return absolute(text, base)
+def _path(value: Any) -> str:
+    if "://" in text(value) or _looks_secret(value):
+        raise Wrong("is not the path of a file; write the path, never the secret itself")
+    return str(value)

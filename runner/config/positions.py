@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import bisect
 import re
 import tomllib
+from bisect import bisect
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -15,132 +16,91 @@ from runner.files.toml_text import parse_toml
 #: keys and indices from the top of the document, e.g. ("datasets", 0, "subsets", 1, "image_dir")
 KeyPath = tuple[str | int, ...]
 
-_BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_BASIC_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
-_LITERAL_STRING = re.compile(r"'[^']*'")
-# A closing delimiter may be preceded by up to two quotes that belong to the text.
-_LONG_STRING = re.compile(r'"""(?:[^\\]|\\.)*?"""(?!")|\'\'\'.*?\'\'\'(?!\')', re.S)
-_PLAIN_VALUE = re.compile(r"[^,\]}\n#]*")
+#: text, comments, a date with a blank, signs, and words (also dotted ones) of a valid document. A closing
+#: delimiter may be preceded by up to two quotes that belong to the text.
+_TOKEN = re.compile(
+    r'''"""(?:[^\\]|\\.)*?"""(?!") | "(?:[^"\\]|\\.)*" | \#[^\n]* | \d{4}-\d\d-\d\d[ ]\d\d:[\d:.+Z-]*
+    | [\[\]{}=,] | [^\s\[\]{}=,\#"']+ | '''
+    r"""'''.*?'''(?!') | '[^']*'""",
+    re.S | re.X,
+)
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """Line (from 1) of every key, table header, element of an array and array of tables."""
-    return _Scanner(text).scan()
+    """Line (from 1) of every key, table header, element of an array and array of tables. `text` is valid."""
+    return _Scanner(text).lines
 
 
 class _Scanner:
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
         self.lines: dict[KeyPath, int] = {}
         self._counts: dict[KeyPath, int] = {}
-        self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
-
-    def scan(self) -> dict[KeyPath, int]:
+        ends = [match.start() for match in re.finditer("\n", text)]
+        found = ((match[0], match.start()) for match in _TOKEN.finditer(text))
+        self._tokens = deque((word, bisect(ends, at) + 1) for word, at in found if word[0] != "#")
         table: KeyPath = ()
-        while self._skip_blank():
-            if self.text[self.at] == "[":
+        while self._tokens:
+            if self._tokens[0][0] == "[":
                 table = self._header()
             else:
                 self._pair(table)
-        return self.lines
 
-    def _line(self, offset: int) -> int:
-        return bisect.bisect_right(self._line_starts, offset)
-
-    def _skip_blank(self) -> bool:
-        """Step over white space, line ends and comments; False at the end of the text."""
-        match = _BLANK.match(self.text, self.at)
-        self.at = match.end() if match else self.at
-        return self.at < len(self.text)
+    def _took(self, sign: str) -> bool:
+        found = self._tokens[0][0] == sign
+        if found:
+            self._tokens.popleft()
+        return found
 
     def _header(self) -> KeyPath:
-        line, many = self._line(self.at), self.text.startswith("[[", self.at)
-        self.at += 2 if many else 1
+        """Names with the index of the newest element behind each array of tables."""
+        _, line = self._tokens.popleft()
+        many = self._took("[")
         *parents, name = self._key()
-        self.at = self.text.index("]", self.at) + (2 if many else 1)
-        path = self._current(parents)
-        for end in range(1, len(path) + 1):  # [a.b] makes a as well
-            self.lines.setdefault(path[:end], line)
+        path: KeyPath = ()
+        for part in parents:  # [a.b] makes a as well
+            path = (*path, part)
+            self.lines.setdefault(path, line)
+            if path in self._counts:
+                path = (*path, self._counts[path] - 1)
         path = (*path, name)
         if many:
+            self._took("]")
             count = self._counts[path] = self._counts.get(path, 0) + 1
             self.lines.setdefault(path, line)
             path = (*path, count - 1)
         self.lines[path] = line
         return path
 
-    def _current(self, parts: list[str]) -> KeyPath:
-        """A header's names with the index of the newest element after each array of tables."""
-        path: KeyPath = ()
-        for part in parts:
-            path = (*path, part)
-            if path in self._counts:
-                path = (*path, self._counts[path] - 1)
-        return path
-
     def _key(self) -> list[str]:
-        """A dotted key; stops at `=` or `]`."""
-        parts = []
-        while True:
-            self._skip_blank()
-            for pattern in (_BARE_KEY, _BASIC_STRING, _LITERAL_STRING):
-                if match := pattern.match(self.text, self.at):
-                    parts.append(_unquoted(match.group()))
-                    self.at = match.end()
-                    break
-            self._skip_blank()
-            if not self.text.startswith(".", self.at):
-                return parts
-            self.at += 1
+        """A dotted key and the sign behind it."""
+        words = []
+        while (word := self._tokens.popleft()[0]) not in ("=", "]"):
+            words.append(word)
+        value: Any = tomllib.loads(f"{' '.join(words)} = 0")
+        names = []
+        while value:
+            ((name, value),) = value.items()
+            names.append(name)
+        return names
 
-    def _pair(self, table: KeyPath) -> None:
-        line = self._line(self.at)
-        path = table
-        for part in self._key():
-            path = (*path, part)
+    def _pair(self, path: KeyPath) -> None:
+        line = self._tokens[0][1]
+        for name in self._key():
+            path = (*path, name)
             self.lines.setdefault(path, line)
-        self.at = self.text.index("=", self.at) + 1
         self._value(path)
 
     def _value(self, path: KeyPath) -> None:
-        self._skip_blank()
-        start = self.text[self.at : self.at + 1]
-        if start == "[":
-            self._array(path)
-        elif start == "{":
-            self._inline_table(path)
-        else:
-            for pattern in (_LONG_STRING, _BASIC_STRING, _LITERAL_STRING, _PLAIN_VALUE):
-                if match := pattern.match(self.text, self.at):
-                    self.at = match.end()
-                    return
-
-    def _array(self, path: KeyPath) -> None:
-        self.at += 1
+        opening, _ = self._tokens.popleft()
         index = 0
-        while self._skip_blank() and self.text[self.at] != "]":
-            self.lines[(*path, index)] = self._line(self.at)
-            self._value((*path, index))
-            index += 1
-            self._comma()
-        self.at += 1
-
-    def _inline_table(self, path: KeyPath) -> None:
-        self.at += 1
-        while self._skip_blank() and self.text[self.at] != "}":
-            self._pair(path)
-            self._comma()
-        self.at += 1
-
-    def _comma(self) -> None:
-        if self._skip_blank() and self.text[self.at] == ",":
-            self.at += 1
-
-
-def _unquoted(key: str) -> str:
-    return next(iter(tomllib.loads(f"{key} = 0"))) if key[0] in "\"'" else key
+        while opening in ("[", "{") and not self._took("]" if opening == "[" else "}"):
+            if opening == "{":
+                self._pair(path)
+            else:
+                self.lines[(*path, index)] = self._tokens[0][1]
+                self._value((*path, index))
+                index += 1
+            self._took(",")
 
 
 _PLACE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")

@@ -1,14 +1,43 @@
-"""Typed access to a parsed TOML table that collects every problem instead of stopping at the first."""
+"""Tables of plasma.toml by a table of keys: each key has a reader that gives its value or raises `Wrong`.
+Every problem is collected with its line instead of stopping at the first."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from runner.config.errors import ConfigProblem, nearest
+from runner.config.catalog import FlagCatalog
+from runner.config.errors import ConfigError, ConfigProblem, nearest
+from runner.config.flags import FlagValue, plain_name, unpassable
+from runner.config.paths import PATH_FLAGS, resolved
 from runner.config.positions import KeyPath
+
+T = TypeVar("T")
+Reader = Callable[[Any], Any]
+
+#: the types of TOML in words; a bool is an int as well, so it comes first
+_KINDS: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"),
+    (int, "a whole number"),
+    (float, "a number"),
+    (str, "text"),
+    (list, "a list"),
+    (dict, "a table"),
+)
+#: where a problem of our own command line is
+PLACE = "--set"
+
+
+class Wrong(ValueError):
+    """Continues a sentence that begins with the key's name. `at`: the place inside its value."""
+
+    def __init__(self, text: str, *at: str | int) -> None:
+        super().__init__(text)
+        self.at = at
 
 
 @dataclass(slots=True)
@@ -20,19 +49,14 @@ class Reading:
     problems: list[ConfigProblem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def line(self, path: KeyPath) -> int | None:
-        """The line of the key, or of the nearest table around it."""
-        while path:
-            if path in self.lines:
-                return self.lines[path]
+    def problem(self, path: KeyPath, text: str) -> ConfigProblem:
+        """With the line of the key, or of the nearest table around it."""
+        while path and path not in self.lines:
             path = path[:-1]
-        return None
-
-    def refuse(self, path: KeyPath, text: str) -> None:
-        self.problems.append(ConfigProblem(self.file, self.line(path), text))
+        return ConfigProblem(self.file, self.lines.get(path), text)
 
     def note(self, path: KeyPath, text: str) -> None:
-        self.notes.append(str(ConfigProblem(self.file, self.line(path), text)))
+        self.notes.append(str(self.problem(path, text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +70,25 @@ class Section:
     def label(self, key: str) -> str:
         return f"[{self.name}] {key}" if self.name else key
 
-    def refuse(self, key: str, text: str, *rest: str | int) -> None:
+    def refuse(self, key: str, text: str, *at: str | int) -> None:
         """`text` continues a sentence that begins with the key's name."""
-        path: KeyPath = (self.name, key, *rest) if self.name else (key, *rest)
-        self.reading.refuse(path, f"{self.label(key)} {text}")
+        path: KeyPath = (self.name, key, *at) if self.name else (key, *at)
+        self.reading.problems.append(self.reading.problem(path, f"{self.label(key)} {text}"))
 
-    def only(self, known: Iterable[str], homes: Mapping[str, str] | None = None) -> None:
-        """Refuse every other key. `homes`: keys that belong into another section."""
-        names = tuple(known)
-        for key in self.values:
-            if key in names:
-                continue
-            home = (homes or {}).get(key)
-            meant = nearest(key, names)
-            if home:
-                cure = f"move it into [{home}]"
-            elif meant:
-                cure = f"did you mean {meant}?"
-            else:
-                cure = f"remove it (known here: {', '.join(names)})"
-            self.refuse(key, f"is not known; {cure}")
+    def read(
+        self, readers: Mapping[str, Reader], instead: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """What the file sets, without what is refused: values that are wrong, keys without a reader.
+        `instead`: what to say of some of those."""
+        found = {}
+        for key, value in self.values.items():
+            try:
+                if key not in readers:
+                    raise Wrong((instead or {}).get(key) or _unknown(key, readers))
+                found[key] = readers[key](value)
+            except Wrong as wrong:
+                self.refuse(key, str(wrong), *wrong.at)
+        return found
 
     def table(self, key: str) -> Section:
         """The section of that name; empty when it is absent or no table."""
@@ -75,90 +98,162 @@ class Section:
             value = {}
         return Section(self.reading, key, value)
 
-    def text(self, key: str) -> str | None:
-        value: str | None = self._checked(key, str, 'text; write it in quotes: "..."')
-        if value is not None and not value.strip():
-            self.refuse(key, "is empty; give a value or remove the line")
-            return None
-        return value
-
-    def flag(self, key: str, default: bool) -> bool:
-        value = self._checked(key, bool, "true or false")
-        return default if value is None else value
-
-    def whole(self, key: str, *, least: int) -> int | None:
-        value: int | None = self._checked(key, int, "a whole number")
-        if value is not None and value < least:
-            self.refuse(key, f"is {value}; give a whole number of at least {least}")
-            return None
-        return value
-
-    def choice(self, key: str, allowed: tuple[str, ...]) -> str | None:
-        value = self.text(key)
-        if value is not None and value not in allowed:
-            self.refuse(key, f'is "{value}"; choose one of {_quoted(allowed)}')
-            return None
-        return value
-
-    def choices(self, key: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
-        values = self._checked(key, list, f"a list of {_quoted(allowed)}")
-        chosen = []
-        for index, value in enumerate(values or []):
-            if value in allowed:
-                chosen.append(value)
-            else:
-                text = f"holds {value!r}; choose from {_quoted(allowed)}"
-                self.refuse(key, text, index)
-        return tuple(chosen)
-
-    def texts(self, key: str) -> dict[str, str]:
-        """A table of text."""
-        table = self._checked(key, dict, 'a table of text; write { NAME = "value" }')
-        found = {}
-        for name, value in (table or {}).items():
-            if isinstance(value, str):
-                found[name] = value
-            else:
-                self.refuse(key, f'{name} is {kind(value)}, not text; write {name} = "..."', name)
+    def flags(
+        self, base: Path, known: FlagCatalog | None, ours: Mapping[str, Reader] | None = None
+    ) -> dict[str, FlagValue]:
+        """The flags of a program by plain name, paths absolute, `false` kept; among them keys that are
+        `ours`."""
+        found: dict[str, FlagValue] = {}
+        for key, raw in self.values.items():
+            name = plain_name(key)
+            if name != key:
+                self.reading.note((self.name, key), f"{self.label(key)} is read as {name}")
+            try:
+                if name in found:
+                    raise Wrong(f"is given twice (as {name}); remove one of them")
+                own = (ours or {}).get(name)
+                value = own(raw) if own else _flag_value(name, raw)
+                found[name] = resolved(name, value, base)
+                if known is not None and not own:
+                    _check_flag(name, value, known)
+            except Wrong as wrong:
+                self.refuse(key, str(wrong), *wrong.at)
         return found
 
-    def bounds(self, key: str) -> tuple[float, float] | None:
-        """`[low, high]`, both positive, in order."""
-        value = self._checked(key, list, "two numbers, [lowest, highest]")
-        if value is None:
-            return None
-        numbers = [n for n in value if is_number(n) and n > 0]
-        if len(value) != 2 or len(numbers) != 2 or numbers[0] > numbers[1]:
-            self.refuse(key, f"is {value}; give two positive numbers, [lowest, highest]")
-            return None
-        return float(numbers[0]), float(numbers[1])
 
-    def _checked(self, key: str, wanted: type[Any], words: str) -> Any:
-        value = self.values.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-            self.refuse(key, f"is {kind(value)}; it must be {words}")
-            return None
-        return value
-
-
-def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _unknown(key: str, known: Iterable[str]) -> str:
+    meant = nearest(key, known)
+    cure = f"did you mean {meant}?" if meant else f"remove it (known here: {', '.join(known)})"
+    return f"is not known; {cure}"
 
 
 def kind(value: object) -> str:
     """The TOML type in words."""
-    names: tuple[tuple[type, str], ...] = (
-        (bool, "true or false"),
-        (int, "a whole number"),
-        (float, "a number"),
-        (str, "text"),
-        (list, "a list"),
-        (dict, "a table"),
-    )
-    return next((words for cls, words in names if isinstance(value, cls)), "a date or time")
+    return next((words for cls, words in _KINDS if isinstance(value, cls)), "a date or time")
+
+
+# --------------------------------------------------------------------------- readers
+
+
+def _checked(value: Any, wanted: type[T], words: str) -> T:
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        raise Wrong(f"is {kind(value)}; it must be {words}")
+    return value
+
+
+def anything(value: Any) -> Any:
+    return value
+
+
+def text(value: Any) -> str:
+    if not _checked(value, str, 'text; write it in quotes: "..."').strip():
+        raise Wrong("is empty; give a value or remove the line")
+    return str(value)
+
+
+def flag(value: Any) -> bool:
+    return _checked(value, bool, "true or false")
+
+
+def whole(least: int, most: int | None = None) -> Reader:
+    allowed = f"of at least {least}" if most is None else f"of {least} to {most}"
+
+    def read(value: Any) -> int:
+        number = _checked(value, int, "a whole number")
+        if number < least or (most is not None and number > most):
+            raise Wrong(f"is {number}; give a whole number {allowed}")
+        return number
+
+    return read
+
+
+def one_of(allowed: Sequence[str]) -> Reader:
+    def read(value: Any) -> str:
+        if text(value) not in allowed:
+            raise Wrong(f'is "{value}"; choose one of {_quoted(allowed)}')
+        return str(value)
+
+    return read
+
+
+def some_of(allowed: Sequence[str]) -> Reader:
+    def read(value: Any) -> tuple[str, ...]:
+        for index, item in enumerate(_checked(value, list, f"a list of {_quoted(allowed)}")):
+            if item not in allowed:
+                raise Wrong(f"holds {item!r}; choose from {_quoted(allowed)}", index)
+        return tuple(value)
+
+    return read
 
 
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
+
+
+def texts(value: Any) -> dict[str, str]:
+    """A table of text."""
+    for name, item in _checked(value, dict, 'a table of text; write { NAME = "value" }').items():
+        if not isinstance(item, str):
+            raise Wrong(f'{name} is {kind(item)}, not text; write {name} = "..."', name)
+    return dict(value)
+
+
+def bounds(value: Any) -> tuple[float, float]:
+    """`[low, high]`, both positive, in order."""
+    match _checked(value, list, "two numbers, [lowest, highest]"):
+        case [int() | float() as low, int() | float() as high] if 0 < low <= high < math.inf:
+            return float(low), float(high)
+    raise Wrong(f"is {value}; give two positive numbers, [lowest, highest]")
+
+
+# --------------------------------------------------------------------------- flags
+
+
+def _flag_value(name: str, raw: Any) -> FlagValue:
+    if isinstance(raw, list):
+        for index, item in enumerate(raw):
+            if isinstance(item, bool) or not isinstance(item, int | float | str):
+                raise Wrong(f"holds {kind(item)}; a list may hold text and numbers", index)
+        if word := unpassable(raw):
+            raise Wrong(f'holds "{word}", which the trainer would take for a flag; remove it')
+        return tuple(raw) or False
+    if not isinstance(raw, bool | int | float | str):
+        raise Wrong(f"is {kind(raw)}; a flag is true, false, a number, text or a list")
+    if isinstance(raw, float) and not math.isfinite(raw):
+        raise Wrong(f"is {raw}; give a finite number")
+    if raw == "" and name in PATH_FLAGS:
+        raise Wrong("is empty; give a path or remove the line")
+    return raw
+
+
+def _check_flag(name: str, value: FlagValue, known: FlagCatalog) -> None:
+    if name not in known.names:
+        meant = nearest(name, known.names)
+        cure = f"did you mean {meant}?" if meant else "remove it"
+        raise Wrong(f"is no flag of this trainer; {cure}")
+    if problem := known.problem(name, value):
+        raise Wrong(problem)
+
+
+def read_settings(
+    settings: Sequence[str], base: Path, known: FlagCatalog | None = None
+) -> dict[str, FlagValue]:
+    """`--set FLAG=VALUE` of our own command line. Values as in TOML (true, 4, 1e-4, ["a", "b"]); anything
+    else is text. Relative paths start at `base`, the folder of the shell. `False` means: take the flag
+    out. Raises ConfigError."""
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, sign, value = setting.partition("=")
+        if not sign or not name.strip():
+            problem = f"{setting!r} is no setting; write FLAG=VALUE, for example max_train_epochs=2"
+            raise ConfigError([ConfigProblem(PLACE, None, problem)])
+        try:
+            typed = tomllib.loads(f"value = {value.strip()}")["value"]
+        except (tomllib.TOMLDecodeError, KeyError):
+            typed = value.strip()
+        values[name.strip()] = typed
+    reading = Reading(PLACE, {})
+    found = Section(reading, "train", values).flags(base, known)
+    if reading.problems:
+        raise ConfigError(reading.problems)
+    return found

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from runner.analysis.smoke import smoke_passed, smoke_verdict
 from runner.config.errors import ConfigError
-from runner.config.flagsection import read_settings
 from runner.config.model import Config
+from runner.config.reading import read_settings
 from runner.control import begin, launch
 from runner.model import CheckResult
 from runner.model.units import count

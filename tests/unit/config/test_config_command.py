@@ -14,8 +14,8 @@ import pytest
 
 from runner.config.errors import ConfigError
 from runner.config.flags import flags_begin, plain_name, to_arguments, with_flags
-from runner.config.flagsection import read_settings
 from runner.config.model import Config, Smoke, Trainer
+from runner.config.reading import read_settings
 from runner.trainers.builtin.program import ONLY_RUNNER, ArgparseCatalog
 from runner.trainers.command import Command, build_command, shell_line
 from runner.trainers.registry import known_flags

@@ -315,7 +315,7 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "nice that pushes to the front",
         LEAST + "nice = -5\n",
-        "plasma.toml:3: [trainer] nice is -5; give a whole number of at least 0",
+        "plasma.toml:3: [trainer] nice is -5; give a whole number of 0 to 19",
     ),
     (
         "script that is no Python file",

@@ -109,8 +109,11 @@ def test_a_secret_in_the_file_is_refused_with_the_way_out_and_not_repeated(
         ('ntfy = "https://ntfy.sh/"\n', "is not the address of a topic"),
         ('ntfy = "ftp://ntfy.sh/topic"\n', "is not the address of a topic"),
         ('ntfy = "https://ntfy.sh:port/topic"\n', "is not the address of a topic"),
-        ('ntfy_priority = "high"\n', "is of no use without ntfy"),
-        ('ntfy = "https://ntfy.sh/t"\nntfy_priority = 6\n', "ntfy_priority is 6; give 1 to 5"),
+        ('ntfy_priority = "high"\n', "does nothing without ntfy"),
+        (
+            'ntfy = "https://ntfy.sh/t"\nntfy_priority = 6\n',
+            "ntfy_priority is 6; give a whole number of 1 to 5",
+        ),
         ('ntfy = "https://ntfy.sh/t"\nntfy_priority = "loud"\n', 'choose one of "min", "low"'),
         ('command = "say \'never closed"\n', "has a quote that is never closed"),
         ("command = []\n", "is empty"),
