@@ -3,71 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from runner.analysis.facts import RunFacts
 from runner.model import Checkpoint, CheckResult
 from runner.model.units import count
 
-if TYPE_CHECKING:
-    from runner.analysis.outcome import RunFacts
+
+def held_to_expect(facts: RunFacts) -> list[CheckResult]:
+    """What `[expect]` asks for and what came of it; nothing for what it does not name. `warn`: a person should
+    know and may have wanted it; `fail`: the result is worthless."""
+    points = (*_training(facts), *(("sizes", *size) for size in _sizes(facts)))
+    return [CheckResult(f"expect_{name}", status, text) for name, status, text in points]
 
 
-def _point(name: str, status: str, text: str) -> CheckResult:
-    """`warn`: a person should know and may have wanted it; `fail`: the result is worthless."""
-    return CheckResult(f"expect_{name}", status, text)
+def _training(facts: RunFacts) -> Iterator[tuple[str, str, str]]:
+    expect, device, images = facts.expect, facts.device, facts.images
+    steps, total = facts.last_step or 0, facts.total_steps
+    if expect.device is not None and device is None:
+        yield "device", "warn", "the trainer never said which device it used"
+    elif expect.device is not None and device is not None:
+        if device.split(":")[0] == expect.device.split(":")[0]:
+            yield "device", "pass", f"trained on {device}, as expected"
+        else:
+            yield "device", "fail", f"trained on {device}, expected {expect.device}"
+    if images is not None and images == expect.images:
+        yield "images", "pass", f"{count(images, 'image')} used, as expected"
+    elif images is not None and expect.images is not None:
+        yield "images", "warn", f"{images} images used, {expect.images} were expected"
+    if steps == expect.steps:
+        yield "steps", "pass", f"{count(steps, 'step')} trained, as expected"
+    # a plan shorter than expected was reported before the start and carried out: that is a remark
+    elif expect.steps is not None and steps < expect.steps and (total is None or steps < total):
+        yield "steps", "fail", f"{steps} steps trained, expected {expect.steps}"
+    elif expect.steps is not None:
+        yield "steps", "warn", f"{steps} steps trained, {expect.steps} were expected"
 
 
-def held_to_expect(facts: RunFacts) -> tuple[CheckResult, ...]:
-    """What `[expect]` asks for and what came of it; nothing for what it does not name."""
-    found = (_device(facts), _images(facts), _steps(facts), *_sizes(facts))
-    return tuple(point for point in found if point is not None)
-
-
-def _device(facts: RunFacts) -> CheckResult | None:
-    asked, used = facts.expect.device, facts.device
-    if asked is None:
-        return None
-    if used is None:
-        return _point("device", "warn", "the trainer never said which device it used")
-    if used.split(":")[0] != asked.split(":")[0]:
-        return _point("device", "fail", f"trained on {used}, expected {asked}")
-    return _point("device", "pass", f"trained on {used}, as expected")
-
-
-def _images(facts: RunFacts) -> CheckResult | None:
-    asked, used = facts.expect.images, facts.images
-    if asked is None or used is None:
-        return None
-    if used != asked:
-        return _point("images", "warn", f"{used} images used, {asked} were expected")
-    return _point("images", "pass", f"{count(used, 'image')} used, as expected")
-
-
-def _steps(facts: RunFacts) -> CheckResult | None:
-    asked, total = facts.expect.steps, facts.total_steps
-    steps = facts.last_step or 0
-    if asked is None:
-        return None
-    # a plan shorter than expected was told before the start and carried out: that is a remark
-    if steps < asked and (total is None or steps < total):
-        return _point("steps", "fail", f"{steps} steps trained, expected {asked}")
-    if steps != asked:
-        return _point("steps", "warn", f"{steps} steps trained, {asked} were expected")
-    return _point("steps", "pass", f"{count(steps, 'step')} trained, as expected")
-
-
-def _sizes(facts: RunFacts) -> Iterator[CheckResult]:
+def _sizes(facts: RunFacts) -> Iterator[tuple[str, str]]:
     if facts.expect.checkpoint_mb is None:
         return
     low, high = facts.expect.checkpoint_mb
-    kept = [c for c in facts.checkpoints if not c.removed and c.size_bytes is not None]
-    outside = [c for c in kept if not low <= _megabytes(c) <= high]
-    for c in outside:
-        text = f"{c.name} has {_megabytes(c):.1f} MB, expected {low:g} to {high:g}"
-        yield _point("sizes", "fail", text)
+    kept = [one for one in facts.written if one.size_bytes is not None]
+    outside = [one for one in kept if not low <= _megabytes(one) <= high]
+    for one in outside:
+        yield "fail", f"{one.name} has {_megabytes(one):.1f} MB, expected {low:g} to {high:g}"
     if kept and not outside:
-        text = f"{count(len(kept), 'checkpoint')} of {low:g} to {high:g} MB, as expected"
-        yield _point("sizes", "pass", text)
+        files = count(len(kept), "checkpoint")
+        yield "pass", f"{files} of {low:g} to {high:g} MB, as expected"
 
 
 def _megabytes(checkpoint: Checkpoint) -> float:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from runner.analysis import guard_words as words
-from runner.analysis.guard_loss import ROW_OF_BAD, LossWatch
+from runner.analysis.guard_findings import bad_losses, other_losses, slow, stalled
+from runner.analysis.guard_loss import LossWatch
 from runner.analysis.guard_pace import PaceWatch, StallWatch
 from runner.model import (
     Alarm,
@@ -42,16 +42,6 @@ class Change:
 
     alarm: Alarm
     data: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is true now. `since_at`: None, from now on."""
-
-    text: str
-    step: int | None = None
-    good_step: int | None = None
-    since_at: float | None = None
 
 
 class Guard:
@@ -156,31 +146,34 @@ class Guard:
         processes when they are found to be stalled. `more`: what the hardware warns of."""
         at = self._at(now)
         self._look_at_pace(at)
-        found = self._findings(now, at, checkpoints)
+        found = self._bad_losses(now, at, checkpoints)
+        others = {alarm.kind: alarm for alarm in other_losses(self.losses, checkpoints, now)}
+        if AlarmKind.NONFINITE in found:
+            others.pop(AlarmKind.DIVERGING, None)
+        per_step = self.pace.seconds_per_step
+        rest = (*stalled(self.stall, per_step, at, now, self._step), *slow(self.pace, now))
+        found |= others | {alarm.kind: alarm for alarm in rest}
         for kind, text in (more or {}).items():
-            found[kind] = Finding(text, self._step or None)
+            found[kind] = Alarm(kind, now, text, self._step or None)
         changes: list[Change] = []
         for kind in AlarmKind:
-            finding, standing = found.get(kind), self._standing.get(kind)
-            if finding is not None:
+            alarm, standing = found.get(kind), self._standing.get(kind)
+            if alarm is not None:
                 self._clear_since.pop(kind, None)
-            if finding is not None and standing is None:
-                if kind is AlarmKind.STALLED:
-                    finding = replace(finding, text=finding.text + evidence())
-                changes += self._raise(kind, finding, now)
-            elif finding is not None and standing is not None:
-                self._keep_true(kind, standing, finding)
+                if standing is not None:
+                    self._follow(standing, alarm)
+                    continue
+                extra = evidence() if kind is AlarmKind.STALLED else ""
+                changes += self._raise(replace(alarm, text=alarm.text + extra))
             elif standing is not None:
-                changes += self._end(kind, standing, now, at)
+                changes += self._end(standing, now, at)
         return changes
 
     def refresh(self, checkpoints: Sequence[Checkpoint]) -> None:
         """The words of what stands, by what is known of the files now; raises and ends nothing."""
-        found: dict[AlarmKind, Finding] = {}
-        self._bad_losses(found, self._awake.elapsed_s, checkpoints)
-        for kind, finding in found.items():
+        for kind, alarm in self._bad_losses(0.0, self._awake.elapsed_s, checkpoints).items():
             if kind in self._standing:
-                self._keep_true(kind, self._standing[kind], finding)
+                self._follow(self._standing[kind], alarm)
 
     def explain(self, kind: AlarmKind, reason: str) -> Alarm | None:
         """Add to a standing alarm why it is so."""
@@ -190,6 +183,18 @@ class Guard:
         self._standing[kind] = replace(standing, text=f"{standing.text}, {reason}")
         return self._standing[kind]
 
+    def _bad_losses(
+        self, now: float, at: float, checkpoints: Sequence[Checkpoint]
+    ) -> dict[AlarmKind, Alarm]:
+        if self.losses.average_bad_first is None:
+            self._average_bad_at = None
+        elif self._average_bad_at is None:
+            self._average_bad_at = at
+        since = at if self._average_bad_at is None else self._average_bad_at
+        proven = at - since >= AVERAGE_ALONE_S
+        found = bad_losses(self.losses, checkpoints, now, average_proves=proven)
+        return {alarm.kind: alarm for alarm in found}
+
     def _look_at_pace(self, at: float) -> None:
         resting = self.stall.phase is not Phase.TRAINING or self.stall.epoch_starts
         if self._paused or resting:
@@ -198,89 +203,25 @@ class Guard:
             self.pace.look(self._step, at)
         self._paused = False
 
-    def _raise(self, kind: AlarmKind, finding: Finding, now: float) -> list[Change]:
-        since = now if finding.since_at is None else finding.since_at
-        alarm = Alarm(kind, since, finding.text, finding.step, finding.good_step)
-        self._standing[kind] = alarm
-        self._told[kind] = self._told.get(kind, 0) + 1
-        if self._told[kind] > TOLD_OF_A_KIND:
+    def _raise(self, alarm: Alarm) -> list[Change]:
+        self._standing[alarm.kind] = alarm
+        self._told[alarm.kind] = self._told.get(alarm.kind, 0) + 1
+        if self._told[alarm.kind] > TOLD_OF_A_KIND:
             return []
-        slow = kind is AlarmKind.SLOW
+        slow = alarm.kind is AlarmKind.SLOW
         return [Change(alarm, {"baseline_s": self.pace.baseline_s} if slow else {})]
 
-    def _keep_true(self, kind: AlarmKind, standing: Alarm, finding: Finding) -> None:
+    def _follow(self, standing: Alarm, alarm: Alarm) -> None:
         """Bad steps become more, and a checkpoint before them is found good: the words follow."""
-        if kind in (AlarmKind.NONFINITE, AlarmKind.ONE_BAD_STEP):
-            self._standing[kind] = replace(
-                standing, text=finding.text, step=finding.step, good_step=finding.good_step
-            )
+        if alarm.kind in (AlarmKind.NONFINITE, AlarmKind.ONE_BAD_STEP):
+            self._standing[alarm.kind] = replace(alarm, since_at=standing.since_at)
 
-    def _end(self, kind: AlarmKind, standing: Alarm, now: float, at: float) -> list[Change]:
+    def _end(self, standing: Alarm, now: float, at: float) -> list[Change]:
+        kind = standing.kind
         clear_at, clear_now = self._clear_since.setdefault(kind, (at, now))
         if at - clear_at < self._clear_s:
             return []
-        self._clear_since.pop(kind)
-        del self._standing[kind]
+        del self._clear_since[kind], self._standing[kind]
         alarm = replace(standing, over_at=clear_now)
         self._over = [*self._over, alarm][-ALARMS_KEPT:]
         return [Change(alarm)] if self._told.get(kind, 0) <= TOLD_OF_A_KIND else []
-
-    # ----------------------------------------------------------------- what is true
-
-    def _findings(
-        self, now: float, at: float, checkpoints: Sequence[Checkpoint]
-    ) -> dict[AlarmKind, Finding]:
-        found: dict[AlarmKind, Finding] = {}
-        self._bad_losses(found, at, checkpoints)
-        losses, levels = self.losses, self.losses.diverged
-        if levels is not None and AlarmKind.NONFINITE not in found:
-            good = newest_good(checkpoints, levels.since)
-            text = words.diverging(levels.since, levels.now, levels.low, good, exact=losses.exact)
-            found[AlarmKind.DIVERGING] = Finding(text, levels.since, good)
-        if losses.same.frozen:
-            same = losses.same
-            found[AlarmKind.FROZEN] = Finding(words.frozen(same.value, same.since), same.since)
-        if self.stall.look(at, self.pace.seconds_per_step):
-            silent = self.stall.still_s(at)
-            text = words.stalled(self.stall.phase, silent, self.pace.seconds_per_step)
-            found[AlarmKind.STALLED] = Finding(text, self._step or None, None, now - silent)
-        if self.pace.slow:
-            text = words.slow(self.pace.recent_s, self.pace.baseline_s, self.pace.since)
-            found[AlarmKind.SLOW] = Finding(text, self.pace.since)
-        return found
-
-    def _bad_losses(
-        self, found: dict[AlarmKind, Finding], at: float, checkpoints: Sequence[Checkpoint]
-    ) -> None:
-        losses, bad = self.losses, self.losses.bad
-        if losses.exact:
-            if bad.lasting:
-                good = newest_good(checkpoints, bad.lasting_first)
-                text = words.nonfinite(bad.lasting_first, good)
-                if not bad.without_end:
-                    text = words.many_bad(bad.lasting_first, bad.last, bad.recent)
-                found[AlarmKind.NONFINITE] = Finding(text, bad.lasting_first, good)
-            elif losses.recovered and (losses.poisoned or bad.good_after < ROW_OF_BAD):
-                good = newest_good(checkpoints, bad.first)
-                text = words.one_bad_step(bad.first, bad.last, bad.count, poisoned=losses.poisoned)
-                found[AlarmKind.ONE_BAD_STEP] = Finding(text, bad.first, good)
-            return
-        first = losses.average_bad_first
-        if first is None:
-            self._average_bad_at = None
-            return
-        self._average_bad_at = at if self._average_bad_at is None else self._average_bad_at
-        alone = at - self._average_bad_at >= AVERAGE_ALONE_S
-        if alone and losses.average_bad_steps >= ROW_OF_BAD:
-            good = newest_good(checkpoints, first)
-            found[AlarmKind.NONFINITE] = Finding(words.average_only(first, good), first, good)
-
-
-def newest_good(checkpoints: Sequence[Checkpoint], before: int | None) -> int | None:
-    """True step of the newest whole, finite checkpoint whose weights no step from `before` on has touched."""
-    steps = [
-        c.step
-        for c in checkpoints
-        if c.complete and c.finite and not c.removed and not c.missing and c.step is not None
-    ]
-    return max((step for step in steps if before is None or step < before), default=None)

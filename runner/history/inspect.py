@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from runner.analysis.outcome import RunFacts, judge
+from runner.analysis.facts import RunFacts
+from runner.analysis.outcome import judge
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import LOSS_TAGS
 from runner.model import (

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psutil
 
-from runner.analysis import guard_words as words
 from runner.analysis.guard import Change, Guard
 from runner.model import Alarm, AlarmKind, ConsoleEvent, JournalEvent
 from runner.store import inbox
@@ -29,6 +28,9 @@ log = logging.getLogger("supervisor")
 RAISED, OVER = "alarm", "alarm_over"
 #: a stop that waits for a save gives up when a stall lasts so many times its limit
 GIVE_UP = 2.0
+#: why `after_save` stops at once, and why a stop that waited for a save waits no longer
+_NO_USE_WAITING = "a later checkpoint would hold what is broken, so none is waited for"
+_NO_SAVE = "nothing has moved since, so no save will come"
 _EVENTS_BYTES = 1 << 26
 
 
@@ -113,7 +115,8 @@ class Alarms:
         for member in self._s.members.values():
             try:
                 if member.alive() and psutil.Process(member.pid).status() == psutil.STATUS_STOPPED:
-                    return words.stopped_process(member.pid)
+                    stopped = f"process {member.pid} of the training is stopped (SIGSTOP)"
+                    return f"; {stopped}, `kill -CONT {member.pid}` lets it go on"
             except psutil.Error:
                 continue
         return ""
@@ -127,10 +130,10 @@ class Alarms:
             return
         mode, reason = "default" if action == "stop" else "after_save", alarm.text
         if mode == "after_save" and self._hopeless(alarm):
-            mode, reason = "default", words.nothing_to_wait_for(reason)
+            mode, reason = "default", f"{reason}; {_NO_USE_WAITING}"
         self._order(alarm, mode, reason)
         if mode == "after_save" and alarm.kind is AlarmKind.STALLED and self._waits_in_vain():
-            self._order(alarm, "default", words.no_save_will_come(reason), again=True)
+            self._order(alarm, "default", f"{reason}; {_NO_SAVE}", again=True)
 
     def _waits_in_vain(self) -> bool:
         """A stalled training writes no save: has the silence lasted as long again?"""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from runner.analysis.diagnosis.cures import Setting, setting_of
 from runner.analysis.due import due_names
+from runner.analysis.facts import RunFacts
 from runner.analysis.machine_end import MachineEnd, disk_at_end, memory_at_end
-from runner.analysis.outcome import RunFacts, Verdict, judge
+from runner.analysis.outcome import Verdict, judge
 from runner.model import (
     AlarmKind,
     AttemptPlan,

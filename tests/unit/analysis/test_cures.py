@@ -21,8 +21,9 @@ from runner.analysis.diagnosis.cures import (
 )
 from runner.analysis.diagnosis.matcher import cause_of, diagnose
 from runner.analysis.diagnosis.needs import Platform, needs_of, ruled_out
+from runner.analysis.facts import RunFacts
 from runner.analysis.machine_end import MachineEnd
-from runner.analysis.outcome import RunFacts, judge
+from runner.analysis.outcome import judge
 from runner.config.catalog import Effort
 from runner.config.model import Trainer
 from runner.control.changes import read_changes

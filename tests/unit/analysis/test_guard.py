@@ -7,8 +7,9 @@ import math
 import msgspec
 import pytest
 
-from runner.analysis.guard import ALARMS_KEPT, TOLD_OF_A_KIND, Change, Guard, newest_good
+from runner.analysis.guard import ALARMS_KEPT, TOLD_OF_A_KIND, Change, Guard
 from runner.model import Alarm, AlarmKind, Phase
+from runner.state.lineage import weights_step
 from tests.unit.analysis.guard_feed import NAN, Feed, checkpoint, noisy, series
 
 GOOD = [0.1 + n % 17 / 100 for n in range(40)]
@@ -226,11 +227,11 @@ def test_a_slow_run_is_still_slow_after_a_restart_by_the_pace_of_before() -> Non
 
 @pytest.mark.parametrize(
     ("before", "expected"),
-    [(None, 30), (31, 30), (30, 20), (20, 10), (10, None), (5, None)],
+    [(None, 30), (31, 30), (30, 20), (20, 10), (10, 0), (5, 0)],
 )
 def test_the_newest_good_checkpoint_lies_before_the_bad_step(
-    before: int | None, expected: int | None
+    before: int | None, expected: int
 ) -> None:
     files = [checkpoint(10), checkpoint(20), checkpoint(30), checkpoint(40, finite=False)]
     files += [checkpoint(50, complete=False), checkpoint(60, finite=None)]
-    assert newest_good(files, before) == expected
+    assert weights_step(files, before) == expected

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from runner.analysis import machine_end
+from runner.analysis.facts import RunFacts
 from runner.analysis.machine_end import MachineEnd, disk_at_end, memory_at_end
-from runner.analysis.outcome import RunFacts, judge
+from runner.analysis.outcome import judge
 from runner.model import Alarm, AlarmKind, HardwareSample, Outcome, Phase
 from runner.state.evidence import Evidence
 

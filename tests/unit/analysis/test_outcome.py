@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from runner.analysis.outcome import RunFacts, Verdict, judge
+from runner.analysis.facts import RunFacts
+from runner.analysis.outcome import Verdict, judge
 from runner.model import Checkpoint, ExceptionSeen, Expectation, Outcome, Phase
 from runner.state.evidence import Evidence
 

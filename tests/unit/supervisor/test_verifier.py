@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from runner.analysis.outcome import RunFacts, judge
+from runner.analysis.facts import RunFacts
+from runner.analysis.outcome import judge
 from runner.checkpoints import atomic_link
 from runner.checkpoints.atomic_link import place_file
 from runner.checkpoints.verify import Verification, verify

@@ -1,0 +1,100 @@
+"""What is wrong with a running training now, as alarms. Pure.
+
+Each has one sentence for the verdict line, the notification and the summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from runner.analysis.guard_loss import ROW_OF_BAD, LossWatch
+from runner.analysis.guard_pace import PaceWatch, StallWatch
+from runner.model import Alarm, AlarmKind, Checkpoint, Phase
+from runner.model.units import duration, loss, pace
+from runner.state.lineage import weights_step
+
+
+def bad_losses(
+    losses: LossWatch, checkpoints: Sequence[Checkpoint], now: float, *, average_proves: bool
+) -> Iterator[Alarm]:
+    """Losses that are no finite numbers. `average_proves`: exact ones would have come by now."""
+    bad = losses.bad
+
+    def alarm(kind: AlarmKind, step: int | None, sentence: str) -> Alarm:
+        good = _newest_good(checkpoints, step)
+        known = "no good checkpoint lies before it"
+        if good is not None:
+            known = f"the newest checkpoint before it is step {good}, which is good, as are those before it"
+        return Alarm(kind, now, sentence.format(good=known), step, good)
+
+    if not losses.exact and average_proves and losses.average_bad_steps >= ROW_OF_BAD:
+        first = losses.average_bad_first
+        yield alarm(
+            AlarmKind.NONFINITE,
+            first,
+            f"the average loss is not a finite number from step {first} on; only the average is known here, so "
+            "it may have been that one step alone; {good}",
+        )
+    elif losses.exact and bad.lasting and bad.without_end:
+        text = f"the loss is not a finite number from step {bad.lasting_first} on; {{good}}"
+        yield alarm(AlarmKind.NONFINITE, bad.lasting_first, text)
+    elif losses.exact and bad.lasting:
+        span = f"{bad.recent} losses between step {bad.lasting_first} and {bad.last}"
+        text = f"{span} were not finite numbers, others were"
+        yield alarm(AlarmKind.NONFINITE, bad.lasting_first, text)
+    elif losses.recovered and (losses.poisoned or bad.good_after < ROW_OF_BAD):
+        text = f"{bad.count} losses from step {bad.first} to {bad.last} were not finite numbers; they are again"
+        if bad.count == 1:
+            text = f"the loss of step {bad.first} was not a finite number; it is again"
+        if losses.poisoned:
+            text += ", although the trainer's bar will show avr_loss=nan until it ends"
+        yield alarm(AlarmKind.ONE_BAD_STEP, bad.first, text)
+
+
+def other_losses(
+    losses: LossWatch, checkpoints: Sequence[Checkpoint], now: float
+) -> Iterator[Alarm]:
+    """Losses that have diverged, or that do not change any more."""
+    levels, same = losses.diverged, losses.same
+    if levels is not None:
+        good = _newest_good(checkpoints, levels.since)
+        what = "the loss" if losses.exact else "the average loss"
+        text = f"{what} has been far too high since step {levels.since}"
+        text += f": {loss(levels.now)}, it was {loss(levels.low)}"
+        if good is not None:
+            text += f"; the newest checkpoint before that is step {good}"
+        yield Alarm(AlarmKind.DIVERGING, now, text, levels.since, good)
+    if same.frozen:
+        every = f"the loss is exactly {loss(same.value)} at every step since step {same.since}"
+        yield Alarm(AlarmKind.FROZEN, now, f"{every}: nothing is being learnt", same.since)
+
+
+def stalled(
+    stall: StallWatch, usual_s: float | None, at: float, now: float, step: int
+) -> Iterator[Alarm]:
+    """`at`: seconds awake; `usual_s`: seconds per step."""
+    if not stall.look(at, usual_s):
+        return
+    silent = stall.still_s(at)
+    text = f"nothing from the trainer for {duration(silent)}, while {stall.phase}"
+    if stall.phase is Phase.TRAINING:
+        usual = f"; this run's own pace is {pace(usual_s)}" if usual_s else ""
+        text = f"no step for {duration(silent)}{usual}"
+    yield Alarm(AlarmKind.STALLED, now - silent, text, step or None)
+
+
+def slow(watch: PaceWatch, now: float) -> Iterator[Alarm]:
+    if not watch.slow:
+        return
+    text = f"steps have been slower than this run's own pace since step {watch.since}"
+    if (
+        watch.recent_s is not None and watch.baseline_s is not None
+    ):  # else restored, not measured yet
+        own = f"this run's own pace is {pace(watch.baseline_s)}"
+        text = f"steps have been slow since step {watch.since}: {pace(watch.recent_s)}, {own}"
+    yield Alarm(AlarmKind.SLOW, now, text, watch.since)
+
+
+def _newest_good(checkpoints: Sequence[Checkpoint], before: int | None) -> int | None:
+    """True step of the newest whole, finite checkpoint whose weights no step from `before` on has touched."""
+    return weights_step(checkpoints, before) or None
