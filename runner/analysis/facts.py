@@ -9,7 +9,7 @@ from runner.analysis.machine_end import UNKNOWN_END, MachineEnd
 from runner.analysis.signals import EndSignal, end_signal
 from runner.model import Checkpoint, Expectation
 from runner.state.evidence import Evidence
-from runner.trainers.sd_scripts.names import unmarked_name
+from runner.trainers.names import unmarked_name
 
 
 @dataclass(frozen=True, slots=True)

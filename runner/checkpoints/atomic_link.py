@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.files.atomic import rename_to_free
-from runner.trainers.sd_scripts.names import marked_name
+from runner.trainers.names import marked_name
 
 #: so many files of one name and mark are tried
 _MARKED = 100

@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.checkpoints.verify import Verification
 from runner.checkpoints.weight_norms import Weights, change_of, optimizer_of, remark_on
 from runner.model import Checkpoint, Expectation, ExpectedCheckpoint
-from runner.trainers.sd_scripts.names import INCOMPLETE, NAN
+from runner.trainers.names import INCOMPLETE, NAN
 
 
 def looked_at(one: Checkpoint, found: Verification, expect: Expectation) -> Checkpoint:

@@ -24,7 +24,7 @@ from runner.files.atomic import first_free, rename_to_free
 from runner.model import Checkpoint
 from runner.model.units import file_size
 from runner.store.identity import REPLACED, is_same
-from runner.trainers.sd_scripts.names import SUFFIXES
+from runner.trainers.names import SUFFIXES
 
 BLOCK_BYTES = 1 << 20
 #: what must stay free on the target's disk

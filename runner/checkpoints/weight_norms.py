@@ -21,7 +21,7 @@ from runner.checkpoints.weight_modules import block_of
 from runner.checkpoints.weights_scan import ModuleNorm
 from runner.model import BlockNorm
 from runner.model.units import count
-from runner.trainers.sd_scripts.names import parse_checkpoint_name
+from runner.trainers.names import KOHYA_NAMES
 
 if TYPE_CHECKING:
     from runner.checkpoints.verify import Verification
@@ -163,7 +163,7 @@ def weights_of(found: Verification) -> Weights:
     name = PurePath(found.path).name
     return Weights(
         name=name,
-        step=parse_checkpoint_name(name).step,
+        step=KOHYA_NAMES.parse(name).step,
         blocks=found.norms,
         mean=found.norm,
         largest=found.norm_largest,

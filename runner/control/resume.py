@@ -31,9 +31,6 @@ from runner.control.resume_attempt import (
     steps_of,
 )
 from runner.control.resume_checks import (
-    BOUND_TO_STATE,
-    BOUND_TO_WEIGHTS,
-    RESTORED_BY_STATE,
     dataset_notes,
     refuse_changed,
     refuse_old_state,
@@ -186,7 +183,7 @@ def _wish(before: Before, flags: dict[str, Any], wanted: Changes, named: str | N
         epoch_steps=epoch_steps(before.status, flags),
         bad_step=lasting_bad_step(before.status),
         named=named,
-        weights_only=any(name in wanted.train for name in RESTORED_BY_STATE),
+        weights_only=any(name in wanted.train for name in before.program.resume.restored),
         last_step=before.status.total_steps if LENGTH.isdisjoint(wanted.train) else None,
     )
 
@@ -199,7 +196,8 @@ def _basis(before: Before, source: Source, wanted: Changes) -> AttemptPlan:
     wrote = before.plans.get(source.checkpoint.attempt, before.first)
     since = wanted.over(_changes(before.newest.changes))
     now = _changed(wrote, since)
-    bound = BOUND_TO_STATE if source.state_path is not None else BOUND_TO_WEIGHTS
+    rules = before.program.resume
+    bound = rules.state if source.state_path is not None else rules.weights
     what = "state" if source.state_path is not None else "checkpoint"
     flags = effective_flags(now)
     refuse_changed(effective_flags(wrote), flags, bound, what)

@@ -13,11 +13,10 @@ from runner.control.changes import Changes, read_changes
 from runner.control.orders import Refused
 from runner.control.resume_source import Source
 from runner.model import AttemptPlan, ExpectedCheckpoint, RunSpec, Status
+from runner.trainers.protocol import TrainerProgram
+from runner.trainers.registry import program_of_run, recorded_trainer
 from runner.trainers.sd_scripts.config_file import effective_flags
-from runner.trainers.sd_scripts.names import last_name, placed_name
-from runner.trainers.sd_scripts.saves import expected_checkpoints
-from runner.trainers.sd_scripts.scripts import file_ending, script_in
-from runner.trainers.sd_scripts.steps import Steps, count_steps, steps_per_epoch
+from runner.trainers.sd_scripts.steps import Steps, steps_per_epoch
 
 #: flags that say how long the training is
 LENGTH = frozenset(("max_train_steps", "max_train_epochs"))
@@ -34,13 +33,18 @@ class Before:
     plans: dict[int, AttemptPlan]
 
     @property
+    def program(self) -> TrainerProgram:
+        return program_of_run(self.spec)
+
+    @property
     def reckoned(self) -> bool:
-        """Does sd-scripts' arithmetic give the number of steps that the trainer itself told? A script of
+        """Does the program's arithmetic give the number of steps that the trainer itself told? A script of
         another make may count otherwise."""
         if not self.status.batches_per_epoch or self.status.total_steps is None:
             return False
         try:
-            steps = count_steps(effective_flags(self.first), self.status.batches_per_epoch)
+            flags = effective_flags(self.first)
+            steps = self.program.steps(flags, self.status.batches_per_epoch)
         except ValueError:
             return False
         return steps.total == self.status.total_steps
@@ -75,7 +79,9 @@ def next_attempt(
     flags = effective_flags(basis)
     if tracked:
         origin, skip = basis.origin_step, can_skip(flags)
-        steps = _tracked(source, origin, skip, before.first)
+        weights = read_flags(before.first.command).get("network_weights")
+        state = str(source.state_path)
+        steps = before.program.resume_flags(state, weights, source.step - origin, skip)
     else:
         origin, skip = source.step, False
         steps = _untracked(before, basis, flags, source)
@@ -162,18 +168,6 @@ def _free_folder(parent: Path, name: str) -> str:
     raise Refused(f"no free folder for the next attempt beside {parent / name}")
 
 
-def _tracked(source: Source, origin: int, skip: bool, first: AttemptPlan) -> dict[str, FlagValue]:
-    """`--initial_step` in the trainer's own count; its train_state.json may hold another number."""
-    original = read_flags(first.command)
-    return {
-        "initial_epoch": False,
-        "network_weights": original.get("network_weights", False),
-        "resume": str(source.state_path),
-        "initial_step": source.step - origin,
-        "skip_until_initial_step": skip,
-    }
-
-
 def _untracked(
     before: Before, basis: AttemptPlan, flags: dict[str, Any], source: Source
 ) -> dict[str, FlagValue]:
@@ -185,16 +179,11 @@ def _untracked(
     left = total - source.step
     if left < 1:
         raise Refused(f"step {source.step} of {total} is the end: nothing is left to train")
-    steps: dict[str, FlagValue] = {
-        "initial_epoch": False,
-        "initial_step": False,
-        "skip_until_initial_step": False,
-        "resume": source.state_path or False,
-        "max_train_epochs": False,
-        "max_train_steps": left,
-    }
-    if source.state_path is None:
-        steps["network_weights"] = source.checkpoint.path
+    state = source.state_path
+    steps = before.program.resume_flags(state, source.checkpoint.path)
+    if state is not None:
+        del steps["network_weights"]
+    steps |= {"max_train_epochs": False, "max_train_steps": left}
     if flags.get("max_train_epochs") and "max_train_epochs" not in read_flags(basis.command):
         # it stands in the trainer's own config_file, where only another number can go against it
         per_epoch = epoch_steps(before.status, flags) or left
@@ -204,34 +193,33 @@ def _untracked(
 
 
 def steps_of(plan: AttemptPlan, before: Before) -> Steps | None:
-    """The attempt's own steps by sd-scripts' arithmetic; None: it does not hold here, or the length of an
+    """The attempt's own steps by the program's arithmetic; None: it does not hold here, or the length of an
     epoch is not known. Raises Refused for what sd-scripts itself would refuse."""
     if not before.reckoned:
         return None
     try:
-        return count_steps(effective_flags(plan), before.status.batches_per_epoch or 0)
+        return before.program.steps(effective_flags(plan), before.status.batches_per_epoch or 0)
     except ValueError as error:
         raise Refused(str(error)) from None
 
 
 def _expected(plan: AttemptPlan, before: Before) -> tuple[ExpectedCheckpoint, ...]:
     """What the attempt will write, by true step, under the names that the files get in the end."""
-    steps = steps_of(plan, before)
+    steps, program = steps_of(plan, before), before.program
     if steps is None:
         return ()
     try:
-        flags = effective_flags(plan)
-        ending = file_ending(script_in(plan.command), flags, Path(plan.cwd))
-        files = expected_checkpoints(flags, steps, ending)
+        trainer = recorded_trainer(plan.command, plan.cwd)
+        files = program.saves(trainer, effective_flags(plan), steps, Path(plan.cwd))
     except ValueError:
         return ()
     origin, stop = plan.origin_step, plan.stop_step
     if stop is not None:
-        files = _until(files, stop - origin, last_name(plan.output_name))
+        files = _until(files, stop - origin, program.names.last(plan.output_name))
     return tuple(
         replace(
             one,
-            name=placed_name(one.name, one.step + origin, steps.per_epoch, origin),
+            name=program.names.placed(one.name, one.step + origin, steps.per_epoch, origin),
             step=one.step + origin,
             removed_at_step=_shifted(one.removed_at_step, origin),
             state_removed_at_step=_shifted(one.state_removed_at_step, origin),

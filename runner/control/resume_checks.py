@@ -12,34 +12,8 @@ from runner.control.orders import Refused
 from runner.model import AttemptPlan, RunSpec, Status
 from runner.preflight.header import DEFAULT_RANK, rank_in, read_model
 from runner.trainers.checkout import changed_versions, trainer_versions
-from runner.trainers.registry import trainer_of
-from runner.trainers.sd_scripts.dataset import FolderImages
-from runner.trainers.sd_scripts.forecast import Question, split_by_chance
-from runner.trainers.sd_scripts.scripts import SCRIPTS
-
-#: a state fits no other value of these: shapes of the weights, parts that are trained, the optimizer's memory
-BOUND_TO_STATE = (
-    "network_module",
-    "network_dim",
-    "network_args",
-    "network_train_unet_only",
-    "network_train_text_encoder_only",
-    "optimizer_type",
-    "use_8bit_adam",
-    "use_lion_optimizer",
-)
-#: a state brings its own values of these back (torch's schedulers keep their base rates)
-RESTORED_BY_STATE = (
-    "learning_rate",
-    "unet_lr",
-    "text_encoder_lr",
-    "lr_scheduler",
-    "lr_scheduler_type",
-    "lr_warmup_steps",
-    "optimizer_args",
-)
-#: a checkpoint fits no other value of these
-BOUND_TO_WEIGHTS = ("network_module", "network_dim", "network_args")
+from runner.trainers.registry import program_of, recorded_trainer, trainer_of
+from runner.trainers.sd_scripts.forecast import split_by_chance
 
 
 def refuse_changed(
@@ -103,8 +77,9 @@ def dataset_notes(plan: AttemptPlan, flags: Mapping[str, Any], status: Status) -
     had = status.batches_per_epoch
     if had is None:
         return ()
-    question = _question(plan, flags)
     try:
+        trainer = recorded_trainer(plan.command, plan.cwd)
+        question = program_of(trainer).question(trainer, flags, Path(plan.cwd))
         batches = math.ceil(question.plan()[1].batches_per_epoch / processes_of(plan))
     except (ValueError, OSError) as error:
         return (f"whether the dataset is the same could not be told: {error}",)
@@ -119,13 +94,6 @@ def dataset_notes(plan: AttemptPlan, flags: Mapping[str, Any], status: Status) -
             "now, so every step would stand for something else; put it back, or start a new run"
         )
     return ()
-
-
-def _question(plan: AttemptPlan, flags: Mapping[str, Any]) -> Question:
-    script = next((SCRIPTS[Path(w).name] for w in plan.command if Path(w).name in SCRIPTS), None)
-    base = Path(plan.cwd)
-    source = FolderImages(base, script.cache_suffix if script else None)
-    return Question(flags, base, source, reso_divisor=script.reso_divisor if script else 1)
 
 
 def processes_of(plan: AttemptPlan) -> int:

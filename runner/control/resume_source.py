@@ -10,7 +10,7 @@ from runner.checkpoints.verify import state_complete, verify
 from runner.control.orders import Refused
 from runner.model import Checkpoint
 from runner.store.identity import REPLACED, is_same, is_same_state
-from runner.trainers.sd_scripts.names import SUFFIXES
+from runner.trainers.names import SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)

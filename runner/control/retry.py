@@ -35,12 +35,10 @@ from runner.model.preview import Preview
 from runner.preflight.existing_files import files_of_name
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
-from runner.trainers.registry import load_config
+from runner.trainers.registry import load_config, program_of, recorded_trainer
 from runner.trainers.sd_scripts.config_file import effective_flags
 from runner.trainers.sd_scripts.dataset_keys import dataset_text
 from runner.trainers.sd_scripts.fingerprint import dataset_fingerprints
-from runner.trainers.sd_scripts.forecast import forecast
-from runner.trainers.sd_scripts.scripts import script_in
 from runner.trainers.sd_scripts.settings_key import key_of, part_of, settings_key, settings_part
 
 _OURS = ("output_dir", "logging_dir")
@@ -239,8 +237,10 @@ def _forecast(spec: RunSpec, plan: AttemptPlan, flags: dict[str, object]) -> For
     before = spec.forecast
     if before is None:
         return None
-    script = script_in(plan.command)
-    found = forecast(flags, Path(plan.cwd), processes_of(plan), script=script)
+    trainer = recorded_trainer(plan.command, plan.cwd)
+    program, given = program_of(trainer), {k: v for k, v in flags.items() if v is not False}
+    question = program.question(trainer, given, Path(plan.cwd), processes=processes_of(plan))
+    found = program.forecast(question)
     return replace(
         found,
         command=plan.command,

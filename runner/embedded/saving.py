@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from runner.embedded.metadata import MINIMUM_KEYS, model_spec, weight_hashes
-from runner.trainers.sd_scripts.names import epoch_name, last_name, step_name
+from runner.trainers.names import KOHYA_NAMES
 from runner.trainers.sd_scripts.saves import epoch_to_remove, step_to_remove
 
 logger = logging.getLogger(__name__)
@@ -51,18 +51,18 @@ class Saver:
         self.accelerator.wait_for_everyone()
         if not self.accelerator.is_main_process:
             return
-        self._checkpoint(step_name(args.output_name, step), step, epoch)
+        self._checkpoint(KOHYA_NAMES.step(args.output_name, step), step, epoch)
         if args.save_state:
             logger.info("")
             logger.info("saving state at step %d", step)
-            self._state(step_name(args.output_name, step))
+            self._state(KOHYA_NAMES.step(args.output_name, step))
             keep = args.save_last_n_steps_state or args.save_last_n_steps
             old = step_to_remove(step, args.save_every_n_steps, keep)
             if old:
-                self._remove_state(step_name(args.output_name, old))
+                self._remove_state(KOHYA_NAMES.step(args.output_name, old))
         old = step_to_remove(step, args.save_every_n_steps, args.save_last_n_steps)
         if old is not None:
-            self._remove_checkpoint(step_name(args.output_name, old))
+            self._remove_checkpoint(KOHYA_NAMES.step(args.output_name, old))
 
     def after_epoch(self, epoch: int, epochs: int, step: int) -> None:
         """`epoch` counts from 1. The last epoch has no file of its own: the final one follows."""
@@ -71,18 +71,18 @@ class Saver:
             return
         if epoch % args.save_every_n_epochs or epoch >= epochs:
             return
-        self._checkpoint(epoch_name(args.output_name, epoch), step, epoch)
+        self._checkpoint(KOHYA_NAMES.epoch(args.output_name, epoch), step, epoch)
         old = epoch_to_remove(epoch, args.save_every_n_epochs, args.save_last_n_epochs)
         if old is not None:
-            self._remove_checkpoint(epoch_name(args.output_name, old))
+            self._remove_checkpoint(KOHYA_NAMES.epoch(args.output_name, old))
         if args.save_state:
             logger.info("")
             logger.info("saving state at epoch %d", epoch)
-            self._state(epoch_name(args.output_name, epoch))
+            self._state(KOHYA_NAMES.epoch(args.output_name, epoch))
             keep = args.save_last_n_epochs_state or args.save_last_n_epochs
             old = epoch_to_remove(epoch, args.save_every_n_epochs, keep)
             if old is not None:
-                self._remove_state(epoch_name(args.output_name, old))
+                self._remove_state(KOHYA_NAMES.epoch(args.output_name, old))
 
     def at_end(self, step: int, epochs: int) -> None:
         if not self.accelerator.is_main_process:
@@ -90,8 +90,8 @@ class Saver:
         if self.args.save_state or self.args.save_state_on_train_end:
             logger.info("")
             logger.info("saving last state.")
-            self._state(last_name(self.args.output_name))
-        self._checkpoint(last_name(self.args.output_name), step, epochs)
+            self._state(KOHYA_NAMES.last(self.args.output_name))
+        self._checkpoint(KOHYA_NAMES.last(self.args.output_name), step, epochs)
         logger.info("model saved.")
 
     def _checkpoint(self, name: str, step: int, epoch: int) -> None:

@@ -22,7 +22,7 @@ from runner.history.made.looks import look_at, with_changes
 from runner.model import Checkpoint, JournalEvent, Outcome, Phase, RunSpec, RunState, Status
 from runner.model.units import file_size
 from runner.store.rundir import RunDir
-from runner.trainers.sd_scripts.names import parse_checkpoint_name
+from runner.trainers.names import KOHYA_NAMES
 
 #: a file that was written so long before or after the training is another one
 NEAR_S = 120.0
@@ -140,7 +140,7 @@ def _spec(log: _Log, story: LogStory, fingerprints: dict[str, str], mark: str) -
     at = story.began_at if story.began_at is not None else log.changed_at
     paths = [c.path for c in story.checkpoints]
     folder = os.path.dirname(paths[-1]) if paths else ""  # noqa: PTH120 (may be of another system)
-    base = parse_checkpoint_name(story.checkpoints[-1].name).base if paths else None
+    base = KOHYA_NAMES.parse(story.checkpoints[-1].name).base if paths else None
     return RunSpec(
         id=run_id(log.name, at, mark),
         name=base or log.name,

@@ -16,9 +16,9 @@ from runner.preflight.learnt import Learnt, learnt
 from runner.trainers.accelerate import launched_processes
 from runner.trainers.registry import program_of
 from runner.trainers.sd_scripts.config_file import TrainerFlags, trainer_flags
-from runner.trainers.sd_scripts.dataset import DatasetSpec, FolderImages, read_specs
+from runner.trainers.sd_scripts.dataset import DatasetSpec, read_specs
 from runner.trainers.sd_scripts.file_sizes import FileSizes
-from runner.trainers.sd_scripts.forecast import Question, answer
+from runner.trainers.sd_scripts.forecast import Question
 from runner.trainers.sd_scripts.reasons import surprises
 
 
@@ -30,7 +30,7 @@ def estimate(config: Config, *, smoke: bool = False) -> Forecast:
         question = question_of(config, read, processes.count)
     except ValueError as error:  # [dataset] is no dataset config
         return Forecast(warnings=(str(error),))
-    found = answer(question)
+    found = program_of(config.trainer).forecast(question)
     found = with_sizes(found, _sizes(config, read.values))
     taught = learnt(config)
     if taught is not None:
@@ -43,17 +43,14 @@ def estimate(config: Config, *, smoke: bool = False) -> Forecast:
 
 def question_of(config: Config, read: TrainerFlags, processes: int) -> Question:
     """Raises DatasetError for a [dataset] that sd-scripts would refuse."""
-    outline = program_of(config.trainer).outline(config.trainer)
     flags = {name: value for name, value in read.values.items() if value is not False}
-    return Question(
+    return program_of(config.trainer).question(
+        config.trainer,
         flags,
         config.trainer_cwd,
-        FolderImages(config.trainer_cwd, outline.cache_suffix),
-        processes,
-        outline.reso_divisor,
-        _unwritten(config, flags),
-        read.origins,
-        outline.script,
+        processes=processes,
+        specs=_unwritten(config, flags),
+        origins=read.origins,
     )
 
 

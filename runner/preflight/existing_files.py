@@ -19,7 +19,7 @@ from runner.store.journal import Unreadable, read_json
 from runner.store.norms import read_status
 from runner.store.registry import run_paths
 from runner.store.rundir import RunDir
-from runner.trainers.sd_scripts.names import SUFFIXES
+from runner.trainers.names import SUFFIXES
 
 #: how many of the newest runs are searched for the one that wrote a file
 LOOK_BACK = 300

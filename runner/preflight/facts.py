@@ -26,7 +26,7 @@ from runner.preflight.import_probe import Imported, cached_import
 from runner.preflight.modules import asked_modules
 from runner.preflight.probe import Device, cached_probe
 from runner.trainers.command import Command, build_command
-from runner.trainers.registry import flag_report
+from runner.trainers.registry import flag_report, program_of
 from runner.trainers.sd_scripts.config_file import TrainConfig, read_train_config, trainer_flags
 from runner.trainers.sd_scripts.dataset import (
     DatasetError,
@@ -38,7 +38,7 @@ from runner.trainers.sd_scripts.dataset import (
     specs_from_flags,
 )
 from runner.trainers.sd_scripts.dataset.listing import Listing
-from runner.trainers.sd_scripts.forecast import Question, answer
+from runner.trainers.sd_scripts.forecast import Question
 from runner.trainers.sd_scripts.scripts import Script, script_of
 
 T = TypeVar("T")
@@ -136,7 +136,7 @@ class Facts:
         return Platform(
             device=self._device_known(),
             launcher=trainer.launcher,
-            embedded=trainer.embedded,
+            failures=program_of(trainer).failures,
             script=Path(trainer.script).name,
             flags=report.catalog.names if report.catalog is not None else None,
         )
@@ -264,7 +264,7 @@ class Facts:
             return Forecast(warnings=(str(error),))
         flags = {**question.flags, **changes}
         given = {name: value for name, value in flags.items() if value is not False}
-        return answer(replace(question, flags=given))
+        return program_of(self.config.trainer).forecast(replace(question, flags=given))
 
     def _question(self) -> Question:
         """The very one of the `forecast` command. Raises DatasetError for a wrong [dataset]."""

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any
 
 from runner.model import Checkpoint
-from runner.trainers.sd_scripts.names import parse_checkpoint_name
+from runner.trainers.names import KOHYA_NAMES
 
 
 class CheckpointBook:
@@ -30,7 +30,7 @@ class CheckpointBook:
         key = len(self._known)
         if one.state_path is None and one.attempt == self.attempt:
             one = replace(
-                one, state_path=self._state_of.pop(parse_checkpoint_name(one.name).stem, None)
+                one, state_path=self._state_of.pop(KOHYA_NAMES.parse(one.name).stem, None)
             )
         self._known[key] = one
         return key

@@ -17,7 +17,7 @@ from runner.model import (
     StepShown,
     WarningSeen,
 )
-from runner.trainers.sd_scripts.names import parse_checkpoint_name
+from runner.trainers.names import KOHYA_NAMES
 
 _EXCEPTIONS_KEPT = 50
 _FATALS_KEPT = 20
@@ -101,7 +101,7 @@ class EvidenceCollector:
             case ModelSaved():
                 self._saved = True
             case CheckpointSaving(path=path):
-                self._final_begun = parse_checkpoint_name(path).final
+                self._final_begun = KOHYA_NAMES.parse(path).final
             case _:
                 pass
 

@@ -43,7 +43,7 @@ from runner.state.pace import Pace
 from runner.state.row_buffer import RowBuffer
 from runner.state.shown import Bar, Images, Validations
 from runner.state.step_mapper import StepMapper
-from runner.trainers.sd_scripts.names import parse_checkpoint_name
+from runner.trainers.names import KOHYA_NAMES
 
 #: of more warnings than this, one of so many is journaled
 WARNINGS_JOURNALED, WARNINGS_APART = 200, 100
@@ -222,7 +222,7 @@ class Translator:
     def _on_saving(self, path: str, now: float, offset: int) -> None:
         self._enter(Phase.SAVING, PurePath(path).name, now, offset)
         name = PurePath(path).name
-        found = parse_checkpoint_name(name)
+        found = KOHYA_NAMES.parse(name)
         step: int | None = self.state.step
         if found.step is not None:
             step = self.state.mapper.true_from_name(found.step)

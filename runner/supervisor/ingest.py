@@ -12,6 +12,7 @@ from runner.files.regular_file import open_regular
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import exact_steps
 from runner.model import ConsoleEvent
+from runner.trainers.registry import program_of_run
 
 if TYPE_CHECKING:
     from runner.ingest.tfevents import ScalarTail
@@ -29,7 +30,8 @@ class Ingest:
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._s = supervisor
-        self.parser = ConsoleParser()
+        vocabulary = program_of_run(supervisor.spec).vocabulary
+        self.parser = ConsoleParser(vocabulary=vocabulary)
         self.offset = 0
         self._tail: ScalarTail | None = None
 

@@ -33,13 +33,8 @@ from runner.supervisor.filewatch import FileWatch
 from runner.supervisor.older_runs import OlderRuns
 from runner.supervisor.snapshot import all_checkpoints, attempts_so_far
 from runner.supervisor.verifying_process import NotVerified, VerifyingProcess
-from runner.trainers.sd_scripts.names import (
-    OF_ATTEMPT,
-    last_name,
-    marked_name,
-    placed_name,
-    unmarked_name,
-)
+from runner.trainers.names import OF_ATTEMPT, marked_name, unmarked_name
+from runner.trainers.registry import program_of_run
 
 if TYPE_CHECKING:
     from runner.state.checkpoint_book import CheckpointBook
@@ -254,11 +249,11 @@ class Verifier:
         s, one, folder = self._s, self._book[key], self._s.spec.output_dir
         if s.attempt < 2 or folder is None or not one.complete or key in self._place_tried:
             return
-        bad = bad_mark(one)
+        bad, names = bad_mark(one), program_of_run(s.spec).names
         if one.final:
-            name = last_name(s.plan.output_name) + PurePath(one.name).suffix
+            name = names.last(s.plan.output_name) + PurePath(one.name).suffix
         else:
-            name = placed_name(
+            name = names.placed(
                 one.name, one.step, s.translator.state.mapper.steps_per_epoch, s.plan.origin_step
             )
         source, target = Path(one.path), s.files.resolve(folder) / name

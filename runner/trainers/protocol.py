@@ -10,22 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.config.catalog import Effort, FlagReport
+from runner.config.flags import FlagValue
 from runner.config.model import Trainer
+from runner.model import ExpectedCheckpoint, Forecast
 from runner.trainers.console import Vocabulary
+from runner.trainers.names import FileNames
 
-if TYPE_CHECKING:  # layouts of models, which no command line needs
+if TYPE_CHECKING:  # layouts of models and datasets, which no command line needs
     from runner.trainers.sd_scripts.file_sizes import FileSizes
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """What the arithmetic of a forecast needs to know of the script. `script`: decides what kind of file is
-    written, "" for a LoRA's; `reso_divisor`: what bucket_reso_steps must be a multiple of; `cache_suffix`:
-    end of the names of cached latents, None where there are none."""
-
-    script: str = ""
-    reso_divisor: int = 1
-    cache_suffix: str | None = None
+    from runner.trainers.sd_scripts.forecast import Question
+    from runner.trainers.sd_scripts.steps import Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +29,16 @@ class ModuleEnvironment:
 
     path: str | None = None
     safe_path: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRules:
+    """Names of flags. `state`: a state fits no other value of these; `restored`: it brings its own values of
+    these back; `weights`: a checkpoint fits no other value of these."""
+
+    state: tuple[str, ...]
+    restored: tuple[str, ...]
+    weights: tuple[str, ...]
 
 
 class TrainerProgram(Protocol):
@@ -71,16 +75,58 @@ class TrainerProgram(Protocol):
     @property
     def vocabulary(self) -> Vocabulary: ...
 
+    @property
+    def failures(self) -> frozenset[str]:
+        """Families of the catalogue in `analysis/diagnosis` whose cures hold for it beside those of torch."""
+        ...
+
     # forecast
-    def outline(self, trainer: Trainer) -> Outline: ...
+    def question(
+        self, trainer: Trainer, flags: Mapping[str, Any], base_dir: Path, **more: Any
+    ) -> Question:
+        """What a forecast depends on. `flags`: without those that are not given; `base_dir`: the trainer's
+        working directory; `more`: other fields of a Question."""
+        ...
+
+    def forecast(self, question: Question) -> Forecast:
+        """Steps, epochs, files and samples. What cannot be told is None, with the reason as a warning."""
+        ...
 
     def file_sizes(self, trainer: Trainer, flags: Mapping[str, Any]) -> FileSizes | None:
         """None: not known before the first file. Raises ValueError for a rank that is no number."""
         ...
 
+    # files
+    @property
+    def names(self) -> FileNames: ...
+
+    def steps(self, flags: Mapping[str, Any], batches: int) -> Steps:
+        """Of a training whose epoch has that many batches. Raises ValueError."""
+        ...
+
+    def saves(
+        self, trainer: Trainer, flags: Mapping[str, Any], steps: Steps, base_dir: Path
+    ) -> tuple[ExpectedCheckpoint, ...]:
+        """Every file that will be written, in order, the final one last. Raises ValueError."""
+        ...
+
     # resume
+    @property
+    def resume(self) -> ResumeRules: ...
+
     def tracks_steps(self, trainer: Trainer, state: Path) -> bool:
         """Does a resume from this state folder go on counting steps and epochs?"""
+        ...
+
+    def resume_flags(
+        self,
+        state: str | None,
+        weights: FlagValue | None,
+        step: int | None = None,
+        skip: bool = False,
+    ) -> dict[str, FlagValue]:
+        """Flags that make it continue from a state, or from weights alone; False takes one out. `step`: from
+        which it goes on counting (None: from 0); `skip`: past the batches that were trained."""
         ...
 
     # identity

@@ -34,6 +34,14 @@ def trainer_of(spec: RunSpec) -> Trainer:
     return recorded_trainer(spec.command, spec.cwd, spec.launcher)
 
 
+def program_of_run(spec: RunSpec) -> TrainerProgram:
+    """By what its command shows; one that names no script is read as sd-scripts."""
+    try:
+        return program_of(trainer_of(spec))
+    except ValueError:
+        return PROGRAMS[-1]
+
+
 def flag_report(
     trainer: Trainer,
     effort: Effort = Effort.QUICK,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from runner.trainers.sd_scripts.names import SUFFIXES
+from runner.trainers.names import SUFFIXES
 from tui.viewmodel.text_field import TextField
 
 #: longer than any path that a system takes

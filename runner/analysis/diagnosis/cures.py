@@ -18,6 +18,7 @@ from msgspec import Struct
 from runner.analysis.diagnosis.needs import Platform, any_ruled_out
 from runner.config.flags import FlagValue, flags_begin, launcher_flags, read_flags
 from runner.model import AttemptPlan
+from runner.trainers.registry import program_of, recorded_trainer
 
 _PLACEHOLDER = re.compile(r"=[A-Z]{4,}$")
 _ENV, _ACCELERATE = "env.", "accelerate."
@@ -74,7 +75,7 @@ def setting_of(plan: AttemptPlan, device: str | None = None) -> Setting:
     script = plan.command[flags_begin(plan.command) - 1]
     runs_on = Platform(
         launcher="accelerate" if launched else "python",
-        embedded=script == "runner.embedded",
+        failures=program_of(recorded_trainer(plan.command, plan.cwd)).failures,
         script=PurePath(script).name,
     )
     return Setting(flags, launched, plan.env, device, runs_on)

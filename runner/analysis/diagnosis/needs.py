@@ -19,11 +19,11 @@ MAIN_MEMORY = "main memory"
 @dataclass(frozen=True, slots=True)
 class Platform:
     """What a training runs on; None: not known. `device`: cpu, mps, cuda; `launcher`: accelerate or python;
-    `embedded`: the built-in trainer; `script`: its file name; `flags`: the names that it takes."""
+    `failures`: of the trainer program; `script`: its file name; `flags`: the names that it takes."""
 
     device: str | None = None
     launcher: str | None = None
-    embedded: bool | None = None
+    failures: frozenset[str] | None = None
     script: str | None = None
     flags: frozenset[str] | None = None
 
@@ -39,7 +39,7 @@ class Platform:
             case "accelerate":
                 return self.launcher in (None, need)
             case "sd-scripts":
-                return not self.embedded
+                return self.failures is None or need in self.failures
         raise ValueError(need)
 
 

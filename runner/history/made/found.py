@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.files.header import Broken, metadata_of, read_header
-from runner.trainers.sd_scripts.names import SUFFIXES, parse_checkpoint_name
+from runner.trainers.names import KOHYA_NAMES, SUFFIXES
 
 _NO_NETWORK = "no trained network: it holds no lora weights and names no training"
 #: entries of a folder tree that are looked at
@@ -187,7 +187,7 @@ def _give_broken(
     """A file that does not say which training it is of belongs to the one whose files lie beside it, by its
     name; by itself it may be anything."""
     for one in broken:
-        named = parse_checkpoint_name(one.path.name)
+        named = KOHYA_NAMES.parse(one.path.name)
         beside = [
             files
             for files in groups.values()
@@ -202,7 +202,7 @@ def _give_broken(
 
 
 def _base(one: FoundFile) -> str:
-    return parse_checkpoint_name(one.path.name).base
+    return KOHYA_NAMES.parse(one.path.name).base
 
 
 def _is_lora(header: dict[str, object]) -> bool:
@@ -213,18 +213,18 @@ def _key(one: FoundFile) -> str:
     """Of one training: its session; without one the same name in the same folder. (Merging tools and a resume
     make sessions of their own.)"""
     session = one.metadata.get("ss_session_id")
-    base = one.metadata.get("ss_output_name") or parse_checkpoint_name(one.path.name).base
+    base = one.metadata.get("ss_output_name") or KOHYA_NAMES.parse(one.path.name).base
     started = one.metadata.get("ss_training_started_at", "")
     if session:
         return f"session {session} {started} {base}"
-    return f"folder {one.path.parent} {parse_checkpoint_name(one.path.name).base}"
+    return f"folder {one.path.parent} {KOHYA_NAMES.parse(one.path.name).base}"
 
 
 def _name(files: list[FoundFile]) -> str:
     told = next(
         (f.metadata["ss_output_name"] for f in files if f.metadata.get("ss_output_name")), None
     )
-    return told or parse_checkpoint_name(files[0].path.name).base
+    return told or KOHYA_NAMES.parse(files[0].path.name).base
 
 
 def _in_order(files: list[FoundFile]) -> tuple[FoundFile, ...]:

@@ -31,7 +31,7 @@ from runner.state.attempt_state import StepRow
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.registry import run_paths
 from runner.store.rundir import RunDir
-from runner.trainers.sd_scripts.names import parse_checkpoint_name
+from runner.trainers.names import KOHYA_NAMES
 
 NOBODY = "imported: nobody here watched it, this is what its files tell"
 
@@ -179,7 +179,7 @@ def _ended(training: FoundTraining, rows: Sequence[StepRow]) -> float:
 
 
 def _checkpoint(one: FoundFile, training: FoundTraining, newest: bool) -> Checkpoint:
-    name = parse_checkpoint_name(one.path.name)
+    name = KOHYA_NAMES.parse(one.path.name)
     step = _whole(one, "ss_steps") or name.step
     state = one.path.with_name(f"{name.stem}-state")
     return Checkpoint(

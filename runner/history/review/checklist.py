@@ -15,7 +15,7 @@ from runner.history.review.sections_files import file_words
 from runner.model import CheckResult, Outcome
 from runner.model.units import count, duration, file_size, some
 from runner.model.units import loss as loss_text
-from runner.trainers.sd_scripts.names import unmarked_name
+from runner.trainers.names import unmarked_name
 
 #: more names in one line are read by nobody
 NAMED = 8

@@ -30,6 +30,7 @@ from runner.state.lineage import superseded
 from runner.state.losses import LossFacts, StepTable, loss_facts, read_steps
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
+from runner.trainers.registry import program_of_run
 from runner.trainers.sd_scripts.steps import steps_per_epoch
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class _Gatherer:
         name, metadata = self._try(
             "metadata", lambda: metadata_in(made.checkpoints, cwd), no_metadata
         )
-        images, reg = self._try("console.log", self._images, no_images)
+        images, reg = self._try("console.log", lambda: self._images(spec), no_images)
         made = replace(
             made,
             sizes_now=sizes_now(made.checkpoints, cwd),
@@ -204,13 +205,14 @@ class _Gatherer:
     def _dataset(self, spec: RunSpec, flags: dict[str, Any]) -> DatasetFacts | None:
         return dataset_facts(spec, flags, Path(spec.cwd)) if self.with_dataset else None
 
-    def _images(self) -> tuple[int | None, int | None]:
+    def _images(self, spec: RunSpec) -> tuple[int | None, int | None]:
         """(training, regularisation) image files, as the trainer's first attempt has found them."""
         from runner.ingest.console.parser import ConsoleParser
         from runner.model import StepShown, SubsetSeen
 
         found: dict[bool, dict[str, int]] = {False: {}, True: {}}
-        parser, left = ConsoleParser(), CONSOLE_HEAD_BYTES
+        vocabulary = program_of_run(spec).vocabulary
+        parser, left = ConsoleParser(vocabulary=vocabulary), CONSOLE_HEAD_BYTES
         try:
             stream = self.run.console.open("rb")
         except OSError:

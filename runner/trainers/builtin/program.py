@@ -1,4 +1,4 @@
-"""The built-in trainer as a `TrainerProgram`: a module of ours, with sd-scripts' names and arithmetic."""
+"""The built-in trainer as a `TrainerProgram`: a module of ours that names, says and counts as sd-scripts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,8 +14,11 @@ from runner.config.catalog import Catalog, Effort, Flag, FlagReport
 from runner.config.model import Trainer
 from runner.trainers.builtin.arguments import build_parser
 from runner.trainers.flag_probe import describe
-from runner.trainers.protocol import ModuleEnvironment, Outline
-from runner.trainers.sd_scripts.vocabulary import VOCABULARY
+from runner.trainers.protocol import ModuleEnvironment
+from runner.trainers.sd_scripts.program import SdScripts
+
+if TYPE_CHECKING:
+    from runner.trainers.sd_scripts.forecast import Question
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 #: folder that holds `runner` and nothing else, for interpreters that must not see what lies beside it
@@ -38,9 +41,9 @@ class ArgparseCatalog(Catalog):
         return self._types.get(flag.name, str)
 
 
-class BuiltIn:
+class BuiltIn(SdScripts):
     name = "embedded"
-    vocabulary = VOCABULARY
+    failures = frozenset()
 
     def recognises(self, trainer: Trainer) -> bool:
         return trainer.sd_scripts is None
@@ -61,8 +64,13 @@ class BuiltIn:
     ) -> FlagReport:
         return FlagReport(ArgparseCatalog(build_parser()))
 
-    def outline(self, trainer: Trainer) -> Outline:
-        return Outline(reso_divisor=64)
+    def question(
+        self, trainer: Trainer, flags: Mapping[str, Any], base_dir: Path, **more: Any
+    ) -> Question:
+        from runner.trainers.sd_scripts.dataset import FolderImages
+        from runner.trainers.sd_scripts.forecast import Question
+
+        return Question(flags, base_dir, FolderImages(base_dir), **more)
 
     def file_sizes(self, trainer: Trainer, flags: Mapping[str, Any]) -> None:
         return None

@@ -8,21 +8,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.config.catalog import Effort, FlagReport
-from runner.config.flags import flags_begin
+from runner.config.flags import FlagValue, flags_begin
 from runner.config.model import Trainer
+from runner.model import ExpectedCheckpoint, Forecast
 from runner.trainers.checkout import site_packages
+from runner.trainers.console import Vocabulary
 from runner.trainers.flag_catalog import report_of_checkout
-from runner.trainers.protocol import ModuleEnvironment, Outline
-from runner.trainers.sd_scripts.scripts import SCRIPTS
+from runner.trainers.names import KOHYA_NAMES, FileNames
+from runner.trainers.protocol import ModuleEnvironment, ResumeRules
+from runner.trainers.sd_scripts.saves import expected_checkpoints
+from runner.trainers.sd_scripts.scripts import SCRIPTS, file_ending
+from runner.trainers.sd_scripts.steps import Steps, count_steps
 from runner.trainers.sd_scripts.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
     from runner.trainers.sd_scripts.file_sizes import FileSizes
+    from runner.trainers.sd_scripts.forecast import Question
 
 
 class SdScripts:
     name = "sd-scripts"
-    vocabulary = VOCABULARY
+    vocabulary: Vocabulary = VOCABULARY
+    names: FileNames = KOHYA_NAMES
+    failures: frozenset[str] = frozenset({"sd-scripts"})
+    #: shapes of the weights, parts that are trained, the optimizer's memory; torch's schedulers keep their base
+    #: rates in a state
+    resume = ResumeRules(
+        state=(
+            "network_module", "network_dim", "network_args", "network_train_unet_only",
+            "network_train_text_encoder_only", "optimizer_type", "use_8bit_adam",
+            "use_lion_optimizer",
+        ),
+        restored=(
+            "learning_rate", "unet_lr", "text_encoder_lr", "lr_scheduler", "lr_scheduler_type",
+            "lr_warmup_steps", "optimizer_args",
+        ),
+        weights=("network_module", "network_dim", "network_args"),
+    )  # fmt: skip
 
     def recognises(self, trainer: Trainer) -> bool:
         return trainer.sd_scripts is not None
@@ -43,16 +65,37 @@ class SdScripts:
     ) -> FlagReport:
         return report_of_checkout(trainer, effort, cancelled=cancelled)
 
-    def outline(self, trainer: Trainer) -> Outline:
+    def question(
+        self, trainer: Trainer, flags: Mapping[str, Any], base_dir: Path, **more: Any
+    ) -> Question:
+        from runner.trainers.sd_scripts.dataset import FolderImages
+        from runner.trainers.sd_scripts.forecast import Question
+
         script = SCRIPTS.get(Path(trainer.script).name)
-        if script is None:
-            return Outline(trainer.script)
-        return Outline(trainer.script, script.reso_divisor, script.cache_suffix)
+        images = FolderImages(base_dir, script.cache_suffix if script else None)
+        divisor = script.reso_divisor if script else 1
+        return Question(
+            flags, base_dir, images, reso_divisor=divisor, script=trainer.script, **more
+        )
+
+    def forecast(self, question: Question) -> Forecast:
+        from runner.trainers.sd_scripts.forecast import answer
+
+        return answer(question)
 
     def file_sizes(self, trainer: Trainer, flags: Mapping[str, Any]) -> FileSizes | None:
         from runner.trainers.sd_scripts.file_sizes import file_sizes, model_of
 
         return file_sizes(flags, model_of(Path(trainer.script).name, flags))
+
+    def steps(self, flags: Mapping[str, Any], batches: int) -> Steps:
+        return count_steps(flags, batches)
+
+    def saves(
+        self, trainer: Trainer, flags: Mapping[str, Any], steps: Steps, base_dir: Path
+    ) -> tuple[ExpectedCheckpoint, ...]:
+        ending = file_ending(trainer.script, flags, base_dir)
+        return expected_checkpoints(flags, steps, ending, self.names)
 
     def tracks_steps(self, trainer: Trainer, state: Path) -> bool:
         """`--initial_step` and train_state.json came with v0.9.0 to train_network.py and the scripts built on
@@ -62,6 +105,22 @@ class SdScripts:
         if catalog is not None:
             return "initial_step" in catalog.names
         return (state / "train_state.json").is_file()
+
+    def resume_flags(
+        self,
+        state: str | None,
+        weights: FlagValue | None,
+        step: int | None = None,
+        skip: bool = False,
+    ) -> dict[str, FlagValue]:
+        """`--initial_step` in the trainer's own count; its train_state.json may hold another number."""
+        return {
+            "initial_epoch": False,
+            "network_weights": weights or False,
+            "resume": state or False,
+            "initial_step": False if step is None else step,
+            "skip_until_initial_step": skip,
+        }
 
     def sources(
         self, argv: Sequence[str], network_module: str, cwd: Path

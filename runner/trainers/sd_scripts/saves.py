@@ -14,7 +14,7 @@ from typing import Any
 
 from runner.config.flags import at_least, number, whole
 from runner.model import ExpectedCheckpoint
-from runner.trainers.sd_scripts.names import epoch_name, last_name, step_name
+from runner.trainers.names import KOHYA_NAMES, FileNames
 from runner.trainers.sd_scripts.steps import Steps
 
 
@@ -47,7 +47,10 @@ def epochs_between_saves(flags: Mapping[str, Any], epochs: int) -> int | None:
 
 
 def expected_checkpoints(
-    flags: Mapping[str, Any], steps: Steps, ending: str | None = None
+    flags: Mapping[str, Any],
+    steps: Steps,
+    ending: str | None = None,
+    names: FileNames = KOHYA_NAMES,
 ) -> tuple[ExpectedCheckpoint, ...]:
     """Every file that will be written, in order, the final one last. `ending`: as `file_ending` tells; None:
     a LoRA's. Raises ValueError."""
@@ -70,12 +73,12 @@ def expected_checkpoints(
     for epoch in steps.each_epoch():
         last_step = epoch.last_step
         for step in by_step.due(epoch.first_step, last_step):
-            by_step.add(step, file(step_name(name, step), step, epoch.number, with_state))
+            by_step.add(step, file(names.step(name, step), step, epoch.number, with_state))
         if epoch.number < steps.epochs:
             for number in by_epoch.due(epoch.number, epoch.number):
-                by_epoch.add(number, file(epoch_name(name, number), last_step, number, with_state))
+                by_epoch.add(number, file(names.epoch(name, number), last_step, number, with_state))
     in_the_end = with_state or bool(flags.get("save_state_on_train_end"))
-    final = file(last_name(name), last_step, steps.epochs, in_the_end)
+    final = file(names.last(name), last_step, steps.epochs, in_the_end)
     # at the end of an epoch the step's file comes first
     rest = [*by_step.files.values(), *by_epoch.files.values()]
     return (*sorted(rest, key=lambda one: one.step), final)

@@ -9,7 +9,7 @@ import pytest
 from runner.ingest.console.parser import ConsoleParser
 from runner.model import BannerSeen, CheckpointSaving, EpochStarted, ResumeSeen, StepShown
 from runner.state.step_mapper import StepMapper
-from runner.trainers.sd_scripts.names import parse_checkpoint_name
+from runner.trainers.names import KOHYA_NAMES
 from tests import DATA
 
 RUNS = DATA / "runs"
@@ -21,7 +21,7 @@ def followed(log: str) -> tuple[StepMapper, dict[str, int | None]]:
     for event in ConsoleParser().feed((RUNS / log).read_bytes()):
         ledger.on(event)
         if isinstance(event, CheckpointSaving):
-            name = parse_checkpoint_name(PurePath(event.path).name)
+            name = KOHYA_NAMES.parse(PurePath(event.path).name)
             if name.step is not None:
                 files[name.stem] = ledger.true_from_name(name.step)
             elif name.epoch is not None:

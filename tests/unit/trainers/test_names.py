@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.trainers.sd_scripts.names import parse_checkpoint_name, placed_name, step_name
+from runner.trainers.names import KOHYA_NAMES
 
 
 @pytest.mark.parametrize(
@@ -22,12 +22,12 @@ from runner.trainers.sd_scripts.names import parse_checkpoint_name, placed_name,
 def test_names_tell_step_epoch_or_end(
     name: str, base: str, step: int | None, epoch: int | None, final: bool
 ) -> None:
-    found = parse_checkpoint_name(name)
+    found = KOHYA_NAMES.parse(name)
     assert (found.base, found.step, found.epoch, found.final) == (base, step, epoch, final)
 
 
 def test_a_step_name_is_made_as_sd_scripts_makes_it() -> None:
-    assert step_name("spyke", 430, ".safetensors") == "spyke-step00000430.safetensors"
+    assert KOHYA_NAMES.step("spyke", 430, ".safetensors") == "spyke-step00000430.safetensors"
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_a_step_name_is_made_as_sd_scripts_makes_it() -> None:
 def test_a_resumed_attempts_file_is_placed_under_its_true_step(
     name: str, step: int | None, per_epoch: int, origin: int, placed: str
 ) -> None:
-    assert placed_name(name, step, per_epoch, origin) == placed
+    assert KOHYA_NAMES.placed(name, step, per_epoch, origin) == placed

@@ -6,17 +6,32 @@ import dataclasses
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from runner.analysis.diagnosis.cures import setting_of
 from runner.config.catalog import Catalog, Effort, Flag, FlagReport
 from runner.config.errors import ConfigError
 from runner.config.model import Trainer
 from runner.control.prepare import prepare
+from runner.control.resume import plan_resume
+from runner.model import Forecast, ModelSaved, Phase
+from runner.preflight.estimate import estimate
+from runner.supervisor.ingest import Ingest
 from runner.trainers import registry
-from runner.trainers.protocol import ModuleEnvironment, Outline, TrainerProgram
+from runner.trainers.console import Sentence, Vocabulary
+from runner.trainers.names import FileNames
+from runner.trainers.protocol import ModuleEnvironment, TrainerProgram
 from runner.trainers.registry import load_config, program_of, recorded_trainer
+from runner.trainers.sd_scripts.forecast import Question
 from runner.trainers.sd_scripts.program import SdScripts
+from runner.trainers.sd_scripts.vocabulary import SENTENCES
+from tests.unit.control.test_resume import checkpoint, stopped, value
+
+if TYPE_CHECKING:
+    from runner.supervisor.main import Supervisor
 
 CONFIG = """\
 [trainer]
@@ -29,9 +44,15 @@ output_dir = "out"
 
 
 class Musubi(SdScripts):
-    """As kohya's musubi-tuner: a package below `src`, no --initial_step, flags of its own."""
+    """As kohya's musubi-tuner: a package below `src`, no --initial_step, flags of its own; and, to be seen, a
+    sentence, names of files and a forecast of its own."""
 
     name = "musubi-tuner"
+    vocabulary = Vocabulary(
+        (*SENTENCES, Sentence("writing video model:", Phase.SAVING, lambda _, end: ModelSaved(end)))
+    )
+    names = FileNames(step_form="{}.{}", step_stem=r"(?P<base>.*)\.(?P<n>\d+)")
+    failures = frozenset({"musubi"})
 
     def recognises(self, trainer: Trainer) -> bool:
         folder = trainer.sd_scripts
@@ -45,8 +66,8 @@ class Musubi(SdScripts):
     ) -> FlagReport:
         return FlagReport(Catalog((Flag("output_dir"), Flag("dit"))))
 
-    def outline(self, trainer: Trainer) -> Outline:
-        return Outline(reso_divisor=16)
+    def forecast(self, question: Question) -> Forecast:
+        return Forecast(steps=7 + len(question.flags))
 
     def tracks_steps(self, trainer: Trainer, state: Path) -> bool:
         return False
@@ -79,6 +100,30 @@ def test_a_run_is_resumed_by_the_program_that_its_command_shows(musubi: Path) ->
     assert program_of(registry.trainer_of(spec)).name == "musubi-tuner"
     moved = dataclasses.replace(spec, cwd="/elsewhere")
     assert program_of(registry.trainer_of(moved)).name == "sd-scripts"
+
+
+def test_its_own_arithmetic_makes_the_forecast(musubi: Path) -> None:
+    assert estimate(load_config(musubi / "plasma.toml")).steps == 8
+
+
+def test_its_own_names_and_way_to_resume_make_the_next_attempt(musubi: Path) -> None:
+    checkout = musubi / "musubi"
+    found = plan_resume(stopped(checkout, checkpoint(checkout, 400)))
+    assert "--initial_step" not in " ".join(found.plan.command)
+    assert value(found.plan, "--max_train_steps") == "520"
+    assert found.plan.origin_step == 400
+    assert [one.name for one in found.plan.expected][:2] == [
+        "x.500.safetensors",
+        "x.600.safetensors",
+    ]
+
+
+def test_its_own_sentences_and_failures_reach_the_supervisor(musubi: Path) -> None:
+    spec = prepare(load_config(musubi / "plasma.toml")).spec
+    parser = Ingest(cast("Supervisor", SimpleNamespace(spec=spec))).parser
+    said = b"writing video model: out/x.safetensors\n"
+    assert any(isinstance(event, ModelSaved) for event in (*parser.feed(said), *parser.finish()))
+    assert not setting_of(spec.first_plan).platform.meets("sd-scripts")
 
 
 def test_the_first_trainers_are_told_apart_by_their_command() -> None:

@@ -1,0 +1,96 @@
+"""Names of the files that a training saves: as the trainer writes them, and with what we add to them.
+
+Facts: step files `NAME-step%08d.EXT` (with accumulation bugs also 7 digits), epoch files
+`NAME-%06d.EXT`, the end `NAME.EXT`; without an output_name `at-step%08d`, `epoch-%06d`, `last`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointName:
+    """Parts of a checkpoint's name; `step` is the trainer's own count, not the true step."""
+
+    stem: str
+    base: str
+    step: int | None = None
+    epoch: int | None = None
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileNames:
+    """How one trainer program names what it saves. `step_form`, `epoch_form`: of base and number; `step_stem`,
+    `epoch_stem`: patterns that read them back; `nameless`: bases of step, epoch and final file without an
+    output_name."""
+
+    step_form: str = "{}-step{:08d}"
+    epoch_form: str = "{}-{:06d}"
+    step_stem: str = r"(?P<base>.*)-step(?P<n>\d{7,})"
+    epoch_stem: str = r"(?P<base>.*)-(?P<n>\d{6})"
+    nameless: tuple[str, str, str] = ("at", "epoch", "last")
+
+    def parse(self, name: str) -> CheckpointName:
+        """What a file name says; a name without a number is the final file's."""
+        stem = PurePath(name).stem if PurePath(name).suffix in SUFFIXES else name
+        if found := re.fullmatch(self.step_stem, stem):
+            return CheckpointName(stem, found["base"], step=int(found["n"]))
+        if found := re.fullmatch(self.epoch_stem, stem):
+            return CheckpointName(stem, found["base"], epoch=int(found["n"]))
+        return CheckpointName(stem, stem, final=True)
+
+    def step(self, output_name: str | None, step: int, suffix: str = "") -> str:
+        """Of the checkpoint after a step."""
+        base = self.nameless[0] if output_name is None else output_name
+        return self.step_form.format(base, step) + suffix
+
+    def epoch(self, output_name: str | None, epoch: int, suffix: str = "") -> str:
+        """Of a checkpoint written at the end of an epoch."""
+        base = self.nameless[1] if output_name is None else output_name
+        return self.epoch_form.format(base, epoch) + suffix
+
+    def last(self, output_name: str | None) -> str:
+        """Without its ending, of the final checkpoint."""
+        return self.nameless[2] if output_name is None else output_name
+
+    def placed(
+        self, name: str, step: int | None, per_epoch: int | None = None, origin_step: int = 0
+    ) -> str:
+        """The name that a resumed attempt's file gets beside the others: by its true step or true epoch.
+
+        `step`: its true step; `per_epoch`: steps of an epoch; `origin_step`: where the attempt's own count
+        begins."""
+        found = self.parse(name)
+        suffix = PurePath(name).suffix
+        if step is None or found.final:
+            return name
+        if found.epoch is not None and origin_step == 0:
+            return name  # the trainer's own number of an epoch stays right over a resume
+        if found.epoch is not None and per_epoch and origin_step % per_epoch == 0:
+            return self.epoch(found.base, found.epoch + origin_step // per_epoch, suffix)
+        return self.step(found.base, step, suffix)
+
+
+#: of sd-scripts, and of all that kohya built on it
+KOHYA_NAMES = FileNames()
+SUFFIXES = (".safetensors", ".ckpt", ".pt")
+#: before the suffix: why a file does not have the name that it was written for
+NAN, INCOMPLETE, OF_ATTEMPT = "nan", "incomplete", "attempt"
+_MARK = re.compile(rf"\.({NAN}|{INCOMPLETE}|{OF_ATTEMPT}\d+)(-\d+)?$")
+
+
+def marked_name(name: str, mark: str, number: int = 1) -> str:
+    """`x.safetensors` as `x.nan.safetensors`, the second of them as `x.nan-2.safetensors`."""
+    path = PurePath(name)
+    more = f"-{number}" if number > 1 else ""
+    return f"{path.stem}.{mark}{more}{path.suffix}"
+
+
+def unmarked_name(name: str) -> str:
+    """The name that a marked file was written for."""
+    path = PurePath(name)
+    return _MARK.sub("", path.stem) + path.suffix
