@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.channels import Channels
-from runner.notify.box import Result
+from runner.notify.channel import Result
 from runner.notify.message import trial_message
 from tui.actions_notices import NoticeTarget
 

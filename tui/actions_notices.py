@@ -12,7 +12,7 @@ from runner.model.lean import dataclass
 
 if TYPE_CHECKING:
     from runner.config.channels import Channels
-    from runner.notify.box import Result
+    from runner.notify.channel import Result
     from runner.notify.message import Message
 
 

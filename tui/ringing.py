@@ -15,7 +15,7 @@ from tui.orders import Orders
 from tui.text import clean
 
 if TYPE_CHECKING:  # a notice comes long after the first frame
-    from runner.notify.box import Result
+    from runner.notify.channel import Result
     from tui.actions_notices import NoticeTarget
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tui.actions_notices import NoticeTarget
 
 if TYPE_CHECKING:
-    from runner.notify.box import Result
+    from runner.notify.channel import Result
 
 
 class NoticesWiring:
@@ -29,7 +29,7 @@ class NoticesWiring:
         return target_of_config(config_path)
 
     def test_channels(self, target: NoticeTarget) -> Sequence[Result]:
-        from runner.notify.trial import try_channels
+        from runner.notify.sender import try_channels
 
         return try_channels(target.channels, target.message) if target.channels is not None else ()
 

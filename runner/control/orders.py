@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runner.files.private import private_opener
 from runner.model import RunSnapshot, RunSpec, RunState, Status
-from runner.notify.launch import anything_waiting, send_waiting
+from runner.notify.box import anything_waiting, send_waiting
 from runner.process.spawn import module_command, start_detached
 from runner.store import inbox
 from runner.store.journal import readable

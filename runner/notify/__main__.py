@@ -1,5 +1,5 @@
 """Leaves whoever started it, then sends the notices that wait: the module `runner.notify` with RUN_DIR.
-`--trial`: see trial.py.
+`--trial`: see sender.py.
 
 The fork comes before every other import: the starter waits a few milliseconds only and never gets a zombie.
 """
@@ -9,7 +9,7 @@ import sys
 
 if __name__ == "__main__":
     if sys.argv[1] == "--trial":
-        from runner.notify.trial import main as trial
+        from runner.notify.sender import main as trial
 
         sys.exit(trial(sys.argv[2:]))
     if os.fork():

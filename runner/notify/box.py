@@ -15,23 +15,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.files.private import FILE_MODE, FOLDER_MODE
+from runner.files.private import FILE_MODE, FOLDER_MODE, private_opener
+from runner.notify.channel import Result
 from runner.notify.message import Message
-from runner.store.journal import Unreadable, read_json, write_json
+from runner.process.spawn import module_command, start_detached
+from runner.store.journal import readable, write_json
+from runner.store.liveness import lock_held
 from runner.store.rundir import RunDir
 
 HOUR_S = 3600.0
 #: so many processes may die over one notice before it is given up
 MOST_TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of one channel; `text` names no address and no secret."""
-
-    channel: str
-    ok: bool
-    text: str
+#: the process that sends forks at once; a machine that cannot do that within this has other troubles
+PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +42,18 @@ class Note:
 
 
 class Box:
-    """The notices of one run."""
+    """The notices of one run. What writes raises OSError."""
 
     def __init__(self, run: RunDir) -> None:
         self.folder = run.notices
 
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', key)}.json"
-
     def put(self, message: Message) -> bool:
-        """Put it down to be sent; False if this occasion has been told. Raises OSError."""
-        known = self._read(self._path(message.key))
-        if known is not None and known.done_at is not None:
+        """Put it down to be sent; False if this occasion has been told."""
+        known = readable(self._path(message), Note) or Note(message)
+        if known.done_at is not None:
             return False
         self.folder.mkdir(FOLDER_MODE, exist_ok=True)
-        tries = known.tries if known is not None else 0
-        write_json(self._path(message.key), Note(message, tries), durable=True)
+        self._write(replace(known, message=message))
         return True
 
     def waiting(self) -> list[Note]:
@@ -75,15 +67,12 @@ class Box:
         return sum(now - HOUR_S < at <= now for at in times)
 
     def count_try(self, note: Note) -> Note:
-        """Before anything is sent. Raises OSError."""
-        tried = replace(note, tries=note.tries + 1)
-        write_json(self._path(note.message.key), tried, durable=True)
-        return tried
+        """Before anything is sent."""
+        return self._write(replace(note, tries=note.tries + 1))
 
     def close(self, note: Note, results: tuple[Result, ...], *, held: bool = False) -> None:
-        """It was sent, or is not going to be. Raises OSError."""
-        done = replace(note, done_at=time.time(), results=results, held=held)
-        write_json(self._path(note.message.key), done, durable=True)
+        """It was sent, or is not going to be."""
+        self._write(replace(note, done_at=time.time(), results=results, held=held))
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -95,17 +84,29 @@ class Box:
         finally:
             os.close(fd)
 
-    def _all(self) -> list[Note]:
-        try:
-            names = sorted(p for p in self.folder.iterdir() if p.suffix == ".json")
-        except OSError:
-            return []
-        notes = (self._read(path) for path in names if not path.name.startswith("."))
-        return [note for note in notes if note is not None]
+    def _path(self, message: Message) -> Path:
+        return self.folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', message.key)}.json"
 
-    @staticmethod
-    def _read(path: Path) -> Note | None:
-        try:
-            return read_json(path, Note)
-        except Unreadable:
-            return None
+    def _write(self, note: Note) -> Note:
+        write_json(self._path(note.message), note, durable=True)
+        return note
+
+    def _all(self) -> list[Note]:
+        paths = sorted(path for path in self.folder.glob("*.json") if path.name[0] != ".")
+        return [note for path in paths if (note := readable(path, Note)) is not None]
+
+
+# --------------------------------------------------------------------------- the process that sends
+
+
+def send_waiting(run: RunDir) -> None:
+    """Send what waits, detached; nobody waits for what it does. Raises OSError, subprocess.TimeoutExpired."""
+    with open(run.log, "ab", opener=private_opener) as log:
+        child = start_detached(module_command("runner.notify", str(run.path)), log)
+    child.wait(PATIENCE_S)
+
+
+def anything_waiting(run: RunDir) -> bool:
+    """Does a notice wait although nobody is sending? Cheap where a run has none."""
+    box = Box(run)
+    return box.folder.is_dir() and bool(box.waiting()) and not lock_held(box.folder / "lock")

@@ -3,11 +3,12 @@ what an earlier one did not get done."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,11 @@ import msgspec
 from runner.config.channels import Channels, read_channels
 from runner.model import JournalEvent, NotifyRules, RunSpec, RunState, Status
 from runner.model.units import duration
-from runner.notify.box import MOST_TRIES, Box, Note, Result
+from runner.notify.box import MOST_TRIES, Box, Note
+from runner.notify.channel import Result
 from runner.notify.message import TEXT_LIMIT, Message, flat
 from runner.notify.sender import send_all
-from runner.store.journal import Appender, Unreadable, read_json
+from runner.store.journal import Appender, Unreadable, readable
 from runner.store.liveness import lock_held
 from runner.store.rundir import RunDir
 
@@ -39,10 +41,7 @@ def deliver(run: RunDir, *, send: SendAll = send_all) -> None:
         return
     seen: set[str] = set()
     with box.alone():
-        while True:
-            waiting = [note for note in box.waiting() if note.message.key not in seen]
-            if not waiting:
-                return
+        while waiting := [note for note in box.waiting() if note.message.key not in seen]:
             note = waiting[0]
             seen.add(note.message.key)
             if not note.message.end or _has_ended(run, note.message.attempt):
@@ -52,14 +51,10 @@ def deliver(run: RunDir, *, send: SendAll = send_all) -> None:
 def _has_ended(run: RunDir, attempt: int) -> bool:
     """Wait for status.json to say so, as long as a supervisor lives that will write it."""
     while True:
-        alive = lock_held(run.lock)
-        try:
-            status = read_json(run.status, Status)
-        except Unreadable:
-            status = None
+        alive, status = lock_held(run.lock), readable(run.status, Status)
         if status is not None and status.attempt > attempt:
             return True
-        if status is not None and status.state is RunState.ENDED and status.attempt == attempt:
+        if status is not None and status.attempt == attempt and status.state is RunState.ENDED:
             return True
         if not alive:
             return False
@@ -73,60 +68,50 @@ def _deliver(run: RunDir, box: Box, note: Note, send: SendAll) -> None:
     except Unreadable:
         channels = Channels()
         log.warning("notify.json cannot be read: the notice %s is not sent", message.event)
-    if not message.end and box.sent_lately(now) >= _rules(run).per_hour:
-        _close(run, box, note, (), held=True)
-        return
-    if note.tries >= MOST_TRIES:
-        lost = tuple(Result(name, False, "given up: it was never seen to end")
-                     for name in channels.names)  # fmt: skip
-        _close(run, box, note, lost)
-        return
-    try:
-        note = box.count_try(note)
-    except OSError as error:  # a full disk is no reason to keep it from a person
-        log.warning("notices: %s", error.strerror)
-    _close(run, box, note, send(channels, _late(message, now)))
-
-
-def _rules(run: RunDir) -> NotifyRules:
-    try:
-        return read_json(run.spec, RunSpec).notify
-    except Unreadable:
-        return NotifyRules()
-
-
-def _late(message: Message, now: float) -> Message:
-    age_s = now - message.at
-    if age_s < LATE_S:
-        return message
-    return replace(message, text=flat(f"{duration(age_s)} ago: {message.text}", TEXT_LIMIT))
-
-
-def _close(
-    run: RunDir, box: Box, note: Note, results: tuple[Result, ...], *, held: bool = False
-) -> None:
-    """Write down what came of it: in its own file, and where people look."""
-    try:
+    spec = readable(run.spec, RunSpec)
+    most = (spec.notify if spec is not None else NotifyRules()).per_hour
+    held, results = not message.end and box.sent_lately(now) >= most, tuple[Result, ...]()
+    if not held and note.tries >= MOST_TRIES:
+        lost = "given up: it was never seen to end"
+        results = tuple(Result(name, False, lost) for name in channels.names)
+    elif not held:
+        with _kept_from_no_one("notices"):
+            note = box.count_try(note)
+        if (age_s := now - message.at) >= LATE_S:
+            text = flat(f"{duration(age_s)} ago: {message.text}", TEXT_LIMIT)
+            message = replace(message, text=text)
+        results = send(channels, message)
+    with _kept_from_no_one("notices"):
         box.close(note, results, held=held)
-    except OSError as error:
-        log.warning("notices: %s", error.strerror)
+    _record(run, note.message, results, held)
+
+
+def _record(run: RunDir, message: Message, results: tuple[Result, ...], held: bool) -> None:
+    """What came of it, where people look."""
     data: dict[str, object] = {
-        "event": note.message.event,
+        "event": message.event,
         "sent": [one.channel for one in results if one.ok],
         "failed": {one.channel: one.text for one in results if not one.ok},
     }
     if held:
         data["held"] = True
-    event = JournalEvent(time.time(), "notice", note.message.attempt, None, data)
-    try:
+    with _kept_from_no_one("events.jsonl"):
         journal = Appender(run.events)
+        event = JournalEvent(time.time(), "notice", message.attempt, None, data)
         journal.append(msgspec.json.encode(event))
         journal.close()
-    except OSError as error:
-        log.warning("events.jsonl: %s", error.strerror)
     for one in results:
         if not one.ok:
-            log.warning("notice %s by %s: %s", note.message.event, one.channel, one.text)
+            log.warning("notice %s by %s: %s", message.event, one.channel, one.text)
+
+
+@contextlib.contextmanager
+def _kept_from_no_one(file: str) -> Iterator[None]:
+    """A full disk is no reason to keep a notice from a person."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("%s: %s", file, error.strerror)
 
 
 def main(path: str) -> int:

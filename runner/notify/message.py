@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from runner.analysis.smoke import smoke_passed, smoke_verdict
 from runner.model import Alarm, AlarmKind, NotifyRules, Outcome, RunSnapshot
@@ -18,11 +19,8 @@ ALARM_EVENTS = {
     AlarmKind.NONFINITE: "diverged",
     AlarmKind.DIVERGING: "diverged",
 }
-_END_EVENTS = {
-    Outcome.SUCCEEDED: "finished",
-    Outcome.DIVERGED: "diverged",
-    Outcome.KILLED: "killed",
-    Outcome.STOPPED: "stopped",
+_END_EVENTS = {Outcome.SUCCEEDED: "finished"} | {
+    outcome: str(outcome) for outcome in (Outcome.DIVERGED, Outcome.KILLED, Outcome.STOPPED)
 }
 _TITLES = {"waiting": "waits for approval", "killed": "was killed", "diverged": "diverged"}
 #: `failed` asks for every end that nobody wanted
@@ -141,8 +139,5 @@ def _message(snapshot: RunSnapshot, key: str, event: str, text: str) -> Message:
 
 def summary_path(message: Message) -> str:
     """Where the summary lies; "" while there is none."""
-    if not message.end or not message.run_path:
-        return ""
-    from pathlib import Path
-
-    return str(RunDir(Path(message.run_path)).summary_md)
+    known = message.end and message.run_path
+    return str(RunDir(Path(message.run_path)).summary_md) if known else ""

@@ -12,11 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runner.config.channels import Channels
-from runner.notify.box import Result
+from runner.notify.channel import NotSent, read_secret
 from runner.notify.message import Message
-from runner.notify.secret import NoSecret, read_secret
 
-NAME = "ntfy"
 TIMEOUT_S = 10.0
 #: seconds before the second and the third try
 BACK_OFF_S = (1.0, 4.0)
@@ -27,7 +25,8 @@ _TAGS = {
     "stopped": "stop_button",
     "test": "bell",
 }
-_TRY_AGAIN = frozenset({408, 425, 429})
+_CALM = ("finished", "waiting", "stopped", "test")
+_TRY_AGAIN = (408, 425, 429)
 _REFUSED = {
     401: "the token is missing or not accepted",
     403: "the token may not write this topic",
@@ -50,29 +49,27 @@ def send(
     timeout_s: float = TIMEOUT_S,
     back_off_s: tuple[float, ...] = BACK_OFF_S,
     sleep: Callable[[float], None] = time.sleep,
-) -> Result:
-    """Try as often as there are pauses, and once more. Never raises for what the server does."""
-    try:
-        token = read_secret(channels.ntfy_token_env, channels.ntfy_token_file)
-        request = _request(channels, message, token)
-    except NoSecret as error:
-        return Result(NAME, False, str(error))
+) -> str:
+    """Try as often as there are pauses, and once more."""
+    token = read_secret(channels.ntfy_token_env, channels.ntfy_token_file)
+    request = _request(channels, message, token)
     host = urlsplit(channels.ntfy or "").hostname or "the server"
-    problem = ""
     for pause in (*back_off_s, None):
         problem, again = _post(request, timeout_s)
         if not problem:
-            return Result(NAME, True, f"sent to {host}")
+            return f"sent to {host}"
         if not again or pause is None:
             break
         sleep(pause)
-    return Result(NAME, False, f"{host} {problem}")
+    raise NotSent(f"{host} {problem}")
 
 
 def _request(channels: Channels, message: Message, token: str | None) -> urllib.request.Request:
-    urgent = message.event not in ("finished", "waiting", "stopped", "test")
+    title, urgent = message.title, message.event not in _CALM
+    if not title.isascii():  # ntfy reads such titles as mail has them
+        title = Header(title, "utf-8", maxlinelen=10_000).encode()
     headers = {
-        "Title": _header(message.title),
+        "Title": title,
         "Priority": channels.ntfy_priority or ("high" if urgent else "default"),
         "Tags": _TAGS.get(message.event, "rotating_light"),
         "Content-Type": "text/plain; charset=utf-8",
@@ -80,16 +77,11 @@ def _request(channels: Channels, message: Message, token: str | None) -> urllib.
     }
     if token is not None:
         if not (token.isascii() and token.isprintable()) or " " in token:
-            raise NoSecret("the token holds characters that no token has")
+            raise NotSent("the token holds characters that no token has")
         headers["Authorization"] = f"Bearer {token}"
     return urllib.request.Request(
         channels.ntfy or "", message.text.encode(), headers, method="POST"
     )
-
-
-def _header(text: str) -> str:
-    """ntfy reads titles beyond ASCII as mail has them."""
-    return text if text.isascii() else Header(text, "utf-8", maxlinelen=10_000).encode()
 
 
 def _post(request: urllib.request.Request, timeout_s: float) -> tuple[str, bool]:
@@ -106,17 +98,12 @@ def _post(request: urllib.request.Request, timeout_s: float) -> tuple[str, bool]
         reason = _REFUSED.get(code, "it has a problem" if code >= 500 else "it refused the notice")
         return f"answered {code}: {reason}", code >= 500 or code in _TRY_AGAIN
     except (OSError, http.client.HTTPException) as error:
-        return _words(error, timeout_s), True
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        if isinstance(reason, TimeoutError):
+            return f"did not answer within {timeout_s:g} s", True
+        if isinstance(reason, http.client.HTTPException | ConnectionResetError):
+            return "closed the connection without an answer", True
+        why = getattr(reason, "strerror", None)
+        return f"cannot be reached{f': {why}' if why else f' ({type(reason).__name__})'}", True
     except ValueError:  # an address that cannot be used; its text stays unsaid
         return "cannot be asked: the address is broken", False
-
-
-def _words(error: Exception, timeout_s: float) -> str:
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(reason, TimeoutError):
-        return f"did not answer within {timeout_s:g} s"
-    if isinstance(reason, http.client.HTTPException | ConnectionResetError):
-        return "closed the connection without an answer"
-    if isinstance(reason, OSError) and reason.strerror:
-        return f"cannot be reached: {reason.strerror}"
-    return f"cannot be reached ({type(reason).__name__})"

@@ -1,48 +1,65 @@
-"""All channels at once, each in a thread of its own, for a limited time."""
+"""All channels at once, each in a thread of its own, for a limited time; and a test of them in a process of its
+own, so that a screen neither waits for it nor loads what it needs."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
+
+import msgspec
 
 from runner.config.channels import Channels
-from runner.notify import apprise_, command, ntfy
-from runner.notify.box import Result
+from runner.notify.channel import NotSent, Result
 from runner.notify.message import Message
-
-Send = Callable[[Channels, Message], Result]
+from runner.process.spawn import module_command
 
 #: more than the tries of any channel together
 PATIENCE_S = 60.0
-SENDERS: Mapping[str, Send] = {
-    command.NAME: command.send,
-    ntfy.NAME: ntfy.send,
-    apprise_.NAME: apprise_.send,
-}
+SHOW = "--show"
+
+Send = Callable[[Channels, Message], str]
+
+
+def default_senders(*, show: bool = False) -> Mapping[str, Send]:
+    """`show`: the command's complaints are seen."""
+    from runner.notify import apprise_, command, ntfy
+
+    return {
+        "command": partial(command.send, show=show),
+        "ntfy": ntfy.send,
+        "apprise": apprise_.send,
+    }
+
+
+def send_by(name: str, send: Send, channels: Channels, message: Message) -> Result:
+    """Raises nothing; of foreign words, which may hold an address, only their kind is told."""
+    try:
+        return Result(name, True, send(channels, message))
+    except NotSent as error:
+        return Result(name, False, str(error))
+    except Exception as error:
+        return Result(name, False, f"it failed ({type(error).__name__})")
 
 
 def send_all(
     channels: Channels,
     message: Message,
     *,
-    senders: Mapping[str, Send] = SENDERS,
+    senders: Mapping[str, Send] | None = None,
     patience_s: float = PATIENCE_S,
 ) -> tuple[Result, ...]:
     """What came of each channel, in their order. A thread that hangs is left behind."""
-    found: dict[str, Result] = {}
+    asked, found = senders or default_senders(), dict[str, Result]()
 
     def work(name: str) -> None:
-        try:
-            result = senders[name](channels, message)
-        except Exception as error:  # border: the words of it may hold an address
-            result = Result(name, False, f"it failed ({type(error).__name__})")
-        found[name] = result
+        found[name] = send_by(name, asked[name], channels, message)
 
-    threads = [
-        threading.Thread(target=work, args=(name,), name=name, daemon=True)
-        for name in channels.names
-    ]
+    threads = [threading.Thread(target=work, args=(name,), daemon=True) for name in channels.names]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + patience_s
@@ -50,3 +67,36 @@ def send_all(
         thread.join(max(0.0, deadline - time.monotonic()))
     late = f"did not come to an end within {patience_s:g} s"
     return tuple(found.get(name) or Result(name, False, late) for name in channels.names)
+
+
+# --------------------------------------------------------------------------- a test of them
+
+
+def try_channels(channels: Channels, message: Message, *, show: bool = False) -> tuple[Result, ...]:
+    """What came of each channel; blocks for up to a minute. They go on stdin: a command line is public."""
+    if not channels.names:
+        return ()
+    try:
+        done = subprocess.run(
+            module_command("runner.notify", "--trial", *([SHOW] if show else [])),
+            input=msgspec.json.encode((channels, message)),
+            stdout=subprocess.PIPE,
+            stderr=None if show else subprocess.DEVNULL,
+            cwd="/",
+            timeout=PATIENCE_S + 30.0,
+            check=False,
+        )
+        return msgspec.json.decode(done.stdout, type=tuple[Result, ...])
+    except (OSError, subprocess.SubprocessError, msgspec.DecodeError) as error:
+        text = f"the test did not come to an end ({type(error).__name__})"
+        return tuple(Result(name, False, text) for name in channels.names)
+
+
+def main(arguments: list[str]) -> int:
+    """The process: what to send on stdin, the results on stdout, and nothing else there."""
+    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=tuple[Channels, Message])
+    out = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    results = send_all(*asked, senders=default_senders(show=SHOW in arguments))
+    os.write(out, msgspec.json.encode(results))
+    os._exit(0)

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 from runner.config.channels import channels_or_none
 from runner.model import Alarm, RunSnapshot, RunState, Status
-from runner.notify.box import Box
-from runner.notify.launch import send_waiting
+from runner.notify.box import Box, send_waiting
 from runner.notify.message import Message, alarm_message, end_message, wanted
 from runner.store.reader import RunReader
 from runner.supervisor.context import AttemptContext

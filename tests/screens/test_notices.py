@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.model import Outcome, RunSnapshot, RunState
-from runner.notify.box import Result
+from runner.notify.channel import Result
 from tests.builders import snapshot
 from tests.fakes import FakeActions
 from tests.hostile import HOSTILE

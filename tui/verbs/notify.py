@@ -65,7 +65,7 @@ def _channel_rows(channels: Channels) -> list[tuple[str, str]]:
 
 def _test(target: NoticeTarget) -> int:
     """Exit 1 if one channel failed."""
-    from runner.notify.trial import try_channels
+    from runner.notify.sender import try_channels
 
     assert target.channels is not None
     if sys.stderr.isatty():

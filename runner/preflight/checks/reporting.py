@@ -12,7 +12,7 @@ from runner.config.flags import FlagValue
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.notify import apprise_
-from runner.notify.secret import NoSecret, read_secret
+from runner.notify.channel import NotSent, read_secret
 from runner.preflight.checks.output import nearest_existing, write_problem
 from runner.preflight.cures.settings import flag_cure
 from runner.preflight.facts import Facts
@@ -189,6 +189,6 @@ def _command(channels: Channels) -> list[str]:
 def _secret(name: str, variable: str | None, path: str | None) -> list[str]:
     try:
         read_secret(variable, path)
-    except NoSecret as error:
+    except NotSent as error:
         return [f"{name}: {error}"]
     return []

@@ -6,6 +6,7 @@ import sys
 import time
 import types
 from email.header import decode_header
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import pytest
 
 from runner.config.channels import Channels
 from runner.notify import apprise_, command, ntfy
-from runner.notify.box import Result
+from runner.notify.channel import Result
 from runner.notify.message import Message
-from runner.notify.sender import send_all
+from runner.notify.sender import send_all, send_by
 from tests.hostile import HOSTILE
 from tests.web import CLOSE, HANG, web
 
@@ -28,9 +29,8 @@ MESSAGE = Message(
 
 
 def post(channels: Channels, message: Message = MESSAGE, timeout_s: float = 2.0) -> Result:
-    return ntfy.send(
-        channels, message, timeout_s=timeout_s, back_off_s=(0.0, 0.0), sleep=lambda s: None
-    )
+    quick = partial(ntfy.send, timeout_s=timeout_s, back_off_s=(0.0, 0.0), sleep=lambda s: None)
+    return send_by("ntfy", quick, channels, message)
 
 
 # --------------------------------------------------------------------------- ntfy
@@ -150,7 +150,7 @@ def script(folder: Path, body: str) -> str:
 
 
 def told(channels: Channels, timeout_s: float = 10.0, message: Message = MESSAGE) -> Result:
-    return command.send(channels, message, timeout_s=timeout_s)
+    return send_by("command", partial(command.send, timeout_s=timeout_s), channels, message)
 
 
 def test_a_command_is_told_by_arguments_variables_and_stdin(tmp_path: Path) -> None:
@@ -258,6 +258,10 @@ def test_any_name_can_be_handed_to_a_command(tmp_path: Path, name: str) -> None:
 # --------------------------------------------------------------------------- apprise
 
 
+def by_apprise(channels: Channels) -> Result:
+    return send_by("apprise", apprise_.send, channels, MESSAGE)
+
+
 class FakeApprise(types.ModuleType):
     """Takes what it is told; `outcome` is what notify() returns or raises."""
 
@@ -301,7 +305,7 @@ def test_apprise_gets_its_addresses_from_a_variable(
     fake = FakeApprise(outcome)
     monkeypatch.setitem(sys.modules, "apprise", fake)
     monkeypatch.setenv("MY_URLS", "tgram://secret/1\nmailto://a:b@c")
-    assert apprise_.send(Channels(apprise_env="MY_URLS"), MESSAGE) == Result("apprise", ok, said)
+    assert by_apprise(Channels(apprise_env="MY_URLS")) == Result("apprise", ok, said)
     assert fake.added == ["tgram://secret/1", "mailto://a:b@c"]
     assert fake.sent == [
         {"title": "spyke: finished", "body": MESSAGE.text, "notify_type": "success"}
@@ -314,31 +318,31 @@ def test_apprise_gets_its_addresses_from_a_file(
     fake = FakeApprise(True)
     monkeypatch.setitem(sys.modules, "apprise", fake)
     path = tmp_path / "apprise.yml"
-    missing = apprise_.send(Channels(apprise_file=str(path)), MESSAGE)
+    missing = by_apprise(Channels(apprise_file=str(path)))
     assert missing.text == "apprise.yml cannot be read: No such file or directory"
     path.write_text("urls: []")
-    assert apprise_.send(Channels(apprise_file=str(path)), MESSAGE).ok
+    assert by_apprise(Channels(apprise_file=str(path))).ok
     assert fake.added[0].path == str(path)
 
 
 def test_without_apprise_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
-    assert apprise_.send(Channels(apprise_env="X"), MESSAGE).text == apprise_.MISSING
+    assert by_apprise(Channels(apprise_env="X")).text == apprise_.MISSING
 
 
 # --------------------------------------------------------------------------- all of them
 
 
 def test_a_channel_that_hangs_or_breaks_does_not_keep_the_others() -> None:
-    def hangs(channels: Channels, message: Message) -> Result:
+    def hangs(channels: Channels, message: Message) -> str:
         time.sleep(60)
         raise AssertionError
 
-    def breaks(channels: Channels, message: Message) -> Result:
+    def breaks(channels: Channels, message: Message) -> str:
         raise RuntimeError("https://ntfy.sh/secret-topic")
 
-    def works(channels: Channels, message: Message) -> Result:
-        return Result("apprise", True, "sent")
+    def works(channels: Channels, message: Message) -> str:
+        return "sent"
 
     channels = Channels(("x",), ntfy="http://x/t", apprise_env="X")
     senders = {"command": hangs, "ntfy": breaks, "apprise": works}

@@ -18,7 +18,8 @@ from runner.model import (
     RunSnapshot,
     RunState,
 )
-from runner.notify.box import MOST_TRIES, Box, Result
+from runner.notify.box import MOST_TRIES, Box
+from runner.notify.channel import Result
 from runner.notify.message import (
     Message,
     alarm_message,
