@@ -98,12 +98,12 @@ def _post(request: urllib.request.Request, timeout_s: float) -> tuple[str, bool]
         reason = _REFUSED.get(code, "it has a problem" if code >= 500 else "it refused the notice")
         return f"answered {code}: {reason}", code >= 500 or code in _TRY_AGAIN
     except (OSError, http.client.HTTPException) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        if isinstance(reason, TimeoutError):
+        why = error.reason if isinstance(error, urllib.error.URLError) else error
+        if isinstance(why, TimeoutError):
             return f"did not answer within {timeout_s:g} s", True
-        if isinstance(reason, http.client.HTTPException | ConnectionResetError):
+        if isinstance(why, http.client.HTTPException | ConnectionResetError):
             return "closed the connection without an answer", True
-        why = getattr(reason, "strerror", None)
-        return f"cannot be reached{f': {why}' if why else f' ({type(reason).__name__})'}", True
+        words = why.strerror if isinstance(why, OSError) else None
+        return f"cannot be reached{f': {words}' if words else f' ({type(why).__name__})'}", True
     except ValueError:  # an address that cannot be used; its text stays unsaid
         return "cannot be asked: the address is broken", False
