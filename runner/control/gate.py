@@ -7,7 +7,7 @@ run that it let through.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.analysis.smoke import smoke_passed, smoke_verdict
@@ -86,39 +86,29 @@ def gate_for(key: str, config_path: str | None) -> GateStatus:
             return GateStatus(True, True, text, path.name, True, approval, key)
         if newest is None:
             newest = RunReader(path, console=False).read_all()
-    return replace(_closed(newest, other, key), key=key)
+    smoke_run = newest.id if newest is not None else None
+    passed = newest is not None and newest.outcome is not None and smoke_passed(newest)
+    text = _missing(newest, passed) if newest is not None else _no_smoke_test(other, key)
+    return GateStatus(True, False, text, smoke_run, passed, key=key)
 
 
-def _closed(newest: RunSnapshot | None, other: RunSpec | None, key: str) -> GateStatus:
-    if newest is None:
-        return GateStatus(
-            True,
-            False,
-            f"no smoke test with these settings yet{_since(other, key)}: "
-            "`plasma-tui start --smoke`, or t",
-        )
+def _missing(newest: RunSnapshot, passed: bool) -> str:
+    if passed:
+        return f"smoke test {newest.id} passed and waits for approval: `plasma-tui approve {newest.id}`"
     if newest.outcome is None:
-        return GateStatus(True, False, f"smoke test {newest.id} has not ended yet", newest.id)
-    if not smoke_passed(newest):
-        return GateStatus(
-            True, False, f"smoke test {newest.id} did not pass: see `plasma-tui show {newest.id}`",
-            newest.id,
-        )  # fmt: skip
-    return GateStatus(
-        True, False,
-        f"smoke test {newest.id} passed and waits for approval: `plasma-tui approve {newest.id}`",
-        newest.id, True,
-    )  # fmt: skip
+        return f"smoke test {newest.id} has not ended yet"
+    return f"smoke test {newest.id} did not pass: see `plasma-tui show {newest.id}`"
 
 
-def _since(other: RunSpec | None, key: str) -> str:
-    """What has changed since the project's newest smoke test."""
-    if other is None:
-        return ""
-    changed = changed_parts(other.settings_key, key)
-    if changed is None:
-        return f" (settings changed since {other.id}, or it was recorded by an older version)"
-    return f" ({' and '.join(changed)} changed since {other.id})"
+def _no_smoke_test(other: RunSpec | None, key: str) -> str:
+    """`other`: the project's newest smoke test."""
+    changed = changed_parts(other.settings_key, key) if other is not None else None
+    since = ""
+    if changed is not None and other is not None:
+        since = f" ({' and '.join(changed)} changed since {other.id})"
+    elif other is not None:
+        since = f" (settings changed since {other.id}, or it was recorded by an older version)"
+    return f"no smoke test with these settings yet{since}: `plasma-tui start --smoke`, or t"
 
 
 def approval_of(path: Path) -> Approval | None:

@@ -10,18 +10,27 @@ import contextlib
 import itertools
 import os
 import shutil
+import socket
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 
 from runner.control.launch import starts_lock
-from runner.control.removal import Removal as Removal
-from runner.control.removal import alive_of, refusal_of
-from runner.control.removal import removal_of as removal_of
 from runner.files.atomic import first_free
-from runner.store.liveness import take_lock
+from runner.model import KeeperRecord, RunSnapshot, RunState
+from runner.model.units import count, file_size, some
+from runner.process.family import family
+from runner.store.journal import readable
+from runner.store.labels import read_label
+from runner.store.liveness import is_keeper, lock_held, same_process, take_lock
 from runner.store.reader import RunReader
+from runner.store.registry import LIVE
 from runner.store.rundir import RunDir, runs_root
+from runner.store.unrecorded import still_runs, writing_pids
 
+WEIGHTS = (".safetensors", ".ckpt", ".pt")
+#: as sd-scripts names the folders that `--resume` takes
+STATE_SUFFIX = "-state"
 #: folders on the way out; names with a dot in front are no runs
 HIDDEN = ".removed-"
 
@@ -30,43 +39,200 @@ class RemoveRefused(Exception):
     """Why a run is not removed now; one sentence with what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What removing a run would take away. `goes`, `stays`: a sentence each, for a person.
+
+    `lost`: checkpoints and states that lie inside the run folder although they are no smoke test's: they
+    need a word of their own (`with_checkpoints`). `refusal`: why it cannot be removed now, None if it can."""
+
+    id: str
+    name: str
+    path: str
+    size_bytes: int
+    files: int
+    goes: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    refusal: str | None = None
+
+
+@dataclass(slots=True)
+class _Found:
+    """What lies in a run folder. `weights`: checkpoints and state folders, relative to it."""
+
+    files: int = 0
+    size_bytes: int = 0
+    weights: list[str] = field(default_factory=list)
+    tensorboard: bool = False
+
+
+def removal_of(path: Path) -> Removal:
+    """Walks the run folder, which may take a moment. Of a run that is gone: a refusal."""
+    snapshot = RunReader(path, console=False).read_small()
+    spec, found = snapshot.spec, _walk(path)
+    smoke = spec is not None and spec.smoke
+    lost = tuple(w for w in found.weights if not (smoke and PurePath(w).parts[0] == "scratch"))
+    return Removal(
+        id=path.name,
+        name=read_label(path).name or (spec.name if spec is not None else path.name),
+        path=str(path),
+        size_bytes=found.size_bytes,
+        files=found.files,
+        goes=tuple(_goes(path, snapshot, found, lost)),
+        stays=tuple(_stays(path, snapshot)),
+        lost=lost,
+        refusal=_refusal(path, snapshot),
+    )
+
+
+def _walk(path: Path) -> _Found:
+    """Links are counted as links: nothing behind them goes."""
+    found, seen = _Found(), set[tuple[int, int]]()
+    for folder, folders, names in () if path.is_symlink() else os.walk(path):
+        folders.sort()
+        inside = PurePath(folder).relative_to(path)
+        in_state = any(part.endswith(STATE_SUFFIX) for part in inside.parts)
+        above = any(part.endswith(STATE_SUFFIX) for part in inside.parent.parts)
+        if in_state and names and not above:
+            found.weights.append(str(inside))
+        for name in names:
+            try:
+                stat = os.lstat(os.path.join(folder, name))  # noqa: PTH118 - many files
+            except OSError:
+                continue
+            found.files += 1
+            found.tensorboard |= "tfevents" in name
+            if (stat.st_dev, stat.st_ino) not in seen:
+                seen.add((stat.st_dev, stat.st_ino))
+                found.size_bytes += stat.st_size
+            if name.endswith(WEIGHTS) and not in_state:
+                found.weights.append(str(inside / name))
+    found.weights.sort()
+    return found
+
+
+def _goes(path: Path, snapshot: RunSnapshot, found: _Found, lost: tuple[str, ...]) -> Iterator[str]:
+    if path.is_symlink():
+        yield "The link in the list of runs; the folder it points to stays."
+        return
+    size = file_size(found.size_bytes)
+    yield f"The run folder with its journals and console log: {count(found.files, 'file')}, {size}."
+    if lost:
+        lie = "lies" if len(lost) == 1 else "lie"
+        yield f"{_checkpoints(len(lost))} that {lie} INSIDE the run folder: {some(lost)}."
+    if len(found.weights) > len(lost):
+        yield f"What the smoke test wrote: {_checkpoints(len(found.weights) - len(lost))}."
+    if found.tensorboard:
+        yield "Its TensorBoard files."
+    if RunDir(path).approval.exists():
+        yield "The approval of this smoke test: the next long run with its settings needs another."
+    if snapshot.state is RunState.LOST and (host := _elsewhere(snapshot)):
+        yield f"It ran on {host}, which cannot be seen from here: make sure that nothing of it runs."
+
+
+def _checkpoints(number: int) -> str:
+    return f"{count(number, 'checkpoint')} or state{'' if number == 1 else 's'}"
+
+
+def _elsewhere(snapshot: RunSnapshot) -> str | None:
+    """The other machine that this run was started on."""
+    host = snapshot.spec.host if snapshot.spec is not None else socket.gethostname()
+    return host if host != socket.gethostname() else None
+
+
+def _stays(path: Path, snapshot: RunSnapshot) -> Iterator[str]:
+    status, spec = snapshot.status, snapshot.spec
+    if status is None or spec is None:
+        return
+    inside = os.path.realpath(path) + os.sep
+    paths = [one.path for one in status.checkpoints if not one.removed]
+    outside = [
+        one
+        for one in paths
+        if not os.path.realpath(one).startswith(inside) and os.path.lexists(one)
+    ]
+    if outside:
+        yield f"{count(len(outside), 'checkpoint')} in {Path(outside[-1]).parent}."
+    if spec.origin_path:
+        yield f"{spec.origin_path}, which this run was imported from."
+    if spec.config_path:
+        yield f"{spec.config_path}, datasets and models."
+
+
+# --------------------------------------------------------------------------- what speaks against it
+
+
+def _refusal(path: Path, snapshot: RunSnapshot) -> str | None:
+    """Why this run is not to be removed now; None if nothing of it lives."""
+    run = RunDir(path)
+    if os.path.realpath(path.parent) != os.path.realpath(runs_root()):
+        return f"{path} is not in the list of runs: delete that folder yourself if it is to go"
+    if not os.path.lexists(path):
+        return f"run {run.id} is gone already"
+    if snapshot.state in LIVE:
+        where = f" on {snapshot.spec.host}" if snapshot.spec is not None else ""
+        return (
+            f"run {run.id} is {snapshot.state}{where}: stop it first (`plasma-tui stop {run.id}`)"
+        )
+    if lock_held(run.lock):
+        return f"run {run.id} is being supervised right now: try again in a moment"
+    return _alive(run, snapshot)
+
+
+def _alive(run: RunDir, snapshot: RunSnapshot) -> str | None:
+    """A refusal while a process of the run lives on this machine, whoever holds its lock."""
+    living = "" if _elsewhere(snapshot) else _living(run, snapshot)
+    if living:
+        return f"run {run.id} has processes that still live ({living}): end them first"
+    return None
+
+
+def _living(run: RunDir, snapshot: RunSnapshot) -> str:
+    status, keeper = snapshot.status, readable(run.keeper, KeeperRecord)
+    if keeper is not None and is_keeper(keeper.keeper_pid, run.path):
+        return f"keeper {keeper.keeper_pid}"
+    if status is not None and same_process(status.trainer_pid, status.trainer_created_at):
+        return f"trainer {status.trainer_pid}"
+    if still_runs(run):
+        return ", ".join(map(str, writing_pids(run)))
+    if keeper is None:
+        return ""
+    # a group's number may belong to somebody else by now: who is younger than the run is not of it
+    ended_at = status.ended_at if status is not None else None
+    began, ended = keeper.started_at - 5.0, ended_at if ended_at is not None else float("inf")
+    members = [m for m in family((), keeper.pgid).values() if began <= m.created_at <= ended]
+    return ", ".join(f"{member.name} {member.pid}" for member in members)
+
+
+# --------------------------------------------------------------------------- doing it
+
+
 def remove_run(path: Path, *, with_checkpoints: bool = False) -> Removal:
-    """Remove the run folder; says what went. `with_checkpoints`: also where checkpoints lie inside it.
+    """Remove the run folder; returns what went. `with_checkpoints`: also where checkpoints lie inside it.
 
     Raises RemoveRefused: something of it lives, checkpoints would be lost, or the disk refuses.
     """
-    looked = removal_of(path)
-    if looked.refusal is not None:
-        raise RemoveRefused(looked.refusal)
-    if looked.lost and not with_checkpoints:
+    found = removal_of(path)
+    _refuse(found.refusal)
+    if found.lost and not with_checkpoints:
         raise RemoveRefused(
-            f"run {looked.id} has {len(looked.lost)} checkpoints or states inside its folder, and they "
+            f"run {found.id} has {len(found.lost)} checkpoints or states inside its folder, and they "
             f"would be deleted with it: copy them first, or remove it with --with-checkpoints"
         )
     try:
         hidden = _hide(path)
     except OSError as error:
-        raise RemoveRefused(f"run {looked.id} cannot be removed: {error.strerror}") from None
-    _sweep(hidden)
+        raise RemoveRefused(f"run {found.id} cannot be removed: {error.strerror}") from None
+    _delete(hidden)
+    with contextlib.suppress(OSError):  # and what earlier removals that were killed have left
+        for left in list(runs_root().glob(f"{HIDDEN}*")):
+            _delete(left)
     if os.path.lexists(hidden):
         raise RemoveRefused(
-            f"run {looked.id} is out of the list, but not all of its files could be deleted: {hidden}"
+            f"run {found.id} is out of the list, but not all of its files could be deleted: {hidden}"
         )
-    return looked
-
-
-def _hide(path: Path) -> Path:
-    """Out of the list in one step. Whoever starts or adopts a run holds one of these two locks."""
-    with starts_lock():
-        # looked at once more: what has begun since the question shows now
-        snapshot = RunReader(path, console=False).read_small()
-        _refuse(refusal_of(path, snapshot))
-        with _flock(path):
-            _refuse(alive_of(RunDir(path), snapshot))
-            numbered = (path.with_name(f"{HIDDEN}{path.name}-{n}") for n in itertools.count(1))
-            hidden = first_free(numbered)
-            path.rename(hidden)
-    return hidden
+    return found
 
 
 def _refuse(why: str | None) -> None:
@@ -74,11 +240,25 @@ def _refuse(why: str | None) -> None:
         raise RemoveRefused(why)
 
 
+def _hide(path: Path) -> Path:
+    """Out of the list in one step. Whoever starts or adopts a run holds one of these two locks."""
+    with starts_lock():
+        # again: what has begun since the question shows now
+        snapshot = RunReader(path, console=False).read_small()
+        _refuse(_refusal(path, snapshot))
+        with _flock(path):
+            _refuse(_alive(RunDir(path), snapshot))
+            numbered = (path.with_name(f"{HIDDEN}{path.name}-{n}") for n in itertools.count(1))
+            hidden = first_free(numbered)
+            path.rename(hidden)
+    return hidden
+
+
 @contextlib.contextmanager
 def _flock(path: Path) -> Iterator[None]:
     """The supervisor's own lock."""
     if path.is_symlink() and not RunDir(path).lock.exists():
-        yield  # somebody's own folder, shown in the list by a link: nothing is written into it
+        yield  # a folder of the user's own, shown in the list by a link: nothing is written into it
         return
     fd = take_lock(RunDir(path).lock)
     if fd is None:
@@ -89,30 +269,16 @@ def _flock(path: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def _sweep(hidden: Path) -> None:
-    """Delete this one, and what earlier removals that were killed have left."""
-    _delete(hidden)
-    with contextlib.suppress(OSError), os.scandir(runs_root()) as entries:
-        for entry in entries:
-            if entry.name.startswith(HIDDEN):
-                _delete(Path(entry.path))
-
-
 def _delete(path: Path) -> None:
+    """A folder that forbids writing can still be deleted by its owner; what links point to is left."""
     if path.is_symlink():
         with contextlib.suppress(OSError):
             path.unlink()
         return
     shutil.rmtree(path, ignore_errors=True)
-    if path.exists():
-        _unlock_folders(path)
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _unlock_folders(path: Path) -> None:
-    """A folder that forbids writing can still be deleted by who owns it; what links point to is left."""
     for folder, folders, _ in os.walk(path):
         for one in (Path(folder), *(Path(folder) / name for name in folders)):
             if not one.is_symlink():
                 with contextlib.suppress(OSError):
                     one.chmod(0o700)
+    shutil.rmtree(path, ignore_errors=True)

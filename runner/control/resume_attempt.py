@@ -1,18 +1,21 @@
 """The next attempt of a run, as a command: counted on where the trainer can, in a folder of its own. Pure but
-for looking at which folders are free."""
+for looking at which folders are free. Raises ValueError for settings that the trainer itself would refuse."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any
 
 from runner.config.flags import FlagValue, read_flags, whole, with_flags
 from runner.control.changes import Changes, read_changes
+from runner.control.gate import GateStatus, approval_for_changed
 from runner.control.orders import Refused
-from runner.control.resume_source import Source
+from runner.control.resume_source import ResumeSource
 from runner.model import AttemptPlan, ExpectedCheckpoint, RunSpec, Status
+from runner.model.preview import Preview
 from runner.trainers.protocol import TrainerProgram
 from runner.trainers.registry import program_of_run, recorded_trainer
 from runner.trainers.sd_scripts.config_file import effective_flags
@@ -23,84 +26,140 @@ LENGTH = frozenset(("max_train_steps", "max_train_epochs"))
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
-    """What is known of the run: its first launch, the one that wrote the source, the newest."""
+class RunContext:
+    """What is known of an ended run; its `plans` by attempt, those that were started. `wanted`: what the next
+    attempt shall change, `changes`: that and what earlier ones changed since the first."""
 
     spec: RunSpec
     status: Status
-    first: AttemptPlan
-    newest: AttemptPlan
-    plans: dict[int, AttemptPlan]
+    plans: Mapping[int, AttemptPlan]
+    wanted: Changes
+
+    @property
+    def first(self) -> AttemptPlan:
+        return self.plans[1]
+
+    @property
+    def newest(self) -> AttemptPlan:
+        return self.plans[max(self.plans)]
+
+    @property
+    def changes(self) -> Changes:
+        return self.wanted.over(read_changes(self.newest.changes))
 
     @property
     def program(self) -> TrainerProgram:
         return program_of_run(self.spec)
 
     @property
-    def reckoned(self) -> bool:
-        """Does the program's arithmetic give the number of steps that the trainer itself told? A script of
-        another make may count otherwise."""
-        if not self.status.batches_per_epoch or self.status.total_steps is None:
-            return False
-        try:
-            flags = effective_flags(self.first)
-            steps = self.program.steps(flags, self.status.batches_per_epoch)
-        except ValueError:
-            return False
-        return steps.total == self.status.total_steps
+    def changes_length(self) -> bool:
+        return not LENGTH.isdisjoint(self.wanted.train)
 
 
-def accumulation(flags: dict[str, Any]) -> int:
-    try:
-        return max(1, whole(flags, "gradient_accumulation_steps") or 1)
-    except ValueError as error:
-        raise Refused(str(error)) from None
+@dataclass(frozen=True, slots=True)
+class ResumePlan:
+    """What a resume would do. `tracked`: the trainer counts on from the state; `flags`: with those of its own
+    config file; `steps`: see `steps_of`; `notes`: what is lost or differs; `gate`: asked about changed
+    settings, None: nothing is changed, or the run was started without a gate."""
+
+    context: RunContext
+    source: ResumeSource
+    plan: AttemptPlan
+    tracked: bool
+    flags: Mapping[str, Any]
+    steps: Steps | None
+    notes: tuple[str, ...] = ()
+    preview: Preview = field(default_factory=Preview)
+    gate: GateStatus | None = None
+
+    @property
+    def from_step(self) -> int:
+        return self.source.step
+
+    @property
+    def to_step(self) -> int | None:
+        """The true step at its end."""
+        if self.steps is None:
+            return self.context.status.total_steps
+        return self.plan.stop_step or self.plan.base_step + self.steps.trained
+
+    @property
+    def trained_steps(self) -> int | None:
+        return None if self.steps is None else (self.to_step or 0) - self.plan.base_step
+
+    @property
+    def replayed_steps(self) -> int:
+        """Trained again because skipping is not possible."""
+        return self.source.replayed_steps if self.tracked else 0
+
+    def approved(self, force: str | None) -> AttemptPlan:
+        """The attempt with what the gate says to it. `force`: a reason for continuing although the gate is
+        closed. Raises GateClosed."""
+        if self.gate is None:
+            return self.plan
+        return replace(self.plan, approval=approval_for_changed(self.gate, force))
 
 
-def can_skip(flags: dict[str, Any]) -> bool:
-    return accumulation(flags) == 1 and flags.get("seed") is not None
+def can_skip(flags: Mapping[str, Any]) -> bool:
+    """Can the trainer leave out the steps of an epoch that are trained already?"""
+    return _accumulation(flags) == 1 and flags.get("seed") is not None
 
 
-def epoch_steps(status: Status, flags: dict[str, Any]) -> int | None:
+def _accumulation(flags: Mapping[str, Any]) -> int:
+    return max(1, whole(flags, "gradient_accumulation_steps") or 1)
+
+
+def epoch_steps(status: Status, flags: Mapping[str, Any]) -> int | None:
     batches = status.batches_per_epoch
-    return steps_per_epoch(batches, accumulation(flags)) if batches else None
+    return steps_per_epoch(batches, _accumulation(flags)) if batches else None
+
+
+def steps_of(flags: Mapping[str, Any], context: RunContext) -> Steps | None:
+    """The attempt's own steps by the program's arithmetic. None: that does not give the number of steps that
+    the trainer itself reported (a script of another make may count otherwise), or the length of an epoch is
+    not known."""
+    batches, total = context.status.batches_per_epoch, context.status.total_steps
+    if not batches or total is None:
+        return None
+    try:
+        holds = context.program.steps(effective_flags(context.first), batches).total == total
+    except ValueError:
+        holds = False
+    return context.program.steps(flags, batches) if holds else None
 
 
 def next_attempt(
-    run_path: Path,
-    before: Before,
-    basis: AttemptPlan,
-    source: Source,
-    tracked: bool,
-    wanted: Changes,
-) -> AttemptPlan:
-    spec = before.spec
-    number = before.newest.attempt + 1
+    run_path: Path, context: RunContext, basis: AttemptPlan, source: ResumeSource, *, tracked: bool
+) -> ResumePlan:
+    """Without its words. `basis`: the launch that wrote the source, changed as wanted."""
+    spec, first = context.spec, context.first
+    number = context.newest.attempt + 1
     flags = effective_flags(basis)
-    if tracked:
-        origin, skip = basis.origin_step, can_skip(flags)
-        weights = read_flags(before.first.command).get("network_weights")
-        state = str(source.state_path)
-        steps = before.program.resume_flags(state, weights, source.step - origin, skip)
+    skip = tracked and can_skip(flags)
+    origin = basis.origin_step if tracked else source.step
+    if not tracked:
+        changes = _from_zero(context, basis, flags, source)
     else:
-        origin, skip = source.step, False
-        steps = _untracked(before, basis, flags, source)
-    if basis.stop_step is not None:
-        steps["save_every_n_steps"] = _asked_for(before, wanted, "save_every_n_steps")
-        steps["save_every_n_epochs"] = _asked_for(before, wanted, "save_every_n_epochs")
-    output = None
+        weights = read_flags(first.command).get("network_weights")
+        changes = context.program.resume_flags(
+            source.state_path, weights, source.step - origin, skip
+        )
+    if basis.stop_step is not None:  # an earlier resume replaced what was asked for
+        asked = {**read_flags(first.command), **context.changes.train}
+        for flag in ("save_every_n_steps", "save_every_n_epochs"):
+            changes[flag] = asked.get(flag, False)
+    output_dir = logging_dir = None
     if spec.output_dir:
-        output = _free_folder(Path(spec.output_dir), f"{spec.output_name}-attempt{number}")
-        steps["output_dir"] = output
-    logging_dir = None
-    if before.first.logging_dir or spec.logging_dir:
+        output_dir = _free_folder(Path(spec.output_dir), f"{spec.output_name}-attempt{number}")
+        changes["output_dir"] = output_dir
+    if first.logging_dir or spec.logging_dir:
         logging_dir = str(run_path / "tensorboard" / f"attempt-{number}")
-        steps["logging_dir"] = logging_dir
+        changes["logging_dir"] = logging_dir
     plan = replace(
         basis,
         attempt=number,
-        command=with_flags(basis.command, steps),
-        output_dir=output,
+        command=with_flags(basis.command, changes),
+        output_dir=output_dir,
         output_name=spec.output_name,
         base_step=source.step - source.replayed_steps if tracked else source.step,
         origin_step=origin,
@@ -108,39 +167,68 @@ def next_attempt(
         weights_path=None if source.state_path else source.checkpoint.path,
         skip=skip,
         logging_dir=logging_dir,
-        changes=wanted.over(read_changes(before.newest.changes)).words,
+        changes=context.changes.words,
         expected=(),
         stop_step=None,
+        approval=context.newest.approval,
     )
-    plan = _ending_as_planned(plan, before, wanted)
-    return replace(plan, expected=_expected(plan, before))
+    steps = steps_of(effective_flags(plan), context)
+    if steps is not None:
+        plan = _ending_as_planned(plan, context, steps)
+        plan = replace(
+            plan, expected=_expected(plan, effective_flags(plan), steps, context.program)
+        )
+    return ResumePlan(context, source, plan, tracked, effective_flags(plan), steps)
 
 
-def _asked_for(before: Before, wanted: Changes, flag: str) -> FlagValue:
-    """What the first launch and all changes since say; an earlier resume may have replaced it."""
-    changed = wanted.over(read_changes(before.newest.changes)).train
-    return changed.get(flag, read_flags(before.first.command).get(flag, False))
+def _from_zero(
+    context: RunContext, basis: AttemptPlan, flags: Mapping[str, Any], source: ResumeSource
+) -> dict[str, FlagValue]:
+    """From weights, or by a script that always begins at step 0: it trains what is left, as a training of
+    its own."""
+    total = context.status.total_steps
+    if total is None:
+        raise Refused("the total number of steps is unknown, so it is unknown how many are left")
+    left = total - source.step
+    if left < 1:
+        raise Refused(f"step {source.step} of {total} is the end: nothing is left to train")
+    changes = context.program.resume_flags(source.state_path, source.checkpoint.path)
+    if source.state_path is not None:
+        del changes["network_weights"]
+    changes |= {"max_train_epochs": False, "max_train_steps": left}
+    if flags.get("max_train_epochs") and "max_train_epochs" not in read_flags(basis.command):
+        # it stands in the trainer's own config_file, where only another number can go against it
+        per_epoch = epoch_steps(context.status, flags) or left
+        changes["max_train_epochs"] = -(-left // per_epoch)
+        del changes["max_train_steps"]
+    return changes
 
 
-def _ending_as_planned(plan: AttemptPlan, before: Before, wanted: Changes) -> AttemptPlan:
+def _free_folder(parent: Path, name: str) -> str:
+    """A folder without a file: another run of the same name may have resumed as well."""
+    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
+        found = parent / f"{name}{suffix}"
+        try:
+            if not found.exists() or not any(found.iterdir()):
+                return str(found)
+        except OSError:
+            continue
+    raise Refused(f"no free folder for the next attempt beside {parent / name}")
+
+
+def _ending_as_planned(plan: AttemptPlan, context: RunContext, steps: Steps) -> AttemptPlan:
     """Past the first epoch sd-scripts compares max_train_steps with a count that restarts at each resume, so it
     trains on to the end of its last epoch. A smaller max_train_steps would change the learning rate schedule
     and the number of epochs. So the file of the planned last step is saved by the grid of
     save_every_n_steps, and the supervisor stops the trainer on it."""
-    steps, planned = steps_of(plan, before), before.status.total_steps
-    if steps is None or planned is None:
-        return plan
-    if plan.origin_step == 0 and not LENGTH.isdisjoint(wanted.train):
+    planned = context.status.total_steps or 0
+    if plan.origin_step == 0 and context.changes_length:
         planned = steps.total
     if plan.base_step + steps.trained <= planned:
         return plan
     flags = effective_flags(plan)
-    last = planned - plan.origin_step - steps.offset
-    try:
-        asked = whole(flags, "save_every_n_steps")
-    except ValueError as error:
-        raise Refused(str(error)) from None
-    every = _save_every(asked, last)
+    asked = whole(flags, "save_every_n_steps")
+    every = _save_every(asked, planned - plan.origin_step - steps.offset)
     saves: dict[str, FlagValue] = {"save_every_n_steps": every}
     if asked and every > 2 * asked and not flags.get("save_every_n_epochs"):
         saves["save_every_n_epochs"] = max(1, round(asked / steps.per_epoch))
@@ -156,98 +244,34 @@ def _save_every(asked: int | None, last: int) -> int:
     return min(fits, key=lambda n: abs(math.log(n / asked)))
 
 
-def _free_folder(parent: Path, name: str) -> str:
-    """A folder that nobody has written into: another run of the same name may have resumed as well."""
-    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
-        found = parent / f"{name}{suffix}"
-        try:
-            if not found.exists() or not any(found.iterdir()):
-                return str(found)
-        except OSError:
-            continue
-    raise Refused(f"no free folder for the next attempt beside {parent / name}")
-
-
-def _untracked(
-    before: Before, basis: AttemptPlan, flags: dict[str, Any], source: Source
-) -> dict[str, FlagValue]:
-    """From weights, or by a script that always begins at step 0: it trains what is left, as a training of
-    its own."""
-    total = before.status.total_steps
-    if total is None:
-        raise Refused("how many steps there are in all is not known, so neither is what is left")
-    left = total - source.step
-    if left < 1:
-        raise Refused(f"step {source.step} of {total} is the end: nothing is left to train")
-    state = source.state_path
-    steps = before.program.resume_flags(state, source.checkpoint.path)
-    if state is not None:
-        del steps["network_weights"]
-    steps |= {"max_train_epochs": False, "max_train_steps": left}
-    if flags.get("max_train_epochs") and "max_train_epochs" not in read_flags(basis.command):
-        # it stands in the trainer's own config_file, where only another number can go against it
-        per_epoch = epoch_steps(before.status, flags) or left
-        steps["max_train_epochs"] = -(-left // per_epoch)
-        del steps["max_train_steps"]
-    return steps
-
-
-def steps_of(plan: AttemptPlan, before: Before) -> Steps | None:
-    """The attempt's own steps by the program's arithmetic; None: it does not hold here, or the length of an
-    epoch is not known. Raises Refused for what sd-scripts itself would refuse."""
-    if not before.reckoned:
-        return None
-    try:
-        return before.program.steps(effective_flags(plan), before.status.batches_per_epoch or 0)
-    except ValueError as error:
-        raise Refused(str(error)) from None
-
-
-def _expected(plan: AttemptPlan, before: Before) -> tuple[ExpectedCheckpoint, ...]:
-    """What the attempt will write, by true step, under the names that the files get in the end."""
-    steps, program = steps_of(plan, before), before.program
-    if steps is None:
-        return ()
+def _expected(
+    plan: AttemptPlan, flags: Mapping[str, Any], steps: Steps, program: TrainerProgram
+) -> tuple[ExpectedCheckpoint, ...]:
+    """What the attempt will write, by true step, under the names that the files get in the end; with a
+    `stop_step` nothing past it, whose file is the final one."""
     try:
         trainer = recorded_trainer(plan.command, plan.cwd)
-        files = program.saves(trainer, effective_flags(plan), steps, Path(plan.cwd))
+        files = program.saves(trainer, flags, steps, Path(plan.cwd))
     except ValueError:
         return ()
-    origin, stop = plan.origin_step, plan.stop_step
-    if stop is not None:
-        files = _until(files, stop - origin, program.names.last(plan.output_name))
-    return tuple(
+    origin = plan.origin_step
+    end = plan.stop_step if plan.stop_step is not None else math.inf
+
+    def true_step(step: int | None) -> int | None:
+        return step + origin if step is not None and step + origin <= end else None
+
+    kept = [
         replace(
             one,
             name=program.names.placed(one.name, one.step + origin, steps.per_epoch, origin),
             step=one.step + origin,
-            removed_at_step=_shifted(one.removed_at_step, origin),
-            state_removed_at_step=_shifted(one.state_removed_at_step, origin),
+            removed_at_step=true_step(one.removed_at_step),
+            state_removed_at_step=true_step(one.state_removed_at_step),
         )
         for one in files
-    )
-
-
-def _until(
-    files: tuple[ExpectedCheckpoint, ...], last: int, name: str
-) -> tuple[ExpectedCheckpoint, ...]:
-    """Without what would be written past step `last`, whose file is the final one under `name`."""
-    kept = [
-        replace(
-            one,
-            removed_at_step=_at_most(one.removed_at_step, last),
-            state_removed_at_step=_at_most(one.state_removed_at_step, last),
-        )
-        for one in files
-        if one.step <= last
+        if one.step + origin <= end
     ]
-    final = replace(kept[-1], name=name + PurePath(kept[-1].name).suffix)
-    return (*kept[:-1], final)
-
-
-def _at_most(step: int | None, last: int) -> int | None:
-    return step if step is not None and step <= last else None
-
-
-def _shifted(step: int | None, origin: int) -> int | None:
-    return None if step is None else step + origin
+    if plan.stop_step is not None:
+        name = program.names.last(plan.output_name) + PurePath(kept[-1].name).suffix
+        kept[-1] = replace(kept[-1], name=name)
+    return tuple(kept)

@@ -9,22 +9,34 @@ from typing import Any
 
 from runner.config.flags import launcher_flags, whole
 from runner.control.orders import Refused
+from runner.control.resume_source import ResumeSource
 from runner.model import AttemptPlan, RunSpec, Status
 from runner.preflight.header import DEFAULT_RANK, rank_in, read_model
 from runner.trainers.checkout import changed_versions, trainer_versions
-from runner.trainers.registry import program_of, recorded_trainer, trainer_of
+from runner.trainers.registry import program_of, program_of_run, recorded_trainer, trainer_of
 from runner.trainers.sd_scripts.forecast import split_by_chance
 
 
-def refuse_changed(
-    before: Mapping[str, Any], now: Mapping[str, Any], names: tuple[str, ...], what: str
+def refuse_unfit(
+    source: ResumeSource, before: Mapping[str, Any], now: Mapping[str, Any], spec: RunSpec
 ) -> None:
-    """Raises Refused if one of these flags differs from what wrote the source."""
-    for name in names:
-        was, is_now = before.get(name), now.get(name)
-        if _text(was) != _text(is_now):
-            told = f"{name} was {_text(was) or 'not set'} and would be {_text(is_now) or 'not set'}"
-            raise Refused(f"the {what} does not fit any more: {told}; start a new run with it")
+    """Raises Refused if the source cannot be loaded with the settings `now`; `before`: those that wrote it."""
+    rules = program_of_run(spec).resume
+    if source.state_path is None:
+        what, bound, weights = "checkpoint", rules.weights, Path(source.checkpoint.path)
+    else:
+        state = Path(source.state_path)
+        what, bound, weights = "state", rules.state, state / "model.safetensors"
+    for name in bound:
+        was, is_now = _text(before.get(name)), _text(now.get(name))
+        if was != is_now:
+            raise Refused(
+                f"the {what} no longer fits: {name} was {was or 'not set'} and would be "
+                f"{is_now or 'not set'}; start a new run with it"
+            )
+    _refuse_other_rank(weights, now)
+    if source.state_path is not None:
+        _refuse_old_state(state, versions_of(spec).get("accelerate"))
 
 
 def _text(value: Any) -> str:
@@ -33,43 +45,30 @@ def _text(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
-def refuse_other_rank(path: Path, flags: Mapping[str, Any]) -> None:
-    """The weights themselves against network_dim. Raises Refused."""
+def _refuse_other_rank(path: Path, flags: Mapping[str, Any]) -> None:
+    """The weights themselves against network_dim; ranks of single layers may differ by network_args."""
+    plain = str(flags.get("network_module", "")).startswith("networks.lora")
+    if not plain or flags.get("network_args") or flags.get("dim_from_weights"):
+        return
     header = read_model(path)
     rank = rank_in(header) if header is not None else None
-    if rank is None or flags.get("dim_from_weights"):
-        return
-    try:
-        asked = whole(flags, "network_dim") or DEFAULT_RANK
-    except ValueError:
-        return
-    if rank != asked and _plain_lora(flags):
+    asked = whole(flags, "network_dim") or DEFAULT_RANK
+    if rank is not None and rank != asked:
         raise Refused(
             f"{path.name} holds rank {rank}, but network_dim is {asked}: resume with the rank it was "
             "trained with, or start a new run"
         )
 
 
-def _plain_lora(flags: Mapping[str, Any]) -> bool:
-    """Ranks of single layers may differ by network_args."""
-    return str(flags.get("network_module", "")).startswith("networks.lora") and not flags.get(
-        "network_args"
-    )
-
-
-def refuse_old_state(state: Path, versions: Mapping[str, str]) -> None:
+def _refuse_old_state(state: Path, accelerate: str | None) -> None:
     """accelerate below 0.26 wrote pytorch_model.bin; later ones look for model.safetensors alone."""
     old = (state / "pytorch_model.bin").is_file() and not (state / "model.safetensors").is_file()
-    now = versions.get("accelerate")
-    if old and now is not None and _number(now) >= (0, 26):
+    parts = (accelerate or "0").split("+")[0].split(".")[:2]
+    if old and tuple(int(part) for part in parts if part.isdigit()) >= (0, 26):
         raise Refused(
-            f"{state.name} was written by an old accelerate (pytorch_model.bin), and accelerate {now} "
+            f"{state.name} was written by an old accelerate (pytorch_model.bin), and accelerate {accelerate} "
             "does not find it: resume with the version that wrote it"
         )
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("+")[0].split(".")[:2] if part.isdigit())
 
 
 def dataset_notes(plan: AttemptPlan, flags: Mapping[str, Any], status: Status) -> tuple[str, ...]:
@@ -82,7 +81,7 @@ def dataset_notes(plan: AttemptPlan, flags: Mapping[str, Any], status: Status) -
         question = program_of(trainer).question(trainer, flags, Path(plan.cwd))
         batches = math.ceil(question.plan()[1].batches_per_epoch / processes_of(plan))
     except (ValueError, OSError) as error:
-        return (f"whether the dataset is the same could not be told: {error}",)
+        return (f"could not verify that the dataset is the same: {error}",)
     if batches != had and split_by_chance(question):
         return (
             "without seed each start holds out other images for validation, so an epoch may have "

@@ -1,6 +1,6 @@
 """Trying again with other settings: from the newest good state or checkpoint, else from the beginning.
 
-What goes on is a further attempt of the same run; what begins again is a run of its own, in its own folder,
+The former is a further attempt of the same run; what begins again is a run of its own, in its own folder,
 so that neither overwrites anything.
 """
 
@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from runner.analysis.outcome import NOT_STARTED
 from runner.config.channels import channels_or_none
@@ -21,17 +22,12 @@ from runner.config.model import Config
 from runner.control.changes import Changes, applied, differences, read_changes
 from runner.control.gate import GateStatus, approval_for_changed, gate_of_changed
 from runner.control.launch import StartRefused, start_attempt, start_run
-from runner.control.orders import Refused, refuse_live, refuse_made
-from runner.control.resume import ResumePlan, gate_warnings, plan_resume
+from runner.control.orders import Refused
+from runner.control.resume import ended_run, gate_warnings, plan_resume
+from runner.control.resume_attempt import ResumePlan
 from runner.control.resume_checks import processes_of, versions_of
-from runner.model import (
-    AttemptPlan,
-    CheckResult,
-    Forecast,
-    RunSnapshot,
-    RunSpec,
-)
-from runner.model.preview import Preview
+from runner.model import AttemptPlan, Cause, CheckResult, Forecast, RunSnapshot, RunSpec
+from runner.model.preview import FlagChange, Preview
 from runner.preflight.existing_files import files_of_name
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
@@ -64,53 +60,45 @@ def plan_retry(
 ) -> RetryPlan:
     """`changes`: FLAG=VALUE words; empty: the cure of the run's cause. `restart`: from the beginning, even
     if something good was saved. Raises Refused."""
-    status = snapshot.status
-    if snapshot.spec is None or status is None:
-        raise Refused(
-            f"run {snapshot.id} cannot be tried again: its spec.json or status.json is gone"
-        )
-    refuse_made(snapshot.spec)
-    refuse_live(snapshot)
+    spec, status = ended_run(snapshot, "tried again")
     words = tuple(changes) or (status.cause.changes if status.cause is not None else ())
-    again = status.cause is not None and status.cause.key == NOT_STARTED
-    if not words and not again:
-        raise Refused(_no_cure(snapshot))
-    try:
-        wanted = read_changes(words)
-    except ValueError as error:
-        raise Refused(str(error)) from None
+    if not words and (status.cause is None or status.cause.key != NOT_STARTED):
+        raise Refused(_no_cure(snapshot.id, status.cause))
     run = RunDir(Path(snapshot.path))
     why = "as asked for" if restart else "nothing was saved"
-    if status.checkpoints and not restart:
-        try:
-            found = plan_resume(snapshot, changes=words)
-        except Refused as error:
-            why = str(error)
-        else:
-            _refuse_no_difference(found.preview.changes, wanted)
-            return RetryPlan(run, _renamed(found.preview, snapshot.spec), resume=found)
-    return _from_the_beginning(snapshot, run, wanted, why)
+    try:
+        wanted = read_changes(words)
+        if status.checkpoints and not restart:
+            try:
+                resume = plan_resume(snapshot, changes=words)
+            except Refused as error:
+                why = str(error)
+            else:
+                return RetryPlan(run, _preview(resume.preview, spec, wanted), resume=resume)
+        return _from_the_beginning(run, spec, status.attempt, wanted, why)
+    except (Unreadable, ValueError) as error:
+        raise Refused(f"run {snapshot.id} cannot be tried again: {error}") from None
 
 
-def _no_cure(snapshot: RunSnapshot) -> str:
-    status = snapshot.status
-    key = status.cause.key if status is not None and status.cause is not None else None
-    if key is None:
-        return f"run {snapshot.id} needs no cure; give what is to change with --set FLAG=VALUE"
+def _no_cure(run_id: str, cause: Cause | None) -> str:
+    if cause is None:
+        return f"run {run_id} needs no cure; give what is to change with --set FLAG=VALUE"
     return (
-        f"for {key.replace('_', ' ')} there is no setting that cures it: follow the advice, or give what "
+        f"for {cause.key.replace('_', ' ')} there is no setting that cures it: follow the advice, or give what "
         "is to change with --set FLAG=VALUE"
     )
 
 
-def _refuse_no_difference(shown: Sequence[object], wanted: Changes) -> None:
-    if not shown:
+def _refuse_no_difference(changes: Sequence[FlagChange], wanted: Changes) -> None:
+    if wanted.words and not changes:
         raise Refused(
             f"{', '.join(wanted.words)} was in force already: give another change with --set FLAG=VALUE"
         )
 
 
-def _renamed(preview: Preview, spec: RunSpec) -> Preview:
+def _preview(preview: Preview, spec: RunSpec, wanted: Changes) -> Preview:
+    """That of a resume, as one of a retry. Raises Refused if nothing would differ."""
+    _refuse_no_difference(preview.changes, wanted)
     return replace(
         preview,
         title=f"Try {spec.name} again",
@@ -128,77 +116,67 @@ def _keep_it(spec: RunSpec) -> tuple[str, ...]:
 # ----------------------------------------------------------------- a new run
 
 
-def _from_the_beginning(snapshot: RunSnapshot, run: RunDir, wanted: Changes, why: str) -> RetryPlan:
-    spec = snapshot.spec
-    assert spec is not None
-    try:
-        first = read_json(run.attempt(1), AttemptPlan)
-        earlier = read_changes(_newest_changes(run, snapshot))
-        changed = applied(first, wanted.over(earlier))
-    except (Unreadable, ValueError) as error:
-        raise Refused(f"run {snapshot.id} cannot be tried again: {error}") from None
-    if wanted.words:
-        _refuse_no_difference(differences(applied(first, earlier), changed), wanted)
+def _from_the_beginning(
+    run: RunDir, spec: RunSpec, attempt: int, wanted: Changes, why: str
+) -> RetryPlan:
+    """`attempt`: the newest one, whose changes hold as well. Raises ValueError, Unreadable."""
+    first = read_json(run.attempt(1), AttemptPlan)
+    earlier = read_changes(read_json(run.attempt(attempt), AttemptPlan).changes)
+    wanted_in_all = wanted.over(earlier)
+    before, changed = applied(first, earlier), applied(first, wanted_in_all)
+    _refuse_no_difference(differences(before, changed), wanted)
     new = RunDir(runs_root() / new_run_id(spec.name, time.time()))
     plan = _placed(spec, changed, new)
-    config = _config(spec, wanted.over(earlier))
-    now = time.time()
-    known = effective_flags(plan)
+    config = _config(spec, wanted_in_all)
+    flags, cwd = effective_flags(plan), Path(plan.cwd)
+    key: str | None = key_of(changed.command, changed.env, changed.cwd)
+    if spec.smoke:  # that of the long run which it is for, if that is known
+        key = settings_key(config) if config is not None else None
     new_spec = replace(
         spec,
         id=new.id,
         command=plan.command,
         env=plan.env,
-        created_at=now,
+        created_at=time.time(),
         output_dir=plan.output_dir,
         logging_dir=plan.logging_dir,
-        forecast=_forecast(spec, plan, known),
+        forecast=_forecast(spec.forecast, plan, flags),
         versions=versions_of(spec),
-        settings_key=_key(spec, changed, config),
+        settings_key=key,
         approval=None,
         overwrite=None,
         retry_of=run.id,
-        dataset_text=dataset_text(known, Path(plan.cwd)),
-        fingerprints=dataset_fingerprints(known, Path(plan.cwd)),
-    )
-    shown = differences(applied(first, earlier), plan, _OURS)
-    facts = (
-        f"It begins again from step 0 as a new run: {why}.",
-        f"It writes into {plan.output_dir}; nothing is overwritten." if plan.output_dir else "",
+        dataset_text=dataset_text(flags, cwd),
+        fingerprints=dataset_fingerprints(flags, cwd),
     )
     gate = gate_of_changed(spec, changed)
+    facts = [f"It begins again from step 0 as a new run: {why}."]
+    if plan.output_dir:
+        facts.append(f"It writes into {plan.output_dir}; nothing is overwritten.")
     preview = Preview(
-        f"Try {spec.name} again", tuple(filter(None, facts)), (*_keep_it(spec), *gate_warnings(gate)),
-        shown, shlex.join(hidden_command(plan.command)),
-    )  # fmt: skip
+        f"Try {spec.name} again",
+        tuple(facts),
+        (*_keep_it(spec), *gate_warnings(gate)),
+        differences(before, plan, _OURS),
+        shlex.join(hidden_command(plan.command)),
+    )
     return RetryPlan(run, preview, spec=new_spec, plan=plan, config=config, gate=gate)
-
-
-def _key(spec: RunSpec, plan: AttemptPlan, config: Config | None) -> str | None:
-    """Of a smoke test: that of the long run which it is for, if that is known."""
-    if not spec.smoke:
-        return key_of(plan.command, plan.env, plan.cwd)
-    return settings_key(config) if config is not None else None
-
-
-def _newest_changes(run: RunDir, snapshot: RunSnapshot) -> tuple[str, ...]:
-    attempt = snapshot.status.attempt if snapshot.status is not None else 1
-    return read_json(run.attempt(attempt), AttemptPlan).changes
 
 
 def _placed(spec: RunSpec, plan: AttemptPlan, new: RunDir) -> AttemptPlan:
     """A folder where none of its files lies yet, and event files of its own."""
-    places: dict[str, str] = {}
     output_dir, logging_dir = spec.output_dir, spec.logging_dir
     if spec.smoke:
         output_dir = str(new.scratch)
     elif output_dir is not None:
         output_dir = _free(Path(output_dir), spec.output_name or "last")
-    if output_dir is not None and output_dir != spec.output_dir:
-        places["output_dir"] = output_dir
     if logging_dir is not None and "tensorboard" in Path(logging_dir).parts:
         logging_dir = str(new.tensorboard / "attempt-1")
-        places["logging_dir"] = logging_dir
+    moved = {
+        "output_dir": (spec.output_dir, output_dir),
+        "logging_dir": (spec.logging_dir, logging_dir),
+    }
+    places = {flag: now for flag, (was, now) in moved.items() if now is not None and now != was}
     return replace(
         plan, attempt=1, command=with_flags(plan.command, places) if places else plan.command,
         output_dir=output_dir, logging_dir=logging_dir, base_step=0, changes=(),
@@ -232,9 +210,8 @@ def _config(spec: RunSpec, wanted: Changes) -> Config | None:
     )
 
 
-def _forecast(spec: RunSpec, plan: AttemptPlan, flags: dict[str, object]) -> Forecast | None:
-    """By the changed flags; sizes and times as they were told before."""
-    before = spec.forecast
+def _forecast(before: Forecast | None, plan: AttemptPlan, flags: dict[str, Any]) -> Forecast | None:
+    """By the changed flags; sizes and times as they were forecast before."""
     if before is None:
         return None
     trainer = recorded_trainer(plan.command, plan.cwd)
@@ -257,33 +234,26 @@ def _forecast(spec: RunSpec, plan: AttemptPlan, flags: dict[str, object]) -> For
 def carry_out(plan: RetryPlan, *, force: str | None = None, agreed: str | None = None) -> RunDir:
     """Start it. Returns the run. `force`: although a check fails; a reason in it, or in `agreed`, is one for
     going on although the gate is closed. Raises StartRefused, GateClosed."""
-    reason = f"{', '.join(_words(plan))}: {force or agreed}" if force or agreed else None
+    changes = [f"{one.name}={one.after or ''}" for one in plan.preview.changes]
+    what = ", ".join((f"retry of {plan.run.id}", *changes))
+    reason = f"{what}: {force or agreed}" if force or agreed else None
     if plan.resume is not None:
         start_attempt(plan.run, plan.resume.approved(reason))
         return plan.run
     assert plan.spec is not None and plan.plan is not None
-    approval = approval_for_changed(plan.gate, reason)
-    results = _checked(plan)
-    failed = [result for result in results if result.status == "fail"]
-    if failed and force is None:
-        first = failed[0]
-        raise StartRefused(
-            f"not started, a check failed: {first.title or first.name}: {first.detail or first.evidence}"
-        )
-    spec = replace(plan.spec, approval=approval)
+    spec = replace(plan.spec, approval=approval_for_changed(plan.gate, reason))
+    results = _checked(plan.config, smoke=spec.smoke)
+    failed = next((result for result in results if result.status == "fail"), None)
+    if failed is not None and force is None:
+        words = f"{failed.title or failed.name}: {failed.detail or failed.evidence}"
+        raise StartRefused(f"not started, a check failed: {words}")
     return start_run(spec, plan.plan, results, channels=channels_or_none(plan.run))
 
 
-def _words(plan: RetryPlan) -> list[str]:
-    """What differs from the run that is retried."""
-    changes = [f"{one.name}={one.after or ''}" for one in plan.preview.changes]
-    return [f"retry of {plan.run.id}", *changes]
-
-
-def _checked(plan: RetryPlan) -> tuple[CheckResult, ...]:
+def _checked(config: Config | None, *, smoke: bool) -> tuple[CheckResult, ...]:
     """Where plasma.toml has changed since, its checks would be about something else."""
-    if plan.config is None or plan.spec is None:
+    if config is None:
         return ()
     from runner.preflight.registry import in_order, run_checks
 
-    return in_order(list(run_checks(plan.config, smoke=plan.spec.smoke)))
+    return in_order(list(run_checks(config, smoke=smoke)))

@@ -38,8 +38,8 @@ class Preview:
     each; `warnings`: what is lost or will differ; `changes`: settings against the attempt before;
     `command`: as a person would type it; `existing`: files of an earlier training that would be overwritten."""
 
-    title: str
-    facts: tuple[str, ...]
+    title: str = ""
+    facts: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     changes: tuple[FlagChange, ...] = ()
     command: str = ""

@@ -34,12 +34,12 @@ PREVIEW = Preview(
     "Try spyke_plasma_v1 again",
     (
         "From the state of step 400 (spyke-step00000400-state) to step 920, as attempt 2.",
-        "520 steps to train, about 27 min; epoch 2 of 4 goes on.",
-        "The learning rate goes on at 6.0e-05, 60 % of the highest.",
-        "The steps 401 to 412 are trained again: nothing after step 400 was saved with it.",
+        "520 steps to train, about 27 min; epoch 2 of 4 continues.",
+        "The learning rate continues at 6.0e-05, 60 % of the highest.",
+        "Steps 401 to 412 are trained again: nothing after step 400 was saved with it.",
         "It saves at the true steps 545, 745, 920.",
     ),
-    ("No file of step 600, 800 can come any more: past the first epoch the save grid moves.",),
+    ("No file of step 600, 800: past the first epoch, save steps shift on resume.",),
     (
         FlagChange("gradient_checkpointing", None, "true"),
         FlagChange("cache_latents", None, "true"),

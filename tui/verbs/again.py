@@ -10,7 +10,8 @@ from pathlib import Path
 from runner.config.hiding import hidden_command
 from runner.control import launch
 from runner.control import orders as control
-from runner.control.resume import ResumePlan, plan_resume
+from runner.control.resume import plan_resume
+from runner.control.resume_attempt import ResumePlan
 from runner.control.retry import carry_out, plan_retry
 from runner.model.preview import Preview
 from runner.store.reader import RunReader

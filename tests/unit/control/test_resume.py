@@ -123,17 +123,17 @@ def test_it_goes_on_from_the_newest_whole_state_with_its_true_step(tmp_path: Pat
 def test_the_preview_names_lost_steps_saves_and_files_that_cannot_come(tmp_path: Path) -> None:
     told = plan_resume(stopped(tmp_path, checkpoint(tmp_path, 400))).preview
     text = " ".join((*told.facts, *told.warnings))
-    assert "The steps 401 to 412 are trained again" in text
-    assert "520 steps to train, about 17 min; epoch 2 of 4 goes on" in text
+    assert "Steps 401 to 412 are trained again" in text
+    assert "520 steps to train, about 17 min; epoch 2 of 4 continues" in text
     assert "true steps 430, 530, 630, 730, 830, 920" in text
-    assert "No file of step 500, 600, 700, 800, 900 can come" in text
-    assert "learning rate goes on at 2.00e-06, 100% of 2.00e-06 (constant)" in text
+    assert "No file of step 500, 600, 700, 800, 900:" in text
+    assert "learning rate continues at 2.00e-06, 100% of 2.00e-06 (constant)" in text
 
 
 def test_inside_the_first_epoch_the_grid_stays_and_nothing_is_missing(tmp_path: Path) -> None:
     found = plan_resume(stopped(tmp_path, checkpoint(tmp_path, 200), step=210))
     assert [one.step for one in found.plan.expected] == [*range(300, 901, 100), 920]
-    assert not any("cannot" in text or "can come" in text for text in found.preview.warnings)
+    assert not any("cannot" in text or "No file" in text for text in found.preview.warnings)
 
 
 def test_a_second_resume_names_its_true_steps(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_nan_from_the_first_step_begins_again_though_files_were_written(tmp_path
 def test_a_change_that_no_state_bears_begins_again_and_says_why(tmp_path: Path) -> None:
     found = plan_retry(failed(stopped(tmp_path, checkpoint(tmp_path, 400))), ("network_dim=16",))
     assert found.resume is None
-    assert "the state does not fit any more: network_dim" in told(found)
+    assert "the state no longer fits: network_dim" in told(found)
 
 
 def test_restart_is_obeyed(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from runner.checkpoints.checkpoint_facts import looked_at
 from runner.checkpoints.export import ExportRefused, export_file
 from runner.checkpoints.verify import verify
-from runner.control.resume_source import Wish, choose
+from runner.control.resume_source import ResumeRequest, choose
 from runner.model import Checkpoint, Expectation, RunState, Status
 from runner.store.identity import (
     REPLACED,
@@ -151,7 +151,7 @@ def test_a_replaced_file_is_not_exported_and_not_resumed_from(path: Path, tmp_pa
         export_file(path, target, known=one, force=True)
     assert list(target.iterdir()) == []
     with pytest.raises(Refused, match="replaced since"):
-        choose((one,), Wish())
+        choose((one,), ResumeRequest())
 
 
 def test_a_state_folder_that_was_written_again_is_another_state(tmp_path: Path) -> None:
