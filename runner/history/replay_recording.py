@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.history.replay_console import ConsoleIndex, Mark
-from runner.history.replay_events import RAISED, EventIndex
+from runner.history.replay_events import EventIndex, retimed, retimed_attempts
 from runner.history.replay_hardware import HardwareIndex
 from runner.history.replay_rows import RowIndex
 from runner.history.replay_timeline import GAP_S, Stretch, Timeline
-from runner.history.replay_untimed import retimed, retimed_attempts
-from runner.model import AttemptPlan, AttemptStatus, JournalEvent, Phase, RunSnapshot, Status
-from runner.store.journal import LineTail, Unreadable, events_of, read_json
+from runner.model import AttemptPlan, JournalEvent, Phase, RunSnapshot, Status
+from runner.state.journal_state import RAISED
+from runner.store.journal import LineTail, events_of, readable
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 
@@ -42,8 +42,8 @@ class Recording:
         self.final = RunReader(self.run.path, files=False).read(0.01)
         spec, status = self.final.spec, self.final.status
         self.begin_at = spec.created_at if spec is not None else 0.0
-        self.attempts: tuple[AttemptStatus, ...] = status.attempts if status is not None else ()
-        self._until = self._last_word(status) + LATE_S
+        self.attempts = status.attempts if status is not None else ()
+        self._until = _last_word(status) + LATE_S
         spans = {
             one.attempt: (one.started_at, one.exit.at if one.exit is not None else None)
             for one in self.attempts
@@ -56,13 +56,6 @@ class Recording:
         self.times_known = True
         self.dated = spec is None or spec.origin != "inspected"
         self.moments: tuple[Moment, ...] = ()
-
-    def _last_word(self, status: Status | None) -> float:
-        """No time of this run is later."""
-        if status is None:
-            return math.inf
-        known = (status.ended_at, status.heartbeat_at, *(a.started_at for a in status.attempts))
-        return max(at for at in known if at is not None)
 
     # ----------------------------------------------------------------- reading
 
@@ -95,18 +88,16 @@ class Recording:
             self.attempts = retimed_attempts(self.attempts, self.rows)
         until = self._until if self.times_known else math.inf
         self.events = EventIndex(events, until, self.plan)
-        self._device_of = {e.attempt: e.data.get("device") for e in events if e.kind == "device"}
         newest = self.final.status.sample if self.final.status is not None else None
         self.hardware = HardwareIndex(self.run.hardware, self._doing, newest, until)
 
     def _doing(self, at: float) -> tuple[str | None, bool]:
         """The device, and was it training?"""
         attempt = max((a.attempt for a in self.attempts if a.started_at <= at), default=1)
-        phases = self.events.phases(attempt)
+        phases = self.events.phases.get(attempt, ())
         k = bisect_right(phases, at, key=lambda one: one[0]) - 1
-        device = self._device_of.get(attempt)
-        training = k >= 0 and phases[k][1] is Phase.TRAINING
-        return (device if isinstance(device, str) else None), training
+        device = self.events.last.attempt(attempt).device
+        return device, k >= 0 and phases[k][1] is Phase.TRAINING
 
     def _finish(self) -> None:
         stretches = self._stretches()
@@ -123,10 +114,9 @@ class Recording:
         last: dict[int, float] = {}
         for event, at in zip(self.events.events, self.events.times, strict=True):
             last[event.attempt] = max(at, last.get(event.attempt, 0.0))
-        for attempt, first in self.rows.first_row.items():
-            end = min((r for r in self.rows.first_row.values() if r > first),
-                      default=len(self.rows.times))  # fmt: skip
-            last[attempt] = max(self.rows.times[end - 1], last.get(attempt, 0.0))
+        for attempt in self.rows.first_row:
+            end_at = self.rows.times[self.rows.span(attempt).stop - 1]
+            last[attempt] = max(end_at, last.get(attempt, 0.0))
         made: list[Stretch] = []
         for one in self.attempts:
             begin_at = one.started_at if made else min(self.begin_at, one.started_at)
@@ -153,25 +143,20 @@ class Recording:
         return [*(m for m in told if m.offset <= size), Mark(end, self.rows.count_at(end), size)]
 
     def _moments(self) -> tuple[Moment, ...]:
-        found = [
-            Moment(self.timeline.played_s(one.started_at), "attempt") for one in self.attempts[1:]
-        ]
-        kinds = {"checkpoint_saving": "checkpoint", RAISED: "alarm"}
-        for event, at in zip(self.events.events, self.events.times, strict=True):
+        at, kinds = self.timeline.played_s, {"checkpoint_saving": "checkpoint", RAISED: "alarm"}
+        found = {Moment(at(one.started_at), "attempt") for one in self.attempts[1:]}
+        for event, when in zip(self.events.events, self.events.times, strict=True):
             if event.kind in kinds:
-                found.append(Moment(self.timeline.played_s(at), kinds[event.kind]))
-        found.append(Moment(self.timeline.length_s, "end"))
-        return tuple(sorted(set(found), key=lambda one: one.play_s))
+                found.add(Moment(at(when), kinds[event.kind]))
+        found.add(Moment(self.timeline.length_s, "end"))
+        return tuple(sorted(found, key=lambda one: (one.play_s, one.kind)))
 
     # ----------------------------------------------------------------- asking
 
     def plan(self, attempt: int) -> AttemptPlan | None:
         """What this attempt was to do."""
         if attempt not in self._plans:
-            try:
-                self._plans[attempt] = read_json(self.run.attempt(attempt), AttemptPlan)
-            except Unreadable:
-                self._plans[attempt] = None
+            self._plans[attempt] = readable(self.run.attempt(attempt), AttemptPlan)
         return self._plans[attempt]
 
     def ended_at(self, attempt: int) -> float | None:
@@ -181,3 +166,11 @@ class Recording:
 
     def snapshot_of_building(self, share: float) -> RunSnapshot:
         return replace(self.final, read_fraction=min(0.999, share))
+
+
+def _last_word(status: Status | None) -> float:
+    """No time of this run is later."""
+    if status is None:
+        return math.inf
+    known = (status.ended_at, status.heartbeat_at, *(a.started_at for a in status.attempts))
+    return max(at for at in known if at is not None)

@@ -21,6 +21,8 @@ from runner.store.series import LossFold
 BLOCK_BYTES = 1 << 17
 #: between rows where nobody recorded a time
 STEP_S = 1.0
+#: among so many rows the newest loss is looked for
+NEWEST_ROWS = 50
 _LARGEST = 1 << 62
 
 
@@ -31,7 +33,6 @@ class RowsThen:
 
     count: int
     series: LossSeries
-    step: int | None = None
     loss: float | None = None
     average: float | None = None
 
@@ -61,7 +62,6 @@ class RowIndex:
         self.timed = 0
         self.times = array("d")
         self.steps = array("q")
-        self.attempts = array("q")
         self.first_row: dict[int, int] = {}
         self._blocks: list[_Block] = []
         self._fold = LossFold()
@@ -102,7 +102,6 @@ class RowIndex:
             self._clock = max(self._clock, began_at)
             self._attempt = attempt
         self.steps.append(step)
-        self.attempts.append(attempt)
         at = math.nan if seconds is None else self._begin_at + seconds
         if not at <= self._until:
             self._untimed += 1
@@ -150,13 +149,10 @@ class RowIndex:
         rows = self._rows_of(k)[: n - block.first_row]
         fold = block.before.copy()
         fold.extend(rows)
-        loss = average = None
-        for row in reversed(rows[-50:]):
-            loss = number(row[2]) if loss is None else loss
-            average = number(row[3]) if average is None else average
-            if loss is not None and average is not None:
-                break
-        return RowsThen(n, fold.series(), self.steps[n - 1], loss, average)
+        newest = rows[: -NEWEST_ROWS - 1 : -1]
+        losses = (loss for row in newest if (loss := number(row[2])) is not None)
+        averages = (average for row in newest if (average := number(row[3])) is not None)
+        return RowsThen(n, fold.series(), next(losses, None), next(averages, None))
 
     def _rows_of(self, k: int) -> list[Row]:
         if self._held[0] != k:
@@ -171,14 +167,17 @@ class RowIndex:
         """All rows."""
         return self._fold.series()
 
+    def span(self, attempt: int) -> range:
+        """Places of an attempt's rows; empty where it has none."""
+        first = self.first_row.get(attempt, len(self.times))
+        later = (row for row in self.first_row.values() if row > first)
+        return range(first, min(later, default=len(self.times)))
+
     def time_of_step(self, attempt: int, step: int) -> float | None:
         """When an attempt came to a step; None before `build` has read it, or if it never did."""
-        first = self.first_row.get(attempt)
-        if first is None:
-            return None
-        end = min((row for row in self.first_row.values() if row > first), default=len(self.times))
-        k = bisect_left(self.steps, step, first, end)
-        return self.times[k] if k < end else None
+        span = self.span(attempt)
+        k = bisect_left(self.steps, step, span.start, span.stop)
+        return self.times[k] if k < span.stop else None
 
     def recent(self, attempt: int, count: int, most: int) -> list[tuple[int, float]]:
         """Step and time of an attempt's first row and of its last ones among the first `count` rows."""

@@ -157,14 +157,16 @@ def _on_banner(state: AttemptState, event: JournalEvent) -> None:
 
 
 def _on_epoch(state: AttemptState, event: JournalEvent) -> None:
-    state.epoch, state.epochs = _int(event, "epoch"), _int(event, "epochs")
+    state.epoch, state.epochs = int_of(event, "epoch"), int_of(event, "epochs")
     if state.epoch is not None:
         state.mapper.on(EpochStarted(0, state.epoch, state.epochs or 0))
 
 
 def _on_resumed(state: AttemptState, event: JournalEvent) -> None:
     state.mapper.on(
-        ResumeSeen(0, state_step=_int(event, "state_step"), skip_steps=_int(event, "skip_steps"))
+        ResumeSeen(
+            0, state_step=int_of(event, "state_step"), skip_steps=int_of(event, "skip_steps")
+        )
     )
 
 
@@ -174,12 +176,12 @@ def _on_device(state: AttemptState, event: JournalEvent) -> None:
 
 def _on_warning(state: AttemptState, event: JournalEvent) -> None:
     # of very many, not every one is journaled: then it says how many there were
-    state.warnings = _int(event, "count") or state.warnings + 1
+    state.warnings = int_of(event, "count") or state.warnings + 1
     state.last_warning = text_of(event, "text")
 
 
 def _on_nonfinite(state: AttemptState, event: JournalEvent) -> None:
-    step = _int(event, "step")
+    step = int_of(event, "step")
     known = state.first_nonfinite_step
     if known is None or (step is not None and step < known):
         state.first_nonfinite_step = step
@@ -233,7 +235,7 @@ def phase_of(event: JournalEvent) -> Phase | None:
         return None
 
 
-def _int(event: JournalEvent, name: str) -> int | None:
+def int_of(event: JournalEvent, name: str) -> int | None:
     value = event.data.get(name)
     return value if isinstance(value, int) else None
 

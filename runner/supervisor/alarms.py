@@ -15,6 +15,7 @@ import psutil
 
 from runner.analysis.guard import Change, Guard
 from runner.model import Alarm, AlarmKind, ConsoleEvent, JournalEvent
+from runner.state.journal_state import OVER, RAISED, alarm_of
 from runner.store import inbox
 from runner.store.journal import events_of
 from runner.supervisor.order_handler import GUARD
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("supervisor")
 
-RAISED, OVER = "alarm", "alarm_over"
 #: a stop that waits for a save gives up when a stall lasts so many times its limit
 GIVE_UP = 2.0
 #: why `after_save` stops at once, and why a stop that waited for a save waits no longer
@@ -193,9 +193,7 @@ class Alarms:
 
 
 def _change(event: JournalEvent) -> Change | None:
-    try:
-        alarm = msgspec.convert(event.data, Alarm)
-    except msgspec.ValidationError:
+    alarm, base = alarm_of(event), event.data.get("baseline_s")
+    if alarm is None:
         return None
-    base = event.data.get("baseline_s")
     return Change(alarm, {"baseline_s": base} if base is not None else {})

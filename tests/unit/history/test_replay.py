@@ -12,17 +12,19 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from runner.history.replay import ReplayReader
 from runner.history.replay_console import ConsoleIndex, Mark
-from runner.history.replay_events import EventIndex
+from runner.history.replay_events import EventIndex, retimed
 from runner.history.replay_log import recording_of_log
 from runner.history.replay_timeline import Stretch, Timeline
 from runner.history.replay_transport import SPEEDS, Transport, fitting_speed
 from runner.history.report import current_step
-from runner.model import Alarm, AlarmKind, Outcome, Phase, RunSnapshot, RunState
+from runner.model import Alarm, AlarmKind, JournalEvent, Outcome, Phase, RunSnapshot, RunState
 from runner.store.journal import write_json
 from runner.store.rundir import RunDir
 from tests import DATA
@@ -388,7 +390,22 @@ def test_events_of_many_keyframes_report_the_same_as_one_pass(run: RunDir) -> No
     index = EventIndex(many)
     for count in (0, 1, 511, 512, 513, 1024, len(many)):
         whole = EventIndex(many[:count])
-        assert index.reported(count) == whole.reported(count)
+        assert index.state(count) == whole.state(count)
+
+
+def test_a_part_of_an_accumulation_at_the_end_of_an_epoch_is_a_step_of_it() -> None:
+    """5 batches, 2 of them a step: 3 steps an epoch, not 2."""
+    rows: Any = SimpleNamespace(
+        times=[float(step) for step in range(1, 7)],
+        first_row={1: 0},
+        time_of_step=lambda attempt, step: float(step),
+    )
+    banner = {"batches_per_epoch": 5, "accumulation": 2}
+    events = [
+        JournalEvent(0.0, "banner", 1, data=banner),
+        JournalEvent(0.0, "epoch", 1, data={"epoch": 2, "epochs": 2}),
+    ]
+    assert [event.at for event in retimed(events, rows, 0.0)] == [0.0, 3.0]
 
 
 # --------------------------------------------------------------------------- bare logs
