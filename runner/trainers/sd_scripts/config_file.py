@@ -109,7 +109,7 @@ def effective_flags(plan: AttemptPlan) -> dict[str, Any]:
 
 
 #: kohya_ss writes these into every such file, although no script has a flag of the name
-_OF_THE_GUI = frozenset({"epoch", "noise_offset_type", "stop_text_encoder_training"})
+OF_THE_GUI = frozenset({"epoch", "noise_offset_type", "stop_text_encoder_training"})
 
 
 def config_file_problems(path: Path, catalog: Catalog) -> tuple[ConfigProblem, ...]:
@@ -129,7 +129,7 @@ def config_file_problems(path: Path, catalog: Catalog) -> tuple[ConfigProblem, .
 
 
 def _problem(key: str, value: Any, catalog: Catalog) -> str | None:
-    if key in _OF_THE_GUI or (key == "max_token_length" and value == 75):
+    if key in OF_THE_GUI or (key == "max_token_length" and value == 75):
         return None
     flag = catalog.get(key)
     if flag is None:

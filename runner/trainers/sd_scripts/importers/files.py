@@ -112,7 +112,9 @@ def _draft(
             text, source=source, folder=base, project=where.project, found=where.found
         )
     if kind == "toml":
-        return read_sd_toml(text, source=source, folder=base, found=where.found)
+        return read_sd_toml(
+            text, source=source, folder=base, project=where.project, found=where.found
+        )
     if not text.strip():
         raise ImportRefused(f"{source} is empty; give a file with the command of a training")
     shell, notes = as_shell(text, suffix, source)
@@ -194,7 +196,7 @@ def _with_dataset(draft: Draft, project: Path) -> Draft:
     """A dataset config that is named but not there yet is described in [dataset], when the project
     has images for it."""
     named = draft.train.get("dataset_config")
-    if not isinstance(named, str) or on_windows(named) or Path(named).exists():
+    if draft.dataset or not isinstance(named, str) or on_windows(named) or Path(named).exists():
         return draft
     files = look_at_project(project)
     missing = f"dataset_config {named} is not there"

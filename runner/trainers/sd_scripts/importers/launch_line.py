@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from runner.config.flags import FlagValue
 from runner.trainers.sd_scripts.importers.flag_words import FlagWords, read_flag_words
 from runner.trainers.sd_scripts.importers.model import Field
 
@@ -45,11 +44,8 @@ class LaunchLine:
     python: str | None
     accelerate: FlagWords | None
     train: FlagWords
-    env: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def flag(self, name: str) -> FlagValue | None:
-        return self.train.flags.get(name)
+    env: Mapping[str, str]
+    notes: tuple[str, ...]
 
 
 def is_training_script(script: str) -> bool:
@@ -61,10 +57,8 @@ def is_training_script(script: str) -> bool:
 def read_launch_line(fields: Sequence[Field]) -> LaunchLine | None:
     """None when the command starts no training script."""
     texts = [one.text for one in fields]
-    if not texts or not (_kind(texts[0]) or _basename(texts[0]) in _WRAPPERS):
-        return None
-    start = next((index for index, word in enumerate(texts) if _kind(word)), len(texts))
-    if start == len(texts):
+    start = next((at for at, word in enumerate(texts) if _kind(word)), len(texts))
+    if start == len(texts) or (start and _basename(texts[0]) not in _WRAPPERS):
         return None
     program, kind, at = texts[start], _kind(texts[start]), start + 1
     python = program if "/" in program else None
@@ -79,18 +73,19 @@ def read_launch_line(fields: Sequence[Field]) -> LaunchLine | None:
     elif python is not None:  # the interpreter in the folder of a program of its environment
         python = str(PurePath(program).with_name("python"))
     at += kind == "accelerate" and texts[at : at + 1] == ["launch"]
-    split = _split_at_script(fields[at:], direct=kind == "script")
-    if split is None:
+    found = _script_in(fields, at)
+    if found is None or (kind == "script" and (found[1] > at or not is_training_script(found[0]))):
         return None
-    before, script, after = split
-    env, notes = _wrappers(texts[:start])
-    line = LaunchLine(script, python, None, read_flag_words(after), env, notes)
+    script, end, after = found
+    words = [one for one in texts[:start] if one != "env"]
+    env = {match[1]: match[2] for word in words if (match := _ASSIGNMENT.fullmatch(word))}
+    rest = " ".join(word for word in words if not _ASSIGNMENT.fullmatch(word))
+    notes = (f"`{rest}` is left out; plasma-tui detaches the run itself",) if rest else ()
+    line = LaunchLine(script, python, None, read_flag_words(fields[after:]), env, notes)
+    options = [replace(word, text=_SHORT.get(word.text, word.text)) for word in fields[at:end]]
     if kind == "torchrun":
-        return _by_accelerate(line, read_flag_words(before))
-    if kind == "accelerate":
-        options = [replace(word, text=_SHORT.get(word.text, word.text)) for word in before]
-        return replace(line, accelerate=read_flag_words(options))
-    return line
+        return _by_accelerate(line, read_flag_words(fields[at:end]))
+    return replace(line, accelerate=read_flag_words(options)) if kind == "accelerate" else line
 
 
 def _basename(word: str) -> str:
@@ -99,44 +94,28 @@ def _basename(word: str) -> str:
 
 def _kind(word: str) -> str:
     """One of "python", "accelerate", "torchrun", "script" for one that is started itself, else ""."""
-    match = _PROGRAMS.fullmatch(_basename(word))
-    if match:
+    if match := _PROGRAMS.fullmatch(_basename(word)):
         return str(match.lastgroup)
     return "script" if is_training_script(word) and not word.startswith("-") else ""
 
 
-def _wrappers(words: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The variables of `env NAME=value`, and a note on what else is left out."""
-    env = {match[1]: match[2] for word in words if (match := _ASSIGNMENT.fullmatch(word))}
-    rest = [word for word in words if not _ASSIGNMENT.fullmatch(word) and word != "env"]
-    note = f"`{' '.join(rest)}` is left out; plasma-tui detaches the run itself"
-    return env, (note,) if rest else ()
-
-
-def _split_at_script(
-    fields: Sequence[Field], *, direct: bool
-) -> tuple[Sequence[Field], str, Sequence[Field]] | None:
-    """The launcher's words, the script, the script's words. `direct`: the script comes first."""
-    for index, word in enumerate(fields):
-        if word.text in ("-m", "--module") and index + 1 < len(fields):
-            script, after = f"{fields[index + 1].text.replace('.', '/')}.py", index + 2
-        else:
-            script, after = word.text, index + 1
-        is_script = script.endswith(".py") and not script.startswith("-")
-        if direct and not (is_script and is_training_script(script)):
-            return None
-        if is_script:
-            return None if word.unknown else (fields[:index], script, fields[after:])
+def _script_in(fields: Sequence[Field], start: int) -> tuple[str, int, int] | None:
+    """The script, where the words before it end and those behind it begin."""
+    for at, word in enumerate(fields[start:], start):
+        script, after = word.text, at + 1
+        if word.text in ("-m", "--module") and after < len(fields):
+            script, after = f"{fields[after].text.replace('.', '/')}.py", after + 1
+        if script.endswith(".py") and not script.startswith("-"):
+            return None if word.unknown else (script, at, after)
     return None
 
 
 def _by_accelerate(line: LaunchLine, options: FlagWords) -> LaunchLine:
     """Several processes by torchrun are started by accelerate instead."""
-    accelerate = FlagWords()
     processes = options.flags.pop("nproc_per_node", 1)
-    accelerate.flags["num_processes"] = processes
+    unmapped = [f"torchrun --{name}={value}" for name, value in options.flags.items()]
+    accelerate = FlagWords({"num_processes": processes}, unmapped)
     if processes != 1:
         accelerate.flags["multi_gpu"] = True
-    accelerate.unmapped = [f"torchrun --{name}={value}" for name, value in options.flags.items()]
     note = f"torchrun is replaced by accelerate with num_processes = {processes}"
     return replace(line, accelerate=accelerate, notes=(*line.notes, note))

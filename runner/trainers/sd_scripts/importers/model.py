@@ -16,6 +16,12 @@ class ImportRefused(Exception):
     """Nothing can be imported; `str()` is one sentence: what, where, what to do."""
 
 
+class Number(str):
+    """A float of a JSON or TOML in its own words: 1e-4 must not come back as 0.0001."""
+
+    __slots__ = ()
+
+
 def on_windows(value: FlagValue) -> bool:
     """Is it a path such as `C:\\models`, which means nothing on this machine?"""
     return isinstance(value, str) and bool(re.match(r"[A-Za-z]:[\\/]", value))

@@ -1,50 +1,68 @@
-"""A TOML for sd-scripts' `--config_file` as a draft of plasma.toml."""
+"""A TOML for sd-scripts' `--config_file` as a draft of plasma.toml; that of LoRA_Easy_Training_Scripts, too."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.config.flags import FlagValue
 from runner.config.positions import syntax_problem
 from runner.config.reading import kind
 from runner.files.toml_text import parse_toml
-from runner.trainers.sd_scripts.config_file import entries
+from runner.trainers.sd_scripts.config_file import OF_THE_GUI, entries
 from runner.trainers.sd_scripts.importers.find import Found
-from runner.trainers.sd_scripts.importers.flag_words import flag_value, unwritable
-from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, with_paths
+from runner.trainers.sd_scripts.importers.flag_words import FlagWords, draft_of
+from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, Number
+from runner.trainers.sd_scripts.scripts import SCRIPTS
 
-#: keys that kohya_ss adds for itself
-_OF_THE_GUI = frozenset({"epoch", "noise_offset_type", "stop_text_encoder_training"})
 #: a network that only one script can train
 _SCRIPT_OF_NETWORK = {
-    "networks.lora_flux": "flux_train_network.py",
+    **{script.network_module: name for name, script in reversed(list(SCRIPTS.items()))},
     "networks.oft_flux": "flux_train_network.py",
-    "networks.lora_sd3": "sd3_train_network.py",
-    "networks.lora_lumina": "lumina_train_network.py",
-    "networks.lora_hunyuan_image": "hunyuan_image_train_network.py",
-    "networks.lora_anima": "anima_train_network.py",
 }
-
-
-class _Number(str):
-    """A TOML float in its own words: 1e-4 must not come back as 0.0001."""
-
-    __slots__ = ()
+_EASY = "LoRA_Easy_Training_Scripts"
+#: it works out a flag from these, or does them itself
+_EASY_ONLY = frozenset({"warmup_ratio", "tag_occurrence", "save_toml"})
 
 
 def looks_like_config(values: Mapping[str, Any]) -> bool:
     """Does it hold flags of a training?"""
-    keys = {str(path[-1]) for path, _ in entries(values)}
+    keys = {name for name, _ in _flags(values)}
     return bool(keys & {"pretrained_model_name_or_path", "network_module", "output_name"})
 
 
-def read_sd_toml(text: str, *, source: str, folder: Path, found: Found) -> Draft:
-    """`folder`: where relative paths of the file are looked for. Raises ImportRefused."""
+def _flags(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Name and value; of LoRA_Easy_Training_Scripts those of `[SECTION_args.args]`."""
+    for path, value in entries(values):
+        if path[-1] != "args" or not isinstance(value, dict):
+            yield str(path[-1]), value
+            continue
+        for name, inner in value.items():
+            pairs = inner.items() if isinstance(inner, dict) else ()  # optimizer_args, network_args
+            yield name, [f"{key}={one}" for key, one in pairs] if pairs else inner
+
+
+def _easy_dataset(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`[dataset]` from `[[subsets]]` and `[SECTION_args.dataset_args]` of LoRA_Easy_Training_Scripts."""
+    parts = [
+        one["dataset_args"] for one in values.values() if _is_easy(one) and "dataset_args" in one
+    ]
+    settings = {name: value for part in parts for name, value in part.items()}
+    subsets = [{n: v for n, v in one.items() if n != "name"} for one in values.get("subsets", ())]
+    return {"datasets": [{**settings, "subsets": subsets}]}
+
+
+def _is_easy(section: Any) -> bool:
+    tables = [section.get("args"), section.get("dataset_args")] if isinstance(section, dict) else []
+    return any(isinstance(one, dict) for one in tables)
+
+
+def read_sd_toml(text: str, *, source: str, folder: Path, project: Path, found: Found) -> Draft:
+    """`folder`: where relative paths of the file are looked for; `project`: where [dataset] will be
+    written. Raises ImportRefused."""
     try:
-        values = parse_toml(text, parse_float=_Number)
+        values = parse_toml(text, parse_float=Number)
     except tomllib.TOMLDecodeError as error:
         raise ImportRefused(str(syntax_problem(source, text, error))) from None
     if "datasets" in values:
@@ -52,60 +70,41 @@ def read_sd_toml(text: str, *, source: str, folder: Path, found: Found) -> Draft
             f"{source} is a dataset config, not a training; leave it where it is and name it as "
             "dataset_config in [train] of plasma.toml"
         )
-    if "trainer" in values and isinstance(values["trainer"], dict):
+    if isinstance(values.get("trainer"), dict):
         raise ImportRefused(f"{source} is a plasma.toml already; give its folder to plasma-tui")
     if not looks_like_config(values):
         raise ImportRefused(
             f"{source} holds no flags of a training (no pretrained_model_name_or_path); give a file "
             "made for --config_file"
         )
-    return _draft(values, source, folder, found)
-
-
-def _draft(values: Mapping[str, Any], source: str, folder: Path, found: Found) -> Draft:
-    flags: dict[str, FlagValue] = {}
-    unmapped: list[str] = []
-    for path, value in entries(values):
-        name = str(path[-1])
-        if name in _OF_THE_GUI or (name == "max_token_length" and value == 75):
+    told, easy = FlagWords(), any(map(_is_easy, values.values()))
+    for name, value in _flags(values):
+        default = name in OF_THE_GUI or (name == "max_token_length" and value == 75)
+        if easy and name in ("sdxl", "subsets", "train_mode", "dataset_args"):
             continue
-        if value is False or value == []:
-            continue
-        refusal = _refusal(name, value)
-        if refusal:
-            unmapped.append(f"{name} = {value}: {refusal}")
-        else:
-            flags[name] = _value(name, value)
-    checkout = found.sd_scripts[0].path if found.sd_scripts else None
-    python = found.python_for(checkout)
-    network = flags.get("network_module")
-    script = _SCRIPT_OF_NETWORK.get(str(network), "train_network.py")
-    notes = [
-        f"{source} does not name its script: {script} is taken; change [trainer] script for SDXL"
+        if easy and name in _EASY_ONLY:
+            told.unmapped.append(f"{name} = {value}: a setting of {_EASY} alone")
+        elif not default and value is not False and value != []:
+            _put(told, name, value)
+    script = _SCRIPT_OF_NETWORK.get(str(told.flags.get("network_module")), "train_network.py")
+    more: dict[str, Any] = {}
+    if easy:
+        script = "sdxl_train_network.py" if dict(_flags(values)).get("sdxl") else script
+        told.flags["dataset_config"] = str(project / "dataset.toml")
+        more["dataset"] = _easy_dataset(parse_toml(text))
+        told.notes.append(f"{source} is a configuration of {_EASY}")
+    told.notes += [
+        f"{source} does not name its script: {script} is taken"
+        + ("" if easy else "; change [trainer] script for SDXL"),
+        f"relative paths are read from {folder}",
     ]
-    notes.append(f"relative paths are read from {folder}")
-    return Draft(
-        source=source,
-        train=with_paths(flags, folder),
-        sd_scripts=checkout,
-        python=None if python is None else str(python),
-        script=script,
-        smoke={"max_train_steps": 5},
-        unmapped=tuple(unmapped),
-        notes=tuple(notes),
-    )
+    return draft_of(told, source, folder, found, script=script, **more)
 
 
-def _refusal(name: str, value: Any) -> str | None:
+def _put(told: FlagWords, name: str, value: Any) -> None:
     items = value if isinstance(value, list) else [value]
     for item in items:
         if not isinstance(item, bool | int | str) or (isinstance(item, bool) and item is not value):
-            return f"{kind(item)} cannot be a flag"
-    return unwritable(name, [str(item) for item in items if not isinstance(item, bool)])
-
-
-def _value(name: str, value: Any) -> FlagValue:
-    """The text that the flag would have on a command line, as a flag's value."""
-    if value is True:
-        return True
-    return flag_value(name, [str(item) for item in (value if isinstance(value, list) else [value])])
+            told.unmapped.append(f"{name} = {value}: {kind(item)} cannot be a flag")
+            return
+    told.put(name, [] if value is True else list(map(str, items)), f"{name} = {value}")

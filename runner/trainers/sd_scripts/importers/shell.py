@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from runner.config.flags import Flags, FlagValue
 from runner.config.model import Config, Trainer
@@ -17,17 +17,19 @@ from runner.trainers.sd_scripts.importers.launch_line import (
     read_launch_line,
 )
 from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, with_paths
-from runner.trainers.sd_scripts.importers.place import Place, place_of
 from runner.trainers.sd_scripts.importers.shell_reader import Invocation, ScriptReader
 from runner.trainers.sd_scripts.importers.shell_scope import Scope
 from runner.trainers.sd_scripts.importers.shell_tree import parse
 from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax
+from runner.trainers.sd_scripts.scripts import SCRIPTS, TRAINED
 
 #: a command with at most so many steps is a smoke test of the other one
 SMOKE_STEPS_AT_MOST = 50
 _SMOKE_NAME = re.compile(r"smoke|(?:^|[_-])(?:dry|try|test)(?:[_-]|$)", re.I)
 #: belong to the shell or to what was activated in it; the interpreter is named by its path instead
 _NOT_TAKEN_ENV = re.compile(r"PATH|PS1|PWD|OLDPWD|SHLVL|_|VIRTUAL_ENV\w*|CONDA_\w+|HOME|USER")
+#: sd-scripts' own: the folder of such a script is the checkout, whether it is there already or not
+_OWN_SCRIPTS = frozenset({*SCRIPTS, *TRAINED, "train_leco.py", "sdxl_train_leco.py"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +41,35 @@ class _Training:
 
     @property
     def output_name(self) -> str:
-        return str(self.line.flag("output_name") or "")
+        return str(self.line.train.flags.get("output_name") or "")
 
     @property
     def is_smoke(self) -> bool:
-        steps = self.line.flag("max_train_steps")
+        flags = self.line.train.flags
+        steps = flags.get("max_train_steps")
         few = isinstance(steps, int) and steps <= SMOKE_STEPS_AT_MOST
-        short = few and self.line.flag("max_train_epochs") is None
-        return short or bool(_SMOKE_NAME.search(self.output_name))
+        return (few and "max_train_epochs" not in flags) or bool(
+            _SMOKE_NAME.search(self.output_name)
+        )
 
     def words(self) -> str:
         named = f" (output_name {self.output_name})" if self.output_name else ""
         return f"the command of line {self.invocation.line}{named}"
+
+    def cwd(self, start: Path, found: Found) -> tuple[Path, tuple[str, ...]]:
+        """Where relative paths start: where the script word leads to a file, when the command does not
+        say where it runs. `start`: the folder that it was imported from."""
+        if self.invocation.cwd is not None and self.invocation.moved:
+            return self.invocation.cwd, ()
+        script = PurePath(self.line.script)
+        around = [folder for one in found.sd_scripts for folder in (one.path, one.path.parent)]
+        bases = [one for one in (start, *around) if (one / script).is_file()]
+        if not bases and len(script.parts) == 1 and script.name in _OWN_SCRIPTS:
+            bases = around[:1]
+        if script.is_absolute() or not bases or bases[0] == start:
+            return start, ()
+        where = f"where {self.line.script} lies; read as if started in {bases[0]}"
+        return bases[0], (f"the command does not say {where}",)
 
 
 def read_shell(
@@ -83,14 +102,19 @@ def read_shell(
             f"{source} holds no training command; give a file with `accelerate launch ... "
             "train_network.py ...` or `python train_network.py ...`"
         )
-    borrowed = sorted(scope.borrowed)
-    if borrowed:
-        notes.append(f"not set in {source}, taken from this shell: {', '.join(borrowed)}")
+    if scope.borrowed:
+        names = ", ".join(sorted(scope.borrowed))
+        notes.append(f"not set in {source}, taken from this shell: {names}")
     draft = _draft(trainings, source, start, found)
+    stray = [  # flags that a comment or a blank cut off from their command
+        f"line {one.line}: {one.fields[0].text}: stands alone; the command before it had ended"
+        for one in reader.found
+        if one.fields[0].text.startswith("--")
+    ]
     return replace(
         draft,
         notes=(*notes, *scope.notes, *draft.notes),
-        unmapped=(*draft.unmapped, *_stray(reader)),
+        unmapped=(*draft.unmapped, *stray),
     )
 
 
@@ -103,42 +127,40 @@ def _trainings(reader: ScriptReader) -> list[_Training]:
     ]
 
 
-def _stray(reader: ScriptReader) -> list[str]:
-    """Flags that a comment or a blank cut off from their command."""
-    return [
-        f"line {one.line}: {one.fields[0].text}: stands alone; the command before it had ended"
-        for one in reader.found
-        if one.fields[0].text.startswith("--")
-    ]
-
-
 def _draft(trainings: Sequence[_Training], source: str, start: Path, found: Found) -> Draft:
     main, smoke, others = _chosen(trainings)
-    place = place_of(main.invocation, main.line, start, found)
-    train = with_paths(main.line.train.flags, place.cwd)
-    notes = [*place.notes, *main.line.notes, *main.line.train.notes, *main.invocation.notes]
-    unmapped = list(main.line.train.unmapped)
+    invocation, line = main.invocation, main.line
+    cwd, guessed = main.cwd(start, found)
+    train = with_paths(line.train.flags, cwd)
+    notes = [*guessed, *line.notes, *line.train.notes, *invocation.notes]
+    unmapped = list(line.train.unmapped)
     if len(trainings) > 1:
         notes.append(f"{main.words()} is taken")
     notes += [f"{other.words()} is another training; it is left out" for other in others]
-    if main.invocation.redirected:
+    if invocation.redirected:
         notes.append("where its output goes is left out; the console of every run is kept")
     difference: Flags = {"max_train_steps": 5}
     if smoke is not None:
-        smoke_place = place_of(smoke.invocation, smoke.line, start, found)
-        flags = with_paths(smoke.line.train.flags, smoke_place.cwd)
-        difference = smoke_difference(train, flags)
+        flags = with_paths(smoke.line.train.flags, smoke.cwd(start, found)[0])
+        difference = _smoke_difference(train, flags)
         notes.append(f"{smoke.words()} is the smoke test")
         unmapped += [f"smoke test: {text}" for text in smoke.line.train.unmapped]
-    accelerate = _accelerate(main.line, place, unmapped)
+    accelerate = dict(line.accelerate.flags) if line.accelerate else {}
+    for name in ACCELERATE_PATH_FLAGS & accelerate.keys():
+        accelerate[name] = absolute(str(accelerate[name]), cwd)
+    if line.accelerate:
+        unmapped += [f"accelerate launch: {text}" for text in line.accelerate.unmapped]
+    path = Path(absolute(line.script, cwd))
+    checkout = _checkout(path, main, cwd, found)
+    env = {**invocation.env, **line.env}
     return Draft(
-        source=f"{source}, line {main.invocation.line}",
+        source=f"{source}, line {invocation.line}",
         train=train,
-        sd_scripts=place.sd_scripts,
-        python=place.python,
-        script=place.script,
-        launcher="python" if main.line.accelerate is None else "accelerate",
-        env=_env({**main.invocation.env, **main.line.env}),
+        sd_scripts=checkout,
+        python=_python(main, cwd, checkout, found),
+        script=path.name if path.parent == checkout else str(path),
+        launcher="python" if line.accelerate is None else "accelerate",
+        env={name: value for name, value in env.items() if not _NOT_TAKEN_ENV.fullmatch(name)},
         accelerate=accelerate,
         smoke=difference,
         in_order=True,
@@ -152,32 +174,37 @@ def _chosen(
 ) -> tuple[_Training, _Training | None, list[_Training]]:
     """The long run, its smoke test, and what is left."""
     loras = [one for one in trainings if "train_network" in one.line.script] or list(trainings)
-    long_ones = [one for one in loras if not one.is_smoke]
-    main = (long_ones or loras)[0]
+    main = next((one for one in loras if not one.is_smoke), loras[0])
     smoke = next((one for one in loras if one is not main and one.is_smoke), None)
     return main, smoke, [one for one in trainings if one is not main and one is not smoke]
 
 
-def smoke_difference(train: Flags, smoke: Flags) -> dict[str, FlagValue]:
+def _smoke_difference(train: Flags, smoke: Flags) -> dict[str, FlagValue]:
     """What [smoke] must hold so that the smoke test gets exactly these flags."""
     empty = Config(Path("plasma.toml"), "", Trainer(None, "", ""), train=train)
     given = empty.flags(smoke=True)
     named = ("max_train_steps", "output_name")  # said even where they are the default
-    difference: dict[str, FlagValue] = {
-        name: value for name, value in smoke.items() if given.get(name) != value or name in named
-    }
+    difference = {n: v for n, v in smoke.items() if given.get(n) != v or n in named}
     return {**difference, **{name: False for name in given if name not in smoke}}
 
 
-def _accelerate(line: LaunchLine, place: Place, unmapped: list[str]) -> dict[str, FlagValue]:
-    if line.accelerate is None:
-        return {}
-    unmapped += [f"accelerate launch: {text}" for text in line.accelerate.unmapped]
-    flags = dict(line.accelerate.flags)
-    for name in ACCELERATE_PATH_FLAGS & flags.keys():
-        flags[name] = absolute(str(flags[name]), place.cwd)
-    return flags
+def _checkout(path: Path, training: _Training, cwd: Path, found: Found) -> Path | None:
+    """The folder of a script of sd-scripts when the command says where that lies, else one that is named,
+    else the first one found."""
+    said = training.invocation.moved or len(PurePath(training.line.script).parts) > 1
+    if path.name in _OWN_SCRIPTS and (said or path.exists()):
+        return path.parent
+    env = training.invocation.env
+    named = [env.get("SD_SCRIPTS", ""), *env.get("PYTHONPATH", "").split(":"), str(path.parent)]
+    folders = [Path(absolute(text, cwd)) for text in named if text]
+    first = found.sd_scripts[0].path if found.sd_scripts else None
+    return next((folder for folder in folders if (folder / "library").is_dir()), first)
 
 
-def _env(env: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if not _NOT_TAKEN_ENV.fullmatch(name)}
+def _python(training: _Training, cwd: Path, checkout: Path | None, found: Found) -> str | None:
+    """Named in the command, else of the activated environment, else of the checkout."""
+    for written in (training.line.python, training.invocation.python):
+        if written is not None:
+            return absolute(written, cwd)
+    chosen = found.python_for(checkout)
+    return None if chosen is None else str(chosen)

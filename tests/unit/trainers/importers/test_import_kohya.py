@@ -201,9 +201,11 @@ def test_a_special_field(desk: Desk, fields: dict[str, Any], told: dict[str, str
          ("preset=full", "conv_dim=4", "conv_alpha=1", "use_tucker=False", "rank_dropout=0",
           "bypass_mode=False", "dora_wd=False", "module_dropout=0", "use_scalar=False",
           "rank_dropout_scale=False", "train_norm=False", "algo=locon")),
-        ({"LoRA_type": "LyCORIS/iA3", "LyCORIS_preset": "attn-mlp", "train_on_input": True},
+        ({"LoRA_type": "LyCORIS/iA3", "LyCORIS_preset": "attn-mlp", "train_on_input": False},
          "lycoris.kohya",
-         ("preset=attn-mlp", "conv_dim=1", "conv_alpha=1", "train_on_input=True", "algo=ia3")),
+         ("preset=attn-mlp", "conv_dim=1", "conv_alpha=1", "train_on_input=False", "algo=ia3")),
+        ({"LoRA_type": "LyCORIS/iA3"}, "lycoris.kohya",
+         ("preset=full", "conv_dim=1", "conv_alpha=1", "train_on_input=True", "algo=ia3")),
     ],
 )  # fmt: skip
 def test_the_lora_type_chooses_module_and_arguments(
@@ -238,7 +240,7 @@ def test_an_existing_prompt_file_is_left_alone(desk: Desk) -> None:
         ("[1, 2]", "is no LoRA configuration of kohya_ss"),
         (
             '{"LoRA_type": "x",\n "a": }',
-            "gui.json:2: no valid JSON (Expecting value); save it anew",
+            "gui.json:2: no valid JSON (Expecting value); save it again",
         ),
         ("", "gui.json:1: no valid JSON"),
         ("[" * 100_000, "no valid JSON"),
