@@ -15,16 +15,8 @@ from typing import Any
 from runner.analysis.guard_findings import bad_losses, other_losses, slow, stalled
 from runner.analysis.guard_loss import LossWatch
 from runner.analysis.guard_pace import PaceWatch, StallWatch
-from runner.model import (
-    Alarm,
-    AlarmKind,
-    Checkpoint,
-    ConsoleEvent,
-    EpochStarted,
-    Phase,
-    PhaseChanged,
-    StepShown,
-)
+from runner.model import Alarm, AlarmKind, Checkpoint, Phase
+from runner.model.events import ConsoleEvent, EpochStarted, PhaseChanged, StepShown
 from runner.state.clock import Awake
 
 #: an alarm is over when it has not been true for so long: what flickers is one alarm

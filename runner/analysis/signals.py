@@ -6,7 +6,7 @@ import re
 import signal
 from dataclasses import dataclass
 
-from runner.model import ExceptionSeen
+from runner.model.events import ExceptionSeen
 from runner.state.evidence import Evidence, is_interrupt
 
 #: Sent by the kernel for what the process itself did.

@@ -13,13 +13,8 @@ from runner.analysis.facts import RunFacts
 from runner.analysis.outcome import judge
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import LOSS_TAGS
-from runner.model import (
-    AttemptSeen,
-    Cause,
-    CheckpointSaving,
-    ConsoleEvent,
-    Outcome,
-)
+from runner.model import Cause, Outcome
+from runner.model.events import AttemptSeen, CheckpointSaving, ConsoleEvent
 from runner.state.step_mapper import StepMapper
 from runner.state.translator import Translator
 

@@ -7,117 +7,37 @@ is what sd-scripts prints, which restarts on a resume.
 In: nothing. Out: types. Begin with `status.Status` and `snapshot.RunSnapshot`, what the screen is made of.
 """
 
-from typing import TYPE_CHECKING
-
-from runner.model.checkpoint import BlockNorm, Checkpoint, ExpectedCheckpoint
-from runner.model.checks import Cause, CheckResult
-from runner.model.hardware import DiskFree, GpuSample, GpuUser, HardwareSample, HardwareUse
-from runner.model.journal import JournalEvent
-from runner.model.kinds import SCHEMA, AlarmKind, Outcome, Phase, RunState
-from runner.model.run import (
-    Approval,
-    AttemptPlan,
-    Expectation,
-    Forecast,
-    GuardSettings,
-    Label,
-    NotifyRules,
-    Overwrite,
-    RunSpec,
-)
-from runner.model.snapshot import LossBucket, LossSeries, RunListing, RunSnapshot
-from runner.model.status import Alarm, AttemptStatus, ExitRecord, KeeperRecord, Status
-
-if TYPE_CHECKING:
-    from runner.model.events import (
-        AttemptSeen,
-        BannerSeen,
-        CheckpointRemoved,
-        CheckpointSaving,
-        ConsoleEvent,
-        DeviceSeen,
-        EpochStarted,
-        ExceptionSeen,
-        FatalSeen,
-        ModelSaved,
-        NothingToTrain,
-        PhaseChanged,
-        ResumeSeen,
-        SampleStarted,
-        StateRemoved,
-        StateSaved,
-        StateSaving,
-        StepShown,
-        SubsetSeen,
-        ValidationSeen,
-        WarningSeen,
-    )
-
-__all__ = [
-    "SCHEMA",
-    "Alarm",
-    "AlarmKind",
-    "Approval",
-    "AttemptPlan",
-    "AttemptSeen",
-    "AttemptStatus",
-    "BannerSeen",
-    "BlockNorm",
-    "Cause",
-    "CheckResult",
-    "Checkpoint",
-    "CheckpointRemoved",
-    "CheckpointSaving",
-    "ConsoleEvent",
-    "DeviceSeen",
-    "DiskFree",
-    "EpochStarted",
-    "ExceptionSeen",
-    "ExitRecord",
-    "Expectation",
-    "ExpectedCheckpoint",
-    "FatalSeen",
-    "Forecast",
-    "GpuSample",
-    "GpuUser",
-    "GuardSettings",
-    "HardwareSample",
-    "HardwareUse",
-    "JournalEvent",
-    "KeeperRecord",
-    "Label",
-    "LossBucket",
-    "LossSeries",
-    "ModelSaved",
-    "NothingToTrain",
-    "NotifyRules",
-    "Outcome",
-    "Overwrite",
-    "Phase",
-    "PhaseChanged",
-    "ResumeSeen",
-    "RunListing",
-    "RunSnapshot",
-    "RunSpec",
-    "RunState",
-    "SampleStarted",
-    "StateRemoved",
-    "StateSaved",
-    "StateSaving",
-    "Status",
-    "StepShown",
-    "SubsetSeen",
-    "ValidationSeen",
-    "WarningSeen",
-]
-
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        """The console's events: only a parser of consoles needs them, and they take time to import."""
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from runner.model import events
-
-        return getattr(events, name)
+from runner.model.checkpoint import BlockNorm as BlockNorm
+from runner.model.checkpoint import Checkpoint as Checkpoint
+from runner.model.checkpoint import ExpectedCheckpoint as ExpectedCheckpoint
+from runner.model.checks import Cause as Cause
+from runner.model.checks import CheckResult as CheckResult
+from runner.model.hardware import DiskFree as DiskFree
+from runner.model.hardware import GpuSample as GpuSample
+from runner.model.hardware import GpuUser as GpuUser
+from runner.model.hardware import HardwareSample as HardwareSample
+from runner.model.hardware import HardwareUse as HardwareUse
+from runner.model.journal import JournalEvent as JournalEvent
+from runner.model.kinds import SCHEMA as SCHEMA
+from runner.model.kinds import AlarmKind as AlarmKind
+from runner.model.kinds import Outcome as Outcome
+from runner.model.kinds import Phase as Phase
+from runner.model.kinds import RunState as RunState
+from runner.model.run import Approval as Approval
+from runner.model.run import AttemptPlan as AttemptPlan
+from runner.model.run import Expectation as Expectation
+from runner.model.run import Forecast as Forecast
+from runner.model.run import GuardSettings as GuardSettings
+from runner.model.run import Label as Label
+from runner.model.run import NotifyRules as NotifyRules
+from runner.model.run import Overwrite as Overwrite
+from runner.model.run import RunSpec as RunSpec
+from runner.model.snapshot import LossBucket as LossBucket
+from runner.model.snapshot import LossSeries as LossSeries
+from runner.model.snapshot import RunListing as RunListing
+from runner.model.snapshot import RunSnapshot as RunSnapshot
+from runner.model.status import Alarm as Alarm
+from runner.model.status import AttemptStatus as AttemptStatus
+from runner.model.status import ExitRecord as ExitRecord
+from runner.model.status import KeeperRecord as KeeperRecord
+from runner.model.status import Status as Status

@@ -11,15 +11,8 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from runner.model import (
-    AttemptPlan,
-    AttemptStatus,
-    BannerSeen,
-    EpochStarted,
-    JournalEvent,
-    Phase,
-    ResumeSeen,
-)
+from runner.model import AttemptPlan, AttemptStatus, JournalEvent, Phase
+from runner.model.events import BannerSeen, EpochStarted, ResumeSeen
 from runner.state.step_mapper import StepMapper
 
 #: phases that come between two steps and are no training

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from runner.model import (
+from runner.model import Phase
+from runner.model.events import (
     CheckpointSaving,
     ConsoleEvent,
     ExceptionSeen,
     FatalSeen,
     ModelSaved,
     NothingToTrain,
-    Phase,
     PhaseChanged,
     StepShown,
     WarningSeen,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from runner.model import StepShown, SubsetSeen
+from runner.model.events import StepShown, SubsetSeen
 
 
 @dataclass(slots=True)

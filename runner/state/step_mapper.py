@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.model import BannerSeen, ConsoleEvent, EpochStarted, ResumeSeen, StepShown
+from runner.model.events import BannerSeen, ConsoleEvent, EpochStarted, ResumeSeen, StepShown
 from runner.trainers.sd_scripts.steps import steps_per_epoch
 
 

@@ -11,9 +11,9 @@ import math
 from dataclasses import replace
 from pathlib import PurePath
 
-from runner.model import (
+from runner.model import Checkpoint, JournalEvent, Phase
+from runner.model.events import (
     BannerSeen,
-    Checkpoint,
     CheckpointRemoved,
     CheckpointSaving,
     ConsoleEvent,
@@ -21,10 +21,8 @@ from runner.model import (
     EpochStarted,
     ExceptionSeen,
     FatalSeen,
-    JournalEvent,
     ModelSaved,
     NothingToTrain,
-    Phase,
     PhaseChanged,
     ResumeSeen,
     SampleStarted,

@@ -14,7 +14,8 @@ import msgspec
 import psutil
 
 from runner.analysis.guard import Change, Guard
-from runner.model import Alarm, AlarmKind, ConsoleEvent, JournalEvent
+from runner.model import Alarm, AlarmKind, JournalEvent
+from runner.model.events import ConsoleEvent
 from runner.state.journal_state import OVER, RAISED, alarm_of
 from runner.store import inbox
 from runner.store.journal import events_of

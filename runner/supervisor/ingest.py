@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from runner.files.regular_file import open_regular
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import exact_steps
-from runner.model import ConsoleEvent
+from runner.model.events import ConsoleEvent
 from runner.trainers.registry import program_of_run
 
 if TYPE_CHECKING:

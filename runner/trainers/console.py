@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from runner.model import ConsoleEvent, Phase
+from runner.model import Phase
+from runner.model.events import ConsoleEvent
 
 #: a sentence and the offset of its end in the console -> the event that it tells
 Reader = Callable[[str, int], ConsoleEvent | None]

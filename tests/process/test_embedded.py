@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from runner.ingest.console.parser import ConsoleParser
-from runner.model import BannerSeen, CheckpointSaving, ConsoleEvent, ModelSaved, StepShown
+from runner.model.events import BannerSeen, CheckpointSaving, ConsoleEvent, ModelSaved, StepShown
 from runner.trainers.sd_scripts.forecast import forecast
 from tests.unit.trainers.dataset.dataset_images import write_png
 

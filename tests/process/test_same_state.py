@@ -14,7 +14,8 @@ from runner.control import orders as control
 from runner.control.resume import plan_resume
 from runner.history.replay import ReplayReader
 from runner.ingest.console.parser import ConsoleParser
-from runner.model import AttemptPlan, AttemptSeen, RunState, Status
+from runner.model import AttemptPlan, RunState, Status
+from runner.model.events import AttemptSeen
 from runner.state.attempt_state import AttemptState, StepRow, apply
 from runner.state.journal_state import JournalState
 from runner.state.translator import Translator

@@ -90,18 +90,6 @@ assert not early, early"""
     assert "tui" in loaded_by(source)
 
 
-def test_the_names_of_the_model_that_are_imported_late_are_all_there() -> None:
-    source = """import runner.model
-assert all(getattr(runner.model, name).__module__ for name in runner.model.__all__ if name != "SCHEMA")
-try:
-    from runner.model import NoSuchEvent
-except ImportError as error:
-    assert "NoSuchEvent" in str(error)
-else:
-    raise AssertionError"""
-    loaded_by(source)
-
-
 def test_the_keeper_needs_the_standard_library_alone() -> None:
     """It runs with `-I` as a file, and nothing that is installed may be able to break it."""
     source = f"import runpy, sys; sys.path[:0] = []; runpy.run_path({str(ROOT / 'runner/process/keeper.py')!r})"

@@ -10,7 +10,8 @@ from functools import partial
 
 from runner.analysis.diagnosis.catalogue import UNKNOWN, Company, Entry, entries, entry_of
 from runner.analysis.diagnosis.cures import NOT_KNOWN, Setting, next_cure
-from runner.model import Cause, ExceptionSeen
+from runner.model import Cause
+from runner.model.events import ExceptionSeen
 from runner.state.evidence import Evidence
 from runner.trainers.console import english
 

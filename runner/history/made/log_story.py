@@ -17,14 +17,8 @@ from pathlib import Path
 
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import exact_steps
-from runner.model import (
-    AttemptSeen,
-    AttemptStatus,
-    Checkpoint,
-    ConsoleEvent,
-    JournalEvent,
-    StepShown,
-)
+from runner.model import AttemptStatus, Checkpoint, JournalEvent
+from runner.model.events import AttemptSeen, ConsoleEvent, StepShown
 from runner.state.attempt_state import StepRow
 from runner.state.translator import Translator
 

@@ -208,7 +208,7 @@ class _Gatherer:
     def _images(self, spec: RunSpec) -> tuple[int | None, int | None]:
         """(training, regularisation) image files, as the trainer's first attempt has found them."""
         from runner.ingest.console.parser import ConsoleParser
-        from runner.model import StepShown, SubsetSeen
+        from runner.model.events import StepShown, SubsetSeen
 
         found: dict[bool, dict[str, int]] = {False: {}, True: {}}
         vocabulary = program_of_run(spec).vocabulary

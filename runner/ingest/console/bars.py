@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from runner.ingest.console.stream import Bar, Text
-from runner.model import StepShown
+from runner.model.events import StepShown
 
 #: A bar that tqdm cut off at the terminal's width: the count is there, the postfix is not.
 _CUT_OFF = re.compile(rb" *steps: *\d{1,3}%\|[^|\r\n\0]{0,3000}\| *(\d{1,18})/(\d{1,18})\b")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from runner.model import SubsetSeen
+from runner.model.events import SubsetSeen
 
 _HEADING = re.compile(
     r"\[(?:Validation )?Dataset \d+\]|\[Subset \d+ of (Validation )?Dataset \d+\]"

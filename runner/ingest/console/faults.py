@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from runner.model import ConsoleEvent, ExceptionSeen, FatalSeen
+from runner.model.events import ConsoleEvent, ExceptionSeen, FatalSeen
 
 MESSAGE_CHARS = 4000
 _FRAMES_KEPT = 64

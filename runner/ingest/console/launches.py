@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from runner.model import AttemptSeen, ConsoleEvent, ExceptionSeen, FatalSeen, Phase
+from runner.model import Phase
+from runner.model.events import AttemptSeen, ConsoleEvent, ExceptionSeen, FatalSeen
 
 #: `accelerate launch` says it before all else
 _ACCELERATE = "The following values were not passed to `accelerate launch`"

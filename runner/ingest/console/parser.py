@@ -11,12 +11,12 @@ from runner.ingest.console.faults import FaultReader, fatal_line, fatal_record
 from runner.ingest.console.launches import LaunchWatch
 from runner.ingest.console.records import Record, continues_record, record_start
 from runner.ingest.console.stream import Bar, Text, TokenStream
-from runner.model import (
+from runner.model import Phase
+from runner.model.events import (
     AttemptSeen,
     ConsoleEvent,
     ModelSaved,
     NothingToTrain,
-    Phase,
     PhaseChanged,
     StepShown,
     ValidationSeen,

@@ -11,7 +11,7 @@ from runner.analysis.diagnosis.matcher import diagnose
 from runner.analysis.diagnosis.needs import ruled_out
 from runner.config.errors import nearest
 from runner.config.flags import FlagValue
-from runner.model import ExceptionSeen
+from runner.model.events import ExceptionSeen
 from runner.preflight.checks.trainer import filled
 from runner.preflight.cures.model import Cure
 from runner.preflight.cures.settings import REMOVED, flag_cure

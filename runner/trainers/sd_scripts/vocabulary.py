@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from runner.model import (
+from runner.model import Phase
+from runner.model.events import (
     BannerSeen,
     CheckpointRemoved,
     CheckpointSaving,
@@ -18,7 +19,6 @@ from runner.model import (
     EpochStarted,
     ModelSaved,
     NothingToTrain,
-    Phase,
     ResumeSeen,
     SampleStarted,
     StateRemoved,

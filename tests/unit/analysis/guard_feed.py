@@ -7,15 +7,8 @@ import random
 from collections.abc import Callable, Iterable
 
 from runner.analysis.guard import Change, Guard
-from runner.model import (
-    Alarm,
-    AlarmKind,
-    Checkpoint,
-    EpochStarted,
-    Phase,
-    PhaseChanged,
-    StepShown,
-)
+from runner.model import Alarm, AlarmKind, Checkpoint, Phase
+from runner.model.events import EpochStarted, PhaseChanged, StepShown
 
 NAN = math.nan
 Series = Callable[[int, random.Random], float]

@@ -27,7 +27,8 @@ from runner.analysis.outcome import judge
 from runner.config.catalog import Effort
 from runner.config.model import Trainer
 from runner.control.changes import read_changes
-from runner.model import AttemptPlan, ExceptionSeen
+from runner.model import AttemptPlan
+from runner.model.events import ExceptionSeen
 from runner.state.evidence import Evidence
 from runner.trainers.registry import flag_report
 from tests import DATA

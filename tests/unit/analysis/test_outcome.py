@@ -8,7 +8,8 @@ import pytest
 
 from runner.analysis.facts import RunFacts
 from runner.analysis.outcome import Verdict, judge
-from runner.model import Checkpoint, ExceptionSeen, Expectation, Outcome, Phase
+from runner.model import Checkpoint, Expectation, Outcome, Phase
+from runner.model.events import ExceptionSeen
 from runner.state.evidence import Evidence
 
 OUT_OF_MEMORY = ExceptionSeen(0, "torch.OutOfMemoryError", "CUDA out of memory. Tried to allocate")

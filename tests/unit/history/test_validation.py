@@ -11,14 +11,8 @@ import pytest
 from runner.embedded.recorder import LossRecorder
 from runner.history.validation import EPOCH_TAG, STEP_TAG, exact_validations, placed
 from runner.ingest.tfevents import Scalar
-from runner.model import (
-    AttemptPlan,
-    AttemptStatus,
-    BannerSeen,
-    EpochStarted,
-    JournalEvent,
-    ResumeSeen,
-)
+from runner.model import AttemptPlan, AttemptStatus, JournalEvent
+from runner.model.events import BannerSeen, EpochStarted, ResumeSeen
 from runner.state.step_mapper import StepMapper
 from runner.store.journal import write_json
 from runner.store.rundir import RunDir

@@ -9,7 +9,8 @@ import pytest
 
 from runner.history.inspect import inspect_log
 from runner.ingest.console.parser import ConsoleParser
-from runner.model import FatalSeen, Outcome, WarningSeen
+from runner.model import Outcome
+from runner.model.events import FatalSeen, WarningSeen
 from tests import DATA
 from tests.failure_logs import TRAINING, bar, record
 

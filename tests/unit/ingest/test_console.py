@@ -9,7 +9,8 @@ from typing import TypeVar
 import pytest
 
 from runner.ingest.console.parser import ConsoleParser
-from runner.model import (
+from runner.model import Phase
+from runner.model.events import (
     AttemptSeen,
     BannerSeen,
     CheckpointRemoved,
@@ -21,7 +22,6 @@ from runner.model import (
     FatalSeen,
     ModelSaved,
     NothingToTrain,
-    Phase,
     PhaseChanged,
     ResumeSeen,
     SampleStarted,

@@ -10,7 +10,7 @@ import pytest
 
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.console.stream import HEAD_BYTES, TAIL_BYTES
-from runner.model import ConsoleEvent, StepShown
+from runner.model.events import ConsoleEvent, StepShown
 from tests import DATA
 
 LOGS = sorted([*DATA.glob("runs/*.log"), *DATA.glob("failures/*.log")])

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from runner.ingest.console.parser import ConsoleParser
-from runner.model import AttemptPlan, AttemptSeen, ConsoleEvent, JournalEvent, StepShown
+from runner.model import AttemptPlan, JournalEvent
+from runner.model.events import AttemptSeen, ConsoleEvent, StepShown
 from runner.state.attempt_state import AttemptState, StepRow, apply
 from runner.state.journal_state import JournalState
 from runner.state.translator import Translator
@@ -175,7 +176,8 @@ def _files(made: Translator) -> list[Any]:
 
 def test_the_newest_detail_of_a_phase_and_the_last_of_many_warnings_are_in_the_journal() -> None:
     """Thousands of each are applied; of the warnings beyond a number, and of details, few are written."""
-    from runner.model import Phase, PhaseChanged, WarningSeen
+    from runner.model import Phase
+    from runner.model.events import PhaseChanged, WarningSeen
 
     events: list[ConsoleEvent] = [
         PhaseChanged(n, Phase.CACHING, f"latents {n}/500") for n in range(500)

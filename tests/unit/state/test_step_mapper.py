@@ -7,7 +7,7 @@ from pathlib import PurePath
 import pytest
 
 from runner.ingest.console.parser import ConsoleParser
-from runner.model import BannerSeen, CheckpointSaving, EpochStarted, ResumeSeen, StepShown
+from runner.model.events import BannerSeen, CheckpointSaving, EpochStarted, ResumeSeen, StepShown
 from runner.state.step_mapper import StepMapper
 from runner.trainers.names import KOHYA_NAMES
 from tests import DATA

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from runner.ingest.console.parser import ConsoleParser
-from runner.model import BannerSeen, EpochStarted, Phase, StepShown
+from runner.model import Phase
+from runner.model.events import BannerSeen, EpochStarted, StepShown
 from runner.state.attempt_state import StepRow
 from runner.state.translator import Translator
 from tests import DATA

@@ -24,17 +24,14 @@ from runner.model import (
     AttemptPlan,
     AttemptStatus,
     Checkpoint,
-    CheckpointRemoved,
-    CheckpointSaving,
     Expectation,
     ExpectedCheckpoint,
     Forecast,
     Outcome,
     RunState,
     Status,
-    StepShown,
-    ValidationSeen,
 )
+from runner.model.events import CheckpointRemoved, CheckpointSaving, StepShown, ValidationSeen
 from runner.state.evidence import Evidence
 from runner.state.translator import Translator
 from runner.store.rundir import RunDir

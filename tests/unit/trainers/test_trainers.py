@@ -17,7 +17,8 @@ from runner.config.errors import ConfigError
 from runner.config.model import Trainer
 from runner.control.prepare import prepare
 from runner.control.resume import plan_resume
-from runner.model import Forecast, ModelSaved, Phase
+from runner.model import Forecast, Phase
+from runner.model.events import ModelSaved
 from runner.preflight.estimate import estimate
 from runner.supervisor.ingest import Ingest
 from runner.trainers import registry

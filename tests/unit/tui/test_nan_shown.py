@@ -11,17 +11,8 @@ import pytest
 
 from runner.history.review.cautions import untrusted_step
 from runner.history.review.epochs import epoch_rows, smooth_at
-from runner.model import (
-    BannerSeen,
-    Checkpoint,
-    CheckpointSaving,
-    Outcome,
-    RunSnapshot,
-    RunState,
-    Status,
-    StepShown,
-    ValidationSeen,
-)
+from runner.model import Checkpoint, Outcome, RunSnapshot, RunState, Status
+from runner.model.events import BannerSeen, CheckpointSaving, StepShown, ValidationSeen
 from runner.model.units import loss
 from runner.state.lineage import safe_step, weights_step
 from runner.state.losses import StepTable, loss_facts
