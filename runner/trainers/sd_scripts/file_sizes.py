@@ -8,7 +8,7 @@ shapes and places; sd-scripts adds what it knows of the training. Checked agains
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,28 +17,20 @@ from runner.trainers.sd_scripts.network_layers import NETWORK_LAYERS, Layers
 
 Flags = Mapping[str, Any]
 
-TITLES = {"sd1": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL", "flux": "FLUX.1"}
-#: the module that sits on a model's layers
-MODULES = {
-    "sd1": "networks.lora",
-    "sd2": "networks.lora",
-    "sdxl": "networks.lora",
-    "flux": "networks.lora_flux",
+#: title, and the module that sits on the model's layers
+MODELS = {
+    "sd1": ("SD 1.x", "networks.lora"),
+    "sd2": ("SD 2.x", "networks.lora"),
+    "sdxl": ("SDXL", "networks.lora"),
+    "flux": ("FLUX.1", "networks.lora_flux"),
 }
 #: of --network_args: what leaves the layers as they are
 HARMLESS = frozenset(
-    [
-        "conv_dim",
-        "conv_alpha",
-        "rank_dropout",
-        "module_dropout",
-        "dropout",
-        "verbose",
-        "loraplus_lr_ratio",
-        "loraplus_unet_lr_ratio",
-        "loraplus_text_encoder_lr_ratio",
-    ]
-)
+    {
+        "conv_dim", "conv_alpha", "rank_dropout", "module_dropout", "dropout", "verbose",
+        "loraplus_lr_ratio", "loraplus_unet_lr_ratio", "loraplus_text_encoder_lr_ratio",
+    }
+)  # fmt: skip
 DEFAULT_RANK = 4
 ITEM_BYTES = {"fp16": 2, "bf16": 2, "float": 4}
 #: what sd-scripts writes about the training: 3,384 to 4,228 bytes in recorded files, more with many tags
@@ -50,16 +42,10 @@ STATE_REST_BYTES = 18_000
 #: bytes that an optimizer keeps for a number, and around each tensor of parameters (torch.save, measured);
 #: those of 8 bits keep tensors of fewer than 4,096 numbers in float32, and a scale for each 256 numbers
 OPTIMIZERS = {
-    "adamw": (2, 663),
-    "pagedadamw": (2, 663),
-    "pagedadamw32bit": (2, 663),
-    "lion": (1, 216),
-    "sgdnesterov": (1, 216),
-    "adamw8bit": (2, 1300),
-    "pagedadamw8bit": (2, 1300),
-    "lion8bit": (1, 700),
-    "pagedlion8bit": (1, 700),
-    "sgdnesterov8bit": (1, 700),
+    **dict.fromkeys(("adamw", "pagedadamw", "pagedadamw32bit"), (2, 663)),
+    **dict.fromkeys(("lion", "sgdnesterov"), (1, 216)),
+    **dict.fromkeys(("adamw8bit", "pagedadamw8bit"), (2, 1300)),
+    **dict.fromkeys(("lion8bit", "pagedlion8bit", "sgdnesterov8bit"), (1, 700)),
 }
 SMALL_TENSOR = 4096
 SCALED_NUMBERS = 256
@@ -92,35 +78,39 @@ def file_sizes(flags: Flags, model: str | None) -> FileSizes | None:
     rank = whole(flags, "network_dim")
     if layers is None or model is None or flags.get("dim_from_weights"):
         return None
-    network = _Network(layers, DEFAULT_RANK if rank is None else rank, conv_rank(flags), flags)
-    told = f"rank {network.rank} on {TITLES[model]}"
-    if network.conv_rank is not None:
-        told += f", convolutions {network.conv_rank}"
-    precision = str(flags.get("save_precision") or network.trained_precision)
+    rank = DEFAULT_RANK if rank is None else rank
+    conv = conv_rank(flags)
+    ranked = [(one, rank if one.kernel != 3 or conv is None else conv) for one in layers]
+    told = f"rank {rank} on {MODELS[model][0]}"
+    if conv is not None:
+        told += f", convolutions {conv}"
+    half = "fp16" if flags.get("full_fp16") else "bf16"
+    trained = half if flags.get("full_fp16") or flags.get("full_bf16") else "float"
+    precision = str(flags.get("save_precision") or trained)
     optimizer = optimizer_name(flags)
-    state = network.state_bytes(optimizer)
-    state_source = f"{told}, {optimizer}" if state else f"unknown for {optimizer}"
-    return FileSizes(network.checkpoint_bytes(), f"{told}, {precision}", state, state_source)
+    state = _state_bytes(ranked, flags, ITEM_BYTES[trained], optimizer.lower())
+    return FileSizes(
+        _checkpoint_bytes(ranked, flags, ITEM_BYTES.get(precision, ITEM_BYTES[trained])),
+        f"{told}, {precision}",
+        state,
+        f"{told}, {optimizer}" if state else f"unknown for {optimizer}",
+    )
 
 
 def trained_layers(flags: Flags, model: str | None) -> tuple[Layers, ...] | None:
     """The layers that get a LoRA and are saved."""
-    if model not in NETWORK_LAYERS or flags.get("network_module") != MODULES[model]:
+    if model not in MODELS or flags.get("network_module") != MODELS[model][1]:
         return None
     if set(network_args(flags)) - HARMLESS:
         return None  # ranks by block, other layers
-    left_out = set()
-    if flags.get("network_train_unet_only"):
-        left_out.add("text")
-    if flags.get("network_train_text_encoder_only"):
-        left_out.add("unet")
-    with_conv = conv_rank(flags)
+    conv = conv_rank(flags)
+    only = {"text": "network_train_unet_only", "unet": "network_train_text_encoder_only"}
     return tuple(
         layers
         for layers in NETWORK_LAYERS[model]
-        if layers.part not in left_out
-        and (with_conv is not None or not layers.conv_only)
-        and not (layers.kernel == 3 and with_conv == 0)
+        if not flags.get(only[layers.part])
+        and (conv is not None or not layers.conv_only)
+        and not (layers.kernel == 3 and conv == 0)
     )
 
 
@@ -146,86 +136,60 @@ def optimizer_name(flags: Flags) -> str:
     return str(flags.get("optimizer_type") or "AdamW")
 
 
-@dataclass(frozen=True, slots=True)
-class _Network:
-    layers: tuple[Layers, ...]
-    rank: int
-    conv_rank: int | None
-    flags: Flags
-
-    @property
-    def trained_precision(self) -> str:
-        half = "fp16" if self.flags.get("full_fp16") else "bf16"
-        return half if self.flags.get("full_fp16") or self.flags.get("full_bf16") else "float"
-
-    def checkpoint_bytes(self) -> int:
-        chosen = self.flags.get("save_precision")
-        item = ITEM_BYTES[str(chosen) if chosen in ITEM_BYTES else self.trained_precision]
-        data = self._data(item, self._alpha_bytes(item))
-        if (self.flags.get("save_model_as") or "safetensors") != "safetensors":
-            return data + PICKLED_TENSOR_BYTES * 3 * self._modules()
-        metadata = 600 if self.flags.get("no_metadata") else METADATA_BYTES
-        return data + self._header(item) + metadata
-
-    def state_bytes(self, optimizer: str) -> int | None:
-        """The weights as they are trained, the optimizer's moments, the rest."""
-        if optimizer.lower() not in OPTIMIZERS or self.flags.get("deepspeed"):
-            return None
-        moments, around = OPTIMIZERS[optimizer.lower()]
-        item = ITEM_BYTES[self.trained_precision]
-        weights = self._data(item, item) + self._header(item)
-        eight_bits = optimizer.lower().endswith("8bit")
-        kept = 0
-        for layers in self._optimized():
-            for numbers in self._tensors(layers):
-                each = moments * (_eight_bit_bytes(numbers) if eight_bits else numbers * item)
-                kept += layers.modules * (each + around)
-        return weights + kept + STATE_REST_BYTES
-
-    def _optimized(self) -> list[Layers]:
-        """A learning rate of 0 leaves a part out of the optimizer."""
-        rates = {"text": self.flags.get("text_encoder_lr"), "unet": self.flags.get("unet_lr")}
-        return [layers for layers in self.layers if rates[layers.part] not in (0, (0,), [0])]
-
-    def _rank(self, layers: Layers) -> int:
-        return self.rank if layers.kernel != 3 or self.conv_rank is None else self.conv_rank
-
-    def _tensors(self, layers: Layers) -> tuple[int, int]:
-        """Numbers of the two tensors of a layer."""
-        rank = self._rank(layers)
-        return rank * layers.inputs * max(layers.kernel, 1) ** 2, layers.outputs * rank
-
-    def _modules(self) -> int:
-        return sum(layers.modules for layers in self.layers)
-
-    def _data(self, item: int, alpha_bytes: int) -> int:
-        numbers = sum(layers.modules * sum(self._tensors(layers)) for layers in self.layers)
-        return item * numbers + alpha_bytes * self._modules()
-
-    def _alpha_bytes(self, item: int) -> int:
-        """An alpha that is not given, or 0, is made from a whole number and saved as such (8 bytes) unless
-        save_precision converts it."""
-        if self.flags.get("save_precision") in ITEM_BYTES or self.flags.get("network_alpha"):
-            return item
-        return 8
-
-    def _header(self, item: int) -> int:
-        """`"NAME.alpha":{"dtype":"F32","shape":[],"data_offsets":[0,4]},` and its two like for each layer; the
-        offsets have about as many digits as the largest."""
-        digits = 2 * len(str(self._data(item, item))) + 1
-        total = 16
-        for layers in self.layers:
-            rank, square = self._rank(layers), 4 if layers.kernel else 0
-            shapes = len(f"{rank},{layers.inputs}") + len(f"{layers.outputs},{rank}") + square
-            kernel = 2 * len(f",{layers.kernel}") if layers.kernel else 0
-            fixed = len('".alpha":{"dtype":"F32","shape":[],"data_offsets":[]},') * 3
-            fixed += 2 * (len("lora_down.weight") - len("alpha")) - 2
-            total += 3 * layers.letters
-            total += layers.modules * (fixed + shapes + kernel + 3 * digits)
-        return total
+#: layers of one shape and the rank of their LoRA
+Ranked = Sequence[tuple[Layers, int]]
 
 
-def _eight_bit_bytes(numbers: int) -> int:
-    if numbers < SMALL_TENSOR:
-        return 4 * numbers
-    return numbers + 4 * -(-numbers // SCALED_NUMBERS)
+def _checkpoint_bytes(ranked: Ranked, flags: Flags, item: int) -> int:
+    """An alpha that is not given, or 0, is made from a whole number and saved as such (8 bytes) unless
+    save_precision converts it."""
+    converted = flags.get("save_precision") in ITEM_BYTES or flags.get("network_alpha")
+    data = _data_bytes(ranked, item, item if converted else 8)
+    if (flags.get("save_model_as") or "safetensors") != "safetensors":
+        return data + PICKLED_TENSOR_BYTES * 3 * sum(layers.modules for layers, _ in ranked)
+    return (
+        data + _header_bytes(ranked, item) + (600 if flags.get("no_metadata") else METADATA_BYTES)
+    )
+
+
+def _state_bytes(ranked: Ranked, flags: Flags, item: int, optimizer: str) -> int | None:
+    """The weights as they are trained, the optimizer's moments, the rest. A learning rate of 0 leaves a part
+    out of the optimizer."""
+    if optimizer not in OPTIMIZERS or flags.get("deepspeed"):
+        return None
+    moments, around = OPTIMIZERS[optimizer]
+    rates = {"text": flags.get("text_encoder_lr"), "unet": flags.get("unet_lr")}
+    kept = 0
+    for layers, rank in ranked:
+        for numbers in _tensors(layers, rank) if rates[layers.part] not in (0, (0,), [0]) else ():
+            each = numbers * item
+            if optimizer.endswith("8bit"):
+                scales = 4 * -(-numbers // SCALED_NUMBERS)
+                each = 4 * numbers if numbers < SMALL_TENSOR else numbers + scales
+            kept += layers.modules * (moments * each + around)
+    return _data_bytes(ranked, item, item) + _header_bytes(ranked, item) + kept + STATE_REST_BYTES
+
+
+def _tensors(layers: Layers, rank: int) -> tuple[int, int]:
+    """Numbers of the two tensors of a layer."""
+    return rank * layers.inputs * max(layers.kernel, 1) ** 2, layers.outputs * rank
+
+
+def _data_bytes(ranked: Ranked, item: int, alpha_bytes: int) -> int:
+    return sum(
+        one.modules * (item * sum(_tensors(one, rank)) + alpha_bytes) for one, rank in ranked
+    )
+
+
+def _header_bytes(ranked: Ranked, item: int) -> int:
+    """`"NAME.alpha":{"dtype":"F32","shape":[],"data_offsets":[0,4]},` and its two like for each layer; the
+    offsets have about as many digits as the largest."""
+    digits = 2 * len(str(_data_bytes(ranked, item, item))) + 1
+    fixed = len('".alpha":{"dtype":"F32","shape":[],"data_offsets":[]},') * 3
+    fixed += 2 * (len("lora_down.weight") - len("alpha")) - 2
+    total = 16
+    for layers, rank in ranked:
+        shapes = len(f"{rank},{layers.inputs}") + len(f"{layers.outputs},{rank}")
+        kernel = 4 + 2 * len(f",{layers.kernel}") if layers.kernel else 0
+        total += 3 * layers.letters + layers.modules * (fixed + shapes + kernel + 3 * digits)
+    return total
