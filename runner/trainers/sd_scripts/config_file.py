@@ -16,7 +16,7 @@ from typing import Any
 
 from runner.config.catalog import Catalog, Flag
 from runner.config.errors import ConfigError, ConfigProblem, nearest
-from runner.config.flags import FlagScalar, FlagValue, read_flags
+from runner.config.flags import FlagValue, read_flags
 from runner.config.positions import KeyPath, key_lines, read_toml
 from runner.config.reading import kind
 from runner.files.regular_file import read_text
@@ -40,11 +40,10 @@ def entries(values: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """`values`: the flags by name; `lines`: the line of each; `problem`: why it cannot be read."""
+    """`values`: the flags by name; `problem`: why it cannot be read."""
 
     path: Path
     values: dict[str, FlagValue] = field(default_factory=dict)
-    lines: dict[str, int] = field(default_factory=dict)
     problem: str | None = None
     missing: bool = False
 
@@ -53,8 +52,7 @@ def read_train_config(name: str, base: Path) -> TrainConfig:
     """`name` as given to --config_file; relative to `base`, the trainer's working folder."""
     path = base / config_file_path(name)
     try:
-        text = read_text(path)
-        loaded = parse_toml(text)
+        loaded = parse_toml(read_text(path))
     except FileNotFoundError:
         return TrainConfig(path, problem="there is no such file", missing=True)
     except OSError as error:
@@ -63,14 +61,8 @@ def read_train_config(name: str, base: Path) -> TrainConfig:
         return TrainConfig(path, problem="it is not UTF-8")
     except tomllib.TOMLDecodeError as error:
         return TrainConfig(path, problem=f"no valid TOML: {error}")
-    values: dict[str, FlagValue] = {}
-    lines: dict[str, int] = {}
-    places = key_lines(text)
-    for keys, value in entries(loaded):
-        if not isinstance(value, dict):
-            values[str(keys[-1])] = _flag(value)
-            lines[str(keys[-1])] = places.get(keys, 1)
-    return TrainConfig(path, values, lines)
+    flat = {str(keys[-1]): value for keys, value in entries(loaded)}
+    return TrainConfig(path, {k: _flag(v) for k, v in flat.items() if not isinstance(v, dict)})
 
 
 def _flag(value: Any) -> FlagValue:
@@ -161,14 +153,11 @@ def _scalar_problem(flag: Flag, value: Any) -> str | None:
         cure = "; remove the quotes" if isinstance(value, str) else ""
         return f"is {kind(value)}; it must be {words}{cure}"
     if flag.choices is not None and words and value not in flag.choices:
-        return f'is "{value}"; choose one of {_listed(flag.choices)}'
+        return f'is "{value}"; choose one of {", ".join(map(str, flag.choices))}'
     return None
 
 
-def _listed(choices: tuple[FlagScalar, ...]) -> str:
-    return ", ".join(map(str, choices))
-
-
+#: TOML types of a value, by the name of its flag's argparse type
 _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "int": ((int,), "a whole number"),
     "float": ((int, float), "a number"),

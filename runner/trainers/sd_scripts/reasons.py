@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import PurePath
+from typing import Any
 
 from runner.config.flags import whole
 from runner.model import Expectation, Forecast
@@ -38,10 +39,8 @@ def surprises(expect: Expectation, found: Forecast, question: Question) -> tuple
 def why_steps(question: Question, expected: int) -> str | None:
     """The first reason whose absence would give the expected number; None: no single one does."""
     specs, _ = question.plan()
-    for reason, total in _alternatives(question, specs):
-        if total == expected:
-            return reason
-    return None
+    reasons = _alternatives(question, specs)
+    return next((reason for reason, total in reasons if total == expected), None)
 
 
 def _alternatives(question: Question, specs: Specs) -> Iterator[tuple[str, int | None]]:
@@ -50,10 +49,21 @@ def _alternatives(question: Question, specs: Specs) -> Iterator[tuple[str, int |
     def total(changed: Specs = specs, among: int = processes, **changes: object) -> int | None:
         left = {k: value for k, value in {**flags, **changes}.items() if value is not None}
         try:
-            plan = dataclasses.replace(question, flags=left, specs=changed).plan()[1]
+            plan = replace(question, flags=left, specs=changed).plan()[1]
             return count_steps(left, plan.batches_per_epoch, among).total
         except (ValueError, ZeroDivisionError):  # without this setting nothing could be trained
             return None
+
+    def with_(**changes: Any) -> Specs:
+        return tuple(replace(spec, **changes) for spec in specs)
+
+    def repeated(repeats: Callable[[SubsetSpec], int | None]) -> Specs:
+        """A subset keeps its own where `repeats` is None."""
+
+        def subset(one: SubsetSpec) -> SubsetSpec:
+            return replace(one, num_repeats=number) if (number := repeats(one)) is not None else one
+
+        return tuple(replace(s, subsets=tuple(map(subset, s.subsets))) for s in specs)
 
     yield "the regularisation subset doubles each epoch", total(without_regularisation(specs))
     if "max_train_epochs" in flags and "max_train_steps" in flags:
@@ -64,47 +74,25 @@ def _alternatives(question: Question, specs: Specs) -> Iterator[tuple[str, int |
     if accumulated > 1:
         reason = f"{accumulated} batches are accumulated for a step"
         yield reason, total(gradient_accumulation_steps=None)
-    yield "the folders' names do not count, num_repeats does", total(_named_repeats(specs))
-    yield "batches hold several images", total(_changed(specs, batch_size=1))
+    # as the folders' names would have it, `10_spyke` ten times
+    named = repeated(lambda subset: folder_repeats(PurePath(subset.image_dir).name)[0])
+    yield "the folders' names do not count, num_repeats does", total(named)
+    yield "batches hold several images", total(with_(batch_size=1))
     flag = whole(flags, "train_batch_size")
     if flag:
         reason = f"batch_size of the dataset config wins over train_batch_size {flag}"
-        yield reason, total(_changed(specs, batch_size=flag))
-    yield "images are held out for validation", total(_changed(specs, validation_split=0.0))
-    yield "each bucket rounds its batches up", total(_changed(specs, enable_bucket=False))
-    once = tuple(
-        dataclasses.replace(
-            spec, subsets=tuple(dataclasses.replace(s, num_repeats=1) for s in spec.subsets)
-        )
-        for spec in specs
-    )
-    yield "num_repeats repeats the images", total(once)
-
-
-def _changed(specs: Specs, **changes: object) -> Specs:
-    return tuple(dataclasses.replace(spec, **changes) for spec in specs)  # type: ignore[arg-type]
-
-
-def _named_repeats(specs: Specs) -> Specs:
-    """As the folders' names would have it, `10_spyke` ten times."""
-
-    def named(subset: SubsetSpec) -> SubsetSpec:
-        repeats, _ = folder_repeats(PurePath(subset.image_dir).name)
-        return subset if repeats is None else dataclasses.replace(subset, num_repeats=repeats)
-
-    return tuple(
-        dataclasses.replace(spec, subsets=tuple(named(s) for s in spec.subsets)) for spec in specs
-    )
+        yield reason, total(with_(batch_size=flag))
+    yield "images are held out for validation", total(with_(validation_split=0.0))
+    yield "each bucket rounds its batches up", total(with_(enable_bucket=False))
+    yield "num_repeats repeats the images", total(repeated(lambda _: 1))
 
 
 def why_images(question: Question, expected: int) -> str | None:
     """The first thing left out that makes up the difference."""
     specs, plan = question.plan()
     missing = expected - plan.images
-    for reason, number in _left_out(question, specs, plan):
-        if number == missing and number:
-            return reason
-    return None
+    left_out = _left_out(question, specs, plan)
+    return next((reason for reason, number in left_out if number and number == missing), None)
 
 
 def _left_out(question: Question, specs: Specs, plan: DatasetPlan) -> Iterator[tuple[str, int]]:

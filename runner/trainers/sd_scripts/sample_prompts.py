@@ -4,6 +4,7 @@ and line_to_prompt_dict, v0.9 to v0.10)."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -98,42 +99,35 @@ def parse_line(line: str) -> SamplePrompt:
     values: dict[str, Any] = {"prompt": first}
     for part in rest:
         for pattern, name, kind in _OPTIONS:
-            match = re.match(pattern, part, re.IGNORECASE)
-            if match is None:
-                continue
-            try:
-                values[name] = kind(match.group(1))
-            except ValueError:
-                pass
-            break
+            if match := re.match(pattern, part, re.IGNORECASE):
+                with contextlib.suppress(ValueError):
+                    values[name] = kind(match.group(1))
+                break
     return _from_table(values)
 
 
 def _from_table(values: Any) -> SamplePrompt:
+    """A value of another type is left out; of a text any value is taken as text."""
     if not isinstance(values, dict):
         raise TypeError("an entry is neither a text nor a table")
+
+    def number(name: str, *kinds: type) -> Any:
+        value = values.get(name)
+        return value if isinstance(value, kinds) and not isinstance(value, bool) else None
+
     negative, sampler = values.get("negative_prompt"), values.get("sample_sampler")
-    scale = _number(values.get("scale"))
+    scale = number("scale", int, float)
+    scale = number("guidance_scale", int, float) if scale is None else scale
     return SamplePrompt(
         text=str(values.get("prompt", "")),
         negative=None if negative is None else str(negative),
-        width=_whole(values.get("width")),
-        height=_whole(values.get("height")),
-        seed=_whole(values.get("seed")),
-        steps=_whole(values.get("sample_steps")),
-        scale=scale if scale is not None else _number(values.get("guidance_scale")),
+        width=number("width", int),
+        height=number("height", int),
+        seed=number("seed", int),
+        steps=number("sample_steps", int),
+        scale=None if scale is None else float(scale),
         sampler=None if sampler is None else str(sampler),
     )
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +153,8 @@ def expected_samples(flags: Mapping[str, Any], base_dir: Path, steps: Steps) -> 
         return Samples(0)
     named = flags.get("sample_prompts")
     if not named:
-        return Samples(
-            times, problem="sample_prompts is missing: sd-scripts dies at the first sample"
-        )
+        missing = "sample_prompts is missing: sd-scripts dies at the first sample"
+        return Samples(times, problem=missing)
     try:
         file = base_dir / str(named)
         return Samples(times, len(parse_prompts(read_text(file), file.name)))

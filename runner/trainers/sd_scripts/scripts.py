@@ -11,12 +11,12 @@ script is not judged by any of this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from runner.config.flags import FlagValue, flags_begin
+from runner.config.flags import FlagValue
 from runner.config.model import Trainer
 
 CLIP_L = "openai/clip-vit-large-patch14"
@@ -97,13 +97,13 @@ def wanted_tokenizers(script: Script, flags: Mapping[str, FlagValue]) -> tuple[s
 
 
 MODEL, EMBEDDING, CONTROL = "a full model", "an embedding", "a ControlNet"
+_LIKE_THE_BASE_MODEL = ("train_db.py", "fine_tune.py", "sdxl_train.py")
+_ALWAYS_SAFETENSORS = (
+    "flux_train.py", "sd3_train.py", "lumina_train.py", "anima_train.py", "flux_train_control_net.py",
+)  # fmt: skip
 #: scripts that train no LoRA, by file name
 TRAINED: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("train_db.py", "fine_tune.py", "sdxl_train.py", "flux_train.py", "sd3_train.py",
-         "lumina_train.py", "anima_train.py"),
-        MODEL,
-    ),
+    **dict.fromkeys((*_LIKE_THE_BASE_MODEL, *_ALWAYS_SAFETENSORS), MODEL),
     **dict.fromkeys(
         ("train_textual_inversion.py", "train_textual_inversion_XTI.py",
          "sdxl_train_textual_inversion.py"),
@@ -116,7 +116,7 @@ TRAINED: Mapping[str, str] = {
         CONTROL,
     ),
 }  # fmt: skip
-_LIKE_THE_BASE_MODEL = frozenset(["train_db.py", "fine_tune.py", "sdxl_train.py"])
+BASE_MODEL = frozenset(["train_db.py", "fine_tune.py", "sdxl_train.py"])
 _ALWAYS_SAFETENSORS = frozenset(
     [
         "flux_train.py",
@@ -127,14 +127,6 @@ _ALWAYS_SAFETENSORS = frozenset(
     ]
 )
 BASE_MODEL = "pretrained_model_name_or_path"
-
-
-def script_in(command: Sequence[str]) -> str:
-    """The script of a trainer's command line; empty: none is recognised."""
-    try:
-        return command[flags_begin(command) - 1]
-    except ValueError:
-        return ""
 
 
 def no_lora(script: str) -> str | None:
@@ -149,16 +141,11 @@ def file_ending(script: str, flags: Mapping[str, Any], base_dir: Path) -> str:
     name, chosen = PurePath(script).name, str(flags.get("save_model_as") or "")
     if name in _ALWAYS_SAFETENSORS:
         return ".safetensors"
-    if name in _LIKE_THE_BASE_MODEL:
-        return _of_full_model(flags, base_dir, chosen.lower())
-    default = "pt" if TRAINED.get(name) == EMBEDDING else "safetensors"
-    return f".{chosen or default}"
-
-
-def _of_full_model(flags: Mapping[str, Any], base_dir: Path, chosen: str) -> str:
+    if name not in _LIKE_THE_BASE_MODEL:
+        return f".{chosen or ('pt' if TRAINED.get(name) == EMBEDDING else 'safetensors')}"
+    chosen, base = chosen.lower(), flags.get(BASE_MODEL)
     as_file = chosen in ("ckpt", "safetensors")
     if not chosen:
-        base = flags.get(BASE_MODEL)
         as_file = isinstance(base, str) and (base_dir / base).is_file()
     if not as_file:
         return ""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.trainers.sd_scripts.forecast import forecast
-from runner.trainers.sd_scripts.scripts import file_ending, no_lora, script_in
+from runner.trainers.sd_scripts.scripts import file_ending, no_lora
 from tests.unit.preflight.preflight_project import Project
 from tests.unit.trainers.test_forecast import project
 
@@ -62,20 +62,6 @@ def test_a_forecast_names_the_files_of_a_full_model_and_says_that_it_is_no_lora(
 def test_a_loras_script_and_an_unknown_one_are_not_called_something_else() -> None:
     assert no_lora("/sd/sdxl_train_network.py") is None
     assert no_lora("/sd/my_train.py") is None
-
-
-def test_the_script_of_a_command_is_the_trainers_not_the_launchers() -> None:
-    command = (
-        "python",
-        "-m",
-        "accelerate.commands.launch",
-        "--num_processes",
-        "1",
-        "/s/a.py",
-        "-x",
-    )
-    assert script_in(command) == "/s/a.py"
-    assert script_in(("python",)) == ""
 
 
 def test_preflight_says_what_a_script_trains_that_trains_no_lora(tmp_path: Path) -> None:
