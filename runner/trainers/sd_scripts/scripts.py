@@ -116,16 +116,6 @@ TRAINED: Mapping[str, str] = {
         CONTROL,
     ),
 }  # fmt: skip
-BASE_MODEL = frozenset(["train_db.py", "fine_tune.py", "sdxl_train.py"])
-_ALWAYS_SAFETENSORS = frozenset(
-    [
-        "flux_train.py",
-        "sd3_train.py",
-        "lumina_train.py",
-        "anima_train.py",
-        "flux_train_control_net.py",
-    ]
-)
 BASE_MODEL = "pretrained_model_name_or_path"
 
 
