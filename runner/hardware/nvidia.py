@@ -62,8 +62,13 @@ class NvidiaSource:
             return Reading(reason=facts.NO_DRIVER, final=True)
         if self._open_at is not None and self._clock() >= self._open_at:
             self._open()
-        reading = self._by_library(self._nvml, asked) if self._nvml is not None else None
-        return reading or self._by_command(asked)
+        if self._nvml is not None:
+            try:
+                return self._by_library(self._nvml, asked)
+            except Trouble as trouble:  # the library has stopped answering as a whole
+                self.close()
+                self._reason, self._open_at = trouble.state, self._clock() + self._pause_s
+        return self._by_command(asked)
 
     def close(self) -> None:
         """The library is let go; the next reading opens it again."""
@@ -84,33 +89,19 @@ class NvidiaSource:
             if trouble.code == facts.LIBRARY_NOT_FOUND:
                 self._reason = _no_library(trouble.text)
             else:
-                self._reason = trouble.state
-                self._later()
+                self._reason, self._open_at = trouble.state, self._clock() + self._pause_s
 
-    def _later(self) -> None:
-        if self._open_at is None:
-            self._open_at = self._clock() + self._pause_s
-
-    def _by_library(self, nvml: Nvml, asked: Asked) -> Reading | None:
-        """None: the library has stopped answering as a whole."""
-        try:
-            count = int(nvml.call("nvmlDeviceGetCount"))
-        except Trouble as trouble:
-            self.close()
-            self._reason, self._open_at = trouble.state, self._clock() + self._pause_s
-            return None
+    def _by_library(self, nvml: Nvml, asked: Asked) -> Reading:
+        count = int(nvml.call("nvmlDeviceGetCount"))
         self.period_s = PERIOD_S
         cards = [self._card(nvml, index, asked) for index in range(count)]
         # a card that has failed may be missing after the library was opened again; others move up then
-        gone = [card for key, card in self._known.items() if key not in {one.key for one in cards}]
-        cards += [replace(card, index=None, problem=facts.GONE) for card in gone]
-        self._processes.forget_but(
-            frozenset(user.pid for card in cards for user in card.users if user.pid is not None)
-        )
+        gone = self._known.keys() - {one.key for one in cards}
+        cards += [replace(self._known[key], index=None, problem=facts.GONE) for key in gone]
         if cards and all(card.problem is None for card in cards):
             self._open_at = None
-        else:
-            self._later()
+        elif self._open_at is None:
+            self._open_at = self._clock() + self._pause_s
         return Reading(tuple(cards), reason=None if cards else facts.NO_CARD)
 
     def _card(self, nvml: Nvml, index: int, asked: Asked) -> GpuSample:
@@ -131,10 +122,9 @@ class NvidiaSource:
 
     def _by_command(self, asked: Asked) -> Reading:
         found = self._smi.read(asked)
+        self.period_s = SMI_PERIOD_S if found.gpus else max(PERIOD_S, self._pause_s)
         if found.gpus:
-            self.period_s = SMI_PERIOD_S
             return found
-        self.period_s = max(PERIOD_S, self._pause_s)
         reason = self._reason
         if reason is None or reason == facts.NO_DRIVER:
             reason = found.reason or facts.NO_DRIVER
@@ -152,12 +142,20 @@ def _no_library(said: str) -> str:
 
 #: WSL keeps it where the search path of a service does not look
 _WSL = "/usr/lib/wsl/lib/nvidia-smi"
-_MIB = 1 << 20
+
+
+def _mib(cell: str) -> int:
+    return int(float(cell) * (1 << 20))
+
+
 #: columns of the answer -> field of GpuSample, and how a cell is read (raises ValueError)
-_VALUES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+_COLUMNS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "index": ("index", int),
+    "uuid": ("key", str),
+    "name": ("name", str),
     "utilization.gpu": ("percent", float),
-    "memory.used": ("memory_used_bytes", lambda cell: int(float(cell) * _MIB)),
-    "memory.total": ("memory_total_bytes", lambda cell: int(float(cell) * _MIB)),
+    "memory.used": ("memory_used_bytes", _mib),
+    "memory.total": ("memory_total_bytes", _mib),
     "temperature.gpu": ("temperature_c", float),
     "power.draw": ("power_w", float),
     "enforced.power.limit": ("power_limit_w", float),
@@ -167,8 +165,7 @@ _VALUES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 }
 #: the last column by its new and its old name; an unknown field makes the whole call fail
 _LAST = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")
-_READERS = (*_VALUES.values(), ("throttle", lambda cell: facts.throttle_words(int(cell, 16))))
-_COLUMNS = ("index", "uuid", "name", *_VALUES)
+_READERS = (*_COLUMNS.values(), ("throttle", lambda cell: facts.throttle_words(int(cell, 16))))
 _APPS = "--query-compute-apps=gpu_uuid,pid,used_memory"
 _FORMAT = "--format=csv,noheader,nounits"
 NOT_TOLD = "not told by nvidia-smi"
@@ -201,28 +198,25 @@ class NvidiaSmi:
         ask: Callable[[list[str]], str] = ask_smi,
         find: Callable[[], str | None] = find,
     ) -> None:
-        self._processes, self._ask, self._find = processes, ask, find
+        self._on, self._ask, self._find = processes.on, ask, find
         self._spellings = list(_LAST)
 
     def read(self, asked: Asked) -> Reading:
         """`final`: there is no such command, or it cannot be started."""
-        path = self._find()
-        if path is None:
+        if (path := self._find()) is None:
             return Reading(final=True)
         try:
-            answer = self._query(path)
+            cards = parse_cards(answer := self._query(path))
+            if not cards:
+                raise Unanswered("", 0, answer)
         except Unanswered as failed:
             return Reading(reason=_why_none(failed), final=failed.code == NOT_STARTED)
-        cards = parse_cards(answer)
-        if not cards:
-            return Reading(reason=_why_none(Unanswered("", 0, answer)))
         try:
             listed = parse_apps(self._ask([path, _APPS, _FORMAT]))
         except Unanswered:
             missing = dict.fromkeys(("users", "memory_run_bytes"), NO_APPS)
             return Reading(tuple(replace(one, reasons=one.reasons | missing) for one in cards))
-        on = self._processes.on
-        return Reading(tuple(on(card, listed.get(card.key, ()), None, asked) for card in cards))
+        return Reading(tuple(self._on(one, listed.get(one.key, ()), None, asked) for one in cards))
 
     def _query(self, path: str) -> str:
         while True:
@@ -235,37 +229,34 @@ class NvidiaSmi:
             self._spellings.pop(0)
 
 
-def parse_cards(text: str) -> list[GpuSample]:
-    """Rows of `--query-gpu`; a line that is no such row is left out."""
-    return [card for cells in _rows(text) if (card := _card(cells)) is not None]
-
-
 def _rows(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split(",")] for line in text.splitlines()]
 
 
-def _card(cells: list[str]) -> GpuSample | None:
-    if len(cells) not in (len(_COLUMNS), len(_COLUMNS) + 1) or not cells[0].isdigit():
-        return None
-    index, uuid, name, *rest = cells
+def parse_cards(text: str) -> list[GpuSample]:
+    """Rows of `--query-gpu`; a line that is no such row is left out."""
+    lengths = len(_COLUMNS), len(_COLUMNS) + 1
+    return [_card(row) for row in _rows(text) if len(row) in lengths and row[0].isdigit()]
+
+
+def _card(cells: list[str]) -> GpuSample:
     values: dict[str, Any] = {}
     reasons = dict.fromkeys(("energy_j", "users_percent", "throttle"), NOT_TOLD)
-    for cell, (field, read) in zip(rest, _READERS, strict=False):
+    for cell, (field, read) in zip(cells, _READERS, strict=False):
         try:
             values[field] = read(cell)
             reasons.pop(field, None)
         except (ValueError, OverflowError):
-            reasons[field] = _missing(cell)
-    trouble = _trouble_in(" ".join(rest))
-    return GpuSample(
-        uuid if uuid.startswith(("GPU-", "MIG-")) else f"nvidia-{index}",
-        SMI_SOURCE,
-        name if not name.startswith("[") else "",
-        int(index),
-        problem=trouble.state if trouble else None,
-        reasons=reasons,
-        **values,
-    )
+            supported = cell.strip("[]").lower() not in ("n/a", "not supported")
+            said = f"not measured: nvidia-smi says {cell}"
+            reasons[field] = said if supported else "not supported by this GPU"
+    if not values["key"].startswith(("GPU-", "MIG-")):
+        values["key"] = f"nvidia-{values['index']}"
+    if values["name"].startswith("["):
+        values["name"] = ""
+    trouble = _trouble_in(" ".join(cells[3:]))
+    problem = trouble.state if trouble else None
+    return GpuSample(source=SMI_SOURCE, problem=problem, reasons=reasons, **values)
 
 
 def parse_apps(text: str) -> dict[str, list[Held]]:
@@ -273,15 +264,9 @@ def parse_apps(text: str) -> dict[str, list[Held]]:
     found: dict[str, list[Held]] = {}
     for cells in _rows(text):
         if len(cells) == 3 and cells[1].isdigit():
-            size = int(cells[2]) * _MIB if cells[2].isdigit() else None
+            size = _mib(cells[2]) if cells[2].isdigit() else None
             found.setdefault(cells[0], []).append(Held(int(cells[1]), size))
     return found
-
-
-def _missing(cell: str) -> str:
-    if cell.strip("[]").lower() in ("n/a", "not supported"):
-        return "not supported by this GPU"
-    return f"not measured: nvidia-smi says {cell}"
 
 
 def _trouble_in(text: str) -> Trouble | None:
@@ -294,7 +279,7 @@ def _why_none(failed: Unanswered) -> str:
         return f"{failed}: the driver may hang"
     if trouble := _trouble_in(failed.output):
         return trouble.state
-    first = next((line.strip() for line in failed.output.splitlines() if line.strip()), "")
+    first = next(filter(None, map(str.strip, failed.output.splitlines())), "")
     if "no devices were found" in first.lower() or (not first and failed.code == 0):
         return facts.NO_CARD
     return f"nvidia-smi failed with {failed.code}: {first[:120]}" if first else str(failed)

@@ -8,7 +8,6 @@ card only if it has a device file of the driver open.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -121,11 +120,10 @@ def by_process(listed: Iterable[Held], total_bytes: int | None) -> dict[int, int
     list by another layout). A process stands in the compute and in the graphics list with the same size."""
     largest: dict[tuple[int, int], int | None] = {}
     for held in listed:
-        size = held.memory_bytes
-        if held.pid == 0 or (size is not None and size > (total_bytes or 1 << 50)):
-            continue
-        known = largest.get((held.pid, held.instance))
-        largest[held.pid, held.instance] = max(known or 0, size) if size is not None else known
+        key, size = (held.pid, held.instance), held.memory_bytes
+        if held.pid and (size is None or size <= (total_bytes or 1 << 50)):
+            known = largest.get(key)
+            largest[key] = known if size is None else max(known or 0, size)
     sums: dict[int, int | None] = {}
     for (pid, _), size in largest.items():
         before = sums.get(pid, 0)
@@ -150,10 +148,9 @@ class Processes:
         asked: Asked,
     ) -> GpuSample:
         """`card` with its users, and with this run's part of its used memory. `percents`: see `users`."""
-        sizes = by_process(listed, card.memory_total_bytes)
-        users = self.users(sizes, percents, asked)
-        run, others, reason = split(card.memory_used_bytes, users, asked, self.trusted)
-        reasons = card.reasons | ({} if reason is None else {"memory_run_bytes": reason})
+        users = self.users(by_process(listed, card.memory_total_bytes), percents, asked)
+        run, others, why = split(card.memory_used_bytes, users, asked, self.trusted)
+        reasons = card.reasons | ({} if why is None else {"memory_run_bytes": why})
         return replace(
             card, users=users, memory_run_bytes=run, memory_others_bytes=others, reasons=reasons
         )
@@ -172,49 +169,33 @@ class Processes:
                 users.append(GpuUser(pid, name, size, percent, ours, since_at=born))
         return tuple(sorted(users, key=lambda user: -(user.memory_bytes or 0)))
 
-    def forget_but(self, pids: frozenset[int]) -> None:
-        for pid in self._known.keys() - pids:
-            del self._known[pid]
-
     def _who(self, pid: int) -> tuple[float, str] | None:
         """Time of birth and name; None if there is no such process here, or it is another one."""
         try:
             process = psutil.Process(pid)
-            born = process.create_time()
-            known = self._known.get(pid)
+            born, known = process.create_time(), self._known.get(pid)
             if known is not None and known[0] == born:
                 return known
-            if not self.trusted and not self._has_device_open(pid):
+            # of another user's process nothing can be seen: then it is not believed either
+            opened = [] if self.trusted else list((self._proc / str(pid) / "fd").iterdir())
+            if not self.trusted and not any(_link(fd).startswith(_DEVICE_FILES) for fd in opened):
                 return None
             self._known[pid] = (born, process.name())
         except (psutil.Error, OSError):
             return None
         return self._known[pid]
 
-    def _has_device_open(self, pid: int) -> bool:
-        """Of another user's process nothing can be seen: then it is not believed either."""
-        folder = self._proc / str(pid) / "fd"
-        try:
-            names = os.listdir(folder)
-        except OSError:
-            return False
-        for name in names:
-            try:
-                if str((folder / name).readlink()).startswith(_DEVICE_FILES):
-                    return True
-            except OSError:
-                continue
-        return False
+
+def _link(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:
+        return ""
 
 
 def numbers_are_ours(proc: Path = Path("/proc")) -> bool:
     """Do we see processes by the same numbers as the driver? Not under WSL: Windows holds the card there."""
-    if in_wsl():
-        return False
-    try:
-        return str((proc / "self" / "ns" / "pid").readlink()) == _FIRST_NAMESPACE
-    except OSError:
-        return False
+    return not in_wsl() and _link(proc / "self" / "ns" / "pid") == _FIRST_NAMESPACE
 
 
 def split(
