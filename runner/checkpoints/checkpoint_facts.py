@@ -9,38 +9,39 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from runner.checkpoints.verify import Verification
-from runner.checkpoints.weight_norms import Weights, change_of, optimizer_of, remark_on
+from runner.checkpoints.weight_norms import change_of, remark_on
 from runner.model import Checkpoint, Expectation, ExpectedCheckpoint
-from runner.trainers.names import INCOMPLETE, NAN
+from runner.trainers.names import INCOMPLETE, KOHYA_NAMES, NAN
+
+#: what a Verification and a Checkpoint call by the same name
+_OF_THE_FILE = (
+    "path", "size_bytes", "complete", "finite", "rank", "alpha", "norms", "norm", "norm_largest", "inode",
+    "mtime_ns", "header_sha256",
+)  # fmt: skip
 
 
 def looked_at(one: Checkpoint, found: Verification, expect: Expectation) -> Checkpoint:
     """With everything that the file itself says."""
-    return replace(
-        one,
-        path=found.path,
-        saved_at=found.modified_at if found.modified_at is not None else one.saved_at,
-        size_bytes=found.size_bytes if found.modified_at is not None else None,
-        complete=found.complete,
-        finite=found.finite,
-        problem=found.problem or size_problem(found, expect),
-        rank=found.rank,
-        alpha=found.alpha,
-        norms=found.norms,
-        norm=found.norm,
-        norm_largest=found.norm_largest,
-        missing=False,
-        inode=found.inode,
-        mtime_ns=found.mtime_ns,
-        header_sha256=found.header_sha256,
-    )
+    known = {name: getattr(found, name) for name in _OF_THE_FILE}
+    if found.modified_at is None:
+        known["size_bytes"] = None
+    else:
+        known["saved_at"] = found.modified_at
+    problem = found.problem or _size_problem(found, expect)
+    return replace(one, problem=problem, missing=False, **known)
 
 
-def size_problem(found: Verification, expect: Expectation) -> str | None:
-    """A whole file that is not of the size which [expect] asks for."""
+def file_alone(found: Verification) -> Checkpoint:
+    """A file that belongs to no run; its step is what its name tells, if it does."""
+    name = PurePath(found.path).name
+    return looked_at(Checkpoint(name, step=KOHYA_NAMES.parse(name).step), found, Expectation())
+
+
+def _size_problem(found: Verification, expect: Expectation) -> str | None:
+    """A complete file that is not of the size which [expect] asks for."""
     if expect.checkpoint_mb is None or not found.complete:
         return None
     low, high = expect.checkpoint_mb
@@ -57,43 +58,24 @@ def bad_mark(one: Checkpoint) -> str | None:
     return NAN if one.finite is False else None
 
 
-# --------------------------------------------------------------------------- the one before
-
-
 def compared(
     one: Checkpoint, found: Verification, others: Iterable[Checkpoint], base_step: int
 ) -> Checkpoint:
-    """With its change and remark. `base_step`: from there on the attempt trained; what earlier attempts
-    wrote beyond it is of a past that was trained again."""
-    before = _before(one, others, base_step)
-    now = replace(
-        _weights(one), bad_blocks=found.bad_blocks, lora=found.lora,
-        optimizer=optimizer_of(found.metadata),
-    )  # fmt: skip
-    return replace(
-        one,
-        norm_change=change_of(one.norm, before.norm) if before is not None else None,
-        remark=remark_on(now, _weights(before) if before is not None else None),
-    )
-
-
-def _before(one: Checkpoint, others: Iterable[Checkpoint], base_step: int) -> Checkpoint | None:
-    """The newest good one of an earlier true step; deleted files have left their norms."""
-    if one.step is None:
-        return None
+    """With its change and remark against the newest good one of an earlier true step; deleted files have left
+    their norms. `base_step`: from there on the attempt trained; what earlier attempts wrote beyond it is of a
+    past that was trained again."""
     good = [
         c for c in others
-        if c.step is not None and c.step < one.step and c.complete and c.finite and c.norm is not None
+        if one.step is not None and c.step is not None and c.step < one.step
+        and c.complete and c.finite and c.norm is not None
         and (c.attempt == one.attempt or c.step <= base_step)
     ]  # fmt: skip
-    return max(good, key=lambda c: (c.step or 0, c.attempt), default=None)
+    before = max(good, key=lambda c: (c.step or 0, c.attempt), default=None)
+    change = change_of(one.norm, before.norm) if before is not None else None
+    return replace(one, norm_change=change, remark=remark_on(one, found, before))
 
 
-def _weights(one: Checkpoint) -> Weights:
-    return Weights(one.name, one.step, one.norms, one.norm, one.norm_largest)
-
-
-# --------------------------------------------------------------------------- its fate
+# --------------------------------------------------------------------------- when it is deleted
 
 
 def with_fate(
@@ -102,21 +84,21 @@ def with_fate(
     """When save_last_n_* deletes it and its state. A file that was placed beside the others stays: the
     trainer deletes only what lies in its own folder."""
     plan = next((e for e in expected if e.name == one.name), None)
-    removed = plan.removed_at_step if plan is not None and not placed else None
-    state = plan.state_removed_at_step if plan is not None else None
-    if (removed, state) == (one.removed_at_step, one.state_removed_at_step):
-        return one
-    return replace(one, removed_at_step=removed, state_removed_at_step=state)
+    if plan is None:
+        return _removed_at(one, None, None)
+    return _removed_at(one, None if placed else plan.removed_at_step, plan.state_removed_at_step)
 
 
 def without_future(one: Checkpoint, last_step: int) -> Checkpoint:
     """The attempt is over: what was to be deleted later stays."""
-    removed, state = one.removed_at_step, one.state_removed_at_step
-    removed = removed if removed is not None and removed <= last_step else None
-    state = state if state is not None and state <= last_step else None
-    if (removed, state) == (one.removed_at_step, one.state_removed_at_step):
+    steps = one.removed_at_step, one.state_removed_at_step
+    return _removed_at(one, *(s if s is not None and s <= last_step else None for s in steps))
+
+
+def _removed_at(one: Checkpoint, step: int | None, state_step: int | None) -> Checkpoint:
+    if (step, state_step) == (one.removed_at_step, one.state_removed_at_step):
         return one
-    return replace(one, removed_at_step=removed, state_removed_at_step=state)
+    return replace(one, removed_at_step=step, state_removed_at_step=state_step)
 
 
 # --------------------------------------------------------------------------- its sample image

@@ -114,7 +114,6 @@ def _weights(path: Path, known: dict[str, Any], finite: bool) -> Verification:
 
     modules = modules_of(tensors)
     seen = scan(path, modules, start)
-    norms = summarize(seen.modules)
     bad = len(seen.nonfinite)
     problem = f"{bad} of {len(tensors)} tensors hold NaN or infinity" if bad else None
     if not bad and seen.unlooked:
@@ -129,10 +128,7 @@ def _weights(path: Path, known: dict[str, Any], finite: bool) -> Verification:
         problem=problem,
         rank=rank_of(modules, metadata),
         alpha=alpha_of(seen.alphas, metadata),
-        norms=norms.blocks,
-        norm=norms.mean,
-        norm_largest=norms.largest,
-        bad_blocks=norms.bad_blocks,
+        **summarize(seen.modules),
         lora=any(module.is_lora for module in modules),
     )
 

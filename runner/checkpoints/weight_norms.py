@@ -12,16 +12,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import PurePath
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from runner.checkpoints.weight_modules import block_of
 from runner.checkpoints.weights_scan import ModuleNorm
-from runner.model import BlockNorm
-from runner.model.units import count
-from runner.trainers.names import KOHYA_NAMES
+from runner.model import BlockNorm, Checkpoint
+from runner.model.units import some
 
 if TYPE_CHECKING:
     from runner.checkpoints.verify import Verification
@@ -39,33 +36,9 @@ OVERWHELMING = 1000.0
 NOTHING_LEARNT = "all weights add nothing (every norm is 0): the network has learnt nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class Norms:
-    """Of one file. `bad_blocks`: with numbers that are not finite; the means leave those out."""
-
-    blocks: tuple[BlockNorm, ...] = ()
-    mean: float | None = None
-    largest: float | None = None
-    bad_blocks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What a comparison needs of one file; `step`: its true step, None: not known. `lora`: the norms
-    are of what is added to base weights."""
-
-    name: str
-    step: int | None
-    blocks: tuple[BlockNorm, ...]
-    mean: float | None
-    largest: float | None
-    bad_blocks: tuple[str, ...] = ()
-    lora: bool = True
-    optimizer: str = ""
-
-
-def summarize(modules: Iterable[ModuleNorm]) -> Norms:
-    """By block, in the order of the file; numbers are always finite."""
+def summarize(modules: Iterable[ModuleNorm]) -> dict[str, Any]:
+    """Fields of a Verification: by block, in the order of the file; all numbers are finite. `bad_blocks` have
+    some that are not: then there is no norm of the whole."""
     blocks: dict[str, list[float]] = {}
     bad: dict[str, None] = {}
     for module in modules:
@@ -74,15 +47,18 @@ def summarize(modules: Iterable[ModuleNorm]) -> Norms:
             bad[block] = None
         else:
             blocks.setdefault(block, []).append(module.norm)
-    found = tuple(_block(name, norms) for name, norms in blocks.items() if name not in bad)
-    if bad or not blocks:
-        return Norms(found, bad_blocks=tuple(bad))
-    every = [norm for norms in blocks.values() for norm in norms]
-    return Norms(found, _mean(every), max(every))
-
-
-def _block(name: str, norms: Sequence[float]) -> BlockNorm:
-    return BlockNorm(name, _mean(norms), max(norms), len(norms))
+    norms = tuple(
+        BlockNorm(name, _mean(found), max(found), len(found))
+        for name, found in blocks.items()
+        if name not in bad
+    )
+    every = [norm for found in blocks.values() for norm in found] if not bad else []
+    return {
+        "norms": norms,
+        "norm": _mean(every) if every else None,
+        "norm_largest": max(every, default=None),
+        "bad_blocks": tuple(bad),
+    }
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -101,22 +77,25 @@ def change_of(now: float | None, before: float | None) -> float | None:
     return share if math.isfinite(share) else None
 
 
-def remark_on(now: Weights, before: Weights | None) -> str | None:
-    """One sentence for what a person should know of these weights; None: nothing."""
-    if now.bad_blocks:
-        return f"NaN or infinity in {_some(now.bad_blocks)}"
-    if now.mean is None:
+def remark_on(now: Checkpoint, found: Verification, before: Checkpoint | None) -> str | None:
+    """One sentence for what a person should know of these weights; None: nothing. `found`: what verification
+    says of `now`."""
+    if found.bad_blocks:
+        return f"NaN or infinity in {some(found.bad_blocks)}"
+    if now.norm is None:
         return None
-    if now.largest == 0.0:
-        return NOTHING_LEARNT if now.lora else "every weight is 0"
-    if before is not None and before.mean is not None:
-        if now.blocks == before.blocks:
+    if now.norm_largest == 0.0:
+        return NOTHING_LEARNT if found.lora else "every weight is 0"
+    if before is not None and before.norm is not None:
+        if now.norms == before.norms:
             return f"the weights are those of {_named(before)}: nothing was learnt since"
-        grown = _blow_up(now, before)
+        optimizer = found.metadata.get("ss_optimizer", "").lower()
+        adaptive = any(word in optimizer for word in ADAPTIVE)
+        grown = _blow_up(now, before, ADAPTIVE_FLOOR if adaptive else FLOOR)
         if grown is not None:
             return grown
-    if now.lora and now.largest is not None and now.largest > OVERWHELMING:
-        block = max(now.blocks, key=lambda b: b.largest)
+    if found.lora and (now.norm_largest or 0.0) > OVERWHELMING:
+        block = max(now.norms, key=lambda b: b.largest)
         return (
             f"far too large: a module of {block.block} has norm {_number(block.largest)}, "
             "more than any base weight"
@@ -124,24 +103,23 @@ def remark_on(now: Weights, before: Weights | None) -> str | None:
     return None
 
 
-def _blow_up(now: Weights, before: Weights) -> str | None:
+def _blow_up(now: Checkpoint, before: Checkpoint, floor: float) -> str | None:
+    """`floor`: a norm below it counts as that much."""
     limit = growth_limit(now.step, before.step)
-    floor = ADAPTIVE_FLOOR if any(w in now.optimizer.lower() for w in ADAPTIVE) else FLOOR
-    old = {block.block: block for block in before.blocks}
-    growth = {
-        block.block: _growth(block, old[block.block], floor)
-        for block in now.blocks
-        if block.block in old
+    old = {block.block: block for block in before.norms}
+    grown = {
+        block.block: factor
+        for block in now.norms
+        if block.block in old and (factor := _growth(block, old[block.block], floor)) > limit
     }
-    grown = {name: factor for name, factor in growth.items() if factor > limit}
     if not grown:
         return None
-    worst = max(grown, key=lambda name: grown[name])
+    if len(grown) == len(now.norms) and len(grown) > 1:
+        times = _number(statistics.median(grown.values()))
+        return f"blow-up: the norms of all blocks grew {times} times since {_named(before)}"
+    worst = max(grown, key=grown.__getitem__)
+    rest = f" ({some([n for n in grown if n != worst])} too)" if len(grown) > 1 else ""
     times = f"{_number(grown[worst])} times since {_named(before)}"
-    if len(grown) == len(now.blocks) and len(grown) > 1:
-        whole = _number(statistics.median(grown.values()))
-        return f"blow-up: the norms of all blocks grew {whole} times since {_named(before)}"
-    rest = f" ({_some(tuple(n for n in grown if n != worst))} too)" if len(grown) > 1 else ""
     return f"blow-up in {worst}: its norm grew {times}{rest}"
 
 
@@ -158,35 +136,9 @@ def growth_limit(step: int | None, before: int | None) -> float:
     return BLOW_UP * ratio * ratio
 
 
-def weights_of(found: Verification) -> Weights:
-    """Of a file that belongs to no run; its step is what its name tells, if it does."""
-    name = PurePath(found.path).name
-    return Weights(
-        name=name,
-        step=KOHYA_NAMES.parse(name).step,
-        blocks=found.norms,
-        mean=found.norm,
-        largest=found.norm_largest,
-        bad_blocks=found.bad_blocks,
-        lora=found.lora,
-        optimizer=optimizer_of(found.metadata),
-    )
-
-
-def optimizer_of(metadata: Mapping[str, str]) -> str:
-    return metadata.get("ss_optimizer", "")
-
-
-def _named(weights: Weights) -> str:
-    return f"step {weights.step}" if weights.step is not None else weights.name
+def _named(one: Checkpoint) -> str:
+    return f"step {one.step}" if one.step is not None else one.name
 
 
 def _number(value: float) -> str:
     return f"{value:.3g}" if value < 1e6 else f"{value:.0e}"
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first three of them."""
-    more = len(names) - 3
-    listed = ", ".join(names[:3])
-    return listed if more <= 0 else f"{listed} and {count(more, 'other block')}"

@@ -18,7 +18,7 @@ from tui.verbs.common import print_json, say
 
 if TYPE_CHECKING:
     from runner.checkpoints.verify import Verification
-    from runner.checkpoints.weight_norms import Weights
+    from runner.model import Checkpoint
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -121,15 +121,16 @@ def _told(found: list[Verification]) -> list[dict[str, Any]]:
     """As JSON, each against the one given before it."""
     import msgspec
 
-    from runner.checkpoints.weight_norms import change_of, remark_on, weights_of
+    from runner.checkpoints.checkpoint_facts import file_alone
+    from runner.checkpoints.weight_norms import change_of, remark_on
 
     files: list[dict[str, Any]] = []
-    before: Weights | None = None
+    before: Checkpoint | None = None
     for one in found:
-        now = weights_of(one)
-        change = change_of(one.norm, before.mean) if before is not None else None
+        now = file_alone(one)
+        change = change_of(one.norm, before.norm) if before is not None else None
         told = msgspec.to_builtins(one)
-        told |= {"norm_change": change, "remark": remark_on(now, before)}
+        told |= {"norm_change": change, "remark": remark_on(now, one, before)}
         files.append(told)
         if one.kind == "weights" and one.complete and one.finite:
             before = now

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
+from runner.checkpoints.checkpoint_facts import file_alone
 from runner.checkpoints.verify import Verification, verify
 from runner.checkpoints.weight_modules import block_of
-from runner.checkpoints.weight_norms import change_of, growth_limit, remark_on, weights_of
+from runner.checkpoints.weight_norms import change_of, growth_limit, remark_on
+from runner.model import Checkpoint
 
 DOWN = "lora_unet_down_blocks_0_attentions_0_proj_in"
 MID = "lora_unet_mid_block_attentions_0_proj_in"
@@ -144,14 +146,18 @@ def at(step: int, found: Verification) -> Verification:
 
 
 def remark(before: Verification, now: Verification, steps: tuple[int, int] = (100, 200)) -> str:
-    return remark_on(weights_of(at(steps[1], now)), weights_of(at(steps[0], before))) or ""
+    return alone(at(steps[1], now), file_alone(at(steps[0], before))) or ""
+
+
+def alone(found: Verification, before: Checkpoint | None = None) -> str | None:
+    return remark_on(file_alone(found), found, before)
 
 
 def test_a_young_lora_may_grow_many_fold(tmp_path: Path) -> None:
     first = verify(lora(tmp_path / "a", up=1e-4))
     assert remark(first, verify(lora(tmp_path / "b", 1, up=4e-4))) == ""
     assert remark(first, verify(lora(tmp_path / "c", 1, up=5e-3)), (10, 100)) == ""
-    assert remark_on(weights_of(at(1, first)), None) is None
+    assert alone(at(1, first)) is None
 
 
 def test_a_blow_up_of_one_block_is_told_by_its_name(tmp_path: Path) -> None:
@@ -182,7 +188,7 @@ def test_an_optimizer_that_finds_its_own_rate_may_start_from_next_to_nothing(
 def test_a_network_that_adds_nothing_is_dead(tmp_path: Path) -> None:
     found = verify(lora(tmp_path / "a", up=0.0))
     assert found.norm_largest == 0.0
-    assert "learnt nothing" in (remark_on(weights_of(found), None) or "")
+    assert "learnt nothing" in (alone(found) or "")
 
 
 def test_weights_that_did_not_change_are_told(tmp_path: Path) -> None:
@@ -197,12 +203,12 @@ def test_blocks_that_hold_nan_are_named_and_have_no_norm(tmp_path: Path) -> None
     found = verify(tmp_path / "b")
     assert [b.block for b in found.norms] == ["down_blocks_0"]
     assert found.norm is None
-    assert remark_on(weights_of(found), None) == "NaN or infinity in mid_block"
+    assert alone(found) == "NaN or infinity in mid_block"
 
 
 def test_a_lora_that_outweighs_any_base_weight_is_told_even_alone(tmp_path: Path) -> None:
     found = verify(lora(tmp_path / "a", up=1000.0))
-    assert (remark_on(weights_of(found), None) or "").startswith("far too large")
+    assert (alone(found) or "").startswith("far too large")
 
 
 def test_the_limit_follows_the_steps() -> None:
