@@ -17,8 +17,10 @@ from runner.config.notifysection import read_notify
 from runner.config.paths import (
     ACCELERATE_PATH_FLAGS,
     PATH_FLAGS,
+    VENVS,
     absolute,
     executable,
+    venv_python,
 )
 from runner.config.positions import key_lines, read_toml
 from runner.config.reading import (
@@ -89,8 +91,6 @@ _HOMES = {
 }
 #: `accelerate launch` flags that decide what is run: they are ours
 _OUR_ACCELERATE_FLAGS = frozenset({"m", "module", "no_python"})
-#: where kohya_ss and its like keep the interpreter, seen from the folder of sd-scripts
-_VENVS = ("venv", ".venv", "../venv", "../.venv")
 
 
 def load_config(path: Path, *, known_flags: KnownFlags) -> Config:
@@ -155,7 +155,7 @@ def _trainer(section: Section, given: dict[str, Any], base: Path, launcher: str)
     folder = Path(absolute(where, base))
     trainer = Trainer(
         sd_scripts=folder,
-        python=python or _venv_python(folder),
+        python=python or str(venv_python(folder) or folder / VENVS[0] / "bin" / "python"),
         script=_script_path(script, folder, base),
         launcher=given.get("launcher", launcher),
         env=given.get("env", {}),
@@ -173,12 +173,6 @@ def _script_path(script: str, folder: Path, base: Path) -> str:
     """In sd-scripts, or any path: the folder of sd-scripts comes first, then that of plasma.toml."""
     inside, beside = Path(absolute(script, folder)), Path(absolute(script, base))
     return str(beside if beside.is_file() and not inside.is_file() else inside)
-
-
-def _venv_python(folder: Path) -> str:
-    candidates = [folder / venv / "bin" / "python" for venv in _VENVS]
-    found = next((path for path in candidates if path.exists()), candidates[0])
-    return absolute(str(found), folder)
 
 
 def _accelerate(section: Section, base: Path, trainer: Trainer) -> dict[str, FlagValue]:

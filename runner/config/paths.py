@@ -33,6 +33,8 @@ PATH_OR_NAME_FLAGS = frozenset(
 #: flags of `accelerate launch` that hold paths
 ACCELERATE_PATH_FLAGS = frozenset({"config_file", "deepspeed_config_file", "deepspeed_hostfile"})
 
+#: where kohya_ss and its like keep the interpreter, seen from the folder of sd-scripts
+VENVS = ("venv", ".venv", "../venv", "../.venv")
 _WEIGHT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 
 
@@ -46,6 +48,12 @@ def executable(text: str, base: Path) -> str:
     if "/" not in text and not (base / text).is_file():
         return shutil.which(text) or text
     return absolute(text, base)
+
+
+def venv_python(sd_scripts: Path) -> Path | None:
+    """The interpreter of the virtual environment in or beside a checkout of sd-scripts."""
+    paths = (sd_scripts / venv / "bin" / "python" for venv in VENVS)
+    return next((Path(absolute(str(path), sd_scripts)) for path in paths if path.exists()), None)
 
 
 def looks_like_path(text: str, base: Path) -> bool:

@@ -30,7 +30,6 @@ from runner.trainers.sd_scripts.importers.refine import (
     refined,
     with_expectations,
     without_states,
-    without_uncertain,
 )
 from runner.trainers.sd_scripts.importers.sd_toml import looks_like_config, read_sd_toml
 from runner.trainers.sd_scripts.importers.shell import read_shell
@@ -67,22 +66,19 @@ def import_file(
     `project` (default: the working folder). Raises ImportRefused with one sentence."""
     where = context or Context.here(project)
     path = Path(absolute(str(path), where.places.cwd))
-    return _imported(_read(path), path.suffix.lower(), str(path), path.parent, path, where)
+    return _imported(_read(path), str(path), path, where)
 
 
 def import_text(
     text: str, project: Path | None = None, *, context: Context | None = None
 ) -> Imported:
     """The same for a text that was pasted, as if it stood in a file of the working folder."""
-    where = context or Context.here(project)
-    return _imported(text, "", PASTED, where.places.cwd, None, where)
+    return _imported(text, PASTED, None, context or Context.here(project))
 
 
-def _imported(
-    text: str, suffix: str, source: str, folder: Path, path: Path | None, where: Context
-) -> Imported:
+def _imported(text: str, source: str, path: Path | None, where: Context) -> Imported:
     try:
-        made = _finished(_draft(text, suffix, source, folder, path, where), where)
+        made = _finished(_draft(text, source, path, where), where)
     except RecursionError:
         raise ImportRefused(
             f"{source} is nested too deeply to be read; give the command itself"
@@ -102,19 +98,14 @@ def _imported(
     return made
 
 
-def _draft(
-    text: str, suffix: str, source: str, folder: Path, path: Path | None, where: Context
-) -> Draft:
-    kind = _kind(text, suffix)
-    base = _base(text, folder, where.found)
-    if kind == "json":
-        return read_kohya_json(
-            text, source=source, folder=base, project=where.project, found=where.found
-        )
-    if kind == "toml":
-        return read_sd_toml(
-            text, source=source, folder=base, project=where.project, found=where.found
-        )
+def _draft(text: str, source: str, path: Path | None, where: Context) -> Draft:
+    folder = where.places.cwd if path is None else path.parent
+    suffix = "" if path is None else path.suffix.lower()
+    kind, found, project = _kind(text, suffix), where.found, where.project
+    if kind != "shell":
+        read = read_kohya_json if kind == "json" else read_sd_toml
+        base = _base(text, folder, found)
+        return read(text, source=source, folder=base, project=project, found=found)
     if not text.strip():
         raise ImportRefused(f"{source} is empty; give a file with the command of a training")
     shell, notes = as_shell(text, suffix, source)
@@ -125,7 +116,7 @@ def _draft(
         script=path,
         environ=where.places.environ,
         home=where.places.home,
-        found=where.found,
+        found=found,
     )
     return replace(draft, notes=(*notes, *draft.notes))
 
@@ -165,8 +156,7 @@ def _finished(draft: Draft, where: Context) -> Imported:
         script = absolute(draft.script, draft.sd_scripts)
         trainer = Trainer(draft.sd_scripts, draft.python, script, draft.launcher, draft.env)
         catalog = where.flags_of(trainer)
-    draft = without_uncertain(draft) if catalog is None else refined(draft, catalog)
-    draft = _with_dataset(draft, where.project)
+    draft = _with_dataset(refined(draft, catalog), where.project)
     draft = with_expectations(draft, where.found, where.project)
     proposed = [PROPOSAL] if without_states(draft) else []
     draft = replace(draft, notes=(*draft.notes, *_not_there(draft), *proposed))
@@ -200,7 +190,7 @@ def _with_dataset(draft: Draft, project: Path) -> Draft:
         return draft
     files = look_at_project(project)
     missing = f"dataset_config {named} is not there"
-    if not any(not folder.is_reg for folder in files.folders):
+    if not files.images:
         return replace(draft, notes=(*draft.notes, missing))
     described = f"{missing}; [dataset] describes the images of this folder, `check` writes the file"
     return replace(draft, dataset=dataset_section(files, project), notes=(*draft.notes, described))

@@ -9,14 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
-from runner.config.paths import absolute
-
-T = TypeVar("T")
+from runner.config.paths import venv_python
 
 _ROOT_NAMES = (
     "kohya_ss", "sd-scripts", "sd_scripts", "LoRA_Easy_Training_Scripts", "lora-scripts",
@@ -28,7 +26,6 @@ _BETWEEN = (
     "", "tools", "ai", "AI", "src", "git", "code", "dev", "projects", "repos", "apps", "opt",
     "workspace", "stable-diffusion", "sd", "training",
 )  # fmt: skip
-_VENVS = ("venv", ".venv", "../venv", "../.venv")
 _MODEL_FOLDERS = (
     "models/checkpoints",
     "models/Stable-diffusion",
@@ -70,7 +67,7 @@ class Found:
 
     def python_for(self, checkout: Path | None) -> Path | None:
         """The interpreter that belongs to a checkout, else the only one there is."""
-        own = venv_python(checkout) if checkout is not None else None
+        own = None if checkout is None else venv_python(checkout)
         return own or (self.pythons[0] if len(self.pythons) == 1 else None)
 
 
@@ -95,24 +92,29 @@ class Places:
         yield from (self.home / between for between in _BETWEEN)
         yield from self.system_roots
 
+    def roots(self, names: Iterable[str]) -> list[Path]:
+        """Folders with one of these names that exist."""
+        paths = dict.fromkeys(folder / name for folder in self.folders() for name in names)
+        return [path for path in paths if os.path.isdir(path)]  # noqa: PTH112 - never raises
+
 
 def find_setup(places: Places | None = None) -> Found:
     """Everything found in the usual places; takes some milliseconds, starts nothing."""
     where = places or Places.here()
     checkouts = tuple(sorted(_checkouts(where), key=lambda found: found.problem is not None))
-    pythons = tuple(_unique(_pythons(checkouts, where)))
-    return Found(checkouts, pythons, _models(where), _device(where))
+    pythons = tuple(dict.fromkeys(_pythons(checkouts, where)))
+    device = "cuda" if where.nvidia_driver.exists() else None
+    if where.platform == "darwin":
+        device = "mps" if os.uname().machine == "arm64" else None
+    return Found(checkouts, pythons, _models(where), device)
 
 
-def _checkouts(where: Places) -> Iterator[FoundCheckout]:
-    named = [Path(where.environ[name]) for name in ("SD_SCRIPTS",) if where.environ.get(name)]
-    roots = [folder / name for folder in where.folders() for name in _ROOT_NAMES]
-    candidates = [root / inside for root in roots for inside in _INSIDE if _is_folder(root)]
-    around = list(islice((where.cwd, *where.cwd.parents), 3))
-    for path in _unique((*named, *around, *candidates)):
-        found = look_at_checkout(path)
-        if found is not None:
-            yield found
+def _checkouts(where: Places) -> list[FoundCheckout]:
+    named = filter(None, [where.environ.get("SD_SCRIPTS")])
+    around = islice((where.cwd, *where.cwd.parents), 3)
+    candidates = (root / inside for root in where.roots(_ROOT_NAMES) for inside in _INSIDE)
+    paths = dict.fromkeys((*map(Path, named), *around, *candidates))
+    return [found for path in paths if (found := look_at_checkout(path)) is not None]
 
 
 def look_at_checkout(path: Path) -> FoundCheckout | None:
@@ -120,8 +122,7 @@ def look_at_checkout(path: Path) -> FoundCheckout | None:
     script = path / "train_network.py"
     try:
         if script.is_file():
-            problem = None if script.stat().st_size else "train_network.py is empty"
-            return FoundCheckout(path, problem)
+            return FoundCheckout(path, None if script.stat().st_size else f"{script.name} is empty")
         submodule = path.is_dir() and path.name == "sd-scripts" and not any(path.iterdir())
     except OSError:
         return None
@@ -129,66 +130,30 @@ def look_at_checkout(path: Path) -> FoundCheckout | None:
     return FoundCheckout(path, f"the submodule is empty; {cure}") if submodule else None
 
 
-def venv_python(checkout: Path) -> Path | None:
-    """The interpreter of the virtual environment beside or in the checkout."""
-    for venv in _VENVS:
-        path = Path(absolute(str(checkout / venv / "bin" / "python"), checkout))
-        if path.exists():
-            return path
-    return None
-
-
 def _pythons(checkouts: Iterable[FoundCheckout], where: Places) -> Iterator[Path]:
     for checkout in checkouts:
         if own := venv_python(checkout.path):
             yield own
-    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        active = where.environ.get(name)
-        if active and (Path(active) / "bin" / "accelerate").exists():
-            yield Path(active) / "bin" / "python"
+    active = filter(None, map(where.environ.get, ("VIRTUAL_ENV", "CONDA_PREFIX")))
+    for folder in map(Path, active):
+        if (folder / "bin" / "accelerate").exists():
+            yield folder / "bin" / "python"
     for root in where.system_roots:  # /venv of the container images
         if (python := root / "venv" / "bin" / "python").exists():
             yield python
 
 
 def _models(where: Places) -> tuple[FoundModel, ...]:
-    roots = [folder / name for folder in where.folders() for name in _MODEL_ROOTS]
-    found: list[FoundModel] = []
-    for root in _unique(root for root in roots if _is_folder(root)):
-        for inside in _MODEL_FOLDERS:
-            found += _models_in(root / inside)
-    newest = sorted(found, key=lambda model: model.path.name.lower())
-    return tuple(_unique(newest))[:MOST_MODELS]
-
-
-def _models_in(folder: Path) -> list[FoundModel]:
-    """Big weight files in the folder and one level below it."""
-    found = []
-    try:
-        entries = [*folder.iterdir()]
-        below = [item for entry in entries if entry.is_dir() for item in entry.iterdir()]
-        for entry in (*entries, *below):
-            if entry.suffix.lower() in _MODEL_SUFFIXES and entry.is_file():
-                size_bytes = entry.stat().st_size
-                if size_bytes >= LEAST_MODEL_BYTES:
-                    found.append(FoundModel(entry, size_bytes))
-    except OSError:
-        pass
-    return found
-
-
-def _device(where: Places) -> str | None:
-    if where.platform == "darwin":
-        return "mps" if os.uname().machine == "arm64" else None
-    return "cuda" if where.nvidia_driver.exists() else None
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
-
-
-def _unique(items: Iterable[T]) -> list[T]:
-    return list(dict.fromkeys(items))
+    """Big weight files in the usual folders and one level below them."""
+    found: dict[FoundModel, None] = {}
+    for folder in (
+        root / inside for root in where.roots(_MODEL_ROOTS) for inside in _MODEL_FOLDERS
+    ):
+        with suppress(OSError):
+            entries = [*folder.iterdir()]
+            below = [item for entry in entries if entry.is_dir() for item in entry.iterdir()]
+            for entry in (*entries, *below):
+                if entry.suffix.lower() in _MODEL_SUFFIXES and entry.is_file():
+                    found[FoundModel(entry, entry.stat().st_size)] = None
+    big = [model for model in found if model.size_bytes >= LEAST_MODEL_BYTES]
+    return tuple(sorted(big, key=lambda model: model.path.name.lower())[:MOST_MODELS])

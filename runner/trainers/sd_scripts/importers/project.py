@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,11 @@ class ProjectFiles:
     folders: tuple[ImageFolder, ...] = ()
 
     @property
+    def images(self) -> int:
+        """Those to train on."""
+        return sum(folder.images for folder in self.folders if not folder.is_reg)
+
+    @property
     def trigger(self) -> str | None:
         """The tag that stands first in every training folder's captions."""
         first = {folder.trigger for folder in self.folders if not folder.is_reg}
@@ -57,26 +62,15 @@ def look_at_project(folder: Path) -> ProjectFiles:
     """Reads names, the captions and the TOML files of the folder; a few hundred folders at most."""
     configs: list[Path] = []
     folders: list[ImageFolder] = []
-    for place, names in _walk(folder):
-        configs += [place / name for name in names if _is_dataset_config(place / name)]
-        images = [name for name in names if is_image(name)]
-        if images:
-            folders.append(_image_folder(place, folder, names, images))
-    return ProjectFiles(tuple(sorted(configs)), tuple(sorted(folders, key=lambda one: one.path)))
-
-
-def _walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
-    for seen, (place, inner, names) in enumerate(os.walk(top), start=1):
+    for place, inner, names in islice(os.walk(folder), MOST_FOLDERS):
         path = Path(place)
-        depth = len(path.relative_to(top).parts)
-        inner[:] = sorted(
-            name
-            for name in inner
-            if depth < DEPTH and name[0] != "." and name.lower() not in _SKIPPED
-        )
-        yield path, names
-        if seen >= MOST_FOLDERS:
-            return
+        depth = len(path.relative_to(folder).parts)
+        deeper = [one for one in inner if one[0] != "." and one.lower() not in _SKIPPED]
+        inner[:] = sorted(deeper) if depth < DEPTH else []
+        configs += [path / name for name in names if _is_dataset_config(path / name)]
+        if images := [name for name in names if is_image(name)]:
+            folders.append(_image_folder(path, folder, names, images))
+    return ProjectFiles(tuple(sorted(configs)), tuple(sorted(folders, key=lambda one: one.path)))
 
 
 def _is_dataset_config(path: Path) -> bool:
@@ -91,16 +85,11 @@ def _is_dataset_config(path: Path) -> bool:
 
 def _image_folder(path: Path, top: Path, names: list[str], images: list[str]) -> ImageFolder:
     match = _REPEATS.fullmatch(path.name)
-    above = path.relative_to(top).parts[:-1]
-    is_reg = any(_REGULARISATION.fullmatch(part.lower()) for part in above) or (
-        match is None and bool(_REGULARISATION.fullmatch(path.name.lower()))
-    )
+    words = [*path.relative_to(top).parts[:-1], *([] if match else [path.name])]
+    is_reg = any(_REGULARISATION.fullmatch(word.lower()) for word in words)
     stems = {Path(name).stem for name in images}
-    endings = Counter(
-        Path(name).suffix
-        for name in names
-        if Path(name).suffix in _CAPTIONS and Path(name).stem in stems
-    )
+    captions = [name for name in map(Path, names) if name.stem in stems]
+    endings = Counter(name.suffix for name in captions if name.suffix in _CAPTIONS)
     ending = endings.most_common(1)[0][0] if endings else None
     trigger = None if is_reg or ending is None else _trigger(path, stems, ending)
     repeats = max(1, int(match[1])) if match else 1
@@ -109,16 +98,16 @@ def _image_folder(path: Path, top: Path, names: list[str], images: list[str]) ->
 
 def _trigger(path: Path, stems: set[str], ending: str) -> str | None:
     """The first tag of every caption, when it is the same one."""
-    first: set[str] = set()
+    first: str | None = None
     for stem in stems:
         try:
-            text = read_text(path / f"{stem}{ending}")
+            tag = read_text(path / f"{stem}{ending}").partition(",")[0].strip()
         except (OSError, UnicodeDecodeError):
             return None
-        first.add(text.partition(",")[0].strip())
-        if len(first) > 1:
+        if first not in (None, tag):
             return None
-    return next(iter(first), "") or None
+        first = tag
+    return first or None
 
 
 def dataset_section(files: ProjectFiles, project: Path) -> dict[str, Any]:
@@ -132,14 +121,11 @@ def dataset_section(files: ProjectFiles, project: Path) -> dict[str, Any]:
     }
     if files.trigger is not None:
         general["keep_tokens"] = 1
-    ordered = sorted(files.folders, key=lambda folder: folder.is_reg)
-    subsets = [_subset(folder, project) for folder in ordered]
+    subsets = []
+    for folder in sorted(files.folders, key=lambda folder: folder.is_reg):
+        path = folder.path
+        shown = path.relative_to(project) if path.is_relative_to(project) else path
+        subset = {"image_dir": str(shown), "num_repeats": folder.repeats}
+        subsets.append({"is_reg": True, **subset} if folder.is_reg else subset)
     datasets = [{"resolution": 512, "batch_size": 1, "subsets": subsets}]
     return {"general": general, "datasets": datasets}
-
-
-def _subset(folder: ImageFolder, project: Path) -> dict[str, Any]:
-    inside = folder.path.is_relative_to(project)
-    subset: dict[str, Any] = {"is_reg": True} if folder.is_reg else {}
-    shown = folder.path.relative_to(project) if inside else folder.path
-    return {**subset, "image_dir": str(shown), "num_repeats": folder.repeats}

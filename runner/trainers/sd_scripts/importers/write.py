@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit.items import Item, Table
 
 from runner.config.flags import Flags, FlagValue
 from runner.config.paths import (
@@ -30,6 +29,7 @@ _GROUPS: Mapping[str, Sequence[str]] = tomllib.loads(
     Path(__file__).with_name("flag_groups.toml").read_text(encoding="utf-8")
 )
 _REST = "more"
+_NO_STATES = "# save_state = true  # proposed: without it a resume has weights only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +56,32 @@ def imported(draft: Draft, folder: Path, home: Path) -> Imported:
 def render(draft: Draft, folder: Path, home: Path) -> str:
     """Paths below `folder` become relative to it, others below `home` begin with `~`."""
     show = _Paths(folder, home)
-    document = tomlkit.document()
-    document.add(tomlkit.comment(_one_line(f"written by plasma-tui from {draft.source}")))
-    document.add("name", tomlkit.item(draft.name))
-    document.add(tomlkit.nl())
-    document.add("trainer", _trainer(draft, show))
+    lines = [
+        f"# {_one_line(f'written by plasma-tui from {draft.source}')}",
+        _pair("name", draft.name),
+        "\n[trainer]",
+        *_trainer(draft, show),
+    ]
     if draft.accelerate:
-        flags = {name: show.flag(name, value) for name, value in draft.accelerate.items()}
-        document.add("accelerate", _section(flags, "flags of `accelerate launch`"))
-    document.add("train", _train(draft, show))
+        lines += ["\n[accelerate] # flags of `accelerate launch`", *_flags(draft.accelerate, show)]
+    lines.append("\n[train] # flags of the script, by their own names; true is a bare flag")
+    lines += [_missing(name, why) for name, why in draft.missing.items()]
+    for heading, flags in [("", draft.train)] if draft.in_order else _grouped(draft.train):
+        lines += [f"# {heading}"] if heading else []
+        lines += _flags(flags, show)
+    lines += [_NO_STATES] if without_states(draft) else []
     if draft.smoke:
-        flags = {name: show.flag(name, value) for name, value in draft.smoke.items()}
-        document.add("smoke", _section(flags, "what differs in a smoke test"))
+        lines += ["\n[smoke] # what differs in a smoke test", *_flags(draft.smoke, show)]
     if draft.expect:
-        document.add("expect", _section(draft.expect, "what the run is held to"))
+        lines += [
+            "\n[expect] # what the run is held to",
+            *itertools.starmap(_pair, draft.expect.items()),
+        ]
     if draft.dataset is not None:
-        document.add("dataset", tomlkit.item(_plain(draft.dataset)))
-    text = tomlkit.dumps(document).rstrip("\n") + "\n"
-    return text + _unmapped(draft.unmapped)
+        lines += ["", tomlkit.dumps({"dataset": draft.dataset}).rstrip("\n")]
+    if draft.unmapped:
+        lines += ["\n# not taken over:", *(f"#   {_one_line(text)}" for text in draft.unmapped)]
+    return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,64 +99,46 @@ class _Paths:
                 return lead + (rest if lead or not rest.startswith("~") else f"./{rest}")
         return path
 
-    def flag(self, name: str, value: FlagValue) -> FlagValue:
-        if isinstance(value, tuple):
-            return tuple(self._scalar(name, one) if isinstance(one, str) else one for one in value)
-        return self._scalar(name, value) if isinstance(value, str) else value
-
-    def _scalar(self, name: str, text: str) -> str:
-        if not text.startswith("/"):
-            return text
-        if name in PATH_FLAGS or name in ACCELERATE_PATH_FLAGS:
-            return self.shown(text)
-        if name in PATH_OR_NAME_FLAGS:
-            short = self.shown(text)
-            return short if looks_like_path(short, self.folder) else text
-        return text
+    def scalar(self, name: str, value: FlagValue) -> FlagValue:
+        if not isinstance(value, str) or not value.startswith("/"):
+            return value
+        short = self.shown(value)
+        path = name in PATH_FLAGS or name in ACCELERATE_PATH_FLAGS
+        path |= name in PATH_OR_NAME_FLAGS and looks_like_path(short, self.folder)
+        return short if path else value
 
 
-def _trainer(draft: Draft, show: _Paths) -> Table:
-    table = tomlkit.table()
-    if draft.sd_scripts is None:
-        table.add(tomlkit.comment('sd_scripts = "..."  # missing: the folder of train_network.py'))
-    else:
-        table.add("sd_scripts", tomlkit.item(show.shown(str(draft.sd_scripts))))
-    if draft.python is None:
-        table.add(tomlkit.comment('python = "..."  # missing: python of the venv of sd-scripts'))
-    else:
-        table.add("python", tomlkit.item(show.shown(draft.python)))
+def _trainer(draft: Draft, show: _Paths) -> Iterator[str]:
+    for name, path, what in (
+        ("sd_scripts", draft.sd_scripts, "the folder of train_network.py"),
+        ("python", draft.python, "python of the venv of sd-scripts"),
+    ):
+        yield _missing(name, what) if path is None else _pair(name, show.shown(str(path)))
     # A relative script is looked for in the checkout first.
-    script = show.shown(draft.script, beside=False) if "/" in draft.script else draft.script
-    table.add("script", tomlkit.item(script))
-    table.add("launcher", tomlkit.item(draft.launcher))
+    yield _pair("script", show.shown(draft.script, beside=False))
+    yield _pair("launcher", draft.launcher)
     if draft.env:
         env = tomlkit.inline_table()
         env.update(draft.env)
-        table.add("env", env)
-    table.add(tomlkit.nl())
-    return table
+        yield f"env = {env.as_string()}"
 
 
-def _train(draft: Draft, show: _Paths) -> Table:
-    table = tomlkit.table()
-    table.comment("flags of the script, by their own names; true is a bare flag")
-    for name, why in draft.missing.items():
-        table.add(tomlkit.comment(f'{name} = "..."  # missing: {why}'))
-    groups = [("", dict(draft.train))] if draft.in_order else _grouped(draft.train)
-    for heading, flags in groups:
-        if heading:
-            table.add(tomlkit.comment(heading))
-        for name, value in flags.items():
-            table.add(name, _item(show.flag(name, value)))
-    if without_states(draft):
-        table.add(
-            tomlkit.comment("save_state = true  # proposed: without it a resume has weights only")
-        )
-    table.add(tomlkit.nl())
-    return table
+def _flags(flags: Flags, show: _Paths) -> Iterator[str]:
+    for name, value in flags.items():
+        items = value if isinstance(value, tuple) else (value,)
+        shown = [show.scalar(name, item) for item in items]
+        yield _pair(name, shown if isinstance(value, tuple) else shown[0])
 
 
-def _grouped(flags: Flags) -> list[tuple[str, dict[str, FlagValue]]]:
+def _pair(name: str, value: Any) -> str:
+    return f"{tomlkit.key(name).as_string()} = {tomlkit.item(value).as_string()}"
+
+
+def _missing(name: str, what: str) -> str:
+    return f'# {name} = "..."  # missing: {what}'
+
+
+def _grouped(flags: Flags) -> list[tuple[str, Flags]]:
     """Heading and flags of each group that is not empty."""
     names = [name for group in _GROUPS.values() for name in group]
     ranks = {name: rank for rank, name in enumerate(names)}
@@ -157,33 +147,6 @@ def _grouped(flags: Flags) -> list[tuple[str, dict[str, FlagValue]]]:
         fits = (h for h, group in _GROUPS.items() if any(fnmatchcase(name, one) for one in group))
         groups[next(fits, _REST)][name] = value
     return [(heading, values) for heading, values in groups.items() if values]
-
-
-def _section(values: Mapping[str, Any], comment: str) -> Table:
-    table = tomlkit.table()
-    table.comment(comment)
-    for name, value in values.items():
-        table.add(name, _item(value))
-    table.add(tomlkit.nl())
-    return table
-
-
-def _item(value: Any) -> Item:
-    item: Item = tomlkit.item(_plain(value))
-    return item
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _unmapped(unmapped: Iterable[str]) -> str:
-    lines = [f"#   {_one_line(text)}\n" for text in unmapped]
-    return "\n# not taken over:\n" + "".join(lines) if lines else ""
 
 
 def _one_line(text: str) -> str:
@@ -202,23 +165,14 @@ def write_project(
             f"{path} is already there; give --force to replace it (a backup is kept) or --dir DIR"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    backup = _set_aside(path) if path.exists() else None
+    backup = None
+    if path.exists():
+        names = itertools.chain([".bak"], (f".bak{number}" for number in itertools.count(2)))
+        backup = first_free(path.with_name(f"{path.name}{name}") for name in names)
+        backup.write_bytes(path.read_bytes())
     replace_file(path, text.encode(), mode=0o644)
-    written: list[Path] = []
-    kept: list[Path] = []
-    for file in files:
-        target = folder / file.name
-        if target.exists():
-            kept.append(target)
-        else:
-            replace_file(target, file.text.encode(), mode=0o644)
-            written.append(target)
-    return Written(path, backup, tuple(written), tuple(kept))
-
-
-def _set_aside(path: Path) -> Path:
-    """A copy under the first free name plasma.toml.bak, plasma.toml.bak2 ..."""
-    numbers = itertools.chain([""], map(str, itertools.count(2)))
-    backup = first_free(path.with_name(f"{path.name}.bak{number}") for number in numbers)
-    backup.write_bytes(path.read_bytes())
-    return backup
+    beside = {folder / file.name: file.text for file in files}
+    kept = tuple(target for target in beside if target.exists())
+    for target in beside.keys() - set(kept):
+        replace_file(target, beside[target].encode(), mode=0o644)
+    return Written(path, backup, tuple(one for one in beside if one not in kept), kept)
