@@ -49,7 +49,8 @@ class Run:
         own.mkdir(parents=True, exist_ok=True)
         self.own = own
         self.spec = SimpleNamespace(
-            id="run", output_dir=str(folder), output_name="a",
+            id="run", command=("python", "train_network.py"), cwd=str(folder), launcher="python",
+            output_dir=str(folder), output_name="a",
             expect=more.get("expect", Expectation()), forecast=more.get("forecast"),
         )  # fmt: skip
         self.plan = AttemptPlan(
