@@ -19,7 +19,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from runner.config.model import Config
 
@@ -89,23 +88,14 @@ def read_config(path: Path) -> AccelerateConfig | None:
     if not text.strip():
         return AccelerateConfig(path, problem="it is empty")
     if text.lstrip().startswith("{"):
-        return _json(path, text)
-    values = {}
-    for line in text.splitlines():
-        if match := _TOP_LEVEL.match(line):
-            values[match["key"]] = match["value"].strip("\"'")
-    if not values:
-        return AccelerateConfig(path, problem="it holds no `name: value` line")
-    return AccelerateConfig(path, values)
-
-
-def _json(path: Path, text: str) -> AccelerateConfig:
-    try:
-        loaded: Any = json.loads(text)
-    except json.JSONDecodeError as error:
-        return AccelerateConfig(path, problem=f"no valid JSON: {error}")
-    values = {key: _text(value) for key, value in loaded.items()}
-    return AccelerateConfig(path, values)
+        try:
+            return AccelerateConfig(path, {k: _text(v) for k, v in json.loads(text).items()})
+        except json.JSONDecodeError as error:
+            return AccelerateConfig(path, problem=f"no valid JSON: {error}")
+    found = filter(None, map(_TOP_LEVEL.match, text.splitlines()))
+    values = {match["key"]: match["value"].strip("\"'") for match in found}
+    problem = None if values else "it holds no `name: value` line"
+    return AccelerateConfig(path, values, problem)
 
 
 def _text(value: object) -> str:
@@ -139,15 +129,13 @@ def launched_processes(config: Config) -> Processes:
     asked = config.processes
     if "num_processes" not in flags and "config_file" in flags and file is not None:
         asked = file.processes or 1
+    reason = None
     if flags.get("cpu"):
-        return Processes(1, _fewer(asked, "cpu is set in [accelerate]"))
-    if any(flags.get(name) for name in SEVERAL_FLAGS) or file is None:
+        reason = "cpu is set in [accelerate]"
+    elif any(flags.get(name) for name in SEVERAL_FLAGS) or file is None:
         return Processes(asked)
-    if file.distributed_type in ONE_TYPES:
+    elif file.distributed_type in ONE_TYPES:
         reason = f"distributed_type is {file.distributed_type} in {path}; set multi_gpu = true"
-        return Processes(1, _fewer(asked, reason))
-    return Processes(asked)
-
-
-def _fewer(asked: int, reason: str) -> str | None:
-    return f"accelerate starts 1 process, not {asked}: {reason}" if asked > 1 else None
+    if reason is None or asked <= 1:
+        return Processes(1 if reason else asked)
+    return Processes(1, f"accelerate starts 1 process, not {asked}: {reason}")

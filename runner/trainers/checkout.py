@@ -5,7 +5,6 @@ Read from git's own files and from the names of installed packages, without star
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 #: those that write and read a state
@@ -14,15 +13,14 @@ PACKAGES = ("torch", "accelerate", "transformers", "diffusers", "bitsandbytes")
 
 def trainer_versions(python: str, checkout: Path | None) -> dict[str, str]:
     """By name: `sd_scripts` (a commit) and each of PACKAGES; what cannot be told is left out."""
-    found: dict[str, str] = {}
     commit = checkout_commit(checkout) if checkout is not None else None
-    if commit:
-        found["sd_scripts"] = commit
+    found = {"sd_scripts": commit} if commit else {}
     for folder in site_packages(Path(python)):
         for name in PACKAGES:
-            version = _version(folder, name)
-            if version is not None:
-                found.setdefault(name, version)
+            for entry in _glob(folder, f"{name}-*.dist-info"):
+                version = entry.name[len(name) + 1 :].removesuffix(".dist-info")
+                if "-" not in version:
+                    found.setdefault(name, version)
     return found
 
 
@@ -31,19 +29,15 @@ def site_packages(python: Path) -> list[Path]:
     if not python.is_absolute():
         return []
     root = python.parent.parent
+    found = (*_glob(root, "lib/python3*/site-packages"), *_glob(root, "Lib/site-packages"))
+    return sorted(found)
+
+
+def _glob(folder: Path, pattern: str) -> list[Path]:
     try:
-        return sorted([*root.glob("lib/python3*/site-packages"), *root.glob("Lib/site-packages")])
+        return list(folder.glob(pattern))
     except OSError:
         return []
-
-
-def _version(folder: Path, name: str) -> str | None:
-    pattern = re.compile(rf"{re.escape(name)}-([^-]+)\.dist-info$", re.IGNORECASE)
-    try:
-        names = [entry.name for entry in folder.glob(f"{name}-*.dist-info")]
-    except OSError:
-        return None
-    return next((m[1] for one in names if (m := pattern.match(one))), None)
 
 
 def changed_versions(
@@ -51,9 +45,7 @@ def changed_versions(
 ) -> tuple[tuple[str, str, str], ...]:
     """(name, then, now) of those known both times and not the same."""
     return tuple(
-        (name, before[name], now[name])
-        for name in before
-        if name in now and now[name] != before[name]
+        (name, then, now[name]) for name, then in before.items() if now.get(name, then) != then
     )
 
 
@@ -63,26 +55,21 @@ def checkout_commit(folder: Path) -> str | None:
     try:
         git = folder / ".git"
         if git.is_file():  # a submodule or a work tree
-            named = git.read_text("utf-8", "replace").partition("gitdir:")[2].strip()
-            git = folder / named
-        head = (git / "HEAD").read_text("utf-8", "replace").strip()
+            git = folder / _line(git).partition("gitdir:")[2].strip()
+        head = _line(git / "HEAD")
         if not head.startswith("ref:"):
             return head or None
-        return _ref(git, head.partition("ref:")[2].strip())
+        ref = head.partition("ref:")[2].strip()
+        shared = git / "commondir"
+        common = git / _line(shared) if shared.is_file() else git
+        for place in (git, common):
+            if (place / ref).is_file():
+                return _line(place / ref) or None
+        packed = (line.partition(" ") for line in _line(common / "packed-refs").splitlines())
+        return next((commit for commit, _, name in packed if name == ref), None)
     except OSError:
         return None
 
 
-def _ref(git: Path, name: str) -> str | None:
-    common = git
-    if (git / "commondir").is_file():
-        common = git / (git / "commondir").read_text("utf-8", "replace").strip()
-    for folder in (git, common):
-        if (folder / name).is_file():
-            return (folder / name).read_text("utf-8", "replace").strip() or None
-    packed = (common / "packed-refs").read_text("utf-8", "replace")
-    for line in packed.splitlines():
-        commit, _, ref = line.partition(" ")
-        if ref == name:
-            return commit
-    return None
+def _line(file: Path) -> str:
+    return file.read_text("utf-8", "replace").strip()

@@ -69,14 +69,12 @@ def build_command(
     trainer = config.trainer
     flags = merged(config.flags(smoke=smoke), extra_flags or {})
     env = _environment(trainer, surroundings)
-    warnings: tuple[str, ...] = ()
+    refusal = None
     if tensorboard_dir is not None and "logging_dir" not in flags:
-        whole = Command((), env, "").environment(surroundings)
+        whole = trainer_environment(env, surroundings)
         refusal = _no_tensorboard(trainer, flags, whole, tensorboard_check)
         if refusal is None:
             flags["logging_dir"] = str(tensorboard_dir)
-        else:
-            warnings = (refusal,)
     logging_dir = flags.get("logging_dir")
     return Command(
         argv=(*_launch(config, flags), *to_arguments(flags)),
@@ -84,7 +82,7 @@ def build_command(
         cwd=str(config.trainer_cwd),
         flags=flags,
         logging_dir=logging_dir if isinstance(logging_dir, str) else None,
-        warnings=warnings,
+        warnings=(refusal,) if refusal else (),
     )
 
 
