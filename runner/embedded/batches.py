@@ -17,10 +17,10 @@ import torch
 from torch.utils.data import get_worker_info
 from tqdm import tqdm
 
+from runner.embedded.captions import vary_caption
 from runner.embedded.pixels import fit, load_image, to_latents
 from runner.embedded.text import pad_tokens, tokenize
 from runner.trainers.sd_scripts.dataset import DatasetPlan, DatasetSummary, PlannedImage, SubsetSpec
-from runner.trainers.sd_scripts.dataset.captions import vary_caption
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import save
 
 from runner.embedded.base import BASE_VERSION
+from runner.embedded.captions import tag_frequency
 from runner.trainers.sd_scripts.dataset import DatasetPlan, DatasetSummary
-from runner.trainers.sd_scripts.dataset.captions import tag_frequency
 
 #: Kept with --no_metadata.
 MINIMUM_KEYS = (

@@ -24,8 +24,8 @@ from runner.trainers.sd_scripts.dataset import (
     plan_datasets,
     specs_from_flags,
 )
-from runner.trainers.sd_scripts.dataset.captions import read_caption
 from runner.trainers.sd_scripts.dataset.config import IGNORED_WITH_CONFIG, folder_repeats
+from runner.trainers.sd_scripts.dataset.files import read_caption
 from runner.trainers.sd_scripts.dataset.listing import Listing
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -84,6 +84,9 @@ def report_of_checkout(
 # --------------------------------------------------------------------------- asking
 
 
+_NOT_ASKED = "the script could not be asked ({})"
+
+
 class NoFlags(Exception):
     """Why a script's flags cannot be told: the end of a sentence."""
 
@@ -93,44 +96,55 @@ def ask(
 ) -> tuple[Flag, ...]:
     """The script's flags; within QUICK_S, or, when thorough, FULL_S for each way. Raises NoFlags."""
     script = Path(trainer.script)
-    limit_s = FULL_S if thorough else QUICK_S
     try:
         source = script.read_text("utf-8", "replace")
     except OSError as error:
         raise NoFlags(f"{script} cannot be read ({error.strerror})") from None
+
+    def run(*words: str) -> Answer:
+        return run_small(
+            [trainer.python, "-B", *words],
+            env=environment(trainer),
+            cwd=str(trainer.sd_scripts),
+            timeout_s=FULL_S if thorough else QUICK_S,
+            cancelled=cancelled,
+        )
+
+    def probed(mode: str, named: str) -> tuple[Flag, ...]:
+        folders = dict.fromkeys((str(Path(named).parent), str(trainer.sd_scripts)))
+        return _flags_in(run(str(PROBE), mode, named, *folders))
+
     # Importing a script that does not keep its work behind a function would start the work.
     importable = bool(_HAS_FUNCTION.search(source))
     defines_flags = bool(_DEFINES_FLAGS.search(source))
-    try:
-        if importable:
-            return _probed(trainer, "hollow", trainer.script, limit_s, cancelled)
-        if script.parent != trainer.sd_scripts and not defines_flags:
-            imported = _imported_script(trainer, source)
-            return _probed(trainer, "hollow", imported, limit_s, cancelled)
-        raise NoFlags(f"the script could not be asked (it has no {FUNCTION}())")
-    except NoFlags:
-        if not thorough:
-            raise
-        if importable:
-            try:
-                return _probed(trainer, "whole", trainer.script, limit_s, cancelled)
-            except NoFlags:
-                pass
-        if defines_flags:
-            answer = _run(trainer, [trainer.script, "--help"], limit_s, cancelled)
-            if answer.code == 0 and (flags := parse_help(answer.output)):
-                return flags
-        raise
+    ways: list[Callable[[], tuple[Flag, ...]]] = []
+    problems: list[NoFlags] = []
+    if importable:
+        ways.append(lambda: probed("hollow", trainer.script))
+    elif script.parent != trainer.sd_scripts and not defines_flags:
+        ways.append(lambda: probed("hollow", _imported_script(trainer, source)))
+    else:
+        problems.append(NoFlags(_NOT_ASKED.format(f"it has no {FUNCTION}()")))
+    if thorough and importable:
+        ways.append(lambda: probed("whole", trainer.script))
+    if thorough and defines_flags:
+        ways.append(lambda: _flags_in_help(run(trainer.script, "--help")))
+    for way in ways:
+        try:
+            return way()
+        except NoFlags as problem:
+            problems.append(problem)
+    raise problems[0]
 
 
-def _probed(
-    trainer: Trainer, mode: str, script: str, limit_s: float, cancelled: threading.Event | None
-) -> tuple[Flag, ...]:
-    folders = {str(Path(script).parent): None, str(trainer.sd_scripts): None}
-    answer = _run(trainer, [str(PROBE), mode, script, *folders], limit_s, cancelled)
+def _flags_in(answer: Answer) -> tuple[Flag, ...]:
+    """Of a probe. Raises NoFlags with the interpreter's own last words."""
+    if answer.problem:
+        raise NoFlags(f"the trainer's python gave no answer ({answer.problem})")
     data = sentinel_json(answer.output)
     if data is None:
-        raise NoFlags(_reason(answer))
+        lines = [line.strip() for line in answer.errors.splitlines() if line.strip()]
+        raise NoFlags(_NOT_ASKED.format(lines[-1][:200] if lines else "no output"))
     try:
         flags = msgspec.convert(data.get("flags", ()), tuple[Flag, ...])
     except msgspec.ValidationError as error:
@@ -140,16 +154,11 @@ def _probed(
     return flags
 
 
-def _run(
-    trainer: Trainer, words: list[str], limit_s: float, cancelled: threading.Event | None
-) -> Answer:
-    return run_small(
-        [trainer.python, "-B", *words],
-        env=environment(trainer),
-        cwd=str(trainer.sd_scripts),
-        timeout_s=limit_s,
-        cancelled=cancelled,
-    )
+def _flags_in_help(answer: Answer) -> tuple[Flag, ...]:
+    flags = parse_help(answer.output) if answer.code == 0 else ()
+    if not flags:
+        raise NoFlags("its --help tells no flags")
+    return flags
 
 
 def _imported_script(trainer: Trainer, source: str) -> str:
@@ -168,14 +177,6 @@ def environment(trainer: Trainer) -> Mapping[str, str]:
     paths = (str(trainer.sd_scripts), env.get("PYTHONPATH"))
     env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     return env
-
-
-def _reason(answer: Answer) -> str:
-    """Why there are no flags, in the interpreter's own last words."""
-    if answer.problem:
-        return f"the trainer's python gave no answer ({answer.problem})"
-    lines = [line.strip() for line in answer.errors.splitlines() if line.strip()]
-    return f"the script could not be asked ({lines[-1][:200] if lines else 'no output'})"
 
 
 def parse_help(text: str) -> tuple[Flag, ...]:

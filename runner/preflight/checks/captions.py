@@ -11,7 +11,7 @@ from runner.preflight.cures.settings import REMOVED, dataset_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
-from runner.trainers.sd_scripts.dataset.captions import read_caption
+from runner.trainers.sd_scripts.dataset.files import read_caption
 
 
 @dataclass(slots=True)

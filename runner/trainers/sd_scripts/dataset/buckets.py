@@ -56,13 +56,9 @@ class Buckets:
         resized = (width, height)
         if width * height > area:
             ideal_width = math.sqrt(area * aspect)
-            ideal_height = area / ideal_width
-            by_width = self._round(ideal_width)
-            by_width_height = self._round(by_width / aspect)
-            by_height = self._round(ideal_height)
-            by_height_width = self._round(by_height * aspect)
-            width_error = abs(by_width / by_width_height - aspect)
-            height_error = abs(by_height_width / by_height - aspect)
+            by_width, by_height = self._round(ideal_width), self._round(area / ideal_width)
+            width_error = abs(by_width / self._round(by_width / aspect) - aspect)
+            height_error = abs(self._round(by_height * aspect) / by_height - aspect)
             if width_error < height_error:
                 resized = (by_width, int(by_width / aspect + 0.5))
             else:
@@ -83,38 +79,35 @@ def buckets_for(spec: DatasetSpec) -> Buckets:
             "resolution is required / resolution（解像度）指定は必須です",
             "AssertionError",
         )
-    for name in ("batch_size", "bucket_reso_steps"):
-        if getattr(spec, name) < 1 and (spec.enable_bucket or name == "batch_size"):
-            raise DatasetError(
-                f"{name} is {getattr(spec, name)}: it must be at least 1.",
-                "division by zero",
-                "ZeroDivisionError",
-            )
+    for name in ("batch_size", "bucket_reso_steps") if spec.enable_bucket else ("batch_size",):
+        if getattr(spec, name) < 1:
+            sentence = f"{name} is {getattr(spec, name)}: it must be at least 1."
+            raise DatasetError(sentence, "division by zero", "ZeroDivisionError")
     if not spec.enable_bucket:
         return Buckets(spec.resolution, (spec.resolution,))
+    steps, shown = spec.bucket_reso_steps, "{}x{}".format(*spec.resolution)
     low, high = adjusted_limits(spec)
     if low < 1 and not spec.bucket_no_upscale:
         raise DatasetError(
-            f"min_bucket_reso is {spec.min_bucket_reso}, less than bucket_reso_steps "
-            f"{spec.bucket_reso_steps}: raise min_bucket_reso.",
+            f"min_bucket_reso is {spec.min_bucket_reso}, less than bucket_reso_steps {steps}: raise "
+            "min_bucket_reso.",
             "integer division or modulo by zero",
             "ZeroDivisionError",
         )
     if min(spec.resolution) < low:
         raise DatasetError(
-            f"min_bucket_reso is {low}, more than the resolution {_by(spec.resolution)}: lower "
-            "min_bucket_reso or raise resolution.",
+            f"min_bucket_reso is {low}, more than the resolution {shown}: lower min_bucket_reso or "
+            "raise resolution.",
             "min_bucket_reso must be equal or less than resolution",
             "AssertionError",
         )
     if max(spec.resolution) > high:
         raise DatasetError(
-            f"max_bucket_reso is {high}, less than the resolution {_by(spec.resolution)}: raise "
-            "max_bucket_reso or lower resolution.",
+            f"max_bucket_reso is {high}, less than the resolution {shown}: raise max_bucket_reso or "
+            "lower resolution.",
             "max_bucket_reso must be equal or greater than resolution",
             "AssertionError",
         )
-    steps = spec.bucket_reso_steps
     resolutions: tuple[Size, ...] = ()
     if not spec.bucket_no_upscale:
         resolutions = bucket_resolutions(spec.resolution, low, high, steps)
@@ -144,12 +137,5 @@ def check_reso_steps(specs: Sequence[DatasetSpec], divisor: int = 64) -> None:
     subsets is of another kind and is not looked at."""
     for spec in specs:
         if spec.subsets and spec.enable_bucket and spec.bucket_reso_steps % divisor:
-            raise DatasetError(
-                f"bucket_reso_steps is {spec.bucket_reso_steps}: it must be divisible by {divisor}.",
-                f"bucket_reso_steps is {spec.bucket_reso_steps}. it must be divisible by {divisor}.",
-                "AssertionError",
-            )
-
-
-def _by(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"
+            said = f"bucket_reso_steps is {spec.bucket_reso_steps}{{}} it must be divisible by {divisor}."
+            raise DatasetError(said.format(":"), said.format("."), "AssertionError")

@@ -1,4 +1,5 @@
-"""Images in folders: which files sd-scripts takes, and their sizes from the headers alone."""
+"""Images in folders: which files sd-scripts takes, their sizes from the headers alone, the captions beside them
+(`read_caption` of train_util.py, v0.10)."""
 
 from __future__ import annotations
 
@@ -118,3 +119,37 @@ def is_image(name: str) -> bool:
 
 def _looks_like_image(name: str) -> bool:
     return name[0] != "." and name.lower().endswith(OTHER_IMAGES) and not is_image(name)
+
+
+def read_caption(image: Path, extension: str, wildcard: bool = False) -> str | None:
+    """The caption beside an image: the first line, or with wildcards all non-empty lines.
+
+    None: no caption file. An empty or non-UTF-8 file stops the trainer: DatasetError.
+    """
+    names = [image.stem + extension]
+    parts = image.stem.split("_")
+    if len(parts) >= 5:  # names that end in a detected face's box share one caption
+        names.append("_".join(parts[:-4]) + extension)
+    for name in names:
+        path = image.with_name(name)
+        if path.is_file():
+            return _first_line(path, wildcard)
+    return None
+
+
+def _first_line(path: Path, wildcard: bool) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{path}: the caption is not UTF-8: save it as UTF-8.", str(error), "UnicodeDecodeError"
+        ) from error
+    if not text:
+        raise DatasetError(
+            f"{path}: the caption file is empty: write a caption or delete the file.",
+            f"caption file is empty / キャプションファイルが空です: {path}",
+            "AssertionError",
+        )
+    if wildcard:
+        return "\n".join(line.strip() for line in text.split("\n") if line.strip())
+    return text.split("\n")[0].strip()

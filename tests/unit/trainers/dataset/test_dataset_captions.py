@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.embedded.captions import tag_frequency, vary_caption
 from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
-from runner.trainers.sd_scripts.dataset.captions import read_caption, tag_frequency, vary_caption
+from runner.trainers.sd_scripts.dataset.files import read_caption
 
 TAGS = "spyke, red hair, grin, standing, dusk"
 

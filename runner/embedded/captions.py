@@ -1,5 +1,4 @@
-"""Captions as sd-scripts reads them and changes them for every batch (`train_util.py`,
-`read_caption` and `process_caption`, v0.10)."""
+"""Captions as sd-scripts changes them for every batch (`train_util.py`, `process_caption`, v0.10)."""
 
 from __future__ import annotations
 
@@ -7,10 +6,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Protocol
 
-from runner.trainers.sd_scripts.dataset.spec import DatasetError, SubsetSpec
+from runner.trainers.sd_scripts.dataset import SubsetSpec
 
 
 class Chance(Protocol):
@@ -21,40 +19,6 @@ class Chance(Protocol):
     def shuffle(self, x: Any) -> None: ...
 
     def choice(self, seq: Any) -> Any: ...
-
-
-def read_caption(image: Path, extension: str, wildcard: bool = False) -> str | None:
-    """The caption beside an image: the first line, or with wildcards all non-empty lines.
-
-    None: no caption file. An empty or non-UTF-8 file stops the trainer: DatasetError.
-    """
-    names = [image.stem + extension]
-    parts = image.stem.split("_")
-    if len(parts) >= 5:  # names that end in a detected face's box share one caption
-        names.append("_".join(parts[:-4]) + extension)
-    for name in names:
-        path = image.with_name(name)
-        if path.is_file():
-            return _first_line(path, wildcard)
-    return None
-
-
-def _first_line(path: Path, wildcard: bool) -> str:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DatasetError(
-            f"{path}: the caption is not UTF-8: save it as UTF-8.", str(error), "UnicodeDecodeError"
-        ) from error
-    if not text:
-        raise DatasetError(
-            f"{path}: the caption file is empty: write a caption or delete the file.",
-            f"caption file is empty / キャプションファイルが空です: {path}",
-            "AssertionError",
-        )
-    if wildcard:
-        return "\n".join(line.strip() for line in text.split("\n") if line.strip())
-    return text.split("\n")[0].strip()
 
 
 def tag_frequency(captions: Iterable[str]) -> dict[str, int]:
