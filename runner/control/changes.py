@@ -43,10 +43,7 @@ class Changes:
         """As `read_changes` reads them back."""
         return (
             *(f"{name}={flag_text(value)}" for name, value in self.train.items()),
-            *(
-                f"{ENV}{name}={value if value is not None else ''}"
-                for name, value in self.env.items()
-            ),
+            *(f"{ENV}{name}={value or ''}" for name, value in self.env.items()),
             *(f"{ACCELERATE}{name}={flag_text(value)}" for name, value in self.accelerate.items()),
         )
 
@@ -113,31 +110,29 @@ def differences(
     before: AttemptPlan, after: AttemptPlan, hidden: Sequence[str] = ()
 ) -> tuple[FlagChange, ...]:
     """What `after` sets otherwise, the script's flags first; `hidden`: names not worth a line."""
-    found = [
-        *_of(read_flags(before.command), read_flags(after.command), ""),
-        *_of(launcher_flags(before.command), launcher_flags(after.command), ACCELERATE),
-    ]
-    for name in sorted(before.env.keys() | after.env.keys()):
-        was, is_now = before.env.get(name), after.env.get(name)
-        if was != is_now:
-            found.append(_change(f"{ENV}{name}", was, is_now))
-    return tuple(change for change in found if change.name not in hidden)
+    sides: tuple[tuple[str, Flags, Flags], ...] = (
+        ("", read_flags(before.command), read_flags(after.command)),
+        (ACCELERATE, launcher_flags(before.command), launcher_flags(after.command)),
+        (ENV, _variables(before), _variables(after)),
+    )
+    found = (
+        _change(f"{prefix}{name}", old.get(name), new.get(name))
+        for prefix, old, new in sides
+        for name in dict.fromkeys((*old, *new))
+    )
+    return tuple(one for one in found if one is not None and one.name not in hidden)
 
 
-def _of(before: Flags, after: Flags, prefix: str) -> list[FlagChange]:
-    names = [*before, *(name for name in after if name not in before)]
-    return [
-        _change(f"{prefix}{name}", _shown(before.get(name)), _shown(after.get(name)))
-        for name in names
-        if _shown(before.get(name)) != _shown(after.get(name))
-    ]
+def _variables(plan: AttemptPlan) -> Flags:
+    return {name: value for name, value in sorted(plan.env.items()) if value is not None}
 
 
-def _change(name: str, before: str | None, after: str | None) -> FlagChange:
-    """With its secrets hidden, for whoever looks at it."""
-    was, is_now = (None if one is None else shown_value(name, one) for one in (before, after))
+def _change(name: str, before: FlagValue | None, after: FlagValue | None) -> FlagChange | None:
+    """With its secrets hidden, for whoever looks at it; None: no change."""
+    was, is_now = (
+        None if one is None or one is False else flag_text(one) for one in (before, after)
+    )
+    if was == is_now:
+        return None
+    was, is_now = (None if one is None else shown_value(name, one) for one in (was, is_now))
     return FlagChange(name, was, is_now)
-
-
-def _shown(value: FlagValue | None) -> str | None:
-    return None if value is None or value is False else flag_text(value)

@@ -29,7 +29,7 @@ from runner.preflight.existing_files import (
 from runner.process.spawn import detachment
 from runner.store.attempt import attempts_of
 from runner.store.inbox import current_user
-from runner.store.journal import Unreadable, encode_json, read_json, write_json
+from runner.store.journal import read_json, readable, write_json
 from runner.store.liveness import lock_held, take_lock
 from runner.store.registry import same_target
 from runner.store.rundir import RunDir, home, runs_root
@@ -146,7 +146,8 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
     with starts_lock():
         lock = _lock_run(run, plan.attempt)
         try:
-            if _started_since(run, plan.attempt):
+            # a plan that no keeper has begun may be replaced: with the lock in our hands nothing can start it
+            if any(run.started(n).exists() for n in attempts_of(run) if n >= plan.attempt):
                 raise StartRefused(
                     f"run {run.id} was resumed since this was planned (attempt {plan.attempt} has run): "
                     f"see `plasma-tui show {run.id}`, then resume again"
@@ -163,19 +164,12 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
         finally:
             os.close(lock)
     _await_supervisor(run, wait_s, attempt=plan.attempt)
-    if _bytes(run.attempt(plan.attempt)) != encode_json(plan):
+    if readable(run.attempt(plan.attempt), AttemptPlan) != plan:
         # the supervisor was killed before it came up, and another resume took its place
         raise StartRefused(
             f"another resume of run {run.id} took the place of this one, which was not carried out: "
             f"see `plasma-tui show {run.id}`"
         )
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int) -> None:
@@ -187,13 +181,6 @@ def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int) -> None:
     except OSError as error:
         path.unlink(missing_ok=True)
         raise StartRefused(f"run {run.id} cannot be resumed: {error.strerror}") from None
-
-
-def _started_since(run: RunDir, attempt: int) -> bool:
-    """Did a keeper start this attempt or a later one? The plan of an attempt that was never started may be
-    replaced: with the lock in our hands there is no supervisor left that could start it."""
-    later = (n for n in attempts_of(run) if n >= attempt)
-    return any(run.started(n).exists() for n in later)
 
 
 def _lock_run(run: RunDir, attempt: int, wait_s: float = 3.0) -> int:
@@ -223,9 +210,9 @@ def _await_supervisor(run: RunDir, wait_s: float, attempt: int = 1) -> None:
     while time.monotonic() < deadline:
         lock = None if lock_held(run.lock) else take_lock(run.lock)
         try:
-            with contextlib.suppress(Unreadable):
-                if read_json(run.status, Status).attempt >= attempt:
-                    return
+            status = readable(run.status, Status)
+            if status is not None and status.attempt >= attempt:
+                return
             if lock is not None:
                 if replaced == REPLACED_AT_MOST:
                     break

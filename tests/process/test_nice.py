@@ -10,7 +10,7 @@ import pytest
 
 from runner.control import launch
 from runner.control import orders as control
-from runner.control.prepare import prepare
+from runner.control.begin import prepare
 from runner.control.resume import plan_resume
 from runner.model import KeeperRecord
 from runner.store.journal import read_json

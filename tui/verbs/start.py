@@ -40,7 +40,7 @@ def load(options: argparse.Namespace) -> Config:
 def forecast(options: argparse.Namespace) -> int:
     """What would be trained and written; starts nothing."""
     config = load(options)
-    prepared = begin.prepare_run(config)
+    prepared = begin.prepare(config, forecast=begin.forecast_of(config))
     found = prepared.spec.forecast
     if found is None:
         raise Fail("nothing can be forecast: see `plasma-tui check`")

@@ -8,7 +8,7 @@ import pytest
 
 from runner.config.errors import ConfigError
 from runner.config.model import Config
-from runner.control.prepare import prepare
+from runner.control.begin import prepare
 from runner.trainers.registry import load_config
 
 TEXT = (

@@ -13,8 +13,8 @@ import pytest
 
 from runner.config.model import Config
 from runner.control import begin
+from runner.control.begin import prepare
 from runner.control.gate import approve, gate_status
-from runner.control.prepare import prepare
 from runner.model import RunSpec
 from runner.store.journal import read_json, write_json
 from runner.store.rundir import RunDir

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.config.hiding import HIDDEN, is_secret, without_secrets
-from runner.control.prepare import prepare
+from runner.control.begin import prepare
 from runner.history.run_settings import UNKNOWN_SINCE, difference, settings_of
 from runner.model import AttemptPlan, RunSpec
 from runner.model.preview import FlagChange

@@ -15,7 +15,7 @@ from runner.analysis.diagnosis.cures import setting_of
 from runner.config.catalog import Catalog, Effort, Flag, FlagReport
 from runner.config.errors import ConfigError
 from runner.config.model import Trainer
-from runner.control.prepare import prepare
+from runner.control.begin import prepare
 from runner.control.resume import plan_resume
 from runner.model import Forecast, Phase
 from runner.model.events import ModelSaved
