@@ -17,7 +17,7 @@ from pathlib import Path
 from runner.checkpoints.checkpoint_facts import SampleFile, sample_files
 from runner.config.flags import read_flags, whole
 from runner.model import AttemptPlan, AttemptStatus, RunSpec, RunState, Status
-from runner.state.attempt_mappers import AttemptMappers
+from runner.state.journal_state import AttemptMappers
 from runner.store.journal import readable
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.config_file import trainer_flags

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.model import AttemptPlan, AttemptStatus, RunSpec, Status
-from runner.state.attempt_mappers import AttemptMappers
+from runner.state.journal_state import AttemptMappers
 from runner.state.step_mapper import StepMapper
 from runner.store.journal import readable
 from runner.store.rundir import RunDir

@@ -8,11 +8,9 @@ step together, the loss first.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
-if TYPE_CHECKING:
-    from runner.ingest.tfevents import Scalar
+from runner.ingest.tfevents import Scalar
 
 LOSS_TAGS = ("loss/current", "loss")
 _RATE_TAGS = ("lr/unet", "lr/textencoder", "lr/group0", "lr")
@@ -31,25 +29,20 @@ class ExactStep:
 def exact_steps(scalars: Iterable[Scalar]) -> list[ExactStep]:
     """Neighbouring records of the same step as one, in the order of their writing. Other tags are left."""
     found: list[ExactStep] = []
-    rank = len(_RATE_TAGS)
+    best = len(_RATE_TAGS)
     for one in scalars:
-        is_loss = one.tag in LOSS_TAGS
-        if not is_loss and one.tag not in _RATE_TAGS:
-            continue
-        last = found[-1] if found else None
-        same = last is not None and last.shown_step == one.step
-        if is_loss:
-            if not same or (last is not None and last.loss is not None):
+        last = found[-1] if found and found[-1].shown_step == one.step else None
+        if one.tag in LOSS_TAGS:
+            if last is not None and last.loss is None:
+                found[-1] = replace(last, wall_at=one.wall_at, loss=one.value)
+            else:
                 found.append(ExactStep(one.step, one.wall_at, one.value))
-                rank = len(_RATE_TAGS)
-            elif last is not None:
-                found[-1] = ExactStep(one.step, one.wall_at, one.value, last.rate)
-            continue
-        place = _RATE_TAGS.index(one.tag)
-        if not same:
-            found.append(ExactStep(one.step, one.wall_at, None, one.value))
-            rank = place
-        elif last is not None and place < rank:
-            found[-1] = ExactStep(one.step, last.wall_at, last.loss, one.value)
-            rank = place
+                best = len(_RATE_TAGS)
+        elif one.tag in _RATE_TAGS:
+            place = _RATE_TAGS.index(one.tag)
+            if last is None:
+                found.append(ExactStep(one.step, one.wall_at, None, one.value))
+                best = place
+            elif place < best:
+                found[-1], best = replace(last, rate=one.value), place
     return found

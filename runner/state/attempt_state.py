@@ -6,12 +6,11 @@ journal, a reader of a log those that the log makes: the same facts give the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from runner.model import AttemptPlan, AttemptStatus, JournalEvent, Phase
+from runner.model import AttemptStatus, JournalEvent, Phase
 from runner.model.events import BannerSeen, EpochStarted, ResumeSeen
 from runner.state.step_mapper import StepMapper
 
@@ -19,26 +18,16 @@ from runner.state.step_mapper import StepMapper
 PAUSES = (Phase.SAVING, Phase.SAMPLING, Phase.VALIDATING)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StepRow:
-    """A line for steps.jsonl; `at` is wall-clock seconds, None when nobody watched."""
+    """A line for steps.jsonl, final once it is handed out. `loss` is exact, `average` the one of the trainer's
+    bar; `at` is wall-clock seconds, None when the step was not watched."""
 
     step: int
     at: float | None
-    loss: float | None
-    average: float | None
-    lr: float | None
-
-
-class TrainedStep(Protocol):
-    """What a StepRow tells of its step, written or not: `loss` is exact, `average` the trainer's bar's."""
-
-    @property
-    def step(self) -> int: ...
-    @property
-    def loss(self) -> float | None: ...
-    @property
-    def average(self) -> float | None: ...
+    loss: float | None = None
+    average: float | None = None
+    lr: float | None = None
 
 
 @dataclass(slots=True)
@@ -73,13 +62,6 @@ class AttemptState:
     stop_after_save: bool = False
     ended: dict[str, Any] | None = None
 
-    @classmethod
-    def begin(cls, attempt: int, plan: AttemptPlan | None = None) -> AttemptState:
-        """Before its first event."""
-        if plan is None:
-            return cls(attempt)
-        return cls(attempt, StepMapper(plan.base_step, plan.origin_step))
-
     def copy(self) -> AttemptState:
         made = copy(self)
         made.mapper = copy(self.mapper)
@@ -101,18 +83,57 @@ class AttemptState:
         return None if told is None else self.mapper.origin_step + told
 
 
-def apply(state: AttemptState, fact: JournalEvent | TrainedStep) -> None:
+def apply(state: AttemptState, fact: JournalEvent | StepRow) -> None:
     """Change the state by one event of this attempt, or by one step: the only way to change it. Events and
     rows may come in any order relative to each other."""
-    if not isinstance(fact, JournalEvent):
+    if isinstance(fact, StepRow):
         _on_step(state, fact)
         return
-    change = _CHANGES.get(fact.kind)
-    if change is not None:
-        change(state, fact)
+    match fact.kind:
+        case "phase":
+            _on_phase(state, fact)
+        case "banner":
+            _on_banner(state, fact)
+        case "epoch":
+            state.epoch, state.epochs = int_of(fact, "epoch"), int_of(fact, "epochs")
+            if state.epoch is not None:
+                state.mapper.on(EpochStarted(0, state.epoch, state.epochs or 0))
+        case "resumed":
+            state_step, skipped = int_of(fact, "state_step"), int_of(fact, "skip_steps")
+            state.mapper.on(ResumeSeen(0, state_step=state_step, skip_steps=skipped))
+        case "device":
+            state.device = text_of(fact, "device")
+        case "warning":
+            # of very many, not every one is journaled: then it says how many there were
+            state.warnings = int_of(fact, "count") or state.warnings + 1
+            state.last_warning = text_of(fact, "text")
+        case "loss_not_finite":
+            step, known = int_of(fact, "step"), state.first_nonfinite_step
+            if known is None or (step is not None and step < known):
+                state.first_nonfinite_step = step
+        case "model_saved":
+            state.model_saved, state.saving_since = True, None
+        case _:
+            _on_supervision(state, fact)
 
 
-def _on_step(state: AttemptState, row: TrainedStep) -> None:
+def _on_supervision(state: AttemptState, event: JournalEvent) -> None:
+    """What is not the trainer's doing."""
+    match event.kind:
+        case "started" | "adopted":
+            state.phase_since = state.phase_since or event.at
+        case "ordered" if event.data.get("order") == "stop":
+            state.stop_by = text_of(event, "by")
+            state.stop_after_save = event.data.get("mode") == "after_save"
+        case "stop_cancelled":
+            state.stop_by, state.stop_after_save = None, False
+        case "signalled":
+            state.stopping, state.stop_after_save = True, False
+        case "ended":
+            state.ended = event.data
+
+
+def _on_step(state: AttemptState, row: StepRow) -> None:
     step = row.step
     if state.last_step is None or step > state.last_step:
         state.last_step = step
@@ -122,11 +143,6 @@ def _on_step(state: AttemptState, row: TrainedStep) -> None:
         state.average, state.average_step = row.average, step
     if row.loss is not None and step >= state.loss_step:
         state.loss, state.loss_step = row.loss, step
-
-
-def _on_start(state: AttemptState, event: JournalEvent) -> None:
-    if not state.phase_since:
-        state.phase_since = event.at
 
 
 def _on_phase(state: AttemptState, event: JournalEvent) -> None:
@@ -149,77 +165,6 @@ def _on_banner(state: AttemptState, event: JournalEvent) -> None:
             state.mapper.on(BannerSeen(0, name, state.banner[name]))
 
 
-def _on_epoch(state: AttemptState, event: JournalEvent) -> None:
-    state.epoch, state.epochs = int_of(event, "epoch"), int_of(event, "epochs")
-    if state.epoch is not None:
-        state.mapper.on(EpochStarted(0, state.epoch, state.epochs or 0))
-
-
-def _on_resumed(state: AttemptState, event: JournalEvent) -> None:
-    state.mapper.on(
-        ResumeSeen(
-            0, state_step=int_of(event, "state_step"), skip_steps=int_of(event, "skip_steps")
-        )
-    )
-
-
-def _on_device(state: AttemptState, event: JournalEvent) -> None:
-    state.device = text_of(event, "device")
-
-
-def _on_warning(state: AttemptState, event: JournalEvent) -> None:
-    # of very many, not every one is journaled: then it says how many there were
-    state.warnings = int_of(event, "count") or state.warnings + 1
-    state.last_warning = text_of(event, "text")
-
-
-def _on_nonfinite(state: AttemptState, event: JournalEvent) -> None:
-    step = int_of(event, "step")
-    known = state.first_nonfinite_step
-    if known is None or (step is not None and step < known):
-        state.first_nonfinite_step = step
-
-
-def _on_model_saved(state: AttemptState, _: JournalEvent) -> None:
-    state.model_saved, state.saving_since = True, None
-
-
-def _on_order(state: AttemptState, event: JournalEvent) -> None:
-    if event.data.get("order") == "stop":
-        state.stop_by = text_of(event, "by")
-        state.stop_after_save = event.data.get("mode") == "after_save"
-
-
-def _on_cancel(state: AttemptState, _: JournalEvent) -> None:
-    state.stop_by, state.stop_after_save = None, False
-
-
-def _on_signal(state: AttemptState, _: JournalEvent) -> None:
-    state.stopping, state.stop_after_save = True, False
-
-
-def _on_end(state: AttemptState, event: JournalEvent) -> None:
-    state.ended = event.data
-
-
-_CHANGES: dict[str, Callable[[AttemptState, JournalEvent], None]] = {
-    "started": _on_start,
-    "adopted": _on_start,
-    "phase": _on_phase,
-    "banner": _on_banner,
-    "epoch": _on_epoch,
-    "resumed": _on_resumed,
-    "device": _on_device,
-    "warning": _on_warning,
-    "loss_not_finite": _on_nonfinite,
-    "model_saved": _on_model_saved,
-    "ordered": _on_order,
-    "stop_cancelled": _on_cancel,
-    "signalled": _on_signal,
-    "ended": _on_end,
-}
-
-
 def phase_of(event: JournalEvent) -> Phase | None:
     """The phase that an event `phase` names; None if there is no such."""
     try:
@@ -229,10 +174,12 @@ def phase_of(event: JournalEvent) -> Phase | None:
 
 
 def int_of(event: JournalEvent, name: str) -> int | None:
+    """A field of an event; None if it is not a whole number."""
     value = event.data.get(name)
     return value if isinstance(value, int) else None
 
 
 def text_of(event: JournalEvent, name: str) -> str | None:
+    """A field of an event; None if it is not a text."""
     value = event.data.get(name)
     return value if isinstance(value, str) else None

@@ -90,3 +90,10 @@ class CheckpointBook:
     @property
     def earlier(self) -> tuple[Checkpoint, ...]:
         return tuple(one for one in self._known.values() if one.attempt != self.attempt)
+
+    @property
+    def all(self) -> tuple[Checkpoint, ...]:
+        """Of all attempts; a file that was written again counts once."""
+        own = self.own
+        paths = {one.path for one in own}
+        return (*(one for one in self.earlier if one.path not in paths), *own)

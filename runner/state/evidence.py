@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from runner.model import Phase
 from runner.model.events import (
@@ -67,59 +68,40 @@ class EvidenceCollector:
     """Takes every console event of one attempt; remembers a bounded amount."""
 
     def __init__(self) -> None:
-        self._exceptions: list[ExceptionSeen] = []
-        self._fatals: list[str] = []
-        self._warnings: dict[str, None] = {}
-        self._nothing: str | None = None
-        self._saved = False
-        self._final_begun = False
-        self._phase: Phase | None = None
+        self._found = Evidence()
         self._fault_phase: Phase | None = None
-        self._shown = 0
-        self._fault_shown = 0
+        self._shown = self._fault_shown = 0
 
     def on(self, event: ConsoleEvent) -> None:
         """Take one event; most say nothing about the end."""
+        found = self._found
         match event:
             case StepShown(shown_step=shown):
                 self._shown = max(shown, self._shown)
                 # a bar that is closed shows once more, with the step that was under way
-                if self._exceptions and shown > self._fault_shown + 1:
-                    self._exceptions.clear()
+                if found.exceptions and shown > self._fault_shown + 1:
+                    self._keep(exceptions=())
                     self._fault_phase = None
             case PhaseChanged(phase=phase):
-                self._phase = phase
-            case ExceptionSeen():
-                self._on_exception(event)
+                self._keep(phase=phase)
+            case ExceptionSeen() if not _BENIGN.search(event.message):
+                if not found.exceptions:
+                    self._fault_phase, self._fault_shown = found.phase, self._shown
+                self._keep(exceptions=(*found.exceptions, event)[-_EXCEPTIONS_KEPT:])
             case FatalSeen(text=text):
-                self._fatals = [*self._fatals, text][-_FATALS_KEPT:]
-            case WarningSeen(text=text):
-                if len(self._warnings) < _WARNINGS_KEPT:
-                    self._warnings[text] = None
+                self._keep(fatals=(*found.fatals, text)[-_FATALS_KEPT:])
+            case WarningSeen(text=text) if text not in found.warnings:
+                self._keep(warnings=(*found.warnings, text)[:_WARNINGS_KEPT])
             case NothingToTrain(text=text):
-                self._nothing = text
+                self._keep(nothing_to_train=text)
             case ModelSaved():
-                self._saved = True
+                self._keep(model_saved=True)
             case CheckpointSaving(path=path):
-                self._final_begun = KOHYA_NAMES.parse(path).final
-            case _:
-                pass
+                self._keep(final_begun=KOHYA_NAMES.parse(path).final)
 
-    def _on_exception(self, event: ExceptionSeen) -> None:
-        if _BENIGN.search(event.message):
-            return
-        if not self._exceptions:
-            self._fault_phase, self._fault_shown = self._phase, self._shown
-        self._exceptions = [*self._exceptions, event][-_EXCEPTIONS_KEPT:]
+    def _keep(self, **fields: Any) -> None:
+        self._found = replace(self._found, **fields)
 
     def evidence(self) -> Evidence:
         """What is known so far."""
-        return Evidence(
-            tuple(self._exceptions),
-            tuple(self._fatals),
-            tuple(self._warnings),
-            self._nothing,
-            self._saved,
-            self._fault_phase or self._phase,
-            self._final_begun,
-        )
+        return replace(self._found, phase=self._fault_phase or self._found.phase)

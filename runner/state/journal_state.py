@@ -1,4 +1,4 @@
-"""What the events of a run report: every attempt's state, alarms and files, by the journal alone. Pure.
+"""What the events of a run report: every attempt's state, alarms and files, by the journal alone.
 
 For those who read a journal: replay, samples, validation.
 """
@@ -6,13 +6,16 @@ For those who read a journal: replay, samples, validation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from runner.model import Alarm, AttemptPlan, JournalEvent
 from runner.state.attempt_state import AttemptState, apply
 from runner.state.journal_files import JournalFiles
+from runner.state.step_mapper import StepMapper
+from runner.store.journal import LineTail, events_of
+from runner.store.rundir import RunDir
 
 #: the plan of an attempt, None where it is not known
 PlanOf = Callable[[int], AttemptPlan | None]
@@ -51,7 +54,9 @@ class JournalState:
         return self.attempts.get(number) or self._begin(number)
 
     def _begin(self, number: int) -> AttemptState:
-        return AttemptState.begin(number, self.plan_of(number))
+        plan = self.plan_of(number)
+        mapper = StepMapper(plan.base_step, plan.origin_step) if plan is not None else StepMapper()
+        return AttemptState(number, mapper)
 
     def copy(self) -> JournalState:
         attempts = {number: state.copy() for number, state in self.attempts.items()}
@@ -67,3 +72,36 @@ def alarm_of(event: JournalEvent) -> Alarm | None:
         return msgspec.convert(event.data, Alarm)
     except msgspec.ValidationError:
         return None
+
+
+#: kinds of events.jsonl that a step mapper learns from
+KINDS = ("banner", "epoch", "resumed")
+_WANTED = tuple(f'"kind":"{kind}"'.encode() for kind in KINDS)
+
+
+class AttemptMappers:
+    """The true steps of each attempt, for readers. Reads on where it stopped before."""
+
+    def __init__(self, run: RunDir) -> None:
+        self._tail = LineTail(run.events)
+        self._state = JournalState()
+
+    def read(self) -> None:
+        """To the present end of the journal. Blocking."""
+        for block in self._tail.read(60.0):
+            if self._tail.restarted:
+                self._state = JournalState()
+                self._tail.restarted = False
+            wanted = [line for line in block.splitlines() if any(k in line for k in _WANTED)]
+            for event in events_of(b"\n".join(wanted))[0]:
+                self._state.apply(event)
+
+    def of(self, plan: AttemptPlan) -> StepMapper:
+        """What is known of this attempt's steps by now."""
+        mapper = self._state.attempt(plan.attempt).mapper
+        return replace(mapper, base_step=plan.base_step, origin_step=plan.origin_step)
+
+    def total_steps(self, plan: AttemptPlan) -> int | None:
+        """The true step at which the attempt was to end, by its banner."""
+        told = self._state.attempt(plan.attempt).banner.get("total_steps")
+        return None if told is None else plan.origin_step + told

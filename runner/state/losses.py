@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runner.model import LossSeries
 from runner.store.journal import LineTail, Row, number, step_rows
@@ -32,6 +33,31 @@ class Replayed:
     seconds: float | None
 
 
+@dataclass(slots=True)
+class Smoothing:
+    """The bias-corrected exponential average of the finite ones of the losses that were added."""
+
+    _average: float = 0.0
+    _weight: float = 0.0
+    _broken: bool = False
+
+    def add(self, loss: float | None) -> None:
+        """None: not known."""
+        if loss is None:
+            return
+        self._broken = not math.isfinite(loss)
+        if not self._broken:
+            self._average = SMOOTHING * self._average + (1 - SMOOTHING) * loss
+            self._weight = SMOOTHING * self._weight + (1 - SMOOTHING)
+
+    @property
+    def now(self) -> float | None:
+        """NaN where the newest known loss is not finite, whatever was before; None before the first."""
+        if self._broken:
+            return math.nan
+        return self._average / self._weight if self._weight else None
+
+
 class _Columns:
     """Rows ordered by true step, one array a column: 200,000 steps take about 6 MB."""
 
@@ -42,28 +68,22 @@ class _Columns:
         #: seconds since the run's `created_at`, NaN: not recorded
         self.seconds = array("d")
         self.attempts = array("q")
+        self._all: tuple[Any, ...] = (
+            self.steps, self.values, self.kinds, self.seconds, self.attempts,
+        )  # fmt: skip
 
-    def put(
-        self, at: int, step: int, value: float, kind: int, seconds: float, attempt: int
-    ) -> None:
+    def put(self, at: int, *row: float) -> None:
         """A new row at index `at`; nearly always the end."""
-        self.steps.insert(at, step)
-        self.values.insert(at, value)
-        self.kinds.insert(at, kind)
-        self.seconds.insert(at, seconds)
-        self.attempts.insert(at, attempt)
+        for column, value in zip(self._all, row, strict=True):
+            column.insert(at, value)
 
     def cut(self, at: int) -> None:
-        for column in (self.steps, self.values, self.seconds, self.attempts):
+        for column in self._all:
             del column[at:]
-        del self.kinds[at:]
 
     def extend(self, other: _Columns) -> None:
-        self.steps.extend(other.steps)
-        self.values.extend(other.values)
-        self.kinds.extend(other.kinds)
-        self.seconds.extend(other.seconds)
-        self.attempts.extend(other.attempts)
+        for column, more in zip(self._all, other._all, strict=True):
+            column.extend(more)
 
 
 class StepTable(_Columns):
@@ -164,24 +184,20 @@ class StepTable(_Columns):
                 total, known = total + max(0.0, passed), True
         return total if known else None
 
-    def smoothing(self) -> tuple[float, float]:
-        """(average, weight) of the exponential average of the finite losses at the last row."""
-        average, weight = 0.0, 0.0
-        for value in filter(math.isfinite, self.values):
-            average = SMOOTHING * average + (1 - SMOOTHING) * value
-            weight = SMOOTHING * weight + (1 - SMOOTHING)
-        return average, weight
+    def smoothing(self) -> Smoothing:
+        """At the last row."""
+        found = Smoothing()
+        for value, kind in zip(self.values, self.kinds, strict=True):
+            found.add(None if kind == UNKNOWN else value)
+        return found
 
     def smoothed(self) -> array[float]:
-        """The bias-corrected exponential average of the finite losses at each row; NaN before the first, and
-        where the row's own loss is not finite."""
-        found, average, weight, broken = array("d"), 0.0, 0.0, False
+        """The smoothed loss at each row; NaN before the first, and where the row's own loss is not finite."""
+        found, smoothing = array("d"), Smoothing()
         for value, kind in zip(self.values, self.kinds, strict=True):
-            broken = not math.isfinite(value) if kind != UNKNOWN else broken
-            if math.isfinite(value):
-                average = SMOOTHING * average + (1 - SMOOTHING) * value
-                weight = SMOOTHING * weight + (1 - SMOOTHING)
-            found.append(average / weight if weight and not broken else math.nan)
+            smoothing.add(None if kind == UNKNOWN else value)
+            now = smoothing.now
+            found.append(math.nan if now is None else now)
         return found
 
     def smooth_of(self, smooth: array[float], at: int) -> float | None:
@@ -190,9 +206,8 @@ class StepTable(_Columns):
         return None if unknown else smooth[at]
 
 
-def smoothing_until(path: Path, attempt: int, step: int) -> tuple[float, float]:
-    """(average, weight) of the smoothed loss at true step `step` over the attempts before `attempt`: what that
-    attempt continues."""
+def smoothing_until(path: Path, attempt: int, step: int) -> Smoothing:
+    """At true step `step` over the attempts before `attempt`: what that attempt continues."""
     return read_steps(path, lambda row: row[5] < attempt and row[0] <= step).smoothing()
 
 

@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections import OrderedDict
-from dataclasses import dataclass
-
 from runner.state.attempt_state import PAUSES, AttemptState, StepRow, apply
 from runner.state.checkpoint_book import CheckpointBook
-from runner.store.series import SMOOTHING
+from runner.state.losses import Smoothing
 
 #: a step's row waits so long for its exact loss before it is written with the average alone
 ROW_PATIENCE_S = 0.15
 
 
-@dataclass(slots=True)
-class _Waiting:
-    step: int
-    seen_at: float
-    loss: float | None = None
-    average: float | None = None
-    lr: float | None = None
-
-
 class RowBuffer:
     """Takes true steps in any order, hands out rows in the order of their steps. What a row tells of its step
     is applied to `state` at once, and again in the form in which it is written. `catching_up`: nobody
-    watched these steps, so their rows have no time. `exact`: there are exact losses."""
+    watched these steps, so their rows have no time. `exact`: there are exact losses. `smoothing`: up to the
+    newest written row; a run has one, over all of its attempts."""
 
     def __init__(self, state: AttemptState, book: CheckpointBook, *, catching_up: bool) -> None:
         self._state, self._book = state, book
         self.catching_up = catching_up
         self.exact = False
-        self._pending: OrderedDict[int, _Waiting] = OrderedDict()
+        self._pending: dict[int, StepRow] = {}
         self._written = 0
         self._rows: list[StepRow] = []
-        self._ema = 0.0
-        self._weight = 0.0
-        self._broken = False
+        self.smoothing = Smoothing()
 
     def show(self, step: int, average: float | None, now: float) -> bool:
         """The bar shows this step. False: its row is written already."""
@@ -45,7 +31,7 @@ class RowBuffer:
         if row is None:
             if step <= self._written:
                 return False
-            row = self._pending[step] = _Waiting(step, now)
+            row = self._pending[step] = StepRow(step, now)
             # with exact losses those of the steps before are about to come: see `tick`
             if not self.exact:
                 self._flush_until(step - 1)
@@ -61,10 +47,10 @@ class RowBuffer:
         self.exact = True
         row = self._pending.get(step)
         if row is not None:
-            row.loss, row.lr, row.seen_at = loss, lr, at
+            row.loss, row.lr, row.at = loss, lr, at
             self._flush_until(step)
         elif step > self._written:
-            self._pending[step] = _Waiting(step, at, loss, None, lr)
+            self._pending[step] = StepRow(step, at, loss, None, lr)
         else:
             self._write(StepRow(step, at, loss, None, lr))
 
@@ -78,7 +64,8 @@ class RowBuffer:
 
     def tick(self, now: float) -> None:
         """Let go of rows that waited long enough for an exact loss."""
-        due = [s for s, row in self._pending.items() if now - row.seen_at > ROW_PATIENCE_S]
+        waiting = self._pending.items()
+        due = [s for s, row in waiting if row.at is not None and now - row.at > ROW_PATIENCE_S]
         if due and self._state.phase not in PAUSES:
             self._flush_until(max(due), only_finished=False)
 
@@ -101,8 +88,9 @@ class RowBuffer:
             known = row.loss is not None or row.average is not None
             if only_finished and not known and row.step != self._state.first_step:
                 continue
-            at = None if self.catching_up and row.loss is None else row.seen_at
-            self._write(StepRow(row.step, at, row.loss, row.average, row.lr))
+            if self.catching_up and row.loss is None:
+                row.at = None
+            self._write(row)
             self._written = max(self._written, row.step)
             self._smooth(row)
 
@@ -110,28 +98,9 @@ class RowBuffer:
         apply(self._state, row)
         self._rows.append(row)
 
-    # ----------------------------------------------------------------- the smoothed loss
-
-    def _smooth(self, row: _Waiting) -> None:
+    def _smooth(self, row: StepRow) -> None:
         """A checkpoint carries the smoothed loss at its step: a single step's says little."""
-        value = row.loss if row.loss is not None else row.average
-        self._broken = not math.isfinite(value) if value is not None else self._broken
-        if value is not None and not self._broken:
-            self._ema = SMOOTHING * self._ema + (1 - SMOOTHING) * value
-            self._weight = SMOOTHING * self._weight + (1 - SMOOTHING)
+        self.smoothing.add(row.loss if row.loss is not None else row.average)
         for key in self._book.own_keys:
             if self._book[key].step == row.step:
-                self._book.update(key, loss=self.smooth)
-
-    def continue_smoothing(self, average: float, weight: float) -> None:
-        """Begin with the smoothed loss of the attempts before (`runner.state.losses.smoothing_until`): a run
-        has one smoothed loss, over all of its attempts."""
-        self._ema, self._weight = average, weight
-
-    @property
-    def smooth(self) -> float | None:
-        """The smoothed loss of the run up to the newest written row: NaN where that row's loss is not
-        finite, whatever was before."""
-        if self._broken:
-            return math.nan
-        return self._ema / self._weight if self._weight else None
+                self._book.update(key, loss=self.smoothing.now)

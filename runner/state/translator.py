@@ -78,96 +78,98 @@ class Translator:
         self._events: list[JournalEvent] = []
         #: by kind: applied, and not written so far
         self._passing: dict[str, JournalEvent] = {}
-        self._offset = 0
+        #: of the event that is being taken
+        self._now, self._offset = 0.0, 0
 
     # ----------------------------------------------------------------- in
 
     def on_console(self, event: ConsoleEvent, now: float) -> None:
         """Take one event of the console parser."""
-        self._offset = event.offset
+        self._now, self._offset = now, event.offset
         self.evidence.on(event)
         match event:
             case StepShown():
-                self._on_step(event, now)
-            case PhaseChanged():
-                self._enter(event.phase, event.detail, now, event.offset)
+                self._on_step(event)
+            case PhaseChanged(phase=phase, detail=detail):
+                self._enter(phase, detail)
             case DeviceSeen(device=device):
                 if self.state.device is None:
-                    self._tell("device", now, event.offset, device=device)
+                    self._tell("device", device=device)
             case BannerSeen(name=name, value=value):
                 self._banner[name] = value
                 if "total_steps" in self._banner:
-                    self._tell("banner", now, event.offset, **self._banner)
-            case EpochStarted():
-                self._tell("epoch", now, event.offset, epoch=event.epoch, epochs=event.epochs)
-            case _:
-                self._on_rare(event, now)
-
-    def _on_rare(self, event: ConsoleEvent, now: float) -> None:
-        match event:
-            case SampleStarted() | ValidationSeen() if self.past_step is not None:
-                pass  # of weights that do not count
-            case CheckpointSaving(path=path):
-                self._on_saving(path, now, event.offset)
-            case StateSaving(path=path):
-                self._enter(Phase.SAVING, PurePath(path).name, now, event.offset)
-            case StateSaved(path=path):
-                self._on_state(path, now, event.offset)
-            case CheckpointRemoved(path=path):
-                self.book.remove(path)
-                self._tell("checkpoint_removed", now, event.offset, path=path)
-            case StateRemoved(path=path):
-                self.book.remove_state(path)
-                self._tell("state_removed", now, event.offset, path=path)
-            case SampleStarted():
-                self._tell("sampling", now, event.offset, step=self.state.step)
-            case ValidationSeen():
-                self.validations.see(self.state.step, event.loss)
-                if event.whole_epoch:
-                    self._tell(
-                        "validated", now, event.offset, step=self.state.step, loss=event.loss
-                    )
-            case ResumeSeen():
-                self._tell(
-                    "resumed", now, event.offset, state_path=event.state_path,
-                    state_step=event.state_step, skip_steps=event.skip_steps,
-                )  # fmt: skip
-            case WarningSeen():
-                self._on_warning(event, now)
-            case ExceptionSeen():
-                self._tell("exception", now, event.offset, name=event.name, text=event.message)
-            case FatalSeen(text=text):
-                self._tell("fatal", now, event.offset, text=text)
+                    self._tell("banner", **self._banner)
+            case EpochStarted(epoch=epoch, epochs=epochs):
+                self._tell("epoch", epoch=epoch, epochs=epochs)
             case SubsetSeen():
                 self.images.see(event)
-            case NothingToTrain():
-                self._tell("nothing_to_train", now, event.offset, text=event.text)
-            case ModelSaved():
-                self._tell("model_saved", now, event.offset)
+            case SampleStarted() | ValidationSeen() if self.past_step is not None:
+                pass  # of weights that do not count
+            case SampleStarted():
+                self._tell("sampling", step=self.state.step)
+            case ValidationSeen(loss=loss):
+                self.validations.see(self.state.step, loss)
+                if event.whole_epoch:
+                    self._tell("validated", step=self.state.step, loss=loss)
+            case _:
+                self._on_file(event)
 
-    def _on_warning(self, event: WarningSeen, now: float) -> None:
+    def _on_file(self, event: ConsoleEvent) -> None:
+        match event:
+            case CheckpointSaving(path=path):
+                self._on_saving(path)
+            case StateSaving(path=path):
+                self._enter(Phase.SAVING, PurePath(path).name)
+            case StateSaved(path=path):
+                one = self.book.add_state(path)
+                step = one.step if one is not None else None
+                self._tell("state_saved", path=path, step=step or self.state.step)
+            case CheckpointRemoved(path=path):
+                self.book.remove(path)
+                self._tell("checkpoint_removed", path=path)
+            case StateRemoved(path=path):
+                self.book.remove_state(path)
+                self._tell("state_removed", path=path)
+            case ModelSaved():
+                self._tell("model_saved")
+            case _:
+                self._on_word(event)
+
+    def _on_word(self, event: ConsoleEvent) -> None:
+        match event:
+            case ResumeSeen(state_path=path, state_step=step, skip_steps=skipped):
+                self._tell("resumed", state_path=path, state_step=step, skip_steps=skipped)
+            case WarningSeen(level=level, text=text):
+                self._on_warning({"level": level, "text": text})
+            case ExceptionSeen(name=name, message=text):
+                self._tell("exception", name=name, text=text)
+            case FatalSeen(text=text):
+                self._tell("fatal", text=text)
+            case NothingToTrain(text=text):
+                self._tell("nothing_to_train", text=text)
+
+    def _on_warning(self, data: dict[str, object]) -> None:
         self._warnings += 1
-        told: dict[str, object] = {"level": event.level, "text": event.text}
         if self._warnings <= WARNINGS_JOURNALED:
-            self._tell("warning", now, event.offset, **told)
-            return
-        told["count"] = self._warnings
-        tell = self._pass if self._warnings % WARNINGS_APART else self._tell
-        tell("warning", now, event.offset, **told)
+            self._tell("warning", **data)
+        else:
+            tell = self._pass if self._warnings % WARNINGS_APART else self._tell
+            tell("warning", **data, count=self._warnings)
 
     def on_exact(
         self, shown_step: int, loss: float | None, at: float, lr: float | None = None
-    ) -> None:
+    ) -> int | None:
         """An exact loss (or only the learning rate) from TensorBoard; `shown_step` is its x (the trainer's
-        global_step)."""
+        global_step). Returns its true step; None: unknown, or past the plan."""
         step = self.state.mapper.true_from_global(shown_step)
-        if step is None or self.is_past_plan(step):
-            return
+        if step is None or self._is_past_plan(step):
+            return None
         if loss is None:
             self.rows.add_rate(step, at, lr)
-            return
-        self._note_finite(step, loss)
-        self.rows.add_loss(step, loss, at, lr)
+        else:
+            self._note_finite(step, loss)
+            self.rows.add_loss(step, loss, at, lr)
+        return step
 
     def tick(self, now: float) -> None:
         """Time goes by, whether the trainer prints something or not."""
@@ -176,17 +178,17 @@ class Translator:
 
     # ----------------------------------------------------------------- steps
 
-    def is_past_plan(self, step: int) -> bool:
+    def _is_past_plan(self, step: int) -> bool:
         """Trained after the planned last step: it belongs to no result of this run."""
         return self.stop_step is not None and step > self.stop_step
 
-    def _on_step(self, event: StepShown, now: float) -> None:
+    def _on_step(self, event: StepShown) -> None:
         self.bar.show(event)
-        mapper = self.state.mapper
+        mapper, now = self.state.mapper, self._now
         step = mapper.true_from_bar(event.shown_step)
         if step is None or event.shown_step == 0:
             return
-        if self.is_past_plan(step):
+        if self._is_past_plan(step):
             self.past_step = max(step, self.past_step or 0)
             return
         if self._bar_step is None or step > self._bar_step:
@@ -194,7 +196,7 @@ class Translator:
             self._bar_step = step
             if self.state.saving_since is not None:
                 # the bar moves again: whatever was being saved is saved
-                self._enter(Phase.TRAINING, "", now, event.offset)
+                self._enter(Phase.TRAINING, "")
         average = event.average
         if average is not None:
             average *= mapper.average_factor(event.shown_step)
@@ -204,79 +206,71 @@ class Translator:
             self._note_finite(step, average)
 
     def _note_finite(self, step: int, loss: float) -> None:
-        if math.isfinite(loss):
-            return
         known = self.state.first_nonfinite_step
-        if known is None or step < known:
-            self._tell("loss_not_finite", 0.0, None, step=step)
+        if not math.isfinite(loss) and (known is None or step < known):
+            self._emit(JournalEvent(0.0, "loss_not_finite", self.attempt, None, {"step": step}))
 
-    # ----------------------------------------------------------------- files
+    # ----------------------------------------------------------------- files and phases
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """Of this attempt, in the order of saving."""
         return self.book.own
 
-    def _on_saving(self, path: str, now: float, offset: int) -> None:
-        self._enter(Phase.SAVING, PurePath(path).name, now, offset)
+    def _on_saving(self, path: str) -> None:
         name = PurePath(path).name
-        found = KOHYA_NAMES.parse(name)
+        self._enter(Phase.SAVING, name)
+        found, mapper = KOHYA_NAMES.parse(name), self.state.mapper
         step: int | None = self.state.step
         if found.step is not None:
-            step = self.state.mapper.true_from_name(found.step)
+            step = mapper.true_from_name(found.step)
         elif found.epoch is not None:
-            step = self.state.mapper.true_from_epoch(found.epoch) or self.state.step
+            step = mapper.true_from_epoch(found.epoch) or self.state.step
         elif self.past_step is not None:
             step = self.past_step
-        if step is not None and self.is_past_plan(step):
-            self._tell("saved_past_plan", now, offset, path=path, step=step)
+        if step is not None and self._is_past_plan(step):
+            self._tell("saved_past_plan", path=path, step=step)
             return
-        checkpoint = Checkpoint(
-            name=name,
-            path=path,
-            step=step,
-            epoch=found.epoch,
-            attempt=self.attempt,
-            saved_at=now,
-            loss=self.rows.smooth,
-            final=found.final or (step is not None and step == self.stop_step),
+        self.book.add(
+            Checkpoint(
+                name=name,
+                path=path,
+                step=step,
+                epoch=found.epoch,
+                attempt=self.attempt,
+                saved_at=self._now,
+                loss=self.rows.smoothing.now,
+                final=found.final or (step is not None and step == self.stop_step),
+            )
         )
-        self.book.add(checkpoint)
-        self._tell(
-            "checkpoint_saving", now, offset, name=name, path=path, step=step, epoch=found.epoch
-        )
+        self._tell("checkpoint_saving", name=name, path=path, step=step, epoch=found.epoch)
 
-    def _on_state(self, path: str, now: float, offset: int) -> None:
-        one = self.book.add_state(path)
-        step = one.step if one is not None else None
-        self._tell("state_saved", now, offset, path=path, step=step or self.state.step)
-
-    # ----------------------------------------------------------------- phases
-
-    def _enter(self, phase: Phase, detail: str, now: float, offset: int) -> None:
+    def _enter(self, phase: Phase, detail: str) -> None:
         if phase in PAUSES:
-            self.pace.pause(now)
+            self.pace.pause(self._now)
         state = self.state
         saves_again = phase is Phase.SAVING and state.saving_since is None
         if phase is not state.phase:
-            self._tell("phase", now, offset, phase=str(phase), detail=detail)
+            self._tell("phase", phase=str(phase), detail=detail)
         elif detail != state.phase_detail or saves_again:
-            self._pass("phase", now, offset, phase=str(phase), detail=detail)
+            self._pass("phase", phase=str(phase), detail=detail)
 
     # ----------------------------------------------------------------- out
 
-    def _tell(self, kind: str, now: float, offset: int | None, /, **data: object) -> None:
+    def _tell(self, kind: str, /, **data: object) -> None:
         """Change the state by an event, and have it written."""
-        self._passing.pop(kind, None)
-        self._events.append(self._applied(JournalEvent(now, kind, self.attempt, offset, data)))
+        self._emit(JournalEvent(self._now, kind, self.attempt, self._offset, data))
 
-    def _pass(self, kind: str, now: float, offset: int | None, /, **data: object) -> None:
-        """Change the state by an event that is written only if it stays the last of its kind."""
-        self._passing[kind] = self._applied(JournalEvent(now, kind, self.attempt, offset, data))
-
-    def _applied(self, event: JournalEvent) -> JournalEvent:
+    def _emit(self, event: JournalEvent) -> None:
         apply(self.state, event)
-        return event
+        self._passing.pop(event.kind, None)
+        self._events.append(event)
+
+    def _pass(self, kind: str, /, **data: object) -> None:
+        """Change the state by an event that is written only if it stays the last of its kind."""
+        event = JournalEvent(self._now, kind, self.attempt, self._offset, data)
+        apply(self.state, event)
+        self._passing[kind] = event
 
     def take_rows(self) -> list[StepRow]:
         """Rows to write, once."""
@@ -291,7 +285,8 @@ class Translator:
         """The trainer is gone: nothing more will come."""
         self.rows.finish()
         if self._banner and "total_steps" not in self._banner:
-            self._tell("banner", 0.0, self._offset, **self._banner)
+            self._now = 0.0
+            self._tell("banner", **self._banner)
             self._banner = {}
         # where it ended is what counts for them: a journal has its offsets in order
         self._events += [replace(e, offset=self._offset) for e in self._passing.values()]

@@ -1,31 +1,29 @@
-"""The guard at work: feeds it, journals what it raises and ends, and gives its orders.
+"""The guard at work: journals what it raises and ends, and gives its orders.
 
-Its orders go through the inbox like a person's, by `guard`: there they outlive the supervisor, and from there
-the next one knows which alarm has had its order.
+Its orders go through the queue like a person's: there they outlive the supervisor, and from there the next one
+knows which alarm has had its order.
 """
 
 from __future__ import annotations
 
-import logging
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import psutil
 
 from runner.analysis.guard import Change, Guard
 from runner.model import Alarm, AlarmKind, JournalEvent
-from runner.model.events import ConsoleEvent
+from runner.state.checkpoint_book import CheckpointBook
 from runner.state.journal_state import OVER, RAISED, alarm_of
-from runner.store import inbox
 from runner.store.journal import events_of
-from runner.supervisor.order_handler import GUARD
-from runner.supervisor.snapshot import all_checkpoints
-
-if TYPE_CHECKING:
-    from runner.supervisor.main import Supervisor
-
-log = logging.getLogger("supervisor")
+from runner.supervisor.context import AttemptContext
+from runner.supervisor.hardware_monitor import HardwareMonitor
+from runner.supervisor.order_handler import OrderHandler
+from runner.supervisor.order_queue import GUARD, OrderQueue
+from runner.supervisor.trainer import TrainerProcess
 
 #: a stop that waits for a save gives up when a stall lasts so many times its limit
 GIVE_UP = 2.0
@@ -35,74 +33,61 @@ _NO_SAVE = "nothing has moved since, so no save will come"
 _EVENTS_BYTES = 1 << 26
 
 
+@dataclass(slots=True, eq=False)
 class Alarms:
-    """`guard`: what it finds; this class does everything about it that is not pure."""
+    """Everything about the guard that is not pure. `notify` is called with each alarm that is raised."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._s = supervisor
-        self.guard = Guard()
-        self._ordered: set[tuple[str, int | None]] | None = None
+    context: AttemptContext
+    guard: Guard
+    book: CheckpointBook
+    trainer: TrainerProcess
+    monitor: HardwareMonitor
+    queue: OrderQueue
+    orders: OrderHandler
+    tell: Callable[..., None]
+    notify: Callable[[Alarm], None]
+    _ordered: set[tuple[object, ...]] | None = field(default=None, init=False)
 
-    # ----------------------------------------------------------------- in
-
-    def on_bytes(self, now: float) -> None:
-        self.guard.on_bytes(now)
-
-    def on_console(self, event: ConsoleEvent, step: int, average: float | None, now: float) -> None:
-        self.guard.on_console(event, step, average, now)
-
-    def on_exact(self, step: int, loss: float) -> None:
-        self.guard.on_exact(step, loss)
-
-    def silence(self, silent: bool) -> None:
-        """While an attempt's past is read again, nothing is learnt of its times."""
-        self.guard.silent = silent
-        if not silent:
-            self.guard.restore(self._told())
-
-    def _told(self) -> list[Change]:
+    def restore(self) -> None:
         """The alarms of this attempt that a predecessor has journaled."""
+        self.guard.silent = False
         try:
-            with self._s.run.events.open("rb") as stream:
+            with self.context.run.events.open("rb") as stream:
                 data = stream.read(_EVENTS_BYTES)
         except OSError:
-            return []
-        told = []
-        for event in events_of(data)[0]:
-            if event.kind in (RAISED, OVER) and event.attempt == self._s.attempt:
-                change = _change(event)
-                told += [change] if change is not None else []
-        return told
+            data = b""
+        mine = (e for e in events_of(data)[0] if e.attempt == self.context.attempt)
+        changes = map(_change, mine)
+        self.guard.restore([change for change in changes if change is not None])
 
     # ----------------------------------------------------------------- at work
 
     async def work(self) -> None:
-        """Look, tell, order; about once a second."""
-        s = self._s
-        if s.orders.stopping or s.ended.is_set() or s.exit is not None:
+        """Look, journal, order; about once a second."""
+        if self.orders.stopping or self.trainer.ended.is_set() or self.trainer.exit is not None:
             return
-        more = s.hardware_monitor.warnings()
-        for change in self.guard.tick(time.time(), all_checkpoints(s), self._evidence, more):
+        more = self.monitor.warnings()
+        for change in self.guard.tick(time.time(), self.book.all, self._stopped_process, more):
             alarm = change.alarm
             if alarm.kind is AlarmKind.SLOW and alarm.over_at is None:
-                reason = await s.hardware_monitor.why_slow()
+                reason = await self.monitor.why_slow()
                 alarm = (self.guard.explain(alarm.kind, reason) if reason else None) or alarm
             fields = msgspec.to_builtins(alarm)
-            s.tell(RAISED if alarm.over_at is None else OVER, **fields, **change.data)
+            self.tell(RAISED if alarm.over_at is None else OVER, **fields, **change.data)
             if alarm.over_at is None:
-                s.notifier.alarm(alarm)
+                self.notify(alarm)
         for alarm in self.guard.standing:
             self._act(alarm)
         self._take_back()
 
     def last_look(self) -> None:
-        """The trainer is gone and its files are looked at: what stands is told by them."""
-        self.guard.refresh(all_checkpoints(self._s))
+        """The trainer is gone and its files are verified: what stands is known better by now."""
+        self.guard.refresh(self.book.all)
 
     def reason(self) -> str | None:
         """Why the guard ordered the stop that was carried out, by what is known now; None: it did not."""
-        order = self._s.orders.order
-        if order is None or order.by != GUARD or not self._s.orders.carried_out:
+        order = self.orders.order
+        if order is None or order.by != GUARD or not self.orders.carried_out:
             return None
         reason, told = str(order.data.get("reason", "")), str(order.data.get("told", ""))
         kind, step = order.data.get("alarm"), order.data.get("step")
@@ -111,9 +96,9 @@ class Alarms:
                 reason = reason.replace(told, alarm.text)
         return reason or "something was wrong"
 
-    def _evidence(self) -> str:
-        """Is a process of the training stopped, as by SIGSTOP or Ctrl+Z?"""
-        for member in self._s.members.values():
+    def _stopped_process(self) -> str:
+        """Is a process of the training stopped, as by SIGSTOP or Ctrl+Z? "": none."""
+        for member in self.trainer.members.values():
             try:
                 if member.alive() and psutil.Process(member.pid).status() == psutil.STATUS_STOPPED:
                     stopped = f"process {member.pid} of the training is stopped (SIGSTOP)"
@@ -126,71 +111,48 @@ class Alarms:
 
     def _act(self, alarm: Alarm) -> None:
         """What [guard] asks for this alarm; once, whatever a person did about it since."""
-        action = getattr(self._s.spec.guard, str(alarm.kind), "tell")
+        action = getattr(self.context.spec.guard, str(alarm.kind), "tell")
         if action == "tell":
             return
-        mode, reason = "default" if action == "stop" else "after_save", alarm.text
-        if mode == "after_save" and self._hopeless(alarm):
-            mode, reason = "default", f"{reason}; {_NO_USE_WAITING}"
-        self._order(alarm, mode, reason)
-        if mode == "after_save" and alarm.kind is AlarmKind.STALLED and self._waits_in_vain():
+        waits, reason = action != "stop", alarm.text
+        if waits and self._is_pointless(alarm):
+            waits, reason = False, f"{reason}; {_NO_USE_WAITING}"
+        self._order(alarm, "after_save" if waits else "default", reason)
+        if waits and alarm.kind is AlarmKind.STALLED and self._waits_in_vain():
             self._order(alarm, "default", f"{reason}; {_NO_SAVE}", again=True)
 
     def _waits_in_vain(self) -> bool:
         """A stalled training writes no save: has the silence lasted as long again?"""
-        armed = self._s.orders.armed_by_guard == AlarmKind.STALLED
+        armed = self.orders.armed_by_guard == AlarmKind.STALLED
         return armed and self.guard.silent_s > GIVE_UP * self.guard.silence_limit_s
 
-    def _hopeless(self, alarm: Alarm) -> bool:
+    def _is_pointless(self, alarm: Alarm) -> bool:
         """Are the weights broken for sure, so that a later checkpoint would be worthless? A poisoned average
         alone does not say so: then the next file is looked at."""
         losses = self.guard.losses
         return alarm.kind is AlarmKind.NONFINITE and losses.exact and losses.bad.without_end
 
     def _order(self, alarm: Alarm, mode: str, reason: str, *, again: bool = False) -> None:
-        key = (f"{alarm.kind}{' again' if again else ''}", alarm.step)
-        if key in self._given():
-            return
-        data = {"mode": mode, "alarm": str(alarm.kind), "step": alarm.step, "reason": reason}
-        data["told"] = alarm.text
-        if again:
-            data["again"] = True
-        try:
-            inbox.send(self._s.run, "stop", data, by=GUARD)
-        except OSError as error:  # a full disk: the next look tries again
-            log.warning("the guard's order: %s", error)
-            return
-        self._given().add(key)
-
-    def _given(self) -> set[tuple[str, int | None]]:
-        """(alarm, its step) of every order that the guard has given in this attempt."""
         if self._ordered is None:
-            keeper, run = self._s.keeper, self._s.run
-            since = keeper.started_at if keeper is not None else 0.0
-            attempt = self._s.attempt
-            known = [*inbox.done(run), *(order for _, order in inbox.pending(run))]
-            self._ordered = {
-                (
-                    f"{o.data.get('alarm')}{' again' if o.data.get('again') else ''}",
-                    o.data.get("step"),
-                )
-                for o in known
-                if o.by == GUARD and o.kind == "stop" and inbox.is_for(o, attempt, since)
-            }
-        return self._ordered
+            stops = (order for order in self.queue.by_guard() if order.kind == "stop")
+            self._ordered = {_key(order.data) for order in stops}
+        data = {"mode": mode, "alarm": str(alarm.kind), "step": alarm.step, "reason": reason}
+        data |= {"told": alarm.text, **({"again": True} if again else {})}
+        if _key(data) not in self._ordered and self.queue.put("stop", data):
+            self._ordered.add(_key(data))
 
     def _take_back(self) -> None:
         """A stop that waits for a save is taken back when its alarm has ended by itself."""
-        waiting = self._s.orders.armed_by_guard
+        waiting = self.orders.armed_by_guard
         if waiting is None or any(str(alarm.kind) == waiting for alarm in self.guard.standing):
             return
-        if any(order.kind == "cancel_stop" for _, order in inbox.pending(self._s.run)):
-            return
-        data: dict[str, Any] = {"alarm": waiting, "reason": "the alarm is over"}
-        try:
-            inbox.send(self._s.run, "cancel_stop", data, by=GUARD)
-        except OSError as error:
-            log.warning("the guard's order: %s", error)
+        if not any(order.kind == "cancel_stop" for _, order in self.queue.waiting()):
+            self.queue.put("cancel_stop", {"alarm": waiting, "reason": "the alarm is over"})
+
+
+def _key(data: dict[str, Any]) -> tuple[object, ...]:
+    """What makes an order of the guard: of one of these, one is given in an attempt."""
+    return data.get("alarm"), data.get("step"), bool(data.get("again"))
 
 
 def _change(event: JournalEvent) -> Change | None:

@@ -6,9 +6,8 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from runner.analysis.safepoint import expected_saves, states_are_saved
+from runner.analysis.guard import Guard
 from runner.hardware.board import Board, default_sources
 from runner.hardware.host import written_places
 from runner.hardware.processes import UserWatch, busiest
@@ -16,25 +15,34 @@ from runner.hardware.samples import Cadence, line_of, mean_of
 from runner.hardware.used import UseMeter
 from runner.hardware.users import as_gpu_users
 from runner.hardware.watch import About, HardwareWatch
-from runner.model import AlarmKind, GpuUser, HardwareSample, HardwareUse, Phase
+from runner.model import AlarmKind, GpuUser, HardwareSample, Phase
 from runner.process.awake import Awake, stay_awake
 from runner.process.spawn import trainer_environment
 from runner.process.system import in_wsl
+from runner.state.translator import Translator
+from runner.store.journal import Appender
 from runner.store.liveness import created_at
-
-if TYPE_CHECKING:
-    from runner.supervisor.main import Supervisor
+from runner.supervisor.context import AttemptContext
+from runner.supervisor.trainer import TrainerProcess
 
 USERS_EVERY_S = 10.0
 
 
 class HardwareMonitor:
-    """`sample`: the newest reading; None before the first."""
+    """`sample`: the newest reading; None before the first. `users`: of the GPUs. `awake`: what keeps the
+    machine awake, in words."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._s = supervisor
-        before = supervisor.before
-        self.meter = UseMeter(before.hardware if before is not None else None)
+    def __init__(
+        self,
+        context: AttemptContext,
+        trainer: TrainerProcess,
+        translator: Translator,
+        guard: Guard,
+        journal: Appender,
+    ) -> None:
+        self._context, self._trainer = context, trainer
+        self._translator, self._guard, self._journal = translator, guard, journal
+        self.meter = UseMeter(context.before.hardware if context.before is not None else None)
         self.watch = HardwareWatch()
         self.sample: HardwareSample | None = None
         self.users: tuple[GpuUser, ...] = ()
@@ -46,19 +54,12 @@ class HardwareMonitor:
         self._user_watch = UserWatch()
         self._users_at = -USERS_EVERY_S
 
-    @property
-    def use(self) -> HardwareUse:
-        return self.meter.use
-
     def start(self) -> None:
         """Begin to read. Threads of their own: nothing here can block the supervisor."""
-        s = self._s
-        output = s.plan.output_dir or s.spec.output_dir
-        logs = s.files.event_folder
-        env = trainer_environment(s.plan.env)
-        places = written_places(
-            str(s.files.resolve(output)) if output else None, str(logs) if logs else None, env
-        )
+        context = self._context
+        output = str(context.resolve(context.output_dir)) if context.output_dir else None
+        logs = str(context.event_folder) if context.event_folder else None
+        places = written_places(output, logs, trainer_environment(context.plan.env))
         self._board = Board(places, default_sources())
         self._board.start()
 
@@ -70,11 +71,11 @@ class HardwareMonitor:
 
     async def work(self) -> None:
         """Every two seconds: one reading into history, sums and warnings."""
-        s, board = self._s, self._board
-        if board is None:
+        if self._board is None:
             return
-        root = s.keeper.keeper_pid if s.keeper is not None else None
-        sample = board.sample(root, s.translator.state.device, frozenset(s.members))
+        trainer, device = self._trainer, self._translator.state.device
+        keeper_pid = trainer.keeper.keeper_pid if trainer.keeper is not None else None
+        sample = self._board.sample(keeper_pid, device, frozenset(trainer.members))
         if sample is None:
             return
         self.sample = sample
@@ -83,32 +84,29 @@ class HardwareMonitor:
         self.watch.add(sample, about)
         self._mark_best()
         if self._cadence.due(sample.at):
-            s.journals.hardware.append(line_of(sample))
+            self._journal.append(line_of(sample))
         self._look_for_users(sample)
         await self._stay_awake()
 
     def about(self) -> About:
         """What the run knows of itself, for sums and warnings. A step may take longer than a reading, so
         training is the phase, from the first step on, unless nothing moves."""
-        s = self._s
-        seen, forecast = s.translator.checkpoints, s.spec.forecast
+        state, seen = self._translator.state, self._translator.checkpoints
+        forecast = self._context.spec.forecast
         training = (
-            s.translator.state.phase is Phase.TRAINING
-            and s.translator.state.first_step is not None
-            and not s.alarms.guard.stall.stalled
+            state.phase is Phase.TRAINING
+            and state.first_step is not None
+            and not self._guard.stall.stalled
         )
         sizes = [c.size_bytes for c in seen if c.size_bytes and not c.removed]
         need = max(sizes, default=None) or (forecast.checkpoint_bytes if forecast else None)
-        saves = expected_saves(
-            s.plan, forecast, s.files.total_steps(s.translator.state.total_steps)
-        )
-        if need is not None and states_are_saved(s.plan, saves, seen):
+        if need is not None and self._context.saves_states(state, seen):
             need += (forecast.state_bytes if forecast else None) or 3 * need
-        return About(s.translator.state.device, s.spec.expect.device, training, need)
+        return About(state.device, self._context.spec.expect.device, training, need)
 
     def _mark_best(self) -> None:
         """What the machine looked like when the pace was best, to compare a slow one with."""
-        best = self._s.alarms.guard.pace.baseline_s
+        best = self._guard.pace.baseline_s
         if best is not None and (self._best_pace_s is None or best < self._best_pace_s * 0.98):
             self._best_pace_s = best
             self.watch.mark_best()
@@ -129,7 +127,7 @@ class HardwareMonitor:
         if before is None or now is None:
             return None
         users = self._user_watch.users(now.gpus, ours)
-        device = self._s.translator.state.device
+        device = self._translator.state.device
         return slow_reason(before, now, SlowFacts(busy, users, device, in_wsl() or os.name == "nt"))
 
     # ----------------------------------------------------------------- others, and sleep
@@ -145,14 +143,12 @@ class HardwareMonitor:
     def _ours(self) -> frozenset[int]:
         """All that belongs to this run, ourselves included."""
         pids = self._board.run_pids if self._board is not None else frozenset()
-        keeper = self._s.keeper
-        launched = (keeper.keeper_pid, keeper.pid) if keeper is not None else ()
-        return frozenset({os.getpid(), *pids, *launched})
+        return frozenset({os.getpid(), *pids, *self._trainer.roots})
 
     async def _stay_awake(self) -> None:
         """Once the keeper lives; it lives as long as anything of the training does."""
-        keeper = self._s.keeper
-        if self._holding is not None or keeper is None or self._s.ended.is_set():
+        keeper = self._trainer.keeper
+        if self._holding is not None or keeper is None or self._trainer.ended.is_set():
             return
         began = created_at(keeper.keeper_pid)
         if began is None:

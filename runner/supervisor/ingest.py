@@ -1,65 +1,79 @@
-"""Reads what the trainer writes, console.log and event files, into the translator and the alarms."""
+"""Reads what the trainer writes, console.log and event files, into the translator and the guard."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
+from runner.analysis.guard import Guard
 from runner.files.regular_file import open_regular
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import exact_steps
+from runner.ingest.tfevents import ScalarTail
 from runner.model.events import ConsoleEvent
+from runner.state.translator import Translator
+from runner.supervisor.context import AttemptContext
+from runner.supervisor.trainer import TrainerProcess
 from runner.trainers.registry import program_of_run
 
-if TYPE_CHECKING:
-    from runner.ingest.tfevents import ScalarTail
-    from runner.supervisor.main import Supervisor
-
 READ_BYTES = 1 << 20
+#: how long a poll may read: what is left comes with the next one, after a look whether the trainer lives
+CONSOLE_WORK_S = 0.3
 #: of 50 ms each: the losses of half a million steps are there by then
 CATCH_UP_POLLS = 400
 #: so long a look for new event files may take at once, and so long its disk may be silent
 LOOK_S, LOOK_LIMIT_S = 0.05, 5.0
+#: at the end, reading exact losses may take so long: a folder of the user's may hold anything
+LAST_LOSSES_S = 60.0
+#: event files from before the trainer's start are another training's; clocks may differ by that
+CLOCKS_S = 1.0
 
 
+@dataclass(slots=True, eq=False)
 class Ingest:
-    """`offset`: the byte of console.log up to which everything was taken."""
+    """`offset`: the byte of console.log up to which everything was taken. `doing`: what takes long, in words.
+    `flush` is called whenever the translator may have something to write."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._s = supervisor
-        vocabulary = program_of_run(supervisor.spec).vocabulary
-        self.parser = ConsoleParser(vocabulary=vocabulary)
-        self.offset = 0
-        self._tail: ScalarTail | None = None
+    context: AttemptContext
+    trainer: TrainerProcess
+    translator: Translator
+    guard: Guard
+    flush: Callable[[], None]
+    parser: ConsoleParser = field(init=False)
+    offset: int = field(default=0, init=False)
+    doing: str = field(default="", init=False)
+    _tail: ScalarTail | None = field(default=None, init=False)
 
-    async def catch_up(self) -> None:
-        """Read again what a predecessor has read; what it journaled is not journaled twice."""
-        s = self._s
-        s.translator.rows.catching_up = True
-        await self.read_on("reading the console again")
-        for _ in range(CATCH_UP_POLLS):
-            if await self.read_losses():
-                break
+    def __post_init__(self) -> None:
+        self.parser = ConsoleParser(vocabulary=program_of_run(self.context.spec).vocabulary)
+
+    # ----------------------------------------------------------------- console
+
+    async def read_console(self) -> None:
+        """All that the trainer has printed since, for a bounded time."""
+        until = time.monotonic() + CONSOLE_WORK_S
+        while await self.read_block() and time.monotonic() < until:
             await asyncio.sleep(0)
-        s.translator.rows.catching_up = False
-        s.translator.pace = type(s.translator.pace)()
+        self.translator.tick(time.time())
+        self.flush()
 
     async def read_on(self, what: str) -> None:
-        """Read up to what the console's end is now, with a breath after each block. `what`: told in the status,
+        """Read up to what the console's end is now, with a breath after each block. `what`: for the status,
         with how far it is."""
-        end = self._s.run.console.stat().st_size if self._s.run.console.exists() else 0
+        console = self.context.run.console
+        end = console.stat().st_size if console.exists() else 0
         while self.offset < end and await self.read_block():
-            self._s.evaluating = f"{what}: {self.offset / 1e6:.0f} of {end / 1e6:.0f} MB"
+            self.doing = f"{what}: {self.offset / 1e6:.0f} of {end / 1e6:.0f} MB"
             await asyncio.sleep(0)
-        self._s.evaluating = ""
+        self.doing = ""
 
     async def read_block(self) -> bool:
         """The next block of the console; False if there is none yet."""
         try:
-            with open_regular(self._s.run.console) as stream:
+            with open_regular(self.context.run.console) as stream:
                 stream.seek(self.offset)
                 data = stream.read(READ_BYTES)
         except OSError:
@@ -67,34 +81,30 @@ class Ingest:
         if not data:
             return False
         self.offset += len(data)
-        self._s.translator.pace.look(time.time())
-        self._s.alarms.on_bytes(time.time())
+        self.translator.pace.look(time.time())
+        self.guard.on_bytes(time.time())
         self._take(self.parser.feed(data))
-        self._s.flush()
+        self.flush()
         return True
 
-    def finish(self) -> None:
-        """The trainer is gone: what the parser held back."""
-        self._take(self.parser.finish())
-
     def _take(self, found: list[ConsoleEvent]) -> None:
-        s, now = self._s, time.time()
-        base = s.keeper.console_offset if s.keeper is not None else 0
+        now, state = time.time(), self.translator.state
         for event in found:
-            s.translator.on_console(replace(event, offset=event.offset + base), now)
-            s.alarms.on_console(event, s.translator.state.step, s.translator.state.average, now)
+            offset = event.offset + self.trainer.console_offset
+            self.translator.on_console(replace(event, offset=offset), now)
+            self.guard.on_console(event, state.step, state.average, now)
+
+    # ----------------------------------------------------------------- exact losses
 
     async def read_losses(self) -> bool:
         """Exact losses from the trainer's event files; TensorBoard's x is the shown step. True once all
         that has been written was read."""
-        s, folder = self._s, self._s.files.event_folder
+        folder, translator = self.context.event_folder, self.translator
         if folder is None:
             return True
+        started_at = self.trainer.started_at
         if self._tail is None:
-            from runner.ingest.tfevents import ScalarTail
-
-            since = s.keeper.started_at if s.keeper is not None else None
-            self._tail = await asyncio.to_thread(ScalarTail, folder, since)
+            self._tail = await asyncio.to_thread(ScalarTail, folder, started_at or None)
         if self._tail.finder.due:
             # a disk that does not answer must cost no more than the losses on it
             with contextlib.suppress(TimeoutError):
@@ -104,15 +114,12 @@ class Ingest:
         found = self._tail.poll(0.05, find=False)
         # what places these losses (how many steps a resume skips) was printed before they were written, but
         # may not have been read yet: without it they would land at wrong steps
-        while found and s.translator.state.epoch is None and await self.read_block():
+        while found and translator.state.epoch is None and await self.read_block():
             pass
-        for one in exact_steps(scalar for scalar in found if s.files.is_ours(scalar.wall_at)):
-            s.translator.on_exact(one.shown_step, one.loss, one.wall_at, one.rate)
-            step = s.translator.state.mapper.true_from_global(one.shown_step)
-            if step is None or s.translator.is_past_plan(step):
-                continue
-            if one.loss is not None:
-                s.alarms.on_exact(step, one.loss)
+        for one in exact_steps(s for s in found if s.wall_at >= started_at - CLOCKS_S):
+            step = translator.on_exact(one.shown_step, one.loss, one.wall_at, one.rate)
+            if step is not None and one.loss is not None:
+                self.guard.on_exact(step, one.loss)
         return self._tail.ended
 
     @property
@@ -120,7 +127,29 @@ class Ingest:
         """Event files that could not be read to their end, in words."""
         return self._tail.problems if self._tail is not None else ()
 
-    def look_for_event_files(self) -> None:
-        """At the end, whatever was looked for a moment ago: a short training may just have made its file."""
+    # ----------------------------------------------------------------- beginning and end
+
+    async def catch_up(self) -> None:
+        """Read again what a predecessor has read; what it journaled is not journaled twice."""
+        translator = self.translator
+        translator.rows.catching_up = True
+        await self.read_on("reading the console again")
+        for _ in range(CATCH_UP_POLLS):
+            if await self.read_losses():
+                break
+            await asyncio.sleep(0)
+        translator.rows.catching_up = False
+        translator.pace = type(translator.pace)()
+
+    async def finish_console(self) -> None:
+        """The trainer is gone: to the last byte, and what the parser held back."""
+        await self.read_on("reading the console")
+        self._take(self.parser.finish())
+
+    async def finish_losses(self) -> None:
+        """All that the event files hold; also of a file that a short training made a moment ago."""
+        deadline = time.monotonic() + LAST_LOSSES_S
         if self._tail is not None:
             self._tail.finder.again()
+        while not await self.read_losses() and time.monotonic() < deadline:
+            await asyncio.sleep(0)

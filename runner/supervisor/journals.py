@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -13,16 +15,22 @@ from runner.state.translator import Translator
 from runner.store.journal import Appender, step_row
 from runner.supervisor.context import AttemptContext
 
+log = logging.getLogger("supervisor")
+
+FAULT_CHARACTERS = 300
+
 
 class Journals:
     """Takes what the translator has ready, and the events of the supervisor itself, which change the same
-    state. Nothing here raises for a full disk: the lines are kept and written later."""
+    state. Nothing here raises for a full disk: the lines are kept and written later. `faults`: what failed in
+    this supervision, a sentence each, by part and kind of error."""
 
     def __init__(self, context: AttemptContext, translator: Translator) -> None:
         self._context, self._translator = context, translator
         self._events = Appender(context.run.events)
         self._steps = Appender(context.run.steps)
         self.hardware = Appender(context.run.hardware)
+        self.faults: dict[str, str] = {}
         self._journaled = Journaled(context.run, context.attempt)
         for event in self._journaled.own:
             apply(translator.state, event)
@@ -43,6 +51,25 @@ class Journals:
         event = JournalEvent(time.time(), kind, self._context.attempt, None, dict(data))
         apply(self._translator.state, event)
         self._append(event)
+
+    def fault(self, part: str, error: BaseException) -> None:
+        """A part of the supervision failed. Journaled once for each part and kind of error."""
+        log.error("%s failed", part, exc_info=error)
+        kind = f"{part}: {type(error).__name__}"
+        if kind not in self.faults:
+            self.faults[kind] = f"{part} failed: {type(error).__name__}: {error}"[:FAULT_CHARACTERS]
+            self.tell("fault", part=part, error=self.faults[kind])
+
+    async def guarded(self, part: str, work: Callable[[], Awaitable[object] | None]) -> bool:
+        """Do `work` once. A failure is journaled (False): it must cost neither the start nor the verdict."""
+        try:
+            done = work()
+            if done is not None:
+                await done
+        except Exception as error:
+            self.fault(part, error)
+            return False
+        return True
 
     def _append(self, event: JournalEvent) -> None:
         if self._journaled.is_fresh(event):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.model import RunSpec, Status
 from runner.store.identity import record_replacement
-from runner.store.journal import Unreadable, read_json
+from runner.store.journal import readable
 from runner.store.rundir import RunDir
 
 log = logging.getLogger("supervisor")
@@ -49,16 +49,13 @@ class OlderRuns:
         found: dict[str, list[Path]] = {}
         for name in (n for n in names[:LOOK_BACK] if not n.startswith(".")):
             older = RunDir(root / name)
-            try:
-                spec = read_json(older.spec, RunSpec)
-                if spec.output_dir is None:
-                    continue
-                if os.path.realpath(Path(spec.cwd) / spec.output_dir) != folder:
-                    continue
-                status = read_json(older.status, Status)
-            except Unreadable:
+            spec = readable(older.spec, RunSpec)
+            if spec is None or spec.output_dir is None:
                 continue
-            for file in status.checkpoints:
+            if os.path.realpath(Path(spec.cwd) / spec.output_dir) != folder:
+                continue
+            status = readable(older.status, Status)
+            for file in status.checkpoints if status is not None else ():
                 if not file.removed:
                     kept = os.path.realpath(Path(spec.cwd) / file.path)
                     found.setdefault(kept, []).append(older.path)

@@ -1,116 +1,145 @@
-"""Status.json out of what the supervisor knows: this attempt's state and the attempts before it."""
+"""status.json out of what the supervisor knows: this attempt's state and the attempts before it."""
 
 from __future__ import annotations
 
-import contextlib
+import logging
+import math
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import time
+from dataclasses import dataclass, field, replace
 
-from runner.model import Alarm, AttemptStatus, Checkpoint, Status
-from runner.state.lineage import resumable
+from runner.analysis.guard import Guard
+from runner.model import Alarm, RunState, Status
 from runner.state.status import build_status, nonfinite_step
+from runner.state.translator import Translator
+from runner.store.journal import DISK_FULL, Unreadable, write_json
+from runner.store.norms import NormsFile, read_status
+from runner.store.rundir import RunDir
+from runner.supervisor.context import AttemptContext
+from runner.supervisor.hardware_monitor import HardwareMonitor
+from runner.supervisor.ingest import Ingest
+from runner.supervisor.order_handler import OrderHandler, untrusted_step
+from runner.supervisor.trainer import TrainerProcess
+from runner.supervisor.verifier import Verifier
 
-if TYPE_CHECKING:
-    from runner.supervisor.main import Supervisor
+log = logging.getLogger("supervisor")
 
 ALARMS_OF_BEFORE = 10
 
 
-def snapshot_of(s: Supervisor, now: float) -> Status:
-    """The run as it stands at `now` (seconds since the epoch)."""
-    keeper, state = s.keeper, s.translator.state
-    started = keeper.started_at if keeper is not None else now
-    before = s.before.first_nonfinite_step if s.before is not None else None
-    status = build_status(
-        now,
-        state,
-        s.plan,
-        run_state=s.state,
-        attempts=(
-            *_earlier_attempts(s), replace(s.translator.state.status(started), exit=s.exit),
-        ),
-        checkpoints=all_checkpoints(s),
-        alarms=_alarms(s),
-        pace=s.translator.pace,
-        total_steps=s.files.total_steps(state.total_steps),
-        began_at=started,
-        ended_at=trainer_ended_at(s),
-        first_nonfinite_step=nonfinite_step(
-            before, s.plan.base_step, state.first_nonfinite_step
-        ),
-        untrusted_step=untrusted_step(s),
-    )  # fmt: skip
-    return replace(
-        status,
-        stop_after_save=s.orders.after_save and not s.orders.stopping,
-        stop_by=s.orders.order.by if s.orders.order is not None else None,
-        offset=s.ingest.offset,
-        supervisor_pid=os.getpid(),
-        keeper_pid=keeper.keeper_pid if keeper is not None else None,
-        trainer_pid=keeper.pid if keeper is not None else None,
-        trainer_created_at=s.trainer_created_at,
-        pgid=keeper.pgid if keeper is not None else None,
-        unknown_lines=s.ingest.parser.unknown_lines,
-        hardware=s.hardware_monitor.use,
-        gpu_users=s.hardware_monitor.users,
-        sample=s.hardware_monitor.sample,
-        awake=s.hardware_monitor.awake,
-        evaluating=s.evaluating,
-    )
-
-
-def trainer_ended_at(s: Supervisor) -> float | None:
-    """When the trainer ended, None while it lives: what comes after that is evaluation, not training. The exit
-    record of a launcher that died before its trainer, or none at all: when the trainer was last seen alive."""
-    if s.exit is None and not s.exit_unseen:
+def written_status(run: RunDir) -> Status | None:
+    """The status as it was last written; None: there is none."""
+    try:
+        return read_status(run)
+    except Unreadable:
         return None
-    if s.exit is not None and not s.exit.orphans:
-        return s.exit.at
-    printed_at = 0.0
-    with contextlib.suppress(OSError):
-        printed_at = s.run.console.stat().st_mtime
-    return max(s.alive_at, printed_at, s.exit.at if s.exit is not None else 0.0) or None
 
 
-def untrusted_step(s: Supervisor) -> int | None:
-    """The first true step of this attempt whose loss was not finite, unless exact losses show that the training
-    came through it: what was saved from there on is nothing to keep."""
-    return None if s.alarms.guard.losses.recovered else s.translator.state.first_nonfinite_step
+@dataclass(slots=True)
+class StatusFile:
+    """Reads the parts and changes none. `final`: the status with the verdict, once there is one. `full_at`:
+    when the disk last had no room for it, seconds since 1970."""
 
+    context: AttemptContext
+    norms: NormsFile
+    trainer: TrainerProcess
+    translator: Translator
+    guard: Guard
+    ingest: Ingest
+    orders: OrderHandler
+    monitor: HardwareMonitor
+    verifier: Verifier
+    final: Status | None = field(default=None, init=False)
+    full_at: float | None = field(default=None, init=False)
 
-def attempts_so_far(s: Supervisor) -> tuple[AttemptStatus, ...]:
-    """The earlier ones, and this one without its end."""
-    started = s.keeper.started_at if s.keeper is not None else 0.0
-    return (*_earlier_attempts(s), s.translator.state.status(started))
+    def write(self) -> None:
+        """Replace status.json. A full disk is no reason to die: the next beat tries again."""
+        try:
+            write_json(self.context.run.status, self.norms.lean(self.final or self.now()))
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                self.full_at = time.time()
+            log.warning("status.json: %s", error)
 
+    def write_end(self, final: Status) -> bool:
+        """The status with the verdict. A full disk must not lose it: tried again for ten minutes. False: the
+        run folder was deleted, or there was no room all the time. Blocking."""
+        self.final = final
+        for tried in range(120):
+            try:
+                write_json(self.context.run.status, self.norms.lean(final), durable=True)
+                return True
+            except OSError as error:
+                if not self.context.run.path.is_dir():
+                    return False
+                log.warning("status.json: %s", error)
+                time.sleep(0.5 if tried < 10 else 5)
+        return False
 
-def resumable_checkpoints(s: Supervisor) -> tuple[Checkpoint, ...]:
-    return resumable(all_checkpoints(s), attempts_so_far(s), s.plan.state_path)
+    def now(self) -> Status:
+        """The run as it stands; while its past is read again, as it stood."""
+        now, before = time.time(), self.context.before
+        doing = self.ingest.doing or self.verifier.doing
+        again = self.translator.rows.catching_up and self.context.resumes_supervision
+        if again and before is not None:
+            pid = os.getpid()
+            return replace(before, heartbeat_at=now, supervisor_pid=pid, evaluating=doing)
+        context, trainer, state = self.context, self.trainer, self.translator.state
+        keeper, bad_before = trainer.keeper, before.first_nonfinite_step if before else None
+        started_at = trainer.started_at or now
+        status = build_status(
+            now,
+            state,
+            context.plan,
+            run_state=self._run_state(),
+            attempts=(
+                *context.earlier_attempts, replace(state.status(started_at), exit=trainer.exit)
+            ),
+            checkpoints=self.translator.book.all,
+            alarms=self._alarms(),
+            pace=self.translator.pace,
+            total_steps=context.total_steps(state),
+            began_at=started_at,
+            ended_at=trainer.ended_at,
+            first_nonfinite_step=nonfinite_step(
+                bad_before, context.plan.base_step, state.first_nonfinite_step
+            ),
+            untrusted_step=untrusted_step(state, self.guard),
+        )  # fmt: skip
+        order = self.orders.order
+        return replace(
+            status,
+            stop_after_save=self.orders.after_save and not self.orders.stopping,
+            stop_by=order.by if order is not None else None,
+            offset=self.ingest.offset,
+            supervisor_pid=os.getpid(),
+            keeper_pid=keeper.keeper_pid if keeper is not None else None,
+            trainer_pid=keeper.pid if keeper is not None else None,
+            trainer_created_at=trainer.created_at,
+            pgid=keeper.pgid if keeper is not None else None,
+            unknown_lines=self.ingest.parser.unknown_lines,
+            hardware=self.monitor.meter.use,
+            gpu_users=self.monitor.users,
+            sample=self.monitor.sample,
+            awake=self.monitor.awake,
+            evaluating=doing,
+        )
 
+    def _run_state(self) -> RunState:
+        if self.orders.stopping:
+            return RunState.STOPPING
+        return RunState.RUNNING if self.trainer.is_found else RunState.STARTING
 
-def _alarms(s: Supervisor) -> tuple[Alarm, ...]:
-    """This attempt's, and of those before it the ones about steps that still count; none of them stands any
-    more."""
-    before = s.before.alarms if s.before is not None and s.before.attempt < s.attempt else ()
-    if s.before is not None and s.before.attempt == s.attempt:
-        first = s.keeper.started_at if s.keeper is not None else 0.0
-        before = tuple(a for a in s.before.alarms if a.since_at < first)
-    kept = [
-        replace(a, over_at=a.over_at if a.over_at is not None else s.before.heartbeat_at)
-        for a in before
-        if s.before is not None and (a.step is None or a.step <= s.plan.base_step)
-    ]
-    return (*kept[-ALARMS_OF_BEFORE:], *s.alarms.guard.alarms)
-
-
-def _earlier_attempts(s: Supervisor) -> tuple[AttemptStatus, ...]:
-    before = s.before.attempts if s.before is not None else ()
-    return tuple(a for a in before if a.attempt < s.attempt)
-
-
-def all_checkpoints(s: Supervisor) -> tuple[Checkpoint, ...]:
-    """Of all attempts; a file that was written again counts once."""
-    mine = s.translator.book.own
-    paths = {c.path for c in mine}
-    return (*(c for c in s.translator.book.earlier if c.path not in paths), *mine)
+    def _alarms(self) -> tuple[Alarm, ...]:
+        """This attempt's, and of those before it the ones about steps that still count; none of them stands any
+        more."""
+        context, before = self.context, self.context.before
+        if before is None or before.attempt > context.attempt:
+            return self.guard.alarms
+        own_since = self.trainer.started_at if context.resumes_supervision else math.inf
+        kept = [
+            replace(a, over_at=a.over_at if a.over_at is not None else before.heartbeat_at)
+            for a in before.alarms
+            if a.since_at < own_since and (a.step is None or a.step <= context.plan.base_step)
+        ]
+        return (*kept[-ALARMS_OF_BEFORE:], *self.guard.alarms)

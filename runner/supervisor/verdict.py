@@ -1,17 +1,17 @@
-"""The verdict on an ended run: gathers what is known into facts and has them judged."""
+"""The verdict on an ended run: gathers what is known into facts and has them evaluated."""
 
 from __future__ import annotations
 
 import logging
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runner.analysis.diagnosis.cures import Setting, setting_of
 from runner.analysis.due import due_names
 from runner.analysis.facts import RunFacts
+from runner.analysis.guard import Guard
 from runner.analysis.machine_end import MachineEnd, disk_at_end, memory_at_end
 from runner.analysis.outcome import Verdict, judge
 from runner.model import (
@@ -24,10 +24,10 @@ from runner.model import (
     Status,
 )
 from runner.state.lineage import current
+from runner.state.translator import Translator
 from runner.store.journal import Unreadable, lines_of, read_json
-
-if TYPE_CHECKING:
-    from runner.supervisor.main import Supervisor
+from runner.supervisor.context import AttemptContext
+from runner.supervisor.trainer import TrainerProcess
 
 log = logging.getLogger("supervisor")
 
@@ -35,55 +35,82 @@ log = logging.getLogger("supervisor")
 _HARDWARE_BYTES = 1 << 16
 
 
-def conclude(s: Supervisor, status: Status) -> Verdict:
-    """Judge the run. A fault of the judgement itself is never a success."""
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the supervision itself says about the end. `stopped`: as ordered; `stopped_for`: by the guard, for
+    this reason; `faults`: what failed in it, in words; `disk_full_at`: when the run folder's disk last had no
+    room, seconds since 1970; `sample`: the newest reading."""
+
+    stopped: bool
+    stopped_for: str | None
+    faults: tuple[str, ...]
+    disk_full_at: float | None
+    sample: HardwareSample | None
+
+
+def conclude(
+    context: AttemptContext,
+    status: Status,
+    translator: Translator,
+    trainer: TrainerProcess,
+    guard: Guard,
+    ending: Ending,
+) -> Verdict:
+    """Evaluate the run. A fault of the evaluation itself is never a success."""
     try:
-        return judge(facts_of(s, status))
+        return judge(_facts(context, status, translator, trainer, guard, ending))
     except Exception as error:
         log.exception("the judgement failed")
         cause = Cause("unknown", f"{type(error).__name__}: {error}", "Please report this.")
         return Verdict(Outcome.FAILED, cause, ("the run could not be judged: see supervisor.log",))
 
 
-def facts_of(s: Supervisor, status: Status) -> RunFacts:
-    """Everything that the judgement looks at."""
-    code, signal = trainer_exit(s.exit)
-    first = status.attempts[0].first_step if status.attempts else None
+def _facts(
+    context: AttemptContext,
+    status: Status,
+    translator: Translator,
+    trainer: TrainerProcess,
+    guard: Guard,
+    ending: Ending,
+) -> RunFacts:
+    code, signal = trainer_exit(trainer.exit)
     return RunFacts(
-        evidence=s.translator.evidence.evidence(),
+        evidence=translator.evidence.evidence(),
         exit_code=code,
         signal=signal,
-        stop_ordered=s.orders.carried_out,
-        guard_reason=s.alarms.reason(),
-        recovered_steps=recovered_steps(s, status),
-        first_step=first,
+        stop_ordered=ending.stopped,
+        guard_reason=ending.stopped_for,
+        recovered_steps=_recovered_steps(context, status, translator, guard),
+        first_step=status.attempts[0].first_step if status.attempts else None,
         last_step=status.step or None,
         total_steps=status.total_steps,
         first_nonfinite_step=status.first_nonfinite_step,
         device=status.device,
-        images=s.translator.images.described,
-        expected=_expected(s, status),
+        images=translator.images.described,
+        expected=_expected(context, status),
         checkpoints=current(status.checkpoints, status.attempts),
-        expect=s.spec.expect,
-        setting=_setting(s, status),
-        stop_step=s.plan.stop_step,
-        past_step=s.translator.past_step,
+        expect=context.spec.expect,
+        setting=_setting(context.plan, status.device),
+        stop_step=context.plan.stop_step,
+        past_step=translator.past_step,
         files_verified=True,
-        machine=machine_end(s, status),
-        faults=(*s.faults.values(), *s.ingest.problems),
-        not_started=s.not_started,
-        unreadable=s.asked.problems,
+        machine=_machine_end(context, status, trainer.exit, ending),
+        faults=ending.faults,
+        not_started=trainer.not_started,
+        unreadable=context.problems,
     )
 
 
-def machine_end(s: Supervisor, status: Status) -> MachineEnd:
+def _machine_end(
+    context: AttemptContext, status: Status, record: ExitRecord | None, ending: Ending
+) -> MachineEnd:
     """From the readings of this attempt and what the disk of the run folder refused."""
-    ended_at = s.exit.at if s.exit is not None else time.time()
-    recorded = lines_of(_tail(s.run.hardware), HardwareSample)[0]
-    newest = s.hardware_monitor.sample
-    samples = [*recorded, newest] if newest is not None else recorded
+    ended_at = record.at if record is not None else time.time()
+    samples = lines_of(_tail(context.run.hardware), HardwareSample)[0]
+    if ending.sample is not None:
+        samples.append(ending.sample)
     short, free = memory_at_end(samples, status.alarms, ended_at)
-    return MachineEnd(short, free, disk_at_end(s.run.path, s.disk_full_at, ended_at))
+    return MachineEnd(short, free, disk_at_end(context.run.path, ending.disk_full_at, ended_at))
 
 
 def _tail(path: Path) -> bytes:
@@ -95,17 +122,19 @@ def _tail(path: Path) -> bytes:
         return b""
 
 
-def recovered_steps(s: Supervisor, status: Status) -> int:
+def _recovered_steps(
+    context: AttemptContext, status: Status, translator: Translator, guard: Guard
+) -> int:
     """How many losses were not finite, if exact losses say that they were few and all later ones finite;
     0: there were none, or that is not known, or not so. Earlier attempts count by their alarms."""
-    base, number = s.plan.base_step, 0
-    mine, losses = s.translator.state.first_nonfinite_step, s.alarms.guard.losses
+    base, number, losses = context.plan.base_step, 0, guard.losses
+    mine = translator.state.first_nonfinite_step
     if mine is not None:
-        # the event file must reach to the end: what it does not tell may have been bad
+        # the event file must reach to the end: what it does not hold may have been bad
         if not losses.recovered or losses.exact_step < status.step - 1:
             return 0
         number += losses.bad.count
-    before = s.before.first_nonfinite_step if s.before is not None else None
+    before = context.before.first_nonfinite_step if context.before is not None else None
     if before is not None and before <= base and before != mine:
         counting = [a for a in status.alarms if a.step is not None and a.step <= base]
         bad = [a.step for a in counting if a.kind is AlarmKind.NONFINITE]
@@ -128,36 +157,30 @@ def trainer_exit(record: ExitRecord | None) -> tuple[int | None, int | None]:
     return record.code, record.signal
 
 
-def _setting(s: Supervisor, status: Status) -> Setting:
-    """What was in force: the command's flags and those of the trainer's own --config_file."""
-    from runner.trainers.sd_scripts.config_file import (
-        effective_flags,  # needed once, at the very end
-    )
-
-    found = setting_of(s.plan, status.device)
-    if found.flags is None:
-        return found
-    runs_on = replace(found.runs_on, flags=_flags_of_script(s.plan))
-    return replace(found, flags=effective_flags(s.plan), runs_on=runs_on)
-
-
-def _flags_of_script(plan: AttemptPlan) -> frozenset[str] | None:
-    """The names that its script takes, where they are remembered. Starts nothing."""
+def _setting(plan: AttemptPlan, device: str | None) -> Setting:
+    """What was in force: the command's flags and those of the trainer's own --config_file; also the names that
+    its script takes, where they are remembered. Starts nothing."""
+    # needed once, at the very end
     from runner.config.catalog import Effort
     from runner.trainers.registry import flag_report, recorded_trainer
+    from runner.trainers.sd_scripts.config_file import effective_flags
 
+    found = setting_of(plan, device)
+    if found.flags is None:
+        return found
     report = flag_report(recorded_trainer(plan.command, plan.cwd), Effort.CACHED)
-    return report.catalog.names if report.catalog is not None else None
+    names = report.catalog.names if report.catalog is not None else None
+    runs_on = replace(found.runs_on, flags=names)
+    return replace(found, flags=effective_flags(plan), runs_on=runs_on)
 
 
-def _expected(s: Supervisor, status: Status) -> tuple[str, ...]:
+def _expected(context: AttemptContext, status: Status) -> tuple[str, ...]:
     """Of all attempts; what an attempt's unreadable plan asked for is not demanded."""
-    if s.spec.forecast is None:
+    forecast, run = context.spec.forecast, context.run
+    if forecast is None:
         return ()
-    plans = []
-    for number in range(1, s.attempt + 1):
-        try:
-            plans.append(read_json(s.run.attempt(number), AttemptPlan))
-        except Unreadable:
-            return ()
-    return due_names(s.spec.forecast, plans, status.total_steps)
+    try:
+        plans = [read_json(run.attempt(n), AttemptPlan) for n in range(1, context.attempt + 1)]
+    except Unreadable:
+        return ()
+    return due_names(forecast, plans, status.total_steps)

@@ -21,11 +21,11 @@ from runner.model import (
     Outcome,
     RunSnapshot,
 )
+from runner.state.journal_state import OVER, RAISED
 from runner.store import inbox
 from runner.store.journal import read_json
 from runner.store.liveness import lock_held
 from runner.store.rundir import RunDir
-from runner.supervisor.alarms import OVER, RAISED
 from tests.process.helpers import (
     clean_up,
     events,

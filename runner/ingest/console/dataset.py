@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from runner.model.events import SubsetSeen
+from runner.model.events import ConsoleEvent, SubsetSeen
 
 _HEADING = re.compile(
     r"\[(?:Validation )?Dataset \d+\]|\[Subset \d+ of (Validation )?Dataset \d+\]"
@@ -31,33 +31,27 @@ class DatasetReader:
         self._validation = "Validation" in text
         return True
 
-    def line(self, text: str, end: int) -> SubsetSeen | None:
+    def line(self, text: str, end: int, events: list[ConsoleEvent]) -> None:
         """One line of the block, without its indent. `is_reg` is the last one needed."""
         if self._open_key:  # a path that was cut at the width of the console
             self._values[self._open_key] += text
             if text.endswith('"'):
                 self._open_key = ""
-            return None
+            return
         match = _KEY.match(text)
         if match is None:
-            return None
+            return
         key, value = match[1], match[2]
         self._values[key] = value
         if key == "image_dir" and value.count('"') == 1:
             self._open_key = key
-        if key in ("is_reg", "metadata_file"):
-            return self._subset(end)
-        return None
-
-    def _subset(self, end: int) -> SubsetSeen | None:
+        if key not in ("is_reg", "metadata_file"):
+            return
         values, self._values = self._values, {}
         images, repeats = values.get("image_count", ""), values.get("num_repeats", "")
-        if self._validation or _COUNT.fullmatch(images) is None:
-            return None
-        return SubsetSeen(
-            end,
-            values.get("image_dir", "").strip('"'),
-            int(images),
-            int(repeats) if _COUNT.fullmatch(repeats) else None,
-            values.get("is_reg") == "True",
-        )
+        if not self._validation and _COUNT.fullmatch(images):
+            times = int(repeats) if _COUNT.fullmatch(repeats) else None
+            folder = values.get("image_dir", "").strip('"')
+            events.append(
+                SubsetSeen(end, folder, int(images), times, values.get("is_reg") == "True")
+            )

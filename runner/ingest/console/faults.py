@@ -41,17 +41,11 @@ _FATAL = re.compile(
 _LEAVING = re.compile(r".*\.toml not found\.$|Config file already exists\. Aborting")
 
 
-def fatal_line(text: str, end: int) -> FatalSeen | None:
-    """A line without a level that ends a process, and is no traceback."""
-    if _FATAL.match(text) or _LEAVING.match(text):
+def fatal_word(text: str, end: int, *, in_record: bool) -> FatalSeen | None:
+    """What ends a process without a traceback: a log record after which the trainer leaves, or a line outside
+    of them."""
+    if _LEAVING.match(text) or (not in_record and _FATAL.match(text)):
         return FatalSeen(end, text[:MESSAGE_CHARS])
-    return None
-
-
-def fatal_record(message: str, end: int) -> FatalSeen | None:
-    """A log record after which the trainer leaves without an exception."""
-    if _LEAVING.match(message):
-        return FatalSeen(end, message[:MESSAGE_CHARS])
     return None
 
 
@@ -70,11 +64,6 @@ class FaultReader:
         self._held: ExceptionSeen | None = None
         self._held_lines = 0
         self._last_length = 0  # of the newest line of its message, as printed
-
-    @property
-    def busy(self) -> bool:
-        """Would the next line be read in the light of an earlier one?"""
-        return self._in_traceback or self._held is not None
 
     def line(self, text: str, end: int, events: list[ConsoleEvent]) -> bool:
         """Read one line; True when it belongs to a traceback or to an exception's message."""

@@ -15,7 +15,7 @@ _ACCELERATE = "The following values were not passed to `accelerate launch`"
 _TRAINER = re.compile(
     r"Using v[12] tokenizer|prepare tokenizer|Loading settings from |Loading config from "
 )
-_LOOP = (Phase.TRAINING, Phase.SAVING, Phase.SAMPLING, Phase.VALIDATING, Phase.FINISHED)
+LOOP = (Phase.TRAINING, Phase.SAVING, Phase.SAMPLING, Phase.VALIDATING, Phase.FINISHED)
 
 
 class LaunchWatch:
@@ -44,7 +44,7 @@ class LaunchWatch:
             return True
         if text.startswith(_ACCELERATE):
             return phase not in (None, Phase.LAUNCHING)
-        return phase in _LOOP
+        return phase in LOOP
 
 
 def _tells_an_end(events: Sequence[ConsoleEvent]) -> bool:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
-from runner.ingest.console.ansi import plain_text
-from runner.ingest.console.bars import cut_off_step, percent, postfix, step_shown
 from runner.ingest.console.dataset import DatasetReader
-from runner.ingest.console.faults import FaultReader, fatal_line, fatal_record
-from runner.ingest.console.launches import LaunchWatch
-from runner.ingest.console.records import Record, continues_record, record_start
+from runner.ingest.console.faults import FaultReader, fatal_word
+from runner.ingest.console.launches import LOOP, LaunchWatch
+from runner.ingest.console.records import Record, continues_record, plain_text, record_start
 from runner.ingest.console.stream import Bar, Text, TokenStream
 from runner.model import Phase
 from runner.model.events import (
@@ -39,7 +37,6 @@ _PYTHON_WARNING = re.compile(
 _GLOG = re.compile(
     r"[IWEF]\d{4} |\[[IWE]\d* \S+\.cpp:\d+\] |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: |\[\d{4}-\d\d-\d\d \d\d:"
 )
-_LOOP = (Phase.TRAINING, Phase.SAVING, Phase.SAMPLING, Phase.VALIDATING, Phase.FINISHED)
 _WARNING_CHARS = 400
 
 
@@ -88,10 +85,7 @@ class ConsoleParser:
         events = self._events = []
         for token in self._stream.feed(data):
             if isinstance(token, Bar):
-                if token.title == b"steps":
-                    self._step(step_shown(token))
-                else:
-                    self._bar(token)
+                self._bar(token)
             else:
                 self._text(token)
         if self._launches is not None:
@@ -114,22 +108,25 @@ class ConsoleParser:
         state = (shown.shown_step, shown.average)
         if self._phase is not Phase.TRAINING:
             # tqdm's monitor thread may redraw the same state in the middle of a save
-            same = self._phase in _LOOP and state == self._shown
+            same = self._phase in LOOP and state == self._shown
             if not same:
                 self._enter(Phase.TRAINING, "", shown.offset)
         self._shown = state
         self._events.append(shown)
 
     def _bar(self, bar: Bar) -> None:
+        if bar.title == b"steps":
+            self._step(bar.step)
+            return
         self._interrupt()
         if bar.title in (b"validation steps", b"epoch validation steps"):
             self._validate(bar)
             return
-        done = percent(bar)
+        done = bar.percent
         if done is None or self._phase in (None, Phase.TRAINING, Phase.SAVING, Phase.FINISHED):
             return
         label = bar.title.decode("utf-8", "replace") or english(self._label)[:60].rstrip(" .:/")
-        if self._phase in _LOOP:
+        if self._phase in LOOP:
             label = ""  # the sentences before a sample's bar are its prompt and settings
         assert self._phase is not None
         self._enter(self._phase, f"{label} {done // 10 * 10} %".strip(), bar.end)
@@ -137,7 +134,7 @@ class ConsoleParser:
     def _validate(self, bar: Bar) -> None:
         """Bars of earlier validations are drawn again, complete, whenever a bar is closed."""
         whole_epoch = bar.title.startswith(b"epoch")
-        loss = postfix(bar.inner).get("val_epoch_avg_loss" if whole_epoch else "val_avg_loss")
+        loss = bar.postfix.get("val_epoch_avg_loss" if whole_epoch else "val_avg_loss")
         if bar.done != bar.total:
             if bar.done != b"0" or bar.total == b"1":
                 self._validated.discard(whole_epoch)
@@ -151,21 +148,17 @@ class ConsoleParser:
         if not self._reading:
             return
         self._reading = False
-        if not self._told:
-            self._end_record()
-        self._record = None
-        if self._faults.busy:
-            self._faults.close(self._events)
+        self._end_record()
+        self._faults.close(self._events)
         self._noise = self._after_fault = False
 
     # ------------------------------------------------------------------ text
 
     def _text(self, token: Text) -> None:
-        if token.raw.startswith(b"steps:"):
-            shown = cut_off_step(token)
-            if shown is not None:
-                self._step(shown)
-                return
+        shown = token.step
+        if shown is not None:
+            self._step(shown)
+            return
         self._reading = True
         line = plain_text(token.raw).rstrip()
         if not line or line.isspace():
@@ -196,9 +189,7 @@ class ConsoleParser:
         if self._dataset.heading(text):
             return
         if self._dataset.inside:
-            subset = self._dataset.line(text, end)
-            if subset is not None:
-                self._events.append(subset)
+            self._dataset.line(text, end, self._events)
         elif not self._told:
             self._record.add(line, end)
 
@@ -231,9 +222,7 @@ class ConsoleParser:
         elif self._dataset.heading(text):
             self._say(text, end, "")
         elif self._dataset.inside and line[0] == " ":
-            subset = self._dataset.line(text, end)
-            if subset is not None:
-                self._events.append(subset)
+            self._dataset.line(text, end, self._events)
         elif not self._say(text, end, "") and not self._is_noise(line, text):
             self.unknown_lines += 1
 
@@ -244,7 +233,7 @@ class ConsoleParser:
         self._label = text
         sentence = self._vocabulary.sentence_of(text)
         if sentence is None:
-            fatal = fatal_record(text, end) if level else fatal_line(text, end)
+            fatal = fatal_word(text, end, in_record=bool(level))
             if fatal is not None:
                 self._events.append(fatal)
             return fatal is not None
@@ -277,16 +266,15 @@ class ConsoleParser:
         if self._after_fault or (self._noise and line[0] in " \t}"):
             return True
         self._noise = False
-        if _COUNTED.match(text) or _GLOG.match(text):
-            return True
-        return text.lower().startswith(self._vocabulary.harmless_starts)
+        harmless = text.lower().startswith(self._vocabulary.harmless_starts)
+        return harmless or bool(_COUNTED.match(text) or _GLOG.match(text))
 
     # ------------------------------------------------------------------ phases
 
     def _enter(self, phase: Phase, detail: str, end: int) -> None:
         if self._phase is Phase.FINISHED:
             return
-        if self._phase in _LOOP and phase not in _LOOP:
+        if self._phase in LOOP and phase not in LOOP:
             return  # sentences of the beginning, said again by samples or by a worker
         if phase is self._phase and detail in ("", self._detail):
             return

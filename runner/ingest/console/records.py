@@ -1,4 +1,5 @@
-"""Log records as rich prints them, put together again where rich broke them over lines.
+"""Text of the trainer without escape sequences, and log records as rich prints them, put together again where
+rich broke them over lines.
 
 A record is `time level message   source`, the message in a column of its own; without a terminal
 and without COLUMNS that column is about 30 wide and longer words (paths) are cut inside.
@@ -23,6 +24,25 @@ _SOURCE = re.compile(r"[^\s:]+\.py:\d+|<\S+>:\d+")
 _ROOMY_CELLS = 48
 _BLANKS = " " * MESSAGE_COLUMN
 _WANTS_MORE = (" to", " in", " from", ":", "/", " as", " for", "=", "of")
+#: CSI (colours, cursor), OSC (hyperlinks, titles; ended by BEL or ST), other two-byte escapes.
+_ESCAPE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?"
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+#: torchrun and multi-GPU accelerate put `[rank0]: ` before lines of tracebacks, `[default0]:` too.
+_RANK = re.compile(r"\[(?:rank|default)\d+\]: ?")
+
+
+def plain_text(raw: bytes) -> str:
+    """Bytes of a line -> text without escape sequences, control characters and rank prefix."""
+    text = raw.decode("utf-8", "replace")
+    if not text.isprintable():
+        if "\x1b" in text:
+            text = _ESCAPE.sub("", text)
+        text = _CONTROL.sub("", text)
+    if text.startswith("["):
+        text = _RANK.sub("", text, count=1)
+    return text
 
 
 def cells(text: str) -> int:

@@ -6,9 +6,12 @@ ends a bar: its closing `]` does. A token depends on the bytes alone, never on w
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from runner.model.events import StepShown
 
 #: A line longer than HEAD + TAIL keeps its two ends; SEAM stands for what was left out.
 HEAD_BYTES = 32 * 1024
@@ -27,6 +30,9 @@ _ANY_BAR = re.compile(
     rb"|(?<![\w.])(\d[\d.]{0,17})[kMGTP]?it) \[(\d[^\]\r\n\0]{0,400})\]"
 )
 
+#: A bar that tqdm cut off at the terminal's width: the count is there, the postfix is not.
+_CUT_OFF = re.compile(rb" *steps: *\d{1,3}%\|[^|\r\n\0]{0,3000}\| *(\d{1,18})/(\d{1,18})\b")
+
 
 class Bar(NamedTuple):
     """One state of a progress bar. `total` is None in the overflow form `steps: 690it [...]`;
@@ -38,12 +44,47 @@ class Bar(NamedTuple):
     total: bytes | None
     inner: bytes
 
+    @property
+    def postfix(self) -> dict[str, float]:
+        """The numbers behind times and rate: `00:12<03:40, 1.01it/s, avr_loss=0.123` -> avr_loss. The times are
+        not read: since v0.10 elapsed, ETA and rate are reset every step."""
+        values: dict[str, float] = {}
+        for part in self.inner.split(b", ")[2:]:
+            name, _, value = part.partition(b"=")
+            with contextlib.suppress(ValueError):
+                values[name.decode("utf-8", "replace")] = float(value)
+        return values
+
+    @property
+    def percent(self) -> int | None:
+        """How far it is, 0 to 100; None without a total."""
+        try:
+            total = float(self.total or 0)
+            return min(100, int(100 * float(self.done) / total)) if total else None
+        except ValueError:
+            return None
+
+    @property
+    def step(self) -> StepShown:
+        """Of the bar `steps`. The running average is `avr_loss`; up to v0.7.0, and in
+        train_textual_inversion still, it is called `loss`."""
+        values = self.postfix
+        average = values.get("avr_loss", values.get("loss"))
+        total = int(self.total) if self.total is not None else None
+        return StepShown(self.end, int(self.done), total, average, values)
+
 
 class Text(NamedTuple):
     """A line, or the part of one beside a bar, without its end. `end`: the byte just after it."""
 
     end: int
     raw: bytes
+
+    @property
+    def step(self) -> StepShown | None:
+        """Of a bar without its end, as `TQDM_NCOLS` or a narrow terminal leave it."""
+        match = _CUT_OFF.match(self.raw) if self.raw.startswith(b"steps:") else None
+        return StepShown(self.end, int(match[1]), int(match[2]), None) if match else None
 
 
 class TokenStream:

@@ -199,7 +199,7 @@ def test_an_event_may_come_before_or_after_the_row_of_its_step() -> None:
     before, after = JournalState(), JournalState()
     written: list[JournalEvent] = events_of(lines)[0]
     steps = [StepRow(r[0], None, number(r[2]), number(r[3]), None) for r in step_rows(rows)[0]]
-    before.attempts[1] = AttemptState.begin(1)
+    before.attempts[1] = AttemptState(1)
     for row in steps:
         apply(before.attempts[1], row)
     for event in written:

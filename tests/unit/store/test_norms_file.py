@@ -49,7 +49,7 @@ def run(tmp_path: Path) -> RunDir:
 
 def supervised(run: RunDir, checkpoints: list[Checkpoint]) -> Supervisor:
     made = Supervisor(run)
-    made.keeper = KeeperRecord(1, 1, 2, 2, time.time())
+    made.trainer.keeper = KeeperRecord(1, 1, 2, 2, time.time())
     for one in checkpoints:
         made.translator.book.add(one)
     return made
@@ -58,7 +58,7 @@ def supervised(run: RunDir, checkpoints: list[Checkpoint]) -> Supervisor:
 def test_status_json_does_not_grow_with_norms_and_readers_still_have_them(run: RunDir) -> None:
     files = [checkpoint(step) for step in range(1, 101)]
     supervisor = supervised(run, files)
-    supervisor.write_status()
+    supervisor.status.write()
     assert run.status.stat().st_size < 100 * 1000
     assert not any(c.norms for c in read_json(run.status, Status).checkpoints)
     snapshot = RunReader(run.path).read()
@@ -69,11 +69,11 @@ def test_status_json_does_not_grow_with_norms_and_readers_still_have_them(run: R
 def test_norms_are_written_once_and_again_when_the_file_has_changed(run: RunDir) -> None:
     supervisor = supervised(run, [checkpoint(10), checkpoint(20)])
     for _ in range(3):
-        supervisor.write_status()
+        supervisor.status.write()
     assert run.norms.read_bytes().count(b"\n") == 2
     book = supervisor.translator.book
     book.update(book.own_keys[0], norms=norms(99.0))
-    supervisor.write_status()
+    supervisor.status.write()
     assert run.norms.read_bytes().count(b"\n") == 3
     table = NormsTable(run.norms)
     table.read()
@@ -81,10 +81,10 @@ def test_norms_are_written_once_and_again_when_the_file_has_changed(run: RunDir)
 
 
 def test_a_new_supervisor_knows_the_norms_of_its_predecessor(run: RunDir) -> None:
-    supervised(run, [checkpoint(10)]).write_status()
+    supervised(run, [checkpoint(10)]).status.write()
     heir = Supervisor(run)
-    assert heir.before is not None
-    assert heir.before.checkpoints[0].norms == norms(10.0)
+    assert heir.context.before is not None
+    assert heir.context.before.checkpoints[0].norms == norms(10.0)
 
 
 def test_a_status_of_an_older_version_keeps_its_own_norms(run: RunDir) -> None:

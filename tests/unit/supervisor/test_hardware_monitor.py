@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from runner.model import AttemptPlan, Checkpoint, Phase
+from runner.model import AttemptPlan, Checkpoint, Phase, RunSpec
 from runner.state.attempt_state import AttemptState
+from runner.store.rundir import RunDir
+from runner.supervisor.context import AttemptContext
 from runner.supervisor.hardware_monitor import HardwareMonitor
 
 
@@ -19,15 +22,13 @@ def monitor(
         "x-step00000100.safetensors", "/x", 100, None, 1, 0.0, 100_000_000, True, True
     )
     state = AttemptState(1, phase=phase, first_step=first, last_step=100, device="cuda")
-    supervisor: Any = SimpleNamespace(
-        before=None,
-        plan=AttemptPlan(1, ("python", "train_network.py", *flags), {}, "/", None, None),
-        spec=SimpleNamespace(forecast=None, expect=SimpleNamespace(device=None)),
-        files=SimpleNamespace(total_steps=lambda announced: None),
-        translator=SimpleNamespace(state=state, checkpoints=[point]),
-        alarms=SimpleNamespace(guard=SimpleNamespace(stall=SimpleNamespace(stalled=stalled))),
-    )
-    return HardwareMonitor(supervisor)
+    plan = AttemptPlan(1, ("python", "train_network.py", *flags), {}, "/", None, None)
+    spec = RunSpec("r", "r", plan.command, "/", {}, 0.0, "host")
+    context = AttemptContext(RunDir(Path("/")), spec, 1, plan, None)
+    translator: Any = SimpleNamespace(state=state, checkpoints=[point])
+    guard: Any = SimpleNamespace(stall=SimpleNamespace(stalled=stalled))
+    unused: Any = None
+    return HardwareMonitor(context, unused, translator, guard, unused)
 
 
 def test_a_step_that_takes_longer_than_a_reading_is_training_all_the_while() -> None:

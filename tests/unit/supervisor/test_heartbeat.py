@@ -13,7 +13,6 @@ from runner.model import AttemptPlan, KeeperRecord, RunSpec, RunState, Status
 from runner.store.journal import read_json, write_json
 from runner.store.rundir import RunDir
 from runner.supervisor import ingest
-from runner.supervisor import main as supervisor
 from runner.supervisor.main import Supervisor
 
 LINE = b"some debug print of a tensor with a shape and more words than anybody will ever read\n"
@@ -22,28 +21,27 @@ LINE = b"some debug print of a tensor with a shape and more words than anybody w
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     """With a console of 20 MB that is not read yet, and a heartbeat every 20 ms."""
-    monkeypatch.setattr(supervisor, "STATUS_POLL_S", 0.02)
     monkeypatch.setattr(ingest, "READ_BYTES", 1 << 16)
     run = RunDir(tmp_path)
     write_json(run.spec, RunSpec("r", "r", (), str(tmp_path), {}, time.time() - 30, "host"))
     write_json(run.attempt(1), AttemptPlan(1, (), {}, str(tmp_path), str(tmp_path), "r"))
     run.console.write_bytes(LINE * (4_000_000 // len(LINE)))
     found = Supervisor(run)
-    found.keeper = KeeperRecord(1, 1, 2, 2, time.time() - 22)
+    found.trainer.keeper = KeeperRecord(1, 1, 2, 2, time.time() - 22)
     return found
 
 
 async def beats_during(made: Supervisor, work: object) -> list[Status]:
     """Every status that was written meanwhile."""
     seen: list[Status] = []
-    real = made.write_status
+    real = made.status.write
 
-    def noted() -> None:
+    async def noted() -> None:
         real()
-        seen.append(read_json(made.run.status, Status))
+        seen.append(read_json(made.context.run.status, Status))
 
-    made.write_status = noted  # type: ignore[method-assign]
-    beating = asyncio.create_task(made._beat_on())
+    made._beat = noted  # type: ignore[method-assign]
+    beating = made._every(0.02, "status", made._beat)
     await work()  # type: ignore[operator]
     beating.cancel()
     await asyncio.gather(beating, return_exceptions=True)
@@ -54,13 +52,14 @@ async def test_a_long_log_at_the_end_is_read_with_a_heartbeat(made: Supervisor) 
     seen = await beats_during(made, made._evaluate)
     assert len(seen) > 5
     assert "reading the console: 1 of 4 MB" in {one.evaluating for one in seen}
-    assert made.ingest.offset == made.run.console.stat().st_size
-    assert made.status().evaluating == ""
+    assert made.ingest.offset == made.context.run.console.stat().st_size
+    assert made.status.now().evaluating == ""
 
 
 async def test_while_the_past_is_read_again_the_status_is_that_of_before(made: Supervisor) -> None:
     before = Status(RunState.RUNNING, 1, time.time() - 60, step=4711, trainer_pid=2)
-    made.before = before
+    write_json(made.context.run.status, before)
+    made = Supervisor(made.context.run)
     seen = await beats_during(made, made._catch_up)
     meanwhile = [one for one in seen if one.evaluating]
     assert len(meanwhile) > 5
@@ -75,10 +74,10 @@ async def test_while_the_past_is_read_again_the_status_is_that_of_before(made: S
 async def test_one_poll_of_the_console_is_bounded(
     made: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "CONSOLE_WORK_S", 0.05)
-    made.exit_unseen = True
+    monkeypatch.setattr(ingest, "CONSOLE_WORK_S", 0.05)
+    made.trainer.exit_unseen = True
     began = time.monotonic()
-    await made.read_console()
+    await made._read_console()
     assert time.monotonic() - began < 5.0
-    assert made.ended.is_set()
-    assert 0 < made.ingest.offset < made.run.console.stat().st_size
+    assert made.trainer.ended.is_set()
+    assert 0 < made.ingest.offset < made.context.run.console.stat().st_size

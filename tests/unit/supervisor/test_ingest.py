@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
+from runner.analysis.guard import Guard
 from runner.ingest.tfevents import Scalar
+from runner.model import AttemptPlan, RunSpec
 from runner.state.attempt_state import StepRow
 from runner.state.translator import Translator
 from runner.store.rundir import RunDir
+from runner.supervisor.context import AttemptContext
 from runner.supervisor.ingest import Ingest
+from runner.supervisor.trainer import TrainerProcess
 
 RESUMED = (
     "  num batches per epoch / 1epochのバッチ数: 24\n"
@@ -38,6 +42,14 @@ class Tail:
         return found
 
 
+def ingest(run: RunDir, translator: Translator, flush: Callable[[], None]) -> Ingest:
+    plan = AttemptPlan(1, (), {}, str(run.path), None, None, logging_dir="tensorboard")
+    spec = RunSpec("r", "r", (), str(run.path), {}, 0.0, "host")
+    context = AttemptContext(run, spec, 1, plan, None)
+    trainer = TrainerProcess(context, lambda *_, **__: None)
+    return Ingest(context, trainer, translator, Guard(), flush)
+
+
 async def test_a_loss_is_placed_by_what_was_printed_before_it_and_not_read_yet(
     tmp_path: Path,
 ) -> None:
@@ -46,19 +58,7 @@ async def test_a_loss_is_placed_by_what_was_printed_before_it_and_not_read_yet(
     run.console.write_text(RESUMED)
     rows: list[StepRow] = []
     progress = Translator(2, base_step=40)
-    quiet = SimpleNamespace(
-        on_bytes=lambda now: None, on_exact=lambda *a: None, on_event=lambda *a: None,
-        on_console=lambda *a: None,
-    )  # fmt: skip
-    supervisor: Any = SimpleNamespace(
-        run=run,
-        translator=progress,
-        alarms=quiet,
-        keeper=None,
-        files=SimpleNamespace(event_folder=tmp_path / "tensorboard", is_ours=lambda at: True),
-        flush=lambda: rows.extend(progress.take_rows()),
-    )
-    intake = Ingest(supervisor)
+    intake = ingest(run, progress, lambda: rows.extend(progress.take_rows()))
     intake._tail = Tail()  # type: ignore[assignment]
     await intake.read_losses()
     progress.finish()
@@ -73,11 +73,7 @@ async def test_a_disk_that_hangs_costs_the_losses_on_it_and_nothing_else(
     hangs = threading.Event()
     monkeypatch.setattr("runner.ingest.event_files.EventFiles._look", lambda *_: hangs.wait(20.0))
     monkeypatch.setattr("runner.supervisor.ingest.LOOK_LIMIT_S", 0.05)
-    supervisor: Any = SimpleNamespace(
-        keeper=None, translator=Translator(1),
-        files=SimpleNamespace(event_folder=tmp_path, is_ours=lambda at: True),
-    )  # fmt: skip
-    intake = Ingest(supervisor)
+    intake = ingest(RunDir(tmp_path), Translator(1), lambda: None)
     began = time.monotonic()
     for _ in range(3):
         assert not await intake.read_losses()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,51 +20,51 @@ from runner.store.journal import write_json
 from runner.store.rundir import RunDir
 from runner.supervisor.main import Supervisor
 
+BEGAN = time.time() - 22
+
 
 @pytest.fixture
 def supervisor(tmp_path: Path) -> Supervisor:
     """Of a training that began 22 s ago."""
-    run = RunDir(tmp_path)
-    now = time.time()
-    write_json(run.spec, RunSpec("r", "r", (), str(tmp_path), {}, now - 30, "host"))
-    write_json(run.attempt(1), AttemptPlan(1, (), {}, str(tmp_path), str(tmp_path), "r"))
+    return supervised(RunDir(tmp_path), 1)
+
+
+def supervised(run: RunDir, attempt: int) -> Supervisor:
+    folder = str(run.path)
+    write_json(run.spec, RunSpec("r", "r", (), folder, {}, BEGAN - 8, "host"))
+    write_json(run.attempt(attempt), AttemptPlan(attempt, (), {}, folder, folder, "r"))
     made = Supervisor(run)
-    made.keeper = KeeperRecord(1, 1, 2, 2, now - 22)
+    made.trainer.keeper = KeeperRecord(attempt, 1, 2, 2, BEGAN)
     return made
 
 
 def test_trained_time_ends_with_the_trainer_and_not_with_the_evaluation(
     supervisor: Supervisor,
 ) -> None:
-    assert supervisor.status().trained_s == pytest.approx(22.0, abs=1.0)
-    assert supervisor.keeper is not None
-    supervisor.exit = ExitRecord(1, 0, None, supervisor.keeper.started_at + 7.0)
-    assert supervisor.status().trained_s == pytest.approx(7.0)
+    assert supervisor.status.now().trained_s == pytest.approx(time.time() - BEGAN, abs=1.0)
+    supervisor.trainer.exit = ExitRecord(1, 0, None, BEGAN + 7.0)
+    assert supervisor.status.now().trained_s == pytest.approx(7.0)
 
 
 def test_of_a_trainer_whose_end_nobody_saw_the_time_until_it_was_last_alive_counts(
     supervisor: Supervisor,
 ) -> None:
-    assert supervisor.keeper is not None
-    supervisor.exit_unseen, supervisor.alive_at = True, supervisor.keeper.started_at + 9.0
-    assert supervisor.status().trained_s == pytest.approx(9.0)
+    supervisor.trainer.exit_unseen, supervisor.trainer.alive_at = True, BEGAN + 9.0
+    assert supervisor.status.now().trained_s == pytest.approx(9.0)
 
 
 def test_after_a_launcher_that_left_its_trainer_behind_the_trainers_time_counts(
     supervisor: Supervisor,
 ) -> None:
-    assert supervisor.keeper is not None
-    began = supervisor.keeper.started_at
-    supervisor.alive_at = began + 15.0
-    supervisor.exit = ExitRecord(1, None, 9, began + 3.0, orphans=((5, 0),))
-    assert supervisor.status().trained_s == pytest.approx(15.0)
+    supervisor.trainer.alive_at = BEGAN + 15.0
+    supervisor.trainer.exit = ExitRecord(1, None, 9, BEGAN + 3.0, orphans=((5, 0),))
+    assert supervisor.status.now().trained_s == pytest.approx(15.0)
 
 
-def test_earlier_attempts_are_added(supervisor: Supervisor) -> None:
-    assert supervisor.keeper is not None
-    began = supervisor.keeper.started_at
-    first = AttemptStatus(1, began - 100, 1, 50, ExitRecord(1, 0, None, began - 60))
-    supervisor.before = Status(RunState.ENDED, 1, began - 50, attempts=(first,))
-    supervisor.attempt, supervisor.exit = 2, ExitRecord(2, 0, None, began + 7.0)
-    supervisor.plan = replace(supervisor.plan, attempt=2)
-    assert supervisor.status().trained_s == pytest.approx(47.0)
+def test_earlier_attempts_are_added(tmp_path: Path) -> None:
+    first = AttemptStatus(1, BEGAN - 100, 1, 50, ExitRecord(1, 0, None, BEGAN - 60))
+    run = RunDir(tmp_path)
+    write_json(run.status, Status(RunState.ENDED, 1, BEGAN - 50, attempts=(first,)))
+    supervisor = supervised(run, 2)
+    supervisor.trainer.exit = ExitRecord(2, 0, None, BEGAN + 7.0)
+    assert supervisor.status.now().trained_s == pytest.approx(47.0)

@@ -28,6 +28,7 @@ from runner.model import (
     ExpectedCheckpoint,
     Forecast,
     Outcome,
+    RunSpec,
     RunState,
     Status,
 )
@@ -35,12 +36,13 @@ from runner.model.events import CheckpointRemoved, CheckpointSaving, StepShown, 
 from runner.state.evidence import Evidence
 from runner.state.translator import Translator
 from runner.store.rundir import RunDir
+from runner.supervisor.context import AttemptContext
 from runner.supervisor.verifier import Verifier
 from runner.supervisor.verifying_process import NotVerified, VerifyingProcess
 
 
 class Run:
-    """As much of a supervisor as the verifier asks for."""
+    """A verifier with what it works on; as its journals, what it reported."""
 
     def __init__(self, folder: Path, attempt: int = 1, **more: Any) -> None:
         self.folder, self.attempt = folder, attempt
@@ -48,27 +50,23 @@ class Run:
         own = folder if attempt == 1 else folder / f"a-attempt{attempt}"
         own.mkdir(parents=True, exist_ok=True)
         self.own = own
-        self.spec = SimpleNamespace(
-            id="run", command=("python", "train_network.py"), cwd=str(folder), launcher="python",
-            output_dir=str(folder), output_name="a",
+        spec = RunSpec(
+            "run", "run", ("python", "train_network.py"), str(folder), {}, 0.0, "host", str(folder), "a",
             expect=more.get("expect", Expectation()), forecast=more.get("forecast"),
         )  # fmt: skip
-        self.plan = AttemptPlan(
-            attempt, (), {}, str(folder), str(own), "a", expected=more.get("expected", ())
-        )
-        self.files = SimpleNamespace(resolve=lambda path: folder / path)
+        plan = AttemptPlan(attempt, (), {}, str(folder), str(own), "a")
+        context = AttemptContext(self.run, spec, attempt, plan, more.get("before"))
         self.translator = Translator(attempt)
-        self.before: Any = None
-        self.keeper = SimpleNamespace(started_at=time.time() - 5)
+        trainer: Any = SimpleNamespace(started_at=time.time() - 5)
         self.told: list[tuple[str, dict[str, Any]]] = []
-        self.evaluating = ""
-        self.verifier = Verifier(self)  # type: ignore[arg-type]
+        self.verifier = Verifier(context, trainer, self.translator, self)  # type: ignore[arg-type]
 
     def tell(self, kind: str, **data: object) -> None:
         self.told.append((kind, dict(data)))
 
-    def fault(self, part: str, error: BaseException) -> None:
-        raise error
+    async def guarded(self, part: str, work: Any) -> bool:
+        await work()
+        return True
 
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.told]
@@ -366,7 +364,7 @@ def test_many_files_are_verified_by_one_process_and_the_status_says_how_far_it_i
         return await real(*words, **more)
 
     async def noted(process: VerifyingProcess, path: str) -> Verification:
-        said.append(run.evaluating)
+        said.append(run.verifier.doing)
         return await ask(process, path)
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", counted)
@@ -413,8 +411,7 @@ def test_a_new_supervisor_looks_at_nothing_twice(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.save(10)
     one = run.look()
-    again = Run(tmp_path)
-    again.before = SimpleNamespace(checkpoints=(one,))
+    again = Run(tmp_path, before=Status(RunState.RUNNING, 1, 1.0, checkpoints=(one,)))
     again.save(10)
     os.utime(one.path, (one.saved_at, one.saved_at))
     again.verifier.restore()
@@ -462,8 +459,8 @@ def trained_again(tmp_path: Path, *names: tuple[int, float]) -> tuple[Run, Run]:
     for step, value in names:
         first.save(step, value)
         first.look()
-    second = Run(tmp_path, attempt=2)
-    second.before = Status(RunState.ENDED, 1, 1.0, attempts=(AttemptStatus(1, 1.0, 1, 40),))
+    before = Status(RunState.ENDED, 1, 1.0, attempts=(AttemptStatus(1, 1.0, 1, 40),))
+    second = Run(tmp_path, attempt=2, before=before)
     second.translator.book.load_earlier(first.translator.checkpoints)
     second.step(11)
     return first, second

@@ -106,10 +106,10 @@ def test_after_a_single_bad_step_the_smoothed_loss_is_finite_again() -> None:
     steps(progress, 1, 10, 0.1, 0.1)
     steps(progress, 11, 11, math.nan, math.nan)
     progress.finish()
-    assert progress.rows.smooth is not None and math.isnan(progress.rows.smooth)
+    assert progress.rows.smoothing.now is not None and math.isnan(progress.rows.smoothing.now)
     steps(progress, 12, 20, 0.1, math.nan)  # the average stays poisoned for ever
     progress.finish()
-    assert progress.rows.smooth == pytest.approx(0.1)
+    assert progress.rows.smoothing.now == pytest.approx(0.1)
 
 
 def test_a_validation_that_is_nan_is_not_hidden_by_an_earlier_one() -> None:

@@ -1,0 +1,101 @@
+"""Names of the files of a resumed run: its own beside those of earlier attempts, bad ones marked as bad."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from runner.checkpoints.atomic_link import Identity, place_under, set_aside
+from runner.checkpoints.checkpoint_facts import bad_mark
+from runner.state.attempt_state import AttemptState
+from runner.state.checkpoint_book import CheckpointBook
+from runner.state.lineage import superseded
+from runner.supervisor.context import AttemptContext
+from runner.trainers.names import OF_ATTEMPT, marked_name, unmarked_name
+from runner.trainers.registry import program_of_run
+
+log = logging.getLogger("supervisor")
+
+
+@dataclass(slots=True, eq=False)
+class FileNames:
+    """A resumed attempt writes into a folder of its own, because sd-scripts would overwrite what exists: its
+    files are linked or copied to where the run's other files are, under the names of their true steps."""
+
+    context: AttemptContext
+    state: AttemptState
+    book: CheckpointBook
+    tell: Callable[..., None]
+    #: keys of files that have been placed, or could not be
+    tried: set[int] = field(default_factory=set, init=False)
+
+    async def place(self, key: int) -> None:
+        """Give a complete file of this attempt its name beside the others. Never replaces a file."""
+        context, one, folder = self.context, self.book[key], self.context.spec.output_dir
+        if context.attempt < 2 or folder is None or not one.complete or key in self.tried:
+            return
+        self.tried.add(key)
+        names = program_of_run(context.spec).names
+        if one.final:
+            name = names.last(context.plan.output_name) + PurePath(one.name).suffix
+        else:
+            per_epoch = self.state.mapper.steps_per_epoch
+            name = names.placed(one.name, one.step, per_epoch, context.plan.origin_step)
+        source, target = Path(one.path), context.resolve(folder) / name
+        if source.parent == target.parent and unmarked_name(source.name) == name:
+            return
+        bad = bad_mark(one)
+        if bad is not None:
+            target = target.with_name(marked_name(name, bad))
+        else:
+            await self._make_room(target)
+        mark = bad or f"{OF_ATTEMPT}{context.attempt}"
+        try:
+            placed = await asyncio.to_thread(place_under, source, target, mark, context.spec.id)
+        except OSError as error:
+            self.tell("checkpoint_not_placed", name=name, why=error.strerror or str(error))
+            return
+        self.book.update(key, name=placed.name, path=str(placed), removed=False)
+        self.tell("checkpoint_placed", name=placed.name, step=one.step, at=time.time())
+        if bad is None and placed.name != name:
+            why = f"a file of that name exists: it is placed as {placed.name}"
+            self.tell("checkpoint_not_placed", name=name, why=why)
+
+    async def set_bad_aside(self) -> None:
+        """Bad files of steps that a later attempt trains again do not keep the names of good ones."""
+        for key in self._superseded():
+            one = self.book[key]
+            mark = bad_mark(one)
+            if mark is not None and unmarked_name(one.name) == one.name:
+                await self._mark(key, mark)
+
+    async def _make_room(self, target: Path) -> None:
+        """For the newest training of a step: an earlier attempt's file of it gets that attempt's number."""
+        for key in self._superseded():
+            one = self.book[key]
+            if self.context.resolve(one.path) == target:
+                await self._mark(key, f"{OF_ATTEMPT}{one.attempt}")
+
+    def _superseded(self) -> list[int]:
+        """Keys of earlier attempts' files of steps that were trained again."""
+        book, attempts = self.book, self.context.attempts(self.state)
+        earlier = ((key, book[key]) for key in book.earlier_keys)
+        return [key for key, one in earlier if not one.removed and superseded(one, attempts)]
+
+    async def _mark(self, key: int, mark: str) -> None:
+        one = self.book[key]
+        if one.size_bytes is None:
+            return  # never verified: another program may have written the file
+        path, known = self.context.resolve(one.path), Identity(one.size_bytes, one.saved_at)
+        try:
+            moved = await asyncio.to_thread(set_aside, path, mark, known)
+        except OSError as error:
+            log.warning("%s is not set aside: %s", one.name, error)
+            return
+        if moved is not None:
+            self.book.update(key, name=moved.name, path=str(moved), missing=False)
+            self.tell("set_aside", name=one.name, moved_to=moved.name, step=one.step)

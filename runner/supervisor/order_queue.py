@@ -1,0 +1,67 @@
+"""The orders to one attempt, by a person or by the guard. They lie in the run's inbox, so they outlive a
+supervisor; the answered ones in inbox/done are the record from which the next one knows what was ordered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from runner.store import inbox
+from runner.store.inbox import Order
+from runner.supervisor.context import AttemptContext
+
+log = logging.getLogger("supervisor")
+
+GUARD = "guard"
+
+
+class OrderQueue:
+    """Whoever watches the training puts orders in; the order handler takes and answers them."""
+
+    def __init__(self, context: AttemptContext) -> None:
+        self._run, self._attempt = context.run, context.attempt
+        #: by file name: obeyed, but the answer could not be written yet
+        self._unanswered: dict[str, tuple[str, Order]] = {}
+        try:
+            self._began_at = self._run.attempt(self._attempt).stat().st_mtime
+        except OSError:
+            self._began_at = 0.0
+
+    def put(self, kind: str, data: dict[str, Any]) -> bool:
+        """An order by the guard. False: the disk refused it, and the next look may try again."""
+        try:
+            inbox.send(self._run, kind, data, by=GUARD)
+        except OSError as error:
+            log.warning("the guard's order: %s", error)
+            return False
+        return True
+
+    def waiting(self) -> list[tuple[str, Order]]:
+        """(file name, order) of those without an answer, oldest first."""
+        return inbox.pending(self._run)
+
+    def answered(self) -> Iterator[Order]:
+        """Of this attempt, oldest first."""
+        return (order for order in inbox.done(self._run) if self.is_for_us(order))
+
+    def by_guard(self) -> list[Order]:
+        """Answered or not."""
+        known = [*self.answered(), *(order for _, order in self.waiting())]
+        return [order for order in known if order.by == GUARD and self.is_for_us(order)]
+
+    def is_for_us(self, order: Order) -> bool:
+        return inbox.is_for(order, self._attempt, self._began_at)
+
+    def answer(self, name: str, obey: Callable[[], tuple[str, Order]]) -> None:
+        """Answer the order of this file name by what `obey` returns: the answer, and the order with what a
+        later supervisor must know of it. It is obeyed once, also where a full disk refuses the answer."""
+        if name not in self._unanswered:
+            self._unanswered[name] = obey()
+        text, order = self._unanswered[name]
+        try:
+            inbox.answer(self._run, name, order, text)
+        except OSError as error:  # a full disk must not keep a training from being stopped
+            log.warning("the answer to order %s: %s", order.id, error)
+        else:
+            del self._unanswered[name]

@@ -1,0 +1,231 @@
+"""The processes of one attempt: its keeper is started or found, its end is seen, it is stopped.
+
+Only the supervisor that a start or a resume has asked for starts a keeper: one that comes later has another
+environment than the starter's shell had. It closes an attempt that was never started, so that no keeper can
+begin it any more, and the run gets a verdict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable
+
+from runner.files.private import FILE_MODE
+from runner.model import ExitRecord, KeeperRecord
+from runner.process.family import Member, family, member_of
+from runner.process.spawn import keeper_command, start_detached
+from runner.process.stopping import LOOK_PATIENCE_S, stop_training
+from runner.store.liveness import created_at, is_keeper, same_process
+from runner.store.unrecorded import attempt_offset, keeper_pids, record_of, writing_pids
+from runner.supervisor.context import AttemptContext
+
+log = logging.getLogger("supervisor")
+
+POLL_S = 0.05
+#: after this, a keeper without a record is looked for among the processes
+SEARCH_S = 1.0
+#: before the first gentle signal, all that belongs to the training is looked for
+GENTLE_LOOK_S = 5.0
+#: the keeper writes how the trainer ended within moments
+EXIT_PATIENCE_S = 5.0
+#: how long processes that outlive the trainer (loader workers do, 5-9 s) are watched
+LINGER_S = 15.0
+
+
+class TrainerProcess:
+    """`keeper`: None until it is found. `exit`: how the trainer ended; `exit_unseen`: it ended, and there is no
+    record of how; `not_started`: it was never started, nor will it be. `members`: its living processes by
+    number. `alive_at`: when it was last seen alive, by this supervisor or the one before. `ended`: set when the
+    training has ended, of itself or as ordered."""
+
+    def __init__(self, context: AttemptContext, tell: Callable[..., None]) -> None:
+        self._context, self._tell = context, tell
+        self.keeper: KeeperRecord | None = None
+        self.created_at: float | None = None
+        self.members: dict[int, Member] = {}
+        self.exit: ExitRecord | None = None
+        self.exit_unseen = False
+        self.not_started = False
+        before = context.before if context.resumes_supervision else None
+        self.alive_at = before.heartbeat_at if before is not None else 0.0
+        self.ended = asyncio.Event()
+
+    @property
+    def is_found(self) -> bool:
+        """Is it known by now who runs the attempt, or that nothing does any more?"""
+        return self.keeper is not None or self.exit is not None or self.exit_unseen
+
+    @property
+    def started_at(self) -> float:
+        """Seconds since 1970; 0.0 while there is no keeper."""
+        return self.keeper.started_at if self.keeper is not None else 0.0
+
+    @property
+    def console_offset(self) -> int:
+        """Where this attempt begins in console.log."""
+        return self.keeper.console_offset if self.keeper is not None else 0
+
+    @property
+    def roots(self) -> tuple[int, ...]:
+        """The keeper and the command that it started."""
+        return (self.keeper.keeper_pid, self.keeper.pid) if self.keeper is not None else ()
+
+    # ----------------------------------------------------------------- starting or finding it
+
+    async def take_over(self, start: bool, waiting: Callable[[], None]) -> bool:
+        """Start the keeper of this attempt, if `start`, else find what was started. True: it was started
+        before. `waiting` is called once a second while a keeper that lives has no record.
+
+        Afterwards there is a keeper, or an exit, or it is known that there cannot be one: `exit_unseen`, and
+        `not_started` if nothing was ever started.
+        """
+        context = self._context
+        began = context.run.started(context.attempt).exists()
+        if not began and start and not context.problems:
+            start_detached(keeper_command(context.run.path, context.attempt))
+        elif not began and self._close():
+            self._give_up()
+            return True
+        await self._find(waiting)
+        if self.keeper is not None:
+            before = context.before
+            same = before is not None and before.trainer_pid == self.keeper.pid
+            known = before.trainer_created_at if same and before is not None else None
+            self.created_at = known or created_at(self.keeper.pid)
+        return began
+
+    def _close(self) -> bool:
+        """Make the mark that a keeper needs to be the first to make. False: one was faster, or may still be."""
+        mark = self._context.run.started(self._context.attempt)
+        try:
+            os.close(os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
+        except FileExistsError:
+            return False
+        except OSError:  # a full disk: no keeper could make it either
+            return not keeper_pids(self._context.run, self._context.attempt)
+        return True
+
+    async def _find(self, waiting: Callable[[], None]) -> None:
+        """Wait for the keeper's record, or for its exit record; without either, look for the processes."""
+        asked = self._context.run, self._context.attempt
+        search_at = time.monotonic() + SEARCH_S
+        while not self._read_records():
+            await asyncio.sleep(POLL_S)
+            if time.monotonic() < search_at:
+                continue
+            search_at = time.monotonic() + SEARCH_S
+            living = await asyncio.to_thread(keeper_pids, *asked)
+            self.keeper = await asyncio.to_thread(record_of, *asked)
+            if self.keeper is not None:
+                self._tell("unrecorded", keeper_pid=self.keeper.keeper_pid, pid=self.keeper.pid)
+                return
+            if not living:
+                if not self._read_records():  # it may have left just now
+                    self._give_up()
+                return
+            waiting()
+
+    def _read_records(self) -> bool:
+        self.keeper, self.exit = self._context.keeper(), self._context.exit()
+        return self.keeper is not None or self.exit is not None
+
+    def _give_up(self) -> None:
+        """Nothing lives, and no end was seen: of what was started, or because nothing was."""
+        self.exit_unseen = True
+        self.not_started = attempt_offset(self._context.run, self._context.attempt) is None
+
+    # ----------------------------------------------------------------- alive or not
+
+    def look_for_end(self) -> bool:
+        """True once the trainer has ended, with or without a record of how."""
+        if not self._has_ended():
+            self.alive_at = time.time()
+            return False
+        return True
+
+    def _has_ended(self) -> bool:
+        self.exit = self.exit or self._context.exit()
+        if self.exit is not None or self.exit_unseen:
+            return True
+        run, keeper = self._context.run, self.keeper
+        if keeper is None or is_keeper(keeper.keeper_pid, run.path):
+            return False
+        if same_process(keeper.pid, self.created_at):
+            return False
+        self.exit = self._context.exit()
+        # With the keeper gone, a launcher's trainer may live on without its parent.
+        self.exit_unseen = (
+            self.exit is None and not self._group_lives(keeper) and not writing_pids(run)
+        )
+        return self.exit is not None or self.exit_unseen
+
+    def _group_lives(self, keeper: KeeperRecord) -> bool:
+        members = {**self.members, **family((keeper.pid,), keeper.pgid)}
+        return any(member.alive() for member in members.values())
+
+    async def count_family(self) -> None:
+        """Remember who belongs to the training: a process can leave the tree, not our memory."""
+        keeper, run = self.keeper, self._context.run
+        if keeper is None:
+            return
+        found = await asyncio.to_thread(family, self.roots, keeper.pgid)
+        if not is_keeper(keeper.keeper_pid, run.path):  # ranks may have lost their parents
+            pids = await asyncio.to_thread(writing_pids, run)
+            members = (member_of(pid, keeper.pgid) for pid in pids)
+            found |= {member.pid: member for member in members if member is not None}
+        found.pop(keeper.keeper_pid, None)
+        known = {**self.members, **found}
+        self.members = {pid: member for pid, member in known.items() if member.alive()}
+
+    @property
+    def ended_at(self) -> float | None:
+        """When the trainer ended, None while it lives: what comes after that is evaluation, not training. The
+        exit record of a launcher that died before its trainer, or none at all: when it was last seen alive."""
+        if self.exit is None and not self.exit_unseen:
+            return None
+        if self.exit is not None and not self.exit.orphans:
+            return self.exit.at
+        printed_at = 0.0
+        with contextlib.suppress(OSError):
+            printed_at = self._context.run.console.stat().st_mtime
+        return (
+            max(self.alive_at, printed_at, self.exit.at if self.exit is not None else 0.0) or None
+        )
+
+    async def watch_survivors(self) -> None:
+        """Loader workers leave some seconds later. Whoever stays is named, and left alone."""
+        deadline = time.monotonic() + LINGER_S
+        while left := [m for m in self.members.values() if m.alive()]:
+            if time.monotonic() > deadline:
+                self._tell("survivors", processes=[(m.pid, m.name) for m in left])
+                return
+            await asyncio.sleep(0.3)
+
+    # ----------------------------------------------------------------- stopping it
+
+    async def stop(self, hurry: asyncio.Event) -> None:
+        """Signal until nothing of the training is left (see stop_training), then `ended`. Whatever fails, it is
+        stopped: raises what failed, to be called again."""
+        assert self.keeper is not None
+        with contextlib.suppress(TimeoutError):
+            patience_s = LOOK_PATIENCE_S if hurry.is_set() else GENTLE_LOOK_S
+            await asyncio.wait_for(self.count_family(), patience_s)
+        members = {pid: m for pid, m in self.members.items() if pid != self.keeper.keeper_pid}
+        if self.created_at is not None:
+            trainer = Member(self.keeper.pid, self.created_at, "", same_group=True)
+            members.setdefault(trainer.pid, trainer)
+        grace_s = self._context.spec.stop_grace_s
+        gone = await stop_training(
+            self.roots, self.keeper.pgid, members, grace_s, self._tell, hurry
+        )
+        log.info("stop: all gone: %s", gone)
+        deadline = time.monotonic() + EXIT_PATIENCE_S
+        # with nothing left there may be no record of how it ended; a trainer that lives has not ended
+        while not self.look_for_end() and not (gone and time.monotonic() > deadline):
+            await asyncio.sleep(0.1)
+        self.exit_unseen = self.exit is None
+        self.ended.set()
