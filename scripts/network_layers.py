@@ -37,6 +37,7 @@ def main(checkout: str) -> None:
             show(model, plain, False)
             show(model, subtract(conv, plain), True)
         show("flux", count(flux()), False)
+        show("lumina", count(lumina()), False)
     del keep_alive
 
 
@@ -85,6 +86,16 @@ def flux() -> Any:
 
     model = flux_models.Flux(flux_models.configs["dev"].params)
     return lora_flux.create_network(1.0, 8, 1.0, None, [clip(*CLIP_L), None], model)
+
+
+def lumina() -> Any:
+    from library import lumina_models
+    from networks import lora_lumina
+    from transformers import Gemma2Config, Gemma2Model
+
+    model = lumina_models.NextDiT_2B_GQA_patch2_Adaln_Refiner()
+    encoder = Gemma2Model(Gemma2Config())  # its defaults are gemma-2-2b
+    return lora_lumina.create_network(1.0, 8, 1.0, None, [encoder], model)
 
 
 def count(network: Any) -> dict[Group, tuple[int, int]]:

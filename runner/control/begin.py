@@ -57,7 +57,7 @@ def load(path: Path) -> Config:
 def forecast_of(config: Config, *, smoke: bool = False) -> Forecast:
     """By sd-scripts' own arithmetic, and by what an earlier run has shown; what cannot be told is None and
     named in its warnings."""
-    from runner.preflight.estimate import estimate
+    from runner.preflight.forecast import estimate
 
     return estimate(config, smoke=smoke)
 

@@ -11,10 +11,11 @@ from runner.config.flags import launcher_flags, whole
 from runner.control.orders import Refused
 from runner.control.resume_source import ResumeSource
 from runner.model import AttemptPlan, RunSpec, Status
-from runner.preflight.header import DEFAULT_RANK, rank_in, read_model
+from runner.preflight.header import rank_in, read_model
 from runner.trainers.checkout import changed_versions, trainer_versions
 from runner.trainers.registry import program_of, program_of_run, recorded_trainer, trainer_of
 from runner.trainers.sd_scripts.forecast import split_by_chance
+from runner.trainers.sd_scripts.scripts import DEFAULT_RANK
 
 
 def refuse_unfit(

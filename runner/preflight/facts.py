@@ -20,10 +20,9 @@ from runner.config.interpreter import Interpreter, examine
 from runner.config.model import Config
 from runner.model import Forecast
 from runner.preflight import hub
-from runner.preflight.estimate import question_of
-from runner.preflight.header import DEFAULT_RANK, Header, read_model
+from runner.preflight.forecast import question_of, with_disk, with_sizes
+from runner.preflight.header import Header, read_model
 from runner.preflight.import_probe import Imported, cached_import
-from runner.preflight.modules import asked_modules
 from runner.preflight.probe import Device, cached_probe
 from runner.trainers.command import Command, build_command
 from runner.trainers.registry import flag_report, program_of
@@ -39,10 +38,13 @@ from runner.trainers.sd_scripts.dataset import (
 )
 from runner.trainers.sd_scripts.dataset.listing import Listing
 from runner.trainers.sd_scripts.forecast import Question
-from runner.trainers.sd_scripts.scripts import Script, script_of
+from runner.trainers.sd_scripts.scripts import BASE_MODEL, DEFAULT_RANK, Script, script_of
 
 T = TypeVar("T")
-BASE_MODEL = "pretrained_model_name_or_path"
+#: its absence costs precision, not the training
+TENSORBOARD = "tensorboard"
+#: looked at for their versions only
+_OTHERS = ("huggingface_hub", "bitsandbytes", "xformers", "wandb")
 
 
 def _once(method: Callable[[Facts], T]) -> Callable[[Facts], T]:
@@ -65,15 +67,21 @@ class Facts:
         self.config = config
         self.smoke = smoke
         self.cancelled = cancelled or threading.Event()
-        file = config.flags(smoke=smoke).get("config_file")
+        self._answers: dict[str, Future[Any]] = {}
+        self.program = program_of(config.trainer)
+        self.demands = self.program.demands
+        #: None: the built-in trainer, or a script that is not known here
+        self.script: Script | None = script_of(config.trainer)
+        self.script_name = Path(config.trainer.script).name
+        own = config.flags(smoke=smoke)
+        file = own.get("config_file")
         self.train_config: TrainConfig | None = (
             read_train_config(file, config.trainer_cwd) if isinstance(file, str) and file else None
         )
-        beside = self.train_config.values if self.train_config else {}
         #: of [train] and of the config_file that it names; the command line wins
-        self.flags: dict[str, FlagValue] = merged(beside, config.flags(smoke=smoke))
-        self._answers: dict[str, Future[Any]] = {}
-        self._lock = threading.Lock()
+        self.flags = merged(self.train_config.values if self.train_config else {}, own)
+        #: a config_file of sd-scripts holds flags that cannot be seen
+        self.flags_elsewhere = bool(self.train_config and self.train_config.problem)
 
     # ------------------------------------------------------------------ flags
 
@@ -84,20 +92,14 @@ class Facts:
     def number(self, flag: str) -> float | None:
         """None when it is not set or no number (sd-scripts reads numbers from text as well)."""
         value = self.flags.get(flag)
-        if isinstance(value, bool | tuple) or value is None:
-            return None
         try:
-            return float(value)
+            return None if value is None or isinstance(value, bool | tuple) else float(value)
         except ValueError:
             return None
 
-    @property
-    def rank(self) -> int:
-        """Of the LoRA that is trained."""
-        return int(self.number("network_dim") or DEFAULT_RANK)
-
-    def on(self, flag: str) -> bool:
-        return bool(self.flags.get(flag))
+    def on(self, *flags: str) -> bool:
+        """Is any of them set?"""
+        return any(self.flags.get(flag) for flag in flags)
 
     def path(self, flag: str) -> Path | None:
         """Relative ones (of a config_file) start at the trainer's working folder."""
@@ -105,52 +107,43 @@ class Facts:
         return self.config.trainer_cwd / value if value else None
 
     @property
-    def flags_elsewhere(self) -> bool:
-        """A config_file of sd-scripts holds flags that cannot be seen."""
-        return self.train_config is not None and self.train_config.problem is not None
+    def rank(self) -> int:
+        """Of the LoRA that is trained."""
+        return int(self.number("network_dim") or DEFAULT_RANK)
 
     @property
-    def script(self) -> Script | None:
-        return script_of(self.config.trainer)
-
-    @property
-    def known_script(self) -> Script:
-        """For checks that are skipped for any other."""
-        assert self.script is not None
-        return self.script
+    def kinds(self) -> tuple[str, ...]:
+        """Of base models that the script trains; empty where it is not known."""
+        return self.script.kinds if self.script else ()
 
     @property
     def device_wanted(self) -> str | None:
         """cpu, mps or cuda as far as it is known without asking: [expect], else what this machine is."""
-        expected = self.config.expect.device
-        if expected:
+        if expected := self.config.expect.device:
             return expected.split(":")[0]
         apple = sys.platform == "darwin" and platform.machine() == "arm64"
         return "mps" if apple else None
 
     @property
     def platform(self) -> Platform:
-        """What the training will run on, as far as it is known by now; starts nothing."""
-        trainer = self.config.trainer
-        report = flag_report(trainer, Effort.CACHED)
-        return Platform(
-            device=self._device_known(),
-            launcher=trainer.launcher,
-            failures=program_of(trainer).failures,
-            script=Path(trainer.script).name,
-            flags=report.catalog.names if report.catalog is not None else None,
+        """What the training will run on, as far as it is known by now; starts nothing. The device by the probe,
+        else by [expect] or the machine, else by what torch is built for."""
+        trainer, catalog = (
+            self.config.trainer,
+            flag_report(self.config.trainer, Effort.CACHED).catalog,
         )
-
-    def _device_known(self) -> str | None:
-        """By the probe, else by [expect] or the machine, else by what torch is built for."""
-        probed = self._answered("device")
-        if isinstance(probed, Device) and probed.kind:
-            return probed.kind
-        if self.device_wanted:
-            return self.device_wanted
-        found = self._answered("interpreter")
+        probed, found = self._answered("device"), self._answered("interpreter")
         torch = found.modules.get("torch") if isinstance(found, Interpreter) else None
-        return "cpu" if torch and torch.endswith("+cpu") else None
+        built_for_cpu = "cpu" if torch and torch.endswith("+cpu") else None
+        return Platform(
+            device=(isinstance(probed, Device) and probed.kind)
+            or self.device_wanted
+            or built_for_cpu,
+            launcher=trainer.launcher,
+            failures=self.program.failures,
+            script=self.script_name,
+            flags=catalog.names if catalog is not None else None,
+        )
 
     # ------------------------------------------------------------------ the trainer
 
@@ -163,12 +156,22 @@ class Facts:
         """The trainer's whole environment."""
         return self.command().environment()
 
+    def packages(self) -> tuple[str, ...]:
+        """By the name of their module: without these the training does not start."""
+        by_flags = self.program.packages(self.flags)
+        return tuple(dict.fromkeys((*self.demands.packages, *by_flags)))
+
     @_once
     def interpreter(self) -> Interpreter:
         """The trainer's Python and the modules that this training needs, and some it may use."""
-        trainer = self.config.trainer
-        modules = asked_modules(trainer, self.flags)
-        return examine(trainer.python, modules, env=self.environment(), cancelled=self.cancelled)
+        modules = tuple(dict.fromkeys((*self.packages(), TENSORBOARD, *_OTHERS)))
+        env, python = self.environment(), self.config.trainer.python
+        return examine(python, modules, env=env, cancelled=self.cancelled)
+
+    def missing(self) -> list[str]:
+        """Those of `packages` that its Python cannot find."""
+        absent = self.interpreter().missing()
+        return [name for name in self.packages() if name in absent]
 
     @_once
     def hub_reachable(self) -> bool | None:
@@ -262,9 +265,8 @@ class Facts:
             question = self._question()
         except DatasetError as error:
             return Forecast(warnings=(str(error),))
-        flags = {**question.flags, **changes}
-        given = {name: value for name, value in flags.items() if value is not False}
-        return program_of(self.config.trainer).forecast(replace(question, flags=given))
+        given = replace(question, flags=merged(question.flags, changes))
+        return with_disk(with_sizes(self.program.forecast(given), self.config.trainer, self.flags))
 
     def _question(self) -> Question:
         """The very one of the `forecast` command. Raises DatasetError for a wrong [dataset]."""
@@ -275,23 +277,17 @@ class Facts:
 
     def _answered(self, name: str) -> object:
         """The answer, if it is there already and no error."""
-        with self._lock:
-            future = self._answers.get(name)
-        if future is None or not future.done() or future.exception() is not None:
-            return None
-        return future.result()
+        future = self._answers.get(name)
+        known = future is not None and future.done() and future.exception() is None
+        return future.result() if future is not None and known else None
 
     def once(self, name: str, find: Callable[[], T]) -> T:
         """The answer to `find`, asked only by the first who wants to know `name`."""
-        with self._lock:
-            future = self._answers.get(name)
-            mine = future is None
-            if future is None:
-                future = self._answers[name] = Future()
-        if mine:
+        mine: Future[T] = Future()
+        future: Future[T] = self._answers.setdefault(name, mine)
+        if future is mine:
             try:
                 future.set_result(find())
             except BaseException as error:
                 future.set_exception(error)
-        result: T = future.result()
-        return result
+        return future.result()

@@ -6,6 +6,7 @@ snapshots/ that holds the files.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Mapping
@@ -18,18 +19,13 @@ PATIENCE_S = 1.5
 
 
 def hub_cache(env: Mapping[str, str]) -> Path:
-    cache = env.get("XDG_CACHE_HOME") or "~/.cache"
-    home = env.get("HF_HOME") or f"{cache}/huggingface"
+    home = env.get("HF_HOME") or f"{env.get('XDG_CACHE_HOME') or '~/.cache'}/huggingface"
     found = env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
     return Path(found).expanduser()
 
 
-def hub_folder(name: str, env: Mapping[str, str]) -> Path:
-    """Where huggingface_hub keeps `owner/name`."""
-    return folder_in(hub_cache(env), name)
-
-
 def folder_in(cache: Path, name: str) -> Path:
+    """Where huggingface_hub keeps `owner/name`."""
     return cache / f"models--{name.replace('/', '--')}"
 
 
@@ -45,8 +41,8 @@ def snapshot(folder: Path) -> Path | None:
 
 def offline(env: Mapping[str, str]) -> str | None:
     """The variable that forbids the trainer to ask the hub."""
-    told = (name for name in _OFFLINE if env.get(name, "").upper() in ("1", "TRUE", "YES", "ON"))
-    return next(told, None)
+    yes = ("1", "TRUE", "YES", "ON")
+    return next((name for name in _OFFLINE if env.get(name, "").upper() in yes), None)
 
 
 def reachable(env: Mapping[str, str]) -> bool | None:
@@ -54,19 +50,14 @@ def reachable(env: Mapping[str, str]) -> bool | None:
     if any(env.get(name) for name in _PROXIES):
         return None
     place = urlsplit(env.get("HF_ENDPOINT") or "https://huggingface.co")
-    port = place.port or (80 if place.scheme == "http" else 443)
+    address = (place.hostname or "", place.port or (80 if place.scheme == "http" else 443))
     answers: list[bool] = []
-    asking = threading.Thread(
-        target=lambda: answers.append(_opens(place.hostname or "", port)), daemon=True
-    )
+
+    def ask() -> None:
+        with contextlib.suppress(OSError), socket.create_connection(address, timeout=PATIENCE_S):
+            answers.append(True)
+
+    asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(PATIENCE_S)  # a name server that is not there keeps its caller for much longer
-    return answers[0] if answers else False
-
-
-def _opens(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=PATIENCE_S):
-            return True
-    except OSError:
-        return False
+    return bool(answers)

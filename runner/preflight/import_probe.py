@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from runner.config.interpreter import run_small, sentinel_json
 from runner.config.model import Config
 from runner.preflight import probe_cache
-from runner.preflight.modules import late_modules
 from runner.preflight.probe import TIMEOUT_S
 from runner.trainers.command import Command
+from runner.trainers.registry import program_of
 
 #: Runs in the trainer's Python. Threads that a package starts must not hold the answer back: hence _exit.
 SOURCE = """
@@ -129,16 +132,13 @@ def cached_import(
 ) -> Imported:
     """As `try_import`. A success is remembered until a package, the script or the environment changes; a
     failure is asked for again, because a person is about to repair it."""
-    argv = import_command(config, flags)
-    env = command.environment()
-    key = probe_cache.key_of(argv, config, env, SOURCE, _sources(config, env))
-    known = probe_cache.read(key, Imported)
-    if known is not None:
-        return known
-    found = try_import(config, command, flags, cancelled)
-    if not found.errors and found.problem is None:
-        probe_cache.write(key, found)
-    return found
+    argv, env = import_command(config, flags), command.environment()
+    return probe_cache.remembered(
+        probe_cache.key_of(argv, config, env, SOURCE, _sources(config, env)),
+        Imported,
+        lambda: try_import(config, command, flags, cancelled),
+        lambda found: not found.errors and found.problem is None,
+    )
 
 
 def try_import(
@@ -155,41 +155,33 @@ def try_import(
     told = sentinel_json(answer.output)
     if told is None:
         return _died(config, answer.code, answer.errors)
-    errors = tuple(
-        Raised(one["name"], one["text"], one["place"], tuple(one["frames"]))
-        for one in told.get("errors", ())
-    )
-    names = told["torch_optimizers"]
-    return Imported(
-        errors, told["doing"], None, None if names is None else tuple(names), told["optimizer"]
-    )
+    return msgspec.convert(told, Imported)
 
 
 def import_command(config: Config, flags: Mapping[str, Any]) -> list[str]:
     """Python alone: `accelerate launch` starts the script with the same interpreter."""
-    trainer = config.trainer
+    trainer, program = config.trainer, program_of(config.trainer)
+    entry = program.demands.entry
     # a script beside the checkout may prepare in its main what these modules need
     own = trainer.sd_scripts is not None and Path(trainer.script).parent == trainer.sd_scripts
+    late = (*program.packages(flags), str(flags.get("network_module") or "")) if own else ()
     asked = {
-        "script": "runner.embedded.train" if trainer.embedded else trainer.script,
-        "modules": late_modules(flags) if own else (),
-        "optimizer": str(flags.get("optimizer_type") or "") if own or trainer.embedded else "",
+        "script": entry or trainer.script,
+        "modules": list(dict.fromkeys(filter(None, late))),
+        "optimizer": str(flags.get("optimizer_type") or "") if own or entry else "",
     }
-    return [config.trainer.python, "-B", "-X", "faulthandler", "-c", SOURCE, json.dumps(asked)]
+    return [trainer.python, "-B", "-X", "faulthandler", "-c", SOURCE, json.dumps(asked)]
 
 
 def _died(config: Config, code: int | None, stderr: str) -> Imported:
     """No answer: the interpreter crashed, or a module ended it."""
-    place = ""
-    for line in stderr.splitlines():
-        words = line.strip()
-        if words.startswith('File "') and not words.startswith('File "<'):
-            place = words.split('"')[1]
-            break
+    files = re.findall(r'^\s*File "([^<"][^"]*)"', stderr, re.M)
+    place = files[0] if files else ""
     if code is not None and code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return Imported((Raised(name, "Python crashed", place),), config.trainer.script)
-    error = Raised("SystemExit", f"Python ended with exit code {code}", place)
+        error = Raised(name, "Python crashed", place)
+    else:
+        error = Raised("SystemExit", f"Python ended with exit code {code}", place)
     return Imported((error,), config.trainer.script)
 
 

@@ -1,15 +1,16 @@
-"""What one check is, how it is registered, and what it finds."""
+"""What one check is, how it registers itself, what it finds; a check of flags alone is a table of `Rule`s."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from runner.analysis.diagnosis.needs import Platform, any_ruled_out
+from runner.analysis.diagnosis.needs import any_ruled_out
 from runner.model.units import some as some
-from runner.preflight.cures.model import Cure
+from runner.preflight.cures.model import Cure, Fix
+from runner.preflight.cures.settings import cure_of
 from runner.preflight.facts import Facts
 from runner.trainers.sd_scripts.dataset import DatasetError
 
@@ -19,28 +20,61 @@ EVIDENCE_LIMIT = 20
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`evidence`: a few words; `detail`: one whole sentence; `advice`: a command or a change to make;
-    `cures`: what plasma-tui can do itself, the first one is what a key offers."""
+    """`evidence`: a few words; `detail`: one whole sentence; `advice`: a command or a change to make; `fixes`:
+    what plasma-tui can do itself, a key offers the first one; `cures`: the same, ready to be applied."""
 
     status: str  # pass, warn, fail, skip
     evidence: str
     detail: str = ""
     advice: str = ""
+    fixes: tuple[Fix | Cure | None, ...] = ()
     cures: tuple[Cure, ...] = ()
 
-    def curable(self, *cures: Cure | None) -> Finding:
-        """The same, with the cures that there are."""
-        return replace(self, cures=tuple(cure for cure in cures if cure is not None))
+    def fixed_by(self, *fixes: Fix | Cure | None) -> Finding:
+        return replace(self, fixes=fixes)
 
-    def possible(self, platform: Platform) -> Finding:
-        """The same, without the cures that the platform rules out."""
-        cures = (cure for cure in self.cures if not any_ruled_out(cure.changes, platform))
-        return replace(self, cures=tuple(cures)) if self.cures else self
+    def curable(self, facts: Facts, check: str) -> Finding:
+        """The same, with those cures that the platform does not rule out."""
+        if not any(self.fixes):
+            return self
+        cures = (cure_of(fix, facts, check) if isinstance(fix, Fix) else fix for fix in self.fixes)
+        platform = facts.platform
+        possible = (c for c in cures if c is not None and not any_ruled_out(c.changes, platform))
+        return replace(self, cures=tuple(possible))
 
+
+def passed(evidence: str, detail: str = "", *fixes: Cure) -> Finding:
+    return Finding("pass", short(evidence), detail, fixes=fixes)
+
+
+def skipped(evidence: str, detail: str = "") -> Finding:
+    return Finding("skip", short(evidence), detail)
+
+
+def warned(evidence: str, detail: str, advice: str = "", *fixes: Fix | Cure | None) -> Finding:
+    return Finding("warn", short(evidence), detail, advice or _words(fixes), fixes)
+
+
+def failed(evidence: str, detail: str, advice: str = "", *fixes: Fix | Cure | None) -> Finding:
+    return Finding("fail", short(evidence), detail, advice or _words(fixes), fixes)
+
+
+def _words(fixes: Sequence[Fix | Cure | None]) -> str:
+    """Without other advice it is to do by hand what the fix does."""
+    return "; ".join(fix.words for fix in fixes if isinstance(fix, Fix))
+
+
+def short(text: str, limit: int = EVIDENCE_LIMIT) -> str:
+    """Cut in the middle: the ends of a name tell it apart."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
+# ----------------------------------------------------------------- registration
 
 Look = Callable[[Facts], Finding]
-#: evidence and detail of a check that is skipped
-Excuse = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,42 +96,54 @@ class Check:
 REGISTERED: list[Check] = []
 
 
+def _script(facts: Facts) -> Finding | None:
+    return None if facts.script else skipped("not known", f"{facts.script_name} is not known here.")
+
+
+def _launcher(facts: Facts) -> Finding | None:
+    launched = facts.config.trainer.launcher == "accelerate"
+    return None if launched else skipped("no launcher", "Python starts the script itself.")
+
+
+def _python(facts: Facts) -> Finding | None:
+    return skipped("python does not run") if facts.interpreter().problem else None
+
+
+def _accelerate(facts: Facts) -> Finding | None:
+    absent = sorted({"torch", "accelerate"} & set(facts.interpreter().missing()))
+    return skipped("packages missing", f"No {' and no '.join(absent)}.") if absent else None
+
+
+#: what a check may need, as `needs="python script"`; each gives the reason for which it is skipped
+NEEDS: dict[str, Callable[[Facts], Finding | None]] = {
+    "script": _script, "launcher": _launcher, "python": _python, "accelerate": _accelerate
+}  # fmt: skip
+
+
 def check(
     name: str,
     title: str,
-    *,
     order: int,
+    *,
+    needs: str = "",
     slow: bool = False,
     cures: Sequence[str] = (),
     foresees: Sequence[str] = (),
-    builtin: Excuse | None = None,
-    unknown_script: Excuse | None = None,
-    unlaunched: Excuse | None = None,
-    python: bool = False,
-    dataset: bool = False,
 ) -> Callable[[Look], Look]:
-    """Registers a function as a check. It is skipped, with this evidence and detail, for the `builtin` trainer,
-    for a script that is `unknown_script` here ({script}: its name) or `unlaunched` by accelerate; `python`:
-    where the trainer's Python does not run; `dataset`: where the dataset cannot be read."""
+    """Registers a function as a check. It is skipped where one of its `needs` is not met or the dataset cannot
+    be read (the check `dataset` says why), and not asked where the trainer program settles it."""
 
     def register(look: Look) -> Look:
         @functools.wraps(look)
         def guarded(facts: Facts) -> Finding:
-            trainer = facts.config.trainer
-            if builtin is not None and trainer.embedded:
-                return skipped(*builtin)
-            if unknown_script is not None and facts.script is None:
-                evidence, detail = unknown_script
-                return skipped(evidence, detail.format(script=Path(trainer.script).name))
-            if unlaunched is not None and trainer.launcher != "accelerate":
-                return skipped(*unlaunched)
-            if python and facts.interpreter().problem:
-                return skipped("python does not run")
+            if settled := facts.demands.settled.get(name):
+                return Finding(*settled)
+            for need in needs.split():
+                if unmet := NEEDS[need](facts):
+                    return unmet
             try:
-                return look(facts)
+                return look(facts).curable(facts, name)
             except DatasetError as error:
-                if not dataset:
-                    raise
                 return skipped("dataset unread", str(error))
 
         made = Check(name, title, guarded, slow, order, tuple(cures), tuple(foresees))
@@ -107,25 +153,39 @@ def check(
     return register
 
 
-def passed(evidence: str, detail: str = "") -> Finding:
-    return Finding("pass", evidence, detail)
+# ----------------------------------------------------------------- tables of rules
 
 
-def warned(evidence: str, detail: str, advice: str = "", *cures: Cure | None) -> Finding:
-    return Finding("warn", evidence, detail, advice).curable(*cures)
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`broken` is asked of the flags; `detail` is a sentence; `changes` put it right, none where a person must
+    choose by the `advice`."""
+
+    evidence: str
+    broken: Callable[[Facts], bool]
+    detail: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    advice: str = ""
+    fatal: bool = True
 
 
-def failed(evidence: str, detail: str, advice: str = "", *cures: Cure | None) -> Finding:
-    return Finding("fail", evidence, detail, advice).curable(*cures)
-
-
-def skipped(evidence: str, detail: str = "") -> Finding:
-    return Finding("skip", evidence, detail)
-
-
-def short(text: str, limit: int = EVIDENCE_LIMIT) -> str:
-    """Cut in the middle: the ends of a name tell it apart."""
-    if len(text) <= limit:
-        return text
-    head = (limit - 1) // 2
-    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+def judge(facts: Facts, title: str, rules: Sequence[Rule], fine: tuple[str, str]) -> Finding:
+    """All broken rules in one finding; the first fatal one gives the evidence. `title`: of the fix; `fine`:
+    evidence and detail when none is broken."""
+    broken = sorted((rule for rule in rules if rule.broken(facts)), key=lambda rule: not rule.fatal)
+    if not broken:
+        return passed(*fine)
+    more = f" +{len(broken) - 1}" if len(broken) > 1 else ""
+    changes: dict[str, Any] = {}
+    advice: dict[str, None] = {}
+    for rule in broken:
+        own = {n: v for n, v in rule.changes.items() if v is not False or n in facts.flags}
+        advice[rule.advice or Fix(title, own).words] = None
+        changes = own | changes
+    make = failed if broken[0].fatal else warned
+    return make(
+        short(broken[0].evidence, EVIDENCE_LIMIT - len(more)) + more,
+        " ".join(rule.detail for rule in broken),
+        "; ".join(advice),
+        Fix(title, changes) if changes else None,
+    )

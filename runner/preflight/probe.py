@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from runner.config.flags import to_arguments
 from runner.config.interpreter import run_small, sentinel_json
@@ -105,13 +107,12 @@ def cached_probe(
     """The answer of an earlier process when nothing it depends on has changed since."""
     argv = probe_command(config, command, Path("plasma_probe.py"), bare=bare)
     key = probe_cache.key_of(argv, config, _environment(command), SOURCE)
-    known = probe_cache.read(key, Device)
-    if known is not None:
-        return known
-    found = probe(config, command, cancelled, bare=bare)
-    if found.name is not None:
-        probe_cache.write(key, found)
-    return found
+    return probe_cache.remembered(
+        key,
+        Device,
+        lambda: probe(config, command, cancelled, bare=bare),
+        lambda found: found.name is not None,
+    )
 
 
 def probe(
@@ -136,60 +137,34 @@ def probe(
 def last_word(errors: str, code: int | None) -> str:
     """The exception that a launcher died of; its own `CalledProcessError` is never the cause."""
     lines = [line.strip() for line in errors.strip().splitlines() if line.strip()]
-    told = [line for line in lines if "CalledProcessError" not in line]
-    return told[-1] if told else f"exit code {code}"
+    said = [line for line in lines if "CalledProcessError" not in line]
+    return said[-1] if said else f"exit code {code}"
 
 
 def device_of(told: dict[str, Any]) -> Device:
     """What the probe printed as a Device."""
-    return Device(
-        name=told["device"],
-        problem=told["problem"],
-        torch=told["torch"] or "",
-        accelerate=told["accelerate"] or "",
-        cuda=bool(told.get("cuda")),
-        mps=bool(told.get("mps")),
-        forced_cpu=str(told.get("use_cpu")).lower() in ("true", "1"),
-        refused=told.get("refused"),
-        mps_built=bool(told.get("mps_built")),
-        macos=told.get("macos") or "",
-        cuda_build=told.get("cuda_build") or "",
-        gpus=int(told.get("gpus") or 0),
-        names=tuple(told.get("names") or ()),
-        bf16=told.get("bf16"),
-        distributed=told.get("distributed") or "",
-        visible=told.get("visible"),
-    )
+    known = {f.name: told[f.name] for f in fields(Device) if told.get(f.name) is not None}
+    forced = str(told.get("use_cpu")).lower() in ("true", "1")
+    return msgspec.convert({**known, "name": told["device"], "forced_cpu": forced}, Device)
 
 
 def probe_command(
     config: Config, command: Command, script: Path, *, bare: bool = False
 ) -> list[str]:
     """As the training is launched, but one process: several would wait for each other."""
-    python = config.trainer.python
-    asked = precision_of(command)
+    asked = command.flags.get("mixed_precision")
+    words = [str(script), asked if asked in ("fp16", "bf16") else "no"]
+    python = [config.trainer.python, "-B"]
     if bare or config.trainer.launcher != "accelerate" or config.processes > 1:
-        return [python, "-B", str(script), asked]
-    options = to_arguments(_launch_flags(config, command))
-    launch = [python, "-B", "-m", "accelerate.commands.launch", *options]
-    return [*launch, str(script), asked]
-
-
-def precision_of(command: Command) -> str:
-    precision = command.flags.get("mixed_precision", "no")
-    return precision if precision in ("fp16", "bf16") else "no"
-
-
-def _launch_flags(config: Config, command: Command) -> dict[str, Any]:
-    """The launcher itself refuses bf16 on a device without it (accelerate 1.6) and would hide what the
-    device is; the script's own argument is what counts."""
-    flags = accelerate_flags(config, command.flags)
-    return {**flags, "mixed_precision": "no"} if "mixed_precision" in flags else dict(flags)
+        return [*python, *words]
+    # The launcher itself refuses bf16 on a device without it (accelerate 1.6) and would hide what the device
+    # is; the script's own argument is what counts.
+    flags = dict(accelerate_flags(config, command.flags))
+    if "mixed_precision" in flags:
+        flags["mixed_precision"] = "no"
+    return [*python, "-m", "accelerate.commands.launch", *to_arguments(flags), *words]
 
 
 def _environment(command: Command) -> dict[str, str]:
-    env = command.environment()
-    for name in LEAKED:
-        env.pop(name, None)
-    env["HF_HUB_OFFLINE"] = "1"
-    return env
+    env = {name: value for name, value in command.environment().items() if name not in LEAKED}
+    return {**env, "HF_HUB_OFFLINE": "1"}

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ _PREFIXES = (
     "ACCELERATE_", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH_", "HF_", "HIP_", "HSA_", "ROCR_", "PYTHON",
     "LD_LIBRARY_PATH", "DYLD_", "XDG_CACHE_HOME", "HOME", "VIRTUAL_ENV", "ONEAPI_", "ZE_",
 )  # fmt: skip
-_DEVICE_NODES = ("/dev/nvidia*", "/dev/dri/*", "/dev/kfd", "/dev/accel/*")
+_DEVICE_NODES = ("nvidia*", "dri/*", "kfd", "accel/*")
 
 
 def folder() -> Path:
@@ -51,38 +51,34 @@ def key_of(
 ) -> str:
     """A name for the answer; another one as soon as anything that it depends on differs. `files`: what it
     depends on beside torch, accelerate and the launcher's configuration."""
-    parts = [*argv, source]
-    parts += [
-        f"{name}={value}" for name, value in sorted(env.items()) if name.startswith(_PREFIXES)
-    ]
-    parts += [_stamp(path) for path in (*_files(config, env), *files)]
-    parts += [_boot(), *_devices()]
+    variables = [f"{k}={v}" for k, v in sorted(env.items()) if k.startswith(_PREFIXES)]
+    stamps = map(_stamp, (*_files(config, env), *files))
+    nodes = sorted(str(p) for pattern in _DEVICE_NODES for p in Path("/dev").glob(pattern))
+    parts = [*argv, source, *variables, *stamps, _boot(), *nodes]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def read(key: str, kind: type[T]) -> T | None:
-    """None: never asked, too long ago, or by another version of plasma-tui."""
+def remembered(key: str, kind: type[T], find: Callable[[], T], good: Callable[[T], bool]) -> T:
+    """The answer on disk, unless it is too old or of another version of plasma-tui; else what is found now,
+    which is kept if it is good. A cache that cannot be written is only slower."""
     path = folder() / f"{key}.json"
     try:
-        if time.time() - path.stat().st_mtime > MAX_AGE_S:
-            return None
-        return read_json(path, kind)
+        if not _old(path):
+            return read_json(path, kind)
     except (OSError, Unreadable):
-        return None
+        pass
+    found = find()
+    if good(found):
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for other in filter(_old, path.parent.glob("*.json")):
+                other.unlink(missing_ok=True)
+            write_json(path, found)
+    return found
 
 
-def write(key: str, answer: object) -> None:
-    """A cache that cannot be written is only slower."""
-    with contextlib.suppress(OSError):
-        folder().mkdir(parents=True, exist_ok=True)
-        _forget_old()
-        write_json(folder() / f"{key}.json", answer)
-
-
-def _forget_old() -> None:
-    for path in folder().glob("*.json"):
-        if time.time() - path.stat().st_mtime > MAX_AGE_S:
-            path.unlink(missing_ok=True)
+def _old(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > MAX_AGE_S
 
 
 def _files(config: Config, env: Mapping[str, str]) -> Iterator[Path]:
@@ -108,8 +104,3 @@ def _boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
     except OSError:
         return f"booted {psutil.boot_time():.0f}"
-
-
-def _devices() -> list[str]:
-    root = Path("/")
-    return sorted(str(path) for pattern in _DEVICE_NODES for path in root.glob(pattern[1:]))

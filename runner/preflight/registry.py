@@ -16,7 +16,7 @@ from runner.model import CheckResult
 from runner.preflight import checks as topics
 from runner.preflight.cures.model import Cure
 from runner.preflight.facts import Facts
-from runner.preflight.model import REGISTERED, Check, Finding, short
+from runner.preflight.model import REGISTERED, Check, failed
 
 for _topic in iter_modules(topics.__path__, f"{topics.__name__}."):
     import_module(_topic.name)
@@ -25,13 +25,10 @@ for _topic in iter_modules(topics.__path__, f"{topics.__name__}."):
 CHECKS: tuple[Check, ...] = tuple(sorted(REGISTERED, key=lambda check: check.order))
 BY_NAME: Mapping[str, Check] = {check.name: check for check in CHECKS}
 #: cause of runner.analysis.diagnosis -> the check that fails (or warns, where the trainer may still get by);
-#: `tests/unit/test_preflight_foreseen.py` brings about each recorded failure and holds this table to it
+#: `tests/unit/preflight/test_preflight_foreseen.py` brings about each recorded failure and holds this to it
 FORESEEN: Mapping[str, str] = {cause: check.name for check in CHECKS for cause in check.foresees}
-#: what only shows while it happens, and why no look beforehand tells it
-UNFORESEEABLE: Mapping[str, str] = {
-    "killed_by_signal": "somebody ends it, or the kernel does when memory runs out",
-    "dataloader_worker_killed": "somebody ends it, or the kernel does when memory runs out",
-}
+#: what only shows while it happens: somebody, or the kernel when memory runs out, ends it
+UNFORESEEABLE = ("killed_by_signal", "dataloader_worker_killed")
 _WORKERS = 6
 
 
@@ -50,18 +47,16 @@ def run_checks(
     """
     cancelled = cancel or threading.Event()
     facts = Facts(config, smoke=smoke, cancelled=cancelled)
-    wanted = [check for check in checks if slow or not check.slow]
+    wanted = sorted((check for check in checks if slow or not check.slow), key=lambda c: c.slow)
     pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="preflight")
+    futures = [pool.submit(run_check, check, facts) for check in wanted]
     try:
-        queue = sorted(wanted, key=lambda check: check.slow)
-        futures = [pool.submit(run_check, check, facts) for check in queue]
         for future in as_completed(futures):
             if cancelled.is_set():
                 return
             yield future.result()
     finally:
-        finished = all(future.done() for future in futures)
-        if not finished:
+        if not all(future.done() for future in futures):
             cancelled.set()
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -70,14 +65,12 @@ def run_check(check: Check, facts: Facts) -> CheckResult:
     """One result, whatever happens: a check that crashes is a failed check that says so."""
     try:
         found = check.look(facts)
-        found = found.possible(facts.platform) if found.cures else found
     except Exception as error:
         detail = f"The check itself failed with {type(error).__name__}: {error}."
-        found = Finding("fail", "check crashed", detail)
+        found = failed("check crashed", detail)
     fix = found.cures[0].name if found.cures else None
-    evidence = short(found.evidence)
     return CheckResult(
-        check.name, found.status, evidence, fix, check.title, found.detail, found.advice
+        check.name, found.status, found.evidence, fix, check.title, found.detail, found.advice
     )
 
 
@@ -87,28 +80,19 @@ def in_order(results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
     return tuple(sorted(results, key=lambda result: places.get(result.name, len(places))))
 
 
-# ----------------------------------------------------------------- from a name to a cure
-
-
 def cure_for(
-    name: str,
-    config: Config,
-    *,
-    smoke: bool = False,
-    cancelled: threading.Event | None = None,
+    name: str, config: Config, *, smoke: bool = False, cancelled: threading.Event | None = None
 ) -> Cure | None:
     """The cure for what the check of that name finds now; None: nothing to cure, or nothing that could.
 
     `name` is that of a check or of one of its further cures. Raises KeyError for any other name. May take as
-    long as the check (the probe's answer is remembered). What it does is in `will_do`; nothing is changed
-    before `apply`.
+    long as the check (the probe's answer is remembered). Nothing is changed before `apply`.
     """
     check = BY_NAME[check_of(name)]
-    facts = Facts(config, smoke=smoke, cancelled=cancelled)
-    found = check.look(facts).possible(facts.platform)
-    named = next((cure for cure in found.cures if cure.name == name), None)
-    if named is None and name == check.name and found.cures:
-        return found.cures[0]  # what is wrong here is cured at its root, in another check
+    cures = check.look(Facts(config, smoke=smoke, cancelled=cancelled)).cures
+    named = next((cure for cure in cures if cure.name == name), None)
+    if named is None and name == check.name and cures:
+        return cures[0]  # what is wrong here is cured at its root, in another check
     return named
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -39,6 +39,26 @@ class ResumeRules:
     state: tuple[str, ...]
     restored: tuple[str, ...]
     weights: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What the preflight asks of a program. `packages`: without them it does not start; `entry`: the module to
+    import for a try, "" for the script; `python`: the least version, which is a `must` or only advised;
+    `memory_bytes`: with less free memory a start is warned of; `optimizers`: all names, () where the checkout
+    tells them; `default_rate`: of learning; `metadata`: it reads datasets with metadata_file; `fp16_on_cpu`: it
+    trains in it; `settled`: checks that need no look, as name -> (status, evidence, detail)."""
+
+    packages: tuple[str, ...]
+    entry: str
+    python: tuple[int, int]
+    must: bool
+    memory_bytes: int
+    optimizers: tuple[str, ...] = ()
+    default_rate: float = 1e-4
+    metadata: bool = True
+    fp16_on_cpu: bool = False
+    settled: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
 
 
 class TrainerProgram(Protocol):
@@ -78,6 +98,14 @@ class TrainerProgram(Protocol):
     @property
     def failures(self) -> frozenset[str]:
         """Families of the catalogue in `analysis/diagnosis` whose cures hold for it beside those of torch."""
+        ...
+
+    # preflight
+    @property
+    def demands(self) -> Demands: ...
+
+    def packages(self, flags: Mapping[str, Any]) -> tuple[str, ...]:
+        """What it imports only because of these flags, beside `demands.packages`."""
         ...
 
     # forecast

@@ -62,7 +62,7 @@ SD = 'sd_scripts = "kohya_ss/sd-scripts"'
 
 def test_an_empty_submodule_is_fetched_with_its_output_shown(project: Project, kohya: Path) -> None:
     config = project.config(trainer=SD)
-    assert look("trainer", config).evidence == "sd-scripts is missing"
+    assert look("trainer", config).evidence == "sd-scripts missing"
     cure = cure_for("trainer", config)
     assert cure is not None
     assert cure.will_do == (f"cd {kohya} && git submodule update --init --recursive --progress",)

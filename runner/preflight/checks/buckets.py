@@ -5,22 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from runner.model.units import count
-from runner.preflight.cures.settings import dataset_cure, flag_cure, toml_text
+from runner.preflight.cures.model import Fix
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some
-from runner.trainers.sd_scripts.dataset import (
-    DatasetError,
-    DatasetPlan,
-    DatasetSummary,
-    PlannedImage,
-    SubsetSpec,
-)
-
-_TEXT = ("cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
+from runner.trainers.sd_scripts.dataset import DatasetError, DatasetSummary, PlannedImage
 
 
 @check(
-    "buckets", "Buckets", order=220, dataset=True,
+    "buckets", "Buckets", 220,
     foresees=("bucket_reso_steps", "bucket_resolution", "image_size_without_buckets",
               "image_too_small_for_bucket", "resolution_missing"),
 )  # fmt: skip
@@ -39,51 +31,40 @@ def buckets(facts: Facts) -> Finding:
         return _refused(facts, error)
     if not plan.images:
         return skipped("no images")
-    unfit = [(dataset, image) for dataset in plan.datasets for image in _unfit(facts, dataset)]
-    if unfit:
-        return _without_buckets(facts, unfit)
+    if unfit := [(one, image) for one in plan.datasets for image in _unfit(facts, one)]:
+        dataset, first = unfit[0]
+        width, height = dataset.spec.resolution or (0, 0)
+        name = first.path.rpartition("/")[2]
+        more = f" and {len(unfit) - 1} more are" if len(unfit) > 1 else " is"
+        detail = (
+            f"{name}{more} not {width}x{height} ({first.size[0]}x{first.size[1]}), and without "
+            "enable_bucket the training stops at the first of them."
+        )
+        fix = Fix("sort images into buckets", {"enable_bucket": True, **_limits(facts)}, "dataset")
+        return failed(f"{count(len(unfit), 'image')} unfit", detail, "", fix)
     if not any(spec.enable_bucket for spec in specs):
         return passed("all of one size", "Every image has the size that is trained.")
-    return _filled(plan)
-
-
-def _filled(plan: DatasetPlan) -> Finding:
     sizes = [f"{b.resolution[0]}x{b.resolution[1]}" for b in plan.buckets]
-    error = max(dataset.mean_aspect_error for dataset in plan.datasets)
-    detail = f"{some(sizes, 6)}; the shapes differ by {error:.3f} on average."
+    differ = max(dataset.mean_aspect_error for dataset in plan.datasets)
+    detail = f"{some(sizes, 6)}; the shapes differ by {differ:.3f} on average."
     return passed(count(len(sizes), "bucket"), detail)
 
 
 def _unfit(facts: Facts, dataset: DatasetSummary) -> list[PlannedImage]:
     """Images that stop a batch; where latents are cached everything is resized beforehand."""
     spec = dataset.spec
-    cached = facts.on("cache_latents") or facts.on("cache_latents_to_disk")
+    cached = facts.on("cache_latents", "cache_latents_to_disk")
     if spec.enable_bucket or cached or spec.resolution is None:
         return []
-    width, height = spec.resolution
     found = []
     for image in dataset.images:
         subset = dataset.subsets[image.subset].spec
-        small = image.size[0] < width or image.size[1] < height
-        large = image.size[0] > width or image.size[1] > height
         crops = subset.random_crop or subset.face_crop_aug_range is not None
+        sides = list(zip(image.size, spec.resolution, strict=True))
+        small, large = any(i < r for i, r in sides), any(i > r for i, r in sides)
         if small or (large and not crops):
             found.append(image)
     return found
-
-
-def _without_buckets(facts: Facts, unfit: list[tuple[DatasetSummary, PlannedImage]]) -> Finding:
-    dataset, first = unfit[0]
-    width, height = dataset.spec.resolution or (0, 0)
-    name = first.path.rpartition("/")[2]
-    more = f" and {len(unfit) - 1} more are" if len(unfit) > 1 else " is"
-    detail = (
-        f"{name}{more} not {width}x{height} ({first.size[0]}x{first.size[1]}), and without "
-        "enable_bucket the training stops at the first of them."
-    )
-    changes = {"enable_bucket": True, **_limits(facts)}
-    cure = dataset_cure(facts, "buckets", "sort images into buckets", changes)
-    return failed(f"{count(len(unfit), 'image')} unfit", detail, "enable_bucket = true", cure)
 
 
 def _limits(facts: Facts) -> dict[str, Any]:
@@ -107,24 +88,22 @@ def _refused(facts: Facts, error: DatasetError) -> Finding:
         return failed("an image is unfit", detail, "remove or replace the image")
     if "resolution is required" in said:
         return failed("no resolution", detail, "resolution = 512 in [general]")
-    changes: dict[str, Any]
+    divisor = facts.script.reso_divisor if facts.script else 64
+    evidence, title, changes = "would not start", "", dict[str, Any]()
     if "too small for bucket_no_upscale" in detail:
-        evidence, title = "an image is too small", "let small images grow"
+        evidence, title = "image too small", "let small images grow"
         changes = {"bucket_no_upscale": False}
     elif "bucket_reso must be" in said:
         evidence, title, changes = "bucket limits", "limits that fit", _limits(facts)
     elif "bucket_reso_steps" in said:
         evidence, title = "bucket_reso_steps", "a step that fits"
-        changes = {"bucket_reso_steps": facts.script.reso_divisor if facts.script else 64}
-    else:
-        return failed("would not start", detail, "correct the dataset config")
-    advice = ", ".join(f"{name} = {toml_text(value)}" for name, value in changes.items())
-    cure = dataset_cure(facts, "buckets", title, changes) if changes else None
-    return failed(evidence, detail, advice or "correct the limits", cure)
+        changes = {"bucket_reso_steps": divisor}
+    fix = Fix(title, changes, "dataset") if changes else None
+    return failed(evidence, detail, "" if fix else "correct the dataset config", fix)
 
 
 @check(
-    "caching", "Cache flags", order=240, dataset=True,
+    "caching", "Cache flags", 240,
     foresees=("cache_latents_augmentation", "cache_text_encoder_conflict"),
 )  # fmt: skip
 def caching(facts: Facts) -> Finding:
@@ -133,48 +112,37 @@ def caching(facts: Facts) -> Finding:
     sd-scripts main 48d368fa: is_latent_cacheable and is_text_encoder_output_cacheable (train_util.py
     1099-1113) and assert_extra_args of the scripts.
     """
-    latents = facts.on("cache_latents") or facts.on("cache_latents_to_disk")
-    texts = any(facts.on(flag) for flag in _TEXT)
+    latents = facts.on("cache_latents", "cache_latents_to_disk")
+    texts = facts.on("cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
     if not latents and not texts:
         return passed("nothing cached", "Neither latents nor text encoder outputs are cached.")
-    subsets = facts.subsets()
     # what makes an image differ each time, so that there is nothing to cache
-    moving = [
-        flag for flag in ("color_aug", "random_crop") if any(getattr(s, flag) for s in subsets)
-    ]
+    moving = _varied(facts, {"color_aug": False, "random_crop": False})
     if latents and moving:
         names = " and ".join(moving)
         detail = f"{names} makes each image new, so latents cannot be cached."
-        cure = dataset_cure(facts, "caching", f"without {names}", dict.fromkeys(moving, False))
-        return failed("latents and crops", detail, f"{moving[0]} = false", cure)
-    if texts and (varied := _varied(facts, subsets)):
-        names = ", ".join(varied)
-        detail = f"{names} changes captions, so text encoder outputs cannot be cached."
-        gone = dict.fromkeys(varied, False)
-        cure = dataset_cure(facts, "caching", "captions as they stand", varied, flags=gone)
-        return failed("captions vary", detail, f"take {names} out of the dataset", cure)
-    if texts and _trains_text(facts):
-        detail = "Cached text encoder outputs cannot be used while a text encoder is trained."
-        changes = {"network_train_unet_only": True}
-        cure = flag_cure(facts.config, "caching", "train the U-Net only", changes)
-        return failed("text encoder trains", detail, "network_train_unet_only = true", cure)
-    told = " and ".join(["latents"] * latents + ["text outputs"] * texts)
-    return passed(f"{told} cached"[:20], f"Cached: {told}.")
-
-
-def _varied(facts: Facts, subsets: list[SubsetSpec]) -> dict[str, Any]:
-    """What varies captions, with the value that does not. Anima's cache allows for dropped captions."""
-    still: dict[str, Any] = {
+        return failed("latents and crops", detail, "", Fix(f"without {names}", moving, "dataset"))
+    still = {
         "shuffle_caption": False, "token_warmup_step": 0, "caption_tag_dropout_rate": 0.0,
         "caption_dropout_rate": 0.0,
     }  # fmt: skip
-    if facts.script is not None and "anima" in facts.script.kinds:
+    if "anima" in facts.kinds:  # its cache allows for dropped captions
         del still["caption_dropout_rate"]
-    return {n: value for n, value in still.items() if any(getattr(s, n) > 0 for s in subsets)}
+    if texts and (varied := _varied(facts, still)):
+        names = ", ".join(varied)
+        detail = f"{names} changes captions, so text encoder outputs cannot be cached."
+        fix = Fix("captions as they stand", varied, "dataset")
+        return failed("captions vary", detail, f"take {names} out of the dataset", fix)
+    # SDXL and Anima assert it; FLUX, SD 3 and Lumina leave the cached encoder alone
+    asserted = {"sdxl", "anima"} & set(facts.kinds) and not facts.on("network_train_unet_only")
+    if texts and asserted:
+        detail = "Cached text encoder outputs cannot be used while a text encoder is trained."
+        fix = Fix("train the U-Net only", {"network_train_unet_only": True})
+        return failed("text encoder trains", detail, "", fix)
+    cached = " and ".join(["latents"] * latents + ["text outputs"] * texts)
+    return passed(f"{cached} cached", f"Cached: {cached}.")
 
 
-def _trains_text(facts: Facts) -> bool:
-    """SDXL and Anima assert it; FLUX, SD 3 and Lumina leave the cached encoder alone."""
-    if facts.script is None or facts.on("network_train_unet_only"):
-        return False
-    return any(kind in ("sdxl", "anima") for kind in facts.script.kinds)
+def _varied(facts: Facts, still: dict[str, Any]) -> dict[str, Any]:
+    """Those settings of the dataset that differ from these values."""
+    return {n: v for n, v in still.items() if any(getattr(s, n) > v for s in facts.subsets())}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.model.units import count
 from runner.preflight.cures.files import front_cure, move_cure
-from runner.preflight.cures.settings import REMOVED, dataset_cure
+from runner.preflight.cures.model import REMOVED, Fix
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
@@ -22,12 +22,13 @@ class Captions:
     missing: list[str] = field(default_factory=list)
     #: what is wrong, by path of the caption file
     unreadable: dict[Path, str] = field(default_factory=dict)
-    other_extension: str | None = None
+    #: images without a caption beside them
+    bare: list[Path] = field(default_factory=list)
 
 
 @check(
-    "captions", "Captions", order=170,
-    foresees=("caption_empty", "caption_encoding", "caption_missing"), dataset=True,
+    "captions", "Captions", 170,
+    foresees=("caption_empty", "caption_encoding", "caption_missing"),
 )  # fmt: skip
 def captions(facts: Facts) -> Finding:
     """Has every training image a caption that sd-scripts can read?
@@ -44,19 +45,25 @@ def captions(facts: Facts) -> Finding:
         # an empty file is worse than none: without one the image is trained with an empty caption
         empty = [path for path in bad if path.is_file() and not path.stat().st_size]
         cure = move_cure("captions", "train these images without a caption", empty)
-        return failed(
-            f"{len(bad)} unreadable", some(list(bad.values())),
-            "write a caption as UTF-8, or delete the file", cure if len(empty) == len(bad) else None,
-        )  # fmt: skip
+        advice = "write a caption as UTF-8, or delete the file"
+        possible = cure if len(empty) == len(bad) else None
+        return failed(f"{len(bad)} unreadable", some(list(bad.values())), advice, possible)
     if not number:
         return passed(f"{total} captions", f"Every one of {total} training images has a caption.")
+    evidence = f"{number} without caption"
     names = some([Path(path).name for path in captions.missing])
     detail = f"{number} of {total} training images have no caption: {names}."
-    if (other := captions.other_extension) is None:
-        return warned(f"{number} without caption", detail, "write the caption files")
+    # the files that were probably meant for captions
+    endings = (e for e in (".txt", ".caption") for image in captions.bare[:1] if _beside(image, e))
+    if (other := next(endings, None)) is None:
+        return warned(evidence, detail, "write the caption files")
     detail += f" There are {other} files beside them."
-    cure = dataset_cure(facts, "captions", f"read {other} files", {"caption_extension": other})
-    return failed(f"{number} without caption", detail, f'caption_extension = "{other}"', cure)
+    fix = Fix(f"read {other} files", {"caption_extension": other}, "dataset")
+    return failed(evidence, detail, "", fix)
+
+
+def _beside(image: Path, ending: str) -> bool:
+    return image.with_suffix(ending).is_file()
 
 
 def read_captions(facts: Facts) -> Captions:
@@ -66,47 +73,33 @@ def read_captions(facts: Facts) -> Captions:
 
 def _read_captions(facts: Facts) -> Captions:
     result = Captions()
-    base = facts.config.trainer_cwd
-    described: set[str] = set()
     for subset in facts.subsets():
         listing = facts.listing_of(subset)
         for path in listing.paths if listing else ():
             if facts.cancelled.is_set():
                 return result
             if listing is not None and subset.metadata_file is not None:
-                described.add(path)
-                _take(result, path, subset.caption_separator.join(listing.captions[path]), subset)
+                text = subset.caption_separator.join(listing.captions[path]) or None
             else:
-                _read_one(result, base, path, subset)
-    files = [path for path in result.missing if path not in described]
-    # the files that were probably meant for captions
-    endings = (
-        e for e in (".txt", ".caption") if files and (base / files[0]).with_suffix(e).is_file()
-    )
-    result.other_extension = next(endings, None)
+                image = facts.config.trainer_cwd / path
+                try:
+                    text = read_caption(image, subset.caption_extension, subset.enable_wildcard)
+                except (DatasetError, OSError) as error:
+                    file = image.with_name(image.stem + subset.caption_extension)
+                    result.unreadable[file] = str(error)
+                    continue
+                if subset.is_reg:
+                    continue
+                if text is None:
+                    result.bare.append(image)
+            if text is None:
+                result.missing.append(path)
+            else:
+                result.found[path] = (text, subset)
     return result
 
 
-def _read_one(result: Captions, base: Path, path: str, subset: SubsetSpec) -> None:
-    image = base / path
-    try:
-        text = read_caption(image, subset.caption_extension, subset.enable_wildcard)
-    except (DatasetError, OSError) as error:
-        file = image.with_name(image.stem + subset.caption_extension)
-        result.unreadable[file] = str(error)
-        return
-    if not subset.is_reg:
-        _take(result, path, text, subset)
-
-
-def _take(result: Captions, path: str, text: str | None, subset: SubsetSpec) -> None:
-    if not text and (text is None or subset.metadata_file is not None):
-        result.missing.append(path)
-    else:
-        result.found[path] = (text, subset)
-
-
-@check("trigger", "Trigger", order=180, dataset=True)
+@check("trigger", "Trigger", 180)
 def trigger(facts: Facts) -> Finding:
     """Does every caption begin with the trigger word, and does shuffling leave it there?"""
     trigger = facts.config.expect.trigger
@@ -122,9 +115,8 @@ def trigger(facts: Facts) -> Finding:
     cure = front_cure(_caption_files(facts, captions, wrong), trigger)
     if absent:
         detail = f"{trigger} is not in the caption of {some(absent)}."
-        return failed(
-            f"not in {count(len(absent), 'caption')}", detail, f"write {trigger}, in front", cure
-        )
+        evidence = f"not in {count(len(absent), 'caption')}"
+        return failed(evidence, detail, f"write {trigger}, in front", cure)
     if later:
         detail = f"{trigger} is not the first tag of {some(later)}."
         return warned(f"not first in {len(later)}", detail, f"move {trigger} to the front", cure)
@@ -151,11 +143,11 @@ def _position(caption: str, subset: SubsetSpec, trigger: str) -> int | None:
     if subset.caption_prefix:
         caption = f"{subset.caption_prefix} {caption}"
     tags = [tag.strip() for tag in caption.split(subset.caption_separator)]
-    fitting = (i for i, tag in enumerate(tags) if tag == trigger or tag.startswith(f"{trigger} "))
+    fitting = (i for i, tag in enumerate(tags) if f"{tag} ".startswith(f"{trigger} "))
     return next(fitting, None)
 
 
-@check("keep_tokens", "Keep tokens", order=190, dataset=True)
+@check("keep_tokens", "Keep tokens", 190)
 def keep_tokens(facts: Facts) -> Finding:
     """Does shuffling leave the trigger word in front? keep_tokens counts tags, from the front."""
     subsets = [subset for subset in facts.subsets() if not subset.is_reg]
@@ -167,16 +159,14 @@ def keep_tokens(facts: Facts) -> Finding:
         wanted = len(trigger.split(subset.caption_separator))
         if subset.keep_tokens < wanted and not subset.keep_tokens_separator:
             detail = f"{subset.name}: the tags are shuffled or dropped, and {trigger} with them."
-            title, changes = "keep the trigger word in front", {"keep_tokens": wanted}
-            cure = dataset_cure(facts, "keep_tokens", title, changes)
-            evidence = f"keep_tokens is {subset.keep_tokens}"
-            return warned(evidence, detail, f"keep_tokens = {wanted}", cure)
+            fix = Fix("keep the trigger word in front", {"keep_tokens": wanted}, "dataset")
+            return warned(f"keep_tokens is {subset.keep_tokens}", detail, "", fix)
     if varied:
         return passed(f"keep_tokens = {min(s.keep_tokens for s in subsets)}", f"{trigger} stays.")
     return passed("tags stay in order", "The tags are neither shuffled nor dropped.")
 
 
-@check("flip_aug", "Mirroring", order=200, dataset=True)
+@check("flip_aug", "Mirroring", 200)
 def flip_aug(facts: Facts) -> Finding:
     """Are images mirrored? What is only on one side of a character is then learnt on both."""
     flipped = [subset for subset in facts.subsets() if subset.flip_aug and not subset.is_reg]
@@ -186,5 +176,5 @@ def flip_aug(facts: Facts) -> Finding:
         f"flip_aug mirrors half of the images of {flipped[0].name}: a one-sided costume, scar "
         "or parting is learnt on both sides."
     )
-    cure = dataset_cure(facts, "flip_aug", "mirror nothing", {"flip_aug": REMOVED})
-    return warned("flip_aug is on", detail, "flip_aug = false, unless all is symmetric", cure)
+    fix = Fix("mirror nothing", {"flip_aug": REMOVED}, "dataset")
+    return warned("flip_aug is on", detail, "flip_aug = false, unless all is symmetric", fix)

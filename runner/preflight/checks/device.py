@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 import re
-import sys
 
-from runner.config.flags import FlagValue
 from runner.preflight.cures.accelerate import own_config_cure
-from runner.preflight.cures.model import Cure
-from runner.preflight.cures.settings import env_cure, flag_cure
+from runner.preflight.cures.model import Fix
 from runner.preflight.facts import Facts
-from runner.preflight.model import Finding, check, failed, passed, short, skipped, warned
+from runner.preflight.model import Finding, check, failed, passed, skipped, warned
 from runner.preflight.probe import Device
 from runner.trainers.accelerate import config_path, read_config
 
+#: the trainer's Python can be asked at all; every check of the probe says alike why not
+_ASKED = "python accelerate"
 
-@check("device", "Device", order=520, slow=True, foresees=("wrong_device",))
+
+@check("device", "Device", 520, slow=True, needs=_ASKED, foresees=("wrong_device",))
 def device(facts: Facts) -> Finding:
     """Will the training run on the device that the user expects?"""
-    if told := not_askable(facts):
-        return told
     found = facts.device()
     file = config_path(facts.config, facts.environment())
     judged = judge_device(found, facts.config.expect.device, str(file))
-    blamed = found.name is None or found.forced_cpu
-    if judged.status == "fail" and blamed and _read_by_launcher(facts):
-        return judged.curable(own_config_cure(facts))
-    return judged
-
-
-def _read_by_launcher(facts: Facts) -> bool:
-    launched = facts.config.trainer.launcher == "accelerate"
-    return launched and config_path(facts.config, facts.environment()).exists()
-
-
-def not_askable(facts: Facts) -> Finding | None:
-    """Why the trainer's Python cannot be asked at all; every check of the probe says so alike."""
-    if facts.interpreter().problem:
-        return skipped("python does not run")
-    absent = {"torch", "accelerate"} & set(facts.interpreter().missing())
-    if absent:
-        return skipped("packages missing", f"No {' and no '.join(sorted(absent))}.")
-    return None
+    launched = facts.config.trainer.launcher == "accelerate" and file.exists()
+    blamed = launched and (found.name is None or found.forced_cpu)
+    return judged.fixed_by(own_config_cure(facts)) if judged.status == "fail" and blamed else judged
 
 
 def unanswered(found: Device) -> Finding:
@@ -55,41 +37,30 @@ def judge_device(found: Device, expected: str | None, config_file: str) -> Findi
     """`config_file`: the configuration that `accelerate launch` reads."""
     if found.name is None:
         return unanswered(found)
+    model = f" ({found.names[0]})" if found.names and found.kind == "cuda" else ""
     detail = (
         f"accelerate {found.accelerate} with torch {found.torch} gives the training {found.name}"
-        f"{_named(found)}."
+        f"{model}."
     )
     unused = next((kind for kind in ("cuda", "mps") if getattr(found, kind)), None)
-    if expected is None and found.name == "cpu" and unused is not None:
-        return _unused_gpu(found, unused, detail, config_file)
-    if expected is None or fits(found.name, expected):
-        return passed(short(f"trains on {found.name}"), detail)
-    wanted = expected.split(":")[0]
+    wanted = expected.split(":")[0] if expected else unused
+    idle = expected is None and found.name == "cpu" and unused is not None
+    if not idle and (expected is None or fits(found.name, expected)):
+        return passed(f"trains on {found.name}", detail)
     advice = "install a torch build for this device, or correct [expect] device"
-    if found.forced_cpu:
-        detail += " The configuration of accelerate says use_cpu."
-        advice = f"set use_cpu: false in {config_file}"
-    elif getattr(found, wanted, False):
-        detail += f" torch itself sees {wanted}."
+    if wanted and getattr(found, wanted, False):
+        detail += f" torch itself sees {wanted}, so that GPU would not be used."
         advice = "check the configuration of accelerate: `accelerate env`"
     elif wanted in ("cuda", "mps"):
         detail += f" torch itself does not see {wanted}: {_why(found, wanted)}."
-    return failed(short(f"{found.name}, not {expected}"), detail, advice)
-
-
-def _unused_gpu(found: Device, seen: str, detail: str, config_file: str) -> Finding:
-    """A training on the CPU takes a hundred times as long, and nobody has said that it is meant."""
-    detail += f" torch itself sees {seen}, so the GPU of this machine would not be used."
-    advice = "check the configuration of accelerate (`accelerate env`)"
     if found.forced_cpu:
         detail += " The configuration of accelerate says use_cpu."
         advice = f"set use_cpu: false in {config_file}"
-    advice += ', or write device = "cpu" into [expect] if the CPU is meant'
-    return failed(f"cpu, torch sees {seen}", detail, advice)
-
-
-def _named(found: Device) -> str:
-    return f" ({found.names[0]})" if found.names and found.kind == "cuda" else ""
+    if idle:
+        # a training on the CPU takes a hundred times as long, and nobody has said that it is meant
+        advice += ', or write device = "cpu" into [expect] if the CPU is meant'
+        return failed(f"cpu, torch sees {unused}", detail, advice)
+    return failed(f"{found.name}, not {expected}", detail, advice)
 
 
 def _why(found: Device, wanted: str) -> str:
@@ -109,25 +80,22 @@ def fits(name: str, expected: str) -> bool:
     return name == expected or (name == "cuda" and expected == "cuda:0")
 
 
-@check(
-    "launcher", "Launcher", order=530, slow=True,
-    unlaunched=("no launcher", "Python starts the script itself."),
-)  # fmt: skip
+@check("launcher", "Launcher", 530, slow=True, needs=f"launcher {_ASKED}")
 def launcher(facts: Facts) -> Finding:
     """Does the training get the same device by its launcher as by Python alone? If not, why?"""
     if facts.config.processes > 1:
         return skipped("several processes", "Several processes are not asked one by one.")
-    if told := not_askable(facts):
-        return told
     launched = facts.device()
     if facts.cancelled.is_set():
         return skipped("cancelled")
     bare = facts.device(bare=True)
     file = config_path(facts.config, facts.environment())
-    found = judge_launcher(launched, bare, str(file), read_config(file) is not None)
-    if found.status in ("fail", "warn") and launched.problem != "cancelled":
-        return found.curable(_cure_of_launcher(facts, launched, bare))
-    return found
+    there = read_config(file) is not None
+    found = judge_launcher(launched, bare, str(file), there)
+    # a configuration of our own helps where the user's is the reason
+    blamed = there and bare.name and (launched.name is None or launched.forced_cpu)
+    cured = found.status in ("fail", "warn") and launched.problem != "cancelled" and blamed
+    return found.fixed_by(own_config_cure(facts)) if cured else found
 
 
 def judge_launcher(launched: Device, bare: Device, file: str, there: bool) -> Finding:
@@ -136,19 +104,13 @@ def judge_launcher(launched: Device, bare: Device, file: str, there: bool) -> Fi
         if bare.name is None:
             return unanswered(launched)
         detail = f"Python alone gets {bare.name}, accelerate launch fails: {launched.problem}."
-        advice = f"correct {file}" if there else "correct [accelerate]"
-        return failed("launch fails", detail, advice)
+        return failed("launch fails", detail, f"correct {file if there else '[accelerate]'}")
     if bare.name is None:
         detail = f"accelerate launch gets {launched.name}; Python alone fails: {bare.problem}."
-        return passed(short(f"{launched.name} by launch"), detail)
+        return passed(f"{launched.name} by launch", detail)
     if launched.kind == bare.kind:
         return passed("same as bare", f"Both get {launched.name}.")
-    return _differs(launched, bare, file, there)
-
-
-def _differs(launched: Device, bare: Device, file: str, there: bool) -> Finding:
-    reason = "its configuration or environment"
-    advice = "check [accelerate] and [trainer] env"
+    reason, advice = "its configuration or environment", "check [accelerate] and [trainer] env"
     if launched.forced_cpu and there:
         reason, advice = f"use_cpu in {file}", f"set use_cpu: false in {file}"
     elif launched.forced_cpu:
@@ -157,24 +119,14 @@ def _differs(launched: Device, bare: Device, file: str, there: bool) -> Finding:
         reason = f"gpu_ids: CUDA_VISIBLE_DEVICES is {launched.visible}"
         advice = "correct gpu_ids in [accelerate]"
     detail = f"accelerate launch gives {launched.name}, Python alone {bare.name}: {reason}."
-    return warned(short(f"{launched.name}, bare {bare.name}"), detail, advice)
+    return warned(f"{launched.name}, bare {bare.name}", detail, advice)
 
 
-def _cure_of_launcher(facts: Facts, launched: Device, bare: Device) -> Cure | None:
-    """A configuration of our own helps where the user's is the reason."""
-    there = read_config(config_path(facts.config, facts.environment())) is not None
-    blamed = launched.name is None or launched.forced_cpu
-    return own_config_cure(facts) if there and blamed and bare.name else None
-
-
-@check("mps", "MPS", order=540, slow=True)
+@check("mps", "MPS", 540, slow=True, needs=_ASKED)
 def mps(facts: Facts) -> Finding:
     """Can torch use the GPU of this Mac?"""
     if facts.device_wanted != "mps":
-        told = "no Mac" if sys.platform != "darwin" else "not wanted"
-        return skipped(told, "No training on MPS is expected here.")
-    if told_off := not_askable(facts):
-        return told_off
+        return skipped("not wanted", "No training on MPS is expected here.")
     bare = facts.config.trainer.launcher == "accelerate" and facts.config.processes == 1
     return judge_mps(facts.device(bare=bare))
 
@@ -189,9 +141,8 @@ def judge_mps(found: Device) -> Finding:
         return failed("not built", detail, "install the torch build for macOS on Apple Silicon")
     if not found.mps:
         detail = f"torch {found.torch} has MPS built in, but {system} offers no Metal device."
-        return failed(
-            "built, unavailable", detail, "macOS 12.3 or newer on Apple Silicon is needed"
-        )
+        advice = "macOS 12.3 or newer on Apple Silicon is needed"
+        return failed("built, unavailable", detail, advice)
     return passed("available, built", f"torch {found.torch} sees MPS on {system}.")
 
 
@@ -200,7 +151,7 @@ _HALF_ONLY = ("full_fp16", "full_bf16", "fp8_base", "fp8_base_unet")
 
 
 @check(
-    "precision", "Precision", order=550, slow=True,
+    "precision", "Precision", 550, slow=True, needs=_ASKED,
     foresees=("bf16_unsupported", "dtype_mismatch", "fp16_unsupported"),
 )  # fmt: skip
 def precision(facts: Facts) -> Finding:
@@ -210,56 +161,42 @@ def precision(facts: Facts) -> Finding:
     count. accelerate before 1.11 gives MPS nothing but "no"; fp16 on a CPU is accepted and then dies in
     the first step.
     """
-    asked = facts.text("mixed_precision") or "no"
-    if told := not_askable(facts):
-        return told
-    found = facts.device()
+    asked, found = facts.text("mixed_precision") or "no", facts.device()
     if found.name is None:
         return unanswered(found) if found.problem == "cancelled" else skipped("device unknown")
-    judged = judge_precision(found, asked, facts.config.trainer.embedded)
-    if judged.status in ("fail", "warn"):
-        return judged.curable(_cure_of_precision(facts, found, asked))
-    return judged
+    judged = judge_precision(found, asked, facts.demands.fp16_on_cpu)
+    if judged.status == "pass":
+        return judged
+    # fp16 where a GPU has no bf16, else float32; flags that need another precision go with it
+    wanted = _instead(found, asked)
+    gone = ("full_bf16",) if wanted == "fp16" else _HALF_ONLY
+    changes = {"mixed_precision": wanted, **{name: False for name in gone if facts.on(name)}}
+    return judged.fixed_by(Fix(f"train in {'fp16' if wanted == 'fp16' else 'float32'}", changes))
 
 
-def judge_precision(found: Device, asked: str, embedded: bool = False) -> Finding:
+def judge_precision(found: Device, asked: str, fp16_on_cpu: bool = False) -> Finding:
     versions = f"accelerate {found.accelerate}, torch {found.torch}"
+    advice = f'mixed_precision = "{_instead(found, asked)}"'
     if asked not in ("fp16", "bf16"):
         return passed("float32", f"mixed_precision is {asked}: every device can ({versions}).")
     if found.refused:
-        detail = f"accelerate refuses {asked} on {found.name}: {found.refused} ({versions})"
-        return failed(f"no {asked} on {found.kind}", _sentence(detail), _advice(found, asked))
-    if asked == "fp16" and found.kind == "cpu" and not embedded:
+        why = re.sub(r"\s+", " ", found.refused).rstrip(".")
+        detail = f"accelerate refuses {asked} on {found.name}: {why} ({versions})."
+        return failed(f"no {asked} on {found.kind}", detail, advice)
+    if asked == "fp16" and found.kind == "cpu" and not fp16_on_cpu:
         detail = "sd-scripts cannot train with mixed_precision fp16 on a CPU."
-        return failed("fp16 on a CPU", detail, 'mixed_precision = "no"')
+        return failed("fp16 on a CPU", detail, advice)
     if asked == "bf16" and found.kind == "cuda" and found.bf16 is False:
         detail = f"{', '.join(found.names) or 'This GPU'} has no bf16 of its own: it is emulated."
-        return warned("bf16 is emulated", detail, 'mixed_precision = "fp16"')
+        return warned("bf16 is emulated", detail, advice)
     if asked == "fp16" and found.kind == "mps":
         detail = f"fp16 on MPS easily becomes not a number ({versions})."
-        return warned("fp16 on MPS", detail, 'mixed_precision = "no"')
-    return passed(short(f"{asked} on {found.name}"), f"{asked} is possible ({versions}).")
+        return warned("fp16 on MPS", detail, advice)
+    return passed(f"{asked} on {found.name}", f"{asked} is possible ({versions}).")
 
 
-def _sentence(text: str) -> str:
-    return re.sub(r"\s+", " ", text).rstrip(".") + "."
-
-
-def _advice(found: Device, asked: str) -> str:
-    if found.kind == "cuda" and asked == "bf16":
-        return 'mixed_precision = "fp16"'
-    return 'mixed_precision = "no"'
-
-
-def _cure_of_precision(facts: Facts, found: Device, asked: str) -> Cure | None:
-    """fp16 where a GPU has no bf16, else float32; flags that need half precision go with it."""
-    if found.kind == "cuda" and asked == "bf16":
-        extra = {"full_bf16": False} if facts.on("full_bf16") else {}
-        changes: dict[str, FlagValue] = {"mixed_precision": "fp16", **extra}
-        return flag_cure(facts.config, "precision", "train in fp16", changes)
-    gone = {name: False for name in _HALF_ONLY if facts.on(name)}
-    changes = {"mixed_precision": "no", **gone}
-    return flag_cure(facts.config, "precision", "train in float32", changes)
+def _instead(found: Device, asked: str) -> str:
+    return "fp16" if found.kind == "cuda" and asked == "bf16" else "no"
 
 
 VARIABLE = "PYTORCH_ENABLE_MPS_FALLBACK"
@@ -269,9 +206,8 @@ DEFAULT_LOW = 1.4
 
 
 @check(
-    "mps_fallback", "MPS fallback", order=460,
-    foresees=("mps_operator_missing", "mps_watermark_ratio"),
-)  # fmt: skip
+    "mps_fallback", "MPS fallback", 460, foresees=("mps_operator_missing", "mps_watermark_ratio")
+)
 def mps_fallback(facts: Facts) -> Finding:
     """Is the CPU asked for operators that MPS lacks? Without that the first of them ends the training."""
     env = facts.environment()
@@ -282,8 +218,7 @@ def mps_fallback(facts: Facts) -> Finding:
     if env.get(VARIABLE) == "1":
         return passed("on", f"{VARIABLE}=1: what MPS lacks is done by the CPU.")
     detail = f"{VARIABLE} is not 1: an operator that MPS lacks would end the training."
-    cure = env_cure(facts.config, "mps_fallback", "let the CPU step in", VARIABLE, "1")
-    return warned("not set", detail, f'env = {{ {VARIABLE} = "1" }} in [trainer]', cure)
+    return warned("not set", detail, "", Fix("let the CPU step in", {VARIABLE: "1"}, "trainer.env"))
 
 
 def watermark_problem(high: str | None, low: str | None) -> str | None:

@@ -6,8 +6,17 @@ from runner.config.catalog import Catalog, Effort
 from runner.config.errors import nearest
 from runner.model.units import count
 from runner.preflight.facts import Facts
-from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
-from runner.preflight.rules import Rule, judge
+from runner.preflight.model import (
+    Finding,
+    Rule,
+    check,
+    failed,
+    judge,
+    passed,
+    skipped,
+    some,
+    warned,
+)
 from runner.trainers.registry import flag_report
 from runner.trainers.sd_scripts.config_file import config_file_problems
 
@@ -15,7 +24,7 @@ _UNKNOWN = "is no flag of this trainer"
 
 
 @check(
-    "flag_names", "Flag names", order=60,
+    "flag_names", "Flag names", 60,
     foresees=("bad_flag_value", "config_file_missing", "unknown_flag"),
 )  # fmt: skip
 def flag_names(facts: Facts) -> Finding:
@@ -24,7 +33,7 @@ def flag_names(facts: Facts) -> Finding:
     The command line is held against the script's own argparse already when plasma.toml is read, where
     it can be asked quickly; sd-scripts itself checks nothing of what stands in a config_file.
     """
-    file = facts.train_config
+    file, advice = facts.train_config, "correct or remove these flags"
     if file is not None and file.problem:
         evidence = "no config_file" if file.missing else "config_file unread"
         detail = f"{file.path}: {file.problem}, and the trainer ends at once without it."
@@ -34,14 +43,13 @@ def flag_names(facts: Facts) -> Finding:
         return skipped("not known", f"{report.note}." if report.note else "")
     problems = _of_command_line(facts, report.catalog)
     beside = [str(one) for one in config_file_problems(file.path, report.catalog)] if file else []
+    detail = f"{some([*problems, *beside], 5)}."
     if problems or any(_UNKNOWN not in text for text in beside):
-        detail = some([*problems, *beside], 5)
-        evidence = count(len(problems) + len(beside), "error")
-        return failed(evidence, f"{detail}.", "correct or remove these flags")
+        return failed(count(len(problems) + len(beside), "error"), detail, advice)
     if beside:
-        return warned(f"{len(beside)} ignored", f"{some(beside, 5)}.", "correct or remove them")
-    told = f"{count(len(facts.flags), 'flag')} known"
-    return passed(told, f"The script knows every one of {count(len(facts.flags), 'flag')}.")
+        return warned(f"{len(beside)} ignored", detail, advice)
+    flags = count(len(facts.flags), "flag")
+    return passed(f"{flags} known", f"The script knows every one of {flags}.")
 
 
 def _of_command_line(facts: Facts, catalog: Catalog) -> list[str]:
@@ -59,114 +67,99 @@ def _precision(facts: Facts) -> str:
     return facts.text("mixed_precision") or "no"
 
 
-def _swap(facts: Facts) -> bool:
-    return (facts.number("blocks_to_swap") or 0) > 0
-
-
 def _optimizer(facts: Facts) -> str:
     return (facts.text("optimizer_type") or "").lower()
 
 
+def _accumulates(facts: Facts) -> bool:
+    return (facts.number("gradient_accumulation_steps") or 1) > 1
+
+
 COMBINATIONS_RULES = (
     Rule(
-        "full_fp16 alone",
-        lambda f: f.on("full_fp16") and _precision(f) != "fp16",
-        'full_fp16 needs mixed_precision = "fp16".',
-        'mixed_precision = "fp16", or take full_fp16 out', {"full_fp16": False}, row=22,
+        "full_fp16 alone", lambda f: f.on("full_fp16") and _precision(f) != "fp16",
+        'full_fp16 needs mixed_precision = "fp16".', {"full_fp16": False},
+        'mixed_precision = "fp16", or take full_fp16 out',
     ),
     Rule(
         "full_bf16 alone",
         lambda f: f.on("full_bf16") and not f.on("full_fp16") and _precision(f) != "bf16",
-        'full_bf16 needs mixed_precision = "bf16".',
-        'mixed_precision = "bf16", or take full_bf16 out', {"full_bf16": False}, row=22,
+        'full_bf16 needs mixed_precision = "bf16".', {"full_bf16": False},
+        'mixed_precision = "bf16", or take full_bf16 out',
     ),
     Rule(
-        "fp8_base alone",
-        lambda f: (f.on("fp8_base") or f.on("fp8_base_unet")) and _precision(f) == "no",
+        "fp8_base alone", lambda f: f.on("fp8_base", "fp8_base_unet") and _precision(f) == "no",
         'fp8_base needs mixed_precision "fp16" or "bf16".',
-        "set mixed_precision, or take fp8_base out",
-        {"fp8_base": False, "fp8_base_unet": False}, row=22,
+        {"fp8_base": False, "fp8_base_unet": False}, "set mixed_precision, or take fp8_base out",
     ),
     Rule(
         "noise_offset missing",
         lambda f: "adaptive_noise_scale" in f.flags and "noise_offset" not in f.flags,
-        "adaptive_noise_scale needs noise_offset.",
+        "adaptive_noise_scale needs noise_offset.", {"adaptive_noise_scale": False},
         "set noise_offset, or take adaptive_noise_scale out",
-        {"adaptive_noise_scale": False}, row=91,
     ),
     Rule(
         "v_parameterization",
         lambda f: f.on("scale_v_pred_loss_like_noise_pred") and not f.on("v_parameterization"),
         "scale_v_pred_loss_like_noise_pred needs v_parameterization.",
-        "take scale_v_pred_loss_like_noise_pred out",
-        {"scale_v_pred_loss_like_noise_pred": False}, row=91,
+        {"scale_v_pred_loss_like_noise_pred": False},
     ),
     Rule(
         "v_pred_like_loss",
         lambda f: bool(f.number("v_pred_like_loss")) and f.on("v_parameterization"),
-        "v_pred_like_loss cannot be used with v_parameterization.",
-        "take v_pred_like_loss out", {"v_pred_like_loss": False}, row=91,
+        "v_pred_like_loss cannot be used with v_parameterization.", {"v_pred_like_loss": False},
     ),
     Rule(
         "two optimizers",
-        lambda f: f.on("use_8bit_adam") and (f.on("use_lion_optimizer") or bool(_optimizer(f))),
-        "use_8bit_adam cannot be used with another optimizer.",
-        "take use_8bit_adam out", {"use_8bit_adam": False},
+        lambda f: f.on("use_8bit_adam") and f.on("use_lion_optimizer", "optimizer_type"),
+        "use_8bit_adam cannot be used with another optimizer.", {"use_8bit_adam": False},
     ),
     Rule(
         "two optimizers",
         lambda f: f.on("use_lion_optimizer") and bool(_optimizer(f)) and not f.on("use_8bit_adam"),
-        "use_lion_optimizer cannot be used with optimizer_type.",
-        "take use_lion_optimizer out", {"use_lion_optimizer": False},
+        "use_lion_optimizer cannot be used with optimizer_type.", {"use_lion_optimizer": False},
     ),
     Rule(
         "fused_backward_pass",
-        lambda f: f.on("fused_backward_pass")
-        and (_optimizer(f) != "adafactor" or (f.number("gradient_accumulation_steps") or 1) > 1),
+        lambda f: f.on("fused_backward_pass") and (_optimizer(f) != "adafactor" or _accumulates(f)),
         "fused_backward_pass works only with Adafactor and without gradient accumulation.",
-        "take fused_backward_pass out", {"fused_backward_pass": False},
+        {"fused_backward_pass": False},
     ),
     Rule(
         "blocks_to_swap",
-        lambda f: _swap(f) and f.on("cpu_offload_checkpointing"),
+        lambda f: (f.number("blocks_to_swap") or 0) > 0 and f.on("cpu_offload_checkpointing"),
         "blocks_to_swap cannot be used with cpu_offload_checkpointing.",
-        "take cpu_offload_checkpointing out", {"cpu_offload_checkpointing": False},
+        {"cpu_offload_checkpointing": False},
     ),
     Rule(
-        "v2 with SDXL",
-        lambda f: f.on("v2") and f.script is not None and "sdxl" in f.script.kinds,
-        "v2 cannot be used with SDXL.", "take v2 out", {"v2": False},
+        "v2 with SDXL", lambda f: f.on("v2") and "sdxl" in f.kinds,
+        "v2 cannot be used with SDXL.", {"v2": False},
     ),
     Rule(
         "attention mask",
         lambda f: f.text("model_type") == "chroma" and not f.on("apply_t5_attn_mask"),
-        "Chroma needs apply_t5_attn_mask.", "apply_t5_attn_mask = true",
-        {"apply_t5_attn_mask": True},
+        "Chroma needs apply_t5_attn_mask.", {"apply_t5_attn_mask": True},
     ),
     Rule(
-        "skip + accumulation",
-        lambda f: f.on("skip_until_initial_step")
-        and (f.number("gradient_accumulation_steps") or 1) > 1,
+        "skip + accumulation", lambda f: f.on("skip_until_initial_step") and _accumulates(f),
         "skip_until_initial_step counts wrong with gradient accumulation: most of the run is skipped.",
-        "take skip_until_initial_step out", {"skip_until_initial_step": False},
+        {"skip_until_initial_step": False},
     ),
     Rule(
-        "output_config",
-        lambda f: f.on("output_config"),
-        "output_config writes the settings to a file and trains nothing.",
-        "take output_config out", {"output_config": False}, row=30,
+        "output_config", lambda f: f.on("output_config"),
+        "output_config writes the settings to a file and trains nothing.", {"output_config": False},
     ),
     Rule(
         "zero_terminal_snr",
         lambda f: f.on("zero_terminal_snr") and not f.on("v_parameterization"),
-        "zero_terminal_snr is meant for v_parameterization.",
-        "take zero_terminal_snr out", {"zero_terminal_snr": False}, fatal=False,
+        "zero_terminal_snr is meant for v_parameterization.", {"zero_terminal_snr": False},
+        fatal=False,
     ),
 )  # fmt: skip
 
 
 @check(
-    "combinations", "Flag combos", order=290,
+    "combinations", "Flag combos", 290,
     foresees=("flag_combination_invalid", "output_config_exists", "precision_flags_conflict"),
 )  # fmt: skip
 def combinations(facts: Facts) -> Finding:
@@ -176,64 +169,59 @@ def combinations(facts: Facts) -> Finding:
     815-833.
     """
     fine = ("compatible", "No two flags are known to contradict each other.")
-    return judge(facts, "combinations", "flags that fit together", COMBINATIONS_RULES, fine)
+    return judge(facts, "flags that fit together", COMBINATIONS_RULES, fine)
 
 
 def _eight_bit(facts: Facts) -> bool:
-    name = (facts.text("optimizer_type") or "").lower()
+    name = _optimizer(facts)
     return facts.on("use_8bit_adam") or name.endswith("8bit") or name.startswith("paged")
 
 
 def _validates(facts: Facts) -> bool:
-    if (facts.number("validation_split") or 0.0) > 0:
-        return True
     try:
-        return any(spec.validation_split > 0 for spec in facts.specs())
+        split = facts.number("validation_split") or 0.0
+        return split > 0 or any(spec.validation_split > 0 for spec in facts.specs())
     except ValueError:  # DatasetError is one
         return False
 
 
-def _workers(facts: Facts) -> float:
+def _many_workers(facts: Facts) -> bool:
     """8 unless it is set."""
     given = facts.number("max_data_loader_n_workers")
-    return 8 if given is None else given
+    return given is None or given > 1
 
 
 MPS_TRAPS_RULES = (
     Rule(
         "8-bit optimizer", _eight_bit, "8-bit optimizers come from bitsandbytes, which needs CUDA.",
-        'optimizer_type = "AdamW"', {"optimizer_type": "AdamW", "use_8bit_adam": False}, row=17,
+        {"optimizer_type": "AdamW", "use_8bit_adam": False},
     ),
     Rule(
         "xformers", lambda f: f.on("xformers"), "xformers needs CUDA.",
-        "sdpa = true in its place", {"xformers": False, "sdpa": True}, row=50,
+        {"xformers": False, "sdpa": True},
     ),
     Rule(
         "validation", _validates, "Validation asks for CUDA's random state, which a Mac has not.",
-        "validation_split = 0", row=17,
+        advice="validation_split = 0",
     ),
     Rule(
-        "half precision",
-        lambda f: (f.text("mixed_precision") or "no") != "no",
+        "half precision", lambda f: _precision(f) != "no",
         "Half precision on MPS is refused by accelerate before 1.11 and easily becomes not a number.",
-        'mixed_precision = "no"',
-        {"mixed_precision": "no", "full_fp16": False, "full_bf16": False}, fatal=False, row=14,
+        {"mixed_precision": "no", "full_fp16": False, "full_bf16": False}, fatal=False,
     ),
     Rule(
-        "fp8", lambda f: f.on("fp8_base") or f.on("fp8_base_unet"), "MPS has no fp8.",
-        "take fp8_base out", {"fp8_base": False, "fp8_base_unet": False},
+        "fp8", lambda f: f.on("fp8_base", "fp8_base_unet"), "MPS has no fp8.",
+        {"fp8_base": False, "fp8_base_unet": False},
     ),
     Rule(
-        "many workers", lambda f: _workers(f) > 1,
+        "many workers", _many_workers,
         "Each loader worker is a new process that imports torch, some 10 s at every epoch.",
-        "max_data_loader_n_workers = 1 with persistent_data_loader_workers",
-        {"max_data_loader_n_workers": 1, "persistent_data_loader_workers": True},
-        fatal=False, row=77,
+        {"max_data_loader_n_workers": 1, "persistent_data_loader_workers": True}, fatal=False,
     ),
 )  # fmt: skip
 
 
-@check("mps_traps", "MPS traps", order=450, foresees=("cuda_not_compiled",))
+@check("mps_traps", "MPS traps", 450, foresees=("cuda_not_compiled",))
 def mps_traps(facts: Facts) -> Finding:
     """Flags that do not work on a Mac's GPU, or badly.
 
@@ -241,7 +229,7 @@ def mps_traps(facts: Facts) -> Finding:
     bitsandbytes and xformers are for CUDA; loader workers are spawned, and each imports torch anew at
     every epoch.
     """
-    if facts.device_wanted != "mps" or facts.config.trainer.embedded:
-        return skipped("not for MPS", "No training of sd-scripts on MPS is expected.")
+    if facts.device_wanted != "mps":
+        return skipped("not for MPS", "No training on MPS is expected.")
     fine = ("none", "No flag is set that does not work on MPS.")
-    return judge(facts, "mps_traps", "flags that work on MPS", MPS_TRAPS_RULES, fine)
+    return judge(facts, "flags that work on MPS", MPS_TRAPS_RULES, fine)

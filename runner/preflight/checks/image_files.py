@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from runner.preflight.whole_image import problem_of
 THOROUGH_BYTES = 400_000_000
 
 
-@check("image_files", "Image files", order=140, foresees=("image_unreadable",), dataset=True)
+@check("image_files", "Image files", 140, foresees=("image_unreadable",))
 def image_files(facts: Facts) -> Finding:
     """Can every image be read? One that cannot stops sd-scripts with a division by zero, or in the
     middle.
@@ -30,14 +29,15 @@ def image_files(facts: Facts) -> Finding:
     paths = facts.image_paths()
     if not paths:
         return skipped("no images")
-    bad = unreadable(facts, paths)
-    if bad:
-        told = [f"{path.name} is {problem}" for path, problem in bad]
-        detail = f"In {bad[0][0].parent}: {some(told)}."
+    if bad := unreadable(facts, paths):
+        problems = [f"{path.name} is {problem}" for path, problem in bad]
+        detail = f"In {bad[0][0].parent}: {some(problems)}."
         cure = move_cure("image_files", "move them away", [path for path, _ in bad])
         return failed(f"{len(bad)} unreadable", detail, "replace or remove the image", cure)
-    turned = _turned(facts, paths)
-    if turned:
+    source = facts.images()
+    # only JPEGs of cameras carry the flag in practice
+    jpegs = [p for p in paths if p.suffix.lower() in (".jpg", ".jpeg")]
+    if turned := [p.name for p in jpegs if not facts.cancelled.is_set() and source.rotated(str(p))]:
         detail = f"Turned only by EXIF, which sd-scripts ignores: {some(turned)}."
         return warned(f"{len(turned)} lie on a side", detail, "save them upright")
     return passed(f"{len(paths)} readable", f"{count(len(paths), 'image file')} are complete.")
@@ -49,7 +49,11 @@ def unreadable(facts: Facts, paths: Sequence[Path]) -> list[tuple[Path, str]]:
     for path in paths:
         if facts.cancelled.is_set():
             break
-        problem = _problem(path, thorough)
+        try:
+            stat = path.stat()
+            problem = _known(path, stat.st_size, stat.st_mtime_ns, thorough)
+        except OSError as error:
+            problem = f"not readable ({error.strerror})"
         if problem is None and facts.images().size(str(path)) is None:
             problem = "no image that sd-scripts can read"
         if problem is not None:
@@ -64,32 +68,13 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _problem(path: Path, thorough: bool) -> str | None:
-    try:
-        stat = path.stat()
-        return _known(path, stat.st_size, stat.st_mtime_ns, thorough)
-    except OSError as error:
-        return f"not readable ({error.strerror})"
-
-
 @lru_cache(maxsize=200_000)
 def _known(path: Path, size_bytes: int, modified_ns: int, thorough: bool) -> str | None:
     """What was found in a file of this path, size and time: looked at again only when it changes."""
     return problem_of(path, thorough=thorough)
 
 
-def _turned(facts: Facts, paths: Sequence[Path]) -> list[str]:
-    """Only JPEGs of cameras carry the flag in practice."""
-    source = facts.images()
-    jpegs = [p for p in paths if p.suffix.lower() in (".jpg", ".jpeg")]
-    return [
-        os.path.basename(path)  # noqa: PTH119
-        for path in map(str, jpegs)
-        if not facts.cancelled.is_set() and source.rotated(path)
-    ]
-
-
-@check("duplicates", "Duplicates", order=160, dataset=True)
+@check("duplicates", "Duplicates", 160)
 def duplicates(facts: Facts) -> Finding:
     """Are there images twice? The same bytes weigh double; the same name shares a caption and a cache.
 
@@ -99,79 +84,52 @@ def duplicates(facts: Facts) -> Finding:
     paths = facts.image_paths()
     if not paths:
         return skipped("no images")
-    twins = same_bytes(facts, paths)
+    # the last bytes differ early in compressed images (PNG ends alike in its last 12), so few are read whole
+    twins: list[list[Path]] = [[path for path in paths if _size(path)]]
+    for fingerprint in (_size, _tail, _digest):
+        twins = [group for one in twins for group in _alike(facts, one, fingerprint)]
     if twins:
-        told = [f"{' = '.join(path.name for path in group)}" for group in twins]
         spare = [path for group in twins for path in group[1:]]
-        detail = f"The same bytes: {some(told)}."
+        pairs = [" = ".join(path.name for path in group) for group in twins]
         cure = move_cure("duplicates", "keep one of each", _with_captions(spare, paths))
         evidence = f"{len(spare)} {'copy' if len(spare) == 1 else 'copies'}"
-        return warned(evidence, detail, "keep one of each", cure)
-    sharing = same_stem(paths)
-    if sharing:
-        told = [" and ".join(path.name for path in group) for group in sharing]
-        detail = f"One caption and one cache for: {some(told)}."
+        return warned(evidence, f"The same bytes: {some(pairs)}.", "keep one of each", cure)
+    if sharing := _alike(facts, paths, lambda path: path.with_suffix("")):
+        pairs = [" and ".join(path.name for path in group) for group in sharing]
+        detail = f"One caption and one cache for: {some(pairs)}."
         return warned(f"{len(sharing)} share a name", detail, "rename one of each")
     return passed("none", f"No two of {count(len(paths), 'image')} are the same.")
 
 
-def same_bytes(facts: Facts, paths: Iterable[Path]) -> list[list[Path]]:
-    """Groups of equal files. Only files of equal size are read."""
-    by_size: dict[int, list[Path]] = defaultdict(list)
+def _alike(
+    facts: Facts, paths: Iterable[Path], key: Callable[[Path], Hashable]
+) -> list[list[Path]]:
+    """Groups of two and more."""
+    found: dict[Hashable, list[Path]] = defaultdict(list)
     for path in paths:
+        if facts.cancelled.is_set():
+            return []
         try:
-            by_size[path.stat().st_size].append(path)
+            found[key(path)].append(path)
         except OSError:
             continue
-    groups = []
-    for size, candidates in by_size.items():
-        if size and len(candidates) > 1:
-            groups += _by_content(facts, candidates)
-    return groups
-
-
-def _by_content(facts: Facts, candidates: list[Path]) -> list[list[Path]]:
-    """First by their last bytes, which differ early in compressed images; then by all."""
-    for fingerprint in (_tail, _whole):
-        found: dict[bytes, list[Path]] = defaultdict(list)
-        for path in candidates:
-            if facts.cancelled.is_set():
-                return []
-            try:
-                found[fingerprint(path)].append(path)
-            except OSError:
-                continue
-        groups = [group for group in found.values() if len(group) > 1]
-        candidates = [path for group in groups for path in group]
-        if not candidates:
-            return []
-    return groups
+    return [group for group in found.values() if len(group) > 1]
 
 
 def _tail(path: Path) -> bytes:
-    """PNG ends alike in its last 12 bytes; what stands before is compressed data."""
     with path.open("rb") as stream:
-        stream.seek(0, 2)
-        stream.seek(max(0, stream.tell() - 1024))
+        stream.seek(max(0, path.stat().st_size - 1024))
         return stream.read()
 
 
-def _whole(path: Path) -> bytes:
+def _digest(path: Path) -> bytes:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "blake2b").digest()
 
 
-def same_stem(paths: Iterable[Path]) -> list[list[Path]]:
-    by_stem: dict[Path, list[Path]] = defaultdict(list)
-    for path in paths:
-        by_stem[path.with_suffix("")].append(path)
-    return [group for group in by_stem.values() if len(group) > 1]
-
-
 def _with_captions(spare: list[Path], paths: list[Path]) -> list[Path]:
     """A copy's caption goes with it, unless an image that stays has the same name."""
-    gone = set(spare)
-    kept = {path.with_suffix("") for path in paths if path not in gone}
+    kept = {path.with_suffix("") for path in set(paths) - set(spare)}
     alone = [path for path in spare if path.with_suffix("") not in kept]
     captions = (path.with_suffix(ending) for path in alone for ending in (".txt", ".caption"))
     return [*spare, *(path for path in captions if path.is_file())]

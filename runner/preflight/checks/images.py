@@ -6,14 +6,14 @@ from pathlib import Path
 
 from runner.model.units import count
 from runner.preflight.cures.files import rename_cure
-from runner.preflight.cures.settings import key_cure
+from runner.preflight.cures.model import Fix
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, some, warned
 from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
 from runner.trainers.sd_scripts.dataset.files import EXTENSIONS, PLUGIN_EXTENSIONS
 
 
-@check("images", "Images", order=130, foresees=("no_data",), dataset=True)
+@check("images", "Images", 130, foresees=("no_data",))
 def images(facts: Facts) -> Finding:
     """Are the image folders there, and are they as full as expected?"""
     subsets = facts.subsets()
@@ -22,28 +22,31 @@ def images(facts: Facts) -> Finding:
     missing = [s for s in subsets if s.image_dir and facts.listing(s.image_dir) is None]
     if missing:
         return _folders_missing(facts, missing)
+    # a folder's images exist, because they were listed; what metadata names is only noticed when it is loaded
+    described = [subset for subset in subsets if subset.metadata_file is not None]
     try:
-        lost = _not_there(facts, subsets)
+        named = dict.fromkeys(path for s in described for path in facts.image_paths_of(s))
     except DatasetError as error:
         return failed("metadata unread", str(error), "correct metadata_file")
-    if lost:
+    if lost := [path.name for path in named if not path.is_file()]:
         detail = f"The metadata names {count(len(lost), 'image')} that do not exist: {some(lost)}."
-        return failed(
-            f"{len(lost)} missing", detail, "correct image_dir, or write the metadata again"
-        )
+        advice = "correct image_dir, or write the metadata again"
+        return failed(f"{len(lost)} missing", detail, advice)
     images, reg_images = _counts(facts, subsets)
     if images == 0:
         return _none(facts, subsets)
-    empty = [s.name for s in subsets if not _images_in(facts, s)]
     words = count(images, "image")
     evidence = f"{words}, {reg_images} reg" if reg_images else words
-    if empty:
+    if empty := [s.name for s in subsets if not facts.image_paths_of(s)]:
         detail = f"sd-scripts leaves out folders without an image: {some(empty)}."
         return warned(evidence, detail, "fill the folder, or remove its subset")
     expected = facts.config.expect.images
-    if expected is not None and images != expected:
-        return _unexpected(facts, subsets, images, expected)
-    return passed(evidence, f"{words}, {count(reg_images, 'regularisation image')}.")
+    if expected in (None, images):
+        return passed(evidence, f"{words}, {count(reg_images, 'regularisation image')}.")
+    where = some([s.name for s in subsets if not s.is_reg])
+    detail = f"{words} in {where}, but [expect] images is {expected}."
+    fix = Fix(f"expect {words}", {"images": images}, "expect")
+    return warned(f"{words}, not {expected}", detail, f"add or remove images, or {fix.words}", fix)
 
 
 def _counts(facts: Facts, subsets: list[SubsetSpec]) -> tuple[int, int]:
@@ -53,35 +56,20 @@ def _counts(facts: Facts, subsets: list[SubsetSpec]) -> tuple[int, int]:
         plan = facts.plan()
         return plan.images, plan.reg_images
     except DatasetError:
-        found = {(s.name, s.is_reg): s for s in subsets}
         counts = [0, 0]
-        for (_, is_reg), subset in found.items():
-            counts[is_reg] += _images_in(facts, subset)
+        for subset in {(s.name, s.is_reg): s for s in subsets}.values():
+            counts[subset.is_reg] += len(facts.image_paths_of(subset))
         return counts[0], counts[1]
-
-
-def _images_in(facts: Facts, subset: SubsetSpec) -> int:
-    listing = facts.listing_of(subset)
-    return len(listing.paths) if listing else 0
-
-
-def _not_there(facts: Facts, subsets: list[SubsetSpec]) -> list[str]:
-    """What metadata files name; a folder's images are there because they were listed. A size that stands in
-    the file lets sd-scripts notice it only when the image is loaded."""
-    described = [subset for subset in subsets if subset.metadata_file is not None]
-    paths = dict.fromkeys(path for s in described for path in facts.image_paths_of(s))
-    return [path.name for path in paths if not path.is_file()]
 
 
 def _none(facts: Facts, subsets: list[SubsetSpec]) -> Finding:
     """sd-scripts says `No data found` and leaves with exit code 0."""
     folders = list(dict.fromkeys(s.name for s in subsets if not s.is_reg))
     detail = f"No training image in {some(folders)}." if folders else _no_subset(facts)
-    below = sum(listing.below for f in folders if (listing := facts.listing(f)))
-    ignored = sum(len(listing.ignored) for f in folders if (listing := facts.listing(f)))
-    if below:
+    listings = [listing for folder in folders if (listing := facts.listing(folder))]
+    if below := sum(listing.below for listing in listings):
         detail += f" {below} lie in deeper folders, which are never read."
-    if ignored:
+    if ignored := sum(len(listing.ignored) for listing in listings):
         detail += f" {ignored} have an ending that is not read."
     return failed("no images", detail, "put images there, or correct image_dir")
 
@@ -100,55 +88,40 @@ def _parent_advice(facts: Facts) -> str:
     folder = facts.path("train_data_dir")
     if facts.dataset_file() is not None or folder is None:
         return "add a [[datasets.subsets]] with image_dir"
-    if folder.name.partition("_")[0].isdigit():
-        return f'train_data_dir = "{folder.parent}"'
-    return "rename its folders, or use a dataset config"
-
-
-def _unexpected(facts: Facts, subsets: list[SubsetSpec], images: int, expected: int) -> Finding:
-    words = count(images, "image")
-    where = some([s.name for s in subsets if not s.is_reg])
-    told = f"{words} in {where}, but [expect] images is {expected}."
-    cure = key_cure(facts.config, "images", f"expect {words}", "expect", {"images": images})
-    return warned(
-        f"{words}, not {expected}", told, "add or remove images, or correct [expect]", cure
-    )
+    numbered = folder.name.partition("_")[0].isdigit()
+    parent = f'train_data_dir = "{folder.parent}"'
+    return parent if numbered else "rename its folders, or use a dataset config"
 
 
 def _folders_missing(facts: Facts, missing: list[SubsetSpec]) -> Finding:
     names = [subset.image_dir for subset in missing]
-    evidence = f"{count(len(missing), 'folder')} missing"
     detail = f"Not there: {some(names)}."
     if any(not name.startswith("/") for name in names):
         detail += f" Relative folders start at {facts.config.trainer_cwd}."
     if any(name.startswith("~") for name in names):
         detail += " sd-scripts does not expand ~."
-    if all(subset.is_reg for subset in missing):
-        return warned(evidence, detail, "create the folder, or correct image_dir")
-    return failed(evidence, detail, "create the folder, or correct image_dir")
+    make = warned if all(subset.is_reg for subset in missing) else failed
+    evidence = f"{count(len(missing), 'folder')} missing"
+    return make(evidence, detail, "create the folder, or correct image_dir")
 
 
-@check("extensions", "File types", order=150, dataset=True)
+@check("extensions", "File types", 150)
 def extensions(facts: Facts) -> Finding:
     """Are there images whose file name sd-scripts passes over?
 
     It takes .png .jpg .jpeg .webp .bmp in all lower or all upper case (train_util.IMAGE_EXTENSIONS);
     `.Jpg` is no image where file names have a case, and deeper folders are never read.
     """
-    folders = list(dict.fromkeys(s.image_dir for s in facts.subsets() if not s.metadata_file))
-    base = facts.config.trainer_cwd
-    ignored, below = [], 0
-    for folder in folders:
-        listing = facts.listing(folder)
-        if listing is not None:
-            ignored += [base / folder / name for name in listing.ignored]
-            below += listing.below
+    folders = dict.fromkeys(s.image_dir for s in facts.subsets() if not s.metadata_file)
+    listings = {folder: one for folder in folders if (one := facts.listing(folder))}
+    base, below = facts.config.trainer_cwd, sum(one.below for one in listings.values())
+    ignored = [base / folder / name for folder, one in listings.items() for name in one.ignored]
     plugin = [path for path in ignored if path.name.endswith(PLUGIN_EXTENSIONS)]
-    other = [path for path in ignored if path not in plugin]
-    if other:
+    if other := [path for path in ignored if path not in plugin]:
         return _not_read(other)
     if plugin:
-        detail = f"Read only with a plugin for Pillow in the trainer's Python: {_names(plugin)}."
+        names = some([path.name for path in plugin])
+        detail = f"Read only with a plugin for Pillow in the trainer's Python: {names}."
         return warned(f"{len(plugin)} need a plugin", detail, "save them as PNG")
     if below:
         detail = f"{below} images lie in deeper folders, which are never read."
@@ -157,16 +130,14 @@ def extensions(facts: Facts) -> Finding:
 
 
 def _not_read(paths: list[Path]) -> Finding:
-    cased = [(path, path.with_suffix(path.suffix.lower())) for path in paths if _only_case(path)]
+    known = [path for path in paths if path.suffix.lower() in EXTENSIONS]
+    cased = [(path, path.with_suffix(path.suffix.lower())) for path in known]
     free = [(old, new) for old, new in cased if not _taken(old, new)]
-    detail = f"Not read: {_names(paths)}; sd-scripts takes .png .jpg .jpeg .webp .bmp in one case."
+    names = some([path.name for path in paths])
+    detail = f"Not read: {names}; sd-scripts takes .png .jpg .jpeg .webp .bmp in one case."
     advice = "rename them to a lower-case ending" if cased else "save them as PNG"
     cure = rename_cure("extensions", "rename them to a lower-case ending", free)
     return warned(f"{len(paths)} not read", detail, advice, cure)
-
-
-def _only_case(path: Path) -> bool:
-    return path.suffix.lower() in EXTENSIONS
 
 
 def _taken(old: Path, new: Path) -> bool:
@@ -175,7 +146,3 @@ def _taken(old: Path, new: Path) -> bool:
         return new.exists() and not new.samefile(old)
     except OSError:
         return True
-
-
-def _names(paths: list[Path]) -> str:
-    return some([path.name for path in paths])

@@ -16,17 +16,17 @@ from runner.hardware.processes import myself, running
 from runner.hardware.programs import COMFY, Hold
 from runner.hardware.users import Listing, User, other_users, roots_of
 from runner.model import GpuSample
-from runner.model.units import file_size, memory_size
-from runner.preflight.cures.settings import flag_cure
+from runner.model.units import count, file_size, memory_size
+from runner.preflight.cures.model import REMOVED, Fix
 from runner.preflight.facts import Facts
-from runner.preflight.model import Finding, check, failed, passed, short, skipped, some, warned
+from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.store.registry import live_runs
 
 #: a driver that takes longer is not waited for
 _DRIVER_S = 1.5
 
 
-@check("gpu_users", "GPU users", order=430)
+@check("gpu_users", "GPU users", 430)
 def gpu_users(facts: Facts) -> Finding:
     """Who else uses the GPU, or will as soon as it is asked to? Told only: nothing is ever ended from
     here.
@@ -49,14 +49,12 @@ def others() -> Listing:
 def judge_gpu_users(found: Sequence[User]) -> Finding:
     if not found:
         return passed("none seen", "No program is known to use the GPU.")
-    found = sorted(
-        found, key=lambda user: user.title != COMFY
-    )  # the one that can be asked to free it
+    found = sorted(found, key=lambda user: user.title != COMFY)  # it can be asked to free the GPU
     titles = list(dict.fromkeys(user.title for user in found))
-    told = [f"{user.title}{_details(user)}" for user in found]
     evidence = titles[0] if len(titles) == 1 else f"{titles[0]} +{len(titles) - 1}"
+    users = some([f"{user.title}{_details(user)}" for user in found], 4)
     advice = "; ".join(dict.fromkeys(filter(None, (user.how for user in found))))
-    return warned(short(evidence), f"Running as well: {some(told, 4)}.", advice)
+    return warned(evidence, f"Running as well: {users}.", advice)
 
 
 def _details(user: User) -> str:
@@ -80,18 +78,11 @@ def users(
     return [user for user in found if user.hold is not Hold.IDLE]
 
 
-#: less than this and even loading torch and a small model begins to swap
-LEAST_EMBEDDED_BYTES = 1_000_000_000
-LEAST_SD_SCRIPTS_BYTES = 4_000_000_000
-
-
-@check("memory", "Memory", order=440)
+@check("memory", "Memory", 440)
 def memory(facts: Facts) -> Finding:
     """Is there memory left? What a training needs is not known here; very little is a warning."""
     memory = psutil.virtual_memory()
-    embedded = facts.config.trainer.embedded
-    least = LEAST_EMBEDDED_BYTES if embedded else LEAST_SD_SCRIPTS_BYTES
-    return judge_memory(memory.available, memory.total, least)
+    return judge_memory(memory.available, memory.total, facts.demands.memory_bytes)
 
 
 def judge_memory(available: int, total: int, least: int) -> Finding:
@@ -106,12 +97,12 @@ DEFAULT_WORKERS = 8
 SHARED_MEMORY = Path("/dev/shm")
 #: a batch of pixels at 1024x1024 is 12 MB; workers hold two each
 LEAST_BYTES_PER_WORKER = 64_000_000
+PERSISTENT, WORKERS = "persistent_data_loader_workers", "max_data_loader_n_workers"
 
 
 @check(
-    "workers", "Workers", order=320,
+    "workers", "Workers", 320,
     foresees=("persistent_workers_without_workers", "shared_memory_exhausted"),
-    builtin=("none", "The built-in trainer has no workers."),
 )  # fmt: skip
 def workers(facts: Facts) -> Finding:
     """Can the data loader's workers work?
@@ -120,55 +111,31 @@ def workers(facts: Facts) -> Finding:
     workers need at least one. On Linux they hand batches over in /dev/shm, which a container makes
     small (64 MB); elsewhere each is a new process that imports torch.
     """
-    asked = facts.number("max_data_loader_n_workers")
-    wanted = DEFAULT_WORKERS if asked is None else int(asked)
-    workers = min(wanted, os.cpu_count() or 1)
-    if facts.on("persistent_data_loader_workers") and workers < 1:
-        detail = "persistent_data_loader_workers needs at least one worker."
-        cure = flag_cure(
-            facts.config, "workers", "no workers", {"persistent_data_loader_workers": False}
-        )
-        return failed("no worker to keep", detail, "take persistent_data_loader_workers out", cure)
-    if workers and sys.platform == "linux" and (found := _shared_memory(facts, workers)):
-        return found
-    spawned = sys.platform != "linux" and workers > 1
-    if spawned and not facts.on("persistent_data_loader_workers"):
+    asked, cores = facts.number(WORKERS), os.cpu_count() or 1
+    workers = min(DEFAULT_WORKERS if asked is None else int(asked), cores)
+    persistent, linux = facts.on(PERSISTENT), sys.platform == "linux"
+    if persistent and workers < 1:
+        fix = Fix("no workers", {PERSISTENT: REMOVED})
+        return failed("no worker to keep", f"{PERSISTENT} needs at least one worker.", "", fix)
+    if workers and linux and SHARED_MEMORY.is_dir():
+        free = shutil.disk_usage(SHARED_MEMORY).free
+        if found := judge_shared(facts, workers, free):
+            return found
+    if workers > 1 and not linux and not persistent:
         detail = f"{workers} workers are restarted every epoch and import torch each time."
-        changes = {"max_data_loader_n_workers": 1, "persistent_data_loader_workers": True}
-        cure = flag_cure(facts.config, "workers", "one worker that stays", changes)
-        return warned(f"{workers} spawned", detail, "max_data_loader_n_workers = 1", cure)
-    return passed(f"{workers} workers" if workers != 1 else "1 worker", _told(workers))
-
-
-def _told(workers: int) -> str:
-    if not workers:
-        return "The trainer loads the images itself."
-    return f"{workers} of {os.cpu_count()} cores load images."
-
-
-def _shared_memory(facts: Facts, workers: int) -> Finding | None:
-    try:
-        space = shutil.disk_usage(SHARED_MEMORY)
-    except OSError:
-        return None
-    return judge_shared(facts, workers, space.free)
+        fix = Fix("one worker that stays", {WORKERS: 1, PERSISTENT: True})
+        return warned(f"{workers} spawned", detail, "", fix)
+    detail = f"{workers} of {cores} cores load images." if workers else "The trainer loads them."
+    return passed(count(workers, "worker"), detail)
 
 
 def judge_shared(facts: Facts, workers: int, free_bytes: int) -> Finding | None:
-    need = workers * LEAST_BYTES_PER_WORKER
-    if free_bytes >= need:
+    if free_bytes >= workers * LEAST_BYTES_PER_WORKER:
         return None
     detail = (
         f"{SHARED_MEMORY} has {file_size(free_bytes)} left; {workers} workers may fill it, which "
         "ends the training with a bus error."
     )
-    cure = flag_cure(facts.config, "workers", "load without workers", _no_workers(facts))
+    changes = {WORKERS: 0} | ({PERSISTENT: REMOVED} if facts.on(PERSISTENT) else {})
     advice = "max_data_loader_n_workers = 0, or --shm-size for the container"
-    return warned("little /dev/shm", detail, advice, cure)
-
-
-def _no_workers(facts: Facts) -> dict[str, int | bool]:
-    changes: dict[str, int | bool] = {"max_data_loader_n_workers": 0}
-    if facts.on("persistent_data_loader_workers"):
-        changes["persistent_data_loader_workers"] = False
-    return changes
+    return warned("little /dev/shm", detail, advice, Fix("load without workers", changes))

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 from runner.config.channels import Channels
-from runner.config.flags import FlagValue
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.notify import apprise_
 from runner.notify.channel import NotSent, read_secret
 from runner.preflight.checks.output import nearest_existing, write_problem
-from runner.preflight.cures.settings import flag_cure
-from runner.preflight.facts import Facts
+from runner.preflight.cures.model import REMOVED, Fix
+from runner.preflight.facts import TENSORBOARD, Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, warned
-from runner.preflight.modules import TENSORBOARD
 
 
-@check(
-    "logging", "Logging", order=310, foresees=("logging_dir_missing", "wandb_missing"), python=True,
-)  # fmt: skip
+@check("logging", "Logging", 310, needs="python", foresees=("logging_dir_missing", "wandb_missing"))
 def logging(facts: Facts) -> Finding:
     """Will the exact losses be written? TensorBoard's event files are where they come from.
 
@@ -30,44 +25,31 @@ def logging(facts: Facts) -> Finding:
     wandb its package and somebody logged in; plasma-tui puts a logging_dir in the run's folder where
     there is none.
     """
-    tracker = facts.text("log_with")
-    found = facts.interpreter()
-    own = facts.path("logging_dir")
+    tracker, own = facts.text("log_with"), facts.path("logging_dir")
+    modules = facts.interpreter().modules
     if own is not None and (problem := write_problem(nearest_existing(own))):
         detail = f"Nothing can be written into logging_dir {own}: {problem}."
         return failed("not writable", detail, "choose another logging_dir")
-    if tracker in ("wandb", "all") and found.modules.get("wandb") is None:
-        return _no_wandb(facts, tracker)
+    if tracker in ("wandb", "all") and modules.get("wandb") is None:
+        detail = f"log_with is {tracker}, and the trainer's Python has no wandb."
+        return failed("no wandb", detail, "", Fix("log without wandb", {"log_with": TENSORBOARD}))
     if tracker in ("wandb", "all") and not _logged_in(facts):
         detail = "wandb is not logged in here: it would ask for a key and wait for an answer."
-        return failed(
-            "wandb: no login", detail, "wandb login, or WANDB_API_KEY, or WANDB_MODE=offline"
-        )
+        advice = "wandb login, or WANDB_API_KEY, or WANDB_MODE=offline"
+        return failed("wandb: no login", detail, advice)
     if tracker == "wandb":
         detail = "log_with is wandb, so losses are known here only as the bar shows them."
         return warned("wandb only", detail, 'log_with = "all"')
-    if found.modules.get(TENSORBOARD) is None:
-        return _no_tensorboard(facts, tracker)
-    where = f"in {own}" if own else "in the run's folder"
-    return passed("tensorboard", f"Exact losses are written {where}.")
-
-
-def _no_wandb(facts: Facts, tracker: str) -> Finding:
-    detail = f"log_with is {tracker}, and the trainer's Python has no wandb."
-    cure = flag_cure(facts.config, "logging", "log without wandb", {"log_with": "tensorboard"})
-    return failed("no wandb", detail, 'log_with = "tensorboard"', cure)
-
-
-def _no_tensorboard(facts: Facts, tracker: str | None) -> Finding:
+    if modules.get(TENSORBOARD) is not None:
+        where = own or "the run's folder"
+        return passed("tensorboard", f"Exact losses are written in {where}.")
     detail = "The trainer's Python has no tensorboard: losses are known as the bar shows them."
     advice = f"{facts.config.trainer.python} -m pip install tensorboard"
-    if tracker in ("tensorboard", "all") or facts.text("logging_dir"):
-        told = f"{detail} With log_with or logging_dir the trainer even fails."
-        cure = flag_cure(
-            facts.config, "logging", "log nothing", {"log_with": False, "logging_dir": False}
-        )
-        return failed("no tensorboard", told, advice, cure)
-    return warned("no tensorboard", detail, advice)
+    if not tracker and not own:
+        return warned("no tensorboard", detail, advice)
+    detail += " With log_with or logging_dir the trainer even fails."
+    fix = Fix("log nothing", {"log_with": REMOVED, "logging_dir": REMOVED})
+    return failed("no tensorboard", detail, advice, fix)
 
 
 def _logged_in(facts: Facts) -> bool:
@@ -88,7 +70,7 @@ EVERY = ("sample_every_n_steps", "sample_every_n_epochs")
 ENDINGS = (".txt", ".toml", ".json")
 
 
-@check("samples", "Samples", order=300, foresees=("sample_prompts_missing",))
+@check("samples", "Samples", 300, foresees=("sample_prompts_missing",))
 def samples(facts: Facts) -> Finding:
     """Can sample images be drawn? Without prompts sd-scripts dies at the first of them.
 
@@ -96,9 +78,9 @@ def samples(facts: Facts) -> Finding:
     --sample_prompts, a .txt, .toml or .json file; another ending leaves no prompts and an unbound name.
     """
     asked = [flag for flag in EVERY if (facts.number(flag) or 0) > 0]
-    if facts.on("sample_at_first"):
-        asked.append("sample_at_first")
+    asked += ["sample_at_first"] * facts.on("sample_at_first")
     prompts = facts.path("sample_prompts")
+    fix = Fix("draw no samples", dict.fromkeys(asked, REMOVED))
     if not asked:
         if prompts is None:
             return passed("none wanted", "No sample images are asked for.")
@@ -106,49 +88,44 @@ def samples(facts: Facts) -> Finding:
             "sample_prompts is set, but neither sample_every_n_steps nor _n_epochs: no samples."
         )
         return warned("never drawn", detail, "sample_every_n_epochs = 1")
-    gone: dict[str, FlagValue] = dict.fromkeys(asked, False)
-    cure = flag_cure(facts.config, "samples", "draw no samples", gone)
     if prompts is None:
         if facts.flags_elsewhere:
             return skipped("in config_file")
         detail = f"{asked[0]} is set without sample_prompts, and the trainer dies of that."
-        advice = "set sample_prompts to a text file, a prompt a line"
-        return failed("no prompts", detail, advice, cure)
+        return failed(
+            "no prompts", detail, "set sample_prompts to a text file, a prompt a line", fix
+        )
     if problem := problem_of(prompts):
-        return failed("prompts unusable", f"{prompts} {problem}.", "correct sample_prompts", cure)
-    return passed(prompts.name[:20], f"Samples are drawn from {prompts}.")
+        return failed("prompts unusable", f"{prompts} {problem}.", "correct sample_prompts", fix)
+    return passed(prompts.name, f"Samples are drawn from {prompts}.")
 
 
 def problem_of(path: Path) -> str | None:
     """What keeps the trainer from reading prompts out of the file, as the end of a sentence."""
-    if path.suffix not in ENDINGS:
+    kind = path.suffix
+    if kind not in ENDINGS:
         return "must end in .txt, .toml or .json, in lower case"
     try:
         text = read_text(path)
+        if kind == ".txt":
+            lines = (line for line in text.splitlines() if line.strip() and line[0] != "#")
+            return None if any(lines) else "holds no prompt"
+        loaded = json.loads(text) if kind == ".json" else parse_toml(text).get("prompt", {})
     except FileNotFoundError:
         return "does not exist"
     except UnicodeDecodeError:
         return "is not UTF-8"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    if path.suffix == ".txt":
-        lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
-        return None if lines else "holds no prompt"
-    try:
-        loaded = json.loads(text) if path.suffix == ".json" else parse_toml(text)
     except (ValueError, RecursionError) as error:
-        return f"is no valid {path.suffix[1:].upper()}: {error}"
-    if path.suffix == ".json":
+        return f"is no valid {kind[1:].upper()}: {error}"
+    if kind == ".json":
         return None if isinstance(loaded, list) and loaded else "holds no list of prompts"
-    prompt = loaded.get("prompt", {})
-    subsets = prompt.get("subset") if isinstance(prompt, dict) else None
+    subsets = loaded.get("subset") if isinstance(loaded, dict) else None
     return None if subsets else "holds no [[prompt.subset]]"
 
 
-_TRY = "`plasma-tui notify --test` tries every channel"
-
-
-@check("notices", "Notices", order=490)
+@check("notices", "Notices", 490)
 def notices(facts: Facts) -> Finding:
     """Can notices be sent? Looked at before hours of training, without sending one."""
     return judge_notices(facts.config.channels)
@@ -156,7 +133,8 @@ def notices(facts: Facts) -> Finding:
 
 def judge_notices(channels: Channels) -> Finding:
     """A notice that would not arrive is no reason to hold back a training."""
-    if not channels.names:
+    names = ", ".join(channels.names)
+    if not names:
         return skipped("none set", "[notify] sends nothing; the screen tells what happens.")
     problems = [
         *_command(channels),
@@ -166,24 +144,24 @@ def judge_notices(channels: Channels) -> Finding:
     if "apprise" in channels.names and not apprise_.installed():
         problems.append(apprise_.MISSING)
     if problems:
-        return warned("won't arrive", f"A notice would not arrive: {'; '.join(problems)}.", _TRY)
+        advice = "`plasma-tui notify --test` tries every channel"
+        detail = f"A notice would not arrive: {'; '.join(problems)}."
+        return warned("won't arrive", detail, advice)
     token = channels.ntfy_token_env or channels.ntfy_token_file
     if token and (channels.ntfy or "").startswith("http:"):
-        text = "The token of ntfy goes over the network unencrypted (http:, not https:)."
-        return warned("token unencrypted", text, "use an https: address if there is one")
-    return passed(", ".join(channels.names), f"Notices go by {', '.join(channels.names)}.")
+        detail = "The token of ntfy goes over the network unencrypted (http:, not https:)."
+        return warned("token unencrypted", detail, "use an https: address if there is one")
+    return passed(names, f"Notices go by {names}.")
 
 
 def _command(channels: Channels) -> list[str]:
-    if not channels.command:
+    program = channels.command[0] if channels.command else None
+    if program is None or shutil.which(program):
         return []
-    program = channels.command[0]
     if "/" not in program:
-        return [] if shutil.which(program) else [f"the command {program} is not found on PATH"]
-    path = Path(program)
-    if not path.is_file():
-        return [f"the command {program} is not there"]
-    return [] if os.access(path, os.X_OK) else [f"the command {program} is not executable"]
+        return [f"the command {program} is not found on PATH"]
+    state = "executable" if Path(program).is_file() else "there"
+    return [f"the command {program} is not {state}"]
 
 
 def _secret(name: str, variable: str | None, path: str | None) -> list[str]:

@@ -24,14 +24,13 @@ LOGIND = (
 )
 
 
-@check("logout", "Logout", order=470)
+@check("logout", "Logout", 470)
 def logout(facts: Facts) -> Finding:
     """Will the training outlive a logout? systemd-logind may end every process of a closed session."""
     words, prefix = detachment()
     lingers = (LINGER / getpass.getuser()).exists()
-    return judge_logout(
-        words, scope=bool(prefix), lingers=lingers, kills=kills_user_processes(LOGIND)
-    )
+    kills = kills_user_processes(LOGIND)
+    return judge_logout(words, scope=bool(prefix), lingers=lingers, kills=kills)
 
 
 def judge_logout(words: str, *, scope: bool, lingers: bool, kills: bool) -> Finding:
@@ -40,39 +39,31 @@ def judge_logout(words: str, *, scope: bool, lingers: bool, kills: bool) -> Find
     if lingers and scope:
         return passed("keeps running", f"The training runs in a {words}, and lingering is on.")
     if kills:
-        return warned(
-            "logout ends it",
-            "KillUserProcesses=yes is set for systemd-logind: a logout ends the training.",
-            "loginctl enable-linger",
-        )
+        detail = "KillUserProcesses=yes is set for systemd-logind: a logout ends the training."
+        return warned("logout ends it", detail, "loginctl enable-linger")
     return passed("keeps running", f"The training runs in its {words}, apart from this terminal.")
 
 
 def kills_user_processes(places: Iterable[Path]) -> bool:
     """The last KillUserProcesses= of the configuration. Debian, Ubuntu and Fedora ship `no`."""
-    setting = "no"
-    for place in places:
-        files = sorted(place.glob("*.conf")) if place.is_dir() else [place]
-        for file in files:
-            for line in _lines(file):
-                key, _, value = line.partition("=")
-                if key.strip() == "KillUserProcesses":
-                    setting = value.strip().lower()
-    return setting in ("yes", "true", "on", "1")
+    files = [f for place in places for f in (place, *sorted(place.glob("*.conf"))) if f.is_file()]
+    text = "\n".join(filter(None, map(_text, files)))
+    settings = re.findall(r"^[ \t]*KillUserProcesses[ \t]*=[ \t]*(\S*)", text, re.M)
+    return bool(settings) and settings[-1].lower() in ("yes", "true", "on", "1")
 
 
-def _lines(file: Path) -> list[str]:
+def _text(file: Path) -> str | None:
     try:
-        return file.read_text(encoding="utf-8", errors="replace").splitlines()
+        return file.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return []
+        return None
 
 
 POWER_STATES = Path("/sys/power/state")
 _TIMEOUT_S = 2.0
 
 
-@check("sleep", "Sleep", order=480)
+@check("sleep", "Sleep", 480)
 def sleep(facts: Facts) -> Finding:
     """May the machine fall asleep in the middle of the training?
 
@@ -81,34 +72,33 @@ def sleep(facts: Facts) -> Finding:
     that off where it is allowed to, which it is not over SSH without rights.
     """
     if sys.platform == "darwin":
-        return judge_mac(_output(["/usr/bin/pmset", "-g"]), shutil.which("caffeinate") is not None)
-    return judge_linux(
-        _states(), _inhibitors(), desktop=bool(os.environ.get("XDG_CURRENT_DESKTOP"))
-    )
+        return judge_mac(_output("/usr/bin/pmset", "-g"), shutil.which("caffeinate") is not None)
+    logind = Path("/run/systemd/system").is_dir() and shutil.which("systemd-inhibit")
+    inhibitors = _output(logind, "--list", "--no-pager", "--no-legend") if logind else None
+    desktop = bool(os.environ.get("XDG_CURRENT_DESKTOP"))
+    return judge_linux((_text(POWER_STATES) or "").strip(), inhibitors, desktop=desktop)
 
 
 def judge_mac(pmset: str | None, caffeinate: bool) -> Finding:
     """`pmset -g` as printed: a line `sleep 1 (sleep prevented by ...)`, minutes, 0 is never."""
     match = re.search(r"^\s*sleep\s+(\d+)(.*)$", pmset or "", re.M)
-    if match is None:
-        detail = "pmset does not report when this Mac sleeps."
-    else:
-        minutes, rest = int(match[1]), match[2]
-        if minutes == 0:
-            text = "This Mac does not sleep when idle; closing the lid still does."
-            return passed("never sleeps", text)
-        if "prevented" in rest:
-            return passed("held awake", f"Sleep is held off now:{rest.strip(' ()')}.")
+    minutes, rest = (int(match[1]), match[2]) if match else (None, "")
+    if minutes == 0:
+        detail = "This Mac does not sleep when idle; closing the lid still does."
+        return passed("never sleeps", detail)
+    if "prevented" in rest:
+        return passed("held awake", f"Sleep is held off now:{rest.strip(' ()')}.")
+    detail = "pmset does not report when this Mac sleeps."
+    if minutes:
         detail = f"This Mac sleeps after {minutes} min when idle."
     if caffeinate:
-        text = f"{detail} While it trains, plasma-tui holds it awake (caffeinate); a closed lid still sleeps."
-        return passed("kept awake", text)
-    evidence = "unknown" if match is None else f"sleeps in {match[1]} min"
-    return warned(
-        evidence,
-        f"{detail} The training sleeps with it.",
-        "switch sleep off in the system settings",
-    )
+        detail += (
+            " While it trains, plasma-tui holds it awake (caffeinate); a closed lid still sleeps."
+        )
+        return passed("kept awake", detail)
+    evidence = f"sleeps in {minutes} min" if minutes else "unknown"
+    advice = "switch sleep off in the system settings"
+    return warned(evidence, f"{detail} The training sleeps with it.", advice)
 
 
 def judge_linux(states: str | None, inhibitors: str | None, *, desktop: bool) -> Finding:
@@ -118,8 +108,7 @@ def judge_linux(states: str | None, inhibitors: str | None, *, desktop: bool) ->
         return passed("never sleeps", "This machine has no sleep state.")
     if inhibitors is None:
         return passed("nothing suspends", "No systemd-logind runs that could suspend this machine.")
-    held = [line for line in inhibitors.splitlines() if re.search(r"\b(sleep|idle)\b", line)]
-    if any(line.rstrip().endswith("block") for line in held):
+    if re.search(r"\b(sleep|idle)\b.*block\s*$", inhibitors, re.M):
         return passed("held awake", "Something holds off sleep now (systemd-inhibit --list).")
     if not desktop:
         return passed("no desktop here", "Without a desktop session nothing suspends when idle.")
@@ -131,21 +120,7 @@ def judge_linux(states: str | None, inhibitors: str | None, *, desktop: bool) ->
     return warned("may suspend", detail, advice)
 
 
-def _states() -> str | None:
-    try:
-        return POWER_STATES.read_text(encoding="ascii").strip()
-    except OSError:
-        return None
-
-
-def _inhibitors() -> str | None:
-    program = shutil.which("systemd-inhibit")
-    if program is None or not Path("/run/systemd/system").is_dir():
-        return None
-    return _output([program, "--list", "--no-pager", "--no-legend"])
-
-
-def _output(command: list[str]) -> str | None:
+def _output(*command: str) -> str | None:
     try:
         found = subprocess.run(
             command, capture_output=True, timeout=_TIMEOUT_S, text=True, errors="replace"

@@ -4,51 +4,47 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 
-from runner.config.model import Config
 from runner.preflight.cures.files import write_file
-from runner.preflight.cures.model import Cure, OnOutput, file_cure
-from runner.preflight.cures.settings import key_cure
+from runner.preflight.cures.model import Cure, OnOutput
+from runner.preflight.cures.settings import set_cure
 from runner.preflight.facts import Facts
 from runner.trainers.accelerate import DISTRIBUTED_TYPES, AccelerateConfig
 
 FILE_NAME = "accelerate.yaml"
+#: every key that accelerate 1.6 asks for, so that it neither guesses nor warns
+_TEXT = """\
+# written by plasma-tui; used by [accelerate] config_file of plasma.toml
+compute_environment: LOCAL_MACHINE
+distributed_type: '{kind}'
+use_cpu: {cpu}
+num_processes: {processes}
+num_machines: 1
+machine_rank: 0
+mixed_precision: 'no'
+main_training_function: main
+same_network: true
+debug: false
+"""
 
 
-def own_config_cure(facts: Facts) -> Cure:
+def own_config_cure(facts: Facts) -> Cure | None:
     """A file beside plasma.toml, named to the launcher by --config_file."""
-    config = facts.config
+    config, cpu = facts.config, facts.device_wanted == "cpu"
     file = config.base_dir / FILE_NAME
-    text = config_text(config, cpu=facts.device_wanted == "cpu")
+    kind = "NO" if config.processes == 1 else "MULTI_CPU" if cpu else "MULTI_GPU"
+    text = _TEXT.format(kind=kind, cpu=str(cpu).lower(), processes=config.processes)
+    named = set_cure(config, "accelerate", "", "accelerate", {"config_file": FILE_NAME})
+    if named is None:
+        return None
 
-    named = key_cure(config, "accelerate", "", "accelerate", {"config_file": FILE_NAME})
-
-    def change(on_output: OnOutput) -> None:
+    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
         write_file(file, text, on_output)
         named.apply(on_output)
 
-    told = (f"write {file}: one machine, the GPU where there is one", *named.will_do)
-    return file_cure("accelerate", "accelerate", "use a configuration of its own", told, change)
-
-
-def config_text(config: Config, *, cpu: bool) -> str:
-    """Every key that accelerate 1.6 asks for, so that it neither guesses nor warns."""
-    several = config.processes > 1
-    kind = ("MULTI_CPU" if cpu else "MULTI_GPU") if several else "NO"
-    lines = [
-        "# written by plasma-tui; used by [accelerate] config_file of plasma.toml",
-        "compute_environment: LOCAL_MACHINE",
-        f"distributed_type: '{kind}'",
-        f"use_cpu: {'true' if cpu else 'false'}",
-        f"num_processes: {config.processes}",
-        "num_machines: 1",
-        "machine_rank: 0",
-        "mixed_precision: 'no'",
-        "main_training_function: main",
-        "same_network: true",
-        "debug: false",
-    ]
-    return "\n".join(lines) + "\n"
+    will_do = (f"write {file}: one machine, the GPU where there is one", *named.will_do)
+    return Cure("accelerate", "accelerate", "use a configuration of its own", will_do, act)
 
 
 def user_config_cure(facts: Facts, found: AccelerateConfig) -> Cure | None:
@@ -59,16 +55,15 @@ def user_config_cure(facts: Facts, found: AccelerateConfig) -> Cure | None:
     kind = found.distributed_type
     if kind not in DISTRIBUTED_TYPES or (kind != "NO" and facts.config.processes == 1):
         wanted["distributed_type"] = "NO"
-    if not wanted or found.problem:
-        return None
 
-    def change(on_output: OnOutput) -> None:
+    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
         old = found.path.read_text(encoding="utf-8")
         write_file(found.path, changed(old, wanted), on_output, "changed")
 
     words = [f"{name}: {value}" for name, value in wanted.items()]
-    told = (f"in {found.path}, which other programs read too (a copy is kept):", *words)
-    return file_cure("accelerate_file", "accelerate", "correct the user's own file", told, change)
+    will_do = (f"in {found.path}, which other programs read too (a copy is kept):", *words)
+    cure = Cure("accelerate_file", "accelerate", "correct the user's own file", will_do, act)
+    return cure if wanted and not found.problem else None
 
 
 def changed(text: str, wanted: dict[str, str]) -> str:
@@ -78,10 +73,8 @@ def changed(text: str, wanted: dict[str, str]) -> str:
         values.update({k: v == "true" if v in ("true", "false") else v for k, v in wanted.items()})
         return json.dumps(values, indent=2) + "\n"
     for name, value in wanted.items():
-        shown = value if value in ("true", "false") else f"'{value}'"
-        line = re.compile(rf"^{name}\s*:.*$", re.M)
-        if line.search(text):
-            text = line.sub(f"{name}: {shown}", text)
-        else:
-            text = f"{text.rstrip()}\n{name}: {shown}\n"
+        line = f"{name}: {value}" if value in ("true", "false") else f"{name}: '{value}'"
+        text, found = re.subn(rf"^{name}\s*:.*$", line, text, flags=re.M)
+        if not found:
+            text = f"{text.rstrip()}\n{line}\n"
     return text

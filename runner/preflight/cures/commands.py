@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import selectors
 import shlex
 import signal
 import subprocess
@@ -29,19 +28,18 @@ def checkout_cure(check: str, folder: Path, files: Sequence[Path] = ()) -> tuple
     if own and (names := _lost_names(folder, files)):
         command = ["git", "checkout", "HEAD", "--", *names]
         cure = _command_cure(check, "bring the lost files back", command, folder)
-        return shell_words(command, folder), cure
+        return cure.will_do[0], cure
     around = _submodule_of(folder)
     if around is not None:
         if not (around / ".git").exists():
-            told = f"{around} is no git repository (a ZIP holds no submodules): clone it with git"
-            return told, None
+            return (
+                f"{around} is no git repository (a ZIP holds no submodules): clone it with git",
+                None,
+            )
         command = [*SUBMODULE, "--progress"]
-        return shell_words(SUBMODULE, around), _command_cure(
-            check, "fetch the submodule", command, around
-        )
-    if own:
-        return f"git -C {shlex.quote(str(folder))} checkout -- .", None
-    return CLONE, None
+        cure = _command_cure(check, "fetch the submodule", command, around)
+        return shell_words(SUBMODULE, around), cure
+    return f"git -C {shlex.quote(str(folder))} checkout -- ." if own else CLONE, None
 
 
 def _submodule_of(folder: Path) -> Path | None:
@@ -52,7 +50,7 @@ def _submodule_of(folder: Path) -> Path | None:
         except OSError:
             continue
         inside = folder.relative_to(parent)
-        paths = [Path(path) for path in re.findall(r"^\s*path\s*=\s*(\S.*?)\s*$", text, re.M)]
+        paths = re.findall(r"^\s*path\s*=\s*(\S.*?)\s*$", text, re.M)
         if any(inside.is_relative_to(path) for path in paths):
             return parent
     return None
@@ -61,21 +59,17 @@ def _submodule_of(folder: Path) -> Path | None:
 def _lost_names(folder: Path, files: Sequence[Path]) -> list[str]:
     """What git knows and is not there or is empty; only that is safe to bring back."""
     known = [str(path.relative_to(folder)) for path in files if path.is_relative_to(folder)]
-    empty = [name for name in known if (folder / name).is_file() and _tracked(folder, name)]
-    return list(dict.fromkeys([*_deleted(folder), *empty]))
+    empty = [
+        n for n in known if (folder / n).is_file() and _git(folder, "--error-unmatch", "--", n)
+    ]
+    return list(dict.fromkeys([*_git(folder, "--deleted"), *empty]))
 
 
-def _tracked(folder: Path, name: str) -> bool:
-    command = ["git", "-C", str(folder), "ls-files", "--error-unmatch", "--", name]
-    return run_small(command, env=os.environ, timeout_s=5.0).code == 0
-
-
-def _deleted(folder: Path) -> list[str]:
-    command = ["git", "-C", str(folder), "ls-files", "--deleted", "-z"]
+def _git(folder: Path, *options: str) -> list[str]:
+    """The names that `git ls-files` prints; none when it fails."""
+    command = ["git", "-C", str(folder), "ls-files", "-z", *options]
     answer = run_small(command, env=os.environ, timeout_s=5.0)
-    if answer.code != 0:
-        return []
-    return [name for name in answer.output.split("\0") if name]
+    return [name for name in answer.output.split("\0") if name] if answer.code == 0 else []
 
 
 def _command_cure(check: str, title: str, command: list[str], cwd: Path) -> Cure:
@@ -106,69 +100,42 @@ def stream(
         )  # fmt: skip
     except OSError as error:
         raise CureFailed(f"{command[0]} cannot be started: {error.strerror or error}") from None
-    lines = _Lines(on_output)
+    watcher = threading.Thread(target=_end_when, args=(cancelled, child), daemon=True)
+    watcher.start()
     try:
-        _pump(child, lines, cancelled)
+        last = _hand_on(child, on_output)
     except BaseException:
         cancelled.set()
         raise
     finally:
-        _end(child, cancelled)
+        watcher.join()
+        if child.stdout is not None:
+            child.stdout.close()
     if cancelled.is_set():
         raise CureFailed(f"{shlex.join(command)} was broken off")
     if child.returncode:
-        said = f": {lines.last}" if lines.last else ""
+        said = f": {last}" if last else ""
         raise CureFailed(f"{shlex.join(command)} ended with code {child.returncode}{said}")
 
 
-class _Lines:
-    """Bytes to lines; \\r ends one as \\n does."""
-
-    def __init__(self, on_output: OnOutput) -> None:
-        self._on_output = on_output
-        self._rest = b""
-        self.last = ""
-
-    def feed(self, data: bytes) -> None:
-        *whole, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
-        for line in whole:
-            self._tell(line)
-
-    def finish(self) -> None:
-        self._tell(self._rest)
-        self._rest = b""
-
-    def _tell(self, line: bytes) -> None:
-        text = line.decode("utf-8", errors="replace").strip()
-        if text:
-            self.last = text
-            self._on_output(text)
-
-
-def _pump(child: subprocess.Popen[bytes], lines: _Lines, cancelled: threading.Event) -> None:
+def _hand_on(child: subprocess.Popen[bytes], on_output: OnOutput) -> str:
+    """Until its output ends; the last line."""
     assert child.stdout is not None
-    with selectors.DefaultSelector() as selector:
-        selector.register(child.stdout, selectors.EVENT_READ)
-        while not cancelled.is_set():
-            if not selector.select(_LOOK_S):
-                continue
-            data = os.read(child.stdout.fileno(), 65536)
-            if not data:
-                break
-            lines.feed(data)
-    lines.finish()
+    rest, last, data = b"", "", b"..."
+    while data:
+        data = os.read(child.stdout.fileno(), 65536)
+        *lines, rest = (rest + (data or b"\n")).replace(b"\r", b"\n").split(b"\n")
+        for text in filter(None, (x.decode("utf-8", errors="replace").strip() for x in lines)):
+            last = text
+            on_output(text)
+    return last
 
 
-def _end(child: subprocess.Popen[bytes], cancelled: threading.Event) -> None:
-    """Wait for it, or end it with its group: git starts helpers of its own."""
-    if child.stdout is not None:
-        child.stdout.close()
-    while not cancelled.is_set():
-        try:
-            child.wait(timeout=_LOOK_S)
+def _end_when(cancelled: threading.Event, child: subprocess.Popen[bytes]) -> None:
+    """Wait for the child; on a cancel end it with its group: git starts helpers of its own."""
+    while not cancelled.wait(_LOOK_S):
+        if child.poll() is not None:
             return
-        except subprocess.TimeoutExpired:
-            continue
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, number)

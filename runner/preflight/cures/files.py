@@ -16,13 +16,13 @@ from runner.files.atomic import first_free, replace_file
 from runner.preflight.cures.model import Cure, CureFailed, OnOutput, listed
 
 FOLDER = "plasma-removed"
-_MOVES_SHOWN = 8
-_CAPTIONS_SHOWN = 5
+_STAMP = "%Y%m%d-%H%M%S"
+_MOVES_SHOWN, _CAPTIONS_SHOWN = 8, 5
 
 
 def backup_name(path: Path, now: float | None = None) -> Path:
     """`plasma.toml` -> `plasma.toml.20261121-210501.bak`, or the next free name."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+    stamp = time.strftime(_STAMP, time.localtime(now))
     more = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
     return first_free(path.with_name(f"{path.name}.{stamp}{one}.bak") for one in more)
 
@@ -44,37 +44,28 @@ def replace_text(path: Path, text: str) -> None:
     replace_file(target, text.encode(), mode=mode)
 
 
-# ----------------------------------------------------------------- moving
-
-
-def move_cure(check: str, title: str, files: Sequence[Path], *, name: str = "") -> Cure | None:
+def move_cure(check: str, title: str, files: Sequence[Path]) -> Cure | None:
     """Move exactly these files into a folder beside the folder they lie in, where no trainer looks."""
     moves = [(path, place_beside(path)) for path in dict.fromkeys(files)]
-    told = [f"move {old} to {new}" for old, new in moves]
+    lines = [f"move {old} to {new}" for old, new in moves]
     more = f"and {{}} more, each to the folder {FOLDER} beside its own"
-    return _moves_cure(name or check, check, title, moves, told, more)
+    return _moves_cure(check, title, moves, listed(lines, _MOVES_SHOWN, more))
 
 
 def rename_cure(check: str, title: str, moves: Sequence[tuple[Path, Path]]) -> Cure | None:
     """Give files another name in the same folder."""
-    told = [f"rename {old} to {new.name}" for old, new in moves]
-    return _moves_cure(check, check, title, moves, told, "and {} more in the same way")
+    lines = [f"rename {old} to {new.name}" for old, new in moves]
+    return _moves_cure(check, title, moves, listed(lines, _MOVES_SHOWN, "and {} more likewise"))
 
 
 def place_beside(path: Path) -> Path:
     """Where a file goes that is taken out of its folder: beside that folder, named after it."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    folder = path.parent.parent / FOLDER / f"{path.parent.name}-{stamp}"
-    return folder / path.name
+    folder = f"{path.parent.name}-{time.strftime(_STAMP)}"
+    return path.parent.parent / FOLDER / folder / path.name
 
 
 def _moves_cure(
-    name: str,
-    check: str,
-    title: str,
-    moves: Sequence[tuple[Path, Path]],
-    told: list[str],
-    more: str,
+    check: str, title: str, moves: Sequence[tuple[Path, Path]], will_do: tuple[str, ...]
 ) -> Cure | None:
     """Each move for itself: what was moved before a failure or a cancel stays moved, and is told."""
 
@@ -83,36 +74,28 @@ def _moves_cure(
         for old, new in moves:
             if cancelled.is_set():
                 raise CureFailed(f"broken off after {done} of {len(moves)} files")
-            if not old.exists():
-                continue  # gone meanwhile, which is what was wanted
-            _move(old, new)
-            done += 1
-            on_output(f"{old} -> {new}")
+            if old.exists():  # else it is gone meanwhile, which is what was wanted
+                _move(old, new)
+                done += 1
+                on_output(f"{old} -> {new}")
 
-    shown = listed(told, _MOVES_SHOWN, more)
-    return Cure(name, check, title, tuple(shown), act) if moves else None
+    return Cure(check, check, title, will_do, act) if moves else None
 
 
 def _move(old: Path, new: Path) -> None:
     """Never over another file; a change of case alone is one file under two names on a Mac."""
     same = False
     with contextlib.suppress(OSError):
-        same = new.exists() and new.samefile(old)
+        same = new.samefile(old)
     if new.exists() and not same:
         raise CureFailed(f"{new} is there already; look at both and remove one")
     try:
         new.parent.mkdir(parents=True, exist_ok=True)
         if same:
-            step = old.with_name(f".{old.name}.plasma")
-            old.rename(step)
-            step.rename(new)
-        else:
-            shutil.move(old, new)
+            old = old.rename(old.with_name(f".{old.name}.plasma"))
+        shutil.move(old, new)
     except OSError as error:
         raise CureFailed(f"{old} could not be moved: {error.strerror or error}") from error
-
-
-# ----------------------------------------------------------------- captions
 
 
 def front_cure(files: Mapping[Path, str], trigger: str) -> Cure | None:
@@ -120,21 +103,20 @@ def front_cure(files: Mapping[Path, str], trigger: str) -> Cure | None:
     if not files:
         return None
     lines = [f"in {path}: {trigger} in front" for path in files]
-    told = listed(lines, _CAPTIONS_SHOWN, "and in {} more")
-    told.append(f"copies of the old captions go to {place_beside(next(iter(files))).parent}")
+    kept = f"copies of the old captions go to {place_beside(next(iter(files))).parent}"
 
     def act(on_output: OnOutput, cancelled: threading.Event) -> None:
         for path, separator in files.items():
             if cancelled.is_set():
                 raise CureFailed("broken off; the captions changed so far stay changed")
-            old = path.read_text(encoding="utf-8")
             copy = place_beside(path)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, copy)
-            replace_text(path, in_front(old, trigger, separator))
+            replace_text(path, in_front(path.read_text(encoding="utf-8"), trigger, separator))
             on_output(f"changed {path}")
 
-    return Cure("trigger", "trigger", f"put {trigger} in front", tuple(told), act)
+    will_do = (*listed(lines, _CAPTIONS_SHOWN, "and in {} more"), kept)
+    return Cure("trigger", "trigger", f"put {trigger} in front", will_do, act)
 
 
 def in_front(caption: str, trigger: str, separator: str = ",") -> str:

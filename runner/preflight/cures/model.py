@@ -1,19 +1,44 @@
-"""What one cure is: what it will do, in words, and the doing."""
+"""What one cure is: what it will do, in words, and the doing; one that only sets values is data, a `Fix`."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 #: gets each line of what a cure does or what its command prints
 OnOutput = Callable[[str], None]
 #: does the work; raises CureFailed
 Act = Callable[[OnOutput, threading.Event], None]
+#: a value that is taken out
+REMOVED = False
 
 
 class CureFailed(Exception):
     """Why a cure did not work, or not to its end; one sentence with what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Values to set, `False` takes one out. `where`: a section of plasma.toml (`train`, `trainer.env`), or
+    `dataset`: the dataset config wherever it stands."""
+
+    title: str
+    changes: Mapping[str, Any]
+    where: str = "train"
+
+    @property
+    def words(self) -> str:
+        """As advice: `take xformers out, sdpa = true`."""
+        place = "" if self.where in ("train", "dataset") else f"[{self.where}]"
+        out = REMOVED if self.where != "dataset" else None
+        words = [
+            f"take {n} out" if v is out else f"{n} = {toml_text(v)}"
+            for n, v in self.changes.items()
+        ]
+        link = " of " if out in self.changes.values() else " in "
+        return ", ".join(words) + (link + place if place else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +56,32 @@ class Cure:
 
     def apply(self, on_output: OnOutput, cancelled: threading.Event | None = None) -> None:
         """Do it. Raises CureFailed; setting `cancelled` ends what it started and raises as well."""
+        cancelled = cancelled or threading.Event()
+        if cancelled.is_set():
+            raise CureFailed("cancelled before anything was changed")
         try:
-            self.act(on_output, cancelled or threading.Event())
+            self.act(on_output, cancelled)
         except OSError as error:
             place = f" ({error.filename})" if error.filename else ""
             raise CureFailed(f"{error.strerror or error}{place}") from error
 
 
-def file_cure(
-    name: str,
-    check: str,
-    title: str,
-    will_do: Sequence[str],
-    change: Callable[[OnOutput], None],
-    changes: tuple[str, ...] = (),
-) -> Cure:
-    """A change of a file, made at once or not at all."""
-
-    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
-        if cancelled.is_set():
-            raise CureFailed("cancelled before anything was changed")
-        change(on_output)
-
-    return Cure(name, check, title, tuple(will_do), act, changes)
+def change_text(change: tuple[str, Any]) -> str:
+    """`seed = 1`, `xformers is taken out`."""
+    name, value = change
+    return f"{name} is taken out" if value is REMOVED else f"{name} = {toml_text(value)}"
 
 
-def listed(lines: Sequence[str], shown: int, more: str) -> list[str]:
+def toml_text(value: Any) -> str:
+    """A value as it will stand in the file."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(toml_text, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def listed(lines: Sequence[str], shown: int, more: str) -> tuple[str, ...]:
     """The first of many changes; `more`: the line for the rest, with {} for how many."""
     rest = [more.format(len(lines) - shown)] if len(lines) > shown else []
-    return [*lines[:shown], *rest]
+    return (*lines[:shown], *rest)

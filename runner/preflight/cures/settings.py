@@ -5,95 +5,73 @@ Single keys are changed; comments, order and everything else stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 from runner.config.errors import ConfigError
-from runner.config.flags import FlagValue, plain_name
+from runner.config.flags import plain_name
 from runner.config.load import load_config
 from runner.config.model import Config
 from runner.preflight.cures.files import replace_text, write_file
-from runner.preflight.cures.model import Cure, CureFailed, OnOutput, file_cure
+from runner.preflight.cures.model import (
+    REMOVED,
+    Cure,
+    CureFailed,
+    Fix,
+    OnOutput,
+    change_text,
+    toml_text,
+)
 from runner.preflight.facts import Facts
 
-#: a flag that is taken out
-REMOVED = False
-Changes = Mapping[str, FlagValue]
 Document = MutableMapping[str, Any]
 #: changes a parsed document of tomlkit in place
 Edit = Callable[[Document], None]
 _BOM = "\ufeff"
+#: how the diagnosis spells a change in these sections
+_SPELLED = {"train": "", "accelerate": "accelerate.", "trainer.env": "env."}
 
-# ----------------------------------------------------------------- plasma.toml
+
+def cure_of(fix: Fix, facts: Facts, check: str) -> Cure | None:
+    """None where it would change what does not stand in a file of ours."""
+    if fix.where == "dataset":
+        return dataset_cure(facts, check, fix.title, fix.changes)
+    return set_cure(facts.config, check, fix.title, fix.where, fix.changes)
 
 
-def flag_cure(
-    config: Config, check: str, title: str, changes: Changes, *, name: str = ""
+def set_cure(
+    config: Config, check: str, title: str, section: str, changes: Mapping[str, Any]
 ) -> Cure | None:
-    """Set flags in [train] (False takes one out), and in [smoke] where it has its own value for one.
-
-    None when a flag that is to go does not stand in plasma.toml: it comes from a config_file.
-    """
-    gone = [flag for flag, value in changes.items() if value is REMOVED]
-    if any(flag not in config.train and flag not in config.smoke.flags for flag in gone):
-        return None
-    smoked = {flag: value for flag, value in changes.items() if flag in config.smoke.flags}
-
-    def edit(document: Document) -> None:
-        set_keys(table(document, "train"), changes)
-        if smoked:
-            set_keys(table(document, "smoke"), smoked)
-
-    words = _told("[train]", changes) + _told("[smoke]", smoked)
-    return section_cure(config, check, title, edit, words, name=name, changes=_made("", changes))
-
-
-def key_cure(
-    config: Config, check: str, title: str, section: str, values: Mapping[str, Any]
-) -> Cure:
-    """Set keys of one section."""
-    made = _made(f"{section}.", values) if section == "accelerate" else ()
-    words = _told(f"[{section}]", values)
+    """Set keys of one section of plasma.toml. A flag of [train] is set in [smoke] too where that has its own
+    value; None when one that is to go does not stand in plasma.toml: it comes from a config_file."""
+    sections = {section: changes}
+    if section == "train":
+        gone = {flag for flag, value in changes.items() if value is REMOVED}
+        if gone - config.train.keys() - config.smoke.flags.keys():
+            return None
+        sections["smoke"] = {f: value for f, value in changes.items() if f in config.smoke.flags}
+    lines = [
+        f"[{name}] {change_text(one)}" for name, keys in sections.items() for one in keys.items()
+    ]
 
     def edit(document: Document) -> None:
-        set_keys(table(document, section), values)
+        for name, keys in sections.items():
+            if keys:
+                set_keys(table(document, name), keys)
 
-    return section_cure(config, check, title, edit, words, changes=made)
-
-
-def env_cure(config: Config, check: str, title: str, name: str, value: str) -> Cure:
-    """Set a variable of the trainer's environment."""
-
-    def edit(document: Document) -> None:
-        import tomlkit
-
-        trainer = table(document, "trainer")
-        if "env" not in trainer:
-            trainer["env"] = tomlkit.inline_table()
-        trainer["env"][name] = value
-
-    words = [f'[trainer] env.{name} = "{value}"']
-    return section_cure(config, check, title, edit, words, changes=(f"env.{name}={value}",))
-
-
-def section_cure(
-    config: Config,
-    check: str,
-    title: str,
-    edit: Edit,
-    words: list[str],
-    *,
-    name: str = "",
-    changes: tuple[str, ...] = (),
-) -> Cure:
-    """A change of plasma.toml; `words` say what changes, a line each."""
-
-    def change(on_output: OnOutput) -> None:
+    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
         edit_file(config.path, edit, on_output, lambda text: _still_valid(config.path, text))
 
-    told = (f"in {config.path} (a copy of the old file is kept):", *words)
-    return file_cure(name or check, check, title, told, change, changes)
+    told = (f"in {config.path} (a copy of the old file is kept):", *lines)
+    spelled = changes.items() if section in _SPELLED else ()
+    made = tuple(f"{_SPELLED[section]}{name}={_plain(value)}" for name, value in spelled)
+    return Cure(check, check, title, told, act, made)
+
+
+def _plain(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def set_keys(section: Document, values: Mapping[str, Any]) -> None:
@@ -107,33 +85,6 @@ def set_keys(section: Document, values: Mapping[str, Any]) -> None:
             put(section, key, list(value) if isinstance(value, tuple) else value)
 
 
-def _made(prefix: str, changes: Mapping[str, Any]) -> tuple[str, ...]:
-    """The changes as the diagnosis spells them."""
-    return tuple(
-        f"{prefix}{name}={str(value).lower() if isinstance(value, bool) else value}"
-        for name, value in changes.items()
-    )
-
-
-def _told(section: str, changes: Mapping[str, Any]) -> list[str]:
-    """Each change as a person reads it; False takes the flag out."""
-    return [
-        f"{section} {name} is taken out"
-        if value is REMOVED
-        else f"{section} {name} = {toml_text(value)}"
-        for name, value in changes.items()
-    ]
-
-
-def toml_text(value: Any) -> str:
-    """A value as it will stand in the file."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(toml_text, value))}]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
-
-
 def _still_valid(path: Path, text: str) -> None:
     """The new text is read as a plasma.toml before it takes the place of the old one."""
     trial = path.with_name(f".{path.name}.trial.toml")
@@ -141,8 +92,8 @@ def _still_valid(path: Path, text: str) -> None:
         replace_text(trial, text)
         load_config(trial, known_flags=lambda trainer: None)
     except ConfigError as error:
-        told = str(error).replace(str(trial), str(path))
-        raise CureFailed(f"nothing was changed, it would not be valid: {told}") from None
+        problem = str(error).replace(str(trial), str(path))
+        raise CureFailed(f"nothing was changed, it would not be valid: {problem}") from None
     finally:
         trial.unlink(missing_ok=True)
 
@@ -150,34 +101,31 @@ def _still_valid(path: Path, text: str) -> None:
 # ----------------------------------------------------------------- the dataset config
 
 
-def dataset_cure(
-    facts: Facts, check: str, title: str, values: Mapping[str, Any], flags: Changes | None = None
-) -> Cure | None:
+def dataset_cure(facts: Facts, check: str, title: str, values: Mapping[str, Any]) -> Cure | None:
     """Set keys of the dataset config wherever they stand, else in [general]: in its file, and in [dataset] of
-    plasma.toml. Where folders are given by flags, set `flags` (the same keys when None).
+    plasma.toml. Where folders are given by flags, those are set, or taken out for 0 and false.
 
     None where the dataset is no TOML of ours to change: a JSON file.
     """
     file, own = facts.dataset_file(), facts.config.dataset is not None
     if file is None and not own:
-        return flag_cure(facts.config, check, title, values if flags is None else flags)
-    target = file if file and file.suffix.lower() == ".toml" and file.is_file() else None
-    if target is None and not own:
-        return None
+        flags = {name: value or REMOVED for name, value in values.items()}
+        return set_cure(facts.config, check, title, "train", flags)
+    edits: dict[Path, Edit] = {}
+    if file is not None and file.suffix.lower() == ".toml" and file.is_file():
+        edits[file] = lambda document: set_everywhere(document, values)
+    places = list(map(str, edits))
+    if own:
+        edits[facts.config.path] = lambda d: set_everywhere(table(d, "dataset"), values)
+        places.append(f"[dataset] of {facts.config.path}")
 
-    def change(on_output: OnOutput) -> None:
-        if target is not None:
-            edit_file(target, lambda document: set_everywhere(document, values), on_output)
-        if own:
-            edit_file(facts.config.path, edit_own, on_output)
+    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
+        for path, edit in edits.items():
+            edit_file(path, edit, on_output)
 
-    def edit_own(document: Document) -> None:
-        set_everywhere(table(document, "dataset"), values)
-
-    places = [str(target)] * (target is not None) + [f"[dataset] of {facts.config.path}"] * own
-    words = [f"{name} = {toml_text(value)}" for name, value in values.items()]
-    will_do = (f"in {' and '.join(places)} (a copy is kept):", *words)
-    return file_cure(check, check, title, will_do, change)
+    lines = [f"{name} = {toml_text(value)}" for name, value in values.items()]
+    will_do = (f"in {' and '.join(places)} (a copy is kept):", *lines)
+    return Cure(check, check, title, will_do, act) if edits else None
 
 
 def set_everywhere(document: Document, values: Mapping[str, Any]) -> None:
@@ -208,7 +156,7 @@ def edit_file(
         old = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError:
         raise CureFailed(f"{path} is not UTF-8; save it as UTF-8") from None
-    new = edited(old.removeprefix(_BOM), [edit], str(path))
+    new = edited(old.removeprefix(_BOM), edit, str(path))
     if "\r\n" in old:
         new = new.replace("\r\n", "\n").replace("\n", "\r\n")
     new = _BOM + new if old.startswith(_BOM) else new
@@ -220,27 +168,29 @@ def edit_file(
     write_file(path, new, on_output, "changed")
 
 
-def edited(text: str, edits: Sequence[Edit], where: str) -> str:
-    """The text with all edits made. Raises CureFailed when it is no TOML."""
+def edited(text: str, edit: Edit, where: str) -> str:
+    """The changed text. Raises CureFailed when it is no TOML."""
     import tomlkit  # 20 ms, and only needed when something is changed
     from tomlkit.exceptions import TOMLKitError
 
     try:
         document = tomlkit.parse(text)
-        for edit in edits:
-            edit(document)
+        edit(document)
         return tomlkit.dumps(document)
     except TOMLKitError as error:
         raise CureFailed(f"{where} cannot be changed: {error}") from None
 
 
 def table(document: Document, name: str) -> Document:
-    """`[name]`, made at the end of the document when it is not there."""
+    """`[name]`, made at the end of the document when it does not exist; `outer.inner`: an inline table."""
     import tomlkit
 
-    if name not in document:
-        document[name] = tomlkit.table()
-    found: Document = document[name]
+    outer, _, inner = name.partition(".")
+    if outer not in document:
+        document[outer] = tomlkit.table()
+    if inner and inner not in document[outer]:
+        document[outer][inner] = tomlkit.inline_table()
+    found: Document = document[outer][inner] if inner else document[outer]
     return found
 
 

@@ -14,7 +14,7 @@ from runner.config.catalog import Catalog, Effort, Flag, FlagReport
 from runner.config.model import Trainer
 from runner.trainers.builtin.arguments import build_parser
 from runner.trainers.flag_probe import describe
-from runner.trainers.protocol import ModuleEnvironment
+from runner.trainers.protocol import Demands, ModuleEnvironment
 from runner.trainers.sd_scripts.program import SdScripts
 
 if TYPE_CHECKING:
@@ -44,6 +44,22 @@ class ArgparseCatalog(Catalog):
 class BuiltIn(SdScripts):
     name = "embedded"
     failures = frozenset()
+    demands = Demands(
+        packages=("torch", "accelerate", "safetensors", "PIL", "numpy", "tqdm"),
+        entry="runner.embedded.train", python=(3, 11), must=True, memory_bytes=1_000_000_000,
+        optimizers=("AdamW", "SGDNesterov"), metadata=False, fp16_on_cpu=True,
+        settled={
+            "trainer": ("pass", "built-in trainer", "plasma-tui's own trainer will run."),
+            "architecture": ("skip", "built-in model", "It has its own small base model."),
+            "vae": ("skip", "none", "The built-in trainer learns in pixels."),
+            "encoders": ("skip", "none", "The built-in trainer reads its captions itself."),
+            "tokenizer": ("skip", "none", "The built-in trainer has its own tokenizer."),
+            "latents": ("skip", "none", "The built-in trainer caches nothing on disk."),
+            "workers": ("skip", "none", "The built-in trainer has no workers."),
+            "network": ("pass", "LoRA", "The built-in trainer trains a LoRA."),
+            "mps_traps": ("skip", "not for MPS", "The built-in trainer runs on MPS as it is."),
+        },
+    )  # fmt: skip
 
     def recognises(self, trainer: Trainer) -> bool:
         return trainer.sd_scripts is None
@@ -63,6 +79,9 @@ class BuiltIn(SdScripts):
         self, trainer: Trainer, effort: Effort, cancelled: threading.Event | None
     ) -> FlagReport:
         return FlagReport(ArgparseCatalog(build_parser()))
+
+    def packages(self, flags: Mapping[str, Any]) -> tuple[str, ...]:
+        return ()
 
     def question(
         self, trainer: Trainer, flags: Mapping[str, Any], base_dir: Path, **more: Any

@@ -14,16 +14,10 @@ from typing import Any
 
 from runner.config.flags import whole
 from runner.trainers.sd_scripts.network_layers import NETWORK_LAYERS, Layers
+from runner.trainers.sd_scripts.scripts import DEFAULT_RANK, SCRIPTS, TITLES
 
 Flags = Mapping[str, Any]
 
-#: title, and the module that sits on the model's layers
-MODELS = {
-    "sd1": ("SD 1.x", "networks.lora"),
-    "sd2": ("SD 2.x", "networks.lora"),
-    "sdxl": ("SDXL", "networks.lora"),
-    "flux": ("FLUX.1", "networks.lora_flux"),
-}
 #: of --network_args: what leaves the layers as they are
 HARMLESS = frozenset(
     {
@@ -31,7 +25,6 @@ HARMLESS = frozenset(
         "loraplus_lr_ratio", "loraplus_unet_lr_ratio", "loraplus_text_encoder_lr_ratio",
     }
 )  # fmt: skip
-DEFAULT_RANK = 4
 ITEM_BYTES = {"fp16": 2, "bf16": 2, "float": 4}
 #: what sd-scripts writes about the training: 3,384 to 4,228 bytes in recorded files, more with many tags
 METADATA_BYTES = 4_000
@@ -64,15 +57,15 @@ class FileSizes:
 
 def model_of(script: str, flags: Flags) -> str | None:
     """Which model a script trains (its file name); None: not one whose layers are known."""
-    if script == "train_network.py":
-        return "sd2" if flags.get("v2") else "sd1"
-    if script == "flux_train_network.py" and flags.get("model_type") in (None, "flux"):
-        return "flux"
-    return "sdxl" if script == "sdxl_train_network.py" else None
+    kinds = SCRIPTS[script].kinds if script in SCRIPTS else ()
+    if "flux" in kinds:
+        return "flux" if flags.get("model_type") in (None, "flux") else None
+    known = [kind for kind in kinds if kind in NETWORK_LAYERS]
+    return known[-1 if flags.get("v2") else 0] if known else None
 
 
 def file_sizes(flags: Flags, model: str | None) -> FileSizes | None:
-    """`model`: sd1, sd2, sdxl or flux. None: the network's layers are not known. Raises ValueError for a
+    """`model`: a key of NETWORK_LAYERS. None: the network's layers are not known. Raises ValueError for a
     rank that is no number."""
     layers = trained_layers(flags, model)
     rank = whole(flags, "network_dim")
@@ -81,7 +74,7 @@ def file_sizes(flags: Flags, model: str | None) -> FileSizes | None:
     rank = DEFAULT_RANK if rank is None else rank
     conv = conv_rank(flags)
     ranked = [(one, rank if one.kernel != 3 or conv is None else conv) for one in layers]
-    told = f"rank {rank} on {MODELS[model][0]}"
+    told = f"rank {rank} on {TITLES[model]}"
     if conv is not None:
         told += f", convolutions {conv}"
     half = "fp16" if flags.get("full_fp16") else "bf16"
@@ -99,7 +92,8 @@ def file_sizes(flags: Flags, model: str | None) -> FileSizes | None:
 
 def trained_layers(flags: Flags, model: str | None) -> tuple[Layers, ...] | None:
     """The layers that get a LoRA and are saved."""
-    if model not in MODELS or flags.get("network_module") != MODELS[model][1]:
+    module = next((s.network_module for s in SCRIPTS.values() if model in s.kinds), None)
+    if model not in NETWORK_LAYERS or flags.get("network_module") != module:
         return None
     if set(network_args(flags)) - HARMLESS:
         return None  # ranks by block, other layers

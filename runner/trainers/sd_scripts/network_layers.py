@@ -1,7 +1,7 @@
 """The layers that sd-scripts' LoRA networks sit on, counted by `scripts/network_layers.py` on its own code.
 
 Figures of sd-scripts main 48d368fa: networks.lora on SD 1.x, SD 2.x and SDXL, networks.lora_flux on
-FLUX.1 (dev and schnell have the same layers).
+FLUX.1 (dev and schnell have the same layers), networks.lora_lumina on Lumina Image 2 and gemma-2-2b.
 """
 
 from __future__ import annotations
@@ -86,6 +86,15 @@ _FIGURES: dict[tuple[str, str, bool], tuple[Row, ...]] = {
         (0, 3072, 18432, 38, 1424), (0, 3072, 21504, 38, 1282), (0, 12288, 3072, 38, 1348),
         (0, 15360, 3072, 38, 1282),
     ),
+    ("lumina", "text", False): (
+        (0, 2048, 2304, 26, 874), (0, 2304, 1024, 52, 1748), (0, 2304, 2048, 26, 874),
+        (0, 2304, 9216, 52, 1540), (0, 9216, 2304, 26, 796),
+    ),
+    ("lumina", "unet", False): (
+        (0, 1024, 2304, 1, 40), (0, 1024, 9216, 28, 1066), (0, 2304, 64, 1, 28),
+        (0, 2304, 2304, 30, 1008), (0, 2304, 3840, 30, 1008), (0, 2304, 9216, 60, 2136),
+        (0, 9216, 2304, 30, 1068),
+    ),
 }  # fmt: skip
 
 NETWORK_LAYERS: dict[str, tuple[Layers, ...]] = {
@@ -95,5 +104,5 @@ NETWORK_LAYERS: dict[str, tuple[Layers, ...]] = {
         if of == model
         for row in rows
     )
-    for model in ("sd1", "sd2", "sdxl", "flux")
+    for model in ("sd1", "sd2", "sdxl", "flux", "lumina")
 }

@@ -15,7 +15,8 @@ from runner.trainers.checkout import site_packages
 from runner.trainers.console import Vocabulary
 from runner.trainers.flag_catalog import report_of_checkout
 from runner.trainers.names import KOHYA_NAMES, FileNames
-from runner.trainers.protocol import ModuleEnvironment, ResumeRules
+from runner.trainers.protocol import Demands, ModuleEnvironment, ResumeRules
+from runner.trainers.sd_scripts.packages import ALWAYS, packages_by_flags
 from runner.trainers.sd_scripts.saves import expected_checkpoints
 from runner.trainers.sd_scripts.scripts import SCRIPTS, file_ending
 from runner.trainers.sd_scripts.steps import Steps, count_steps
@@ -31,6 +32,10 @@ class SdScripts:
     vocabulary: Vocabulary = VOCABULARY
     names: FileNames = KOHYA_NAMES
     failures: frozenset[str] = frozenset({"sd-scripts"})
+    # kohya_ss asks for Python 3.10 or 3.11; --learning_rate is 2e-6 when it is not set
+    demands = Demands(
+        ALWAYS, entry="", python=(3, 10), must=False, memory_bytes=4_000_000_000, default_rate=2e-6
+    )
     #: shapes of the weights, parts that are trained, the optimizer's memory; torch's schedulers keep their base
     #: rates in a state
     resume = ResumeRules(
@@ -64,6 +69,9 @@ class SdScripts:
         self, trainer: Trainer, effort: Effort, cancelled: threading.Event | None
     ) -> FlagReport:
         return report_of_checkout(trainer, effort, cancelled=cancelled)
+
+    def packages(self, flags: Mapping[str, Any]) -> tuple[str, ...]:
+        return packages_by_flags(flags)
 
     def question(
         self, trainer: Trainer, flags: Mapping[str, Any], base_dir: Path, **more: Any

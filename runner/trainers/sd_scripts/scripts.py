@@ -26,11 +26,20 @@ QWEN_VL = "Qwen/Qwen2.5-VL-7B-Instruct"
 BYT5 = "google/byt5-small"
 GEMMA2 = "google/gemma-2-2b"
 SD2 = "stabilityai/stable-diffusion-2"
+#: --network_dim when it is not set (networks.lora)
+DEFAULT_RANK = 4
+#: kinds of weights, as a person calls them
+TITLES = {
+    "sd1": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL", "sdxl_refiner": "SDXL refiner",
+    "sd3": "SD 3", "flux": "FLUX.1", "chroma": "Chroma", "lumina": "Lumina Image 2",
+    "hunyuan_image": "HunyuanImage-2.1", "anima": "Anima",
+    "lora": "LoRA", "vae": "VAE", "text_encoder": "text encoder", "unet": "U-Net alone",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """`kinds`: architectures of base models it can load (runner.preflight.architecture);
+    """`kinds`: kinds of base models it can load, see TITLES;
     `reso_divisor`: what bucket_reso_steps must be divisible by; `cache_suffix`: end of the names of cached
     latents, whose sides are `stride` times smaller than the image's; `keyed_by_size`: one file holds latents
     of several sizes; `tokenizers`: what it loads from the hub; `needs`: flags that must name a file."""

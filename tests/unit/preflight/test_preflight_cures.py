@@ -11,7 +11,7 @@ import pytest
 from runner.config.load import load_config
 from runner.preflight.cures.files import backup_name, in_front, move_cure, rename_cure
 from runner.preflight.cures.model import Cure, CureFailed
-from runner.preflight.cures.settings import edited, flag_cure, key_cure, set_everywhere
+from runner.preflight.cures.settings import edited, set_cure, set_everywhere
 from runner.preflight.registry import CHECKS, cure_for, known_names
 from tests.unit.preflight.preflight_project import TRIGGER, Project, project_fixture
 
@@ -41,7 +41,7 @@ def test_a_flag_is_changed_where_it_stands_and_comments_stay(project: Project) -
     file = project.root / "plasma.toml"
     file.write_text(TEXT)
     config = load_config(file, known_flags=lambda trainer: None)
-    cure = flag_cure(config, "precision", "t", {"mixed_precision": "no", "seed": 42})
+    cure = set_cure(config, "precision", "t", "train", {"mixed_precision": "no", "seed": 42})
     assert cure is not None
     assert cure.will_do == (
         f"in {file} (a copy of the old file is kept):",
@@ -62,8 +62,8 @@ def test_a_flag_is_changed_where_it_stands_and_comments_stay(project: Project) -
 
 def test_a_flag_that_is_not_in_the_file_cannot_be_taken_out(project: Project) -> None:
     config = project.config(train="seed = 1")
-    assert flag_cure(config, "x", "t", {"xformers": False}) is None
-    cure = flag_cure(config, "x", "t", {"seed": False})
+    assert set_cure(config, "x", "t", "train", {"xformers": False}) is None
+    cure = set_cure(config, "x", "t", "train", {"seed": False})
     assert cure is not None
     cure.apply(lambda line: None)
     assert "seed" not in (project.root / "plasma.toml").read_text()
@@ -72,7 +72,7 @@ def test_a_flag_that_is_not_in_the_file_cannot_be_taken_out(project: Project) ->
 def test_nothing_is_written_that_would_not_be_valid(project: Project) -> None:
     config = project.config()
     before = (project.root / "plasma.toml").read_text()
-    cure = key_cure(config, "x", "t", "expect", {"images": 0})
+    cure = set_cure(config, "x", "t", "expect", {"images": 0})
     with pytest.raises(CureFailed, match=r"nothing was changed.*\[expect\] images is 0"):
         cure.apply(lambda line: None)
     assert (project.root / "plasma.toml").read_text() == before
@@ -86,7 +86,7 @@ def test_nothing_is_written_that_would_not_be_valid(project: Project) -> None:
 def test_a_cancelled_change_is_not_made(project: Project) -> None:
     cancelled = threading.Event()
     cancelled.set()
-    cure = flag_cure(project.config(), "x", "t", {"seed": 7})
+    cure = set_cure(project.config(), "x", "t", "train", {"seed": 7})
     assert cure is not None
     with pytest.raises(CureFailed, match="cancelled before"):
         cure.apply(lambda line: None, cancelled)
@@ -99,7 +99,7 @@ def test_rights_and_links_of_a_changed_file_stay(project: Project) -> None:
     (project.root / "plasma.toml").rename(real)
     real.chmod(0o640)
     (project.root / "plasma.toml").symlink_to(real)
-    cure = flag_cure(config, "x", "t", {"seed": 7})
+    cure = set_cure(config, "x", "t", "train", {"seed": 7})
     assert cure is not None
     cure.apply(lambda line: None)
     assert (project.root / "plasma.toml").is_symlink()
@@ -112,7 +112,7 @@ def test_line_ends_and_the_byte_order_mark_stay(project: Project) -> None:
     project.config()
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
     config = load_config(file, known_flags=lambda trainer: None)
-    cure = flag_cure(config, "x", "t", {"seed": 7})
+    cure = set_cure(config, "x", "t", "train", {"seed": 7})
     assert cure is not None
     cure.apply(lambda line: None)
     content = file.read_bytes()
@@ -122,7 +122,7 @@ def test_line_ends_and_the_byte_order_mark_stay(project: Project) -> None:
 
 def test_what_cannot_be_written_is_one_sentence(project: Project) -> None:
     config = project.config()
-    cure = flag_cure(config, "x", "t", {"seed": 7})
+    cure = set_cure(config, "x", "t", "train", {"seed": 7})
     assert cure is not None
     (project.root / "plasma.toml").unlink()
     with pytest.raises(CureFailed, match=r"No such file or directory \(.*plasma\.toml\)"):
@@ -142,12 +142,12 @@ resolution = 512
   [[datasets.subsets]]
   image_dir = "b"
 """
-    new = edited(text, [lambda d: set_everywhere(d, {"shuffle_caption": False})], "d.toml")
+    new = edited(text, lambda d: set_everywhere(d, {"shuffle_caption": False}), "d.toml")
     assert new == text.replace("shuffle_caption = true", "shuffle_caption = false")
-    new = edited(text, [lambda d: set_everywhere(d, {"keep_tokens": 1})], "d.toml")
+    new = edited(text, lambda d: set_everywhere(d, {"keep_tokens": 1}), "d.toml")
     assert new == text.replace("# for variety\n", "# for variety\nkeep_tokens = 1\n")
     assert "[general]\nkeep_tokens = 1" in edited(
-        "[[datasets]]\n", [lambda d: set_everywhere(d, {"keep_tokens": 1})], "d.toml"
+        "[[datasets]]\n", lambda d: set_everywhere(d, {"keep_tokens": 1}), "d.toml"
     )
 
 

@@ -124,7 +124,7 @@ def test_a_dataset_section_is_held_against_its_file(project: Project) -> None:
     assert found.status == "pass", found
     project.write_dataset(general="shuffle_caption = true")
     found = project.find("dataset", rest=DATASET)
-    assert (found.status, found.evidence) == ("warn", "differs from [dataset]")
+    assert (found.status, found.evidence) == ("warn", "unlike [dataset]")
 
 
 def test_images_are_counted_and_held_against_the_expectation(project: Project) -> None:
@@ -321,7 +321,7 @@ def test_steps_of_an_unread_dataset_cannot_be_told(project: Project) -> None:
 
 
 def test_files_of_an_earlier_training_are_found(project: Project) -> None:
-    assert project.find("overwrite").evidence == "no files yet"
+    assert project.find("overwrite").evidence == "nothing"
     out = project.root / "out"
     out.mkdir()
     (out / "other.safetensors").touch()

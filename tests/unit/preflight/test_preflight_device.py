@@ -15,6 +15,7 @@ from runner.preflight.checks import device
 from runner.preflight.checks.device import watermark_problem
 from runner.preflight.cures.accelerate import changed
 from runner.preflight.facts import Facts
+from runner.preflight.model import NEEDS
 from runner.preflight.probe import Device, cached_probe, device_of, last_word, probe, probe_command
 from runner.preflight.registry import BY_NAME, cure_for, run_check
 from runner.trainers.accelerate import default_path, read_config
@@ -106,7 +107,8 @@ def test_the_cure_of_a_refused_precision_takes_its_flags_along(
     monkeypatch.setattr(Facts, "device", lambda self, bare=False: told)
     train = 'mixed_precision = "fp16"\nfull_fp16 = true'
     own = f'{SD}\npython = "{sys.executable}"'
-    monkeypatch.setattr(device, "not_askable", lambda facts: None)
+    for need in ("python", "accelerate"):
+        monkeypatch.setitem(NEEDS, need, lambda facts: None)
     found = project.find("precision", trainer=own, train=train)
     assert found.status == "fail"
     found.cures[0].apply(lambda line: None)
@@ -234,7 +236,8 @@ def test_a_device_lost_to_the_launcher_is_cured_at_its_root(
     project: Project, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.write_text(f"{HEAD}distributed_type: 'NO'\nuse_cpu: true\n")
-    monkeypatch.setattr(device, "not_askable", lambda facts: None)
+    for need in ("python", "accelerate"):
+        monkeypatch.setitem(NEEDS, need, lambda facts: None)
     monkeypatch.setattr(Facts, "device", lambda self, bare=False: answer("mps_forced_cpu"))
     config = project.config(trainer=LAUNCH, expect=MPS)
     cure = cure_for("device", config)

@@ -234,7 +234,9 @@ def test_little_shared_memory_is_a_warning(project: Project) -> None:
     assert judge_shared(facts, 8, 10**9) is None
     found = judge_shared(facts, 8, 64_000_000)
     assert found is not None and (found.status, found.evidence) == ("warn", "little /dev/shm")
-    assert "[train] persistent_data_loader_workers is taken out" in found.cures[0].will_do
+    assert "persistent_data_loader_workers is taken out" in str(
+        found.curable(facts, "workers").cures
+    )
 
 
 def test_flags_of_a_config_file_count_and_the_command_line_wins(project: Project) -> None:

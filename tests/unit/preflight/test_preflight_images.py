@@ -237,7 +237,7 @@ def test_an_image_smaller_than_a_step_stops_no_upscale(project: Project) -> None
     (project.train / "0001.png").write_bytes(png(20, 20))
     project.write_dataset(general=f"{BUCKETS}\nbucket_no_upscale = true")
     found = project.find("buckets")
-    assert (found.status, found.evidence) == ("fail", "an image is too small")
+    assert (found.status, found.evidence) == ("fail", "image too small")
     found.cures[0].apply(lambda line: None)
     assert project.find("buckets").status == "pass"
 

@@ -14,8 +14,8 @@ from runner.preflight import import_probe
 from runner.preflight.facts import Facts
 from runner.preflight.import_probe import try_import
 from runner.preflight.model import Finding
-from runner.preflight.modules import SD_SCRIPTS_MODULES
 from runner.preflight.registry import BY_NAME
+from runner.trainers.sd_scripts.packages import ALWAYS
 from tests.unit.preflight.preflight_project import Project
 
 SCRIPT = "import torchvision\nfrom library import train_util\ndef setup_parser(): pass\n"
@@ -32,7 +32,7 @@ class Site:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.packages = project.root / "site"
-        for name in (*SD_SCRIPTS_MODULES, "tensorboard"):
+        for name in (*ALWAYS, "tensorboard"):
             self.package(name, "")
         self.package("torch/optim", "class AdamW: pass\nclass Optimizer: pass\n")
         self.script(SCRIPT + MAIN)

@@ -15,19 +15,19 @@ import pytest
 
 from runner.config.interpreter import Interpreter
 from runner.model import ExpectedCheckpoint, Forecast
-from runner.preflight import hub, modules
+from runner.preflight import hub
 from runner.preflight.checks import base_model, machine, output, unattended
 from runner.preflight.checks.device import fits
 from runner.preflight.checks.device import judge_device as judge
 from runner.preflight.checks.packages import packages as look_at_packages
 from runner.preflight.checks.trainer import describe
 from runner.preflight.checks.trainer import python as look_at_python
-from runner.preflight.cures.settings import flag_cure
+from runner.preflight.cures.model import Fix
 from runner.preflight.existing_files import names
 from runner.preflight.facts import Facts
-from runner.preflight.model import Check, Finding, failed
+from runner.preflight.model import failed
 from runner.preflight.probe import Device
-from runner.preflight.registry import run_check
+from runner.trainers.sd_scripts.packages import optimizer_package
 from tests.unit.preflight.preflight_project import Project, look, project_fixture
 
 project = project_fixture(checkout=False)
@@ -61,7 +61,7 @@ def test_an_empty_submodule_fails_with_the_git_command(project: Project) -> None
     (project.root / ".gitmodules").write_text('[submodule "sd"]\n\tpath = sd-scripts\n')
     subprocess.run(["git", "init", "-q"], cwd=project.root, check=True)
     found = project.find("trainer", trainer=SD)
-    assert (found.status, found.evidence) == ("fail", "sd-scripts is missing")
+    assert (found.status, found.evidence) == ("fail", "sd-scripts missing")
     assert found.detail == f"{project.root}/sd-scripts is empty."
     assert found.advice == f"cd {project.root} && git submodule update --init --recursive"
     assert [cure.name for cure in found.cures] == ["trainer"]
@@ -206,16 +206,11 @@ def test_a_package_that_needs_cuda_is_not_to_be_installed_elsewhere(
 
 
 def test_a_cure_that_the_platform_rules_out_is_not_offered(project: Project) -> None:
-    config = project.config(trainer=SD, expect='device = "cpu"')
-    cure = flag_cure(config, "x", "t", {"optimizer_type": "AdamW8bit"})
-    other = flag_cure(config, "x", "t", {"seed": 1})
-
-    def found(facts: Facts) -> Finding:
-        return failed("x", "x.", "x").curable(cure)
-
-    both = found(Facts(config)).curable(cure, other)
-    assert both.possible(Facts(config).platform).cures == (other,)
-    assert run_check(Check("x", "X", found), Facts(config)).fix is None
+    facts = Facts(project.config(trainer=SD, expect='device = "cpu"'))
+    impossible = Fix("8 bits", {"optimizer_type": "AdamW8bit"})
+    found = failed("x", "x.", "x", impossible, Fix("a seed", {"seed": 1})).curable(facts, "x")
+    assert [cure.title for cure in found.cures] == ["a seed"]
+    assert failed("x", "x.", "x", impossible).curable(facts, "x").cures == ()
 
 
 def test_without_tensorboard_there_is_only_a_warning(project: Project) -> None:
@@ -239,15 +234,14 @@ def test_without_tensorboard_there_is_only_a_warning(project: Project) -> None:
     ],
 )
 def test_an_optimizer_brings_its_package(optimizer: str, module: str | None) -> None:
-    assert modules.optimizer_module(optimizer) == module
+    assert optimizer_package(optimizer) == module
 
 
 def test_flags_bring_their_packages(project: Project) -> None:
-    flags = {"xformers": True, "log_with": "wandb", "network_module": "lycoris.kohya"}
-    wanted = modules.wanted_modules(project.config(trainer=SD).trainer, flags)
-    assert {"xformers", "wandb", "lycoris", "transformers", "tensorboard"} <= set(wanted)
-    embedded = modules.wanted_modules(project.config().trainer, flags)
-    assert "transformers" not in embedded
+    train = 'xformers = true\nlog_with = "wandb"\nnetwork_module = "lycoris.kohya"'
+    wanted = Facts(project.config(trainer=SD, train=train)).packages()
+    assert {"xformers", "wandb", "lycoris", "transformers"} <= set(wanted)
+    assert "transformers" not in Facts(project.config(train=train)).packages()
 
 
 def safetensors(path: Path, values: int = 4, cut: int = 0) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.preflight import hub, lora_size
+from runner.preflight import hub
 from runner.preflight.checks import base_model
 from runner.preflight.checks.network import judge_size
 from runner.preflight.facts import Facts
@@ -121,7 +121,7 @@ def test_what_cannot_be_told_is_not_judged(project: Project) -> None:
     found = project.find("architecture", trainer=trainer(), train=BASE)
     assert (found.status, found.evidence) == ("warn", "unknown kind")
     found = project.find("architecture", trainer=trainer("my_own.py"), train=BASE)
-    assert (found.status, found.evidence) == ("skip", "unknown script")
+    assert (found.status, found.evidence) == ("skip", "not known")
     models.write(project.root / "base.safetensors", models.FLUX, cut=1)
     assert project.find("architecture", trainer=trainer(), train=BASE).evidence == "header unread"
 
@@ -266,11 +266,11 @@ def test_the_size_of_a_lora_is_that_of_a_real_one(project: Project) -> None:
     """Rank 32 in float32 of SD 1, as recorded from a run of sd-scripts."""
     models.write(project.root / "base.safetensors", models.stable_diffusion("sd1"))
     train = f'{BASE}\nnetwork_module = "networks.lora"\nnetwork_dim = 32\nsave_precision = "float"'
-    size = lora_size.lora_bytes(Facts(project.config(trainer=trainer(), train=train)))
+    size = Facts(project.config(trainer=trainer(), train=train)).forecast().checkpoint_bytes
     real = RECORDED["spyke_plasma_v1-step00000010.safetensors"]["file_bytes"]
     assert size is not None and abs(size - real) < 0.001 * real
     train += "\nnetwork_train_unet_only = true"
-    size = lora_size.lora_bytes(Facts(project.config(trainer=trainer(), train=train)))
+    size = Facts(project.config(trainer=trainer(), train=train)).forecast().checkpoint_bytes
     real = 4 * (32 * 423_936 + 192) + RECORDED["r-step00000012.safetensors"]["header_bytes"]
     assert size is not None and abs(size - real) < 0.001 * real
 
@@ -296,7 +296,11 @@ def test_half_precision_halves_the_file_and_convolutions_enlarge_it(project: Pro
     module = f'{BASE}\nnetwork_module = "networks.lora"\nnetwork_dim = 64\n'
 
     def size(extra: str) -> int:
-        found = lora_size.lora_bytes(Facts(project.config(trainer=trainer(), train=module + extra)))
+        found = (
+            Facts(project.config(trainer=trainer(), train=module + extra))
+            .forecast()
+            .checkpoint_bytes
+        )
         assert found is not None
         return found
 

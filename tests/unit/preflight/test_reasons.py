@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.preflight.estimate import estimate
+from runner.preflight.forecast import estimate
 from tests.unit.preflight.preflight_project import Project
 from tests.unit.trainers.dataset.dataset_images import write_png
 

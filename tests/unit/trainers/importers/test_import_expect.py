@@ -96,7 +96,7 @@ def test_preflight_warns_when_no_state_will_be_saved(tmp_path: Path) -> None:
     assert (none.status, none.evidence) == ("warn", "no state saved")
     assert "resumes from weights only" in none.detail
     late = made.find("state", train="save_state = true")
-    assert (late.status, late.evidence) == ("warn", "no state before the end")
+    assert (late.status, late.evidence) == ("warn", "no state before end")
     good = made.find("state", train="save_state = true\nsave_every_n_epochs = 1")
     assert (good.status, good.detail[:18]) == ("pass", "1 state before the")
     assert made.find("state", smoke=True).status == "skip"

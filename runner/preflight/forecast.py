@@ -1,23 +1,23 @@
-"""The forecast of a plasma.toml, whole: sd-scripts' arithmetic, sizes by network and model, and what an
+"""The forecast of a plasma.toml, complete: sd-scripts' arithmetic, sizes by network and model, and what an
 earlier run with the same settings has shown."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from runner.config.dataset_file import dataset_values
-from runner.config.model import Config
+from runner.config.model import Config, Trainer
 from runner.model import ExpectedCheckpoint, Forecast
 from runner.model.units import count, pace
-from runner.preflight.learnt import Learnt, learnt
+from runner.preflight.prior_runs import PriorRun, prior_run
 from runner.trainers.accelerate import launched_processes
 from runner.trainers.registry import program_of
 from runner.trainers.sd_scripts.config_file import TrainerFlags, trainer_flags
 from runner.trainers.sd_scripts.dataset import DatasetSpec, read_specs
-from runner.trainers.sd_scripts.file_sizes import FileSizes
 from runner.trainers.sd_scripts.forecast import Question
 from runner.trainers.sd_scripts.reasons import surprises
 
@@ -30,15 +30,14 @@ def estimate(config: Config, *, smoke: bool = False) -> Forecast:
         question = question_of(config, read, processes.count)
     except ValueError as error:  # [dataset] is no dataset config
         return Forecast(warnings=(str(error),))
-    found = program_of(config.trainer).forecast(question)
-    found = with_sizes(found, _sizes(config, read.values))
-    taught = learnt(config)
-    if taught is not None:
-        found = with_learnt(found, taught)
+    program = program_of(config.trainer)
+    found = with_sizes(program.forecast(question), config.trainer, read.values)
+    if (prior := prior_run(config)) is not None:
+        found = with_prior(found, prior)
     found = with_disk(found)
-    first = [text for text in (read.problem, processes.warning) if text]
-    told = () if smoke else surprises(config.expect, found, question)
-    return replace(found, warnings=tuple(dict.fromkeys((*first, *told, *found.warnings))))
+    first = (text for text in (read.problem, processes.warning) if text)
+    surprising = () if smoke else surprises(config.expect, found, question)
+    return replace(found, warnings=tuple(dict.fromkeys((*first, *surprising, *found.warnings))))
 
 
 def question_of(config: Config, read: TrainerFlags, processes: int) -> Question:
@@ -62,15 +61,12 @@ def _unwritten(config: Config, flags: dict[str, Any]) -> tuple[DatasetSpec, ...]
     return read_specs(dataset_values(config), flags, f"{config.path} [dataset]")
 
 
-def _sizes(config: Config, flags: Any) -> FileSizes | None:
-    try:
-        return program_of(config.trainer).file_sizes(config.trainer, flags)
-    except ValueError:  # a rank that is no number: the checks tell
-        return None
-
-
-def with_sizes(found: Forecast, sizes: FileSizes | None) -> Forecast:
+def with_sizes(found: Forecast, trainer: Trainer, flags: Mapping[str, Any]) -> Forecast:
     """Bytes by rank and model."""
+    try:
+        sizes = program_of(trainer).file_sizes(trainer, flags)
+    except ValueError:  # a rank that is no number: the checks tell
+        return found
     if sizes is None:
         return found
     sources = {"checkpoint_bytes": sizes.checkpoint_source, "state_bytes": sizes.state_source}
@@ -82,53 +78,44 @@ def with_sizes(found: Forecast, sizes: FileSizes | None) -> Forecast:
     )
 
 
-def with_learnt(found: Forecast, taught: Learnt) -> Forecast:
+def with_prior(found: Forecast, prior: PriorRun) -> Forecast:
     """What was measured is better than what was reckoned."""
-    sources = dict(found.sources)
-    changes: dict[str, Any] = {}
-    for name in ("checkpoint_bytes", "state_bytes", "seconds_per_step", "memory_bytes"):
-        value = getattr(taught, name)
-        if value is not None:
-            changes[name], sources[name] = value, taught.source
+    names = ("checkpoint_bytes", "state_bytes", "seconds_per_step", "memory_bytes")
+    changes = {name: value for name in names if (value := getattr(prior, name)) is not None}
+    sources = dict(found.sources) | dict.fromkeys(changes, prior.source)
     if "memory_bytes" in changes:
-        sources["memory_bytes"] = f"{taught.source}, most {taught.memory_of} seen"
-    if taught.seconds_per_step is not None and found.steps is not None:
-        changes["duration_s"], sources["duration_s"] = _duration(found, taught)
+        sources["memory_bytes"] = f"{prior.source}, most {prior.memory_of} seen"
+    if prior.seconds_per_step is not None and found.steps is not None:
+        changes["duration_s"], sources["duration_s"] = _duration(found, prior)
     return replace(found, **changes, sources=sources)
 
 
-def _duration(found: Forecast, taught: Learnt) -> tuple[float, str]:
+def _duration(found: Forecast, prior: PriorRun) -> tuple[float, str]:
     """Start, steps and saves; the smoke test's own end stands for a save."""
-    seconds = taught.seconds_per_step or 0.0
+    seconds = prior.seconds_per_step or 0.0
     steps = found.trained_steps if found.trained_steps is not None else found.steps or 0
     saves = len(found.checkpoints)
-    total = steps * seconds + (taught.start_s or 0.0) + saves * (taught.end_s or 0.0)
-    told = f"{count(steps, 'step')} at {pace(seconds)}"
-    if taught.start_s is not None:
-        told += ", start"
-    if taught.end_s is not None:
-        told += f", {count(saves, 'save')}"
+    total = steps * seconds + (prior.start_s or 0.0) + saves * (prior.end_s or 0.0)
+    start = ", start" if prior.start_s is not None else ""
+    end = f", {count(saves, 'save')}" if prior.end_s is not None else ""
     left_out = ", samples not reckoned" if found.samples else ""
-    return total, f"{told} ({taught.source}){left_out}"
+    return (
+        total,
+        f"{count(steps, 'step')} at {pace(seconds)}{start}{end} ({prior.source}){left_out}",
+    )
 
 
 def with_disk(found: Forecast) -> Forecast:
     """All that lies in output_dir at the fullest moment, sample images not reckoned."""
-    if found.checkpoint_bytes is None or not found.checkpoints:
+    states_saved = any(c.state_name for c in found.checkpoints)
+    if found.checkpoint_bytes is None or (found.state_bytes is None and states_saved):
         return found
-    if found.state_bytes is None and any(c.state_name for c in found.checkpoints):
+    if not found.checkpoints:
         return found
-    size_bytes, files, states = peak(
-        found.checkpoints, found.checkpoint_bytes, found.state_bytes or 0
-    )
-    told = count(files, "file")
-    if states:
-        told += f" and {count(states, 'state')}"
-    if found.samples:
-        told += ", samples not reckoned"
-    return replace(
-        found, size_bytes=size_bytes, sources=found.sources | {"size_bytes": f"{told} at most"}
-    )
+    size, files, states = peak(found.checkpoints, found.checkpoint_bytes, found.state_bytes or 0)
+    source = count(files, "file") + (f" and {count(states, 'state')}" if states else "")
+    source += ", samples not reckoned at most" if found.samples else " at most"
+    return replace(found, size_bytes=size, sources=found.sources | {"size_bytes": source})
 
 
 def peak(
@@ -136,17 +123,18 @@ def peak(
 ) -> tuple[int, int, int]:
     """(bytes, files, states) at the fullest moment: what is deleted goes only after the new is written,
     and the final file comes when that is over."""
+    if not checkpoints:
+        return (0, 0, 0)
     *regular, final = checkpoints
     removed = Counter(c.removed_at_step for c in regular)
     states_removed = Counter(c.state_removed_at_step for c in regular)
     fullest = (0, 0, 0)
     files = states = 0
-    for step, group in groupby(regular, lambda c: c.step):
+    for step, group in groupby((*regular, final), lambda c: None if c is final else c.step):
         new = list(group)
         files += len(new)
         states += sum(c.state_name is not None for c in new)
         fullest = max(fullest, (files * each_bytes + states * state_bytes, files, states))
         files -= removed[step]
         states -= states_removed[step]
-    files, states = files + 1, states + (final.state_name is not None)
-    return max(fullest, (files * each_bytes + states * state_bytes, files, states))
+    return fullest

@@ -12,8 +12,8 @@ import pytest
 
 from runner.config.model import Config
 from runner.model import Checkpoint, Outcome, RunSpec, RunState, Status
-from runner.preflight.estimate import estimate
-from runner.preflight.learnt import Learnt, learnt
+from runner.preflight.forecast import estimate
+from runner.preflight.prior_runs import PriorRun, prior_run
 from runner.store.journal import step_row, write_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
 from runner.trainers.command import build_command
@@ -65,14 +65,14 @@ def finished(
 
 
 def test_nothing_is_learnt_without_a_run(project: Project) -> None:
-    assert learnt(project.config(rest=SMOKE)) is None
+    assert prior_run(project.config(rest=SMOKE)) is None
 
 
 def test_a_passed_smoke_test_teaches_pace_sizes_and_memory(project: Project) -> None:
     config = project.config(rest=SMOKE)
     run = finished(config, attempts=attempts())
-    found = learnt(config)
-    assert found == Learnt(run.id, True, 2.0, 1_000_000, 3000, 18.0, 4.0, 900)
+    found = prior_run(config)
+    assert found == PriorRun(run.id, True, 2.0, 1_000_000, 3000, 18.0, 4.0, 900)
     assert found.source == f"smoke test {run.id}"
 
 
@@ -85,7 +85,7 @@ def attempts() -> Any:
 def test_a_longer_run_with_the_same_settings_teaches_as_well(project: Project) -> None:
     config = project.config(rest=SMOKE)
     finished(config, smoke=False, seconds_per_step=1.5)
-    found = learnt(project.config("save_every_n_steps = 3", rest=SMOKE))
+    found = prior_run(project.config("save_every_n_steps = 3", rest=SMOKE))
     assert found is not None
     assert (found.smoke, found.seconds_per_step) == (False, 1.5)
 
@@ -103,21 +103,21 @@ def test_a_test_that_did_not_pass_teaches_nothing(
 ) -> None:
     config = project.config(rest=SMOKE)
     finished(config, **changes)
-    assert learnt(config) is None
+    assert prior_run(config) is None
 
 
 def test_other_settings_teach_nothing(project: Project) -> None:
     finished(project.config(rest=SMOKE))
-    assert learnt(project.config("network_dim = 8", rest=SMOKE)) is None
+    assert prior_run(project.config("network_dim = 8", rest=SMOKE)) is None
 
 
 def test_a_smoke_test_with_settings_of_its_own_teaches_nothing(project: Project) -> None:
     other = project.config("network_dim = 8", rest=SMOKE + "\nnetwork_dim = 4")
     finished(other)
-    assert learnt(other) is None
+    assert prior_run(other) is None
     less = project.config(rest=SMOKE + "\ngradient_checkpointing = true")
     finished(less)
-    assert learnt(less) is None
+    assert prior_run(less) is None
 
 
 def test_the_forecast_takes_what_was_measured(project: Project) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.model import ExpectedCheckpoint
-from runner.preflight.estimate import estimate, peak
+from runner.preflight.forecast import estimate, peak
 from runner.trainers.accelerate import launched_processes
 from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.saves import expected_checkpoints

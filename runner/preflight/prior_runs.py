@@ -6,14 +6,14 @@ command held the same flags, except those that only make a run longer or put its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.analysis.smoke import smoke_passed
 from runner.config.flags import flags_begin, to_arguments
 from runner.config.model import Config
-from runner.model import Checkpoint, Outcome, RunSnapshot, RunSpec
+from runner.model import Outcome, RunSnapshot, RunSpec, Status
 from runner.store.journal import Unreadable, read_json
 from runner.store.reader import RunReader
 from runner.store.registry import LOOK_BACK_RUNS, run_paths
@@ -21,7 +21,7 @@ from runner.trainers.sd_scripts.settings_key import FREE_FLAGS, part_of, setting
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class PriorRun:
     """`start_s`: from the launch to the first step. `end_s`: from the last step to the end, so with one
     save. `memory_bytes`: the most that was seen, of the GPU where one was measured, else of all the
     trainer's processes. None: that run did not show it."""
@@ -41,8 +41,8 @@ class Learnt:
         return f"{'smoke test' if self.smoke else 'run'} {self.run_id}"
 
 
-def learnt(config: Config) -> Learnt | None:
-    """Of the newest run with the same settings that ended well. None: there is none."""
+def prior_run(config: Config) -> PriorRun | None:
+    """The newest run with the same settings that ended well. None: there is none."""
     key = settings_part(config)
     for path in run_paths()[:LOOK_BACK_RUNS]:
         try:
@@ -53,37 +53,37 @@ def learnt(config: Config) -> Learnt | None:
             continue
         # a long run's first steps and its newest gauges are enough
         snapshot = RunReader(path, console=False).read()
-        if smoke_passed(snapshot) if spec.smoke else snapshot.outcome is Outcome.SUCCEEDED:
-            return learnt_from(snapshot)
+        good = smoke_passed(snapshot) if spec.smoke else snapshot.outcome is Outcome.SUCCEEDED
+        if good and snapshot.spec is not None and snapshot.status is not None:
+            return _shown_by(snapshot, snapshot.spec, snapshot.status)
     return None
 
 
-def learnt_from(snapshot: RunSnapshot) -> Learnt | None:
-    """None: the run cannot be read."""
-    spec, status = snapshot.spec, snapshot.status
-    if spec is None or status is None:
-        return None
-    files = [c for c in status.checkpoints if c.complete and not c.removed and c.size_bytes]
-    memory, of = _memory(snapshot)
-    start_s, end_s = _around(snapshot)
-    return Learnt(
-        snapshot.id,
+def _shown_by(run: RunSnapshot, spec: RunSpec, status: Status) -> PriorRun:
+    sizes = [
+        c.size_bytes for c in status.checkpoints if c.complete and not c.removed and c.size_bytes
+    ]
+    start_s, end_s = _around(run, spec, status)
+    gpu = [s.gpu_memory_used_bytes for s in run.hardware if s.gpu_memory_used_bytes]
+    tree = [s.tree_memory_bytes for s in run.hardware if s.tree_memory_bytes]
+    on_gpu = bool(gpu) and (status.device or "").startswith("cuda")
+    return PriorRun(
+        run.id,
         spec.smoke,
         status.seconds_per_step,
-        files[-1].size_bytes if files else None,
-        _state_bytes(status.checkpoints),
+        sizes[-1] if sizes else None,
+        _state_bytes(status),
         start_s,
         end_s,
-        memory,
-        of,
+        max(gpu if on_gpu else tree, default=None),
+        "GPU memory" if on_gpu else "memory",
     )
 
 
-def _around(snapshot: RunSnapshot) -> tuple[float | None, float | None]:
+def _around(run: RunSnapshot, spec: RunSpec, status: Status) -> tuple[float | None, float | None]:
     """Seconds before the first step and after the last, of a run in one attempt."""
-    spec, status = snapshot.spec, snapshot.status
-    buckets = snapshot.loss.buckets
-    if spec is None or status is None or not buckets or len(status.attempts) != 1:
+    buckets = run.loss.buckets
+    if not buckets or len(status.attempts) != 1:
         return None, None
     first, last = buckets[0].elapsed_s, buckets[-1].elapsed_s
     start_s = end_s = None
@@ -91,31 +91,20 @@ def _around(snapshot: RunSnapshot) -> tuple[float | None, float | None]:
         steps_in_it = buckets[0].last_step - buckets[0].first_step + 1
         trained = steps_in_it * (status.seconds_per_step or 0.0)
         start_s = max(0.0, spec.created_at + first - status.started_at - trained)
-    whole = snapshot.read_fraction == 1.0
-    if whole and last is not None and status.ended_at is not None:
+    if run.read_fraction == 1.0 and last is not None and status.ended_at is not None:
         end_s = max(0.0, status.ended_at - spec.created_at - last)
     return start_s, end_s
 
 
-def _memory(snapshot: RunSnapshot) -> tuple[int | None, str]:
-    device = snapshot.status.device if snapshot.status is not None else None
-    gpu = [s.gpu_memory_used_bytes for s in snapshot.hardware if s.gpu_memory_used_bytes]
-    if gpu and device is not None and device.startswith("cuda"):
-        return max(gpu), "GPU memory"
-    tree = [s.tree_memory_bytes for s in snapshot.hardware if s.tree_memory_bytes]
-    return (max(tree) if tree else None), "memory"
-
-
-def _state_bytes(checkpoints: Iterable[Checkpoint]) -> int | None:
-    """Of a whole state that still lies there."""
-    for checkpoint in reversed(list(checkpoints)):
-        if checkpoint.state_path is None or not checkpoint.state_complete:
-            continue
-        folder = Path(checkpoint.state_path)
-        try:
-            return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) or None
-        except OSError:
-            continue
+def _state_bytes(status: Status) -> int | None:
+    """Of the newest complete state that still exists."""
+    for checkpoint in reversed(status.checkpoints):
+        if checkpoint.state_path is not None and checkpoint.state_complete:
+            files = Path(checkpoint.state_path).rglob("*")
+            try:
+                return sum(file.stat().st_size for file in files if file.is_file()) or None
+            except OSError:
+                continue
     return None
 
 
@@ -126,7 +115,5 @@ def _same_flags(command: Sequence[str], config: Config) -> bool:
     except ValueError:
         return False
     matter = {name: value for name, value in config.train.items() if name not in FREE_FLAGS}
-    if not set(to_arguments(matter)) <= set(words):
-        return False
     given = {word[2:].partition("=")[0] for word in words if word.startswith("--")}
-    return not given - FREE_FLAGS - matter.keys()
+    return set(to_arguments(matter)) <= set(words) and not given - FREE_FLAGS - matter.keys()
