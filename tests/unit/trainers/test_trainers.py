@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from runner.preflight.forecast import estimate
 
 from runner.analysis.diagnosis.cures import setting_of
 from runner.config.catalog import Catalog, Effort, Flag, FlagReport
@@ -20,6 +19,7 @@ from runner.control.begin import prepare
 from runner.control.resume import plan_resume
 from runner.model import Forecast, Phase
 from runner.model.events import ModelSaved
+from runner.preflight.forecast import estimate
 from runner.supervisor.ingest import Ingest
 from runner.trainers import registry
 from runner.trainers.console import Sentence, Vocabulary
