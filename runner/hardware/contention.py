@@ -66,13 +66,12 @@ def slow_reason(before: HardwareSample, now: HardwareSample, facts: SlowFacts) -
         "memory": before.swap_used_bytes is not None and now.swap_used_bytes is not None,
         "GPU": old is not None and gpu is not None and gpu.percent is not None,
     }
-    if not any(compared.values()):
-        return None
-    words = ", ".join(word for word, there in compared.items() if there)
-    return f"nothing in the readings of {words} stands out against the time of the good pace"
+    words = ", ".join(word for word, measured in compared.items() if measured)
+    text = f"nothing in the readings of {words} stands out against the time of the good pace"
+    return text if words else None
 
 
-# ---------------------------------------------------------------------------------------- the CPU
+# ------------------------------------------------------------------------------ CPU, memory, disk
 
 
 def others_cores(sample: HardwareSample) -> float | None:
@@ -86,36 +85,31 @@ def others_cores(sample: HardwareSample) -> float | None:
 
 def _cpu(before: HardwareSample, now: HardwareSample, busy: tuple[Busy, ...]) -> _Clauses:
     others_before, others = others_cores(before), others_cores(now)
-    old, new = before.tree_cpu_percent, now.tree_cpu_percent
-    fell = old is not None and new is not None and old >= 20.0 and new < TREE_FELL * old
-    cores = f"{(new or 0.0) / 100.0:.1f} instead of {(old or 0.0) / 100.0:.1f}"
+    old, new = before.tree_cpu_percent or 0.0, now.tree_cpu_percent
+    fell = new is not None and old >= 20.0 and new < TREE_FELL * old
+    cores = f"{(new or 0.0) / 100.0:.1f} instead of {old / 100.0:.1f}"
     crowded = fell or (now.cpu_percent or 0.0) >= CPU_FULL_PERCENT
     if others is not None and others - (others_before or 0.0) >= CORES and crowded:
         named = ", ".join(f"{one.name} pid {one.pid}: {one.cpu_percent:.0f} %" for one in busy[:2])
-        who = f" ({named})" if named else ""
-        less = f", and the training gets {cores}" if fell else ""
-        text = f"other processes use {others:.1f} of {now.cpu_count} cores{who}{less}"
-        yield 80 if fell else 66, text
+        text = f"other processes use {others:.1f} of {now.cpu_count} cores"
+        text += f" ({named})" if named else ""
+        yield (80, f"{text}, and the training gets {cores}") if fell else (66, text)
     elif fell:
         yield 30, f"the training uses less CPU than before ({cores})"
 
 
-# -------------------------------------------------------------------------------- memory and disk
-
-
 def _memory(before: HardwareSample, now: HardwareSample) -> _Clauses:
-    if (now.pressure or 0) >= 2 and (now.pressure or 0) > (before.pressure or 0):
-        yield 78, f"memory pressure is {pressure_word(now.pressure or 0)}"
+    pressure = now.pressure or 0
+    if pressure >= 2 and pressure > (before.pressure or 0):
+        yield 78, f"memory pressure is {pressure_word(pressure)}"
     grown = _grown(before.swapped_out_bytes, now.swapped_out_bytes)
     if grown is None:
         grown = _grown(before.swap_used_bytes, now.swap_used_bytes)
-    if grown is not None and grown >= SWAP_BYTES:
+    if (grown or 0) >= SWAP_BYTES:
         yield 76, f"memory is too small: swap grew by {memory_size(grown)}"
+    least = MEMORY_LEFT * (now.memory_total_bytes or 0)
     left, left_before = now.memory_left_bytes, before.memory_left_bytes
-    total = now.memory_total_bytes
-    if left is None or not total or left >= MEMORY_LEFT * total:
-        return
-    if left_before is None or left_before >= MEMORY_LEFT * total:
+    if left is not None and left < least and (left_before is None or left_before >= least):
         yield 60, f"memory is nearly full ({memory_size(left)} left)"
 
 
@@ -148,65 +142,45 @@ def _clocks(old: GpuSample, gpu: GpuSample) -> _Clauses:
 
 
 def _gpu_users(old: GpuSample, gpu: GpuSample, facts: SlowFacts) -> _Clauses:
-    earlier = {user.pid: user for user in old.users}
-    named = False
-    for user in gpu.users:
-        if user.ours:
-            continue
+    earlier, named = {user.pid: user for user in old.users}, False
+    titles = {user.pid: user.title for user in facts.users}
+    for user in (one for one in gpu.users if not one.ours):
         was = earlier.get(user.pid, GpuUser(user.pid))
         share = (user.percent or 0.0) - (was.percent or 0.0)
         memory = (user.memory_bytes or 0) - (was.memory_bytes or 0)
-        if share >= GPU_SHARE_POINTS or memory >= GPU_OTHERS_BYTES:
-            named = True
-            verb = "uses more of the GPU" if user.pid in earlier else "uses the GPU too"
-            text = f"{_title(facts, user)} {verb}{_figures(user)}"
-            yield 82 if share >= GPU_SHARE_POINTS else 58, text
+        if share < GPU_SHARE_POINTS and memory < GPU_OTHERS_BYTES:
+            continue
+        named = True
+        who = titles.get(user.pid, user.name) or "a program"
+        who += "" if user.pid is None or user.outside else f" (pid {user.pid})"
+        verb = "uses more of the GPU" if user.pid in earlier else "uses the GPU too"
+        figures = [f"{user.percent:.0f} %"] if user.percent is not None else []
+        figures += [memory_size(user.memory_bytes)] if user.memory_bytes else []
+        told = f": {', '.join(figures)}" if figures else ""
+        yield 82 if share >= GPU_SHARE_POINTS else 58, f"{who} {verb}{told}"
     grown = _grown(old.memory_others_bytes, gpu.memory_others_bytes)
-    if not named and grown is not None and grown >= GPU_OTHERS_BYTES:
+    if not named and (grown or 0) >= GPU_OTHERS_BYTES:
         yield 56, f"other programs took {memory_size(grown)} more of the GPU's memory"
 
 
-def _title(facts: SlowFacts, user: GpuUser) -> str:
-    title = next((one.title for one in facts.users if one.pid == user.pid), user.name)
-    who = title or "a program"
-    return who if user.pid is None or user.outside else f"{who} (pid {user.pid})"
-
-
-def _figures(user: GpuUser) -> str:
-    parts = [
-        f"{user.percent:.0f} %" if user.percent is not None else "",
-        memory_size(user.memory_bytes) if user.memory_bytes else "",
-    ]
-    told = ", ".join(part for part in parts if part)
-    return f": {told}" if told else ""
-
-
 def _gpu_full(old: GpuSample | None, gpu: GpuSample, spills: bool) -> _Clauses:
-    if not _full(gpu) or (old is not None and _full(old)):
+    def full(one: GpuSample) -> bool:
+        used, total = one.memory_used_bytes, one.memory_total_bytes
+        return used is not None and bool(total) and used >= GPU_FULL * (total or 0)
+
+    if not full(gpu) or (old is not None and full(old)):
         return
     left = memory_size(gpu.memory_left_bytes)
     if spills:
-        yield (
-            77,
-            f"GPU memory is full ({left} left) and spills into main memory, as Windows does it",
-        )
+        text = f"GPU memory is full ({left} left) and spills into main memory, as Windows does it"
+        yield 77, text
     else:
         yield 45, f"GPU memory is nearly full ({left} left)"
 
 
-def _full(gpu: GpuSample) -> bool:
-    if gpu.memory_used_bytes is None or not gpu.memory_total_bytes:
-        return False
-    return gpu.memory_used_bytes >= GPU_FULL * gpu.memory_total_bytes
-
-
 def _gpu_waits(old: GpuSample, gpu: GpuSample) -> _Clauses:
     """Not a reason by itself: it says that the reason is not the GPU."""
-    if not old.percent or gpu.percent is None:
-        return
-    if old.percent >= 30.0 and gpu.percent < GPU_WAITS * old.percent:
-        yield (
-            20,
-            f"the GPU waits for work ({gpu.percent:.0f} % busy instead of {old.percent:.0f} %): images, "
-            "disk or CPU hold it up",
-        )
+    was, percent = old.percent or 0.0, gpu.percent
+    if percent is not None and was >= 30.0 and percent < GPU_WAITS * was:
+        text = f"the GPU waits for work ({percent:.0f} % busy instead of {was:.0f} %)"
+        yield 20, f"{text}: images, disk or CPU hold it up"

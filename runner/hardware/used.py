@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from runner.hardware.samples import own_gpu
 from runner.model import GpuSample, HardwareSample, HardwareUse
@@ -25,59 +25,52 @@ class UseMeter:
 
     def add(self, sample: HardwareSample, *, training: bool, device: str | None) -> None:
         """`training`: the time since the sample before went into steps. `device`: as the trainer named it."""
-        gap_s = 0.0
-        if self._last_at is not None and 0 < sample.at - self._last_at <= LONGEST_GAP_S:
-            gap_s = sample.at - self._last_at
-        self._last_at = sample.at
-        self.use = replace(self.use, samples=self.use.samples + 1)
-        self._peaks(sample)
-        self._gpu(sample, gap_s if training else 0.0, gap_s, device)
-        if training:
-            self._host(sample, gap_s)
+        gap_s, before_at, self._last_at = 0.0, self._last_at, sample.at
+        if before_at is not None and 0 < sample.at - before_at <= LONGEST_GAP_S:
+            gap_s = sample.at - before_at
+        training_s = gap_s if training else 0.0
+        gpu = None if (device or "").startswith("cpu") else own_gpu(sample.gpus, device)
+        found = self._peaks(sample)
+        if gpu is not None:
+            found |= self._gpu(gpu, training_s, gap_s)
+        if training_s:
+            found |= self._host(sample, training_s)
+        self.use = replace(self.use, samples=self.use.samples + 1, **found)
 
-    def _peaks(self, sample: HardwareSample) -> None:
+    def _peaks(self, sample: HardwareSample) -> dict[str, Any]:
         use, swap = self.use, sample.swap_used_bytes
         if self._swap_bytes is None:
             self._swap_bytes = swap
         grown = None if swap is None else max(0, swap - (self._swap_bytes or 0))
-        self.use = replace(
-            use,
-            tree_memory_max_bytes=_most(use.tree_memory_max_bytes, sample.tree_memory_bytes),
-            memory_low_bytes=min(
-                _known(use.memory_low_bytes, sample.memory_left_bytes), default=None
-            ),
-            swap_grown_bytes=_most(use.swap_grown_bytes, grown),
-            gpu_memory_max_bytes=_most(use.gpu_memory_max_bytes, sample.gpu_memory_used_bytes),
-        )
+        left = _known(use.memory_low_bytes, sample.memory_left_bytes)
+        return {
+            "tree_memory_max_bytes": _most(use.tree_memory_max_bytes, sample.tree_memory_bytes),
+            "memory_low_bytes": min(left, default=None),
+            "swap_grown_bytes": _most(use.swap_grown_bytes, grown),
+            "gpu_memory_max_bytes": _most(use.gpu_memory_max_bytes, sample.gpu_memory_used_bytes),
+        }
 
-    def _gpu(
-        self, sample: HardwareSample, training_s: float, gap_s: float, device: str | None
-    ) -> None:
-        gpu, use = own_gpu(sample.gpus, device), self.use
-        if gpu is None or (device is not None and device.startswith("cpu")):
-            return
-        use = replace(
-            use,
-            gpu_name=gpu.name or use.gpu_name,
-            gpu_source=gpu.source,
-            gpu_memory_run_max_bytes=_most(use.gpu_memory_run_max_bytes, gpu.memory_run_bytes),
-            temperature_max_c=_most(use.temperature_max_c, gpu.temperature_c),
-            energy_wh=self._energy(gpu.energy_j, gpu.power_w, gap_s),
-            throttled_s=use.throttled_s + (training_s if _slowed(gpu) else 0.0),
-        )
-        if gpu.percent is not None:
-            use = replace(use, gpu_util_max=_most(use.gpu_util_max, gpu.percent))
-            if training_s:
-                idle_s = training_s if gpu.percent < IDLE_PERCENT else 0.0
-                whole_s = use.gpu_training_s
-                use = replace(
-                    use,
-                    gpu_util_mean=_mean(use.gpu_util_mean, whole_s, gpu.percent, training_s),
-                    gpu_idle_s=(use.gpu_idle_s or 0.0) + idle_s,
-                    gpu_training_s=whole_s + training_s,
-                )
-        mean_w = _mean(use.power_mean_w, use.training_s, gpu.power_w, training_s)
-        self.use = replace(use, power_mean_w=mean_w)
+    def _gpu(self, gpu: GpuSample, training_s: float, gap_s: float) -> dict[str, Any]:
+        use, percent = self.use, gpu.percent
+        # a power cap is where a card under full load usually stands: no news
+        slowed = any(word != "power cap" for word in gpu.throttle)
+        idle = percent is not None and percent < IDLE_PERCENT
+        watched_s = training_s if percent is not None else 0.0
+        return {
+            "gpu_name": gpu.name or use.gpu_name,
+            "gpu_source": gpu.source,
+            "gpu_memory_run_max_bytes": _most(use.gpu_memory_run_max_bytes, gpu.memory_run_bytes),
+            "temperature_max_c": _most(use.temperature_max_c, gpu.temperature_c),
+            "energy_wh": self._energy(gpu.energy_j, gpu.power_w, gap_s),
+            "throttled_s": use.throttled_s + (training_s if slowed else 0.0),
+            "gpu_util_max": _most(use.gpu_util_max, percent),
+            "gpu_util_mean": _mean(use.gpu_util_mean, use.gpu_training_s, percent, training_s),
+            "gpu_idle_s": (use.gpu_idle_s or 0.0) + idle * watched_s
+            if watched_s
+            else use.gpu_idle_s,
+            "gpu_training_s": use.gpu_training_s + watched_s,
+            "power_mean_w": _mean(use.power_mean_w, use.training_s, gpu.power_w, training_s),
+        }
 
     def _energy(self, counter_j: float | None, power_w: float | None, gap_s: float) -> float | None:
         """By the card's own counter where it has one, else by power times time."""
@@ -91,14 +84,13 @@ class UseMeter:
             return self.use.energy_wh
         return (self.use.energy_wh or 0.0) + grown_j / 3600
 
-    def _host(self, sample: HardwareSample, gap_s: float) -> None:
-        use = self.use
-        self.use = replace(
-            use,
-            training_s=use.training_s + gap_s,
-            cpu_mean=_mean(use.cpu_mean, use.training_s, sample.cpu_percent, gap_s),
-            tree_cpu_mean=_mean(use.tree_cpu_mean, use.training_s, sample.tree_cpu_percent, gap_s),
-        )
+    def _host(self, sample: HardwareSample, training_s: float) -> dict[str, Any]:
+        use, tree = self.use, sample.tree_cpu_percent
+        return {
+            "training_s": use.training_s + training_s,
+            "cpu_mean": _mean(use.cpu_mean, use.training_s, sample.cpu_percent, training_s),
+            "tree_cpu_mean": _mean(use.tree_cpu_mean, use.training_s, tree, training_s),
+        }
 
 
 def _mean(mean: float | None, seconds: float, value: float | None, more_s: float) -> float | None:
@@ -108,11 +100,6 @@ def _mean(mean: float | None, seconds: float, value: float | None, more_s: float
     if mean is None or seconds <= 0:
         return value
     return (mean * seconds + value * more_s) / (seconds + more_s)
-
-
-def _slowed(gpu: GpuSample) -> bool:
-    """A power cap is where a card under full load usually stands: no news."""
-    return any(word != "power cap" for word in gpu.throttle)
 
 
 Number = TypeVar("Number", int, float)

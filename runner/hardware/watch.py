@@ -13,7 +13,7 @@ from runner.model import AlarmKind, GpuSample, HardwareSample
 from runner.model.units import duration, file_size, memory_size, pressure_word
 
 #: what must last: one sample says little
-IDLE_S = 60.0
+LAST_S = 60.0
 EDGE_S = 10.0
 KEPT_S = 120.0
 #: of a GPU's memory; CUDA fails, or spills into main memory on Windows and WSL, near its end
@@ -46,7 +46,7 @@ class HardwareWatch:
 
     def __init__(self) -> None:
         self._recent: deque[tuple[HardwareSample, bool]] = deque()
-        self._best: tuple[HardwareSample, ...] = ()
+        self.best: tuple[HardwareSample, ...] = ()
         self._recoveries: dict[str, int] = {}
         self._swap_bytes: int | None = None
         self._swapped_bytes: int | None = None
@@ -54,7 +54,7 @@ class HardwareWatch:
     def add(self, sample: HardwareSample, about: About) -> None:
         """The next reading."""
         self._recent.append((sample, about.training))
-        while self._recent and sample.at - self._recent[0][0].at > KEPT_S:
+        while sample.at - self._recent[0][0].at > KEPT_S:
             self._recent.popleft()
         if about.training and self._swap_bytes is None:
             self._swap_bytes, self._swapped_bytes = sample.swap_used_bytes, sample.swapped_out_bytes
@@ -64,22 +64,13 @@ class HardwareWatch:
 
     def mark_best(self) -> None:
         """The pace has never been better: this is what the machine looks like then."""
-        self._best = self._window(60.0)
-
-    @property
-    def best(self) -> tuple[HardwareSample, ...]:
-        return self._best
+        self.best = self.now
 
     @property
     def now(self) -> tuple[HardwareSample, ...]:
         """The last minute of training."""
-        return self._window(60.0)
-
-    def _window(self, seconds: float) -> tuple[HardwareSample, ...]:
-        if not self._recent:
-            return ()
-        end = self._recent[-1][0].at
-        return tuple(s for s, training in self._recent if training and end - s.at <= seconds)
+        end = self._recent[-1][0].at if self._recent else 0.0
+        return tuple(s for s, training in self._recent if training and end - s.at <= LAST_S)
 
     # ----------------------------------------------------------------- what is wrong
 
@@ -90,44 +81,27 @@ class HardwareWatch:
         sample = self._recent[-1][0]
         gpu = None if about.on_cpu else own_gpu(sample.gpus, about.device)
         found = {
-            AlarmKind.WRONG_DEVICE: self._wrong_device(sample, about),
-            AlarmKind.GPU_IDLE: self._idle(gpu, about),
+            AlarmKind.WRONG_DEVICE: _wrong_device(sample, about) if about.training else "",
             AlarmKind.MEMORY_LOW: self._memory(sample),
-            AlarmKind.GPU_MEMORY_LOW: self._gpu_memory(gpu, about),
             AlarmKind.DISK_LOW: _disk(sample, about),
-            AlarmKind.GPU_TROUBLE: self._trouble(gpu),
         }
+        if gpu is not None:
+            name = gpu.name or "the GPU"
+            found[AlarmKind.GPU_TROUBLE] = self._trouble(gpu, name)
+            if about.training:
+                found[AlarmKind.GPU_IDLE] = self._idle(name)
+                found[AlarmKind.GPU_MEMORY_LOW] = self._gpu_memory(gpu, name)
         return {kind: text for kind, text in found.items() if text}
 
-    def _wrong_device(self, sample: HardwareSample, about: About) -> str:
-        if about.device is None or not about.training:
-            return ""
-        used, asked = about.device.split(":")[0], (about.expected or "").split(":")[0]
-        if asked and used != asked:
-            return (
-                f"it trains on {about.device}, but [expect] device is {about.expected}; stop it and "
-                "look at what `check` says"
-            )
-        if not asked and about.on_cpu and sample.gpus:
-            name = sample.gpus[0].name or "a GPU"
-            return (
-                f"it trains on the CPU, and this machine has {name}: look at use_cpu in accelerate's "
-                "configuration"
-            )
-        return ""
-
-    def _idle(self, gpu: GpuSample | None, about: About) -> str:
+    def _idle(self, name: str) -> str:
         """Over a minute of training; samples are spiky, on Apple zeros among them are normal."""
-        window = self._window(IDLE_S)
-        if gpu is None or not about.training or len(window) < 10:
-            return ""
-        if window[-1].at - window[0].at < IDLE_S * 0.8:
+        window = self.now
+        if len(window) < 10 or window[-1].at - window[0].at < LAST_S * 0.8:
             return ""
         seen = [s.gpu_percent for s in window if s.gpu_percent is not None]
         if len(seen) < len(window) * 0.8 or max(seen) >= IDLE_PERCENT:
             return ""
-        name = gpu.name or "the GPU"
-        return f"steps are made, but {name} has done nothing for {duration(IDLE_S)}: is it really used?"
+        return f"steps are made, but {name} has done nothing for {duration(LAST_S)}: is it really used?"
 
     def _lasting(self, test: Callable[[HardwareSample], bool]) -> bool:
         """True for all readings of the last moments, and there were several."""
@@ -136,17 +110,18 @@ class HardwareWatch:
         return len(lately) >= 3 and all(lately)
 
     def _memory(self, sample: HardwareSample) -> str:
-        if sample.pressure is not None and sample.pressure >= PRESSURE_CRITICAL:
+        pressure = sample.pressure
+        if pressure is not None and pressure >= PRESSURE_CRITICAL:
             return (
-                f"memory pressure is {pressure_word(sample.pressure)}: close other programs now, or stop the "
+                f"memory pressure is {pressure_word(pressure)}: close other programs now, or stop the "
                 "training at its next save"
             )
         grown = self._swap_growth(sample)
-        swap = f", swap has grown by {memory_size(grown)}" if grown else ""
         if self._lasting(lambda s: (s.pressure or 0) >= PRESSURE_WARNING):
             word = pressure_word(PRESSURE_WARNING)
+            swap = f", swap has grown by {memory_size(grown)}" if grown else ""
             return f"memory pressure is {word}{swap}: close other programs, or steps become slow"
-        if sample.pressure is None and self._lasting(starved):
+        if pressure is None and self._lasting(starved):
             return (
                 f"only {memory_size(sample.memory_left_bytes)} of memory are left and the swap is nearly used "
                 "up: the kernel will kill the largest process, which is the training; close other programs"
@@ -160,35 +135,46 @@ class HardwareWatch:
 
     def _swap_growth(self, sample: HardwareSample) -> int:
         """Since the first step: what was written to swap where that is told, else what is used of it."""
-        if self._swapped_bytes is not None and sample.swapped_out_bytes is not None:
-            return max(0, sample.swapped_out_bytes - self._swapped_bytes)
-        if self._swap_bytes is None or sample.swap_used_bytes is None:
-            return 0
-        return max(0, sample.swap_used_bytes - self._swap_bytes)
+        before, now = self._swapped_bytes, sample.swapped_out_bytes
+        if before is None or now is None:
+            before, now = self._swap_bytes, sample.swap_used_bytes
+        return 0 if before is None or now is None else max(0, now - before)
 
-    def _gpu_memory(self, gpu: GpuSample | None, about: About) -> str:
-        if gpu is None or not gpu.memory_total_bytes or not about.training:
-            return ""
-        if not self._lasting(_gpu_full):
+    def _gpu_memory(self, gpu: GpuSample, name: str) -> str:
+        if not gpu.memory_total_bytes or not self._lasting(_gpu_full):
             return ""
         others = ""
         if gpu.memory_others_bytes:
             others = f"; other programs hold {memory_size(gpu.memory_others_bytes)} of it"
         return (
-            f"{gpu.name or 'the GPU'} has {memory_size(gpu.memory_left_bytes)} of memory left{others}: the "
-            "next larger image may fail, and on Windows and WSL it spills into main memory and becomes slow"
+            f"{name} has {memory_size(gpu.memory_left_bytes)} of memory left{others}: the next larger image "
+            "may fail, and on Windows and WSL it spills into main memory and becomes slow"
         )
 
-    def _trouble(self, gpu: GpuSample | None) -> str:
-        if gpu is None:
-            return ""
+    def _trouble(self, gpu: GpuSample, name: str) -> str:
         if gpu.problem:
-            return f"{gpu.name or 'the GPU'}: {gpu.problem}"
-        began = self._recoveries.get(gpu.key)
-        if began is not None and gpu.recoveries is not None and gpu.recoveries > began:
-            times = gpu.recoveries - began
-            return f"{gpu.name or 'the GPU'} was restarted by its driver, {times} times since the start"
+            return f"{name}: {gpu.problem}"
+        times = (gpu.recoveries or 0) - self._recoveries.get(gpu.key, 0)
+        if times <= 0:
+            return ""
+        return f"{name} was restarted by its driver, {times} times since the start"
+
+
+def _wrong_device(sample: HardwareSample, about: About) -> str:
+    used, asked = ((one or "").split(":")[0] for one in (about.device, about.expected))
+    if not used:
         return ""
+    if asked and used != asked:
+        return (
+            f"it trains on {about.device}, but [expect] device is {about.expected}; stop it and look at what "
+            "`check` says"
+        )
+    if asked or not about.on_cpu or not sample.gpus:
+        return ""
+    return (
+        f"it trains on the CPU, and this machine has {sample.gpus[0].name or 'a GPU'}: look at use_cpu in "
+        "accelerate's configuration"
+    )
 
 
 def _gpu_full(sample: HardwareSample) -> bool:
