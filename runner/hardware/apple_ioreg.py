@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import plistlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,8 @@ from runner.model import GpuSample
 
 #: macOS cuts the names of a client's creator there
 NAME_LENGTH = 16
+#: why a GPU has no total: its memory is the system's
+UNIFIED = "shared with the system"
 _CREATOR = re.compile(r"pid (\d+)(?:, *(.*))?", re.S)
 _TEXT_NODE = re.compile(r"^[\s|]*\+-o .*?\bid (0x[0-9a-f]+)", re.M)
 _TEXT_CREATOR = re.compile(r'"IOUserClientCreator"\s*=\s*"([^"]*)"')
@@ -27,14 +30,6 @@ _TEXT_TIME = re.compile(r'"accumulatedGPUTime"\s*=\s*(\d+)')
 
 class NotUnderstood(Unanswered):
     """The answer holds nothing to go by; the text is one sentence for people."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accelerator:
-    """One GPU, without what it does for the run. `unified`: its memory is the system's."""
-
-    gpu: GpuSample
-    unified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,56 +43,50 @@ class Client:
     gpu_ns: int
 
 
-def accelerators(answer: bytes) -> tuple[Accelerator, ...]:
-    """The GPUs in the answer of `ioreg -r -d 1 -w 0 -c IOAccelerator -a`. Raises NotUnderstood."""
+def accelerators(answer: bytes) -> tuple[GpuSample, ...]:
+    """The GPUs in the answer of `ioreg -r -d 1 -w 0 -c IOAccelerator -a`, without what they do for the run.
+    Raises NotUnderstood."""
     entries = [
         one for one in _entries(answer) if isinstance(one.get("PerformanceStatistics"), dict)
     ]
     if not entries:
         raise NotUnderstood("ioreg lists no GPU with figures, as in a virtual machine")
-    found: list[Accelerator] = []
+    found, alike = [], Counter[str]()
     for index, entry in enumerate(entries):
-        one = _accelerator(entry, index)
-        alike = sum(seen.gpu.key.split("#")[0] == one.gpu.key for seen in found)
-        key = f"{one.gpu.key}#{alike + 1}" if alike else one.gpu.key
-        found.append(replace(one, gpu=replace(one.gpu, key=key)))
+        gpu = _accelerator(entry, index)
+        alike[gpu.key] += 1
+        number = alike[gpu.key]
+        found.append(replace(gpu, key=f"{gpu.key}#{number}") if number > 1 else gpu)
     return tuple(found)
 
 
 def clients(answer: bytes) -> tuple[Client, ...]:
     """All clients in the answer of `ioreg -r -w 0 -c AGXDeviceUserClient`, as a property list (`-a`) or as
     text. Raises NotUnderstood."""
-    if not answer.lstrip().startswith((b"<", b"bplist")):
-        return tuple(_text_clients(answer.decode("utf-8", "replace")))
-    found = []
+    is_list = answer.lstrip().startswith((b"<", b"bplist"))
+    found = _listed(answer) if is_list else _printed(answer.decode("utf-8", "replace"))
+    return tuple(
+        Client(node, int(creator[1]), (creator[2] or "")[:NAME_LENGTH], gpu_ns)
+        for node, text, gpu_ns in found
+        if (creator := _CREATOR.match(text))  # `pid 4245, python3.12`
+    )
+
+
+def _listed(answer: bytes) -> Iterator[tuple[str, str, int]]:
     for entry in _entries(answer):
-        pid, name = _creator(_text(entry.get("IOUserClientCreator")))
         usage = entry.get("AppUsage")
-        times = [
-            _whole(one.get("accumulatedGPUTime"))
-            for one in (usage if isinstance(usage, list) else [])
-            if isinstance(one, dict)
-        ]
-        if pid is not None:
-            node = str(entry.get("IORegistryEntryID", ""))
-            found.append(Client(node, pid, name, sum(time or 0 for time in times)))
-    return tuple(found)
+        uses = [one for one in usage if isinstance(one, dict)] if isinstance(usage, list) else []
+        gpu_ns = sum(_whole(one.get("accumulatedGPUTime")) or 0 for one in uses)
+        node = str(entry.get("IORegistryEntryID", ""))
+        yield node, _text(entry.get("IOUserClientCreator")), gpu_ns
 
 
-def _text_clients(text: str) -> Iterator[Client]:
+def _printed(text: str) -> Iterator[tuple[str, str, int]]:
     heads = list(_TEXT_NODE.finditer(text))
     for head, after in zip(heads, [*heads[1:], None], strict=True):
         body = text[head.end() : after.start() if after else None]
         creator = _TEXT_CREATOR.search(body)
-        pid, name = _creator(creator[1] if creator else "")
-        if pid is not None:
-            yield Client(head[1], pid, name, sum(int(time) for time in _TEXT_TIME.findall(body)))
-
-
-def _creator(text: str) -> tuple[int | None, str]:
-    """`pid 4245, python3.12` -> 4245, `python3.12`."""
-    found = _CREATOR.match(text)
-    return (int(found[1]), (found[2] or "")[:NAME_LENGTH]) if found else (None, "")
+        yield head[1], creator[1] if creator else "", sum(map(int, _TEXT_TIME.findall(body)))
 
 
 def _entries(answer: bytes) -> list[dict[str, Any]]:
@@ -112,7 +101,7 @@ def _entries(answer: bytes) -> list[dict[str, Any]]:
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
-def _accelerator(entry: dict[str, Any], index: int) -> Accelerator:
+def _accelerator(entry: dict[str, Any], index: int) -> GpuSample:
     figures: dict[str, Any] = entry["PerformanceStatistics"]
     percent = _share(figures.get("Device Utilization %"))
     if percent is None:
@@ -121,28 +110,19 @@ def _accelerator(entry: dict[str, Any], index: int) -> Accelerator:
     own, free = _whole(figures.get("vramUsedBytes")), _whole(figures.get("vramFreeBytes"))
     if own is not None:
         used, total = own, own + free if free is not None else None
-    recoveries = _whole(figures.get("recoveryCount"))
-    told: tuple[tuple[str, object, str], ...] = (
-        ("percent", percent, "the driver does not tell"),
-        ("memory_used_bytes", used, "the driver does not tell"),
-        ("memory_total_bytes", total, "shared with the system" if own is None else "not told"),
-        ("recoveries", recoveries, "this chip does not count them"),
-    )
+    values = {
+        "percent": (percent, "the driver does not tell"),
+        "memory_used_bytes": (used, "the driver does not tell"),
+        "memory_total_bytes": (total, UNIFIED if own is None else "not told"),
+        "recoveries": (_whole(figures.get("recoveryCount")), "this chip does not count them"),
+    }
     kind = _text(entry.get("IOClass"))
     model = _text(entry.get("model")) or kind
-    gpu = GpuSample(
-        # the registry's own numbers change with every boot; the chip's name does not
-        key=f"apple:{_text(entry.get('IONameMatched')) or kind or model}",
-        source="ioreg",
-        name=model,
-        index=index,
-        percent=percent,
-        memory_used_bytes=used,
-        memory_total_bytes=total,
-        recoveries=recoveries,
-        reasons={name: why for name, value, why in told if value is None},
-    )
-    return Accelerator(gpu, unified=own is None)
+    # the registry's own numbers change with every boot; the chip's name does not
+    key = f"apple:{_text(entry.get('IONameMatched')) or kind or model}"
+    reasons = {name: why for name, (value, why) in values.items() if value is None}
+    known: dict[str, Any] = {name: value for name, (value, _) in values.items()}
+    return GpuSample(key, "ioreg", model, index, reasons=reasons, **known)
 
 
 def _text(value: object) -> str:

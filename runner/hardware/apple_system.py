@@ -9,6 +9,7 @@ program `macmon` in PATH, else the wheel macmon-lib (extra `mac`) in a second in
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.util
 import json
@@ -20,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from runner.hardware.source import Ask, Unanswered, ask, number_in
 from runner.process.spawn import source_command
@@ -71,28 +73,25 @@ def footprint_in(usage: bytes) -> int | None:
 
 def pressure() -> int | None:
     """The kernel's level now; None where it does not tell (microseconds, no process)."""
-    if not ON_A_MAC:
-        return None
     level, size = ctypes.c_int(0), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
-    name, value, length = ctypes.c_char_p(_LEVEL), ctypes.byref(level), ctypes.byref(size)
-    try:
-        failed = ctypes.CDLL(None).sysctlbyname(name, value, length, None, ctypes.c_size_t(0))
-    except (OSError, AttributeError):
-        return None
-    return None if failed else level_of(level.value)
+    asked = ctypes.c_char_p(_LEVEL), ctypes.byref(level), ctypes.byref(size)
+    done = _called(None, "sysctlbyname", *asked, None, ctypes.c_size_t(0))
+    return level_of(level.value) if done else None
 
 
 def footprint(pid: int) -> int | None:
     """Bytes of memory that the process answers for; None for one that is gone or somebody else's."""
-    if not ON_A_MAC:
-        return None
     usage = ctypes.create_string_buffer(RUSAGE_BYTES * 2)
+    library, asked = "/usr/lib/libproc.dylib", (ctypes.c_int(pid), ctypes.c_int(0), usage)
+    return footprint_in(usage.raw) if _called(library, "proc_pid_rusage", *asked) else None
+
+
+def _called(library: str | None, name: str, *arguments: Any) -> bool:
+    """Did a function of macOS succeed?"""
     try:
-        libproc = ctypes.CDLL("/usr/lib/libproc.dylib")
-        failed = libproc.proc_pid_rusage(ctypes.c_int(pid), ctypes.c_int(0), usage)
+        return ON_A_MAC and not getattr(ctypes.CDLL(library), name)(*arguments)
     except (OSError, AttributeError):
-        return None
-    return None if failed else footprint_in(usage.raw)
+        return False
 
 
 # ----------------------------------------------------------------------------- macmon
@@ -112,33 +111,27 @@ def heat_in(answer: bytes) -> Heat:
     for line in reversed(answer.splitlines()):
         try:
             found = json.loads(line)
-        except (ValueError, RecursionError):
+            temperatures = found.get("temp") or {}
+            values = found.get("gpu_power"), temperatures.get("gpu_temp_avg")
+        except (ValueError, RecursionError, AttributeError):
             continue
-        if isinstance(found, dict):
-            temperatures = found.get("temp")
-            degrees = temperatures.get("gpu_temp_avg") if isinstance(temperatures, dict) else None
-            heat = Heat(
-                _positive(found.get("gpu_power")), _positive(degrees) or None
-            )  # 0: no sensor
-            if heat.power_w is not None or heat.temperature_c is not None:
-                return heat
+        power_w, degrees = map(number_in, values)
+        heat = Heat(
+            power_w if (power_w or 0.0) >= 0 else None,
+            degrees if (degrees or 0.0) > 0 else None,  # 0: no sensor
+        )
+        if heat.power_w is not None or heat.temperature_c is not None:
+            return heat
     return Heat(reason="the answer of macmon is not understood")
-
-
-def _positive(value: object) -> float | None:
-    number = number_in(value)
-    return number if number is not None and number >= 0 else None
 
 
 def find_macmon() -> tuple[str, ...] | None:
     """The command that prints one reading; None: macmon is not here."""
     if program := shutil.which("macmon"):
         return program, "pipe", "-s", "1", "-i", "500"
-    try:
+    with contextlib.suppress(ImportError, ValueError):
         if importlib.util.find_spec("macmon") is not None:
             return tuple(source_command(_BY_LIBRARY))
-    except (ImportError, ValueError):
-        pass
     return None
 
 
@@ -152,23 +145,22 @@ class Macmon:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask, self._find, self._clock = ask, find, clock
+        #: None: not looked for yet, (): macmon is not here
         self._command: tuple[str, ...] | None = None
-        self._looked = False
         self._failed = 0
         self._at = -math.inf
         self._last = Heat(reason=_ABSENT)
 
     def read(self) -> Heat:
         """At most one process every `EVERY_S` seconds."""
-        if not self._looked:
-            self._looked, self._command = True, self._find()
-        due = self._clock() - self._at >= EVERY_S
-        if self._command is None or not due or self._failed >= TRIES:
-            return self._last
-        self._at = self._clock()
-        try:
-            self._last = heat_in(self._ask(self._command, _MACMON_TIMEOUT_S))
-        except Unanswered as error:
-            self._last = Heat(reason=str(error))
-        self._failed = self._failed + 1 if self._last.reason else 0
+        if self._command is None:
+            self._command = self._find() or ()
+        now = self._clock()
+        if self._command and now - self._at >= EVERY_S and self._failed < TRIES:
+            self._at = now
+            try:
+                self._last = heat_in(self._ask(self._command, _MACMON_TIMEOUT_S))
+            except Unanswered as error:
+                self._last = Heat(reason=str(error))
+            self._failed = self._failed + 1 if self._last.reason else 0
         return self._last

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.hardware.apple_ioreg import NotUnderstood, accelerators, clients
+from runner.hardware.apple_ioreg import UNIFIED, NotUnderstood, accelerators, clients
 
 
 def figures(**more: Any) -> dict[str, Any]:
@@ -80,12 +80,12 @@ def test_every_generation_is_read(
     captured: dict[str, Any], model: str, percent: float, used: int | None, recoveries: int | None
 ) -> None:
     (found,) = accelerators(answer(captured))
-    assert (found.gpu.name, found.gpu.percent) == (model, percent)
-    assert (found.gpu.memory_used_bytes, found.gpu.recoveries) == (used, recoveries)
-    assert found.gpu.memory_total_bytes is None
-    assert found.gpu.reasons["memory_total_bytes"] == "shared with the system"
-    assert ("memory_used_bytes" in found.gpu.reasons) == (used is None)
-    assert ("recoveries" in found.gpu.reasons) == (recoveries is None)
+    assert (found.name, found.percent) == (model, percent)
+    assert (found.memory_used_bytes, found.recoveries) == (used, recoveries)
+    assert found.memory_total_bytes is None
+    assert found.reasons["memory_total_bytes"] == "shared with the system"
+    assert ("memory_used_bytes" in found.reasons) == (used is None)
+    assert ("recoveries" in found.reasons) == (recoveries is None)
 
 
 def test_the_printed_xml_of_an_m1_pro_is_read() -> None:
@@ -105,13 +105,13 @@ def test_the_printed_xml_of_an_m1_pro_is_read() -> None:
 </dict></array></plist>
 """
     (found,) = accelerators(text)
-    assert (found.gpu.percent, found.gpu.memory_used_bytes) == (28.0, 617349120)
-    assert found.gpu.key == "apple:gpu,t6000"
+    assert (found.percent, found.memory_used_bytes) == (28.0, 617349120)
+    assert found.key == "apple:gpu,t6000"
 
 
 def test_a_model_as_data_ends_at_its_nul() -> None:
     (found,) = accelerators(answer(entry("AGXAcceleratorG13G", b"Apple M1\0", device=1)))
-    assert found.gpu.name == "Apple M1"
+    assert found.name == "Apple M1"
 
 
 @pytest.mark.parametrize(
@@ -119,27 +119,27 @@ def test_a_model_as_data_ends_at_its_nul() -> None:
 )
 def test_the_share_is_clamped_and_never_guessed(value: Any, percent: float | None) -> None:
     (found,) = accelerators(answer(entry("AGXAcceleratorG16X", "Apple M4 Max", device=value)))
-    assert found.gpu.percent == percent
-    assert ("percent" in found.gpu.reasons) == (percent is None)
+    assert found.percent == percent
+    assert ("percent" in found.reasons) == (percent is None)
 
 
 def test_an_older_driver_tells_its_activity() -> None:
     (found,) = accelerators(answer(entry("IntelAccelerator", "", **{"GPU Activity(%)": 7.25})))
-    assert (found.gpu.percent, found.gpu.name) == (7.25, "IntelAccelerator")
+    assert (found.percent, found.name) == (7.25, "IntelAccelerator")
 
 
 def test_a_card_of_amd_in_an_intel_mac_has_memory_of_its_own() -> None:
     card = entry("AMDRadeonX6000_AMDNavi21GraphicsAccelerator", b"AMD Radeon Pro W6800X\0",
                  vramUsedBytes=5 << 30, vramFreeBytes=27 << 30, device=63)  # fmt: skip
     (found,) = accelerators(answer(card))
-    assert (found.gpu.memory_used_bytes, found.gpu.memory_total_bytes) == (5 << 30, 32 << 30)
-    assert not found.unified
-    assert found.gpu.percent == 63
+    assert (found.memory_used_bytes, found.memory_total_bytes) == (5 << 30, 32 << 30)
+    assert found.reasons.get("memory_total_bytes") != UNIFIED
+    assert found.percent == 63
 
 
 def test_what_has_no_figures_is_no_gpu() -> None:
     bridge = {"IOClass": "IOAcceleratorBridge"}
-    assert [one.gpu.name for one in accelerators(answer(bridge, M2))] == ["Apple M2"]
+    assert [one.name for one in accelerators(answer(bridge, M2))] == ["Apple M2"]
 
 
 @pytest.mark.parametrize(
