@@ -18,7 +18,7 @@ from runner.control.gate import GateClosed as GateClosed
 from runner.control.gate import forced, gate_status
 from runner.control.launch import WouldOverwrite, start_run
 from runner.model import Approval, AttemptPlan, CheckResult, Forecast, RunSpec
-from runner.model.preview import Existing, Preview
+from runner.model.preview import Preview
 from runner.model.units import count
 from runner.preflight.existing_files import NO_CONSENT, Consent, existing_files, sentence
 from runner.store.rundir import RunDir, new_run_id, runs_root
@@ -144,10 +144,6 @@ def preview(config: Config, *, smoke: bool = False) -> Preview:
     )
 
 
-def _existing(config: Config) -> tuple[Existing, ...]:
-    return existing_files(*target_of(config), forecast_of(config))
-
-
 def checks(
     config: Config,
     *,
@@ -174,13 +170,13 @@ def start(
     a person agreed to overwrite. Raises ChecksFailed, GateClosed, StartRefused, WouldOverwrite."""
     from runner.preflight.registry import in_order
 
-    if not smoke:
-        _approval(config, None, force)
     if force:
         consent = Consent(everything=True, reason=force)
-    refused = () if smoke else consent.missing_for(_existing(config))
-    if refused:  # before checks that take a while; asked again under the lock of starts
-        raise WouldOverwrite(refused)
+    if not smoke:  # before checks that take a while; asked again under the lock of starts
+        _approval(config, None, force)
+        existing = existing_files(*target_of(config), forecast_of(config))
+        if refused := consent.missing_for(existing):
+            raise WouldOverwrite(refused)
     results = []
     for result in checks(config, smoke=smoke):
         results.append(result)

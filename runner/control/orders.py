@@ -146,8 +146,11 @@ def adopt(path: Path, wait_s: float = 3.0) -> bool:
     """Give a run whose supervisor died a new one. Harmless if it has one. True if one lives now."""
     run = RunDir(path)
     if not needs_adoption(path):
-        if not lock_held(run.lock):
-            _send_what_waits(run)
+        if lock_held(run.lock):
+            return True
+        if anything_waiting(run):  # a notice of the end whose sender was killed as well
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                send_waiting(run)
         return lock_held(run.lock)
     start_supervisor(run)
     deadline = time.monotonic() + wait_s
@@ -156,13 +159,6 @@ def adopt(path: Path, wait_s: float = 3.0) -> bool:
             return True
         time.sleep(0.05)
     return False
-
-
-def _send_what_waits(run: RunDir) -> None:
-    """A notice of the end whose sender was killed as well."""
-    if anything_waiting(run):
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            send_waiting(run)
 
 
 def start_supervisor(run: RunDir, prefix: tuple[str, ...] = (), lock: int | None = None) -> None:

@@ -81,7 +81,9 @@ def known_entries() -> dict[str, Entry]:
     path = index_path()
     with _lock:
         if path not in _kept:
-            _kept[path] = _Kept(_read(path))
+            found = readable(path, _File)
+            usable = found is not None and found.schema == INDEX_SCHEMA
+            _kept[path] = _Kept(found.entries if found and usable else {})
         return _kept[path].entries
 
 
@@ -117,11 +119,6 @@ def worth_keeping(listing: RunListing, mark: Mark, now: float) -> bool:
     if listing.duration_s is not None and listing.ended_at is None:
         return False  # it is counted up to now
     return now - mark.mtime_ns / 1e9 >= RACY_S and now - mark.ctime_ns / 1e9 >= RACY_S
-
-
-def _read(path: Path) -> dict[str, Entry]:
-    found = readable(path, _File)
-    return found.entries if found is not None and found.schema == INDEX_SCHEMA else {}
 
 
 def _write(path: Path, entries: dict[str, Entry]) -> bool:

@@ -25,6 +25,7 @@ def listing(path: Path) -> RunListing:
 def listing_of(snapshot: RunSnapshot, label: Label | None = None) -> RunListing:
     """`label`: what a person calls the run. `smooth` is known of an ended run alone."""
     label = label or Label()
+    note = label.note
     spec = snapshot.spec or RunSpec(snapshot.id, snapshot.id, (), "", {}, 0.0, "", None, None)
     status = snapshot.status or Status(snapshot.state, 1, 0.0)
     return RunListing(
@@ -41,7 +42,7 @@ def listing_of(snapshot: RunSnapshot, label: Label | None = None) -> RunListing:
         host=spec.host,
         problem=snapshot.problems[0] if snapshot.problems else None,
         tags=label.tags,
-        note=_cut(label.note),
+        note=note if len(note) <= NOTE_IN_LIST else note[: NOTE_IN_LIST - 1] + "…",
         project=os.path.dirname(spec.config_path or "") or spec.output_dir or "",  # noqa: PTH120 - of thousands
         ended_at=status.ended_at,
         origin=spec.origin,
@@ -60,10 +61,6 @@ def _duration_s(snapshot: RunSnapshot, status: Status, *, made: bool) -> float |
     if snapshot.state is RunState.LOST:
         end = status.heartbeat_at
     return max(0.0, end - status.started_at)
-
-
-def _cut(note: str) -> str:
-    return note if len(note) <= NOTE_IN_LIST else note[: NOTE_IN_LIST - 1] + "…"
 
 
 class _SummaryLoss(msgspec.Struct):

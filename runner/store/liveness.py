@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 
 import psutil
@@ -30,9 +31,7 @@ def lock_held(path: Path) -> bool:
 def take_lock(path: Path) -> int | None:
     """The file descriptor that holds the lock, or None if somebody else has it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-    # A reader's look holds a shared lock for a few microseconds: try more than once.
-    import time
-
+    # a reader's look holds a shared lock for a few microseconds: try more than once
     for _ in range(20):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,10 +80,7 @@ def is_keeper(pid: int, run_path: Path, attempt: int | None = None) -> bool:
         words = psutil.Process(pid).cmdline()
         if len(words) < 4 or not words[-3].endswith("keeper.py"):
             return False
-        return _same_folder(words[-2], run_path) and attempt in (None, int(words[-1]))
+        # PLASMA_HOME may be spelled in several ways: through a link, say
+        same = os.path.realpath(words[-2]) == os.path.realpath(run_path)
+        return same and attempt in (None, int(words[-1]))
     return False
-
-
-def _same_folder(word: str, folder: Path) -> bool:
-    """PLASMA_HOME may be spelled in several ways: through a link, say."""
-    return word == str(folder) or os.path.realpath(word) == os.path.realpath(folder)
