@@ -88,3 +88,19 @@ def distance(one: str, other: str, limit: int) -> int:
             return limit + 1
         before, above = above, row
     return min(above[-1], limit + 1)
+
+
+#: the types of TOML in words; a bool is an int as well, so it comes first
+_KINDS: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"),
+    (int, "a whole number"),
+    (float, "a number"),
+    (str, "text"),
+    (list, "a list"),
+    (dict, "a table"),
+)
+
+
+def kind(value: object) -> str:
+    """The TOML type in words."""
+    return next((words for cls, words in _KINDS if isinstance(value, cls)), "a date or time")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runner.config.catalog import FlagCatalog
-from runner.config.errors import ConfigError, ConfigProblem, nearest
+from runner.config.errors import ConfigError, ConfigProblem, kind, nearest
 from runner.config.flags import FlagValue, plain_name, unpassable
 from runner.config.paths import PATH_FLAGS, resolved
 from runner.config.positions import KeyPath
@@ -19,15 +19,6 @@ from runner.config.positions import KeyPath
 T = TypeVar("T")
 Reader = Callable[[Any], Any]
 
-#: the types of TOML in words; a bool is an int as well, so it comes first
-_KINDS: tuple[tuple[type, str], ...] = (
-    (bool, "true or false"),
-    (int, "a whole number"),
-    (float, "a number"),
-    (str, "text"),
-    (list, "a list"),
-    (dict, "a table"),
-)
 #: where a problem of our own command line is
 PLACE = "--set"
 
@@ -125,11 +116,6 @@ def _unknown(key: str, known: Iterable[str]) -> str:
     meant = nearest(key, known)
     cure = f"did you mean {meant}?" if meant else f"remove it (known here: {', '.join(known)})"
     return f"is not known; {cure}"
-
-
-def kind(value: object) -> str:
-    """The TOML type in words."""
-    return next((words for cls, words in _KINDS if isinstance(value, cls)), "a date or time")
 
 
 # --------------------------------------------------------------------------- readers

@@ -103,6 +103,17 @@ def test_the_model_loads_nothing_but_the_standard_library() -> None:
     assert added - {"runner"} <= set(sys.stdlib_module_names)
 
 
+def test_what_the_built_in_trainer_shares_with_us_loads_nothing_but_the_standard_library() -> None:
+    """It runs in an interpreter with torch, where our own packages need not be."""
+    shared = (
+        "trainers.sd_scripts.dataset",
+        "trainers.sd_scripts.saves",
+        "trainers.builtin.arguments",
+    )
+    added = loaded_by(importing([f"runner.{name}" for name in shared])) - loaded_by("pass")
+    assert added - {"runner"} <= set(sys.stdlib_module_names)
+
+
 def test_no_part_of_the_runner_but_the_trainer_reaches_screen_or_torch() -> None:
     # runner.demo.sprites draws the demo's images
     drawing = ("runner.embedded", "runner.demo.sprites")

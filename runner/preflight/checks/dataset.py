@@ -14,11 +14,12 @@ from runner.model.units import count
 from runner.preflight.cures.files import write_file
 from runner.preflight.cures.model import Cure, OnOutput
 from runner.preflight.cures.settings import edit_file
-from runner.preflight.dataset_errors import mistakes, mistakes_in_file
+from runner.preflight.dataset_errors import mistakes_in_file
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
 from runner.trainers.sd_scripts.dataset.config import folder_repeats
+from runner.trainers.sd_scripts.dataset.schema import mistakes
 
 _TOML_TIMEOUT_S = 10.0
 #: sd-scripts reads with the package `toml`, which refuses some TOML that is valid today

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.catalog import Catalog, Flag
-from runner.config.errors import ConfigError, ConfigProblem, nearest
+from runner.config.errors import ConfigError, ConfigProblem, kind, nearest
 from runner.config.flags import FlagValue, read_flags
 from runner.config.positions import KeyPath, key_lines, read_toml
-from runner.config.reading import kind
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.model import AttemptPlan

@@ -1,4 +1,4 @@
-"""Which keys a dataset configuration may hold, where, and of which type.
+"""Which keys a dataset configuration may hold, where, and of which type; and what is wrong with one.
 
 sd-scripts checks with voluptuous (`ConfigSanitizer` in `config_util.py`): an unknown key or a wrong
 type anywhere stops it, and only one of all mistakes is shown, as `... @ data['datasets'][0][...]`.
@@ -6,15 +6,26 @@ type anywhere stops it, and only one of all mistakes is shown, as `... @ data['d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from runner.config.errors import kind, nearest
+from runner.config.positions import KeyPath
 from runner.trainers.sd_scripts.dataset.spec import DatasetError
 
-NUMBER = (float, int)
-#: `int` for a single side, or two of them
-RESOLUTION = "resolution"
-PAIR = "pair"
+NUMBER, RESOLUTION, PAIR = "number", "resolution", "pair"
+#: a key's type: in voluptuous' words, and in words for a person
+_WORDS: Mapping[Any, tuple[str, str]] = {
+    bool: ("bool", "true or false"),
+    int: ("int", "a whole number"),
+    float: ("float", "a number with a point, such as 0.5"),
+    str: ("str", "text in quotes"),
+    dict: ("dict", "a table"),
+    NUMBER: ("float", "a number"),
+    RESOLUTION: ("int or two of them", "a whole number or two of them"),
+    PAIR: ("two floats", "two numbers with a point, such as [1.0, 2.0]"),
+}
 
 
 def _of(kind: Any, names: str) -> dict[str, Any]:
@@ -46,79 +57,119 @@ METADATA_SUBSET = {**_SHARED, **_of(str, "metadata_file image_dir"), "alpha_mask
 SUBSET = {**_SHARED, **_CAPTION_FILES, "image_dir": str, **_of(bool, "is_reg alpha_mask")}
 #: A subset with one of these belongs to a method that is not planned here.
 OTHER_METHODS = ("conditioning_data_dir",)
-MIXED = "DreamBooth subset and fine tuning subset cannot be mixed in the same dataset"
 
 
-def is_metadata(subsets: list[Any]) -> bool | None:
-    """Are all subsets of metadata files (True), or none (False)? None: some, which the trainer refuses."""
-    kinds = {isinstance(subset, Mapping) and "metadata_file" in subset for subset in subsets}
-    return None if len(kinds) == 2 else kinds != {False}
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """`path`: keys from the top; `text`: what and what to do; `said`: sd-scripts' words for it; `line` counts
+    from 1, None where no line can be named."""
+
+    path: KeyPath
+    text: str
+    said: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.text}" if self.line else self.text
 
 
 def check_config(config: Mapping[str, Any], where: str) -> None:
     """Raise DatasetError at the first key that sd-scripts would refuse. `where` names the file."""
-
-    def refuse(text: str, path: str) -> DatasetError:
-        said = f"{text} @ {path}"
-        return DatasetError(
+    for mistake in mistakes(config):
+        place = "".join(f"[{key!r}]" for key in mistake.path)
+        said = f"{mistake.said} @ data{place}"
+        raise DatasetError(
             f"{where}: {said}: sd-scripts stops at a key it does not know or a value of another type; "
             "correct it there.",
             said,
             "MultipleInvalid",
         )
-
-    def keys(value: Any, schema: Mapping[str, Any], path: str) -> Mapping[str, Any]:
-        if not isinstance(value, Mapping):
-            raise refuse("expected a dictionary", path)
-        for key in value:
-            if key not in schema:
-                raise refuse("extra keys not allowed", f"{path}['{key}']")
-        for key, item in value.items():
-            if problem := _type_problem(item, schema[key]):
-                raise refuse(f"{problem} for dictionary value", f"{path}['{key}']")
-        return value
-
-    def tables(value: Any, path: str) -> list[Any]:
-        if not isinstance(value, list):
-            raise refuse("expected a list", path)
-        return value
-
-    keys(config, dict.fromkeys(("general", "datasets"), object), "data")
-    keys(config.get("general", {}), GENERAL, "data['general']")
-    for i, dataset in enumerate(tables(config.get("datasets", []), "data['datasets']")):
-        path = f"data['datasets'][{i}]"
-        if not isinstance(dataset, Mapping):
-            raise refuse("expected a dictionary", path)
-        subsets = tables(dataset.get("subsets", []), f"{path}['subsets']")
-        described = is_metadata(subsets)
-        if described is None:
-            raise refuse(MIXED, path)
-        rest = {key: value for key, value in dataset.items() if key != "subsets"}
-        keys(rest, METADATA_DATASET if described else DATASET, path)
-        for j, subset in enumerate(subsets):
-            at = f"{path}['subsets'][{j}]"
-            own = subset if isinstance(subset, Mapping) else {}
-            for key in set(OTHER_METHODS) & own.keys():
+    for i, dataset in enumerate(config.get("datasets", [])):
+        for j, subset in enumerate(dataset.get("subsets", [])):
+            for key in subset.keys() & set(OTHER_METHODS):
                 raise DatasetError(
-                    f"{where}: {at} uses {key}; only folders of images with caption files and "
-                    "metadata files can be counted here."
+                    f"{where}: data['datasets'][{i}]['subsets'][{j}] uses {key}; only folders of images "
+                    "with caption files and metadata files can be counted here."
                 )
-            if own is subset and not described and "image_dir" not in subset:
-                raise refuse("required key not provided", f"{at}['image_dir']")
-            keys(subset, METADATA_SUBSET if described else SUBSET, at)
 
 
-def _type_problem(value: Any, kind: Any) -> str | None:
-    if kind == RESOLUTION:
-        ok = isinstance(value, int) or _is_pair(value, int)
-        return None if ok else "expected int or two of them"
-    if kind == PAIR:
-        return None if _is_pair(value, float) else "expected two floats"
-    if isinstance(value, kind):
-        return None
-    return f"expected {'float' if isinstance(kind, tuple) else kind.__name__}"
+def mistakes(values: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Every key that the trainer does not know and every value of a wrong type, in its own order."""
+    yield from _unknown(values, ("general", "datasets"), (), "the top level")
+    yield from _keys(values.get("general", {}), GENERAL, ("general",), "[general]", "general")
+    datasets = values.get("datasets", [])
+    if not isinstance(datasets, list):
+        yield Mistake(("datasets",), "datasets must be a list: write [[datasets]]", _A_LIST)
+        return
+    for index, dataset in enumerate(datasets):
+        yield from _dataset(dataset, ("datasets", index))
 
 
-def _is_pair(value: Any, kind: type) -> bool:
-    pair = isinstance(value, (list, tuple)) and len(value) == 2
-    return pair and all(isinstance(side, kind) for side in value)
+_A_LIST = "expected a list"
+
+
+def _dataset(dataset: Any, path: KeyPath) -> Iterator[Mistake]:
+    own = dataset if isinstance(dataset, Mapping) else {}
+    subsets = own.get("subsets", [])
+    if not isinstance(subsets, list):
+        text = "subsets must be a list: write [[datasets.subsets]]"
+        yield Mistake((*path, "subsets"), text, _A_LIST)
+        return
+    # one without subsets is taken for one of metadata files
+    kinds = {isinstance(subset, Mapping) and "metadata_file" in subset for subset in subsets}
+    described = kinds != {False}
+    if len(kinds) == 2:
+        text = "a dataset mixes metadata_file and folders of images; give each a dataset of its own"
+        said = "DreamBooth subset and fine tuning subset cannot be mixed in the same dataset"
+        yield Mistake(path, text, said)
+        return
+    rest = {key: value for key, value in own.items() if key != "subsets"}
+    schema = METADATA_DATASET if described else DATASET
+    yield from _keys(rest if own is dataset else dataset, schema, path, "[[datasets]]", "a dataset")
+    for index, subset in enumerate(subsets):
+        at = (*path, "subsets", index)
+        if isinstance(subset, Mapping) and any(name in subset for name in OTHER_METHODS):
+            continue  # of ControlNet: other keys
+        if isinstance(subset, Mapping) and not described and "image_dir" not in subset:
+            text = "a subset without image_dir; add the folder of its images"
+            yield Mistake((*at, "image_dir"), text, "required key not provided")
+        schema = METADATA_SUBSET if described else SUBSET
+        yield from _keys(subset, schema, at, "[[datasets.subsets]]", "a subset")
+
+
+def _keys(
+    table: Any, schema: Mapping[str, Any], path: KeyPath, where: str, name: str
+) -> Iterator[Mistake]:
+    if not isinstance(table, Mapping):
+        yield Mistake(path, f"{name} must be a table: write {where}", "expected a dictionary")
+        return
+    yield from _unknown(table, tuple(schema), path, where)
+    for key, value in table.items():
+        if key in schema and not _fits(value, schema[key]):
+            said, wanted = _WORDS[schema[key]]
+            shown = f' "{value}"' if isinstance(value, str) else ""
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                shown = f" {value}"
+            text = f"{key} is {kind(value)}{shown} in {where}; it must be {wanted}"
+            yield Mistake((*path, key), text, f"expected {said} for dictionary value")
+
+
+def _unknown(
+    table: Mapping[str, Any], known: tuple[str, ...], path: KeyPath, where: str
+) -> Iterator[Mistake]:
+    for key in table:
+        if key not in known:
+            meant = nearest(key, known)
+            cure = f"did you mean {meant}?" if meant else "remove it"
+            text = f"{key} is not known in {where}; {cure}"
+            yield Mistake((*path, key), text, "extra keys not allowed")
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """As voluptuous takes it: true passes for 1."""
+    if wanted in (RESOLUTION, PAIR):
+        side = int if wanted == RESOLUTION else float
+        pair = isinstance(value, list | tuple) and len(value) == 2
+        fits = pair and all(isinstance(one, side) for one in value)
+        return fits or (wanted == RESOLUTION and isinstance(value, int))
+    return isinstance(value, (float, int) if wanted == NUMBER else wanted)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from runner.config.errors import kind
 from runner.config.positions import syntax_problem
-from runner.config.reading import kind
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.config_file import OF_THE_GUI, entries
 from runner.trainers.sd_scripts.importers.find import Found
