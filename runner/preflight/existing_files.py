@@ -10,11 +10,11 @@ import re
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from runner.model import Forecast, RunSpec
 from runner.model.preview import Existing
-from runner.model.units import count
+from runner.model.units import count, some
 from runner.store.journal import Unreadable, read_json
 from runner.store.norms import read_status
 from runner.store.registry import run_paths
@@ -23,9 +23,6 @@ from runner.trainers.names import SUFFIXES
 
 #: how many of the newest runs are searched for the one that wrote a file
 LOOK_BACK = 300
-#: file names in one sentence
-SHOWN = 3
-_STATE = "-state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +44,8 @@ NO_CONSENT = Consent()
 
 def names(forecast: Forecast) -> list[str]:
     """Every file and folder that the training will write into output_dir; an output_name may hold folders."""
-    found = [name for c in forecast.checkpoints for name in (c.name, c.state_name) if name]
-    if forecast.final:
-        found.append(forecast.final)
-    return list(dict.fromkeys(found))
+    written = (name for c in forecast.checkpoints for name in (c.name, c.state_name))
+    return list(dict.fromkeys(filter(None, (*written, forecast.final))))
 
 
 def existing_files(
@@ -60,44 +55,28 @@ def existing_files(
     every file that a training of this name may have written."""
     if output_dir is None:
         return ()
-    folder = Path(output_dir)
+    folder, found = Path(output_dir), []
     planned = names(forecast) if forecast is not None and forecast.steps is not None else []
-    found = planned or files_of_name(folder, output_name)
-    stats = ((folder / name, _stat(folder / name)) for name in found)
-    return tuple(
-        Existing(str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        for path, stat in stats
-        if stat is not None
-    )
+    for name in planned or files_of_name(folder, output_name):
+        try:
+            stat = (
+                folder / name
+            ).lstat()  # of a dangling link too: the trainer would write through it
+        except OSError:
+            continue
+        found.append(Existing(str(folder / name), stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return tuple(found)
 
 
 def files_of_name(folder: Path, output_name: str | None) -> tuple[str, ...]:
     """Checkpoints and states in this folder that a training of this name may have written."""
-    bases = [output_name] if output_name else ["last", "at", "epoch"]
-    ours = re.compile(rf"(?:{'|'.join(map(re.escape, bases))})(?:-step\d{{7,}}|-\d{{6}})?")
+    bases = "|".join(map(re.escape, [output_name] if output_name else ["last", "at", "epoch"]))
+    endings = "|".join(map(re.escape, ("-state", *SUFFIXES)))
+    ours = re.compile(rf"(?:{bases})(?:-step\d{{7,}}|-\d{{6}})?(?:{endings})")
     try:
-        entries = sorted(os.listdir(folder))
+        return tuple(name for name in sorted(os.listdir(folder)) if ours.fullmatch(name))
     except OSError:
         return ()
-    return tuple(
-        name for name in entries if (stem := _stem(name)) is not None and ours.fullmatch(stem)
-    )
-
-
-def _stem(name: str) -> str | None:
-    """Of a file of weights or a state folder; None for any other name."""
-    if name.endswith(_STATE):
-        return name.removesuffix(_STATE)
-    found = PurePath(name)
-    return found.stem if found.suffix in SUFFIXES else None
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    """Of a dangling link as well: the trainer would write through it."""
-    try:
-        return path.lstat()
-    except OSError:
-        return None
 
 
 # ----------------------------------------------------------------- in words
@@ -105,35 +84,28 @@ def _stat(path: Path) -> os.stat_result | None:
 
 def sentence(existing: Sequence[Existing]) -> str:
     """How many, where, which, and which run wrote them."""
-    folder = Path(existing[0].path).parent
-    shown = ", ".join(one.name for one in existing[:SHOWN])
-    more = f" and {len(existing) - SHOWN} more" if len(existing) > SHOWN else ""
-    return (
-        f"{count(len(existing), 'existing file')} in {folder} would be overwritten: {shown}{more}"
-        f"{_by(existing)}"
-    )
+    folder, number = Path(existing[0].path).parent, count(len(existing), "existing file")
+    by = sorted(set(writers([one.path for one in existing]).values()))
+    written = f"last written {_when(max(existing, key=lambda one: one.modified_ns))}"
+    if by:
+        written = f"written by run {by[-1]}"
+    if len(by) > 1:
+        written += f" and {count(len(by) - 1, 'other run')}"
+    shown = some([one.name for one in existing])
+    return f"{number} in {folder} would be overwritten: {shown}, {written}"
 
 
 def lines(existing: Sequence[Existing]) -> tuple[str, ...]:
     """One a file: its name, the run that wrote it, when."""
     by = writers([one.path for one in existing])
+    runs = (f" by run {by[one.path]}" if one.path in by else "" for one in existing)
     return tuple(
-        f"{one.name}  (written {_when(one)}{f' by run {by[one.path]}' if one.path in by else ''})"
-        for one in existing
+        f"{one.name}  (written {_when(one)}{run})" for one, run in zip(existing, runs, strict=True)
     )
 
 
 def _when(one: Existing) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(one.modified_ns / 1e9))
-
-
-def _by(existing: Sequence[Existing]) -> str:
-    runs = sorted(set(writers([one.path for one in existing]).values()))
-    if not runs:
-        return f", last written {_when(max(existing, key=lambda one: one.modified_ns))}"
-    return f", written by run {runs[-1]}" + (
-        f" and {count(len(runs) - 1, 'other run')}" if len(runs) > 1 else ""
-    )
 
 
 def writers(paths: Collection[str]) -> dict[str, str]:
@@ -146,14 +118,13 @@ def writers(paths: Collection[str]) -> dict[str, str]:
             spec = read_json(run.spec, RunSpec)
             if spec.output_dir is None or os.path.realpath(spec.output_dir) not in folders:
                 continue
-            status = read_status(run)
+            checkpoints = read_status(run).checkpoints
         except Unreadable:
             continue
-        for one in status.checkpoints:
-            for path in filter(None, (one.path, one.state_path)):
-                given = wanted.get(os.path.realpath(path))
-                if given is not None:
-                    found.setdefault(given, run.id)
+        for path in (path for one in checkpoints for path in (one.path, one.state_path) if path):
+            given = wanted.get(os.path.realpath(path))
+            if given is not None:
+                found.setdefault(given, run.id)
         if len(found) == len(wanted):
             break
     return found
