@@ -11,8 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from runner.trainers.sd_scripts.importers.model import ImportRefused
 
-Replacement = str | Callable[[re.Match[str]], str]
-Rules = Sequence[tuple[re.Pattern[str], Replacement]]
+Rules = Sequence[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]
 
 _WINDOWS_PATH = re.compile(r"\w:\\")
 _QUOTED_OR_WORD = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'|[^\s"\']+')
@@ -21,6 +20,7 @@ _SIGNS_OF = (
     (".ipynb", re.compile(r'\A\s*\{\s*"(?:cells|nbformat|metadata)"')),
     (".bat", re.compile(r"^[ \t]*(?:@echo off|set \w+=|set \"\w+=)", re.I | re.M)),
     (".ps1", re.compile(r"^[ \t]*\$(?:Env:)?\w+\s*=", re.I | re.M)),
+    ("cell", re.compile(r"^[ \t]*(?:!(?=[\w./])|%cd |%%(?:bash|shell|sh)\b)", re.M)),
 )
 _CONDITIONS = re.compile(r"^[ \t]*(?:if|for|goto)\b", re.I | re.M)
 _STARTS = frozenset(
@@ -31,27 +31,35 @@ _STARTS = frozenset(
 def as_shell(text: str, suffix: str, source: str) -> tuple[str, list[str]]:
     """Shell text and what to say about it. Raises ImportRefused."""
     text = text.replace("\r\n", "\n")
+    kind = suffix
     if suffix in ("", ".txt", ".md"):
-        suffix = next((kind for kind, sign in _SIGNS_OF if sign.search(text)), "")
-    if suffix == ".ipynb":
-        return _cells(_notebook(text, source)), [
-            "a notebook: only its shell lines (!, %) and plain values are read"
-        ]
-    if suffix in (".bat", ".cmd"):
-        skipped = [text.count("\n", 0, match.start()) + 1 for match in _CONDITIONS.finditer(text)]
-        notes = [f"line {line}: `if`, `for` and `goto` of cmd are not followed" for line in skipped]
+        kind = next((kind for kind, sign in _SIGNS_OF if sign.search(text)), "")
+    elif suffix not in (".ipynb", ".bat", ".cmd", ".ps1", ".py"):
+        kind = "cell" if dict(_SIGNS_OF)["cell"].search(text) else ""
+    if kind in (".bat", ".cmd"):
+        lines = [text.count("\n", 0, match.start()) + 1 for match in _CONDITIONS.finditer(text)]
+        notes = [f"line {line}: `if`, `for` and `goto` of cmd are not followed" for line in lines]
         return _translated(text, _CMD), ["read as a script of the Windows command prompt", *notes]
-    if suffix == ".ps1":
+    if kind == ".ps1":
         return _power_shell(text, source), ["read as a PowerShell script"]
-    if suffix == ".py":
+    if kind == ".py":
         return _python(text, source), ["a Python program: only the commands it starts are read"]
-    if re.search(r"^[ \t]*(?:!(?=[\w./])|%cd |%%(?:bash|shell|sh)\b)", text, re.M):
-        return _cells(text), []
-    return text, []
+    if kind == ".ipynb":
+        said = "a notebook: only its shell lines (!, %) and plain values are read"
+        return _cells(_notebook(text, source)), [said]
+    return _cells(text) if kind == "cell" else text, []
 
 
-def _rule(pattern: str, shell: Replacement) -> tuple[re.Pattern[str], Replacement]:
-    return re.compile(pattern, re.I), shell
+def _rules(*rules: tuple[str, str | Callable[[re.Match[str]], str]]) -> Rules:
+    return [(re.compile(pattern, re.I), shell) for pattern, shell in rules]
+
+
+def _translated(text: str, rules: Rules) -> str:
+    """Every line by every rule that fits it."""
+    lines = text.split("\n")
+    for pattern, shell in rules:
+        lines = [pattern.sub(shell, line) for line in lines]
+    return "\n".join(lines)
 
 
 def _slashes(line: str) -> str:
@@ -67,38 +75,28 @@ def _slashes(line: str) -> str:
     return _QUOTED_OR_WORD.sub(word, line.removesuffix(end)) + end
 
 
-def _translated(text: str, rules: Rules) -> str:
-    """Every line by every rule that fits it."""
-    lines = []
-    for line in text.split("\n"):
-        for pattern, shell in rules:
-            line = pattern.sub(shell, line)
-        lines.append(line)
-    return "\n".join(lines)
-
-
 def _activation(match: re.Match[str]) -> str:
     folder = match[1].replace("\\", "/").strip("\"'")
     return f"source {folder or '.'}/bin/activate"
 
 
-_ACTIVATION = _rule(
+_ACTIVATION = (
     r"^\s*(?:call\s+|&\s*|\.\s+)?[\"']?(.*?)[\\/]Scripts[\\/]activate(?:\.\w+)?[\"']?\s*$",
     _activation,
 )
-_CMD: Rules = (
-    _rule(r"^\s*@", ""),
-    _rule(r"^\s*(?:(?:rem|echo|pause|title|chcp|setlocal|endlocal|goto|if|for|exit)\b|::|:\w).*", ""),
-    _rule(r"(?<!\s)\s*\^\s*$", " \\\\"),
-    _rule(r"\^(.)", r"\1"),
+_CMD = _rules(
+    (r"^\s*@", ""),
+    (r"^\s*(?:(?:rem|echo|pause|title|chcp|setlocal|endlocal|goto|if|for|exit)\b|::|:\w).*", ""),
+    (r"(?<!\s)\s*\^\s*$", " \\\\"),
+    (r"\^(.)", r"\1"),
     _ACTIVATION,
-    _rule(r"^\s*call\s+", ""),
-    _rule(r"^\s*(?:cd|chdir|pushd)\s+(?:/d\s+)?", "cd "),
-    _rule(r"%~dp0[\\/]?", '$(dirname "$0")/'),
-    _rule(r".+", lambda match: _slashes(match[0])),
-    _rule(r'^\s*set\s+"?(\w+)=([^"]*)"?\s*$', lambda match: f'{match[1]}="{match[2]}"'),
-    _rule(r"[%!](\w+)[%!]", r"${\1}"),
-    _rule(r"%(\d)", r"${\1}"),
+    (r"^\s*call\s+", ""),
+    (r"^\s*(?:cd|chdir|pushd)\s+(?:/d\s+)?", "cd "),
+    (r"%~dp0[\\/]?", '$(dirname "$0")/'),
+    (r".+", lambda match: _slashes(match[0])),
+    (r'^\s*set\s+"?(\w+)=([^"]*)"?\s*$', lambda match: f'{match[1]}="{match[2]}"'),
+    (r"[%!](\w+)[%!]", r"${\1}"),
+    (r"%(\d)", r"${\1}"),
 )  # fmt: skip
 
 
@@ -113,30 +111,30 @@ def _to_run(source: str) -> str:
 
 _SIGNS = {"eq": "==", "ne": "!="}
 _VALUE = r"""("[^"]*"|'[^']*'|[\w.:/\\-]+|\$\w+)"""
-_POWER_SHELL: Rules = (
-    _rule(r"(?<!\s)\s*`\s*$", " \\\\"),
+_POWER_SHELL = _rules(
+    (r"(?<!\s)\s*`\s*$", " \\\\"),
     _ACTIVATION,
-    _rule(r"^\s*(?:Write-\w+|Read-Host|pause|Clear-Host|chcp|param)\b.*", ":"),
-    _rule(r"^\s*(?:Set-Location|Push-Location)\s+", "cd "),
-    _rule(r"^\s*&\s*", ""),
-    _rule(r"\$PSScriptRoot\b", '$(dirname "$0")'),
-    _rule(r"\bScripts[\\/](python|accelerate)(?:\.exe)?\b", r"bin/\1"),
-    _rule(r"\$true\b", "1"),
-    _rule(r"\$(?:false|null)\b", '""'),
-    _rule(rf"^\s*\$Env:(\w+)\s*=\s*{_VALUE}\s*(?:#.*)?$", r"export \1=\2"),
-    _rule(r"\$\{?Env:(\w+)\}?", r"${\1}"),
-    _rule(r"^\s*(\$\w+\s*=\s*)?\[[\w.]*ArrayList\]::new\(\)\s*$", lambda m: f"{m[1] or ''}@()"),
-    _rule(r"^\s*\$(\w+)\s*(\+?=)\s*@\(([^()]*)\)\s*$", lambda m: f"{m[1]}{m[2]}({m[3].replace(',', ' ')})"),
-    _rule(rf"^\s*(?:\[void\])?\s*\$(\w+)\.Add\(\s*{_VALUE}\s*\)(?:\s*\|\s*Out-Null)?\s*$", r"\1+=(\2)"),
-    _rule(rf"^\s*\$(\w+)\s*(\+?=)\s*{_VALUE}\s*(?:#.*)?$", r"\1\2\3"),
-    _rule(r"^\s*\$(\w+)\s*\+?=\s*(.+)$", lambda m: f"{m[1]}={_to_run(m[2])}"),
-    _rule(rf"^\s*(?:\}}\s*else)?if\s*\(\s*{_VALUE}\s+-(eq|ne|gt|lt|ge|le)\s+{_VALUE}\s*\)\s*\{{\s*$",
+    (r"^\s*(?:Write-\w+|Read-Host|pause|Clear-Host|chcp|param)\b.*", ":"),
+    (r"^\s*(?:Set-Location|Push-Location)\s+", "cd "),
+    (r"^\s*&\s*", ""),
+    (r"\$PSScriptRoot\b", '$(dirname "$0")'),
+    (r"\bScripts[\\/](python|accelerate)(?:\.exe)?\b", r"bin/\1"),
+    (r"\$true\b", "1"),
+    (r"\$(?:false|null)\b", '""'),
+    (rf"^\s*\$Env:(\w+)\s*=\s*{_VALUE}\s*(?:#.*)?$", r"export \1=\2"),
+    (r"\$\{?Env:(\w+)\}?", r"${\1}"),
+    (r"^\s*(\$\w+\s*=\s*)?\[[\w.]*ArrayList\]::new\(\)\s*$", lambda m: f"{m[1] or ''}@()"),
+    (r"^\s*\$(\w+)\s*(\+?=)\s*@\(([^()]*)\)\s*$", lambda m: f"{m[1]}{m[2]}({m[3].replace(',', ' ')})"),
+    (rf"^\s*(?:\[void\])?\s*\$(\w+)\.Add\(\s*{_VALUE}\s*\)(?:\s*\|\s*Out-Null)?\s*$", r"\1+=(\2)"),
+    (rf"^\s*\$(\w+)\s*(\+?=)\s*{_VALUE}\s*(?:#.*)?$", r"\1\2\3"),
+    (r"^\s*\$(\w+)\s*\+?=\s*(.+)$", lambda m: f"{m[1]}={_to_run(m[2])}"),
+    (rf"^\s*(?:\}}\s*else)?if\s*\(\s*{_VALUE}\s+-(eq|ne|gt|lt|ge|le)\s+{_VALUE}\s*\)\s*\{{\s*$",
           lambda m: f"{_if(m)} [[ {m[1]} {_SIGNS.get(m[2].lower(), '-' + m[2])} {m[3]} ]]; then"),
-    _rule(r"^\s*(?:\}\s*else)?if\s*\(\s*(\$\w+)\s*\)\s*\{\s*$",
+    (r"^\s*(?:\}\s*else)?if\s*\(\s*(\$\w+)\s*\)\s*\{\s*$",
           lambda m: f"{_if(m)} [[ -n {m[1]} && {m[1]} != 0 ]]; then"),
-    _rule(r"^\s*\}?\s*else\s*\{\s*$", "else"),
-    _rule(r"^\s*\}\s*$", "fi"),
-    _rule(r".+", lambda match: _slashes(match[0])),
+    (r"^\s*\}?\s*else\s*\{\s*$", "else"),
+    (r"^\s*\}\s*$", "fi"),
+    (r".+", lambda match: _slashes(match[0])),
 )  # fmt: skip
 _NOT_POWER_SHELL = re.compile(
     r"^[ \t]*(?:(?:function|foreach|for|while|switch|try)\b|\}?\s*(?:else)?if\b(?! \[\[))[^\n]*$",
@@ -170,12 +168,12 @@ def _power_shell(text: str, source: str) -> str:
 _ASSIGNED = re.compile(
     r"\s*(\w+)\s*=\s*(\"[^\"]*\"|'[^']*'|-?[\d.]+(?:e-?\d+)?)\s*(?:;|#.*)?$", re.I
 )
-_MAGICS: Rules = (
-    _rule(r"^\s*%env\s+(\w+)[= ]\s*(.*)$", r"export \1=\2"),
-    _rule(r"^\s*%cd\s+", "cd "),
-    _rule(r"^\s*!\s*", ""),
-    _rule(r"^\s*%.*", ""),
-    _rule(r"(?<![${])\{(\w+)\}", r"${\1}"),
+_MAGICS = _rules(
+    (r"^\s*%env\s+(\w+)[= ]\s*(.*)$", r"export \1=\2"),
+    (r"^\s*%cd\s+", "cd "),
+    (r"^\s*!\s*", ""),
+    (r"^\s*%.*", ""),
+    (r"(?<![${])\{(\w+)\}", r"${\1}"),
 )  # fmt: skip
 
 
@@ -190,8 +188,7 @@ def _cells(text: str) -> str:
         if shell:
             pass
         elif continued or (start and start in "!%"):
-            for pattern, replacement in _MAGICS:
-                line = pattern.sub(replacement, line)
+            line = _translated(line, _MAGICS)
             continued = line.rstrip().endswith("\\")
         elif match := _ASSIGNED.match(line):
             line = f"{match[1]}={match[2]}"
@@ -219,13 +216,9 @@ def _python(text: str, source: str) -> str:
         line = getattr(error, "lineno", None) or 1
         raise ImportRefused(f"{source}:{line}: no valid Python; give the command itself") from None
     lines = [""] * (text.count("\n") + 2)
-    lists = {
-        target.id
-        for one in ast.walk(tree)
-        if isinstance(one, ast.Assign) and isinstance(one.value, ast.List)
-        for target in one.targets
-        if isinstance(target, ast.Name)
-    }
+    assigned = [one for one in ast.walk(tree) if isinstance(one, ast.Assign)]
+    targets = [t for one in assigned if isinstance(one.value, ast.List) for t in one.targets]
+    lists = {target.id for target in targets if isinstance(target, ast.Name)}
     for number, shell in _statements(tree.body, lists):
         lines[min(number, len(lines)) - 1] += f"{shell}; "
     return "\n".join(lines)
@@ -241,49 +234,49 @@ def _statements(body: Iterable[ast.stmt], lists: Collection[str]) -> Iterator[tu
             continue
         for name in ("body", "finalbody"):
             yield from _statements(getattr(one, name, ()), lists)
-        if isinstance(one, ast.Assign | ast.AugAssign | ast.AnnAssign) and one.value is not None:
-            target = one.targets[0] if isinstance(one, ast.Assign) else one.target
-            sign = "+=" if isinstance(one, ast.AugAssign) else "="
-            if isinstance(target, ast.Name):
-                yield one.lineno, f"{target.id}{sign}{_shell_value(one.value)}"
-        for call in (node for node in ast.walk(one) if isinstance(node, ast.Call)):
-            if not isinstance(one, ast.Expr | ast.Assign | ast.Return):
-                break
-            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            owner = getattr(getattr(call.func, "value", None), "id", "")
-            if name in ("append", "extend") and owner and call.args:
-                value = _shell_value(call.args[0])
-                yield one.lineno, f"{owner}+={value if name == 'extend' else f'({value})'}"
-            elif name in _STARTS and call.args:
-                yield one.lineno, _shell_command(call.args[0], lists)
+        match one:
+            case ast.Assign([ast.Name(name), *_], value) | ast.AnnAssign(ast.Name(name), _, value):
+                yield one.lineno, f"{name}={_shell_value(value)}" if value else ":"
+            case ast.AugAssign(ast.Name(name), _, value):
+                yield one.lineno, f"{name}+={_shell_value(value)}"
+        if isinstance(one, ast.Expr | ast.Assign | ast.Return):
+            for call in (node for node in ast.walk(one) if isinstance(node, ast.Call)):
+                if shell := _shell_call(call, lists):
+                    yield one.lineno, shell
 
 
-def _shell_command(tree: ast.expr, lists: Collection[str]) -> str:
-    """A list of words starts a program; a text is read by a shell."""
-    if isinstance(tree, ast.Name) and tree.id in lists:
-        return f'"${{{tree.id}[@]}}"'
-    value = _shell_value(tree)
-    return value[1:-1] if isinstance(tree, ast.List | ast.Tuple) else f"eval {value}"
+def _shell_call(call: ast.Call, lists: Collection[str]) -> str:
+    """A list grows; a list of words starts a program; a text is read by a shell."""
+    match call:
+        case ast.Call(ast.Attribute(ast.Name(owner), "append"), [first, *_]):
+            return f"{owner}+=({_shell_value(first)})"
+        case ast.Call(ast.Attribute(ast.Name(owner), "extend"), [first, *_]):
+            return f"{owner}+={_shell_value(first)}"
+        case ast.Call(ast.Attribute(attr=name) | ast.Name(name), [first, *_]) if name in _STARTS:
+            if isinstance(first, ast.Name) and first.id in lists:
+                return f'"${{{first.id}[@]}}"'
+            value = _shell_value(first)
+            return value[1:-1] if isinstance(first, ast.List | ast.Tuple) else f"eval {value}"
+    return ""
 
 
 def _shell_value(tree: ast.expr) -> str:
     """An expression as a shell word or array; what has to be run stays unknown."""
-    if isinstance(tree, ast.List | ast.Tuple):
-        return f"({' '.join(_shell_value(item) for item in tree.elts)})"
-    if isinstance(tree, ast.Starred):
-        return f'"${{{tree.value.id}[@]}}"' if isinstance(tree.value, ast.Name) else "$(python)"
-    if isinstance(tree, ast.Constant) and isinstance(tree.value, str | int | float):
-        return shlex.quote(str(tree.value)) or "''"
-    if isinstance(tree, ast.Name):
-        return f'"${{{tree.id}}}"'
-    if isinstance(tree, ast.JoinedStr):
-        return "".join(map(_shell_value, tree.values)) or "''"
-    if isinstance(tree, ast.FormattedValue):
-        return _shell_value(tree.value)
-    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add):
-        return _shell_value(tree.left) + _shell_value(tree.right)
-    if isinstance(tree, ast.Call) and tree.args and getattr(tree.func, "id", "") == "str":
-        return _shell_value(tree.args[0])
-    if isinstance(tree, ast.Call) and tree.args and getattr(tree.func, "attr", "") == "join":
-        return "/".join(map(_shell_value, tree.args))
+    match tree:
+        case ast.List(items) | ast.Tuple(items):
+            return f"({' '.join(map(_shell_value, items))})"
+        case ast.Starred(ast.Name(name)):
+            return f'"${{{name}[@]}}"'
+        case ast.Constant(str() | int() | float() as value):
+            return shlex.quote(str(value))
+        case ast.Name(name):
+            return f'"${{{name}}}"'
+        case ast.JoinedStr(parts):
+            return "".join(map(_shell_value, parts)) or "''"
+        case ast.FormattedValue(value) | ast.Call(ast.Name("str"), [value, *_]):
+            return _shell_value(value)
+        case ast.BinOp(left, ast.Add(), right):
+            return _shell_value(left) + _shell_value(right)
+        case ast.Call(ast.Attribute(attr="join"), [_, *_] as parts):
+            return "/".join(map(_shell_value, parts))
     return _to_run(ast.unparse(tree))
