@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
-from runner.config.flags import FlagScalar, FlagValue, scalar_text
+from runner.config.flags import FlagScalar, FlagValue
 from runner.config.model import Trainer
 
 
@@ -60,7 +60,8 @@ class Flag:
         """What may stand behind it, in words."""
         if self.bare:
             return "nothing, it is a switch"
-        one = _WANTED.get(self.kind or "", "text" if self.kind in ("str", "Path") else "a value")
+        plain = "text" if self.kind in ("str", "Path") else "a value"
+        _, one = _KINDS.get(self.kind or "", (str, plain))
         if self.choices is not None:
             one = f"one of {', '.join(map(str, self.choices))}"
         return f"a list, each {one}" if self.many else one
@@ -96,23 +97,21 @@ class Catalog:
             return f"takes one value, not {len(values)}"
         if isinstance(flag.nargs, int) and len(values) != flag.nargs:
             return f"takes {flag.nargs} values, not {len(values)}"
-        problems = (self._problem_of_one(flag, scalar_text(one)) for one in values)
+        problems = (_problem_of_one(flag, str(one)) for one in values)
         return next((problem for problem in problems if problem), None)
 
-    def _problem_of_one(self, flag: Flag, text: str) -> str | None:
-        convert = self._converter(flag)
-        try:
-            converted = convert(text)
-        except (argparse.ArgumentTypeError, TypeError, ValueError):
-            words = _WANTED.get(flag.kind or "", (flag.kind or "value").replace("_", " "))
-            return f'is "{text}"; it must be {words}'
-        comparable = flag.kind == "str" or flag.kind in _CONVERTERS
-        if flag.choices is not None and comparable and converted not in flag.choices:
-            return f'is "{text}"; choose one of {", ".join(map(str, flag.choices))}'
-        return None
 
-    def _converter(self, flag: Flag) -> Callable[[str], Any]:
-        return _CONVERTERS.get(flag.kind or "", str)
+def _problem_of_one(flag: Flag, text: str) -> str | None:
+    kind = flag.kind or "value"
+    convert, words = _KINDS.get(kind, (str, kind.replace("_", " ")))
+    try:
+        converted = convert(text)
+    except (argparse.ArgumentTypeError, TypeError, ValueError):
+        return f'is "{text}"; it must be {words}'
+    comparable = kind == "str" or kind in _KINDS
+    if flag.choices is not None and comparable and converted not in flag.choices:
+        return f'is "{text}"; choose one of {", ".join(map(str, flag.choices))}'
+    return None
 
 
 def _int_or_float(text: str) -> float:
@@ -122,15 +121,11 @@ def _int_or_float(text: str) -> float:
     return float(text) if float(text) < 1 else int(text)
 
 
-_CONVERTERS: Mapping[str, Callable[[str], Any]] = {
-    "int": int,
-    "float": float,
-    "int_or_float": _int_or_float,
-}
-_WANTED = {
-    "int": "a whole number",
-    "float": "a number",
-    "int_or_float": "a whole number, a share below 1 or a percentage",
+#: argparse type -> how it reads a text, and what it wants in words
+_KINDS: Mapping[str, tuple[Callable[[str], Any], str]] = {
+    "int": (int, "a whole number"),
+    "float": (float, "a number"),
+    "int_or_float": (_int_or_float, "a whole number, a share below 1 or a percentage"),
 }
 
 

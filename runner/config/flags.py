@@ -22,16 +22,11 @@ def plain_name(name: str) -> str:
     return name.lstrip("-").replace("-", "_")
 
 
-def scalar_text(value: FlagScalar) -> str:
-    """As argparse's int and float read it back."""
-    return str(value)
-
-
 def unpassable(values: Sequence[FlagScalar]) -> str | None:
     """The value of a list that argparse would take for a flag; None when all can be passed."""
     if len(values) < 2:
         return None
-    for value in map(scalar_text, values):
+    for value in map(str, values):
         if value.startswith("-") and not _NEGATIVE_NUMBER.match(value):
             return value
     return None
@@ -44,13 +39,10 @@ def to_arguments(flags: Flags) -> list[str]:
     for name, value in flags.items():
         if isinstance(value, bool):
             arguments += [f"--{name}"] if value else []
-        elif isinstance(value, tuple):
-            if len(value) == 1:
-                arguments.append(f"--{name}={scalar_text(value[0])}")
-            elif value:
-                arguments += [f"--{name}", *map(scalar_text, value)]
+        elif isinstance(value, tuple) and len(value) != 1:
+            arguments += [f"--{name}", *map(str, value)] if value else []
         else:
-            arguments.append(f"--{name}={scalar_text(value)}")
+            arguments.append(f"--{name}={value[0] if isinstance(value, tuple) else value}")
     return arguments
 
 
@@ -88,8 +80,8 @@ def with_launcher_flags(command: Sequence[str], changes: Flags) -> tuple[str, ..
     if begin == end == 0:
         raise ValueError("the training was started without accelerate")
     kept = _without(command[begin:end], changes.keys())
-    options = [word for word in kept if word != "--module"]
     module = [word for word in kept if word == "--module"]
+    options = [word for word in kept if word != "--module"]
     return (*command[:begin], *options, *to_arguments(changes), *module, *command[end:])
 
 
@@ -101,18 +93,15 @@ def _launcher_words(command: Sequence[str]) -> tuple[int, int]:
 
 
 def _flags_of(words: Sequence[str]) -> dict[str, FlagValue]:
-    found: dict[str, FlagValue] = {}
+    values: dict[str, list[str]] = {}
     name = ""
     for word in words:
         if word.startswith("--"):
             name, sign, value = word[2:].partition("=")
-            found[name] = value if sign else True
+            values[name] = [value] if sign else []
         elif name:
-            before = found[name]
-            earlier = () if before is True else before if isinstance(before, tuple) else (before,)
-            found[name] = (*earlier, word)
-    single = {k: v[0] for k, v in found.items() if isinstance(v, tuple) and len(v) == 1}
-    return {**found, **single}
+            values[name].append(word)
+    return {n: True if not v else v[0] if len(v) == 1 else tuple(v) for n, v in values.items()}
 
 
 def flags_begin(command: Sequence[str]) -> int:
@@ -135,8 +124,7 @@ def _without(arguments: Sequence[str], names: Iterable[str]) -> list[str]:
     for word in arguments:
         if word.startswith("--"):
             dropping = word.partition("=")[0] in doomed
-        if not dropping:
-            kept.append(word)
+        kept += [] if dropping else [word]
     return kept
 
 

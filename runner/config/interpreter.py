@@ -9,8 +9,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 _SENTINEL = "\x1ePLASMA "
@@ -85,18 +85,12 @@ def run_small(
             return Answer(output, errors, child.returncode)
         except subprocess.TimeoutExpired:
             stopped = cancelled is not None and cancelled.is_set()
-            if stopped or time.monotonic() > deadline:
-                _end_group(child)
-                why = "cancelled" if stopped else f"no answer within {timeout_s:.0f} s"
-                return Answer(problem=why)
-
-
-def _end_group(child: subprocess.Popen[str]) -> None:
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    child.communicate()
+            if not stopped and time.monotonic() <= deadline:
+                continue
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        return Answer(problem="cancelled" if stopped else f"no answer within {timeout_s:.0f} s")
 
 
 def examine(
@@ -123,11 +117,10 @@ def sentinel_json(output: str) -> dict[str, Any] | None:
     """The JSON behind our mark; everything else a trainer's modules print is ignored."""
     for line in output.split("\n"):  # splitlines() would split at our mark as well
         if line.startswith(_SENTINEL):
-            try:
-                told = json.loads(line[len(_SENTINEL) :])
-            except json.JSONDecodeError:
-                return None
-            return told if isinstance(told, dict) else None
+            with suppress(json.JSONDecodeError):
+                told = json.loads(line.removeprefix(_SENTINEL))
+                return told if isinstance(told, dict) else None
+            return None
     return None
 
 
@@ -136,7 +129,7 @@ _importable: set[tuple[str, str]] = set()
 
 def can_import(python: str, module: str, env: Mapping[str, str] | None = None) -> bool:
     """Could this interpreter import the module? A yes is remembered; a no may be cured meanwhile."""
-    key = (str(Path(python)), module)
+    key = (python, module)
     if (
         key not in _importable
         and examine(python, (module,), env=env).modules.get(module) is not None

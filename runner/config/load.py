@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.config.catalog import KnownFlags
 from runner.config.errors import ConfigError
-from runner.config.flags import FlagValue, plain_name
+from runner.config.flags import FlagValue
 from runner.config.model import GUARD_DOES, LAUNCHERS, Config, Smoke, Trainer
 from runner.config.notifysection import read_notify
 from runner.config.paths import (
@@ -175,15 +175,15 @@ def _script_path(script: str, folder: Path, base: Path) -> str:
     return str(beside if beside.is_file() and not inside.is_file() else inside)
 
 
+def _ours(value: Any) -> FlagValue:
+    raise Wrong("is set by plasma-tui itself; remove it")
+
+
 def _accelerate(section: Section, base: Path, trainer: Trainer) -> dict[str, FlagValue]:
-    flags = section.flags(base, None)
-    for key in section.values:
-        if plain_name(key) in _OUR_ACCELERATE_FLAGS:
-            section.refuse(key, "is set by plasma-tui itself; remove it")
+    flags = section.flags(base, None, dict.fromkeys(_OUR_ACCELERATE_FLAGS, _ours))
     if flags and trainer.launcher != "accelerate":
         note = 'is not used, because [trainer] launcher is "python"'
         section.reading.note(("accelerate",), f"[accelerate] {note}")
-    paths = {
-        name: absolute(str(flags[name]), base) for name in ACCELERATE_PATH_FLAGS & flags.keys()
-    }
-    return {name: value for name, value in (flags | paths).items() if value is not False}
+    given = {name: value for name, value in flags.items() if value is not False}
+    paths = ACCELERATE_PATH_FLAGS & given.keys()
+    return given | {name: absolute(str(given[name]), base) for name in paths}

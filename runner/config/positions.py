@@ -121,42 +121,38 @@ _CURES = (
 
 
 def syntax_problem(file: str, text: str, error: tomllib.TOMLDecodeError) -> ConfigProblem:
-    message = str(error)
     lines = text.splitlines() or [""]
-    place = _PLACE.search(message)
-    said = message[: place.start()] if place else message
-    line = int(place["line"]) if place and place["line"] else len(lines)
-    column = f", column {place['column']}" if place and place["column"] else ""
+    said, line, column = str(error), len(lines), ""
+    if place := _PLACE.search(said):
+        said = said[: place.start()]
+        if place["line"]:
+            line, column = int(place["line"]), f", column {place['column']}"
     content = lines[min(line, len(lines)) - 1]
-    cure = next(
-        (
-            cure
-            for words, pattern, cure in _CURES
-            if re.search(words, said, re.I) and re.search(pattern, content)
-        ),
-        "correct this line",
+    fitting = (
+        cure
+        for words, pattern, cure in _CURES
+        if re.search(words, said, re.I) and re.search(pattern, content)
     )
-    said = said[:1].lower() + said[1:]
-    return ConfigProblem(file, line, f"no valid TOML ({said}{column}); {cure}")
+    cure = next(fitting, "correct this line")
+    return ConfigProblem(
+        file, line, f"no valid TOML ({said[:1].lower()}{said[1:]}{column}); {cure}"
+    )
 
 
 def read_toml(path: Path, missing: str, encoding: str = "utf-8") -> tuple[str, dict[str, Any]]:
     """The text of a file and its values. Raises ConfigError with one problem; `missing`: what to do where
     there is no such file."""
-    file = str(path)
+    text, line = "", None
     try:
         text = read_text(path, encoding=encoding)
-        try:
-            return text, parse_toml(text)
-        except tomllib.TOMLDecodeError as error:
-            problem = syntax_problem(file, text, error)
+        return text, parse_toml(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([syntax_problem(str(path), text, error)]) from None
     except FileNotFoundError:
-        problem = ConfigProblem(file, None, f"there is no such file; {missing}")
+        what = f"there is no such file; {missing}"
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        problem = ConfigProblem(file, line, "is not UTF-8; save it as UTF-8")
+        what = "is not UTF-8; save it as UTF-8"
     except OSError as error:
-        reason = error.strerror or str(error)
-        cure = "check the path and its rights"
-        problem = ConfigProblem(file, None, f"cannot be read ({reason}); {cure}")
-    raise ConfigError([problem])
+        what = f"cannot be read ({error.strerror or error}); check the path and its rights"
+    raise ConfigError([ConfigProblem(str(path), line, what)])

@@ -13,7 +13,6 @@ from runner.config.flags import (
     launcher_flags,
     plain_name,
     read_flags,
-    scalar_text,
     with_flags,
     with_launcher_flags,
 )
@@ -93,7 +92,7 @@ def flag_text(value: FlagValue) -> str:
     if isinstance(value, tuple):
         inner = ", ".join(f'"{one}"' if isinstance(one, str) else str(one) for one in value)
         return f"[{inner}]"
-    return scalar_text(value)
+    return str(value)
 
 
 def applied(plan: AttemptPlan, changes: Changes) -> AttemptPlan:

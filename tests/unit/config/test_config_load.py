@@ -177,6 +177,11 @@ def test_an_unused_accelerate_section_is_told(tmp_path: Path) -> None:
     )
 
 
+def test_a_launcher_flag_that_is_false_is_left_out(tmp_path: Path) -> None:
+    config = read(tmp_path, LEAST + "[accelerate]\nconfig_file = false\nnum_processes = 2\n")
+    assert config.accelerate == {"num_processes": 2}
+
+
 def test_flags_may_be_spelled_as_on_a_command_line(tmp_path: Path) -> None:
     config = read(tmp_path, LEAST + "[train]\n--max-train-epochs = 4\n")
     assert config.train == {"max_train_epochs": 4}

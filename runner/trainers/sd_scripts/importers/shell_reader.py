@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_builtins import builtin_of
+from runner.trainers.sd_scripts.importers.shell_builtins import changes_state
 from runner.trainers.sd_scripts.importers.shell_scope import Scope
 from runner.trainers.sd_scripts.importers.shell_tests import TESTS, truth
 from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
@@ -99,9 +99,8 @@ class ScriptReader:
             return last
         if node.kind == "{":
             return self.read(bodies[0])
-        return {"simple": self._simple, "if": self._if, "case": self._case}.get(
-            node.kind, self._loop
-        )(node)
+        kinds = {"simple": self._simple, "if": self._if, "case": self._case}
+        return kinds.get(node.kind, self._loop)(node)
 
     def _if(self, node: Node) -> bool | None:
         for condition, _, body in node.arms:
@@ -177,9 +176,7 @@ class ScriptReader:
             self._ended = "" if self.in_doubt else name
         elif name == "eval":
             return self._text(" ".join(map(scope.source_of, fields[1:])), node.line)
-        elif builtin := builtin_of(fields):
-            builtin(scope, words, fields)
-        elif fields:
+        elif fields and not changes_state(scope, words, fields):
             if name in _SHELLS:
                 self._texts_for_others(fields, node)
             self._start(fields, before, node)
