@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from runner.config.flags import whole
@@ -125,9 +127,10 @@ def compared_run(
     candidates: Sequence[Candidate] | None = None,
 ) -> ComparedRun:
     """`name`: what a person calls the run; None: its own name. `candidates`: see `figures_of`."""
-    spec = snapshot.spec
-    series = snapshot.loss
-    seconds = seconds_trained(series.buckets, _begins(snapshot))
+    spec, series = snapshot.spec, snapshot.loss
+    attempts = snapshot.status.attempts if snapshot.status is not None else ()
+    begins = [one.first_step for one in attempts[1:] if one.first_step is not None]
+    seconds = seconds_trained(series.buckets, begins)
     planned = _planned(snapshot, seconds)
     return ComparedRun(
         letter=letter,
@@ -149,12 +152,6 @@ def compared_run(
     )
 
 
-def _begins(snapshot: RunSnapshot) -> tuple[int, ...]:
-    """First steps of the attempts that went on with it."""
-    attempts = snapshot.status.attempts if snapshot.status is not None else ()
-    return tuple(one.first_step for one in attempts[1:] if one.first_step is not None)
-
-
 def _planned(
     snapshot: RunSnapshot, seconds: Sequence[float | None]
 ) -> tuple[int | None, float | None]:
@@ -173,15 +170,14 @@ def _images_per_step(settings: Mapping[str, str]) -> int | None:
     if any(name == "dataset" for name in settings) or len(sizes) > 1 or not settings:
         return None
     text = next(iter(sizes), settings.get("train_batch_size", "1"))
-    flags = {**settings, "batch": text}
+    flags, counted = (
+        {**settings, "batch": text},
+        ("gradient_accumulation_steps", "accelerate.num_processes"),
+    )
     try:
-        counts = [
-            whole(flags, name) or 1
-            for name in ("batch", "gradient_accumulation_steps", "accelerate.num_processes")
-        ]
+        return math.prod(whole(flags, name) or 1 for name in ("batch", *counted))
     except ValueError:
         return None
-    return counts[0] * counts[1] * counts[2]
 
 
 def comparison(
@@ -207,41 +203,36 @@ def _setting(name: str, settings: Sequence[Mapping[str, str]]) -> SettingRow:
 
 def remarks_of(made: Comparison) -> tuple[str, ...]:
     """What the numbers alone do not say."""
-    runs = made.runs
-    found: list[str] = []
-    changed = made.changes_of_loss
+    runs, found, changed = made.runs, [], made.changes_of_loss
     if changed:
-        found.append(
-            f"A loss does not mean the same in all of them: {some(changed)} differ"
-            f"{'s' if len(changed) == 1 else ''}."
-        )
-    batches = {run.images_per_step for run in runs if run.images_per_step is not None}
-    if len(batches) > 1:
+        verb = "differs" if len(changed) == 1 else "differ"
+        found.append(f"A loss does not mean the same in all of them: {some(changed)} {verb}.")
+    if len({run.images_per_step for run in runs} - {None}) > 1:
         told = ", ".join(f"{r.letter} {r.images_per_step or 'unknown'}" for r in runs)
         found.append(f"Equal steps are not equal work: images a step are {told}.")
-    with_loss = [run for run in runs if run.buckets]
-    found += _letters([r for r in runs if not r.buckets], "no loss is recorded")
-    if any(run.exact for run in with_loss):
-        found += _letters(
-            [r for r in with_loss if not r.exact],
+    any_exact = any(run.exact for run in runs if run.buckets)
+    dataset = next(
+        (row.values for row in made.settings if row.name == "dataset"), (None,) * len(runs)
+    )
+    for what, of in (
+        ("no loss is recorded", [not r.buckets for r in runs]),
+        (
             "only the console's running average is known, which moves less than exact losses",
-        )
-    unknown = [
-        run
-        for index, run in enumerate(runs)
-        if any(r.name == "dataset" and r.values[index] == UNKNOWN_SINCE for r in made.settings)
-    ]
-    found += _letters(unknown, "its dataset file has changed since, so what it said is unknown")
-    found += _letters([r for r in runs if r.origin], "made of files, so few facts are known")
+            [any_exact and bool(r.buckets) and not r.exact for r in runs],
+        ),
+        (
+            "its dataset file has changed since, so what it said is unknown",
+            [value == UNKNOWN_SINCE for value in dataset],
+        ),
+        ("made of files, so few facts are known", [bool(r.origin) for r in runs]),
+    ):
+        letters = ", ".join(run.letter for run in compress(runs, of))
+        found += [f"{letters}: {what}."] if letters else []
     return (*found, *(f"{r.letter}: {r.problem}." for r in runs if r.problem))
 
 
 def _changes_loss(name: str) -> bool:
     return name in LOSS_SCALE or (name.startswith("dataset.") and name.endswith(".image_dir"))
-
-
-def _letters(runs: Sequence[ComparedRun], what: str) -> list[str]:
-    return [f"{', '.join(run.letter for run in runs)}: {what}."] if runs else []
 
 
 def setting_words(row: SettingRow) -> tuple[str, ...]:

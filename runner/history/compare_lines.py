@@ -5,7 +5,7 @@ number of points does not grow with a run.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -66,7 +66,7 @@ def lines_of(runs: Sequence[ComparedRun], axis: Axis) -> tuple[Line, ...]:
     raw = [_points(run, axis) for run in runs]
     end = max((points[-1][0] for points in raw if points), default=0.0)
     return tuple(
-        Line(_thinned(points, end)) if points else Line((), _why(run, axis))
+        Line(_thinned(points, end), "" if points else MISSING[axis if run.buckets else Axis.STEP])
         for run, points in zip(runs, raw, strict=True)
     )
 
@@ -74,29 +74,20 @@ def lines_of(runs: Sequence[ComparedRun], axis: Axis) -> tuple[Line, ...]:
 def planned_end(run: ComparedRun, axis: Axis) -> float:
     """Where its line will end, of a run that goes on; 0 where that is not known, or it is over. The time is
     rounded up, so that the axis does not move with every step."""
-    steps = run.planned_steps
-    if steps is None:
+    if run.planned_steps is None:
         return 0.0
-    if axis is Axis.EPOCH:
-        return steps / run.steps_per_epoch if run.steps_per_epoch else 0.0
-    if axis is Axis.IMAGES:
-        return float(steps * (run.images_per_step or 0))
-    if axis is Axis.STEP:
-        return float(steps)
-    seconds = run.planned_s or 0.0
-    unit = 10.0 ** math.floor(math.log10(seconds)) / 2 if seconds > 0 else 1.0
-    return math.ceil(seconds / unit) * unit
-
-
-def _why(run: ComparedRun, axis: Axis) -> str:
-    return MISSING[axis] if run.buckets else MISSING[Axis.STEP]
+    end = _x(run, axis, run.planned_steps, run.planned_s) or 0.0
+    if axis is not Axis.TIME:
+        return end
+    unit = 10.0 ** math.floor(math.log10(end)) / 2 if end > 0 else 1.0
+    return math.ceil(end / unit) * unit
 
 
 def _points(run: ComparedRun, axis: Axis) -> list[tuple[float, float | None]]:
     """Empty where the axis is not known of this run, or where no loss is finite."""
     found: list[tuple[float, float | None]] = []
     for bucket, seconds in zip(run.buckets, run.seconds, strict=True):
-        x = _x(run, axis, bucket, seconds)
+        x = _x(run, axis, bucket.last_step, seconds)
         if x is None or (found and x < found[-1][0]):
             continue
         broken = bucket.nonfinite >= bucket.count
@@ -104,15 +95,15 @@ def _points(run: ComparedRun, axis: Axis) -> list[tuple[float, float | None]]:
     return found if any(y is not None for _, y in found) else []
 
 
-def _x(run: ComparedRun, axis: Axis, bucket: LossBucket, seconds: float | None) -> float | None:
-    step = float(bucket.last_step)
-    if axis is Axis.STEP:
-        return step
+def _x(run: ComparedRun, axis: Axis, steps: int, seconds: float | None) -> float | None:
+    """Where so many steps, or seconds, lie on the axis."""
+    if axis is Axis.TIME:
+        return seconds
     if axis is Axis.EPOCH:
-        return step / run.steps_per_epoch if run.steps_per_epoch else None
+        return steps / run.steps_per_epoch if run.steps_per_epoch else None
     if axis is Axis.IMAGES:
-        return step * run.images_per_step if run.images_per_step else None
-    return seconds
+        return float(steps * run.images_per_step) if run.images_per_step else None
+    return float(steps)
 
 
 def _thinned(
@@ -143,7 +134,6 @@ def seconds_trained(
     """Seconds in which these steps were trained, at the end of each bucket: counted from the first step, and
     without the time between attempts. `begins`: first steps of later attempts. None: not recorded."""
     per_step = _usual_step_s(buckets)
-    starts = sorted(begins)
     found: list[float | None] = []
     total, before = 0.0, None
     for bucket in buckets:
@@ -153,17 +143,12 @@ def seconds_trained(
             continue
         usual = bucket.count * per_step
         passed = usual if before is None else max(0.0, now - before[0])
-        if before is not None and _holds(starts, before[1] + 1, bucket.last_step):
+        if before is not None and any(before[1] < one <= bucket.last_step for one in begins):
             passed = min(passed, usual)
         total += passed
         before = (now, bucket.last_step)
         found.append(total)
     return tuple(found)
-
-
-def _holds(starts: Sequence[int], first: int, last: int) -> bool:
-    place = bisect_left(starts, first)
-    return place < len(starts) and starts[place] <= last
 
 
 def _usual_step_s(buckets: Sequence[LossBucket]) -> float:

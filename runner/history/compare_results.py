@@ -4,14 +4,14 @@ are not cleaned here."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from runner.history.report import current_step, result, steps_per_epoch_of
-from runner.model import Checkpoint, LossBucket, Outcome, RunSnapshot, RunState
+from runner.model import LossBucket, Outcome, RunSnapshot, RunState, Status
 from runner.model.units import UNKNOWN, count, duration, finite, loss, memory_size, pace
 
 if TYPE_CHECKING:
@@ -65,23 +65,26 @@ def figures_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = N
     step = current_step(snapshot)
     per_epoch = steps_per_epoch_of(snapshot)
     first, lowest = _ends(series.buckets)
-    validation = _validation(snapshot)
-    best = _best(snapshot, {step: value for value, step in validation}, candidates)
-    use = status.hardware
-    bad = status.first_nonfinite_step
+    broken = bool(series.buckets) and series.buckets[-1].nonfinite >= series.buckets[-1].count
+    validation = _validation(snapshot, status)
+    least = min(((value, step) for step, value in validation.items()), default=(None, None))
+    if candidates is None:
+        candidates = _best(snapshot, status, validation)
+    best = next(iter(candidates), None)
+    use, bad = status.hardware, status.first_nonfinite_step
     return result(
         Figures,
         *(forecast, use, status),
         steps=step,
         epochs=step / per_epoch if per_epoch else None,
         first_loss=first,
-        last_loss=None if _ends_broken(series.buckets) else finite(series.smooth),
+        last_loss=None if broken else finite(series.smooth),
         lowest_loss=lowest[0] if lowest else None,
         lowest_step=lowest[1] if lowest else None,
         nonfinite_step=bad if bad is not None else series.first_nonfinite_step,
-        validation=min(validation)[0] if validation else None,
-        validation_step=min(validation)[1] if validation else None,
-        last_validation=max(validation, key=lambda one: one[1])[0] if validation else None,
+        validation=least[0],
+        validation_step=least[1],
+        last_validation=validation[max(validation)] if validation else None,
         trained_s=status.trained_s or None,
         seconds_per_step=finite(status.seconds_per_step),
         attempts=len(status.attempts) or None,
@@ -89,19 +92,15 @@ def figures_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = N
         memory_bytes=use.tree_memory_max_bytes,
         energy_wh=finite(use.energy_wh),
         checkpoints=sum(not (c.removed or c.missing) for c in status.checkpoints),
-        best=best[0].name if best else None,
-        best_step=best[0].step if best else None,
-        best_why=best[1] if best else None,
+        best=best.checkpoint.name if best else None,
+        best_step=best.checkpoint.step if best else None,
+        best_why=next(iter(best.reasons), "") if best else None,
     )
 
 
 def _ends(buckets: Sequence[LossBucket]) -> tuple[float | None, tuple[float, int] | None]:
     """The smoothed loss where it has settled, and the lowest one since then with its step."""
-    known = [
-        (bucket.smooth, bucket.last_step)
-        for bucket in buckets
-        if bucket.smooth is not None and math.isfinite(bucket.smooth)
-    ]
+    known = [(low, b.last_step) for b in buckets if (low := finite(b.smooth)) is not None]
     if not known:
         return None, None
     settled = buckets[0].first_step + SETTLED_AFTER_STEPS
@@ -109,45 +108,26 @@ def _ends(buckets: Sequence[LossBucket]) -> tuple[float | None, tuple[float, int
     return usable[0][0], min(usable)
 
 
-def _ends_broken(buckets: Sequence[LossBucket]) -> bool:
-    return bool(buckets) and buckets[-1].nonfinite >= buckets[-1].count
-
-
-def _validation(snapshot: RunSnapshot) -> list[tuple[float, int]]:
-    """(loss, true step) of every finite validation that is known: of the journal, and of the checkpoints, as
-    only the newest events are read of a long one."""
-    found: dict[int, float] = {}
-    for checkpoint in snapshot.status.checkpoints if snapshot.status else ():
-        if checkpoint.step is not None and checkpoint.validation_loss is not None:
-            found[checkpoint.step] = checkpoint.validation_loss
-    for event in snapshot.events:
-        step, loss = event.data.get("step"), event.data.get("loss")
-        if event.kind == "validated" and isinstance(step, int) and isinstance(loss, int | float):
-            found[step] = float(loss)
-    return [(loss, step) for step, loss in found.items() if math.isfinite(loss)]
+def _validation(snapshot: RunSnapshot, status: Status) -> dict[int, float]:
+    """Every finite validation that is known, by true step: of the journal, and of the checkpoints, as only the
+    newest events are read of a long one."""
+    found: list[tuple[object, object]] = [(c.step, c.validation_loss) for c in status.checkpoints]
+    events = (event.data for event in snapshot.events if event.kind == "validated")
+    found += ((data.get("step"), data.get("loss")) for data in events)
+    return {
+        step: float(value)
+        for step, value in found
+        if isinstance(step, int) and isinstance(value, int | float) and math.isfinite(value)
+    }
 
 
 def _best(
-    snapshot: RunSnapshot,
-    validation: dict[int, float],
-    candidates: Sequence[Candidate] | None,
-) -> tuple[Checkpoint, str] | None:
+    snapshot: RunSnapshot, status: Status, validation: Mapping[int, float]
+) -> Sequence[Candidate]:
     from runner.history.review.best import rank
 
-    status = snapshot.status
-    if status is None:
-        return None
-    if candidates is None:
-        candidates = rank(
-            status.checkpoints,
-            validation=validation,
-            series=snapshot.loss,
-            attempts=status.attempts,
-        )
-    if not candidates:
-        return None
-    first = candidates[0]
-    return first.checkpoint, first.reasons[0] if first.reasons else ""
+    files, attempts = status.checkpoints, status.attempts
+    return rank(files, validation=validation, series=snapshot.loss, attempts=attempts)
 
 
 # ----------------------------------------------------------------- in words
@@ -165,7 +145,7 @@ class ResultRow:
 
 def result_rows(made: Comparison) -> tuple[ResultRow, ...]:
     """Every fact that is known of at least one run."""
-    rows = [_row(name, word, made, lead) for name, word, lead in _ROWS]
+    rows = [_row(made, *row) for row in _ROWS]
     return tuple(row for row in rows if any(value != NOT_KNOWN for value in row.values))
 
 
@@ -176,21 +156,18 @@ def state_word(run: ComparedRun) -> str:
     return str(run.outcome or run.state)
 
 
-Word = Callable[["ComparedRun"], str]
-Lead = Callable[[Figures], float | None] | None
+Word = Callable[["ComparedRun", Figures], str]
+Lead = Callable[[Figures], float | None]
 
 
-def _row(name: str, word: Word, made: Comparison, lead: Lead) -> ResultRow:
-    values = tuple(_known(word(run)) for run in made.runs)
+def _row(made: Comparison, name: str, word: Word, lead: Lead | None) -> ResultRow:
     fair = made.same_work if name == "pace" else made.same_loss
+    words = (word(run, run.results) for run in made.runs)
+    values = tuple(NOT_KNOWN if text in ("", UNKNOWN) else text for text in words)
     return ResultRow(name, values, _ahead(made, lead) if lead is not None and fair else None)
 
 
-def _known(text: str) -> str:
-    return NOT_KNOWN if text in ("", UNKNOWN) else text
-
-
-def _ahead(made: Comparison, lead: Callable[[Figures], float | None]) -> int | None:
+def _ahead(made: Comparison, lead: Lead) -> int | None:
     """The lowest of at least two; a run that diverged leads nothing."""
     known = sorted(
         (value, index)
@@ -200,13 +177,8 @@ def _ahead(made: Comparison, lead: Callable[[Figures], float | None]) -> int | N
     return known[0][1] if len(known) > 1 and known[0][0] < known[1][0] else None
 
 
-def _steps(run: ComparedRun) -> str:
-    found = run.results
-    if found.steps is None:
-        return UNKNOWN
-    if found.total_steps is None or found.total_steps == found.steps:
-        return str(found.steps)
-    return f"{found.steps} of {found.total_steps}"
+def _text(value: object, form: str = "{}") -> str:
+    return UNKNOWN if value is None else form.format(value)
 
 
 def _at(value: float | None, step: int | None) -> str:
@@ -214,77 +186,60 @@ def _at(value: float | None, step: int | None) -> str:
     return f"{text} at {step}" if value is not None and step is not None else text
 
 
-def _last(run: ComparedRun) -> str:
-    value = run.results.last_loss
-    broken = value is None and run.results.nonfinite_step is not None
-    return "not finite" if broken else loss(value)
+def _steps(of: Figures) -> str:
+    rest = of.total_steps is not None and of.total_steps != of.steps
+    return _text(of.steps, f"{{}} of {of.total_steps}" if rest else "{}")
 
 
-def _images(run: ComparedRun) -> str:
-    found = run.results
-    if found.images is None:
-        return UNKNOWN
-    return f"{found.images} + {found.reg_images} reg" if found.reg_images else str(found.images)
+def _images(of: Figures) -> str:
+    return _text(of.images, f"{{}} + {of.reg_images} reg" if of.reg_images else "{}")
 
 
-def _energy(run: ComparedRun) -> str:
-    value = run.results.energy_wh
-    if value is None:
-        return UNKNOWN
-    return f"{value / 1000:.2f} kWh" if value >= 1000 else f"{value:.1f} Wh"
+def _attempts(run: ComparedRun, of: Figures) -> str:
+    return UNKNOWN if run.state is RunState.STARTING else _text(of.attempts)
 
 
-def _nonfinite(run: ComparedRun) -> str:
-    step = run.results.nonfinite_step
-    return f"from step {step}" if step is not None else UNKNOWN
+def _last(of: Figures) -> str:
+    broken = of.last_loss is None and of.nonfinite_step is not None
+    return "not finite" if broken else loss(of.last_loss)
 
 
-def _number(value: int | None) -> str:
-    return UNKNOWN if value is None else str(value)
+def _energy(of: Figures) -> str:
+    if of.energy_wh is None or of.energy_wh < 1000:
+        return _text(of.energy_wh, "{:.1f} Wh")
+    return f"{of.energy_wh / 1000:.2f} kWh"
 
 
-def _attempts(run: ComparedRun) -> str:
-    attempts = run.results.attempts
-    return UNKNOWN if attempts is None or run.state is RunState.STARTING else str(attempts)
-
-
-def _best_word(run: ComparedRun) -> str:
+def _best_word(of: Figures) -> str:
     """Its step first: names begin alike."""
-    found = run.results
-    if found.best is None:
-        return UNKNOWN
-    return f"step {found.best_step}" if found.best_step is not None else found.best
+    return of.best or "" if of.best_step is None else f"step {of.best_step}"
 
 
-_ROWS: tuple[tuple[str, Word, Lead], ...] = (
-    ("outcome", state_word, None),
-    ("steps", _steps, None),
-    ("epochs", lambda r: f"{r.results.epochs:.3g}" if r.results.epochs else UNKNOWN, None),
-    ("loss at start", lambda r: loss(r.results.first_loss), None),
-    ("loss at end", _last, lambda r: r.last_loss),
-    (
-        "lowest loss",
-        lambda r: _at(r.results.lowest_loss, r.results.lowest_step),
-        lambda r: r.lowest_loss,
-    ),
-    ("loss not finite", _nonfinite, None),
+_ROWS: tuple[tuple[str, Word, Lead | None], ...] = (
+    ("outcome", lambda run, _: state_word(run), None),
+    ("steps", lambda _, of: _steps(of), None),
+    ("epochs", lambda _, of: _text(of.epochs or None, "{:.3g}"), None),
+    ("loss at start", lambda _, of: loss(of.first_loss), None),
+    ("loss at end", lambda _, of: _last(of), lambda of: of.last_loss),
+    ("lowest loss", lambda _, of: _at(of.lowest_loss, of.lowest_step), lambda of: of.lowest_loss),
+    ("loss not finite", lambda _, of: _text(of.nonfinite_step, "from step {}"), None),
     (
         "lowest validation",
-        lambda r: _at(r.results.validation, r.results.validation_step),
-        lambda r: r.validation,
+        lambda _, of: _at(of.validation, of.validation_step),
+        lambda of: of.validation,
     ),
-    ("last validation", lambda r: loss(r.results.last_validation), lambda r: r.last_validation),
-    ("time", lambda r: duration(r.results.trained_s), None),
-    ("pace", lambda r: pace(r.results.seconds_per_step), lambda r: r.seconds_per_step),
-    ("images a step", lambda r: _number(r.images_per_step), None),
+    ("last validation", lambda _, of: loss(of.last_validation), lambda of: of.last_validation),
+    ("time", lambda _, of: duration(of.trained_s), None),
+    ("pace", lambda _, of: pace(of.seconds_per_step), lambda of: of.seconds_per_step),
+    ("images a step", lambda run, _: _text(run.images_per_step), None),
     ("attempts", _attempts, None),
-    ("images", _images, None),
-    ("device", lambda r: r.results.device or UNKNOWN, None),
-    ("GPU memory", lambda r: memory_size(r.results.gpu_memory_bytes), None),
-    ("memory", lambda r: memory_size(r.results.memory_bytes), None),
-    ("energy", _energy, None),
-    ("checkpoints", lambda r: _number(r.results.checkpoints), None),
-    ("best checkpoint", _best_word, None),
+    ("images", lambda _, of: _images(of), None),
+    ("device", lambda _, of: of.device or UNKNOWN, None),
+    ("GPU memory", lambda _, of: memory_size(of.gpu_memory_bytes), None),
+    ("memory", lambda _, of: memory_size(of.memory_bytes), None),
+    ("energy", lambda _, of: _energy(of), None),
+    ("checkpoints", lambda _, of: _text(of.checkpoints), None),
+    ("best checkpoint", lambda _, of: _best_word(of), None),
 )
 
 

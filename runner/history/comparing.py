@@ -17,7 +17,7 @@ from runner.history.compare import (
     comparison,
     refuse_number,
 )
-from runner.history.compare_lines import Axis, Line, lines_of
+from runner.history.compare_lines import Axis, lines_of
 from runner.history.review.gather import review_of
 from runner.history.review.model import Review
 from runner.history.run_settings import settings_of
@@ -77,6 +77,13 @@ class Comparing:
         return made
 
 
+#: what `compare --json` says of a run, beside its line
+_OF_RUN = (
+    *("letter", "id", "path", "name", "state", "outcome", "results", "exact", "steps_per_epoch"),
+    "images_per_step",
+)
+
+
 def comparison_json(made: Comparison, axis: Axis) -> dict[str, Any]:
     """What `compare --json` prints: schema 1. Sizes are bytes, times seconds, steps true steps; what is not
     known is null, and a null in a line is a loss that was not finite."""
@@ -84,7 +91,8 @@ def comparison_json(made: Comparison, axis: Axis) -> dict[str, Any]:
         "schema": 1,
         "axis": str(axis),
         "runs": [
-            _run_json(run, line)
+            {name: msgspec.to_builtins(getattr(run, name)) for name in _OF_RUN}
+            | {"line": [[x, y] for x, y in line.points], "missing": line.missing or None}
             for run, line in zip(made.runs, lines_of(made.runs, axis), strict=True)
         ],
         "settings": [
@@ -92,21 +100,4 @@ def comparison_json(made: Comparison, axis: Axis) -> dict[str, Any]:
             for row in made.settings
         ],
         "remarks": list(made.remarks),
-    }
-
-
-def _run_json(run: ComparedRun, line: Line) -> dict[str, Any]:
-    return {
-        "letter": run.letter,
-        "id": run.id,
-        "path": run.path,
-        "name": run.name,
-        "state": str(run.state),
-        "outcome": str(run.outcome) if run.outcome is not None else None,
-        "results": msgspec.to_builtins(run.results),
-        "exact": run.exact,
-        "steps_per_epoch": run.steps_per_epoch,
-        "images_per_step": run.images_per_step,
-        "line": [[x, y] for x, y in line.points],
-        "missing": line.missing or None,
     }
