@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 import pytest
 
@@ -30,9 +30,6 @@ from runner.trainers.sd_scripts.forecast import Question
 from runner.trainers.sd_scripts.program import SdScripts
 from runner.trainers.sd_scripts.vocabulary import SENTENCES
 from tests.unit.control.test_resume import checkpoint, stopped, value
-
-if TYPE_CHECKING:
-    from runner.supervisor.main import Supervisor
 
 CONFIG = """\
 [trainer]
@@ -121,7 +118,9 @@ def test_its_own_names_and_way_to_resume_make_the_next_attempt(musubi: Path) -> 
 
 def test_its_own_sentences_and_failures_reach_the_supervisor(musubi: Path) -> None:
     spec = prepare(load_config(musubi / "plasma.toml")).spec
-    parser = Ingest(cast("Supervisor", SimpleNamespace(spec=spec))).parser
+    context: Any = SimpleNamespace(spec=spec)
+    other: Any = None
+    parser = Ingest(context, other, other, other, other).parser
     said = b"writing video model: out/x.safetensors\n"
     assert any(isinstance(event, ModelSaved) for event in (*parser.feed(said), *parser.finish()))
     assert not setting_of(spec.first_plan).platform.meets("sd-scripts")
