@@ -6,6 +6,7 @@ Not seen on a real card yet.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -17,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from runner.hardware.amd_users import Use, users_of, uses
+from runner.hardware.amd_users import Uses, users_of, uses
 from runner.hardware.source import Asked, Reading
 from runner.model import GpuSample
 
@@ -82,9 +83,10 @@ class AmdSource:
 
     def __init__(self, linux: Linux | None = None) -> None:
         self._linux = linux or Linux()
-        self._names: dict[str, str] = {}
-        self._uses: Mapping[str, Mapping[int, Use]] | None = None
-        self._before: Mapping[str, Mapping[int, Use]] | None = None
+        self._names: dict[Path, str] = {}
+        #: what processes do with cards, now and `_passed_s` earlier
+        self._uses: Uses | None = None
+        self._before: Uses | None = None
         self._at, self._passed_s = 0.0, 0.0
 
     def close(self) -> None:
@@ -96,47 +98,39 @@ class AmdSource:
         found = self._listed()
         if not found:
             return Reading(reason="no AMD card here", final=True)
-        self._look_at_processes()
+        now = self._linux.clock()
+        if self._uses is None or now - self._at >= SELDOM_S:
+            self._before, self._passed_s, self._at = self._uses, now - self._at, now
+            self._uses = uses(self._linux.root / "proc", self._linux.uid)
         return Reading(tuple(self._sample(card, i, asked) for i, card in enumerate(found)))
 
     def _listed(self) -> list[Path]:
         """The cards' folders in /sys, each named by its address (`0000:03:00.0`), in their order. Reads nothing
         that would wake a card."""
-        found: set[Path] = set()
-        try:
-            links = list((self._linux.root / "sys/class/drm").iterdir())
-        except OSError:
-            return []
-        for link in links:
-            if not _CARD.fullmatch(link.name):
-                continue  # card0-DP-1, renderD128
-            folder = link / "device"
-            if _hex(Figures(folder, self._linux.read).text("vendor")) == VENDOR:
-                found.add(folder.resolve())
+        links = (self._linux.root / "sys/class/drm").glob("card*")
+        found = {
+            (link / "device").resolve()
+            for link in links
+            if _CARD.fullmatch(link.name)  # no card0-DP-1
+            and _hex(Figures(link / "device", self._linux.read).text("vendor")) == VENDOR
+        }
         return sorted(found, key=lambda folder: folder.name)
 
     def _name(self, figures: Figures) -> str:
         """Looked for once: it never changes."""
-        address = figures.folder.name
-        if address not in self._names:
+        if figures.folder not in self._names:
             device_id = _hex(figures.text("device")) or 0
             listed = pci_name(self._linux.root, VENDOR, device_id)
             named = f"AMD {listed}" if listed else f"AMD GPU {device_id:#06x}"
-            self._names[address] = figures.text("product_name") or named
-        return self._names[address]
-
-    def _look_at_processes(self) -> None:
-        now = self._linux.clock()
-        if self._uses is None or now - self._at >= SELDOM_S:
-            self._before, self._passed_s, self._at = self._uses, now - self._at, now
-            self._uses = uses(self._linux.root / "proc", self._linux.uid)
+            self._names[figures.folder] = figures.text("product_name") or named
+        return self._names[figures.folder]
 
     def _sample(self, card: Path, index: int, asked: Asked) -> GpuSample:
-        figures, link, why = Figures(card, self._linux.read), card / "driver", ""
-        driver = link.resolve().name if link.exists() else ""
+        figures, why = Figures(card, self._linux.read), ""
+        driver = (card / "driver").resolve().name
         if figures.text("power/runtime_status") == "suspended":
             why = ASLEEP
-        elif driver and driver != "amdgpu":
+        elif (card / "driver").exists() and driver != "amdgpu":
             why = f"its driver is {driver}, not amdgpu"
         values: dict[str, Any] = {"reasons": dict.fromkeys(_FIELDS, why)}
         if not why:
@@ -200,26 +194,29 @@ class Figures:
 def _memory(figures: Figures) -> tuple[int | None, int | None]:
     """The card's own, used and total. Graphics inside a processor have a small part of the RAM for themselves
     and take the rest from what everybody uses: both together, and told."""
-    kinds: tuple[str, ...] = ("vram",)
+    kinds = ["vram"]
     if _is_apu(figures.folder):
-        kinds, figures.reasons["memory"] = ("vram", "gtt"), SHARED
-    sums: list[int | None] = []
-    for part in ("used", "total"):
+        kinds, figures.reasons["memory"] = ["vram", "gtt"], SHARED
+
+    def together(part: str) -> int | None:
         sizes = [figures.number(f"memory_{part}_bytes", f"mem_info_{k}_{part}") for k in kinds]
         known = [size for size in sizes if size is not None]
-        sums.append(sum(known) if len(known) == len(kinds) else None)
-    return sums[0], sums[1]
+        return sum(known) if len(known) == len(kinds) else None
+
+    return together("used"), together("total")
 
 
 def _sensors(figures: Figures) -> dict[str, float | None]:
     """Fields of GpuSample by the card's hwmon folder."""
     labels = {figures.text(f"temp{n}_label"): n for n in (3, 2, 1)}
     sensor = next((labels[label] for label in _LABELS if label in labels), 1)
+    values: dict[str, float | None] = {"fan_percent": _fan(figures)}
     files = {**_SENSORS, "temperature_c": (1e3, (f"temp{sensor}_input",))}
-    found = {name: (unit, figures.number(name, *names)) for name, (unit, names) in files.items()}
-    values = {name: None if n is None else n / unit for name, (unit, n) in found.items()}
+    for name, (unit, names) in files.items():
+        number = figures.number(name, *names)
+        values[name] = None if number is None else number / unit
     values["power_limit_w"] = values["power_limit_w"] or None  # 0: there is none
-    return values | {"fan_percent": _fan(figures)}
+    return values
 
 
 def _fan(figures: Figures) -> float | None:
@@ -253,18 +250,16 @@ def _is_apu(folder: Path) -> bool:
 def pci_name(root: Path, vendor: int, device: int) -> str | None:
     """What the machine's list of PCI devices calls it; None: there is no list, or it is not in it."""
     for name in _PCI_IDS:
-        try:
-            with (root / name).open(encoding="utf-8", errors="replace") as stream:
-                inside = False
-                for line in stream:
-                    if not line.startswith(("\t", "#", "\n")):
-                        if inside:
-                            break
-                        inside = line.startswith(f"{vendor:04x}  ")
-                    elif inside and line.startswith(f"\t{device:04x}  "):
-                        return line[7:].strip()
-        except OSError:
-            continue
+        with (
+            contextlib.suppress(OSError),
+            (root / name).open(encoding="utf-8", errors="replace") as stream,
+        ):
+            inside = False
+            for line in stream:
+                if inside and line.startswith(f"\t{device:04x}  "):
+                    return line[7:].strip()
+                if line[0] not in "\t#\n":
+                    inside = line.startswith(f"{vendor:04x}  ")
     return None
 
 

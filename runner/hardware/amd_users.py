@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,25 +29,31 @@ class Use:
     """What one process does with one card. `clients`: GPU time (ns) by connection; `timed`: is it all?"""
 
     name: str
-    timed: bool = True
+    timed: bool
     vram_bytes: int = 0
     clients: dict[str, int] = field(default_factory=dict)
 
 
-def uses(proc: Path, uid: int) -> dict[str, dict[int, Use]]:
-    """By the card's address and the process. Processes of others are not looked at: they are not readable."""
+#: by the card's address and the process
+Uses = Mapping[str, Mapping[int, Use]]
+
+
+def uses(proc: Path, uid: int) -> Uses:
+    """Processes of others are not looked at: they are not readable."""
     found: dict[str, dict[int, Use]] = {}
-    for pid in _own(proc, uid):
+    for process in proc.glob("[0-9]*"):
+        texts, rocm = _open_cards(process, uid)
         seen: set[tuple[str, str]] = set()
-        texts, rocm = _open_cards(proc / str(pid))
         for text in texts:
-            facts = _facts(text)
-            address, client = facts.get("drm-pdev", ""), facts.get("drm-client-id", "")
-            if not address or (address, client) in seen:
+            pairs = (line.partition(":") for line in text.splitlines())
+            facts = {key.strip(): value.strip() for key, _, value in pairs}
+            card, client = facts.get("drm-pdev", ""), facts.get("drm-client-id", "")
+            if not card or (card, client) in seen:
                 continue
-            seen.add((address, client))
-            card = found.setdefault(address, {})
-            use = card.get(pid) or card.setdefault(pid, Use(_name(proc / str(pid)), not rocm))
+            seen.add((card, client))
+            by_pid = found.setdefault(card, {})
+            pid = int(process.name)
+            use = by_pid.get(pid) or by_pid.setdefault(pid, Use(_name(process), not rocm))
             size = facts.get("drm-memory-vram") or facts.get("drm-resident-vram") or ""
             use.vram_bytes += _size(size)
             use.clients[client] = sum(_size(facts.get(engine, "")) for engine in _ENGINES)
@@ -71,32 +77,20 @@ def users_of(
     return tuple(sorted(users, key=lambda user: -(user.memory_bytes or 0)))
 
 
-def _own(proc: Path, uid: int) -> Iterator[int]:
-    with contextlib.suppress(OSError):
-        for folder in proc.iterdir():
-            with contextlib.suppress(OSError):
-                if folder.name.isdigit() and folder.stat().st_uid == uid:
-                    yield int(folder.name)
-
-
-def _open_cards(process: Path) -> tuple[list[str], bool]:
+def _open_cards(process: Path, uid: int) -> tuple[list[str], bool]:
     """What the kernel says of each open graphics device, and whether ROCm is in use. Nothing else is opened:
     where a descriptor leads is told by its link."""
     texts: list[str] = []
     rocm = False
     with contextlib.suppress(OSError):
-        for link in (process / "fd").iterdir():
+        links = list((process / "fd").iterdir()) if process.stat().st_uid == uid else []
+        for link in links:
             with contextlib.suppress(OSError, UnicodeDecodeError):
                 target = os.readlink(link)  # noqa: PTH115 - thousands of them
                 rocm = rocm or target == _ROCM
                 if target.startswith(_CARDS):
                     texts.append((process / "fdinfo" / link.name).read_text(encoding="ascii"))
     return texts, rocm
-
-
-def _facts(text: str) -> dict[str, str]:
-    pairs = (line.partition(":") for line in text.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _size(text: str) -> int:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
+import msgspec
 import psutil
 
-from runner.hardware.programs import COMFY, COMFY_PORT, FREE_COMFY, Hold, Process
+from runner.hardware.programs import COMFY, COMFY_PORT, FREE_COMFY, Hold, Process, port_of
 from runner.hardware.source import number_in
 from runner.hardware.users import Listing, User
 from runner.model.units import count, memory_size
@@ -30,6 +31,7 @@ FREE_WAIT_S = 8.0
 _POLL_S = 0.5
 _SETTLED_POLLS = 3
 _LARGEST_ANSWER = 4 << 20
+_JSON = {"Content-Type": "application/json"}
 #: of the desktop program; much else listens there, so only a ComfyUI counts
 DESKTOP_PORT = 8000
 #: where the user's ComfyUI listens, if that is another one
@@ -65,18 +67,15 @@ class NoComfy(Exception):
 def ask(port: int = COMFY_PORT, timeout_s: float = TIMEOUT_S) -> Comfy:
     """Its queue and its memory. Raises NoComfy."""
     found: dict[str, Any] = {}
-    for path in ("/system_stats", "/queue"):
-        try:
-            answer = json.loads(_call(port, path, timeout_s))
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            raise NoComfy(f"what answers on port {port} is not ComfyUI")
-        found |= answer
-    lists = [found.get(key) for key in ("devices", "queue_pending", "queue_running")]
-    devices, pending, running = (one if isinstance(one, list) else None for one in lists)
-    if devices is None or pending is None or running is None:
-        raise NoComfy(f"what answers on port {port} is not ComfyUI")
+    try:
+        for path in ("/system_stats", "/queue"):
+            found |= json.loads(_call(port, path, timeout_s))
+        devices, pending, running = (
+            msgspec.convert(found.get(key), list[Any])
+            for key in ("devices", "queue_pending", "queue_running")
+        )
+    except (ValueError, TypeError, RecursionError, msgspec.ValidationError):
+        raise NoComfy(f"what answers on port {port} is not ComfyUI") from None
     sizes = (_sum(devices, key) for key in ("vram_free", "vram_total"))
     return Comfy(len(pending) + len(running), *sizes)
 
@@ -93,12 +92,10 @@ def free(
         before = ask(port, timeout_s)
         if before.jobs:
             jobs = count(before.jobs, "job")
-            return Freed(
-                False, f"ComfyUI has {jobs} in its queue, so it was not asked to free memory."
-            )
+            text = f"ComfyUI has {jobs} in its queue, so it was not asked to free memory."
+            return Freed(False, text)
         _call(port, "/free", timeout_s, {"unload_models": True, "free_memory": True})
-        after = before
-        still = 0
+        after, still = before, 0
         for _ in range(max(1, round(wait_s / _POLL_S))):  # until it has grown and stands still
             sleep(_POLL_S)
             last, after = after, ask(port, timeout_s)
@@ -107,16 +104,13 @@ def free(
                 break
     except NoComfy as error:
         return Freed(False, f"ComfyUI freed nothing: {error}.")
+    asked = "ComfyUI was asked to free its memory"
     if before.free_bytes is None or after.free_bytes is None:
-        return Freed(
-            True, "ComfyUI was asked to free its memory; it does not say how much came back."
-        )
+        return Freed(True, f"{asked}; it does not say how much came back.")
     freed = after.free_bytes - before.free_bytes
     left = f"{memory_size(after.free_bytes)} of {memory_size(after.total_bytes)} are free"
     if freed <= 0:
-        return Freed(
-            False, f"ComfyUI was asked to free its memory, but nothing came back: {left}.", 0
-        )
+        return Freed(False, f"{asked}, but nothing came back: {left}.", 0)
     return Freed(True, f"ComfyUI gave back {memory_size(freed)}: {left} now.", freed)
 
 
@@ -128,16 +122,11 @@ def _sum(devices: list[Any], key: str) -> int | None:
 
 def _call(port: int, path: str, timeout_s: float, value: object = None) -> bytes:
     """GET, or POST of a value. Raises NoComfy."""
-    if not 0 < port < 65536:
-        raise NoComfy(f"{port} is no port")
     server = HTTPConnection(HOST, port, timeout=timeout_s)
     deadline, body = time.monotonic() + 2 * timeout_s, b""
+    text = None if value is None else json.dumps(value)
     try:
-        if value is None:
-            server.request("GET", path)
-        else:
-            head = {"Content-Type": "application/json"}
-            server.request("POST", path, json.dumps(value), head)
+        server.request("GET" if text is None else "POST", path, text, _JSON)
         answer = server.getresponse()
         if not 200 <= answer.status < 300:
             raise NoComfy(f"port {port} answers with HTTP {answer.status}")
@@ -161,10 +150,8 @@ def _call(port: int, path: str, timeout_s: float, value: object = None) -> bytes
 
 def comfy_ports(environ: Mapping[str, str] = os.environ) -> tuple[int, ...]:
     """The usual port, and the one that the environment names."""
-    chosen = environ.get(VARIABLE, "")
-    named = int(chosen) if chosen.isascii() and chosen.isdigit() else 0
-    ports = (COMFY_PORT, named) if 0 < named < 65536 else (COMFY_PORT,)
-    return tuple(dict.fromkeys(ports))
+    named = port_of(("--port", environ.get(VARIABLE, "")), COMFY_PORT)
+    return tuple({COMFY_PORT: None, named or COMFY_PORT: None})
 
 
 def port_users(
@@ -176,20 +163,21 @@ def port_users(
     seen = list(known)
     comfy_known = {user.port for user in seen if user.title == COMFY}
     left_out = {user.pid for user in seen if user.pid is not None}.union(own)
-    asked = dict.fromkeys((*comfy_ports(), DESKTOP_PORT, *ports))
     found = []
-    for port, pid in listening(asked).items():
+    for port, pid in listening({*comfy_ports(), DESKTOP_PORT, *ports}).items():
         if port in comfy_known or pid in left_out:
             continue
         is_comfy = _is_comfy(port)
         if port == DESKTOP_PORT and not is_comfy:
             continue
-        process = (listing.processes.get(pid) if pid is not None else None) or Process(0, "")
-        name = process.name
-        title = COMFY if is_comfy else f"{name or 'a program'} on port {port}"
-        how = FREE_COMFY if is_comfy else f"close {name or 'it'}, if it uses the GPU"
+        process = listing.processes.get(pid or 0) or Process(0, "")
+        title, how = COMFY, FREE_COMFY
+        if not is_comfy:
+            title = f"{process.name or 'a program'} on port {port}"
+            how = f"close {process.name or 'it'}, if it uses the GPU"
         memory, since = process.memory_bytes or None, process.since_at
-        found.append(User(pid, title, name, how, Hold.MIGHT, memory, since_at=since, port=port))
+        user = User(pid, title, process.name, how, Hold.MIGHT, memory, since_at=since, port=port)
+        found.append(user)
     return found
 
 

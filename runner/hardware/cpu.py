@@ -6,10 +6,11 @@ cores of the machine say nothing about whether the training has to share.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,38 +43,30 @@ def tightest_quota(
 ) -> Quota | None:
     """The smallest CPU quota of this process's cgroup and those above it; None without any."""
     found: list[Quota] = []
-    for folder, is_v2 in _folders(root, own):
-        try:
-            if is_v2:
-                limit, period = (folder / "cpu.max").read_text().split()
-                usage, scale = folder / "cpu.stat", 1e-6
-            else:
-                limit = (folder / "cpu.cfs_quota_us").read_text()
-                period = (folder / "cpu.cfs_period_us").read_text()
-                account = root / "cpuacct" / folder.relative_to(root / "cpu")
-                usage, scale = account / "cpuacct.usage", 1e-9
-            if limit != "max" and int(limit) > 0:
-                found.append(Quota(int(limit) / int(period), usage, scale))
-        except (OSError, ValueError, ZeroDivisionError):
-            continue
+    with contextlib.suppress(OSError, ValueError):
+        for line in own.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            inside = Path(path.lstrip("/"))
+            if not controllers or "cpu" in controllers.split(","):
+                found += filter(None, (
+                    _quota(root, part, controllers == "") for part in (inside, *inside.parents)
+                ))  # fmt: skip
     return min(found, key=lambda quota: quota.cores, default=None)
 
 
-def _folders(root: Path, own: Path) -> Iterable[tuple[Path, bool]]:
-    """This process's cgroup and its parents, and whether they are of version 2."""
+def _quota(root: Path, inside: Path, is_v2: bool) -> Quota | None:
+    """Of one cgroup, of version 2 or 1."""
     try:
-        lines = own.read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        top = root if not controllers else root / "cpu"
-        inside = Path(path.lstrip("/"))
-        for part in (inside, *inside.parents):
-            yield top / part, not controllers
+        if is_v2:
+            limit, period = (root / inside / "cpu.max").read_text().split()
+            usage, scale = root / inside / "cpu.stat", 1e-6
+        else:
+            limit = (root / "cpu" / inside / "cpu.cfs_quota_us").read_text()
+            period = (root / "cpu" / inside / "cpu.cfs_period_us").read_text()
+            usage, scale = root / "cpuacct" / inside / "cpuacct.usage", 1e-9
+        return Quota(int(limit) / int(period), usage, scale) if int(limit) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):  # a limit of "max" among them
+        return None
 
 
 class CpuMeter:
