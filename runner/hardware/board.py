@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from runner.hardware.host import HOST as HOST
 from runner.hardware.host import HostSampler
@@ -16,43 +16,32 @@ from runner.model import GpuSample, HardwareSample
 
 #: a reading that is older says nothing about now; it is shown with its age all the same
 OLD_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    reading: Reading
-    at: float
+#: what a source of GPUs may also tell of the machine
+OF_THE_SYSTEM = ("pressure", "swapped_out_bytes", "footprint_bytes")
 
 
 class _Asker(threading.Thread):
-    """Asks one source again and again."""
+    """Asks one source again and again. `reading`: its last answer, None before the first; `at`: when that
+    came, else when it was first asked."""
 
     def __init__(self, source: Source, asked: Callable[[], Asked]) -> None:
         super().__init__(name=f"hardware {source.name}", daemon=True)
         self.source, self._asked = source, asked
-        self.answer: _Answer | None = None
-        self.began_at = time.monotonic()
-        self._ended = threading.Event()  # Thread has a _stop of its own, which join() calls
+        self.reading: Reading | None = None
+        self.at = time.monotonic()
+        self.ended = threading.Event()  # Thread has a _stop of its own, which join() calls
 
     def run(self) -> None:
         while True:
             try:
                 reading = self.source.read(self._asked())
             except Exception as error:  # a source's fault must cost its own readings alone
-                reading = Reading(
-                    reason=f"{self.source.name} failed: {type(error).__name__}: {error}"
-                )
-            self.answer = _Answer(reading, time.monotonic())
-            if reading.final or self._ended.wait(self.source.period_s):
+                text = f"{self.source.name} failed: {type(error).__name__}: {error}"
+                reading = Reading(reason=text)
+            self.at, self.reading = time.monotonic(), reading
+            if reading.final or self.ended.wait(self.source.period_s):
                 break
         self.source.close()
-
-    def stop(self) -> None:
-        self._ended.set()
-
-    def age_s(self, now: float) -> float:
-        """Since the last answer, else since the first question."""
-        return now - (self.answer.at if self.answer is not None else self.began_at)
 
 
 class Board:
@@ -74,7 +63,7 @@ class Board:
     def stop(self) -> None:
         """Threads that hang stay behind; they are daemons and end with the process."""
         for asker in self._askers:
-            asker.stop()
+            asker.ended.set()
 
     @property
     def run_pids(self) -> frozenset[int]:
@@ -92,7 +81,7 @@ class Board:
     @property
     def silent(self) -> tuple[str, ...]:
         """Who has never said anything yet."""
-        return tuple(asker.source.name for asker in self._askers if asker.answer is None)
+        return tuple(asker.source.name for asker in self._askers if asker.reading is None)
 
     def sample(
         self,
@@ -103,44 +92,36 @@ class Board:
         """The newest of everything; None before the first reading. `root_pid`, `members`: the training's
         processes, see `TreeMeter.read`."""
         self.root_pid, self.members, self.device = root_pid, members, device or self.device
-        if (host := self._askers[0].answer) is None:
+        if (host := self._askers[0].reading) is None:
             return None
         now, wall = time.monotonic(), time.time()
-        ages: dict[str, float] = {}
-        gpus: list[GpuSample] = []
-        merged = host.reading.host or HardwareSample(wall)
-        reasons = dict(merged.reasons)
+        sample = replace(host.host or HardwareSample(wall), at=wall)
+        reasons, ages, gpus = dict(sample.reasons), dict[str, float](), list[GpuSample]()
         for asker in self._askers:
-            name, answer = asker.source.name, asker.answer
-            if answer is None or not answer.reading.final:
-                ages[name] = round(max(0.0, asker.age_s(now)), 1)
-            if answer is None:
+            name, reading = asker.source.name, asker.reading
+            if reading is None or not reading.final:
+                ages[name] = round(max(0.0, now - asker.at), 1)
+            if reading is None:
                 continue
-            reading = answer.reading
             gpus += reading.gpus
             if reading.reason is not None and not reading.gpus:
                 reasons[name] = reading.reason
-            merged = replace(
-                merged,
-                pressure=reading.pressure if reading.pressure is not None else merged.pressure,
-                swapped_out_bytes=reading.swapped_out_bytes or merged.swapped_out_bytes,
-                footprint_bytes=reading.footprint_bytes or merged.footprint_bytes,
-            )
-        return with_own_gpu(
-            replace(merged, at=wall, gpus=tuple(gpus), reasons=reasons, ages_s=ages), self.device
-        )
+            told = {field: getattr(reading, field) for field in OF_THE_SYSTEM}
+            sample = replace(sample, **{k: value for k, value in told.items() if value is not None})
+        whole = replace(sample, gpus=tuple(gpus), reasons=reasons, ages_s=ages)
+        return with_own_gpu(whole, self.device)
 
 
 def read_once(sources: Sequence[Source], wait_s: float) -> tuple[GpuSample, ...]:
     """What the sources say now; one that does not answer in time is left behind, as in a `Board`."""
     askers = [_Asker(source, Asked) for source in sources]
     for asker in askers:
-        asker.stop()  # one reading each
+        asker.ended.set()  # one reading each
         asker.start()
     deadline = time.monotonic() + wait_s
     for asker in askers:
         asker.join(max(0.0, deadline - time.monotonic()))
-    readings = [asker.answer.reading for asker in askers if asker.answer is not None]
+    readings = [asker.reading for asker in askers if asker.reading is not None]
     return tuple(gpu for reading in readings for gpu in reading.gpus)
 
 

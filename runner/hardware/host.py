@@ -3,6 +3,7 @@ free space of a network disk that is gone never comes back."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Collection, Mapping
@@ -51,11 +52,13 @@ class HostSampler:
         self.tree = tree = self._tree.read(root_pid, members)
         if tree.cpu_percent is None:
             reasons["tree"] = "no training process" if tree.processes is None else "first reading"
-        busy = self._cpu.percent()
+        load = None
+        with contextlib.suppress(OSError):
+            load = os.getloadavg()[0]
+        busy, free = self._cpu.percent(), disks(self._places)
         if busy is None:
             reasons["cpu"] = "first reading"
-        free = disks(self._places)
-        output = next((disk for disk in free if disk.what == "output"), None)
+        output = next((disk.free_bytes for disk in free if disk.what == "output"), None)
         if output is None:
             reasons["disk"] = "no output folder"
         return HardwareSample(
@@ -69,19 +72,12 @@ class HostSampler:
             tree_cpu_percent=tree.cpu_percent,
             tree_memory_bytes=tree.memory_bytes,
             tree_processes=tree.processes,
-            disk_free_bytes=output.free_bytes if output is not None else None,
+            disk_free_bytes=output,
             reasons=reasons,
             disks=free,
             cpu_count=self._cpu.cores,
-            load=_load(),
+            load=load,
         )
-
-
-def _load() -> float | None:
-    try:
-        return os.getloadavg()[0]
-    except (AttributeError, OSError):
-        return None
 
 
 def disks(paths: Mapping[str, str | None]) -> tuple[DiskFree, ...]:
@@ -90,17 +86,12 @@ def disks(paths: Mapping[str, str | None]) -> tuple[DiskFree, ...]:
     found: dict[int, DiskFree] = {}
     for what, path in paths.items():
         places = (Path(path), *Path(path).parents) if path else ()
-        place = next((str(one) for one in places if one.exists()), None)
-        if place is None:
-            continue
-        try:
-            device = os.stat(place).st_dev  # noqa: PTH116
-            if device in found:
-                continue
-            usage = psutil.disk_usage(place)
-        except OSError:
-            continue
-        found[device] = DiskFree(what, place, usage.free, usage.total)
+        with contextlib.suppress(OSError, StopIteration):
+            place = next(one for one in places if one.exists())
+            device = place.stat().st_dev
+            if device not in found:
+                usage = psutil.disk_usage(str(place))
+                found[device] = DiskFree(what, str(place), usage.free, usage.total)
     return tuple(found.values())
 
 
@@ -108,9 +99,7 @@ def written_places(
     output_dir: str | None, logging_dir: str | None, environ: Mapping[str, str]
 ) -> dict[str, str | None]:
     """Where a training writes: its output, its logs, the hub's cache, temporary files."""
-    cache = environ.get("HF_HOME") or os.path.join(  # noqa: PTH118
-        environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),  # noqa: PTH111
-        "huggingface",
-    )
+    caches = environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    cache = environ.get("HF_HOME") or str(Path(caches) / "huggingface")
     temp = environ.get("TMPDIR") or "/tmp"
     return {"output": output_dir, "logs": logging_dir, "cache": cache, "temp": temp}

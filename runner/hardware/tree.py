@@ -36,82 +36,78 @@ class TreeMeter:
         # a share of the CPU is a difference between two readings: the first one says nothing
         self._fresh: set[int] = set()
         self._pss_at = 0.0
-        self._pss: tuple[int, int] | None = None  # (PSS, RSS of the same moment)
+        self._pss_share: float | None = None  # of the resident sizes at that moment
 
     def read(self, root_pid: int | None, members: Collection[int] = ()) -> TreeReading:
         """`root_pid`: whose descendants are the training (the keeper). `members`: processes that are known to
         belong to it as well, though a launcher or keeper that was killed has left them without a parent."""
         now = time.monotonic()
-        known = root_pid is not None or bool(members)
-        if known and (now - self._listed_at > TREE_EVERY_S or not self._tree):
+        if root_pid is None and not members:
+            return TreeReading()
+        if now - self._listed_at > TREE_EVERY_S or not self._tree:
             self._relist(root_pid, members)
             self._listed_at = now
-        if not known or not self._tree:
-            return TreeReading()
         cpu, sizes = self._shares()
         if not sizes:
             return TreeReading()
-        return TreeReading(cpu, self._memory(sizes, now), len(sizes), frozenset(sizes))
+        memory_bytes = self._memory(list(sizes.values()), now)
+        return TreeReading(cpu, memory_bytes, len(sizes), frozenset(sizes))
 
     def _shares(self) -> tuple[float | None, dict[int, tuple[int, int]]]:
         """CPU of all, and by pid (resident, of that not in shared files)."""
-        cpu: float | None = None
+        shares: list[float] = []
         sizes: dict[int, tuple[int, int]] = {}
-        for process in list(self._tree.values()):
+        for pid, process in list(self._tree.items()):
             try:
                 with process.oneshot():
                     share = process.cpu_percent(None)
                     info = process.memory_info()
             except psutil.Error:
-                self._tree.pop(process.pid, None)
+                del self._tree[pid]
                 continue
-            if process.pid in self._fresh:
-                self._fresh.discard(process.pid)
-            else:
-                cpu = share if cpu is None else cpu + share
-            sizes[process.pid] = (info.rss, max(0, info.rss - getattr(info, "shared", 0)))
-        return cpu, sizes
+            if pid not in self._fresh:
+                shares.append(share)
+            sizes[pid] = (info.rss, max(0, info.rss - getattr(info, "shared", 0)))
+        self._fresh.clear()
+        return sum(shares) if shares else None, sizes
 
-    def _memory(self, sizes: dict[int, tuple[int, int]], now: float) -> int:
+    def _memory(self, sizes: list[tuple[int, int]], now: float) -> int:
         """Forked loader workers share pages, so a sum of RSS lies (measured: 3.9 GB for 0.6 GB). Between two
         looks at the proportional sizes the resident ones tell how it has grown."""
-        resident = sum(rss for rss, _ in sizes.values())
+        resident = sum(rss for rss, _ in sizes)
         if len(sizes) > 1 and now >= self._pss_at:
             began = time.thread_time()
             pss = self._proportional()
             cost_s = time.thread_time() - began
             self._pss_at = now + max(PSS_EVERY_S, cost_s / PSS_SHARE)
-            self._pss = (pss, resident) if pss else None
-        if len(sizes) > 1 and self._pss is not None and self._pss[1]:
-            return int(self._pss[0] * resident / self._pss[1])
-        own = sorted(sizes.values(), reverse=True)
-        return own[0][0] + sum(part for _, part in own[1:])
+            self._pss_share = pss / resident if pss and resident else None
+        if len(sizes) > 1 and self._pss_share is not None:
+            return int(self._pss_share * resident)
+        largest, *others = sorted(sizes, reverse=True)
+        return largest[0] + sum(part for _, part in others)
 
     def _proportional(self) -> int:
         """Linux only; 0 where it cannot be told."""
-        total = 0
-        for process in self._tree.values():
-            try:
-                total += process.memory_full_info().pss
-            except (psutil.Error, AttributeError, OSError):
-                return 0
-        return total
+        try:
+            return sum(process.memory_full_info().pss for process in self._tree.values())
+        except (psutil.Error, AttributeError, OSError):
+            return 0
 
     def _relist(self, root_pid: int | None, members: Collection[int]) -> None:
         found: dict[int, psutil.Process] = {}
         for pid in (root_pid, *members):
-            if pid is None:
-                continue
-            with contextlib.suppress(psutil.Error):
-                process = psutil.Process(pid)
-                if pid != root_pid:
-                    found[pid] = process
-                found |= {child.pid: child for child in process.children(recursive=True)}
-        for pid in self._tree.keys() - found.keys():
-            del self._tree[pid]
-        for pid, process in found.items():
-            if self._tree.get(pid) != process:
+            if pid is not None:
                 with contextlib.suppress(psutil.Error):
-                    process.cpu_percent(None)
-                    self._tree[pid] = process
-                    self._fresh.add(pid)
+                    process = psutil.Process(pid)
+                    if pid != root_pid:
+                        found[pid] = process
+                    found |= {child.pid: child for child in process.children(recursive=True)}
+        known = self._tree
+        self._tree = {
+            pid: known[pid] for pid, process in found.items() if known.get(pid) == process
+        }
+        for pid in found.keys() - self._tree.keys():
+            with contextlib.suppress(psutil.Error):
+                found[pid].cpu_percent(None)
+                self._tree[pid] = found[pid]
+                self._fresh.add(pid)
