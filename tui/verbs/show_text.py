@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from runner.history.checkpoint_columns import text_columns
 from runner.history.report import headline
 from runner.model import Alarm, AttemptStatus, Label, RunSnapshot, Status
 from runner.model.units import count, file_size
@@ -22,20 +23,8 @@ from tui.viewmodel.hardware_use import use_sentences
 from tui.viewmodel.progress import progress_of
 from tui.viewmodel.stopping import price_of_stopping
 
-HEADS = (
-    "checkpoint",
-    "step",
-    "size",
-    "loss",
-    "val",
-    "complete",
-    "finite",
-    "state",
-    "norm",
-    "change",
-    "",
-)
-_WORDS = {"yes": "yes", "no": "NO", "none": "-", "": ""}
+COLUMNS = text_columns("show")
+HEADS = ("checkpoint", *(column.name for column in COLUMNS), "")
 
 
 def show_lines(snapshot: RunSnapshot, label: Label | None = None) -> Iterator[str]:
@@ -153,17 +142,8 @@ def checkpoint_cells(snapshot: RunSnapshot) -> list[list[str]]:
 
 
 def _cells(row: CheckpointRow) -> list[str]:
-    return [
-        row.name,
-        str(row.step) if row.step is not None else "?",
-        row.size,
-        row.loss,
-        row.validation,
-        *(_WORDS.get(mark, "unknown") for mark in (row.complete, row.finite, row.state)),
-        row.norm,
-        row.change,
-        _remarks(row),
-    ]
+    told = [column.words(row.cells.get(column.name, "")) for column in COLUMNS]
+    return [row.name, *told, _remarks(row)]
 
 
 def _remarks(row: CheckpointRow) -> str:

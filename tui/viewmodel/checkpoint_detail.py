@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.history.checkpoint_columns import NO, NONE, YES
+from runner.history.checkpoint_columns import change_text as change
+from runner.history.checkpoint_columns import norm_text as norm
 from runner.model import BlockNorm, Checkpoint
 from tui.text import clean
-from tui.viewmodel.checkpoints import NONE, YES, CheckpointRow, CheckpointTable, change, norm
+from tui.viewmodel.checkpoints import CheckpointRow, CheckpointTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def _facts(table: CheckpointTable, row: CheckpointRow, one: Checkpoint) -> list[
         facts.append(Fact("problem", row.problem, "bad"))
     if row.remark:
         facts.append(Fact("weights", row.remark, "warn"))
-    facts.append(Fact("state", _state(row, one), "bad" if row.state == "no" else "text"))
+    facts.append(Fact("state", _state(row, one), "bad" if row.cells["state"] == NO else "text"))
     facts += _optional(row, one)
     attempts = dict(table.attempts)
     if one.attempt in attempts:
@@ -75,10 +78,10 @@ def _facts(table: CheckpointTable, row: CheckpointRow, one: Checkpoint) -> list[
 
 
 def _state(row: CheckpointRow, one: Checkpoint) -> str:
-    if row.state == NONE:
+    if row.cells["state"] == NONE:
         return "none saved with it: only its weights can be gone on from"
-    words = {YES: "whole, a training can go on from it", "no": "not whole"}
-    said = words.get(row.state, "not looked at yet")
+    words = {YES: "whole, a training can go on from it", NO: "not whole"}
+    said = words.get(row.cells["state"], "not looked at yet")
     why = f": {clean(one.state_problem, 300)}" if one.state_problem else ""
     return f"{said}{why}, {clean(one.state_path, 500)}"
 
@@ -90,10 +93,12 @@ def _optional(row: CheckpointRow, one: Checkpoint) -> list[Fact]:
         facts.append(Fact("network", f"rank {one.rank}{alpha}"))
     if one.norm is not None:
         largest = f", largest {norm(one.norm_largest)}" if one.norm_largest is not None else ""
-        since = f", {row.change} since the one before" if row.change else ""
+        change_cell = row.cells["change"]
+        since = f", {change_cell} since the one before" if change_cell else ""
         facts.append(Fact("norm", f"mean {norm(one.norm)}{largest}{since}"))
-    if row.validation:
-        facts.append(Fact("loss", f"{row.loss or 'unknown'} smoothed, validation {row.validation}"))
+    validation, smoothed = row.cells["val"], row.cells["loss"] or "unknown"
+    if validation:
+        facts.append(Fact("loss", f"{smoothed} smoothed, validation {validation}"))
     if one.sample_path:
         facts.append(Fact("sample", clean(one.sample_path, 500)))
     if row.fate:

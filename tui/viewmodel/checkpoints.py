@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.history.checkpoint_columns import CheckpointFacts, cells_of, epoch_text
 from runner.history.review.cautions import untrusted_step
 from runner.model import (
     AttemptStatus,
@@ -12,7 +13,7 @@ from runner.model import (
     RunState,
 )
 from runner.model.lean import dataclass
-from runner.model.units import UNKNOWN, ago, duration, file_size, loss
+from runner.model.units import ago, duration
 from runner.state.lineage import superseded
 from tui.text import clean
 from tui.viewmodel.expected import (
@@ -23,32 +24,23 @@ from tui.viewmodel.expected import (
 )
 from tui.viewmodel.progress import Progress, is_live, progress_of
 
-YES, NO, PENDING, NONE = "yes", "no", "unknown", "none"
 GRID_MOVED = "cannot come: save grid moved"
 GONE = "deleted, and not by the trainer"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRow:
-    """One file. `complete`, `finite`, `state`: yes, no, unknown (not looked at yet), none (has none).
-    `kind`: written, expected, missing (its step is past and nothing was written), removed (by the
-    trainer), gone (deleted by somebody else), impossible (of the forecast, cannot come any more).
-    `fate`: whether and when save_last_n_* deletes it, `until`: the same in two words; `problem`: what
-    is wrong with it; `remark`: what its weights show; `source`: the file itself, for its details;
-    `superseded`: a later attempt trained its step again."""
+    """One file. `cells`: by the columns of `runner.history.checkpoint_columns`; of a file that is not written,
+    the step and the epoch alone. `kind`: written, expected, missing (its step is past and nothing was
+    written), removed (by the trainer), gone (deleted by somebody else), impossible (of the forecast, won't be
+    written any more). `fate`: whether and when save_last_n_* deletes it, `until`: the same in two words;
+    `problem`: what is wrong with it; `remark`: what its weights show; `source`: the file itself, for its
+    details; `superseded`: a later attempt trained its step again."""
 
     name: str
     kind: str
     step: int | None
-    epoch: str = ""
-    size: str = ""
-    loss: str = ""
-    validation: str = ""
-    complete: str = ""
-    finite: str = ""
-    state: str = ""
-    norm: str = ""
-    change: str = ""
+    cells: dict[str, str]
     age: str = ""
     fate: str = ""
     until: str = ""
@@ -124,11 +116,13 @@ def _attempts(snapshot: RunSnapshot) -> tuple[tuple[int, str], ...]:
     return tuple(found)
 
 
-def _epoch(step: int | None, progress: Progress) -> str:
-    """How many epochs are trained at that step: 1.74 is well into the second one."""
-    if step is None or not progress.steps_per_epoch:
-        return ""
-    return f"{step / progress.steps_per_epoch:.2f}"
+def _epochs(step: int | None, progress: Progress) -> float | None:
+    per_epoch = progress.steps_per_epoch
+    return step / per_epoch if step is not None and per_epoch else None
+
+
+def _ahead(step: int, progress: Progress) -> dict[str, str]:
+    return {"step": str(step), "epoch": epoch_text(_epochs(step, progress))}
 
 
 # --------------------------------------------------------------------------- written
@@ -147,15 +141,7 @@ def _written_row(
         name=clean(one.name, 200),
         kind=kind,
         step=one.step,
-        epoch=_epoch(one.step, progress),
-        size=file_size(one.size_bytes) if one.size_bytes is not None else UNKNOWN,
-        loss=loss(one.loss) if one.loss is not None else "",
-        validation=loss(one.validation_loss) if one.validation_loss is not None else "",
-        complete=_tri(one.complete),
-        finite=_tri(one.finite),
-        state=state_mark(one),
-        norm=norm(one.norm),
-        change=change(one.norm_change),
+        cells=cells_of(CheckpointFacts(one, _epochs(one.step, progress))),
         age=ago(now - one.saved_at) if there else "removed" if one.removed else "",
         fate=_fate(one) if there else "",
         until=f"till {one.removed_at_step}" if there and one.removed_at_step is not None else "",
@@ -176,17 +162,6 @@ def _remark(one: Checkpoint, untrusted: int | None, later: AttemptStatus | None)
     if one.remark or sound or _problem(one):
         return clean(one.remark, 200)
     return f"saved after the loss became NaN at step {untrusted}"
-
-
-def _tri(value: bool | None) -> str:
-    return PENDING if value is None else YES if value else NO
-
-
-def state_mark(one: Checkpoint) -> str:
-    """Can a training go on from it? A state that has a problem cannot."""
-    if one.state_path is None:
-        return NONE
-    return NO if one.state_problem else _tri(one.state_complete)
 
 
 def _problem(one: Checkpoint) -> str:
@@ -213,22 +188,6 @@ def _fate(one: Checkpoint) -> str:
     return ""
 
 
-def norm(value: float | None) -> str:
-    """Three significant digits."""
-    if value is None:
-        return ""
-    return f"{value:#.3g}".removesuffix(".") if value < 1000 else f"{value:.1e}"
-
-
-def change(share: float | None) -> str:
-    """`+5 %`; from ten times on it is told as a factor."""
-    if share is None:
-        return ""
-    if share >= 9:
-        return f"x{share + 1:.0f}" if share < 1e4 else "x>10000"
-    return f"{share * 100:+.0f} %".replace("-0 %", "+0 %")
-
-
 # --------------------------------------------------------------------------- not written
 
 
@@ -241,7 +200,7 @@ def _expected_row(
         name=clean(expected.name, 200),
         kind=kind,
         step=expected.step,
-        epoch=_epoch(expected.step, progress),
+        cells=_ahead(expected.step, progress),
         age=when,
         fate=_stops_after(snapshot, progress, expected) if kind == "expected" else "",
         final=final,
@@ -249,10 +208,8 @@ def _expected_row(
 
 
 def _impossible_row(progress: Progress, one: ExpectedCheckpoint) -> CheckpointRow:
-    step = one.step
-    return CheckpointRow(
-        clean(one.name, 200), "impossible", step, _epoch(step, progress), age=GRID_MOVED
-    )
+    cells = _ahead(one.step, progress)
+    return CheckpointRow(clean(one.name, 200), "impossible", one.step, cells, GRID_MOVED)
 
 
 def _stops_after(snapshot: RunSnapshot, progress: Progress, one: ExpectedCheckpoint) -> str:

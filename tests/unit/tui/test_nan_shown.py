@@ -165,7 +165,7 @@ def test_panels_rows_and_lists_show_nan() -> None:
     assert "loss NaN" in progress_line(snapshot)
     assert loss(shown_loss(listing_of(snapshot))) == "NaN"
     rows = [row for row in checkpoint_table(snapshot, b.NOW).rows if row.kind == "written"]
-    assert [row.loss for row in rows] == ["0.1000", "NaN", "NaN"]
+    assert [row.cells["loss"] for row in rows] == ["0.1000", "NaN", "NaN"]
 
 
 def test_nothing_saved_after_the_nan_is_called_good() -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from runner.history.checkpoint_columns import change_text as change
+from runner.history.checkpoint_columns import norm_text as norm
 from runner.model import ExpectedCheckpoint, Outcome, RunSnapshot
 from tests import builders as b
 from tests import stories as s
@@ -14,7 +16,7 @@ from tui.render.checkpoint_detail import detail_rows
 from tui.render.checkpoints import checkpoint_head, checkpoint_row
 from tui.render.paint import plain, row_width
 from tui.viewmodel.checkpoint_detail import detail_of
-from tui.viewmodel.checkpoints import CheckpointTable, change, checkpoint_table, norm
+from tui.viewmodel.checkpoints import CheckpointTable, checkpoint_table
 
 
 def table(snapshot: RunSnapshot) -> CheckpointTable:
@@ -85,7 +87,7 @@ def test_a_file_with_a_problem_and_a_remark_is_counted_once() -> None:
 
 
 def test_a_state_with_a_problem_is_no_state_to_go_on_from() -> None:
-    assert table(s.troubled_files()).rows[6].state == "no"
+    assert table(s.troubled_files()).rows[6].cells["state"] == "no"
 
 
 def test_due_deletions_are_told_where_there_is_room() -> None:
