@@ -26,7 +26,7 @@ class SummaryWiring:
     def summary(self, run_path: Path) -> SummarySheet:
         from runner.history.review.document_of import document_of
         from runner.history.review.gather import review_of
-        from runner.history.review.write import safe_document
+        from runner.history.summary import safe_document
         from tui.actions_summary import SummarySheet
 
         review = review_of(run_path)

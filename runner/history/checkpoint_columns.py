@@ -1,4 +1,4 @@
-"""The columns of a table of checkpoints, on the screen, in `show` and in a summary: a new one is a row of COLUMNS.
+"""The columns of a table of checkpoints, on the screen, in `show`, in a summary: a new one is a row of COLUMNS.
 
 Pure. Every cell is text; "" where there is nothing to say. A mark is one of YES, NO, PENDING (not verified yet)
 and NONE (there is none): the screen draws it as a sign, text has MARK_WORDS.
@@ -19,8 +19,8 @@ ANY = 10_000
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFacts:
-    """`epochs`: trained at its step; `place`: its rank; `validation_step`: of its validation loss, where that is
-    another than the file's."""
+    """`epochs`: trained at its step; `place`: its rank; `validation_step`: of its validation loss, where that
+    is another than the file's."""
 
     one: Checkpoint
     epochs: float | None = None

@@ -1,20 +1,24 @@
-"""A console log of anybody's, read to the end and judged: `plasma-tui inspect`."""
+"""Anybody's console log, read to the end and evaluated: `plasma-tui inspect`."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from itertools import chain
+from math import isfinite
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from msgspec import Struct
+
 from runner.analysis.facts import RunFacts
 from runner.analysis.outcome import judge
+from runner.history.report import plain
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import LOSS_TAGS
 from runner.model import Cause, Outcome
 from runner.model.events import AttemptSeen, CheckpointSaving, ConsoleEvent
+from runner.model.units import finite
 from runner.state.step_mapper import StepMapper
 from runner.state.translator import Translator
 
@@ -22,8 +26,7 @@ _BLOCK_BYTES = 256 * 1024
 _EXIT = re.compile(r"(code|signal):(-?\d+)$")
 
 
-@dataclass(frozen=True, slots=True)
-class InspectReport:
+class InspectReport(Struct, frozen=True, kw_only=True):
     """What a log tells. None: the log does not say.
 
     `steps_seen`: the largest number the bar showed. `total_steps`, `batches_per_epoch`, `epochs`:
@@ -36,6 +39,7 @@ class InspectReport:
     the files of all.
     """
 
+    schema: int = 1
     outcome: Outcome
     cause: Cause | None
     reasons: tuple[str, ...]
@@ -52,54 +56,8 @@ class InspectReport:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        cause = self.cause
-        return {
-            "schema": 1,
-            "outcome": str(self.outcome),
-            "cause": cause
-            and {
-                "key": cause.key,
-                "evidence": cause.evidence,
-                "advice": cause.advice,
-                "fix": cause.fix,
-                "changes": list(cause.changes),
-            },
-            "reasons": list(self.reasons),
-            "steps_seen": self.steps_seen,
-            "total_steps": self.total_steps,
-            "batches_per_epoch": self.batches_per_epoch,
-            "epochs": self.epochs,
-            "images": self.images,
-            "device": self.device,
-            "last_average_loss": self.last_average_loss,
-            "first_nonfinite_step": self.first_nonfinite_step,
-            "checkpoints": list(self.checkpoints),
-            "unknown_lines": self.unknown_lines,
-        }
-
-
-class LogReading:
-    """The newest attempt of a log while it is read; takes every event of the parser."""
-
-    def __init__(self) -> None:
-        self.checkpoints: dict[str, None] = {}
-        self.translator = Translator(1, catching_up=True)
-
-    def on(self, events: Iterable[ConsoleEvent]) -> None:
-        """Take these events; the rows and journal lines that they make are wanted by nobody."""
-        for event in events:
-            if isinstance(event, AttemptSeen):
-                self.translator = Translator(event.attempt, catching_up=True)
-                continue
-            if isinstance(event, CheckpointSaving):
-                self.checkpoints[_name(event.path)] = None
-            self.translator.on_console(event, 0.0)
-        self.translator.take_rows()
-        self.translator.take_events(0.0)
-
-    def finish(self) -> None:
-        """The log is read."""
-        self.translator.finish()
+        found: dict[str, Any] = plain(self)
+        return found
 
 
 def report_of(
@@ -109,9 +67,10 @@ def report_of(
     exact: int | None,
     unknown_lines: int,
 ) -> InspectReport:
-    """Everything together, judged. `last`: of the last attempt; `exact`: first bad step by exact losses, bar's
-    number."""
-    bar, banner = last.bar, last.state.banner
+    """Everything together, with its verdict. `last`: of the last attempt; `exact`: first bad step by exact
+    losses, bar's number."""
+    bar, state = last.bar, last.state
+    total = state.banner.get("total_steps")
     bad = exact if exact is not None else bar.first_nonfinite
     code, signal = parse_exit(exit_text)
     verdict = judge(
@@ -121,24 +80,23 @@ def report_of(
             signal=signal,
             first_step=1,
             last_step=bar.shown_step or None,
-            total_steps=banner.get("total_steps"),
+            total_steps=total,
             first_nonfinite_step=bad,
-            device=last.state.device,
+            device=state.device,
             images=last.images.found,
         )
     )
-    finite = bar.average is not None and math.isfinite(bar.average)
     return InspectReport(
         outcome=verdict.outcome,
         cause=verdict.cause,
         reasons=verdict.reasons,
         steps_seen=bar.shown_step,
-        total_steps=banner.get("total_steps"),
-        batches_per_epoch=banner.get("batches_per_epoch"),
-        epochs=banner.get("epochs", last.state.epochs),
+        total_steps=total,
+        batches_per_epoch=state.banner.get("batches_per_epoch"),
+        epochs=state.banner.get("epochs", state.epochs),
         images=last.images.found,
-        device=last.state.device,
-        last_average_loss=bar.average if finite else None,
+        device=state.device,
+        last_average_loss=finite(bar.average),
         first_nonfinite_step=bad,
         checkpoints=tuple(checkpoints),
         unknown_lines=unknown_lines,
@@ -148,22 +106,35 @@ def report_of(
 def inspect_log(
     path: Path, exit_text: str | None = None, tensorboard: Path | None = None
 ) -> InspectReport:
-    """Read and judge a console log of any size in bounded memory.
+    """Read and evaluate a console log of any size in bounded memory.
 
     `exit_text`: `code:1` or `signal:9`, None if it is not known. `tensorboard`: a folder with the
     run's event files, for the exact losses. Raises ValueError for another exit text, OSError when
     the log cannot be read.
     """
     parse_exit(exit_text)
-    parser, reading = ConsoleParser(launches=True), LogReading()
+    parser, last = ConsoleParser(launches=True), Translator(1, catching_up=True)
+    names: dict[str, None] = {}
+
+    def take(events: Iterable[ConsoleEvent]) -> None:
+        nonlocal last
+        for event in events:
+            if isinstance(event, AttemptSeen):
+                last = Translator(event.attempt, catching_up=True)
+                continue
+            if isinstance(event, CheckpointSaving):
+                names[_name(event.path)] = None
+            last.on_console(event, 0.0)
+        last.take_rows()  # nobody wants them, nor the events: memory stays bounded
+        last.take_events(0.0)
+
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK_BYTES):
-            reading.on(parser.feed(block))
-    reading.on(parser.finish())
-    reading.finish()
-    last = reading.translator
+            take(parser.feed(block))
+    take(parser.finish())
+    last.finish()
     exact = None if tensorboard is None else first_bad(tensorboard, last.state.mapper)
-    return report_of(last, reading.checkpoints, exit_text, exact, parser.unknown_lines)
+    return report_of(last, names, exit_text, exact, parser.unknown_lines)
 
 
 def parse_exit(text: str | None) -> tuple[int | None, int | None]:
@@ -182,11 +153,10 @@ def first_bad(folder: Path, mapper: StepMapper) -> int | None:
     an epoch where the bar counts from the resumed step."""
     from runner.ingest.tfevents import ScalarTail
 
-    tail, first = ScalarTail(folder), None
-    while scalars := tail.poll(1.0):
-        for scalar in scalars:
-            if scalar.tag in LOSS_TAGS and not math.isfinite(scalar.value):
-                first = min(scalar.step, first if first is not None else scalar.step)
+    tail = ScalarTail(folder)
+    scalars = chain.from_iterable(iter(lambda: tail.poll(1.0), []))
+    bad = (one.step for one in scalars if one.tag in LOSS_TAGS and not isfinite(one.value))
+    first = min(bad, default=None)
     if first is None:
         return None
     true, zero = mapper.true_from_global(first), mapper.true_from_bar(0)
@@ -195,6 +165,4 @@ def first_bad(folder: Path, mapper: StepMapper) -> int | None:
 
 def _name(path: str) -> str:
     """The last part of a path of either kind of system."""
-    if "\\" in path:
-        return PureWindowsPath(path).name
-    return PurePosixPath(path).name
+    return PureWindowsPath(path).name if "\\" in path else PurePosixPath(path).name

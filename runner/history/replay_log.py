@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from runner.history.made_runs import run_of_log
+from runner.history.imported_runs.from_log import run_of_log
 
 _PREFIX = "plasma-replay-"
 _OWNER = re.compile(rf"{_PREFIX}(\d+)-")

@@ -14,7 +14,7 @@ from typing import Any
 from runner.config.flags import flags_begin, launcher_flags, read_flags
 from runner.config.hiding import shown_value
 from runner.control.changes import ACCELERATE, ENV, flag_text
-from runner.history.made.metadata import metadata_settings
+from runner.history.imported_runs.metadata import metadata_settings
 from runner.model import AttemptPlan, RunSpec
 from runner.model.preview import FlagChange
 from runner.store.journal import readable

@@ -1,31 +1,42 @@
 """What an ended run leaves for people and tools: summary.md and summary.json in its folder.
 
-The work is `runner.history.review`; here it is started so that nothing of it can cost the verdict.
+A process of its own writes them (`python -m runner.history.summary RUN`), so that neither plotting nor reading
+hundreds of thousands of steps can cost the supervisor memory, or the verdict. The last status comes as JSON on
+stdin, because status.json is written after the summary; without it, the one in the folder is taken.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import re
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-from runner.history.report import headline
+from runner.checkpoints.verify import NICENESS, ONE_THREAD
+from runner.config.hiding import scrubbed
+from runner.files.atomic import rename_to_free, replace_file
+from runner.files.private import FILE_MODE
+from runner.history.review.as_json import review_json
+from runner.history.review.document import Document
+from runner.history.review.document_of import document_of
 from runner.history.review.gather import bare_review, review_of
-from runner.history.review.write import markdown_of, write_review
+from runner.history.review.markdown import to_markdown
+from runner.history.review.model import Review
 from runner.model import Status
 from runner.process.spawn import module_command
-from runner.store.journal import encode_json
+from runner.store.journal import decode_json, encode_json, write_json
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
-
-__all__ = ["headline", "summary_text", "write_summary"]
 
 log = logging.getLogger("supervisor")
 
 #: a dataset or an output folder on a disk that does not answer must not keep the verdict waiting
 TIME_LIMIT_S = 30.0
+_FRONT_BYTES = 4096
 
 
 def write_summary(run: RunDir, final: Status, *, limit_s: float = TIME_LIMIT_S) -> None:
@@ -42,13 +53,9 @@ def write_summary(run: RunDir, final: Status, *, limit_s: float = TIME_LIMIT_S) 
 def _in_child(run: RunDir, final: Status, limit_s: float) -> bool:
     """False: it failed, or took too long. The child is never waited for longer than that: one that hangs in
     the kernel cannot be killed either."""
+    command = module_command("runner.history.summary", str(run.path))
     try:
-        child = subprocess.Popen(
-            module_command("runner.history.review.write", str(run.path)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=None,
-        )
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     except OSError as error:
         log.warning("the summary's own process: %s", error)
         return False
@@ -68,3 +75,77 @@ def _in_child(run: RunDir, final: Status, limit_s: float) -> bool:
 def summary_text(path: Path, *, plot: bool = True) -> str:
     """The Markdown of any run, ended or not."""
     return markdown_of(review_of(path), plot=plot)
+
+
+def markdown_of(review: Review, *, plot: bool) -> str:
+    return to_markdown(safe_document(review, document_of(review, plot=plot)))
+
+
+def safe_document(review: Review, document: Document) -> Document:
+    """The same without any of the run's secrets, wherever they stand."""
+    return scrubbed(document, review.secrets)
+
+
+def write_review(run: RunDir, review: Review, *, plot: bool) -> None:
+    """summary.json and summary.md by rename, and the copy beside the checkpoints where it is wanted.
+    Raises OSError; a copy that could not be written is no error."""
+    write_json(run.summary_json, review_json(review))
+    text = markdown_of(review, plot=plot)
+    replace_file(run.summary_md, text.encode("utf-8", "replace"), mode=FILE_MODE)
+    spec = review.snapshot.spec
+    if spec is not None and spec.summary_beside and spec.output_dir:
+        name = f"{spec.output_name or 'last'}-summary.md"
+        with contextlib.suppress(OSError):
+            write_beside(Path(spec.cwd) / spec.output_dir, name, text, run.id)
+
+
+def write_beside(folder: Path, name: str, text: str, run_id: str) -> bool:
+    """False: a file of that name is there and is not the summary of this very run. Raises OSError."""
+    target, temporary = folder / name, folder / f".{name}.{run_id}.tmp"
+    if not folder.is_dir():
+        return False
+    try:
+        temporary.write_text(text, encoding="utf-8", errors="replace")
+        if run_of(target) == run_id:
+            temporary.replace(target)
+        else:
+            rename_to_free(temporary, target)
+    except FileExistsError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    return True
+
+
+def run_of(summary: Path) -> str | None:
+    """The run that a summary's front matter names; None: it is no summary of ours."""
+    if summary.is_symlink() or not summary.is_file():
+        return None
+    with summary.open("rb") as stream:
+        head = stream.read(_FRONT_BYTES).decode("utf-8", "replace")
+    if not head.startswith("---\nplasma_tui_summary: "):
+        return None
+    found = re.search(r'^run: "([^"]*)"$', head, re.MULTILINE)
+    return found[1] if found else None
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code 0: both files are written, with the plot if that could be drawn."""
+    os.environ.update(ONE_THREAD)
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            os.nice(NICENESS)
+    run = RunDir(Path(arguments[0]))
+    text = b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
+    review = review_of(run.path, decode_json(text, Status) if text.strip() else None)
+    write_review(run, review, plot=False)  # whatever the plotter does to this process
+    try:
+        write_review(run, review, plot=True)
+    except Exception:  # the summary stands, without the plot
+        logging.getLogger("review").exception("the plot was not drawn")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

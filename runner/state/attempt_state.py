@@ -6,6 +6,7 @@ journal, a reader of a log those that the log makes: the same facts give the sam
 
 from __future__ import annotations
 
+import math
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +36,8 @@ class AttemptState:
     """One attempt by its events and rows. Steps are true steps; times are seconds since 1970, 0.0 unknown.
 
     `first_step`, `last_step`: trained by this attempt; None before the first. `loss`: the exact loss of the
-    newest step that has one (`loss_step`), `average` likewise. `ended`: the data of the event `ended`."""
+    newest step that has one (`loss_step`), `average` likewise. `validations`: finite losses of complete ones
+    by step. `ended`: the data of the event `ended`."""
 
     attempt: int = 0
     mapper: StepMapper = field(default_factory=StepMapper)
@@ -54,6 +56,7 @@ class AttemptState:
     average: float | None = None
     average_step: int = 0
     first_nonfinite_step: int | None = None
+    validations: dict[int, float] = field(default_factory=dict)
     warnings: int = 0
     last_warning: str | None = None
     model_saved: bool = False
@@ -65,6 +68,7 @@ class AttemptState:
     def copy(self) -> AttemptState:
         made = copy(self)
         made.mapper = copy(self.mapper)
+        made.validations = self.validations.copy()
         return made
 
     @property
@@ -111,6 +115,10 @@ def apply(state: AttemptState, fact: JournalEvent | StepRow) -> None:
             step, known = int_of(fact, "step"), state.first_nonfinite_step
             if known is None or (step is not None and step < known):
                 state.first_nonfinite_step = step
+        case "validated":
+            at, loss = int_of(fact, "step"), fact.data.get("loss")
+            if at is not None and isinstance(loss, int | float) and math.isfinite(loss):
+                state.validations[at] = float(loss)
         case "model_saved":
             state.model_saved, state.saving_since = True, None
         case _:

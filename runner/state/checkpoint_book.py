@@ -22,6 +22,8 @@ class CheckpointBook:
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
         self._known: dict[int, Checkpoint] = {}
+        #: every step that a checkpoint has or had: most rows are of none
+        self.steps: set[int | None] = set()
         #: states that were saved before their checkpoint, by its stem
         self._state_of: dict[str, str] = {}
 
@@ -33,6 +35,7 @@ class CheckpointBook:
                 one, state_path=self._state_of.pop(KOHYA_NAMES.parse(one.name).stem, None)
             )
         self._known[key] = one
+        self.steps.add(one.step)
         return key
 
     def load_earlier(self, checkpoints: Iterable[Checkpoint]) -> None:
@@ -44,6 +47,7 @@ class CheckpointBook:
     def change(self, key: int, change: Callable[[Checkpoint], Checkpoint]) -> Checkpoint:
         """Replace what is known by what `change` makes of it. Returns the result."""
         self._known[key] = found = change(self._known[key])
+        self.steps.add(found.step)
         return found
 
     def update(self, key: int, **fields: Any) -> Checkpoint:

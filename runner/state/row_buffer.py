@@ -31,10 +31,10 @@ class RowBuffer:
         if row is None:
             if step <= self._written:
                 return False
-            row = self._pending[step] = StepRow(step, now)
             # with exact losses those of the steps before are about to come: see `tick`
             if not self.exact:
                 self._flush_until(step - 1)
+            row = self._pending[step] = StepRow(step, now)
         if average is not None:
             row.average = average
         apply(self._state, row)
@@ -52,7 +52,7 @@ class RowBuffer:
         elif step > self._written:
             self._pending[step] = StepRow(step, at, loss, None, lr)
         else:
-            self._write(StepRow(step, at, loss, None, lr))
+            self._write_late(StepRow(step, at, loss, None, lr))
 
     def add_rate(self, step: int, at: float, lr: float | None) -> None:
         """The learning rate came apart from its loss."""
@@ -60,7 +60,7 @@ class RowBuffer:
         if row is not None:
             row.lr = lr
         elif step <= self._written:
-            self._write(StepRow(step, at, None, None, lr))
+            self._write_late(StepRow(step, at, None, None, lr))
 
     def tick(self, now: float) -> None:
         """Let go of rows that waited long enough for an exact loss."""
@@ -81,26 +81,27 @@ class RowBuffer:
 
     def _flush_until(self, step: int, *, only_finished: bool = True) -> None:
         """Write down the waiting rows up to `step`, in order."""
-        for waiting in sorted(self._pending):
-            if waiting > step:
-                break
+        for waiting in sorted([due for due in self._pending if due <= step]):
             row = self._pending.pop(waiting)
             known = row.loss is not None or row.average is not None
             if only_finished and not known and row.step != self._state.first_step:
                 continue
             if self.catching_up and row.loss is None:
                 row.at = None
-            self._write(row)
+            self._rows.append(row)
+            if row.loss is not None:  # an average was applied when it was shown
+                apply(self._state, row)
             self._written = max(self._written, row.step)
             self._smooth(row)
 
-    def _write(self, row: StepRow) -> None:
+    def _write_late(self, row: StepRow) -> None:
         apply(self._state, row)
         self._rows.append(row)
 
     def _smooth(self, row: StepRow) -> None:
         """A checkpoint carries the smoothed loss at its step: a single step's says little."""
         self.smoothing.add(row.loss if row.loss is not None else row.average)
-        for key in self._book.own_keys:
-            if self._book[key].step == row.step:
-                self._book.update(key, loss=self.smoothing.now)
+        if row.step in self._book.steps:
+            for key in self._book.own_keys:
+                if self._book[key].step == row.step:
+                    self._book.update(key, loss=self.smoothing.now)

@@ -31,18 +31,24 @@ class Images:
     """Image files by folder: several processes describe the same ones."""
 
     subsets: dict[str, int] = field(default_factory=dict)
+    reg_subsets: dict[str, int] = field(default_factory=dict)
     folders: dict[str, int] = field(default_factory=dict)
 
     def see(self, event: SubsetSeen) -> None:
         if event.is_reg is None:
             self.folders[event.image_dir] = event.images
-        elif not event.is_reg:
-            self.subsets[event.image_dir] = event.images
+        else:
+            subsets = self.reg_subsets if event.is_reg else self.subsets
+            subsets[event.image_dir] = event.images
 
     @property
     def described(self) -> int | None:
         """To train on, without regularisation images and repeats."""
         return sum(self.subsets.values()) if self.subsets else None
+
+    @property
+    def regularisation(self) -> int:
+        return sum(self.reg_subsets.values())
 
     @property
     def found(self) -> int | None:

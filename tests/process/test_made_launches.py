@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from runner.history.imported_runs.from_files import import_training
+from runner.history.imported_runs.from_log import run_of_log
+from runner.history.imported_runs.metadata import metadata_settings
+from runner.history.imported_runs.trainings import look_for_trainings
 from runner.history.inspect import inspect_log
-from runner.history.made.found import look_for_trainings
-from runner.history.made.imported import import_training
-from runner.history.made.metadata import metadata_settings
-from runner.history.made_runs import run_of_log
+from runner.history.review.checklist import file_words
 from runner.history.review.gather import review_of
-from runner.history.review.sections_files import file_words
 from runner.history.run_settings import difference, is_known, settings_of
 from runner.model import Outcome, RunSnapshot, Status
 from runner.store.reader import RunReader

@@ -23,11 +23,11 @@ from safetensors.numpy import save_file
 from runner.control import orders as control
 from runner.control.resume import plan_resume
 from runner.control.retry import plan_retry
-from runner.history.made import log_file
-from runner.history.made.found import look_for_trainings
-from runner.history.made.imported import import_training
-from runner.history.made.log_file import NoLog, copy_log
-from runner.history.made_runs import run_of_log
+from runner.history.imported_runs import log_bytes
+from runner.history.imported_runs.from_files import import_training
+from runner.history.imported_runs.from_log import run_of_log
+from runner.history.imported_runs.log_bytes import NoLog, copy_log
+from runner.history.imported_runs.trainings import look_for_trainings
 from runner.history.review.gather import review_of
 from runner.model import Label, Outcome, RunSnapshot, RunSpec, RunState
 from runner.store.journal import read_json, write_json
@@ -183,8 +183,8 @@ def test_any_bytes_make_a_run_that_can_be_shown(tmp_path: Path) -> None:
 def test_of_a_very_long_log_the_beginning_and_the_end_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_file, "HEAD_BYTES", 2 << 20)
-    monkeypatch.setattr(log_file, "TAIL_BYTES", 1 << 20)
+    monkeypatch.setattr(log_bytes, "HEAD_BYTES", 2 << 20)
+    monkeypatch.setattr(log_bytes, "TAIL_BYTES", 1 << 20)
     log, copy = tmp_path / "long.log", tmp_path / "copy.log"
     log.write_bytes(b"".join(b"line %08d\n" % n for n in range(700_000)))
     told = copy_log(log, copy)

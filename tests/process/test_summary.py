@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.history.review import write as writing
+from runner.history import summary as writing
 from runner.history.summary import summary_text, write_summary
 from runner.model import Outcome, RunState
 from runner.store.journal import step_row, write_json
@@ -78,7 +78,7 @@ def test_a_plotter_that_ends_its_process_costs_the_plot_alone(tmp_path: Path) ->
     run = ended_run(tmp_path)
     code = (
         "import os, runner.history.plot as p; p._draw = lambda *a: os.abort()\n"
-        "import sys; from runner.history.review.write import main; sys.exit(main(sys.argv[1:]))"
+        "import sys; from runner.history.summary import main; sys.exit(main(sys.argv[1:]))"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code, str(run.path)], cwd=ROOT, stdin=subprocess.DEVNULL, check=False

@@ -49,7 +49,7 @@ def inspect(options: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _plain_log(named: str) -> Iterator[Path]:
     """The log as a file of UTF-8: itself, or a copy where it is packed, UTF-16, or stdin (`-`)."""
-    from runner.history.made.log_file import NoLog, copy_log, is_plain
+    from runner.history.imported_runs.log_bytes import NoLog, copy_log, is_plain
 
     path = Path(named).expanduser()
     if named != "-" and not path.is_file():
@@ -70,7 +70,7 @@ def _plain_log(named: str) -> Iterator[Path]:
 
 def _keep(options: argparse.Namespace, plain: Path, folder: Path | None) -> Path | None:
     """Make the run; what keeps it from being made is told, and harms nothing."""
-    from runner.history.made_runs import run_of_log
+    from runner.history.imported_runs.from_log import run_of_log
 
     source = plain if options.log == "-" else Path(options.log).expanduser()
     try:

@@ -8,8 +8,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from runner.history.made.found import Findings, FoundTraining, look_for_trainings
-from runner.history.made.imported import import_training, known_run, watched_files, watched_run
+from runner.history.imported_runs.from_files import (
+    import_training,
+    known_run,
+    watched_files,
+    watched_run,
+)
+from runner.history.imported_runs.trainings import Findings, FoundTraining, look_for_trainings
 from runner.model.units import count
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from runner.history.review.cautions import cautions_of, first_untrusted_step, norm_words
 from runner.history.review.noise import (
@@ -19,7 +20,7 @@ from runner.history.review.noise import (
     step_scatter,
 )
 from runner.model import AttemptStatus, Checkpoint, LossSeries
-from runner.model.units import count, loss
+from runner.model.units import count, finite, loss
 from runner.state.lineage import superseded
 
 VALIDATION, TRAINING = "validation loss", "smoothed training loss"
@@ -59,14 +60,18 @@ class _Score:
     weight: int = 0
     exact: bool = True
 
+    @property
+    def step(self) -> int:
+        return self.one.step or 0
+
     def words(self) -> str:
         """The value, and of which step where that is another one."""
         told = f"{self.by} {loss(self.value)}"
         if not self.exact:
             return f"{told}, rounded, as the console showed it last"
-        if self.at_step is None or self.one.step is None or self.at_step == self.one.step:
+        apart = self.at_step - self.step if self.at_step is not None else 0
+        if not apart:
             return told
-        apart = self.at_step - self.one.step
         side = "after" if apart > 0 else "before"
         return f"{told} at step {self.at_step}, {count(abs(apart), 'step')} {side} it"
 
@@ -79,25 +84,23 @@ def rank(
     series: LossSeries | None = None,
     attempts: Sequence[AttemptStatus] = (),
 ) -> tuple[Candidate, ...]:
-    """Best first: the files that are there, whole and finite, and of steps that can be trusted.
+    """Best first: the files that are there, complete and finite, and of steps that can be trusted.
 
     `validation`: exact validation losses by true step; `samples`: an image's path by true step; `series`: the
     run's losses, for their scatter and the first bad step; `attempts`: to know which steps were trained again.
     """
-    usable = usable_checkpoints(checkpoints, series)
-    old = {c.path for c in usable if superseded(c, attempts)}
-    exact = validation or {}
-    scored = [
-        _score(c, usable, {} if c.path in old else exact, bool(exact), series) for c in usable
-    ]
+    usable, exact = usable_checkpoints(checkpoints, series), validation or {}
     cautions = cautions_of(usable, checkpoints, series, attempts)
-    scored = [
-        replace(s, cautions=cautions[s.one.path][0], weight=cautions[s.one.path][1]) for s in scored
-    ]
+    scored = []
+    for one in usable:
+        near = validation_near(one, usable, exact) if not superseded(one, attempts) else None
+        score = _score(one, near, exact, series)
+        words, weight = cautions[one.path]
+        scored.append(replace(score, cautions=words, weight=weight))
     found: list[Candidate] = []
     for by in (VALIDATION, TRAINING, ""):
-        group = [s for s in scored if s.by == by]
-        found += _ranked(group, len(found), len(usable), samples or {}, exact)
+        group = sorted((s for s in scored if s.by == by), key=lambda s: (s.value, -s.step))
+        found += _ranked(group, len(found), len(usable), samples or {})
     if found and found[0].by == TRAINING:
         found[0] = replace(found[0], cautions=(*found[0].cautions, ONLY_TRAINING))
     return tuple(found)
@@ -106,7 +109,7 @@ def rank(
 def usable_checkpoints(
     checkpoints: Sequence[Checkpoint], series: LossSeries | None = None
 ) -> list[Checkpoint]:
-    """Whole, finite, still there, and before the first step that cannot be trusted; a final file stands for
+    """Complete, finite, still there, and before the first step that cannot be trusted; a final file stands for
     the step's own, which holds the same weights."""
     limit = first_untrusted_step(series)
     good = [
@@ -119,49 +122,35 @@ def usable_checkpoints(
     return list({c.path: c for c in kept}.values())
 
 
-# --------------------------------------------------------------------------- scores
-
-
 def _score(
-    one: Checkpoint,
-    all_of: Sequence[Checkpoint],
-    validation: Mapping[int, float],
-    exact_known: bool,
-    series: LossSeries | None,
+    one: Checkpoint, near: int | None, validation: Mapping[int, float], series: LossSeries | None
 ) -> _Score:
-    near = validation_near(one, all_of, validation)
+    """`near`: the step of the validation that speaks for it."""
     if near is not None:
-        return _Score(one, VALIDATION, validation[near], scatter_of(validation), 0.0, near)
-    told = one.validation_loss
-    if not exact_known and told is not None and math.isfinite(told):
-        return _Score(one, VALIDATION, told, None, rounding(told), None, exact=False)
-    if one.loss is None or not math.isfinite(one.loss):
+        return _Score(one, VALIDATION, validation[near], scatter_of(validation), at_step=near)
+    told = finite(one.validation_loss)
+    if not validation and told is not None:
+        return _Score(one, VALIDATION, told, least=rounding(told), exact=False)
+    if (value := finite(one.loss)) is None:
         return _Score(one, "")
     single = step_scatter(series) if series is not None else None
     scatter = smoothed_scatter(single, one.step or 1) if single else None
-    least = rounding(one.loss) if series is not None and not series.exact else 0.0
-    return _Score(one, TRAINING, one.loss, scatter, least)
+    least = rounding(value) if series is not None and not series.exact else 0.0
+    return _Score(one, TRAINING, value, scatter, least)
 
 
 def validation_near(
     one: Checkpoint, all_of: Sequence[Checkpoint], validation: Mapping[int, float]
 ) -> int | None:
     """The true step of the validation that speaks for this file: the nearest one, if it is near enough."""
-    return _nearest(one.step, validation, _reach(all_of))
-
-
-def _reach(checkpoints: Sequence[Checkpoint]) -> int:
-    """How many steps away a validation may be to speak for a checkpoint."""
-    steps = sorted({c.step for c in checkpoints if c.step is not None})
-    gaps = sorted(b - a for a, b in zip([0, *steps], steps, strict=False) if b > a)
-    return int(gaps[len(gaps) // 2] * NEAR) if gaps else 0
-
-
-def _nearest(step: int | None, validation: Mapping[int, float], reach: int) -> int | None:
-    if step is None:
+    step = one.step
+    if step is None or not validation:
         return None
-    finite = [at for at, value in validation.items() if math.isfinite(value)]
-    near = min(finite, key=lambda at: (abs(at - step), at), default=None)
+    steps = sorted({c.step for c in all_of if c.step is not None})
+    gaps = sorted(b - a for a, b in pairwise([0, *steps]) if b > a)
+    reach = int(gaps[len(gaps) // 2] * NEAR) if gaps else 0
+    known = [at for at, value in validation.items() if math.isfinite(value)]
+    near = min(known, key=lambda at: (abs(at - step), at), default=None)
     return near if near is not None and abs(near - step) <= reach else None
 
 
@@ -169,29 +158,23 @@ def _nearest(step: int | None, validation: Mapping[int, float], reach: int) -> i
 
 
 def _ranked(
-    group: list[_Score],
-    before: int,
-    number: int,
-    samples: Mapping[int, str],
-    validation: Mapping[int, float],
+    ordered: list[_Score], before: int, number: int, samples: Mapping[int, str]
 ) -> list[Candidate]:
-    """`before`: how many stand before this group; `number`: of all usable files."""
-    ordered = sorted(group, key=lambda s: (s.value, -(s.one.step or 0)))
+    """`ordered`: by value; `before`: how many stand before this group; `number`: of all usable files."""
     places: list[tuple[int, _Score, _Score]] = []
     for at, score in enumerate(ordered):
-        leader = places[-1][1] if places else score
-        same = bool(places) and (not score.by or _equal(score, leader))
-        places.append(
-            (places[-1][0], leader, score) if same else (before + at + 1, score, score)
-        )  # fmt: skip
-    places.sort(key=lambda p: (p[0], p[2].weight, p[2].value, -(p[2].one.step or 0)))
+        place, leader = places[-1][:2] if places else (0, score)
+        if not places or (score.by and not _equal(score, leader)):
+            place, leader = before + at + 1, score
+        places.append((place, leader, score))
+    places.sort(key=lambda p: (p[0], p[2].weight, p[2].value, -p[2].step))
     return [
         Candidate(
             score.one,
             place,
             _reasons(score, ordered[0], leader, before, number),
-            (*score.cautions, *_about_validation(score, ordered, before, validation)),
-            samples.get(score.one.step or -1) or score.one.sample_path,
+            (*score.cautions, *_about_validation(score, ordered, before)),
+            samples.get(score.step) or score.one.sample_path,
             score.by,
         )
         for place, leader, score in places
@@ -205,9 +188,10 @@ def _equal(one: _Score, lower: _Score) -> bool:
 
 def _noise(one: _Score, other: _Score) -> float:
     """What a difference of two values must exceed to mean something."""
+    least = max(one.least, other.least)
     if one.scatter is None or other.scatter is None:
-        return max(one.least, other.least)
-    return max(CERTAIN * math.hypot(one.scatter, other.scatter), one.least, other.least)
+        return least
+    return max(CERTAIN * math.hypot(one.scatter, other.scatter), least)
 
 
 def _reasons(
@@ -229,24 +213,24 @@ def _reasons(
     return (*told, *norm_words(score.one))
 
 
-def _about_validation(
-    score: _Score, ordered: Sequence[_Score], before: int, validation: Mapping[int, float]
-) -> tuple[str, ...]:
+def _about_validation(score: _Score, ordered: Sequence[_Score], before: int) -> tuple[str, ...]:
     """What the course of the validation losses says of this one."""
     if score.by != VALIDATION:
         return ("no validation near its step: not compared with those above",) if before else ()
-    lowest, step = ordered[0], score.one.step
-    if step is None or lowest.one.step is None or len(ordered) < 2:
+    lowest, others = ordered[0], ordered[1:]
+    if not others or score.one.step is None or lowest.one.step is None:
         return ()
-    worse = not _equal(score, lowest)
-    if step > lowest.one.step and worse:
+    if score.step > lowest.step and not _equal(score, lowest):
         return (
-            f"the validation loss has risen since step {lowest.one.step}: "
+            f"the validation loss has risen since step {lowest.step}: "
             "it may have begun to learn the images by heart",
         )
-    steps = [s.one.step or 0 for s in ordered]
-    if score is lowest and step == max(steps) and len(ordered) > 2:
-        previous = max((s for s in ordered if s is not lowest), key=lambda s: s.one.step or 0)
-        if not _equal(previous, lowest):
-            return ("the validation loss was still falling: more steps may be better",)
+    previous = max(others, key=lambda s: s.step)
+    if (
+        score is lowest
+        and len(others) > 1
+        and score.step >= previous.step
+        and not _equal(previous, lowest)
+    ):
+        return ("the validation loss was still falling: more steps may be better",)
     return ()

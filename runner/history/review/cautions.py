@@ -54,33 +54,30 @@ def cautions_of(
 ) -> Mapping[str, tuple[tuple[str, ...], int]]:
     """By path, and how many of them speak against the file. `written`: with those that are deleted: their
     norms are remembered."""
-    largest = max(
-        (c.norm for c in usable if finite(c.norm) is not None), default=None, key=lambda n: n or 0
-    )
+    norms = [norm for c in usable if (norm := finite(c.norm)) is not None]
     found = {}
     for one in usable:
+        sharp, still = _growth(one, written)
         against = (
             one.problem,
             one.remark,
             _again(one, attempts),
             _bad_step(one, series),
-            _sharp(one, written) if one.remark is None else None,
-            _little(one, largest),
+            sharp if one.remark is None else None,
+            _little(one, max(norms, default=0.0)),
         )
-        told = (*against, _still(one, written), _short_average(one))
-        weight = sum(text is not None for text in against)
-        found[one.path] = (tuple(text for text in told if text is not None), weight)
+        told = tuple(text for text in (*against, still, _short_average(one)) if text is not None)
+        found[one.path] = told, sum(text is not None for text in against)
     return found
 
 
 def norm_words(one: Checkpoint) -> tuple[str, ...]:
     """`norm 1.32, +4.1 % since the checkpoint before`."""
-    if one.norm is None or not math.isfinite(one.norm):
+    norm, change = finite(one.norm), finite(one.norm_change)
+    if norm is None:
         return ()
-    change = one.norm_change
-    if change is None or not math.isfinite(change):
-        return (f"norm {one.norm:.3g}",)
-    return (f"norm {one.norm:.3g}, {change * 100:+.1f} % since the checkpoint before",)
+    since = f", {change * 100:+.1f} % since the checkpoint before" if change is not None else ""
+    return (f"norm {norm:.3g}{since}",)
 
 
 def _again(one: Checkpoint, attempts: Sequence[AttemptStatus]) -> str | None:
@@ -97,51 +94,31 @@ def _bad_step(one: Checkpoint, series: LossSeries | None) -> str | None:
     return f"the loss was not finite at step {bad}, before this file; it was again after that"
 
 
-def _sharp(one: Checkpoint, written: Sequence[Checkpoint]) -> str | None:
-    """Faster than the steps can explain."""
-    known = _change(one, written)
-    if known is None:
-        return None
-    change, ratio, since = known
-    if change <= SHARP_LEAST or math.log1p(change) / math.log(ratio) <= SHARP_POWER:
-        return None
-    return f"its norm grew sharply {since} ({change * 100:+.0f} %): a sign of overtraining"
+def _growth(one: Checkpoint, written: Sequence[Checkpoint]) -> tuple[str | None, str | None]:
+    """What the norm's change since the file before says: (faster than the steps can explain, next to nothing).
+    The latter is no fault of the file, which is as good as the one before."""
+    step, change = one.step, finite(one.norm_change)
+    # the one that `norm_change` is against: the newest complete one of an earlier step
+    good = (c for c in written if c.complete and c.finite and c.norm is not None)
+    before = max(
+        (c.step for c in good if c.step and c.attempt <= one.attempt and c.step < (step or 0)),
+        default=0,
+    )
+    if step is None or change is None or change <= -1 or not before or step < STEPS_RATIO * before:
+        return None, None
+    power = math.log1p(change) / math.log(step / before)
+    sharp = still = None
+    if change > SHARP_LEAST and power > SHARP_POWER:
+        grown = f"its norm grew sharply since step {before} ({change * 100:+.0f} %)"
+        sharp = f"{grown}: a sign of overtraining"
+    if abs(change) < STILL:
+        still = f"its norm has hardly changed since step {before}: little was learnt after that"
+    return sharp, still
 
 
-def _still(one: Checkpoint, written: Sequence[Checkpoint]) -> str | None:
-    """Next to nothing: no fault of the file, which is as good as the one before."""
-    known = _change(one, written)
-    if known is None or abs(known[0]) >= STILL:
-        return None
-    return f"its norm has hardly changed {known[2]}: little was learnt after that"
-
-
-def _change(one: Checkpoint, written: Sequence[Checkpoint]) -> tuple[float, float, str] | None:
-    """(change of the norm as a share, ratio of the steps, `since step N`)."""
-    before, change = _before(one, written), one.norm_change
-    if before is None or change is None or one.step is None or not math.isfinite(change):
-        return None
-    ratio = one.step / (before.step or 1)
-    if ratio < STEPS_RATIO or change <= -1:
-        return None
-    return change, ratio, f"since step {before.step}"
-
-
-def _before(one: Checkpoint, written: Sequence[Checkpoint]) -> Checkpoint | None:
-    """The one that `norm_change` is against: the newest whole one of an earlier step."""
-    if one.step is None:
-        return None
-    good = [
-        c for c in written
-        if c.step is not None and 0 < c.step < one.step and c.complete and c.finite
-        and c.norm is not None and c.attempt <= one.attempt
-    ]  # fmt: skip
-    return max(good, key=lambda c: (c.step or 0, c.attempt), default=None)
-
-
-def _little(one: Checkpoint, largest: float | None) -> str | None:
-    norm = one.norm
-    if norm is None or not largest or not math.isfinite(norm) or norm >= largest * HARDLY_TRAINED:
+def _little(one: Checkpoint, largest: float) -> str | None:
+    norm = finite(one.norm)
+    if norm is None or norm >= largest * HARDLY_TRAINED:
         return None
     return f"hardly trained yet: its norm is {norm / largest * 100:.0f} % of the largest one"
 

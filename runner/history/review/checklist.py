@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 from runner.analysis.smoke import BUSY_PERCENT
 from runner.history.review.model import Review
-from runner.history.review.sections_files import file_words
-from runner.model import CheckResult, Outcome
+from runner.model import Checkpoint, CheckResult, Outcome
 from runner.model.units import count, duration, file_size, some
 from runner.model.units import loss as loss_text
 from runner.trainers.names import unmarked_name
@@ -28,11 +27,8 @@ _Judge = TypeVar("_Judge", bound=Callable[[Review], Verdict | None])
 
 def checklist(review: Review) -> tuple[CheckResult, ...]:
     """Every point of a run that has begun; of a living one as far as it has come."""
-    return tuple(
-        CheckResult(name, *found, title=title)
-        for name, title, judge in _POINTS
-        if (found := judge(review)) is not None
-    )
+    judged = ((name, title, judge(review)) for name, title, judge in _POINTS)
+    return tuple(CheckResult(name, *told, title=title) for name, title, told in judged if told)
 
 
 def _point(title: str) -> Callable[[_Judge], _Judge]:
@@ -48,22 +44,19 @@ def _point(title: str) -> Callable[[_Judge], _Judge]:
 @_point("It ended well")
 def _ended(review: Review) -> Verdict:
     snapshot = review.snapshot
-    last = review.attempts[-1] if review.attempts else None
-    how = last.how if last is not None else "no attempt is known"
+    outcome, cause = snapshot.outcome, snapshot.status.cause if snapshot.status else None
+    how = review.attempts[-1].how if review.attempts else "no attempt is known"
     if review.living:
         return "skip", f"it is {snapshot.state}"
-    if snapshot.outcome is None:
-        spec = snapshot.spec
-        if spec is not None and spec.origin:
-            return "skip", "made of what was found: nobody watched it"
+    if outcome is None and snapshot.spec is not None and snapshot.spec.origin:
+        return "skip", "made of what was found: nobody watched it"
+    if outcome is None:
         return "skip", f"nobody has judged it yet; {how}"
-    word = str(snapshot.outcome).replace("_", " ")
-    if snapshot.outcome is Outcome.SUCCEEDED:
-        return "pass", f"{word}, {how}"
-    cause = snapshot.status.cause if snapshot.status is not None else None
+    text = f"{str(outcome).replace('_', ' ')}, {how}"
+    if outcome is Outcome.SUCCEEDED:
+        return "pass", text
     why = f"; cause {cause.key}: {cause.evidence}" if cause is not None else ""
-    status = "warn" if snapshot.outcome is Outcome.STOPPED else "fail"
-    return status, f"{word}, {how}{why}"
+    return "warn" if outcome is Outcome.STOPPED else "fail", f"{text}{why}"
 
 
 # ----------------------------------------------------------------- files
@@ -71,60 +64,76 @@ def _ended(review: Review) -> Verdict:
 
 @_point("Every expected file is there and valid")
 def _files(review: Review) -> Verdict:
-    """Every file that had to be written: by name, with its size, whole, finite, and still there."""
-    written = review.counted
-    by_name = {unmarked_name(one.name): one for one in written}
-    names = list(review.due) or [one.name for one in written if not one.removed]
+    """Every file that had to be written: by name, with its size, complete, finite, and still there."""
+    by_name = {unmarked_name(one.name): one for one in review.counted}
+    names = list(review.due) or [one.name for one in review.counted if not one.removed]
     if not names:
         return "skip" if review.living else "fail", "no file of weights was written"
-    told = [(name, *file_words(by_name.get(name), review)) for name in names]
-    wrong = [f"{name}: {words}" for name, words, good in told if good is False]
-    unknown = [f"{name}: {words}" for name, words, good in told if good is None]
-    good = [f"{name} {words}" for name, words, good in told if good]
+    told: dict[bool | None, list[str]] = {True: [], False: [], None: []}
+    broken = []
+    for name in names:
+        words, good = file_words(by_name.get(name), review)
+        told[good].append(f"{name} {words}" if good else f"{name}: {words}")
+        if good is False and name in by_name:
+            broken.append(told[good][-1])
+    listed = f": {some(told[True], NAMED)}" if told[True] else ""
     if review.living:
-        still = [name for name, _, _ in told if name not in by_name]
-        broken = [text for text in wrong if text.split(":")[0] not in still]
-        words = f"{len(good)} of {len(names)} so far{_list(good)}"
+        words = f"{len(told[True])} of {len(names)} so far{listed}"
         return "fail" if broken else "skip", "; ".join([words, *broken[:NAMED]])
-    head = f"{len(good)} of {count(len(names), 'file')}"
+    head = f"{len(told[True])} of {count(len(names), 'file')}"
     if not review.due:
         head += " that were written (which ones had to be was not known)"
-    if wrong:
-        return "fail", f"{head}{_list(good)}. Not so: {some(wrong, NAMED)}"
-    if unknown or not review.due:
-        more = f". Not looked at: {some(unknown, NAMED)}" if unknown else ""
-        return "warn", f"{head}{_list(good)}{more}"
-    return "pass", f"{head}{_list(good)}"
+    if told[False]:
+        return "fail", f"{head}{listed}. Not so: {some(told[False], NAMED)}"
+    more = f". Not looked at: {some(told[None], NAMED)}" if told[None] else ""
+    return "warn" if more or not review.due else "pass", f"{head}{listed}{more}"
 
 
-def _list(items: Sequence[str]) -> str:
-    return f": {some(items, NAMED)}" if items else ""
+def file_words(one: Checkpoint | None, review: Review) -> tuple[str, bool | None]:
+    """(what it is, is it good); None: not known."""
+    if one is None:
+        return "was never written", False
+    now = review.sizes_now.get(one.path)
+    if one.removed:
+        return "deleted by the trainer, as it was told to", True
+    if review.never_seen(one):
+        return one.problem or "not found", None
+    if one.replaced is not None:
+        return f"was {one.replaced}", False
+    if one.missing or (now is None and one.path in review.sizes_now):
+        return "is gone", False
+    if now is not None and one.size_bytes is not None and now != one.size_bytes:
+        return f"has changed since: {now:,} bytes, not {one.size_bytes:,}", False
+    if one.complete is False:
+        return one.problem or "not complete", False
+    if one.finite is False:
+        return one.problem or "holds values that are not finite", False
+    size = file_size(one.size_bytes)
+    if one.complete is None or one.finite is None:
+        return f"{size}, {one.problem or 'not looked at'}", None
+    return size, True
 
 
 @_point("Sizes are as expected")
 def _sizes(review: Review) -> Verdict:
-    spec = review.snapshot.spec
-    kept = [c for c in review.counted if not c.removed and c.size_bytes is not None]
-    sizes = [c.size_bytes or 0 for c in kept]
-    if not kept:
+    sizes = {
+        c.name: c.size_bytes for c in review.counted if c.size_bytes is not None and not c.removed
+    }
+    if not sizes:
         return "skip", "no file of weights was looked at"
-    span = file_size(min(sizes))
-    if file_size(max(sizes)) != span:
-        span = f"{span} to {file_size(max(sizes))}"
-    bounds = spec.expect.checkpoint_mb if spec is not None else None
-    empty = [c.name for c in kept if not c.size_bytes]
+    ends = (min(sizes.values()), max(sizes.values()))
+    span = " to ".join(dict.fromkeys(map(file_size, ends)))
+    empty = [name for name, size in sizes.items() if not size]
     if empty:
         return "fail", f"of zero bytes: {some(empty, NAMED)}"
-    if bounds is None:
+    if review.expect.checkpoint_mb is None:
         return "skip", f"{span}; [expect] checkpoint_mb does not say what they should be"
-    low, high = bounds
-    outside = [
-        f"{c.name} {file_size(c.size_bytes)}" for c in kept
-        if not low <= (c.size_bytes or 0) / 1e6 <= high
-    ]  # fmt: skip
+    low, high = review.expect.checkpoint_mb
+    wanted = f"expected {low:g} to {high:g} MB"
+    outside = [f"{name} {file_size(s)}" for name, s in sizes.items() if not low <= s / 1e6 <= high]
     if outside:
-        return "fail", f"expected {low:g} to {high:g} MB, outside of it: {some(outside, NAMED)}"
-    return "pass", f"{span}, expected {low:g} to {high:g} MB"
+        return "fail", f"{wanted}, outside of it: {some(outside, NAMED)}"
+    return "pass", f"{span}, {wanted}"
 
 
 # ----------------------------------------------------------------- loss, steps
@@ -137,16 +146,14 @@ def _last_loss(review: Review) -> Verdict:
         return "skip", "no event file tells the losses"
     if not facts.rows:
         return "skip" if review.living else "fail", "no step was journaled"
-    kind = "exact" if facts.last_exact else "the trainer's running average"
     where = f"at step {facts.last_step}"
-    bad = (
-        f"{facts.nonfinite} of {facts.rows} losses not finite, the first at step "
-        f"{facts.first_nonfinite_step}"
-        if facts.nonfinite
-        else f"all of {facts.finite} recorded losses are finite"
-    )
+    bad = f"all of {facts.finite} recorded losses are finite"
+    if facts.nonfinite:
+        first = facts.first_nonfinite_step
+        bad = f"{facts.nonfinite} of {facts.rows} losses not finite, the first at step {first}"
     if facts.last is None:
         return "warn", f"no loss was recorded {where}; {bad}"
+    kind = "exact" if facts.last_exact else "the trainer's running average"
     text = f"{loss_text(facts.last)} {where} ({kind}), smoothed {loss_text(facts.smooth)}; {bad}"
     if not math.isfinite(facts.last):
         return "fail", text
@@ -155,22 +162,19 @@ def _last_loss(review: Review) -> Verdict:
 
 @_point("All steps were trained")
 def _steps(review: Review) -> Verdict:
-    snapshot = review.snapshot
-    status, spec = snapshot.status, snapshot.spec
+    status, wanted = review.snapshot.status, review.expect.steps
     if status is None:
         return "skip", "nothing is known of it"
     done, total = status.step, status.total_steps
-    wanted = spec.expect.steps if spec is not None else None
     text = f"{done} of {total if total is not None else 'an unknown number of'} steps"
     if review.losses.missing_steps > 0:
         text += f"; {count(review.losses.missing_steps, 'step')} without a journaled loss"
     if review.living:
         return "skip", f"{text} so far"
-    if total is not None and done < total and review.imported:
-        told = f"the newest file says {text}; a resumed training counts anew"
-        return "warn", told
     if total is not None and done < total:
-        return "warn" if snapshot.outcome is Outcome.STOPPED else "fail", text
+        if review.imported:
+            return "warn", f"the newest file says {text}; a resumed training counts anew"
+        return "warn" if review.snapshot.outcome is Outcome.STOPPED else "fail", text
     if wanted is not None and done != wanted:
         return "warn", f"{text}, [expect] steps is {wanted}"
     if total is None:
@@ -183,22 +187,20 @@ def _steps(review: Review) -> Verdict:
 
 @_point("It trained on the right device")
 def _device(review: Review) -> Verdict:
-    snapshot = review.snapshot
-    used = snapshot.status.device if snapshot.status is not None else None
-    wanted = snapshot.spec.expect.device if snapshot.spec is not None else None
-    if used is None:
+    status, wanted = review.snapshot.status, review.expect.device
+    if status is None or status.device is None:
         return "skip", "the trainer never named its device"
+    used = status.device
     if wanted is None:
         return "skip", f"{used}; [expect] device does not say what it should be"
-    same = used.split(":")[0] == wanted.split(":")[0]
-    text = f"{used}, as expected" if same else f"{used}, expected {wanted}"
-    return "pass" if same else "fail", text
+    if used.split(":")[0] == wanted.split(":")[0]:
+        return "pass", f"{used}, as expected"
+    return "fail", f"{used}, expected {wanted}"
 
 
 @_point("The GPU was busy")
 def _gpu(review: Review) -> Verdict:
-    snapshot = review.snapshot
-    status = snapshot.status
+    status, readings = review.snapshot.status, review.snapshot.hardware
     if status is None:
         return "skip", "nothing is known of it"
     if status.device is not None and status.device.startswith("cpu"):
@@ -206,11 +208,9 @@ def _gpu(review: Review) -> Verdict:
     use = status.hardware
     most = use.gpu_util_max
     if most is None:
-        seen = [s.gpu_percent for s in snapshot.hardware if s.gpu_percent is not None]
-        most = max(seen, default=None)
+        most = max((s.gpu_percent for s in readings if s.gpu_percent is not None), default=None)
     if most is None:
-        newest = snapshot.hardware[-1] if snapshot.hardware else None
-        why = newest.reasons.get("gpu", "") if newest is not None else ""
+        why = readings[-1].reasons.get("gpu", "") if readings else ""
         return "skip", f"not measured{f': {why}' if why else ''}"
     words = [f"{use.gpu_name or 'the GPU'} at most {most:.0f} %"]
     if use.gpu_util_mean is not None:
@@ -222,11 +222,10 @@ def _gpu(review: Review) -> Verdict:
 
 @_point("All images were used")
 def _images(review: Review) -> Verdict:
-    spec = review.snapshot.spec
-    wanted = spec.expect.images if spec is not None else None
-    reg = f" and {review.reg_images} for regularisation" if review.reg_images else ""
+    wanted = review.expect.images
     if review.images is None:
         return "skip", "the trainer did not say how many"
+    reg = f" and {review.reg_images} for regularisation" if review.reg_images else ""
     text = f"{count(review.images, 'image')}{reg}"
     if wanted is None:
         return "skip", f"{text}; [expect] images does not say how many there should be"
@@ -240,25 +239,26 @@ def _images(review: Review) -> Verdict:
 
 @_point("A smoke test was approved before")
 def _smoke(review: Review) -> Verdict:
-    spec = review.snapshot.spec
+    spec, plan = review.snapshot.spec, review.snapshot.plan
     if spec is None:
         return "skip", "nothing is known of its start"
     if spec.smoke:
         return "skip", "this is a smoke test itself"
-    given = spec.approval
     if spec.origin:
         return "skip", "it was not started from here"
+    given = spec.approval
     if given is None:
         return "skip", "it was started without a gate, so none was asked for"
-    plan = review.snapshot.plan
     if plan is not None and plan.approval is not None and plan.approval.smoke_run is None:
         given = plan.approval
-        text = f"attempt {plan.attempt} continued without one by {given.by}: {given.reason}"
-        return "warn", text
+        return "warn", f"attempt {plan.attempt} continued without one by {given.by}: {given.reason}"
     if given.smoke_run is None:
-        why = f": {given.reason}" if given.reason else ""
-        return "warn", f"started without one by {given.by}{why}"
+        return "warn", f"started without one by {given.by}{_reason(given.reason)}"
     return "pass", f"{given.smoke_run}, approved by {given.by}"
+
+
+def _reason(text: str) -> str:
+    return f": {text}" if text else ""
 
 
 @_point("No earlier checkpoint was overwritten")
@@ -267,30 +267,27 @@ def _overwritten(review: Review) -> Verdict | None:
     given = review.snapshot.spec.overwrite if review.snapshot.spec is not None else None
     if given is None:
         return None
-    why = f": {given.reason}" if given.reason else ""
-    return "warn", f"{count(len(given.files), 'file')} overwritten, approved by {given.by}{why}"
+    told = f"{count(len(given.files), 'file')} overwritten, approved by {given.by}"
+    return "warn", f"{told}{_reason(given.reason)}"
 
 
 @_point("No alarms or warnings")
 def _alarms(review: Review) -> Verdict:
-    status = review.snapshot.status
+    status, outcome = review.snapshot.status, review.snapshot.outcome
     alarms = status.alarms if status is not None else ()
     if review.imported:
         return "skip", "nobody watched it"
     warned = sum(number for _, number in review.warnings)
-    told = count(warned, "warning") + " of the trainer"
-    found = f"no alarm, {told}"
-    if alarms:
-        kinds = ", ".join(dict.fromkeys(str(one.kind).replace("_", " ") for one in alarms))
-        found = f"{count(len(alarms), 'alarm')} ({kinds}), {told}"
-    ending = _ENDINGS.get(review.snapshot.outcome) if review.snapshot.outcome else None
-    if ending is not None:
-        return "warn", f"{found}, but {ending}"
+    kinds = ", ".join(dict.fromkeys(str(one.kind).replace("_", " ") for one in alarms))
+    found = f"{count(len(alarms), 'alarm')} ({kinds})" if alarms else "no alarm"
+    found += f", {count(warned, 'warning')} of the trainer"
+    if outcome in _ENDINGS:
+        return "warn", f"{found}, but {_ENDINGS[outcome]}"
     return "warn" if alarms or warned else "pass", found
 
 
 #: ends that nothing announced and that are no ordinary ones
-_ENDINGS = {
+_ENDINGS: dict[Outcome | None, str] = {
     Outcome.KILLED: "the run was killed",
     Outcome.FAILED: "the run failed",
     Outcome.DIVERGED: "the loss became not finite",

@@ -3,62 +3,50 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import PurePath
 
 from runner.history.report import headline
+from runner.history.review import sections, sections_around
 from runner.history.review.checklist import checklist
-from runner.history.review.document import Document, Section
+from runner.history.review.document import Block, Document, Points, Section
 from runner.history.review.model import SUMMARY_VERSION, Review
-from runner.history.review.sections import (
-    PLOT_WIDTH,
-    attempts_section,
-    checklist_section,
-    expected_section,
-    loss_section,
-)
-from runner.history.review.sections_around import (
-    command_section,
-    hardware_section,
-    notes_section,
-    preflight_section,
-    repeat_section,
-    samples_section,
-    settings_section,
-    timeline_section,
-    warnings_section,
-)
-from runner.history.review.sections_files import best_section, checkpoints_section
 from runner.model.units import finite
 
 
-def document_of(review: Review, *, plot: bool, width: int = PLOT_WIDTH) -> Document:
+def document_of(review: Review, *, plot: bool, width: int = sections.PLOT_WIDTH) -> Document:
     """`plot`: draw the loss, which imports plotext; `width`: of the plot, characters."""
-    found = (
-        checklist_section(review),
-        expected_section(review),
-        loss_section(review, plot=plot, width=width),
-        checkpoints_section(review),
-        best_section(review),
-        samples_section(review),
-        attempts_section(review),
-        hardware_section(review),
-        warnings_section(review),
-        timeline_section(review),
-        settings_section(review),
-        command_section(review),
-        repeat_section(review),
-        preflight_section(review),
-        notes_section(review),
+    points, around = checklist(review), sections_around
+    titled: tuple[tuple[str, str, Callable[[Review], Iterator[Block]]], ...] = (
+        ("checklist", "Checklist", lambda _: iter((Points(points),))),
+        ("expected", "Expected and happened", sections.expected),
+        ("loss", "Loss", partial(sections.loss, plot=plot, width=width)),
+        ("checkpoints", "Checkpoints", sections.checkpoints),
+        ("best", "Best checkpoint", sections.best),
+        ("samples", "Samples", around.samples),
+        ("attempts", "Attempts", sections.attempts),
+        ("hardware", "Hardware", around.hardware),
+        ("warnings", "Warnings and alarms", around.warnings),
+        ("timeline", "Timeline", around.timeline),
+        ("settings", "Settings", around.settings),
+        ("command", "Command", around.command),
+        ("repeat", "To repeat it", around.repeat),
+        ("preflight", "Preflight", around.preflight),
+        ("unknown", "Not known", around.notes),
     )
-    sections: tuple[Section, ...] = tuple(one for one in found if one is not None)
+    found = (Section(key, title, tuple(blocks(review))) for key, title, blocks in titled)
     spec = review.snapshot.spec
     name = spec.name if spec is not None else review.snapshot.id
     return Document(
-        f"{name}: {headline(review.snapshot)}", lead_of(review), sections, front_of(review)
+        f"{name}: {headline(review.snapshot)}",
+        _lead(review),
+        tuple(section for section in found if section.blocks),
+        _front(review, [point.status for point in points]),
     )
 
 
-def lead_of(review: Review) -> tuple[str, ...]:
+def _lead(review: Review) -> tuple[str, ...]:
     """The reasons of the verdict, its cause, and what to do."""
     status = review.snapshot.status
     if status is None:
@@ -75,35 +63,34 @@ def lead_of(review: Review) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def front_of(review: Review) -> tuple[tuple[str, object], ...]:
-    """Front matter: plain scalars, for tools."""
+def _front(review: Review, points: list[str]) -> tuple[tuple[str, object], ...]:
+    """Front matter: plain scalars, for tools; null where there is no status or spec."""
     snapshot, facts = review.snapshot, review.losses
     status, spec = snapshot.status, snapshot.spec
-    points = checklist(review)
-    best = review.candidates[0].checkpoint.name if review.candidates else None
+    folder = spec.output_dir if spec is not None else None
     return (
         ("plasma_tui_summary", SUMMARY_VERSION),
         ("run", snapshot.id),
-        ("name", spec.name if spec is not None else None),
+        ("name", spec and spec.name),
         ("state", str(snapshot.state)),
-        ("outcome", str(snapshot.outcome) if snapshot.outcome is not None else None),
-        ("cause", status.cause.key if status is not None and status.cause is not None else None),
-        ("started", utc(status.started_at) if status is not None else None),
-        ("ended", utc(status.ended_at) if status is not None else None),
-        ("steps", status.step if status is not None else None),
-        ("total_steps", status.total_steps if status is not None else None),
-        ("epochs", status.epochs if status is not None else None),
+        ("outcome", snapshot.outcome and str(snapshot.outcome)),
+        ("cause", status and status.cause and status.cause.key),
+        ("started", status and utc(status.started_at)),
+        ("ended", status and utc(status.ended_at)),
+        ("steps", status and status.step),
+        ("total_steps", status and status.total_steps),
+        ("epochs", status and status.epochs),
         ("attempts", len(review.attempts)),
-        ("device", status.device if status is not None else None),
+        ("device", status and status.device),
         ("loss_last", finite(facts.last)),
         ("loss_smoothed", finite(facts.smooth)),
         ("first_nonfinite_step", facts.first_nonfinite_step),
-        ("checkpoints", sum(1 for c in review.checkpoints if not c.removed)),
-        ("best_checkpoint", best),
-        ("points_passed", sum(1 for point in points if point.status == "pass")),
-        ("points_failed", sum(1 for point in points if point.status == "fail")),
-        ("output_dir", str(PurePath(spec.output_dir)) if spec and spec.output_dir else None),
-        ("host", spec.host if spec is not None else None),
+        ("checkpoints", sum(not c.removed for c in review.checkpoints)),
+        ("best_checkpoint", next((c.checkpoint.name for c in review.candidates), None)),
+        ("points_passed", points.count("pass")),
+        ("points_failed", points.count("fail")),
+        ("output_dir", str(PurePath(folder)) if folder else None),
+        ("host", spec and spec.host),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from runner.state.losses import UNKNOWN, StepTable
 
@@ -52,77 +52,62 @@ def epoch_rows(
     """A row an epoch that has any step. `validations`: loss of the validation by true step."""
     if not len(table) or not steps_per_epoch or steps_per_epoch < 1:
         return ()
-    found = []
-    number = (table.steps[0] - 1) // steps_per_epoch + 1
-    last = (table.steps[-1] - 1) // steps_per_epoch + 1
-    while number <= last:
-        begin = (number - 1) * steps_per_epoch + 1
-        end = number * steps_per_epoch
-        at, until = bisect_left(table.steps, begin), bisect_right(table.steps, end)
-        if at < until:
-            heard = [v for step, v in sorted((validations or {}).items()) if begin <= step <= end]
-            row = _row(table, smooth, number, at, until, heard[-1] if heard else None)
-            found.append(row if until - at == steps_per_epoch else _part(row))
-        number += 1
+    found, at = [], 0
+    while at < len(table):
+        epoch = (table.steps[at] - 1) // steps_per_epoch + 1
+        begin, end = (epoch - 1) * steps_per_epoch + 1, epoch * steps_per_epoch
+        until = bisect_right(table.steps, end, at)
+        finite = _finite(table.values[at:until])
+        known = until - at - table.kinds[at:until].count(UNKNOWN)
+        heard = [step for step in validations or {} if begin <= step <= end]
+        found.append(
+            EpochRow(
+                epoch=epoch,
+                first_step=table.steps[at],
+                last_step=table.steps[until - 1],
+                steps=until - at,
+                mean=_mean(finite),
+                lowest=min(finite, default=None),
+                highest=max(finite, default=None),
+                smooth=table.smooth_of(smooth, until - 1),
+                nonfinite=known - len(finite),
+                seconds=table.time_of(at, until - 1),
+                validation=validations[max(heard)] if validations and heard else None,
+                whole=until - at == steps_per_epoch,
+            )
+        )
+        at = until
     return tuple(found)
-
-
-def _row(
-    table: StepTable,
-    smooth: array[float],
-    number: int,
-    at: int,
-    until: int,
-    validation: float | None,
-) -> EpochRow:
-    finite = [value for value in table.values[at:until] if math.isfinite(value)]
-    known = until - at - table.kinds[at:until].count(UNKNOWN)
-    return EpochRow(
-        epoch=number,
-        first_step=table.steps[at],
-        last_step=table.steps[until - 1],
-        steps=until - at,
-        mean=math.fsum(finite) / len(finite) if finite else None,
-        lowest=min(finite, default=None),
-        highest=max(finite, default=None),
-        smooth=table.smooth_of(smooth, until - 1),
-        nonfinite=known - len(finite),
-        seconds=table.time_of(at, until - 1),
-        validation=validation,
-    )
-
-
-def _part(row: EpochRow) -> EpochRow:
-    return replace(row, whole=False)
 
 
 def curve(
     table: StepTable, smooth: array[float], most: int = CURVE_POINTS
 ) -> tuple[CurvePoint, ...]:
     """The losses in at most `most` points, each of equally many steps."""
-    if not len(table):
-        return ()
-    size = math.ceil(len(table) / most)
-    found = []
-    for at in range(0, len(table), size):
-        until = min(at + size, len(table))
-        finite = [value for value in table.values[at:until] if math.isfinite(value)]
-        end = smooth[until - 1]
-        found.append(
-            CurvePoint(
-                table.steps[until - 1],
-                math.fsum(finite) / len(finite) if finite else None,
-                None if math.isnan(end) else end,
-            )
+    size = math.ceil(len(table) / most) or 1
+    ends = [min(at + size, len(table)) - 1 for at in range(0, len(table), size)]
+    return tuple(
+        CurvePoint(
+            table.steps[end],
+            _mean(_finite(table.values[n * size : end + 1])),
+            None if math.isnan(smooth[end]) else smooth[end],
         )
-    return tuple(found)
+        for n, end in enumerate(ends)
+    )
 
 
 def smooth_at(table: StepTable, smooth: array[float], step: int | None) -> float | None:
     """The smoothed loss at a true step, NaN where it is not finite; None: that step has no row."""
-    if step is None or not len(table):
+    if step is None:
         return None
     at = bisect_left(table.steps, step)
-    if at == len(table) or table.steps[at] != step:
-        return None
-    return table.smooth_of(smooth, at)
+    known = at < len(table) and table.steps[at] == step
+    return table.smooth_of(smooth, at) if known else None
+
+
+def _finite(values: Sequence[float]) -> list[float]:
+    return [value for value in values if math.isfinite(value)]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None

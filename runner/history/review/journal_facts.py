@@ -1,10 +1,11 @@
-"""What the journal of events tells: the trainer's plan, validations, warnings, and the moments that matter."""
+"""What the journal tells a review: each attempt's state, the texts of warnings, and the moments that matter."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -12,73 +13,67 @@ from runner.history.review.model import Moment
 from runner.model import AttemptStatus, JournalEvent
 from runner.model.units import file_size
 from runner.model.units import loss as loss_text
+from runner.state.journal_state import JournalState
 from runner.store.journal import LineTail, events_of
 
-#: kinds that stand in no review and may come many thousand times
-_PASSING = frozenset({"phase", "checkpoint_saving", "safe_point"})
 MOST_EVENTS = 50_000
 MOST_MOMENTS = 60
 
 
 @dataclass(slots=True)
-class JournalFacts:
+class Journal:
+    """`events`: those that a timeline may show."""
+
+    state: JournalState = field(default_factory=JournalState)
     events: list[JournalEvent] = field(default_factory=list)
-    banner: dict[str, int] = field(default_factory=dict)
     warnings: Counter[str] = field(default_factory=Counter)
     unreadable_lines: int = 0
-    left_out: int = 0
+
+    @property
+    def banner(self) -> dict[str, int]:
+        """Of the newest attempt that printed one."""
+        newest = sorted(self.state.attempts.items(), reverse=True)
+        return next((state.banner for _, state in newest if state.banner), {})
 
 
-def read_events(path: Path) -> JournalFacts:
-    """All of an events.jsonl, but for passing kinds; a missing file tells nothing."""
-    facts = JournalFacts()
+def read_journal(path: Path) -> Journal:
+    """All of an events.jsonl; a missing file tells nothing."""
+    found = Journal()
     for block in LineTail(path).read(float("inf")):
         events, bad = events_of(block)
-        facts.unreadable_lines += bad
+        found.unreadable_lines += bad
         for event in events:
-            if event.kind in _PASSING:
-                continue
-            if event.kind == "banner":
-                facts.banner = {k: v for k, v in event.data.items() if isinstance(v, int)}
+            found.state.apply(event)
             if event.kind == "warning":
-                facts.warnings[str(event.data.get("text", ""))] += 1
-            elif len(facts.events) < MOST_EVENTS:
-                facts.events.append(event)
-            else:
-                facts.left_out += 1
-    return facts
-
-
-def validations(
-    events: Iterable[JournalEvent], attempts: Sequence[AttemptStatus]
-) -> dict[int, float]:
-    """Loss of the validation by true step, without what a later attempt has trained again."""
-    firsts = {one.attempt: one.first_step for one in attempts if one.first_step is not None}
-    found: dict[int, float] = {}
-    for event in events:
-        step, loss = event.data.get("step"), event.data.get("loss")
-        if event.kind != "validated" or not isinstance(step, int):
-            continue
-        if any(n > event.attempt and first <= step for n, first in firsts.items()):
-            continue
-        if isinstance(loss, int | float):
-            found[step] = float(loss)
+                found.warnings[str(event.data.get("text", ""))] += 1
+            if event.kind in _SHOWN and len(found.events) < MOST_EVENTS:
+                found.events.append(event)
     return found
 
 
+def validations(journal: JournalState, attempts: Sequence[AttemptStatus]) -> dict[int, float]:
+    """Loss of the validation by true step, without what a later attempt has trained again."""
+    firsts = {one.attempt: one.first_step for one in attempts if one.first_step is not None}
+    return {
+        step: loss
+        for number, state in sorted(journal.attempts.items())
+        for step, loss in state.validations.items()
+        if all(later <= number or step < first for later, first in firsts.items())
+    }
+
+
 def moments(events: Iterable[JournalEvent]) -> tuple[Moment, ...]:
-    """The timeline, in order; thinned where it is long: epochs and whole files go first."""
-    found = [one for event in _as_placed(list(events)) for one in _moments_of(event)]
-    found.sort(key=lambda one: one.at)
-    found = [one for at, one in enumerate(found) if not at or not _said_again(found[at - 1], one)]
+    """The timeline, in order; thinned where it is long: epochs and complete files go first."""
+    told = sorted(filter(None, map(_moment, _as_placed(list(events)))), key=lambda one: one.at)
+    # what is said twice in a row stands once
+    found = [next(same) for _, same in groupby(told, key=lambda one: (one.text, one.attempt))]
     for weight in (0, 1, 2):
         surplus = len(found) - MOST_MOMENTS
         light = [one for one in found if one.weight == weight]
-        if surplus <= 0 or not light:
-            continue
-        keep = max(0, len(light) - surplus)
-        kept = {id(light[at * len(light) // keep]) for at in range(keep)} if keep else set()
-        found = [one for one in found if one.weight != weight or id(one) in kept]
+        if surplus > 0 and light:
+            keep = max(0, len(light) - surplus)
+            kept = {id(light[at * len(light) // keep]) for at in range(keep)}
+            found = [one for one in found if one.weight != weight or id(one) in kept]
     return tuple(found[: MOST_MOMENTS * 2])
 
 
@@ -98,20 +93,22 @@ def _as_placed(events: Sequence[JournalEvent]) -> Iterator[JournalEvent]:
             yield event
 
 
-def _said_again(before: Moment, now: Moment) -> bool:
-    return (before.text, before.attempt) == (now.text, now.attempt)
-
-
-def _moments_of(event: JournalEvent) -> Iterator[Moment]:
-    words = _WORDS.get(event.kind)
-    if words is None:
-        return
+def _moment(event: JournalEvent) -> Moment | None:
+    words, weight = _SHOWN.get(event.kind, ("", 0))
     try:
-        text, weight = words(event.data)
+        told = words(event.data) if callable(words) else words.format_map(_words_of(event.data))
     except (KeyError, TypeError, ValueError, AttributeError):
-        text, weight = event.kind.replace("_", " "), 1
-    if text:
-        yield Moment(event.at, event.attempt, text, weight)
+        told, weight = event.kind.replace("_", " "), 1
+    text, weight = told if isinstance(told, tuple) else (told, weight)
+    return Moment(event.at, event.attempt, text, weight) if text else None
+
+
+def _words_of(data: dict[str, Any]) -> dict[str, Any]:
+    text = data.get("text") or data.get("alarm", "")
+    found = {"why": "", **data, "text": text, "file": _name(data)}
+    if "loss" in data:
+        found["loss"] = loss_text(data["loss"])
+    return found
 
 
 def _name(data: dict[str, Any]) -> str:
@@ -121,68 +118,64 @@ def _name(data: dict[str, Any]) -> str:
 def _file(data: dict[str, Any]) -> tuple[str, int]:
     size, name = file_size(data.get("size_bytes")), _name(data)
     if data.get("complete") and data.get("finite") is not False:
-        finite = "complete and finite" if data.get("finite") else "complete"
-        return f"{name}: {size}, {finite}", 0
+        return f"{name}: {size}, complete{' and finite' if data.get('finite') else ''}", 0
     return f"{name}: {size}, {data.get('problem') or 'not complete'}", 3
 
 
-def _state(data: dict[str, Any]) -> tuple[str, int]:
-    if data.get("complete"):
-        return "", 0
-    return f"{_name(data)}: {data.get('problem') or 'not complete'}", 3
+def _state(data: dict[str, Any]) -> str:
+    return "" if data.get("complete") else f"{_name(data)}: {data.get('problem') or 'not complete'}"
 
 
-def _ordered(data: dict[str, Any]) -> tuple[str, int]:
-    order, by = str(data.get("order", "")), data.get("by")
-    mode = data.get("mode")
+def _ordered(data: dict[str, Any]) -> str:
+    mode, by = data.get("mode"), data.get("by")
     how = f" ({str(mode).replace('_', ' ')})" if mode else ""
-    return f"ordered: {order.replace('_', ' ')}{how}{f', by {by}' if by else ''}", 3
+    order = str(data.get("order", "")).replace("_", " ")
+    return f"ordered: {order}{how}{f', by {by}' if by else ''}"
 
 
-def _resumed(data: dict[str, Any]) -> tuple[str, int]:
-    path, skip = data.get("state_path"), data.get("skip_steps")
-    if path:
-        return f"resumed from {PurePath(str(path)).name}", 2
-    return (f"skips {skip} steps", 2) if skip else ("", 0)
+def _resumed(data: dict[str, Any]) -> str:
+    if data.get("state_path"):
+        return f"resumed from {PurePath(str(data['state_path'])).name}"
+    return f"skips {data['skip_steps']} steps" if data.get("skip_steps") else ""
 
 
-def _ended(data: dict[str, Any]) -> tuple[str, int]:
-    how = f"exit code {data['code']}" if data.get("code") is not None else ""
-    how = f"signal {data['signal']}" if data.get("signal") is not None else how
-    outcome = str(data.get("outcome", "")).replace("_", " ")
-    return f"judged: {outcome}{f' ({how})' if how else ''}", 3
+def _ended(data: dict[str, Any]) -> str:
+    how = f" (exit code {data['code']})" if data.get("code") is not None else ""
+    how = f" (signal {data['signal']})" if data.get("signal") is not None else how
+    return f"judged: {str(data.get('outcome', '')).replace('_', ' ')}{how}"
 
 
-_WORDS = {
-    "started": lambda d: ("started", 2),
-    "adopted": lambda d: ("supervision taken over by a new supervisor", 2),
-    "device": lambda d: (f"trains on {d['device']}", 2),
-    "banner": lambda d: (f"plan: {d['total_steps']} steps", 2),
-    "epoch": lambda d: (f"epoch {d['epoch']} of {d['epochs']}", 1),
-    "checkpoint_verified": _file,
-    "state_verified": _state,
-    "validated": lambda d: (f"validation loss {loss_text(d['loss'])} at step {d['step']}", 1),
-    "loss_not_finite": lambda d: (f"the loss is not finite at step {d['step']}", 3),
-    "alarm": lambda d: (f"alarm: {d.get('text') or d.get('alarm')}", 3),
-    "alarm_over": lambda d: (f"alarm over: {d.get('text') or d.get('alarm')}", 2),
-    "ordered": _ordered,
-    "stop_cancelled": lambda d: ("the stop was taken back", 3),
-    "resumed": _resumed,
-    "exception": lambda d: (f"{d['name']}: {d.get('text', '')}", 3),
-    "fatal": lambda d: (str(d["text"]), 3),
-    "nothing_to_train": lambda d: (str(d["text"]), 3),
-    "checkpoint_missing": lambda d: (f"{_name(d)} is gone", 3),
-    "checkpoint_replaced": lambda d: (f"{_name(d)} was replaced by another file", 3),
-    "checkpoint_back": lambda d: (f"{_name(d)} is back", 2),
-    "checkpoint_unverified": lambda d: (
-        f"{_name(d)} could not be verified: {d.get('why', '')}",
-        3,
-    ),
-    "fault": lambda d: (f"plasma-tui: {d.get('error', '')}", 3),
-    "checkpoint_not_placed": lambda d: (f"{_name(d)} was not placed: {d.get('why', '')}", 3),
-    "checkpoint_removed": lambda d: (f"{_name(d)} deleted by the trainer", 0),
-    "state_missing": lambda d: (f"{_name(d)} is gone", 2),
-    "model_saved": lambda d: ("the model was saved", 3),
-    "survivors": lambda d: (f"{len(d.get('processes', ()))} processes outlived the training", 3),
-    "ended": _ended,
+#: by kind: its words, or what makes them (a weight of theirs goes before that of the kind); the weight: 0 is
+#: left out first
+_Words = str | Callable[[dict[str, Any]], str | tuple[str, int]]
+_SHOWN: dict[str, tuple[_Words, int]] = {
+    "started": ("started", 2),
+    "adopted": ("supervision taken over by a new supervisor", 2),
+    "device": ("trains on {device}", 2),
+    "banner": ("plan: {total_steps} steps", 2),
+    "epoch": ("epoch {epoch} of {epochs}", 1),
+    "checkpoint_placed": ("", 0),
+    "checkpoint_verified": (_file, 0),
+    "state_verified": (_state, 3),
+    "validated": ("validation loss {loss} at step {step}", 1),
+    "loss_not_finite": ("the loss is not finite at step {step}", 3),
+    "alarm": ("alarm: {text}", 3),
+    "alarm_over": ("alarm over: {text}", 2),
+    "ordered": (_ordered, 3),
+    "stop_cancelled": ("the stop was taken back", 3),
+    "resumed": (_resumed, 2),
+    "exception": ("{name}: {text}", 3),
+    "fatal": ("{text}", 3),
+    "nothing_to_train": ("{text}", 3),
+    "checkpoint_missing": ("{file} is gone", 3),
+    "checkpoint_replaced": ("{file} was replaced by another file", 3),
+    "checkpoint_back": ("{file} is back", 2),
+    "checkpoint_unverified": ("{file} could not be verified: {why}", 3),
+    "fault": ("plasma-tui: {error}", 3),
+    "checkpoint_not_placed": ("{file} was not placed: {why}", 3),
+    "checkpoint_removed": ("{file} deleted by the trainer", 0),
+    "state_missing": ("{file} is gone", 2),
+    "model_saved": ("the model was saved", 3),
+    "survivors": (lambda d: f"{len(d.get('processes', ()))} processes outlived the training", 3),
+    "ended": (_ended, 3),
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runner.history.review.attempts import AttemptReview
 from runner.history.review.epochs import CurvePoint, EpochRow
-from runner.model import AttemptPlan, Checkpoint, RunSnapshot, RunState
+from runner.model import AttemptPlan, Checkpoint, Expectation, RunSnapshot, RunState
 from runner.model.preview import FlagChange
 from runner.state.lineage import current
 from runner.state.losses import LossFacts
@@ -109,6 +109,10 @@ class Review:
     @property
     def living(self) -> bool:
         return self.snapshot.state not in (RunState.ENDED, RunState.LOST)
+
+    @property
+    def expect(self) -> Expectation:
+        return self.snapshot.spec.expect if self.snapshot.spec is not None else Expectation()
 
     @property
     def imported(self) -> bool:

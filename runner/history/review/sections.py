@@ -1,23 +1,17 @@
-"""The sections of a review that tell of the training itself. Pure; texts are as they came."""
+"""The sections of a review about the training itself, as blocks; a section without blocks is left out. Pure."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import starmap
 
+from runner.history.checkpoint_columns import CheckpointFacts, text_columns
 from runner.history.plot import Curve, draw_curves
-from runner.history.review.attempts import AttemptReview
-from runner.history.review.checklist import checklist
-from runner.history.review.document import (
-    Block,
-    Bullets,
-    Code,
-    Paragraph,
-    Points,
-    Section,
-    Table,
-)
+from runner.history.review.best import validation_near
+from runner.history.review.document import Block, Bullets, Code, Paragraph, Table
 from runner.history.review.model import Review
+from runner.model import Checkpoint
 from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, pace
 from runner.model.units import loss as loss_text
 
@@ -26,135 +20,102 @@ PLOT_WIDTH, PLOT_HEIGHT = 78, 16
 USUAL = 0.96
 
 
-def checklist_section(review: Review) -> Section:
-    return Section("checklist", "Checklist", (Points(checklist(review)),))
+def moment(at: float | None) -> str:
+    """Local time of the machine that tells it."""
+    return UNKNOWN if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def trained_time(review: Review) -> float | None:
+    """Seconds from the start of each attempt to its end, added up; None: an end is not known."""
+    took = [one.ended_at and max(0.0, one.ended_at - one.started_at) for one in review.attempts]
+    known = [one for one in took if one is not None]
+    return sum(known) if took and len(known) == len(took) else None
 
 
 # ----------------------------------------------------------------- expected and happened
 
 
-def expected_section(review: Review) -> Section:
-    rows = [row for row in _expected_rows(review) if row[1] != UNKNOWN or row[2] != UNKNOWN]
-    head = ("what", "forecast", "happened")
-    return Section("expected", "Expected and happened", (Table(head, tuple(rows), (1, 2)),))
-
-
-def _expected_rows(review: Review) -> list[tuple[str, str, str]]:
-    snapshot = review.snapshot
-    status, spec = snapshot.status, snapshot.spec
+def expected(review: Review) -> Iterator[Block]:
+    spec, status = review.snapshot.spec, review.snapshot.status
     forecast = spec.forecast if spec is not None else None
     sizes = [c.size_bytes for c in review.kept if c.size_bytes is not None]
-    took = trained_time(review)
-    samples = review.samples.count if review.samples is not None else None
-
-    def row(
-        what: str, name: str, fact: float | None, words: Callable[[float | None], str] = str
-    ) -> tuple[str, str, str]:
-        said = getattr(forecast, name) if forecast is not None else None
-        return what, _words(said, words), _words(fact, words)
-
+    memory = status.hardware.tree_memory_max_bytes if status is not None else None
     written = len(review.checkpoints) if status is not None else None
-    due = len(forecast.checkpoints) if forecast is not None and forecast.checkpoints else None
-    return [
-        row("images", "images", review.images),
-        row("regularisation images", "reg_images", review.reg_images),
-        row("batches an epoch", "batches_per_epoch", review.banner.get("batches_per_epoch")),
-        row("epochs", "epochs", review.banner.get("epochs")),
-        row("steps", "steps", status.step if status is not None else None),
-        ("files of weights", _words(due), _words(written)),
-        row("bytes of one file", "checkpoint_bytes", max(sizes, default=None), file_size),
-        ("bytes of all files", file_size(_all_bytes(review)), file_size(sum(sizes) if sizes else None)),
-        row("sample images", "samples", samples),
-        row(
-            "pace", "seconds_per_step",
-            status.seconds_per_step if status is not None else None, pace,
-        ),
-        row("duration", "duration_s", took, duration),
-        row(
-            "memory of the training", "memory_bytes",
-            status.hardware.tree_memory_max_bytes if status is not None else None, memory_size,
-        ),
-    ]  # fmt: skip
+    due = due_bytes = None
+    if forecast is not None and forecast.checkpoints:
+        due = len(forecast.checkpoints)
+    if forecast is not None and forecast.checkpoint_bytes is not None:
+        staying = sum(1 for c in forecast.checkpoints if c.removed_at_step is None)
+        due_bytes = forecast.checkpoint_bytes * staying
+
+    def told(what: str, name: str, fact: float | None, words: _InWords = str) -> _Planned:
+        return what, getattr(forecast, name, None), fact, words
+
+    rows: tuple[_Planned, ...] = (
+        told("images", "images", review.images),
+        told("regularisation images", "reg_images", review.reg_images),
+        told("batches an epoch", "batches_per_epoch", review.banner.get("batches_per_epoch")),
+        told("epochs", "epochs", review.banner.get("epochs")),
+        told("steps", "steps", getattr(status, "step", None)),
+        ("files of weights", due, written, str),
+        told("bytes of one file", "checkpoint_bytes", max(sizes, default=None), file_size),
+        ("bytes of all files", due_bytes, sum(sizes) if sizes else None, file_size),
+        told("sample images", "samples", getattr(review.samples, "count", None)),
+        told("pace", "seconds_per_step", getattr(status, "seconds_per_step", None), pace),
+        told("duration", "duration_s", trained_time(review), duration),
+        told("memory of the training", "memory_bytes", memory, memory_size),
+    )  # fmt: skip
+    cells = tuple(row for row in starmap(_planned, rows) if row[1:] != (UNKNOWN, UNKNOWN))
+    yield Table(("what", "forecast", "happened"), cells, (1, 2))
 
 
-def _all_bytes(review: Review) -> int | None:
-    spec = review.snapshot.spec
-    forecast = spec.forecast if spec is not None else None
-    if forecast is None or forecast.checkpoint_bytes is None:
-        return None
-    kept = [c for c in forecast.checkpoints if c.removed_at_step is None]
-    return forecast.checkpoint_bytes * len(kept)
+_InWords = Callable[[float | None], str]
+#: (what, forecast, happened, a value in words)
+_Planned = tuple[str, float | None, float | None, _InWords]
 
 
-def _words(value: float | None, words: Callable[[float | None], str] = str) -> str:
-    return UNKNOWN if value is None else words(value)
-
-
-def trained_time(review: Review) -> float | None:
-    """Seconds from the start of each attempt to its end, added up; None: an end is not known."""
-    if not review.attempts or any(one.ended_at is None for one in review.attempts):
-        return None
-    return sum(max(0.0, (one.ended_at or 0.0) - one.started_at) for one in review.attempts)
+def _planned(
+    what: str, forecast: float | None, happened: float | None, words: _InWords
+) -> tuple[str, ...]:
+    return what, *(UNKNOWN if value is None else words(value) for value in (forecast, happened))
 
 
 # ----------------------------------------------------------------- attempts
 
 
-def attempts_section(review: Review) -> Section | None:
+def attempts(review: Review) -> Iterator[Block]:
     found = review.attempts
     if not found:
-        return None
-    rows = tuple(_attempt(one) for one in found)
+        return
     heads = ("attempt", "started", "took", "steps", "ended by", "trained again", "began from")
-    blocks: list[Block] = [Table(heads, rows, (0, 2, 5))]
-    lost = attempts_lost(review)
+    rows = tuple(
+        (
+            str(one.attempt),
+            moment(one.started_at),
+            duration(one.ended_at - one.started_at if one.ended_at is not None else None),
+            "none" if one.first_step is None else f"{one.first_step} to {one.last_step}",
+            one.how,
+            str(one.replayed_steps or "-"),
+            one.source or UNKNOWN,
+        )
+        for one in found
+    )
+    yield Table(heads, rows, (0, 2, 5))
+    lost = (*(one.lost for one in found if one.lost), *_unsaved(review))
     if lost:
-        blocks.append(Bullets(lost))
-    changed = [f"attempt {a.attempt}: {text}" for a in found for text in a.changes]
+        yield Bullets(lost)
+    changed = tuple(f"attempt {a.attempt}: {text}" for a in found for text in a.changes)
     if changed:
-        blocks.append(Bullets(tuple(changed)))
-    return Section("attempts", "Attempts", tuple(blocks))
-
-
-def _attempt(one: AttemptReview) -> tuple[str, ...]:
-    steps = "none"
-    if one.first_step is not None:
-        steps = f"{one.first_step} to {one.last_step}"
-    took = one.ended_at - one.started_at if one.ended_at is not None else None
-    again = str(one.replayed_steps) if one.replayed_steps else "-"
-    return (
-        str(one.attempt), moment(one.started_at), duration(took), steps, one.how, again,
-        one.source or UNKNOWN,
-    )  # fmt: skip
-
-
-def attempts_lost(review: Review) -> tuple[str, ...]:
-    """What each end has cost: steps trained again and the time they took, the break, the start-up."""
-    found = []
-    for one, after in zip(review.attempts, review.attempts[1:], strict=False):
-        words = []
-        if one.replayed_steps:
-            took = f" ({duration(one.replayed_s)} of training)" if one.replayed_s else ""
-            words.append(f"{count(one.replayed_steps, 'step')} trained again{took}")
-        if one.idle_s is not None:
-            words.append(f"{duration(one.idle_s)} until attempt {after.attempt} was started")
-        if after.startup_s is not None:
-            words.append(f"{duration(after.startup_s)} until its first step")
-        if words:
-            found.append(f"The end of attempt {one.attempt} cost {', '.join(words)}.")
-    return (*found, *_unsaved(review))
+        yield Bullets(changed)
 
 
 def _unsaved(review: Review) -> tuple[str, ...]:
-    """Steps at the end that are in no file: what a run that broke off has lost unless it goes on."""
+    """Steps at the end that are in no file: what a run that broke off has lost unless it is resumed."""
     status = review.snapshot.status
-    if status is None or review.living or not status.step:
+    if status is None or review.living:
         return ()
-    good = [
-        c.step for c in review.counted
-        if c.step is not None and c.complete and c.finite is not False and not c.removed
-        and not c.missing
-    ]  # fmt: skip
+    there = (c for c in review.counted if not (c.removed or c.missing))
+    good = [c.step or 0 for c in there if c.complete and c.finite is not False]
     newest = max(good, default=0)
     if newest >= status.step:
         return ()
@@ -164,30 +125,24 @@ def _unsaved(review: Review) -> tuple[str, ...]:
 # ----------------------------------------------------------------- loss
 
 
-def loss_section(review: Review, *, plot: bool, width: int = PLOT_WIDTH) -> Section | None:
+def loss(review: Review, *, plot: bool, width: int) -> Iterator[Block]:
     facts = review.losses
     if not facts.rows:
-        return None
-    blocks: list[Block] = [Paragraph(_loss_words(review))]
-    drawing = loss_plot(review, width=width) if plot else ""
-    if drawing:
-        blocks.append(Code(drawing, "text"))
-    if review.epochs:
-        blocks.append(epoch_table(review))
-    return Section("loss", "Loss", tuple(blocks))
-
-
-def _loss_words(review: Review) -> str:
-    facts = review.losses
-    kind = (
-        "exact losses of the steps" if facts.exact == facts.rows
-        else "the trainer's running average" if not facts.exact
-        else f"exact losses for {facts.exact} steps, the running average for the others"
-    )  # fmt: skip
+        return
+    kind = "the trainer's running average"
+    if facts.exact:
+        kind = f"exact losses for {facts.exact} steps, the running average for the others"
+    if facts.exact == facts.rows:
+        kind = "exact losses of the steps"
     text = f"{count(facts.rows, 'step')} with {kind}. Smoothed loss at the end {loss_text(facts.smooth)}"
     if facts.lowest_smooth is not None and facts.lowest_smooth_step != facts.last_step:
         text += f", lowest {loss_text(facts.lowest_smooth)} at step {facts.lowest_smooth_step}"
-    return f"{text}."
+    yield Paragraph(f"{text}.")
+    drawing = loss_plot(review, width=width) if plot else ""
+    if drawing:
+        yield Code(drawing, "text")
+    if review.epochs:
+        yield epoch_table(review)
 
 
 def loss_plot(
@@ -199,41 +154,91 @@ def loss_plot(
     if not means:
         return ""
     top = _top([value for _, value in (*means, *smooth)])
-    over = sum(1 for _, value in means if value > top)
+    over = sum(value > top for _, value in means)
     name = f"loss ({over} of {len(means)} points lie above)" if over else "loss"
-    shown = tuple(point for point in means if point[1] <= top)
-    line = tuple(point for point in smooth if point[1] <= top)
-    curves = [Curve(name, shown, dots=True), Curve("smoothed", line)]
+    curves = [
+        Curve(name, tuple(point for point in means if point[1] <= top), dots=True),
+        Curve("smoothed", tuple(point for point in smooth if point[1] <= top)),
+    ]
     return draw_curves(curves, width=width, height=height, ascii_only=ascii_only)
 
 
 def _top(values: list[float]) -> float:
     """Where the drawing ends: a few wild steps must not press all others into one row."""
-    ordered = sorted(values)
-    usual = ordered[int(USUAL * (len(ordered) - 1))]
-    return max(ordered) if max(ordered) <= 2 * usual or usual <= 0 else 1.25 * usual
+    values.sort()
+    usual = values[int(USUAL * (len(values) - 1))]
+    return values[-1] if values[-1] <= 2 * usual or usual <= 0 else 1.25 * usual
 
 
 def epoch_table(review: Review) -> Table:
     """A row an epoch; without validation there is no column for it."""
-    heard = any(row.validation is not None for row in review.epochs)
-    heads = ("epoch", "steps", "mean", "lowest", "highest", "smoothed", "not finite", "took")
-    rows: list[tuple[str, ...]] = []
-    for row in review.epochs:
-        steps = f"{row.first_step}-{row.last_step}{'' if row.whole else ' (part)'}"
-        cells: tuple[str, ...] = (
-            str(row.epoch), steps, loss_text(row.mean), loss_text(row.lowest),
-            loss_text(row.highest), loss_text(row.smooth), str(row.nonfinite),
+    heads = (
+        *("epoch", "steps", "mean", "lowest", "highest", "smoothed"),
+        *("not finite", "took", "validation"),
+    )
+    rows = [
+        (
+            str(row.epoch),
+            f"{row.first_step}-{row.last_step}{'' if row.whole else ' (part)'}",
+            *map(loss_text, (row.mean, row.lowest, row.highest, row.smooth)),
+            str(row.nonfinite),
             duration(row.seconds),
-        )  # fmt: skip
-        if heard:
-            cells = (*cells, loss_text(row.validation) if row.validation is not None else "-")
-        rows.append(cells)
-    return Table(
-        (*heads, "validation") if heard else heads, tuple(rows), tuple(range(9 if heard else 8))
+            loss_text(row.validation) if row.validation is not None else "-",
+        )
+        for row in review.epochs
+    ]
+    shown = 9 if any(row.validation is not None for row in review.epochs) else 8
+    return Table(heads[:shown], tuple(row[:shown] for row in rows), tuple(range(shown)))
+
+
+# ----------------------------------------------------------------- files
+
+
+def checkpoints(review: Review) -> Iterator[Block]:
+    if not review.checkpoints:
+        yield Paragraph("None was written.")
+        return
+    spec = review.snapshot.spec
+    if spec is not None and spec.output_dir:
+        yield Paragraph(f"In {spec.output_dir}")
+    places = {c.checkpoint.path: c.place for c in review.candidates}
+    columns = text_columns("summary")
+    rows = []
+    for one in review.checkpoints:
+        near = validation_near(one, review.checkpoints, review.validations)
+        facts = CheckpointFacts(one, None, places.get(one.path), near if near != one.step else None)
+        cells = [column.words(column.cell(facts)) for column in columns]
+        rows.append([one.name, *cells, _remarks(one, review)])
+    heads = ["file", *(column.name for column in columns), "remark"]
+    used = [at for at in range(len(heads)) if any(row[at] for row in rows)]
+    marks = {column.name for column in columns if column.mark}
+    numeric = [n for n, at in enumerate(used) if heads[at] not in {"file", "remark", *marks}]
+    yield Table(
+        tuple(heads[at] for at in used),
+        tuple(tuple(row[at] or _WITHOUT.get(heads[at], "-") for at in used) for row in rows),
+        tuple(numeric),
     )
 
 
-def moment(at: float | None) -> str:
-    """Local time of the machine that tells it."""
-    return UNKNOWN if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+#: a cell without text, by its column
+_WITHOUT = {"remark": "", "loss": UNKNOWN, "norm": UNKNOWN}
+
+
+def _remarks(c: Checkpoint, review: Review) -> str:
+    gone = c.missing or (not c.removed and review.sizes_now.get(c.path, 0) is None)
+    gone = gone and not review.never_seen(c)
+    fate = "deleted by the trainer" if c.removed else c.replaced or ("GONE" if gone else "")
+    problem = c.problem if c.problem != c.replaced else ""
+    return "; ".join(text for text in (fate, problem, c.remark) if text)
+
+
+def best(review: Review) -> Iterator[Block]:
+    """Advice, and clearly said to be."""
+    if not review.candidates:
+        return
+    yield Paragraph("This is advice by numbers: look at the images before you choose.")
+    items = []
+    for one in review.candidates[:3]:
+        words = "; ".join((*one.reasons, *(f"but {text}" for text in one.cautions)))
+        items.append(f"place {one.place}: {one.checkpoint.name}: {words or 'no reasons known'}")
+    yield Bullets(tuple(items))

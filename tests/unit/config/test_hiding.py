@@ -13,7 +13,7 @@ from runner.config.hiding import (
     without_addresses,
 )
 from runner.history.review.as_json import review_json
-from runner.history.review.write import markdown_of
+from runner.history.summary import markdown_of
 from runner.model import Outcome
 from tests import builders as b
 from tests import reviews

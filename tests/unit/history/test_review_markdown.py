@@ -10,7 +10,7 @@ import pytest
 
 from runner.history.review.document import Bullets, Code, Document, Paragraph, Section, Table
 from runner.history.review.markdown import plain, to_markdown
-from runner.history.review.write import markdown_of
+from runner.history.summary import markdown_of
 from tests import reviews
 from tests.hostile import HOSTILE
 

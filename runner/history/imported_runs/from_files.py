@@ -1,21 +1,25 @@
-"""A read-only run of what an earlier training left: its files, its event files. Nothing there is touched."""
+"""A read-only run of what an earlier training left: its files, its event files. Nothing there is changed."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import os
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
-from runner.history.made.folder import IMPORTED, make, marked, run_id, write_lines, write_rows
-from runner.history.made.found import FoundFile, FoundTraining
-from runner.history.made.looks import look_at, with_changes
-from runner.history.made.metadata import kept_metadata
+from runner.history.imported_runs.metadata import kept_metadata
+from runner.history.imported_runs.run_folder import (
+    IMPORTED,
+    Known,
+    known_runs,
+    make,
+    spec_of,
+    verified,
+    write_journals,
+)
+from runner.history.imported_runs.trainings import FoundFile, FoundTraining
 from runner.ingest.exact import exact_steps
 from runner.model import (
     AttemptStatus,
@@ -40,9 +44,9 @@ def mark_of(training: FoundTraining) -> str:
     return hashlib.sha256(training.key.encode("utf-8", "surrogateescape")).hexdigest()[:4]
 
 
-def known_run(training: FoundTraining) -> tuple[RunDir, RunSpec] | None:
-    """The run that was made of this training before."""
-    found = (one for one in marked(mark_of(training)) if one[1].origin == IMPORTED)
+def known_run(training: FoundTraining) -> Known | None:
+    """The run that this training was imported as before."""
+    found = known_runs(IMPORTED, mark_of(training))
     return next((one for one in found if one[1].fingerprints.get("training") == training.key), None)
 
 
@@ -69,25 +73,34 @@ def watched_run(training: FoundTraining, watched: Mapping[str, str]) -> str | No
 def import_training(
     training: FoundTraining, root: Path, *, name: str | None = None, verify: bool = False
 ) -> tuple[Path, bool]:
-    """The folder of its run, and whether it was made now: what is known and unchanged is left. `verify`: look
-    at every number. Raises OSError."""
+    """The folder of its run, and whether it was made now: what is known and unchanged is left. `verify`: read
+    every number. Raises OSError."""
     known = known_run(training)
     marks = {"training": training.key, "files": training.digest, "verified": str(verify)}
-    same = known is not None and known[1].fingerprints.get("files") == training.digest
-    if known is not None and same and (not verify or known[1].fingerprints == marks):
-        return known[0].path, False
+    if known is not None:
+        old = known[1].fingerprints
+        if old == marks or (old.get("files") == training.digest and not verify):
+            return known[0].path, False
     rows = _rows(training)
-    spec = _spec(training, root, name, marks)
+    spec = _spec(training, root, name or training.name, marks)
     if known is not None:  # one training keeps its id
         spec = replace(spec, id=known[0].id)
     status = _status(training, rows, verify)
-    path = make(
-        spec,
-        status,
-        lambda run: _fill(run, training, rows, spec, status),
-        replaced=known[0] if known is not None else None,
-    )
-    return path, True
+
+    def fill(run: RunDir) -> None:
+        run.console.write_bytes(b"")
+        if training.files:
+            write_json(run.metadata, kept_metadata(training.files[-1].metadata))
+        events = sorted(map(_event, status.checkpoints), key=lambda event: event.at)
+        write_journals(run, spec, [(1, row) for row in rows], events)
+
+    return make(spec, status, fill, replaced=known), True
+
+
+def _event(one: Checkpoint) -> JournalEvent:
+    names = ("name", "step", "size_bytes", "complete", "finite", "problem", "remark")
+    data = {name: getattr(one, name) for name in names}
+    return JournalEvent(one.saved_at, "checkpoint_verified", 1, None, data)
 
 
 def _rows(training: FoundTraining) -> list[StepRow]:
@@ -100,30 +113,23 @@ def _rows(training: FoundTraining) -> list[StepRow]:
     while scalars := tail.poll(1.0):
         for one in exact_steps(scalars):
             known = found.get(one.shown_step)
-            loss = one.loss if one.loss is not None else known.loss if known else None
-            rate = one.rate if one.rate is not None else known.lr if known else None
+            loss = one.loss if one.loss is not None or known is None else known.loss
+            rate = one.rate if one.rate is not None or known is None else known.lr
             found[one.shown_step] = StepRow(one.shown_step, one.wall_at, loss, None, rate)
     return [found[step] for step in sorted(found)]
 
 
-def _spec(training: FoundTraining, root: Path, name: str | None, marks: dict[str, str]) -> RunSpec:
-    files = training.files
-    folder = files[-1].path.parent if files else None
+def _spec(training: FoundTraining, root: Path, name: str, marks: dict[str, str]) -> RunSpec:
+    files, events = training.files, training.events
     commit = files[-1].metadata.get("ss_sd_scripts_commit_hash") if files else None
-    title = name or training.name
-    return RunSpec(
-        id=run_id(title, training.began_at, mark_of(training)),
-        name=title,
-        command=(),
+    return spec_of(
+        *(IMPORTED, name, training.began_at, mark_of(training)),
+        name=name,
         cwd=str(root),
-        env={},
-        created_at=training.began_at,
-        host=socket.gethostname(),
-        output_dir=str(folder) if folder is not None else None,
+        output_dir=str(files[-1].path.parent) if files else None,
         output_name=training.name,
-        logging_dir=str(training.events.folder) if training.events is not None else None,
+        logging_dir=str(events.folder) if events is not None else None,
         versions={"sd_scripts": commit} if commit else {},
-        origin=IMPORTED,
         origin_path=str(root),
         fingerprints=marks,
     )
@@ -132,15 +138,12 @@ def _spec(training: FoundTraining, root: Path, name: str | None, marks: dict[str
 def _status(training: FoundTraining, rows: Sequence[StepRow], verify: bool) -> Status:
     files = training.files
     last = files[-1] if files else None
-    checkpoints = [_checkpoint(one, training, at == len(files) - 1) for at, one in enumerate(files)]
+    checkpoints = [_checkpoint(one, newest=one is last) for one in files]
     if verify:
-        checkpoints = with_changes(checkpoints, look_at([c.path for c in checkpoints]))
-    steps = [int(n) for f in files if (n := f.number("ss_steps"))] + [
-        rows[-1].step for _ in rows[:1]
-    ]
-    step = max(steps, default=0)
-    total = _whole(last, "ss_max_train_steps")
-    bad = next((r.step for r in rows if r.loss is not None and not math.isfinite(r.loss)), None)
+        checkpoints = verified(checkpoints, [c.path for c in checkpoints])
+    steps = [_int(one, "ss_steps") or 0 for one in files] + [row.step for row in rows[-1:]]
+    step, total = max(steps, default=0), _int(last, "ss_max_train_steps")
+    bad = (r.step for r in rows if r.loss is not None and not math.isfinite(r.loss))
     began, ended = training.began_at, _ended(training, rows)
     outcome, reasons = _outcome(checkpoints, rows, step, total, verify)
     first = rows[0].step if rows else (1 if step else None)
@@ -153,11 +156,11 @@ def _status(training: FoundTraining, rows: Sequence[StepRow], verify: bool) -> S
         reasons=(NOBODY, *reasons),
         step=step,
         total_steps=total,
-        epoch=_whole(last, "ss_epoch"),
-        epochs=_whole(last, "ss_num_epochs"),
-        batches_per_epoch=_whole(last, "ss_num_batches_per_epoch"),
+        epoch=_int(last, "ss_epoch"),
+        epochs=_int(last, "ss_num_epochs"),
+        batches_per_epoch=_int(last, "ss_num_batches_per_epoch"),
         loss=rows[-1].loss if rows else None,
-        first_nonfinite_step=bad,
+        first_nonfinite_step=next(bad, None),
         started_at=began,
         ended_at=ended,
         trained_s=max(0.0, ended - began),
@@ -166,27 +169,25 @@ def _status(training: FoundTraining, rows: Sequence[StepRow], verify: bool) -> S
     )
 
 
-def _whole(one: FoundFile | None, key: str) -> int | None:
+def _int(one: FoundFile | None, key: str) -> int | None:
     number = one.number(key) if one is not None else None
     return int(number) if number is not None and math.isfinite(number) else None
 
 
 def _ended(training: FoundTraining, rows: Sequence[StepRow]) -> float:
     told = [n for f in training.files if (n := f.number("ss_training_finished_at"))]
-    times = [r.at for r in rows[-1:] if r.at is not None]
-    files = [f.modified_at for f in training.files[-1:]]
-    return max([*told[-1:], *times] or files or [training.began_at])
+    times = [*told[-1:], *(row.at for row in rows[-1:] if row.at is not None)]
+    return max(times or [f.modified_at for f in training.files[-1:]] or [training.began_at])
 
 
-def _checkpoint(one: FoundFile, training: FoundTraining, newest: bool) -> Checkpoint:
+def _checkpoint(one: FoundFile, *, newest: bool) -> Checkpoint:
     name = KOHYA_NAMES.parse(one.path.name)
-    step = _whole(one, "ss_steps") or name.step
     state = one.path.with_name(f"{name.stem}-state")
     return Checkpoint(
         name=one.path.name,
         path=str(one.path),
-        step=step,
-        epoch=name.epoch if name.epoch is not None else _whole(one, "ss_epoch"),
+        step=_int(one, "ss_steps") or name.step,
+        epoch=name.epoch if name.epoch is not None else _int(one, "ss_epoch"),
         attempt=1,
         saved_at=one.modified_at,
         size_bytes=one.size_bytes,
@@ -194,7 +195,7 @@ def _checkpoint(one: FoundFile, training: FoundTraining, newest: bool) -> Checkp
         problem=one.problem,
         state_path=str(state) if state.is_dir() else None,
         final=name.final and newest,
-        rank=_whole(one, "ss_network_dim"),
+        rank=_int(one, "ss_network_dim"),
     )
 
 
@@ -205,40 +206,18 @@ def _outcome(
     total: int | None,
     verify: bool,
 ) -> tuple[Outcome | None, tuple[str, ...]]:
-    """Bad is told; good only where every number was looked at and the training is known to have come to its
-    end."""
-    broken = [c for c in checkpoints if c.complete is False]
-    infinite = [c for c in checkpoints if c.finite is False]
-    tail = [r.loss for r in rows[-1:] if r.loss is not None]
-    if infinite or any(not math.isfinite(loss) for loss in tail):
-        names = ", ".join(c.name for c in infinite) or "the last loss"
-        return Outcome.DIVERGED, (f"not finite: {names}",)
+    """Bad is told; good only where every number was read and the training is known to have come to its end."""
+    infinite = [c.name for c in checkpoints if c.finite is False]
+    if any(r.loss is not None and not math.isfinite(r.loss) for r in rows[-1:]):
+        infinite = infinite or ["the last loss"]
+    if infinite:
+        return Outcome.DIVERGED, (f"not finite: {', '.join(infinite)}",)
+    broken = tuple(f"{c.name}: {c.problem}" for c in checkpoints if c.complete is False)
     if broken:
-        return Outcome.FAILED, tuple(f"{c.name}: {c.problem}" for c in broken)
-    final = next((c for c in checkpoints if c.final), None)
-    looked = verify and all(c.finite for c in checkpoints)
-    if final is not None and looked and total is not None and step >= total:
+        return Outcome.FAILED, broken
+    if not verify:
+        return None, ("its numbers were not looked at (--verify does)",)
+    final = any(c.final for c in checkpoints)
+    if final and all(c.finite for c in checkpoints) and total is not None and step >= total:
         return Outcome.SUCCEEDED, (f"all {total} steps, every file complete and finite",)
-    unknown = (
-        "its numbers were not looked at (--verify does)" if not verify else "its end is not known"
-    )
-    return None, (unknown,)
-
-
-def _fill(
-    run: RunDir, training: FoundTraining, rows: Sequence[StepRow], spec: RunSpec, status: Status
-) -> None:
-    run.console.write_bytes(b"")
-    if training.files:
-        write_json(run.metadata, kept_metadata(training.files[-1].metadata))
-    write_rows(run, spec, [(1, row) for row in rows])
-    events = [
-        JournalEvent(
-            c.saved_at, "checkpoint_verified", 1, None,
-            {"name": c.name, "step": c.step, "size_bytes": c.size_bytes, "complete": c.complete,
-             "finite": c.finite, "problem": c.problem, "remark": c.remark},
-        )
-        for c in status.checkpoints
-    ]  # fmt: skip
-    events.sort(key=lambda one: one.at)
-    write_lines(run.events, [msgspec.json.encode(one) for one in events])
+    return None, ("its end is not known",)
