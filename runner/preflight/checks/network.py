@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from pathlib import Path
 
-from runner.checkpoints.verify import state_complete
+from runner.checkpoints.verify import verify
 from runner.model.units import count, file_size
 from runner.preflight.checks.base_model import inspect
 from runner.preflight.cures.model import Fix
@@ -105,7 +103,6 @@ def judge_size(size_bytes: int, expected: tuple[float, float] | None) -> Finding
 
 
 WEIGHTS = "model.safetensors"
-OPTIMIZER = "optimizer.bin"
 _SAFELY = "plasma-tui resume RUN does it safely"
 _FROM_START = Fix("begin from the start", {"resume": False})
 
@@ -132,51 +129,28 @@ def resume(facts: Facts) -> Finding:
         return warned("number only", detail, f"set resume, or {fix.words}", fix)
     if facts.on("resume_from_huggingface"):
         return skipped("on the hub", "The state is to be loaded from the hub.")
-    if problem := folder_problem(path):
-        evidence = "incomplete" if path.is_dir() else "no such state"
-        return failed(evidence, f"{path} {problem}.", _nearest(path.parent), _FROM_START)
-    step, total = state_step(path), facts.whole_forecast().steps
-    if found := _other_rank(facts, path):
-        return found
-    if step is not None and total is not None and step >= total:
-        detail = f"{path.name} is of step {step}, and {total} steps are asked for."
-        return failed(
-            "already at the end", detail, "raise max_train_epochs, or drop resume", _FROM_START
-        )
-    return _counted(facts, path, step)
-
-
-def folder_problem(path: Path) -> str | None:
-    """Why accelerate could not load it, as the end of a sentence."""
     if not path.is_dir():
-        file = "is a file; --resume takes the folder that ends in -state"
-        return file if path.is_file() else "does not exist"
-    weights = [name for name in (WEIGHTS, "pytorch_model.bin") if (path / name).is_file()]
-    optimizer = path / OPTIMIZER
-    if not weights or not optimizer.is_file():
-        return f"is not a complete state: it lacks {OPTIMIZER if weights else WEIGHTS}"
-    empty = [file.name for file in path.iterdir() if file.is_file() and not file.stat().st_size]
-    if empty:
-        return f"was cut off while it was written: {empty[0]} is empty"
-    if not zipfile.is_zipfile(optimizer):
-        return f"holds an {OPTIMIZER} that is cut off"
-    cut_off = weights[0] == WEIGHTS and read_model(path / WEIGHTS) is None
-    return f"holds a {WEIGHTS} that is cut off" if cut_off else None
-
-
-def state_step(path: Path) -> int | None:
-    """`current_step` of train_state.json, which sd-scripts writes since v0.9.0; None: not told."""
-    try:
-        state = json.loads((path / "train_state.json").read_text(encoding="utf-8"))
-        return int(state["current_step"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        state = "is a file; --resume takes the folder that ends in -state"
+        detail = f"{path} {state if path.is_file() else 'does not exist'}."
+        return failed("no such state", detail, _nearest(path.parent), _FROM_START)
+    found, total = verify(path, finite=False), facts.whole_forecast().steps
+    # accelerate resumes without random states
+    if found.problem and "which is written last" not in found.problem:
+        detail = f"{path} is not a complete state: {found.problem}."
+        return failed("incomplete", detail, _nearest(path.parent), _FROM_START)
+    if other := _other_rank(facts, path):
+        return other
+    if found.step is not None and total is not None and found.step >= total:
+        detail = f"{path.name} is of step {found.step}, and {total} steps are asked for."
+        advice = "raise max_train_epochs, or drop resume"
+        return failed("already at the end", detail, advice, _FROM_START)
+    if found.problem:
+        detail = f"{path.name} lacks its random states, which are written last."
+        return warned("maybe incomplete", detail, f"take an earlier state; {_SAFELY}")
+    return _counted(facts, path, found.step)
 
 
 def _counted(facts: Facts, path: Path, step: int | None) -> Finding:
-    if state_complete(path) is False:
-        detail = f"{path.name} lacks its random states, which are written last."
-        return warned("maybe incomplete", detail, f"take an earlier state; {_SAFELY}")
     if step is None:
         detail = f"{path.name} does not tell its step: sd-scripts would count from 0 again."
         return warned("step unknown", detail, f"set initial_step; {_SAFELY}")

@@ -7,6 +7,7 @@ import csv
 import json
 import struct
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,8 +100,9 @@ class Situation:
     def _state(self, rank: int = 4, step: int = 20) -> Path:
         folder = self.root / "old-state"
         models.write(folder / "model.safetensors", models.lora(rank))
-        (folder / "optimizer.bin").write_bytes(EMPTY_ZIP)
-        (folder / "random_states_0.pkl").write_bytes(b"x")
+        for name in ("optimizer.bin", "scheduler.bin", "random_states_0.pkl"):
+            with zipfile.ZipFile(folder / name, "w") as archive:
+                archive.writestr("archive/data.pkl", b"x")
         state = {"current_epoch": 1, "current_step": step}
         (folder / "train_state.json").write_text(json.dumps(state))
         return folder
@@ -157,8 +159,6 @@ class Situation:
         return {"flags": "no output"}
 
 
-#: what zipfile makes of no files: enough for a ZIP's directory to be found
-EMPTY_ZIP = b"PK\x05\x06" + b"\0" * 18
 CASES = [row for row in LABELS if row["cause"] in FORESEEN]
 
 
