@@ -107,6 +107,11 @@ class Facts:
         return self.config.trainer_cwd / value if value else None
 
     @property
+    def optimizer(self) -> str:
+        """Its type in lower case, empty where it is not set."""
+        return (self.text("optimizer_type") or "").lower()
+
+    @property
     def rank(self) -> int:
         """Of the LoRA that is trained."""
         return int(self.number("network_dim") or DEFAULT_RANK)

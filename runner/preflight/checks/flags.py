@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from runner.config.catalog import Catalog, Effort
 from runner.config.errors import nearest
 from runner.model.units import count
@@ -63,98 +65,57 @@ def _of_command_line(facts: Facts, catalog: Catalog) -> list[str]:
     return found
 
 
+_FP8 = ("fp8_base", "fp8_base_unet")
+
+
 def _precision(facts: Facts) -> str:
     return facts.text("mixed_precision") or "no"
-
-
-def _optimizer(facts: Facts) -> str:
-    return (facts.text("optimizer_type") or "").lower()
 
 
 def _accumulates(facts: Facts) -> bool:
     return (facts.number("gradient_accumulation_steps") or 1) > 1
 
 
+def _out(
+    evidence: str, flag: str, why: str, broken: Callable[[Facts], bool], *, fatal: bool = True
+) -> Rule:
+    """What is put right by taking the flag out."""
+    return Rule(evidence, broken, f"{flag} {why}.", {flag: False}, fatal=fatal)
+
+
 COMBINATIONS_RULES = (
-    Rule(
-        "full_fp16 alone", lambda f: f.on("full_fp16") and _precision(f) != "fp16",
-        'full_fp16 needs mixed_precision = "fp16".', {"full_fp16": False},
-        'mixed_precision = "fp16", or take full_fp16 out',
-    ),
-    Rule(
-        "full_bf16 alone",
-        lambda f: f.on("full_bf16") and not f.on("full_fp16") and _precision(f) != "bf16",
-        'full_bf16 needs mixed_precision = "bf16".', {"full_bf16": False},
-        'mixed_precision = "bf16", or take full_bf16 out',
-    ),
-    Rule(
-        "fp8_base alone", lambda f: f.on("fp8_base", "fp8_base_unet") and _precision(f) == "no",
-        'fp8_base needs mixed_precision "fp16" or "bf16".',
-        {"fp8_base": False, "fp8_base_unet": False}, "set mixed_precision, or take fp8_base out",
-    ),
-    Rule(
-        "noise_offset missing",
-        lambda f: "adaptive_noise_scale" in f.flags and "noise_offset" not in f.flags,
-        "adaptive_noise_scale needs noise_offset.", {"adaptive_noise_scale": False},
-        "set noise_offset, or take adaptive_noise_scale out",
-    ),
-    Rule(
-        "v_parameterization",
-        lambda f: f.on("scale_v_pred_loss_like_noise_pred") and not f.on("v_parameterization"),
-        "scale_v_pred_loss_like_noise_pred needs v_parameterization.",
-        {"scale_v_pred_loss_like_noise_pred": False},
-    ),
-    Rule(
-        "v_pred_like_loss",
-        lambda f: bool(f.number("v_pred_like_loss")) and f.on("v_parameterization"),
-        "v_pred_like_loss cannot be used with v_parameterization.", {"v_pred_like_loss": False},
-    ),
-    Rule(
-        "two optimizers",
-        lambda f: f.on("use_8bit_adam") and f.on("use_lion_optimizer", "optimizer_type"),
-        "use_8bit_adam cannot be used with another optimizer.", {"use_8bit_adam": False},
-    ),
-    Rule(
-        "two optimizers",
-        lambda f: f.on("use_lion_optimizer") and bool(_optimizer(f)) and not f.on("use_8bit_adam"),
-        "use_lion_optimizer cannot be used with optimizer_type.", {"use_lion_optimizer": False},
-    ),
-    Rule(
-        "fused_backward_pass",
-        lambda f: f.on("fused_backward_pass") and (_optimizer(f) != "adafactor" or _accumulates(f)),
-        "fused_backward_pass works only with Adafactor and without gradient accumulation.",
-        {"fused_backward_pass": False},
-    ),
-    Rule(
-        "blocks_to_swap",
-        lambda f: (f.number("blocks_to_swap") or 0) > 0 and f.on("cpu_offload_checkpointing"),
-        "blocks_to_swap cannot be used with cpu_offload_checkpointing.",
-        {"cpu_offload_checkpointing": False},
-    ),
-    Rule(
-        "v2 with SDXL", lambda f: f.on("v2") and "sdxl" in f.kinds,
-        "v2 cannot be used with SDXL.", {"v2": False},
-    ),
-    Rule(
-        "attention mask",
-        lambda f: f.text("model_type") == "chroma" and not f.on("apply_t5_attn_mask"),
-        "Chroma needs apply_t5_attn_mask.", {"apply_t5_attn_mask": True},
-    ),
-    Rule(
-        "skip + accumulation", lambda f: f.on("skip_until_initial_step") and _accumulates(f),
-        "skip_until_initial_step counts wrong with gradient accumulation: most of the run is skipped.",
-        {"skip_until_initial_step": False},
-    ),
-    Rule(
-        "output_config", lambda f: f.on("output_config"),
-        "output_config writes the settings to a file and trains nothing.", {"output_config": False},
-    ),
-    Rule(
-        "zero_terminal_snr",
-        lambda f: f.on("zero_terminal_snr") and not f.on("v_parameterization"),
-        "zero_terminal_snr is meant for v_parameterization.", {"zero_terminal_snr": False},
-        fatal=False,
-    ),
+    _out("full_fp16 alone", "full_fp16", 'needs mixed_precision = "fp16"',
+         lambda f: f.on("full_fp16") and _precision(f) != "fp16"),
+    _out("full_bf16 alone", "full_bf16", 'needs mixed_precision = "bf16"',
+         lambda f: f.on("full_bf16") and not f.on("full_fp16") and _precision(f) != "bf16"),
+    Rule("fp8_base alone", lambda f: f.on(*_FP8) and _precision(f) == "no",
+         'fp8_base needs mixed_precision "fp16" or "bf16".', dict.fromkeys(_FP8, False)),
+    _out("noise_offset missing", "adaptive_noise_scale", "needs noise_offset",
+         lambda f: "adaptive_noise_scale" in f.flags and "noise_offset" not in f.flags),
+    _out("v_parameterization", "scale_v_pred_loss_like_noise_pred", "needs v_parameterization",
+         lambda f: f.on("scale_v_pred_loss_like_noise_pred") and not f.on("v_parameterization")),
+    _out("v_pred_like_loss", "v_pred_like_loss", "cannot be used with v_parameterization",
+         lambda f: bool(f.number("v_pred_like_loss")) and f.on("v_parameterization")),
+    _out("two optimizers", "use_8bit_adam", "cannot be used with another optimizer",
+         lambda f: f.on("use_8bit_adam") and f.on("use_lion_optimizer", "optimizer_type")),
+    _out("two optimizers", "use_lion_optimizer", "cannot be used with optimizer_type",
+         lambda f: f.on("use_lion_optimizer") and bool(f.optimizer) and not f.on("use_8bit_adam")),
+    _out("fused_backward_pass", "fused_backward_pass",
+         "works only with Adafactor and without gradient accumulation",
+         lambda f: f.on("fused_backward_pass") and (f.optimizer != "adafactor" or _accumulates(f))),
+    _out("blocks_to_swap", "cpu_offload_checkpointing", "cannot be used with blocks_to_swap",
+         lambda f: (f.number("blocks_to_swap") or 0) > 0 and f.on("cpu_offload_checkpointing")),
+    _out("v2 with SDXL", "v2", "cannot be used with SDXL", lambda f: f.on("v2") and "sdxl" in f.kinds),
+    Rule("attention mask",
+         lambda f: f.text("model_type") == "chroma" and not f.on("apply_t5_attn_mask"),
+         "Chroma needs apply_t5_attn_mask.", {"apply_t5_attn_mask": True}),
+    _out("skip + accumulation", "skip_until_initial_step",
+         "counts wrong with gradient accumulation: most of the run is skipped",
+         lambda f: f.on("skip_until_initial_step") and _accumulates(f)),
+    _out("output_config", "output_config", "writes the settings to a file and trains nothing",
+         lambda f: f.on("output_config")),
+    _out("zero_terminal_snr", "zero_terminal_snr", "is meant for v_parameterization", fatal=False,
+         broken=lambda f: f.on("zero_terminal_snr") and not f.on("v_parameterization")),
 )  # fmt: skip
 
 
@@ -173,8 +134,8 @@ def combinations(facts: Facts) -> Finding:
 
 
 def _eight_bit(facts: Facts) -> bool:
-    name = _optimizer(facts)
-    return facts.on("use_8bit_adam") or name.endswith("8bit") or name.startswith("paged")
+    bitsandbytes = facts.optimizer.endswith("8bit") or facts.optimizer.startswith("paged")
+    return facts.on("use_8bit_adam") or bitsandbytes
 
 
 def _validates(facts: Facts) -> bool:
@@ -192,32 +153,19 @@ def _many_workers(facts: Facts) -> bool:
 
 
 MPS_TRAPS_RULES = (
-    Rule(
-        "8-bit optimizer", _eight_bit, "8-bit optimizers come from bitsandbytes, which needs CUDA.",
-        {"optimizer_type": "AdamW", "use_8bit_adam": False},
-    ),
-    Rule(
-        "xformers", lambda f: f.on("xformers"), "xformers needs CUDA.",
-        {"xformers": False, "sdpa": True},
-    ),
-    Rule(
-        "validation", _validates, "Validation asks for CUDA's random state, which a Mac has not.",
-        advice="validation_split = 0",
-    ),
-    Rule(
-        "half precision", lambda f: _precision(f) != "no",
-        "Half precision on MPS is refused by accelerate before 1.11 and easily becomes not a number.",
-        {"mixed_precision": "no", "full_fp16": False, "full_bf16": False}, fatal=False,
-    ),
-    Rule(
-        "fp8", lambda f: f.on("fp8_base", "fp8_base_unet"), "MPS has no fp8.",
-        {"fp8_base": False, "fp8_base_unet": False},
-    ),
-    Rule(
-        "many workers", _many_workers,
-        "Each loader worker is a new process that imports torch, some 10 s at every epoch.",
-        {"max_data_loader_n_workers": 1, "persistent_data_loader_workers": True}, fatal=False,
-    ),
+    Rule("8-bit optimizer", _eight_bit, "8-bit optimizers come from bitsandbytes, which needs CUDA.",
+         {"optimizer_type": "AdamW", "use_8bit_adam": False}),
+    Rule("xformers", lambda f: f.on("xformers"), "xformers needs CUDA.",
+         {"xformers": False, "sdpa": True}),
+    Rule("validation", _validates, "Validation asks for CUDA's random state, which a Mac has not.",
+         advice="validation_split = 0"),
+    Rule("half precision", lambda f: _precision(f) != "no",
+         "Half precision on MPS is refused by accelerate before 1.11 and easily becomes not a number.",
+         {"mixed_precision": "no", "full_fp16": False, "full_bf16": False}, fatal=False),
+    Rule("fp8", lambda f: f.on(*_FP8), "MPS has no fp8.", dict.fromkeys(_FP8, False)),
+    Rule("many workers", _many_workers,
+         "Each loader worker is a new process that imports torch, some 10 s at every epoch.",
+         {"max_data_loader_n_workers": 1, "persistent_data_loader_workers": True}, fatal=False),
 )  # fmt: skip
 
 

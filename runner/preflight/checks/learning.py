@@ -41,6 +41,7 @@ def _of_the_plan(facts: Facts) -> set[str]:
         return set()
 
 
+_USUAL = "learning_rate = 1e-4"
 _RATES = ("learning_rate", "unet_lr", "text_encoder_lr")
 
 
@@ -56,12 +57,8 @@ def _rate(facts: Facts, flag: str) -> float | None:
         return facts.number("learning_rate")
 
 
-def _optimizer(facts: Facts) -> str:
-    return (facts.text("optimizer_type") or "").lower()
-
-
 def _adaptive(facts: Facts) -> bool:
-    return _optimizer(facts).startswith("dadapt") or _optimizer(facts) == "prodigy"
+    return facts.optimizer.startswith("dadapt") or facts.optimizer == "prodigy"
 
 
 def relative_adafactor(facts: Facts) -> bool:
@@ -69,7 +66,7 @@ def relative_adafactor(facts: Facts) -> bool:
     given = facts.flags.get("optimizer_args")
     words = given if isinstance(given, tuple) else (given,)
     fixed = any(str(word).replace(" ", "") == "relative_step=False" for word in words)
-    return _optimizer(facts) == "adafactor" and not fixed
+    return facts.optimizer == "adafactor" and not fixed
 
 
 def _nothing(facts: Facts) -> bool:
@@ -94,32 +91,21 @@ def _unset(facts: Facts) -> bool:
 
 
 LEARNING_RATE_RULES = (
-    Rule(
-        "both left out",
-        lambda f: f.on("network_train_unet_only") and f.on("network_train_text_encoder_only"),
-        "network_train_unet_only and network_train_text_encoder_only leave nothing to train.",
-        {"network_train_text_encoder_only": False}, "take one of them out",
-    ),
-    Rule(
-        "all rates are 0", _nothing,
-        "The learning rates of all that is trained are 0, so the optimizer gets no parameters.",
-        advice="learning_rate = 1e-4",
-    ),
-    Rule(
-        "too low for it", _low,
-        "D-Adaptation and Prodigy scale their own rate and expect about 1.0.",
-        {"learning_rate": 1.0}, fatal=False,
-    ),
-    Rule(
-        "very high", _high,
-        "A learning rate above 0.05 makes the loss not a number with most optimizers.",
-        advice="learning_rate = 1e-4", fatal=False,
-    ),
-    Rule(
-        "not set", _unset,
-        "No learning rate is set: sd-scripts takes 2e-6, with which a LoRA learns next to nothing.",
-        {"learning_rate": 1e-4}, "learning_rate = 1e-4", fatal=False,
-    ),
+    Rule("both left out",
+         lambda f: f.on("network_train_unet_only") and f.on("network_train_text_encoder_only"),
+         "network_train_unet_only and network_train_text_encoder_only leave nothing to train.",
+         {"network_train_text_encoder_only": False}, "take one of them out"),
+    Rule("all rates are 0", _nothing,
+         "The learning rates of all that is trained are 0, so the optimizer gets no parameters.",
+         advice=_USUAL),
+    Rule("too low for it", _low, "D-Adaptation and Prodigy scale their own rate and expect about 1.0.",
+         {"learning_rate": 1.0}, fatal=False),
+    Rule("very high", _high,
+         "A learning rate above 0.05 makes the loss not a number with most optimizers.",
+         advice=_USUAL, fatal=False),
+    Rule("not set", _unset,
+         "No learning rate is set: sd-scripts takes 2e-6, with which a LoRA learns next to nothing.",
+         {"learning_rate": 1e-4}, _USUAL, fatal=False),
 )  # fmt: skip
 
 
@@ -150,7 +136,7 @@ def _needless(facts: Facts) -> bool:
     optimizers ignore all of it."""
     fixed = _schedule(facts) == "constant" or _schedule(facts).startswith("adafactor")
     warmup = facts.number("lr_warmup_steps") or 0.0
-    free = _optimizer(facts).endswith("schedulefree")
+    free = facts.optimizer.endswith("schedulefree")
     return warmup != 0 and not free and (fixed or _by_class(facts))
 
 
@@ -161,27 +147,18 @@ def _longer(facts: Facts) -> bool:
 
 
 SCHEDULE_RULES = (
-    Rule(
-        "warm-up not taken", lambda f: _needless(f) and not _by_class(f),
-        "The schedule constant takes no lr_warmup_steps.",
-        {"lr_scheduler": "constant_with_warmup"},
-    ),
-    Rule(
-        "warm-up not taken", lambda f: _needless(f) and _by_class(f),
-        "Adafactor and a schedule by lr_scheduler_type take no lr_warmup_steps.",
-        {"lr_warmup_steps": False},
-    ),
-    Rule(
-        "adafactor schedule",
-        lambda f: _schedule(f).startswith("adafactor") and _optimizer(f) != "adafactor",
-        "The schedule adafactor works with the optimizer Adafactor only.",
-        {"lr_scheduler": "cosine"},
-    ),
-    Rule(
-        "warm-up to the end", _longer,
-        "lr_warmup_steps is as long as the training: the full rate is never reached.",
-        {"lr_warmup_steps": 0}, fatal=False,
-    ),
+    Rule("warm-up not taken", lambda f: _needless(f) and not _by_class(f),
+         "The schedule constant takes no lr_warmup_steps.", {"lr_scheduler": "constant_with_warmup"}),
+    Rule("warm-up not taken", lambda f: _needless(f) and _by_class(f),
+         "Adafactor and a schedule by lr_scheduler_type take no lr_warmup_steps.",
+         {"lr_warmup_steps": False}),
+    Rule("adafactor schedule",
+         lambda f: _schedule(f).startswith("adafactor") and f.optimizer != "adafactor",
+         "The schedule adafactor works with the optimizer Adafactor only.",
+         {"lr_scheduler": "cosine"}),
+    Rule("warm-up to the end", _longer,
+         "lr_warmup_steps is as long as the training: the full rate is never reached.",
+         {"lr_warmup_steps": 0}, fatal=False),
 )  # fmt: skip
 
 

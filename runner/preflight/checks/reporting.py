@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 from runner.config.channels import Channels
-from runner.files.regular_file import read_text
-from runner.files.toml_text import parse_toml
 from runner.notify import apprise_
 from runner.notify.channel import NotSent, read_secret
 from runner.preflight.checks.output import nearest_existing, write_problem
 from runner.preflight.cures.model import REMOVED, Fix
 from runner.preflight.facts import TENSORBOARD, Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, warned
+from runner.trainers.sd_scripts.sample_prompts import read_prompt_file
 
 
 @check("logging", "Logging", 310, needs="python", foresees=("logging_dir_missing", "wandb_missing"))
@@ -67,7 +65,6 @@ def _logged_in(facts: Facts) -> bool:
 
 
 EVERY = ("sample_every_n_steps", "sample_every_n_epochs")
-ENDINGS = (".txt", ".toml", ".json")
 
 
 @check("samples", "Samples", 300, foresees=("sample_prompts_missing",))
@@ -95,34 +92,11 @@ def samples(facts: Facts) -> Finding:
         return failed(
             "no prompts", detail, "set sample_prompts to a text file, a prompt a line", fix
         )
-    if problem := problem_of(prompts):
-        return failed("prompts unusable", f"{prompts} {problem}.", "correct sample_prompts", fix)
+    found = read_prompt_file(prompts, 0.0)
+    if not found.prompts:
+        detail = f"In {prompts.parent}: {found.problem or f'{prompts.name} holds no prompts'}."
+        return failed("prompts unusable", detail, "correct sample_prompts", fix)
     return passed(prompts.name, f"Samples are drawn from {prompts}.")
-
-
-def problem_of(path: Path) -> str | None:
-    """What keeps the trainer from reading prompts out of the file, as the end of a sentence."""
-    kind = path.suffix
-    if kind not in ENDINGS:
-        return "must end in .txt, .toml or .json, in lower case"
-    try:
-        text = read_text(path)
-        if kind == ".txt":
-            lines = (line for line in text.splitlines() if line.strip() and line[0] != "#")
-            return None if any(lines) else "holds no prompt"
-        loaded = json.loads(text) if kind == ".json" else parse_toml(text).get("prompt", {})
-    except FileNotFoundError:
-        return "does not exist"
-    except UnicodeDecodeError:
-        return "is not UTF-8"
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    except (ValueError, RecursionError) as error:
-        return f"is no valid {kind[1:].upper()}: {error}"
-    if kind == ".json":
-        return None if isinstance(loaded, list) and loaded else "holds no list of prompts"
-    subsets = loaded.get("subset") if isinstance(loaded, dict) else None
-    return None if subsets else "holds no [[prompt.subset]]"
 
 
 @check("notices", "Notices", 490)

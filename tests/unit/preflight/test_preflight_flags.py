@@ -181,13 +181,13 @@ def test_text_outputs_of_varied_captions_cannot_be_cached(project: Project) -> N
     ("name", "text", "problem"),
     [
         ("p.txt", "a cat\n", None),
-        ("p.txt", "# only a remark\n\n", "holds no prompt"),
+        ("p.txt", "# only a remark\n\n", "holds no prompts"),
         ("p.TXT", "a cat\n", "must end in .txt"),
         ("p.json", '[{"prompt": "a cat"}]', None),
-        ("p.json", "{", "is no valid JSON"),
+        ("p.json", "{", "holds no prompts"),
         ("p.toml", '[prompt]\n[[prompt.subset]]\nprompt = "a cat"\n', None),
-        ("p.toml", "[prompt]\n", "holds no [[prompt.subset]]"),
-        ("p.txt", None, "does not exist"),
+        ("p.toml", "[prompt]\n", "holds no prompts"),
+        ("p.txt", None, "is not there"),
     ],
 )
 def test_the_file_of_prompts_is_read(
