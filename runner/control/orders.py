@@ -14,6 +14,7 @@ from runner.model import RunSnapshot, RunSpec, RunState, Status
 from runner.notify.box import anything_waiting, send_waiting
 from runner.process.spawn import module_command, start_detached
 from runner.store import inbox
+from runner.store.attempt import has_verdict
 from runner.store.journal import readable
 from runner.store.liveness import lock_held
 from runner.store.reader import RunReader
@@ -129,10 +130,7 @@ def needs_adoption(path: Path) -> bool:
     run = RunDir(path)
     if lock_held(run.lock) or not run.spec.exists() or _belongs_elsewhere(run):
         return False
-    status = readable(run.status, Status)
-    if status is not None and status.state is RunState.ENDED:
-        return run.started(status.attempt + 1).exists()
-    return True
+    return not has_verdict(run)
 
 
 def _belongs_elsewhere(run: RunDir) -> bool:

@@ -17,7 +17,6 @@ from runner.model.hardware import GpuSample as GpuSample
 from runner.model.hardware import GpuUser as GpuUser
 from runner.model.hardware import HardwareSample as HardwareSample
 from runner.model.hardware import HardwareUse as HardwareUse
-from runner.model.journal import JournalEvent as JournalEvent
 from runner.model.kinds import SCHEMA as SCHEMA
 from runner.model.kinds import AlarmKind as AlarmKind
 from runner.model.kinds import Outcome as Outcome
@@ -39,5 +38,6 @@ from runner.model.snapshot import RunSnapshot as RunSnapshot
 from runner.model.status import Alarm as Alarm
 from runner.model.status import AttemptStatus as AttemptStatus
 from runner.model.status import ExitRecord as ExitRecord
+from runner.model.status import JournalEvent as JournalEvent
 from runner.model.status import KeeperRecord as KeeperRecord
 from runner.model.status import Status as Status

@@ -6,11 +6,10 @@ from dataclasses import field
 
 from runner.model.checks import CheckResult
 from runner.model.hardware import HardwareSample
-from runner.model.journal import JournalEvent
 from runner.model.kinds import Outcome, RunState
 from runner.model.lean import dataclass
 from runner.model.run import AttemptPlan, RunSpec
-from runner.model.status import Status
+from runner.model.status import JournalEvent, Status
 
 
 @dataclass(frozen=True, slots=True)

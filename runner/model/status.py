@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import field, replace
+from typing import Any
 
 from runner.model.checkpoint import Checkpoint
 from runner.model.checks import Cause
 from runner.model.hardware import GpuUser, HardwareSample, HardwareUse
 from runner.model.kinds import SCHEMA, AlarmKind, Outcome, Phase, RunState
 from runner.model.lean import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEvent:
+    """One line of events.jsonl. `offset`: console byte it was derived from, None if from elsewhere."""
+
+    at: float
+    kind: str
+    attempt: int
+    offset: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-
 from runner.files.private import is_open, tighten
 from runner.model import RunListing, RunSnapshot, RunSpec, RunState
 from runner.model.units import some
+from runner.store.attempt import has_verdict
 from runner.store.index import Entry, known_entries, mark_of, remember, worth_keeping
 from runner.store.journal import readable
 from runner.store.labels import read_label
@@ -155,28 +154,11 @@ def _may_live() -> Iterator[Path]:
 
 def _live(paths: Iterator[Path]) -> Iterator[RunSnapshot]:
     for path in paths:
-        if not _over(path):
+        run = RunDir(path)
+        if not (has_verdict(run) and not lock_held(run.lock)):  # the lock is another attempt's
             snapshot = RunReader(path, console=False).read_small()
             if snapshot.state in LIVE:
                 yield snapshot
-
-
-class _Over(msgspec.Struct):
-    """Of status.json what tells that a run is over."""
-
-    state: RunState
-    attempt: int = 1
-
-
-def _over(path: Path) -> bool:
-    """A supervisor has written that it ended, and none is there for another attempt; a status that cannot be
-    read proves nothing."""
-    run = RunDir(path)
-    found = readable(run.status, _Over)
-    if found is None:
-        return False
-    newer = run.started(found.attempt + 1).exists()
-    return found.state is RunState.ENDED and not newer and not lock_held(run.lock)
 
 
 def live_run_of(config_path: Path) -> Path | None:
