@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 
-from runner.store.journal import Unreadable
+import msgspec
+
+from runner.model import RunState
+from runner.store.journal import Unreadable, readable
 from runner.store.rundir import RunDir
 
 _NUMBER = re.compile(r"^attempt-(\d+)\.json$")
@@ -31,3 +34,19 @@ def newest_started(run: RunDir, status_attempt: int) -> int:
     while newest > max(1, status_attempt) and not run.started(newest).exists():
         newest -= 1
     return newest
+
+
+class _Verdict(msgspec.Struct):
+    """Of status.json what tells that a run is over."""
+
+    state: RunState
+    attempt: int = 1
+
+
+def has_verdict(run: RunDir) -> bool:
+    """Has a supervisor written that the newest attempt that was started has ended? A status that cannot be
+    read proves nothing."""
+    found = readable(run.status, _Verdict)
+    if found is None or found.state is not RunState.ENDED:
+        return False
+    return not run.started(found.attempt + 1).exists()
