@@ -47,6 +47,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return longer[0] if len(longer) == 1 else None
 
 
+def cure_for(name: str, known: Iterable[str]) -> str:
+    meant = nearest(name, known)
+    return f"did you mean {meant}?" if meant else "remove it"
+
+
 #: length of a name -> typing mistakes that still tell what was meant
 _MISTAKES = ((2, 0), (5, 1), (9, 2))
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 from bisect import bisect
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,13 @@ _TOKEN = re.compile(
 def key_lines(text: str) -> dict[KeyPath, int]:
     """Line (from 1) of every key, table header, element of an array and array of tables. `text` is valid."""
     return _Scanner(text).lines
+
+
+def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
+    """Of the key, or of the nearest table around it."""
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path)
 
 
 class _Scanner:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runner.config.catalog import FlagCatalog
-from runner.config.errors import ConfigError, ConfigProblem, kind, nearest
+from runner.config.errors import ConfigError, ConfigProblem, cure_for, kind
 from runner.config.flags import FlagValue, plain_name, unpassable
 from runner.config.paths import PATH_FLAGS, resolved
-from runner.config.positions import KeyPath
+from runner.config.positions import KeyPath, line_of
 
 T = TypeVar("T")
 Reader = Callable[[Any], Any]
@@ -41,10 +41,7 @@ class Reading:
     notes: list[str] = field(default_factory=list)
 
     def problem(self, path: KeyPath, text: str) -> ConfigProblem:
-        """With the line of the key, or of the nearest table around it."""
-        while path and path not in self.lines:
-            path = path[:-1]
-        return ConfigProblem(self.file, self.lines.get(path), text)
+        return ConfigProblem(self.file, line_of(path, self.lines), text)
 
     def note(self, path: KeyPath, text: str) -> None:
         self.notes.append(str(self.problem(path, text)))
@@ -113,9 +110,9 @@ class Section:
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:
-    meant = nearest(key, known)
-    cure = f"did you mean {meant}?" if meant else f"remove it (known here: {', '.join(known)})"
-    return f"is not known; {cure}"
+    cure = cure_for(key, known)
+    listed = f" (known here: {', '.join(known)})" if cure == "remove it" else ""
+    return f"is not known; {cure}{listed}"
 
 
 # --------------------------------------------------------------------------- readers
@@ -214,9 +211,7 @@ def _flag_value(name: str, raw: Any) -> FlagValue:
 
 def _check_flag(name: str, value: FlagValue, known: FlagCatalog) -> None:
     if name not in known.names:
-        meant = nearest(name, known.names)
-        cure = f"did you mean {meant}?" if meant else "remove it"
-        raise Wrong(f"is no flag of this trainer; {cure}")
+        raise Wrong(f"is no flag of this trainer; {cure_for(name, known.names)}")
     if problem := known.problem(name, value):
         raise Wrong(problem)
 

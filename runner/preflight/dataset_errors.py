@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from runner.config.positions import KeyPath, key_lines, syntax_problem
+from runner.config.positions import key_lines, line_of, syntax_problem
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.dataset.schema import Mistake, mistakes
@@ -32,12 +31,5 @@ def mistakes_in_text(text: str, where: str) -> list[Mistake]:
         problem = syntax_problem(where, text, error)
         return [Mistake((), problem.text, "", problem.line)]
     lines = key_lines(text)
-    found = [_placed(mistake, lines) for mistake in mistakes(values)]
+    found = [replace(one, line=line_of(one.path, lines)) for one in mistakes(values)]
     return sorted(found, key=lambda mistake: mistake.line or 0)
-
-
-def _placed(mistake: Mistake, lines: Mapping[KeyPath, int]) -> Mistake:
-    path = mistake.path
-    while path and path not in lines:
-        path = path[:-1]
-    return replace(mistake, line=lines.get(path))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.catalog import Catalog, Flag
-from runner.config.errors import ConfigError, ConfigProblem, kind, nearest
+from runner.config.errors import ConfigError, ConfigProblem, cure_for, kind
 from runner.config.flags import FlagValue, read_flags
 from runner.config.positions import KeyPath, key_lines, read_toml
 from runner.files.regular_file import read_text
@@ -124,8 +124,7 @@ def _problem(key: str, value: Any, catalog: Catalog) -> str | None:
         return None
     flag = catalog.get(key)
     if flag is None:
-        meant = nearest(key, catalog.names)
-        cure = f"did you mean {meant}?" if meant else "remove it"
+        cure = cure_for(key, catalog.names)
         return f"{key} is no flag of this trainer, which ignores it without a word; {cure}"
     said = _value_problem(flag, value)
     return f"{key} {said}" if said else None

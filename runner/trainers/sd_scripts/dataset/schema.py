@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.config.errors import kind, nearest
+from runner.config.errors import cure_for, kind
 from runner.config.positions import KeyPath
 from runner.trainers.sd_scripts.dataset.spec import DatasetError
 
@@ -159,9 +159,7 @@ def _unknown(
 ) -> Iterator[Mistake]:
     for key in table:
         if key not in known:
-            meant = nearest(key, known)
-            cure = f"did you mean {meant}?" if meant else "remove it"
-            text = f"{key} is not known in {where}; {cure}"
+            text = f"{key} is not known in {where}; {cure_for(key, known)}"
             yield Mistake((*path, key), text, "extra keys not allowed")
 
 

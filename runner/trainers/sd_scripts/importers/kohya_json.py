@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.flags import FlagValue
-from runner.trainers.sd_scripts.importers.find import Found
-from runner.trainers.sd_scripts.importers.flag_words import (
+from runner.trainers.sd_scripts.importers.command_line import (
     FlagWords,
     draft_of,
     flag_value,
     read_flag_words,
 )
+from runner.trainers.sd_scripts.importers.find import Found
 from runner.trainers.sd_scripts.importers.kohya_fields import FIELDS
 from runner.trainers.sd_scripts.importers.model import (
     Draft,

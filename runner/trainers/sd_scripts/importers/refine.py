@@ -14,8 +14,8 @@ from runner.model import Forecast
 from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.dataset import DatasetError, read_specs
 from runner.trainers.sd_scripts.forecast import forecast
+from runner.trainers.sd_scripts.importers.command_line import FlagWords
 from runner.trainers.sd_scripts.importers.find import Found
-from runner.trainers.sd_scripts.importers.flag_words import FlagWords
 from runner.trainers.sd_scripts.importers.model import Draft
 from runner.trainers.sd_scripts.scripts import SCRIPTS
 

@@ -11,8 +11,8 @@ from runner.config.errors import kind
 from runner.config.positions import syntax_problem
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.config_file import OF_THE_GUI, entries
+from runner.trainers.sd_scripts.importers.command_line import FlagWords, draft_of
 from runner.trainers.sd_scripts.importers.find import Found
-from runner.trainers.sd_scripts.importers.flag_words import FlagWords, draft_of
 from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, Number
 from runner.trainers.sd_scripts.scripts import SCRIPTS
 

@@ -10,12 +10,12 @@ from pathlib import Path, PurePath
 from runner.config.flags import Flags, FlagValue
 from runner.config.model import Config, Trainer
 from runner.config.paths import ACCELERATE_PATH_FLAGS, absolute
-from runner.trainers.sd_scripts.importers.find import Found
-from runner.trainers.sd_scripts.importers.launch_line import (
+from runner.trainers.sd_scripts.importers.command_line import (
     LaunchLine,
     is_training_script,
     read_launch_line,
 )
+from runner.trainers.sd_scripts.importers.find import Found
 from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, with_paths
 from runner.trainers.sd_scripts.importers.shell_reader import Invocation, ScriptReader
 from runner.trainers.sd_scripts.importers.shell_scope import Scope

@@ -11,9 +11,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_builtins import changes_state
 from runner.trainers.sd_scripts.importers.shell_scope import Scope
-from runner.trainers.sd_scripts.importers.shell_tests import TESTS, truth
+from runner.trainers.sd_scripts.importers.shell_tests import TESTS, folder_of, truth
 from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
 from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Token
 
@@ -22,13 +21,10 @@ MOST_CALLS = 20
 #: a script takes milliseconds; a function that calls another one twice, and so on, takes for ever
 MOST_SECONDS = 5.0
 #: take a command as one text
-_SHELLS = frozenset(
-    {
-        "bash", "nohup", "qsub", "sbatch", "screen", "script", "sh", "srun", "ssh", "su", "tmux", "zsh",
-    }
-)  # fmt: skip
+_SHELLS = re.compile(r"(?:ba|z|s)?sh|su|tmux|screen|sbatch|qsub|srun|script|nohup")
 #: the sign of a text that is worth reading as a command
 _TRAINING = re.compile(r"\s\S*train\S*\.py\b|accelerate(?:-|\s+)launch\s")
+_NAME = re.compile(r"[A-Za-z_]\w*")
 _PREFIXES = ("!", "time", "builtin", "command", "exec")
 
 
@@ -176,8 +172,8 @@ class ScriptReader:
             self._ended = "" if self.in_doubt else name
         elif name == "eval":
             return self._text(" ".join(map(scope.source_of, fields[1:])), node.line)
-        elif fields and not changes_state(scope, words, fields):
-            if name in _SHELLS:
+        elif fields and not _changes_state(scope, words, fields):
+            if _SHELLS.fullmatch(name):
                 self._texts_for_others(fields, node)
             self._start(fields, before, node)
             return None
@@ -243,3 +239,59 @@ class ScriptReader:
                 node.redirected, notes,
             )
         )  # fmt: skip
+
+
+def _changes_state(scope: Scope, words: list[Token], fields: list[Field]) -> bool:
+    """Do what the command does to the scope; False when it is none of these. `fields`: the words,
+    expanded."""
+    texts = [one.text for one in fields]
+    given = [text for text in texts[1:] if not text.startswith("-")]
+    match texts:
+        case ["export" | "declare" | "local" | "readonly" | "typeset", *_]:
+            _declare(scope, words[1:], texts)
+        case ["unset", *_]:
+            for gone in given:
+                scope.variables.pop(gone, None)
+        case ["cd" | "pushd" | "popd" as name, *_]:
+            scope.moved = True
+            if name == "pushd":
+                scope.folders.append(scope.cwd)
+            if name == "popd":
+                scope.cwd = scope.folders.pop() if scope.folders else None
+            else:
+                known = not any(one.unknown for one in fields)
+                scope.cwd = folder_of("".join(given[:1]) or "~", scope.cwd) if known else None
+        case ["source" | ".", *_]:
+            path = folder_of(given[0], scope.cwd) if given else None
+            if given and "activate" in (path or Path(given[0])).name:
+                scope.python = str((path or Path(given[0])).parent / "python")
+            else:
+                what = f"{' '.join(given)} is not read; add what it sets to [trainer] env"
+                scope.say(words[0].line, what)
+        case ["conda" | "mamba" | "micromamba", "activate", *_]:
+            place = "".join(given[1:2])
+            scope.python = f"{place}/bin/python" if "/" in place else None
+            if scope.python is None:
+                scope.say(words[0].line, f"environment {place}: set [trainer] python")
+        case ["shift", *_]:
+            by = int(given[0]) if given in (["2"], ["3"]) else 1
+            scope.arguments = scope.arguments and scope.arguments[by:]
+        case ["set", *_]:
+            if "--" in texts:
+                scope.arguments = tuple(fields[texts.index("--") + 1 :])
+        case _:
+            return False
+    return True
+
+
+def _declare(scope: Scope, words: list[Token], texts: list[str]) -> None:
+    exports = texts[0] == "export" or "-x" in texts or "-gx" in texts
+    for word in words:
+        assignment = word.assignment()
+        declared = assignment[0] if assignment else word.plain
+        if assignment:
+            scope.set(*assignment)
+        if exports and _NAME.fullmatch(declared):
+            scope.exported.add(declared)
+        if texts[0] == "local":
+            scope.locals.add(declared)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runner.config.flags import unpassable
 from runner.config.paths import PATH_FLAGS, PATH_OR_NAME_FLAGS
-from runner.trainers.sd_scripts.importers.flag_words import flag_value, scalar
+from runner.trainers.sd_scripts.importers.command_line import flag_value, scalar
 from runner.trainers.sd_scripts.importers.model import Draft
 from runner.trainers.sd_scripts.importers.write import render
 from tests.unit.trainers.importers.import_context import Desk, arguments
