@@ -38,21 +38,20 @@ def look_at_state(path: Path) -> StateLook:
     """By names, sizes and the ends of the archives. Raises OSError if it cannot be read."""
     sizes = {e.name: e.stat().st_size for e in os.scandir(path) if e.is_file()}
     weights = tuple(path / n for n in sorted(sizes) if n.endswith(".safetensors"))
-    step, problem = _train_state(path, sizes)
-    problem = problem or _missing(sizes) or _broken(path, sizes)
+    problem = _missing(sizes)
+    step = None
+    if TRAIN_STATE in sizes:  # else one of a script that tracks no steps
+        try:
+            with (path / TRAIN_STATE).open("rb") as stream:
+                step = int(json.loads(stream.read(TRAIN_STATE_BYTES))["current_step"])
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            problem = f"{TRAIN_STATE} cannot be read: the save was cut off"
+    archives = (name for name in sorted(sizes) if name.endswith(_ARCHIVES))
+    if problem is None and (
+        cut := next((n for n in archives if not whole_archive(path / n)), None)
+    ):
+        problem = f"{cut} is cut off"
     return StateLook(problem, step, weights, sum(sizes.values()))
-
-
-def _train_state(path: Path, sizes: dict[str, int]) -> tuple[int | None, str | None]:
-    """(step, problem). A state without the file is one of a script that tracks no steps."""
-    if TRAIN_STATE not in sizes:
-        return None, None
-    try:
-        with (path / TRAIN_STATE).open("rb") as stream:
-            step = json.loads(stream.read(TRAIN_STATE_BYTES))["current_step"]
-        return int(step), None
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return None, f"{TRAIN_STATE} cannot be read: the save was cut off"
 
 
 def _missing(sizes: dict[str, int]) -> str | None:
@@ -69,13 +68,6 @@ def _missing(sizes: dict[str, int]) -> str | None:
     gone = next((n for n in range(max(numbers, default=0) + 1) if n not in numbers), None)
     if gone is not None:
         return f"there is no random_states_{gone}.pkl, which is written last: the save was cut off"
-    return None
-
-
-def _broken(path: Path, sizes: dict[str, int]) -> str | None:
-    for name in sorted(sizes):
-        if name.endswith(_ARCHIVES) and not whole_archive(path / name):
-            return f"{name} is cut off"
     return None
 
 

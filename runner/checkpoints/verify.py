@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from runner.checkpoints.state_folder import look_at_state, whole_archive
-from runner.files.diffusers_folder import is_diffusers_folder, look_at_folder
+from runner.checkpoints.state_folder import StateLook, look_at_state, whole_archive
+from runner.files.diffusers_folder import FolderLook, is_diffusers_folder, look_at_folder
 from runner.files.header import Broken, metadata_of, read_header, tensors_of
 from runner.files.regular_file import open_regular
 from runner.model import BlockNorm
@@ -80,8 +80,7 @@ def verify(path: Path, *, finite: bool = True) -> Verification:
         known |= {"size_bytes": found.st_size, "modified_at": found.st_mtime}
         known |= {"inode": found.st_ino, "mtime_ns": found.st_mtime_ns}
         if path.is_dir():
-            known["mtime_ns"] = state_stamp(path)
-            return _state(path, known, finite)
+            return _folder(path, known, finite)
         known["header_sha256"] = header_sha256(path) if path.is_file() else None
         if path.suffix.lower() in PICKLES:
             return _pickle(path, known)
@@ -147,36 +146,27 @@ def _pickle(path: Path, known: dict[str, Any]) -> Verification:
     return Verification(**known, complete=True, problem=PICKLED)
 
 
-def _state(path: Path, known: dict[str, Any], finite: bool) -> Verification:
+def _folder(path: Path, known: dict[str, Any], finite: bool) -> Verification:
+    """A training state or a model of diffusers, with what the files of weights inside say; the first that is
+    broken counts for all."""
+    look: StateLook | FolderLook
     if is_diffusers_folder(path):
-        return _diffusers(path, known, finite)
-    if not path.name.endswith("-state") and not (path / "optimizer.bin").exists():
+        look = look_at_folder(path)
+        known |= {
+            "kind": "diffusers",
+            "modified_at": look.mtime_ns / 1e9,
+            "mtime_ns": look.mtime_ns,
+        }
+    elif path.name.endswith("-state") or (path / "optimizer.bin").exists():
+        look = look_at_state(path)
+        known |= {"kind": "state", "step": look.step, "mtime_ns": state_stamp(path)}
+    else:
         return Verification(**known, problem="this is a folder, and no training state")
-    look = look_at_state(path)
-    known |= {"kind": "state", "size_bytes": look.size_bytes, "step": look.step}
-    if look.problem is not None:
-        return Verification(**known, problem=look.problem)
-    return _with_weights(Verification(**known, complete=True), path, look.weights, finite)
-
-
-def _diffusers(path: Path, known: dict[str, Any], finite: bool) -> Verification:
-    look = look_at_folder(path)
-    known |= {"kind": "diffusers", "size_bytes": look.size_bytes}
-    known |= {"mtime_ns": look.mtime_ns, "modified_at": look.mtime_ns / 1e9}
-    if look.problem is not None:
-        return Verification(**known, problem=look.problem)
-    return _with_weights(Verification(**known, complete=True), path, look.weights, finite)
-
-
-def _with_weights(
-    result: Verification, path: Path, weights: tuple[Path, ...], finite: bool
-) -> Verification:
-    """With what the files of weights inside say; the first that is broken counts for all."""
-    unread = None
-    for file in weights:
+    known["size_bytes"] = look.size_bytes
+    result, unread = Verification(**known, problem=look.problem, complete=not look.problem), None
+    for file in look.weights if result.complete else ():
         inner = verify(file, finite=finite)
-        name = file.relative_to(path)
-        problem = f"{name}: {inner.problem}" if inner.problem else None
+        problem = f"{file.relative_to(path)}: {inner.problem}" if inner.problem else None
         if inner.kind == "pickle" and inner.complete:
             unread, problem = problem, None
         result = replace(
@@ -220,19 +210,14 @@ def verify_apart(
     return found, words[-1] if words else ""
 
 
-def _asked() -> Iterator[str]:
-    for line in sys.stdin.buffer:
-        yield msgspec.json.decode(line, type=str)
-
-
 def main(arguments: list[str]) -> int:
     """Print a JSON line per path; exit 0 if all are complete and finite. `-`: the paths come on stdin, each a
     JSON string in a line of its own, and each is answered before the next is read."""
     os.environ.update(ONE_THREAD)
     if sys.platform != "win32":
         os.nice(NICENESS)
-    good = True
-    for name in _asked() if arguments == ["-"] else arguments:
+    good, given = True, (msgspec.json.decode(line, type=str) for line in sys.stdin.buffer)
+    for name in given if arguments == ["-"] else arguments:
         found = verify(Path(name))
         good = good and found.complete and found.finite is True
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
