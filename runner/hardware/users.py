@@ -39,9 +39,6 @@ class User:
     outside: bool = False
 
 
-# ------------------------------------------------------------------ one process against the table
-
-
 def _user(process: Process, rule: Rule) -> User:
     return User(
         process.pid, rule.title, process.name, rule.how, rule.hold, process.memory_bytes or None,
@@ -77,41 +74,30 @@ class Listing:
     def with_descendants(self, roots: Iterable[int]) -> frozenset[int]:
         """`roots` and everything below them."""
         top = frozenset(roots)
-        return top | {
-            pid for pid in self.processes if top and not top.isdisjoint(self.ancestors(pid))
-        }
+        below = (pid for pid in self.processes if not top.isdisjoint(self.ancestors(pid)))
+        return top.union(below) if top else top
 
 
 def known_users(listing: Listing, excluded: frozenset[int]) -> list[User]:
     """The programs of the table, each once: not its forked workers, nor the launcher of a listed child."""
-    found = {
-        pid: rule
-        for pid, rule in listing.rules.items()
-        if pid not in excluded and not rule.active_only
-    }
+    rules = listing.rules.items()
+    found = {pid: rule for pid, rule in rules if pid not in excluded and not rule.active_only}
     dropped: set[int] = set()
     for pid, rule in found.items():
         for above in listing.ancestors(pid):
             other = found.get(above)
-            if other is None or other.title != rule.title:
-                continue
-            # a forked worker has its parent's command line; another one is the part that does the work
-            dropped.add(pid if other is rule or rule.launcher else above)
-    return [
-        _user(_worker(listing, pid) if rule.launcher else listing.processes[pid], rule)
-        for pid, rule in found.items()
-        if pid not in dropped
-    ]
-
-
-def _worker(listing: Listing, launcher: int) -> Process:
-    """Of a launched script that the table does not know: the largest process below the launcher."""
-    below = listing.with_descendants((launcher,)) - {launcher}
-    return max(
-        (listing.processes[pid] for pid in below),
-        key=lambda process: process.memory_bytes,
-        default=listing.processes[launcher],
-    )
+            if other is not None and other.title == rule.title:
+                # a forked worker has its parent's command line; another one is the part that does the work
+                dropped.add(pid if other is rule or rule.launcher else above)
+    users = []
+    for pid in (pid for pid in found if pid not in dropped):
+        process = listing.processes[pid]
+        if found[pid].launcher:  # of a script that the table does not know: its largest process
+            below = listing.with_descendants((pid,)) - {pid}
+            children = (listing.processes[child] for child in sorted(below))
+            process = max(children, key=lambda child: child.memory_bytes, default=process)
+        users.append(_user(process, found[pid]))
+    return users
 
 
 def other_users(
@@ -126,19 +112,13 @@ def other_users(
         for seen in gpu.users:
             if seen.ours or seen.pid in own:
                 continue
-            key = _owner(listing, users, seen, gpu.key)
-            user = users.get(key) or _unknown(listing, seen)
-            if user is not None:
+            key: object = ("outside", gpu.key, seen.name)
+            if seen.pid is not None:  # the listed program that it belongs to, else itself
+                line = (seen.pid, *listing.ancestors(seen.pid))
+                key = next((pid for pid in line if pid in users), seen.pid)
+            if (user := users.get(key) or _unknown(listing, seen)) is not None:
                 users[key] = _with_gpu(user, seen)
-    order = sorted(users.values(), key=_weight, reverse=True)
-    return tuple(user for user in order if user.title)
-
-
-def _owner(listing: Listing, users: Mapping[object, User], seen: GpuUser, gpu_key: str) -> object:
-    """The listed program that a process on the GPU belongs to, else itself."""
-    if seen.pid is None:
-        return ("outside", gpu_key, seen.name)
-    return next((p for p in (seen.pid, *listing.ancestors(seen.pid)) if p in users), seen.pid)
+    return tuple(sorted(users.values(), key=_weight, reverse=True))
 
 
 def _unknown(listing: Listing, seen: GpuUser) -> User | None:
@@ -151,13 +131,12 @@ def _unknown(listing: Listing, seen: GpuUser) -> User | None:
         return None
     rule = listing.rules.get(seen.pid) or rule_of(Process(seen.pid, seen.name))
     if rule is not None:
-        if rule.active_only and (seen.percent or 0.0) <= ACTIVE_PERCENT:
-            return None
-        return _user(process, rule)
+        idle = rule.active_only and (seen.percent or 0.0) <= ACTIVE_PERCENT
+        return None if idle else _user(process, rule)
     name = process.name or seen.name
     return User(
         seen.pid, name or "an unnamed program", name, "close it, if it is not needed", None,
-        process.memory_bytes or None, since_at=process.since_at or seen.since_at,
+        process.memory_bytes or None, since_at=process.since_at,
     )  # fmt: skip
 
 
@@ -168,18 +147,18 @@ def _with_gpu(user: User, seen: GpuUser) -> User:
     if seen.memory_bytes is not None:
         memory = (memory or 0) + seen.memory_bytes
     shares = [share for share in (user.gpu_percent, seen.percent) if share is not None]
-    known = user.hold is not None and (memory or 0) >= HOLDING_BYTES
+    holds = user.hold is not None and (memory or 0) >= HOLDING_BYTES
     return replace(
         user,
         gpu_memory_bytes=memory,
         gpu_percent=max(shares, default=None),
-        hold=Hold.MODEL if known else user.hold,
+        hold=Hold.MODEL if holds else user.hold,
         since_at=user.since_at if user.since_at is not None else seen.since_at,
         on_gpu=True,
     )
 
 
-def _weight(user: User) -> tuple[bool, int, float, bool, int]:
+def _weight(user: User) -> tuple[float, ...]:
     return (
         user.on_gpu,
         user.gpu_memory_bytes or 0,
