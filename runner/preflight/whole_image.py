@@ -39,9 +39,14 @@ def problem_of(path: Path, *, thorough: bool = True) -> str | None:
         return "cut off" if size < int.from_bytes(start[2:6], "little") else None
     if start.startswith(_OTHERS) or start[4:8] == b"ftyp":
         return None
+    return foreign(start) or "no image"
+
+
+def foreign(start: bytes) -> str | None:
+    """What is often saved under the name of an image or a model, by its first bytes."""
     if start.startswith(b"version https://git-lfs"):
         return "a git-lfs pointer"
-    return "a web page" if start.lstrip()[:1] == b"<" else "no image"
+    return "a web page" if start.lstrip()[:1] == b"<" else None
 
 
 def _tail(stream: BinaryIO, count: int) -> bytes:

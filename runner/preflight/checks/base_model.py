@@ -12,6 +12,7 @@ from runner.preflight.cures.model import REMOVED, Fix
 from runner.preflight.facts import Facts
 from runner.preflight.header import SAFETENSORS, Kind, kind_of, kind_of_folder
 from runner.preflight.model import Finding, check, failed, passed, skipped, warned
+from runner.preflight.whole_image import foreign
 from runner.trainers.sd_scripts.scripts import BASE_MODEL, SCRIPTS, TITLES, Script
 
 BUILTIN = "builtin"
@@ -75,9 +76,11 @@ def inspect(path: Path, flag: str = BASE_MODEL) -> Finding:
     if size == 0:
         return failed("0 bytes", f"{path} is empty.", AGAIN)
     safetensors = path.suffix.lower() in SAFETENSORS
-    if foreign := foreign_content(start, safetensors):
+    pickled = safetensors and start.startswith((b"PK\x03\x04", b"\x80\x02"))
+    what = "a pickled checkpoint (.ckpt) under another name" if pickled else foreign(start)
+    if what:
         evidence = "no safetensors file" if safetensors else "no model"
-        return failed(evidence, f"{path} is {foreign}.", AGAIN)
+        return failed(evidence, f"{path} is {what}, not the model itself.", AGAIN)
     return _safetensors(path, size) if safetensors else _pickled(path, size, start)
 
 
@@ -98,16 +101,6 @@ def _safetensors(path: Path, size: int) -> Finding:
         missing = f"{file_size(size)} of {file_size(complete)}"
         return failed("incomplete", f"{path} is incomplete: {missing}.", AGAIN)
     return passed(f"complete, {file_size(size)}", f"{path} is complete: {file_size(size)}.")
-
-
-def foreign_content(start: bytes, safetensors: bool) -> str | None:
-    """What is often saved under the name of a model, by its first bytes."""
-    if start.startswith(b"version https://git-lfs"):
-        return "a git-lfs pointer, not the model itself"
-    if start.lstrip()[:1] == b"<":
-        return "a web page, not the model"
-    pickled = safetensors and start.startswith((b"PK\x03\x04", b"\x80\x02"))
-    return "a pickled checkpoint (.ckpt) under another name" if pickled else None
 
 
 @check(

@@ -13,7 +13,7 @@ from runner.config.interpreter import run_small
 from runner.model.units import count
 from runner.preflight.cures.files import write_file
 from runner.preflight.cures.model import Cure, OnOutput
-from runner.preflight.cures.settings import edit_file
+from runner.preflight.cures.settings import toml_cure
 from runner.preflight.dataset_errors import mistakes_in_file
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
@@ -171,10 +171,9 @@ def _cure(facts: Facts, wanted: dict[str, int | None]) -> Cure | None:
                 if subset.get("image_dir") in wanted:
                     subset["num_repeats"] = wanted[subset["image_dir"]]
 
-    lines = [f"num_repeats = {number} for {folder}" for folder, number in wanted.items()]
+    lines = (f"num_repeats = {number} for {folder}" for folder, number in wanted.items())
     will_do = (f"in {file} (a copy of the old file is kept):", *lines)
-    title = "as the folders' names say"
-    return Cure("repeats", "repeats", title, will_do, lambda say, _: edit_file(file, edit, say))
+    return toml_cure(facts.config, "repeats", "as the folders' names say", will_do, {file: edit})
 
 
 def _folders(facts: Facts) -> Finding:

@@ -18,7 +18,7 @@ def images(facts: Facts) -> Finding:
     """Are the image folders there, and are they as full as expected?"""
     subsets = facts.subsets()
     if not subsets:
-        return failed("no image folder", _no_subset(facts), _parent_advice(facts))
+        return failed("no image folder", *_no_subset(facts))
     missing = [s for s in subsets if s.image_dir and facts.listing(s.image_dir) is None]
     if missing:
         return _folders_missing(facts, missing)
@@ -65,7 +65,7 @@ def _counts(facts: Facts, subsets: list[SubsetSpec]) -> tuple[int, int]:
 def _none(facts: Facts, subsets: list[SubsetSpec]) -> Finding:
     """sd-scripts says `No data found` and leaves with exit code 0."""
     folders = list(dict.fromkeys(s.name for s in subsets if not s.is_reg))
-    detail = f"No training image in {some(folders)}." if folders else _no_subset(facts)
+    detail = f"No training image in {some(folders)}." if folders else _no_subset(facts)[0]
     listings = [listing for folder in folders if (listing := facts.listing(folder))]
     if below := sum(listing.below for listing in listings):
         detail += f" {below} lie in deeper folders, which are never read."
@@ -74,23 +74,18 @@ def _none(facts: Facts, subsets: list[SubsetSpec]) -> Finding:
     return failed("no images", detail, "put images there, or correct image_dir")
 
 
-def _no_subset(facts: Facts) -> str:
+def _no_subset(facts: Facts) -> tuple[str, str]:
+    """Why there is no folder of images, and what to do; the usual mistake is the folder of the images itself in
+    the place of its parent."""
     folder = facts.path("train_data_dir")
     if facts.dataset_file() is not None or folder is None:
-        return "The dataset config names no folder of training images."
-    if not folder.is_dir():
-        return f"{folder} does not exist."
-    return f"{folder} holds no folder named <repeats>_<name>, such as 10_{folder.name}."
-
-
-def _parent_advice(facts: Facts) -> str:
-    """The usual mistake is the folder of the images itself in the place of its parent."""
-    folder = facts.path("train_data_dir")
-    if facts.dataset_file() is not None or folder is None:
-        return "add a [[datasets.subsets]] with image_dir"
-    numbered = folder.name.partition("_")[0].isdigit()
-    parent = f'train_data_dir = "{folder.parent}"'
-    return parent if numbered else "rename its folders, or use a dataset config"
+        detail = "The dataset config names no folder of training images."
+        return detail, "add a [[datasets.subsets]] with image_dir"
+    detail = f"{folder} holds no folder named <repeats>_<name>, such as 10_{folder.name}."
+    advice = "rename its folders, or use a dataset config"
+    if folder.name.partition("_")[0].isdigit():
+        advice = f'train_data_dir = "{folder.parent}"'
+    return detail if folder.is_dir() else f"{folder} does not exist.", advice
 
 
 def _folders_missing(facts: Facts, missing: list[SubsetSpec]) -> Finding:

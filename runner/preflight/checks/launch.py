@@ -136,29 +136,29 @@ def environment(facts: Facts) -> Finding:
 
 
 def judge_environment(env: Mapping[str, str], wanted: str | None, processes: int) -> Finding:
+    leaked = [name for name in (_RANK, *_SIZES) if _several(name, env.get(name))]
+    if leaked and processes == 1:
+        detail = f"{', '.join(leaked)} is set, so accelerate waits for other processes."
+        return failed(f"{leaked[0]} is set", detail, f"unset {' '.join(leaked)}")
     forced = env.get("ACCELERATE_TORCH_DEVICE", "")
-    other = bool(forced and wanted) and forced.split(":")[0] != wanted
     on_cpu = env.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes", "on")
-    hidden = env.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1") and wanted == "cuda"
-    leaked = [name for name in (_RANK, *_SIZES) if processes == 1 and _several(name, env.get(name))]
-    harms = (
-        *((name, f"{name} is set", "accelerate waits for other processes") for name in leaked),
-        ("ACCELERATE_USE_CPU", "forced to the CPU", "the training would run on the CPU")
-        if on_cpu and wanted not in (None, "cpu") else None,
-        ("ACCELERATE_TORCH_DEVICE", f"forced to {forced}", "it decides over everything else")
-        if other else None,
-        ("CUDA_VISIBLE_DEVICES", "GPUs are hidden", "it hides every GPU from the training")
-        if hidden else None,
-        ("PYTHONHOME", "PYTHONHOME is set", "the trainer's Python would use foreign modules")
-        if env.get("PYTHONHOME") else None,
-    )  # fmt: skip
-    harm = next(filter(None, harms), None)
-    if harm is None:
-        return passed("clean", "No variable of another launcher is set.")
-    name, evidence, why = harm
-    make = warned if name == "PYTHONHOME" else failed
-    names = leaked if name in leaked else [name]
-    return make(evidence, f'{name}="{env[name]}": {why}.', f"unset {' '.join(names)}")
+    hidden = env.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1")
+    for name, astray, evidence in (
+        ("ACCELERATE_USE_CPU", on_cpu and wanted not in (None, "cpu"), "forced to the CPU"),
+        (
+            "ACCELERATE_TORCH_DEVICE",
+            forced.split(":")[0] not in ("", wanted),
+            f"forced to {forced}",
+        ),
+        ("CUDA_VISIBLE_DEVICES", hidden and wanted == "cuda", "GPUs are hidden"),
+    ):
+        if astray and wanted:
+            detail = f'{name}="{env[name]}" keeps the training from {wanted}.'
+            return failed(evidence, detail, f"unset {name}")
+    if env.get("PYTHONHOME"):
+        detail = f"PYTHONHOME={env['PYTHONHOME']}: the trainer's Python would use foreign modules."
+        return warned("PYTHONHOME is set", detail, "unset PYTHONHOME")
+    return passed("clean", "No variable of another launcher is set.")
 
 
 def _several(name: str, value: str | None) -> bool:

@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from runner.analysis.diagnosis.cures import NOT_KNOWN, Setting
+from runner.analysis.diagnosis.cures import Setting
 from runner.analysis.diagnosis.matcher import diagnose
 from runner.analysis.diagnosis.needs import ruled_out
 from runner.config.errors import nearest
@@ -90,20 +90,13 @@ def imports(facts: Facts) -> Finding:
     found = facts.imported()
     if found.problem == "cancelled":
         return skipped("cancelled")
-    setting = Setting(device=facts.platform.device, runs_on=facts.platform)
-    cwd = str(facts.config.trainer_cwd)
-    return judge_imports(found, trainer.python, trainer.script, cwd, setting)
-
-
-def judge_imports(
-    found: Imported, python: str, script: str, cwd: str, setting: Setting = NOT_KNOWN
-) -> Finding:
-    in_python = f"cd {shlex.quote(cwd)} && {shlex.quote(python)}"
+    python, script = shlex.quote(trainer.python), trainer.script
+    in_python = f"cd {shlex.quote(str(facts.config.trainer_cwd))} && {python}"
     by_hand = f"{in_python} {shlex.quote(script)} --help"
     if found.problem is not None:
         return warned("no answer", f"Importing {script} gave no answer: {found.problem}.", by_hand)
     if not found.errors:
-        return passed("imported", f"{python} imports {script} without an error.")
+        return passed("imported", f"{trainer.python} imports {script} without an error.")
     first, origin = found.errors[0], found.errors[-1]
     if found.doing != script and "." in found.doing:
         by_hand = f"{in_python} -c {shlex.quote(f'import {found.doing}')}"
@@ -111,6 +104,7 @@ def judge_imports(
     if origin is not first:
         detail += f" It began with {_words(origin)}."
     raised = (ExceptionSeen(0, one.name, one.text, one.frames) for one in reversed(found.errors))
+    setting = Setting(device=facts.platform.device, runs_on=facts.platform)
     cause = diagnose(Evidence(tuple(raised)), setting)
     advice = f"{cause.advice} " if cause is not None else ""
     return failed(origin.name.rpartition(".")[2], detail, f"{advice}To reproduce it: {by_hand}")

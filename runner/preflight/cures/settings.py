@@ -52,22 +52,19 @@ def set_cure(
         if gone - config.train.keys() - config.smoke.flags.keys():
             return None
         sections["smoke"] = {f: value for f, value in changes.items() if f in config.smoke.flags}
-    lines = [
-        f"[{name}] {change_text(one)}" for name, keys in sections.items() for one in keys.items()
-    ]
 
     def edit(document: Document) -> None:
         for name, keys in sections.items():
             if keys:
                 set_keys(table(document, name), keys)
 
-    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
-        edit_file(config.path, edit, on_output, lambda text: _still_valid(config.path, text))
-
-    told = (f"in {config.path} (a copy of the old file is kept):", *lines)
+    lines = (
+        f"[{name}] {change_text(one)}" for name, keys in sections.items() for one in keys.items()
+    )
+    will_do = (f"in {config.path} (a copy of the old file is kept):", *lines)
     spelled = changes.items() if section in _SPELLED else ()
     made = tuple(f"{_SPELLED[section]}{name}={_plain(value)}" for name, value in spelled)
-    return Cure(check, check, title, told, act, made)
+    return toml_cure(config, check, title, will_do, {config.path: edit}, made)
 
 
 def _plain(value: Any) -> Any:
@@ -83,19 +80,6 @@ def set_keys(section: Document, values: Mapping[str, Any]) -> None:
             section.pop(key, None)
         else:
             put(section, key, list(value) if isinstance(value, tuple) else value)
-
-
-def _still_valid(path: Path, text: str) -> None:
-    """The new text is read as a plasma.toml before it takes the place of the old one."""
-    trial = path.with_name(f".{path.name}.trial.toml")
-    try:
-        replace_text(trial, text)
-        load_config(trial, known_flags=lambda trainer: None)
-    except ConfigError as error:
-        problem = str(error).replace(str(trial), str(path))
-        raise CureFailed(f"nothing was changed, it would not be valid: {problem}") from None
-    finally:
-        trial.unlink(missing_ok=True)
 
 
 # ----------------------------------------------------------------- the dataset config
@@ -118,14 +102,9 @@ def dataset_cure(facts: Facts, check: str, title: str, values: Mapping[str, Any]
     if own:
         edits[facts.config.path] = lambda d: set_everywhere(table(d, "dataset"), values)
         places.append(f"[dataset] of {facts.config.path}")
-
-    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
-        for path, edit in edits.items():
-            edit_file(path, edit, on_output)
-
-    lines = [f"{name} = {toml_text(value)}" for name, value in values.items()]
+    lines = (f"{name} = {toml_text(value)}" for name, value in values.items())
     will_do = (f"in {' and '.join(places)} (a copy is kept):", *lines)
-    return Cure(check, check, title, will_do, act) if edits else None
+    return toml_cure(facts.config, check, title, will_do, edits)
 
 
 def set_everywhere(document: Document, values: Mapping[str, Any]) -> None:
@@ -147,25 +126,44 @@ def _tables(document: Document) -> Iterator[Document]:
 # ----------------------------------------------------------------- editing TOML
 
 
-def edit_file(
-    path: Path, edit: Edit, on_output: OnOutput, judge: Callable[[str], None] | None = None
-) -> None:
-    """Read, change, judge, keep a copy of the old file, replace it. `judge` raises CureFailed for a text that
-    must not be written. Raises CureFailed, OSError."""
+def toml_cure(
+    config: Config,
+    check: str,
+    title: str,
+    will_do: tuple[str, ...],
+    edits: Mapping[Path, Edit],
+    changes: tuple[str, ...] = (),
+) -> Cure | None:
+    """Changes TOML files, each with a copy of the old one; plasma.toml only where it stays valid."""
+
+    def act(on_output: OnOutput, cancelled: threading.Event) -> None:
+        for path, edit in edits.items():
+            old = path.read_bytes().decode("utf-8")
+            new = edited(old.removeprefix(_BOM), edit, str(path))
+            if "\r\n" in old:
+                new = new.replace("\r\n", "\n").replace("\n", "\r\n")
+            new = _BOM + new if old.startswith(_BOM) else new
+            if new == old:
+                on_output(f"{path} needs no change")
+                continue
+            if path == config.path:
+                _check_valid(path, new)
+            write_file(path, new, on_output, "changed")
+
+    return Cure(check, check, title, will_do, act, changes) if edits else None
+
+
+def _check_valid(path: Path, text: str) -> None:
+    """The new text is read as a plasma.toml before it takes the place of the old one. Raises CureFailed."""
+    trial = path.with_name(f".{path.name}.trial.toml")
     try:
-        old = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        raise CureFailed(f"{path} is not UTF-8; save it as UTF-8") from None
-    new = edited(old.removeprefix(_BOM), edit, str(path))
-    if "\r\n" in old:
-        new = new.replace("\r\n", "\n").replace("\n", "\r\n")
-    new = _BOM + new if old.startswith(_BOM) else new
-    if new == old:
-        on_output(f"{path} needs no change")
-        return
-    if judge is not None:
-        judge(new)
-    write_file(path, new, on_output, "changed")
+        replace_text(trial, text)
+        load_config(trial, known_flags=lambda trainer: None)
+    except ConfigError as error:
+        problem = str(error).replace(str(trial), str(path))
+        raise CureFailed(f"nothing was changed, it would not be valid: {problem}") from None
+    finally:
+        trial.unlink(missing_ok=True)
 
 
 def edited(text: str, edit: Edit, where: str) -> str:

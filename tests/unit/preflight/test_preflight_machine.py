@@ -261,7 +261,7 @@ def test_a_whole_base_model_passes(tmp_path: Path) -> None:
     ("content", "evidence", "said"),
     [
         (b"", "0 bytes", "is empty"),
-        (b"<!DOCTYPE html>", "no safetensors file", "is a web page, not the model"),
+        (b"<!DOCTYPE html>", "no safetensors file", "is a web page, not the model itself"),
         (b"version https://git-lfs.github.com/spec/v1\n", "no safetensors file", "git-lfs pointer"),
         (b"PK\x03\x04abcdefgh", "no safetensors file", "a pickled checkpoint (.ckpt)"),
         (struct.pack("<Q", 1000) + b'{"a"', "damaged file", "cut off inside the header"),
