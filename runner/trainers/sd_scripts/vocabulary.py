@@ -29,16 +29,22 @@ from runner.model.events import (
 from runner.trainers.console import Reader, Sentence, Vocabulary, english
 
 _LAST_NUMBER = re.compile(r"[:=] *(\d{1,18})(?:, *\d+)*\s*$")
-_TRAIN_STATE = re.compile(r"load train state from (.+?)[/\\]\s*train_state\.json\s*: *\{(.*)\}")
-_RANDOM_STATES = re.compile(r"Random states saved in (.+)[/\\]\s*random_states_0\.pkl$")
-_FOUND = re.compile(r"found directory (.+) contains (\d{1,18}) image files")
-_EPOCH = re.compile(r"epoch (\d{1,18})/(\d{1,18})$")
 
 
 def _after(start: str, make: Callable[[int, str], ConsoleEvent]) -> Reader:
     def read(text: str, end: int) -> ConsoleEvent | None:
         value = text[len(start) :].strip()
         return make(end, value) if value else None
+
+    return read
+
+
+def _like(pattern: str, make: Callable[[int, re.Match[str]], ConsoleEvent]) -> Reader:
+    known = re.compile(pattern)
+
+    def read(text: str, end: int) -> ConsoleEvent | None:
+        match = known.match(text)
+        return make(end, match) if match else None
 
     return read
 
@@ -51,38 +57,18 @@ def _banner(name: str) -> Reader:
     return read
 
 
-def _epoch(text: str, end: int) -> ConsoleEvent | None:
-    match = _EPOCH.match(text)
-    return EpochStarted(end, int(match[1]), int(match[2])) if match else None
-
-
 def _sample(text: str, end: int) -> ConsoleEvent | None:
     match = _LAST_NUMBER.search(text)
     return SampleStarted(end, int(match[1]) if match else None)
 
 
-def _state_saved(text: str, end: int) -> ConsoleEvent | None:
-    match = _RANDOM_STATES.match(text)
-    return StateSaved(end, match[1]) if match else None
-
-
-def _train_state(text: str, end: int) -> ConsoleEvent | None:
-    match = _TRAIN_STATE.match(text)
-    if match is None:
-        return None
+def _train_state(end: int, match: re.Match[str]) -> ConsoleEvent:
     numbers = dict(re.findall(r"'(\w+)': *(-?\d{1,18})\b", match[2]))
-    step, epoch = numbers.get("current_step"), numbers.get("current_epoch")
-    return ResumeSeen(
-        end,
-        state_path=match[1],
-        state_step=int(step) if step else None,
-        state_epoch=int(epoch) if epoch else None,
+    step, epoch = (
+        int(numbers[name]) if name in numbers else None
+        for name in ("current_step", "current_epoch")
     )
-
-
-def _skipping(text: str, end: int) -> ConsoleEvent | None:
-    match = re.match(r"skipping (\d{1,18}) steps", text)
-    return ResumeSeen(end, skip_steps=int(match[1])) if match else None
+    return ResumeSeen(end, state_path=match[1], state_step=step, state_epoch=epoch)
 
 
 def _resuming(text: str, end: int) -> ConsoleEvent | None:
@@ -90,17 +76,23 @@ def _resuming(text: str, end: int) -> ConsoleEvent | None:
     return ResumeSeen(end, state_path=path) if path else None
 
 
-def _found(text: str, end: int) -> ConsoleEvent | None:
-    match = _FOUND.match(text)
-    return SubsetSeen(end, match[1], int(match[2])) if match else None
-
-
-def _nothing(text: str, end: int) -> ConsoleEvent | None:
-    return NothingToTrain(end, english(text).rstrip(" /"))
-
-
-def _saved(_text: str, end: int) -> ConsoleEvent | None:
-    return ModelSaved(end)
+_EPOCH = _like(
+    r"epoch (\d{1,18})/(\d{1,18})$", lambda end, m: EpochStarted(end, int(m[1]), int(m[2]))
+)
+_STATE_SAVED = _like(
+    r"Random states saved in (.+)[/\\]\s*random_states_0\.pkl$",
+    lambda end, m: StateSaved(end, m[1]),
+)
+_TRAIN_STATE = _like(
+    r"load train state from (.+?)[/\\]\s*train_state\.json\s*: *\{(.*)\}", _train_state
+)
+_SKIPPING = _like(
+    r"skipping (\d{1,18}) steps", lambda end, m: ResumeSeen(end, skip_steps=int(m[1]))
+)
+_FOUND = _like(
+    r"found directory (.+) contains (\d{1,18}) image files",
+    lambda end, m: SubsetSeen(end, m[1], int(m[2])),
+)
 
 
 def _saving(start: str) -> Sentence:
@@ -118,7 +110,7 @@ def _warning(*starts: str) -> list[Sentence]:
 SENTENCES: tuple[Sentence, ...] = (
     # --- what carries a fact
     Sentence("accelerator device:", Phase.PREPARING, _after("accelerator device:", DeviceSeen)),
-    Sentence("epoch ", None, _epoch),
+    Sentence("epoch ", None, _EPOCH),
     _saving("saving checkpoint:"),
     _saving("saving model:"),
     _saving("save trained model as StableDiffusion checkpoint to"),
@@ -127,7 +119,7 @@ SENTENCES: tuple[Sentence, ...] = (
     Sentence(
         "Saving current state to", Phase.SAVING, _after("Saving current state to", StateSaving)
     ),
-    Sentence("Random states saved in", None, _state_saved),
+    Sentence("Random states saved in", None, _STATE_SAVED),
     Sentence(
         "removing old checkpoint:", None, _after("removing old checkpoint:", CheckpointRemoved)
     ),
@@ -135,12 +127,14 @@ SENTENCES: tuple[Sentence, ...] = (
     Sentence("removing old state:", None, _after("removing old state:", StateRemoved)),
     Sentence("generating sample images at step", Phase.SAMPLING, _sample),
     Sentence("resume training from", Phase.PREPARING, _resuming),
-    Sentence("load train state from", None, _train_state),
+    Sentence("load train state from", None, _TRAIN_STATE),
     Sentence("skipping epoch"),
-    Sentence("skipping ", None, _skipping),
-    Sentence("found directory", Phase.DATASET, _found),
-    Sentence("No data found", None, _nothing),
-    Sentence("model saved.", Phase.FINISHED, _saved),
+    Sentence("skipping ", None, _SKIPPING),
+    Sentence("found directory", Phase.DATASET, _FOUND),
+    Sentence(
+        "No data found", None, lambda text, end: NothingToTrain(end, english(text).rstrip(" /"))
+    ),
+    Sentence("model saved.", Phase.FINISHED, lambda _, end: ModelSaved(end)),
     # --- the banner
     Sentence("running training", Phase.PREPARING),
     Sentence("num train images", None, _banner("train_images")),

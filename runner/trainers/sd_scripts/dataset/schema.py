@@ -7,12 +7,12 @@ type anywhere stops it, and only one of all mistakes is shown, as `... @ data['d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from runner.config.errors import cure_for, kind
 from runner.config.positions import KeyPath
-from runner.trainers.sd_scripts.dataset.spec import DatasetError
+from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, SubsetSpec
 
 NUMBER, RESOLUTION, PAIR = "number", "resolution", "pair"
 #: a key's type: in voluptuous' words, and in words for a person
@@ -26,35 +26,31 @@ _WORDS: Mapping[Any, tuple[str, str]] = {
     RESOLUTION: ("int or two of them", "a whole number or two of them"),
     PAIR: ("two floats", "two numbers with a point, such as [1.0, 2.0]"),
 }
+#: of the fields of a spec, as they are annotated
+_TYPES: Mapping[Any, Any] = {
+    "bool": bool, "int": int, "int | None": int, "float": NUMBER, "str": str, "str | None": str,
+    "Size | None": RESOLUTION, "tuple[float, float] | None": PAIR, "Mapping[str, Any]": dict,
+}  # fmt: skip
 
 
-def _of(kind: Any, names: str) -> dict[str, Any]:
-    return dict.fromkeys(names.split(), kind)
+def _keys_of(spec: type[SubsetSpec | DatasetSpec]) -> dict[str, Any]:
+    return {one.name: _TYPES[one.type] for one in fields(spec) if one.type in _TYPES}
 
 
 #: of caption files, which a dataset of metadata files does not have
-_CAPTION_FILES = {**_of(str, "caption_extension class_tokens"), "cache_info": bool}
-_SHARED = {
-    **_of(bool, "color_aug flip_aug random_crop shuffle_caption enable_wildcard"),
-    **_of(int, "num_repeats keep_tokens token_warmup_min caption_dropout_every_n_epochs"),
-    **_of(str, "keep_tokens_separator secondary_separator caption_separator caption_prefix"),
-    **_of(str, "caption_suffix resize_interpolation"),
-    **_of(NUMBER, "token_warmup_step caption_dropout_rate caption_tag_dropout_rate"),
-    "face_crop_aug_range": PAIR,
-    "custom_attributes": dict,
-}
-#: also of one without subsets
-METADATA_DATASET: dict[str, Any] = {
-    **_of(int, "batch_size bucket_reso_steps max_bucket_reso min_bucket_reso validation_seed"),
-    **_of(bool, "bucket_no_upscale enable_bucket"),
-    **_of(float, "validation_split network_multiplier"),
-    "resolution": RESOLUTION,
+_CAPTION_FILES = {"caption_extension": str, "class_tokens": str, "cache_info": bool}
+_OF_ONE_KIND = ("image_dir", "metadata_file", "rootless", "is_reg", "alpha_mask", *_CAPTION_FILES)
+_SHARED = {key: kind for key, kind in _keys_of(SubsetSpec).items() if key not in _OF_ONE_KIND}
+METADATA_DATASET = {
+    **_keys_of(DatasetSpec),
     **_SHARED,
+    "validation_split": float,
+    "network_multiplier": float,
 }
-DATASET: dict[str, Any] = METADATA_DATASET | _CAPTION_FILES
-GENERAL = DATASET
-METADATA_SUBSET = {**_SHARED, **_of(str, "metadata_file image_dir"), "alpha_mask": bool}
-SUBSET = {**_SHARED, **_CAPTION_FILES, "image_dir": str, **_of(bool, "is_reg alpha_mask")}
+del METADATA_DATASET["prior_loss_weight"]  # a flag of the command line alone
+DATASET = GENERAL = METADATA_DATASET | _CAPTION_FILES
+METADATA_SUBSET = {**_SHARED, "metadata_file": str, "image_dir": str, "alpha_mask": bool}
+SUBSET = {**_SHARED, **_CAPTION_FILES, "image_dir": str, "is_reg": bool, "alpha_mask": bool}
 #: A subset with one of these belongs to a method that is not planned here.
 OTHER_METHODS = ("conditioning_data_dir",)
 
