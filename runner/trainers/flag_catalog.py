@@ -7,7 +7,7 @@ time limit. Four ways, the cheap ones first:
 2. for a script beside the checkout without flags of its own: the same of the checkout's script
    which it imports;
 3. the same as 1 with everything really imported;
-4. the text of `SCRIPT --help`, for scripts that define flags of their own.
+4. the parser that the script asks when it is started with --help, for scripts with flags of their own.
 
 The cache has one file a script and state of the checkout, and may be deleted at any time.
 """
@@ -38,7 +38,7 @@ FULL_S = 60.0
 FORMAT = 1
 #: files kept; each is some 100 KB
 KEPT = 40
-#: no GPU, no network, no colours, one option a line
+#: no GPU, no network, no colours
 _QUIET = {
     "CUDA_VISIBLE_DEVICES": "",
     "HIP_VISIBLE_DEVICES": "",
@@ -49,14 +49,10 @@ _QUIET = {
     "OMP_NUM_THREADS": "1",
     "PYTHONIOENCODING": "utf-8",
     "NO_COLOR": "1",
-    "COLUMNS": "500",
 }
 _DEFINES_FLAGS = re.compile(r"\badd_argument\s*\(")
 _HAS_FUNCTION = re.compile(rf"^(?:def {FUNCTION}\b|{FUNCTION}\s*=|from .*\b{FUNCTION}\b)", re.M)
 _IMPORTED_SCRIPT = re.compile(r"^\s*(?:import|from)\s+(\w*train\w*)\b", re.M)
-#: `  -s S, --steps S   text`; a long invocation has its text on the next line
-_OPTION = re.compile(r" {1,4}(?:-\w[^,]*, )*--(?P<name>[A-Za-z][\w-]*)(?P<rest>.*)")
-_CHOICES = re.compile(r"\{([^}]*)\}")
 
 
 def report_of_checkout(
@@ -101,18 +97,16 @@ def ask(
     except OSError as error:
         raise NoFlags(f"{script} cannot be read ({error.strerror})") from None
 
-    def run(*words: str) -> Answer:
-        return run_small(
-            [trainer.python, "-B", *words],
+    def probed(mode: str, named: str) -> tuple[Flag, ...]:
+        folders = dict.fromkeys((str(Path(named).parent), str(trainer.sd_scripts)))
+        answer = run_small(
+            [trainer.python, "-B", str(PROBE), mode, named, *folders],
             env=environment(trainer),
             cwd=str(trainer.sd_scripts),
             timeout_s=FULL_S if thorough else QUICK_S,
             cancelled=cancelled,
         )
-
-    def probed(mode: str, named: str) -> tuple[Flag, ...]:
-        folders = dict.fromkeys((str(Path(named).parent), str(trainer.sd_scripts)))
-        return _flags_in(run(str(PROBE), mode, named, *folders))
+        return _flags_in(answer)
 
     # Importing a script that does not keep its work behind a function would start the work.
     importable = bool(_HAS_FUNCTION.search(source))
@@ -128,7 +122,7 @@ def ask(
     if thorough and importable:
         ways.append(lambda: probed("whole", trainer.script))
     if thorough and defines_flags:
-        ways.append(lambda: _flags_in_help(run(trainer.script, "--help")))
+        ways.append(lambda: probed("caught", trainer.script))
     for way in ways:
         try:
             return way()
@@ -154,13 +148,6 @@ def _flags_in(answer: Answer) -> tuple[Flag, ...]:
     return flags
 
 
-def _flags_in_help(answer: Answer) -> tuple[Flag, ...]:
-    flags = parse_help(answer.output) if answer.code == 0 else ()
-    if not flags:
-        raise NoFlags("its --help tells no flags")
-    return flags
-
-
 def _imported_script(trainer: Trainer, source: str) -> str:
     """The checkout's script that a script beside it imports; train_network.py when none is."""
     folder = trainer.sd_scripts or Path()
@@ -177,36 +164,6 @@ def environment(trainer: Trainer) -> Mapping[str, str]:
     paths = (str(trainer.sd_scripts), env.get("PYTHONPATH"))
     env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     return env
-
-
-def parse_help(text: str) -> tuple[Flag, ...]:
-    """Every `--option` of an argparse help but --help, in its order; empty when it is no such text. Meant for
-    a text without line breaks inside an option (COLUMNS=500). Types are not in it."""
-    found: list[Flag] = []
-    lines = text.splitlines()
-    for line, below in zip(lines, [*lines[1:], ""], strict=True):
-        match = _OPTION.match(line)
-        if match is None or match["name"] == "help":
-            continue
-        metavar, _, said = (part.strip() for part in match["rest"].partition("  "))
-        metavar = metavar.strip("=")
-        if not said and below.startswith(" " * 10):
-            said = below.strip()
-        choices = _CHOICES.match(metavar)
-        nargs = "*" if "..." in metavar else "?" if metavar.startswith("[") else None
-        found.append(
-            Flag(
-                name=match["name"],
-                # Without its type a choice can only be compared as text.
-                kind="str" if choices else None,
-                nargs=nargs if metavar else 0,
-                bare=not metavar,
-                choices=tuple(choices[1].split(",")) if choices else None,
-                help=said,
-                dest=match["name"].replace("-", "_"),
-            )
-        )
-    return tuple(found)
 
 
 # --------------------------------------------------------------------------- remembering

@@ -5,8 +5,9 @@
 MODE `hollow`: the script is imported with every package outside the standard library and its own
 folders replaced by an empty shell. sd-scripts defines its flags with plain argparse, so nothing is
 lost, and what takes seconds, a GPU or a working torch is left out. MODE `whole`: everything is
-really imported. Then `setup_parser()` is called and what it defines is printed behind a mark, as
-one line of JSON. Exit 1 with a reason on stderr when there is no such function or it fails.
+really imported. Then `setup_parser()` is called. MODE `caught`: the script is started with --help, and
+stopped when it asks its own parser. What the parser defines is printed behind a mark, as one line of
+JSON. Exit 1 with a reason on stderr when there is no such function or it fails.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import runpy
 import sys
 import types
 from collections.abc import Callable
@@ -171,12 +173,33 @@ def load(script: str) -> Any:
     return module
 
 
+class Caught(BaseException):
+    """The parser that a script has asked; nothing of the script that handles errors shall stop it."""
+
+
+def catch(script: str) -> Any:
+    """What the script's own parser is when it is asked; the script goes no further."""
+
+    def asked(parser: argparse.ArgumentParser, *values: Any, **named: Any) -> Any:
+        raise Caught(parser)
+
+    for name in ("parse_args", "parse_known_args"):
+        setattr(argparse.ArgumentParser, name, asked)
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except Caught as caught:
+        return caught.args[0]
+    raise LookupError("it asks no parser")
+
+
 def ask(mode: str, script: str, folders: list[str]) -> dict[str, Any]:
     """The flags of one script. Raises whatever its import raises."""
     here = str(Path(script).absolute().parent)
     # As `python SCRIPT` would have it, and not the folder of this file.
     sys.path[:1] = [here, *(folder for folder in folders if folder != here)]
-    sys.argv[:] = [script]
+    sys.argv[:] = [script, "--help"] if mode == "caught" else [script]
+    if mode == "caught":
+        return {"mode": mode, "script": script, "flags": describe(catch(script))}
     if mode == "hollow":
         sys.meta_path.insert(0, ShellFinder(sys.path[: 1 + len(folders)]))
     function = getattr(load(script), FUNCTION, None)

@@ -156,7 +156,9 @@ def test_flags_that_a_left_out_package_would_add_are_not_taken_for_all(checkout:
     assert "fancy" in known(full).names
 
 
-def test_a_script_without_the_function_is_asked_for_its_help(checkout: Path) -> None:
+def test_a_script_without_the_function_is_stopped_when_it_asks_its_own_parser(
+    checkout: Path,
+) -> None:
     (checkout / "old.py").write_text(
         "import argparse\np = argparse.ArgumentParser()\n"
         'p.add_argument("--rate", type=float, help="how fast")\n'
@@ -168,7 +170,7 @@ def test_a_script_without_the_function_is_asked_for_its_help(checkout: Path) -> 
     assert flag_report(asked).catalog is None
     catalog = known(flag_report(asked, Effort.FULL))
     assert catalog.names == {"rate", "kind", "many", "bare"}
-    assert catalog.problem("rate", "fast") is None  # its type is not in the text
+    assert catalog.problem("rate", "fast") == 'is "fast"; it must be a number'
     assert catalog.problem("kind", "c") == 'is "c"; choose one of a, b'
     assert catalog.problem("bare", 1) == "is a switch; write true or false"
     assert catalog.problem("many", ("x", "y")) is None

@@ -13,7 +13,7 @@ from runner.config.catalog import Catalog, Flag
 from runner.config.model import Trainer
 from runner.trainers import flag_catalog
 from runner.trainers.checkout import checkout_commit
-from runner.trainers.flag_catalog import key_of, parse_help, remember, remembered
+from runner.trainers.flag_catalog import key_of, remember, remembered
 from runner.trainers.sd_scripts.config_file import config_file_path, config_file_problems
 
 CATALOG = Catalog(
@@ -82,33 +82,6 @@ def test_a_flag_is_told_in_words() -> None:
 )
 def test_the_second_language_of_a_help_can_be_left_out(help_text: str, english: str) -> None:
     assert Flag("x", help=help_text).english == english
-
-
-HELP = """\
-usage: old.py [-h] [--rate RATE]
-
-options:
-  -h, --help            show this help message and exit
-  --rate RATE           how fast / 速さ
-  -s STEPS, --steps STEPS
-                        how long
-  --kind {a,b}          which
-  --many [MANY ...]     several
-  --maybe [MAYBE]
-  --bare                a switch with --rate in its text
-"""
-
-
-def test_the_text_of_help_tells_names_switches_lists_and_choices() -> None:
-    flags = {flag.name: flag for flag in parse_help(HELP)}
-    assert list(flags) == ["rate", "steps", "kind", "many", "maybe", "bare"]
-    assert flags["rate"].help == "how fast / 速さ"
-    assert flags["steps"].help == "how long"
-    assert flags["kind"].choices == ("a", "b")
-    assert [name for name, flag in flags.items() if flag.bare] == ["bare"]
-    assert [name for name, flag in flags.items() if flag.many] == ["many"]
-    assert flags["maybe"].nargs == "?"
-    assert parse_help("Traceback (most recent call last):\n  File x\n") == ()
 
 
 def trainer(folder: Path) -> Trainer:
