@@ -127,7 +127,7 @@ def _weights(path: Path, known: dict[str, Any], finite: bool) -> Verification:
         problem=problem,
         rank=rank_of(modules, metadata),
         alpha=alpha_of(seen.alphas, metadata),
-        **summarize(seen.modules),
+        **summarize(seen.norms),
         lora=any(module.is_lora for module in modules),
     )
 

@@ -52,11 +52,6 @@ class Module:
     def rank(self) -> int | None:
         return self.down.shape[0] if self.down is not None and self.down.shape else None
 
-    @property
-    def tensors(self) -> list[Tensor]:
-        named = [t for t in (self.down, self.up, self.alpha) if t is not None]
-        return [*named, *self.others, *self.silent]
-
 
 def modules_of(tensors: Iterable[Tensor]) -> list[Module]:
     """The modules in the order in which their first bytes come."""

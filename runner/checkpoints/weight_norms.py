@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runner.checkpoints.weight_modules import block_of
-from runner.checkpoints.weights_scan import ModuleNorm
 from runner.model import BlockNorm, Checkpoint
 from runner.model.units import some
 
@@ -36,17 +35,17 @@ OVERWHELMING = 1000.0
 NOTHING_LEARNT = "all weights add nothing (every norm is 0): the network has learnt nothing"
 
 
-def summarize(modules: Iterable[ModuleNorm]) -> dict[str, Any]:
-    """Fields of a Verification: by block, in the order of the file; all numbers are finite. `bad_blocks` have
-    some that are not: then there is no norm of the whole."""
+def summarize(modules: Mapping[str, float | None]) -> dict[str, Any]:
+    """Fields of a Verification by the norms of its modules (None: not finite): by block, in the order of the
+    file. With `bad_blocks` there is no norm of the whole."""
     blocks: dict[str, list[float]] = {}
     bad: dict[str, None] = {}
-    for module in modules:
-        block = block_of(module.name)
-        if module.norm is None:
+    for name, norm in modules.items():
+        block = block_of(name)
+        if norm is None:
             bad[block] = None
         else:
-            blocks.setdefault(block, []).append(module.norm)
+            blocks.setdefault(block, []).append(norm)
     norms = tuple(
         BlockNorm(name, _mean(found), max(found), len(found))
         for name, found in blocks.items()

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,23 +92,28 @@ class Reader:
             raise CutShort(0, "the file became shorter while it was read")
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleNorm:
-    """`norm`: None where a number of the module is not finite, or it has no float to measure."""
+def scan(path: Path, modules: Iterable[Module], data_start: int) -> Scan:
+    """Check every number of the modules, which hold all tensors of the file. Raises OSError, CutShort
+    among them."""
+    import numpy as np
 
-    name: str
-    norm: float | None
-    finite: bool
+    with path.open("rb", buffering=0) as file, np.errstate(all="ignore"):
+        found = Scan(Reader(BufferedReader(file, WINDOW_BYTES), data_start))
+        for module in modules:
+            found.add(module)
+    return found
 
 
-@dataclass(slots=True)
 class Scan:
-    """What the bytes hold. `unlooked`: tensors whose dtype is not known, (name, dtype)."""
+    """What the bytes hold. `nonfinite`: names of tensors; `unlooked`: those whose dtype is not known, (name,
+    dtype); `norms`: by module, None where a number of it is not finite; those without a float are left out."""
 
-    nonfinite: list[str] = field(default_factory=list)
-    unlooked: list[tuple[str, str]] = field(default_factory=list)
-    modules: list[ModuleNorm] = field(default_factory=list)
-    alphas: list[float] = field(default_factory=list)
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.nonfinite: list[str] = []
+        self.unlooked: list[tuple[str, str]] = []
+        self.norms: dict[str, float | None] = {}
+        self.alphas: list[float] = []
 
     @property
     def finite(self) -> bool | None:
@@ -118,37 +122,90 @@ class Scan:
             return False
         return None if self.unlooked else True
 
+    def add(self, module: Module) -> None:
+        bad = len(self.nonfinite)
+        alpha = self._alpha(module.alpha) if module.alpha is not None else None
+        if _has_product(module):
+            squares, measured = self._product_squares(module, alpha), True
+        else:
+            counted = [t for t in (module.down, module.up, *module.others) if t is not None]
+            squares = sum(self._squares(tensor) for tensor in counted)
+            measured = any(tensor.dtype in FLOATS for tensor in counted)
+        for tensor in module.silent:
+            self._squares(tensor)
+        finite = len(self.nonfinite) == bad
+        if measured or not finite:
+            norm = min(math.sqrt(squares), sys.float_info.max) if finite else None
+            self.norms[module.name] = norm
 
-def scan(path: Path, modules: Iterable[Module], data_start: int) -> Scan:
-    """Check every number of the modules, which hold all tensors of the file. Raises OSError, CutShort
-    among them."""
-    import numpy as np
+    def _alpha(self, tensor: Tensor) -> float | None:
+        """A single number; sd-scripts writes it as an integer where alpha was given as one."""
+        self._squares(tensor)
+        if tensor.items != 1 or tensor.dtype not in _NUMBERS:
+            return None
+        value = float(self._reader.numbers(tensor.begin, tensor.end, tensor.dtype)[0])
+        if not math.isfinite(value):
+            return None
+        self.alphas.append(value)
+        return value
 
-    found = Scan()
-    with path.open("rb", buffering=0) as file, np.errstate(all="ignore"):
-        reader = Reader(BufferedReader(file, WINDOW_BYTES), data_start)
-        for module in modules:
-            _scan_module(module, reader, found)
-    return found
+    def _squares(self, tensor: Tensor) -> float:
+        """The sum of the squares of a tensor's numbers; notes it if one of them is not finite."""
+        import numpy as np
 
+        if tensor.dtype not in FLOATS:
+            if tensor.dtype not in ITEM_BYTES:
+                self.unlooked.append((tensor.name, tensor.dtype))
+            return 0.0
+        total, step = 0.0, CHUNK_ITEMS * ITEM_BYTES[tensor.dtype]
+        for at in range(tensor.begin, tensor.end, step):
+            numbers = self._reader.numbers(at, min(tensor.end, at + step), tensor.dtype)
+            part = float(np.dot(numbers, numbers))
+            if not TINY < part < math.inf:
+                if not np.isfinite(numbers).all():
+                    self.nonfinite.append(tensor.name)
+                    return 0.0
+                wide = numbers.astype(np.float64)
+                part = min(float(np.dot(wide, wide)), sys.float_info.max)
+            total += part
+        return total
 
-def _scan_module(module: Module, reader: Reader, found: Scan) -> None:
-    bad = len(found.nonfinite)
-    alpha = _alpha(module, reader, found)
-    if _has_product(module):
-        squares, counted = _product_squares(module, alpha, reader, found), []
-        measured = True
-    else:
-        counted = [t for t in (module.down, module.up, *module.others) if t is not None]
-        squares, measured = 0.0, any(t.dtype in FLOATS for t in counted)
-    for tensor in counted:
-        squares += _squares(tensor, reader, found)
-    for tensor in module.silent:
-        _squares(tensor, reader, found)
-    finite = len(found.nonfinite) == bad
-    if measured or not finite:
-        norm = min(math.sqrt(squares), sys.float_info.max) if finite else None
-        found.modules.append(ModuleNorm(module.name, norm, finite))
+    def _product_squares(self, module: Module, alpha: float | None) -> float:
+        """The square of the Frobenius norm of (alpha / rank) * up @ down, convolutions flattened."""
+        down, up = module.down, module.up
+        assert down is not None and up is not None
+        rank = down.shape[0]
+        # both are checked, also where the first already holds a NaN: each bad tensor is counted
+        of_down, of_up = self._gram(down, (rank, -1)), self._gram(up, (-1, rank))
+        if of_down is None or of_up is None:
+            return 0.0
+        scale = (alpha if alpha is not None else rank) / rank
+        # rounding can leave less than nothing where up and down cancel out
+        return max(0.0, float((of_down * of_up).sum())) * scale * scale
+
+    def _gram(self, tensor: Tensor, shape: tuple[int, int]) -> Array | None:
+        """The sums of products of the rank's rows or columns, (rank, rank) as f64; None: a number is not
+        finite."""
+        import numpy as np
+
+        matrix = self._reader.numbers(tensor.begin, tensor.end, tensor.dtype).reshape(shape)
+        if shape[0] == -1:
+            matrix = matrix.T
+        rank, width = matrix.shape
+        total: Array = np.zeros((rank, rank))
+        step = max(1, PANEL_ITEMS // rank)
+        for at in range(0, width, step):
+            panel = matrix[:, at : at + step]
+            part = panel @ panel.T
+            if not TINY < float(part.trace()) < math.inf:
+                if not np.isfinite(panel).all():
+                    self.nonfinite.append(tensor.name)
+                    return None
+                panel = panel.astype(np.float64)
+                # F64 itself can overflow, and infinities of both signs add up to NaN
+                part = np.nan_to_num(panel @ panel.T, nan=HUGE, posinf=HUGE, neginf=-HUGE)
+            total += np.clip(part, -HUGE, HUGE)
+        return total
 
 
 def _has_product(module: Module) -> bool:
@@ -158,80 +215,3 @@ def _has_product(module: Module) -> bool:
     real = all(half.dtype in FLOATS - {"C64"} for half in halves)
     size_bytes = max(half.items * max(4, ITEM_BYTES.get(half.dtype, 0)) for half in halves)
     return real and module.down.shape[0] <= RANK_LIMIT and size_bytes <= MATRIX_LIMIT_BYTES
-
-
-def _alpha(module: Module, reader: Reader, found: Scan) -> float | None:
-    """A single number; sd-scripts writes it as an integer where alpha was given as one."""
-    tensor = module.alpha
-    if tensor is None:
-        return None
-    _squares(tensor, reader, found)
-    if tensor.items != 1 or tensor.dtype not in _NUMBERS:
-        return None
-    value = float(reader.numbers(tensor.begin, tensor.end, tensor.dtype)[0])
-    if not math.isfinite(value):
-        return None
-    found.alphas.append(value)
-    return value
-
-
-def _squares(tensor: Tensor, reader: Reader, found: Scan) -> float:
-    """The sum of the squares of a tensor's numbers; notes it if one of them is not finite."""
-    import numpy as np
-
-    if tensor.dtype not in FLOATS:
-        if tensor.dtype not in ITEM_BYTES:
-            found.unlooked.append((tensor.name, tensor.dtype))
-        return 0.0
-    total, step = 0.0, CHUNK_ITEMS * ITEM_BYTES[tensor.dtype]
-    for at in range(tensor.begin, tensor.end, step):
-        numbers = reader.numbers(at, min(tensor.end, at + step), tensor.dtype)
-        part = float(np.dot(numbers, numbers))
-        if not TINY < part < math.inf:
-            if not np.isfinite(numbers).all():
-                found.nonfinite.append(tensor.name)
-                return 0.0
-            wide = numbers.astype(np.float64)
-            part = min(float(np.dot(wide, wide)), sys.float_info.max)
-        total += part
-    return total
-
-
-def _product_squares(module: Module, alpha: float | None, reader: Reader, found: Scan) -> float:
-    """The square of the Frobenius norm of (alpha / rank) * up @ down, convolutions flattened."""
-    down, up = module.down, module.up
-    assert down is not None and up is not None
-    rank = down.shape[0]
-    # both are checked, also where the first already holds a NaN: each bad tensor is counted
-    of_down = _gram(down, (rank, -1), reader, found)
-    of_up = _gram(up, (-1, rank), reader, found)
-    if of_down is None or of_up is None:
-        return 0.0
-    scale = (alpha if alpha is not None else rank) / rank
-    # rounding can leave less than nothing where up and down cancel out
-    return max(0.0, float((of_down * of_up).sum())) * scale * scale
-
-
-def _gram(tensor: Tensor, shape: tuple[int, int], reader: Reader, found: Scan) -> Array | None:
-    """The sums of products of the rank's rows or columns, (rank, rank) as f64; None: a number is not
-    finite."""
-    import numpy as np
-
-    matrix = reader.numbers(tensor.begin, tensor.end, tensor.dtype).reshape(shape)
-    if shape[0] == -1:
-        matrix = matrix.T
-    rank, width = matrix.shape
-    total: Array = np.zeros((rank, rank))
-    step = max(1, PANEL_ITEMS // rank)
-    for at in range(0, width, step):
-        panel = matrix[:, at : at + step]
-        part = panel @ panel.T
-        if not TINY < float(part.trace()) < math.inf:
-            if not np.isfinite(panel).all():
-                found.nonfinite.append(tensor.name)
-                return None
-            panel = panel.astype(np.float64)
-            # F64 itself can overflow, and infinities of both signs add up to NaN
-            part = np.nan_to_num(panel @ panel.T, nan=HUGE, posinf=HUGE, neginf=-HUGE)
-        total += np.clip(part, -HUGE, HUGE)
-    return total
