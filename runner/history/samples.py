@@ -7,10 +7,11 @@ true steps of them, out of what the journal says that the console said. Nothing 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,97 +75,88 @@ def prompt_file_of(path: Path) -> PromptFile:
 
 
 class SampleFinder:
-    """Looks for the images of one run again and again; where nothing has changed, a look costs a few
-    stats."""
+    """Looks for the images of one run repeatedly; where nothing has changed, a look costs a few stats."""
 
     def __init__(self, path: Path) -> None:
         self._run = RunDir(Path(path))
         self._mappers = AttemptMappers(self._run)
-        self._plans: dict[int, AttemptPlan] = {}
+        self._spec: RunSpec | None = None
+        self._plans: list[AttemptPlan] = []
         self._seen: tuple[object, ...] | None = None
         self._found: tuple[Sample, ...] = ()
 
     def changed(self) -> bool:
         """Is there something that `find` has not seen?"""
-        return self._state(self._all_plans()) != self._seen
+        return self._state() != self._seen
 
     def find(self) -> tuple[Sample, ...]:
         """In the order of steps, then of prompts."""
-        plans = self._all_plans()
-        state = self._state(plans)
-        spec = readable(self._run.spec, RunSpec)
+        state, spec = self._state(), self._spec
         if state == self._seen or spec is None:
             return self._found
         self._mappers.read()
         status = readable(self._run.status, Status)
-        found: list[Sample] = []
-        for plan in plans or [spec.first_plan]:
-            found += self._of_attempt(plan, spec, status)
+        found = [one for plan in self._known(spec) for one in self._of_attempt(plan, spec, status)]
         begun = _beginnings(status.attempts if status is not None else ())
         self._found = tuple(sorted(_newest(found, begun), key=_place))
         self._seen = state
         return self._found
 
-    def _all_plans(self) -> list[AttemptPlan]:
-        """Written once each, so read once."""
-        number = len(self._plans) + 1
-        while (plan := readable(self._run.attempt(number), AttemptPlan)) is not None:
-            self._plans[number] = plan
-            number += 1
-        return [self._plans[n] for n in sorted(self._plans)]
+    def _known(self, spec: RunSpec) -> list[AttemptPlan]:
+        return self._plans or [spec.first_plan]
 
-    def _state(self, plans: list[AttemptPlan]) -> tuple[object, ...]:
-        """What a new image or a new fact about its step would change."""
-        spec = readable(self._run.spec, RunSpec)
-        seen: list[object] = [len(plans), spec is not None]
-        if spec is not None:
-            plans = plans or [spec.first_plan]
-            folders = [folder for plan in plans if (folder := _folder(plan, spec)) is not None]
-            seen += [_stat(path) for path in (*folders, self._run.events)]
-        return tuple(seen)
+    def _state(self) -> tuple[object, ...]:
+        """What a new image or a new fact about its step would change. Plans are written once, so read once."""
+        while (plan := readable(self._run.attempt(len(self._plans) + 1), AttemptPlan)) is not None:
+            self._plans.append(plan)
+        self._spec = spec = readable(self._run.spec, RunSpec)
+        if spec is None:
+            return ()
+        folders = filter(None, (_folder(plan, spec) for plan in self._known(spec)))
+        return (len(self._plans), *map(_stat, (*folders, self._run.events)))
 
-    def _of_attempt(self, plan: AttemptPlan, spec: RunSpec, status: Status | None) -> list[Sample]:
-        folder = _folder(plan, spec)
-        if folder is None:
-            return []
-        since, until = _window(plan.attempt, spec, status)
-        try:
-            files = sample_files(folder, plan.output_name or spec.output_name, 0.0)
-        except OSError:
-            return []
-        found = []
+    def _of_attempt(
+        self, plan: AttemptPlan, spec: RunSpec, status: Status | None
+    ) -> Iterator[Sample]:
+        folder, (since, until) = _folder(plan, spec), _window(plan.attempt, spec, status)
+        files: list[SampleFile] = []
+        if folder is not None:
+            with contextlib.suppress(OSError):
+                files = sample_files(folder, plan.output_name or spec.output_name, 0.0)
         for file in files:
-            try:
-                stat = Path(file.path).stat()
-            except OSError:
+            stat = _stat(Path(file.path))
+            if stat is None:
                 continue  # gone meanwhile
-            drawn_at = stamp_at(file.stamp)
+            written_at, drawn_at = stat[0] / 1e9, stamp_at(file.stamp)
+            made_at = written_at if drawn_at is None else drawn_at
             # a copy has a time of its own; the name keeps the one at which it was drawn
-            times = (stat.st_mtime, drawn_at if drawn_at is not None else stat.st_mtime)
-            if not any(since <= at <= until for at in times):
+            if not any(since <= at <= until for at in (written_at, made_at)):
                 continue
             seed = _SEED.search(file.path)
-            step, epoch = self._place(file, plan, status)
-            found.append(
-                Sample(
-                    file.path, step, epoch, file.prompt, int(seed[1]) if seed else None,
-                    plan.attempt, stat.st_size, times[1],
-                )
-            )  # fmt: skip
-        return found
+            yield Sample(
+                file.path,
+                *self._place(file, plan, status),
+                file.prompt,
+                int(seed[1]) if seed else None,
+                plan.attempt,
+                stat[1],
+                made_at,
+            )
 
     def _place(
         self, file: SampleFile, plan: AttemptPlan, status: Status | None
     ) -> tuple[int | None, int | None]:
         """True step and epoch of a file's number."""
-        ledger = self._mappers.of(plan)
-        per_epoch = ledger.steps_per_epoch or _told_per_epoch(plan, status)
+        mapper = self._mappers.of(plan)
+        per_epoch = mapper.steps_per_epoch or _per_epoch_without_banner(plan, status)
         total = self._mappers.total_steps(plan)
-        if not file.is_epoch or file.number == 0:
-            step = ledger.true_from_name(file.number)
-            if file.is_epoch:  # --sample_at_first: before the first step of this attempt
-                step = ledger.true_from_bar(0)
-                step = plan.base_step if step is None else step
+        if file.is_epoch and file.number == 0:
+            # --sample_at_first: before the first step of this attempt
+            step = mapper.true_from_bar(0)
+            step = plan.base_step if step is None else step
+            return step, _epoch_of(step, per_epoch)
+        if not file.is_epoch:
+            step = mapper.true_from_name(file.number)
             return step, _epoch_of(step, per_epoch)
         if per_epoch is None:
             return None, file.number
@@ -194,16 +186,13 @@ def _epoch_of(step: int | None, per_epoch: int | None) -> int | None:
 def _newest(found: Iterable[Sample], begun: Mapping[int, int]) -> list[Sample]:
     """One image a step and prompt: of the latest attempt, and of those the newest."""
     best: dict[object, Sample] = {}
-    for one in found:
-        if one.step is None:
+    for one in sorted(found, key=lambda one: (one.attempt, one.made_at)):
+        step = one.step
+        if step is None:
             best[one.path] = one
             continue
-        again = any(number > one.attempt and begin < one.step for number, begin in begun.items())
-        one = replace(one, replaced=again)
-        key = (one.step, one.prompt_index)
-        known = best.get(key)
-        if known is None or (one.attempt, one.made_at) > (known.attempt, known.made_at):
-            best[key] = one
+        again = any(number > one.attempt and begin < step for number, begin in begun.items())
+        best[step, one.prompt_index] = replace(one, replaced=again)
     return list(best.values())
 
 
@@ -237,16 +226,14 @@ def _window(attempt: int, spec: RunSpec, status: Status | None) -> tuple[float, 
     return since - EARLY_S, until
 
 
-def _told_per_epoch(plan: AttemptPlan, status: Status | None) -> int | None:
-    """Without a banner in the journal: by the status and the command."""
+def _per_epoch_without_banner(plan: AttemptPlan, status: Status | None) -> int | None:
+    """By the status and the command."""
     batches = status.batches_per_epoch if status is not None else None
     if not batches:
         return None
-    told = trainer_flags(read_flags(plan.command), Path(plan.cwd)).values
-    try:
-        accumulation = whole(told, "gradient_accumulation_steps")
-    except ValueError:
-        accumulation = 1
+    flags, accumulation = trainer_flags(read_flags(plan.command), Path(plan.cwd)).values, None
+    with contextlib.suppress(ValueError):
+        accumulation = whole(flags, "gradient_accumulation_steps")
     return steps_per_epoch(batches, accumulation)
 
 

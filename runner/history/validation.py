@@ -50,18 +50,9 @@ def exact_validations(path: Path, status: Status | None = None) -> dict[int, flo
 
 def by_step(found: Iterable[Validation], attempts: Sequence[AttemptStatus]) -> dict[int, float]:
     """As `exact_validations`. Where a step has both kinds, that of the epoch, which is never mixed."""
-    chosen: dict[int, Validation] = {}
-    for one in found:
-        if not math.isfinite(one.loss) or _trained_again(one, attempts):
-            continue
-        known = chosen.get(one.step)
-        newer = known is None or (one.attempt, one.whole_epoch) >= (
-            known.attempt,
-            known.whole_epoch,
-        )
-        if newer:
-            chosen[one.step] = one
-    return {step: chosen[step].loss for step in sorted(chosen)}
+    kept = [one for one in found if math.isfinite(one.loss) and not _trained_again(one, attempts)]
+    kept.sort(key=lambda one: (one.step, one.attempt, one.whole_epoch))
+    return {one.step: one.loss for one in kept}
 
 
 def _trained_again(one: Validation, attempts: Sequence[AttemptStatus]) -> bool:
@@ -93,30 +84,30 @@ def read_validations(path: Path, status: Status | None = None) -> tuple[Validati
 
 
 def placed(
-    scalars: Iterable[Scalar], ledger: StepMapper, attempt: int, last_step: int | None
+    scalars: Iterable[Scalar], mapper: StepMapper, attempt: int, last_step: int | None
 ) -> list[Validation]:
     """One attempt's validations with their true steps. `last_step`: the last epoch may end before its last
     step, and is validated there."""
     known = list(scalars)
     found = []
-    for x, value in _unmixed([s for s in known if s.tag == STEP_TAG], ledger):
-        step = ledger.true_from_global(x)
+    for x, value in _unmixed([s for s in known if s.tag == STEP_TAG], mapper):
+        step = mapper.true_from_global(x)
         if step is not None:
             found.append(Validation(step, value, attempt, whole_epoch=False))
     for scalar in (s for s in known if s.tag == EPOCH_TAG):
-        step = ledger.true_from_epoch(scalar.step)
+        step = mapper.true_from_epoch(scalar.step)
         if step is not None:
             step = min(step, last_step) if last_step is not None else step
             found.append(Validation(step, scalar.value, attempt, whole_epoch=True))
     return sorted(found, key=lambda v: v.step)
 
 
-def _unmixed(scalars: Sequence[Scalar], ledger: StepMapper) -> list[tuple[int, float]]:
+def _unmixed(scalars: Sequence[Scalar], mapper: StepMapper) -> list[tuple[int, float]]:
     """(x, loss of that validation alone). Nothing where the means cannot be taken apart."""
     points = [(s.step, s.value) for s in scalars]
-    if not ledger.begins_with_epoch_1 or len(points) < 2:
+    if not mapper.begins_with_epoch_1 or len(points) < 2:
         return points
-    per_epoch = ledger.steps_per_epoch
+    per_epoch = mapper.steps_per_epoch
     if per_epoch is None:
         return []
     first = [(x, mean) for x, mean in points if x <= per_epoch]
