@@ -6,6 +6,7 @@ what it trained with, but said to be unknown.
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,8 +59,11 @@ def settings_of(path: Path) -> dict[str, str]:
         return {}
     plan = readable(run.attempt(1), AttemptPlan) or spec.first_plan
     flags = _flags(plan, spec.created_at)
-    found: dict[str, Any] = {**_script(plan), **flags, **_of_metadata(run, spec)}
-    found |= {f"{ACCELERATE}{name}": value for name, value in _launcher(plan).items()}
+    found: dict[str, Any] = {**flags, **_of_metadata(run, spec)}
+    with contextlib.suppress(ValueError):  # a run made of files has no command
+        found["script"] = Path(plan.command[flags_begin(plan.command) - 1]).name
+        launcher = launcher_flags(plan.command)
+        found |= {f"{ACCELERATE}{name}": value for name, value in launcher.items()}
     found |= {f"{ENV}{name}": value for name, value in plan.env.items() if name not in _OUR_ENV}
     found |= _dataset(spec, flags, Path(plan.cwd))
     found |= _data(spec.fingerprints)
@@ -145,32 +149,21 @@ def _of_metadata(run: RunDir, spec: RunSpec) -> dict[str, str]:
     return {**told, _THE_REST: UNKNOWN} if told else {}
 
 
-def _script(plan: AttemptPlan) -> dict[str, str]:
-    try:
-        return {"script": Path(plan.command[flags_begin(plan.command) - 1]).name}
-    except ValueError:
-        return {}
-
-
-def _launcher(plan: AttemptPlan) -> Mapping[str, Any]:
-    try:
-        return launcher_flags(plan.command)
-    except ValueError:
-        return {}
-
-
 def _dataset(spec: RunSpec, flags: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
-    """From the copy that the run keeps; an older run has the file, if it is as old, or its plasma.toml."""
-    path = dataset_path(flags, cwd)
-    if spec.dataset_text is not None:
-        return _parsed(spec.dataset_text)
-    if path is None:
+    """From the copy that the run keeps; an older run has the file, if it is as old, or `[dataset]` of the
+    plasma.toml that it keeps."""
+    path, text = dataset_path(flags, cwd), spec.dataset_text
+    if text is None and path is None:
         return {}
-    if not _younger(path, spec.created_at):
+    if text is None and path is not None and not _younger(path, spec.created_at):
         text = dataset_text(flags, cwd)
-        if text is not None:
-            return _parsed(text)
-    return _own_dataset(spec.config_text) or {"dataset": UNKNOWN_SINCE}
+    if text is not None:
+        found = dataset_keys(text)
+        return found if found is not None else {"dataset": UNKNOWN}
+    table: Any = None
+    with contextlib.suppress(tomllib.TOMLDecodeError):
+        table = tomllib.loads(spec.config_text or "").get("dataset")
+    return (flat_keys(table) if isinstance(table, dict) else {}) or {"dataset": UNKNOWN_SINCE}
 
 
 def _data(fingerprints: Mapping[str, str]) -> dict[str, str]:
@@ -180,22 +173,6 @@ def _data(fingerprints: Mapping[str, str]) -> dict[str, str]:
     return {
         f"data.{name}": fingerprints[key][:12] for key, name in shown.items() if key in fingerprints
     }
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    found = dataset_keys(text)
-    return found if found is not None else {"dataset": UNKNOWN}
-
-
-def _own_dataset(config_text: str | None) -> dict[str, Any]:
-    """`[dataset]` of the plasma.toml that the run keeps."""
-    if config_text is None:
-        return {}
-    try:
-        table = tomllib.loads(config_text).get("dataset")
-    except tomllib.TOMLDecodeError:
-        return {}
-    return flat_keys(table) if isinstance(table, dict) else {}
 
 
 def _younger(path: Path, moment: float) -> bool:
@@ -210,7 +187,5 @@ def _text(value: Any) -> str:
     if value is None:
         return "(unset)"
     if isinstance(value, list | tuple):
-        return flag_text(
-            tuple(one if isinstance(one, int | float | str) else str(one) for one in value)
-        )
-    return flag_text(value) if isinstance(value, bool | int | float | str) else str(value)
+        value = tuple(one if isinstance(one, int | float | str) else str(one) for one in value)
+    return flag_text(value) if isinstance(value, bool | int | float | str | tuple) else str(value)
