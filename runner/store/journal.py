@@ -166,6 +166,7 @@ class LineTail:
         self.path = path
         self.offset = 0
         self.size = 0
+        #: the file is another one or was emptied; set back by whoever has taken note
         self.restarted = False
         self._chunk = chunk_bytes
         self._identity: tuple[int, int] | None = None
@@ -183,7 +184,6 @@ class LineTail:
         over; what the caller does with a block counts towards it. A block that was handed out
         counts as read."""
         deadline = time.monotonic() + budget_s
-        self.restarted = False
         try:
             with open_regular(self.path) as stream:
                 found = os.fstat(stream.fileno())

@@ -160,3 +160,14 @@ def test_a_fifo_in_the_run_folder_hangs_no_reader(name: str, tmp_path: Path) -> 
     reading.start()
     reading.join(10)
     assert seen
+
+
+def test_a_journal_that_was_emptied_and_filled_again_counts_from_its_new_beginning() -> None:
+    run = ended(make())
+    reader = RunReader(run.path)
+    assert reader.read_all().loss.rows == 10
+    run.steps.write_bytes(b"")
+    assert reader.read().loss.last_step == 10  # nothing new came
+    run.steps.write_bytes(step_row(1, 0.1, 0.5, None, None, 1))
+    loss = reader.read().loss
+    assert (loss.rows, loss.last_step, loss.last) == (1, 1, 0.5)
