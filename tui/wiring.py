@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     import threading
 
     from runner.preflight.cures.model import Cure
-    from runner.trainers.sd_scripts.importers.files import Context
-    from runner.trainers.sd_scripts.importers.find import Found
+    from runner.trainers.sd_scripts.importers.find import Context, Found
     from runner.trainers.sd_scripts.importers.fresh import Answers
     from runner.trainers.sd_scripts.importers.model import Imported
     from runner.trainers.sd_scripts.importers.write import Written
@@ -277,7 +276,7 @@ class RunnerActions(
 
     def _context(self, project: Path) -> Context:
         """What is on this machine is looked for once."""
-        from runner.trainers.sd_scripts.importers.files import Context
+        from runner.trainers.sd_scripts.importers.find import Context
 
         if self._found is None or self._found.project != project:
             self._found = Context.here(project)

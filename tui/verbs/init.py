@@ -15,11 +15,11 @@ from runner.trainers.registry import load_config
 from runner.trainers.sd_scripts.importers.files import (
     MOST_BYTES,
     PASTED,
-    Context,
     import_file,
     import_text,
     text_of,
 )
+from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.fresh import Answers, missing_of, new_project, suggested
 from runner.trainers.sd_scripts.importers.model import Imported, ImportRefused
 from runner.trainers.sd_scripts.importers.write import (

@@ -5,18 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from runner.config.catalog import Catalog
 from runner.config.model import Trainer
 from runner.config.paths import absolute
 from runner.files.regular_file import read_bytes
 from runner.files.toml_text import parse_toml
-from runner.trainers.registry import flag_report
 from runner.trainers.sd_scripts.importers.dialects import as_shell
-from runner.trainers.sd_scripts.importers.find import Found, Places, find_setup, look_at_checkout
+from runner.trainers.sd_scripts.importers.find import Context, Found, look_at_checkout
 from runner.trainers.sd_scripts.importers.kohya_json import read_kohya_json
 from runner.trainers.sd_scripts.importers.model import (
     Draft,
@@ -40,40 +37,17 @@ MOST_BYTES = 500_000
 #: how a pasted text is called in a message
 PASTED = "the pasted text"
 
-FlagsOf = Callable[[Trainer], Catalog | None]
+
+def import_file(path: Path, *, context: Context) -> Imported:
+    """A shell script, a kohya_ss JSON or an sd-scripts TOML as a plasma.toml. Raises ImportRefused with one
+    sentence."""
+    path = Path(absolute(str(path), context.places.cwd))
+    return _imported(_read(path), str(path), path, context)
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Where an import happens. `project`: the folder that the plasma.toml is for."""
-
-    project: Path
-    places: Places
-    found: Found
-    flags_of: FlagsOf
-
-    @classmethod
-    def here(cls, project: Path | None = None) -> Context:
-        places = Places.here()
-        folder = Path(absolute(str(project or "."), places.cwd))
-        return cls(folder, places, find_setup(places), lambda trainer: flag_report(trainer).catalog)
-
-
-def import_file(
-    path: Path, project: Path | None = None, *, context: Context | None = None
-) -> Imported:
-    """A shell script, a kohya_ss JSON or an sd-scripts TOML as a plasma.toml for the folder
-    `project` (default: the working folder). Raises ImportRefused with one sentence."""
-    where = context or Context.here(project)
-    path = Path(absolute(str(path), where.places.cwd))
-    return _imported(_read(path), str(path), path, where)
-
-
-def import_text(
-    text: str, project: Path | None = None, *, context: Context | None = None
-) -> Imported:
+def import_text(text: str, *, context: Context) -> Imported:
     """The same for a text that was pasted, as if it stood in a file of the working folder."""
-    return _imported(text, PASTED, None, context or Context.here(project))
+    return _imported(text, PASTED, None, context)
 
 
 def _imported(text: str, source: str, path: Path | None, where: Context) -> Imported:
@@ -99,25 +73,16 @@ def _imported(text: str, source: str, path: Path | None, where: Context) -> Impo
 
 
 def _draft(text: str, source: str, path: Path | None, where: Context) -> Draft:
-    folder = where.places.cwd if path is None else path.parent
     suffix = "" if path is None else path.suffix.lower()
-    kind, found, project = _kind(text, suffix), where.found, where.project
+    kind = _kind(text, suffix)
     if kind != "shell":
         read = read_kohya_json if kind == "json" else read_sd_toml
-        base = _base(text, folder, found)
-        return read(text, source=source, folder=base, project=project, found=found)
+        folder = where.places.cwd if path is None else path.parent
+        return read(text, source, _base(text, folder, where.found), where)
     if not text.strip():
         raise ImportRefused(f"{source} is empty; give a file with the command of a training")
     shell, notes = as_shell(text, suffix, source)
-    draft = read_shell(
-        shell,
-        source=source,
-        start=folder,
-        script=path,
-        environ=where.places.environ,
-        home=where.places.home,
-        found=found,
-    )
+    draft = read_shell(shell, source, path, where)
     return replace(draft, notes=(*notes, *draft.notes))
 
 
@@ -157,10 +122,10 @@ def _finished(draft: Draft, where: Context) -> Imported:
         trainer = Trainer(draft.sd_scripts, draft.python, script, draft.launcher, draft.env)
         catalog = where.flags_of(trainer)
     draft = _with_dataset(refined(draft, catalog), where.project)
-    draft = with_expectations(draft, where.found, where.project)
+    draft = with_expectations(draft, where)
     proposed = [PROPOSAL] if without_states(draft) else []
     draft = replace(draft, notes=(*draft.notes, *_not_there(draft), *proposed))
-    return imported(draft, where.project, where.places.home)
+    return imported(draft, where)
 
 
 def _not_there(draft: Draft) -> list[str]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from runner.config.paths import venv_python
+from runner.config.catalog import Catalog
+from runner.config.model import Trainer
+from runner.config.paths import absolute, venv_python
+from runner.trainers.registry import flag_report
 
 _ROOT_NAMES = (
     "kohya_ss", "sd-scripts", "sd_scripts", "LoRA_Easy_Training_Scripts", "lora-scripts",
@@ -98,9 +101,25 @@ class Places:
         return [path for path in paths if os.path.isdir(path)]  # noqa: PTH112 - never raises
 
 
-def find_setup(places: Places | None = None) -> Found:
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where an import happens. `project`: the folder that the plasma.toml is for. `flags_of`: what the
+    trainer found there knows."""
+
+    project: Path
+    places: Places
+    found: Found
+    flags_of: Callable[[Trainer], Catalog | None]
+
+    @classmethod
+    def here(cls, project: Path) -> Context:
+        places = Places.here()
+        folder = Path(absolute(str(project), places.cwd))
+        return cls(folder, places, find_setup(places), lambda trainer: flag_report(trainer).catalog)
+
+
+def find_setup(where: Places) -> Found:
     """Everything found in the usual places; takes some milliseconds, starts nothing."""
-    where = places or Places.here()
     checkouts = tuple(sorted(_checkouts(where), key=lambda found: found.problem is not None))
     pythons = tuple(dict.fromkeys(_pythons(checkouts, where)))
     device = "cuda" if where.nvidia_driver.exists() else None

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.flags import FlagValue
-from runner.trainers.sd_scripts.importers.files import Context
-from runner.trainers.sd_scripts.importers.find import Found
+from runner.trainers.sd_scripts.importers.find import Context, Found
 from runner.trainers.sd_scripts.importers.model import Draft, Imported
 from runner.trainers.sd_scripts.importers.project import (
     ProjectFiles,
@@ -103,7 +102,7 @@ def new_project(answers: Answers | None = None, *, context: Context) -> Imported
             if one.path == chosen.sd_scripts and one.problem
         ),
     )
-    return imported(with_expectations(draft, found, project), project, context.places.home)
+    return imported(with_expectations(draft, context), context)
 
 
 def _expect(found: Found, files: ProjectFiles) -> dict[str, Any]:

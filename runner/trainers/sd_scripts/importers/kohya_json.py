@@ -20,7 +20,7 @@ from runner.trainers.sd_scripts.importers.command_line import (
     flag_value,
     read_flag_words,
 )
-from runner.trainers.sd_scripts.importers.find import Found
+from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.kohya_fields import FIELDS
 from runner.trainers.sd_scripts.importers.model import (
     Draft,
@@ -36,9 +36,8 @@ _LORAPLUS = ("loraplus_lr_ratio", "loraplus_unet_lr_ratio", "loraplus_text_encod
 _LYCORIS_NAMES = {"unit": "block_size", "constrain": "constraint"}
 
 
-def read_kohya_json(text: str, *, source: str, folder: Path, project: Path, found: Found) -> Draft:
-    """`folder`: where relative paths start; `project`: where the prompt file will be written.
-    Raises ImportRefused."""
+def read_kohya_json(text: str, source: str, folder: Path, where: Context) -> Draft:
+    """`folder`: where relative paths start. Raises ImportRefused."""
     try:
         values = json.loads(text, parse_float=Number)
     except json.JSONDecodeError as error:
@@ -59,13 +58,13 @@ def read_kohya_json(text: str, *, source: str, folder: Path, project: Path, foun
     if prompts := str(values.get("sample_prompts") or "").strip():
         # The window holds the prompts themselves, sd-scripts wants a file.
         files = (NewFile(PROMPTS_NAME, f"{prompts}\n"),)
-        reader.told.flags["sample_prompts"] = str(project / PROMPTS_NAME)
+        reader.told.flags["sample_prompts"] = str(where.project / PROMPTS_NAME)
     reader.told.flags.update(reader.words("additional_parameters"))
     return draft_of(
         reader.told,
         source,
         folder,
-        found,
+        where.found,
         script=script,
         accelerate=reader.accelerate,
         files=files,

@@ -15,7 +15,7 @@ from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.dataset import DatasetError, read_specs
 from runner.trainers.sd_scripts.forecast import forecast
 from runner.trainers.sd_scripts.importers.command_line import FlagWords
-from runner.trainers.sd_scripts.importers.find import Found
+from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.model import Draft
 from runner.trainers.sd_scripts.scripts import SCRIPTS
 
@@ -69,13 +69,13 @@ def _fitting(name: str, value: FlagValue, catalog: Catalog) -> FlagValue:
     return value
 
 
-def with_expectations(draft: Draft, found: Found, project: Path) -> Draft:
+def with_expectations(draft: Draft, where: Context) -> Draft:
     """Device, images and steps where they can be known. Steps that regularisation images multiply are not
     written down: nobody has said that they are meant."""
-    told = _forecast(draft, project)
+    told = _forecast(draft, where.project)
     one_process = draft.accelerate.get("num_processes", 1) == 1
     expect: dict[str, Any] = {
-        "device": "cpu" if draft.accelerate.get("cpu") is True else found.device,
+        "device": "cpu" if draft.accelerate.get("cpu") is True else where.found.device,
         "images": told.images,
         "steps": told.steps if one_process and not told.reg_images else None,
     }

@@ -12,7 +12,7 @@ from runner.config.positions import syntax_problem
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.config_file import OF_THE_GUI, entries
 from runner.trainers.sd_scripts.importers.command_line import FlagWords, draft_of
-from runner.trainers.sd_scripts.importers.find import Found
+from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, Number
 from runner.trainers.sd_scripts.scripts import SCRIPTS
 
@@ -58,9 +58,8 @@ def _is_easy(section: Any) -> bool:
     return any(isinstance(one, dict) for one in tables)
 
 
-def read_sd_toml(text: str, *, source: str, folder: Path, project: Path, found: Found) -> Draft:
-    """`folder`: where relative paths of the file are looked for; `project`: where [dataset] will be
-    written. Raises ImportRefused."""
+def read_sd_toml(text: str, source: str, folder: Path, where: Context) -> Draft:
+    """`folder`: where relative paths start. Raises ImportRefused."""
     try:
         values = parse_toml(text, parse_float=Number)
     except tomllib.TOMLDecodeError as error:
@@ -90,7 +89,7 @@ def read_sd_toml(text: str, *, source: str, folder: Path, project: Path, found: 
     more: dict[str, Any] = {}
     if easy:
         script = "sdxl_train_network.py" if dict(_flags(values)).get("sdxl") else script
-        told.flags["dataset_config"] = str(project / "dataset.toml")
+        told.flags["dataset_config"] = str(where.project / "dataset.toml")
         more["dataset"] = _easy_dataset(parse_toml(text))
         told.notes.append(f"{source} is a configuration of {_EASY}")
     told.notes += [
@@ -98,7 +97,7 @@ def read_sd_toml(text: str, *, source: str, folder: Path, project: Path, found: 
         + ("" if easy else "; change [trainer] script for SDXL"),
         f"relative paths are read from {folder}",
     ]
-    return draft_of(told, source, folder, found, script=script, **more)
+    return draft_of(told, source, folder, where.found, script=script, **more)
 
 
 def _put(told: FlagWords, name: str, value: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -15,7 +15,7 @@ from runner.trainers.sd_scripts.importers.command_line import (
     is_training_script,
     read_launch_line,
 )
-from runner.trainers.sd_scripts.importers.find import Found
+from runner.trainers.sd_scripts.importers.find import Context, Found
 from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, with_paths
 from runner.trainers.sd_scripts.importers.shell_reader import Invocation, ScriptReader
 from runner.trainers.sd_scripts.importers.shell_scope import Scope
@@ -72,20 +72,12 @@ class _Training:
         return bases[0], (f"the command does not say {where}",)
 
 
-def read_shell(
-    text: str,
-    *,
-    source: str,
-    start: Path,
-    script: Path | None = None,
-    environ: Mapping[str, str],
-    home: Path,
-    found: Found,
-) -> Draft:
-    """`source`: how to call the text in a message; `start`: the folder it lies in, or the one it was
-    pasted in; `script`: its own path, for `$0`. Raises ImportRefused."""
-    shown = str(script) if script is not None else None
-    scope = Scope(environ, str(home), script=shown, cwd=start)
+def read_shell(text: str, source: str, path: Path | None, where: Context) -> Draft:
+    """`source`: how to call the text in a message; `path`: of the script, for `$0` and relative paths; None:
+    it was pasted. Raises ImportRefused."""
+    start = where.places.cwd if path is None else path.parent
+    shown = None if path is None else str(path)
+    scope = Scope(where.places.environ, str(where.places.home), script=shown, cwd=start)
     reader = ScriptReader(scope)
     try:
         nodes, notes = parse(text)
@@ -105,7 +97,7 @@ def read_shell(
     if scope.borrowed:
         names = ", ".join(sorted(scope.borrowed))
         notes.append(f"not set in {source}, taken from this shell: {names}")
-    draft = _draft(trainings, source, start, found)
+    draft = _draft(trainings, source, start, where.found)
     stray = [  # flags that a comment or a blank cut off from their command
         f"line {one.line}: {one.fields[0].text}: stands alone; the command before it had ended"
         for one in reader.found

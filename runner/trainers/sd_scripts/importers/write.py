@@ -20,6 +20,7 @@ from runner.config.paths import (
     looks_like_path,
 )
 from runner.files.atomic import first_free, replace_file
+from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.model import Draft, Imported, NewFile
 from runner.trainers.sd_scripts.importers.refine import without_states
 
@@ -47,9 +48,8 @@ class AlreadyThere(Exception):
     """The folder has a plasma.toml."""
 
 
-def imported(draft: Draft, folder: Path, home: Path) -> Imported:
-    """The draft as text for this folder."""
-    text = render(draft, folder, home)
+def imported(draft: Draft, where: Context) -> Imported:
+    text = render(draft, where.project, where.places.home)
     return Imported(text, draft.unmapped, draft.notes, draft.source, draft.files)
 
 

@@ -10,8 +10,8 @@ from runner.config.catalog import Catalog
 from runner.config.load import load_config
 from runner.config.model import Config, Trainer
 from runner.trainers.command import Command, build_command
-from runner.trainers.sd_scripts.importers.files import Context, import_file, import_text
-from runner.trainers.sd_scripts.importers.find import Found, Places, find_setup
+from runner.trainers.sd_scripts.importers.files import import_file, import_text
+from runner.trainers.sd_scripts.importers.find import Context, Found, Places, find_setup
 from runner.trainers.sd_scripts.importers.model import Imported
 from runner.trainers.sd_scripts.importers.write import write_project
 

@@ -10,8 +10,7 @@ import pytest
 
 from runner.preflight.checks.device import judge_device as judge
 from runner.preflight.probe import Device
-from runner.trainers.sd_scripts.importers.files import Context
-from runner.trainers.sd_scripts.importers.find import Found
+from runner.trainers.sd_scripts.importers.find import Context, Found
 from runner.trainers.sd_scripts.importers.fresh import new_project
 from tests.unit.preflight.preflight_project import Project
 from tests.unit.trainers.dataset.dataset_images import write_png

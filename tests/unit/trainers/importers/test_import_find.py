@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.trainers.sd_scripts.importers import find
-from runner.trainers.sd_scripts.importers.files import Context
-from runner.trainers.sd_scripts.importers.find import Found, FoundModel, Places, find_setup
+from runner.trainers.sd_scripts.importers.find import Context, Found, FoundModel, Places, find_setup
 from runner.trainers.sd_scripts.importers.fresh import Answers, missing_of, new_project, suggested
 from runner.trainers.sd_scripts.importers.model import NewFile
 from runner.trainers.sd_scripts.importers.project import look_at_project
