@@ -21,7 +21,7 @@ from runner.config.model import Config
 from runner.model import Forecast
 from runner.preflight import hub
 from runner.preflight.forecast import question_of, with_disk, with_sizes
-from runner.preflight.header import Header, read_model
+from runner.preflight.header import Shapes, read_model
 from runner.preflight.import_probe import Imported, cached_import
 from runner.preflight.probe import Device, cached_probe
 from runner.trainers.command import Command, build_command
@@ -196,8 +196,8 @@ class Facts:
         return cached_import(self.config, self.command(), self.flags, self.cancelled)
 
     @_once
-    def base_model(self) -> Header | None:
-        """The header of the base model; None when it is no whole safetensors file."""
+    def base_model(self) -> Shapes | None:
+        """The shapes of its tensors; None when it is no complete safetensors file."""
         return read_model(self.path(BASE_MODEL))
 
     # ------------------------------------------------------------------ the dataset

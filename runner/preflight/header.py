@@ -21,17 +21,8 @@ _FIRST_LAYER = "input_blocks.0.0.weight"
 Shapes = dict[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """`shapes`: by tensor name; `metadata`: text by name."""
-
-    path: Path
-    shapes: Shapes
-    metadata: dict[str, str]
-
-
-def read_model(path: Path | None) -> Header | None:
-    """None when there is no such file or it is no complete safetensors file."""
+def read_model(path: Path | None) -> Shapes | None:
+    """Shapes by name of tensor; None when there is no such file or it is no complete safetensors file."""
     if path is None or path.suffix.lower() not in SAFETENSORS:
         return None
     try:
@@ -40,9 +31,7 @@ def read_model(path: Path | None) -> Header | None:
             return None
     except (OSError, Broken):
         return None
-    metadata = tensors.pop("__metadata__", None) or {}
-    shapes = {name: _shape(tensor) for name, tensor in tensors.items()}
-    return Header(path, shapes, {str(key): str(value) for key, value in metadata.items()})
+    return {name: _shape(one) for name, one in tensors.items() if name != "__metadata__"}
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:
@@ -51,11 +40,10 @@ def _shape(tensor: Any) -> tuple[int, ...]:
     return tuple(side if isinstance(side, int) else 0 for side in sides)
 
 
-def rank_in(header: Header | None) -> int | None:
+def rank_in(shapes: Shapes | None) -> int | None:
     """Of a LoRA file: the rows of its first `lora_down`. None: it is none."""
     ends = (".lora_down.weight", ".lora_A.weight")
-    shapes = header.shapes.items() if header else ()
-    return next((shape[0] for name, shape in shapes if name.endswith(ends) and shape), None)
+    return next((s[0] for name, s in (shapes or {}).items() if name.endswith(ends) and s), None)
 
 
 # ----------------------------------------------------------------- architectures
@@ -75,10 +63,10 @@ class Kind:
         return TITLES[self.name] + (" inpainting" if self.in_channels == 9 else "")
 
 
-def kind_of(header: Header) -> Kind | None:
+def kind_of(shapes: Shapes) -> Kind | None:
     """None: nothing that is known here."""
-    names = [name.removeprefix(_PREFIX) for name in header.shapes]
-    keys = dict(zip(names, header.shapes.values(), strict=True))
+    keys = {name.removeprefix(_PREFIX): shape for name, shape in shapes.items()}
+    names = list(keys)
     marks = (".lora_down.weight", ".lora_up.weight", ".lora_A.weight", ".lokr_w1", ".hada_w1_a")
     if any(name.startswith("lora_") or name.endswith(marks) for name in names):
         return Kind("lora")

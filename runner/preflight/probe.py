@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,6 @@ try:
     told["torch"] = torch.__version__
     told["cuda_build"] = torch.version.cuda or getattr(torch.version, "hip", None)
     told["cuda"] = torch.cuda.is_available()
-    told["gpus"] = torch.cuda.device_count()
     told["mps"] = torch.backends.mps.is_available()
     told["mps_built"] = torch.backends.mps.is_built()
     import accelerate
@@ -59,8 +58,6 @@ try:
         AcceleratorState._reset_state(True)
         found = accelerate.Accelerator(mixed_precision="no")
     told["device"] = str(found.device)
-    told["distributed"] = str(found.distributed_type)
-    told["processes"] = found.num_processes
     if torch.cuda.is_available() and found.device.type == "cuda":
         told["names"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         told["bf16"] = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -89,10 +86,8 @@ class Device:
     mps_built: bool = False
     macos: str = ""
     cuda_build: str = ""
-    gpus: int = 0
-    names: tuple[str, ...] = field(default=())
+    names: tuple[str, ...] = ()
     bf16: bool | None = None
-    distributed: str = ""
     visible: str | None = None
 
     @property

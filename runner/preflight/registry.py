@@ -27,8 +27,6 @@ BY_NAME: Mapping[str, Check] = {check.name: check for check in CHECKS}
 #: cause of runner.analysis.diagnosis -> the check that fails (or warns, where the trainer may still get by);
 #: `tests/unit/preflight/test_preflight_foreseen.py` brings about each recorded failure and holds this to it
 FORESEEN: Mapping[str, str] = {cause: check.name for check in CHECKS for cause in check.foresees}
-#: what only shows while it happens: somebody, or the kernel when memory runs out, ends it
-UNFORESEEABLE = ("killed_by_signal", "dataloader_worker_killed")
 _WORKERS = 6
 
 

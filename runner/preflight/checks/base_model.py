@@ -113,12 +113,12 @@ def architecture(facts: Facts) -> Finding:
     sd-scripts main: a wrong one stops while it is loaded, with size mismatches or missing keys (SD 1
     with --v2, SDXL under train_network.py and the reverse, nine input channels of an inpainting model).
     """
-    path, header, script = facts.path(BASE_MODEL), facts.base_model(), facts.script
+    path, shapes, script = facts.path(BASE_MODEL), facts.base_model(), facts.script
     if path is None or script is None:
         return skipped("no base model")
-    if header is None and not path.is_dir():
+    if shapes is None and not path.is_dir():
         return skipped("header unread", f"{path} is not a complete safetensors file.")
-    kind = kind_of(header) if header else kind_of_folder(path)
+    kind = kind_of(shapes) if shapes is not None else kind_of_folder(path)
     if kind is None:
         detail = f"The tensors of {facts.text(BASE_MODEL)} fit no architecture that is known here."
         return warned("unknown kind", detail, f"make sure that it is a {script.title} model")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from runner.model.units import count
 from runner.preflight.cures.files import front_cure, move_cure
@@ -14,16 +15,44 @@ from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
 from runner.trainers.sd_scripts.dataset.files import read_caption
 
 
-@dataclass(slots=True)
-class Captions:
-    """Captions of the training images (not of regularisation images), by path of the image."""
+class Caption(NamedTuple):
+    """Of one image. `text` None: it has none; `problem`: why it cannot be read."""
 
-    found: dict[str, tuple[str, SubsetSpec]] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
-    #: what is wrong, by path of the caption file
-    unreadable: dict[Path, str] = field(default_factory=dict)
-    #: images without a caption beside them
-    bare: list[Path] = field(default_factory=list)
+    image: Path
+    subset: SubsetSpec
+    text: str | None
+    problem: str | None = None
+
+    @property
+    def file(self) -> Path:
+        extension = self.subset.caption_extension or ".caption"
+        return self.image.with_name(self.image.stem + extension)
+
+
+def read_captions(facts: Facts) -> list[Caption]:
+    """Of every training image once, and those of regularisation images that cannot be read. Raises
+    DatasetError when the dataset itself cannot be read."""
+    return facts.once("captions", lambda: list({one.image: one for one in _read(facts)}.values()))
+
+
+def _read(facts: Facts) -> Iterator[Caption]:
+    for subset in facts.subsets():
+        listing = facts.listing_of(subset)
+        for path in listing.paths if listing else ():
+            if facts.cancelled.is_set():
+                return
+            image = facts.config.trainer_cwd / path
+            if listing is not None and subset.metadata_file is not None:
+                text = subset.caption_separator.join(listing.captions[path])
+                yield Caption(image, subset, text or None)
+                continue
+            try:
+                read = read_caption(image, subset.caption_extension, subset.enable_wildcard)
+            except (DatasetError, OSError) as error:
+                yield Caption(image, subset, None, str(error))
+            else:
+                if not subset.is_reg:
+                    yield Caption(image, subset, read)
 
 
 @check(
@@ -37,66 +66,32 @@ def captions(facts: Facts) -> Finding:
     --caption_extension it looks for `.caption` files.
     """
     captions = read_captions(facts)
-    bad, number = captions.unreadable, len(captions.missing)
-    total = len(captions.found) + number + len(bad)
+    total = len(captions)
     if not total:
         return skipped("no images")
-    if bad:
+    if bad := [one for one in captions if one.problem]:
         # an empty file is worse than none: without one the image is trained with an empty caption
-        empty = [path for path in bad if path.is_file() and not path.stat().st_size]
+        empty = [one.file for one in bad if one.file.is_file() and not one.file.stat().st_size]
         cure = move_cure("captions", "train these images without a caption", empty)
         advice = "write a caption as UTF-8, or delete the file"
         possible = cure if len(empty) == len(bad) else None
-        return failed(f"{len(bad)} unreadable", some(list(bad.values())), advice, possible)
-    if not number:
+        return failed(
+            f"{len(bad)} unreadable", some([str(one.problem) for one in bad]), advice, possible
+        )
+    missing = [one for one in captions if one.text is None]
+    if not missing:
         return passed(f"{total} captions", f"Every one of {total} training images has a caption.")
-    evidence = f"{number} without caption"
-    names = some([Path(path).name for path in captions.missing])
-    detail = f"{number} of {total} training images have no caption: {names}."
+    evidence = f"{len(missing)} without caption"
+    names = some([one.image.name for one in missing])
+    detail = f"{len(missing)} of {total} training images have no caption: {names}."
     # the files that were probably meant for captions
-    endings = (e for e in (".txt", ".caption") for image in captions.bare[:1] if _beside(image, e))
-    if (other := next(endings, None)) is None:
+    bare = [one.image for one in missing if one.subset.metadata_file is None][:1]
+    endings = [e for e in (".txt", ".caption") for image in bare if image.with_suffix(e).is_file()]
+    if not endings:
         return warned(evidence, detail, "write the caption files")
-    detail += f" There are {other} files beside them."
-    fix = Fix(f"read {other} files", {"caption_extension": other}, "dataset")
+    detail += f" There are {endings[0]} files beside them."
+    fix = Fix(f"read {endings[0]} files", {"caption_extension": endings[0]}, "dataset")
     return failed(evidence, detail, "", fix)
-
-
-def _beside(image: Path, ending: str) -> bool:
-    return image.with_suffix(ending).is_file()
-
-
-def read_captions(facts: Facts) -> Captions:
-    """Raises DatasetError when the dataset itself cannot be read."""
-    return facts.once("captions", lambda: _read_captions(facts))
-
-
-def _read_captions(facts: Facts) -> Captions:
-    result = Captions()
-    for subset in facts.subsets():
-        listing = facts.listing_of(subset)
-        for path in listing.paths if listing else ():
-            if facts.cancelled.is_set():
-                return result
-            if listing is not None and subset.metadata_file is not None:
-                text = subset.caption_separator.join(listing.captions[path]) or None
-            else:
-                image = facts.config.trainer_cwd / path
-                try:
-                    text = read_caption(image, subset.caption_extension, subset.enable_wildcard)
-                except (DatasetError, OSError) as error:
-                    file = image.with_name(image.stem + subset.caption_extension)
-                    result.unreadable[file] = str(error)
-                    continue
-                if subset.is_reg:
-                    continue
-                if text is None:
-                    result.bare.append(image)
-            if text is None:
-                result.missing.append(path)
-            else:
-                result.found[path] = (text, subset)
-    return result
 
 
 @check("trigger", "Trigger", 180)
@@ -105,14 +100,16 @@ def trigger(facts: Facts) -> Finding:
     trigger = facts.config.expect.trigger
     if trigger is None:
         return skipped("no trigger set", "[expect] trigger is not set.")
-    captions = read_captions(facts).found
+    captions = [one for one in read_captions(facts) if one.text is not None]
     if not captions:
         return skipped("no captions")
-    places = {path: _position(text, subset, trigger) for path, (text, subset) in captions.items()}
-    absent = [Path(path).name for path, place in places.items() if place is None]
-    later = [Path(path).name for path, place in places.items() if place]
-    wrong = [path for path, place in places.items() if place != 0]
-    cure = front_cure(_caption_files(facts, captions, wrong), trigger)
+    places = [(one, _position(one.text or "", one.subset, trigger)) for one in captions]
+    absent = [one.image.name for one, place in places if place is None]
+    later = [one.image.name for one, place in places if place]
+    wrong = (one for one, place in places if place != 0)
+    own = (w for w in wrong if w.subset.metadata_file is None and not w.subset.caption_prefix)
+    files = {one.file: one.subset.caption_separator for one in own if one.file.is_file()}
+    cure = front_cure(files, trigger)
     if absent:
         detail = f"{trigger} is not in the caption of {some(absent)}."
         evidence = f"not in {count(len(absent), 'caption')}"
@@ -122,20 +119,6 @@ def trigger(facts: Facts) -> Finding:
         return warned(f"not first in {len(later)}", detail, f"move {trigger} to the front", cure)
     detail = f"{trigger} is the first tag of all {len(captions)} captions."
     return passed(f"first in all {len(captions)}", detail)
-
-
-def _caption_files(
-    facts: Facts, captions: dict[str, tuple[str, SubsetSpec]], wrong: list[str]
-) -> dict[Path, str]:
-    """The files beside these images with their separator of tags."""
-    found = {}
-    for image in wrong:
-        subset = captions[image][1]
-        file = facts.config.trainer_cwd / image
-        file = file.with_suffix(subset.caption_extension or ".caption")
-        if subset.metadata_file is None and file.is_file() and not subset.caption_prefix:
-            found[file] = subset.caption_separator
-    return found
 
 
 def _position(caption: str, subset: SubsetSpec, trigger: str) -> int | None:

@@ -29,8 +29,8 @@ def vae(facts: Facts) -> Finding:
         found = look_at(name, facts, flag)
         if found.status != "pass":
             return found
-        header = read_model(facts.path(flag))
-        kind = kind_of(header) if header else None
+        shapes = read_model(facts.path(flag))
+        kind = kind_of(shapes) if shapes else None
         # a complete checkpoint holds a VAE as well
         if kind and kind.name != "vae" and not (kind.in_channels is not None and kind.whole):
             detail = f"{facts.path(flag)} is a {kind.title}, not a VAE."
@@ -78,11 +78,11 @@ def encoders(facts: Facts) -> Finding:
             return found
     if given or facts.flags_elsewhere:
         return passed(count(len(given), "encoder"), f"Complete: {some(given)}.")
-    header = facts.base_model()
-    if header is None:
+    shapes = facts.base_model()
+    if shapes is None:
         return skipped("header unread")
     # SD 3 checkpoints may hold theirs
-    if any(name.startswith("text_encoders.") for name in header.shapes):
+    if any(name.startswith("text_encoders.") for name in shapes):
         return in_model
     detail = "Neither clip_l, clip_g and t5xxl are set nor are they in the base model."
     return failed("none given", detail, "add clip_l, clip_g and t5xxl to [train]")
