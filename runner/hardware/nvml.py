@@ -6,6 +6,7 @@ driver need not pay. A card may support any call or none, so each value is asked
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import time
 from collections.abc import Callable, Mapping
@@ -75,19 +76,15 @@ class Nvml:
         self.call("nvmlInit")
 
     def close(self) -> None:
-        try:
+        with contextlib.suppress(Trouble):  # it is gone already; nothing is held any more
             self.call("nvmlShutdown")
-        except Trouble:
-            pass  # it is gone already; nothing is held any more
 
     def call(self, name: str, *arguments: Any) -> Any:
         try:
             return getattr(self._lib, name)(*arguments)
         except AttributeError as error:  # a pynvml from before the call existed
             raise Trouble(facts.FUNCTION_NOT_FOUND, str(error)) from None
-        except (
-            Exception
-        ) as error:  # its classes are made at run time; whatever comes is one value's
+        except Exception as error:  # its classes are made at run time
             code = getattr(error, "value", None)
             raise Trouble(code if isinstance(code, int) else None, str(error).rstrip(".")) from None
 
@@ -120,11 +117,14 @@ class Nvml:
     def processes(self, card: Handle) -> list[Held]:
         """Compute and graphics together, so the same process may come twice."""
         listed = list(self.ask(card, *_COMPUTE))
-        try:
+        with contextlib.suppress(Trouble):  # cards without graphics, MIG
             listed += self.ask(card, *_GRAPHICS)
-        except Trouble:
-            pass  # cards without graphics, MIG
-        return [_held(entry) for entry in listed]
+        found = []
+        for entry in listed:
+            size = entry.usedGpuMemory
+            size = None if size is not None and size >= _NO_SIZE else size
+            found.append(Held(int(entry.pid), size, int(getattr(entry, "gpuInstanceId", 0))))
+        return found
 
     def shares(self, card: Handle, key: str) -> dict[int, float]:
         """Percent of the GPU by process since the last question for `key`; nobody in it: all were idle."""
@@ -146,13 +146,6 @@ class Nvml:
         return {pid: sum(values) / len(values) for pid, values in found.items()}
 
 
-def _held(entry: Any) -> Held:
-    size = entry.usedGpuMemory
-    if size is not None and size >= _NO_SIZE:
-        size = None
-    return Held(int(entry.pid), size, int(getattr(entry, "gpuInstanceId", 0)))
-
-
 class Card:
     """One card asked through NVML: each value by itself; where there is none, `reasons` says why."""
 
@@ -163,20 +156,19 @@ class Card:
     def read(self, known: GpuSample, asked: Asked, processes: Processes) -> GpuSample:
         """`known`: key, name and index. Raises Trouble where the card itself is in trouble."""
         nvml, handle = self._nvml, self._handle
-        mig = bool(self._value("mig", lambda: nvml.call("nvmlDeviceGetMigMode", handle)[0]))
+        mode = self._ask("mig", ("nvmlDeviceGetMigMode",))
         self.reasons.pop("mig", None)  # most cards have no such thing, and nobody misses it
-        values: dict[str, Any] = {}
+        mig, values = bool(mode and mode[0]), dict[str, Any]()
         if mig:
             self.reasons["percent"] = MIG_UTILISATION
-        else:  # the share of the last 1/6 to 1 s in which at least one kernel ran
-            rates = self._ask("percent", ("nvmlDeviceGetUtilizationRates",))
-            values["percent"] = None if rates is None else min(100.0, float(rates.gpu))
+        elif (rates := self._ask("percent", ("nvmlDeviceGetUtilizationRates",))) is not None:
+            # the share of the last 1/6 to 1 s in which at least one kernel ran
+            values["percent"] = min(100.0, float(rates.gpu))
         values["memory_used_bytes"], values["memory_total_bytes"] = self._memory(mig)
         for field, (unit, spellings) in _NUMBERS.items():
             found = self._ask(field, *spellings)
             values[field] = None if found is None else float(found) / unit
-        mask = self._ask("throttle", *_THROTTLE)
-        values["throttle"] = facts.throttle_words(int(mask or 0))
+        values["throttle"] = facts.throttle_words(int(self._ask("throttle", *_THROTTLE) or 0))
         card = replace(known, reasons=self.reasons, **values)
         listed = self._value("users", lambda: nvml.processes(handle))
         if listed is None:
@@ -187,8 +179,8 @@ class Card:
             shares = self._value("users_percent", lambda: nvml.shares(handle, known.key))
         return processes.on(card, listed, shares, asked)
 
-    def _ask(self, field: str, *spellings: Spelling) -> Any:
-        return self._value(field, lambda: self._nvml.ask(self._handle, *spellings))
+    def _ask(self, field: str, *spellings: Spelling, of: Handle | None = None) -> Any:
+        return self._value(field, lambda: self._nvml.ask(of or self._handle, *spellings))
 
     def _value(self, field: str, call: Callable[[], T]) -> T | None:
         try:
@@ -209,13 +201,10 @@ class Card:
             elif not hasattr(info, "reserved"):  # the old spelling has no word for the driver's own
                 self.reasons[field] = OLD_MEMORY
             return int(info.used), int(info.total)
-        if not mig:
-            return None, None
-        nvml, found = self._nvml, []
-        for part in self._value(field, lambda: nvml.mig_parts(self._handle)) or ():
-            if (info := self._value(field, lambda part=part: nvml.ask(part, *_MEMORY))) is not None:  # type: ignore[misc]
-                found.append(info)
-        if not found:
+        parts = self._value(field, lambda: self._nvml.mig_parts(self._handle)) if mig else None
+        found = [self._ask(field, *_MEMORY, of=part) for part in parts or ()]
+        known = [one for one in found if one is not None]
+        if not known:
             return None, None
         self.reasons[field] = MIG_PARTS
-        return sum(int(one.used) for one in found), sum(int(one.total) for one in found)
+        return sum(int(one.used) for one in known), sum(int(one.total) for one in known)
