@@ -95,27 +95,26 @@ def checked_folder(folder: Path) -> Path:
 
 def checked_name(name: str, source: Path) -> str:
     """A file name with the source's ending. Raises ExportRefused."""
-    name = name.strip()
-    ending = source.suffix
+    name, ending = name.strip(), source.suffix
     other = next((s for s in SUFFIXES if s != ending.lower() and name.lower().endswith(s)), None)
     if other is not None:
         raise ExportRefused(f"the file is a {ending} file: a name that ends in {other} would lie")
-    if ending and not name.lower().endswith(ending.lower()):
+    if not name.lower().endswith(ending.lower()):
         name += ending
-    if name.removesuffix(ending) == "":
-        raise ExportRefused("the name is empty: give one")
-    if "/" in name or "\\" in name:
-        raise ExportRefused("a name holds no / or \\: the folder is chosen by itself")
-    if name.startswith("."):
-        raise ExportRefused("a name that begins with a dot is hidden: give another one")
-    for character in name:
-        if unicodedata.category(character) in ("Cc", "Cs"):
-            raise ExportRefused(
-                f"the name holds the character U+{ord(character):04X}: leave it out"
-            )
-    if len(os.fsencode(name)) > NAME_BYTES:
-        raise ExportRefused(f"the name has more than {NAME_BYTES} bytes: give a shorter one")
-    return name
+    odd = next((c for c in name if unicodedata.category(c) in ("Cc", "Cs")), None)
+    if name == ending:
+        problem = "the name is empty: give one"
+    elif "/" in name or "\\" in name:
+        problem = "a name holds no / or \\: the folder is chosen by itself"
+    elif name.startswith("."):
+        problem = "a name that begins with a dot is hidden: give another one"
+    elif odd is not None:
+        problem = f"the name holds the character U+{ord(odd):04X}: leave it out"
+    elif len(os.fsencode(name)) > NAME_BYTES:
+        problem = f"the name has more than {NAME_BYTES} bytes: give a shorter one"
+    else:
+        return name
+    raise ExportRefused(problem)
 
 
 def free_name(folder: Path, name: str) -> str:
@@ -146,9 +145,8 @@ def _checked(source: Path, force: bool) -> tuple[str, ...]:
         )
     good = found.complete and found.finite is not False and found.kind != "state"
     if not good and not force:
-        raise ExportRefused(
-            f"{source.name} is not exported: {found.problem or 'it is no file of weights'}"
-        )
+        why = found.problem or "it is no file of weights"
+        raise ExportRefused(f"{source.name} is not exported: {why}")
     return (found.problem,) if found.problem else ()
 
 
@@ -186,9 +184,8 @@ def _copied(
         out.flush()
         os.fsync(out.fileno())
         after = source.stat()
-        if (before.st_ino, before.st_mtime_ns, size) != (
-            after.st_ino, after.st_mtime_ns, after.st_size,
-        ):  # fmt: skip
+        same = os.path.samestat(before, after) and before.st_mtime_ns == after.st_mtime_ns
+        if not same or after.st_size != size:
             raise ExportRefused(f"{source.name} was changed while it was copied: try again")
         _own(source, known)
         _drop_from_cache(out)
@@ -201,7 +198,12 @@ def _copied(
             rename_to_free(unfinished, target)
         except FileExistsError:
             raise _exists(target, source) from None
-    _sync_folder(target.parent)
+    with contextlib.suppress(OSError):
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     return Exported(str(target), size, digest.hexdigest(), notes)
 
 
@@ -240,16 +242,5 @@ def _hash(path: Path) -> str:
 
 def _drop_from_cache(out: BinaryIO) -> None:
     """Reading back is to ask the disk, not the memory, where a system can be told so."""
-    advise = getattr(os, "posix_fadvise", None)
-    if advise is not None:
-        with contextlib.suppress(OSError):
-            advise(out.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    with contextlib.suppress(OSError, AttributeError):  # macOS has no such call
+        os.posix_fadvise(out.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -58,24 +58,19 @@ def remember_folder(folder: Path) -> None:
 
 
 def _places(command: Sequence[str], cwd: str) -> Iterator[Path]:
-    last = last_folder()
-    if last is not None:
+    if (last := last_folder()) is not None:
         yield last
-    base = _base_model(command)
-    if base is not None:
-        for parent in (Path(cwd) / Path(base).expanduser()).parents:
-            if parent.name == "models":
-                yield from (parent / name for name in LORA_FOLDERS)
-    chosen = os.environ.get("COMFYUI_PATH")
-    if chosen:
+    if (base := _base_model(command)) is not None:
+        models = (p for p in (Path(cwd) / Path(base).expanduser()).parents if p.name == "models")
+        yield from (models_at / name for models_at in models for name in LORA_FOLDERS)
+    if chosen := os.environ.get("COMFYUI_PATH"):
         yield Path(chosen).expanduser() / "models" / "loras"
     yield from (Path.home() / place for place in _KNOWN)
 
 
 def _base_model(command: Sequence[str]) -> str | None:
-    for at, word in enumerate(command):
-        if word.startswith(f"{_BASE_FLAG}="):
-            return word.partition("=")[2]
-        if word == _BASE_FLAG and at + 1 < len(command):
-            return command[at + 1]
+    for word, after in zip(command, [*command[1:], None], strict=True):
+        flag, given, value = word.partition("=")
+        if flag == _BASE_FLAG:
+            return value if given else after
     return None
