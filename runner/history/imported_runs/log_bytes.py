@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import gzip
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -79,30 +81,23 @@ def prefix_digest(path: Path, size_bytes: int) -> str:
 
 
 def _blocks(source: Path | IO[bytes]) -> Iterator[bytes]:
-    if isinstance(source, Path):
-        with source.open("rb") as stream:
-            yield from _decoded(stream)
-    else:
-        yield from _decoded(source)
-
-
-def _decoded(stream: IO[bytes]) -> Iterator[bytes]:
-    first = stream.read(_BLOCK)
-    if first.startswith(_GZIP):
-        yield from _unpacked(first, stream)
-        return
-    encoding = _encoding(first)
-    if encoding is None:
-        yield first.removeprefix(codecs.BOM_UTF8)
-        while block := stream.read(_BLOCK):
-            yield block
-        return
-    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
-    block = first.removeprefix(first[:2] if first[:2] in _UTF16 else b"")
-    while block:
-        yield decoder.decode(block).encode("utf-8", "replace")
-        block = stream.read(_BLOCK)
-    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+    with (
+        source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as stream
+    ):
+        first = stream.read(_BLOCK)
+        rest = iter(lambda: stream.read(_BLOCK), b"")
+        encoding = _encoding(first)
+        if first.startswith(_GZIP):
+            yield from _unpacked(first, stream)
+        elif encoding is None:
+            yield first.removeprefix(codecs.BOM_UTF8)
+            yield from rest
+        else:
+            decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+            mark = first[:2] if first[:2] in _UTF16 else b""
+            for block in chain((first.removeprefix(mark),), rest):
+                yield decoder.decode(block).encode("utf-8", "replace")
+            yield decoder.decode(b"", final=True).encode("utf-8", "replace")
 
 
 def _encoding(first: bytes) -> str | None:

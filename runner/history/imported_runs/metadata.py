@@ -28,7 +28,6 @@ _DEFAULTS = {
     "prior_loss_weight": "1",
     "loss_type": "l2",
 }
-_NOT_SET = ("None", "False", "")
 
 
 def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -38,21 +37,17 @@ def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def metadata_settings(metadata: Mapping[str, str]) -> dict[str, str]:
     """Flags by their plain names; empty where nothing is told (`--no_metadata`)."""
-    found: dict[str, str] = {}
-    for name in _FLAGS:
-        value = metadata.get(f"ss_{name}", "")
-        if value in _NOT_SET or _same(value, _DEFAULTS.get(name)):
-            continue
-        found[name] = "true" if value == "True" else value
+    told = {name: metadata.get(f"ss_{name}", "") for name in _FLAGS}
+    found = {
+        name: "true" if value == "True" else value
+        for name, value in told.items()
+        if value not in ("None", "False", "") and not _same(value, _DEFAULTS.get(name, ""))
+    }
     optimizer = metadata.get("ss_optimizer", "").partition("(")[0].rpartition(".")[2]
-    if optimizer:
-        found["optimizer_type"] = optimizer
-    return found
+    return found | ({"optimizer_type": optimizer} if optimizer else {})
 
 
-def _same(value: str, default: str | None) -> bool:
-    if default is None:
-        return False
+def _same(value: str, default: str) -> bool:
     try:
         return float(value) == float(default)
     except ValueError:

@@ -34,36 +34,32 @@ def choose(run_path: Path, which: str = BEST) -> Chosen:
         spec, status = read_json(run.spec, RunSpec), read_status(run)
     except Unreadable as error:
         raise NotChosen(f"run {run.id} cannot be read: {error}") from None
-    status = without_replaced(status, Path(spec.cwd), run.path)
-    there = [c for c in status.checkpoints if not (c.removed or c.missing)]
+    written = without_replaced(status, Path(spec.cwd), run.path).checkpoints
+    there = [c for c in written if not (c.removed or c.missing)]
+    replaced = [c for c in written if c.replaced]
     if not there:
-        gone = next((f": {c.name} was {c.replaced}" for c in status.checkpoints if c.replaced), "")
+        gone = f": {replaced[0].name} was {replaced[0].replaced}" if replaced else ""
         raise NotChosen(f"run {run.id} has no checkpoint that still exists{gone}")
+    # what can be asked for, the newest ones if there are many
+    names = ", ".join([str(c.step) if c.step is not None else c.name for c in there][-12:])
+    why: tuple[str, ...] = ()
     if which == BEST:
         from runner.history.review.gather import review_of
 
         candidates = review_of(run_path).candidates
         if not candidates:
-            raise NotChosen(
-                f"no checkpoint of run {run.id} is whole and finite: name one with --checkpoint "
-                f"({_names(there)})"
-            )
-        first = candidates[0]
-        return _chosen(spec, first.checkpoint, (*first.reasons, *first.cautions))
-    found = [c for c in there if _is_meant(c, which)]
-    if not found:
-        lost = next((c for c in status.checkpoints if c.replaced and _is_meant(c, which)), None)
-        if lost is not None:
-            raise NotChosen(
-                f"{lost.name} of run {run.id} was {lost.replaced}: it cannot be exported"
-            )
-        raise NotChosen(f"run {run.id} has no checkpoint {which!r}: it has {_names(there)}")
-    # of one step in two attempts, the newer is what the training went on with
-    return _chosen(spec, max(found, key=lambda c: (c.attempt, c.final, c.saved_at)))
-
-
-def _chosen(spec: RunSpec, one: Checkpoint, why: tuple[str, ...] = ()) -> Chosen:
-    return Chosen(one, Path(spec.cwd) / one.path, why)
+            told = f"no checkpoint of run {run.id} is whole and finite"
+            raise NotChosen(f"{told}: name one with --checkpoint ({names})")
+        chosen, why = candidates[0].checkpoint, (*candidates[0].reasons, *candidates[0].cautions)
+    elif found := [c for c in there if _is_meant(c, which)]:
+        # of one step in two attempts, the newer is what the training continued with
+        chosen = max(found, key=lambda c: (c.attempt, c.final, c.saved_at))
+    elif lost := [c for c in replaced if _is_meant(c, which)]:
+        told = f"{lost[0].name} of run {run.id} was {lost[0].replaced}"
+        raise NotChosen(f"{told}: it cannot be exported")
+    else:
+        raise NotChosen(f"run {run.id} has no checkpoint {which!r}: it has {names}")
+    return Chosen(chosen, Path(spec.cwd) / chosen.path, why)
 
 
 def _is_meant(one: Checkpoint, which: str) -> bool:
@@ -72,9 +68,3 @@ def _is_meant(one: Checkpoint, which: str) -> bool:
     if which.isdecimal() and one.step == int(which):
         return True
     return which in (one.name, PurePath(one.name).stem, one.path)
-
-
-def _names(there: list[Checkpoint]) -> str:
-    """What can be asked for, the newest ones if there are many."""
-    steps = [str(c.step) if c.step is not None else c.name for c in there]
-    return ", ".join(steps[-12:])

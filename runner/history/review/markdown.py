@@ -18,7 +18,6 @@ from runner.history.review.document import (
     Document,
     Paragraph,
     Points,
-    Section,
     Table,
 )
 
@@ -38,18 +37,25 @@ _KEY = re.compile(r"[a-z_]+")
 
 def to_markdown(document: Document) -> str:
     """The whole text, ending with one newline."""
-    parts = [_front(document.front)] if document.front else []
-    parts.append(f"# {_title(document.title)}")
-    if document.lead:
-        parts.append(_bullets(document.lead))
-    parts += [_section(section) for section in document.sections]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    front = [f"{key}: {_scalar(value)}" for key, value in document.front if _KEY.fullmatch(key)]
+    parts = ["\n".join(["---", *front, "---"])] if document.front else []
+    parts += [f"# {_title(document.title)}", _bullets(document.lead)]
+    for section in document.sections:
+        parts += [f"## {_title(section.title)}", *map(_block, section.blocks)]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _scalar(value: object) -> str:
+    """YAML that every reader takes for the same: numbers, null, and texts in double quotes as in JSON."""
+    bare = value is None or isinstance(value, int | float)
+    return json.dumps(
+        value if bare else one_line(str(value), TEXT_LIMIT), ensure_ascii=False, allow_nan=False
+    )
 
 
 def plain(text: str, limit: int = CELL_LIMIT) -> str:
     """Foreign text on one line, with nothing in it that formats; where a line begins with it, `start` too."""
-    flat = one_line(text, limit)
-    return _SPECIAL.sub(lambda found: "\\" + "\\".join(found[0]), flat)
+    return _SPECIAL.sub(lambda found: "\\" + "\\".join(found[0]), one_line(text, limit))
 
 
 def one_line(text: str, limit: int) -> str:
@@ -69,30 +75,7 @@ def _title(text: str) -> str:
     return re.sub(r"([#.,;:!?。，；：！？]+)$", "", found).strip() or "run"
 
 
-# ----------------------------------------------------------------- front matter
-
-
-def _front(pairs: tuple[tuple[str, object], ...]) -> str:
-    lines = [f"{key}: {_scalar(value)}" for key, value in pairs if _KEY.fullmatch(key)]
-    return "\n".join(["---", *lines, "---"])
-
-
-def _scalar(value: object) -> str:
-    """YAML that every reader takes for the same: numbers, null, and texts in double quotes as in JSON."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return json.dumps(value, allow_nan=False)
-    return json.dumps(one_line(str(value), TEXT_LIMIT), ensure_ascii=False)
-
-
 # ----------------------------------------------------------------- blocks
-
-
-def _section(section: Section) -> str:
-    return "\n\n".join([f"## {_title(section.title)}", *map(_block, section.blocks)])
 
 
 def _block(block: Block) -> str:
@@ -121,12 +104,8 @@ def _bullets(items: tuple[str, ...]) -> str:
 
 def _wrapped(text: str, indent: str) -> list[str]:
     """Lines of the escaped text; each is safe at the beginning of a line."""
-    lines = textwrap.wrap(
-        plain(text, TEXT_LIMIT),
-        WIDTH - len(indent),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    flat, width = plain(text, TEXT_LIMIT), WIDTH - len(indent)
+    lines = textwrap.wrap(flat, width, break_long_words=False, break_on_hyphens=False)
     return [_start(line) for line in lines]
 
 
@@ -134,23 +113,21 @@ def _table(table: Table) -> str:
     if not table.rows:
         return "None."
     rows = [[plain(cell) or " " for cell in row] for row in (table.heads, *table.rows)]
-    columns = range(len(table.heads))
-    widths = [
-        min(PADDED, max(3, *(width for row in rows if (width := cells(row[i])) <= PADDED)))
-        if any(cells(row[i]) <= PADDED for row in rows)
-        else 3
-        for i in columns
+    columns = [[w for row in rows if (w := cells(row[i])) <= PADDED] for i in range(len(rows[0]))]
+    widths = [max([3, *fitting]) for fitting in columns]
+    right = [i in table.numeric for i in range(len(widths))]
+    rule = [
+        "-" * (w - at_right) + ":" * at_right for w, at_right in zip(widths, right, strict=True)
     ]
-    lines = [_row(row, widths, table.numeric) for row in rows]
-    rule = ["-" * (widths[i] - 1) + ":" if i in table.numeric else "-" * widths[i] for i in columns]
-    return "\n".join([lines[0], _row(rule, widths, ()), *lines[1:]])
+    lines = [_row(row, widths, right) for row in rows]
+    return "\n".join([lines[0], f"| {' | '.join(rule)} |", *lines[1:]])
 
 
-def _row(row: list[str], widths: list[int], numeric: tuple[int, ...]) -> str:
+def _row(row: list[str], widths: list[int], right: list[bool]) -> str:
     found = []
-    for at, cell in enumerate(row):
-        gap = " " * max(0, widths[at] - cells(cell))
-        found.append(gap + cell if at in numeric else cell + gap)
+    for cell, width, at_right in zip(row, widths, right, strict=True):
+        gap = " " * (width - cells(cell))
+        found.append(gap + cell if at_right else cell + gap)
     return f"| {' | '.join(found)} |"
 
 
@@ -166,10 +143,10 @@ def cells(text: str) -> int:
 
 def _code(text: str, kind: str) -> str:
     """Lines as they are, without what cannot be printed; the fence is longer than any in the text."""
-    lines = []
-    for line in text.expandtabs(4).split("\n")[:CODE_LINES]:
-        clean = "".join(c if c.isprintable() else "�" for c in line[:CODE_LINE_LIMIT])
-        lines.append(clean.rstrip())
+    lines = [
+        "".join(c if c.isprintable() else "�" for c in line[:CODE_LINE_LIMIT]).rstrip()
+        for line in text.expandtabs(4).split("\n")[:CODE_LINES]
+    ]
     body = "\n".join(lines).strip("\n")
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     fence = "`" * max(3, longest + 1)

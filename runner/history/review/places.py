@@ -5,7 +5,6 @@ Every function may raise OSError and what its helpers raise: `gather` turns that
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
@@ -47,21 +46,16 @@ def sizes_now(checkpoints: Sequence[Checkpoint], cwd: str) -> dict[str, int | No
 
 def metadata_in(checkpoints: Sequence[Checkpoint], cwd: str) -> tuple[str | None, dict[str, str]]:
     """(name, metadata) of the newest whole safetensors file, read from its header alone."""
-    for one in sorted(checkpoints, key=lambda c: (c.step or 0, c.final), reverse=True):
-        if (
-            one.removed
-            or one.missing
-            or one.complete is False
-            or not one.name.endswith(".safetensors")
-        ):
+    there = (c for c in checkpoints if not (c.removed or c.missing or c.complete is False))
+    for one in sorted(there, key=lambda c: (c.step or 0, c.final), reverse=True):
+        if not one.name.endswith(".safetensors"):
             continue
         try:
-            header, _, _ = read_header(Path(cwd) / one.path)
+            told = metadata_of(read_header(Path(cwd) / one.path)[0])
         except (OSError, Broken):
             continue
-        told = metadata_of(header)
-        kept = {k: told[k][:METADATA_LENGTH] for k in METADATA_KEYS if k in told}
-        return one.name, {k: v for k, v in kept.items() if v not in ("", "None")}
+        kept = {key: told.get(key, "")[:METADATA_LENGTH] for key in METADATA_KEYS}
+        return one.name, {key: value for key, value in kept.items() if value not in ("", "None")}
     return None, {}
 
 
@@ -83,18 +77,18 @@ def dataset_facts(spec: RunSpec, flags: Mapping[str, Any], cwd: Path) -> Dataset
     then = dict(spec.fingerprints)
     if "dataset" not in then:
         return DatasetFacts(then, why="no fingerprint was taken at the start")
-    if "dataset_cut" not in then:
-        now = dataset_fingerprints(flags, cwd, limit_s=DATASET_LIMIT_S)
-        if "dataset_cut" in now:
-            return DatasetFacts(then, why="looking at all of it took too long")
-        if "dataset" not in now:
-            return DatasetFacts(then, now, why="it cannot be read any more")
-        return DatasetFacts(then, now, now["dataset"] == then["dataset"])
-    most = int(then.get("dataset_images", "0"))
-    taken = take(flags, cwd, limit_s=DATASET_LIMIT_S, most_images=most)
-    if taken.cut:
-        return DatasetFacts(then, why="looking at it took too long")
-    return DatasetFacts(then, {"dataset": taken.digest}, taken.digest == then["dataset"])
+    if "dataset_cut" in then:
+        most = int(then.get("dataset_images", "0"))
+        taken = take(flags, cwd, limit_s=DATASET_LIMIT_S, most_images=most)
+        if taken.cut:
+            return DatasetFacts(then, why="looking at it took too long")
+        return DatasetFacts(then, {"dataset": taken.digest}, taken.digest == then["dataset"])
+    now = dataset_fingerprints(flags, cwd, limit_s=DATASET_LIMIT_S)
+    if "dataset_cut" in now:
+        return DatasetFacts(then, why="looking at all of it took too long")
+    if "dataset" not in now:
+        return DatasetFacts(then, now, why="it cannot be read any more")
+    return DatasetFacts(then, now, now["dataset"] == then["dataset"])
 
 
 def sample_facts(path: Path) -> SampleFacts:
@@ -103,13 +97,13 @@ def sample_facts(path: Path) -> SampleFacts:
     found = find_samples(path)
     if not found:
         return SampleFacts()
-    prompts = [text[:PROMPT_LENGTH] for text in prompts_of(path)[:PROMPTS]]
+    steps = [one.step for one in found if one.step is not None]
     return SampleFacts(
         count=len(found),
         folders=tuple(dict.fromkeys(str(PurePath(one.path).parent) for one in found)),
-        steps=tuple(sorted({one.step for one in found if one.step is not None})),
-        unplaced=sum(1 for one in found if one.step is None),
-        prompts=tuple(prompts),
+        steps=tuple(sorted(set(steps))),
+        unplaced=len(found) - len(steps),
+        prompts=tuple(text[:PROMPT_LENGTH] for text in prompts_of(path)[:PROMPTS]),
         size_bytes=sum(one.size_bytes for one in found),
         by_step={one.step: one.path for one in reversed(found) if one.step is not None},
         names=tuple((one.step, PurePath(one.path).name) for one in found[-NAMES:]),
@@ -119,15 +113,10 @@ def sample_facts(path: Path) -> SampleFacts:
 def run_before(path: Path, spec: RunSpec) -> Path | None:
     """The newest earlier run of the same project that has ended, smoke tests left out."""
     deadline = time.monotonic() + LOOK_BACK_S
-    try:
-        with os.scandir(path.parent) as entries:
-            names = sorted((e.name for e in entries if e.name < path.name), reverse=True)
-    except OSError:
-        return None
-    for name in names[:LOOK_BACK]:
+    earlier = sorted((p for p in path.parent.iterdir() if p.name < path.name), reverse=True)
+    for run in map(RunDir, earlier[:LOOK_BACK]):
         if time.monotonic() > deadline:
             return None
-        run = RunDir(path.parent / name)
         other = readable(run.spec, RunSpec)
         if other is None or other.smoke or project_of(other) != project_of(spec):
             continue
