@@ -99,7 +99,7 @@ class RunnerActions(
             raise ActionFailed(f"not started, a check failed: {text}{more}") from None
         except launch.WouldOverwrite as error:
             raise ActionFailed(f"not started: {error}; press s again to decide") from None
-        except (begin.GateClosed, launch.StartRefused) as error:
+        except control.Refused as error:
             raise ActionFailed(str(error)) from None
         return Sent(f"started {run.id}", run.path)
 
@@ -160,7 +160,7 @@ class RunnerActions(
                 plan_retry(RunReader(run_path, console=False).read_all()),
                 agreed="confirmed on the screen",
             )
-        except (control.Refused, launch.StartRefused, OSError) as error:
+        except (control.Refused, OSError) as error:
             raise ActionFailed(str(error)) from None
         return Sent(f"tried again as {started.id}", started.path)
 
@@ -170,7 +170,7 @@ class RunnerActions(
         try:
             found = plan_resume(RunReader(run_path, console=False).read_all())
             launch.start_attempt(RunDir(run_path), found.approved(None))
-        except (control.Refused, launch.StartRefused, OSError) as error:
+        except (control.Refused, OSError) as error:
             raise ActionFailed(str(error)) from None
         return Sent(f"resumed from step {found.from_step}", run_path)
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.config.channels import Channels, write_channels
-from runner.control.orders import start_supervisor
+from runner.control.orders import Refused, start_supervisor
 from runner.files.private import FILE_MODE, FOLDER_MODE
 from runner.model import AttemptPlan, CheckResult, Overwrite, RunSpec, Status
 from runner.model.preview import Existing
@@ -40,7 +40,7 @@ START_PATIENCE_S = 30.0
 REPLACED_AT_MOST = 3
 
 
-class StartRefused(Exception):
+class StartRefused(Refused):
     """Why a run cannot be started; one sentence with what to do."""
 
 

@@ -54,9 +54,7 @@ def rename_to_free(unfinished: Path, target: Path) -> None:
     that name, OSError; `unfinished` is left then."""
     try:
         os.link(unfinished, target)
-    except FileExistsError:
-        raise
-    except FileNotFoundError:
+    except (FileExistsError, FileNotFoundError):
         raise
     except OSError:  # a disk that knows no links: exFAT, some network shares
         _rename(unfinished, target)

@@ -37,7 +37,7 @@ def resume(options: argparse.Namespace) -> int:
         return OK
     try:
         launch.start_attempt(RunDir(path), found.approved(options.force))
-    except (control.Refused, launch.StartRefused) as error:
+    except control.Refused as error:
         raise Fail(str(error), NO) from None
     if not options.json:
         sys.stdout.write(f"{path.name}\n")
@@ -59,7 +59,7 @@ def retry(options: argparse.Namespace) -> int:
         return OK
     try:
         started = carry_out(found, force=options.force)
-    except (control.Refused, launch.StartRefused) as error:
+    except control.Refused as error:
         raise Fail(str(error), NO) from None
     sys.stdout.write(f"{started.id}\n")
     sys.stdout.flush()
