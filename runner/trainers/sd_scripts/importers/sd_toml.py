@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,19 +44,22 @@ def _flags(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, [f"{key}={one}" for key, one in pairs] if pairs else inner
 
 
+def _tables(values: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """`[SECTION.name]` of every section."""
+    sections = [one for one in values.values() if isinstance(one, dict)]
+    return [one[name] for one in sections if isinstance(one.get(name), dict)]
+
+
 def _easy_dataset(values: Mapping[str, Any]) -> dict[str, Any]:
     """`[dataset]` from `[[subsets]]` and `[SECTION_args.dataset_args]` of LoRA_Easy_Training_Scripts."""
-    parts = [
-        one["dataset_args"] for one in values.values() if _is_easy(one) and "dataset_args" in one
-    ]
-    settings = {name: value for part in parts for name, value in part.items()}
-    subsets = [{n: v for n, v in one.items() if n != "name"} for one in values.get("subsets", ())]
+    found = values.get("subsets")
+    subsets = (
+        [dict(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    )
+    for one in subsets:
+        one.pop("name", None)
+    settings = ChainMap(*reversed(_tables(values, "dataset_args")))
     return {"datasets": [{**settings, "subsets": subsets}]}
-
-
-def _is_easy(section: Any) -> bool:
-    tables = [section.get("args"), section.get("dataset_args")] if isinstance(section, dict) else []
-    return any(isinstance(one, dict) for one in tables)
 
 
 def read_sd_toml(text: str, source: str, folder: Path, where: Context) -> Draft:
@@ -76,7 +80,7 @@ def read_sd_toml(text: str, source: str, folder: Path, where: Context) -> Draft:
             f"{source} holds no flags of a training (no pretrained_model_name_or_path); give a file "
             "made for --config_file"
         )
-    told, easy = FlagWords(), any(map(_is_easy, values.values()))
+    told, easy = FlagWords(), bool(_tables(values, "args"))
     for name, value in _flags(values):
         default = name in OF_THE_GUI or (name == "max_token_length" and value == 75)
         if easy and name in ("sdxl", "subsets", "train_mode", "dataset_args"):

@@ -65,6 +65,32 @@ def test_the_network_tells_the_script(desk: Desk) -> None:
     assert any("does not name its script" in note for note in made.notes)
 
 
+def test_a_toml_of_the_easy_scripts_describes_its_dataset(desk: Desk) -> None:
+    made = desk.imported(
+        "[[subsets]]\nimage_dir = '/a'\nname = 'x'\nnum_repeats = 2\n"
+        "[general_args.args]\noutput_name = 'x'\nsdxl = true\n"
+        "[general_args.dataset_args]\nresolution = 1024\n[bucket_args.dataset_args]\nenable_bucket = true\n"
+        "[network_args.args.network_args]\nconv_dim = 4\n",
+        "easy.toml",
+    )
+    config = desk.config(made)
+    subsets = [{"image_dir": "/a", "num_repeats": 2}]
+    dataset = {"resolution": 1024, "enable_bucket": True, "subsets": subsets}
+    assert config.dataset == {"datasets": [dataset]}
+    assert config.train["network_args"] == ("conv_dim=4",)
+    assert Path(config.trainer.script).name == "sdxl_train_network.py"
+    assert made.unmapped == ()
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["subsets = 3\n", "subsets = [1]\n", "x = 1\n[b]\ndataset_args = 2\n", "[b.args.x.y]\nz = 1\n"],
+)
+def test_a_broken_toml_of_the_easy_scripts_is_read_as_far_as_it_goes(desk: Desk, more: str) -> None:
+    made = desk.imported(f"{more}[a.args]\noutput_name = 'n'\n", "easy.toml")
+    assert desk.config(made).train["output_name"] == "n"
+
+
 def test_flags_of_a_configuration_come_in_groups(desk: Desk) -> None:
     text = desk.imported(CONFIG, "c.toml").config_text
     headings = [line for line in text.splitlines() if line.startswith("# ") and " " not in line[2:]]
