@@ -31,12 +31,9 @@ class Channels:
     @property
     def names(self) -> tuple[str, ...]:
         """Those that are set, by the words that results use."""
-        found = (
-            ("command", bool(self.command)),
-            ("ntfy", self.ntfy is not None),
-            ("apprise", self.apprise_file is not None or self.apprise_env is not None),
-        )
-        return tuple(name for name, there in found if there)
+        apprise = self.apprise_file or self.apprise_env
+        given = {"command": self.command, "ntfy": self.ntfy, "apprise": apprise}
+        return tuple(name for name, value in given.items() if value)
 
     @property
     def secret_variables(self) -> tuple[str, ...]:

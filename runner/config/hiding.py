@@ -76,10 +76,7 @@ def _without_values(argv: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def hidden_env(env: Mapping[str, str | None]) -> dict[str, str | None]:
-    return {
-        name: value if value is None else HIDDEN if is_secret(name) else without_secrets(value)
-        for name, value in env.items()
-    }
+    return {name: value and shown_value(name, value) for name, value in env.items()}
 
 
 def secret_values(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from runner.config.channels import Channels
 from runner.config.flags import Flags, FlagValue, merged
+from runner.config.paths import absolute
 from runner.config.positions import KeyPath
 from runner.model import Expectation, GuardSettings, NotifyRules
 
@@ -108,3 +110,31 @@ class Config:
         """The same with other flags, in the long run and in the smoke test; `False` takes one out."""
         smoke = replace(self.smoke, flags={**self.smoke.flags, **changes})
         return replace(self, train=merged(self.train, changes), smoke=smoke)
+
+
+# --------------------------------------------------- [dataset] as the file that sd-scripts reads
+
+_FOLDERS = ("image_dir", "conditioning_data_dir", "metadata_file")
+
+
+def dataset_values(config: Config) -> dict[str, Any]:
+    """The values with folders absolute: sd-scripts runs elsewhere and expands no `~`."""
+    values = copy.deepcopy(dict(config.dataset or {}))
+    for dataset in _tables(values.get("datasets")):
+        for subset in _tables(dataset.get("subsets")):
+            for key in _FOLDERS:
+                if isinstance(subset.get(key), str):
+                    subset[key] = absolute(subset[key], config.base_dir)
+    return values
+
+
+def _tables(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def dataset_text(config: Config) -> str:
+    """The file's text."""
+    import tomlkit  # 20 ms, and only needed when the file is written
+
+    note = f"# written by plasma-tui from [dataset] of {config.path.name}\n"
+    return note + tomlkit.dumps(dataset_values(config))

@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 
 from runner.analysis.diagnosis.needs import Platform
 from runner.config.catalog import Effort
-from runner.config.dataset_file import dataset_values
 from runner.config.flags import FlagValue, merged
 from runner.config.interpreter import Interpreter, examine
-from runner.config.model import Config
+from runner.config.model import Config, dataset_values
 from runner.model import Forecast
 from runner.preflight import hub
 from runner.preflight.forecast import question_of, with_disk, with_sizes

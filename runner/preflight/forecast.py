@@ -9,8 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from runner.config.dataset_file import dataset_values
-from runner.config.model import Config, Trainer
+from runner.config.model import Config, Trainer, dataset_values
 from runner.model import ExpectedCheckpoint, Forecast
 from runner.model.units import count, pace
 from runner.preflight.prior_runs import PriorRun, prior_run

@@ -8,8 +8,8 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
-from runner.config.dataset_file import dataset_text, dataset_values
 from runner.config.interpreter import run_small
+from runner.config.model import dataset_text, dataset_values
 from runner.model.units import count
 from runner.preflight.cures.files import write_file
 from runner.preflight.cures.model import Cure, OnOutput

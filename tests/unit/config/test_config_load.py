@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from runner.config.catalog import FlagCatalog
-from runner.config.dataset_file import dataset_text
 from runner.config.errors import ConfigError
 from runner.config.flags import FlagValue
 from runner.config.load import load_config
-from runner.config.model import Config, Trainer
+from runner.config.model import Config, Trainer, dataset_text
 from runner.model import Expectation, GuardSettings
 
 WHOLE = """\
