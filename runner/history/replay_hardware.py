@@ -3,6 +3,7 @@ kept in memory, and what the machine had done by then every so many readings."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from array import array
 from bisect import bisect_right
@@ -20,6 +21,9 @@ from runner.store.journal import LineTail
 #: as many as a reader of a living run keeps
 SAMPLES = 900
 KEYFRAME = 256
+
+#: of a GPU, what does not change
+_OF_GPU = ("key", "name", "index", "memory_total_bytes", "power_limit_w", "reasons")
 
 #: (time, attempt's device, was it training then?)
 Doing = Callable[[float], tuple[str | None, bool]]
@@ -41,14 +45,15 @@ class HardwareIndex:
         self._held: tuple[int, tuple[HardwareSample, ...]] = (0, ())
 
     def build(self, budget_s: float) -> float:
-        """Read on for about so long; the share that is read."""
+        """Read on for about so long; the share that is read, 1.0 once nothing is left."""
+        share = 1.0
         for block in self._tail.read(budget_s):
             offset = self._tail.offset - len(block)
             for line in block.splitlines(keepends=True):
                 self._take(line, offset)
                 offset += len(line)
-        left = self._tail.pending_bytes
-        return 1.0 if left < 65536 else self._tail.offset / self._tail.size
+            share = min(0.999, self._tail.offset / self._tail.size)
+        return share
 
     def _take(self, line: bytes, offset: int) -> None:
         sample = self._decoded(line)
@@ -67,10 +72,9 @@ class HardwareIndex:
         meter.add(sample, training=training, device=device)
 
     def _decoded(self, line: bytes) -> HardwareSample | None:
-        try:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
             return self._decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
+        return None
 
     def then(self, at: float) -> tuple[tuple[HardwareSample, ...], HardwareUse]:
         """The readings that a screen would have had at `at`, and what they sum up to."""
@@ -86,19 +90,14 @@ class HardwareIndex:
 
     def _read(self, n: int) -> tuple[HardwareSample, ...]:
         """The last ones of the first `n`."""
-        if self._held[0] == n:
-            return self._held[1]
-        first = max(0, n - SAMPLES)
-        begin = self._offsets[first]
-        with self._path.open("rb") as stream:
-            stream.seek(begin)
-            if n < len(self._offsets):
-                data = stream.read(self._offsets[n] - begin)
-            else:
-                data = stream.read(self._offsets[n - 1] - begin) + stream.readline()
-        samples = [s for line in data.splitlines() if (s := self._decoded(line)) is not None]
-        samples = [s for s in samples if s.at <= self.times[n - 1]]
-        self._held = (n, tuple(map(self._named, samples[-(n - first) :])))
+        if self._held[0] != n:
+            first = max(0, n - SAMPLES)
+            with self._path.open("rb") as stream:
+                stream.seek(self._offsets[first])
+                data = stream.read(self._offsets[n - 1] - self._offsets[first]) + stream.readline()
+            found = [s for line in data.splitlines() if (s := self._decoded(line)) is not None]
+            found = [s for s in found if s.at <= self.times[n - 1]]
+            self._held = (n, tuple(map(self._named, found[-(n - first) :])))
         return self._held[1]
 
     def _named(self, sample: HardwareSample) -> HardwareSample:
@@ -106,26 +105,14 @@ class HardwareIndex:
         newest = self._newest
         if newest is None:
             return sample
-        known = {gpu.key[-8:]: gpu for gpu in newest.gpus}
-        gpus = tuple(
-            replace(
-                gpu,
-                key=known[gpu.key].key,
-                name=known[gpu.key].name,
-                index=known[gpu.key].index,
-                memory_total_bytes=known[gpu.key].memory_total_bytes,
-                power_limit_w=known[gpu.key].power_limit_w,
-                reasons=known[gpu.key].reasons,
-            )
-            if gpu.key in known
-            else gpu
-            for gpu in sample.gpus
-        )
+        known = {
+            gpu.key[-8:]: {name: getattr(gpu, name) for name in _OF_GPU} for gpu in newest.gpus
+        }
         output = next((disk for disk in newest.disks if disk.what == "output"), None)
         free = sample.disk_free_bytes
         return replace(
             sample,
-            gpus=gpus,
+            gpus=tuple(replace(gpu, **known.get(gpu.key, {})) for gpu in sample.gpus),
             disks=(replace(output, free_bytes=free),) if output is not None else (),
             reasons=newest.reasons,
             swap_total_bytes=newest.swap_total_bytes,

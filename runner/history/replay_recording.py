@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,10 +50,8 @@ class Recording:
             for one in self.attempts
         }
         self.rows = RowIndex(self.run.steps, self.begin_at, spans, self._until)
-        self._events = LineTail(self.run.events)
-        self._event_list: list[JournalEvent] = []
+        self._building, self._budget_s = self._build(), 0.0
         self._plans: dict[int, AttemptPlan | None] = {}
-        self._stage = 0
         self.times_known = True
         self.dated = spec is None or spec.origin != "inspected"
         self.moments: tuple[Moment, ...] = ()
@@ -61,28 +60,24 @@ class Recording:
 
     def build(self, budget_s: float) -> float:
         """Read on for about so long; the share that is read, 1.0 once it is whole."""
-        if self._stage == 0:
-            share = self.rows.build(budget_s)
-            self._stage += share >= 1.0
-            return 0.7 * share
-        if self._stage == 1:
-            for block in self._events.read(budget_s):
-                self._event_list += events_of(block)[0]
-            if self._events.pending_bytes < 65536:
-                self._index_events()
-                self._stage += 1
-            return 0.8
-        if self._stage == 2:
-            share = self.hardware.build(budget_s)
-            self._stage += share >= 1.0
-            return 0.8 + 0.19 * share
-        if self._stage == 3:
-            self._finish()
-            self._stage += 1
-        return 1.0
+        self._budget_s = budget_s
+        return next(self._building, 1.0)
 
-    def _index_events(self) -> None:
-        events = self._event_list
+    def _build(self) -> Iterator[float]:
+        while (share := self.rows.build(self._budget_s)) < 1.0:
+            yield 0.7 * share
+        yield 0.7
+        tail, events = LineTail(self.run.events), list[JournalEvent]()
+        while blocks := list(tail.read(self._budget_s)):
+            for block in blocks:
+                events += events_of(block)[0]
+            yield 0.8
+        self._index(events)
+        while (share := self.hardware.build(self._budget_s)) < 1.0:
+            yield 0.8 + 0.19 * share
+        self._finish()
+
+    def _index(self, events: list[JournalEvent]) -> None:
         if self.rows.times and not self.rows.timed:
             events, self.times_known = retimed(events, self.rows, self.begin_at), False
             self.attempts = retimed_attempts(self.attempts, self.rows)

@@ -74,7 +74,8 @@ class RowIndex:
     # ----------------------------------------------------------------- building
 
     def build(self, budget_s: float) -> float:
-        """Read on for about so long; the share that is read, 1.0 once all is."""
+        """Read on for about so long; the share that is read, 1.0 once nothing is left."""
+        share = 1.0
         for block in self._tail.read(budget_s):
             rows, _ = step_rows(block)
             at = self._tail.offset - len(block)
@@ -82,16 +83,10 @@ class RowIndex:
             self._fold.extend(rows)
             for row in rows:
                 self._take(row)
-        if self._tail.size and self._tail.pending_bytes > 0 and self._more():
-            return min(0.999, self._tail.offset / self._tail.size)
-        self._close_attempt()
-        return 1.0
-
-    def _more(self) -> bool:
-        """A torn last line is no more than that."""
-        with self._path.open("rb") as stream:
-            stream.seek(self._tail.offset)
-            return b"\n" in stream.read(BLOCK_BYTES)
+            share = min(0.999, self._tail.offset / self._tail.size)
+        if share == 1.0:
+            self._close_attempt()
+        return share
 
     def _take(self, row: Row) -> None:
         step, seconds, attempt = min(row[0], _LARGEST), row[1], min(row[5], _LARGEST)

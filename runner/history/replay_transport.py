@@ -27,17 +27,15 @@ class Transport:
         self._clock, self._lock = clock, threading.RLock()
         self._speed = speed
         self.length_s = 0.0
-        self._place_s = 0.0
-        #: since when it plays from `_place_s`; None: it stands
-        self._since: float | None = None
-        self._plays = True
+        #: it stood at `_place_s` when the clock showed `_since`
+        self._place_s, self._since, self._plays = 0.0, clock(), True
 
     def load(self, length_s: float) -> None:
         """The recording is read: it can begin."""
         with self._lock:
             self.length_s = max(0.0, length_s)
             self._speed = self._speed or fitting_speed(self.length_s)
-            self._since = self._clock() if self._plays else None
+            self._set(0.0)
 
     @property
     def speed(self) -> float:
@@ -45,8 +43,7 @@ class Transport:
 
     @property
     def playing(self) -> bool:
-        with self._lock:
-            return self._plays and self.place_s() < self.length_s
+        return self._plays and not self.at_end
 
     @property
     def at_end(self) -> bool:
@@ -55,51 +52,48 @@ class Transport:
     def place_s(self) -> float:
         """Seconds played by now."""
         with self._lock:
-            played = 0.0 if self._since is None else self._clock() - self._since
-            return min(self.length_s, self._place_s + max(0.0, played) * self.speed)
+            played = max(0.0, self._clock() - self._since) if self._plays else 0.0
+            return min(self.length_s, self._place_s + played * self.speed)
 
-    def _stand(self) -> None:
-        self._place_s = self.place_s()
-        self._since = self._clock() if self._plays else None
+    def _set(
+        self, place_s: float, *, plays: bool | None = None, speed: float | None = None
+    ) -> None:
+        """From this place on, with what is given; the rest stays."""
+        with self._lock:
+            self._place_s, self._since = max(0.0, min(self.length_s, place_s)), self._clock()
+            self._plays = self._plays if plays is None else plays
+            self._speed = self._speed if speed is None else speed
 
     def play(self) -> None:
         """Go on; at the end, from the start."""
         with self._lock:
-            if self.at_end:
-                self._place_s, self._since = 0.0, None
-            self._plays = True
-            self._stand()
+            self._set(0.0 if self.at_end else self.place_s(), plays=True)
 
     def pause(self) -> None:
         with self._lock:
-            self._place_s = self.place_s()
-            self._plays, self._since = False, None
+            self._set(self.place_s(), plays=False)
 
     def toggle(self) -> None:
         self.pause() if self.playing else self.play()
 
     def seek_s(self, place_s: float) -> None:
-        with self._lock:
-            self._place_s = max(0.0, min(self.length_s, place_s))
-            self._since = self._clock() if self._plays else None
+        self._set(place_s)
 
     def seek(self, fraction: float) -> None:
         """To this share of the whole: 0.0 the start, 1.0 the end."""
-        self.seek_s(fraction * self.length_s)
+        self._set(fraction * self.length_s)
 
     def move(self, fraction: float) -> None:
         """On, or back, by this share of the whole."""
         with self._lock:
-            self.seek_s(self.place_s() + fraction * self.length_s)
+            self._set(self.place_s() + fraction * self.length_s)
 
     def set_speed(self, speed: float) -> None:
         with self._lock:
-            self._stand()
-            self._speed = max(SPEEDS[0], min(SPEEDS[-1], speed))
+            self._set(self.place_s(), speed=max(SPEEDS[0], min(SPEEDS[-1], speed)))
 
     def change_speed(self, by: int) -> None:
         """To the next speed above (1) or below (-1)."""
-        if by > 0:
-            self.set_speed(next((one for one in SPEEDS if one > self.speed), SPEEDS[-1]))
-        else:
-            self.set_speed(next((one for one in reversed(SPEEDS) if one < self.speed), SPEEDS[0]))
+        above = [one for one in SPEEDS if one > self.speed] or [SPEEDS[-1]]
+        below = [one for one in SPEEDS if one < self.speed] or [SPEEDS[0]]
+        self.set_speed(above[0] if by > 0 else below[-1])

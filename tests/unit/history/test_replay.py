@@ -15,12 +15,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from runner.history.replay import ReplayReader
 from runner.history.replay_console import ConsoleIndex, Mark
 from runner.history.replay_events import EventIndex, retimed
 from runner.history.replay_log import recording_of_log
+from runner.history.replay_recording import Recording
 from runner.history.replay_timeline import Stretch, Timeline
 from runner.history.replay_transport import SPEEDS, Transport, fitting_speed
 from runner.history.report import current_step
@@ -258,6 +260,24 @@ def test_a_run_whose_end_was_read_a_day_later_does_not_last_a_day(run: RunDir) -
     write_json(run.status, status | {"heartbeat_at": AGAIN_AT + 86_400})
     reader, _ = opened(run)
     assert reader.playhead.length_s < 400
+
+
+def test_little_time_to_read_loses_no_line(tmp_path: Path) -> None:
+    """Journals whose last block is short, read a block a call."""
+    made = Recorder(tmp_path)
+    made.attempt(1, BEGAN_AT, 1, 50, "succeeded")
+    while len(msgspec.json.encode(made.events)) < 280_000:
+        made.tell(BEGAN_AT + 70, "warning", 1, text="x" * 9000)
+    while len(msgspec.json.encode(made.samples)) < 280_000:
+        made.samples += [replace(made.samples[-1], reasons={"gpu": "x" * 9000})] * 2
+    run = made.write()
+    for path in (run.events, run.hardware):
+        assert 0 < path.stat().st_size - (1 << 18) < 60_000  # or the test asks nothing
+    recording = Recording(run.path)
+    while recording.build(0.0) < 1:
+        pass
+    assert len(recording.events.events) == len(made.events)
+    assert len(recording.hardware.times) == len(made.samples)
 
 
 def test_a_replay_writes_nothing(run: RunDir) -> None:
