@@ -165,7 +165,9 @@ def without_addresses(text: str) -> str:
         return text
     begins: dict[int, KeyPath] = {}  # what begins on a line; of several keys the outermost
     for path, number in key_lines(text).items():
-        begins.setdefault(number, path)
+        element = path[0] == _SECTION and any(isinstance(part, int) for part in path)
+        if not element:  # its text may look like a key
+            begins.setdefault(number, path)
     lines, inside = text.split("\n"), False
     for at, line in enumerate(lines):
         if path := begins.get(at + 1, ()):

@@ -178,6 +178,7 @@ def test_what_is_kept_of_the_file_has_its_lines_and_none_of_its_addresses() -> N
         '[notify]\nntfy = """\\\n  https://ntfy.sh/secret-a"""\n[train]\nb = "x"\n',
         '[notify]\ncommand = ["secret-a",\n"secret-b"] # secret-c\nbell = true # secret-d\n',
         '[notify]\r\nntfy = "https://ntfy.sh/secret-a"\r\n[train]\r\nb = 1\r\n',
+        '[notify]\ncommand = [\n"a",\n"secret-a=",\n"secret-b\\"="\n]\n[train]\nb = 1\n',
         '# the topic secret-x is fine above\n[notify]\nntfy = "secret-a"\n'.replace(
             "secret-x", "x"
         ),
@@ -231,7 +232,7 @@ def test_a_prepared_run_keeps_the_rules_and_hands_the_addresses_on_apart(
 ) -> None:
     import msgspec
 
-    from runner.control import prepare as preparing
+    from runner.control import begin as preparing
 
     monkeypatch.setattr(preparing, "trainer_versions", lambda *where: {})
     notify = 'on = ["failed"]\nntfy = "https://ntfy.sh/secret-topic"\ncommand = "tell secret-b"\n'
