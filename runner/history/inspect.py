@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from itertools import chain, zip_longest
 from math import isfinite
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -17,7 +17,7 @@ from runner.history.report import plain
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import LOSS_TAGS
 from runner.model import Cause, Outcome
-from runner.model.events import AttemptSeen, CheckpointSaving, ConsoleEvent
+from runner.model.events import AttemptSeen, CheckpointSaving, ConsoleEvent, StepShown
 from runner.model.units import finite
 from runner.state.step_mapper import StepMapper
 from runner.state.translator import Translator
@@ -116,9 +116,9 @@ def inspect_log(
     parser, last = ConsoleParser(launches=True), Translator(1, catching_up=True)
     names: dict[str, None] = {}
 
-    def take(events: Iterable[ConsoleEvent]) -> None:
+    def take(events: list[ConsoleEvent]) -> None:
         nonlocal last
-        for event in events:
+        for event in _telling(events):
             if isinstance(event, AttemptSeen):
                 last = Translator(event.attempt, catching_up=True)
                 continue
@@ -135,6 +135,18 @@ def inspect_log(
     last.finish()
     exact = None if tensorboard is None else first_bad(tensorboard, last.state.mapper)
     return report_of(last, names, exit_text, exact, parser.unknown_lines)
+
+
+def _telling(events: list[ConsoleEvent]) -> Iterator[ConsoleEvent]:
+    """Without the states of a bar that the next one only continues: of 100,000 steps, a report holds
+    the last and the first bad one."""
+    for event, after in zip_longest(events, events[1:]):
+        if isinstance(event, StepShown) and isinstance(after, StepShown):
+            average = event.average
+            told = average is None or (after.average is not None and isfinite(average))
+            if told and after.shown_step >= event.shown_step:
+                continue
+        yield event
 
 
 def parse_exit(text: str | None) -> tuple[int | None, int | None]:
