@@ -50,7 +50,7 @@ class Journaled:
         self._repeated = 0
         self._facts: dict[str, dict[str, dict[str, object]]] = {}
         mine = [
-            e for e in events_of(_read_tail(run.events, EVENTS_BYTES))[0] if e.attempt == attempt
+            e for e in events_of(last_lines(run.events, EVENTS_BYTES))[0] if e.attempt == attempt
         ]
         for event in mine:
             self._note(event)
@@ -130,15 +130,14 @@ def _fact(event: JournalEvent) -> dict[str, object]:
     return {key: value for key, value in event.data.items() if key not in _MOMENT}
 
 
-def _read_tail(path: Path, tail_bytes: int) -> bytes:
-    """The last complete lines of a journal."""
+def last_lines(path: Path, tail_bytes: int) -> bytes:
+    """The complete lines at the end of a journal; nothing if it cannot be read."""
     try:
         with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            stream.seek(max(0, size - tail_bytes))
+            before = max(0, os.fstat(stream.fileno()).st_size - tail_bytes)
+            stream.seek(before)
             data = stream.read(tail_bytes)
     except OSError:
         return b""
-    if size > tail_bytes:
-        data = data[data.find(b"\n") + 1 :]
-    return data[: data.rfind(b"\n") + 1]
+    begin = data.find(b"\n") + 1 if before else 0
+    return data[begin : data.rfind(b"\n") + 1]

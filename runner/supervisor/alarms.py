@@ -18,9 +18,9 @@ from runner.analysis.guard import Change, Guard
 from runner.model import Alarm, AlarmKind, JournalEvent
 from runner.state.checkpoint_book import CheckpointBook
 from runner.state.journal_state import OVER, RAISED, alarm_of
-from runner.store.journal import events_of
 from runner.supervisor.context import AttemptContext
 from runner.supervisor.hardware_monitor import HardwareMonitor
+from runner.supervisor.journals import Journals
 from runner.supervisor.order_handler import OrderHandler
 from runner.supervisor.order_queue import GUARD, OrderQueue
 from runner.supervisor.trainer import TrainerProcess
@@ -30,7 +30,6 @@ GIVE_UP = 2.0
 #: why `after_save` stops at once, and why a stop that waited for a save waits no longer
 _NO_USE_WAITING = "a later checkpoint would hold what is broken, so none is waited for"
 _NO_SAVE = "nothing has moved since, so no save will come"
-_EVENTS_BYTES = 1 << 26
 
 
 @dataclass(slots=True, eq=False)
@@ -44,20 +43,14 @@ class Alarms:
     monitor: HardwareMonitor
     queue: OrderQueue
     orders: OrderHandler
-    tell: Callable[..., None]
+    journals: Journals
     notify: Callable[[Alarm], None]
     _ordered: set[tuple[object, ...]] | None = field(default=None, init=False)
 
     def restore(self) -> None:
         """The alarms of this attempt that a predecessor has journaled."""
         self.guard.silent = False
-        try:
-            with self.context.run.events.open("rb") as stream:
-                data = stream.read(_EVENTS_BYTES)
-        except OSError:
-            data = b""
-        mine = (e for e in events_of(data)[0] if e.attempt == self.context.attempt)
-        changes = map(_change, mine)
+        changes = map(_change, self.journals.before)
         self.guard.restore([change for change in changes if change is not None])
 
     # ----------------------------------------------------------------- at work
@@ -73,7 +66,7 @@ class Alarms:
                 reason = await self.monitor.why_slow()
                 alarm = (self.guard.explain(alarm.kind, reason) if reason else None) or alarm
             fields = msgspec.to_builtins(alarm)
-            self.tell(RAISED if alarm.over_at is None else OVER, **fields, **change.data)
+            self.journals.tell(RAISED if alarm.over_at is None else OVER, **fields, **change.data)
             if alarm.over_at is None:
                 self.notify(alarm)
         for alarm in self.guard.standing:

@@ -32,7 +32,9 @@ class Journals:
         self.hardware = Appender(context.run.hardware)
         self.faults: dict[str, str] = {}
         self._journaled = Journaled(context.run, context.attempt)
-        for event in self._journaled.own:
+        #: of the supervisors before, in this attempt
+        self.before = self._journaled.own
+        for event in self.before:
             apply(translator.state, event)
 
     def flush(self) -> None:

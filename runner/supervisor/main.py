@@ -80,7 +80,7 @@ class Supervisor:
         self.notifier = Notifier(context, self.status.now)
         self.alarms = Alarms(
             context, guard, translator.book, trainer,
-            self.monitor, queue, self.orders, journals.tell, self.notifier.alarm,
+            self.monitor, queue, self.orders, journals, self.notifier.alarm,
         )  # fmt: skip
         #: set when the supervisor is about to leave
         self.left = asyncio.Event()

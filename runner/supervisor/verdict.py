@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from runner.analysis.diagnosis.cures import Setting, setting_of
 from runner.analysis.due import due_names
@@ -23,6 +21,7 @@ from runner.model import (
     Outcome,
     Status,
 )
+from runner.state.journaled import last_lines
 from runner.state.lineage import current
 from runner.state.translator import Translator
 from runner.store.journal import Unreadable, lines_of, read_json
@@ -58,47 +57,38 @@ def conclude(
 ) -> Verdict:
     """Evaluate the run. A fault of the evaluation itself is never a success."""
     try:
-        return judge(_facts(context, status, translator, trainer, guard, ending))
+        code, signal = trainer_exit(trainer.exit)
+        return judge(
+            RunFacts(
+                evidence=translator.evidence.evidence(),
+                exit_code=code,
+                signal=signal,
+                stop_ordered=ending.stopped,
+                guard_reason=ending.stopped_for,
+                recovered_steps=_recovered_steps(context, status, translator, guard),
+                first_step=status.attempts[0].first_step if status.attempts else None,
+                last_step=status.step or None,
+                total_steps=status.total_steps,
+                first_nonfinite_step=status.first_nonfinite_step,
+                device=status.device,
+                images=translator.images.described,
+                expected=_expected(context, status),
+                checkpoints=current(status.checkpoints, status.attempts),
+                expect=context.spec.expect,
+                setting=_setting(context.plan, status.device),
+                stop_step=context.plan.stop_step,
+                past_step=translator.past_step,
+                files_verified=True,
+                machine=_machine_end(context, status, trainer.exit, ending),
+                faults=ending.faults,
+                not_started=trainer.not_started,
+                unreadable=context.problems,
+            )
+        )
     except Exception as error:
         log.exception("the judgement failed")
         cause = Cause("unknown", f"{type(error).__name__}: {error}", "Please report this.")
         return Verdict(Outcome.FAILED, cause, ("the run could not be judged: see supervisor.log",))
-
-
-def _facts(
-    context: AttemptContext,
-    status: Status,
-    translator: Translator,
-    trainer: TrainerProcess,
-    guard: Guard,
-    ending: Ending,
-) -> RunFacts:
-    code, signal = trainer_exit(trainer.exit)
-    return RunFacts(
-        evidence=translator.evidence.evidence(),
-        exit_code=code,
-        signal=signal,
-        stop_ordered=ending.stopped,
-        guard_reason=ending.stopped_for,
-        recovered_steps=_recovered_steps(context, status, translator, guard),
-        first_step=status.attempts[0].first_step if status.attempts else None,
-        last_step=status.step or None,
-        total_steps=status.total_steps,
-        first_nonfinite_step=status.first_nonfinite_step,
-        device=status.device,
-        images=translator.images.described,
-        expected=_expected(context, status),
-        checkpoints=current(status.checkpoints, status.attempts),
-        expect=context.spec.expect,
-        setting=_setting(context.plan, status.device),
-        stop_step=context.plan.stop_step,
-        past_step=translator.past_step,
-        files_verified=True,
-        machine=_machine_end(context, status, trainer.exit, ending),
-        faults=ending.faults,
-        not_started=trainer.not_started,
-        unreadable=context.problems,
-    )
 
 
 def _machine_end(
@@ -106,20 +96,11 @@ def _machine_end(
 ) -> MachineEnd:
     """From the readings of this attempt and what the disk of the run folder refused."""
     ended_at = record.at if record is not None else time.time()
-    samples = lines_of(_tail(context.run.hardware), HardwareSample)[0]
+    samples = lines_of(last_lines(context.run.hardware, _HARDWARE_BYTES), HardwareSample)[0]
     if ending.sample is not None:
         samples.append(ending.sample)
     short, free = memory_at_end(samples, status.alarms, ended_at)
     return MachineEnd(short, free, disk_at_end(context.run.path, ending.disk_full_at, ended_at))
-
-
-def _tail(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            stream.seek(max(0, os.fstat(stream.fileno()).st_size - _HARDWARE_BYTES))
-            return stream.read(_HARDWARE_BYTES)
-    except OSError:
-        return b""
 
 
 def _recovered_steps(
