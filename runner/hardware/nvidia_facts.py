@@ -16,7 +16,7 @@ import psutil
 
 from runner.hardware.source import Asked
 from runner.model import GpuSample, GpuUser
-from runner.process.system import in_wsl
+from runner.process.spawn import in_wsl
 
 INVALID_ARGUMENT = 2
 NOT_SUPPORTED = 3

@@ -21,8 +21,7 @@ from pathlib import PurePath
 import psutil
 
 from runner.process.awake_child import HELD, started
-from runner.process.spawn import standalone_command, start_detached
-from runner.process.system import in_wsl
+from runner.process.spawn import in_wsl, standalone_command, start_detached
 
 WHO = "plasma-tui"
 WHY = "a training runs"

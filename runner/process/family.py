@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
@@ -43,47 +44,31 @@ class Member:
         return False
 
 
-def member_of(pid: int, pgid: int) -> Member | None:
-    """The living process with this number; None if there is none."""
-    with contextlib.suppress(psutil.Error):
-        return _member(psutil.Process(pid), pgid)
+def member_of(one: int | psutil.Process, pgid: int | None) -> Member | None:
+    """The living process, or the one with this number; None if there is none."""
+    with contextlib.suppress(psutil.Error, OSError):
+        process = psutil.Process(one) if isinstance(one, int) else one
+        if process.status() != psutil.STATUS_ZOMBIE:
+            same_group = os.getpgid(process.pid) == pgid
+            return Member(process.pid, process.create_time(), process.name(), same_group)
     return None
 
 
-def _member(process: psutil.Process, pgid: int) -> Member | None:
-    with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        group = os.getpgid(process.pid)
-        return Member(process.pid, process.create_time(), process.name(), group == pgid)
-    return None
-
-
-def family(roots: tuple[int | None, ...], pgid: int | None) -> dict[int, Member]:
+def family(roots: Iterable[int], pgid: int | None) -> dict[int, Member]:
     """Living descendants of `roots` (which are left out unless in the group) and all of the group."""
-    found: dict[int, Member] = {}
-    group = pgid if pgid is not None else -1
+    found: dict[int, int | psutil.Process] = {pid: pid for pid in _group_pids(pgid)}
     for root in roots:
-        if root is None or root <= 0:
-            continue
-        with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(root).children(recursive=True):
-                member = _member(child, group)
-                if member is not None:
-                    found[member.pid] = member
-    if pgid is not None:
-        for pid in _group_pids(pgid) - found.keys():
+        if root > 0:
             with contextlib.suppress(psutil.Error):
-                member = _member(psutil.Process(pid), group)
-                if member is not None:
-                    found[member.pid] = member
-    return found
+                found |= {one.pid: one for one in psutil.Process(root).children(recursive=True)}
+    members = (member_of(one, pgid) for one in found.values())
+    return {member.pid: member for member in members if member is not None}
 
 
-def _group_pids(pgid: int) -> set[int]:
+def _group_pids(pgid: int | None) -> set[int]:
     """Numbers of the processes in a group; cheap system calls only."""
     pids = set()
-    for pid in psutil.pids():
+    for pid in psutil.pids() if pgid is not None else ():
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if os.getpgid(pid) == pgid:
                 pids.add(pid)

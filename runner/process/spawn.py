@@ -1,5 +1,5 @@
-"""How a process of ours starts another one of ours, and which environment a trainer gets. Nothing else spells
-such a command.
+"""How a process of ours starts another one of ours, which environment a trainer gets, and where it all runs.
+Nothing else spells such a command.
 
 The environment is handed down unchanged, because the trainer inherits it: see `shell_environment`.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import shutil
 import subprocess
 import sys
@@ -60,6 +61,11 @@ def start_detached(
         start_new_session=True,
         pass_fds=pass_fds,
     )
+
+
+def in_wsl() -> bool:
+    """Is this Linux inside Windows, which holds the GPU and decides when the machine sleeps?"""
+    return hasattr(os, "uname") and "microsoft" in os.uname().release.lower()
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from runner.process.family import Member, family, signal_group
 
@@ -26,86 +27,83 @@ Tell = Callable[..., None]
 
 
 async def stop_training(
-    roots: tuple[int | None, ...],
+    roots: tuple[int, ...],
     pgid: int,
     known: dict[int, Member],
     grace_s: tuple[float, float],
     tell: Tell,
     hurry: asyncio.Event,
 ) -> bool:
-    """Climb the ladder; each rung is told as an event. True when no process of the training is left.
+    """Signal harder and harder; each signal is an event. True when no process of the training is left.
 
     `known`: members seen by now, which may have left the tree since. `hurry`: once it is set, KILL is next,
-    whatever the rung. The keeper is never signalled.
+    whatever the signal before. The keeper is never signalled.
     """
-    members = dict(known)
-    if not members:
-        await _look(members, roots, pgid)
-    ranks = any(not m.same_group for m in members.values() if m.name.startswith("python"))
-    patience = (
-        max(grace_s[0], RANKS_GRACE_S) if ranks and grace_s[0] >= 5 else grace_s[0],
-        grace_s[1],
-    )
-    for number, wait_s in ((signal.SIGINT, patience[0]), (signal.SIGTERM, patience[1])):
-        if hurry.is_set() or not signal_group(pgid, members, number):
+    group = _Group(roots, pgid, dict(known))
+    if not known:
+        await group.look()
+    members = group.members.values()
+    ranks = any(not m.same_group for m in members if m.name.startswith("python"))
+    after_int_s, after_term_s = grace_s
+    if ranks and after_int_s >= 5:
+        after_int_s = max(after_int_s, RANKS_GRACE_S)
+    for number, wait_s in ((signal.SIGINT, after_int_s), (signal.SIGTERM, after_term_s)):
+        if hurry.is_set() or not signal_group(pgid, group.members, number):
             break
-        tell("signalled", signal=number.name, processes=_living(members))
-        if await _gone(members, roots, pgid, wait_s, hurry):
+        tell("signalled", signal=number.name, processes=group.living)
+        if await group.gone(wait_s, hurry):
             break
-    await _kill(members, roots, pgid, tell)
-    left = _living(members)
+    await group.kill(tell)
+    left = group.living
     tell("all_gone" if not left else "survivors", processes=left, seen=len(members))
     return not left
 
 
-async def _kill(
-    members: dict[int, Member], roots: tuple[int | None, ...], pgid: int, tell: Tell
-) -> None:
-    """KILL until nobody is left: a process that was forked meanwhile is killed like the others."""
-    told: set[int] = set()
-    deadline = time.monotonic() + KILL_PATIENCE_S
-    while True:
-        left = _living(members)
-        if left:
-            signal_group(pgid, members, signal.SIGKILL)
-            for member in members.values():
-                member.signal(signal.SIGKILL)
-        if not told.issuperset(left):
-            tell("signalled", signal="SIGKILL", processes=left)
-            told.update(left)
-        await _look(members, roots, pgid)
-        if not _living(members) or time.monotonic() > deadline:
-            return
-        await asyncio.sleep(POLL_S)
+@dataclass(slots=True)
+class _Group:
+    """The processes of a training, as far as they have been seen."""
 
+    roots: tuple[int, ...]
+    pgid: int
+    members: dict[int, Member]
 
-async def _look(members: dict[int, Member], roots: tuple[int | None, ...], pgid: int) -> None:
-    """Add who belongs to the training now. Where looking takes too long, those who are known must do."""
-    with contextlib.suppress(TimeoutError):
-        found = await asyncio.wait_for(asyncio.to_thread(family, roots, pgid), LOOK_PATIENCE_S)
-        members.update(found)
+    @property
+    def living(self) -> list[int]:
+        return sorted(member.pid for member in self.members.values() if member.alive())
 
-
-def _living(members: dict[int, Member]) -> list[int]:
-    return sorted(member.pid for member in members.values() if member.alive())
-
-
-async def _gone(
-    members: dict[int, Member],
-    roots: tuple[int | None, ...],
-    pgid: int,
-    wait_s: float,
-    hurry: asyncio.Event,
-) -> bool:
-    """Wait until nobody is left, or for `hurry`; children born meanwhile count too."""
-    deadline = time.monotonic() + wait_s
-    look = 0.0
-    while time.monotonic() < deadline and not hurry.is_set():
-        if time.monotonic() >= look:
-            await _look(members, roots, pgid)
-            look = time.monotonic() + 1.0
-        if not _living(members):
-            return True
+    async def look(self) -> None:
+        """Add who belongs to it now. Where that takes too long, those who are known must do."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(hurry.wait(), POLL_S)
-    return not _living(members)
+            found = asyncio.to_thread(family, self.roots, self.pgid)
+            self.members.update(await asyncio.wait_for(found, LOOK_PATIENCE_S))
+
+    async def gone(self, wait_s: float, hurry: asyncio.Event) -> bool:
+        """Wait until none is left, or for `hurry`; children born meanwhile count too."""
+        deadline, look_at = time.monotonic() + wait_s, 0.0
+        while time.monotonic() < deadline and not hurry.is_set():
+            if time.monotonic() >= look_at:
+                await self.look()
+                look_at = time.monotonic() + 1.0
+            if not self.living:
+                return True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(hurry.wait(), POLL_S)
+        return not self.living
+
+    async def kill(self, tell: Tell) -> None:
+        """KILL until none is left: a process that was forked meanwhile is killed like the others."""
+        told: set[int] = set()
+        deadline = time.monotonic() + KILL_PATIENCE_S
+        while True:
+            left = self.living
+            if left:
+                signal_group(self.pgid, self.members, signal.SIGKILL)
+                for member in self.members.values():
+                    member.signal(signal.SIGKILL)
+            if not told.issuperset(left):
+                tell("signalled", signal="SIGKILL", processes=left)
+                told.update(left)
+            await self.look()
+            if not self.living or time.monotonic() > deadline:
+                return
+            await asyncio.sleep(POLL_S)

@@ -17,8 +17,7 @@ from runner.hardware.users import as_gpu_users
 from runner.hardware.watch import About, HardwareWatch
 from runner.model import AlarmKind, GpuUser, HardwareSample, Phase
 from runner.process.awake import Awake, stay_awake
-from runner.process.spawn import trainer_environment
-from runner.process.system import in_wsl
+from runner.process.spawn import in_wsl, trainer_environment
 from runner.state.translator import Translator
 from runner.store.journal import Appender
 from runner.store.liveness import created_at
