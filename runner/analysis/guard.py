@@ -17,7 +17,7 @@ from runner.analysis.guard_loss import LossWatch
 from runner.analysis.guard_pace import PaceWatch, StallWatch
 from runner.model import Alarm, AlarmKind, Checkpoint, Phase
 from runner.model.events import ConsoleEvent, EpochStarted, PhaseChanged, StepShown
-from runner.state.clock import Awake
+from runner.state.pace import Awake
 
 #: an alarm is over when it has not been true for so long: what flickers is one alarm
 CLEAR_S = 10.0

@@ -10,8 +10,9 @@ import math
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -131,15 +132,12 @@ class StepTable(_Columns):
             self.begun[attempt] = (rows.steps[0], self.begun[attempt][1])
             self.trained[attempt] = len(rows.steps)
             at = bisect_left(self.steps, rows.steps[0])
-            for first, last in self._runs_of_attempts(at):
-                part = Replayed(
-                    self.attempts[first],
-                    self.steps[first],
-                    self.steps[last],
-                    last - first + 1,
-                    self.time_of(first, last),
-                )
-                self.replayed.append(part)
+            # what is trained again, by the attempts that had trained it
+            for before, again in groupby(range(at, len(self.steps)), self.attempts.__getitem__):
+                indices = list(again)
+                first, last = indices[0], indices[-1]
+                span = self.steps[first], self.steps[last], len(indices)
+                self.replayed.append(Replayed(before, *span, self.time_of(first, last)))
             self.cut(at)
             self.extend(rows)
         self._open.clear()
@@ -162,15 +160,6 @@ class StepTable(_Columns):
             )
         )
         return fold.series()
-
-    def _runs_of_attempts(self, at: int) -> Iterator[tuple[int, int]]:
-        """(first, last) index of neighbours of one attempt, from index `at` to the end."""
-        first = at
-        for index in range(at, len(self.steps)):
-            end = index + 1 == len(self.steps)
-            if end or self.attempts[index + 1] != self.attempts[first]:
-                yield first, index
-                first = index + 1
 
     def time_of(self, first: int, last: int) -> float | None:
         """Seconds from the row before `first` to the row `last` (indices), breaks between attempts left out;

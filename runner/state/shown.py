@@ -54,19 +54,3 @@ class Images:
     def found(self) -> int | None:
         """The same; where the trainer did not describe its dataset, the files of all folders that it found."""
         return self.described if self.subsets or not self.folders else sum(self.folders.values())
-
-
-@dataclass(slots=True)
-class Validations:
-    """Losses of validations, in the order in which they were shown; they may be NaN."""
-
-    shown: list[tuple[int, float]] = field(default_factory=list)
-
-    def see(self, step: int, loss: float) -> None:
-        self.shown.append((step, loss))
-
-    def at(self, step: int | None) -> float | None:
-        """The newest one at or before a true step."""
-        if step is None:
-            return None
-        return next((loss for at, loss in reversed(self.shown) if at <= step), None)

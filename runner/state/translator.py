@@ -39,7 +39,7 @@ from runner.state.checkpoint_book import CheckpointBook
 from runner.state.evidence import EvidenceCollector
 from runner.state.pace import Pace
 from runner.state.row_buffer import RowBuffer
-from runner.state.shown import Bar, Images, Validations
+from runner.state.shown import Bar, Images
 from runner.state.step_mapper import StepMapper
 from runner.trainers.names import KOHYA_NAMES
 
@@ -65,11 +65,13 @@ class Translator:
         self.attempt = attempt
         self.stop_step = stop_step
         self.state = AttemptState(attempt, StepMapper(base_step, origin_step))
-        self.bar, self.images, self.validations = Bar(), Images(), Validations()
+        self.bar, self.images = Bar(), Images()
         self.pace = Pace()
         self.book = CheckpointBook(attempt)
         self.rows = RowBuffer(self.state, self.book, catching_up=catching_up)
         self.evidence = EvidenceCollector()
+        #: (true step, loss) of validations, in order; a loss may be NaN
+        self._validations: list[tuple[int, float]] = []
         #: the newest step trained after the planned last one
         self.past_step: int | None = None
         self._banner: dict[str, int] = {}
@@ -108,7 +110,7 @@ class Translator:
             case SampleStarted():
                 self._tell("sampling", step=self.state.step)
             case ValidationSeen(loss=loss):
-                self.validations.see(self.state.step, loss)
+                self._validations.append((self.state.step, loss))
                 if event.whole_epoch:
                     self._tell("validated", step=self.state.step, loss=loss)
             case _:
@@ -209,6 +211,13 @@ class Translator:
         known = self.state.first_nonfinite_step
         if not math.isfinite(loss) and (known is None or step < known):
             self._emit(JournalEvent(0.0, "loss_not_finite", self.attempt, None, {"step": step}))
+
+    def validation_at(self, step: int | None) -> float | None:
+        """The loss of the newest validation at or before a true step."""
+        earlier = (
+            loss for at, loss in reversed(self._validations) if step is not None and at <= step
+        )
+        return next(earlier, None)
 
     # ----------------------------------------------------------------- files and phases
 

@@ -38,18 +38,13 @@ class Notifier:
             self._send_later()
 
     def alarm(self, alarm: Alarm) -> None:
-        """An alarm was raised; told once each time it begins."""
+        """An alarm was raised; reported once each time it begins."""
         try:
             if not self._rules_on:
                 return
-            snapshot = RunSnapshot(
-                self._context.run.id,
-                str(self._context.run.path),
-                alarm.since_at,
-                RunState.RUNNING,
-                self._context.spec,
-                self._status(),
-            )
+            run, spec = self._context.run, self._context.spec
+            status, state = self._status(), RunState.RUNNING
+            snapshot = RunSnapshot(run.id, str(run.path), alarm.since_at, state, spec, status)
             if self._put(alarm_message(snapshot, alarm)):
                 self._send_later()
         except Exception:
@@ -59,13 +54,11 @@ class Notifier:
         """Put the end's notice down before status.json tells of the end: whoever is killed in between leaves it
         to the next. The process that sends it waits for status.json."""
         try:
-            if not self._rules_on:
-                self._settled = True
-                return
-            read = RunReader(self._context.run.path, console=False).read_all()
-            snapshot = replace(read, status=final, state=final.state, outcome=final.outcome)
-            if self._put(end_message(snapshot)):
-                send_waiting(self._context.run)
+            if self._rules_on:
+                read = RunReader(self._context.run.path, console=False).read_all()
+                snapshot = replace(read, status=final, state=final.state, outcome=final.outcome)
+                if self._put(end_message(snapshot)):
+                    send_waiting(self._context.run)
             self._settled = True
         except Exception:
             log.exception("the notice of the end failed")
@@ -76,16 +69,16 @@ class Notifier:
             self.before_end(final)
 
     def _put(self, message: Message | None) -> bool:
-        if message is None or not wanted(self._context.spec.notify, message.event):
-            return False
-        return self._box.put(message)
+        is_wanted = message is not None and wanted(self._context.spec.notify, message.event)
+        return message is not None and is_wanted and self._box.put(message)
 
     def _send_later(self) -> None:
         """Starting a process may take seconds on a machine that swaps: never in the supervisor's loop."""
-        threading.Thread(target=self._send, name="notice", daemon=True).start()
 
-    def _send(self) -> None:
-        try:
-            send_waiting(self._context.run)
-        except (OSError, subprocess.SubprocessError) as error:
-            log.warning("a notice could not be sent: %s", type(error).__name__)
+        def send() -> None:
+            try:
+                send_waiting(self._context.run)
+            except (OSError, subprocess.SubprocessError) as error:
+                log.warning("a notice could not be sent: %s", type(error).__name__)
+
+        threading.Thread(target=send, name="notice", daemon=True).start()

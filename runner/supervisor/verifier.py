@@ -238,7 +238,7 @@ class Verifier:
         for key in self._book.own_keys:
             placed = self._watch.placed(self._book[key])
             one = self._book.change(key, partial(with_fate, expected=expected, placed=placed))
-            loss = self._translator.validations.at(one.step)
+            loss = self._translator.validation_at(one.step)
             if loss is not one.validation_loss:
                 self._book.update(key, validation_loss=loss)
 

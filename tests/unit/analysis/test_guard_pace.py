@@ -8,7 +8,7 @@ import pytest
 
 from runner.analysis.guard_pace import EPOCH_LIMIT_S, PHASE_LIMIT_S, STEP_LIMIT_S
 from runner.model import AlarmKind, Phase
-from runner.state.clock import Awake
+from runner.state.pace import Awake
 from tests.unit.analysis.guard_feed import Feed
 
 STALLED, SLOW = AlarmKind.STALLED, AlarmKind.SLOW
