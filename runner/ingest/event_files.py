@@ -55,12 +55,12 @@ class EventFiles:
 
     def look(self, budget_s: float) -> None:
         """Go on for about `budget_s` seconds. Errors of the disk count as `not there`."""
-        if not self.due or not self._lock.acquire(blocking=False):
-            return  # a look whose disk does not answer still holds the lock
-        try:
-            self._look(budget_s)
-        finally:
-            self._lock.release()
+        # a look whose disk does not answer still holds the lock
+        if self.due and self._lock.acquire(blocking=False):
+            try:
+                self._look(budget_s)
+            finally:
+                self._lock.release()
 
     @property
     def due(self) -> bool:
@@ -75,7 +75,11 @@ class EventFiles:
             if everything:
                 self._wanted, self._all_at, self._took_s = False, began, 0.0
             # the newest first: what is sought was made a moment ago
-            folders = [f for f in reversed(self._listed) if everything or self._is_fresh(f)]
+            folders = [
+                folder
+                for folder, listed in reversed(self._listed.items())
+                if everything or listed is None or folder == self._root
+            ]
             self._queue = deque([*folders, *sorted(self._waiting, reverse=True)])
         new: list[Path] = []
         while self._queue:
@@ -88,9 +92,6 @@ class EventFiles:
         if new:
             self._known.update(map(str, new))
             self.found = tuple(sorted((*self.found, *new), key=lambda path: path.name))
-
-    def _is_fresh(self, folder: str) -> bool:
-        return folder == self._root or self._listed[folder] is None
 
     def _visit(self, path: str, new: list[Path]) -> None:
         if path in self._waiting:

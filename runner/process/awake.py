@@ -68,19 +68,15 @@ def stay_awake(pid: int, created_at: float, system: str = sys.platform) -> Awake
     """Hold the machine awake until the process ends. `created_at`: its create time (psutil), seconds since the
     epoch. Idempotent: an earlier helper for it is taken over. Blocks for up to `PATIENCE_S` (usually some
     hundredths of a second), so call it in a thread. Raises nothing."""
+    hold = {"darwin": _caffeinate, "linux": _inhibit}.get(system)
     try:
         if abs(psutil.Process(pid).create_time() - created_at) > _SAME_PROCESS_S:
             return _not("the training has ended")
+        return hold(pid) if hold is not None else _not("this system is not known")
     except psutil.Error:
         return _not("the training has ended")
-    try:
-        if system == "darwin":
-            return _caffeinate(pid)
-        if system == "linux":
-            return _inhibit(pid)
-    except (OSError, subprocess.SubprocessError, psutil.Error) as error:
+    except (OSError, subprocess.SubprocessError) as error:
         return _not(str(error))
-    return _not("this system is not known")
 
 
 def _not(why: str) -> Awake:

@@ -20,8 +20,6 @@ EVENTS_BYTES = 1 << 26
 #: steps beyond this are no steps: a row of garbage must not ask for memory
 MOST_STEPS = 1 << 26
 _ROW, _LOSS, _LR = 1, 2, 4
-#: reported again only where it names an earlier step
-_FIRST = ("loss_not_finite",)
 #: what the verification of files reports: not again while the same holds, and what it makes out of date
 _CLEARS = {
     "checkpoint_verified": (),
@@ -35,9 +33,8 @@ _CLEARS = {
     "state_verified": ("state_missing",),
     "state_missing": ("state_verified",),
     "ended": (),
+    "loss_not_finite": (),
 }
-#: of the moment, not of the fact
-_MOMENT = ("at",)
 
 
 class Journaled:
@@ -94,7 +91,7 @@ class Journaled:
                     1  # several events come from the same byte, always in the same order
                 )
                 return False
-        elif event.kind in _CLEARS or event.kind in _FIRST:
+        elif event.kind in _CLEARS:
             known = self._facts.get(_subject(event), {}).get(event.kind)
             if known is not None and not _is_news(event, known):
                 return False
@@ -108,15 +105,16 @@ class Journaled:
             if event.offset > self._offset:
                 self._offset, self._at_offset = event.offset, 0
             self._at_offset += event.offset == self._offset
-        elif event.kind in _CLEARS or event.kind in _FIRST:
+        elif event.kind in _CLEARS:
             facts = self._facts.setdefault(_subject(event), {})
-            for kind in _CLEARS.get(event.kind, ()):
+            for kind in _CLEARS[event.kind]:
                 facts.pop(kind, None)
             facts[event.kind] = _fact(event)
 
 
 def _is_news(event: JournalEvent, known: dict[str, object]) -> bool:
-    if event.kind not in _FIRST:
+    """`loss_not_finite` only where it names an earlier step."""
+    if event.kind != "loss_not_finite":
         return known != _fact(event)
     step, before = event.data.get("step"), known.get("step")
     return isinstance(step, int) and isinstance(before, int) and step < before
@@ -127,7 +125,8 @@ def _subject(event: JournalEvent) -> str:
 
 
 def _fact(event: JournalEvent) -> dict[str, object]:
-    return {key: value for key, value in event.data.items() if key not in _MOMENT}
+    """Without `at`, which is of the moment."""
+    return {key: value for key, value in event.data.items() if key != "at"}
 
 
 def last_lines(path: Path, tail_bytes: int) -> bytes:

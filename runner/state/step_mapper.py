@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.model.events import BannerSeen, ConsoleEvent, EpochStarted, ResumeSeen, StepShown
+from runner.model.events import BannerSeen, ConsoleEvent, EpochStarted, ResumeSeen
 from runner.trainers.sd_scripts.steps import steps_per_epoch
 
 
@@ -36,7 +36,6 @@ class StepMapper:
     _first_epoch: int | None = None
     _state_step: int | None = None
     _skipped: int | None = None
-    _last_shown: int | None = None
 
     def on(self, event: ConsoleEvent) -> None:
         """Take one event; those that tell nothing about steps are welcome."""
@@ -52,10 +51,6 @@ class StepMapper:
                     self._state_step = event.state_step
                 if event.skip_steps is not None:
                     self._skipped = event.skip_steps
-            case StepShown(shown_step=shown):
-                self._last_shown = max(shown, self._last_shown or 0)
-            case _:
-                pass
 
     @property
     def steps_per_epoch(self) -> int | None:
@@ -78,26 +73,6 @@ class StepMapper:
                 "accumulation: its step numbers mean nothing"
             )
         return None
-
-    @property
-    def first_step(self) -> int | None:
-        """The first true step that this attempt trains."""
-        base = self._bar_base()
-        return None if base is None else base + 1
-
-    @property
-    def last_step(self) -> int | None:
-        """The last true step that the bar has shown as done; None before the first."""
-        return self.true_from_bar(self._last_shown) if self._last_shown else None
-
-    @property
-    def replayed_steps(self) -> int:
-        """Steps trained a second time because the attempt began before the state it resumed."""
-        base = self._bar_base()
-        if base is None or self._state_step is None or self._counts_anew:
-            return 0
-        state_step = self.origin_step + self._state_step
-        return max(0, min(state_step, self.last_step or base) - base)
 
     @property
     def _counts_anew(self) -> bool:

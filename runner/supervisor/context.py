@@ -100,28 +100,15 @@ def read_context(run: RunDir, before: Status | None) -> AttemptContext:
     attempt = _attempt(run)
     spec = _read(run.spec, RunSpec, problems)
     plan = _read(run.attempt(attempt), AttemptPlan, problems)
+    known = plan or spec
+    command, cwd, env = (known.command, known.cwd, known.env) if known else ((), "/", {})
+    folder, name = (known.output_dir, known.output_name) if known else (None, None)
     if plan is None:
-        plan = AttemptPlan(
-            attempt,
-            command=spec.command if spec else (),
-            env=spec.env if spec else {},
-            cwd=spec.cwd if spec else "/",
-            output_dir=spec.output_dir if spec else None,
-            output_name=spec.output_name if spec else None,
-            logging_dir=spec.logging_dir if spec else None,
-        )
+        logs = spec.logging_dir if spec is not None else None
+        plan = AttemptPlan(attempt, command, env, cwd, folder, name, logging_dir=logs)
     if spec is None:
-        spec = RunSpec(
-            id=run.id,
-            name=plan.output_name or run.id,
-            command=plan.command,
-            cwd=plan.cwd,
-            env=plan.env,
-            created_at=_made_at(run, before),
-            host=socket.gethostname(),
-            output_dir=plan.output_dir,
-            output_name=plan.output_name,
-        )
+        made_at, host = _made_at(run, before), socket.gethostname()
+        spec = RunSpec(run.id, name or run.id, command, cwd, env, made_at, host, folder, name)
     return AttemptContext(run, spec, attempt, plan, before, tuple(problems))
 
 

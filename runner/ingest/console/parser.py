@@ -75,11 +75,6 @@ class ConsoleParser:
         self._after_fault = False  # lines below an exception belong to its message
         self._events: list[ConsoleEvent] = []
 
-    @property
-    def settled(self) -> int:
-        """Every byte before this offset has been looked at as a complete line or bar."""
-        return self._stream.settled
-
     def feed(self, data: bytes) -> list[ConsoleEvent]:
         """More bytes of the console; the events that they complete."""
         events = self._events = []

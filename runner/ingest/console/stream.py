@@ -94,12 +94,6 @@ class TokenStream:
         self._head = b""  # the beginning of an endless line, once its middle was left out
         self._pending = b""
         self._pending_at = 0  # absolute offset of _pending[0]
-        self._settled = 0
-
-    @property
-    def settled(self) -> int:
-        """Everything before this offset has been handed out."""
-        return self._settled
 
     def feed(self, data: bytes) -> Iterator[Bar | Text]:
         """Tokens that are complete with these bytes. Exhaust the iterator before the next call."""
@@ -124,16 +118,14 @@ class TokenStream:
             elif used < len(segment):
                 yield self._text(segment[used:], base + stop)
         self._pending_at = base + rest
-        if not self._head:
-            self._settled = self._pending_at
         self._hold(buffer[rest:])
 
     def finish(self) -> Iterator[Text]:
         """The last line, if it never got an end."""
         if self._pending:
-            self._settled = self._pending_at + len(self._pending)
-            pending, self._pending, self._pending_at = self._pending, b"", self._settled
-            yield self._text(pending, self._settled)
+            pending, self._pending = self._pending, b""
+            self._pending_at += len(pending)
+            yield self._text(pending, self._pending_at)
 
     def _hold(self, pending: bytes) -> None:
         if len(pending) > HEAD_BYTES + TAIL_BYTES + 2 * WINDOW_BYTES:

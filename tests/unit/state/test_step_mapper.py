@@ -15,11 +15,14 @@ from tests import DATA
 RUNS = DATA / "runs"
 
 
-def followed(log: str) -> tuple[StepMapper, dict[str, int | None]]:
+def followed(log: str) -> tuple[StepMapper, dict[str, int | None], int | None]:
     """The ledger of a recorded run and the true step of each file, as told when it was written."""
-    ledger, files = StepMapper(), {}
+    """The mapper, the true steps of files by their stem, and the last one that the bar showed."""
+    ledger, files, shown = StepMapper(), {}, 0
     for event in ConsoleParser().feed((RUNS / log).read_bytes()):
         ledger.on(event)
+        if isinstance(event, StepShown):
+            shown = max(shown, event.shown_step)
         if isinstance(event, CheckpointSaving):
             name = KOHYA_NAMES.parse(PurePath(event.path).name)
             if name.step is not None:
@@ -27,8 +30,8 @@ def followed(log: str) -> tuple[StepMapper, dict[str, int | None]]:
             elif name.epoch is not None:
                 files[name.stem] = ledger.true_from_epoch(name.epoch)
             else:
-                files[name.stem] = ledger.last_step
-    return ledger, files
+                files[name.stem] = ledger.true_from_bar(shown)
+    return ledger, files, ledger.true_from_bar(shown)
 
 
 RESUMED = {
@@ -42,32 +45,31 @@ RESUMED = {
 
 
 @pytest.mark.parametrize(
-    ("log", "first", "last", "replayed", "files"),
+    ("log", "first", "last", "files"),
     [
         (
             "tiny_first_run_killed.log",
             1,
             412,
-            0,
             {"zed-step00000200": 200, "zed-000001": 230, "zed-step00000400": 400},
         ),
-        ("tiny_resume_skip.log", 401, 920, 0, RESUMED),
-        ("tiny_resume_noskip.log", 231, 920, 170, RESUMED),
-        ("tiny_v091_resume.log", 231, 920, 170, RESUMED),
+        ("tiny_resume_skip.log", 401, 920, RESUMED),
+        ("tiny_resume_noskip.log", 231, 920, RESUMED),
+        ("tiny_v091_resume.log", 231, 920, RESUMED),
     ],
 )
 def test_true_steps_of_recorded_runs(
-    log: str, first: int, last: int, replayed: int, files: dict[str, int]
+    log: str, first: int, last: int, files: dict[str, int]
 ) -> None:
-    ledger, seen = followed(log)
-    assert (ledger.first_step, ledger.last_step, ledger.replayed_steps) == (first, last, replayed)
+    ledger, seen, newest = followed(log)
+    assert (ledger.true_from_bar(1), newest) == (first, last)
     assert seen == files
 
 
 def test_accumulation_counts_steps_not_batches() -> None:
-    ledger, files = followed("tiny_grad_accum.log")
+    ledger, files, newest = followed("tiny_grad_accum.log")
     assert ledger.steps_per_epoch == 58
-    assert (ledger.first_step, ledger.last_step) == (1, 464)
+    assert (ledger.true_from_bar(1), newest) == (1, 464)
     assert files["zed"] == 464
     assert files["zed-step00000100"] == 100
 
@@ -94,7 +96,7 @@ def test_second_resume_with_initial_step() -> None:
         batches=60,
         epoch=3,
     )
-    assert ledger.first_step == 126
+    assert ledger.true_from_bar(1) == 126
     assert ledger.true_from_bar(115) == 240
     assert [ledger.true_from_global(x) for x in (6, 120)] == [126, 240]
     assert [ledger.true_from_name(n) for n in (25, 50, 75, 100)] == [145, 170, 195, 220]
@@ -116,12 +118,11 @@ def test_resume_at_the_end_of_an_epoch_is_the_same_in_both_modes(skip: bool) -> 
     assert ledger.true_from_bar(0) == ledger.true_from_global(0) == 230
     assert ledger.true_from_bar(690) == 920
     assert ledger.true_from_epoch(2) == 460
-    assert ledger.replayed_steps == 0
 
 
 def test_accumulation_without_skip_replays_from_the_start_of_the_epoch() -> None:
     ledger = started(ResumeSeen(0, state_step=100), batches=230, epoch=2, accumulation=4)
-    assert ledger.first_step == 59
+    assert ledger.true_from_bar(1) == 59
     assert ledger.true_from_name(42) == 100
 
 
@@ -169,7 +170,7 @@ def test_after_a_skip_the_average_counts_an_empty_place_until_the_epoch_ends() -
     "log", ["tiny_resume_noskip.log", "tiny_first_run_killed.log", "tiny_grad_accum.log"]
 )
 def test_other_averages_are_taken_as_they_are(log: str) -> None:
-    ledger, _ = followed(log)
+    ledger, _, _ = followed(log)
     assert all(ledger.average_factor(n) == 1.0 for n in range(1, 500))
 
 
@@ -188,7 +189,6 @@ def test_a_trainer_that_knows_nothing_of_what_came_before_counts_on_from_where_i
     assert [ledger.true_from_bar(n) for n in (0, 1, 520)] == [400, 401, 920]
     assert ledger.true_from_name(100) == 500
     assert ledger.true_from_epoch(1) == 630
-    assert ledger.replayed_steps == 0
 
 
 def test_a_resume_within_such_a_count() -> None:
@@ -201,7 +201,6 @@ def test_a_resume_within_such_a_count() -> None:
         EpochStarted(0, 2, 3),
     ):
         ledger.on(event)
-    assert ledger.first_step == 701
     assert ledger.true_from_bar(1) == 701
     assert ledger.true_from_name(100) == 730
 
