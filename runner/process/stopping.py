@@ -23,7 +23,7 @@ KILL_PATIENCE_S = 5.0
 #: reading the process table takes 0.1 s, more on a busy machine: KILL must not wait for it
 LOOK_PATIENCE_S = 0.4
 
-Tell = Callable[..., None]
+Emit = Callable[..., None]
 
 
 async def stop_training(
@@ -31,7 +31,7 @@ async def stop_training(
     pgid: int,
     known: dict[int, Member],
     grace_s: tuple[float, float],
-    tell: Tell,
+    emit: Emit,
     hurry: asyncio.Event,
 ) -> bool:
     """Signal harder and harder; each signal is an event. True when no process of the training is left.
@@ -50,12 +50,12 @@ async def stop_training(
     for number, wait_s in ((signal.SIGINT, after_int_s), (signal.SIGTERM, after_term_s)):
         if hurry.is_set() or not signal_group(pgid, group.members, number):
             break
-        tell("signalled", signal=number.name, processes=group.living)
+        emit("signalled", signal=number.name, processes=group.living)
         if await group.gone(wait_s, hurry):
             break
-    await group.kill(tell)
+    await group.kill(emit)
     left = group.living
-    tell("all_gone" if not left else "survivors", processes=left, seen=len(members))
+    emit("all_gone" if not left else "survivors", processes=left, seen=len(members))
     return not left
 
 
@@ -90,7 +90,7 @@ class _Group:
                 await asyncio.wait_for(hurry.wait(), POLL_S)
         return not self.living
 
-    async def kill(self, tell: Tell) -> None:
+    async def kill(self, emit: Emit) -> None:
         """KILL until none is left: a process that was forked meanwhile is killed like the others."""
         told: set[int] = set()
         deadline = time.monotonic() + KILL_PATIENCE_S
@@ -101,7 +101,7 @@ class _Group:
                 for member in self.members.values():
                     member.signal(signal.SIGKILL)
             if not told.issuperset(left):
-                tell("signalled", signal="SIGKILL", processes=left)
+                emit("signalled", signal="SIGKILL", processes=left)
                 told.update(left)
             await self.look()
             if not self.living or time.monotonic() > deadline:

@@ -96,23 +96,23 @@ class Translator:
                 self._enter(phase, detail)
             case DeviceSeen(device=device):
                 if self.state.device is None:
-                    self._tell("device", device=device)
+                    self._emit("device", device=device)
             case BannerSeen(name=name, value=value):
                 self._banner[name] = value
                 if "total_steps" in self._banner:
-                    self._tell("banner", **self._banner)
+                    self._emit("banner", **self._banner)
             case EpochStarted(epoch=epoch, epochs=epochs):
-                self._tell("epoch", epoch=epoch, epochs=epochs)
+                self._emit("epoch", epoch=epoch, epochs=epochs)
             case SubsetSeen():
                 self.images.see(event)
             case SampleStarted() | ValidationSeen() if self.past_step is not None:
                 pass  # of weights that do not count
             case SampleStarted():
-                self._tell("sampling", step=self.state.step)
+                self._emit("sampling", step=self.state.step)
             case ValidationSeen(loss=loss):
                 self._validations.append((self.state.step, loss))
                 if event.whole_epoch:
-                    self._tell("validated", step=self.state.step, loss=loss)
+                    self._emit("validated", step=self.state.step, loss=loss)
             case _:
                 self._on_file(event)
 
@@ -125,38 +125,38 @@ class Translator:
             case StateSaved(path=path):
                 one = self.book.add_state(path)
                 step = one.step if one is not None else None
-                self._tell("state_saved", path=path, step=step or self.state.step)
+                self._emit("state_saved", path=path, step=step or self.state.step)
             case CheckpointRemoved(path=path):
                 self.book.remove(path)
-                self._tell("checkpoint_removed", path=path)
+                self._emit("checkpoint_removed", path=path)
             case StateRemoved(path=path):
                 self.book.remove_state(path)
-                self._tell("state_removed", path=path)
+                self._emit("state_removed", path=path)
             case ModelSaved():
-                self._tell("model_saved")
+                self._emit("model_saved")
             case _:
                 self._on_word(event)
 
     def _on_word(self, event: ConsoleEvent) -> None:
         match event:
             case ResumeSeen(state_path=path, state_step=step, skip_steps=skipped):
-                self._tell("resumed", state_path=path, state_step=step, skip_steps=skipped)
+                self._emit("resumed", state_path=path, state_step=step, skip_steps=skipped)
             case WarningSeen(level=level, text=text):
                 self._on_warning({"level": level, "text": text})
             case ExceptionSeen(name=name, message=text):
-                self._tell("exception", name=name, text=text)
+                self._emit("exception", name=name, text=text)
             case FatalSeen(text=text):
-                self._tell("fatal", text=text)
+                self._emit("fatal", text=text)
             case NothingToTrain(text=text):
-                self._tell("nothing_to_train", text=text)
+                self._emit("nothing_to_train", text=text)
 
     def _on_warning(self, data: dict[str, object]) -> None:
         self._warnings += 1
         if self._warnings <= WARNINGS_JOURNALED:
-            self._tell("warning", **data)
+            self._emit("warning", **data)
         else:
-            tell = self._pass if self._warnings % WARNINGS_APART else self._tell
-            tell("warning", **data, count=self._warnings)
+            emit = self._pass if self._warnings % WARNINGS_APART else self._emit
+            emit("warning", **data, count=self._warnings)
 
     def on_exact(
         self, shown_step: int, loss: float | None, at: float, lr: float | None = None
@@ -210,7 +210,7 @@ class Translator:
     def _note_finite(self, step: int, loss: float) -> None:
         known = self.state.first_nonfinite_step
         if not math.isfinite(loss) and (known is None or step < known):
-            self._emit(JournalEvent(0.0, "loss_not_finite", self.attempt, None, {"step": step}))
+            self._take(JournalEvent(0.0, "loss_not_finite", self.attempt, None, {"step": step}))
 
     def validation_at(self, step: int | None) -> float | None:
         """The loss of the newest validation at or before a true step."""
@@ -238,7 +238,7 @@ class Translator:
         elif self.past_step is not None:
             step = self.past_step
         if step is not None and self._is_past_plan(step):
-            self._tell("saved_past_plan", path=path, step=step)
+            self._emit("saved_past_plan", path=path, step=step)
             return
         self.book.add(
             Checkpoint(
@@ -252,7 +252,7 @@ class Translator:
                 final=found.final or (step is not None and step == self.stop_step),
             )
         )
-        self._tell("checkpoint_saving", name=name, path=path, step=step, epoch=found.epoch)
+        self._emit("checkpoint_saving", name=name, path=path, step=step, epoch=found.epoch)
 
     def _enter(self, phase: Phase, detail: str) -> None:
         if phase in PAUSES:
@@ -260,17 +260,17 @@ class Translator:
         state = self.state
         saves_again = phase is Phase.SAVING and state.saving_since is None
         if phase is not state.phase:
-            self._tell("phase", phase=str(phase), detail=detail)
+            self._emit("phase", phase=str(phase), detail=detail)
         elif detail != state.phase_detail or saves_again:
             self._pass("phase", phase=str(phase), detail=detail)
 
     # ----------------------------------------------------------------- out
 
-    def _tell(self, kind: str, /, **data: object) -> None:
+    def _emit(self, kind: str, /, **data: object) -> None:
         """Change the state by an event, and have it written."""
-        self._emit(JournalEvent(self._now, kind, self.attempt, self._offset, data))
+        self._take(JournalEvent(self._now, kind, self.attempt, self._offset, data))
 
-    def _emit(self, event: JournalEvent) -> None:
+    def _take(self, event: JournalEvent) -> None:
         apply(self.state, event)
         self._passing.pop(event.kind, None)
         self._events.append(event)
@@ -295,7 +295,7 @@ class Translator:
         self.rows.finish()
         if self._banner and "total_steps" not in self._banner:
             self._now = 0.0
-            self._tell("banner", **self._banner)
+            self._emit("banner", **self._banner)
             self._banner = {}
         # where it ended is what counts for them: a journal has its offsets in order
         self._events += [replace(e, offset=self._offset) for e in self._passing.values()]

@@ -66,7 +66,7 @@ class Alarms:
                 reason = await self.monitor.why_slow()
                 alarm = (self.guard.explain(alarm.kind, reason) if reason else None) or alarm
             fields = msgspec.to_builtins(alarm)
-            self.journals.tell(RAISED if alarm.over_at is None else OVER, **fields, **change.data)
+            self.journals.emit(RAISED if alarm.over_at is None else OVER, **fields, **change.data)
             if alarm.over_at is None:
                 self.notify(alarm)
         for alarm in self.guard.standing:

@@ -29,7 +29,7 @@ class FileNames:
     context: AttemptContext
     state: AttemptState
     book: CheckpointBook
-    tell: Callable[..., None]
+    emit: Callable[..., None]
     #: keys of files that have been placed, or could not be
     tried: set[int] = field(default_factory=set, init=False)
 
@@ -57,13 +57,13 @@ class FileNames:
         try:
             placed = await asyncio.to_thread(place_under, source, target, mark, context.spec.id)
         except OSError as error:
-            self.tell("checkpoint_not_placed", name=name, why=error.strerror or str(error))
+            self.emit("checkpoint_not_placed", name=name, why=error.strerror or str(error))
             return
         self.book.update(key, name=placed.name, path=str(placed), removed=False)
-        self.tell("checkpoint_placed", name=placed.name, step=one.step, at=time.time())
+        self.emit("checkpoint_placed", name=placed.name, step=one.step, at=time.time())
         if bad is None and placed.name != name:
             why = f"a file of that name exists: it is placed as {placed.name}"
-            self.tell("checkpoint_not_placed", name=name, why=why)
+            self.emit("checkpoint_not_placed", name=name, why=why)
 
     async def set_bad_aside(self) -> None:
         """Bad files of steps that a later attempt trains again do not keep the names of good ones."""
@@ -98,4 +98,4 @@ class FileNames:
             return
         if moved is not None:
             self.book.update(key, name=moved.name, path=str(moved), missing=False)
-            self.tell("set_aside", name=one.name, moved_to=moved.name, step=one.step)
+            self.emit("set_aside", name=one.name, moved_to=moved.name, step=one.step)

@@ -31,7 +31,7 @@ class FileWatch:
     context: AttemptContext
     state: AttemptState
     book: CheckpointBook
-    tell: Callable[..., None]
+    emit: Callable[..., None]
     without_state: set[str] = field(default_factory=set, init=False)
     _absent: set[str] = field(default_factory=set, init=False)
 
@@ -68,7 +68,7 @@ class FileWatch:
         if found is not None and again:
             more = {"size_bytes": found.st_size, "modified_at": found.st_mtime}
             kind, data = ("checkpoint_back", {}) if one.missing else ("checkpoint_changed", more)
-            self.tell(kind, name=one.name, step=one.step, **data)
+            self.emit(kind, name=one.name, step=one.step, **data)
             # what was known is of other bytes: nothing is known until it is verified again
             book.update(key, missing=False, complete=None, finite=None)
         await self._look_at_state(key)
@@ -87,10 +87,10 @@ class FileWatch:
         if same is False and not book[key].removed:
             if book[key].replaced is None:
                 book.change(key, lambda c: replaced(c, REPLACED))
-                self.tell("checkpoint_replaced", name=one.name, step=one.step)
+                self.emit("checkpoint_replaced", name=one.name, step=one.step)
         elif found is not None and book[key].missing and book[key].replaced is None:
             book.update(key, missing=False)
-            self.tell("checkpoint_back", name=one.name, step=one.step)
+            self.emit("checkpoint_back", name=one.name, step=one.step)
         await self._look_at_state(key)
 
     def _note(self, key: int, found: os.stat_result | None, ended: bool) -> None:
@@ -108,7 +108,7 @@ class FileWatch:
         if self._is_due(one.removed_at_step):
             book.update(key, removed=True)  # as foreseen; its word was lost
             return
-        self.tell("checkpoint_missing", name=one.name, step=one.step)
+        self.emit("checkpoint_missing", name=one.name, step=one.step)
         book.update(key, missing=True)
 
     async def _look_at_state(self, key: int) -> None:
@@ -132,7 +132,7 @@ class FileWatch:
         elif self._is_due(one.state_removed_at_step):
             book.update(key, state_path=None, state_complete=None, state_problem=None)
         else:
-            self.tell("state_missing", path=str(resolved), step=one.step)
+            self.emit("state_missing", path=str(resolved), step=one.step)
             book.update(key, state_complete=False, state_problem=STATE_GONE)
 
     def _is_first_absence(self, path: str) -> bool:

@@ -48,7 +48,7 @@ class Journals:
         for journal in (self._steps, self._events):
             journal.retry()
 
-    def tell(self, kind: str, /, **data: object) -> None:
+    def emit(self, kind: str, /, **data: object) -> None:
         """Journal an event of our own."""
         event = JournalEvent(time.time(), kind, self._context.attempt, None, dict(data))
         apply(self._translator.state, event)
@@ -60,7 +60,7 @@ class Journals:
         kind = f"{part}: {type(error).__name__}"
         if kind not in self.faults:
             self.faults[kind] = f"{part} failed: {type(error).__name__}: {error}"[:FAULT_CHARACTERS]
-            self.tell("fault", part=part, error=self.faults[kind])
+            self.emit("fault", part=part, error=self.faults[kind])
 
     async def guarded(self, part: str, work: Callable[[], Awaitable[object] | None]) -> bool:
         """Do `work` once. A failure is journaled (False): it must cost neither the start nor the verdict."""

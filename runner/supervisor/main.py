@@ -67,7 +67,7 @@ class Supervisor:
             translator.book.load_earlier(context.before.checkpoints)
         self.journals = journals = Journals(context, translator)
         self.guard = guard = Guard()
-        self.trainer = trainer = TrainerProcess(context, journals.tell)
+        self.trainer = trainer = TrainerProcess(context, journals.emit)
         self.ingest = Ingest(context, trainer, translator, guard, journals.flush)
         self.monitor = HardwareMonitor(context, trainer, translator, guard, journals.hardware)
         self.verifier = Verifier(context, trainer, translator, journals)
@@ -99,7 +99,7 @@ class Supervisor:
         adopted = await self.trainer.take_over(start, self.status.write)
         self.ingest.offset = self.trainer.console_offset
         await guarded("hardware", self.monitor.start)
-        self.journals.tell("adopted" if adopted else "started", pid=os.getpid())
+        self.journals.emit("adopted" if adopted else "started", pid=os.getpid())
         # a heartbeat until the verdict: reading a long log again and verifying many files take minutes
         heart = self._every(STATUS_POLL_S, "status", self._beat)
         await guarded("restoring orders", self.orders.restore)
@@ -225,7 +225,7 @@ class Supervisor:
             saving_since=None,
             stop_after_save=False,
         )
-        self.journals.tell(
+        self.journals.emit(
             "ended",
             outcome=str(verdict.outcome),
             cause=verdict.cause.key if verdict.cause else None,

@@ -106,11 +106,11 @@ class OrderHandler:
             return why, refusal(order)
         if order.kind == "cancel_stop":
             self.after_save, self.order = False, None
-            self.journals.tell("stop_cancelled", **{**order.data, "by": order.by})
+            self.journals.emit("stop_cancelled", **{**order.data, "by": order.by})
             return "taken back", order
         mode = _mode(order)
         words = {key: str(order.data[key]) for key in ("alarm", "reason") if key in order.data}
-        self.journals.tell(
+        self.journals.emit(
             "ordered", order=order.kind, mode=mode, by=order.by, id=order.id, **words
         )
         if self.stopping or (self.order is not None and not self.after_save):
@@ -225,19 +225,19 @@ class OrderHandler:
         with_state = bool(plan.expected) and plan.expected[-1].state_name is not None
         for one in self.translator.checkpoints:
             if one.final and one.step == plan.stop_step and is_safe(one, with_state):
-                self.journals.tell("plan_done", name=one.name, step=one.step)
+                self.journals.emit("plan_done", name=one.name, step=one.step)
                 return True
         return False
 
     def _safe_point_reached(self) -> bool:
         seen, at = self.translator.checkpoints, self._newest_safe()
         if at > self._after:
-            self.journals.tell("safe_point", name=seen[at].name, step=seen[at].step)
+            self.journals.emit("safe_point", name=seen[at].name, step=seen[at].step)
             return True
         broken = in_vain(seen, self._after)
         if broken is not None:
             why = "its weights are not finite, so no later checkpoint will be good"
-            self.journals.tell("no_safe_point", name=broken.name, step=broken.step, why=why)
+            self.journals.emit("no_safe_point", name=broken.name, step=broken.step, why=why)
         return broken is not None
 
     async def _stop(self) -> None:

@@ -42,8 +42,8 @@ class TrainerProcess:
     number. `alive_at`: when it was last seen alive, by this supervisor or the one before. `ended`: set when the
     training has ended, of itself or as ordered."""
 
-    def __init__(self, context: AttemptContext, tell: Callable[..., None]) -> None:
-        self._context, self._tell = context, tell
+    def __init__(self, context: AttemptContext, emit: Callable[..., None]) -> None:
+        self._context, self._emit = context, emit
         self.keeper: KeeperRecord | None = None
         self.created_at: float | None = None
         self.members: dict[int, Member] = {}
@@ -121,7 +121,7 @@ class TrainerProcess:
             living = await asyncio.to_thread(keeper_pids, *asked)
             self.keeper = await asyncio.to_thread(record_of, *asked)
             if self.keeper is not None:
-                self._tell("unrecorded", keeper_pid=self.keeper.keeper_pid, pid=self.keeper.pid)
+                self._emit("unrecorded", keeper_pid=self.keeper.keeper_pid, pid=self.keeper.pid)
                 return
             if not living:
                 if not self._read_records():  # it may have left just now
@@ -201,7 +201,7 @@ class TrainerProcess:
         deadline = time.monotonic() + LINGER_S
         while left := [m for m in self.members.values() if m.alive()]:
             if time.monotonic() > deadline:
-                self._tell("survivors", processes=[(m.pid, m.name) for m in left])
+                self._emit("survivors", processes=[(m.pid, m.name) for m in left])
                 return
             await asyncio.sleep(0.3)
 
@@ -220,7 +220,7 @@ class TrainerProcess:
             members.setdefault(trainer.pid, trainer)
         grace_s = self._context.spec.stop_grace_s
         gone = await stop_training(
-            self.roots, self.keeper.pgid, members, grace_s, self._tell, hurry
+            self.roots, self.keeper.pgid, members, grace_s, self._emit, hurry
         )
         log.info("stop: all gone: %s", gone)
         deadline = time.monotonic() + EXIT_PATIENCE_S

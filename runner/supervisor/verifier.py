@@ -59,9 +59,9 @@ class Verifier:
     ) -> None:
         self._context, self._trainer = context, trainer
         self._translator, self._journals = translator, journals
-        self._book, self._tell = translator.book, journals.tell
-        self._watch = FileWatch(context, translator.state, translator.book, journals.tell)
-        self._names = FileNames(context, translator.state, translator.book, journals.tell)
+        self._book, self._emit = translator.book, journals.emit
+        self._watch = FileWatch(context, translator.state, translator.book, journals.emit)
+        self._names = FileNames(context, translator.state, translator.book, journals.emit)
         self._process = VerifyingProcess()
         folder = context.spec.output_dir
         self._older = OlderRuns(context.run, context.resolve(folder) if folder else None)
@@ -104,7 +104,7 @@ class Verifier:
         failed = self._failed.get(str(self._context.resolve(self._book[key].path)))
         why = failed.why if failed is not None else "it was not verified"
         one = self._book.update(key, problem=why)
-        self._tell("checkpoint_unverified", name=one.name, step=one.step, why=why)
+        self._emit("checkpoint_unverified", name=one.name, step=one.step, why=why)
 
     # ----------------------------------------------------------------- one round
 
@@ -155,7 +155,7 @@ class Verifier:
         self._book.change(key, lambda c: looked_at(c, found, self._context.spec.expect))
         others, base_step = self._book.all, self._context.plan.base_step
         one = self._book.change(key, lambda c: compared(c, found, others, base_step))
-        self._tell(
+        self._emit(
             "checkpoint_verified",
             name=one.name,
             step=one.step,
@@ -207,7 +207,7 @@ class Verifier:
             state_mtime_ns=found.mtime_ns,
             state_problem=problem,
         )
-        self._tell(
+        self._emit(
             "state_verified", path=str(path), step=one.step, complete=complete, problem=problem
         )
 

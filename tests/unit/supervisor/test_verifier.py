@@ -61,7 +61,7 @@ class Run:
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.verifier = Verifier(context, trainer, self.translator, self)  # type: ignore[arg-type]
 
-    def tell(self, kind: str, **data: object) -> None:
+    def emit(self, kind: str, **data: object) -> None:
         self.told.append((kind, dict(data)))
 
     async def guarded(self, part: str, work: Any) -> bool:
