@@ -1,9 +1,10 @@
-"""What a log says about its end, gathered while it is read."""
+"""What only the console says: about its end, of the bar, of the images; gathered while it is read. Pure."""
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runner.model import Phase
@@ -16,6 +17,7 @@ from runner.model.events import (
     NothingToTrain,
     PhaseChanged,
     StepShown,
+    SubsetSeen,
     WarningSeen,
 )
 from runner.trainers.names import KOHYA_NAMES
@@ -105,3 +107,51 @@ class EvidenceCollector:
     def evidence(self) -> Evidence:
         """What is known so far."""
         return replace(self._found, phase=self._fault_phase or self._found.phase)
+
+
+@dataclass(slots=True)
+class Bar:
+    """What the trainer's bar has shown."""
+
+    shown_step: int = 0
+    average: float | None = None
+    first_nonfinite: int | None = None
+
+    def show(self, event: StepShown) -> None:
+        if event.shown_step > self.shown_step:
+            self.shown_step = event.shown_step
+        if event.average is None:
+            return
+        self.average = event.average
+        if self.first_nonfinite is None and not math.isfinite(event.average):
+            self.first_nonfinite = event.shown_step
+
+
+@dataclass(slots=True)
+class Images:
+    """Image files by folder: several processes describe the same ones."""
+
+    subsets: dict[str, int] = field(default_factory=dict)
+    reg_subsets: dict[str, int] = field(default_factory=dict)
+    folders: dict[str, int] = field(default_factory=dict)
+
+    def see(self, event: SubsetSeen) -> None:
+        if event.is_reg is None:
+            self.folders[event.image_dir] = event.images
+        else:
+            subsets = self.reg_subsets if event.is_reg else self.subsets
+            subsets[event.image_dir] = event.images
+
+    @property
+    def described(self) -> int | None:
+        """To train on, without regularisation images and repeats."""
+        return sum(self.subsets.values()) if self.subsets else None
+
+    @property
+    def regularisation(self) -> int:
+        return sum(self.reg_subsets.values())
+
+    @property
+    def found(self) -> int | None:
+        """The same; where the trainer did not describe its dataset, the files of all folders that it found."""
+        return self.described if self.subsets or not self.folders else sum(self.folders.values())

@@ -36,10 +36,9 @@ from runner.model.events import (
 )
 from runner.state.attempt_state import PAUSES, AttemptState, StepRow, apply
 from runner.state.checkpoint_book import CheckpointBook
-from runner.state.evidence import EvidenceCollector
+from runner.state.evidence import Bar, EvidenceCollector, Images
 from runner.state.pace import Pace
 from runner.state.row_buffer import RowBuffer
-from runner.state.shown import Bar, Images
 from runner.state.step_mapper import StepMapper
 from runner.trainers.names import KOHYA_NAMES
 

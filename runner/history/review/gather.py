@@ -20,9 +20,9 @@ from runner.history.review.journal_facts import moments, read_journal, validatio
 from runner.history.review.model import Review
 from runner.model import Checkpoint, RunSnapshot, RunSpec, Status
 from runner.model.events import StepShown, SubsetSeen
+from runner.state.evidence import Images
 from runner.state.lineage import superseded
 from runner.state.losses import LossFacts, StepTable, loss_facts, read_steps
-from runner.state.shown import Images
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 from runner.trainers.registry import program_of_run
