@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from runner.control import orders as control
@@ -20,7 +19,7 @@ from runner.history.review.gather import review_of
 from runner.model import Forecast, KeeperRecord, Outcome
 from runner.preflight.existing_files import NO_CONSENT, Consent
 from runner.store.journal import read_json, step_rows
-from runner.store.liveness import lock_held
+from runner.store.liveness import created_at, lock_held
 from runner.store.registry import list_runs
 from runner.store.rundir import RunDir
 from tests.process.helpers import (
@@ -79,7 +78,9 @@ def supervisor_of(run: RunDir) -> int:
     def living() -> int | None:
         born = [e for e in events(run) if e.kind in ("started", "adopted")]
         pid = born[-1].data["pid"] if born else None
-        return pid if pid is not None and psutil.pid_exists(pid) and run.steps.exists() else None
+        # one that was killed may still be a zombie
+        lives = pid is not None and created_at(pid) is not None
+        return pid if lives and run.steps.exists() else None
 
     return wait_for(living)
 
