@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from runner.model import AttemptPlan, Checkpoint, ExpectedCheckpoint, Forecast
+from runner.analysis.expected import states_are_saved
+from runner.model import AttemptPlan, Checkpoint, ExpectedCheckpoint
 from runner.model.units import count, duration
 from runner.state.lineage import stop_cost
 
@@ -24,29 +26,6 @@ class Place:
     #: the newest step that a resume could begin at, with a state and with weights alone; 0: none
     state_step: int
     weights_step: int
-
-
-def expected_saves(
-    plan: AttemptPlan, forecast: Forecast | None, total_steps: int | None
-) -> tuple[ExpectedCheckpoint, ...]:
-    """What this attempt will write, as far as it is known. A forecast that the trainer's own banner contradicts
-    tells nothing, nor does it past a resume, where the save grid moves."""
-    if plan.expected:
-        return plan.expected
-    if forecast is None or plan.attempt != 1:
-        return ()
-    if total_steps is not None and forecast.steps != total_steps:
-        return ()
-    return forecast.checkpoints
-
-
-def states_are_saved(
-    plan: AttemptPlan, expected: Sequence[ExpectedCheckpoint], seen: Sequence[Checkpoint]
-) -> bool:
-    """Does a checkpoint in the middle of the training have a state? `--save_state_on_train_end` alone does not
-    make one, and the flag may stand in a configuration file that the command only names."""
-    middle = [file for file in expected[:-1] if file.state_name is not None]
-    return bool(middle) or "--save_state" in plan.command or any(c.state_path for c in seen)
 
 
 def is_safe(checkpoint: Checkpoint, with_state: bool) -> bool:
@@ -76,17 +55,17 @@ def next_save(
         steps = [file.step for file in expected[:-1] if file.step > place.step]
         return min(steps, default=None), True
     every = _number(plan.command, "--save_every_n_steps")
-    if every and plan.attempt == 1:
-        step = (place.step // every + 1) * every
-        return (None, True) if place.total_steps and step > place.total_steps else (step, True)
-    return None, False
+    if not every or plan.attempt != 1:
+        return None, False
+    step = (place.step // every + 1) * every
+    return (None, True) if place.total_steps and step > place.total_steps else (step, True)
 
 
 def _number(command: Sequence[str], flag: str) -> int | None:
-    for at, word in enumerate(command):
+    for word, after in pairwise([*command, ""]):
         name, _, value = word.partition("=")
         if name == flag:
-            value = value or (command[at + 1] if at + 1 < len(command) else "")
+            value = value or after
             return int(value) if value.isdigit() else None
     return None
 
@@ -113,26 +92,23 @@ def armed_answer(
 ) -> str:
     """What is answered to an order to stop after the next safe point."""
     with_state = states_are_saved(plan, expected, seen)
-    what = "checkpoint and state" if with_state else "checkpoint"
+    what, found = ("checkpoint and state", "are") if with_state else ("checkpoint", "is")
+    found += " found whole"
     step, known = next_save(plan, expected, place)
     unseen = [c for c in seen if c.complete is None and not c.removed and not c.missing]
-    if unseen and not saving:
-        text = f"will stop when {what} of step {unseen[-1].step}, just written, are found whole"
-        text = text if with_state else text.replace(", are found", ", is found")
-    elif saving:
+    if saving:
         text = f"will stop when the save in progress is done and its {what} found whole"
+    elif unseen:
+        text = f"will stop when {what} of step {unseen[-1].step}, just written, {found}"
     elif step is not None:
-        left = step - place.step
-        took = (
-            "" if place.seconds_per_step is None else f", {duration(left * place.seconds_per_step)}"
-        )
-        text = f"will stop after step {step} ({count(left, 'step')}{took}), when its {what} are found whole"
-        text = text if with_state else text.replace(" are found", " is found")
+        pace, left = place.seconds_per_step, step - place.step
+        took = "" if pace is None else f", {duration(left * pace)}"
+        text = f"will stop after step {step} ({count(left, 'step')}{took}), when its {what} {found}"
     elif known:
         end = "" if place.total_steps is None else f" at step {place.total_steps}"
         text = f"no save comes any more before the end{end}: the training will end by itself"
     else:
-        text = f"will stop after the next save, when its {what} {'are' if with_state else 'is'} found whole"
+        text = f"will stop after the next save, when its {what} {found}"
     if not with_state:
         text += "; no state is being saved, so a resume can only begin from the weights"
     return f"{text}; {price(place)}"

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from runner.analysis.alarms import lasting_bad_step
 from runner.analysis.outcome import NOT_STARTED
 from runner.config.flags import read_flags
 from runner.config.hiding import hidden_command
@@ -36,7 +35,7 @@ from runner.control.resume_checks import (
 from runner.control.resume_source import ResumeRequest, ResumeSource, choose
 from runner.model import AttemptPlan, Checkpoint, RunSnapshot, RunSpec, Status
 from runner.model.preview import Preview
-from runner.state.lineage import resumable
+from runner.state.lineage import lasting_bad_step, resumable
 from runner.store.attempt import newest_started
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from runner.model import AttemptStatus, Checkpoint
+from runner.model import AlarmKind, AttemptStatus, Checkpoint, Status
 from runner.model.lean import dataclass
 
 
@@ -38,6 +38,18 @@ def resumable(
         for one in checkpoints
         if superseded(one, attempts) is None or (source is not None and one.state_path == source)
     )
+
+
+def lasting_bad_step(status: Status) -> int | None:
+    """The first true step from which on the weights are not to be trusted; None: there is none.
+
+    A bad loss counts unless the guard has seen exact losses go on well after it (ONE_BAD_STEP): then the
+    checkpoints after it are as good as their own numbers say."""
+    first, alarms = status.first_nonfinite_step, status.alarms
+    if not any(a.kind is AlarmKind.ONE_BAD_STEP and a.step == first for a in alarms):
+        return first
+    lasting = (a.step for a in alarms if a.kind is AlarmKind.NONFINITE and a.step is not None)
+    return min((step for step in lasting if first is not None and step >= first), default=None)
 
 
 def safe_step(checkpoints: Iterable[Checkpoint], untrusted: int | None = None) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from runner.analysis.safepoint import expected_saves, states_are_saved
+from runner.analysis.expected import expected_saves, states_are_saved
 from runner.model import (
     AttemptPlan,
     AttemptStatus,

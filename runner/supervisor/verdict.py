@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 
 from runner.analysis.diagnosis.cures import Setting, setting_of
-from runner.analysis.due import due_names
+from runner.analysis.expected import expected_files
 from runner.analysis.facts import RunFacts
 from runner.analysis.guard import Guard
 from runner.analysis.machine_end import MachineEnd, disk_at_end, memory_at_end
@@ -164,4 +164,4 @@ def _expected(context: AttemptContext, status: Status) -> tuple[str, ...]:
         plans = [read_json(run.attempt(n), AttemptPlan) for n in range(1, context.attempt + 1)]
     except Unreadable:
         return ()
-    return due_names(forecast, plans, status.total_steps)
+    return expected_files(forecast, plans, status.total_steps)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runner.analysis.due import due_names
+from runner.analysis.expected import expected_files
 from runner.config.hiding import secret_values
 from runner.history.review import places
 from runner.history.review.attempts import attempts_of
@@ -118,7 +118,7 @@ def _inside(run: RunDir, snapshot: RunSnapshot, looks: _Looks) -> Review:
     due: tuple[str, ...] = ()
     if spec is not None and spec.forecast is not None and status is not None:
         known = len(plans) >= status.attempt
-        due = due_names(spec.forecast, plans, status.total_steps) if known else ()
+        due = expected_files(spec.forecast, plans, status.total_steps) if known else ()
     return Review(
         snapshot=snapshot,
         losses=loss_facts(table, smooth),

@@ -6,16 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from runner.analysis.expected import expected_saves, states_are_saved
 from runner.analysis.safepoint import (
     Place,
     armed_answer,
-    expected_saves,
     in_vain,
     is_safe,
     newest_safe,
     next_save,
     price,
-    states_are_saved,
 )
 from runner.model import AttemptPlan, Checkpoint, ExpectedCheckpoint, Forecast
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runner.analysis.alarms import lasting_bad_step
 from runner.model import Alarm, AlarmKind, RunState, Status
+from runner.state.lineage import lasting_bad_step
 
 ONE, MANY = AlarmKind.ONE_BAD_STEP, AlarmKind.NONFINITE
 
