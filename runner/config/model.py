@@ -43,10 +43,6 @@ class Trainer:
     env: Mapping[str, str] = field(default_factory=dict)
     nice: int = 0
 
-    @property
-    def embedded(self) -> bool:
-        return self.sd_scripts is None
-
 
 @dataclass(frozen=True, slots=True)
 class Smoke:

@@ -95,7 +95,7 @@ SCRIPTS: Mapping[str, Script] = {
 
 def script_of(trainer: Trainer) -> Script | None:
     """None: the built-in trainer, or a script that is not known here."""
-    return None if trainer.embedded else SCRIPTS.get(Path(trainer.script).name)
+    return SCRIPTS.get(Path(trainer.script).name)
 
 
 def wanted_tokenizers(script: Script, flags: Mapping[str, FlagValue]) -> tuple[str, ...]:

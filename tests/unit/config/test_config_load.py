@@ -152,7 +152,7 @@ def test_the_interpreter_of_kohya_ss_is_found_beside_sd_scripts(tmp_path: Path) 
 
 def test_the_built_in_trainer_runs_in_our_own_python(tmp_path: Path) -> None:
     trainer = read(tmp_path, '[trainer]\nsd_scripts = "embedded"\n').trainer
-    assert trainer.embedded
+    assert trainer.sd_scripts is None
     assert (trainer.python, trainer.script) == (sys.executable, "runner.embedded")
 
 

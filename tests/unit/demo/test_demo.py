@@ -37,7 +37,7 @@ def test_the_demo_needs_no_approved_smoke_test(demo: Path) -> None:
     config = load_config(demo / "plasma.toml")
     assert config.smoke.gate is False
     assert config.flags(smoke=True)["max_train_steps"] == 5
-    assert config.trainer.embedded
+    assert config.trainer.sd_scripts is None
 
 
 def test_every_picture_has_a_caption_that_begins_with_its_name(demo: Path) -> None:
