@@ -6,8 +6,8 @@ import gc
 import sys
 from collections.abc import Sequence
 
+from runner.embedded.arguments import parse_arguments
 from runner.embedded.console import setup_logging
-from runner.trainers.builtin.arguments import parse_arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.embedded.arguments import parse_arguments
 from runner.embedded.recorder import LossRecorder
 from runner.embedded.start import Start, find_start
-from runner.trainers.builtin.arguments import build_parser, parse_arguments, steps_or_share
+from runner.trainers.builtin.arguments import build_parser, steps_or_share
 
 SCENARIO = (
     "--pretrained_model_name_or_path a --dataset_config d --output_dir o --output_name n "
