@@ -136,14 +136,10 @@ def next_attempt(
     number = context.newest.attempt + 1
     flags = effective_flags(basis)
     skip = tracked and can_skip(flags)
-    origin = basis.origin_step if tracked else source.step
-    if not tracked:
-        changes = _from_zero(context, basis, flags, source)
+    if tracked:
+        changes = _counted_on(context, basis, source, skip=skip)
     else:
-        weights = read_flags(first.command).get("network_weights")
-        changes = context.program.resume_flags(
-            source.state_path, weights, source.step - origin, skip
-        )
+        changes = _from_zero(context, basis, flags, source)
     if basis.stop_step is not None:  # an earlier resume replaced what was asked for
         asked = {**read_flags(first.command), **context.changes.train}
         for flag in ("save_every_n_steps", "save_every_n_epochs"):
@@ -162,7 +158,7 @@ def next_attempt(
         output_dir=output_dir,
         output_name=spec.output_name,
         base_step=source.step - source.replayed_steps if tracked else source.step,
-        origin_step=origin,
+        origin_step=basis.origin_step if tracked else source.step,
         state_path=source.state_path,
         weights_path=None if source.state_path else source.checkpoint.path,
         skip=skip,
@@ -179,6 +175,15 @@ def next_attempt(
             plan, expected=_expected(plan, effective_flags(plan), steps, context.program)
         )
     return ResumePlan(context, source, plan, tracked, effective_flags(plan), steps)
+
+
+def _counted_on(
+    context: RunContext, basis: AttemptPlan, source: ResumeSource, *, skip: bool
+) -> dict[str, FlagValue]:
+    """In the trainer's own count; the train_state.json of the state may hold another number."""
+    weights = read_flags(context.first.command).get("network_weights")
+    step = source.step - basis.origin_step
+    return context.program.resume_flags(source.state_path, weights, step, skip)
 
 
 def _from_zero(
