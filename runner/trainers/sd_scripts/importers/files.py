@@ -108,8 +108,7 @@ def _base(text: str, folder: Path, found: Found) -> Path:
     folder, sd-scripts and the folder around that in which a path it names exists."""
     words = {word.strip() for word in text.replace("'", '"').split('"')}
     relative = [word for word in words if "/" in word and len(word) < 300 and word[0] not in "/~"]
-    around = [folder for one in found.sd_scripts for folder in (one.path, one.path.parent)]
-    for base in (folder, *around):
+    for base in (folder, *found.around):
         if any("\n" not in word and (base / word).exists() for word in relative):
             return base
     return folder

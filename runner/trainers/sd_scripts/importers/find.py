@@ -68,6 +68,11 @@ class Found:
     models: tuple[FoundModel, ...] = ()
     device: str | None = None
 
+    @property
+    def around(self) -> list[Path]:
+        """The checkouts and the folder around each."""
+        return [folder for one in self.sd_scripts for folder in (one.path, one.path.parent)]
+
     def python_for(self, checkout: Path | None) -> Path | None:
         """The interpreter that belongs to a checkout, else the only one there is."""
         own = None if checkout is None else venv_python(checkout)

@@ -62,10 +62,9 @@ class _Training:
         if self.invocation.cwd is not None and self.invocation.moved:
             return self.invocation.cwd, ()
         script = PurePath(self.line.script)
-        around = [folder for one in found.sd_scripts for folder in (one.path, one.path.parent)]
-        bases = [one for one in (start, *around) if (one / script).is_file()]
+        bases = [one for one in (start, *found.around) if (one / script).is_file()]
         if not bases and len(script.parts) == 1 and script.name in _OWN_SCRIPTS:
-            bases = around[:1]
+            bases = found.around[:1]
         if script.is_absolute() or not bases or bases[0] == start:
             return start, ()
         where = f"where {self.line.script} lies; read as if started in {bases[0]}"
@@ -86,8 +85,6 @@ def read_shell(text: str, source: str, path: Path | None, where: Context) -> Dra
             reader.read_uncalled()
     except ShellSyntax as error:
         raise ImportRefused(f"{source}:{error.line}: {error}") from None
-    except RecursionError:
-        raise ImportRefused(f"{source} is nested too deep to be read; give the command") from None
     trainings = _trainings(reader)
     if not trainings:
         raise ImportRefused(
