@@ -26,8 +26,6 @@ from runner.model import BlockNorm
 from runner.model.units import count
 from runner.store.identity import header_sha256, state_stamp
 
-__all__ = ["Broken", "Verification", "read_header", "state_complete", "verify"]
-
 NICENESS = 10
 #: longer metadata (tag frequencies of a large dataset) is not handed on
 METADATA_LIMIT = 2000

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from runner.hardware.host import HOST as HOST
 from runner.hardware.host import HostSampler
 from runner.hardware.samples import with_own_gpu
 from runner.hardware.source import Asked, Reading, Source

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.checkpoints.verify import Broken, read_header
+from runner.files.header import Broken, read_header
 from runner.trainers.sd_scripts.scripts import TITLES
 
 SAFETENSORS = (".safetensors", ".sft")

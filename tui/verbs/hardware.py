@@ -21,9 +21,9 @@ from typing import Any
 
 import msgspec
 
-from runner.hardware.board import HOST, Board, default_sources
+from runner.hardware.board import Board, default_sources
 from runner.hardware.cpu import CpuMeter
-from runner.hardware.host import written_places
+from runner.hardware.host import HOST, written_places
 from runner.hardware.processes import UserWatch, myself
 from runner.hardware.source import Source
 from runner.hardware.users import roots_of

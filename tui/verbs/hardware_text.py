@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runner.hardware.board import HOST, OLD_S
+from runner.hardware.board import OLD_S
+from runner.hardware.host import HOST
 from runner.hardware.programs import Hold
 from runner.hardware.users import User
 from runner.model import GpuSample, GpuUser, HardwareSample, RunSnapshot

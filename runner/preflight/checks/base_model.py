@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from runner.checkpoints.verify import Broken, read_header
+from runner.files.header import Broken, read_header
 from runner.model.units import file_size
 from runner.preflight import hub
 from runner.preflight.cures.model import REMOVED, Fix
