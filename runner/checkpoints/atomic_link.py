@@ -6,7 +6,6 @@ import contextlib
 import filecmp
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from runner.files.atomic import rename_to_free
@@ -18,25 +17,17 @@ _MARKED = 100
 _SAME_TIME_S = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a file was when it was verified. `modified_at`: seconds since the epoch."""
-
-    size_bytes: int
-    modified_at: float
-
-    def is_of(self, path: Path) -> bool:
-        """Raises OSError."""
-        found = path.stat()
-        same_time = abs(found.st_mtime - self.modified_at) <= _SAME_TIME_S
-        return found.st_size == self.size_bytes and same_time
-
-
-def set_aside(path: Path, mark: str, identity: Identity) -> Path | None:
+def set_aside(path: Path, mark: str, size_bytes: int, modified_at: float) -> Path | None:
     """Give a file a free marked name beside its own, which it loses: never replacing another file. A call that
-    was killed on its way is completed by the next one. None: a file of that identity is not there.
-    Raises OSError."""
-    here = path.is_file() and identity.is_of(path)
+    was killed on its way is completed by the next one. None: the file that was verified with this size and
+    time is not there. Raises OSError."""
+
+    def is_it(place: Path) -> bool:
+        found = place.stat()
+        same_time = abs(found.st_mtime - modified_at) <= _SAME_TIME_S
+        return found.st_size == size_bytes and same_time
+
+    here = path.is_file() and is_it(path)
     for number in range(1, _MARKED):
         target = path.with_name(marked_name(path.name, mark, number))
         if not os.path.lexists(target):
@@ -44,7 +35,7 @@ def set_aside(path: Path, mark: str, identity: Identity) -> Path | None:
         if here and path.samefile(target):  # an earlier call was killed here
             path.unlink()
             return target
-        if not here and identity.is_of(target):  # or here
+        if not here and is_it(target):  # or here
             return target
     else:
         raise FileExistsError(target)

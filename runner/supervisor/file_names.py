@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from runner.checkpoints.atomic_link import Identity, place_under, set_aside
+from runner.checkpoints.atomic_link import place_under, set_aside
 from runner.checkpoints.checkpoint_facts import bad_mark
 from runner.state.attempt_state import AttemptState
 from runner.state.checkpoint_book import CheckpointBook
@@ -90,9 +90,9 @@ class FileNames:
         one = self.book[key]
         if one.size_bytes is None:
             return  # never verified: another program may have written the file
-        path, known = self.context.resolve(one.path), Identity(one.size_bytes, one.saved_at)
+        path, size_bytes, at = self.context.resolve(one.path), one.size_bytes, one.saved_at
         try:
-            moved = await asyncio.to_thread(set_aside, path, mark, known)
+            moved = await asyncio.to_thread(set_aside, path, mark, size_bytes, at)
         except OSError as error:
             log.warning("%s is not set aside: %s", one.name, error)
             return
