@@ -110,14 +110,11 @@ class ReplayReader:
 
     def jump(self, by: int) -> str:
         """To the next (1) or the last (-1) moment that is worth it; its kind, "" if there is none."""
-        playhead = self.playhead
-        near = max(0.05, playhead.length_s / 1000)
-        if by > 0:
-            ahead = [m for m in playhead.moments if m.play_s > playhead.place_s + near]
-            found = ahead[0] if ahead else None
-        else:
-            behind = [m for m in playhead.moments if m.play_s < playhead.place_s - near]
-            found = behind[-1] if behind else None
+        head = self.playhead
+        near = max(0.05, head.length_s / 1000)
+        ahead = [m for m in head.moments if m.play_s > head.place_s + near]
+        behind = [m for m in head.moments if m.play_s < head.place_s - near]
+        found = next(iter(ahead if by > 0 else reversed(behind)), None)
         if found is None:
             return ""
         # just after it, so that it is seen

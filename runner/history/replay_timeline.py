@@ -35,12 +35,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
+    """A stretch, or the pause after one: played from `play_s` on, for `lasts_s`."""
+
     play_s: float
     lasts_s: float
-    begin_at: float
-    end_at: float
-    attempt: int
-    is_pause: bool
+    recorded: Stretch
+    is_pause: bool = False
+
+    @property
+    def recorded_s(self) -> float:
+        return self.recorded.end_at - self.recorded.begin_at
 
 
 class Timeline:
@@ -48,56 +52,45 @@ class Timeline:
 
     def __init__(self, stretches: Iterable[Stretch], gap_s: float = GAP_S) -> None:
         self._pieces: list[_Piece] = []
-        play_s, last_at, last = 0.0, None, 0
+        self.length_s = self.end_at = 0.0
+        self.attempts = 1  # the number of the last attempt
         for one in stretches:
-            begin_at = one.begin_at if last_at is None else max(one.begin_at, last_at)
+            begin_at = max(one.begin_at, self.end_at) if self._pieces else one.begin_at
+            pause_s = begin_at - self.end_at
+            if self._pieces and pause_s > 0:
+                pause = Stretch(self.end_at, begin_at, self.attempts)
+                self._add(_Piece(self.length_s, min(gap_s, pause_s), pause, is_pause=True))
             end_at = max(one.end_at, begin_at)
-            if last_at is not None and begin_at > last_at:
-                lasts_s = min(gap_s, begin_at - last_at)
-                self._pieces.append(_Piece(play_s, lasts_s, last_at, begin_at, last, True))
-                play_s += lasts_s
-            self._pieces.append(
-                _Piece(play_s, end_at - begin_at, begin_at, end_at, one.attempt, False)
-            )
-            play_s += end_at - begin_at
-            last_at, last = end_at, one.attempt
-        self.length_s = play_s
-        self._starts = [piece.play_s for piece in self._pieces]
+            work = Stretch(begin_at, end_at, one.attempt)
+            self._add(_Piece(self.length_s, end_at - begin_at, work))
 
-    @property
-    def begin_at(self) -> float:
-        return self._pieces[0].begin_at if self._pieces else 0.0
-
-    @property
-    def end_at(self) -> float:
-        return self._pieces[-1].end_at if self._pieces else 0.0
-
-    @property
-    def attempts(self) -> int:
-        """The number of the last attempt."""
-        return self._pieces[-1].attempt if self._pieces else 1
+    def _add(self, piece: _Piece) -> None:
+        self._pieces.append(piece)
+        self.length_s += piece.lasts_s
+        self.end_at, self.attempts = piece.recorded.end_at, piece.recorded.attempt
 
     @property
     def skipped_s(self) -> float:
         """Recorded seconds between attempts that the replay leaves out."""
-        return sum(p.end_at - p.begin_at - p.lasts_s for p in self._pieces if p.is_pause)
+        return sum(piece.recorded_s - piece.lasts_s for piece in self._pieces if piece.is_pause)
 
     def place(self, play_s: float) -> Place:
         """What was recorded at `play_s`; before the start and after the end, the edge."""
         if not self._pieces:
             return Place(0.0, 1)
         play_s = max(0.0, min(self.length_s, play_s))
-        piece = self._pieces[max(0, bisect_right(self._starts, play_s) - 1)]
+        k = bisect_right(self._pieces, play_s, key=lambda piece: piece.play_s) - 1
+        piece = self._pieces[max(0, k)]
         share = (play_s - piece.play_s) / piece.lasts_s if piece.lasts_s > 0 else 1.0
-        at = piece.begin_at + min(1.0, share) * (piece.end_at - piece.begin_at)
-        pause_s = piece.end_at - piece.begin_at if piece.is_pause else None
-        return Place(at, piece.attempt, pause_s)
+        at = piece.recorded.begin_at + min(1.0, share) * piece.recorded_s
+        return Place(at, piece.recorded.attempt, piece.recorded_s if piece.is_pause else None)
 
     def played_s(self, at: float) -> float:
         """When the replay comes to a recorded moment."""
-        for piece in self._pieces:
-            if at < piece.end_at or piece is self._pieces[-1]:
-                whole = piece.end_at - piece.begin_at
-                share = (at - piece.begin_at) / whole if whole > 0 else 1.0
-                return piece.play_s + max(0.0, min(1.0, share)) * piece.lasts_s
-        return 0.0
+        later = (piece for piece in self._pieces if at < piece.recorded.end_at)
+        piece = next(later, self._pieces[-1] if self._pieces else None)
+        if piece is None:
+            return 0.0
+        length = piece.recorded_s
+        share = (at - piece.recorded.begin_at) / length if length > 0 else 1.0
+        return piece.play_s + max(0.0, min(1.0, share)) * piece.lasts_s

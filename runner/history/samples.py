@@ -11,7 +11,7 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from runner.checkpoints.checkpoint_facts import SampleFile, sample_files
 from runner.config.flags import read_flags, whole
 from runner.model import AttemptPlan, AttemptStatus, RunSpec, RunState, Status
 from runner.state.journal_state import AttemptMappers
+from runner.state.lineage import superseded
 from runner.store.journal import readable
 from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.config_file import trainer_flags
@@ -97,8 +98,8 @@ class SampleFinder:
         self._mappers.read()
         status = readable(self._run.status, Status)
         found = [one for plan in self._known(spec) for one in self._of_attempt(plan, spec, status)]
-        begun = _beginnings(status.attempts if status is not None else ())
-        self._found = tuple(sorted(_newest(found, begun), key=_place))
+        attempts = status.attempts if status is not None else ()
+        self._found = tuple(sorted(_newest(found, attempts), key=_place))
         self._seen = state
         return self._found
 
@@ -183,22 +184,13 @@ def _epoch_of(step: int | None, per_epoch: int | None) -> int | None:
     return (step - 1) // per_epoch + 1 if step > 0 else 0
 
 
-def _newest(found: Iterable[Sample], begun: Mapping[int, int]) -> list[Sample]:
+def _newest(found: Iterable[Sample], attempts: Sequence[AttemptStatus]) -> list[Sample]:
     """One image a step and prompt: of the latest attempt, and of those the newest."""
     best: dict[object, Sample] = {}
     for one in sorted(found, key=lambda one: (one.attempt, one.made_at)):
-        step = one.step
-        if step is None:
-            best[one.path] = one
-            continue
-        again = any(number > one.attempt and begin < step for number, begin in begun.items())
-        best[step, one.prompt_index] = replace(one, replaced=again)
+        key = one.path if one.step is None else (one.step, one.prompt_index)
+        best[key] = replace(one, replaced=superseded(one, attempts) is not None)
     return list(best.values())
-
-
-def _beginnings(attempts: Iterable[AttemptStatus]) -> dict[int, int]:
-    """The true step that each attempt began from; one that trained nothing replaces nothing."""
-    return {a.attempt: a.first_step - 1 for a in attempts if a.first_step is not None}
 
 
 def _place(one: Sample) -> tuple[float, float, int]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from runner.model import AttemptPlan, AttemptStatus, RunSpec, Status
 from runner.state.journal_state import AttemptMappers
+from runner.state.lineage import superseded
 from runner.state.step_mapper import StepMapper
 from runner.store.journal import readable
 from runner.store.rundir import RunDir
@@ -50,16 +51,9 @@ def exact_validations(path: Path, status: Status | None = None) -> dict[int, flo
 
 def by_step(found: Iterable[Validation], attempts: Sequence[AttemptStatus]) -> dict[int, float]:
     """As `exact_validations`. Where a step has both kinds, that of the epoch, which is never mixed."""
-    kept = [one for one in found if math.isfinite(one.loss) and not _trained_again(one, attempts)]
+    kept = [one for one in found if math.isfinite(one.loss) and not superseded(one, attempts)]
     kept.sort(key=lambda one: (one.step, one.attempt, one.whole_epoch))
     return {one.step: one.loss for one in kept}
-
-
-def _trained_again(one: Validation, attempts: Sequence[AttemptStatus]) -> bool:
-    return any(
-        a.attempt > one.attempt and a.first_step is not None and a.first_step <= one.step
-        for a in attempts
-    )
 
 
 def read_validations(path: Path, status: Status | None = None) -> tuple[Validation, ...]:

@@ -7,13 +7,23 @@ beyond is of a past that was left. It stays on the disk, and no verdict rests on
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from runner.model import AlarmKind, AttemptStatus, Checkpoint, Status
 from runner.model.lean import dataclass
 
 
-def superseded(one: Checkpoint, attempts: Sequence[AttemptStatus]) -> AttemptStatus | None:
-    """The later attempt that trained this checkpoint's step again; None: none did."""
+class OfStep(Protocol):
+    """What an attempt made at a true step: a checkpoint, an image, a validation."""
+
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def step(self) -> int | None: ...
+
+
+def superseded(one: OfStep, attempts: Sequence[AttemptStatus]) -> AttemptStatus | None:
+    """The later attempt that trained the step of this again; None: none did."""
     step = one.step
     if step is None:
         return None
