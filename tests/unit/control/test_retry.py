@@ -123,6 +123,19 @@ def test_a_change_of_length_is_forecast_anew(tmp_path: Path) -> None:
     assert found.spec.env == {"A": "1"}
 
 
+def test_a_retry_is_forecast_with_what_its_script_takes(tmp_path: Path) -> None:
+    """SDXL takes steps of 32 pixels between buckets, train_network.py only of 64."""
+    buckets = ("--seed=42", "--enable_bucket", "--bucket_reso_steps=32", "--min_bucket_reso=32")
+    made = stopped(tmp_path, step=0, flags=buckets)
+    assert made.spec is not None
+    python, _, *flags = made.spec.command
+    spec = replace(made.spec, command=(python, "sdxl_train_network.py", *flags))
+    write_json(tmp_path / "run" / "attempt-1.json", spec.first_plan)
+    found = plan_retry(failed(replace(made, spec=spec)))
+    assert found.spec is not None and found.spec.forecast is not None
+    assert found.spec.forecast.steps == 920
+
+
 # --------------------------------------------------------------------------- the gate
 
 
