@@ -16,10 +16,10 @@ from runner.analysis.diagnosis.needs import Platform
 from runner.config.catalog import Effort
 from runner.config.flags import FlagValue, merged
 from runner.config.interpreter import Interpreter, examine
-from runner.config.model import Config, dataset_values
+from runner.config.model import Config
 from runner.model import Forecast
 from runner.preflight import hub
-from runner.preflight.forecast import question_of, with_disk, with_sizes
+from runner.preflight.forecast import question_of, unwritten_specs, with_disk, with_sizes
 from runner.preflight.header import Shapes, read_model
 from runner.preflight.import_probe import Imported, cached_import
 from runner.preflight.probe import Device, cached_probe
@@ -32,7 +32,6 @@ from runner.trainers.sd_scripts.dataset import (
     DatasetSpec,
     FolderImages,
     SubsetSpec,
-    read_specs,
     specs_from_flags,
 )
 from runner.trainers.sd_scripts.dataset.listing import Listing
@@ -213,10 +212,8 @@ class Facts:
     @_once
     def specs(self) -> tuple[DatasetSpec, ...]:
         """The datasets as configured. Raises DatasetError."""
-        if self.dataset_unwritten:
-            values = dataset_values(self.config)
-            return read_specs(values, self.flags, f"{self.config.path} [dataset]")
-        return specs_from_flags(self.flags, self.config.trainer_cwd)
+        own = unwritten_specs(self.config, self.flags)
+        return specs_from_flags(self.flags, self.config.trainer_cwd) if own is None else own
 
     def subsets(self) -> list[SubsetSpec]:
         """Of all datasets. Raises DatasetError."""

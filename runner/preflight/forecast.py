@@ -47,12 +47,12 @@ def question_of(config: Config, read: TrainerFlags, processes: int) -> Question:
         flags,
         config.trainer_cwd,
         processes=processes,
-        specs=_unwritten(config, flags),
+        specs=unwritten_specs(config, flags),
         origins=read.origins,
     )
 
 
-def _unwritten(config: Config, flags: dict[str, Any]) -> tuple[DatasetSpec, ...] | None:
+def unwritten_specs(config: Config, flags: Mapping[str, Any]) -> tuple[DatasetSpec, ...] | None:
     """[dataset] of plasma.toml, while its file is not there yet."""
     file = flags.get("dataset_config")
     if config.dataset is None or not file or (config.trainer_cwd / str(file)).exists():

@@ -5,21 +5,24 @@ from __future__ import annotations
 import threading
 import tomllib
 from collections.abc import MutableMapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from runner.config.interpreter import run_small
 from runner.config.model import dataset_text, dataset_values
+from runner.config.positions import key_lines, line_of, syntax_problem
+from runner.files.regular_file import read_text
+from runner.files.toml_text import parse_toml
 from runner.model.units import count
 from runner.preflight.cures.files import write_file
 from runner.preflight.cures.model import Cure, OnOutput
 from runner.preflight.cures.settings import toml_cure
-from runner.preflight.dataset_errors import mistakes_in_file
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
 from runner.trainers.sd_scripts.dataset.config import folder_repeats
-from runner.trainers.sd_scripts.dataset.schema import mistakes
+from runner.trainers.sd_scripts.dataset.schema import Mistake, mistakes
 
 _TOML_TIMEOUT_S = 10.0
 #: sd-scripts reads with the package `toml`, which refuses some TOML that is valid today
@@ -125,6 +128,29 @@ def _by_trainer(facts: Facts, file: Path) -> str | None:
     )  # fmt: skip
     lines = answer.output.strip().splitlines()
     return lines[-1] if answer.code == 3 and lines else None
+
+
+def mistakes_in_file(path: Path) -> list[Mistake]:
+    """Of a .toml file; empty when all is well, or when it is of another format. Raises OSError."""
+    if path.suffix.lower() != ".toml":
+        return []
+    try:
+        text = read_text(path)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        return [Mistake((), "the file is not UTF-8; save it as UTF-8", "", line)]
+    return mistakes_in_text(text, str(path))
+
+
+def mistakes_in_text(text: str, where: str) -> list[Mistake]:
+    try:
+        values = parse_toml(text)
+    except tomllib.TOMLDecodeError as error:
+        problem = syntax_problem(where, text, error)
+        return [Mistake((), problem.text, "", problem.line)]
+    lines = key_lines(text)
+    found = [replace(one, line=line_of(one.path, lines)) for one in mistakes(values)]
+    return sorted(found, key=lambda mistake: mistake.line or 0)
 
 
 @check("repeats", "Repeats", 210)

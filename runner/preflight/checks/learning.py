@@ -6,7 +6,6 @@ from runner.model.units import count
 from runner.preflight.cures.model import Fix
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, Rule, check, failed, judge, passed, skipped, warned
-from runner.trainers.sd_scripts.dataset import DatasetError
 
 
 @check("steps", "Steps", 250)
@@ -25,20 +24,13 @@ def steps(facts: Facts) -> Finding:
         return passed(words, detail)
     fix = Fix(f"expect {words}", {"steps": forecast.steps}, "expect")
     expected = facts.config.expect.steps
-    if expected is None and set(forecast.warnings) - _of_the_plan(facts):
+    # other checks report what the plan warns of
+    if expected is None and set(forecast.warnings) - set(facts.plan().warnings):
         return warned(words, detail, f"{fix.words} if that is meant", fix)
     if expected not in (None, forecast.steps):
         advice = f"{fix.words}, or change the dataset or the epochs"
         return warned(f"{words}, not {expected}", detail, advice, fix)
     return passed(words, detail)
-
-
-def _of_the_plan(facts: Facts) -> set[str]:
-    """What other checks tell of the dataset."""
-    try:
-        return set(facts.plan().warnings)
-    except DatasetError:
-        return set()
 
 
 _USUAL = "learning_rate = 1e-4"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.preflight.dataset_errors import mistakes_in_text
+from runner.preflight.checks.dataset import mistakes_in_text
 from runner.trainers.sd_scripts.dataset.schema import mistakes
 from tests.unit.preflight.preflight_project import Project, project_fixture
 
