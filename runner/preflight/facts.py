@@ -20,7 +20,7 @@ from runner.config.model import Config
 from runner.model import Forecast
 from runner.preflight import hub
 from runner.preflight.forecast import question_of, unwritten_specs, with_disk, with_sizes
-from runner.preflight.header import Shapes, read_model
+from runner.preflight.header import Shapes, kind_of, read_model
 from runner.preflight.import_probe import Imported, cached_import
 from runner.preflight.probe import Device, cached_probe
 from runner.trainers.command import Command, build_command
@@ -267,7 +267,10 @@ class Facts:
         except DatasetError as error:
             return Forecast(warnings=(str(error),))
         given = replace(question, flags=merged(question.flags, changes))
-        return with_disk(with_sizes(self.program.forecast(given), self.config.trainer, self.flags))
+        kind = kind_of(self.base_model() or {})
+        found = self.program.forecast(given)
+        name = kind.name if kind else None
+        return with_disk(with_sizes(found, self.config.trainer, self.flags, name))
 
     def _question(self) -> Question:
         """The very one of the `forecast` command. Raises DatasetError for a wrong [dataset]."""

@@ -60,10 +60,12 @@ def unwritten_specs(config: Config, flags: Mapping[str, Any]) -> tuple[DatasetSp
     return read_specs(dataset_values(config), flags, f"{config.path} [dataset]")
 
 
-def with_sizes(found: Forecast, trainer: Trainer, flags: Mapping[str, Any]) -> Forecast:
-    """Bytes by rank and model."""
+def with_sizes(
+    found: Forecast, trainer: Trainer, flags: Mapping[str, Any], kind: str | None = None
+) -> Forecast:
+    """Bytes by rank and model; `kind`: of the base model, where it was looked at."""
     try:
-        sizes = program_of(trainer).file_sizes(trainer, flags)
+        sizes = program_of(trainer).file_sizes(trainer, flags, kind)
     except ValueError:  # a rank that is no number: the checks tell
         return found
     if sizes is None:

@@ -120,8 +120,11 @@ class TrainerProgram(Protocol):
         """Steps, epochs, files and samples. What cannot be told is None, with the reason as a warning."""
         ...
 
-    def file_sizes(self, trainer: Trainer, flags: Mapping[str, Any]) -> FileSizes | None:
-        """None: not known before the first file. Raises ValueError for a rank that is no number."""
+    def file_sizes(
+        self, trainer: Trainer, flags: Mapping[str, Any], kind: str | None = None
+    ) -> FileSizes | None:
+        """`kind`: of the base model, for a script that does not tell. None: not known before the first file.
+        Raises ValueError for a rank that is no number."""
         ...
 
     # files

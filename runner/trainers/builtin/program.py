@@ -91,7 +91,9 @@ class BuiltIn(SdScripts):
 
         return Question(flags, base_dir, FolderImages(base_dir), **more)
 
-    def file_sizes(self, trainer: Trainer, flags: Mapping[str, Any]) -> None:
+    def file_sizes(
+        self, trainer: Trainer, flags: Mapping[str, Any], kind: str | None = None
+    ) -> None:
         return None
 
     def tracks_steps(self, trainer: Trainer, state: Path) -> bool:

@@ -91,10 +91,13 @@ class SdScripts:
 
         return answer(question)
 
-    def file_sizes(self, trainer: Trainer, flags: Mapping[str, Any]) -> FileSizes | None:
+    def file_sizes(
+        self, trainer: Trainer, flags: Mapping[str, Any], kind: str | None = None
+    ) -> FileSizes | None:
         from runner.trainers.sd_scripts.file_sizes import file_sizes, model_of
 
-        return file_sizes(flags, model_of(Path(trainer.script).name, flags))
+        name = Path(trainer.script).name
+        return file_sizes(flags, model_of(name, flags) if name in SCRIPTS else kind)
 
     def steps(self, flags: Mapping[str, Any], batches: int) -> Steps:
         return count_steps(flags, batches)

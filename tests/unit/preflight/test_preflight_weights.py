@@ -291,6 +291,13 @@ def test_a_size_that_cannot_be_told_is_not_guessed(
     assert (found.status == "pass") is known
 
 
+def test_a_script_of_ones_own_has_the_size_of_its_base_model(project: Project) -> None:
+    train = f'{BASE}\nnetwork_module = "networks.lora"'
+    assert project.find("size", trainer=trainer("mine.py"), train=train).status == "skip"
+    models.write(project.root / "base.safetensors", models.stable_diffusion("sd1"))
+    assert project.find("size", trainer=trainer("mine.py"), train=train).status == "pass"
+
+
 def test_half_precision_halves_the_file_and_convolutions_enlarge_it(project: Project) -> None:
     models.write(project.root / "base.safetensors", models.stable_diffusion("sd1"))
     module = f'{BASE}\nnetwork_module = "networks.lora"\nnetwork_dim = 64\n'
