@@ -38,48 +38,42 @@ class ConsoleIndex:
                 self._marks[-1] = Mark(last.at, max(last.rows, mark.rows), mark.offset)
             else:
                 self._marks.append(mark)
-        self._times = [mark.at for mark in self._marks]
         self._held: tuple[int, tuple[str, ...]] = (-1, ())
 
     def offset_at(self, at: float, rows: int) -> int:
         """About how many bytes there were at `at`, with `rows` steps journaled."""
-        k = bisect_right(self._times, at) - 1
-        if k < 0:
+        k = bisect_right(self._marks, at, key=lambda mark: mark.at) - 1
+        if k <= 0:
             return 0
-        if k + 1 >= len(self._marks):
-            return self._marks[-1].offset
-        before, after = self._marks[k], self._marks[k + 1]
-        if k == 0:
-            return 0
+        before = self._marks[k]
+        after = self._marks[min(k + 1, len(self._marks) - 1)]
         if after.rows > before.rows:
             share = (rows - before.rows) / (after.rows - before.rows)
         else:
-            share = (at - before.at) / (after.at - before.at)
+            share = (at - before.at) / ((after.at - before.at) or 1.0)
         return before.offset + int(max(0.0, min(1.0, share)) * (after.offset - before.offset))
 
     def lines(self, offset: int) -> tuple[str, ...]:
         """The newest lines before a byte, bar states included, as a reader of a living run shows them."""
-        if offset == self._held[0]:
-            return self._held[1]
-        begin = max(0, offset - BLOCK_BYTES)
-        try:
-            with self._path.open("rb") as stream:
-                stream.seek(begin)
-                data = stream.read(offset - begin)
-        except OSError:
-            return ()
-        if begin > 0:
-            data = data.partition(b"\n")[2] or data
-        parts = _whole(data).replace(b"\r\n", b"\n").split(b"\n")
-        kept = parts[-LINES:]
-        if kept and not kept[-1]:
-            kept.pop()
-        texts = tuple(
-            line[-4096:].rstrip(b"\r").rsplit(b"\r", 1)[-1].decode("utf-8", "replace")
-            for line in kept
-        )
-        self._held = (offset, texts)
-        return texts
+        if offset != self._held[0]:
+            begin = max(0, offset - BLOCK_BYTES)
+            try:
+                with self._path.open("rb") as stream:
+                    stream.seek(begin)
+                    data = stream.read(offset - begin)
+            except OSError:
+                return ()
+            if begin > 0:
+                data = data.partition(b"\n")[2] or data
+            kept = _whole(data).replace(b"\r\n", b"\n").split(b"\n")[-LINES:]
+            shown = kept if kept[-1] else kept[:-1]
+            self._held = (offset, tuple(map(_as_shown, shown)))
+        return self._held[1]
+
+
+def _as_shown(line: bytes) -> str:
+    """The last state of a bar."""
+    return line[-CUT_BYTES:].rstrip(b"\r").rsplit(b"\r", 1)[-1].decode("utf-8", "replace")
 
 
 def _whole(data: bytes) -> bytes:
