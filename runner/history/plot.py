@@ -5,6 +5,7 @@ plotext ends the process on NaN and fails on infinities; so finite values alone 
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Sequence
@@ -42,13 +43,18 @@ def draw_curves(
 
     `log`: a logarithmic y axis; values that are not above 0 are left out then. Names of curves are the
     caller's own words: foreign text has to be cleaned before."""
-    wide, high = max(LEAST_WIDTH, width), max(LEAST_HEIGHT, height)
-    drawn = [(curve, _thinned(_drawable(curve.points, log), 2 * wide)) for curve in curves]
-    drawn = [(curve, points) for curve, points in drawn if points]
+    drawn = [
+        (curve, points)
+        for curve in curves
+        if (points := _thinned(_drawable(curve.points, log), 2 * max(LEAST_WIDTH, width)))
+    ]
     if not drawn:
         return ""
+    size = max(LEAST_WIDTH, width), max(LEAST_HEIGHT, height)
     with _LOCK:
-        return _draw(drawn, wide, high, x_label, log, ascii_only)
+        text = _draw(drawn, size, x_label, log, _ASCII_LINES if ascii_only else _LINES)
+    text = "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
+    return text.translate(_FRAME).encode("ascii", "replace").decode() if ascii_only else text
 
 
 def _drawable(points: Sequence[tuple[float, float]], log: bool) -> list[tuple[float, float]]:
@@ -65,31 +71,27 @@ def _thinned(points: list[tuple[float, float]], most: int) -> list[tuple[float, 
         return points
     size = math.ceil(len(points) / most)
     parts = [points[at : at + size] for at in range(0, len(points), size)]
-    means = [
-        (sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts
-    ]
-    means[0] = (points[0][0], means[0][1])
-    means[-1] = (points[-1][0], means[-1][1])
-    return means
+    means = [[sum(axis) / len(part) for axis in zip(*part, strict=True)] for part in parts]
+    means[0][0], means[-1][0] = points[0][0], points[-1][0]
+    return [(x, y) for x, y in means]
 
 
 def _draw(
     drawn: list[tuple[Curve, list[tuple[float, float]]]],
-    width: int,
-    height: int,
+    size: tuple[int, int],
     x_label: str,
     log: bool,
-    ascii_only: bool,
+    lines: Sequence[str],
 ) -> str:
     import plotext
 
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.limit_size(False, False)  # the size of this terminal is not the reader's
-    plotext.plotsize(width, height)
-    markers = iter((_ASCII_LINES if ascii_only else _LINES) * len(drawn))
+    plotext.plotsize(*size)
+    markers = itertools.cycle(lines)
     for curve, points in drawn:
-        xs, ys = [x for x, _ in points], [y for _, y in points]
+        xs, ys = zip(*points, strict=True)
         marker = _DOT if curve.dots else next(markers)
         draw = plotext.scatter if curve.dots or len(xs) == 1 else plotext.plot
         draw(xs, ys, marker=marker, label=curve.name)
@@ -98,10 +100,9 @@ def _draw(
     plotext.xticks(x_ticks, [_x_text(x) for x in x_ticks])
     plotext.yticks(y_ticks, [f"{10**y if log else y:.3g}" for y in y_ticks])
     plotext.xlabel(x_label)
-    text = plotext.uncolorize(plotext.build())
+    text: str = plotext.uncolorize(plotext.build())
     plotext.clear_figure()
-    text = "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
-    return _plain(text) if ascii_only else text
+    return text
 
 
 def _x_text(x: float) -> str:
@@ -118,7 +119,3 @@ def _spread(values: Sequence[float]) -> list[float]:
 
 
 _FRAME = str.maketrans("┌┐└┘│─┤├┬┴┼", "++++|-|++++")
-
-
-def _plain(text: str) -> str:
-    return text.translate(_FRAME).encode("ascii", "replace").decode("ascii")

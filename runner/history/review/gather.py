@@ -14,10 +14,13 @@ from runner.analysis.expected import expected_files
 from runner.config.hiding import secret_values
 from runner.history.review import places
 from runner.history.review.attempts import attempts_of
-from runner.history.review.best import rank, validation_near
+from runner.history.review.best import Candidate, rank, validation_near
 from runner.history.review.epochs import curve, epoch_rows, smooth_at
 from runner.history.review.journal_facts import moments, read_journal, validations
 from runner.history.review.model import Review
+from runner.history.run_settings import difference
+from runner.history.validation import exact_validations
+from runner.ingest.console.parser import ConsoleParser
 from runner.model import Checkpoint, RunSnapshot, RunSpec, Status
 from runner.model.events import StepShown, SubsetSeen
 from runner.state.evidence import Images
@@ -26,6 +29,7 @@ from runner.state.losses import LossFacts, StepTable, loss_facts, read_steps
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 from runner.trainers.registry import program_of_run
+from runner.trainers.sd_scripts.config_file import effective_flags
 from runner.trainers.sd_scripts.steps import steps_per_epoch
 
 T = TypeVar("T")
@@ -140,8 +144,6 @@ def _inside(run: RunDir, snapshot: RunSnapshot, looks: _Looks) -> Review:
 def _exact(run: RunDir, status: Status | None, shown: Mapping[int, float]) -> dict[int, float]:
     """Validation losses out of the event files; the console showed them with three digits. The files of a long
     run take seconds: they are opened only where something was validated."""
-    from runner.history.validation import exact_validations
-
     written = status.checkpoints if status is not None else ()
     if not shown and all(one.validation_loss is None for one in written):
         return {}
@@ -202,14 +204,12 @@ def _beside(review: Review, spec: RunSpec, looks: _Looks, dataset: bool) -> Revi
     before = looks.at("earlier runs", lambda: places.run_before(run.path, spec), None)
     if before is None:
         return found
-    changes = looks.at("settings", lambda: _difference(before, run.path), ())
+    changes = looks.at("settings", lambda: difference(before, run.path), found.changes)
     return replace(found, before=before.name, changes=changes)
 
 
 def _images(run: RunDir, spec: RunSpec) -> Images:
     """Image files, as the trainer's first attempt has found them before its first step."""
-    from runner.ingest.console.parser import ConsoleParser
-
     found, parser = Images(), ConsoleParser(vocabulary=program_of_run(spec).vocabulary)
     if not run.console.exists():
         return found
@@ -224,13 +224,11 @@ def _images(run: RunDir, spec: RunSpec) -> Images:
 
 
 def _flags(review: Review, spec: RunSpec) -> dict[str, Any]:
-    from runner.trainers.sd_scripts.config_file import effective_flags
-
     plan = review.plans[0] if review.plans else spec.first_plan
     return effective_flags(plan) if plan.command else {}
 
 
-def _ranked(review: Review) -> tuple[Any, ...]:
+def _ranked(review: Review) -> tuple[Candidate, ...]:
     status = review.snapshot.status
     return rank(
         review.checkpoints,
@@ -239,9 +237,3 @@ def _ranked(review: Review) -> tuple[Any, ...]:
         series=review.snapshot.loss,
         attempts=status.attempts if status is not None else (),
     )
-
-
-def _difference(before: Path, after: Path) -> tuple[Any, ...]:
-    from runner.history.run_settings import difference
-
-    return difference(before, after)

@@ -6,18 +6,14 @@ Steps are true steps, times seconds since the epoch, `_s` seconds, `_bytes` byte
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from runner.history.review.attempts import AttemptReview
+from runner.history.review.best import Candidate
 from runner.history.review.epochs import CurvePoint, EpochRow
 from runner.model import AttemptPlan, Checkpoint, Expectation, RunSnapshot, RunState
 from runner.model.preview import FlagChange
 from runner.state.lineage import current
 from runner.state.losses import LossFacts
-
-if TYPE_CHECKING:
-    from runner.history.review.best import Candidate
-
 
 #: of the summary's form, docs/summary.md: a new key raises the second number, a key that goes or means
 #: something else the first
