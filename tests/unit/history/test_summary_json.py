@@ -14,6 +14,7 @@ from runner.history.report import show_json
 from runner.history.review.as_json import review_json
 from runner.history.review.gather import bare_review
 from runner.history.review.model import SUMMARY_VERSION, Review
+from runner.model import AttemptStatus, ExitRecord
 from tests import ROOT, reviews
 from tests import builders as b
 from tests.hostile import HOSTILE
@@ -59,3 +60,15 @@ def test_losses_that_are_not_finite_are_null_and_counted() -> None:
     assert found["loss"]["last"] is None and found["loss"]["nonfinite_rows"] == 90
     assert found["loss"]["first_nonfinite_step"] == 431
     assert found["epoch_table"][-1]["mean"] is None
+
+
+def test_what_the_end_of_an_attempt_cost_stands_with_that_attempt() -> None:
+    """The end of the first one was not seen: nothing is known of its cost."""
+    attempts = (
+        AttemptStatus(1, 100.0),
+        AttemptStatus(2, 150.0, exit=ExitRecord(2, 1, None, 200.0)),
+        AttemptStatus(3, 260.0),
+    )
+    shown = b.snapshot(412, status_changes={"attempts": attempts})
+    lost = [one["lost"] for one in review_json(reviews.review_for(shown))["attempts"]]
+    assert lost == [None, "The end of attempt 2 cost 1 min until attempt 3 was started.", None]
