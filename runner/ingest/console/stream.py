@@ -6,7 +6,6 @@ ends a bar: its closing `]` does. A token depends on the bytes alone, never on w
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -51,8 +50,10 @@ class Bar(NamedTuple):
         values: dict[str, float] = {}
         for part in self.inner.split(b", ")[2:]:
             name, _, value = part.partition(b"=")
-            with contextlib.suppress(ValueError):
+            try:  # of each bar: `suppress` would cost a tenth of its reading
                 values[name.decode("utf-8", "replace")] = float(value)
+            except ValueError:
+                continue
         return values
 
     @property
