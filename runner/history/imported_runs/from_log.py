@@ -73,9 +73,7 @@ def run_of_log(
         parsed = read_log(copy, tensorboard, log.changed_at)
         if not (parsed.rows or parsed.events or parsed.checkpoints):
             raise NoLog("nothing in it reads like the output of a trainer")
-        last, names = parsed.last, (one.name for one in parsed.checkpoints)
-        exact = first_bad(tensorboard, last.state.mapper) if tensorboard is not None else None
-        report = report_of(last, names, exit_text, exact, parsed.unknown_lines)
+        report = _report(parsed, exit_text, tensorboard)
         spec = _spec(log, parsed, marks, mark)
         status = _status(parsed, report, log, look=root is None)
         if copied.left_out_bytes:
@@ -84,13 +82,18 @@ def run_of_log(
 
         def fill(run: RunDir) -> None:
             shutil.copyfile(copy, run.console)
-            at = status.ended_at or spec.created_at
-            ended = JournalEvent(
-                at, "ended", status.attempt, None, {"outcome": str(status.outcome)}
-            )
+            at, outcome = status.ended_at or spec.created_at, str(status.outcome)
+            ended = JournalEvent(at, "ended", status.attempt, None, {"outcome": outcome})
             write_journals(run, spec, parsed.rows, map(_plain, (*parsed.events, ended)))
 
         return make(spec, status, fill, root=root, replaced=known)
+
+
+def _report(parsed: ParsedLog, exit_text: str | None, tensorboard: Path | None) -> InspectReport:
+    last = parsed.last
+    exact = first_bad(tensorboard, last.state.mapper) if tensorboard is not None else None
+    names = (one.name for one in parsed.checkpoints)
+    return report_of(last, names, exit_text, exact, parsed.unknown_lines)
 
 
 def _log_of(path: Path, stream: IO[bytes] | None) -> _Log:
