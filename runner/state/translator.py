@@ -49,8 +49,7 @@ WARNINGS_JOURNALED, WARNINGS_APART = 200, 100
 class Translator:
     """Of one attempt. `state` changes only by `apply`, with what `take_events` and `take_rows` hand out to be
     written; a few events (each new detail of a phase, warnings beyond a number) change it and are written
-    only as the last of their kind. Besides it: what only the console tells (`bar`, `evidence`,
-    `images`, `past_step`), the measured pace, and the checkpoints."""
+    only as the last of their kind. Besides it: what only the console says, the pace, the checkpoints."""
 
     def __init__(
         self,
@@ -151,11 +150,10 @@ class Translator:
 
     def _on_warning(self, data: dict[str, object]) -> None:
         self._warnings += 1
-        if self._warnings <= WARNINGS_JOURNALED:
-            self._emit("warning", **data)
-        else:
-            emit = self._pass if self._warnings % WARNINGS_APART else self._emit
-            emit("warning", **data, count=self._warnings)
+        if self._warnings > WARNINGS_JOURNALED:
+            data = {**data, "count": self._warnings}
+        passes = self._warnings > WARNINGS_JOURNALED and self._warnings % WARNINGS_APART
+        (self._pass if passes else self._emit)("warning", **data)
 
     def on_exact(
         self, shown_step: int, loss: float | None, at: float, lr: float | None = None
