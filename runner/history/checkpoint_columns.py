@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from runner.model import Checkpoint
-from runner.model.lean import dataclass
 from runner.model.units import file_size, loss
 
 YES, NO, PENDING, NONE = "yes", "no", "unknown", "none"
@@ -17,8 +18,7 @@ MARK_WORDS = {YES: "yes", NO: "NO", NONE: "-", "": ""}
 ANY = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointFacts:
+class CheckpointFacts(Struct, frozen=True):
     """`epochs`: trained at its step; `place`: its rank; `validation_step`: of its validation loss, where that
     is another than the file's."""
 
@@ -28,8 +28,7 @@ class CheckpointFacts:
     validation_step: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """`width`: cells on the screen; it is there on screens of at least `least` and less than `below` columns.
     `text`: the text outputs that have it."""
 
