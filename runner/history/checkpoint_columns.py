@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Struct
-
 from runner.model import Checkpoint
+from runner.model.lean import dataclass
 from runner.model.units import file_size, loss
 
 YES, NO, PENDING, NONE = "yes", "no", "unknown", "none"
@@ -18,7 +17,8 @@ MARK_WORDS = {YES: "yes", NO: "NO", NONE: "-", "": ""}
 ANY = 10_000
 
 
-class CheckpointFacts(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class CheckpointFacts:
     """`epochs`: trained at its step; `place`: its rank; `validation_step`: of its validation loss, where that
     is another than the file's."""
 
@@ -28,7 +28,8 @@ class CheckpointFacts(Struct, frozen=True):
     validation_step: int | None = None
 
 
-class Column(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Column:
     """`width`: cells on the screen; it is there on screens of at least `least` and less than `below` columns.
     `text`: the text outputs that have it."""
 
