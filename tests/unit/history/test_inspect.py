@@ -108,3 +108,16 @@ def test_paths_of_windows(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_text("saving checkpoint: D:\\loras\\zed-000001.safetensors\n")
     assert inspect_log(log).checkpoints == ("zed-000001.safetensors",)
+
+
+def test_a_report_holds_the_largest_step_the_first_bad_one_and_the_last_average(
+    tmp_path: Path,
+) -> None:
+    """Whatever states of the bar lie between."""
+    shown = [(1, "0.5"), (2, "nan"), (3, "nan"), (9, "0.4"), (4, "0.3"), (5, "0.25")]
+    bars = [f"steps: 1%|# | {n}/20 [00:01<00:10, 1.0s/it, avr_loss={loss}]" for n, loss in shown]
+    log = tmp_path / "a.log"
+    log.write_text("\r".join(bars) + "\n")
+    report = inspect_log(log)
+    assert (report.steps_seen, report.first_nonfinite_step) == (9, 2)
+    assert report.last_average_loss == 0.25
