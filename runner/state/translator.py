@@ -159,10 +159,10 @@ class Translator:
         self, shown_step: int, loss: float | None, at: float, lr: float | None = None
     ) -> int | None:
         """An exact loss (or only the learning rate) from TensorBoard; `shown_step` is its x (the trainer's
-        global_step). Returns its true step; None: unknown, or past the plan."""
+        global_step). Returns its true step; None: unknown, or none of the plan."""
         step = self.state.mapper.true_from_global(shown_step)
-        if step is None or self._is_past_plan(step):
-            return None
+        if step is None or shown_step < 1 or self._is_past_plan(step):
+            return None  # at 0: batches of an accumulation before the first step
         if loss is None:
             self.rows.add_rate(step, at, lr)
         else:

@@ -101,6 +101,26 @@ def test_exact_losses_join_the_row_of_their_step() -> None:
     assert progress.state.loss == 0.75
 
 
+def test_losses_of_batches_before_the_first_step_are_of_no_step() -> None:
+    """With gradient accumulation sd-scripts logs every batch at the number of steps that are done: 0 at first.
+    Taken for a step, it would leave the checkpoint of that step to the past of another attempt."""
+    progress = Translator(2, base_step=58)
+    for event in (
+        BannerSeen(0, "batches_per_epoch", 230),
+        BannerSeen(0, "accumulation", 4),
+        EpochStarted(0, 2, 4),
+        StepShown(1, 0, 232, 0.9),
+    ):
+        progress.on_console(event, 5.0)
+    for shown in (0, 0, 0, 1):
+        progress.on_exact(shown, 0.5, 5.0)
+    progress.on_console(StepShown(2, 1, 232, 0.9), 5.1)
+    progress.on_exact(2, 0.5, 5.2)
+    progress.finish()
+    assert [row.step for row in progress.take_rows()] == [59, 60]
+    assert progress.state.first_step == 59
+
+
 def test_an_exact_loss_that_comes_before_its_bar_is_written_with_the_bar() -> None:
     progress = Translator(1)
     for event in (BannerSeen(0, "batches_per_epoch", 10), EpochStarted(0, 1, 1)):
