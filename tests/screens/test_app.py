@@ -154,6 +154,7 @@ async def test_help_shows_every_key_that_does_something() -> None:
         assert isinstance(pilot.app.screen, MonitorScreen)
 
 
+@pytest.mark.slow
 async def test_the_palette_holds_what_can_be_done_now() -> None:
     async with app_on().run_test(size=(100, 40)) as pilot:
         await shown(pilot)

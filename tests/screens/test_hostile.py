@@ -6,6 +6,8 @@ import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from runner.model import (
     Cause,
     CheckResult,
@@ -67,6 +69,7 @@ def assert_harmless(text: str) -> None:
     assert not bad, bad
 
 
+@pytest.mark.slow
 async def test_every_snapshot_with_hostile_words_is_shown_harmlessly() -> None:
     actions = FakeActions(b.snapshot())
     async with app_on(actions=actions).run_test(size=(120, 40)) as pilot:
@@ -79,6 +82,7 @@ async def test_every_snapshot_with_hostile_words_is_shown_harmlessly() -> None:
                 assert_harmless(screen_text(pilot))
 
 
+@pytest.mark.slow
 async def test_questions_are_harmless() -> None:
     async with app_on().run_test(size=(90, 30)) as pilot:
         await shown(pilot)
@@ -103,6 +107,7 @@ async def test_notices_and_lists_are_harmless() -> None:
             assert_harmless(screen_text(pilot))
 
 
+@pytest.mark.slow
 async def test_plans_are_harmless() -> None:
     actions = FakeActions(b.snapshot(), plan=Plan("spyke"))
     app = app_on(actions=actions, run_path=None, config_path=Path("/p"))

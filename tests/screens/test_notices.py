@@ -96,6 +96,7 @@ async def test_a_read_only_screen_sends_nothing(monkeypatch: pytest.MonkeyPatch)
         assert actions.orders == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (40, 10)])
 async def test_foreign_words_of_a_channel_break_no_screen(size: tuple[int, int]) -> None:
     for text in HOSTILE[:8]:

@@ -180,6 +180,7 @@ async def test_the_time_between_attempts_is_said_to_be_skipped(run: RunDir) -> N
 # --------------------------------------------------------------------------- no orders
 
 
+@pytest.mark.slow
 async def test_no_order_can_be_given_and_none_is_shown(tmp_path: Path) -> None:
     """Of a failed run with a cure, where the monitor would offer most."""
     made = Recorder(tmp_path)

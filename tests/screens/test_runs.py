@@ -210,6 +210,7 @@ async def test_enter_opens_the_run() -> None:
         assert made.opened[-1] == Path("/state/runs") / RUNS[0].id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(40, 10), (80, 24), (200, 60)])
 async def test_hostile_names_tags_and_notes_break_no_row(size: tuple[int, int]) -> None:
     runs = tuple(

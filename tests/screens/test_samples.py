@@ -236,6 +236,7 @@ async def test_what_cannot_be_read_is_a_sentence_and_is_tried_again(tmp_path: Pa
         await until(pilot, lambda: screen.board is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(40, 10), (80, 24), (20, 5)])
 async def test_hostile_prompts_and_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
     base = sheet(tmp_path)

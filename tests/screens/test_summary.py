@@ -152,6 +152,7 @@ async def test_another_size_keeps_the_section() -> None:
         assert view.section == 4
 
 
+@pytest.mark.slow
 async def test_best_goes_to_the_candidates_one_after_the_other() -> None:
     async with app_on(actions=actions()).run_test(size=(80, 24)) as pilot:
         view = await opened(pilot)
@@ -289,6 +290,7 @@ async def test_a_read_only_screen_exports_nothing() -> None:
 # --------------------------------------------------------------------------- foreign words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_foreign_words_break_nothing(text: str) -> None:
     one = b.checkpoint(400, name=text, path=f"/o/{text}", loss=0.1)

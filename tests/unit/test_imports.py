@@ -114,6 +114,7 @@ def test_what_the_built_in_trainer_shares_with_us_loads_nothing_but_the_standard
     assert added - {"runner"} <= set(sys.stdlib_module_names)
 
 
+@pytest.mark.slow
 def test_no_part_of_the_runner_but_the_trainer_reaches_screen_or_torch() -> None:
     # runner.demo.sprites draws the demo's images
     drawing = ("runner.embedded", "runner.demo.sprites")
@@ -122,6 +123,7 @@ def test_no_part_of_the_runner_but_the_trainer_reaches_screen_or_torch() -> None
     assert loaded_by(importing(names)) & {*TRAINING, *SCREEN, *NUMBERS} == set()
 
 
+@pytest.mark.slow
 def test_no_part_of_the_screen_reaches_torch_or_the_supervisor() -> None:
     names = modules_of("tui")
     assert len(names) > 20

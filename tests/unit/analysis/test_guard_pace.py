@@ -153,6 +153,7 @@ def test_a_long_save_that_went_well_may_come_again() -> None:
     assert feed.raised == []
 
 
+@pytest.mark.slow
 def test_silence_that_comes_and_goes_is_not_told_for_ever() -> None:
     feed = trained()
     for round_ in range(40):

@@ -295,6 +295,7 @@ def test_a_replay_writes_nothing(run: RunDir) -> None:
     assert fingerprint() == before
 
 
+@pytest.mark.slow
 def test_a_long_run_is_sought_quickly(tmp_path: Path) -> None:
     made = Recorder(tmp_path)
     made.attempt(1, BEGAN_AT, 1, 100_000, "succeeded")

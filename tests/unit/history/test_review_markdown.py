@@ -66,6 +66,7 @@ def test_summaries_pass_the_linter(make: object, tmp_path: Path) -> None:
     _lint([markdown_of(make(), plot=True)], tmp_path)  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_summaries_of_hostile_runs_pass_the_linter(tmp_path: Path) -> None:
     _lint([markdown_of(reviews.hostile(text), plot=False) for text in ALL], tmp_path)
 

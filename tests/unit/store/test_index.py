@@ -352,6 +352,7 @@ def _happens(dice: random.Random, path: Path) -> None:
         os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_happens_the_list_is_that_of_the_files(seed: int) -> None:
     dice = random.Random(seed)

@@ -118,8 +118,8 @@ def test_a_validation_that_is_nan_is_not_hidden_by_an_earlier_one() -> None:
     progress.on_console(ValidationSeen(0, 0.2, True), 10.0)
     steps(progress, 11, 20, math.nan, math.nan)
     progress.on_console(ValidationSeen(0, math.nan, True), 20.0)
-    assert progress.validations.at(10) == 0.2
-    found = progress.validations.at(20)
+    assert progress.validation_at(10) == 0.2
+    found = progress.validation_at(20)
     assert found is not None and math.isnan(found)
 
 

@@ -38,6 +38,7 @@ def refusal(desk: Desk, text: str, name: str) -> str:
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
@@ -119,6 +120,7 @@ SHELL = st.lists(
 ).map("".join)  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(
     max_examples=300,
     deadline=5_000,
@@ -135,6 +137,7 @@ def test_any_text_is_imported_or_refused(desk: Desk, text: str) -> None:
             made.config_text.encode()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=200,
     deadline=5_000,
@@ -161,6 +164,7 @@ def test_any_text_of_another_language_is_imported_or_refused(
         made.config_text.encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x.ps1", "x.bat", "x"])
 @pytest.mark.parametrize("piece", ["<#", "@(", "\n", " ", "-", "set a=%a%\n", "$a=@()\n"])
 def test_the_time_to_read_a_file_grows_with_its_size_only(
@@ -184,6 +188,7 @@ FIELDS = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(
     max_examples=300,
     deadline=5_000,

@@ -7,6 +7,7 @@ import shlex
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,7 @@ def as_words(flags: dict[str, str | list[str] | None]) -> list[str]:
     return told
 
 
+@pytest.mark.slow
 @given(flags=FLAGS, draw=st.data())
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_quoted_command_comes_out_as_it_went_in(
