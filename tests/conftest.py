@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,9 @@ def _foreign_names() -> list[str]:
 
 for _name in _foreign_names():
     del os.environ[_name]
+# the screen shows clock times
+os.environ["TZ"] = "UTC"
+time.tzset()
 
 
 @pytest.fixture(autouse=True)

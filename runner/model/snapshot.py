@@ -67,6 +67,8 @@ class RunSnapshot:
     problems: tuple[str, ...] = ()
     #: of the newest attempt
     plan: AttemptPlan | None = None
+    #: what a person calls the run (label.json), "": nothing of their own
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from runner.model import (
     HardwareSample,
     JournalEvent,
     KeeperRecord,
+    Label,
     RunSnapshot,
     RunSpec,
     RunState,
@@ -66,6 +67,7 @@ class RunReader:
         self._exit = Cached(run.exit, ExitRecord)
         self._keeper = Cached(run.keeper, KeeperRecord)
         self._preflight = Cached(run.preflight, _Preflight)
+        self._label = Cached(run.label, Label)
         self._plan = Cached(run.attempt(1), AttemptPlan)
         self._norms = NormsTable(run.norms)
         self._console = ConsoleTail(run.console) if console else None
@@ -91,7 +93,7 @@ class RunReader:
     def changed(self) -> bool:
         """A few stats: is there anything to read? (Liveness is looked at by `read` alone.)"""
         journals = (self._steps, self._events, self._hardware)
-        files = (self._status, self._preflight, self._spec, self._exit)
+        files = (self._status, self._preflight, self._spec, self._exit, self._label)
         console = (self._console,) if self._console is not None else ()
         return any(part.changed() for part in (*journals, *files, *console))
 
@@ -100,6 +102,7 @@ class RunReader:
         deadline = time.monotonic() + budget_s
         self._read_files()
         self._preflight.read()
+        self._label.read()
         self._events.read_values(0.05)
         if not self._hardware.offset:
             self._hardware.begin_near_end(SAMPLES * SAMPLE_BYTES)
@@ -202,6 +205,7 @@ class RunReader:
             read_fraction=min(1.0, steps.offset / steps.size) if steps.size else 1.0,
             problems=self._problems(),
             plan=self._plan.value,
+            label=(self._label.value.name or "") if self._label.value is not None else "",
         )
 
     def _with_norms(self, status: Status | None) -> Status | None:

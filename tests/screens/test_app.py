@@ -306,6 +306,6 @@ async def test_a_tick_while_the_head_of_the_screen_is_still_composed_draws_nothi
         await shown(pilot)
         monitor = app.screen
         assert isinstance(monitor, MonitorScreen)
-        await monitor.query_one("#head").remove_children()
+        await monitor.query_one("#header").remove()
         monitor._whole = False  # as before the first arrangement
         app._tick()

@@ -119,7 +119,7 @@ async def test_a_run_that_ends_while_it_is_watched_gets_its_card_and_the_next_ru
 
 
 async def test_a_card_with_more_than_fits_scrolls() -> None:
-    async with app_on(FAILED).run_test(size=(80, 24)) as pilot:
+    async with app_on(FAILED).run_test(size=(80, 23)) as pilot:
         await shown(pilot)
         await until(pilot, lambda: "more" in text_of(pilot, "#cause"))
         await pilot.press("tab", "tab", "end")

@@ -1,4 +1,4 @@
-"""The header line, the progress line under it, and the verdict: as much as fits, in order of worth."""
+"""The header line and the verdict: as much as fits, in order of worth."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from rich.cells import cell_len
 
 from tui.render import glyphs
 from tui.render.gauge import ramp_bar
-from tui.render.paint import Row, Span, append, fit, ramp_role, row_width
+from tui.render.paint import Row, Span, append, cell, fit, ramp_role, row_width
 from tui.text import crop
 from tui.viewmodel.clauses import Clause, Verdict
-from tui.viewmodel.header import Header
+from tui.viewmodel.header import Field, Header
 
 WORDMARK = "plasma"
-GAP = "   "
+GAP = "  "
+#: cells of the progress ramp at least, and what is left to it before words are spelled out
+RAMP_LEAST, RAMP_WANTED = 5, 14
+#: its colours; each costs some 40 bytes whenever a number right of it changes
+RAMP_LEVELS = 8
+#: cells of a state's word, from this width of the screen on
+STATE, STATE_PADDED = 10, 70
 #: narrower screens wrap the verdict
 NARROW = 60
 
@@ -24,42 +30,53 @@ def wordmark() -> Row:
 
 
 def header_row(header: Header, width: int) -> Row:
-    """Name and state always; the other fields in full, short, or not at all."""
-    mark: Row = (Span(" "),)
-    state: Row = (Span(f"{header.state.shape} {header.state.word}", header.state.role),)
+    """Name and state always; the other columns in full, short, or not at all; the ramp takes the rest. Columns
+    depend on the width of the screen and on what does not change in a run, so that nothing moves."""
+    word = cell(header.state.word, max(STATE, len(header.state.word))).text
+    word = word if width >= STATE_PADDED and header.fields else header.state.word
+    state: Row = (Span(f"{header.state.shape} {word}", header.state.role),)
     if header.read_only and width >= 60:
         state = (*state, Span(" read-only", "dim"))
-    room = width - row_width(mark) - row_width(state) - 4
-    fields = _fields(header, room - min(len(header.name), max(12, width // 5)))
-    name = crop(header.name, max(6, room - row_width(fields)))
-    row: Row = (*mark, Span(name, "strong"), Span("  " if name else ""), *state)
-    return fit((*row, *fields), width)
+    room = width - row_width(state) - 5
+    chosen = _chosen(header, room - min(cell_len(header.name), max(12, width // 5)))
+    used = sum(len(GAP) + len(text) for text in chosen if text)
+    name = crop(header.name, max(6, room - used))
+    left, right = chosen[: len(header.fields)], chosen[len(header.fields) :]
+    row: list[Span] = [Span(" "), Span(name, "strong"), Span(GAP if name else ""), *state]
+    row += _columns(header.fields, left)
+    ends = _columns(header.ends[::-1], right[::-1])
+    rest = width - 1 - row_width(tuple(row)) - row_width(tuple(ends))
+    if header.fraction is not None and rest > RAMP_LEAST:
+        row += [Span(" "), *ramp_bar(header.fraction, rest - 1, RAMP_LEVELS)]
+    else:
+        row.append(Span(" " * max(0, rest)))
+    return fit((*row, *ends, Span(" ")), width)
 
 
-def _fields(header: Header, room: int) -> Row:
-    """Fields in the order of their worth, short if need be; what room is left makes the first ones
-    speak in full."""
-    kept = []
-    for field in header.fields:
-        if len(GAP) + len(field.short) <= room:
-            kept.append(field)
-            room -= len(GAP) + len(field.short)
-    spans: list[Span] = []
-    for field in kept:
-        more = len(field.text) - len(field.short)
-        text = field.text if more <= room else field.short
-        room -= max(0, more) if text is field.text else 0
-        spans += [Span(GAP), Span(text, field.role)]
-    return tuple(spans)
+def _columns(fields: tuple[Field, ...], texts: list[str]) -> list[Span]:
+    return [
+        span
+        for field, text in zip(fields, texts, strict=True)
+        if text
+        for span in (Span(GAP), Span(text, field.role))
+    ]
 
 
-def progress_row(header: Header, width: int) -> Row:
-    """The whole run as one thin line; its colours are those of the loss line at the same place.
-
-    The number stands left of it, so that its change does not send the line again.
-    """
-    label = "" if header.fraction is None else f"{header.fraction * 100:.0f} %"
-    return (Span(f" {label:>5}  ", "strong"), *ramp_bar(header.fraction, max(0, width - 9)))
+def _chosen(header: Header, room: int) -> list[str]:
+    """The text of each field and end, empty where it has no room: first of each side comes first."""
+    fields, left = [*header.fields, *header.ends], len(header.fields)
+    ranked = sorted(range(len(fields)), key=lambda at: (at - left, 1) if at >= left else (at, 0))
+    chosen = [""] * len(fields)
+    for index in ranked:
+        texts = (fields[index].short, fields[index].least)
+        chosen[index] = next((t for t in texts if t and len(GAP) + len(t) <= room), "")
+        room -= len(GAP) + len(chosen[index]) if chosen[index] else 0
+    room -= RAMP_WANTED if header.fraction is not None else 0
+    for index in ranked:
+        more = len(fields[index].text) - len(chosen[index])
+        if chosen[index] == fields[index].short and more <= room:
+            chosen[index], room = fields[index].text, room - max(0, more)
+    return chosen
 
 
 def verdict_rows(verdict: Verdict, width: int, height: int) -> list[Row]:

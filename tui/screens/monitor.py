@@ -32,7 +32,7 @@ from tui.widgets.checkpoints import CheckpointPanel
 from tui.widgets.console import ConsolePanel
 from tui.widgets.footer import KeyFooter
 from tui.widgets.gauges import GaugePanel
-from tui.widgets.header import ProgressLine, RunHeader
+from tui.widgets.header import RunHeader
 from tui.widgets.loss_chart import LossChart
 from tui.widgets.notice import NoticeLine
 from tui.widgets.panel import Panel, ScrollingPanel
@@ -40,7 +40,6 @@ from tui.widgets.plan import PlanPanel
 from tui.widgets.preflight import PreflightPanel, SmokePanel
 from tui.widgets.still import StillHorizontal, StillVertical
 from tui.widgets.verdict import VerdictLines
-from tui.widgets.wordmark import Wordmark
 
 SIDES = {
     "#left": ("cause", "preflight", "smoke", "gauges"),
@@ -49,7 +48,7 @@ SIDES = {
 
 
 #: by id: the panels, and what is around them
-WIDGETS = (*ALL, "wordmark", "header", "progress", "verdict", "notice", "footer")
+WIDGETS = (*ALL, "header", "verdict", "notice", "footer")
 
 
 class MonitorScreen(Reviewing):
@@ -70,10 +69,7 @@ class MonitorScreen(Reviewing):
         self._unsaid: tuple[str, str, float | None] | None = None
 
     def compose(self) -> ComposeResult:
-        with StillHorizontal(id="head"):
-            yield Wordmark(id="wordmark")
-            yield RunHeader(id="header")
-        yield ProgressLine(id="progress")
+        yield RunHeader(id="header")
         yield VerdictLines(id="verdict")
         yield NoticeLine(id="notice")
         with StillHorizontal(id="body"):
@@ -155,8 +151,7 @@ class MonitorScreen(Reviewing):
 
     def _show_run(self, snapshot: RunSnapshot | None) -> None:
         now = self.clock()
-        header = self._header(snapshot)
-        self.query_one(RunHeader).model = self.query_one(ProgressLine).model = header
+        self.query_one(RunHeader).model = self._header(snapshot)
         self.query_one(VerdictLines).model = self._verdict(snapshot, now)
         self.query_one(LossChart).model = chart_model(snapshot)
         self.query_one(CheckpointPanel).model = checkpoint_table(snapshot, now)
@@ -198,8 +193,7 @@ class MonitorScreen(Reviewing):
 
     def _show_planned(self) -> None:
         plan, checklist = self.plasma.plan, self.plasma.checklist
-        header = planned_header(plan)
-        self.query_one(RunHeader).model = self.query_one(ProgressLine).model = header
+        self.query_one(RunHeader).model = planned_header(plan)
         self.query_one(VerdictLines).model = ready_verdict(plan, checklist)
         self.query_one(PlanPanel).model = plan_board(plan)
         planned = planned_snapshot(plan) if plan is not None else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from runner.model import RunSnapshot
 from runner.model.lean import dataclass
 from runner.model.units import duration, pace
@@ -9,31 +11,37 @@ from tui.text import clean
 from tui.viewmodel.progress import is_live, progress_of
 from tui.viewmodel.state import READY, UNREAD, UNUSABLE, StateLabel, state_label
 
+#: columns of numbers, as wide as they get: nothing beside them moves when they change
+PACE, SHORT_PACE, LEFT, SHORT_LEFT = 12, 7, 24, 22
+DAY_S = 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A part of the header: `text` in full, `short` where room is scarce."""
+    """A part of a line: `text` in full, `short` where room is scarce, `least` (if any) where even less is."""
 
     text: str
     short: str
     role: str = "dim"
+    least: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`fields` stand in the order of their worth: the last one gives way first."""
+    """`fields` stand left of the progress ramp, `ends` right of it; the last of each gives way first."""
 
     name: str
     state: StateLabel
     fields: tuple[Field, ...]
     fraction: float | None
     read_only: bool = False
+    ends: tuple[Field, ...] = ()
 
 
 def run_name(snapshot: RunSnapshot) -> str:
-    """The name a person gave, else the run's id."""
+    """The label that a person gave, else the configuration's name, else the run's id."""
     name = clean(snapshot.spec.name) if snapshot.spec is not None else ""
-    return name or clean(snapshot.id) or "run"
+    return clean(snapshot.label) or name or clean(snapshot.id) or "run"
 
 
 def header_of(snapshot: RunSnapshot | None, read_only: bool = False) -> Header:
@@ -41,35 +49,38 @@ def header_of(snapshot: RunSnapshot | None, read_only: bool = False) -> Header:
         return Header("", UNREAD, (), None, read_only)
     progress = progress_of(snapshot)
     fields: list[Field] = []
+    ends: list[Field] = []
     if progress.step or progress.total_steps:
-        total = progress.total_steps if progress.total_steps is not None else "?"
-        fields.append(
-            Field(f"step {progress.step}/{total}", f"{progress.step}/{total}", "strong"),
-        )
+        total = str(progress.total_steps) if progress.total_steps is not None else "?"
+        step = f"{progress.step:>{len(total)}}/{total}"
+        fields.append(Field(f"step {step}", step, "strong"))
+    if progress.fraction is not None:
+        share = f"{progress.fraction * 100:3.0f} %"
+        fields.append(Field(share, share, "strong"))
     live = is_live(snapshot)
     if live and progress.step and progress.eta_s is not None:
-        fields.append(Field(f"{duration(progress.eta_s)} left", duration(progress.eta_s), "strong"))
-    if not live and progress.trained_s:
-        fields.append(
-            Field(f"trained {duration(progress.trained_s)}", duration(progress.trained_s))
-        )
-    if progress.epoch is not None:
-        epochs = progress.epochs if progress.epochs is not None else "?"
-        fields.append(Field(f"epoch {progress.epoch}/{epochs}", f"e{progress.epoch}/{epochs}"))
+        left, clock = duration(progress.eta_s), end_clock(snapshot.read_at, progress.eta_s)
+        text = f"{left} left, {clock}"
+        ends.append(Field(f"{text:>{LEFT}}", f"{text:>{SHORT_LEFT}}", "strong", f"{left:>11}"))
     if live and progress.seconds_per_step is not None:
         text = pace(progress.seconds_per_step)
-        fields.append(Field(text, text))
-    if live and progress.step:
-        safe = f"step {progress.safe_step}" if progress.safe_step else "none yet"
-        fields.append(
-            Field(f"last safe point: {safe}", f"safe point {progress.safe_step or 'none'}")
-        )
-    device = snapshot.status.device if snapshot.status else None
-    if device:
-        fields.append(Field(f"on {clean(device, 20)}", clean(device, 20)))
+        short = text.replace("/step", "").replace("steps", "")
+        ends.append(Field(f"{text:>{PACE}}", f"{short:>{SHORT_PACE}}"))
+    if not live and progress.trained_s:
+        trained = duration(progress.trained_s)
+        ends.append(Field(f"trained {trained}", trained))
+    state = state_label(snapshot)
     return Header(
-        run_name(snapshot), state_label(snapshot), tuple(fields), progress.fraction, read_only
+        run_name(snapshot), state, tuple(fields), progress.fraction, read_only, tuple(ends)
     )
+
+
+def end_clock(now: float, eta_s: float) -> str:
+    """The clock time of the end: `18:42`; with its day when that is not today."""
+    end, today = time.localtime(now + eta_s), time.localtime(now)
+    if end[:3] == today[:3]:
+        return time.strftime("%H:%M", end)
+    return time.strftime("%a %H:%M" if eta_s < 6 * DAY_S else "%d %b", end)
 
 
 def ready_header(name: str, steps: int | None, epochs: int | None, usable: bool = True) -> Header:
@@ -80,4 +91,4 @@ def ready_header(name: str, steps: int | None, epochs: int | None, usable: bool 
     if epochs is not None:
         fields.append(Field(f"{epochs} epochs" if epochs != 1 else "1 epoch", f"e{epochs}"))
     state = READY if usable else UNUSABLE
-    return Header(clean(name), state, tuple(fields), 0.0 if steps else None)
+    return Header(clean(name), state, tuple(fields), None)

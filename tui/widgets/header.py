@@ -1,4 +1,4 @@
-"""The two lines on top: who, what, how far, and the progress of the whole run."""
+"""The line on top: who, what, how far, and when it ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.reactive import reactive
 
-from tui.render.header import header_row, progress_row
+from tui.render.header import header_row
 from tui.render.paint import Row
 from tui.viewmodel.header import Header, header_of
 from tui.widgets.painted import Painted
@@ -23,15 +23,3 @@ class RunHeader(Painted):
 
     def draw(self, width: int, height: int) -> Sequence[Row]:
         return (header_row(self.model, width),)
-
-
-class ProgressLine(Painted):
-    """`model`: the same header; only its fraction is drawn here."""
-
-    model: reactive[Header] = reactive(header_of(None), layout=False, repaint=False)
-
-    def watch_model(self) -> None:
-        self.repaint()
-
-    def draw(self, width: int, height: int) -> Sequence[Row]:
-        return (progress_row(self.model, width),)

@@ -13,12 +13,14 @@ from runner.history.summary import summary_text
 from runner.model import (
     Checkpoint,
     ExitRecord,
+    Label,
     Outcome,
     RunSpec,
     RunState,
     Status,
 )
 from runner.store.journal import step_row, write_json
+from runner.store.labels import write_label
 from runner.store.reader import RunReader
 from runner.store.registry import RunNotFound, list_runs, listing, resolve
 from runner.store.rundir import RunDir, new_run_id, runs_root
@@ -122,6 +124,15 @@ def test_growth_is_noticed_and_read_from_where_reading_stopped() -> None:
     with run.steps.open("ab") as stream:
         stream.write(b"4,null,null,1]\n")
     assert reader.read().loss.last_step == 12
+
+
+def test_a_label_given_while_it_is_shown_is_read() -> None:
+    run = ended(make())
+    reader = RunReader(run.path)
+    assert reader.read_all().label == ""
+    write_label(run.path, Label("a warmer face"))
+    assert reader.changed()
+    assert reader.read().label == "a warmer face"
 
 
 def test_a_run_is_found_by_id_beginning_and_last() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +15,7 @@ from tui.render.console import console_rows
 from tui.render.footer import FooterKey, chosen_keys, footer_row, key_at
 from tui.render.gauge import ramp_bar
 from tui.render.glyphs import to_ascii
-from tui.render.header import header_row, progress_row, verdict_rows
+from tui.render.header import header_row, verdict_rows
 from tui.render.paint import (
     Span,
     changed_extent,
@@ -120,14 +123,34 @@ def test_the_header_keeps_name_and_state_at_any_width() -> None:
         assert row_width(header_row(header, width)) <= width
         assert "spyke" in text and "● training" in text
     wide = plain(header_row(header, 160))
-    assert "step 412/920" in wide and "26 min left" in wide
-    assert "last safe point: step 400" in wide and "3.1 s/step" in wide
-    assert "412/920" in plain(header_row(header, 80))
+    assert "step 412/920   45 % ━" in wide and "3.1 s/step" in wide
+    assert wide.endswith("26 min left, 18:42 ")
+    assert "412/920" in plain(header_row(header, 80)) and "26 min left" in plain(
+        header_row(header, 80)
+    )
 
 
-def test_the_progress_line_shows_nothing_where_nothing_is_known() -> None:
-    assert "%" not in plain(progress_row(header_of(None), 80))
-    assert "45 %" in plain(progress_row(header_of(b.snapshot(412)), 80))
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_nothing_in_the_header_moves_when_numbers_change_width(width: int) -> None:
+    def places(step: int, pace_s: float, eta_s: float) -> tuple[int, ...]:
+        changes = {"seconds_per_step": pace_s, "eta_s": eta_s}
+        row = plain(header_row(header_of(b.snapshot(step, status_changes=changes)), width))
+        return row.index("/920"), row.index(" %"), row.index(" left"), row.rindex(":")
+
+    if width == 60:  # no room for the percentage
+        assert "%" not in plain(header_row(header_of(b.snapshot(412)), width))
+        return
+    assert places(9, 3.1, 2800.0) == places(99, 12.0, 59.0) == places(412, 0.01, 7.0)
+
+
+def test_the_header_says_the_day_of_an_end_that_is_not_today() -> None:
+    far = header_of(b.snapshot(412, status_changes={"eta_s": 86_400.0}))
+    assert "1 d left, Sun 18:16" in plain(header_row(far, 120))
+
+
+def test_the_header_shows_the_label() -> None:
+    shown = replace(b.snapshot(412), label="a warmer face")
+    assert plain(header_row(header_of(shown), 80)).startswith(" a warmer face  ● training")
 
 
 def test_clauses_are_left_out_whole() -> None:

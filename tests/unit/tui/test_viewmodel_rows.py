@@ -60,7 +60,7 @@ def test_unknown_numbers_stay_unknown() -> None:
 
 
 def test_an_ended_run_has_no_time_left() -> None:
-    texts = [field.text for field in header_of(b.ended(Outcome.STOPPED, 412)).fields]
+    texts = [field.text for field in header_of(b.ended(Outcome.STOPPED, 412)).ends]
     assert not [text for text in texts if "left" in text]
     assert "trained 21 min" in texts
 
