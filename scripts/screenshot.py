@@ -39,13 +39,13 @@ async def take(options: argparse.Namespace) -> None:
     from runner.model import RunState
     from runner.store.registry import resolve
     from tui.app import PlasmaApp
+    from tui.backend.door import Backend
     from tui.svg import pin_text
     from tui.viewmodel.progress import progress_of
-    from tui.wiring import RunnerActions
 
     width, height = (int(part) for part in options.size.split("x"))
     app = PlasmaApp(
-        RunnerActions(),
+        Backend(),
         run_path=resolve(options.run),
         theme_name=options.theme,
         ascii_only=options.ascii,

@@ -15,7 +15,7 @@ from textual.app import SystemCommand
 from textual.screen import ModalScreen, Screen
 
 from runner.model import RunSnapshot, RunState
-from tui.actions import Actions
+from tui.backend.door import Backend
 from tui.commands import PlasmaCommands
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
 from tui.keys import bindings
@@ -60,7 +60,7 @@ class PlasmaApp(Ringing, inherit_bindings=False):
 
     def __init__(
         self,
-        actions: Actions,
+        backend: Backend,
         *,
         run_path: Path | None = None,
         config_path: Path | None = None,
@@ -73,14 +73,14 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         replay_speed: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(actions, config_path)
+        super().__init__(backend, config_path)
         self.first_run_path, self.first_replay = run_path, (replay_path, replay_speed)
         self.read_only, self.ascii, self.low_bandwidth = read_only, ascii_only, low_bandwidth
         self.images = images
         self.clock = clock
         self.snapshot: RunSnapshot | None = None
         look_s = LOW_BANDWIDTH_LOOK_S if low_bandwidth else LOOK_S
-        self.feed = Feed(self.post_message, actions.open_reader, look_s=look_s)
+        self.feed = Feed(self.post_message, backend.open_reader, look_s=look_s)
         self._interrupted_at = 0.0
         self.theme_failures = self.load_themes(theme_name, low_bandwidth)
 
@@ -232,7 +232,7 @@ class PlasmaApp(Ringing, inherit_bindings=False):
     def read_runs(self, screen: Screen[Any]) -> None:
         """List the runs for a screen that shows them."""
         try:
-            listings = tuple(self.actions.list_runs())
+            listings = tuple(self.backend.list_runs())
         except Exception as error:  # border, as above
             screen.post_message(RunsListed((), told(error)))
         else:

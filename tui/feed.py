@@ -15,7 +15,7 @@ from pathlib import Path
 from textual.message import Message
 
 from runner.model import RunSnapshot
-from tui.actions import Reader
+from tui.backend.results import Reader
 from tui.messages import ReadFailed, SnapshotArrived
 from tui.text import clean
 

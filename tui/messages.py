@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from runner.model import Approval, CheckResult, RunListing
-from tui.actions import Plan
+from tui.backend.results import Plan
 from tui.viewmodel.preflight import CheckName
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from textual import work
 
-from tui.actions import Actions, Sent
+from tui.backend.door import Backend
+from tui.backend.results import Sent
 from tui.feed import Feed
 from tui.messages import OrderAnswered, PreviewMade
 from tui.planning import Planning, told
@@ -25,8 +26,8 @@ class Orders(Planning, inherit_bindings=False):
 
     feed: Feed
 
-    def __init__(self, actions: Actions, config_path: Path | None) -> None:
-        super().__init__(actions, config_path)
+    def __init__(self, backend: Backend, config_path: Path | None) -> None:
+        super().__init__(backend, config_path)
         self._unanswered: set[str] = set()
 
     def open_run(self, path: Path) -> None:
@@ -34,7 +35,7 @@ class Orders(Planning, inherit_bindings=False):
 
     @work(thread=True, group="orders", exit_on_error=False)
     def open_by_id(self, run_id: str) -> None:
-        self._answer(lambda: Sent("", self.actions.run_path(run_id)))
+        self._answer(lambda: Sent("", self.backend.run_path(run_id)))
 
     # ----------------------------------------------------------------- orders
 

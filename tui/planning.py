@@ -15,7 +15,9 @@ from textual import work
 from textual.app import SuspendNotSupported
 
 from runner.model import Approval, CheckResult
-from tui.actions import ActionFailed, Actions, Plan
+from runner.model.refusal import Refusal
+from tui.backend.door import Backend
+from tui.backend.results import Plan
 from tui.looks import Looks
 from tui.messages import (
     ApprovalRead,
@@ -43,9 +45,9 @@ class CheckRun:
 class Planning(Looks, inherit_bindings=False):
     """`plan` and `checklist` are those of `config_path`; None and empty without one."""
 
-    def __init__(self, actions: Actions, config_path: Path | None) -> None:
+    def __init__(self, backend: Backend, config_path: Path | None) -> None:
         super().__init__()
-        self.actions = actions
+        self.backend = backend
         self.config_path = config_path
         self.run_path: Path | None = None
         self.plan: Plan | None = None
@@ -125,8 +127,8 @@ class Planning(Looks, inherit_bindings=False):
         if self.config_path is None:
             return
         try:
-            plan = self.actions.plan(self.config_path)
-            names = self.actions.check_names()
+            plan = self.backend.plan(self.config_path)
+            names = self.backend.check_names()
         except Exception as error:  # border: whatever goes wrong is a sentence, never a crash
             self.post_message(OrderAnswered(told(error), ok=False))
         else:
@@ -199,7 +201,7 @@ class Planning(Looks, inherit_bindings=False):
     def _look(self, run: CheckRun) -> None:
         problem = None
         try:
-            for result in self.actions.checks(run.config_path, run.slow, run.cancelled):
+            for result in self.backend.checks(run.config_path, run.slow, run.cancelled):
                 self.post_message(CheckFound(run, result))
         except Exception as error:  # border, as above
             problem = told(error)
@@ -228,7 +230,7 @@ class Planning(Looks, inherit_bindings=False):
     def read_approval(self, run_path: Path) -> None:
         """Has somebody said yes to this smoke test?"""
         with contextlib.suppress(OSError):
-            self.post_message(ApprovalRead(run_path, self.actions.approval(run_path)))
+            self.post_message(ApprovalRead(run_path, self.backend.approval(run_path)))
 
     def on_approval_read(self, message: ApprovalRead) -> None:
         if message.run_path == self.run_path:
@@ -249,6 +251,6 @@ def _interrupts_are_the_editors() -> Iterator[None]:
 
 def told(error: Exception) -> str:
     """A refusal in its own words; anything else with the name of what went wrong."""
-    if isinstance(error, ActionFailed):
+    if isinstance(error, (Refusal, OSError)):
         return clean(str(error), 600)
     return clean(f"{type(error).__name__}: {error}", 600)

@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING
 from textual import events
 
 from runner.model import RunSnapshot
-from tui.actions import ActionFailed, Actions, Sent
+from runner.model.refusal import Refusal
+from tui.backend.door import Backend
+from tui.backend.results import Sent
 from tui.orders import Orders
 from tui.text import clean
 
 if TYPE_CHECKING:  # a notice comes long after the first frame
     from runner.notify.channel import Result
-    from tui.actions_notices import NoticeTarget
+    from tui.backend.results import NoticeTarget
 
 
 class Ringing(Orders, inherit_bindings=False):
     """Knows whether its terminal has the focus, where the terminal says so."""
 
-    def __init__(self, actions: Actions, config_path: Path | None) -> None:
-        super().__init__(actions, config_path)
+    def __init__(self, backend: Backend, config_path: Path | None) -> None:
+        super().__init__(backend, config_path)
         #: None: the terminal has not said yet
         self.looked_at: bool | None = None
 
@@ -58,15 +60,15 @@ class Ringing(Orders, inherit_bindings=False):
         """In a thread: a channel may take a minute."""
         from tui.notices import Ring, bytes_of
 
-        target = self.actions.notice_target(self.run_path, self.config_path)
+        target = self.backend.notice_target(self.run_path, self.config_path)
         rules = target.rules
         self.call_from_thread(
             self.to_terminal, bytes_of(Ring(target.message), rules, os.environ, False)
         )
-        results = self.actions.test_channels(target)
+        results = self.backend.test_channels(target)
         text = test_words(target, results)
         if any(not one.ok for one in results):
-            raise ActionFailed(text)
+            raise Refusal(text)
         return Sent(text)
 
 

@@ -22,6 +22,7 @@ from typing import BinaryIO
 from runner.checkpoints.verify import Verification, verify_apart
 from runner.files.atomic import first_free, rename_to_free
 from runner.model import Checkpoint
+from runner.model.refusal import Refusal
 from runner.model.units import file_size
 from runner.store.identity import REPLACED, is_same
 from runner.trainers.names import SUFFIXES
@@ -34,7 +35,7 @@ NAME_BYTES = 255
 PART_PREFIX, PART_SUFFIX = ".plasma-export-", ".part"
 
 
-class ExportRefused(Exception):
+class ExportRefused(Refusal):
     """Why nothing was exported; one sentence with what to do. `free_name`: one that could be taken instead."""
 
     def __init__(self, sentence: str, free_name: str | None = None) -> None:

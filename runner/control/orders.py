@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runner.files.private import private_opener
 from runner.model import RunSnapshot, RunSpec, RunState, Status
+from runner.model.refusal import Refusal
 from runner.notify.box import anything_waiting, send_waiting
 from runner.process.spawn import module_command, start_detached
 from runner.store import inbox
@@ -22,7 +23,7 @@ from runner.store.rundir import RunDir
 from runner.store.unrecorded import still_runs
 
 
-class Refused(Exception):
+class Refused(Refusal):
     """An order that makes no sense now; one sentence with what to do."""
 
 

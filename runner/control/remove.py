@@ -18,6 +18,7 @@ from pathlib import Path, PurePath
 from runner.control.launch import starts_lock
 from runner.files.atomic import first_free
 from runner.model import KeeperRecord, RunSnapshot, RunState
+from runner.model.refusal import Refusal
 from runner.model.units import count, file_size, some
 from runner.process.family import family
 from runner.store.journal import readable
@@ -35,7 +36,7 @@ STATE_SUFFIX = "-state"
 HIDDEN = ".removed-"
 
 
-class RemoveRefused(Exception):
+class RemoveRefused(Refusal):
     """Why a run is not removed now; one sentence with what to do."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.model import Label
+from runner.model.refusal import Refusal
 from runner.store.journal import readable, write_json
 from runner.store.rundir import RunDir
 
@@ -21,7 +22,7 @@ TAGS_LIMIT = 20
 NOTE_LIMIT = 10_000
 
 
-class BadLabel(ValueError):
+class BadLabel(Refusal, ValueError):
     """A label that cannot be kept; one sentence with what to do."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runner.files.private import is_open, tighten
 from runner.model import RunListing, RunSnapshot, RunSpec, RunState
+from runner.model.refusal import Refusal
 from runner.model.units import some
 from runner.store.attempt import has_verdict
 from runner.store.index import Entry, known_entries, mark_of, remember, worth_keeping
@@ -31,7 +32,7 @@ LOOK_BACK_RUNS = 300
 NEAR_AMONG = 500
 
 
-class RunNotFound(LookupError):
+class RunNotFound(Refusal, LookupError):
     """No run, or more than one, fits the text; the message names what is near."""
 
 

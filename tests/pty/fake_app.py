@@ -17,7 +17,7 @@ from pathlib import Path
 from runner.model import HardwareSample
 from tests import builders as b
 from tests import machines as m
-from tests.fakes import FakeActions, FakeReader
+from tests.fakes import FakeBackend, FakeReader
 from tui.app import PlasmaApp
 
 PACES = {"quiet": 1e9, "live": 3.1, "fast": 0.05}
@@ -105,13 +105,13 @@ class Live(FakeReader):
 
 def main() -> None:
     mode = sys.argv[1] if len(sys.argv) > 1 else "still"
-    actions = FakeActions(b.snapshot(412))
+    actions = FakeBackend(b.snapshot(412))
     clock = time.time
     if mode in PACES:
         actions.reader = Live(PACES[mode])
     elif mode == "hostile":
         evil = "\x1b]52;c;ZXZpbA==\x07\x1b]0;evil\x07\x1b[2J\x1b[?1049lwiped"
-        actions = FakeActions(b.snapshot(412, console=(evil,) * 9, spec=b.spec(name=evil)))
+        actions = FakeBackend(b.snapshot(412, console=(evil,) * 9, spec=b.spec(name=evil)))
         clock = lambda: b.NOW  # noqa: E731
     else:
         clock = lambda: b.NOW  # noqa: E731

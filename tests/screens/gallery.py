@@ -25,9 +25,9 @@ from runner.model.preview import FlagChange, Preview
 from tests import builders as b
 from tests import machines as m
 from tests import stories as s
-from tests.fakes import FakeActions, fixed_clock
-from tui.actions import Plan
+from tests.fakes import FakeBackend, fixed_clock
 from tui.app import PlasmaApp
+from tui.backend.results import Plan
 from tui.svg import pin_text
 
 PREVIEW = Preview(
@@ -131,7 +131,7 @@ async def picture(
     config: bool = True,
     **how: object,
 ) -> None:
-    actions = FakeActions(snapshot or b.snapshot(), runs=[b.listing(i) for i in range(30)])
+    actions = FakeBackend(snapshot or b.snapshot(), runs=[b.listing(i) for i in range(30)])
     app = PlasmaApp(
         actions,
         run_path=Path("/state/runs/x") if snapshot is not None else None,

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from runner.model import RunSnapshot
 from tests.builders import snapshot as make_snapshot
-from tests.fakes import FakeActions, fixed_clock
+from tests.fakes import FakeBackend, fixed_clock
 from tui.app import PlasmaApp
 from tui.render.paint import plain
 from tui.widgets.painted import Painted
@@ -20,10 +20,10 @@ RUN = Path("/state/runs/one")
 
 
 def app_on(
-    shown: RunSnapshot | None = None, *, actions: FakeActions | None = None, **how: Any
+    shown: RunSnapshot | None = None, *, actions: FakeBackend | None = None, **how: Any
 ) -> PlasmaApp:
     """An app that watches one fake run, with a clock that stands still."""
-    made = actions or FakeActions(shown or make_snapshot())
+    made = actions or FakeBackend(shown or make_snapshot())
     how.setdefault("run_path", RUN)
     how.setdefault("clock", fixed_clock())
     return PlasmaApp(made, **how)

@@ -8,7 +8,7 @@ import pytest
 
 from runner.model import Outcome, RunState
 from tests import builders as b
-from tests.fakes import FakeActions
+from tests.fakes import FakeBackend
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tui.keys import KEYS
 from tui.screens.help import HelpScreen
@@ -38,7 +38,7 @@ async def test_leaving_an_ended_run_promises_nothing(capsys: pytest.CaptureFixtu
 
 
 async def test_ctrl_c_stops_nothing_and_leaves_when_repeated() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     app = app_on(actions=actions)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
@@ -50,7 +50,7 @@ async def test_ctrl_c_stops_nothing_and_leaves_when_repeated() -> None:
 
 
 async def test_ctrl_c_works_the_same_over_a_question() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     app = app_on(actions=actions)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
@@ -59,7 +59,7 @@ async def test_ctrl_c_works_the_same_over_a_question() -> None:
 
 
 async def test_the_list_of_runs_filters_by_typing_and_opens() -> None:
-    actions = FakeActions(b.snapshot(), runs=[b.listing(i) for i in range(12)])
+    actions = FakeBackend(b.snapshot(), runs=[b.listing(i) for i in range(12)])
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("h")
@@ -73,7 +73,7 @@ async def test_the_list_of_runs_filters_by_typing_and_opens() -> None:
 
 
 async def test_letters_in_the_filter_are_no_commands() -> None:
-    actions = FakeActions(b.snapshot(), runs=[b.listing(0)])
+    actions = FakeBackend(b.snapshot(), runs=[b.listing(0)])
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("h", "q", "question_mark", "a")
@@ -86,7 +86,7 @@ async def test_letters_in_the_filter_are_no_commands() -> None:
 
 
 async def test_the_cursor_stays_on_its_run_when_the_list_changes() -> None:
-    actions = FakeActions(b.snapshot(), runs=[b.listing(i) for i in range(5)])
+    actions = FakeBackend(b.snapshot(), runs=[b.listing(i) for i in range(5)])
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("h")
@@ -101,7 +101,7 @@ async def test_the_cursor_stays_on_its_run_when_the_list_changes() -> None:
 
 
 async def test_a_failing_list_is_told() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
 
     def broken() -> list[object]:
         raise PermissionError("runs: not yours")
@@ -114,7 +114,7 @@ async def test_a_failing_list_is_told() -> None:
 
 
 async def test_the_welcome_offers_demo_and_runs() -> None:
-    actions = FakeActions(b.snapshot(2), runs=[b.listing(0)])
+    actions = FakeBackend(b.snapshot(2), runs=[b.listing(0)])
     app = app_on(actions=actions, run_path=None)
     async with app.run_test(size=(80, 24)) as pilot:
         assert isinstance(pilot.app.screen, WelcomeScreen)
@@ -128,7 +128,7 @@ async def test_the_welcome_offers_demo_and_runs() -> None:
 
 
 async def test_a_demo_that_cannot_start_says_why_on_the_welcome() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     actions.refuse = "the demo needs torch: pip install 'plasma-tui[embedded]'"
     async with app_on(actions=actions, run_path=None).run_test(size=(80, 24)) as pilot:
         await pilot.press("d")
@@ -136,7 +136,7 @@ async def test_a_demo_that_cannot_start_says_why_on_the_welcome() -> None:
 
 
 async def test_the_welcome_without_runs() -> None:
-    async with app_on(actions=FakeActions(), run_path=None).run_test(size=(80, 24)) as pilot:
+    async with app_on(actions=FakeBackend(), run_path=None).run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "No runs yet." in screen_text(pilot))
         await pilot.press("enter", "down", "end")
 
@@ -250,7 +250,7 @@ async def test_a_crash_of_the_screen_prints_no_variables(
 
 
 async def test_the_mouse_does_what_the_keys_do() -> None:
-    actions = FakeActions(b.snapshot(), runs=[b.listing(i) for i in range(5)])
+    actions = FakeBackend(b.snapshot(), runs=[b.listing(i) for i in range(5)])
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.click("#checkpoints", offset=(5, 2))
@@ -266,7 +266,7 @@ async def test_the_mouse_does_what_the_keys_do() -> None:
 
 
 async def test_a_click_in_a_question_only_moves_the_cursor() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("a")

@@ -10,12 +10,11 @@ import pytest
 from textual.pilot import Pilot
 
 from runner.model import Outcome, RunSnapshot, RunState
+from runner.model.refusal import Refusal
 from tests import builders as b
-from tests.fakes import FakeActions
-from tests.fakes_compare import FakeComparing
+from tests.fakes import FakeBackend, FakeComparing
 from tests.hostile import HOSTILE
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
-from tui.actions import ActionFailed
 from tui.screens.compare import CompareScreen
 from tui.screens.monitor import MonitorScreen
 
@@ -41,7 +40,7 @@ def settings(count: int = 3) -> list[dict[str, str]]:
 async def opened(pilot: Pilot[Any], compared: FakeComparing) -> CompareScreen:
     """The screen, as the list of runs opens it."""
     await shown(pilot)
-    actions = pilot.app.actions  # type: ignore[attr-defined]
+    actions = pilot.app.backend  # type: ignore[attr-defined]
     actions.compared = compared
     screen = CompareScreen(PATHS)
     pilot.app.push_screen(screen)
@@ -50,7 +49,7 @@ async def opened(pilot: Pilot[Any], compared: FakeComparing) -> CompareScreen:
 
 
 def an_app(**how: Any) -> Any:
-    return app_on(actions=FakeActions(b.snapshot()), **how)
+    return app_on(actions=FakeBackend(b.snapshot()), **how)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
@@ -169,15 +168,13 @@ async def test_a_long_journal_is_read_in_pieces() -> None:
         await until(pilot, lambda: compared.reads == 2)
 
 
-@pytest.mark.parametrize(
-    "error", [ActionFailed("no such runs"), OSError("disk gone"), KeyError("x")]
-)
+@pytest.mark.parametrize("error", [Refusal("no such runs"), OSError("disk gone"), KeyError("x")])
 async def test_a_failing_reading_is_one_sentence(error: Exception) -> None:
     compared = FakeComparing(snapshots(2), settings(2))
     compared.problem = error
     async with an_app().run_test(size=(80, 24)) as pilot:
         await shown(pilot)
-        pilot.app.actions.compared = compared
+        pilot.app.backend.compared = compared
         pilot.app.push_screen(CompareScreen(PATHS))
         await until(pilot, lambda: pilot.app.screen.query("#notice") and text_of(pilot, "#notice"))
         await pilot.press("x", "y", "d", "1", "enter", "left", "down", "tab", "z", "escape")

@@ -8,7 +8,7 @@ import pytest
 
 from runner.model import Outcome, RunState
 from tests import machines as m
-from tests.fakes import FakeActions
+from tests.fakes import FakeBackend
 from tests.screens.helpers import RUN, app_on, screen_text, shown, text_of, until
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.monitor import MonitorScreen
@@ -74,7 +74,7 @@ async def test_the_end_of_the_zoomed_panel_stays_the_end() -> None:
 async def test_a_reading_that_looks_the_same_paints_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    actions = FakeActions(m.one_card())
+    actions = FakeBackend(m.one_card())
     async with app_on(actions=actions).run_test(size=(120, 40)) as pilot:
         await shown(pilot)
         painted: list[str] = []
@@ -104,7 +104,7 @@ async def test_no_empty_rows_are_kept_for_histories_that_do_not_fit() -> None:
 
 
 async def test_comfy_is_asked_for_its_memory_after_a_question() -> None:
-    actions = FakeActions(m.two_cards())
+    actions = FakeBackend(m.two_cards())
     async with app_on(actions=actions).run_test(size=(120, 40)) as pilot:
         await shown(pilot)
         assert "free GPU" in text_of(pilot, "#footer")
@@ -119,7 +119,7 @@ async def test_comfy_is_asked_for_its_memory_after_a_question() -> None:
 
 
 async def test_leaving_comfy_alone_is_the_safe_answer() -> None:
-    actions = FakeActions(m.two_cards())
+    actions = FakeBackend(m.two_cards())
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("u")
@@ -130,7 +130,7 @@ async def test_leaving_comfy_alone_is_the_safe_answer() -> None:
 
 
 async def test_where_there_is_no_comfy_the_key_says_so() -> None:
-    actions = FakeActions(m.one_card())
+    actions = FakeBackend(m.one_card())
     async with app_on(actions=actions).run_test(size=(120, 40)) as pilot:
         await shown(pilot)
         assert "free GPU" not in text_of(pilot, "#footer")

@@ -20,10 +20,10 @@ from runner.model import (
     RunState,
 )
 from tests import builders as b
-from tests.fakes import FakeActions
+from tests.fakes import FakeBackend
 from tests.hostile import HOSTILE
 from tests.screens.helpers import app_on, screen_text, shown, until
-from tui.actions import Plan
+from tui.backend.results import Plan
 from tui.messages import PlanMade, RunsListed
 from tui.screens.confirm import ConfirmScreen
 from tui.viewmodel.header import run_name
@@ -71,7 +71,7 @@ def assert_harmless(text: str) -> None:
 
 @pytest.mark.slow
 async def test_every_snapshot_with_hostile_words_is_shown_harmlessly() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     async with app_on(actions=actions).run_test(size=(120, 40)) as pilot:
         await shown(pilot)
         screen = pilot.app.screen
@@ -95,7 +95,7 @@ async def test_questions_are_harmless() -> None:
 
 
 async def test_notices_and_lists_are_harmless() -> None:
-    async with app_on(actions=FakeActions(b.snapshot())).run_test(size=(90, 30)) as pilot:
+    async with app_on(actions=FakeBackend(b.snapshot())).run_test(size=(90, 30)) as pilot:
         await shown(pilot)
         await pilot.press("h")
         for text in HOSTILE:
@@ -109,7 +109,7 @@ async def test_notices_and_lists_are_harmless() -> None:
 
 @pytest.mark.slow
 async def test_plans_are_harmless() -> None:
-    actions = FakeActions(b.snapshot(), plan=Plan("spyke"))
+    actions = FakeBackend(b.snapshot(), plan=Plan("spyke"))
     app = app_on(actions=actions, run_path=None, config_path=Path("/p"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "ready" in screen_text(pilot))

@@ -10,9 +10,9 @@ import pytest
 
 from runner.model import Outcome, RunState
 from tests import builders as b
-from tests.fakes import FakeActions
+from tests.fakes import FakeBackend
 from tests.screens.helpers import RUN, app_on, screen_text, shown, text_of, until
-from tui.actions import Plan
+from tui.backend.results import Plan
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.monitor import MonitorScreen
 from tui.widgets.console import ConsolePanel
@@ -84,7 +84,7 @@ async def test_zoom_gives_one_panel_the_body_and_back() -> None:
 
 async def test_the_console_drawer_opens_scrolls_back_and_follows_again() -> None:
     lines = tuple(f"line {i}" for i in range(300))
-    actions = FakeActions(b.snapshot(console=lines))
+    actions = FakeBackend(b.snapshot(console=lines))
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("l")
@@ -110,7 +110,7 @@ async def test_the_console_lays_out_no_more_than_it_shows() -> None:
 
 
 async def test_an_equal_snapshot_draws_nothing() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     async with app_on(actions=actions).run_test(size=(120, 40)) as pilot:
         await shown(pilot)
         await pilot.pause()
@@ -133,7 +133,7 @@ async def test_an_equal_snapshot_draws_nothing() -> None:
 
 
 async def test_stop_asks_and_the_safe_answer_does_nothing() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("a")
@@ -150,7 +150,7 @@ async def test_stop_asks_and_the_safe_answer_does_nothing() -> None:
 
 
 async def test_stop_is_sent_and_the_screen_claims_no_more_than_that() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("a", "down", "down", "enter")
@@ -166,7 +166,7 @@ async def test_stop_is_sent_and_the_screen_claims_no_more_than_that() -> None:
 async def test_the_same_order_is_not_given_twice_before_its_answer() -> None:
     gate = threading.Event()
     plan = Plan("spyke", b.forecast(), b.CHECKS)
-    actions = FakeActions(b.snapshot(3), plan=plan)
+    actions = FakeBackend(b.snapshot(3), plan=plan)
     start = actions.start
     actions.start = lambda config, **how: (gate.wait(5), start(config))[1]  # type: ignore[method-assign]
     app = app_on(actions=actions, run_path=None, config_path=Path("/p/plasma.toml"))
@@ -180,7 +180,7 @@ async def test_the_same_order_is_not_given_twice_before_its_answer() -> None:
 
 
 async def test_killing_needs_the_name_typed() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("a", "up", "enter")
@@ -192,7 +192,7 @@ async def test_killing_needs_the_name_typed() -> None:
 
 
 async def test_letters_typed_for_the_kill_are_no_commands() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("a", "up", "q", "h", "l")
@@ -201,7 +201,7 @@ async def test_letters_typed_for_the_kill_are_no_commands() -> None:
 
 
 async def test_a_refusal_is_shown_in_its_own_words() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     actions.refuse = "run one has already ended"
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
@@ -224,7 +224,7 @@ async def test_the_footer_tells_only_what_can_be_done() -> None:
 
 
 async def test_a_key_that_can_do_nothing_says_why() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("r")
@@ -233,7 +233,7 @@ async def test_a_key_that_can_do_nothing_says_why() -> None:
 
 
 async def test_read_only_gives_no_orders() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     async with app_on(actions=actions, read_only=True).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         for key in ("s", "a", "r", "o"):
@@ -244,7 +244,7 @@ async def test_read_only_gives_no_orders() -> None:
 
 
 async def test_an_orphaned_run_can_be_adopted() -> None:
-    actions = FakeActions(b.snapshot(supervisor_alive=False))
+    actions = FakeBackend(b.snapshot(supervisor_alive=False))
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         assert "supervisor is gone" in text_of(pilot, "#verdict")
@@ -256,7 +256,7 @@ async def test_an_orphaned_run_can_be_adopted() -> None:
 
 
 async def test_a_configuration_is_shown_and_started() -> None:
-    actions = FakeActions(b.snapshot(3), plan=Plan("spyke_plasma_v1", b.forecast(), b.CHECKS))
+    actions = FakeBackend(b.snapshot(3), plan=Plan("spyke_plasma_v1", b.forecast(), b.CHECKS))
     app = app_on(actions=actions, run_path=None, config_path=Path("/p/plasma.toml"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "○ ready" in text_of(pilot, "#header"))
@@ -274,7 +274,7 @@ async def test_the_smoke_test_and_its_approval() -> None:
     plan = Plan("spyke", b.forecast(), b.CHECKS, gate="no smoke test with these settings yet")
     smoke = b.ended(Outcome.SUCCEEDED)
     assert smoke.spec is not None
-    actions = FakeActions(replace(smoke, spec=replace(smoke.spec, smoke=True)), plan=plan)
+    actions = FakeBackend(replace(smoke, spec=replace(smoke.spec, smoke=True)), plan=plan)
     app = app_on(actions=actions, run_path=None, config_path=Path("/p/plasma.toml"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "no smoke test with these" in text_of(pilot, "#verdict"))
@@ -292,7 +292,7 @@ async def test_a_configuration_that_cannot_be_read_says_where() -> None:
     plan = Plan(
         "plasma.toml", problem="plasma.toml, line 7: unknown key `trian`, did you mean train?"
     )
-    actions = FakeActions(b.snapshot(), plan=plan)
+    actions = FakeBackend(b.snapshot(), plan=plan)
     app = app_on(actions=actions, run_path=None, config_path=Path("/p/plasma.toml"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "line 7" in text_of(pilot, "#verdict"))
@@ -300,7 +300,7 @@ async def test_a_configuration_that_cannot_be_read_says_where() -> None:
 
 async def test_a_live_run_of_the_configuration_is_opened_instead() -> None:
     plan = Plan("spyke", b.forecast(), live_run=RUN)
-    actions = FakeActions(b.snapshot(), plan=plan)
+    actions = FakeBackend(b.snapshot(), plan=plan)
     app = app_on(actions=actions, run_path=None, config_path=Path("/p/plasma.toml"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "412/920" in text_of(pilot, "#header"))
@@ -311,7 +311,7 @@ async def test_a_live_run_of_the_configuration_is_opened_instead() -> None:
 
 
 async def test_a_reader_that_fails_is_told_and_tried_again() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     assert actions.reader is not None
     actions.reader.error = OSError("stale file handle")
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
@@ -321,12 +321,12 @@ async def test_a_reader_that_fails_is_told_and_tried_again() -> None:
 
 
 async def test_another_run_leaves_nothing_of_the_one_before() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         actions.reader = None
-        fresh = FakeActions(b.snapshot(0, status=None, loss=b.series([]), preflight=()))
-        pilot.app.actions.open_reader = fresh.open_reader  # type: ignore[attr-defined]
+        fresh = FakeBackend(b.snapshot(0, status=None, loss=b.series([]), preflight=()))
+        pilot.app.backend.open_reader = fresh.open_reader  # type: ignore[attr-defined]
         pilot.app.feed._open_reader = fresh.open_reader  # type: ignore[attr-defined]
         pilot.app.open_run(Path("/state/runs/two"))  # type: ignore[attr-defined]
         await until(pilot, lambda: pilot.app.snapshot is not None)  # type: ignore[attr-defined]

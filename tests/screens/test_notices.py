@@ -10,7 +10,7 @@ import pytest
 from runner.model import Outcome, RunSnapshot, RunState
 from runner.notify.channel import Result
 from tests.builders import snapshot
-from tests.fakes import FakeActions
+from tests.fakes import FakeBackend
 from tests.hostile import HOSTILE
 from tests.screens.helpers import RUN, app_on, shown, text_of, until
 from tui.app import PlasmaApp
@@ -39,7 +39,7 @@ def ended() -> RunSnapshot:
 
 
 async def test_the_end_of_the_run_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    actions = FakeActions(snapshot())
+    actions = FakeBackend(snapshot())
     app = app_on(actions=actions)
     heard = Heard(app, monkeypatch)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -68,7 +68,7 @@ async def test_opening_an_ended_run_rings_nothing(monkeypatch: pytest.MonkeyPatc
 async def test_the_key_tries_every_channel_and_says_what_came_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    actions = FakeActions(snapshot())
+    actions = FakeBackend(snapshot())
     actions.notice_results = (
         Result("command", True, "tell.sh ended well"),
         Result("ntfy", False, "ntfy.sh answered 401: the token is missing or not accepted"),
@@ -87,7 +87,7 @@ async def test_the_key_tries_every_channel_and_says_what_came_of_it(
 
 
 async def test_a_read_only_screen_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    actions = FakeActions(snapshot())
+    actions = FakeBackend(snapshot())
     app = app_on(actions=actions, read_only=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
@@ -100,7 +100,7 @@ async def test_a_read_only_screen_sends_nothing(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("size", [(80, 24), (40, 10)])
 async def test_foreign_words_of_a_channel_break_no_screen(size: tuple[int, int]) -> None:
     for text in HOSTILE[:8]:
-        actions = FakeActions(snapshot())
+        actions = FakeBackend(snapshot())
         actions.notice_results = (Result("command", False, text),)
         app = app_on(actions=actions)
         async with app.run_test(size=size) as pilot:

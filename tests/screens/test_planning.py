@@ -15,12 +15,13 @@ from textual.pilot import Pilot
 from runner.config.catalog import Catalog, Flag, FlagReport
 from runner.control.gate import GateStatus
 from runner.model import Approval, CheckResult, Outcome, RunSnapshot
+from runner.model.refusal import Refusal
 from runner.preflight.cures.model import Cure, CureFailed
 from tests import builders as b
-from tests.fakes import FakeActions
+from tests.fakes import FakeBackend
 from tests.screens.helpers import app_on, screen_text, text_of, until
-from tui.actions import ActionFailed, FlagSheet, Plan
 from tui.app import PlasmaApp
+from tui.backend.results import FlagSheet, Plan
 from tui.screens.cure import CureScreen
 from tui.screens.flags import FlagsScreen
 from tui.screens.monitor import MonitorScreen
@@ -34,9 +35,9 @@ BROKEN = CheckResult(
 CONFIG = Path("/p/plasma.toml")
 
 
-def planned(*checks: CheckResult, **changes: Any) -> tuple[FakeActions, PlasmaApp]:
+def planned(*checks: CheckResult, **changes: Any) -> tuple[FakeBackend, PlasmaApp]:
     plan = replace(Plan("spyke", b.forecast(), checks or b.CHECKS), **changes)
-    actions = FakeActions(b.snapshot(3), plan=plan)
+    actions = FakeBackend(b.snapshot(3), plan=plan)
     return actions, app_on(actions=actions, run_path=None, config_path=CONFIG)
 
 
@@ -117,7 +118,7 @@ async def test_the_checks_of_a_start_are_shown_as_they_come() -> None:
     def start(config: Path, smoke: bool = False, on_check: Any = None, **_: Any) -> None:
         on_check(BROKEN)
         assert go_on.wait(5)
-        raise ActionFailed("a check failed")
+        raise Refusal("a check failed")
 
     actions.start = start  # type: ignore[method-assign,assignment]
     async with app.run_test(size=(80, 24)) as pilot:
@@ -227,7 +228,7 @@ async def test_the_gate_is_told_in_words_and_y_approves_without_opening_the_run(
 
 
 async def test_a_smoke_runs_verdict_stands_line_by_line_and_then_its_approval() -> None:
-    actions = FakeActions(smoke_run())
+    actions = FakeBackend(smoke_run())
     app = app_on(actions=actions)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "✓ Trained" in text_of(pilot, "#smoke"))
@@ -243,7 +244,7 @@ async def test_p_goes_from_an_ended_run_back_to_the_configuration() -> None:
     actions, app = planned(*b.CHECKS)
     actions.slow = {"device"}
     actions.slow_may_end.set()
-    actions.reader = FakeActions(smoke_run()).reader
+    actions.reader = FakeBackend(smoke_run()).reader
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
         await pilot.press("t")
@@ -294,7 +295,7 @@ async def test_a_terminal_that_cannot_be_given_away_is_a_sentence(
 async def test_a_file_changed_by_somebody_else_is_read_again(tmp_path: Path) -> None:
     config = tmp_path / "plasma.toml"
     config.write_text("a")
-    actions = FakeActions(b.snapshot(), plan=Plan("spyke", b.forecast(), b.CHECKS))
+    actions = FakeBackend(b.snapshot(), plan=Plan("spyke", b.forecast(), b.CHECKS))
     app = app_on(actions=actions, run_path=None, config_path=config)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
@@ -339,7 +340,7 @@ async def test_flags_that_nobody_can_tell_say_why() -> None:
 
 
 async def test_a_set_up_is_shown_before_it_is_written_and_then_opened() -> None:
-    actions = FakeActions(b.snapshot(), plan=Plan("lora", b.forecast(), b.CHECKS))
+    actions = FakeBackend(b.snapshot(), plan=Plan("lora", b.forecast(), b.CHECKS))
     app = app_on(actions=actions, run_path=None)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "found: no sd-scripts" in screen_text(pilot))
@@ -356,7 +357,7 @@ async def test_a_set_up_is_shown_before_it_is_written_and_then_opened() -> None:
 
 
 async def test_an_import_tells_what_it_does_not_take_over() -> None:
-    actions = FakeActions(b.snapshot(), plan=Plan("lora", b.forecast(), b.CHECKS))
+    actions = FakeBackend(b.snapshot(), plan=Plan("lora", b.forecast(), b.CHECKS))
     app = app_on(actions=actions, run_path=None)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("i")
@@ -370,7 +371,7 @@ async def test_an_import_tells_what_it_does_not_take_over() -> None:
 
 
 async def test_an_import_that_is_refused_says_why_and_writes_nothing() -> None:
-    actions = FakeActions(b.snapshot())
+    actions = FakeBackend(b.snapshot())
     actions.refuse = "x.sh starts no training; give the script that does"
     app = app_on(actions=actions, run_path=None)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -383,7 +384,7 @@ async def test_an_import_that_is_refused_says_why_and_writes_nothing() -> None:
 
 
 async def test_the_welcome_fills_its_screen_with_runs_and_h_opens_all() -> None:
-    actions = FakeActions(b.snapshot(), runs=[b.listing(i) for i in range(20)])
+    actions = FakeBackend(b.snapshot(), runs=[b.listing(i) for i in range(20)])
     app = app_on(actions=actions, run_path=None)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: screen_text(pilot).count("succeeded") == 12)

@@ -12,7 +12,7 @@ from runner.history.report import current_step
 from runner.model import Cause, Outcome
 from runner.store.rundir import RunDir
 from tests import builders as b
-from tests.fakes import FakeActions, fixed_clock
+from tests.fakes import FakeBackend, fixed_clock
 from tests.hostile import HOSTILE
 from tests.replays import AGAIN_AT, BEGAN_AT, Recorder, recorded
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
@@ -31,7 +31,7 @@ def run(tmp_path: Path) -> RunDir:
 
 
 def replay_of(run: RunDir, **how: Any) -> PlasmaApp:
-    actions = how.pop("actions", None) or FakeActions()
+    actions = how.pop("actions", None) or FakeBackend()
     return PlasmaApp(actions, replay_path=run.path, replay_speed=1.0, clock=fixed_clock(), **how)
 
 
@@ -187,7 +187,7 @@ async def test_no_order_can_be_given_and_none_is_shown(tmp_path: Path) -> None:
     made.attempt(1, BEGAN_AT, 1, 50, "failed")
     cause = Cause("gpu_out_of_memory", "no memory", "less", "x=1", ("x=1",))
     run = made.write(cause=cause)
-    actions = FakeActions()
+    actions = FakeBackend()
     async with replay_of(run, actions=actions).run_test(size=(200, 60)) as pilot:
         screen = await standing(pilot)
         orders = [key for key in KEYS if key.where == "monitor" and key.action in ORDERS]
@@ -222,7 +222,7 @@ async def test_the_palette_offers_no_order(run: RunDir) -> None:
 
 
 async def test_the_key_of_the_monitor_opens_it_and_escape_comes_back(run: RunDir) -> None:
-    actions = FakeActions(b.ended(Outcome.SUCCEEDED))
+    actions = FakeBackend(b.ended(Outcome.SUCCEEDED))
     async with app_on(actions=actions, run_path=run.path).run_test(size=(100, 30)) as pilot:
         await shown(pilot)
         monitor = pilot.app.screen
@@ -259,7 +259,7 @@ async def test_a_click_on_the_line_of_time_goes_there(run: RunDir) -> None:
 
 
 async def test_a_folder_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
-    app = PlasmaApp(FakeActions(), replay_path=tmp_path / "gone", clock=fixed_clock())
+    app = PlasmaApp(FakeBackend(), replay_path=tmp_path / "gone", clock=fixed_clock())
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, ReplayScreen))
         await pilot.press("space", "right", "n", "plus", "5", "escape", "z", "l")

@@ -10,7 +10,7 @@ import pytest
 from runner.control.remove import Removal
 from runner.model import Label, Outcome, RunListing, RunState
 from tests import builders as b
-from tests.fakes import FakeActions
+from tests.fakes import FakeBackend
 from tests.hostile import HOSTILE
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tui.screens.compare import CompareScreen
@@ -30,7 +30,7 @@ RUNS = (
 )  # fmt: skip
 
 
-async def opened(pilot: object, runs: FakeActions) -> RunsScreen:
+async def opened(pilot: object, runs: FakeBackend) -> RunsScreen:
     from textual.pilot import Pilot
 
     assert isinstance(pilot, Pilot)
@@ -43,8 +43,8 @@ async def opened(pilot: object, runs: FakeActions) -> RunsScreen:
     return screen
 
 
-def actions(runs: tuple[RunListing, ...] = RUNS) -> FakeActions:
-    return FakeActions(b.snapshot(), runs)
+def actions(runs: tuple[RunListing, ...] = RUNS) -> FakeBackend:
+    return FakeBackend(b.snapshot(), runs)
 
 
 def names(screen: RunsScreen) -> list[str]:

@@ -12,8 +12,7 @@ from textual.pilot import Pilot
 from runner.history.samples import Sample
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tests import builders as b
-from tests.fakes import FakeActions
-from tests.fakes_samples import FakeSampleReader
+from tests.fakes import FakeBackend, FakeSampleReader
 from tests.hostile import HOSTILE
 from tests.sample_runs import png
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
@@ -42,7 +41,7 @@ def sheet(
 
 
 def app_with(found: SampleSheet, **how: Any) -> tuple[Any, FakeSampleReader]:
-    actions = FakeActions(b.snapshot(412))
+    actions = FakeBackend(b.snapshot(412))
     actions.sample_reader = FakeSampleReader(found)
     return app_on(actions=actions, **how), actions.sample_reader
 
@@ -269,7 +268,7 @@ async def test_the_monitor_underneath_draws_nothing_until_it_is_seen_again(tmp_p
         monitor = app.screen_stack[-2]
         sent: list[object] = []
         screen.refresh = lambda *regions, **how: sent.append(regions) or screen  # type: ignore
-        app.actions.reader.put(b.snapshot(413))
+        app.backend.reader.put(b.snapshot(413))
         await until(pilot, lambda: app.snapshot.status.step == 413)
         assert (monitor.query_one("#loss", LossChart).model.last_step, sent) == (412, [])
         await pilot.press("escape")

@@ -12,10 +12,10 @@ from textual.pilot import Pilot
 from runner.model import Outcome, RunSnapshot
 from runner.model.preview import Existing, Preview
 from tests import builders as b
-from tests.fakes import FakeActions
+from tests.fakes import FakeBackend
 from tests.screens.helpers import RUN, app_on, screen_text, shown, text_of, until
-from tui.actions import Plan
 from tui.app import PlasmaApp
+from tui.backend.results import Plan
 from tui.render import glyphs
 from tui.screens.confirm import ConfirmScreen
 
@@ -37,8 +37,8 @@ def started_by(config: str | None, outcome: Outcome = Outcome.SUCCEEDED) -> RunS
 
 def opened(
     snapshot: RunSnapshot, run_path: Path | None, preview: Preview = PREVIEW
-) -> tuple[FakeActions, PlasmaApp]:
-    actions = FakeActions(snapshot, plan=Plan("spyke", b.forecast(), b.CHECKS))
+) -> tuple[FakeBackend, PlasmaApp]:
+    actions = FakeBackend(snapshot, plan=Plan("spyke", b.forecast(), b.CHECKS))
     actions.start_shown = preview
     return actions, app_on(actions=actions, run_path=run_path, config_path=CONFIG)
 

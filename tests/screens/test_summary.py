@@ -22,12 +22,12 @@ from runner.history.review.document import (
 )
 from runner.model import Outcome
 from tests import builders as b
-from tests.fakes import FakeActions
+from tests.fakes import FakeBackend
 from tests.hostile import HOSTILE
 from tests.reviews import point
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
-from tui.actions_summary import ExportAnswer, SummarySheet
 from tui.app import PlasmaApp
+from tui.backend.results import ExportAnswer, SummarySheet
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.export import ExportScreen
 from tui.screens.summary import SummaryScreen
@@ -65,8 +65,8 @@ def sheet(text: str = "spyke", **changes: Any) -> SummarySheet:
     return replace(SummarySheet(document(text), snapshot, found), **changes)
 
 
-def actions(**changes: Any) -> FakeActions:
-    made = FakeActions(b.ended(Outcome.SUCCEEDED))
+def actions(**changes: Any) -> FakeBackend:
+    made = FakeBackend(b.ended(Outcome.SUCCEEDED))
     made.sheet = sheet(**changes)
     return made
 

@@ -12,7 +12,7 @@ from runner.model import AlarmKind, LossSeries, Outcome, RunSnapshot
 from runner.model.preview import FlagChange, Preview
 from tests import builders as b
 from tests import stories as s
-from tests.fakes import FakeActions
+from tests.fakes import FakeBackend
 from tests.screens.helpers import RUN, app_on, screen_text, shown, text_of, until
 from tui.app import PlasmaApp
 from tui.screens.confirm import ConfirmScreen
@@ -40,7 +40,7 @@ def rings(app: PlasmaApp) -> list[None]:
 
 
 async def test_an_alarm_that_begins_rings_once_and_stays_until_it_ends() -> None:
-    actions = FakeActions(b.snapshot(412))
+    actions = FakeBackend(b.snapshot(412))
     app = app_on(actions=actions)
     bell = rings(app)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -103,7 +103,7 @@ async def test_the_cause_stands_where_less_is_lost(
 async def test_a_run_that_ends_while_it_is_watched_gets_its_card_and_the_next_run_has_none() -> (
     None
 ):
-    actions = FakeActions(b.snapshot(412))
+    actions = FakeBackend(b.snapshot(412))
     app = app_on(actions=actions)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
@@ -127,7 +127,7 @@ async def test_a_card_with_more_than_fits_scrolls() -> None:
 
 
 async def test_what_had_the_focus_and_went_leaves_it_to_the_card() -> None:
-    actions = FakeActions(b.snapshot(0))
+    actions = FakeBackend(b.snapshot(0))
     app = app_on(actions=actions)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
@@ -149,7 +149,7 @@ PREVIEW = Preview(
 
 
 async def test_y_shows_the_difference_first_and_tries_again_only_on_a_yes() -> None:
-    actions = FakeActions(FAILED)
+    actions = FakeBackend(FAILED)
     actions.preview = PREVIEW
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
@@ -167,7 +167,7 @@ async def test_y_shows_the_difference_first_and_tries_again_only_on_a_yes() -> N
 
 
 async def test_resume_shows_its_plan_and_orders_only_on_a_yes() -> None:
-    actions = FakeActions(b.ended(Outcome.KILLED, 412))
+    actions = FakeBackend(b.ended(Outcome.KILLED, 412))
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("r")
@@ -178,7 +178,7 @@ async def test_resume_shows_its_plan_and_orders_only_on_a_yes() -> None:
 
 
 async def test_a_refused_preview_is_one_sentence_and_no_question() -> None:
-    actions = FakeActions(b.ended(Outcome.KILLED, 412))
+    actions = FakeBackend(b.ended(Outcome.KILLED, 412))
     actions.refuse = "the rank has changed from 32 to 16: the state does not fit"
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
@@ -189,7 +189,7 @@ async def test_a_refused_preview_is_one_sentence_and_no_question() -> None:
 
 async def test_a_slow_preview_says_so_and_is_not_asked_for_twice() -> None:
     gate, asked = threading.Event(), []
-    actions = FakeActions(b.ended(Outcome.KILLED, 412))
+    actions = FakeBackend(b.ended(Outcome.KILLED, 412))
 
     def slowly(run_path: Path) -> Preview:
         asked.append(run_path)
@@ -210,7 +210,7 @@ async def test_a_slow_preview_says_so_and_is_not_asked_for_twice() -> None:
 
 async def test_whoever_has_opened_another_run_meanwhile_is_not_asked() -> None:
     gate = threading.Event()
-    actions = FakeActions(b.ended(Outcome.KILLED, 412))
+    actions = FakeBackend(b.ended(Outcome.KILLED, 412))
 
     def slowly(run_path: Path) -> Preview:
         gate.wait(5)
@@ -229,7 +229,7 @@ async def test_whoever_has_opened_another_run_meanwhile_is_not_asked() -> None:
 
 
 async def test_a_plan_longer_than_the_screen_scrolls_and_keeps_its_answers() -> None:
-    actions = FakeActions(b.ended(Outcome.KILLED, 412))
+    actions = FakeBackend(b.ended(Outcome.KILLED, 412))
     facts = tuple(f"Fact {number}." for number in range(60))
     actions.preview = replace(PREVIEW, facts=facts)
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
@@ -251,7 +251,7 @@ async def test_a_plan_longer_than_the_screen_scrolls_and_keeps_its_answers() -> 
 
 
 async def test_the_cursor_of_the_zoomed_table_tells_about_its_file_and_stays_on_it() -> None:
-    actions = FakeActions(b.snapshot(412))
+    actions = FakeBackend(b.snapshot(412))
     app = app_on(actions=actions)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from runner.model import RunSnapshot
 from tests import builders as b
-from tests.fakes import FakeActions
+from tests.fakes import FakeBackend
 from tests.screens.helpers import app_on, screen_text, shown, until
 
 Compare = Callable[..., bool]
@@ -54,7 +54,7 @@ def test_the_question_of_stopping(snap_compare: Compare) -> None:
 
 def test_welcome(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "cwd", lambda: Path("/home/someone/loras"))
-    actions = FakeActions(b.snapshot(), runs=[b.listing(i) for i in range(4)])
+    actions = FakeBackend(b.snapshot(), runs=[b.listing(i) for i in range(4)])
 
     async def listed(pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: "v3" in screen_text(pilot) and "found:" in screen_text(pilot))

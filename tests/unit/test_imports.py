@@ -83,7 +83,8 @@ def test_the_screen_loads_only_at_their_keys_what_other_screens_need() -> None:
 import sys
 later = ("runner.config", "runner.preflight", "runner.control", "runner.trainers", "runner.checkpoints",
          "runner.history.samples", "runner.notify", "runner.model.events", "runner.model.preview",
-         "tui.wiring", "tui.verbs", "tui.viewmodel.samples", "tui.viewmodel.compare", "tui.viewmodel.resuming",
+         "tui.backend.samples", "tui.backend.flagsheet", "tui.backend.folders",
+         "tui.verbs", "tui.viewmodel.samples", "tui.viewmodel.compare", "tui.viewmodel.resuming",
          "tui.screens.runs", "tui.screens.summary", "tui.screens.compare", "tui.screens.replay")
 early = [m for m in sys.modules if any(m == one or m.startswith(one + ".") for one in later)]
 assert not early, early"""

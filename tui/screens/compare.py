@@ -15,8 +15,8 @@ from textual.screen import Screen
 
 from runner.history.compare import Comparison
 from runner.history.compare_lines import Line, lines_of
+from runner.history.comparing import Comparing
 from runner.model.units import count
-from tui.actions_compare import ComparisonReader
 from tui.keys import bindings, footer_keys
 from tui.render import glyphs
 from tui.render.compare import place_rows, state_row
@@ -64,7 +64,7 @@ class CompareScreen(Screen[None]):
     def __init__(self, run_paths: tuple[Path, ...]) -> None:
         super().__init__()
         self._paths = run_paths
-        self._reader: ComparisonReader | None = None
+        self._reader: Comparing | None = None
         self._lines: tuple[Line, ...] = ()
         self._zoomed = False
         self._reading = False
@@ -115,7 +115,7 @@ class CompareScreen(Screen[None]):
 
         try:
             if self._reader is None:
-                self._reader = self.plasma.actions.comparing(self._paths)
+                self._reader = self.plasma.backend.comparing(self._paths)
             self.post_message(ComparisonRead(self._reader.read(BUDGET_S)))
         except Exception as error:  # border: whatever goes wrong is a sentence
             self.post_message(ComparisonRead(None, told(error)))

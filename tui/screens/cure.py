@@ -109,7 +109,7 @@ class CureScreen(ModalScreen[bool]):
         from tui.planning import told
 
         try:
-            cure = self.plasma.actions.cure(self._config, self._cure_name, self._cancelled)
+            cure = self.plasma.backend.cure(self._config, self._cure_name, self._cancelled)
         except Exception as error:  # border: whatever goes wrong is a sentence
             self.post_message(CureOffered(None, told(error)))
         else:
@@ -132,7 +132,7 @@ class CureScreen(ModalScreen[bool]):
         from tui.planning import told
 
         try:
-            result = self.plasma.actions.look_again(self._config, check)
+            result = self.plasma.backend.look_again(self._config, check)
         except Exception as error:  # border, as above
             self.post_message(CheckedAgain(None, told(error)))
             return

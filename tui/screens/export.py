@@ -12,7 +12,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.screen import ModalScreen
 
-from tui.actions_summary import ExportAnswer
+from tui.backend.results import ExportAnswer
 from tui.viewmodel.summary import Pick
 from tui.viewmodel.summary_export import NAME, PATH_MOST, ExportForm, without_ending
 from tui.viewmodel.text_field import TextField
@@ -82,7 +82,7 @@ class ExportScreen(ModalScreen[str | None]):
     @work(thread=True, exit_on_error=False)
     def _find(self) -> None:
         try:
-            found = self.plasma.actions.export_folders(self._run_path)
+            found = self.plasma.backend.export_folders(self._run_path)
         except Exception:  # a suggestion that cannot be made is none
             found = ()
         self.post_message(FoldersFound(found))
@@ -92,7 +92,7 @@ class ExportScreen(ModalScreen[str | None]):
         from tui.planning import told
 
         try:
-            answer = self.plasma.actions.export(self._pick.path, folder, name)
+            answer = self.plasma.backend.export(self._pick.path, folder, name)
         except Exception as error:  # border: whatever goes wrong is a sentence
             answer = ExportAnswer(False, told(error))
         self.post_message(Exported(answer))

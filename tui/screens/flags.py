@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from runner.model.units import count
-from tui.actions import FlagSheet
+from tui.backend.results import FlagSheet
 from tui.keys import bindings, footer_keys
 from tui.render import glyphs
 from tui.render.footer import FooterKey
@@ -75,11 +75,11 @@ class FlagsScreen(Screen[None]):
         from tui.planning import told
 
         try:
-            sheet = self.plasma.actions.flags(self._config_path, False)
+            sheet = self.plasma.backend.flags(self._config_path, False)
             known = sheet.report.catalog is not None
             self.post_message(FlagsRead(sheet, last=known))
             if not known:
-                sheet = self.plasma.actions.flags(self._config_path, True)
+                sheet = self.plasma.backend.flags(self._config_path, True)
                 self.post_message(FlagsRead(sheet, last=True))
         except Exception as error:  # border: whatever goes wrong is a sentence
             self.post_message(FlagsRead(None, told(error), last=True))

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 
 from runner.model import Label
-from tui.actions import Actions
+from tui.backend.door import Backend
 from tui.viewmodel.label_form import form_of, label_of_form
 from tui.widgets.label_box import LabelBox
 
@@ -90,7 +90,7 @@ class LabelScreen(ModalScreen[bool]):
         from tui.planning import told
 
         try:
-            cast("Actions", self.app.actions).relabel(self._run_path, label)  # type: ignore[attr-defined]
+            cast("Backend", self.app.backend).relabel(self._run_path, label)  # type: ignore[attr-defined]
         except Exception as error:  # border: a refusal, or whatever the disk says
             self.post_message(LabelAnswered(told(error)))
         else:

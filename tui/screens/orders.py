@@ -105,7 +105,7 @@ class RunOrders(Screen[None]):
         """What it would overwrite is found out first."""
         app, config = self.plasma, self.plasma.config_path
         if config is not None:
-            app.look_ahead("start", partial(app.actions.start_preview, config))
+            app.look_ahead("start", partial(app.backend.start_preview, config))
 
     def action_smoke(self) -> None:
         config = self.plasma.config_path
@@ -128,7 +128,7 @@ class RunOrders(Screen[None]):
                 app.post_message(CheckFound(run, result))
 
         order = partial(
-            app.actions.start,
+            app.backend.start,
             config,
             smoke=what == "smoke",
             on_check=on_check,
@@ -166,7 +166,7 @@ class RunOrders(Screen[None]):
     def _send_approval(self, mode: str) -> None:
         path = self.plasma.run_path
         if path is not None:
-            self.plasma.give("approve", partial(self.plasma.actions.approve, path))
+            self.plasma.give("approve", partial(self.plasma.backend.approve, path))
 
     def action_stop(self) -> None:
         if self.snapshot is not None:
@@ -177,13 +177,13 @@ class RunOrders(Screen[None]):
         path = self.plasma.run_path
         if path is not None:
             self.say("Stop sent; what comes of it shows here.", "dim", 10.0)
-            self.plasma.give(f"stop {mode}", partial(self.plasma.actions.stop, path, mode))
+            self.plasma.give(f"stop {mode}", partial(self.plasma.backend.stop, path, mode))
 
     def action_resume(self) -> None:
-        self._look_ahead("resume", self.plasma.actions.resume_preview)
+        self._look_ahead("resume", self.plasma.backend.resume_preview)
 
     def action_retry(self) -> None:
-        self._look_ahead("retry", self.plasma.actions.retry_preview)
+        self._look_ahead("retry", self.plasma.backend.retry_preview)
 
     def _look_ahead(self, order: str, ask: Callable[[Path], Preview]) -> None:
         """What it would do is shown before it is asked for."""
@@ -201,18 +201,18 @@ class RunOrders(Screen[None]):
             self._ask(question, ANSWERS[message.order][1], self._carry_out)
 
     def _carry_out(self, order: str) -> None:
-        path, actions = self.plasma.run_path, self.plasma.actions
+        path, backend = self.plasma.run_path, self.plasma.backend
         if path is not None:
             said = "Resume asked for." if order == "resume" else "A new try is asked for."
             self.say(said, "dim", 10.0)
-            do = actions.resume if order == "resume" else actions.retry
+            do = backend.resume if order == "resume" else backend.retry
             self.plasma.give(order, partial(do, path))
 
     def action_adopt(self) -> None:
         path = self.plasma.run_path
         if path is not None:
             self.say("A new supervisor is asked for.", "dim", 10.0)
-            self.plasma.give("adopt", partial(self.plasma.actions.adopt, path))
+            self.plasma.give("adopt", partial(self.plasma.backend.adopt, path))
 
     def action_free_gpu(self) -> None:
         """Before a run the checks have seen ComfyUI, on a run its supervisor has."""
@@ -226,8 +226,8 @@ class RunOrders(Screen[None]):
 
     def _send_free(self, mode: str) -> None:
         self.say("ComfyUI is asked for its memory.", "dim", 10.0)
-        actions, path = self.plasma.actions, self.plasma.run_path
-        self.plasma.give("free", partial(actions.free_gpu, path))
+        backend, path = self.plasma.backend, self.plasma.run_path
+        self.plasma.give("free", partial(backend.free_gpu, path))
 
 
 def _foreign(snapshot: RunSnapshot | None, config: Path | None) -> bool:

@@ -76,5 +76,5 @@ class PlanOrders(RunOrders):
         self._ask(question, "Not yet", partial(self._approve_run, gate.smoke_run))
 
     def _approve_run(self, run_id: str, mode: str) -> None:
-        actions = self.plasma.actions
-        self.plasma.give("approve", lambda: actions.approve(actions.run_path(run_id)))
+        backend = self.plasma.backend
+        self.plasma.give("approve", lambda: backend.approve(backend.run_path(run_id)))

@@ -110,8 +110,8 @@ class ProjectScreen(Screen[None]):
                 names = [item.name for item in self._project.iterdir() if item.is_file()]
                 self.post_message(FormReady(import_form(names)))
                 return
-            found = self.plasma.actions.find(self._project)
-            answers = self.plasma.actions.suggest(self._project)
+            found = self.plasma.backend.find(self._project)
+            answers = self.plasma.backend.suggest(self._project)
             self.post_message(FormReady(new_form(found, answers), answers))
         except Exception as error:  # border: whatever goes wrong is a sentence
             self.post_message(TextMade(self._number, None, Preview(problem=told(error))))
@@ -120,14 +120,14 @@ class ProjectScreen(Screen[None]):
     def _make(self, form: Form, number: int) -> None:
         from tui.planning import told
 
-        actions = self.plasma.actions
+        backend = self.plasma.backend
         try:
             if self._importing:
-                made = actions.import_file(self._project, self._source(form))
+                made = backend.import_file(self._project, self._source(form))
             else:
-                made = actions.new_project(self._project, self._chosen(form))
+                made = backend.new_project(self._project, self._chosen(form))
             preview = Preview(
-                made.config_text, "", made.notes, made.unmapped, tuple(actions.missing(made))
+                made.config_text, "", made.notes, made.unmapped, tuple(backend.missing(made))
             )
             self.post_message(TextMade(number, made, preview))
         except Exception as error:  # border, as above
@@ -153,7 +153,7 @@ class ProjectScreen(Screen[None]):
         from tui.planning import told
 
         try:
-            written = self.plasma.actions.write_project(self._project, made)
+            written = self.plasma.backend.write_project(self._project, made)
         except Exception as error:  # border, as above
             self.post_message(TextMade(self._number, None, Preview(problem=told(error))))
             return

@@ -10,8 +10,8 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 
+from runner.history.replay import ReplayReader
 from runner.model import RunSnapshot
-from tui.actions_replay import Replay
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
 from tui.keys import bindings, footer_keys, keys_of
 from tui.messages import ReadFailed, SnapshotArrived
@@ -42,7 +42,7 @@ class ReplayScreen(MonitorScreen, inherit_bindings=False):
         super().__init__()
         self.run_path = run_path
         self._speed = speed
-        self.replay: Replay | None = None
+        self.replay: ReplayReader | None = None
         self._feed: Feed | None = None
 
     def compose(self) -> ComposeResult:
@@ -62,9 +62,9 @@ class ReplayScreen(MonitorScreen, inherit_bindings=False):
         if self._feed is not None:
             self._feed.stop()
 
-    def _opened(self, path: Path) -> Replay:
+    def _opened(self, path: Path) -> ReplayReader:
         """Called in the thread that reads."""
-        self.replay = self.plasma.actions.open_replay(path, self._speed)
+        self.replay = self.plasma.backend.open_replay(path, self._speed)
         return self.replay
 
     # ----------------------------------------------------------------- what is shown

@@ -78,8 +78,8 @@ class RunOrders(Screen[None]):
     @work(thread=True, exclusive=True, group="look", exit_on_error=False)
     def _read_label(self, run_id: str, name: str) -> None:
         try:
-            path = self.plasma.actions.run_path(run_id)
-            self.post_message(LabelRead(path, self.plasma.actions.label(path), name))
+            path = self.plasma.backend.run_path(run_id)
+            self.post_message(LabelRead(path, self.plasma.backend.label(path), name))
         except Exception as error:  # border: whatever goes wrong is a sentence
             self._failed(error)
 
@@ -107,7 +107,7 @@ class RunOrders(Screen[None]):
     @work(thread=True, exclusive=True, group="look", exit_on_error=False)
     def _find_paths(self, keys: Sequence[str]) -> None:
         try:
-            self.post_message(PathsFound(tuple(map(self.plasma.actions.run_path, keys))))
+            self.post_message(PathsFound(tuple(map(self.plasma.backend.run_path, keys))))
         except Exception as error:  # border, as above
             self._failed(error)
 
@@ -130,10 +130,10 @@ class RunOrders(Screen[None]):
 
     @work(thread=True, exclusive=True, group="look", exit_on_error=False)
     def _read_removals(self, keys: Sequence[str]) -> None:
-        actions = self.plasma.actions
+        backend = self.plasma.backend
         try:
-            paths = [actions.run_path(key) for key in keys]
-            self.post_message(RemovalsRead(tuple((p, actions.removal(p)) for p in paths)))
+            paths = [backend.run_path(key) for key in keys]
+            self.post_message(RemovalsRead(tuple((p, backend.removal(p)) for p in paths)))
         except Exception as error:  # border, as above
             self._failed(error)
 
@@ -165,7 +165,7 @@ class RunOrders(Screen[None]):
         gone = 0
         for path in paths:
             try:
-                sent = self.plasma.actions.remove(path, with_checkpoints=with_checkpoints)
+                sent = self.plasma.backend.remove(path, with_checkpoints=with_checkpoints)
             except Exception as error:  # border, as above
                 before = f" ({gone} of {len(paths)} are removed)" if gone else ""
                 self.post_message(RunsChanged(f"{told(error)}{before}", ok=False))

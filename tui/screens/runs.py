@@ -134,9 +134,9 @@ class RunsScreen(RunOrders):
 
     @work(thread=True, exclusive=True, group="glance", exit_on_error=False)
     def _read_glance(self, key: str) -> None:
-        actions = self.plasma.actions
+        backend = self.plasma.backend
         try:
-            glance = glance_of(key, actions.glance(actions.run_path(key)))
+            glance = glance_of(key, backend.glance(backend.run_path(key)))
         except (
             Exception
         ):  # border: what cannot be read is not told; the row itself says what is wrong

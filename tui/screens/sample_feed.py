@@ -10,8 +10,8 @@ from textual.message import Message
 from textual.screen import Screen
 
 from runner.model import RunSnapshot
-from tui.actions import Reader
-from tui.actions_samples import SampleReader
+from tui.backend.results import Reader
+from tui.backend.samples import SampleReader
 from tui.viewmodel.samples import Board, SampleSheet, board_of
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class SampleFeed(Screen[None]):
         try:
             sheet = snapshot = None
             if self._samples is None or self._reader is None:
-                self._samples = self.plasma.actions.samples(self._run_path)
-                self._reader = self.plasma.actions.open_reader(self._run_path)
+                self._samples = self.plasma.backend.samples(self._run_path)
+                self._reader = self.plasma.backend.open_reader(self._run_path)
                 sheet = self._samples.read()
             elif self._samples.changed():
                 sheet = self._samples.read()

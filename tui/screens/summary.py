@@ -12,8 +12,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
 
-from tui.actions import Sent
-from tui.actions_summary import SummarySheet
+from tui.backend.results import SummarySheet
 from tui.keys import bindings, footer_keys
 from tui.render import glyphs
 from tui.render.footer import FooterKey
@@ -98,7 +97,7 @@ class SummaryScreen(Screen[None]):
         from tui.planning import told
 
         try:
-            sheet = self.plasma.actions.summary(self.run_path)
+            sheet = self.plasma.backend.summary(self.run_path)
         except Exception as error:  # border: whatever goes wrong is a sentence
             self.post_message(SummaryRead(None, told(error)))
         else:
@@ -109,11 +108,11 @@ class SummaryScreen(Screen[None]):
         from tui.planning import told
 
         try:
-            sent: Sent = self.plasma.actions.show_folder(path)
+            text = self.plasma.backend.show_folder(path)
         except Exception as error:  # border, as above
             self.post_message(FolderShown(told(error), "bad"))
         else:
-            self.post_message(FolderShown(sent.text))
+            self.post_message(FolderShown(text))
 
     # ----------------------------------------------------------------- what came back
 

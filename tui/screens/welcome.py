@@ -48,7 +48,7 @@ class WelcomeScreen(RunsScreen):
         from tui.planning import told
 
         try:
-            self.post_message(FoundHere(found_here(self.plasma.actions.find(Path.cwd()))))
+            self.post_message(FoundHere(found_here(self.plasma.backend.find(Path.cwd()))))
         except Exception as error:  # border: a folder that cannot be read is a sentence
             self.post_message(FoundHere(told(error)))
 
@@ -103,7 +103,7 @@ class WelcomeScreen(RunsScreen):
             self.say("This screen is read-only.", "dim", 4.0)
             return
         self.say("The demo is being prepared.", "dim", None)
-        self.plasma.give("demo", self.plasma.actions.start_demo)
+        self.plasma.give("demo", self.plasma.backend.start_demo)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return None if action == "open" and not self.query_one(RunList).lines else True

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tui.actions import ActionFailed
+from runner.model.refusal import Refusal
 from tui.exits import NO, OK, Fail
 from tui.notices import Ring, bytes_of
 from tui.osc import way_of
@@ -18,16 +18,16 @@ from tui.verbs.common import say
 
 if TYPE_CHECKING:
     from runner.config.channels import Channels
-    from tui.actions_notices import NoticeTarget
+    from tui.backend.results import NoticeTarget
 
 
 def notify(options: argparse.Namespace) -> int:
     """No address and no secret is printed: a terminal is easily shared."""
-    from tui.wiring_notices import target_of_config
+    from tui.backend.door import Backend
 
     try:
-        target = target_of_config(Path(options.config or "plasma.toml").absolute())
-    except ActionFailed as error:
+        target = Backend().notice_target(None, Path(options.config or "plasma.toml").absolute())
+    except Refusal as error:
         raise Fail(str(error)) from None
     return _test(target) if options.test else _tell(target)
 

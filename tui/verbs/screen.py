@@ -67,13 +67,13 @@ def open_app(
     if options.low_bandwidth:
         _slow_textual()
     from tui.app import PlasmaApp
-    from tui.late import late_actions
+    from tui.backend.door import Backend
     from tui.themes import ThemeProblem
 
     utf8 = "utf" in locale.getpreferredencoding(False).lower()
     try:
         app = PlasmaApp(
-            late_actions(),
+            Backend(),
             run_path=run_path,
             config_path=config_path,
             read_only=read_only,

@@ -12,7 +12,7 @@ from tui.text import clean
 if TYPE_CHECKING:
     from runner.config.catalog import Flag
     from runner.config.flags import FlagValue
-    from tui.actions import FlagSheet
+    from tui.backend.results import FlagSheet
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runner.model import Expectation, Forecast
 from runner.model.lean import dataclass
 from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, pace
-from tui.actions import Plan
+from tui.backend.results import Plan
 from tui.text import clean
 from tui.viewmodel.preflight import PreflightRow, preflight_list
 

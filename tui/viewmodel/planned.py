@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.model import RunSnapshot, RunSpec, RunState
-from tui.actions import Plan
+from tui.backend.results import Plan
 from tui.text import clean
 from tui.viewmodel.header import Header, header_of, ready_header
 

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from runner.history.review.best import Candidate
 from runner.history.review.document import Document, Paragraph, Points, Section
 from runner.model.units import file_size
-from tui.actions_summary import SummarySheet
+from tui.backend.results import SummarySheet
 from tui.text import clean
 from tui.viewmodel.chart import ChartModel, chart_model
 from tui.viewmodel.state import UNREAD, StateLabel, state_label

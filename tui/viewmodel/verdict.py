@@ -14,7 +14,7 @@ from runner.model import (
     RunState,
 )
 from runner.model.units import count, duration, file_size
-from tui.actions import Plan
+from tui.backend.results import Plan
 from tui.text import clean
 from tui.viewmodel import verdict_live, verdict_over
 from tui.viewmodel.alarms import has_alarm

@@ -19,7 +19,7 @@ from runner.model import Outcome
 from tests import builders as b
 from tests.hostile import HOSTILE
 from tests.reviews import point
-from tui.actions_summary import SummarySheet
+from tui.backend.results import SummarySheet
 from tui.render.document import Drawn, block_rows, draw_document
 from tui.render.paint import plain, row_width
 from tui.render.table_fit import cut_middle, fit_columns, fold, without_common_ending

@@ -14,10 +14,11 @@ from runner.model import Checkpoint, Outcome, RunState
 from runner.store.journal import write_json
 from runner.store.rundir import RunDir
 from tests import builders as b
+from tui.backend.door import Backend
+from tui.backend.folders import folder_opener
 from tui.cli import main
 from tui.viewmodel.summary_export import NAME, ExportForm, without_ending
 from tui.viewmodel.text_field import TextField
-from tui.wiring_summary import SummaryWiring, folder_opener
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_the_folder_used_last_is_suggested_next(
     run: RunDir, loras: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["export", "last", "--to", str(loras)]) == 0
-    assert SummaryWiring().export_folders(run.path) == (str(loras),)
+    assert Backend().export_folders(run.path) == (str(loras),)
     capsys.readouterr()
     assert main(["export", "last"]) == 2
     assert str(loras) in capsys.readouterr().err
@@ -115,7 +116,7 @@ def test_the_folder_used_last_is_suggested_next(
 
 
 def test_the_sheet_of_the_screen_holds_whole_paths(run: RunDir) -> None:
-    sheet = SummaryWiring().summary(run.path)
+    sheet = Backend().summary(run.path)
     assert [Path(c.checkpoint.path).is_file() for c in sheet.candidates] == [True, True]
     assert "best" in [section.key for section in sheet.document.sections]
 
@@ -123,9 +124,9 @@ def test_the_sheet_of_the_screen_holds_whole_paths(run: RunDir) -> None:
 def test_an_export_answers_with_a_sentence(run: RunDir, loras: Path) -> None:
     source = str(choose(run.path, "400").path)
     (loras / "x.safetensors").write_bytes(b"theirs")
-    refused = SummaryWiring().export(source, str(loras), "x")
+    refused = Backend().export(source, str(loras), "x")
     assert (refused.done, refused.free_name) == (False, "x-2.safetensors")
-    done = SummaryWiring().export(source, str(loras), "x-2")
+    done = Backend().export(source, str(loras), "x-2")
     assert done.done and "read back the same" in done.text
     assert (loras / "x.safetensors").read_bytes() == b"theirs"
 
@@ -142,8 +143,8 @@ def test_a_folder_is_opened_only_where_there_is_a_desktop(monkeypatch: pytest.Mo
 
 def test_without_a_desktop_the_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSH_TTY", "/dev/pts/1")
-    sent = SummaryWiring().show_folder("/o/x.safetensors")
-    assert sent.text == "No desktop here to open it in. The folder is /o"
+    said = Backend().show_folder("/o/x.safetensors")
+    assert said == "No desktop here to open it in. The folder is /o"
 
 
 # --------------------------------------------------------------------------- the form

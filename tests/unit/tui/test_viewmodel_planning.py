@@ -13,7 +13,7 @@ from runner.model import Approval, CheckResult, Expectation, Forecast
 from runner.trainers.sd_scripts.importers.find import Found, FoundCheckout, FoundModel
 from runner.trainers.sd_scripts.importers.fresh import Answers
 from tests.hostile import HOSTILE
-from tui.actions import FlagSheet, Plan
+from tui.backend.results import FlagSheet, Plan
 from tui.editor import NoEditor, pick_editor
 from tui.render.checks import area_rows, block_rows
 from tui.render.paint import plain, row_width

@@ -217,7 +217,7 @@ def test_orders_that_make_none_say_why() -> None:
 
 
 def test_a_plan_shows_its_forecast_and_nothing_measured() -> None:
-    from tui.actions import Plan
+    from tui.backend.results import Plan
 
     plan = Plan("spyke", b.forecast(), b.CHECKS)
     rows = checkpoint_table(planned_snapshot(plan), 0.0).rows

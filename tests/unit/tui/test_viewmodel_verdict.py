@@ -21,7 +21,7 @@ from runner.model import (
 from tests import builders as b
 from tests import stories as s
 from tests.hostile import HOSTILE
-from tui.actions import Plan
+from tui.backend.results import Plan
 from tui.viewmodel.clauses import Verdict
 from tui.viewmodel.preflight import Checklist
 from tui.viewmodel.verdict import ready_verdict, verdict_of

@@ -10,9 +10,10 @@ from typing import Any
 
 from runner.config.flags import Flags, FlagValue
 from runner.config.paths import resolved
+from runner.model.refusal import Refusal
 
 
-class ImportRefused(Exception):
+class ImportRefused(Refusal):
     """Nothing can be imported; `str()` is one sentence: what, where, what to do."""
 
 

@@ -8,13 +8,14 @@ from runner.config.catalog import Effort, FlagReport
 from runner.config.errors import ConfigError
 from runner.config.load import load_config
 from runner.config.model import Config, Trainer
+from runner.model.refusal import Refusal
 from runner.trainers.registry import flag_report, program_of
-from tui.actions import ActionFailed, FlagSheet
+from tui.backend.results import FlagSheet
 
 
 def flag_sheet(config_path: Path, thorough: bool) -> FlagSheet:
     """Not `thorough`: only what is remembered, at once. A file with a misspelt flag is just the one for
-    which flags are looked up, so its trainer is enough. Raises ActionFailed without one."""
+    which flags are looked up, so its trainer is enough. Raises Refusal without one."""
     trainers: list[Trainer] = []
     config: Config | None = None
 
@@ -26,7 +27,7 @@ def flag_sheet(config_path: Path, thorough: bool) -> FlagSheet:
         trainers.append(config.trainer)
     except ConfigError as error:
         if not trainers:
-            raise ActionFailed(str(error.problems[0])) from None
+            raise Refusal(str(error.problems[0])) from None
     trainer = trainers[0]
     report = _asked(trainer, thorough)
     script = program_of(trainer).title(trainer)
