@@ -8,7 +8,7 @@ from textual.app import App
 
 from tui.palette import Palette
 from tui.terminal import pick_theme, settle_no_color
-from tui.themes import ThemeProblem, load_themes
+from tui.themes import ThemeProblem, load_themes, theme_names
 
 
 class Looks(App[None], inherit_bindings=False):
@@ -30,8 +30,9 @@ class Looks(App[None], inherit_bindings=False):
         name = pick_theme(wanted, os.environ, self.console.color_system, low_bandwidth)
         if name not in self.available_themes:
             if wanted == name:
-                known = ", ".join(sorted(theme.name for theme in themes))
-                raise ThemeProblem(f"no theme is called {wanted!r}; ours are {known}")
+                raise ThemeProblem(
+                    f"no theme is called {wanted!r}; there are {', '.join(theme_names())}"
+                )
             name = "textual-dark"
         self.theme = name
         return failures

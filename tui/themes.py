@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from textual.color import Color, ColorParseError
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 import tui
 
@@ -126,3 +126,9 @@ def _color(value: object, key: str, where: str) -> str:
     if not isinstance(value, str) or color.a != 1 or color.ansi is not None:
         raise ThemeProblem(f"{where}: {key} = {value!r} must be an opaque colour #rrggbb")
     return value
+
+
+def theme_names() -> list[str]:
+    """All names that `--theme` takes, ours first."""
+    ours = [theme.name for theme in load_themes()[0]]
+    return [*ours, *sorted(set(BUILTIN_THEMES) - set(ours))]

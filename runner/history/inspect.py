@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from runner.analysis.facts import RunFacts
@@ -16,9 +17,9 @@ from runner.analysis.outcome import judge
 from runner.history.report import plain
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import LOSS_TAGS
-from runner.model import Cause, Outcome
-from runner.model.events import AttemptSeen, CheckpointSaving, ConsoleEvent, StepShown
-from runner.model.units import finite
+from runner.model import Cause, Outcome, Phase
+from runner.model.events import AttemptSeen, CheckpointSaving, ConsoleEvent, PhaseChanged, StepShown
+from runner.model.units import count, finite
 from runner.state.step_mapper import StepMapper
 from runner.state.translator import Translator
 
@@ -36,11 +37,11 @@ class InspectReport(Struct, frozen=True, kw_only=True):
     `first_nonfinite_step`: the bar's number at the first loss that is not finite; from the event
     files' exact losses where given. `checkpoints`: names of the files in the order of saving.
     With several attempts in one log, the numbers are the last attempt's and `checkpoints` holds
-    the files of all.
+    the files of all. `outcome` None: not a trainer's console log.
     """
 
     schema: int = 1
-    outcome: Outcome
+    outcome: Outcome | None
     cause: Cause | None
     reasons: tuple[str, ...]
     steps_seen: int
@@ -115,10 +116,14 @@ def inspect_log(
     parse_exit(exit_text)
     parser, last = ConsoleParser(launches=True), Translator(1, catching_up=True)
     names: dict[str, None] = {}
+    known = False  # has a line been one that a trainer prints?
 
     def take(events: list[ConsoleEvent]) -> None:
-        nonlocal last
+        nonlocal last, known
         for event in _telling(events):
+            known = known or not (
+                isinstance(event, PhaseChanged) and event.phase is Phase.LAUNCHING
+            )
             if isinstance(event, AttemptSeen):
                 last = Translator(event.attempt, catching_up=True)
                 continue
@@ -134,7 +139,11 @@ def inspect_log(
     take(parser.finish())
     last.finish()
     exact = None if tensorboard is None else first_bad(tensorboard, last.state.mapper)
-    return report_of(last, names, exit_text, exact, parser.unknown_lines)
+    report = report_of(last, names, exit_text, exact, parser.unknown_lines)
+    if known or exit_text is not None or not parser.unknown_lines:
+        return report
+    why = f"none of its {count(parser.unknown_lines, 'line')} is known from a trainer"
+    return msgspec.structs.replace(report, outcome=None, cause=None, reasons=(why,))
 
 
 def _telling(events: list[ConsoleEvent]) -> Iterator[ConsoleEvent]:

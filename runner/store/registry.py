@@ -87,7 +87,8 @@ def list_runs() -> list[RunListing]:
 
 def resolve(text: str) -> Path:
     """The run folder that `text` names: an id, a unique beginning of one, a folder's path, `last` (the
-    newest run that was started here), or the name that a person gave to one run alone.
+    newest run that was started here), or the name of one run alone: what a person called it, else that of
+    its project in plasma.toml.
 
     Raises RunNotFound with the nearest ids.
     """
@@ -119,11 +120,12 @@ def _last() -> Path:
 
 
 def _named(text: str) -> list[Path]:
-    """Runs to which a person gave that name."""
-    return [
-        runs_root() / run.id
-        for run in list_runs()
-        if run.name == text and read_label(runs_root() / run.id).name == text
+    """Runs to which a person gave that name, else those whose configuration has it."""
+    called = (runs_root() / run.id for run in list_runs() if run.name == text)
+    return [path for path in called if read_label(path).name == text] or [
+        path
+        for path in run_paths()
+        if getattr(readable(RunDir(path).spec, RunSpec), "name", None) == text
     ]
 
 

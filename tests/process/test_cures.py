@@ -238,7 +238,7 @@ def test_a_cure_is_done_and_the_check_looked_at_again(flipped: Project) -> None:
     assert "flip_aug = false" in (flipped.root / "dataset.toml").read_text()
     again = cli(flipped.root, "--fix", "flip_aug", "--yes", "--json")
     assert again.returncode == 0
-    assert "nothing to cure" in again.stderr
+    assert "nothing to fix" in again.stderr
     assert json.loads(again.stdout)["checks"][0]["status"] == "pass"
 
 
@@ -250,7 +250,7 @@ def test_wrong_names_and_checks_without_a_cure_are_told(flipped: Project) -> Non
         file.unlink()
     found = cli(flipped.root, "--fix", "images", "--yes")
     assert found.returncode == 1
-    assert "there is no cure for this that plasma-tui could do" in found.stderr
+    assert "plasma-tui cannot fix this" in found.stderr
 
 
 def test_the_list_names_the_command_of_each_cure(flipped: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import time
 from pathlib import Path
@@ -12,11 +13,11 @@ import msgspec
 
 from runner.control import orders as control
 from runner.history.report import current_step
-from runner.model import Outcome, RunSnapshot, RunState
+from runner.model import CheckResult, Outcome, RunSnapshot, RunState
 from runner.model.units import UNKNOWN, duration, loss, pace
 from runner.store.reader import RunReader
 from runner.store.registry import RunNotFound, resolve
-from tui.exits import NO, NOT_FOUND, OK, Fail
+from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 
 MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "-"}
@@ -44,9 +45,39 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
+def answer(question: str) -> str:
+    """What a person types at a terminal."""
+    sys.stderr.write(clean(question))
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def at_terminal() -> bool:
+    """A person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def agreed(question: str, refusal: str, *, yes: bool) -> bool:
+    """Yes or no, asked at a terminal only; elsewhere only --yes agrees. Raises Fail."""
+    if yes:
+        return True
+    if not at_terminal():
+        raise Fail(f"{refusal}: add --yes to agree, there is no terminal to ask on", WRONG_USE)
+    return answer(f"{question} [y/N] ").lower() in ("y", "yes")
+
+
+def check_line(result: CheckResult) -> str:
+    """`! Disk: 3 GB free`."""
+    text = result.detail or result.evidence
+    return f"{MARKS[result.status]} {clean(result.title or result.name)}: {clean(text)}"
+
+
 def print_json(value: Any) -> None:
-    """One object; a reader of another program gets UTF-8 and one final newline."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    """One object and a final newline, in ASCII where the locale has no UTF-8."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    if not text.isascii() and "utf" not in (sys.stdout.encoding or "utf").lower():
+        text = json.dumps(json.loads(text), indent=2)
+    sys.stdout.write(f"{text}\n")
 
 
 def print_table(heads: list[str], rows: list[list[str]]) -> None:
@@ -105,7 +136,7 @@ def wait_for_end(path: Path) -> RunSnapshot:
                 control.adopt(path)
             time.sleep(0.2)
     except KeyboardInterrupt:
-        say(f"\nthe training goes on: `plasma-tui attach {path.name}` watches it")
+        say(f"\ntraining continues: `plasma-tui attach {path.name}` shows it")
         raise
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from tui.exits import NO, NOT_FOUND, OK, Fail
 from tui.text import clean
-from tui.verbs.common import find_run, print_json, say
+from tui.verbs.common import agreed, at_terminal, find_run, print_json, say
 
 
 def export(options: argparse.Namespace) -> int:
@@ -26,6 +27,7 @@ def export(options: argparse.Namespace) -> int:
     for line in (f"{chosen.checkpoint.name}:" if chosen.why else "", *chosen.why):
         if line:
             say(line)
+    _make_folder(folder, yes=options.yes)
     try:
         made = export_file(
             chosen.path, folder, options.name, force=options.force, known=chosen.checkpoint
@@ -41,6 +43,19 @@ def export(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(f"{made.path}\n")
     return OK
+
+
+def _make_folder(folder: Path, *, yes: bool) -> None:
+    """A missing folder is created: a person at a terminal is asked, a script is told. Raises Fail."""
+    if os.path.lexists(folder):
+        return
+    if at_terminal() and not agreed(f"{folder} doesn't exist. Create it?", "", yes=yes):
+        raise Fail(f"nothing was exported: {clean(str(folder), 300)} doesn't exist")
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise Fail(f"{clean(str(folder), 300)} cannot be created: {error.strerror}") from None
+    say(f"created {folder}")
 
 
 def _suggested(run_path: Path) -> Path:

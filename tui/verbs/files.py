@@ -35,11 +35,17 @@ def inspect(options: argparse.Namespace) -> int:
             raise Fail(str(error), WRONG_USE) from None
         except OSError as error:
             raise Fail(f"{options.log} cannot be read: {error.strerror}") from None
-        run = None if options.no_keep else _keep(options, path, folder)
+        foreign = report.outcome is None
+        run = None if options.no_keep or foreign else _keep(options, path, folder)
     data = report.to_json() | {"run": run.name if run is not None else None}
     if options.json:
         print_json(data)
-    else:
+    if foreign:
+        raise Fail(
+            f"{options.log} is not a console log of a trainer: {report.reasons[0]} "
+            "(--exit HOW evaluates it anyway)"
+        )
+    if not options.json:
         _print(data)
     if run is not None:
         say(f"a read-only run of it: `plasma-tui attach {run.name}`, `show`, `compare`, `replay`")

@@ -1,4 +1,4 @@
-"""`check --fix NAME`: shows what a cure will do, asks, does it, and looks at the check again."""
+"""`check --fix NAME`: shows what a fix will do, asks, does it, and runs the check again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from runner.model import CheckResult
 from runner.preflight.cures.model import Cure, CureFailed
 from runner.preflight.registry import CHECKS, check_of, cure_for, known_names, run_checks
 from tui.exits import NO, OK, WRONG_USE, Fail
-from tui.text import clean
-from tui.verbs.common import MARKS, print_json, say
+from tui.verbs.common import agreed, check_line, print_json, say
 
 
 def fix(options: argparse.Namespace, config: Config) -> int:
@@ -32,7 +31,7 @@ def fix(options: argparse.Namespace, config: Config) -> int:
     say(f"{cure.title}:")
     for line in cure.will_do:
         say(f"  {line}")
-    if not options.yes and not _agreed():
+    if not agreed("Do this?", "nothing was changed", yes=options.yes):
         say("nothing was changed")
         return NO
     _apply(cure)
@@ -41,30 +40,19 @@ def fix(options: argparse.Namespace, config: Config) -> int:
     return _tell(options, look_again(load(options), check_of(name)))
 
 
-def _agreed() -> bool:
-    """Asked on a terminal only; elsewhere --yes must say so. Raises Fail."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Fail(
-            "nothing was changed: add --yes to agree, there is no terminal to ask on", WRONG_USE
-        )
-    sys.stderr.write("Do this? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
 def _apply(cure: Cure) -> None:
     try:
         cure.apply(lambda line: say(f"  {line}"))
     except CureFailed as error:
-        raise Fail(f"the cure did not work: {error}") from None
+        raise Fail(f"the fix did not work: {error}") from None
 
 
 def _nothing_to_do(options: argparse.Namespace, config: Config, name: str) -> int:
     result = look_again(config, name)
     if result is None or result.status in ("pass", "skip"):
-        say("nothing to cure")
+        say("nothing to fix")
         return _tell(options, result)
-    say(f"there is no cure for this that plasma-tui could do: {result.advice or result.detail}")
+    say(f"plasma-tui cannot fix this: {result.advice or result.detail}")
     return _tell(options, result)
 
 
@@ -79,6 +67,5 @@ def _tell(options: argparse.Namespace, result: CheckResult | None) -> int:
     if options.json:
         print_json({"schema": 1, "passed": good, "checks": [result] if result else []})
     elif result is not None:
-        text = result.detail or result.evidence
-        sys.stdout.write(f"{MARKS[result.status]} {result.title}: {clean(text)}\n")
+        sys.stdout.write(f"{check_line(result)}\n")
     return OK if good else NO

@@ -29,8 +29,7 @@ from runner.trainers.sd_scripts.importers.write import (
     write_project,
 )
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
-from tui.text import clean
-from tui.verbs.common import say
+from tui.verbs.common import answer, at_terminal, say
 
 #: a model is chosen by its number; more than this fills the screen
 MOST_OFFERED = 12
@@ -72,7 +71,7 @@ def _imported(source: str, context: Context) -> Imported:
 
 
 def _fresh(options: argparse.Namespace, context: Context) -> Imported:
-    asking = not options.yes and sys.stdin.isatty() and sys.stderr.isatty()
+    asking = not options.yes and at_terminal()
     answers = _asked(context) if asking else suggested(context.found, context.project)
     return new_project(answers, context=context)
 
@@ -95,7 +94,7 @@ def _asked(context: Context) -> Answers:
     models = [str(model.path) for model in found.models]
     shown = [f"{model.path}  {file_size(model.size_bytes)}" for model in found.models]
     model = _choice("base model", models, shown, suggest=False)
-    name = _line(f"name of the LoRA [{answers.name}]: ") or answers.name
+    name = answer(f"name of the LoRA [{answers.name}]: ") or answers.name
     return replace(answers, model=model or None, name=name)
 
 
@@ -107,18 +106,12 @@ def _choice(
         say(f"  {number}  {text}")
     default = "1" if values and suggest else "none"
     numbers = f"1-{min(len(values), MOST_OFFERED)} or " if values else ""
-    answer = _line(f"{what}, {numbers}a path [{default}]: ")
-    if not answer:
+    typed = answer(f"{what}, {numbers}a path [{default}]: ")
+    if not typed:
         return values[0] if values and suggest else ""
-    if answer.isdigit() and 1 <= int(answer) <= len(values):
-        return values[int(answer) - 1]
-    return answer
-
-
-def _line(prompt: str) -> str:
-    sys.stderr.write(clean(prompt))
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()
+    if typed.isdigit() and 1 <= int(typed) <= len(values):
+        return values[int(typed) - 1]
+    return typed
 
 
 def _tell(made: Imported, written: Written) -> None:
@@ -153,4 +146,4 @@ def _problems(made: Imported, path: Path) -> None:
                 say(str(problem))
     else:
         if not missing:
-            say("`plasma-tui check` looks at everything before a start")
+            say("`plasma-tui check` runs all preflight checks")

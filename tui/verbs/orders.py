@@ -1,4 +1,4 @@
-"""`stop` and `resume`: orders to a run."""
+"""`stop` and `approve`: orders to a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runner.control import orders as control
 from runner.model import JournalEvent, Outcome, RunSnapshot, RunState
 from runner.store.reader import RunReader
 from tui.exits import NO, OK, Fail
-from tui.verbs.common import MARKS, find_run, say, wait_for_end
+from tui.verbs.common import check_line, find_run, say, wait_for_end
 
 #: INT 15 s, TERM 5 s, KILL, the last look at the files
 STOP_PATIENCE_S = 180.0
@@ -59,7 +59,7 @@ def _stopped(path: Path, attempt: int | None) -> int:
         if resumed or (snapshot.state is RunState.ENDED and snapshot.outcome is not None):
             break
         if snapshot.state is RunState.LOST:
-            raise Fail(f"run {path.name} is lost: nothing of it lives on this machine any more")
+            raise Fail(f"run {path.name} is lost: no process of this run is alive on this machine")
         if time.monotonic() > deadline:
             if gone is None:
                 raise Fail(
@@ -92,7 +92,7 @@ def approve(options: argparse.Namespace) -> int:
     """Say yes to what a smoke test showed, after showing it."""
     path = find_run(options.run)
     for line in smoke_verdict(RunReader(path, console=False).read_all()):
-        say(f"{MARKS[line.status]} {line.title}: {line.detail}")
+        say(check_line(line))
     try:
         given = gate.approve(path, options.note)
     except (control.Refused, OSError) as error:

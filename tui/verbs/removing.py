@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from runner.control.remove import Removal, RemoveRefused, removal_of, remove_run
 from runner.model.units import count
 from tui.exits import NO, OK, WRONG_USE, Fail
 from tui.text import clean
-from tui.verbs.common import find_run, say
+from tui.verbs.common import agreed, answer, at_terminal, find_run, say
 
 
 def remove(options: argparse.Namespace) -> int:
@@ -42,19 +41,13 @@ def _tell(one: Removal) -> None:
 
 
 def _agreed(options: argparse.Namespace, looked: Sequence[Removal]) -> bool:
-    """Asked on a terminal only; elsewhere --yes must say so. Raises Fail."""
-    terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    """Raises Fail where a person must be asked and cannot be."""
     if not options.with_checkpoints:
         for one in looked:
-            if one.lost and not _typed(one, terminal and not options.yes):
+            if one.lost and not _typed(one, at_terminal() and not options.yes):
                 return False
-    if options.yes:
-        return True
-    if not terminal:
-        raise Fail(
-            "nothing was removed: add --yes to agree, there is no terminal to ask on", WRONG_USE
-        )
-    return _answer(f"Remove {_what(looked)}? [y/N] ").lower() in ("y", "yes")
+    what = looked[0].id if len(looked) == 1 else count(len(looked), "run")
+    return agreed(f"Remove {what}?", "nothing was removed", yes=options.yes)
 
 
 def _typed(one: Removal, terminal: bool) -> bool:
@@ -67,17 +60,7 @@ def _typed(one: Removal, terminal: bool) -> bool:
             WRONG_USE,
         )
     say(f"! {lost} would be deleted for ever with {one.id}")
-    return _answer("Type the run's name to delete them too: ") in (one.name, one.id)
-
-
-def _what(looked: Sequence[Removal]) -> str:
-    return looked[0].id if len(looked) == 1 else count(len(looked), "run")
-
-
-def _answer(question: str) -> str:
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()
+    return answer("Type the run's name to delete them too: ") in (one.name, one.id)
 
 
 def _remove(path: Path, *, with_checkpoints: bool) -> None:

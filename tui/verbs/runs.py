@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import sys
 import time
 from collections import deque
@@ -98,27 +99,54 @@ def log(options: argparse.Namespace) -> int:
     console = path / "console.log"
     if not console.exists():
         raise Fail(f"run {path.name} has printed nothing yet", NOT_FOUND)
-    raw = not sys.stdout.isatty()
+    lines = Lines() if sys.stdout.isatty() else None
     with console.open("rb") as stream:
         if options.lines is not None:
             last = deque(stream, maxlen=max(0, options.lines))
-            _emit(b"".join(last), raw)
+            _emit(b"".join(last), lines)
         while True:
-            data = stream.read(1 << 16)
-            if data:
-                _emit(data, raw)
+            if data := stream.read(1 << 16):
+                _emit(data, lines)
                 continue
+            _flush(lines)
             if not options.follow or RunReader(path, console=False).read_small().state in OVER:
-                _emit(stream.read(), raw)
+                _emit(stream.read(), lines)
+                _flush(lines)
                 return OK
             time.sleep(0.2)
 
 
-def _emit(data: bytes, raw: bool) -> None:
-    if raw:
+class Lines:
+    """Bytes of a console, however they are split, to text that cannot drive the terminal."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""
+
+    def feed(self, data: bytes, *, final: bool = False) -> str:
+        """All complete lines; the rest is held back, for an escape sequence or a CR LF may be cut in two."""
+        text = self._held + self._decoder.decode(data, final)
+        end = len(text) if final else max(text.rfind("\n"), text.rfind("\r", 0, -1)) + 1
+        self._held = text[end:]
+        lines = text[:end].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return "\n".join(clean(line, len(line)) for line in lines)
+
+    def finish(self) -> str:
+        """What was held back."""
+        return self.feed(b"", final=True)
+
+
+def _emit(data: bytes, lines: Lines | None) -> None:
+    if lines is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-        return
-    text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    sys.stdout.write("\n".join(clean(line) for line in text.split("\n")))
-    sys.stdout.flush()
+    else:
+        sys.stdout.write(lines.feed(data))
+        sys.stdout.flush()
+
+
+def _flush(lines: Lines | None) -> None:
+    """The trainer pauses in the middle of a line, as after a progress bar."""
+    if lines is not None:
+        sys.stdout.write(lines.finish())
+        sys.stdout.flush()

@@ -15,12 +15,16 @@ from runner.control import begin, launch
 from runner.model import CheckResult
 from runner.model.units import count
 from runner.preflight import existing_files as overwrite
+from runner.preflight.registry import in_order
 from runner.trainers.command import shell_line
 from runner.trainers.registry import known_flags
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
-from tui.verbs.common import MARKS, exit_code, print_json, say, wait_for_end
+from tui.verbs.common import check_line, exit_code, print_json, say, wait_for_end
 from tui.verbs.told import forecast_lines, forecast_object
+
+#: in the order of printing
+SEVERITY = ("fail", "warn", "pass", "skip")
 
 
 def load(options: argparse.Namespace) -> Config:
@@ -55,48 +59,48 @@ def forecast(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """The checklist, as it comes; with --fix the cure of one of them."""
+    """All checks, problems first; with --fix the fix for one of them."""
     config = load(options)
     if options.fix:
         from tui.verbs.fix import fix
 
         return fix(options, config)
-    results = list(_checked(begin.checks(config), options.json))
+    found = list(_counted(begin.checks(config)))
+    results = sorted(in_order(found), key=lambda result: SEVERITY.index(result.status))
     passed = all(result.status != "fail" for result in results)
     if options.json:
         print_json({"schema": 1, "passed": passed, "checks": results})
-    else:
-        _total(results)
+        return OK if passed else NO
+    for result in results:
+        sys.stdout.write(f"{check_line(result)}\n")
+        if result.advice:
+            sys.stdout.write(f"    {clean(result.advice)}\n")
+        if result.fix and result.status != "pass":
+            sys.stdout.write(f"    fix: plasma-tui check --fix {result.fix}\n")
+    counts = [sum(result.status == status for result in results) for status in SEVERITY]
+    failed, warned, good, _skipped = counts
+    say(f"{failed} failed, {count(warned, 'warning')}, {good} passed")
     return OK if passed else NO
 
 
-def _checked(results: Iterator[CheckResult], silent: bool) -> Iterator[CheckResult]:
-    for result in results:
-        if not silent:
-            text = result.detail or result.evidence
-            sys.stdout.write(
-                f"{MARKS[result.status]} {result.title or result.name}: {clean(text)}\n"
-            )
-            if result.advice:
-                sys.stdout.write(f"    {clean(result.advice)}\n")
-            if result.fix and result.status != "pass":
-                sys.stdout.write(f"    cure: plasma-tui check --fix {result.fix}\n")
-            sys.stdout.flush()
+def _counted(results: Iterator[CheckResult]) -> Iterator[CheckResult]:
+    """The slow ones take seconds: a person at a terminal sees that something happens."""
+    live = sys.stderr.isatty()
+    for number, result in enumerate(results, start=1):
+        if live:
+            sys.stderr.write(f"\r\x1b[K{count(number, 'check')} done")
+            sys.stderr.flush()
         yield result
-
-
-def _total(results: list[CheckResult]) -> None:
-    words = [
-        f"{sum(r.status == status for r in results)} {word}"
-        for status, word in (("pass", "passed"), ("warn", "with a warning"), ("fail", "failed"))
-    ]
-    say(", ".join(words))
+    if live:
+        sys.stderr.write("\r\x1b[K")
 
 
 def start(options: argparse.Namespace) -> int:
     """Check, start detached, print the run's id."""
     config = load(options)
-    _tell_start(config, options.smoke)
+    found = begin.preview(config, smoke=options.smoke)
+    for text in (*found.facts, f"Command: {found.command}"):
+        say(text)
     try:
         run = begin.start(
             config,
@@ -107,7 +111,7 @@ def start(options: argparse.Namespace) -> int:
     except begin.ChecksFailed as error:
         raise Fail(
             f"not started: {count(len(error.failed), 'check')} failed "
-            "(`plasma-tui check` tells all; --force starts all the same)"
+            "(`plasma-tui check` shows them; --force starts anyway)"
         ) from None
     except begin.GateClosed as error:
         raise Fail(f"not started: {error} (--force REASON goes without)") from None
@@ -127,18 +131,11 @@ def start(options: argparse.Namespace) -> int:
     if not options.smoke:
         return exit_code(snapshot)
     for line in smoke_verdict(snapshot):
-        say(f"{MARKS[line.status]} {line.title}: {line.detail}")
+        say(check_line(line))
     if not smoke_passed(snapshot):
         return NO
     say(f"passed; `plasma-tui approve {run.id}` lets the long run start")
     return OK
-
-
-def _tell_start(config: Config, smoke: bool) -> None:
-    """Project, output and command, before anything is started."""
-    found = begin.preview(config, smoke=smoke)
-    for text in (*found.facts, f"Command: {found.command}"):
-        say(text)
 
 
 def _overwrites(error: launch.WouldOverwrite) -> str:
@@ -153,6 +150,4 @@ def _overwrites(error: launch.WouldOverwrite) -> str:
 
 def _tell_check(result: CheckResult) -> None:
     if result.status in ("warn", "fail"):
-        say(
-            f"{MARKS[result.status]} {result.title or result.name}: {result.detail or result.evidence}"
-        )
+        say(check_line(result))

@@ -192,7 +192,7 @@ def _status(parsed: ParsedLog, report: InspectReport, log: _Log, *, look: bool) 
 
 def _outcome(
     report: InspectReport, checkpoints: Sequence[Checkpoint]
-) -> tuple[Outcome, tuple[str, ...]]:
+) -> tuple[Outcome | None, tuple[str, ...]]:
     """As the log says; but no run is good whose files were seen to be broken."""
     bad = [c for c in checkpoints if c.complete is False or c.finite is False]
     if not bad or report.outcome is not Outcome.SUCCEEDED:

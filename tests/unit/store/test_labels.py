@@ -89,7 +89,6 @@ def test_a_run_is_found_by_the_name_a_person_gave() -> None:
     assert resolve(older.name) == older
 
 
-def test_a_name_of_the_configuration_is_no_name_of_a_run() -> None:
-    make_runs(2)  # the second has no label
-    with pytest.raises(RunNotFound):
-        resolve(list_runs()[0].name)
+def test_without_a_name_of_its_own_a_run_is_found_by_that_of_its_configuration() -> None:
+    _, newer = make_runs(2)  # the second has no label
+    assert resolve(list_runs()[0].name) == newer

@@ -42,7 +42,7 @@ def test_an_import_is_written_and_told(home: Path, capsys: pytest.CaptureFixture
     assert f"from {home}/project/train.sh, line 1" in told.err
     assert "not taken over (also at the end of the file):" in told.err
     assert "  --t=${date}: $(date) would have to be run" in told.err
-    assert "`plasma-tui check` looks at everything before a start" in told.err
+    assert "`plasma-tui check` runs all preflight checks" in told.err
     text = (home / "project" / "plasma.toml").read_text()
     assert 'sd_scripts = "~/kohya_ss/sd-scripts"' in text
     assert text.endswith("# not taken over:\n#   --t=${date}: $(date) would have to be run\n")
