@@ -1,7 +1,7 @@
 # make demo    train a small real LoRA and watch it     make demo ARGS=--headless    without a screen
 # make test    all tests                                make test ARGS='-k config'
 # make test-fast  unit and screen tests, without those marked slow
-# make lint    style, types, import rules               make bench                   the measurements
+# make lint    style, types, import rules               make bench                   the measurements (less than 5 minutes)
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint bench clean
 
@@ -42,8 +42,8 @@ lint: $(INSTALLED)
 	$(VENV)/bin/lint-imports
 
 bench: $(INSTALLED)
-	@for script in scripts/cold_start.py $(wildcard scripts/bench*.py); do \
-	  echo "== $$script"; $(PYTHON) $$script $(ARGS) || exit 1; done
+	@$(PYTHON) scripts/cold_start.py --repeat 4; imports=$$?; \
+	  $(PYTHON) scripts/bench.py $(ARGS) && exit $$imports
 
 clean:
 	rm -rf $(VENV) build dist demo plasma-demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

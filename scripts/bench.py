@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speeds and memory of plasma-tui against their budgets, on a real pseudo terminal.
 
-.venv/bin/python scripts/bench.py [NAME ...] [--json FILE] [--with-leet]
+.venv/bin/python scripts/bench.py [NAME ...] [--all] [--json FILE]
 """
 
 import sys

@@ -7,6 +7,11 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 
+#: so many times the budget is a clear miss
+CLEARLY = 1.5
+#: units of what becomes more (or less) on a busy machine
+_TIMES = ("ms", "x", "GB/s", "MB/s", "%")
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -22,6 +27,8 @@ class Figure:
     at_least: bool = False
     note: str = ""
     missing: str = ""
+    #: could be measured here, and was not
+    failed: bool = False
 
     @property
     def value(self) -> float | None:
@@ -30,19 +37,30 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """ok, over (or `under` for a minimum), `-` without a budget, `not measured`."""
+        """met, not met, `-` without a budget, `not measured`."""
         if self.value is None:
             return "not measured"
         if self.budget is None:
             return "-"
+        return "met" if self._within(1.0) else "not met"
+
+    def clearly_missed(self, *, busy: bool) -> bool:
+        """By far, or not measured though it could be. `busy`: so is the machine, and no time counts."""
+        if busy and (self.failed or self.unit in _TIMES):
+            return False
+        return self.failed or not self._within(CLEARLY)
+
+    def _within(self, slack: float) -> bool:
+        if self.value is None or self.budget is None:
+            return True
         if self.at_least:
-            return "ok" if self.value >= self.budget else "under"
-        return "ok" if self.value <= self.budget else "over"
+            return self.value >= self.budget / slack
+        return self.value <= self.budget * slack
 
 
-def unmeasured(name: str, what: str, why: str) -> Figure:
+def unmeasured(name: str, what: str, why: str, *, failed: bool = False) -> Figure:
     """A figure that could not be had on this machine."""
-    return Figure(name, what, (), "", missing=why)
+    return Figure(name, what, (), "", missing=why, failed=failed)
 
 
 def number_of(values: Sequence[float], judged: str) -> float | None:
@@ -73,6 +91,11 @@ class Machine:
     load_before: float
     load_after: float = field(default=0.0)
 
+    @property
+    def busy(self) -> bool:
+        """Others wanted the cores too, before or meanwhile; the measurements themselves load one."""
+        return self.load_before > 0.5 * self.cores or self.load_after > self.cores + 0.5
+
 
 def as_json(figures: Iterable[Figure], machine: Machine) -> dict[str, object]:
     return {
@@ -96,6 +119,19 @@ def table(figures: Sequence[Figure]) -> str:
         numbers = [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:], strict=True)]
         lines.append("  ".join([name, *numbers, row[-1]]).rstrip())
     return "\n".join(lines)
+
+
+def budgets(figures: Sequence[Figure], *, busy: bool) -> str:
+    """`14 budgets: 12 met, 2 not met`, then what was missed clearly."""
+    held = [figure for figure in figures if figure.verdict in ("met", "not met")]
+    met = sum(figure.verdict == "met" for figure in held)
+    lines = [f"{len(held)} budgets: {met} met, {len(held) - met} not met"]
+    if busy:
+        lines[0] += "; the machine was busy, so times prove nothing: run it again on a quiet one"
+    clear = [figure for figure in figures if figure.clearly_missed(busy=busy)]
+    return "\n".join(
+        [*lines, *(f"clearly missed: {one.what} {one.missing}".rstrip() for one in clear)]
+    )
 
 
 def _row(figure: Figure) -> tuple[str, str, str, str, str, str, str]:

@@ -15,7 +15,8 @@ LINE_BUDGET_MS = 500.0
 STEPS = 45
 #: random pauses, so that every phase of every poll is met
 PAUSE_S = (0.35, 1.05)
-_STEP = re.compile(r"step (\d+)/\d+")
+TOTAL = STEPS * 100
+_STEP = re.compile(rf"(\d+) */ *{TOTAL}\b")
 
 
 def shown_at(chunks: list[Chunk], size: tuple[int, int]) -> dict[int, float]:
@@ -23,7 +24,7 @@ def shown_at(chunks: list[Chunk], size: tuple[int, int]) -> dict[int, float]:
     found: dict[int, float] = {}
     newest = 0
     for at_s, text in Replay(*size).frames(chunks):
-        match = _STEP.search(text[: size[0] * 2])
+        match = _STEP.search(text.replace(",", ""))
         step = int(match[1]) if match else 0
         for passed in range(newest + 1, step + 1):
             found[passed] = at_s
@@ -66,12 +67,12 @@ def measure_latency(folder: Path) -> list[Figure]:
 
 def _measure(folder: Path, *, exact: bool) -> list[Figure]:
     name = "line-exact" if exact else "line-console"
-    with live_run(folder, name, STEPS * 100, PAUSE_S, exact=exact) as live:
+    with live_run(folder, name, TOTAL, PAUSE_S, exact=exact) as live:
         live.wait_step(3)
         watch = JournalWatch(live.run.steps)
         watch.start()
         with attach(live.run) as terminal:
-            terminal.wait_text(name, "step ")
+            terminal.wait_text(name)
             first = max(live.printed()) + 2
             live.wait_step(first + STEPS, STEPS * 2.0)
             time.sleep(1.5)

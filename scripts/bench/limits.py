@@ -1,4 +1,5 @@
-"""Every measurement ends: an alarm interrupts what takes too long, and rounds stop when their time is used."""
+"""Every measurement ends and says what it waited for: an alarm interrupts what takes too long, and rounds stop
+when their time is used."""
 
 from __future__ import annotations
 
@@ -16,12 +17,27 @@ class TooLong(BaseException):
     """Passes every `except Exception` on its way out."""
 
 
+#: what is waited for now, innermost last
+_waiting: list[str] = []
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """An alarm in the block names `what`."""
+    _waiting.append(what)
+    try:
+        yield
+    finally:
+        _waiting.pop()
+
+
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Raises TooLong in the block after `seconds`, and again if that does not end it. Main thread only."""
 
     def over(number: int, frame: FrameType | None) -> None:
-        raise TooLong(f"took longer than {seconds:.0f} s")
+        waited = f", waiting for {_waiting[-1]}" if _waiting else ""
+        raise TooLong(f"took longer than {seconds:.0f} s{waited}")
 
     kept = signal.signal(signal.SIGALRM, over)
     signal.setitimer(signal.ITIMER_REAL, max(0.001, seconds), CLEANING_S)

@@ -20,6 +20,7 @@ from runner.control.orders import Refused, stop
 from runner.model import AttemptPlan, AttemptStatus, Outcome, Phase, RunSpec, RunState, Status
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
+from scripts.bench.limits import waiting
 from scripts.bench.terminal import DEFAULT_SIZE, Size, Terminal
 
 PACER = Path(__file__).with_name("pacer.py")
@@ -51,12 +52,13 @@ class LiveRun:
 def wait_for(condition: Callable[[], T | None], seconds: float, what: str) -> T:
     """The first true value of `condition`. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise TimeoutError(f"waited {seconds} s in vain for {what}")
+    with waiting(what):
+        while time.monotonic() < deadline:
+            found = condition()
+            if found:
+                return found
+            time.sleep(0.02)
+    raise TimeoutError(f"waited {seconds:g} s for {what}")
 
 
 def spec_of(

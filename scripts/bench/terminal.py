@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.bench.limits import waiting
 from scripts.bench.replay import Chunk, Replay
 
 #: what a program asks, and what a terminal with synchronized output answers
@@ -187,16 +188,15 @@ class Terminal:
     def wait_for(self, condition: Callable[[str], object], seconds: float, what: str) -> str:
         """Until the screen's text fulfils `condition`; the text. Raises TimedOut."""
         deadline = time.monotonic() + seconds
-        while True:
-            text = self.text()
-            if condition(text):
-                return text
-            if self._over():
-                raise TimedOut(f"the program ended before {what}; the screen:\n{text}")
-            if time.monotonic() > deadline:
-                raise TimedOut(f"waited {seconds} s in vain for {what}; the screen:\n{text}")
-            with self._changed:
-                self._changed.wait(POLL_S)
+        with waiting(what):
+            while not condition(text := self.text()):
+                if self._over():
+                    raise TimedOut(f"the program ended before {what}; the screen:\n{text}")
+                if time.monotonic() > deadline:
+                    raise TimedOut(f"waited {seconds:g} s for {what}; the screen:\n{text}")
+                with self._changed:
+                    self._changed.wait(POLL_S)
+        return text
 
     def _over(self) -> bool:
         """Ended, and everything that it wrote has been on the screen."""

@@ -40,9 +40,9 @@ def test_p95_is_a_sample_and_leaves_one_in_twenty_above() -> None:
 
 def test_a_verdict_follows_the_number_that_is_judged() -> None:
     values = (1.0, 1.0, 1.0, 9.0)
-    assert Figure("x", "x", values, "ms", 2.0).verdict == "ok"
-    assert Figure("x", "x", values, "ms", 2.0, "p95").verdict == "over"
-    assert Figure("x", "x", values, "MB/s", 2.0, at_least=True).verdict == "under"
+    assert Figure("x", "x", values, "ms", 2.0).verdict == "met"
+    assert Figure("x", "x", values, "ms", 2.0, "p95").verdict == "not met"
+    assert Figure("x", "x", values, "MB/s", 2.0, at_least=True).verdict == "not met"
     assert Figure("x", "x", (), "ms", 2.0).verdict == "not measured"
 
 
