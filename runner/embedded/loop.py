@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from runner.embedded.losses import LossFunction
+from runner.embedded.pausing import paused
 from runner.embedded.recorder import LossRecorder
 from runner.embedded.sampling import Sampler
 from runner.embedded.saving import Saver
@@ -81,8 +82,8 @@ class Loop:
             if self.accelerator.sync_gradients:
                 self.bar.update(1)
                 self.global_step += 1
-                self.helpers.sampler.sample(None, self.global_step)
-                self.bar.unpause()
+                with paused(self.bar):
+                    self.helpers.sampler.sample(None, self.global_step)
                 self.helpers.saver.after_step(self.global_step, epoch)
             self._record(epoch, number, loss.detach().item(), extra)
             if self.accelerator.sync_gradients:
@@ -154,7 +155,8 @@ class Loop:
         validator = self.helpers.validator
         if not validator.due_after_step(self.global_step):
             return
-        average = validator.run(self.network, "step", epoch)
+        with paused(self.bar):
+            average = validator.run(self.network, "step", epoch)
         self._log(
             {
                 "loss/validation/step_average": average,
@@ -162,13 +164,13 @@ class Loop:
             },
             self.global_step,
         )
-        self.bar.unpause()
 
     def _end_epoch(self, epoch: int) -> None:
         number = epoch + 1
         validator = self.helpers.validator
         if validator.due_after_epoch(number):
-            average = validator.run(self.network, "epoch", epoch)
+            with paused(self.bar):
+                average = validator.run(self.network, "epoch", epoch)
             self._log(
                 {
                     "loss/validation/epoch_average": average,
@@ -176,12 +178,11 @@ class Loop:
                 },
                 number,
             )
-            self.bar.unpause()
         self._log({"loss/epoch_average": self.recorder.average}, number)
         self.accelerator.wait_for_everyone()
-        self.helpers.saver.after_epoch(number, self.epochs, self.global_step)
-        self.helpers.sampler.sample(number, self.global_step)
-        self.bar.unpause()
+        with paused(self.bar):
+            self.helpers.saver.after_epoch(number, self.epochs, self.global_step)
+            self.helpers.sampler.sample(number, self.global_step)
 
     def _log(self, values: dict[str, float], at: int) -> None:
         for tracker in self.accelerator.trackers:

@@ -143,6 +143,12 @@ def test_a_training_runs_as_forecast(first: Ran) -> None:
     assert any(isinstance(e, ModelSaved) for e in first.events)
 
 
+def test_the_rate_of_the_bar_is_that_of_the_steps(first: Ran) -> None:
+    rates = [float(one) for one in re.findall(r"([\d.]+)it/s, avr_loss", first.console)]
+    assert rates
+    assert max(rates) < 5_000.0
+
+
 def test_the_loss_falls(first: Ran) -> None:
     losses = [event.value for event in tensorboard(first.folder / "tb")["loss/current"]]
     assert len(losses) == 48

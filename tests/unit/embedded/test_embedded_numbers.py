@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 
 import pytest
 
 from runner.embedded.arguments import parse_arguments
+from runner.embedded.pausing import paused
 from runner.embedded.recorder import LossRecorder
 from runner.embedded.start import Start, find_start
 from runner.trainers.builtin.arguments import build_parser, steps_or_share
@@ -153,3 +155,24 @@ def test_one_nan_stays_for_ever() -> None:
     recorder.add(0, 0, math.nan)
     recorder.add(1, 0, 1.0)
     assert math.isnan(recorder.average)
+
+
+def test_the_bar_counts_the_steps_and_not_the_pauses() -> None:
+    tqdm = pytest.importorskip("tqdm").tqdm
+    now = 100.0
+    bar = tqdm(range(40), smoothing=0, file=io.StringIO())
+    bar._time = lambda: now
+    bar.start_t = bar.last_print_t = now
+    for step in range(40):
+        now += 0.05  # faster than tqdm prints
+        bar.update(1)
+        with paused(bar):
+            now += 7.0 if step == 9 else 0.0  # a sample is drawn
+        assert bar.format_dict["elapsed"] == pytest.approx(0.05 * (step + 1))
+    assert " 20.00it/s" in str(bar)
+
+
+def test_a_bar_that_is_not_shown_is_not_paused() -> None:
+    tqdm = pytest.importorskip("tqdm").tqdm
+    with paused(tqdm(range(3), disable=True)):
+        pass
