@@ -119,6 +119,11 @@ def apply(state: AttemptState, fact: JournalEvent | StepRow) -> None:
             at, loss = int_of(fact, "step"), fact.data.get("loss")
             if at is not None and isinstance(loss, int | float) and math.isfinite(loss):
                 state.validations[at] = float(loss)
+        case "checkpoint_saving" if fact.data.get("epoch") is None:
+            # saved before the bar shows the step; the step of an epoch is reckoned, and proves nothing
+            saved = int_of(fact, "step")
+            if saved is not None and saved > state.mapper.base_step:
+                _reach(state, saved)
         case "model_saved":
             state.model_saved, state.saving_since = True, None
         case _:
@@ -143,14 +148,18 @@ def _on_supervision(state: AttemptState, event: JournalEvent) -> None:
 
 def _on_step(state: AttemptState, row: StepRow) -> None:
     step = row.step
-    if state.last_step is None or step > state.last_step:
-        state.last_step = step
-    if state.first_step is None or step < state.first_step:
-        state.first_step = step
+    _reach(state, step)
     if row.average is not None and step >= state.average_step:
         state.average, state.average_step = row.average, step
     if row.loss is not None and step >= state.loss_step:
         state.loss, state.loss_step = row.loss, step
+
+
+def _reach(state: AttemptState, step: int) -> None:
+    if state.last_step is None or step > state.last_step:
+        state.last_step = step
+    if state.first_step is None or step < state.first_step:
+        state.first_step = step
 
 
 def _on_phase(state: AttemptState, event: JournalEvent) -> None:

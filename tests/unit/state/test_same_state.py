@@ -17,6 +17,7 @@ from runner.model import AttemptPlan, JournalEvent
 from runner.model.events import AttemptSeen, ConsoleEvent, StepShown
 from runner.state.attempt_state import AttemptState, StepRow, apply
 from runner.state.journal_state import JournalState
+from runner.state.step_mapper import StepMapper
 from runner.state.translator import Translator
 from runner.store.journal import events_of, number, step_row, step_rows
 from tests import DATA
@@ -190,6 +191,32 @@ def test_the_newest_detail_of_a_phase_and_the_last_of_many_warnings_are_in_the_j
     state = replayed(lines, rows, {}).attempt(1)
     assert (state.phase_detail, state.warnings) == ("latents 499/500", 455)
     assert facts(state) == facts(made.state)
+
+
+def test_a_saved_checkpoint_proves_that_its_step_was_reached() -> None:
+    """sd-scripts saves before its bar shows the step: a training that is killed then has trained it."""
+    console = (
+        "epoch 1/1\n\rsteps:  99%|#| 199/200 [00:19<00:00, 10.00it/s, avr_loss=0.1]\n"
+        "saving checkpoint: /out/x-step00000200.safetensors\n"
+    )
+    parser = ConsoleParser()
+    events = [*parser.feed(console.encode()), *parser.finish()]
+    made, lines, rows = live(1, 0, events, None)
+    assert (made.state.step, made.state.first_step) == (200, 199)
+    assert facts(replayed(lines, rows, {}).attempt(1)) == facts(made.state)
+    before = JournalState()
+    for event in events_of(lines)[0]:
+        before.apply(event)
+    for step, _, _, average, _, _ in step_rows(rows)[0]:
+        apply(before.attempts[1], StepRow(step, None, None, number(average)))
+    assert before.attempt(1).step == 200
+
+
+def test_a_checkpoint_of_the_step_that_was_resumed_from_is_no_step_of_the_attempt() -> None:
+    state = AttemptState(2, StepMapper(200))
+    data = {"name": "x-step00000200.safetensors", "path": "/out/x", "step": 200, "epoch": None}
+    apply(state, JournalEvent(1.0, "checkpoint_saving", 2, None, data))
+    assert (state.step, state.first_step, state.last_step) == (200, None, None)
 
 
 def test_an_event_may_come_before_or_after_the_row_of_its_step() -> None:
