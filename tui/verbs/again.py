@@ -1,10 +1,12 @@
-"""`resume` and `retry`: going on with a run that has ended, or trying it again."""
+"""`resume` and `retry`: the next attempt of a run that has ended."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from runner.config.hiding import hidden_command
@@ -13,57 +15,61 @@ from runner.control import orders as control
 from runner.control.resume import plan_resume
 from runner.control.resume_attempt import ResumePlan
 from runner.control.retry import carry_out, plan_retry
+from runner.model import RunSnapshot
 from runner.model.preview import Preview
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
-from tui.exits import NO, OK, Fail
+from tui.exits import OK, Fail
 from tui.verbs.common import exit_code, find_run, print_json, say, wait_for_end
 
 
 def resume(options: argparse.Namespace) -> int:
     """Show, then start, the next attempt of a run."""
-    path = find_run(options.run)
-    try:
-        found = plan_resume(
-            RunReader(path, console=False).read_all(), named=options.source, changes=options.set
-        )
-    except control.Refused as error:
-        raise Fail(str(error)) from None
+    path, snapshot = _ended(options)
+    with _refusals():
+        found = plan_resume(snapshot, named=options.source, changes=options.set)
     if options.json:
         print_json(_json(path, found))
     else:
         tell(found.preview)
     if options.dry_run:
         return OK
-    try:
+    with _refusals():
         launch.start_attempt(RunDir(path), found.approved(options.force))
-    except control.Refused as error:
-        raise Fail(str(error), NO) from None
-    if not options.json:
-        sys.stdout.write(f"{path.name}\n")
-        sys.stdout.flush()
-    return exit_code(wait_for_end(path)) if options.wait else OK
+    return _started(RunDir(path), options, silent=options.json)
 
 
 def retry(options: argparse.Namespace) -> int:
     """Show the difference, then try again."""
-    path = find_run(options.run)
-    try:
-        found = plan_retry(
-            RunReader(path, console=False).read_all(), options.set, restart=options.restart
-        )
-    except control.Refused as error:
-        raise Fail(str(error)) from None
+    _, snapshot = _ended(options)
+    with _refusals():
+        found = plan_retry(snapshot, options.set, restart=options.restart)
     tell(found.preview)
     if options.dry_run:
         return OK
-    try:
+    with _refusals():
         started = carry_out(found, force=options.force)
+    return _started(started, options)
+
+
+def _ended(options: argparse.Namespace) -> tuple[Path, RunSnapshot]:
+    path = find_run(options.run)
+    return path, RunReader(path, console=False).read_all()
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
     except control.Refused as error:
-        raise Fail(str(error), NO) from None
-    sys.stdout.write(f"{started.id}\n")
-    sys.stdout.flush()
-    return exit_code(wait_for_end(started.path)) if options.wait else OK
+        raise Fail(str(error)) from None
+
+
+def _started(run: RunDir, options: argparse.Namespace, *, silent: bool = False) -> int:
+    if not silent:
+        sys.stdout.write(f"{run.id}\n")
+        sys.stdout.flush()
+    return exit_code(wait_for_end(run.path)) if options.wait else OK
 
 
 def tell(preview: Preview) -> None:

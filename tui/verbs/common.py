@@ -80,14 +80,6 @@ def print_json(value: Any) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def print_table(heads: list[str], rows: list[list[str]]) -> None:
-    """Columns as wide as their content; foreign text is cleaned by the caller."""
-    widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
-    for row in [heads, *rows]:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
-
-
 def progress_line(snapshot: RunSnapshot) -> str:
     """`training  step 412/920  epoch 2/4  loss 0.0934  3.1 s/step  26 min left`."""
     status = snapshot.status

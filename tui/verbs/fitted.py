@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from tui.text import crop
+from tui.text import crop, crop_start
 
 GAP = "  "
 
@@ -15,12 +15,13 @@ GAP = "  "
 @dataclass(frozen=True, slots=True)
 class Column:
     """`least`: cells that it may be narrowed to, None: never narrowed. `rank`: the highest goes first
-    where there is no room; 0 always stays."""
+    where there is no room; 0 always stays. `keep_end`: narrowed at its start."""
 
     head: str
     rank: int = 0
     least: int | None = None
     right: bool = False
+    keep_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _narrowed(columns: Sequence[Column], kept: dict[int, int], excess: int) -> d
 def _line(cells: Sequence[str], columns: Sequence[Column], kept: dict[int, int]) -> str:
     parts = []
     for text, (i, size) in zip(cells, kept.items(), strict=True):
-        shown = crop(text, size)
+        shown = (crop_start if columns[i].keep_end else crop)(text, size)
         blank = " " * (size - cell_len(shown))
         parts.append(blank + shown if columns[i].right else shown + blank)
     return GAP.join(parts).rstrip()

@@ -21,8 +21,8 @@ from runner.store.labels import read_label
 from runner.store.reader import RunReader
 from tui.exits import NOT_FOUND, OK, Fail
 from tui.text import clean
-from tui.verbs.common import OVER, find_run, print_json, print_table
-from tui.verbs.show_review import epoch_cells, fitted, plot_text, point_lines
+from tui.verbs.common import OVER, find_run, print_json
+from tui.verbs.show_review import epoch_cells, plot_text, point_lines, table
 from tui.verbs.show_text import HEADS, checkpoint_cells, show_lines
 
 
@@ -75,19 +75,14 @@ def _print(snapshot: RunSnapshot, review: Review) -> None:
     for line in show_lines(snapshot, read_label(Path(snapshot.path))):
         sys.stdout.write(f"{scrubbed(line, review.secrets)}\n")
     sys.stdout.write("\n")
-    for line in point_lines(review):
-        sys.stdout.write(f"{line}\n")
+    sys.stdout.writelines(f"{line}\n" for line in point_lines(review))
     if snapshot.status is not None:  # losses over all attempts, as the epochs below have them
         status = replace(snapshot.status, checkpoints=review.checkpoints)
         snapshot = replace(snapshot, status=status)
-    files = checkpoint_cells(snapshot)
-    if files:
-        sys.stdout.write("\n")
-        print_table(*fitted(list(HEADS), scrubbed(files, review.secrets)))
-    heads, rows = epoch_cells(review)
-    if rows:
-        sys.stdout.write("\n")
-        print_table(heads, rows)
+    files = scrubbed(checkpoint_cells(snapshot), review.secrets)
+    for heads, rows in ((HEADS, files), epoch_cells(review)):
+        if rows:
+            sys.stdout.writelines(f"{line}\n" for line in ("", *table(heads, rows)))
     drawing = plot_text(review)
     if drawing:
         sys.stdout.write(f"\n{drawing}\n")

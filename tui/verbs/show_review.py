@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from runner.config.hiding import scrubbed
 from runner.history.review.checklist import checklist
@@ -14,6 +14,7 @@ from runner.history.review.model import Review
 from runner.history.review.sections import epoch_table, loss_plot
 from tui.text import clean
 from tui.verbs.common import MARKS
+from tui.verbs.fitted import Column, table_lines
 
 #: a wider plot shows no more
 WIDEST = 120
@@ -46,20 +47,13 @@ def epoch_cells(review: Review) -> tuple[list[str], list[list[str]]]:
     return list(table.heads), rows
 
 
-def fitted(heads: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """The same without columns that are empty; on a terminal that is too narrow, the names in the first column
-    keep their ends, which tell the files apart."""
-    used = [at for at in range(len(heads)) if any(row[at] for row in rows)]
-    heads, rows = [heads[at] for at in used], [[row[at] for at in used] for row in rows]
-    if not sys.stdout.isatty():
-        return heads, rows
-    widths = [max(len(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
-    surplus = sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size((80, 24)).columns + 1
-    most = max(len(heads[0]), LEAST_NAME, widths[0] - surplus)
-    short = [
-        [name if len(name) <= most else f"…{name[1 - most :]}" for name in row[:1]] for row in rows
-    ]
-    return heads, [[*first, *row[1:]] for first, row in zip(short, rows, strict=True)]
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Without empty columns; where a terminal is too narrow, the names in the first column keep their ends,
+    which differ from file to file."""
+    name, *more = heads
+    columns = [Column(name, least=LEAST_NAME, keep_end=True), *map(Column, more)]
+    width = shutil.get_terminal_size((80, 24)).columns - 1 if sys.stdout.isatty() else None
+    return table_lines(columns, rows, width)
 
 
 def plot_text(review: Review) -> str:

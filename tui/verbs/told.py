@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 from runner.config.hiding import hidden_command
@@ -13,32 +14,22 @@ from tui.text import clean
 #: lists of more files than this are cut in the middle
 SHOWN_FILES = 40
 SHOWN_FIRST, SHOWN_LAST = 30, 5
-UNLEARNT = "not told by the settings; a smoke test shows it"
+UNLEARNT = "not known from the settings; a smoke test shows it"
 #: the object's names for fields of `Forecast`
 JSON_NAMES = {"size_bytes": "bytes", "duration_s": "seconds"}
 
 
 def forecast_object(found: Forecast, warnings: Sequence[str]) -> dict[str, Any]:
     """All of it; `sources` goes by the names of this object."""
-    sources = {JSON_NAMES.get(name, name): text for name, text in found.sources.items()}
+
+    def renamed(values: dict[str, Any]) -> dict[str, Any]:
+        return {JSON_NAMES.get(name, name): value for name, value in values.items()}
+
+    values = {one.name: getattr(found, one.name) for one in fields(found)}
     return {
         "schema": 1,
-        "images": found.images,
-        "reg_images": found.reg_images,
-        "batches_per_epoch": found.batches_per_epoch,
-        "epochs": found.epochs,
-        "steps": found.steps,
-        "trained_steps": found.trained_steps,
-        "checkpoints": found.checkpoints,
-        "final": found.final,
-        "samples": found.samples,
-        "checkpoint_bytes": found.checkpoint_bytes,
-        "state_bytes": found.state_bytes,
-        "bytes": found.size_bytes,
-        "seconds_per_step": found.seconds_per_step,
-        "seconds": found.duration_s,
-        "memory_bytes": found.memory_bytes,
-        "sources": sources,
+        **renamed(values),
+        "sources": renamed(found.sources),
         "command": hidden_command(found.command),
         "warnings": [*warnings],
     }

@@ -97,9 +97,12 @@ def test_the_verb_refuses_in_one_sentence(
     assert "it has 200, 400" in capsys.readouterr().err
     assert main(["export", "none", "--to", str(loras)]) == 3
     capsys.readouterr()
-    assert main(["export", "last", "--to", str(loras / "nowhere")]) == 1
-    assert "make it first" in capsys.readouterr().err
-    assert list(loras.iterdir()) == []
+    (loras / "file").write_bytes(b"")
+    assert main(["export", "last", "--to", str(loras / "file")]) == 1
+    assert "is no folder" in capsys.readouterr().err
+    assert main(["export", "last", "--to", str(loras / "file" / "below")]) == 1
+    assert "cannot be created" in capsys.readouterr().err
+    assert [one.name for one in loras.iterdir()] == ["file"]
 
 
 def test_the_folder_used_last_is_suggested_next(

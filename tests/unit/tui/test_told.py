@@ -32,7 +32,8 @@ def test_every_number_stands_beside_its_source() -> None:
     assert "steps              40             flag max_train_steps" in lines
     assert "a checkpoint       75.6 MB" in [line[:26] for line in lines]
     assert (
-        "a step             3.1 s/step     not told by the settings; a smoke test shows it" in lines
+        "a step             3.1 s/step     not known from the settings; a smoke test shows it"
+        in lines
     )
     assert "time               1 h 35 min" in [line[:29] for line in lines]
     assert "memory             unknown" in [line[:26] for line in lines]
