@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
+from rich.segment import Segment
 from textual.app import App
+from textual.color import Color
+from textual.filter import LineFilter
 
 from tui.palette import Palette
+from tui.render.glyphs import to_ascii
 from tui.terminal import pick_theme, settle_no_color
 from tui.themes import ThemeProblem, load_themes, theme_names
+
+
+class AsciiOnly(LineFilter):
+    """For Textual's own widgets; ours draw ASCII themselves."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [Segment(to_ascii(text), style, control) for text, style, control in segments]
 
 
 class Looks(App[None], inherit_bindings=False):
@@ -36,6 +48,10 @@ class Looks(App[None], inherit_bindings=False):
             name = "textual-dark"
         self.theme = name
         return failures
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = super().get_line_filters()
+        return [*filters, AsciiOnly()] if self.ascii else filters
 
     @property
     def palette(self) -> Palette:

@@ -94,3 +94,9 @@ def unmarked_name(name: str) -> str:
     """The name that a marked file was written for."""
     path = PurePath(name)
     return _MARK.sub("", path.stem) + path.suffix
+
+
+def without_ending(name: str) -> str:
+    """A file's name as a person calls it; the export adds the ending again."""
+    ending = next((s for s in SUFFIXES if name.lower().endswith(s)), "")
+    return name[: len(name) - len(ending)] or name

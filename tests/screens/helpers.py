@@ -47,8 +47,12 @@ async def shown(pilot: Pilot[Any]) -> None:
 
 def text_of(pilot: Pilot[Any], selector: str) -> str:
     """The rows of one widget, as text."""
-    widget = pilot.app.screen.query_one(selector, Painted)
-    return "\n".join(plain(row) for row in widget._rows)
+    widget = pilot.app.screen.query_one(selector)
+    if isinstance(widget, Painted):
+        return "\n".join(plain(row) for row in widget._rows)
+    area = widget.region
+    rows = screen_text(pilot).split("\n")[area.y : area.bottom]
+    return "\n".join(row[area.x : area.right] for row in rows)
 
 
 def screen_text(pilot: Pilot[Any]) -> str:

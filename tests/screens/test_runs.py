@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from runner.control.remove import Removal
 from runner.model import Label, Outcome, RunListing, RunState
@@ -164,6 +165,45 @@ async def test_name_tags_and_note_are_kept_by_the_form() -> None:
         await pilot.press(*"night owl", "tab", "ctrl+u", *"good, v3", "tab", *"note", "ctrl+s")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
         assert made.labels[key] == Label("night owl", ("good", "v3"), "note")
+
+
+@pytest.mark.parametrize("between", ["tab", "enter"])
+async def test_letters_typed_right_after_tab_belong_to_the_next_field(between: str) -> None:
+    made = actions()
+    key = RUNS[2].id
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        await opened(pilot, made)
+        await pilot.press("f2")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LabelScreen) and pilot.app.focused)
+        for typed in ("o", "w", "l", between, "g", "o", "o", "d"):
+            # all at once, as a paste of keys or a fast hand: nobody waits for the screen
+            character = typed if len(typed) == 1 else None
+            pilot.app.post_message(events.Key(typed, character))
+        await pilot.pause()
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: key in made.labels)
+        assert made.labels[key] == Label("owl", ("good",), "")
+
+
+async def test_the_form_takes_no_control_characters_and_a_refusal_keeps_what_was_typed() -> None:
+    made = actions()
+    key = RUNS[2].id
+    before = Label("a\x1b[31mb", ("x, y", "z"), "one\r\n\ttwo")
+    made.labels = {key: before}
+    made.refuse = "the disk is full"
+    async with app_on(actions=made, ascii_only=True).run_test(size=(40, 15)) as pilot:
+        await opened(pilot, made)
+        await pilot.press("f2")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LabelScreen) and pilot.app.focused)
+        pilot.app.post_message(events.Paste("\x1b]0;pwned\x07[b]漢\n\x9b2J\u202e"))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "Not saved: the disk is full" in screen_text(pilot))
+        told = screen_text(pilot)
+        assert "ab[b]??" in told and "\x1b" not in told and told.replace("\n", "").isascii()
+        made.refuse = None
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: made.labels[key] != before)
+        assert made.labels[key] == Label("ab[b]漢", before.tags, before.note)
 
 
 async def test_a_form_that_is_left_changes_nothing() -> None:

@@ -32,7 +32,6 @@ from tui.screens.confirm import ConfirmScreen
 from tui.screens.export import ExportScreen
 from tui.screens.summary import SummaryScreen
 from tui.widgets.document import DocumentView
-from tui.widgets.export_box import ExportBox
 
 SIZES = [(80, 24), (120, 40), (200, 60), (40, 10)]
 
@@ -219,19 +218,21 @@ async def test_the_folder_is_asked_for_and_the_safe_answer_does_nothing() -> Non
 # --------------------------------------------------------------------------- export
 
 
-async def exporting(pilot: Pilot[Any]) -> ExportBox:
+async def exporting(pilot: Pilot[Any]) -> ExportScreen:
     await opened(pilot)
     await pilot.press("x")
     await until(pilot, lambda: isinstance(pilot.app.screen, ExportScreen))
-    return pilot.app.screen.query_one(ExportBox)
+    screen = pilot.app.screen
+    assert isinstance(screen, ExportScreen)
+    return screen
 
 
 async def test_a_checkpoint_is_exported_under_a_chosen_name() -> None:
     made = actions()
     made.folders = ("/comfy/models/loras", "/other")
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
-        box = await exporting(pilot)
-        await until(pilot, lambda: box.form.folder.value == "/comfy/models/loras")
+        form = await exporting(pilot)
+        await until(pilot, lambda: form.folder.value == "/comfy/models/loras")
         await pilot.press("ctrl+u", *"my.v2", "enter", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, SummaryScreen))
         assert [one[1:] for one in made.exported] == [("/comfy/models/loras", "my.v2")]
@@ -243,11 +244,11 @@ async def test_a_name_that_is_taken_gets_a_free_one_which_only_enter_takes() -> 
     made.folders = ("/loras",)
     made.export_answer = ExportAnswer(False, "/loras/x exists", "x-2.safetensors")
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
-        box = await exporting(pilot)
-        await until(pilot, lambda: box.form.folder.value == "/loras")
+        form = await exporting(pilot)
+        await until(pilot, lambda: form.folder.value == "/loras")
         await pilot.press("enter", "enter")
-        await until(pilot, lambda: box.form.name.value == "x-2")
-        assert "It is put in; enter exports under it." in text_of(pilot, "#export")
+        await until(pilot, lambda: form.name_field.value == "x-2")
+        assert "Name filled in; Enter to export." in text_of(pilot, "#said")
         assert len(made.exported) == 1
         made.export_answer = ExportAnswer(True, "Copied to /loras/x-2.safetensors.")
         await pilot.press("enter")
@@ -258,10 +259,10 @@ async def test_a_name_that_is_taken_gets_a_free_one_which_only_enter_takes() -> 
 async def test_without_a_folder_nothing_is_exported_and_esc_changes_nothing() -> None:
     made = actions()
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
-        box = await exporting(pilot)
-        await pilot.press("up", "enter")
-        await until(pilot, lambda: "Name the folder" in text_of(pilot, "#export"))
-        assert box.form.cursor == 0
+        form = await exporting(pilot)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "Enter the folder" in text_of(pilot, "#said"))
+        assert pilot.app.screen.focused is form.folder.line
         await pilot.press(*"/l", "escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, SummaryScreen))
         assert made.exported == ()
@@ -271,13 +272,13 @@ async def test_found_folders_are_paged_through_and_a_written_one_is_kept() -> No
     made = actions()
     made.folders = ("/a", "/b")
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
-        box = await exporting(pilot)
-        await until(pilot, lambda: box.form.folder.value == "/a")
+        form = await exporting(pilot)
+        await until(pilot, lambda: form.folder.value == "/a")
         await pilot.press("up", "pagedown")
-        assert box.form.folder.value == "/b"
-        assert "2 of 2 found" in text_of(pilot, "#export")
+        assert form.folder.value == "/b"
+        assert "2 of 2" in text_of(pilot, "#folder")
         await pilot.press("ctrl+u", *"~/c", "left", "delete")
-        assert box.form.folder.value == "~/"
+        assert form.folder.value == "~/"
 
 
 async def test_a_read_only_screen_exports_nothing() -> None:

@@ -16,6 +16,7 @@ from runner.history.review.document import (
     Section,
     Table,
 )
+from runner.trainers.names import without_ending
 from tui.render import glyphs
 from tui.render.loss import draw_loss
 from tui.render.paint import EMPTY, Row, Span, cell
@@ -24,7 +25,6 @@ from tui.render.table_fit import GAP, cut_middle, fit_columns, fold, without_com
 from tui.text import clean, crop, wrap
 from tui.viewmodel.chart import ChartModel
 from tui.viewmodel.summary import BEST, LOSS, Pick, SummaryModel
-from tui.viewmodel.summary_export import without_ending
 
 #: characters of one text, of a cell, of a line of code; lines of a cell and of a block of code
 TEXT, CELL, LINE = 1500, 500, 2000

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import work
-from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.message import Message
-from textual.screen import ModalScreen
+from textual.widget import Widget
 
+from runner.trainers.names import without_ending
 from tui.backend.results import ExportAnswer
+from tui.screens.dialog import Dialog
 from tui.viewmodel.summary import Pick
-from tui.viewmodel.summary_export import NAME, PATH_MOST, ExportForm, without_ending
-from tui.viewmodel.text_field import TextField
-from tui.widgets.export_box import ExportBox
-
-if TYPE_CHECKING:
-    from tui.app import PlasmaApp
-
-WIDTH, HEIGHT = 84, 15
+from tui.widgets.fields import Field, Words
 
 
 class FoldersFound(Message):
@@ -36,46 +28,25 @@ class Exported(Message):
         self.answer = answer
 
 
-class ExportScreen(ModalScreen[str | None]):
+class ExportScreen(Dialog[str | None]):
     """Dismisses with the sentence about the copy, None if there is none."""
 
-    BINDINGS: ClassVar = [
-        Binding("escape", "back", "back", show=False),
-        Binding("down,tab", "move(1)", show=False),
-        Binding("up,shift+tab", "move(-1)", show=False),
-        Binding("enter", "enter", show=False),
-        Binding("pagedown", "folder(1)", show=False),
-        Binding("pageup", "folder(-1)", show=False),
-    ]
+    HEAD: ClassVar[str] = "Export a copy"
+    DO: ClassVar[str] = "Export"
+    HINT: ClassVar[str] = "Tab next   Ctrl+S export   Esc cancel"
 
     def __init__(self, run_path: Path, pick: Pick) -> None:
         super().__init__()
         self._run_path, self._pick = run_path, pick
-        self._box = ExportBox(pick)
-        # the form is made before the widget is mounted
-        name = without_ending(Path(pick.path).name)
-        self._box.set_reactive(
-            ExportBox.form, ExportForm(name=TextField(NAME, most=PATH_MOST).filled(name))
-        )
+        self.folder = Field("folder", id="folder", placeholder="e.g. ~/ComfyUI/models/loras")
+        self.name_field = Field("name", without_ending(Path(pick.path).name), id="name")
 
-    @property
-    def plasma(self) -> PlasmaApp:
-        return cast("PlasmaApp", self.app)
-
-    def compose(self) -> ComposeResult:
-        yield self._box
+    def fields(self) -> list[Widget]:
+        source = Words(f"{self._pick.name}   {self._pick.facts}", "dim")
+        return [source, self.folder, self.name_field]
 
     def on_mount(self) -> None:
-        self._fit()
-        self._box.focus()
         self._find()
-
-    def on_resize(self) -> None:
-        self._fit()
-
-    def _fit(self) -> None:
-        self._box.styles.width = min(WIDTH, self.size.width)
-        self._box.styles.height = min(HEIGHT, self.size.height)
 
     # ----------------------------------------------------------------- in threads
 
@@ -100,48 +71,31 @@ class ExportScreen(ModalScreen[str | None]):
     # ----------------------------------------------------------------- what came back
 
     def on_folders_found(self, message: FoldersFound) -> None:
-        self._box.form = self._box.form.found(message.folders)
+        """The likeliest is filled in, unless something was written."""
+        self.folder.offer(message.folders)
+        if message.folders and not self.folder.value:
+            self.folder.value = message.folders[0]
+            if self.focused is self.folder.line:
+                self.set_focus(self.name_field.line)
 
     def on_exported(self, message: Exported) -> None:
-        answer, box = message.answer, self._box
-        box.working = False
+        answer = message.answer
         if answer.done:
             self.dismiss(answer.text)
+        elif answer.free_name is None:
+            self.refuse(answer.text)
+        else:
+            # only another enter takes it
+            with self.prevent(Field.Edited):
+                self.name_field.value = without_ending(answer.free_name)
+            self.refuse(f"{answer.text}. Name filled in; Enter to export.")
+            self.set_focus(self.query_one("#do"))
+
+    def do(self) -> None:
+        if not self.folder.value:
+            self.refuse("Enter the folder to copy to.")
+            self.set_focus(self.folder.line)
             return
-        text = f"{answer.text[:1].upper()}{answer.text[1:]}"
-        if answer.free_name is not None:
-            # it is put in, and only another enter takes it
-            box.form = replace(
-                box.form, name=box.form.name.filled(without_ending(answer.free_name)), cursor=2
-            )  # fmt: skip
-            text = f"{text}. It is put in; enter exports under it."
-        box.said = (text, "bad")
-
-    # ----------------------------------------------------------------- keys
-
-    def action_move(self, by: int) -> None:
-        self._box.form = self._box.form.move(by)
-
-    def action_folder(self, by: int) -> None:
-        self._box.other_folder(by)
-
-    def action_enter(self) -> None:
-        """On a field: the next one. On the last row: export."""
-        box = self._box
-        if box.working:
-            return
-        if box.form.field is not None:
-            self.action_move(1)
-            return
-        folder = box.form.folder.value.strip()
-        if not folder:
-            box.said = ("Name the folder that the copy goes into.", "bad")
-            box.form = replace(box.form, cursor=0)
-            return
-        box.said, box.working = ("", "dim"), True
-        self._export(folder, box.form.name.value)
-
-    def action_back(self) -> None:
-        """While a file is being copied the answer is waited for: it takes seconds."""
-        if not self._box.working:
-            self.dismiss(None)
+        self.working = True
+        self.query_one("#said", Words).say("Copying and verifying…", "dim")
+        self._export(self.folder.value, self.name_field.value)

@@ -1,107 +1,84 @@
-"""Name, tags and note of a run, in one form. The run's own files are never changed for it."""
+"""Name, tags and note of a run. The run's own files are never changed for it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, cast
 
 from textual import work
-from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.message import Message
-from textual.screen import ModalScreen
+from textual.widget import Widget
 
 from runner.model import Label
-from tui.backend.door import Backend
-from tui.viewmodel.label_form import form_of, label_of_form
-from tui.widgets.label_box import LabelBox
+from tui.screens.dialog import Dialog
+from tui.widgets.fields import Field, Labelled, Note
 
-WIDTH, HEIGHT = 78, 22
+#: as in runner.store.labels, which refuses a longer note with a sentence
+NAME_MOST, TAGS_MOST = 200, 900
 
 
 class LabelAnswered(Message):
-    """`problem`: why it was not kept; None: it was."""
+    """`problem`: why it was not saved; None: it was."""
 
     def __init__(self, problem: str | None) -> None:
         super().__init__()
         self.problem = problem
 
 
-class LabelScreen(ModalScreen[bool]):
+class LabelScreen(Dialog[bool]):
     """Dismisses with True after the label was written."""
 
-    BINDINGS: ClassVar = [
-        Binding("escape", "back", "back", show=False),
-        Binding("down,tab", "move(1)", show=False),
-        Binding("up,shift+tab", "move(-1)", show=False),
-        Binding("enter", "enter", show=False),
-        Binding("ctrl+s,f2", "keep", show=False),
-    ]
-
-    def __init__(self, run_path: Path, label: Label, title: str) -> None:
+    def __init__(self, run_path: Path, label: Label, name: str) -> None:
         super().__init__()
+        self.HEAD = f"Edit label of {name}"  # type: ignore[misc]
         self._run_path, self._label = run_path, label
-        self._box = LabelBox(title, form_of(label))
-        self._writing = False
+        self._called = Field("name", label.name or "", most=NAME_MOST, id="name",
+                           placeholder="empty: the name in plasma.toml")  # fmt: skip
+        self._tags = Field("tags", ", ".join(label.tags), most=TAGS_MOST, id="tags",
+                           placeholder="separated by commas")  # fmt: skip
+        self._note = Note(label.note, id="note")
+        self._shown = self._written()
 
-    def compose(self) -> ComposeResult:
-        yield self._box
+    def fields(self) -> list[Widget]:
+        return [self._called, self._tags, Labelled("note", self._note)]
 
-    def on_mount(self) -> None:
-        self._fit()
-        self._box.focus()
+    def _written(self) -> tuple[str, str, str]:
+        return self._called.value, self._tags.value, self._note.text
 
-    def on_resize(self) -> None:
-        self._fit()
-
-    def _fit(self) -> None:
-        self._box.styles.width = min(WIDTH, self.size.width)
-        self._box.styles.height = min(HEIGHT, self.size.height)
-
-    # ----------------------------------------------------------------- keys
-
-    def action_move(self, by: int) -> None:
-        self._box.form = self._box.form.move(by)
-
-    def action_enter(self) -> None:
-        if self._box.form.field is None:
-            self.action_keep()
-        else:
-            self.action_move(1)
-
-    def action_keep(self) -> None:
-        if self._writing:
-            return
-        made = label_of_form(self._box.form, self._label)
+    def do(self) -> None:
+        made = label_of(self._label, self._shown, self._written())
         if made == self._label:
             self.dismiss(False)
             return
-        self._writing = True
+        self.working = True
         self._write(made)
-
-    def action_back(self) -> None:
-        if not self._writing:
-            self.dismiss(False)
-
-    # ----------------------------------------------------------------- in a thread
 
     @work(thread=True, exit_on_error=False)
     def _write(self, label: Label) -> None:
         from tui.planning import told
 
+        problem = None
         try:
-            cast("Backend", self.app.backend).relabel(self._run_path, label)  # type: ignore[attr-defined]
+            self.plasma.backend.relabel(self._run_path, label)
         except Exception as error:  # border: a refusal, or whatever the disk says
-            self.post_message(LabelAnswered(told(error)))
-        else:
-            self.post_message(LabelAnswered(None))
+            problem = told(error)
+        self.post_message(LabelAnswered(problem))
 
     def on_label_answered(self, message: LabelAnswered) -> None:
-        """What was refused can be put right; nothing that was typed is lost."""
-        self._writing = False
-        if not self.is_current:
-            return
         if message.problem is None:
             self.dismiss(True)
         else:
-            self._box.said = (f"Not kept: {message.problem}", "bad")
+            self.refuse(f"Not saved: {message.problem}")
+
+
+def label_of(before: Label, shown: tuple[str, str, str], written: tuple[str, str, str]) -> Label:
+    """What a person wrote. A field that still reads as it was `shown` keeps its value to the byte, commas in
+    tags included."""
+    name, tags, note = written
+    split = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
+    return replace(
+        before,
+        name=before.name if name == shown[0] else name or None,
+        tags=before.tags if tags == shown[1] else split,
+        note=before.note if note == shown[2] else note,
+    )

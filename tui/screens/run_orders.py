@@ -88,7 +88,7 @@ class RunOrders(Screen[None]):
             return
         from tui.screens.label import LabelScreen
 
-        made = LabelScreen(message.run_path, message.label, f"The label of {message.name}")
+        made = LabelScreen(message.run_path, message.label, message.name)
         self.app.push_screen(made, lambda kept: self.read_again() if kept else None)
 
     # ----------------------------------------------------------------- comparing

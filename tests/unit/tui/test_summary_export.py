@@ -13,12 +13,11 @@ from runner.history.review.chosen import NotChosen, choose
 from runner.model import Checkpoint, Outcome, RunState
 from runner.store.journal import write_json
 from runner.store.rundir import RunDir
+from runner.trainers.names import without_ending
 from tests import builders as b
 from tui.backend.door import Backend
 from tui.backend.folders import folder_opener
 from tui.cli import main
-from tui.viewmodel.summary_export import NAME, ExportForm, without_ending
-from tui.viewmodel.text_field import TextField
 
 
 @pytest.fixture
@@ -151,23 +150,6 @@ def test_without_a_desktop_the_folder_is_told(monkeypatch: pytest.MonkeyPatch) -
 
 
 # --------------------------------------------------------------------------- the form
-
-
-def test_a_text_is_written_at_its_caret() -> None:
-    field = TextField(NAME).filled("spyke").moved(-2).typed("X\x1b\n")
-    assert (field.value, field.at) == ("spyXke", 4)
-    assert field.erased().value == "spyke"
-    assert field.deleted().value == "spyXe"
-    assert TextField(NAME).erased() == TextField(NAME)
-    assert field.moved(-99).at == 0 and field.moved(99).at == 6
-
-
-def test_found_folders_never_replace_what_was_written() -> None:
-    form = ExportForm().changed(TextField("folder").typed("/mine"))
-    assert form.found(("/a",)).folder.value == "/mine"
-    assert form.found(("/a",)).other_folder(1).folder.value == "/a"
-    assert ExportForm().found(()).folder.value == ""
-    assert ExportForm().found(("/a", "/b")).other_folder(-1).folder.value == "/b"
 
 
 def test_the_ending_is_no_part_of_a_suggested_name() -> None:
