@@ -182,11 +182,11 @@ async def extras(out: Path, wanted: list[str]) -> None:
         ("resume", scenes()["killed"], ("r",)),
         ("zoom-checkpoints", scenes()["resumed"], ("tab", "z")),
         ("zoom-troubled", scenes()["troubled"], ("tab", "z", "up")),
-        ("zoom-hw-nvidia", m.one_card(), ("tab", "tab", "tab", "z")),
-        ("zoom-hw-two", m.two_cards(), ("tab", "tab", "tab", "z")),
-        ("zoom-hw-mac", m.mac(pressure=2), ("tab", "tab", "tab", "z")),
-        ("zoom-hw-none", m.no_gpu(), ("tab", "tab", "tab", "z")),
-        ("zoom-hw-silent", m.silent_driver(), ("tab", "tab", "tab", "z")),
+        ("zoom-hw-nvidia", m.one_card(), ("tab", "tab", "z")),
+        ("zoom-hw-two", m.two_cards(), ("tab", "tab", "z")),
+        ("zoom-hw-mac", m.mac(pressure=2), ("tab", "tab", "z")),
+        ("zoom-hw-none", m.no_gpu(), ("tab", "tab", "z")),
+        ("zoom-hw-silent", m.silent_driver(), ("tab", "tab", "z")),
         ("zoom-cause", scenes()["failed"], ("tab", "tab", "z")),
     ):
         for size in ((80, 24), (120, 40), (200, 60)):

@@ -15,7 +15,7 @@ from tui.screens.monitor import MonitorScreen
 from tui.widgets.gauges import GaugePanel
 from tui.widgets.painted import Painted
 
-TO_GAUGES = ("tab", "tab", "tab")
+TO_GAUGES = ("tab", "tab")
 
 
 async def test_on_a_low_screen_the_worthiest_rows_are_shown() -> None:
@@ -84,20 +84,6 @@ async def test_a_reading_that_looks_the_same_paints_nothing(
         actions.reader.put(again)
         await until(pilot, lambda: getattr(pilot.app, "snapshot", None) is again)
         assert "gauges" not in painted
-
-
-async def test_the_left_side_keeps_room_for_the_checks() -> None:
-    async with app_on(m.two_cards()).run_test(size=(120, 40)) as pilot:
-        await shown(pilot)
-        preflight = pilot.app.screen.query_one("#preflight", Painted)
-        assert preflight.content_size.height >= 10
-
-
-async def test_no_empty_rows_are_kept_for_histories_that_do_not_fit() -> None:
-    async with app_on(m.two_cards()).run_test(size=(120, 40)) as pilot:
-        await shown(pilot)
-        rows = text_of(pilot, "#gauges").split("\n")
-        assert "disk" in rows[-2] and not rows[-1].strip()
 
 
 # --------------------------------------------------------------------------- asking ComfyUI

@@ -17,7 +17,7 @@ from tui.screens.confirm import ConfirmScreen
 from tui.screens.monitor import MonitorScreen
 from tui.widgets.console import ConsolePanel
 
-PANELS = ("preflight", "gauges", "loss", "checkpoints", "console")
+PANELS = ("preflight", "gauges", "loss", "checkpoints", "events", "console")
 
 
 def visible(app: object) -> set[str]:
@@ -28,10 +28,11 @@ def visible(app: object) -> set[str]:
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
-        ((80, 24), {"preflight", "gauges", "loss", "checkpoints"}),
-        ((120, 40), set(PANELS)),
-        ((200, 60), set(PANELS)),
-        ((60, 16), {"preflight", "gauges", "loss", "checkpoints"}),
+        ((80, 24), {"gauges", "loss", "checkpoints", "events"}),
+        ((120, 40), {"gauges", "loss", "checkpoints", "events"}),
+        ((200, 60), {"gauges", "loss", "checkpoints", "events", "console"}),
+        ((60, 16), {"gauges", "loss", "checkpoints", "events"}),
+        ((40, 15), {"loss"}),
         ((40, 10), {"loss"}),
     ],
 )
@@ -57,18 +58,18 @@ async def test_it_follows_a_resize() -> None:
         await pilot.resize_terminal(40, 10)
         await until(pilot, lambda: visible(pilot.app) == {"loss"})
         await pilot.resize_terminal(80, 24)
-        await until(pilot, lambda: visible(pilot.app) == set(PANELS) - {"console"})
+        await until(pilot, lambda: visible(pilot.app) == set(PANELS) - {"preflight", "console"})
 
 
 async def test_a_tiny_screen_walks_through_its_panels() -> None:
     async with app_on().run_test(size=(40, 10)) as pilot:
         await shown(pilot)
         seen = []
-        for _ in range(5):
+        for _ in range(6):
             await pilot.press("tab")
             await pilot.pause()
             seen += visible(pilot.app)
-        assert seen == ["checkpoints", "preflight", "gauges", "console", "loss"]
+        assert seen == ["checkpoints", "gauges", "events", "preflight", "console", "loss"]
 
 
 async def test_zoom_gives_one_panel_the_body_and_back() -> None:
@@ -77,9 +78,23 @@ async def test_zoom_gives_one_panel_the_body_and_back() -> None:
         await pilot.press("tab", "z")
         await until(pilot, lambda: visible(pilot.app) == {"checkpoints"})
         await pilot.press("tab")
-        await until(pilot, lambda: visible(pilot.app) == {"preflight"})
+        await until(pilot, lambda: visible(pilot.app) == {"gauges"})
         await pilot.press("escape")
         await until(pilot, lambda: len(visible(pilot.app)) == 4)
+
+
+async def test_while_training_the_checks_are_a_title_line_and_p_opens_them() -> None:
+    async with app_on().run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        assert "Preflight 8 ✓ 2 ! p opens" in text_of(pilot, "#events")
+        await pilot.press("p")
+        await until(pilot, lambda: visible(pilot.app) == {"preflight"})
+        rows = text_of(pilot, "#preflight").splitlines()
+        assert "steps" in rows[1] and "GPU users" in rows[2], "warnings first"
+        assert text_of(pilot, "#notice").strip() == ""
+        await pilot.press("p")
+        await until(pilot, lambda: "events" in visible(pilot.app))
+        assert "preflight" not in visible(pilot.app)
 
 
 async def test_the_console_drawer_opens_scrolls_back_and_follows_again() -> None:

@@ -25,7 +25,7 @@ NEVER_BEGAN = replace(b.ended(Outcome.FAILED, 0, s.MODULE), loss=LossSeries())
 
 def visible(app: object) -> set[str]:
     screen = app.screen  # type: ignore[attr-defined]
-    names = ("cause", "preflight", "gauges", "loss", "checkpoints", "console")
+    names = ("cause", "preflight", "gauges", "loss", "checkpoints", "events", "console")
     return {name for name in names if screen.query_one(f"#{name}").region.area > 0}
 
 
@@ -86,10 +86,10 @@ async def test_every_alarm_is_whole_at_80_columns_with_the_price_of_stopping(
     ("run", "size", "expected"),
     [
         (FAILED, (80, 24), {"cause", "loss", "checkpoints"}),
-        (FAILED, (120, 40), {"cause", "preflight", "loss", "checkpoints", "console"}),
+        (FAILED, (120, 40), {"cause", "gauges", "loss", "checkpoints", "events"}),
         (FAILED, (40, 10), {"cause"}),
         (NEVER_BEGAN, (80, 24), {"cause", "checkpoints"}),
-        (NEVER_BEGAN, (120, 40), {"cause", "preflight", "checkpoints", "console"}),
+        (NEVER_BEGAN, (120, 40), {"cause", "gauges", "checkpoints", "events"}),
     ],
 )
 async def test_the_cause_stands_where_less_is_lost(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from runner.model.lean import dataclass
 
 #: panels in the order in which the focus visits them
-ORDER = ("loss", "checkpoints", "cause", "preflight", "gauges", "smoke", "console")
+ORDER = ("loss", "checkpoints", "cause", "gauges", "events", "preflight", "smoke", "console")
 #: the same before a run
 PLAN_ORDER = ("preflight", "plan", "checkpoints")
 ALL = tuple(dict.fromkeys((*PLAN_ORDER, *ORDER)))
 #: below this a screen shows one panel at a time
 SOLO_WIDTH, SOLO_HEIGHT = 60, 16
-#: from this height on the console has a strip of its own
-STRIP_HEIGHT = 32
+#: from this height on panels show more than their first rows, and from the next on the console has a strip
+STRIP_HEIGHT, CONSOLE_HEIGHT = 32, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def arrange(width: int, height: int, view: View) -> Arrangement:
     if view.planned:
         return Arrangement(frozenset(PLAN_ORDER), False, False, order)
     if view.drawer:
-        beside = {"preflight", "loss"} if not view.held.caused else {"cause", "loss"} & {*order}
+        beside = {"cause", "loss"} & {*order}
         return Arrangement(frozenset({*beside, "console"}), False, True, order)
     return Arrangement(_panels(height, view.held), False, False, order)
 
@@ -80,21 +80,21 @@ def _order(view: View) -> tuple[str, ...]:
 
 
 def _panels(height: int, held: Held) -> frozenset[str]:
-    """The verdict of a smoke test takes the place of the hardware where there is no room for both. The
-    cause of an end is worth more than what the hardware did last, and on a low screen more than the
-    checks; without a step there is no loss beside it."""
+    """The checks are old news while training: a title line. The verdict of a smoke test and the cause of an
+    end take the left side; on a low screen the cause is worth more than the hardware and the events, and
+    without a step there is no loss beside it."""
     low = height < STRIP_HEIGHT
-    visible = {"preflight", "gauges", "loss", "checkpoints"}
+    visible = {"gauges", "loss", "checkpoints", "events"}
     if held.judged:
         visible.add("smoke")
-    if held.caused or (held.judged and low):
-        visible.remove("gauges")
+        if low:
+            visible.remove("gauges")
     if held.caused:
         visible.add("cause")
         if low:
-            visible.remove("preflight")
+            visible -= {"gauges", "events"}
         if not held.trained:
             visible.remove("loss")
-    if not low:
+    if height >= CONSOLE_HEIGHT:
         visible.add("console")
     return frozenset(visible)

@@ -12,10 +12,11 @@ from textual.timer import Timer
 from runner.analysis.smoke import smoke_verdict
 from runner.model import RunSnapshot
 from tui.keys import bindings, footer_keys
+from tui.panels.events import EventPanel
 from tui.render.footer import FooterKey
 from tui.screens.arrange import ALL, STRIP_HEIGHT, Arrangement, Held, View, arrange
 from tui.screens.reviewing import Reviewing
-from tui.screens.room import fit_cause, fit_gauges, give_room
+from tui.screens.room import fit_cause, give_room
 from tui.viewmodel.cause import cause_card
 from tui.viewmodel.chart import chart_model
 from tui.viewmodel.checkpoints import checkpoint_table
@@ -42,8 +43,9 @@ from tui.widgets.still import StillHorizontal, StillVertical
 from tui.widgets.verdict import VerdictLines
 
 SIDES = {
-    "#left": ("cause", "preflight", "smoke", "gauges"),
-    "#right": ("plan", "loss", "checkpoints"),
+    "#left": ("cause", "preflight", "smoke"),
+    "#right": ("plan", "loss", "checkpoints", "gauges", "events"),
+    "#lower": ("checkpoints", "gauges"),
 }
 
 
@@ -77,11 +79,13 @@ class MonitorScreen(Reviewing):
                 yield CausePanel(id="cause")
                 yield PreflightPanel(id="preflight")
                 yield SmokePanel(id="smoke")
-                yield GaugePanel(id="gauges")
             with StillVertical(id="right"):
                 yield PlanPanel(id="plan")
                 yield LossChart(id="loss")
-                yield CheckpointPanel(id="checkpoints")
+                with StillHorizontal(id="lower"):
+                    yield CheckpointPanel(id="checkpoints")
+                    yield GaugePanel(id="gauges")
+                yield EventPanel(id="events")
         yield ConsolePanel(id="console")
         yield KeyFooter(id="footer")
 
@@ -162,8 +166,7 @@ class MonitorScreen(Reviewing):
         self._held = Held(self._show_smoke(snapshot), *self._show_cause(snapshot))
         solo = self._arrangement().solo
         self.query_one(GaugePanel).model = gauge_board(snapshot, now, details=solo)
-        if not solo:
-            fit_gauges(self.query_one(GaugePanel), self.size)
+        self.query_one(EventPanel).read(snapshot, self._preflight_hint())
         self.query_one(ConsolePanel).model = snapshot.console if snapshot is not None else ()
 
     def clock(self) -> float:
@@ -210,7 +213,7 @@ class MonitorScreen(Reviewing):
         going_on = self.snapshot is not None and is_live(self.snapshot)
         keys = []
         for key in footer_keys("monitor", "app"):
-            if key.where == "monitor" and not self.check_action(key.action, ()):
+            if key.where == "monitor" and not super().check_action(key.action, ()):
                 continue
             label = key.label
             if key.id == "app.leave" and going_on and self.size.width >= 100:
@@ -286,6 +289,28 @@ class MonitorScreen(Reviewing):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, Panel) and event.widget.id:
             self._current = event.widget.id
+
+    # ----------------------------------------------------------------- the checks of a run
+
+    def _keeps_checks(self) -> bool:
+        """A run is open whose checks cannot be run again now: p shows those of its start."""
+        return self.plasma.run_path is not None and self._why_not("preflight") is not None
+
+    def _preflight_hint(self) -> str:
+        return "p opens" if self.FED and self._keeps_checks() else ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "preflight" and self._keeps_checks():
+            return True
+        return super().check_action(action, parameters)
+
+    def action_preflight(self) -> None:
+        if not self._keeps_checks():
+            super().action_preflight()
+            return
+        closes = self._zoomed == "preflight"
+        self._zoomed = None if closes else "preflight"
+        self._go_to(self._first_panel() if closes else "preflight")
 
     # ----------------------------------------------------------------- actions: the view
 

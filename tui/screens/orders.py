@@ -85,7 +85,7 @@ class RunOrders(Screen[None]):
         """A key that can do nothing now says why, instead of nothing."""
         orders = [k.action for k in keys_of("monitor") if k.action in ORDERS and event.key == k.key]
         reason = refusal(orders, self.snapshot, self._around())
-        if reason is not None:
+        if reason is not None and not any(self.check_action(one, ()) for one in orders):
             self.say(reason, "dim", 4.0)
 
     def _ask(self, question: Question, safe: str, then: Callable[[str], None]) -> None:

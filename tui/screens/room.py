@@ -8,13 +8,10 @@ from textual.screen import Screen
 
 from tui.screens.arrange import STRIP_HEIGHT, Arrangement, Held
 from tui.widgets.cause import CausePanel
-from tui.widgets.gauges import GaugePanel
 from tui.widgets.painted import Painted
 
 #: of the screen, for the open console
 DRAWER_HEIGHT = "55%"
-#: rows of the hardware on a high screen, at least; and what it leaves to all else
-GAUGE_LEAST, GAUGE_LEAVES = 9, 24
 #: of the width, for the checks before a run
 PLAN_LEFT = "54%"
 #: of the width, for the cause of an end: on a narrow screen as much as leaves the checkpoints their
@@ -27,14 +24,21 @@ LEFT_PERCENT, WIDE, WIDE_LEFT_PERCENT = 36, 160, 30
 def give_room(screen: Screen[None], made: Arrangement, planned: bool, held: Held) -> None:
     """Widths and heights for this arrangement."""
     left, console = screen.query_one("#left").styles, screen.query_one("#console").styles
+    lower = screen.query_one("#lower").styles
     if made.solo:
-        for panel in screen.query("#gauges, #cause").results(Painted):
+        for panel in screen.query("#cause").results(Painted):
             panel.styles.height = "1fr"
+        lower.height = "1fr"
         left.width, left.margin = "1fr", 0
         console.height = "1fr"
         return
     left.clear_rule("width")
     left.clear_rule("margin")
+    lower.clear_rule("height")
+    # beside a cause the right side is too narrow for two
+    wanted = "vertical" if held.caused or held.judged else "horizontal"
+    if lower.layout is None or lower.layout.name != wanted:
+        lower.layout = wanted
     if planned:
         left.width = PLAN_LEFT
     elif held.caused and not held.trained:
@@ -45,17 +49,6 @@ def give_room(screen: Screen[None], made: Arrangement, planned: bool, held: Held
         console.height = DRAWER_HEIGHT
     else:
         console.clear_rule("height")
-
-
-def fit_gauges(gauges: GaugePanel, size: Size) -> None:
-    """On a high screen the checks get the rows that the hardware does not need. Their number changes a
-    few times in a run."""
-    if size.height < STRIP_HEIGHT:
-        gauges.styles.clear_rule("height")
-        return
-    most = max(GAUGE_LEAST, size.height - GAUGE_LEAVES)
-    wanted = max(GAUGE_LEAST, gauges.rows_wanted(gauges.content_size.width or 30, most))
-    _set_height(gauges, wanted)
 
 
 def fit_cause(panel: CausePanel, size: Size, alone: bool) -> None:

@@ -61,13 +61,6 @@ class GaugePanel(ScrollingPanel):
     def _sections(self, width: int) -> list[Row]:
         return [EMPTY, *section_rows(self.model.sections, width)]
 
-    def rows_wanted(self, width: int, most: int) -> int:
-        """What it needs to show all rows, its rule and a blank row included; with the last minutes where
-        that is not above `most`."""
-        rows = 2 + sum(len(block) for _, block in self._blocks(width))
-        whole = rows + len(self._traces(width))
-        return whole if whole <= most else min(rows, most)
-
 
 def _worthiest(blocks: Sequence[tuple[int, list[Row]]], height: int) -> list[Row]:
     """The worthiest blocks that fit, in their own order."""

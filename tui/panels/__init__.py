@@ -1,0 +1,1 @@
+"""Panels of the screen, one file each: its model, its rows, its widget."""
