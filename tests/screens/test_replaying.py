@@ -82,7 +82,7 @@ async def test_it_plays_by_itself_and_says_what_it_is(run: RunDir) -> None:
 
 
 async def test_every_panel_shows_that_moment(run: RunDir) -> None:
-    async with replay_of(run).run_test(size=(120, 40)) as pilot:
+    async with replay_of(run).run_test(size=(120, 54)) as pilot:
         screen = await standing(pilot)
         assert screen.replay is not None
         screen.replay.transport.seek_s(42.5)
