@@ -121,8 +121,8 @@ def _screen(what: str, folder: Path) -> list[Figure]:
             terminal.wait_text("↓  1 of 5000")
             memory.append(rss_mb(terminal.pid))
             began = terminal.send(b"\r")
-            terminal.wait_text("Preflight")
-            opens.append((_seen(terminal, "Preflight") - began) * 1000)
+            terminal.wait_text("Events")
+            opens.append((_seen(terminal, "Events") - began) * 1000)
     return [
         Figure("many", f"{what}: first screen with its list", tuple(starts), "ms"),
         *letters,
