@@ -15,7 +15,7 @@ from runner.history.compare_results import checkpoint_words, result_rows
 from runner.history.comparing import Comparing, comparison_json
 from tui.exits import OK, WRONG_USE, Fail
 from tui.render.overlay_scale import SETTLED_AFTER_POINTS
-from tui.text import clean, crop, wrap
+from tui.text import clean, crop, crop_start, wrap
 from tui.verbs.common import find_run, print_json, say
 
 #: of a pipe, which has no width of its own
@@ -109,10 +109,8 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> I
 
 
 def _cell(text: str, width: int) -> str:
-    """A path is told by its end."""
-    if cell_len(text) > width and "/" in text:
-        text = "…" + text[len(text) - width + 1 :] if width > 1 else "…"
-    shown = crop(text, width)
+    """A path keeps its end."""
+    shown = (crop_start if "/" in text else crop)(text, width)
     return shown + " " * (width - cell_len(shown))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+import msgspec
+
 from runner.model import Label
 from runner.store.labels import BadLabel, changed, read_label, write_label
 from tui.exits import OK, WRONG_USE, Fail
@@ -30,15 +32,7 @@ def label(options: argparse.Namespace) -> int:
         except OSError as error:
             raise Fail(f"the label of {path.name} cannot be written: {error.strerror}") from None
     if options.json:
-        print_json(
-            {
-                "schema": 1,
-                "id": path.name,
-                "name": found.name,
-                "tags": found.tags,
-                "note": found.note,
-            }
-        )
+        print_json({"schema": 1, "id": path.name, **msgspec.to_builtins(found)})
     else:
         _show(path.name, found)
     return OK

@@ -13,8 +13,8 @@ from runner.store.registry import list_runs
 from tui.exits import OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.verbs.common import print_json, say
-from tui.verbs.fitted import Column, Line, Title, table_lines
-from tui.viewmodel.run_board import SORTS, Entry, Head, RunBoard, Sort
+from tui.verbs.fitted import Column, Title, table_lines
+from tui.viewmodel.run_board import SORTS, Entry, Head, RunBoard
 from tui.viewmodel.runs import kind_of, shown_loss, tags_of
 
 #: in this order; the highest rank is left out first
@@ -35,7 +35,8 @@ def runs(options: argparse.Namespace) -> int:
     """Live runs first, then as `--sort` says; `--filter` keeps what typing on the screen would keep."""
     if options.limit is not None and options.limit < 0:
         raise Fail("--limit takes a number of runs, 0 or more", WRONG_USE)
-    board = RunBoard(typed=options.filter or "", sort=_sort(options.sort), grouped=options.group)
+    sort = next(one for one in SORTS if one.name == options.sort)
+    board = RunBoard(typed=options.filter or "", sort=sort, grouped=options.group)
     board.take(list_runs())
     lines = _cut(board.lines(), options.limit)
     shown = [one.listing for one in lines if isinstance(one, Entry)]
@@ -44,16 +45,12 @@ def runs(options: argparse.Namespace) -> int:
     elif not board.total:
         say("no run yet: `plasma-tui demo` makes one, `plasma-tui start` starts your own")
     elif not board.found:
-        say(f"none of {count(board.total, 'run')} fits {options.filter!r}")
+        say(f"none of {count(board.total, 'run')} matches {options.filter!r}")
     else:
         _print(lines)
         if board.found > len(shown):
             say(f"and {count(board.found - len(shown), 'more run')}")
     return OK
-
-
-def _sort(name: str) -> Sort:
-    return next(sort for sort in SORTS if sort.name == name)
 
 
 def _cut(lines: Sequence[Head | Entry], limit: int | None) -> list[Head | Entry]:
@@ -78,11 +75,8 @@ def _cut(lines: Sequence[Head | Entry], limit: int | None) -> list[Head | Entry]
 
 def _print(lines: Sequence[Head | Entry]) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    rows: list[Line] = [
-        _title(one) if isinstance(one, Head) else _cells(one.listing) for one in lines
-    ]
-    for line in table_lines(COLUMNS, rows, width):
-        sys.stdout.write(f"{line}\n")
+    rows = [_title(one) if isinstance(one, Head) else _cells(one.listing) for one in lines]
+    sys.stdout.writelines(f"{line}\n" for line in table_lines(COLUMNS, rows, width))
 
 
 def _title(head: Head) -> Title:

@@ -6,13 +6,10 @@ import argparse
 from pathlib import Path
 
 from runner.history.replay_transport import SPEEDS
-from runner.model import RunState
 from runner.store.reader import RunReader
 from tui.exits import NO, WRONG_USE, Fail
-from tui.verbs.common import find_run
+from tui.verbs.common import OVER, find_run
 from tui.verbs.screen import need_terminal, open_app
-
-OVER = (RunState.ENDED, RunState.LOST)
 
 
 def replay(options: argparse.Namespace) -> int:
@@ -27,7 +24,7 @@ def replay(options: argparse.Namespace) -> int:
     if snapshot.status is None:
         raise Fail(f"nothing was recorded of {path.name}, so there is nothing to play back", NO)
     if snapshot.state not in OVER:
-        raise Fail(f"{path.name} is still going: `plasma-tui attach {path.name}` watches it", NO)
+        raise Fail(f"{path.name} is still running: `plasma-tui attach {path.name}` shows it", NO)
     need_terminal(f"`plasma-tui show {path.name}` and `log {path.name}` work without one")
     return open_app(options, replay_path=path, replay_speed=speed)
 

@@ -88,7 +88,7 @@ def test_filter_sort_and_limit_go_together(capsys: Captured) -> None:
     assert losses == sorted(losses)
     assert {run["outcome"] for run in found} == {"succeeded"}
     assert main(["runs", "--filter", "nothing like that"]) == 0
-    assert "none of 60 runs fits" in capsys.readouterr().err
+    assert "none of 60 runs matches" in capsys.readouterr().err
     code, said = wrong(["runs", "--limit", "-1"], capsys)
     assert (code, said.count("\n")) == (2, 1)
 
