@@ -97,7 +97,7 @@ async def test_comfy_is_asked_for_its_memory_after_a_question() -> None:
         await pilot.press("u")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         await until(pilot, lambda: "ComfyUI 6.1 GB (process 4242)" in screen_text(pilot))
-        question = " ".join(text_of(pilot, "QuestionBox").split())
+        question = " ".join(text_of(pilot, "#question").split())
         assert "Nothing is ended" in question and "in its queue it is left alone" in question
         assert actions.orders == []
         await pilot.press("up", "enter")

@@ -212,7 +212,7 @@ async def test_letters_typed_for_the_kill_are_no_commands() -> None:
         await shown(pilot)
         await pilot.press("a", "up", "q", "h", "l")
         assert isinstance(pilot.app.screen, ConfirmScreen)
-        assert "qhl_" in screen_text(pilot)
+        assert "qhl" in text_of(pilot, "#typed")
 
 
 async def test_a_refusal_is_shown_in_its_own_words() -> None:
