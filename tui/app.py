@@ -12,6 +12,7 @@ from rich.segment import Segments
 from rich.text import Text
 from textual import events, work
 from textual.app import SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen, Screen
 
 from runner.model import RunSnapshot, RunState
@@ -82,6 +83,7 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         look_s = LOW_BANDWIDTH_LOOK_S if low_bandwidth else LOOK_S
         self.feed = Feed(self.post_message, backend.open_reader, look_s=look_s)
         self._interrupted_at = 0.0
+        self._waiting: Path | None = None
         self.theme_failures = self.load_themes(theme_name, low_bandwidth)
 
     # ----------------------------------------------------------------- life
@@ -161,8 +163,31 @@ class PlasmaApp(Ringing, inherit_bindings=False):
 
     # ----------------------------------------------------------------- runs
 
+    def show_run(self, path: Path) -> bool:
+        """`open_run`, once no form is being filled in; False: not yet."""
+        front = self.screen
+        asks = isinstance(front, ModalScreen) and not self.is_screen_installed(front)  # not help
+        if asks or getattr(front, "WHERE", "") == "form":
+            self._waiting = path
+            return False
+        self.open_run(path)
+        return True
+
+    def pop_screen(self) -> AwaitComplete:
+        """A run whose opening waits for a form is shown after it."""
+        popped = super().pop_screen()
+        if self._waiting is not None:
+            self.call_later(self._show_waiting)
+        return popped
+
+    def _show_waiting(self) -> None:
+        path, self._waiting = self._waiting, None
+        if path is not None:
+            self.show_run(path)
+
     def open_run(self, path: Path) -> None:
         """Watch this run on the monitor."""
+        self._waiting = None
         self.run_path, self.snapshot, self.approval = path, None, None
         self.feed.watch(path)
         monitor = self._monitor()
@@ -200,7 +225,7 @@ class PlasmaApp(Ringing, inherit_bindings=False):
 
     def on_plan_made(self, message: PlanMade) -> None:
         if message.plan.live_run is not None and self.run_path is None:
-            self.open_run(message.plan.live_run)
+            self.show_run(message.plan.live_run)
             return
         self.take_plan(message)
 
@@ -253,8 +278,21 @@ class PlasmaApp(Ringing, inherit_bindings=False):
     def action_runs(self) -> None:
         from tui.screens.runs import RunsScreen
 
-        if type(self.screen) is not RunsScreen:
+        if type(self.screen) is RunsScreen:
+            self.screen.say("These are all runs; esc goes back.", "dim", 4.0)
+        elif not isinstance(self.screen, ModalScreen):
             self.push_screen(RunsScreen())
+
+    def back_to_runs(self) -> bool:
+        """From a run to the list that it was opened from; False: there was none."""
+        if len(self.screen_stack) > 1 and self.config_path is None:
+            self.pop_screen()
+            self.close_run()
+        elif self.run_path is not None and self._listed == self.run_path:
+            self.action_runs()
+        else:
+            return False
+        return True
 
     def on_preview_made(self, message: PreviewMade) -> None:
         """Whoever has gone elsewhere in the meantime is not asked."""

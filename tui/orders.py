@@ -29,13 +29,15 @@ class Orders(Planning, inherit_bindings=False):
     def __init__(self, backend: Backend, config_path: Path | None) -> None:
         super().__init__(backend, config_path)
         self._unanswered: set[str] = set()
+        #: the run that was opened from a list of runs last
+        self._listed: Path | None = None
 
-    def open_run(self, path: Path) -> None:
+    def show_run(self, path: Path) -> bool:
         raise NotImplementedError
 
     @work(thread=True, group="orders", exit_on_error=False)
     def open_by_id(self, run_id: str) -> None:
-        self._answer(lambda: Sent("", self.backend.run_path(run_id)))
+        self._answer(lambda: Sent("", self.backend.run_path(run_id)), "open")
 
     # ----------------------------------------------------------------- orders
 
@@ -69,12 +71,15 @@ class Orders(Planning, inherit_bindings=False):
             self.make_plan(fresh=False)
             if self.run_path is not None:
                 self.read_approval(self.run_path)
+        said = message.text[:1].upper() + message.text[1:] + "." if message.text else ""
         if message.ok and message.run_path is not None:
-            self.open_run(message.run_path)
+            self._listed = message.run_path if message.name == "open" else None
+            if not self.show_run(message.run_path):
+                said = f"{said} It opens when this form is closed.".strip()
         if not message.ok:
             self.say(message.text, "bad")
-        elif message.text:
-            self.say(message.text[:1].upper() + message.text[1:] + ".", "text", fade_s=6.0)
+        elif said:
+            self.say(said, "text", fade_s=6.0)
 
     # ----------------------------------------------------------------- looking ahead
 

@@ -118,7 +118,7 @@ async def test_two_marked_runs_are_compared() -> None:
         await opened(pilot, made)
         await pilot.press("f6")
         await until(pilot, lambda: "Mark two runs" in screen_text(pilot))
-        await pilot.press("escape", "tab", "tab", "f6")
+        await pilot.press("tab", "tab", "f6")
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
 
 

@@ -11,7 +11,6 @@ from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
-from textual.screen import Screen
 
 from runner.history.compare import Comparison
 from runner.history.compare_lines import Line, lines_of
@@ -35,7 +34,7 @@ from tui.viewmodel.compare import (
 )
 from tui.widgets.footer import KeyFooter
 from tui.widgets.lines import Lines
-from tui.widgets.notice import NoticeLine
+from tui.widgets.notice import NoticeLine, SpeakingScreen
 from tui.widgets.overlay import ComparePanel, Digit, OverlayChart
 from tui.widgets.panel import Panel, ScrollingPanel
 
@@ -57,7 +56,7 @@ class ComparisonRead(Message):
         self.made, self.problem = made, problem
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(SpeakingScreen):
     WHERE = "compare"
     BINDINGS: ClassVar = bindings("compare")
 
@@ -163,12 +162,6 @@ class CompareScreen(Screen[None]):
         )
         return (ends(left, state_row(self.made), width), (Span(glyphs.RULE * width, "faint"),))
 
-    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
-        notice = self.query_one(NoticeLine)
-        notice.say(text, role)
-        if fade_s is not None:
-            self.set_timer(fade_s, notice.hush)
-
     def on_resize(self) -> None:
         self._arrange()
 
@@ -261,9 +254,8 @@ class CompareScreen(Screen[None]):
             self.plasma.open_run(Path(self.made.runs[self.look.chosen].path))
 
     def action_back(self) -> None:
-        if self.query_one(NoticeLine).text:
-            self.query_one(NoticeLine).hush()
-        elif self._zoomed:
+        self.hush()
+        if self._zoomed:
             self.action_zoom()
         elif len(self.app.screen_stack) > 1:
             self.app.pop_screen()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import work
 from textual.app import ComposeResult
 from textual.message import Message
-from textual.screen import Screen
 
 from runner.model.units import count
 from tui.backend.results import FlagSheet
@@ -23,7 +22,7 @@ from tui.viewmodel.flags import flag_rows
 from tui.widgets.flag_list import FlagList
 from tui.widgets.footer import KeyFooter
 from tui.widgets.lines import Lines
-from tui.widgets.notice import NoticeLine
+from tui.widgets.notice import NoticeLine, SpeakingScreen
 
 if TYPE_CHECKING:
     from tui.app import PlasmaApp
@@ -37,7 +36,7 @@ class FlagsRead(Message):
         self.sheet, self.problem, self.last = sheet, problem, last
 
 
-class FlagsScreen(Screen[None]):
+class FlagsScreen(SpeakingScreen):
     WHERE = "flags"
     BINDINGS: ClassVar = bindings("flags")
 
@@ -113,12 +112,6 @@ class FlagsScreen(Screen[None]):
         right: Row = (Span(f"{count(len(rows), 'flag')}, {given} set ", "dim"),) if rows else ()
         return (ends(left, right, width), (Span(glyphs.RULE * width, "faint"),))
 
-    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
-        notice = self.query_one(NoticeLine)
-        notice.say(text, role)
-        if fade_s is not None:
-            self.set_timer(fade_s, notice.hush)
-
     # ----------------------------------------------------------------- keys
 
     def on_flag_list_typed(self, message: FlagList.Typed) -> None:
@@ -126,9 +119,8 @@ class FlagsScreen(Screen[None]):
         self._show()
 
     def action_back(self) -> None:
-        if self.query_one(NoticeLine).text:
-            self.query_one(NoticeLine).hush()
-        elif self.typed:
+        self.hush()
+        if self.typed:
             self.typed = ""
             self._show()
         else:

@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
-from textual.timer import Timer
 
 from runner.analysis.smoke import smoke_verdict
 from runner.model import RunSnapshot
@@ -67,8 +66,6 @@ class MonitorScreen(Reviewing):
         self._current = "loss"
         self._held = Held()
         self._whole = False
-        self._fade: Timer | None = None
-        self._unsaid: tuple[str, str, float | None] | None = None
 
     def compose(self) -> ComposeResult:
         yield RunHeader(id="header")
@@ -91,8 +88,6 @@ class MonitorScreen(Reviewing):
 
     def on_mount(self) -> None:
         self._go_to(self._first_panel())
-        if self._unsaid is not None:
-            self.say(*self._unsaid)
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange()
@@ -114,7 +109,7 @@ class MonitorScreen(Reviewing):
         if not self._is_whole():
             return
         self.query_one(LossChart).forget()
-        self.query_one(NoticeLine).hush()
+        self.hush()
         for panel in self.query(ScrollingPanel):
             if isinstance(panel, PreflightPanel | CheckpointPanel):
                 panel.forget_cursor()
@@ -221,20 +216,6 @@ class MonitorScreen(Reviewing):
             keys.append(FooterKey(key.display, label, key.action, key.worth))
         return tuple(keys)
 
-    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
-        """One sentence above the panels until it fades, or Escape."""
-        if not self.query(NoticeLine):
-            self._unsaid = (text, role, fade_s)
-            return
-        notice = self.query_one(NoticeLine)
-        notice.say(text, role)
-        if self._fade is not None:
-            self._fade.stop()
-        self._fade = self.set_timer(fade_s, notice.hush) if fade_s is not None else None
-
-    def hush(self) -> None:
-        self.query_one(NoticeLine).hush()
-
     # ----------------------------------------------------------------- where it is shown
 
     def _arrangement(self) -> Arrangement:
@@ -323,17 +304,17 @@ class MonitorScreen(Reviewing):
         self._arrange()
 
     def action_back(self) -> None:
-        notice = self.query_one(NoticeLine)
+        self.hush()
         if self.planned and self.plasma.checks_breakable:
             self.break_off()
-        elif notice.text:
-            notice.hush()
         elif self.unpoint():
             return
         elif self._zoomed is not None:
             self.action_zoom()
         elif self._drawer:
             self.action_console()
+        elif not self.plasma.back_to_runs():
+            self.say("Nothing is open here: h lists the runs, q quits.", "dim", 4.0)
 
     def action_next_panel(self) -> None:
         self._step_panel(1)

@@ -8,7 +8,6 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
 
 from textual import events
-from textual.screen import Screen
 
 from runner.analysis.smoke import smoke_verdict
 from runner.model import CheckResult, RunSnapshot
@@ -18,6 +17,7 @@ from tui.viewmodel.gpu_users import comfy_in, comfy_of, free_question, free_ques
 from tui.viewmodel.header import run_name
 from tui.viewmodel.orders import Around, refusal, why_not
 from tui.viewmodel.stopping import Question, stop_question
+from tui.widgets.notice import SpeakingScreen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,10 +40,14 @@ ORDERS = (
     "edit",
     "flags",
     "console",
+    "summary",
+    "samples",
+    "replay",
+    "test_notice",
 )
 
 
-class RunOrders(Screen[None]):
+class RunOrders(SpeakingScreen):
     """`snapshot`: the run that orders are about."""
 
     snapshot: RunSnapshot | None = None
@@ -51,13 +55,6 @@ class RunOrders(Screen[None]):
     @property
     def plasma(self) -> PlasmaApp:
         return cast("PlasmaApp", self.app)
-
-    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
-        raise NotImplementedError
-
-    def hush(self) -> None:
-        """Take back what was said."""
-        raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action not in ORDERS:

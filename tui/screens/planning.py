@@ -6,7 +6,6 @@ from functools import partial
 
 from tui.screens.orders import RunOrders
 from tui.viewmodel.preflight import PreflightRow, first_failing
-from tui.widgets.notice import NoticeLine
 from tui.widgets.preflight import PreflightPanel
 
 
@@ -15,7 +14,7 @@ class PlanOrders(RunOrders):
 
     def action_preflight(self) -> None:
         """All checks again; from the end of a run back to the configuration first."""
-        self.query_one(NoticeLine).hush()
+        self.hush()
         if self.plasma.run_path is not None:
             self.plasma.close_run()
             self.plasma.make_plan(slow=True)
@@ -29,7 +28,7 @@ class PlanOrders(RunOrders):
 
     def action_fix(self) -> None:
         """The check under the cursor, once a person has moved it there; else the first that fails."""
-        self.query_one(NoticeLine).hush()
+        self.hush()
         row = self._check_to_cure()
         if row is None:
             self.say("Nothing to cure: no check fails.", "dim", 4.0)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import work
 from textual.app import ComposeResult
 from textual.message import Message
-from textual.screen import Screen
 from textual.timer import Timer
 
 from tui.keys import bindings, footer_keys
@@ -23,7 +22,7 @@ from tui.viewmodel.form import Form, import_form, new_form
 from tui.widgets.footer import KeyFooter
 from tui.widgets.form_box import FormBox, Preview
 from tui.widgets.lines import Lines
-from tui.widgets.notice import NoticeLine
+from tui.widgets.notice import NoticeLine, SpeakingScreen
 
 if TYPE_CHECKING:
     from runner.trainers.sd_scripts.importers.fresh import Answers
@@ -54,7 +53,7 @@ class ProjectWritten(Message):
         self.path, self.said = path, said
 
 
-class ProjectScreen(Screen[None]):
+class ProjectScreen(SpeakingScreen):
     """`importing`: from a file; else from what was found. Writes into `project` and nowhere else."""
 
     WHERE = "form"
@@ -196,12 +195,6 @@ class ProjectScreen(Screen[None]):
     def on_project_written(self, message: ProjectWritten) -> None:
         self.plasma.open_config(message.path)
         self.plasma.say(message.said, "text", 10.0)
-
-    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
-        notice = self.query_one(NoticeLine)
-        notice.say(text, role)
-        if fade_s is not None:
-            self.set_timer(fade_s, notice.hush)
 
     # ----------------------------------------------------------------- keys
 

@@ -18,7 +18,6 @@ from tui.messages import ReadFailed, SnapshotArrived
 from tui.render.footer import FooterKey
 from tui.screens.monitor import MonitorScreen
 from tui.screens.orders import ORDERS
-from tui.screens.reviewing import REVIEWS
 from tui.viewmodel.clauses import Verdict
 from tui.viewmodel.header import Header
 from tui.viewmodel.replay import NO_ORDERS, of_the_past, replay_bar, speed_words
@@ -30,7 +29,7 @@ from tui.widgets.replay_bar import ReplayBar
 #: pictures a second at most: a replay at high speed is a film
 FASTEST_S = 0.125
 #: keys of the monitor that do nothing here, nor may
-_NOT_HERE = {*ORDERS, *REVIEWS, "test_notice"} - {"console"}
+_NOT_HERE = {*ORDERS} - {"console"}
 
 
 class ReplayScreen(MonitorScreen, inherit_bindings=False):
@@ -126,7 +125,8 @@ class ReplayScreen(MonitorScreen, inherit_bindings=False):
             self.say(NO_ORDERS, "dim", 4.0)
 
     def action_back(self) -> None:
-        if self._says_something() or self._zoomed is not None or self._drawer:
+        self.hush()
+        if self._zoomed is not None or self._drawer:
             super().action_back()
         elif len(self.app.screen_stack) > 1:
             self.app.pop_screen()

@@ -5,22 +5,11 @@ from __future__ import annotations
 
 from textual.screen import Screen
 
-from runner.model import RunSnapshot, RunState
 from tui.screens.pointing import Pointing
-
-REVIEWS = ("summary", "samples", "replay")
-OVER = (RunState.ENDED, RunState.LOST)
 
 
 class Reviewing(Pointing):
     """Opens the screens of a review, each imported with its first use."""
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "test_notice":
-            return None if self.plasma.read_only else True
-        if action not in REVIEWS:
-            return super().check_action(action, parameters)
-        return can_review(action, self.snapshot)
 
     def action_summary(self) -> None:
         from tui.screens.summary import SummaryScreen
@@ -46,10 +35,3 @@ class Reviewing(Pointing):
         path = self.plasma.run_path
         if path is not None:
             self.app.push_screen(screen(path))  # type: ignore[arg-type]
-
-
-def can_review(action: str, snapshot: RunSnapshot | None) -> bool:
-    """Images may be looked at while a run goes on; the rest is for a run that is over."""
-    if snapshot is None or snapshot.status is None:
-        return False
-    return action == "samples" or snapshot.state in OVER

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, cast
 
 from textual import work
 from textual.message import Message
-from textual.screen import Screen
 
 from tui.viewmodel.run_board import Entry, RunBoard
 from tui.viewmodel.runs import name_of
+from tui.widgets.notice import SpeakingScreen
 
 if TYPE_CHECKING:
     from runner.control.remove import Removal
@@ -48,7 +48,7 @@ class RunsChanged(Message):
         self.said, self.ok = said, ok
 
 
-class RunOrders(Screen[None]):
+class RunOrders(SpeakingScreen):
     """Mixed into the list; the subclass knows the board and which run has the cursor."""
 
     board: RunBoard
@@ -61,9 +61,6 @@ class RunOrders(Screen[None]):
         raise NotImplementedError
 
     def read_again(self) -> None:
-        raise NotImplementedError
-
-    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
         raise NotImplementedError
 
     # ----------------------------------------------------------------- name, tags, note

@@ -64,7 +64,10 @@ class RunsScreen(RunOrders):
         yield KeyFooter(id="footer")
 
     def on_mount(self) -> None:
-        self.query_one(RunList).focus()
+        runs = self.query_one(RunList)
+        runs.focus()
+        if self.plasma.run_path is not None:
+            runs.point_to(self.plasma.run_path.name)
         self.query_one(KeyFooter).model = self._footer()
         self.set_interval(REFRESH_S, self._read)
         self._read()
@@ -184,12 +187,6 @@ class RunsScreen(RunOrders):
             if key.typed_display
         )
 
-    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
-        notice = self.query_one(NoticeLine)
-        notice.say(text, role)
-        if fade_s is not None:
-            self.set_timer(fade_s, notice.hush)
-
     # ----------------------------------------------------------------- keys
 
     def on_run_list_typed(self, message: RunList.Typed) -> None:
@@ -206,9 +203,8 @@ class RunsScreen(RunOrders):
         self.query_one(RunList).choose()
 
     def action_back(self) -> None:
-        if self.query_one(NoticeLine).text:
-            self.query_one(NoticeLine).hush()
-        elif self.board.typed:
+        self.hush()
+        if self.board.typed:
             self.board.type("")
             self._show(typed=True)
         elif self.board.marks:

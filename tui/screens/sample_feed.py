@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 from textual import work
 from textual.message import Message
-from textual.screen import Screen
 
 from runner.model import RunSnapshot
 from tui.backend.results import Reader
 from tui.backend.samples import SampleReader
 from tui.viewmodel.samples import Board, SampleSheet, board_of
+from tui.widgets.notice import SpeakingScreen
 
 if TYPE_CHECKING:
     from tui.app import PlasmaApp
@@ -30,7 +30,7 @@ class SamplesRead(Message):
         self.sheet, self.snapshot, self.problem = sheet, snapshot, problem
 
 
-class SampleFeed(Screen[None]):
+class SampleFeed(SpeakingScreen):
     """Keeps `snapshot` and `board`; `look()` reads them again, `seen()` is told what is new."""
 
     def __init__(self, run_path: Path) -> None:
@@ -48,9 +48,6 @@ class SampleFeed(Screen[None]):
 
     def seen(self, snapshot: RunSnapshot | None) -> None:
         """Something was read; `snapshot` None: the run is as before."""
-        raise NotImplementedError
-
-    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
         raise NotImplementedError
 
     def look(self) -> None:

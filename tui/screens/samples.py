@@ -241,12 +241,6 @@ class SamplesScreen(SampleFeed):
 
     # ----------------------------------------------------------------- keys
 
-    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
-        notice = self.query_one(NoticeLine)
-        notice.say(text, role)
-        if fade_s is not None:
-            self.set_timer(fade_s, notice.hush)
-
     def _write(self, text: str) -> None:
         """Bytes that are no cells, for Kitty alone. (Textual 8.2 has no public way; its own clipboard writes
         just so.)"""
@@ -293,10 +287,8 @@ class SamplesScreen(SampleFeed):
             self.say(f"Sent to the terminal's clipboard: {image.path}", fade_s=6.0)
 
     def action_back(self) -> None:
-        notice = self.query_one(NoticeLine)
-        if notice.text:
-            notice.hush()
-        elif self._as_grid:
+        self.hush()
+        if self._as_grid:
             self.action_grid()
         else:
             self.app.pop_screen()

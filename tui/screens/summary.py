@@ -10,7 +10,6 @@ from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
-from textual.screen import Screen
 
 from tui.backend.results import SummarySheet
 from tui.keys import bindings, footer_keys
@@ -26,7 +25,7 @@ from tui.viewmodel.summary import COPY_PATH, EXPORT, SHOW_FOLDER, Pick, summary_
 from tui.widgets.document import DocumentView
 from tui.widgets.footer import KeyFooter
 from tui.widgets.lines import Lines
-from tui.widgets.notice import NoticeLine
+from tui.widgets.notice import NoticeLine, SpeakingScreen
 from tui.widgets.section_list import SectionLine, SectionList
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class FolderShown(Message):
         self.text, self.role = text, role
 
 
-class SummaryScreen(Screen[None]):
+class SummaryScreen(SpeakingScreen):
     WHERE = "summary"
     BINDINGS: ClassVar = bindings("summary")
 
@@ -172,12 +171,6 @@ class SummaryScreen(Screen[None]):
         return ends((Span(glyphs.RULE, "faint"),), (*tail, Span(glyphs.RULE, "faint")), width,
                     Span(glyphs.RULE, "faint"))  # fmt: skip
 
-    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
-        notice = self.query_one(NoticeLine)
-        notice.say(text, role)
-        if fade_s is not None:
-            self.set_timer(fade_s, notice.hush)
-
     # ----------------------------------------------------------------- keys: moving
 
     def action_scroll(self, by: int) -> None:
@@ -197,10 +190,7 @@ class SummaryScreen(Screen[None]):
         self.query_one(DocumentView).to_section(number - 1)
 
     def action_back(self) -> None:
-        if self.query_one(NoticeLine).text:
-            self.query_one(NoticeLine).hush()
-        else:
-            self.app.pop_screen()
+        self.app.pop_screen()
 
     # ----------------------------------------------------------------- keys: the checkpoint
 

@@ -34,8 +34,10 @@ _STARTS_AGAIN = ("resume", "retry", "adopt", "approve")
 
 def why_not(order: str, snapshot: RunSnapshot | None, around: Around) -> str | None:
     """None if `order` can be given now, else the reason."""
-    if around.read_only and order != "console":
+    if around.read_only and order not in _LOOKS:
         return "This screen is read-only."
+    if order in _REVIEWS:
+        return _review(_REVIEWS[order], snapshot)
     if order in _BEFORE:
         return _BEFORE[order](snapshot, around)
     if order == "approve" and not around.run_open:
@@ -108,6 +110,21 @@ def _console(snapshot: RunSnapshot | None, around: Around) -> str | None:
     return "No run is open, so there is no console yet." if before else None
 
 
+def _review(what: str, snapshot: RunSnapshot | None) -> str | None:
+    """Sample images can be seen during a run, the rest after it."""
+    if snapshot is None:
+        return f"No run is open, so there is no {what} yet."
+    if snapshot.status is None:
+        return f"No {what} yet: this run has recorded nothing."
+    if what == "sample image" or not is_live(snapshot):
+        return None
+    return f"No {what} yet: the run is still going."
+
+
+_REVIEWS = {"summary": "summary", "samples": "sample image", "replay": "replay"}
+#: allowed on a read-only screen
+_LOOKS = {*_REVIEWS, "console"}
+
 _BEFORE: dict[str, Callable[[RunSnapshot | None, Around], str | None]] = {
     "start": _start,
     "smoke": _start,
@@ -116,6 +133,7 @@ _BEFORE: dict[str, Callable[[RunSnapshot | None, Around], str | None]] = {
     "edit": _file,
     "flags": _file,
     "console": _console,
+    "test_notice": lambda _snapshot, _around: None,
 }
 
 # --------------------------------------------------------------------------- on a run

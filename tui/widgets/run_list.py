@@ -108,6 +108,10 @@ class RunList(Painted, can_focus=True):
         if self._key != before:
             self.post_message(self.Moved())
 
+    def point_to(self, key: str) -> None:
+        """The cursor starts on this run, if it is listed."""
+        self._key = key
+
     @property
     def entry(self) -> Entry | None:
         """The run under the cursor."""
