@@ -27,14 +27,6 @@ class Key:
     def display(self) -> str:
         return self.shown_as or self.key.split(",")[0]
 
-    @property
-    def typed_display(self) -> str:
-        """The same where letters are text; empty: only a letter does it."""
-        others = [one for one in self.key.split(",") if len(one) > 1 and one != "question_mark"]
-        if len(others) == len(self.key.split(",")):
-            return self.display
-        return others[0].capitalize() if others and others[0][1:].isdigit() else "".join(others[:1])
-
     def binding(self) -> Binding:
         return Binding(
             self.key,

@@ -165,7 +165,7 @@ async def extras(out: Path, wanted: list[str]) -> None:
         ("kill", ("a", "up", "s", "p"), {}),
         ("help", ("question_mark",), {}),
         ("runs", ("h",), {}),
-        ("filter", ("h", "v", "2"), {}),
+        ("filter", ("h", "slash", "v", "2"), {}),
         ("light", (), {"theme_name": "plasma-light"}),
         ("contrast", (), {"theme_name": "high-contrast"}),
         ("nord", (), {"theme_name": "nord"}),

@@ -13,7 +13,6 @@ from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tui.keys import KEYS
 from tui.screens.help import HelpScreen
 from tui.screens.monitor import MonitorScreen
-from tui.screens.runs import RunsScreen
 from tui.screens.welcome import WelcomeScreen
 from tui.themes import ThemeProblem
 
@@ -64,25 +63,12 @@ async def test_the_list_of_runs_filters_by_typing_and_opens() -> None:
         await shown(pilot)
         await pilot.press("h")
         await until(pilot, lambda: "12 runs" in screen_text(pilot))
-        await pilot.press(*"v1")
+        await pilot.press("slash", *"v1")
         await until(pilot, lambda: "3 of 12 runs" in screen_text(pilot))
-        await pilot.press("down", "enter")
+        await pilot.press("enter", "down", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
         await until(pilot, lambda: len(actions.opened) == 2)
         assert actions.opened[-1].name == b.listing(10).id
-
-
-async def test_letters_in_the_filter_are_no_commands() -> None:
-    actions = FakeBackend(b.snapshot(), runs=[b.listing(0)])
-    async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
-        await pilot.press("h", "q", "question_mark", "a")
-        assert isinstance(pilot.app.screen, RunsScreen)
-        assert "filter q?a_" in screen_text(pilot)
-        await pilot.press("escape")
-        assert "type to filter" in screen_text(pilot)
-        await pilot.press("escape")
-        await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
 
 
 async def test_the_cursor_stays_on_its_run_when_the_list_changes() -> None:

@@ -67,17 +67,68 @@ async def test_live_runs_stand_on_top_and_the_others_newest_first() -> None:
         assert names(screen) == ["owl", "spyke", "fox"]
 
 
-async def test_typing_filters_by_words_of_every_field_and_escape_clears_it() -> None:
+async def test_a_filter_is_typed_after_a_slash_and_filters_by_words_of_every_field_and_escape_clears_it() -> (
+    None
+):
     made = actions()
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, made)
-        await pilot.press(*"cape red")
+        await pilot.press("slash", *"cape red")
         await until(pilot, lambda: names(screen) == ["spyke"])
         assert "1 of 3 runs" in text_of(pilot, "#top")
         await pilot.press("escape")
         await until(pilot, lambda: len(names(screen)) == 3)
-        await pilot.press(*"state:diverged")
+        await pilot.press("slash", *"state:diverged")
         await until(pilot, lambda: names(screen) == ["fox"])
+        await pilot.press("enter", "down")  # the filter stays, and letters are commands again
+        assert names(screen) == ["fox"]
+        await pilot.press("escape")
+        await until(pilot, lambda: len(names(screen)) == 3)
+
+
+async def test_letters_are_text_only_while_a_filter_is_typed() -> None:
+    made = actions()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, made)
+        await pilot.press("slash", *"qhx?")
+        await until(pilot, lambda: "qhx?" in screen_text(pilot))
+        assert pilot.app.screen is screen
+        await pilot.press("escape", "h")
+        await until(pilot, lambda: "esc goes back" in screen_text(pilot))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "Group by project" in screen_text(pilot))
+        await pilot.press("escape", "q")
+        await until(pilot, lambda: not pilot.app.is_running)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+async def test_the_outcome_and_the_progress_of_a_live_run_can_be_read_at_any_width(
+    width: int,
+) -> None:
+    live = replace(RUNS[2], step=414, total_steps=920)
+    made = actions((*RUNS[:2], live))
+    async with app_on(actions=made).run_test(size=(width, 20)) as pilot:
+        screen = await opened(pilot, made)
+        text = text_of_list(screen)
+        for word in ("spyke", "succeeded", "fox", "diverged", "owl", "training 45 %"):
+            assert word in text
+
+
+async def test_a_row_shows_its_loss_as_a_curve_its_smoothed_loss_and_its_short_id() -> None:
+    made = actions()
+    seen = b.snapshot(id=RUNS[0].id)
+    made.__dict__["glances"] = {RUNS[0].id: seen}
+    async with app_on(actions=made).run_test(size=(120, 30)) as pilot:
+        screen = await opened(pilot, made)
+        smooth = seen.loss.smooth
+        assert smooth is not None
+
+        def row() -> str:
+            return next(line for line in text_of_list(screen).splitlines() if "spyke" in line)
+
+        await until(pilot, lambda: any("\u2800" < sign <= "\u28ff" for sign in row()))
+        assert "aa01" in row()
+        assert f"{smooth:.4f}" in row()
 
 
 async def test_sorting_is_told_in_the_head() -> None:
@@ -86,7 +137,7 @@ async def test_sorting_is_told_in_the_head() -> None:
         screen = await opened(pilot, made)
         seen = []
         for _ in range(12):
-            await pilot.press("f4")
+            await pilot.press("s")
             await pilot.pause()
             seen.append((screen.board.sort.name, tuple(names(screen))))
             if screen.board.sort.name == "loss":
@@ -99,7 +150,7 @@ async def test_groups_have_heads_that_the_cursor_passes_over() -> None:
     made = actions()
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, made)
-        await pilot.press("f5")
+        await pilot.press("p")
         await until(pilot, lambda: "/work/fox" in text_of_list(screen))
         assert "/work/spyke" in text_of_list(screen)
         seen = []
@@ -116,9 +167,9 @@ async def test_two_marked_runs_are_compared() -> None:
     made = actions()
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
         await opened(pilot, made)
-        await pilot.press("f6")
+        await pilot.press("c")
         await until(pilot, lambda: "Mark two runs" in screen_text(pilot))
-        await pilot.press("tab", "tab", "f6")
+        await pilot.press("space", "space", "c")
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
 
 
@@ -126,7 +177,7 @@ async def test_a_run_is_removed_only_after_the_question_was_answered() -> None:
     made = actions()
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
         await opened(pilot, made)
-        await pilot.press("down", "f8")
+        await pilot.press("down", "x")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         text = screen_text(pilot)
         assert "Remove spyke" in text or "aa01" in text
@@ -134,7 +185,7 @@ async def test_a_run_is_removed_only_after_the_question_was_answered() -> None:
         await pilot.press("enter")  # the cursor stands on the safe answer
         await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
         assert made.orders == []
-        await pilot.press("f8")
+        await pilot.press("x")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         await pilot.press("down", "enter")
         await until(pilot, lambda: made.orders)
@@ -148,7 +199,7 @@ async def test_what_refuses_to_be_removed_says_why() -> None:
     made.removals = {key: Removal(key, "owl", f"/state/runs/{key}", 0, 0, (), (), refusal=why)}
     async with app_on(actions=made).run_test(size=(100, 24)) as pilot:
         await opened(pilot, made)
-        await pilot.press("f8")
+        await pilot.press("x")
         await until(pilot, lambda: "stop it first" in screen_text(pilot))
         assert isinstance(pilot.app.screen, RunsScreen)
         assert made.orders == []
@@ -160,7 +211,7 @@ async def test_name_tags_and_note_are_kept_by_the_form() -> None:
     made.labels = {key: Label(None, ("old",), "")}
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
         await opened(pilot, made)
-        await pilot.press("f2")
+        await pilot.press("e")
         await until(pilot, lambda: isinstance(pilot.app.screen, LabelScreen))
         await pilot.press(*"night owl", "tab", "ctrl+u", *"good, v3", "tab", *"note", "ctrl+s")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
@@ -210,7 +261,7 @@ async def test_a_form_that_is_left_changes_nothing() -> None:
     made = actions()
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
         await opened(pilot, made)
-        await pilot.press("f2")
+        await pilot.press("e")
         await until(pilot, lambda: isinstance(pilot.app.screen, LabelScreen))
         await pilot.press(*"x", "escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
@@ -221,7 +272,7 @@ async def test_read_only_shows_and_changes_nothing() -> None:
     made = actions()
     async with app_on(actions=made, read_only=True).run_test(size=(80, 24)) as pilot:
         await opened(pilot, made)
-        for key in ("f2", "f8"):
+        for key in ("e", "x"):
             await pilot.press(key)
             await until(pilot, lambda: "read-only" in screen_text(pilot))
             assert isinstance(pilot.app.screen, RunsScreen)
@@ -261,7 +312,7 @@ async def test_hostile_names_tags_and_notes_break_no_row(size: tuple[int, int]) 
     made = actions(runs)
     async with app_on(actions=made).run_test(size=size) as pilot:
         screen = await opened(pilot, made)
-        for key in ("f5", "f4", "end", "tab", "home"):
+        for key in ("p", "s", "end", "tab", "home"):
             await pilot.press(key)
         text = screen_text(pilot)
         assert "\x1b" not in text

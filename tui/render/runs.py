@@ -10,14 +10,15 @@ from rich.cells import cell_len
 from runner.model.units import count
 from tui.render import glyphs
 from tui.render.paint import Row, Span, cell, pad
+from tui.render.spark import SAMPLES_A_CELL, spark
 from tui.text import crop, crop_start
 from tui.viewmodel.run_board import Head
 from tui.viewmodel.runs import RunRow
 
 #: cells before the name: mark, cursor
 LEAD = 3
-#: what the name gets at least, and what it needs before its kind stands beside it
-NAME, NAME_BESIDE_KIND = 20, 12
+#: what the name gets at least, from `NARROW` on and below, and what it needs to have its kind beside it
+NAME, NAME_NARROW, NARROW, NAME_BESIDE_KIND = 20, 14, 70, 12
 GAP = 2
 DOWN, UP = "↓", "↑"
 
@@ -37,28 +38,31 @@ _COLUMNS = (
     Column("state", 18, "text", False, "outcome"),
     Column("steps", 13, "text", True, "steps"),
     Column("loss", 9, "text", True, "loss"),
+    Column("curve", 12, "text", False, ""),
     Column("files", 10, "dim", True, ""),
     Column("took", 13, "dim", True, "took"),
     Column("age", 12, "dim", True, "when"),
+    Column("id", 6, "dim", False, ""),
     Column("device", 8, "dim", False, ""),
     Column("tags", 18, "accent", False, ""),
     Column("note", 40, "dim", False, ""),
     Column("project", 28, "dim", False, ""),
 )
-_WORTH = ("state", "steps", "loss", "age", "tags", "files", "took", "note", "device", "project")
+#: the outcome stays in the narrowest terminal
+_WORTH = ("state", "loss", "curve", "age", "steps", "id", "tags", "files", "took", "note", "device",
+          "project")  # fmt: skip
 EVERY = frozenset(_WORTH)
+_TITLES = {"age": "when", "curve": "loss curve"}
 
 
 def run_columns(width: int, wanted: Collection[str] = EVERY) -> tuple[Column, ...]:
     """The most worthy columns beside the name, as long as enough cells stay for it."""
-    left = width - LEAD - NAME
+    left = width - LEAD - (NAME if width >= NARROW else NAME_NARROW)
     chosen: set[str] = set()
     by_name = {column.name: column for column in _COLUMNS}
     for name in _WORTH:
-        if name not in wanted:
+        if name not in wanted or by_name[name].size > left:
             continue
-        if by_name[name].size > left:
-            break
         chosen.add(name)
         left -= by_name[name].size
     return tuple(column for column in _COLUMNS if column.name in chosen)
@@ -75,8 +79,11 @@ def run_row(
         Span(" "),
     ]
     for column in columns:
+        if column.name == "curve":
+            spans += [*_curve(row, column.size - GAP), Span(" " * GAP)]
+            continue
         if column.name == "state":
-            text, role = f"{row.state.shape} {row.state.word}", row.state.role
+            text, role = f"{row.state.shape} {row.state.word}{_percent(row)}", row.state.role
         else:
             text, role = getattr(row, column.name), column.role
             if column.name == "project":
@@ -91,6 +98,22 @@ def _name(row: RunRow, width: int, role: str) -> list[Span]:
     if not row.kind or width - size < NAME_BESIDE_KIND:
         return [cell(row.name, width, role)]
     return [cell(row.name, width - size, role), Span(f" {row.kind}", "dim")]
+
+
+def _percent(row: RunRow) -> str:
+    """Of a live run: how far it is."""
+    return f" {int(row.progress * 100)} %" if row.live and row.progress is not None else ""
+
+
+def _curve(row: RunRow, width: int) -> Row:
+    """The loss over the trained part of the planned steps, and a rail for the rest."""
+    points = row.curve.points if row.curve is not None else ()
+    done = width if row.progress is None else max(1, int(row.progress * width))
+    if not points:
+        return (Span(" " * width),)
+    room = done * SAMPLES_A_CELL
+    fitted = [points[i * len(points) // room] for i in range(room)]
+    return (*spark(fitted, done), Span(glyphs.BAR_REST * (width - done), "faint"))
 
 
 def _cell(column: Column, text: str, role: str) -> tuple[Span, Span]:
@@ -110,7 +133,7 @@ def run_head(width: int, columns: tuple[Column, ...], sort: str, down: bool) -> 
     ]
     for column in columns:
         sorts = column.sort == sort
-        text = "when" if column.name == "age" else column.name
+        text = _TITLES.get(column.name, column.name)
         spans += _cell(column, f"{text} {arrow}" if sorts else text, "accent" if sorts else "dim")
     return tuple(spans)
 

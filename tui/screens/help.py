@@ -11,7 +11,7 @@ from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.screen import ModalScreen
 
-from tui.keys import LEAVE, MOVE, RUN, VIEW, Key, keys_of
+from tui.keys import LEAVE, MOVE, RUN, VIEW, keys_of
 from tui.render.header import wordmark
 from tui.render.paint import EMPTY, Row, Span, cell
 from tui.text import crop
@@ -33,8 +33,6 @@ class HelpBox(Painted, can_focus=True):
         super().__init__(id="help")
         self._top = 0
         self.where: tuple[str, ...] = ("monitor", "welcome")
-        #: letters are text on that screen
-        self.typing = False
 
     def lines(self, width: int) -> list[Row]:
         rows: list[Row] = [
@@ -42,18 +40,14 @@ class HelpBox(Painted, can_focus=True):
             (Span("  "), *wordmark(), Span("  The training lives without this screen.", "dim")),
         ]
         for group in (RUN, VIEW, MOVE, LEAVE):
-            keys = [_line(self._shown(key), key.tooltip, width, "key")
-                    for key in keys_of(*self.where, "app")
-                    if key.group == group and self._shown(key)]  # fmt: skip
+            keys = [_line(key.display, key.tooltip, width, "key")
+                    for key in keys_of(*self.where, "app") if key.group == group]  # fmt: skip
             if keys:
                 rows += [EMPTY, (Span(f"  {group}", "title"),), *keys]
         if "monitor" in self.where:
             rows += [EMPTY, (Span("  Signs", "title"),)]
             rows += [_line(sign, text, width, "strong") for sign, text in SYMBOLS]
         return [*rows, EMPTY]
-
-    def _shown(self, key: Key) -> str:
-        return key.typed_display if self.typing else key.display
 
     def draw(self, width: int, height: int) -> Sequence[Row]:
         rows = self.lines(width)
@@ -90,7 +84,8 @@ class HelpScreen(ModalScreen[None]):
         yield box
 
     def on_mount(self) -> None:
-        self.query_one(HelpBox).focus()
+        for box in self.query(HelpBox):  # none any more while the app closes
+            box.focus()
 
     def on_screen_resume(self) -> None:
         """The keys of the screen under this one; `HELP_OF` there names more tables than its own."""
@@ -100,7 +95,6 @@ class HelpScreen(ModalScreen[None]):
         below = self.app.screen_stack[-2] if len(self.app.screen_stack) > 1 else self
         where = getattr(below, "WHERE", "monitor")
         box.where = getattr(below, "HELP_OF", (where,))
-        box.typing = getattr(below, "TYPING", False)
         self._fit(box)
         box.scroll_rows(-1000)
 

@@ -1,4 +1,4 @@
-"""All runs of this machine. Typing filters, Enter opens."""
+"""All runs of this machine: letters are commands, `/` filters, Enter opens."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.timer import Timer
+from textual.worker import get_current_worker
 
 from runner.model.units import count
 from tui.keys import bindings, footer_keys
@@ -17,13 +18,13 @@ from tui.messages import RunsListed
 from tui.render import glyphs
 from tui.render.footer import FooterKey
 from tui.render.header import wordmark
-from tui.render.paint import Row, Span, ends, row_width
+from tui.render.paint import Row, Span, ends
 from tui.render.runs import DOWN, UP
 from tui.screens.run_orders import RunOrders
-from tui.text import crop_start
 from tui.viewmodel.run_board import Entry, RunBoard
 from tui.viewmodel.run_details import Glance, details, glance_of
 from tui.viewmodel.runs import name_of
+from tui.widgets.filter_line import TYPING_FOOTER, FilterLine
 from tui.widgets.footer import KeyFooter
 from tui.widgets.lines import Lines
 from tui.widgets.notice import NoticeLine
@@ -35,31 +36,34 @@ REFRESH_S = 2.0
 OVERDUE_S = 30.0
 #: the cursor rests so long before the files of its run are read
 REST_S = 0.2
-TYPED_MOST = 80
+#: a live run's losses are read again no sooner
+LIVE_S = 10.0
 
 
 class RunGlanced(Message):
-    def __init__(self, glance: Glance) -> None:
+    def __init__(self, entry: Entry, glance: Glance) -> None:
         super().__init__()
-        self.glance = glance
+        self.entry, self.glance = entry, glance
 
 
 class RunsScreen(RunOrders):
     WHERE = "runs"
-    TYPING = True
     BINDINGS: ClassVar = bindings("runs")
 
     def __init__(self) -> None:
         super().__init__()
         self.board = RunBoard()
-        self._glance: Glance | None = None
+        self._glances: dict[str, Glance] = {}
+        #: by id: the entry that was read, and when
+        self._read_at: dict[str, tuple[Entry, float]] = {}
         self._rest: Timer | None = None
         self._asked_at: float | None = None
 
     def compose(self) -> ComposeResult:
         yield Lines(self._top, id="top")
         yield NoticeLine(id="notice")
-        yield RunList(typing=self.TYPING, id="runs")
+        yield FilterLine("#runs", "words, or tag:good state:failed project:fox")
+        yield RunList(id="runs")
         yield RunDetails(id="details")
         yield KeyFooter(id="footer")
 
@@ -101,11 +105,13 @@ class RunsScreen(RunOrders):
     def _show(self, *, typed: bool = False) -> None:
         board, runs = self.board, self.query_one(RunList)
         look = ListLook(
-            self.plasma.clock(), board.sort.name, board.down, frozenset(board.marks), board.columns
-        )
+            self.plasma.clock(), board.sort.name, board.down, frozenset(board.marks), board.columns,
+            self._glances,
+        )  # fmt: skip
         runs.show(board.lines(), look, typed=typed)
         self._show_details()
         self.query_one("#top", Lines).repaint()
+        self._look_closer_soon()
 
     # ----------------------------------------------------------------- the run under the cursor
 
@@ -114,6 +120,10 @@ class RunsScreen(RunOrders):
 
     def on_run_list_moved(self) -> None:
         self._show_details()
+        self._look_closer_soon()
+
+    def _look_closer_soon(self) -> None:
+        """Once the keys rest."""
         if self._rest is not None:
             self._rest.stop()
         self._rest = self.set_timer(REST_S, self._look_closer)
@@ -127,40 +137,48 @@ class RunsScreen(RunOrders):
             shown.model = ("", "", ())
         else:
             place = self.query_one(RunList).place
-            shown.model = (name_of(entry.listing), place, details(entry, self._glance))
+            shown.model = (
+                name_of(entry.listing),
+                place,
+                details(entry, self._glances.get(entry.key)),
+            )
 
     def _look_closer(self) -> None:
-        entry = self.under_cursor()
-        known = self._glance.key if self._glance is not None else None
-        if entry is not None and entry.key != known and self.query_one(RunDetails).display:
-            self._read_glance(entry.key)
+        """Read the runs in sight whose files have changed."""
+        wanted = [one for one in self.query_one(RunList).in_sight() if self._stale(one)]
+        if wanted and self.is_current:
+            self._read_glances(wanted)
+
+    def _stale(self, entry: Entry) -> bool:
+        seen, at = self._read_at.get(entry.key, (None, 0.0))
+        waited = not entry.live or time.monotonic() - at >= LIVE_S
+        return seen is None or (seen is not entry and waited)
 
     @work(thread=True, exclusive=True, group="glance", exit_on_error=False)
-    def _read_glance(self, key: str) -> None:
-        backend = self.plasma.backend
-        try:
-            glance = glance_of(key, backend.glance(backend.run_path(key)))
-        except (
-            Exception
-        ):  # border: what cannot be read is not told; the row itself says what is wrong
-            glance = Glance(key)
-        self.post_message(RunGlanced(glance))
+    def _read_glances(self, entries: Sequence[Entry]) -> None:
+        backend, worker = self.plasma.backend, get_current_worker()
+        for entry in entries:
+            if worker.is_cancelled:
+                return
+            try:
+                glance = glance_of(entry.key, backend.glance(backend.run_path(entry.key)))
+            except Exception:  # border: the row itself says what is wrong with the run
+                glance = Glance(entry.key)
+            self.post_message(RunGlanced(entry, glance))
 
     def on_run_glanced(self, message: RunGlanced) -> None:
-        self._glance = message.glance
-        self._show_details()
+        key = message.entry.key
+        self._read_at[key] = (message.entry, time.monotonic())
+        if message.glance != self._glances.get(key):
+            self._glances[key] = message.glance
+            self._show_details()
+            self.query_one(RunList).repaint()
 
     # ----------------------------------------------------------------- the rows around the list
 
     def _top(self, width: int, height: int) -> Sequence[Row]:
         left: Row = (Span(" "), *wordmark(), Span("  "), Span("runs", "strong"))
         right = self._counts(width)
-        if self.board.typed:
-            room = max(8, width - row_width(left) - row_width(right) - 12)
-            shown = crop_start(self.board.typed, room)
-            left = (*left, Span("  filter ", "dim"), Span(shown + "_", "accent"))
-        elif self.TYPING:
-            left = (*left, Span("  type to filter", "dim"))
         return (ends(left, right, width), (Span(glyphs.RULE * width, "faint"),))
 
     def _counts(self, width: int) -> Row:
@@ -182,19 +200,23 @@ class RunsScreen(RunOrders):
 
     def _footer(self) -> tuple[FooterKey, ...]:
         return tuple(
-            FooterKey(key.typed_display, key.label, key.action, key.worth)
+            FooterKey(key.display, key.label, key.action, key.worth)
             for key in footer_keys("runs", "app")
-            if key.typed_display
         )
+
+    def on_descendant_focus(self) -> None:
+        """While a filter is typed, letters are text."""
+        typing = self.query_one(FilterLine).typing
+        self.query_one(KeyFooter).model = TYPING_FOOTER if typing else self._footer()
 
     # ----------------------------------------------------------------- keys
 
-    def on_run_list_typed(self, message: RunList.Typed) -> None:
-        typed = self.board.typed
-        typed = typed[:-1] if message.erase else (typed + message.characters)[:TYPED_MOST]
-        if typed != self.board.typed:
-            self.board.type(typed)
-            self._show(typed=True)
+    def on_filter_line_changed(self, message: FilterLine.Changed) -> None:
+        self.board.type(message.text)
+        self._show(typed=True)
+
+    def action_filter(self) -> None:
+        self.query_one(FilterLine).open()
 
     def on_run_list_chosen(self, message: RunList.Chosen) -> None:
         self.plasma.open_by_id(message.key)
@@ -204,10 +226,9 @@ class RunsScreen(RunOrders):
 
     def action_back(self) -> None:
         self.hush()
-        if self.board.typed:
-            self.board.type("")
-            self._show(typed=True)
-        elif self.board.marks:
+        if self.query_one(FilterLine).clear():
+            return
+        if self.board.marks:
             self.board.marks.clear()
             self._show()
         elif len(self.app.screen_stack) > 1:

@@ -28,11 +28,10 @@ class FoundHere(Message):
 
 
 class WelcomeScreen(RunsScreen):
-    """The list of runs under a few words; letters are commands here, not a filter."""
+    """The list of runs under a few words."""
 
     WHERE = "welcome"
     HELP_OF: ClassVar = ("welcome", "runs")
-    TYPING = False
     BINDINGS: ClassVar = [*bindings("welcome"), *bindings("runs")]
 
     def __init__(self) -> None:
@@ -73,7 +72,7 @@ class WelcomeScreen(RunsScreen):
             key("i", "imports a script, a kohya_ss JSON or an sd-scripts TOML"),
             key("d", "trains a small LoRA here, now: about a minute, no GPU needed"),
             EMPTY,
-            (Span("  "), Span("Runs of this machine", "title"), Span("  h filters them", "dim")),
+            (Span("  "), Span("Runs of this machine", "title"), Span("  / filters them", "dim")),
         ]
         return rows if height >= len(rows) else [row for row in rows if row != EMPTY]
 

@@ -164,7 +164,7 @@ def _kept(before: Entry | None, one: RunListing) -> Entry:
 
 
 def _columns(listings: Sequence[RunListing]) -> frozenset[str]:
-    shown = {"state", "steps", "loss", "age", "files", "took"}
+    shown = {"state", "steps", "loss", "curve", "age", "id", "files", "took"}
     if any(one.tags for one in listings):
         shown.add("tags")
     if any(one.note for one in listings):

@@ -11,6 +11,7 @@ from tui.text import clean
 from tui.viewmodel.cause import cause_of
 from tui.viewmodel.cause_titles import cause_title
 from tui.viewmodel.run_board import Entry
+from tui.viewmodel.run_curve import Curve, curve_of
 from tui.viewmodel.runs import date_of, kind_of, short_path, tags_of
 
 #: the smoothed loss of the first steps is hardly smoothed
@@ -18,8 +19,8 @@ SETTLED_STEPS = 20
 
 _KINDS = {
     "smoke": "smoke test",
-    "inspected": "made of a console log",
-    "imported": "made of files found",
+    "inspected": "imported from a console log",
+    "imported": "imported from existing files",
 }
 
 
@@ -32,6 +33,7 @@ class Glance:
     why: str = ""
     best: str = ""
     output: str = ""
+    curve: Curve | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ def glance_of(key: str, snapshot: RunSnapshot) -> Glance:
         _why(snapshot),
         _best(snapshot) if snapshot.read_fraction >= 1 else "",
         short_path(spec.output_dir or "") if spec is not None else "",
+        curve_of(snapshot.loss) if snapshot.read_fraction >= 1 else None,
     )
 
 
@@ -114,9 +117,10 @@ def _what(one: RunListing) -> str:
 
 
 def _loss(one: RunListing, seen: Glance) -> str:
+    smooth = seen.curve.smooth if seen.curve is not None else one.smooth
     facts = (
         f"{loss(one.loss)} last" if one.loss is not None else "",
-        f"{loss(one.smooth)} smoothed" if one.smooth is not None else "",
+        f"{loss(smooth)} smoothed" if smooth is not None else "",
         f"lowest smoothed {seen.best}" if seen.best else "",
     )
     return ", ".join(fact for fact in facts if fact)

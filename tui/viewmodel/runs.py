@@ -10,6 +10,7 @@ from pathlib import Path
 from runner.model import RunListing, RunState
 from runner.model.units import count, duration, loss
 from tui.text import clean, crop
+from tui.viewmodel.run_curve import Curve
 from tui.viewmodel.state import StateLabel, label_of
 
 LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
@@ -22,8 +23,8 @@ NOTE_SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run; `key` is its id, which rows are told apart by. `kind`: smoke test, made of a log, made
-    of files; empty for a run as usual."""
+    """One run; `key` is its complete id. `kind`: smoke test, imported from a log or from files;
+    empty for a run as usual."""
 
     key: str
     name: str
@@ -38,11 +39,17 @@ class RunRow:
     device: str = ""
     project: str = ""
     note: str = ""
+    id: str = ""
+    #: 0 to 1 of the planned steps; None: unknown
+    progress: float | None = None
+    live: bool = False
+    curve: Curve | None = None
 
 
-def row_of(one: RunListing, now: float) -> RunRow:
+def row_of(one: RunListing, now: float, curve: Curve | None = None) -> RunRow:
+    """`curve`: where the run's losses have been read."""
     total = one.total_steps
-    value = shown_loss(one)
+    value = curve.smooth if curve is not None and curve.smooth is not None else shown_loss(one)
     return RunRow(
         key=one.id,
         name=name_of(one),
@@ -57,7 +64,16 @@ def row_of(one: RunListing, now: float) -> RunRow:
         device=clean(one.device, 40),
         project=short_path(one.project),
         note=clean(one.note[: NOTE_SHOWN * 2], NOTE_SHOWN),
+        id=short_id(one.id),
+        progress=min(1.0, one.step / total) if total else None,
+        live=is_live(one),
+        curve=curve,
     )
+
+
+def short_id(run_id: str) -> str:
+    """The part that tells runs of one name apart: `ab12` of 20261121-182911-spyke-ab12."""
+    return clean(run_id.rpartition("-")[2], 8)
 
 
 def is_live(one: RunListing) -> bool:

@@ -29,5 +29,5 @@ class KeyFooter(Painted):
 
     async def on_click(self, event: events.Click) -> None:
         key = key_at(self.model, self.content_size.width, event.x)
-        if key is not None:
+        if key is not None and key.action:
             await self.screen.run_action(key.action)

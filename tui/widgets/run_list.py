@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from textual import events
 from textual.message import Message
@@ -11,26 +11,28 @@ from textual.reactive import reactive
 
 from tui.render.paint import Row, Span
 from tui.render.runs import EVERY, Column, group_head, run_columns, run_head, run_row
-from tui.text import clean
 from tui.viewmodel.run_board import Entry, Head, Line
+from tui.viewmodel.run_details import Glance
 from tui.viewmodel.runs import row_of
 from tui.widgets.painted import Painted
 
 
 @dataclass(frozen=True, slots=True)
 class ListLook:
-    """What the rows depend on beside the runs: the clock, the order, the marks, the columns in use."""
+    """What the rows depend on beside the runs: the clock, the order, the marks, the columns in use, and
+    what was read of single runs."""
 
     now: float = 0.0
     sort: str = "when"
     down: bool = True
     marks: frozenset[str] = frozenset()
     columns: frozenset[str] = EVERY
+    #: by id, of the runs that have been in sight
+    glances: Mapping[str, Glance] = field(default_factory=dict)
 
 
 class RunList(Painted, can_focus=True):
-    """`typing`: printable keys are a filter (posted as `Typed`), not commands. Only the rows in sight
-    are ever made."""
+    """Only the rows in sight are ever made."""
 
     empty: reactive[str] = reactive("Reading the runs.", layout=False, repaint=False)
 
@@ -41,19 +43,11 @@ class RunList(Painted, can_focus=True):
             super().__init__()
             self.key = key
 
-    class Typed(Message):
-        """Characters for the filter; `erase` takes one back."""
-
-        def __init__(self, characters: str, erase: bool = False) -> None:
-            super().__init__()
-            self.characters, self.erase = characters, erase
-
     class Moved(Message):
         """The cursor stands on another run, or on none."""
 
-    def __init__(self, *, typing: bool, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._typing = typing
         self.lines: tuple[Line, ...] = ()
         self.look = ListLook()
         self._key: str | None = None
@@ -118,6 +112,12 @@ class RunList(Painted, can_focus=True):
         line = self.lines[self._at] if self._at < len(self.lines) else None
         return line if isinstance(line, Entry) else None
 
+    def in_sight(self) -> list[Entry]:
+        """The runs whose rows are on the screen, that under the cursor first."""
+        shown = self.lines[self._top : self._top + max(1, self.content_size.height - 1)]
+        runs = [line for line in shown if isinstance(line, Entry)]
+        return sorted(runs, key=lambda one: one.key != self._key)
+
     @property
     def place(self) -> str:
         """`12 of 5000`: which of the shown runs it is."""
@@ -146,7 +146,8 @@ class RunList(Painted, can_focus=True):
     def _row(self, line: Line, width: int, columns: tuple[Column, ...], selected: bool) -> Row:
         if isinstance(line, Head):
             return group_head(line, width)
-        row = row_of(line.listing, self.look.now)
+        glance = self.look.glances.get(line.key)
+        row = row_of(line.listing, self.look.now, glance.curve if glance is not None else None)
         marked = line.key in self.look.marks
         return run_row(row, width, columns, selected=selected, marked=marked)
 
@@ -167,24 +168,7 @@ class RunList(Painted, can_focus=True):
         if self.entry is not None:
             self.post_message(self.Chosen(self.entry.key))
 
-    # ----------------------------------------------------------------- keys and mouse
-
-    def on_key(self, event: events.Key) -> None:
-        if not self._typing:
-            return
-        if event.key == "backspace":
-            self.post_message(self.Typed("", erase=True))
-        elif event.is_printable and event.character:
-            self.post_message(self.Typed(event.character))
-        else:
-            return
-        event.stop()
-        event.prevent_default()
-
-    def on_paste(self, event: events.Paste) -> None:
-        if self._typing:
-            event.stop()
-            self.post_message(self.Typed(clean(event.text.strip(), 80)))
+    # ----------------------------------------------------------------- mouse
 
     def on_click(self, event: events.Click) -> None:
         at = self._top + event.y - 1
