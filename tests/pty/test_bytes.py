@@ -58,7 +58,7 @@ def test_a_tick_of_a_fast_training_stays_small(size: Size, limit_bytes: int) -> 
 
 def test_gauges_alone_cost_little() -> None:
     with app("quiet") as terminal:
-        terminal.wait_text("Hardware", "GPU")
+        terminal.wait_text("Machine", "GPU")
         terminal.wait_quiet(1.0, 4.0)
         seconds = 6.0
         assert len(sent_in(terminal, seconds)) / seconds <= 700

@@ -9,23 +9,18 @@ from rich.cells import cell_len
 from tui.render import glyphs
 from tui.render.gauge import ramp_bar, shared_bar
 from tui.render.paint import EMPTY, Row, Span, cell, fit, pad
-from tui.render.spark import spark
+from tui.render.spark import PAST_BINS, blocks
 from tui.text import crop, crop_parts, wrap
 from tui.viewmodel.gauge_model import Gauge, Line, Section
 
 LABEL, VALUE = 9, 8
 #: colours of a bar: each costs some 40 bytes whenever its value changes
 BAR_LEVELS = 6
-#: from this width on a row has a note behind its bar, from the next on its history as well
-NOTED, TRACED = 38, 54
+#: from these widths on a row has a note, a longer one, and a bar before its blocks
+NOTED, LONG_NOTED, TRACED = 38, 54, 80
 FACT_LABEL = 11
 #: from this width on the sections stand in two columns
 TWO_COLUMNS = 116
-
-
-def traces_inline(width: int) -> bool:
-    """Is there room for the history in the row itself?"""
-    return width >= TRACED
 
 
 def board_row(row: Gauge | Line, width: int, stale: bool) -> list[Row]:
@@ -56,35 +51,38 @@ def _line_row(line: Line, width: int, stale: bool) -> Row:
 
 
 def _gauge_row(gauge: Gauge, width: int, stale: bool) -> Row:
-    """Label, value, bar, history, note. The number stands before the bar: it changes more often, and a row
-    is sent again from its left end up to what changed."""
+    """Label, value, the last minutes as blocks (with a bar before them where it is wide), note. The number
+    stands first: it changes more often, and a row is sent again from its left end up to what changed."""
     label = Span(" " + cell(gauge.label, LABEL - 1).text, "dim" if stale else "text")
     role = "dim" if stale else "strong" if gauge.role == "text" else gauge.role
     value = cell(gauge.value, VALUE, role, "right")
     note_role = "dim" if gauge.role == "text" or stale else gauge.role
     bar, trace, note = _widths(width)
-    if gauge.fraction is None or bar < 4:
+    past = () if stale else gauge.history
+    traced = any(one is not None for one in past)
+    if (gauge.fraction is None and not traced) or bar < 4:
         # no whole to be a part of, or no room: words in the place of the bar
         room = width - LABEL - VALUE - 1
         return (label, value, Span(" " + crop_parts(gauge.note, room), note_role))
-    spans: Row = (label, value, Span("  "), *_bar(gauge, bar, stale))
+    spans: Row = (label, value, Span("  "))
     if trace:
-        history = gauge.history if not stale else ()
-        spans = (*spans, Span("  "), *spark(history, trace))
+        shown = (Span(" " * bar),) if gauge.fraction is None else _bar(gauge, bar, stale)
+        spans = (*spans, *shown, Span("  "), *blocks(past, trace))
+    else:
+        spans = (*spans, *(blocks(past, bar) if traced else _bar(gauge, bar, stale)))
     if note:
         spans = (*spans, Span("  " + crop_parts(gauge.note, note - 2), note_role))
     return spans
 
 
 def _widths(width: int) -> tuple[int, int, int]:
-    """Of the bar, the history and the note. They hang on the width alone, so that nothing moves."""
-    note = 0 if width < NOTED else 19 if width >= TRACED else 12
+    """Of the bar, the blocks and the note. They depend on the width alone, so that nothing moves."""
+    note = 0 if width < NOTED else 19 if width >= LONG_NOTED else 12
     room = width - LABEL - VALUE - 2 - note - (1 if not note else 0)
-    if not traces_inline(width):
+    if width < TRACED:
         return room, 0, note
-    trace = min(40, (room - 2) // 2)
-    bar = min(40, room - 2 - trace)
-    return bar, trace, note
+    trace = min(PAST_BINS, (room - 2) * 2 // 3)
+    return min(40, room - 2 - trace), trace, note
 
 
 def _bar(gauge: Gauge, width: int, stale: bool) -> Row:
@@ -93,14 +91,6 @@ def _bar(gauge: Gauge, width: int, stale: bool) -> Row:
     else:
         bar = ramp_bar(gauge.fraction, width, BAR_LEVELS)
     return tuple(Span(span.text, "faint") for span in bar) if stale else bar
-
-
-def spark_row(gauge: Gauge, width: int) -> Row:
-    """The last minutes of a gauge: one cell for two samples."""
-    return (
-        Span(" " + cell(gauge.label, LABEL - 1).text, "dim"),
-        *spark(gauge.history, max(0, width - LABEL - 1)),
-    )
 
 
 # --------------------------------------------------------------------------- the zoomed panel

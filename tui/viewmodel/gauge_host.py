@@ -168,8 +168,7 @@ def _disk(snapshot: RunSnapshot, sample: HardwareSample) -> list[Gauge | Line]:
     size = file_size(disk.free_bytes)
     if room is None or room.full_at_step is None:
         return [Gauge("disk", None, size, joined("free", disk_words(room)), worth=75)]
-    gauge = Gauge("disk", None, size, "free", role="bad", worth=95)
-    return [gauge, Line("", disk_words(room), "bad", worth=94)]
+    return [Gauge("disk", None, size, disk_words(room), role="bad", worth=95)]
 
 
 def is_low(disk: DiskFree) -> bool:

@@ -1,4 +1,4 @@
-"""The machine: gauges, and their last minutes where there is room; zoomed, everything that is known."""
+"""The machine: gauges with their last five minutes; zoomed, everything that is known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.reactive import reactive
 
-from tui.render.gauges import board_row, section_rows, spark_row, traces_inline
+from tui.render.gauges import board_row, section_rows
 from tui.render.paint import EMPTY, Row, Span
 from tui.viewmodel.gauge_model import GaugeBoard
 from tui.viewmodel.gauges import NOTHING
@@ -17,7 +17,7 @@ class GaugePanel(ScrollingPanel):
     """Where not all rows fit, the least worthy give way; scrolled down, or zoomed (`details`), all come in
     their order."""
 
-    TITLE = "Hardware"
+    TITLE = "Machine"
     FOLLOWS = False
 
     model: reactive[GaugeBoard] = reactive(NOTHING, layout=False, repaint=False)
@@ -36,9 +36,8 @@ class GaugePanel(ScrollingPanel):
     def content(self, width: int, height: int) -> Sequence[Row]:
         blocks = self._blocks(width)
         rows = [row for _, block in blocks for row in block]
-        extra = self._sections(width) if self.details else self._traces(width)
-        if self.details or height >= len(rows) + len(extra):
-            rows += extra
+        if self.details:
+            rows += self._sections(width)
         top = self.window(len(rows), height, 0)
         if top == 0 and not self.details and len(rows) > height:
             return _worthiest(blocks, height)
@@ -48,15 +47,6 @@ class GaugePanel(ScrollingPanel):
         """The rows of each gauge, with their worth."""
         board = self.model
         return [(row.worth, board_row(row, width, board.stale)) for row in board.rows]
-
-    def _traces(self, width: int) -> list[Row]:
-        """The last minutes, where the rows have no room for them."""
-        board = self.model
-        traced = [gauge for gauge in board.gauges if any(v is not None for v in gauge.history)]
-        if not (traced and board.history) or traces_inline(width):
-            return []
-        head: list[Row] = [EMPTY, (Span(f" the last {board.history}", "dim"),)]
-        return [*head, *(spark_row(gauge, width) for gauge in traced)]
 
     def _sections(self, width: int) -> list[Row]:
         return [EMPTY, *section_rows(self.model.sections, width)]

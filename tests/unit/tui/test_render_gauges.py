@@ -11,7 +11,7 @@ from tui.render import glyphs
 from tui.render.gauge import shared_bar
 from tui.render.gauges import board_row, gauge_rows, section_rows
 from tui.render.paint import Row, plain, row_width
-from tui.render.spark import spark
+from tui.render.spark import blocks, spark
 from tui.viewmodel.gauges import gauge_board
 
 MACHINES = {
@@ -103,11 +103,17 @@ def test_stale_values_are_grey_and_say_since_when() -> None:
     assert any(span.role.startswith("ramp-") for span in cpu)
 
 
-def test_histories_stand_in_the_row_where_it_is_wide() -> None:
-    wide = next(text for text in texts(m.one_card(), 60) if text.startswith(" GPU "))
-    assert any("\u2800" < character <= "\u28ff" for character in wide)
-    narrow = "".join(texts(m.one_card(), 42))
-    assert not any("\u2800" < character <= "\u28ff" for character in narrow)
+@pytest.mark.parametrize("width", [30, 36, 60, 118])
+def test_the_last_five_minutes_stand_in_the_row_as_blocks(width: int) -> None:
+    gpu = next(text for text in texts(m.one_card(), width) if text.startswith(" GPU "))
+    assert sum(character in glyphs.SPARKS for character in gpu) >= 5
+
+
+def test_blocks_are_as_high_as_their_share_and_end_now() -> None:
+    assert plain(blocks([0.0, 0.5, 1.0], 38))[-3:] == "▁▅█"
+    assert plain(blocks([None, 0.5], 38))[-2:] == " ▅"
+    assert plain(blocks([0.2, 0.6, 1.0, 1.0], 19))[-2:] == "▄█", "two readings a cell: their mean"
+    assert [row_width(blocks([0.5] * 90, width)) for width in (0, 1, 7, 60)] == [0, 1, 7, 60]
 
 
 def test_small_changes_paint_nothing() -> None:
