@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from rich.segment import Segments
 from rich.text import Text
-from textual import events, work
+from textual import events
 from textual.app import SystemCommand
 from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen, Screen
@@ -20,8 +20,7 @@ from tui.backend.door import Backend
 from tui.commands import PlasmaCommands
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
 from tui.keys import bindings
-from tui.messages import PlanMade, PreviewMade, ReadFailed, RunsListed, SnapshotArrived
-from tui.planning import told
+from tui.messages import PlanMade, PreviewMade, ReadFailed, SnapshotArrived
 from tui.ringing import Ringing
 from tui.screens.monitor import MonitorScreen
 from tui.terminal import exit_on_signals, leave_with_terminal
@@ -252,16 +251,6 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         monitor = self._monitor()
         if monitor is not None and monitor.is_mounted:
             monitor.forget()
-
-    @work(thread=True, exclusive=True, group="runs", exit_on_error=False)
-    def read_runs(self, screen: Screen[Any]) -> None:
-        """List the runs for a screen that shows them."""
-        try:
-            listings = tuple(self.backend.list_runs())
-        except Exception as error:  # border, as above
-            screen.post_message(RunsListed((), told(error)))
-        else:
-            screen.post_message(RunsListed(listings))
 
     # ----------------------------------------------------------------- words
 

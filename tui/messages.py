@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from runner.model import Approval, CheckResult, RunListing
+from runner.model import Approval, CheckResult
 from tui.backend.results import Plan
 from tui.viewmodel.preflight import CheckName
 
@@ -26,12 +26,6 @@ class ReadFailed(Message):
     """The run could not be read this time; the feed goes on trying."""
 
     problem: str
-
-
-@dataclass
-class RunsListed(Message):
-    listings: tuple[RunListing, ...]
-    problem: str | None = None
 
 
 @dataclass

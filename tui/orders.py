@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from textual import work
 
+from tui.asking import told
 from tui.backend.door import Backend
 from tui.backend.results import Sent
 from tui.feed import Feed
 from tui.messages import OrderAnswered, PreviewMade
-from tui.planning import Planning, told
+from tui.planning import Planning
 
 if TYPE_CHECKING:
     from runner.model.preview import Preview

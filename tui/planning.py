@@ -15,7 +15,7 @@ from textual import work
 from textual.app import SuspendNotSupported
 
 from runner.model import Approval, CheckResult
-from runner.model.refusal import Refusal
+from tui.asking import told
 from tui.backend.door import Backend
 from tui.backend.results import Plan
 from tui.looks import Looks
@@ -27,7 +27,6 @@ from tui.messages import (
     OrderAnswered,
     PlanMade,
 )
-from tui.text import clean
 from tui.viewmodel.preflight import Checklist
 from tui.watch import FileWatch
 
@@ -247,10 +246,3 @@ def _interrupts_are_the_editors() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def told(error: Exception) -> str:
-    """A refusal in its own words; anything else with the name of what went wrong."""
-    if isinstance(error, (Refusal, OSError)):
-        return clean(str(error), 600)
-    return clean(f"{type(error).__name__}: {error}", 600)

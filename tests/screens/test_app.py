@@ -81,7 +81,7 @@ async def test_the_cursor_stays_on_its_run_when_the_list_changes() -> None:
         assert "▌spyke_plasma_v2" in screen_text(pilot)
         newer = b.listing(9, created_at=b.NOW, state=RunState.RUNNING, outcome=None)
         actions.runs.insert(0, newer)
-        pilot.app.read_runs(pilot.app.screen)  # type: ignore[attr-defined]
+        pilot.app.screen.read_again()  # type: ignore[attr-defined]
         await until(pilot, lambda: "6 runs" in screen_text(pilot))
         assert "▌spyke_plasma_v2" in screen_text(pilot)
 

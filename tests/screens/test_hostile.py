@@ -24,7 +24,7 @@ from tests.fakes import FakeBackend
 from tests.hostile import HOSTILE
 from tests.screens.helpers import app_on, screen_text, shown, until
 from tui.backend.results import Plan
-from tui.messages import PlanMade, RunsListed
+from tui.messages import PlanMade
 from tui.screens.confirm import ConfirmScreen
 from tui.viewmodel.header import run_name
 from tui.viewmodel.stopping import stop_question
@@ -100,8 +100,7 @@ async def test_notices_and_lists_are_harmless() -> None:
         await pilot.press("h")
         for text in HOSTILE:
             runs = tuple(b.listing(i, name=text, id=f"{i}{text}", problem=text) for i in range(3))
-            pilot.app.screen.post_message(RunsListed(runs))
-            pilot.app.screen.post_message(RunsListed((), text))
+            pilot.app.screen.take(runs)  # type: ignore[attr-defined]
             pilot.app.say(text, "bad")  # type: ignore[attr-defined]
             await pilot.pause()
             assert_harmless(screen_text(pilot))

@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import events, work
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.message import Message
 
 from runner.history.compare import Comparison
 from runner.history.compare_lines import Line, lines_of
 from runner.history.comparing import Comparing
 from runner.model.units import count
+from tui.asking import ask
 from tui.keys import bindings, footer_keys
 from tui.render import glyphs
 from tui.render.compare import place_rows, state_row
@@ -46,14 +46,6 @@ BUDGET_S = 0.4
 PANELS = ("overlay", "results", "settings")
 #: below this only the focused panel is there
 SOLO_HEIGHT = 18
-
-
-class ComparisonRead(Message):
-    """What a reading found, or why it failed, one sentence."""
-
-    def __init__(self, made: Comparison | None, problem: str = "") -> None:
-        super().__init__()
-        self.made, self.problem = made, problem
 
 
 class CompareScreen(SpeakingScreen):
@@ -106,28 +98,24 @@ class CompareScreen(SpeakingScreen):
         """One thread at a time: a reader is no place for two."""
         if not self._reading:
             self._reading = True
-            self._read_in_thread()
+            ask(self, self._look, self._take, self._not_read)
 
-    @work(thread=True, group="comparison", exit_on_error=False)
-    def _read_in_thread(self) -> None:
-        from tui.planning import told
+    def _look(self) -> Comparison:
+        """In a thread."""
+        if self._reader is None:
+            self._reader = self.plasma.backend.comparing(self._paths)
+        return self._reader.read(BUDGET_S)
 
-        try:
-            if self._reader is None:
-                self._reader = self.plasma.backend.comparing(self._paths)
-            self.post_message(ComparisonRead(self._reader.read(BUDGET_S)))
-        except Exception as error:  # border: whatever goes wrong is a sentence
-            self.post_message(ComparisonRead(None, told(error)))
-
-    def on_comparison_read(self, message: ComparisonRead) -> None:
+    def _not_read(self, problem: str) -> None:
         self._reading = False
-        if message.made is None:
-            self.say(f"{message.problem[:1].upper()}{message.problem[1:]}", "bad")
-            return
-        further = self.made is None or message.made.read_fraction != self.made.read_fraction
-        self.made = message.made
+        self.say(f"{problem[:1].upper()}{problem[1:]}", "bad")
+
+    def _take(self, made: Comparison) -> None:
+        self._reading = False
+        further = self.made is None or made.read_fraction != self.made.read_fraction
+        self.made = made
         self._put_on_axis()
-        if further and message.made.read_fraction < 1:
+        if further and made.read_fraction < 1:
             self._read()
 
     def _put_on_axis(self) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.message import Message
 from textual.screen import ModalScreen
 
 from runner.model import CheckResult
+from runner.model.refusal import Refusal
+from tui.asking import ask
 from tui.viewmodel.preflight import PreflightRow
 from tui.widgets.cure_box import CureBox, Stage
 
@@ -26,30 +27,6 @@ WIDTH, HEIGHT = 78, 22
 LOOK_S = 0.1
 #: lines of output that are kept
 LINES = 500
-
-
-class CureOffered(Message):
-    """What can be done (`cure`), or why nothing can."""
-
-    def __init__(self, cure: Cure | None, problem: str = "") -> None:
-        super().__init__()
-        self.cure, self.problem = cure, problem
-
-
-class CureEnded(Message):
-    """`problem`: why it did not work; None: it did."""
-
-    def __init__(self, problem: str | None) -> None:
-        super().__init__()
-        self.problem = problem
-
-
-class CheckedAgain(Message):
-    """What the check says after the cure, or why it could not be asked."""
-
-    def __init__(self, result: CheckResult | None, problem: str = "") -> None:
-        super().__init__()
-        self.result, self.problem = result, problem
 
 
 class CureScreen(ModalScreen[bool]):
@@ -90,7 +67,8 @@ class CureScreen(ModalScreen[bool]):
         self._fit()
         self._box.focus()
         self.set_interval(LOOK_S, self._show_output)
-        self._look_for_cure()
+        find = partial(self.plasma.backend.cure, self._config, self._cure_name, self._cancelled)
+        ask(self, find, self._offer, self._box.nothing)
 
     def on_unmount(self) -> None:
         self._cancelled.set()
@@ -102,41 +80,33 @@ class CureScreen(ModalScreen[bool]):
         self._box.styles.width = min(WIDTH, self.size.width)
         self._box.styles.height = min(HEIGHT, self.size.height)
 
-    # ----------------------------------------------------------------- the work, in threads
+    # ----------------------------------------------------------------- the work
 
-    @work(thread=True, exit_on_error=False)
-    def _look_for_cure(self) -> None:
-        from tui.planning import told
-
-        try:
-            cure = self.plasma.backend.cure(self._config, self._cure_name, self._cancelled)
-        except Exception as error:  # border: whatever goes wrong is a sentence
-            self.post_message(CureOffered(None, told(error)))
+    def _offer(self, cure: Cure | None) -> None:
+        self._cure = cure
+        if cure is None:
+            self._box.nothing("")
         else:
-            self.post_message(CureOffered(cure))
+            self._box.offer(cure.title, cure.will_do)
 
-    @work(thread=True, exit_on_error=False)
     def _apply(self, cure: Cure) -> None:
-        from tui.planning import told
+        """However it ends, the check is asked again."""
 
-        problem = None
+        def ended(problem: str | None) -> None:
+            self._show_output()
+            self._box.end(problem)
+            look = partial(self.plasma.backend.look_again, self._config, cure.check)
+            ask(self, look, self._checked_again, lambda text: self._box.checked(text, "bad"))
+
+        ask(self, partial(self._in_thread, cure), ended, ended)
+
+    def _in_thread(self, cure: Cure) -> None:
+        from runner.preflight.cures.model import CureFailed
+
         try:
             cure.apply(self._tell, self._cancelled)
-        except Exception as error:  # border, as above
-            problem = str(error) if type(error).__name__ == "CureFailed" else told(error)
-        self.post_message(CureEnded(problem))
-        self._check_again(cure.check)
-
-    def _check_again(self, check: str) -> None:
-        """In the same thread: what the check says now, to the box and to the checklist."""
-        from tui.planning import told
-
-        try:
-            result = self.plasma.backend.look_again(self._config, check)
-        except Exception as error:  # border, as above
-            self.post_message(CheckedAgain(None, told(error)))
-            return
-        self.post_message(CheckedAgain(result))
+        except CureFailed as error:
+            raise Refusal(str(error)) from None
 
     def _tell(self, line: str) -> None:
         self._output.append(line)
@@ -147,23 +117,9 @@ class CureScreen(ModalScreen[bool]):
             self._fresh.clear()
             self._box.show_output(list(self._output))
 
-    # ----------------------------------------------------------------- what came back
-
-    def on_cure_offered(self, message: CureOffered) -> None:
-        self._cure = message.cure
-        if message.cure is None:
-            self._box.nothing(message.problem)
-        else:
-            self._box.offer(message.cure.title, message.cure.will_do)
-
-    def on_cure_ended(self, message: CureEnded) -> None:
-        self._show_output()
-        self._box.end(message.problem)
-
-    def on_checked_again(self, message: CheckedAgain) -> None:
-        result = message.result
+    def _checked_again(self, result: CheckResult | None) -> None:
         if result is None:
-            self._box.checked(message.problem, "bad")
+            self._box.checked("", "bad")
             return
         self.plasma.take_result(result)
         said = f"{result.title or result.name}: {result.detail or result.evidence}"

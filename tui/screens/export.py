@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from textual import work
-from textual.message import Message
 from textual.widget import Widget
 
 from runner.trainers.names import without_ending
+from tui.asking import ask
 from tui.backend.results import ExportAnswer
 from tui.screens.dialog import Dialog
 from tui.viewmodel.summary import Pick
 from tui.widgets.fields import Field, Words
-
-
-class FoldersFound(Message):
-    def __init__(self, folders: tuple[str, ...]) -> None:
-        super().__init__()
-        self.folders = folders
-
-
-class Exported(Message):
-    def __init__(self, answer: ExportAnswer) -> None:
-        super().__init__()
-        self.answer = answer
 
 
 class ExportScreen(Dialog[str | None]):
@@ -46,40 +34,21 @@ class ExportScreen(Dialog[str | None]):
         return [source, self.folder, self.name_field]
 
     def on_mount(self) -> None:
-        self._find()
-
-    # ----------------------------------------------------------------- in threads
-
-    @work(thread=True, exit_on_error=False)
-    def _find(self) -> None:
-        try:
-            found = self.plasma.backend.export_folders(self._run_path)
-        except Exception:  # a suggestion that cannot be made is none
-            found = ()
-        self.post_message(FoldersFound(found))
-
-    @work(thread=True, exit_on_error=False)
-    def _export(self, folder: str, name: str) -> None:
-        from tui.planning import told
-
-        try:
-            answer = self.plasma.backend.export(self._pick.path, folder, name)
-        except Exception as error:  # border: whatever goes wrong is a sentence
-            answer = ExportAnswer(False, told(error))
-        self.post_message(Exported(answer))
+        # a suggestion that cannot be made is none
+        find = partial(self.plasma.backend.export_folders, self._run_path)
+        ask(self, find, self._suggest, lambda problem: self._suggest(()))
 
     # ----------------------------------------------------------------- what came back
 
-    def on_folders_found(self, message: FoldersFound) -> None:
+    def _suggest(self, folders: tuple[str, ...]) -> None:
         """The likeliest is filled in, unless something was written."""
-        self.folder.offer(message.folders)
-        if message.folders and not self.folder.value:
-            self.folder.value = message.folders[0]
+        self.folder.offer(folders)
+        if folders and not self.folder.value:
+            self.folder.value = folders[0]
             if self.focused is self.folder.line:
                 self.set_focus(self.name_field.line)
 
-    def on_exported(self, message: Exported) -> None:
-        answer = message.answer
+    def _exported(self, answer: ExportAnswer) -> None:
         if answer.done:
             self.dismiss(answer.text)
         elif answer.free_name is None:
@@ -98,4 +67,6 @@ class ExportScreen(Dialog[str | None]):
             return
         self.working = True
         self.query_one("#said", Words).say("Copying and verifying…", "dim")
-        self._export(self.folder.value, self.name_field.value)
+        folder, name = self.folder.value, self.name_field.value
+        copy = partial(self.plasma.backend.export, self._pick.path, folder, name)
+        ask(self, copy, self._exported, lambda text: self._exported(ExportAnswer(False, text)))

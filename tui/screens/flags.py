@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import work
 from textual.app import ComposeResult
-from textual.message import Message
 
 from runner.model.units import count
+from tui.asking import ask
 from tui.backend.results import FlagSheet
 from tui.keys import bindings, footer_keys
 from tui.render import glyphs
@@ -26,14 +26,6 @@ from tui.widgets.notice import NoticeLine, SpeakingScreen
 
 if TYPE_CHECKING:
     from tui.app import PlasmaApp
-
-
-class FlagsRead(Message):
-    """`last`: nothing more will come."""
-
-    def __init__(self, sheet: FlagSheet | None, problem: str = "", last: bool = False) -> None:
-        super().__init__()
-        self.sheet, self.problem, self.last = sheet, problem, last
 
 
 class FlagsScreen(SpeakingScreen):
@@ -68,30 +60,24 @@ class FlagsScreen(SpeakingScreen):
         )  # fmt: skip
         self._read()
 
-    @work(thread=True, exit_on_error=False)
-    def _read(self) -> None:
+    def _read(self, thorough: bool = False) -> None:
         """What is remembered at once; if nothing is, the script is asked, which takes its time."""
-        from tui.planning import told
+        read = partial(self.plasma.backend.flags, self._config_path, thorough)
+        ask(self, read, partial(self._take, thorough), self._tell)
 
-        try:
-            sheet = self.plasma.backend.flags(self._config_path, False)
-            known = sheet.report.catalog is not None
-            self.post_message(FlagsRead(sheet, last=known))
-            if not known:
-                sheet = self.plasma.backend.flags(self._config_path, True)
-                self.post_message(FlagsRead(sheet, last=True))
-        except Exception as error:  # border: whatever goes wrong is a sentence
-            self.post_message(FlagsRead(None, told(error), last=True))
+    def _take(self, thorough: bool, sheet: FlagSheet) -> None:
+        self.sheet = sheet
+        if thorough or sheet.report.catalog is not None:
+            self._tell(sheet.report.note or "")
+        else:
+            self._show()
+            self._read(thorough=True)
 
-    def on_flags_read(self, message: FlagsRead) -> None:
-        flags = self.query_one(FlagList)
-        if message.sheet is not None:
-            self.sheet = message.sheet
-        if message.last:
-            note = message.problem or (self.sheet.report.note if self.sheet else "") or ""
-            if note:
-                self.say(f"{note[:1].upper()}{note[1:]}", "bad")
-            flags.empty = "No flag matches." if not note else "The flags are not known."
+    def _tell(self, note: str) -> None:
+        """Nothing more will come; `note`: what went wrong."""
+        if note:
+            self.say(f"{note[:1].upper()}{note[1:]}", "bad")
+        self.query_one(FlagList).empty = "The flags are not known." if note else "No flag matches."
         self._show()
 
     def _show(self) -> None:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from textual import work
-from textual.message import Message
 from textual.widget import Widget
 
 from runner.model import Label
+from tui.asking import ask
 from tui.screens.dialog import Dialog
 from tui.widgets.fields import Field, Labelled, Note
 
 #: as in runner.store.labels, which refuses a longer note with a sentence
 NAME_MOST, TAGS_MOST = 200, 900
-
-
-class LabelAnswered(Message):
-    """`problem`: why it was not saved; None: it was."""
-
-    def __init__(self, problem: str | None) -> None:
-        super().__init__()
-        self.problem = problem
 
 
 class LabelScreen(Dialog[bool]):
@@ -51,24 +43,11 @@ class LabelScreen(Dialog[bool]):
             self.dismiss(False)
             return
         self.working = True
-        self._write(made)
+        write = partial(self.plasma.backend.relabel, self._run_path, made)
+        ask(self, write, lambda sent: self.dismiss(True), self._not_saved)
 
-    @work(thread=True, exit_on_error=False)
-    def _write(self, label: Label) -> None:
-        from tui.planning import told
-
-        problem = None
-        try:
-            self.plasma.backend.relabel(self._run_path, label)
-        except Exception as error:  # border: a refusal, or whatever the disk says
-            problem = told(error)
-        self.post_message(LabelAnswered(problem))
-
-    def on_label_answered(self, message: LabelAnswered) -> None:
-        if message.problem is None:
-            self.dismiss(True)
-        else:
-            self.refuse(f"Not saved: {message.problem}")
+    def _not_saved(self, problem: str) -> None:
+        self.refuse(f"Not saved: {problem}")
 
 
 def label_of(before: Label, shown: tuple[str, str, str], written: tuple[str, str, str]) -> Label:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import work
 from textual.app import ComposeResult
-from textual.message import Message
 from textual.timer import Timer
 
+from tui.asking import ask
 from tui.keys import bindings, footer_keys
 from tui.render import glyphs
 from tui.render.footer import FooterKey
@@ -27,30 +27,11 @@ from tui.widgets.notice import NoticeLine, SpeakingScreen
 if TYPE_CHECKING:
     from runner.trainers.sd_scripts.importers.fresh import Answers
     from runner.trainers.sd_scripts.importers.model import Imported
+    from runner.trainers.sd_scripts.importers.write import Written
     from tui.app import PlasmaApp
 
 #: how long the keys must rest before the text is made again
 REST_S = 0.25
-
-
-class FormReady(Message):
-    def __init__(self, form: Form, answers: Answers | None = None) -> None:
-        super().__init__()
-        self.form, self.answers = form, answers
-
-
-class TextMade(Message):
-    """`number`: which question it answers; an older one is not shown."""
-
-    def __init__(self, number: int, made: Imported | None, preview: Preview) -> None:
-        super().__init__()
-        self.number, self.made, self.preview = number, made, preview
-
-
-class ProjectWritten(Message):
-    def __init__(self, path: Path, said: str) -> None:
-        super().__init__()
-        self.path, self.said = path, said
 
 
 class ProjectScreen(SpeakingScreen):
@@ -82,7 +63,7 @@ class ProjectScreen(SpeakingScreen):
         self.query_one(KeyFooter).model = tuple(
             FooterKey(key.display, key.label, key.action, key.worth) for key in footer_keys("form")
         )
-        self._read_form()
+        ask(self, self._read_form, self._take_form, self._failed)
 
     def _top(self, width: int, height: int) -> Sequence[Row]:
         what = "import a training" if self._importing else "set up a training"
@@ -100,37 +81,23 @@ class ProjectScreen(SpeakingScreen):
 
     # ----------------------------------------------------------------- in threads
 
-    @work(thread=True, exit_on_error=False)
-    def _read_form(self) -> None:
-        from tui.planning import told
+    def _read_form(self) -> tuple[Form, Answers | None]:
+        if self._importing:
+            return import_form(
+                [item.name for item in self._project.iterdir() if item.is_file()]
+            ), None
+        found = self.plasma.backend.find(self._project)
+        answers = self.plasma.backend.suggest(self._project)
+        return new_form(found, answers), answers
 
-        try:
-            if self._importing:
-                names = [item.name for item in self._project.iterdir() if item.is_file()]
-                self.post_message(FormReady(import_form(names)))
-                return
-            found = self.plasma.backend.find(self._project)
-            answers = self.plasma.backend.suggest(self._project)
-            self.post_message(FormReady(new_form(found, answers), answers))
-        except Exception as error:  # border: whatever goes wrong is a sentence
-            self.post_message(TextMade(self._number, None, Preview(problem=told(error))))
-
-    @work(thread=True, exclusive=True, group="text", exit_on_error=False)
-    def _make(self, form: Form, number: int) -> None:
-        from tui.planning import told
-
+    def _make(self, form: Form) -> tuple[Imported, Preview]:
         backend = self.plasma.backend
-        try:
-            if self._importing:
-                made = backend.import_file(self._project, self._source(form))
-            else:
-                made = backend.new_project(self._project, self._chosen(form))
-            preview = Preview(
-                made.config_text, "", made.notes, made.unmapped, tuple(backend.missing(made))
-            )
-            self.post_message(TextMade(number, made, preview))
-        except Exception as error:  # border, as above
-            self.post_message(TextMade(number, None, Preview(problem=told(error))))
+        if self._importing:
+            made = backend.import_file(self._project, self._source(form))
+        else:
+            made = backend.new_project(self._project, self._chosen(form))
+        lacks = tuple(backend.missing(made))
+        return made, Preview(made.config_text, "", made.notes, made.unmapped, lacks)
 
     def _source(self, form: Form) -> str:
         """Relative names start at the project."""
@@ -147,25 +114,15 @@ class ProjectScreen(SpeakingScreen):
             name=form.value("name"),
         )
 
-    @work(thread=True, exclusive=True, group="write", exit_on_error=False)
-    def _write(self, made: Imported) -> None:
-        from tui.planning import told
-
-        try:
-            written = self.plasma.backend.write_project(self._project, made)
-        except Exception as error:  # border, as above
-            self.post_message(TextMade(self._number, None, Preview(problem=told(error))))
-            return
-        beside = [f"{path.name} was written too" for path in written.files]
-        beside += [f"{path.name} was there already and was left as it is" for path in written.kept]
-        said = "; ".join([f"Written: {written.path}", *beside])
-        self.post_message(ProjectWritten(written.path, f"{said}."))
-
     # ----------------------------------------------------------------- what came back
 
-    def on_form_ready(self, message: FormReady) -> None:
-        self._answers = message.answers
-        self.query_one(FormBox).form = message.form
+    def _failed(self, problem: str) -> None:
+        self._made = None
+        self.query_one(FormBox).preview = Preview(problem=problem)
+
+    def _take_form(self, found: tuple[Form, Answers | None]) -> None:
+        form, self._answers = found
+        self.query_one(FormBox).form = form
         if not self._importing:
             self._ask()
 
@@ -184,17 +141,24 @@ class ProjectScreen(SpeakingScreen):
             return
         self._number += 1
         box.preview = replace(box.preview, waiting=True)
-        self._make(box.form, self._number)
+        number, form = self._number, box.form
 
-    def on_text_made(self, message: TextMade) -> None:
-        if message.number != self._number:
-            return
-        self._made = message.made
-        self.query_one(FormBox).preview = message.preview
+        def take(made: tuple[Imported, Preview]) -> None:
+            if number == self._number:
+                self._made, box.preview = made
 
-    def on_project_written(self, message: ProjectWritten) -> None:
-        self.plasma.open_config(message.path)
-        self.plasma.say(message.said, "text", 10.0)
+        def failed(problem: str) -> None:
+            if number == self._number:
+                self._failed(problem)
+
+        ask(self, lambda: self._make(form), take, failed, alone="text")
+
+    def _written(self, written: Written) -> None:
+        beside = [f"{path.name} was written too" for path in written.files]
+        beside += [f"{path.name} was there already and was left as it is" for path in written.kept]
+        said = "; ".join([f"Written: {written.path}", *beside])
+        self.plasma.open_config(written.path)
+        self.plasma.say(f"{said}.", "text", 10.0)
 
     # ----------------------------------------------------------------- keys
 
@@ -217,7 +181,8 @@ class ProjectScreen(SpeakingScreen):
         elif self.plasma.read_only:
             self.say("This screen is read-only.", "dim", 4.0)
         else:
-            self._write(self._made)
+            write = partial(self.plasma.backend.write_project, self._project, self._made)
+            ask(self, write, self._written, self._failed, alone="write")
 
     def action_back(self) -> None:
         self.app.pop_screen()

@@ -3,13 +3,13 @@ thread, and asks then."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from textual import work
-from textual.message import Message
-
+from runner.model.refusal import Refusal
+from tui.asking import ask, told
 from tui.viewmodel.run_board import Entry, RunBoard
 from tui.viewmodel.runs import name_of
 from tui.widgets.notice import SpeakingScreen
@@ -19,33 +19,9 @@ if TYPE_CHECKING:
     from runner.model import Label
     from tui.app import PlasmaApp
 
+T = TypeVar("T")
+
 READ_ONLY = "This screen is read-only."
-
-
-class LabelRead(Message):
-    def __init__(self, run_path: Path, label: Label, name: str) -> None:
-        super().__init__()
-        self.run_path, self.label, self.name = run_path, label, name
-
-
-class PathsFound(Message):
-    def __init__(self, run_paths: tuple[Path, ...]) -> None:
-        super().__init__()
-        self.run_paths = run_paths
-
-
-class RemovalsRead(Message):
-    def __init__(self, removals: tuple[tuple[Path, Removal], ...]) -> None:
-        super().__init__()
-        self.removals = removals
-
-
-class RunsChanged(Message):
-    """Something was written or removed: `said` tells what; the list is read again."""
-
-    def __init__(self, said: str, ok: bool = True) -> None:
-        super().__init__()
-        self.said, self.ok = said, ok
 
 
 class RunOrders(SpeakingScreen):
@@ -70,22 +46,24 @@ class RunOrders(SpeakingScreen):
         if self.plasma.read_only:
             self.say(READ_ONLY, "dim", 4.0)
         elif entry is not None:
-            self._read_label(entry.key, name_of(entry.listing))
+            backend, key, name = self.plasma.backend, entry.key, name_of(entry.listing)
 
-    @work(thread=True, exclusive=True, group="look", exit_on_error=False)
-    def _read_label(self, run_id: str, name: str) -> None:
-        try:
-            path = self.plasma.backend.run_path(run_id)
-            self.post_message(LabelRead(path, self.plasma.backend.label(path), name))
-        except Exception as error:  # border: whatever goes wrong is a sentence
-            self._failed(error)
+            def read() -> tuple[Path, Label]:
+                path = backend.run_path(key)
+                return path, backend.label(path)
 
-    def on_label_read(self, message: LabelRead) -> None:
-        if not self.is_current:
-            return
+            self._look(read, partial(self._open_label, name))
+
+    def _look(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """The answer counts while this screen is in front."""
+        ask(
+            self, work, lambda it: then(it) if self.is_current else None, self._failed, alone="look"
+        )
+
+    def _open_label(self, name: str, found: tuple[Path, Label]) -> None:
         from tui.screens.label import LabelScreen
 
-        made = LabelScreen(message.run_path, message.label, message.name)
+        made = LabelScreen(*found, name)
         self.app.push_screen(made, lambda kept: self.read_again() if kept else None)
 
     # ----------------------------------------------------------------- comparing
@@ -99,20 +77,13 @@ class RunOrders(SpeakingScreen):
         if len(keys) < 2:
             self.say("Mark two runs or more with tab; then this compares them.", "dim", 6.0)
         else:
-            self._find_paths(tuple(keys))
+            find = self.plasma.backend.run_path
+            self._look(lambda: tuple(map(find, keys)), self._open_comparison)
 
-    @work(thread=True, exclusive=True, group="look", exit_on_error=False)
-    def _find_paths(self, keys: Sequence[str]) -> None:
-        try:
-            self.post_message(PathsFound(tuple(map(self.plasma.backend.run_path, keys))))
-        except Exception as error:  # border, as above
-            self._failed(error)
+    def _open_comparison(self, run_paths: tuple[Path, ...]) -> None:
+        from tui.screens.compare import CompareScreen
 
-    def on_paths_found(self, message: PathsFound) -> None:
-        if self.is_current:
-            from tui.screens.compare import CompareScreen
-
-            self.app.push_screen(CompareScreen(message.run_paths))
+        self.app.push_screen(CompareScreen(run_paths))
 
     # ----------------------------------------------------------------- removing
 
@@ -123,29 +94,23 @@ class RunOrders(SpeakingScreen):
         if self.plasma.read_only:
             self.say(READ_ONLY, "dim", 4.0)
         elif keys:
-            self._read_removals(keys)
+            backend = self.plasma.backend
 
-    @work(thread=True, exclusive=True, group="look", exit_on_error=False)
-    def _read_removals(self, keys: Sequence[str]) -> None:
-        backend = self.plasma.backend
-        try:
-            paths = [backend.run_path(key) for key in keys]
-            self.post_message(RemovalsRead(tuple((p, backend.removal(p)) for p in paths)))
-        except Exception as error:  # border, as above
-            self._failed(error)
+            def read() -> list[tuple[Path, Removal]]:
+                return [(path, backend.removal(path)) for path in map(backend.run_path, keys)]
 
-    def on_removals_read(self, message: RemovalsRead) -> None:
-        if not self.is_current:
-            return
+            self._look(read, self._ask_removal)
+
+    def _ask_removal(self, found: list[tuple[Path, Removal]]) -> None:
         from tui.screens.confirm import ConfirmScreen
         from tui.viewmodel.removing import WITH_CHECKPOINTS, remove_question, typed_word
 
-        removals = [removal for _, removal in message.removals]
+        removals = [removal for _, removal in found]
         question = remove_question(removals)
         if not question.choices:
             self.say(" ".join(question.warnings), "bad")
             return
-        going = tuple(path for path, removal in message.removals if removal.refusal is None)
+        going = tuple(path for path, removal in found if removal.refusal is None)
 
         def answered(mode: str | None) -> None:
             if mode is not None:
@@ -154,28 +119,26 @@ class RunOrders(SpeakingScreen):
         safe = "Keep it" if len(going) == 1 else "Keep them"
         self.app.push_screen(ConfirmScreen(question, safe, typed_word(removals)), answered)
 
-    @work(thread=True, group="remove", exit_on_error=False)
     def _remove(self, paths: Sequence[Path], with_checkpoints: bool) -> None:
         """One after the other; what was removed before a refusal stays removed, and both are told."""
-        from tui.planning import told
+        remove = partial(self.plasma.backend.remove, with_checkpoints=with_checkpoints)
 
-        gone = 0
-        for path in paths:
-            try:
-                sent = self.plasma.backend.remove(path, with_checkpoints=with_checkpoints)
-            except Exception as error:  # border, as above
-                before = f" ({gone} of {len(paths)} are removed)" if gone else ""
-                self.post_message(RunsChanged(f"{told(error)}{before}", ok=False))
-                return
-            gone += 1
-        said = sent.text if gone == 1 else f"removed {gone} runs"
-        self.post_message(RunsChanged(f"{said[:1].upper()}{said[1:]}."))
+        def in_turn() -> str:
+            said = ""
+            for gone, path in enumerate(paths):
+                try:
+                    said = remove(path).text
+                except Exception as error:
+                    before = f" ({gone} of {len(paths)} are removed)" if gone else ""
+                    raise Refusal(f"{told(error)}{before}") from None
+            return said if len(paths) == 1 else f"removed {len(paths)} runs"
 
-    def on_runs_changed(self, message: RunsChanged) -> None:
-        self.say(message.said, "text" if message.ok else "bad", 6.0 if message.ok else None)
+        def removed(said: str) -> None:
+            self.say(f"{said[:1].upper()}{said[1:]}.", "text", 6.0)
+            self.read_again()
+
+        ask(self, in_turn, removed, self._failed)
+
+    def _failed(self, problem: str) -> None:
+        self.say(problem, "bad")
         self.read_again()
-
-    def _failed(self, error: Exception) -> None:
-        from tui.planning import told
-
-        self.post_message(RunsChanged(told(error), ok=False))

@@ -12,9 +12,10 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.worker import get_current_worker
 
+from runner.model import RunListing
 from runner.model.units import count
+from tui.asking import ask
 from tui.keys import bindings, footer_keys
-from tui.messages import RunsListed
 from tui.render import glyphs
 from tui.render.footer import FooterKey
 from tui.render.header import wordmark
@@ -87,19 +88,23 @@ class RunsScreen(RunOrders):
         waiting = self._asked_at is not None and now - self._asked_at < OVERDUE_S
         if self.is_current and not waiting:
             self._asked_at = now
-            self.plasma.read_runs(self)
+            backend = self.plasma.backend
+            ask(self, lambda: tuple(backend.list_runs()), self.take, self._not_listed, alone="runs")
 
     def read_again(self) -> None:
         self._asked_at = None
         self._read()
 
-    def on_runs_listed(self, message: RunsListed) -> None:
+    def _not_listed(self, problem: str) -> None:
         self._asked_at = None
-        if message.problem is not None:
-            self.say(message.problem, "bad", None)
-        elif self.board.take(message.listings):
-            empty = "No run matches." if message.listings else "No runs yet."
-            self.query_one(RunList).empty = empty
+        self.say(problem, "bad", None)
+        self._show()
+
+    def take(self, listings: tuple[RunListing, ...]) -> None:
+        """Show these runs."""
+        self._asked_at = None
+        if self.board.take(listings):
+            self.query_one(RunList).empty = "No run matches." if listings else "No runs yet."
         self._show()
 
     def _show(self, *, typed: bool = False) -> None:

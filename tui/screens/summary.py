@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.message import Message
 
+from tui.asking import ask
 from tui.backend.results import SummarySheet
 from tui.keys import bindings, footer_keys
 from tui.render import glyphs
@@ -36,20 +36,6 @@ if TYPE_CHECKING:
 LIST_FROM = 100
 #: how long the sentence about a copy stays
 TOLD_S = 20.0
-
-
-class SummaryRead(Message):
-    """`problem`: why there is none, one sentence."""
-
-    def __init__(self, sheet: SummarySheet | None, problem: str = "") -> None:
-        super().__init__()
-        self.sheet, self.problem = sheet, problem
-
-
-class FolderShown(Message):
-    def __init__(self, text: str, role: str = "text") -> None:
-        super().__init__()
-        self.text, self.role = text, role
 
 
 class SummaryScreen(SpeakingScreen):
@@ -89,39 +75,19 @@ class SummaryScreen(SpeakingScreen):
     def _fit(self) -> None:
         self.query_one(SectionList).display = self.size.width >= LIST_FROM
 
-    # ----------------------------------------------------------------- in a thread
+    # ----------------------------------------------------------------- reading
 
-    @work(thread=True, exclusive=True, group="summary", exit_on_error=False)
     def _read(self) -> None:
-        from tui.planning import told
+        def failed(problem: str) -> None:
+            self.query_one(DocumentView).told = f"There is no summary: {problem}"
 
-        try:
-            sheet = self.plasma.backend.summary(self.run_path)
-        except Exception as error:  # border: whatever goes wrong is a sentence
-            self.post_message(SummaryRead(None, told(error)))
-        else:
-            self.post_message(SummaryRead(sheet))
+        read = partial(self.plasma.backend.summary, self.run_path)
+        ask(self, read, self._take, failed, alone="summary")
 
-    @work(thread=True, exclusive=True, group="folder", exit_on_error=False)
-    def _show_folder(self, path: str) -> None:
-        from tui.planning import told
-
-        try:
-            text = self.plasma.backend.show_folder(path)
-        except Exception as error:  # border, as above
-            self.post_message(FolderShown(told(error), "bad"))
-        else:
-            self.post_message(FolderShown(text))
-
-    # ----------------------------------------------------------------- what came back
-
-    def on_summary_read(self, message: SummaryRead) -> None:
+    def _take(self, sheet: SummarySheet) -> None:
         view = self.query_one(DocumentView)
-        if message.sheet is None:
-            view.told = f"There is no summary: {message.problem}"
-            return
-        self.sheet = message.sheet
-        model = summary_model(message.sheet)
+        self.sheet = sheet
+        model = summary_model(sheet)
         view.model = model
         self.query_one(SectionList).model = tuple(
             SectionLine(clean(section.title, 60), mark)
@@ -129,8 +95,9 @@ class SummaryScreen(SpeakingScreen):
         )
         self._tell_place()
 
-    def on_folder_shown(self, message: FolderShown) -> None:
-        self.say(message.text, message.role)
+    def _show_folder(self, path: str) -> None:
+        show = partial(self.plasma.backend.show_folder, path)
+        ask(self, show, self.say, lambda problem: self.say(problem, "bad"), alone="folder")
 
     def on_document_view_moved(self) -> None:
         self._tell_place()

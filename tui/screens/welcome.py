@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from textual import work
-from textual.message import Message
-
+from tui.asking import ask
 from tui.keys import bindings, footer_keys
 from tui.render.footer import FooterKey
 from tui.render.gauge import ramp_bar
@@ -19,12 +17,6 @@ from tui.text import clean, crop, crop_start
 from tui.viewmodel.form import found_here
 from tui.widgets.lines import Lines
 from tui.widgets.run_list import RunList
-
-
-class FoundHere(Message):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
 
 
 class WelcomeScreen(RunsScreen):
@@ -39,20 +31,11 @@ class WelcomeScreen(RunsScreen):
         self._found = "looking at this machine"
 
     def on_mount(self) -> None:
-        self._look_around()
+        find = self.plasma.backend.find
+        ask(self, lambda: found_here(find(Path.cwd())), self._tell_found, self._tell_found)
 
-    @work(thread=True, exit_on_error=False)
-    def _look_around(self) -> None:
-        """What a set-up could be made of."""
-        from tui.planning import told
-
-        try:
-            self.post_message(FoundHere(found_here(self.plasma.backend.find(Path.cwd()))))
-        except Exception as error:  # border: a folder that cannot be read is a sentence
-            self.post_message(FoundHere(told(error)))
-
-    def on_found_here(self, message: FoundHere) -> None:
-        self._found = message.text
+    def _tell_found(self, text: str) -> None:
+        self._found = text
         self.query_one("#top", Lines).repaint()
 
     def _top(self, width: int, height: int) -> Sequence[Row]:
