@@ -27,6 +27,7 @@ from tui.terminal import exit_on_signals, leave_with_terminal
 from tui.text import clean
 from tui.viewmodel.header import run_name
 from tui.viewmodel.progress import is_live
+from tui.widgets.notice import take_back
 
 #: after the start, when the screen has nothing to do
 HELP_READY_S = 0.3
@@ -83,6 +84,7 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         self.feed = Feed(self.post_message, backend.open_reader, look_s=look_s)
         self._interrupted_at = 0.0
         self._waiting: Path | None = None
+        self._unread = ""  # the sentence that stands while the run cannot be read
         self.theme_failures = self.load_themes(theme_name, low_bandwidth)
 
     # ----------------------------------------------------------------- life
@@ -187,6 +189,7 @@ class PlasmaApp(Ringing, inherit_bindings=False):
     def open_run(self, path: Path) -> None:
         """Watch this run on the monitor."""
         self._waiting = None
+        self.read_again()
         self.run_path, self.snapshot, self.approval = path, None, None
         self.feed.watch(path)
         monitor = self._monitor()
@@ -205,8 +208,10 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         snapshot = self.feed.take()
         if snapshot is None:
             return
+        self.read_again()
         before, self.snapshot = self.snapshot, snapshot
-        if _is_over(snapshot) and (before is None or not _is_over(before)):
+        over = RunState.ENDED
+        if snapshot.state is over and (before is None or before.state is not over):
             self._run_is_over(snapshot)
         self.ring_for(before, snapshot)
         monitor = self._monitor()
@@ -220,7 +225,13 @@ class PlasmaApp(Ringing, inherit_bindings=False):
             self.make_plan(fresh=False)
 
     def on_read_failed(self, message: ReadFailed) -> None:
-        self.say(f"The run cannot be read: {message.problem}. Trying again.", "bad")
+        self._unread = clean(f"The run cannot be read: {message.problem}. Trying again.", 600)
+        self.say(self._unread, "bad")
+
+    def read_again(self) -> None:
+        """The sentence about a run that could not be read is true no longer."""
+        take_back(self.screen_stack, self._unread)
+        self._unread = ""
 
     def on_plan_made(self, message: PlanMade) -> None:
         if message.plan.live_run is not None and self.run_path is None:
@@ -246,6 +257,7 @@ class PlasmaApp(Ringing, inherit_bindings=False):
 
     def close_run(self) -> None:
         """From a run back to what the configuration would start."""
+        self.read_again()
         self.run_path, self.snapshot, self.approval = None, None, None
         self.feed.watch(None)
         monitor = self._monitor()
@@ -314,14 +326,10 @@ class PlasmaApp(Ringing, inherit_bindings=False):
             self.action_leave()
             return
         self._interrupted_at = now
-        self.say(
-            "ctrl+c stops no training. Once more leaves the screen; a asks to stop.", "warn", 3.0
-        )
+        stops = isinstance(self.screen, MonitorScreen) and self.screen.check_action("stop", ())
+        more = " a asks to stop the run." if stops else ""
+        self.say(f"Ctrl+C doesn't stop training. Press again to quit.{more}", "warn", TWICE_S)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """All other commands come from the table of keys (tui/commands.py)."""
         yield SystemCommand("theme", "Choose another theme", self.action_change_theme)
-
-
-def _is_over(snapshot: RunSnapshot) -> bool:
-    return snapshot.state is RunState.ENDED

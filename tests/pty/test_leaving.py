@@ -135,7 +135,7 @@ def test_ctrl_c_never_stops_the_training(desk: Desk) -> None:
     run = desk.train(*STEPS)
     terminal = desk.attach(run)
     terminal.send(b"\x03")
-    terminal.wait_text("ctrl+c stops no training")
+    terminal.wait_text("Ctrl+C doesn't stop training")
     assert not terminal.ended()
     terminal.send(b"\x03")
     assert terminal.wait_exit() == 0

@@ -42,10 +42,49 @@ async def test_ctrl_c_stops_nothing_and_leaves_when_repeated() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("ctrl+c")
-        await until(pilot, lambda: "stops no training" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "doesn't stop training" in text_of(pilot, "#notice"))
         assert app.return_code is None
         await pilot.press("ctrl+c")
     assert app.return_code == 0 and actions.orders == []
+
+
+async def test_ctrl_c_names_a_key_only_where_it_stops_a_run() -> None:
+    async with app_on(b.snapshot()).run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "a asks to stop the run" in text_of(pilot, "#notice"))
+    async with app_on(b.ended(Outcome.SUCCEEDED)).run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "Press again to quit." in text_of(pilot, "#notice"))
+        assert "asks to stop" not in text_of(pilot, "#notice")
+
+
+async def test_a_run_that_can_be_read_again_takes_the_error_away() -> None:
+    actions = FakeBackend(b.snapshot(10))
+    async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        assert actions.reader is not None
+        actions.reader.error = OSError("no such device")
+        actions.reader.put(b.snapshot(11))
+        await until(pilot, lambda: "cannot be read" in text_of(pilot, "#notice"))
+        actions.reader.error = None
+        await until(pilot, lambda: not pilot.app.screen.query_one("#notice").has_class("-shown"))
+
+
+async def test_an_error_of_reading_takes_nothing_else_away() -> None:
+    actions = FakeBackend(b.snapshot(10))
+    app = app_on(actions=actions)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        assert actions.reader is not None
+        actions.reader.error = OSError("no such device")
+        actions.reader.put(b.snapshot(11))
+        await until(pilot, lambda: "cannot be read" in text_of(pilot, "#notice"))
+        app.feed.stop()
+        app.say("Stop requested.")
+        app.read_again()
+        assert "Stop requested." in text_of(pilot, "#notice")
 
 
 async def test_ctrl_c_works_the_same_over_a_question() -> None:

@@ -73,3 +73,10 @@ class SpeakingScreen(Screen[None]):
         """Take back what was said."""
         for notice in self.query(NoticeLine):
             notice.hush()
+
+
+def take_back(screens: Sequence[Screen[object]], said: str) -> None:
+    """Take this sentence off every screen on which it still stands; nothing else."""
+    for notice in (one for screen in screens for one in screen.query(NoticeLine)):
+        if said and notice.text == said:
+            notice.hush()
