@@ -24,7 +24,8 @@ def chosen_keys(keys: Sequence[FooterKey], width: int) -> list[FooterKey]:
     """Those that fit into `width`, in their own order."""
     left = width - 1
     kept: list[FooterKey] = []
-    for key in sorted(keys, key=lambda key: -key.worth):
+    # the way back from a screen is worth more than the way out of all
+    for key in sorted(keys, key=lambda key: (key.key != "esc", -key.worth)):
         need = len(key.key) + 1 + len(key.label) + len(GAP)
         if need <= left:
             kept.append(key)

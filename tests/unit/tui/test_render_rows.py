@@ -221,3 +221,9 @@ def test_the_footer_drops_the_least_worthy_and_knows_where_keys_are() -> None:
         found = key_at(keys, 80, row.index(key.label))
         assert found == key
     assert key_at(keys, 80, 79) is None
+
+
+def test_a_footer_drops_the_way_out_before_the_way_back() -> None:
+    keys = [FooterKey("esc", "back", "back", 70), FooterKey("ctrl+q", "leave", "app.leave", 100)]
+    assert [k.key for k in chosen_keys(keys, 12)] == ["esc"]
+    assert [k.key for k in chosen_keys(keys, 80)] == ["esc", "ctrl+q"]
