@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -249,7 +250,8 @@ class FakeBackend(Backend):
         return self._order(*what, run_path=Path("/state/runs/new"))
 
     def start_demo(self) -> Sent:
-        return self._order("demo", run_path=Path("/state/runs/demo"))
+        sent = self._order("demo", run_path=Path("/state/runs/demo"))
+        return replace(sent, config_path=Path("/p/plasma-demo/plasma.toml"))
 
     def approve(self, run_path: Path) -> Sent:
         return self._order("approve", run_path)

@@ -76,6 +76,7 @@ class OrderAnswered(Message):
     ok: bool
     run_path: Path | None = None
     name: str = ""
+    config_path: Path | None = None
 
 
 @dataclass

@@ -61,7 +61,7 @@ class Orders(Planning, inherit_bindings=False):
         except Exception as error:  # border, as above
             self.post_message(OrderAnswered(told(error), ok=False, name=name))
         else:
-            self.post_message(OrderAnswered(sent.text, True, sent.run_path, name))
+            self.post_message(OrderAnswered(sent.text, True, sent.run_path, name, sent.config_path))
         self.feed.wake()
 
     def on_order_answered(self, message: OrderAnswered) -> None:
@@ -72,6 +72,10 @@ class Orders(Planning, inherit_bindings=False):
             self.make_plan(fresh=False)
             if self.run_path is not None:
                 self.read_approval(self.run_path)
+        if message.config_path is not None:
+            self.config_path = message.config_path
+            self.watch_config()
+            self.make_plan()
         said = message.text[:1].upper() + message.text[1:] + "." if message.text else ""
         if message.ok and message.run_path is not None:
             self._listed = message.run_path if message.name == "open" else None

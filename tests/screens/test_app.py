@@ -150,6 +150,9 @@ async def test_the_welcome_offers_demo_and_runs() -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
         await until(pilot, lambda: "2/920" in text_of(pilot, "#header"))
         assert app.run_path == Path("/state/runs/demo")
+        assert app.config_path == Path("/p/plasma-demo/plasma.toml")
+        await pilot.press("s")
+        await until(pilot, lambda: "still going" in text_of(pilot, "#notice"))
 
 
 async def test_a_demo_that_cannot_start_says_why_on_the_welcome() -> None:

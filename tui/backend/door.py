@@ -205,13 +205,13 @@ class Backend:
 
     def start_demo(self) -> Sent:
         from tui.exits import Fail
-        from tui.verbs.demo import start_demo
+        from tui.verbs.demo import demo_config, start_demo
 
         try:
             run = start_demo(None)
         except Fail as error:
             raise Refusal(str(error)) from None
-        return Sent(f"started {run.id}", run.path)
+        return Sent(f"started {run.id}", run.path, demo_config(None))
 
     def approve(self, run_path: Path) -> Sent:
         """A person's yes to a smoke test: the long run with the same settings may start."""

@@ -64,10 +64,11 @@ class FlagSheet:
 @dataclass(frozen=True, slots=True)
 class Sent:
     """An order that was given; what comes of it will show as an event. `run_path`: a run that it
-    started and that should be opened."""
+    started and that should be opened; `config_path`: the plasma.toml that it made for it."""
 
     text: str
     run_path: Path | None = None
+    config_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

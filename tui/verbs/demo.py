@@ -28,7 +28,7 @@ def demo(options: argparse.Namespace) -> int:
     need_terminal("`plasma-tui demo --headless` runs it without a screen")
     say("making the demo and checking that it can run: some seconds")
     run = start_demo(folder)
-    return open_app(options, run_path=run.path)
+    return open_app(options, run_path=run.path, config_path=demo_config(folder))
 
 
 def _headless(folder: Path | None) -> int:
@@ -39,6 +39,11 @@ def _headless(folder: Path | None) -> int:
     sys.stdout.write(summary_text(run.path))
     say(f"{snapshot.outcome or snapshot.state} after {time.monotonic() - began:.0f} s")
     return exit_code(snapshot)
+
+
+def demo_config(folder: Path | None) -> Path:
+    """The plasma.toml of the demo project in this folder."""
+    return (folder or Path("plasma-demo")).absolute() / "plasma.toml"
 
 
 def start_demo(folder: Path | None) -> RunDir:
@@ -52,7 +57,7 @@ def start_demo(folder: Path | None) -> RunDir:
         )
     from runner.demo.project import write_demo
 
-    target = (folder or Path("plasma-demo")).absolute()
+    target = demo_config(folder).parent
     try:
         config = begin.load(write_demo(target, sys.executable))
         output = target / "output" / time.strftime("%Y%m%d-%H%M%S")

@@ -91,14 +91,15 @@ def _preflight(snapshot: RunSnapshot | None, around: Around) -> str | None:
     if not around.has_config:
         return f"Nothing to check: {_NO_FILE[0].lower()}{_NO_FILE[1:]}"
     if snapshot is not None and is_live(snapshot):
-        return "This run is still going; its checks are those that it was started with."
+        return "Checks are from the start of this run."
     return None if around.readable else _BROKEN
 
 
 def _fix(snapshot: RunSnapshot | None, around: Around) -> str | None:
-    if around.has_config and around.run_open:
-        return "Checks are cured before a run: p goes back to them."
-    return _preflight(snapshot, around)
+    refused = _preflight(snapshot, around)
+    if refused is None and around.run_open:
+        return "Checks are fixed before a run: p runs them again."
+    return refused
 
 
 def _file(snapshot: RunSnapshot | None, around: Around) -> str | None:
