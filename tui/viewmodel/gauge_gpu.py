@@ -14,6 +14,8 @@ from tui.viewmodel.gpu_users import others, users_line
 
 #: with less than this share of its memory left a card is near its end
 LOW = 0.03
+#: what the hardware monitor says where no source has found one: the row says it already
+NO_GPU = "no GPU found"
 GB = 1024**3
 #: a card's temperature and power are never still
 CARD_MEAN_S = 10.0
@@ -43,8 +45,10 @@ def _none(snapshot: RunSnapshot, sample: HardwareSample) -> Gauge:
     device = (snapshot.status.device or "") if snapshot.status is not None else ""
     if device and not device.startswith("cpu"):
         return Gauge("GPU", None, "not measured", _reason(sample, device), known=False, worth=100)
-    said = "trains on the CPU" if device else _reason(sample, device) or "it will train on the CPU"
-    return Gauge("GPU", None, "none found", said, known=False, worth=100)
+    reason = "" if device else _reason(sample, device)
+    unsaid = "trains on the CPU" if device else "it will train on the CPU"
+    said = reason if reason and reason != NO_GPU else unsaid
+    return Gauge("GPU", None, "No GPU", said, known=False, worth=100)
 
 
 def _reason(sample: HardwareSample, device: str) -> str:

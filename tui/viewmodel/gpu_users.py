@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runner.model import CheckResult, GpuUser, RunSnapshot
+from runner.model import CheckResult, GpuUser, RunSnapshot, Status
 from runner.model.units import count, duration, memory_size
 from tui.text import clean
 from tui.viewmodel.stopping import Choice, Question
@@ -24,7 +24,20 @@ def others(snapshot: RunSnapshot) -> tuple[GpuUser, ...]:
         for user in gpu.users:
             if not user.ours:
                 found.setdefault(_key(user), user)
-    return tuple(sorted(found.values(), key=_size, reverse=True))
+    # another training slows a CPU as well; a ComfyUI holds only a GPU's memory
+    idle = _without_gpu(status)
+    users = (user for user in found.values() if not (idle and _is_comfy(user)))
+    return tuple(sorted(users, key=_size, reverse=True))
+
+
+def _is_comfy(user: GpuUser) -> bool:
+    return COMFY in user.name.lower().replace(" ", "")
+
+
+def _without_gpu(status: Status) -> bool:
+    """Is it certain that nobody can use a GPU here? One that the trainer uses exists, read or not."""
+    on_cpu = not status.device or status.device.startswith("cpu")
+    return on_cpu and status.sample is not None and not status.sample.gpus
 
 
 def _key(user: GpuUser) -> tuple[int | None, str]:
@@ -77,10 +90,8 @@ def users_line(users: Sequence[GpuUser], now: float) -> str:
 
 def comfy_of(snapshot: RunSnapshot | None) -> GpuUser | None:
     """The ComfyUI among the other users of the GPU."""
-    if snapshot is None or snapshot.status is None:
-        return None
-    found = (user for user in snapshot.status.gpu_users if not user.ours)
-    return next((user for user in found if COMFY in user.name.lower().replace(" ", "")), None)
+    users = others(snapshot) if snapshot is not None else ()
+    return next(filter(_is_comfy, users), None)
 
 
 def comfy_in(checks: Mapping[str, CheckResult]) -> bool | None:

@@ -36,8 +36,17 @@ def gpu_users(facts: Facts) -> Finding:
     """
     if facts.device_wanted == "cpu":
         return skipped("trains on the CPU", "The GPU is not wanted.")
-    runs = roots_of(live_runs())
-    return judge_gpu_users(users(others(), read_once(default_sources(), _DRIVER_S), runs))
+    gpus = read_once(default_sources(), _DRIVER_S)
+    if not gpus and facts.device_wanted is None and not driver_here():
+        return skipped("no GPU", "This machine has no GPU.")
+    return judge_gpu_users(users(others(), gpus, roots_of(live_runs())))
+
+
+def driver_here() -> bool:
+    """May there be a GPU that has not answered in time? True where it cannot be known."""
+    places = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+    known = sys.platform == "linux" and shutil.which("nvidia-smi") is None
+    return not known or any(map(os.path.exists, places))
 
 
 def others() -> Listing:

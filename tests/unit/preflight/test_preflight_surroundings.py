@@ -91,6 +91,17 @@ def test_users_are_told_with_pid_and_memory_and_never_as_a_failure() -> None:
     assert machine.judge_gpu_users([]).status == "pass"
 
 
+def test_users_are_not_looked_for_where_there_is_no_gpu(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "read_once", lambda *_: ())
+    monkeypatch.setattr(machine, "users", lambda *_: pytest.fail("looked for"))
+    monkeypatch.setattr(machine, "driver_here", lambda: False)
+    monkeypatch.setattr(Facts, "device_wanted", property(lambda _: None))
+    found = project.find("gpu_users")
+    assert (found.status, found.evidence) == ("skip", "no GPU")
+
+
 def test_this_very_process_is_no_other_user() -> None:
     import os
 

@@ -17,6 +17,7 @@ from tui.render.paint import plain, row_width
 from tui.render.question import told_rows
 from tui.viewmodel.cause import cause_card, setting_words
 from tui.viewmodel.cause_titles import cause_title
+from tui.viewmodel.gpu_users import comfy_of, others
 from tui.viewmodel.orders import Around, refusal, why_not
 from tui.viewmodel.resuming import preview_question
 from tui.viewmodel.stopping import stop_question
@@ -207,3 +208,23 @@ def test_comfy_is_asked_only_where_it_is_seen_during_a_run() -> None:
     over = replace(m.two_cards(), state=RunState.ENDED, outcome=Outcome.STOPPED)
     assert "has ended" in (why_not("free_gpu", over, HERE) or "")
     assert why_not("free_gpu", m.two_cards(), Around(read_only=True)) == "This screen is read-only."
+
+
+def test_without_a_gpu_nobody_is_asked_to_free_it() -> None:
+    shown = m.no_gpu()
+    assert shown.status is not None
+    seen = replace(shown, status=replace(shown.status, device="cpu", gpu_users=(m.COMFY,)))
+    assert comfy_of(seen) is None
+    assert others(seen) == ()
+    assert why_not("free_gpu", seen, HERE) is not None
+    assert seen.status is not None
+    cuda = replace(seen, status=replace(seen.status, device="cuda"))
+    assert comfy_of(cuda) is not None  # the trainer uses a GPU that nothing here can read
+
+
+def test_fix_says_no_key_that_refuses() -> None:
+    around = Around(has_config=True, readable=True)
+    live, over = b.snapshot(), b.ended(Outcome.SUCCEEDED)
+    assert why_not("fix", live, around) == why_not("preflight", live, around)
+    assert why_not("preflight", over, around) is None
+    assert "p runs them again" in (why_not("fix", over, around) or "")

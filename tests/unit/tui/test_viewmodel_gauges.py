@@ -166,7 +166,7 @@ def test_swap_that_grew_during_the_run_is_told() -> None:
 def test_without_a_gpu_it_is_said_plainly() -> None:
     shown = m.no_gpu()
     gpu = row(shown, "GPU")
-    assert (gpu.value, gpu.note) == ("none found", "trains on the CPU")
+    assert (gpu.value, gpu.note) == ("No GPU", "trains on the CPU")
     assert row(shown, "CPU").note == "16 cores"
     assert row(shown, "trainer").note == "7.2 cores, 6 processes"
     assert facts(shown, "Not measured")["nvidia"] == "no NVIDIA driver here"
