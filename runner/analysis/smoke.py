@@ -114,10 +114,8 @@ def _file(snapshot: RunSnapshot, status: Status) -> Line:
 def _time(snapshot: RunSnapshot, status: Status) -> Line:
     if status.seconds_per_step is None:
         return "warn", "unknown", "Too few steps to tell the pace."
-    text, took = pace(status.seconds_per_step), "unknown"
-    if status.ended_at and status.started_at:
-        took = duration(status.ended_at - status.started_at)
-    return "pass", text, f"{text}; {took} in all with loading."
+    text = pace(status.seconds_per_step)
+    return "pass", text, f"{text}; {duration(status.took_s)} in all with loading."
 
 
 def _memory(snapshot: RunSnapshot, status: Status) -> Line:

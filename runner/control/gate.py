@@ -36,6 +36,7 @@ class GateStatus:
     smoke_passed: bool = False
     approval: Approval | None = None
     key: str = ""
+    smoke_ended: bool = True
 
 
 class GateClosed(Refused):
@@ -89,7 +90,8 @@ def gate_for(key: str, config_path: str | None) -> GateStatus:
     smoke_run = newest.id if newest is not None else None
     passed = newest is not None and newest.outcome is not None and smoke_passed(newest)
     text = _missing(newest, passed) if newest is not None else _no_smoke_test(other, key)
-    return GateStatus(True, False, text, smoke_run, passed, key=key)
+    ended = newest is None or newest.outcome is not None
+    return GateStatus(True, False, text, smoke_run, passed, key=key, smoke_ended=ended)
 
 
 def _missing(newest: RunSnapshot, passed: bool) -> str:

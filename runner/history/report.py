@@ -163,9 +163,7 @@ def headline(snapshot: RunSnapshot) -> str:
     if status is None:
         return word
     total = f" of {status.total_steps}" if status.total_steps is not None else ""
-    took = ""
-    if status.started_at is not None and status.ended_at is not None:
-        took = f" in {duration(status.ended_at - status.started_at)}"
+    took = f" in {duration(status.took_s)}" if status.took_s is not None else ""
     return f"{word}, {status.step}{total} steps{took}"
 
 
@@ -181,15 +179,20 @@ def current_step(snapshot: RunSnapshot) -> int:
 
 
 def steps_per_epoch_of(snapshot: RunSnapshot) -> float | None:
-    """Optimizer steps an epoch: of the plan, else batches as the trainer counted them."""
+    """Optimizer steps an epoch, as the summary's epoch table has them: batches / accumulation, rounded up; the
+    accumulation is the one by which the last step falls into the last epoch."""
     status, spec = snapshot.status, snapshot.spec
     forecast = spec.forecast if spec is not None else None
     total = (status.total_steps if status else None) or (forecast.steps if forecast else None)
     epochs = (status.epochs if status else None) or (forecast.epochs if forecast else None)
     batches = status.batches_per_epoch if status else None
-    if total and epochs:
-        return total / epochs
-    return float(batches) if batches else None
+    if not total or not epochs:
+        return float(batches) if batches else None
+    for accumulation in range(1, (batches or 0) + 1):
+        steps = -(-(batches or 0) // accumulation)
+        if -(-total // steps) == epochs:
+            return float(steps)
+    return float(-(-total // epochs))
 
 
 def kept_step(snapshot: RunSnapshot) -> int:

@@ -131,6 +131,13 @@ class Status:
     #: in status.json alone: where each checkpoint without a path is, under its name
     checkpoint_folder: str = ""
 
+    @property
+    def took_s(self) -> float | None:
+        """How long a run took that is over: all attempts, without the breaks between them."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return self.trained_s or max(0.0, self.ended_at - self.started_at)
+
     def __post_init__(self) -> None:
         """Called for what is read from a file."""
         if not self.checkpoint_folder:

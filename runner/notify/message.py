@@ -78,11 +78,11 @@ def end_message(snapshot: RunSnapshot) -> Message | None:
     if event is None or status is None:
         return None
     total = f" of {status.total_steps}" if status.total_steps is not None else ""
-    took = None
-    if status.started_at is not None and status.ended_at is not None:
-        took = status.ended_at - status.started_at
     word = str(snapshot.outcome).replace("_", " ")
-    parts = [f"{word}, {status.step}{total} steps in {duration(took)}", *_why(snapshot, event)]
+    parts = [
+        f"{word}, {status.step}{total} steps in {duration(status.took_s)}",
+        *_why(snapshot, event),
+    ]
     if event == "waiting":
         parts.append(f"approve it with `plasma-tui approve {snapshot.id}`")
     message = _message(snapshot, f"end-{status.attempt}", event, "; ".join(parts))

@@ -57,9 +57,9 @@ def _duration_s(snapshot: RunSnapshot, status: Status, *, made: bool) -> float |
     not started, or imported without its end."""
     if status.started_at is None or (made and status.ended_at is None):
         return None
-    end = status.ended_at if status.ended_at is not None else snapshot.read_at
-    if snapshot.state is RunState.LOST:
-        end = status.heartbeat_at
+    if status.took_s is not None and snapshot.state is not RunState.LOST:
+        return status.took_s
+    end = status.heartbeat_at if snapshot.state is RunState.LOST else snapshot.read_at
     return max(0.0, end - status.started_at)
 
 

@@ -275,7 +275,7 @@ async def test_a_configuration_is_shown_and_started() -> None:
     app = app_on(actions=actions, run_path=None, config_path=Path("/p/plasma.toml"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "○ ready" in text_of(pilot, "#header"))
-        assert "Ready: 920 steps, 5 checkpoints, 360 MB." in text_of(pilot, "#verdict")
+        assert "Ready. 920 steps, 5 checkpoints, 360 MB." in text_of(pilot, "#verdict")
         assert "1840, not 920" in text_of(pilot, "#preflight")
         assert "steps    920" in text_of(pilot, "#plan")
         assert "◇    800" in text_of(pilot, "#checkpoints")

@@ -56,7 +56,7 @@ async def test_failures_are_seen_first_with_what_can_be_done() -> None:
         assert rows[1].startswith("▌✗ Trainer") and "!" in rows[2]
         assert "lora.py is missing." in preflight(pilot) and "f shows" in preflight(pilot)
         assert "f shows a cure" in text_of(pilot, "#verdict")
-        assert "Not ready: 920 steps" in text_of(pilot, "#verdict")
+        assert "Not ready. 920 steps" in text_of(pilot, "#verdict")
 
 
 async def test_the_cursor_walks_and_its_check_tells_all() -> None:

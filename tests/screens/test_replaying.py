@@ -174,7 +174,9 @@ async def test_the_time_between_attempts_is_said_to_be_skipped(run: RunDir) -> N
         screen._turned()
         await settled(pilot, screen)
         assert "between attempts, skipped" in text_of(pilot, "#replay")
-        assert "Killed at step 50/100" in text_of(pilot, "#verdict")
+        assert "Killed. From outside, not by plasma-tui, at step 50/100" in text_of(
+            pilot, "#verdict"
+        )
 
 
 # --------------------------------------------------------------------------- no orders

@@ -18,9 +18,12 @@ def cause_rows(card: CauseCard, width: int, can_retry: bool) -> list[Row]:
     rows = [*lines(f"{glyphs.NO} {card.title}", "bad", "  ")]
     if card.evidence:
         rows += [EMPTY, *lines(card.evidence, "text")]
+    if card.resume_step:
+        resume = f" resume from step {card.resume_step}"
+        rows += [EMPTY, (Span(" "), Span("r", "key"), Span(resume, "strong"))]
     if card.changes:
-        key: Row = (Span(" "), Span("y", "key"), Span(" tries it again with", "dim"))
-        rows += [EMPTY, key if card.curable and can_retry else (Span(" What helps:", "dim"),)]
+        key: Row = (Span(" "), Span("y", "key"), Span(" retry with", "dim"))
+        rows += [EMPTY, key if card.curable and can_retry else (Span(" What may help:", "dim"),)]
         for change in card.changes:
             rows += lines(f"  {change}", "strong", "    ")
     if card.advice:

@@ -80,14 +80,14 @@ def _chosen(header: Header, room: int) -> list[str]:
 
 
 def verdict_rows(verdict: Verdict, width: int, height: int) -> list[Row]:
-    """The judgement, then what follows from it: a line each, or wrapped where the verdict is long
+    """The sentence, then what follows from it: a line each, or wrapped where the verdict is long
     or the screen narrow."""
     wrapped = verdict.long or width < NARROW or (verdict.urgent and height > 2)
     if not wrapped or height < 2:
-        first = _line(verdict.first, width - 2, ", ", ".")
-        second = _line(verdict.second, width - 2, " ", "")
-        return [(Span(" "), *first), (Span(" "), *second)][:height]
-    first_rows = _wrapped(verdict.first, width - 2, ", ", ".")
+        first = _line(verdict.line, width - 2, ", ", ".")
+        second = _line(verdict.second, width - 4, " ", "")
+        return [(Span(" "), *first), (Span("   "), *second)][:height]
+    first_rows = _wrapped(verdict.line, width - 2, ", ", ".")
     second_rows = _wrapped(verdict.second, width - 2, " ", "")
     kept = max(height - len(second_rows), height // 2)
     shown = _cut(first_rows, kept, width)
@@ -96,7 +96,7 @@ def verdict_rows(verdict: Verdict, width: int, height: int) -> list[Row]:
 
 def rows_wanted(verdict: Verdict, width: int) -> int:
     """Rows that show all of an urgent verdict: two where each half fits into a line."""
-    first = _wrapped(verdict.first, width - 2, ", ", ".")
+    first = _wrapped(verdict.line, width - 2, ", ", ".")
     return max(1, len(first)) + max(1, len(_wrapped(verdict.second, width - 2, " ", "")))
 
 
@@ -127,7 +127,7 @@ def _wrapped(clauses: tuple[Clause, ...], width: int, between: str, end: str) ->
 
 
 def _line(clauses: tuple[Clause, ...], width: int, between: str, end: str) -> Row:
-    """Whole clauses from the front; only the very first may be cut."""
+    """Complete clauses from the front; only the one after the word may be cut."""
     spans: list[Span] = []
     used = 0
     for index, clause in enumerate(clauses):

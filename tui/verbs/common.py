@@ -19,6 +19,7 @@ from runner.store.reader import RunReader
 from runner.store.registry import RunNotFound, resolve
 from tui.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
+from tui.viewmodel.progress import loss_now
 
 MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "-"}
 OVER = (RunState.ENDED, RunState.LOST)
@@ -90,12 +91,12 @@ def progress_line(snapshot: RunSnapshot) -> str:
     step = current_step(snapshot)
     if not step:
         return f"{status.phase}{f': {status.phase_detail}' if status.phase_detail else ''}"
-    value = snapshot.loss.smooth if snapshot.loss.smooth is not None else status.average
+    value = loss_now(snapshot)
     words = [
         str(status.phase),
         f"step {step}/{status.total_steps or UNKNOWN}",
         f"epoch {status.epoch}/{status.epochs}" if status.epoch else "",
-        f"loss {loss(value)}",
+        f"loss {loss(status.average if value is None else value)}",
         pace(status.seconds_per_step),
         f"{duration(status.eta_s)} left" if status.eta_s is not None else "",
     ]

@@ -6,7 +6,7 @@ from runner.model import Alarm, AlarmKind, RunSnapshot
 from runner.model.units import count
 from tui.text import clean
 from tui.viewmodel.clauses import Clause
-from tui.viewmodel.progress import is_live
+from tui.viewmodel.progress import first_nonfinite, is_live, nan_since
 
 #: the worst first
 _ORDER = (
@@ -37,20 +37,19 @@ _ADVICE = {
     AlarmKind.GPU_MEMORY_LOW: "close other users of the GPU, or train with a smaller batch",
     AlarmKind.GPU_TROUBLE: "stop the run and restart the machine if it comes again; what is saved is safe",
 }
-_BRIEF = (AlarmKind.SLOW, AlarmKind.ONE_BAD_STEP)
 _PAST = {
-    AlarmKind.NONFINITE: ("not finite", "finite again"),
-    AlarmKind.ONE_BAD_STEP: ("one bad step", "finite again"),
-    AlarmKind.DIVERGING: ("far too high", "calm again"),
-    AlarmKind.STALLED: ("a standstill", "going on"),
-    AlarmKind.FROZEN: ("a frozen loss", "moving again"),
-    AlarmKind.SLOW: ("slow steps", "at the usual pace again"),
-    AlarmKind.WRONG_DEVICE: ("not on the GPU", "on it now"),
-    AlarmKind.GPU_IDLE: ("an idle GPU", "busy again"),
-    AlarmKind.MEMORY_LOW: ("memory near its end", "calm again"),
-    AlarmKind.GPU_MEMORY_LOW: ("GPU memory near its end", "enough again"),
-    AlarmKind.DISK_LOW: ("a disk too full for the saves", "room again"),
-    AlarmKind.GPU_TROUBLE: ("trouble with the GPU", "working again"),
+    AlarmKind.NONFINITE: ("loss was NaN", "finite again"),
+    AlarmKind.ONE_BAD_STEP: ("loss was NaN", "finite again"),
+    AlarmKind.DIVERGING: ("loss was far too high", "normal again"),
+    AlarmKind.STALLED: ("training stood still", "running again"),
+    AlarmKind.FROZEN: ("loss was frozen", "changing again"),
+    AlarmKind.SLOW: ("steps were slow", "usual pace again"),
+    AlarmKind.WRONG_DEVICE: ("training was not on the GPU", "it is now"),
+    AlarmKind.GPU_IDLE: ("GPU was idle", "busy again"),
+    AlarmKind.MEMORY_LOW: ("memory was almost full", "enough again"),
+    AlarmKind.GPU_MEMORY_LOW: ("GPU memory was almost full", "enough again"),
+    AlarmKind.DISK_LOW: ("disk was too full for the saves", "enough room again"),
+    AlarmKind.GPU_TROUBLE: ("GPU had a fault", "working again"),
 }
 
 
@@ -70,12 +69,8 @@ def has_alarm(snapshot: RunSnapshot, *kinds: AlarmKind, live: bool = True) -> bo
 
 
 def must_be_whole(snapshot: RunSnapshot) -> bool:
-    """Does an alarm say what to do now, so that it must not be cut? What is past is told briefly, and what is
-    slow unless the reason is known."""
-    return any(
-        one.kind not in _BRIEF or (one.kind is AlarmKind.SLOW and "because" in one.text)
-        for one in live_alarms(snapshot)
-    )
+    """Does an alarm say what to do now, so that it must not be cut? What is past is told briefly."""
+    return any(one.kind is not AlarmKind.ONE_BAD_STEP for one in live_alarms(snapshot))
 
 
 def new_alarms(before: RunSnapshot | None, after: RunSnapshot) -> tuple[Alarm, ...]:
@@ -87,9 +82,10 @@ def new_alarms(before: RunSnapshot | None, after: RunSnapshot) -> tuple[Alarm, .
 
 
 def alarm_clauses(snapshot: RunSnapshot) -> tuple[Clause, ...]:
-    """Whole sentences for the beginning of the verdict. A step that was bad and is over is told with
-    what is over (`past_clause`)."""
-    found = [one for one in live_alarms(snapshot) if one.kind is not AlarmKind.ONE_BAD_STEP]
+    """Complete sentences for the beginning of the verdict. A step that was bad and is over belongs to
+    what is over (`past_clause`), a loss that is not finite has a verdict of its own."""
+    apart = (AlarmKind.ONE_BAD_STEP, AlarmKind.NONFINITE)
+    found = [one for one in live_alarms(snapshot) if one.kind not in apart]
     return tuple(Clause(alarm_text(one), alarm_role(one)) for one in found)
 
 
@@ -117,16 +113,18 @@ def guard_reason(snapshot: RunSnapshot) -> str:
 
 
 def past_clause(snapshot: RunSnapshot) -> Clause | None:
-    """All alarms that are over, in one clause: the newest in words, the others counted."""
+    """All alarms that are over, in one clause: the newest in words, the others counted. Without a supervisor
+    to tell, a loss that was not finite and is again."""
     alarms = snapshot.status.alarms if snapshot.status is not None else ()
     brief = AlarmKind.ONE_BAD_STEP
     over = [one for one in alarms if one.over_at is not None or one.kind is brief]
     if not over:
-        return None
+        bad = first_nonfinite(snapshot)
+        known = bad is None or nan_since(snapshot) is not None
+        text = f"loss was NaN at step {bad}, finite again: trust only checkpoints marked finite"
+        return None if known else Clause(text, "warn")
     newest = max(over, key=lambda one: one.over_at or one.since_at)
     what, now = _PAST[newest.kind]
     where = f" at step {newest.step}" if newest.step is not None else ""
-    if newest.kind is AlarmKind.ONE_BAD_STEP and newest.step is not None:
-        where = f" at {newest.step}"
-    more = f" ({count(len(over) - 1, 'alarm')} before)" if len(over) > 1 else ""
+    more = f" ({count(len(over) - 1, 'earlier alarm')})" if len(over) > 1 else ""
     return Clause(f"{what}{where}, {now}{more}", "warn")

@@ -8,10 +8,14 @@ from tui.text import clean
 from tui.viewmodel.cause_titles import cause_title
 from tui.viewmodel.stopping import GUARD
 
+#: causes that prove nothing
+UNKNOWN, KILLED = "unknown", "killed_by_signal"
+
 
 @dataclass(frozen=True, slots=True)
 class CauseCard:
-    """`changes`: what would help, a line each; `curable`: a key can apply it. `trained`: steps were made,
+    """`changes`: what would help, a line each; `curable`: a key can apply it; `resume_step`: to resume there
+    is recommended. `trained`: steps were made,
     so that there is a loss to see."""
 
     title: str
@@ -20,6 +24,7 @@ class CauseCard:
     changes: tuple[str, ...] = ()
     curable: bool = False
     trained: bool = True
+    resume_step: int = 0
 
 
 def cause_of(snapshot: RunSnapshot | None) -> Cause | None:
@@ -40,6 +45,21 @@ def cure_of(cause: Cause) -> tuple[str, ...]:
     return tuple(text for text in (clean(change, 120) for change in cause.changes) if text)
 
 
+def recommended(snapshot: RunSnapshot) -> str:
+    """The action that a person should take after this end: retry where the cause is proven and a setting cures
+    it, else resume where a state is saved. Empty: none."""
+    cause, status = cause_of(snapshot), snapshot.status
+    outcome = snapshot.outcome or (status.outcome if status is not None else None)
+    over = snapshot.state in (RunState.ENDED, RunState.LOST) and outcome is not Outcome.SUCCEEDED
+    if status is None or not over or (outcome is None and snapshot.state is RunState.ENDED):
+        return ""
+    curable = cause is not None and bool(cure_of(cause))
+    proven = cause is not None and cause.key not in (UNKNOWN, KILLED)
+    if curable and (proven or not status.safe_step):
+        return "retry"
+    return "resume" if status.safe_step and outcome is not Outcome.DIVERGED else ""
+
+
 def cause_card(snapshot: RunSnapshot | None) -> CauseCard | None:
     cause = cause_of(snapshot)
     if cause is None or snapshot is None or snapshot.status is None:
@@ -53,6 +73,7 @@ def cause_card(snapshot: RunSnapshot | None) -> CauseCard | None:
         tuple(map(setting_words, helps)),
         curable=bool(cure),
         trained=bool(snapshot.status.step or snapshot.loss.rows),
+        resume_step=snapshot.status.safe_step if recommended(snapshot) == "resume" else 0,
     )
 
 

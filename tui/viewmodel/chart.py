@@ -10,7 +10,7 @@ from runner.model import AttemptStatus, LossBucket, RunSnapshot, RunState
 from runner.model.lean import dataclass
 from runner.model.units import loss
 from tui.viewmodel.expected import expected_checkpoints
-from tui.viewmodel.progress import progress_of
+from tui.viewmodel.progress import loss_now, progress_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,6 @@ def chart_model(snapshot: RunSnapshot | None) -> ChartModel:
         else ()
     )
     attempts = status.attempts if status else ()
-    shown = series.smooth if series.smooth is not None else series.last
     return ChartModel(
         buckets=series.buckets,
         end_step=end,
@@ -57,7 +56,7 @@ def chart_model(snapshot: RunSnapshot | None) -> ChartModel:
         written=tuple(written),
         expected=tuple(one.step for one in expected_checkpoints(snapshot)),
         first_nonfinite_step=series.first_nonfinite_step,
-        value=loss(shown) if series.rows else "",
+        value=loss(loss_now(snapshot)) if series.rows else "",
         source=_source(snapshot),
         read_fraction=snapshot.read_fraction,
         resumes=tuple((a.attempt, a.first_step) for a in attempts[1:] if a.first_step is not None),

@@ -58,8 +58,8 @@ def header_of(snapshot: RunSnapshot | None, read_only: bool = False) -> Header:
         share = f"{progress.fraction * 100:3.0f} %"
         fields.append(Field(share, share, "strong"))
     live = is_live(snapshot)
-    if live and progress.step and progress.eta_s is not None:
-        left, clock = duration(progress.eta_s), end_clock(snapshot.read_at, progress.eta_s)
+    if live and progress.step and progress.left_s is not None:
+        left, clock = duration(progress.left_s), end_clock(snapshot.read_at, progress.left_s)
         text = f"{left} left, {clock}"
         ends.append(Field(f"{text:>{LEFT}}", f"{text:>{SHORT_LEFT}}", "strong", f"{left:>11}"))
     if live and progress.seconds_per_step is not None:

@@ -156,6 +156,6 @@ def gate_sentence(gate: GateStatus) -> str:
         return "Before the long run: a smoke test with these settings. t starts it."
     if gate.smoke_passed:
         return f"Smoke test {run} passed and waits for your approval: y."
-    if "not ended" in gate.text:
+    if not gate.smoke_ended:
         return f"Smoke test {run} has not ended yet; h opens it."
     return f"Smoke test {run} did not pass; t tries again, h opens it."

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 from runner.history.report import current_step, kept_step, steps_per_epoch_of, stop_cost_of
-from runner.model import Checkpoint, JournalEvent, RunSnapshot, RunState
+from runner.model import AlarmKind, Checkpoint, JournalEvent, Outcome, RunSnapshot, RunState
 from runner.model.lean import dataclass
 from runner.state.lineage import StopCost, current
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Steps are true steps; None: not known. `safe_step`: of the newest whole training state, which a
-    resume goes on from; `kept_step`: of the newest checkpoint found complete and finite, from before the loss
-    became NaN if it did; 0: none."""
+    """Steps are true steps; None: not known. `seconds_per_step`: the one pace that is shown; `left_s`: the one
+    time to the end, the supervisor's (with saves and samples), else steps times pace. `safe_step`: of the
+    newest complete state, which a resume needs; `kept_step`: of the newest checkpoint that is complete
+    and finite, from before the loss became NaN if it did; 0: none."""
 
     step: int
     total_steps: int | None
@@ -20,7 +23,7 @@ class Progress:
     epochs: int | None
     steps_per_epoch: float | None
     seconds_per_step: float | None
-    eta_s: float | None
+    left_s: float | None
     safe_step: int
     kept_step: int
     trained_s: float | None
@@ -33,10 +36,13 @@ class Progress:
         return max(0.0, min(1.0, self.step / self.total_steps))
 
     def seconds_until(self, step: int) -> float | None:
-        """How long until `step` is trained, at the present pace."""
-        if self.seconds_per_step is None or step < self.step:
+        """How long until `step` is trained: its part of the time to the end."""
+        if step < self.step:
             return None
-        return (step - self.step) * self.seconds_per_step
+        if self.left_s is not None and self.total_steps and self.total_steps > self.step:
+            return (step - self.step) * self.left_s / (self.total_steps - self.step)
+        per_step = self.seconds_per_step
+        return (step - self.step) * per_step if per_step is not None else None
 
 
 def is_live(snapshot: RunSnapshot) -> bool:
@@ -66,7 +72,7 @@ def progress_of(snapshot: RunSnapshot) -> Progress:
         epochs=epochs,
         steps_per_epoch=steps_per_epoch_of(snapshot),
         seconds_per_step=seconds,
-        eta_s=_eta(snapshot, step, total, seconds),
+        left_s=_left_s(snapshot, step, total, seconds),
         safe_step=status.safe_step if status else 0,
         kept_step=kept_step(snapshot),
         trained_s=status.trained_s if status else None,
@@ -74,10 +80,9 @@ def progress_of(snapshot: RunSnapshot) -> Progress:
     )
 
 
-def _eta(
+def _left_s(
     snapshot: RunSnapshot, step: int, total: int | None, seconds: float | None
 ) -> float | None:
-    """The supervisor's own estimate knows of saves and samples; else steps times pace."""
     if not is_live(snapshot):
         return None
     if snapshot.status is not None and snapshot.status.eta_s is not None:
@@ -97,3 +102,35 @@ def is_good(checkpoint: Checkpoint) -> bool:
     """Complete and finite as far as it was looked at, and still there."""
     there = not checkpoint.removed and not checkpoint.missing
     return bool(checkpoint.complete and checkpoint.finite and there)
+
+
+def first_nonfinite(snapshot: RunSnapshot) -> int | None:
+    """The first step whose loss, exact or averaged, was not finite."""
+    known = [snapshot.loss.first_nonfinite_step]
+    if snapshot.status is not None:
+        known.append(snapshot.status.first_nonfinite_step)
+    return min((step for step in known if step is not None), default=None)
+
+
+def nan_since(snapshot: RunSnapshot) -> int | None:
+    """The step from which on the loss is not finite; None: it is. The supervisor's alarms decide; where there
+    are none, single exact losses may recover (a skipped step), sd-scripts' running average never does."""
+    first, status = first_nonfinite(snapshot), snapshot.status
+    kinds = (AlarmKind.NONFINITE, AlarmKind.ONE_BAD_STEP)
+    alarms = [one for one in status.alarms if one.kind in kinds] if status is not None else []
+    lasting = [one for one in alarms if one.kind is AlarmKind.NONFINITE and one.over_at is None]
+    if lasting:
+        return lasting[-1].step if lasting[-1].step is not None else first
+    if snapshot.outcome is Outcome.DIVERGED:
+        return first
+    last = snapshot.loss.last
+    recovered = snapshot.loss.exact and last is not None and math.isfinite(last)
+    return None if alarms or recovered else first
+
+
+def loss_now(snapshot: RunSnapshot) -> float | None:
+    """The loss that is shown everywhere: smoothed, and NaN from the step on from which it is not finite."""
+    series = snapshot.loss
+    if nan_since(snapshot) is not None:
+        return math.nan
+    return series.smooth if series.smooth is not None else series.last

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.history.replay import Playhead
 from runner.model.units import duration
-from tui.viewmodel.clauses import Clause, Verdict
+from tui.viewmodel.clauses import Verdict
 from tui.viewmodel.header import Field
 
 #: a shorter time between attempts is not worth a word
@@ -95,10 +95,5 @@ def _marks(head: Playhead) -> tuple[BarMark, ...]:
 
 def of_the_past(verdict: Verdict) -> Verdict:
     """The same without what a person could do about it now."""
-    kept = tuple(_then(clause) for clause in verdict.second if clause.role != _NOW)
-    return Verdict(verdict.first, kept, verdict.long, verdict.urgent)
-
-
-def _then(clause: Clause) -> Clause:
-    text = clause.text.replace("topping now loses", "topping then would have lost")
-    return Clause(text, clause.role)
+    kept = (replace(one, text=one.then or one.text) for one in verdict.second if one.role != _NOW)
+    return replace(verdict, second=tuple(kept))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from runner.model import RunSnapshot, RunState
 from runner.model.lean import dataclass
 from runner.model.units import count, duration
+from tui.viewmodel.clauses import sentence
 from tui.viewmodel.expected import expected_checkpoints, is_final, next_expected
 from tui.viewmodel.progress import Progress, progress_of
 
@@ -34,26 +35,28 @@ class Question:
     command: str = ""
 
 
-def price_of_stopping(progress: Progress, brief: bool = False) -> str:
+def price_of_stopping(
+    progress: Progress, brief: bool = False, verb: str = "stopping now loses"
+) -> str:
     """One clause: what is lost if the training stops at this step. `brief`: without since when."""
     if progress.step <= 0:
-        return "stopping now loses nothing: no step is trained yet"
+        return f"{verb} nothing: no step is trained yet"
     cost = progress.stop_cost
     took = f" ({duration(cost.seconds)})" if cost.seconds is not None else ""
     lost = f"{count(cost.steps, 'step')}{took}"
     if not cost.kept_step:
-        return f"stopping now loses {lost}: nothing is saved yet"
+        return f"{verb} {lost}: nothing is saved yet"
     since = "" if brief else f" since step {cost.kept_step}"
     lost = lost if cost.steps else "nothing"
     if not cost.with_state:
-        return f"stopping now loses {lost}{since}, kept without a state"
-    return f"stopping now loses {lost}{since if cost.steps else ''}"
+        return f"{verb} {lost}{since}, kept without a state"
+    return f"{verb} {lost}{since if cost.steps else ''}"
 
 
 def stop_question(snapshot: RunSnapshot, name: str) -> Question:
     """The dialogue for the key `stop`."""
     progress = progress_of(snapshot)
-    facts = [_where(progress), _sentence(price_of_stopping(progress))]
+    facts = [_where(progress), sentence(price_of_stopping(progress))]
     status = snapshot.status
     if status is not None and status.saving_since is not None:
         facts.append("A checkpoint is being written now; the stop waits until it is whole.")
@@ -109,7 +112,3 @@ def states_are_saved(snapshot: RunSnapshot) -> bool:
 def _where(progress: Progress) -> str:
     total = f" of {progress.total_steps}" if progress.total_steps else ""
     return f"The training is at step {progress.step}{total}."
-
-
-def _sentence(clause: str) -> str:
-    return clause[:1].upper() + clause[1:] + "."

@@ -1,7 +1,7 @@
-"""What the loss and the pace do, said only where the numbers carry it.
+"""What the loss does from epoch to epoch, and whether the pace changes: only what the numbers carry.
 
-The loss of a diffusion training is mostly noise (its size depends on the timestep drawn), so a slope
-counts as one only if it stands clear of its own standard error.
+The loss of a diffusion training is mostly noise (its size depends on the timestep drawn), so a change counts
+as one only if it stands clear of its own standard error, and ends only where it clearly does not.
 """
 
 from __future__ import annotations
@@ -13,108 +13,94 @@ from itertools import pairwise
 from runner.model import LossBucket, LossSeries
 from runner.model.lean import dataclass
 
-#: slope over standard error from which on a trend is called one
-CLEAR = 3.0
-#: the running average's neighbours are not independent, so it must stand out more
-CLEAR_OF_AVERAGE = 6.0
-MIN_STEPS = 20
-MIN_BUCKETS = 8
+#: shorter epochs are compared in groups of as many steps
+MIN_STEPS = 50
+#: standard errors from which on a change is called one, and down to which it still is
+BEGINS, ENDS = 2.5, 1.0
+#: the running average's neighbours are not independent
+LOOSER = 2.0
+#: share of the mean below which a change is not worth a word
+SMALLEST = 0.01
 STEADY = (0.8, 1.25)
+MIN_PAIRS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """`kind`: falling, rising, flat (no clear slope) or early (too few steps). `percent` is the
-    change over `span` ("an epoch", "over the last 90 steps"), in percent of the present level."""
+    """`kind`: falling, rising, flat (no clear change), or unknown (before two epochs). `change`: of the mean,
+    as a share of the mean before, from `before` to `after` ("epoch 1" or "epochs 1-3", without the noun)."""
 
-    kind: str
-    percent: float = 0.0
-    span: str = ""
+    kind: str = "unknown"
+    change: float = 0.0
+    noun: str = "epoch"
+    before: str = ""
+    after: str = ""
 
 
 def loss_trend(series: LossSeries, steps_per_epoch: float | None) -> Trend:
-    """The slope of the finite losses over the last two epochs (or what there is of them)."""
-    finite = [b for b in series.buckets if b.mean is not None and b.count > b.nonfinite]
-    if not finite:
-        return Trend("early")
-    end = finite[-1].last_step
-    seen = end - finite[0].first_step + 1
-    window = max(100.0, 2 * steps_per_epoch) if steps_per_epoch else max(100.0, seen / 2)
-    used = [b for b in finite if b.last_step > end - window]
-    steps = sum(b.count - b.nonfinite for b in used)
-    if steps < MIN_STEPS or len(used) < MIN_BUCKETS:
-        return Trend("early")
-    slope, error, level = _fit(used)
-    clear = CLEAR if series.exact else CLEAR_OF_AVERAGE
-    if level <= 0 or abs(slope) <= clear * error:
-        return Trend("flat")
-    covered = end - used[0].first_step + 1
-    per_epoch = steps_per_epoch is not None and covered >= steps_per_epoch / 2
-    reach = steps_per_epoch if per_epoch and steps_per_epoch else float(covered)
-    change = slope * reach / level * 100
-    if abs(change) < 0.5:
-        return Trend("flat")
-    span = "an epoch" if per_epoch else f"over the last {covered} steps"
-    return Trend("falling" if change < 0 else "rising", change, span)
+    """Of the last two complete epochs, by the means of the summary's epoch table. All epochs are walked through
+    in order: what was called a change before needs less to be called one still."""
+    length = round(steps_per_epoch or 0)
+    if length < 1:
+        return Trend()
+    group = -(-MIN_STEPS // length)
+
+    def name(n: int) -> str:
+        return str(n + 1) if group == 1 else f"{n * group + 1}-{(n + 1) * group}"
+
+    found = Trend()
+    for (a, before, error_a), (b, after, error_b) in pairwise(_means(series, length * group)):
+        change = after - before
+        kind = "falling" if change < 0 else "rising"
+        limit = (ENDS if found.kind == kind else BEGINS) * math.hypot(error_a, error_b)
+        limit *= 1.0 if series.exact else LOOSER
+        if before <= 0 or abs(change) <= max(limit, SMALLEST * before):
+            kind = "flat"
+        share = change / before if before > 0 else 0.0
+        found = Trend(kind, share, "epoch" if group == 1 else "epochs", name(a), name(b))
+    return found
 
 
-def _fit(buckets: Sequence[LossBucket]) -> tuple[float, float, float]:
-    """Weighted least squares: slope per step, its standard error, mean level."""
-    rows = [
-        ((b.first_step + b.last_step) / 2, b.mean, float(b.count - b.nonfinite))
-        for b in buckets
-        if b.mean is not None
-    ]
-    weight = sum(w for _, _, w in rows)
-    mean_x = sum(x * w for x, _, w in rows) / weight
-    mean_y = sum(y * w for _, y, w in rows) / weight
-    spread = sum(w * (x - mean_x) ** 2 for x, _, w in rows)
-    if spread <= 0 or len(rows) < 3:
-        return 0.0, math.inf, mean_y
-    slope = sum(w * (x - mean_x) * (y - mean_y) for x, y, w in rows) / spread
-    rest = sum(w * (y - mean_y - slope * (x - mean_x)) ** 2 for x, y, w in rows)
-    return slope, math.sqrt(rest / (len(rows) - 2) / spread), mean_y
+def _means(series: LossSeries, length: int) -> list[tuple[int, float, float]]:
+    """(number from 0, mean, its standard error) of each complete stretch of `length` steps; a bucket that lies
+    in two counts for each by its share."""
+    parts: dict[int, list[tuple[float, float]]] = {}
+    for b in series.buckets:
+        if b.mean is None:
+            continue
+        weight = (b.count - b.nonfinite) / (b.last_step - b.first_step + 1)
+        for n in range((b.first_step - 1) // length, (b.last_step - 1) // length + 1):
+            steps = min(b.last_step, (n + 1) * length) - max(b.first_step, n * length + 1) + 1
+            parts.setdefault(n, []).append((b.mean, weight * steps))
+    complete = (series.last_step or 0) // length
+    return [(n, *_mean(found)) for n, found in parts.items() if n < complete and len(found) > 2]
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Recent seconds a step against the run's own median. `kind`: steady, slower, faster, unknown."""
-
-    kind: str
-    recent_s: float | None = None
-    usual_s: float | None = None
+def _mean(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    total = math.fsum(weight for _, weight in parts)
+    mean = math.fsum(value * weight for value, weight in parts) / total
+    spread = math.fsum(weight * (value - mean) ** 2 for value, weight in parts) / total
+    return mean, math.sqrt(spread / (len(parts) - 1))
 
 
-def pace_of(series: LossSeries) -> Pace:
-    """Needs `LossBucket.elapsed_s`; without it the pace is unknown, not steady."""
-    times = _step_times(series.buckets)
-    if len(times) < 12:
-        return Pace("unknown")
-    recent = _median(times[-max(4, len(times) // 20) :])
-    usual = _median(times)
-    if usual <= 0:
-        return Pace("unknown")
-    ratio = recent / usual
-    kind = "slower" if ratio > STEADY[1] else "faster" if ratio < STEADY[0] else "steady"
-    return Pace(kind, recent, usual)
+def pace_change(series: LossSeries, recent_s: float | None) -> tuple[str, float | None]:
+    """`recent_s`, the run's pace of now, against its own median seconds a step: (steady, slower, faster or
+    unknown; the median). Medians forgive saves and resumes."""
+    times = sorted(_step_times(series.buckets))
+    usual = times[len(times) // 2] if len(times) >= MIN_PAIRS else 0.0
+    if usual <= 0 or recent_s is None:
+        return "unknown", None
+    ratio = recent_s / usual
+    return "slower" if ratio > STEADY[1] else "faster" if ratio < STEADY[0] else "steady", usual
 
 
 def _step_times(buckets: Sequence[LossBucket]) -> list[float]:
-    """Seconds a step, one value a pair of neighbouring buckets; medians forgive saves and resumes."""
-    times = []
-    for before, after in pairwise(buckets):
-        if before.elapsed_s is None or after.elapsed_s is None:
-            continue
-        steps = after.last_step - before.last_step
-        seconds = after.elapsed_s - before.elapsed_s
-        if steps > 0 and seconds >= 0:
-            times.append(seconds / steps)
-    return times
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    if len(ordered) % 2:
-        return ordered[middle]
-    return (ordered[middle - 1] + ordered[middle]) / 2
+    """Seconds a step, one value a pair of neighbouring buckets."""
+    return [
+        (after.elapsed_s - before.elapsed_s) / (after.last_step - before.last_step)
+        for before, after in pairwise(buckets)
+        if before.elapsed_s is not None
+        and after.elapsed_s is not None
+        and after.last_step > before.last_step
+        and after.elapsed_s >= before.elapsed_s
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runner.model import (
-    AlarmKind,
     Approval,
     CheckResult,
     Forecast,
@@ -17,11 +16,10 @@ from runner.model.units import count, duration, file_size
 from tui.backend.results import Plan
 from tui.text import clean
 from tui.viewmodel import verdict_live, verdict_over
-from tui.viewmodel.alarms import has_alarm
-from tui.viewmodel.clauses import Clause, Verdict, first_nonfinite, problem_clauses
+from tui.viewmodel.clauses import Clause, Kind, Verdict, problem_clauses
 from tui.viewmodel.plan_board import gate_sentence
 from tui.viewmodel.preflight import Checklist
-from tui.viewmodel.progress import progress_of
+from tui.viewmodel.progress import nan_since, progress_of
 
 
 def verdict_of(
@@ -29,22 +27,22 @@ def verdict_of(
 ) -> Verdict:
     """What a person should know of this run at `now` (wall clock). `approval`: a smoke test's."""
     if snapshot is None:
-        return Verdict((Clause("Reading the run", "dim"),))
+        return Verdict(Kind.READING, (Clause("the run folder", "dim"),))
     progress, status = progress_of(snapshot), snapshot.status
     if snapshot.state is RunState.LOST:
         return verdict_over.lost(snapshot, progress, now)
     if snapshot.state is RunState.ENDED:
         return verdict_over.ended(snapshot, progress, approval)
     if status is None:
-        head = Clause("Starting: nothing is known of the trainer yet")
-        return Verdict((head,), problem_clauses(snapshot))
+        head = Clause("waiting for the trainer")
+        return Verdict(Kind.STARTING, (head,), problem_clauses(snapshot))
     if status.evaluating:
         return verdict_live.evaluating(snapshot, status)
     if snapshot.state is RunState.STOPPING:
         return verdict_live.stopping(snapshot, progress, now)
-    bad = (AlarmKind.NONFINITE, AlarmKind.ONE_BAD_STEP)
-    if first_nonfinite(snapshot) is not None and not has_alarm(snapshot, *bad, live=False):
-        return verdict_live.nonfinite(snapshot, progress, now)
+    since = nan_since(snapshot)
+    if since is not None:
+        return verdict_live.nonfinite(snapshot, progress, now, since)
     if status.phase is not Phase.TRAINING:
         return verdict_live.busy(snapshot, status, progress, now)
     return verdict_live.training(snapshot, progress, now)
@@ -53,21 +51,22 @@ def verdict_of(
 def ready_verdict(plan: Plan | None, checklist: Checklist) -> Verdict:
     """Before the start: what a start would do, or why it would be refused."""
     if plan is None:
-        return Verdict((Clause("Reading plasma.toml", "dim"),))
+        return Verdict(Kind.READING, (Clause("plasma.toml", "dim"),))
     if plan.problem:
         number = len(plan.problems)
         more = f" {count(number, 'problem')} in all." if number > 1 else ""
         after = Clause(f"e opens the file.{more}", "accent")
-        return Verdict((Clause(clean(plan.problem, 400), "bad"),), (after,), long=True)
+        head = Clause(clean(plan.problem, 400), "bad")
+        return Verdict(Kind.NOT_READY, (head,), (after,), long=True)
     failed = [check for check in checklist.in_order() or plan.checks if check.status == "fail"]
-    amount = _amount(plan.forecast, "Not ready" if failed else "Ready")
-    return Verdict(amount, (_next_step(plan, checklist, failed),))
+    kind = Kind.NOT_READY if failed else Kind.READY
+    return Verdict(kind, _amount(plan.forecast), (_next_step(plan, checklist, failed),))
 
 
-def _amount(forecast: Forecast | None, ready: str) -> tuple[Clause, ...]:
+def _amount(forecast: Forecast | None) -> tuple[Clause, ...]:
     if forecast is None or forecast.steps is None:
-        return (Clause(ready), Clause("the steps cannot be told", "warn"))
-    first = [Clause(f"{ready}: {count(forecast.steps, 'step')}")]
+        return (Clause("step count unknown", "warn"),)
+    first = [Clause(count(forecast.steps, "step"))]
     first.append(Clause(count(len(forecast.checkpoints), "checkpoint")))
     if forecast.size_bytes is not None:
         first.append(Clause(file_size(forecast.size_bytes)))
@@ -89,4 +88,4 @@ def _next_step(plan: Plan, checklist: Checklist, failed: Sequence[CheckResult]) 
         return Clause(gate_sentence(plan.gate_status), "accent")
     if plan.gate:
         return Clause(f"Before the long run: {clean(plan.gate, 200)}.", "warn")
-    return Clause("s starts the training; it goes on when this screen is closed.", "accent")
+    return Clause("s starts the training; it continues if you close this screen.", "accent")

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from signal import Signals
 
 from runner.analysis.smoke import smoke_passed
 from runner.model import Approval, Outcome, RunSnapshot
 from runner.model.units import ago, count, duration, loss
 from tui.text import clean
 from tui.viewmodel.alarms import guard_reason, past_clause
-from tui.viewmodel.cause import cause_of, cure_of
+from tui.viewmodel.cause import KILLED, UNKNOWN, cause_of, recommended
 from tui.viewmodel.cause_titles import cause_title
 from tui.viewmodel.clauses import (
     Clause,
+    Kind,
     Verdict,
-    first_nonfinite,
+    nan_words,
     problem_clauses,
     sentence,
     still_good,
 )
 from tui.viewmodel.expected import expected_checkpoints
-from tui.viewmodel.progress import Progress, current_checkpoints, is_good, newest_event
+from tui.viewmodel.progress import Progress, current_checkpoints, is_good, nan_since, newest_event
 from tui.viewmodel.stopping import GUARD
 
 _MADE_OF = {
-    "inspected": "Judged by its log alone: nobody here watched it.",
-    "imported": "Judged by its files alone: nobody here watched it.",
+    "inspected": "From its log alone: plasma-tui didn't run it.",
+    "imported": "From its files alone: plasma-tui didn't run it.",
+}
+_KINDS = {
+    Outcome.DIVERGED: Kind.DIVERGED,
+    Outcome.NOTHING_TRAINED: Kind.NOTHING_TRAINED,
+    Outcome.FAILED: Kind.FAILED,
+    Outcome.STOPPED: Kind.STOPPED,
+    Outcome.KILLED: Kind.KILLED,
 }
 
 
@@ -36,43 +45,55 @@ def ended(snapshot: RunSnapshot, progress: Progress, approval: Approval | None =
     origin = snapshot.spec.origin if snapshot.spec is not None else ""
     if origin and outcome is None:
         # the first reason says what the run is made of
-        told = tuple(
-            Clause(sentence(clean(one, 200)), "dim") for one in status_reasons(snapshot)[1:]
-        )
-        head = Clause("Made of what was found: nobody watched it, so nobody judged it")
-        return Verdict((head,), (*told, *problem_clauses(snapshot)))
+        reasons = snapshot.status.reasons[1:] if snapshot.status is not None else ()
+        rest = tuple(Clause(sentence(clean(one, 200)), "dim") for one in reasons)
+        head = Clause("imported: plasma-tui didn't run it, so it has no verdict")
+        return Verdict(Kind.ENDED, (head,), (*rest, *problem_clauses(snapshot)))
+    found = _evaluated(snapshot, progress, outcome, approval)
     if origin:
-        judged = _judged(snapshot, progress, outcome, approval)
-        return replace(judged, second=(Clause(_MADE_OF.get(origin, origin), "dim"), *judged.second))
-    return _judged(snapshot, progress, outcome, approval)
+        made_of = Clause(_MADE_OF.get(origin, origin), "dim")
+        return replace(found, second=(made_of, *found.second))
+    return found
 
 
-def _judged(
+def _evaluated(
     snapshot: RunSnapshot, progress: Progress, outcome: Outcome | None, approval: Approval | None
 ) -> Verdict:
+    kept = _kept(progress)
     if outcome is None:
-        head = Clause(f"Ended {_at(progress)}; nobody has judged it yet", "warn")
-        return Verdict((head,), (_kept(progress), *problem_clauses(snapshot)))
+        head = Clause(f"{_at(progress)}; not evaluated yet", "warn")
+        return Verdict(Kind.ENDED, (head,), (kept, *problem_clauses(snapshot)))
     if outcome is Outcome.SUCCEEDED:
         return _succeeded(snapshot, progress, approval)
-    since = first_nonfinite(snapshot)
-    words = {
-        Outcome.DIVERGED: "Diverged: the loss is not finite"
-        + (f" since step {since}" if since is not None else ""),
-        Outcome.NOTHING_TRAINED: "Nothing trained: the trainer left without a single step",
-        Outcome.FAILED: f"Failed {_at(progress)}",
-        Outcome.STOPPED: f"Stopped {_at(progress)}{_by_whom(snapshot)}",
-        Outcome.KILLED: f"Killed {_at(progress)} by a signal that nobody here sent",
-    }
-    first = [Clause(words[outcome], "text" if outcome is Outcome.STOPPED else "bad")]
-    first += _guard(snapshot, outcome) or _cause(snapshot, outcome)
-    kept = still_good(snapshot) if outcome is Outcome.DIVERGED else _kept(progress)
-    second = (*_survivors(snapshot), kept, *_cure(snapshot), *problem_clauses(snapshot))
-    return Verdict(tuple(first), second)
+    first = [*_what(snapshot, outcome, progress), *_guard(snapshot, outcome)]
+    if outcome is Outcome.DIVERGED:
+        kept = still_good(snapshot)
+    second = (*_survivors(snapshot), *_key(snapshot), kept, *problem_clauses(snapshot))
+    return Verdict(_KINDS[outcome], tuple(first), second)
 
 
-def status_reasons(snapshot: RunSnapshot) -> tuple[str, ...]:
-    return snapshot.status.reasons if snapshot.status is not None else ()
+def _what(snapshot: RunSnapshot, outcome: Outcome, progress: Progress) -> list[Clause]:
+    """What happened, and where."""
+    if outcome is Outcome.DIVERGED:
+        since = nan_since(snapshot)
+        return [Clause(nan_words(since) if since is not None else "loss is NaN", "bad")]
+    if outcome is Outcome.NOTHING_TRAINED:
+        return [Clause("the trainer exited without a single step", "bad"), *_cause(snapshot)]
+    if outcome is Outcome.STOPPED:
+        return [Clause(f"{_at(progress)}{_by_whom(snapshot)}")]
+    cause = _cause(snapshot)
+    if outcome is Outcome.KILLED and not cause:
+        cause = [Clause(f"from outside{_signal(snapshot)}, not by plasma-tui", "bad")]
+    return [*cause, Clause(_at(progress), "text" if cause else "bad")]
+
+
+def _signal(snapshot: RunSnapshot) -> str:
+    attempts = snapshot.status.attempts if snapshot.status is not None else ()
+    number = attempts[-1].exit.signal if attempts and attempts[-1].exit is not None else None
+    try:
+        return f" ({Signals(number).name})" if number is not None else ""
+    except ValueError:
+        return f" (signal {number})"
 
 
 def _by_whom(snapshot: RunSnapshot) -> str:
@@ -90,7 +111,7 @@ def _guard(snapshot: RunSnapshot, outcome: Outcome) -> list[Clause]:
     if status is None or status.stop_by != GUARD:
         return []
     if outcome is not Outcome.STOPPED:
-        return [Clause("stopped by the guard", "text")]
+        return [Clause("stopped by the guard")]
     reason = guard_reason(snapshot)
     return [Clause(reason, "bad")] if reason else []
 
@@ -101,27 +122,22 @@ def _at(progress: Progress) -> str:
     return f"at step {progress.step}" + (f"/{progress.total_steps}" if progress.total_steps else "")
 
 
-def _cause(snapshot: RunSnapshot, outcome: Outcome) -> list[Clause]:
+def _cause(snapshot: RunSnapshot) -> list[Clause]:
     """Its title, unless the outcome says the same; of an unknown cause the evidence."""
     cause = cause_of(snapshot)
-    if cause is None:
+    if cause is None or cause.key == KILLED:
         return []
-    same = {Outcome.DIVERGED: "nan_", Outcome.KILLED: "killed_by_signal"}.get(outcome)
-    if same is not None and cause.key.startswith(same):
-        return []
-    if cause.key == "unknown":
-        return [Clause(clean(cause.evidence, 300))] if cause.evidence else []
-    title = cause_title(cause.key)
-    abbreviated = title[1:2].isupper() or title[:1].isdigit()
-    return [Clause(title if abbreviated else title[:1].lower() + title[1:])]
+    text = clean(cause.evidence, 300) if cause.key == UNKNOWN else cause_title(cause.key)
+    return [Clause(text, "bad")] if text else []
 
 
-def _cure(snapshot: RunSnapshot) -> list[Clause]:
-    """That a key applies what helps; what it is, and all advice, is on the cause card."""
-    cause = cause_of(snapshot)
-    if cause is None or not cure_of(cause):
-        return []
-    return [Clause("y tries it again with a cure.", "accent")]
+def _key(snapshot: RunSnapshot) -> list[Clause]:
+    """The one key that is recommended; what it does, and all advice, is on the cause card."""
+    key = recommended(snapshot)
+    if key == "retry":
+        return [Clause("y: retry with a fix.", "accent")]
+    step = snapshot.status.safe_step if snapshot.status is not None else 0
+    return [Clause(f"r: resume from step {step}.", "accent")] if key == "resume" else []
 
 
 def _survivors(snapshot: RunSnapshot) -> list[Clause]:
@@ -129,7 +145,11 @@ def _survivors(snapshot: RunSnapshot) -> list[Clause]:
     found = newest_event(snapshot, "survivors")
     if found is None or not found.data.get("processes"):
         return []
-    return [Clause(f"Processes are left: {clean(str(found.data['processes']), 80)}.", "bad")]
+    return [
+        Clause(
+            f"Processes of it are still running: {clean(str(found.data['processes']), 80)}.", "bad"
+        )
+    ]
 
 
 def _kept(progress: Progress) -> Clause:
@@ -143,7 +163,7 @@ def _kept(progress: Progress) -> Clause:
 
 def _succeeded(snapshot: RunSnapshot, progress: Progress, approval: Approval | None) -> Verdict:
     took = f" in {duration(progress.trained_s)}" if progress.trained_s else ""
-    first = [Clause(f"Succeeded: {count(progress.step, 'step')}{took}", "good")]
+    first = [Clause(f"{count(progress.step, 'step')}{took}")]
     first += _loss_over_run(snapshot)
     past = past_clause(snapshot)
     first += [past] if past is not None else []
@@ -159,11 +179,13 @@ def _succeeded(snapshot: RunSnapshot, progress: Progress, approval: Approval | N
     missing = len(expected_checkpoints(snapshot))
     if missing:
         second.append(Clause(f"{count(missing, 'expected file')} not written.", "warn"))
-    return Verdict(tuple(first), (*second, *_survivors(snapshot), *problem_clauses(snapshot)))
+    return Verdict(
+        Kind.SUCCEEDED, tuple(first), (*second, *_survivors(snapshot), *problem_clauses(snapshot))
+    )
 
 
 def _smoke(snapshot: RunSnapshot, approval: Approval | None) -> Clause:
-    """What a smoke test is good for now."""
+    """What comes after a smoke test."""
     if approval is not None:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(approval.at))
         return Clause(f"Approved by {clean(approval.by, 40)}, {when}: s starts the run.", "good")
@@ -183,9 +205,10 @@ def _loss_over_run(snapshot: RunSnapshot) -> list[Clause]:
 
 
 def lost(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
-    """Nobody knows what became of it."""
+    """Neither alive nor recorded as ended."""
     status = snapshot.status
     silent_s = now - status.heartbeat_at if status is not None and status.heartbeat_at else 0.0
-    since = f"; last word {ago(silent_s)} ago" if silent_s >= 5 else ""
-    head = Clause(f"Lost: no supervisor, no trainer, no record of an end{since}", "bad")
-    return Verdict((head,), (_kept(progress), *problem_clauses(snapshot)))
+    since = f"; last heartbeat {ago(silent_s)} ago" if silent_s >= 5 else ""
+    head = Clause(f"no supervisor, no trainer, no record of an end{since}", "bad")
+    second = (*_key(snapshot), _kept(progress), *problem_clauses(snapshot))
+    return Verdict(Kind.LOST, (head,), second)

@@ -98,7 +98,7 @@ def test_the_words_of_an_end() -> None:
     good = end_message(ended(Outcome.SUCCEEDED))
     assert good is not None and good.end and good.key == "end-1"
     assert good.title == "spyke_plasma_v1: finished"
-    assert good.text.startswith("succeeded, 412 of 920 steps in 41 min; loss ")
+    assert good.text.startswith("succeeded, 412 of 920 steps in 21 min; loss ")
     bad = end_message(
         ended(Outcome.FAILED, cause=Cause("out_of_memory", "CUDA out of memory", "Use less."))
     )

@@ -30,7 +30,7 @@ from tui.render.spark import spark
 from tui.render.tables import preflight_row
 from tui.text import clean
 from tui.viewmodel.checkpoints import checkpoint_table
-from tui.viewmodel.clauses import Clause, Verdict
+from tui.viewmodel.clauses import Clause, Kind, Verdict
 from tui.viewmodel.header import header_of
 from tui.viewmodel.preflight import preflight_list
 
@@ -154,21 +154,21 @@ def test_the_header_shows_the_label() -> None:
 
 
 def test_clauses_are_left_out_whole() -> None:
-    verdict = Verdict((Clause("Loss falling"), Clause("pace steady"), Clause("no warnings")))
+    clauses = (Clause("loss 0.17"), Clause("pace steady"), Clause("two warnings"))
+    verdict = Verdict(Kind.HEALTHY, clauses)
     assert plain(verdict_rows(verdict, 80, 2)[0]).strip() == (
-        "Loss falling, pace steady, no warnings."
+        "\u2713 Healthy. Loss 0.17, pace steady, two warnings."
     )
-    assert plain(verdict_rows(verdict, 62, 2)[0]).strip().endswith("no warnings.")
-    short = plain(verdict_rows(Verdict((Clause("a" * 50), Clause("b" * 20))), 64, 2)[0]).strip()
-    assert short == "a" * 50 + "."
+    long = Verdict(Kind.HEALTHY, (Clause("a" * 40), Clause("b" * 20)))
+    short = plain(verdict_rows(long, 64, 2)[0]).strip()
+    assert short == f"\u2713 Healthy. A{'a' * 39}."
 
 
 def test_a_long_verdict_wraps_and_keeps_both_halves() -> None:
-    verdict = Verdict(
-        (Clause("Failed"), Clause("word " * 40 + "end")), (Clause("Advice " * 30),), long=True
-    )
+    first = (Clause("word " * 40 + "end"),)
+    verdict = Verdict(Kind.FAILED, first, (Clause("Advice " * 30),), long=True)
     out = [plain(row) for row in verdict_rows(verdict, 60, 4)]
-    assert len(out) == 4 and out[0].startswith(" Failed, word")
+    assert len(out) == 4 and out[0].startswith(" \u2717 Failed. Word")
     assert out[1].rstrip().endswith("…") and out[2].startswith(" Advice")
 
 

@@ -130,7 +130,7 @@ def test_a_card_holds_title_evidence_cure_and_advice() -> None:
     assert card is not None and card.curable and card.trained
     text = [plain(row).rstrip() for row in cause_rows(card, 43, can_retry=True)]
     assert text[0] == " ✗ The Mac's GPU memory ran out"
-    assert " y tries it again with" in text and "   cache_latents on" in text
+    assert " y retry with" in text and "   cache_latents on" in text
     assert "y tries" not in "".join(plain(r) for r in cause_rows(card, 43, can_retry=False))
 
 
@@ -138,7 +138,7 @@ def test_what_helps_but_is_not_applied_is_told_without_a_key() -> None:
     card = cause_card(b.ended(Outcome.FAILED, 0, Cause("x", "y", "z", fix="a=1")))
     assert card is not None and not card.curable
     text = "\n".join(plain(row) for row in cause_rows(card, 40, can_retry=True))
-    assert "What helps:" in text and "a = 1" in text and "y tries" not in text
+    assert "What may help:" in text and "a = 1" in text and "y tries" not in text
 
 
 def test_settings_are_told_with_the_place_that_they_belong_to() -> None:

@@ -149,7 +149,7 @@ def test_every_problem_of_the_file_is_shown() -> None:
     ("gate", "words"),
     [
         (GateStatus(True, False, "no smoke test"), "t starts it"),
-        (GateStatus(True, False, "x has not ended yet", "x"), "not ended yet"),
+        (GateStatus(True, False, "x", "x", smoke_ended=False), "not ended yet"),
         (GateStatus(True, False, "x did not pass", "x"), "did not pass; t tries again"),
         (GateStatus(True, False, "x passed", "x", True), "waits for your approval: y"),
     ],

@@ -17,7 +17,7 @@ from tui.viewmodel.preflight import preflight_list
 from tui.viewmodel.progress import progress_of
 from tui.viewmodel.state import label_of, state_label
 from tui.viewmodel.stopping import stop_question
-from tui.viewmodel.trend import loss_trend, pace_of
+from tui.viewmodel.trend import loss_trend, pace_change
 
 # --------------------------------------------------------------------------- state, progress, header
 
@@ -53,7 +53,7 @@ def test_unknown_numbers_stay_unknown() -> None:
     )  # fmt: skip
     progress = progress_of(shown)
     assert (
-        progress.fraction is None and progress.eta_s is None and progress.stop_cost.seconds is None
+        progress.fraction is None and progress.left_s is None and progress.stop_cost.seconds is None
     )
     assert [field.short for field in header_of(shown).fields][:1] == ["3/?"]
     assert header_of(shown).name == b.RUN_ID
@@ -227,21 +227,71 @@ def test_a_plan_shows_its_forecast_and_nothing_measured() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_trend_finds_a_slope_and_not_one_in_noise(seed: int) -> None:
-    falling = loss_trend(b.series(b.losses(400, seed)), 230)
-    assert falling.kind == "falling" and -45 < falling.percent < -20
-    assert falling.span == "an epoch"
-    flat = [value / value * (0.1 + 0.05 * math.sin(i * 78.233 + seed)) for i, value in
-            enumerate(b.losses(600, seed))]  # fmt: skip
+def test_the_trend_compares_epoch_means_and_finds_none_in_noise(seed: int) -> None:
+    values = b.losses(500, seed)
+    means = [sum(values[at : at + 230]) / 230 for at in (0, 230)]
+    falling = loss_trend(b.series(values), 230)
+    assert falling.kind == "falling" and falling.change == pytest.approx(means[1] / means[0] - 1)
+    assert (falling.noun, falling.before, falling.after) == ("epoch", "1", "2")
+    flat = [0.1 + 0.05 * math.sin(i * 78.233 + seed) for i in range(600)]
     assert loss_trend(b.series(flat), 230).kind == "flat"
 
 
-def test_less_than_half_an_epoch_is_not_stretched_to_one() -> None:
-    trend = loss_trend(b.series([0.2 - 0.001 * i for i in range(60)]), 1000)
-    assert trend.span == "over the last 60 steps"
+def test_within_an_epoch_the_trend_does_not_move() -> None:
+    values = b.losses(690)
+    found = {loss_trend(b.series(values[:step]), 230) for step in range(460, 690, 7)}
+    assert len(found) == 1
+
+
+def test_before_two_epochs_there_is_no_trend() -> None:
+    assert loss_trend(b.series(b.losses(459)), 230).kind == "unknown"
+    assert loss_trend(b.series(b.losses(400)), None).kind == "unknown"
+
+
+def test_a_trend_needs_more_to_begin_than_to_last() -> None:
+    def epoch(mean: float) -> list[float]:
+        return [mean + 0.05 * math.sin(i * 78.233) for i in range(200)]
+
+    small = 0.1 * 0.93  # about one and a half standard errors
+    assert loss_trend(b.series(epoch(0.1) + epoch(small)), 200).kind == "flat"
+    longer = epoch(0.2) + epoch(0.1) + epoch(small)
+    assert loss_trend(b.series(longer), 200).kind == "falling"
+
+
+def test_short_epochs_are_compared_in_groups() -> None:
+    trend = loss_trend(b.series([0.2] * 60 + [0.1] * 65), 20)
+    assert (trend.kind, trend.before, trend.after) == ("falling", "1-3", "4-6")
+
+
+def test_buckets_that_lie_in_two_epochs_count_for_both() -> None:
+    values = b.losses(460)
+    wide = b.series(values, fold=8)
+    exact, folded = loss_trend(b.series(values), 230), loss_trend(wide, 230)
+    assert folded.change == pytest.approx(exact.change, abs=0.01)
 
 
 def test_pace_needs_times() -> None:
-    assert pace_of(b.series(b.losses(100), per_step_s=None)).kind == "unknown"
-    assert pace_of(b.series(b.losses(100))).kind == "steady"
-    assert pace_of(b.series(b.losses(5))).kind == "unknown"
+    assert pace_change(b.series(b.losses(100), per_step_s=None), 3.1)[0] == "unknown"
+    assert pace_change(b.series(b.losses(100)), 3.1)[0] == "steady"
+    assert pace_change(b.series(b.losses(100)), 9.0)[0] == "slower"
+    assert pace_change(b.series(b.losses(5)), 3.1)[0] == "unknown"
+
+
+def test_the_last_save_is_due_when_the_training_ends() -> None:
+    """The supervisor's estimate knows of saves: steps times pace would be a minute less."""
+    shown = b.snapshot(412, status_changes={"eta_s": 1635.0})
+    progress = progress_of(shown)
+    assert progress.seconds_until(920) == progress.left_s == 1635.0
+
+
+def test_steps_per_epoch_are_those_of_the_summary_where_the_plan_ends_within_an_epoch() -> None:
+    shown = b.snapshot(
+        100, status_changes={"total_steps": 200, "epochs": 2, "batches_per_epoch": 138}
+    )
+    assert progress_of(shown).steps_per_epoch == 138
+    changes = {"total_steps": 140, "epochs": 2, "batches_per_epoch": 138}
+    assert progress_of(b.snapshot(100, status_changes=changes)).steps_per_epoch == 138
+    by_two = b.snapshot(
+        100, status_changes={"total_steps": 138, "epochs": 2, "batches_per_epoch": 138}
+    )
+    assert progress_of(by_two).steps_per_epoch == 69
