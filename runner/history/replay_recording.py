@@ -14,7 +14,7 @@ from runner.history.replay_hardware import HardwareIndex
 from runner.history.replay_rows import RowIndex
 from runner.history.replay_timeline import GAP_S, Stretch, Timeline
 from runner.model import AttemptPlan, JournalEvent, Phase, RunSnapshot, Status
-from runner.state.journal_state import RAISED
+from runner.state.alarms import RAISED
 from runner.store.journal import LineTail, events_of, readable
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir

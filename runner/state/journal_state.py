@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import msgspec
-
 from runner.model import Alarm, AttemptPlan, JournalEvent
+from runner.state.alarms import alarm_of
 from runner.state.attempt_state import AttemptState, apply
 from runner.state.journal_files import JournalFiles
 from runner.state.step_mapper import StepMapper
@@ -19,8 +18,6 @@ from runner.store.rundir import RunDir
 
 #: the plan of an attempt, None where it is not known
 PlanOf = Callable[[int], AttemptPlan | None]
-#: kinds of the guard's events
-RAISED, OVER = "alarm", "alarm_over"
 
 
 def no_plan(attempt: int) -> AttemptPlan | None:
@@ -62,16 +59,6 @@ class JournalState:
         attempts = {number: state.copy() for number, state in self.attempts.items()}
         alarms, files = dict(self.alarms), self.files.copy()
         return JournalState(self.plan_of, attempts, self.newest, alarms, files)
-
-
-def alarm_of(event: JournalEvent) -> Alarm | None:
-    """The alarm that an event of the guard raises or ends; None for any other event."""
-    if event.kind not in (RAISED, OVER):
-        return None
-    try:
-        return msgspec.convert(event.data, Alarm)
-    except msgspec.ValidationError:
-        return None
 
 
 #: kinds of events.jsonl that a step mapper learns from

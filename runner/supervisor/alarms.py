@@ -16,8 +16,8 @@ import psutil
 
 from runner.analysis.guard import Change, Guard
 from runner.model import Alarm, AlarmKind, JournalEvent
+from runner.state.alarms import OVER, RAISED, alarm_of
 from runner.state.checkpoint_book import CheckpointBook
-from runner.state.journal_state import OVER, RAISED, alarm_of
 from runner.supervisor.context import AttemptContext
 from runner.supervisor.hardware_monitor import HardwareMonitor
 from runner.supervisor.journals import Journals

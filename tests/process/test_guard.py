@@ -21,7 +21,7 @@ from runner.model import (
     Outcome,
     RunSnapshot,
 )
-from runner.state.journal_state import OVER, RAISED
+from runner.state.alarms import OVER, RAISED
 from runner.store import inbox
 from runner.store.journal import read_json
 from runner.store.liveness import lock_held

@@ -16,7 +16,7 @@ from textual.reactive import reactive
 from runner.model import CheckResult, JournalEvent, RunSnapshot
 from runner.model.lean import dataclass
 from runner.model.units import loss
-from runner.state.journal_state import OVER, RAISED, alarm_of
+from runner.state.alarms import OVER, RAISED, alarm_of
 from tui.render import glyphs
 from tui.render.paint import Row, Span, fit, row_width
 from tui.text import clean
