@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
-from runner.config.flags import FlagScalar, FlagValue
+from runner.config.flags import FlagScalar, FlagValue, int_or_float
 from runner.config.model import Trainer
 
 
@@ -114,18 +114,11 @@ def _problem_of_one(flag: Flag, text: str) -> str | None:
     return None
 
 
-def _int_or_float(text: str) -> float:
-    """sd-scripts' type of lr_warmup_steps: steps, a share below 1, or a percentage."""
-    if text.endswith("%"):
-        return float(text[:-1]) / 100
-    return float(text) if float(text) < 1 else int(text)
-
-
 #: argparse type -> how it reads a text, and what it wants in words
 _KINDS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "int": (int, "a whole number"),
     "float": (float, "a number"),
-    "int_or_float": (_int_or_float, "a whole number, a share below 1 or a percentage"),
+    "int_or_float": (int_or_float, "a whole number, a share below 1 or a percentage"),
 }
 
 

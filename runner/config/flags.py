@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,18 @@ Flags = Mapping[str, FlagValue]
 
 # argparse takes a dash for the start of the next flag unless the rest is a plain number.
 _NEGATIVE_NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")
+
+
+def int_or_float(text: str) -> float:
+    """sd-scripts' type of lr_warmup_steps, by its name there: steps, or a share of all steps: `100`, `0.1`,
+    `10%`. Raises ArgumentTypeError."""
+    try:
+        if text.endswith("%"):
+            return float(text[:-1]) / 100
+        number = float(text)
+        return int(text) if number >= 1 else number
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is not an int or float") from error
 
 
 def plain_name(name: str) -> str:

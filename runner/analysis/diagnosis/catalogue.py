@@ -52,10 +52,6 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     hints: dict[str, str] = {}
     when: str = ""
 
-    @property
-    def has_signs(self) -> bool:
-        return bool(self.said or self.raised or self.warned or self.when_raised)
-
 
 @cache
 def entries() -> tuple[Entry, ...]:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 CUDA, MPS, ACCELERATE, SD_SCRIPTS = "cuda", "mps", "accelerate", "sd-scripts"
-#: the model lies in main memory: on a CPU, and on a Mac, whose GPU has no other
-MAIN_MEMORY = "main memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Platform:
         match need:
             case "cuda" | "mps":
                 return self.device == need
-            case "main memory":
+            case "main memory":  # that the model lies in; the GPU of a Mac has no other
                 return self.device in ("cpu", "mps")
             case "accelerate":
                 return self.launcher in (None, need)

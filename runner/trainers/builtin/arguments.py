@@ -10,17 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-
-def steps_or_share(text: str) -> int | float:
-    """A number of steps, or a share of all steps: `100`, `0.1`, `10%`."""
-    try:
-        if text.endswith("%"):
-            return float(text[:-1]) / 100.0
-        number = float(text)
-        return int(text) if number >= 1 else number
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"'{text}' is not an int or float") from error
-
+from runner.config.flags import int_or_float
 
 SWITCH = object()
 #: type, default, names separated by blanks, and what else argparse is told; in the order of --help
@@ -95,7 +85,7 @@ _FLAGS: tuple[tuple[Any, Any, str, dict[str, Any]], ...] = (
     (float, 1.0, "max_grad_norm", {}),
     (str, None, "optimizer_args lr_scheduler_args", {"nargs": "*"}),
     (str, "constant", "lr_scheduler", {}),
-    (steps_or_share, 0, "lr_warmup_steps lr_decay_steps", {}),
+    (int_or_float, 0, "lr_warmup_steps lr_decay_steps", {}),
     (int, 1, "lr_scheduler_num_cycles", {}),
     (float, 1, "lr_scheduler_power", {}),
     (int, None, "lr_scheduler_timescale", {}),

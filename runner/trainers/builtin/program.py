@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,20 +25,9 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 ONLY_RUNNER = _PACKAGE / "only_runner"
 
 
-class ArgparseCatalog(Catalog):
-    """The flags of a parser at hand, with its own types."""
-
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        super().__init__(msgspec.convert(describe(parser), tuple[Flag, ...]))
-        self._types = {
-            option[2:]: action.type
-            for action in parser._actions
-            for option in action.option_strings
-            if option.startswith("--") and callable(action.type)
-        }
-
-    def _converter(self, flag: Flag) -> Callable[[str], Any]:
-        return self._types.get(flag.name, str)
+def catalog_of(parser: argparse.ArgumentParser) -> Catalog:
+    """The flags of a parser at hand."""
+    return Catalog(msgspec.convert(describe(parser), tuple[Flag, ...]))
 
 
 class BuiltIn(SdScripts):
@@ -78,7 +67,7 @@ class BuiltIn(SdScripts):
     def flag_report(
         self, trainer: Trainer, effort: Effort, cancelled: threading.Event | None
     ) -> FlagReport:
-        return FlagReport(ArgparseCatalog(build_parser()))
+        return FlagReport(catalog_of(build_parser()))
 
     def packages(self, flags: Mapping[str, Any]) -> tuple[str, ...]:
         return ()

@@ -16,7 +16,7 @@ from runner.config.errors import ConfigError
 from runner.config.flags import flags_begin, plain_name, to_arguments, with_flags
 from runner.config.model import Config, Smoke, Trainer
 from runner.config.reading import read_settings
-from runner.trainers.builtin.program import ONLY_RUNNER, ArgparseCatalog
+from runner.trainers.builtin.program import ONLY_RUNNER, catalog_of
 from runner.trainers.command import Command, build_command, shell_line
 from runner.trainers.registry import known_flags
 
@@ -240,7 +240,7 @@ def test_names_are_plain() -> None:
     ],
 )
 def test_a_parser_tells_what_it_would_refuse(name: str, value: Any, said: str | None) -> None:
-    catalog = ArgparseCatalog(PARSER)
+    catalog = catalog_of(PARSER)
     assert catalog.names == {"text", "rate", "epochs", "many", "kind", "bare"}
     assert catalog.problem(name, value) == said
 
@@ -249,6 +249,9 @@ def test_the_built_in_trainer_is_asked_for_its_flags_and_a_checkout_is_not() -> 
     catalog = known_flags(built_in().trainer)
     assert catalog is not None
     assert {"output_dir", "max_train_epochs", "save_every_n_steps"} <= catalog.names
+    assert catalog.problem("lr_warmup_steps", "10%") is None
+    said = 'is "soon"; it must be a whole number, a share below 1 or a percentage'
+    assert catalog.problem("lr_warmup_steps", "soon") == said
     assert known_flags(config().trainer) is None
 
 
@@ -298,7 +301,7 @@ def test_settings_are_read_as_toml_or_as_text() -> None:
     ],
 )
 def test_a_bad_setting_is_refused_in_one_sentence(text: str, said: str) -> None:
-    known = ArgparseCatalog(PARSER) if text[0] in "ks" else None
+    known = catalog_of(PARSER) if text[0] in "ks" else None
     with pytest.raises(ConfigError) as caught:
         read_settings([text], Path("/here"), known)
     assert str(caught.value) == said

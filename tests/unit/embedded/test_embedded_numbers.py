@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from runner.config.flags import int_or_float
 from runner.embedded.arguments import parse_arguments
 from runner.embedded.pausing import paused
 from runner.embedded.recorder import LossRecorder
 from runner.embedded.start import Start, find_start
-from runner.trainers.builtin.arguments import build_parser, steps_or_share
+from runner.trainers.builtin.arguments import build_parser
 
 SCENARIO = (
     "--pretrained_model_name_or_path a --dataset_config d --output_dir o --output_name n "
@@ -81,7 +82,7 @@ def test_a_config_file_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(("text", "value"), [("100", 100), ("0.1", 0.1), ("10%", 0.1), ("0", 0.0)])
 def test_warmup_is_steps_or_a_share(text: str, value: float) -> None:
-    assert steps_or_share(text) == value
+    assert int_or_float(text) == value
 
 
 def test_every_flag_can_be_listed_without_torch() -> None:
