@@ -121,8 +121,8 @@ def _told(event: JournalEvent) -> tuple[str, str] | None:
         return _saved(data)
     if event.kind == "state_verified":
         if data.get("complete"):
-            return "good", f"state of step {data.get('step')} saved"
-        return "warn", f"state of step {data.get('step')} is incomplete: {_why(data)}"
+            return "good", f"state of {_where(data)} saved"
+        return "warn", f"state of {_where(data)} is incomplete: {_why(data)}"
     if event.kind == "ended":
         good = data.get("outcome") == "succeeded"
         cause = f", {data['cause']}" if data.get("cause") else ""
@@ -140,7 +140,7 @@ def _told(event: JournalEvent) -> tuple[str, str] | None:
         return None
     role, sentence = _SENTENCES[event.kind]
     try:
-        return role, sentence.format_map({**data, "file": _file(data)})
+        return role, sentence.format_map(_words(data))
     except (KeyError, ValueError, IndexError, AttributeError, TypeError):
         return None
 
@@ -151,12 +151,12 @@ _SENTENCES = {
     "epoch": ("dim", "epoch {epoch} of {epochs}"),
     "sampling": ("dim", "sample images at step {step}"),
     "device": ("dim", "trains on {device}"),
-    "checkpoint_unverified": ("warn", "step {step} could not be verified: {why}"),
-    "checkpoint_missing": ("warn", "step {step}: {name} is missing"),
-    "checkpoint_back": ("good", "step {step}: {name} exists again"),
-    "checkpoint_replaced": ("warn", "step {step}: {name} was replaced by another run"),
+    "checkpoint_unverified": ("warn", "{where} could not be verified: {why}"),
+    "checkpoint_missing": ("warn", "{where}: {name} is missing"),
+    "checkpoint_back": ("good", "{where}: {name} exists again"),
+    "checkpoint_replaced": ("warn", "{where}: {name} was replaced by another run"),
     "checkpoint_not_placed": ("warn", "{name} was not moved to its folder: {why}"),
-    "state_missing": ("warn", "the state of step {step} is missing"),
+    "state_missing": ("warn", "the state of {where} is missing"),
     "set_aside": ("dim", "{name} of an earlier attempt was kept as {file}"),
     "loss_not_finite": ("bad", "loss became NaN at step {step}"),
     "stop_cancelled": ("dim", "stop cancelled"),
@@ -169,8 +169,23 @@ _SENTENCES = {
 }
 
 
+def _words(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not known yet is missing, so that a sentence that needs it is left out: a resume is reported in
+    parts."""
+    known = {name: value for name, value in data.items() if value is not None}
+    return {"why": "reason unknown", **known, "file": _file(data), "where": _where(data)}
+
+
+def _where(data: Mapping[str, Any]) -> str:
+    return (
+        f"step {data['step']}"
+        if data.get("step") is not None
+        else str(data.get("name") or _file(data))
+    )
+
+
 def _saved(data: Mapping[str, Any]) -> tuple[str, str]:
-    where = f"step {data['step']}" if data.get("step") is not None else str(data.get("name"))
+    where = _where(data)
     if not data.get("complete"):
         return "bad", f"{where} is incomplete: {_why(data)}"
     if data.get("finite") is False:

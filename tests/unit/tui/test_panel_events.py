@@ -60,6 +60,24 @@ def test_alarms_are_told_when_they_begin_and_when_they_are_over() -> None:
     assert found == [("dim", "over: Steps are slow"), ("warn", "Steps are slow")]
 
 
+def test_what_is_not_known_is_never_called_none() -> None:
+    found = told(
+        run(
+            happened(9, "resumed", state_path="/out/a-state", state_step=None, skip_steps=None),
+            happened(8, "resumed", state_path="/out/a-state", state_step=160, skip_steps=None),
+            happened(7, "resumed", state_path=None, state_step=None, skip_steps=160),
+            happened(6, "epoch", epoch=2, epochs=None),
+            happened(5, "state_verified", path="/out/a-state", step=None, complete=True),
+            happened(4, "checkpoint_missing", name="a.safetensors", step=None),
+        )
+    )
+    assert found == [
+        ("warn", "a.safetensors: a.safetensors is missing"),
+        ("good", "state of a-state saved"),
+        ("dim", "resumed from the state of step 160"),
+    ]
+
+
 def test_other_gpu_users_and_the_approval_have_their_times() -> None:
     user = GpuUser(3623, "ComfyUI", since_at=b.NOW - 60)
     made = run(status_changes={"gpu_users": (user,)})
