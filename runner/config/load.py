@@ -13,7 +13,7 @@ from runner.config.catalog import KnownFlags
 from runner.config.errors import ConfigError
 from runner.config.flags import FlagValue
 from runner.config.model import GUARD_DOES, LAUNCHERS, Config, Smoke, Trainer
-from runner.config.notifysection import read_notify
+from runner.config.notifysection import NOTIFY_KEYS, read_notify
 from runner.config.paths import (
     ACCELERATE_PATH_FLAGS,
     PATH_FLAGS,
@@ -32,6 +32,7 @@ from runner.config.reading import (
     bounds,
     flag,
     one_of,
+    reads,
     text,
     texts,
     whole,
@@ -47,43 +48,79 @@ NICE_MOST = 19
 _DEVICE = re.compile(r"(?:cpu|cuda|mps|xpu|npu|hpu|mlu|musa)(?::\d+)?")
 
 
+@reads(type="string", pattern=f"^{_DEVICE.pattern}$")
 def _device(value: Any) -> str:
     if not _DEVICE.fullmatch(text(value)):
         raise Wrong(f'is "{value}"; write cpu, mps, cuda or cuda:N')
     return str(value)
 
 
+@reads(type="string", pattern=r"\.py$")
 def _script(value: Any) -> str:
     if not text(value).endswith(".py"):
         raise Wrong(f'is "{value}"; name a Python file such as train_network.py')
     return str(value)
 
 
+_GUARD = {
+    "nonfinite": "The loss is NaN or infinite.",
+    "diverging": "The loss rises far above its lowest.",
+    "frozen": "The loss no longer changes at all.",
+    "stalled": "No step for far longer than a step takes.",
+    "slow": "Steps take much longer than before.",
+}
 #: section -> its keys; those without any hold flags, or have a reader of their own
 _SECTIONS: Mapping[str, Mapping[str, Reader]] = {
     "trainer": {
-        "sd_scripts": text,
-        "python": text,
-        "script": _script,
-        "launcher": one_of(LAUNCHERS),
-        "env": texts,
-        "nice": whole(0, NICE_MOST),
+        "sd_scripts": text.about(
+            f'Folder of sd-scripts, or "{EMBEDDED}" for the built-in trainer. Required.'
+        ),
+        "python": text.about("Python of the trainer. Default: the venv in or beside `sd_scripts`."),
+        "script": _script.about(
+            "Training script: a file in `sd_scripts`, or a path. Default: train_network.py."
+        ),
+        "launcher": one_of(LAUNCHERS).about(
+            "`accelerate`, the default if `[accelerate]` exists, or `python` for no launcher."
+        ),
+        "env": texts.about("Environment variables of the trainer."),
+        "nice": whole(0, NICE_MOST).about(
+            "Lowers the CPU priority of the trainer. Default: 0, as any other program."
+        ),
     },
     "accelerate": {},
     "train": {},
     "smoke": {},
     "expect": {
-        "device": _device,
-        "images": whole(1),
-        "steps": whole(1),
-        "checkpoint_mb": bounds,
-        "trigger": text,
+        "device": _device.about("Device to train on: cpu, mps, cuda or cuda:N."),
+        "images": whole(1).about("Number of training images, without repeats and regularisation."),
+        "steps": whole(1).about("Number of steps."),
+        "checkpoint_mb": bounds.about("Smallest and largest size of a checkpoint in MB."),
+        "trigger": text.about("Trigger word that every caption must contain."),
     },
-    "guard": {one.name: one_of(GUARD_DOES) for one in fields(GuardSettings)},
+    "guard": {
+        one.name: one_of(GUARD_DOES).about(_GUARD[one.name]) for one in fields(GuardSettings)
+    },
     "notify": {},
-    "summary": {"beside_checkpoints": flag},
-    "dataset": {"general": anything, "datasets": anything},
+    "summary": {
+        "beside_checkpoints": flag.about(
+            "Also writes the summary beside the checkpoints, as `<output_name>-summary.md`."
+        )
+    },
+    "dataset": {
+        "general": anything.about("Settings of all datasets, as in a dataset file of sd-scripts."),
+        "datasets": anything.about("The datasets with their subsets."),
+    },
 }
+_TOP = {"name": text.about("Name of the project and of its runs. Default: output_name.")}
+_SMOKE = {
+    "gate": flag.about(
+        "Start the long run only after a smoke test with the same settings was approved. Default: true."
+    )
+}
+#: every key of ours by section, "" for the top level; the documentation and the schema are made from them
+KEYS: Mapping[str, Mapping[str, Reader]] = {
+    "": _TOP, **_SECTIONS, "smoke": _SMOKE, "notify": NOTIFY_KEYS
+}  # fmt: skip
 #: what stands outside of its section
 _HOMES = {
     **{key: section for section, readers in _SECTIONS.items() for key in readers},
@@ -110,14 +147,14 @@ def load_config(path: Path, *, known_flags: KnownFlags) -> Config:
 def _config(path: Path, content: str, top: Section, known_flags: KnownFlags) -> Config:
     base, reading = path.parent, top.reading
     homes = {key: f"is not known; move it into [{home}]" for key, home in _HOMES.items()}
-    named = top.read({"name": text, **dict.fromkeys(_SECTIONS, anything)}, homes)
+    named = top.read({**_TOP, **dict.fromkeys(_SECTIONS, anything)}, homes)
     sections = {name: top.table(name) for name in _SECTIONS}
     plain = {name: sections[name].read(keys) for name, keys in _SECTIONS.items() if keys}
     launcher = "accelerate" if sections["accelerate"].values else "python"
     trainer = _trainer(sections["trainer"], plain["trainer"], base, launcher)
     flags = known_flags(trainer) if "sd_scripts" in plain["trainer"] else None
     train = sections["train"].flags(base, flags)
-    smoke = sections["smoke"].flags(base, flags, {"gate": flag})
+    smoke = sections["smoke"].flags(base, flags, _SMOKE)
     gate = smoke.pop("gate", "smoke" in top.values) is True
     accelerate = _accelerate(sections["accelerate"], base, trainer)
     if "dataset" in top.values and not train.get("dataset_config"):
@@ -175,6 +212,7 @@ def _script_path(script: str, folder: Path, base: Path) -> str:
     return str(beside if beside.is_file() and not inside.is_file() else inside)
 
 
+@reads()
 def _ours(value: Any) -> FlagValue:
     raise Wrong("is set by plasma-tui itself; remove it")
 

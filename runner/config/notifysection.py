@@ -13,7 +13,7 @@ from runner.config.channels import PRIORITIES, TERMINALS, Channels
 from runner.config.hiding import without_secrets
 from runner.config.model import NOTIFY_ON
 from runner.config.paths import absolute
-from runner.config.reading import Reader, Section, Wrong, flag, one_of, some_of, text, whole
+from runner.config.reading import Reader, Section, Wrong, flag, one_of, reads, some_of, text, whole
 from runner.model import NotifyRules
 
 _OUTSIDE = (
@@ -30,6 +30,7 @@ _REFUSED = {
     **dict.fromkeys(("apprise", "apprise_url", "apprise_urls", "urls", "url"), _APPRISE),
 }
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TEXT = {"type": "string", "pattern": r"\S"}
 #: what gives a secret in a command line away
 _SECRET_WORDS = re.compile(
     r"authorization:|bearer\s|\bxox[abeprs]-|hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks/"
@@ -41,16 +42,7 @@ _SECRET_WORDS = re.compile(
 
 def read_notify(section: Section, base: Path, *, gate: bool) -> tuple[NotifyRules, Channels]:
     """The rules that anybody may read, and the channels that are kept apart."""
-    channels: Mapping[str, Reader] = {
-        "command": _command,
-        "ntfy": _ntfy,
-        "ntfy_token_env": _variable,
-        "ntfy_token_file": _path,
-        "ntfy_priority": _priority,
-        "apprise_file": _path,
-        "apprise_env": _variable,
-    }
-    found = section.read({**_RULES, **channels}, _REFUSED)
+    found = section.read(NOTIFY_KEYS, _REFUSED)
     for key in found.keys() & {"ntfy_token_file", "apprise_file"}:
         found[key] = absolute(found[key], base)
     if "/" in found.get("command", ("",))[0]:
@@ -60,23 +52,16 @@ def read_notify(section: Section, base: Path, *, gate: bool) -> tuple[NotifyRule
         if one in section.values and other in section.values:
             section.refuse(other, f"and {one} are both given; remove one of them")
     for key in section.values:
-        if key in channels and key.startswith("ntfy_") and "ntfy" not in section.values:
+        if key in _CHANNELS and key.startswith("ntfy_") and "ntfy" not in section.values:
             section.refuse(key, 'does nothing without ntfy = "https://..."; add it or remove this')
     rules = {key: value for key, value in found.items() if key in _RULES}
     return (
         NotifyRules(**rules, gate=gate),
-        Channels(**{key: value for key, value in found.items() if key in channels}),
+        Channels(**{key: value for key, value in found.items() if key in _CHANNELS}),
     )
 
 
-_RULES: Mapping[str, Reader] = {
-    "on": some_of(NOTIFY_ON),
-    "bell": flag,
-    "terminal": one_of(TERMINALS),
-    "per_hour": whole(1),
-}
-
-
+@reads(anyOf=[_TEXT, {"type": "array", "items": {"type": "string"}, "minItems": 1}])
 def _command(value: Any) -> tuple[str, ...]:
     """argv; no shell reads it. Text is split as a shell would."""
     try:
@@ -101,9 +86,10 @@ def _looks_secret(word: str) -> bool:
     return _SECRET_WORDS.search(word) is not None or without_secrets(word) != word
 
 
+@reads(type="string", pattern="^https?://[^/?#@]+/[^?#]+$")
 def _ntfy(value: Any) -> str:
     """The address is never repeated in a sentence: who knows the topic can read and write it."""
-    address = text(value)
+    address = str(text(value))
     try:
         parts = urlsplit(address)
         host, _ = parts.hostname, parts.port
@@ -117,6 +103,7 @@ def _ntfy(value: Any) -> str:
     return address.rstrip("/")
 
 
+@reads(enum=[*PRIORITIES, *range(1, len(PRIORITIES) + 1)])
 def _priority(value: Any) -> str:
     """By its name or its number."""
     if isinstance(value, int):
@@ -124,6 +111,7 @@ def _priority(value: Any) -> str:
     return str(one_of(PRIORITIES)(value))
 
 
+@reads(type="string", pattern=f"^{_VARIABLE.pattern}$")
 def _variable(value: Any) -> str:
     """The value is not repeated: somebody may have written the token itself."""
     if not _VARIABLE.fullmatch(text(value)) or _looks_secret(value):
@@ -131,7 +119,32 @@ def _variable(value: Any) -> str:
     return str(value)
 
 
+@reads(**_TEXT)
 def _path(value: Any) -> str:
     if "://" in text(value) or _looks_secret(value):
         raise Wrong("is not the path of a file; write the path, never the secret itself")
     return str(value)
+
+
+_RULES: Mapping[str, Reader] = {
+    "on": some_of(NOTIFY_ON).about(
+        "Events to report. `failed` alone includes `diverged` and `killed`."
+    ),
+    "bell": flag.about("Ring the terminal bell while the screen is open."),
+    "terminal": one_of(TERMINALS).about(
+        "Notification of the terminal while the screen is open: the escape sequence, or off."
+    ),
+    "per_hour": whole(1).about("Most alarms sent in an hour. The end of a run is always sent."),
+}
+_CHANNELS: Mapping[str, Reader] = {
+    "command": _command.about(
+        "Program to run, with its arguments; no shell. It gets PLASMA_TEXT, PLASMA_RUN_ID and more."
+    ),
+    "ntfy": _ntfy.about("Address of an ntfy topic."),
+    "ntfy_token_env": _variable.about("Variable that holds the ntfy token."),
+    "ntfy_token_file": _path.about("File that holds the ntfy token."),
+    "ntfy_priority": _priority.about("Priority of the notices, by name or number."),
+    "apprise_file": _path.about("File of apprise addresses. Needs the extra `apprise`."),
+    "apprise_env": _variable.about("Variable that holds apprise addresses."),
+}
+NOTIFY_KEYS: Mapping[str, Reader] = {**_RULES, **_CHANNELS}

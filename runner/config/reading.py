@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,28 @@ from runner.config.paths import PATH_FLAGS, resolved
 from runner.config.positions import KeyPath, line_of
 
 T = TypeVar("T")
-Reader = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads one value or raises Wrong. `schema`: what it accepts, as JSON Schema; `help`: the meaning of the
+    key, for the documentation and for editors."""
+
+    read: Callable[[Any], Any]
+    schema: Mapping[str, Any]
+    help: str = ""
+
+    def __call__(self, value: Any) -> Any:
+        return self.read(value)
+
+    def about(self, help: str) -> Reader:
+        return replace(self, help=help)
+
+
+def reads(**schema: Any) -> Callable[[Callable[[Any], Any]], Reader]:
+    """Makes a function a reader of what `schema` describes."""
+    return lambda read: Reader(read, schema)
+
 
 #: where a problem of our own command line is
 PLACE = "--set"
@@ -124,23 +145,28 @@ def _checked(value: Any, wanted: type[T], words: str) -> T:
     return value
 
 
+@reads()
 def anything(value: Any) -> Any:
     return value
 
 
+@reads(type="string", pattern=r"\S")
 def text(value: Any) -> str:
     if not _checked(value, str, 'text; write it in quotes: "..."').strip():
         raise Wrong("is empty; give a value or remove the line")
     return str(value)
 
 
+@reads(type="boolean")
 def flag(value: Any) -> bool:
     return _checked(value, bool, "true or false")
 
 
 def whole(least: int, most: int | None = None) -> Reader:
     allowed = f"of at least {least}" if most is None else f"of {least} to {most}"
+    limits = {"minimum": least} | ({} if most is None else {"maximum": most})
 
+    @reads(type="integer", **limits)
     def read(value: Any) -> int:
         number = _checked(value, int, "a whole number")
         if number < least or (most is not None and number > most):
@@ -151,6 +177,7 @@ def whole(least: int, most: int | None = None) -> Reader:
 
 
 def one_of(allowed: Sequence[str]) -> Reader:
+    @reads(enum=list(allowed))
     def read(value: Any) -> str:
         if text(value) not in allowed:
             raise Wrong(f'is "{value}"; choose one of {_quoted(allowed)}')
@@ -160,6 +187,7 @@ def one_of(allowed: Sequence[str]) -> Reader:
 
 
 def some_of(allowed: Sequence[str]) -> Reader:
+    @reads(type="array", items={"enum": list(allowed)})
     def read(value: Any) -> tuple[str, ...]:
         for index, item in enumerate(_checked(value, list, f"a list of {_quoted(allowed)}")):
             if item not in allowed:
@@ -173,6 +201,7 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
+@reads(type="object", additionalProperties={"type": "string"})
 def texts(value: Any) -> dict[str, str]:
     """A table of text."""
     for name, item in _checked(value, dict, 'a table of text; write { NAME = "value" }').items():
@@ -181,6 +210,7 @@ def texts(value: Any) -> dict[str, str]:
     return dict(value)
 
 
+@reads(type="array", items={"type": "number", "exclusiveMinimum": 0}, minItems=2, maxItems=2)
 def bounds(value: Any) -> tuple[float, float]:
     """`[low, high]`, both positive, in order."""
     match _checked(value, list, "two numbers, [lowest, highest]"):
