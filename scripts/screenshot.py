@@ -41,7 +41,7 @@ async def take(options: argparse.Namespace) -> None:
     from tui.app import PlasmaApp
     from tui.backend.door import Backend
     from tui.svg import pin_text
-    from tui.viewmodel.progress import progress_of
+    from tui.words.progress import progress_of
 
     width, height = (int(part) for part in options.size.split("x"))
     app = PlasmaApp(

@@ -28,8 +28,8 @@ from tests.builders import snapshot as make_snapshot
 from tui.backend.door import Backend, OnCheck
 from tui.backend.results import ExportAnswer, FlagSheet, NoticeTarget, Plan, Sent, SummarySheet
 from tui.backend.samples import SampleReader
-from tui.viewmodel.preflight import CheckName
-from tui.viewmodel.samples import SampleSheet
+from tui.screens.sample_grid import SampleSheet
+from tui.words.checklist import CheckName
 
 if TYPE_CHECKING:
     from tui.backend.results import Reader

@@ -20,14 +20,14 @@ from tui.backend.door import Backend
 from tui.commands import PlasmaCommands
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
 from tui.keys import bindings
+from tui.kit.notice import take_back
 from tui.messages import PlanMade, PreviewMade, ReadFailed, SnapshotArrived
+from tui.panels.header import run_name
 from tui.ringing import Ringing
 from tui.screens.monitor import MonitorScreen
 from tui.terminal import exit_on_signals, leave_with_terminal
 from tui.text import clean
-from tui.viewmodel.header import run_name
-from tui.viewmodel.progress import is_live
-from tui.widgets.notice import take_back
+from tui.words.progress import is_live
 
 #: after the start, when the screen has nothing to do
 HELP_READY_S = 0.3

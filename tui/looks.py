@@ -10,8 +10,8 @@ from textual.app import App
 from textual.color import Color
 from textual.filter import LineFilter
 
+from tui.kit.glyphs import to_ascii
 from tui.palette import Palette
-from tui.render.glyphs import to_ascii
 from tui.terminal import pick_theme, settle_no_color
 from tui.themes import ThemeProblem, load_themes, theme_names
 

@@ -10,7 +10,7 @@ from textual.message import Message
 
 from runner.model import Approval, CheckResult
 from tui.backend.results import Plan
-from tui.viewmodel.preflight import CheckName
+from tui.words.checklist import CheckName
 
 if TYPE_CHECKING:
     from runner.model.preview import Preview

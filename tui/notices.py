@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from runner.model import NotifyRules, RunSnapshot
 from runner.notify.message import Message, alarm_message, end_message, wanted
 from tui.osc import sequence, way_of
-from tui.viewmodel.alarms import live_alarms, new_alarms
+from tui.words.alarms import live_alarms, new_alarms
 
 BELL = "\x07"
 

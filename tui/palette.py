@@ -1,4 +1,4 @@
-"""What a role looks like: roles of tui/render to styles of the present theme."""
+"""What a role looks like: roles of painted rows to styles of the present theme."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.style import Style
 from textual.color import Color
 
-from tui.render.paint import RAMP_STEPS
+from tui.kit.paint import RAMP_STEPS
 from tui.themes import MAX_STOPS
 
 #: roles of text; each has its own colour

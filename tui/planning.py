@@ -27,8 +27,8 @@ from tui.messages import (
     OrderAnswered,
     PlanMade,
 )
-from tui.viewmodel.preflight import Checklist
 from tui.watch import FileWatch
+from tui.words.checklist import Checklist
 
 
 @dataclass(eq=False)

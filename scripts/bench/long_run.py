@@ -92,9 +92,9 @@ def measure_chart(folder: Path) -> list[Figure]:
 
 
 def _redraws(steps: int) -> tuple[float, ...]:
-    from tui.render.loss import draw_loss
-    from tui.render.scale import Range, data_range
-    from tui.viewmodel.chart import chart_model
+    from tui.kit.scale import Range, data_range
+    from tui.panels.loss import draw_loss
+    from tui.words.loss import chart_model
 
     snapshot = RunReader(ended_run("chart", steps).path, console=False).read_all()
     found = []

@@ -20,7 +20,7 @@ from scripts.bench.many_runs import make_runs
 from scripts.bench.processes import rss_mb
 from scripts.bench.replay import first_seen
 from scripts.bench.terminal import Terminal
-from tui.viewmodel.run_board import RunBoard
+from tui.words.runs import RunBoard
 
 RUNS = 5_000
 LIST_BUDGET_MS = 300.0

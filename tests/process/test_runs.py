@@ -48,7 +48,7 @@ from tests.process.helpers import (
     wait_for,
     wait_step,
 )
-from tui.verbs.show_text import checkpoint_cells
+from tui.cli.show_text import checkpoint_cells
 
 
 class Stage:

@@ -183,7 +183,7 @@ def test_what_slows_the_screen_down_stays_out_of_the_environment(
     """A training that is started from a screen inherits the screen's environment."""
     monkeypatch.setenv("TEXTUAL_FPS", "30")
     code = (
-        "import os; before = dict(os.environ); from tui.verbs.screen import _slow_textual\n"
+        "import os; before = dict(os.environ); from tui.cli.screen import _slow_textual\n"
         "_slow_textual(); from textual import constants\n"
         "print(constants.MAX_FPS, dict(os.environ) == before)"
     )

@@ -13,8 +13,8 @@ from runner.model import RunSnapshot
 from tests.builders import snapshot as make_snapshot
 from tests.fakes import FakeBackend, fixed_clock
 from tui.app import PlasmaApp
-from tui.render.paint import plain
-from tui.widgets.painted import Painted
+from tui.kit.paint import plain
+from tui.kit.painted import Painted
 
 RUN = Path("/state/runs/one")
 

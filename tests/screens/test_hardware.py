@@ -10,10 +10,10 @@ from runner.model import Outcome, RunState
 from tests import machines as m
 from tests.fakes import FakeBackend
 from tests.screens.helpers import RUN, app_on, screen_text, shown, text_of, until
-from tui.screens.confirm import ConfirmScreen
+from tui.kit.painted import Painted
+from tui.panels.machine import GaugePanel
 from tui.screens.monitor import MonitorScreen
-from tui.widgets.gauges import GaugePanel
-from tui.widgets.painted import Painted
+from tui.screens.questions import ConfirmScreen
 
 TO_GAUGES = ("tab", "tab")
 

@@ -25,9 +25,9 @@ from tests.hostile import HOSTILE
 from tests.screens.helpers import app_on, screen_text, shown, until
 from tui.backend.results import Plan
 from tui.messages import PlanMade
-from tui.screens.confirm import ConfirmScreen
-from tui.viewmodel.header import run_name
-from tui.viewmodel.stopping import stop_question
+from tui.panels.header import run_name
+from tui.screens.questions import ConfirmScreen
+from tui.words.questions import stop_question
 
 
 def everywhere(text: str) -> list[RunSnapshot]:

@@ -9,12 +9,12 @@ from runner.model import RunState
 from tests import builders as b
 from tests.fakes import FakeBackend
 from tests.screens.helpers import app_on, screen_text, shown, until
+from tui.kit.notice import NoticeLine
 from tui.messages import OrderAnswered
-from tui.screens.label import LabelScreen
 from tui.screens.monitor import MonitorScreen
+from tui.screens.questions import LabelScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.welcome import WelcomeScreen
-from tui.widgets.notice import NoticeLine
 
 RUNS = [b.listing(1, id="one"), b.listing(2, id="two")]
 

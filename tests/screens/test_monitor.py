@@ -13,9 +13,9 @@ from tests import builders as b
 from tests.fakes import FakeBackend
 from tests.screens.helpers import RUN, app_on, screen_text, shown, text_of, until
 from tui.backend.results import Plan
-from tui.screens.confirm import ConfirmScreen
+from tui.panels.console import ConsolePanel
 from tui.screens.monitor import MonitorScreen
-from tui.widgets.console import ConsolePanel
+from tui.screens.questions import ConfirmScreen
 
 PANELS = ("preflight", "gauges", "loss", "checkpoints", "events", "console")
 

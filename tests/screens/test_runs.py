@@ -15,11 +15,10 @@ from tests.fakes import FakeBackend
 from tests.hostile import HOSTILE
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tui.screens.compare import CompareScreen
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.label import LabelScreen
 from tui.screens.monitor import MonitorScreen
+from tui.screens.questions import ConfirmScreen, LabelScreen
+from tui.screens.run_list import RunList
 from tui.screens.runs import RunsScreen
-from tui.widgets.run_list import RunList
 
 RUNS = (
     b.listing(id="20261121-182911-spyke-aa01", name="spyke", created_at=b.NOW - 100, loss=0.31,
@@ -55,7 +54,7 @@ def names(screen: RunsScreen) -> list[str]:
 
 
 def text_of_list(screen: RunsScreen) -> str:
-    from tui.render.paint import plain
+    from tui.kit.paint import plain
 
     return "\n".join(plain(row) for row in screen.query_one(RunList)._rows)
 

@@ -18,9 +18,9 @@ from tests.sample_runs import png
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tui.images.blocks import HALF
 from tui.images.kitty import PLACEHOLDER
+from tui.panels.loss import LossChart
+from tui.screens.sample_grid import SampleSheet
 from tui.screens.samples import SamplesScreen
-from tui.viewmodel.samples import SampleSheet
-from tui.widgets.loss_chart import LossChart
 
 pytest.importorskip("PIL.Image")
 

@@ -16,8 +16,8 @@ from tests.fakes import FakeBackend
 from tests.screens.helpers import RUN, app_on, screen_text, shown, text_of, until
 from tui.app import PlasmaApp
 from tui.backend.results import Plan
-from tui.render import glyphs
-from tui.screens.confirm import ConfirmScreen
+from tui.kit import glyphs
+from tui.screens.questions import ConfirmScreen
 
 CONFIG = Path("/p/plasma.toml")
 OLD = tuple(Existing(f"/p/out/{n}.safetensors", 1, 2, 3) for n in ("a", "b"))

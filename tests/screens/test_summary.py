@@ -28,10 +28,9 @@ from tests.reviews import point
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tui.app import PlasmaApp
 from tui.backend.results import ExportAnswer, SummarySheet
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.export import ExportScreen
+from tui.screens.document import DocumentView
+from tui.screens.questions import ConfirmScreen, ExportScreen
 from tui.screens.summary import SummaryScreen
-from tui.widgets.document import DocumentView
 
 SIZES = [(80, 24), (120, 40), (200, 60), (40, 10)]
 

@@ -15,9 +15,9 @@ from tests import stories as s
 from tests.fakes import FakeBackend
 from tests.screens.helpers import RUN, app_on, screen_text, shown, text_of, until
 from tui.app import PlasmaApp
-from tui.screens.confirm import ConfirmScreen
+from tui.panels.checkpoints import CheckpointPanel
 from tui.screens.monitor import MonitorScreen
-from tui.widgets.checkpoints import CheckpointPanel
+from tui.screens.questions import ConfirmScreen
 
 FAILED = b.ended(Outcome.FAILED, 412, s.OOM)
 NEVER_BEGAN = replace(b.ended(Outcome.FAILED, 0, s.MODULE), loss=LossSeries())

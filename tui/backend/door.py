@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from runner.model.refusal import Refusal
 from runner.store.reader import RunReader
 from tui.backend.results import ExportAnswer, NoticeTarget, Plan, Reader, Sent, SummarySheet
-from tui.viewmodel.preflight import CheckName
+from tui.words.checklist import CheckName
 
 if TYPE_CHECKING:
     import threading
@@ -204,8 +204,8 @@ class Backend:
         return Sent(f"started {run.id}", run.path)
 
     def start_demo(self) -> Sent:
-        from tui.exits import Fail
-        from tui.verbs.demo import demo_config, start_demo
+        from tui.cli.demo import demo_config, start_demo
+        from tui.cli.exits import Fail
 
         try:
             run = start_demo(None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.history.samples import SampleFinder, prompt_file_of
-from tui.viewmodel.samples import SampleSheet
+from tui.screens.sample_grid import SampleSheet
 
 
 class SampleReader:

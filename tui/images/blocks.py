@@ -1,13 +1,13 @@
 """A picture as half blocks: two pixels a cell, the upper one in the foreground. Pure but for Pillow.
 
-Roles of such spans are colours, `#rrggbb/#rrggbb`: no theme knows them, `tui/widgets/pictured.py` draws them.
+Roles of such spans are colours, `#rrggbb/#rrggbb`: no theme knows them, `tui/kit/painted.py` draws them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.render.paint import Row, Span
+from tui.kit.paint import Row, Span
 
 if TYPE_CHECKING:
     from PIL.Image import Image

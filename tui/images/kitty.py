@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tui.render.paint import Row, Span
+from tui.kit.paint import Row, Span
 
 if TYPE_CHECKING:
     from PIL.Image import Image

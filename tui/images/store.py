@@ -18,7 +18,7 @@ from tui.images.blocks import COARSE_STEP, FINE_STEP, block_rows, fit_cells
 from tui.images.choice import Shown, Way
 from tui.images.decode import Decoded, NoPicture, decode
 from tui.images.kitty import MOST_CELLS, MOST_ID, placeholder_rows, sent
-from tui.render.paint import Row
+from tui.kit.paint import Row
 
 #: decoded pictures (1.2 MB each at most), and pictures as cells (some 0.3 MB each) that are kept
 DECODED, MADE = 16, 96

@@ -1,1 +1,1 @@
-"""Panels of the screen, one file each: its model, its rows, its widget."""
+"""One panel, one file: its words, its rows, its widget."""

@@ -17,12 +17,12 @@ from runner.model import CheckResult, JournalEvent, RunSnapshot
 from runner.model.lean import dataclass
 from runner.model.units import loss
 from runner.state.alarms import OVER, RAISED, alarm_of
-from tui.render import glyphs
-from tui.render.paint import Row, Span, fit, row_width
+from tui.kit import glyphs
+from tui.kit.paint import Row, Span, fit, row_width
+from tui.kit.panel import ScrollingPanel
 from tui.text import clean
-from tui.viewmodel.alarms import alarm_role
-from tui.viewmodel.gpu_users import name_of, others
-from tui.widgets.panel import ScrollingPanel
+from tui.words.alarms import alarm_role
+from tui.words.machine import name_of, others
 
 #: from this width on times have seconds and the preflight speaks in words
 WIDE = 100

@@ -17,26 +17,28 @@ from runner.history.comparing import Comparing
 from runner.model.units import count
 from tui.asking import ask
 from tui.keys import bindings, footer_keys
-from tui.render import glyphs
-from tui.render.compare import place_rows, state_row
-from tui.render.footer import FooterKey
-from tui.render.header import wordmark
-from tui.render.paint import Row, Span, ends
-from tui.viewmodel.compare import (
+from tui.kit import glyphs
+from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.notice import NoticeLine, SpeakingScreen
+from tui.kit.paint import Row, Span, ends
+from tui.kit.painted import Lines
+from tui.kit.panel import Panel, ScrollingPanel
+from tui.panels.header import wordmark
+from tui.screens.overlay import (
     AXES,
     BY,
+    ComparePanel,
+    Digit,
     Look,
+    OverlayChart,
     cursor_share,
     overlay_model,
+    place_rows,
     results_table,
     settings_table,
     settings_words,
+    state_row,
 )
-from tui.widgets.footer import KeyFooter
-from tui.widgets.lines import Lines
-from tui.widgets.notice import NoticeLine, SpeakingScreen
-from tui.widgets.overlay import ComparePanel, Digit, OverlayChart
-from tui.widgets.panel import Panel, ScrollingPanel
 
 if TYPE_CHECKING:
     from tui.app import PlasmaApp

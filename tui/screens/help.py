@@ -12,10 +12,10 @@ from textual.reactive import Reactive
 from textual.screen import ModalScreen
 
 from tui.keys import LEAVE, MOVE, RUN, VIEW, keys_of
-from tui.render.header import wordmark
-from tui.render.paint import EMPTY, Row, Span, cell
+from tui.kit.paint import EMPTY, Row, Span, cell
+from tui.kit.painted import Painted
+from tui.panels.header import wordmark
 from tui.text import crop
-from tui.widgets.painted import Painted
 
 WIDTH = 72
 SYMBOLS = (

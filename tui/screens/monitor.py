@@ -11,35 +11,37 @@ from textual.screen import ModalScreen
 from runner.analysis.smoke import smoke_verdict
 from runner.model import RunSnapshot
 from tui.keys import bindings, footer_keys
+from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.notice import NoticeLine
+from tui.kit.painted import StillHorizontal, StillVertical
+from tui.kit.panel import Panel, ScrollingPanel
+from tui.panels.cause import CausePanel
+from tui.panels.checkpoints import CheckpointPanel
+from tui.panels.console import ConsolePanel
 from tui.panels.events import EventPanel
-from tui.render.footer import FooterKey
-from tui.screens.arrange import ALL, STRIP_HEIGHT, Arrangement, Held, View, arrange
-from tui.screens.reviewing import Reviewing
-from tui.screens.room import fit_cause, give_room
-from tui.viewmodel.cause import cause_card
-from tui.viewmodel.chart import chart_model
-from tui.viewmodel.checkpoints import checkpoint_table
-from tui.viewmodel.clauses import Verdict
-from tui.viewmodel.gauges import gauge_board
-from tui.viewmodel.header import Header, header_of
-from tui.viewmodel.plan_board import plan_board
-from tui.viewmodel.planned import planned_header, planned_snapshot
-from tui.viewmodel.preflight import checklist_view, preflight_list
-from tui.viewmodel.progress import is_live
-from tui.viewmodel.verdict import ready_verdict, verdict_of
-from tui.widgets.cause import CausePanel
-from tui.widgets.checkpoints import CheckpointPanel
-from tui.widgets.console import ConsolePanel
-from tui.widgets.footer import KeyFooter
-from tui.widgets.gauges import GaugePanel
-from tui.widgets.header import RunHeader
-from tui.widgets.loss_chart import LossChart
-from tui.widgets.notice import NoticeLine
-from tui.widgets.panel import Panel, ScrollingPanel
-from tui.widgets.plan import PlanPanel
-from tui.widgets.preflight import PreflightPanel, SmokePanel
-from tui.widgets.still import StillHorizontal, StillVertical
-from tui.widgets.verdict import VerdictLines
+from tui.panels.header import Header, RunHeader, header_of
+from tui.panels.loss import LossChart
+from tui.panels.machine import GaugePanel, gauge_board
+from tui.panels.plan import PlanPanel, plan_board, planned_header, planned_snapshot
+from tui.panels.preflight import PreflightPanel, SmokePanel
+from tui.panels.verdict import VerdictLines, ready_verdict, verdict_of
+from tui.screens.arrange import (
+    ALL,
+    STRIP_HEIGHT,
+    Arrangement,
+    Held,
+    View,
+    arrange,
+    fit_cause,
+    give_room,
+)
+from tui.screens.orders import Reviewing
+from tui.words.cause import cause_card
+from tui.words.checklist import checklist_view, preflight_list
+from tui.words.checkpoints import checkpoint_table
+from tui.words.clauses import Verdict
+from tui.words.loss import chart_model
+from tui.words.progress import is_live
 
 SIDES = {
     "#left": ("cause", "preflight", "smoke"),

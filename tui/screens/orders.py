@@ -1,5 +1,4 @@
-"""The keys of the monitor that give orders. They ask, and they send; what became of it is shown by the
-next snapshots, never here."""
+"""The keys of the monitor: orders, checks, cures, reviews."""
 
 from __future__ import annotations
 
@@ -8,16 +7,20 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
 
 from textual import events
+from textual.screen import Screen
 
 from runner.analysis.smoke import smoke_verdict
 from runner.model import CheckResult, RunSnapshot
 from tui.keys import keys_of
+from tui.kit.notice import SpeakingScreen
 from tui.messages import CheckFound, PreviewMade
-from tui.viewmodel.gpu_users import comfy_in, comfy_of, free_question, free_question_before
-from tui.viewmodel.header import run_name
-from tui.viewmodel.orders import Around, refusal, why_not
-from tui.viewmodel.stopping import Question, stop_question
-from tui.widgets.notice import SpeakingScreen
+from tui.panels.header import run_name
+from tui.panels.loss import LossChart, next_step, pointed_words
+from tui.panels.preflight import PreflightPanel
+from tui.words.checklist import PreflightRow, first_failing
+from tui.words.machine import comfy_in, comfy_of, free_question, free_question_before
+from tui.words.orders import Around, refusal, why_not
+from tui.words.questions import Question, stop_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
 
     from runner.model.preview import Existing, Preview
     from tui.app import PlasmaApp
+
+
+# ---------------------------------------------------------------------------
+# The keys of the monitor that give orders. They ask, and they send; what became of it is shown by the
+# next snapshots, never here.
 
 ORDERS = (
     "start",
@@ -86,7 +94,7 @@ class RunOrders(SpeakingScreen):
             self.say(reason, "dim", 4.0)
 
     def _ask(self, question: Question, safe: str, then: Callable[[str], None]) -> None:
-        from tui.screens.confirm import ConfirmScreen
+        from tui.screens.questions import ConfirmScreen
 
         def chosen(mode: str | None) -> None:
             if mode is not None and self.plasma.run_path == asked_of:
@@ -147,7 +155,7 @@ class RunOrders(SpeakingScreen):
         spec = self.snapshot.spec if self.snapshot is not None else None
         again = self.plasma.run_path is not None and (spec is None or not spec.smoke)
         if preview.existing or again:
-            from tui.viewmodel.resuming import ANSWERS, preview_question
+            from tui.words.resuming import ANSWERS, preview_question
 
             self._ask(preview_question("start", preview), ANSWERS["start"][1], go)
         else:
@@ -155,7 +163,7 @@ class RunOrders(SpeakingScreen):
 
     def action_approve(self) -> None:
         if self.snapshot is not None:
-            from tui.viewmodel.resuming import approve_question
+            from tui.words.resuming import approve_question
 
             question = approve_question(run_name(self.snapshot), smoke_verdict(self.snapshot))
             self._ask(question, "Not yet", self._send_approval)
@@ -192,7 +200,7 @@ class RunOrders(SpeakingScreen):
         if message.preview is not None and message.order == "start":
             self._start_after_preview(message.preview)
         elif message.preview is not None:
-            from tui.viewmodel.resuming import ANSWERS, preview_question
+            from tui.words.resuming import ANSWERS, preview_question
 
             question = preview_question(message.order, message.preview)
             self._ask(question, ANSWERS[message.order][1], self._carry_out)
@@ -238,3 +246,146 @@ def _foreign(snapshot: RunSnapshot | None, config: Path | None) -> bool:
 @lru_cache(maxsize=8)
 def _same_file(one: str, other: str) -> bool:
     return one == other or os.path.realpath(one) == os.path.realpath(other)
+
+
+# ---------------------------------------------------------------------------
+# The keys of the monitor for what comes before a run: checks, cures, the file, the flags.
+
+
+class PlanOrders(RunOrders):
+    """What these keys are about is the app's `plan` and `checklist`."""
+
+    def action_preflight(self) -> None:
+        """All checks again; from the end of a run back to the configuration first."""
+        self.hush()
+        if self.plasma.run_path is not None:
+            self.plasma.close_run()
+            self.plasma.make_plan(slow=True)
+        else:
+            self.plasma.begin_checks(slow=True)
+
+    def break_off(self) -> None:
+        if self.plasma.break_off_checks():
+            self.say("The checks were broken off.", "dim", 4.0)
+            self.plasma.planning_changed()
+
+    def action_fix(self) -> None:
+        """The check under the cursor, once a person has moved it there; else the first that fails."""
+        self.hush()
+        row = self._check_to_cure()
+        if row is None:
+            self.say("Nothing to cure: no check fails.", "dim", 4.0)
+            return
+        from tui.screens.cure import CureScreen
+
+        self.app.push_screen(CureScreen(row.fix or row.name, row), self._cured)
+
+    def _check_to_cure(self) -> PreflightRow | None:
+        panel = self.query_one("#preflight", PreflightPanel)
+        chosen = panel.selected
+        if panel.moved and chosen is not None and chosen.role in ("bad", "warn"):
+            return chosen
+        first = first_failing(self.plasma.checklist.in_order())
+        if first is None:
+            return chosen if panel.moved else None
+        return next((row for row in panel.model.rows if row.name == first.name), None)
+
+    def _cured(self, changed: bool | None) -> None:
+        """A cure may have changed any file: everything quick is looked at again."""
+        if changed:
+            self.plasma.make_plan(fresh=False)
+
+    def action_edit(self) -> None:
+        self.plasma.edit_config()
+
+    def action_flags(self) -> None:
+        from tui.screens.flags import FlagsScreen
+
+        if self.plasma.config_path is not None:
+            self.app.push_screen(FlagsScreen(self.plasma.config_path))
+
+    # ----------------------------------------------------------------- approving without its run
+
+    def action_approve(self) -> None:
+        plan = self.plasma.plan
+        gate = plan.gate_status if plan is not None else None
+        if self.plasma.run_path is not None or gate is None or gate.smoke_run is None:
+            super().action_approve()
+            return
+        from tui.words.resuming import approve_question
+
+        question = approve_question(gate.smoke_run, plan.smoke_lines if plan is not None else ())
+        self._ask(question, "Not yet", partial(self._approve_run, gate.smoke_run))
+
+    def _approve_run(self, run_id: str, mode: str) -> None:
+        backend = self.plasma.backend
+        self.plasma.give("approve", lambda: backend.approve(backend.run_path(run_id)))
+
+
+# ---------------------------------------------------------------------------
+# Left and right in the focused loss chart of the monitor: the loss of one step.
+
+
+class Pointing(PlanOrders):
+    """Nothing is pointed at until a key asks for it; escape ends it."""
+
+    WHERE = "monitor"
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "point":
+            chart = self._pointing_chart()
+            return chart is not None and bool(chart.model.buckets)
+        return super().check_action(action, parameters)
+
+    def _pointing_chart(self) -> LossChart | None:
+        """Where a screen is made of this one, these keys are its own."""
+        focused = self.focused
+        return focused if isinstance(focused, LossChart) and self.WHERE == "monitor" else None
+
+    def action_point(self, by: int) -> None:
+        chart = self._pointing_chart()
+        if chart is not None:
+            step = next_step(chart.model, chart.cursor, by, chart.plot_width)
+            chart.point(step, pointed_words(chart.model, step))
+
+    def unpoint(self) -> bool:
+        """Was there something to end?"""
+        chart = self._pointing_chart()
+        if chart is None or chart.cursor is None:
+            return False
+        chart.point(None)
+        return True
+
+
+# ---------------------------------------------------------------------------
+# The keys of the monitor that open what comes after a run (summary, sample images, replay), and the test
+# of its notices.
+
+
+class Reviewing(Pointing):
+    """Opens the screens of a review, each imported with its first use."""
+
+    def action_summary(self) -> None:
+        from tui.screens.summary import SummaryScreen
+
+        self._open(SummaryScreen)
+
+    def action_samples(self) -> None:
+        from tui.screens.samples import SamplesScreen
+
+        self._open(SamplesScreen)
+
+    def action_replay(self) -> None:
+        from tui.screens.replay import ReplayScreen
+
+        self._open(ReplayScreen)
+
+    def action_test_notice(self) -> None:
+        self.say("A test notice is on its way; what comes of it shows here.", "dim")
+        self.plasma.test_notice()
+
+    def _open(self, screen: type[Screen[None]]) -> None:
+        """Each takes the folder of a run."""
+        path = self.plasma.run_path
+        if path is not None:
+            self.app.push_screen(screen(path))  # type: ignore[arg-type]

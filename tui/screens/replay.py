@@ -1,30 +1,219 @@
-"""A recorded run on the monitor: every panel shows the moment that is played. Nothing is running, so there
-is nothing to order."""
+"""An ended run, played again at any speed."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.message import Message
+from textual.reactive import reactive
 
-from runner.history.replay import ReplayReader
+from runner.history.replay import Playhead, ReplayReader
 from runner.model import RunSnapshot
+from runner.model.units import duration
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
 from tui.keys import bindings, footer_keys, keys_of
+from tui.kit import glyphs
+from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.notice import NoticeLine
+from tui.kit.paint import Row, Span, append, fit, row_width
+from tui.kit.painted import Painted
 from tui.messages import ReadFailed, SnapshotArrived
-from tui.render.footer import FooterKey
+from tui.panels.header import GAP, Field, Header
+from tui.panels.verdict import verdict_of
 from tui.screens.monitor import MonitorScreen
 from tui.screens.orders import ORDERS
-from tui.viewmodel.clauses import Verdict
-from tui.viewmodel.header import Header
-from tui.viewmodel.replay import NO_ORDERS, of_the_past, replay_bar, speed_words
-from tui.viewmodel.verdict import verdict_of
-from tui.widgets.footer import KeyFooter
-from tui.widgets.notice import NoticeLine
-from tui.widgets.replay_bar import ReplayBar
+from tui.words.clauses import Verdict
+
+# ---------------------------------------------------------------------------
+# What the bar of a replay says: where it stands, how fast it goes, and that nothing is running. Pure.
+
+#: a shorter time between attempts is not worth a word
+LONG_PAUSE_S = 60.0
+#: a replay stands for the past: clauses that name a key to press now are left out
+_NOW = "accent"
+#: said for a key that would give an order
+NO_ORDERS = "This is a replay: nothing is running, so nothing can be started or stopped."
+
+
+@dataclass(frozen=True, slots=True)
+class BarMark:
+    """Something on the line of time. `kind`: attempt, checkpoint or alarm."""
+
+    fraction: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayBarModel:
+    """`fields` in the order of their worth; `fraction`: of the time of the recording; `tail` stands at the
+    end of the line of time."""
+
+    state: str
+    fields: tuple[Field, ...]
+    fraction: float
+    marks: tuple[BarMark, ...] = ()
+    tail: str = ""
+
+
+READING = ReplayBarModel("reading the recording", (), 0.0)
+
+
+def speed_words(speed: float) -> str:
+    return f"{speed:g}x"
+
+
+def clock_words(seconds: float) -> str:
+    """`1:05:09`, or `5:09` below an hour."""
+    whole = max(0, int(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+def replay_bar(head: Playhead) -> ReplayBarModel:
+    if head.read_share < 1.0:
+        return ReplayBarModel(f"reading the recording, {head.read_share * 100:.0f} %", (), 0.0)
+    place, length = clock_words(head.place_s), clock_words(head.length_s)
+    fields = [Field(f"{place} of {length}", f"{place}/{length}", "strong")]
+    fields.append(Field("nothing is running", "nothing is running", "text"))
+    if head.pause_s is not None:
+        text = f"{duration(head.pause_s)} between attempts, skipped"
+        fields.append(Field(text, "between attempts", "accent"))
+    if head.times_known and not head.dated:
+        fields.append(Field("times by the trainer's bar", "times by its bar"))
+    elif head.times_known:
+        when = time.localtime(head.at)
+        fields.append(
+            Field(time.strftime("%Y-%m-%d %H:%M:%S", when), time.strftime("%H:%M:%S", when))
+        )
+    else:
+        fields.append(Field("times not known: a step a second", "times not known", "warn"))
+    if head.skipped_s >= LONG_PAUSE_S and head.pause_s is None:
+        text = f"without {duration(head.skipped_s)} between attempts"
+        fields.append(Field(text, text))
+    tail = f"attempt {head.attempt} of {head.attempts}" if head.attempts > 1 else ""
+    return ReplayBarModel(_state(head), tuple(fields), head.fraction, _marks(head), tail)
+
+
+def _state(head: Playhead) -> str:
+    what = "the end" if head.at_end else ("playing" if head.playing else "paused")
+    return what if head.at_end else f"{what} {speed_words(head.speed)}"
+
+
+def _marks(head: Playhead) -> tuple[BarMark, ...]:
+    if head.length_s <= 0:
+        return ()
+    return tuple(
+        BarMark(one.play_s / head.length_s, one.kind)
+        for one in head.moments
+        if one.kind != "end" and one.play_s > 0
+    )
+
+
+def of_the_past(verdict: Verdict) -> Verdict:
+    """The same without what a person could do about it now."""
+    kept = (replace(one, text=one.then or one.text) for one in verdict.second if one.role != _NOW)
+    return replace(verdict, second=tuple(kept))
+
+
+# ---------------------------------------------------------------------------
+# The bar of a replay: what it is and where it stands, and a line of time with what happened on it.
+
+#: (worth, sign, role): where two would share a cell, the larger worth is drawn
+_SIGNS = {
+    "checkpoint": (1, glyphs.WRITTEN, "text"),
+    "alarm": (2, glyphs.WARN, "warn"),
+    "attempt": (3, glyphs.AXIS_RESUME, "strong"),
+}
+
+
+def replay_rows(model: ReplayBarModel, width: int, height: int) -> list[Row]:
+    return [_words(model, width), _line(model, width)][:height]
+
+
+def _words(model: ReplayBarModel, width: int) -> Row:
+    head: Row = (Span(" "), Span("REPLAY", "key"), Span(f" {model.state}", "strong"))
+    room = width - row_width(head) - 1
+    kept: list[Span] = []
+    left = room
+    shown = []
+    for field in model.fields:
+        if len(GAP) + len(field.short) <= left:
+            shown.append(field)
+            left -= len(GAP) + len(field.short)
+    for field in shown:
+        more = len(field.text) - len(field.short)
+        text = field.text if more <= left else field.short
+        left -= max(0, more) if text is field.text else 0
+        kept += [Span(GAP), Span(text, field.role)]
+    return fit((*head, *kept), width)
+
+
+def _line(model: ReplayBarModel, width: int) -> Row:
+    """Heavy up to the present place, thin after it."""
+    label: Row = (Span(f" {model.fraction * 100:>3.0f} %  ", "strong"),)
+    tail: Row = (Span(f"  {model.tail} ", "dim"),) if model.tail and width >= 60 else (Span(" "),)
+    room = max(0, width - row_width(label) - row_width(tail))
+    signs: dict[int, tuple[int, str, str]] = {}
+    for mark in model.marks:
+        x = min(room - 1, int(mark.fraction * room))
+        sign = _SIGNS.get(mark.kind)
+        if sign is not None and sign[0] > signs.get(x, (0, "", ""))[0]:
+            signs[x] = sign
+    filled = round(max(0.0, min(1.0, model.fraction)) * room)
+    spans: list[Span] = []
+    for x in range(room):
+        past = x < filled
+        sign = signs.get(x)
+        if sign is not None:
+            append(spans, sign[1], sign[2] if past else "dim")
+        else:
+            append(spans, glyphs.BAR if past else glyphs.BAR_REST, "accent" if past else "faint")
+    return (*label, *spans, *tail)
+
+
+# ---------------------------------------------------------------------------
+# The bar under a replay.
+
+#: cells left of the line of time
+LINE_FROM = 8
+
+
+class ReplayBar(Painted):
+    GROUND: ClassVar[str] = "panel"
+
+    model: reactive[ReplayBarModel] = reactive(READING, layout=False, repaint=False)
+
+    class Chosen(Message):
+        """A click on the line of time."""
+
+        def __init__(self, fraction: float) -> None:
+            super().__init__()
+            self.fraction = fraction
+
+    def watch_model(self) -> None:
+        self.repaint()
+
+    def draw(self, width: int, height: int) -> Sequence[Row]:
+        return replay_rows(self.model, width, height)
+
+    def on_click(self, event: events.Click) -> None:
+        room = self.content_size.width - LINE_FROM - 1
+        if self.model.tail:
+            room -= len(self.model.tail) + 2
+        if event.y == 1 and room > 0:
+            self.post_message(self.Chosen(max(0.0, min(1.0, (event.x - LINE_FROM) / room))))
+
+
+# ---------------------------------------------------------------------------
+# A recorded run on the monitor: every panel shows the moment that is played. Nothing is running, so there
+# is nothing to order.
 
 #: pictures a second at most: a replay at high speed is a film
 FASTEST_S = 0.125

@@ -1,51 +1,165 @@
-"""The sample images of a run, one large or all in a grid, with the loss at their steps."""
+"""The sample images of a run."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
 from textual.message import Message
+from textual.screen import Screen
 
 from runner.model import RunSnapshot
 from runner.model.units import count
+from tui.asking import ask
+from tui.backend.results import Reader
+from tui.backend.samples import SampleReader
 from tui.images.choice import Shown, Way, pick_way
 from tui.images.kitty import forgotten
 from tui.images.store import Made, PictureStore, Wish
 from tui.keys import bindings, footer_keys
-from tui.render import glyphs
-from tui.render.footer import FooterKey
-from tui.render.header import wordmark
-from tui.render.paint import Row, Span, ends
-from tui.render.sample_words import word_rows
-from tui.screens.sample_feed import SampleFeed
-from tui.screens.sample_room import arrange_samples, grid_room, picture_room
-from tui.text import clean, crop
-from tui.viewmodel.chart import chart_model
-from tui.viewmodel.header import run_name
-from tui.viewmodel.samples import (
+from tui.kit import glyphs
+from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.notice import NoticeLine, SpeakingScreen
+from tui.kit.paint import Row, Span, ends
+from tui.kit.painted import Lines, StillHorizontal, StillVertical
+from tui.panels.header import run_name, wordmark
+from tui.panels.loss import LossChart
+from tui.screens.sample_grid import (
     Board,
+    Picture,
     Place,
+    SampleGrid,
+    SampleSheet,
     Words,
     around,
+    board_of,
     column_of,
     image_at,
     moment_at,
     moved,
     row_of,
+    word_rows,
     words_of,
 )
-from tui.widgets.footer import KeyFooter
-from tui.widgets.lines import Lines
-from tui.widgets.loss_chart import LossChart
-from tui.widgets.notice import NoticeLine
-from tui.widgets.picture import Picture
-from tui.widgets.sample_grid import SampleGrid
-from tui.widgets.still import StillHorizontal, StillVertical
+from tui.text import clean, crop
+from tui.words.loss import chart_model
+
+if TYPE_CHECKING:
+    from tui.app import PlasmaApp
+
+
+# ---------------------------------------------------------------------------
+# Where the parts of the screen of sample images are, by its size.
+
+#: from this height on the loss stands under the picture; below the second there is none
+TALL, CHART_HEIGHT = 30, 17
+#: rows of what is above and below the images, and of the words under the grid
+CHROME, GRID_WORDS = 3, 3
+
+
+def picture_room(width: int, height: int) -> tuple[int, int]:
+    """Columns and rows for one picture on a screen of this size. A cell is twice as high as wide, so a square
+    picture is twice as many cells wide as high. A notice above covers some of it, and changes nothing."""
+    rows = max(1, height - CHROME - (_chart_rows(height) if height >= TALL else 0))
+    return max(8, min(2 * rows, width * 58 // 100)), rows
+
+
+def grid_room(width: int, height: int) -> tuple[int, int]:
+    """Columns and rows for all of them."""
+    words = GRID_WORDS if height >= CHART_HEIGHT else 0
+    return max(1, width), max(1, height - CHROME - words)
+
+
+def _chart_rows(height: int) -> int:
+    return max(10, height * 3 // 10)
+
+
+def arrange_samples(screen: Screen[None], as_grid: bool) -> None:
+    """Show, hide and measure; nothing else does."""
+    width, height = screen.size
+    tall = height >= TALL
+    one, grid = screen.query_one("#one"), screen.query_one("#grid")
+    wide, near = screen.query_one("#wide-loss"), screen.query_one("#near-loss")
+    words, picture = screen.query_one("#grid-words"), screen.query_one("#picture")
+    one.display, grid.display = not as_grid, as_grid
+    words.display = as_grid and height >= CHART_HEIGHT
+    words.styles.height = GRID_WORDS
+    wide.display = tall and not as_grid
+    near.display = not tall and height >= CHART_HEIGHT
+    columns, rows = picture_room(width, height)
+    wide.styles.height = _chart_rows(height)
+    near.styles.height = max(8, rows * 11 // 20)
+    picture.styles.width = columns
+
+
+# ---------------------------------------------------------------------------
+# What the screen of sample images reads: the run and its images, again and again, in a thread.
+
+BUDGET_S = 0.4
+
+
+class SampleFeed(SpeakingScreen):
+    """Keeps `snapshot` and `board`; `look()` reads them again, `seen()` is told what is new."""
+
+    def __init__(self, run_path: Path) -> None:
+        super().__init__()
+        self._run_path = run_path
+        self._reader: Reader | None = None
+        self._samples: SampleReader | None = None
+        self._reading = False
+        self.snapshot: RunSnapshot | None = None
+        self.board: Board | None = None
+
+    @property
+    def plasma(self) -> PlasmaApp:
+        return cast("PlasmaApp", self.app)
+
+    def seen(self, snapshot: RunSnapshot | None) -> None:
+        """Something was read; `snapshot` None: the run is as before."""
+        raise NotImplementedError
+
+    def look(self) -> None:
+        """One thread at a time: a reader is no place for two."""
+        if self.is_current and not self._reading:
+            self._reading = True
+            ask(self, self._read, self._take, self._not_read)
+
+    def _read(self) -> tuple[SampleSheet | None, RunSnapshot | None]:
+        """In a thread. None: as before."""
+        sheet = snapshot = None
+        if self._samples is None or self._reader is None:
+            self._samples = self.plasma.backend.samples(self._run_path)
+            self._reader = self.plasma.backend.open_reader(self._run_path)
+            sheet = self._samples.read()
+        elif self._samples.changed():
+            sheet = self._samples.read()
+        if self.snapshot is None or self.snapshot.read_fraction < 1 or self._reader.changed():
+            snapshot = self._reader.read(BUDGET_S)
+        return sheet, snapshot
+
+    def _not_read(self, problem: str) -> None:
+        self._reading = False
+        self.say(f"{problem[:1].upper()}{problem[1:]}", "bad")
+
+    def _take(self, found: tuple[SampleSheet | None, RunSnapshot | None]) -> None:
+        self._reading = False
+        sheet, snapshot = found
+        if snapshot is not None:
+            self.snapshot = snapshot
+        if sheet is not None:
+            self.board = board_of(sheet)
+        if snapshot is not None or sheet is not None:
+            self.seen(snapshot)
+        if snapshot is not None and snapshot.read_fraction < 1:
+            self.look()
+
+
+# ---------------------------------------------------------------------------
+# The sample images of a run, one large or all in a grid, with the loss at their steps.
 
 LOOK_S, SLOW_LOOK_S = 2.0, 5.0
 #: a picture of more cells costs more bytes than a slow link has

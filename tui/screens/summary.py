@@ -13,24 +13,30 @@ from textual.containers import Horizontal
 from tui.asking import ask
 from tui.backend.results import SummarySheet
 from tui.keys import bindings, footer_keys
-from tui.render import glyphs
-from tui.render.footer import FooterKey
-from tui.render.header import wordmark
-from tui.render.paint import Row, Span, ends
+from tui.kit import glyphs
+from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.notice import NoticeLine, SpeakingScreen
+from tui.kit.paint import Row, Span, ends
+from tui.kit.painted import Lines
+from tui.panels.header import run_name, wordmark
+from tui.screens.document import (
+    COPY_PATH,
+    EXPORT,
+    SHOW_FOLDER,
+    DocumentView,
+    Pick,
+    SectionLine,
+    SectionList,
+    summary_model,
+)
 from tui.text import clean
-from tui.viewmodel.header import run_name
-from tui.viewmodel.state import UNREAD, state_label
-from tui.viewmodel.stopping import Choice, Question
-from tui.viewmodel.summary import COPY_PATH, EXPORT, SHOW_FOLDER, Pick, summary_model
-from tui.widgets.document import DocumentView
-from tui.widgets.footer import KeyFooter
-from tui.widgets.lines import Lines
-from tui.widgets.notice import NoticeLine, SpeakingScreen
-from tui.widgets.section_list import SectionLine, SectionList
+from tui.words.questions import Choice, Question
+from tui.words.state import UNREAD, state_label
 
 if TYPE_CHECKING:
     from runner.model import RunSnapshot
     from tui.app import PlasmaApp
+
 
 #: from so many cells on the sections have a list of their own
 LIST_FROM = 100
@@ -182,7 +188,7 @@ class SummaryScreen(SpeakingScreen):
         return view.pick
 
     def action_open(self) -> None:
-        from tui.screens.confirm import ConfirmScreen
+        from tui.screens.questions import ConfirmScreen
 
         pick = self._pick()
         if pick is None:
@@ -216,7 +222,7 @@ class SummaryScreen(SpeakingScreen):
             self._export(pick)
 
     def _export(self, pick: Pick) -> None:
-        from tui.screens.export import ExportScreen
+        from tui.screens.questions import ExportScreen
 
         if self.plasma.read_only:
             self.say("This screen is read-only.", "dim", 4.0)

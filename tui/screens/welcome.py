@@ -8,15 +8,15 @@ from typing import ClassVar
 
 from tui.asking import ask
 from tui.keys import bindings, footer_keys
-from tui.render.footer import FooterKey
-from tui.render.gauge import ramp_bar
-from tui.render.header import wordmark
-from tui.render.paint import EMPTY, Row, Span
+from tui.kit.chart import ramp_bar
+from tui.kit.footer import FooterKey
+from tui.kit.paint import EMPTY, Row, Span
+from tui.kit.painted import Lines
+from tui.panels.header import wordmark
+from tui.screens.project import found_here
+from tui.screens.run_list import RunList
 from tui.screens.runs import RunsScreen
 from tui.text import clean, crop, crop_start
-from tui.viewmodel.form import found_here
-from tui.widgets.lines import Lines
-from tui.widgets.run_list import RunList
 
 
 class WelcomeScreen(RunsScreen):

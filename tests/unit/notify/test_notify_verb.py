@@ -11,7 +11,7 @@ from runner.config.channels import Channels
 from runner.notify import apprise_
 from runner.preflight.checks.reporting import judge_notices as judge
 from tests.web import web
-from tui.cli import main
+from tui.cli.main import main
 
 SECRET = "tk_AgQdq7mVBoFD37zQVN29RhuMzNIz2"
 LEAST = 'name = "spyke [/x]"\n[trainer]\nsd_scripts = "embedded"\n[notify]\n'

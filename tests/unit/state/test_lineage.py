@@ -7,8 +7,8 @@ from runner.history.report import show_json
 from runner.model import AttemptStatus, Checkpoint, RunSnapshot
 from runner.state.lineage import current, resumable, safe_step, stop_cost, weights_step
 from tests import builders as b
-from tui.viewmodel.progress import progress_of
-from tui.viewmodel.stopping import price_of_stopping
+from tui.words.progress import progress_of
+from tui.words.questions import price_of_stopping
 
 ATTEMPTS = (AttemptStatus(1, 1.0, 1, 60), AttemptStatus(2, 2.0, 21, 35))
 

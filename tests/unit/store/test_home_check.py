@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.store.home_check import home_problem
-from tui.cli import main
+from tui.cli.main import main
 
 BAD = {
     "file": "is a file; give a folder",

@@ -17,10 +17,10 @@ from runner.store.labels import write_label
 from runner.store.registry import RunNotFound, resolve
 from runner.store.rundir import RunDir
 from scripts.bench.many_runs import make_runs
-from tui.cli import main
-from tui.cli_parser import GROUPS, VERBS, build_parser
-from tui.verbs import runs as run_verbs
-from tui.verbs import screen, start
+from tui.cli import runs as run_verbs
+from tui.cli import screen, start
+from tui.cli.main import main
+from tui.cli.parser import GROUPS, VERBS, build_parser
 
 Captured = pytest.CaptureFixture[str]
 

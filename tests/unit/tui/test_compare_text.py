@@ -15,25 +15,24 @@ from runner.model import Outcome
 from runner.store.journal import step_row, write_json
 from tests import builders as b
 from tests.hostile import HOSTILE
-from tui.cli import main
-from tui.render.axis import axis_ticks, time_text
-from tui.render.compare import columns_of, fitted, head_row, table_rows
-from tui.render.overlay import (
-    OverlayModel,
-    draw_overlay,
-    overlay_rows,
-)
-from tui.render.overlay_scale import OverlayLine, overlay_range
-from tui.render.paint import plain, row_width
-from tui.render.scale import Range, log_ticks
-from tui.verbs.compare import text_lines
-from tui.viewmodel.compare import (
+from tui.cli.compare import text_lines
+from tui.cli.main import main
+from tui.kit.paint import plain, row_width
+from tui.kit.scale import OverlayLine, Range, axis_ticks, log_ticks, overlay_range, time_text
+from tui.screens.overlay import (
     Look,
+    OverlayModel,
+    columns_of,
     cursor_x,
+    draw_overlay,
+    fitted,
+    head_row,
     overlay_model,
+    overlay_rows,
     place_words,
     results_table,
     settings_table,
+    table_rows,
     value_words,
 )
 

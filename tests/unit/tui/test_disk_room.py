@@ -9,8 +9,8 @@ import pytest
 from runner.model import ExpectedCheckpoint
 from tests import builders as b
 from tests import machines as m
-from tui.viewmodel.disk_room import DiskRoom, Write, disk_room, room_of, writes_to_come
-from tui.viewmodel.gauges import gauge_board
+from tui.panels.machine import gauge_board
+from tui.words.machine import DiskRoom, Write, disk_room, room_of, writes_to_come
 
 W, S = 72_100_000, 430_000_000
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from runner.hardware.programs import Hold
 from runner.hardware.users import User
 from runner.model import DiskFree, GpuSample, GpuUser, HardwareSample
-from tui.verbs.hardware_text import Look, block, line, user_words
+from tui.cli.hardware_text import Look, block, line, user_words
 
 GB = 1 << 30
 NOW = 1_800_000_000.0

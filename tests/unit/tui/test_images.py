@@ -20,7 +20,7 @@ from tui.images.choice import Shown, Way, pick_way
 from tui.images.decode import KEPT_PIXELS, NoPicture, decode
 from tui.images.kitty import MARKS, MOST_CELLS, PLACEHOLDER, forgotten, placeholder_rows, sent
 from tui.images.store import DECODED, MADE, Made, PictureStore, Wish
-from tui.render.paint import plain, row_width
+from tui.kit.paint import plain, row_width
 
 PIL = pytest.importorskip("PIL.Image")
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests import builders as b
-from tui.render import glyphs
-from tui.render.loss import draw_loss, step_x
-from tui.render.loss_cursor import with_cursor
-from tui.render.paint import plain, row_width
-from tui.render.scale import data_range, sticky_range
-from tui.viewmodel.chart import chart_model
+from tui.kit import glyphs
+from tui.kit.paint import plain, row_width
+from tui.kit.scale import data_range, sticky_range
+from tui.panels.loss import draw_loss, step_x, with_cursor
+from tui.words.loss import chart_model
 
 MODEL = chart_model(b.snapshot(412))
 SCALE = sticky_range(None, data_range(MODEL.buckets))

@@ -21,12 +21,12 @@ from runner.store.journal import Row, decode_json, encode_json, read_json, write
 from runner.store.listing import listing_of
 from runner.store.series import LossFold
 from tests import builders as b
-from tui.verbs.common import progress_line
-from tui.viewmodel.chart import chart_model
-from tui.viewmodel.checkpoints import checkpoint_table
-from tui.viewmodel.clauses import still_good
-from tui.viewmodel.progress import progress_of
-from tui.viewmodel.runs import shown_loss
+from tui.cli.common import progress_line
+from tui.words.checkpoints import checkpoint_table
+from tui.words.clauses import still_good
+from tui.words.loss import chart_model
+from tui.words.progress import progress_of
+from tui.words.runs import shown_loss
 
 NAN_AT = 61
 

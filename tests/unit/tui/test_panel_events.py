@@ -10,8 +10,8 @@ import pytest
 from runner.model import Approval, GpuUser, JournalEvent, RunSnapshot
 from tests import builders as b
 from tests.hostile import HOSTILE
+from tui.kit.paint import plain, row_width
 from tui.panels.events import Events, event_row, events_of, preflight_note
-from tui.render.paint import plain, row_width
 
 
 def happened(ago_s: float, what: str, /, **data: object) -> JournalEvent:

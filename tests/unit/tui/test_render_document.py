@@ -20,10 +20,18 @@ from tests import builders as b
 from tests.hostile import HOSTILE
 from tests.reviews import point
 from tui.backend.results import SummarySheet
-from tui.render.document import Drawn, block_rows, draw_document
-from tui.render.paint import plain, row_width
-from tui.render.table_fit import cut_middle, fit_columns, fold, without_common_ending
-from tui.viewmodel.summary import picks_of, summary_model
+from tui.kit.paint import plain, row_width
+from tui.screens.document import (
+    Drawn,
+    block_rows,
+    cut_middle,
+    draw_document,
+    fit_columns,
+    fold,
+    picks_of,
+    summary_model,
+    without_common_ending,
+)
 
 
 def lines(rows: object) -> list[str]:

@@ -7,12 +7,10 @@ import pytest
 from runner.model import RunSnapshot
 from tests import builders as b
 from tests import machines as m
-from tui.render import glyphs
-from tui.render.gauge import shared_bar
-from tui.render.gauges import board_row, gauge_rows, section_rows
-from tui.render.paint import Row, plain, row_width
-from tui.render.spark import blocks, spark
-from tui.viewmodel.gauges import gauge_board
+from tui.kit import glyphs
+from tui.kit.chart import blocks, shared_bar, spark
+from tui.kit.paint import Row, plain, row_width
+from tui.panels.machine import board_row, gauge_board, gauge_rows, section_rows
 
 MACHINES = {
     "nvidia": m.one_card(),

@@ -11,11 +11,11 @@ import pytest
 from runner.model import LossBucket, LossSeries
 from tests import builders as b
 from tests.speed import cpu_ratio
-from tui.render.envelope import fold_columns, fold_line
-from tui.render.loss import ASCII, DOTS, FILL, draw_loss, step_x
-from tui.render.paint import Row, plain, row_width
-from tui.render.scale import Range, data_range, sticky_range, ticks
-from tui.viewmodel.chart import ChartModel, chart_model
+from tui.kit.chart import fold_columns, fold_line
+from tui.kit.paint import Row, plain, row_width
+from tui.kit.scale import Range, data_range, sticky_range, ticks
+from tui.panels.loss import ASCII, DOTS, FILL, draw_loss, step_x
+from tui.words.loss import ChartModel, chart_model
 
 
 def drawn(model: ChartModel, width: int = 76, height: int = 12, style: str = FILL) -> list[Row]:

@@ -10,29 +10,18 @@ from hypothesis import strategies as st
 
 from tests import builders as b
 from tests.hostile import HOSTILE
-from tui.render.checkpoints import checkpoint_head, checkpoint_row
-from tui.render.console import console_rows
-from tui.render.footer import FooterKey, chosen_keys, footer_row, key_at
-from tui.render.gauge import ramp_bar
-from tui.render.glyphs import to_ascii
-from tui.render.header import header_row, verdict_rows
-from tui.render.paint import (
-    Span,
-    changed_extent,
-    ends,
-    fit,
-    pad,
-    plain,
-    ramp_role,
-    row_width,
-)
-from tui.render.spark import spark
-from tui.render.tables import preflight_row
+from tui.kit.chart import ramp_bar, spark
+from tui.kit.footer import FooterKey, chosen_keys, footer_row, key_at
+from tui.kit.glyphs import to_ascii
+from tui.kit.paint import Span, changed_extent, ends, fit, pad, plain, ramp_role, row_width
+from tui.panels.checkpoints import checkpoint_head, checkpoint_row
+from tui.panels.console import console_rows
+from tui.panels.header import header_of, header_row, verdict_rows
+from tui.panels.preflight import preflight_row
 from tui.text import clean
-from tui.viewmodel.checkpoints import checkpoint_table
-from tui.viewmodel.clauses import Clause, Kind, Verdict
-from tui.viewmodel.header import header_of
-from tui.viewmodel.preflight import preflight_list
+from tui.words.checklist import preflight_list
+from tui.words.checkpoints import checkpoint_table
+from tui.words.clauses import Clause, Kind, Verdict
 
 texts = st.text(max_size=12).map(clean)
 rows = st.lists(st.tuples(texts, st.sampled_from(["text", "dim", "bad"])), max_size=6).map(

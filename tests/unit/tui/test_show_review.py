@@ -9,7 +9,7 @@ import pytest
 
 from tests import reviews
 from tests.hostile import HOSTILE
-from tui.verbs import show_review
+from tui.cli import show_review
 
 
 @pytest.fixture

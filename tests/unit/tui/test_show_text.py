@@ -11,7 +11,7 @@ from tests import builders as b
 from tests import machines as m
 from tests import stories as s
 from tests.hostile import HOSTILE
-from tui.verbs.show_text import HEADS, checkpoint_cells, show_lines
+from tui.cli.show_text import HEADS, checkpoint_cells, show_lines
 
 
 def text(snapshot: RunSnapshot) -> str:

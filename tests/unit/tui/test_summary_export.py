@@ -17,7 +17,7 @@ from runner.trainers.names import without_ending
 from tests import builders as b
 from tui.backend.door import Backend
 from tui.backend.folders import folder_opener
-from tui.cli import main
+from tui.cli.main import main
 
 
 @pytest.fixture

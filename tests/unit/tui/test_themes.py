@@ -10,8 +10,8 @@ from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
 from tests import ROOT
+from tui.kit.paint import RAMP_STEPS
 from tui.palette import Palette
-from tui.render.paint import RAMP_STEPS
 from tui.terminal import pick_theme
 from tui.themes import DEFAULT, PLAIN, ThemeProblem, load_theme, load_themes, theme_folders
 

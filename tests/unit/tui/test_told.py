@@ -10,8 +10,8 @@ import pytest
 
 from runner.model import ExpectedCheckpoint, Forecast
 from tests.unit.preflight.preflight_project import Project
-from tui.verbs.start import forecast
-from tui.verbs.told import forecast_lines, forecast_object
+from tui.cli.start import forecast
+from tui.cli.told import forecast_lines, forecast_object
 
 FILES = (
     ExpectedCheckpoint("x-step00000010.safetensors", 10, 1, "x-step00000010-state", 30, 30),

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tui.verbs import demo as verb
-from tui.verbs import screen
+from tui.cli import demo as verb
+from tui.cli import screen
 
 
 def test_the_demos_screen_has_the_demos_plasma_toml(

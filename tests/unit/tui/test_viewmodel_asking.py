@@ -12,15 +12,14 @@ from tests import builders as b
 from tests import machines as m
 from tests import stories as s
 from tests.hostile import HOSTILE
-from tui.render.cause import cause_rows
-from tui.render.paint import plain, row_width
-from tui.render.question import told_rows
-from tui.viewmodel.cause import cause_card, setting_words
-from tui.viewmodel.cause_titles import cause_title
-from tui.viewmodel.gpu_users import comfy_of, others
-from tui.viewmodel.orders import Around, refusal, why_not
-from tui.viewmodel.resuming import preview_question
-from tui.viewmodel.stopping import stop_question
+from tui.kit.paint import plain, row_width
+from tui.panels.cause import cause_rows
+from tui.screens.questions import told_rows
+from tui.words.cause import cause_card, cause_title, setting_words
+from tui.words.machine import comfy_of, others
+from tui.words.orders import Around, refusal, why_not
+from tui.words.questions import stop_question
+from tui.words.resuming import preview_question
 
 HERE = Around()
 FAILED = b.ended(Outcome.FAILED, 412, s.OOM)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from runner.model import AttemptStatus, RunSnapshot
 from tests import builders as b
 from tests import stories as s
-from tui.render.loss import draw_loss
-from tui.render.paint import plain
-from tui.render.scale import data_range, sticky_range
-from tui.viewmodel.chart import chart_model, replaced_steps
+from tui.kit.paint import plain
+from tui.kit.scale import data_range, sticky_range
+from tui.panels.loss import draw_loss
+from tui.words.loss import chart_model, replaced_steps
 
 
 def attempts(*spans: tuple[int | None, int | None]) -> tuple[AttemptStatus, ...]:

@@ -12,11 +12,9 @@ from runner.model import ExpectedCheckpoint, Outcome, RunSnapshot
 from tests import builders as b
 from tests import stories as s
 from tests.hostile import HOSTILE
-from tui.render.checkpoint_detail import detail_rows
-from tui.render.checkpoints import checkpoint_head, checkpoint_row
-from tui.render.paint import plain, row_width
-from tui.viewmodel.checkpoint_detail import detail_of
-from tui.viewmodel.checkpoints import CheckpointTable, checkpoint_table
+from tui.kit.paint import plain, row_width
+from tui.panels.checkpoints import checkpoint_head, checkpoint_row, detail_of, detail_rows
+from tui.words.checkpoints import CheckpointTable, checkpoint_table
 
 
 def table(snapshot: RunSnapshot) -> CheckpointTable:

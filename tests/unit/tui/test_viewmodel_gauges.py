@@ -10,10 +10,8 @@ from runner.model import GpuUser, HardwareSample, HardwareUse, Outcome, RunSnaps
 from tests import builders as b
 from tests import machines as m
 from tests.hostile import HOSTILE
-from tui.viewmodel.gauge_model import Gauge, GaugeBoard, Line
-from tui.viewmodel.gauges import gauge_board
-from tui.viewmodel.gpu_users import user_words, users_line
-from tui.viewmodel.hardware_use import use_sentences
+from tui.panels.machine import gauge_board
+from tui.words.machine import Gauge, GaugeBoard, Line, use_sentences, user_words, users_line
 
 
 def board(shown: RunSnapshot, now: float = b.NOW) -> GaugeBoard:

@@ -15,21 +15,14 @@ from runner.trainers.sd_scripts.importers.fresh import Answers
 from tests.hostile import HOSTILE
 from tui.backend.results import FlagSheet, Plan
 from tui.editor import NoEditor, pick_editor
-from tui.render.checks import area_rows, block_rows
-from tui.render.paint import plain, row_width
-from tui.render.plan import board_rows
+from tui.kit.paint import plain, row_width
+from tui.panels.plan import board_rows, gate_sentence, plan_board
+from tui.panels.preflight import area_rows, block_rows
 from tui.screens.arrange import Held, View, arrange
-from tui.viewmodel.flags import flag_rows
-from tui.viewmodel.form import import_form, new_form
-from tui.viewmodel.plan_board import gate_sentence, plan_board
-from tui.viewmodel.preflight import (
-    Checklist,
-    CheckName,
-    checklist_view,
-    first_failing,
-    preflight_list,
-)
+from tui.screens.flags import flag_rows
+from tui.screens.project import import_form, new_form
 from tui.watch import FileWatch
+from tui.words.checklist import Checklist, CheckName, checklist_view, first_failing, preflight_list
 
 NAMES = tuple(CheckName(n, n.capitalize(), n == "device") for n in ("trainer", "images", "device"))
 

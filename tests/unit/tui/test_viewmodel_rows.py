@@ -9,15 +9,15 @@ import pytest
 
 from runner.model import CheckResult, Outcome, Phase, RunState
 from tests import builders as b
-from tui.viewmodel.checkpoints import checkpoint_table
-from tui.viewmodel.header import header_of
-from tui.viewmodel.orders import Around, why_not
-from tui.viewmodel.planned import planned_header, planned_snapshot
-from tui.viewmodel.preflight import preflight_list
-from tui.viewmodel.progress import progress_of
-from tui.viewmodel.state import label_of, state_label
-from tui.viewmodel.stopping import stop_question
-from tui.viewmodel.trend import loss_trend, pace_change
+from tui.panels.header import header_of
+from tui.panels.plan import planned_header, planned_snapshot
+from tui.panels.verdict import loss_trend, pace_change
+from tui.words.checklist import preflight_list
+from tui.words.checkpoints import checkpoint_table
+from tui.words.orders import Around, why_not
+from tui.words.progress import progress_of
+from tui.words.questions import stop_question
+from tui.words.state import label_of, state_label
 
 # --------------------------------------------------------------------------- state, progress, header
 

@@ -11,22 +11,24 @@ from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tests import builders as b
 from tests.hostile import HOSTILE
 from tui.images.store import Made, Wish
-from tui.render.paint import Span, plain, row_width
-from tui.render.sample_grid import draw_grid, tiles_of, wishes_of
-from tui.render.sample_words import word_rows
-from tui.viewmodel.chart import loss_at
-from tui.viewmodel.samples import (
+from tui.kit.paint import Span, plain, row_width
+from tui.screens.sample_grid import (
     Board,
     Place,
     SampleSheet,
     around,
     board_of,
     column_of,
+    draw_grid,
     image_at,
     moved,
     row_of,
+    tiles_of,
+    wishes_of,
+    word_rows,
     words_of,
 )
+from tui.words.loss import loss_at
 
 
 def sample(step: int | None, prompt: int = 0, **changes: object) -> Sample:

@@ -25,13 +25,13 @@ from tests import builders as b
 from tests import stories as s
 from tests.hostile import HOSTILE
 from tui.backend.results import Plan
-from tui.viewmodel.cause import cause_card
-from tui.viewmodel.chart import chart_model
-from tui.viewmodel.clauses import Kind, Verdict
-from tui.viewmodel.header import header_of
-from tui.viewmodel.preflight import Checklist
-from tui.viewmodel.progress import loss_now
-from tui.viewmodel.verdict import ready_verdict, verdict_of
+from tui.panels.header import header_of
+from tui.panels.verdict import ready_verdict, verdict_of
+from tui.words.cause import cause_card
+from tui.words.checklist import Checklist
+from tui.words.clauses import Kind, Verdict
+from tui.words.loss import chart_model
+from tui.words.progress import loss_now
 
 
 def first(snapshot: RunSnapshot | None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.trainers.sd_scripts.importers.find import Places
-from tui.cli import main
+from tui.cli.main import main
 
 
 @pytest.fixture

@@ -1,0 +1,3 @@
+"""The command `plasma-tui`: parser and verbs. Begin reading at `main`."""
+
+from tui.cli.main import main as main

@@ -1,0 +1,108 @@
+"""`resume` and `retry`: the next attempt of a run that has ended."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from runner.config.hiding import hidden_command
+from runner.control import launch
+from runner.control import orders as control
+from runner.control.resume import plan_resume
+from runner.control.resume_attempt import ResumePlan
+from runner.control.retry import carry_out, plan_retry
+from runner.model import RunSnapshot
+from runner.model.preview import Preview
+from runner.store.reader import RunReader
+from runner.store.rundir import RunDir
+from tui.cli.common import exit_code, find_run, print_json, say, wait_for_end
+from tui.cli.exits import OK, Fail
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Show, then start, the next attempt of a run."""
+    path, snapshot = _ended(options)
+    with _refusals():
+        found = plan_resume(snapshot, named=options.source, changes=options.set)
+    if options.json:
+        print_json(_json(path, found))
+    else:
+        tell(found.preview)
+    if options.dry_run:
+        return OK
+    with _refusals():
+        launch.start_attempt(RunDir(path), found.approved(options.force))
+    return _started(RunDir(path), options, silent=options.json)
+
+
+def retry(options: argparse.Namespace) -> int:
+    """Show the difference, then try again."""
+    _, snapshot = _ended(options)
+    with _refusals():
+        found = plan_retry(snapshot, options.set, restart=options.restart)
+    tell(found.preview)
+    if options.dry_run:
+        return OK
+    with _refusals():
+        started = carry_out(found, force=options.force)
+    return _started(started, options)
+
+
+def _ended(options: argparse.Namespace) -> tuple[Path, RunSnapshot]:
+    path = find_run(options.run)
+    return path, RunReader(path, console=False).read_all()
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except control.Refused as error:
+        raise Fail(str(error)) from None
+
+
+def _started(run: RunDir, options: argparse.Namespace, *, silent: bool = False) -> int:
+    if not silent:
+        sys.stdout.write(f"{run.id}\n")
+        sys.stdout.flush()
+    return exit_code(wait_for_end(run.path)) if options.wait else OK
+
+
+def tell(preview: Preview) -> None:
+    """In words, on stderr: what comes, what is lost, what differs, the command."""
+    for fact in preview.facts:
+        say(fact)
+    for warning in preview.warnings:
+        say(f"! {warning}")
+    for change in preview.changes:
+        before = change.before if change.before is not None else "not set"
+        after = change.after if change.after is not None else "not set"
+        say(f"  {change.name}: {before} -> {after}")
+    say(preview.command)
+
+
+def _json(path: Path, found: ResumePlan) -> dict[str, object]:
+    command = hidden_command(found.plan.command)
+    return {
+        "schema": 1,
+        "id": path.name,
+        "attempt": found.plan.attempt,
+        "from_step": found.from_step,
+        "to_step": found.to_step,
+        "trained_steps": found.trained_steps,
+        "replayed_steps": found.replayed_steps,
+        "state_path": found.plan.state_path,
+        "weights_path": found.plan.weights_path,
+        "skip": found.plan.skip,
+        "output_dir": found.plan.output_dir,
+        "checkpoints": found.plan.expected,
+        "changes": found.preview.changes,
+        "facts": found.preview.facts,
+        "notes": found.notes,
+        "command": command,
+        "shell": shlex.join(command),
+    }

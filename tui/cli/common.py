@@ -1,0 +1,137 @@
+"""What several verbs need: finding a run, printing JSON and tables, waiting for a run's end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from runner.control import orders as control
+from runner.history.report import current_step
+from runner.model import CheckResult, Outcome, RunSnapshot, RunState
+from runner.model.units import UNKNOWN, duration, loss, pace
+from runner.store.reader import RunReader
+from runner.store.registry import RunNotFound, resolve
+from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
+from tui.text import clean
+from tui.words.progress import loss_now
+
+MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "-"}
+OVER = (RunState.ENDED, RunState.LOST)
+
+
+def find_run(text: str, *, adopt: bool = True) -> Path:
+    """The folder of RUN; a run whose supervisor was killed gets a new one. Raises Fail (exit 3)."""
+    try:
+        path = resolve(text)
+    except RunNotFound as error:
+        raise Fail(str(error), NOT_FOUND) from None
+    if adopt:
+        try:
+            control.adopt(path)
+        except OSError:
+            pass  # somebody else's folder: it can still be read
+    return path
+
+
+def say(text: str) -> None:
+    """Narration. Nobody listening is no reason to leave an order half done."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"{clean(text)}\n")
+        sys.stderr.flush()
+
+
+def answer(question: str) -> str:
+    """What a person types at a terminal."""
+    sys.stderr.write(clean(question))
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def at_terminal() -> bool:
+    """A person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def agreed(question: str, refusal: str, *, yes: bool) -> bool:
+    """Yes or no, asked at a terminal only; elsewhere only --yes agrees. Raises Fail."""
+    if yes:
+        return True
+    if not at_terminal():
+        raise Fail(f"{refusal}: add --yes to agree, there is no terminal to ask on", WRONG_USE)
+    return answer(f"{question} [y/N] ").lower() in ("y", "yes")
+
+
+def check_line(result: CheckResult) -> str:
+    """`! Disk: 3 GB free`."""
+    text = result.detail or result.evidence
+    return f"{MARKS[result.status]} {clean(result.title or result.name)}: {clean(text)}"
+
+
+def print_json(value: Any) -> None:
+    """One object and a final newline, in ASCII where the locale has no UTF-8."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    if not text.isascii() and "utf" not in (sys.stdout.encoding or "utf").lower():
+        text = json.dumps(json.loads(text), indent=2)
+    sys.stdout.write(f"{text}\n")
+
+
+def progress_line(snapshot: RunSnapshot) -> str:
+    """`training  step 412/920  epoch 2/4  loss 0.0934  3.1 s/step  26 min left`."""
+    status = snapshot.status
+    if status is None:
+        return str(snapshot.state)
+    if status.evaluating and snapshot.state not in OVER:
+        return status.evaluating
+    step = current_step(snapshot)
+    if not step:
+        return f"{status.phase}{f': {status.phase_detail}' if status.phase_detail else ''}"
+    value = loss_now(snapshot)
+    words = [
+        str(status.phase),
+        f"step {step}/{status.total_steps or UNKNOWN}",
+        f"epoch {status.epoch}/{status.epochs}" if status.epoch else "",
+        f"loss {loss(status.average if value is None else value)}",
+        pace(status.seconds_per_step),
+        f"{duration(status.eta_s)} left" if status.eta_s is not None else "",
+    ]
+    return "  ".join(word for word in words if word)
+
+
+def wait_for_end(path: Path) -> RunSnapshot:
+    """Until the run is over, with a progress line on stderr (one a few seconds where that is no
+    terminal). Ctrl+C leaves the training running."""
+    reader = RunReader(path, console=False)
+    live = sys.stderr.isatty()
+    shown, shown_at = "", 0.0
+    try:
+        while True:
+            snapshot = reader.read(0.1)
+            line = clean(progress_line(snapshot))
+            now = time.monotonic()
+            if line != shown and now - shown_at >= (0.2 if live else 5.0):
+                sys.stderr.write(f"\r\x1b[K{line[:200]}" if live else f"{line}\n")
+                sys.stderr.flush()
+                shown, shown_at = line, now
+            if snapshot.state in OVER and (
+                snapshot.outcome is not None or snapshot.state is RunState.LOST
+            ):
+                if live:
+                    sys.stderr.write("\r\x1b[K")
+                return reader.read_all()
+            # a supervisor may be gone with the trainer's end not judged yet
+            if snapshot.outcome is None and not snapshot.supervisor_alive:
+                control.adopt(path)
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        say(f"\ntraining continues: `plasma-tui attach {path.name}` shows it")
+        raise
+
+
+def exit_code(snapshot: RunSnapshot) -> int:
+    return OK if snapshot.outcome is Outcome.SUCCEEDED else NO

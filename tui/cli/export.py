@@ -1,0 +1,75 @@
+"""`export`: a checkpoint of a run, copied into a folder of the user's."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tui.cli.common import agreed, at_terminal, find_run, print_json, say
+from tui.cli.exits import NO, NOT_FOUND, OK, Fail
+from tui.text import clean
+
+
+def export(options: argparse.Namespace) -> int:
+    """Prints the path of the copy."""
+    from runner.checkpoints.export import ExportRefused, export_file
+    from runner.checkpoints.export_places import remember_folder
+    from runner.history.review.chosen import NotChosen, choose
+
+    run_path = find_run(options.run)
+    try:
+        chosen = choose(run_path, options.checkpoint)
+    except NotChosen as error:
+        raise Fail(clean(str(error)), NOT_FOUND) from None
+    folder = Path(options.to).expanduser() if options.to else _suggested(run_path)
+    for line in (f"{chosen.checkpoint.name}:" if chosen.why else "", *chosen.why):
+        if line:
+            say(line)
+    _make_folder(folder, yes=options.yes)
+    try:
+        made = export_file(
+            chosen.path, folder, options.name, force=options.force, known=chosen.checkpoint
+        )
+    except ExportRefused as error:
+        raise Fail(clean(str(error)), NO) from None
+    remember_folder(folder)
+    for note in made.notes:
+        say(f"note: {note}")
+    if options.json:
+        print_json({"schema": 1, "checkpoint": chosen.checkpoint.name, "step": chosen.checkpoint.step,
+                    "path": made.path, "bytes": made.size_bytes, "sha256": made.sha256})  # fmt: skip
+    else:
+        sys.stdout.write(f"{made.path}\n")
+    return OK
+
+
+def _make_folder(folder: Path, *, yes: bool) -> None:
+    """A missing folder is created: a person at a terminal is asked, a script is told. Raises Fail."""
+    if os.path.lexists(folder):
+        return
+    if at_terminal() and not agreed(f"{folder} doesn't exist. Create it?", "", yes=yes):
+        raise Fail(f"nothing was exported: {clean(str(folder), 300)} doesn't exist")
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise Fail(f"{clean(str(folder), 300)} cannot be created: {error.strerror}") from None
+    say(f"created {folder}")
+
+
+def _suggested(run_path: Path) -> Path:
+    """Without --to nothing is written: the sentence names where it could go."""
+    from runner.checkpoints.export_places import suggested_folders
+    from runner.model import RunSpec
+    from runner.store.journal import Unreadable, read_json
+    from runner.store.rundir import RunDir
+    from tui.cli.exits import WRONG_USE
+
+    try:
+        spec = read_json(RunDir(run_path).spec, RunSpec)
+        found = suggested_folders(spec.command, spec.cwd)
+    except Unreadable:
+        found = suggested_folders()
+    example = f", for example --to {clean(str(found[0]), 300)}" if found else ""
+    raise Fail(f"name the folder that the copy goes into with --to DIR{example}", WRONG_USE)

@@ -1,0 +1,171 @@
+"""`inspect` and `verify`: judging files that nobody here made."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.model.units import count, file_size
+from runner.store.rundir import home
+from tui.cli.common import print_json, say
+from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
+from tui.text import clean
+
+if TYPE_CHECKING:
+    from runner.checkpoints.verify import Verification
+    from runner.model import Checkpoint
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """Parse and judge a console log."""
+    from runner.history.inspect import inspect_log
+
+    folder = Path(options.tensorboard).expanduser() if options.tensorboard else None
+    if folder is not None and not folder.is_dir():
+        raise Fail(f"no folder {folder}: --tensorboard takes a folder of event files", NOT_FOUND)
+    with _plain_log(options.log) as path:
+        try:
+            report = inspect_log(path, options.exit, folder)
+        except ValueError as error:
+            raise Fail(str(error), WRONG_USE) from None
+        except OSError as error:
+            raise Fail(f"{options.log} cannot be read: {error.strerror}") from None
+        foreign = report.outcome is None
+        run = None if options.no_keep or foreign else _keep(options, path, folder)
+    data = report.to_json() | {"run": run.name if run is not None else None}
+    if options.json:
+        print_json(data)
+    if foreign:
+        raise Fail(
+            f"{options.log} is not a console log of a trainer: {report.reasons[0]} "
+            "(--exit HOW evaluates it anyway)"
+        )
+    if not options.json:
+        _print(data)
+    if run is not None:
+        say(f"a read-only run of it: `plasma-tui attach {run.name}`, `show`, `compare`, `replay`")
+    return OK
+
+
+@contextlib.contextmanager
+def _plain_log(named: str) -> Iterator[Path]:
+    """The log as a file of UTF-8: itself, or a copy where it is packed, UTF-16, or stdin (`-`)."""
+    from runner.history.imported_runs.log_bytes import NoLog, copy_log, is_plain
+
+    path = Path(named).expanduser()
+    if named != "-" and not path.is_file():
+        raise Fail(f"no file {path}: give the path of a console log", NOT_FOUND)
+    try:
+        if named != "-" and is_plain(path):
+            yield path
+            return
+        with tempfile.TemporaryDirectory(prefix="plasma-inspect-") as scratch:
+            copy = Path(scratch) / "stdin.log"
+            copy_log(sys.stdin.buffer if named == "-" else path, copy)
+            yield copy
+    except NoLog as error:
+        raise Fail(f"{named} cannot be read: {error}") from None
+    except OSError as error:
+        raise Fail(f"{named} cannot be read: {error.strerror or error}") from None
+
+
+def _keep(options: argparse.Namespace, plain: Path, folder: Path | None) -> Path | None:
+    """Make the run; what keeps it from being made is told, and harms nothing."""
+    from runner.history.imported_runs.from_log import run_of_log
+
+    source = plain if options.log == "-" else Path(options.log).expanduser()
+    try:
+        with source.open("rb") as stream:
+            return run_of_log(
+                source, exit_text=options.exit, tensorboard=folder,
+                stream=stream if options.log == "-" else None,
+            )  # fmt: skip
+    except ValueError as error:
+        say(f"no run was made of it: {error}")
+    except OSError as error:
+        say(f"no run was made of it: {error.filename or home()}: {error.strerror or error}")
+    return None
+
+
+def _print(data: dict[str, Any]) -> None:
+    for key, value in data.items():
+        if key == "cause" and value:
+            sys.stdout.write(f"cause: {value['key']}\n  evidence: {clean(value['evidence'])}\n")
+            sys.stdout.write(f"  advice: {clean(value['advice'])}\n")
+        elif isinstance(value, (list, tuple)):
+            sys.stdout.write(f"{key}: {clean(', '.join(map(str, value))) or 'none'}\n")
+        else:
+            sys.stdout.write(f"{key}: {'unknown' if value is None else clean(str(value))}\n")
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Whole, finite, how large; in a process of its own, so that this one stays small."""
+    from runner.checkpoints.verify import verify_apart
+
+    paths = [str(Path(name).expanduser().absolute()) for name in options.files]
+    found, words = verify_apart(paths)
+    if len(found) < len(paths):
+        raise Fail(f"{paths[len(found)]} could not be looked at: {words or 'no answer'}")
+    files = _told(found)
+    if options.json:
+        print_json({"schema": 1, "files": files})
+    else:
+        for one, told_of in zip(found, files, strict=True):
+            sys.stdout.write(clean(_sentence(one)) + "\n")
+            sys.stdout.writelines(f"  {clean(line)}\n" for line in _details(told_of))
+    if any(not Path(path).exists() for path in paths):
+        return NOT_FOUND
+    return OK if all(f.complete and f.finite for f in found) else NO
+
+
+def _told(found: list[Verification]) -> list[dict[str, Any]]:
+    """As JSON, each against the one given before it."""
+    import msgspec
+
+    from runner.checkpoints.checkpoint_facts import file_alone
+    from runner.checkpoints.weight_norms import change_of, remark_on
+
+    files: list[dict[str, Any]] = []
+    before: Checkpoint | None = None
+    for one in found:
+        now = file_alone(one)
+        change = change_of(one.norm, before.norm) if before is not None else None
+        told = msgspec.to_builtins(one)
+        told |= {"norm_change": change, "remark": remark_on(now, one, before)}
+        files.append(told)
+        if one.kind == "weights" and one.complete and one.finite:
+            before = now
+    return files
+
+
+def _sentence(one: Verification) -> str:
+    whole = "complete" if one.complete else "NOT COMPLETE"
+    numbers = {True: "finite", False: "NOT FINITE", None: "not looked at"}[one.finite]
+    what = " (a training state)" if one.kind == "state" else ""
+    why = f": {one.problem}" if one.problem else ""
+    return f"{one.path}{what}: {whole}, {numbers}, {file_size(one.size_bytes)}{why}"
+
+
+def _details(told: dict[str, Any]) -> list[str]:
+    """Rank, norms, and what they say."""
+    lines = []
+    if told["rank"] is not None:
+        alpha = f", alpha {told['alpha']:g}" if told["alpha"] is not None else ""
+        lines.append(f"rank {told['rank']}{alpha}")
+    if told["norm"] is not None:
+        change = told["norm_change"]
+        grown = f", {change:+.1%} against the file before" if change is not None else ""
+        lines.append(
+            f"norm {told['norm']:.4g} in the mean, {told['norm_largest']:.4g} at most{grown}"
+        )
+    lines += [
+        f"  {b['block']}: {b['mean']:.4g} in the mean, {b['largest']:.4g} at most, "
+        f"{count(b['modules'], 'module')}"
+        for b in told["norms"]
+    ]
+    return [*lines, told["remark"]] if told["remark"] else lines

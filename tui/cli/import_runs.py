@@ -1,0 +1,116 @@
+"""`import`: what trainings from before plasma-tui have left, as runs of the list."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from runner.history.imported_runs.from_files import (
+    import_training,
+    known_run,
+    watched_files,
+    watched_run,
+)
+from runner.history.imported_runs.trainings import Findings, FoundTraining, look_for_trainings
+from runner.model.units import count
+from tui.cli.common import print_json, say
+from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
+from tui.text import clean
+
+#: of what was passed over so many are named
+NAMED = 5
+
+
+def import_runs(options: argparse.Namespace) -> int:
+    """Nothing below the folder is changed, and twice makes nothing twice."""
+    root = Path(options.folder).expanduser()
+    if not root.is_dir():
+        raise Fail(f"no folder {root}: give the one that holds the checkpoints", NOT_FOUND)
+    root = root.absolute()
+    findings = look_for_trainings(root)
+    if options.name and len(findings.trainings) > 1:
+        found = count(len(findings.trainings), "training")
+        raise Fail(
+            f"--name fits one training, and {found} lie below {root}: leave it out", WRONG_USE
+        )
+    watched = watched_files()
+    told = [_one(training, root, options, watched) for training in findings.trainings]
+    if options.json:
+        print_json({"schema": 1, "trainings": told, **_rest(findings)})
+    else:
+        for one in told:
+            sys.stdout.write(f"{_line(one)}\n")
+    _say_rest(findings, root)
+    failed = any(one["problem"] for one in told)
+    return NO if failed or not told else OK
+
+
+def _one(
+    training: FoundTraining, root: Path, options: argparse.Namespace, watched: Mapping[str, str]
+) -> dict[str, object]:
+    known, own = known_run(training), watched_run(training, watched)
+    told: dict[str, object] = {
+        "run": own or (known[0].id if known is not None else None),
+        "name": options.name or training.name,
+        "began_at": training.began_at,
+        "files": [str(one.path) for one in training.files],
+        "event_folder": str(training.events.folder) if training.events is not None else None,
+        "watched": own is not None,
+        "made": False,
+        "problem": None,
+    }
+    if options.dry_run or own is not None:
+        return told
+    try:
+        path, made = import_training(training, root, name=options.name, verify=options.verify)
+        told |= {"run": path.name, "made": made}
+    except OSError as error:
+        told["problem"] = f"{error.filename or path_of(training)}: {error.strerror or error}"
+    return told
+
+
+def path_of(training: FoundTraining) -> str:
+    return str(training.files[0].path) if training.files else training.key
+
+
+def _line(one: dict[str, object]) -> str:
+    files, events = one["files"], one["event_folder"]
+    began = one["began_at"]
+    assert isinstance(files, list) and isinstance(began, float)
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(began))
+    parts = [count(len(files), "checkpoint"), "exact losses" if events else "no event files"]
+    if one["problem"]:
+        how = f"NOT imported: {one['problem']}"
+    elif one["watched"]:
+        how = f"left: it is the run {one['run']}, which was watched"
+    elif one["made"]:
+        how = f"imported as {one['run']}"
+    else:
+        how = f"there already: {one['run']}" if one["run"] else "would be imported"
+    return clean(f"{one['name']}, {when}, {', '.join(parts)}: {how}", 2000)
+
+
+def _rest(findings: Findings) -> dict[str, object]:
+    return {
+        "passed_over": [{"path": str(path), "why": why} for path, why in findings.passed_over],
+        "unreadable": [{"path": str(path), "why": why} for path, why in findings.unreadable],
+        "cut": findings.cut,
+    }
+
+
+def _say_rest(findings: Findings, root: Path) -> None:
+    for title, found in (
+        ("passed over", findings.passed_over),
+        ("unreadable", findings.unreadable),
+    ):
+        for path, why in found[:NAMED]:
+            say(f"{title}: {path}: {why}")
+        if len(found) > NAMED:
+            say(f"{title}: {len(found) - NAMED} more (--json names all)")
+    if findings.cut:
+        say(f"there are too many files below {root}: give a folder further down for the rest")
+    if not findings.trainings:
+        say(f"nothing to import: no trained network and no event file lies below {root}")

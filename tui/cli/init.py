@@ -1,0 +1,149 @@
+"""`init`: a plasma.toml from what a person already has, or from what is on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from runner.config.errors import ConfigError
+from runner.model.units import file_size
+from runner.trainers.registry import load_config
+from runner.trainers.sd_scripts.importers.files import (
+    MOST_BYTES,
+    PASTED,
+    import_file,
+    import_text,
+    text_of,
+)
+from runner.trainers.sd_scripts.importers.find import Context
+from runner.trainers.sd_scripts.importers.fresh import Answers, missing_of, new_project, suggested
+from runner.trainers.sd_scripts.importers.model import Imported, ImportRefused
+from runner.trainers.sd_scripts.importers.write import (
+    FILE_NAME,
+    AlreadyThere,
+    Written,
+    write_project,
+)
+from tui.cli.common import answer, at_terminal, say
+from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
+
+#: a model is chosen by its number; more than this fills the screen
+MOST_OFFERED = 12
+
+
+def init(options: argparse.Namespace) -> int:
+    """Write plasma.toml; its path goes to stdout, all that is to be told to stderr."""
+    folder = Path(options.dir).expanduser().absolute() if options.dir else Path.cwd()
+    if (folder / FILE_NAME).exists() and not options.force:
+        raise Fail(
+            f"{folder / FILE_NAME} is already there: give --force to replace it (a backup is kept) "
+            "or --dir DIR",
+            NO,
+        )
+    context = Context.here(folder)
+    made = _imported(options.source, context) if options.source else _fresh(options, context)
+    try:
+        written = write_project(folder, made.config_text, files=made.files, force=options.force)
+    except AlreadyThere as error:
+        raise Fail(str(error), NO) from None
+    except OSError as error:
+        raise Fail(f"{folder} cannot be written to: {error.strerror}", NO) from None
+    _tell(made, written)
+    sys.stdout.write(f"{written.path}\n")
+    return OK
+
+
+def _imported(source: str, context: Context) -> Imported:
+    path = Path(os.path.expanduser(source))  # noqa: PTH111 - keeps the ~ of an unknown user
+    try:
+        if source == "-":
+            data = sys.stdin.buffer.read(MOST_BYTES + 1)
+            return import_text(text_of(data, PASTED), context=context)
+        if not os.path.lexists(path):
+            raise Fail(f"no file {path}: give the script or configuration to import", NOT_FOUND)
+        return import_file(path, context=context)
+    except ImportRefused as error:
+        raise Fail(str(error), WRONG_USE) from None
+
+
+def _fresh(options: argparse.Namespace, context: Context) -> Imported:
+    asking = not options.yes and at_terminal()
+    answers = _asked(context) if asking else suggested(context.found, context.project)
+    return new_project(answers, context=context)
+
+
+def _asked(context: Context) -> Answers:
+    """At most four questions; an empty answer takes what is suggested."""
+    found = context.found
+    answers = suggested(found, context.project)
+    checkouts = [str(checkout.path) for checkout in found.sd_scripts]
+    if len(checkouts) != 1:
+        text = _choice("folder of sd-scripts", checkouts)
+        chosen = Path(text).expanduser().absolute() if text else None
+        python = found.python_for(chosen)
+        answers = replace(
+            answers, sd_scripts=chosen, python=None if python is None else str(python)
+        )
+    if answers.python is None:
+        pythons = [str(python) for python in found.pythons]
+        answers = replace(answers, python=_choice("python of its venv", pythons) or None)
+    models = [str(model.path) for model in found.models]
+    shown = [f"{model.path}  {file_size(model.size_bytes)}" for model in found.models]
+    model = _choice("base model", models, shown, suggest=False)
+    name = answer(f"name of the LoRA [{answers.name}]: ") or answers.name
+    return replace(answers, model=model or None, name=name)
+
+
+def _choice(
+    what: str, values: Sequence[str], shown: Sequence[str] = (), *, suggest: bool = True
+) -> str:
+    """One of the values by its number, or anything typed; "" for none."""
+    for number, text in enumerate((shown or values)[:MOST_OFFERED], start=1):
+        say(f"  {number}  {text}")
+    default = "1" if values and suggest else "none"
+    numbers = f"1-{min(len(values), MOST_OFFERED)} or " if values else ""
+    typed = answer(f"{what}, {numbers}a path [{default}]: ")
+    if not typed:
+        return values[0] if values and suggest else ""
+    if typed.isdigit() and 1 <= int(typed) <= len(values):
+        return values[int(typed) - 1]
+    return typed
+
+
+def _tell(made: Imported, written: Written) -> None:
+    if made.source:
+        say(f"from {made.source}")
+    for note in made.notes:
+        say(f"  {note}")
+    if made.unmapped:
+        say("not taken over (also at the end of the file):")
+        for text in made.unmapped:
+            say(f"  {text}")
+    for path in written.files:
+        say(f"written: {path}")
+    for path in written.kept:
+        say(f"already there, left as it is: {path}")
+    if written.backup is not None:
+        say(f"the old one is kept as {written.backup}")
+    _problems(made, written.path)
+
+
+def _problems(made: Imported, path: Path) -> None:
+    """What has still to be done by hand, so that the file can be used."""
+    missing = missing_of(made.config_text)
+    for text in missing:
+        say(f"missing: {text}")
+    try:
+        load_config(path)
+    except ConfigError as error:
+        known = {text.partition(":")[0] for text in missing}
+        for problem in error.problems:
+            if not any(f"{name} is missing" in problem.text for name in known):
+                say(str(problem))
+    else:
+        if not missing:
+            say("`plasma-tui check` runs all preflight checks")

@@ -1,0 +1,50 @@
+"""`label`: what a person calls a run, its tags and a note; the run's own files stay as they are."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import msgspec
+
+from runner.model import Label
+from runner.store.labels import BadLabel, changed, read_label, write_label
+from tui.cli.common import find_run, print_json, say
+from tui.cli.exits import OK, WRONG_USE, Fail
+from tui.text import clean
+
+
+def label(options: argparse.Namespace) -> int:
+    """Change what is given, show what there is."""
+    path = find_run(options.run, adopt=False)
+    found = read_label(path)
+    asked = options.name is not None or options.note is not None or options.tag or options.untag
+    if asked:
+        try:
+            found = write_label(
+                path,
+                changed(
+                    found, name=options.name, add=options.tag, take=options.untag, note=options.note
+                ),
+            )
+        except BadLabel as error:
+            raise Fail(f"nothing was changed: {error}", WRONG_USE) from None
+        except OSError as error:
+            raise Fail(f"the label of {path.name} cannot be written: {error.strerror}") from None
+    if options.json:
+        print_json({"schema": 1, "id": path.name, **msgspec.to_builtins(found)})
+    else:
+        _show(path.name, found)
+    return OK
+
+
+def _show(run_id: str, found: Label) -> None:
+    if found == Label():
+        say(f"{run_id} has no name, tag or note of yours (see `plasma-tui label --help`)")
+        return
+    sys.stdout.write(f"name  {clean(found.name) or '-'}\n")
+    sys.stdout.write(f"tags  {', '.join(clean(tag) for tag in found.tags) or '-'}\n")
+    lines = [clean(line) for line in found.note.split("\n")]
+    sys.stdout.write(
+        "note  " + "\n      ".join(lines).rstrip() + "\n" if found.note else "note  -\n"
+    )

@@ -1,0 +1,98 @@
+"""`runs`: every run of this machine as a table, or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+
+from runner.model import RunListing
+from runner.model.units import count, duration, loss
+from runner.store.registry import list_runs
+from tui.cli.common import print_json, say
+from tui.cli.exits import OK, WRONG_USE, Fail
+from tui.cli.fitted import Column, Title, table_lines
+from tui.text import clean
+from tui.words.runs import SORTS, Entry, Head, RunBoard, kind_of, shown_loss, tags_of
+
+#: in this order; the highest rank is left out first
+COLUMNS = (
+    Column("run"),
+    Column("state"),
+    Column("kind", 1),
+    Column("step", 3, right=True),
+    Column("loss", 2, right=True),
+    Column("checkpoints", 7, right=True),
+    Column("took", 6, right=True),
+    Column("name", 4, least=12),
+    Column("tags", 5, least=8),
+)
+
+
+def runs(options: argparse.Namespace) -> int:
+    """Live runs first, then as `--sort` says; `--filter` keeps what typing on the screen would keep."""
+    if options.limit is not None and options.limit < 0:
+        raise Fail("--limit takes a number of runs, 0 or more", WRONG_USE)
+    sort = next(one for one in SORTS if one.name == options.sort)
+    board = RunBoard(typed=options.filter or "", sort=sort, grouped=options.group)
+    board.take(list_runs())
+    lines = _cut(board.lines(), options.limit)
+    shown = [one.listing for one in lines if isinstance(one, Entry)]
+    if options.json:
+        print_json({"schema": 1, "runs": shown})
+    elif not board.total:
+        say("no run yet: `plasma-tui demo` makes one, `plasma-tui start` starts your own")
+    elif not board.found:
+        say(f"none of {count(board.total, 'run')} matches {options.filter!r}")
+    else:
+        _print(lines)
+        if board.found > len(shown):
+            say(f"and {count(board.found - len(shown), 'more run')}")
+    return OK
+
+
+def _cut(lines: Sequence[Head | Entry], limit: int | None) -> list[Head | Entry]:
+    """The first `limit` runs, with the heads they stand under."""
+    if limit is None:
+        return list(lines)
+    found: list[Head | Entry] = []
+    head: Head | None = None
+    for line in lines:
+        if isinstance(line, Head):
+            head = line
+            continue
+        if limit <= 0:
+            break
+        if head is not None:
+            found.append(head)
+            head = None
+        found.append(line)
+        limit -= 1
+    return found
+
+
+def _print(lines: Sequence[Head | Entry]) -> None:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    rows = [_title(one) if isinstance(one, Head) else _cells(one.listing) for one in lines]
+    sys.stdout.writelines(f"{line}\n" for line in table_lines(COLUMNS, rows, width))
+
+
+def _title(head: Head) -> Title:
+    live = f", {head.live} live" if head.live else ""
+    return Title(f"{head.title} ({count(head.runs, 'run')}{live})")
+
+
+def _cells(run: RunListing) -> list[str]:
+    total = run.total_steps if run.total_steps is not None else "?"
+    return [
+        clean(run.id),
+        str(run.outcome or run.state),
+        kind_of(run),
+        f"{run.step}/{total}",
+        loss(shown_loss(run)),
+        str(run.checkpoints),
+        duration(run.duration_s),
+        clean(run.name, 200) if run.problem is None else clean(run.problem, 200),
+        tags_of(run, 120),
+    ]

@@ -1,0 +1,82 @@
+"""`notify`: what `[notify]` would do, and with `--test` whether it works."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from runner.model.refusal import Refusal
+from tui.cli.common import say
+from tui.cli.exits import NO, OK, Fail
+from tui.notices import Ring, bytes_of
+from tui.osc import way_of
+from tui.text import clean
+
+if TYPE_CHECKING:
+    from runner.config.channels import Channels
+    from tui.backend.results import NoticeTarget
+
+
+def notify(options: argparse.Namespace) -> int:
+    """No address and no secret is printed: a terminal is easily shared."""
+    from tui.backend.door import Backend
+
+    try:
+        target = Backend().notice_target(None, Path(options.config or "plasma.toml").absolute())
+    except Refusal as error:
+        raise Fail(str(error)) from None
+    return _test(target) if options.test else _tell(target)
+
+
+def _tell(target: NoticeTarget) -> int:
+    assert target.channels is not None
+    rules = target.rules
+    rows = [("told", ", ".join(rules.on) or "nothing"), ("terminal", _terminal(target))]
+    rows += _channel_rows(target.channels)
+    for name, words in rows:
+        sys.stdout.write(f"{name:<10}{clean(words)}\n")
+    if not target.channels.names:
+        say("no channel is set: [notify] command, ntfy or apprise_file sends notices elsewhere")
+    return OK
+
+
+def _terminal(target: NoticeTarget) -> str:
+    bell = "bell and " if target.rules.bell else ""
+    return f"{bell}{way_of(target.rules.terminal, os.environ).words}"
+
+
+def _channel_rows(channels: Channels) -> list[tuple[str, str]]:
+    rows = []
+    if channels.command:
+        rows.append(("command", Path(channels.command[0]).name))
+    if channels.ntfy is not None:
+        token = channels.ntfy_token_file or channels.ntfy_token_env
+        by = f", token from {token}" if token else ""
+        rows.append(("ntfy", f"a topic of {urlsplit(channels.ntfy).hostname}{by}"))
+    source = channels.apprise_file or channels.apprise_env
+    if source is not None:
+        rows.append(("apprise", f"addresses from {source}"))
+    return rows
+
+
+def _test(target: NoticeTarget) -> int:
+    """Exit 1 if one channel failed."""
+    from runner.notify.sender import try_channels
+
+    assert target.channels is not None
+    if sys.stderr.isatty():
+        sys.stderr.write(bytes_of(Ring(target.message), target.rules, os.environ, False))
+        sys.stderr.flush()
+        say(f"this terminal: {_terminal(target)}")
+    if not target.channels.names:
+        say("no channel is set: [notify] command, ntfy or apprise_file sends notices elsewhere")
+        return OK
+    results = try_channels(target.channels, target.message, show=True)
+    for one in results:
+        word = "ok" if one.ok else "FAILED"
+        sys.stdout.write(f"{one.channel:<10}{word:<8}{clean(one.text)}\n")
+    return OK if all(one.ok for one in results) else NO

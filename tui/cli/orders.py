@@ -1,0 +1,101 @@
+"""`stop` and `approve`: orders to a run."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from runner.analysis.smoke import smoke_verdict
+from runner.control import gate
+from runner.control import orders as control
+from runner.model import JournalEvent, Outcome, RunSnapshot, RunState
+from runner.store.reader import RunReader
+from tui.cli.common import check_line, find_run, say, wait_for_end
+from tui.cli.exits import NO, OK, Fail
+
+#: INT 15 s, TERM 5 s, KILL, the last look at the files
+STOP_PATIENCE_S = 180.0
+NO_ANSWER = "the order is given; the supervisor has not responded yet"
+
+
+def stop(options: argparse.Namespace) -> int:
+    """Order a stop and wait until nothing of the training is left."""
+    path = find_run(options.run)
+    mode = "now" if options.now else "after_save" if options.after_save else "default"
+    try:
+        sent = control.cancel_stop(path) if options.cancel else control.stop(path, mode)
+    except control.Refused as error:
+        raise Fail(str(error)) from None
+    answer = control.await_answer(path, sent)
+    if answer is not None and not answer.accepted:
+        raise Fail(f"run {path.name}: {answer.text}")
+    say(f"run {path.name}: {answer.text if answer is not None else NO_ANSWER}")
+    if options.cancel:
+        return OK if answer is not None else NO
+    if options.no_wait or (options.after_save and not options.wait):
+        return OK
+    if options.after_save:  # a save may be hours away: Ctrl+C leaves the order where it is
+        wait_for_end(path)
+    return _stopped(path, sent.attempt)
+
+
+def _stopped(path: Path, attempt: int | None) -> int:
+    """Wait for the proof that no process is left, then for the verdict. Raises Fail."""
+    reader = RunReader(path, console=False)
+    gone: JournalEvent | None = None
+    deadline = time.monotonic() + STOP_PATIENCE_S
+    while True:
+        snapshot = reader.read(0.1)
+        number = attempt or (snapshot.status.attempt if snapshot.status is not None else 1)
+        found = [event for event in snapshot.events if event.attempt == number]
+        left = [event for event in found if event.kind == "survivors"]
+        if gone is None:
+            gone = next((event for event in found if event.kind == "all_gone"), None)
+            if gone is not None:
+                say(f"no process of the training is left ({gone.data.get('seen')} ended)")
+                deadline = time.monotonic() + STOP_PATIENCE_S
+        resumed = snapshot.status is not None and snapshot.status.attempt > number
+        if resumed or (snapshot.state is RunState.ENDED and snapshot.outcome is not None):
+            break
+        if snapshot.state is RunState.LOST:
+            raise Fail(f"run {path.name} is lost: no process of this run is alive on this machine")
+        if time.monotonic() > deadline:
+            if gone is None:
+                raise Fail(
+                    f"run {path.name} has not stopped yet{_survivors(left)}: "
+                    f"see `plasma-tui show {path.name}`"
+                )
+            say(f"its files are still being verified: see `plasma-tui show {path.name}`")
+            return OK
+        time.sleep(0.1)
+    if left:
+        raise Fail(f"run {path.name} has stopped, but processes are left{_survivors(left)}")
+    say(_ending(snapshot) if not resumed else f"attempt {number} has ended")
+    return OK
+
+
+def _survivors(events: list[JournalEvent]) -> str:
+    return f" ({events[-1].data.get('processes')})" if events else ""
+
+
+def _ending(snapshot: RunSnapshot) -> str:
+    step = snapshot.status.step if snapshot.status else "?"
+    if snapshot.outcome is not None and snapshot.outcome is not Outcome.STOPPED:
+        return (
+            f"ended at step {step}: {str(snapshot.outcome).replace('_', ' ')}; no process is left"
+        )
+    return f"stopped at step {step}; no process is left"
+
+
+def approve(options: argparse.Namespace) -> int:
+    """Say yes to what a smoke test showed, after showing it."""
+    path = find_run(options.run)
+    for line in smoke_verdict(RunReader(path, console=False).read_all()):
+        say(check_line(line))
+    try:
+        given = gate.approve(path, options.note)
+    except (control.Refused, OSError) as error:
+        raise Fail(str(error)) from None
+    say(f"approved by {given.by}: the long run with these settings may start")
+    return OK

@@ -1,0 +1,71 @@
+"""`remove`: says what would go, asks, and removes run folders. Checkpoints in output folders stay."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.control.remove import Removal, RemoveRefused, removal_of, remove_run
+from runner.model.units import count
+from tui.cli.common import agreed, answer, at_terminal, find_run, say
+from tui.cli.exits import NO, OK, WRONG_USE, Fail
+from tui.text import clean
+
+
+def remove(options: argparse.Namespace) -> int:
+    """Exit 0 when all of them are gone. Nothing goes before a yes (or --yes), or while one refuses."""
+    paths = list(dict.fromkeys(find_run(text, adopt=False) for text in options.run))
+    looked = [removal_of(path) for path in paths]
+    for one in looked:
+        if one.refusal is not None:
+            raise Fail(f"nothing was removed: {clean(one.refusal)}")
+    if not options.yes or any(one.lost for one in looked):
+        for one in looked:
+            _tell(one)
+    if not _agreed(options, looked):
+        say("nothing was removed")
+        return NO
+    for path, one in zip(paths, looked, strict=True):
+        _remove(path, with_checkpoints=bool(one.lost))
+    return OK
+
+
+def _tell(one: Removal) -> None:
+    named = f" ({clean(one.name, 80)})" if one.name != one.id else ""
+    say(f"{one.id}{named}")
+    for line in one.goes:
+        say(f"  goes:  {line}")
+    for line in one.stays:
+        say(f"  stays: {line}")
+
+
+def _agreed(options: argparse.Namespace, looked: Sequence[Removal]) -> bool:
+    """Raises Fail where a person must be asked and cannot be."""
+    if not options.with_checkpoints:
+        for one in looked:
+            if one.lost and not _typed(one, at_terminal() and not options.yes):
+                return False
+    what = looked[0].id if len(looked) == 1 else count(len(looked), "run")
+    return agreed(f"Remove {what}?", "nothing was removed", yes=options.yes)
+
+
+def _typed(one: Removal, terminal: bool) -> bool:
+    """Checkpoints go only with the run's name typed, or with --with-checkpoints."""
+    lost = f"{count(len(one.lost), 'checkpoint')} or state{'' if len(one.lost) == 1 else 's'}"
+    if not terminal:
+        raise Fail(
+            f"nothing was removed: {lost} inside the folder of {one.id} would be deleted with it; copy "
+            f"them first, or add --with-checkpoints",
+            WRONG_USE,
+        )
+    say(f"! {lost} would be deleted for ever with {one.id}")
+    return answer("Type the run's name to delete them too: ") in (one.name, one.id)
+
+
+def _remove(path: Path, *, with_checkpoints: bool) -> None:
+    try:
+        gone = remove_run(path, with_checkpoints=with_checkpoints)
+    except RemoveRefused as error:
+        raise Fail(clean(str(error))) from None
+    say(f"removed {gone.id}")

@@ -1,0 +1,55 @@
+"""`replay`: an ended run, or a bare console log, played back on the screen."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from runner.history.replay_transport import SPEEDS
+from runner.store.reader import RunReader
+from tui.cli.common import OVER, find_run
+from tui.cli.exits import NO, WRONG_USE, Fail
+from tui.cli.screen import need_terminal, open_app
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Nothing is written to a run that is played back."""
+    speed = _speed(options.speed)
+    log = Path(options.run).expanduser()
+    if log.is_file():
+        need_terminal(f"`plasma-tui inspect {options.run}` works without one")
+        return _replay_log(options, log, speed)
+    path = find_run(options.run, adopt=False)
+    snapshot = RunReader(path, console=False).read_small()
+    if snapshot.status is None:
+        raise Fail(f"nothing was recorded of {path.name}, so there is nothing to play back", NO)
+    if snapshot.state not in OVER:
+        raise Fail(f"{path.name} is still running: `plasma-tui attach {path.name}` shows it", NO)
+    need_terminal(f"`plasma-tui show {path.name}` and `log {path.name}` work without one")
+    return open_app(options, replay_path=path, replay_speed=speed)
+
+
+def _replay_log(options: argparse.Namespace, log: Path, speed: float | None) -> int:
+    """A run is made of it for as long as it is shown; the log itself is only read."""
+    from runner.history.replay_log import recording_of_log
+
+    try:
+        with recording_of_log(log) as path:
+            return open_app(options, replay_path=path, replay_speed=speed)
+    except EOFError:
+        raise Fail(f"{options.run} cannot be played back: it is cut off", NO) from None
+    except (OSError, ValueError) as error:
+        raise Fail(f"{options.run} cannot be played back: {error}", NO) from None
+
+
+def _speed(text: str | None) -> float | None:
+    """`60`, `0.5x`. Raises Fail."""
+    if text is None:
+        return None
+    try:
+        speed = float(text.lower().removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if not SPEEDS[0] <= speed <= SPEEDS[-1]:
+        raise Fail(f"--speed {text}: give a number from 0.25 to 3600", WRONG_USE)
+    return speed

@@ -1,0 +1,147 @@
+"""`show`, `log`: looking at one run."""
+
+from __future__ import annotations
+
+import argparse
+import codecs
+import sys
+import time
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from runner.config.hiding import hidden_command, scrubbed
+from runner.history.report import show_json
+from runner.history.review.gather import review_of, secrets_of
+from runner.history.review.model import Review
+from runner.history.summary import summary_text
+from runner.model import RunSnapshot, RunState
+from runner.store.labels import read_label
+from runner.store.reader import RunReader
+from tui.cli.common import OVER, find_run, print_json
+from tui.cli.exits import NOT_FOUND, OK, Fail
+from tui.cli.show_review import epoch_cells, plot_text, point_lines, table
+from tui.cli.show_text import HEADS, checkpoint_cells, show_lines
+from tui.text import clean
+
+
+def show(options: argparse.Namespace) -> int:
+    """All that is known of one run."""
+    path = find_run(options.run)
+    if options.markdown:
+        sys.stdout.write(summary_text(path))
+        return OK
+    snapshot = _settled(path)
+    review = review_of(path, dataset=False)
+    if options.json:
+        print_json(_without_secrets(review.snapshot) | _called(path))
+    else:
+        _print(snapshot, review)
+    return OK
+
+
+def _called(path: Path) -> dict[str, Any]:
+    """What a person made of it; their name goes before that of the configuration."""
+    label = read_label(path)
+    named = {"name": label.name} if label.name else {}
+    return {**named, "tags": label.tags, "note": label.note}
+
+
+def _without_secrets(snapshot: RunSnapshot) -> dict[str, Any]:
+    """Whoever reads it may write it down."""
+    found, spec = show_json(snapshot), snapshot.spec
+    if spec is None:
+        return found
+    found["command"] = list(hidden_command(spec.command))
+    return scrubbed(found, secrets_of(Path(snapshot.path), spec))
+
+
+def _settled(path: Path) -> RunSnapshot:
+    """A run whose trainer is gone but which nobody has judged yet gets a moment to be judged."""
+    reader = RunReader(path, console=False)
+    deadline = time.monotonic() + 3.0
+    while True:
+        snapshot = reader.read_all()
+        made = snapshot.spec is not None and bool(snapshot.spec.origin)
+        unjudged = snapshot.state is RunState.ENDED and snapshot.outcome is None and not made
+        if not unjudged or time.monotonic() > deadline:
+            return snapshot
+        time.sleep(0.1)
+
+
+def _print(snapshot: RunSnapshot, review: Review) -> None:
+    """The verdict first, then its evidence: points, files, epochs, the loss."""
+    for line in show_lines(snapshot, read_label(Path(snapshot.path))):
+        sys.stdout.write(f"{scrubbed(line, review.secrets)}\n")
+    sys.stdout.write("\n")
+    sys.stdout.writelines(f"{line}\n" for line in point_lines(review))
+    if snapshot.status is not None:  # losses over all attempts, as the epochs below have them
+        status = replace(snapshot.status, checkpoints=review.checkpoints)
+        snapshot = replace(snapshot, status=status)
+    files = scrubbed(checkpoint_cells(snapshot), review.secrets)
+    for heads, rows in ((HEADS, files), epoch_cells(review)):
+        if rows:
+            sys.stdout.writelines(f"{line}\n" for line in ("", *table(heads, rows)))
+    drawing = plot_text(review)
+    if drawing:
+        sys.stdout.write(f"\n{drawing}\n")
+
+
+def log(options: argparse.Namespace) -> int:
+    """The trainer's bytes as they are, for a pipe; cleaned of control characters on a terminal."""
+    path = find_run(options.run)
+    console = path / "console.log"
+    if not console.exists():
+        raise Fail(f"run {path.name} has printed nothing yet", NOT_FOUND)
+    lines = Lines() if sys.stdout.isatty() else None
+    with console.open("rb") as stream:
+        if options.lines is not None:
+            last = deque(stream, maxlen=max(0, options.lines))
+            _emit(b"".join(last), lines)
+        while True:
+            if data := stream.read(1 << 16):
+                _emit(data, lines)
+                continue
+            _flush(lines)
+            if not options.follow or RunReader(path, console=False).read_small().state in OVER:
+                _emit(stream.read(), lines)
+                _flush(lines)
+                return OK
+            time.sleep(0.2)
+
+
+class Lines:
+    """Bytes of a console, however they are split, to text that cannot drive the terminal."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""
+
+    def feed(self, data: bytes, *, final: bool = False) -> str:
+        """All complete lines; the rest is held back, for an escape sequence or a CR LF may be cut in two."""
+        text = self._held + self._decoder.decode(data, final)
+        end = len(text) if final else max(text.rfind("\n"), text.rfind("\r", 0, -1)) + 1
+        self._held = text[end:]
+        lines = text[:end].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return "\n".join(clean(line, len(line)) for line in lines)
+
+    def finish(self) -> str:
+        """What was held back."""
+        return self.feed(b"", final=True)
+
+
+def _emit(data: bytes, lines: Lines | None) -> None:
+    if lines is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        sys.stdout.write(lines.feed(data))
+        sys.stdout.flush()
+
+
+def _flush(lines: Lines | None) -> None:
+    """The trainer pauses in the middle of a line, as after a progress bar."""
+    if lines is not None:
+        sys.stdout.write(lines.finish())
+        sys.stdout.flush()

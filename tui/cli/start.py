@@ -1,0 +1,153 @@
+"""`forecast`, `check`, `start`: everything before a training, and its start."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from runner.analysis.smoke import smoke_passed, smoke_verdict
+from runner.config.errors import ConfigError
+from runner.config.model import Config
+from runner.config.reading import read_settings
+from runner.control import begin, launch
+from runner.model import CheckResult
+from runner.model.units import count
+from runner.preflight import existing_files as overwrite
+from runner.preflight.registry import in_order
+from runner.trainers.command import shell_line
+from runner.trainers.registry import known_flags
+from tui.cli.common import check_line, exit_code, print_json, say, wait_for_end
+from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
+from tui.cli.told import forecast_lines, forecast_object
+from tui.text import clean
+
+#: in the order of printing
+SEVERITY = ("fail", "warn", "pass", "skip")
+
+
+def load(options: argparse.Namespace) -> Config:
+    """The configuration that the options name. Raises Fail: every error of the file, a line each."""
+    path = Path(options.config or "plasma.toml").expanduser()
+    if not path.exists():
+        hint = "" if options.config else ": make one, give --config FILE, or try `plasma-tui demo`"
+        raise Fail(f"no {path} in {Path.cwd()}{hint}", NOT_FOUND)
+    try:
+        config = begin.load(path)
+        changes = read_settings(options.set, Path.cwd(), known_flags(config.trainer))
+        return config.changed(changes) if changes else config
+    except ConfigError as error:
+        raise Fail(str(error), WRONG_USE) from None
+
+
+def forecast(options: argparse.Namespace) -> int:
+    """What would be trained and written; starts nothing."""
+    config = load(options)
+    prepared = begin.prepare(config, forecast=begin.forecast_of(config))
+    found = prepared.spec.forecast
+    if found is None:
+        raise Fail("nothing can be forecast: see `plasma-tui check`")
+    warnings = [*found.warnings, *prepared.command.warnings]
+    if options.json:
+        print_json(forecast_object(found, warnings))
+        return OK
+    for line in forecast_lines(found, warnings):
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"\n{shell_line(prepared.command)}\n")
+    return OK
+
+
+def check(options: argparse.Namespace) -> int:
+    """All checks, problems first; with --fix the fix for one of them."""
+    config = load(options)
+    if options.fix:
+        from tui.cli.fix import fix
+
+        return fix(options, config)
+    found = list(_counted(begin.checks(config)))
+    results = sorted(in_order(found), key=lambda result: SEVERITY.index(result.status))
+    passed = all(result.status != "fail" for result in results)
+    if options.json:
+        print_json({"schema": 1, "passed": passed, "checks": results})
+        return OK if passed else NO
+    for result in results:
+        sys.stdout.write(f"{check_line(result)}\n")
+        if result.advice:
+            sys.stdout.write(f"    {clean(result.advice)}\n")
+        if result.fix and result.status != "pass":
+            sys.stdout.write(f"    fix: plasma-tui check --fix {result.fix}\n")
+    counts = [sum(result.status == status for result in results) for status in SEVERITY]
+    failed, warned, good, _skipped = counts
+    say(f"{failed} failed, {count(warned, 'warning')}, {good} passed")
+    return OK if passed else NO
+
+
+def _counted(results: Iterator[CheckResult]) -> Iterator[CheckResult]:
+    """The slow ones take seconds: a person at a terminal sees that something happens."""
+    live = sys.stderr.isatty()
+    for number, result in enumerate(results, start=1):
+        if live:
+            sys.stderr.write(f"\r\x1b[K{count(number, 'check')} done")
+            sys.stderr.flush()
+        yield result
+    if live:
+        sys.stderr.write("\r\x1b[K")
+
+
+def start(options: argparse.Namespace) -> int:
+    """Check, start detached, print the run's id."""
+    config = load(options)
+    found = begin.preview(config, smoke=options.smoke)
+    for text in (*found.facts, f"Command: {found.command}"):
+        say(text)
+    try:
+        run = begin.start(
+            config,
+            smoke=options.smoke,
+            force=options.force,
+            on_check=_tell_check,
+        )
+    except begin.ChecksFailed as error:
+        raise Fail(
+            f"not started: {count(len(error.failed), 'check')} failed "
+            "(`plasma-tui check` shows them; --force starts anyway)"
+        ) from None
+    except begin.GateClosed as error:
+        raise Fail(f"not started: {error} (--force REASON goes without)") from None
+    except launch.WouldOverwrite as error:
+        raise Fail(_overwrites(error)) from None
+    except launch.StartRefused as error:
+        raise Fail(str(error)) from None
+    sys.stdout.write(f"{run.id}\n")
+    sys.stdout.flush()
+    if not options.wait:
+        say(f"`plasma-tui attach {run.id}` watches it")
+        return OK
+    snapshot = wait_for_end(run.path)
+    say(f"{snapshot.outcome or snapshot.state}")
+    for reason in snapshot.status.reasons if snapshot.status is not None else ():
+        say(f"  {reason}")
+    if not options.smoke:
+        return exit_code(snapshot)
+    for line in smoke_verdict(snapshot):
+        say(check_line(line))
+    if not smoke_passed(snapshot):
+        return NO
+    say(f"passed; `plasma-tui approve {run.id}` lets the long run start")
+    return OK
+
+
+def _overwrites(error: launch.WouldOverwrite) -> str:
+    existing = error.existing
+    listed = "".join(f"\n  {line}" for line in overwrite.lines(existing))
+    return (
+        f"not started: {count(len(existing), 'existing file')} in {Path(existing[0].path).parent} would be "
+        f"overwritten:{listed}\nchoose another output_name (--set output_name=NAME), move them away "
+        "(`plasma-tui check --fix overwrite`), or overwrite them with --force REASON"
+    )
+
+
+def _tell_check(result: CheckResult) -> None:
+    if result.status in ("warn", "fail"):
+        say(check_line(result))

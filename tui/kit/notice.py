@@ -1,0 +1,82 @@
+"""One line for what just happened: an order sent, an order refused, a file that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from rich.cells import cell_len
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from tui.kit import glyphs
+from tui.kit.paint import Row, Span
+from tui.kit.painted import Painted
+from tui.text import clean, wrap
+
+
+class NoticeLine(Painted):
+    """Hidden without a message (showing and hiding is the only layout it causes)."""
+
+    GROUND = "panel"
+
+    text: reactive[str] = reactive("", layout=False, repaint=False)
+    role: reactive[str] = reactive("text", layout=False, repaint=False)
+    #: counts messages, so that a timer knows whether its own is still shown
+    _generation = 0
+
+    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
+        """Show a foreign or own sentence for `fade_s`, else until `hush`. A timer of an earlier message
+        never hides this one."""
+        self._generation += 1
+        self.role = role
+        self.text = clean(text, 600)
+        self.set_class(bool(self.text), "-shown")
+        self.set_class(cell_len(self.text) > self.screen.size.width - 6, "-long")
+        self.repaint()
+        if fade_s is not None:
+            self.set_timer(fade_s, partial(self._fade, self._generation))
+
+    def _fade(self, generation: int) -> None:
+        if generation == self._generation:
+            self.hush()
+
+    def hush(self) -> None:
+        if self.text:
+            self.say("")
+
+    def on_mount(self) -> None:
+        """Messages from before the screen was composed."""
+        if isinstance(self.screen, SpeakingScreen) and self.screen.unsaid is not None:
+            self.say(*self.screen.unsaid)
+
+    def draw(self, width: int, height: int) -> Sequence[Row]:
+        mark = {"bad": f"{glyphs.NO} ", "warn": f"{glyphs.WARN} "}.get(self.role, "")
+        lines = wrap(mark + self.text, max(1, width - 2), "  ")
+        return [(Span(" "), Span(line, self.role)) for line in lines[:height]]
+
+
+class SpeakingScreen(Screen[None]):
+    """A screen with a `NoticeLine`."""
+
+    unsaid: tuple[str, str, float | None] | None = None
+
+    def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
+        """One sentence until it fades, or Escape."""
+        notice = next(iter(self.query(NoticeLine)), None)
+        if notice is None:
+            self.unsaid = (text, role, fade_s)
+        else:
+            notice.say(text, role, fade_s)
+
+    def hush(self) -> None:
+        """Take back what was said."""
+        for notice in self.query(NoticeLine):
+            notice.hush()
+
+
+def take_back(screens: Sequence[Screen[object]], said: str) -> None:
+    """Take this sentence off every screen on which it still stands; nothing else."""
+    for notice in (one for screen in screens for one in screen.query(NoticeLine)):
+        if said and notice.text == said:
+            notice.hush()

@@ -1,0 +1,262 @@
+"""The header: name, state, step, progress, pace, time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len
+from textual.reactive import reactive
+
+from runner.model import RunSnapshot
+from runner.model.lean import dataclass
+from runner.model.units import duration, pace
+from tui.kit import glyphs
+from tui.kit.chart import ramp_bar
+from tui.kit.paint import Row, Span, append, cell, fit, ramp_role, row_width
+from tui.kit.painted import Painted
+from tui.text import clean, crop
+from tui.words.clauses import Clause, Verdict
+from tui.words.progress import is_live, progress_of
+from tui.words.state import READY, UNREAD, UNUSABLE, StateLabel, state_label
+
+# ---------------------------------------------------------------------------
+# The header line: name, state, and the numbers of this moment.
+
+#: columns of numbers, as wide as they get: nothing beside them moves when they change
+PACE, SHORT_PACE, LEFT, SHORT_LEFT = 12, 7, 24, 22
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A part of a line: `text` in full, `short` where room is scarce, `least` (if any) where even less is."""
+
+    text: str
+    short: str
+    role: str = "dim"
+    least: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """`fields` stand left of the progress ramp, `ends` right of it; the last of each gives way first."""
+
+    name: str
+    state: StateLabel
+    fields: tuple[Field, ...]
+    fraction: float | None
+    read_only: bool = False
+    ends: tuple[Field, ...] = ()
+
+
+def run_name(snapshot: RunSnapshot) -> str:
+    """The label that a person gave, else the configuration's name, else the run's id."""
+    name = clean(snapshot.spec.name) if snapshot.spec is not None else ""
+    return clean(snapshot.label) or name or clean(snapshot.id) or "run"
+
+
+def header_of(snapshot: RunSnapshot | None, read_only: bool = False) -> Header:
+    if snapshot is None:
+        return Header("", UNREAD, (), None, read_only)
+    progress = progress_of(snapshot)
+    fields: list[Field] = []
+    ends: list[Field] = []
+    if progress.step or progress.total_steps:
+        total = str(progress.total_steps) if progress.total_steps is not None else "?"
+        step = f"{progress.step:>{len(total)}}/{total}"
+        fields.append(Field(f"step {step}", step, "strong"))
+    if progress.fraction is not None:
+        share = f"{progress.fraction * 100:3.0f} %"
+        fields.append(Field(share, share, "strong"))
+    live = is_live(snapshot)
+    if live and progress.step and progress.left_s is not None:
+        left, clock = duration(progress.left_s), end_clock(snapshot.read_at, progress.left_s)
+        text = f"{left} left, {clock}"
+        ends.append(Field(f"{text:>{LEFT}}", f"{text:>{SHORT_LEFT}}", "strong", f"{left:>11}"))
+    if live and progress.seconds_per_step is not None:
+        text = pace(progress.seconds_per_step)
+        short = text.replace("/step", "").replace("steps", "")
+        ends.append(Field(f"{text:>{PACE}}", f"{short:>{SHORT_PACE}}"))
+    if not live and progress.trained_s:
+        trained = duration(progress.trained_s)
+        ends.append(Field(f"trained {trained}", trained))
+    state = state_label(snapshot)
+    return Header(
+        run_name(snapshot), state, tuple(fields), progress.fraction, read_only, tuple(ends)
+    )
+
+
+def end_clock(now: float, eta_s: float) -> str:
+    """The clock time of the end: `18:42`; with its day when that is not today."""
+    end, today = time.localtime(now + eta_s), time.localtime(now)
+    if end[:3] == today[:3]:
+        return time.strftime("%H:%M", end)
+    return time.strftime("%a %H:%M" if eta_s < 6 * DAY_S else "%d %b", end)
+
+
+def ready_header(name: str, steps: int | None, epochs: int | None, usable: bool = True) -> Header:
+    """Before the start: what the configuration amounts to."""
+    fields = []
+    if steps is not None:
+        fields.append(Field(f"{steps} steps", f"{steps} steps", "strong"))
+    if epochs is not None:
+        fields.append(Field(f"{epochs} epochs" if epochs != 1 else "1 epoch", f"e{epochs}"))
+    state = READY if usable else UNUSABLE
+    return Header(clean(name), state, tuple(fields), None)
+
+
+# ---------------------------------------------------------------------------
+# The header line and the verdict: as much as fits, in order of worth.
+
+WORDMARK = "plasma"
+GAP = "  "
+#: cells of the progress ramp at least, and what is left to it before words are spelled out
+RAMP_LEAST, RAMP_WANTED = 5, 14
+#: its colours; each costs some 40 bytes whenever a number right of it changes
+RAMP_LEVELS = 8
+#: cells of a state's word, from this width of the screen on
+STATE, STATE_PADDED = 10, 70
+#: narrower screens wrap the verdict
+NARROW = 60
+
+
+def wordmark() -> Row:
+    """The name in its own colours, dark to bright."""
+    last = len(WORDMARK) - 1
+    return tuple(Span(c, ramp_role(0.1 + 0.9 * i / last)) for i, c in enumerate(WORDMARK))
+
+
+def header_row(header: Header, width: int) -> Row:
+    """Name and state always; the other columns in full, short, or not at all; the ramp takes the rest. Columns
+    depend on the width of the screen and on what does not change in a run, so that nothing moves."""
+    word = cell(header.state.word, max(STATE, len(header.state.word))).text
+    word = word if width >= STATE_PADDED and header.fields else header.state.word
+    state: Row = (Span(f"{header.state.shape} {word}", header.state.role),)
+    if header.read_only and width >= 60:
+        state = (*state, Span(" read-only", "dim"))
+    room = width - row_width(state) - 5
+    chosen = _chosen(header, room - min(cell_len(header.name), max(12, width // 5)))
+    used = sum(len(GAP) + len(text) for text in chosen if text)
+    name = crop(header.name, max(6, room - used))
+    left, right = chosen[: len(header.fields)], chosen[len(header.fields) :]
+    row: list[Span] = [Span(" "), Span(name, "strong"), Span(GAP if name else ""), *state]
+    row += _columns(header.fields, left)
+    ends = _columns(header.ends[::-1], right[::-1])
+    rest = width - 1 - row_width(tuple(row)) - row_width(tuple(ends))
+    if header.fraction is not None and rest > RAMP_LEAST:
+        row += [Span(" "), *ramp_bar(header.fraction, rest - 1, RAMP_LEVELS)]
+    else:
+        row.append(Span(" " * max(0, rest)))
+    return fit((*row, *ends, Span(" ")), width)
+
+
+def _columns(fields: tuple[Field, ...], texts: list[str]) -> list[Span]:
+    return [
+        span
+        for field, text in zip(fields, texts, strict=True)
+        if text
+        for span in (Span(GAP), Span(text, field.role))
+    ]
+
+
+def _chosen(header: Header, room: int) -> list[str]:
+    """The text of each field and end, empty where it has no room: first of each side comes first."""
+    fields, left = [*header.fields, *header.ends], len(header.fields)
+    ranked = sorted(range(len(fields)), key=lambda at: (at - left, 1) if at >= left else (at, 0))
+    chosen = [""] * len(fields)
+    for index in ranked:
+        texts = (fields[index].short, fields[index].least)
+        chosen[index] = next((t for t in texts if t and len(GAP) + len(t) <= room), "")
+        room -= len(GAP) + len(chosen[index]) if chosen[index] else 0
+    room -= RAMP_WANTED if header.fraction is not None else 0
+    for index in ranked:
+        more = len(fields[index].text) - len(chosen[index])
+        if chosen[index] == fields[index].short and more <= room:
+            chosen[index], room = fields[index].text, room - max(0, more)
+    return chosen
+
+
+def verdict_rows(verdict: Verdict, width: int, height: int) -> list[Row]:
+    """The sentence, then what follows from it: a line each, or wrapped where the verdict is long
+    or the screen narrow."""
+    wrapped = verdict.long or width < NARROW or (verdict.urgent and height > 2)
+    if not wrapped or height < 2:
+        first = _line(verdict.line, width - 2, ", ", ".")
+        second = _line(verdict.second, width - 4, " ", "")
+        return [(Span(" "), *first), (Span("   "), *second)][:height]
+    first_rows = _wrapped(verdict.line, width - 2, ", ", ".")
+    second_rows = _wrapped(verdict.second, width - 2, " ", "")
+    kept = max(height - len(second_rows), height // 2)
+    shown = _cut(first_rows, kept, width)
+    return [*shown, *_cut(second_rows, height - len(shown), width)]
+
+
+def rows_wanted(verdict: Verdict, width: int) -> int:
+    """Rows that show all of an urgent verdict: two where each half fits into a line."""
+    first = _wrapped(verdict.line, width - 2, ", ", ".")
+    return max(1, len(first)) + max(1, len(_wrapped(verdict.second, width - 2, " ", "")))
+
+
+def _cut(rows: list[Row], height: int, width: int) -> list[Row]:
+    """The first rows; the last of them says if there would be more."""
+    if len(rows) <= height or height <= 0:
+        return rows[: max(0, height)]
+    last = fit((*rows[height - 1], Span(glyphs.ELLIPSIS, rows[height - 1][-1].role)), width)
+    return [*rows[: height - 1], last]
+
+
+def _wrapped(clauses: tuple[Clause, ...], width: int, between: str, end: str) -> list[Row]:
+    """All clauses, broken at blanks, each in its role."""
+    rows: list[list[Span]] = [[Span(" ")]]
+    used = 0
+    for index, clause in enumerate(clauses):
+        tail = between if index + 1 < len(clauses) else end
+        text = clause.text + ("" if clause.text.endswith((".", "…")) else tail.rstrip())
+        for word in text.split(" "):
+            size = cell_len(word)
+            if used and used + 1 + size > width:
+                rows.append([Span(" ")])
+                used = 0
+            lead = " " if used else ""
+            append(rows[-1], lead + crop(word, width), clause.role)
+            used += len(lead) + min(size, width)
+    return [tuple(row) for row in rows if any(span.text.strip() for span in row)]
+
+
+def _line(clauses: tuple[Clause, ...], width: int, between: str, end: str) -> Row:
+    """Complete clauses from the front; only the one after the word may be cut."""
+    spans: list[Span] = []
+    used = 0
+    for index, clause in enumerate(clauses):
+        lead = between if index else ""
+        if index and clauses[index - 1].text.endswith("."):
+            lead = " "
+        text = clause.text
+        if index and used + len(lead) + cell_len(text) + len(end) > width:
+            room = width - used - len(lead) - len(end)
+            if room < 24 or index > 1:
+                break
+            text = crop(text, room)
+        spans += [Span(lead), Span(text, clause.role)] if lead else [Span(text, clause.role)]
+        used = row_width(tuple(spans))
+    if end and spans and not spans[-1].text.endswith((".", "…")):
+        spans.append(Span(end, spans[-1].role))
+    return fit(tuple(spans), width)
+
+
+# ---------------------------------------------------------------------------
+# The line on top: who, what, how far, and when it ends.
+
+
+class RunHeader(Painted):
+    GROUND: ClassVar[str] = "surface"
+
+    model: reactive[Header] = reactive(header_of(None), layout=False, repaint=False)
+
+    def watch_model(self) -> None:
+        self.repaint()
+
+    def draw(self, width: int, height: int) -> Sequence[Row]:
+        return (header_row(self.model, width),)

@@ -1,1 +1,0 @@
-"""Pure drawing: numbers and words in, rows of text out. No widget, no clock, no file."""

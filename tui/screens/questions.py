@@ -1,0 +1,384 @@
+"""Questions and small forms: confirm, label, export."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, cast
+
+from rich.cells import cell_len
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen, ScreenResultType
+from textual.widget import Widget
+from textual.widgets import Button, Input
+
+from runner.model import Label
+from runner.trainers.names import without_ending
+from tui.app import PlasmaApp
+from tui.asking import ask
+from tui.backend.results import ExportAnswer
+from tui.kit import glyphs
+from tui.kit.fields import Choices, Field, Labelled, Line, Note, Words
+from tui.kit.paint import EMPTY, Row, Span, cell
+from tui.screens.document import Pick
+from tui.text import clean, crop, wrap
+from tui.words.questions import Choice, Question
+
+# ---------------------------------------------------------------------------
+# Rows of a question: what is told before it is answered.
+
+#: the longest name of a setting that the others line up with
+NAME = 34
+
+
+def told_rows(question: Question, width: int) -> list[Row]:
+    """Facts, settings that differ, warnings, the command, with blank lines between the groups."""
+    groups = [
+        _plain(question.facts, width, "text"),
+        _changes(question.changes, width),
+        [row for text in question.warnings for row in _marked(text, width)],
+        _command(question.command, width),
+    ]
+    rows: list[Row] = []
+    for group in filter(None, groups):
+        if rows:
+            rows.append(EMPTY)
+        rows += group
+    return rows
+
+
+def _plain(texts: tuple[str, ...], width: int, role: str, indent: str = "") -> list[Row]:
+    return [(Span("  "), Span(line, role)) for text in texts for line in wrap(text, width, indent)]
+
+
+def _marked(text: str, width: int) -> list[Row]:
+    return _plain((f"{glyphs.WARN} {text}",), width, "warn", "  ")
+
+
+def _changes(changes: tuple[tuple[str, str], ...], width: int) -> list[Row]:
+    """A line each; a value that is too long for its line goes on below it."""
+    if not changes:
+        return []
+    longest = min(NAME, max(len(name) for name, _ in changes))
+    rows: list[Row] = []
+    for name, text in changes:
+        room = width - longest - 2
+        if len(name) > longest or cell_len(text) > room:
+            rows.append((Span("  "), Span(crop(name, width), "strong")))
+            rows += _plain((f"  {text}",), width, "text", "  ")
+            continue
+        rows.append((Span("  "), cell(name, longest, "strong"), Span("  "), Span(text)))
+    return rows
+
+
+def _command(command: str, width: int) -> list[Row]:
+    return _plain((f"$ {command}",), width, "dim", "  ") if command else []
+
+
+# ---------------------------------------------------------------------------
+# A question with consequences. The safe answer has the cursor; Escape is the safe answer.
+
+#: cells that the box is wide where there is room; the same for one that shows settings and a command
+WIDTH, WIDE = 64, 96
+#: rows of a box beside its facts and answers: with blank rows between them, and without
+ROOMY, TIGHT = 9, 4
+HINT = "Up, Down, Enter   Esc cancel"
+
+
+class ConfirmScreen(ModalScreen[str | None]):
+    """Dismisses with the `mode` of the chosen answer, or None for the safe one. Keys are the screen's own, so
+    that those pressed before it is drawn count as well; only a name to type has the focus."""
+
+    BINDINGS: ClassVar = [
+        Binding("escape", "dismiss", show=False),
+        Binding("down,tab,right", "move(1)", show=False),
+        Binding("up,shift+tab,left", "move(-1)", show=False),
+        Binding("enter", "answer", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+    ]
+    AUTO_FOCUS: ClassVar[str | None] = ""
+
+    def __init__(self, question: Question, safe: str, word: str) -> None:
+        super().__init__()
+        self._question, self._word = question, clean(word, 200)
+        self._facts = Words()
+        self._choices = Choices([safe, *(one.label for one in question.choices)], id="choices")
+        self._choices.can_focus = False
+        self._typed = Line("", most=200, placeholder=f"Type {self._word} to confirm", id="typed")
+        self._typed.display = False
+        self._refused, self._hint = Words(), Words(HINT, "dim")
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="question"):
+            yield Words(self._question.title, "title")
+            with VerticalScroll(can_focus=False):
+                yield self._facts
+            yield self._choices
+            yield self._typed
+            yield self._refused
+            yield self._hint
+
+    def on_resize(self) -> None:
+        """Everything in full if it fits; else without blank rows, and the facts scroll."""
+        width, height = self.size
+        wide = bool(self._question.command or self._question.changes)
+        width = min(WIDE if wide else WIDTH, width)
+        rows = [row[1:] for row in told_rows(self._question, max(8, width - 5))]
+        left = height - len(self._question.choices) - 1
+        roomy, most = len(rows) + ROOMY <= left, max(1, left - TIGHT)
+        box, scroll = self.query_one("#question"), self.query_one(VerticalScroll)
+        box.styles.width = width
+        box.set_class(roomy, "-roomy")
+        scroll.styles.max_height = None if roomy else most
+        self._facts.show(rows)
+        self._hint.say(HINT if roomy or len(rows) <= most else f"PgUp, PgDn scroll   {HINT}", "dim")
+
+    # ----------------------------------------------------------------- keys
+
+    def _choice(self) -> Choice | None:
+        at = self._choices.highlighted
+        return self._question.choices[at - 1] if at else None
+
+    def action_move(self, by: int) -> None:
+        count = len(self._question.choices) + 1
+        self._choices.highlighted = ((self._choices.highlighted or 0) + by) % count
+        self.show_choice()
+
+    @on(Choices.OptionHighlighted)
+    def show_choice(self) -> None:
+        choice = self._choice()
+        wanted = choice is not None and choice.typed
+        if wanted != self._typed.display:
+            self._typed.display = wanted
+            self._typed.value = ""
+            self.set_focus(self._typed if wanted else None)
+        self._refused.say("")
+
+    def on_key(self, event: events.Key) -> None:
+        """Letters that were pressed before there was a field for them."""
+        if event.is_printable and event.character and self._typed.display:
+            self._typed.insert_text_at_cursor(event.character)
+
+    def action_page(self, pages: int) -> None:
+        scroll = self.query_one(VerticalScroll)
+        scroll.scroll_relative(y=pages * max(1, scroll.size.height - 1), animate=False)
+
+    @on(Input.Submitted)
+    def action_answer(self) -> None:
+        choice = self._choice()
+        if choice is not None and choice.typed and self._typed.value.strip() != self._word:
+            self._refused.say(f"That is not the name. Type {self._word}", "bad")
+        else:
+            self.dismiss(choice.mode if choice is not None else None)
+
+
+# ---------------------------------------------------------------------------
+# The base of forms: a box in the middle, fields, a button, and one sentence about what went wrong.
+
+
+class Dialog(ModalScreen[ScreenResultType]):
+    """`working`: an order is under way; its answer is waited for, and nothing else is taken."""
+
+    BINDINGS: ClassVar = [
+        Binding("escape", "back", show=False),
+        Binding("down", "app.focus_next", show=False),
+        Binding("up", "app.focus_previous", show=False),
+        Binding("ctrl+s", "do", show=False),
+        # at once, in the app's own queue: letters typed right after them belong to the next field
+        Binding("tab", "move(1)", show=False, priority=True),
+        Binding("shift+tab", "move(-1)", show=False, priority=True),
+        Binding("enter", "next", show=False, priority=True),
+    ]
+    #: `on_mount` gives the focus
+    AUTO_FOCUS: ClassVar[str | None] = ""
+    HEAD: ClassVar[str] = ""
+    DO: ClassVar[str] = "Save"
+    HINT: ClassVar[str] = "Tab next   Ctrl+S save   Esc cancel"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.working = False
+
+    @property
+    def plasma(self) -> PlasmaApp:
+        return cast("PlasmaApp", self.app)
+
+    def fields(self) -> list[Widget]:
+        """What stands between the title and the button."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="dialog", can_focus=False):
+            yield Words(self.HEAD, "title", id="title")
+            yield from self.fields()
+            button = Button(self.DO, id="do", compact=True)
+            button.active_effect_duration = 0  # it takes no press meanwhile
+            yield button
+            yield Words(id="said")
+            yield Words(self.HINT, "dim")
+
+    def do(self) -> None:
+        """What the button does."""
+        raise NotImplementedError
+
+    def refuse(self, sentence: str) -> None:
+        """What was refused can be corrected; nothing that was typed is lost."""
+        self.working = False
+        self.query_one("#said", Words).say(f"{sentence[:1].upper()}{sentence[1:]}", "bad")
+
+    # ----------------------------------------------------------------- keys
+
+    def on_mount(self) -> None:
+        self.focus_next()
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys that were pressed before the first field was there."""
+        if event.is_printable and event.character and isinstance(self.focused, Line):
+            self.focused.insert_text_at_cursor(event.character)
+        elif event.key == "tab":
+            self.focus_next()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        if action == "next":
+            return isinstance(self.focused, Line)
+        return action != "move" or self.focused is not None
+
+    def action_move(self, by: int) -> None:
+        self.focus_next() if by > 0 else self.focus_previous()
+
+    def action_next(self) -> None:
+        self.focus_next()
+
+    @on(Button.Pressed)
+    def action_do(self) -> None:
+        if not self.working:
+            self.query_one("#said", Words).say("")
+            self.do()
+
+    def action_back(self) -> None:
+        """While an order is under way its answer is waited for."""
+        if not self.working:
+            self.dismiss(None)
+
+    @on(Field.Edited)
+    def forget_sentence(self) -> None:
+        if not self.working:
+            self.query_one("#said", Words).say("")
+
+
+# ---------------------------------------------------------------------------
+# Name, tags and note of a run. The run's own files are never changed for it.
+
+#: as in runner.store.labels, which refuses a longer note with a sentence
+NAME_MOST, TAGS_MOST = 200, 900
+
+
+class LabelScreen(Dialog[bool]):
+    """Dismisses with True after the label was written."""
+
+    def __init__(self, run_path: Path, label: Label, name: str) -> None:
+        super().__init__()
+        self.HEAD = f"Edit label of {name}"  # type: ignore[misc]
+        self._run_path, self._label = run_path, label
+        self._called = Field("name", label.name or "", most=NAME_MOST, id="name",
+                           placeholder="empty: the name in plasma.toml")  # fmt: skip
+        self._tags = Field("tags", ", ".join(label.tags), most=TAGS_MOST, id="tags",
+                           placeholder="separated by commas")  # fmt: skip
+        self._note = Note(label.note, id="note")
+        self._shown = self._written()
+
+    def fields(self) -> list[Widget]:
+        return [self._called, self._tags, Labelled("note", self._note)]
+
+    def _written(self) -> tuple[str, str, str]:
+        return self._called.value, self._tags.value, self._note.text
+
+    def do(self) -> None:
+        made = label_of(self._label, self._shown, self._written())
+        if made == self._label:
+            self.dismiss(False)
+            return
+        self.working = True
+        write = partial(self.plasma.backend.relabel, self._run_path, made)
+        ask(self, write, lambda sent: self.dismiss(True), self._not_saved)
+
+    def _not_saved(self, problem: str) -> None:
+        self.refuse(f"Not saved: {problem}")
+
+
+def label_of(before: Label, shown: tuple[str, str, str], written: tuple[str, str, str]) -> Label:
+    """What a person wrote. A field that still reads as it was `shown` keeps its value to the byte, commas in
+    tags included."""
+    name, tags, note = written
+    split = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
+    return replace(
+        before,
+        name=before.name if name == shown[0] else name or None,
+        tags=before.tags if tags == shown[1] else split,
+        note=before.note if note == shown[2] else note,
+    )
+
+
+# ---------------------------------------------------------------------------
+# Exports a checkpoint: a folder, a name, and what came of it. Nothing is ever replaced.
+
+
+class ExportScreen(Dialog[str | None]):
+    """Dismisses with the sentence about the copy, None if there is none."""
+
+    HEAD: ClassVar[str] = "Export a copy"
+    DO: ClassVar[str] = "Export"
+    HINT: ClassVar[str] = "Tab next   Ctrl+S export   Esc cancel"
+
+    def __init__(self, run_path: Path, pick: Pick) -> None:
+        super().__init__()
+        self._run_path, self._pick = run_path, pick
+        self.folder = Field("folder", id="folder", placeholder="e.g. ~/ComfyUI/models/loras")
+        self.name_field = Field("name", without_ending(Path(pick.path).name), id="name")
+
+    def fields(self) -> list[Widget]:
+        source = Words(f"{self._pick.name}   {self._pick.facts}", "dim")
+        return [source, self.folder, self.name_field]
+
+    def on_mount(self) -> None:
+        # a suggestion that cannot be made is none
+        find = partial(self.plasma.backend.export_folders, self._run_path)
+        ask(self, find, self._suggest, lambda problem: self._suggest(()))
+
+    # ----------------------------------------------------------------- what came back
+
+    def _suggest(self, folders: tuple[str, ...]) -> None:
+        """The likeliest is filled in, unless something was written."""
+        self.folder.offer(folders)
+        if folders and not self.folder.value:
+            self.folder.value = folders[0]
+            if self.focused is self.folder.line:
+                self.set_focus(self.name_field.line)
+
+    def _exported(self, answer: ExportAnswer) -> None:
+        if answer.done:
+            self.dismiss(answer.text)
+        elif answer.free_name is None:
+            self.refuse(answer.text)
+        else:
+            # only another enter takes it
+            with self.prevent(Field.Edited):
+                self.name_field.value = without_ending(answer.free_name)
+            self.refuse(f"{answer.text}. Name filled in; Enter to export.")
+            self.set_focus(self.query_one("#do"))
+
+    def do(self) -> None:
+        if not self.folder.value:
+            self.refuse("Enter the folder to copy to.")
+            self.set_focus(self.folder.line)
+            return
+        self.working = True
+        self.query_one("#said", Words).say("Copying and verifying…", "dim")
+        folder, name = self.folder.value, self.name_field.value
+        copy = partial(self.plasma.backend.export, self._pick.path, folder, name)
+        ask(self, copy, self._exported, lambda text: self._exported(ExportAnswer(False, text)))

@@ -1,0 +1,525 @@
+"""GPU, memory and disk in words that screen and command share. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from runner.hardware.samples import own_gpu, same_device
+from runner.model import (
+    Checkpoint,
+    CheckResult,
+    GpuSample,
+    GpuUser,
+    HardwareSample,
+    HardwareUse,
+    RunSnapshot,
+    Status,
+)
+from runner.model.lean import dataclass
+from runner.model.units import ago, count, duration, memory_size
+from tui.text import clean
+from tui.words.progress import expected_checkpoints
+from tui.words.questions import Choice, Question
+
+# ---------------------------------------------------------------------------
+# What the panel of the hardware is made of: gauges, and lines in words under them.
+
+#: readings come every 2 s; older ones are not what the machine does now
+STALE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """`fraction`: of the whole, None where there is no whole or no value; `beside`: what others use of it,
+    behind `fraction` in the bar. `history`: means of its last minutes, oldest first. `value` is a word such
+    as `not measured` if there is no number, then `known` is false and `note` the reason. `note`: parts split
+    at `, `, the last of which give way first. `worth`: the least worthy rows give way on a low panel."""
+
+    label: str
+    fraction: float | None
+    value: str
+    note: str = ""
+    history: tuple[float | None, ...] = ()
+    known: bool = True
+    beside: float = 0.0
+    role: str = "text"
+    stale: bool = False
+    worth: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Words under a gauge, or with a label of their own; parts split at `, ` as in a note."""
+
+    label: str
+    text: str
+    role: str = "dim"
+    stale: bool = False
+    worth: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    label: str
+    text: str
+    role: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the zoomed panel. `note`: where its values come from, and their age."""
+
+    title: str
+    facts: tuple[Fact, ...]
+    note: str = ""
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeBoard:
+    """`age`: source and age of the readings; `history`: the time that the gauges' histories span, empty
+    while it is short; `sections`: everything, for the zoomed panel. `stale`: nothing is known of now;
+    `silent`: or nothing of the run's own device."""
+
+    rows: tuple[Gauge | Line, ...]
+    age: str
+    stale: bool
+    history: str
+    sections: tuple[Section, ...] = ()
+    silent: bool = False
+
+    @property
+    def gauges(self) -> tuple[Gauge, ...]:
+        return tuple(row for row in self.rows if isinstance(row, Gauge))
+
+
+def share(percent: float | None) -> float | None:
+    """A percentage as a fraction; sources are known to say 137."""
+    return None if percent is None else max(0.0, min(1.0, percent / 100))
+
+
+def part(used: int | None, total: int | None) -> float | None:
+    if used is None or not total:
+        return None
+    return max(0.0, min(1.0, used / total))
+
+
+def joined(*parts: str) -> str:
+    """Parts that say something, in order of their worth."""
+    return ", ".join(one for one in parts if one)
+
+
+def age_words(age_s: float) -> str:
+    """Readings come every 2 s, in the journal of a long run every 5 s: that is now."""
+    return "now" if age_s < 6 else f"{ago(age_s)} ago"
+
+
+# ---------------------------------------------------------------------------
+# The devices of a reading: which one is the run's own, how old its values are, whose memory it holds.
+
+#: ages of readings are kept by the source's name, its values name the way they were got
+_SOURCES = {
+    "nvml": "nvidia",
+    "nvidia-smi": "nvidia",
+    "ioreg": "apple",
+    "macmon": "apple",
+    "amdgpu": "amd",
+    "sysfs": "amd",
+}
+#: readings that are looked through for the run's own device
+_LOOK_BACK = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """`label`: what its gauge is called; `age_s`: of its values; `shared`: its memory is the machine's own."""
+
+    gpu: GpuSample
+    label: str
+    age_s: float
+    own: bool
+
+    @property
+    def stale(self) -> bool:
+        return self.age_s > STALE_S
+
+    @property
+    def silence(self) -> str:
+        return f"no answer for {ago(self.age_s)}" if self.stale else ""
+
+    @property
+    def spiky(self) -> bool:
+        """Single readings say little: zeros between are normal on Apple."""
+        return source_name(self.gpu.source) == "apple"
+
+    @property
+    def shared(self) -> bool:
+        """Apple's own GPUs; a card in an older Mac has memory of its own."""
+        return self.spiky and self.gpu.memory_total_bytes is None
+
+    @property
+    def run_bytes(self) -> int | None:
+        """This run's part of the used memory."""
+        return self.gpu.memory_run_bytes
+
+    @property
+    def others_bytes(self) -> int | None:
+        """What is not this run's, the driver's own share included; None: nobody can tell."""
+        gpu = self.gpu
+        if gpu.memory_used_bytes is not None and gpu.memory_run_bytes is not None:
+            return max(0, gpu.memory_used_bytes - gpu.memory_run_bytes)
+        return gpu.memory_others_bytes
+
+    @property
+    def left_bytes(self) -> int | None:
+        return self.gpu.memory_left_bytes
+
+
+def source_name(source: str) -> str:
+    return _SOURCES.get(source.lower(), source.lower())
+
+
+def newest(snapshot: RunSnapshot) -> HardwareSample | None:
+    """The reading with everything that status.json carries, else the last of the journal."""
+    carried = snapshot.status.sample if snapshot.status is not None else None
+    last = snapshot.hardware[-1] if snapshot.hardware else None
+    if carried is None or (last is not None and last.at > carried.at + STALE_S):
+        return last
+    return carried
+
+
+def age_of(sample: HardwareSample, source: str, now: float) -> float:
+    """Seconds since `source` (a source's or a value's) last answered, as of `now`."""
+    ages = sample.ages_s
+    known = ages.get(source, ages.get(source_name(source), 0.0))
+    return known + max(0.0, now - sample.at)
+
+
+def devices(snapshot: RunSnapshot, sample: HardwareSample, now: float) -> tuple[Device, ...]:
+    """The run's own first. An older journal knows one device, by its plain fields."""
+    gpus = sample.gpus or _plain(sample)
+    device = snapshot.status.device if snapshot.status is not None else None
+    earlier = (past.gpus for past in reversed(snapshot.hardware[-_LOOK_BACK:]))
+    own = own_gpu(gpus, device, earlier, steady=True)
+    if own is None:
+        return ()
+    ordered = [own, *(gpu for gpu in gpus if gpu is not own)]
+    return tuple(
+        Device(gpu, _label(gpu, gpus), age_of(sample, gpu.source, now), gpu is own)
+        for gpu in ordered
+    )
+
+
+def _plain(sample: HardwareSample) -> tuple[GpuSample, ...]:
+    used, total = sample.gpu_memory_used_bytes, sample.gpu_memory_total_bytes
+    if sample.gpu_percent is None and used is None:
+        return ()
+    made = GpuSample("", "", percent=sample.gpu_percent, memory_used_bytes=used)
+    return (replace(made, memory_total_bytes=total, reasons=sample.reasons),)
+
+
+def _label(gpu: GpuSample, gpus: Sequence[GpuSample]) -> str:
+    if len(gpus) == 1:
+        return "GPU"
+    return f"GPU {gpu.index if gpu.index is not None else gpus.index(gpu)}"
+
+
+def reading_of(sample: HardwareSample, key: str) -> GpuSample | None:
+    """The same device in another reading."""
+    for gpu in sample.gpus or _plain(sample):
+        if same_device(gpu.key, key) or gpu.key == key:
+            return gpu
+    return None
+
+
+# ---------------------------------------------------------------------------
+# Who else is on the GPU, in words; and the question whether ComfyUI should give its memory back.
+
+COMFY = "comfyui"
+#: a share below this is not worth a word
+LEAST_PERCENT = 1.0
+
+
+def others(snapshot: RunSnapshot) -> tuple[GpuUser, ...]:
+    """Everybody but this run, the largest first; by memory, then by share."""
+    status = snapshot.status
+    if status is None:
+        return ()
+    found = {_key(user): user for user in status.gpu_users if not user.ours}
+    for gpu in status.sample.gpus if status.sample is not None else ():
+        for user in gpu.users:
+            if not user.ours:
+                found.setdefault(_key(user), user)
+    # another training slows a CPU as well; a ComfyUI holds only a GPU's memory
+    idle = _without_gpu(status)
+    users = (user for user in found.values() if not (idle and _is_comfy(user)))
+    return tuple(sorted(users, key=_size, reverse=True))
+
+
+def _is_comfy(user: GpuUser) -> bool:
+    return COMFY in user.name.lower().replace(" ", "")
+
+
+def _without_gpu(status: Status) -> bool:
+    """Is it certain that nobody can use a GPU here? One that the trainer uses exists, read or not."""
+    on_cpu = not status.device or status.device.startswith("cpu")
+    return on_cpu and status.sample is not None and not status.sample.gpus
+
+
+def _key(user: GpuUser) -> tuple[int | None, str]:
+    return (user.pid, "" if user.pid is not None else user.name)
+
+
+def _size(user: GpuUser) -> tuple[int, float]:
+    return (user.memory_bytes or 0, user.percent or 0.0)
+
+
+def name_of(user: GpuUser) -> str:
+    name = clean(user.name, 40)
+    if user.outside:
+        return name or "a process outside this container"
+    return name or (f"process {user.pid}" if user.pid is not None else "somebody")
+
+
+def user_words(user: GpuUser, now: float) -> str:
+    """`ComfyUI 6.1 GB, 40 %, for 2 h`: name and memory stay together, the rest gives way."""
+    memory = f" {memory_size(user.memory_bytes)}" if user.memory_bytes else ""
+    parts = [f"{name_of(user)}{memory}"]
+    if user.percent is not None and user.percent >= LEAST_PERCENT:
+        parts.append(f"{user.percent:.0f} %")
+    if user.since_at is not None and now - user.since_at >= 60:
+        parts.append(f"for {_long(now - user.since_at)}")
+    return ", ".join(parts)
+
+
+def _long(seconds: float) -> str:
+    """In one unit: since when is no matter of minutes after an hour."""
+    if seconds >= 7200:
+        return f"{seconds // 3600:.0f} h" if seconds < 172_800 else f"{seconds // 86_400:.0f} days"
+    return duration(seconds // 60 * 60)
+
+
+def users_line(users: Sequence[GpuUser], now: float) -> str:
+    """The first, and how many more; empty if there is nobody."""
+    if not users:
+        return ""
+    words = user_words(users[0], now)
+    if len(users) == 1:
+        return words
+    head, _, tail = words.partition(", ")
+    more = f"and {count(len(users) - 1, 'other')}"
+    return f"{head}, {more}, {tail}" if tail else f"{head}, {more}"
+
+
+# --------------------------------------------------------------------------- asking ComfyUI
+
+
+def comfy_of(snapshot: RunSnapshot | None) -> GpuUser | None:
+    """The ComfyUI among the other users of the GPU."""
+    users = others(snapshot) if snapshot is not None else ()
+    return next(filter(_is_comfy, users), None)
+
+
+def comfy_in(checks: Mapping[str, CheckResult]) -> bool | None:
+    """Did the check of GPU users see a ComfyUI? None: it has no result, or did not look."""
+    found = checks.get("gpu_users")
+    if found is None or found.status == "skip":
+        return None
+    return COMFY in f"{found.evidence} {found.detail}".lower()
+
+
+def free_question(user: GpuUser, now: float) -> Question:
+    """What asking does, and that it ends nothing."""
+    pid = f" (process {user.pid})" if user.pid is not None else ""
+    name, _, rest = user_words(user, now).partition(", ")
+    return _free_question(f"On the GPU now: {name}{pid}{', ' + rest if rest else ''}.")
+
+
+def free_question_before(found: CheckResult) -> Question:
+    """The same before a run, when the check has seen it."""
+    return _free_question(clean(found.detail or found.evidence))
+
+
+def _free_question(held: str) -> Question:
+    return Question(
+        "Ask ComfyUI to free its memory?",
+        (
+            held,
+            "It is asked to unload its models (its own order, POST /free); the next picture there loads them "
+            "again. Nothing is ended, and with work in its queue it is left alone.",
+            "It takes some seconds, and may give back only a part. The training is not touched.",
+        ),
+        (Choice("free", "Ask it"),),
+    )
+
+
+# ---------------------------------------------------------------------------
+# What the machine did for a run, in sentences: for the zoomed panel and for `show`.
+
+#: less measured training than this says nothing about how busy a GPU was
+LEAST_S = 10.0
+
+
+def use_sentences(use: HardwareUse) -> tuple[str, ...]:
+    """Only what was measured."""
+    found = (_gpu(use), _gpu_memory(use), _card(use), _host(use), _memory(use))
+    return tuple(f"{text[:1].upper()}{text[1:]}." for text in found if text)
+
+
+def _gpu(use: HardwareUse) -> str:
+    if use.gpu_util_max is None:
+        return ""
+    most = f"at most {use.gpu_util_max:.0f} %"
+    if use.gpu_util_mean is None or use.training_s < LEAST_S:
+        return f"GPU busy {most}"
+    idle = f"idle for {duration(use.gpu_idle_s)}" if use.gpu_idle_s is not None else ""
+    return joined(f"GPU busy {use.gpu_util_mean:.0f} % on average while training", most, idle)
+
+
+def _gpu_memory(use: HardwareUse) -> str:
+    most, ours = use.gpu_memory_max_bytes, use.gpu_memory_run_max_bytes
+    if most is None:
+        return f"this run held at most {memory_size(ours)} of the GPU's memory" if ours else ""
+    mine = f"this run's at most {memory_size(ours)}" if ours is not None else ""
+    return joined(f"GPU memory at most {memory_size(most)}", mine)
+
+
+def _card(use: HardwareUse) -> str:
+    return joined(
+        f"at most {use.temperature_max_c:.0f} °C" if use.temperature_max_c is not None else "",
+        f"{use.power_mean_w:.0f} W on average" if use.power_mean_w is not None else "",
+        f"{_energy(use.energy_wh)} used" if use.energy_wh is not None else "",
+        f"slowed for {duration(use.throttled_s)}" if use.throttled_s >= 1 else "",
+    )
+
+
+def _energy(watt_hours: float) -> str:
+    return f"{watt_hours / 1000:.1f} kWh" if watt_hours >= 1000 else f"{watt_hours:.0f} Wh"
+
+
+def _host(use: HardwareUse) -> str:
+    cores = use.tree_cpu_mean / 100 if use.tree_cpu_mean is not None else None
+    return joined(
+        f"CPU {use.cpu_mean:.0f} % on average while training" if use.cpu_mean is not None else "",
+        f"the training's own {cores:.1f} cores" if cores is not None else "",
+    )
+
+
+def _memory(use: HardwareUse) -> str:
+    most, low, grown = use.tree_memory_max_bytes, use.memory_low_bytes, use.swap_grown_bytes
+    return joined(
+        f"the training took at most {memory_size(most)} of memory" if most is not None else "",
+        f"at least {memory_size(low)} were left" if low is not None else "",
+        f"swap grew by {memory_size(grown)}" if grown is not None and grown >= 1 << 20 else "",
+    )
+
+
+# ---------------------------------------------------------------------------
+# Will the disk hold what is still to be saved? Pure; None wherever a size is not known.
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What a step does to the disk: `added_bytes` first, then `freed_bytes` (sd-scripts saves the new file
+    before it deletes the old one of save_last_n_*)."""
+
+    step: int
+    added_bytes: int = 0
+    freed_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DiskRoom:
+    """`full_at_step`: the true step whose save does not fit any more, None: all fit. `need_bytes`: the most
+    that is used beyond the present at any moment until the end."""
+
+    full_at_step: int | None
+    need_bytes: int
+
+
+def disk_room(free_bytes: int, writes: Sequence[Write]) -> DiskRoom:
+    """Plays the writes one after another against `free_bytes`."""
+    used = need = 0
+    full_at: int | None = None
+    for write in sorted(writes, key=lambda one: one.step):
+        used += write.added_bytes
+        need = max(need, used)
+        if used > free_bytes and full_at is None:
+            full_at = write.step
+        used -= write.freed_bytes
+    return DiskRoom(full_at, need)
+
+
+def writes_to_come(snapshot: RunSnapshot) -> tuple[Write, ...] | None:
+    """The saves still to come with what they delete; None: their number or a size is not known."""
+    coming = expected_checkpoints(snapshot)
+    weights, state = _weights_bytes(snapshot), _state_bytes(snapshot)
+    if not coming or weights is None:
+        return None
+    if state is None and any(one.state_name for one in coming):
+        return None
+    state = state or 0
+    writes = [Write(one.step, weights + (state if one.state_name else 0)) for one in coming]
+    for one in coming:
+        if one.removed_at_step is not None:
+            writes.append(Write(one.removed_at_step, freed_bytes=weights))
+        if one.state_removed_at_step is not None and one.state_name:
+            writes.append(Write(one.state_removed_at_step, freed_bytes=state))
+    for file in _written(snapshot):
+        writes += _freed(file, weights, state)
+    return tuple(writes)
+
+
+def room_of(snapshot: RunSnapshot, free_bytes: int | None) -> DiskRoom | None:
+    """None: nothing can be said."""
+    writes = writes_to_come(snapshot)
+    return disk_room(free_bytes, writes) if writes and free_bytes is not None else None
+
+
+def _freed(file: Checkpoint, weights: int, state: int) -> list[Write]:
+    freed = []
+    if file.removed_at_step is not None:
+        freed.append(Write(file.removed_at_step, freed_bytes=file.size_bytes or weights))
+    if file.state_removed_at_step is not None and file.state_path:
+        freed.append(Write(file.state_removed_at_step, freed_bytes=state))
+    return freed
+
+
+def _written(snapshot: RunSnapshot) -> tuple[Checkpoint, ...]:
+    """What is still there."""
+    written = snapshot.status.checkpoints if snapshot.status is not None else ()
+    return tuple(one for one in written if not one.removed and not one.missing)
+
+
+def _weights_bytes(snapshot: RunSnapshot) -> int | None:
+    """Of the newest whole file, else as forecast."""
+    sizes = [one.size_bytes for one in _written(snapshot) if one.complete and one.size_bytes]
+    if sizes:
+        return sizes[-1]
+    forecast = snapshot.spec.forecast if snapshot.spec is not None else None
+    return forecast.checkpoint_bytes if forecast is not None else None
+
+
+def _state_bytes(snapshot: RunSnapshot) -> int | None:
+    forecast = snapshot.spec.forecast if snapshot.spec is not None else None
+    return forecast.state_bytes if forecast is not None else None
+
+
+def output_disk(sample: HardwareSample) -> DiskFree | None:
+    """The disk that the run saves on."""
+    for disk in sample.disks:
+        if "output" in disk.what:
+            return disk
+    if sample.disk_free_bytes is None:
+        return None
+    return DiskFree("output", "", sample.disk_free_bytes)
+
+
+def disk_words(room: DiskRoom | None) -> str:
+    """Nothing where nothing is known."""
+    if room is None:
+        return ""
+    if room.full_at_step is not None:
+        return f"full at step {room.full_at_step}"
+    return "all saves fit"
