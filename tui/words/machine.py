@@ -9,6 +9,7 @@ from runner.hardware.samples import own_gpu, same_device
 from runner.model import (
     Checkpoint,
     CheckResult,
+    DiskFree,
     GpuSample,
     GpuUser,
     HardwareSample,
