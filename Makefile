@@ -2,8 +2,9 @@
 # make test    all tests                                make test ARGS='-k config'
 # make test-fast  unit and screen tests, without those marked slow
 # make lint    style, types, import rules               make bench                   the measurements (less than 5 minutes)
+# make docs    the generated pages of docs/
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint bench clean
+.PHONY: help demo test test-fast lint bench docs clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -15,7 +16,7 @@ ARGS ?=
 WORKERS ?= 4
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 4
+	@sed -n 's/^# //p' Makefile | head -n 5
 
 # Runs again when what is to be installed has changed.
 $(INSTALLED): pyproject.toml constraints.txt
@@ -44,6 +45,9 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	@$(PYTHON) scripts/cold_start.py --repeat 4; imports=$$?; \
 	  $(PYTHON) scripts/bench.py $(ARGS) && exit $$imports
+
+docs: $(INSTALLED)
+	@$(PYTHON) -m scripts.docs $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist demo plasma-demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

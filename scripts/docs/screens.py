@@ -1,0 +1,64 @@
+"""docs/screens.md: every screen with its keys, made from the key tables."""
+
+from __future__ import annotations
+
+from scripts.docs import FROM, ROOT, code, table
+from tui.keys import KEYS, LEAVE, MOVE, RUN, VIEW, keys_of
+
+INTRO = """\
+# Screens and their keys
+
+`?` shows the keys of the screen in front, `ctrl+p` finds a command by its name. In lists, letters are commands
+and `/` filters; `esc` goes back, `q` quits. Quitting never stops a training.
+"""
+#: place in the key tables -> title, what it is for and how it opens; in the order of the page
+SCREENS = {
+    "app": ("Everywhere",
+        "Work on every screen."),
+    "welcome": ("Welcome",
+        "Opens where there is no plasma.toml: the demo, a new project, or your runs."),
+    "form": ("New project",
+        "Writes a plasma.toml from what was found on the machine or from a file. `n` or `i` on the"
+        " welcome screen."),
+    "monitor": ("Monitor",
+        "One run: is it healthy, when is it done, what is saved. Before a start: the plan with its"
+        " preflight checks. `plasma-tui`, `plasma-tui attach RUN`, or `enter` on a run."),
+    "flags": ("Flags",
+        "Every flag of the training script with type, default and description. `v` on the monitor;"
+        " type to filter."),
+    "samples": ("Samples",
+        "The sample images by step and prompt. `i` on the monitor or the summary."),
+    "summary": ("Summary",
+        "The verdict on a run with its evidence, checkpoints and settings. `m` on the monitor."),
+    "runs": ("Runs",
+        "All runs on this machine. `h`."),
+    "compare": ("Comparison",
+        "2 to 8 runs side by side: losses, results, and the settings that differ. Mark runs with "
+        "`space`, then `c`."),
+    "replay": ("Replay",
+        "A run at any moment of its recording. `w` on an ended run, or `plasma-tui replay RUN`."),
+}  # fmt: skip
+
+
+def page() -> str:
+    lines = [FROM.format("the key tables in tui/"), INTRO]
+    for place, (title, text) in SCREENS.items():
+        lines += ["", f"## {title}", "", text]
+        if (ROOT / "docs" / "screens" / f"{place}.svg").exists():
+            lines += ["", f"![{title}](screens/{place}.svg)"]
+        for group in (RUN, VIEW, MOVE, LEAVE):
+            rows = [
+                (_keys(one.display), one.tooltip) for one in keys_of(place) if one.group == group
+            ]
+            lines += ["", *table((group, ""), rows)] if rows else []
+    return "\n".join(lines)
+
+
+def _keys(shown: str) -> str:
+    """`down j` are two keys, `1 to 9` a range."""
+    return code(shown) if " to " in shown else " ".join(map(code, shown.split()))
+
+
+def places() -> set[str]:
+    """Every place that has keys."""
+    return {key.where for key in KEYS}
