@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scripts.docs import FROM, code, table
-from tui.cli_parser import GROUPS, RUN_HELP, SCREEN, VERBS, Option
+from tui.cli.parser import GROUPS, RUN_HELP, SCREEN, VERBS, Option
 from tui.themes import theme_names
 
 INTRO = f"""\
@@ -27,7 +27,7 @@ Of `plasma-tui` itself, `demo`, `attach` and `replay`, before or after the verb.
 
 def page() -> str:
     verbs = {name: (text, options) for name, _, text, options in VERBS}
-    lines = [FROM.format("tui/cli_parser.py"), INTRO]
+    lines = [FROM.format("tui/cli/parser.py"), INTRO]
     for title, names in GROUPS.items():
         lines += ["", f"## {title}"]
         for name in names:

@@ -21,7 +21,7 @@ from scripts.docs.plasma_toml import SECTIONS
 from scripts.docs.screens import SCREENS, places
 from tests.unit.config.test_config_load import REFUSED
 from tui.cli import main
-from tui.cli_parser import build_parser
+from tui.cli.parser import build_parser
 
 WRITTEN = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
 EVERY = [*WRITTEN, *sorted((ROOT / "docs").glob("*.md"))]
