@@ -349,7 +349,7 @@ def test_a_home_that_cannot_be_written_costs_the_run_and_nothing_else(
     monkeypatch.setenv("PLASMA_HOME", str(home))
     done = tui("inspect", str(LOGS[0]), "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["run"] is None
-    assert b"no run was made of it" in done.stderr
+    assert b"not added to the runs" in done.stderr
 
 
 def test_import_says_what_it_does_and_does_nothing_in_a_dry_run(tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ def test_import_says_what_it_does_and_does_nothing_in_a_dry_run(tmp_path: Path) 
     told = json.loads(tui("import", str(tmp_path), "--json", "--name", "old spyke").stdout)
     assert told["trainings"][0]["made"] is True
     assert list_runs()[0].name == "old spyke" and list_runs()[0].origin == "imported"
-    assert b"there already" in tui("import", str(tmp_path)).stdout
+    assert b"already imported" in tui("import", str(tmp_path)).stdout
 
 
 def test_import_of_nothing_is_a_no_with_a_sentence(tmp_path: Path) -> None:

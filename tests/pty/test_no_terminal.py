@@ -35,7 +35,7 @@ def test_attach_without_a_terminal_names_the_headless_verbs(
     desk: Desk, run: RunDir, stream: str, shell: str
 ) -> None:
     said = refusal(desk.open(("attach", run.id), shell=shell))
-    assert f"{stream} is no terminal" in said
+    assert f"{stream} is not a terminal" in said
     assert f"plasma-tui show {run.id}" in said and "log" in said
 
 

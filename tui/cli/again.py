@@ -31,7 +31,7 @@ def resume(options: argparse.Namespace) -> int:
     if options.json:
         print_json(_json(path, found))
     else:
-        tell(found.preview)
+        print_preview(found.preview)
     if options.dry_run:
         return OK
     with _refusals():
@@ -40,11 +40,11 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def retry(options: argparse.Namespace) -> int:
-    """Show the difference, then try again."""
+    """Show what differs, then start again."""
     _, snapshot = _ended(options)
     with _refusals():
         found = plan_retry(snapshot, options.set, restart=options.restart)
-    tell(found.preview)
+    print_preview(found.preview)
     if options.dry_run:
         return OK
     with _refusals():
@@ -72,8 +72,8 @@ def _started(run: RunDir, options: argparse.Namespace, *, silent: bool = False) 
     return exit_code(wait_for_end(run.path)) if options.wait else OK
 
 
-def tell(preview: Preview) -> None:
-    """In words, on stderr: what comes, what is lost, what differs, the command."""
+def print_preview(preview: Preview) -> None:
+    """On stderr: the steps, what is lost, what differs, the command."""
     for fact in preview.facts:
         say(fact)
     for warning in preview.warnings:

@@ -35,12 +35,12 @@ def find_run(text: str, *, adopt: bool = True) -> Path:
         try:
             control.adopt(path)
         except OSError:
-            pass  # somebody else's folder: it can still be read
+            pass  # a folder of another user: it can still be read
     return path
 
 
 def say(text: str) -> None:
-    """Narration. Nobody listening is no reason to leave an order half done."""
+    """Narration. A closed stderr must not leave an order half done."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{clean(text)}\n")
         sys.stderr.flush()
@@ -124,7 +124,7 @@ def wait_for_end(path: Path) -> RunSnapshot:
                 if live:
                     sys.stderr.write("\r\x1b[K")
                 return reader.read_all()
-            # a supervisor may be gone with the trainer's end not judged yet
+            # the supervisor may have died before it evaluated the end of the trainer
             if snapshot.outcome is None and not snapshot.supervisor_alive:
                 control.adopt(path)
             time.sleep(0.2)

@@ -39,7 +39,7 @@ def compare(options: argparse.Namespace) -> int:
     paths = [find_run(text) for text in options.run]
     twice = {path.name for path in paths if paths.count(path) > 1}
     if twice:
-        raise Fail(f"{min(twice)} is named twice: compare it with another run", WRONG_USE)
+        raise Fail(f"{min(twice)} was given twice: give another run to compare it with", WRONG_USE)
     made = Comparing(paths).read_all()
     axis = Axis(options.by)
     if options.json:
@@ -53,7 +53,7 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def text_lines(made: Comparison, axis: Axis, width: int, height: int) -> Iterator[str]:
-    """Everything, in lines of at most `width` cells; foreign text is cleaned here."""
+    """Lines of at most `width` cells; foreign text is cleaned here."""
     lines = lines_of(made.runs, axis)
     plot = _plot(made.runs, lines, axis, width, height)
     if plot:
@@ -68,7 +68,7 @@ def text_lines(made: Comparison, axis: Axis, width: int, height: int) -> Iterato
     yield from _settings(made, width)
     best = [clean(words) for run in made.runs if (words := checkpoint_words(run))]
     yield from _sentences("Best checkpoints, by numbers alone:", best, width)
-    yield from _sentences("To be known:", [clean(text) for text in made.remarks], width)
+    yield from _sentences("Notes:", [clean(text) for text in made.remarks], width)
 
 
 def _marked(values: Sequence[str], lead: int | None) -> list[str]:
@@ -78,10 +78,10 @@ def _marked(values: Sequence[str], lead: int | None) -> list[str]:
 def _settings(made: Comparison, width: int) -> Iterator[str]:
     yield ""
     if not made.differing:
-        yield "No setting differs."
+        yield "All settings are the same."
         return
     rows = [[row.name, *setting_words(row)] for row in made.differing]
-    yield from _table(["settings that differ", *(run.letter for run in made.runs)], rows, width)
+    yield from _table(["different settings", *(run.letter for run in made.runs)], rows, width)
 
 
 def _sentences(head: str, texts: Sequence[str], width: int) -> Iterator[str]:
@@ -93,7 +93,7 @@ def _sentences(head: str, texts: Sequence[str], width: int) -> Iterator[str]:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
-    """Columns of the same width; runs that do not fit beside each other come below, under the same names."""
+    """Columns of equal width; runs that don't fit beside each other follow below."""
     cells = [[clean(value, 200) for value in row] for row in rows]
     first = min(NAME_CELLS, max(cell_len(row[0]) for row in [list(heads), *cells]))
     widest = max(cell_len(value) for row in [list(heads), *cells] for value in row[1:])
@@ -117,7 +117,7 @@ def _cell(text: str, width: int) -> str:
 def _plot(
     runs: Sequence[ComparedRun], lines: Sequence[Line], axis: Axis, width: int, height: int
 ) -> str:
-    """Empty where there is nothing to draw, or no plotter."""
+    """Empty if there is nothing to draw, or no plotter."""
     from runner.history.plot import Curve, draw_curves
 
     curves = [
@@ -137,7 +137,7 @@ def _legend(run: ComparedRun) -> str:
 
 
 def _points(line: Line, axis: Axis) -> tuple[tuple[float, float], ...]:
-    """Without the first steps, which are hardly smoothed and would flatten all others."""
+    """Without the first steps: hardly smoothed, they would flatten the rest."""
     scale = 60.0 if axis is Axis.TIME else 1.0
     known = [(x / scale, y) for x, y in line.points if y is not None]
     return tuple(known[min(SETTLED_AFTER_POINTS, len(known) // 3) :])

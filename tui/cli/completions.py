@@ -1,4 +1,4 @@
-"""`--print-completion`: what a shell needs to complete verbs, options, files and runs."""
+"""`--print-completion`: shell completion of verbs, options, files and runs."""
 
 from __future__ import annotations
 

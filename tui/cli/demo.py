@@ -26,7 +26,7 @@ def demo(options: argparse.Namespace) -> int:
     from tui.cli.screen import need_terminal, open_app
 
     need_terminal("`plasma-tui demo --headless` runs it without a screen")
-    say("making the demo and checking that it can run: some seconds")
+    say("preparing the demo: this takes a few seconds")
     run = start_demo(folder)
     return open_app(options, run_path=run.path, config_path=demo_config(folder))
 
@@ -47,12 +47,12 @@ def demo_config(folder: Path | None) -> Path:
 
 
 def start_demo(folder: Path | None) -> RunDir:
-    """Write the demo project if it is not there and start it; every start writes into an output
-    folder of its own. Raises Fail."""
+    """Write the demo project if it doesn't exist and start it; every start gets its own output
+    folder. Raises Fail."""
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
     if missing:
         raise Fail(
-            f"the demo trains with {' and '.join(missing)}, which this Python lacks: "
+            f"the demo needs {' and '.join(missing)}: "
             "install them with `pip install 'plasma-tui[embedded]'`"
         )
     from runner.demo.project import write_demo

@@ -1,4 +1,4 @@
-"""`export`: a checkpoint of a run, copied into a folder of the user's."""
+"""`export`: copy a checkpoint of a run to another folder."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def export(options: argparse.Namespace) -> int:
 
 
 def _make_folder(folder: Path, *, yes: bool) -> None:
-    """A missing folder is created: a person at a terminal is asked, a script is told. Raises Fail."""
+    """Creates a missing folder; asks first at a terminal. Raises Fail."""
     if os.path.lexists(folder):
         return
     if at_terminal() and not agreed(f"{folder} doesn't exist. Create it?", "", yes=yes):
@@ -59,7 +59,7 @@ def _make_folder(folder: Path, *, yes: bool) -> None:
 
 
 def _suggested(run_path: Path) -> Path:
-    """Without --to nothing is written: the sentence names where it could go."""
+    """Without --to nothing is written: the error suggests a folder."""
     from runner.checkpoints.export_places import suggested_folders
     from runner.model import RunSpec
     from runner.store.journal import Unreadable, read_json
@@ -72,4 +72,4 @@ def _suggested(run_path: Path) -> Path:
     except Unreadable:
         found = suggested_folders()
     example = f", for example --to {clean(str(found[0]), 300)}" if found else ""
-    raise Fail(f"name the folder that the copy goes into with --to DIR{example}", WRONG_USE)
+    raise Fail(f"give the destination with --to DIR{example}", WRONG_USE)

@@ -1,4 +1,4 @@
-"""`inspect` and `verify`: judging files that nobody here made."""
+"""`inspect` and `verify`: evaluate any console log, any checkpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def inspect(options: argparse.Namespace) -> int:
-    """Parse and judge a console log."""
+    """Parse and evaluate a console log."""
     from runner.history.inspect import inspect_log
 
     folder = Path(options.tensorboard).expanduser() if options.tensorboard else None
@@ -48,13 +48,13 @@ def inspect(options: argparse.Namespace) -> int:
     if not options.json:
         _print(data)
     if run is not None:
-        say(f"a read-only run of it: `plasma-tui attach {run.name}`, `show`, `compare`, `replay`")
+        say(f"added to the runs: `plasma-tui attach {run.name}` opens it")
     return OK
 
 
 @contextlib.contextmanager
 def _plain_log(named: str) -> Iterator[Path]:
-    """The log as a file of UTF-8: itself, or a copy where it is packed, UTF-16, or stdin (`-`)."""
+    """The log as UTF-8: the file itself, or a copy if it is compressed, UTF-16 or stdin (`-`)."""
     from runner.history.imported_runs.log_bytes import NoLog, copy_log, is_plain
 
     path = Path(named).expanduser()
@@ -75,7 +75,7 @@ def _plain_log(named: str) -> Iterator[Path]:
 
 
 def _keep(options: argparse.Namespace, plain: Path, folder: Path | None) -> Path | None:
-    """Make the run; what keeps it from being made is told, and harms nothing."""
+    """Add the log to the runs; a failure is only reported."""
     from runner.history.imported_runs.from_log import run_of_log
 
     source = plain if options.log == "-" else Path(options.log).expanduser()
@@ -86,9 +86,9 @@ def _keep(options: argparse.Namespace, plain: Path, folder: Path | None) -> Path
                 stream=stream if options.log == "-" else None,
             )  # fmt: skip
     except ValueError as error:
-        say(f"no run was made of it: {error}")
+        say(f"not added to the runs: {error}")
     except OSError as error:
-        say(f"no run was made of it: {error.filename or home()}: {error.strerror or error}")
+        say(f"not added to the runs: {error.filename or home()}: {error.strerror or error}")
     return None
 
 
@@ -104,27 +104,27 @@ def _print(data: dict[str, Any]) -> None:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Whole, finite, how large; in a process of its own, so that this one stays small."""
+    """Complete? Finite? How large? In a separate process, so that this one stays small."""
     from runner.checkpoints.verify import verify_apart
 
     paths = [str(Path(name).expanduser().absolute()) for name in options.files]
     found, words = verify_apart(paths)
     if len(found) < len(paths):
-        raise Fail(f"{paths[len(found)]} could not be looked at: {words or 'no answer'}")
-    files = _told(found)
+        raise Fail(f"{paths[len(found)]} could not be verified: {words or 'no answer'}")
+    files = _as_json(found)
     if options.json:
         print_json({"schema": 1, "files": files})
     else:
-        for one, told_of in zip(found, files, strict=True):
+        for one, data in zip(found, files, strict=True):
             sys.stdout.write(clean(_sentence(one)) + "\n")
-            sys.stdout.writelines(f"  {clean(line)}\n" for line in _details(told_of))
+            sys.stdout.writelines(f"  {clean(line)}\n" for line in _details(data))
     if any(not Path(path).exists() for path in paths):
         return NOT_FOUND
     return OK if all(f.complete and f.finite for f in found) else NO
 
 
-def _told(found: list[Verification]) -> list[dict[str, Any]]:
-    """As JSON, each against the one given before it."""
+def _as_json(found: list[Verification]) -> list[dict[str, Any]]:
+    """Each compared with the one given before it."""
     import msgspec
 
     from runner.checkpoints.checkpoint_facts import file_alone
@@ -135,37 +135,34 @@ def _told(found: list[Verification]) -> list[dict[str, Any]]:
     for one in found:
         now = file_alone(one)
         change = change_of(one.norm, before.norm) if before is not None else None
-        told = msgspec.to_builtins(one)
-        told |= {"norm_change": change, "remark": remark_on(now, one, before)}
-        files.append(told)
+        remark = remark_on(now, one, before)
+        files.append(msgspec.to_builtins(one) | {"norm_change": change, "remark": remark})
         if one.kind == "weights" and one.complete and one.finite:
             before = now
     return files
 
 
 def _sentence(one: Verification) -> str:
-    whole = "complete" if one.complete else "NOT COMPLETE"
-    numbers = {True: "finite", False: "NOT FINITE", None: "not looked at"}[one.finite]
+    complete = "complete" if one.complete else "INCOMPLETE"
+    numbers = {True: "finite", False: "NOT FINITE", None: "values not checked"}[one.finite]
     what = " (a training state)" if one.kind == "state" else ""
     why = f": {one.problem}" if one.problem else ""
-    return f"{one.path}{what}: {whole}, {numbers}, {file_size(one.size_bytes)}{why}"
+    return f"{one.path}{what}: {complete}, {numbers}, {file_size(one.size_bytes)}{why}"
 
 
-def _details(told: dict[str, Any]) -> list[str]:
-    """Rank, norms, and what they say."""
+def _details(data: dict[str, Any]) -> list[str]:
+    """Rank, norms and a remark on them."""
     lines = []
-    if told["rank"] is not None:
-        alpha = f", alpha {told['alpha']:g}" if told["alpha"] is not None else ""
-        lines.append(f"rank {told['rank']}{alpha}")
-    if told["norm"] is not None:
-        change = told["norm_change"]
-        grown = f", {change:+.1%} against the file before" if change is not None else ""
-        lines.append(
-            f"norm {told['norm']:.4g} in the mean, {told['norm_largest']:.4g} at most{grown}"
-        )
+    if data["rank"] is not None:
+        alpha = f", alpha {data['alpha']:g}" if data["alpha"] is not None else ""
+        lines.append(f"rank {data['rank']}{alpha}")
+    if data["norm"] is not None:
+        change = data["norm_change"]
+        grown = f", {change:+.1%} from the previous file" if change is not None else ""
+        lines.append(f"mean norm {data['norm']:.4g}, largest {data['norm_largest']:.4g}{grown}")
     lines += [
-        f"  {b['block']}: {b['mean']:.4g} in the mean, {b['largest']:.4g} at most, "
+        f"  {b['block']}: mean {b['mean']:.4g}, largest {b['largest']:.4g}, "
         f"{count(b['modules'], 'module')}"
-        for b in told["norms"]
+        for b in data["norms"]
     ]
-    return [*lines, told["remark"]] if told["remark"] else lines
+    return [*lines, data["remark"]] if data["remark"] else lines

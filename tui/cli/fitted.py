@@ -1,4 +1,4 @@
-"""A table that fits a terminal: columns are narrowed, then left out, in an order that is given. Pure."""
+"""A table that fits a terminal: columns are narrowed, then dropped by rank. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`least`: cells that it may be narrowed to, None: never narrowed. `rank`: the highest goes first
-    where there is no room; 0 always stays. `keep_end`: narrowed at its start."""
+    """`least`: the narrowest width in cells, None: never narrowed. `rank`: the highest is dropped first;
+    0 is never dropped. `keep_end`: cropped at its start."""
 
     head: str
     rank: int = 0
@@ -35,7 +35,7 @@ Line = Title | Sequence[str]
 
 
 def table_lines(columns: Sequence[Column], lines: Sequence[Line], width: int | None) -> list[str]:
-    """`lines`: cells as many as columns, cleaned already, or titles. `width` None: as wide as it is."""
+    """`lines`: rows of cleaned cells, or titles. `width` None: no limit."""
     rows = [line for line in lines if not isinstance(line, Title)]
     sizes = [_size(column.head, [row[i] for row in rows]) for i, column in enumerate(columns)]
     kept = _fitting(columns, sizes, width)
@@ -49,13 +49,13 @@ def table_lines(columns: Sequence[Column], lines: Sequence[Line], width: int | N
 
 
 def _size(head: str, cells: Sequence[str]) -> int:
-    """0: nothing to show, so that the column is left out."""
+    """0: an empty column, which is dropped."""
     widest = max((cell_len(text) for text in cells), default=0)
     return max(widest, cell_len(head)) if widest else 0
 
 
 def _fitting(columns: Sequence[Column], sizes: list[int], width: int | None) -> dict[int, int]:
-    """Which columns stay, and how wide they are."""
+    """Width by column, for those that stay."""
     kept = {i: size for i, size in enumerate(sizes) if size}
     while width is not None and _total(kept) > width:
         narrowed = _narrowed(columns, kept, _total(kept) - width)
@@ -63,7 +63,7 @@ def _fitting(columns: Sequence[Column], sizes: list[int], width: int | None) -> 
             return narrowed
         last = max(kept, key=lambda i: columns[i].rank)
         if columns[last].rank == 0:
-            return narrowed  # what identifies a row is never cut: the terminal may wrap it
+            return narrowed  # never cut what identifies a row: the terminal may wrap it
         del kept[last]
     return kept
 
@@ -73,7 +73,7 @@ def _total(kept: dict[int, int]) -> int:
 
 
 def _narrowed(columns: Sequence[Column], kept: dict[int, int], excess: int) -> dict[int, int]:
-    """Takes from the widest that may be narrowed, cell by cell."""
+    """Narrows the widest column, cell by cell."""
     found = dict(kept)
     while excess > 0:
         can = [i for i in found if (least := columns[i].least) is not None and found[i] > least]

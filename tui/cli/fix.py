@@ -37,7 +37,7 @@ def fix(options: argparse.Namespace, config: Config) -> int:
     _apply(cure)
     from tui.cli.start import load
 
-    return _tell(options, look_again(load(options), check_of(name)))
+    return _print(options, check_again(load(options), check_of(name)))
 
 
 def _apply(cure: Cure) -> None:
@@ -48,21 +48,21 @@ def _apply(cure: Cure) -> None:
 
 
 def _nothing_to_do(options: argparse.Namespace, config: Config, name: str) -> int:
-    result = look_again(config, name)
+    result = check_again(config, name)
     if result is None or result.status in ("pass", "skip"):
         say("nothing to fix")
-        return _tell(options, result)
+        return _print(options, result)
     say(f"plasma-tui cannot fix this: {result.advice or result.detail}")
-    return _tell(options, result)
+    return _print(options, result)
 
 
-def look_again(config: Config, check: str) -> CheckResult | None:
-    """The one check by itself."""
+def check_again(config: Config, check: str) -> CheckResult | None:
+    """This check alone."""
     wanted = [one for one in CHECKS if one.name == check]
     return next(run_checks(config, checks=wanted), None)
 
 
-def _tell(options: argparse.Namespace, result: CheckResult | None) -> int:
+def _print(options: argparse.Namespace, result: CheckResult | None) -> int:
     good = result is None or result.status != "fail"
     if options.json:
         print_json({"schema": 1, "passed": good, "checks": [result] if result else []})

@@ -1,11 +1,11 @@
-"""`hardware`: what this machine has, what it does now, who else is on it, and why something is missing.
+"""`hardware`: what this machine has, how busy it is, who uses it, and why a value is missing.
 
 `--json` prints one object, with `--follow` one a line. Its keys: `schema`, `at`; `cpu` {percent (of all cores),
 count, load}; `memory` {used_bytes, total_bytes, left_bytes, pressure (Apple: 1, 2, 4), swapped_out_bytes};
 `swap` {used_bytes, total_bytes}; `disks` [{what, path, free_bytes, total_bytes}]; `gpus` [GpuSample of
 runner.model: every field, `reasons` by field]; `users` [{pid, title, name, how, hold, memory_bytes,
 gpu_memory_bytes, gpu_percent, since_at, port, on_gpu, outside}]; `runs` [{id, name, pid}]; `reasons` {what is
-missing: why}; `silent` [sources that did not answer]; `ages_s` {source: seconds since it answered}.
+missing: why}; `silent` [sources without an answer]; `ages_s` {source: seconds since it answered}.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from tui.text import clean, crop
 
 ANSWER_S = 3.0
 PERIOD_S = 2.0
-#: run folders are looked through for live runs: not at every line
+#: searching the run folders for live runs is too slow for every line
 RUNS_EVERY_S = 15.0
 _CPU_S = 0.6
 
 
 def hardware(options: argparse.Namespace) -> int:
-    """Print it once, or again and again until Ctrl+C."""
+    """Print it once, or with --follow until Ctrl+C."""
     watcher = Watcher(default_sources())
     try:
         if options.follow:
@@ -61,7 +61,7 @@ def hardware(options: argparse.Namespace) -> int:
 
 @dataclass
 class Watcher:
-    """Everything that is asked, each in a thread of its own."""
+    """All sources, each in a thread of its own."""
 
     sources: Sequence[Source]
 
@@ -75,7 +75,7 @@ class Watcher:
         self._runs_at: float | None = None
 
     def first(self) -> Look:
-        """Waits until everybody has answered, at most `ANSWER_S`."""
+        """Waits for all answers, at most `ANSWER_S`."""
         self._board.start()
         deadline = time.monotonic() + ANSWER_S
         self._look_for_runs()
@@ -95,7 +95,7 @@ class Watcher:
         return replace(look, sample=replace(look.sample, cpu_percent=cpu, reasons=reasons))
 
     def look(self) -> Look:
-        """The newest of everything."""
+        """The newest readings."""
         self._look_for_runs()
         sample = self._board.sample(*self._roots())
         if sample is None:
@@ -164,7 +164,7 @@ def as_json(look: Look) -> dict[str, Any]:
 
 
 def _follow(watcher: Watcher, *, json: bool) -> None:
-    """Until Ctrl+C, which is the way to end it and no failure; a closed pipe ends it too."""
+    """Until Ctrl+C, which exits 0, or a closed pipe."""
     screen = None if json or not _rewrites() else Screen()
     try:
         look = watcher.first()
@@ -187,13 +187,13 @@ def _rewrites() -> bool:
 
 
 class Screen:
-    """A block of lines that takes its own place again: no more than the terminal holds."""
+    """A block of lines that is redrawn in place, cropped to the terminal."""
 
     def __init__(self) -> None:
         self._height = 0
 
     def show(self, lines: Sequence[str]) -> None:
-        """Cropped lines, so that each is one row and going up by as many finds the first."""
+        """Each line is cropped to one row, so that moving up by their number finds the first."""
         size = shutil.get_terminal_size()
         rows = [crop(clean(text), size.columns - 1) for text in lines[: max(1, size.lines - 1)]]
         up = f"\x1b[{self._height}A" if self._height else ""

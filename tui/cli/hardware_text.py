@@ -1,4 +1,4 @@
-"""The hardware in words, for `plasma-tui hardware`. Pure; everything foreign goes through `clean`."""
+"""`plasma-tui hardware` as text. Pure; all foreign text goes through `clean`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _HOLD = {
     Hold.MIGHT: "may hold a model",
     Hold.IDLE: "loads a model when asked to",
 }
-#: what belongs to the machine and is told in its own line
+#: shown in lines of their own
 _MACHINE = frozenset({"cpu", "swap", "tree", "disk", "gpu"})
-_NOT_TOLD = "not told"
+_NOT_REPORTED = "not reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class Look:
 
 
 def block(look: Look) -> list[str]:
-    """All of it, a line each."""
+    """Everything, as lines."""
     sample, lines = look.sample, []
     for label, text in (*_machine(look), *_runs(look)):
         lines.append(_row(label, text))
     if not sample.gpus:
-        lines.append(_row("GPU", "none was found" if not look.silent else "none has answered"))
+        lines.append(_row("GPU", "none found" if not look.silent else "no answer"))
     for number, gpu in enumerate(sample.gpus):
         lines += _gpu(number, gpu, len(sample.gpus), sample.at)
     lines += _users(look)
@@ -130,17 +130,17 @@ def _gpu(number: int, gpu: GpuSample, count: int, at: float) -> Iterator[str]:
     label = f"GPU {index}" if count > 1 else "GPU"
     yield _row(label, f"{gpu.name or 'without a name'} ({gpu.source}, {gpu.key})")
     if gpu.problem:
-        yield _detail("trouble", gpu.problem)
+        yield _detail("problem", gpu.problem)
     for name, value, field in _fields(gpu):
         why = gpu.reasons.get(field)
         if value is not None:
             yield _detail(name, f"{value} ({why})" if why else value)
         elif why is not None or field != "recoveries":
-            yield _detail(name, why or _NOT_TOLD)
+            yield _detail(name, why or _NOT_REPORTED)
     for user in gpu.users:
         yield _detail("used by", _gpu_user(user, at))
     if not gpu.users:
-        yield _detail("used by", gpu.reasons.get("users", "nobody"))
+        yield _detail("used by", gpu.reasons.get("users", "no process"))
 
 
 def _detail(name: str, text: str) -> str:
@@ -148,14 +148,16 @@ def _detail(name: str, text: str) -> str:
 
 
 def _fields(gpu: GpuSample) -> tuple[tuple[str, str | None, str], ...]:
-    """Name, value with its unit, and the field that a reason would stand under."""
+    """Name, value with its unit, and the field that `reasons` goes by."""
     memory = None
     if gpu.memory_used_bytes is not None and gpu.memory_total_bytes:
         memory = _of(gpu.memory_used_bytes, gpu.memory_total_bytes)
     elif gpu.memory_used_bytes is not None:
         memory = f"{memory_size(gpu.memory_used_bytes)} used"
     energy = (
-        None if gpu.energy_j is None else f"{gpu.energy_j / 3.6e6:.2f} kWh since the driver began"
+        None
+        if gpu.energy_j is None
+        else f"{gpu.energy_j / 3.6e6:.2f} kWh since the driver was loaded"
     )
     held = "throttle" not in gpu.reasons
     return (
@@ -170,7 +172,7 @@ def _fields(gpu: GpuSample) -> tuple[tuple[str, str | None, str], ...]:
         ("memory clock", _number(gpu.memory_clock_mhz, "MHz"), "memory_clock_mhz"),
         ("fan", _number(gpu.fan_percent, "%"), "fan_percent"),
         ("energy", energy, "energy_j"),
-        ("held back", ", ".join(gpu.throttle) or ("no" if held else None), "throttle"),
+        ("throttled", ", ".join(gpu.throttle) or ("no" if held else None), "throttle"),
         ("restarts", _number(gpu.recoveries, ""), "recoveries"),
     )
 
@@ -184,7 +186,7 @@ def _size(size_bytes: int | None) -> str | None:
 
 
 def _gpu_user(user: GpuUser, at: float) -> str:
-    who = "a process outside this container" if user.outside else user.name or "a program"
+    who = "a process outside this container" if user.outside else user.name or "unknown program"
     parts = [
         f"{who}, this run's" if user.ours else who,
         f"pid {user.pid}" if user.pid is not None else "",
@@ -202,7 +204,7 @@ def _users(look: Look) -> Iterator[str]:
     for number, user in enumerate(look.users):
         yield _row("others" if number == 0 else "", user_words(user, look.sample.at))
     if not look.users:
-        yield _row("others", "no other program is known to use a GPU")
+        yield _row("others", "no other program uses a GPU")
 
 
 def user_words(user: User, at: float) -> str:
@@ -217,8 +219,8 @@ def user_words(user: User, at: float) -> str:
         f"for {ago(age_s)}" if age_s is not None else "",
         _HOLD[user.hold] if user.hold is not None else "",
     ]
-    told = ", ".join(part for part in parts if part)
-    return f"{told}: {user.how}" if user.how else told
+    words = ", ".join(part for part in parts if part)
+    return f"{words}: {user.how}" if user.how else words
 
 
 # ------------------------------------------------------------------------------------ one line of --follow
@@ -229,7 +231,7 @@ def line(look: Look) -> str:
     sample = look.sample
     parts = [time.strftime("%H:%M:%S", time.localtime(sample.at))]
     if HOST in look.silent:
-        parts.append("CPU and memory did not answer")
+        parts.append("CPU and memory: no answer")
     else:
         cpu = "not measured" if sample.cpu_percent is None else f"{sample.cpu_percent:.0f} %"
         parts.append(f"CPU {cpu}")
@@ -255,7 +257,7 @@ def _short(name: str, used: int | None, total: int | None) -> str:
 def _short_gpu(gpu: GpuSample, count: int) -> str:
     label = f"GPU {gpu.index}" if count > 1 and gpu.index is not None else "GPU"
     if gpu.problem:
-        return f"{label} in trouble: {gpu.problem}"
+        return f"{label} problem: {gpu.problem}"
     total = f" of {memory_size(gpu.memory_total_bytes)}" if gpu.memory_total_bytes else ""
     memory = None if gpu.memory_used_bytes is None else memory_size(gpu.memory_used_bytes) + total
     parts = (

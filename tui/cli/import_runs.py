@@ -1,4 +1,4 @@
-"""`import`: what trainings from before plasma-tui have left, as runs of the list."""
+"""`import`: existing checkpoints and TensorBoard logs as runs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tui.cli.common import print_json, say
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 
-#: of what was passed over so many are named
+#: this many skipped files are named
 NAMED = 5
 
 
 def import_runs(options: argparse.Namespace) -> int:
-    """Nothing below the folder is changed, and twice makes nothing twice."""
+    """Changes nothing below the folder; importing again adds nothing twice."""
     root = Path(options.folder).expanduser()
     if not root.is_dir():
         raise Fail(f"no folder {root}: give the one that holds the checkpoints", NOT_FOUND)
@@ -34,25 +34,26 @@ def import_runs(options: argparse.Namespace) -> int:
     if options.name and len(findings.trainings) > 1:
         found = count(len(findings.trainings), "training")
         raise Fail(
-            f"--name fits one training, and {found} lie below {root}: leave it out", WRONG_USE
+            f"--name works for a single training, but there are {found} in {root}: leave it out",
+            WRONG_USE,
         )
     watched = watched_files()
-    told = [_one(training, root, options, watched) for training in findings.trainings]
+    rows = [_one(training, root, options, watched) for training in findings.trainings]
     if options.json:
-        print_json({"schema": 1, "trainings": told, **_rest(findings)})
+        print_json({"schema": 1, "trainings": rows, **_rest(findings)})
     else:
-        for one in told:
+        for one in rows:
             sys.stdout.write(f"{_line(one)}\n")
     _say_rest(findings, root)
-    failed = any(one["problem"] for one in told)
-    return NO if failed or not told else OK
+    failed = any(one["problem"] for one in rows)
+    return NO if failed or not rows else OK
 
 
 def _one(
     training: FoundTraining, root: Path, options: argparse.Namespace, watched: Mapping[str, str]
 ) -> dict[str, object]:
     known, own = known_run(training), watched_run(training, watched)
-    told: dict[str, object] = {
+    row: dict[str, object] = {
         "run": own or (known[0].id if known is not None else None),
         "name": options.name or training.name,
         "began_at": training.began_at,
@@ -63,13 +64,13 @@ def _one(
         "problem": None,
     }
     if options.dry_run or own is not None:
-        return told
+        return row
     try:
         path, made = import_training(training, root, name=options.name, verify=options.verify)
-        told |= {"run": path.name, "made": made}
+        row |= {"run": path.name, "made": made}
     except OSError as error:
-        told["problem"] = f"{error.filename or path_of(training)}: {error.strerror or error}"
-    return told
+        row["problem"] = f"{error.filename or path_of(training)}: {error.strerror or error}"
+    return row
 
 
 def path_of(training: FoundTraining) -> str:
@@ -85,11 +86,11 @@ def _line(one: dict[str, object]) -> str:
     if one["problem"]:
         how = f"NOT imported: {one['problem']}"
     elif one["watched"]:
-        how = f"left: it is the run {one['run']}, which was watched"
+        how = f"skipped: already the run {one['run']}"
     elif one["made"]:
         how = f"imported as {one['run']}"
     else:
-        how = f"there already: {one['run']}" if one["run"] else "would be imported"
+        how = f"already imported as {one['run']}" if one["run"] else "would be imported"
     return clean(f"{one['name']}, {when}, {', '.join(parts)}: {how}", 2000)
 
 
@@ -103,14 +104,14 @@ def _rest(findings: Findings) -> dict[str, object]:
 
 def _say_rest(findings: Findings, root: Path) -> None:
     for title, found in (
-        ("passed over", findings.passed_over),
+        ("skipped", findings.passed_over),
         ("unreadable", findings.unreadable),
     ):
         for path, why in found[:NAMED]:
             say(f"{title}: {path}: {why}")
         if len(found) > NAMED:
-            say(f"{title}: {len(found) - NAMED} more (--json names all)")
+            say(f"{title}: {len(found) - NAMED} more (--json lists all)")
     if findings.cut:
-        say(f"there are too many files below {root}: give a folder further down for the rest")
+        say(f"too many files in {root}: give a subfolder to find the rest")
     if not findings.trainings:
-        say(f"nothing to import: no trained network and no event file lies below {root}")
+        say(f"nothing to import: no checkpoint and no event file in {root}")

@@ -1,4 +1,4 @@
-"""`init`: a plasma.toml from what a person already has, or from what is on this machine."""
+"""`init`: plasma.toml from an existing script or configuration, or from what this machine has."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from runner.trainers.sd_scripts.importers.write import (
 from tui.cli.common import answer, at_terminal, say
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 
-#: a model is chosen by its number; more than this fills the screen
+#: a longer list of models would fill the screen
 MOST_OFFERED = 12
 
 
 def init(options: argparse.Namespace) -> int:
-    """Write plasma.toml; its path goes to stdout, all that is to be told to stderr."""
+    """Write plasma.toml; its path goes to stdout, everything else to stderr."""
     folder = Path(options.dir).expanduser().absolute() if options.dir else Path.cwd()
     if (folder / FILE_NAME).exists() and not options.force:
         raise Fail(
-            f"{folder / FILE_NAME} is already there: give --force to replace it (a backup is kept) "
-            "or --dir DIR",
+            f"{folder / FILE_NAME} already exists: --force replaces it and keeps a backup, "
+            "--dir DIR writes elsewhere",
             NO,
         )
     context = Context.here(folder)
@@ -52,7 +52,7 @@ def init(options: argparse.Namespace) -> int:
         raise Fail(str(error), NO) from None
     except OSError as error:
         raise Fail(f"{folder} cannot be written to: {error.strerror}", NO) from None
-    _tell(made, written)
+    _report(made, written)
     sys.stdout.write(f"{written.path}\n")
     return OK
 
@@ -77,7 +77,7 @@ def _fresh(options: argparse.Namespace, context: Context) -> Imported:
 
 
 def _asked(context: Context) -> Answers:
-    """At most four questions; an empty answer takes what is suggested."""
+    """At most four questions; an empty answer takes the suggestion."""
     found = context.found
     answers = suggested(found, context.project)
     checkouts = [str(checkout.path) for checkout in found.sd_scripts]
@@ -114,26 +114,26 @@ def _choice(
     return typed
 
 
-def _tell(made: Imported, written: Written) -> None:
+def _report(made: Imported, written: Written) -> None:
     if made.source:
         say(f"from {made.source}")
     for note in made.notes:
         say(f"  {note}")
     if made.unmapped:
-        say("not taken over (also at the end of the file):")
+        say("not imported (also listed at the end of the file):")
         for text in made.unmapped:
             say(f"  {text}")
     for path in written.files:
         say(f"written: {path}")
     for path in written.kept:
-        say(f"already there, left as it is: {path}")
+        say(f"kept, already exists: {path}")
     if written.backup is not None:
-        say(f"the old one is kept as {written.backup}")
+        say(f"backup of the old file: {written.backup}")
     _problems(made, written.path)
 
 
 def _problems(made: Imported, path: Path) -> None:
-    """What has still to be done by hand, so that the file can be used."""
+    """What has to be filled in by hand before the file can be used."""
     missing = missing_of(made.config_text)
     for text in missing:
         say(f"missing: {text}")

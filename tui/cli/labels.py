@@ -1,4 +1,4 @@
-"""`label`: what a person calls a run, its tags and a note; the run's own files stay as they are."""
+"""`label`: a name, tags and a note for a run; kept beside its own files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tui.text import clean
 
 
 def label(options: argparse.Namespace) -> int:
-    """Change what is given, show what there is."""
+    """Change what was given, then print the label."""
     path = find_run(options.run, adopt=False)
     found = read_label(path)
     asked = options.name is not None or options.note is not None or options.tag or options.untag
@@ -40,7 +40,7 @@ def label(options: argparse.Namespace) -> int:
 
 def _show(run_id: str, found: Label) -> None:
     if found == Label():
-        say(f"{run_id} has no name, tag or note of yours (see `plasma-tui label --help`)")
+        say(f"{run_id} has no label (see `plasma-tui label --help`)")
         return
     sys.stdout.write(f"name  {clean(found.name) or '-'}\n")
     sys.stdout.write(f"tags  {', '.join(clean(tag) for tag in found.tags) or '-'}\n")

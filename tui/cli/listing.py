@@ -1,4 +1,4 @@
-"""`runs`: every run of this machine as a table, or as JSON."""
+"""`runs`: all runs on this machine as a table or JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COLUMNS = (
 
 
 def runs(options: argparse.Namespace) -> int:
-    """Live runs first, then as `--sort` says; `--filter` keeps what typing on the screen would keep."""
+    """Live runs first, then by `--sort`; `--filter` works like `/` on the screen."""
     if options.limit is not None and options.limit < 0:
         raise Fail("--limit takes a number of runs, 0 or more", WRONG_USE)
     sort = next(one for one in SORTS if one.name == options.sort)
@@ -42,9 +42,9 @@ def runs(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"schema": 1, "runs": shown})
     elif not board.total:
-        say("no run yet: `plasma-tui demo` makes one, `plasma-tui start` starts your own")
+        say("no runs yet: try `plasma-tui demo`, or `plasma-tui start` your own")
     elif not board.found:
-        say(f"none of {count(board.total, 'run')} matches {options.filter!r}")
+        say(f"no match for {options.filter!r} among {count(board.total, 'run')}")
     else:
         _print(lines)
         if board.found > len(shown):
@@ -53,7 +53,7 @@ def runs(options: argparse.Namespace) -> int:
 
 
 def _cut(lines: Sequence[Head | Entry], limit: int | None) -> list[Head | Entry]:
-    """The first `limit` runs, with the heads they stand under."""
+    """The first `limit` runs with their group titles."""
     if limit is None:
         return list(lines)
     found: list[Head | Entry] = []

@@ -13,14 +13,14 @@ from importlib import import_module
 from tui.cli.exits import OK, WRONG_USE, Fail
 from tui.cli.parser import build_parser
 
-#: verbs that look at no run, and those that make one
+#: verbs that need no runs, and verbs that create one
 _WITHOUT_RUNS = frozenset({"verify"})
 _MAKE_RUNS = frozenset({"demo", "start", "resume", "retry", "import"})
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; never raises for what a person typed."""
-    _forgiving()
+    """Run one command; never raises for bad input."""
+    _allow_any_locale()
     parser = build_parser()
     options = parser.parse(arguments)
     if options.version:
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"plasma-tui: {error}\n")
         return error.code
     except BrokenPipeError:
-        # `plasma-tui log last | head`: the reader has seen enough
+        # `plasma-tui log last | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except KeyboardInterrupt:
@@ -57,8 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _forgiving() -> None:
-    """A locale without UTF-8, such as C, shows other characters; it ends nothing with a traceback."""
+def _allow_any_locale() -> None:
+    """A locale without UTF-8, such as C, gets look-alikes instead of a traceback."""
     for stream in (sys.stdout, sys.stderr):
         encoding = (getattr(stream, "encoding", None) or "").lower()
         reconfigure = getattr(stream, "reconfigure", None)

@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 
 def notify(options: argparse.Namespace) -> int:
-    """No address and no secret is printed: a terminal is easily shared."""
+    """Prints no address and no secret: terminals get shared."""
     from tui.backend.door import Backend
 
     try:
         target = Backend().notice_target(None, Path(options.config or "plasma.toml").absolute())
     except Refusal as error:
         raise Fail(str(error)) from None
-    return _test(target) if options.test else _tell(target)
+    return _test(target) if options.test else _print(target)
 
 
-def _tell(target: NoticeTarget) -> int:
+def _print(target: NoticeTarget) -> int:
     assert target.channels is not None
     rules = target.rules
-    rows = [("told", ", ".join(rules.on) or "nothing"), ("terminal", _terminal(target))]
+    rows = [("events", ", ".join(rules.on) or "nothing"), ("terminal", _terminal(target))]
     rows += _channel_rows(target.channels)
     for name, words in rows:
         sys.stdout.write(f"{name:<10}{clean(words)}\n")
     if not target.channels.names:
-        say("no channel is set: [notify] command, ntfy or apprise_file sends notices elsewhere")
+        say("no channel configured: set command, ntfy or apprise_file in [notify]")
     return OK
 
 
@@ -73,7 +73,7 @@ def _test(target: NoticeTarget) -> int:
         sys.stderr.flush()
         say(f"this terminal: {_terminal(target)}")
     if not target.channels.names:
-        say("no channel is set: [notify] command, ntfy or apprise_file sends notices elsewhere")
+        say("no channel configured: set command, ntfy or apprise_file in [notify]")
         return OK
     results = try_channels(target.channels, target.message, show=True)
     for one in results:

@@ -16,11 +16,11 @@ from tui.cli.exits import NO, OK, Fail
 
 #: INT 15 s, TERM 5 s, KILL, the last look at the files
 STOP_PATIENCE_S = 180.0
-NO_ANSWER = "the order is given; the supervisor has not responded yet"
+NO_ANSWER = "stop requested; the supervisor hasn't responded yet"
 
 
 def stop(options: argparse.Namespace) -> int:
-    """Order a stop and wait until nothing of the training is left."""
+    """Request a stop and wait until every process of the training has ended."""
     path = find_run(options.run)
     mode = "now" if options.now else "after_save" if options.after_save else "default"
     try:
@@ -35,13 +35,13 @@ def stop(options: argparse.Namespace) -> int:
         return OK if answer is not None else NO
     if options.no_wait or (options.after_save and not options.wait):
         return OK
-    if options.after_save:  # a save may be hours away: Ctrl+C leaves the order where it is
+    if options.after_save:  # a save may be hours away; Ctrl+C leaves the request in place
         wait_for_end(path)
     return _stopped(path, sent.attempt)
 
 
 def _stopped(path: Path, attempt: int | None) -> int:
-    """Wait for the proof that no process is left, then for the verdict. Raises Fail."""
+    """Wait until no process is left, then for the verdict. Raises Fail."""
     reader = RunReader(path, console=False)
     gone: JournalEvent | None = None
     deadline = time.monotonic() + STOP_PATIENCE_S
@@ -66,11 +66,13 @@ def _stopped(path: Path, attempt: int | None) -> int:
                     f"run {path.name} has not stopped yet{_survivors(left)}: "
                     f"see `plasma-tui show {path.name}`"
                 )
-            say(f"its files are still being verified: see `plasma-tui show {path.name}`")
+            say(f"files are still being verified: see `plasma-tui show {path.name}`")
             return OK
         time.sleep(0.1)
     if left:
-        raise Fail(f"run {path.name} has stopped, but processes are left{_survivors(left)}")
+        raise Fail(
+            f"run {path.name} has stopped, but some processes are still alive{_survivors(left)}"
+        )
     say(_ending(snapshot) if not resumed else f"attempt {number} has ended")
     return OK
 
@@ -89,7 +91,7 @@ def _ending(snapshot: RunSnapshot) -> str:
 
 
 def approve(options: argparse.Namespace) -> int:
-    """Say yes to what a smoke test showed, after showing it."""
+    """Print the results of the smoke test, then approve it."""
     path = find_run(options.run)
     for line in smoke_verdict(RunReader(path, console=False).read_all()):
         say(check_line(line))
@@ -97,5 +99,5 @@ def approve(options: argparse.Namespace) -> int:
         given = gate.approve(path, options.note)
     except (control.Refused, OSError) as error:
         raise Fail(str(error)) from None
-    say(f"approved by {given.by}: the long run with these settings may start")
+    say(f"approved by {given.by}: you can start the long run with these settings")
     return OK

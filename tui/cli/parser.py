@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from tui.cli.exits import WRONG_USE
 
-#: in the order of `--help`
+#: as `--help` prints them
 GROUPS = {
     "Get started": ("demo", "init"),
     "Before training": ("forecast", "check"),
@@ -17,7 +17,7 @@ GROUPS = {
     "Keep and tidy up": ("label", "export", "import", "remove"),
     "Files and machine": ("inspect", "verify", "hardware", "notify"),
 }
-#: what people type who know other tools
+#: names from other tools
 MEANT = {
     "ls": "runs", "list": "runs", "ps": "runs", "status": "show", "info": "show", "logs": "log", "tail": "log",
     "train": "start", "run": "start", "kill": "stop", "continue": "resume", "rm": "remove", "delete": "remove",
@@ -148,7 +148,7 @@ VERBS: tuple[tuple[str, str, str, tuple[Option | list[Option], ...]], ...] = (
 
 
 class Formatter(argparse.HelpFormatter):
-    """Verbs in groups, and the names of the themes, which are read only when help is printed."""
+    """Groups the verbs, and names the themes, which are read only for --help."""
 
     def _format_action(self, action: argparse.Action) -> str:
         if not isinstance(action, argparse._SubParsersAction):
@@ -174,7 +174,7 @@ class Formatter(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with one sentence instead of a page of usage, and the nearest name for a mistyped one."""
+    """argparse with one sentence instead of a page of usage, and the nearest name for a typo."""
 
     def __init__(self, **named: Any) -> None:
         super().__init__(**({"formatter_class": Formatter} | named))
@@ -194,13 +194,13 @@ class Parser(argparse.ArgumentParser):
         return dict(next(verbs).choices)
 
     def parse(self, arguments: list[str] | None) -> argparse.Namespace:
-        """Exits with one sentence for what was mistyped."""
+        """Exits with one sentence for a typo."""
         options, rest = self.parse_known_args(arguments)
         if rest:
             parser = self.verbs().get(options.verb, self)
             word, _, _ = rest[0].partition("=")
             if not word.startswith("-"):
-                parser.error(f"{word!r} is one argument too many")
+                parser.error(f"unexpected argument {word!r}")
             near = _near(word, parser._option_string_actions)
             parser.error(f"no option is called {word}{near and f'; did you mean {near}?'}")
         return options
@@ -232,7 +232,7 @@ def build_parser() -> Parser:
 
 
 def _add(parser: Any, options: Iterable[Option | list[Option]], *, below: bool = False) -> None:
-    """`below`: of a verb; what the person gave before the verb stays."""
+    """`below`: of a verb; options given before the verb stay."""
     for option in options:
         if isinstance(option, list):
             _add(parser.add_mutually_exclusive_group(), option)

@@ -1,4 +1,4 @@
-"""What a stream without UTF-8 gets: ASCII look-alikes of our marks, and the bytes of file names as they are."""
+"""Output without UTF-8: ASCII look-alikes of our marks; bytes of file names unchanged."""
 
 from __future__ import annotations
 

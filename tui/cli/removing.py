@@ -1,4 +1,4 @@
-"""`remove`: says what would go, asks, and removes run folders. Checkpoints in output folders stay."""
+"""`remove`: shows what would be deleted, asks, and deletes run folders. Checkpoints in output folders stay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tui.text import clean
 
 
 def remove(options: argparse.Namespace) -> int:
-    """Exit 0 when all of them are gone. Nothing goes before a yes (or --yes), or while one refuses."""
+    """Exit 0 when all are deleted. Nothing is deleted before a yes (or --yes), or if one cannot be."""
     paths = list(dict.fromkeys(find_run(text, adopt=False) for text in options.run))
     looked = [removal_of(path) for path in paths]
     for one in looked:
@@ -22,7 +22,7 @@ def remove(options: argparse.Namespace) -> int:
             raise Fail(f"nothing was removed: {clean(one.refusal)}")
     if not options.yes or any(one.lost for one in looked):
         for one in looked:
-            _tell(one)
+            _print(one)
     if not _agreed(options, looked):
         say("nothing was removed")
         return NO
@@ -31,17 +31,17 @@ def remove(options: argparse.Namespace) -> int:
     return OK
 
 
-def _tell(one: Removal) -> None:
+def _print(one: Removal) -> None:
     named = f" ({clean(one.name, 80)})" if one.name != one.id else ""
     say(f"{one.id}{named}")
     for line in one.goes:
-        say(f"  goes:  {line}")
+        say(f"  deleted: {line}")
     for line in one.stays:
-        say(f"  stays: {line}")
+        say(f"  kept:    {line}")
 
 
 def _agreed(options: argparse.Namespace, looked: Sequence[Removal]) -> bool:
-    """Raises Fail where a person must be asked and cannot be."""
+    """Raises Fail if a question is needed and there is no terminal."""
     if not options.with_checkpoints:
         for one in looked:
             if one.lost and not _typed(one, at_terminal() and not options.yes):
@@ -51,7 +51,7 @@ def _agreed(options: argparse.Namespace, looked: Sequence[Removal]) -> bool:
 
 
 def _typed(one: Removal, terminal: bool) -> bool:
-    """Checkpoints go only with the run's name typed, or with --with-checkpoints."""
+    """Checkpoints are deleted only after typing the run's name, or with --with-checkpoints."""
     lost = f"{count(len(one.lost), 'checkpoint')} or state{'' if len(one.lost) == 1 else 's'}"
     if not terminal:
         raise Fail(
@@ -59,7 +59,7 @@ def _typed(one: Removal, terminal: bool) -> bool:
             f"them first, or add --with-checkpoints",
             WRONG_USE,
         )
-    say(f"! {lost} would be deleted for ever with {one.id}")
+    say(f"! {lost} would be deleted permanently with {one.id}")
     return answer("Type the run's name to delete them too: ") in (one.name, one.id)
 
 

@@ -1,4 +1,4 @@
-"""`replay`: an ended run, or a bare console log, played back on the screen."""
+"""`replay`: an ended run or a console log, replayed on the screen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tui.cli.screen import need_terminal, open_app
 
 
 def replay(options: argparse.Namespace) -> int:
-    """Nothing is written to a run that is played back."""
+    """Writes nothing to the run."""
     speed = _speed(options.speed)
     log = Path(options.run).expanduser()
     if log.is_file():
@@ -22,24 +22,26 @@ def replay(options: argparse.Namespace) -> int:
     path = find_run(options.run, adopt=False)
     snapshot = RunReader(path, console=False).read_small()
     if snapshot.status is None:
-        raise Fail(f"nothing was recorded of {path.name}, so there is nothing to play back", NO)
+        raise Fail(f"{path.name} has no record to replay", NO)
     if snapshot.state not in OVER:
-        raise Fail(f"{path.name} is still running: `plasma-tui attach {path.name}` shows it", NO)
+        raise Fail(
+            f"{path.name} is still running: watch it with `plasma-tui attach {path.name}`", NO
+        )
     need_terminal(f"`plasma-tui show {path.name}` and `log {path.name}` work without one")
     return open_app(options, replay_path=path, replay_speed=speed)
 
 
 def _replay_log(options: argparse.Namespace, log: Path, speed: float | None) -> int:
-    """A run is made of it for as long as it is shown; the log itself is only read."""
+    """A temporary run is made from the log, which is only read."""
     from runner.history.replay_log import recording_of_log
 
     try:
         with recording_of_log(log) as path:
             return open_app(options, replay_path=path, replay_speed=speed)
     except EOFError:
-        raise Fail(f"{options.run} cannot be played back: it is cut off", NO) from None
+        raise Fail(f"{options.run} can't be replayed: the file is truncated", NO) from None
     except (OSError, ValueError) as error:
-        raise Fail(f"{options.run} cannot be played back: {error}", NO) from None
+        raise Fail(f"{options.run} can't be replayed: {error}", NO) from None
 
 
 def _speed(text: str | None) -> float | None:

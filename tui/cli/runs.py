@@ -1,4 +1,4 @@
-"""`show`, `log`: looking at one run."""
+"""`show` and `log`: one run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tui.text import clean
 
 
 def show(options: argparse.Namespace) -> int:
-    """All that is known of one run."""
+    """Everything known about one run."""
     path = find_run(options.run)
     if options.markdown:
         sys.stdout.write(summary_text(path))
@@ -42,14 +42,14 @@ def show(options: argparse.Namespace) -> int:
 
 
 def _called(path: Path) -> dict[str, Any]:
-    """What a person made of it; their name goes before that of the configuration."""
+    """The label; its name goes before that of the configuration."""
     label = read_label(path)
     named = {"name": label.name} if label.name else {}
     return {**named, "tags": label.tags, "note": label.note}
 
 
 def _without_secrets(snapshot: RunSnapshot) -> dict[str, Any]:
-    """Whoever reads it may write it down."""
+    """The output may be copied anywhere."""
     found, spec = show_json(snapshot), snapshot.spec
     if spec is None:
         return found
@@ -58,20 +58,20 @@ def _without_secrets(snapshot: RunSnapshot) -> dict[str, Any]:
 
 
 def _settled(path: Path) -> RunSnapshot:
-    """A run whose trainer is gone but which nobody has judged yet gets a moment to be judged."""
+    """Waits a moment for the verdict on a run whose trainer has just ended."""
     reader = RunReader(path, console=False)
     deadline = time.monotonic() + 3.0
     while True:
         snapshot = reader.read_all()
         made = snapshot.spec is not None and bool(snapshot.spec.origin)
-        unjudged = snapshot.state is RunState.ENDED and snapshot.outcome is None and not made
-        if not unjudged or time.monotonic() > deadline:
+        undecided = snapshot.state is RunState.ENDED and snapshot.outcome is None and not made
+        if not undecided or time.monotonic() > deadline:
             return snapshot
         time.sleep(0.1)
 
 
 def _print(snapshot: RunSnapshot, review: Review) -> None:
-    """The verdict first, then its evidence: points, files, epochs, the loss."""
+    """The verdict, then its evidence: points, files, epochs, the loss."""
     for line in show_lines(snapshot, read_label(Path(snapshot.path))):
         sys.stdout.write(f"{scrubbed(line, review.secrets)}\n")
     sys.stdout.write("\n")
@@ -93,7 +93,7 @@ def log(options: argparse.Namespace) -> int:
     path = find_run(options.run)
     console = path / "console.log"
     if not console.exists():
-        raise Fail(f"run {path.name} has printed nothing yet", NOT_FOUND)
+        raise Fail(f"run {path.name} has no console output yet", NOT_FOUND)
     lines = Lines() if sys.stdout.isatty() else None
     with console.open("rb") as stream:
         if options.lines is not None:
@@ -141,7 +141,7 @@ def _emit(data: bytes, lines: Lines | None) -> None:
 
 
 def _flush(lines: Lines | None) -> None:
-    """The trainer pauses in the middle of a line, as after a progress bar."""
+    """The trainer may pause in the middle of a line, as after a progress bar."""
     if lines is not None:
         sys.stdout.write(lines.finish())
         sys.stdout.flush()

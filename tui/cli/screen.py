@@ -14,22 +14,20 @@ from tui.cli.exits import OK, WRONG_USE, Fail
 
 
 def need_terminal(instead: str) -> None:
-    """Textual reads stdin and writes to stderr; without a terminal it burns a core. Raises Fail."""
+    """Without a terminal Textual uses a full core. Raises Fail."""
     for stream, name in (
         (sys.__stdin__, "stdin"),
         (sys.__stdout__, "stdout"),
         (sys.__stderr__, "stderr"),
     ):
         if stream is None or not stream.isatty():
-            raise Fail(f"{name} is no terminal, so no screen can be shown: {instead}", WRONG_USE)
+            raise Fail(f"{name} is not a terminal: {instead}", WRONG_USE)
     if os.environ.get("TERM", "dumb") in ("dumb", ""):
-        raise Fail(
-            f"the terminal is of type 'dumb' (see $TERM), so no screen: {instead}", WRONG_USE
-        )
+        raise Fail(f"$TERM is 'dumb', which can't show a screen: {instead}", WRONG_USE)
 
 
 def open_screen(options: argparse.Namespace) -> int:
-    """The screen on ./plasma.toml, else the welcome with demo and runs."""
+    """The screen for ./plasma.toml, else the welcome screen."""
     need_terminal("`plasma-tui runs`, `show RUN` and `start --wait` work without one")
     config = Path("plasma.toml").absolute()
     if not config.exists():
@@ -38,7 +36,7 @@ def open_screen(options: argparse.Namespace) -> int:
 
 
 def attach(options: argparse.Namespace) -> int:
-    """The screen on a run, living or ended."""
+    """The screen on a run, live or ended."""
     path = find_run(options.run, adopt=not options.read_only)
     need_terminal(f"`plasma-tui show {path.name}` and `log {path.name} --follow` work without one")
     return open_app(options, run_path=path, read_only=options.read_only)
@@ -63,7 +61,7 @@ def open_app(
     replay_path: Path | None = None,
     replay_speed: float | None = None,
 ) -> int:
-    """Run the app until the person leaves; the training goes on."""
+    """Run the app until it is closed; training continues."""
     if options.low_bandwidth:
         _slow_textual()
     from tui.app import PlasmaApp

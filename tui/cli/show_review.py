@@ -1,4 +1,4 @@
-"""What `show` adds to the facts of a run: its points, its epochs and the loss as a drawing."""
+"""The parts of `show` that come from the review: points, epochs, the plot of the loss."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def point_lines(review: Review) -> Iterator[str]:
 
 
 def epoch_cells(review: Review) -> tuple[list[str], list[list[str]]]:
-    """(heads, rows); no rows where no epoch is known."""
+    """(heads, rows); no rows if no epoch is known."""
     table = epoch_table(review)
     rows = [list(row) for row in table.rows]
     if len(rows) > EPOCHS:
@@ -48,8 +48,8 @@ def epoch_cells(review: Review) -> tuple[list[str], list[list[str]]]:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Without empty columns; where a terminal is too narrow, the names in the first column keep their ends,
-    which differ from file to file."""
+    """Without empty columns; on a narrow terminal the names in the first column keep their ends, where
+    they differ."""
     name, *more = heads
     columns = [Column(name, least=LEAST_NAME, keep_end=True), *map(Column, more)]
     width = shutil.get_terminal_size((80, 24)).columns - 1 if sys.stdout.isatty() else None
@@ -57,7 +57,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def plot_text(review: Review) -> str:
-    """The loss over the steps, as wide as the terminal; "" where there is nothing to draw."""
+    """The loss over the steps, as wide as the terminal; "" if there is nothing to draw."""
     size = shutil.get_terminal_size((80, 24))
     width = max(LEAST_WIDTH, min(WIDEST, size.columns - 1))
     height = max(LEAST_HEIGHT, min(18, size.lines - 8))

@@ -1,4 +1,4 @@
-"""A run in plain text, for `show`. Pure: a snapshot and a clock in, lines out, all foreign text cleaned."""
+"""`show` as text. Pure; all foreign text is cleaned."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HEADS = ("checkpoint", *(column.name for column in COLUMNS), "")
 
 
 def show_lines(snapshot: RunSnapshot, label: Label | None = None) -> Iterator[str]:
-    """All but the checkpoints. `label`: what a person calls the run."""
+    """Everything but the checkpoints."""
     spec, status, label = snapshot.spec, snapshot.status, label or Label()
     name = spec.name if spec is not None else snapshot.id
     line = headline(snapshot) if snapshot.state in OVER else progress_line(snapshot)
@@ -57,7 +57,7 @@ def show_lines(snapshot: RunSnapshot, label: Label | None = None) -> Iterator[st
 
 
 def _marks(snapshot: RunSnapshot, label: Label) -> str:
-    """Where it came from, the name of its configuration if a person gave another, and its tags."""
+    """Its origin, its configured name if it was renamed, its tags."""
     spec = snapshot.spec
     words = []
     if spec is not None and spec.origin:
@@ -77,9 +77,9 @@ def _cause(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
     if cause.advice:
         yield f"  advice: {clean(cause.advice)}"
     if cure_of(cause):
-        yield f"  cure: {' '.join(cure_of(cause))}"
+        yield f"  fix: {' '.join(cure_of(cause))}"
         if snapshot.state in OVER:
-            yield f"  `plasma-tui retry {clean(snapshot.id)}` tries it again with that"
+            yield f"  `plasma-tui retry {clean(snapshot.id)}` applies it"
 
 
 def _attempts(attempts: tuple[AttemptStatus, ...]) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _attempts(attempts: tuple[AttemptStatus, ...]) -> Iterator[str]:
         yield f"  attempt {one.attempt}: {steps}{_exit(one)}"
     replaced = replaced_steps(attempts)
     if replaced:
-        yield f"  trained again, so that the first ones count no more: {', '.join(map(span_word, replaced))}"
+        yield f"  trained again (the later results count): {', '.join(map(span_word, replaced))}"
 
 
 def _exit(one: AttemptStatus) -> str:
@@ -99,7 +99,7 @@ def _exit(one: AttemptStatus) -> str:
         return ""
     if ended.signal is not None:
         return f", ended by signal {ended.signal}"
-    return f", exit code {ended.code}" if ended.code is not None else ", its end was not seen"
+    return f", exit code {ended.code}" if ended.code is not None else ", end not recorded"
 
 
 def _alarm(alarm: Alarm) -> str:
@@ -113,7 +113,7 @@ def _alarm(alarm: Alarm) -> str:
 
 
 def _hardware(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
-    """What the machine did for it; while it runs also who else is on the GPU, and whether the disk holds."""
+    """Use of the machine; while it runs also other GPU users and the disk."""
     use = status.hardware
     if use.gpu_name:
         source = f", by {clean(use.gpu_source, 20)}" if use.gpu_source else ""
@@ -124,7 +124,7 @@ def _hardware(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
         return
     for user in others(snapshot):
         pid = f" (process {user.pid})" if user.pid is not None else ""
-        yield f"  also at work: {user_words(user, snapshot.read_at)}{pid}"
+        yield f"  also on the GPU: {user_words(user, snapshot.read_at)}{pid}"
     sample = newest(snapshot)
     disk = output_disk(sample) if sample is not None else None
     if disk is not None and disk.free_bytes is not None:
@@ -135,19 +135,19 @@ def _hardware(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
 def _price(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
     yield price_of_stopping(progress_of(snapshot))
     if status.stop_after_save:
-        who = " by the guard" if status.stop_by == "guard" else ""
-        yield f"a stop after the next save is ordered{who}"
+        who = " (ordered by the guard)" if status.stop_by == "guard" else ""
+        yield f"stops after the next save{who}"
 
 
 def checkpoint_cells(snapshot: RunSnapshot) -> list[list[str]]:
-    """A row a file that was written; and a row for each that is missing or cannot come any more."""
+    """A row for each file that was written, is missing, or won't be written."""
     table = checkpoint_table(snapshot, snapshot.read_at)
     return [_cells(row) for row in table.rows if row.kind != "expected"]
 
 
 def _cells(row: CheckpointRow) -> list[str]:
-    told = [column.words(row.cells.get(column.name, "")) for column in COLUMNS]
-    return [row.name, *told, _remarks(row)]
+    words = [column.words(row.cells.get(column.name, "")) for column in COLUMNS]
+    return [row.name, *words, _remarks(row)]
 
 
 def _remarks(row: CheckpointRow) -> str:

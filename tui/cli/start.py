@@ -1,4 +1,4 @@
-"""`forecast`, `check`, `start`: everything before a training, and its start."""
+"""`forecast`, `check`, `start`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runner.trainers.command import shell_line
 from runner.trainers.registry import known_flags
 from tui.cli.common import check_line, exit_code, print_json, say, wait_for_end
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
-from tui.cli.told import forecast_lines, forecast_object
+from tui.cli.forecast_text import forecast_lines, forecast_object
 from tui.text import clean
 
 #: in the order of printing
@@ -47,7 +47,7 @@ def forecast(options: argparse.Namespace) -> int:
     prepared = begin.prepare(config, forecast=begin.forecast_of(config))
     found = prepared.spec.forecast
     if found is None:
-        raise Fail("nothing can be forecast: see `plasma-tui check`")
+        raise Fail("no forecast is possible: `plasma-tui check` shows why")
     warnings = [*found.warnings, *prepared.command.warnings]
     if options.json:
         print_json(forecast_object(found, warnings))
@@ -84,7 +84,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _counted(results: Iterator[CheckResult]) -> Iterator[CheckResult]:
-    """The slow ones take seconds: a person at a terminal sees that something happens."""
+    """Some checks take seconds: a terminal gets a counter."""
     live = sys.stderr.isatty()
     for number, result in enumerate(results, start=1):
         if live:
@@ -106,7 +106,7 @@ def start(options: argparse.Namespace) -> int:
             config,
             smoke=options.smoke,
             force=options.force,
-            on_check=_tell_check,
+            on_check=_print_check,
         )
     except begin.ChecksFailed as error:
         raise Fail(
@@ -114,7 +114,7 @@ def start(options: argparse.Namespace) -> int:
             "(`plasma-tui check` shows them; --force starts anyway)"
         ) from None
     except begin.GateClosed as error:
-        raise Fail(f"not started: {error} (--force REASON goes without)") from None
+        raise Fail(f"not started: {error} (--force REASON starts anyway)") from None
     except launch.WouldOverwrite as error:
         raise Fail(_overwrites(error)) from None
     except launch.StartRefused as error:
@@ -122,7 +122,7 @@ def start(options: argparse.Namespace) -> int:
     sys.stdout.write(f"{run.id}\n")
     sys.stdout.flush()
     if not options.wait:
-        say(f"`plasma-tui attach {run.id}` watches it")
+        say(f"watch it with `plasma-tui attach {run.id}`")
         return OK
     snapshot = wait_for_end(run.path)
     say(f"{snapshot.outcome or snapshot.state}")
@@ -134,7 +134,7 @@ def start(options: argparse.Namespace) -> int:
         say(check_line(line))
     if not smoke_passed(snapshot):
         return NO
-    say(f"passed; `plasma-tui approve {run.id}` lets the long run start")
+    say(f"passed: approve it with `plasma-tui approve {run.id}`, then start the long run")
     return OK
 
 
@@ -143,11 +143,11 @@ def _overwrites(error: launch.WouldOverwrite) -> str:
     listed = "".join(f"\n  {line}" for line in overwrite.lines(existing))
     return (
         f"not started: {count(len(existing), 'existing file')} in {Path(existing[0].path).parent} would be "
-        f"overwritten:{listed}\nchoose another output_name (--set output_name=NAME), move them away "
+        f"overwritten:{listed}\nchange output_name (--set output_name=NAME), move them away "
         "(`plasma-tui check --fix overwrite`), or overwrite them with --force REASON"
     )
 
 
-def _tell_check(result: CheckResult) -> None:
+def _print_check(result: CheckResult) -> None:
     if result.status in ("warn", "fail"):
         say(check_line(result))

@@ -65,7 +65,7 @@ def test_all_well_is_exit_0_and_no_channel_is_said(
     path = config(tmp_path, f'command = "{tell(tmp_path, 0)}"\n')
     assert main(["notify", "--test", "--config", path]) == 0
     assert main(["notify", "--test", "--config", config(tmp_path, "")]) == 0
-    assert "no channel is set" in capfd.readouterr().err
+    assert "no channel configured" in capfd.readouterr().err
 
 
 def test_without_test_nothing_is_sent_and_nothing_secret_is_said(
@@ -79,7 +79,7 @@ def test_without_test_nothing_is_sent_and_nothing_secret_is_said(
     assert main(["notify", "--config", path]) == 0
     out = capfd.readouterr().out
     assert out.splitlines() == [
-        "told      finished, failed, diverged, killed, stalled, waiting",
+        "events    finished, failed, diverged, killed, stalled, waiting",
         "terminal  bell and OSC 777",
         "command   tell.sh",
         f"ntfy      a topic of ntfy.sh, token from {tmp_path}/t",

@@ -295,7 +295,7 @@ def test_the_verbs_json_is_one_object(
     ("arguments", "code", "said"),
     [
         (["20261101"], 2, "two runs or more"),
-        (["20261101", "20261101"], 2, "named twice"),
+        (["20261101", "20261101"], 2, "given twice"),
         (["20261101", "nothing"], 3, "no run 'nothing'"),
         (["20261101"] * 9, 2, "at most 8"),
     ],

@@ -26,7 +26,7 @@ def test_attempts_are_told_with_the_steps_that_were_replaced() -> None:
     told = text(replace(shown, status=replace(shown.status, attempts=attempts)))
     assert "  attempt 1: steps 1 to 412, ended by signal 9" in told
     assert "  attempt 2: steps 401 to 520" in told
-    assert "count no more: 401-412" in told
+    assert "(the later results count): 401-412" in told
 
 
 def test_a_single_attempt_is_not_listed() -> None:
@@ -39,7 +39,7 @@ def test_a_single_attempt_is_not_listed() -> None:
 def test_a_cause_is_told_with_its_cure_and_the_command_that_applies_it() -> None:
     told = text(b.ended(Outcome.FAILED, 412, s.OOM))
     assert "cause: mps_out_of_memory: RuntimeError: MPS backend" in told
-    assert "cure: cache_latents=true gradient_checkpointing=true env.PYTORCH_MPS_HIGH" in told
+    assert "fix: cache_latents=true gradient_checkpointing=true env.PYTORCH_MPS_HIGH" in told
     assert f"`plasma-tui retry {b.RUN_ID}`" in told
 
 
@@ -50,7 +50,7 @@ def test_alarms_are_told_with_their_times() -> None:
 
 def test_an_ordered_stop_is_told() -> None:
     shown = b.snapshot(412, status_changes={"stop_after_save": True, "stop_by": "guard"})
-    assert "a stop after the next save is ordered by the guard" in text(shown)
+    assert "stops after the next save (ordered by the guard)" in text(shown)
 
 
 def test_files_are_told_with_norms_and_what_is_wrong_with_them() -> None:
@@ -75,7 +75,7 @@ def test_the_hardware_of_a_run_is_told() -> None:
     lines = list(show_lines(m.two_cards()))
     assert "hardware: NVIDIA GeForce RTX 4090, by nvml" in lines
     assert "  GPU busy 87 % on average while training, at most 99 %, idle for 12 s." in lines
-    assert "  also at work: ComfyUI 6.1 GB, 40 %, for 2 h (process 4242)" in lines
+    assert "  also on the GPU: ComfyUI 6.1 GB, 40 %, for 2 h (process 4242)" in lines
     assert "  disk: 61.0 GB free, all saves fit" in lines
     assert any("full at step 800" in line for line in show_lines(m.filling_disk()))
 
@@ -84,7 +84,7 @@ def test_of_a_run_that_is_over_only_what_was_used_is_told() -> None:
     over = replace(m.two_cards(), state=RunState.ENDED, outcome=Outcome.STOPPED)
     lines = list(show_lines(over))
     assert any(line.startswith("  GPU busy 87 %") for line in lines)
-    assert not any("also at work" in line or line.startswith("  disk") for line in lines)
+    assert not any("also on the GPU" in line or line.startswith("  disk") for line in lines)
 
 
 @pytest.mark.parametrize("foreign", HOSTILE, ids=range(len(HOSTILE)))

@@ -88,7 +88,7 @@ def test_filter_sort_and_limit_go_together(capsys: Captured) -> None:
     assert losses == sorted(losses)
     assert {run["outcome"] for run in found} == {"succeeded"}
     assert main(["runs", "--filter", "nothing like that"]) == 0
-    assert "none of 60 runs matches" in capsys.readouterr().err
+    assert "among 60 runs" in capsys.readouterr().err
     code, said = wrong(["runs", "--limit", "-1"], capsys)
     assert (code, said.count("\n")) == (2, 1)
 
@@ -104,7 +104,7 @@ def test_groups_have_a_line_with_their_number(capsys: Captured) -> None:
 
 def test_no_run_yet_is_said(capsys: Captured) -> None:
     assert main(["runs"]) == 0
-    assert "no run yet" in capsys.readouterr().err
+    assert "no runs yet" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -144,7 +144,7 @@ def test_a_label_is_given_shown_and_taken(capsys: Captured) -> None:
     path = make_runs(2)[1]
     words = ["label", path.name]
     assert main([*words]) == 0
-    assert "no name" in capsys.readouterr().err
+    assert "no label" in capsys.readouterr().err
     assert main([*words, "--name", "good one", "--tag", "a", "--tag", "b", "--note", "x\ny"]) == 0
     assert capsys.readouterr().out == "name  good one\ntags  a, b\nnote  x\n      y\n"
     assert main(["label", "good one", "--untag", "a", "--json"]) == 0
@@ -185,7 +185,7 @@ def test_the_question_says_what_goes_and_no_is_the_default(
     at_a_terminal(monkeypatch, "\n")
     code, said = wrong(["remove", path.name], capsys)
     assert code == 1
-    assert "goes:  The run folder" in said
+    assert "deleted: The run folder" in said
     assert "[y/N]" in said
     assert path.exists()
     at_a_terminal(monkeypatch, "y\n")

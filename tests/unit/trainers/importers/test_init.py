@@ -40,7 +40,7 @@ def test_an_import_is_written_and_told(home: Path, capsys: pytest.CaptureFixture
     told = capsys.readouterr()
     assert told.out == f"{home}/project/plasma.toml\n"
     assert f"from {home}/project/train.sh, line 1" in told.err
-    assert "not taken over (also at the end of the file):" in told.err
+    assert "not imported (also listed at the end of the file):" in told.err
     assert "  --t=${date}: $(date) would have to be run" in told.err
     assert "`plasma-tui check` runs all preflight checks" in told.err
     text = (home / "project" / "plasma.toml").read_text()
@@ -63,10 +63,10 @@ def test_an_existing_plasma_toml_is_left_alone_unless_forced(
     (home / "project" / "plasma.toml").write_text("mine\n")
     (home / "project" / "train.sh").write_text(COMMAND)
     assert main(["init", "--from", "train.sh"]) == 1
-    assert "is already there: give --force to replace it" in capsys.readouterr().err
+    assert "already exists: --force replaces it" in capsys.readouterr().err
     assert (home / "project" / "plasma.toml").read_text() == "mine\n"
     assert main(["init", "--from", "train.sh", "--force"]) == 0
-    assert "the old one is kept as" in capsys.readouterr().err
+    assert "backup of the old file" in capsys.readouterr().err
     assert (home / "project" / "plasma.toml.bak").read_text() == "mine\n"
 
 

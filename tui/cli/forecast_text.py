@@ -1,4 +1,4 @@
-"""The forecast as lines for people and as one object for programs."""
+"""The forecast as text and as JSON."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tui.text import clean
 #: lists of more files than this are cut in the middle
 SHOWN_FILES = 40
 SHOWN_FIRST, SHOWN_LAST = 30, 5
-UNLEARNT = "not known from the settings; a smoke test shows it"
+UNKNOWN = "depends on the machine: a smoke test measures it"
 #: the object's names for fields of `Forecast`
 JSON_NAMES = {"size_bytes": "bytes", "duration_s": "seconds"}
 
 
 def forecast_object(found: Forecast, warnings: Sequence[str]) -> dict[str, Any]:
-    """All of it; `sources` goes by the names of this object."""
+    """All fields; `sources` uses the same names."""
 
     def renamed(values: dict[str, Any]) -> dict[str, Any]:
         return {JSON_NAMES.get(name, name): value for name, value in values.items()}
@@ -40,7 +40,7 @@ def forecast_lines(found: Forecast, warnings: Sequence[str]) -> Iterator[str]:
     for name, title in (
         ("images", "images"),
         ("reg_images", "regularisation"),
-        ("batches_per_epoch", "batches an epoch"),
+        ("batches_per_epoch", "batches per epoch"),
         ("epochs", "epochs"),
         ("steps", "steps"),
         ("samples", "sample images"),
@@ -54,15 +54,15 @@ def forecast_lines(found: Forecast, warnings: Sequence[str]) -> Iterator[str]:
         yield from _files(found.checkpoints)
     states = any(file.state_name for file in found.checkpoints)
     for name, title, shown in (
-        ("checkpoint_bytes", "a checkpoint", file_size(found.checkpoint_bytes)),
-        ("state_bytes", "a state", file_size(found.state_bytes)),
+        ("checkpoint_bytes", "checkpoint size", file_size(found.checkpoint_bytes)),
+        ("state_bytes", "state size", file_size(found.state_bytes)),
         ("size_bytes", "on disk", file_size(found.size_bytes)),
-        ("seconds_per_step", "a step", pace(found.seconds_per_step)),
+        ("seconds_per_step", "time per step", pace(found.seconds_per_step)),
         ("duration_s", "time", duration(found.duration_s)),
         ("memory_bytes", "memory", memory_size(found.memory_bytes)),
     ):
         if states or name != "state_bytes":
-            yield _line(title, shown, found.sources.get(name, UNLEARNT))
+            yield _line(title, shown, found.sources.get(name, UNKNOWN))
     for warning in warnings:
         yield f"! {clean(warning)}"
 
@@ -82,14 +82,14 @@ def _files(files: Sequence[ExpectedCheckpoint]) -> Iterator[str]:
 
 def _file(file: ExpectedCheckpoint) -> str:
     """`  step    200  epoch  1  name + state, file deleted at step 600`."""
-    told = f"  step {file.step:>6}  epoch {file.epoch or '?':>3}  {clean(file.name)}"
+    text = f"  step {file.step:>6}  epoch {file.epoch or '?':>3}  {clean(file.name)}"
     if file.state_name is not None:
-        told += " + state"
+        text += " + state"
     both = file.removed_at_step is not None and file.removed_at_step == file.state_removed_at_step
     if both and file.state_name is not None:
-        return f"{told}, both deleted at step {file.removed_at_step}"
+        return f"{text}, both deleted at step {file.removed_at_step}"
     if file.removed_at_step is not None:
-        told += f", file deleted at step {file.removed_at_step}"
+        text += f", file deleted at step {file.removed_at_step}"
     if file.state_removed_at_step is not None:
-        told += f", state deleted at step {file.state_removed_at_step}"
-    return told
+        text += f", state deleted at step {file.state_removed_at_step}"
+    return text

@@ -10,8 +10,8 @@ import pytest
 
 from runner.model import ExpectedCheckpoint, Forecast
 from tests.unit.preflight.preflight_project import Project
+from tui.cli.forecast_text import forecast_lines, forecast_object
 from tui.cli.start import forecast
-from tui.cli.told import forecast_lines, forecast_object
 
 FILES = (
     ExpectedCheckpoint("x-step00000010.safetensors", 10, 1, "x-step00000010-state", 30, 30),
@@ -30,9 +30,9 @@ def test_every_number_stands_beside_its_source() -> None:
     lines = list(forecast_lines(FOUND, ["a warning"]))
     assert lines[0].split() == ["images", "23"]
     assert "steps              40             flag max_train_steps" in lines
-    assert "a checkpoint       75.6 MB" in [line[:26] for line in lines]
+    assert "checkpoint size    75.6 MB" in [line[:26] for line in lines]
     assert (
-        "a step             3.1 s/step     not known from the settings; a smoke test shows it"
+        "time per step      3.1 s/step     depends on the machine: a smoke test measures it"
         in lines
     )
     assert "time               1 h 35 min" in [line[:29] for line in lines]
