@@ -27,6 +27,8 @@ class LossBucket:
     nonfinite: int
     #: seconds since the run's `created_at` when the last step was trained; None: not recorded
     elapsed_s: float | None = None
+    #: learning rate at the last step; None: not recorded
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

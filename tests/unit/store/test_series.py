@@ -2,12 +2,18 @@
 
 import math
 import random
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.store.journal import Row
 from runner.store.series import LossFold
+
+
+class OneByOne(LossFold):
+    def _add_consecutive(self, chunk: Sequence[Row]) -> bool:
+        return False
 
 
 def rows(values: list[float], start: int = 1, attempt: int = 1) -> list[Row]:
@@ -88,3 +94,35 @@ def test_no_sequence_of_losses_makes_it_fail(values: list[float]) -> None:
     fold.extend(rows(values))
     series = fold.series()
     assert sum(b.count for b in series.buckets) == len(values)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([1, 1, 1, 1, 2, 5, -3]),
+            st.sampled_from([0.5, 0.25, 0.1, None, "NaN", math.inf]),
+            st.sampled_from([None, 1e-4, 2e-4]),
+            st.sampled_from([0, 0, 0, 1]),
+        ),
+        max_size=200,
+    )
+)
+def test_rows_added_at_once_give_the_series_of_rows_added_one_by_one(
+    changes: list[tuple[int, float | str | None, float | None, int]],
+) -> None:
+    step, attempt, made = 0, 1, list[Row]()
+    for by, loss, rate, more in changes:
+        step, attempt = max(1, step + by), attempt + more
+        made.append((step, step * 0.5, loss, 0.3, rate, attempt))
+    together, single = LossFold(capacity=8), OneByOne(capacity=8)
+    together.extend(made)
+    single.extend(made)
+    assert repr(together.series().buckets) == repr(single.series().buckets)
+    assert together.series().last_step == single.series().last_step
+
+
+def test_a_bucket_keeps_the_learning_rate_of_its_last_step() -> None:
+    fold = LossFold(capacity=8)
+    fold.extend([(n, None, 0.1, None, n * 1e-5, 1) for n in range(1, 33)])
+    buckets = fold.series().buckets
+    assert [b.rate for b in buckets] == [b.last_step * 1e-5 for b in buckets]
