@@ -19,7 +19,7 @@ from runner.model import RunSnapshot, RunState
 from tui.backend.door import Backend
 from tui.commands import PlasmaCommands
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
-from tui.keys import bindings
+from tui.key import QUIT, VIEW, Key
 from tui.kit.notice import take_back
 from tui.messages import PlanMade, PreviewMade, ReadFailed, SnapshotArrived
 from tui.panels.header import run_name
@@ -35,6 +35,16 @@ HELP_READY_S = 0.3
 TWICE_S = 3.0
 
 
+KEYS = (
+    Key("h", "app.runs", VIEW, "All runs on this machine", "runs", 60),
+    Key("question_mark,f1", "app.help", VIEW, "Help: the keys of this screen", "help", 70),
+    Key("ctrl+p", "app.command_palette", VIEW, "Find a command by name", priority=True),
+    Key("q,ctrl+q", "app.leave", QUIT, "Quit; training continues", "quit", 100),
+    Key("ctrl+c", "app.interrupt", QUIT, "Doesn't stop training; twice quits", priority=True),
+    Key("ctrl+z", "app.suspend_process", QUIT, "Suspend to the shell; fg returns", priority=True),
+)
+
+
 def _help_screen() -> Screen[Any]:
     from tui.screens.help import HelpScreen
 
@@ -48,7 +58,7 @@ class PlasmaApp(Ringing, inherit_bindings=False):
     CSS_PATH = "plasma.tcss"
     TITLE = "plasma-tui"
     AUTO_FOCUS = None
-    BINDINGS: ClassVar = bindings("app")
+    BINDINGS: ClassVar = [*KEYS]
     COMMANDS: ClassVar = {PlasmaCommands}
     SCREENS: ClassVar = {"help": _help_screen}
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (an instance variable of the base class)

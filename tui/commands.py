@@ -6,10 +6,7 @@ from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from tui.keys import KEYS, Key
-
-#: keys that make no sense as a command, because the palette itself has the focus
-_NOT_COMMANDS = {"Moving"}
+from tui.key import MOVE, Key, applies, keys_of
 
 
 class PlasmaCommands(Provider):
@@ -18,22 +15,15 @@ class PlasmaCommands(Provider):
     def _keys(self) -> list[Key]:
         return [
             key
-            for key in KEYS
-            if key.worth > 0
-            and key.group not in _NOT_COMMANDS
-            and key.where in ("app", getattr(self.screen, "WHERE", "app"))
-            and self._possible(key)
+            for key in keys_of(self.screen)
+            # moving is pointless where the palette has the focus
+            if key.worth > 0 and key.part != MOVE and applies(self.screen, key)
         ]
-
-    def _possible(self, key: Key) -> bool:
-        if key.action.startswith("app."):
-            return True
-        return bool(self.screen.check_action(key.action, ()))
 
     async def discover(self) -> Hits:
         for key in self._keys():
             yield DiscoveryHit(
-                f"{key.label} ({key.display})", partial(self._run, key.action), help=key.tooltip
+                f"{key.label} ({key.shown})", partial(self._run, key.action), help=key.tooltip
             )
 
     async def search(self, query: str) -> Hits:
@@ -43,7 +33,7 @@ class PlasmaCommands(Provider):
             if score > 0:
                 yield Hit(
                     score,
-                    matcher.highlight(f"{key.label} ({key.display})"),
+                    matcher.highlight(f"{key.label} ({key.shown})"),
                     partial(self._run, key.action),
                     help=key.tooltip,
                 )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
+import tui.screens
 from scripts.docs import FROM, ROOT, code, table
-from tui.keys import KEYS, LEAVE, MOVE, RUN, VIEW, keys_of
+from tui.key import PARTS, Key
 
 INTRO = """\
 # Screens and their keys
@@ -11,13 +15,13 @@ INTRO = """\
 `?` shows the keys of the screen in front, `ctrl+p` finds a command by its name. In lists, letters are commands
 and `/` filters; `esc` goes back, `q` quits. Quitting never stops a training.
 """
-#: place in the key tables -> title, what it is for and how it opens; in the order of the page
+#: module with a key table -> title, what it is for and how it opens; in the order of the page
 SCREENS = {
     "app": ("Everywhere",
         "Work on every screen."),
     "welcome": ("Welcome",
         "Opens where there is no plasma.toml: the demo, a new project, or your runs."),
-    "form": ("New project",
+    "project": ("New project",
         "Writes a plasma.toml from what was found on the machine or from a file. `n` or `i` on the"
         " welcome screen."),
     "monitor": ("Monitor",
@@ -46,11 +50,9 @@ def page() -> str:
         lines += ["", f"## {title}", "", text]
         if (ROOT / "docs" / "screens" / f"{place}.svg").exists():
             lines += ["", f"![{title}](screens/{place}.svg)"]
-        for group in (RUN, VIEW, MOVE, LEAVE):
-            rows = [
-                (_keys(one.display), one.tooltip) for one in keys_of(place) if one.group == group
-            ]
-            lines += ["", *table((group, ""), rows)] if rows else []
+        for part in PARTS:
+            rows = [(_keys(one.shown), one.tooltip) for one in keys_in(place) if one.part == part]
+            lines += ["", *table((part, ""), rows)] if rows else []
     return "\n".join(lines)
 
 
@@ -59,6 +61,14 @@ def _keys(shown: str) -> str:
     return code(shown) if " to " in shown else " ".join(map(code, shown.split()))
 
 
+def keys_in(place: str) -> tuple[Key, ...]:
+    """Of one screen, or of the app."""
+    module = importlib.import_module("tui.app" if place == "app" else f"tui.screens.{place}")
+    return getattr(module, "KEYS", ())
+
+
 def places() -> set[str]:
-    """Every place that has keys."""
-    return {key.where for key in KEYS}
+    """Every module that has a key table of its own."""
+    names = [one.name for one in pkgutil.iter_modules(tui.screens.__path__)]
+    found = {keys_in(name): name for name in ["app", *reversed(names)] if keys_in(name)}
+    return set(found.values())

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from runner.model import Outcome, RunState
+from scripts.docs.screens import keys_in, places
 from tests import builders as b
 from tests.fakes import FakeBackend
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
-from tui.keys import KEYS
+from tui.key import keys_of
 from tui.screens.help import HelpScreen
 from tui.screens.monitor import MonitorScreen
 from tui.screens.welcome import WelcomeScreen
@@ -175,9 +176,8 @@ async def test_help_shows_every_key_that_does_something() -> None:
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
         text = screen_text(pilot)
-        for key in KEYS:
-            if key.where in ("monitor", "app"):
-                assert key.tooltip in text, key.id
+        for key in keys_of(pilot.app.screen_stack[0]):
+            assert key.tooltip in text
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, MonitorScreen)
 
@@ -193,14 +193,13 @@ async def test_the_palette_holds_what_can_be_done_now() -> None:
         await until(pilot, lambda: "l closes it" in text_of(pilot, "#console"))
 
 
-def test_keys_and_ids_are_given_once() -> None:
-    assert len({key.id for key in KEYS}) == len(KEYS)
-    for place in ("monitor", "runs"):
-        used = [k for key in KEYS if key.where in (place, "app") for k in key.key.split(",")]
-        # one key that tries a failed run again or approves a smoke test, as the run is
-        shared = {k for k in used if used.count(k) > 1} - {"y"}
-        assert not shared, (place, shared)
-    assert all(key.tooltip for key in KEYS)
+@pytest.mark.parametrize("place", sorted(places() - {"app"}))
+def test_a_key_is_bound_once_on_a_screen(place: str) -> None:
+    keys = (*keys_in(place), *keys_in("app"))
+    used = [name for key in keys for name in key.key.split(",")]
+    # y retries a failed run or approves a smoke test, whichever the run is
+    assert not {name for name in used if used.count(name) > 1} - {"y"}
+    assert all(key.tooltip and (key.label or not key.worth) for key in keys)
 
 
 def test_a_theme_that_is_none_is_refused_before_the_screen_opens() -> None:

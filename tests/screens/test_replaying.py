@@ -17,9 +17,9 @@ from tests.hostile import HOSTILE
 from tests.replays import AGAIN_AT, BEGAN_AT, Recorder, recorded
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tui.app import PlasmaApp
-from tui.keys import KEYS
+from tui.key import Key
 from tui.screens.monitor import MonitorScreen
-from tui.screens.orders import ORDERS
+from tui.screens.orders import KEYS, ORDERS
 from tui.screens.replay import ReplayScreen
 
 SIZES = [(80, 24), (120, 40), (200, 60), (40, 10), (20, 5)]
@@ -192,7 +192,7 @@ async def test_no_order_can_be_given_and_none_is_shown(tmp_path: Path) -> None:
     actions = FakeBackend()
     async with replay_of(run, actions=actions).run_test(size=(200, 60)) as pilot:
         screen = await standing(pilot)
-        orders = [key for key in KEYS if key.where == "monitor" and key.action in ORDERS]
+        orders = [key for key in KEYS if key.action in ORDERS]
         for where in (0.0, 0.5, 1.0):
             await moved(pilot, screen, where)
             for action in {key.action for key in orders} - {"console"}:
@@ -200,7 +200,7 @@ async def test_no_order_can_be_given_and_none_is_shown(tmp_path: Path) -> None:
             footer = text_of(pilot, "#footer")
             for key in orders:
                 if key.action != "console":
-                    assert f"{key.display} {key.label}" not in footer, key.id
+                    assert f"{key.shown} {key.label}" not in footer
             for name in {one for key in orders for one in key.key.split(",")} - {"l", "p", "n"}:
                 await pilot.press(name)
                 assert pilot.app.screen is screen
@@ -245,9 +245,8 @@ async def test_help_has_its_keys_alone(run: RunDir) -> None:
         await pilot.press("question_mark")
         await until(pilot, lambda: "Faster" in screen_text(pilot))
         text = screen_text(pilot)
-        for key in KEYS:
-            if key.where == "replay":
-                assert key.tooltip in text, key.id
+        for key in ReplayScreen.BINDINGS:
+            assert isinstance(key, Key) and key.tooltip in text
         assert "Stop the training" not in text
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from textual import events
 from textual.reactive import reactive
+from textual.screen import Screen
 
+from tui.key import applies, keys_of
 from tui.kit.paint import Row, Span
 from tui.kit.painted import Painted
 
@@ -25,6 +28,20 @@ class FooterKey(NamedTuple):
 
 
 GAP = "  "
+
+
+def footer_of(
+    screen: Screen[Any], labels: Mapping[str, str] = MappingProxyType({}), *, typing: bool = False
+) -> tuple[FooterKey, ...]:
+    """The screen's and the app's keys that do something now. `labels`: other words, by action. `typing`:
+    letters are text on this screen."""
+    found = []
+    for key in keys_of(screen):
+        shown = key.shown_while_typing if typing else key.shown
+        if key.worth > 0 and shown and applies(screen, key):
+            label = labels.get(key.action, key.label)
+            found.append(FooterKey(shown, label, key.action, key.worth))
+    return tuple(found)
 
 
 def chosen_keys(keys: Sequence[FooterKey], width: int) -> list[FooterKey]:

@@ -16,9 +16,9 @@ from runner.history.compare_lines import Line, lines_of
 from runner.history.comparing import Comparing
 from runner.model.units import count
 from tui.asking import ask
-from tui.keys import bindings, footer_keys
+from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
-from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.footer import KeyFooter, footer_of
 from tui.kit.notice import NoticeLine, SpeakingScreen
 from tui.kit.paint import Row, Span, ends
 from tui.kit.painted import Lines
@@ -43,6 +43,30 @@ from tui.screens.overlay import (
 if TYPE_CHECKING:
     from tui.app import PlasmaApp
 
+KEYS = (
+    Key("enter", "open", RUN, "Open the chosen run", "open", 90),
+    Key("x", "axis", VIEW, "X axis: step, epoch, training time or images seen", "axis", 86),
+    Key("y", "log", VIEW, "Logarithmic loss axis on or off", "log", 78),
+    Key("d", "settings", VIEW, "All settings, or only those that differ", "all settings", 76),
+    Key("1,2,3,4,5,6,7,8", "hide", VIEW, "Hide or show that run's line", "hide", 82, shown="1-8"),
+    Key("z", "zoom", VIEW, "Zoom the focused panel", "zoom", 84),
+    Key("tab", "next_panel(1)", VIEW, "Focus the next panel", "panel", 83),
+    Key("shift+tab", "next_panel(-1)", VIEW, "Focus the previous panel"),
+    Key("escape", "back", VIEW, "Close what is open, then go back", "back", 80),
+    Key(
+        "right", "side(1)", MOVE, "Cursor right; table: next run", "cursor", 70, shown="left right"
+    ),
+    Key("left", "side(-1)", MOVE, "Cursor left; table: previous run"),
+    Key("shift+right", "side(10)", MOVE, "Ten columns right"),
+    Key("shift+left", "side(-10)", MOVE, "Ten columns left"),
+    Key("down,j", "move(1)", MOVE, "Chart: next run; table: down one row"),
+    Key("up,k", "move(-1)", MOVE, "Chart: previous run; table: up one row"),
+    Key("pagedown,space", "page(1)", MOVE, "Down one page"),
+    Key("pageup", "page(-1)", MOVE, "Up one page"),
+    Key("home,g", "edge('start')", MOVE, "Start"),
+    Key("end,G", "edge('end')", MOVE, "End, and follow it"),
+)
+
 REFRESH_S = 2.0
 BUDGET_S = 0.4
 PANELS = ("overlay", "results", "settings")
@@ -51,8 +75,7 @@ SOLO_HEIGHT = 18
 
 
 class CompareScreen(SpeakingScreen):
-    WHERE = "compare"
-    BINDINGS: ClassVar = bindings("compare")
+    BINDINGS: ClassVar = [*KEYS]
 
     def __init__(self, run_paths: tuple[Path, ...]) -> None:
         super().__init__()
@@ -79,11 +102,7 @@ class CompareScreen(SpeakingScreen):
         yield KeyFooter(id="footer")
 
     def on_mount(self) -> None:
-        self.query_one(KeyFooter).model = tuple(
-            FooterKey(key.display, key.label, key.action, key.worth)
-            for key in footer_keys("compare", "app")
-            if key.where == "compare" or key.id in ("app.leave", "app.help")
-        )
+        self.query_one(KeyFooter).model = footer_of(self)
         self.query_one(OverlayChart).focus()
         self.set_interval(REFRESH_S, self._read_if_live)
         self._read()

@@ -17,9 +17,9 @@ from runner.config.hiding import shown_value
 from runner.model.units import count
 from tui.asking import ask
 from tui.backend.results import FlagSheet
-from tui.keys import bindings, footer_keys
+from tui.key import MOVE, VIEW, Key
 from tui.kit import glyphs
-from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.footer import KeyFooter, footer_of
 from tui.kit.notice import NoticeLine, SpeakingScreen
 from tui.kit.paint import Row, Span, cell, ends
 from tui.kit.painted import Lines, Painted
@@ -31,6 +31,16 @@ if TYPE_CHECKING:
     from runner.config.flags import FlagValue
     from tui.app import PlasmaApp
     from tui.backend.results import FlagSheet
+
+KEYS = (
+    Key("escape", "back", VIEW, "Clear the filter, then go back", "back", 80),
+    Key("down", "cursor(1)", MOVE, "Next flag"),
+    Key("up", "cursor(-1)", MOVE, "Previous flag"),
+    Key("pagedown", "page(1)", MOVE, "Down one page"),
+    Key("pageup", "page(-1)", MOVE, "Up one page"),
+    Key("home", "edge('start')", MOVE, "First flag"),
+    Key("end", "edge('end')", MOVE, "Last flag"),
+)
 
 
 # ---------------------------------------------------------------------------
@@ -243,8 +253,7 @@ class FlagList(Painted, can_focus=True):
 
 
 class FlagsScreen(SpeakingScreen):
-    WHERE = "flags"
-    BINDINGS: ClassVar = bindings("flags")
+    BINDINGS: ClassVar = [*KEYS]
 
     def __init__(self, config_path: Path) -> None:
         super().__init__()
@@ -266,12 +275,7 @@ class FlagsScreen(SpeakingScreen):
         flags = self.query_one(FlagList)
         flags.empty = "Not known yet, reading them from the trainer's script."
         flags.focus()
-        self.query_one(KeyFooter).model = tuple(
-            FooterKey("ctrl+q" if key.id == "app.leave" else key.display, key.label, key.action,
-                      key.worth)
-            for key in footer_keys("flags", "app")
-            if key.where == "flags" or key.id == "app.leave"
-        )  # fmt: skip
+        self.query_one(KeyFooter).model = footer_of(self, typing=True)
         self._read()
 
     def _read(self, thorough: bool = False) -> None:

@@ -11,7 +11,7 @@ from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.screen import ModalScreen
 
-from tui.keys import LEAVE, MOVE, RUN, VIEW, keys_of
+from tui.key import PARTS, Key, keys_of
 from tui.kit.paint import EMPTY, Row, Span, cell
 from tui.kit.painted import Painted
 from tui.panels.header import wordmark
@@ -32,19 +32,23 @@ class HelpBox(Painted, can_focus=True):
     def __init__(self) -> None:
         super().__init__(id="help")
         self._top = 0
-        self.where: tuple[str, ...] = ("monitor", "welcome")
+        self.keys: Sequence[Key] = ()
 
     def lines(self, width: int) -> list[Row]:
         rows: list[Row] = [
             EMPTY,
-            (Span("  "), *wordmark(), Span("  The training lives without this screen.", "dim")),
+            (
+                Span("  "),
+                *wordmark(),
+                Span("  Training continues if you close this screen.", "dim"),
+            ),
         ]
-        for group in (RUN, VIEW, MOVE, LEAVE):
-            keys = [_line(key.display, key.tooltip, width, "key")
-                    for key in keys_of(*self.where, "app") if key.group == group]  # fmt: skip
+        for part in PARTS:
+            keys = [_line(key.shown, key.tooltip, width, "key")
+                    for key in self.keys if key.part == part]  # fmt: skip
             if keys:
-                rows += [EMPTY, (Span(f"  {group}", "title"),), *keys]
-        if "monitor" in self.where:
+                rows += [EMPTY, (Span(f"  {part}", "title"),), *keys]
+        if any(key.action == "stop" for key in self.keys):
             rows += [EMPTY, (Span("  Signs", "title"),)]
             rows += [_line(sign, text, width, "strong") for sign, text in SYMBOLS]
         return [*rows, EMPTY]
@@ -88,13 +92,12 @@ class HelpScreen(ModalScreen[None]):
             box.focus()
 
     def on_screen_resume(self) -> None:
-        """The keys of the screen under this one; `HELP_OF` there names more tables than its own."""
+        """The keys of the screen under this one."""
         box = next(iter(self.query(HelpBox)), None)
         if box is None:  # the app is closing
             return
         below = self.app.screen_stack[-2] if len(self.app.screen_stack) > 1 else self
-        where = getattr(below, "WHERE", "monitor")
-        box.where = getattr(below, "HELP_OF", (where,))
+        box.keys = keys_of(below)
         self._fit(box)
         box.scroll_rows(-1000)
 

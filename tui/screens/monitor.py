@@ -10,8 +10,7 @@ from textual.screen import ModalScreen
 
 from runner.analysis.smoke import smoke_verdict
 from runner.model import RunSnapshot
-from tui.keys import bindings, footer_keys
-from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.footer import FooterKey, KeyFooter, footer_of
 from tui.kit.notice import NoticeLine
 from tui.kit.painted import StillHorizontal, StillVertical
 from tui.kit.panel import Panel, ScrollingPanel
@@ -35,7 +34,7 @@ from tui.screens.arrange import (
     fit_cause,
     give_room,
 )
-from tui.screens.orders import Reviewing
+from tui.screens.orders import KEYS, Reviewing
 from tui.words.cause import cause_card
 from tui.words.checklist import checklist_view, preflight_list
 from tui.words.checkpoints import checkpoint_table
@@ -56,7 +55,7 @@ WIDGETS = (*ALL, "header", "verdict", "notice", "footer")
 
 class MonitorScreen(Reviewing):
     WHERE = "monitor"
-    BINDINGS: ClassVar = bindings("monitor")
+    BINDINGS: ClassVar = [*KEYS]
     #: shows what the app's own feed reads
     FED: ClassVar[bool] = True
 
@@ -207,16 +206,8 @@ class MonitorScreen(Reviewing):
         preflight.model = checklist_view(checklist)
 
     def _footer(self) -> tuple[FooterKey, ...]:
-        going_on = self.snapshot is not None and is_live(self.snapshot)
-        keys = []
-        for key in footer_keys("monitor", "app"):
-            if key.where == "monitor" and not super().check_action(key.action, ()):
-                continue
-            label = key.label
-            if key.id == "app.leave" and going_on and self.size.width >= 100:
-                label = "leave (training goes on)"
-            keys.append(FooterKey(key.display, label, key.action, key.worth))
-        return tuple(keys)
+        live = self.snapshot is not None and is_live(self.snapshot) and self.size.width >= 100
+        return footer_of(self, {"app.leave": "quit (training continues)"} if live else {})
 
     # ----------------------------------------------------------------- where it is shown
 

@@ -11,7 +11,7 @@ from textual.screen import Screen
 
 from runner.analysis.smoke import smoke_verdict
 from runner.model import CheckResult, RunSnapshot
-from tui.keys import keys_of
+from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit.notice import SpeakingScreen
 from tui.messages import CheckFound, PreviewMade
 from tui.panels.header import run_name
@@ -28,6 +28,39 @@ if TYPE_CHECKING:
 
     from runner.model.preview import Existing, Preview
     from tui.app import PlasmaApp
+
+#: the monitor's keys; one that gives an order has its rule in tui/words/orders.py
+KEYS = (
+    Key("s", "start", RUN, "Start the training of this plasma.toml", "start", 90),
+    Key("t", "smoke", RUN, "Start a smoke test: a few steps, same settings", "smoke test", 84),
+    Key("y", "retry", RUN, "Retry with a fix; shows first what changes", "retry", 89),
+    Key("y", "approve", RUN, "Approve a passed smoke test", "approve", 89),
+    Key("a", "stop", RUN, "Stop the training; asks first and shows what is lost", "stop", 88),
+    Key("r", "resume", RUN, "Resume from the newest good state; shows first how", "resume", 86),
+    Key("o", "adopt", RUN, "Restart this run's supervisor", "adopt", 87),
+    Key("u", "free_gpu", RUN, "Ask ComfyUI to free its GPU memory", "free GPU", 83),
+    Key("p", "preflight", RUN, "Run all preflight checks (esc cancels)", "preflight", 82),
+    Key("f", "fix", RUN, "Fix what a check found; shows first what changes", "fix", 85),
+    Key("e", "edit", RUN, "Edit plasma.toml in $VISUAL or $EDITOR", "edit", 78),
+    Key("v", "flags", VIEW, "All flags of the training script", "flags", 55),
+    Key("m", "summary", VIEW, "Summary of an ended run", "summary", 76),
+    Key("i", "samples", VIEW, "Sample images by step and prompt", "images", 56),
+    Key("w", "replay", VIEW, "Replay an ended run at any speed", "replay", 54),
+    Key("n", "test_notice", VIEW, "Send a test notice on every channel", "test notice", 12),
+    Key("l", "console", VIEW, "Trainer's console output", "console", 58),
+    Key("z", "zoom", VIEW, "Zoom the focused panel", "zoom", 40),
+    Key("tab", "next_panel", VIEW, "Focus the next panel", "next panel", 20),
+    Key("shift+tab", "previous_panel", VIEW, "Focus the previous panel"),
+    Key("escape", "back", VIEW, "Close what is open, then go back", "back"),
+    Key("down,j", "scroll(1)", MOVE, "Down one row"),
+    Key("up,k", "scroll(-1)", MOVE, "Up one row"),
+    Key("pagedown,space", "page(1)", MOVE, "Down one page"),
+    Key("pageup", "page(-1)", MOVE, "Up one page"),
+    Key("home,g", "edge('start')", MOVE, "Start"),
+    Key("end,G", "edge('end')", MOVE, "End, and follow it"),
+    Key("right", "point(1)", MOVE, "In the loss chart: value of the next step"),
+    Key("left", "point(-1)", MOVE, "In the loss chart: value of the previous step"),
+)
 
 
 # ---------------------------------------------------------------------------
@@ -88,7 +121,7 @@ class RunOrders(SpeakingScreen):
 
     def on_key(self, event: events.Key) -> None:
         """A key that can do nothing now says why, instead of nothing."""
-        orders = [k.action for k in keys_of("monitor") if k.action in ORDERS and event.key == k.key]
+        orders = [k.action for k in KEYS if k.action in ORDERS and event.key == k.key]
         reason = refusal(orders, self.snapshot, self._around())
         if reason is not None and not any(self.check_action(one, ()) for one in orders):
             self.say(reason, "dim", 4.0)

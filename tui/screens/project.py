@@ -17,9 +17,9 @@ from textual.timer import Timer
 
 from runner.model.units import count, file_size
 from tui.asking import ask
-from tui.keys import bindings, footer_keys
+from tui.key import MOVE, VIEW, Key
 from tui.kit import glyphs
-from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.footer import KeyFooter, footer_of
 from tui.kit.notice import NoticeLine, SpeakingScreen
 from tui.kit.paint import EMPTY, Row, Span, cell
 from tui.kit.painted import Lines, Painted
@@ -32,6 +32,17 @@ if TYPE_CHECKING:
     from runner.trainers.sd_scripts.importers.model import Imported
     from runner.trainers.sd_scripts.importers.write import Written
     from tui.app import PlasmaApp
+
+KEYS = (
+    Key("enter", "enter", MOVE, "Next field, or write", "next", 90),
+    Key("down,tab", "move(1)", MOVE, "Next field"),
+    Key("up,shift+tab", "move(-1)", MOVE, "Previous field"),
+    Key("right", "choose(1)", MOVE, "Next choice", "choose", 85, shown="left right"),
+    Key("left", "choose(-1)", MOVE, "Previous choice"),
+    Key("pagedown", "page(1)", MOVE, "Scroll the preview down", "preview", 70),
+    Key("pageup", "page(-1)", MOVE, "Scroll the preview up"),
+    Key("escape", "back", VIEW, "Back without writing", "back", 80),
+)
 
 
 # ---------------------------------------------------------------------------
@@ -301,7 +312,7 @@ class ProjectScreen(SpeakingScreen):
     """`importing`: from a file; else from what was found. Writes into `project` and nowhere else."""
 
     WHERE = "form"
-    BINDINGS: ClassVar = bindings("form")
+    BINDINGS: ClassVar = [*KEYS]
 
     def __init__(self, project: Path, *, importing: bool) -> None:
         super().__init__()
@@ -323,9 +334,7 @@ class ProjectScreen(SpeakingScreen):
 
     def on_mount(self) -> None:
         self.query_one(FormBox).focus()
-        self.query_one(KeyFooter).model = tuple(
-            FooterKey(key.display, key.label, key.action, key.worth) for key in footer_keys("form")
-        )
+        self.query_one(KeyFooter).model = footer_of(self, typing=True)
         ask(self, self._read_form, self._take_form, self._failed)
 
     def _top(self, width: int, height: int) -> Sequence[Row]:

@@ -17,9 +17,9 @@ from runner.history.replay import Playhead, ReplayReader
 from runner.model import RunSnapshot
 from runner.model.units import duration
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
-from tui.keys import bindings, footer_keys, keys_of
+from tui.key import MOVE, VIEW, Key
 from tui.kit import glyphs
-from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.footer import FooterKey, KeyFooter, footer_of
 from tui.kit.notice import NoticeLine
 from tui.kit.paint import Row, Span, append, fit, row_width
 from tui.kit.painted import Painted
@@ -27,8 +27,31 @@ from tui.messages import ReadFailed, SnapshotArrived
 from tui.panels.header import GAP, Field, Header
 from tui.panels.verdict import verdict_of
 from tui.screens.monitor import MonitorScreen
+from tui.screens.orders import KEYS as MONITOR_KEYS
 from tui.screens.orders import ORDERS
 from tui.words.clauses import Verdict
+
+KEYS = (
+    Key("space", "play", VIEW, "Play or pause", "play/pause", 92),
+    Key("right", "move(0.01)", VIEW, "Forward 1 %; left: back", "1 %", 84, shown="left right"),
+    Key("left", "move(-0.01)", VIEW, "Back 1 %"),
+    Key("shift+right,pagedown", "move(0.1)", VIEW, "Forward 10 %", "10 %", 60, shown="pgdn"),
+    Key("shift+left,pageup", "move(-0.1)", VIEW, "Back 10 %", shown="pgup"),
+    Key("0", "place(0.0)", VIEW, "Start, 10 % ... 90 %", shown="0 to 9"),
+    Key("home,g", "place(0)", VIEW, "Start", shown="home g"),
+    Key("end,G", "place(1)", VIEW, "End", shown="end G"),
+    Key("plus,equals_sign", "speed(1)", VIEW, "Faster", "faster", 86),
+    Key("minus,underscore", "speed(-1)", VIEW, "Slower", "slower", 82),
+    Key("n", "jump(1)", VIEW, "Next checkpoint, alarm or attempt", "next event", 80),
+    Key("p", "jump(-1)", VIEW, "Previous checkpoint, alarm or attempt", "previous event", 62),
+    Key("l", "console", VIEW, "Trainer's console output at that time", "console", 58),
+    Key("z", "zoom", VIEW, "Zoom the focused panel", "zoom", 40),
+    Key("escape", "back", VIEW, "Close what is open, then the replay", "back", 78),
+    Key("tab", "next_panel", MOVE, "Focus the next panel"),
+    Key("shift+tab", "previous_panel", MOVE, "Focus the previous panel"),
+    Key("down,j", "scroll(1)", MOVE, "Down one row"),
+    Key("up,k", "scroll(-1)", MOVE, "Up one row"),
+)
 
 # ---------------------------------------------------------------------------
 # What the bar of a replay says: where it stands, how fast it goes, and that nothing is running. Pure.
@@ -223,7 +246,7 @@ _NOT_HERE = {*ORDERS} - {"console"}
 
 class ReplayScreen(MonitorScreen, inherit_bindings=False):
     WHERE = "replay"
-    BINDINGS: ClassVar = bindings("replay")
+    BINDINGS: ClassVar = [*KEYS]
     FED: ClassVar[bool] = False
 
     def __init__(self, run_path: Path, speed: float | None = None) -> None:
@@ -288,8 +311,7 @@ class ReplayScreen(MonitorScreen, inherit_bindings=False):
         return of_the_past(verdict_of(snapshot, now))
 
     def _footer(self) -> tuple[FooterKey, ...]:
-        keys = [key for key in footer_keys("replay", "app") if self.check_action(key.action, ())]
-        return tuple(FooterKey(key.display, key.label, key.action, key.worth) for key in keys)
+        return footer_of(self)
 
     # ----------------------------------------------------------------- keys
 
@@ -308,7 +330,7 @@ class ReplayScreen(MonitorScreen, inherit_bindings=False):
         if event.key.isdigit() and len(event.key) == 1:
             self.action_place(int(event.key) / 10)
             return
-        orders = {key for one in keys_of("monitor") if one.action in _NOT_HERE
+        orders = {key for one in MONITOR_KEYS if one.action in _NOT_HERE
                   for key in one.key.split(",")}  # fmt: skip
         if event.key in orders:
             self.say(NO_ORDERS, "dim", 4.0)

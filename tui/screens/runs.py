@@ -18,10 +18,10 @@ from runner.model import RunListing
 from runner.model.refusal import Refusal
 from runner.model.units import count
 from tui.asking import ask, told
-from tui.keys import bindings, footer_keys
+from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.filter_line import TYPING_FOOTER, FilterLine
-from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.footer import FooterKey, KeyFooter, footer_of
 from tui.kit.notice import NoticeLine, SpeakingScreen
 from tui.kit.paint import Row, Span, ends
 from tui.kit.painted import Lines
@@ -33,6 +33,25 @@ if TYPE_CHECKING:
     from runner.control.remove import Removal
     from runner.model import Label
     from tui.app import PlasmaApp
+
+KEYS = (
+    Key("enter", "open", RUN, "Open the run", "open", 90),
+    Key("space,tab", "mark", RUN, "Mark the run, to compare or remove several", "mark", 76),
+    Key("e,f2,ctrl+r", "label", RUN, "Edit name, tags and note", "edit label", 74),
+    Key("c,f6,ctrl+o", "compare", RUN, "Compare the marked runs", "compare", 75),
+    Key("x,f8,delete", "remove", RUN, "Remove the run; shows first what is deleted", "remove", 64),
+    Key("slash", "filter", VIEW, "Filter by words or fields: tag:good state:failed", "filter", 85),
+    Key("s,f4,ctrl+s", "sort", VIEW, "Sort by when, name, loss, steps, took, outcome", "sort", 65),
+    Key("r,f3,ctrl+t", "turn", VIEW, "Reverse sort order", "reverse", 40),
+    Key("p,f5,ctrl+g", "group", VIEW, "Group by project", "group", 62),
+    Key("escape", "back", VIEW, "Clear the filter, then the marks, then go back", "back", 86),
+    Key("down,j", "cursor(1)", MOVE, "Next run"),
+    Key("up,k", "cursor(-1)", MOVE, "Previous run"),
+    Key("pagedown", "page(1)", MOVE, "Down one page"),
+    Key("pageup", "page(-1)", MOVE, "Up one page"),
+    Key("home,g", "edge('start')", MOVE, "First run"),
+    Key("end,G", "edge('end')", MOVE, "Last run"),
+)
 
 
 # ---------------------------------------------------------------------------
@@ -183,8 +202,7 @@ class RunGlanced(Message):
 
 
 class RunsScreen(RunOrders):
-    WHERE = "runs"
-    BINDINGS: ClassVar = bindings("runs")
+    BINDINGS: ClassVar = [*KEYS]
 
     def __init__(self) -> None:
         super().__init__()
@@ -339,10 +357,7 @@ class RunsScreen(RunOrders):
         return tuple(spans)
 
     def _footer(self) -> tuple[FooterKey, ...]:
-        return tuple(
-            FooterKey(key.display, key.label, key.action, key.worth)
-            for key in footer_keys("runs", "app")
-        )
+        return footer_of(self)
 
     def on_descendant_focus(self) -> None:
         """While a filter is typed, letters are text."""

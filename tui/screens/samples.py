@@ -20,9 +20,9 @@ from tui.backend.samples import SampleReader
 from tui.images.choice import Shown, Way, pick_way
 from tui.images.kitty import forgotten
 from tui.images.store import Made, PictureStore, Wish
-from tui.keys import bindings, footer_keys
+from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
-from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.footer import FooterKey, KeyFooter, footer_of
 from tui.kit.notice import NoticeLine, SpeakingScreen
 from tui.kit.paint import Row, Span, ends
 from tui.kit.painted import Lines, StillHorizontal, StillVertical
@@ -50,6 +50,19 @@ from tui.words.loss import chart_model
 
 if TYPE_CHECKING:
     from tui.app import PlasmaApp
+
+KEYS = (
+    Key("right", "step(1)", MOVE, "Next step", "step", 90, shown="left right"),
+    Key("left", "step(-1)", MOVE, "Previous step"),
+    Key("down", "prompt(1)", MOVE, "Next prompt", "prompt", 86, shown="up down"),
+    Key("up", "prompt(-1)", MOVE, "Previous prompt"),
+    Key("g", "grid", VIEW, "All prompts by all steps, and back", "grid", 84),
+    Key("enter", "open", VIEW, "Open the image under the cursor", "open", 82),
+    Key("o", "copy", RUN, "Copy the image's path to the clipboard", "copy path", 70),
+    Key("home", "edge('start')", MOVE, "First step"),
+    Key("end", "edge('end')", MOVE, "Newest step, and follow it"),
+    Key("escape", "back", VIEW, "Back", "back", 80),
+)
 
 
 # ---------------------------------------------------------------------------
@@ -171,8 +184,7 @@ class PictureReady(Message, bubble=False):
 
 
 class SamplesScreen(SampleFeed):
-    WHERE = "samples"
-    BINDINGS: ClassVar = bindings("samples")
+    BINDINGS: ClassVar = [*KEYS]
 
     def __init__(self, run_path: Path) -> None:
         super().__init__(run_path)
@@ -324,14 +336,7 @@ class SamplesScreen(SampleFeed):
         return (ends(left, right, width), (Span(glyphs.RULE * width, "faint"),))
 
     def _footer(self) -> tuple[FooterKey, ...]:
-        found = []
-        for key in footer_keys("samples", "app"):
-            if key.where == "app" and key.id not in ("app.leave", "app.help"):
-                continue
-            if key.where == "samples" and not self.check_action(key.action.split("(")[0], ()):
-                continue
-            found.append(FooterKey(key.display, key.label, key.action, key.worth))
-        return tuple(found)
+        return footer_of(self)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         board = self.board

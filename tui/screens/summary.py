@@ -12,9 +12,9 @@ from textual.containers import Horizontal
 
 from tui.asking import ask
 from tui.backend.results import SummarySheet
-from tui.keys import bindings, footer_keys
+from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
-from tui.kit.footer import FooterKey, KeyFooter
+from tui.kit.footer import KeyFooter, footer_of
 from tui.kit.notice import NoticeLine, SpeakingScreen
 from tui.kit.paint import Row, Span, ends
 from tui.kit.painted import Lines
@@ -37,6 +37,24 @@ if TYPE_CHECKING:
     from runner.model import RunSnapshot
     from tui.app import PlasmaApp
 
+KEYS = (
+    Key("b", "best", RUN, "Best checkpoint by its numbers; again: the next best", "best", 90),
+    Key("o,enter", "open", RUN, "Chosen checkpoint: its path, its folder, export", "open", 88),
+    Key("x", "export", RUN, "Copy the chosen checkpoint to a folder", "export", 86),
+    Key("i", "samples", VIEW, "Sample images by step and prompt", "images", 60),
+    Key("w", "replay", VIEW, "Replay the run at any speed", "replay", 58),
+    Key("escape", "back", VIEW, "Back", "back", 70),
+    Key("tab,n", "section(1)", MOVE, "Next section", "next", 64),
+    Key("shift+tab,p", "section(-1)", MOVE, "Previous section"),
+    Key("1", "jump(1)", MOVE, "Section by its number", shown="1 to 9"),
+    Key("down,j", "scroll(1)", MOVE, "Down one row"),
+    Key("up,k", "scroll(-1)", MOVE, "Up one row"),
+    Key("pagedown,space", "page(1)", MOVE, "Down one page"),
+    Key("pageup", "page(-1)", MOVE, "Up one page"),
+    Key("home,g", "edge('start')", MOVE, "Start"),
+    Key("end,G", "edge('end')", MOVE, "End"),
+)
+
 
 #: from so many cells on the sections have a list of their own
 LIST_FROM = 100
@@ -45,8 +63,7 @@ TOLD_S = 20.0
 
 
 class SummaryScreen(SpeakingScreen):
-    WHERE = "summary"
-    BINDINGS: ClassVar = bindings("summary")
+    BINDINGS: ClassVar = [*KEYS]
 
     def __init__(self, run_path: Path) -> None:
         super().__init__()
@@ -68,11 +85,7 @@ class SummaryScreen(SpeakingScreen):
     def on_mount(self) -> None:
         self.query_one(DocumentView).focus()
         self._fit()
-        self.query_one(KeyFooter).model = tuple(
-            FooterKey(key.display, key.label, key.action, key.worth)
-            for key in footer_keys("summary", "app")
-            if key.where == "summary" or key.id in ("app.help", "app.leave")
-        )
+        self.query_one(KeyFooter).model = footer_of(self)
         self._read()
 
     def on_resize(self) -> None:

@@ -7,24 +7,29 @@ from pathlib import Path
 from typing import ClassVar
 
 from tui.asking import ask
-from tui.keys import bindings, footer_keys
+from tui.key import RUN, Key
 from tui.kit.chart import ramp_bar
-from tui.kit.footer import FooterKey
+from tui.kit.footer import FooterKey, footer_of
 from tui.kit.paint import EMPTY, Row, Span
 from tui.kit.painted import Lines
 from tui.panels.header import wordmark
 from tui.screens.project import found_here
 from tui.screens.run_list import RunList
+from tui.screens.runs import KEYS as RUNS_KEYS
 from tui.screens.runs import RunsScreen
 from tui.text import clean, crop, crop_start
+
+KEYS = (
+    Key("d", "demo", RUN, "Train a small LoRA now, on this machine", "demo", 90),
+    Key("n", "new_project", RUN, "Write a plasma.toml from what is on this machine", "set up", 88),
+    Key("i", "import_project", RUN, "Write a plasma.toml from a script or config", "import", 87),
+)
 
 
 class WelcomeScreen(RunsScreen):
     """The list of runs under a few words."""
 
-    WHERE = "welcome"
-    HELP_OF: ClassVar = ("welcome", "runs")
-    BINDINGS: ClassVar = [*bindings("welcome"), *bindings("runs")]
+    BINDINGS: ClassVar = [*KEYS, *RUNS_KEYS]
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,11 +65,7 @@ class WelcomeScreen(RunsScreen):
         return rows if height >= len(rows) else [row for row in rows if row != EMPTY]
 
     def _footer(self) -> tuple[FooterKey, ...]:
-        return tuple(
-            FooterKey(key.display, key.label, key.action, key.worth)
-            for key in footer_keys("welcome", "runs", "app")
-            if key.id != "runs.back"
-        )
+        return tuple(key for key in footer_of(self) if key.key != "esc")
 
     def action_new_project(self) -> None:
         self._set_up(importing=False)
