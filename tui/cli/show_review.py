@@ -12,7 +12,7 @@ from runner.config.hiding import scrubbed
 from runner.history.review.checklist import checklist
 from runner.history.review.model import Review
 from runner.history.review.sections import epoch_table, loss_plot
-from tui.cli.common import MARKS
+from tui.cli.common import MARKS, OVER
 from tui.cli.fitted import Column, table_lines
 from tui.text import clean
 
@@ -25,9 +25,12 @@ EPOCHS = 24
 
 
 def point_lines(review: Review) -> Iterator[str]:
-    """The points of the checklist, each with its evidence."""
+    """The points of the checklist, each with its evidence; while it runs without those still open."""
+    live = review.snapshot.state not in OVER
     width = shutil.get_terminal_size((80, 24)).columns - 1 if sys.stdout.isatty() else 0
     for point in scrubbed(checklist(review), review.secrets):
+        if live and point.status == "skip":
+            continue
         line = f"  {MARKS[point.status]} {clean(point.title)}: {clean(point.evidence, 1000)}"
         if width < LEAST_WIDTH:
             yield line

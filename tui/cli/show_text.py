@@ -124,7 +124,7 @@ def _hardware(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
         return
     for user in others(snapshot):
         pid = f" (process {user.pid})" if user.pid is not None else ""
-        yield f"  also on the GPU: {user_words(user, snapshot.read_at)}{pid}"
+        yield f"  also running: {user_words(user, snapshot.read_at)}{pid}"
     sample = newest(snapshot)
     disk = output_disk(sample) if sample is not None else None
     if disk is not None and disk.free_bytes is not None:

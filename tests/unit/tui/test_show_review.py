@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from runner.model import RunState
 from tests import reviews
 from tests.hostile import HOSTILE
 from tui.cli import show_review
@@ -46,6 +47,13 @@ def test_points_are_wrapped_on_a_terminal_and_one_line_each_in_a_pipe(narrow: No
 
 def test_points_in_a_pipe_are_a_line_each() -> None:
     assert len(list(show_review.point_lines(reviews.good()))) == 10
+
+
+def test_a_live_run_shows_only_the_points_that_are_decided() -> None:
+    ended = reviews.good()
+    live = replace(ended, snapshot=replace(ended.snapshot, state=RunState.RUNNING))
+    lines = list(show_review.point_lines(live))
+    assert lines and not any(line.startswith("  - ") for line in lines)
 
 
 @pytest.mark.parametrize("foreign", HOSTILE, ids=range(len(HOSTILE)))

@@ -75,7 +75,7 @@ def test_the_hardware_of_a_run_is_told() -> None:
     lines = list(show_lines(m.two_cards()))
     assert "hardware: NVIDIA GeForce RTX 4090, by nvml" in lines
     assert "  GPU busy 87 % on average while training, at most 99 %, idle for 12 s." in lines
-    assert "  also on the GPU: ComfyUI 6.1 GB, 40 %, for 2 h (process 4242)" in lines
+    assert "  also running: ComfyUI 6.1 GB, 40 %, for 2 h (process 4242)" in lines
     assert "  disk: 61.0 GB free, all saves fit" in lines
     assert any("full at step 800" in line for line in show_lines(m.filling_disk()))
 
@@ -84,7 +84,7 @@ def test_of_a_run_that_is_over_only_what_was_used_is_told() -> None:
     over = replace(m.two_cards(), state=RunState.ENDED, outcome=Outcome.STOPPED)
     lines = list(show_lines(over))
     assert any(line.startswith("  GPU busy 87 %") for line in lines)
-    assert not any("also on the GPU" in line or line.startswith("  disk") for line in lines)
+    assert not any("also running" in line or line.startswith("  disk") for line in lines)
 
 
 @pytest.mark.parametrize("foreign", HOSTILE, ids=range(len(HOSTILE)))
