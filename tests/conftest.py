@@ -13,13 +13,7 @@ _FOREIGN = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CLICOLOR_FORCE", "TT
 
 
 def _foreign_names() -> list[str]:
-    # TEXTUAL_SNAPSHOT_*: how pytest-textual-snapshot talks to itself
-    return [
-        name
-        for name in os.environ
-        if name in _FOREIGN
-        or (name.startswith("TEXTUAL") and not name.startswith("TEXTUAL_SNAPSHOT"))
-    ]
+    return [name for name in os.environ if name in _FOREIGN or name.startswith("TEXTUAL")]
 
 
 for _name in _foreign_names():
@@ -27,6 +21,12 @@ for _name in _foreign_names():
 # the screen shows clock times
 os.environ["TZ"] = "UTC"
 time.tzset()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-goldens", action="store_true", help="approve the screens as they are now"
+    )
 
 
 @pytest.fixture(autouse=True)

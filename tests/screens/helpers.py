@@ -59,3 +59,16 @@ def screen_text(pilot: Pilot[Any]) -> str:
     """Everything that the terminal would show of the screen in front."""
     strips = pilot.app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+def styled_text(pilot: Pilot[Any]) -> str:
+    """The same with `[colour on ground, bold]` wherever the style changes."""
+    rows = []
+    for strip in pilot.app.screen._compositor.render_strips():
+        row, before = "", ""
+        for segment in strip:
+            style = str(segment.style)
+            row += segment.text if style == before else f"[{style}]{segment.text}"
+            before = style
+        rows.append(row)
+    return "\n".join(rows)

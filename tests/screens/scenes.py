@@ -1,0 +1,392 @@
+"""Scenes: named states of the screen. `test_scenes.py` compares each with an approved text, the gallery
+writes pictures of them: `python -m tests.screens.scenes OUT [NAME ...]`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from runner.history.review.document_of import document_of
+from runner.history.samples import Sample
+from runner.model import (
+    AlarmKind,
+    Approval,
+    Cause,
+    JournalEvent,
+    LossSeries,
+    Outcome,
+    Phase,
+    RunSnapshot,
+    RunState,
+)
+from runner.model.preview import FlagChange, Preview
+from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
+from tests import builders as b
+from tests import machines as m
+from tests import reviews
+from tests import stories as s
+from tests.fakes import FakeBackend, FakeComparing, FakeSampleReader
+from tests.sample_runs import png
+from tests.screens.helpers import app_on, screen_text, until
+from tui.app import PlasmaApp
+from tui.backend.results import Plan, SummarySheet
+from tui.screens.sample_grid import SampleSheet
+
+Size = tuple[int, int]
+SIZES: tuple[Size, ...] = ((80, 24), (120, 40), (40, 15))
+CONFIG = Path("/p/plasma.toml")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`run`: on the screen; None: no run is open. `prepare`: fills the backend (the folder is for files).
+    `keys` are pressed once `waits` is on the screen; `then` must be on it afterwards. `options`: of the app.
+    `styled`: the approved text holds colours."""
+
+    run: RunSnapshot | None = None
+    keys: tuple[str, ...] = ()
+    waits: str = ""
+    then: str = ""
+    prepare: Callable[[FakeBackend, Path], None] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    sizes: tuple[Size, ...] = SIZES
+    styled: bool = False
+
+    def app(self, folder: Path) -> PlasmaApp:
+        backend = FakeBackend(self.run or b.snapshot(), runs=[b.listing(i) for i in range(30)])
+        if self.prepare is not None:
+            self.prepare(backend, folder)
+        options = dict(self.options)
+        if self.run is None:
+            options.setdefault("run_path", None)
+        return app_on(actions=backend, **options)
+
+
+async def play(scene: Scene, pilot: Pilot[Any]) -> None:
+    """Until the scene is on the screen and nothing moves."""
+    app = pilot.app
+    assert isinstance(app, PlasmaApp)
+    await until(pilot, lambda: scene.run is None or app.snapshot is not None)
+    await until(pilot, lambda: scene.waits in screen_text(pilot))
+    await _still(pilot)
+    for key in scene.keys:
+        await pilot.press(key)
+        await _still(pilot)
+    await until(pilot, lambda: scene.then in screen_text(pilot))
+    await _still(pilot)
+
+
+async def _still(pilot: Pilot[Any]) -> None:
+    await pilot.app.workers.wait_for_complete()
+    before, same = "", 0
+    while same < 3:
+        await pilot.pause(0.01)
+        now = screen_text(pilot)
+        same, before = (same + 1 if now == before else 0), now
+
+
+# --------------------------------------------------------------------------- runs
+
+
+def _journal(*events: tuple[float, str, dict[str, Any]]) -> tuple[JournalEvent, ...]:
+    """(seconds ago, kind, data) each."""
+    return tuple(JournalEvent(b.NOW - ago, kind, 1, None, data) for ago, kind, data in events)
+
+
+def _saved(step: int, ago: float) -> tuple[tuple[float, str, dict[str, Any]], ...]:
+    name = f"spyke-step{step:08d}.safetensors"
+    return (
+        (
+            ago,
+            "checkpoint_verified",
+            {"step": step, "name": name, "complete": True, "finite": True},
+        ),
+        (ago - 1, "state_verified", {"step": step, "complete": True}),
+    )
+
+
+EVENTS = _journal(
+    (1270, "started", {}),
+    (1260, "device", {"device": "mps"}),
+    (1250, "epoch", {"epoch": 1, "epochs": 4}),
+    *_saved(200, 657),
+    (565, "epoch", {"epoch": 2, "epochs": 4}),
+    (560, "sampling", {"step": 230}),
+    *_saved(400, 37),
+)
+
+TRAINING = b.snapshot(412, events=EVENTS)
+EMPTY = replace(b.in_phase(Phase.LAUNCHING), loss=LossSeries(), hardware=(), preflight=())
+
+
+def _gap() -> RunSnapshot:
+    gap = b.losses(412)
+    gap[200:204] = [math.nan] * 4
+    return replace(TRAINING, loss=b.series(gap))
+
+
+def _ended(outcome: Outcome, step: int = 920, cause: Cause | None = None) -> RunSnapshot:
+    how = {"outcome": outcome.value} | ({"cause": cause.key} if cause is not None else {})
+    events = (*EVENTS, *_journal((2, "ended", how)))
+    return replace(b.ended(outcome, step, cause), events=events)
+
+
+def _stopped_by_person() -> RunSnapshot:
+    """The trainer leaves with the traceback of the SIGINT that it was sent."""
+    made = b.ended(Outcome.STOPPED, 412)
+    assert made.status is not None
+    events = _journal(
+        (20, "ordered", {"order": "stop", "by": "anna"}),
+        (20, "signalled", {"signal": "SIGINT"}),
+        (12, "exception", {"name": "KeyboardInterrupt", "text": ""}),
+        (2, "ended", {"outcome": "stopped"}),
+    )
+    return replace(made, status=replace(made.status, stop_by="anna"), events=(*EVENTS, *events))
+
+
+def _stopping() -> RunSnapshot:
+    events = _journal((7, "signalled", {"signal": "SIGINT"}))
+    return b.snapshot(
+        412,
+        state=RunState.STOPPING,
+        status_changes={"state": RunState.STOPPING},
+        events=(*EVENTS, *events),
+    )
+
+
+def _smoke() -> RunSnapshot:
+    made = b.ended(Outcome.SUCCEEDED, 5)
+    assert made.status is not None
+    forecast = b.forecast(5, 5, 1)
+    return replace(
+        made,
+        spec=b.spec(smoke=True, forecast=forecast, created_at=b.NOW - 20),
+        status=replace(
+            made.status, total_steps=5, epochs=1, checkpoints=(b.checkpoint(5, final=True),)
+        ),
+        loss=b.series(b.losses(5)),
+    )
+
+
+def runs() -> dict[str, RunSnapshot]:
+    """One run on the monitor each."""
+    return {
+        "training": TRAINING,
+        "starting": EMPTY,
+        "caching": b.in_phase(Phase.CACHING, detail="latents", hardware=b.hardware(3, gpu=False)),
+        "first-step": replace(b.snapshot(1), loss=b.series(b.losses(1))),
+        "saving": b.in_phase(
+            Phase.SAVING, 400, status_changes={"saving_since": b.NOW - 2}, events=EVENTS[:-2]
+        ),
+        "armed": replace(b.snapshot(412, status_changes={"stop_after_save": True}), events=EVENTS),
+        "stopping": _stopping(),
+        "resumed": replace(s.resumed(), events=EVENTS),
+        "troubled": s.troubled_files(),
+        "diverging": b.diverged(live=True),
+        "alarm-stalled": s.alarmed(s.alarm(AlarmKind.STALLED)),
+        "alarm-over": s.alarmed(s.alarm(AlarmKind.ONE_BAD_STEP, over_at=b.NOW - 60)),
+        "alarm-device": s.alarmed(s.alarm(AlarmKind.WRONG_DEVICE)),
+        "orphaned": replace(b.snapshot(412, supervisor_alive=False), events=EVENTS),
+        "succeeded": _ended(Outcome.SUCCEEDED),
+        "failed": _ended(Outcome.FAILED, 412, s.OOM),
+        "never-began": replace(
+            _ended(Outcome.FAILED, 0, s.MODULE), loss=LossSeries(), preflight=b.CHECKS
+        ),
+        "nothing": replace(
+            _ended(
+                Outcome.NOTHING_TRAINED, 0, Cause("no_data", "No data found.", "Check image_dir")
+            ),
+            loss=LossSeries(),
+        ),
+        "diverged": s.diverged_with_cause(),
+        "stopped": _stopped_by_person(),
+        "killed": _ended(Outcome.KILLED, 412),
+        "lost": b.snapshot(412, state=RunState.LOST, supervisor_alive=False),
+        "smoke": _smoke(),
+    }
+
+
+def more_runs() -> dict[str, RunSnapshot]:
+    """States for the gallery alone."""
+    return {
+        "unreadable": replace(
+            EMPTY, spec=None, status=None, problems=("status.json: torn at byte 312",), id="x-1"
+        ),
+        "five-steps": replace(b.snapshot(5), loss=b.series(b.losses(5))),
+        "spike": replace(TRAINING, loss=b.series(b.losses(412, spike_at=120))),
+        "gap": _gap(),
+        "alarm-nan": s.alarmed(s.alarm(AlarmKind.NONFINITE)),
+        "alarm-slow": s.alarmed(s.alarm(AlarmKind.SLOW)),
+        "alarm-disk": s.alarmed(s.alarm(AlarmKind.DISK_LOW)),
+        "hw-nvidia": m.one_card(),
+        "hw-two": m.two_cards(),
+        "hw-mac": m.mac(),
+        "hw-mac-pressed": m.mac(pressure=2),
+        "hw-amd": m.amd(),
+        "hw-none": m.no_gpu(),
+        "hw-disk": m.filling_disk(),
+        "hw-silent": m.silent_driver(),
+        "average": replace(TRAINING, loss=b.series(b.losses(412), exact=False)),
+        "no-total": b.snapshot(
+            412,
+            spec=b.spec(forecast=None, created_at=b.NOW - 1278),
+            status_changes={"total_steps": None, "eta_s": None},
+        ),
+    }
+
+
+# --------------------------------------------------------------------------- other screens
+
+PREVIEW = Preview(
+    "Resume spyke_plasma_v1",
+    (
+        "From the state of step 400 (spyke-step00000400-state) to step 920, as attempt 2.",
+        "520 steps to train, about 27 min; epoch 2 of 4 continues.",
+        "It saves at the true steps 545, 745, 920.",
+    ),
+    ("No file of step 600, 800: past the first epoch, save steps shift on resume.",),
+    (
+        FlagChange("gradient_checkpointing", None, "true"),
+        FlagChange("env.PYTORCH_MPS_HIGH_WATERMARK_RATIO", "0.7", "0.9"),
+    ),
+    "accelerate launch --num_cpu_threads_per_process 4 train_network.py "
+    "--pretrained_model_name_or_path /models/base.safetensors --dataset_config dataset.toml "
+    "--output_dir /project/output/spyke-attempt2 --output_name spyke --gradient_checkpointing "
+    "--resume /project/output/spyke-step00000400-state --initial_step 400",
+)
+BROKEN = b.CheckResult(
+    "trainer", "fail", "no lora.py", "trainer", "Trainer", "lora.py is missing.", "git submodule"
+)
+
+
+def _with_preview(backend: FakeBackend, folder: Path) -> None:
+    backend.preview = PREVIEW
+
+
+def _with_plan(*more: b.CheckResult) -> Callable[[FakeBackend, Path], None]:
+    def prepare(backend: FakeBackend, folder: Path) -> None:
+        backend.made_plan = Plan("spyke", b.forecast(), (*b.CHECKS, *more))
+
+    return prepare
+
+
+def _with_broken_plan(backend: FakeBackend, folder: Path) -> None:
+    problem = "plasma.toml line 12: [train] has no key 'learning_rat': did you mean learning_rate?"
+    backend.made_plan = Plan("spyke", None, (), problem=problem, problems=(problem,))
+
+
+def _with_summary(backend: FakeBackend, folder: Path) -> None:
+    review = reviews.good()
+    document = document_of(review, plot=False)
+    backend.sheet = SummarySheet(document, review.snapshot, review.candidates)
+
+
+def _with_samples(backend: FakeBackend, folder: Path) -> None:
+    prompts = PromptFile("/p.txt", (SamplePrompt("a red fox", seed=7), SamplePrompt("an owl")))
+    found = []
+    for step, color in ((100, (250, 0, 0)), (200, (0, 250, 0)), (400, (0, 0, 250))):
+        for prompt in range(2):
+            path = folder / f"spyke_{step:06d}_{prompt:02d}_20261121183011_7.png"
+            path.write_bytes(png(32, 32, color))
+            found.append(Sample(str(path), step, 1, prompt, 7, 1, path.stat().st_size, b.NOW))
+    backend.sample_reader = FakeSampleReader(SampleSheet(tuple(found), prompts))
+
+
+def _with_comparison(backend: FakeBackend, folder: Path) -> None:
+    compared = [
+        replace(
+            b.ended(Outcome.SUCCEEDED),
+            path=f"/state/runs/{letter}",
+            loss=b.series(b.losses(920 - 100 * i, i + 1)),
+            spec=b.spec(name=f"run number {i + 1}"),
+        )
+        for i, letter in enumerate("abc")
+    ]
+    settings = [{"learning_rate": f"{i + 1}e-4", "seed": "1"} for i in range(3)]
+    backend.compared = FakeComparing(compared, settings)
+
+
+def _approved(run: RunSnapshot) -> RunSnapshot:
+    approval = Approval("anna", b.NOW - 1500, "key", smoke_run="20261121-smoke")
+    return replace(run, spec=replace(run.spec or b.spec(), approval=approval))
+
+
+def scenes() -> dict[str, Scene]:
+    """Those with an approved text."""
+    found = {name: Scene(run) for name, run in runs().items()}
+    planned: dict[str, Any] = {"config_path": CONFIG}
+    return found | {
+        "plan-ready": Scene(prepare=_with_plan(), options=planned, waits="Ready"),
+        "plan-not-ready": Scene(prepare=_with_plan(BROKEN), options=planned, waits="Not ready"),
+        "plan-broken": Scene(prepare=_with_broken_plan, options=planned, waits="Not ready"),
+        "start-question": Scene(prepare=_with_plan(), options=planned, waits="Ready", keys=("s",)),
+        "stop-question": Scene(TRAINING, ("a",), then="Stop "),
+        "resume-question": Scene(
+            _ended(Outcome.KILLED, 412), ("r",), prepare=_with_preview, then="Resume"
+        ),
+        "console": Scene(TRAINING, ("l",)),
+        "zoom-loss": Scene(TRAINING, ("z",)),
+        "zoom-checkpoints": Scene(s.troubled_files(), ("tab", "z")),
+        "zoom-machine": Scene(m.one_card(), ("tab", "tab", "z")),
+        "preflight": Scene(_approved(TRAINING), ("p",)),
+        "help": Scene(TRAINING, ("question_mark",)),
+        "runs": Scene(TRAINING, ("h",), then="spyke_plasma_v1"),
+        "summary": Scene(
+            _ended(Outcome.SUCCEEDED), ("m",), prepare=_with_summary, then="Checklist"
+        ),
+        "samples": Scene(TRAINING, ("i",), prepare=_with_samples, then="a red fox"),
+        "compare": Scene(
+            None, ("h", "space", "down", "space", "c"), prepare=_with_comparison, then="compared"
+        ),
+        "welcome": Scene(waits="found:"),
+        "ascii": Scene(TRAINING, options={"ascii_only": True}, sizes=SIZES[:1]),
+        "colors": Scene(b.diverged(), styled=True, sizes=SIZES[:1]),
+        "colors-light": Scene(
+            TRAINING, options={"theme_name": "plasma-light"}, styled=True, sizes=SIZES[:1]
+        ),
+    }
+
+
+# --------------------------------------------------------------------------- pictures
+
+
+async def picture(name: str, scene: Scene, size: Size, out: Path) -> None:
+    from tui.svg import pin_text
+
+    with tempfile.TemporaryDirectory() as folder:
+        app = scene.app(Path(folder))
+        async with app.run_test(size=size) as pilot:
+            await play(scene, pilot)
+            svg = app.export_screenshot(title=f"plasma-tui {name}")
+    target = out / f"{name}-{size[0]}x{size[1]}.svg"
+    target.write_text(pin_text(svg), encoding="utf-8")
+
+
+def gallery() -> dict[str, Scene]:
+    found = scenes() | {name: Scene(run) for name, run in more_runs().items()}
+    for theme in ("plasma-light", "high-contrast", "nord", "ansi-dark"):
+        found[theme] = Scene(TRAINING, options={"theme_name": theme})
+    return found
+
+
+async def main(out: Path, wanted: list[str]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for name, scene in gallery().items():
+        for size in (*SIZES, (200, 60)):
+            full = f"{name}-{size[0]}x{size[1]}"
+            if not wanted or name in wanted or full in wanted:
+                await picture(name, scene, size, out)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("COLORTERM", "truecolor")
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2:]))
