@@ -62,7 +62,8 @@ def forecast_lines(found: Forecast, warnings: Sequence[str]) -> Iterator[str]:
         ("memory_bytes", "memory", memory_size(found.memory_bytes)),
     ):
         if states or name != "state_bytes":
-            yield _line(title, shown, found.sources.get(name, UNKNOWN))
+            unknown = UNKNOWN if getattr(found, name) is None else ""
+            yield _line(title, shown, found.sources.get(name, unknown))
     for warning in warnings:
         yield f"! {clean(warning)}"
 

@@ -23,6 +23,8 @@ _HOLD = {
 #: shown in lines of their own
 _MACHINE = frozenset({"cpu", "swap", "tree", "disk", "gpu"})
 _NOT_REPORTED = "not reported"
+#: sources that never say whether the GPU is throttled
+_NO_THROTTLE = frozenset({"ioreg", "amdgpu"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ class Look:
     runs: tuple[RunSnapshot, ...] = ()
     silent: tuple[str, ...] = ()
     waited_s: float = 0.0
+
+    @property
+    def gpu_silent(self) -> bool:
+        """Is there a GPU source that has not answered?"""
+        return any(name != HOST for name in self.silent)
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -51,7 +58,7 @@ def block(look: Look) -> list[str]:
     for label, text in (*_machine(look), *_runs(look)):
         lines.append(_row(label, text))
     if not sample.gpus:
-        lines.append(_row("GPU", "none found" if not look.silent else "no answer"))
+        lines.append(_row("GPU", "no answer" if look.gpu_silent else "none found"))
     for number, gpu in enumerate(sample.gpus):
         lines += _gpu(number, gpu, len(sample.gpus), sample.at)
     lines += _users(look)
@@ -128,7 +135,7 @@ def _runs(look: Look) -> Iterator[tuple[str, str]]:
 def _gpu(number: int, gpu: GpuSample, count: int, at: float) -> Iterator[str]:
     index = gpu.index if gpu.index is not None else number
     label = f"GPU {index}" if count > 1 else "GPU"
-    yield _row(label, f"{gpu.name or 'without a name'} ({gpu.source}, {gpu.key})")
+    yield _row(label, f"{gpu.name or 'unnamed'} ({gpu.source}, {gpu.key})")
     if gpu.problem:
         yield _detail("problem", gpu.problem)
     for name, value, field in _fields(gpu):
@@ -159,7 +166,7 @@ def _fields(gpu: GpuSample) -> tuple[tuple[str, str | None, str], ...]:
         if gpu.energy_j is None
         else f"{gpu.energy_j / 3.6e6:.2f} kWh since the driver was loaded"
     )
-    held = "throttle" not in gpu.reasons
+    reported = gpu.source not in _NO_THROTTLE and "throttle" not in gpu.reasons
     return (
         ("busy", _number(gpu.percent, "%"), "percent"),
         ("memory", memory, "memory_used_bytes"),
@@ -172,7 +179,7 @@ def _fields(gpu: GpuSample) -> tuple[tuple[str, str | None, str], ...]:
         ("memory clock", _number(gpu.memory_clock_mhz, "MHz"), "memory_clock_mhz"),
         ("fan", _number(gpu.fan_percent, "%"), "fan_percent"),
         ("energy", energy, "energy_j"),
-        ("throttled", ", ".join(gpu.throttle) or ("no" if held else None), "throttle"),
+        ("throttled", ", ".join(gpu.throttle) or ("no" if reported else None), "throttle"),
         ("restarts", _number(gpu.recoveries, ""), "recoveries"),
     )
 
@@ -242,7 +249,7 @@ def line(look: Look) -> str:
         parts.append(f"pressure {pressure_word(sample.pressure or 1)}")
     parts += [_short_gpu(gpu, len(sample.gpus)) for gpu in sample.gpus]
     if not sample.gpus:
-        parts.append("no GPU")
+        parts.append("GPU: no answer" if look.gpu_silent else "no GPU")
     for user in look.users:
         if user.on_gpu:
             size = memory_size(user.gpu_memory_bytes) if user.gpu_memory_bytes else "on the GPU"

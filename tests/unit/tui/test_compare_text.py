@@ -213,22 +213,8 @@ def test_a_path_is_told_by_its_end() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_the_text_fits_its_width_and_holds_everything(width: int) -> None:
-    text = list(text_lines(made_of(8), Axis.STEP, width, 12))
-    assert all(cell_len(line) <= width for line in text)
-    whole = "\n".join(text)
-    for letter in "ABCDEFGH":
-        assert f"\n{letter}  " in whole
-    assert whole.count("outcome") == whole.count("loss at end") >= 1
-    assert "learning_rate" in whole and "Best checkpoints" in whole
-
-
-def test_runs_without_a_loss_are_named() -> None:
-    made = made_of(2)
-    bare = replace(made.runs[1], buckets=(), seconds=())
-    text = "\n".join(text_lines(comparison([made.runs[0], bare], [{}, {}]), Axis.TIME, 100, 12))
-    assert "(no loss, so it is not in the chart)" in text
-    assert "B: no loss is recorded." in text
+def test_the_text_fits_its_width(width: int) -> None:
+    assert all(cell_len(line) <= width for line in text_lines(made_of(8), Axis.STEP, width, 12))
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))

@@ -10,7 +10,7 @@ import pytest
 
 from runner.model import ExpectedCheckpoint, Forecast
 from tests.unit.preflight.preflight_project import Project
-from tui.cli.forecast_text import forecast_lines, forecast_object
+from tui.cli.forecast_text import forecast_object
 from tui.cli.start import forecast
 
 FILES = (
@@ -24,43 +24,6 @@ FOUND = Forecast(
     final=FILES[-1].name, size_bytes=300, checkpoint_bytes=75_600_000, seconds_per_step=3.1,
     duration_s=5700.0, sources={"steps": "flag max_train_steps", "size_bytes": "4 files"},
 )  # fmt: skip
-
-
-def test_every_number_stands_beside_its_source() -> None:
-    lines = list(forecast_lines(FOUND, ["a warning"]))
-    assert lines[0].split() == ["images", "23"]
-    assert "steps              40             flag max_train_steps" in lines
-    assert "checkpoint size    75.6 MB" in [line[:26] for line in lines]
-    assert (
-        "time per step      3.1 s/step     depends on the machine: a smoke test measures it"
-        in lines
-    )
-    assert "time               1 h 35 min" in [line[:29] for line in lines]
-    assert "memory             unknown" in [line[:26] for line in lines]
-    assert lines[-1] == "! a warning"
-
-
-def test_what_will_be_deleted_is_told_at_the_file() -> None:
-    told = [line for line in forecast_lines(FOUND, []) if line.startswith("  step")]
-    assert told == [
-        "  step     10  epoch   1  x-step00000010.safetensors + state, both deleted at step 30",
-        "  step     20  epoch   1  x-step00000020.safetensors + state, file deleted at step 40",
-        "  step     30  epoch   2  x-step00000030.safetensors + state, state deleted at step 50",
-        "  step     40  epoch   ?  x.safetensors",
-    ]
-
-
-def test_a_long_list_of_files_is_cut_in_the_middle() -> None:
-    files = tuple(ExpectedCheckpoint(f"x-{n}", n, 1) for n in range(1, 101))
-    told = list(forecast_lines(Forecast(steps=100, checkpoints=files), []))
-    assert sum(line.startswith("  step") for line in told) == 35
-    assert "  ... and 65 more files (--json has all) ..." in told
-    assert any(line.endswith("x-100") for line in told)
-
-
-def test_states_are_told_of_only_where_there_are_some() -> None:
-    without = Forecast(steps=1, checkpoints=FILES[-1:])
-    assert not any(line.startswith("a state") for line in forecast_lines(without, []))
 
 
 def test_the_object_calls_its_sources_by_its_own_names() -> None:
