@@ -53,9 +53,10 @@ async def test_failures_are_seen_first_with_what_can_be_done() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "no lora.py" in preflight(pilot))
         rows = preflight(pilot).splitlines()
-        assert rows[1].startswith("▌✗ Trainer") and "!" in rows[2]
-        assert "lora.py is missing." in preflight(pilot) and "f shows" in preflight(pilot)
-        assert "f shows a cure" in text_of(pilot, "#verdict")
+        assert rows[1].startswith("▌✗ Trainer") and "f: git" in rows[2] and "!" in rows[3]
+        assert "lora.py is missing." in preflight(pilot)
+        assert "✗ not ready" in text_of(pilot, "#header")
+        assert "f shows a fix" in text_of(pilot, "#verdict")
         assert "Not ready. 920 steps" in text_of(pilot, "#verdict")
 
 
@@ -68,7 +69,7 @@ async def test_the_cursor_walks_and_its_check_tells_all() -> None:
         await pilot.press("end")
         assert "▌– smoke test" in preflight(pilot)
         await pilot.press("home", "z")
-        await until(pilot, lambda: "Cure: git submodule" in preflight(pilot))
+        await until(pilot, lambda: "Fix: git submodule" in preflight(pilot))
         assert len(preflight(pilot).splitlines()) > 15
 
 
@@ -76,17 +77,17 @@ async def test_p_streams_all_checks_and_escape_breaks_them_off() -> None:
     actions, app = planned(*b.CHECKS)
     actions.slow = {"device"}
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "p looks" in preflight(pilot))
+        await until(pilot, lambda: "p runs it" in preflight(pilot))
         await pilot.press("p")
-        await until(pilot, lambda: "10 of 11, esc ends" in preflight(pilot))
+        await until(pilot, lambda: "10 of 11, esc cancels" in preflight(pilot))
         assert "◌ device" in preflight(pilot)
         await pilot.press("escape")
         await until(pilot, lambda: "broken off" in text_of(pilot, "#notice"))
-        await until(pilot, lambda: "p looks" in preflight(pilot))
+        await until(pilot, lambda: "p runs it" in preflight(pilot))
         actions.slow_may_end.set()
         await pilot.press("p")
         await until(pilot, lambda: "mps, torch" in preflight(pilot))
-        assert "esc ends" not in preflight(pilot)
+        assert "esc cancels" not in preflight(pilot)
 
 
 async def test_checks_that_cannot_run_are_a_sentence() -> None:
@@ -108,7 +109,7 @@ async def test_a_start_that_is_refused_before_its_checks_takes_no_result_away() 
         await until(pilot, lambda: "no lora.py" in preflight(pilot))
         await pilot.press("s")
         await until(pilot, lambda: "no smoke test" in text_of(pilot, "#notice"))
-        assert "no lora.py" in preflight(pilot) and "p looks" not in preflight(pilot)
+        assert "no lora.py" in preflight(pilot) and "p runs it" not in preflight(pilot)
 
 
 async def test_the_checks_of_a_start_are_shown_as_they_come() -> None:
@@ -128,7 +129,7 @@ async def test_the_checks_of_a_start_are_shown_as_they_come() -> None:
         assert "running" in preflight(pilot) and "1 of 2" in preflight(pilot)
         go_on.set()
         await until(pilot, lambda: "a check failed" in text_of(pilot, "#notice"))
-        assert "p looks" in preflight(pilot)
+        assert "p runs it" in preflight(pilot)
 
 
 # --------------------------------------------------------------------------- cures

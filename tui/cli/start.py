@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from runner.analysis.smoke import smoke_passed, smoke_verdict
@@ -66,7 +67,7 @@ def check(options: argparse.Namespace) -> int:
 
         return fix(options, config)
     found = list(_counted(begin.checks(config)))
-    results = sorted(in_order(found), key=lambda result: SEVERITY.index(result.status))
+    results = by_severity(found)
     passed = all(result.status != "fail" for result in results)
     if options.json:
         print_json({"schema": 1, "passed": passed, "checks": results})
@@ -102,12 +103,8 @@ def start(options: argparse.Namespace) -> int:
     for text in (*found.facts, f"Command: {found.command}"):
         say(text)
     try:
-        run = begin.start(
-            config,
-            smoke=options.smoke,
-            force=options.force,
-            on_check=_print_check,
-        )
+        with problems_by_severity() as on_check:
+            run = begin.start(config, smoke=options.smoke, force=options.force, on_check=on_check)
     except begin.ChecksFailed as error:
         raise Fail(
             f"not started: {count(len(error.failed), 'check')} failed "
@@ -148,6 +145,17 @@ def _overwrites(error: launch.WouldOverwrite) -> str:
     )
 
 
-def _print_check(result: CheckResult) -> None:
-    if result.status in ("warn", "fail"):
-        say(check_line(result))
+@contextmanager
+def problems_by_severity() -> Iterator[Callable[[CheckResult], None]]:
+    """Takes results as they are found, and prints failures and warnings when all are done."""
+    found: list[CheckResult] = []
+    try:
+        yield found.append
+    finally:
+        for result in by_severity(found):
+            if result.status in ("warn", "fail"):
+                say(check_line(result))
+
+
+def by_severity(results: Iterable[CheckResult]) -> list[CheckResult]:
+    return sorted(in_order(results), key=lambda result: SEVERITY.index(result.status))

@@ -1,15 +1,15 @@
-"""What a configuration would start."""
+"""What plasma.toml would start: forecast, smoke test, notes; or the problems of the file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual.reactive import reactive
 
 from runner.model import Expectation, Forecast, RunSnapshot, RunSpec, RunState
-from runner.model.lean import dataclass
 from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, pace
 from tui.backend.results import Plan
 from tui.kit.paint import EMPTY, Row, Span, cell
@@ -17,18 +17,17 @@ from tui.kit.panel import ScrollingPanel
 from tui.panels.header import Header, header_of, ready_header
 from tui.panels.preflight import check_row, detail_rows
 from tui.text import clean, crop, wrap
-from tui.words.checklist import PreflightRow, preflight_list
+from tui.words.checklist import Checklist, preflight_list
+from tui.words.state import CHECKING, NOT_READY
 
 if TYPE_CHECKING:
     from runner.control.gate import GateStatus
 
-
-# ---------------------------------------------------------------------------
-# Before a run exists: what its configuration amounts to, in the shapes that the panels know.
+# ----------------------------------------------------------------- shapes of other panels
 
 
 def planned_snapshot(plan: Plan) -> RunSnapshot:
-    """A snapshot that holds the forecast alone: no status, no step, nothing measured."""
+    """A snapshot that holds the forecast alone."""
     spec = RunSpec(
         id="",
         name=clean(plan.name),
@@ -44,133 +43,126 @@ def planned_snapshot(plan: Plan) -> RunSnapshot:
     )
 
 
-def planned_header(plan: Plan | None) -> Header:
-    """`None`: plasma.toml is being read."""
+def planned_header(plan: Plan | None, checklist: Checklist) -> Header:
+    """`None`: plasma.toml is being read. Ready only if the verdict says so, too."""
     if plan is None:
         return header_of(None)
-    forecast = plan.forecast
-    return ready_header(
-        plan.name,
-        forecast.steps if forecast is not None else None,
-        forecast.epochs if forecast is not None else None,
-        usable=plan.problem is None,
-    )
+    found = plan.forecast or Forecast()
+    usable = plan.problem is None
+    header = ready_header(plan.name, found.steps, found.epochs, usable=usable)
+    if usable and checklist.failed:
+        return replace(header, state=NOT_READY)
+    return replace(header, state=CHECKING) if usable and checklist.running else header
 
 
-# ---------------------------------------------------------------------------
-# Before a run: the forecast in numbers with their sources, the gate in words, the last smoke test.
+# ----------------------------------------------------------------- sentences
 
 
-@dataclass(frozen=True, slots=True)
-class PlanLine:
-    """A number (`label`, `value`, and in `note` where it comes from), or a sentence (`value` alone)."""
-
-    value: str
-    label: str = ""
-    note: str = ""
-    role: str = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class PlanPart:
-    """Lines under a heading; `checks` are lines of a verdict."""
-
-    title: str
-    lines: tuple[PlanLine, ...] = ()
-    checks: tuple[PreflightRow, ...] = ()
+def gate_lines(gate: GateStatus) -> tuple[str, str]:
+    """What the long run still needs, and its role."""
+    if not gate.needed:
+        return "No smoke test required: [smoke] gate is off.", "dim"
+    if gate.open:
+        return f"Gate open: {clean(gate.text, 200)}. s starts.", "good"
+    return gate_sentence(gate), "warn"
 
 
-@dataclass(frozen=True, slots=True)
-class PlanBoard:
-    """`note` stands in the rule. `parts` in the order of their worth."""
+def gate_sentence(gate: GateStatus) -> str:
+    """The state of a closed gate, with the key that continues."""
+    run = clean(gate.smoke_run, 80)
+    if gate.smoke_run is None:
+        return "Before the long run: a smoke test with these settings. t starts it."
+    if gate.smoke_passed:
+        return f"Smoke test {run} passed and waits for your approval: y."
+    if not gate.smoke_ended:
+        return f"Smoke test {run} has not ended yet; h opens it."
+    return f"Smoke test {run} did not pass; t retries, h opens it."
 
-    parts: tuple[PlanPart, ...] = ()
-    note: str = ""
+
+# ----------------------------------------------------------------- rows
+
+LABEL = 9
 
 
-def plan_board(plan: Plan | None) -> PlanBoard:
-    """What a start would do, or everything that keeps the file from being read."""
+def plan_rows(plan: Plan | None, width: int, details: bool) -> list[Row]:
+    """Parts with blank rows between them. `details`: with every source in full and the smoke test's verdict
+    line by line."""
     if plan is None:
-        return PlanBoard((PlanPart("", (PlanLine("Reading plasma.toml.", role="dim"),)),))
-    if plan.problems or plan.problem:
-        return _broken(plan)
-    parts = [PlanPart("", _numbers(plan.forecast, plan.expect))]
-    if plan.gate_status is not None:
-        parts.append(PlanPart("", gate_lines(plan.gate_status)))
-    if plan.smoke_lines:
-        verdict = preflight_list(plan.smoke_lines)
-        parts.append(PlanPart(f"Last smoke test: {verdict.summary}", checks=verdict.rows))
-    notes = [PlanLine(clean(text, 600), role="warn") for text in _warnings(plan)]
-    if notes:
-        parts.append(PlanPart("To know", tuple(notes)))
-    return PlanBoard(tuple(parts))
-
-
-def _broken(plan: Plan) -> PlanBoard:
-    """All problems of the file; the place without the folders that lead to it."""
-    found = plan.problems or (plan.problem or "",)
-    lines = [PlanLine(clean(text, 600), role="bad") for text in found]
-    lines.append(PlanLine("e opens the file; it is read again when it has changed.", role="accent"))
-    return PlanBoard((PlanPart("", tuple(lines)),), count(len(found), "problem"))
-
-
-def _warnings(plan: Plan) -> Sequence[str]:
-    forecast = plan.forecast.warnings if plan.forecast is not None else ()
-    return (*forecast, *plan.notes)
-
-
-# --------------------------------------------------------------------------- numbers
-
-
-def _numbers(forecast: Forecast | None, expect: Expectation | None) -> tuple[PlanLine, ...]:
-    """Steps first; what nobody knows is called so."""
-    found = forecast or Forecast()
-    said = found.sources
-
-    def line(label: str, value: str, *fields: str, role: str = "text") -> PlanLine:
-        note = next((clean(said[name], 300) for name in fields if said.get(name)), "")
-        return PlanLine(value, label, note, "dim" if value == UNKNOWN else role)
-
-    steps = UNKNOWN if found.steps is None else str(found.steps)
-    lines = [line("steps", steps, "steps", role="strong"), *_expected(found, expect)]
-    lines.append(line("images", _images(found), "images"))
-    per_epoch = found.batches_per_epoch
-    epochs = UNKNOWN if found.epochs is None else str(found.epochs)
-    if found.epochs is not None and per_epoch is not None:
-        epochs = f"{epochs} of {count(per_epoch, 'batch').replace('batchs', 'batches')}"
-    lines.append(line("epochs", epochs, "epochs", "batches_per_epoch"))
-    lines += [
-        line("files", _files(found), "checkpoints", "checkpoint_bytes"),
-        line("on disk", file_size(found.size_bytes), "size_bytes", "checkpoint_bytes"),
-        line("time", duration(found.duration_s), "duration_s", "seconds_per_step"),
+        return _text("Reading plasma.toml…", "dim", width)
+    problems = plan.problems or ((plan.problem,) if plan.problem else ())
+    if problems:
+        rows = [row for text in problems for row in _text(clean(text, 600), "bad", width)]
+        return [*rows, *_text("e opens the file; saving it checks it again.", "accent", width)]
+    parts = [
+        _numbers(plan.forecast or Forecast(), plan.expect, width, details),
+        _text(*gate_lines(plan.gate_status), width) if plan.gate_status is not None else [],
+        _smoke(plan, width, details) if plan.smoke_lines else [],
+        _notes(plan, width),
     ]
-    if found.seconds_per_step is not None:
-        lines.append(line("pace", pace(found.seconds_per_step), "seconds_per_step"))
-    lines.append(line("memory", memory_size(found.memory_bytes), "memory_bytes"))
-    if found.samples:
-        lines.append(line("samples", count(found.samples, "image"), "samples"))
-    return tuple(lines)
+    return [row for part in parts if part for row in (EMPTY, *part)][1:]
 
 
-def _expected(found: Forecast, expect: Expectation | None) -> list[PlanLine]:
-    """[expect] says something else."""
-    if expect is None:
-        return []
-    lines = []
-    for label, wanted, got in (
-        ("steps", expect.steps, found.steps),
-        ("images", expect.images, found.images),
-    ):
-        if wanted is not None and got is not None and wanted != got:
-            lines.append(PlanLine(f"{got} {label}, [expect] says {wanted}", role="warn"))
-    return lines
+def _text(text: str, role: str, width: int) -> list[Row]:
+    return [(Span(" "), Span(line, role)) for line in wrap(text, width - 2)]
 
 
-def _images(found: Forecast) -> str:
-    if found.images is None:
-        return UNKNOWN
+def _head(text: str, width: int) -> Row:
+    return (Span(f" {crop(text, width - 2)}", "title"),)
+
+
+def _smoke(plan: Plan, width: int, details: bool) -> list[Row]:
+    verdict = preflight_list(plan.smoke_lines)
+    rows = [_head(f"Last smoke test: {verdict.summary}", width)]
+    longest = max(cell_len(check.title) for check in verdict.rows)
+    for check in verdict.rows:
+        rows.append(check_row(check, width, longest))
+        if (details or check.role == "bad") and check.detail != check.evidence:
+            rows += detail_rows(check, width)
+    return rows
+
+
+def _notes(plan: Plan, width: int) -> list[Row]:
+    warnings = plan.forecast.warnings if plan.forecast is not None else ()
+    rows = [
+        row for note in (*warnings, *plan.notes) for row in _text(clean(note, 600), "warn", width)
+    ]
+    return [_head("Notes", width), *rows] if rows else []
+
+
+def _numbers(found: Forecast, expect: Expectation | None, width: int, details: bool) -> list[Row]:
+    rows: list[Row] = []
+    for label, value, *sources in _forecast_lines(found):
+        note = next((clean(found.sources[s], 300) for s in sources if found.sources.get(s)), "")
+        role = "dim" if value == UNKNOWN else "strong" if label == "steps" else "text"
+        rows += _number(label, value, note, role, width, details)
+        if label == "steps" and expect is not None:
+            for what, wanted, got in (
+                ("steps", expect.steps, found.steps),
+                ("images", expect.images, found.images),
+            ):
+                if wanted is not None and got is not None and wanted != got:
+                    rows += _text(f"{got} {what}, [expect] says {wanted}", "warn", width)
+    return rows
+
+
+def _forecast_lines(found: Forecast) -> Iterator[tuple[str, ...]]:
+    """Label, value, and the fields that its source may be recorded under."""
+    yield "steps", UNKNOWN if found.steps is None else str(found.steps), "steps"
     reg = f" and {found.reg_images} for regularisation" if found.reg_images else ""
-    return f"{found.images}{reg}"
+    yield "images", UNKNOWN if found.images is None else f"{found.images}{reg}", "images"
+    epochs = UNKNOWN if found.epochs is None else str(found.epochs)
+    if found.epochs is not None and found.batches_per_epoch is not None:
+        batches = found.batches_per_epoch
+        epochs += f" of {batches} batch{'es' * (batches != 1)}"
+    yield "epochs", epochs, "epochs", "batches_per_epoch"
+    yield "files", _files(found), "checkpoints", "checkpoint_bytes"
+    yield "on disk", file_size(found.size_bytes), "size_bytes", "checkpoint_bytes"
+    yield "time", duration(found.duration_s), "duration_s", "seconds_per_step"
+    if found.seconds_per_step is not None:
+        yield "pace", pace(found.seconds_per_step), "seconds_per_step"
+    yield "memory", memory_size(found.memory_bytes), "memory_bytes"
+    if found.samples:
+        yield "samples", count(found.samples, "image"), "samples"
 
 
 def _files(found: Forecast) -> str:
@@ -182,106 +174,41 @@ def _files(found: Forecast) -> str:
     return f"{count(len(found.checkpoints), 'checkpoint')}{size}{with_states}"
 
 
-# --------------------------------------------------------------------------- the gate
-
-
-def gate_lines(gate: GateStatus) -> tuple[PlanLine, ...]:
-    """What stands between this configuration and its long run, and which key goes on."""
-    if not gate.needed:
-        return (PlanLine("No smoke test is asked for: [smoke] gate is off.", role="dim"),)
-    if gate.open:
-        return (PlanLine(f"Gate open: {clean(gate.text, 200)}. s starts.", role="good"),)
-    return (PlanLine(gate_sentence(gate), role="warn"),)
-
-
-def gate_sentence(gate: GateStatus) -> str:
-    """The state of a closed gate, with the key that goes on."""
-    run = clean(gate.smoke_run, 80)
-    if gate.smoke_run is None:
-        return "Before the long run: a smoke test with these settings. t starts it."
-    if gate.smoke_passed:
-        return f"Smoke test {run} passed and waits for your approval: y."
-    if not gate.smoke_ended:
-        return f"Smoke test {run} has not ended yet; h opens it."
-    return f"Smoke test {run} did not pass; t tries again, h opens it."
-
-
-# ---------------------------------------------------------------------------
-# Rows of what a configuration would start.
-
-LABEL = 9
-#: the sources stand beside their numbers from this width on
-WIDE = 60
-
-
-def board_rows(board: PlanBoard, width: int, details: bool) -> list[Row]:
-    """All rows. `details`: with the source of every number and the whole verdict."""
-    rows: list[Row] = []
-    for part in board.parts:
-        if rows:
-            rows.append(EMPTY)
-        rows += _part_rows(part, width, details)
-    return rows
-
-
-def _part_rows(part: PlanPart, width: int, details: bool) -> list[Row]:
-    rows: list[Row] = []
-    if part.title:
-        rows.append((Span(f" {crop(part.title, width - 2)}", "title"),))
-    for line in part.lines:
-        rows += _number_rows(line, width, details) if line.label else _sentence(line, width)
-    longest = max((cell_len(row.title) for row in part.checks), default=0)
-    for check in part.checks:
-        rows.append(check_row(check, width, longest, False))
-        if details or check.role == "bad":
-            rows += detail_rows(check, width) if check.detail != check.evidence else []
-    return rows
-
-
-def _number_rows(line: PlanLine, width: int, details: bool) -> list[Row]:
-    """The source beside the number where there is room, under it where there is time for it."""
-    value = crop(line.value, width - LABEL - 2)
-    head: Row = (cell(f" {line.label}", LABEL + 1, "dim"), Span(value, line.role))
+def _number(label: str, value: str, note: str, role: str, width: int, details: bool) -> list[Row]:
+    """The source beside the number, cropped; with `details` in full, below the number if need be."""
+    value = crop(value, width - LABEL - 2)
+    head: Row = (cell(f" {label}", LABEL + 1, "dim"), Span(value, role))
     room = width - LABEL - 2 - cell_len(value) - 2
-    if not line.note:
+    if not note:
         return [head]
-    if cell_len(line.note) <= room or (width >= WIDE and not details and room > 20):
-        return [(*head, Span("  " + crop(line.note, room), "dim"))]
+    if cell_len(note) <= room or (not details and room > 12):
+        return [(*head, Span("  " + crop(note, room), "dim"))]
     if not details:
-        return [(*head, Span("  " + crop(line.note, room), "dim"))] if room > 12 else [head]
-    indent = " " * (LABEL + 1)
-    under = wrap(line.note, width - LABEL - 2)
-    return [head, *((Span(indent), Span(text, "dim")) for text in under)]
-
-
-def _sentence(line: PlanLine, width: int) -> list[Row]:
-    return [(Span(" "), Span(text, line.role)) for text in wrap(line.value, width - 2)]
-
-
-# ---------------------------------------------------------------------------
-# What a configuration would start: in the place of the loss, before there is one.
+        return [head]
+    indent = Span(" " * (LABEL + 1))
+    return [head, *((indent, Span(text, "dim")) for text in wrap(note, width - LABEL - 2))]
 
 
 class PlanPanel(ScrollingPanel):
-    """`details`: with the source of every number (zoomed)."""
+    """In the place of the loss until a run is open. `details`: zoomed, or on a high screen."""
 
     TITLE = "Forecast"
     FOLLOWS = False
 
-    model: reactive[PlanBoard] = reactive(PlanBoard(), layout=False, repaint=False)
+    model: reactive[Plan | None] = reactive(None, layout=False, repaint=False)
     details: reactive[bool] = reactive(False, layout=False, repaint=False)
 
     def watch_model(self) -> None:
         self.repaint()
 
-    def watch_details(self) -> None:
-        self.repaint()
+    watch_details = watch_model
 
     def note(self) -> Row:
-        return (Span(self.model.note, "bad"),) if self.model.note else ()
+        number = len(self.model.problems) if self.model is not None else 0
+        return (Span(count(number, "problem"), "bad"),) if number else ()
 
     def content(self, width: int, height: int) -> Sequence[Row]:
-        rows = board_rows(self.model, width, self.details)
+        rows = plan_rows(self.model, width, self.details)
         top = self.window(len(rows), height, 0)
         shown = rows[top : top + height]
         hidden = len(rows) - top - height

@@ -602,8 +602,8 @@ def ready_verdict(plan: Plan | None, checklist: Checklist) -> Verdict:
         after = Clause(f"e opens the file.{more}", "accent")
         head = Clause(clean(plan.problem, 400), "bad")
         return Verdict(Kind.NOT_READY, (head,), (after,), long=True)
-    failed = [check for check in checklist.in_order() or plan.checks if check.status == "fail"]
-    kind = Kind.NOT_READY if failed else Kind.READY
+    failed = checklist.failed
+    kind = Kind.NOT_READY if failed else Kind.CHECKING if checklist.running else Kind.READY
     return Verdict(kind, _amount(plan.forecast), (_next_step(plan, checklist, failed),))
 
 
@@ -623,11 +623,11 @@ def _next_step(plan: Plan, checklist: Checklist, failed: Sequence[CheckResult]) 
     """The one thing that a person should do now."""
     if failed:
         names = ", ".join(clean(c.title or c.name, 40) for c in failed)
-        cure = " f shows a cure." if any(check.fix for check in failed) else ""
-        return Clause(f"Preflight failed: {names}. A start will be refused.{cure}", "bad")
+        fix = " f shows a fix." if any(check.fix for check in failed) else ""
+        return Clause(f"Preflight failed: {names}. A start will be refused.{fix}", "bad")
     if checklist.running:
-        done = len(checklist.known) - len(checklist.running)
-        return Clause(f"Checking: {done} of {len(checklist.known)} done.", "dim")
+        done = checklist.asked - len(checklist.running)
+        return Clause(f"{done} of {checklist.asked} checks done.", "dim")
     if plan.gate_status is not None and not plan.gate_status.open:
         return Clause(gate_sentence(plan.gate_status), "accent")
     if plan.gate:

@@ -21,7 +21,7 @@ from tui.panels.events import EventPanel
 from tui.panels.header import Header, RunHeader, header_of
 from tui.panels.loss import LossChart
 from tui.panels.machine import GaugePanel, gauge_board
-from tui.panels.plan import PlanPanel, plan_board, planned_header, planned_snapshot
+from tui.panels.plan import PlanPanel, planned_header, planned_snapshot
 from tui.panels.preflight import PreflightPanel, SmokePanel
 from tui.panels.verdict import VerdictLines, ready_verdict, verdict_of
 from tui.screens.arrange import (
@@ -192,16 +192,16 @@ class MonitorScreen(Reviewing):
 
     def _show_planned(self) -> None:
         plan, checklist = self.plasma.plan, self.plasma.checklist
-        self.query_one(RunHeader).model = planned_header(plan)
+        self.query_one(RunHeader).model = planned_header(plan, checklist)
         self.query_one(VerdictLines).model = ready_verdict(plan, checklist)
-        self.query_one(PlanPanel).model = plan_board(plan)
+        self.query_one(PlanPanel).model = plan
         planned = planned_snapshot(plan) if plan is not None else None
         self.query_one(CheckpointPanel).model = checkpoint_table(planned, 0.0)
         preflight = self.query_one("#preflight", PreflightPanel)
         preflight.empty = (
-            "nothing is checked while plasma.toml has errors"
+            "no checks while plasma.toml has errors"
             if (plan is not None and plan.problem)
-            else "reading the checks"
+            else "reading the checks…"
         )
         preflight.model = checklist_view(checklist)
 

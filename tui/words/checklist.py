@@ -1,4 +1,4 @@
-"""The preflight checklist as rows: what needs a person first, with what is still to be looked at."""
+"""The preflight checklist: results and pending checks, as rows ordered by severity."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from runner.model import CheckResult
 from runner.model.lean import dataclass
 from tui.text import clean
 
-#: the rest stands in the order of the checks
-_ORDER = {"fail": 0, "warn": 1, "running": 2, "pass": 3, "unseen": 3, "skip": 4}
+#: most severe first; equals keep the order of the checks
+_ORDER = {"fail": 0, "warn": 1, "running": 2, "unseen": 3, "pass": 4, "skip": 5}
 _ROLES = {"fail": "bad", "warn": "warn", "pass": "good", "running": "accent"}
 _MARKS = {"fail": "no", "warn": "warn", "pass": "yes", "running": "running", "unseen": "unknown"}
 
@@ -26,42 +26,60 @@ class CheckName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """What is known of the checks of one configuration. `known`: all of them, in their order;
-    `running`: names of those whose result is still to come; `breakable`: Escape ends them."""
+    """The checks of one configuration. `known`: all, in their own order; `running`: names of those without a
+    result yet, of `asked` in all; `held`: the order of the rows until they are done; `breakable`: Escape
+    cancels them."""
 
     known: tuple[CheckName, ...] = ()
     results: Mapping[str, CheckResult] = field(default_factory=dict)
     running: frozenset[str] = frozenset()
+    asked: int = 0
     breakable: bool = True
+    held: tuple[str, ...] = ()
 
     def begun(self, names: Iterable[str], breakable: bool = True) -> Checklist:
-        """Of these the results so far are no longer what is true now."""
+        """These checks run again: their earlier results are outdated."""
         asked = frozenset(names)
         kept = {name: found for name, found in self.results.items() if name not in asked}
-        return Checklist(self.known, kept, asked, breakable)
+        return Checklist(self.known, kept, asked, len(asked), breakable, self.order())
 
     def found(self, result: CheckResult) -> Checklist:
         results = {**self.results, result.name: result}
         return replace(self, results=results, running=self.running - {result.name})
 
     def ended(self) -> Checklist:
-        """All are done, or it was broken off: nothing runs any more."""
+        """Done or cancelled: no check runs any more."""
         return replace(self, running=frozenset())
 
+    def status(self, name: str) -> str:
+        """The result, or `running`, or `unseen`."""
+        if name in self.running:
+            return "running"
+        return self.results[name].status if name in self.results else "unseen"
+
+    def order(self) -> tuple[str, ...]:
+        """By severity. While checks run, rows keep the places they had before, so that none jumps under the
+        cursor."""
+        names = dict.fromkeys((*(one.name for one in self.known), *self.results))
+        if self.running:
+            return tuple(dict.fromkeys((*(n for n in self.held if n in names), *names)))
+        return tuple(sorted(names, key=lambda name: _ORDER.get(self.status(name), 5)))
+
     def in_order(self) -> tuple[CheckResult, ...]:
-        """The results, those of unknown checks last."""
+        """The results in the order of the checks, those of unknown checks last."""
         names = [one.name for one in self.known]
         first = [self.results[name] for name in names if name in self.results]
         return (*first, *(r for name, r in self.results.items() if name not in names))
 
-    def unseen(self) -> tuple[CheckName, ...]:
-        return tuple(one for one in self.known if one.name not in self.results)
+    @property
+    def failed(self) -> tuple[CheckResult, ...]:
+        return tuple(check for check in self.in_order() if check.status == "fail")
 
 
 @dataclass(frozen=True, slots=True)
 class PreflightRow:
-    """`mark` names a shape, `role` repeats it in colour. `detail`: one whole sentence; `advice`: what a
-    person can do; `fix`: the name of a cure that plasma-tui has."""
+    """`mark` names a shape, `role` repeats it in colour. `detail`: one sentence; `advice`: what to do about
+    it; `fix`: the name of the fix that plasma-tui can apply."""
 
     mark: str
     title: str
@@ -81,50 +99,41 @@ class PreflightList:
 
 
 def preflight_list(checks: Sequence[CheckResult]) -> PreflightList:
-    """Failures, then warnings, then the rest in the order of the checks, then what was skipped."""
-    return _listed([(check.status, _row(check)) for check in checks], checks)
+    """Results alone, by severity."""
+    ordered = sorted(checks, key=lambda check: _ORDER.get(check.status, 5))
+    return PreflightList(tuple(map(_row, ordered)), summary_of(checks))
 
 
 def checklist_view(checklist: Checklist) -> PreflightList:
-    """The same with the checks that have no result; those that run stand above what has passed."""
-    found = {check.name: check for check in checklist.in_order()}
-    names = [*(one.name for one in checklist.known), *found]
+    """Results and pending checks in the checklist's order."""
     titles = {one.name: one.title for one in checklist.known}
-    rows = []
-    for name in dict.fromkeys(names):
-        if name in checklist.running:
-            rows.append(("running", _waiting(name, titles.get(name, name), "running")))
-        elif name in found:
-            rows.append((found[name].status, _row(found[name])))
-        else:
-            rows.append(("unseen", _waiting(name, titles.get(name, name), "unseen")))
-    view = _listed(rows, tuple(found.values()))
-    if checklist.running:
-        done = len(checklist.known) - len(checklist.running)
-        how = ", esc ends" if checklist.breakable else ""
-        return replace(view, summary=f"{done} of {len(checklist.known)}{how}", running=True)
-    return view
+    rows = [
+        _pending(name, titles.get(name, name), status)
+        if (status := checklist.status(name)) in _PENDING
+        else _row(checklist.results[name])
+        for name in checklist.order()
+    ]
+    checks = checklist.in_order()
+    if not checklist.running:
+        return PreflightList(tuple(rows), summary_of(checks))
+    done = f"{checklist.asked - len(checklist.running)} of {checklist.asked}"
+    parts = (done, "esc cancels" * checklist.breakable, summary_of(checks, "fail", "warn"))
+    return PreflightList(tuple(rows), ", ".join(filter(None, parts)), running=True)
 
 
-def _listed(
-    rows: Sequence[tuple[str, PreflightRow]], checks: Sequence[CheckResult]
-) -> PreflightList:
-    ordered = sorted(rows, key=lambda row: _ORDER.get(row[0], 4))
-    return PreflightList(tuple(row for _, row in ordered), summary_of(checks))
-
-
-def summary_of(checks: Sequence[CheckResult]) -> str:
-    """How many of each, what needs a person first."""
-    words = {"fail": "failed", "warn": "to look at", "pass": "passed", "skip": "skipped"}
-    counts = {status: sum(c.status == status for c in checks) for status in words}
-    return ", ".join(f"{counts[status]} {word}" for status, word in words.items() if counts[status])
+def summary_of(checks: Sequence[CheckResult], *statuses: str) -> str:
+    """How many of each, most severe first."""
+    words = {"fail": "{} failed", "warn": "{} warning", "pass": "{} passed", "skip": "{} skipped"}
+    found = {one: sum(check.status == one for check in checks) for one in statuses or words}
+    said = [words[one].format(n) + "s" * (one == "warn" and n > 1) for one, n in found.items() if n]
+    return ", ".join(said)
 
 
 def first_failing(checks: Sequence[CheckResult]) -> CheckResult | None:
-    """The check that a person should look at first: a failed one, else one that warns and has a cure."""
+    """The first failed check, else the first warning that has a fix."""
     failed = [check for check in checks if check.status == "fail"]
-    curable = [check for check in (*failed, *checks) if check.fix and check.status != "pass"]
-    return next(iter((*failed, *curable)), None)
+    fixable = [check for check in checks if check.fix and check.status == "warn"]
+    return next(iter((*failed, *fixable)), None)
 
 
 def _row(check: CheckResult) -> PreflightRow:
@@ -140,8 +149,14 @@ def _row(check: CheckResult) -> PreflightRow:
     )
 
 
-def _waiting(name: str, title: str, how: str) -> PreflightRow:
-    words = {"running": "running", "unseen": "p looks"}
-    told = {"running": "Being looked at.", "unseen": "Not looked at yet: p runs all checks."}
-    shown = clean(title, 60)
-    return PreflightRow(_MARKS[how], shown, words[how], _ROLES.get(how, "dim"), name, told[how])
+#: what the row of a check without a result says, in short and in full
+_PENDING = {
+    "running": ("running", "This check is running."),
+    "unseen": ("p runs it", "Not checked yet: p runs all checks."),
+}
+
+
+def _pending(name: str, title: str, status: str) -> PreflightRow:
+    evidence, detail = _PENDING[status]
+    role = _ROLES.get(status, "dim")
+    return PreflightRow(_MARKS[status], clean(title, 60), evidence, role, name, detail)

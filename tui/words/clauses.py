@@ -18,6 +18,7 @@ class Kind(StrEnum):
     """What a verdict amounts to; its value is the word that the verdict begins with."""
 
     READING = "Reading"
+    CHECKING = "Checking"
     READY = "Ready"
     NOT_READY = "Not ready"
     STARTING = "Starting"
@@ -38,7 +39,9 @@ class Kind(StrEnum):
 
 #: shape and role by kind; of all others, those of trouble
 _LOOKS = {
-    **dict.fromkeys((Kind.READING, Kind.STARTING, Kind.FINISHING), (glyphs.WAITING, "accent")),
+    **dict.fromkeys(
+        (Kind.READING, Kind.CHECKING, Kind.STARTING, Kind.FINISHING), (glyphs.WAITING, "accent")
+    ),
     **dict.fromkeys((Kind.READY, Kind.HEALTHY, Kind.SUCCEEDED), (glyphs.YES, "good")),
     Kind.WATCH: (glyphs.WARN, "warn"),
     Kind.STOPPING: (glyphs.BUSY, "warn"),

@@ -40,6 +40,8 @@ _BUSY = {
 }
 
 READY = StateLabel("ready", glyphs.READY, "dim")
+NOT_READY = StateLabel("not ready", glyphs.NO, "bad")
+CHECKING = StateLabel("checking", glyphs.WAITING, "accent")
 UNUSABLE = StateLabel("not usable", glyphs.NO, "bad")
 UNREAD = StateLabel("reading", glyphs.WAITING, "dim")
 

@@ -17,7 +17,7 @@ from tui.kit.paint import Span, changed_extent, ends, fit, pad, plain, ramp_role
 from tui.panels.checkpoints import checkpoint_head, checkpoint_row
 from tui.panels.console import console_rows
 from tui.panels.header import header_of, header_row, verdict_rows
-from tui.panels.preflight import preflight_row
+from tui.panels.preflight import check_row
 from tui.text import clean
 from tui.words.checklist import preflight_list
 from tui.words.checkpoints import checkpoint_table
@@ -178,7 +178,7 @@ def test_every_table_row_fits_whatever_it_holds() -> None:
         checks = (CheckResult(text, "warn", text, title=text),)
         found = preflight_list(checks).rows[0]
         for width in (20, 40, 100):
-            assert row_width(preflight_row(found, width, 14)) <= width
+            assert row_width(check_row(found, width, 14)) <= width
             for wrapped in (True, False):
                 assert all(row_width(r) <= width for r in console_rows(text, width, wrapped))
 

@@ -16,8 +16,9 @@ from tests.hostile import HOSTILE
 from tui.backend.results import FlagSheet, Plan
 from tui.editor import NoEditor, pick_editor
 from tui.kit.paint import plain, row_width
-from tui.panels.plan import board_rows, gate_sentence, plan_board
+from tui.panels.plan import gate_sentence, plan_rows, planned_header
 from tui.panels.preflight import area_rows, block_rows
+from tui.panels.verdict import ready_verdict
 from tui.screens.arrange import Held, View, arrange
 from tui.screens.flags import flag_rows
 from tui.screens.project import import_form, new_form
@@ -34,40 +35,65 @@ def result(name: str, status: str, fix: str | None = None) -> CheckResult:
 # --------------------------------------------------------------------------- the checklist
 
 
-def test_checks_without_a_result_are_listed_and_say_what_looks_at_them() -> None:
+def names(checklist: Checklist) -> list[str]:
+    return [row.name for row in checklist_view(checklist).rows]
+
+
+def test_checks_without_a_result_are_listed_above_what_passed() -> None:
     view = checklist_view(Checklist(NAMES).found(result("trainer", "pass")))
     assert [(r.title, r.evidence) for r in view.rows] == [
+        ("Images", "p runs it"),
+        ("Device", "p runs it"),
         ("Trainer", "trainer evidence"),
-        ("Images", "p looks"),
-        ("Device", "p looks"),
     ]
     assert view.summary == "1 passed" and not view.running
 
 
-def test_running_checks_stand_under_what_needs_a_person() -> None:
-    running = (
-        Checklist(NAMES).begun(["trainer", "images", "device"]).found(result("images", "fail"))
-    )
+def test_rows_keep_their_places_while_checks_run_and_are_sorted_when_all_are_done() -> None:
+    running = Checklist(NAMES).begun(["trainer", "images", "device"])
+    for found in (result("device", "warn"), result("images", "fail")):
+        running = running.found(found)
+        assert names(running) == ["trainer", "images", "device"]
     view = checklist_view(running)
-    assert [(r.name, r.mark) for r in view.rows] == [
-        ("images", "no"),
-        ("trainer", "running"),
-        ("device", "running"),
-    ]
-    assert view.summary == "1 of 3, esc ends" and view.running
+    assert [row.mark for row in view.rows] == ["running", "no", "warn"]
+    assert view.summary == "2 of 3, esc cancels, 1 failed, 1 warning" and view.running
+    done = running.found(result("trainer", "pass"))
+    assert names(done) == ["images", "device", "trainer"]
+    again = done.begun(["trainer", "images"])
+    assert names(again) == names(done), "a second run begins in the order of the first"
+    assert names(again.begun(["device"])) == names(done)
+    assert names(again.ended()) == ["device", "trainer", "images"]
 
 
-def test_a_check_that_is_looked_at_again_no_longer_shows_its_old_result() -> None:
+def test_a_check_that_runs_again_no_longer_shows_its_old_result() -> None:
     known = Checklist(NAMES).found(result("trainer", "fail")).found(result("device", "pass"))
     again = known.begun(["trainer", "images"])
     assert checklist_view(again).rows[0].evidence == "running"
-    assert [r.name for r in again.in_order()] == ["device"], "what is not asked again stays"
+    assert [r.name for r in again.in_order()] == ["device"]
 
 
-def test_what_was_broken_off_counts_as_not_looked_at() -> None:
+@pytest.mark.parametrize(
+    ("checklist", "state"),
+    [
+        (Checklist(NAMES), "ready"),
+        (Checklist(NAMES).found(result("images", "warn")), "ready"),
+        (Checklist(NAMES).found(result("images", "fail")), "not ready"),
+        (Checklist(NAMES).begun(["images"]), "checking"),
+        (Checklist(NAMES).begun(["images", "device"]).found(result("device", "fail")), "not ready"),
+    ],
+)
+def test_header_and_verdict_never_disagree_about_being_ready(
+    checklist: Checklist, state: str
+) -> None:
+    plan = Plan("spyke", Forecast(steps=3))
+    assert planned_header(plan, checklist).state.word == state
+    assert ready_verdict(plan, checklist).kind.lower() == state
+
+
+def test_checks_that_were_cancelled_count_as_not_checked() -> None:
     ended = Checklist(NAMES).begun(["trainer", "device"]).found(result("trainer", "pass")).ended()
-    assert [one.name for one in ended.unseen()] == ["images", "device"]
-    assert checklist_view(ended).rows[-1].detail.endswith("p runs all checks.")
+    assert [ended.status(name) for name in ended.order()] == ["unseen", "unseen", "pass"]
+    assert checklist_view(ended).rows[0].detail.endswith("p runs all checks.")
 
 
 def test_the_first_to_look_at_is_a_failure_then_a_curable_warning() -> None:
@@ -95,16 +121,16 @@ def test_details_of_a_check_fit_and_are_clean(text: str) -> None:
 def test_the_area_of_a_check_says_when_it_is_cut() -> None:
     check = CheckResult("a", "fail", "e", "a", "A", "words " * 60, "do this")
     rows = area_rows(preflight_list([check]).rows[0], 40, 5)
-    assert len(rows) == 5 and "z shows all" in plain(rows[-1])
+    assert len(rows) == 5 and "z shows more" in plain(rows[-1])
     whole = " ".join(plain(r) for r in block_rows(preflight_list([check]).rows[0], 40, 9, True))
-    assert "Cure: do this" in whole and "f shows what the cure would do" in whole
+    assert "Fix: do this" in whole and "f shows the fix before" in whole
 
 
 # --------------------------------------------------------------------------- the plan
 
 
 def board_text(plan: Plan | None, width: int = 60, details: bool = False) -> str:
-    return "\n".join(plain(row).rstrip() for row in board_rows(plan_board(plan), width, details))
+    return "\n".join(plain(row).rstrip() for row in plan_rows(plan, width, details))
 
 
 def test_the_numbers_stand_beside_their_sources_and_the_unknown_is_called_so() -> None:
@@ -135,7 +161,6 @@ def test_every_problem_of_the_file_is_shown() -> None:
     plan = Plan("p", problem="p:1: a", problems=("plasma.toml:1: a", "plasma.toml:9: b"))
     text = board_text(plan)
     assert "plasma.toml:1: a" in text and "plasma.toml:9: b" in text and "e opens" in text
-    assert plan_board(plan).note == "2 problems"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +168,7 @@ def test_every_problem_of_the_file_is_shown() -> None:
     [
         (GateStatus(True, False, "no smoke test"), "t starts it"),
         (GateStatus(True, False, "x", "x", smoke_ended=False), "not ended yet"),
-        (GateStatus(True, False, "x did not pass", "x"), "did not pass; t tries again"),
+        (GateStatus(True, False, "x did not pass", "x"), "did not pass; t retries"),
         (GateStatus(True, False, "x passed", "x", True), "waits for your approval: y"),
     ],
 )
@@ -168,7 +193,7 @@ def test_the_board_fits_whatever_it_holds(text: str) -> None:
     for plan in (Plan(text, forecast, notes=(text,)), Plan(text, problem=text, problems=(text,))):
         for width in (20, 36, 100):
             for details in (True, False):
-                rows = board_rows(plan_board(plan), width, details)
+                rows = plan_rows(plan, width, details)
                 assert all(row_width(row) <= width for row in rows)
                 assert all(plain(row).isprintable() for row in rows)
 

@@ -12,7 +12,7 @@ from tests import builders as b
 from tui.panels.header import header_of
 from tui.panels.plan import planned_header, planned_snapshot
 from tui.panels.verdict import loss_trend, pace_change
-from tui.words.checklist import preflight_list
+from tui.words.checklist import Checklist, preflight_list
 from tui.words.checkpoints import checkpoint_table
 from tui.words.orders import Around, why_not
 from tui.words.progress import progress_of
@@ -143,7 +143,7 @@ def test_preflight_puts_first_what_needs_a_person() -> None:
     checks = (*b.CHECKS, CheckResult("output", "fail", "not writable"))
     found = preflight_list(checks)
     assert [row.mark for row in found.rows[:3]] == ["no", "warn", "warn"]
-    assert found.summary == "1 failed, 2 to look at, 8 passed, 1 skipped"
+    assert found.summary == "1 failed, 2 warnings, 8 passed, 1 skipped"
     odd = preflight_list((CheckResult("x_y", "strange", "e"),))
     assert odd.rows[0].mark == "skip" and odd.rows[0].title == "x y"
 
@@ -222,8 +222,7 @@ def test_a_plan_shows_its_forecast_and_nothing_measured() -> None:
     plan = Plan("spyke", b.forecast(), b.CHECKS)
     rows = checkpoint_table(planned_snapshot(plan), 0.0).rows
     assert (rows[0].step, rows[0].age) == (200, "")
-    assert planned_header(plan).state.word == "ready"
-    assert planned_header(Plan("spyke", problem="no")).fields == ()
+    assert planned_header(Plan("spyke", problem="no"), Checklist()).fields == ()
 
 
 @pytest.mark.parametrize("seed", range(5))

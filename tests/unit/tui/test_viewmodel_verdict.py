@@ -329,8 +329,8 @@ def test_before_the_start() -> None:
     ready = ready_verdict(Plan("spyke", b.forecast(), b.CHECKS), nothing)
     assert [c.text for c in ready.first] == ["920 steps", "5 checkpoints", "360 MB"]
     assert ready.kind is Kind.READY
-    checks = (CheckResult("device", "fail", "cpu"),)
-    refused = ready_verdict(Plan("spyke", b.forecast(), checks), nothing)
+    failed = nothing.found(CheckResult("device", "fail", "cpu"))
+    refused = ready_verdict(Plan("spyke", b.forecast()), failed)
     assert refused.kind is Kind.NOT_READY
     assert "device" in refused.second[0].text and refused.second[0].role == "bad"
     broken = ready_verdict(Plan("p", problem="plasma.toml line 3: no"), nothing)
