@@ -18,7 +18,7 @@ from tests import builders as b
 OOM = Cause(
     "mps_out_of_memory",
     "RuntimeError: MPS backend out of memory (MPS allocated: 15.12 GB, max allowed: 18.13 GB)",
-    "The memory that the Mac lets its GPU use ran out. Use batch size 1, gradient checkpointing and "
+    "The memory available to the Mac's GPU ran out. Use batch size 1, gradient checkpointing and "
     "cached latents, and close other programs.",
     "cache_latents=true",
     (
@@ -74,12 +74,12 @@ def alarm(kind: AlarmKind = AlarmKind.STALLED, **changes: object) -> Alarm:
 
 
 _ALARM_TEXTS = {
-    AlarmKind.NONFINITE: "the loss is not a finite number from step 412 on; the newest checkpoint before "
-    "it is step 400, which is good, as are those before it",
-    AlarmKind.ONE_BAD_STEP: "the loss of step 412 was not a finite number; it is again",
+    AlarmKind.NONFINITE: "the loss is NaN from step 412 on; the newest checkpoint before "
+    "it is step 400, which is good, as are earlier ones",
+    AlarmKind.ONE_BAD_STEP: "the loss of step 412 was NaN; later ones are finite",
     AlarmKind.DIVERGING: "the loss has been far too high since step 412: 0.5913, it was 0.0934; the newest "
     "checkpoint before that is step 400",
-    AlarmKind.FROZEN: "the loss is exactly 0.0934 at every step since step 412: nothing is being learnt",
+    AlarmKind.FROZEN: "the loss is exactly 0.0934 at every step since step 412: nothing is being learned",
     AlarmKind.STALLED: "no step for 2 min; a step of this run takes 3 s; process 4711 of the training is "
     "stopped (SIGSTOP), `kill -CONT 4711` lets it go on",
     AlarmKind.SLOW: "steps have been slow since step 412: 9.4 s/step, this run's own pace is 3.1 s/step",

@@ -1,4 +1,4 @@
-"""A run held to its `[expect]`, point by point. Pure."""
+"""Checks a run against its `[expect]`, point by point. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from runner.model.units import count
 
 
 def held_to_expect(facts: RunFacts) -> list[CheckResult]:
-    """What `[expect]` asks for and what came of it; nothing for what it does not name. `warn`: a person should
-    know and may have wanted it; `fail`: the result is worthless."""
+    """What `[expect]` requires against what happened; nothing for keys it does not have. `warn`: worth
+    knowing, and may be intended; `fail`: the result is worthless."""
     points = (*_training(facts), *(("sizes", *size) for size in _sizes(facts)))
     return [CheckResult(f"expect_{name}", status, text) for name, status, text in points]
 
@@ -20,7 +20,7 @@ def _training(facts: RunFacts) -> Iterator[tuple[str, str, str]]:
     expect, device, images = facts.expect, facts.device, facts.images
     steps, total = facts.last_step or 0, facts.total_steps
     if expect.device is not None and device is None:
-        yield "device", "warn", "the trainer never said which device it used"
+        yield "device", "warn", "the trainer did not report its device"
     elif expect.device is not None and device is not None:
         if device.split(":")[0] == expect.device.split(":")[0]:
             yield "device", "pass", f"trained on {device}, as expected"
@@ -32,7 +32,7 @@ def _training(facts: RunFacts) -> Iterator[tuple[str, str, str]]:
         yield "images", "warn", f"{images} images used, {expect.images} were expected"
     if steps == expect.steps:
         yield "steps", "pass", f"{count(steps, 'step')} trained, as expected"
-    # a plan shorter than expected was reported before the start and carried out: that is a remark
+    # a plan shorter than expected was reported before the start and completed: only a note
     elif expect.steps is not None and steps < expect.steps and (total is None or steps < total):
         yield "steps", "fail", f"{steps} steps trained, expected {expect.steps}"
     elif expect.steps is not None:

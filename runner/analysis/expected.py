@@ -1,4 +1,4 @@
-"""What a run is expected to write: by its forecast, and by the plans of its attempts. Pure."""
+"""Files that a run is expected to write, from its forecast and its attempts' plans. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from runner.model import AttemptPlan, Checkpoint, ExpectedCheckpoint, Forecast
 def expected_files(
     forecast: Forecast | None, plans: Sequence[AttemptPlan], total_steps: int | None
 ) -> tuple[str, ...]:
-    """Names of files that must have been written once the last of `plans` is through, in the order of their
-    steps. Each attempt was to write some before the next one took over: past a resume the trainer's save grid
-    moves. A forecast that the trainer's own `total_steps` contradict demands nothing."""
+    """Names of the files that must exist when the last of `plans` has finished, ordered by step. Each attempt
+    was to write some before the next one took over: a resume shifts the trainer's save steps. A forecast that
+    the trainer's own `total_steps` contradict requires nothing."""
     names: dict[str, None] = {}
     demanded = forecast is not None and forecast.steps is not None and forecast.steps == total_steps
     for at, plan in enumerate(plans):
@@ -28,8 +28,8 @@ def expected_files(
 def expected_saves(
     plan: AttemptPlan, forecast: Forecast | None, total_steps: int | None
 ) -> tuple[ExpectedCheckpoint, ...]:
-    """What this attempt will write, as far as it is known. A forecast that the trainer's own banner contradicts
-    tells nothing, nor does it past a resume."""
+    """What this attempt will write, as far as known. A forecast is ignored if the trainer's own banner
+    contradicts it, and after a resume."""
     if plan.expected or forecast is None or plan.attempt != 1:
         return plan.expected
     return forecast.checkpoints if total_steps in (None, forecast.steps) else ()
@@ -38,7 +38,7 @@ def expected_saves(
 def states_are_saved(
     plan: AttemptPlan, expected: Sequence[ExpectedCheckpoint], seen: Sequence[Checkpoint]
 ) -> bool:
-    """Does a checkpoint in the middle of the training have a state? `--save_state_on_train_end` alone does not
-    make one, and the flag may stand in a configuration file that the command only names."""
+    """Are states saved with checkpoints during training? `--save_state_on_train_end` alone does not save one,
+    and the flag may be in a configuration file that the command only names."""
     middle = [file for file in expected[:-1] if file.state_name is not None]
     return bool(middle) or "--save_state" in plan.command or any(c.state_path for c in seen)

@@ -1,8 +1,7 @@
-"""The guard of a running training: what it sees in, alarms out. Pure; the clock is handed in.
+"""The guard of a running training: observations in, alarms out. Pure; the caller passes the clock.
 
-It raises an alarm once, lets it stand as long as it is true, and ends it by itself. Feeding it an
-attempt's output again (a new supervisor does) gives the same findings; `restore` tells it which alarms
-are told already.
+It raises an alarm once, keeps it active while it is true, and ends it. Replaying an attempt's output (a new
+supervisor does) gives the same findings; `restore` marks alarms as already reported.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from runner.model import Alarm, AlarmKind, Checkpoint, Phase
 from runner.model.events import ConsoleEvent, EpochStarted, PhaseChanged, StepShown
 from runner.state.pace import Awake
 
-#: an alarm is over when it has not been true for so long: what flickers is one alarm
+#: an alarm ends after this long without its condition: flicker stays one alarm
 CLEAR_S = 10.0
-#: of one kind, so many alarms of an attempt are told; what comes after that stands in the status alone
+#: reported alarms of one kind per attempt; later ones are only in the status
 TOLD_OF_A_KIND = 10
 ALARMS_KEPT = 20
-#: exact losses come a moment after the bar's: so long an average alone proves nothing
+#: exact losses arrive a moment after the bar's; until then an average alone proves nothing
 AVERAGE_ALONE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An alarm that was raised, or (`over_at` set) has ended. `data`: what belongs into the journal with it."""
+    """An alarm that was raised, or (`over_at` set) has ended. `data`: what the journal records with it."""
 
     alarm: Alarm
     data: dict[str, Any] = field(default_factory=dict)
@@ -43,7 +42,7 @@ class Guard:
         self.losses = LossWatch()
         self.stall = StallWatch()
         self.pace = PaceWatch()
-        self.silent = False  # an attempt's past is being read again: it says nothing about time
+        self.silent = False  # replaying an attempt's past: no timing information
         self._clear_s = clear_s
         self._awake = Awake()
         self._paused = False
@@ -61,11 +60,11 @@ class Guard:
         self.losses.on_exact(step, loss)
 
     def on_bytes(self, now: float) -> None:
-        """The trainer has printed something, whatever it is."""
+        """The trainer printed something."""
         self.stall.move(self._at(now))
 
     def on_console(self, event: ConsoleEvent, step: int, average: float | None, now: float) -> None:
-        """An event of the console. `step`, `average`: the true step and the average that it leads to."""
+        """An event of the console. `step`, `average`: the resulting true step and average."""
         at = self._at(now)
         match event:
             case StepShown():
@@ -92,7 +91,7 @@ class Guard:
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
-        """The standing ones and the newest of those that are over, oldest first."""
+        """The active alarms and the newest ended ones, oldest first."""
         kept = [*self._over, *self._standing.values()]
         return tuple(sorted(kept, key=lambda alarm: alarm.since_at)[-ALARMS_KEPT:])
 
@@ -110,7 +109,7 @@ class Guard:
         return self.stall.limit_s(self.pace.seconds_per_step)
 
     def restore(self, told: Sequence[Change]) -> None:
-        """What a predecessor has raised and ended, in order."""
+        """What a previous supervisor raised and ended, in order."""
         for change in told:
             alarm = change.alarm
             self._standing.pop(alarm.kind, None)
@@ -134,8 +133,8 @@ class Guard:
         evidence: Callable[[], str],
         more: Mapping[AlarmKind, str] | None = None,
     ) -> list[Change]:
-        """Look at everything; about once a second. `evidence`: asked for a word on the trainer's
-        processes when they are found to be stalled. `more`: what the hardware warns of."""
+        """Check everything, about once a second. `evidence`: called for the state of the trainer's processes
+        when they stall. `more`: hardware warnings."""
         at = self._at(now)
         self._look_at_pace(at)
         found = self._bad_losses(now, at, checkpoints)
@@ -162,13 +161,13 @@ class Guard:
         return changes
 
     def refresh(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """The words of what stands, by what is known of the files now; raises and ends nothing."""
+        """Refresh the text of active alarms from the current files; raises and ends nothing."""
         for kind, alarm in self._bad_losses(0.0, self._awake.elapsed_s, checkpoints).items():
             if kind in self._standing:
                 self._follow(self._standing[kind], alarm)
 
     def explain(self, kind: AlarmKind, reason: str) -> Alarm | None:
-        """Add to a standing alarm why it is so."""
+        """Add the reason to an active alarm."""
         standing = self._standing.get(kind)
         if standing is None:
             return None
@@ -204,7 +203,7 @@ class Guard:
         return [Change(alarm, {"baseline_s": self.pace.baseline_s} if slow else {})]
 
     def _follow(self, standing: Alarm, alarm: Alarm) -> None:
-        """Bad steps become more, and a checkpoint before them is found good: the words follow."""
+        """Update the text when more steps are bad or an earlier checkpoint is verified."""
         if alarm.kind in (AlarmKind.NONFINITE, AlarmKind.ONE_BAD_STEP):
             self._standing[alarm.kind] = replace(alarm, since_at=standing.since_at)
 

@@ -17,14 +17,14 @@ from runner.state.lineage import weights_step
 def bad_losses(
     losses: LossWatch, checkpoints: Sequence[Checkpoint], now: float, *, average_proves: bool
 ) -> Iterator[Alarm]:
-    """Losses that are no finite numbers. `average_proves`: exact ones would have come by now."""
+    """Non-finite losses. `average_proves`: exact ones would have arrived by now."""
     bad = losses.bad
 
     def alarm(kind: AlarmKind, step: int | None, sentence: str) -> Alarm:
         good = _newest_good(checkpoints, step)
-        known = "no good checkpoint lies before it"
+        known = "no good checkpoint before it"
         if good is not None:
-            known = f"the newest checkpoint before it is step {good}, which is good, as are those before it"
+            known = f"the newest checkpoint before it is step {good}, which is good, as are earlier ones"
         return Alarm(kind, now, sentence.format(good=known), step, good)
 
     if not losses.exact and average_proves and losses.average_bad_steps >= ROW_OF_BAD:
@@ -32,29 +32,29 @@ def bad_losses(
         yield alarm(
             AlarmKind.NONFINITE,
             first,
-            f"the average loss is not a finite number from step {first} on; only the average is known here, so "
-            "it may have been that one step alone; {good}",
+            f"the average loss is NaN from step {first} on; only the average is known, so it may "
+            "have been that single step;  {good}",
         )
     elif losses.exact and bad.lasting and bad.without_end:
-        text = f"the loss is not a finite number from step {bad.lasting_first} on; {{good}}"
+        text = f"the loss is NaN from step {bad.lasting_first} on; {{good}}"
         yield alarm(AlarmKind.NONFINITE, bad.lasting_first, text)
     elif losses.exact and bad.lasting:
         span = f"{bad.recent} losses between step {bad.lasting_first} and {bad.last}"
-        text = f"{span} were not finite numbers, others were"
+        text = f"{span} were NaN, others were finite"
         yield alarm(AlarmKind.NONFINITE, bad.lasting_first, text)
     elif losses.recovered and (losses.poisoned or bad.good_after < ROW_OF_BAD):
-        text = f"{bad.count} losses from step {bad.first} to {bad.last} were not finite numbers; they are again"
+        text = f"{bad.count} losses from step {bad.first} to {bad.last} were NaN; later ones are finite"
         if bad.count == 1:
-            text = f"the loss of step {bad.first} was not a finite number; it is again"
+            text = f"the loss of step {bad.first} was NaN; later ones are finite"
         if losses.poisoned:
-            text += ", although the trainer's bar will show avr_loss=nan until it ends"
+            text += ", although the trainer's bar shows avr_loss=nan until the end"
         yield alarm(AlarmKind.ONE_BAD_STEP, bad.first, text)
 
 
 def other_losses(
     losses: LossWatch, checkpoints: Sequence[Checkpoint], now: float
 ) -> Iterator[Alarm]:
-    """Losses that have diverged, or that do not change any more."""
+    """Losses that diverged or no longer change."""
     levels, same = losses.diverged, losses.same
     if levels is not None:
         good = _newest_good(checkpoints, levels.since)
@@ -66,7 +66,7 @@ def other_losses(
         yield Alarm(AlarmKind.DIVERGING, now, text, levels.since, good)
     if same.frozen:
         every = f"the loss is exactly {loss(same.value)} at every step since step {same.since}"
-        yield Alarm(AlarmKind.FROZEN, now, f"{every}: nothing is being learnt", same.since)
+        yield Alarm(AlarmKind.FROZEN, now, f"{every}: nothing is being learned", same.since)
 
 
 def stalled(
@@ -96,5 +96,5 @@ def slow(watch: PaceWatch, now: float) -> Iterator[Alarm]:
 
 
 def _newest_good(checkpoints: Sequence[Checkpoint], before: int | None) -> int | None:
-    """True step of the newest whole, finite checkpoint whose weights no step from `before` on has touched."""
+    """True step of the newest complete, finite checkpoint with weights from before step `before`."""
     return weights_step(checkpoints, before) or None

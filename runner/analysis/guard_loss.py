@@ -1,10 +1,10 @@
-"""What the losses of a running training tell: not finite, far above what they were, or frozen. Pure.
+"""What the losses of a running training show: non-finite, far above before, or frozen. Pure.
 
-Losses of diffusion trainings are wild: one step draws one noise level, and levels differ by a factor of ten and
-more. So nothing here looks at single finite losses: levels are medians of many steps. Bounded memory.
+Losses of diffusion trainings are wild: one step draws one noise level, and levels differ by a factor of ten
+and more. So single finite losses are ignored: levels are medians of many steps. Bounded memory.
 
-Facts (sd-scripts.md §6): the bar's `avr_loss` is a mean over one epoch with three digits, and one NaN makes it
-NaN for the rest of the run; `loss/current` of the event file is the loss of each step as float32.
+Facts (sd-scripts.md §6): the bar's `avr_loss` is a mean over one epoch with three digits, and one NaN makes
+it NaN for the rest of the run; `loss/current` of the event file is the loss of each step as float32.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
-#: so many losses in a row that are no numbers, or so many in all, are no accident any more
+#: this many NaN losses in a row, or in total, are no accident
 ROW_OF_BAD = 3
 FEW_BAD = 5
-#: after so many finite losses in a row even many bad ones are over for now
+#: after this many finite losses in a row, even many bad ones count as over
 GOOD_AGAIN = 20
-#: Equal float32 losses in a row. Two happen once in millions of steps; a trainer that computes its loss in bf16
-#: (8 bits) gives two in a hundred, and ten never (1e-18).
+#: Equal float32 losses in a row. Two happen once in millions of steps; a trainer that computes its loss in
+#: bf16 (8 bits) gives two in a hundred, and ten never (1e-18).
 SAME_LOSSES = 10
-#: a level is the median of so many steps, and the level of a while that of three such blocks
+#: a level is the median of this many steps; a longer level covers three such blocks
 BLOCK_STEPS = 50
 WHILE_BLOCKS = 3
-#: so many blocks in a row must be too high
+#: this many blocks in a row must be too high
 HIGH_BLOCKS = 2
-#: how far above its lowest level a loss has diverged: less is asked of one that is worse than at its start, too
+#: how far above its lowest level a loss has diverged; less if it is also worse than at its start
 FAR = 3.0
 FAR_AND_ABOVE_START = 2.0
 ABOVE_START = 1.5
-#: how many times the usual jump between two blocks it must be away as well (both as logarithms)
+#: it must also exceed the usual jump between two blocks this many times (both as logarithms)
 SPREADS = 6.0
-#: an explosion needs no block: so many losses in a row above all that was ever seen, by so much
+#: an explosion needs no block: this many losses in a row above everything before, by this factor
 BURST_STEPS = 12
 BURST_OVER = 1.5
 BURST_AFTER = 50
-#: a diverged loss has come back when its blocks are below this share of what was too high
+#: a diverged loss has recovered when its blocks are below this share of the limit
 BACK = 0.7
 _BLOCKS_KEPT = 64
 _TINY = 1e-12
@@ -46,9 +46,9 @@ _TINY = 1e-12
 
 @dataclass(slots=True)
 class BadSteps:
-    """Losses that are no finite numbers, step by step of the true count.
+    """Non-finite losses by true step.
 
-    `lasting`: they do not end, or come again and again; from `lasting_first` on."""
+    `lasting`: they do not end, or keep coming back; from `lasting_first` on."""
 
     first: int | None = None
     last: int | None = None
@@ -56,14 +56,14 @@ class BadSteps:
     good_after: int = 0
     lasting: bool = False
     lasting_first: int | None = None
-    #: of the present row, and since bad losses were last over for long
+    #: of the current streak, and since the last long recovery
     row: int = 0
     recent: int = 0
     _row_first: int | None = None
     _recent_first: int | None = None
 
     def take(self, step: int, loss: float) -> None:
-        """The next exact loss. Several of one step (gradient accumulation) count as one, the bad one."""
+        """The next exact loss. Several of one step (gradient accumulation) count as one; a bad one wins."""
         if step == self.last:
             return
         if math.isfinite(loss):
@@ -91,19 +91,19 @@ class BadSteps:
 
     @property
     def without_end(self) -> bool:
-        """The newest losses, several in a row, are bad."""
+        """The newest losses are bad, several in a row."""
         return self.row >= ROW_OF_BAD
 
     @property
     def recovered(self) -> bool:
-        """There were a few, and the losses after them are finite again."""
+        """There were a few, and later losses are finite again."""
         return 0 < self.count <= FEW_BAD and self.good_after > 0
 
 
 @dataclass(slots=True)
 class Levels:
-    """The level of a noisy loss over time, and whether it has diverged. `exact`: of single steps; averages are
-    smooth already, and their first ones say little."""
+    """The level of a noisy loss over time, and whether it has diverged. `exact`: of single steps; averages
+    are already smooth, and early ones carry little information."""
 
     exact: bool = True
     diverging: bool = False
@@ -132,7 +132,7 @@ class Levels:
 
     @property
     def limit(self) -> float | None:
-        """The level above which it has diverged; None as long as too little is known."""
+        """The level above which it has diverged; None while too little is known."""
         if self.low is None or self.start is None:
             return None
         far = max(FAR, math.exp(SPREADS * self._spread()))
@@ -142,13 +142,13 @@ class Levels:
         return min(self.low * far, max(near, self.low * math.exp(SPREADS * self._spread())))
 
     def _spread(self) -> float:
-        """How far neighbouring blocks usually lie apart, as a logarithm: the noise without the trend."""
+        """The usual distance of neighbouring blocks, as a logarithm: the noise without the trend."""
         logs = [math.log(max(value, _TINY)) for value in self._medians]
         steps = [abs(b - a) for a, b in pairwise(logs)]
         return 1.4826 * median(steps) / math.sqrt(2) if steps else 0.0
 
     def _close(self) -> None:
-        """A block is full: compare its median with the level before, then let it count."""
+        """A block is full: compare its median with the previous level, then count it."""
         level, first = median(self._block), self._block_first
         self._block = []
         self.now = level
@@ -171,7 +171,7 @@ class Levels:
             self.low = recent if self.low is None else min(self.low, recent)
 
     def _look_for_burst(self, step: int, loss: float) -> None:
-        """An explosion within a few steps, which no run of chance explains."""
+        """An explosion within a few steps, not explained by chance."""
         if len(self._burst) == BURST_STEPS:
             leaving = self._burst[0][1]
             self._most = leaving if self._most is None else max(self._most, leaving)
@@ -182,7 +182,7 @@ class Levels:
         if min(value for _, value in self._burst) > self._most * BURST_OVER:
             self.diverging, self.since = True, self._burst[0][0]
             self.now = median(value for _, value in self._burst)
-            # what came before it is the level to come back to
+            # the level before it is the one to recover to
             if self.low is None:
                 self.low = self.start = self._most
             self._block, self._high = [], HIGH_BLOCKS
@@ -190,7 +190,7 @@ class Levels:
 
 @dataclass(slots=True)
 class Same:
-    """The very same exact loss again and again."""
+    """The same exact loss repeated."""
 
     value: float | None = None
     count: int = 0
@@ -208,7 +208,7 @@ class Same:
 
 
 class LossWatch:
-    """All that losses tell. Exact ones decide; averages only as long as there are no exact ones."""
+    """Everything the losses show. Exact ones decide; averages only while there are no exact ones."""
 
     def __init__(self) -> None:
         self.exact = False
@@ -231,7 +231,7 @@ class LossWatch:
             self.levels.take(step, loss)
 
     def on_average(self, step: int, average: float) -> None:
-        """The bar's running average at a true step; its newest word counts."""
+        """The bar's running average at a true step; the newest counts."""
         new_step = step > self.average_step
         self.average, self.average_step = average, max(step, self.average_step)
         if not math.isfinite(average):
@@ -245,12 +245,12 @@ class LossWatch:
 
     @property
     def poisoned(self) -> bool:
-        """Does the bar show an average that is no number?"""
+        """Does the bar show a NaN average?"""
         return self.average is not None and not math.isfinite(self.average)
 
     @property
     def recovered(self) -> bool:
-        """A few exact losses were not finite and the rest is: to the newest step that is known."""
+        """A few exact losses were non-finite; the rest, up to the newest known step, are finite."""
         return self.exact and self.bad.recovered and not self.bad.lasting
 
     @property

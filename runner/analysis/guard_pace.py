@@ -1,7 +1,7 @@
-"""Whether a running training still moves, and how fast against its own beginning. Pure.
+"""Whether a running training still makes progress, and how fast compared to its start. Pure.
 
-Time here is time awake: the sum of short spans between two looks. A machine that slept, a clock that was
-set and a supervisor that was stopped itself add nothing, so none of them looks like a hanging trainer.
+Time here is time awake: the sum of short spans between two checks. A sleeping machine, a clock change or a
+stopped supervisor adds nothing, so none of them looks like a hung trainer.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from statistics import median
 
 from runner.model import Phase
 
-#: How long a phase may be silent before that is a stall. Loading from a slow disk, compiling and the
-#: first kernels are long and say nothing; caching, sampling and validation move a bar.
+#: How long a phase may be silent before that is a stall. Loading from a slow disk, compiling and the first
+#: kernels are long and silent; caching, sampling and validation move a bar.
 PHASE_LIMIT_S: dict[Phase, float] = {
     Phase.LAUNCHING: 900.0,
     Phase.DATASET: 900.0,
@@ -32,23 +32,23 @@ FIRST_STEP_LIMIT_S = 900.0
 #: the first step of an epoch waits for its workers, which macOS and Windows spawn (row 77: 10 s each)
 EPOCH_LIMIT_S = 180.0
 KNOWN_STEPS = 5
-#: a silence that went well may come again, and longer; one that was called a stall teaches less
+#: a silence that ended well may recur and be longer; one reported as a stall counts less
 LEARNT = 3.0
 LEARNT_FROM_STALL = 1.2
-#: bytes without a step are a sign of life in training, but not for ever
+#: bytes without a step are a sign of life in training, but not forever
 WITHOUT_STEP = 3.0
 
-#: a block of steps whose pace is taken; so many blocks make a level, and a slow one must last as long
+#: steps per block of pace; this many blocks make a level, and a slow one must last as long
 BLOCK_STEPS = 10
 BLOCK_S = 20.0
 LEVEL_BLOCKS = 6
 SLOW = 1.5
-#: every block of the slow while must be so much slower, and it is over below that
+#: every block of a slow period must be this much slower; below that it ends
 SLOW_EACH = 1.25
 
 
 class StallWatch:
-    """Silence against what this phase of this run has shown. Times are seconds awake."""
+    """Silence compared to what this phase of this run has shown. Times are seconds awake."""
 
     def __init__(self) -> None:
         self.phase = Phase.LAUNCHING
@@ -68,7 +68,7 @@ class StallWatch:
         self._stepped = at
 
     def epoch(self, at: float) -> None:
-        """A new epoch begins: its workers start before its first step."""
+        """A new epoch starts: its workers start before its first step."""
         self.move(at)
         self._epoch_start, self._stepped = True, at
 
@@ -83,7 +83,7 @@ class StallWatch:
         self._steps += 1
 
     def move(self, at: float) -> None:
-        """Something came from the trainer: whatever was silent before is over, and teaches."""
+        """The trainer printed something: the silence is over, and its length is learned."""
         silent = at - self._moved
         taught = silent * (LEARNT_FROM_STALL if self.stalled else LEARNT)
         key = self._key
@@ -92,7 +92,7 @@ class StallWatch:
 
     @property
     def epoch_starts(self) -> bool:
-        """An epoch has begun and has not made a step yet."""
+        """An epoch has started without a step yet."""
         return self._epoch_start
 
     @property
@@ -114,15 +114,15 @@ class StallWatch:
         return max(floor, STEPS_OF_PATIENCE * seconds_per_step)
 
     def silent_s(self, at: float) -> float:
-        """How long nothing has come."""
+        """How long there has been no output."""
         return at - self._moved
 
     def still_s(self, at: float) -> float:
-        """How long nothing has come of what counts: a step in training, any sign of life elsewhere."""
+        """How long there has been no progress: a step in training, any sign of life elsewhere."""
         return at - (self._stepped if self.phase is Phase.TRAINING else self._moved)
 
     def look(self, at: float, seconds_per_step: float | None) -> bool:
-        """Is it stalled now? Holds until something comes."""
+        """Is it stalled now? True until there is output."""
         quiet = self.silent_s(at) > self.limit_s(seconds_per_step)
         longest = max(WITHOUT_STEP * self._floor_s(seconds_per_step), self._longest_idle)
         idle = self.phase is Phase.TRAINING and at - self._stepped > longest
@@ -131,7 +131,7 @@ class StallWatch:
 
 
 class PaceWatch:
-    """Seconds per step, pauses left out, against the fastest level that this run has held."""
+    """Seconds per step without pauses, compared to this run's fastest level."""
 
     def __init__(self) -> None:
         self.baseline_s: float | None = None
@@ -143,15 +143,15 @@ class PaceWatch:
         self._first_s: float | None = None
         self._steps = 0
         self._seconds = 0.0
-        #: of the whole steps alone: silence after the last one is none of theirs
+        #: of complete steps only: silence after the last one is not part of them
         self._whole_s = 0.0
 
     def restore(self, baseline_s: float, since: int | None) -> None:
-        """What a predecessor had found: slow until the blocks say otherwise."""
+        """What a previous supervisor found: slow until the blocks show otherwise."""
         self.baseline_s, self.slow, self.since = baseline_s, True, since
 
     def pause(self) -> None:
-        """What lies between the last look and the next one is no training."""
+        """The time between the last check and the next one is not training."""
         self._last = None
 
     def look(self, step: int, at: float) -> None:
@@ -163,14 +163,14 @@ class PaceWatch:
         self._seconds += at - last[1]
         if step > last[0]:
             self._whole_s = self._seconds
-        # a block ends with a step: its time is that of whole steps
+        # a block ends with a step: its time is that of complete steps
         if self._steps >= BLOCK_STEPS and self._seconds >= BLOCK_S and step > last[0]:
             self._close(step)
 
     def _close(self, step: int) -> None:
         pace, self._steps, self._seconds = self._seconds / self._steps, 0, 0.0
         self._first_s = self._first_s or pace
-        if self._first_block:  # it holds the warming up
+        if self._first_block:  # it includes the warm-up
             self._first_block = False
             return
         self._blocks.append((step, pace))
@@ -196,7 +196,7 @@ class PaceWatch:
 
     @property
     def seconds_per_step(self) -> float | None:
-        """The best word on a step's time, however few there were."""
+        """The best estimate of a step's time, however few there were."""
         if self._blocks:
             return median(pace for _, pace in self._blocks)
         return self._whole_s / self._steps if self._steps else self._first_s

@@ -11,19 +11,19 @@ from runner.hardware.watch import PRESSURE_CRITICAL, starved
 from runner.model import Alarm, AlarmKind, HardwareSample
 from runner.model.units import duration, memory_size, pressure_word
 
-#: readings this long before the end say something about it
+#: readings this long before the end count
 NEAR_S = 15.0
-#: the end is noticed a moment after it; later readings show memory that the training has given back
+#: the end is noticed a moment late; later readings show memory already freed
 LATE_S = 0.5
-#: a write that was refused this long before the end belongs to it
+#: a write refused this long before the end is part of it
 REFUSED_S = 120.0
-#: a disk with less than this takes no line of a console log
+#: a disk with less than this cannot take a log line
 FULL_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class MachineEnd:
-    """Each in words, None where it is not so or not known. `memory_short` and `memory_free`: proven by recorded
+    """One phrase each; None: not so, or unknown. `memory_short` and `memory_free`: proven by recorded
     readings. `disk_full`: of the run folder, whose console.log the trainer writes to."""
 
     memory_short: str | None = None
@@ -37,7 +37,7 @@ UNKNOWN_END = MachineEnd()
 def memory_at_end(
     samples: Iterable[HardwareSample], alarms: Iterable[Alarm], ended_at: float
 ) -> tuple[str | None, str | None]:
-    """(words that prove it short, words that prove it free); both None: not known."""
+    """(proof that it was short, proof that it was free); both None: unknown."""
     near = [s for s in samples if -NEAR_S <= s.at - ended_at <= LATE_S]
     short = next((s for s in reversed(near) if _is_short(s)), None)
     if short is not None:
@@ -63,8 +63,8 @@ def _words(sample: HardwareSample, ended_at: float) -> str:
 
 
 def disk_at_end(run: Path, refused_at: float | None, ended_at: float) -> str | None:
-    """Words that say that the disk of the run folder was full; None: it was not, as far as is known.
-    `refused_at`: when it last refused something of ours."""
+    """Evidence that the disk of the run folder was full; None: not full, as far as known. `refused_at`: when
+    it last refused a write of ours."""
     if refused_at is not None and refused_at >= ended_at - REFUSED_S:
         return f"the disk of the run folder {run} was full when the training ended"
     try:

@@ -1,6 +1,6 @@
-"""How a run ended and why: one pure verdict over everything that is known, by the first rule that applies.
+"""How a run ended and why: one pure verdict over all known facts, by the first rule that applies.
 
-The exit code alone proves nothing: sd-scripts leaves with 0 on "No data found" and after a loss that was NaN
+The exit code alone proves nothing: sd-scripts exits with 0 on "No data found" and after a loss that was NaN
 from the second step on; `accelerate launch` turns every failure of its child into 1.
 """
 
@@ -19,12 +19,12 @@ from runner.model import Cause, CheckResult, Outcome, Phase
 from runner.state.evidence import Evidence, is_interrupt
 
 _LOOK_AT_FILES = (
-    "Check the free space on that disk, then look again with `plasma-tui verify`; the checkpoints "
-    "that are complete can be used."
+    "Check the free space on that disk, then run `plasma-tui verify` again; complete checkpoints "
+    "can be used."
 )
 _VERIFY_AGAIN = (
-    "Verify the files with `plasma-tui verify` before you use them: whether they are complete and finite is "
-    "not known."
+    "Run `plasma-tui verify` on the files before you use them: it is unknown whether they are "
+    "complete and finite."
 )
 _RUN_DISK_FULL = (
     "Free space on the disk that holds PLASMA_HOME, or set PLASMA_HOME to another disk, then resume from the "
@@ -36,12 +36,12 @@ _START_AGAIN = (
     "Start it again with `plasma-tui retry`; if an earlier attempt saved something, `plasma-tui resume` "
     "continues from there."
 )
-_LOOK_AT_EXPECT = "Correct [expect] in plasma.toml if the result is what you wanted."
+_LOOK_AT_EXPECT = "If the result is what you wanted, correct [expect] in plasma.toml."
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome, its cause unless all is well or it was wished for, and the reasons in words."""
+    """The outcome, its cause (none for a success or a requested stop), and the reasons."""
 
     outcome: Outcome
     cause: Cause | None
@@ -49,7 +49,7 @@ class Verdict:
 
 
 def judge(facts: RunFacts) -> Verdict:
-    """The verdict on an ended run. What `[expect]` asks for is answered with every outcome."""
+    """The verdict on an ended run. `[expect]` is checked for every outcome."""
     facts = facts.completed()
     verdict = next(verdict_on(facts) for applies, verdict_on in _RULES if applies(facts))
     verdict = _of_what_is_known(facts, verdict)
@@ -62,25 +62,25 @@ def judge(facts: RunFacts) -> Verdict:
 
 
 def _few_bad_steps(first: int | None, number: int) -> str:
-    """A remark on a run that came well through it."""
+    """A note on a run that recovered from it."""
     if number == 1:
-        return f"the loss of step {first} was not a finite number; all after it were, and so are the files"
-    bad = f"{number} losses from step {first} on were not finite numbers"
-    return f"{bad}; all later ones were, and so are the files"
+        return f"the loss of step {first} was NaN; all later losses and the files are finite"
+    bad = f"{number} losses from step {first} on were NaN"
+    return f"{bad}; all later ones and the files are finite"
 
 
 def _of_what_is_known(facts: RunFacts, verdict: Verdict) -> Verdict:
-    """Without what was asked for, a run that ended well is not known to have written all that it should."""
+    """Without its plan, a run that ended well may not have written all expected files."""
     if not facts.unreadable:
         return verdict
-    unknown = f"{'; '.join(facts.unreadable)}: what this run should have written is unknown"
+    unknown = f"{'; '.join(facts.unreadable)}: the files expected from this run are unknown"
     if verdict.outcome is not Outcome.SUCCEEDED:
         return replace(verdict, reasons=(*verdict.reasons, unknown))
     return _failed_for((unknown, *verdict.reasons), _LOOK_AT_FILES)
 
 
 def _failed_for(reasons: tuple[str, ...], advice: str) -> Verdict:
-    """For the first of these reasons, which is no cause of the catalogue."""
+    """For the first of these reasons, which is not in the catalogue."""
     return Verdict(Outcome.FAILED, Cause(UNKNOWN, reasons[0], advice), reasons)
 
 
@@ -88,8 +88,8 @@ def _failed_for(reasons: tuple[str, ...], advice: str) -> Verdict:
 
 
 def _killed_from_outside(facts: RunFacts) -> bool:
-    """Not where the trainer itself failed, for a reason that is known, before or by this signal: a crash
-    (SIGABRT, SIGSEGV ...) may have said why; a launcher ends its ranks after one of them failed."""
+    """Not if the trainer itself failed, for a known reason, before or with this signal: a crash (SIGABRT,
+    SIGSEGV ...) may have printed why; a launcher ends its ranks after one of them failed."""
     signal, evidence = facts.ended_by, facts.evidence
     if signal is None or any(map(is_interrupt, evidence.exceptions)):
         return signal is not None
@@ -98,7 +98,7 @@ def _killed_from_outside(facts: RunFacts) -> bool:
 
 
 def _wrote_to_a_full_disk(facts: RunFacts) -> bool:
-    """Did the trainer fail without a word while its words could not be written?"""
+    """Did the trainer fail silently while its output could not be written?"""
     if facts.machine.disk_full is None or facts.exit_code == 0 or facts.signal is not None:
         return False
     return diagnose(facts.evidence) is None and not facts.evidence.model_saved
@@ -113,7 +113,7 @@ def _unmet(facts: RunFacts) -> list[CheckResult]:
 
 def _not_started(facts: RunFacts) -> Verdict:
     cause = Cause(NOT_STARTED, "no trainer was started in this attempt", _START_AGAIN)
-    why = "plasma-tui's own processes ended before they started the trainer"
+    why = "plasma-tui's own processes ended before starting the trainer"
     return Verdict(Outcome.FAILED, cause, (why, facts.progress))
 
 
@@ -134,19 +134,19 @@ def _diverged(facts: RunFacts) -> Verdict:
 def _end_of_diverged(facts: RunFacts, signal: EndSignal | None) -> str:
     if facts.stop_ordered and not facts.finished:
         by_guard = facts.guard_reason is not None
-        return _who_stopped(facts) if by_guard else "stopped as ordered after that"
+        return _who_stopped(facts) if by_guard else "stopped on request after that"
     if signal is not None:
         return f"ended by {signal.name} after that"
     if facts.evidence.own_exceptions:
         return "an exception ended it after that"
     saved = facts.evidence.model_saved
-    return "the trainer went on to its end and saved the model all the same" if saved else ""
+    return "the trainer still finished and saved the model" if saved else ""
 
 
 def _who_stopped(facts: RunFacts) -> str:
     if facts.guard_reason is not None:
         return f"stopped by the guard: {facts.guard_reason}"
-    return "stopped as ordered"
+    return "stopped on request"
 
 
 def _stopped(facts: RunFacts) -> Verdict:
@@ -154,8 +154,8 @@ def _stopped(facts: RunFacts) -> Verdict:
 
 
 def _nothing(facts: RunFacts) -> Verdict:
-    """Without data sd-scripts leaves with 0 before a model was asked for, and where its log goes to a file it
-    says so there only."""
+    """Without data sd-scripts exits with 0 before loading a model, and if it logs to a file it reports that
+    only there."""
     evidence, text = facts.evidence, "exit code 0, no step"
     if evidence.nothing_to_train is not None:
         cause: Cause | None = cause_of(entry_of("no_data"), evidence.nothing_to_train)
@@ -163,7 +163,7 @@ def _nothing(facts: RunFacts) -> Verdict:
         cause = diagnose(evidence, facts.setting)
     if cause is None and evidence.phase in (Phase.LAUNCHING, Phase.DATASET):
         cause = cause_of(entry_of("no_data"), text)
-    reasons = ("the trainer left without an error and without a single step",)
+    reasons = ("the trainer exited without an error and without a single step",)
     cause = cause or unknown_cause(evidence, text)
     return Verdict(Outcome.NOTHING_TRAINED, cause, (*reasons, *evidence.warnings[:3]))
 
@@ -178,9 +178,7 @@ def _killed(facts: RunFacts) -> Verdict:
     elif outright and machine.memory_free is not None:
         memory = [f"main memory was not short: {machine.memory_free}"]
     elif outright and facts.evidence.phase is Phase.LOADING and not facts.last_step:
-        key = (
-            "host_out_of_memory"  # the kernel's answer to a model that does not fit looks like this
-        )
+        key = "host_out_of_memory"  # a model that does not fit makes the kernel do this
     if signal.number in CRASHES and fatals:
         text = f"{signal.name}: {fatals[-1]}"
     starved = diagnose(Evidence(fatals=fatals))
@@ -193,8 +191,8 @@ def _killed(facts: RunFacts) -> Verdict:
 
 
 def _disk_full(facts: RunFacts) -> Verdict:
-    """The trainer's output is a file on that disk: a line that cannot be written raises OSError 28 in the
-    trainer, whose traceback cannot be written either."""
+    """The trainer's output is a file on that disk: a failed write raises OSError 28 in the trainer, and its
+    traceback cannot be written either."""
     text = facts.machine.disk_full or ""
     how = f"the trainer ended with exit code {facts.exit_code}" if facts.exit_code else "it ended"
     reasons = (text, f"{how}, and its last lines are missing", facts.progress, *facts.torn_files)
@@ -202,13 +200,13 @@ def _disk_full(facts: RunFacts) -> Verdict:
 
 
 def _vanished(facts: RunFacts) -> Verdict:
-    text = "the output ends without an error and without an end"
-    reasons = (text, "nobody saw how the process ended", facts.progress)
+    text = "the output stops without an error and without finishing"
+    reasons = (text, "the exit of the process was not observed", facts.progress)
     return Verdict(Outcome.KILLED, cause_of(entry_of("killed_by_signal"), text), reasons)
 
 
 def _broken_off(facts: RunFacts) -> Verdict:
-    text = "exit code 1 but no exception: the output breaks off in the middle of training"
+    text = "exit code 1 without an exception: the output stops in the middle of training"
     cause = cause_of(entry_of("killed_by_signal"), text, facts.setting)
     return Verdict(Outcome.KILLED, cause, (text, facts.progress, *facts.torn_files))
 
@@ -222,7 +220,7 @@ def _failed(facts: RunFacts) -> Verdict:
     if facts.machine.disk_full is not None:
         reasons.append(facts.machine.disk_full)
     if not saved:
-        reasons.append("the trainer never said that the model was saved")
+        reasons.append("the trainer did not report that the model was saved")
     elif code:
         reasons.append("the model was saved before that")
     return Verdict(Outcome.FAILED, cause, (*reasons, facts.progress, *facts.torn_files))
@@ -249,11 +247,11 @@ def _succeeded(facts: RunFacts) -> Verdict:
     reasons, written, planned = ["the model was saved"], facts.written, facts.planned_file
     if planned is not None and facts.past_step is not None:
         reasons = [
-            f"the run ends with step {facts.stop_step} as planned: {planned.name} is the file of that step; "
-            f"what the trainer did after it, up to step {facts.past_step}, does not count"
+            f"the run ends at step {facts.stop_step} as planned: {planned.name} is its file; "
+            f"steps after it, up to step {facts.past_step}, do not count"
         ]
     if facts.exit_code is None:
-        reasons.append("the exit code is not known")
+        reasons.append("exit code unknown")
     if written and all(one.complete for one in written):
         finite = all(one.finite for one in written)
         found = "complete and finite" if finite else "complete, not all numbers checked"
@@ -264,7 +262,7 @@ def _succeeded(facts: RunFacts) -> Verdict:
 #: in this order; the last one always applies
 _RULES: tuple[tuple[Callable[[RunFacts], object], Callable[[RunFacts], Verdict]], ...] = (
     (lambda facts: facts.not_started, _not_started),
-    # a loss that is no number outweighs everything, unless the run came well through it
+    # a NaN loss outweighs everything, unless the run recovered from it
     (lambda facts: facts.first_nonfinite_step is not None and not facts.came_through, _diverged),
     (lambda facts: facts.stop_ordered and not facts.finished, _stopped),
     (RunFacts.nothing_trained, _nothing),
@@ -273,7 +271,7 @@ _RULES: tuple[tuple[Callable[[RunFacts], object], Callable[[RunFacts], Verdict]]
     (RunFacts.vanished, _vanished),
     (RunFacts.broke_off, _broken_off),
     (RunFacts.failed_by_itself, _failed),
-    # the trainer ended well by its own words: its files and `[expect]` decide
+    # the trainer reported success: its files and `[expect]` decide
     (lambda facts: facts.broken_files, _broken),
     (
         lambda facts: facts.unverified_files,

@@ -1,7 +1,7 @@
-"""Where a training can be stopped without losing what it learnt: safe points, past and to come. Pure.
+"""Where a training can be stopped without losing progress: past and future safe points. Pure.
 
-A safe point is a checkpoint that was looked at and found whole and finite, with its whole state where
-states are written. One that was found broken is none: the next is waited for.
+A safe point is a checkpoint verified as complete and finite, with a complete state if states are saved. A
+broken one does not count: the next one is awaited.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from runner.state.lineage import stop_cost
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the training stands, for the words about a stop. Steps are true steps."""
+    """How far the training is, for texts about a stop. Steps are true steps."""
 
     step: int
     total_steps: int | None
     seconds_per_step: float | None
-    #: the newest step that a resume could begin at, with a state and with weights alone; 0: none
+    #: the newest step that a resume could start at, with a state and from weights only; 0: none
     state_step: int
     weights_step: int
 
@@ -40,8 +40,8 @@ def newest_safe(checkpoints: Sequence[Checkpoint], with_state: bool) -> int:
 
 
 def in_vain(checkpoints: Sequence[Checkpoint], after: int) -> Checkpoint | None:
-    """A checkpoint behind place `after` that was written well and holds broken weights: what comes later will
-    hold them, too, so that nothing is left to wait for."""
+    """A complete checkpoint after position `after` with broken weights: later ones will have them too, so
+    there is nothing to wait for."""
     later = checkpoints[after + 1 :]
     return next((c for c in later if c.complete and c.finite is False), None)
 
@@ -49,8 +49,8 @@ def in_vain(checkpoints: Sequence[Checkpoint], after: int) -> Checkpoint | None:
 def next_save(
     plan: AttemptPlan, expected: Sequence[ExpectedCheckpoint], place: Place
 ) -> tuple[int | None, bool]:
-    """(true step of the next checkpoint before the final one, is that all that is known?). (None, True): none
-    comes before the end. (None, False): not known."""
+    """(true step of the next checkpoint before the final one, is this certain?). (None, True): none before
+    the end. (None, False): unknown."""
     if expected:
         steps = [file.step for file in expected[:-1] if file.step > place.step]
         return min(steps, default=None), True
@@ -74,9 +74,9 @@ def price(place: Place) -> str:
     """What stopping at once would cost."""
     cost = stop_cost(place.step, place.state_step, place.weights_step, place.seconds_per_step)
     if not place.step:
-        return "stopping now would lose nothing: no step is trained yet"
+        return "stopping now loses nothing: no step trained yet"
     if not cost.steps:
-        return "stopping now would lose nothing"
+        return "stopping now loses nothing"
     took = "" if cost.seconds is None else f", {duration(cost.seconds)}"
     since = f" since step {cost.kept_step}" if cost.kept_step else ": nothing is saved yet"
     return f"stopping now would lose {count(cost.steps, 'step')}{took}{since}"
@@ -90,14 +90,14 @@ def armed_answer(
     *,
     saving: bool,
 ) -> str:
-    """What is answered to an order to stop after the next safe point."""
+    """The answer to a request to stop after the next safe point."""
     with_state = states_are_saved(plan, expected, seen)
     what, found = ("checkpoint and state", "are") if with_state else ("checkpoint", "is")
-    found += " found whole"
+    found += " verified"
     step, known = next_save(plan, expected, place)
     unseen = [c for c in seen if c.complete is None and not c.removed and not c.missing]
     if saving:
-        text = f"will stop when the save in progress is done and its {what} found whole"
+        text = f"will stop when the save in progress is done and its {what} verified"
     elif unseen:
         text = f"will stop when {what} of step {unseen[-1].step}, just written, {found}"
     elif step is not None:
@@ -106,9 +106,9 @@ def armed_answer(
         text = f"will stop after step {step} ({count(left, 'step')}{took}), when its {what} {found}"
     elif known:
         end = "" if place.total_steps is None else f" at step {place.total_steps}"
-        text = f"no save comes any more before the end{end}: the training will end by itself"
+        text = f"no more saves before the end{end}: the training will finish on its own"
     else:
         text = f"will stop after the next save, when its {what} {found}"
     if not with_state:
-        text += "; no state is being saved, so a resume can only begin from the weights"
+        text += "; no state is saved, so it can only be resumed from weights"
     return f"{text}; {price(place)}"

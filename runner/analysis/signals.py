@@ -1,4 +1,4 @@
-"""Signals that ended a process, by its exit record or by what a launcher said of its child."""
+"""Signals that ended a process, from its exit record or a launcher's report of its child."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from runner.model.events import ExceptionSeen
 from runner.state.evidence import Evidence, is_interrupt
 
-#: Sent by the kernel for what the process itself did.
+#: Sent by the kernel for the process's own faults.
 CRASHES = (4, 6, 7, 8, 10, 11)
 
 #: Windows: Ctrl-C, or the console window was closed (STATUS_CONTROL_C_EXIT), as either integer.
@@ -35,7 +35,7 @@ _SHELL_WORD = re.compile(r"(?:^|\d )(" + "|".join(_WORDS) + r")\b")
 
 
 def signal_name(number: int) -> str:
-    """`SIGKILL`; numbers without a name here as `signal 99`."""
+    """`SIGKILL`; unnamed numbers as `signal 99`."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -44,7 +44,7 @@ def signal_name(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EndSignal:
-    """The signal that ended a trainer; `words` is the line that says so."""
+    """The signal that ended a trainer; `words` is the line that reports it."""
 
     number: int
     words: str
@@ -57,10 +57,10 @@ class EndSignal:
 def end_signal(
     evidence: Evidence, exit_code: int | None, exit_signal: int | None
 ) -> EndSignal | None:
-    """The signal that ended the trainer, None if none did or nobody can tell.
+    """The signal that ended the trainer; None: none, or unknown.
 
-    Asked in this order: the exit record (a shell's 128 + n counts as signal n), the launcher's
-    words about its child, an interrupt that was raised, a shell's last word."""
+    Sources in this order: the exit record (a shell's 128 + n counts as signal n), the launcher's report of
+    its child, a raised interrupt, a shell's last line."""
     if exit_signal is not None:
         return EndSignal(exit_signal, f"{signal_name(exit_signal)} ended the process")
     if exit_code == 0 or evidence.model_saved:
@@ -86,7 +86,7 @@ def end_signal(
 
 
 def _of_child(exception: ExceptionSeen) -> EndSignal | None:
-    """What a launcher says of its child, without the command line that it repeats."""
+    """What a launcher reports of its child, without the repeated command line."""
     message = exception.message
     if exception.name.endswith("ChildFailedError"):
         message = message[message.rfind("Root Cause") :]
@@ -94,9 +94,9 @@ def _of_child(exception: ExceptionSeen) -> EndSignal | None:
     if status is not None:
         code = int(status[1])
         number = 2 if code in _WINDOWS_INTERRUPTS else code - 128
-        return EndSignal(number, f"the launcher says of the trainer: exit status {code}")
+        return EndSignal(number, f"the launcher reports: exit status {code}")
     found = _DIED_WITH.search(message) or _RANK_SIGNAL.search(message)
     if found is None:
         return None
     number = next(int(group) for group in found.groups() if group)
-    return EndSignal(number, f"the launcher says of the trainer: {' '.join(found[0].split())}")
+    return EndSignal(number, f"the launcher reports: {' '.join(found[0].split())}")

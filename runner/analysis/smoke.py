@@ -1,4 +1,4 @@
-"""What a smoke test has shown: its own verdict, line by line. Pure."""
+"""The verdict of a smoke test, line by line. Pure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Callable
 from runner.model import CheckResult, Outcome, RunSnapshot, RunState, Status
 from runner.model.units import duration, file_size, memory_size, pace
 
-#: a GPU that never got busier than this was not trained on
+#: a GPU that was never busier than this was not used for training
 BUSY_PERCENT = 20.0
 
-#: status, what a table shows, and a sentence
+#: status, table cell, and a sentence
 Line = tuple[str, str, str]
 
 
 def smoke_verdict(snapshot: RunSnapshot) -> tuple[CheckResult, ...]:
-    """The lines of the verdict; empty while the test has not ended."""
+    """The lines of the verdict; empty until the test has ended."""
     status = snapshot.status
     if snapshot.state is not RunState.ENDED or status is None:
         return ()
@@ -28,7 +28,7 @@ def smoke_verdict(snapshot: RunSnapshot) -> tuple[CheckResult, ...]:
 
 
 def smoke_passed(snapshot: RunSnapshot) -> bool:
-    """A smoke test is passed when it ended well and no line of its verdict says otherwise."""
+    """A smoke test passes when it succeeded and no line of its verdict failed."""
     statuses = {line.status for line in smoke_verdict(snapshot)}
     return snapshot.outcome is Outcome.SUCCEEDED and bool(statuses) and "fail" not in statuses
 
@@ -46,23 +46,23 @@ def _device(snapshot: RunSnapshot, status: Status) -> Line:
     used, spec = status.device, snapshot.spec
     wanted = spec.expect.device if spec is not None else None
     if used is None:
-        return "fail", "unknown", "The trainer never named its device."
+        return "fail", "unknown", "The trainer did not report its device."
     if wanted is not None and used.split(":")[0] != wanted.split(":")[0]:
-        text = f"It trained on {used}, [expect] device is {wanted}."
+        text = f"Trained on {used}, but [expect] device is {wanted}."
         return "fail", f"{used}, not {wanted}", text
     if wanted is not None or not used.startswith("cpu"):
-        return "pass", used, f"It trained on {used}."
-    # the CPU was not asked for: with a GPU in the machine it is a mistake
+        return "pass", used, f"Trained on {used}."
+    # the CPU was not requested: with a GPU in the machine it is a mistake
     gpu = status.hardware.gpu_name
     refused = any(c.name == "device" and c.status == "fail" for c in snapshot.preflight)
-    meant = 'write device = "cpu" into [expect] if the CPU is meant'
+    meant = 'set device = "cpu" in [expect] if you want the CPU'
     if gpu is not None or refused:
-        text = f"It trained on cpu, and this machine has {gpu or 'a GPU'}: {meant}."
+        text = f"Trained on cpu, but this machine has {gpu or 'a GPU'}: {meant}."
         return "fail", "cpu, not the GPU", text
     return (
         "warn",
         "cpu, not expected",
-        f"It trained on cpu, and [expect] device is not set: {meant}.",
+        f"Trained on cpu, and [expect] device is not set: {meant}.",
     )
 
 
@@ -70,13 +70,15 @@ def _losses(snapshot: RunSnapshot, status: Status) -> Line:
     series = snapshot.loss
     bad = status.first_nonfinite_step or series.first_nonfinite_step
     if bad is not None:
-        text = f"The loss of step {bad} is not a finite number."
+        text = f"The loss of step {bad} is NaN."
         if bad == 1:
-            text += " From step 1 on, the VAE in half precision is the usual cause: no_half_vae."
-        return "fail", f"not finite: step {bad}", text
+            text += (
+                " NaN from step 1 is usually caused by the VAE in half precision: try no_half_vae."
+            )
+        return "fail", f"NaN at step {bad}", text
     seen = sum(b.count - b.nonfinite for b in series.buckets if b.mean is not None)
     if not seen:
-        return "fail", "none seen", "No loss was shown."
+        return "fail", "none seen", "No loss was reported."
     last = series.last
     shown = f", the last {last:.4f}" if last is not None and math.isfinite(last) else ""
     kind = "exact" if series.exact else "running average"
@@ -85,14 +87,14 @@ def _losses(snapshot: RunSnapshot, status: Status) -> Line:
 
 def _gpu(snapshot: RunSnapshot, status: Status) -> Line:
     if status.device is not None and status.device.startswith("cpu"):
-        return "skip", "trains on CPU", "No GPU takes part."
+        return "skip", "trains on CPU", "No GPU used."
     use, most = status.hardware, status.hardware.gpu_util_max
     if most is None:
         seen = (s.gpu_percent for s in snapshot.hardware if s.gpu_percent is not None)
         most = max(seen, default=None)
     if most is None:
         why = snapshot.hardware[-1].reasons.get("gpu", "") if snapshot.hardware else ""
-        return "warn", "not measured", f"No gauge of the GPU was read{f': {why}' if why else ''}."
+        return "warn", "not measured", f"No GPU readings{f': {why}' if why else ''}."
     text = f"{use.gpu_name or 'The GPU'} was busy up to {most:.0f} %"
     if use.gpu_util_mean is not None:
         text += f", {use.gpu_util_mean:.0f} % on average while it trained"
@@ -104,18 +106,18 @@ def _gpu(snapshot: RunSnapshot, status: Status) -> Line:
 def _file(snapshot: RunSnapshot, status: Status) -> Line:
     last = next((c for c in reversed(status.checkpoints) if not c.removed), None)
     if last is None:
-        return "fail", "none written", "No file of weights was written."
+        return "fail", "none written", "No checkpoint was written."
     if not last.complete or last.finite is False:
-        return "fail", "not whole", f"{last.name}: {last.problem or 'not whole'}"
+        return "fail", "incomplete", f"{last.name}: {last.problem or 'incomplete'}"
     size = file_size(last.size_bytes)
     return "pass", size, f"{last.name} is complete and finite: {size}."
 
 
 def _time(snapshot: RunSnapshot, status: Status) -> Line:
     if status.seconds_per_step is None:
-        return "warn", "unknown", "Too few steps to tell the pace."
+        return "warn", "unknown", "Too few steps to measure the pace."
     text = pace(status.seconds_per_step)
-    return "pass", text, f"{text}; {duration(status.took_s)} in all with loading."
+    return "pass", text, f"{text}; {duration(status.took_s)} in total, including loading."
 
 
 def _memory(snapshot: RunSnapshot, status: Status) -> Line:
@@ -123,7 +125,7 @@ def _memory(snapshot: RunSnapshot, status: Status) -> Line:
     main = max((use.tree_memory_max_bytes or 0, *(s.tree_memory_bytes or 0 for s in samples)))
     gpu = max((use.gpu_memory_max_bytes or 0, *(s.gpu_memory_used_bytes or 0 for s in samples)))
     if not main:
-        return "warn", "not measured", "No memory reading was taken."
+        return "warn", "not measured", "No memory readings."
     text = f"The training used up to {memory_size(main)} of memory"
     return (
         "pass",

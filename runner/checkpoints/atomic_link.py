@@ -1,4 +1,4 @@
-"""Puts a finished file under another name beside others: never replacing one, never half a file."""
+"""Gives a finished file another name next to others: never replaces a file, never leaves half of one."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from pathlib import Path
 from runner.files.atomic import rename_to_free
 from runner.trainers.names import marked_name
 
-#: so many files of one name and mark are tried
+#: how many names with one mark are tried
 _MARKED = 100
-#: the time of a file may lose digits on its way over a network disk
+#: a file's time may lose digits on a network disk
 _SAME_TIME_S = 0.01
 
 
 def set_aside(path: Path, mark: str, size_bytes: int, modified_at: float) -> Path | None:
-    """Give a file a free marked name beside its own, which it loses: never replacing another file. A call that
-    was killed on its way is completed by the next one. None: the file that was verified with this size and
-    time is not there. Raises OSError."""
+    """Rename a file to a free marked name next to its own, never replacing another file. The next call
+    completes one that was killed. None: there is no file with the verified size and time. Raises OSError."""
 
     def is_it(place: Path) -> bool:
         found = place.stat()
@@ -46,7 +45,7 @@ def set_aside(path: Path, mark: str, size_bytes: int, modified_at: float) -> Pat
 
 
 def place_under(source: Path, target: Path, mark: str, tag: str) -> Path:
-    """As `place_file`; where another file has the name, under the first free name with `mark`."""
+    """As `place_file`; if another file has the name, use the first free name with `mark`."""
     marked = (target.with_name(marked_name(target.name, mark, n)) for n in range(1, _MARKED))
     for place in (target, *marked):
         with contextlib.suppress(FileExistsError):
@@ -56,10 +55,9 @@ def place_under(source: Path, target: Path, mark: str, tag: str) -> Path:
 
 
 def place_file(source: Path, target: Path, tag: str) -> None:
-    """A hard link, or a copy where links are not possible. Does nothing if it lies there already.
-
-    `tag`: makes the name of the unfinished copy this run's own, so that one which a killed process left
-    behind is written anew. Raises FileExistsError if another file has that name, OSError.
+    """A hard link, or a copy if links are not possible. Does nothing if it already exists. `tag`: makes the
+    name of the unfinished copy unique to this run, so that a leftover of a killed process is overwritten.
+    Raises FileExistsError if another file has that name, OSError.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -69,7 +67,7 @@ def place_file(source: Path, target: Path, tag: str) -> None:
             raise
     except FileNotFoundError:
         raise
-    except OSError:  # another disk, or one that knows no links
+    except OSError:  # another disk, or one without links
         _copy(source, target, target.with_name(f".{target.name}.{tag}.part"))
 
 
@@ -82,7 +80,7 @@ def same_file(one: Path, other: Path) -> bool:
 
 
 def _copy(source: Path, target: Path, unfinished: Path) -> None:
-    """Whole and on the disk before it gets its name."""
+    """Complete and on the disk before it gets its name."""
     if os.path.lexists(target):
         if same_file(source, target):
             return

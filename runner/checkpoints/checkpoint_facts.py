@@ -1,6 +1,5 @@
-"""What is known of a checkpoint besides its own bytes: the one before, its fate, its sample image.
-
-Pure but for `sample_files`, which lists a folder.
+"""What is known of a checkpoint besides its own bytes: the previous one, retention, its sample image. Pure
+except `sample_files`, which lists a folder.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from runner.checkpoints.weight_norms import change_of, remark_on
 from runner.model import Checkpoint, Expectation, ExpectedCheckpoint
 from runner.trainers.names import INCOMPLETE, KOHYA_NAMES, NAN
 
-#: what a Verification and a Checkpoint call by the same name
+#: fields that a Verification and a Checkpoint share
 _OF_THE_FILE = (
     "path", "size_bytes", "complete", "finite", "rank", "alpha", "norms", "norm", "norm_largest", "inode",
     "mtime_ns", "header_sha256",
@@ -24,7 +23,7 @@ _OF_THE_FILE = (
 
 
 def looked_at(one: Checkpoint, found: Verification, expect: Expectation) -> Checkpoint:
-    """With everything that the file itself says."""
+    """With everything found in the file itself."""
     known = {name: getattr(found, name) for name in _OF_THE_FILE}
     if found.modified_at is None:
         known["size_bytes"] = None
@@ -35,24 +34,24 @@ def looked_at(one: Checkpoint, found: Verification, expect: Expectation) -> Chec
 
 
 def file_alone(found: Verification) -> Checkpoint:
-    """A file that belongs to no run; its step is what its name tells, if it does."""
+    """A file without a run; its step is taken from its name, if possible."""
     name = PurePath(found.path).name
     return looked_at(Checkpoint(name, step=KOHYA_NAMES.parse(name).step), found, Expectation())
 
 
 def _size_problem(found: Verification, expect: Expectation) -> str | None:
-    """A complete file that is not of the size which [expect] asks for."""
+    """A complete file with a size outside [expect]."""
     if expect.checkpoint_mb is None or not found.complete:
         return None
     low, high = expect.checkpoint_mb
     size_mb = found.size_bytes / 1e6
     if low <= size_mb <= high:
         return None
-    return f"whole, but {size_mb:.1f} MB: expected {low:g} to {high:g} MB"
+    return f"complete, but {size_mb:.1f} MB: expected {low:g} to {high:g} MB"
 
 
 def bad_mark(one: Checkpoint) -> str | None:
-    """What its name has to say of a broken file; None: good, or not verified."""
+    """The mark in the name of a broken file; None: good, or not verified."""
     if one.complete is False:
         return INCOMPLETE
     return NAN if one.finite is False else None
@@ -61,9 +60,9 @@ def bad_mark(one: Checkpoint) -> str | None:
 def compared(
     one: Checkpoint, found: Verification, others: Iterable[Checkpoint], base_step: int
 ) -> Checkpoint:
-    """With its change and remark against the newest good one of an earlier true step; deleted files have left
-    their norms. `base_step`: from there on the attempt trained; what earlier attempts wrote beyond it is of a
-    past that was trained again."""
+    """With its change and note compared to the newest good one of an earlier true step; norms of deleted
+    files are kept. `base_step`: where the attempt started; what earlier attempts wrote beyond it was trained
+    again."""
     good = [
         c for c in others
         if one.step is not None and c.step is not None and c.step < one.step
@@ -81,8 +80,8 @@ def compared(
 def with_fate(
     one: Checkpoint, expected: Iterable[ExpectedCheckpoint], *, placed: bool
 ) -> Checkpoint:
-    """When save_last_n_* deletes it and its state. A file that was placed beside the others stays: the
-    trainer deletes only what lies in its own folder."""
+    """When save_last_n_* deletes it and its state. A file placed next to the others stays: the trainer only
+    deletes files in its own folder."""
     plan = next((e for e in expected if e.name == one.name), None)
     if plan is None:
         return _removed_at(one, None, None)
@@ -90,7 +89,7 @@ def with_fate(
 
 
 def without_future(one: Checkpoint, last_step: int) -> Checkpoint:
-    """The attempt is over: what was to be deleted later stays."""
+    """The attempt has ended: files due for deletion stay."""
     steps = one.removed_at_step, one.state_removed_at_step
     return _removed_at(one, *(s if s is not None and s <= last_step else None for s in steps))
 
@@ -106,7 +105,7 @@ def _removed_at(one: Checkpoint, step: int | None, state_step: int | None) -> Ch
 
 @dataclass(frozen=True, slots=True)
 class SampleFile:
-    """`number`: of the step (the trainer's global_step), or with `is_epoch` of the epoch."""
+    """`number`: the step (the trainer's global_step), or with `is_epoch` the epoch."""
 
     path: str
     number: int
@@ -117,8 +116,8 @@ class SampleFile:
 
 def sample_files(folder: Path, output_name: str | None, since: float) -> list[SampleFile]:
     """The images that this training drew. sd-scripts (train_util.py, sample_image_inference) names them
-    `NAME_{e%06d|%06d}_{%02d}_{time}{_seed}.png`; files older than `since` (seconds since the epoch) are of an
-    earlier training of that name. Raises OSError."""
+    `NAME_{e%06d|%06d}_{%02d}_{time}{_seed}.png`; files older than `since` (Unix time) are from an earlier
+    training with that name. Raises OSError."""
     start = re.escape(f"{output_name}_") if output_name else ""
     pattern = re.compile(rf"^{start}(e?)(\d{{6,}})_(\d{{2,}})_(\d{{8,}})[^/]*\.png$")
     found = []
@@ -129,7 +128,7 @@ def sample_files(folder: Path, output_name: str | None, since: float) -> list[Sa
         try:
             drawn = entry.stat().st_mtime >= since
         except FileNotFoundError:
-            continue  # a link to nothing, or gone meanwhile
+            continue  # a dangling link, or deleted meanwhile
         if drawn:
             number, prompt = int(name[2]), int(name[3])
             found.append(SampleFile(entry.path, number, bool(name[1]), prompt, name[4]))

@@ -1,7 +1,7 @@
-"""Copies a checkpoint into a folder of the user's, under a chosen name. Never moves, links or overwrites.
+"""Copies a checkpoint to a user's folder under a chosen name. Never moves, links or overwrites.
 
-What is being written has a temporary name of ours in the target folder until it is whole, on the disk and read
-back; a killed export leaves that file alone, and the next export into the folder takes it away.
+The copy has a temporary name in the target folder until it is complete, on the disk and read back; a killed
+export leaves that file, and the next export to the folder removes it.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from runner.store.identity import REPLACED, is_same
 from runner.trainers.names import SUFFIXES
 
 BLOCK_BYTES = 1 << 20
-#: what must stay free on the target's disk
+#: what must stay free on the target disk
 SPARE_BYTES = 1 << 24
-#: of a file name, on every file system that matters
+#: of a file name, on all common file systems
 NAME_BYTES = 255
 PART_PREFIX, PART_SUFFIX = ".plasma-export-", ".part"
 
 
 class ExportRefused(Refusal):
-    """Why nothing was exported; one sentence with what to do. `free_name`: one that could be taken instead."""
+    """Why nothing was exported, in one sentence with what to do. `free_name`: a name that is free."""
 
     def __init__(self, sentence: str, free_name: str | None = None) -> None:
         super().__init__(sentence)
@@ -45,7 +45,7 @@ class ExportRefused(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A copy that was written, read back and found the same. `notes`: what a person should know of it."""
+    """A copy, written and read back identical. `notes`: warnings for the user."""
 
     path: str
     size_bytes: int
@@ -61,9 +61,9 @@ def export_file(
     force: bool = False,
     known: Checkpoint | None = None,
 ) -> Exported:
-    """Copy `source` to `folder`. `name` None: its own; a missing ending is added. `force`: also a file that
-    is not whole or not finite. `known`: what a run knows of it;
-    a file that replaced it is not exported. Blocking. Raises ExportRefused."""
+    """Copy `source` to `folder`. `name` None: its own; a missing extension is added. `force`: even if
+    incomplete or non-finite. `known`: what the run knows about it; a file that replaced it is not exported.
+    Blocking. Raises ExportRefused."""
     target = checked_folder(folder) / checked_name(name or source.name, source)
     try:
         if os.path.lexists(target):
@@ -75,7 +75,7 @@ def export_file(
         clean_parts(folder)
         return _copied(source, target, notes, known)
     except FileNotFoundError as error:
-        raise ExportRefused(f"{error.filename or source} is not there any more") from None
+        raise ExportRefused(f"{error.filename or source} no longer exists") from None
     except OSError as error:
         where = error.filename or target
         raise ExportRefused(f"nothing was exported: {where}: {error.strerror or error}") from None
@@ -85,17 +85,17 @@ def export_file(
 
 
 def checked_folder(folder: Path) -> Path:
-    """The folder, if something can be written there. Raises ExportRefused."""
+    """The folder, if it is writable. Raises ExportRefused."""
     if not folder.is_dir():
-        what = "is no folder" if os.path.lexists(folder) else "is not there: make it first"
-        raise ExportRefused(f"{folder} {what}, or name another folder")
+        what = "is no folder" if os.path.lexists(folder) else "does not exist: create it first"
+        raise ExportRefused(f"{folder} {what}, or choose another folder")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ExportRefused(f"nothing can be written into {folder}: name another folder")
+        raise ExportRefused(f"{folder} is not writable: choose another folder")
     return folder
 
 
 def checked_name(name: str, source: Path) -> str:
-    """A file name with the source's ending. Raises ExportRefused."""
+    """A file name with the source's extension. Raises ExportRefused."""
     name, ending = name.strip(), source.suffix
     other = next((s for s in SUFFIXES if s != ending.lower() and name.lower().endswith(s)), None)
     if other is not None:
@@ -104,22 +104,22 @@ def checked_name(name: str, source: Path) -> str:
         name += ending
     odd = next((c for c in name if unicodedata.category(c) in ("Cc", "Cs")), None)
     if name == ending:
-        problem = "the name is empty: give one"
+        problem = "the name is empty"
     elif "/" in name or "\\" in name:
-        problem = "a name holds no / or \\: the folder is chosen by itself"
+        problem = "a name cannot contain / or \\; set the folder separately"
     elif name.startswith("."):
-        problem = "a name that begins with a dot is hidden: give another one"
+        problem = "a name starting with a dot is hidden: choose another one"
     elif odd is not None:
-        problem = f"the name holds the character U+{ord(odd):04X}: leave it out"
+        problem = f"the name contains the character U+{ord(odd):04X}: remove it"
     elif len(os.fsencode(name)) > NAME_BYTES:
-        problem = f"the name has more than {NAME_BYTES} bytes: give a shorter one"
+        problem = f"the name has more than {NAME_BYTES} bytes: choose a shorter one"
     else:
         return name
     raise ExportRefused(problem)
 
 
 def free_name(folder: Path, name: str) -> str:
-    """The name, or with -2, -3 ... before its ending if that is taken."""
+    """The name, or with -2, -3 ... before its extension if taken."""
     stem, ending = Path(name).stem, Path(name).suffix
     numbered = (folder / f"{stem}-{number}{ending}" for number in itertools.count(2))
     return first_free(itertools.chain([folder / name], numbered)).name
@@ -131,22 +131,24 @@ def _exists(target: Path, source: Path) -> ExportRefused:
         same_size = target.stat().st_size == source.stat().st_size
         if same_size and _hash(target) == _hash(source):
             return ExportRefused(
-                f"{target} is there already and holds the same bytes: nothing to do", other
+                f"{target} already exists with the same content: nothing to do", other
             )
-    return ExportRefused(f"{target} exists and is never overwritten: a free name is {other}", other)
+    return ExportRefused(
+        f"{target} already exists and is never overwritten: a free name is {other}", other
+    )
 
 
 def _checked(source: Path, force: bool) -> tuple[str, ...]:
-    """Looked at again now, in a process of its own: what the run knows of it may be old."""
+    """Verified again now, in a separate process: the run's facts may be outdated."""
     seen, _ = verify_apart([str(source.absolute())])
-    found = seen[0] if seen else Verification(str(source), problem="it could not be looked at")
+    found = seen[0] if seen else Verification(str(source), problem="it could not be verified")
     if found.kind == "diffusers":
         raise ExportRefused(
-            f"{source.name} is a folder of diffusers, and export copies single files: copy the folder"
+            f"{source.name} is a diffusers folder, and export copies single files: copy the folder yourself"
         )
     good = found.complete and found.finite is not False and found.kind != "state"
     if not good and not force:
-        why = found.problem or "it is no file of weights"
+        why = found.problem or "not a weights file"
         raise ExportRefused(f"{source.name} is not exported: {why}")
     return (found.problem,) if found.problem else ()
 
@@ -156,7 +158,7 @@ def _room(folder: Path, size_bytes: int) -> None:
     if free < size_bytes + SPARE_BYTES:
         raise ExportRefused(
             f"{folder} has {file_size(free)} left and the file needs {file_size(size_bytes)}: "
-            "make room, or name a folder on another disk"
+            "free some space, or choose a folder on another disk"
         )
 
 
@@ -164,11 +166,11 @@ def _room(folder: Path, size_bytes: int) -> None:
 
 
 def _own(source: Path, known: Checkpoint | None) -> None:
-    """Raises ExportRefused for a file of another training under that name."""
+    """Raises ExportRefused if another training's file has that name."""
     if known is not None and is_same(known, source) is False:
         raise ExportRefused(
-            f"{source.name} is not exported: it was {known.replaced or REPLACED}, so it is not the file of "
-            "this run any more; export it from the run that wrote it"
+            f"{source.name} is not exported: it was {known.replaced or REPLACED}, so it is no "
+            "longer this run's file; export it from the run that wrote it"
         )
 
 
@@ -187,13 +189,13 @@ def _copied(
         after = source.stat()
         same = os.path.samestat(before, after) and before.st_mtime_ns == after.st_mtime_ns
         if not same or after.st_size != size:
-            raise ExportRefused(f"{source.name} was changed while it was copied: try again")
+            raise ExportRefused(f"{source.name} changed during the copy: try again")
         _own(source, known)
         _drop_from_cache(out)
         if unfinished.stat().st_size != size or _hash(unfinished) != digest.hexdigest():
             raise ExportRefused(
-                f"what was written into {target.parent} reads back differently: "
-                "nothing was exported; that disk cannot be trusted"
+                f"the copy in {target.parent} reads back differently: nothing was exported; do "
+                "not trust that disk"
             )
         try:
             rename_to_free(unfinished, target)
@@ -210,7 +212,7 @@ def _copied(
 
 @contextlib.contextmanager
 def _part(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file of a name of ours, locked as long as somebody writes it; gone in the end."""
+    """A new temporary file, locked while it is written, removed at the end."""
     path = folder / f"{PART_PREFIX}{secrets.token_hex(6)}{PART_SUFFIX}"
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
     with os.fdopen(descriptor, "wb") as out:
@@ -224,10 +226,10 @@ def _part(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def clean_parts(folder: Path) -> tuple[str, ...]:
-    """Take away what killed exports have left; names of what went. One that is being written holds a lock."""
+    """Remove leftovers of killed exports; returns their names. A file being written is locked."""
     gone = []
     for path in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
-        if not path.is_file():  # somebody's pipe of that name would block
+        if not path.is_file():  # a pipe with that name would block
             continue
         with contextlib.suppress(OSError), path.open("rb") as stream:
             fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -242,6 +244,6 @@ def _hash(path: Path) -> str:
 
 
 def _drop_from_cache(out: BinaryIO) -> None:
-    """Reading back is to ask the disk, not the memory, where a system can be told so."""
+    """Read back from the disk, not from memory, if the system supports it."""
     with contextlib.suppress(OSError, AttributeError):  # macOS has no such call
         os.posix_fadvise(out.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -1,4 +1,4 @@
-"""Where a checkpoint may be wanted: the folder used last, the ComfyUI beside the base model, known places."""
+"""Suggested export folders: the last one used, the ComfyUI near the base model, known places."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LastExport:
 
 
 def suggested_folders(command: Sequence[str] = (), cwd: str = "") -> tuple[Path, ...]:
-    """Folders that are there, likeliest first. `command`: the run's, which names its base model."""
+    """Existing folders, most likely first. `command`: the run's, which contains its base model."""
     found: dict[str, Path] = {}
     for path in _places(command, cwd):
         with contextlib.suppress(OSError):
@@ -43,7 +43,7 @@ def suggested_folders(command: Sequence[str] = (), cwd: str = "") -> tuple[Path,
 
 
 def last_folder() -> Path | None:
-    """Where the last export went, None if there was none or it cannot be read."""
+    """Where the last export went; None: none, or unreadable."""
     try:
         return Path(read_json(home() / "export.json", LastExport).folder)
     except Unreadable:
@@ -51,7 +51,7 @@ def last_folder() -> Path | None:
 
 
 def remember_folder(folder: Path) -> None:
-    """For the next suggestion; that it cannot be kept is no reason to fail."""
+    """For the next suggestion; failing to save it is not an error."""
     with contextlib.suppress(OSError):
         home().mkdir(parents=True, exist_ok=True)
         write_json(home() / "export.json", LastExport(str(folder.absolute())))

@@ -1,9 +1,9 @@
-"""Is the folder of a training state whole, so that a training can go on from it?
+"""Is a training state folder complete, so that a training can resume from it?
 
 Facts (sd-scripts.md §3): `NAME-state` holds, in the order of writing, train_state.json (since v0.9.0, of
 the scripts that track steps), model.safetensors (older accelerate: pytorch_model.bin), optimizer.bin,
 scheduler.bin, with fp16 scaler.pt, and random_states_N.pkl, one for each process, last. The files of
-torch are zip archives, whose directory comes at the end: a cut one has none. Nothing is unpickled.
+torch are zip archives, whose directory comes at the end: a truncated one has none. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TRAIN_STATE = "train_state.json"
-#: it holds two numbers
+#: it has two numbers
 TRAIN_STATE_BYTES = 1 << 16
 WEIGHTS = re.compile(r"^(?:model.*\.safetensors|pytorch_model.*\.bin)$")
 RANDOM_STATES = re.compile(r"^random_states_(\d+)\.pkl$")
@@ -25,8 +25,8 @@ _ARCHIVES = (".bin", ".pt", ".pkl")
 
 @dataclass(frozen=True, slots=True)
 class StateLook:
-    """`problem`: why it is not whole, in words; None: it is. `step`: what train_state.json says, as the
-    trainer counted; `weights`: safetensors files whose numbers are still to be looked at."""
+    """`problem`: why it is incomplete; None: complete. `step`: from train_state.json, as the trainer counts;
+    `weights`: safetensors files still to be scanned."""
 
     problem: str | None
     step: int | None = None
@@ -40,34 +40,34 @@ def look_at_state(path: Path) -> StateLook:
     weights = tuple(path / n for n in sorted(sizes) if n.endswith(".safetensors"))
     problem = _missing(sizes)
     step = None
-    if TRAIN_STATE in sizes:  # else one of a script that tracks no steps
+    if TRAIN_STATE in sizes:  # else from a script that tracks no steps
         try:
             with (path / TRAIN_STATE).open("rb") as stream:
                 step = int(json.loads(stream.read(TRAIN_STATE_BYTES))["current_step"])
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            problem = f"{TRAIN_STATE} cannot be read: the save was cut off"
+            problem = f"{TRAIN_STATE} cannot be read: the save was interrupted"
     archives = (name for name in sorted(sizes) if name.endswith(_ARCHIVES))
     if problem is None and (
         cut := next((n for n in archives if not whole_archive(path / n)), None)
     ):
-        problem = f"{cut} is cut off"
+        problem = f"{cut} is truncated"
     return StateLook(problem, step, weights, sum(sizes.values()))
 
 
 def _missing(sizes: dict[str, int]) -> str | None:
-    """In the order of writing: the first that is missing is where the save ended."""
+    """In the order of writing: the first missing one is where the save stopped."""
     empty = sorted(name for name, size in sizes.items() if size == 0)
     if empty:
-        return f"{empty[0]} is empty: the save was cut off"
+        return f"{empty[0]} is empty: the save was interrupted"
     if not any(WEIGHTS.match(name) for name in sizes):
-        return "there are no weights (model.safetensors): the save was cut off"
+        return "no weights (model.safetensors): the save was interrupted"
     for name in ("optimizer.bin", "scheduler.bin"):
         if name not in sizes:
-            return f"there is no {name}: the save was cut off"
+            return f"no {name}: the save was interrupted"
     numbers = {int(found[1]) for name in sizes if (found := RANDOM_STATES.match(name))}
     gone = next((n for n in range(max(numbers, default=0) + 1) if n not in numbers), None)
     if gone is not None:
-        return f"there is no random_states_{gone}.pkl, which is written last: the save was cut off"
+        return f"no random_states_{gone}.pkl, which is written last: the save was interrupted"
     return None
 
 

@@ -1,10 +1,10 @@
-"""What a file of weights says: whole? finite? which rank, how large? And a state folder: whole?
+"""Verifies a weights file: complete? finite? rank and size? And a state folder: complete?
 
-sd-scripts writes straight to the final name (facts: a full disk or a kill leaves a truncated file of
-that name), so the header is held against the file's size. Run as `python -m runner.checkpoints.verify PATH...`
-this prints a JSON line per path; the supervisor uses that form, so that neither memory nor a slow disk
-is its trouble. That process is niced: Linux and macOS derive the priority of its reading from that, and
-one that waits for an idle disk altogether would never answer beside a busy training.
+sd-scripts writes straight to the final name (a full disk or a kill leaves a truncated file), so the header is
+compared with the file's size. Run as `python -m runner.checkpoints.verify PATH...` this prints a JSON line
+per path; the supervisor uses that form, so that neither memory nor a slow disk affects it. That process is
+niced: Linux and macOS derive its I/O priority from that, and one with idle I/O priority would never answer
+next to a busy training.
 """
 
 from __future__ import annotations
@@ -27,19 +27,18 @@ from runner.model.units import count
 from runner.store.identity import header_sha256, state_stamp
 
 NICENESS = 10
-#: longer metadata (tag frequencies of a large dataset) is not handed on
+#: longer metadata (tag frequencies of a large dataset) is left out
 METADATA_LIMIT = 2000
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
-PICKLED = "a pickle file: its numbers are not looked at"
-#: one thread: the other cores are the trainer's
+PICKLED = "a pickle file: its numbers are not checked"
+#: one thread: the other cores are for the trainer
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a path turned out to be. `kind`: weights, state, pickle or
-    diffusers (a folder). `complete` of a state: it can be
-    resumed from. `finite`: None when not every number was looked at, and `problem` says why.
+    """What a path is. `kind`: weights, state, pickle or diffusers (a folder). `complete` of a state: it can
+    be resumed from. `finite`: None when not every number was checked; `problem` says why.
 
     `norms`, `norm` (mean) and `norm_largest`: see model.BlockNorm; `bad_blocks`: with NaN or infinity.
     `lora`: the norms are of what is added to base weights. `step`: a state's own count."""
@@ -62,16 +61,15 @@ class Verification:
     lora: bool = False
     step: int | None = None
     modified_at: float | None = None
-    #: which file it is, see runner.store.identity; `mtime_ns` of a state: of its newest file
+    #: identity of the file, see runner.store.identity; `mtime_ns` of a state: of its newest file
     inode: int | None = None
     mtime_ns: int | None = None
     header_sha256: str | None = None
 
 
 def verify(path: Path, *, finite: bool = True) -> Verification:
-    """Look at one file or state folder. Never raises for what it is; a missing one is a `problem`.
-
-    `finite` False: the header and the size alone, no number is looked at."""
+    """Verify one file or state folder. Never raises for its content; a missing one is a `problem`. `finite`
+    False: only header and size, no numbers."""
     known: dict[str, Any] = {"path": str(path)}
     try:
         found = path.stat()
@@ -84,7 +82,7 @@ def verify(path: Path, *, finite: bool = True) -> Verification:
             return _pickle(path, known)
         return _weights(path, known, finite)
     except FileNotFoundError:
-        return Verification(str(path), problem="the file is not there")
+        return Verification(str(path), problem="the file does not exist")
     except OSError as error:
         why = error.strerror or str(error)
         return Verification(**known, problem=f"cannot be read: {why}")
@@ -112,11 +110,11 @@ def _weights(path: Path, known: dict[str, Any], finite: bool) -> Verification:
     modules = modules_of(tensors)
     seen = scan(path, modules, start)
     bad = len(seen.nonfinite)
-    problem = f"{bad} of {len(tensors)} tensors hold NaN or infinity" if bad else None
+    problem = f"{bad} of {len(tensors)} tensors contain NaN or Inf" if bad else None
     if not bad and seen.unlooked:
         name, dtype = seen.unlooked[0]
         number = count(len(seen.unlooked), "tensor")
-        problem = f"{number} not looked at, of a dtype that is not known ({name}: {dtype})"
+        problem = f"{number} not checked, unknown dtype ({name}: {dtype})"
     return Verification(
         **known,
         complete=True,
@@ -131,22 +129,22 @@ def _weights(path: Path, known: dict[str, Any], finite: bool) -> Verification:
 
 
 def _pickle(path: Path, known: dict[str, Any]) -> Verification:
-    """Reading its numbers would mean to run what is in it."""
+    """Reading its numbers would execute its content."""
     known |= {"kind": "pickle"}
     with open_regular(path) as stream:
         start = stream.read(4)
     if not start:
         raise Broken("the file is empty (0 bytes)")
     if start[:2] == b"PK" and not whole_archive(path):
-        return Verification(**known, problem="cut off: a torch file without its end")
+        return Verification(**known, problem="truncated torch file")
     if start[:2] != b"PK" and start[:1] != b"\x80":
-        return Verification(**known, problem=f"this is no torch file (it begins with {start!r})")
+        return Verification(**known, problem=f"not a torch file (it starts with {start!r})")
     return Verification(**known, complete=True, problem=PICKLED)
 
 
 def _folder(path: Path, known: dict[str, Any], finite: bool) -> Verification:
-    """A training state or a model of diffusers, with what the files of weights inside say; the first that is
-    broken counts for all."""
+    """A training state or a diffusers model, with results of the weights files inside; the first broken one
+    counts for all."""
     look: StateLook | FolderLook
     if is_diffusers_folder(path):
         look = look_at_folder(path)
@@ -159,7 +157,7 @@ def _folder(path: Path, known: dict[str, Any], finite: bool) -> Verification:
         look = look_at_state(path)
         known |= {"kind": "state", "step": look.step, "mtime_ns": state_stamp(path)}
     else:
-        return Verification(**known, problem="this is a folder, and no training state")
+        return Verification(**known, problem="a folder, but not a training state")
     known["size_bytes"] = look.size_bytes
     result, unread = Verification(**known, problem=look.problem, complete=not look.problem), None
     for file in look.weights if result.complete else ():
@@ -181,7 +179,7 @@ def _folder(path: Path, known: dict[str, Any], finite: bool) -> Verification:
 
 
 def state_complete(path: Path) -> bool | None:
-    """Is a state folder whole, as far as names, sizes and headers tell? None: no such folder."""
+    """Is a state folder complete, by names, sizes and headers? None: no such folder."""
     if not path.is_dir():
         return None
     return verify(path, finite=False).complete
@@ -190,8 +188,8 @@ def state_complete(path: Path) -> bool | None:
 def verify_apart(
     paths: Sequence[str], *, timeout_s: float | None = None
 ) -> tuple[list[Verification], str]:
-    """`verify` in a process of its own, so that numpy and large files stay out of this one. In the order of the
-    paths, fewer where it failed; and its last words, "" if it had none. Raises nothing."""
+    """`verify` in a separate process, so that numpy and large files stay out of this one. In the order of the
+    paths, fewer if it failed; and its last line, "" if none. Raises nothing."""
     import subprocess
 
     from runner.process.spawn import module_command
@@ -209,8 +207,8 @@ def verify_apart(
 
 
 def main(arguments: list[str]) -> int:
-    """Print a JSON line per path; exit 0 if all are complete and finite. `-`: the paths come on stdin, each a
-    JSON string in a line of its own, and each is answered before the next is read."""
+    """Print a JSON line per path; exit 0 if all are complete and finite. `-`: read paths from stdin, one JSON
+    string per line, and answer each before reading the next."""
     os.environ.update(ONE_THREAD)
     if sys.platform != "win32":
         os.nice(NICENESS)

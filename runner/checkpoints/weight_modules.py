@@ -1,8 +1,8 @@
-"""Which tensors of a file of weights belong together, and to which block of the network. Pure.
+"""Groups the tensors of a weights file into modules and network blocks. Pure.
 
 Names as sd-scripts writes them (networks/lora*.py: `lora_unet_down_blocks_0_..._proj_in.lora_down.weight`,
-`lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha`), those of diffusers and PEFT (`lora_A`, `lora_B`)
-and those of whole models.
+`lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha`), those of diffusers and PEFT (`lora_A`, `lora_B`) and
+those of full models.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _PART = re.compile(
     r"^(?P<module>.+?)\.(?:lora_mid|hada_|lokr_|oft_|ia3|dora_scale|diff|w_norm|b_norm|on_input|"
     r"lora_down|lora_up|lora_A|lora_B)"
 )
-#: a scale of DoRA is as large as the base weight itself: it would hide what was learnt
+#: a DoRA scale is as large as the base weight itself: it would hide what was learned
 _NOT_COUNTED = re.compile(r"\.(?:dora_scale|lora_magnitude_vector)\b")
 
 
 @dataclass(slots=True)
 class Module:
-    """Tensors of one layer. `down` and `up`: the two halves of a LoRA module; `others`: what else it
-    has and counts for its norm; `silent`: what has to be looked at, but does not count."""
+    """Tensors of one layer. `down` and `up`: the two halves of a LoRA module; `others`: other tensors that
+    count for its norm; `silent`: checked, but not counted."""
 
     name: str
     down: Tensor | None = None
@@ -54,7 +54,7 @@ class Module:
 
 
 def modules_of(tensors: Iterable[Tensor]) -> list[Module]:
-    """The modules in the order in which their first bytes come."""
+    """The modules in the order of their first bytes."""
     found: dict[str, Module] = {}
 
     def module(name: str) -> Module:
@@ -87,8 +87,8 @@ _TEXT = re.compile(
     r"(?:te(?P<n>\d*)(?=_)|text_encoders?(?:_(?P<m>\d+))?(?=_|$)|text_model(?=_)|cond_stage_model(?=_)"
     r"|conditioner_embedders_(?P<c>\d+))"
 )
-#: blocks with few enough numbers that each is worth a line (SD 1.5: 3 + 3, SDXL: 4 + 6 with weights);
-#: the 57 blocks of FLUX are told by their kind
+#: few enough blocks to give each a line (SD 1.5: 3 + 3, SDXL: 4 + 6 with weights);
+#: the 57 blocks of FLUX are grouped by kind
 _NUMBERED = re.compile(
     r"^(?P<kind>down_blocks|up_blocks|input_blocks|output_blocks)_(?P<n>\d+)(?:_|$)"
 )
@@ -147,7 +147,7 @@ def alpha_of(values: Iterable[float], metadata: Mapping[str, str]) -> float | No
 
 
 def _number(text: str | None) -> float | None:
-    """sd-scripts writes numbers as text, and None as the word."""
+    """sd-scripts writes numbers as text, and None as "None"."""
     try:
         value = float(text) if text is not None else None
     except ValueError:

@@ -1,11 +1,10 @@
-"""Norms of weights per block, and what they say against the checkpoint before. Pure.
+"""Norms of weights per block, compared with the previous checkpoint. Pure.
 
-Why these thresholds. The norm of up @ down of a fresh LoRA starts at 0 and grows with the way that the
-optimizer has gone: with Adam and its kin no faster than in proportion to the steps at a steady learning
-rate, no faster than their square while the rate is warmed up. So between step a and step b a growth
-by (b / a)^2 is what a healthy training can show at most, and three times that is not. Optimizers that
-find their own rate (Prodigy, DAdapt) start with a millionth of it and may grow by any factor until
-they have: for them a norm counts only from ADAPTIVE_FLOOR on.
+Why these thresholds: the norm of up @ down of a fresh LoRA starts at 0 and grows with the optimizer's path:
+with Adam and similar at most proportionally to the steps at a constant learning rate, and at most with their
+square during warm-up. So between step a and step b a healthy training grows at most by (b / a)^2, and three
+times that is a blow-up. Optimizers that find their own rate (Prodigy, DAdapt) start with a millionth of it
+and may grow by any factor first: for them a norm only counts from ADAPTIVE_FLOOR on.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ from runner.model.units import some
 if TYPE_CHECKING:
     from runner.checkpoints.verify import Verification
 
-#: how many times the most that a healthy training shows
+#: this many times a healthy training's maximum
 BLOW_UP = 3.0
-#: below this a norm is next to nothing: base weights have norms of 10 and more
+#: below this a norm is negligible: base weights have norms of 10 and more
 FLOOR = 1e-6
-#: usual norms of a trained LoRA are 0.1 to some 1 (sd-scripts' own scale_weight_norms is set to 1)
+#: a trained LoRA usually has norms of 0.1 to about 1 (scale_weight_norms of sd-scripts is set to 1)
 ADAPTIVE_FLOOR = 0.25
 ADAPTIVE = ("prodigy", "dadapt")
-#: base weights of SD 1.5 have Frobenius norms of 10 to 60, of SDXL and FLUX up to some hundreds: a LoRA
+#: base weights of SD 1.5 have Frobenius norms of 10 to 60, of SDXL and FLUX up to a few hundred: a LoRA
 #: module that adds more than this has replaced them
 OVERWHELMING = 1000.0
-NOTHING_LEARNT = "all weights add nothing (every norm is 0): the network has learnt nothing"
+NOTHING_LEARNT = "all weights add nothing (every norm is 0): the network has learned nothing"
 
 
 def summarize(modules: Mapping[str, float | None]) -> dict[str, Any]:
     """Fields of a Verification by the norms of its modules (None: not finite): by block, in the order of the
-    file. With `bad_blocks` there is no norm of the whole."""
+    file. With `bad_blocks` there is no overall norm."""
     blocks: dict[str, list[float]] = {}
     bad: dict[str, None] = {}
     for name, norm in modules.items():
@@ -61,7 +60,7 @@ def summarize(modules: Mapping[str, float | None]) -> dict[str, Any]:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Divided first: the sum of huge values is none."""
+    """Divide first: the sum of huge values overflows."""
     return math.fsum(value / len(values) for value in values)
 
 
@@ -69,7 +68,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def change_of(now: float | None, before: float | None) -> float | None:
-    """As a share: 0.05 is five percent more. None where there is nothing to compare with."""
+    """As a share: 0.05 is five percent more. None: nothing to compare with."""
     if now is None or not before:
         return None
     share = now / before - 1
@@ -77,17 +76,16 @@ def change_of(now: float | None, before: float | None) -> float | None:
 
 
 def remark_on(now: Checkpoint, found: Verification, before: Checkpoint | None) -> str | None:
-    """One sentence for what a person should know of these weights; None: nothing. `found`: what verification
-    says of `now`."""
+    """One warning sentence about these weights; None: fine. `found`: the verification of `now`."""
     if found.bad_blocks:
-        return f"NaN or infinity in {some(found.bad_blocks)}"
+        return f"NaN or Inf in {some(found.bad_blocks)}"
     if now.norm is None:
         return None
     if now.norm_largest == 0.0:
         return NOTHING_LEARNT if found.lora else "every weight is 0"
     if before is not None and before.norm is not None:
         if now.norms == before.norms:
-            return f"the weights are those of {_named(before)}: nothing was learnt since"
+            return f"same weights as {_named(before)}: nothing learned since"
         optimizer = found.metadata.get("ss_optimizer", "").lower()
         adaptive = any(word in optimizer for word in ADAPTIVE)
         grown = _blow_up(now, before, ADAPTIVE_FLOOR if adaptive else FLOOR)
@@ -103,7 +101,7 @@ def remark_on(now: Checkpoint, found: Verification, before: Checkpoint | None) -
 
 
 def _blow_up(now: Checkpoint, before: Checkpoint, floor: float) -> str | None:
-    """`floor`: a norm below it counts as that much."""
+    """`floor`: the minimum that a norm counts as."""
     limit = growth_limit(now.step, before.step)
     old = {block.block: block for block in before.norms}
     grown = {
@@ -123,14 +121,14 @@ def _blow_up(now: Checkpoint, before: Checkpoint, floor: float) -> str | None:
 
 
 def _growth(now: BlockNorm, before: BlockNorm, floor: float) -> float:
-    """Of the mean or of the largest module, whichever grew more; 1 for what was nothing before."""
+    """Of the mean or the largest module, whichever grew more; 1 if it was zero before."""
     pairs = ((now.mean, before.mean), (now.largest, before.largest))
     return max(min(new / max(old, floor), 1e12) if old > 0 else 1.0 for new, old in pairs)
 
 
 def growth_limit(step: int | None, before: int | None) -> float:
-    """The factor from which on a growth between these steps is a blow-up. Files whose steps are not
-    known are taken for neighbours of twice the steps."""
+    """From this factor on, growth between these steps is a blow-up. With unknown steps, assume twice the
+    steps."""
     ratio = step / before if step and before and step > before else 2.0
     return BLOW_UP * ratio * ratio
 

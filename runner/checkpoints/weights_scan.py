@@ -1,12 +1,12 @@
-"""One pass over the bytes of a safetensors file: is every number finite, how large are the weights?
+"""One pass over a safetensors file: is every number finite, how large are the weights?
 
-Without torch, on one core, in bounded memory: a training runs beside it. A file is read, not mapped: the
-trainer may cut or replace it at any moment, and a mapped page that is gone ends the process.
+Without torch, on one core, in bounded memory: a training runs at the same time. A file is read, not mapped:
+the trainer may truncate or replace it at any moment, and a lost mapped page kills the process.
 
 NaN and infinity survive squaring and adding, so a sum of squares shows both at once; only where it is not
-finite (huge but finite values overflow it too) or next to nothing are the numbers themselves checked, and added
-in f64. A LoRA module's sum of squares is part of its Gram matrix, which is needed anyway for the norm of
-up @ down: |up down|^2 = sum of (up^T up) * (down down^T), without making the product.
+finite (huge but finite values overflow it too) or next to nothing are the numbers themselves checked, and
+added in f64. A LoRA module's sum of squares is part of its Gram matrix, which is needed anyway for the norm
+of up @ down: |up down|^2 = sum of (up^T up) * (down down^T), without making the product.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 else:
     Array = Any
 
-#: numbers that are checked together: with their copy as f32 they stay in a core's own cache
+#: numbers checked together: with their f32 copy they fit in a core's cache
 CHUNK_ITEMS = 1 << 16
-#: numbers of a matrix whose part of the Gram matrix is computed together
+#: numbers of a matrix per part of the Gram matrix
 PANEL_ITEMS = 1 << 19
 #: of a Gram matrix and of half a module, as numbers in memory; beyond them the norm is that of the tensors
 RANK_LIMIT, MATRIX_LIMIT_BYTES = 1024, 1 << 26
@@ -52,21 +52,21 @@ _NUMBERS = _FLOATS | _WHOLE
 
 
 class CutShort(OSError):
-    """The file ended while it was read: another process is writing it."""
+    """The file ended during the read: another process is writing it."""
 
 
 class Reader:
-    """One open file. An array that it returns is valid until the next call."""
+    """One open file. A returned array is valid until the next call."""
 
     def __init__(self, stream: BufferedReader, data_start: int) -> None:
-        import ml_dtypes  # noqa: F401 - its types become numpy's own
+        import ml_dtypes  # noqa: F401 - registers its types with numpy
         import numpy as np
 
         self._stream, self._start = stream, data_start
         self._raw, self._kept = np.empty(CHUNK_ITEMS * 2, np.uint8), np.empty(0, np.float64)
 
     def numbers(self, begin: int, end: int, dtype: str) -> Array:
-        """Those from byte `begin` to `end` of the data: as they are, small ones as f32. Raises CutShort,
+        """Numbers from byte `begin` to `end` of the data: unchanged, small ones as f32. Raises CutShort,
         OSError."""
         import numpy as np
 
@@ -89,11 +89,11 @@ class Reader:
 
     def _read(self, raw: Array) -> None:
         if self._stream.readinto(raw.data) < len(raw):
-            raise CutShort(0, "the file became shorter while it was read")
+            raise CutShort(0, "the file became shorter during the read")
 
 
 def scan(path: Path, modules: Iterable[Module], data_start: int) -> Scan:
-    """Check every number of the modules, which hold all tensors of the file. Raises OSError, CutShort
+    """Check every number of the modules, which contain all tensors of the file. Raises OSError, CutShort
     among them."""
     import numpy as np
 
@@ -105,8 +105,8 @@ def scan(path: Path, modules: Iterable[Module], data_start: int) -> Scan:
 
 
 class Scan:
-    """What the bytes hold. `nonfinite`: names of tensors; `unlooked`: those whose dtype is not known, (name,
-    dtype); `norms`: by module, None where a number of it is not finite; those without a float are left out."""
+    """Result of the scan. `nonfinite`: names of tensors; `unlooked`: those with an unknown dtype, (name,
+    dtype); `norms`: by module, None if non-finite; modules without floats are left out."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -117,7 +117,7 @@ class Scan:
 
     @property
     def finite(self) -> bool | None:
-        """None: no number that was looked at is bad, but not all could be looked at."""
+        """None: no bad number found, but not all could be checked."""
         if self.nonfinite:
             return False
         return None if self.unlooked else True
@@ -139,7 +139,7 @@ class Scan:
             self.norms[module.name] = norm
 
     def _alpha(self, tensor: Tensor) -> float | None:
-        """A single number; sd-scripts writes it as an integer where alpha was given as one."""
+        """A single number; sd-scripts writes it as an integer if alpha was one."""
         self._squares(tensor)
         if tensor.items != 1 or tensor.dtype not in _NUMBERS:
             return None
@@ -150,7 +150,7 @@ class Scan:
         return value
 
     def _squares(self, tensor: Tensor) -> float:
-        """The sum of the squares of a tensor's numbers; notes it if one of them is not finite."""
+        """The sum of the squares of a tensor's numbers; records it if non-finite."""
         import numpy as np
 
         if tensor.dtype not in FLOATS:
@@ -175,17 +175,16 @@ class Scan:
         down, up = module.down, module.up
         assert down is not None and up is not None
         rank = down.shape[0]
-        # both are checked, also where the first already holds a NaN: each bad tensor is counted
+        # check both, even if the first already has a NaN: each bad tensor is counted
         of_down, of_up = self._gram(down, (rank, -1)), self._gram(up, (-1, rank))
         if of_down is None or of_up is None:
             return 0.0
         scale = (alpha if alpha is not None else rank) / rank
-        # rounding can leave less than nothing where up and down cancel out
+        # rounding can go below zero where up and down cancel out
         return max(0.0, float((of_down * of_up).sum())) * scale * scale
 
     def _gram(self, tensor: Tensor, shape: tuple[int, int]) -> Array | None:
-        """The sums of products of the rank's rows or columns, (rank, rank) as f64; None: a number is not
-        finite."""
+        """The sums of products of the rank's rows or columns, (rank, rank) as f64; None: non-finite."""
         import numpy as np
 
         matrix = self._reader.numbers(tensor.begin, tensor.end, tensor.dtype).reshape(shape)

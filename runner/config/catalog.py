@@ -1,5 +1,5 @@
-"""The flags of one script, as types: names, values, choices, and what is wrong with a value. Where they come
-from: `runner.trainers.flag_catalog`."""
+"""The flags of one script, as types: names, values, choices, and what is wrong with a value. Source:
+`runner.trainers.flag_catalog`."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class FlagCatalog(Protocol):
     def names(self) -> frozenset[str]: ...
 
     def problem(self, name: str, value: FlagValue) -> str | None:
-        """What is wrong with the value of a known flag, continuing a sentence; None: nothing."""
+        """What is wrong with the value of a known flag, continuing a sentence; None: fine."""
 
 
-#: None: what this trainer knows cannot be told, so no name is refused
+#: None: this trainer's flags are unknown, so no name is rejected
 KnownFlags = Callable[[Trainer], FlagCatalog | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """One option of a script. `kind`: the name of its argparse type ("int", "float", "str", ...);
-    None when it cannot be told. `nargs` as in argparse; `bare`: a switch without a value.
-    `repeats`: it may be given several times. `help`: the script's own words, both languages."""
+    None: unknown. `nargs` as in argparse; `bare`: a switch without a value.
+    `repeats`: it may be given several times. `help`: the script's own text, both languages."""
 
     name: str
     kind: str | None = "str"
@@ -57,9 +57,9 @@ class Flag:
 
     @property
     def takes(self) -> str:
-        """What may stand behind it, in words."""
+        """Accepted values, as text."""
         if self.bare:
-            return "nothing, it is a switch"
+            return "no value, it is a switch"
         plain = "text" if self.kind in ("str", "Path") else "a value"
         _, one = _KINDS.get(self.kind or "", (str, plain))
         if self.choices is not None:
@@ -114,25 +114,25 @@ def _problem_of_one(flag: Flag, text: str) -> str | None:
     return None
 
 
-#: argparse type -> how it reads a text, and what it wants in words
+#: argparse type -> its parser, and the expected value as text
 _KINDS: Mapping[str, tuple[Callable[[str], Any], str]] = {
-    "int": (int, "a whole number"),
+    "int": (int, "an integer"),
     "float": (float, "a number"),
-    "int_or_float": (int_or_float, "a whole number, a share below 1 or a percentage"),
+    "int_or_float": (int_or_float, "an integer, a fraction below 1 or a percentage"),
 }
 
 
 class Effort(Enum):
-    """How much time a look at a checkout's flags may take when they are not remembered."""
+    """How long reading a checkout's flags may take when they are not cached."""
 
-    CACHED = "cached"  # none: a file is read, nothing is started
-    QUICK = "quick"  # about 0.3 s, at most 2: the script is read without its packages
-    FULL = "full"  # up to a minute each: it is really imported, then asked for --help
+    CACHED = "cached"  # none: read a file, start nothing
+    QUICK = "quick"  # about 0.3 s, at most 2: read the script without its packages
+    FULL = "full"  # up to a minute each: import it and run --help
 
 
 @dataclass(frozen=True, slots=True)
 class FlagReport:
-    """`note`: why nothing is known, one sentence; None when something is."""
+    """`note`: why nothing is known, one sentence; None otherwise."""
 
     catalog: Catalog | None
     note: str | None = None

@@ -1,5 +1,5 @@
-"""notify.json: where the notices of a run go. It may hold what is nobody else's business (the topic of an
-ntfy address is as good as a password), so it has a file of its own, mode 0600, and is never shown."""
+"""notify.json: where a run's notifications go. It may contain secrets (the topic of an ntfy address is as
+good as a password), so it is a separate file with mode 0600 and is never shown."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.rundir import RunDir
 
-#: as ntfy has them, the lowest first
+#: as in ntfy, lowest first
 PRIORITIES = ("min", "low", "default", "high", "urgent")
-#: how the screen raises a notification of the desktop; `auto`: by what the terminal is
+#: how the screen sends a desktop notification; `auto`: depends on the terminal
 TERMINALS = ("auto", "osc9", "osc777", "osc99", "off")
 
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """`command`: argv; `ntfy`: the address of a topic. Tokens and apprise's addresses are never in here, only
-    the names of the variables and the paths of the files that hold them."""
+    """`command`: argv; `ntfy`: the address of a topic. Tokens and apprise addresses are never in here, only
+    the names of variables and paths of files with them."""
 
     command: tuple[str, ...] = ()
     ntfy: str | None = None
@@ -30,7 +30,7 @@ class Channels:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those that are set, by the words that results use."""
+        """Those that are set, by the names used in results."""
         apprise = self.apprise_file or self.apprise_env
         given = {"command": self.command, "ntfy": self.ntfy, "apprise": apprise}
         return tuple(name for name, value in given.items() if value)
@@ -41,19 +41,19 @@ class Channels:
 
 
 def write_channels(run: RunDir, channels: Channels) -> None:
-    """By rename, readable by its owner alone from the first byte on. Raises OSError."""
+    """By rename, readable only by its owner from the first byte on. Raises OSError."""
     write_json(run.notify, channels)
 
 
 def read_channels(run: RunDir) -> Channels:
-    """None where the run has no such file. A file that cannot be read raises Unreadable."""
+    """None if the run has no such file. An unreadable file raises Unreadable."""
     if not run.notify.exists():
         return Channels()
     return read_json(run.notify, Channels)
 
 
 def channels_or_none(run: RunDir) -> Channels:
-    """The same for those to whom a broken file is as good as none."""
+    """The same, but a broken file counts as none."""
     try:
         return read_channels(run)
     except Unreadable:

@@ -1,4 +1,4 @@
-"""What can be wrong with a plasma.toml, each as one sentence that names file, line and cure."""
+"""Problems of a plasma.toml, each one sentence with file, line and fix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """`line` counts from 1; None when no line can be named (the file itself is missing)."""
+    """`line` counts from 1; None without a line (the file itself is missing)."""
 
     file: str
     line: int | None
@@ -21,7 +21,7 @@ class ConfigProblem:
 
 
 class ConfigError(Exception):
-    """All that is wrong with one file, in the order of its lines; `str()` is a sentence each."""
+    """All problems of one file, by line; `str()` gives one sentence each."""
 
     def __init__(self, problems: Iterable[ConfigProblem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.line or 0, p.text)))
@@ -29,11 +29,10 @@ class ConfigError(Exception):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant; None rather than a guess that would mislead.
-
-    Meant is: the same words in another spelling or order; else a name few typing mistakes away, counted in
-    the words that differ (none in two letters, one in up to five, two in up to nine, then three); else the
-    only name with all of its words.
+    """The known name that was probably meant; None rather than a misleading guess. Candidates: the same words
+    in another spelling or order; else a name a few typos away, counted in the words that differ (none in two
+    letters, one in up to five, two in up to nine, then three); else the only name that contains all its
+    words.
     """
     names = sorted(set(known))
     words = _words(name)
@@ -52,12 +51,12 @@ def cure_for(name: str, known: Iterable[str]) -> str:
     return f"did you mean {meant}?" if meant else "remove it"
 
 
-#: length of a name -> typing mistakes that still tell what was meant
+#: length of a name -> typos up to which the name is still clear
 _MISTAKES = ((2, 0), (5, 1), (9, 2))
 
 
 def _mistakes(name: str, known: str) -> int | None:
-    """In the words that the two do not share at their ends; None: too many."""
+    """In the words that differ, ignoring shared ends; None: too many."""
     one, other = name.lower().split("_"), known.lower().split("_")
     for end in (0, -1):
         while one and other and one[end] == other[end]:
@@ -95,10 +94,10 @@ def distance(one: str, other: str, limit: int) -> int:
     return min(above[-1], limit + 1)
 
 
-#: the types of TOML in words; a bool is an int as well, so it comes first
+#: names of TOML types; a bool is also an int, so it is first
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "true or false"),
-    (int, "a whole number"),
+    (int, "an integer"),
     (float, "a number"),
     (str, "text"),
     (list, "a list"),
@@ -107,5 +106,5 @@ _KINDS: tuple[tuple[type, str], ...] = (
 
 
 def kind(value: object) -> str:
-    """The TOML type in words."""
+    """Name of the TOML type."""
     return next((words for cls, words in _KINDS if isinstance(value, cls)), "a date or time")

@@ -1,6 +1,6 @@
 """Command line flags by their own names: what a value may be, and how it is written for argparse.
 
-`true` is a bare flag, `false` leaves it out, a list is several values, numbers and text are one.
+`true` is a bare flag, `false` leaves it out, a list is several values, a number or text is one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def plain_name(name: str) -> str:
 
 
 def unpassable(values: Sequence[FlagScalar]) -> str | None:
-    """The value of a list that argparse would take for a flag; None when all can be passed."""
+    """The list value that argparse would mistake for a flag; None: all are fine."""
     if len(values) < 2:
         return None
     for value in map(str, values):
@@ -60,15 +60,14 @@ def to_arguments(flags: Flags) -> list[str]:
 
 
 def merged(flags: Flags, changes: Flags) -> dict[str, FlagValue]:
-    """`changes` over `flags`; a change to `false` takes the flag out."""
+    """`flags` with `changes` applied; `false` removes a flag."""
     result = {**flags, **changes}
     return {name: value for name, value in result.items() if value is not False}
 
 
 def with_flags(command: Sequence[str], changes: Flags) -> tuple[str, ...]:
-    """A recorded command line with other flags of the script; the launcher's are not touched.
-
-    Raises ValueError when the command names no script.
+    """A recorded command line with other script flags; the launcher's stay unchanged. Raises ValueError if
+    the command has no script.
     """
     split = flags_begin(command)
     kept = _without(command[split:], changes.keys())
@@ -76,8 +75,8 @@ def with_flags(command: Sequence[str], changes: Flags) -> tuple[str, ...]:
 
 
 def read_flags(command: Sequence[str]) -> dict[str, FlagValue]:
-    """The script's flags of a command line that `to_arguments` wrote, by name: True for a bare one, text
-    else, a tuple of texts for a list. Raises ValueError when the command names no script."""
+    """The script's flags of a command line that `to_arguments` wrote, by name: True for a bare one, else
+    text, a tuple for a list. Raises ValueError if the command has no script."""
     return _flags_of(command[flags_begin(command) :])
 
 
@@ -99,7 +98,7 @@ def with_launcher_flags(command: Sequence[str], changes: Flags) -> tuple[str, ..
 
 
 def _launcher_words(command: Sequence[str]) -> tuple[int, int]:
-    """Where the launcher's own flags begin and end; (0, 0) without a launcher."""
+    """Where the launcher's own flags start and end; (0, 0) without a launcher."""
     if _LAUNCHER not in command:
         return 0, 0
     return command.index(_LAUNCHER) + 1, flags_begin(command) - 1
@@ -118,8 +117,7 @@ def _flags_of(words: Sequence[str]) -> dict[str, FlagValue]:
 
 
 def flags_begin(command: Sequence[str]) -> int:
-    """Index of the first flag of the script: behind the first `*.py` or `-m` module that is no
-    launcher."""
+    """Index of the first flag of the script: after the first `*.py` or `-m` module that is not a launcher."""
     for index, word in enumerate(command):
         if index and not word.startswith("-") and (word.endswith(".py") or word in _MODULES):
             return index + 1
@@ -145,8 +143,8 @@ def _without(arguments: Sequence[str], names: Iterable[str]) -> list[str]:
 
 
 def whole(flags: Mapping[str, Any], name: str) -> int | None:
-    """None when the flag is not given. Text as on a command line is read, 4.0 is not: a `--config_file`
-    would hand it on as it is, and sd-scripts dies of it. Raises ValueError naming the flag."""
+    """None if the flag is not set. Text from a command line is accepted, 4.0 is not: a `--config_file` would
+    pass it unchanged and crash sd-scripts. Raises ValueError with the flag's name."""
     value = flags.get(name)
     if value is None:
         return None
@@ -155,19 +153,19 @@ def whole(flags: Mapping[str, Any], name: str) -> int | None:
             return int(value)
     except ValueError:
         pass
-    raise ValueError(f"{name} is {value!r}: it must be a whole number")
+    raise ValueError(f"{name} is {value!r}: it must be an integer")
 
 
 def at_least(flags: Mapping[str, Any], name: str, lowest: int) -> int | None:
     """The same, with a bound."""
     value = whole(flags, name)
     if value is not None and value < lowest:
-        raise ValueError(f"{name} is {value}: give {lowest} or more, or leave it out")
+        raise ValueError(f"{name} is {value}: use {lowest} or more, or remove it")
     return value
 
 
 def number(flags: Mapping[str, Any], name: str) -> float | None:
-    """Any number. Raises ValueError naming the flag."""
+    """Any number. Raises ValueError with the flag's name."""
     value = flags.get(name)
     if value is None:
         return None

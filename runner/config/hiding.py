@@ -1,9 +1,8 @@
-"""No key, password or address in what is written or shown of a run: by the names of settings, then their values
-wherever they stand. Pure.
+"""Hides keys, passwords and addresses in everything written or shown of a run: by setting name, then by value
+anywhere. Pure.
 
-`token` alone says nothing here: sd-scripts has keep_tokens and max_token_length, so only a name that ends in
-it is one. Lines of a plasma.toml stay where they are, so that a problem of the file can still be named by its
-line.
+`token` alone is not a secret: sd-scripts has keep_tokens and max_token_length, so only names ending in it
+count. Line numbers of a plasma.toml are preserved, so that problems can still name their line.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from runner.config.positions import KeyPath, key_lines
 
 T = TypeVar("T")
 HIDDEN = "(hidden)"
-#: shorter values are words that stand elsewhere as well
+#: shorter values are words that occur elsewhere too
 LEAST_LENGTH = 6
 _NAME = re.compile(
     r"(?:^|[._-])token$|api_?key|password|passwd|secret|credential|access_?key|private_?key", re.I
 )
 _USERINFO = re.compile(r"(?<=://)[^/\s@]*:?[^/\s@]*(?=@)")
 _QUERY = re.compile(r"(?<=[?&])((?:access_)?token|api_?key|key|password|secret)=[^&\s]+", re.I)
-#: tokens that can be told by their look, wherever they stand
+#: tokens recognizable by their format, anywhere
 _LOOK = re.compile(r"\b(?:hf_|sk-|ghp_|tk_)[A-Za-z0-9]{16,}")
 _PAIR = re.compile(r"^(\s*[#;]?\s*[\"']?)([\w.-]+)([\"']?\s*[=:]\s*)(.+)$")
-#: values of `[notify]` that tell nobody anything that could be used
+#: values of `[notify]` that are not secret
 _HARMLESS = frozenset(
     {"on", "bell", "terminal", "per_hour", "ntfy_priority", "ntfy_token_env", "apprise_env"}
 )
@@ -42,7 +41,7 @@ def is_secret(name: str) -> bool:
 
 
 def without_secrets(text: str) -> str:
-    """The text with user and password of addresses, keys of their queries and tokens taken out."""
+    """The text without user and password of addresses, query keys and tokens."""
     text = _USERINFO.sub(HIDDEN, text)
     text = _QUERY.sub(lambda found: f"{found[1]}={HIDDEN}", text)
     return _LOOK.sub(HIDDEN, text)
@@ -54,7 +53,7 @@ def shown_value(name: str, text: str) -> str:
 
 
 def hidden_command(argv: Iterable[str]) -> tuple[str, ...]:
-    """A command line with the values of its secret flags taken out, as `--flag value`, `--flag=value` and
+    """A command line without the values of its secret flags, as `--flag value`, `--flag=value` and
     `name=value`."""
     words = _without_values(argv)
     return tuple(f"{shown}{HIDDEN}" if value else without_secrets(shown) for shown, value in words)
@@ -82,7 +81,7 @@ def hidden_env(env: Mapping[str, str | None]) -> dict[str, str | None]:
 def secret_values(
     argv: Iterable[str], env: Mapping[str, str | None], config: str | None
 ) -> tuple[str, ...]:
-    """The secrets themselves, longest first, to be taken out of every other text."""
+    """The secrets themselves, longest first, to be removed from all other texts."""
     found = {value for name, value in env.items() if value and is_secret(name)}
     found |= {value for _, value in _without_values(argv)}
     found |= {value for name, value in _leaves(_parsed(config)) if is_secret(name)}
@@ -90,7 +89,7 @@ def secret_values(
 
 
 def hidden_config(text: str) -> str:
-    """A plasma.toml as it may be shown: without its secrets and without the addresses of [notify]."""
+    """A plasma.toml fit to be shown: without its secrets and the addresses of [notify]."""
     text = without_addresses(text)
     found = {value for name, value in _leaves(_parsed(text)) if is_secret(name) and value}
     for value in sorted(found, key=len, reverse=True):
@@ -102,7 +101,7 @@ def hidden_config(text: str) -> str:
 
 
 def _hidden_line(line: str) -> str:
-    """Also of what stands in a comment, or in a file that is no TOML."""
+    """Also in comments, or in a file that is not valid TOML."""
     pair = _PAIR.match(line)
     if pair is None or not is_secret(pair[2]) or HIDDEN in pair[4]:
         return without_secrets(line)
@@ -129,13 +128,14 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def scrubbed(value: T, secrets: tuple[str, ...]) -> T:
-    """The same with the secrets taken out of every text in it: of texts, lists, tuples, dicts, dataclasses."""
+    """The same with the secrets removed from every text in it: of texts, lists, tuples, dicts,
+    dataclasses."""
     return cast(T, _scrub(value, secrets))
 
 
 def _scrub(value: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(value, str):
-        if not value.isascii():  # names of files may hold bytes that are no UTF-8
+        if not value.isascii():  # file names may contain bytes that are not UTF-8
             value = value.encode("utf-8", "replace").decode("utf-8")
         for secret in secrets:
             if secret in value:
@@ -155,15 +155,16 @@ def _scrub(value: Any, secrets: tuple[str, ...]) -> Any:
 
 
 def without_addresses(text: str) -> str:
-    """The same TOML as a run keeps it: addresses, commands, paths and comments of `[notify]` are hidden."""
+    """The same TOML as stored with a run: addresses, commands, paths and comments of `[notify]` are
+    hidden."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:  # a configuration is read before it is kept; to be safe
+    except tomllib.TOMLDecodeError:  # a configuration is parsed before it is stored; to be safe
         return _cut(text)
     notify = table.get(_SECTION)
     if not isinstance(notify, dict):
         return text
-    begins: dict[int, KeyPath] = {}  # what begins on a line; of several keys the outermost
+    begins: dict[int, KeyPath] = {}  # what starts on a line; of several keys the outermost
     for path, number in key_lines(text).items():
         element = path[0] == _SECTION and any(isinstance(part, int) for part in path)
         if not element:  # its text may look like a key
@@ -180,7 +181,7 @@ def without_addresses(text: str) -> str:
 
 
 def _shown(line: str, notify: Mapping[str, Any], *, top: bool) -> str:
-    """A header keeps its name (not `top`: of a section below), a harmless key its value."""
+    """A header keeps its name (not `top`: in a subsection), a harmless key its value."""
     found = _KEY.match(line)
     if found is None:
         return line.split("#")[0].rstrip() if top else f"# {HIDDEN}"
@@ -192,7 +193,8 @@ def _shown(line: str, notify: Mapping[str, Any], *, top: bool) -> str:
 
 
 def _still_there(table: Mapping[str, Any], text: str) -> bool:
-    """Is the text no TOML any more, or does it hold one of the values, where no other setting has it too?"""
+    """Is the text no longer valid TOML, or does it still contain one of the values that no other setting
+    has?"""
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError:
@@ -204,7 +206,7 @@ def _still_there(table: Mapping[str, Any], text: str) -> bool:
 
 
 def _cut(text: str) -> str:
-    """The blunt way, for a layout that was not foreseen: nothing from the first mention of it on."""
+    """Fallback for an unforeseen layout: cut from its first mention on."""
     lines = text.split("\n")
     first = next((i for i, line in enumerate(lines) if _SECTION in line), len(lines))
     return "\n".join([*lines[:first], *(f"# {HIDDEN}" for _ in lines[first:])])

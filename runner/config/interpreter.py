@@ -1,4 +1,4 @@
-"""What another Python interpreter is and which modules it could import, asked without importing them."""
+"""Version of another Python interpreter and the modules it could import, without importing them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _SENTINEL = "\x1ePLASMA "
-#: '' (the working folder) leaves sys.path: a stray file beside plasma.toml must not pass for a module
+#: '' (the working folder) is removed from sys.path: a stray file next to plasma.toml must not count as a
+#: module
 _SOURCE = """
 import sys
 sys.path[:] = [p for p in sys.path if p]
@@ -39,8 +40,8 @@ TIMEOUT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """`problem` says in one sentence why it does not run; the rest is empty then. `modules`: the
-    version, "" when it is there without one, None when it cannot be found."""
+    """`problem`: one sentence why it does not run; then the rest is empty. `modules`: the version, "" if it
+    has none, None if not found."""
 
     python: str
     problem: str | None = None
@@ -54,7 +55,7 @@ class Interpreter:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a small program printed. `problem`: why there is nothing (did not start, ran too long)."""
+    """Output of a small program. `problem`: why there is none (did not start, timed out)."""
 
     output: str = ""
     errors: str = ""
@@ -70,7 +71,7 @@ def run_small(
     timeout_s: float,
     cancelled: threading.Event | None = None,
 ) -> Answer:
-    """Run a short program in a group of its own; the whole group dies at the time-out or the cancel."""
+    """Run a short program in its own process group, killed as a group on timeout or cancel."""
     try:
         child = subprocess.Popen(
             command, env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -109,13 +110,13 @@ def examine(
     told = sentinel_json(answer.output)
     if told is None:
         last = (answer.errors.strip().splitlines() or [f"exit code {answer.code}"])[-1]
-        return Interpreter(python, problem=f"is no working Python ({last})")
+        return Interpreter(python, problem=f"is not a working Python ({last})")
     return Interpreter(python, None, told["version"], told["prefix"], told["modules"])
 
 
 def sentinel_json(output: str) -> dict[str, Any] | None:
-    """The JSON behind our mark; everything else a trainer's modules print is ignored."""
-    for line in output.split("\n"):  # splitlines() would split at our mark as well
+    """The JSON behind our mark; other output of a trainer's modules is ignored."""
+    for line in output.split("\n"):  # splitlines() would also split at our mark
         if line.startswith(_SENTINEL):
             with suppress(json.JSONDecodeError):
                 told = json.loads(line.removeprefix(_SENTINEL))
@@ -128,7 +129,7 @@ _importable: set[tuple[str, str]] = set()
 
 
 def can_import(python: str, module: str, env: Mapping[str, str] | None = None) -> bool:
-    """Could this interpreter import the module? A yes is remembered; a no may be cured meanwhile."""
+    """Could this interpreter import the module? A yes is cached; a no may be fixed meanwhile."""
     key = (python, module)
     if (
         key not in _importable

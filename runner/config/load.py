@@ -1,4 +1,4 @@
-"""plasma.toml -> Config. Strict: what is not understood is refused, with its line, all at once."""
+"""plasma.toml -> Config. Strict: everything unknown is rejected with its line, all at once."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from runner.config.reading import (
 from runner.model import Expectation, GuardSettings
 
 FILE_NAME = "plasma.toml"
-NO_FILE = "run `plasma-tui init` to write one, or `plasma-tui demo` to see a training"
+NO_FILE = "run `plasma-tui init` to write one, or `plasma-tui demo` to see a demo training"
 EMBEDDED = "embedded"
 
-#: the kernel's own end of the scale
+#: the kernel's maximum
 NICE_MOST = 19
 _DEVICE = re.compile(r"(?:cpu|cuda|mps|xpu|npu|hpu|mlu|musa)(?::\d+)?")
 
@@ -51,14 +51,14 @@ _DEVICE = re.compile(r"(?:cpu|cuda|mps|xpu|npu|hpu|mlu|musa)(?::\d+)?")
 @reads(type="string", pattern=f"^{_DEVICE.pattern}$")
 def _device(value: Any) -> str:
     if not _DEVICE.fullmatch(text(value)):
-        raise Wrong(f'is "{value}"; write cpu, mps, cuda or cuda:N')
+        raise Wrong(f'is "{value}"; use cpu, mps, cuda or cuda:N')
     return str(value)
 
 
 @reads(type="string", pattern=r"\.py$")
 def _script(value: Any) -> str:
     if not text(value).endswith(".py"):
-        raise Wrong(f'is "{value}"; name a Python file such as train_network.py')
+        raise Wrong(f'is "{value}"; use a Python file such as train_network.py')
     return str(value)
 
 
@@ -69,7 +69,7 @@ _GUARD = {
     "stalled": "No step for far longer than a step takes.",
     "slow": "Steps take much longer than before.",
 }
-#: section -> its keys; those without any hold flags, or have a reader of their own
+#: section -> its keys; those without keys contain flags, or have their own reader
 _SECTIONS: Mapping[str, Mapping[str, Reader]] = {
     "trainer": {
         "sd_scripts": text.about(
@@ -121,17 +121,17 @@ _SMOKE = {
 KEYS: Mapping[str, Mapping[str, Reader]] = {
     "": _TOP, **_SECTIONS, "smoke": _SMOKE, "notify": NOTIFY_KEYS
 }  # fmt: skip
-#: what stands outside of its section
+#: keys outside their section
 _HOMES = {
     **{key: section for section, readers in _SECTIONS.items() for key in readers},
     **dict.fromkeys((*PATH_FLAGS, "output_name"), "train"),
 }
-#: `accelerate launch` flags that decide what is run: they are ours
+#: `accelerate launch` flags that decide what runs: set by us
 _OUR_ACCELERATE_FLAGS = frozenset({"m", "module", "no_python"})
 
 
 def load_config(path: Path, *, known_flags: KnownFlags) -> Config:
-    """The checked file; a folder stands for the plasma.toml in it. `known_flags`: those of its trainer, see
+    """The checked file; a folder means the plasma.toml in it. `known_flags`: those of its trainer, see
     `runner.trainers.registry.load_config`. Raises ConfigError."""
     path = Path(absolute(str(path), Path.cwd()))
     if path.is_dir():
@@ -146,7 +146,7 @@ def load_config(path: Path, *, known_flags: KnownFlags) -> Config:
 
 def _config(path: Path, content: str, top: Section, known_flags: KnownFlags) -> Config:
     base, reading = path.parent, top.reading
-    homes = {key: f"is not known; move it into [{home}]" for key, home in _HOMES.items()}
+    homes = {key: f"is unknown here; move it to [{home}]" for key, home in _HOMES.items()}
     named = top.read({**_TOP, **dict.fromkeys(_SECTIONS, anything)}, homes)
     sections = {name: top.table(name) for name in _SECTIONS}
     plain = {name: sections[name].read(keys) for name, keys in _SECTIONS.items() if keys}
@@ -158,7 +158,7 @@ def _config(path: Path, content: str, top: Section, known_flags: KnownFlags) -> 
     gate = smoke.pop("gate", "smoke" in top.values) is True
     accelerate = _accelerate(sections["accelerate"], base, trainer)
     if "dataset" in top.values and not train.get("dataset_config"):
-        cure = 'add dataset_config = "NAME.toml" to [train] to say where the file is to be written'
+        cure = 'add dataset_config = "NAME.toml" to [train] to set its path'
         top.reading.problems.append(reading.problem(("dataset",), f"[dataset] has no file; {cure}"))
     output_name = train.get("output_name")
     default = output_name if isinstance(output_name, str) and output_name else base.name
@@ -183,9 +183,9 @@ def _config(path: Path, content: str, top: Section, known_flags: KnownFlags) -> 
 
 
 def _trainer(section: Section, given: dict[str, Any], base: Path, launcher: str) -> Trainer:
-    """`given`: what is right in it. Without sd_scripts the rest is checked all the same."""
+    """`given`: the valid values. Without sd_scripts the rest is still checked."""
     if "sd_scripts" not in section.values:
-        cure = f'give the folder of sd-scripts, or "{EMBEDDED}" for the built-in trainer'
+        cure = f'set it to the sd-scripts folder, or "{EMBEDDED}" for the built-in trainer'
         section.refuse("sd_scripts", f"is missing; {cure}")
     where, script = given.get("sd_scripts", EMBEDDED), given.get("script", "train_network.py")
     python = executable(given["python"], base) if "python" in given else None
@@ -201,7 +201,7 @@ def _trainer(section: Section, given: dict[str, Any], base: Path, launcher: str)
     if where != EMBEDDED:
         return trainer
     if "script" in given and "sd_scripts" in given:
-        section.refuse("script", "means nothing to the built-in trainer; remove it")
+        section.refuse("script", "does not apply to the built-in trainer; remove it")
     own = python or sys.executable
     return replace(trainer, sd_scripts=None, python=own, script="runner.embedded")
 
@@ -214,7 +214,7 @@ def _script_path(script: str, folder: Path, base: Path) -> str:
 
 @reads()
 def _ours(value: Any) -> FlagValue:
-    raise Wrong("is set by plasma-tui itself; remove it")
+    raise Wrong("is set by plasma-tui; remove it")
 
 
 def _accelerate(section: Section, base: Path, trainer: Trainer) -> dict[str, FlagValue]:

@@ -1,4 +1,4 @@
-"""plasma.toml as frozen types. Paths are absolute, `~` is expanded, switched-off flags are gone."""
+"""plasma.toml as frozen types. Paths are absolute, `~` is expanded, switched-off flags are removed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from runner.config.positions import KeyPath
 from runner.model import Expectation, GuardSettings, NotifyRules
 
 LAUNCHERS = ("accelerate", "python")
-#: `failed` alone stands for `diverged` and `killed` too
+#: `failed` also covers `diverged` and `killed`
 NOTIFY_ON = ("finished", "failed", "diverged", "killed", "stopped", "stalled", "waiting")
-#: what `[guard]` may have done about an alarm
+#: actions of `[guard]` on an alarm
 GUARD_DOES = ("tell", "stop", "after_save")
 
-#: Flags that a smoke test does not take over unless [smoke] says so. The epochs would override its
-#: steps (sd-scripts: max_train_epochs wins), the others belong to the long run's own files.
+#: Flags that a smoke test does not inherit unless [smoke] sets them. Epochs would override its steps
+#: (sd-scripts: max_train_epochs wins), the others are for the full run's files.
 _NOT_IN_SMOKE = (
     "max_train_epochs", "save_every_n_steps", "save_every_n_epochs", "save_n_epoch_ratio",
     "resume", "initial_step", "initial_epoch", "skip_until_initial_step",
@@ -34,7 +34,7 @@ SMOKE_NAME = "smoke_test"
 class Trainer:
     """`[trainer]`. `sd_scripts` is None for the built-in trainer; `script` is absolute, or the name
     of the module for the built-in one; `python` is an absolute path, or a name not found on PATH.
-    `nice`: how far the trainer's processes stand back for others on the CPU, 0 to 19."""
+    `nice`: lowers the CPU priority of the trainer's processes, 0 to 19."""
 
     sd_scripts: Path | None
     python: str
@@ -46,8 +46,8 @@ class Trainer:
 
 @dataclass(frozen=True, slots=True)
 class Smoke:
-    """`[smoke]`: the flags that differ. `gate`: a passed smoke test must be approved by a person
-    before the long run may start."""
+    """`[smoke]`: the flags that differ. `gate`: a passed smoke test must be approved by the user before the
+    full run can start."""
 
     flags: Flags = field(default_factory=dict)
     gate: bool = False
@@ -56,7 +56,7 @@ class Smoke:
 @dataclass(frozen=True, slots=True)
 class Config:
     """One plasma.toml, checked. `dataset` is the raw `[dataset]`, `text` the file as it was read,
-    `lines` the line of each key, `notes` what was read with a grain of salt, a sentence each."""
+    `lines` the line of each key, `notes` are remarks on the file, a sentence each."""
 
     path: Path
     name: str
@@ -68,7 +68,7 @@ class Config:
     guard: GuardSettings = field(default_factory=GuardSettings)
     notify: NotifyRules = field(default_factory=NotifyRules)
     channels: Channels = field(default_factory=Channels)
-    #: `[summary]`: write it beside the checkpoints as well
+    #: `[summary]`: also write it next to the checkpoints
     summary_beside: bool = False
     dataset: Mapping[str, Any] | None = None
     text: str = ""
@@ -81,7 +81,7 @@ class Config:
 
     @property
     def trainer_cwd(self) -> Path:
-        """The folder that the trainer runs in; relative paths inside a dataset file start here."""
+        """The folder that the trainer runs in; relative paths in a dataset file start here."""
         return self.trainer.sd_scripts or self.base_dir
 
     @property
@@ -93,7 +93,7 @@ class Config:
         return max(int(count), 1)
 
     def flags(self, *, smoke: bool = False) -> dict[str, FlagValue]:
-        """The script's flags of the long run or of the smoke test."""
+        """The script's flags for the full run or the smoke test."""
         if not smoke:
             return merged(self.train, {})
         kept = {name: value for name, value in self.train.items() if name not in _NOT_IN_SMOKE}
@@ -103,7 +103,7 @@ class Config:
         return merged(merged(kept, defaults), self.smoke.flags)
 
     def changed(self, changes: Flags) -> Config:
-        """The same with other flags, in the long run and in the smoke test; `False` takes one out."""
+        """The same with other flags, for the full run and the smoke test; `False` removes one."""
         smoke = replace(self.smoke, flags={**self.smoke.flags, **changes})
         return replace(self, train=merged(self.train, changes), smoke=smoke)
 

@@ -1,4 +1,4 @@
-"""`[notify]` of plasma.toml: who is told what, and by which way. A secret in it is refused."""
+"""`[notify]` of plasma.toml: what is reported, and through which channel. Secrets in it are rejected."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from runner.config.reading import Reader, Section, Wrong, flag, one_of, reads, s
 from runner.model import NotifyRules
 
 _OUTSIDE = (
-    'would lie here for everybody to read; put it into a file (ntfy_token_file = "~/.config/ntfy-token") '
+    'would be readable by everybody here; put it into a file (ntfy_token_file = "~/.config/ntfy-token") '
     'or a variable (ntfy_token_env = "NTFY_TOKEN")'
 )
 _APPRISE = (
-    "holds passwords and would lie here for everybody to read; put the addresses into a file "
+    "contains passwords and would be readable by everybody here; put the addresses into a file "
     '(apprise_file = "~/.config/apprise.yml") or a variable (apprise_env = "APPRISE_URLS")'
 )
-#: what people write, and what to write instead
+#: common mistakes, and what to write instead
 _REFUSED = {
     **dict.fromkeys(("token", "ntfy_token", "ntfy_password", "ntfy_auth", "password"), _OUTSIDE),
     **dict.fromkeys(("apprise", "apprise_url", "apprise_urls", "urls", "url"), _APPRISE),
 }
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEXT = {"type": "string", "pattern": r"\S"}
-#: what gives a secret in a command line away
+#: signs of a secret in a command line
 _SECRET_WORDS = re.compile(
     r"authorization:|bearer\s|\bxox[abeprs]-|hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks/"
     r"|api\.telegram\.org/bot\d|(?:^|[\s_-])(?:token|password|passwd|secret|api[_-]?key)=\S"
@@ -41,7 +41,7 @@ _SECRET_WORDS = re.compile(
 
 
 def read_notify(section: Section, base: Path, *, gate: bool) -> tuple[NotifyRules, Channels]:
-    """The rules that anybody may read, and the channels that are kept apart."""
+    """The public rules, and the channels that are stored separately."""
     found = section.read(NOTIFY_KEYS, _REFUSED)
     for key in found.keys() & {"ntfy_token_file", "apprise_file"}:
         found[key] = absolute(found[key], base)
@@ -73,11 +73,11 @@ def _command(value: Any) -> tuple[str, ...]:
     if not words or not words[0].strip():
         raise Wrong("is empty; name a program or remove the line")
     if any("\0" in word for word in words):
-        raise Wrong("holds a NUL character; remove it")
+        raise Wrong("contains a NUL character; remove it")
     if any(_looks_secret(word) for word in words):
         raise Wrong(
-            "holds what looks like a token or password: anybody could read it in the list of processes; "
-            "let a script read it from a file, and name the script here"
+            "seems to contain a token or password: anyone could read it in the process list; let "
+            "a script read it from a file, and set the script here"
         )
     return tuple(words)
 
@@ -88,7 +88,7 @@ def _looks_secret(word: str) -> bool:
 
 @reads(type="string", pattern="^https?://[^/?#@]+/[^?#]+$")
 def _ntfy(value: Any) -> str:
-    """The address is never repeated in a sentence: who knows the topic can read and write it."""
+    """The address is never repeated in a message: anyone who knows the topic can read and write it."""
     address = str(text(value))
     try:
         parts = urlsplit(address)
@@ -96,10 +96,12 @@ def _ntfy(value: Any) -> str:
     except ValueError:
         host, parts = None, urlsplit("")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise Wrong(f"holds more than the address of a topic: a user, password or token {_OUTSIDE}")
+        raise Wrong(
+            f"contains more than the address of a topic: a user, password or token {_OUTSIDE}"
+        )
     plain = address.isascii() and address.isprintable() and " " not in address
     if parts.scheme not in ("http", "https") or not host or not parts.path.strip("/") or not plain:
-        raise Wrong('is not the address of a topic; write it as "https://ntfy.sh/your-own-topic"')
+        raise Wrong('is not a topic address; write it as "https://ntfy.sh/your-own-topic"')
     return address.rstrip("/")
 
 
@@ -113,16 +115,16 @@ def _priority(value: Any) -> str:
 
 @reads(type="string", pattern=f"^{_VARIABLE.pattern}$")
 def _variable(value: Any) -> str:
-    """The value is not repeated: somebody may have written the token itself."""
+    """The value is not repeated: it may be the token itself."""
     if not _VARIABLE.fullmatch(text(value)) or _looks_secret(value):
-        raise Wrong("is not the name of a variable; write the name, never the token itself")
+        raise Wrong("is not a variable name; write the name, never the token itself")
     return str(value)
 
 
 @reads(**_TEXT)
 def _path(value: Any) -> str:
     if "://" in text(value) or _looks_secret(value):
-        raise Wrong("is not the path of a file; write the path, never the secret itself")
+        raise Wrong("is not a file path; write the path, never the secret itself")
     return str(value)
 
 

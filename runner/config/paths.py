@@ -1,6 +1,6 @@
-"""Which flags of sd-scripts hold paths, and how they become absolute.
+"""Which sd-scripts flags are paths, and how they become absolute.
 
-The trainer runs in the folder of sd-scripts, so a relative path of plasma.toml would point elsewhere.
+The trainer runs in the folder of sd-scripts, so a relative path in plasma.toml would point elsewhere.
 Names: the argparse definitions of sd-scripts main (48d368fa) and of `accelerate launch` 1.6.
 """
 
@@ -22,7 +22,7 @@ PATH_FLAGS = frozenset(
     }
 )  # fmt: skip
 
-#: a path or a name on a hub: a path when it looks like one or is there
+#: a path or a hub name: a path if it looks like one or exists
 PATH_OR_NAME_FLAGS = frozenset(
     {
         "ae", "base_weights", "byt5", "clip_g", "clip_l", "controlnet_model_name_or_path", "gemma2",
@@ -30,16 +30,16 @@ PATH_OR_NAME_FLAGS = frozenset(
     }
 )  # fmt: skip
 
-#: flags of `accelerate launch` that hold paths
+#: flags of `accelerate launch` that are paths
 ACCELERATE_PATH_FLAGS = frozenset({"config_file", "deepspeed_config_file", "deepspeed_hostfile"})
 
-#: where kohya_ss and its like keep the interpreter, seen from the folder of sd-scripts
+#: where kohya_ss and similar keep the interpreter, relative to the sd-scripts folder
 VENVS = ("venv", ".venv", "../venv", "../.venv")
 _WEIGHT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 
 
 def absolute(text: str, base: Path) -> str:
-    """`~` expanded, relative to `base`; symbolic links are left as they are (a venv's python is one)."""
+    """`~` expanded, relative to `base`; symbolic links are not resolved (a venv's python is one)."""
     return os.path.abspath(os.path.join(base, os.path.expanduser(text)))  # noqa: PTH100, PTH111, PTH118
 
 
@@ -57,7 +57,7 @@ def venv_python(sd_scripts: Path) -> Path | None:
 
 
 def looks_like_path(text: str, base: Path) -> bool:
-    """Is this a file of this machine and not `owner/name` of a hub?"""
+    """Is this a local file and not `owner/name` of a hub?"""
     if text.startswith(("/", "~", "./", "../")) or text.lower().endswith(_WEIGHT_SUFFIXES):
         return True
     try:

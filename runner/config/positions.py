@@ -1,4 +1,4 @@
-"""A TOML file with what tomllib does not tell: the line of each key, and an error as a sentence."""
+"""A TOML file with what tomllib lacks: the line of each key, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from runner.files.toml_text import parse_toml
 #: keys and indices from the top of the document, e.g. ("datasets", 0, "subsets", 1, "image_dir")
 KeyPath = tuple[str | int, ...]
 
-#: text, comments, a date with a blank, signs, and words (also dotted ones) of a valid document. A closing
-#: delimiter may be preceded by up to two quotes that belong to the text.
+#: text, comments, a date with a space, punctuation, and words (also dotted ones) of a valid document. A
+#: closing delimiter may be preceded by up to two quotes that belong to the text.
 _TOKEN = re.compile(
     r'''"""(?:[^\\]|\\.)*?"""(?!") | "(?:[^"\\]|\\.)*" | \#[^\n]* | \d{4}-\d\d-\d\d[ ]\d\d:[\d:.+Z-]*
     | [\[\]{}=,] | [^\s\[\]{}=,\#"']+ | '''
@@ -65,7 +65,7 @@ class _Scanner:
         many = self._took("[")
         *parents, name = self._key()
         path: KeyPath = ()
-        for part in parents:  # [a.b] makes a as well
+        for part in parents:  # [a.b] creates a too
             path = (*path, part)
             self.lines.setdefault(path, line)
             if path in self._counts:
@@ -113,16 +113,16 @@ class _Scanner:
 
 _PLACE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
-#: (what tomllib says, what stands on the line, cure); the first that fits both is told
+#: (tomllib's message, what is on the line, fix); the first that matches both is used
 _CURES = (
     ("", r"=\s*(?:True|False)\b", "write true and false in lower case"),
     ("Nested", "", "no setting needs so many brackets or dots"),
     ("escape|hex", r'"[^"]*\\', "write a path with backslashes in single quotes: '...'"),
-    ("overwrite|twice|mutate", "", "the key or section is there twice; remove one of them"),
+    ("overwrite|twice|mutate", "", "the key or section is defined twice; remove one"),
     ("value", r"=\s*[^\s\"'\[{]", 'put text in quotes: key = "text"'),
-    ("value", r"=\s*(?:#.*)?$", "give a value after the ="),
+    ("value", r"=\s*(?:#.*)?$", "add a value after the ="),
     ("after a key", "", "write key = value"),
-    ("table declaration", "", "write a section as [name] on a line of its own"),
+    ("table declaration", "", "write a section as [name] on its own line"),
     ("character", "[\"']", "close the quote on the same line"),
     ("Unclosed|Expected|Unterminated", "", "close the bracket or quote"),
 )
@@ -143,7 +143,7 @@ def syntax_problem(file: str, text: str, error: tomllib.TOMLDecodeError) -> Conf
     )
     cure = next(fitting, "correct this line")
     return ConfigProblem(
-        file, line, f"no valid TOML ({said[:1].lower()}{said[1:]}{column}); {cure}"
+        file, line, f"not valid TOML ({said[:1].lower()}{said[1:]}{column}); {cure}"
     )
 
 
@@ -157,10 +157,10 @@ def read_toml(path: Path, missing: str, encoding: str = "utf-8") -> tuple[str, d
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([syntax_problem(str(path), text, error)]) from None
     except FileNotFoundError:
-        what = f"there is no such file; {missing}"
+        what = f"file not found; {missing}"
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         what = "is not UTF-8; save it as UTF-8"
     except OSError as error:
-        what = f"cannot be read ({error.strerror or error}); check the path and its rights"
+        what = f"cannot be read ({error.strerror or error}); check the path and its permissions"
     raise ConfigError([ConfigProblem(str(path), line, what)])

@@ -40,12 +40,12 @@ def reads(**schema: Any) -> Callable[[Callable[[Any], Any]], Reader]:
     return lambda read: Reader(read, schema)
 
 
-#: where a problem of our own command line is
+#: location shown for problems of the command line
 PLACE = "--set"
 
 
 class Wrong(ValueError):
-    """Continues a sentence that begins with the key's name. `at`: the place inside its value."""
+    """Continues a sentence that starts with the key's name. `at`: the place inside its value."""
 
     def __init__(self, text: str, *at: str | int) -> None:
         super().__init__(text)
@@ -54,7 +54,7 @@ class Wrong(ValueError):
 
 @dataclass(slots=True)
 class Reading:
-    """One file being read: what was wrong with it and what is worth telling."""
+    """One file being read: its problems and notes."""
 
     file: str
     lines: Mapping[KeyPath, int]
@@ -80,15 +80,15 @@ class Section:
         return f"[{self.name}] {key}" if self.name else key
 
     def refuse(self, key: str, text: str, *at: str | int) -> None:
-        """`text` continues a sentence that begins with the key's name."""
+        """`text` continues a sentence that starts with the key's name."""
         path: KeyPath = (self.name, key, *at) if self.name else (key, *at)
         self.reading.problems.append(self.reading.problem(path, f"{self.label(key)} {text}"))
 
     def read(
         self, readers: Mapping[str, Reader], instead: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """What the file sets, without what is refused: values that are wrong, keys without a reader.
-        `instead`: what to say of some of those."""
+        """What the file sets, without what is rejected: wrong values, keys without a reader. `instead`:
+        messages for some of those."""
         found = {}
         for key, value in self.values.items():
             try:
@@ -100,10 +100,10 @@ class Section:
         return found
 
     def table(self, key: str) -> Section:
-        """The section of that name; empty when it is absent or no table."""
+        """The section of that name; empty if it is missing or not a table."""
         value = self.values.get(key, {})
         if not isinstance(value, dict):
-            self.refuse(key, f"is {kind(value)}, not a table; write [{key}] on a line of its own")
+            self.refuse(key, f"is {kind(value)}, not a table; write [{key}] on its own line")
             value = {}
         return Section(self.reading, key, value)
 
@@ -168,9 +168,9 @@ def whole(least: int, most: int | None = None) -> Reader:
 
     @reads(type="integer", **limits)
     def read(value: Any) -> int:
-        number = _checked(value, int, "a whole number")
+        number = _checked(value, int, "an integer")
         if number < least or (most is not None and number > most):
-            raise Wrong(f"is {number}; give a whole number {allowed}")
+            raise Wrong(f"is {number}; use an integer {allowed}")
         return number
 
     return read
@@ -191,7 +191,7 @@ def some_of(allowed: Sequence[str]) -> Reader:
     def read(value: Any) -> tuple[str, ...]:
         for index, item in enumerate(_checked(value, list, f"a list of {_quoted(allowed)}")):
             if item not in allowed:
-                raise Wrong(f"holds {item!r}; choose from {_quoted(allowed)}", index)
+                raise Wrong(f"contains {item!r}; choose from {_quoted(allowed)}", index)
         return tuple(value)
 
     return read
@@ -216,7 +216,7 @@ def bounds(value: Any) -> tuple[float, float]:
     match _checked(value, list, "two numbers, [lowest, highest]"):
         case [int() | float() as low, int() | float() as high] if 0 < low <= high < math.inf:
             return float(low), float(high)
-    raise Wrong(f"is {value}; give two positive numbers, [lowest, highest]")
+    raise Wrong(f"is {value}; use two positive numbers, [lowest, highest]")
 
 
 # --------------------------------------------------------------------------- flags
@@ -226,22 +226,22 @@ def _flag_value(name: str, raw: Any) -> FlagValue:
     if isinstance(raw, list):
         for index, item in enumerate(raw):
             if isinstance(item, bool) or not isinstance(item, int | float | str):
-                raise Wrong(f"holds {kind(item)}; a list may hold text and numbers", index)
+                raise Wrong(f"holds {kind(item)}; a list may contain text and numbers", index)
         if word := unpassable(raw):
-            raise Wrong(f'holds "{word}", which the trainer would take for a flag; remove it')
+            raise Wrong(f'holds "{word}", which the trainer would read as a flag; remove it')
         return tuple(raw) or False
     if not isinstance(raw, bool | int | float | str):
         raise Wrong(f"is {kind(raw)}; a flag is true, false, a number, text or a list")
     if isinstance(raw, float) and not math.isfinite(raw):
-        raise Wrong(f"is {raw}; give a finite number")
+        raise Wrong(f"is {raw}; use a finite number")
     if raw == "" and name in PATH_FLAGS:
-        raise Wrong("is empty; give a path or remove the line")
+        raise Wrong("is empty; set a path or remove the line")
     return raw
 
 
 def _check_flag(name: str, value: FlagValue, known: FlagCatalog) -> None:
     if name not in known.names:
-        raise Wrong(f"is no flag of this trainer; {cure_for(name, known.names)}")
+        raise Wrong(f"is not a flag of this trainer; {cure_for(name, known.names)}")
     if problem := known.problem(name, value):
         raise Wrong(problem)
 
@@ -250,13 +250,15 @@ def read_settings(
     settings: Sequence[str], base: Path, known: FlagCatalog | None = None
 ) -> dict[str, FlagValue]:
     """`--set FLAG=VALUE` of our own command line. Values as in TOML (true, 4, 1e-4, ["a", "b"]); anything
-    else is text. Relative paths start at `base`, the folder of the shell. `False` means: take the flag
-    out. Raises ConfigError."""
+    else is text. Relative paths start at `base`, the shell's folder. `False` means: remove the flag. Raises
+    ConfigError."""
     values: dict[str, Any] = {}
     for setting in settings:
         name, sign, value = setting.partition("=")
         if not sign or not name.strip():
-            problem = f"{setting!r} is no setting; write FLAG=VALUE, for example max_train_epochs=2"
+            problem = (
+                f"{setting!r} is not a setting; write FLAG=VALUE, for example max_train_epochs=2"
+            )
             raise ConfigError([ConfigProblem(PLACE, None, problem)])
         try:
             typed = tomllib.loads(f"value = {value.strip()}")["value"]

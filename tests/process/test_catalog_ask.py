@@ -120,8 +120,8 @@ def test_plasma_toml_is_checked_with_the_flags_of_the_checkout(checkout: Path) -
     with pytest.raises(ConfigError) as caught:
         load_config(file)
     assert [str(problem) for problem in caught.value.problems] == [
-        f"{file}:5: [train] output_dirr is no flag of this trainer; did you mean output_dir?",
-        f'{file}:6: [train] max_train_epochs is "4.5"; it must be a whole number',
+        f"{file}:5: [train] output_dirr is not a flag of this trainer; did you mean output_dir?",
+        f'{file}:6: [train] max_train_epochs is "4.5"; it must be an integer',
         f'{file}:7: [train] mixed_precision is "bf17"; choose one of no, fp16',
         f"{file}:8: [train] cache_latents is a switch; write true or false",
     ]

@@ -50,7 +50,7 @@ def test_an_interpreter_that_is_not_there_is_told() -> None:
 
 def test_a_program_that_is_no_python_is_told(tmp_path: Path) -> None:
     found = examine(program(tmp_path, "#!/bin/sh\necho hello; echo 'no dice' >&2; exit 3\n"))
-    assert found.problem == "is no working Python (no dice)"
+    assert found.problem == "is not a working Python (no dice)"
 
 
 def test_what_else_an_interpreter_prints_is_ignored(tmp_path: Path) -> None:

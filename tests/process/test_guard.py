@@ -338,7 +338,7 @@ def test_when_no_save_is_to_come_that_is_said(stage: Stage) -> None:
     wait_for(lambda: "checkpoint_verified" in kinds(run), 60)
     wait_step(run, 42)  # at step 40 itself that very save would do
     text = answer(run, control.stop(run.path, "after_save"))
-    assert "no save comes any more before the end at step 60" in text
+    assert "no more saves before the end at step 60" in text
     hurry(stage.output)
     assert wait_end(run, 60).outcome is Outcome.SUCCEEDED
 

@@ -1,5 +1,5 @@
-"""Why a run ended as it did: causes as rows of data (`causes/*.toml`), one matcher.
+"""Why a run failed: causes as rows of data (`causes/*.toml`), one matcher.
 
-In: the evidence of a console and the settings. Out: a `Cause` with fixes that the platform allows. Begin with
-`catalogue`.
+In: evidence from the console log, and the settings. Out: a `Cause` with fixes that work on the platform.
+Begin with `catalogue`.
 """

@@ -1,9 +1,9 @@
 """The catalogue of causes: rows of `causes/*.toml`, read once.
 
-A row of a cause: its key, what to do about it, the signs that give it away, and its fixes. Rows are tried in
-their order, the particular before the general. `said`: patterns in an exception or in a process's last words;
-`raised`: in an exception; `warned`: in a warning, asked only where nothing else says more; `when_raised`: in
-an exception in certain company. A row without a sign is found by the verdict, from steps, device and exit.
+A row has a key, advice, the signs of the cause, and its fixes. Rows are tried in order, specific ones before
+general ones. `said`: patterns in an exception or in a process's last lines; `raised`: in an exception;
+`warned`: in a warning, used only when nothing else matches; `when_raised`: in an exception under extra
+conditions. A row without signs is chosen by the verdict, from steps, device and exit.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _FILES = ("device", "launcher", "model", "dataset", "flags", "environment", "jud
 
 
 class Company(Struct, frozen=True, forbid_unknown_fields=True):
-    """An exception that gives a cause away where every condition that is set holds: `within`: the traceback
-    went through one of these functions (`*` as in fnmatch); `beside`: the log has such a warning, which
-    says more than the exception; `during`: what the trainer was doing."""
+    """An exception that identifies a cause if all of its conditions hold: `within`: the traceback went
+    through one of these functions (`*` as in fnmatch); `beside`: the log has such a warning, which is more
+    specific than the exception; `during`: what the trainer was doing."""
 
     raised: re.Pattern[str]
     within: tuple[str, ...] = ()
@@ -37,9 +37,9 @@ class Company(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Entry(Struct, frozen=True, forbid_unknown_fields=True):
-    """A cause. `advice`: left out, that of the last row of this key; `fixes`: in the order in which to try
-    them; `device`: the one that the cause itself gives away; `hints`: sentences added to the advice where
-    the platform has what they need; `when`: tells rows of one key apart that the verdict finds."""
+    """A cause. `advice`: if left out, that of the last row with this key; `fixes`: in the order in which to
+    try them; `device`: the device that this cause implies; `hints`: sentences added to the advice if the
+    platform supports them; `when`: distinguishes rows of one key that the verdict chooses from."""
 
     key: str
     advice: str = ""
@@ -68,7 +68,7 @@ def entries() -> tuple[Entry, ...]:
 
 
 def entry_of(key: str, when: str = "") -> Entry:
-    """The row of a key, the general one of several. Raises KeyError."""
+    """The row of a key; the general one if there are several. Raises KeyError."""
     return _by_key()[key, when]
 
 
@@ -83,7 +83,7 @@ def _by_key() -> dict[tuple[str, str], Entry]:
 
 
 def _entry(row: dict[str, Any], shared: dict[str, dict[str, list[Any]]]) -> Entry:
-    """A row with what it shares with others filled in."""
+    """A row with the shared parts filled in."""
 
     def pattern(type_: type, texts: Sequence[str]) -> re.Pattern[str]:
         text = _NAME.sub(lambda m: f"(?:{'|'.join(shared['patterns'][m[1]])})", "|".join(texts))

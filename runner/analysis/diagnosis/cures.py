@@ -1,8 +1,8 @@
-"""Cures as data: sets of changes in the order in which they should be tried, and which comes next.
+"""Fixes as data: sets of changes in the order to try them, and which one is next.
 
 A change is spelled as `retry --set` takes it: `cache_latents=true`, `env.NAME=VALUE` for a variable,
-`accelerate.NAME=VALUE` for a flag of the launcher; `false` leaves a flag out. A value in capitals
-(`PATH`) stands for what only a person can know: advice, never applied.
+`accelerate.NAME=VALUE` for a flag of the launcher; `false` leaves a flag out. A value in capitals (`PATH`) is
+a placeholder for the user: shown as advice, never applied.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from runner.trainers.registry import program_of, recorded_trainer
 _PLACEHOLDER = re.compile(r"=[A-Z]{4,}$")
 _ENV, _ACCELERATE = "env.", "accelerate."
 
-#: What sd-scripts does where a flag is not given (train_util.py, same in v0.6 to v0.11).
+#: What sd-scripts uses when a flag is not given (train_util.py, same in v0.6 to v0.11).
 _DEFAULTS: Mapping[str, str] = {
     "train_batch_size": "1",
     "max_data_loader_n_workers": "8",
@@ -42,9 +42,9 @@ _DEFAULTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a training ran with, as far as it is known. `flags`: of the script, without those that
-    are not given; None: not known. `device`: as the trainer said it, `cuda:0`, `mps`, `cpu`.
-    `runs_on`: the rest of the platform."""
+    """What a training ran with, as far as known. `flags`: of the script, without those not given; None:
+    unknown. `device`: as the trainer reported it, `cuda:0`, `mps`, `cpu`. `runs_on`: the rest of the
+    platform."""
 
     flags: Mapping[str, FlagValue] | None = None
     launcher: Mapping[str, FlagValue] = field(default_factory=dict)
@@ -66,7 +66,7 @@ NOT_KNOWN = Setting()
 
 
 def setting_of(plan: AttemptPlan, device: str | None = None) -> Setting:
-    """What an attempt ran with; a command that names no script tells no flags."""
+    """What an attempt ran with; a command without a script yields no flags."""
     try:
         flags = read_flags(plan.command)
     except ValueError:
@@ -84,10 +84,10 @@ def setting_of(plan: AttemptPlan, device: str | None = None) -> Setting:
 class Cure(Struct, frozen=True, forbid_unknown_fields=True):
     """Changes that belong together; which platform each needs is in `runner.analysis.diagnosis.needs`.
 
-    `needs`: what this cure needs beside that, to help with this cause; `only_with`: only where one of these
-    flags is set (or no flag is known); `without`: not where one of these flags is set, which excludes it or
-    does the same already; `halved`: numbers to halve beside that, so far as they are set; `raised`: numbers to
-    raise by one, from their default where they are not set."""
+    `needs`: what else this fix needs to help with this cause; `only_with`: only where one of these flags is
+    set (or no flag is known); `without`: not where one of these flags is set, which conflicts with it or
+    already does the same; `halved`: numbers to halve as well, if set; `raised`: numbers to raise by one, from
+    their default if not set."""
 
     changes: tuple[str, ...] = ()
     only_with: tuple[str, ...] = ()
@@ -99,15 +99,15 @@ class Cure(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """`fix`: the first change, perhaps with a placeholder; `changes`: what can be applied as it is,
-    without what is in force already."""
+    """`fix`: the first change, perhaps with a placeholder; `changes`: what can be applied directly, without
+    what is already set."""
 
     fix: str | None = None
     changes: tuple[str, ...] = ()
 
 
 def next_cure(cures: Sequence[Cure], setting: Setting) -> Offer:
-    """The first cure that fits and is not in force; an empty offer when none is left."""
+    """The first fix that fits and is not already set; an empty offer when none is left."""
     for one in cures:
         if not _fits(one, setting):
             continue
@@ -122,12 +122,12 @@ def next_cure(cures: Sequence[Cure], setting: Setting) -> Offer:
 
 
 def is_placeholder(change: str) -> bool:
-    """Does a person have to put in the value?"""
+    """Must the user fill in the value?"""
     return _PLACEHOLDER.search(change) is not None
 
 
 def in_force(change: str, setting: Setting) -> bool:
-    """Did the training run with this already? False where nothing is known."""
+    """Did the training already run with this? False if unknown."""
     name, _, wanted = change.partition("=")
     if name.startswith(_ENV):
         return (setting.env.get(name.removeprefix(_ENV)) or "") == wanted
@@ -178,6 +178,6 @@ def _halved(names: Sequence[str], setting: Setting) -> Sequence[str]:
 
 def _raised(names: Sequence[str], setting: Setting) -> Iterator[str]:
     for name in names:
-        with contextlib.suppress(ValueError):  # what is no number cannot be raised
+        with contextlib.suppress(ValueError):  # only numbers can be raised
             before = _given(name, setting) or _DEFAULTS[name]
             yield f"{name}={int(str(before)) + 1}"

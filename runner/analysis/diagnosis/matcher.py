@@ -1,4 +1,4 @@
-"""From what a log reports to why it ended: one matcher over the whole catalogue."""
+"""From what a log reports to why the run ended: one matcher over the catalogue."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _BLANKS = re.compile(r"(?:\s|[=─-]{5,})+")
 def diagnose(
     evidence: Evidence, setting: Setting = NOT_KNOWN, exit_code: int | None = None
 ) -> Cause | None:
-    """The cause that the log itself gives away, or None.
+    """The cause that the log itself shows, or None.
 
-    The exception raised last is asked first, then those it was raised from, then last words without a
-    traceback, then warnings. A launcher's exception about its child is only asked for what it says of the
-    child's exit status, and so is an exit code seen by ourselves: Windows puts the kind of a crash into it.
-    `setting`: what the training ran with, which decides the fix that is offered."""
+    The last exception is tried first, then those it was raised from, then last lines without a traceback,
+    then warnings. A launcher's exception about its child only counts for the child's exit status, and so does
+    an exit code we saw ourselves: Windows puts the kind of crash into it. `setting`: what the training ran
+    with, which decides the fix that is offered."""
     statuses = [f"exit status {exit_code}"] if exit_code else []
     statuses += map(_line, evidence.launcher_exceptions)
     signs = (
@@ -54,7 +54,7 @@ def _warned(text: str, entry: Entry) -> str | None:
 
 
 def _raised(evidence: Evidence, exception: ExceptionSeen, entry: Entry) -> str | None:
-    """The line that gives this cause away."""
+    """The line that identifies this cause."""
     text = _line(exception)
     if any(pattern is not None and pattern.search(text) for pattern in (entry.said, entry.raised)):
         return text
@@ -77,13 +77,13 @@ def _beside(pattern: re.Pattern[str], evidence: Evidence) -> str | None:
 
 
 def unknown_cause(evidence: Evidence, otherwise: str) -> Cause:
-    """Nothing matched: the last words that are not the launcher's, else `otherwise`."""
+    """Nothing matched: the last lines that are not the launcher's, else `otherwise`."""
     words = [*evidence.fatals, *map(_line, evidence.own_exceptions[-1:])] or [otherwise]
     return cause_of(entry_of(UNKNOWN), words[-1])
 
 
 def cause_of(entry: Entry, evidence: str, setting: Setting = NOT_KNOWN) -> Cause:
-    """A cause with the line that gave it away and the first fix that is not in force already."""
+    """A cause with the line that identified it and the first fix that is not already set."""
     known = setting if setting.device else replace(setting, device=entry.device)
     offer = next_cure(entry.fixes, known)
     hints = (text for need, text in entry.hints.items() if known.platform.meets(need))
@@ -92,7 +92,7 @@ def cause_of(entry: Entry, evidence: str, setting: Setting = NOT_KNOWN) -> Cause
 
 
 def tidy(text: str) -> str:
-    """Evidence as one readable line: English, single blanks, both ends of what is long."""
+    """Evidence as one readable line: English, single spaces, long text cut in the middle."""
     text = _BLANKS.sub(" ", english(text)).strip()
     if len(text) <= _EVIDENCE_CHARS:
         return text

@@ -1,8 +1,8 @@
-"""What a change needs of the platform: the one table that keeps a cure from being offered where it cannot help.
+"""What a change needs of the platform: the table that keeps a fix from being offered where it cannot help.
 
-A change is spelled as in `runner.analysis.diagnosis.cures`; `install.NAME` stands for installing a
-package. Facts behind it: bitsandbytes and xformers have kernels for CUDA only; fp16 on a CPU dies in the
-first step of sd-scripts main 48d368fa and becomes NaN on MPS; --lowram moves models to the GPU while they load.
+A change is spelled as in `runner.analysis.diagnosis.cures`; `install.NAME` means installing a package. Facts
+behind it: bitsandbytes and xformers have kernels for CUDA only; fp16 on a CPU dies in the first step of
+sd-scripts main 48d368fa and becomes NaN on MPS; --lowram moves models to the GPU while they load.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CUDA, MPS, ACCELERATE, SD_SCRIPTS = "cuda", "mps", "accelerate", "sd-scripts"
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What a training runs on; None: not known. `device`: cpu, mps, cuda; `launcher`: accelerate or python;
+    """What a training runs on; None: unknown. `device`: cpu, mps, cuda; `launcher`: accelerate or python;
     `failures`: of the trainer program; `script`: its file name; `flags`: the names that it takes."""
 
     device: str | None = None
@@ -26,13 +26,13 @@ class Platform:
     flags: frozenset[str] | None = None
 
     def meets(self, need: str) -> bool:
-        """A device must be known, everything else must not be known to be otherwise."""
+        """The device must be known; everything else only must not be known to differ."""
         if need.endswith(".py"):
             return self.script not in _SCRIPTS or self.script in need.split("|")
         match need:
             case "cuda" | "mps":
                 return self.device == need
-            case "main memory":  # that the model lies in; the GPU of a Mac has no other
+            case "main memory":  # that the model is in; the GPU of a Mac has no other
                 return self.device in ("cpu", "mps")
             case "accelerate":
                 return self.launcher in (None, need)
@@ -43,7 +43,7 @@ class Platform:
 
 _UNET = "train_network.py|sdxl_train_network.py"
 
-#: pattern of a change, in lower case -> what it needs, all of it; scripts by name, any one of them
+#: pattern of a change, in lower case -> everything it needs; scripts by name, any one of them
 NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("optimizer_type=*8bit", (CUDA, SD_SCRIPTS)),
     ("optimizer_type=paged*", (CUDA, SD_SCRIPTS)),
@@ -76,7 +76,7 @@ _SCRIPTS = frozenset(
 
 
 def ruled_out(change: str, platform: Platform) -> bool:
-    """Can this change not help, or not even be made, on that platform?"""
+    """Is this change useless or impossible on that platform?"""
     if not all(map(platform.meets, needs_of(change))):
         return True
     name, _, value = change.partition("=")
@@ -89,7 +89,7 @@ def any_ruled_out(changes: Iterable[str], platform: Platform) -> bool:
 
 
 def needs_of(change: str) -> Iterator[str]:
-    """All that the table asks of a change."""
+    """Everything the table requires for a change."""
     for pattern, needs in NEEDS:
         if fnmatchcase(change.lower(), pattern):
             yield from needs

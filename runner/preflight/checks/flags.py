@@ -22,7 +22,7 @@ from runner.preflight.model import (
 from runner.trainers.registry import flag_report
 from runner.trainers.sd_scripts.config_file import config_file_problems
 
-_UNKNOWN = "is no flag of this trainer"
+_UNKNOWN = "is not a flag of this trainer"
 
 
 @check(

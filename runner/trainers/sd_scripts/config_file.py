@@ -125,7 +125,7 @@ def _problem(key: str, value: Any, catalog: Catalog) -> str | None:
     flag = catalog.get(key)
     if flag is None:
         cure = cure_for(key, catalog.names)
-        return f"{key} is no flag of this trainer, which ignores it without a word; {cure}"
+        return f"{key} is not a flag of this trainer, which silently ignores it; {cure}"
     said = _value_problem(flag, value)
     return f"{key} {said}" if said else None
 
@@ -157,7 +157,7 @@ def _scalar_problem(flag: Flag, value: Any) -> str | None:
 
 #: TOML types of a value, by the name of its flag's argparse type
 _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "int": ((int,), "a whole number"),
+    "int": ((int,), "an integer"),
     "float": ((int, float), "a number"),
     "int_or_float": ((int, float), "a number"),
     "str": ((str,), "text in quotes"),

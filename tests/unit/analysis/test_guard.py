@@ -23,7 +23,7 @@ def test_a_loss_that_stays_bad_names_its_step_and_the_newest_good_checkpoint() -
     alarm = feed.standing(AlarmKind.NONFINITE)
     assert (alarm.step, alarm.good_step) == (25, 20)
     assert "from step 25 on" in alarm.text
-    assert "step 20, which is good, as are those before it" in alarm.text
+    assert "step 20, which is good, as are earlier ones" in alarm.text
 
 
 def test_without_a_checkpoint_before_it_that_is_said() -> None:
@@ -32,7 +32,7 @@ def test_without_a_checkpoint_before_it_that_is_said() -> None:
     feed.train([*GOOD[:24], *[NAN] * 10])
     alarm = feed.standing(AlarmKind.NONFINITE)
     assert alarm.good_step is None
-    assert "no good checkpoint lies before it" in alarm.text
+    assert "no good checkpoint before it" in alarm.text
 
 
 def test_a_checkpoint_that_is_found_good_later_is_taken_up() -> None:

@@ -45,7 +45,7 @@ def test_saved_exit_0_and_whole_files_is_success() -> None:
 def test_exit_0_without_the_trainers_own_word_is_no_success() -> None:
     verdict = judge(replace(GOOD, evidence=TRAINING, last_step=400))
     assert short(verdict) == ("failed", "unknown")
-    assert "the trainer never said that the model was saved" in verdict.reasons
+    assert "the trainer did not report that the model was saved" in verdict.reasons
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_exit_0_without_the_trainers_own_word_is_no_success() -> None:
         (
             replace(GOOD, checkpoints=(checkpoint(complete=False, problem="11 bytes short"),)),
             "failed",
-            "a.safetensors is not complete: 11 bytes short",
+            "a.safetensors is incomplete: 11 bytes short",
         ),
         (
             replace(GOOD, checkpoints=(checkpoint(finite=False),)),
             "diverged",
-            "a.safetensors holds values that are no finite numbers",
+            "a.safetensors contains NaN or Inf",
         ),
     ],
 )
@@ -117,7 +117,7 @@ def test_an_unmet_expectation_is_a_failure(facts: RunFacts, key: str, words: str
             replace(GOOD, images=30, expect=Expectation(images=23)),
             "30 images used, 23 were expected",
         ),
-        (replace(GOOD, device=None, expect=Expectation(device="mps")), "never said which device"),
+        (replace(GOOD, device=None, expect=Expectation(device="mps")), "did not report its device"),
     ],
 )
 def test_what_a_person_may_have_wanted_is_only_remarked(facts: RunFacts, words: str) -> None:
@@ -142,7 +142,7 @@ def test_expect_is_listed_with_a_stop_too_once_each() -> None:
     facts = replace(GOOD, evidence=TRAINING, signal=2, exit_code=None, last_step=412, expect=expect)
     reasons = judge(replace(facts, stop_ordered=True)).reasons
     assert reasons == (
-        "stopped as ordered",
+        "stopped on request",
         "step 412 of 920",
         "trained on mps, as expected",
         "412 steps trained, expected 920",
@@ -157,12 +157,12 @@ def test_expect_is_listed_with_a_stop_too_once_each() -> None:
 @pytest.mark.parametrize(
     ("facts", "key", "words"),
     [
-        (GOOD, "nan_during_training", "saved the model all the same"),
+        (GOOD, "nan_during_training", "saved the model"),
         (replace(GOOD, evidence=TRAINING, exit_code=1), "nan_during_training", "from step 300"),
         (
             replace(GOOD, evidence=TRAINING, stop_ordered=True, exit_code=None, signal=2),
             "nan_during_training",
-            "stopped as ordered after that",
+            "stopped on request after that",
         ),
         (
             replace(GOOD, evidence=TRAINING, exit_code=None, signal=9),
@@ -196,7 +196,7 @@ ONE_BAD = replace(
 def test_one_bad_step_that_the_run_came_through_is_a_remark() -> None:
     verdict = judge(ONE_BAD)
     assert short(verdict) == ("succeeded", None)
-    assert any("the loss of step 300 was not a finite number" in r for r in verdict.reasons)
+    assert any("the loss of step 300 was NaN" in r for r in verdict.reasons)
     assert "the model was saved" in verdict.reasons
 
 
@@ -283,7 +283,7 @@ def test_a_run_that_ended_well_before_the_stop_came_is_judged_as_usual() -> None
             "SIGINT, sent by nobody here",
         ),
         (RunFacts(replace(TRAINING, fatals=("Killed",)), last_step=4), "SIGKILL, sent by nobody"),
-        (RunFacts(TRAINING, last_step=4), "nobody saw how the process ended"),
+        (RunFacts(TRAINING, last_step=4), "the exit of the process was not observed"),
     ],
 )
 def test_a_signal_from_nowhere_kills(facts: RunFacts, words: str) -> None:
@@ -369,4 +369,6 @@ def test_a_file_that_was_deleted_behind_the_trainers_back_is_not_a_success() -> 
     gone = checkpoint("b.safetensors", missing=True)
     verdict = judge(replace(GOOD, checkpoints=(checkpoint(), gone)))
     assert short(verdict)[0] == "failed"
-    assert "b.safetensors was written and is gone, not deleted by the trainer" in verdict.reasons
+    assert (
+        "b.safetensors was written but is missing (not deleted by the trainer)" in verdict.reasons
+    )

@@ -130,8 +130,8 @@ def test_the_next_save_is_the_forecasts_or_the_flags(
             replace(PLACE, state_step=0, weights_step=0),
             "lose 412 steps, 21 min: nothing is saved yet",
         ),
-        (replace(PLACE, step=400), "stopping now would lose nothing"),
-        (replace(PLACE, step=0), "no step is trained yet"),
+        (replace(PLACE, step=400), "stopping now loses nothing"),
+        (replace(PLACE, step=0), "no step trained yet"),
         (replace(PLACE, seconds_per_step=None), "lose 12 steps since step 400"),
     ],
 )
@@ -151,7 +151,7 @@ def answer(
 
 def test_the_answer_names_the_step_the_wait_and_the_price() -> None:
     assert answer() == (
-        "will stop after step 600 (188 steps, 9 min), when its checkpoint and state are found whole; "
+        "will stop after step 600 (188 steps, 9 min), when its checkpoint and state are verified; "
         "stopping now would lose 12 steps, 36 s since step 400"
     )
 
@@ -162,14 +162,14 @@ def test_the_answer_names_the_step_the_wait_and_the_price() -> None:
         (answer(saving=True), "when the save in progress is done and its checkpoint and state"),
         (
             answer(seen=(made(400, complete=None, state_complete=None),)),
-            "will stop when checkpoint and state of step 400, just written, are found whole",
+            "will stop when checkpoint and state of step 400, just written, are verified",
         ),
-        (answer(place=replace(PLACE, step=650)), "no save comes any more before the end at step 690"),
-        (answer(expected=(), seen=()), "no state is being saved, so a resume can only begin from"),
+        (answer(place=replace(PLACE, step=650)), "no more saves before the end at step 690"),
+        (answer(expected=(), seen=()), "no state is saved, so it can only be resumed from"),
         (answer(expected=(), seen=()), "will stop after the next save"),
         (
             answer(expected=(), seen=(), command=("--save_every_n_steps=500",)),
-            "after step 500 (88 steps, 4 min), when its checkpoint is found whole",
+            "after step 500 (88 steps, 4 min), when its checkpoint is verified",
         ),
     ],
 )  # fmt: skip

@@ -44,7 +44,7 @@ def test_every_truncation_is_seen(tmp_path: Path) -> None:
 
 def test_the_sentence_says_how_a_file_is_broken(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
-    assert verify(path).problem == "the file is not there"
+    assert verify(path).problem == "the file does not exist"
     path.write_bytes(b"")
     assert verify(path).problem == "the file is empty (0 bytes)"
     path.write_bytes(b"<!DOCTYPE html><html>")
@@ -119,7 +119,7 @@ def test_a_single_bad_number_is_found_in_every_format(
     found = verify(path)
     assert found.finite is False
     assert found.complete is True
-    assert found.problem == "1 of 1 tensors hold NaN or infinity"
+    assert found.problem == "1 of 1 tensors contain NaN or Inf"
 
 
 def test_the_command_form_prints_a_line_a_file_and_its_verdict(

@@ -66,7 +66,7 @@ def test_a_save_that_ended_after_any_of_its_files_is_told_by_the_first_that_is_m
         assert state_complete(path) is False
         problem = verify(path).problem or ""
         assert following in problem
-        assert "cut off" in problem
+        assert "interrupted" in problem
     write(path, WRITTEN[-1])
     assert state_complete(path) is True
 
@@ -88,7 +88,7 @@ def test_a_state_whose_weights_are_no_numbers_is_not_to_be_resumed(state: Path) 
     save_file(weights, state / "model.safetensors")
     found = verify(state)
     assert (found.complete, found.finite) == (False, False)
-    assert found.problem == "model.safetensors: 1 of 1 tensors hold NaN or infinity"
+    assert found.problem == "model.safetensors: 1 of 1 tensors contain NaN or Inf"
     assert state_complete(state) is True  # by names and sizes alone
 
 
@@ -114,4 +114,4 @@ def test_every_process_has_its_random_states(state: Path) -> None:
 
 def test_any_other_folder_is_said_to_be_none(tmp_path: Path) -> None:
     found = verify(tmp_path)
-    assert (found.complete, found.problem) == (False, "this is a folder, and no training state")
+    assert (found.complete, found.problem) == (False, "a folder, but not a training state")

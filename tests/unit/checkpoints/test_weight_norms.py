@@ -188,12 +188,12 @@ def test_an_optimizer_that_finds_its_own_rate_may_start_from_next_to_nothing(
 def test_a_network_that_adds_nothing_is_dead(tmp_path: Path) -> None:
     found = verify(lora(tmp_path / "a", up=0.0))
     assert found.norm_largest == 0.0
-    assert "learnt nothing" in (alone(found) or "")
+    assert "learned nothing" in (alone(found) or "")
 
 
 def test_weights_that_did_not_change_are_told(tmp_path: Path) -> None:
     found = verify(lora(tmp_path / "a"))
-    assert remark(found, found) == "the weights are those of step 100: nothing was learnt since"
+    assert remark(found, found) == "same weights as step 100: nothing learned since"
 
 
 def test_blocks_that_hold_nan_are_named_and_have_no_norm(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_blocks_that_hold_nan_are_named_and_have_no_norm(tmp_path: Path) -> None
     found = verify(tmp_path / "b")
     assert [b.block for b in found.norms] == ["down_blocks_0"]
     assert found.norm is None
-    assert alone(found) == "NaN or infinity in mid_block"
+    assert alone(found) == "NaN or Inf in mid_block"
 
 
 def test_a_lora_that_outweighs_any_base_weight_is_told_even_alone(tmp_path: Path) -> None:

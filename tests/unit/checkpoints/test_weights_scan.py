@@ -133,7 +133,7 @@ def test_what_cannot_be_looked_at_is_no_silent_yes(tmp_path: Path) -> None:
     path = write(tmp_path / "x", {"a": ("F4", [4], b"\x00\x00"), "b": ("F32", [1], bytes(4))})
     found = verify(path)
     assert (found.complete, found.finite) == (True, None)
-    assert "1 tensor not looked at" in (found.problem or "")
+    assert "1 tensor not checked" in (found.problem or "")
     assert "F4" in (found.problem or "")
 
 

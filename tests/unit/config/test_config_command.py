@@ -226,7 +226,7 @@ def test_names_are_plain() -> None:
     ("name", "value", "said"),
     [
         ("epochs", 3, None),
-        ("epochs", 3.5, 'is "3.5"; it must be a whole number'),
+        ("epochs", 3.5, 'is "3.5"; it must be an integer'),
         ("rate", "fast", 'is "fast"; it must be a number'),
         ("rate", 1, None),
         ("text", True, "needs a value, not true"),
@@ -250,7 +250,7 @@ def test_the_built_in_trainer_is_asked_for_its_flags_and_a_checkout_is_not() -> 
     assert catalog is not None
     assert {"output_dir", "max_train_epochs", "save_every_n_steps"} <= catalog.names
     assert catalog.problem("lr_warmup_steps", "10%") is None
-    said = 'is "soon"; it must be a whole number, a share below 1 or a percentage'
+    said = 'is "soon"; it must be an integer, a fraction below 1 or a percentage'
     assert catalog.problem("lr_warmup_steps", "soon") == said
     assert known_flags(config().trainer) is None
 
@@ -292,12 +292,15 @@ def test_settings_are_read_as_toml_or_as_text() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("seed", "--set: 'seed' is no setting; write FLAG=VALUE, for example max_train_epochs=2"),
-        ("=1", "--set: '=1' is no setting; write FLAG=VALUE, for example max_train_epochs=2"),
-        ("resume=", "--set: [train] resume is empty; give a path or remove the line"),
-        ("lr=inf", "--set: [train] lr is inf; give a finite number"),
+        (
+            "seed",
+            "--set: 'seed' is not a setting; write FLAG=VALUE, for example max_train_epochs=2",
+        ),
+        ("=1", "--set: '=1' is not a setting; write FLAG=VALUE, for example max_train_epochs=2"),
+        ("resume=", "--set: [train] resume is empty; set a path or remove the line"),
+        ("lr=inf", "--set: [train] lr is inf; use a finite number"),
         ("kind=c", '--set: [train] kind is "c"; choose one of a, b'),
-        ("sed=1", "--set: [train] sed is no flag of this trainer; remove it"),
+        ("sed=1", "--set: [train] sed is not a flag of this trainer; remove it"),
     ],
 )
 def test_a_bad_setting_is_refused_in_one_sentence(text: str, said: str) -> None:

@@ -261,7 +261,7 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "no trainer",
         'name = "x"\n',
-        "plasma.toml: [trainer] sd_scripts is missing; give the folder of sd-scripts, "
+        "plasma.toml: [trainer] sd_scripts is missing; set it to the sd-scripts folder, "
         'or "embedded" for the built-in trainer',
     ),
     (
@@ -272,7 +272,7 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "flag outside of its section",
         'output_dir = "o"\n' + LEAST,
-        "plasma.toml:1: output_dir is not known; move it into [train]",
+        "plasma.toml:1: output_dir is unknown here; move it to [train]",
     ),
     (
         "unknown key without a near one",
@@ -288,18 +288,17 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "section that is a value",
         'train = "x"\n' + LEAST,
-        "plasma.toml:1: train is text, not a table; write [train] on a line of its own",
+        "plasma.toml:1: train is text, not a table; write [train] on its own line",
     ),
     (
         "array of tables for a section",
         LEAST + "[[train]]\nseed = 1\n",
-        "plasma.toml:3: train is a list, not a table; write [train] on a line of its own",
+        "plasma.toml:3: train is a list, not a table; write [train] on its own line",
     ),
     (
         "wrong type of text",
         LEAST + "python = 3\n",
-        "plasma.toml:3: [trainer] python is a whole number; it must be text; write it in quotes: "
-        '"..."',
+        'plasma.toml:3: [trainer] python is an integer; it must be text; write it in quotes: "..."',
     ),
     (
         "empty text",
@@ -314,23 +313,23 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "nice beyond the kernel's scale",
         LEAST + "nice = 20\n",
-        "plasma.toml:3: [trainer] nice is 20; give a whole number of 0 to 19",
+        "plasma.toml:3: [trainer] nice is 20; use an integer of 0 to 19",
     ),
     (
         "nice that pushes to the front",
         LEAST + "nice = -5\n",
-        "plasma.toml:3: [trainer] nice is -5; give a whole number of 0 to 19",
+        "plasma.toml:3: [trainer] nice is -5; use an integer of 0 to 19",
     ),
     (
         "script that is no Python file",
         LEAST + 'script = "train_network"\n',
-        'plasma.toml:3: [trainer] script is "train_network"; name a Python file such as '
+        'plasma.toml:3: [trainer] script is "train_network"; use a Python file such as '
         "train_network.py",
     ),
     (
         "script of the built-in trainer",
         '[trainer]\nsd_scripts = "embedded"\nscript = "x.py"\n',
-        "plasma.toml:3: [trainer] script means nothing to the built-in trainer; remove it",
+        "plasma.toml:3: [trainer] script does not apply to the built-in trainer; remove it",
     ),
     (
         "environment that is no table",
@@ -341,12 +340,12 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "environment with a number",
         LEAST + "[trainer.env]\nA = 1\n",
-        'plasma.toml:4: [trainer] env A is a whole number, not text; write A = "..."',
+        'plasma.toml:4: [trainer] env A is an integer, not text; write A = "..."',
     ),
     (
         "our own launcher flag",
         LEAST + '[accelerate]\nmodule = "x"\n',
-        "plasma.toml:4: [accelerate] module is set by plasma-tui itself; remove it",
+        "plasma.toml:4: [accelerate] module is set by plasma-tui; remove it",
     ),
     (
         "flag that is a table",
@@ -363,28 +362,28 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "list in a list, on its own line",
         LEAST + "[train]\nnetwork_args = [\n  1,\n  [2],\n]\n",
-        "plasma.toml:6: [train] network_args holds a list; a list may hold text and numbers",
+        "plasma.toml:6: [train] network_args holds a list; a list may contain text and numbers",
     ),
     (
         "true in a list",
         LEAST + "[train]\nnetwork_args = [true]\n",
-        "plasma.toml:4: [train] network_args holds true or false; a list may hold text and numbers",
+        "plasma.toml:4: [train] network_args holds true or false; a list may contain text and numbers",
     ),
     (
         "list value that looks like a flag",
         LEAST + '[train]\nnetwork_args = ["a=1", "-b"]\n',
-        'plasma.toml:4: [train] network_args holds "-b", which the trainer would take for a flag; '
+        'plasma.toml:4: [train] network_args holds "-b", which the trainer would read as a flag; '
         "remove it",
     ),
     (
         "number that is none",
         LEAST + "[train]\nlearning_rate = nan\n",
-        "plasma.toml:4: [train] learning_rate is nan; give a finite number",
+        "plasma.toml:4: [train] learning_rate is nan; use a finite number",
     ),
     (
         "empty path",
         LEAST + '[train]\noutput_dir = ""\n',
-        "plasma.toml:4: [train] output_dir is empty; give a path or remove the line",
+        "plasma.toml:4: [train] output_dir is empty; set a path or remove the line",
     ),
     (
         "one flag in two spellings",
@@ -405,39 +404,39 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "unknown device",
         LEAST + '[expect]\ndevice = "gpu"\n',
-        'plasma.toml:4: [expect] device is "gpu"; write cpu, mps, cuda or cuda:N',
+        'plasma.toml:4: [expect] device is "gpu"; use cpu, mps, cuda or cuda:N',
     ),
     (
         "images that are no number",
         LEAST + '[expect]\nimages = "23"\n',
-        "plasma.toml:4: [expect] images is text; it must be a whole number",
+        "plasma.toml:4: [expect] images is text; it must be an integer",
     ),
     (
         "true for a number",
         LEAST + "[expect]\nimages = true\n",
-        "plasma.toml:4: [expect] images is true or false; it must be a whole number",
+        "plasma.toml:4: [expect] images is true or false; it must be an integer",
     ),
     (
         "no steps",
         LEAST + "[expect]\nsteps = 0\n",
-        "plasma.toml:4: [expect] steps is 0; give a whole number of at least 1",
+        "plasma.toml:4: [expect] steps is 0; use an integer of at least 1",
     ),
     (
         "sizes in the wrong order",
         LEAST + "[expect]\ncheckpoint_mb = [200, 50]\n",
-        "plasma.toml:4: [expect] checkpoint_mb is [200, 50]; give two positive numbers, "
-        "[lowest, highest]",
+        "plasma.toml:4: [expect] checkpoint_mb is [200, 50]; use two positive numbers, [lowest, "
+        "highest]",
     ),
     (
         "one size",
         LEAST + "[expect]\ncheckpoint_mb = 50\n",
-        "plasma.toml:4: [expect] checkpoint_mb is a whole number; it must be two numbers, "
+        "plasma.toml:4: [expect] checkpoint_mb is an integer; it must be two numbers, "
         "[lowest, highest]",
     ),
     (
         "unknown occasion of a notice, in a dotted key",
         LEAST + '[notify]\non = [\n  "finished",\n  "done",\n]\n',
-        'plasma.toml:6: [notify] on holds \'done\'; choose from "finished", "failed", "diverged", '
+        'plasma.toml:6: [notify] on contains \'done\'; choose from "finished", "failed", "diverged", '
         '"killed", "stopped", "stalled", "waiting"',
     ),
     (
@@ -458,12 +457,12 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "an alarm outside [guard]",
         'stalled = "stop"\n' + LEAST,
-        "plasma.toml:1: stalled is not known; move it into [guard]",
+        "plasma.toml:1: stalled is unknown here; move it to [guard]",
     ),
     (
         "a guard that is no table",
         'guard = "stop"\n' + LEAST,
-        "plasma.toml:1: guard is text, not a table; write [guard] on a line of its own",
+        "plasma.toml:1: guard is text, not a table; write [guard] on its own line",
     ),
     (
         "unknown key of a notice",
@@ -473,8 +472,8 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "dataset without a file",
         LEAST + "[dataset.general]\nenable_bucket = true\n",
-        'plasma.toml:3: [dataset] has no file; add dataset_config = "NAME.toml" to [train] to say '
-        "where the file is to be written",
+        'plasma.toml:3: [dataset] has no file; add dataset_config = "NAME.toml" to [train] to set '
+        "its path",
     ),
     (
         "unknown dataset key",
@@ -507,7 +506,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_lines(tmp_path: Path)
 
 def test_a_dotted_key_is_found_on_its_line(tmp_path: Path) -> None:
     said = refusals(tmp_path, 'trainer.sd_scripts = "x"\n\nexpect.images = "many"\n')
-    assert said == ["plasma.toml:3: [expect] images is text; it must be a whole number"]
+    assert said == ["plasma.toml:3: [expect] images is text; it must be an integer"]
 
 
 def test_unknown_flags_name_the_nearest(tmp_path: Path) -> None:
@@ -516,8 +515,8 @@ def test_unknown_flags_name_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(file, known_flags=two_flags)
     assert [str(p).removeprefix(f"{file}:") for p in caught.value.problems] == [
-        "4: [train] max_train_epoch is no flag of this trainer; did you mean max_train_epochs?",
-        "5: [train] zzz is no flag of this trainer; remove it",
+        "4: [train] max_train_epoch is not a flag of this trainer; did you mean max_train_epochs?",
+        "5: [train] zzz is not a flag of this trainer; remove it",
         "6: [train] cache_latents is a switch; write true or false",
     ]
 
@@ -531,39 +530,43 @@ def test_flags_of_an_unknown_trainer_are_not_called_unknown(tmp_path: Path) -> N
 
 
 SYNTAX: list[tuple[str, str, str]] = [
-    ("capital true", "a = True\n", "1: no valid TOML (invalid value, column 5); write true and"),
+    ("capital true", "a = True\n", "1: not valid TOML (invalid value, column 5); write true and"),
     (
         "bare text",
         "x = 1\na = some text\n",
-        "2: no valid TOML (invalid value, column 5); put text in",
+        "2: not valid TOML (invalid value, column 5); put text in",
     ),
-    ("no value", "a =\n", "1: no valid TOML (invalid value, column 4); give a value after the ="),
+    ("no value", "a =\n", "1: not valid TOML (invalid value, column 4); add a value after the ="),
     (
         "no equals sign",
         "[t]\nkey: 1\n",
-        "2: no valid TOML (expected '=' after a key in a key/value",
+        "2: not valid TOML (expected '=' after a key in a key/value",
     ),
     (
         "backslashes",
         'a = "C:\\Users"\n',
-        "1: no valid TOML (invalid hex value, column 10); write a",
+        "1: not valid TOML (invalid hex value, column 10); write a",
     ),
     (
         "two times a key",
         "a = 1\na = 2\n",
-        "2: no valid TOML (cannot overwrite a value, column 6); the",
+        "2: not valid TOML (cannot overwrite a value, column 6); the",
     ),
     (
         "two times a section",
         "[a]\n[a]\n",
-        "2: no valid TOML (cannot declare ('a',) twice, column 3)",
+        "2: not valid TOML (cannot declare ('a',) twice, column 3)",
     ),
     (
         "open quote",
         'a = "x\nb = 1\n',
-        "1: no valid TOML (illegal character '\\n', column 7); close",
+        "1: not valid TOML (illegal character '\\n', column 7); close",
     ),
-    ("open bracket", 'a = ["x"\n', "1: no valid TOML (unclosed array); close the bracket or quote"),
+    (
+        "open bracket",
+        'a = ["x"\n',
+        "1: not valid TOML (unclosed array); close the bracket or quote",
+    ),
 ]
 
 
@@ -580,8 +583,8 @@ def test_a_missing_file_tells_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "plasma.toml", known_flags=anything)
     assert str(caught.value) == (
-        f"{tmp_path}/plasma.toml: there is no such file; run `plasma-tui init` to write one, "
-        "or `plasma-tui demo` to see a training"
+        f"{tmp_path}/plasma.toml: file not found; run `plasma-tui init` to write one, or "
+        "`plasma-tui demo` to see a demo training"
     )
 
 
@@ -595,5 +598,5 @@ def test_a_file_that_is_no_text_is_refused_with_its_line(tmp_path: Path) -> None
 def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     loop = tmp_path / "plasma.toml"
     loop.symlink_to(loop)
-    with pytest.raises(ConfigError, match=r"cannot be read .*; check the path and its rights"):
+    with pytest.raises(ConfigError, match=r"cannot be read .*; check the path and its permissions"):
         load_config(loop, known_flags=anything)

@@ -112,7 +112,7 @@ def test_a_secret_in_the_file_is_refused_with_the_way_out_and_not_repeated(
         ('ntfy_priority = "high"\n', "does nothing without ntfy"),
         (
             'ntfy = "https://ntfy.sh/t"\nntfy_priority = 6\n',
-            "ntfy_priority is 6; give a whole number of 1 to 5",
+            "ntfy_priority is 6; use an integer of 1 to 5",
         ),
         ('ntfy = "https://ntfy.sh/t"\nntfy_priority = "loud"\n', 'choose one of "min", "low"'),
         ('command = "say \'never closed"\n', "has a quote that is never closed"),

@@ -27,8 +27,8 @@ def test_three_mistakes_are_three_with_their_lines() -> None:
     found = mistakes_in_text(THREE, "d.toml")
     assert [str(mistake) for mistake in found] == [
         "line 2: shuffel_caption is not known in [general]; did you mean shuffle_caption?",
-        'line 4: resolution is text "512" in [[datasets]]; it must be a whole number or two of them',
-        'line 7: num_repeats is text "ten" in [[datasets.subsets]]; it must be a whole number',
+        'line 4: resolution is text "512" in [[datasets]]; it must be an integer or two of them',
+        'line 7: num_repeats is text "ten" in [[datasets.subsets]]; it must be an integer',
     ]
 
 
@@ -53,7 +53,7 @@ def test_a_syntax_error_is_one_mistake_with_its_cure() -> None:
         ("[general]\nvalidation_split = 0\n", "a number with a point"),
         ("[general]\nface_crop_aug_range = [1, 2]\n", "two numbers with a point"),
         ("[general]\nflip_aug = 'no'\n", "it must be true or false"),
-        ("[general]\nresolution = [1, 2, 3]\n", "a whole number or two of them"),
+        ("[general]\nresolution = [1, 2, 3]\n", "an integer or two of them"),
     ],
 )
 def test_every_kind_of_mistake_is_told(text: str, said: str) -> None:
@@ -66,7 +66,7 @@ def test_every_kind_of_mistake_is_told(text: str, said: str) -> None:
     [
         "",
         "[general]\nresolution = [512, 768]\ncaption_dropout_rate = 1\n",
-        "[general]\nnum_repeats = true\n",  # voluptuous takes true for a whole number
+        "[general]\nnum_repeats = true\n",  # voluptuous takes true for an integer
         "[[datasets]]\n[[datasets.subsets]]\nmetadata_file = 'm.json'\nnum_repeats = 2\n",
         "[[datasets]]\n[[datasets.subsets]]\nconditioning_data_dir = 'c'\nanything = 1\n",
     ],

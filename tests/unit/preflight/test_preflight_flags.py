@@ -283,7 +283,7 @@ def test_every_flag_is_held_against_the_script(project: Project) -> None:
     assert project.find("flag_names", trainer=own, train="seed = 1").status == "pass"
     found = project.find("flag_names", trainer=own, train="sed = 1")
     assert (found.status, found.evidence) == ("fail", "1 error")
-    assert "sed is no flag of this trainer; did you mean seed?" in found.detail
+    assert "sed is not a flag of this trainer; did you mean seed?" in found.detail
     (project.root / "more.toml").write_text("sede = 3\n")
     found = project.find("flag_names", trainer=own, train='config_file = "more"')
     assert (found.status, found.evidence) == ("warn", "1 ignored")

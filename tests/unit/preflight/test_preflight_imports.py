@@ -78,7 +78,7 @@ def test_a_broken_package_that_is_found_fails_with_the_true_error(site: Site) ->
     assert "ImportError: Could not import module PreTrainedModel" in found.detail
     assert "RuntimeError: operator torchvision::nms does not exist" in found.detail
     assert f"{site.packages}/torchvision/__init__.py:1" in found.detail
-    assert "do not fit each other" in found.advice
+    assert "are incompatible" in found.advice
 
 
 def test_a_module_that_only_a_flag_brings_in_is_imported_too(site: Site) -> None:

@@ -333,9 +333,9 @@ def test_a_whole_state_is_resumed(project: Project) -> None:
     [
         ("gone", "fail", "no such state", "does not exist"),
         ("file", "fail", "no such state", "is a file"),
-        ("optimizer", "fail", "incomplete", "optimizer.bin is cut off"),
+        ("optimizer", "fail", "incomplete", "optimizer.bin is truncated"),
         ("weights", "fail", "incomplete", "model.safetensors: cut off"),
-        ("no weights", "fail", "incomplete", "there are no weights (model.safetensors)"),
+        ("no weights", "fail", "incomplete", "no weights (model.safetensors)"),
         ("empty", "fail", "incomplete", "random_states_0.pkl is empty"),
         ("no random", "warn", "maybe incomplete", "random states"),
         ("no step", "warn", "step unknown", "does not tell its step"),

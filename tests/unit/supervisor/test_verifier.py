@@ -132,7 +132,7 @@ def test_a_size_that_is_not_expected_is_a_problem_of_a_whole_file(tmp_path: Path
     run.save(10)
     one = run.look()
     assert one.complete is True
-    assert one.problem == "whole, but 0.0 MB: expected 50 to 200 MB"
+    assert one.problem == "complete, but 0.0 MB: expected 50 to 200 MB"
 
 
 def test_a_file_deleted_behind_our_back_is_told_once_and_looked_at_when_it_is_back(
@@ -223,7 +223,7 @@ def test_a_save_in_progress_is_no_torn_state(tmp_path: Path) -> None:
     asyncio.run(run.verifier.finish())
     one = run.translator.checkpoints[0]
     assert one.state_complete is False
-    assert one.state_problem == "there are no weights (model.safetensors): the save was cut off"
+    assert one.state_problem == "no weights (model.safetensors): the save was interrupted"
 
 
 def test_the_state_of_an_earlier_training_is_not_taken_for_this_ones(tmp_path: Path) -> None:

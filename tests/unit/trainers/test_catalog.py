@@ -36,13 +36,13 @@ CATALOG = Catalog(
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("steps", "1e3", 'is "1e3"; it must be a whole number'),
+        ("steps", "1e3", 'is "1e3"; it must be an integer'),
         ("steps", "10", None),
         ("rate", "1e-4", None),
         ("warmup", 0.05, None),
         ("warmup", "5%", None),
         ("warmup", 100, None),
-        ("warmup", 10.5, 'is "10.5"; it must be a whole number, a share below 1 or a percentage'),
+        ("warmup", 10.5, 'is "10.5"; it must be an integer, a fraction below 1 or a percentage'),
         ("odd", "anything", None),
         ("length", 75, 'is "75"; choose one of 150, 225'),
         ("length", "150", None),
@@ -63,10 +63,10 @@ def test_a_value_that_argparse_would_refuse_is_told(
 
 def test_a_flag_is_told_in_words() -> None:
     told = {name: flag.takes for name in CATALOG.names if (flag := CATALOG.get(name)) is not None}
-    assert told["steps"] == "a whole number"
+    assert told["steps"] == "an integer"
     assert told["kind"] == "one of a, b"
     assert told["many"] == "a list, each text"
-    assert told["bare"] == "nothing, it is a switch"
+    assert told["bare"] == "no value, it is a switch"
     assert told["odd"] == "one of x"
 
 
@@ -169,13 +169,13 @@ def test_a_config_file_is_checked_as_its_values_will_be_used(tmp_path: Path) -> 
     file = tmp_path / "config.toml"
     file.write_text(CONFIG_FILE)
     assert [str(p).removeprefix(f"{file}:") for p in config_file_problems(file, CATALOG)] == [
-        "2: size is a whole number; it must be text in quotes",
+        "2: size is an integer; it must be text in quotes",
         "4: rate is text; it must be a number; remove the quotes",
-        "5: stepps is no flag of this trainer, which ignores it without a word; did you mean steps?",
+        "5: stepps is not a flag of this trainer, which silently ignores it; did you mean steps?",
         '6: many is text; write a list: ["...", "..."]',
         '7: kind is "c"; choose one of a, b',
-        "8: steps is a number; it must be a whole number",
-        "9: bare is a whole number; write true or false",
+        "8: steps is a number; it must be an integer",
+        "9: bare is an integer; write true or false",
         '10: length is "75"; choose one of 150, 225',
     ]
 
@@ -188,8 +188,8 @@ def test_a_config_file_that_cannot_be_read_is_one_problem(tmp_path: Path) -> Non
         (problem,) = config_file_problems(file, CATALOG)
         return str(problem).removeprefix(str(file))
 
-    assert said(None) == ": there is no such file; correct config_file"
+    assert said(None) == ": file not found; correct config_file"
     assert said(b"a = 1\nb = \xff\n") == ":2: is not UTF-8; save it as UTF-8"
-    assert said(b"a = True\n").startswith(":1: no valid TOML")
+    assert said(b"a = True\n").startswith(":1: not valid TOML")
     assert config_file_path("x/conf") == Path("x/conf.toml")
     assert config_file_path("conf.toml") == Path("conf.toml")

@@ -185,14 +185,14 @@ def test_false_means_not_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ({"save_every_n_steps": 0}, "save_every_n_steps is 0: give 1 or more, or leave it out"),
-        ({"max_train_steps": -1}, "max_train_steps is -1: give 0 or more, or leave it out"),
-        ({"max_train_epochs": 4.0}, "max_train_epochs is 4.0: it must be a whole number"),
+        ({"save_every_n_steps": 0}, "save_every_n_steps is 0: use 1 or more, or remove it"),
+        ({"max_train_steps": -1}, "max_train_steps is -1: use 0 or more, or remove it"),
+        ({"max_train_epochs": 4.0}, "max_train_epochs is 4.0: it must be an integer"),
         ({"output_name": ""}, "output_name is empty: sd-scripts cannot write the final file"),
         ({"dataset_class": "x.Y"}, "dataset_class: a dataset of your own cannot be counted here"),
         ({"initial_step": 1600}, "it would begin at step 1600 of 1600: sd-scripts stops there"),
-        ({"max_train_epochs": "four"}, "max_train_epochs is 'four': it must be a whole number"),
-        ({"seed": "x"}, "seed is 'x': it must be a whole number"),
+        ({"max_train_epochs": "four"}, "max_train_epochs is 'four': it must be an integer"),
+        ({"seed": "x"}, "seed is 'x': it must be an integer"),
         ({"dataset_config": "none.toml"}, "none.toml: the dataset config does not exist"),
     ],
 )

@@ -89,7 +89,7 @@ def test_a_third_trainer_has_its_own_flags_command_and_name(musubi: Path) -> Non
     assert str(prepared.command.env["PYTHONPATH"]).split(":")[0] == f"{musubi}/musubi/src"
     file = musubi / "plasma.toml"
     file.write_text(file.read_text() + "initial_step = 3\n")
-    with pytest.raises(ConfigError, match="initial_step is no flag of this trainer"):
+    with pytest.raises(ConfigError, match="initial_step is not a flag of this trainer"):
         load_config(file)
 
 

@@ -84,7 +84,7 @@ def test_the_verb_prints_the_path_of_the_copy(
     told = json.loads(capsys.readouterr().out)
     assert told["step"] == 200 and Path(told["path"]).is_file() and len(told["sha256"]) == 64
     assert main(["export", "last", "--to", str(loras), "--name", "best"]) == 1
-    assert "holds the same bytes" in capsys.readouterr().err
+    assert "with the same content" in capsys.readouterr().err
 
 
 def test_the_verb_refuses_in_one_sentence(

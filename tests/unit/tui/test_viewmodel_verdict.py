@@ -423,7 +423,7 @@ def test_a_stop_of_the_guard_names_it_and_its_reason() -> None:
     status = replace(shown.status, stop_by="guard", alarms=(s.alarm(AlarmKind.FROZEN),))
     assert first(replace(shown, status=status)) == (
         "Stopped. At step 412/920 by the guard, the loss is exactly 0.0934 at every step since step "
-        "412: nothing is being learnt"
+        "412: nothing is being learned"
     )
     person = replace(shown, status=replace(shown.status, stop_by="anna"))
     assert first(person) == "Stopped. At step 412/920, as ordered by anna"

@@ -18,12 +18,12 @@ NUMBER, RESOLUTION, PAIR = "number", "resolution", "pair"
 #: a key's type: in voluptuous' words, and in words for a person
 _WORDS: Mapping[Any, tuple[str, str]] = {
     bool: ("bool", "true or false"),
-    int: ("int", "a whole number"),
+    int: ("int", "an integer"),
     float: ("float", "a number with a point, such as 0.5"),
     str: ("str", "text in quotes"),
     dict: ("dict", "a table"),
     NUMBER: ("float", "a number"),
-    RESOLUTION: ("int or two of them", "a whole number or two of them"),
+    RESOLUTION: ("int or two of them", "an integer or two of them"),
     PAIR: ("two floats", "two numbers with a point, such as [1.0, 2.0]"),
 }
 #: of the fields of a spec, as they are annotated

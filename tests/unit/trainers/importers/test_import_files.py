@@ -115,7 +115,7 @@ def test_a_dataset_config_that_is_not_there_is_described(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("c.toml", b"a = True\n", "c.toml:1: no valid TOML"),
+        ("c.toml", b"a = True\n", "c.toml:1: not valid TOML"),
         ("c.toml", b"[[datasets]]\n", "is a dataset config, not a training; leave it where it is"),
         ("c.toml", b"[trainer]\nsd_scripts='x'\n", "is a plasma.toml already"),
         ("c.toml", b"a = 1\n", "holds no flags of a training"),
