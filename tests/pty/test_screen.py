@@ -57,7 +57,7 @@ def _is_whole(text: str, size: Size) -> bool:
         len(rows) == size.rows
         and "fake" in rows[0]
         and "training" in rows[0]
-        and "q leave" in rows[-1]
+        and "q quit" in rows[-1]
     )
 
 

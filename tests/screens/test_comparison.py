@@ -201,4 +201,4 @@ async def test_help_tells_the_keys_of_this_screen() -> None:
     async with an_app().run_test(size=(100, 40)) as pilot:
         await opened(pilot, FakeComparing(snapshots(), settings()))
         await pilot.press("question_mark")
-        await until(pilot, lambda: "By step, epoch, time trained" in screen_text(pilot))
+        await until(pilot, lambda: "X axis: step, epoch" in screen_text(pilot))

@@ -42,7 +42,7 @@ async def test_panels_at_each_size(size: tuple[int, int], expected: set[str]) ->
         assert visible(pilot.app) == expected
         header, footer = text_of(pilot, "#header"), text_of(pilot, "#footer")
         assert "● training" in header and "412/920" in header
-        assert "leave" in footer
+        assert "q quit" in footer
 
 
 @pytest.mark.parametrize("size", [(20, 4), (1, 1), (300, 5), (10, 80)])
@@ -230,7 +230,7 @@ async def test_the_footer_tells_only_what_can_be_done() -> None:
     async with app_on().run_test(size=(100, 24)) as pilot:
         await shown(pilot)
         footer = text_of(pilot, "#footer")
-        assert "a stop" in footer and "leave (training goes on)" in footer
+        assert "a stop" in footer and "quit (training continues)" in footer
         assert "resume" not in footer and "start" not in footer and "adopt" not in footer
     async with app_on(b.ended(Outcome.KILLED, 412)).run_test(size=(100, 24)) as pilot:
         await shown(pilot)

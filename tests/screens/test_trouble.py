@@ -111,7 +111,7 @@ async def test_a_run_that_ends_while_it_is_watched_gets_its_card_and_the_next_ru
         actions.reader.put(FAILED)
         await until(pilot, lambda: "cause" in visible(app))
         assert "The Mac's GPU memory ran out" in text_of(pilot, "#cause")
-        assert "y try again" in text_of(pilot, "#footer")
+        assert "y retry" in text_of(pilot, "#footer")
         actions.reader.put(b.snapshot(3))
         app.open_run(Path("/state/runs/two"))
         await until(pilot, lambda: "3/920" in text_of(pilot, "#header"))
