@@ -257,8 +257,8 @@ async def test_the_cursor_of_the_zoomed_table_tells_about_its_file_and_stays_on_
         await shown(pilot)
         await pilot.press("tab", "z")
         await until(pilot, lambda: "path" in text_of(pilot, "#checkpoints"))
-        assert "▌◆    400" in text_of(pilot, "#checkpoints")
-        await pilot.press("up")
+        assert "▌★    400" in text_of(pilot, "#checkpoints")
+        await pilot.press("down")
         assert "▌◆    200" in text_of(pilot, "#checkpoints")
         assert "━" in text_of(pilot, "#checkpoints") and actions.reader is not None
         early = b.checkpoint(100)

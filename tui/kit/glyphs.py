@@ -34,6 +34,7 @@ STOPPED = "■"
 LOST = "?"
 WRITTEN = "◆"
 EXPECTED = "◇"
+BEST = "★"
 CLIPPED = "▴"
 NONFINITE = "×"
 NONFINITE_LINE = "╎"
@@ -66,6 +67,7 @@ _ASCII = {
     "■": "#",
     "◆": "#",
     "◇": "o",
+    "★": "*",
     "▴": "^",
     "×": "x",
     "╎": "!",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from tui.text import crop, take_cells
+from tui.text import crop, take_cells, wrap
 
 #: steps of the plasma ramp that roles name: ramp-0 ... ramp-23; each change of colour in a row costs
 #: some 40 bytes to send, and more steps than these are not seen
@@ -113,6 +113,15 @@ def cell(text: str, width: int, role: str = "text", align: str = "left", tail: s
     if align == "right":
         return Span(gap + text, role)
     return Span(text + gap, role)
+
+
+def labelled(label: str, text: str, size: int, width: int, role: str = "text") -> list[Row]:
+    """A label in `size` cells with its text beside it, on as many rows as the text needs."""
+    rows: list[Row] = []
+    for line in wrap(text, max(12, width - size - 1)):
+        rows.append(fit((cell(label, size, "dim"), Span(line.strip(), role)), width))
+        label = ""
+    return rows
 
 
 def plain(row: Row) -> str:

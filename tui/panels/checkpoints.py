@@ -2,143 +2,133 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 from textual import events
 from textual.reactive import reactive
 
-from runner.history.checkpoint_columns import NO, NONE, YES, Column, screen_columns
-from runner.history.checkpoint_columns import change_text as change
-from runner.history.checkpoint_columns import norm_text as norm
+from runner.history.checkpoint_columns import (
+    NO,
+    NONE,
+    YES,
+    Column,
+    change_text,
+    norm_text,
+    screen_columns,
+)
 from runner.model import BlockNorm, Checkpoint
 from tui.kit import glyphs
 from tui.kit.chart import ramp_bar
-from tui.kit.paint import EMPTY, Row, Span, cell, fit, pad, ramp_role, row_width
+from tui.kit.paint import EMPTY, Row, Span, cell, fit, labelled, pad, ramp_role, row_width
 from tui.kit.panel import ScrollingPanel
 from tui.panels.preflight import MARKS
-from tui.text import clean, crop, crop_parts, wrap
+from tui.text import clean, crop, crop_parts
 from tui.words.checkpoints import CheckpointRow, CheckpointTable
 
 # ---------------------------------------------------------------------------
-# All that is known of one checkpoint: what the row under the cursor has no room for.
+# Rows of the table: as many columns as the width has room for, trouble in words.
+
+MARK_WIDTH = 3
+#: from this width on how long a file stays comes after its age
+ROOMY = 100
+#: shape and role by kind, of rows in neutral words
+_SHAPES = {
+    "expected": (glyphs.EXPECTED, "dim"),
+    "missing": (glyphs.WARN, "warn"),
+    "gone": (glyphs.NO, "bad"),
+}
+_ROLES = {"written": "text", "missing": "warn", "gone": "bad"}
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    label: str
-    text: str
-    role: str = "text"
+def checkpoint_head(width: int) -> Row:
+    heads = [
+        Span(_middle(column.name, column.width), "dim")
+        if column.mark
+        else cell(column.name, column.width, "dim", "right")
+        for column in screen_columns(width)
+    ]
+    return (Span(" " * MARK_WIDTH), *heads, Span("  age", "dim"))
 
 
-@dataclass(frozen=True, slots=True)
-class BlockLine:
-    """The norms of one block; `share`: its mean against the largest mean of this file."""
-
-    name: str
-    mean: str
-    largest: str
-    change: str
-    share: float
-    modules: int
+def _middle(text: str, width: int) -> str:
+    """Centred, but two cells from its neighbour."""
+    return "  " + text.center(width - 2)
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointDetail:
-    title: str
-    facts: tuple[Fact, ...] = ()
-    blocks: tuple[BlockLine, ...] = ()
+def checkpoint_row(row: CheckpointRow, width: int, fraction: float, selected: bool = False) -> Row:
+    """`fraction`: its place in the run, for its colour. Age and words take what the columns leave."""
+    words, role = row.problem or row.remark, "bad" if row.problem else "warn"
+    columns = screen_columns(width)
+    if words or row.source is None:
+        columns = _with_room(columns, width, cell_len(words), bare=row.source is None)
+    shape, tint = _shape(row, fraction)
+    mark = cell(f" {shape}", MARK_WIDTH, tint)
+    if selected:
+        mark = Span(glyphs.CURSOR + mark.text[1:], "accent")
+    cells = row.cells
+    spans = [mark, *(span for column in columns for span in _cell(row, cells, column))]
+    rest = width - row_width(tuple(spans)) - 2
+    if words:
+        return (*spans, Span("  " + crop(words, rest), role))
+    final = "final" if row.final else ""
+    said = [row.age, row.fate, final] if width >= ROOMY else [row.until, row.age, row.fate, final]
+    told = ", ".join(text for text in said if text)
+    return (*spans, Span("  " + crop_parts(told, rest), _ROLES.get(row.kind, "dim")))
 
 
-def detail_of(table: CheckpointTable, index: int) -> CheckpointDetail:
-    """Of the row at `index`; norms are told against the file before it that has some."""
-    row = table.rows[index]
-    if row.source is None:
-        return CheckpointDetail(row.name, (Fact("", _coming(row), "dim"),))
-    earlier = (r.source for r in reversed(table.rows[:index]) if r.source and r.source.norms)
-    before = next(earlier, None)
-    return CheckpointDetail(
-        row.name, tuple(_facts(table, row, row.source)), _blocks(row.source, before)
-    )
+def _with_room(
+    columns: tuple[Column, ...], width: int, wanted: int, *, bare: bool
+) -> tuple[Column, ...]:
+    """Words begin below each other, behind the size or, of a file that is not written, behind the epoch; where
+    they need more room, behind the step."""
+    last = "epoch" if bare else "size"
+    names = [column.name for column in columns]
+    kept = columns[: names.index(last) + 1 if last in names else 1]
+    room = width - MARK_WIDTH - sum(column.width for column in kept) - 2
+    return kept if wanted <= room else kept[:1]
 
 
-def _coming(row: CheckpointRow) -> str:
-    if row.kind == "impossible":
-        return (
-            "The forecast held this file. The resumed attempt counts its saves anew, so they fall on "
-            "other steps."
-        )
-    if row.kind == "missing":
-        return f"It should have been written by now: {row.age}."
-    when = f": {row.age}" if row.age else ""
-    return f"Not written yet{when}{', ' + row.fate if row.fate else ''}."
+def _cell(row: CheckpointRow, cells: dict[str, str], column: Column) -> Row:
+    if column.name == "ok":
+        marks = (_mark(row, cells.get(name, "")) for name in ("complete", "finite", "state"))
+        return (Span("  "), *marks)
+    text = cells.get(column.name, "")
+    if column.mark:
+        sign, role = _mark(row, text)
+        return (Span(_middle(sign, column.width), role),)
+    role = "dim" if row.kind == "gone" else _ROLES.get(row.kind, "dim")
+    return (cell("?" if text == "unknown" else text, column.width, role, "right"),)
 
 
-def _facts(table: CheckpointTable, row: CheckpointRow, one: Checkpoint) -> list[Fact]:
-    facts = [Fact("path", clean(one.path, 500))]
+def _mark(row: CheckpointRow, text: str) -> Span:
+    sign, role = MARKS.get(text, MARKS["unknown"])
+    return Span(sign, role if row.kind in ("written", "expected", "missing") else "dim")
+
+
+def _shape(row: CheckpointRow, fraction: float) -> tuple[str, str]:
+    if row.kind != "written":
+        return _SHAPES.get(row.kind, (glyphs.SKIP, "dim"))
     if row.problem:
-        facts.append(Fact("problem", row.problem, "bad"))
-    if row.remark:
-        facts.append(Fact("weights", row.remark, "warn"))
-    facts.append(Fact("state", _state(row, one), "bad" if row.cells["state"] == NO else "text"))
-    facts += _optional(row, one)
-    attempts = dict(table.attempts)
-    if one.attempt in attempts:
-        number = f"{one.attempt} of {len(attempts)}"
-        facts.append(Fact("attempt", f"{number}, {attempts[one.attempt]}", "dim"))
-    return facts
+        return glyphs.NO, "bad"
+    return (glyphs.BEST, ramp_role(1.0)) if row.best else (glyphs.WRITTEN, ramp_role(fraction))
 
 
-def _state(row: CheckpointRow, one: Checkpoint) -> str:
-    if row.cells["state"] == NONE:
-        return "none saved with it: only its weights can be gone on from"
-    words = {YES: "whole, a training can go on from it", NO: "not whole"}
-    said = words.get(row.cells["state"], "not looked at yet")
-    why = f": {clean(one.state_problem, 300)}" if one.state_problem else ""
-    return f"{said}{why}, {clean(one.state_path, 500)}"
-
-
-def _optional(row: CheckpointRow, one: Checkpoint) -> list[Fact]:
-    facts = []
-    if one.rank is not None:
-        alpha = f", alpha {one.alpha:g}" if one.alpha is not None else ""
-        facts.append(Fact("network", f"rank {one.rank}{alpha}"))
-    if one.norm is not None:
-        largest = f", largest {norm(one.norm_largest)}" if one.norm_largest is not None else ""
-        change_cell = row.cells["change"]
-        since = f", {change_cell} since the one before" if change_cell else ""
-        facts.append(Fact("norm", f"mean {norm(one.norm)}{largest}{since}"))
-    validation, smoothed = row.cells["val"], row.cells["loss"] or "unknown"
-    if validation:
-        facts.append(Fact("loss", f"{smoothed} smoothed, validation {validation}"))
-    if one.sample_path:
-        facts.append(Fact("sample", clean(one.sample_path, 500)))
-    if row.fate:
-        facts.append(Fact("kept", f"not for good: {row.fate}", "warn"))
-    return facts
-
-
-def _blocks(one: Checkpoint, before: Checkpoint | None) -> tuple[BlockLine, ...]:
-    top = max((block.mean for block in one.norms), default=0.0) or 1.0
-    old = {block.block: block for block in before.norms} if before is not None else {}
-    return tuple(
-        BlockLine(
-            clean(block.block, 60),
-            norm(block.mean),
-            norm(block.largest),
-            change(_since(block, old.get(block.block))),
-            block.mean / top,
-            block.modules,
-        )
-        for block in one.norms
-    )
-
-
-def _since(block: BlockNorm, before: BlockNorm | None) -> float | None:
-    if before is None or before.mean <= 0:
-        return None
-    return block.mean / before.mean - 1
+def in_sight(table: CheckpointTable, height: int) -> list[int]:
+    """Which rows a low panel shows: the newest and the next half and half, with the best one and the last one
+    that will be written."""
+    total, past = len(table.rows), table.past
+    if total <= height:
+        return list(range(total))
+    coming = [at for at in range(past, total) if table.rows[at].kind == "expected"]
+    number = min(past, max(height // 2, height - len(coming)))
+    newest, following = list(range(number)), coming[: height - number]
+    best = next((at for at in range(number, past) if table.rows[at].best), None)
+    if best is not None and number > 1:
+        newest[-1] = best
+    if len(following) > 1:
+        following[-1] = coming[-1]
+    return [*newest, *following]
 
 
 # ---------------------------------------------------------------------------
@@ -147,191 +137,119 @@ def _since(block: BlockNorm, before: BlockNorm | None) -> float | None:
 LABEL = 10
 #: colours of a bar: few, each costs bytes
 BAR_LEVELS = 6
-#: cells of one block's line; two stand side by side where there is room
+#: cells of one block's line; two fit side by side where there is room
 BLOCK = 62
+_STATES = {
+    NONE: "not saved; can resume from weights only",
+    YES: "complete, a training can resume from it",
+    NO: "incomplete",
+}
+_NOT_WRITTEN = {
+    "impossible": "Forecast, but the resumed attempt counts its saves from its own start: they fall on other "
+    "steps.",
+    "missing": "Should have been written by now.",
+}
 
 
-def detail_rows(detail: CheckpointDetail, width: int) -> list[Row]:
-    """All of it, with the rule that parts it from the table."""
-    title = f" {crop(detail.title, width - 4)} "
+def detail_rows(table: CheckpointTable, index: int, width: int) -> list[Row]:
+    """Everything known of the row at `index`, under a rule with its name."""
+    row = table.rows[index]
+    title = f" {crop(row.name, width - 4)} "
     rest = glyphs.RULE * max(0, width - 1 - cell_len(title))
     rows: list[Row] = [(Span(glyphs.RULE, "faint"), Span(title, "strong"), Span(rest, "faint"))]
-    for fact in detail.facts:
-        label = f" {fact.label}"
-        for line in wrap(fact.text, max(12, width - LABEL - 1)):
-            rows.append((cell(label, LABEL, "dim"), Span(line.strip(), fact.role)))
-            label = ""
-    if detail.blocks:
-        rows += [EMPTY, *_detail_blocks(detail.blocks, width)]
-    return [fit(row, width) for row in rows]
+    if row.source is None:
+        when = ", ".join(text for text in (row.age, row.fate) if text)
+        text = _NOT_WRITTEN.get(row.kind, f"Not written yet{': ' if when else ''}{when}.")
+        return [fit(line, width) for line in (*rows, *labelled("", text, LABEL, width, "dim"))]
+    for label, text, role in _facts(table, row, row.source):
+        rows += labelled(f" {label}", text, LABEL, width, role) if text else []
+    earlier = (r.source for r in table.rows[index + 1 :] if r.source and r.source.norms)
+    if row.source.norms:
+        rows += [EMPTY, *_blocks(row.source, next(earlier, None), width)]
+    return [fit(line, width) for line in rows]
 
 
-def _detail_blocks(blocks: tuple[BlockLine, ...], width: int) -> list[Row]:
-    across = 2 if width >= 2 * BLOCK and len(blocks) > 4 else 1
+def _facts(
+    table: CheckpointTable, row: CheckpointRow, one: Checkpoint
+) -> Iterator[tuple[str, str, str]]:
+    cells, attempts = row.cells, dict(table.attempts)
+    yield "path", clean(one.path, 500), "text"
+    yield "", "best so far, as the summary ranks them" if row.best else "", "text"
+    yield "problem", row.problem, "bad"
+    yield "weights", row.remark, "warn"
+    state = _STATES.get(cells["state"], "not verified yet")
+    if cells["state"] != NONE:
+        why = f": {clean(one.state_problem, 300)}" if one.state_problem else ""
+        state = f"{state}{why}, {clean(one.state_path, 500)}"
+    yield "state", state, "bad" if cells["state"] == NO else "text"
+    alpha = f", alpha {one.alpha:g}" if one.alpha is not None else ""
+    yield "network", f"rank {one.rank}{alpha}" if one.rank is not None else "", "text"
+    largest = f", largest {norm_text(one.norm_largest)}" if one.norm_largest is not None else ""
+    change = f", {cells['change']} since the one before" if cells["change"] else ""
+    yield "norm", f"mean {norm_text(one.norm)}{largest}{change}" if cells["norm"] else "", "text"
+    smoothed = f"{cells['loss'] or 'unknown'} smoothed"
+    yield "loss", f"{smoothed}, validation {cells['val']}" if cells["val"] else "", "text"
+    yield "sample", clean(one.sample_path, 500), "text"
+    yield "kept", row.fate, "warn"
+    if one.attempt in attempts:
+        number = f"{one.attempt} of {len(attempts)}"
+        yield "attempt", f"{number}, {attempts[one.attempt]}", "dim"
+
+
+def _blocks(one: Checkpoint, before: Checkpoint | None, width: int) -> list[Row]:
+    """The norms of the blocks against those of the file before, in two columns where there is room."""
+    across = 2 if width >= 2 * BLOCK and len(one.norms) > 4 else 1
     size = width // across
-    lines = [_head(size), *(_block(one, size) for one in blocks)]
+    name = max(12, min(30, size - 46))
+    top = max(block.mean for block in one.norms) or 1.0
+    old = {block.block: block.mean for block in before.norms} if before is not None else {}
+    head = (cell(" block", name + 1, "dim"), *_numbers(("mean", "largest", "change"), "dim"))
+    lines: list[Row] = [_block(block, old.get(block.block), top, name, size) for block in one.norms]
     if across == 1:
-        return lines
-    half = (len(blocks) + 1) // 2
-    left, right = lines[: half + 1], [lines[0], *lines[half + 1 :]]
+        return [head, *lines]
+    half = (len(lines) + 1) // 2
+    left, right = [head, *lines[:half]], [head, *lines[half:]]
     right += [EMPTY] * (len(left) - len(right))
     return [(*pad(a, size), *b) for a, b in zip(left, right, strict=True)]
 
 
-def _name_width(width: int) -> int:
-    return max(12, min(30, width - 46))
-
-
-def _head(width: int) -> Row:
-    name = _name_width(width)
-    return (
-        cell(" block", name + 1, "dim"),
-        cell("mean", 8, "dim", "right"),
-        cell("largest", 9, "dim", "right"),
-        cell("change", 9, "dim", "right"),
-    )
-
-
-def _block(line: BlockLine, width: int) -> Row:
-    name = _name_width(width)
-    bar = max(0, min(24, width - name - 1 - 26 - 3))
+def _block(block: BlockNorm, before: float | None, top: float, name: int, width: int) -> Row:
+    change = change_text(block.mean / before - 1 if before is not None and before > 0 else None)
+    bar = max(0, min(24, width - name - 30))
     return (
         Span(" "),
-        cell(line.name, name),
-        cell(line.mean, 8, "text", "right"),
-        cell(line.largest, 9, "dim", "right"),
-        cell(line.change, 9, "dim", "right"),
+        cell(clean(block.block, 60), name),
+        *_numbers((norm_text(block.mean), norm_text(block.largest), change), "text"),
         Span("  "),
-        *ramp_bar(line.share, bar, BAR_LEVELS),
+        *ramp_bar(block.mean / top, bar, BAR_LEVELS),
+    )
+
+
+def _numbers(texts: tuple[str, str, str], role: str) -> Row:
+    roles = (role, "dim", "dim")
+    return tuple(
+        cell(text, width, one, "right")
+        for text, width, one in zip(texts, (8, 9, 9), roles, strict=True)
     )
 
 
 # ---------------------------------------------------------------------------
-# Rows of the checkpoint table: as many columns as the width has room for, trouble in words.
+# The widget.
 
-#: widths from which on words have their place further right
-NARROW, COMPACT, ROOMY = 46, 72, 100
-MARK_WIDTH = 3
-
-
-def checkpoint_head(width: int) -> Row:
-    heads = [_table_head(column) for column in screen_columns(width)]
-    return (Span(" " * MARK_WIDTH), *heads, Span("  age", "dim"))
-
-
-def _table_head(column: Column) -> Span:
-    if column.mark:
-        return Span(_middle(column.name, column.width), "dim")
-    return cell(column.name, column.width, "dim", "right")
-
-
-def _middle(text: str, width: int) -> str:
-    """Centred, but two cells from what stands left of it."""
-    return "  " + text.center(width - 2)
-
-
-def checkpoint_row(row: CheckpointRow, width: int, fraction: float, selected: bool = False) -> Row:
-    """One file; what is not there stays dim. `fraction`: its place in the run, for its colour. Age, with all
-    that is said in words, takes what the columns leave."""
-    said = _trouble(row) or (_words(row, width), _role(row))
-    columns = screen_columns(width)
-    if _trouble(row) or row.source is None:
-        columns = _with_room(columns, width, cell_len(said[0]), row.source is None)
-    shape, tint = _shape(row, fraction)
-    mark = cell(f" {shape}", MARK_WIDTH, tint)
-    if selected:
-        mark = Span(glyphs.CURSOR + mark.text[1:], "accent")
-    spans = [mark, *(_cell(row, column) for column in columns)]
-    rest = width - row_width(tuple(spans)) - 2
-    cut = crop(said[0], rest) if row.problem or row.remark else crop_parts(said[0], rest)
-    return (*spans, Span("  " + cut, said[1]))
-
-
-def _with_room(
-    columns: tuple[Column, ...], width: int, wanted: int, bare: bool
-) -> tuple[Column, ...]:
-    """Words that must be read are told in full as far as can be: columns give way from the right, and
-    such words begin below each other, if they are not too long for that. `bare`: nothing is written,
-    so that all but the first columns are empty."""
-    kept = [*columns]
-    while kept[-1].name != _last_column(width, bare):
-        kept.pop()
-    while len(kept) > 1 and width - MARK_WIDTH - sum(c.width for c in kept) - 2 < wanted:
-        kept.pop()
-    return tuple(kept)
-
-
-def _last_column(width: int, bare: bool) -> str:
-    """Behind which one the words begin."""
-    if width < NARROW:
-        return "step"
-    if width < COMPACT:
-        return "size"
-    if width < ROOMY:
-        return "state" if bare else "whole"
-    return "change"
-
-
-def _cell(row: CheckpointRow, column: Column) -> Span:
-    text = row.cells.get(column.name, "")
-    if column.mark:
-        sign, role = MARKS.get(text, MARKS["unknown"])
-        if row.kind not in ("written", "expected", "missing"):
-            role = "dim"
-        return Span(_middle(sign, column.width), role)
-    if text == "unknown":
-        text = "?"
-    return cell(text, column.width, "dim" if row.kind == "gone" else _role(row), "right")
-
-
-def _shape(row: CheckpointRow, fraction: float) -> tuple[str, str]:
-    if row.kind == "written":
-        return (glyphs.NO, "bad") if row.problem else (glyphs.WRITTEN, ramp_role(fraction))
-    return {
-        "expected": (glyphs.EXPECTED, "dim"),
-        "missing": (glyphs.WARN, "warn"),
-        "gone": (glyphs.NO, "bad"),
-    }.get(row.kind, (glyphs.SKIP, "dim"))
-
-
-def _role(row: CheckpointRow) -> str:
-    return {"written": "text", "missing": "warn", "gone": "bad"}.get(row.kind, "dim")
-
-
-def _trouble(row: CheckpointRow) -> tuple[str, str] | None:
-    """What must be read, and its role."""
-    if row.problem:
-        return row.problem, "bad"
-    if row.remark:
-        return row.remark, "warn"
-    return (row.age, "dim") if row.kind == "impossible" else None
-
-
-def _words(row: CheckpointRow, width: int) -> str:
-    """Where room is scarce, that a file will be deleted is worth more than its age."""
-    final = "final" if row.final else ""
-    said = [row.age, row.fate, final] if width >= ROOMY else [row.until, row.age, row.fate, final]
-    return ", ".join(text for text in said if text)
-
-
-# ---------------------------------------------------------------------------
-# The checkpoints: written, looked at, and still to come.
-
-#: rows of the panel from which on it tells about the row under the cursor
-DETAIL_HEIGHT = 12
+#: rows of the panel from which on it has a heading, and zoomed shows the row under the cursor
+HEAD_HEIGHT, DETAIL_HEIGHT = 6, 12
 #: from here on the table gets half of it, below that so many rows
 HIGH, TABLE_LEAST = 28, 4
 
 
 class CheckpointPanel(ScrollingPanel):
-    """`details` (zoomed): a cursor, and all that is known of its row under the table. The cursor stays
-    on its file however the rows move; until a person moves it, it is on the newest written one."""
+    """`details` (zoomed): a cursor, and everything about its row under the table. The cursor stays on its file
+    however the rows move; until a person moves it, it is on the newest written one."""
 
     TITLE = "Checkpoints"
+    FOLLOWS = False
 
-    model: reactive[CheckpointTable] = reactive(
-        CheckpointTable((), 0, 0, 0), layout=False, repaint=False
-    )
+    model: reactive[CheckpointTable] = reactive(CheckpointTable(), layout=False, repaint=False)
     details: reactive[bool] = reactive(False, layout=False, repaint=False)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -364,11 +282,12 @@ class CheckpointPanel(ScrollingPanel):
 
     @property
     def cursor(self) -> int:
-        keys = [row.key for row in self.model.rows]
-        if self._chosen in keys:
-            return keys.index(self._chosen)
-        written = [i for i, row in enumerate(self.model.rows) if row.kind == "written"]
-        return written[-1] if written else 0
+        rows = self.model.rows
+        if self._chosen is not None:
+            for at, row in enumerate(rows):
+                if row.key == self._chosen:
+                    return at
+        return next((at for at, row in enumerate(rows) if row.kind == "written"), 0)
 
     def forget_cursor(self) -> None:
         self._chosen, self._top, self._read = None, 0, 0
@@ -382,7 +301,7 @@ class CheckpointPanel(ScrollingPanel):
             super().scroll_rows(rows)
 
     def turn_page(self, pages: int) -> None:
-        """With a cursor: on in what is told of its row."""
+        """With a cursor: through the details of its row."""
         if self.has_cursor:
             self._read = max(0, self._read + pages * self._detail_room)
             self.repaint()
@@ -419,34 +338,33 @@ class CheckpointPanel(ScrollingPanel):
             return ((Span(" none written, none forecast", "dim"),),)
         if self.has_cursor:
             return self._with_details(width, height)
-        anchor = min(len(table.rows) - 1, table.focus + 1)
-        top = self.window(len(table.rows), height - 1, anchor)
-        return (checkpoint_head(width), *self._rows_from(top, height - 1, width))
+        head = [checkpoint_head(width)] if height >= HEAD_HEIGHT else []
+        room = height - len(head)
+        top = self.window(len(table.rows), room, 0)
+        shown = in_sight(table, room) if top == 0 else range(top, len(table.rows))
+        return [*head, *self._rows_at(shown[:room], width)]
 
-    def _rows_from(self, top: int, number: int, width: int, cursor: int = -1) -> list[Row]:
-        end = max((row.step or 0 for row in self.model.rows), default=1) or 1
+    def _rows_at(self, places: Sequence[int], width: int, cursor: int = -1) -> list[Row]:
+        rows = self.model.rows
+        end = max((row.step or 0 for row in rows), default=1) or 1
         return [
-            checkpoint_row(row, width, self._place(row, end), top + i == cursor)
-            for i, row in enumerate(self.model.rows[top : top + number])
+            checkpoint_row(rows[at], width, (rows[at].step or end) / end, at == cursor)
+            for at in places
+            if at < len(rows)
         ]
-
-    def _place(self, row: CheckpointRow, end: int) -> float:
-        return (row.step or end) / end
 
     def _with_details(self, width: int, height: int) -> list[Row]:
         """The table above, the row under the cursor in full below it. How they share the panel does not
-        depend on the row, so that nothing moves with the cursor but what is told."""
-        cursor, rows = self.cursor, self.model.rows
-        table = min(len(rows), TABLE_LEAST if height < HIGH else height // 2)
-        self._top = max(0, min(self._top, cursor, len(rows) - table))
+        depend on the row, so that nothing moves with the cursor but the details."""
+        cursor, total = self.cursor, len(self.model.rows)
+        table = min(total, TABLE_LEAST if height < HIGH else height // 2)
+        self._top = max(0, min(self._top, cursor, total - table))
         self._top = max(self._top, cursor - table + 1)
-        shown = self._rows_from(self._top, table, width, cursor)
+        shown = self._rows_at(range(self._top, self._top + table), width, cursor)
         return [checkpoint_head(width), *shown, (), *self._detail(width, height - 2 - table)]
 
     def _detail(self, width: int, height: int) -> list[Row]:
-        # only when zoomed: not for the first frame
-
-        title, *rows = detail_rows(detail_of(self.model, self.cursor), width)
+        title, *rows = detail_rows(self.model, self.cursor, width)
         room = height - 1
         if len(rows) <= room:
             self._read = 0

@@ -1,4 +1,4 @@
-"""The rows of the checkpoint table: what is written, what is still to come, what cannot come."""
+"""The rows of the checkpoint table: newest first, then what comes next; which one is the best so far. Pure."""
 
 from __future__ import annotations
 
@@ -26,72 +26,95 @@ from tui.words.progress import (
     progress_of,
 )
 
-GRID_MOVED = "cannot come: save grid moved"
-GONE = "deleted, and not by the trainer"
+GRID_MOVED = "skipped: save steps shifted on resume"
+GONE = "deleted, not by the trainer"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRow:
-    """One file. `cells`: by the columns of `runner.history.checkpoint_columns`; of a file that is not written,
-    the step and the epoch alone. `kind`: written, expected, missing (its step is past and nothing was
-    written), removed (by the trainer), gone (deleted by somebody else), impossible (of the forecast, won't be
-    written any more). `fate`: whether and when save_last_n_* deletes it, `until`: the same in two words;
-    `problem`: what is wrong with it; `remark`: what its weights show; `source`: the file itself, for its
-    details; `superseded`: a later attempt trained its step again."""
+    """One file. `kind`: written, expected, missing (its step is past, no file was written), removed (by the
+    trainer), gone (deleted by another program), impossible (forecast, but skipped after a resume). `epochs`:
+    trained at its step; `fate`: when save_last_n_* deletes it, `until`: the same in two words; `remark`: what
+    its weights show; `source`: None until it is written; `superseded`: a later attempt trained its step again."""
 
     name: str
     kind: str
     step: int | None
-    cells: dict[str, str]
+    epochs: float | None = None
     age: str = ""
     fate: str = ""
     until: str = ""
     problem: str = ""
     remark: str = ""
     final: bool = False
+    best: bool = False
     source: Checkpoint | None = None
     superseded: bool = False
 
     @property
+    def cells(self) -> dict[str, str]:
+        """By the columns of `runner.history.checkpoint_columns`. Only rows in sight need them."""
+        if self.source is not None:
+            return cells_of(CheckpointFacts(self.source, self.epochs))
+        return {"step": str(self.step), "epoch": epoch_text(self.epochs)}
+
+    @property
     def key(self) -> str:
-        """What tells it from all others, however the rows move."""
+        """Identifies the file however the rows move."""
         return self.source.path if self.source is not None else f"{self.step} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointTable:
-    """`focus`: index of the first row still to come; the view keeps it in sight. `trouble`: how many
-    are not as they should be, in words; `attempts`: what each attempt was, by its number."""
+    """`rows`: the past newest first (`past` of them), then the coming ones in order, then the skipped ones.
+    `trouble`: how many need attention, in words; `attempts`: the steps of each attempt, by its number."""
 
-    rows: tuple[CheckpointRow, ...]
-    written: int
-    total: int
-    focus: int
+    rows: tuple[CheckpointRow, ...] = ()
+    written: int = 0
+    total: int = 0
+    past: int = 0
     trouble: str = ""
     attempts: tuple[tuple[int, str], ...] = ()
 
 
 def checkpoint_table(snapshot: RunSnapshot | None, now: float) -> CheckpointTable:
-    """In the order of true steps; written ones stand before expected ones of the same step."""
     if snapshot is None:
-        return CheckpointTable((), 0, 0, 0)
-    progress = progress_of(snapshot)
-    status = snapshot.status
-    written = sorted(status.checkpoints if status else (), key=_order)
-    limit, attempts = untrusted_step(snapshot), status.attempts if status else ()
-    rows = [_written_row(one, progress, now, limit, superseded(one, attempts)) for one in written]
-    rows += [_expected_row(snapshot, progress, one) for one in expected_checkpoints(snapshot)]
-    rows += [_impossible_row(progress, one) for one in impossible_checkpoints(snapshot)]
-    rows.sort(key=lambda row: (row.step is None, row.step or 0, row.final))
-    done = sum(row.kind == "written" and not row.superseded for row in rows)
-    focus = next((i for i, row in enumerate(rows) if row.kind == "expected"), len(rows))
-    total = sum(row.kind not in ("removed", "impossible") and not row.superseded for row in rows)
-    trouble = _trouble([row for row in rows if not row.superseded])
-    return CheckpointTable(tuple(rows), done, total, focus, trouble, _attempts(snapshot))
+        return CheckpointTable()
+    progress, status = progress_of(snapshot), snapshot.status
+    attempts, limit = status.attempts if status else (), untrusted_step(snapshot)
+    best = best_checkpoint(snapshot)
+    rows = [
+        _written_row(one, progress, now, limit, superseded(one, attempts), one is best)
+        for one in (status.checkpoints if status else ())
+    ]
+    stop_at = _stop_at(snapshot, progress)
+    coming = [
+        _expected_row(snapshot, progress, one, one == stop_at)
+        for one in expected_checkpoints(snapshot)
+    ]
+    past = rows + [row for row in coming if row.kind == "missing"]
+    past.sort(key=_order, reverse=True)
+    coming = sorted((row for row in coming if row.kind != "missing"), key=_order)
+    skipped = [
+        CheckpointRow(
+            clean(one.name, 200), "impossible", one.step, _epochs(one.step, progress), GRID_MOVED
+        )
+        for one in impossible_checkpoints(snapshot)
+    ]
+    counted = [row for row in past if not row.superseded]
+    return CheckpointTable(
+        (*past, *coming, *skipped),
+        written=sum(row.kind == "written" for row in counted),
+        total=sum(row.kind != "removed" for row in counted) + len(coming),
+        past=len(past),
+        trouble=_trouble(counted),
+        attempts=_attempts(snapshot),
+    )
 
 
-def _order(one: Checkpoint) -> tuple[float, float]:
-    return (one.step if one.step is not None else float("inf"), one.saved_at)
+def _order(row: CheckpointRow) -> tuple[float, bool, float]:
+    saved_at = row.source.saved_at if row.source is not None else 0.0
+    return (row.step if row.step is not None else float("inf"), row.final, saved_at)
 
 
 def _trouble(rows: list[CheckpointRow]) -> str:
@@ -100,7 +123,7 @@ def _trouble(rows: list[CheckpointRow]) -> str:
         "deleted": sum(row.kind == "gone" for row in rows),
         "bad": sum(row.kind == "written" and bool(row.problem) for row in rows),
         "missing": sum(row.kind == "missing" for row in rows),
-        "to look at": sum(
+        "suspect": sum(
             row.kind == "written" and bool(row.remark) and not row.problem for row in rows
         ),
     }
@@ -123,8 +146,31 @@ def _epochs(step: int | None, progress: Progress) -> float | None:
     return step / per_epoch if step is not None and per_epoch else None
 
 
-def _ahead(step: int, progress: Progress) -> dict[str, str]:
-    return {"step": str(step), "epoch": epoch_text(_epochs(step, progress))}
+# --------------------------------------------------------------------------- the best so far
+
+#: of the run ranked last: what the ranking rests on, and the best file
+_ranked: tuple[object, Checkpoint | None] = (None, None)
+
+
+def best_checkpoint(snapshot: RunSnapshot) -> Checkpoint | None:
+    """As the summary ranks them; None where no loss is known. Ranked again when a file, not when a step
+    comes."""
+    global _ranked
+    status = snapshot.status
+    if status is None or not any(one.complete and one.finite for one in status.checkpoints):
+        return None
+    first_steps = [(one.attempt, one.first_step) for one in status.attempts]
+    bad = snapshot.loss.first_nonfinite_step
+    basis = (snapshot.id, snapshot.state, status.checkpoints, first_steps, bad)
+    if _ranked[0] != basis:
+        from runner.history.review.best import rank
+
+        found = rank(status.checkpoints, series=snapshot.loss, attempts=status.attempts)
+        best = found[0].checkpoint if found and found[0].by else None
+        _ranked = (basis, best)
+    best = _ranked[1]
+    # an equal object of an earlier reading is none of this snapshot's
+    return next((one for one in status.checkpoints if one == best), None) if best else None
 
 
 # --------------------------------------------------------------------------- written
@@ -136,28 +182,29 @@ def _written_row(
     now: float,
     untrusted: int | None,
     later: AttemptStatus | None,
+    best: bool,
 ) -> CheckpointRow:
     kind = "removed" if one.removed else "gone" if one.missing else "written"
-    there = kind == "written"
+    exists = kind == "written"
     return CheckpointRow(
         name=clean(one.name, 200),
         kind=kind,
         step=one.step,
-        cells=cells_of(CheckpointFacts(one, _epochs(one.step, progress))),
-        age=ago(now - one.saved_at) if there else "removed" if one.removed else "",
-        fate=_fate(one) if there else "",
-        until=f"till {one.removed_at_step}" if there and one.removed_at_step is not None else "",
+        epochs=_epochs(one.step, progress),
+        age=ago(now - one.saved_at) if exists else "removed" if one.removed else "",
+        fate=_fate(one) if exists else "",
+        until=f"till {one.removed_at_step}" if exists and one.removed_at_step is not None else "",
         problem=_problem(one) if not one.removed else "",
-        remark=_remark(one, untrusted, later) if there else "",
+        remark=_remark(one, untrusted, later) if exists else "",
         final=one.final,
+        best=best,
         source=one,
         superseded=later is not None,
     )
 
 
 def _remark(one: Checkpoint, untrusted: int | None, later: AttemptStatus | None) -> str:
-    """What its weights show, or that they come from a training that had broken before, or of a past that
-    attempt `later` left."""
+    """What its weights show, or that the loss was NaN before it, or that attempt `later` left its past."""
     if later is not None:
         return f"attempt {later.attempt} trained this step again"
     sound = untrusted is None or one.step is None or one.step < untrusted
@@ -167,7 +214,7 @@ def _remark(one: Checkpoint, untrusted: int | None, later: AttemptStatus | None)
 
 
 def _problem(one: Checkpoint) -> str:
-    """One sentence: gone, or what the look into the file found; a state's own problem comes last."""
+    """One sentence: deleted, or what verifying the file found; a problem of its state comes last."""
     if one.missing:
         return one.replaced or GONE
     if one.problem:
@@ -175,18 +222,18 @@ def _problem(one: Checkpoint) -> str:
     if one.size_bytes == 0:
         return "zero bytes"
     if one.complete is False:
-        return "not complete"
+        return "incomplete"
     if one.finite is False:
         return "not finite"
     return f"state: {clean(one.state_problem, 200)}" if one.state_problem else ""
 
 
 def _fate(one: Checkpoint) -> str:
-    """What save_last_n_* does with it; nothing is said of files that stay."""
+    """What save_last_n_* does with it; empty for files that stay."""
     if one.removed_at_step is not None:
-        return f"due to go at step {one.removed_at_step}"
+        return f"deleted at step {one.removed_at_step}"
     if one.state_removed_at_step is not None and one.state_path is not None:
-        return f"its state goes at step {one.state_removed_at_step}"
+        return f"its state is deleted at step {one.state_removed_at_step}"
     return ""
 
 
@@ -194,7 +241,7 @@ def _fate(one: Checkpoint) -> str:
 
 
 def _expected_row(
-    snapshot: RunSnapshot, progress: Progress, expected: ExpectedCheckpoint
+    snapshot: RunSnapshot, progress: Progress, expected: ExpectedCheckpoint, stops: bool
 ) -> CheckpointRow:
     final = is_final(snapshot, expected)
     kind, when = _when(snapshot, progress, expected.step, final)
@@ -202,45 +249,34 @@ def _expected_row(
         name=clean(expected.name, 200),
         kind=kind,
         step=expected.step,
-        cells=_ahead(expected.step, progress),
+        epochs=_epochs(expected.step, progress),
         age=when,
-        fate=_stops_after(snapshot, progress, expected) if kind == "expected" else "",
+        fate="then it stops" if stops and kind == "expected" else "",
         final=final,
     )
 
 
-def _impossible_row(progress: Progress, one: ExpectedCheckpoint) -> CheckpointRow:
-    cells = _ahead(one.step, progress)
-    return CheckpointRow(clean(one.name, 200), "impossible", one.step, cells, GRID_MOVED)
-
-
-def _stops_after(snapshot: RunSnapshot, progress: Progress, one: ExpectedCheckpoint) -> str:
+def _stop_at(snapshot: RunSnapshot, progress: Progress) -> ExpectedCheckpoint | None:
     """The save that an ordered stop waits for."""
     armed = snapshot.status is not None and snapshot.status.stop_after_save
-    if not armed or not is_live(snapshot):
-        return ""
-    return "then it stops" if next_expected(snapshot, progress) == one else ""
+    return next_expected(snapshot, progress) if armed and is_live(snapshot) else None
 
 
 def _when(snapshot: RunSnapshot, progress: Progress, step: int, final: bool) -> tuple[str, str]:
     if snapshot.state is RunState.ENDED:
-        # who ended it early knows that the rest is not there; who succeeded must be told
+        # after an early end the rest is no surprise; a success must have every file
         succeeded = snapshot.outcome is Outcome.SUCCEEDED
-        return ("missing" if succeeded else "expected"), "unwritten"
+        return ("missing" if succeeded else "expected"), "not saved"
     if snapshot.state is RunState.LOST:
         return "expected", "not seen"
     # The file of a step is written after the step is shown. Whether it was, only status.json knows, and the
     # journal that `progress.step` is of runs ahead of it.
     status = snapshot.status
     listed_step = min(status.step if status is not None else 0, progress.step)
-    overdue = progress.step - step
-    if listed_step > step and not final and not _saving(snapshot):
-        return "missing", "not seen"
+    saving = status is not None and status.saving_since is not None
+    if listed_step > step and not final and not saving:
+        return "missing", "not saved"
+    if progress.step >= step and progress.step > 0:
+        return "expected", "due now"
     wait = progress.seconds_until(step)
-    if overdue >= 0 and progress.step > 0:
-        return "expected", "any moment"
     return "expected", f"in {duration(wait)}" if wait is not None else ""
-
-
-def _saving(snapshot: RunSnapshot) -> bool:
-    return snapshot.status is not None and snapshot.status.saving_since is not None

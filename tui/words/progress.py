@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from runner.history.report import current_step, kept_step, steps_per_epoch_of, stop_cost_of
 from runner.model import (
@@ -162,7 +163,7 @@ def expected_checkpoints(snapshot: RunSnapshot) -> tuple[ExpectedCheckpoint, ...
     planned = _planned(snapshot)
     if planned:
         missed = (one for one in _unplanned(snapshot) if _due_before(snapshot, one))
-        return _in_order([one for one in planned if not _written(snapshot, one)] + [*missed])
+        return _in_order([*_unwritten(snapshot, planned), *missed])
     forecast = _forecast(snapshot)
     if forecast is None:
         return ()
@@ -171,8 +172,8 @@ def expected_checkpoints(snapshot: RunSnapshot) -> tuple[ExpectedCheckpoint, ...
     return _in_order(
         [
             one
-            for one in forecast.checkpoints
-            if not _written(snapshot, one) and (not resumed or is_final(snapshot, one))
+            for one in _unwritten(snapshot, forecast.checkpoints)
+            if not resumed or is_final(snapshot, one)
         ]
     )
 
@@ -217,8 +218,8 @@ def _unplanned(snapshot: RunSnapshot) -> list[ExpectedCheckpoint]:
     names, steps = {one.name for one in planned}, {one.step for one in planned}
     return [
         one
-        for one in forecast.checkpoints
-        if one.name not in names and one.step not in steps and not _written(snapshot, one)
+        for one in _unwritten(snapshot, forecast.checkpoints)
+        if one.name not in names and one.step not in steps
     ]
 
 
@@ -229,9 +230,15 @@ def _due_before(snapshot: RunSnapshot, one: ExpectedCheckpoint) -> bool:
     return last is not None and one.step <= last
 
 
-def _written(snapshot: RunSnapshot, one: ExpectedCheckpoint) -> bool:
-    """By its name; a resumed run's files have other names, so the same step counts as well."""
+def _unwritten(
+    snapshot: RunSnapshot, planned: Iterable[ExpectedCheckpoint]
+) -> list[ExpectedCheckpoint]:
+    """By name; a resumed run's files have other names, so the same step counts as well."""
     written = current_checkpoints(snapshot)
-    if is_final(snapshot, one):
-        return any(c.final or c.name == one.name for c in written)
-    return any(c.name == one.name or c.step == one.step for c in written)
+    names, steps = {c.name for c in written}, {c.step for c in written}
+    ended = any(c.final for c in written)
+    return [
+        one
+        for one in planned
+        if one.name not in names and not (ended if is_final(snapshot, one) else one.step in steps)
+    ]

@@ -91,10 +91,12 @@ def rank(
     """
     usable, exact = usable_checkpoints(checkpoints, series), validation or {}
     cautions = cautions_of(usable, checkpoints, series, attempts)
+    single = step_scatter(series) if series is not None else None
+    rounded = series is not None and not series.exact
     scored = []
     for one in usable:
         near = validation_near(one, usable, exact) if not superseded(one, attempts) else None
-        score = _score(one, near, exact, series)
+        score = _score(one, near, exact, single, rounded)
         words, weight = cautions[one.path]
         scored.append(replace(score, cautions=words, weight=weight))
     found: list[Candidate] = []
@@ -123,9 +125,14 @@ def usable_checkpoints(
 
 
 def _score(
-    one: Checkpoint, near: int | None, validation: Mapping[int, float], series: LossSeries | None
+    one: Checkpoint,
+    near: int | None,
+    validation: Mapping[int, float],
+    single: float | None,
+    rounded: bool,
 ) -> _Score:
-    """`near`: the step of the validation that speaks for it."""
+    """`near`: the step of the validation that speaks for it; `single`: the scatter of one step's loss;
+    `rounded`: losses have the console's digits."""
     if near is not None:
         return _Score(one, VALIDATION, validation[near], scatter_of(validation), at_step=near)
     told = finite(one.validation_loss)
@@ -133,9 +140,8 @@ def _score(
         return _Score(one, VALIDATION, told, least=rounding(told), exact=False)
     if (value := finite(one.loss)) is None:
         return _Score(one, "")
-    single = step_scatter(series) if series is not None else None
     scatter = smoothed_scatter(single, one.step or 1) if single else None
-    least = rounding(value) if series is not None and not series.exact else 0.0
+    least = rounding(value) if rounded else 0.0
     return _Score(one, TRAINING, value, scatter, least)
 
 

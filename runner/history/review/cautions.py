@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 from runner.model import AttemptStatus, Checkpoint, LossSeries, RunSnapshot
@@ -55,9 +56,14 @@ def cautions_of(
     """By path, and how many of them speak against the file. `written`: with those that are deleted: their
     norms are remembered."""
     norms = [norm for c in usable if (norm := finite(c.norm)) is not None]
+    good = sorted(
+        (c.step, c.attempt)
+        for c in written
+        if c.complete and c.finite and c.norm is not None and c.step
+    )
     found = {}
     for one in usable:
-        sharp, still = _growth(one, written)
+        sharp, still = _growth(one, good)
         against = (
             one.problem,
             one.remark,
@@ -94,16 +100,14 @@ def _bad_step(one: Checkpoint, series: LossSeries | None) -> str | None:
     return f"the loss was not finite at step {bad}, before this file; it was again after that"
 
 
-def _growth(one: Checkpoint, written: Sequence[Checkpoint]) -> tuple[str | None, str | None]:
+def _growth(one: Checkpoint, good: Sequence[tuple[int, int]]) -> tuple[str | None, str | None]:
     """What the norm's change since the file before says: (faster than the steps can explain, next to nothing).
-    The latter is no fault of the file, which is as good as the one before."""
+    The latter is no fault of the file, which is as good as the one before. `good`: steps and attempts of the
+    complete ones, in order."""
     step, change = one.step, finite(one.norm_change)
     # the one that `norm_change` is against: the newest complete one of an earlier step
-    good = (c for c in written if c.complete and c.finite and c.norm is not None)
-    before = max(
-        (c.step for c in good if c.step and c.attempt <= one.attempt and c.step < (step or 0)),
-        default=0,
-    )
+    earlier = (good[at] for at in range(bisect_left(good, (step or 0, -1)) - 1, -1, -1))
+    before = next((at for at, attempt in earlier if attempt <= one.attempt), 0)
     if step is None or change is None or change <= -1 or not before or step < STEPS_RATIO * before:
         return None, None
     power = math.log1p(change) / math.log(step / before)

@@ -165,7 +165,7 @@ def test_panels_rows_and_lists_show_nan() -> None:
     assert "loss NaN" in progress_line(snapshot)
     assert loss(shown_loss(listing_of(snapshot))) == "NaN"
     rows = [row for row in checkpoint_table(snapshot, b.NOW).rows if row.kind == "written"]
-    assert [row.cells["loss"] for row in rows] == ["0.1000", "NaN", "NaN"]
+    assert [row.cells["loss"] for row in rows] == ["NaN", "NaN", "0.1000"]
 
 
 def test_nothing_saved_after_the_nan_is_called_good() -> None:
@@ -174,10 +174,10 @@ def test_nothing_saved_after_the_nan_is_called_good() -> None:
     assert progress_of(snapshot).kept_step == 40
     assert still_good(snapshot).text == "Good checkpoints: up to step 40."
     rows = [row for row in checkpoint_table(snapshot, b.NOW).rows if row.kind == "written"]
-    assert [row.remark for row in rows[1:]] == [
+    assert [row.remark for row in rows[:2]] == [
         f"saved after the loss became NaN at step {NAN_AT}"
     ] * 2
-    assert rows[0].remark == ""
+    assert rows[2].remark == ""
     assert snapshot.status is not None
     assert safe_step(snapshot.status.checkpoints, NAN_AT) == 40
     assert weights_step(snapshot.status.checkpoints, NAN_AT) == 40

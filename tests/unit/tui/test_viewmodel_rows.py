@@ -71,17 +71,17 @@ def test_an_ended_run_has_no_time_left() -> None:
 def test_written_and_expected_stand_in_order_with_their_times() -> None:
     table = checkpoint_table(b.snapshot(412), b.NOW)
     assert [(row.step, row.kind) for row in table.rows] == [
-        (200, "written"), (400, "written"), (600, "expected"), (800, "expected"), (920, "expected"),
+        (400, "written"), (200, "written"), (600, "expected"), (800, "expected"), (920, "expected"),
     ]  # fmt: skip
     assert [row.age for row in table.rows] == [
-        "10 min",
         "35 s",
+        "10 min",
         "in 10 min",
         "in 20 min",
         "in 26 min",
     ]
-    assert (table.written, table.total, table.focus) == (2, 5, 2)
-    assert table.rows[0].cells["epoch"] == "0.87" and table.rows[-1].final
+    assert (table.written, table.total, table.past) == (2, 5, 2)
+    assert table.rows[1].cells["epoch"] == "0.87" and table.rows[-1].final
 
 
 def test_what_was_not_looked_at_is_unknown_not_good() -> None:
@@ -99,7 +99,7 @@ def test_a_bad_file_says_why() -> None:
 def test_a_step_that_passed_without_its_file_is_missing() -> None:
     shown = b.snapshot(412, status_changes={"checkpoints": (b.checkpoint(400),)})
     table = checkpoint_table(shown, b.NOW)
-    assert [(r.step, r.kind) for r in table.rows][:2] == [(200, "missing"), (400, "written")]
+    assert [(r.step, r.kind) for r in table.rows][:2] == [(400, "written"), (200, "missing")]
 
 
 def test_a_file_being_written_is_not_missing() -> None:
@@ -107,7 +107,7 @@ def test_a_file_being_written_is_not_missing() -> None:
         Phase.SAVING, 201, status_changes={"saving_since": b.NOW - 1, "checkpoints": ()}
     )
     row = checkpoint_table(shown, b.NOW).rows[0]
-    assert (row.step, row.kind, row.age) == (200, "expected", "any moment")
+    assert (row.step, row.kind, row.age) == (200, "expected", "due now")
 
 
 def test_after_a_resume_only_the_last_file_is_forecast() -> None:
@@ -122,13 +122,13 @@ def test_what_a_stopped_run_did_not_write_is_no_alarm_but_a_success_must_have_al
     done = b.ended(Outcome.SUCCEEDED)
     assert done.status is not None
     short = replace(done, status=replace(done.status, checkpoints=done.status.checkpoints[:-1]))
-    assert checkpoint_table(short, b.NOW).rows[-1].kind == "missing"
+    assert checkpoint_table(short, b.NOW).rows[0].kind == "missing"
 
 
 def test_removed_files_are_told_and_not_counted() -> None:
     files = (b.checkpoint(200, removed=True), b.checkpoint(400))
     table = checkpoint_table(b.snapshot(412, status_changes={"checkpoints": files}), b.NOW)
-    assert table.rows[0].kind == "removed" and table.rows[0].age == "removed"
+    assert table.rows[1].kind == "removed" and table.rows[1].age == "removed"
     assert (table.written, table.total) == (1, 4)
 
 
