@@ -35,7 +35,7 @@ class CheckpointRow:
     """One file. `kind`: written, expected, missing (its step is past, no file was written), removed (by the
     trainer), gone (deleted by another program), impossible (forecast, but skipped after a resume). `epochs`:
     trained at its step; `fate`: when save_last_n_* deletes it, `until`: the same in two words; `remark`: what
-    its weights show; `source`: None until it is written; `superseded`: a later attempt trained its step again."""
+    its weights show; `source`: None until it is written; `superseded`: a later attempt trained its step too."""
 
     name: str
     kind: str
