@@ -142,7 +142,7 @@ def _price(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
 def checkpoint_cells(snapshot: RunSnapshot) -> list[list[str]]:
     """A row for each file that was written, is missing, or won't be written."""
     rows = checkpoint_table(snapshot, snapshot.read_at).rows
-    by_step = sorted(rows[::-1], key=lambda row: (row.step is None, row.step or 0, row.final))
+    by_step = sorted(rows, key=lambda row: row.order)
     return [_cells(row) for row in by_step if row.kind != "expected"]
 
 

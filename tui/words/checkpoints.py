@@ -59,6 +59,12 @@ class CheckpointRow:
         return {"step": str(self.step), "epoch": epoch_text(self.epochs)}
 
     @property
+    def order(self) -> tuple[float, bool, float]:
+        """By step, then by time."""
+        saved_at = self.source.saved_at if self.source is not None else 0.0
+        return (self.step if self.step is not None else float("inf"), self.final, saved_at)
+
+    @property
     def key(self) -> str:
         """Identifies the file however the rows move."""
         return self.source.path if self.source is not None else f"{self.step} {self.name}"
@@ -93,8 +99,9 @@ def checkpoint_table(snapshot: RunSnapshot | None, now: float) -> CheckpointTabl
         for one in expected_checkpoints(snapshot)
     ]
     past = rows + [row for row in coming if row.kind == "missing"]
-    past.sort(key=_order, reverse=True)
-    coming = sorted((row for row in coming if row.kind != "missing"), key=_order)
+    past.sort(key=lambda row: row.order, reverse=True)
+    coming = [row for row in coming if row.kind != "missing"]
+    coming.sort(key=lambda row: row.order)
     skipped = [
         CheckpointRow(
             clean(one.name, 200), "impossible", one.step, _epochs(one.step, progress), GRID_MOVED
@@ -110,11 +117,6 @@ def checkpoint_table(snapshot: RunSnapshot | None, now: float) -> CheckpointTabl
         trouble=_trouble(counted),
         attempts=_attempts(snapshot),
     )
-
-
-def _order(row: CheckpointRow) -> tuple[float, bool, float]:
-    saved_at = row.source.saved_at if row.source is not None else 0.0
-    return (row.step if row.step is not None else float("inf"), row.final, saved_at)
 
 
 def _trouble(rows: list[CheckpointRow]) -> str:
