@@ -20,35 +20,35 @@ def bad_losses(
     """Non-finite losses. `average_proves`: exact ones would have arrived by now."""
     bad = losses.bad
 
-    def alarm(kind: AlarmKind, step: int | None, sentence: str) -> Alarm:
+    def alarm(kind: AlarmKind, step: int | None, brief: str, more: str = "") -> Alarm:
         good = _newest_good(checkpoints, step)
         known = "no good checkpoint before it"
         if good is not None:
             known = f"the newest checkpoint before it is step {good}, which is good, as are earlier ones"
-        return Alarm(kind, now, sentence.format(good=known), step, good)
+        return Alarm(kind, now, brief + more.format(good=known), step, good, brief=brief)
 
     if not losses.exact and average_proves and losses.average_bad_steps >= ROW_OF_BAD:
         first = losses.average_bad_first
         yield alarm(
             AlarmKind.NONFINITE,
             first,
-            f"the average loss is NaN from step {first} on; only the average is known, so it may "
-            "have been that single step;  {good}",
+            f"the average loss is NaN from step {first} on",
+            "; only the average is known, so it may have been that single step; {good}",
         )
     elif losses.exact and bad.lasting and bad.without_end:
-        text = f"the loss is NaN from step {bad.lasting_first} on; {{good}}"
-        yield alarm(AlarmKind.NONFINITE, bad.lasting_first, text)
+        text = f"the loss is NaN from step {bad.lasting_first} on"
+        yield alarm(AlarmKind.NONFINITE, bad.lasting_first, text, "; {good}")
     elif losses.exact and bad.lasting:
         span = f"{bad.recent} losses between step {bad.lasting_first} and {bad.last}"
         text = f"{span} were NaN, others were finite"
         yield alarm(AlarmKind.NONFINITE, bad.lasting_first, text)
     elif losses.recovered and (losses.poisoned or bad.good_after < ROW_OF_BAD):
-        text = f"{bad.count} losses from step {bad.first} to {bad.last} were NaN; later ones are finite"
-        if bad.count == 1:
-            text = f"the loss of step {bad.first} was NaN; later ones are finite"
+        text, more = f"the loss of step {bad.first} was NaN", "; later ones are finite"
+        if bad.count > 1:
+            text = f"{bad.count} losses from step {bad.first} to {bad.last} were NaN"
         if losses.poisoned:
-            text += ", although the trainer's bar shows avr_loss=nan until the end"
-        yield alarm(AlarmKind.ONE_BAD_STEP, bad.first, text)
+            more += ", although the trainer's bar shows avr_loss=nan until the end"
+        yield alarm(AlarmKind.ONE_BAD_STEP, bad.first, text, more)
 
 
 def other_losses(
@@ -61,9 +61,8 @@ def other_losses(
         what = "the loss" if losses.exact else "the average loss"
         text = f"{what} has been far too high since step {levels.since}"
         text += f": {loss(levels.now)}, it was {loss(levels.low)}"
-        if good is not None:
-            text += f"; the newest checkpoint before that is step {good}"
-        yield Alarm(AlarmKind.DIVERGING, now, text, levels.since, good)
+        more = f"; the newest checkpoint before that is step {good}" if good is not None else ""
+        yield Alarm(AlarmKind.DIVERGING, now, text + more, levels.since, good, brief=text)
     if same.frozen:
         every = f"the loss is exactly {loss(same.value)} at every step since step {same.since}"
         yield Alarm(AlarmKind.FROZEN, now, f"{every}: nothing is being learned", same.since)
@@ -76,11 +75,11 @@ def stalled(
     if not stall.look(at, usual_s):
         return
     silent = stall.still_s(at)
-    text = f"nothing from the trainer for {duration(silent)}, while {stall.phase}"
+    text, usual = f"nothing from the trainer for {duration(silent)}, while {stall.phase}", ""
     if stall.phase is Phase.TRAINING:
+        text = f"no step for {duration(silent)}"
         usual = f"; this run's own pace is {pace(usual_s)}" if usual_s else ""
-        text = f"no step for {duration(silent)}{usual}"
-    yield Alarm(AlarmKind.STALLED, now - silent, text, step or None)
+    yield Alarm(AlarmKind.STALLED, now - silent, text + usual, step or None, brief=text)
 
 
 def slow(watch: PaceWatch, now: float) -> Iterator[Alarm]:

@@ -63,8 +63,9 @@ class AttemptStatus:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that a person should look at now, or should have. `text`: one sentence; `step`: the first
-    true step it is about; `good_step`: of the newest checkpoint before that; `over_at`: when it ended."""
+    """Something that a person should check now, or should have. `text`: one sentence; `brief`: its first part,
+    what is wrong, if there is more; `step`: the first true step it is about; `good_step`: of the newest
+    checkpoint before that; `over_at`: when it ended."""
 
     kind: AlarmKind
     since_at: float
@@ -72,6 +73,7 @@ class Alarm:
     step: int | None = None
     good_step: int | None = None
     over_at: float | None = None
+    brief: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import msgspec
 
-from runner.model import Alarm, JournalEvent
+from runner.model import Alarm, AlarmKind, JournalEvent
 
 #: kinds of the guard's events
 RAISED, OVER = "alarm", "alarm_over"
+#: worth a look, and the training may well be sound
+_MILD = frozenset(
+    {
+        AlarmKind.SLOW,
+        AlarmKind.ONE_BAD_STEP,
+        AlarmKind.GPU_IDLE,
+        AlarmKind.MEMORY_LOW,
+        AlarmKind.GPU_MEMORY_LOW,
+    }
+)
+
+
+def is_mild(alarm: Alarm) -> bool:
+    return alarm.kind in _MILD
 
 
 def alarm_of(event: JournalEvent) -> Alarm | None:

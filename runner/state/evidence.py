@@ -61,9 +61,12 @@ def is_launchers(exception: ExceptionSeen) -> bool:
     return exception.name.rsplit(".", 1)[-1] in _LAUNCHER
 
 
+#: the exception of Ctrl-C and SIGINT
+INTERRUPT = "KeyboardInterrupt"
+
+
 def is_interrupt(exception: ExceptionSeen) -> bool:
-    """Ctrl-C or SIGINT?"""
-    return exception.name == "KeyboardInterrupt"
+    return exception.name == INTERRUPT
 
 
 class EvidenceCollector:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runner.model import Alarm, AlarmKind, RunSnapshot
 from runner.model.units import count
+from runner.state.alarms import is_mild
 from tui.text import clean
 from tui.words.clauses import Clause
 from tui.words.progress import first_nonfinite, is_live, nan_since
@@ -23,25 +24,17 @@ _ORDER = (
     AlarmKind.SLOW,
     AlarmKind.ONE_BAD_STEP,
 )
-#: worth a look, and the training may well be sound
-_MILD = (
-    AlarmKind.SLOW,
-    AlarmKind.ONE_BAD_STEP,
-    AlarmKind.GPU_IDLE,
-    AlarmKind.MEMORY_LOW,
-    AlarmKind.GPU_MEMORY_LOW,
-)
 #: what can be done, where the guard's own sentence names only what is wrong
 _ADVICE = {
-    AlarmKind.GPU_IDLE: "the console (l) tells what it waits for: data, the disk, or the CPU",
+    AlarmKind.GPU_IDLE: "the console (l) shows what it waits for: data, the disk, or the CPU",
     AlarmKind.GPU_MEMORY_LOW: "close other users of the GPU, or train with a smaller batch",
-    AlarmKind.GPU_TROUBLE: "stop the run and restart the machine if it comes again; what is saved is safe",
+    AlarmKind.GPU_TROUBLE: "stop the run and restart the machine if it happens again; saves are safe",
 }
 _PAST = {
     AlarmKind.NONFINITE: ("loss was NaN", "finite again"),
     AlarmKind.ONE_BAD_STEP: ("loss was NaN", "finite again"),
     AlarmKind.DIVERGING: ("loss was far too high", "normal again"),
-    AlarmKind.STALLED: ("training stood still", "running again"),
+    AlarmKind.STALLED: ("training stalled", "running again"),
     AlarmKind.FROZEN: ("loss was frozen", "changing again"),
     AlarmKind.SLOW: ("steps were slow", "usual pace again"),
     AlarmKind.WRONG_DEVICE: ("training was not on the GPU", "it is now"),
@@ -62,19 +55,19 @@ def live_alarms(snapshot: RunSnapshot | None) -> tuple[Alarm, ...]:
 
 
 def has_alarm(snapshot: RunSnapshot, *kinds: AlarmKind, live: bool = True) -> bool:
-    """Did the supervisor tell about any of these? `live`: only those of this moment count."""
+    """Did the supervisor report any of these? `live`: only those of this moment count."""
     if live:
         return any(one.kind in kinds for one in live_alarms(snapshot))
     return snapshot.status is not None and any(one.kind in kinds for one in snapshot.status.alarms)
 
 
 def must_be_whole(snapshot: RunSnapshot) -> bool:
-    """Does an alarm say what to do now, so that it must not be cut? What is past is told briefly."""
+    """Does an alarm say what to do now, so that it must not be cut? What is past is kept brief."""
     return any(one.kind is not AlarmKind.ONE_BAD_STEP for one in live_alarms(snapshot))
 
 
 def new_alarms(before: RunSnapshot | None, after: RunSnapshot) -> tuple[Alarm, ...]:
-    """Those that have begun between two looks at the same run. At the first look none has."""
+    """Those that have begun between two readings of the same run. At the first reading none has."""
     if before is None or before.id != after.id:
         return ()
     known = {(one.kind, one.since_at) for one in before.status.alarms} if before.status else set()
@@ -90,7 +83,7 @@ def alarm_clauses(snapshot: RunSnapshot) -> tuple[Clause, ...]:
 
 
 def alarm_role(alarm: Alarm) -> str:
-    return "warn" if alarm.kind in _MILD else "bad"
+    return "warn" if is_mild(alarm) else "bad"
 
 
 def alarm_text(alarm: Alarm) -> str:
@@ -104,17 +97,18 @@ def alarm_text(alarm: Alarm) -> str:
 
 
 def guard_reason(snapshot: RunSnapshot) -> str:
-    """For what the guard has stopped a run: the first part of its newest alarm that was not over."""
+    """Why the guard stopped a run: its newest alarm that was not over, in brief."""
     alarms = snapshot.status.alarms if snapshot.status is not None else ()
     found = [one for one in alarms if one.over_at is None] or list(alarms)
     if not found:
         return ""
-    return clean(max(found, key=lambda one: one.since_at).text, 400).split("; ")[0].rstrip(". ")
+    newest = max(found, key=lambda one: one.since_at)
+    return clean(newest.brief or newest.text, 400).rstrip(". ")
 
 
 def past_clause(snapshot: RunSnapshot) -> Clause | None:
-    """All alarms that are over, in one clause: the newest in words, the others counted. Without a supervisor
-    to tell, a loss that was not finite and is again."""
+    """All alarms that are over, in one clause: the newest in words, the others counted. Without a supervisor's
+    alarms, a loss that was NaN and is finite again."""
     alarms = snapshot.status.alarms if snapshot.status is not None else ()
     brief = AlarmKind.ONE_BAD_STEP
     over = [one for one in alarms if one.over_at is not None or one.kind is brief]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.history.journal_words import sentences_of
 from runner.history.review.journal_facts import MOST_MOMENTS, moments
 from runner.model import JournalEvent
 
@@ -15,24 +16,24 @@ def verified(at: float, name: str, step: int, attempt: int = 1) -> JournalEvent:
                  complete=True, finite=True)  # fmt: skip
 
 
-def test_a_file_of_a_resumed_attempt_stands_under_the_name_it_was_given() -> None:
+def test_a_save_is_named_by_its_true_step_however_the_trainer_counts() -> None:
     found = moments(
         [
             verified(1.0, "x-step00000200.safetensors", 200),
+            event(1.1, "state_verified", path="/out/x-state", step=200, complete=True),
             verified(2.0, "x-step00000200.safetensors", 410, attempt=2),
-            event(2.1, "checkpoint_placed", 2, name="x-step00000410.safetensors", step=410),
         ]
     )
     assert [one.text for one in found] == [
-        "x-step00000200.safetensors: 160 kB, complete and finite",
-        "x-step00000410.safetensors: 160 kB, complete and finite",
+        "step 200 saved: complete, finite, with state",
+        "step 410 saved: complete, finite",
     ]
 
 
-def test_what_is_said_twice_in_a_row_stands_once() -> None:
-    resumed = [event(1.0, "resumed", 2, state_path="/out/x-state", skip_steps=None)] * 2
-    found = moments([*resumed, event(1.5, "resumed", 2, state_path=None, skip_steps=400)])
-    assert [one.text for one in found] == ["resumed from x-state", "skips 400 steps"]
+def test_a_line_that_repeats_the_one_before_is_dropped() -> None:
+    resumed = [event(1.0, "resumed", 2, state_step=160, skip_steps=None)] * 2
+    found = moments([*resumed, event(1.5, "resumed", 2, state_step=None, skip_steps=400)])
+    assert [one.text for one in found] == ["resumed from the state of step 160", "skips 400 steps"]
 
 
 def test_a_long_run_keeps_what_matters_most() -> None:
@@ -41,8 +42,18 @@ def test_a_long_run_keeps_what_matters_most() -> None:
         [*many, event(900.0, "model_saved"), event(901.0, "ended", outcome="succeeded")]
     )
     assert len(found) == MOST_MOMENTS
-    assert [one.text for one in found[-2:]] == ["the model was saved", "judged: succeeded"]
+    assert [one.text for one in found[-2:]] == ["model saved", "succeeded"]
 
 
-def test_an_event_without_what_its_kind_holds_is_told_by_its_kind() -> None:
-    assert [one.text for one in moments([event(1.0, "device")])] == ["device"]
+def test_an_ordered_stop_is_no_exception_and_a_stray_interrupt_is_only_a_warning() -> None:
+    interrupt = event(2.0, "exception", name="KeyboardInterrupt", text="")
+    ordered = event(1.0, "ordered", order="stop", mode="default", by="anna")
+    found = moments([ordered, interrupt, event(3.0, "ended", outcome="stopped")])
+    assert [one.text for one in found] == ["stop requested by anna", "stopped"]
+    (stray,) = sentences_of([interrupt])
+    assert (stray.role, stray.text) == ("warn", "the trainer was interrupted (SIGINT)")
+
+
+def test_an_event_that_lacks_what_its_sentence_needs_is_left_out() -> None:
+    odd = JournalEvent(2.0, "alarm", 1, None, {"kind": "none of ours"})
+    assert moments([event(1.0, "device"), odd]) == ()

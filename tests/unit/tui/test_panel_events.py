@@ -52,6 +52,7 @@ def test_alarms_are_told_when_they_begin_and_when_they_are_over() -> None:
         "kind": "slow",
         "since_at": b.NOW - 90,
         "text": "Steps are slow; ask why.",
+        "brief": "Steps are slow",
         "step": 380,
     }
     found = told(
@@ -74,6 +75,7 @@ def test_what_is_not_known_is_never_called_none() -> None:
     assert found == [
         ("warn", "a.safetensors: a.safetensors is missing"),
         ("good", "state of a-state saved"),
+        ("dim", "skips 160 steps"),
         ("dim", "resumed from the state of step 160"),
     ]
 

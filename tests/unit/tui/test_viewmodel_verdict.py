@@ -392,7 +392,7 @@ def test_alarms_that_are_over_are_one_clause() -> None:
         s.alarm(AlarmKind.SLOW, over_at=b.NOW - 900),
         s.alarm(AlarmKind.STALLED, step=300, over_at=b.NOW - 60),
     )
-    assert "training stood still at step 300, running again (1 earlier alarm)" in first(two)
+    assert "training stalled at step 300, running again (1 earlier alarm)" in first(two)
 
 
 def test_a_bad_step_that_is_over_in_effect_is_told_as_one() -> None:
@@ -475,9 +475,9 @@ def test_every_kind_of_alarm_has_its_words_and_its_place() -> None:
     ("kind", "words"),
     [
         (AlarmKind.WRONG_DEVICE, "look at use_cpu"),
-        (AlarmKind.GPU_IDLE, "is it really used? The console (l) tells what it waits for"),
+        (AlarmKind.GPU_IDLE, "is it really used? The console (l) shows what it waits for"),
         (AlarmKind.DISK_LOW, "make room"),
-        (AlarmKind.GPU_TROUBLE, "what is saved is safe"),
+        (AlarmKind.GPU_TROUBLE, "saves are safe"),
     ],
 )
 def test_an_alarm_of_the_hardware_says_what_to_do(kind: AlarmKind, words: str) -> None:
