@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.config.catalog import Flag
 from runner.config.channels import Channels
 from runner.control.remove import Removal
 from runner.history.compare import LETTERS, Comparison, compared_run, comparison
@@ -26,7 +27,15 @@ from runner.trainers.sd_scripts.importers.write import Written
 from tests.builders import NOW
 from tests.builders import snapshot as make_snapshot
 from tui.backend.door import Backend, OnCheck
-from tui.backend.results import ExportAnswer, FlagSheet, NoticeTarget, Plan, Sent, SummarySheet
+from tui.backend.results import (
+    ExportAnswer,
+    FlagAnswer,
+    FlagSheet,
+    NoticeTarget,
+    Plan,
+    Sent,
+    SummarySheet,
+)
 from tui.backend.samples import SampleReader
 from tui.screens.sample_grid import SampleSheet
 from tui.words.checklist import CheckName
@@ -320,6 +329,20 @@ class FakeBackend(Backend):
 
     def flags(self, config_path: Path, thorough: bool) -> FlagSheet:
         return self.sheets[thorough]
+
+    def set_flag(
+        self, config_path: Path, sheet: FlagSheet, section: str, flag: Flag, typed: str | None
+    ) -> FlagAnswer:
+        self._order("flag", section, flag.name, typed)
+        given = dict(sheet.given) | ({flag.name: typed} if typed is not None else {})
+        if typed is None:
+            del given[flag.name]
+        made = replace(sheet, given=given, source=sheet.source + b"+")
+        return FlagAnswer(made, sheet.source)
+
+    def restore_flags(self, config_path: Path, sheet: FlagSheet, source: bytes) -> FlagAnswer:
+        self._order("restore", source)
+        return FlagAnswer(replace(self.sheets[True], source=source), sheet.source)
 
     # ----------------------------------------------------------------- without a plasma.toml
 

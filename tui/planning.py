@@ -89,6 +89,12 @@ class Planning(Looks, inherit_bindings=False):
             self.say("plasma.toml has changed: it is read again.", "dim", 4.0)
         self.make_plan()
 
+    def config_written(self) -> None:
+        """This screen wrote plasma.toml: its change needs no notice."""
+        if self._watch is not None:
+            self._watch.seen()
+        self.make_plan()
+
     def edit_config(self) -> None:
         """Give the terminal to an editor; afterwards the file is read again."""
         if self.config_path is None:

@@ -59,12 +59,12 @@ class Flag:
     def takes(self) -> str:
         """Accepted values, as text."""
         if self.bare:
-            return "no value, it is a switch"
+            return "true or false"
         plain = "text" if self.kind in ("str", "Path") else "a value"
         _, one = _KINDS.get(self.kind or "", (str, plain))
         if self.choices is not None:
             one = f"one of {', '.join(map(str, self.choices))}"
-        return f"a list, each {one}" if self.many else one
+        return f"{one}; several, separated by spaces" if self.many else one
 
 
 #: a slash with kana or kanji before the next slash

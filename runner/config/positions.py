@@ -32,6 +32,11 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     return _Scanner(text).lines
 
 
+def comments(text: str) -> list[str]:
+    """Of a valid document, in its order."""
+    return [match[0].rstrip() for match in _TOKEN.finditer(text) if match[0][0] == "#"]
+
+
 def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
     """Of the key, or of the nearest table around it."""
     while path and path not in lines:

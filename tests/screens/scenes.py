@@ -15,6 +15,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from runner.config.catalog import Catalog, Flag, FlagReport
 from runner.history.review.document_of import document_of
 from runner.history.samples import Sample
 from runner.model import (
@@ -38,7 +39,7 @@ from tests.fakes import FakeBackend, FakeComparing, FakeSampleReader
 from tests.sample_runs import png
 from tests.screens.helpers import app_on, screen_text, until
 from tui.app import PlasmaApp
-from tui.backend.results import Plan, SummarySheet
+from tui.backend.results import FlagSheet, Plan, SummarySheet
 from tui.screens.sample_grid import SampleSheet
 
 Size = tuple[int, int]
@@ -284,6 +285,27 @@ def _with_broken_plan(backend: FakeBackend, folder: Path) -> None:
     backend.made_plan = Plan("spyke", None, (), problem=problem, problems=(problem,))
 
 
+FLAGS = Catalog(
+    (
+        Flag("learning_rate", "float", default=2e-06, help="learning rate / 学習率"),
+        Flag("lowram", bare=True, help="enable low RAM optimization"),
+        Flag("max_train_epochs", "int", help="training epochs (overrides max_train_steps)"),
+        Flag("max_train_steps", "int", default=1600, help="training steps"),
+        Flag("mixed_precision", choices=("no", "fp16", "bf16"), default="no", help="precision"),
+        Flag("optimizer_args", "str", nargs="*", help='additional arguments (like "a=1 b=2")'),
+        Flag("wandb_api_key", help="specify WandB API key to log in before starting training"),
+    )
+)
+
+
+def _with_flags(backend: FakeBackend, folder: Path) -> None:
+    _with_plan()(backend, folder)
+    given = {"learning_rate": "1e-4", "max_train_epochs": "4", "wandb_api_key": "0123456789"}
+    given["learning_rat"] = "1"
+    sheet = FlagSheet("train_network.py", FlagReport(FLAGS), given, {"max_train_steps": "5"})
+    backend.sheets = {False: sheet, True: sheet}
+
+
 def _with_summary(backend: FakeBackend, folder: Path) -> None:
     review = reviews.good()
     document = document_of(review, plot=False)
@@ -328,6 +350,16 @@ def scenes() -> dict[str, Scene]:
         "plan-ready": Scene(prepare=_with_plan(), options=planned, waits="Ready"),
         "plan-not-ready": Scene(prepare=_with_plan(BROKEN), options=planned, waits="Not ready"),
         "plan-broken": Scene(prepare=_with_broken_plan, options=planned, waits="Not ready"),
+        "flags": Scene(
+            prepare=_with_flags, options=planned, waits="Ready", keys=("v",), then="learning_rat "
+        ),
+        "flag-edit": Scene(
+            prepare=_with_flags,
+            options=planned,
+            waits="Ready",
+            keys=("v", "G", "enter"),
+            then="in [",
+        ),
         "start-question": Scene(prepare=_with_plan(), options=planned, waits="Ready", keys=("s",)),
         "stop-question": Scene(TRAINING, ("a",), then="Stop "),
         "resume-question": Scene(

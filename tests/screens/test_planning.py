@@ -21,9 +21,9 @@ from tests import builders as b
 from tests.fakes import FakeBackend
 from tests.screens.helpers import app_on, screen_text, text_of, until
 from tui.app import PlasmaApp
-from tui.backend.results import FlagSheet, Plan
+from tui.backend.results import FlagAnswer, FlagSheet, Plan
 from tui.screens.cure import CureScreen
-from tui.screens.flags import FlagsScreen
+from tui.screens.flags import FlagForm, FlagsScreen
 from tui.screens.monitor import MonitorScreen
 from tui.screens.project import ProjectScreen
 from tui.screens.runs import RunsScreen
@@ -308,25 +308,127 @@ async def test_a_file_changed_by_somebody_else_is_read_again(tmp_path: Path) -> 
 # --------------------------------------------------------------------------- the flags
 
 
-async def test_flags_are_read_in_two_looks_and_filtered_by_typing() -> None:
-    catalog = Catalog([Flag("seed", "int", help="the seed"), Flag("vae", help="another VAE")])
+FLAGS = Catalog(
+    [
+        Flag("seed", "int", help="the seed"),
+        Flag("vae", help="another VAE"),
+        Flag("lowram", bare=True, help="for machines with little memory"),
+        Flag("optimizer_type", choices=("AdamW", "Lion"), default="AdamW"),
+    ]
+)
+SHEET = FlagSheet("train_network.py", FlagReport(FLAGS), {"seed": "42", "mystery": "1"}, {}, b"0")
+
+
+def with_flags(sheet: FlagSheet = SHEET) -> tuple[FakeBackend, PlasmaApp]:
     actions, app = planned(*b.CHECKS)
-    actions.sheets = {
-        False: FlagSheet("train_network.py", FlagReport(None, "not yet")),
-        True: FlagSheet("train_network.py", FlagReport(catalog), {"seed": 42}),
-    }
+    actions.sheets = {False: replace(sheet, report=FlagReport(None, "not yet")), True: sheet}
+    return actions, app
+
+
+async def opened_flags(pilot: Pilot[Any]) -> None:
+    await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
+    await pilot.press("v")
+    await until(pilot, lambda: "5 flags, 2 set" in screen_text(pilot))
+
+
+def edits(actions: FakeBackend) -> list[Any]:
+    return [order for order in actions.orders if order[0] in ("flag", "restore")]
+
+
+async def test_letters_are_commands_and_a_slash_filters() -> None:
+    actions, app = with_flags()
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
-        await pilot.press("v")
-        await until(pilot, lambda: "2 flags, 1 set" in screen_text(pilot))
-        assert "▌◆ seed" in screen_text(pilot) and "plasma.toml says 42" in screen_text(pilot)
-        await pilot.press(*"vae")
-        await until(pilot, lambda: "another VAE" in screen_text(pilot))
-        await pilot.press("escape", "escape")
+        await opened_flags(pilot)
+        await pilot.press("slash", *"vae")
+        await until(pilot, lambda: "1 flag, 0 set" in screen_text(pilot))
+        assert "another VAE" in screen_text(pilot)
+        await pilot.press("escape")
+        await until(pilot, lambda: "5 flags" in screen_text(pilot))
+        await pilot.press("G", "k", "j", "g", "escape")
         await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+        assert not edits(actions)
 
 
-async def test_flags_that_nobody_can_tell_say_why() -> None:
+async def test_enter_edits_the_flag_and_what_is_typed_at_once_is_kept() -> None:
+    actions, app = with_flags()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened_flags(pilot)
+        await pilot.press("j", "enter", *"00", "enter")
+        await until(pilot, lambda: edits(actions) == [("flag", "train", "seed", "4200")])
+        await until(pilot, lambda: "seed set in [train]" in text_of(pilot, "#notice"))
+        assert "4200" in text_of(pilot, "#flags")
+
+
+@pytest.mark.parametrize(
+    ("keys", "edit"),
+    [
+        (("G", "enter", "backspace", "1", "enter"), ("flag", "train", "vae", "1")),
+        (("j", "t", "7", "enter"), ("flag", "smoke", "seed", "7")),
+        (("j", "x"), ("flag", "train", "seed", None)),
+        (("delete",), ("flag", "train", "mystery", None)),
+        (("j", "j", "enter", "up", "enter"), ("flag", "train", "lowram", "true")),
+        (("j", "j", "j", "enter", "down", "enter"), ("flag", "train", "optimizer_type", "Lion")),
+    ],
+)
+async def test_keys_of_the_flags(keys: tuple[str, ...], edit: tuple[object, ...]) -> None:
+    actions, app = with_flags()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened_flags(pilot)
+        await pilot.press(*keys)
+        await until(pilot, lambda: edits(actions) == [edit])
+
+
+async def test_a_refused_value_can_be_corrected_and_nothing_typed_is_lost() -> None:
+    actions, app = with_flags()
+    actions.set_flag = lambda *_: FlagAnswer(SHEET, problem="seed is no number")  # type: ignore
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened_flags(pilot)
+        await pilot.press("j", "enter", "x", "enter")
+        await until(pilot, lambda: "Not written: seed is no number." in screen_text(pilot))
+        assert "42x" in screen_text(pilot) and isinstance(app.screen, FlagForm)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, FlagsScreen))
+
+
+async def test_the_last_edit_can_be_undone_until_the_file_changes() -> None:
+    actions, app = with_flags()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened_flags(pilot)
+        await pilot.press("u")
+        await until(pilot, lambda: "Nothing to undo" in text_of(pilot, "#notice"))
+        await pilot.press("j", "x")
+        await until(pilot, lambda: "removed" in text_of(pilot, "#notice"))
+        await pilot.press("u")
+        await until(pilot, lambda: edits(actions)[1:] == [("restore", b"0")])
+        await until(pilot, lambda: "undone" in text_of(pilot, "#notice"))
+        assert "42" in text_of(pilot, "#flags")
+        await pilot.press("x")
+        await until(pilot, lambda: "removed" in text_of(pilot, "#notice"))
+        screen = app.screen
+        assert isinstance(screen, FlagsScreen) and screen.sheet is not None
+        screen.sheet = replace(screen.sheet, source=b"changed by an editor")
+        await pilot.press("u")
+        await until(pilot, lambda: "nothing is undone" in text_of(pilot, "#notice"))
+        assert len(edits(actions)) == 3
+
+
+@pytest.mark.parametrize("key", ["enter", "t", "x", "u"])
+async def test_the_flags_of_another_project_cannot_be_edited(key: str) -> None:
+    ended = replace(b.ended(Outcome.SUCCEEDED), spec=b.spec(config_path="/other/plasma.toml"))
+    actions, _ = with_flags()
+    actions.reader = FakeBackend(ended).reader
+    app = app_on(actions=actions, config_path=CONFIG)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.snapshot is not None and app.plan is not None)
+        await pilot.press("v")
+        await until(pilot, lambda: "5 flags, 2 set" in screen_text(pilot))
+        assert "read-only" in screen_text(pilot) and "edit" not in text_of(pilot, "#footer")
+        await pilot.press("j", key)
+        await until(pilot, lambda: "another project" in text_of(pilot, "#notice"))
+        assert isinstance(app.screen, FlagsScreen) and not edits(actions)
+
+
+async def test_flags_that_cannot_be_read_say_why() -> None:
     actions, app = planned(*b.CHECKS)
     unknown = FlagSheet("x.py", FlagReport(None, "the flags are not checked: no python"))
     actions.sheets = {False: unknown, True: unknown}

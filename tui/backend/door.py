@@ -20,6 +20,7 @@ from tui.words.checklist import CheckName
 if TYPE_CHECKING:
     import threading
 
+    from runner.config.catalog import Flag
     from runner.config.model import Config
     from runner.control.gate import GateStatus
     from runner.control.remove import Removal
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from runner.trainers.sd_scripts.importers.fresh import Answers
     from runner.trainers.sd_scripts.importers.model import Imported
     from runner.trainers.sd_scripts.importers.write import Written
-    from tui.backend.results import FlagSheet
+    from tui.backend.results import FlagAnswer, FlagSheet
     from tui.backend.samples import SampleReader
 
 OnCheck = Callable[["CheckResult"], None]
@@ -382,6 +383,20 @@ class Backend:
         from tui.backend.flagsheet import flag_sheet
 
         return flag_sheet(config_path, thorough)
+
+    def set_flag(
+        self, config_path: Path, sheet: FlagSheet, section: str, flag: Flag, typed: str | None
+    ) -> FlagAnswer:
+        """Write one flag of plasma.toml, or remove it (`typed` None)."""
+        from tui.backend.flagsheet import set_flag
+
+        return set_flag(config_path, sheet, section, flag, typed)
+
+    def restore_flags(self, config_path: Path, sheet: FlagSheet, source: bytes) -> FlagAnswer:
+        """Write plasma.toml as it was before an edit."""
+        from tui.backend.flagsheet import restore
+
+        return restore(config_path, sheet, source)
 
     # ----------------------------------------------------------------- without a plasma.toml
 

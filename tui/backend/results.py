@@ -12,7 +12,6 @@ from runner.model.lean import dataclass
 if TYPE_CHECKING:  # a screen on a run needs none of these, and they take time to import
     from runner.config.catalog import FlagReport
     from runner.config.channels import Channels
-    from runner.config.flags import FlagValue
     from runner.control.gate import GateStatus
     from runner.history.review.best import Candidate
     from runner.history.review.document import Document
@@ -53,12 +52,24 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class FlagSheet:
-    """The flags of a trainer's script. `given`: those of [train] in plasma.toml, `smoke`: of [smoke]."""
+    """The flags of a trainer's script. `source`: plasma.toml as it was read; `given`: its [train], `smoke`: its
+    [smoke], each value as a person would type it."""
 
     script: str
     report: FlagReport
-    given: dict[str, FlagValue] = field(default_factory=dict)
-    smoke: dict[str, FlagValue] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
+    smoke: dict[str, str] = field(default_factory=dict)
+    source: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagAnswer:
+    """What came of an edit. `sheet`: as plasma.toml is now; `before`: the content that was replaced; `problem`:
+    why nothing was."""
+
+    sheet: FlagSheet
+    before: bytes = b""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

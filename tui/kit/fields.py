@@ -49,9 +49,10 @@ class Words(Widget):
 class Line(Input):
     """One line. What is pasted loses its control characters and line breaks."""
 
-    def __init__(self, value: str, *, most: int, placeholder: str = "", id: str) -> None:
+    def __init__(self, value: str, *, most: int, placeholder: str = "", secret: bool = False,
+                 id: str) -> None:  # fmt: skip
         super().__init__(clean(value, most), placeholder, max_length=most, select_on_focus=False,
-                         compact=True, id=id)  # fmt: skip
+                         password=secret, compact=True, id=id)  # fmt: skip
         self.cursor_blink = False
 
     def on_paste(self, event: events.Paste) -> None:
@@ -100,10 +101,11 @@ class Field(Vertical):
         """The value is another one."""
 
     def __init__(self, label: str, value: str = "", *, most: int = 4000, placeholder: str = "",
-                 options: Mapping[str, str] | None = None, id: str) -> None:  # fmt: skip
+                 options: Mapping[str, str] | None = None, secret: bool = False,
+                 id: str) -> None:  # fmt: skip
         super().__init__(id=id)
         self._label, self._options = label, dict(options or {})
-        self.line = Line(value, most=most, placeholder=placeholder, id=f"{id}-line")
+        self.line = Line(value, most=most, placeholder=placeholder, secret=secret, id=f"{id}-line")
         self._hint = Words()
 
     def compose(self) -> ComposeResult:

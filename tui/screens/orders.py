@@ -332,10 +332,19 @@ class PlanOrders(RunOrders):
         self.plasma.edit_config()
 
     def action_flags(self) -> None:
+        from pathlib import Path
+
         from tui.screens.flags import FlagsScreen
 
-        if self.plasma.config_path is not None:
-            self.app.push_screen(FlagsScreen(self.plasma.config_path))
+        app, shown = self.plasma, self.plasma.config_path
+        if shown is None:
+            return
+        locked = "This screen is read-only." if app.read_only else ""
+        if self._around().foreign:
+            spec = self.snapshot.spec if self.snapshot is not None else None
+            shown = Path(spec.config_path) if spec is not None and spec.config_path else shown
+            locked = "This run belongs to another project: its flags are read-only here."
+        self.app.push_screen(FlagsScreen(shown, locked))
 
     # ----------------------------------------------------------------- approving without its run
 

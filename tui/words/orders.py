@@ -124,7 +124,7 @@ def _review(what: str, snapshot: RunSnapshot | None) -> str | None:
 
 _REVIEWS = {"summary": "summary", "samples": "sample image", "replay": "replay"}
 #: allowed on a read-only screen
-_LOOKS = {*_REVIEWS, "console"}
+_LOOKS = {*_REVIEWS, "console", "flags"}
 
 _BEFORE: dict[str, Callable[[RunSnapshot | None, Around], str | None]] = {
     "start": _start,

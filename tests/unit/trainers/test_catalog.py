@@ -65,8 +65,8 @@ def test_a_flag_is_told_in_words() -> None:
     told = {name: flag.takes for name in CATALOG.names if (flag := CATALOG.get(name)) is not None}
     assert told["steps"] == "an integer"
     assert told["kind"] == "one of a, b"
-    assert told["many"] == "a list, each text"
-    assert told["bare"] == "no value, it is a switch"
+    assert told["many"] == "text; several, separated by spaces"
+    assert told["bare"] == "true or false"
     assert told["odd"] == "one of x"
 
 

@@ -251,12 +251,12 @@ FLAGS = Catalog(
 )
 
 
-def sheet(**given: object) -> FlagSheet:
-    return FlagSheet("train_network.py", FlagReport(FLAGS), given, {"max_train_steps": 5})  # type: ignore[arg-type]
+def sheet(**given: str) -> FlagSheet:
+    return FlagSheet("train_network.py", FlagReport(FLAGS), given, {"max_train_steps": "5"})
 
 
 def test_flags_that_are_set_stand_first_with_both_values() -> None:
-    rows = flag_rows(sheet(no_half_vae=True))
+    rows = flag_rows(sheet(no_half_vae="true"))
     assert [row.name for row in rows] == [
         "max_train_steps",
         "no_half_vae",
@@ -264,8 +264,8 @@ def test_flags_that_are_set_stand_first_with_both_values() -> None:
         "optimizer_type",
     ]
     assert (rows[0].given, rows[0].smoke, rows[0].default) == ("", "5", "1600")
-    assert (rows[1].given, rows[1].default, rows[1].kind) == ("on", "off", "a switch")
-    assert rows[3].kind == "one of AdamW, Lion" and "学習率" in rows[2].help
+    assert (rows[1].given, rows[1].default, rows[1].takes) == ("true", "false", "true or false")
+    assert rows[3].takes == "one of AdamW, Lion" and rows[2].help == "how fast"
 
 
 def test_typing_finds_names_before_words_of_the_help() -> None:
@@ -275,7 +275,7 @@ def test_typing_finds_names_before_words_of_the_help() -> None:
 
 
 def test_the_value_of_a_secret_flag_is_hidden() -> None:
-    rows = flag_rows(sheet(wandb_api_key="4711", max_token_length=225), "")
+    rows = flag_rows(sheet(wandb_api_key="4711", max_token_length="225"), "")
     values = {row.name: row.given for row in rows}
     assert (values["wandb_api_key"], values["max_token_length"]) == ("(hidden)", "225")
 
