@@ -18,21 +18,17 @@ from tui.screens.questions import ConfirmScreen
 TO_GAUGES = ("tab", "tab")
 
 
-async def test_on_a_low_screen_the_worthiest_rows_are_shown() -> None:
+async def test_on_a_low_screen_the_worthiest_rows_are_shown_and_the_others_come_by_scrolling() -> (
+    None
+):
     async with app_on(m.two_cards()).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         text = text_of(pilot, "#gauges")
         for words in ("GPU 1", "slowed: heat", "ComfyUI 6.1 GB, 40 %"):
             assert words in text
-        assert "swap" not in text
-        assert "memory  " not in text and text.index("GPU mem") < text.index("slowed")
-
-
-async def test_the_rows_that_gave_way_come_by_scrolling() -> None:
-    async with app_on(m.two_cards()).run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+        assert " mem " not in text and text.index("VRAM") < text.index("slowed")
         await pilot.press(*TO_GAUGES, "end")
-        assert "swap" in text_of(pilot, "#gauges") and "disk" in text_of(pilot, "#gauges")
+        assert " mem " in text_of(pilot, "#gauges") and "disk" in text_of(pilot, "#gauges")
         await pilot.press("home")
         assert "ComfyUI" in text_of(pilot, "#gauges")
 
@@ -98,7 +94,9 @@ async def test_comfy_is_asked_for_its_memory_after_a_question() -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         await until(pilot, lambda: "ComfyUI 6.1 GB (process 4242)" in screen_text(pilot))
         question = " ".join(text_of(pilot, "#question").split())
-        assert "Nothing is ended" in question and "in its queue it is left alone" in question
+        assert (
+            "No process is ended" in question and "in its queue ComfyUI is left alone" in question
+        )
         assert actions.orders == []
         await pilot.press("up", "enter")
         await until(pilot, lambda: actions.orders == [("free", RUN)])

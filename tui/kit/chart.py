@@ -161,24 +161,6 @@ def ramp_bar(fraction: float | None, width: int, levels: int = RAMP_STEPS) -> Ro
     return tuple(spans)
 
 
-def shared_bar(ours: float | None, beside: float, width: int, levels: int = RAMP_STEPS) -> Row:
-    """A bar in two parts: ours in the ramp, then what others use, which differs in shape as well: in dashes.
-    A part that is there has a cell at least."""
-    if width <= 0:
-        return ()
-    whole = max(0.0, min(1.0, (ours or 0.0) + beside))
-    filled = round(whole * width)
-    mine = min(filled, max(1 if ours else 0, round((ours or 0.0) * width)))
-    spans: list[Span] = []
-    for x in range(mine):
-        append(spans, glyphs.BAR, _role(x, width, levels))
-    if filled > mine:
-        append(spans, glyphs.BAR_OTHERS * (filled - mine), "dim")
-    if width > filled:
-        append(spans, glyphs.BAR_REST * (width - filled), "faint")
-    return tuple(spans)
-
-
 def _role(x: int, width: int, levels: int) -> str:
     place = x / max(1, width - 1)
     return ramp_role(round(place * (levels - 1)) / max(1, levels - 1))
@@ -218,11 +200,11 @@ def spark(history: Sequence[float | None], width: int) -> Row:
 
 def blocks(history: Sequence[float | None], width: int) -> Row:
     """The last five minutes (fractions, 0..1) as blocks, the newest at the right end: a bin or more a cell."""
-    each = -(-PAST_BINS // max(1, width))
+    each, total = max(1.0, PAST_BINS / max(1, width)), len(history)
     spans: list[Span] = []
     for x in range(width):
-        last = max(0, len(history) - each * (width - 1 - x))
-        known = [value for value in history[max(0, last - each) : last] if value is not None]
+        first, last = (max(0, total - round(each * (width - at))) for at in (x, x + 1))
+        known = [value for value in history[first:last] if value is not None]
         if not known:
             append(spans, " ", "faint")
             continue

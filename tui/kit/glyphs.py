@@ -12,7 +12,6 @@ RULE = "─"
 RULE_FOCUS = "━"
 BAR = "━"
 BAR_TIP = "╸"
-BAR_OTHERS = "╍"
 BAR_REST = "─"
 AXIS = "─"
 AXIS_FUTURE = "┄"
@@ -47,7 +46,6 @@ _ASCII = {
     "─": "-",
     "━": "=",
     "╸": ">",
-    "╍": "%",
     "°": "'",
     "┄": ".",
     "┴": "+",

@@ -1,83 +1,127 @@
-"""The machine: GPU, memory, CPU and disk, each with its last minutes."""
+"""The machine: GPU, memory, CPU, pace and disk, each with its last five minutes; zoomed, everything known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from rich.cells import cell_len
 from textual.reactive import reactive
 
-from runner.model import DiskFree, GpuSample, GpuUser, HardwareSample, HardwareUse, RunSnapshot
-from runner.model.units import ago, count, duration, file_size, memory_size, percent, pressure_word
+from runner.model import GpuUser, HardwareSample, HardwareUse, RunSnapshot
+from runner.model.lean import dataclass
+from runner.model.units import (
+    ago,
+    count,
+    duration,
+    file_size,
+    memory_size,
+    pace,
+    percent,
+    pressure_word,
+)
 from tui.kit import glyphs
-from tui.kit.chart import PAST_BINS, blocks, ramp_bar, shared_bar
-from tui.kit.paint import EMPTY, Row, Span, cell, fit, pad
+from tui.kit.chart import PAST_BINS, blocks
+from tui.kit.paint import EMPTY, Row, Span, cell, fit, labelled, pad
 from tui.kit.panel import ScrollingPanel
-from tui.text import clean, crop, crop_parts, wrap
+from tui.panels.verdict import pace_change
+from tui.text import clean, crop, crop_parts
 from tui.words.machine import (
     STALE_S,
     Device,
-    Fact,
-    Gauge,
-    GaugeBoard,
-    Line,
-    Section,
     age_of,
     age_words,
+    cores_words,
     devices,
     disk_words,
+    is_low,
     joined,
     newest,
     others,
     output_disk,
-    part,
     reading_of,
     room_of,
-    share,
     use_sentences,
     user_words,
     users_line,
 )
-from tui.words.progress import is_live
+from tui.words.progress import is_live, progress_of
 
 # ---------------------------------------------------------------------------
-# The last minutes of a gauge. Pure.
+# The last five minutes of a value. Pure.
 
-#: a history holds means over so many seconds: it moves on seldom, and reaches back far
+#: a history holds means over so many seconds: it moves seldom
 BIN_S = 8.0
-BINS = 90
-#: single readings of Apple's GPU are spiky, with zeros between: their mean over so long is the figure
+#: single readings of Apple's GPU are spiky, with zeros between: their mean over so long is shown
 MEAN_S = 20.0
+#: a card's temperature and power are never still
+CARD_MEAN_S = 10.0
+#: a step that takes so many times the usual one is a break, such as before a resume
+BREAK_STEPS, BREAK_S = 20, 60.0
+#: half of a block's level: the usual pace is not at the edge of one
+HALF_LEVEL = 1 / 16
 
 Value = Callable[[HardwareSample], float | None]
+Past = tuple[float | None, ...]
 
 
-def history(samples: Sequence[HardwareSample], value: Value) -> tuple[float | None, ...]:
-    """Means over whole bins of the clock, oldest first; a bin without a value is None. The bin that
-    is still filling is left out, so that a history changes once a bin."""
+def history(samples: Sequence[HardwareSample], value: Value) -> Past:
+    """Means over bins of the clock, oldest first; a bin without a value is None. The bin that is still filling
+    is left out, so that a history changes once a bin."""
     if not samples:
         return ()
-    newest = int(samples[-1].at // BIN_S)
+    end = int(samples[-1].at // BIN_S)
     sums: dict[int, tuple[float, int]] = {}
     for sample in reversed(samples):
         at = int(sample.at // BIN_S)
-        if at < newest - BINS:
+        if at < end - PAST_BINS:
             break
-        found = value(sample) if at < newest else None
+        found = value(sample) if at < end else None
         if found is not None:
             total, number = sums.get(at, (0.0, 0))
             sums[at] = (total + found, number + 1)
-    if not sums:
+    return tuple(
+        sums[at][0] / sums[at][1] if at in sums else None
+        for at in range(min(sums, default=end), end)
+    )
+
+
+def pace_history(snapshot: RunSnapshot, usual_s: float, now: float) -> Past:
+    """Seconds a step, the usual ones at half the height. It ends with the newest step, in a run that hangs at
+    `now`."""
+    known = [one for one in snapshot.loss.buckets if one.elapsed_s is not None]
+    if snapshot.spec is None or len(known) < 2 or usual_s <= 0:
         return ()
-    means = {at: total / number for at, (total, number) in sums.items()}
-    return tuple(means.get(at) for at in range(min(means), newest))
+    since = snapshot.spec.created_at
+    last_at = since + (known[-1].elapsed_s or 0.0)
+    hangs = is_live(snapshot) and now - last_at > 3 * usual_s + BIN_S
+    end = int((now if hangs else last_at) // BIN_S)
+    seconds: dict[int, float] = {}
+    steps: dict[int, float] = {}
+    for after, before in pairwise(reversed(known)):
+        begun, done = since + (before.elapsed_s or 0.0), since + (after.elapsed_s or 0.0)
+        if done < (end - PAST_BINS) * BIN_S:
+            break
+        number = after.last_step - before.last_step
+        each_s = (done - begun) / number if number > 0 else 0.0
+        if each_s <= 0 or each_s > max(BREAK_S, BREAK_STEPS * usual_s):
+            continue
+        for at in range(
+            max(end - PAST_BINS, int(begun // BIN_S)), min(end, int(done // BIN_S) + 1)
+        ):
+            inside = min(done, (at + 1) * BIN_S) - max(begun, at * BIN_S)
+            seconds[at] = seconds.get(at, 0.0) + inside
+            steps[at] = steps.get(at, 0.0) + inside / each_s
+    return tuple(
+        min(1.0, seconds[at] / steps[at] / (2 * usual_s) + HALF_LEVEL) if steps.get(at) else None
+        for at in range(min(seconds, default=end), end)
+    )
 
 
 def recent_mean(
     samples: Sequence[HardwareSample], value: Value, over_s: float = MEAN_S
 ) -> float | None:
-    """Of the last readings."""
     found = []
     for sample in reversed(samples):
         if samples[-1].at - sample.at > over_s:
@@ -88,191 +132,335 @@ def recent_mean(
     return sum(found) / len(found) if found else None
 
 
-def span(samples: Sequence[HardwareSample]) -> str:
-    """How long a history is, as in `the last ...`; empty while it is too short to show."""
-    if not samples:
-        return ""
-    seconds = min(samples[-1].at - samples[0].at, BINS * BIN_S)
+def span_words(samples: Sequence[HardwareSample]) -> str:
+    """`last 5 min`; empty while there is too little to show."""
+    seconds = min(samples[-1].at - samples[0].at, PAST_BINS * BIN_S) if samples else 0.0
     seconds = seconds // 60 * 60 or seconds // 30 * 30
-    if seconds <= 0:
-        return ""
-    return "minute" if seconds == 60 else duration(seconds)
+    return f"last {duration(seconds)}" if seconds > 0 else ""
 
 
 # ---------------------------------------------------------------------------
-# The gauges of the GPUs: the run's own in full, the others in a row each.
+# Gauges: what each row of the panel holds.
 
-#: with less than this share of its memory left a card is near its end
+#: with less than this share of its memory left a card is almost full
 LOW = 0.03
-#: what the hardware monitor says where no source has found one: the row says it already
-NO_GPU = "no GPU found"
+#: `kern.memorystatus_vm_pressure_level` of macOS: 1 normal, 2 high, 4 critical
+HIGH, CRITICAL = 2, 4
+#: swap that grew by so much since the first step slows a training
+SWAP_GROWN_BYTES = 1 << 29
 GB = 1024**3
-#: a card's temperature and power are never still
-CARD_MEAN_S = 10.0
 
 
-def gpu_rows(snapshot: RunSnapshot, sample: HardwareSample, now: float) -> list[Gauge | Line]:
-    """`sample`: the newest reading."""
-    found = devices(snapshot, sample, now)
-    if not found:
-        return [_none(snapshot, sample), *_users(others(snapshot), now)]
-    own, samples = found[0], snapshot.hardware
-    rows: list[Gauge | Line] = [_load(own, snapshot), *_silence(own), *_memory(own, snapshot)]
-    if own.gpu.problem:
-        rows.insert(0, Line(own.label, clean(own.gpu.problem, 200), "bad", worth=110))
-    rows += [*_card(own, samples), *_slowed(own), *_users(others(snapshot), now)]
-    return rows + [_other(device, samples) for device in found[1:]]
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """One row. `value` empty: a row of words, which are in `note`, as of a value that was not measured. `note`:
+    parts split at `, `, the last of which give way first; `short`, `brief`: value and note where it is narrow.
+    `past`: fractions, oldest first. `worth`: the least worthy rows give way on a low panel."""
+
+    label: str
+    value: str = ""
+    note: str = ""
+    worth: int = 50
+    past: Past = ()
+    role: str = "text"
+    short: str = ""
+    brief: str = ""
+    stale: bool = False
 
 
-def _silence(own: Device) -> list[Line]:
-    """Why its values are grey."""
-    return [Line("", own.silence, "warn", worth=99)] if own.silence else []
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the rows are made from: the newest sample, the devices in it (the run's own first), the time."""
+
+    snapshot: RunSnapshot
+    sample: HardwareSample
+    now: float
+    devices: tuple[Device, ...]
+
+    @property
+    def own(self) -> Device | None:
+        return self.devices[0] if self.devices else None
+
+    @property
+    def use(self) -> HardwareUse:
+        status = self.snapshot.status
+        return status.hardware if status is not None else HardwareUse()
+
+    @property
+    def host_age_s(self) -> float:
+        return age_of(self.sample, "host", self.now)
+
+    def past(self, value: Value) -> Past:
+        return history(self.snapshot.hardware, value)
+
+    def missing(self, label: str, field: str, worth: int) -> Gauge:
+        reasons = self.sample.reasons
+        why = reasons.get(field) or reasons.get(field.split("_")[0]) or reasons.get("host") or ""
+        return _not_measured(label, why, worth)
 
 
-def _none(snapshot: RunSnapshot, sample: HardwareSample) -> Gauge:
-    """Without a GPU that is what is said; where the trainer says that it uses one, it is the reading that
-    is missing."""
-    device = (snapshot.status.device or "") if snapshot.status is not None else ""
+def _not_measured(label: str, why: str | None, worth: int) -> Gauge:
+    why = clean(why, 160)
+    return Gauge(label, note=f"not measured: {why}" if why else "not measured", worth=worth)
+
+
+def gauges_of(reading: Reading) -> tuple[Gauge, ...]:
+    """In their order. Values of a source that does not answer are grey, without a history."""
+    own, host = reading.own, [*_memory(reading), _cpu(reading), *_disks(reading)]
+    if reading.host_age_s > STALE_S:
+        host = [_silent(one, reading.host_age_s) for one in host]
+    words = users_line(others(reading.snapshot), reading.now)
+    users = [Gauge("others", note=words, worth=92, role="warn")] if words else []
+    cards = _own_card(own, reading) if own is not None else [_no_gpu(reading)]
+    rest = [_other_card(one, reading) for one in reading.devices[1:]]
+    cut = next((at for at, one in enumerate(host) if one.label == "disk"), len(host))
+    memory, disks = host[:cut], host[cut:]
+    return (*cards, *users, *rest, *memory, *_pace(reading), *disks)
+
+
+def _silent(gauge: Gauge, age_s: float) -> Gauge:
+    return replace(
+        gauge, stale=True, past=(), note=f"no answer for {ago(age_s)}", brief="no answer"
+    )
+
+
+# --------------------------------------------------------------------------- GPUs
+
+
+def _no_gpu(reading: Reading) -> Gauge:
+    """Where the trainer reports a GPU, it is the reading that is missing."""
+    status, reasons = reading.snapshot.status, reading.sample.reasons
+    device = (status.device or "") if status is not None else ""
+    sources = {"mps": ("apple",), "cuda": ("nvidia", "amd")}.get(device.partition(":")[0], ())
+    why = next((reasons[k] for k in ("gpu_percent", *sources, "gpu") if reasons.get(k)), "")
     if device and not device.startswith("cpu"):
-        return Gauge("GPU", None, "not measured", _reason(sample, device), known=False, worth=100)
-    reason = "" if device else _reason(sample, device)
-    unsaid = "trains on the CPU" if device else "it will train on the CPU"
-    said = reason if reason and reason != NO_GPU else unsaid
-    return Gauge("GPU", None, "No GPU", said, known=False, worth=100)
+        return _not_measured("GPU", why, 100)
+    why = clean(why, 160) if why and not device and why != "no GPU found" else ""
+    then = "trains on the CPU" if device else "will train on the CPU"
+    return Gauge("GPU", note=f"No GPU: {why or then}", worth=100)
 
 
-def _reason(sample: HardwareSample, device: str) -> str:
-    """Why there is nothing, of the source that this machine should have."""
-    first = {"mps": ("apple",), "cuda": ("nvidia", "amd")}
-    wanted = first.get(device.partition(":")[0], ())
-    for key in ("gpu_percent", *wanted, "gpu"):
-        if sample.reasons.get(key):
-            return clean(sample.reasons[key], 160)
-    return ""
+def _own_card(own: Device, reading: Reading) -> list[Gauge]:
+    """Load, memory, state of the card, what slows it."""
+    gpu, use = own.gpu, reading.use
+    rows = [_load(own, reading), *_video_memory(own, reading)]
+    if gpu.problem:
+        rows.insert(0, Gauge(own.label, note=clean(gpu.problem, 200), worth=110, role="bad"))
+
+    def mean(field: str) -> float | None:
+        """Rounded below, so that noise costs no bytes."""
+
+        def value(sample: HardwareSample) -> float | None:
+            one = reading_of(sample, gpu.key)
+            return getattr(one, field) if one is not None else None
+
+        known = recent_mean(reading.snapshot.hardware, value, CARD_MEAN_S)
+        return known if known is not None else getattr(gpu, field)
+
+    celsius, clock, most = mean("temperature_c"), mean("clock_mhz"), use.gpu_memory_max_bytes
+    card = joined(
+        f"{celsius:.0f} °C" if celsius is not None else "",
+        power_words(mean("power_w"), gpu.power_limit_w),
+        f"{clock / 1000:.1f} GHz" if clock is not None else "",
+        f"VRAM peak {gb(most)} GB" if most and not own.shared else "",
+    )
+    if card:
+        rows.append(Gauge("", note=card, worth=60, role="dim", stale=own.stale))
+    if gpu.throttle:
+        # a card at its power limit is in normal use
+        usual = all("power" in one.lower() for one in gpu.throttle)
+        words = joined(
+            f"slowed: {clean(gpu.throttle[0], 60)}", *(clean(one, 60) for one in gpu.throttle[1:])
+        )
+        rows.append(
+            Gauge("", note=words, worth=55 if usual else 95, role="dim" if usual else "warn")
+        )
+    return rows
 
 
-def _load(own: Device, snapshot: RunSnapshot) -> Gauge:
+def _load(own: Device, reading: Reading) -> Gauge:
     """On Apple the mean of the last readings; elsewhere the driver's own mean over its window."""
-    gpu, samples = own.gpu, snapshot.hardware
+    gpu, use = own.gpu, reading.use
 
     def value(sample: HardwareSample) -> float | None:
         one = reading_of(sample, gpu.key)
         return one.percent if one is not None else None
 
+    samples = reading.snapshot.hardware
     now = (recent_mean(samples, value) if own.spiky else None) or gpu.percent
     if now is None:
-        reason = clean(gpu.reasons.get("percent") or gpu.reasons.get("gpu_percent"), 160)
-        return Gauge(own.label, None, "not measured", reason, known=False, worth=100)
-    peak = f"peak {_peak(snapshot, value, now):.0f}"
-    return Gauge(
-        own.label,
-        share(now),
-        percent(share(now)),
-        joined(f"{MEAN_S:.0f} s mean" if own.spiky else "", peak),
-        history(samples, lambda sample: share(value(sample))),
-        stale=own.stale,
-        worth=100,
+        return _not_measured(
+            own.label, gpu.reasons.get("percent") or gpu.reasons.get("gpu_percent"), 100
+        )
+    busy = ""
+    if use.gpu_idle_s is not None and use.gpu_training_s > 0:
+        busy = f"busy {percent(max(0.0, 1 - use.gpu_idle_s / use.gpu_training_s))} of the run"
+    peak = (
+        f"peak {percent(share(max(use.gpu_util_max, now)))}" if use.gpu_util_max is not None else ""
     )
+    past = reading.past(lambda sample: share(value(sample)))
+    made = Gauge(own.label, percent(share(now)), joined(busy, peak), 100, past)
+    return _silent(made, own.age_s) if own.stale else made
 
 
-def _peak(snapshot: RunSnapshot, value: Value, now: float) -> float:
-    """Of the whole run where the supervisor kept it."""
-    use = use_of(snapshot)
-    if use.gpu_util_max is not None:
-        return min(100.0, max(use.gpu_util_max, now))
-    return min(100.0, max([now, *(v for v in map(value, snapshot.hardware) if v is not None)]))
-
-
-def use_of(snapshot: RunSnapshot) -> HardwareUse:
-    return snapshot.status.hardware if snapshot.status is not None else HardwareUse()
-
-
-# --------------------------------------------------------------------------- memory
-
-
-def _memory(own: Device, snapshot: RunSnapshot) -> list[Gauge | Line]:
-    """Of a card with memory of its own; Apple's is the machine's, and its gauge tells it."""
+def _video_memory(own: Device, reading: Reading) -> list[Gauge]:
+    """Of a card with memory of its own; Apple's is the machine's."""
     gpu = own.gpu
     if own.shared:
         return []
-    used, total = gpu.memory_used_bytes, gpu.memory_total_bytes
+    used, total, left = gpu.memory_used_bytes, gpu.memory_total_bytes, gpu.memory_left_bytes
     if used is None:
-        reason = clean(gpu.reasons.get("memory_used_bytes"), 160)
-        return [Gauge("GPU mem", None, "not measured", reason, known=False, worth=97)]
-    ours, whole = part(own.run_bytes, total), part(used, total)
-    gauge = Gauge(
-        "GPU mem",
-        ours if ours is not None else whole,
-        memory_size(used),
+        return [_not_measured("VRAM", gpu.reasons.get("memory_used_bytes"), 97)]
+
+    def past(sample: HardwareSample) -> float | None:
+        one = reading_of(sample, gpu.key)
+        return part(one.memory_used_bytes, total) if one is not None else None
+
+    ours, rest = gpu.memory_run_bytes, own.others_bytes
+    low = left is not None and left < LOW * (total or 0)
+    note = joined(
+        f"{gb(left or 0)} GB left" if low else "",
         f"of {_round(total)}" if total else "",
-        history(snapshot.hardware, lambda sample: _filled(sample, gpu.key, total)),
-        beside=max(0.0, (whole or 0.0) - ours) if ours is not None else 0.0,
-        role="warn" if _is_low(own) else "text",
-        stale=own.stale,
-        worth=98,
-    )
-    words = _memory_words(own, use_of(snapshot))
-    role = "warn" if _is_low(own) else "dim"
-    return (
-        [gauge, Line("", words, role, own.stale, 93 if _is_low(own) else 76)] if words else [gauge]
-    )
-
-
-def _filled(sample: HardwareSample, key: str, total: int | None) -> float | None:
-    """The journal leaves out what never changes: the total."""
-    one = reading_of(sample, key)
-    return part(one.memory_used_bytes, total) if one is not None else None
-
-
-def _is_low(device: Device) -> bool:
-    left, total = device.left_bytes, device.gpu.memory_total_bytes
-    return left is not None and bool(total) and left < LOW * (total or 0)
-
-
-def _memory_words(own: Device, use: HardwareUse) -> str:
-    """What is left, the peak, whose it is; in GB, as the gauge above."""
-    left, ours, rest = own.left_bytes, own.run_bytes, own.others_bytes
-    used = own.gpu.memory_used_bytes or 0
-    peak = max(use.gpu_memory_max_bytes or 0, used)
-    return joined(
-        f"{gb(left)} left" if left is not None else "",
-        f"peak {gb(peak)}" if peak else "",
         f"ours {gb(ours)}" if ours is not None else "",
         f"others {gb(rest)}" if ours is not None and rest is not None else "",
     )
+    made = Gauge(
+        "VRAM", memory_size(used), note, 98, reading.past(past), "warn" if low else "text",
+        _of(used, total),
+    )  # fmt: skip
+    return [_silent(made, own.age_s) if own.stale else made]
+
+
+def _other_card(device: Device, reading: Reading) -> Gauge:
+    gpu = device.gpu
+    if gpu.problem:
+        return Gauge(device.label, note=clean(gpu.problem, 200), worth=79, role="bad")
+
+    def past(sample: HardwareSample) -> float | None:
+        one = reading_of(sample, gpu.key)
+        return share(one.percent) if one is not None else None
+
+    ours = "ours" if gpu.memory_run_bytes or any(user.ours for user in gpu.users) else ""
+    memory = f"{_of(gpu.memory_used_bytes, gpu.memory_total_bytes)} GB"
+    value = percent(share(gpu.percent)) if gpu.percent is not None else "n/a"
+    note = joined(ours, memory if gpu.memory_used_bytes is not None else "")
+    made = Gauge(device.label, value, note, 79, reading.past(past))
+    return _silent(made, device.age_s) if device.stale else made
+
+
+# --------------------------------------------------------------------------- the machine
+
+
+def _memory(reading: Reading) -> list[Gauge]:
+    """The machine's memory; pressure and growing swap come first, as they slow a training."""
+    sample, own, use = reading.sample, reading.own, reading.use
+    used, total = sample.memory_used_bytes, sample.memory_total_bytes
+    apple = own is not None and own.shared
+    worth = 98 if apple or own is None else 72
+    if used is None:
+        return [reading.missing("mem", "memory_used_bytes", worth)]
+    swap, grown = sample.swap_used_bytes, use.swap_grown_bytes or 0
+    level, trainer = sample.pressure or 1, trainer_bytes(sample)
+    held = own.gpu.memory_used_bytes if own is not None and apple else None
+    pressed, swapping = level >= HIGH, grown >= SWAP_GROWN_BYTES
+    note = joined(
+        f"pressure {pressure_word(level)}" if pressed else "",
+        f"swap +{gb(grown)}" if swapping else "",
+        f"of {_round(total)}" if total else "",
+        f"swap {gb(swap)}" if swap and swap >= GB / 20 and not swapping else "",
+        f"GPU {gb(held)}" if held is not None else "",
+        f"trainer {gb(trainer)}" if trainer is not None else "",
+    )
+    role = "bad" if level >= CRITICAL else "warn" if pressed or swapping else "text"
+    past = reading.past(lambda one: part(one.memory_used_bytes, total))
+    worth = 99 if role != "text" else worth
+    return [Gauge("mem", memory_size(used), note, worth, past, role, _of(used, total))]
+
+
+def _cpu(reading: Reading) -> Gauge:
+    """Of the cores that the run may use."""
+    sample = reading.sample
+    worth = 97 if reading.own is None else 75
+    if sample.cpu_percent is None:
+        return reading.missing("CPU", "cpu_percent", worth)
+    cores = count(sample.cpu_count, "core") if sample.cpu_count else ""
+    if sample.tree_cpu_percent is not None:
+        trained = cores_words(sample.tree_cpu_percent).removesuffix(" cores")
+        of = f"of {sample.cpu_count}" if sample.cpu_count else ""
+        cores = joined(f"trainer {trained} cores", of)
+    past = reading.past(lambda one: share(one.cpu_percent))
+    return Gauge("CPU", percent(share(sample.cpu_percent)), cores, worth, past)
+
+
+def _pace(reading: Reading) -> list[Gauge]:
+    """In the header's words; beside it whether it changes."""
+    snapshot = reading.snapshot
+    seconds = progress_of(snapshot).seconds_per_step
+    if seconds is None:
+        return []
+    kind, usual = pace_change(snapshot.loss, seconds)
+    note = {"slower": f"slower, was {pace(usual)}", "faster": f"faster, was {pace(usual)}"}
+    past = pace_history(snapshot, usual or seconds, reading.now)
+    role = "warn" if kind == "slower" else "text"
+    return [Gauge("pace", pace(seconds), note.get(kind, kind if usual else ""), 90, past, role)]
+
+
+def _disks(reading: Reading) -> list[Gauge]:
+    """The output's disk; those of logs, cache and temporary files only where they are nearly full."""
+    sample, disk = reading.sample, output_disk(reading.sample)
+    if disk is None or disk.free_bytes is None:
+        rows = [reading.missing("disk", "disk_free_bytes", 85)]
+    else:
+        room = room_of(reading.snapshot, disk.free_bytes)
+        full, words = room is not None and room.full_at_step is not None, disk_words(room)
+        note = words if full else f"free: {words}" if words else "free"
+        role = "bad" if full else "text"
+        size, worth = file_size(disk.free_bytes), 96 if full else 85
+        rows = [Gauge("disk", size, note, worth, role=role, brief=words or "free")]
+    return rows + [
+        Gauge(
+            clean(one.what, 5),
+            file_size(one.free_bytes),
+            "free: nearly full",
+            91,
+            role="warn",
+            brief="nearly full",
+        )
+        for one in sample.disks
+        if one is not disk and is_low(one)
+    ]
+
+
+def trainer_bytes(sample: HardwareSample) -> int | None:
+    """On Apple the footprint: what is resident leaves out the GPU's and the compressed part."""
+    return sample.footprint_bytes or sample.tree_memory_bytes
+
+
+# --------------------------------------------------------------------------- numbers
+
+
+def share(percent_value: float | None) -> float | None:
+    """A percentage as a fraction; sources are known to report 137."""
+    return None if percent_value is None else max(0.0, min(1.0, percent_value / 100))
+
+
+def part(used: int | None, total: int | None) -> float | None:
+    return max(0.0, min(1.0, used / total)) if used is not None and total else None
 
 
 def gb(size_bytes: float) -> str:
-    """In GB, without the unit: the words beside it have it."""
     return f"{size_bytes / GB:.1f}"
+
+
+def _of(used: int | None, total: int | None) -> str:
+    """`10.9 of 16`, in GB."""
+    if used is None:
+        return ""
+    return f"{gb(used)} of {total / GB:.0f}" if total else f"{gb(used)} GB"
 
 
 def _round(size_bytes: int) -> str:
     return memory_size(size_bytes).replace(".0 ", " ")
-
-
-# --------------------------------------------------------------------------- the card, its users
-
-
-def _card(own: Device, samples: Sequence[HardwareSample]) -> list[Line]:
-    """Temperature, power and clock: means of the last seconds, rounded, so that noise costs nothing."""
-
-    def mean(field: str) -> float | None:
-        def value(sample: HardwareSample) -> float | None:
-            one = reading_of(sample, own.gpu.key)
-            found = getattr(one, field) if one is not None else None
-            return float(found) if found is not None else None
-
-        known = recent_mean(samples, value, CARD_MEAN_S)
-        return known if known is not None else getattr(own.gpu, field)
-
-    celsius, clock = mean("temperature_c"), mean("clock_mhz")
-    words = joined(
-        f"{celsius:.0f} °C" if celsius is not None else "",
-        power_words(mean("power_w"), own.gpu.power_limit_w),
-        f"{clock / 1000:.1f} GHz" if clock is not None else "",
-    )
-    return [Line("", words, "dim", own.stale, 78)] if words else []
 
 
 def power_words(power_w: float | None, limit_w: float | None) -> str:
@@ -284,221 +472,22 @@ def power_words(power_w: float | None, limit_w: float | None) -> str:
     return f"{shown} of {limit_w:.0f} W" if limit_w else f"{shown} W"
 
 
-def _slowed(own: Device) -> list[Line]:
-    """Running at its power limit is what a card is bought for; anything else is worth a look."""
-    reasons = [clean(one, 60) for one in own.gpu.throttle]
-    if not reasons:
-        return []
-    usual = all("power" in one.lower() for one in reasons)
-    text = joined(f"slowed: {reasons[0]}", *reasons[1:])
-    return [Line("", text, "dim" if usual else "warn", own.stale, 60 if usual else 95)]
-
-
-def _users(users: Sequence[GpuUser], now: float) -> list[Line]:
-    words = users_line(users, now)
-    return [Line("others", words, "warn", worth=90)] if words else []
-
-
-def _other(device: Device, samples: Sequence[HardwareSample]) -> Gauge | Line:
-    """Another card, in one row."""
-    gpu = device.gpu
-    if gpu.problem:
-        return Line(device.label, clean(gpu.problem, 200), "bad", worth=79)
-    used, total = gpu.memory_used_bytes, gpu.memory_total_bytes
-    memory = f"{gb(used)}/{_round(total)}" if used is not None and total else ""
-    value = percent(share(gpu.percent)) if gpu.percent is not None else "n/a"
-    key = gpu.key
-    return Gauge(
-        device.label,
-        share(gpu.percent),
-        value,
-        device.silence or memory,
-        history(samples, lambda sample: _percent_of(sample, key)),
-        stale=device.stale,
-        worth=79,
-    )
-
-
-def _percent_of(sample: HardwareSample, key: str) -> float | None:
-    one = reading_of(sample, key)
-    return share(one.percent) if one is not None else None
-
-
 # ---------------------------------------------------------------------------
-# The gauges of the machine itself: CPU, memory, swap, the training's processes, disks.
+# Everything known of the machine, for the zoomed panel.
 
-#: `kern.memorystatus_vm_pressure_level` of macOS: 1 normal, 2 warning, 4 critical; 3 is not used
-WARNING, CRITICAL = 2, 4
-#: a swap that grew by so much since the first step slows a training
-SWAP_GROWN_BYTES = 1 << 29
-#: a disk other than the output's is told of below either of these
-DISK_LOW, DISK_LOW_BYTES = 0.03, 2_000_000_000
+#: (label, text, role); facts without a text are left out
+Fact = tuple[str, str, str]
 
 
-def host_rows(snapshot: RunSnapshot, sample: HardwareSample, now: float) -> list[Gauge | Line]:
-    """`sample`: the newest reading. Without a GPU the CPU is what the training runs on."""
-    own = next(iter(devices(snapshot, sample, now)), None)
-    on_cpu = own is None
-    apple = own is not None and own.shared
-    held = own.gpu.memory_used_bytes if own is not None and apple else None
-    rows: list[Gauge | Line] = [
-        _cpu(snapshot, sample, on_cpu),
-        _trainer(sample, on_cpu),
-        _host_memory(snapshot, sample),
-        *_pressure(sample, held),
-        _swap(snapshot, sample, apple),
-        *_disk(snapshot, sample),
-        *_low_disks(sample),
-    ]
-    age_s = age_of(sample, "host", now)
-    if age_s <= STALE_S:
-        return rows
-    silent = Line("", f"no answer for {ago(age_s)}", "warn", worth=96)
-    return [
-        *(replace(row, stale=True) for row in rows[:1]),
-        silent,
-        *(replace(row, stale=True) for row in rows[1:]),
-    ]
+@dataclass(frozen=True, slots=True)
+class Section:
+    """`note`: where its values come from, and their age."""
 
+    title: str
+    facts: tuple[Fact, ...]
+    note: str = ""
+    stale: bool = False
 
-def _cpu(snapshot: RunSnapshot, sample: HardwareSample, on_cpu: bool) -> Gauge:
-    """Of the cores that the run may use."""
-    worth = 97 if on_cpu else 80
-    if sample.cpu_percent is None:
-        return _missing("CPU", sample, "cpu_percent", worth)
-    cores = count(sample.cpu_count, "core") if sample.cpu_count else ""
-    past = history(snapshot.hardware, lambda one: share(one.cpu_percent))
-    fraction = share(sample.cpu_percent)
-    return Gauge("CPU", fraction, percent(fraction), cores, past, worth=worth)
-
-
-def _trainer(sample: HardwareSample, on_cpu: bool) -> Gauge:
-    """The trainer with its launcher and workers: its memory, and its CPU in cores."""
-    worth = 96 if on_cpu else 74
-    memory = trainer_bytes(sample)
-    if memory is None:
-        return _missing("trainer", sample, "tree_memory_bytes", worth)
-    cpu, processes = sample.tree_cpu_percent, sample.tree_processes
-    words = joined(
-        cores_words(cpu) if cpu is not None else "",
-        f"{processes} process{'' if processes == 1 else 'es'}" if processes is not None else "",
-    )
-    return Gauge("trainer", None, memory_size(memory), words, worth=worth)
-
-
-def cores_words(cpu_percent: float) -> str:
-    """100 % of psutil's is one core."""
-    cores = cpu_percent / 100
-    return f"{cores:.1f} cores" if cores < 9.95 else f"{cores:.0f} cores"
-
-
-def trainer_bytes(sample: HardwareSample) -> int | None:
-    """On Apple the footprint: what is resident leaves out the GPU's and the compressed part."""
-    return sample.footprint_bytes or sample.tree_memory_bytes
-
-
-def _host_memory(snapshot: RunSnapshot, sample: HardwareSample) -> Gauge:
-    used, total = sample.memory_used_bytes, sample.memory_total_bytes
-    if used is None:
-        return _missing("memory", sample, "memory_used_bytes", 84)
-    ours = min(trainer_bytes(sample) or 0, used)
-    pressed = (sample.pressure or 1) >= WARNING
-    mine, whole = part(ours, total), part(used, total)
-    return Gauge(
-        "memory",
-        mine if ours and mine is not None else whole,
-        memory_size(used),
-        f"of {memory_size(total).replace('.0 ', ' ')}" if total else "",
-        history(snapshot.hardware, lambda one: part(one.memory_used_bytes, total)),
-        beside=(whole or 0.0) - (mine or 0.0) if ours else 0.0,
-        role="warn" if pressed else "text",
-        worth=84,
-    )
-
-
-def _pressure(sample: HardwareSample, gpu_bytes: int | None) -> list[Line]:
-    """Apple's own word on its memory, and what of it the GPU holds."""
-    level = sample.pressure
-    if level is None:
-        return []
-    role = "bad" if level >= CRITICAL else "warn" if level >= WARNING else "dim"
-    left = left_bytes(sample)
-    words = joined(
-        f"pressure {pressure_word(level)}",
-        f"{gb(left)} left" if left is not None else "",
-        f"GPU holds {gb(gpu_bytes)}" if gpu_bytes is not None else "",
-    )
-    return [Line("", words, role, worth=96 if level >= WARNING else 82)]
-
-
-def left_bytes(sample: HardwareSample) -> int | None:
-    if sample.memory_total_bytes is None or sample.memory_used_bytes is None:
-        return None
-    return max(0, sample.memory_total_bytes - sample.memory_used_bytes)
-
-
-def _swap(snapshot: RunSnapshot, sample: HardwareSample, apple: bool) -> Gauge:
-    used, total = sample.swap_used_bytes, sample.swap_total_bytes
-    grown = use_of(snapshot).swap_grown_bytes or 0
-    grows = grown >= SWAP_GROWN_BYTES
-    worth = 94 if grows else 79 if apple else 40
-    if used is None:
-        return _missing("swap", sample, "swap_used_bytes", worth)
-    if total == 0:
-        return Gauge("swap", None, "none", worth=20)
-    of = f"of {memory_size(total).replace('.0 ', ' ')}" if total else ""
-    words = joined(f"+{gb(grown)} GB", of) if grows else of
-    role = "warn" if grows else "text"
-    return Gauge("swap", part(used, total), memory_size(used), words, role=role, worth=worth)
-
-
-# --------------------------------------------------------------------------- disks
-
-
-def _disk(snapshot: RunSnapshot, sample: HardwareSample) -> list[Gauge | Line]:
-    disk = output_disk(sample)
-    if disk is None or disk.free_bytes is None:
-        return [_missing("disk", sample, "disk_free_bytes", 75)]
-    room = room_of(snapshot, disk.free_bytes)
-    size = file_size(disk.free_bytes)
-    if room is None or room.full_at_step is None:
-        return [Gauge("disk", None, size, joined("free", disk_words(room)), worth=75)]
-    return [Gauge("disk", None, size, disk_words(room), role="bad", worth=95)]
-
-
-def is_low(disk: DiskFree) -> bool:
-    if disk.free_bytes is None:
-        return False
-    least = max(DISK_LOW_BYTES, DISK_LOW * (disk.total_bytes or 0))
-    return disk.free_bytes < least
-
-
-def _low_disks(sample: HardwareSample) -> list[Gauge]:
-    """Disks of logs, cache and temporary files: only those that are nearly full."""
-    output = output_disk(sample)
-    return [
-        Gauge(
-            clean(disk.what, 8),
-            None,
-            file_size(disk.free_bytes),
-            "free, nearly full",
-            role="warn",
-            worth=91,
-        )
-        for disk in sample.disks
-        if disk is not output and is_low(disk)
-    ]
-
-
-def _missing(label: str, sample: HardwareSample, field: str, worth: int) -> Gauge:
-    reasons = sample.reasons
-    reason = reasons.get(field) or reasons.get(field.split("_")[0]) or reasons.get("host") or ""
-    return Gauge(label, None, "not measured", clean(reason, 160), known=False, worth=worth)
-
-
-# ---------------------------------------------------------------------------
-# Everything that is known of the machine, for the zoomed panel: all devices, their users, what is missing
-# and why, and what became of it over the whole run.
 
 _FIELDS = {
     "percent": "load",
@@ -512,380 +501,276 @@ _FIELDS = {
     "memory_clock_mhz": "clock",
     "fan_percent": "fan",
     "energy_j": "energy",
-    "users": "users",
 }
 
 
-def sections(snapshot: RunSnapshot, sample: HardwareSample, now: float) -> tuple[Section, ...]:
-    """`sample`: the newest reading; `now`: what ages are told against."""
+def sections_of(reading: Reading) -> tuple[Section, ...]:
+    sample, status = reading.sample, reading.snapshot.status
+    host = ("psutil", reading.host_age_s)
+    listed = {user.pid for one in sample.gpus for user in one.users}
+    unlisted = [u for u in others(reading.snapshot) if u.pid is None or u.pid not in listed]
+    so_far = [("", sentence, "text") for sentence in use_sentences(reading.use)]
+    awake = ("awake", clean(getattr(status, "awake", None) or "", 200), "dim")
+    reasons = [(clean(key, 9), clean(why, 300), "dim") for key, why in sample.reasons.items()]
     found = [
-        *(_device(device, now) for device in devices(snapshot, sample, now)),
-        _others(snapshot, now),
-        _memory_detail(sample, now),
-        _cpu_detail(sample, now),
-        _disks(snapshot, sample, now),
-        _so_far(snapshot),
-        _missing_detail(sample.reasons),
+        *(
+            _section(_title(one), _device(one, reading.now), one.gpu.source, one.age_s)
+            for one in reading.devices
+        ),
+        _section("Also running", (_user(user, reading.now) for user in unlisted)),
+        _section("Memory", _memory_facts(sample), *host),
+        _section("CPU", _cpu_facts(sample), *host),
+        _section("Disks", _disk_facts(reading), *host),
+        _section("So far", (*so_far, awake)),
+        _section("Not measured", reasons),
     ]
     return tuple(one for one in found if one.facts)
 
 
-def _source(source: str, age_s: float) -> str:
-    said = f"no answer for {ago(age_s)}" if age_s > STALE_S else age_words(age_s)
-    return joined(clean(source, 20), said)
+def _section(
+    title: str, facts: Iterator[Fact] | Sequence[Fact], source: str = "", age_s: float = 0.0
+) -> Section:
+    stale = age_s > STALE_S
+    said = f"no answer for {ago(age_s)}" if stale else age_words(age_s)
+    note = joined(clean(source, 20), said) if source else ""
+    return Section(title, tuple(fact for fact in facts if fact[1]), note, stale)
 
 
-def _facts(*facts: tuple[str, str], role: str = "text") -> list[Fact]:
-    """Those that say something."""
-    return [Fact(label, text, role) for label, text in facts if text]
+def _title(device: Device) -> str:
+    name = clean(device.gpu.name, 60)
+    title = f"{device.label}: {name}" if name else device.label
+    return f"{title}, this run's" if device.own and device.label != "GPU" else title
 
 
-# --------------------------------------------------------------------------- a device
-
-
-def _device(device: Device, now: float) -> Section:
-    gpu = device.gpu
-    facts = _facts(("trouble", clean(gpu.problem, 300) if gpu.problem else ""), role="bad")
-    facts += _facts(
-        ("load", _load_of(device)),
-        ("memory", _memory_of(device)),
-        ("whose", _whose(device)),
-        ("card", _card_detail(gpu)),
-    )
-    slowed = joined(*(clean(one, 80) for one in gpu.throttle))
-    facts += _facts(("slowed", slowed), role="warn")
-    if gpu.recoveries:
-        facts.append(
-            Fact("restarts", f"{gpu.recoveries} by its driver since it was started", "warn")
+def _device(device: Device, now: float) -> Iterator[Fact]:
+    gpu, shared = device.gpu, device.shared
+    used, total, left = gpu.memory_used_bytes, gpu.memory_total_bytes, gpu.memory_left_bytes
+    yield "trouble", clean(gpu.problem, 300), "bad"
+    if gpu.percent is not None:
+        single = ", a single reading: they vary a lot" if device.spiky else ""
+        yield "load", f"{percent(share(gpu.percent))}{single}", "text"
+    if used is not None:
+        of = f" of {_round(total)}" if total and not shared else ""
+        rest = (
+            "part of the machine's memory"
+            if shared
+            else f"{memory_size(left)} left"
+            if left is not None
+            else ""
         )
-    facts += [_user(user, now, label) for user, label in _labelled(gpu)]
-    facts += _facts(
-        *((clean(_FIELDS.get(k, k), 9), _why(v)) for k, v in gpu.reasons.items()), role="dim"
-    )
-    name = clean(gpu.name, 60)
-    title = device.label if not name else f"{device.label}: {name}"
-    ours = "ours, " if device.own and device.label != "GPU" else ""
-    return Section(title, tuple(facts), ours + _source(gpu.source, device.age_s), device.stale)
-
-
-def _why(reason: str) -> str:
-    return f"not measured: {clean(reason, 200)}" if reason else ""
-
-
-def _load_of(device: Device) -> str:
-    if device.gpu.percent is None:
-        return ""
-    single = ", a single reading: they are spiky" if device.spiky else ""
-    return f"{percent(share(device.gpu.percent))}{single}"
-
-
-def _memory_of(device: Device) -> str:
-    gpu = device.gpu
-    if gpu.memory_used_bytes is None:
-        return ""
-    total, left = gpu.memory_total_bytes, device.left_bytes
-    of = f" of {memory_size(total).replace('.0 ', ' ')}" if total and not device.shared else ""
-    shared = "part of the machine's own" if device.shared else ""
-    remaining = f"{memory_size(left)} left" if left is not None and not device.shared else ""
-    return joined(f"{memory_size(gpu.memory_used_bytes)}{of}", remaining, shared)
-
-
-def _whose(device: Device) -> str:
-    ours, rest = device.run_bytes, device.others_bytes
-    return joined(
+        yield "memory", joined(f"{memory_size(used)}{of}", rest), "text"
+    ours, others_bytes = gpu.memory_run_bytes, device.others_bytes
+    yield "whose", joined(
         f"this run's {memory_size(ours)}" if ours is not None else "",
-        f"others' and the driver's {memory_size(rest)}" if rest is not None else "",
-    )
-
-
-def _card_detail(gpu: GpuSample) -> str:
-    return joined(
+        f"others' and the driver's {memory_size(others_bytes)}" if others_bytes is not None else "",
+    ), "text"  # fmt: skip
+    yield "card", joined(
         f"{gpu.temperature_c:.0f} °C" if gpu.temperature_c is not None else "",
         power_words(gpu.power_w, gpu.power_limit_w),
         f"{gpu.clock_mhz:.0f} MHz" if gpu.clock_mhz is not None else "",
         f"memory {gpu.memory_clock_mhz:.0f} MHz" if gpu.memory_clock_mhz is not None else "",
         f"fan {gpu.fan_percent:.0f} %" if gpu.fan_percent is not None else "",
-    )
+    ), "text"  # fmt: skip
+    yield "slowed", joined(*(clean(one, 80) for one in gpu.throttle)), "warn"
+    if gpu.recoveries:
+        yield "restarts", f"{gpu.recoveries} by its driver since it was started", "warn"
+    for user in sorted(gpu.users, key=lambda user: (not user.ours, -(user.memory_bytes or 0))):
+        yield _user(user, now)
+    for field, why in gpu.reasons.items():
+        yield (
+            clean(_FIELDS.get(field, field), 9),
+            f"not measured: {clean(why, 200)}" if why else "",
+            "dim",
+        )
 
 
-def _labelled(gpu: GpuSample) -> list[tuple[GpuUser, str]]:
-    """This run's processes first."""
-    users = sorted(gpu.users, key=lambda user: (not user.ours, -(user.memory_bytes or 0)))
-    return [(user, "ours" if user.ours else "other") for user in users]
-
-
-def _user(user: GpuUser, now: float, label: str) -> Fact:
+def _user(user: GpuUser, now: float) -> Fact:
     pid = f" (process {user.pid})" if user.pid is not None else ""
     head, _, rest = user_words(user, now).partition(", ")
-    return Fact(label, f"{head}{pid}{', ' + rest if rest else ''}", "text" if user.ours else "warn")
+    text = f"{head}{pid}{', ' + rest if rest else ''}"
+    return ("ours", text, "text") if user.ours else ("other", text, "warn")
 
 
-def _others(snapshot: RunSnapshot, now: float) -> Section:
-    """Those that no device lists: found by their command line."""
-    status = snapshot.status
-    sample = status.sample if status is not None else None
-    listed = {user.pid for gpu in (sample.gpus if sample is not None else ()) for user in gpu.users}
-    rest = [user for user in others(snapshot) if user.pid is None or user.pid not in listed]
-    return Section("Others at work", tuple(_user(user, now, "other") for user in rest))
-
-
-# --------------------------------------------------------------------------- the machine
-
-
-def _memory_detail(sample: HardwareSample, now: float) -> Section:
-    used, total, left = sample.memory_used_bytes, sample.memory_total_bytes, left_bytes(sample)
-    age_s = age_of(sample, "host", now)
-    of = f" of {memory_size(total).replace('.0 ', ' ')}" if total else ""
-    in_use = f"{memory_size(used)}{of}" if used is not None else ""
-    swap = memory_size(sample.swap_used_bytes) if sample.swap_used_bytes is not None else ""
-    swap = "none" if sample.swap_total_bytes == 0 else swap
-    if swap and sample.swap_total_bytes:
-        swap += f" of {memory_size(sample.swap_total_bytes).replace('.0 ', ' ')}"
-    written = sample.swapped_out_bytes
-    facts = _facts(
-        ("in use", joined(in_use, f"{memory_size(left)} left" if left is not None else "")),
-        ("pressure", pressure_word(sample.pressure) if sample.pressure is not None else ""),
-        ("swap", joined(swap, f"{memory_size(written)} written since boot" if written else "")),
-        ("trainer", _trainer_memory(sample)),
+def _memory_facts(sample: HardwareSample) -> Iterator[Fact]:
+    used, total, left = (
+        sample.memory_used_bytes,
+        sample.memory_total_bytes,
+        sample.memory_left_bytes,
     )
-    return Section("Memory", tuple(facts), _source("psutil", age_s), age_s > STALE_S)
-
-
-def _trainer_memory(sample: HardwareSample) -> str:
+    of = f" of {_round(total)}" if total else ""
+    yield "in use", joined(
+        f"{memory_size(used)}{of}" if used is not None else "",
+        f"{memory_size(left)} left" if left is not None else "",
+    ), "text"  # fmt: skip
+    yield "pressure", pressure_word(sample.pressure) if sample.pressure is not None else "", "text"
+    swap, most, written = sample.swap_used_bytes, sample.swap_total_bytes, sample.swapped_out_bytes
+    words = memory_size(swap) if swap is not None else ""
+    words = "none" if most == 0 else f"{words} of {_round(most)}" if words and most else words
+    yield (
+        "swap",
+        joined(words, f"{memory_size(written)} written since boot" if written else ""),
+        "text",
+    )
     tree, footprint = sample.tree_memory_bytes, sample.footprint_bytes
-    return joined(
+    yield "trainer", joined(
         f"{memory_size(tree)} with its workers" if tree is not None else "",
         f"footprint {memory_size(footprint)}, the GPU's part included" if footprint else "",
-    )
+    ), "text"  # fmt: skip
 
 
-def _cpu_detail(sample: HardwareSample, now: float) -> Section:
+def _cpu_facts(sample: HardwareSample) -> Iterator[Fact]:
     cores = f" of {count(sample.cpu_count, 'core')}" if sample.cpu_count else ""
-    load, number = sample.load, sample.tree_processes
-    all_of_it = (
-        f"{percent(share(sample.cpu_percent))}{cores}" if sample.cpu_percent is not None else ""
-    )
+    used, load, number = sample.cpu_percent, sample.load, sample.tree_processes
+    yield "in use", joined(
+        f"{percent(share(used))}{cores}" if used is not None else "",
+        f"load {load:.1f}" if load is not None else "",
+    ), "text"  # fmt: skip
     processes = f"{number} process{'' if number == 1 else 'es'}" if number is not None else ""
-    own = cores_words(sample.tree_cpu_percent) if sample.tree_cpu_percent is not None else ""
-    age_s = age_of(sample, "host", now)
-    facts = _facts(
-        ("in use", joined(all_of_it, f"load {load:.1f}" if load is not None else "")),
-        (
-            "training",
-            joined(own, f"{processes}, launcher and workers included" if processes else ""),
-        ),
-    )
-    return Section("CPU", tuple(facts), _source("psutil", age_s), age_s > STALE_S)
+    yield "training", joined(
+        cores_words(sample.tree_cpu_percent) if sample.tree_cpu_percent is not None else "",
+        f"{processes} with launcher and workers" if processes else "",
+    ), "text"  # fmt: skip
 
 
-def _disks(snapshot: RunSnapshot, sample: HardwareSample, now: float) -> Section:
-    output = output_disk(sample)
-    listed = sample.disks or ((output,) if output is not None else ())
-    facts = []
-    for disk in listed:
+def _disk_facts(reading: Reading) -> Iterator[Fact]:
+    output = output_disk(reading.sample)
+    for disk in reading.sample.disks or ((output,) if output is not None else ()):
         if disk.free_bytes is None:
             continue
         total = f" of {file_size(disk.total_bytes)}" if disk.total_bytes else ""
-        room = room_of(snapshot, disk.free_bytes) if disk is output else None
+        room = room_of(reading.snapshot, disk.free_bytes) if disk is output else None
         full = room is not None and room.full_at_step is not None
-        need = f"saves to come need {file_size(room.need_bytes)}" if room is not None else ""
-        place = clean(disk.path, 200)
-        text = joined(f"{file_size(disk.free_bytes)} free{total}", disk_words(room), need, place)
+        need = f"coming saves need {file_size(room.need_bytes)}" if room is not None else ""
+        free = f"{file_size(disk.free_bytes)} free{total}"
         role = "bad" if full else "warn" if is_low(disk) else "text"
-        facts.append(Fact(clean(disk.what, 9), text, role))
-    age_s = age_of(sample, "host", now)
-    return Section("Disks", tuple(facts), _source("psutil", age_s), age_s > STALE_S)
-
-
-def _so_far(snapshot: RunSnapshot) -> Section:
-    """Peaks and means of the whole run."""
-    facts = [Fact("", sentence) for sentence in use_sentences(use_of(snapshot))]
-    awake = getattr(snapshot.status, "awake", None)
-    facts += _facts(("awake", clean(awake, 200) if awake else ""), role="dim")
-    return Section("So far", tuple(facts))
-
-
-def _missing_detail(reasons: Mapping[str, str]) -> Section:
-    facts = [Fact(clean(key, 9), clean(why, 300), "dim") for key, why in reasons.items() if why]
-    return Section("Not measured", tuple(facts))
+        yield clean(disk.what, 9), joined(free, disk_words(room), need, clean(disk.path, 200)), role
 
 
 # ---------------------------------------------------------------------------
-# The panel of the hardware: what the machine does, and why a value is missing where one is.
+# The model of the panel.
 
-NOTHING = GaugeBoard((), "", False, "")
+#: what a name of a card begins with, and needs no room in the title
+_MAKERS = ("NVIDIA ", "GeForce ", "AMD ", "Apple ")
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeBoard:
+    """`title`: the run's own device; `age`: of the readings, where they are not of now; `span`: how long the
+    histories are. `stale`: nothing is known of now; `silent`: or nothing of the run's own device."""
+
+    rows: tuple[Gauge, ...] = ()
+    title: str = ""
+    age: str = ""
+    span: str = ""
+    stale: bool = False
+    silent: bool = False
+    sections: tuple[Section, ...] = ()
 
 
 def gauge_board(snapshot: RunSnapshot | None, now: float, details: bool = False) -> GaugeBoard:
-    """The newest reading as gauges; `details`: with everything that is known, for the zoomed panel. Of a run
-    that is over the last reading is history, and says so."""
+    """`details`: with everything known, for the zoomed panel. Of a run that is over the last reading is shown,
+    and the title says so."""
     live = snapshot is None or is_live(snapshot)
     sample = newest(snapshot) if snapshot is not None else None
     if snapshot is None or sample is None:
-        return GaugeBoard((), "no sample yet" if live else "none recorded", False, "")
+        return GaugeBoard(age="no reading yet" if live else "none recorded")
     age_s = max(0.0, now - sample.at)
     stale = live and age_s > STALE_S
     # ages of single sources count where the readings as such are fresh
     at = now if live and not stale else sample.at
-    own = next(iter(devices(snapshot, sample, at)), None)
-    rows = (*gpu_rows(snapshot, sample, at), *host_rows(snapshot, sample, at))
-    more: tuple[Section, ...] = ()
-    if details:
-        more = sections(snapshot, sample, at)
+    reading = Reading(snapshot, sample, at, devices(snapshot, sample, at))
+    own = reading.own
+    silent = own is not None and own.stale
+    name = clean(own.gpu.name, 40) if own is not None else ""
+    for maker in _MAKERS:
+        name = name.removeprefix(maker)
+    age = f"{ago(age_s)} ago" if stale else "at the end" if not live else ""
+    if own is not None and silent and not age:
+        age = f"{ago(own.age_s)} ago"
     return GaugeBoard(
-        rows,
-        _age(own, age_s, live, stale),
+        gauges_of(reading),
+        name,
+        age,
+        span_words(snapshot.hardware),
         stale,
-        span(snapshot.hardware),
-        more,
-        silent=stale or (own is not None and own.stale),
+        stale or silent,
+        sections_of(reading) if details else (),
     )
 
 
-def _age(own: Device | None, age_s: float, live: bool, stale: bool) -> str:
-    """Of the run's own device, with its source; of the readings as such where there is none."""
-    if not live:
-        return "at the end of the run"
-    if stale:
-        return f"{ago(age_s)} ago"
-    source = clean(own.gpu.source, 20) if own is not None else ""
-    age_s = own.age_s if own is not None else age_s
-    return joined(source, age_words(age_s))
-
-
 # ---------------------------------------------------------------------------
-# Rows of the hardware: gauges, lines in words, histories, and the sections of the zoomed panel.
+# Rows.
 
-LABEL, VALUE = 9, 8
-#: colours of a bar: each costs some 40 bytes whenever its value changes
-BAR_LEVELS = 6
-#: from these widths on a row has a note, a longer one, and a bar before its blocks
-NOTED, LONG_NOTED, TRACED = 38, 54, 80
+LABEL, VALUE = 6, 11
+#: words without a value begin here
+TEXT = LABEL + 2
+#: from this width on a row has a note, of so many cells where there is room
+NOTED, NOTE, LEAST_PAST = 44, 20, 12
 FACT_LABEL = 11
-#: from this width on the sections stand in two columns
+#: from this width on the sections have two columns
 TWO_COLUMNS = 116
 
 
-def board_row(row: Gauge | Line, width: int, stale: bool) -> list[Row]:
-    if isinstance(row, Line):
-        return [_line_row(row, width, stale)]
-    return gauge_rows(row, width, stale)
-
-
-def gauge_rows(gauge: Gauge, width: int, stale: bool) -> list[Row]:
-    """One row, or two where the reason for a missing value needs the room."""
-    if gauge.known:
-        return [_gauge_row(gauge, width, stale or gauge.stale)]
-    label = Span(" " + cell(gauge.label, LABEL - 1).text)
-    room = width - LABEL - 1
-    if not gauge.note:
-        return [(label, Span(crop(gauge.value, room), "dim"))]
-    whole = f"{gauge.value}: {gauge.note}"
-    if len(whole) <= room:
-        return [(label, Span(whole, "dim"))]
-    reason = (Span(" " * LABEL), Span(crop(gauge.note, room), "dim"))
-    return [(label, Span(crop(gauge.value, room), "dim")), reason]
-
-
-def _line_row(line: Line, width: int, stale: bool) -> Row:
-    role = "faint" if stale or line.stale else line.role
-    label = Span(" " + cell(line.label, LABEL - 1).text, "dim" if stale or line.stale else "text")
-    return (label, Span(crop_parts(line.text, width - LABEL), role))
-
-
-def _gauge_row(gauge: Gauge, width: int, stale: bool) -> Row:
-    """Label, value, the last minutes as blocks (with a bar before them where it is wide), note. The number
-    stands first: it changes more often, and a row is sent again from its left end up to what changed."""
-    label = Span(" " + cell(gauge.label, LABEL - 1).text, "dim" if stale else "text")
-    role = "dim" if stale else "strong" if gauge.role == "text" else gauge.role
-    value = cell(gauge.value, VALUE, role, "right")
-    note_role = "dim" if gauge.role == "text" or stale else gauge.role
-    bar, trace, note = _widths(width)
-    past = () if stale else gauge.history
-    traced = any(one is not None for one in past)
-    if (gauge.fraction is None and not traced) or bar < 4:
-        # no whole to be a part of, or no room: words in the place of the bar
-        room = width - LABEL - VALUE - 1
-        return (label, value, Span(" " + crop_parts(gauge.note, room), note_role))
-    spans: Row = (label, value, Span("  "))
-    if trace:
-        shown = (Span(" " * bar),) if gauge.fraction is None else _bar(gauge, bar, stale)
-        spans = (*spans, *shown, Span("  "), *blocks(past, trace))
-    else:
-        spans = (*spans, *(blocks(past, bar) if traced else _bar(gauge, bar, stale)))
-    if note:
-        spans = (*spans, Span("  " + crop_parts(gauge.note, note - 2), note_role))
-    return spans
-
-
-def _widths(width: int) -> tuple[int, int, int]:
-    """Of the bar, the blocks and the note. They depend on the width alone, so that nothing moves."""
-    note = 0 if width < NOTED else 19 if width >= LONG_NOTED else 12
-    room = width - LABEL - VALUE - 2 - note - (1 if not note else 0)
-    if width < TRACED:
-        return room, 0, note
-    trace = min(PAST_BINS, (room - 2) * 2 // 3)
-    return min(40, room - 2 - trace), trace, note
-
-
-def _bar(gauge: Gauge, width: int, stale: bool) -> Row:
-    if gauge.beside > 0:
-        bar = shared_bar(gauge.fraction, gauge.beside, width, BAR_LEVELS)
-    else:
-        bar = ramp_bar(gauge.fraction, width, BAR_LEVELS)
-    return tuple(Span(span.text, "faint") for span in bar) if stale else bar
-
-
-# --------------------------------------------------------------------------- the zoomed panel
+def gauge_row(gauge: Gauge, width: int, stale: bool = False) -> Row:
+    """Label, value, the last minutes as blocks, note. The number comes first: it changes more often, and a row
+    is sent again from its left end up to what changed."""
+    stale, plain = stale or gauge.stale, gauge.role == "text"
+    label, tint = f" {gauge.label}", "dim" if stale else "text"
+    if not gauge.value:
+        role = "faint" if stale else "dim" if plain else gauge.role
+        return (cell(label, TEXT, tint), Span(crop_parts(gauge.note, width - TEXT), role))
+    noted, room = width >= NOTED, width - LABEL - VALUE - 2
+    value = gauge.value if noted else gauge.short or gauge.value
+    role = "dim" if stale else "strong" if plain else gauge.role
+    note_role = "dim" if plain or stale else gauge.role
+    spans: Row = (cell(label, LABEL, tint), cell(value, VALUE, role, "right"), Span("  "))
+    if stale or not gauge.past:
+        note = gauge.note if noted else gauge.brief or gauge.note
+        return (*spans, Span(crop_parts(note, room), note_role))
+    if not noted:
+        return (*spans, *blocks(gauge.past, room - 1))
+    size = max(LEAST_PAST, min(PAST_BINS, room - NOTE - 2))
+    note = crop_parts(gauge.note, room - size - 2)
+    return (*spans, *blocks(gauge.past, size), Span(f"  {note}", note_role))
 
 
 def section_rows(sections: Sequence[Section], width: int) -> list[Row]:
     """All sections, in two columns where there is room."""
     if width < TWO_COLUMNS or len(sections) < 2:
-        return [row for one in sections for row in _section(one, width)]
+        return [row for one in sections for row in _section_rows(one, width)]
     half = (width - 3) // 2
-    blocks = [_section(one, half) for one in sections]
-    left, right = _balanced(blocks)
-    height = max(len(left), len(right))
-    left, right = (side + [EMPTY] * (height - len(side)) for side in (left, right))
-    return [(*pad(a, half), Span("   "), *b) for a, b in zip(left, right, strict=True)]
+    made = [_section_rows(one, half) for one in sections]
+    total, left = sum(map(len, made)), 0
+    cut = 0
+    while cut < len(made) and (not cut or left + len(made[cut]) // 2 <= total // 2):
+        left += len(made[cut])
+        cut += 1
+    columns = [[row for one in side for row in one] for side in (made[:cut], made[cut:])]
+    height = max(map(len, columns))
+    first, second = (side + [EMPTY] * (height - len(side)) for side in columns)
+    return [(*pad(a, half), Span("   "), *b) for a, b in zip(first, second, strict=True)]
 
 
-def _balanced(blocks: Sequence[list[Row]]) -> tuple[list[Row], list[Row]]:
-    """The order is kept; the left column takes blocks until it has half of the rows."""
-    total = sum(map(len, blocks))
-    left: list[Row] = []
-    right: list[Row] = []
-    for block in blocks:
-        fits = not right and (not left or len(left) + len(block) // 2 <= total // 2)
-        (left if fits else right).extend(block)
-    return left, right
-
-
-def _section(section: Section, width: int) -> list[Row]:
+def _section_rows(section: Section, width: int) -> list[Row]:
     note = f" {section.note} " if section.note else ""
     title = f" {crop(section.title, max(8, width - 6 - cell_len(note)))} "
-    room = width - 2 - cell_len(title) - cell_len(note)
+    rest = width - 2 - cell_len(title) - cell_len(note)
     head: Row = (
         Span(glyphs.RULE, "faint"),
         Span(title, "strong"),
-        Span(glyphs.RULE * max(1, room), "faint"),
+        Span(glyphs.RULE * max(1, rest), "faint"),
         Span(note, "warn" if section.stale else "dim"),
         Span(glyphs.RULE if note else "", "faint"),
     )
     rows = [fit(head, width)]
-    for fact in section.facts:
-        label = f" {fact.label}"
-        size = FACT_LABEL if fact.label else 1
-        role = "faint" if section.stale and fact.role == "text" else fact.role
-        for line in wrap(fact.text, max(12, width - size - 1)):
-            rows.append((cell(label, size, "dim"), Span(line.strip(), role)))
-            label = ""
-    return [*(fit(row, width) for row in rows), EMPTY]
+    for label, text, role in section.facts:
+        role = "faint" if section.stale and role == "text" else role
+        rows += labelled(f" {label}", text, FACT_LABEL if label else 1, width, role)
+    return [*rows, EMPTY]
 
 
 # ---------------------------------------------------------------------------
-# The machine: gauges with their last five minutes; zoomed, everything that is known.
+# The widget.
 
 
 class GaugePanel(ScrollingPanel):
@@ -895,7 +780,7 @@ class GaugePanel(ScrollingPanel):
     TITLE = "Machine"
     FOLLOWS = False
 
-    model: reactive[GaugeBoard] = reactive(NOTHING, layout=False, repaint=False)
+    model: reactive[GaugeBoard] = reactive(GaugeBoard(), layout=False, repaint=False)
     details: reactive[bool] = reactive(False, layout=False, repaint=False)
 
     def watch_model(self) -> None:
@@ -905,34 +790,19 @@ class GaugePanel(ScrollingPanel):
         self.repaint()
 
     def note(self) -> Row:
-        role = "warn" if self.model.silent else "dim"
-        return (Span(self.model.age, role),) if self.model.age else ()
+        board, width = self.model, self.content_size.width
+        if board.age:
+            return (Span(board.age, "warn" if board.silent else "dim"),)
+        words = joined(board.title, board.span) if width >= NOTED else board.title or board.span
+        return (Span(crop(words, width // 2), "dim"),) if words else ()
 
     def content(self, width: int, height: int) -> Sequence[Row]:
-        blocks = self._blocks(width)
-        rows = [row for _, block in blocks for row in block]
+        board = self.model
+        rows = [gauge_row(one, width, board.stale) for one in board.rows]
         if self.details:
-            rows += self._sections(width)
+            rows += [EMPTY, *section_rows(board.sections, width)]
         top = self.window(len(rows), height, 0)
         if top == 0 and not self.details and len(rows) > height:
-            return _worthiest(blocks, height)
+            worthy = sorted(range(len(rows)), key=lambda at: -board.rows[at].worth)[:height]
+            return [rows[at] for at in sorted(worthy)]
         return rows[top : top + height]
-
-    def _blocks(self, width: int) -> list[tuple[int, list[Row]]]:
-        """The rows of each gauge, with their worth."""
-        board = self.model
-        return [(row.worth, board_row(row, width, board.stale)) for row in board.rows]
-
-    def _sections(self, width: int) -> list[Row]:
-        return [EMPTY, *section_rows(self.model.sections, width)]
-
-
-def _worthiest(blocks: Sequence[tuple[int, list[Row]]], height: int) -> list[Row]:
-    """The worthiest blocks that fit, in their own order."""
-    chosen, left = set(), height
-    for index in sorted(range(len(blocks)), key=lambda i: -blocks[i][0]):
-        size = len(blocks[index][1])
-        if size <= left:
-            chosen.add(index)
-            left -= size
-    return [row for index, (_, block) in enumerate(blocks) if index in chosen for row in block]

@@ -23,103 +23,38 @@ from tui.text import clean
 from tui.words.progress import expected_checkpoints
 from tui.words.questions import Choice, Question
 
-# ---------------------------------------------------------------------------
-# What the panel of the hardware is made of: gauges, and lines in words under them.
-
-#: readings come every 2 s; older ones are not what the machine does now
+#: readings come every 2 s; older ones are not of now
 STALE_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """`fraction`: of the whole, None where there is no whole or no value; `beside`: what others use of it,
-    behind `fraction` in the bar. `history`: means of its last minutes, oldest first. `value` is a word such
-    as `not measured` if there is no number, then `known` is false and `note` the reason. `note`: parts split
-    at `, `, the last of which give way first. `worth`: the least worthy rows give way on a low panel."""
-
-    label: str
-    fraction: float | None
-    value: str
-    note: str = ""
-    history: tuple[float | None, ...] = ()
-    known: bool = True
-    beside: float = 0.0
-    role: str = "text"
-    stale: bool = False
-    worth: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Words under a gauge, or with a label of their own; parts split at `, ` as in a note."""
-
-    label: str
-    text: str
-    role: str = "dim"
-    stale: bool = False
-    worth: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    label: str
-    text: str
-    role: str = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the zoomed panel. `note`: where its values come from, and their age."""
-
-    title: str
-    facts: tuple[Fact, ...]
-    note: str = ""
-    stale: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class GaugeBoard:
-    """`age`: source and age of the readings; `history`: the time that the gauges' histories span, empty
-    while it is short; `sections`: everything, for the zoomed panel. `stale`: nothing is known of now;
-    `silent`: or nothing of the run's own device."""
-
-    rows: tuple[Gauge | Line, ...]
-    age: str
-    stale: bool
-    history: str
-    sections: tuple[Section, ...] = ()
-    silent: bool = False
-
-    @property
-    def gauges(self) -> tuple[Gauge, ...]:
-        return tuple(row for row in self.rows if isinstance(row, Gauge))
-
-
-def share(percent: float | None) -> float | None:
-    """A percentage as a fraction; sources are known to say 137."""
-    return None if percent is None else max(0.0, min(1.0, percent / 100))
-
-
-def part(used: int | None, total: int | None) -> float | None:
-    if used is None or not total:
-        return None
-    return max(0.0, min(1.0, used / total))
+#: a disk other than the output's is nearly full below either of these
+DISK_LOW, DISK_LOW_BYTES = 0.03, 2_000_000_000
 
 
 def joined(*parts: str) -> str:
-    """Parts that say something, in order of their worth."""
+    """Those that are not empty, the most important first."""
     return ", ".join(one for one in parts if one)
 
 
 def age_words(age_s: float) -> str:
-    """Readings come every 2 s, in the journal of a long run every 5 s: that is now."""
+    """Readings come every 2 s, in the journal of a long run every 5 s: both are `now`."""
     return "now" if age_s < 6 else f"{ago(age_s)} ago"
 
 
-# ---------------------------------------------------------------------------
-# The devices of a reading: which one is the run's own, how old its values are, whose memory it holds.
+def cores_words(cpu_percent: float) -> str:
+    """100 % of psutil's is one core."""
+    cores = cpu_percent / 100
+    return f"{cores:.1f} cores" if cores < 9.95 else f"{cores:.0f} cores"
 
-#: ages of readings are kept by the source's name, its values name the way they were got
+
+def is_low(disk: DiskFree) -> bool:
+    if disk.free_bytes is None:
+        return False
+    return disk.free_bytes < max(DISK_LOW_BYTES, DISK_LOW * (disk.total_bytes or 0))
+
+
+# ---------------------------------------------------------------------------
+# The devices of a reading: which one is the run's own, how old its values are, what its memory holds.
+
+#: ages of readings are kept by these names
 _SOURCES = {
     "nvml": "nvidia",
     "nvidia-smi": "nvidia",
@@ -128,13 +63,13 @@ _SOURCES = {
     "amdgpu": "amd",
     "sysfs": "amd",
 }
-#: readings that are looked through for the run's own device
+#: readings that are searched for the run's own device
 _LOOK_BACK = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`label`: what its gauge is called; `age_s`: of its values; `shared`: its memory is the machine's own."""
+    """`label`: of its gauge; `age_s`: of its values; `shared`: its memory is the machine's."""
 
     gpu: GpuSample
     label: str
@@ -144,10 +79,6 @@ class Device:
     @property
     def stale(self) -> bool:
         return self.age_s > STALE_S
-
-    @property
-    def silence(self) -> str:
-        return f"no answer for {ago(self.age_s)}" if self.stale else ""
 
     @property
     def spiky(self) -> bool:
@@ -160,21 +91,12 @@ class Device:
         return self.spiky and self.gpu.memory_total_bytes is None
 
     @property
-    def run_bytes(self) -> int | None:
-        """This run's part of the used memory."""
-        return self.gpu.memory_run_bytes
-
-    @property
     def others_bytes(self) -> int | None:
-        """What is not this run's, the driver's own share included; None: nobody can tell."""
+        """What is not this run's, the driver's share included; None: unknown."""
         gpu = self.gpu
         if gpu.memory_used_bytes is not None and gpu.memory_run_bytes is not None:
             return max(0, gpu.memory_used_bytes - gpu.memory_run_bytes)
         return gpu.memory_others_bytes
-
-    @property
-    def left_bytes(self) -> int | None:
-        return self.gpu.memory_left_bytes
 
 
 def source_name(source: str) -> str:
@@ -243,7 +165,7 @@ LEAST_PERCENT = 1.0
 
 
 def others(snapshot: RunSnapshot) -> tuple[GpuUser, ...]:
-    """Everybody but this run, the largest first; by memory, then by share."""
+    """All but this run, the largest first; by memory, then by share."""
     status = snapshot.status
     if status is None:
         return ()
@@ -263,7 +185,7 @@ def _is_comfy(user: GpuUser) -> bool:
 
 
 def _without_gpu(status: Status) -> bool:
-    """Is it certain that nobody can use a GPU here? One that the trainer uses exists, read or not."""
+    """Is it certain that this machine has no GPU? One that the trainer uses exists, read or not."""
     on_cpu = not status.device or status.device.startswith("cpu")
     return on_cpu and status.sample is not None and not status.sample.gpus
 
@@ -280,7 +202,7 @@ def name_of(user: GpuUser) -> str:
     name = clean(user.name, 40)
     if user.outside:
         return name or "a process outside this container"
-    return name or (f"process {user.pid}" if user.pid is not None else "somebody")
+    return name or (f"process {user.pid}" if user.pid is not None else "unknown process")
 
 
 def user_words(user: GpuUser, now: float) -> str:
@@ -295,14 +217,14 @@ def user_words(user: GpuUser, now: float) -> str:
 
 
 def _long(seconds: float) -> str:
-    """In one unit: since when is no matter of minutes after an hour."""
+    """In one unit: minutes do not matter after hours."""
     if seconds >= 7200:
         return f"{seconds // 3600:.0f} h" if seconds < 172_800 else f"{seconds // 86_400:.0f} days"
     return duration(seconds // 60 * 60)
 
 
 def users_line(users: Sequence[GpuUser], now: float) -> str:
-    """The first, and how many more; empty if there is nobody."""
+    """The first, and how many more; empty without any."""
     if not users:
         return ""
     words = user_words(users[0], now)
@@ -323,7 +245,7 @@ def comfy_of(snapshot: RunSnapshot | None) -> GpuUser | None:
 
 
 def comfy_in(checks: Mapping[str, CheckResult]) -> bool | None:
-    """Did the check of GPU users see a ComfyUI? None: it has no result, or did not look."""
+    """Did the check of GPU users find a ComfyUI? None: it has no result, or was skipped."""
     found = checks.get("gpu_users")
     if found is None or found.status == "skip":
         return None
@@ -331,14 +253,14 @@ def comfy_in(checks: Mapping[str, CheckResult]) -> bool | None:
 
 
 def free_question(user: GpuUser, now: float) -> Question:
-    """What asking does, and that it ends nothing."""
+    """What asking does."""
     pid = f" (process {user.pid})" if user.pid is not None else ""
     name, _, rest = user_words(user, now).partition(", ")
     return _free_question(f"On the GPU now: {name}{pid}{', ' + rest if rest else ''}.")
 
 
 def free_question_before(found: CheckResult) -> Question:
-    """The same before a run, when the check has seen it."""
+    """The same before a run, when the check has found it."""
     return _free_question(clean(found.detail or found.evidence))
 
 
@@ -347,18 +269,18 @@ def _free_question(held: str) -> Question:
         "Ask ComfyUI to free its memory?",
         (
             held,
-            "It is asked to unload its models (its own order, POST /free); the next picture there loads them "
-            "again. Nothing is ended, and with work in its queue it is left alone.",
-            "It takes some seconds, and may give back only a part. The training is not touched.",
+            "It is asked to unload its models (POST /free); its next image loads them again. No process is "
+            "ended, and with jobs in its queue ComfyUI is left alone.",
+            "This takes some seconds and may free only a part. The training is not touched.",
         ),
         (Choice("free", "Ask it"),),
     )
 
 
 # ---------------------------------------------------------------------------
-# What the machine did for a run, in sentences: for the zoomed panel and for `show`.
+# The use of the machine over a run, in sentences: for the zoomed panel and for `show`.
 
-#: less measured training than this says nothing about how busy a GPU was
+#: with less measured training than this a mean load means nothing
 LEAST_S = 10.0
 
 
@@ -403,27 +325,27 @@ def _host(use: HardwareUse) -> str:
     cores = use.tree_cpu_mean / 100 if use.tree_cpu_mean is not None else None
     return joined(
         f"CPU {use.cpu_mean:.0f} % on average while training" if use.cpu_mean is not None else "",
-        f"the training's own {cores:.1f} cores" if cores is not None else "",
+        f"the training used {cores:.1f} cores" if cores is not None else "",
     )
 
 
 def _memory(use: HardwareUse) -> str:
     most, low, grown = use.tree_memory_max_bytes, use.memory_low_bytes, use.swap_grown_bytes
     return joined(
-        f"the training took at most {memory_size(most)} of memory" if most is not None else "",
-        f"at least {memory_size(low)} were left" if low is not None else "",
+        f"the training used at most {memory_size(most)} of memory" if most is not None else "",
+        f"at least {memory_size(low)} was left" if low is not None else "",
         f"swap grew by {memory_size(grown)}" if grown is not None and grown >= 1 << 20 else "",
     )
 
 
 # ---------------------------------------------------------------------------
-# Will the disk hold what is still to be saved? Pure; None wherever a size is not known.
+# Will all coming saves fit on the disk? Pure; None wherever a size is unknown.
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What a step does to the disk: `added_bytes` first, then `freed_bytes` (sd-scripts saves the new file
-    before it deletes the old one of save_last_n_*)."""
+    """What a step does to the disk: first it adds, then it frees (sd-scripts saves the new file before it
+    deletes the old one of save_last_n_*)."""
 
     step: int
     added_bytes: int = 0
@@ -432,8 +354,8 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class DiskRoom:
-    """`full_at_step`: the true step whose save does not fit any more, None: all fit. `need_bytes`: the most
-    that is used beyond the present at any moment until the end."""
+    """`full_at_step`: the first true step whose save does not fit, None: all fit. `need_bytes`: the most that
+    will be needed at once, beyond what is used now."""
 
     full_at_step: int | None
     need_bytes: int
@@ -453,7 +375,7 @@ def disk_room(free_bytes: int, writes: Sequence[Write]) -> DiskRoom:
 
 
 def writes_to_come(snapshot: RunSnapshot) -> tuple[Write, ...] | None:
-    """The saves still to come with what they delete; None: their number or a size is not known."""
+    """The coming saves with what they delete; None: their number or a size is unknown."""
     coming = expected_checkpoints(snapshot)
     weights, state = _weights_bytes(snapshot), _state_bytes(snapshot)
     if not coming or weights is None:
@@ -473,7 +395,7 @@ def writes_to_come(snapshot: RunSnapshot) -> tuple[Write, ...] | None:
 
 
 def room_of(snapshot: RunSnapshot, free_bytes: int | None) -> DiskRoom | None:
-    """None: nothing can be said."""
+    """None: unknown."""
     writes = writes_to_come(snapshot)
     return disk_room(free_bytes, writes) if writes and free_bytes is not None else None
 
@@ -488,13 +410,13 @@ def _freed(file: Checkpoint, weights: int, state: int) -> list[Write]:
 
 
 def _written(snapshot: RunSnapshot) -> tuple[Checkpoint, ...]:
-    """What is still there."""
+    """What still exists."""
     written = snapshot.status.checkpoints if snapshot.status is not None else ()
     return tuple(one for one in written if not one.removed and not one.missing)
 
 
 def _weights_bytes(snapshot: RunSnapshot) -> int | None:
-    """Of the newest whole file, else as forecast."""
+    """Of the newest complete file, else as forecast."""
     sizes = [one.size_bytes for one in _written(snapshot) if one.complete and one.size_bytes]
     if sizes:
         return sizes[-1]
@@ -518,7 +440,7 @@ def output_disk(sample: HardwareSample) -> DiskFree | None:
 
 
 def disk_words(room: DiskRoom | None) -> str:
-    """Nothing where nothing is known."""
+    """Empty where it is unknown."""
     if room is None:
         return ""
     if room.full_at_step is not None:

@@ -87,8 +87,8 @@ def test_weights_alone_need_no_size_of_a_state() -> None:
 
 def test_the_panel_says_when_the_disk_is_full() -> None:
     board = gauge_board(m.filling_disk(), b.NOW)
-    gauges = {one.label: one for one in board.gauges}
+    gauges = {one.label: one for one in board.rows}
     assert gauges["disk"].role == "bad" and gauges["disk"].note == "full at step 800"
-    assert gauges["temp"].note == "free, nearly full"
-    calm = {one.label: one for one in gauge_board(m.one_card(), b.NOW).gauges}
-    assert calm["disk"].note == "free, all saves fit" and "temp" not in calm
+    assert gauges["temp"].note == "free: nearly full"
+    calm = {one.label: one for one in gauge_board(m.one_card(), b.NOW).rows}
+    assert calm["disk"].note == "free: all saves fit" and "temp" not in calm
