@@ -86,16 +86,25 @@ def take_cells(text: str, width: int) -> str:
     return text
 
 
-def wrap(text: str, width: int, indent: str = "") -> list[str]:
-    """Hard wrap at `width` cells, at a space where one is near; further lines begin with `indent`."""
+def cut_middle(text: str, width: int, tail: str = "…") -> str:
+    """`text` in at most `width` cells without its middle: file names differ at their ends."""
+    if cell_len(text) <= width or width < 8:
+        return crop(text, width, tail)
+    end = take_cells(text[::-1], (width - 1) * 3 // 5)[::-1]
+    return take_cells(text, width - 1 - cell_len(end)) + tail + end
+
+
+def wrap(text: str, width: int, indent: str = "", *, words: bool = False) -> list[str]:
+    """Lines of at most `width` cells, broken at a space where one is near; `words`: at any space, so that only
+    a word longer than a line is broken. Further lines begin with `indent`."""
     if width <= len(indent) + 1:
         return [crop(text, width)]
     lines: list[str] = []
     rest = text
     while cell_len(rest) > width:
         head = take_cells(rest, width) or rest[:1]
-        space = head.rfind(" ")
-        if space > width // 2:
+        space = (take_cells(rest, width + 1) if words else head).rfind(" ")
+        if space > (len(indent) if words else width // 2):
             head = head[:space]
         lines.append(head)
         rest = indent + rest[len(head) :].lstrip(" ")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
@@ -28,9 +30,9 @@ from tests.reviews import point
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tui.app import PlasmaApp
 from tui.backend.results import ExportAnswer, SummarySheet
-from tui.screens.document import DocumentView
+from tui.kit.paint import plain
 from tui.screens.questions import ConfirmScreen, ExportScreen
-from tui.screens.summary import SummaryScreen
+from tui.screens.summary import SummaryScreen, SummaryView
 
 SIZES = [(80, 24), (120, 40), (200, 60), (40, 10)]
 
@@ -69,11 +71,11 @@ def actions(**changes: Any) -> FakeBackend:
     return made
 
 
-async def opened(pilot: Pilot[Any]) -> DocumentView:
+async def opened(pilot: Pilot[Any]) -> SummaryView:
     await shown(pilot)
     await pilot.press("m")
     await until(pilot, lambda: isinstance(pilot.app.screen, SummaryScreen))
-    view = pilot.app.screen.query_one(DocumentView)
+    view = pilot.app.screen.query_one(SummaryView)
     await until(pilot, lambda: view.model is not None)
     return view
 
@@ -88,12 +90,12 @@ async def test_it_opens_on_an_ended_run_at_every_size(
         text = screen_text(pilot)
         assert "succeeded" in text
         assert text.isascii() or not ascii_only
-        for key in ("end", "n", "n", "home", "b", "b", "pagedown", "pageup", "9", "1", "p"):
+        for key in ("end", "n", "n", "home", "b", "b", "pagedown", "pageup", "9", "1", "p", "a"):
             await pilot.press(key)
         assert isinstance(pilot.app.screen, SummaryScreen)
 
 
-async def test_what_run_it_is_stands_there_before_it_is_read() -> None:
+async def test_the_title_names_the_run_before_it_is_read() -> None:
     made = actions()
     made.summary_may_come = threading.Event()
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
@@ -104,7 +106,7 @@ async def test_what_run_it_is_stands_there_before_it_is_read() -> None:
         await pilot.press("o")
         await until(pilot, lambda: "still being read" in text_of(pilot, "#notice"))
         made.summary_may_come.set()
-        await until(pilot, lambda: "Checklist" in screen_text(pilot))
+        await until(pilot, lambda: "Checks" in screen_text(pilot))
 
 
 async def test_a_run_that_cannot_be_read_is_one_sentence() -> None:
@@ -113,71 +115,120 @@ async def test_a_run_that_cannot_be_read_is_one_sentence() -> None:
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("m")
-        await until(pilot, lambda: "There is no summary: spec.json is torn" in screen_text(pilot))
-        await pilot.press("b", "x", "o", "n", "end", "escape", "escape")
+        await until(pilot, lambda: "No summary: spec.json is torn" in screen_text(pilot))
+        await pilot.press("b", "x", "o", "n", "enter", "a", "end", "escape", "escape")
         await until(pilot, lambda: not isinstance(pilot.app.screen, SummaryScreen))
 
 
-async def test_sections_are_jumped_to_and_told() -> None:
+def unfolded(pilot: Pilot[Any]) -> list[int]:
+    return sorted(pilot.app.screen.query_one(SummaryView).unfolded)
+
+
+async def test_the_first_page_has_problems_and_folds_what_passed() -> None:
     async with app_on(actions=actions()).run_test(size=(80, 24)) as pilot:
         view = await opened(pilot)
-        await pilot.press("n")
-        await until(pilot, lambda: view.section == 1)
-        assert "Loss, 2 of 6" in text_of(pilot, "#top")
-        await pilot.press("6")
-        await until(pilot, lambda: view.section == 5)
-        await pilot.press("p")
-        await until(pilot, lambda: view.section == 4)
-        await pilot.press("home")
-        await until(pilot, lambda: "Checklist, 1 of 6" in text_of(pilot, "#top"))
+        text = screen_text(pilot)
+        assert view.pick is not None and view.pick.name in text
+        assert "✗ spyke" in text and "Every file is there" not in text
+        assert "1 passed" in text
+        await pilot.press("enter")
+        await until(pilot, lambda: "Every file is there" in screen_text(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Every file is there" not in screen_text(pilot))
 
 
-async def test_the_list_of_sections_is_there_where_there_is_room() -> None:
-    async with app_on(actions=actions()).run_test(size=(120, 40)) as pilot:
-        await opened(pilot)
-        assert "1 Checklist" in text_of(pilot, "#sections")
-        await pilot.resize_terminal(80, 24)
-        await until(pilot, lambda: not pilot.app.screen.query_one("#sections").display)
+async def test_a_digit_unfolds_its_section_and_a_unfolds_all() -> None:
+    async with app_on(actions=actions()).run_test(size=(80, 24)) as pilot:
+        view = await opened(pilot)
+        await pilot.press("2")
+        await until(pilot, lambda: unfolded(pilot) == [1] and view.cursor == 1)
+        assert "920 exact losses." in screen_text(pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: unfolded(pilot) == [0, 1, 2, 3, 4, 5])
+        await pilot.press("a")
+        await until(pilot, lambda: unfolded(pilot) == [])
 
 
-async def test_another_size_keeps_the_section() -> None:
+async def test_down_reads_through_everything_and_stops_at_every_heading() -> None:
+    async with app_on(actions=actions()).run_test(size=(80, 16)) as pilot:
+        view = await opened(pilot)
+        await pilot.press("a", "home")
+        stops = [view.cursor]
+        for _ in range(400):
+            before = (view.cursor, view.fraction)
+            await pilot.press("down")
+            if (view.cursor, view.fraction) == before:
+                break
+            stops += [view.cursor] if view.cursor != stops[-1] else []
+        assert view.fraction == 1.0 and stops == [0, 1, 2, 3, 4, 5]
+        for _ in range(400):
+            await pilot.press("k")
+        assert view.cursor == 0
+
+
+async def test_another_size_keeps_the_section_in_sight() -> None:
     async with app_on(actions=actions()).run_test(size=(120, 40)) as pilot:
         view = await opened(pilot)
         await pilot.press("5")
-        await until(pilot, lambda: view.section == 4)
-        await pilot.resize_terminal(60, 20)
+        await pilot.resize_terminal(60, 14)
         await until(pilot, lambda: view.content_size.width == 60)
-        assert view.section == 4
+        await until(pilot, lambda: "5 Command" in text_of(pilot, "#document"))
 
 
-@pytest.mark.slow
-async def test_best_goes_to_the_candidates_one_after_the_other() -> None:
-    async with app_on(actions=actions()).run_test(size=(80, 24)) as pilot:
+async def test_b_shows_the_next_best_checkpoint() -> None:
+    async with app_on(actions=actions()).run_test(size=(80, 18)) as pilot:
         view = await opened(pilot)
-        first = view.pick
-        await pilot.press("b")
-        await until(pilot, lambda: view.pick_in_sight)
-        assert view.pick == first
-        await pilot.press("b")
-        await until(pilot, lambda: view.pick != first and view.pick_in_sight)
         assert view.model is not None
-        for _ in range(len(view.model.picks) - 1):
+        seen = []
+        for _ in view.model.picks:
+            seen.append(view.pick)
+            assert view.pick is not None
+            name, rank = view.pick.name, view.pick.rank
+            await until(
+                pilot, lambda n=name, r=rank: n in screen_text(pilot) and r in screen_text(pilot)
+            )
             await pilot.press("b")
-        await until(pilot, lambda: view.pick == first and view.pick_in_sight)
+        assert tuple(seen) == view.model.picks and view.pick == seen[0]
+        await pilot.press("end", "b")  # scrolled away: first back to where it is shown
+        assert view.pick == seen[0] and "succeeded" in text_of(pilot, "#document")
 
 
-async def test_without_a_candidate_it_is_said_so() -> None:
-    made = actions(candidates=())
-    made.sheet = replace(
-        sheet(candidates=()),
-        document=replace(document(), sections=document().sections[:3]),
-    )
-    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+async def test_without_a_candidate_it_says_so() -> None:
+    async with app_on(actions=actions(candidates=())).run_test(size=(80, 24)) as pilot:
         await opened(pilot)
-        await pilot.press("b")
-        await until(pilot, lambda: "can be trusted" in text_of(pilot, "#document"))
-        await pilot.press("o")
-        await until(pilot, lambda: "no checkpoint to choose" in text_of(pilot, "#notice"))
+        assert "✗ No usable checkpoint" in text_of(pilot, "#document")
+        for key in ("b", "o", "x"):
+            await pilot.press(key)
+            await until(pilot, lambda: "No usable checkpoint." in text_of(pilot, "#notice"))
+
+
+async def test_first_and_nearest_sample_are_shown_side_by_side(tmp_path: Path) -> None:
+    samples = []
+    for step, colour in ((230, (200, 30, 30)), (690, (30, 200, 30)), (920, (30, 30, 200))):
+        path = tmp_path / f"{step}.png"
+        Image.new("RGB", (64, 64), colour).save(path)
+        samples.append((step, str(path)))
+    made = actions(samples=tuple(samples))
+    async with app_on(actions=made, images="blocks").run_test(size=(80, 24)) as pilot:
+        view = await opened(pilot)
+        assert view.pick is not None and "step 920" in view.pick.facts
+        await until(pilot, lambda: "▀" * 10 in text_of(pilot, "#document"))
+        row = next(r for r in view._rows if "▀" * 10 in plain(r))
+        roles = [span.role for span in row if "▀" in span.text]
+        assert roles[0].startswith("#c8") and roles[-1].split("/")[0].endswith("c8")
+        while "step 600" not in view.pick.facts:
+            await pilot.press("b")
+        await until(pilot, lambda: "step 690" in text_of(pilot, "#document"))
+
+
+@pytest.mark.parametrize(("how", "size"), [({"images": "off"}, (80, 24)), ({}, (40, 15))])
+async def test_no_picture_is_read_where_none_can_be_shown(
+    how: dict[str, str], size: tuple[int, int]
+) -> None:
+    made = actions(samples=((230, "/nowhere/one.png"),))
+    async with app_on(actions=made, **how).run_test(size=size) as pilot:
+        view = await opened(pilot)
+        assert view.store._thread is None and "one.png" not in screen_text(pilot)
 
 
 # --------------------------------------------------------------------------- open
@@ -298,7 +349,7 @@ async def test_foreign_words_break_nothing(text: str) -> None:
     app: PlasmaApp = app_on(actions=actions(text=text, candidates=found))
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
-        for key in ("n", "n", "n", "b", "end"):
+        for key in ("a", "n", "n", "b", "pagedown", "end"):
             await pilot.press(key)
             told = screen_text(pilot)
             assert not any((ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0 for c in told)

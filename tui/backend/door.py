@@ -138,7 +138,8 @@ class Backend:
             for c in review.candidates
         )
         self._known.update((c.checkpoint.path, c.checkpoint) for c in candidates)
-        return SummarySheet(document, review.snapshot, candidates)
+        samples = review.samples.by_step if review.samples is not None else {}
+        return SummarySheet(document, review.snapshot, candidates, tuple(samples.items()))
 
     def export_folders(self, run_path: Path) -> tuple[str, ...]:
         """Folders that are there and that a checkpoint may be wanted in, likeliest first."""

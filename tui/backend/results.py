@@ -93,12 +93,13 @@ class NoticeTarget:
 
 @dataclass(frozen=True, slots=True)
 class SummarySheet:
-    """A review for the screen: the document without its plot, which the screen draws itself from the snapshot;
-    `candidates`: best first; their paths are whole ones."""
+    """A review for the screen, which draws the plot itself. `candidates`: best first, with absolute paths;
+    `samples`: step and path of one image of each step."""
 
     document: Document
     snapshot: RunSnapshot
     candidates: tuple[Candidate, ...] = ()
+    samples: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

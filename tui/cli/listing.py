@@ -12,9 +12,9 @@ from runner.model.units import count, duration, loss
 from runner.store.registry import list_runs
 from tui.cli.common import print_json, say
 from tui.cli.exits import OK, WRONG_USE, Fail
-from tui.cli.fitted import Column, Title, table_lines
 from tui.text import clean
 from tui.words.runs import SORTS, Entry, Head, RunBoard, kind_of, shown_loss, tags_of
+from tui.words.table import Column, Title, table_lines
 
 #: in this order; the highest rank is left out first
 COLUMNS = (

@@ -13,8 +13,8 @@ from runner.history.review.checklist import checklist
 from runner.history.review.model import Review
 from runner.history.review.sections import epoch_table, loss_plot
 from tui.cli.common import MARKS, OVER
-from tui.cli.fitted import Column, table_lines
 from tui.text import clean
+from tui.words.table import Column, table_lines
 
 #: a wider plot shows no more
 WIDEST = 120

@@ -40,6 +40,8 @@ NONFINITE_LINE = "╎"
 CURSOR_LINE = "┊"
 ELLIPSIS = "…"
 CURSOR = "▌"
+FOLDED = "▸"
+UNFOLDED = "▾"
 SPARKS = "▁▂▃▄▅▆▇█"
 
 _ASCII = {
@@ -72,6 +74,8 @@ _ASCII = {
     "┊": ":",
     "…": "~",
     "▌": ">",
+    "▸": "+",
+    "▾": "-",
     "−": "-",
     "→": ">",
     "↑": "^",

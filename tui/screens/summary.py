@@ -1,35 +1,45 @@
-"""The summary of a run: the verdict, its evidence, and the checkpoint to choose."""
+"""The summary of a run: verdict, best checkpoint with samples, problems, then sections that unfold."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.message import Message
+from textual.reactive import reactive
 
 from tui.asking import ask
 from tui.backend.results import SummarySheet
+from tui.images.choice import Shown, Way, pick_way
+from tui.images.kitty import forgotten
+from tui.images.store import PictureStore, Wish
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.footer import KeyFooter, footer_of
 from tui.kit.notice import NoticeLine, SpeakingScreen
-from tui.kit.paint import Row, Span, ends
-from tui.kit.painted import Lines
+from tui.kit.paint import EMPTY, Row, Span, cell, ends, fit, pad
+from tui.kit.painted import Lines, Pictured
+from tui.kit.scale import data_range, sticky_range
 from tui.panels.header import run_name, wordmark
+from tui.panels.loss import ASCII, DOTS, FILL, draw_loss
 from tui.screens.document import (
-    COPY_PATH,
-    EXPORT,
-    SHOW_FOLDER,
-    DocumentView,
+    BEST,
+    Fold,
     Pick,
-    SectionLine,
-    SectionList,
+    SummaryModel,
+    block_rows,
+    no_pick_rows,
+    pick_rows,
+    point_rows,
     summary_model,
+    verdict_rows,
 )
-from tui.text import clean
+from tui.text import clean, wrap
 from tui.words.questions import Choice, Question
 from tui.words.state import UNREAD, state_label
 
@@ -38,28 +48,328 @@ if TYPE_CHECKING:
     from tui.app import PlasmaApp
 
 KEYS = (
-    Key("b", "best", RUN, "Best checkpoint by its numbers; again: the next best", "best", 90),
-    Key("o,enter", "open", RUN, "Chosen checkpoint: its path, its folder, export", "open", 88),
-    Key("x", "export", RUN, "Copy the chosen checkpoint to a folder", "export", 86),
-    Key("i", "samples", VIEW, "Sample images by step and prompt", "images", 60),
-    Key("w", "replay", VIEW, "Replay the run at any speed", "replay", 58),
-    Key("escape", "back", VIEW, "Back", "back", 70),
-    Key("tab,n", "section(1)", MOVE, "Next section", "next", 64),
+    Key("enter", "unfold", VIEW, "Fold or unfold the section", "unfold", 92),
+    Key("a", "unfold_all", VIEW, "Fold or unfold all sections", "all", 66),
+    Key("b", "best", RUN, "Show the next best checkpoint", "next best", 84),
+    Key("o", "open", RUN, "Chosen checkpoint: copy path, open folder, export", "open", 82),
+    Key("x", "export", RUN, "Copy the chosen checkpoint to a folder", "export", 88),
+    Key("i", "samples", VIEW, "Sample images by step and prompt", "images", 64),
+    Key("w", "replay", VIEW, "Replay the run at any speed", "replay", 62),
+    Key("escape", "back", VIEW, "Back", "back", 90),
+    Key("1", "jump(1)", MOVE, "Unfold a section by its number", shown="1 to 9"),
+    Key("tab,n", "section(1)", MOVE, "Next section"),
     Key("shift+tab,p", "section(-1)", MOVE, "Previous section"),
-    Key("1", "jump(1)", MOVE, "Section by its number", shown="1 to 9"),
-    Key("down,j", "scroll(1)", MOVE, "Down one row"),
-    Key("up,k", "scroll(-1)", MOVE, "Up one row"),
+    Key("down,j", "scroll(1)", MOVE, "Next section, or down one row"),
+    Key("up,k", "scroll(-1)", MOVE, "Previous section, or up one row"),
     Key("pagedown,space", "page(1)", MOVE, "Down one page"),
     Key("pageup", "page(-1)", MOVE, "Up one page"),
     Key("home,g", "edge('start')", MOVE, "Start"),
     Key("end,G", "edge('end')", MOVE, "End"),
 )
 
+#: how long the sentence about an export stays
+SAID_S = 20.0
+#: sections with a digit
+DIGITS = 9
+#: smaller windows have no pictures; rows of a picture at most, its columns are twice as many
+PICTURES_FROM, PICTURE_ROWS = (72, 16), 14
+CHART_ROWS, LOW_CHART_ROWS, ROOMY = 14, 10, 30
+#: what can be done with a checkpoint
+COPY_PATH, SHOW_FOLDER, EXPORT = "copy", "folder", "export"
 
-#: from so many cells on the sections have a list of their own
-LIST_FROM = 100
-#: how long the sentence about a copy stays
-TOLD_S = 20.0
+# ---------------------------------------------------------------------------
+# The document: a first page, then sections. Down and up go to the next heading in sight, else scroll.
+
+
+class PictureReady(Message, bubble=False):
+    """The store has made a picture."""
+
+
+class SummaryView(Pictured, can_focus=True):
+    """`model` None: not read yet; `status` says why."""
+
+    model: reactive[SummaryModel | None] = reactive(None, layout=False, repaint=False)
+    status: reactive[str] = reactive("Reading the run.", layout=False, repaint=False)
+
+    class Moved(Message):
+        """Another part is in sight, or another section has the cursor."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.store = PictureStore(Shown(Way.OFF), self._picture_ready)
+        self.cursor = self._chosen = self._top = self._height = 0
+        self.unfolded: set[int] = set()
+        #: rows of each section by its index, for one width
+        self._parts: dict[tuple[int, int, int], list[Row]] = {}
+        self._all: list[Row] = []
+        self._heads: list[int] = []
+
+    def watch_model(self) -> None:
+        self._parts.clear()
+        self._lay_out()
+
+    def watch_status(self) -> None:
+        self.repaint()
+
+    def on_mount(self) -> None:
+        app = self.plasma
+        self.store.shown = pick_way(
+            app.images, os.environ, app.console.color_system, ascii_only=app.ascii,
+            no_color=app.no_color, low_bandwidth=app.low_bandwidth,
+        )  # fmt: skip
+
+    def on_unmount(self) -> None:
+        self.store.stop()
+        self._send("".join(map(forgotten, [*self.store.take_gone(), *self.store.all_numbers()])))
+
+    def _picture_ready(self) -> None:
+        """Called by the store's thread."""
+        self.post_message(PictureReady())
+
+    def on_picture_ready(self) -> None:
+        self._lay_out()
+
+    def _send(self, text: str) -> None:
+        """Kitty's pictures are no cells. (Textual 8.2 has no public way to write them.)"""
+        driver = self.app._driver
+        if text and driver is not None and self.store.shown.way is Way.KITTY:
+            driver.write(text)
+
+    # ----------------------------------------------------------------- what is where
+
+    @property
+    def pick(self) -> Pick | None:
+        picks = self.model.picks if self.model is not None else ()
+        return picks[self._chosen % len(picks)] if picks else None
+
+    @property
+    def fold(self) -> Fold | None:
+        folds = self.model.folds if self.model is not None else ()
+        return folds[self.cursor] if self.cursor < len(folds) else None
+
+    @property
+    def fraction(self) -> float:
+        """How much of it lies above the lower edge of the window."""
+        total = len(self._all)
+        return min(1.0, (self._top + self.content_size.height) / total) if total else 0.0
+
+    @property
+    def _bottom(self) -> int:
+        return self._top + self.content_size.height
+
+    # ----------------------------------------------------------------- moving
+
+    def step(self, by: int) -> None:
+        """To the next heading in sight, else scroll one row."""
+        near = self.cursor + by
+        here = self._heads[self.cursor] if self._heads else 0
+        if not self._top <= here < self._bottom:  # scrolled away: the first in this direction
+            seen = [i for i, row in enumerate(self._heads) if self._top <= row < self._bottom]
+            near = (seen[0] if by > 0 else seen[-1]) if seen else -1
+        if 0 <= near < len(self._heads) and self._top <= self._heads[near] < self._bottom:
+            self.cursor = near
+            self._moved()
+        else:
+            self.scroll_rows(by)
+
+    def scroll_rows(self, by: int) -> None:
+        self._top += by
+        self._moved()
+
+    def turn_page(self, pages: int) -> None:
+        self.scroll_rows(pages * max(1, self.content_size.height - 2))
+
+    def to_edge(self, start: bool) -> None:
+        self.cursor = 0 if start else max(0, len(self._heads) - 1)
+        self._top = 0 if start else len(self._all)
+        self._moved()
+
+    def to_section(self, index: int) -> None:
+        """The cursor on its heading, with as much of the section as fits."""
+        if self._heads:
+            self.cursor = max(0, min(len(self._heads) - 1, index))
+            first = self._heads[self.cursor]
+            last = [*self._heads, len(self._all)][self.cursor + 1]
+            self._top = min(first, max(self._top, last - self.content_size.height))
+            self._moved()
+
+    def toggle(self, index: int | None = None, *, unfold: bool | None = None) -> None:
+        """Fold or unfold one section, by default that of the cursor."""
+        index = self.cursor if index is None else index
+        if self.model is None or index >= len(self.model.folds):
+            return
+        if unfold is None:
+            unfold = index not in self.unfolded
+        self.unfolded = self.unfolded | {index} if unfold else self.unfolded - {index}
+        self._lay_out()
+        self.to_section(index)
+
+    def toggle_all(self) -> None:
+        everything = set(range(len(self._heads)))
+        self.unfolded = set() if self.unfolded == everything else everything
+        self._lay_out()
+        self.to_section(self.cursor)
+
+    def choose(self) -> None:
+        """The next checkpoint; first back to where it is shown."""
+        if self._top:
+            self._top = 0
+            self._moved()
+        elif self.model is not None and self.model.picks:
+            self._chosen = (self._chosen + 1) % len(self.model.picks)
+            self._lay_out()
+
+    def _moved(self) -> None:
+        self._top = max(0, min(self._top, len(self._all) - self.content_size.height))
+        self.repaint()
+        self.post_message(self.Moved())
+
+    # ----------------------------------------------------------------- drawing
+
+    def on_resize(self) -> None:
+        """The section of the cursor stays in sight."""
+        seen = self._heads and self._top <= self._heads[self.cursor] < self._top + self._height
+        self._lay_out()
+        if seen:
+            self.to_section(self.cursor)
+        self._height = self.content_size.height
+
+    def _lay_out(self) -> None:
+        """Make the rows again; sections are kept for their width."""
+        model, (width, height) = self.model, self.content_size
+        if model is not None and width > 0 and height > 0:
+            rows, heads = self._first_page(model, width, height), []
+            for index, fold in enumerate(model.folds):
+                if index in self.unfolded or index - 1 in self.unfolded or not index:
+                    rows.append(EMPTY)
+                heads.append(len(rows))
+                rows.append(EMPTY)  # the heading depends on the cursor: see `draw`
+                if index in self.unfolded:
+                    rows += self._section(index, fold, width, height)
+            self._all, self._heads = rows, heads
+            self._top = max(0, min(self._top, len(rows) - height))
+        self.repaint()
+
+    def draw(self, width: int, height: int) -> Sequence[Row]:
+        model = self.model
+        if model is None:
+            lines = wrap(clean(self.status, 600), max(4, width - 4))
+            return [EMPTY, *((Span("   "), Span(line, "dim")) for line in lines)]
+        shown = list(self._all[self._top : self._top + height])
+        for index, at in enumerate(self._heads):
+            if self._top <= at < self._top + height:
+                shown[at - self._top] = self._heading(index, model.folds[index], width)
+        return shown
+
+    def _heading(self, index: int, fold: Fold, width: int) -> Row:
+        here, folded = index == self.cursor, index not in self.unfolded
+        digit = str(index + 1) if index < DIGITS else " "
+        row: Row = (
+            Span(glyphs.CURSOR if here else " ", "accent"),
+            Span(f"{glyphs.FOLDED if folded else glyphs.UNFOLDED} ", "accent" if here else "dim"),
+            Span(f"{digit} ", "key"),
+            Span(fold.title, "strong" if here else "title"),
+        )
+        if not folded:
+            return ends((*row, Span(" ")), EMPTY, width, Span(glyphs.RULE, "faint"))
+        return fit((*row, Span(f"  {fold.gist}", fold.role)), width - 1)
+
+    def _first_page(self, model: SummaryModel, width: int, height: int) -> list[Row]:
+        rows = [*verdict_rows(model, width), EMPTY]
+        pictures = self._pictures(model, width, height)
+        room = width - max((sum(len(s.text) for s in r) for r in pictures), default=0)
+        if self.pick is not None:
+            more = f"  {self._chosen + 1} of {len(model.picks)}" if len(model.picks) > 1 else ""
+            words = pick_rows(self.pick, room, more)
+        else:
+            words = no_pick_rows()
+        words += [EMPTY] * (len(pictures) - len(words))
+        pictures += [EMPTY] * (len(words) - len(pictures))
+        rows += [(*pad(w, room), *p) for w, p in zip(words, pictures, strict=True)]
+        if model.problems:
+            rows += [EMPTY, *point_rows(model.problems, width)]
+        return rows
+
+    def _pictures(self, model: SummaryModel, width: int, height: int) -> list[Row]:
+        """The first sample and the one nearest to the chosen checkpoint, side by side."""
+        nearest = self.pick.sample if self.pick is not None else None
+        shown = list(dict.fromkeys(s for s in (model.first_sample, nearest) if s is not None))
+        if self.store.shown.way is Way.OFF or not shown:
+            return []
+        if width < PICTURES_FROM[0] or height < PICTURES_FROM[1]:
+            return []
+        down = min(PICTURE_ROWS, height // 2 - 3, width // 8)
+        wishes = [Wish(path, 2 * down, down) for _, path in shown]
+        self.store.wish(wishes)
+        for wish in wishes:
+            self._send(self.store.take_message(wish))
+        columns = [self._picture(step, wish) for (step, _), wish in zip(shown, wishes, strict=True)]
+        return [
+            tuple(span for part in line for span in (Span("  "), *part))
+            for line in zip(*columns, strict=True)
+        ]
+
+    def _picture(self, step: int, wish: Wish) -> list[Row]:
+        """Exactly as large as its wish, under its step."""
+        made = self.store.take(wish)
+        rows: list[Row] = []
+        if made is not None:
+            rows = [*made.rows] if made.rows else [(Span(made.problem, "dim"),)]
+        rows = [pad(row, wish.columns) for row in rows[: wish.rows]]
+        rows += [pad(EMPTY, wish.columns)] * (wish.rows - len(rows))
+        return [(cell(f"step {step}", wish.columns, "dim"),), *rows]
+
+    def _section(self, index: int, fold: Fold, width: int, height: int) -> list[Row]:
+        key = (index, width, height)
+        if key not in self._parts:
+            rows: list[Row] = []
+            for at, block in enumerate(fold.blocks):
+                rows += [EMPTY] if at else []
+                rows += block_rows(block, width)
+                if at == 0 and fold.key == "loss":
+                    rows += self._chart(width, height)
+            if fold.key == BEST and self.model is not None and self.model.picks:
+                rows = []
+                for pick in self.model.picks:
+                    rows += [*([EMPTY] if rows else []), *pick_rows(pick, width)]
+            self._parts[key] = rows
+        return self._parts[key]
+
+    def _chart(self, width: int, height: int) -> list[Row]:
+        assert self.model is not None
+        chart, app = self.model.chart, self.plasma
+        if not chart.buckets or width < 24:
+            return []
+        style = ASCII if app.ascii else FILL if app.can_tint else DOTS
+        scale = sticky_range(None, data_range(chart.buckets))
+        tall = CHART_ROWS if height >= ROOMY else LOW_CHART_ROWS
+        drawn = draw_loss(chart, width - 2, tall, scale, style).rows
+        return [EMPTY, *((Span(" "), *row) for row in drawn)]
+
+    # ----------------------------------------------------------------- keys and mouse
+
+    def on_key(self, event: events.Key) -> None:
+        """A digit opens its section; one line in the table of keys stands for all of them."""
+        if event.key in "123456789":
+            event.stop()
+            event.prevent_default()
+            self.toggle(int(event.key) - 1, unfold=True)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.scroll_rows(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.scroll_rows(-3)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a heading folds or unfolds it."""
+        if self._top + event.y in self._heads:
+            self.toggle(self._heads.index(self._top + event.y))
+
+
+# ---------------------------------------------------------------------------
 
 
 class SummaryScreen(SpeakingScreen):
@@ -74,106 +384,74 @@ class SummaryScreen(SpeakingScreen):
     def plasma(self) -> PlasmaApp:
         return cast("PlasmaApp", self.app)
 
+    @property
+    def view(self) -> SummaryView:
+        return self.query_one(SummaryView)
+
     def compose(self) -> ComposeResult:
-        yield Lines(self._top, id="top")
+        yield Lines(self._title, id="top")
         yield NoticeLine(id="notice")
-        with Horizontal(id="body"):
-            yield SectionList(id="sections")
-            yield DocumentView(id="document")
+        yield SummaryView(id="document")
         yield KeyFooter(id="footer")
 
     def on_mount(self) -> None:
-        self.query_one(DocumentView).focus()
-        self._fit()
+        self.view.focus()
         self.query_one(KeyFooter).model = footer_of(self)
-        self._read()
-
-    def on_resize(self) -> None:
-        self._fit()
-
-    def _fit(self) -> None:
-        self.query_one(SectionList).display = self.size.width >= LIST_FROM
-
-    # ----------------------------------------------------------------- reading
-
-    def _read(self) -> None:
-        def failed(problem: str) -> None:
-            self.query_one(DocumentView).told = f"There is no summary: {problem}"
-
         read = partial(self.plasma.backend.summary, self.run_path)
-        ask(self, read, self._take, failed, alone="summary")
+        ask(self, read, self._take, self._unreadable, alone="summary")
+
+    def _unreadable(self, problem: str) -> None:
+        self.view.status = f"No summary: {problem}"
 
     def _take(self, sheet: SummarySheet) -> None:
-        view = self.query_one(DocumentView)
         self.sheet = sheet
-        model = summary_model(sheet)
-        view.model = model
-        self.query_one(SectionList).model = tuple(
-            SectionLine(clean(section.title, 60), mark)
-            for section, mark in zip(model.document.sections, model.marks, strict=True)
-        )
-        self._tell_place()
+        self.view.model = summary_model(sheet)
+        self.on_summary_view_moved()
 
-    def _show_folder(self, path: str) -> None:
-        show = partial(self.plasma.backend.show_folder, path)
-        ask(self, show, self.say, lambda problem: self.say(problem, "bad"), alone="folder")
-
-    def on_document_view_moved(self) -> None:
-        self._tell_place()
-
-    def on_section_list_chosen(self, message: SectionList.Chosen) -> None:
-        self.query_one(DocumentView).to_section(message.index)
-
-    def _tell_place(self) -> None:
-        self.query_one(SectionList).current = self.query_one(DocumentView).section
+    def on_summary_view_moved(self) -> None:
         self.query_one("#top", Lines).repaint()
 
-    # ----------------------------------------------------------------- drawing
-
-    def _known(self) -> RunSnapshot | None:
-        """Of this run, before its review is read: what the monitor knows."""
+    def _snapshot(self) -> RunSnapshot | None:
+        """Until the summary is read: what the monitor knows of this run."""
         if self.sheet is not None:
             return self.sheet.snapshot
         shown = self.plasma.snapshot
         return shown if shown is not None and shown.path == str(self.run_path) else None
 
-    def _top(self, width: int, height: int) -> Sequence[Row]:
-        known = self._known()
+    def _title(self, width: int, height: int) -> Sequence[Row]:
+        known = self._snapshot()
         name = run_name(known) if known is not None else clean(self.run_path.name, 200)
         state = state_label(known) if known is not None else UNREAD
         left: Row = (Span(" "), *wordmark(), Span("  summary of "), Span(name, "strong"))
         right: Row = (Span(f"{state.shape} {state.word} ", state.role),)
-        return (ends(left, right, width), self._rule(width))
-
-    def _rule(self, width: int) -> Row:
-        view = self.query_one(DocumentView)
-        if view.model is None:
-            return (Span(glyphs.RULE * width, "faint"),)
-        sections = view.model.document.sections
-        place = f"{min(view.section + 1, len(sections))} of {len(sections)}"
-        if width < LIST_FROM and sections:
-            place = f"{clean(sections[view.section].title, 40)}, {place}"
-        tail: Row = (Span(f" {place}, {view.fraction * 100:.0f} % ", "dim"),)
-        return ends((Span(glyphs.RULE, "faint"),), (*tail, Span(glyphs.RULE, "faint")), width,
-                    Span(glyphs.RULE, "faint"))  # fmt: skip
+        rule, view = Span(glyphs.RULE, "faint"), self.view
+        tail: Row = ()
+        if view.fold is not None and view.fraction < 1:
+            tail = (Span(f" {view.fraction * 100:.0f} % ", "dim"), rule)
+        return (ends(left, right, width), ends((rule,), tail, width, rule))
 
     # ----------------------------------------------------------------- keys: moving
 
     def action_scroll(self, by: int) -> None:
-        self.query_one(DocumentView).scroll_rows(by)
+        self.view.step(by)
 
     def action_page(self, pages: int) -> None:
-        self.query_one(DocumentView).turn_page(pages)
+        self.view.turn_page(pages)
 
     def action_edge(self, which: str) -> None:
-        self.query_one(DocumentView).to_edge(which == "start")
+        self.view.to_edge(which == "start")
 
     def action_section(self, by: int) -> None:
-        view = self.query_one(DocumentView)
-        view.to_section(view.section + by)
+        self.view.to_section(self.view.cursor + by)
 
     def action_jump(self, number: int) -> None:
-        self.query_one(DocumentView).to_section(number - 1)
+        self.view.toggle(number - 1, unfold=True)
+
+    def action_unfold(self) -> None:
+        self.view.toggle()
+
+    def action_unfold_all(self) -> None:
+        self.view.toggle_all()
 
     def action_back(self) -> None:
         self.app.pop_screen()
@@ -181,24 +459,16 @@ class SummaryScreen(SpeakingScreen):
     # ----------------------------------------------------------------- keys: the checkpoint
 
     def action_best(self) -> None:
-        """The first time the one that is chosen, then the next ones."""
-        view = self.query_one(DocumentView)
-        if view.pick_in_sight and view.model is not None and len(view.model.picks) > 1:
-            view.choose_next()
-        elif view.pick is not None:
-            view.choose_again()
-        elif view.model is not None and view.model.best_section is not None:
-            view.to_section(view.model.best_section)
+        if self._pick() is not None:
+            self.view.choose()
 
     def _pick(self) -> Pick | None:
-        view = self.query_one(DocumentView)
-        if view.pick is None:
-            waiting = view.model is None
-            self.say("The run is still being read." if waiting else "There is no checkpoint to choose.",
-                     "dim", 4.0)  # fmt: skip
-        elif not view.pick_in_sight:
-            view.choose_again()  # what a key is about must be seen
-        return view.pick
+        if self.view.pick is None:
+            reading = self.view.model is None
+            self.say(
+                "The run is still being read." if reading else "No usable checkpoint.", "dim", 4.0
+            )
+        return self.view.pick
 
     def action_open(self) -> None:
         from tui.screens.questions import ConfirmScreen
@@ -209,23 +479,20 @@ class SummaryScreen(SpeakingScreen):
         choices = (
             Choice(COPY_PATH, "Copy its path to the clipboard"),
             Choice(SHOW_FOLDER, "Open its folder"),
-            Choice(EXPORT, "Export it: a copy in a folder of yours"),
+            Choice(EXPORT, "Export: copy it to a folder of your choice"),
         )
-        shared = ", shared with others" if pick.place.endswith("=") else ""
-        facts = (f"{pick.facts}, place {pick.place.rstrip('=')}{shared}", clean(pick.path, 2000))
-        question = Question(pick.name, facts, choices)
+        question = Question(
+            pick.name, (f"{pick.rank}, {pick.facts}", clean(pick.path, 2000)), choices
+        )
+        self.app.push_screen(ConfirmScreen(question, "Back", pick.name), partial(self._do, pick))
 
-        def answered(mode: str | None) -> None:
-            self._answered(mode, pick)
-
-        self.app.push_screen(ConfirmScreen(question, "Back", pick.name), answered)
-
-    def _answered(self, mode: str | None, pick: Pick) -> None:
+    def _do(self, pick: Pick, mode: str | None) -> None:
         if mode == COPY_PATH:
             self.app.copy_to_clipboard(clean(pick.path))
             self.say(f"Sent to the terminal's clipboard: {pick.path}")
         elif mode == SHOW_FOLDER:
-            self._show_folder(pick.path)
+            show = partial(self.plasma.backend.show_folder, pick.path)
+            ask(self, show, self.say, lambda problem: self.say(problem, "bad"), alone="folder")
         elif mode == EXPORT:
             self._export(pick)
 
@@ -243,7 +510,7 @@ class SummaryScreen(SpeakingScreen):
 
         def ended(text: str | None) -> None:
             if text:
-                self.say(text, "good", TOLD_S)
+                self.say(text, "good", SAID_S)
 
         self.app.push_screen(ExportScreen(self.run_path, pick), ended)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from runner.history.review.best import rank
+from runner.history.review.best import Candidate, rank
 from runner.history.review.document import (
+    Block,
     Bullets,
     Code,
     Document,
@@ -20,18 +21,18 @@ from tests import builders as b
 from tests.hostile import HOSTILE
 from tests.reviews import point
 from tui.backend.results import SummarySheet
-from tui.kit.paint import plain, row_width
+from tui.kit.paint import Span, plain, row_width
 from tui.screens.document import (
-    Drawn,
     block_rows,
-    cut_middle,
-    draw_document,
-    fit_columns,
-    fold,
+    pick_rows,
     picks_of,
+    point_rows,
     summary_model,
+    verdict_rows,
     without_common_ending,
 )
+from tui.text import cut_middle, wrap
+from tui.words.table import Column, fit_columns
 
 
 def lines(rows: object) -> list[str]:
@@ -55,7 +56,7 @@ def test_a_table_fits_and_says_what_it_leaves_out(width: int) -> None:
     assert all(row_width(row) <= width for row in rows)
     text = "\n".join(lines(rows))
     assert "step" in text or width < 40
-    assert ("not shown for" in text) == (width < 120)
+    assert ("hidden (nar" in text) == (width < 120)
 
 
 def test_names_keep_the_part_that_tells_them_apart() -> None:
@@ -120,61 +121,56 @@ def test_foreign_words_stay_within_the_width(text: str, width: int) -> None:
         Code(f"{text}\n{text}", text),
     )
     made = Document(text, (text,), (Section(text, text, blocks),))
-    sheet = SummarySheet(made, b.ended(Outcome.FAILED))
-    drawn = draw_document(summary_model(sheet), width, 20)
-    for row in drawn.rows:
-        shown = plain(row)
-        assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 for c in shown)
-        if width >= 40:
-            assert row_width(row) <= width
+    one = b.checkpoint(400, name=text, path=text)
+    found = (Candidate(one, 1, (text,), (text,)),)
+    model = summary_model(SummarySheet(made, b.ended(Outcome.FAILED), found))
+    rows = [*verdict_rows(model, width), *pick_rows(model.picks[0], width, "  1 of 1")]
+    rows += point_rows(model.problems, width)
+    rows += [
+        row for fold in model.folds for block in fold.blocks for row in block_rows(block, width)
+    ]
+    for row in (*rows, *((Span(f"{fold.title} {fold.gist}"),) for fold in model.folds)):
+        assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 for c in plain(row))
+    assert width < 40 or all(row_width(row) <= width for row in rows)
 
 
-def _drawn(width: int, chosen: int = 0) -> Drawn:
-    snapshot = b.ended(Outcome.SUCCEEDED)
-    assert snapshot.status is not None
-    found = rank(snapshot.status.checkpoints, series=snapshot.loss)
-    sections = (
-        Section("loss", "Loss", (Paragraph("920 exact losses."),)),
-        Section("best", "Best checkpoint", (Paragraph("Advice."), Bullets(("not shown",)))),
+def test_a_folded_section_shows_its_gist() -> None:
+    def gist(*blocks: Block) -> str:
+        made = Document("t", (), (Section("x", "X", blocks),))
+        return summary_model(SummarySheet(made, b.ended(Outcome.STOPPED))).folds[0].gist
+
+    checks = (("a", "pass", "1"), ("b", "warn", "2"), ("c", "pass", "3"))
+    assert gist(Paragraph("At the start."), Table(("check", "result", "why"), checks)) == (
+        "2 passed, 1 warnings"
     )
-    sheet = SummarySheet(Document("t", (), sections), snapshot, found)
-    return draw_document(summary_model(sheet), width, 24, chosen)
+    assert gist(Paragraph("920 losses.")) == "920 losses."
+    assert gist(Table(("step", "name"), (("1", "a"),))) == "1 row"
+    assert gist(Code("a\nb", "sh")) == "2 lines"
 
 
-def test_the_chart_of_the_screen_stands_in_the_section_of_the_loss() -> None:
-    text = "\n".join(lines(_drawn(80).rows))
-    assert "◆" in text and "└" in text
-
-
-def test_candidates_are_drawn_where_they_are_said_to_be() -> None:
-    drawn = _drawn(80, chosen=1)
-    for index, (first, last) in enumerate(drawn.picks):
-        head = plain(drawn.rows[first])
-        assert ("▌" in head) == (index == 1)
-        assert last > first
-    assert "not shown" not in "\n".join(lines(drawn.rows))
-    assert all(plain(drawn.rows[start]).startswith("━━ ") for start in drawn.starts)
-
-
-def test_a_shared_place_is_told_by_a_sign() -> None:
+def test_a_shared_place_is_a_tie() -> None:
     files = [
         b.checkpoint(200, loss=0.09),
         b.checkpoint(400, loss=0.0901),
         b.checkpoint(600, loss=0.3),
     ]
     found = rank(files, series=b.series(b.losses(920)))
-    assert [pick.place for pick in picks_of(found)] == ["1=", "1=", "3"]
+    ranks = [pick.rank for pick in picks_of(found)]
+    assert ranks == ["Tied for best", "Tied for best", "Place 3"]
 
 
 # --------------------------------------------------------------------------- the parts
 
 
 def test_lines_break_at_spaces_and_only_long_words_are_broken() -> None:
-    assert fold("one two three", 8) == ["one two", "three"]
-    assert fold("see spyke-step00000200.safetensors", 30)[1] == "spyke-step00000200.safetensors"
-    assert fold("x" * 10, 4) == ["xxxx", "xxxx", "xx"]
-    assert fold("x" * 8, 4) == ["xxxx", "xxxx"]
-    assert fold("", 4) == [""]
+    assert wrap("one two three", 8, words=True) == ["one two", "three"]
+    assert (
+        wrap("see spyke-step00000200.safetensors", 30, words=True)[1]
+        == "spyke-step00000200.safetensors"
+    )
+    assert wrap("x" * 10, 4, words=True) == ["xxxx", "xxxx", "xx"]
+    assert wrap("x" * 8, 4, words=True) == ["xxxx", "xxxx"]
+    assert wrap("", 4, words=True) == [""]
 
 
 def test_a_name_is_cut_in_its_middle() -> None:
@@ -199,6 +195,7 @@ def test_equal_decimals_are_no_ending() -> None:
 
 
 def test_numbers_are_never_cut_as_long_as_a_column_can_go() -> None:
-    fitted = fit_columns(("name", "a", "b"), [("x" * 30, "12345678", "12345678")], (1, 2), 30)
-    assert fitted.widths[1] == 8
-    assert sum(fitted.widths) + 2 * (len(fitted.widths) - 1) <= 30
+    columns = (Column("name", least=15), Column("a", 1, right=True), Column("b", 2, right=True))
+    row = ("x" * 30, "12345678", "12345678")
+    assert fit_columns(columns, [row], 35) == {0: 15, 1: 8, 2: 8}
+    assert fit_columns(columns, [row], 30) == {0: 20, 1: 8}

@@ -18,8 +18,8 @@ from runner.store.registry import run_paths
 from runner.store.rundir import RunDir
 from scripts.bench.many_runs import make_runs
 from tests.hostile import HOSTILE
-from tui.cli.fitted import Column, Line, Title, table_lines
 from tui.cli.main import main
+from tui.words.table import Column, Line, Title, table_lines
 
 Captured = pytest.CaptureFixture[str]
 

@@ -1,4 +1,4 @@
-"""A table that fits a terminal: columns are narrowed, then dropped by rank. Pure."""
+"""Tables that fit a width: columns are narrowed first, then left out by rank. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`least`: the narrowest width in cells, None: never narrowed. `rank`: the highest is dropped first;
-    0 is never dropped. `keep_end`: cropped at its start."""
+    """`least`: cells that it may be narrowed to, None: never narrowed. `rank`: the highest is left out
+    first, 0 never. `keep_end`: cropped at its start."""
 
     head: str
     rank: int = 0
@@ -26,7 +26,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """A line over the rows that follow."""
+    """A line above the rows that follow."""
 
     text: str
 
@@ -35,10 +35,8 @@ Line = Title | Sequence[str]
 
 
 def table_lines(columns: Sequence[Column], lines: Sequence[Line], width: int | None) -> list[str]:
-    """`lines`: rows of cleaned cells, or titles. `width` None: no limit."""
-    rows = [line for line in lines if not isinstance(line, Title)]
-    sizes = [_size(column.head, [row[i] for row in rows]) for i, column in enumerate(columns)]
-    kept = _fitting(columns, sizes, width)
+    """`lines`: cells as many as columns, cleaned already, or titles. `width` None: as wide as it is."""
+    kept = fit_columns(columns, [line for line in lines if not isinstance(line, Title)], width)
     found = [_line([columns[i].head for i in kept], columns, kept)]
     for line in lines:
         if isinstance(line, Title):
@@ -48,22 +46,20 @@ def table_lines(columns: Sequence[Column], lines: Sequence[Line], width: int | N
     return found
 
 
-def _size(head: str, cells: Sequence[str]) -> int:
-    """0: an empty column, which is dropped."""
-    widest = max((cell_len(text) for text in cells), default=0)
-    return max(widest, cell_len(head)) if widest else 0
-
-
-def _fitting(columns: Sequence[Column], sizes: list[int], width: int | None) -> dict[int, int]:
-    """Width by column, for those that stay."""
-    kept = {i: size for i, size in enumerate(sizes) if size}
+def fit_columns(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None
+) -> dict[int, int]:
+    """Index and width of each column that is shown, left to right; one without content is left out."""
+    kept = {}
+    for i, column in enumerate(columns):
+        widest = max((cell_len(row[i]) for row in rows), default=0)
+        if widest or not rows:
+            kept[i] = max(widest, cell_len(column.head))
     while width is not None and _total(kept) > width:
         narrowed = _narrowed(columns, kept, _total(kept) - width)
-        if _total(narrowed) <= width:
-            return narrowed
         last = max(kept, key=lambda i: columns[i].rank)
-        if columns[last].rank == 0:
-            return narrowed  # never cut what identifies a row: the terminal may wrap it
+        if _total(narrowed) <= width or columns[last].rank == 0:
+            return narrowed  # what identifies a row is never left out: the terminal may wrap it
         del kept[last]
     return kept
 
@@ -73,7 +69,7 @@ def _total(kept: dict[int, int]) -> int:
 
 
 def _narrowed(columns: Sequence[Column], kept: dict[int, int], excess: int) -> dict[int, int]:
-    """Narrows the widest column, cell by cell."""
+    """Narrow the widest column, cell by cell."""
     found = dict(kept)
     while excess > 0:
         can = [i for i in found if (least := columns[i].least) is not None and found[i] > least]
