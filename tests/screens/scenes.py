@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 
 from runner.config.catalog import Catalog, Flag, FlagReport
 from runner.history.review.document_of import document_of
+from runner.history.review.model import Review
 from runner.history.samples import Sample
 from runner.model import (
     AlarmKind,
@@ -306,10 +307,12 @@ def _with_flags(backend: FakeBackend, folder: Path) -> None:
     backend.sheets = {False: sheet, True: sheet}
 
 
-def _with_summary(backend: FakeBackend, folder: Path) -> None:
-    review = reviews.good()
-    document = document_of(review, plot=False)
-    backend.sheet = SummarySheet(document, review.snapshot, review.candidates)
+def _with_summary(review: Review) -> Callable[[FakeBackend, Path], None]:
+    def prepare(backend: FakeBackend, folder: Path) -> None:
+        document = document_of(review, plot=False)
+        backend.sheet = SummarySheet(document, review.snapshot, review.candidates)
+
+    return prepare
 
 
 def _with_samples(backend: FakeBackend, folder: Path) -> None:
@@ -373,7 +376,19 @@ def scenes() -> dict[str, Scene]:
         "help": Scene(TRAINING, ("question_mark",)),
         "runs": Scene(TRAINING, ("h",), then="spyke_plasma_v1"),
         "summary": Scene(
-            _ended(Outcome.SUCCEEDED), ("m",), prepare=_with_summary, then="Checklist"
+            _ended(Outcome.SUCCEEDED),
+            ("m",),
+            prepare=_with_summary(reviews.good()),
+            then="step 920",
+        ),
+        "summary-diverged": Scene(
+            b.diverged(), ("m",), prepare=_with_summary(reviews.diverged()), then="520 of"
+        ),
+        "summary-unfolded": Scene(
+            _ended(Outcome.SUCCEEDED),
+            ("m", "a"),
+            prepare=_with_summary(reviews.good()),
+            sizes=((120, 120), (60, 160)),
         ),
         "samples": Scene(TRAINING, ("i",), prepare=_with_samples, then="a red fox"),
         "compare": Scene(
