@@ -81,15 +81,15 @@ _ALARM_TEXTS = {
     "checkpoint before that is step 400",
     AlarmKind.FROZEN: "the loss is exactly 0.0934 at every step since step 412: nothing is being learned",
     AlarmKind.STALLED: "no step for 2 min; a step of this run takes 3 s; process 4711 of the training is "
-    "stopped (SIGSTOP), `kill -CONT 4711` lets it go on",
+    "stopped (SIGSTOP), `kill -CONT 4711` resumes it",
     AlarmKind.SLOW: "steps have been slow since step 412: 9.4 s/step, this run's own pace is 3.1 s/step",
-    AlarmKind.WRONG_DEVICE: "it trains on the CPU, and this machine has NVIDIA GeForce RTX 4090: look at "
-    "use_cpu in accelerate's configuration",
-    AlarmKind.GPU_IDLE: "steps are made, but the GPU has done nothing for 1 min: is it really used?",
+    AlarmKind.WRONG_DEVICE: "training on the CPU, but this machine has NVIDIA GeForce RTX 4090: "
+    "check use_cpu in accelerate's configuration",
+    AlarmKind.GPU_IDLE: "steps are trained, but the GPU has been idle for 1 min: is it really used?",
     AlarmKind.MEMORY_LOW: "memory pressure is critical: close other programs now, or stop the training at "
     "its next save",
     AlarmKind.GPU_MEMORY_LOW: "NVIDIA GeForce RTX 4090 has 0.4 GB of memory left; other programs hold 6.1 GB",
-    AlarmKind.DISK_LOW: "1.2 GB are free where it saves, and the next save needs 4.1 GB: make room",
+    AlarmKind.DISK_LOW: "1.2 GB free where it saves, and the next save needs 4.1 GB: free some space",
     AlarmKind.GPU_TROUBLE: "the GPU was restarted by its driver 2 times since the start",
 }
 

@@ -1,4 +1,4 @@
-"""From plasma.toml to a started run: what the command and the screen both call."""
+"""From plasma.toml to a started run, for command line and screen."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from runner.trainers.sd_scripts.settings_key import settings_key
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """All that `launch.start_run` needs."""
+    """Everything `launch.start_run` needs."""
 
     spec: RunSpec
     plan: AttemptPlan
@@ -42,7 +42,7 @@ class Prepared:
 
 
 class ChecksFailed(Exception):
-    """Preflight says no; `failed` holds the checks that did."""
+    """Preflight failed; `failed` are the failed checks."""
 
     def __init__(self, failed: list[CheckResult]) -> None:
         super().__init__(", ".join(check.title or check.name for check in failed))
@@ -55,8 +55,7 @@ def load(path: Path) -> Config:
 
 
 def forecast_of(config: Config, *, smoke: bool = False) -> Forecast:
-    """By sd-scripts' own arithmetic, and by what an earlier run has shown; what cannot be told is None and
-    named in its warnings."""
+    """From sd-scripts' own arithmetic and earlier runs; unknown values are None and named in its warnings."""
     from runner.preflight.forecast import estimate
 
     return estimate(config, smoke=smoke)
@@ -68,12 +67,12 @@ def prepare(
     smoke: bool = False,
     forecast: Forecast | None = None,
 ) -> Prepared:
-    """The run that this configuration asks for. Makes nothing, starts only a look for tensorboard."""
+    """The run that this configuration describes. Creates nothing, only checks for tensorboard."""
     now = time.time()
     name = f"{config.name} smoke" if smoke else config.name
     run = RunDir(runs_root() / new_run_id(name, now))
     tensorboard = run.tensorboard / "attempt-1"
-    if smoke:  # a folder of its own: nothing of a test belongs among the user's files
+    if smoke:  # a separate folder: a test must not write among the user's files
         config = config.changed({"output_dir": str(run.scratch)})
     command = build_command(config, smoke=smoke, tensorboard_dir=tensorboard)
     known = trainer_flags(command.flags, Path(command.cwd)).values
@@ -110,7 +109,7 @@ def prepare(
 
 
 def target_of(config: Config) -> tuple[str | None, str | None]:
-    """(output_dir, output_name) of the long run, also where they are set in sd-scripts' own --config_file."""
+    """(output_dir, output_name) of the full run, also if set in sd-scripts' own --config_file."""
     known = trainer_flags(config.flags(), config.trainer_cwd).values
     folder = _text(known, "output_dir")
     return str(config.trainer_cwd / folder) if folder else None, _text(known, "output_name")
@@ -122,8 +121,8 @@ def _text(flags: Mapping[str, Any], flag: str) -> str | None:
 
 
 def preview(config: Config, *, smoke: bool = False) -> Preview:
-    """What a start would do: project, output, command, and what it would overwrite. A smoke test writes into
-    the folder of its run."""
+    """What a start would do: project, output, command, and what it would overwrite. A smoke test writes to
+    its run folder."""
     from runner.config.hiding import hidden_command
     from runner.trainers.command import build_command
 
@@ -151,7 +150,7 @@ def checks(
     slow: bool = True,
     cancel: threading.Event | None = None,
 ) -> Iterator[CheckResult]:
-    """The preflight checklist, each line as soon as it is known."""
+    """The preflight checklist, each line as soon as it is ready."""
     from runner.preflight.registry import run_checks
 
     return run_checks(config, smoke=smoke, slow=slow, cancel=cancel)
@@ -167,12 +166,12 @@ def start(
 ) -> RunDir:
     """Run the checks, then the training. `force`: start although checks failed; with a reason, also although
     the gate is closed or files of an earlier training would be overwritten. `consent`: which of those files
-    a person agreed to overwrite. Raises ChecksFailed, GateClosed, StartRefused, WouldOverwrite."""
+    the user agreed to overwrite. Raises ChecksFailed, GateClosed, StartRefused, WouldOverwrite."""
     from runner.preflight.registry import in_order
 
     if force:
         consent = Consent(everything=True, reason=force)
-    if not smoke:  # before checks that take a while; asked again under the lock of starts
+    if not smoke:  # before slow checks; repeated under the start lock
         _approval(config, None, force)
         existing = existing_files(*target_of(config), forecast_of(config))
         if refused := consent.missing_for(existing):
@@ -186,7 +185,7 @@ def start(
     if failed and force is None:
         raise ChecksFailed(failed)
     prepared = prepare(config, smoke=smoke, forecast=forecast_of(config, smoke=smoke))
-    # once more: the checks take a while, and what is recorded must be true of what starts
+    # repeated: the checks take a while, and the record must match what starts
     approval = None if smoke else _approval(config, prepared.spec.settings_key, force)
     spec = replace(prepared.spec, approval=approval)
     return start_run(
@@ -195,7 +194,7 @@ def start(
 
 
 def _approval(config: Config, key: str | None, force: str | None) -> Approval | None:
-    """What the gate says to these settings. Raises GateClosed."""
+    """The gate's decision on these settings. Raises GateClosed."""
     gate = gate_status(config, key)
     if not gate.open and not force:
         raise GateClosed(gate.text)

@@ -1,4 +1,4 @@
-"""Settings that differ between two launches, in the words of `retry --set` and of the catalogue's cures:
+"""Settings that differ between two launches, in the syntax of `retry --set` and of the catalogue's fixes:
 `cache_latents=true`, `env.PYTORCH_ENABLE_MPS_FALLBACK=1`, `accelerate.num_processes=1`. Pure."""
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from runner.model import AttemptPlan
 from runner.model.preview import FlagChange
 
 ENV, ACCELERATE = "env.", "accelerate."
-#: where `accelerate.X` may not reach: what plasma-tui sets itself, or what is no flag of the launcher
-_BAD = "{!r} is no setting: write FLAG=VALUE, for example cache_latents=true"
+#: not settable by `accelerate.X`: set by plasma-tui itself, or not a launcher flag
+_BAD = "{!r} is not a setting: write FLAG=VALUE, for example cache_latents=true"
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """`train`: flags of the script, False takes one out; `env`: variables, None takes one out;
+    """`train`: flags of the script, False removes one; `env`: variables, None removes one;
     `accelerate`: flags of the launcher."""
 
     train: Mapping[str, FlagValue] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Changes:
         )
 
     def over(self, earlier: Changes) -> Changes:
-        """These after `earlier`; the later word counts."""
+        """These applied after `earlier`; the later one wins."""
         return Changes(
             {**earlier.train, **self.train},
             {**earlier.env, **self.env},
@@ -56,7 +56,7 @@ class Changes:
 
 
 def read_changes(words: Sequence[str]) -> Changes:
-    """Raises ValueError with a sentence for a word that is no setting."""
+    """Raises ValueError with a sentence for an invalid setting."""
     train: dict[str, FlagValue] = {}
     env: dict[str, str | None] = {}
     accelerate: dict[str, FlagValue] = {}
@@ -86,7 +86,7 @@ def flag_value_of(text: str) -> FlagValue:
 
 
 def flag_text(value: FlagValue) -> str:
-    """A value as a person types it behind `=`."""
+    """A value as typed after `=`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
@@ -96,7 +96,7 @@ def flag_text(value: FlagValue) -> str:
 
 
 def applied(plan: AttemptPlan, changes: Changes) -> AttemptPlan:
-    """The plan with these settings. Raises ValueError where the command cannot take them."""
+    """The plan with these settings. Raises ValueError if the command cannot take them."""
     command = plan.command
     if changes.train:
         command = with_flags(command, changes.train)
@@ -108,7 +108,7 @@ def applied(plan: AttemptPlan, changes: Changes) -> AttemptPlan:
 def differences(
     before: AttemptPlan, after: AttemptPlan, hidden: Sequence[str] = ()
 ) -> tuple[FlagChange, ...]:
-    """What `after` sets otherwise, the script's flags first; `hidden`: names not worth a line."""
+    """What `after` sets differently, script flags first; `hidden`: names not worth a line."""
     sides: tuple[tuple[str, Flags, Flags], ...] = (
         ("", read_flags(before.command), read_flags(after.command)),
         (ACCELERATE, launcher_flags(before.command), launcher_flags(after.command)),
@@ -127,7 +127,7 @@ def _variables(plan: AttemptPlan) -> Flags:
 
 
 def _change(name: str, before: FlagValue | None, after: FlagValue | None) -> FlagChange | None:
-    """With its secrets hidden, for whoever looks at it; None: no change."""
+    """With secrets hidden, for display; None: no change."""
     was, is_now = (
         None if one is None or one is False else flag_text(one) for one in (before, after)
     )

@@ -1,7 +1,6 @@
-"""The gate before a long run: a smoke test with the same settings passed, and a person said yes.
-
-Who, when and what was approved lies in the smoke test's run folder (`approval.json`) and in the spec of every
-run that it let through.
+"""The gate before a full run: a smoke test with the same settings passed and was approved. Who approved what
+and when is recorded in the smoke test's run folder (`approval.json`) and in the spec of every run started
+with it.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from runner.trainers.sd_scripts.settings_key import changed_parts, key_of, part_
 
 @dataclass(frozen=True, slots=True)
 class GateStatus:
-    """`open`: the long run may start. `text`: why, or what is missing, one sentence. `smoke_run`: the
-    newest smoke test with the same settings. `key`: of the settings that were asked about."""
+    """`open`: the full run may start. `text`: why, or what is missing, one sentence. `smoke_run`: the
+    newest smoke test with the same settings. `key`: of the settings in question."""
 
     needed: bool
     open: bool
@@ -40,19 +39,19 @@ class GateStatus:
 
 
 class GateClosed(Refused):
-    """The long run waits for a passed and approved smoke test; the text says what is missing."""
+    """The full run needs a passed and approved smoke test; the text says what is missing."""
 
 
 def gate_status(config: Config, key: str | None = None) -> GateStatus:
-    """May the long run of this configuration start? `key`: its settings key, if it is known already."""
+    """May the full run of this configuration start? `key`: its settings key, if already known."""
     if not config.smoke.gate:
         return GateStatus(False, True, "no gate: [smoke] gate is off")
     return gate_for(key or settings_key(config), str(config.path))
 
 
 def gate_of_changed(spec: RunSpec, plan: AttemptPlan) -> GateStatus | None:
-    """May this run be continued or retried as `plan`, with other settings than it had? None: no gate applies,
-    neither to the run when it was started nor by its plasma.toml as it is now."""
+    """May this run be continued or retried as `plan`, with changed settings? None: no gate applied at its
+    start, and none in its current plasma.toml."""
     if spec.smoke or (spec.approval is None and not _gated_now(spec)):
         return None
     return gate_for(key_of(plan.command, plan.env, plan.cwd), spec.config_path)
@@ -68,8 +67,8 @@ def _gated_now(spec: RunSpec) -> bool:
 
 
 def gate_for(key: str, config_path: str | None) -> GateStatus:
-    """Was a smoke test with this settings key approved? `config_path`: whose other smoke tests tell what has
-    changed since."""
+    """Was a smoke test with this settings key approved? `config_path`: used to find other smoke tests and
+    what changed since."""
     newest: RunSnapshot | None = None
     other: RunSpec | None = None
     for path in run_paths()[:LOOK_BACK_RUNS]:
@@ -96,7 +95,7 @@ def gate_for(key: str, config_path: str | None) -> GateStatus:
 
 def _missing(newest: RunSnapshot, passed: bool) -> str:
     if passed:
-        return f"smoke test {newest.id} passed and waits for approval: `plasma-tui approve {newest.id}`"
+        return f"smoke test {newest.id} passed and needs approval: `plasma-tui approve {newest.id}`"
     if newest.outcome is None:
         return f"smoke test {newest.id} has not ended yet"
     return f"smoke test {newest.id} did not pass: see `plasma-tui show {newest.id}`"
@@ -118,17 +117,17 @@ def approval_of(path: Path) -> Approval | None:
 
 
 def approve(path: Path, reason: str = "") -> Approval:
-    """A person's yes to what this smoke test showed. Raises Refused, OSError."""
+    """Record the user's approval of this smoke test. Raises Refused, OSError."""
     snapshot = RunReader(path, console=False).read_all()
     spec = snapshot.spec
     if spec is None or not spec.smoke or spec.settings_key is None:
-        raise Refused(f"run {snapshot.id} is no smoke test, so there is nothing to approve")
+        raise Refused(f"run {snapshot.id} is not a smoke test, so there is nothing to approve")
     if snapshot.outcome is None:
         raise Refused(f"smoke test {snapshot.id} has not ended yet")
     if part_of(spec.settings_key) is None:
         raise Refused(
-            f"smoke test {snapshot.id} was recorded by an older version, so its approval would open nothing: "
-            "run it again"
+            f"smoke test {snapshot.id} was recorded by an older version, so approving it has no "
+            "effect: run it again"
         )
     if snapshot.outcome is not Outcome.SUCCEEDED or not smoke_passed(snapshot):
         bad = [line.detail for line in smoke_verdict(snapshot) if line.status == "fail"]
@@ -141,17 +140,17 @@ def approve(path: Path, reason: str = "") -> Approval:
 
 
 def forced(key: str, reason: str) -> Approval:
-    """Starting without an approved smoke test is recorded as well."""
+    """Starting without an approved smoke test is recorded too."""
     return Approval(current_user(), time.time(), key, None, reason)
 
 
 def approval_for_changed(gate: GateStatus | None, force: str | None) -> Approval | None:
-    """What is recorded when a run is continued or retried with other settings. `force`: a reason for doing
-    so although the gate is closed. Raises GateClosed."""
+    """What is recorded when a run is continued or retried with other settings. `force`: a reason to override
+    a closed gate. Raises GateClosed."""
     if gate is None or gate.open:
         return gate.approval if gate is not None else None
     if not force:
         raise GateClosed(
-            f"these settings are not approved: {gate.text}; --force REASON goes without"
+            f"these settings are not approved: {gate.text}; use --force REASON to override"
         )
-    return forced(gate.key, f"forced, other settings than approved: {force}")
+    return forced(gate.key, f"forced, settings differ from the approved ones: {force}")

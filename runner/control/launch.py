@@ -1,7 +1,7 @@
-"""Making a run: its folder, its first attempt, its detached supervisor.
+"""Creates a run: its folder, its first attempt, its detached supervisor.
 
-Everything that decides whether two starts collide happens under one lock, so that of two starts at the
-same moment the second sees the first.
+Everything that decides whether two starts collide happens under one lock, so of two simultaneous starts the
+second sees the first.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from runner.store.registry import same_target
 from runner.store.rundir import RunDir, home, runs_root
 from runner.store.unrecorded import still_runs
 
-#: a supervisor that shows no sign of life after this has failed to start
+#: a supervisor without a sign of life after this has failed to start
 START_PATIENCE_S = 30.0
 REPLACED_AT_MOST = 3
 
@@ -45,14 +45,14 @@ class StartRefused(Refused):
 
 
 class WouldOverwrite(StartRefused):
-    """Files of an earlier training would be overwritten, and nobody agreed to that."""
+    """Files of an earlier training would be overwritten without the user's consent."""
 
     def __init__(self, existing: Sequence[Existing]) -> None:
         super().__init__()
         self.existing = tuple(existing)
 
     def __str__(self) -> str:
-        """Made when it is read: finding the runs that wrote the files takes too long under the lock."""
+        """Computed when read: finding the runs that wrote the files takes too long under the lock."""
         return sentence(self.existing)
 
 
@@ -77,10 +77,10 @@ def start_run(
     consent: Consent = NO_CONSENT,
     wait_s: float = START_PATIENCE_S,
 ) -> RunDir:
-    """Make the run folder and start its supervisor; returns once that lives.
+    """Create the run folder and start its supervisor; returns once it is alive.
 
     `consent`: which files of an earlier training may be overwritten. Raises StartRefused: another live run
-    writes the same files, or the supervisor did not come up; WouldOverwrite.
+    writes the same files, or the supervisor did not start; WouldOverwrite.
     """
     run = RunDir(runs_root() / spec.id)
     words, prefix = detachment()
@@ -107,13 +107,15 @@ def start_run(
             finally:
                 os.close(lock)
         except OSError as error:
-            raise StartRefused(f"cannot make the run folder {run.path}: {error.strerror}") from None
+            raise StartRefused(
+                f"cannot create the run folder {run.path}: {error.strerror}"
+            ) from None
     _await_supervisor(run, wait_s)
     return run
 
 
 def _agreed(spec: RunSpec, consent: Consent) -> Overwrite | None:
-    """Who agreed to overwrite what exists now. Raises WouldOverwrite."""
+    """Record who agreed to overwrite existing files. Raises WouldOverwrite."""
     existing = existing_files(spec.output_dir, spec.output_name, spec.forecast)
     if not existing:
         return None
@@ -138,19 +140,18 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
     """Start a further attempt of an ended run. Raises StartRefused: the run is locked, or another attempt was
     started since `plan` was made.
 
-    The run's lock is held from here on until the supervisor, which inherits it, has ended. So of two resumes
-    at once only one writes its plan, and a giver that is killed at any line leaves the lock to its supervisor
-    or frees it.
+    The run's lock is held until the supervisor, which inherits it, has ended. So of two simultaneous resumes
+    only one writes its plan, and a caller killed at any line leaves the lock to its supervisor or frees it.
     """
     spec = read_json(run.spec, RunSpec)
     with starts_lock():
         lock = _lock_run(run, plan.attempt)
         try:
-            # a plan that no keeper has begun may be replaced: with the lock in our hands nothing can start it
+            # a plan that no keeper has started may be replaced: while we hold the lock nothing can start it
             if any(run.started(n).exists() for n in attempts_of(run) if n >= plan.attempt):
                 raise StartRefused(
-                    f"run {run.id} was resumed since this was planned (attempt {plan.attempt} has run): "
-                    f"see `plasma-tui show {run.id}`, then resume again"
+                    f"run {run.id} has been resumed since this was planned (attempt "
+                    f"{plan.attempt} has run): see `plasma-tui show {run.id}`, then resume again"
                 )
             if still_runs(run):
                 raise StartRefused(
@@ -165,15 +166,14 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
             os.close(lock)
     _await_supervisor(run, wait_s, attempt=plan.attempt)
     if readable(run.attempt(plan.attempt), AttemptPlan) != plan:
-        # the supervisor was killed before it came up, and another resume took its place
+        # the supervisor was killed before it started, and another resume took its place
         raise StartRefused(
-            f"another resume of run {run.id} took the place of this one, which was not carried out: "
-            f"see `plasma-tui show {run.id}`"
+            f"another resume of run {run.id} ran instead of this one: see `plasma-tui show {run.id}`"
         )
 
 
 def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int) -> None:
-    """A plan that no supervisor was started for is taken away again."""
+    """Remove a plan without a started supervisor."""
     path = run.attempt(plan.attempt)
     try:
         write_json(path, plan, durable=True)
@@ -184,14 +184,14 @@ def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int) -> None:
 
 
 def _lock_run(run: RunDir, attempt: int, wait_s: float = 3.0) -> int:
-    """The descriptor of the run's lock. A supervisor that has just written its verdict needs a moment to leave.
+    """The descriptor of the run's lock. A supervisor that just wrote its verdict needs a moment to exit.
     Raises StartRefused."""
     deadline = time.monotonic() + wait_s
     while (lock := take_lock(run.lock)) is None:
         if run.attempt(attempt).exists():
             raise StartRefused(
-                f"run {run.id} was resumed a moment ago (attempt {attempt}), so this resume was not carried "
-                f"out: see `plasma-tui show {run.id}`"
+                f"run {run.id} was resumed a moment ago (attempt {attempt}), so this resume did "
+                f"nothing: see `plasma-tui show {run.id}`"
             )
         if time.monotonic() > deadline:
             raise StartRefused(f"run {run.id} still has a supervisor: try again when it has ended")
@@ -204,8 +204,8 @@ def _preflight(checks: tuple[CheckResult, ...]) -> dict[str, object]:
 
 
 def _await_supervisor(run: RunDir, wait_s: float, attempt: int = 1) -> None:
-    """Until its first status. One that was killed before is replaced: no later one may start the trainer,
-    which is to inherit the environment of this process."""
+    """Until its first status. One killed earlier is replaced: no later one may start the trainer, which must
+    inherit this process's environment."""
     deadline, replaced = time.monotonic() + wait_s, 0
     while time.monotonic() < deadline:
         lock = None if lock_held(run.lock) else take_lock(run.lock)
@@ -223,7 +223,7 @@ def _await_supervisor(run: RunDir, wait_s: float, attempt: int = 1) -> None:
                 os.close(lock)
         time.sleep(0.02)
     raise StartRefused(
-        f"the supervisor of {run.id} did not come up: {_last_line(run.log)} (see {run.log})"
+        f"the supervisor of {run.id} did not start: {_last_line(run.log)} (see {run.log})"
     )
 
 
@@ -231,5 +231,5 @@ def _last_line(path: Path) -> str:
     try:
         lines = path.read_text(errors="replace").strip().splitlines()
     except OSError:
-        return "it wrote no log"
-    return lines[-1] if lines else "it wrote nothing"
+        return "no log"
+    return lines[-1] if lines else "no output"

@@ -1,4 +1,4 @@
-"""What a front end may ask of a run. Every function returns at once; what came of it is an event."""
+"""What a front end can request from a run. Every function returns at once; the outcome is an event."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from runner.store.unrecorded import still_runs
 
 
 class Refused(Refusal):
-    """An order that makes no sense now; one sentence with what to do."""
+    """An order that is not possible now; one sentence with what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An order that lies in the inbox; `attempt`: of which attempt."""
+    """An order in the inbox; `attempt`: of which attempt."""
 
     order_id: str
     kind: str
@@ -38,24 +38,24 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of an order, in words. `accepted`: it is carried out, or it was being carried out already."""
+    """The result of an order, as text. `accepted`: it is, or already was, being carried out."""
 
     text: str
     accepted: bool
 
 
 def refuse_made(spec: RunSpec) -> None:
-    """Raises Refused for a run that was made of what somebody else's training left."""
+    """Raises Refused for an imported run."""
     if spec.origin:
-        what = "a console log" if spec.origin == "inspected" else "files that were found"
+        what = "a console log" if spec.origin == "inspected" else "existing files"
         raise Refused(
-            f"run {spec.id} was made of {what}: nothing can be started for it; "
+            f"run {spec.id} was imported from {what}: it cannot be started; "
             "set up a plasma.toml (`plasma-tui init`) and start from there"
         )
 
 
 def refuse_live(snapshot: RunSnapshot) -> None:
-    """Raises Refused for a run that is not over."""
+    """Raises Refused for a run that has not ended."""
     if snapshot.state is RunState.STARTING:
         raise Refused(f"run {snapshot.id} is starting: a start or resume was accepted a moment ago")
     if snapshot.state not in (RunState.ENDED, RunState.LOST):
@@ -71,7 +71,7 @@ def stop(path: Path, mode: str = "default") -> Sent:
 
 
 def cancel_stop(path: Path) -> Sent:
-    """Take back a stop that has not begun. Raises Refused."""
+    """Cancel a stop that has not begun. Raises Refused."""
     return _send(path, "cancel_stop", {})
 
 
@@ -80,24 +80,20 @@ def _send(path: Path, kind: str, data: dict[str, str]) -> Sent:
     if snapshot.state is RunState.ENDED:
         if not still_runs(RunDir(path)):
             raise Refused(f"run {snapshot.id} has already ended")
-        start_supervisor(RunDir(path))  # an earlier verdict was wrong
+        start_supervisor(RunDir(path))  # the earlier verdict was wrong
     if snapshot.state is RunState.LOST:
-        raise Refused(f"run {snapshot.id} is lost: nothing of it lives on this machine any more")
+        raise Refused(f"run {snapshot.id} is lost: no process of it is alive on this machine")
     adopt(path)
     try:
         order = inbox.send(RunDir(path), kind, data)
     except OSError as error:
-        raise Refused(
-            f"the order to run {snapshot.id} cannot be written: {error.strerror}"
-        ) from None
+        raise Refused(f"cannot write the order for run {snapshot.id}: {error.strerror}") from None
     return Sent(order.id, order.kind, order.attempt)
 
 
 def await_answer(path: Path, sent: Sent, wait_s: float = 10.0) -> Answer | None:
-    """What the supervisor answers; None if it has not within `wait_s`.
-
-    An order that reached the inbox when the supervisor had left is withdrawn, so that it is answered in every
-    case and no later attempt finds it.
+    """The supervisor's answer; None if there was none within `wait_s`. An order that arrived after the
+    supervisor exited is withdrawn, so that it is always answered and no later attempt finds it.
     """
     run = RunDir(path)
     deadline = time.monotonic() + wait_s
@@ -110,14 +106,14 @@ def await_answer(path: Path, sent: Sent, wait_s: float = 10.0) -> Answer | None:
         if not lock_held(run.lock):
             with contextlib.suppress(OSError):
                 if _is_over(run, sent):
-                    inbox.withdraw(run, sent.order_id, "not carried out: the run has ended")
+                    inbox.withdraw(run, sent.order_id, "not done: the run has ended")
                 else:
                     adopt(path)
         time.sleep(0.05)
 
 
 def _is_over(run: RunDir, sent: Sent) -> bool:
-    """Has the attempt that the order is for its verdict, and nothing of it lives?"""
+    """Does the order's attempt have its verdict, and no live process?"""
     status = readable(run.status, Status)
     if status is None:
         return False
@@ -135,19 +131,19 @@ def needs_adoption(path: Path) -> bool:
 
 
 def _belongs_elsewhere(run: RunDir) -> bool:
-    """Started on another machine that shares this folder, and nothing of it lives here: whether it lives there
-    cannot be known. (A machine may also have got another name since.)"""
+    """Started on another machine that shares this folder, and no process of it is here: whether it is alive
+    there is unknown. (A machine may also have been renamed.)"""
     spec = readable(run.spec, RunSpec)
     return spec is not None and spec.host != socket.gethostname() and not still_runs(run)
 
 
 def adopt(path: Path, wait_s: float = 3.0) -> bool:
-    """Give a run whose supervisor died a new one. Harmless if it has one. True if one lives now."""
+    """Restart a dead supervisor. Harmless if one is alive. True if one is alive now."""
     run = RunDir(path)
     if not needs_adoption(path):
         if lock_held(run.lock):
             return True
-        if anything_waiting(run):  # a notice of the end whose sender was killed as well
+        if anything_waiting(run):  # an end notification with a killed sender
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 send_waiting(run)
         return lock_held(run.lock)
@@ -165,10 +161,10 @@ def start_supervisor(run: RunDir, prefix: tuple[str, ...] = (), lock: int | None
 
     `lock`: a descriptor that holds the run's lock. The supervisor inherits it, so the run is locked without a
     gap, and the caller closes its own copy afterwards. Only such a supervisor starts a trainer; any other
-    watches what was started.
+    only watches.
     """
     inherited = () if lock is None else (lock,)
     with open(run.log, "ab", opener=private_opener) as log:
         detach = module_command("runner.supervisor.detach", str(run.path), *map(str, inherited))
         child = start_detached([*prefix, *detach], log, inherited)
-    child.wait()  # it forks at once and lives on by itself
+    child.wait()  # it forks at once and runs on its own

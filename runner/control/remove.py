@@ -1,7 +1,7 @@
-"""Removing a run so that no moment leaves half a run in the list, and no supervisor starts meanwhile.
+"""Removes a run so that the list never shows half of it and no supervisor starts meanwhile.
 
-The folder is renamed to a name that no list shows, then deleted. What a killed removal leaves is swept by
-the next one. Nothing outside the folder is touched: links are deleted, never followed.
+The folder is renamed to a hidden name, then deleted. The next removal cleans up after a killed one. Nothing
+outside the folder is touched: links are deleted, never followed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from runner.store.rundir import RunDir, runs_root
 from runner.store.unrecorded import still_runs, writing_pids
 
 WEIGHTS = (".safetensors", ".ckpt", ".pt")
-#: as sd-scripts names the folders that `--resume` takes
+#: sd-scripts' names of folders for `--resume`
 STATE_SUFFIX = "-state"
-#: folders on the way out; names with a dot in front are no runs
+#: folders being removed; names starting with a dot are not runs
 HIDDEN = ".removed-"
 
 
@@ -42,10 +42,9 @@ class RemoveRefused(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What removing a run would take away. `goes`, `stays`: a sentence each, for a person.
-
-    `lost`: checkpoints and states that lie inside the run folder although they are no smoke test's: they
-    need a word of their own (`with_checkpoints`). `refusal`: why it cannot be removed now, None if it can."""
+    """What removing a run would delete. `goes`, `stays`: a sentence each, for display. `lost`: checkpoints
+    and states inside the run folder that are not from a smoke test: they need an explicit `with_checkpoints`.
+    `refusal`: why it cannot be removed now, None if it can."""
 
     id: str
     name: str
@@ -60,7 +59,7 @@ class Removal:
 
 @dataclass(slots=True)
 class _Found:
-    """What lies in a run folder. `weights`: checkpoints and state folders, relative to it."""
+    """Contents of a run folder. `weights`: checkpoints and state folders, relative to it."""
 
     files: int = 0
     size_bytes: int = 0
@@ -69,7 +68,7 @@ class _Found:
 
 
 def removal_of(path: Path) -> Removal:
-    """Walks the run folder, which may take a moment. Of a run that is gone: a refusal."""
+    """Walks the run folder, which may take a moment. For a missing run: a refusal."""
     snapshot = RunReader(path, console=False).read_small()
     spec, found = snapshot.spec, _walk(path)
     smoke = spec is not None and spec.smoke
@@ -88,7 +87,7 @@ def removal_of(path: Path) -> Removal:
 
 
 def _walk(path: Path) -> _Found:
-    """Links are counted as links: nothing behind them goes."""
+    """Links are counted as links: their targets are not deleted."""
     found, seen = _Found(), set[tuple[int, int]]()
     for folder, folders, names in () if path.is_symlink() else os.walk(path):
         folders.sort()
@@ -115,7 +114,7 @@ def _walk(path: Path) -> _Found:
 
 def _goes(path: Path, snapshot: RunSnapshot, found: _Found, lost: tuple[str, ...]) -> Iterator[str]:
     if path.is_symlink():
-        yield "The link in the list of runs; the folder it points to stays."
+        yield "The link in the runs folder; the folder it points to stays."
         return
     size = file_size(found.size_bytes)
     yield f"The run folder with its journals and console log: {count(found.files, 'file')}, {size}."
@@ -127,9 +126,9 @@ def _goes(path: Path, snapshot: RunSnapshot, found: _Found, lost: tuple[str, ...
     if found.tensorboard:
         yield "Its TensorBoard files."
     if RunDir(path).approval.exists():
-        yield "The approval of this smoke test: the next long run with its settings needs another."
+        yield "The approval of this smoke test: the next full run with these settings needs a new one."
     if snapshot.state is RunState.LOST and (host := _elsewhere(snapshot)):
-        yield f"It ran on {host}, which cannot be seen from here: make sure that nothing of it runs."
+        yield f"It ran on {host}, which is not visible from here: make sure it is not running."
 
 
 def _checkpoints(number: int) -> str:
@@ -161,23 +160,23 @@ def _stays(path: Path, snapshot: RunSnapshot) -> Iterator[str]:
         yield f"{spec.config_path}, datasets and models."
 
 
-# --------------------------------------------------------------------------- what speaks against it
+# --------------------------------------------------------------------------- reasons against it
 
 
 def _refusal(path: Path, snapshot: RunSnapshot) -> str | None:
-    """Why this run is not to be removed now; None if nothing of it lives."""
+    """Why this run cannot be removed now; None if no process of it is alive."""
     run = RunDir(path)
     if os.path.realpath(path.parent) != os.path.realpath(runs_root()):
-        return f"{path} is not in the list of runs: delete that folder yourself if it is to go"
+        return f"{path} is not a known run: delete that folder yourself if you no longer need it"
     if not os.path.lexists(path):
-        return f"run {run.id} is gone already"
+        return f"run {run.id} has already been removed"
     if snapshot.state in LIVE:
         where = f" on {snapshot.spec.host}" if snapshot.spec is not None else ""
         return (
             f"run {run.id} is {snapshot.state}{where}: stop it first (`plasma-tui stop {run.id}`)"
         )
     if lock_held(run.lock):
-        return f"run {run.id} is being supervised right now: try again in a moment"
+        return f"run {run.id} has a running supervisor: try again in a moment"
     return _alive(run, snapshot)
 
 
@@ -185,7 +184,7 @@ def _alive(run: RunDir, snapshot: RunSnapshot) -> str | None:
     """A refusal while a process of the run lives on this machine, whoever holds its lock."""
     living = "" if _elsewhere(snapshot) else _living(run, snapshot)
     if living:
-        return f"run {run.id} has processes that still live ({living}): end them first"
+        return f"run {run.id} has live processes ({living}): stop them first"
     return None
 
 
@@ -199,7 +198,7 @@ def _living(run: RunDir, snapshot: RunSnapshot) -> str:
         return ", ".join(map(str, writing_pids(run)))
     if keeper is None:
         return ""
-    # a group's number may belong to somebody else by now: who is younger than the run is not of it
+    # a group id may be reused by now: check that it is not younger than the run
     ended_at = status.ended_at if status is not None else None
     began, ended = keeper.started_at - 5.0, ended_at if ended_at is not None else float("inf")
     members = [m for m in family((), keeper.pgid).values() if began <= m.created_at <= ended]
@@ -210,9 +209,8 @@ def _living(run: RunDir, snapshot: RunSnapshot) -> str:
 
 
 def remove_run(path: Path, *, with_checkpoints: bool = False) -> Removal:
-    """Remove the run folder; returns what went. `with_checkpoints`: also where checkpoints lie inside it.
-
-    Raises RemoveRefused: something of it lives, checkpoints would be lost, or the disk refuses.
+    """Remove the run folder; returns what was deleted. `with_checkpoints`: even with checkpoints inside.
+    Raises RemoveRefused: it has live processes, checkpoints would be lost, or the disk refuses.
     """
     found = removal_of(path)
     _refuse(found.refusal)
@@ -226,12 +224,12 @@ def remove_run(path: Path, *, with_checkpoints: bool = False) -> Removal:
     except OSError as error:
         raise RemoveRefused(f"run {found.id} cannot be removed: {error.strerror}") from None
     _delete(hidden)
-    with contextlib.suppress(OSError):  # and what earlier removals that were killed have left
+    with contextlib.suppress(OSError):  # and leftovers of earlier, killed removals
         for left in list(runs_root().glob(f"{HIDDEN}*")):
             _delete(left)
     if os.path.lexists(hidden):
         raise RemoveRefused(
-            f"run {found.id} is out of the list, but not all of its files could be deleted: {hidden}"
+            f"run {found.id} was removed from the list, but some files could not be deleted: {hidden}"
         )
     return found
 
@@ -242,9 +240,9 @@ def _refuse(why: str | None) -> None:
 
 
 def _hide(path: Path) -> Path:
-    """Out of the list in one step. Whoever starts or adopts a run holds one of these two locks."""
+    """Remove from the list in one step. Starting or adopting a run holds one of these two locks."""
     with starts_lock():
-        # again: what has begun since the question shows now
+        # again: something may have started since the check
         snapshot = RunReader(path, console=False).read_small()
         _refuse(_refusal(path, snapshot))
         with _flock(path):
@@ -259,11 +257,11 @@ def _hide(path: Path) -> Path:
 def _flock(path: Path) -> Iterator[None]:
     """The supervisor's own lock."""
     if path.is_symlink() and not RunDir(path).lock.exists():
-        yield  # a folder of the user's own, shown in the list by a link: nothing is written into it
+        yield  # a user's folder, listed through a link: nothing is written to it
         return
     fd = take_lock(RunDir(path).lock)
     if fd is None:
-        raise RemoveRefused(f"run {path.name} is being supervised right now: try again in a moment")
+        raise RemoveRefused(f"run {path.name} has a running supervisor: try again in a moment")
     try:
         yield
     finally:
@@ -271,7 +269,7 @@ def _flock(path: Path) -> Iterator[None]:
 
 
 def _delete(path: Path) -> None:
-    """A folder that forbids writing can still be deleted by its owner; what links point to is left."""
+    """A read-only folder can still be deleted by its owner; link targets stay."""
     if path.is_symlink():
         with contextlib.suppress(OSError):
             path.unlink()

@@ -1,9 +1,9 @@
-"""How to continue a run that has ended early, without harming what it has written.
+"""How to continue a run that ended early without damaging its files.
 
-sd-scripts counts from 0 again after `--resume` and overwrites earlier files, the very state it resumed from
-included. So a new attempt writes into a folder of its own, is given the true step by
-`--initial_step`, and skips what is trained by `--skip_until_initial_step`, except where that is broken
-(gradient accumulation, unset seed) or unknown to the script.
+sd-scripts counts from 0 again after `--resume` and overwrites earlier files, including the state it resumed
+from. So a new attempt writes to its own folder, gets the true step by `--initial_step`, and skips trained
+steps by `--skip_until_initial_step`, except where that is broken (gradient accumulation, unset seed) or
+unknown to the script.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from runner.store.rundir import RunDir
 from runner.trainers.registry import trainer_of
 from runner.trainers.sd_scripts.config_file import effective_flags
 
-#: of a resumed command line, what plasma-tui itself decides and the preview says in words
+#: flags of a resume that plasma-tui decides and the preview explains
 _OURS = (
     "resume",
     "initial_step",
@@ -65,7 +65,7 @@ def plan_resume(
     snapshot: RunSnapshot, *, named: str | None = None, changes: Sequence[str] = ()
 ) -> ResumePlan:
     """The next attempt of an ended run. `named`: the checkpoint to resume from (step, name or path);
-    `changes`: settings that shall differ, as FLAG=VALUE. Raises Refused with the reason."""
+    `changes`: changed settings, as FLAG=VALUE. Raises Refused with the reason."""
     try:
         return _planned(snapshot, named, changes)
     except (ValueError, Unreadable) as error:  # of settings, and of the run's plans
@@ -89,7 +89,7 @@ def _planned(snapshot: RunSnapshot, named: str | None, changes: Sequence[str]) -
         *version_notes(context.spec),
     )
     gate = None
-    if context.wanted:  # asked with the settings of the whole run, without what a resume adds
+    if context.wanted:  # check with the settings of the full run, without what a resume adds
         gate = gate_of_changed(context.spec, applied(context.first, context.changes))
     preview = Preview(
         f"Resume {context.spec.name}",
@@ -109,7 +109,7 @@ def gate_warnings(gate: GateStatus | None) -> tuple[str, ...]:
 
 
 def ended_run(snapshot: RunSnapshot, what: str) -> tuple[RunSpec, Status]:
-    """Of a run that may be resumed or tried again. Raises Refused; `what`: resumed or tried again."""
+    """Of a run that may be resumed or retried. Raises Refused; `what`: "resumed" or "retried"."""
     spec, status = snapshot.spec, snapshot.status
     if spec is None or status is None:
         raise Refused(
@@ -139,7 +139,7 @@ def _context(snapshot: RunSnapshot, changes: Sequence[str]) -> RunContext:
 def _source(context: RunContext, named: str | None) -> ResumeSource:
     status, newest = context.status, context.newest
     checkpoints: Sequence[Checkpoint] = status.checkpoints
-    if named is None:  # without those of a past that the newest attempt left
+    if named is None:  # without checkpoints that the newest attempt abandoned
         own = resumable(checkpoints, status.attempts, newest.state_path)
         checkpoints = own or checkpoints
     flags = effective_flags(applied(newest, context.wanted))

@@ -1,5 +1,7 @@
-"""The next attempt of a run, as a command: counted on where the trainer can, in a folder of its own. Pure but
-for looking at which folders are free. Raises ValueError for settings that the trainer itself would refuse."""
+"""The next attempt of a run, as a command: continues the step count if the trainer can, in its own folder.
+
+Pure except for checking which folders are free. Raises ValueError for settings that the trainer itself would
+reject."""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ LENGTH = frozenset(("max_train_steps", "max_train_epochs"))
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What is known of an ended run; its `plans` by attempt, those that were started. `wanted`: what the next
-    attempt shall change, `changes`: that and what earlier ones changed since the first."""
+    """What is known of an ended run; `plans`: of started attempts. `wanted`: changes for the next attempt,
+    `changes`: those plus changes of earlier attempts."""
 
     spec: RunSpec
     status: Status
@@ -58,9 +60,9 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True)
 class ResumePlan:
-    """What a resume would do. `tracked`: the trainer counts on from the state; `flags`: with those of its own
-    config file; `steps`: see `steps_of`; `notes`: what is lost or differs; `gate`: asked about changed
-    settings, None: nothing is changed, or the run was started without a gate."""
+    """What a resume would do. `tracked`: the trainer continues the state's count; `flags`: with those of its
+    own config file; `steps`: see `steps_of`; `notes`: what is lost or differs; `gate`: for changed settings,
+    None: nothing changed, or no gate at the start."""
 
     context: RunContext
     source: ResumeSource
@@ -93,15 +95,15 @@ class ResumePlan:
         return self.source.replayed_steps if self.tracked else 0
 
     def approved(self, force: str | None) -> AttemptPlan:
-        """The attempt with what the gate says to it. `force`: a reason for continuing although the gate is
-        closed. Raises GateClosed."""
+        """The attempt with the gate's decision. `force`: a reason to override a closed gate. Raises
+        GateClosed."""
         if self.gate is None:
             return self.plan
         return replace(self.plan, approval=approval_for_changed(self.gate, force))
 
 
 def can_skip(flags: Mapping[str, Any]) -> bool:
-    """Can the trainer leave out the steps of an epoch that are trained already?"""
+    """Can the trainer skip the steps of an epoch that are already trained?"""
     return _accumulation(flags) == 1 and flags.get("seed") is not None
 
 
@@ -115,9 +117,8 @@ def epoch_steps(status: Status, flags: Mapping[str, Any]) -> int | None:
 
 
 def steps_of(flags: Mapping[str, Any], context: RunContext) -> Steps | None:
-    """The attempt's own steps by the program's arithmetic. None: that does not give the number of steps that
-    the trainer itself reported (a script of another make may count otherwise), or the length of an epoch is
-    not known."""
+    """The attempt's own steps by the program's arithmetic. None: it contradicts the trainer's own number of
+    steps (another script may count differently), or the epoch length is unknown."""
     batches, total = context.status.batches_per_epoch, context.status.total_steps
     if not batches or total is None:
         return None
@@ -131,7 +132,7 @@ def steps_of(flags: Mapping[str, Any], context: RunContext) -> Steps | None:
 def next_attempt(
     run_path: Path, context: RunContext, basis: AttemptPlan, source: ResumeSource, *, tracked: bool
 ) -> ResumePlan:
-    """Without its words. `basis`: the launch that wrote the source, changed as wanted."""
+    """Without its texts. `basis`: the launch that wrote the source, with the changes."""
     spec, first = context.spec, context.first
     number = context.newest.attempt + 1
     flags = effective_flags(basis)
@@ -140,7 +141,7 @@ def next_attempt(
         changes = _counted_on(context, basis, source, skip=skip)
     else:
         changes = _from_zero(context, basis, flags, source)
-    if basis.stop_step is not None:  # an earlier resume replaced what was asked for
+    if basis.stop_step is not None:  # an earlier resume replaced the requested value
         asked = {**read_flags(first.command), **context.changes.train}
         for flag in ("save_every_n_steps", "save_every_n_epochs"):
             changes[flag] = asked.get(flag, False)
@@ -180,7 +181,7 @@ def next_attempt(
 def _counted_on(
     context: RunContext, basis: AttemptPlan, source: ResumeSource, *, skip: bool
 ) -> dict[str, FlagValue]:
-    """In the trainer's own count; the train_state.json of the state may hold another number."""
+    """In the trainer's own count; the state's train_state.json may have another number."""
     weights = read_flags(context.first.command).get("network_weights")
     step = source.step - basis.origin_step
     return context.program.resume_flags(source.state_path, weights, step, skip)
@@ -189,20 +190,19 @@ def _counted_on(
 def _from_zero(
     context: RunContext, basis: AttemptPlan, flags: Mapping[str, Any], source: ResumeSource
 ) -> dict[str, FlagValue]:
-    """From weights, or by a script that always begins at step 0: it trains what is left, as a training of
-    its own."""
+    """From weights, or by a script that always starts at step 0: trains the rest as a new training."""
     total = context.status.total_steps
     if total is None:
         raise Refused("the total number of steps is unknown, so it is unknown how many are left")
     left = total - source.step
     if left < 1:
-        raise Refused(f"step {source.step} of {total} is the end: nothing is left to train")
+        raise Refused(f"step {source.step} of {total} is the last one: nothing left to train")
     changes = context.program.resume_flags(source.state_path, source.checkpoint.path)
     if source.state_path is not None:
         del changes["network_weights"]
     changes |= {"max_train_epochs": False, "max_train_steps": left}
     if flags.get("max_train_epochs") and "max_train_epochs" not in read_flags(basis.command):
-        # it stands in the trainer's own config_file, where only another number can go against it
+        # set in the trainer's own config_file, where only another number can override it
         per_epoch = epoch_steps(context.status, flags) or left
         changes["max_train_epochs"] = -(-left // per_epoch)
         del changes["max_train_steps"]
@@ -210,7 +210,7 @@ def _from_zero(
 
 
 def _free_folder(parent: Path, name: str) -> str:
-    """A folder without a file: another run of the same name may have resumed as well."""
+    """A folder without such a file: another run of the same name may have resumed too."""
     for suffix in ("", *(f"-{n}" for n in range(2, 100))):
         found = parent / f"{name}{suffix}"
         try:
@@ -218,14 +218,14 @@ def _free_folder(parent: Path, name: str) -> str:
                 return str(found)
         except OSError:
             continue
-    raise Refused(f"no free folder for the next attempt beside {parent / name}")
+    raise Refused(f"no free folder for the next attempt next to {parent / name}")
 
 
 def _ending_as_planned(plan: AttemptPlan, context: RunContext, steps: Steps) -> AttemptPlan:
-    """Past the first epoch sd-scripts compares max_train_steps with a count that restarts at each resume, so it
-    trains on to the end of its last epoch. A smaller max_train_steps would change the learning rate schedule
-    and the number of epochs. So the file of the planned last step is saved by the grid of
-    save_every_n_steps, and the supervisor stops the trainer on it."""
+    """Past the first epoch sd-scripts compares max_train_steps with a count that restarts at each resume, so
+    it continues to the end of its last epoch. A smaller max_train_steps would change the learning rate
+    schedule and the number of epochs. So save_every_n_steps is set to hit the planned last step, and the
+    supervisor stops the trainer there."""
     planned = context.status.total_steps or 0
     if plan.origin_step == 0 and context.changes_length:
         planned = steps.total
@@ -241,8 +241,8 @@ def _ending_as_planned(plan: AttemptPlan, context: RunContext, steps: Steps) -> 
 
 
 def _save_every(asked: int | None, last: int) -> int:
-    """The divisor of `last` nearest to what was asked for, with at most twice as many files; `last` itself
-    where nothing was asked for."""
+    """The divisor of `last` nearest to the request, with at most twice as many files; `last` itself without a
+    request."""
     if not asked:
         return last
     fits = [n for n in range(1, last + 1) if last % n == 0 and (2 * n >= asked or n == last)]
@@ -252,8 +252,8 @@ def _save_every(asked: int | None, last: int) -> int:
 def _expected(
     plan: AttemptPlan, flags: Mapping[str, Any], steps: Steps, program: TrainerProgram
 ) -> tuple[ExpectedCheckpoint, ...]:
-    """What the attempt will write, by true step, under the names that the files get in the end; with a
-    `stop_step` nothing past it, whose file is the final one."""
+    """What the attempt will write, by true step, under the final file names; with a `stop_step` nothing after
+    it, and its file is the final one."""
     try:
         trainer = recorded_trainer(plan.command, plan.cwd)
         files = program.saves(trainer, flags, steps, Path(plan.cwd))

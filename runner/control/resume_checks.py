@@ -1,4 +1,4 @@
-"""What makes a resume impossible or uncertain: settings, data or a trainer that have changed since."""
+"""What makes a resume impossible or uncertain: changed settings, data or trainer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from runner.trainers.sd_scripts.scripts import DEFAULT_RANK
 def refuse_unfit(
     source: ResumeSource, before: Mapping[str, Any], now: Mapping[str, Any], spec: RunSpec
 ) -> None:
-    """Raises Refused if the source cannot be loaded with the settings `now`; `before`: those that wrote it."""
+    """Raises Refused if the source cannot be loaded with the settings `now`; `before`: those that wrote
+    it."""
     rules = program_of_run(spec).resume
     if source.state_path is None:
         what, bound, weights = "checkpoint", rules.weights, Path(source.checkpoint.path)
@@ -32,8 +33,8 @@ def refuse_unfit(
         was, is_now = _text(before.get(name)), _text(now.get(name))
         if was != is_now:
             raise Refused(
-                f"the {what} no longer fits: {name} was {was or 'not set'} and would be "
-                f"{is_now or 'not set'}; start a new run with it"
+                f"the {what} no longer matches: {name} was {was or 'not set'} and is now "
+                f"{is_now or 'not set'}; start a new run for that"
             )
     _refuse_other_rank(weights, now)
     if source.state_path is not None:
@@ -56,13 +57,13 @@ def _refuse_other_rank(path: Path, flags: Mapping[str, Any]) -> None:
     asked = whole(flags, "network_dim") or DEFAULT_RANK
     if rank is not None and rank != asked:
         raise Refused(
-            f"{path.name} holds rank {rank}, but network_dim is {asked}: resume with the rank it was "
+            f"{path.name} has rank {rank}, but network_dim is {asked}: resume with the rank it was "
             "trained with, or start a new run"
         )
 
 
 def _refuse_old_state(state: Path, accelerate: str | None) -> None:
-    """accelerate below 0.26 wrote pytorch_model.bin; later ones look for model.safetensors alone."""
+    """accelerate below 0.26 wrote pytorch_model.bin; later ones only look for model.safetensors."""
     old = (state / "pytorch_model.bin").is_file() and not (state / "model.safetensors").is_file()
     parts = (accelerate or "0").split("+")[0].split(".")[:2]
     if old and tuple(int(part) for part in parts if part.isdigit()) >= (0, 26):
@@ -73,7 +74,7 @@ def _refuse_old_state(state: Path, accelerate: str | None) -> None:
 
 
 def dataset_notes(plan: AttemptPlan, flags: Mapping[str, Any], status: Status) -> tuple[str, ...]:
-    """Counts the dataset as it is now. Raises Refused if an epoch has another length than it had."""
+    """Counts the dataset now. Raises Refused if the length of an epoch changed."""
     had = status.batches_per_epoch
     if had is None:
         return ()
@@ -82,22 +83,22 @@ def dataset_notes(plan: AttemptPlan, flags: Mapping[str, Any], status: Status) -
         question = program_of(trainer).question(trainer, flags, Path(plan.cwd))
         batches = math.ceil(question.plan()[1].batches_per_epoch / processes_of(plan))
     except (ValueError, OSError) as error:
-        return (f"could not verify that the dataset is the same: {error}",)
+        return (f"could not verify that the dataset is unchanged: {error}",)
     if batches != had and split_by_chance(question):
         return (
-            "without seed each start holds out other images for validation, so an epoch may have "
-            "another length now, and whether the dataset is the same is unknown",
+            "without a seed each start picks other validation images, so the epoch length may "
+            "differ, and whether the dataset is unchanged is unknown",
         )
     if batches != had:
         raise Refused(
             f"the dataset has changed: an epoch had {had} batches and has {batches} "
-            "now, so every step would stand for something else; put it back, or start a new run"
+            "now, so step numbers would no longer match; restore it, or start a new run"
         )
     return ()
 
 
 def processes_of(plan: AttemptPlan) -> int:
-    """How many the launcher was told to start."""
+    """How many the launcher was asked to start."""
     try:
         return max(1, whole(launcher_flags(plan.command), "num_processes") or 1)
     except ValueError:
@@ -105,7 +106,7 @@ def processes_of(plan: AttemptPlan) -> int:
 
 
 def version_notes(spec: RunSpec) -> tuple[str, ...]:
-    """What of the trainer has another version than at the start."""
+    """Parts of the trainer with another version than at the start."""
     now = versions_of(spec)
     told = [
         f"{name} was {was[:12]} and is {is_now[:12]} now"
@@ -117,6 +118,6 @@ def version_notes(spec: RunSpec) -> tuple[str, ...]:
 
 
 def versions_of(spec: RunSpec) -> dict[str, str]:
-    """Of the trainer as it lies there now."""
+    """Of the trainer as it is now."""
     trainer = trainer_of(spec)
     return trainer_versions(trainer.python, trainer.sd_scripts)

@@ -1,4 +1,4 @@
-"""What a resume begins at: the newest good training state, else the newest good checkpoint."""
+"""Where a resume starts: the newest good training state, else the newest good checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runner.trainers.names import SUFFIXES
 @dataclass(frozen=True, slots=True)
 class ResumeSource:
     """`state_path` None: only the weights exist. `replayed_steps`: trained again because the trainer can only
-    begin at the start of an epoch. `passed_over`: newer ones that cannot be used, and why."""
+    start at an epoch boundary. `passed_over`: newer unusable ones, and why."""
 
     checkpoint: Checkpoint
     step: int
@@ -31,10 +31,10 @@ class ResumeSource:
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
-    """`skip`: the trainer can continue within an epoch; `epoch_steps`: of an epoch, None: not known;
-    `bad_step`: the first loss that was not finite; `named`: a step, path or name that a person chose;
-    `weights_only`: a state would bring back what is to be changed; `last_step`: of the plan, after which
-    nothing is left to train; None: not known."""
+    """`skip`: the trainer can continue within an epoch; `epoch_steps`: of an epoch, None: unknown;
+    `bad_step`: the first non-finite loss; `named`: the step, path or name chosen by the user; `weights_only`:
+    a state would restore what should change; `last_step`: of the plan, nothing to train after it; None:
+    unknown."""
 
     skip: bool = True
     epoch_steps: int | None = None
@@ -60,9 +60,9 @@ def choose(checkpoints: Sequence[Checkpoint], request: ResumeRequest) -> ResumeS
     if passed:
         raise Refused(f"no usable checkpoint ({'; '.join(passed[:3])}): start a new run")
     if checkpoints:
-        raise Refused("no checkpoint of this run is left to resume from")
+        raise Refused("this run has no checkpoint left to resume from")
     raise Refused(
-        "nothing was saved, so there is nothing to resume from: start again, with save_every_n_steps "
+        "nothing was saved to resume from: start again with save_every_n_steps "
         "and save_state = true under [train]"
     )
 
@@ -78,30 +78,30 @@ def _good(
     for one in newest_first:
         step = one.step or 0
         if request.bad_step is not None and step >= request.bad_step:
-            problem: str | None = "comes after the first loss that was not finite"
+            problem: str | None = "is after the first NaN loss"
         elif request.last_step is not None and step >= request.last_step:
-            problem = "is of the last step, so nothing would be left to train"
+            problem = "is from the last step, so nothing is left to train"
         else:
             problem = problem_of(one)
         if problem is None:
             good = True
             yield one
         elif problem and not good:
-            passed.append(f"{one.name} is passed over: it {problem}")
+            passed.append(f"{one.name} skipped: it {problem}")
 
 
 def _state_problem(one: Checkpoint) -> str | None:
-    """None: good. Empty: it never had a state. The folder is verified again, now."""
+    """None: good. Empty: it never had a state. The folder is verified again."""
     if one.state_path is None:
         return ""
     path = Path(one.state_path)
     if is_same_state(one, path) is False:
-        return "has a state that was replaced since"
+        return "has a state that was replaced later"
     if one.finite is False:
-        return "holds numbers that are not finite"
+        return "contains NaN or Inf"
     if not path.is_dir():
-        return "has no state any more"
-    return None if state_complete(path) else "has a state that is not complete"
+        return "has lost its state"
+    return None if state_complete(path) else "has an incomplete state"
 
 
 def _weights_problem(one: Checkpoint) -> str | None:
@@ -111,19 +111,19 @@ def _weights_problem(one: Checkpoint) -> str | None:
     if one.removed or not path.is_file():
         return "" if one.removed else "is gone"
     if path.suffix not in SUFFIXES[:1]:
-        return "is no safetensors file, so it was not verified"
+        return "is not a safetensors file, so it was not verified"
     if one.finite is False:
-        return "holds numbers that are not finite"
+        return "contains NaN or Inf"
     found = verify(path, finite=one.finite is None)
     whole = found.complete and found.finite is not False
-    return None if whole else f"is not complete ({found.problem})"
+    return None if whole else f"is incomplete ({found.problem})"
 
 
 def _of_states(
     states: Sequence[Checkpoint], request: ResumeRequest, passed: Sequence[str]
 ) -> ResumeSource:
-    """Where only complete epochs can be left out, the state at the start of that epoch is as far on as
-    the newest one, and exact."""
+    """If only complete epochs can be skipped, the state at the start of that epoch is as good as the newest
+    one, and exact."""
     best, again = states[0], 0
     if request.epoch_steps and not request.skip:
         again = (best.step or 0) % request.epoch_steps
@@ -135,7 +135,7 @@ def _of_states(
 
 
 def _named(found: Sequence[Checkpoint], named: str) -> list[Checkpoint]:
-    """By true step, by file name or by path, of the file or of its state."""
+    """By true step, file name or path, of the file or its state."""
     text = named.rstrip("/")
     place = str(Path(text).absolute())
 
@@ -148,5 +148,5 @@ def _named(found: Sequence[Checkpoint], named: str) -> list[Checkpoint]:
     chosen = [one for one in found if fits(one)]
     if not chosen:
         steps = ", ".join(str(one.step) for one in found[-8:]) or "none"
-        raise Refused(f"{named!r} is no checkpoint of this run; it has the steps {steps}")
+        raise Refused(f"{named!r} is not a checkpoint of this run; available steps: {steps}")
     return chosen

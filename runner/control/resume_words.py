@@ -1,4 +1,4 @@
-"""A resume in words before it is done: from where to where, what is trained again, saved, lost. Pure."""
+"""Preview of a resume: from where to where, what is trained again, saved, lost. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runner.control.resume_attempt import ResumePlan
 from runner.model.units import count, duration
 from runner.trainers.sd_scripts.lr_schedule import rate_factor, rate_words, schedule_name
 
-#: steps of saves that are named one by one
+#: how many save steps are listed
 _NAMED = 6
 
 
@@ -26,15 +26,15 @@ def facts(found: ResumePlan) -> Iterator[str]:
     first, last = source.step + 1, status.step
     if first <= last:
         which = f"Step {first} is" if first == last else f"Steps {first} to {last} are"
-        yield f"{which} trained again: nothing after step {source.step} was saved with it."
+        yield f"{which} trained again: nothing after step {source.step} was saved."
     saves = [str(step) for step in sorted({one.step for one in plan.expected})]
     if saves:
         named = saves if len(saves) <= _NAMED else [*saves[:3], "...", *saves[-2:]]
-        yield f"It saves at the true steps {', '.join(named)}."
+        yield f"Saves at true steps {', '.join(named)}."
     if plan.output_dir is not None:
         yield (
-            f"It writes into a folder of its own, {Path(plan.output_dir).name}; each finished file is placed "
-            "beside the others under its true step, and nothing is overwritten."
+            f"Writes to its own folder, {Path(plan.output_dir).name}; each finished file is moved "
+            "next to the others under its true step. Nothing is overwritten."
         )
 
 
@@ -51,25 +51,26 @@ def _length(found: ResumePlan, trained_steps: int) -> str:
 
 
 def _rate(found: ResumePlan) -> str:
-    """A state carries the schedule's position; without one it begins again over what is left."""
+    """A state contains the schedule's position; without one the schedule restarts over the remaining
+    steps."""
     total, step = found.context.status.total_steps, found.source.step
     if total is None:
         return ""
     if found.source.state_path is None:
         words = rate_words(found.flags, 0, total - step)
-        return f"The learning rate begins at {words}." if words else ""
+        return f"The learning rate starts at {words}." if words else ""
     origin = found.plan.origin_step if found.tracked else 0
     words = rate_words(found.flags, step - origin, total - origin)
     return f"The learning rate continues at {words}." if words else ""
 
 
 def warnings(found: ResumePlan) -> Iterator[str]:
-    """What is lost, repeated, or cannot be as in an unbroken run."""
+    """What is lost, repeated, or differs from an uninterrupted run."""
     plan, steps = found.plan, found.steps
     if found.source.state_path is None:
         yield (
-            "Only the weights continue: the optimizer's memory is lost, and the learning rate schedule begins "
-            "again over the steps that are left. The first steps may be rough."
+            "Resumes from weights only: the optimizer state is lost, and the learning rate "
+            "schedule restarts over the remaining steps. The first steps may be rough."
         )
     elif found.tracked:
         yield from _of_counted_on(found)
@@ -77,14 +78,14 @@ def warnings(found: ResumePlan) -> Iterator[str]:
         constant = schedule_name(found.flags) in ("constant", "constant_with_warmup")
         moved = "" if constant else ", and its learning rate cannot continue exactly where it was"
         yield (
-            "This script keeps no count of its steps: it begins at epoch 1 with the images in their first "
-            f"order{moved}. plasma-tui counts on from step {found.source.step}."
+            "This script does not save its step count: it starts at epoch 1 with the images in "
+            f"their initial order{moved}. plasma-tui continues counting from step {found.source.step}."
         )
     if plan.stop_step is not None and steps is not None:
         yield (
-            f"After a resume sd-scripts by itself would train past step {plan.stop_step}, to step "
+            f"After a resume sd-scripts would train past step {plan.stop_step}, to step "
             f"{plan.base_step + steps.trained}. plasma-tui stops it once the file of step "
-            f"{plan.stop_step} is saved and verified; for that, it saves every "
+            f"{plan.stop_step} is saved and verified; for that it saves every "
             f"{found.flags.get('save_every_n_steps')} of its own steps."
         )
     if gone := _skipped_saves(found):
@@ -93,13 +94,13 @@ def warnings(found: ResumePlan) -> Iterator[str]:
 
 
 def _of_counted_on(found: ResumePlan) -> Iterator[str]:
-    """Measured with the real loop: from a state at the end of an epoch, the first image of the next one is
-    another; within an epoch, images, noise and timesteps differ, although as many batches are skipped."""
+    """Measured with the real loop: from a state at the end of an epoch, the first image of the next one
+    differs; within an epoch, images, noise and timesteps differ, although as many batches are skipped."""
     again = found.replayed_steps
     if not found.plan.skip:
         why = "sd-scripts cannot skip within an epoch with gradient accumulation"
         if found.flags.get("seed") is None:
-            why = "no seed was set, so skipping would leave out other images than those that were trained"
+            why = "no seed was set, so skipping would not skip the images already trained"
         if again:
             begin = found.source.step - again + 1
             yield (
@@ -109,11 +110,11 @@ def _of_counted_on(found: ResumePlan) -> Iterator[str]:
         else:
             yield f"It continues at the start of an epoch, because {why}."
     yield (
-        "The result will not equal that of an unbroken run: step count, learning rate and optimizer continue "
-        "exactly, but not all images, noise and timesteps come in the same order."
+        "The result will differ from an uninterrupted run: step count, learning rate and "
+        "optimizer continue exactly, but the order of some images, noise and timesteps differs."
     )
     if again and _rate_changes(found):
-        yield f"The learning rate's schedule runs {count(again, 'step')} ahead and past its end."
+        yield f"The learning rate schedule runs {count(again, 'step')} ahead and past its end."
 
 
 def _rate_changes(found: ResumePlan) -> bool:
@@ -127,7 +128,7 @@ def _rate_changes(found: ResumePlan) -> bool:
 
 
 def _skipped_saves(found: ResumePlan) -> list[int]:
-    """Steps of files of the unbroken run that the moved grid does not hit."""
+    """Steps of files of the uninterrupted run that the shifted saves miss."""
     spec, total = found.context.spec, found.context.status.total_steps or 0
     coming = {one.name for one in found.plan.expected}
     planned = spec.forecast.checkpoints if spec.forecast is not None and coming else ()

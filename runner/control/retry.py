@@ -1,7 +1,7 @@
-"""Trying again with other settings: from the newest good state or checkpoint, else from the beginning.
+"""Retries with other settings: from the newest good state or checkpoint, else from the beginning.
 
-The former is a further attempt of the same run; what begins again is a run of its own, in its own folder,
-so that neither overwrites anything.
+The former is a further attempt of the same run; a restart is a new run in its own folder, so neither
+overwrites anything.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _OURS = ("output_dir", "logging_dir")
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
-    """`preview`: what will be done, in words. Either `resume` is set, or `spec` and `plan` of a new run, with
-    the changed configuration where plasma.toml is still the one that it was started with. `gate`: asked about
-    the new run's settings; None: the run was started without a gate."""
+    """`preview`: what will happen, as text. Either `resume` is set, or `spec` and `plan` of a new run, with
+    the changed configuration if plasma.toml is unchanged since the start. `gate`: for the new run's settings;
+    None: the run was started without a gate."""
 
     run: RunDir
     preview: Preview
@@ -58,7 +58,7 @@ class RetryPlan:
 def plan_retry(
     snapshot: RunSnapshot, changes: Sequence[str] = (), *, restart: bool = False
 ) -> RetryPlan:
-    """`changes`: FLAG=VALUE words; empty: the cure of the run's cause. `restart`: from the beginning, even
+    """`changes`: FLAG=VALUE; empty: the fix for the run's cause. `restart`: from the beginning, even
     if something good was saved. Raises Refused."""
     spec, status = ended_run(snapshot, "tried again")
     words = tuple(changes) or (status.cause.changes if status.cause is not None else ())
@@ -77,31 +77,31 @@ def plan_retry(
                 return RetryPlan(run, _preview(resume.preview, spec, wanted), resume=resume)
         return _from_the_beginning(run, spec, status.attempt, wanted, why)
     except (Unreadable, ValueError) as error:
-        raise Refused(f"run {snapshot.id} cannot be tried again: {error}") from None
+        raise Refused(f"run {snapshot.id} cannot be retried: {error}") from None
 
 
 def _no_cure(run_id: str, cause: Cause | None) -> str:
     if cause is None:
-        return f"run {run_id} needs no cure; give what is to change with --set FLAG=VALUE"
+        return f"run {run_id} needs no fix; pass changes with --set FLAG=VALUE"
     return (
-        f"for {cause.key.replace('_', ' ')} there is no setting that cures it: follow the advice, or give what "
-        "is to change with --set FLAG=VALUE"
+        f"for {cause.key.replace('_', ' ')} no setting fixes it: follow the advice, or pass "
+        "changes with --set FLAG=VALUE"
     )
 
 
 def _refuse_no_difference(changes: Sequence[FlagChange], wanted: Changes) -> None:
     if wanted.words and not changes:
         raise Refused(
-            f"{', '.join(wanted.words)} was in force already: give another change with --set FLAG=VALUE"
+            f"{', '.join(wanted.words)} was already set: pass another change with --set FLAG=VALUE"
         )
 
 
 def _preview(preview: Preview, spec: RunSpec, wanted: Changes) -> Preview:
-    """That of a resume, as one of a retry. Raises Refused if nothing would differ."""
+    """A resume as a retry. Raises Refused if nothing would differ."""
     _refuse_no_difference(preview.changes, wanted)
     return replace(
         preview,
-        title=f"Try {spec.name} again",
+        title=f"Retry {spec.name}",
         warnings=(*preview.warnings, *_keep_it(spec)),
     )
 
@@ -110,7 +110,7 @@ def _keep_it(spec: RunSpec) -> tuple[str, ...]:
     if spec.config_path is None:
         return ()
     name = Path(spec.config_path).name
-    return (f"{name} is not changed: write the new settings there if they help.",)
+    return (f"{name} is not changed: put the new settings there if they help.",)
 
 
 # ----------------------------------------------------------------- a new run
@@ -119,7 +119,7 @@ def _keep_it(spec: RunSpec) -> tuple[str, ...]:
 def _from_the_beginning(
     run: RunDir, spec: RunSpec, attempt: int, wanted: Changes, why: str
 ) -> RetryPlan:
-    """`attempt`: the newest one, whose changes hold as well. Raises ValueError, Unreadable."""
+    """`attempt`: the newest one; its changes apply too. Raises ValueError, Unreadable."""
     first = read_json(run.attempt(1), AttemptPlan)
     earlier = read_changes(read_json(run.attempt(attempt), AttemptPlan).changes)
     wanted_in_all = wanted.over(earlier)
@@ -130,7 +130,7 @@ def _from_the_beginning(
     config = _config(spec, wanted_in_all)
     flags, cwd = effective_flags(plan), Path(plan.cwd)
     key: str | None = key_of(changed.command, changed.env, changed.cwd)
-    if spec.smoke:  # that of the long run which it is for, if that is known
+    if spec.smoke:  # of the full run it is for, if known
         key = settings_key(config) if config is not None else None
     new_spec = replace(
         spec,
@@ -150,11 +150,11 @@ def _from_the_beginning(
         fingerprints=dataset_fingerprints(flags, cwd),
     )
     gate = gate_of_changed(spec, changed)
-    facts = [f"It begins again from step 0 as a new run: {why}."]
+    facts = [f"Starts again from step 0 as a new run: {why}."]
     if plan.output_dir:
-        facts.append(f"It writes into {plan.output_dir}; nothing is overwritten.")
+        facts.append(f"Writes to {plan.output_dir}; nothing is overwritten.")
     preview = Preview(
-        f"Try {spec.name} again",
+        f"Retry {spec.name}",
         tuple(facts),
         (*_keep_it(spec), *gate_warnings(gate)),
         differences(before, plan, _OURS),
@@ -164,7 +164,7 @@ def _from_the_beginning(
 
 
 def _placed(spec: RunSpec, plan: AttemptPlan, new: RunDir) -> AttemptPlan:
-    """A folder where none of its files lies yet, and event files of its own."""
+    """A folder without any of its files, and separate event files."""
     output_dir, logging_dir = spec.output_dir, spec.logging_dir
     if spec.smoke:
         output_dir = str(new.scratch)
@@ -184,15 +184,15 @@ def _placed(spec: RunSpec, plan: AttemptPlan, new: RunDir) -> AttemptPlan:
 
 
 def _free(folder: Path, name: str) -> str:
-    """The folder itself, or one below it, if files of that name lie there already."""
+    """The folder itself, or a subfolder if it already has files of that name."""
     for place in (folder, *(folder / f"{name}-retry{n}" for n in range(2, 100))):
         if not files_of_name(place, name):
             return str(place)
-    raise Refused(f"no free folder beside {folder}: clear some of the {name}-retry folders away")
+    raise Refused(f"no free folder next to {folder}: delete some of the {name}-retry folders")
 
 
 def _config(spec: RunSpec, wanted: Changes) -> Config | None:
-    """plasma.toml with the changes, if it still says what the run was started with."""
+    """plasma.toml with the changes, if it still matches the run's start."""
     if spec.config_path is None:
         return None
     try:
@@ -211,7 +211,7 @@ def _config(spec: RunSpec, wanted: Changes) -> Config | None:
 
 
 def _forecast(before: Forecast | None, plan: AttemptPlan, flags: dict[str, Any]) -> Forecast | None:
-    """By the changed flags; sizes and times as they were forecast before."""
+    """From the changed flags; sizes and times as in the earlier forecast."""
     if before is None:
         return None
     trainer = recorded_trainer(plan.command, plan.cwd)
@@ -232,8 +232,8 @@ def _forecast(before: Forecast | None, plan: AttemptPlan, flags: dict[str, Any])
 
 
 def carry_out(plan: RetryPlan, *, force: str | None = None, agreed: str | None = None) -> RunDir:
-    """Start it. Returns the run. `force`: although a check fails; a reason in it, or in `agreed`, is one for
-    going on although the gate is closed. Raises StartRefused, GateClosed."""
+    """Start it. Returns the run. `force`: even if a check fails; a reason in it, or in `agreed`, overrides a
+    closed gate. Raises StartRefused, GateClosed."""
     changes = [f"{one.name}={one.after or ''}" for one in plan.preview.changes]
     what = ", ".join((f"retry of {plan.run.id}", *changes))
     reason = f"{what}: {force or agreed}" if force or agreed else None
@@ -251,7 +251,7 @@ def carry_out(plan: RetryPlan, *, force: str | None = None, agreed: str | None =
 
 
 def _checked(config: Config | None, *, smoke: bool) -> tuple[CheckResult, ...]:
-    """Where plasma.toml has changed since, its checks would be about something else."""
+    """If plasma.toml changed since, its checks would not apply."""
     if config is None:
         return ()
     from runner.preflight.registry import in_order, run_checks

@@ -13,15 +13,15 @@ from pathlib import Path
 TRIGGER = "spyke_plasma_v1"
 TRAIN_FOLDER = f"dataset/train/10_{TRIGGER}"
 REG_FOLDER = "dataset/reg/1_anime_character"
-#: First line of the demo's plasma.toml: what tells it from a project of the user's own.
+#: First line of the demo's plasma.toml: distinguishes it from a user's project.
 MARK = "# plasma-tui demo: a LoRA for a small built-in model, trained in about a minute."
 
 _PROJECT = f"""{MARK}
-# Everything here is made by `plasma-tui demo`; delete the folder when you are done with it.
+# Everything here was created by `plasma-tui demo`; delete the folder when you are done.
 name = "spyke"
 
 [trainer]
-sd_scripts = "embedded"     # the built-in trainer; a path to sd-scripts trains the real thing
+sd_scripts = "embedded"     # the built-in trainer; a path to sd-scripts trains real models
 python = @PYTHON@
 launcher = "python"
 
@@ -33,7 +33,7 @@ output_name = "{TRIGGER}"
 save_model_as = "safetensors"
 save_precision = "float"
 save_every_n_steps = 200
-save_state = true           # what a resume needs
+save_state = true           # needed to resume
 max_train_epochs = 4
 network_module = "networks.lora"
 network_dim = 32
@@ -51,18 +51,18 @@ sample_prompts = "sample_prompts.txt"
 sample_every_n_epochs = 1
 seed = 42
 
-[smoke]                     # what differs in a smoke test
+[smoke]                     # overrides for a smoke test
 max_train_steps = 5
 gate = false
 
-[expect]                    # what preflight and the verdict hold the run to
+[expect]                    # checked before the start and at the end
 images = 23
 steps = 920
 checkpoint_mb = [0.5, 5.0]
 trigger = "{TRIGGER}"
 """
 
-_DATASET = f"""# What the demo trains on. Paths are relative to the folder of plasma.toml.
+_DATASET = f"""# The demo's dataset. Paths are relative to the folder of plasma.toml.
 [general]
 enable_bucket = true
 caption_extension = ".txt"
@@ -84,22 +84,22 @@ batch_size = 2
 """
 
 _SIZE = "--w 384 --h 384 --s 25 --l 1"
-_PROMPTS = f"""# One picture a line: --w width --h height --s steps --l guidance scale --d seed
+_PROMPTS = f"""# One image per line: --w width --h height --s steps --l guidance scale --d seed
 {TRIGGER}, 1boy, spiked hair, eye patch, grin, standing, dusk background {_SIZE} --d 1
 anime character, blue hair, white coat, standing, snow background {_SIZE} --d 2
 """
 
 
 class DemoFolderError(ValueError):
-    """The folder holds a project of the user's own."""
+    """The folder contains a user's project."""
 
 
 def write_demo(folder: Path, python: str) -> Path:
-    """Make the demo project in `folder` and return its plasma.toml.
+    """Create the demo project in `folder` and return its plasma.toml.
 
-    `python`: an interpreter with torch, accelerate and Pillow. Needs Pillow itself, for the
-    pictures. Files that exist stay as they are, except an unedited plasma.toml of an earlier demo,
-    which gets the new interpreter. Raises DemoFolderError, ImportError and OSError.
+    `python`: an interpreter with torch, accelerate and Pillow. Needs Pillow for the images. Existing files
+    are kept, except an unedited plasma.toml of an earlier demo, which gets the new interpreter. Raises
+    DemoFolderError, ImportError and OSError.
     """
     project = folder / "plasma.toml"
     text = project_text(python)
@@ -124,7 +124,7 @@ def project_text(python: str) -> str:
 def _check_own(project: Path) -> None:
     if not project.read_text(encoding="utf-8", errors="replace").startswith(MARK):
         raise DemoFolderError(
-            f"{project} is a project of your own: give the demo another folder with --dir."
+            f"{project} is your own project: choose another folder for the demo with --dir."
         )
 
 

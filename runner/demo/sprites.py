@@ -1,4 +1,4 @@
-"""The demo's pictures: a small asymmetric character in many poses, and others that are not him.
+"""The demo's pictures: a small asymmetric character in many poses, and other characters.
 
 Everything is drawn on a grid of 48x48 or 40x56 cells and enlarged eight times, so a picture is
 384x384 or 320x448 pixels and each cell is one latent pixel of the built-in trainer.

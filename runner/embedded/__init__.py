@@ -1,4 +1,4 @@
-"""The built-in trainer: a small, real LoRA training with the outside of sd-scripts.
+"""The built-in trainer: a small, real LoRA training that looks like sd-scripts from the outside.
 
 `python -m runner.embedded <flags of train_network.py>` trains LoRA weights for a small frozen
 text-conditioned denoiser. Steps, batches, files, console and exit codes follow

@@ -27,5 +27,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     code = main()
-    gc.freeze()  # the last collection over torch's modules would take a second and free nothing
+    gc.freeze()  # the final garbage collection over torch's modules would take a second and free nothing
     sys.exit(code)

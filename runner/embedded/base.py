@@ -40,8 +40,8 @@ def build_base() -> BaseModel:
 
 
 def _set_weights(unet: Denoiser, text_encoder: TextEncoder) -> None:
-    """Patches come in and pictures go out through random rotations, which lose nothing; the
-    untrained blocks add little between them."""
+    """Patches enter and images leave through random rotations, which are lossless; the untrained blocks add
+    little in between."""
     width, values = d.WIDTH, d.PATCH_VALUES
     unet.embed.weight.copy_(torch.linalg.qr(torch.randn(width, width))[0][:, :values])
     readout = torch.linalg.qr(torch.randn(width, width))[0][:values]
@@ -67,8 +67,8 @@ def write_base(path: str) -> None:
 
 
 def load_base(name: str) -> BaseModel:
-    """`builtin`, or a file of `write_base`. A missing, broken or foreign file raises, much as it
-    does in sd-scripts: OSError, SafetensorError, RuntimeError."""
+    """`builtin`, or a file of `write_base`. A missing, broken or unsuitable file raises, much as in
+    sd-scripts: OSError, SafetensorError, RuntimeError."""
     model = build_base()
     if name == "builtin":
         logger.info("load built-in base model: %s", BASE_VERSION)
@@ -80,8 +80,8 @@ def load_base(name: str) -> BaseModel:
             "model is not found as a file or in Hugging Face, perhaps file name is wrong?: %s", name
         )
         raise OSError(
-            f"Cannot load model {name}: there is no such file. The built-in trainer takes "
-            "'builtin' or a file that --write-base wrote."
+            f"Cannot load model {name}: file not found. The built-in trainer accepts 'builtin' or "
+            "a file written by --write-base."
         )
     logger.info("loading u-net: <All keys matched successfully>")
     logger.info("loading text encoder: <All keys matched successfully>")
@@ -92,8 +92,8 @@ def _load(model: BaseModel, name: str) -> None:
     with safe_open(name, framework="pt") as file:
         if not any(key.startswith(TEXT) for key in file.keys()):  # noqa: SIM118
             raise RuntimeError(
-                f"{name} is no base model of the built-in trainer: it takes 'builtin' or a file "
-                "that --write-base wrote; for a Stable Diffusion model use sd-scripts."
+                f"{name} is not a base model of the built-in trainer: use 'builtin' or a file "
+                "written by --write-base; for a Stable Diffusion model use sd-scripts."
             )
     tensors = load_file(name)
     for prefix, module in ((UNET, model.unet), (TEXT, model.text_encoder)):

@@ -1,8 +1,8 @@
 """The batches of an epoch: sd-scripts' dataset over the plan of `runner.trainers.sd_scripts.dataset`.
 
-Order and chance are the trainer's: one seed for all datasets, buckets and batches shuffled anew
-with seed + epoch when the epoch number changes, which happens behind the first batch of an epoch
-(the collator hands the number over after fetching).
+Order and chance are the trainer's: one seed for all datasets, buckets and batches reshuffled with seed +
+epoch when the epoch number changes, which happens after the first batch of an epoch (the collator passes the
+number after fetching).
 """
 
 from __future__ import annotations
@@ -229,11 +229,11 @@ def build_group(
 
 
 def check_supported(plan: DatasetPlan) -> None:
-    """Refuse what the built-in trainer cannot do instead of training without it."""
+    """Reject what the built-in trainer cannot do instead of training without it."""
     for dataset in (*plan.datasets, *plan.validation):
         for subset in dataset.subsets:
             for name in ("color_aug", "face_crop_aug_range", "alpha_mask", "resize_interpolation"):
                 if getattr(subset.spec, name):
                     raise ValueError(
-                        f"{Path(subset.spec.image_dir).name}: {name} is not in the built-in trainer"
+                        f"{Path(subset.spec.image_dir).name}: {name} is not supported by the built-in trainer"
                     )

@@ -30,8 +30,8 @@ def tag_frequency(captions: Iterable[str]) -> dict[str, int]:
 def vary_caption(
     caption: str, subset: SubsetSpec, epoch: int, step: int, max_train_steps: int, chance: Chance
 ) -> str:
-    """The caption of one batch: prefix and suffix, dropout, wildcards, shuffled tags behind the
-    kept ones, warm-up of tags, secondary separator; in this order. `epoch` counts from 1."""
+    """The caption of one batch: prefix and suffix, dropout, wildcards, shuffled tags after the kept ones,
+    warm-up of tags, secondary separator; in this order. `epoch` counts from 1."""
     if subset.caption_prefix:
         caption = f"{subset.caption_prefix} {caption}"
     if subset.caption_suffix:

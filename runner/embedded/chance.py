@@ -11,7 +11,7 @@ import torch
 
 @contextlib.contextmanager
 def own_chance(seed: int | None = None) -> Iterator[None]:
-    """Seed anew (if a seed is given) and put every generator back at the end: Python's, torch's,
+    """Reseed (if a seed is given) and restore every generator at the end: Python's, torch's,
     the GPU's."""
     python, cpu = random.getstate(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None

@@ -1,9 +1,8 @@
 """The small frozen denoiser: three transformer blocks over patches, conditioned on text and noise.
 
-The blocks draw the picture that they believe to be under the noise; the noise is what is left. The
-frozen weights know no picture at all, so the untrained model guesses badly and everything about the
-images is left for the LoRA to learn. Module names follow Stable Diffusion's U-Net
-(`down_blocks_0_attentions_0_...`).
+The blocks predict the image under the noise; the noise is the rest. The frozen weights contain no images, so
+the untrained model predicts badly and the LoRA learns everything about the images. Module names follow Stable
+Diffusion's U-Net (`down_blocks_0_attentions_0_...`).
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ PATCH = 8
 WIDTH = 192
 HEADS = 4
 PATCH_VALUES = CHANNELS * PATCH * PATCH
-#: How strongly the blocks' output reaches the picture. The larger, the faster a LoRA learns at the
+#: Weight of the blocks' output in the image. The larger, the faster a LoRA learns at the
 #: usual learning rates.
 READOUT_GAIN = 6.0
-#: The error (standard deviation) that the picture is expected to have. Below that noise level the
-#: noisy latents are believed, above it the picture.
+#: Expected error (standard deviation) of the predicted image. Below that noise level the noisy latents count
+#: more, above it the prediction.
 EXPECTED_ERROR = 0.25
-#: Weight of a patch's place beside its content.
+#: Weight of a patch's position relative to its content.
 PLACE_GAIN = 2.0
 
 
@@ -180,7 +179,7 @@ def _waves(values: torch.Tensor, width: int, like: torch.Tensor) -> torch.Tensor
 
 
 def _positions(rows: int, columns: int, like: torch.Tensor) -> torch.Tensor:
-    """One code for each patch, by its place in a picture whose sides run from 0 to 100:
+    """One code per patch, by its position in an image with sides from 0 to 100:
     (rows * columns, WIDTH)."""
     down = _waves(torch.linspace(0, 100, rows), WIDTH // 2, like)
     right = _waves(torch.linspace(0, 100, columns), WIDTH // 2, like)

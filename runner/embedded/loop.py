@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Helpers:
-    """What the loop calls at its moments."""
+    """Callbacks of the loop."""
 
     loss: LossFunction
     saver: Saver
@@ -92,8 +92,8 @@ class Loop:
                 break
 
     def _batches(self, skip: int) -> Iterator[tuple[int, Any]]:
-        """The epoch's batches with their number from 0. Of a skipped part the last batch is still
-        fetched and thrown away; numbers then begin at 1, which lowers avr_loss at first."""
+        """The epoch's batches with their number from 0. After a skip the last skipped batch is still fetched
+        and dropped; numbers then start at 1, which lowers avr_loss at first."""
         loader = self.parts.batches
         if skip > 0:
             loader = self.accelerator.skip_first_batches(loader, skip - 1)
@@ -145,7 +145,7 @@ class Loop:
         rates = self.parts.scheduler.get_last_lr()
         for name, rate in zip(self.parts.lr_names, rates, strict=True):
             logs[f"lr/{name}"] = rate
-        # sd-scripts v0.10 logs all but the text encoder's rate once more under a number
+        # sd-scripts v0.10 logs all rates except the text encoder's again under a number
         first = 0 if self.args.network_train_unet_only else 1
         for number in range(first, len(rates)):
             logs[f"lr/group{number}"] = rates[number]

@@ -1,4 +1,4 @@
-"""LoRA: low-rank weights beside every linear layer of the attention blocks and the text encoder.
+"""LoRA: low-rank weights for every linear layer of the attention blocks and the text encoder.
 
 Names, initial values, scaling and file layout follow sd-scripts' `networks.lora`.
 """
@@ -97,7 +97,7 @@ class LoRANetwork(nn.Module):  # type: ignore[misc]
         logger.info("create LoRA for U-Net: %d modules.", len(self.unet_targets))
 
     def apply_to(self, text_encoder: bool, unet: bool) -> None:
-        """Attach to the trained parts only; the others get no weights."""
+        """Attach to the trained parts only."""
         if text_encoder:
             logger.info("enable LoRA for text encoder: %d modules", len(self.text_targets))
         else:
@@ -117,7 +117,7 @@ class LoRANetwork(nn.Module):  # type: ignore[misc]
     def groups(
         self, text_encoder_lr: float | None, unet_lr: float | None, learning_rate: float
     ) -> tuple[list[dict[str, Any]], list[str]]:
-        """Optimizer groups and their names for the log; a part with learning rate 0 has none."""
+        """Optimizer groups and their names for the log; none for a part with learning rate 0."""
         groups, names = [], []
         parts = (
             ("textencoder", self.text_targets, text_encoder_lr),
@@ -157,7 +157,7 @@ Targets = list[tuple[LoraModule, Any]]
 
 
 def create_network(model: BaseModel, args: Any) -> LoRANetwork:
-    """The network that the flags ask for. Raises for another network_module or network_args."""
+    """The network for the flags. Raises for another network_module or network_args."""
     if not args.network_module.startswith("networks.lora"):
         raise ModuleNotFoundError(
             f"No module named '{args.network_module}': the built-in trainer has networks.lora"

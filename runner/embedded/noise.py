@@ -1,4 +1,4 @@
-"""The noise that latents are hidden in, and the loss of guessing it."""
+"""The noise added to latents, and the loss of predicting it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def alphas_cumprod() -> torch.Tensor:
 
 @dataclass(frozen=True, slots=True)
 class NoisyBatch:
-    """`noisy` = image and `noise` mixed as `timesteps` (batch,) say."""
+    """`noisy` = image and `noise` mixed by `timesteps` (batch,)."""
 
     noisy: torch.Tensor
     noise: torch.Tensor
@@ -29,7 +29,7 @@ class NoisyBatch:
 
 
 def add_noise(latents: torch.Tensor, alphas: torch.Tensor, args: Any) -> NoisyBatch:
-    """Hide each latent in fresh noise at a random timestep in [min_timestep, max_timestep)."""
+    """Add fresh noise to each latent at a random timestep in [min_timestep, max_timestep)."""
     noise = torch.randn_like(latents)
     if args.noise_offset:
         shape = (latents.shape[0], latents.shape[1], 1, 1)

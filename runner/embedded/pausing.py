@@ -1,4 +1,4 @@
-"""Times that a bar does not count. Pure: no torch."""
+"""Pauses that a progress bar does not count. Pure: no torch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 @contextlib.contextmanager
 def paused(bar: Any) -> Iterator[None]:
-    """The block takes no time on this tqdm bar. (sd-scripts v0.10 calls `unpause` after every step, which also
-    takes out the steps since the last print: its rate is then `5131712.92it/s`.)"""
+    """The block takes no time on this tqdm bar. (sd-scripts v0.10 calls `unpause` after every step, which
+    also takes out the steps since the last print: its rate is then `5131712.92it/s`.)"""
     if bar.disable:
         yield
         return

@@ -1,8 +1,8 @@
 """Images to latents and back.
 
-A latent pixel is the mean of 8x8 image pixels in three colour axes (lightness, red against green,
-blue against yellow), scaled to about unit variance. The way back repeats each mean 8x8 times, so
-pixel art drawn in 8x8 blocks survives the round trip exactly.
+A latent pixel is the mean of 8x8 image pixels in three colour axes (lightness, red against green, blue
+against yellow), scaled to about unit variance. Decoding repeats each mean 8x8 times, so pixel art drawn in
+8x8 blocks survives the round trip exactly.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def fit(
     bucket: tuple[int, int],
     corner: tuple[int, int] | None = None,
 ) -> Image.Image:
-    """Resize to `resized`, then crop to `bucket`: in the middle, or at `corner` (left, top)."""
+    """Resize to `resized`, then crop to `bucket`: centered, or at `corner` (left, top)."""
     if image.size != resized:
         shrinks = resized[0] <= image.width and resized[1] <= image.height
         image = image.resize(resized, Image.Resampling.BOX if shrinks else Image.Resampling.LANCZOS)

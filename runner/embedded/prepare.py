@@ -1,5 +1,5 @@
-"""The dataset part of a start: read the configuration, plan the batches, tell it all on the
-console in sd-scripts' words and order."""
+"""The dataset part of a start: read the configuration, plan the batches, log everything in sd-scripts'
+wording and order."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class MultipleInvalid(Exception):
 
 
 class TomlDecodeError(ValueError):
-    """A dataset configuration that is no TOML."""
+    """A dataset configuration that is not valid TOML."""
 
 
 ERRORS: dict[str, type[Exception]] = {
@@ -102,7 +102,7 @@ def prepare_dataset(args: Any) -> Prepared:
 
 
 def _explain(error: DatasetError, file: str | None) -> None:
-    """What the trainer logs before it dies of a configuration."""
+    """What the trainer logs before failing on a configuration."""
     if error.trainer_error == "MultipleInvalid":
         logger.error("Invalid user config / ユーザ設定の形式が正しくないようです")
     elif error.trainer_error == "TomlDecodeError":
@@ -110,7 +110,7 @@ def _explain(error: DatasetError, file: str | None) -> None:
 
 
 def as_trainer_error(error: DatasetError) -> Exception:
-    """The exception that sd-scripts raises at this point, so that both end alike."""
+    """The exception that sd-scripts raises here, so that both fail alike."""
     if isinstance(error.__cause__, UnicodeDecodeError):
         return error.__cause__
     kind = ERRORS.get(error.trainer_error, ValueError)
@@ -118,7 +118,7 @@ def as_trainer_error(error: DatasetError) -> Exception:
 
 
 class _Noted(FolderImages):
-    """Says on the console what the trainer says while it lists folders."""
+    """Logs what the trainer logs while it lists folders."""
 
     def listing(self, image_dir: str) -> Listing | None:
         found = super().listing(image_dir)
@@ -132,7 +132,7 @@ class _Noted(FolderImages):
         found = super().size(path)
         if found is not None:
             return found
-        try:  # sd-scripts asks Pillow when the header reader gives up
+        try:  # sd-scripts falls back to Pillow if the header reader fails
             with Image.open(self.base_dir / path) as image:
                 size: tuple[int, int] = image.size
                 return size

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 class LossRecorder:
-    """The mean over one epoch's slots, with sd-scripts' habits: in the first epoch every loss is
-    appended; later ones replace the loss of the same place; places that a resume skipped count as
-    0, which lowers the average at first; a NaN stays in the sum for ever."""
+    """The mean over one epoch's slots, with sd-scripts' habits: in the first epoch every loss is appended;
+    later ones replace the loss of the same place; positions skipped by a resume count as 0, which lowers the
+    average at first; a NaN stays in the sum forever."""
 
     def __init__(self) -> None:
         self._losses: list[float] = []

@@ -28,7 +28,7 @@ from runner.embedded.text import pad_tokens, tokenize
 
 logger = logging.getLogger(__name__)
 
-#: ` --w 256` and the like behind a prompt: letter, key, type.
+#: ` --w 256` and similar options after a prompt: letter, key, type.
 OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "w": ("width", int),
     "h": ("height", int),
@@ -80,7 +80,7 @@ def read_prompts(path: Path) -> list[Prompt]:
 
 
 def parse_prompt(line: str) -> Prompt:
-    """`a red fox --w 256 --h 256 --d 1`: options that are not known are left out."""
+    """`a red fox --w 256 --h 256 --d 1`: unknown options are ignored."""
     first, *rest = line.split(" --")
     values: dict[str, Any] = {"prompt": first}
     for part in rest:
@@ -110,8 +110,8 @@ class Sampler:
         self.args = args
 
     def sample(self, epoch: int | None, step: int) -> None:
-        """Draw when due. A missing prompt file is an error record only; no file at all raises
-        TypeError, as in sd-scripts."""
+        """Draw when due. A missing prompt file only logs an error; no file setting raises TypeError, as in
+        sd-scripts."""
         if not is_due(self.args, epoch, step):
             return
         logger.info("")

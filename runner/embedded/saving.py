@@ -1,7 +1,6 @@
-"""Checkpoints and states: when, under which names, and which old ones are removed.
-
-Facts: train_network.py and train_util.py v0.10. Nothing is written atomically, the line
-`saving checkpoint:` comes before the write and nothing after it.
+"""Checkpoints and states: when, under which names, and which old ones are removed. Facts: train_network.py
+and train_util.py v0.10. Nothing is written atomically, `saving checkpoint:` is logged before the write,
+nothing after it.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ SAVE_DTYPES = {"float": torch.float32, "fp16": torch.float16, "bf16": torch.bflo
 
 
 class Saver:
-    """Writes what the flags ask for into output_dir. Only the main process saves."""
+    """Writes to output_dir according to the flags. Only the main process saves."""
 
     def __init__(
         self,
@@ -44,7 +43,7 @@ class Saver:
         self.resolution = resolution
 
     def after_step(self, step: int, epoch: int) -> None:
-        """Called with the step just finished; `epoch` counts from 0, as the metadata has it."""
+        """Called with the step just finished; `epoch` counts from 0, as in the metadata."""
         args = self.args
         if args.save_every_n_steps is None or step % args.save_every_n_steps:
             return
@@ -65,7 +64,7 @@ class Saver:
             self._remove_checkpoint(KOHYA_NAMES.step(args.output_name, old))
 
     def after_epoch(self, epoch: int, epochs: int, step: int) -> None:
-        """`epoch` counts from 1. The last epoch has no file of its own: the final one follows."""
+        """`epoch` counts from 1. The last epoch has no separate file: the final one follows."""
         args = self.args
         if args.save_every_n_epochs is None or not self.accelerator.is_main_process:
             return
@@ -128,7 +127,7 @@ class Saver:
 def write_weights(
     tensors: dict[str, Any], path: Path, precision: str | None, metadata: dict[str, str]
 ) -> None:
-    """One checkpoint file; without a precision the weights keep theirs."""
+    """One checkpoint file; without a precision the weights keep their own."""
     dtype = SAVE_DTYPES.get(precision or "")
     if dtype is not None:
         tensors = {key: value.detach().cpu().to(dtype) for key, value in tensors.items()}
@@ -139,9 +138,9 @@ def write_weights(
 
 
 def keep_train_state(accelerator: Any, epoch: Any, step: Any) -> Callable[[], int | None]:
-    """Let states carry `train_state.json`, written before all other files. Returns a function that
-    tells the step of a loaded state, None if none was loaded or it held no number. `epoch` and
-    `step` are the loop's shared numbers: the epoch from 1, the step before the current one."""
+    """Let states carry `train_state.json`, written before all other files. Returns a function that gives the
+    step of a loaded state, None if none was loaded or it had no number. `epoch` and `step` are the loop's
+    shared numbers: the epoch from 1, the step before the current one."""
     loaded: dict[str, int] = {}
 
     def before_save(models: Any, weights: Any, folder: str) -> None:

@@ -1,4 +1,4 @@
-"""The parts of a training, each made from the flags: accelerator, model, network, data loaders."""
+"""The parts of a training, built from the flags: accelerator, model, network, data loaders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What is trained, as accelerate hands it back. `lr_names`: of the optimizer's groups."""
+    """What is trained, as returned by accelerate. `lr_names`: of the optimizer's groups."""
 
     network: LoRANetwork
     optimizer: Any
@@ -39,9 +39,9 @@ class Parts:
 
 
 def create_accelerator(args: Any) -> Accelerator:
-    """Says its device. TensorBoard is on as soon as logging_dir is set."""
+    """Logs its device. TensorBoard is on if logging_dir is set."""
     if "OMP_NUM_THREADS" not in os.environ:
-        # the model is so small that a second thread costs more than it brings: 37 against 22 steps
+        # the model is so small that a second thread costs more than it gains: 37 against 22 steps
         # a second with one and two threads on two cores
         torch.set_num_threads(1)
     logging_dir = None
@@ -120,7 +120,7 @@ def assemble(
         text_lrs[0] if text_lrs else None, args.unet_lr, args.learning_rate
     )
     name, options, optimizer = create_optimizer(args, groups)
-    # without workers both loaders tell the training half alone which epoch it is, as in sd-scripts
+    # without workers both loaders report the epoch only to the training part, as in sd-scripts
     collator = Collator(*counters, group if _workers(args) == 0 else None)
     batches = _loader(args, group, collator, shuffle=True)
     held_out = _loader(args, validation, collator, shuffle=False)

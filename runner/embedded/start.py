@@ -1,4 +1,4 @@
-"""Where a training begins: the numbers that --resume, --initial_step and their like lead to.
+"""Where a training starts: the numbers resulting from --resume, --initial_step and similar flags.
 
 This is sd-scripts' arithmetic with its faults (train_network.py, v0.10): without
 --skip_until_initial_step the step restarts at 0 at the beginning of the epoch; with it the step
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Start:
     """`first_epoch` counts from 0. `skip_batches` of the first epoch are fetched and discarded;
-    it is also the step that the count begins with. `asked_step`: for the log, None if not
+    it is also the first step count. `asked_step`: for the log, None if not
     skipping. `multiplied_step`: the same in batches."""
 
     first_epoch: int = 0
@@ -34,7 +34,7 @@ def find_start(
     accumulation: int,
     max_train_steps: int,
 ) -> Start:
-    """`batches`: of one epoch and process. Raises AssertionError when nothing is left to train."""
+    """`batches`: of one epoch and process. Raises AssertionError if nothing is left to train."""
     if initial_step is not None:
         step = initial_step
     elif initial_epoch is not None:

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 def train(args: Any) -> None:
-    """Train as the flags say. Without images it says so and returns: exit code 0, as sd-scripts."""
+    """Train by the flags. Without images it logs that and returns: exit code 0, as sd-scripts."""
     born = (random.randint(0, 2**32), time.time())
     prepared = _prepare(args)
     if not prepared.plan.batches_per_epoch:

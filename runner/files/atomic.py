@@ -14,22 +14,22 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _AT_FDCWD, _RENAME_NOREPLACE, _RENAME_EXCL = -100, 1, 4
-#: what a file system answers that knows no such call
+#: errors of a file system without such a call
 _UNABLE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 def replace_file(
     path: Path, data: bytes, *, mode: int | None = None, durable: bool = False
 ) -> None:
-    """`data` becomes the content of `path`. `mode`: None: as the umask has it; `durable`: on the disk before it
-    has the name. Raises OSError (disk full, read-only); the old content stays then."""
+    """`data` becomes the content of `path`. `mode`: None: by the umask; `durable`: on the disk before it gets
+    the name. Raises OSError (disk full, read-only); the old content stays then."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(temporary, flags, 0o666 if mode is None else mode), "wb") as stream:
             if mode is not None:
                 with contextlib.suppress(OSError):  # a share without modes
-                    os.fchmod(stream.fileno(), mode)  # also of one that a killed process left
+                    os.fchmod(stream.fileno(), mode)  # also a leftover of a killed process
             stream.write(data)
             if durable:
                 stream.flush()
@@ -42,7 +42,8 @@ def replace_file(
 
 
 def first_free(paths: Iterable[Path]) -> Path:
-    """The first path that nothing has, not even a broken link. Raises FileExistsError if every one is taken."""
+    """The first path that does not exist, not even as a broken link. Raises FileExistsError if every one is
+    taken."""
     free = next((path for path in paths if not os.path.lexists(path)), None)
     if free is None:
         raise FileExistsError(errno.EEXIST, "every name is taken")
@@ -50,21 +51,21 @@ def first_free(paths: Iterable[Path]) -> Path:
 
 
 def rename_to_free(unfinished: Path, target: Path) -> None:
-    """`unfinished` becomes `target`, in the same folder. Raises FileExistsError if there is something of
-    that name, OSError; `unfinished` is left then."""
+    """`unfinished` becomes `target`, in the same folder. Raises FileExistsError if the name exists, OSError;
+    `unfinished` stays then."""
     try:
         os.link(unfinished, target)
     except (FileExistsError, FileNotFoundError):
         raise
-    except OSError:  # a disk that knows no links: exFAT, some network shares
+    except OSError:  # a disk without links: exFAT, some network shares
         _rename(unfinished, target)
         return
     unfinished.unlink()
 
 
 def _rename(unfinished: Path, target: Path) -> None:
-    """By the system's own exclusive rename. Where there is none either, a moment is left between the look and
-    the rename, in which somebody else would have to take that very name."""
+    """By the system's exclusive rename. Without that, there is a short gap between check and rename in which
+    another process could take the name."""
     failed = _system_rename(os.fsencode(unfinished), os.fsencode(target))
     if failed == 0:
         return

@@ -1,6 +1,6 @@
-"""Is a folder that diffusers wrote complete? By names and sizes; numbers are verified elsewhere.
+"""Is a diffusers folder complete? By names and sizes; numbers are verified elsewhere.
 
-Facts (diffusers 0.32, `DiffusionPipeline.save_pretrained`): each part has a folder of its own, models hold
+Facts (diffusers 0.32, `DiffusionPipeline.save_pretrained`): each part has its own folder, models have
 `config.json` and their weights, and `model_index.json`, which names the parts, is written last.
 """
 
@@ -21,7 +21,7 @@ WEIGHTS = (".safetensors", ".bin")
 
 @dataclass(frozen=True, slots=True)
 class FolderLook:
-    """`problem`: why it is not complete; `weights`: files whose contents are still to be verified;
+    """`problem`: why it is incomplete; `weights`: files whose contents are still to be verified;
     `size_bytes`, `mtime_ns`: of all files together and of the newest one."""
 
     problem: str | None
@@ -31,7 +31,7 @@ class FolderLook:
 
 
 def is_diffusers_folder(path: Path) -> bool:
-    """Also one whose save was cut off before its index was written."""
+    """Also one with a save interrupted before its index was written."""
     return (path / INDEX).exists() or (path / "unet").is_dir()
 
 
@@ -50,17 +50,17 @@ def look_at_folder(path: Path) -> FolderLook:
 
 def _problem(path: Path, files: list[Path], weights: tuple[Path, ...]) -> str | None:
     if not (path / INDEX).exists():
-        return f"there is no {INDEX}, which is written last: the save was cut off"
+        return f"no {INDEX}, which is written last: the save was interrupted"
     try:
         index = json.loads(read_text(path / INDEX))
         parts = [name for name, value in index.items() if isinstance(value, list) and any(value)]
     except (ValueError, AttributeError, RecursionError):
-        return f"{INDEX} cannot be read: the save was cut off"
+        return f"{INDEX} cannot be read: the save was interrupted"
     for part in sorted(parts):
         inside = [file for file in files if file.parent == path / part]
         if not inside:
-            return f"there is no {part}, which {INDEX} names"
+            return f"no {part}, which {INDEX} lists"
         model = any(file.name == MODEL_CONFIG for file in inside)
         if model and not any(file in weights for file in inside):
-            return f"{part} holds no weights"
+            return f"{part} has no weights"
     return None

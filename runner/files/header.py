@@ -1,8 +1,8 @@
-"""The header of a safetensors file, held against the file and against itself.
+"""The header of a safetensors file, checked against the file and for consistency.
 
-The format: 8 bytes little-endian length, a JSON header, the tensors. Its readers demand that the
-tensors fill the rest of the file without gap or overlap, and that each has the bytes of its dtype
-and shape; so a file that breaks this cannot be loaded, whatever its size.
+The format: 8 bytes little-endian length, a JSON header, the tensors. Readers require that the tensors fill
+the rest of the file without gaps or overlaps and match their dtype and shape; a file that violates this
+cannot be loaded, whatever its size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from runner.files.regular_file import open_regular
 
 HEADER_LIMIT_BYTES = 100_000_000
-#: bytes of one number; a dtype that is not here is newer than this program
+#: bytes of one number; a missing dtype is newer than this program
 ITEM_BYTES = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "C64": 8,
     "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1, "U16": 2, "U32": 4, "U64": 8,
@@ -25,12 +25,12 @@ ITEM_BYTES = {
 
 
 class Broken(Exception):
-    """Why a file is no whole safetensors file; one sentence."""
+    """Why a file is not a complete safetensors file; one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """Where a tensor lies; `begin`, `end`: bytes after the header."""
+    """Position of a tensor; `begin`, `end`: bytes after the header."""
 
     name: str
     dtype: str
@@ -54,17 +54,19 @@ def read_header(path: Path) -> tuple[dict[str, Any], int, int]:
             raise Broken(f"the file has only {size} bytes")
         length = int.from_bytes(start, "little")
         if length > HEADER_LIMIT_BYTES:
-            raise Broken(f"this is no safetensors file (it begins with {start!r})")
-        # the size comes first: a cut file must not make us ask for memory that it cannot fill
+            raise Broken(f"not a safetensors file (it begins with {start!r})")
+        # check the size first: a truncated file must not make us allocate memory that it cannot fill
         text = stream.read(length) if size >= 8 + length else b""
     if len(text) < length:
-        raise Broken(f"cut off inside the header: {size:,} bytes, the header alone has {length:,}")
+        raise Broken(
+            f"truncated inside the header: {size:,} bytes, the header alone has {length:,}"
+        )
     header = _parsed(text)
     tensors = {name: value for name, value in header.items() if name != "__metadata__"}
     try:
         end = max((int(t["data_offsets"][1]) for t in tensors.values()), default=0)
     except (KeyError, TypeError, IndexError, ValueError, OverflowError):
-        raise Broken("this is no safetensors file (a tensor has no offsets)") from None
+        raise Broken("not a safetensors file (a tensor has no offsets)") from None
     return header, 8 + length, 8 + length + end
 
 
@@ -75,14 +77,14 @@ def _parsed(text: bytes) -> dict[str, Any]:
             text.decode("utf-8"), object_pairs_hook=_each_once, parse_constant=_no_number
         )
     except RecursionError:
-        raise Broken("this is no safetensors file (its header is nested too deeply)") from None
-    except ValueError:  # also of a text that is not UTF-8
-        raise Broken("this is no safetensors file (its header is no JSON)") from None
+        raise Broken("not a safetensors file (its header is nested too deeply)") from None
+    except ValueError:  # also for text that is not UTF-8
+        raise Broken("not a safetensors file (its header is not JSON)") from None
     if not isinstance(header, dict):
-        raise Broken("this is no safetensors file (its header is no table of tensors)")
+        raise Broken("not a safetensors file (its header is not a table of tensors)")
     metadata = header.get("__metadata__", {})
     if not isinstance(metadata, dict) or not all(type(v) is str for v in metadata.values()):
-        raise Broken("the header's __metadata__ holds something that is not text")
+        raise Broken("the header's __metadata__ contains something other than text")
     return header
 
 
@@ -92,7 +94,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [key for key, _ in pairs]
         name = next(key for key in names if names.count(key) > 1)
-        raise Broken(f"the header holds {name!r} twice")
+        raise Broken(f"the header contains {name!r} twice")
     return found
 
 
@@ -116,7 +118,7 @@ def tensors_of(header: dict[str, Any]) -> list[Tensor]:
                 raise TypeError
             found.append(Tensor(name, dtype, shape, begin, end))
         except (KeyError, TypeError, ValueError):
-            raise Broken(f"the header of tensor {name} makes no sense") from None
+            raise Broken(f"the header of tensor {name} is invalid") from None
     found.sort(key=lambda tensor: (tensor.begin, tensor.end))
     _check_layout(found)
     return found
@@ -138,7 +140,7 @@ def _check_layout(tensors: list[Tensor]) -> None:
 
 
 def metadata_of(header: dict[str, Any]) -> dict[str, str]:
-    """What the writer noted, as text."""
+    """The writer's metadata, as text."""
     told = header.get("__metadata__")
     if not isinstance(told, dict):
         return {}

@@ -1,6 +1,5 @@
-"""Run folders hold tokens and passwords, from commands and plasma.toml: only their owner may read them.
-
-Modes are given where a file is made, never by umask: the trainer would inherit that.
+"""Run folders contain tokens and passwords from commands and plasma.toml: only their owner may read them.
+Modes are set when a file is created, never by umask: the trainer would inherit that.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 _OTHERS = 0o077
-#: what lies in a run folder and is the trainer's: protected by the folder above it
+#: the trainer's own files in a run folder: protected by their parent folder
 _TRAINERS = ("tensorboard", "scratch")
 
 
@@ -23,7 +22,7 @@ def private_opener(path: str, flags: int) -> int:
 
 
 def is_open(entry: os.DirEntry[str]) -> bool:
-    """May group or others do anything with this folder? One that is a link belongs elsewhere."""
+    """Do group or others have any access to this folder? A link is not checked."""
     try:
         found = entry.stat(follow_symlinks=False)
     except OSError:
@@ -32,8 +31,8 @@ def is_open(entry: os.DirEntry[str]) -> bool:
 
 
 def tighten(folder: Path) -> None:
-    """Take every right of group and others from a run folder and from the files in it that are ours. What
-    belongs to another user stays as it is."""
+    """Remove all rights of group and others from a run folder and our files in it. Files of other users stay
+    unchanged."""
     for name, folders, files in os.walk(folder):
         if Path(name) == folder:
             folders[:] = [one for one in folders if one not in _TRAINERS]

@@ -1,7 +1,7 @@
-"""Read files that a person or another program named: regular files only, and never more than a limit.
+"""Reads files named by a user or another program: regular files only, and never more than a limit.
 
-Opening a FIFO blocks until somebody writes, and `/dev/zero` never ends. Both can stand behind any path or
-link, so nothing is read before the open file itself is known to be regular.
+Opening a FIFO blocks until another process writes, and `/dev/zero` never ends. Any path or link may lead to
+one, so nothing is read before the open file is known to be regular.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from runner.model.units import file_size
 
-#: larger than any configuration, script or caption file that a person writes
+#: larger than any configuration, script or caption file written by hand
 TEXT_LIMIT_BYTES = 16_000_000
 _KINDS = (
     (stat.S_ISDIR, errno.EISDIR, "a folder"),
@@ -32,8 +32,8 @@ def open_regular(path: str | Path, *, follow: bool = True) -> BinaryIO:
     flags |= 0 if follow else os.O_NOFOLLOW
     try:
         descriptor = os.open(path, flags)
-    except ValueError:  # a null byte, or a character that the file system cannot name
-        raise OSError(errno.EINVAL, "no file can have this name") from None
+    except ValueError:  # a null byte, or a character not allowed by the file system
+        raise OSError(errno.EINVAL, "not a possible file name") from None
     mode = os.fstat(descriptor).st_mode
     for fits, number, words in _KINDS:
         if fits(mode):
@@ -48,7 +48,7 @@ def read_bytes(
     """All bytes of a regular file. Raises OSError, also for a file of more than `limit_bytes`."""
     with open_regular(path, follow=follow) as stream:
         known_bytes = os.fstat(stream.fileno()).st_size
-        # what is too large is not read at all; a file of /proc has no size, one that grows has an old one
+        # too large files are not read at all; a /proc file has no size, a growing file an old one
         data = stream.read(limit_bytes + 1) if known_bytes <= limit_bytes else b""
     if max(known_bytes, len(data)) > limit_bytes:
         raise OSError(errno.EFBIG, f"it is larger than {file_size(limit_bytes)}")
@@ -62,6 +62,7 @@ def read_text(
     encoding: str = "utf-8",
     errors: str = "strict",
 ) -> str:
-    """The text of a regular file, with line ends as they are in Python. Raises OSError, UnicodeDecodeError."""
+    """The text of a regular file, with line ends as they are in Python. Raises OSError,
+    UnicodeDecodeError."""
     text = read_bytes(path, limit_bytes).decode(encoding, errors)
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,4 +1,4 @@
-"""TOML text -> values, for files that anybody may have written."""
+"""TOML text -> values, for untrusted files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import tomllib
 from collections.abc import Callable
 from typing import Any
 
-#: no configuration is nested so deeply; what reads the values may call itself once for each level
+#: no configuration is nested this deeply; readers may recurse once per level
 MOST_LEVELS = 50
 _TOO_DEEP = "Nested too deeply"
 
 
 def parse_toml(text: str, *, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
-    """Raises tomllib.TOMLDecodeError, also for tables and lists within each other beyond MOST_LEVELS."""
+    """Raises tomllib.TOMLDecodeError, also for nesting beyond MOST_LEVELS."""
     try:
         values = tomllib.loads(text, parse_float=parse_float)
     except RecursionError:

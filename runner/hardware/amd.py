@@ -1,7 +1,7 @@
-"""AMD cards by what the kernel's amdgpu driver shows to everybody in /sys: no library, no rights.
+"""AMD cards, from what the kernel's amdgpu driver exposes in /sys: no library, no special rights.
 
-Small files, each read by itself, each failure in words. A card that sleeps is not read: reading wakes it.
-Not seen on a real card yet.
+Small files, each read separately, each failure with a reason. A sleeping card is not read: reading wakes it.
+Not tested on a real card yet.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from runner.hardware.source import Asked, Reading
 from runner.model import GpuSample
 
 VENDOR = 0x1002
-ASLEEP = "the card sleeps; reading would wake it"
+ASLEEP = "the card is asleep; reading would wake it"
 SHARED = "shared with the system"
-NO_RUN = "no process of the training is seen on it"
-#: walking over all processes costs more than the card's own figures
+NO_RUN = "no process of the training found on it"
+#: scanning all processes costs more than reading the card
 SELDOM_S = 20.0
-#: where several temperatures are named, the one that stands for the card first
+#: of several temperatures, the main one first
 _LABELS = ("edge", "junction", "mem")
 #: numbers of the card's sensors (hwmon): the unit divided by, files, newer names last
 _SENSORS: Mapping[str, tuple[float, tuple[str, ...]]] = {
@@ -41,15 +41,15 @@ _FIELDS = (
     "percent", "memory_used_bytes", "memory_total_bytes", "memory_run_bytes", "temperature_c",
     "fan_percent", "energy_j", *_SENSORS,
 )  # fmt: skip
-#: format of gpu_metrics (the kernel's kgd_pp_interface.h): 1 cards, 2 and 3 graphics inside a processor
+#: format of gpu_metrics (the kernel's kgd_pp_interface.h): 1 cards, 2 and 3 integrated graphics
 _APU_FORMATS = (2, 3)
 _WORDS = {
-    errno.ENOENT: "the driver does not tell",
-    errno.ENODEV: "the driver does not tell",
-    errno.EOPNOTSUPP: "the driver does not tell",
-    errno.ENODATA: "the driver has no figure now",
+    errno.ENOENT: "not reported by the driver",
+    errno.ENODEV: "not reported by the driver",
+    errno.EOPNOTSUPP: "not reported by the driver",
+    errno.ENODATA: "no value from the driver now",
     errno.EBUSY: "the driver is busy",
-    errno.EINVAL: "the driver refuses to tell",
+    errno.EINVAL: "refused by the driver",
     errno.EACCES: "not allowed to read it",
     errno.EPERM: "not allowed to read it",
 }
@@ -66,7 +66,7 @@ def read_text(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Linux:
-    """What is asked of the system, so that tests can answer in its place."""
+    """System calls, replaceable in tests."""
 
     system: str = sys.platform
     root: Path = Path("/")
@@ -76,7 +76,7 @@ class Linux:
 
 
 class AmdSource:
-    """Asked from one thread only."""
+    """Used from one thread only."""
 
     name = "amd"
     period_s = 2.0
@@ -84,17 +84,17 @@ class AmdSource:
     def __init__(self, linux: Linux | None = None) -> None:
         self._linux = linux or Linux()
         self._names: dict[Path, str] = {}
-        #: what processes do with cards, now and `_passed_s` earlier
+        #: process usage of cards, now and `_passed_s` earlier
         self._uses: Uses | None = None
         self._before: Uses | None = None
         self._at, self._passed_s = 0.0, 0.0
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
     def read(self, asked: Asked) -> Reading:
         if self._linux.system != "linux":
-            return Reading(reason="AMD cards are read on Linux only", final=True)
+            return Reading(reason="AMD cards are only supported on Linux", final=True)
         found = self._listed()
         if not found:
             return Reading(reason="no AMD card here", final=True)
@@ -105,8 +105,8 @@ class AmdSource:
         return Reading(tuple(self._sample(card, i, asked) for i, card in enumerate(found)))
 
     def _listed(self) -> list[Path]:
-        """The cards' folders in /sys, each named by its address (`0000:03:00.0`), in their order. Reads nothing
-        that would wake a card."""
+        """The cards' folders in /sys, each named by its address (`0000:03:00.0`), in their order. Reads
+        nothing that would wake a card."""
         links = (self._linux.root / "sys/class/drm").glob("card*")
         found = {
             (link / "device").resolve()
@@ -117,7 +117,7 @@ class AmdSource:
         return sorted(found, key=lambda folder: folder.name)
 
     def _name(self, figures: Figures) -> str:
-        """Looked for once: it never changes."""
+        """Determined once: it never changes."""
         if figures.folder not in self._names:
             device_id = _hex(figures.text("device")) or 0
             listed = pci_name(self._linux.root, VENDOR, device_id)
@@ -147,7 +147,7 @@ class AmdSource:
         run = sum(ours) if ours else None
         if run is None:
             figures.reasons["memory_run_bytes"] = figures.reasons["memory_others_bytes"] = NO_RUN
-        figures.reasons["energy_j"] = "the driver does not tell"
+        figures.reasons["energy_j"] = "not reported by the driver"
         return {
             "percent": None if percent is None else min(100.0, max(0.0, float(percent))),
             "memory_used_bytes": used,
@@ -160,14 +160,14 @@ class AmdSource:
 
 
 class Figures:
-    """Numbers of one folder; what cannot be read is None, and `reasons` says why under the field's name."""
+    """Numbers of one folder; unreadable ones are None, with the reason in `reasons` by field name."""
 
     def __init__(self, folder: Path, read: ReadText, reasons: dict[str, str] | None = None) -> None:
         self.folder, self._read = folder, read
         self.reasons = {} if reasons is None else reasons
 
     def number(self, field: str, *names: str) -> int | None:
-        """The first file among `names` that holds a number."""
+        """The first file in `names` with a number."""
         why = _WORDS[errno.ENOENT]
         for name in names:
             try:
@@ -176,7 +176,7 @@ class Figures:
                 if error.errno != errno.ENOENT:
                     why = _WORDS.get(error.errno or 0, f"not measured: {error.strerror}")
             except ValueError:
-                why = "what the driver tells is no number"
+                why = "the driver's value is not a number"
             else:
                 self.reasons.pop(field, None)
                 return value
@@ -184,7 +184,7 @@ class Figures:
         return None
 
     def text(self, name: str) -> str:
-        """ "" for what cannot be read."""
+        """ "" if unreadable."""
         try:
             return self._read(self.folder / name)
         except (OSError, ValueError):
@@ -192,8 +192,8 @@ class Figures:
 
 
 def _memory(figures: Figures) -> tuple[int | None, int | None]:
-    """The card's own, used and total. Graphics inside a processor have a small part of the RAM for themselves
-    and take the rest from what everybody uses: both together, and told."""
+    """The card's own, used and total. Integrated graphics have a small part of the RAM reserved and share the
+    rest: both together, with a note."""
     kinds = ["vram"]
     if _is_apu(figures.folder):
         kinds, figures.reasons["memory"] = ["vram", "gtt"], SHARED
@@ -220,7 +220,7 @@ def _sensors(figures: Figures) -> dict[str, float | None]:
 
 
 def _fan(figures: Figures) -> float | None:
-    """By its speed where the fastest is known, else by what it is told to do (0 to 255)."""
+    """By its speed if the maximum is known, else by its setting (0 to 255)."""
     speed = figures.number("fan_percent", "fan1_input")
     fastest = figures.number("fan_percent", "fan1_max") if speed is not None else None
     if speed is None or not fastest:
@@ -229,7 +229,7 @@ def _fan(figures: Figures) -> float | None:
 
 
 def _hwmon(folder: Path) -> Path:
-    """The card's sensors; a folder that does not exist where it has none."""
+    """The card's sensors; a nonexistent folder if it has none."""
     try:
         return min((folder / "hwmon").iterdir())
     except (OSError, ValueError):
@@ -238,8 +238,8 @@ def _hwmon(folder: Path) -> Path:
 
 @lru_cache
 def _is_apu(folder: Path) -> bool:
-    """By the format of the driver's table of figures, which is read once and wakes the card; where there is
-    none it counts as a card."""
+    """By the format of the driver's metrics table, which is read once and wakes the card; without one it
+    counts as a card."""
     try:
         with (folder / "gpu_metrics").open("rb") as stream:
             return stream.read(4)[2] in _APU_FORMATS
@@ -248,7 +248,7 @@ def _is_apu(folder: Path) -> bool:
 
 
 def pci_name(root: Path, vendor: int, device: int) -> str | None:
-    """What the machine's list of PCI devices calls it; None: there is no list, or it is not in it."""
+    """Its name in the machine's list of PCI devices; None: no list, or not listed."""
     for name in _PCI_IDS:
         with (
             contextlib.suppress(OSError),

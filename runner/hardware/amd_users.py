@@ -1,8 +1,8 @@
-"""Which processes of our own user hold memory of an AMD card and keep it busy: /proc/PID/fdinfo.
+"""Which processes of our own user use an AMD card's memory and time: /proc/PID/fdinfo.
 
 Facts: each open connection has `drm-pdev`, `drm-client-id`, `drm-memory-vram` and `drm-engine-NAME` (ns since
-it was opened); copies of a descriptor show the same client again. What goes through ROCm (/dev/kfd) is missing
-from the engines' times, so that its share is not known. Not seen on a real card yet.
+it was opened); copies of a descriptor show the same client again. Work through ROCm (/dev/kfd) is missing
+from the engines' times, so its share is unknown. Not tested on a real card yet.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from runner.hardware.source import share_of_time
 from runner.model import GpuUser
 
-#: work of these engines is what trainings and other programs do; the rest decodes films
+#: engines that trainings and other programs use; the rest decodes video
 _ENGINES = ("drm-engine-gfx", "drm-engine-compute")
 _CARDS, _ROCM = "/dev/dri/", "/dev/kfd"
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -39,7 +39,7 @@ Uses = Mapping[str, Mapping[int, Use]]
 
 
 def uses(proc: Path, uid: int) -> Uses:
-    """Processes of others are not looked at: they are not readable."""
+    """Processes of other users are skipped: they are not readable."""
     found: dict[str, dict[int, Use]] = {}
     for process in proc.glob("[0-9]*"):
         texts, rocm = _open_cards(process, uid)
@@ -78,8 +78,8 @@ def users_of(
 
 
 def _open_cards(process: Path, uid: int) -> tuple[list[str], bool]:
-    """What the kernel says of each open graphics device, and whether ROCm is in use. Nothing else is opened:
-    where a descriptor leads is told by its link."""
+    """The kernel's report on each open graphics device, and whether ROCm is used. Nothing else is opened: a
+    descriptor's link names its target."""
     texts: list[str] = []
     rocm = False
     with contextlib.suppress(OSError):
@@ -94,7 +94,7 @@ def _open_cards(process: Path, uid: int) -> tuple[list[str], bool]:
 
 
 def _size(text: str) -> int:
-    """`123 KiB` in bytes, `4567 ns` as it is."""
+    """`123 KiB` in bytes, `4567 ns` unchanged."""
     found = _SIZE.match(text)
     return int(found[1]) * _UNITS[found[2] or ""] if found else 0
 

@@ -1,6 +1,6 @@
 """The GPU and the memory of a Mac, without sudo: ioreg, vm_stat, two system calls.
 
-Nothing here was seen on a Mac yet; the shapes are those of public captures from M1 to M5.
+Not tested on a Mac yet; formats are from public captures of M1 to M5.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ CLIENTS_TEXT = (_IOREG, "-r", "-d", "1", "-w", "0", "-c", "AGXDeviceUserClient")
 CLIENTS = (*CLIENTS_TEXT, "-a")
 VM_STAT = ("/usr/bin/vm_stat",)
 TIMEOUT_S = 3.0
-#: what costs a process more than the GPU's own figures need
+#: seconds between readings that cost an extra process
 SELDOM_S = 10.0
 #: other programs below this share of the GPU are not worth a line
 LEAST_PERCENT = 1.0
 MOST_USERS = 8
-#: they draw the screen: always there, never in the way
+#: they draw the screen: always running, never a problem
 NEVER_TOLD = frozenset({"WindowServer", "Dock"})
 
 
 @dataclass(frozen=True, slots=True)
 class Mac:
-    """What is asked of the system, so that tests can answer in its place."""
+    """System calls, replaceable in tests."""
 
     system: str = sys.platform
     ask: Ask = ask
@@ -45,7 +45,7 @@ class Mac:
 
 
 class AppleSource:
-    """Asked from one thread only. GPU time of processes is a difference between two readings."""
+    """Used from one thread only. GPU time of processes is a difference between two readings."""
 
     name = "apple"
     period_s = 2.0
@@ -57,7 +57,7 @@ class AppleSource:
         self._swapped: int | None = None
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
     def read(self, asked: Asked) -> Reading:
         mac = self._mac
@@ -73,7 +73,7 @@ class AppleSource:
         gpus = tuple(_of_run(gpu, run_bytes, bool(asked.run_pids)) for gpu in found)
         users, why = self._users.read(asked.run_pids)
         heat = mac.heat()
-        # clients are not told apart by GPU: with two of them (Intel Macs) nobody knows whose
+        # clients are not separated by GPU: with two GPUs (Intel Macs) the owner is unknown
         if len(gpus) == 1:
             gpus = (_with_users(gpus[0], users, why, heat),)
         return replace(reading, gpus=gpus)
@@ -101,7 +101,7 @@ class Users:
         self._last: tuple[tuple[GpuUser, ...], str | None] = ((), None)
 
     def read(self, run_pids: frozenset[int]) -> tuple[tuple[GpuUser, ...], str | None]:
-        """The users, or why they are not known."""
+        """The users, or why they are unknown."""
         now = self._mac.clock()
         if self._at is None or now - self._at >= SELDOM_S:
             passed_s, self._at = now - (self._at or 0.0), now
@@ -115,8 +115,8 @@ class Users:
     def _read(
         self, before: dict[int, dict[str, int]], passed_s: float, run_pids: frozenset[int]
     ) -> tuple[tuple[GpuUser, ...], str | None]:
-        """The largest share of the GPU's time first; ours always, others only when they do something. GPU
-        memory by program is what macOS does not tell."""
+        """Largest share of GPU time first; ours always, others only if active. macOS does not report GPU
+        memory by program."""
         names: dict[int, str] = {}
         times: dict[int, dict[str, int]] = {}
         for one in self._clients():
@@ -134,7 +134,7 @@ class Users:
         return tuple(user for user in users if user.ours or user in others), None
 
     def _clients(self) -> tuple[Client, ...]:
-        """As a property list; as text where that form holds nothing."""
+        """As a property list; as text if that is empty."""
         if self._plist:
             with contextlib.suppress(Unanswered):
                 if found := clients(self._mac.ask(CLIENTS, TIMEOUT_S)):
@@ -151,12 +151,12 @@ def _is_worth_a_line(user: GpuUser) -> bool:
 
 
 def _of_run(gpu: GpuSample, run_bytes: int | None, running: bool) -> GpuSample:
-    """With what the training takes of its memory."""
-    reasons = gpu.reasons | {"memory_others_bytes": "macOS does not tell GPU memory by program"}
+    """With the training's part of its memory."""
+    reasons = gpu.reasons | {"memory_others_bytes": "macOS does not report GPU memory by program"}
     if gpu.reasons.get("memory_total_bytes") != UNIFIED:
         run_bytes = None
     if run_bytes is None:
-        why = "not told for this GPU" if running else "no training process"
+        why = "not reported for this GPU" if running else "no training process"
         reasons["memory_run_bytes"] = why
     return replace(gpu, memory_run_bytes=run_bytes, reasons=reasons)
 
@@ -167,5 +167,5 @@ def _with_users(
     reasons = gpu.reasons | ({} if why is None else {"users": why})
     values: dict[str, Any] = {"power_w": heat.power_w, "temperature_c": heat.temperature_c}
     for name in (name for name, value in values.items() if value is None):
-        reasons[name] = heat.reason or "macmon does not tell"
+        reasons[name] = heat.reason or "not reported by macmon"
     return replace(gpu, users=users, reasons=reasons, **values)

@@ -2,7 +2,7 @@
 
 Facts: `-c IOAccelerator` matches the driver of every generation; `Device Utilization %` is the whole figure
 (Renderer and Tiler are parts of it); `In use system memory` is live memory of all GPU clients, `Alloc system
-memory` counts address space and exceeds the RAM; a virtual machine answers with nothing at all.
+memory` counts address space and exceeds the RAM; a virtual machine returns nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from xml.parsers.expat import ExpatError
 from runner.hardware.source import Unanswered, number_in
 from runner.model import GpuSample
 
-#: macOS cuts the names of a client's creator there
+#: macOS truncates the client creator's name to this length
 NAME_LENGTH = 16
 #: why a GPU has no total: its memory is the system's
 UNIFIED = "shared with the system"
@@ -29,12 +29,12 @@ _TEXT_TIME = re.compile(r'"accumulatedGPUTime"\s*=\s*(\d+)')
 
 
 class NotUnderstood(Unanswered):
-    """The answer holds nothing to go by; the text is one sentence for people."""
+    """The answer is unusable; the text is one sentence for display."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One connection of a process to the GPU. `node`: its number in the registry, empty: not told;
+    """One connection of a process to the GPU. `node`: its number in the registry, empty: not reported;
     `gpu_ns`: GPU time since it was opened."""
 
     node: str
@@ -44,13 +44,13 @@ class Client:
 
 
 def accelerators(answer: bytes) -> tuple[GpuSample, ...]:
-    """The GPUs in the answer of `ioreg -r -d 1 -w 0 -c IOAccelerator -a`, without what they do for the run.
+    """The GPUs in the answer of `ioreg -r -d 1 -w 0 -c IOAccelerator -a`, without the run's share.
     Raises NotUnderstood."""
     entries = [
         one for one in _entries(answer) if isinstance(one.get("PerformanceStatistics"), dict)
     ]
     if not entries:
-        raise NotUnderstood("ioreg lists no GPU with figures, as in a virtual machine")
+        raise NotUnderstood("ioreg lists no GPU with values, as in a virtual machine")
     found, alike = [], Counter[str]()
     for index, entry in enumerate(entries):
         gpu = _accelerator(entry, index)
@@ -96,7 +96,7 @@ def _entries(answer: bytes) -> list[dict[str, Any]]:
         found = plistlib.loads(answer)
     except (plistlib.InvalidFileException, ExpatError, ValueError, TypeError, KeyError,
             IndexError, OverflowError, AttributeError, RecursionError):  # fmt: skip
-        raise NotUnderstood("the answer of ioreg is not understood") from None
+        raise NotUnderstood("unknown output of ioreg") from None
     entries = found if isinstance(found, list) else [found]
     return [entry for entry in entries if isinstance(entry, dict)]
 
@@ -111,10 +111,10 @@ def _accelerator(entry: dict[str, Any], index: int) -> GpuSample:
     if own is not None:
         used, total = own, own + free if free is not None else None
     values = {
-        "percent": (percent, "the driver does not tell"),
-        "memory_used_bytes": (used, "the driver does not tell"),
+        "percent": (percent, "not reported by the driver"),
+        "memory_used_bytes": (used, "not reported by the driver"),
         "memory_total_bytes": (total, UNIFIED if own is None else "not told"),
-        "recoveries": (_whole(figures.get("recoveryCount")), "this chip does not count them"),
+        "recoveries": (_whole(figures.get("recoveryCount")), "not counted by this chip"),
     }
     kind = _text(entry.get("IOClass"))
     model = _text(entry.get("model")) or kind
@@ -133,7 +133,7 @@ def _text(value: object) -> str:
 
 
 def _share(value: object) -> float | None:
-    """Whole or real; a driver was seen to say 137."""
+    """Integer or real; some drivers report 137."""
     number = number_in(value)
     return None if number is None else min(100.0, max(0.0, number))
 

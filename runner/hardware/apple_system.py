@@ -1,10 +1,10 @@
-"""How short of memory a Mac is, how much of it the training takes, and the watts and degrees of its GPU.
+"""Memory pressure of a Mac, memory of the training, and watts and degrees of its GPU.
 
 Facts: pressure level 1 normal, 2 warning, 4 critical; `Swapouts` of vm_stat counts pages since boot; RSS
-misses compressed and GPU memory, so the footprint (Activity Monitor's figure) is taken: the 8th number behind
-the 16 bytes of uuid in rusage_info_v0. Watts and degrees come from macmon, where the user has it; it reads
-private interfaces and was seen to crash on new chips, so that it always runs in a process of its own: the
-program `macmon` in PATH, else the wheel macmon-lib (extra `mac`) in a second interpreter.
+misses compressed and GPU memory, so the footprint (Activity Monitor's value) is used: the 8th number after
+the 16 bytes of uuid in rusage_info_v0. Watts and degrees are from macmon, if installed; it reads private
+interfaces and can crash on new chips, so it always runs in a separate process: the program `macmon` in PATH,
+else the wheel macmon-lib (extra `mac`) in a second interpreter.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ CRITICAL = 4
 RUSAGE_BYTES = 96
 _FOOTPRINT_AT = 72
 _LEVEL = b"kern.memorystatus_vm_pressure_level"
-#: through a name of its own, so that the type checker looks at both ways on every system
+#: through a variable, so that the type checker checks both branches on every system
 ON_A_MAC: bool = sys.platform == "darwin"
 
 #: a reading of macmon costs half a second of a process
 EVERY_S = 20.0
-#: after so many failures in a row it is left alone
+#: after this many failures in a row it is no longer used
 TRIES = 3
 _MACMON_TIMEOUT_S = 5.0
 _ABSENT = "needs macmon: brew install macmon, or plasma-tui[mac]"
-#: the first reading of a sampler covers no time yet
+#: a sampler's first reading covers no time yet
 _BY_LIBRARY = """\
 import json, time
 from macmon import Sampler
@@ -52,12 +52,12 @@ print(json.dumps({"gpu_power": found.power.gpu, "temp": {"gpu_temp_avg": found.t
 
 
 def level_of(value: int) -> int | None:
-    """1, 2 or 4; 3 is not in use, above 4 is critical, below 1 is no level."""
+    """1, 2 or 4; 3 is unused, above 4 is critical, below 1 is invalid."""
     return min(value, CRITICAL) if value >= 1 else None
 
 
 def swapped_out(answer: bytes) -> int | None:
-    """Bytes written to swap since boot, by what vm_stat prints."""
+    """Bytes written to swap since boot, from vm_stat."""
     text = answer.decode("ascii", "replace")
     page = re.search(r"page size of (\d+) bytes", text)
     count = re.search(r"^\W*Swapouts\W*:\s*(\d+)", text, re.M)
@@ -72,7 +72,7 @@ def footprint_in(usage: bytes) -> int | None:
 
 
 def pressure() -> int | None:
-    """The kernel's level now; None where it does not tell (microseconds, no process)."""
+    """The kernel's current level; None if not reported (microseconds, no process)."""
     level, size = ctypes.c_int(0), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
     asked = ctypes.c_char_p(_LEVEL), ctypes.byref(level), ctypes.byref(size)
     done = _called(None, "sysctlbyname", *asked, None, ctypes.c_size_t(0))
@@ -80,7 +80,7 @@ def pressure() -> int | None:
 
 
 def footprint(pid: int) -> int | None:
-    """Bytes of memory that the process answers for; None for one that is gone or somebody else's."""
+    """The process's memory footprint in bytes; None for one that ended or belongs to another user."""
     usage = ctypes.create_string_buffer(RUSAGE_BYTES * 2)
     library, asked = "/usr/lib/libproc.dylib", (ctypes.c_int(pid), ctypes.c_int(0), usage)
     return footprint_in(usage.raw) if _called(library, "proc_pid_rusage", *asked) else None
@@ -99,7 +99,7 @@ def _called(library: str | None, name: str, *arguments: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """None: not told; `reason` says why where both are."""
+    """None: not reported; `reason` says why if both are None."""
 
     power_w: float | None = None
     temperature_c: float | None = None
@@ -107,7 +107,7 @@ class Heat:
 
 
 def heat_in(answer: bytes) -> Heat:
-    """The last whole line of JSON that `macmon pipe` prints. Fields differ between its versions."""
+    """The last complete JSON line of `macmon pipe`. Fields differ between its versions."""
     for line in reversed(answer.splitlines()):
         try:
             found = json.loads(line)
@@ -122,11 +122,11 @@ def heat_in(answer: bytes) -> Heat:
         )
         if heat.power_w is not None or heat.temperature_c is not None:
             return heat
-    return Heat(reason="the answer of macmon is not understood")
+    return Heat(reason="unknown output of macmon")
 
 
 def find_macmon() -> tuple[str, ...] | None:
-    """The command that prints one reading; None: macmon is not here."""
+    """The command that prints one reading; None: macmon is not installed."""
     if program := shutil.which("macmon"):
         return program, "pipe", "-s", "1", "-i", "500"
     with contextlib.suppress(ImportError, ValueError):
@@ -145,7 +145,7 @@ class Macmon:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask, self._find, self._clock = ask, find, clock
-        #: None: not looked for yet, (): macmon is not here
+        #: None: not searched yet, (): macmon is not installed
         self._command: tuple[str, ...] | None = None
         self._failed = 0
         self._at = -math.inf

@@ -1,5 +1,5 @@
-"""All readings of a machine as one sample. Asking never blocks: every source has a thread of its own, and a
-driver that hangs leaves its last reading behind, with its age."""
+"""All readings of a machine as one sample. Reading never blocks: every source has its own thread, and with a
+hung driver the last reading stays, with its age."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from runner.hardware.samples import with_own_gpu
 from runner.hardware.source import Asked, Reading, Source
 from runner.model import GpuSample, HardwareSample
 
-#: a reading that is older says nothing about now; it is shown with its age all the same
+#: an older reading is outdated; it is still shown with its age
 OLD_S = 10.0
-#: what a source of GPUs may also tell of the machine
+#: machine values that a GPU source may also provide
 OF_THE_SYSTEM = ("pressure", "swapped_out_bytes", "footprint_bytes")
 
 
 class _Asker(threading.Thread):
-    """Asks one source again and again. `reading`: its last answer, None before the first; `at`: when that
-    came, else when it was first asked."""
+    """Polls one source. `reading`: its last answer, None before the first; `at`: when it arrived, else when
+    it was first requested."""
 
     def __init__(self, source: Source, asked: Callable[[], Asked]) -> None:
         super().__init__(name=f"hardware {source.name}", daemon=True)
         self.source, self._asked = source, asked
         self.reading: Reading | None = None
         self.at = time.monotonic()
-        self.ended = threading.Event()  # Thread has a _stop of its own, which join() calls
+        self.ended = threading.Event()  # Thread already has a _stop, which join() calls
 
     def run(self) -> None:
         while True:
             try:
                 reading = self.source.read(self._asked())
-            except Exception as error:  # a source's fault must cost its own readings alone
+            except Exception as error:  # a failing source must only lose its own readings
                 text = f"{self.source.name} failed: {type(error).__name__}: {error}"
                 reading = Reading(reason=text)
             self.at, self.reading = time.monotonic(), reading
@@ -44,7 +44,7 @@ class _Asker(threading.Thread):
 
 
 class Board:
-    """`start` it once, then `sample` as often as wanted. `device`: what the training says that it uses."""
+    """`start` it once, then `sample` any number of times. `device`: as reported by the training."""
 
     def __init__(
         self, places: Mapping[str, str | None] | str | None, sources: Sequence[Source]
@@ -60,7 +60,7 @@ class Board:
             asker.start()
 
     def stop(self) -> None:
-        """Threads that hang stay behind; they are daemons and end with the process."""
+        """Hung threads stay; they are daemons and end with the process."""
         for asker in self._askers:
             asker.ended.set()
 
@@ -74,12 +74,12 @@ class Board:
 
     @property
     def answered(self) -> bool:
-        """Has everybody said something, if only why there is nothing?"""
+        """Has every source answered, if only why it has no readings?"""
         return not self.silent
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """Who has never said anything yet."""
+        """Sources without an answer yet."""
         return tuple(asker.source.name for asker in self._askers if asker.reading is None)
 
     def sample(
@@ -112,7 +112,7 @@ class Board:
 
 
 def read_once(sources: Sequence[Source], wait_s: float) -> tuple[GpuSample, ...]:
-    """What the sources say now; one that does not answer in time is left behind, as in a `Board`."""
+    """Current answers of the sources; late ones are skipped, as in a `Board`."""
     askers = [_Asker(source, Asked) for source in sources]
     for asker in askers:
         asker.ended.set()  # one reading each
@@ -125,7 +125,7 @@ def read_once(sources: Sequence[Source], wait_s: float) -> tuple[GpuSample, ...]
 
 
 def default_sources() -> list[Source]:
-    """Every source that may have something here; those that have not say so once."""
+    """Every source that may work here; the others report that once."""
     from runner.hardware.amd import AmdSource
     from runner.hardware.apple import AppleSource
     from runner.hardware.nvidia import NvidiaSource

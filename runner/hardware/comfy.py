@@ -1,5 +1,6 @@
-"""A ComfyUI on this machine: who listens where it does, how busy it is, and a request to give back its memory.
-It is never ended or interrupted.
+"""A ComfyUI on this machine: who listens on its port, how busy it is, and a request to free its memory.
+
+It is never stopped or interrupted.
 
 `GET /queue`, `GET /system_stats`, `POST /free` of ComfyUI's own server. No other host is ever asked, and
 http.client follows no proxy and no redirect. Everything here may take seconds: call it in a thread.
@@ -26,15 +27,15 @@ from runner.model.units import count, memory_size
 
 HOST = "127.0.0.1"
 TIMEOUT_S = 2.0
-#: it unloads when its worker wakes up: measured by others as up to 8 s, and not always complete
+#: it unloads when its worker wakes up: up to 8 s in reports, and not always completely
 FREE_WAIT_S = 8.0
 _POLL_S = 0.5
 _SETTLED_POLLS = 3
 _LARGEST_ANSWER = 4 << 20
 _JSON = {"Content-Type": "application/json"}
-#: of the desktop program; much else listens there, so only a ComfyUI counts
+#: of the desktop app; other programs use it too, so only a ComfyUI counts
 DESKTOP_PORT = 8000
-#: where the user's ComfyUI listens, if that is another one
+#: port of the user's ComfyUI, if different
 VARIABLE = "COMFYUI_PORT"
 #: for a program that may not be one
 _ANSWER_S = 0.5
@@ -42,7 +43,7 @@ _ANSWER_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Comfy:
-    """What it says of itself. `jobs`: running and waiting; `free_bytes`, `total_bytes`: GPU memory of its
+    """Its own report. `jobs`: running and waiting; `free_bytes`, `total_bytes`: GPU memory of its
     devices; on a Mac all memory."""
 
     jobs: int
@@ -52,8 +53,7 @@ class Comfy:
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """`done`: it was asked to and some memory came back; `text`: one sentence; `freed_bytes`: None where it
-    could not be told."""
+    """`done`: it was asked and freed some memory; `text`: one sentence; `freed_bytes`: None if unknown."""
 
     done: bool
     text: str
@@ -61,7 +61,7 @@ class Freed:
 
 
 class NoComfy(Exception):
-    """Nobody there, or somebody else; the message is one sentence."""
+    """Nothing there, or another program; the message is one sentence."""
 
 
 def ask(port: int = COMFY_PORT, timeout_s: float = TIMEOUT_S) -> Comfy:
@@ -86,8 +86,8 @@ def free(
     wait_s: float = FREE_WAIT_S,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Freed:
-    """Ask it to unload its models and caches, and see how much came back. Refuses while its queue is busy:
-    what somebody waits for there is not thrown away for us."""
+    """Ask it to unload its models and caches, and measure the result. Refuses while its queue is busy:
+    pending jobs are not thrown away for us."""
     try:
         before = ask(port, timeout_s)
         if before.jobs:
@@ -96,7 +96,7 @@ def free(
             return Freed(False, text)
         _call(port, "/free", timeout_s, {"unload_models": True, "free_memory": True})
         after, still = before, 0
-        for _ in range(max(1, round(wait_s / _POLL_S))):  # until it has grown and stands still
+        for _ in range(max(1, round(wait_s / _POLL_S))):  # until it has grown and is stable
             sleep(_POLL_S)
             last, after = after, ask(port, timeout_s)
             still = still + 1 if after.free_bytes == last.free_bytes else 0
@@ -106,12 +106,12 @@ def free(
         return Freed(False, f"ComfyUI freed nothing: {error}.")
     asked = "ComfyUI was asked to free its memory"
     if before.free_bytes is None or after.free_bytes is None:
-        return Freed(True, f"{asked}; it does not say how much came back.")
+        return Freed(True, f"{asked}; the freed amount is unknown.")
     freed = after.free_bytes - before.free_bytes
     left = f"{memory_size(after.free_bytes)} of {memory_size(after.total_bytes)} are free"
     if freed <= 0:
-        return Freed(False, f"{asked}, but nothing came back: {left}.", 0)
-    return Freed(True, f"ComfyUI gave back {memory_size(freed)}: {left} now.", freed)
+        return Freed(False, f"{asked}, but no memory was freed: {left}.", 0)
+    return Freed(True, f"ComfyUI freed {memory_size(freed)}: {left} now.", freed)
 
 
 def _sum(devices: list[Any], key: str) -> int | None:
@@ -149,7 +149,7 @@ def _call(port: int, path: str, timeout_s: float, value: object = None) -> bytes
 
 
 def comfy_ports(environ: Mapping[str, str] = os.environ) -> tuple[int, ...]:
-    """The usual port, and the one that the environment names."""
+    """The usual port, and the one set in the environment."""
     named = port_of(("--port", environ.get(VARIABLE, "")), COMFY_PORT)
     return tuple({COMFY_PORT: None, named or COMFY_PORT: None})
 
@@ -157,9 +157,9 @@ def comfy_ports(environ: Mapping[str, str] = os.environ) -> tuple[int, ...]:
 def port_users(
     listing: Listing, known: Iterable[User], ports: Iterable[int] = (), own: Collection[int] = ()
 ) -> list[User]:
-    """Those who listen on these ports and on ComfyUI's, without the `known` and without our `own` processes: a
-    server may hold the GPU whatever its command line says. May take half a second for each that listens and
-    does not answer."""
+    """Processes that listen on these ports and on ComfyUI's, without `known` and our `own` ones: a server may
+    use the GPU whatever its command line. May take half a second for each that listens and does not
+    answer."""
     seen = list(known)
     comfy_known = {user.port for user in seen if user.title == COMFY}
     left_out = {user.pid for user in seen if user.pid is not None}.union(own)
@@ -190,10 +190,10 @@ def _is_comfy(port: int) -> bool:
 
 
 def listening(ports: Collection[int]) -> dict[int, int | None]:
-    """Port -> process that listens there on this machine; None where the system does not tell which."""
+    """Port -> process that listens there on this machine; None if the system does not report it."""
     try:
         seen = psutil.net_connections("tcp")
-    except (psutil.Error, OSError, NotImplementedError):  # a Mac tells only root
+    except (psutil.Error, OSError, NotImplementedError):  # on a Mac only for root
         return {port: None for port in ports if _answers(port)}
     return {
         line.laddr.port: line.pid

@@ -1,6 +1,6 @@
-"""Why have steps become slower? What the machine looked like when the pace was good is compared with now.
+"""Why have steps become slower? Compares the machine at the time of the good pace with now. Pure.
 
-Pure. Everything said is "likely": that something has changed together with the pace proves nothing.
+Every reason is only "likely": correlation proves nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from runner.hardware.users import User
 from runner.model import GpuSample, GpuUser, HardwareSample
 from runner.model.units import file_size, memory_size, pressure_word
 
-#: what is a change, and not noise
+#: thresholds between change and noise
 CORES = 0.4
-TREE_FELL = 0.75  # the tree has less than this part of the CPU that it had
+TREE_FELL = 0.75  # the tree has less than this part of its earlier CPU
 CPU_FULL_PERCENT = 85.0
 SWAP_BYTES = 128 << 20
 MEMORY_LEFT = 0.05
@@ -32,9 +32,9 @@ _HOT = ("therm", "hot", "heat", "temperature")
 
 @dataclass(frozen=True, slots=True)
 class SlowFacts:
-    """What readings do not hold. `busy`: who else uses the CPU (`processes.busiest`); `users`: the other users
-    of the GPU, for their titles; `device`: as the trainer named it; `spills`: Windows or WSL, where a full card
-    goes on in main memory."""
+    """Facts that readings lack. `busy`: who else uses the CPU (`processes.busiest`); `users`: the other users
+    of the GPU, for their titles; `device`: as the trainer named it; `spills`: Windows or WSL, where a full
+    card spills into main memory."""
 
     busy: tuple[Busy, ...] = ()
     users: tuple[User, ...] = ()
@@ -42,7 +42,7 @@ class SlowFacts:
     spills: bool = False
 
 
-#: how much a reason weighs, and its words
+#: weight of a reason, and its text
 _Clauses = Iterator[tuple[int, str]]
 
 
@@ -50,7 +50,7 @@ def slow_reason(before: HardwareSample, now: HardwareSample, facts: SlowFacts) -
     """`likely because other processes use 1.8 of 2 cores (python3 pid 4711: 180 %)`, best evidence first.
 
     `before`, `now`: means (`runner.hardware.samples.mean_of`) of the time of the good pace and of the last
-    minute. Says so where nothing stands out; None where nothing was measured at both times."""
+    minute. Reports it if nothing stands out; None without readings from both times."""
     gpu = None if (facts.device or "").startswith("cpu") else own_gpu(now.gpus, facts.device)
     old = next((one for one in before.gpus if gpu is not None and one.key == gpu.key), None)
     found = [*_cpu(before, now, facts.busy), *_memory(before, now), *_disk(now)]
@@ -67,7 +67,7 @@ def slow_reason(before: HardwareSample, now: HardwareSample, facts: SlowFacts) -
         "GPU": old is not None and gpu is not None and gpu.percent is not None,
     }
     words = ", ".join(word for word, measured in compared.items() if measured)
-    text = f"nothing in the readings of {words} stands out against the time of the good pace"
+    text = f"nothing in the readings of {words} differs from the time of the good pace"
     return text if words else None
 
 
@@ -75,8 +75,7 @@ def slow_reason(before: HardwareSample, now: HardwareSample, facts: SlowFacts) -
 
 
 def others_cores(sample: HardwareSample) -> float | None:
-    """Of the cores that the run may use, how many others use: what is in use without the training's own part;
-    None: not measured."""
+    """Cores available to the run that others use: total use minus the training's; None: not measured."""
     if sample.cpu_percent is None or sample.cpu_count is None or sample.tree_cpu_percent is None:
         return None
     used = sample.cpu_percent * sample.cpu_count / 100.0
@@ -134,10 +133,10 @@ def _clocks(old: GpuSample, gpu: GpuSample) -> _Clauses:
     if new:
         hot = any(part in word.lower() for word in new for part in _HOT)
         words = ", ".join(new) + (degrees if hot else "")
-        text = f"the GPU is held back ({words}){': ' if fell else ''}{from_to}"
+        text = f"the GPU is throttled ({words}){': ' if fell else ''}{from_to}"
         yield (84 if hot else 64) + (4 if fell else 0), text
     elif fell and (gpu.percent is None or gpu.percent >= 50.0):
-        # an idle card lowers its clock by itself: that would be the effect, not the cause
+        # an idle card lowers its clock: that would be the effect, not the cause
         yield 62, f"the GPU runs slower: {from_to}{degrees}"
 
 
@@ -172,15 +171,15 @@ def _gpu_full(old: GpuSample | None, gpu: GpuSample, spills: bool) -> _Clauses:
         return
     left = memory_size(gpu.memory_left_bytes)
     if spills:
-        text = f"GPU memory is full ({left} left) and spills into main memory, as Windows does it"
+        text = f"GPU memory is full ({left} left) and spills into main memory, as on Windows"
         yield 77, text
     else:
         yield 45, f"GPU memory is nearly full ({left} left)"
 
 
 def _gpu_waits(old: GpuSample, gpu: GpuSample) -> _Clauses:
-    """Not a reason by itself: it says that the reason is not the GPU."""
+    """Not a reason by itself: it rules out the GPU."""
     was, percent = old.percent or 0.0, gpu.percent
     if percent is not None and was >= 30.0 and percent < GPU_WAITS * was:
         text = f"the GPU waits for work ({percent:.0f} % busy instead of {was:.0f} %)"
-        yield 20, f"{text}: images, disk or CPU hold it up"
+        yield 20, f"{text}: images, disk or CPU are the bottleneck"

@@ -1,7 +1,7 @@
-"""The share of the CPU that is in use, of the cores that this process may use.
+"""CPU usage of the cores that this process may use.
 
-taskset, Slurm and containers give a set of cores (affinity) or an amount of time (a cgroup's quota). Other
-cores of the machine say nothing about whether the training has to share.
+taskset, Slurm and containers grant a set of cores (affinity) or an amount of time (a cgroup's quota). Other
+cores do not matter for whether the training has to share.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-#: over a shorter time a share of the CPU is noise
+#: over a shorter time CPU usage is noise
 SHORTEST_S = 0.5
 
 
@@ -70,8 +70,8 @@ def _quota(root: Path, inside: Path, is_v2: bool) -> Quota | None:
 
 
 class CpuMeter:
-    """`cores`: as many as this process may use, parts of a core rounded up. `times_of` and `allowed_of` are the
-    system's own counters, `quota` the cgroup's."""
+    """`cores`: as many as this process may use, parts of a core rounded up. `times_of` and `allowed_of` are
+    the system's own counters, `quota` the cgroup's."""
 
     def __init__(
         self,
@@ -96,8 +96,8 @@ class CpuMeter:
     def percent(self) -> float | None:
         """The share of `cores` that is in use, since the reading before; None before there is one.
 
-        Under a quota that is smaller than the set of cores: what its cgroup uses, for that is what it has to
-        share. Else: what everybody uses of the set of cores."""
+        Under a quota that is smaller than the set of cores: usage by its cgroup, which it has to share. Else:
+        total usage of the set of cores."""
         now = self._clock()
         took_s = now - self._read_at
         if took_s < SHORTEST_S:
@@ -116,7 +116,7 @@ class CpuMeter:
         """Of the cores that this process may run on: percent in use, and how many they are."""
         allowed = self._allowed_of()
         if allowed is None or max(allowed, default=0) >= len(before):
-            # cores that are switched off have no place in the list
+            # offline cores are not in the list
             allowed = set(range(len(before)))
         both = enumerate(zip(before, self._times, strict=False))
         pairs = [(now[0] - was[0], now[1] - was[1]) for core, (was, now) in both if core in allowed]
@@ -128,14 +128,14 @@ def core_times() -> list[tuple[float, float]]:
     """(seconds in use, all seconds) of each core since boot."""
     found = []
     for one in psutil.cpu_times(percpu=True):
-        # the time of virtual machines is part of `user` and `nice` already
+        # time of virtual machines is already part of `user` and `nice`
         total = sum(one) - getattr(one, "guest", 0.0) - getattr(one, "guest_nice", 0.0)
         found.append((total - one.idle - getattr(one, "iowait", 0.0), total))
     return found
 
 
 def allowed_cores() -> set[int] | None:
-    """The cores that this process may run on; None where the system does not tell."""
+    """The cores that this process may run on; None if the system does not report it."""
     try:
         return os.sched_getaffinity(0)
     except (AttributeError, OSError):

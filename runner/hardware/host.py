@@ -1,5 +1,5 @@
-"""CPU, memory, swap, disks and the training's processes, by psutil; asked in a thread as any source, because
-free space of a network disk that is gone never comes back."""
+"""CPU, memory, swap, disks and the training's processes, by psutil; read in a thread like any source, because
+asking a disconnected network disk for free space may hang forever."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOST = "host"
 
 
 class HostSampler:
-    """One reading after the other. `places`: where the run writes, by what for; a plain path is its output."""
+    """Reads repeatedly. `places`: where the run writes, by purpose; a plain path is its output."""
 
     name = HOST
     period_s = 2.0
@@ -37,7 +37,7 @@ class HostSampler:
         return Reading(host=self.sample(asked.root_pid, asked.members))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
     def sample(self, root_pid: int | None, members: Collection[int] = ()) -> HardwareSample:
         """`root_pid`: whose tree is the training (the keeper); `members`: see `TreeMeter.read`."""
@@ -64,7 +64,7 @@ class HostSampler:
         return HardwareSample(
             at=time.time(),
             cpu_percent=busy,
-            # on macOS `used` leaves out what is compressed: what is not available is used
+            # on macOS `used` excludes compressed memory: so used = not available
             memory_used_bytes=memory.total - memory.available,
             memory_total_bytes=memory.total,
             swap_used_bytes=swap_used,
@@ -81,7 +81,7 @@ class HostSampler:
 
 
 def disks(paths: Mapping[str, str | None]) -> tuple[DiskFree, ...]:
-    """Free space. `paths`: by what they are for; folders that are not there yet stand on their parent's disk.
+    """Free space. `paths`: by purpose; missing folders count for their parent's disk.
     Several on one disk are one entry, named after the first."""
     found: dict[int, DiskFree] = {}
     for what, path in paths.items():

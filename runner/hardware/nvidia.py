@@ -1,9 +1,9 @@
-"""NVIDIA cards: by the driver's library, else by the command nvidia-smi, for machines where the library or its
-Python package is out of reach.
+"""NVIDIA cards: through the driver's library, else through nvidia-smi, for machines without the library or
+its Python package.
 
-Nothing of it is loaded before the first reading, and nothing is printed. A driver that hangs blocks `read` and
-with it the one thread that asks. The command's words for a missing value: [N/A], [Not Supported],
-[Unknown Error], [GPU requires reset], [GPU is lost], ERR!.
+Nothing is loaded before the first reading, and nothing is printed. A hung driver blocks `read` and its
+thread. The command's texts for a missing value: [N/A], [Not Supported], [Unknown Error], [GPU requires
+reset], [GPU is lost], ERR!.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class NvidiaSource:
         self._nvml: Nvml | None = None
         #: handles hold until the library is shut down
         self._handles: dict[int, tuple[Handle, GpuSample]] = {}
-        #: every card that ever answered, by its key; the one that answered last comes last
+        #: every card that ever answered, by its key; the latest answer last
         self._known: dict[str, GpuSample] = {}
         self._open_at: float | None = 0.0  # when to open (again); None: no need to
         self._reason: str | None = None
 
     def read(self, asked: Asked) -> Reading:
-        """Never raises for what the machine lacks."""
+        """Never raises for a missing driver or card."""
         if sys.platform == "darwin":
             return Reading(reason=facts.NO_DRIVER, final=True)
         if self._open_at is not None and self._clock() >= self._open_at:
@@ -65,20 +65,20 @@ class NvidiaSource:
         if self._nvml is not None:
             try:
                 return self._by_library(self._nvml, asked)
-            except Trouble as trouble:  # the library has stopped answering as a whole
+            except Trouble as trouble:  # the library no longer answers at all
                 self.close()
                 self._reason, self._open_at = trouble.state, self._clock() + self._pause_s
         return self._by_command(asked)
 
     def close(self) -> None:
-        """The library is let go; the next reading opens it again."""
+        """Close the library; the next reading reopens it."""
         if self._nvml is not None:
             self._nvml.close()
         self._nvml, self._open_at = None, 0.0
         self._handles.clear()
 
     def _open(self) -> None:
-        """Sets `_nvml`, or `_reason`. What can get better is tried again after a pause."""
+        """Sets `_nvml`, or `_reason`. Temporary failures are retried after a pause."""
         self.close()
         self._reason = self._open_at = None
         try:
@@ -95,7 +95,7 @@ class NvidiaSource:
         count = int(nvml.call("nvmlDeviceGetCount"))
         self.period_s = PERIOD_S
         cards = [self._card(nvml, index, asked) for index in range(count)]
-        # a card that has failed may be missing after the library was opened again; others move up then
+        # a failed card may be missing after reopening the library; others move up then
         gone = self._known.keys() - {one.key for one in cards}
         cards += [replace(self._known[key], index=None, problem=facts.GONE) for key in gone]
         if cards and all(card.problem is None for card in cards):
@@ -132,7 +132,7 @@ class NvidiaSource:
 
 
 def _no_library(said: str) -> str:
-    """A library that is there and cannot be loaded is worth telling: containers leave empty files."""
+    """An existing library that cannot be loaded is worth reporting: containers leave empty files."""
     if "No such file" in said or not said:
         return facts.NO_DRIVER
     return f"the NVIDIA driver's library cannot be loaded ({said}); in a container use --gpus all"
@@ -140,7 +140,7 @@ def _no_library(said: str) -> str:
 
 # --------------------------------------------------------------------------- the command
 
-#: WSL keeps it where the search path of a service does not look
+#: on WSL it is outside a service's search path
 _WSL = "/usr/lib/wsl/lib/nvidia-smi"
 
 
@@ -168,9 +168,9 @@ _LAST = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")
 _READERS = (*_COLUMNS.values(), ("throttle", lambda cell: facts.throttle_words(int(cell, 16))))
 _APPS = "--query-compute-apps=gpu_uuid,pid,used_memory"
 _FORMAT = "--format=csv,noheader,nounits"
-NOT_TOLD = "not told by nvidia-smi"
+NOT_TOLD = "not reported by nvidia-smi"
 NO_APPS = "nvidia-smi gave no list of processes"
-#: the command's words for a known trouble
+#: the command's messages for known errors
 _TROUBLES = {
     "is lost": facts.GPU_IS_LOST,
     "requires reset": facts.RESET_REQUIRED,
@@ -185,12 +185,12 @@ def find() -> str | None:
 
 
 def ask_smi(command: list[str]) -> str:
-    """All that the command prints; its errors are among its output. Raises Unanswered."""
+    """The command's output, including its errors. Raises Unanswered."""
     return ask(command, SMI_TIMEOUT_S, subprocess.STDOUT).decode(errors="replace")
 
 
 class NvidiaSmi:
-    """Asks the command; remembers which spelling of the throttle reasons it knows."""
+    """Runs the command; remembers which spelling of the throttle reasons it supports."""
 
     def __init__(
         self,
@@ -234,7 +234,7 @@ def _rows(text: str) -> list[list[str]]:
 
 
 def parse_cards(text: str) -> list[GpuSample]:
-    """Rows of `--query-gpu`; a line that is no such row is left out."""
+    """Rows of `--query-gpu`; other lines are skipped."""
     lengths = len(_COLUMNS), len(_COLUMNS) + 1
     return [_card(row) for row in _rows(text) if len(row) in lengths and row[0].isdigit()]
 
@@ -248,7 +248,7 @@ def _card(cells: list[str]) -> GpuSample:
             reasons.pop(field, None)
         except (ValueError, OverflowError):
             supported = cell.strip("[]").lower() not in ("n/a", "not supported")
-            said = f"not measured: nvidia-smi says {cell}"
+            said = f"not measured: nvidia-smi reports {cell}"
             reasons[field] = said if supported else "not supported by this GPU"
     if not values["key"].startswith(("GPU-", "MIG-")):
         values["key"] = f"nvidia-{values['index']}"
@@ -260,7 +260,7 @@ def _card(cells: list[str]) -> GpuSample:
 
 
 def parse_apps(text: str) -> dict[str, list[Held]]:
-    """Rows of `--query-compute-apps`, by UUID of the card; the size is None where it is not told."""
+    """Rows of `--query-compute-apps`, by UUID of the card; size None: not reported."""
     found: dict[str, list[Held]] = {}
     for cells in _rows(text):
         if len(cells) == 3 and cells[1].isdigit():

@@ -1,9 +1,9 @@
-"""What both ways of asking an NVIDIA driver share: its codes in words, and whose memory a card holds.
+"""Shared by both ways of querying an NVIDIA driver: its codes as text, and who uses a card's memory.
 
-Codes are those of nvml.h (stable since 2011); the module `pynvml` is not needed to know them. The driver knows
-nothing of containers: inside one it names processes by the numbers of the host, or none, or both (560). A
-number may by chance be that of somebody else in here, so in a container a process is believed to be on the
-card only if it has a device file of the driver open.
+Codes are those of nvml.h (stable since 2011); the module `pynvml` is not needed for them. The driver is
+unaware of containers: inside one it reports host pids, or none, or both (560). Such a pid may belong to
+another process in here, so in a container a process only counts as on the card if it has a device file of the
+driver open.
 """
 
 from __future__ import annotations
@@ -33,21 +33,17 @@ ARGUMENT_VERSION_MISMATCH = 25
 NO_DRIVER = "no NVIDIA driver on this machine"
 NO_CARD = "the NVIDIA driver sees no GPU"
 NO_BINDINGS = "the package nvidia-ml-py is not installed: pip install nvidia-ml-py"
-GONE = (
-    "The driver does not list this GPU any more: look for Xid in `dmesg`; a reboot brings it back."
-)
+GONE = "The driver no longer lists this GPU: look for Xid in `dmesg`; a reboot brings it back."
 NO_RUN = "no training process"
-NO_SIZES = "the driver does not say how much each process holds"
-OUTSIDE = (
-    "the driver names processes by numbers of outside this container: start it with --pid=host"
-)
-NO_LIST = "the driver shows no processes in this container: start it with --pid=host"
+NO_SIZES = "memory per process is not reported by the driver"
+OUTSIDE = "the driver reports pids from outside this container: start it with --pid=host"
+NO_LIST = "the driver reports no processes in this container: start it with --pid=host"
 
 _STATES = {
     NO_PERMISSION: "No permission to ask this GPU: give this user access to /dev/nvidia*; "
     "in a container start it with --gpus all.",
     DRIVER_NOT_LOADED: "The NVIDIA kernel module is not loaded: run `sudo modprobe nvidia` or reboot.",
-    GPU_IS_LOST: "The GPU is lost (it no longer answers the driver): look for Xid in `dmesg`, then reboot.",
+    GPU_IS_LOST: "The GPU is lost (it no longer responds to the driver): look for Xid in `dmesg`, then reboot.",
     RESET_REQUIRED: "The GPU has failed and needs a reset: stop what uses it, then reboot.",
     LIB_RM_VERSION_MISMATCH: "The NVIDIA driver was updated while the old one is still loaded: reboot.",
 }
@@ -57,8 +53,8 @@ _FIELDS = {
     FUNCTION_NOT_FOUND: "the driver is too old for it",
     GPU_IS_LOST: "the GPU is lost",
 }
-#: Only what slows the card down against the user's interest. Left out: idle (1), clocks set by somebody (2, the
-#: normal state of data-centre cards) and by a display (0x100), and the voltage limits that every card runs at.
+#: Only unwanted slowdowns. Left out: idle (1), clocks set by the administrator (2, normal for data-centre
+#: cards) or by a display (0x100), and voltage limits, which every card has.
 _THROTTLE = (
     (0x04, "power cap"),
     (0x80, "power brake"),
@@ -73,7 +69,7 @@ _DEVICE_FILES = ("/dev/nvidia", "/dev/dxg")
 
 
 class Trouble(Exception):
-    """Why there is no answer. `code`: of nvml.h, None for other faults; `text`: the driver's own words."""
+    """Why there is no answer. `code`: of nvml.h, None for other errors; `text`: the driver's message."""
 
     def __init__(self, code: int | None, text: str = "") -> None:
         super().__init__(text)
@@ -83,32 +79,32 @@ class Trouble(Exception):
     def state(self) -> str:
         """The sentence for a card, or for the whole driver."""
         known = _STATES.get(self.code or 0)
-        return known or f"The NVIDIA driver answers: {self.text or 'unknown error'}."
+        return known or f"The NVIDIA driver reports: {self.text or 'unknown error'}."
 
     @property
     def field(self) -> str:
-        """The reason for one value that is missing."""
+        """The reason for one missing value."""
         return _FIELDS.get(self.code or 0) or f"not measured: {self.text or 'unknown error'}"
 
     @property
     def of_card(self) -> bool:
-        """Is the card itself in trouble, not just this one value?"""
+        """Is the card itself failing, not just this value?"""
         return self.code in (GPU_IS_LOST, RESET_REQUIRED)
 
     @property
     def of_spelling(self) -> bool:
-        """The call or its struct is not of this driver: another spelling may be."""
+        """The call or its struct is unknown to this driver: try another version."""
         return self.code in (FUNCTION_NOT_FOUND, INVALID_ARGUMENT, ARGUMENT_VERSION_MISMATCH)
 
 
 def throttle_words(mask: int) -> tuple[str, ...]:
-    """Why the clocks are lower than they could be, by the driver's bit mask; empty: nothing of interest."""
+    """Why the clocks are reduced, from the driver's bit mask; empty: no relevant reason."""
     return tuple(dict.fromkeys(word for bit, word in _THROTTLE if mask & bit))
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One line of the driver's list. `instance`: the MIG part, the same number where there is none."""
+    """One line of the driver's list. `instance`: the MIG instance, the same number if there is none."""
 
     pid: int
     memory_bytes: int | None
@@ -116,8 +112,8 @@ class Held:
 
 
 def by_process(listed: Iterable[Held], total_bytes: int | None) -> dict[int, int | None]:
-    """Bytes by process. Left out: number 0 and sizes that cannot be (a driver of the 535 series fills the
-    list by another layout). A process stands in the compute and in the graphics list with the same size."""
+    """Bytes by process. Left out: pid 0 and impossible sizes (a 535 driver uses another layout). A process is
+    in the compute and in the graphics list with the same size."""
     largest: dict[tuple[int, int], int | None] = {}
     for held in listed:
         key, size = (held.pid, held.instance), held.memory_bytes
@@ -132,11 +128,11 @@ def by_process(listed: Iterable[Held], total_bytes: int | None) -> dict[int, int
 
 
 class Processes:
-    """Tells who a process is; keeps what it found, by number and time of birth."""
+    """Identifies processes; caches results by pid and start time."""
 
     def __init__(self, trusted: bool | None = None, proc: Path = Path("/proc")) -> None:
         self._proc = proc
-        #: the driver's numbers are ours, and its list is whole
+        #: the driver's pids are ours, and its list is complete
         self.trusted = numbers_are_ours(proc) if trusted is None else trusted
         self._known: dict[int, tuple[float, str]] = {}
 
@@ -147,7 +143,7 @@ class Processes:
         percents: Mapping[int, float] | None,
         asked: Asked,
     ) -> GpuSample:
-        """`card` with its users, and with this run's part of its used memory. `percents`: see `users`."""
+        """`card` with its users and this run's part of its used memory. `percents`: see `users`."""
         users = self.users(by_process(listed, card.memory_total_bytes), percents, asked)
         run, others, why = split(card.memory_used_bytes, users, asked, self.trusted)
         reasons = card.reasons | ({} if why is None else {"memory_run_bytes": why})
@@ -158,7 +154,7 @@ class Processes:
     def users(
         self, sizes: Mapping[int, int | None], percents: Mapping[int, float] | None, asked: Asked
     ) -> tuple[GpuUser, ...]:
-        """The card's users, largest first. `percents`: None where the driver does not tell."""
+        """The card's users, largest first. `percents`: None if not reported by the driver."""
         users = []
         for pid, size in sizes.items():
             percent = None if percents is None else percents.get(pid, 0.0)
@@ -170,13 +166,13 @@ class Processes:
         return tuple(sorted(users, key=lambda user: -(user.memory_bytes or 0)))
 
     def _who(self, pid: int) -> tuple[float, str] | None:
-        """Time of birth and name; None if there is no such process here, or it is another one."""
+        """Start time and name; None if there is no such process here, or it is a different one."""
         try:
             process = psutil.Process(pid)
             born, known = process.create_time(), self._known.get(pid)
             if known is not None and known[0] == born:
                 return known
-            # of another user's process nothing can be seen: then it is not believed either
+            # another user's process is not visible: then it does not count
             opened = [] if self.trusted else list((self._proc / str(pid) / "fd").iterdir())
             if not self.trusted and not any(_link(fd).startswith(_DEVICE_FILES) for fd in opened):
                 return None
@@ -194,15 +190,15 @@ def _link(path: Path) -> str:
 
 
 def numbers_are_ours(proc: Path = Path("/proc")) -> bool:
-    """Do we see processes by the same numbers as the driver? Not under WSL: Windows holds the card there."""
+    """Do our pids match the driver's? Not under WSL: there Windows owns the card."""
     return not in_wsl() and _link(proc / "self" / "ns" / "pid") == _FIRST_NAMESPACE
 
 
 def split(
     used_bytes: int | None, users: tuple[GpuUser, ...], asked: Asked, trusted: bool
 ) -> tuple[int | None, int | None, str | None]:
-    """(bytes of this run, bytes of others) of the used memory, and why that is not known. What no process of
-    the list explains is counted as others'."""
+    """(bytes of this run, bytes of others) of the used memory, and why that is unknown. Memory not explained
+    by a listed process counts as others'."""
     if not asked.run_pids:
         return None, used_bytes, NO_RUN
     ours = [user.memory_bytes for user in users if user.ours]

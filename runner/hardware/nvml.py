@@ -1,7 +1,6 @@
-"""The NVIDIA driver's library (libnvidia-ml, by nvidia-ml-py's module pynvml), and one card asked through it.
-
-pynvml is loaded when the library is known to be there: it costs 70 ms and some MB, which a machine without the
-driver need not pay. A card may support any call or none, so each value is asked by itself.
+"""The NVIDIA driver's library (libnvidia-ml, by nvidia-ml-py's module pynvml), and reading one card through
+it. pynvml is only loaded if the library exists: it costs 70 ms and a few MB, which a machine without the
+driver need not pay. A card may support any call or none, so each value is read separately.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ LIBRARY = "libnvidia-ml.so.1"
 _MEMORY_V2 = 0x02000028
 #: sizes from here on are "not available" (all bits set)
 _NO_SIZE = 1 << 63
-#: how far back the first question for shares of the GPU looks
+#: how far back the first query for GPU shares reaches
 _FIRST_WINDOW_S = 2.0
 _LONGEST_WINDOW_S = 10.0
 
-MIG_UTILISATION = "not measured: the driver gives no utilisation of a card that MIG has split"
-MIG_SHARED = "of the whole card; MIG has split it"
-MIG_PARTS = "of the MIG parts that can be seen from here"
-OLD_MEMORY = "old driver: memory that it keeps for itself may be counted as used"
+MIG_UTILISATION = "not measured: the driver reports no utilization of a MIG card"
+MIG_SHARED = "of the entire card; MIG has split it"
+MIG_PARTS = "of the MIG instances visible here"
+OLD_MEMORY = "old driver: its own reserved memory may be counted as used"
 
 T = TypeVar("T")
 Handle = Any
-#: a call of the library and what it wants after the card
+#: a library call and its arguments after the card
 Spelling = tuple[Any, ...]
 
-#: Numbers that are one call each: (the unit divided by, spellings, newer first). The old call for the
-#: temperature goes with CUDA 14. The fan is what the driver wants of it (more than 100 is possible), the energy
-#: that since the driver was loaded (Volta and newer).
+#: Numbers that are one call each: (the unit divided by, spellings, newer first). The old temperature call
+#: disappears with CUDA 14. The fan value is the driver's target (over 100 is possible), energy counts since
+#: the driver was loaded (Volta and newer).
 _NUMBERS: Mapping[str, tuple[float, tuple[Spelling, ...]]] = {
     "temperature_c": (1, (("nvmlDeviceGetTemperature", 0), ("nvmlDeviceGetTemperatureV", 0))),
     "power_w": (1000, (("nvmlDeviceGetPowerUsage",),)),
@@ -76,7 +75,7 @@ class Nvml:
         self.call("nvmlInit")
 
     def close(self) -> None:
-        with contextlib.suppress(Trouble):  # it is gone already; nothing is held any more
+        with contextlib.suppress(Trouble):  # already gone; nothing to release
             self.call("nvmlShutdown")
 
     def call(self, name: str, *arguments: Any) -> Any:
@@ -84,12 +83,12 @@ class Nvml:
             return getattr(self._lib, name)(*arguments)
         except AttributeError as error:  # a pynvml from before the call existed
             raise Trouble(facts.FUNCTION_NOT_FOUND, str(error)) from None
-        except Exception as error:  # its classes are made at run time
+        except Exception as error:  # its classes are created at run time
             code = getattr(error, "value", None)
             raise Trouble(code if isinstance(code, int) else None, str(error).rstrip(".")) from None
 
     def ask(self, card: Handle, *spellings: Spelling) -> Any:
-        """The first spelling of a call that this driver knows."""
+        """The first variant of a call that this driver supports."""
         *newer, last = spellings
         for name, *arguments in newer:
             try:
@@ -104,7 +103,7 @@ class Nvml:
         return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
     def mig_parts(self, card: Handle) -> list[Handle]:
-        """The parts that can be seen from here; unused places are left out."""
+        """The visible instances; unused slots are left out."""
         parts: list[Handle] = []
         for place in range(int(self.call("nvmlDeviceGetMaxMigDeviceCount", card))):
             try:
@@ -115,7 +114,7 @@ class Nvml:
         return parts
 
     def processes(self, card: Handle) -> list[Held]:
-        """Compute and graphics together, so the same process may come twice."""
+        """Compute and graphics together, so a process may be listed twice."""
         listed = list(self.ask(card, *_COMPUTE))
         with contextlib.suppress(Trouble):  # cards without graphics, MIG
             listed += self.ask(card, *_GRAPHICS)
@@ -127,11 +126,11 @@ class Nvml:
         return found
 
     def shares(self, card: Handle, key: str) -> dict[int, float]:
-        """Percent of the GPU by process since the last question for `key`; nobody in it: all were idle."""
+        """Percent of the GPU by process since the last query for `key`; empty: all were idle."""
         now = time.monotonic()
         window_s = min(_LONGEST_WINDOW_S, now - self._asked_at.get(key, now - _FIRST_WINDOW_S))
         self._asked_at[key] = now
-        # from the clock each time: times that the driver gave would hold for ever after the clock is set back
+        # from the clock each time: the driver's times would be stuck after the clock is set back
         since_us = int((time.time() - window_s) * 1e6)
         try:
             samples = self.call("nvmlDeviceGetProcessUtilization", card, since_us)
@@ -147,17 +146,17 @@ class Nvml:
 
 
 class Card:
-    """One card asked through NVML: each value by itself; where there is none, `reasons` says why."""
+    """One card asked through NVML: each value separately; `reasons` explains missing ones."""
 
     def __init__(self, nvml: Nvml, handle: Handle) -> None:
         self._nvml, self._handle = nvml, handle
         self.reasons: dict[str, str] = {}
 
     def read(self, known: GpuSample, asked: Asked, processes: Processes) -> GpuSample:
-        """`known`: key, name and index. Raises Trouble where the card itself is in trouble."""
+        """`known`: key, name and index. Raises Trouble if the card itself fails."""
         nvml, handle = self._nvml, self._handle
         mode = self._ask("mig", ("nvmlDeviceGetMigMode",))
-        self.reasons.pop("mig", None)  # most cards have no such thing, and nobody misses it
+        self.reasons.pop("mig", None)  # most cards do not have it, and it is not missed
         mig, values = bool(mode and mode[0]), dict[str, Any]()
         if mig:
             self.reasons["percent"] = MIG_UTILISATION
@@ -198,7 +197,9 @@ class Card:
         if (info := self._ask(field, *_MEMORY)) is not None:
             if mig:
                 self.reasons[field] = MIG_SHARED
-            elif not hasattr(info, "reserved"):  # the old spelling has no word for the driver's own
+            elif not hasattr(
+                info, "reserved"
+            ):  # the old call does not report the driver's own memory
                 self.reasons[field] = OLD_MEMORY
             return int(info.used), int(info.total)
         parts = self._value(field, lambda: self._nvml.mig_parts(self._handle)) if mig else None

@@ -1,5 +1,5 @@
-"""The processes of this machine, by psutil: all of them for the table of GPU users, in a thread of their own;
-and who else uses the CPU right now, by two readings a moment apart."""
+"""The processes of this machine, by psutil: all of them for the table of GPU users, in a separate thread; and
+who else uses the CPU right now, from two readings a moment apart."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from runner.model import GpuSample
 
 #: listing costs about 30 ms of CPU for 110 processes
 EVERY_S = 15.0
-#: on machines with many processes it is done more seldom: a third of a percent of a core is enough
+#: with many processes it runs less often: a third of a percent of a core is enough
 _COST_SHARE = 300.0
-#: less is the noise of any machine
+#: less is noise on any machine
 LEAST_PERCENT = 5.0
 MOST = 5
 _NAME_LENGTH = 32
 
 
 def running() -> Iterator[Process]:
-    """Every process that may be looked at. Of other people's, a Mac tells no command line: the name is left."""
+    """Every readable process. A Mac hides other users' command lines: only the name remains."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError), process.oneshot():
             name, cwd, memory = process.name(), "", 0
@@ -47,14 +47,14 @@ def running() -> Iterator[Process]:
 
 
 def _beside(argv: Sequence[str], cwd: str) -> tuple[str, ...]:
-    """Asked only for the few that the answer matters for: the folder may be on a disk that does not answer."""
+    """Only read for the few where it matters: the folder may be on a hanging disk."""
     if not cwd or not any(word.endswith(BESIDE_SCRIPTS) for word in argv[:12]):
         return ()
     return tuple(name for name in BESIDE if os.path.exists(os.path.join(cwd, name)))  # noqa: PTH110, PTH118
 
 
 def myself() -> frozenset[int]:
-    """This process and its parents: the shell that it was called from is nobody else."""
+    """This process and its parents: the calling shell is not another user."""
     found = {os.getpid()}
     with contextlib.suppress(psutil.Error):
         found |= {parent.pid for parent in psutil.Process().parents()}
@@ -62,7 +62,7 @@ def myself() -> frozenset[int]:
 
 
 class UserWatch:
-    """Lists the processes now and then in a thread of its own; `users` never waits for it."""
+    """Lists the processes periodically in its own thread; `users` never waits for it."""
 
     def __init__(
         self,
@@ -75,13 +75,13 @@ class UserWatch:
         self._asked_at: float | None = None
         self._thread: threading.Thread | None = None
         self._cost_s = 0.0
-        #: has there been a first listing?
+        #: is the first listing done?
         self.ready = threading.Event()
 
     def users(
         self, gpus: Sequence[GpuSample], excluded: frozenset[int] = frozenset()
     ) -> tuple[User, ...]:
-        """Everybody but `excluded` and their children, by the newest listing and these readings."""
+        """All users except `excluded` and their children, from the newest listing and these readings."""
         self._ask()
         return other_users(self._listing, gpus, excluded)
 
@@ -95,7 +95,9 @@ class UserWatch:
             self._thread.start()
 
     def _list(self) -> None:
-        with contextlib.suppress(Exception):  # psutil's surprises cost one listing, never the run
+        with contextlib.suppress(
+            Exception
+        ):  # an unexpected psutil error costs one listing, never the run
             began_s = time.thread_time()
             self._listing = Listing.of(self._processes())
             self._cost_s = time.thread_time() - began_s
@@ -115,9 +117,9 @@ class Busy:
 
 
 def busiest(exclude_pids: Collection[int] = (), seconds: float = 1.0) -> tuple[Busy, ...]:
-    """The processes that use most CPU, without `exclude_pids` and this very process, the busiest first.
+    """The processes that use most CPU, without `exclude_pids` and this process, busiest first.
 
-    Takes `seconds` and about 20 ms of CPU: call it in a thread, and only with a reason to."""
+    Takes `seconds` and about 20 ms of CPU: call it in a thread, and only if needed."""
     first, began = _cpu_times(), time.monotonic()
     time.sleep(seconds)
     second, took = _cpu_times(), time.monotonic() - began
@@ -132,7 +134,7 @@ def busiest(exclude_pids: Collection[int] = (), seconds: float = 1.0) -> tuple[B
 
 
 def _shares_cores(pid: int) -> bool:
-    """May it run on a core that is ours as well? True where the system does not tell."""
+    """May it run on one of our cores? True if the system does not report it."""
     try:
         return bool(os.sched_getaffinity(pid) & os.sched_getaffinity(0))
     except (AttributeError, OSError):
@@ -140,7 +142,7 @@ def _shares_cores(pid: int) -> bool:
 
 
 def _cpu_times() -> dict[tuple[int, float], tuple[str, float]]:
-    """Name and seconds of CPU by process, told from a later one with the same number by its birth."""
+    """Name and CPU seconds by process, distinguished from a reused pid by its start time."""
     found: dict[tuple[int, float], tuple[str, float]] = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError), process.oneshot():
@@ -151,5 +153,5 @@ def _cpu_times() -> dict[tuple[int, float], tuple[str, float]]:
 
 
 def plain(name: str) -> str:
-    """A process may call itself anything: what cannot be printed becomes `?`."""
+    """A process may have any name: unprintable characters become `?`."""
     return "".join(c if c.isprintable() else "?" for c in name[:_NAME_LENGTH]) or "?"

@@ -1,7 +1,7 @@
-"""Programs that use a GPU: the table, and one process against it by its command line. Pure.
+"""Programs that use a GPU: the table, and matching a process by its command line. Pure.
 
-Words of the command line and the working folder are compared one by one: one long pattern over the
-whole line would take `vim train_network.py` for a training.
+Words of the command line and the working folder are compared one by one: a pattern over the full line would
+match `vim train_network.py` as a training.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ class Hold(StrEnum):
     """Whether a program has a model in memory."""
 
     MODEL = "model"  # it does
-    MIGHT = "might"  # it may, and nobody can tell from outside
-    IDLE = "idle"  # not before somebody asks it to
+    MIGHT = "might"  # maybe, not visible from outside
+    IDLE = "idle"  # only after a request
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A program. What is given must all fit; of each, any one entry. Everything is compared in lower case.
+    """A program. All given fields must match; for each, any one entry. Everything is compared in lower case.
 
-    `programs`: the executable's file name, or the process's own name; `scripts`: the file name that is run, by
-    Python or by itself; `modules`: what stands behind `-m` (`*` in these three as in a shell); `words`: a word
-    of the command line, all of them; `places`: part of the working folder, the executable's or the script's
-    path; `beside`: a file in the working folder. `port`: what it listens on unless told otherwise;
-    `active_only`: not worth a word unless a GPU source says that it does something; `launcher`: its children
-    do the work."""
+    `programs`: the executable's file name, or the process's own name; `scripts`: the file name that is run,
+    by Python or by itself; `modules`: what follows `-m` (`*` in these three as in a shell); `words`: words of
+    the command line, all of them; `places`: part of the working folder, the executable's or the script's
+    path; `beside`: a file in the working folder. `port`: its default port; `active_only`: ignored unless a
+    GPU source reports activity; `launcher`: its children do the work."""
 
     title: str
     how: str
@@ -55,7 +54,7 @@ BROWSER = "a browser"
 
 FREE_COMFY = "free its memory (Manager, or POST /free), or close ComfyUI"
 _UNLOAD = f"unload its checkpoint (Settings, Actions), or close {WEB_UI}"
-_WAIT = "let it end, or stop it"
+_WAIT = "wait for it to finish, or stop it"
 
 #: scripts of sd-scripts, kohya's musubi-tuner and of forks that keep the names
 _TRAINING_SCRIPTS = (
@@ -64,7 +63,7 @@ _TRAINING_SCRIPTS = (
     "train_textual_inversion*.py", "train_controlnet*.py", "train_control_net*.py", "fine_tune.py",
 )  # fmt: skip
 
-#: the first rule that fits is taken
+#: the first matching rule wins
 RULES: tuple[Rule, ...] = (
     Rule(TRAINING, _WAIT, Hold.MODEL, scripts=("accelerate",), words=("launch",), launcher=True),
     Rule(
@@ -115,13 +114,13 @@ RULES: tuple[Rule, ...] = (
     Rule("vLLM", "close vLLM", Hold.MODEL, programs=("vllm::*",), port=8000),
     Rule("MLX server", "close MLX server", Hold.MODEL, scripts=("mlx_lm.server",), port=8080),
     Rule("MLX server", "close MLX server", Hold.MODEL, modules=("mlx_lm.server", "mlx_lm"), port=8080),
-    Rule("Blender", "close Blender, or let it draw on the CPU", programs=("blender", "blender.exe")),
+    Rule("Blender", "close Blender, or let it render on the CPU", programs=("blender", "blender.exe")),
     Rule("DaVinci Resolve", "close DaVinci Resolve", programs=("resolve", "davinci resolve")),
     Rule("OBS", "close OBS", programs=("obs", "obs64.exe", "obs-studio")),
     Rule("Draw Things", "close Draw Things", programs=("draw things", "drawthings")),
     Rule("DiffusionBee", "close DiffusionBee", programs=("diffusionbee",)),
     Rule(
-        BROWSER, "close its tabs that draw", active_only=True,
+        BROWSER, "close its tabs that use the GPU", active_only=True,
         programs=(
             "google chrome helper (gpu)", "chromium helper (gpu)", "brave browser helper (gpu)",
             "microsoft edge helper (gpu)", "com.apple.webkit.gpu", "arc helper (gpu)",
@@ -131,13 +130,13 @@ RULES: tuple[Rule, ...] = (
     ),
 )  # fmt: skip
 
-#: they draw the desktop: nobody closes them for a training
+#: they draw the desktop: not closed for a training
 NEVER = frozenset({
     "windowserver", "xorg", "x", "xwayland", "gnome-shell", "kwin", "kwin_x11", "kwin_wayland", "dock",
     "mutter", "plasmashell", "sway", "hyprland", "loginwindow", "dwm.exe", "explorer.exe",
 })  # fmt: skip
 
-#: files looked for in the working folder of a process that a rule with `beside` could mean
+#: files checked in the working folder of a process for rules with `beside`
 BESIDE = tuple(sorted({name for rule in RULES for name in rule.beside}))
 BESIDE_SCRIPTS = tuple(sorted({name for rule in RULES if rule.beside for name in rule.scripts}))
 
@@ -151,8 +150,8 @@ _INTERPRETERS = ("python", "pypy", "dotnet")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What is looked at of a process. `name` as the system gives it, `argv` whole (empty where it may not be
-    read); `beside`: files of the table that lie in its working folder; `since_at`: when it began."""
+    """What is known of a process. `name` as given by the system, `argv` complete (empty if unreadable);
+    `beside`: files of the table in its working folder; `since_at`: its start."""
 
     pid: int
     name: str
@@ -170,7 +169,7 @@ def rule_of(process: Process) -> Rule | None:
     return _looked_up(process.name, process.argv, process.cwd, process.beside)
 
 
-@lru_cache(maxsize=512)  # processes stay, and 40 rules for each of them every 15 s cost something
+@lru_cache(maxsize=512)  # processes stay, and matching 40 rules for each every 15 s is not free
 def _looked_up(name: str, argv: tuple[str, ...], cwd: str, beside: tuple[str, ...]) -> Rule | None:
     words = [word.lower() for word in argv]
     program = _file(words[0]) if words else ""
@@ -194,7 +193,7 @@ def _looked_up(name: str, argv: tuple[str, ...], cwd: str, beside: tuple[str, ..
 
 
 def _any(patterns: Sequence[str], found: Iterable[str]) -> bool:
-    """Does anything that was found fit one of these? Without any, everything does."""
+    """Does anything found match one of these? Without patterns, everything does."""
     return not patterns or any(fnmatchcase(name, one) for one in patterns for name in found)
 
 
@@ -208,7 +207,7 @@ def _file(path: str) -> str:
 
 
 def port_of(argv: Sequence[str], usual: int | None) -> int | None:
-    """`--port 8189` or `--port=8189` of the command line, else the usual one; None where a program has none."""
+    """`--port 8189` or `--port=8189` of the command line, else the default; None if the program has none."""
     if usual is None:
         return None
     for index, word in enumerate(argv):

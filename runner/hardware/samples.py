@@ -1,4 +1,4 @@
-"""What is made of readings: which GPU is the run's own, the mean of several, a line of hardware.jsonl. Pure."""
+"""Derived from readings: the run's own GPU, means, a line of hardware.jsonl. Pure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import msgspec
 
 from runner.model import GpuSample, HardwareSample
 
-#: hardware.jsonl keeps the end of a key
+#: hardware.jsonl stores the end of a key
 KEY_END = 8
 #: (seconds since the start, seconds between lines): a line with two GPUs has about 600 bytes, a week 40 MB,
 #: and must stay below 100 MB
 TIERS = ((6 * 3600.0, 10.0), (1800.0, 5.0), (0.0, 2.0))
-#: what a line leaves out: words, and what never changes
+#: left out of a line: texts, and constants
 _LEFT_OUT = frozenset(("swap_total_bytes", "load", "cpu_count", "reasons", "disks", "ages_s"))
 _GPU_KEPT = (
     "source", "percent", "memory_used_bytes", "memory_run_bytes", "temperature_c", "power_w",
     "clock_mhz", "throttle", "problem",
 )  # fmt: skip
-#: what goes up and down, so that a mean of it says something
+#: values that fluctuate, so that a mean is meaningful
 _MEANS = (
     "cpu_percent", "memory_used_bytes", "tree_cpu_percent", "tree_memory_bytes", "gpu_percent",
     "gpu_memory_used_bytes", "load",
@@ -41,8 +41,8 @@ def own_gpu(
     *,
     steady: bool = False,
 ) -> GpuSample | None:
-    """The one that holds this run's memory, now or in `earlier` readings (newest first); else the one that
-    `cuda:N` counts; else the busiest. `steady`: the first instead, for a panel that must not jump."""
+    """The one with this run's memory, now or in `earlier` readings (newest first); else the one with index
+    `cuda:N`; else the busiest. `steady`: the first instead, for a panel that must not jump."""
     if (held := _holding(gpus)) is not None or not gpus:
         return held
     past = next((one for reading in earlier if (one := _holding(reading)) is not None), None)
@@ -55,7 +55,7 @@ def own_gpu(
 
 
 def _holding(gpus: Sequence[GpuSample]) -> GpuSample | None:
-    """The device that holds most of this run's memory, else one that this run uses."""
+    """The device with most of this run's memory, else one that this run uses."""
     holding = [gpu for gpu in gpus if gpu.memory_run_bytes]
     if holding:
         return max(holding, key=lambda gpu: gpu.memory_run_bytes or 0)
@@ -63,7 +63,7 @@ def _holding(gpus: Sequence[GpuSample]) -> GpuSample | None:
 
 
 def same_device(a: str, b: str) -> bool:
-    """Are these two keys of one device, also where one is of hardware.jsonl?"""
+    """Are these two keys of one device, even if one is from hardware.jsonl?"""
     return a == b or (bool(a) and a[-KEY_END:] == b[-KEY_END:])
 
 
@@ -88,9 +88,8 @@ def with_own_gpu(sample: HardwareSample, device: str | None) -> HardwareSample:
 
 
 def mean_of(samples: Sequence[HardwareSample]) -> HardwareSample | None:
-    """The newest reading, with means in place of what it measures of CPU, memory and GPU; None for none.
-
-    Counters and free space stay those of the newest; a reason for slowness in half of the readings counts."""
+    """The newest reading, with means for CPU, memory and GPU; None without readings. Counters and free space
+    are the newest; a reason for slowness counts if it is in half of the readings."""
     if not samples:
         return None
     last = samples[-1]
@@ -106,7 +105,7 @@ def _mean_gpu(samples: Sequence[HardwareSample], last: GpuSample) -> GpuSample:
 
 
 def _means(items: Sequence[object], fields: Iterable[str]) -> dict[str, Any]:
-    """By field; bytes are whole numbers."""
+    """By field; bytes are integers."""
     found: dict[str, Any] = {}
     for field in fields:
         values = [value for item in items if (value := getattr(item, field)) is not None]
@@ -126,7 +125,7 @@ class Cadence:
         self._last_at = 0.0
 
     def due(self, at: float) -> bool:
-        """Asked with each sample; True takes the turn."""
+        """Called with each sample; True: write now."""
         if self._began_at is None:
             self._began_at = at
         lasted_s = at - self._began_at
@@ -138,7 +137,7 @@ class Cadence:
 
 
 def line_of(sample: HardwareSample) -> bytes:
-    """A line for hardware.jsonl, without its end: numbers that are known, rounded to what can be seen."""
+    """A line for hardware.jsonl, without its end: known numbers, rounded to visible precision."""
     line = {k: v for k, v in msgspec.to_builtins(sample).items() if k not in _LEFT_OUT}
     line["gpus"] = [
         {"key": gpu["key"][-KEY_END:]} | {name: gpu[name] for name in _GPU_KEPT}
@@ -148,7 +147,7 @@ def line_of(sample: HardwareSample) -> bytes:
 
 
 def _known(value: Any) -> Any:
-    """Without what is not known or empty."""
+    """Without unknown or empty values."""
     if isinstance(value, dict):
         return {k: _known(v) for k, v in value.items() if v not in (None, {}, [], (), "")}
     if isinstance(value, list | tuple):

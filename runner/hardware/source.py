@@ -1,7 +1,7 @@
-"""What a source of readings is: one file each in this package, each asked in a thread of its own, and how a
-source asks another program.
+"""What a source of readings is: one file each in this package, each polled in its own thread; and how a
+source runs another program.
 
-A driver that hangs blocks its own thread and nothing else; its last reading grows old, which is told.
+A hung driver only blocks its own thread; its last reading is shown with its age.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ NOT_STARTED = 127
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a source may want to know. `run_pids`: the processes of the training as last seen, empty where there
-    is none; `root_pid`, `members`: where they are looked for, see `TreeMeter.read`."""
+    """Input of a source. `run_pids`: processes of the training as last seen, empty if none; `root_pid`,
+    `members`: where to find them, see `TreeMeter.read`."""
 
     run_pids: frozenset[int] = frozenset()
     root_pid: int | None = None
@@ -31,8 +31,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One answer. `reason`: why there is nothing, one sentence for people; `final`: there never will be on this
-    machine (no driver, another system), so that nobody asks again. `host`: CPU, memory and disks; the fields
+    """One answer. `reason`: why there is nothing, one sentence for display; `final`: there never will be on
+    this machine (no driver, another system), so do not ask again. `host`: CPU, memory and disks; the fields
     between are Apple's."""
 
     gpus: tuple[GpuSample, ...] = ()
@@ -45,20 +45,20 @@ class Reading:
 
 
 class Source(Protocol):
-    """`name`: host, nvidia, apple, amd; `period_s`: how often it is asked."""
+    """`name`: host, nvidia, apple, amd; `period_s`: polling interval."""
 
     name: str
     period_s: float
 
     def read(self, asked: Asked) -> Reading:
-        """May block, never raises for what the machine lacks. Called from one thread only."""
+        """May block, never raises for missing hardware. Called from one thread only."""
 
     def close(self) -> None: ...
 
 
 class Unanswered(Exception):
-    """No answer; the text is one sentence for people. `code`: the exit code, None where it did not end in time;
-    `output`: what it printed all the same."""
+    """No answer; the text is one sentence for display. `code`: the exit code, None on timeout; `output`: what
+    it still printed."""
 
     def __init__(self, text: str, code: int | None = None, output: str = "") -> None:
         super().__init__(text)
@@ -70,8 +70,8 @@ Ask = Callable[[Sequence[str], float], bytes]
 
 
 def ask(command: Sequence[str], timeout_s: float, stderr: int = subprocess.DEVNULL) -> bytes:
-    """What the command prints. Raises Unanswered when it is missing, too slow or says that it failed; blocks
-    for longer than `timeout_s` only for a driver that will not let the command be killed."""
+    """What the command prints. Raises Unanswered when it is missing, too slow or fails; blocks longer than
+    `timeout_s` only if the driver prevents killing the command."""
     name = PurePath(command[0]).name
     try:
         found = subprocess.run(
@@ -93,15 +93,15 @@ def ask(command: Sequence[str], timeout_s: float, stderr: int = subprocess.DEVNU
 
 
 def number_in(value: object) -> float | None:
-    """What a foreign answer holds, if it is a number that can be counted with."""
+    """The number in an untrusted answer, if it is usable."""
     return finite(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def share_of_time(
     now: Mapping[str, int], before: Mapping[str, int], passed_s: float
 ) -> float | None:
-    """Percent of the GPU's time that a process had, by counters (ns) of its connections. A new one has done
-    all of its work since, one that is gone counts for nothing, and no counter runs backwards."""
+    """Percent of GPU time of a process, from counters (ns) of its connections. A new connection counts fully,
+    a closed one not at all, and no counter runs backwards."""
     if passed_s <= 0:
         return None
     gained_ns = sum(max(0, total - before.get(client, 0)) for client, total in now.items())

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 import psutil
 
-#: listing all processes for the tree costs ~8 ms: seldom
+#: listing all processes for the tree costs ~8 ms: rarely done
 TREE_EVERY_S = 5.0
 #: The proportional set size counts shared pages once over all processes, but costs 6 ms a process and 400 MB
-#: (measured): asked for so seldom that it stays below this share of one core.
+#: (measured): read so rarely that it stays below this share of one core.
 PSS_EVERY_S = 15.0
 PSS_SHARE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class TreeReading:
-    """`cpu_percent`: 100 is one core; None: not known yet. `pids`: the processes that were read."""
+    """`cpu_percent`: 100 is one core; None: unknown yet. `pids`: the processes read."""
 
     cpu_percent: float | None = None
     memory_bytes: int | None = None
@@ -33,14 +33,14 @@ class TreeMeter:
     def __init__(self) -> None:
         self._tree: dict[int, psutil.Process] = {}
         self._listed_at = -TREE_EVERY_S
-        # a share of the CPU is a difference between two readings: the first one says nothing
+        # a share of the CPU is a difference between two readings: the first one has no value
         self._fresh: set[int] = set()
         self._pss_at = 0.0
         self._pss_share: float | None = None  # of the resident sizes at that moment
 
     def read(self, root_pid: int | None, members: Collection[int] = ()) -> TreeReading:
-        """`root_pid`: whose descendants are the training (the keeper). `members`: processes that are known to
-        belong to it as well, though a launcher or keeper that was killed has left them without a parent."""
+        """`root_pid`: whose descendants are the training (the keeper). `members`: processes that belong to it
+        too, although a killed launcher or keeper left them orphaned."""
         now = time.monotonic()
         if root_pid is None and not members:
             return TreeReading()
@@ -72,8 +72,8 @@ class TreeMeter:
         return sum(shares) if shares else None, sizes
 
     def _memory(self, sizes: list[tuple[int, int]], now: float) -> int:
-        """Forked loader workers share pages, so a sum of RSS lies (measured: 3.9 GB for 0.6 GB). Between two
-        looks at the proportional sizes the resident ones tell how it has grown."""
+        """Forked loader workers share pages, so a sum of RSS is wrong (measured: 3.9 GB for 0.6 GB). Between
+        two readings of proportional sizes the resident ones show the growth."""
         resident = sum(rss for rss, _ in sizes)
         if len(sizes) > 1 and now >= self._pss_at:
             began = time.thread_time()
@@ -87,7 +87,7 @@ class TreeMeter:
         return largest[0] + sum(part for _, part in others)
 
     def _proportional(self) -> int:
-        """Linux only; 0 where it cannot be told."""
+        """Linux only; 0 if unknown."""
         try:
             return sum(process.memory_full_info().pss for process in self._tree.values())
         except (psutil.Error, AttributeError, OSError):

@@ -1,4 +1,4 @@
-"""Was the machine used? Sums over the time of training, sample by sample. Pure."""
+"""Usage of the machine, summed over the training time, sample by sample. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 from runner.hardware.samples import own_gpu
 from runner.model import GpuSample, HardwareSample, HardwareUse
 
-#: a GPU below this does nothing
+#: a GPU below this is idle
 IDLE_PERCENT = 5.0
-#: a gap between two samples that is longer was not watched
+#: a longer gap between two samples was not monitored
 LONGEST_GAP_S = 15.0
 
 
 class UseMeter:
-    """`before`: what a predecessor or an earlier attempt has summed up."""
+    """`before`: sums of a previous supervisor or attempt."""
 
     def __init__(self, before: HardwareUse | None = None) -> None:
         self.use = before or HardwareUse()
@@ -52,7 +52,7 @@ class UseMeter:
 
     def _gpu(self, gpu: GpuSample, training_s: float, gap_s: float) -> dict[str, Any]:
         use, percent = self.use, gpu.percent
-        # a power cap is where a card under full load usually stands: no news
+        # a card under full load usually hits its power cap: not worth reporting
         slowed = any(word != "power cap" for word in gpu.throttle)
         idle = percent is not None and percent < IDLE_PERCENT
         watched_s = training_s if percent is not None else 0.0
@@ -73,7 +73,7 @@ class UseMeter:
         }
 
     def _energy(self, counter_j: float | None, power_w: float | None, gap_s: float) -> float | None:
-        """By the card's own counter where it has one, else by power times time."""
+        """From the card's own counter if it has one, else power times time."""
         before, self._energy_j = self._energy_j, counter_j
         grown_j: float | None = None
         if counter_j is not None and before is not None and counter_j >= before:

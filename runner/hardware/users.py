@@ -1,7 +1,7 @@
-"""Who else uses the GPU, or will as soon as it is asked to? Pure: processes and readings come in, words go out.
+"""Who else uses the GPU, or will on its next request? Pure: processes and readings in, texts out.
 
-Command lines also show idle servers that hold or will load a model; GPU sources show what the table does not
-know. Told only: nothing is ever ended from here.
+Command lines also show idle servers with a loaded model or about to load one; GPU sources show programs
+missing from the table. Reporting only: nothing is ever stopped from here.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 from runner.hardware.programs import Hold, Process, Rule, never, port_of, rule_of
 from runner.model import GpuSample, GpuUser, RunSnapshot
 
-#: a CUDA context alone takes 300 to 600 MB; a program of the table with more than this has loaded something
+#: a CUDA context alone takes 300 to 600 MB; a known program with more than this has loaded something
 HOLDING_BYTES = 1 << 30
-#: below it, what a GPU source sees of a browser is the drawing of its window
+#: below it, a browser's GPU use is just drawing its window
 ACTIVE_PERCENT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Another user of the GPU. `title`: the program in words; `name`: the process's own, foreign text;
-    `memory_bytes`: main memory; `gpu_memory_bytes`, `gpu_percent`: as a GPU source says, None where none does;
-    `hold`: None for a program that the table does not know; `how`: what frees the GPU, in words; `on_gpu`: a
-    GPU source has seen it; `outside`: no process of this container's or machine's own."""
+    """Another user of the GPU. `title`: the program's name; `name`: the process's own, untrusted text;
+    `memory_bytes`: main memory; `gpu_memory_bytes`, `gpu_percent`: from a GPU source, None without one;
+    `hold`: None for an unknown program; `how`: how to free the GPU, as text; `on_gpu`: seen by a GPU source;
+    `outside`: not a process of this container or machine."""
 
     pid: int | None
     title: str
@@ -51,7 +51,7 @@ def _user(process: Process, rule: Rule) -> User:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All processes of the machine at one moment; `rules`: those that the table knows."""
+    """All processes of the machine at one moment; `rules`: the known ones."""
 
     processes: Mapping[int, Process]
     rules: Mapping[int, Rule]
@@ -63,7 +63,7 @@ class Listing:
         return cls(found, rules)
 
     def ancestors(self, pid: int) -> list[int]:
-        """Nearest first; ends at a process that is not listed, or comes round."""
+        """Nearest first; ends at an unlisted process or a cycle."""
         found: list[int] = []
         process = self.processes.get(pid)
         while process is not None and process.parent_pid not in (None, pid, *found):
@@ -87,12 +87,12 @@ def known_users(listing: Listing, excluded: frozenset[int]) -> list[User]:
         for above in listing.ancestors(pid):
             other = found.get(above)
             if other is not None and other.title == rule.title:
-                # a forked worker has its parent's command line; another one is the part that does the work
+                # a forked worker has its parent's command line; otherwise it is the part that does the work
                 dropped.add(pid if other is rule or rule.launcher else above)
     users = []
     for pid in (pid for pid in found if pid not in dropped):
         process = listing.processes[pid]
-        if found[pid].launcher:  # of a script that the table does not know: its largest process
+        if found[pid].launcher:  # of an unknown script: its largest process
             below = listing.with_descendants((pid,)) - {pid}
             children = (listing.processes[child] for child in sorted(below))
             process = max(children, key=lambda child: child.memory_bytes, default=process)
@@ -103,9 +103,8 @@ def known_users(listing: Listing, excluded: frozenset[int]) -> list[User]:
 def other_users(
     listing: Listing, gpus: Sequence[GpuSample], excluded: frozenset[int] = frozenset()
 ) -> tuple[User, ...]:
-    """What the command lines and the GPU sources say together, those with most GPU memory first.
-
-    `excluded`: the run's own processes; what they have started is left out as well."""
+    """Command lines and GPU sources combined, most GPU memory first. `excluded`: the run's own processes;
+    their children are left out too."""
     own = listing.with_descendants(excluded)
     users: dict[object, User] = {user.pid: user for user in known_users(listing, own)}
     for gpu in gpus:
@@ -122,7 +121,7 @@ def other_users(
 
 
 def _unknown(listing: Listing, seen: GpuUser) -> User | None:
-    """A process on the GPU that the listing does not name as a user; None where it is not worth a word."""
+    """A process on the GPU that is not a listed user; None if not worth reporting."""
     if seen.outside or seen.pid is None:
         where = "a process outside this container"
         return User(seen.pid, where, seen.name, since_at=seen.since_at, outside=True)
@@ -135,14 +134,14 @@ def _unknown(listing: Listing, seen: GpuUser) -> User | None:
         return None if idle else _user(process, rule)
     name = process.name or seen.name
     return User(
-        seen.pid, name or "an unnamed program", name, "close it, if it is not needed", None,
+        seen.pid, name or "an unnamed program", name, "close it if you do not need it", None,
         process.memory_bytes or None, since_at=process.since_at,
     )  # fmt: skip
 
 
 def _with_gpu(user: User, seen: GpuUser) -> User:
-    """The same, with one device's figures added: memory adds up over devices and children, the busiest share
-    stands for all."""
+    """The same, with one device's figures added: memory adds up over devices and children; the busiest share
+    counts."""
     memory = user.gpu_memory_bytes
     if seen.memory_bytes is not None:
         memory = (memory or 0) + seen.memory_bytes
@@ -169,7 +168,7 @@ def _weight(user: User) -> tuple[float, ...]:
 
 
 def as_gpu_users(users: Iterable[User]) -> tuple[GpuUser, ...]:
-    """For `Status.gpu_users`. `memory_bytes` is GPU memory: None where only the command line is known."""
+    """For `Status.gpu_users`. `memory_bytes` is GPU memory: None if only the command line is known."""
     return tuple(
         GpuUser(
             user.pid, user.title, user.gpu_memory_bytes, user.gpu_percent,

@@ -1,5 +1,5 @@
-"""What the readings warn of while a training runs: the wrong device, an idle GPU, memory and disk near their
-end, a card in trouble. Pure: samples in, sentences out; the guard makes alarms of them."""
+"""Hardware warnings while a training runs: the wrong device, an idle GPU, memory or disk almost full, a
+failing card. Pure: samples in, sentences out; the guard makes alarms of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runner.hardware.used import IDLE_PERCENT
 from runner.model import AlarmKind, GpuSample, HardwareSample
 from runner.model.units import duration, file_size, memory_size, pressure_word
 
-#: what must last: one sample says little
+#: conditions must last: one sample means little
 LAST_S = 60.0
 EDGE_S = 10.0
 KEPT_S = 120.0
@@ -28,8 +28,8 @@ PRESSURE_WARNING, PRESSURE_CRITICAL = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the run itself knows. `device`: as the trainer named it; `expected`: `[expect] device`;
-    `next_save_bytes`: of the next checkpoint with its state, None: not known."""
+    """What the run itself knows. `device`: as reported by the trainer; `expected`: `[expect] device`;
+    `next_save_bytes`: of the next checkpoint with its state, None: unknown."""
 
     device: str | None = None
     expected: str | None = None
@@ -42,7 +42,7 @@ class About:
 
 
 class HardwareWatch:
-    """Keeps the readings of the last two minutes, and those of the time when the pace was best."""
+    """Keeps the readings of the last two minutes and of the time with the best pace."""
 
     def __init__(self) -> None:
         self._recent: deque[tuple[HardwareSample, bool]] = deque()
@@ -63,7 +63,7 @@ class HardwareWatch:
                 self._recoveries.setdefault(gpu.key, gpu.recoveries)
 
     def mark_best(self) -> None:
-        """The pace has never been better: this is what the machine looks like then."""
+        """The pace has never been better: remember the machine at this time."""
         self.best = self.now
 
     @property
@@ -75,7 +75,7 @@ class HardwareWatch:
     # ----------------------------------------------------------------- what is wrong
 
     def findings(self, about: About) -> Mapping[AlarmKind, str]:
-        """A sentence for each thing that is wrong now."""
+        """A sentence for each current problem."""
         if not self._recent:
             return {}
         sample = self._recent[-1][0]
@@ -101,10 +101,10 @@ class HardwareWatch:
         seen = [s.gpu_percent for s in window if s.gpu_percent is not None]
         if len(seen) < len(window) * 0.8 or max(seen) >= IDLE_PERCENT:
             return ""
-        return f"steps are made, but {name} has done nothing for {duration(LAST_S)}: is it really used?"
+        return f"steps are trained, but {name} has been idle for {duration(LAST_S)}: is it really used?"
 
     def _lasting(self, test: Callable[[HardwareSample], bool]) -> bool:
-        """True for all readings of the last moments, and there were several."""
+        """True for all of several recent readings."""
         end = max(sample.at for sample, _ in self._recent)
         lately = [test(sample) for sample, _ in self._recent if end - sample.at <= EDGE_S]
         return len(lately) >= 3 and all(lately)
@@ -120,21 +120,22 @@ class HardwareWatch:
         if self._lasting(lambda s: (s.pressure or 0) >= PRESSURE_WARNING):
             word = pressure_word(PRESSURE_WARNING)
             swap = f", swap has grown by {memory_size(grown)}" if grown else ""
-            return f"memory pressure is {word}{swap}: close other programs, or steps become slow"
+            return f"memory pressure is {word}{swap}: close other programs, or steps will slow down"
         if pressure is None and self._lasting(starved):
             return (
-                f"only {memory_size(sample.memory_left_bytes)} of memory are left and the swap is nearly used "
-                "up: the kernel will kill the largest process, which is the training; close other programs"
+                f"only {memory_size(sample.memory_left_bytes)} of memory left and swap is almost "
+                "full: the kernel will kill the largest process, which is the training; close "
+                "other programs"
             )
         if grown <= SWAP_GROWN_BYTES:
             return ""
         return (
-            f"swap has grown by {memory_size(grown)} since the first step: memory is too small, and steps "
-            "become slow"
+            f"swap has grown by {memory_size(grown)} since the first step: not enough memory, "
+            "steps slow down"
         )
 
     def _swap_growth(self, sample: HardwareSample) -> int:
-        """Since the first step: what was written to swap where that is told, else what is used of it."""
+        """Since the first step: what was written to swap if reported, else swap used."""
         before, now = self._swapped_bytes, sample.swapped_out_bytes
         if before is None or now is None:
             before, now = self._swap_bytes, sample.swap_used_bytes
@@ -145,10 +146,11 @@ class HardwareWatch:
             return ""
         others = ""
         if gpu.memory_others_bytes:
-            others = f"; other programs hold {memory_size(gpu.memory_others_bytes)} of it"
+            others = f"; other programs use {memory_size(gpu.memory_others_bytes)} of it"
         return (
-            f"{name} has {memory_size(gpu.memory_left_bytes)} of memory left{others}: the next larger image "
-            "may fail, and on Windows and WSL it spills into main memory and becomes slow"
+            f"{name} has {memory_size(gpu.memory_left_bytes)} of memory left{others}: the next "
+            "larger image may fail, and on Windows and WSL it spills into main memory and slows "
+            "down"
         )
 
     def _trouble(self, gpu: GpuSample, name: str) -> str:
@@ -166,14 +168,14 @@ def _wrong_device(sample: HardwareSample, about: About) -> str:
         return ""
     if asked and used != asked:
         return (
-            f"it trains on {about.device}, but [expect] device is {about.expected}; stop it and look at what "
-            "`check` says"
+            f"training on {about.device}, but [expect] device is {about.expected}; stop it and "
+            "run `plasma-tui check`"
         )
     if asked or not about.on_cpu or not sample.gpus:
         return ""
     return (
-        f"it trains on the CPU, and this machine has {sample.gpus[0].name or 'a GPU'}: look at use_cpu in "
-        "accelerate's configuration"
+        f"training on the CPU, but this machine has {sample.gpus[0].name or 'a GPU'}: check "
+        "use_cpu in accelerate's configuration"
     )
 
 
@@ -183,7 +185,7 @@ def _gpu_full(sample: HardwareSample) -> bool:
 
 
 def starved(sample: HardwareSample) -> bool:
-    """Is main memory used up, and swap too as far as it is known?"""
+    """Is main memory used up, and swap too, as far as known?"""
     total, free = sample.memory_total_bytes, sample.memory_left_bytes
     if not total or free is None or free > MEMORY_LEFT * total:
         return False
@@ -194,8 +196,8 @@ def starved(sample: HardwareSample) -> bool:
 
 
 def _disk(sample: HardwareSample, about: About) -> str:
-    """The next save dies of a full disk, and leaves a cut-off file under the final name."""
+    """The next save fails on a full disk and leaves a truncated file under the final name."""
     free, need = sample.disk_free_bytes, about.next_save_bytes
     if free is None or not need or free > need * 1.2:
         return ""
-    return f"{file_size(free)} are free where it saves, and the next save needs {file_size(need)}: make room"
+    return f"{file_size(free)} free where it saves, and the next save needs {file_size(need)}: free some space"

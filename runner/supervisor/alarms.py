@@ -95,7 +95,7 @@ class Alarms:
             try:
                 if member.alive() and psutil.Process(member.pid).status() == psutil.STATUS_STOPPED:
                     stopped = f"process {member.pid} of the training is stopped (SIGSTOP)"
-                    return f"; {stopped}, `kill -CONT {member.pid}` lets it go on"
+                    return f"; {stopped}, `kill -CONT {member.pid}` resumes it"
             except psutil.Error:
                 continue
         return ""

@@ -96,8 +96,8 @@ def test_each_part_of_a_folder_of_diffusers_has_to_be_there(output: Path) -> Non
     (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(whole[:-1])
     assert "cut off" in (verify(folder).problem or "")
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
-    assert verify(folder).problem == "vae holds no weights"
+    assert verify(folder).problem == "vae has no weights"
     (folder / "vae" / "config.json").unlink()
-    assert verify(folder).problem == "there is no vae, which model_index.json names"
+    assert verify(folder).problem == "no vae, which model_index.json lists"
     (folder / "model_index.json").unlink()
     assert "there is no model_index.json" in (verify(folder).problem or "")

@@ -116,7 +116,7 @@ def test_a_retry_with_settings_that_nobody_approved_needs_a_reason_and_records_i
     assert forced.returncode == 0, forced.stderr
     given = approval_of(isolated_home, forced.stdout.strip())
     assert given["smoke_run"] is None
-    assert given["reason"].startswith("forced, other settings than approved: ")
+    assert given["reason"].startswith("forced, settings differ from the approved ones: ")
     assert given["reason"].endswith("learning_rate=0.5: in a hurry")
     wait_end(RunDir(isolated_home / "runs" / forced.stdout.strip()))
 

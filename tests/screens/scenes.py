@@ -253,7 +253,7 @@ PREVIEW = Preview(
     (
         "From the state of step 400 (spyke-step00000400-state) to step 920, as attempt 2.",
         "520 steps to train, about 27 min; epoch 2 of 4 continues.",
-        "It saves at the true steps 545, 745, 920.",
+        "Saves at true steps 545, 745, 920.",
     ),
     ("No file of step 600, 800: past the first epoch, save steps shift on resume.",),
     (

@@ -48,7 +48,7 @@ def test_the_sentence_says_how_a_file_is_broken(tmp_path: Path) -> None:
     path.write_bytes(b"")
     assert verify(path).problem == "the file is empty (0 bytes)"
     path.write_bytes(b"<!DOCTYPE html><html>")
-    assert "no safetensors file" in (verify(path).problem or "")
+    assert "not a safetensors file" in (verify(path).problem or "")
     path.write_bytes(good(tmp_path / "y").read_bytes() + b"more")
     assert "too long" in (verify(path).problem or "")
 
@@ -65,16 +65,16 @@ ONE = '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
 @pytest.mark.parametrize(
     ("header", "problem"),
     [
-        (f'{{"a":{ONE},"a":{ONE}}}', "the header holds 'a' twice"),
-        (f'{{"a":{ONE},"\\u0061":{ONE}}}', "the header holds 'a' twice"),
+        (f'{{"a":{ONE},"a":{ONE}}}', "the header contains 'a' twice"),
+        (f'{{"a":{ONE},"\\u0061":{ONE}}}', "the header contains 'a' twice"),
         ('{"a":{"dtype":"F32","shape":[9],"shape":[1],"data_offsets":[0,4]}}', "'shape' twice"),
-        (f'{{"__metadata__":{{"k":"1","k":"2"}},"a":{ONE}}}', "the header holds 'k' twice"),
+        (f'{{"__metadata__":{{"k":"1","k":"2"}},"a":{ONE}}}', "the header contains 'k' twice"),
         ("[" * 200_000, "nested too deeply"),
         ('{"a":' * 200_000, "nested too deeply"),
-        (f'{{"__metadata__":{{"k":{"[" * 500 + "]" * 500}}},"a":{ONE}}}', "is not text"),
-        ('{"a":{"dtype":["F32"],"shape":[1],"data_offsets":[0,4]}}', "tensor a makes no sense"),
-        ('{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,4]}}', "is no JSON"),
-        ("[]", "no table of tensors"),
+        (f'{{"__metadata__":{{"k":{"[" * 500 + "]" * 500}}},"a":{ONE}}}', "other than text"),
+        ('{"a":{"dtype":["F32"],"shape":[1],"data_offsets":[0,4]}}', "tensor a is invalid"),
+        ('{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,4]}}', "is not JSON"),
+        ("[]", "not a table of tensors"),
     ],
     ids=range(10),
 )

@@ -168,7 +168,7 @@ def test_only_smoke_tests_are_approved(config: Config) -> None:
     run = smoke_run(config)
     spec = RunSpec(id=run.id, name="x", command=(), cwd="/", env={}, created_at=1.0, host="h")
     write_json(run.spec, spec)
-    with pytest.raises(Refused, match="no smoke test"):
+    with pytest.raises(Refused, match="not a smoke test"):
         approve(run.path)
 
 

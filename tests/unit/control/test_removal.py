@@ -109,7 +109,7 @@ def test_a_run_whose_lock_is_held_is_never_removed_though_it_has_ended() -> None
     run = make()
     with run.lock.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(RemoveRefused, match="supervised"):
+        with pytest.raises(RemoveRefused, match="running supervisor"):
             remove_run(run.path)
     assert run.spec.exists()
 
@@ -279,13 +279,13 @@ def test_leftovers_are_swept_by_the_next_removal() -> None:
 
 def test_a_folder_outside_the_list_is_left_alone(tmp_path: Path) -> None:
     copy = Path(shutil.copytree(make().path, tmp_path / "copy"))
-    with pytest.raises(RemoveRefused, match="not in the list"):
+    with pytest.raises(RemoveRefused, match="not a known run"):
         remove_run(copy)
     assert (copy / "spec.json").exists()
 
 
 def test_a_run_that_is_gone_is_said_to_be_gone() -> None:
-    with pytest.raises(RemoveRefused, match="gone"):
+    with pytest.raises(RemoveRefused, match="already been removed"):
         remove_run(runs_root() / "20260101-000000-x-0000")
 
 

@@ -21,7 +21,7 @@ def test_another_length_is_no_proof_of_another_dataset_where_each_start_holds_ou
     tmp_path: Path,
 ) -> None:
     folder = mixed(tmp_path)
-    assert "without seed each start holds out other images" in notes(folder, 1)[0]
+    assert "without a seed each start picks other validation images" in notes(folder, 1)[0]
     with pytest.raises(Refused, match="the dataset has changed"):
         notes(folder, 1, seed=5)
     mixed(tmp_path, SPLIT + "validation_seed = 2\n")

@@ -64,7 +64,7 @@ def test_with_nothing_saved_it_begins_again_as_a_run_of_its_own(tmp_path: Path) 
     assert "--resume" not in " ".join(found.plan.command)
     assert found.plan.output_dir == f"{tmp_path}/out"
     assert found.spec.forecast is not None and found.spec.forecast.steps == 920
-    assert "begins again from step 0 as a new run: nothing was saved" in told(found)
+    assert "Starts again from step 0 as a new run: nothing was saved" in told(found)
 
 
 def test_files_of_the_failed_run_are_not_written_over(tmp_path: Path) -> None:
@@ -82,13 +82,13 @@ def test_nan_from_the_first_step_begins_again_though_files_were_written(tmp_path
     snapshot = replace(snapshot, status=replace(snapshot.status, first_nonfinite_step=1))
     found = plan_retry(snapshot)
     assert found.resume is None
-    assert "comes after the first loss that was not finite" in told(found)
+    assert "is after the first NaN loss" in told(found)
 
 
 def test_a_change_that_no_state_bears_begins_again_and_says_why(tmp_path: Path) -> None:
     found = plan_retry(failed(stopped(tmp_path, checkpoint(tmp_path, 400))), ("network_dim=16",))
     assert found.resume is None
-    assert "the state no longer fits: network_dim" in told(found)
+    assert "the state no longer matches: network_dim" in told(found)
 
 
 def test_restart_is_obeyed(tmp_path: Path) -> None:
@@ -99,15 +99,15 @@ def test_restart_is_obeyed(tmp_path: Path) -> None:
 def test_what_was_in_force_already_is_no_cure(tmp_path: Path) -> None:
     flags = ("--seed=42", "--cache_latents")
     for points in ((), (checkpoint(tmp_path, 400),)):
-        with pytest.raises(Refused, match="cache_latents=true was in force already"):
+        with pytest.raises(Refused, match="cache_latents=true was already set"):
             plan_retry(failed(stopped(tmp_path, *points, flags=flags)))
 
 
 def test_without_a_cure_it_says_what_to_give(tmp_path: Path) -> None:
     unknown = Cause("unknown", "RuntimeError: x")
-    with pytest.raises(Refused, match="for unknown there is no setting that cures it"):
+    with pytest.raises(Refused, match="for unknown no setting fixes it"):
         plan_retry(failed(stopped(tmp_path), unknown))
-    with pytest.raises(Refused, match="needs no cure"):
+    with pytest.raises(Refused, match="needs no fix"):
         plan_retry(failed(stopped(tmp_path), None))
 
 
@@ -179,7 +179,7 @@ def test_the_record_says_that_other_settings_were_forced(
     given = read_json(run.spec, RunSpec).approval
     assert given is not None and given.smoke_run is None
     assert given.reason == (
-        "forced, other settings than approved: retry of run, learning_rate=0.5: in a hurry"
+        "forced, settings differ from the approved ones: retry of run, learning_rate=0.5: in a hurry"
     )
     assert given.settings_key == read_json(run.spec, RunSpec).settings_key
 
@@ -200,7 +200,7 @@ def test_a_resume_with_other_settings_asks_the_gate_too(tmp_path: Path) -> None:
         changed.approved(None)
     given = changed.approved("it was an outlier").approval
     assert given is not None and given.smoke_run is None
-    assert given.reason == "forced, other settings than approved: it was an outlier"
+    assert given.reason == "forced, settings differ from the approved ones: it was an outlier"
     free = plan_resume(snapshot, changes=("save_every_n_steps=7",)).approved(None)
     assert snapshot.spec is not None and free.approval == snapshot.spec.approval
     assert plan_resume(snapshot).approved(None).approval is None

@@ -47,4 +47,4 @@ def test_what_blocks_or_never_ends_is_refused_at_once(
 
 @pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
 def test_a_name_that_no_file_can_have_is_an_error_of_the_system(name: str) -> None:
-    assert refusal(name) == "no file can have this name"
+    assert refusal(name) == "not a possible file name"

@@ -122,7 +122,7 @@ def test_a_sleeping_card_is_told_and_not_woken(tree: Tree) -> None:
     ("code", "words"),
     [
         (errno.EBUSY, "the driver is busy"),
-        (errno.EINVAL, "the driver refuses to tell"),
+        (errno.EINVAL, "refused by the driver"),
         (errno.EACCES, "not allowed to read it"),
         (errno.EIO, "not measured: Input/output error"),
     ],
@@ -144,9 +144,9 @@ def test_missing_files_are_never_zero(tree: Tree) -> None:
     tree.card(0, AT, AMD, NAVI, "amdgpu", gpu_busy_percent="\n")
     gpu = one(tree)
     assert (gpu.percent, gpu.memory_total_bytes, gpu.fan_percent) == (None, None, None)
-    assert gpu.reasons["percent"] == "what the driver tells is no number"
-    assert gpu.reasons["memory_total_bytes"] == "the driver does not tell"
-    assert gpu.reasons["fan_percent"] == "the driver does not tell"
+    assert gpu.reasons["percent"] == "the driver's value is not a number"
+    assert gpu.reasons["memory_total_bytes"] == "not reported by the driver"
+    assert gpu.reasons["fan_percent"] == "not reported by the driver"
 
 
 def test_another_driver_has_no_figures_and_is_named(tree: Tree) -> None:
@@ -246,4 +246,4 @@ def test_processes_of_others_are_not_looked_at(tree: Tree) -> None:
     (gpu,) = AmdSource(linux).read(Asked(frozenset({50}))).gpus
     assert gpu.users == ()
     assert gpu.memory_run_bytes is None
-    assert gpu.reasons["memory_run_bytes"] == "no process of the training is seen on it"
+    assert gpu.reasons["memory_run_bytes"] == "no process of the training found on it"

@@ -199,7 +199,7 @@ def test_a_card_with_memory_of_its_own_is_not_filled_with_the_footprint() -> Non
     iris = entry("IntelAccelerator", "Intel Iris", device=1)
     gpus = FakeMac(gpus=answer(iris, card)).source().read(TRAINER).gpus
     assert [gpu.memory_run_bytes for gpu in gpus] == [10 << 30, None]
-    assert gpus[1].reasons["memory_run_bytes"] == "not told for this GPU"
+    assert gpus[1].reasons["memory_run_bytes"] == "not reported for this GPU"
 
 
 def test_two_alike_have_keys_of_their_own() -> None:

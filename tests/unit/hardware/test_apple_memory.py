@@ -65,7 +65,7 @@ def test_a_line_of_macmon_gives_watts_and_degrees() -> None:
     "odd", [b"", b"panicked at", b"[1]", b'{"gpu_power": "12"}', b'{"gpu_power": NaN}', b"\xff"]
 )
 def test_an_odd_answer_of_macmon_is_a_reason(odd: bytes) -> None:
-    assert heat_in(odd) == Heat(reason="the answer of macmon is not understood")
+    assert heat_in(odd) == Heat(reason="unknown output of macmon")
 
 
 class FakeMacmon:

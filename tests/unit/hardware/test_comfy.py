@@ -106,7 +106,7 @@ def test_it_is_asked_for_its_queue_and_its_memory(server: Server) -> None:
 def test_freed_memory_is_told_when_it_has_come_back(server: Server) -> None:
     found = free(server)
     assert found.done and found.freed_bytes == 7 * GB
-    assert found.text == "ComfyUI gave back 7.0 GB: 9.0 GB of 16.0 GB are free now."
+    assert found.text == "ComfyUI freed 7.0 GB: 9.0 GB of 16.0 GB are free now."
     assert server.posted == [("/free", {"unload_models": True, "free_memory": True})]
 
 
@@ -123,7 +123,7 @@ def test_nothing_came_back_is_said(server: Server) -> None:
     server.after_free = [2 * GB]
     found = free(server)
     assert (found.done, found.freed_bytes) == (False, 0)
-    assert "nothing came back: 2.0 GB of 16.0 GB are free" in found.text
+    assert "no memory was freed: 2.0 GB of 16.0 GB are free" in found.text
 
 
 def test_a_closed_port_is_one_sentence() -> None:
@@ -190,7 +190,7 @@ def test_memory_that_it_does_not_tell_is_no_number(server: Server) -> None:
     ).encode()
     found = free(server)
     assert found.done and found.freed_bytes is None
-    assert "does not say how much" in found.text
+    assert "the freed amount is unknown" in found.text
 
 
 def test_a_comfy_of_any_command_line_is_known_by_what_it_answers(

@@ -47,12 +47,12 @@ def test_other_processes_on_a_full_cpu_are_named() -> None:
 def test_others_are_no_reason_where_the_cpu_has_room_and_the_training_has_what_it_had() -> None:
     before = replace(GOOD, cpu_count=16, cpu_percent=8.0)
     slow = replace(before, cpu_percent=40.0)
-    assert "stands out" in (slow_reason(before, slow, SlowFacts()) or "")
+    assert "differs from" in (slow_reason(before, slow, SlowFacts()) or "")
 
 
 def test_others_who_were_there_before_are_no_reason() -> None:
     before = replace(GOOD, cpu_percent=98.0)
-    assert "stands out" in (slow_reason(before, replace(before, at=2.0), SlowFacts()) or "")
+    assert "differs from" in (slow_reason(before, replace(before, at=2.0), SlowFacts()) or "")
 
 
 @pytest.mark.parametrize(
@@ -67,17 +67,17 @@ def test_others_who_were_there_before_are_no_reason() -> None:
         (now(disks=(DiskFree("output", "/o", 1_000_000),)), SlowFacts(),
          "the disk for output is full (1.0 MB free)"),
         (card(throttle=("thermal",), clock_mhz=1200.0, temperature_c=91.0), SlowFacts(),
-         "the GPU is held back (thermal, 91 °C): its clock fell from 1980 to 1200 MHz"),
-        (card(throttle=("power cap",)), SlowFacts(), "the GPU is held back (power cap)"),
+         "the GPU is throttled (thermal, 91 °C): its clock fell from 1980 to 1200 MHz"),
+        (card(throttle=("power cap",)), SlowFacts(), "the GPU is throttled (power cap)"),
         (card(clock_mhz=990.0), SlowFacts(), "the GPU runs slower: its clock fell from 1980 to 990 MHz, 66 °C"),
         (card(users=(*CARD.users, GpuUser(71, "python", 3 * GB, 45.0))),
          SlowFacts(users=(User(71, "ComfyUI"),)), "ComfyUI (pid 71) uses the GPU too: 45 %, 3.0 GB"),
         (card(memory_others_bytes=4 * GB), SlowFacts(), "other programs took 4.0 GB more of the GPU's memory"),
         (card(memory_used_bytes=24 * GB - 1), SlowFacts(spills=True),
-         "GPU memory is full (1 B left) and spills into main memory, as Windows does it"),
+         "GPU memory is full (1 B left) and spills into main memory, as on Windows"),
         (card(memory_used_bytes=24 * GB - 1), SlowFacts(), "GPU memory is nearly full (1 B left)"),
         (card(percent=31.0), SlowFacts(),
-         "the GPU waits for work (31 % busy instead of 96 %): images, disk or CPU hold it up"),
+         "the GPU waits for work (31 % busy instead of 96 %): images, disk or CPU are the bottleneck"),
     ],
 )  # fmt: skip
 def test_one_change_is_one_clause(slow: HardwareSample, facts: SlowFacts, said: str) -> None:
@@ -97,7 +97,7 @@ def test_one_change_is_one_clause(slow: HardwareSample, facts: SlowFacts, said: 
 def test_small_changes_and_mere_effects_are_not_called_the_reason(slow: HardwareSample) -> None:
     said = slow_reason(GOOD, slow, SlowFacts()) or ""
     assert "clock" not in said and "swap" not in said and "uses the GPU" not in said
-    assert "stands out" in said or "waits for work" in said
+    assert "differs from" in said or "waits for work" in said
 
 
 def test_what_was_there_when_the_pace_was_good_is_no_reason() -> None:
@@ -111,7 +111,7 @@ def test_what_was_there_when_the_pace_was_good_is_no_reason() -> None:
     )  # fmt: skip
     same = replace(before, at=1600.0)
     assert slow_reason(before, same, SlowFacts(spills=True)) == (
-        "nothing in the readings of CPU, memory, GPU stands out against the time of the good pace"
+        "nothing in the readings of CPU, memory, GPU differs from the time of the good pace"
     )
 
 
@@ -135,7 +135,7 @@ def test_the_best_evidence_comes_first_and_three_clauses_are_enough() -> None:
         tree_cpu_percent=50.0,
     )
     said = slow_reason(GOOD, slow, SlowFacts()) or ""
-    assert said.startswith("likely because the GPU is held back (thermal")
+    assert said.startswith("likely because the GPU is throttled (thermal")
     assert said.count("; also ") == 2
     assert said.index("other processes") < said.index("swap grew")
 

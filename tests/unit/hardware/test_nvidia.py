@@ -90,7 +90,7 @@ def test_a_row_of_a_failed_card_is_a_problem(cell: str, word: str) -> None:
 
 def test_an_error_in_one_cell_is_told_in_its_words() -> None:
     (card,) = parse_cards(RTX.replace("417.95", "[Unknown Error]"))
-    assert card.reasons["power_w"] == "not measured: nvidia-smi says [Unknown Error]"
+    assert card.reasons["power_w"] == "not measured: nvidia-smi reports [Unknown Error]"
 
 
 @pytest.mark.parametrize("text", ["", "\n", "No devices were found\n", "a, b\n", RTX[:60]])
