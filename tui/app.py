@@ -1,39 +1,41 @@
-"""The app: screens, themes, the feed, and the orders that keys give. No formatting, no files."""
+"""The app: its screens, and what is open. What it does with them is in small objects of its own: `orders`,
+`planner`, `looks`, `notices`, `feed`."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.segment import Segments
-from rich.text import Text
 from textual import events
-from textual.app import SystemCommand
+from textual.app import App, SystemCommand
 from textual.await_complete import AwaitComplete
+from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
 from runner.model import RunSnapshot, RunState
+from tui.asking import ask
 from tui.backend.door import Backend
 from tui.commands import PlasmaCommands
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
 from tui.key import QUIT, VIEW, Key
 from tui.kit.notice import take_back
-from tui.messages import PlanMade, PreviewMade, ReadFailed, SnapshotArrived
+from tui.looks import AsciiOnly, Looks
+from tui.messages import ReadFailed, SnapshotArrived
+from tui.orders import Orders
 from tui.panels.header import run_name
-from tui.ringing import Ringing
+from tui.planner import Planner
 from tui.screens.monitor import MonitorScreen
-from tui.terminal import exit_on_signals, leave_with_terminal
+from tui.terminal import exit_on_signals, leave_with_terminal, settle_no_color
 from tui.text import clean
 from tui.words.progress import is_live
 
-#: after the start, when the screen has nothing to do
-HELP_READY_S = 0.3
-#: how long a second ctrl+c counts as "yes, leave"
-TWICE_S = 3.0
-
+if TYPE_CHECKING:
+    from tui.notices import Notices
 
 KEYS = (
     Key("h", "app.runs", VIEW, "All runs on this machine", "runs", 60),
@@ -43,6 +45,10 @@ KEYS = (
     Key("ctrl+c", "app.interrupt", QUIT, "Doesn't stop training; twice quits", priority=True),
     Key("ctrl+z", "app.suspend_process", QUIT, "Suspend to the shell; fg returns", priority=True),
 )
+#: the help is made so long after the start, when the screen has nothing else to do
+HELP_READY_S = 0.3
+#: a second ctrl+c within this time quits
+TWICE_S = 3.0
 
 
 def _help_screen() -> Screen[Any]:
@@ -51,9 +57,9 @@ def _help_screen() -> Screen[Any]:
     return HelpScreen()
 
 
-class PlasmaApp(Ringing, inherit_bindings=False):
-    """`run_path`: the run to show; `replay_path`: the run to play back; else `config_path`: the configuration
-    that could be started; else the welcome. Raises ThemeProblem if `theme_name` is no theme."""
+class PlasmaApp(App[None], inherit_bindings=False):
+    """`run_path`: the run to show; `replay_path`: the run to replay; else `config_path`: the configuration that
+    could be started; else the welcome screen. Raises ThemeProblem if there is no theme `theme_name`."""
 
     CSS_PATH = "plasma.tcss"
     TITLE = "plasma-tui"
@@ -84,18 +90,39 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         replay_speed: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(backend, config_path)
+        settle_no_color()
+        # Textual chooses its NO_COLOR filter here, before a theme can say that it has no colours of its own
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
+        self.backend, self.config_path = backend, config_path
         self.first_run_path, self.first_replay = run_path, (replay_path, replay_speed)
         self.read_only, self.ascii, self.low_bandwidth = read_only, ascii_only, low_bandwidth
-        self.images = images
-        self.clock = clock
+        self.images, self.clock = images, clock
+        self.run_path: Path | None = None
         self.snapshot: RunSnapshot | None = None
+        #: None: the terminal does not report it
+        self.window_focus: bool | None = None
         look_s = LOW_BANDWIDTH_LOOK_S if low_bandwidth else LOOK_S
         self.feed = Feed(self.post_message, backend.open_reader, look_s=look_s)
+        self.orders, self.planner, self.looks = Orders(self), Planner(self), Looks(self)
         self._interrupted_at = 0.0
+        #: a run to show once no form is being filled in
         self._waiting: Path | None = None
-        self._unread = ""  # the sentence that stands while the run cannot be read
-        self.theme_failures = self.load_themes(theme_name, low_bandwidth)
+        #: the run that was last opened from the screen of all runs
+        self._listed: Path | None = None
+        #: the sentence that is shown while the run cannot be read
+        self._unread = ""
+        self.looks.load(theme_name, low_bandwidth)
+
+    @cached_property
+    def notices(self) -> Notices:
+        """Made with the first news: not on the way to the first frame."""
+        from tui.notices import Notices
+
+        return Notices(self)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = super().get_line_filters()
+        return [*filters, AsciiOnly()] if self.ascii else filters
 
     # ----------------------------------------------------------------- life
 
@@ -129,11 +156,10 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         if self.first_run_path is not None:
             self.open_run(self.first_run_path)
         if self.config_path is not None:
-            self.watch_config()
-            self.make_plan()
-        if self.theme_failures:
-            self.say(f"Themes left out: {'; '.join(self.theme_failures)}", "warn")
-
+            self.planner.watch()
+            self.planner.read()
+        if self.looks.failures:
+            self.say(f"Unusable themes: {'; '.join(self.looks.failures)}", "warn")
         self.set_timer(HELP_READY_S, self._make_help_ready)
 
     def _make_help_ready(self) -> None:
@@ -144,7 +170,7 @@ class PlasmaApp(Ringing, inherit_bindings=False):
 
     def on_unmount(self) -> None:
         self.feed.stop()
-        self.stop_planning()
+        self.planner.stop()
 
     def _on_signal(self, code: int) -> None:
         self.exit(return_code=code)
@@ -156,36 +182,38 @@ class PlasmaApp(Ringing, inherit_bindings=False):
                 screen.refresh_models()
 
     def on_app_focus(self, event: events.AppFocus) -> None:
+        self.window_focus = True
         self.feed.set_focus(True)
 
     def on_app_blur(self, event: events.AppBlur) -> None:
+        self.window_focus = False
         self.feed.set_focus(False)
 
     def _fatal_error(self) -> None:
-        """A crash of the screen, told without local variables: they may hold tokens of the run's
-        environment (Textual's own version prints them)."""
+        """A crash of the screen, without local variables: they may hold tokens of the run's environment
+        (Textual's own version prints them)."""
+        from rich.segment import Segments
         from rich.traceback import Traceback
 
-        told = Traceback(show_locals=False, width=None)
-        self._exit_renderables.append(
-            Segments(list(self.console.render(told, self.console.options)))
-        )
+        shown = self.console.render(Traceback(show_locals=False, width=None), self.console.options)
+        self._exit_renderables.append(Segments(list(shown)))
         self._close_messages_no_wait()
 
     # ----------------------------------------------------------------- runs
 
     def show_run(self, path: Path) -> bool:
         """`open_run`, once no form is being filled in; False: not yet."""
-        front = self.screen
+        front, focused = self.screen, self.focused
         asks = isinstance(front, ModalScreen) and not self.is_screen_installed(front)  # not help
-        if asks or getattr(front, "WHERE", "") == "form":
+        types = focused is not None and focused.check_consume_key("a", "a")
+        if asks or types or getattr(front, "WHERE", "") == "form":
             self._waiting = path
             return False
         self.open_run(path)
         return True
 
     def pop_screen(self) -> AwaitComplete:
-        """A run whose opening waits for a form is shown after it."""
+        """A run that waits for a form is shown after it."""
         popped = super().pop_screen()
         if self._waiting is not None:
             self.call_later(self._show_waiting)
@@ -200,7 +228,7 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         """Watch this run on the monitor."""
         self._waiting = None
         self.read_again()
-        self.run_path, self.snapshot, self.approval = path, None, None
+        self.run_path, self.snapshot, self.planner.approval = path, None, None
         self.feed.watch(path)
         monitor = self._monitor()
         if monitor is None:
@@ -209,6 +237,20 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         while self.screen is not monitor:
             self.pop_screen()
         monitor.forget()
+
+    def open_by_id(self, run_id: str) -> None:
+        """From the screen of all runs."""
+
+        def found(path: Path) -> None:
+            self._listed = path
+            self.show_run(path)
+
+        ask(
+            self,
+            lambda: self.backend.run_path(run_id),
+            found,
+            lambda problem: self.say(problem, "bad"),
+        )
 
     def _monitor(self) -> MonitorScreen | None:
         found = [one for one in self.screen_stack if isinstance(one, MonitorScreen) and one.FED]
@@ -223,7 +265,8 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         over = RunState.ENDED
         if snapshot.state is over and (before is None or before.state is not over):
             self._run_is_over(snapshot)
-        self.ring_for(before, snapshot)
+        if before is not None:
+            self.notices.changed(before, snapshot)
         monitor = self._monitor()
         if monitor is not None:
             monitor.show(snapshot)
@@ -231,25 +274,19 @@ class PlasmaApp(Ringing, inherit_bindings=False):
     def _run_is_over(self, snapshot: RunSnapshot) -> None:
         """A smoke test may be approved already; for the configuration, its end may open the gate."""
         if self.run_path is not None and snapshot.spec is not None and snapshot.spec.smoke:
-            self.read_approval(self.run_path)
-            self.make_plan(fresh=False)
+            self.planner.read_approval()
+            self.planner.read(fresh=False)
 
     def on_read_failed(self, message: ReadFailed) -> None:
         self._unread = clean(f"The run cannot be read: {message.problem}. Trying again.", 600)
         self.say(self._unread, "bad")
 
     def read_again(self) -> None:
-        """The sentence about a run that could not be read is true no longer."""
+        """The run can be read: take the sentence about it back."""
         take_back(self.screen_stack, self._unread)
         self._unread = ""
 
-    def on_plan_made(self, message: PlanMade) -> None:
-        if message.plan.live_run is not None and self.run_path is None:
-            self.show_run(message.plan.live_run)
-            return
-        self.take_plan(message)
-
-    def planning_changed(self) -> None:
+    def refresh_monitor(self) -> None:
         monitor = self._monitor()
         if monitor is not None:
             monitor.refresh_models()
@@ -257,18 +294,18 @@ class PlasmaApp(Ringing, inherit_bindings=False):
     def open_config(self, path: Path) -> None:
         """Show what this plasma.toml would start."""
         self.config_path = path
-        self.watch_config()
+        self.planner.watch()
         if self._monitor() is None:
             while len(self.screen_stack) > 1:
                 self.pop_screen()
             self.push_screen(MonitorScreen())
         self.close_run()
-        self.make_plan()
+        self.planner.read()
 
     def close_run(self) -> None:
         """From a run back to what the configuration would start."""
         self.read_again()
-        self.run_path, self.snapshot, self.approval = None, None, None
+        self.run_path, self.snapshot, self.planner.approval = None, None, None
         self.feed.watch(None)
         monitor = self._monitor()
         if monitor is not None and monitor.is_mounted:
@@ -290,12 +327,12 @@ class PlasmaApp(Ringing, inherit_bindings=False):
         from tui.screens.runs import RunsScreen
 
         if type(self.screen) is RunsScreen:
-            self.screen.say("These are all runs; esc goes back.", "dim", 4.0)
+            self.screen.say("All runs are already shown; esc goes back.", "dim", 4.0)
         elif not isinstance(self.screen, ModalScreen):
             self.push_screen(RunsScreen())
 
     def back_to_runs(self) -> bool:
-        """From a run to the list that it was opened from; False: there was none."""
+        """From a run to the runs that it was opened from; False: it was not."""
         if len(self.screen_stack) > 1 and self.config_path is None:
             self.pop_screen()
             self.close_run()
@@ -305,41 +342,31 @@ class PlasmaApp(Ringing, inherit_bindings=False):
             return False
         return True
 
-    def on_preview_made(self, message: PreviewMade) -> None:
-        """Whoever has gone elsewhere in the meantime is not asked."""
-        self.preview_is_here(message)
-        monitor = self._monitor()
-        if message.problem is not None:
-            self.say(message.problem, "bad")
-        elif monitor is not None and self.screen is monitor and message.run_path == self.run_path:
-            monitor.ask_after_preview(message)
-
     def action_help(self) -> None:
         if not isinstance(self.screen, ModalScreen):
             self.push_screen("help")
 
     def action_leave(self) -> None:
-        """Close the screen. Says that the training goes on, if one does."""
-        message = None
-        snapshot = self.snapshot
+        """Close the screen; if a training continues, say how to come back to it."""
+        from rich.text import Text
+
+        message, snapshot = None, self.snapshot
         if snapshot is not None and is_live(snapshot):
-            message = Text(
-                f"The training of {run_name(snapshot)} goes on.\n"
-                f"Come back with: plasma-tui attach {clean(snapshot.id)}"
-            )
+            come_back = f"Come back with: plasma-tui attach {clean(snapshot.id)}"
+            message = Text(f"Training of {run_name(snapshot)} continues.\n{come_back}")
         self.exit(message=message)
 
     def action_interrupt(self) -> None:
-        """ctrl+c never reaches the training; twice it leaves the screen."""
+        """ctrl+c never reaches the training; twice it closes the screen."""
         now = time.monotonic()
         if now - self._interrupted_at < TWICE_S:
             self.action_leave()
             return
         self._interrupted_at = now
         stops = isinstance(self.screen, MonitorScreen) and self.screen.check_action("stop", ())
-        more = " a asks to stop the run." if stops else ""
+        more = " a stops the run; it asks first." if stops else ""
         self.say(f"Ctrl+C doesn't stop training. Press again to quit.{more}", "warn", TWICE_S)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """All other commands come from the table of keys (tui/commands.py)."""
+        """All other commands are in tui/commands.py."""
         yield SystemCommand("theme", "Choose another theme", self.action_change_theme)

@@ -1,17 +1,16 @@
-"""`ask`: whatever may block is done in a thread, and what came of it goes on where it was asked."""
+"""`ask`: what may block is done in a thread, and its result arrives where it was asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
-
-from textual.worker import get_current_worker
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.model.refusal import Refusal
 from tui.text import clean
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
+    from textual.worker import Worker
 
 T = TypeVar("T")
 
@@ -27,19 +26,18 @@ def ask(
     """`work` runs in a thread. Then `then` gets what it returned, or `failed` one sentence about what it
     raised; both are called by the loop of `asker`, and not at all if that is gone by then. `alone`: a name; the
     answer to an older question of the same name is dropped."""
+    worker: Worker[None] | None = None
 
     def in_thread() -> None:
-        me = get_current_worker()
+        handler: Callable[[Any], object] = then
         try:
-            answer = work()
+            answer: T | str = work()
         except Exception as error:  # border: whatever goes wrong is a sentence, never a crash
-            if not me.is_cancelled:
-                asker.call_later(_call, failed, told(error))
-        else:
-            if not me.is_cancelled:
-                asker.call_later(_call, then, answer)
+            handler, answer = failed, told(error)
+        if worker is None or not worker.is_cancelled:
+            asker.call_later(_call, handler, answer)
 
-    asker.run_worker(
+    worker = asker.run_worker(
         in_thread,
         thread=True,
         group=alone or "ask",
@@ -54,8 +52,7 @@ def _call(handler: Callable[[T], object], value: T) -> None:
 
 
 def told(error: Exception) -> str:
-    """A refusal, and what a file system says, in its own words; anything else with the name of what went
-    wrong."""
+    """A refusal and a file system's error in their own words; anything else with the name of its type."""
     if isinstance(error, (Refusal, OSError)):
         return clean(str(error), 600)
     return clean(f"{type(error).__name__}: {error}", 600)

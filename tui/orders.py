@@ -1,117 +1,100 @@
-"""Orders, and looks at what an order would do: each in a thread, the answer as a message."""
+"""Orders and previews of orders: each in a thread, the same one never twice at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
-from textual import work
-
-from tui.asking import told
-from tui.backend.door import Backend
-from tui.backend.results import Sent
-from tui.feed import Feed
-from tui.messages import OrderAnswered, PreviewMade
-from tui.planning import Planning
+from tui.asking import ask
+from tui.kit.notice import take_back
 
 if TYPE_CHECKING:
     from runner.model.preview import Preview
+    from tui.app import PlasmaApp
+    from tui.backend.results import Sent
 
-#: after so long without an answer it is said that there is none yet
+#: a preview that takes longer than this says so
 SLOW_S = 0.4
+#: how long an answer stays on the screen
+ANSWER_S = 6.0
+CHECKING = "Checking what it would do…"
+ALREADY = "Already requested; waiting for the answer."
 
 
-class Orders(Planning, inherit_bindings=False):
-    """An app that gives orders about runs."""
+class Orders:
+    """`unanswered`: names of the orders and previews that are under way."""
 
-    feed: Feed
-
-    def __init__(self, backend: Backend, config_path: Path | None) -> None:
-        super().__init__(backend, config_path)
-        self._unanswered: set[str] = set()
-        #: the run that was opened from a list of runs last
-        self._listed: Path | None = None
-
-    def show_run(self, path: Path) -> bool:
-        raise NotImplementedError
-
-    @work(thread=True, group="orders", exit_on_error=False)
-    def open_by_id(self, run_id: str) -> None:
-        self._answer(lambda: Sent("", self.backend.run_path(run_id)), "open")
-
-    # ----------------------------------------------------------------- orders
+    def __init__(self, app: PlasmaApp) -> None:
+        self._app = app
+        self.unanswered: set[str] = set()
 
     def give(self, name: str, order: Callable[[], Sent]) -> None:
-        """Carry out one order in a thread; what came back is told, what comes of it will show. The
-        same order is not given again before its answer: a start takes a while."""
-        if name in self._unanswered:
-            self.say("That is already asked for; the answer is still to come.", "dim", 4.0)
+        """The answer is a sentence; what it changes shows by itself."""
+        if self._begin(name):
+            ask(self._app, order, partial(self._done, name), partial(self._refused, name))
+
+    def preview(
+        self, name: str, work: Callable[[], Preview], then: Callable[[Preview], object]
+    ) -> None:
+        """What the order `name` would do, before anyone is asked for it. `then` is not called if another run or
+        screen has been opened in the meantime."""
+        app, key = self._app, f"preview {name}"
+        screen, run_path = app.screen, app.run_path
+        if not self._begin(key):
             return
-        self._unanswered.add(name)
-        self._carry_out(name, order)
 
-    @work(thread=True, group="orders", exit_on_error=False)
-    def _carry_out(self, name: str, order: Callable[[], Sent]) -> None:
-        self._answer(order, name)
+        def here() -> bool:
+            self.unanswered.discard(key)
+            take_back(app.screen_stack, CHECKING)
+            return app.screen is screen and app.run_path == run_path
 
-    def _answer(self, order: Callable[[], Sent], name: str = "") -> None:
-        try:
-            sent = order()
-        except Exception as error:  # border, as above
-            self.post_message(OrderAnswered(told(error), ok=False, name=name))
-        else:
-            self.post_message(OrderAnswered(sent.text, True, sent.run_path, name, sent.config_path))
-        self.feed.wake()
+        def found(preview: Preview) -> None:
+            if here():
+                then(preview)
 
-    def on_order_answered(self, message: OrderAnswered) -> None:
-        self._unanswered.discard(message.name)
-        if message.name in ("start", "smoke"):
-            self.end_start_checks()
-        if message.name == "approve" and message.ok:
-            self.make_plan(fresh=False)
-            if self.run_path is not None:
-                self.read_approval(self.run_path)
-        if message.config_path is not None:
-            self.config_path = message.config_path
-            self.watch_config()
-            self.make_plan()
-        said = message.text[:1].upper() + message.text[1:] + "." if message.text else ""
-        if message.ok and message.run_path is not None:
-            self._listed = message.run_path if message.name == "open" else None
-            if not self.show_run(message.run_path):
-                said = f"{said} It opens when this form is closed.".strip()
-        if not message.ok:
-            self.say(message.text, "bad")
-        elif said:
-            self.say(said, "text", fade_s=6.0)
+        def failed(problem: str) -> None:
+            here()
+            app.say(problem, "bad")
 
-    # ----------------------------------------------------------------- looking ahead
-
-    def look_ahead(self, order: str, ask: Callable[[], Preview]) -> None:
-        """Ask what `order` would do; `PreviewMade` brings the answer."""
-        name = f"preview {order}"
-        if name in self._unanswered:
-            self.say("That is being looked at already.", "dim", 4.0)
-            return
-        self._unanswered.add(name)
         # most answers come at once: nothing should flash up before them
-        self.set_timer(SLOW_S, lambda: self._say_it_takes_long(name))
-        self._look_ahead(order, self.run_path, ask)
+        app.set_timer(SLOW_S, partial(self._say_slow, key))
+        ask(app, work, found, failed)
 
-    def _say_it_takes_long(self, name: str) -> None:
-        if name in self._unanswered:
-            self.say("Looking at what it would do.", "dim")
+    def _begin(self, name: str) -> bool:
+        if name in self.unanswered:
+            self._app.say(ALREADY, "dim", 4.0)
+            return False
+        self.unanswered.add(name)
+        return True
 
-    @work(thread=True, group="orders", exit_on_error=False)
-    def _look_ahead(self, order: str, run_path: Path | None, ask: Callable[[], Preview]) -> None:
-        try:
-            preview = ask()
-        except Exception as error:  # border: a refusal, or whatever the runner met
-            self.post_message(PreviewMade(order, run_path, None, told(error)))
-        else:
-            self.post_message(PreviewMade(order, run_path, preview))
+    def _say_slow(self, name: str) -> None:
+        if name in self.unanswered:
+            self._app.say(CHECKING, "dim")
 
-    def preview_is_here(self, message: PreviewMade) -> None:
-        """It may be asked for again."""
-        self._unanswered.discard(f"preview {message.order}")
+    def _done(self, name: str, sent: Sent) -> None:
+        self._ended(name)
+        app, said = self._app, ""
+        if sent.text:
+            said = f"{sent.text[:1].upper()}{sent.text[1:]}."
+        if name == "approve":
+            app.planner.read(fresh=False)
+            app.planner.read_approval()
+        if sent.config_path is not None:
+            app.config_path = sent.config_path
+            app.planner.watch()
+            app.planner.read()
+        if sent.run_path is not None and not app.show_run(sent.run_path):
+            said = f"{said} It opens when this form is closed.".strip()
+        if said:
+            app.say(said, "text", ANSWER_S)
+
+    def _refused(self, name: str, problem: str) -> None:
+        self._ended(name)
+        self._app.say(problem, "bad")
+
+    def _ended(self, name: str) -> None:
+        self.unanswered.discard(name)
+        if name in ("start", "smoke"):
+            self._app.planner.end_start_checks()
+        self._app.feed.wake()

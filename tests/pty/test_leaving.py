@@ -127,7 +127,7 @@ def test_q_leaves_and_says_that_the_training_goes_on(desk: Desk) -> None:
     terminal.send(b"q")
     assert terminal.wait_exit() == 0
     left = terminal.output().rpartition(b"\x1b[?1049l")[2].decode()
-    assert "goes on" in left and f"plasma-tui attach {run.id}" in left
+    assert "continues" in left and f"plasma-tui attach {run.id}" in left
     trained_to_the_end(run)
 
 
@@ -139,7 +139,7 @@ def test_ctrl_c_never_stops_the_training(desk: Desk) -> None:
     assert not terminal.ended()
     terminal.send(b"\x03")
     assert terminal.wait_exit() == 0
-    assert b"goes on" in terminal.output()
+    assert b"continues" in terminal.output()
     trained_to_the_end(run)
 
 

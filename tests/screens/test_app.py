@@ -25,7 +25,7 @@ async def test_leaving_says_that_the_training_goes_on(capsys: pytest.CaptureFixt
         await pilot.press("q")
     assert app.return_code == 0
     assert capsys.readouterr().err == (
-        f"The training of spyke_plasma_v1 goes on.\nCome back with: plasma-tui attach {b.RUN_ID}\n"
+        f"Training of spyke_plasma_v1 continues.\nCome back with: plasma-tui attach {b.RUN_ID}\n"
     )
 
 

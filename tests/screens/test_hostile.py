@@ -24,7 +24,6 @@ from tests.fakes import FakeBackend
 from tests.hostile import HOSTILE
 from tests.screens.helpers import app_on, screen_text, shown, until
 from tui.backend.results import Plan
-from tui.messages import PlanMade
 from tui.panels.header import run_name
 from tui.screens.questions import ConfirmScreen
 from tui.words.questions import stop_question
@@ -117,6 +116,7 @@ async def test_plans_are_harmless() -> None:
                 Plan(text, problem=text or "no"),
                 Plan(text, b.forecast(name=text), (CheckResult(text, "fail", text),)),
             ):
-                pilot.app.post_message(PlanMade(plan))
-                await pilot.pause()
+                actions.made_plan = plan
+                app.planner.read()
+                await until(pilot, lambda wanted=plan: app.planner.plan is wanted)  # type: ignore[misc]
                 assert_harmless(screen_text(pilot))

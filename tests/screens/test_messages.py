@@ -9,8 +9,8 @@ from runner.model import RunState
 from tests import builders as b
 from tests.fakes import FakeBackend
 from tests.screens.helpers import app_on, screen_text, shown, until
+from tui.backend.results import Sent
 from tui.kit.notice import NoticeLine
-from tui.messages import OrderAnswered
 from tui.screens.monitor import MonitorScreen
 from tui.screens.questions import LabelScreen
 from tui.screens.runs import RunsScreen
@@ -84,7 +84,7 @@ async def test_an_answer_that_opens_a_run_waits_until_the_form_is_closed() -> No
         await pilot.press("f2")
         await until(pilot, lambda: isinstance(app.screen, LabelScreen))
         await pilot.press(*"ab")
-        app.post_message(OrderAnswered("started new", True, Path("/state/runs/new"), "start"))
+        app.orders.give("start", lambda: Sent("started new", Path("/state/runs/new")))
         await pilot.pause()
         await pilot.press(*"cd")
         assert isinstance(app.screen, LabelScreen)

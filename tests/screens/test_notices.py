@@ -21,7 +21,7 @@ class Heard:
 
     def __init__(self, app: PlasmaApp, monkeypatch: pytest.MonkeyPatch) -> None:
         self.writes: list[str] = []
-        monkeypatch.setattr(app, "to_terminal", self.writes.append)
+        monkeypatch.setattr(app.notices, "write", self.writes.append)
 
 
 @pytest.fixture(autouse=True)

@@ -162,7 +162,7 @@ async def test_a_cure_shows_what_it_does_and_does_it_only_after_a_yes() -> None:
         await pilot.press("down", "enter")
         await until(pilot, lambda: "All there." in screen_text(pilot))
         assert "Cloning into sd-scripts" in screen_text(pilot) and done == [True]
-        assert app.checklist.results["trainer"] == fixed
+        assert app.planner.checklist.results["trainer"] == fixed
         actions.made_plan = Plan("spyke", b.forecast(), (*b.CHECKS, fixed))
         await pilot.press("enter")
         await until(pilot, lambda: "v0.10.1" in preflight(pilot) and "✗" not in preflight(pilot))
@@ -282,7 +282,7 @@ async def test_e_gives_the_terminal_to_the_editor_and_reads_the_file_again(
         assert actions.orders == []
 
 
-async def test_a_terminal_that_cannot_be_given_away_is_a_sentence(
+async def test_a_terminal_without_room_for_an_editor_is_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("VISUAL", "true")
@@ -290,7 +290,7 @@ async def test_a_terminal_that_cannot_be_given_away_is_a_sentence(
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
         await pilot.press("e")
-        await until(pilot, lambda: "cannot be given" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "can't open in this terminal" in text_of(pilot, "#notice"))
 
 
 async def test_a_file_changed_by_somebody_else_is_read_again(tmp_path: Path) -> None:

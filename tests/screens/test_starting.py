@@ -82,7 +82,7 @@ async def test_s_again_after_a_finished_run_asks_even_if_nothing_is_overwritten(
     actions, app = opened(started_by(str(CONFIG)), RUN, clear)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
-        await until(pilot, lambda: app.plan is not None)
+        await until(pilot, lambda: app.planner.plan is not None)
         await pilot.press("s")
         assert "Start spyke?" in await asked(pilot)
         await pilot.press("enter")
@@ -100,7 +100,7 @@ async def test_after_a_smoke_test_s_starts_the_long_run_without_a_question() -> 
     actions, app = opened(smoke, RUN, replace(PREVIEW, existing=(), warnings=()))
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
-        await until(pilot, lambda: app.plan is not None)
+        await until(pilot, lambda: app.planner.plan is not None)
         await pilot.press("s")
         await until(pilot, lambda: actions.orders == [("start", CONFIG)])
 
@@ -113,7 +113,7 @@ async def test_from_a_run_of_another_project_nothing_starts_and_the_screen_says_
     actions, app = opened(started_by(config), RUN)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
-        await until(pilot, lambda: app.plan is not None)
+        await until(pilot, lambda: app.planner.plan is not None)
         await pilot.press(key)
         await until(pilot, lambda: "another project" in text_of(pilot, "#notice"))
         assert not isinstance(app.screen, ConfirmScreen)
@@ -128,6 +128,6 @@ async def test_a_run_reached_by_a_link_to_the_same_file_is_no_foreign_one(tmp_pa
     app.config_path = tmp_path / "link" / "plasma.toml"
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
-        await until(pilot, lambda: app.plan is not None)
+        await until(pilot, lambda: app.planner.plan is not None)
         await pilot.press("s")
         await asked(pilot)

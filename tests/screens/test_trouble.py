@@ -35,7 +35,7 @@ def visible(app: object) -> set[str]:
 def rings(app: PlasmaApp) -> list[None]:
     found: list[None] = []
     hear = lambda data: found.append(None) if "\x07" in data else None  # noqa: E731
-    app.to_terminal = hear  # type: ignore[method-assign]
+    app.notices.write = hear  # type: ignore[method-assign]
     return found
 
 
@@ -200,9 +200,9 @@ async def test_a_slow_preview_says_so_and_is_not_asked_for_twice() -> None:
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("r")
-        await until(pilot, lambda: "Looking at what it would do." in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "Checking what it would do" in text_of(pilot, "#notice"))
         await pilot.press("r")
-        await until(pilot, lambda: "looked at already" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "Already requested" in text_of(pilot, "#notice"))
         gate.set()
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         assert asked == [RUN]
@@ -223,7 +223,7 @@ async def test_whoever_has_opened_another_run_meanwhile_is_not_asked() -> None:
         await pilot.press("r")
         app.open_run(Path("/state/runs/two"))
         gate.set()
-        await until(pilot, lambda: "preview resume" not in app._unanswered)
+        await until(pilot, lambda: "preview resume" not in app.orders.unanswered)
         await pilot.pause()
         assert isinstance(app.screen, MonitorScreen)
 

@@ -41,7 +41,7 @@ class Words(Widget):
         self.refresh(layout=True)
 
     def render(self) -> Text:
-        style = cast("PlasmaApp", self.app).palette.style
+        style = cast("PlasmaApp", self.app).looks.palette.style
         rows = [Text.assemble(*((t, style(r, "panel")) for t, r in row)) for row in self._rows]
         return Text("\n").join(rows)
 

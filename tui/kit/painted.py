@@ -80,7 +80,7 @@ class Painted(Widget):
         return strip
 
     def _strip(self, y: int) -> Strip:
-        palette, ground = self.plasma.palette, self.ground_of(y)
+        palette, ground = self.plasma.looks.palette, self.ground_of(y)
         row = self._rows[y] if y < len(self._rows) else pad(EMPTY, self.content_size.width)
         ascii_only = self.plasma.ascii
         return Strip(
@@ -144,7 +144,7 @@ class Pictured(Painted):
     """Cells of a picture are drawn in their own colours, all others by the theme."""
 
     def _strip(self, y: int) -> Strip:
-        palette, ground = self.plasma.palette, self.ground_of(y)
+        palette, ground = self.plasma.looks.palette, self.ground_of(y)
         row = self._rows[y] if y < len(self._rows) else pad(EMPTY, self.content_size.width)
         behind = palette.style("text", ground)
         segments = []

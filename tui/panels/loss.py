@@ -397,7 +397,7 @@ class LossChart(Panel):
         if self.model.buckets:
             self._scale = sticky_range(self._scale, wanted)
         scale = self._scale or Range(0.0, 1.0)
-        style = ASCII if self.plasma.ascii else FILL if self.plasma.can_tint else DOTS
+        style = ASCII if self.plasma.ascii else FILL if self.plasma.looks.can_tint else DOTS
         # drawing takes longer than all else that a key asks for (9 ms at 120x40), and the drawer and
         # the focus come back to the same sizes
         key = (width, height, scale, style)

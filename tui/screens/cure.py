@@ -275,7 +275,7 @@ class CureScreen(ModalScreen[bool]):
         if result is None:
             self._box.checked("", "bad")
             return
-        self.plasma.take_result(result)
+        self.plasma.planner.take_result(result)
         said = f"{result.title or result.name}: {result.detail or result.evidence}"
         role = {"pass": "good", "fail": "bad"}.get(result.status, "warn")
         self._box.checked(said, role)

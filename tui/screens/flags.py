@@ -411,7 +411,7 @@ class FlagsScreen(SpeakingScreen):
             self._edits.pop()
         else:
             self._edits.append((made, answer.before))
-        self.plasma.config_written()
+        self.plasma.planner.config_written()
         self.say(f"{done}.", "good", 6.0)
 
     # ----------------------------------------------------------------- keys

@@ -173,7 +173,7 @@ class MonitorScreen(Reviewing):
         return header_of(snapshot, self.plasma.read_only)
 
     def _verdict(self, snapshot: RunSnapshot | None, now: float) -> Verdict:
-        return verdict_of(snapshot, now, self.plasma.approval)
+        return verdict_of(snapshot, now, self.plasma.planner.approval)
 
     def _show_smoke(self, snapshot: RunSnapshot | None) -> bool:
         is_smoke = snapshot is not None and snapshot.spec is not None and snapshot.spec.smoke
@@ -191,7 +191,7 @@ class MonitorScreen(Reviewing):
         return card is not None, card is None or card.trained
 
     def _show_planned(self) -> None:
-        plan, checklist = self.plasma.plan, self.plasma.checklist
+        plan, checklist = self.plasma.planner.plan, self.plasma.planner.checklist
         self.query_one(RunHeader).model = planned_header(plan, checklist)
         self.query_one(VerdictLines).model = ready_verdict(plan, checklist)
         self.query_one(PlanPanel).model = plan
@@ -298,7 +298,7 @@ class MonitorScreen(Reviewing):
 
     def action_back(self) -> None:
         self.hush()
-        if self.planned and self.plasma.checks_breakable:
+        if self.planned and self.plasma.planner.checks_breakable:
             self.break_off()
         elif self.unpoint():
             return

@@ -10,10 +10,9 @@ from textual import events
 from textual.screen import Screen
 
 from runner.analysis.smoke import smoke_verdict
-from runner.model import CheckResult, RunSnapshot
+from runner.model import RunSnapshot
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit.notice import SpeakingScreen
-from tui.messages import CheckFound, PreviewMade
 from tui.panels.header import run_name
 from tui.panels.loss import LossChart, next_step, pointed_words
 from tui.panels.preflight import PreflightPanel
@@ -106,15 +105,15 @@ class RunOrders(SpeakingScreen):
         return why_not(order, self.snapshot, self._around())
 
     def _around(self) -> Around:
-        plan, app = self.plasma.plan, self.plasma
+        plan, app = self.plasma.planner.plan, self.plasma
         gate = plan.gate_status if plan is not None else None
         return Around(
             has_config=app.config_path is not None,
             read_only=app.read_only,
             run_open=app.run_path is not None,
             readable=plan is not None and not plan.problems and not plan.problem,
-            approved=app.approval is not None,
-            comfy=comfy_in(app.checklist.results),
+            approved=app.planner.approval is not None,
+            comfy=comfy_in(app.planner.checklist.results),
             foreign=_foreign(self.snapshot, app.config_path),
             approvable=gate is not None and gate.smoke_passed and not gate.open,
         )
@@ -143,12 +142,14 @@ class RunOrders(SpeakingScreen):
         """What it would overwrite is found out first."""
         app, config = self.plasma, self.plasma.config_path
         if config is not None:
-            app.look_ahead("start", partial(app.backend.start_preview, config))
+            work = partial(app.backend.start_preview, config)
+            app.orders.preview("start", work, self._start_after_preview)
 
     def action_smoke(self) -> None:
         config = self.plasma.config_path
         if config is not None:
-            what = self.plasma.plan.name if self.plasma.plan is not None else config.parent.name
+            plan = self.plasma.planner.plan
+            what = plan.name if plan is not None else config.parent.name
             self._start(
                 "smoke", config, f"Starting the smoke test of {what}; the checks run first."
             )
@@ -159,20 +160,14 @@ class RunOrders(SpeakingScreen):
         """The checks that a start waits for are shown as they come."""
         app = self.plasma
         self.say(said, "dim")
-        run = app.checks_of_a_start() if app.run_path is None else None
-
-        def on_check(result: CheckResult) -> None:
-            if run is not None:
-                app.post_message(CheckFound(run, result))
-
         order = partial(
             app.backend.start,
             config,
             smoke=what == "smoke",
-            on_check=on_check,
+            on_check=app.planner.start_checks(),
             overwrite=overwrite,
         )
-        app.give(what, order)
+        app.orders.give(what, order)
 
     def _start_after_preview(self, preview: Preview) -> None:
         """Asks before a start that would overwrite something, and before one from an ended run that was no
@@ -204,7 +199,7 @@ class RunOrders(SpeakingScreen):
     def _send_approval(self, mode: str) -> None:
         path = self.plasma.run_path
         if path is not None:
-            self.plasma.give("approve", partial(self.plasma.backend.approve, path))
+            self.plasma.orders.give("approve", partial(self.plasma.backend.approve, path))
 
     def action_stop(self) -> None:
         if self.snapshot is not None:
@@ -215,7 +210,7 @@ class RunOrders(SpeakingScreen):
         path = self.plasma.run_path
         if path is not None:
             self.say("Stop sent; what comes of it shows here.", "dim", 10.0)
-            self.plasma.give(f"stop {mode}", partial(self.plasma.backend.stop, path, mode))
+            self.plasma.orders.give(f"stop {mode}", partial(self.plasma.backend.stop, path, mode))
 
     def action_resume(self) -> None:
         self._look_ahead("resume", self.plasma.backend.resume_preview)
@@ -226,17 +221,13 @@ class RunOrders(SpeakingScreen):
     def _look_ahead(self, order: str, ask: Callable[[Path], Preview]) -> None:
         """What it would do is shown before it is asked for."""
         if self.plasma.run_path is not None:
-            self.plasma.look_ahead(order, partial(ask, self.plasma.run_path))
+            then = partial(self._ask_after_preview, order)
+            self.plasma.orders.preview(order, partial(ask, self.plasma.run_path), then)
 
-    def ask_after_preview(self, message: PreviewMade) -> None:
-        self.hush()
-        if message.preview is not None and message.order == "start":
-            self._start_after_preview(message.preview)
-        elif message.preview is not None:
-            from tui.words.resuming import ANSWERS, preview_question
+    def _ask_after_preview(self, order: str, preview: Preview) -> None:
+        from tui.words.resuming import ANSWERS, preview_question
 
-            question = preview_question(message.order, message.preview)
-            self._ask(question, ANSWERS[message.order][1], self._carry_out)
+        self._ask(preview_question(order, preview), ANSWERS[order][1], self._carry_out)
 
     def _carry_out(self, order: str) -> None:
         path, backend = self.plasma.run_path, self.plasma.backend
@@ -244,17 +235,20 @@ class RunOrders(SpeakingScreen):
             said = "Resume asked for." if order == "resume" else "A new try is asked for."
             self.say(said, "dim", 10.0)
             do = backend.resume if order == "resume" else backend.retry
-            self.plasma.give(order, partial(do, path))
+            self.plasma.orders.give(order, partial(do, path))
 
     def action_adopt(self) -> None:
         path = self.plasma.run_path
         if path is not None:
             self.say("A new supervisor is asked for.", "dim", 10.0)
-            self.plasma.give("adopt", partial(self.plasma.backend.adopt, path))
+            self.plasma.orders.give("adopt", partial(self.plasma.backend.adopt, path))
 
     def action_free_gpu(self) -> None:
         """Before a run the checks have seen ComfyUI, on a run its supervisor has."""
-        user, check = comfy_of(self.snapshot), self.plasma.checklist.results.get("gpu_users")
+        user, check = (
+            comfy_of(self.snapshot),
+            self.plasma.planner.checklist.results.get("gpu_users"),
+        )
         if self.plasma.run_path is None and check is not None:
             self._ask(free_question_before(check), "Leave it as it is", self._send_free)
         elif user is not None:
@@ -265,7 +259,7 @@ class RunOrders(SpeakingScreen):
     def _send_free(self, mode: str) -> None:
         self.say("ComfyUI is asked for its memory.", "dim", 10.0)
         backend, path = self.plasma.backend, self.plasma.run_path
-        self.plasma.give("free", partial(backend.free_gpu, path))
+        self.plasma.orders.give("free", partial(backend.free_gpu, path))
 
 
 def _foreign(snapshot: RunSnapshot | None, config: Path | None) -> bool:
@@ -293,14 +287,14 @@ class PlanOrders(RunOrders):
         self.hush()
         if self.plasma.run_path is not None:
             self.plasma.close_run()
-            self.plasma.make_plan(slow=True)
+            self.plasma.planner.read(slow=True)
         else:
-            self.plasma.begin_checks(slow=True)
+            self.plasma.planner.check(slow=True)
 
     def break_off(self) -> None:
-        if self.plasma.break_off_checks():
+        if self.plasma.planner.cancel_checks():
             self.say("The checks were broken off.", "dim", 4.0)
-            self.plasma.planning_changed()
+            self.plasma.refresh_monitor()
 
     def action_fix(self) -> None:
         """The check under the cursor, once a person has moved it there; else the first that fails."""
@@ -318,7 +312,7 @@ class PlanOrders(RunOrders):
         chosen = panel.selected
         if panel.moved and chosen is not None and chosen.role in ("bad", "warn"):
             return chosen
-        first = first_failing(self.plasma.checklist.in_order())
+        first = first_failing(self.plasma.planner.checklist.in_order())
         if first is None:
             return chosen if panel.moved else None
         return next((row for row in panel.model.rows if row.name == first.name), None)
@@ -326,10 +320,10 @@ class PlanOrders(RunOrders):
     def _cured(self, changed: bool | None) -> None:
         """A cure may have changed any file: everything quick is looked at again."""
         if changed:
-            self.plasma.make_plan(fresh=False)
+            self.plasma.planner.read(fresh=False)
 
     def action_edit(self) -> None:
-        self.plasma.edit_config()
+        self.plasma.planner.edit()
 
     def action_flags(self) -> None:
         from pathlib import Path
@@ -349,7 +343,7 @@ class PlanOrders(RunOrders):
     # ----------------------------------------------------------------- approving without its run
 
     def action_approve(self) -> None:
-        plan = self.plasma.plan
+        plan = self.plasma.planner.plan
         gate = plan.gate_status if plan is not None else None
         if self.plasma.run_path is not None or gate is None or gate.smoke_run is None:
             super().action_approve()
@@ -361,7 +355,7 @@ class PlanOrders(RunOrders):
 
     def _approve_run(self, run_id: str, mode: str) -> None:
         backend = self.plasma.backend
-        self.plasma.give("approve", lambda: backend.approve(backend.run_path(run_id)))
+        self.plasma.orders.give("approve", lambda: backend.approve(backend.run_path(run_id)))
 
 
 # ---------------------------------------------------------------------------
@@ -424,7 +418,7 @@ class Reviewing(Pointing):
 
     def action_test_notice(self) -> None:
         self.say("A test notice is on its way; what comes of it shows here.", "dim")
-        self.plasma.test_notice()
+        self.plasma.notices.test()
 
     def _open(self, screen: type[Screen[None]]) -> None:
         """Each takes the folder of a run."""

@@ -86,7 +86,7 @@ class WelcomeScreen(RunsScreen):
             self.say("This screen is read-only.", "dim", 4.0)
             return
         self.say("The demo is being prepared.", "dim", None)
-        self.plasma.give("demo", self.plasma.backend.start_demo)
+        self.plasma.orders.give("demo", self.plasma.backend.start_demo)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return None if action == "open" and not self.query_one(RunList).lines else True

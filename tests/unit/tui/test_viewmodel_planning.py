@@ -301,7 +301,7 @@ def test_the_editor_is_the_persons_choice_with_its_arguments() -> None:
 
 @pytest.mark.parametrize(
     ("environ", "words"),
-    [({}, "set $EDITOR"), ({"EDITOR": "nope"}, "nope, which is not found"),
+    [({}, "set $EDITOR"), ({"EDITOR": "nope"}, "nope, which was not found"),
      ({"VISUAL": "a 'b"}, "$VISUAL cannot be read")],
 )  # fmt: skip
 def test_without_an_editor_there_is_a_sentence(environ: dict[str, str], words: str) -> None:
