@@ -364,8 +364,8 @@ class PlasmaApp(App[None], inherit_bindings=False):
             return
         self._interrupted_at = now
         stops = isinstance(self.screen, MonitorScreen) and self.screen.check_action("stop", ())
-        more = " a stops the run; it asks first." if stops else ""
-        self.say(f"Ctrl+C doesn't stop training. Press again to quit.{more}", "warn", TWICE_S)
+        more = ", or a to stop the run" if stops else ""
+        self.say(f"Ctrl+C doesn't stop training. Press again to quit{more}.", "warn", TWICE_S)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """All other commands are in tui/commands.py."""

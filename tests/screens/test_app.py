@@ -53,12 +53,12 @@ async def test_ctrl_c_names_a_key_only_where_it_stops_a_run() -> None:
     async with app_on(b.snapshot()).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("ctrl+c")
-        await until(pilot, lambda: "a asks to stop the run" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "again to quit, or a to stop the run." in text_of(pilot, "#notice"))
     async with app_on(b.ended(Outcome.SUCCEEDED)).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("ctrl+c")
         await until(pilot, lambda: "Press again to quit." in text_of(pilot, "#notice"))
-        assert "asks to stop" not in text_of(pilot, "#notice")
+        assert "stop the run" not in text_of(pilot, "#notice")
 
 
 async def test_a_run_that_can_be_read_again_takes_the_error_away() -> None:
@@ -203,7 +203,7 @@ def test_a_key_is_bound_once_on_a_screen(place: str) -> None:
 
 
 def test_a_theme_that_is_none_is_refused_before_the_screen_opens() -> None:
-    with pytest.raises(ThemeProblem, match="no theme is called 'blurple'"):
+    with pytest.raises(ThemeProblem, match="no theme 'blurple'"):
         app_on(theme_name="blurple")
 
 
