@@ -53,7 +53,9 @@ async def test_ctrl_c_names_a_key_only_where_it_stops_a_run() -> None:
     async with app_on(b.snapshot()).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("ctrl+c")
-        await until(pilot, lambda: "again to quit, or a to stop the run." in text_of(pilot, "#notice"))
+        await until(
+            pilot, lambda: "again to quit, or a to stop the run." in text_of(pilot, "#notice")
+        )
     async with app_on(b.ended(Outcome.SUCCEEDED)).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("ctrl+c")

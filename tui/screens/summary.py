@@ -340,7 +340,7 @@ class SummaryView(Pictured, can_focus=True):
         chart, app = self.model.chart, self.plasma
         if not chart.buckets or width < 24:
             return []
-        style = ASCII if app.ascii else FILL if app.can_tint else DOTS
+        style = ASCII if app.ascii else FILL if app.looks.can_tint else DOTS
         scale = sticky_range(None, data_range(chart.buckets))
         tall = CHART_ROWS if height >= ROOMY else LOW_CHART_ROWS
         drawn = draw_loss(chart, width - 2, tall, scale, style).rows
