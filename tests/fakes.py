@@ -150,6 +150,8 @@ class FakeBackend(Backend):
         self.removals: dict[str, Removal] = {}
         self.glances: dict[str, RunSnapshot] = {}
         self.compared = FakeComparing([], [])
+        #: earlier runs to compare with
+        self.earlier: Sequence[RunSnapshot] = ()
         self.sample_reader = FakeSampleReader(SampleSheet())
         #: what comes of the channels
         self.notice_results: Sequence[Result] = ()
@@ -185,6 +187,10 @@ class FakeBackend(Backend):
     def comparing(self, run_paths: Sequence[Path]) -> Comparing:
         self._may()
         return self.compared
+
+    def earlier_run(self, run_path: Path, number: int) -> RunSnapshot | None:
+        self._may()
+        return self.earlier[number] if number < len(self.earlier) else None
 
     def samples(self, run_path: Path) -> SampleReader:
         return self.sample_reader

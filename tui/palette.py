@@ -25,7 +25,7 @@ _MIXED = {
     "strong": 1.0,
     "dim": 0.65,
     "faint": 0.3,
-    "band": 0.14,
+    "band": 0.09,
     "band-edge": 0.4,
 }
 _RAMP_FALLBACK = ("primary", "accent")
@@ -93,8 +93,7 @@ class Palette:
 
     def _make(self, role: str, ground: str) -> Style:
         base = self.color(ground)
-        band = role.endswith("-band") and role.startswith("ramp-")
-        if band:
+        if role.endswith("-band") and not role.endswith("on-band"):
             role = role.removesuffix("-band")
             base = self.color("band")
         if role.startswith("ramp-"):
@@ -116,7 +115,7 @@ class Palette:
             place = step * len(_ANSI_RAMP) // RAMP_STEPS
             style = Style(color=_ANSI_RAMP[place])
         else:
-            style = _ANSI.get(role, Style())
+            style = _ANSI.get(role) or _ANSI.get(role.removesuffix("-band"), Style())
         return style
 
 

@@ -92,15 +92,15 @@ def measure_chart(folder: Path) -> list[Figure]:
 
 
 def _redraws(steps: int) -> tuple[float, ...]:
-    from tui.kit.scale import Range, data_range
-    from tui.panels.loss import draw_loss
-    from tui.words.loss import chart_model
+    from tui.kit.chart import ALL, draw_chart, range_of
+    from tui.kit.scale import sticky_range
+    from tui.words.loss import Look, chart_model, loss_chart
 
     snapshot = RunReader(ended_run("chart", steps).path, console=False).read_all()
     found = []
     for _ in range(REDRAWS):
         began = time.process_time()
-        model = chart_model(snapshot)
-        draw_loss(model, *CHART_CELLS, data_range(model.buckets) or Range(0.0, 1.0))
+        chart = loss_chart(chart_model(snapshot), Look())
+        draw_chart(chart, *CHART_CELLS, sticky_range(None, range_of(chart, ALL)))
         found.append((time.process_time() - began) * 1000)
     return tuple(found)

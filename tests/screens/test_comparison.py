@@ -77,13 +77,13 @@ async def test_the_cursor_reads_the_values_of_all_runs() -> None:
         assert "at step 920" in text_of(pilot, "#results")
 
 
-async def test_x_goes_through_the_axes_and_y_makes_it_logarithmic() -> None:
+async def test_x_goes_through_the_axes_and_l_makes_it_logarithmic() -> None:
     async with an_app().run_test(size=(120, 40)) as pilot:
         await opened(pilot, FakeComparing(snapshots(), settings()))
-        for words in ("by epoch", "by time trained", "by images seen", "by step"):
+        for words in ("by epoch", "by training time", "by images seen", "by step"):
             await pilot.press("x")
             assert words in text_of(pilot, "#overlay")
-        await pilot.press("y")
+        await pilot.press("L")
         assert "by step, log" in text_of(pilot, "#overlay")
 
 
@@ -149,7 +149,7 @@ async def test_live_runs_are_read_again_and_ended_ones_are_not(
     compared = FakeComparing([live, *snapshots(1)], settings(2))
     async with an_app().run_test(size=(80, 24)) as pilot:
         await opened(pilot, compared)
-        assert "A still trains" in screen_text(pilot)
+        assert "A still training" in screen_text(pilot)
         await until(pilot, lambda: compared.reads > 3)
         compared.snapshots = snapshots(2)
         await until(pilot, lambda: "still" not in screen_text(pilot))
@@ -177,7 +177,7 @@ async def test_a_failing_reading_is_one_sentence(error: Exception) -> None:
         pilot.app.backend.compared = compared
         pilot.app.push_screen(CompareScreen(PATHS))
         await until(pilot, lambda: pilot.app.screen.query("#notice") and text_of(pilot, "#notice"))
-        await pilot.press("x", "y", "d", "1", "enter", "left", "down", "tab", "z", "escape")
+        await pilot.press("x", "L", "d", "1", "enter", "left", "down", "tab", "z", "escape")
 
 
 @pytest.mark.parametrize("size", [(40, 10), (20, 5), (10, 3), (80, 24)])
@@ -189,7 +189,7 @@ async def test_any_size_with_eight_hostile_runs(size: tuple[int, int]) -> None:
     tables = [{HOSTILE[i + 3]: HOSTILE[i], "a": HOSTILE[-1 - i]} for i in range(8)]
     async with an_app(ascii_only=size[0] == 80).run_test(size=size) as pilot:
         await opened(pilot, FakeComparing(found, tables))
-        for key in ("tab", "end", "tab", "d", "end", "z", "x", "y", "right", "down", "shift+tab"):
+        for key in ("tab", "end", "tab", "d", "end", "z", "x", "L", "right", "down", "shift+tab"):
             await pilot.press(key)
         text = screen_text(pilot)
         assert "\x1b" not in text and "\u202e" not in text

@@ -41,6 +41,8 @@ OnCheck = Callable[["CheckResult"], None]
 
 #: longer than this nobody's cursor rests on a run before its details should stand there
 GLANCE_S = 0.3
+#: the loss chart compares with one of so many earlier runs, each read for so long
+EARLIER_RUNS, EARLIER_RUN_S = 5, 5.0
 #: how a consent is recorded in the run
 AGREED = "confirmed on the screen"
 
@@ -90,6 +92,26 @@ class Backend:
     def glance(self, run_path: Path) -> RunSnapshot:
         """The run under the cursor: its small files, and its losses as far as a moment lets read them."""
         return RunReader(run_path, console=False).read(GLANCE_S)
+
+    def earlier_run(self, run_path: Path, number: int) -> RunSnapshot | None:
+        """Another run of the same project or name with its loss: successful ones first, each newest first,
+        `number` counts from 0. None: there is none."""
+        from runner.model import Outcome, RunState
+        from runner.store.listing import listing
+        from runner.store.registry import list_runs, resolve
+
+        own = listing(run_path)
+        found = [
+            one
+            for one in list_runs()
+            if one.id != own.id and one.state is RunState.ENDED and one.step > 0 and not one.smoke
+            and (one.name == own.name or (own.project and one.project == own.project))
+        ]  # fmt: skip
+        found.sort(key=lambda one: (one.outcome is not Outcome.SUCCEEDED, -one.created_at))
+        if number >= min(len(found), EARLIER_RUNS):
+            return None
+        reader = RunReader(resolve(found[number].id), console=False, files=False)
+        return reader.read(EARLIER_RUN_S)
 
     # ----------------------------------------------------------------- runs of the list
 

@@ -35,6 +35,8 @@ WRITTEN = "◆"
 EXPECTED = "◇"
 BEST = "★"
 CLIPPED = "▴"
+CLIPPED_LOW = "▼"
+SAMPLE = "□"
 NONFINITE = "×"
 NONFINITE_LINE = "╎"
 CURSOR_LINE = "┊"
@@ -69,6 +71,8 @@ _ASCII = {
     "◇": "o",
     "★": "*",
     "▴": "^",
+    "▼": "v",
+    "□": "%",
     "×": "x",
     "╎": "!",
     "┊": ":",

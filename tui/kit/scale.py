@@ -1,20 +1,26 @@
-"""Axes: where values and steps lie in rows and columns. Pure."""
+"""Axes: which values a chart shows, where they lie, and round numbers on them. Pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from runner.model import LossBucket
+from runner.model.lean import dataclass
 
 # ---------------------------------------------------------------------------
-# The y axis: a range that one spike cannot spoil and that does not twitch, and round ticks on it.
+# The y axis: a range that neither one spike nor the first steps can spoil, and that does not twitch.
+
+#: a larger loss is drawn as this one; differences of larger numbers are no numbers any more
+LARGEST = 1e15
+#: the first points of a line are hardly smoothed yet, and often far above all others
+SETTLED_AFTER_POINTS = 33
+#: the line gets at least two fifths of the height: the envelope is cropped this far from it, in spans
+_REACH = 0.75
 
 
 class Range(NamedTuple):
-    """A closed interval of losses, `low < high`, both finite."""
+    """A closed interval of losses, or of their decimal logarithms; `low < high`, both finite."""
 
     low: float
     high: float
@@ -24,38 +30,42 @@ class Range(NamedTuple):
         return self.high - self.low
 
 
-def data_range(buckets: Sequence[LossBucket]) -> Range | None:
-    """The range that shows all but outliers. A spike beyond the usual spread is left out of it (and
-    drawn as clipped), and so is the start of the smoothed line if it comes from far above; where the
-    line stands now is always in it. None: nothing finite to show."""
-    lows = sorted(b.low for b in buckets if b.low is not None and math.isfinite(b.low))
-    highs = sorted(b.high for b in buckets if b.high is not None and math.isfinite(b.high))
-    smooth = [b.smooth for b in buckets if b.smooth is not None and math.isfinite(b.smooth)]
-    if not lows or not highs:
+def data_range(
+    lines: Iterable[Sequence[float]], band: Iterable[tuple[float, float]] = (), *, log: bool = False
+) -> Range | None:
+    """The range that shows the `lines` but for the steep beginning of each, their newest values always, and as
+    much of the `band` (low, high) as does not flatten them. None: nothing finite to show."""
+    change: Callable[[float], float] = math.log10 if log else float
+    low, high = math.inf, -math.inf
+    for line in lines:
+        known = [change(value) for value in map(_bounded, line) if value > 0 or not log]
+        if known:
+            ordered = sorted(known)
+            usual = quantile(ordered, 0.9)
+            most = min(ordered[-1], usual + 1.5 * (usual - quantile(ordered, 0.5)))
+            low, high = min(low, ordered[0]), max(high, most, known[-1])
+    edges = [(_bounded(a), _bounded(b)) for a, b in band if a > 0 or not log]
+    if edges:
+        bottom = quantile(sorted(change(a) for a, _ in edges), 0.05)
+        top = quantile(sorted(change(b) for _, b in edges), 0.95)
+        if low > high:
+            low, high = bottom, top
+        reach = _REACH * max(high - low, 0.3 if log else abs(high) * 0.5)
+        low, high = min(low, max(bottom, low - reach)), max(high, min(top, high + reach))
+    if low > high:
         return None
-    usual_low, usual_high = _quantile(lows, 0.05), _quantile(highs, 0.95)
-    reach = (usual_high - usual_low) * 0.75
-    low = max(lows[0], usual_low - reach) if reach > 0 else lows[0]
-    high = min(highs[-1], usual_high + reach) if reach > 0 else usual_high
-    if smooth:
-        usual = sorted(smooth)
-        low = min(low, _quantile(usual, 0.05), smooth[-1])
-        high = max(high, _quantile(usual, 0.95), smooth[-1])
-    return _widened(low, high)
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Inner quantile: of 20 and more values the outermost one is never returned."""
-    index = round(share * (len(ordered) - 1))
-    return ordered[min(len(ordered) - 1, max(0, index))]
-
-
-def _widened(low: float, high: float) -> Range:
-    """A constant loss gets room around it, so that there is an axis to draw it on."""
-    if high - low <= abs(high) * 1e-6:
+    if high - low <= abs(high) * 1e-6:  # a constant loss gets room around it
         room = abs(high) * 0.1 or 0.5
         low, high = low - room, high + room
     return Range(low, high)
+
+
+def _bounded(value: float) -> float:
+    return max(-LARGEST, min(LARGEST, value))
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, max(0, round(share * (len(ordered) - 1))))]
 
 
 def sticky_range(previous: Range | None, wanted: Range | None) -> Range:
@@ -74,48 +84,51 @@ def sticky_range(previous: Range | None, wanted: Range | None) -> Range:
     return Range(low, wanted.high + room)
 
 
-def ticks(scale: Range, rows: int) -> list[tuple[int, str]]:
-    """(row, label) of round values, row 0 on top, at most one in two rows, labels equally wide."""
-    wanted = max(2, (rows + 1) // 2)
-    step = _round_step(scale.span / wanted)
-    first = math.ceil(scale.low / step - 1e-9)
-    last = math.floor(scale.high / step + 1e-9)
-    found: dict[int, float] = {}
-    for k in range(first, last + 1):
-        row = row_of(k * step, scale, rows)
-        if 0 <= row < rows and not any(abs(row - other) < 2 for other in found):
-            found[row] = k * step
-    labels = {row: _label(value, step) for row, value in found.items()}
-    width = max((len(text) for text in labels.values()), default=0)
-    return sorted((row, text.rjust(width)) for row, text in labels.items())
+def place_of(value: float, scale: Range, places: int, log: bool = False) -> int | None:
+    """The row of dots, or of cells, that a loss falls into, row 0 on top; not clipped. None: 0 and negative
+    losses have no logarithm."""
+    if log:
+        if value <= 0:
+            return None
+        value = math.log10(max(1 / LARGEST, _bounded(value)))
+    return math.floor((scale.high - _bounded(value)) / scale.span * places)
 
 
-def log_ticks(scale: Range, rows: int) -> list[tuple[int, str]]:
-    """The same for a scale of decimal logarithms: 1, 2 and 5 times powers of ten, the roundest first."""
+def ticks(scale: Range, rows: int, log: bool = False) -> dict[int, str]:
+    """Labels of round values by row, at most one in two rows, all equally wide."""
     found: dict[int, str] = {}
-    powers = range(math.floor(scale.low), math.ceil(scale.high) + 1)
-    for factor in (1, 2, 5, 3, 1.5, 7):
-        for power in powers:
-            row = row_of(power + math.log10(factor), scale, rows)
-            if 0 <= row < rows and not any(abs(row - other) < 2 for other in found):
-                found[row] = f"{factor * 10.0**power:.2g}"
+    for value, text in _round_logs(scale) if log else _round_values(scale, rows):
+        row = math.floor((scale.high - value) / scale.span * rows)
+        if 0 <= row < rows and not any(abs(row - other) < 2 for other in found):
+            found[row] = text
     width = max((len(text) for text in found.values()), default=0)
-    return sorted((row, text.rjust(width)) for row, text in found.items())
+    return {row: text.rjust(width) for row, text in sorted(found.items())}
 
 
-def row_of(value: float, scale: Range, rows: int) -> int:
-    """The text row that a value falls into; not clipped."""
-    return math.floor((scale.high - value) / scale.span * rows)
+def _round_values(scale: Range, rows: int) -> list[tuple[float, str]]:
+    step = round_step(scale.span / max(2, (rows + 1) // 2))
+    first, last = math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9)
+    return [(k * step, _label(k * step, step)) for k in range(first, last + 1)]
 
 
-def _round_step(raw: float) -> float:
+def _round_logs(scale: Range) -> list[tuple[float, str]]:
+    """1, 2 and 5 times powers of ten first."""
+    powers = range(math.floor(scale.low), math.ceil(scale.high) + 1)
+    return [
+        (power + math.log10(factor), f"{factor * 10.0**power:.2g}")
+        for factor in (1, 2, 5, 3, 1.5, 7)
+        for power in powers
+    ]
+
+
+def round_step(raw: float, whole: bool = False) -> float:
+    """1, 2, 2.5 or 5 times a power of ten, at least `raw`. `whole`: 1 or more, without 2.5."""
     if raw <= 0 or not math.isfinite(raw):
         return 1.0
+    raw = max(1.0, raw) if whole else raw
     size: float = 10.0 ** math.floor(math.log10(raw))
-    for factor in (1, 2, 2.5, 5, 10):
-        if raw <= size * factor * (1 + 1e-9):
-            return size * factor
-    return size * 10
+    factors = (f for f in (1, 2, 2.5, 5, 10) if not (whole and f == 2.5 and size < 10))
+    return next((size * f for f in factors if raw <= size * f * (1 + 1e-9)), size * 10)
 
 
 def _label(value: float, step: float) -> str:
@@ -128,37 +141,26 @@ def _label(value: float, step: float) -> str:
 
 
 # ---------------------------------------------------------------------------
-# Round places on an x axis, and their words.
+# The x axis: round places with their words, and the part of it that is shown.
 
+STEP, EPOCH, TIME = "step", "epoch", "time"
 #: seconds between two ticks
 _TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 #: cells that a number and the space around it take
 _CELLS_EACH = 12
 
 
-def axis_ticks(end: float, room: int, *, whole: bool, time: bool) -> list[tuple[float, str]]:
-    """(x, label) from left to right, 0 left out. `whole`: only whole numbers; `time`: x are seconds."""
-    if end <= 0 or not math.isfinite(end):
+def axis_ticks(low: float, high: float, room: int, unit: str = STEP) -> list[tuple[float, str]]:
+    """(x, label) from left to right, both ends left out where they are 0."""
+    if high <= low or not math.isfinite(high - low):
         return []
-    wanted = max(1, room // _CELLS_EACH)
-    step = time_step(end / wanted) if time else round_step(end / wanted)
-    if whole and not time:
-        step = max(1.0, step)
-    count = min(1000, math.floor(end / step + 1e-9))
+    raw = (high - low) / max(1, room // _CELLS_EACH)
+    step = time_step(raw) if unit == TIME else round_step(raw, whole=unit == STEP)
+    first, last = math.floor(low / step + 1e-9) + 1, math.floor(high / step + 1e-9)
     return [
-        (k * step, time_text(k * step) if time else f"{k * step:.10g}") for k in range(1, count + 1)
+        (k * step, time_text(k * step) if unit == TIME else f"{k * step:.10g}")
+        for k in range(first, min(last, first + 999) + 1)
     ]
-
-
-def round_step(raw: float) -> float:
-    """1, 2, 2.5 or 5 times a power of ten, at least `raw`."""
-    size: float = 10.0 ** math.floor(math.log10(raw))
-    for factor in (1, 2, 2.5, 5, 10):
-        if raw <= size * factor * (1 + 1e-9):
-            if factor == 2.5 and size < 10:  # 2.5 steps are none
-                continue
-            return size * factor
-    return size * 10
 
 
 def time_step(raw_s: float) -> float:
@@ -180,56 +182,58 @@ def time_text(seconds: float) -> str:
     return f"{hours}:{rest // 60:02} h" if rest else f"{hours} h"
 
 
-# ---------------------------------------------------------------------------
-# Where a loss stands on the y axis of several runs, and how far that axis reaches.
-
-#: a loss beyond it is drawn as this
-LARGEST = 1e15
-#: the first points of a line are hardly smoothed yet, and far above all others
-SETTLED_AFTER_POINTS = 33
-
-
 @dataclass(frozen=True, slots=True)
-class OverlayLine:
-    """`points`: (x, loss), None is a gap; `role`: its colour."""
+class Window:
+    """The part of the x axis that a zoomed chart shows. `follows`: it ends at the newest value and moves with
+    it."""
 
-    letter: str
-    role: str
-    points: tuple[tuple[float, float | None], ...]
-
-
-def value_place(value: float, scale: Range, places: int, log: bool) -> int | None:
-    """The row of dots, or of cells, that a loss falls into, not clipped; None: it has none."""
-    if log:
-        if value <= 0:
-            return None
-        value = math.log10(_bounded(value, log))
-    else:
-        value = _bounded(value, log)
-    return math.floor((scale.high - value) / scale.span * places)
+    low: float
+    high: float
+    follows: bool = False
 
 
-def _bounded(value: float, log: bool) -> float:
-    """Differences of very large numbers are no numbers any more."""
-    return max(1 / LARGEST if log else -LARGEST, min(LARGEST, value))
+def shown(window: Window | None, end: float, newest: float) -> tuple[float, float]:
+    """Both ends of what is shown of the axis 0 to `end`; None: all of it."""
+    if window is None:
+        return 0.0, end
+    span = min(end, window.high - window.low)
+    high = max(newest, span) if window.follows else window.high
+    high = min(end, max(high, span))
+    return high - span, high
 
 
-def overlay_range(lines: Sequence[OverlayLine], log: bool) -> Range | None:
-    """All lines as far as they have settled; the first steps of a line, hardly smoothed yet, may be clipped.
-    With `log` in decimal logarithms. None: nothing to show."""
-    change: Callable[[float], float] = math.log10 if log else float
-    low, high = math.inf, -math.inf
-    for line in lines:
-        known = [_bounded(y, log) for _, y in line.points if y is not None and (y > 0 or not log)]
-        settled = known[min(SETTLED_AFTER_POINTS, len(known) // 3) :]
-        if not settled:
-            continue
-        ordered = sorted(settled)
-        low = min(low, change(ordered[0]))
-        high = max(high, change(ordered[round(0.98 * (len(ordered) - 1))]), change(settled[-1]))
-    if low > high:
+def zoomed(
+    window: Window | None,
+    factor: float,
+    end: float,
+    newest: float,
+    *,
+    at: float | None,
+    least: float,
+) -> Window | None:
+    """`factor` of what was shown, at least `least`: around `at`, else up to the newest value if it is in sight,
+    else around the middle. None: everything."""
+    low, high = shown(window, end, newest)
+    span = max(min(least, end), (high - low) * factor)
+    if span >= end * (1 - 1e-9):
         return None
-    if high - low <= abs(high) * 1e-6:
-        room = abs(high) * 0.1 or 0.5
-        return Range(low - room, high + room)
-    return Range(low, high)
+    if at is None or not low <= at <= high:
+        if low <= newest <= high:
+            if factor < 1 and newest < span:  # what is still to be trained goes first
+                span = max(min(least, end), newest)
+            return Window(max(newest, span) - span, max(newest, span), follows=True)
+        at = (low + high) / 2
+    start = max(0.0, min(end - span, at - (at - low) / (high - low) * span))
+    return Window(start, start + span)
+
+
+def panned(window: Window | None, by: float, end: float, newest: float) -> Window | None:
+    """Moved by a share of its width, no further than the newest value, which it then follows."""
+    if window is None:
+        return None
+    low, high = shown(window, end, newest)
+    span, furthest = high - low, max(newest, high - low)
+    wanted = max(span, high + by * span)
+    if by > 0 and wanted >= furthest:
+        return Window(furthest - span, furthest, follows=True)
+    return Window(wanted - span, wanted)

@@ -3,42 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.message import Message
+from textual.reactive import reactive
 
-from runner.history.compare import Comparison
-from runner.history.compare_lines import Line, lines_of
+from runner.history.compare import Comparison, setting_words
+from runner.history.compare_lines import Axis, Line, lines_of, planned_end
+from runner.history.compare_results import NOT_KNOWN, checkpoint_words, result_rows
 from runner.history.comparing import Comparing
-from runner.model.units import count
+from runner.model.units import count, loss
 from tui.asking import ask
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
+from tui.kit.chart import PATTERNS, Chart, Curve
 from tui.kit.footer import KeyFooter, footer_of
-from tui.kit.notice import NoticeLine, SpeakingScreen
-from tui.kit.paint import Row, Span, ends
+from tui.kit.notice import NoticeLine
+from tui.kit.paint import Row, Span, cell, ends, ramp_role, row_width
 from tui.kit.painted import Lines
 from tui.kit.panel import Panel, ScrollingPanel
 from tui.panels.header import wordmark
-from tui.screens.overlay import (
-    AXES,
-    BY,
-    ComparePanel,
-    Digit,
-    Look,
-    OverlayChart,
-    cursor_share,
-    overlay_model,
-    place_rows,
-    results_table,
-    settings_table,
-    settings_words,
-    state_row,
-)
+from tui.panels.loss import CHART_KEYS, ZOOM_KEYS, Charted, ChartPanel
+from tui.text import clean, crop, crop_start, wrap
+from tui.words.loss import place_words
+from tui.words.state import StateLabel, label_of
 
 if TYPE_CHECKING:
     from tui.app import PlasmaApp
@@ -46,7 +40,8 @@ if TYPE_CHECKING:
 KEYS = (
     Key("enter", "open", RUN, "Open the chosen run", "open", 90),
     Key("x", "axis", VIEW, "X axis: step, epoch, training time or images seen", "axis", 86),
-    Key("y", "log", VIEW, "Logarithmic loss axis on or off", "log", 78),
+    *ZOOM_KEYS,
+    *CHART_KEYS,
     Key("d", "settings", VIEW, "All settings, or only those that differ", "all settings", 76),
     Key("1,2,3,4,5,6,7,8", "hide", VIEW, "Hide or show that run's line", "hide", 82, shown="1-8"),
     Key("z", "zoom", VIEW, "Zoom the focused panel", "zoom", 84),
@@ -54,11 +49,17 @@ KEYS = (
     Key("shift+tab", "next_panel(-1)", VIEW, "Focus the previous panel"),
     Key("escape", "back", VIEW, "Close what is open, then go back", "back", 80),
     Key(
-        "right", "side(1)", MOVE, "Cursor right; table: next run", "cursor", 70, shown="left right"
+        "right",
+        "side(1)",
+        MOVE,
+        "Chart: cursor right; table: next run",
+        "cursor",
+        70,
+        shown="left right",
     ),
-    Key("left", "side(-1)", MOVE, "Cursor left; table: previous run"),
-    Key("shift+right", "side(10)", MOVE, "Ten columns right"),
-    Key("shift+left", "side(-10)", MOVE, "Ten columns left"),
+    Key("left", "side(-1)", MOVE, "Chart: cursor left; table: previous run"),
+    Key("shift+right", "side(10)", MOVE, "Chart: ten columns right"),
+    Key("shift+left", "side(-10)", MOVE, "Chart: ten columns left"),
     Key("down,j", "move(1)", MOVE, "Chart: next run; table: down one row"),
     Key("up,k", "move(-1)", MOVE, "Chart: previous run; table: up one row"),
     Key("pagedown,space", "page(1)", MOVE, "Down one page"),
@@ -70,27 +71,372 @@ KEYS = (
 REFRESH_S = 2.0
 BUDGET_S = 0.4
 PANELS = ("overlay", "results", "settings")
-#: below this only the focused panel is there
+#: below this height only the focused panel is shown
 SOLO_HEIGHT = 18
+AXES = tuple(Axis)
+BY = {Axis.TIME: "by training time", Axis.IMAGES: "by images seen"}
+
+# ---------------------------------------------------------------------------
+# The chart: a line for each run, told apart by its letter, its dashes and its colour.
 
 
-class CompareScreen(SpeakingScreen):
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a person looks at it. `cursor`: a place on the axis; None: at the newest loss, of a live run if there
+    is one. `hidden`: indices of runs without a line; `chosen`: of the run that Enter opens."""
+
+    axis: Axis = Axis.STEP
+    cursor: float | None = None
+    hidden: frozenset[int] = frozenset()
+    chosen: int = 0
+    every_setting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The runs on one axis, as they are shown."""
+
+    made: Comparison
+    lines: tuple[Line, ...]
+    look: Look
+
+    @property
+    def shown(self) -> list[int]:
+        return [i for i in range(len(self.lines)) if i not in self.look.hidden]
+
+    @property
+    def end(self) -> float:
+        """Of the lines that are shown; of a live run, as far as it is planned."""
+        runs, axis = self.made.runs, self.look.axis
+        planned = (planned_end(runs[i], axis) for i in self.shown if self.lines[i].points)
+        return max((*(self.lines[i].end for i in self.shown), *planned), default=0.0)
+
+    @property
+    def newest(self) -> float:
+        live = [i for i in self.shown if self.made.runs[i].live and self.lines[i].points]
+        return max((self.lines[i].end for i in live or self.shown), default=0.0)
+
+    @property
+    def cursor(self) -> float:
+        x = self.newest if self.look.cursor is None else min(self.look.cursor, self.end)
+        return float(int(x + 1e-6)) if self.look.axis in (Axis.STEP, Axis.IMAGES) else x
+
+    @property
+    def place(self) -> str:
+        return place_words(str(self.look.axis).removesuffix("s"), self.cursor, unit=True)
+
+    def role(self, index: int) -> str:
+        """Spread over the ramp, so that two lines are as far apart as can be."""
+        return ramp_role(index / max(1, len(self.made.runs) - 1))
+
+    def value(self, index: int) -> str:
+        """The smoothed loss at the cursor, or why there is none."""
+        line, x = self.lines[index], self.cursor
+        if not line.points:
+            return NOT_KNOWN
+        value = line.at(x)
+        if value is not None:
+            return loss(value)
+        if x > line.end:
+            return "not yet" if self.made.runs[index].live else "ended"
+        return "not begun" if x < line.points[0][0] else "NaN"
+
+    def chart(self) -> Chart:
+        """The chosen run's line lies over the others."""
+        runs, look = self.made.runs, self.look
+        order = sorted(
+            (i for i in self.shown if self.lines[i].points), key=lambda i: i == look.chosen
+        )
+        missing = next((line.missing for line in self.lines if line.missing), "no loss yet")
+        end = self.end
+        return Chart(
+            curves=tuple(
+                Curve(
+                    self.lines[i].points, self.role(i), runs[i].letter, runs[i].letter,
+                    PATTERNS[i % len(PATTERNS)], thick=True,
+                )
+                for i in order
+            ),
+            end=end or 1.0,
+            newest=self.newest,
+            unit=str(look.axis) if look.axis is not Axis.IMAGES else str(Axis.STEP),
+            least=end / 100 or 1.0,
+            empty=missing if self.shown else "every run is hidden",
+        )  # fmt: skip
+
+
+# ---------------------------------------------------------------------------
+# The tables: a column for each run, its name above.
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Above a column. `role`: of the run's line."""
+
+    letter: str
+    name: str
+    state: StateLabel
+    role: str
+    hidden: bool = False
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """`lead`: index of the best value; `same`: no value differs, so the row is quiet; `marked`: some do, among
+    rows that are the same. `words`: a sentence instead of values."""
+
+    name: str = ""
+    values: tuple[str, ...] = ()
+    lead: int | None = None
+    same: bool = False
+    marked: bool = False
+    words: str = ""
+    role: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    heads: tuple[Head, ...] = ()
+    rows: tuple[TableRow, ...] = ()
+
+
+def _heads(side: Side) -> tuple[Head, ...]:
+    look = side.look
+    return tuple(
+        Head(
+            run.letter, clean(run.name, 80), label_of(run.state, run.outcome), side.role(i),
+            i in look.hidden, i == look.chosen,
+        )
+        for i, run in enumerate(side.made.runs)
+    )  # fmt: skip
+
+
+def results_table(side: Side) -> Table:
+    """The values at the cursor, what to know before comparing, then the results."""
+    made = side.made
+    values = tuple(side.value(i) for i in range(len(made.runs)))
+    rows = [TableRow(f"at {side.place}", values, role="accent")]
+    rows += [TableRow(words=clean(text, 400), role="warn") for text in made.remarks]
+    for row in result_rows(made):
+        texts = tuple(clean(value, 60) for value in row.values)
+        rows.append(TableRow(row.name, texts, row.lead, len(set(texts)) == 1))
+    best = (words for run in made.runs if (words := checkpoint_words(run)))
+    rows += [TableRow(words=clean(f"best {words}", 300), role="dim") for words in best]
+    return Table(_heads(side), tuple(rows))
+
+
+def settings_table(side: Side) -> Table:
+    made, every = side.made, side.look.every_setting
+    rows = tuple(
+        TableRow(
+            clean(row.name, 60), tuple(clean(value, 200) for value in setting_words(row)),
+            same=not row.differs, marked=row.differs and every,
+        )
+        for row in (made.settings if every else made.differing)
+    )  # fmt: skip
+    none = "no setting differs" if made.settings else "settings unknown"
+    return Table(_heads(side), rows or (TableRow(words=none, role="dim"),))
+
+
+NAME_CELLS = 30
+LEAST_CELLS, MOST_CELLS = 14, 44
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """`name`: cells of the first column; `size`: of each of the others; `first`, `last`: the runs shown."""
+
+    name: int
+    size: int
+    first: int
+    last: int
+
+
+def columns_of(table: Table, width: int, before: int = 0) -> Columns:
+    """As many runs as fit, the chosen one among them; `before`: the first run that was shown."""
+    runs = len(table.heads)
+    longest = max((cell_len(row.name) for row in table.rows if not row.words), default=8)
+    name = max(8, min(longest, NAME_CELLS, width // 3))
+    room = width - name - 2
+    across = max(1, min(runs, room // (LEAST_CELLS + 1)))
+    size = max(1, min(MOST_CELLS, room // across - 1))
+    chosen = next((i for i, head in enumerate(table.heads) if head.chosen), 0)
+    first = max(0, min(max(before, chosen - across + 1), chosen, max(0, runs - across)))
+    return Columns(name, size, first, min(runs, first + across))
+
+
+def head_row(table: Table, columns: Columns) -> Row:
+    """Letter and name of each run; a mark before the chosen one."""
+    heads = table.heads[columns.first : columns.last]
+    part = f"{columns.first + 1}-{columns.last} of {len(table.heads)}"
+    words = part if len(heads) < len(table.heads) else ""
+    spans = [Span(" "), cell(words, columns.name, "dim"), Span(" ")]
+    for head in heads:
+        name = "hidden" if head.hidden else head.name
+        spans += [
+            Span(glyphs.CURSOR if head.chosen else " ", "accent"),
+            Span(head.letter, "faint" if head.hidden else head.role),
+            Span(f" {head.state.shape} ", head.state.role),
+            cell(name, max(0, columns.size - 4), "strong" if head.chosen else "text"),
+        ]
+    return tuple(spans)
+
+
+def table_rows(table: Table, columns: Columns, width: int) -> list[Row]:
+    rows: list[Row] = []
+    for row in table.rows:
+        if row.words:
+            lines = wrap(row.words, max(8, width - 2), "  ")
+            rows += [(Span(" "), Span(line, row.role)) for line in lines]
+            continue
+        role = "dim" if row.same else row.role
+        spans = [
+            Span(glyphs.WRITTEN if row.marked else " ", "accent"),
+            cell(row.name, columns.name, "accent" if row.role == "accent" else "dim"),
+            Span(" "),
+        ]
+        for index in range(columns.first, min(columns.last, len(row.values))):
+            leads = row.lead == index
+            shape = f" {glyphs.WRITTEN}" if leads else ""
+            text = fitted(row.values[index], max(1, columns.size - 1 - len(shape))) + shape
+            spans += [Span(" "), cell(text, columns.size, "good" if leads else role)]
+        rows.append(tuple(spans))
+    return rows
+
+
+def fitted(text: str, width: int) -> str:
+    """Of a path its end, of everything else its beginning."""
+    if cell_len(text) <= width:
+        return text
+    return crop_start(text, width) if text.startswith("/") else crop(text, width)
+
+
+# ---------------------------------------------------------------------------
+# The widgets and the screen.
+
+
+class Digit(Message):
+    """1 to 8: the run whose line is to be hidden or shown; `index` counts from 0."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        self.index = index
+
+
+def _take_digit(panel: Panel, event: events.Key) -> None:
+    if event.key in tuple("12345678"):
+        panel.post_message(Digit(int(event.key) - 1))
+        event.stop()
+        event.prevent_default()
+
+
+class OverlayChart(ChartPanel):
+    """`place`: the cursor with the values of all runs, and, where those do not fit, alone."""
+
+    by = ""
+    place: tuple[Row, ...] = ()
+
+    class Pointed(Message):
+        """A place of the chart was clicked."""
+
+        def __init__(self, x: float) -> None:
+            super().__init__()
+            self.x = x
+
+    def point_at(self, x: float) -> None:
+        self.post_message(self.Pointed(x))
+
+    def moved(self, by: int) -> float:
+        """The cursor's place after `by` columns, within what is shown."""
+        plot = self.plot
+        column = plot.column_of(self.cursor if self.cursor is not None else plot.high) + by
+        return plot.x_of(max(0, min(plot.room - 1, column)))
+
+    def show(self, side: Side) -> None:
+        axis = side.look.axis
+        self.by = f"smoothed, {BY.get(axis, f'by {axis}')}"
+        where, row = Span(side.place, "accent"), []
+        for i in side.shown:
+            row += [
+                Span("  "),
+                Span(side.made.runs[i].letter, side.role(i)),
+                Span(f" {side.value(i)}"),
+            ]
+        self.place = ((where, *row), (where,))
+        self.cursor = side.cursor
+        self.show_chart(side.chart(), self.view)
+
+    def title_value(self) -> Row:
+        words = self.by + (", log" if self.view.log else "")
+        return (Span(words, "dim"),) if self.by else ()
+
+    def note(self) -> Row:
+        room = self.content_size.width - len(self.TITLE) - row_width(self.title_value()) - 11
+        return next((row for row in self.place if row_width(row) <= room), ())
+
+    def on_key(self, event: events.Key) -> None:
+        _take_digit(self, event)
+
+
+class ComparePanel(ScrollingPanel):
+    FOLLOWS = False
+
+    model: reactive[Table] = reactive(Table(), layout=False, repaint=False)
+    words: reactive[str] = reactive("", layout=False, repaint=False)
+
+    def __init__(self, title: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.TITLE = title
+        self._first = 0
+
+    def watch_model(self) -> None:
+        self.repaint()
+
+    def watch_words(self) -> None:
+        self.repaint()
+
+    def note(self) -> Row:
+        return (Span(self.words, "dim"),) if self.words else ()
+
+    def content(self, width: int, height: int) -> Sequence[Row]:
+        table = self.model
+        if not table.heads or height < 1:
+            return ()
+        columns = columns_of(table, width, self._first)
+        self._first = columns.first
+        rows = table_rows(table, columns, width)
+        body = max(1, height - 1)
+        top = self.window(len(rows), body, 0)
+        shown = rows[top : top + body]
+        if top + body < len(rows) and shown and body > 2:
+            shown[-1] = (Span(f"   … {len(rows) - top - body + 1} more, down shows them", "dim"),)
+        return (head_row(table, columns), *shown)
+
+    def on_key(self, event: events.Key) -> None:
+        _take_digit(self, event)
+
+
+class CompareScreen(Charted):
     BINDINGS: ClassVar = [*KEYS]
 
     def __init__(self, run_paths: tuple[Path, ...]) -> None:
         super().__init__()
         self._paths = run_paths
         self._reader: Comparing | None = None
-        self._lines: tuple[Line, ...] = ()
+        self._side = Side(Comparison(), (), Look())
         self._zoomed = False
         self._reading = False
         self._current = PANELS[0]
         self.made: Comparison | None = None
-        self.look = Look()
 
     @property
     def plasma(self) -> PlasmaApp:
         return cast("PlasmaApp", self.app)
+
+    @property
+    def look(self) -> Look:
+        return self._side.look
 
     def compose(self) -> ComposeResult:
         yield Lines(self._top, id="top")
@@ -110,18 +456,18 @@ class CompareScreen(SpeakingScreen):
     # ----------------------------------------------------------------- reading
 
     def _read_if_live(self) -> None:
-        """Ended runs do not change; that a live one is over shows only when it is read."""
+        """Ended runs do not change; that a live one has ended shows only when it is read."""
         made = self.made
         if self.is_current and (made is None or any(run.live for run in made.runs)):
             self._read()
 
     def _read(self) -> None:
-        """One thread at a time: a reader is no place for two."""
+        """One thread at a time: a reader cannot serve two."""
         if not self._reading:
             self._reading = True
-            ask(self, self._look, self._take, self._not_read)
+            ask(self, self._read_runs, self._take, self._not_read)
 
-    def _look(self) -> Comparison:
+    def _read_runs(self) -> Comparison:
         """In a thread."""
         if self._reader is None:
             self._reader = self.plasma.backend.comparing(self._paths)
@@ -135,47 +481,42 @@ class CompareScreen(SpeakingScreen):
         self._reading = False
         further = self.made is None or made.read_fraction != self.made.read_fraction
         self.made = made
-        self._put_on_axis()
+        self._show(Side(made, lines_of(made.runs, self.look.axis), self.look))
         if further and made.read_fraction < 1:
             self._read()
 
-    def _put_on_axis(self) -> None:
-        if self.made is not None:
-            self._lines = lines_of(self.made.runs, self.look.axis)
-            self._show()
-
     # ----------------------------------------------------------------- showing
 
-    def _show(self) -> None:
-        made, look = self.made, self.look
-        if made is None:
+    def _show(self, side: Side) -> None:
+        self._side, made = side, side.made
+        if self.made is None:
             return
-        chart = self.query_one(OverlayChart)
-        chart.model = overlay_model(made, self._lines, look)
-        chart.cursor = cursor_share(made, self._lines, look)
-        chart.by = f"smoothed, {BY[look.axis]}{', log' if look.log else ''}"
-        chart.place = place_rows(made, self._lines, look)
-        self.query_one("#results", ComparePanel).model = results_table(made, self._lines, look)
+        self.query_one(OverlayChart).show(side)
+        self.query_one("#results", ComparePanel).model = results_table(side)
         settings = self.query_one("#settings", ComparePanel)
-        settings.model = settings_table(made, look)
-        settings.said = settings_words(made, look)
+        settings.model = settings_table(side)
+        differing = len(made.differing)
+        of = "all, " if side.look.every_setting else ""
+        settings.words = f"{of}{differing} of {len(made.settings)} differ"
         self.query_one("#top", Lines).repaint()
 
     def _top(self, width: int, height: int) -> Sequence[Row]:
-        runs = len(self.made.runs) if self.made is not None else len(self._paths)
-        left: Row = (
-            Span(" "),
-            *wordmark(),
-            Span("  "),
-            Span(f"{count(runs, 'run')} compared", "strong"),
-        )
-        return (ends(left, state_row(self.made), width), (Span(glyphs.RULE * width, "faint"),))
+        made = self.made
+        runs = count(len(made.runs if made is not None else self._paths), "run")
+        left: Row = (Span(" "), *wordmark(), Span("  "), Span(f"{runs} compared", "strong"))
+        right = Span("reading the runs ", "dim")
+        if made is not None:
+            live = ", ".join(run.letter for run in made.runs if run.live)
+            right = Span(f"{live} still training " if live else "", "good")
+            if made.read_fraction < 1:
+                right = Span(f"reading, {made.read_fraction * 100:.0f} % ", "accent")
+        return (ends(left, (right,), width), (Span(glyphs.RULE * width, "faint"),))
 
     def on_resize(self) -> None:
         self._arrange()
 
     def _arrange(self) -> None:
-        """Zoomed, or on a very low screen, only the focused panel is there."""
+        """Zoomed, or on a low screen, only the focused panel is shown."""
         solo = self._zoomed or self.app.size.height < SOLO_HEIGHT
         for name in PANELS:
             self.query_one(f"#{name}").display = not solo or name == self._current
@@ -184,24 +525,27 @@ class CompareScreen(SpeakingScreen):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, Panel) and event.widget.id in PANELS:
             self._current = event.widget.id
-            # on a low screen the table that is read gets more of it
+            # on a low screen the focused table gets more rows
             for name in PANELS:
                 self.set_class(name == self._current, f"-in-{name}")
 
     # ----------------------------------------------------------------- keys
 
     def _look_on(self, **changes: object) -> None:
-        before, self.look = self.look, replace(self.look, **changes)  # type: ignore[arg-type]
-        if before.axis is not self.look.axis:
-            self._put_on_axis()
-        else:
-            self._show()
+        self._show(replace(self._side, look=replace(self.look, **changes)))  # type: ignore[arg-type]
 
     def action_axis(self) -> None:
-        self._look_on(axis=AXES[(AXES.index(self.look.axis) + 1) % len(AXES)])
-
-    def action_log(self) -> None:
-        self._look_on(log=not self.look.log)
+        """The cursor keeps its share of the axis; a zoom ends, as runs have no common places on two axes."""
+        axis, before = AXES[(AXES.index(self.look.axis) + 1) % len(AXES)], self._side
+        if self.made is None:
+            return
+        side = Side(self.made, lines_of(self.made.runs, axis), replace(self.look, axis=axis))
+        if before.look.cursor is not None and before.end:
+            at = before.look.cursor / before.end * side.end
+            side = replace(side, look=replace(side.look, cursor=at))
+        chart = self.query_one(OverlayChart)
+        chart.view = replace(chart.view, window=None)
+        self._show(side)
 
     def action_settings(self) -> None:
         self._look_on(every_setting=not self.look.every_setting)
@@ -218,7 +562,7 @@ class CompareScreen(SpeakingScreen):
             self._look_on(hidden=self.look.hidden ^ {index})
 
     def on_overlay_chart_pointed(self, message: OverlayChart.Pointed) -> None:
-        self._look_on(cursor=message.share)
+        self._look_on(cursor=message.x)
 
     def action_side(self, by: int) -> None:
         chart = self.query_one(OverlayChart)
@@ -264,7 +608,10 @@ class CompareScreen(SpeakingScreen):
 
     def action_back(self) -> None:
         self.hush()
-        if self._zoomed:
+        chart = self.query_one(OverlayChart)
+        if chart.view.window is not None:
+            chart.change("all")
+        elif self._zoomed:
             self.action_zoom()
         elif len(self.app.screen_stack) > 1:
             self.app.pop_screen()

@@ -12,9 +12,8 @@ from textual.screen import Screen
 from runner.analysis.smoke import smoke_verdict
 from runner.model import RunSnapshot
 from tui.key import MOVE, RUN, VIEW, Key
-from tui.kit.notice import SpeakingScreen
 from tui.panels.header import run_name
-from tui.panels.loss import LossChart, next_step, pointed_words
+from tui.panels.loss import CHART_ACTIONS, CHART_KEYS, LOSS_KEYS, POINT_KEYS, ZOOM_KEYS, Charted
 from tui.panels.preflight import PreflightPanel
 from tui.words.checklist import PreflightRow, first_failing
 from tui.words.machine import comfy_in, comfy_of, free_question, free_question_before
@@ -57,8 +56,10 @@ KEYS = (
     Key("pageup", "page(-1)", MOVE, "Up one page"),
     Key("home,g", "edge('start')", MOVE, "Start"),
     Key("end,G", "edge('end')", MOVE, "End, and follow it"),
-    Key("right", "point(1)", MOVE, "In the loss chart: value of the next step"),
-    Key("left", "point(-1)", MOVE, "In the loss chart: value of the previous step"),
+    *ZOOM_KEYS,
+    *CHART_KEYS,
+    *LOSS_KEYS,
+    *POINT_KEYS,
 )
 
 
@@ -87,7 +88,7 @@ ORDERS = (
 )
 
 
-class RunOrders(SpeakingScreen):
+class RunOrders(Charted):
     """`snapshot`: the run that orders are about."""
 
     snapshot: RunSnapshot | None = None
@@ -97,6 +98,8 @@ class RunOrders(SpeakingScreen):
         return cast("PlasmaApp", self.app)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in CHART_ACTIONS:
+            return self.chart_applies(action)
         if action not in ORDERS:
             return True
         return True if self._why_not(action) is None else None
@@ -359,46 +362,11 @@ class PlanOrders(RunOrders):
 
 
 # ---------------------------------------------------------------------------
-# Left and right in the focused loss chart of the monitor: the loss of one step.
-
-
-class Pointing(PlanOrders):
-    """Nothing is pointed at until a key asks for it; escape ends it."""
-
-    WHERE = "monitor"
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "point":
-            chart = self._pointing_chart()
-            return chart is not None and bool(chart.model.buckets)
-        return super().check_action(action, parameters)
-
-    def _pointing_chart(self) -> LossChart | None:
-        """Where a screen is made of this one, these keys are its own."""
-        focused = self.focused
-        return focused if isinstance(focused, LossChart) and self.WHERE == "monitor" else None
-
-    def action_point(self, by: int) -> None:
-        chart = self._pointing_chart()
-        if chart is not None:
-            step = next_step(chart.model, chart.cursor, by, chart.plot_width)
-            chart.point(step, pointed_words(chart.model, step))
-
-    def unpoint(self) -> bool:
-        """Was there something to end?"""
-        chart = self._pointing_chart()
-        if chart is None or chart.cursor is None:
-            return False
-        chart.point(None)
-        return True
-
-
-# ---------------------------------------------------------------------------
 # The keys of the monitor that open what comes after a run (summary, sample images, replay), and the test
 # of its notices.
 
 
-class Reviewing(Pointing):
+class Reviewing(PlanOrders):
     """Opens the screens of a review, each imported with its first use."""
 
     def action_summary(self) -> None:

@@ -25,6 +25,7 @@ from tui.kit.paint import Row, Span, append, fit, row_width
 from tui.kit.painted import Painted
 from tui.messages import ReadFailed, SnapshotArrived
 from tui.panels.header import GAP, Field, Header
+from tui.panels.loss import CHART_ACTIONS, CHART_KEYS, LOSS_KEYS, OTHER_ZOOM_KEYS
 from tui.panels.verdict import verdict_of
 from tui.screens.monitor import MonitorScreen
 from tui.screens.orders import KEYS as MONITOR_KEYS
@@ -51,6 +52,9 @@ KEYS = (
     Key("shift+tab", "previous_panel", MOVE, "Focus the previous panel"),
     Key("down,j", "scroll(1)", MOVE, "Down one row"),
     Key("up,k", "scroll(-1)", MOVE, "Up one row"),
+    *OTHER_ZOOM_KEYS,
+    *CHART_KEYS,
+    *LOSS_KEYS,
 )
 
 # ---------------------------------------------------------------------------
@@ -319,6 +323,8 @@ class ReplayScreen(MonitorScreen, inherit_bindings=False):
         if action == "back" and len(self.app.screen_stack) < 2:
             open_ = self._drawer or self._zoomed is not None or self._says_something()
             return True if open_ else None
+        if action in CHART_ACTIONS:
+            return self.chart_applies(action)
         return None if action in _NOT_HERE else True
 
     def _says_something(self) -> bool:

@@ -20,13 +20,13 @@ from tui.images.kitty import forgotten
 from tui.images.store import PictureStore, Wish
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
+from tui.kit.chart import ALL, ASCII, DOTS, FILL, draw_chart, range_of
 from tui.kit.footer import KeyFooter, footer_of
 from tui.kit.notice import NoticeLine, SpeakingScreen
 from tui.kit.paint import EMPTY, Row, Span, cell, ends, fit, pad
 from tui.kit.painted import Lines, Pictured
-from tui.kit.scale import data_range, sticky_range
+from tui.kit.scale import sticky_range
 from tui.panels.header import run_name, wordmark
-from tui.panels.loss import ASCII, DOTS, FILL, draw_loss
 from tui.screens.document import (
     BEST,
     Fold,
@@ -40,6 +40,7 @@ from tui.screens.document import (
     verdict_rows,
 )
 from tui.text import clean, wrap
+from tui.words.loss import Look, loss_chart
 from tui.words.questions import Choice, Question
 from tui.words.state import UNREAD, state_label
 
@@ -341,9 +342,11 @@ class SummaryView(Pictured, can_focus=True):
         if not chart.buckets or width < 24:
             return []
         style = ASCII if app.ascii else FILL if app.looks.can_tint else DOTS
-        scale = sticky_range(None, data_range(chart.buckets))
+        made = loss_chart(chart, Look())
+        scale = sticky_range(None, range_of(made, ALL))
         tall = CHART_ROWS if height >= ROOMY else LOW_CHART_ROWS
-        drawn = draw_loss(chart, width - 2, tall, scale, style).rows
+        plot = draw_chart(made, width - 2, tall, scale, ALL, style)
+        drawn = plot.rows if plot is not None else ()
         return [EMPTY, *((Span(" "), *row) for row in drawn)]
 
     # ----------------------------------------------------------------- keys and mouse

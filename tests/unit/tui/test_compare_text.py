@@ -17,24 +17,20 @@ from tests import builders as b
 from tests.hostile import HOSTILE
 from tui.cli.compare import text_lines
 from tui.cli.main import main
+from tui.kit.chart import ALL, ASCII, FILL, Chart, Curve, View, draw_chart, range_of
 from tui.kit.paint import plain, row_width
-from tui.kit.scale import OverlayLine, Range, axis_ticks, log_ticks, overlay_range, time_text
-from tui.screens.overlay import (
+from tui.kit.scale import Range, axis_ticks, sticky_range, ticks, time_text
+from tui.screens.compare import (
     Look,
-    OverlayModel,
+    Side,
     columns_of,
-    cursor_x,
-    draw_overlay,
     fitted,
     head_row,
-    overlay_model,
-    overlay_rows,
-    place_words,
     results_table,
     settings_table,
     table_rows,
-    value_words,
 )
+from tui.words.loss import place_words
 
 
 def made_of(count: int = 3, name: str = "spyke", **settings: str) -> Comparison:
@@ -51,15 +47,18 @@ def made_of(count: int = 3, name: str = "spyke", **settings: str) -> Comparison:
     return comparison(runs, tables)
 
 
-def drawn(model: OverlayModel, width: int = 60, height: int = 12, **how: bool) -> list[str]:
-    scale = overlay_range(model.lines, model.log) or Range(0.0, 1.0)
-    made = draw_overlay(model, width, height, scale, how.get("ascii_only", False))
-    assert made is not None
-    return [plain(row) for row in overlay_rows(made, None)]
+def side_of(made: Comparison, look: Look = Look()) -> Side:  # noqa: B008 (immutable)
+    return Side(made, lines_of(made.runs, look.axis), look)
 
 
-def line(letter: str, points: Sequence[tuple[float, float | None]]) -> OverlayLine:
-    return OverlayLine(letter, "ramp-0", tuple(points))
+def drawn(chart: Chart, style: str = FILL) -> list[str]:
+    plot = draw_chart(chart, 60, 12, range_of(chart, ALL) or Range(0.0, 1.0), ALL, style)
+    assert plot is not None
+    return [plain(row) for row in plot.rows]
+
+
+def line(letter: str, points: Sequence[tuple[float, float | None]]) -> Curve:
+    return Curve(tuple(points), "ramp-0", letter, letter)
 
 
 # ----------------------------------------------------------------- the chart
@@ -67,7 +66,7 @@ def line(letter: str, points: Sequence[tuple[float, float | None]]) -> OverlayLi
 
 def test_every_line_ends_with_its_letter_even_where_two_end_together() -> None:
     points = [(float(x), 0.5) for x in range(1, 101)]
-    rows = drawn(OverlayModel((line("A", points), line("B", points)), end=100.0))
+    rows = drawn(Chart((line("A", points), line("B", points)), end=100.0))
     ends = [row[-1] for row in rows if row[-1] in "AB"]
     assert sorted(ends) == ["A", "B"]
 
@@ -75,28 +74,28 @@ def test_every_line_ends_with_its_letter_even_where_two_end_together() -> None:
 def test_a_shorter_run_ends_where_it_ended() -> None:
     long = [(float(x), 0.5 + x / 1000) for x in range(1, 101)]
     short = [(float(x), 0.2) for x in range(1, 51)]
-    rows = drawn(OverlayModel((line("A", long), line("B", short)), end=100.0))
+    rows = drawn(Chart((line("A", long), line("B", short)), end=100.0))
     last = max(row.rfind("B") for row in rows)
     assert 30 <= last <= 36  # half of the body
 
 
 def test_in_ascii_a_line_is_made_of_its_letter() -> None:
     points = [(float(x), 1 / x) for x in range(1, 101)]
-    rows = drawn(OverlayModel((line("C", points),), end=100.0), ascii_only=True)
+    rows = drawn(Chart((line("C", points),), end=100.0), ASCII)
     assert sum(row.count("C") for row in rows) > 30
     assert not any("⠀" <= character <= "⣿" for row in rows for character in row)
 
 
 def test_what_was_not_finite_is_marked_at_the_foot() -> None:
     points = [(float(x), 0.5 if x < 40 else None) for x in range(1, 101)]
-    rows = drawn(OverlayModel((line("A", points),), end=100.0))
-    assert "A×" in rows[-3]
-    assert rows[-3].count("×") == 1
+    rows = drawn(Chart((line("A", points),), end=100.0))
+    assert "A×" in rows[-2]
+    assert rows[-2].count("×") == 1
 
 
 def test_the_first_wild_steps_are_cut_off_and_marked() -> None:
     points = [(float(x), 1e30 if x < 3 else 0.5 - x / 1000) for x in range(1, 201)]
-    rows = drawn(OverlayModel((line("A", points),), end=200.0))
+    rows = drawn(Chart((line("A", points),), end=200.0))
     assert "▴" in rows[0] or any(character > "⠀" for character in rows[0][6:])
     assert "0.4" in "".join(rows)
 
@@ -112,26 +111,25 @@ def test_any_numbers_are_drawn_or_left_out(
     values: list[float | None], size: tuple[int, int], log: bool
 ) -> None:
     points = [(float(x), y) for x, y in enumerate(values, start=1)]
-    model = OverlayModel((line("A", points),) if points else (), end=len(points), log=log)
-    made = draw_overlay(model, *size, overlay_range(model.lines, log) or Range(0.0, 1.0), False)
-    if made is not None:
-        rows = overlay_rows(made, 0)
-        assert len(rows) <= size[1]
-        assert all(row_width(row) <= size[0] for row in rows)
+    chart, view = Chart((line("A", points),), end=len(points) or 1.0), View(log)
+    plot = draw_chart(chart, *size, sticky_range(None, range_of(chart, view)), view)
+    if plot is not None:
+        assert len(plot.rows) <= size[1]
+        assert all(row_width(row) <= size[0] for row in plot.rows)
 
 
 def test_ticks_of_a_logarithmic_scale_are_round() -> None:
-    found = [text.strip() for _, text in log_ticks(Range(-2.1, 0.1), 20)]
-    assert {"1", "0.1", "0.01"} <= set(found)
-    rows = [row for row, _ in log_ticks(Range(-2.0, 0.0), 20)]
-    assert rows == sorted(rows)
+    found = ticks(Range(-2.1, 0.1), 20, log=True)
+    assert {"1", "0.1", "0.01"} <= {text.strip() for text in found.values()}
+    assert list(found) == sorted(found)
 
 
 def test_ticks_of_the_axis_are_whole_steps_and_round_times() -> None:
-    assert axis_ticks(3.0, 100, whole=True, time=False) == [(1.0, "1"), (2.0, "2"), (3.0, "3")]
-    assert [x for x, _ in axis_ticks(920.0, 60, whole=True, time=False)] == [200, 400, 600, 800]
-    assert axis_ticks(7200.0, 24, whole=True, time=True) == [(3600.0, "1 h"), (7200.0, "2 h")]
-    assert axis_ticks(math.inf, 24, whole=True, time=True) == []
+    assert axis_ticks(0, 3.0, 100) == [(1.0, "1"), (2.0, "2"), (3.0, "3")]
+    assert [x for x, _ in axis_ticks(0, 920.0, 60)] == [200, 400, 600, 800]
+    assert axis_ticks(0, 7200.0, 24, "time") == [(3600.0, "1 h"), (7200.0, "2 h")]
+    assert axis_ticks(0, math.inf, 24) == []
+    assert [x for x, _ in axis_ticks(300, 400, 60)] == [320, 340, 360, 380, 400]
     assert [time_text(s) for s in (45, 90, 600, 5400, 172_800)] == [
         "45 s", "1:30 min", "10 min", "1:30 h", "2 d",
     ]  # fmt: skip
@@ -142,64 +140,61 @@ def test_ticks_of_the_axis_are_whole_steps_and_round_times() -> None:
 
 def test_the_cursor_reads_all_runs_at_its_place() -> None:
     made = made_of()
-    lines = lines_of(made.runs, Axis.STEP)
-    look = Look(cursor=0.5)
-    assert cursor_x(made, lines, look) == 460.0
-    assert place_words(Axis.STEP, 460.0) == "step 460"
-    end = Look()
-    assert value_words(lines[2], cursor_x(made, lines, end)) == "ended"
-    assert value_words(lines[0], cursor_x(made, lines, end)).startswith("0.")
-    table = results_table(made, lines, look)
+    side = side_of(made, Look(cursor=460.0))
+    assert (side.cursor, side.place) == (460.0, "step 460")
+    table = results_table(side)
     assert table.rows[0].name == "at step 460"
     assert all(value.startswith("0.") for value in table.rows[0].values)
+    end = side_of(made)
+    assert end.value(2) == "ended" and end.value(0).startswith("0.")
 
 
-def test_the_cursor_goes_with_the_run_that_goes_on() -> None:
+def test_the_cursor_stays_with_the_live_run() -> None:
     live = compared_run("A", b.snapshot(412), {})
-    ended = made_of(1).runs[0]
-    made = comparison([live, replace(ended, letter="B")], [{}, {}])
-    lines = lines_of(made.runs, Axis.STEP)
-    assert cursor_x(made, lines, Look()) == 412
-    assert cursor_x(made, lines, Look(hidden=frozenset({0}))) == 920
-    assert value_words(lines[0], 500.0, live=True) == "not yet"
+    made = comparison([live, replace(made_of(1).runs[0], letter="B")], [{}, {}])
+    assert side_of(made).cursor == 412
+    assert side_of(made, Look(hidden=frozenset({0}))).cursor == 920
+    assert side_of(made, Look(cursor=500.0)).value(0) == "not yet"
 
 
-def test_places_are_told_in_the_words_of_their_axis() -> None:
-    assert place_words(Axis.EPOCH, 1.7912) == "epoch 1.79"
-    assert place_words(Axis.TIME, 720.0) == "after 12 min"
-    assert place_words(Axis.IMAGES, 824.0) == "image 824"
+def test_places_are_named_in_the_words_of_their_axis() -> None:
+    assert place_words("epoch", 1.7912, unit=True) == "epoch 1.79"
+    assert place_words("time", 720.0, unit=True) == "12 min"
+    assert side_of(made_of(), Look(axis=Axis.IMAGES, cursor=824.0)).place == "image 824"
 
 
 def test_hidden_runs_have_no_line_but_stay_in_the_table() -> None:
     made = made_of()
-    lines = lines_of(made.runs, Axis.STEP)
-    model = overlay_model(made, lines, Look(hidden=frozenset({0})))
-    assert {one.letter for one in model.lines} == {"B", "C"}
-    assert model.end == 820
-    table = results_table(made, lines, Look(hidden=frozenset({0})))
+    side = side_of(made, Look(hidden=frozenset({0})))
+    assert {one.letter for one in side.chart().curves} == {"B", "C"}
+    assert side.end == 820
+    table = results_table(side)
     assert table.heads[0].hidden and len(table.rows[0].values) == 3
-    every = overlay_model(made, lines, Look(hidden=frozenset({0, 1, 2})))
-    assert every.lines == () and every.empty == "every run is hidden"
+    every = side_of(made, Look(hidden=frozenset({0, 1, 2}))).chart()
+    assert every.curves == () and every.empty == "every run is hidden"
+
+
+def test_lines_differ_in_shape_as_well_as_in_colour() -> None:
+    curves = side_of(made_of(8)).chart().curves
+    assert len({curve.pattern for curve in curves}) == len({curve.role for curve in curves}) == 8
 
 
 def test_only_settings_that_differ_unless_all_are_asked_for() -> None:
     made = made_of()
-    assert [row.name for row in settings_table(made, Look()).rows] == ["learning_rate"]
-    every = settings_table(made, Look(every_setting=True)).rows
+    assert [row.name for row in settings_table(side_of(made)).rows] == ["learning_rate"]
+    every = settings_table(side_of(made, Look(every_setting=True))).rows
     assert [(row.name, row.marked) for row in every] == [("learning_rate", True), ("seed", False)]
     same = comparison(made.runs, [{"seed": "1"}] * 3)
-    assert settings_table(same, Look()).rows[0].words == "no setting differs"
+    assert settings_table(side_of(same)).rows[0].words == "no setting differs"
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 120, 200])
 @pytest.mark.parametrize("chosen", [0, 4, 7])
 def test_the_chosen_run_is_always_in_sight(width: int, chosen: int) -> None:
-    made = made_of(8)
-    lines = lines_of(made.runs, Axis.STEP)
-    table = results_table(made, lines, Look(chosen=chosen))
+    table = results_table(side_of(made_of(8), Look(chosen=chosen)))
     columns = columns_of(table, width)
     assert columns.first <= chosen < columns.last
-    assert f"{'ABCDEFGH'[chosen]} ✓" in plain(head_row(table, columns, width))
+    assert f"{'ABCDEFGH'[chosen]} ✓" in plain(head_row(table, columns))
     for row in table_rows(table, columns, width):
         assert row_width(row) <= width + 1
 
@@ -226,10 +221,9 @@ def test_foreign_words_break_neither_text_nor_tables(text: str) -> None:
     out = list(text_lines(made, Axis.STEP, 80, 10))
     assert all("\x1b" not in line and "\n" not in line for line in out)
     assert all(cell_len(line) <= 80 for line in out[-40:])
-    lines = lines_of(made.runs, Axis.STEP)
-    for table in (results_table(made, lines, Look()), settings_table(made, Look())):
+    for table in (results_table(side_of(made)), settings_table(side_of(made))):
         columns = columns_of(table, 80)
-        rows = [head_row(table, columns, 80), *table_rows(table, columns, 80)]
+        rows = [head_row(table, columns), *table_rows(table, columns, 80)]
         for row in rows:
             assert row_width(row) <= 81
             assert "\x1b" not in plain(row) and "\u202e" not in plain(row)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from runner.model import AttemptStatus, RunSnapshot
 from tests import builders as b
 from tests import stories as s
+from tui.kit.chart import ALL, draw_chart, range_of
 from tui.kit.paint import plain
-from tui.kit.scale import data_range, sticky_range
-from tui.panels.loss import draw_loss
-from tui.words.loss import chart_model, replaced_steps
+from tui.kit.scale import sticky_range
+from tui.words.loss import Look, chart_model, loss_chart, replaced_steps
 
 
 def attempts(*spans: tuple[int | None, int | None]) -> tuple[AttemptStatus, ...]:
@@ -21,9 +21,10 @@ def attempts(*spans: tuple[int | None, int | None]) -> tuple[AttemptStatus, ...]
 
 
 def axis(snapshot: RunSnapshot, width: int = 76) -> str:
-    model = chart_model(snapshot)
-    scale = sticky_range(None, data_range(model.buckets))
-    return plain(draw_loss(model, width, 12, scale).rows[-2])
+    chart = loss_chart(chart_model(snapshot), Look())
+    plot = draw_chart(chart, width, 12, sticky_range(None, range_of(chart, ALL)))
+    assert plot is not None
+    return plain(plot.rows[-2])
 
 
 def test_replaced_steps_are_those_that_a_later_attempt_trained_again() -> None:
@@ -50,11 +51,11 @@ def test_a_mark_too_near_to_the_next_epoch_stands_without_words() -> None:
 
 
 def test_replaced_steps_are_told_in_words_that_get_fewer_with_the_room() -> None:
-    assert chart_model(s.resumed()).told == (
+    assert chart_model(s.resumed()).attempts == (
         "attempt 2 from 401, 401-412 trained again",
         "401-412 trained again",
     )
-    assert chart_model(b.snapshot(412)).told == ()
+    assert chart_model(b.snapshot(412)).attempts == ()
 
 
 def test_the_axis_stays_the_whole_run_over_a_resume() -> None:
