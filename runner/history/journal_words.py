@@ -4,14 +4,17 @@ sentence and a weight each. Pure."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
 from runner.model import JournalEvent
+from runner.model.lean import dataclass
 from runner.model.units import loss
 from runner.state.alarms import OVER, RAISED, alarm_of, is_mild
-from runner.state.evidence import INTERRUPT
+
+#: the exception of an ordered stop, as the trainer prints it
+INTERRUPT = "KeyboardInterrupt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -419,7 +419,7 @@ async def test_the_flags_of_another_project_cannot_be_edited(key: str) -> None:
     actions.reader = FakeBackend(ended).reader
     app = app_on(actions=actions, config_path=CONFIG)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.snapshot is not None and app.plan is not None)
+        await until(pilot, lambda: app.snapshot is not None and app.planner.plan is not None)
         await pilot.press("v")
         await until(pilot, lambda: "5 flags, 2 set" in screen_text(pilot))
         assert "read-only" in screen_text(pilot) and "edit" not in text_of(pilot, "#footer")
