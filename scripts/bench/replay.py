@@ -60,13 +60,19 @@ class Replay:
                 complete = index + 1
         return complete
 
-    def frames(self, chunks: Sequence[Chunk], since_s: float = 0.0) -> Iterator[tuple[float, str]]:
-        """(time, text) after every chunk that completes a frame: what a synchronized terminal
-        shows. Chunks before `since_s` are fed but not told."""
+    def screens(self, chunks: Sequence[Chunk]) -> Iterator[tuple[float, pyte.Screen]]:
+        """(time, the one screen) after every chunk that completes a frame: what a synchronized terminal
+        shows."""
         for chunk in chunks[self.fed :]:
             self._feed(chunk)
-            if chunk.at_s >= since_s and not self._marks.in_frame:
-                yield chunk.at_s, "\n".join(self._screen.display)
+            if not self._marks.in_frame:
+                yield chunk.at_s, self._screen
+
+    def frames(self, chunks: Sequence[Chunk], since_s: float = 0.0) -> Iterator[tuple[float, str]]:
+        """The same as text, from `since_s` on."""
+        for at_s, screen in self.screens(chunks):
+            if at_s >= since_s:
+                yield at_s, "\n".join(screen.display)
 
 
 @dataclass(frozen=True, slots=True)

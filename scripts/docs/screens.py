@@ -28,8 +28,8 @@ SCREENS = {
         "One run: is it healthy, when is it done, what is saved. Before a start: the plan with its"
         " preflight checks. `plasma-tui`, `plasma-tui attach RUN`, or `enter` on a run."),
     "flags": ("Flags",
-        "Every flag of the training script with type, default and description. `v` on the monitor;"
-        " type to filter."),
+        "Every flag of the training script with type, default and description; sets flags in"
+        " plasma.toml. `v` on the monitor; type to filter."),
     "samples": ("Samples",
         "The sample images by step and prompt. `i` on the monitor or the summary."),
     "summary": ("Summary",
@@ -42,14 +42,17 @@ SCREENS = {
     "replay": ("Replay",
         "A run at any moment of its recording. `w` on an ended run, or `plasma-tui replay RUN`."),
 }  # fmt: skip
+#: where it isn't the one of that name
+PICTURES = {"monitor": ("monitor-120x40", "plan")}
 
 
 def page() -> str:
     lines = [FROM.format("the key tables in tui/"), INTRO]
     for place, (title, text) in SCREENS.items():
         lines += ["", f"## {title}", "", text]
-        if (ROOT / "docs" / "screens" / f"{place}.svg").exists():
-            lines += ["", f"![{title}](screens/{place}.svg)"]
+        for name in PICTURES.get(place, (place,)):
+            if (ROOT / "docs" / "pictures" / f"{name}.svg").exists():
+                lines += ["", f"![{title}](pictures/{name}.svg)"]
         for part in PARTS:
             rows = [(_keys(one.shown), one.tooltip) for one in keys_in(place) if one.part == part]
             lines += ["", *table((part, ""), rows)] if rows else []

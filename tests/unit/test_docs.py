@@ -8,21 +8,29 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import pyte
 import pytest
 from jsonschema import Draft7Validator
 
 from runner.analysis.diagnosis.catalogue import keys
 from runner.demo.project import project_text
+from runner.history.review.document_of import document_of
+from runner.history.review.markdown import MARKS
+from runner.store.rundir import RunDir
 from runner.trainers.sd_scripts.importers.find import Places
 from scripts.docs import ROOT, pages
 from scripts.docs.causes import alternatives, readable
+from scripts.docs.drawing import Line, film, lines_of, picture
 from scripts.docs.plasma_toml import SECTIONS
 from scripts.docs.screens import SCREENS, places
+from tests.reviews import diverged
 from tests.unit.config.test_config_load import REFUSED
 from tui.cli import main
 from tui.cli.parser import build_parser
 
+SVG = "{http://www.w3.org/2000/svg}"
 WRITTEN = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
 EVERY = [*WRITTEN, *sorted((ROOT / "docs").glob("*.md"))]
 named = pytest.mark.parametrize("page", EVERY, ids=lambda page: page.name)
@@ -143,6 +151,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @named
+def test_files_named_in_text_exist(page: Path) -> None:
+    paths = re.findall(r"`((?:runner|tui|scripts|tests)/[\w/.*]+)`", page.read_text("utf-8"))
+    assert [one for one in paths if "NAME" not in one and not list(ROOT.glob(one))] == []
+
+
+@named
 def test_commands_exist_with_their_options(page: Path) -> None:
     """Also where it is no complete command: `runs --filter tag:good` in a table."""
     parser = build_parser()
@@ -155,3 +169,50 @@ def test_commands_exist_with_their_options(page: Path) -> None:
         assert words[0] in verbs or words[0].startswith("-"), words
         options = {word for word in words if re.match(r"--?[a-z]", word)}
         assert options <= verb._option_string_actions.keys(), words
+
+
+def test_the_page_on_run_folders_names_every_file() -> None:
+    text = (ROOT / "docs" / "run-folder.md").read_text("utf-8")
+    names = [name for one in vars(RunDir).values() if (name := getattr(one, "name", None))]
+    assert len(names) > 20
+    assert [name for name in names if f"`{name}" not in text] == []
+
+
+def test_the_page_on_summaries_has_its_headings_and_marks() -> None:
+    text = (ROOT / "docs" / "summary.md").read_text("utf-8").replace("\n", " ")
+    titles = [section.title for section in document_of(diverged(), plot=False).sections]
+    assert len(titles) > 10
+    assert [one for one in (*titles, *MARKS.values()) if one not in text] == []
+
+
+# ------------------------------------------------------------------------------- the pictures
+
+
+def drawn(text: str) -> tuple[Line, ...]:
+    """What a terminal of 12x3 shows."""
+    screen = pyte.Screen(12, 3)
+    pyte.ByteStream(screen).feed(text.encode())
+    return lines_of(screen, "#eeeeee", "#000000")
+
+
+def test_words_keep_their_cells_and_blocks_are_shapes() -> None:
+    found = ElementTree.fromstring(
+        picture(drawn("\x1b[38;2;255;0;0mab c  \x1b[1m<d>\x1b[0m▄▄\r\n⠁─"))
+    )
+    texts = [
+        (one.text, one.get("x"), one.get("textLength"), one.get("fill"))
+        for one in found.iter(f"{SVG}text")
+    ]
+    assert texts == [("ab c", "0", "33.6", "#ff0000"), ("<d>", "50.4", "25.2", "#ff0000")]
+    shapes = [one.get("d") for one in found.iter(f"{SVG}path")]
+    assert shapes == ["M75.6 9h16.8v9.3h-16.8z", "M8.4 8.5h8.4v1h-8.4z", "M2.1 2.25h0"]
+
+
+def test_a_film_has_each_row_once_and_each_frame_at_its_time() -> None:
+    one, other = drawn("same\r\nfirst"), drawn("same\r\nsecond")
+    text = film([(0.0, one), (4.0, other)], 10.0)
+    found = ElementTree.fromstring(text)
+    assert len(list(found.iter(f"{SVG}use"))) == 6
+    assert [one.text for one in found.iter(f"{SVG}text")] == ["same", "first", "second"]
+    assert "0.000%{transform:translateX(0px)}40.000%{transform:translateX(-110.8px)}" in text
+    assert "animation:film 10.0s step-end infinite" in text

@@ -1,0 +1,123 @@
+"""The pictures of README and docs, one of them a film: all of one real `plasma-tui demo` of about a minute."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from scripts.bench.replay import Chunk, Replay
+from scripts.bench.terminal import Size, Terminal, terminal_environment
+from scripts.docs import ROOT
+from scripts.docs.drawing import Line, film, lines_of, picture
+
+PROGRAM = str(Path(sys.executable).with_name("plasma-tui"))
+KEYS = {"space": " ", "esc": "\x1b"}
+STEP = re.compile(r"(\d+)/920")
+#: a screen has read what it shows: a run, a plan with its checks
+FIRST = re.compile(r"\d/920|\d passed")
+SMALL, LARGE, FILM = Size(80, 24), Size(120, 40), Size(100, 30)
+#: of the animation: how many frames, in how many seconds, and how long the last one stays
+FRAMES, SECONDS, LAST_S = 40, 30.0, 3.0
+#: a second run, to compare
+SECOND = ("--set", "output_name=spyke_slow", "--set", "unet_lr=5e-4", "--set", "max_train_epochs=2")
+#: name -> folder, words of the command, keys: one picture for each screen of docs/screens.md
+SHOTS = {
+    "welcome": (".", "", ""),
+    "plan": ("plasma-demo", "", ""),
+    "flags": ("plasma-demo", "", "v"),
+    "samples": (".", "attach last", "i"),
+    "summary": (".", "attach last", "m"),
+    "replay": (".", "replay last", "space 6"),
+}
+#: the same with two runs
+LATER = {
+    "runs": (".", "attach last", "h"),
+    "compare": (".", "attach last", "h space space c"),
+}
+
+
+def step_in(text: str) -> int:
+    found = STEP.search(text)
+    return int(found[1]) if found else 0
+
+
+def write_pictures(folder: Path = ROOT / "docs" / "pictures") -> Iterator[Path]:
+    folder.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="lora-") as work:
+        environment = terminal_environment({"HOME": work, "PLASMA_HOME": f"{work}/.plasma"})
+
+        def opened(size: Size, words: str, at: str = ".") -> Terminal:
+            command = [PROGRAM, *words.split(), "--images", "blocks"]
+            return Terminal(command, size, environment=environment, folder=Path(work, at))
+
+        def written(name: str, text: str) -> Path:
+            (folder / name).write_text(text, "utf-8")
+            return folder / name
+
+        with opened(FILM, "demo --low-bandwidth") as demo:
+            demo.wait_for(lambda text: step_in(text) >= 480, 240.0, "step 480")
+            for size in (SMALL, LARGE):
+                with opened(size, "attach last") as screen:
+                    screen.wait_for(lambda text: step_in(text) >= 480, 30.0, "the run")
+                    screen.wait_quiet(0.15, 3.0)
+                    shown = picture(last_lines(screen.chunks(), size))
+                yield written(f"monitor-{size.columns}x{size.rows}.svg", shown)
+            demo.wait_for(lambda text: "succeeded" in text.lower(), 240.0, "the end of the demo")
+            time.sleep(LAST_S)
+            for key in ("i", "esc", "m", "esc"):
+                press(demo, key)
+                time.sleep(LAST_S)
+            demo.send(b"q")
+            demo.wait_exit()
+            chunks = demo.chunks()
+        yield written("demo.svg", film(stills(chunks, FILM), SECONDS + LAST_S))
+
+        def shots(wanted: dict[str, tuple[str, str, str]]) -> Iterator[Path]:
+            for name, (at, words, keys) in wanted.items():
+                with opened(FILM, words, at) as screen:
+                    screen.wait_for(FIRST.search, 60.0, "the first values")
+                    screen.wait_quiet(1.0)
+                    for key in keys.split():
+                        press(screen, key)
+                    yield written(f"{name}.svg", picture(last_lines(screen.chunks(), FILM)))
+
+        yield from shots(SHOTS)
+        start = [PROGRAM, "start", "--config", "plasma-demo/plasma.toml", "--wait", *SECOND]
+        subprocess.run(start, cwd=work, env=environment, check=True, capture_output=True)
+        yield from shots(LATER)
+
+
+def press(screen: Terminal, key: str) -> None:
+    """Until the screen has followed."""
+    before = screen.text()
+    screen.send(KEYS.get(key, key).encode())
+    screen.wait_for(lambda text: text != before, 20.0, f"what {key} opens")
+    screen.wait_quiet(1.0, 5.0)
+
+
+def last_lines(chunks: Sequence[Chunk], size: Size) -> tuple[Line, ...]:
+    """After the last frame that is complete, without the name of this machine."""
+    *_, (_, screen) = Replay(size.columns, size.rows).screens(chunks)
+    host = f", on {socket.gethostname()}"
+    for y, text in enumerate(screen.display):
+        start = text.find(host)
+        for x in range(start, start + len(host)) if start >= 0 else ():
+            screen.buffer[y][x] = screen.buffer[y][x]._replace(data=" ")
+    return lines_of(screen)
+
+
+def stills(chunks: Sequence[Chunk], size: Size) -> list[tuple[float, tuple[Line, ...]]]:
+    """At most `FRAMES` screens that differ, with their times within `SECONDS`."""
+    began_s, took_s = chunks[0].at_s, chunks[-1].at_s - chunks[0].at_s
+    found: list[tuple[float, tuple[Line, ...]]] = []
+    for at_s, screen in Replay(size.columns, size.rows).screens(chunks):
+        share = (at_s - began_s) / took_s
+        if share >= len(found) / FRAMES and any(map(str.strip, screen.display)):
+            found.append((share * SECONDS if found else 0.0, lines_of(screen)))
+    return found
