@@ -37,8 +37,8 @@ from tui.backend.results import (
     SummarySheet,
 )
 from tui.backend.samples import SampleReader
-from tui.screens.sample_grid import SampleSheet
 from tui.words.checklist import CheckName
+from tui.words.samples import SampleSheet
 
 if TYPE_CHECKING:
     from tui.backend.results import Reader

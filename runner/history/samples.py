@@ -50,6 +50,38 @@ class Sample:
     replaced: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SampleRhythm:
+    """How often the newest attempt samples, 0: not at all. As in sd-scripts epochs win over steps; both count
+    from `origin_step`."""
+
+    every_steps: int = 0
+    every_epochs: int = 0
+    origin_step: int = 0
+
+
+def rhythm_of(path: Path) -> SampleRhythm:
+    run, number = RunDir(Path(path)), 1
+    spec = readable(run.spec, RunSpec)
+    if spec is None:
+        return SampleRhythm()
+    plan = spec.first_plan
+    while (found := readable(run.attempt(number), AttemptPlan)) is not None:
+        plan, number = found, number + 1
+    flags = trainer_flags(read_flags(plan.command), Path(plan.cwd)).values
+    if not flags.get("sample_prompts"):
+        return SampleRhythm()
+
+    def every(flag: str) -> int:
+        with contextlib.suppress(ValueError):
+            return max(0, whole(flags, flag) or 0)
+        return 0
+
+    return SampleRhythm(
+        every("sample_every_n_steps"), every("sample_every_n_epochs"), plan.origin_step
+    )
+
+
 def find_samples(path: Path) -> tuple[Sample, ...]:
     """All images that this run drew, in the order of their steps, at most one a step and prompt. Blocking;
     what cannot be read is left out."""

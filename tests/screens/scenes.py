@@ -41,7 +41,7 @@ from tests.sample_runs import png
 from tests.screens.helpers import app_on, screen_text, until
 from tui.app import PlasmaApp
 from tui.backend.results import FlagSheet, Plan, SummarySheet
-from tui.screens.sample_grid import SampleSheet
+from tui.words.samples import SampleSheet
 
 Size = tuple[int, int]
 SIZES: tuple[Size, ...] = ((80, 24), (120, 40), (40, 15))

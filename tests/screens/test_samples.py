@@ -19,8 +19,8 @@ from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tui.images.blocks import HALF
 from tui.images.kitty import PLACEHOLDER
 from tui.panels.loss import LossChart
-from tui.screens.sample_grid import SampleSheet
 from tui.screens.samples import SamplesScreen
+from tui.words.samples import SampleSheet
 
 pytest.importorskip("PIL.Image")
 
@@ -131,7 +131,7 @@ async def test_new_images_of_a_living_run_appear_by_themselves(tmp_path: Path) -
         screen = await opened(pilot)
         await until(pilot, lambda: "step 100" in text_of(pilot, "#words"))
         reader.put(sheet(tmp_path))
-        screen._look()
+        screen._read_again()
         await until(pilot, lambda: pixel(pilot) == "#0000fc/#0000fc")
         assert "step 400" in text_of(pilot, "#words")
 
@@ -144,9 +144,9 @@ async def test_a_half_written_image_is_shown_once_it_is_whole(tmp_path: Path) ->
     app, _ = app_with(found)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot)
-        await until(pilot, lambda: "being written" in text_of(pilot, "#picture"))
+        await until(pilot, lambda: "Being written" in text_of(pilot, "#picture"))
         path.write_bytes(whole)
-        screen._look()
+        screen._read_again()
         await until(pilot, lambda: pixel(pilot) == "#fc0000/#fc0000")
 
 
@@ -167,7 +167,7 @@ async def test_without_pictures_names_and_sizes_are_told(
     app, _ = app_with(found, **how)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
-        await until(pilot, lambda: "No pictures here" in text_of(pilot, "#picture"))
+        await until(pilot, lambda: "No pictures" in text_of(pilot, "#picture"))
         assert "spyke_000400_00" in screen_text(pilot)
         assert HALF not in screen_text(pilot)
         await pilot.press("g")
@@ -179,7 +179,7 @@ async def test_no_color_means_no_pictures(tmp_path: Path, monkeypatch: pytest.Mo
     app, _ = app_with(sheet(tmp_path))
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
-        await until(pilot, lambda: "without colours" in text_of(pilot, "#picture"))
+        await until(pilot, lambda: "no colours" in text_of(pilot, "#picture"))
 
 
 async def test_with_kitty_a_picture_is_sent_once_and_named_by_its_cells(
@@ -215,7 +215,7 @@ async def test_a_run_without_images_says_so(tmp_path: Path) -> None:
     app, _ = app_with(SampleSheet((), PromptFile(problem="the run has no sample_prompts")))
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
-        await until(pilot, lambda: "No sample image yet" in screen_text(pilot))
+        await until(pilot, lambda: "No sample images yet" in screen_text(pilot))
         assert "The run has no sample_prompts." in screen_text(pilot)
         await pilot.press("left", "down", "g", "enter", "o", "home", "end", "escape", "escape")
 
@@ -231,7 +231,7 @@ async def test_what_cannot_be_read_is_a_sentence_and_is_tried_again(tmp_path: Pa
         screen = app.screen
         assert isinstance(screen, SamplesScreen)
         screen._samples = None
-        screen._look()
+        screen._read_again()
         await until(pilot, lambda: screen.board is not None)
 
 
@@ -249,7 +249,7 @@ async def test_hostile_prompts_and_any_size(tmp_path: Path, size: tuple[int, int
                 replace(base.samples[0], path=f"/x/{text}.png".replace("\0", ""), step=900 + at)
             )
             reader.put(SampleSheet(tuple(samples), prompts))
-            screen._look()
+            screen._read_again()
             key = (0.0, float(900 + at))
             await until(
                 pilot,

@@ -84,7 +84,7 @@ import sys
 later = ("runner.config", "runner.preflight", "runner.control", "runner.trainers", "runner.checkpoints",
          "runner.history.samples", "runner.notify", "runner.model.events", "runner.model.preview",
          "tui.backend.samples", "tui.backend.flagsheet", "tui.backend.folders",
-         "tui.cli", "tui.screens.sample_grid", "tui.words.resuming",
+         "tui.cli", "tui.screens.samples", "tui.words.samples", "tui.images", "tui.words.resuming",
          "tui.screens.runs", "tui.screens.summary", "tui.screens.compare", "tui.screens.replay")
 early = [m for m in sys.modules if any(m == one or m.startswith(one + ".") for one in later)]
 assert not early, early"""

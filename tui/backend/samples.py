@@ -1,15 +1,15 @@
-"""The sample images of one run, looked for repeatedly."""
+"""The sample images of one run, read again whenever there are new ones."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from runner.history.samples import SampleFinder, prompt_file_of
-from tui.screens.sample_grid import SampleSheet
+from runner.history.samples import SampleFinder, prompt_file_of, rhythm_of
+from tui.words.samples import SampleSheet
 
 
 class SampleReader:
-    """Where nothing has changed, a look costs a few stats."""
+    """While nothing changes, asking costs a few stats."""
 
     def __init__(self, run_path: Path) -> None:
         self._path = run_path
@@ -20,4 +20,4 @@ class SampleReader:
         return self._finder.changed()
 
     def read(self) -> SampleSheet:
-        return SampleSheet(self._finder.find(), prompt_file_of(self._path))
+        return SampleSheet(self._finder.find(), prompt_file_of(self._path), rhythm_of(self._path))

@@ -1,6 +1,6 @@
 """A picture as half blocks: two pixels a cell, the upper one in the foreground. Pure but for Pillow.
 
-Roles of such spans are colours, `#rrggbb/#rrggbb`: no theme knows them, `tui/kit/painted.py` draws them.
+Roles of such spans are colours, `#rrggbb/#rrggbb`, which `tui/kit/painted.py` draws.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 HALF = "▀"
-#: a change of colour costs some 40 bytes; eyes see none of the lowest bits in so large pixels
+#: a change of colour costs some 40 bytes; the lowest bits are invisible in such large pixels
 FINE_STEP, COARSE_STEP = 4, 24
 
 

@@ -1,7 +1,7 @@
 """How pictures are shown in this terminal. Pure.
 
-The terminal is never asked: an answer would come as keys while the screen owns the input, and a terminal
-that does not know the question may show it. What it says of itself in the environment has to do.
+The terminal is never queried: the answer would arrive as keys while the screen owns the input, and a terminal
+that does not know the query may print it. Its environment variables have to do.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _KITTY_PROGRAMS = ("kitty", "ghostty")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`why`: the reason for no pictures, a few words. `coarse`: few colours and small pictures, because
-    every byte counts."""
+    """`why`: the reason for no pictures, in a few words. `coarse`: few colours and small pictures, to save
+    bytes."""
 
     way: Way
     why: str = ""
@@ -44,17 +44,17 @@ def pick_way(
     no_color: bool = False,
     low_bandwidth: bool = False,
 ) -> Shown:
-    """`wanted`: of the command line, else PLASMA_IMAGES counts; a word that is no wish is `auto`.
+    """`wanted`: of the command line, else PLASMA_IMAGES; an unknown word is `auto`.
     `color_system`: Rich's name (truecolor, 256, standard, windows)."""
     wish = wanted or environ.get("PLASMA_IMAGES", "").strip().lower()
     if wish == Way.OFF:
-        return Shown(Way.OFF, "switched off")
+        return Shown(Way.OFF, "turned off")
     if ascii_only:
         return Shown(Way.OFF, "ASCII only")
     if no_color:
-        return Shown(Way.OFF, "without colours")
+        return Shown(Way.OFF, "no colours")
     if color_system not in ("truecolor", "256"):
-        return Shown(Way.OFF, "the terminal has too few colours")
+        return Shown(Way.OFF, "too few colours in this terminal")
     if low_bandwidth:
         # pixels would be some 100 kB a picture
         return Shown(Way.KITTY if wish == Way.KITTY else Way.BLOCKS, coarse=True)
@@ -66,7 +66,7 @@ def pick_way(
 
 
 def _knows_placeholders(environ: Mapping[str, str]) -> bool:
-    """A multiplexer in between passes nothing on by itself."""
+    """A multiplexer in between does not pass them on."""
     if any(environ.get(name) for name in ("TMUX", "STY", "ZELLIJ")):
         return False
     term = environ.get("TERM", "")

@@ -1,4 +1,4 @@
-"""A picture out of a file that nobody vouches for: half written, huge, or no picture at all.
+"""A picture from an untrusted file: half written, huge, or no picture at all.
 
 Pillow is imported with the first picture. Called from a worker thread.
 """
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 #: larger files are not opened
 MOST_BYTES = 128_000_000
-#: pictures of more pixels are not decoded: their size is in the header, before any memory is taken
+#: larger pictures are not decoded: the size is in the header, before any memory is used
 MOST_PIXELS = 40_000_000
-#: what is kept of a picture, pixels along its longer side; no terminal shows more cells than that
+#: pictures are kept with so many pixels along the longer side: no terminal shows more
 KEPT_PIXELS = 640
-#: a file that is not whole is being written if it is as young as this
+#: an incomplete file as young as this is being written
 FRESH_S = 15.0
 FORMATS = ("PNG", "JPEG", "WEBP")
 
@@ -47,14 +47,14 @@ def decode(path: Path) -> Decoded:
     try:
         found = path.stat()
     except FileNotFoundError:
-        raise NoPicture("The file is not there any more.") from None
+        raise NoPicture("The file no longer exists.") from None
     except OSError as error:
-        raise NoPicture(f"The file cannot be read: {error.strerror}.") from None
+        raise NoPicture(f"Cannot read the file: {error.strerror}.") from None
     if found.st_size > MOST_BYTES:
-        raise NoPicture(f"The file is too large to be shown: {file_size(found.st_size)}.")
+        raise NoPicture(f"The file is too large to show: {file_size(found.st_size)}.")
     fresh = time.time() - found.st_mtime < FRESH_S
     if found.st_size == 0:
-        raise NoPicture("It is being written." if fresh else "The file is empty.")
+        raise NoPicture("Being written." if fresh else "The file is empty.")
     return _decode(path, fresh)
 
 
@@ -62,12 +62,12 @@ def _decode(path: Path, fresh: bool) -> Decoded:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        # its size is looked at below; a warning would be text across the screen
+        # the size is checked below; a warning would be printed across the screen
         warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
         with Image.open(path, formats=FORMATS) as opened:
             width, height = opened.size
             if width < 1 or height < 1 or width * height > MOST_PIXELS:
-                raise NoPicture(f"The picture is too large to be shown: {width}x{height} pixels.")
+                raise NoPicture(f"The image is too large to show: {width}x{height} pixels.")
             opened.draft("RGB", (KEPT_PIXELS, KEPT_PIXELS))
             image = _flat(opened)
             image.thumbnail((KEPT_PIXELS, KEPT_PIXELS))
@@ -75,23 +75,23 @@ def _decode(path: Path, fresh: bool) -> Decoded:
     except NoPicture:
         raise
     except UnidentifiedImageError:
-        raise NoPicture(_not_whole(fresh) if fresh else "The file holds no picture.") from None
+        raise NoPicture(_incomplete(fresh) if fresh else "Not an image file.") from None
     except Image.DecompressionBombError:
-        raise NoPicture("The picture is too large to be shown.") from None
+        raise NoPicture("The image is too large to show.") from None
     except MemoryError:
-        raise NoPicture("There is not enough memory for this picture.") from None
+        raise NoPicture("Not enough memory for this image.") from None
     except (
         Exception
     ):  # border: Pillow raises OSError, SyntaxError, ValueError, EOFError, struct.error ...
-        raise NoPicture(_not_whole(fresh)) from None
+        raise NoPicture(_incomplete(fresh)) from None
 
 
-def _not_whole(fresh: bool) -> str:
-    return "It is being written." if fresh else "The picture is damaged or not whole."
+def _incomplete(fresh: bool) -> str:
+    return "Being written." if fresh else "The image is damaged or incomplete."
 
 
 def _flat(opened: Image) -> Image:
-    """As RGB; what is transparent, on black."""
+    """As RGB; transparent pixels on black."""
     from PIL import Image as Images
 
     if opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info:

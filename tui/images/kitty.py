@@ -1,5 +1,5 @@
-"""Kitty's graphics protocol with Unicode placeholders: the picture is sent once, and shown wherever cells
-name it. So it is text to Textual's compositor, which may move, cover and redraw it.
+"""Kitty's graphics protocol with Unicode placeholders: a picture is sent once, and shown wherever cells
+name it. To Textual's compositor these are text, which it can move, cover and redraw.
 
 https://sw.kovidgoyal.net/kitty/graphics-protocol/#unicode-placeholders. Pure but for Pillow.
 """
@@ -49,8 +49,8 @@ def placeholder_rows(number: int, columns: int, rows: int) -> tuple[Row, ...]:
 
 
 def sent(image: Image, number: int, columns: int, rows: int) -> str:
-    """The messages that hand the picture to the terminal, and say in how many cells it is shown. Nothing is
-    answered (q=2): answers would arrive as keys."""
+    """The messages that send the picture to the terminal, to be shown in so many cells. The terminal must not
+    answer (q=2): answers would arrive as keys."""
     most = (columns * CELL_PIXELS[0], rows * CELL_PIXELS[1])
     small = image.copy()
     small.thumbnail(most)
@@ -68,5 +68,5 @@ def _messages(keys: str, payload: str) -> Iterator[str]:
 
 
 def forgotten(number: int) -> str:
-    """Takes the picture out of the terminal's memory."""
+    """Removes the picture from the terminal's memory."""
     return f"\x1b_Ga=d,d=I,q=2,i={number}\x1b\\"

@@ -1,7 +1,7 @@
-"""Pictures made ready for the screen by one worker thread: what is shown first, then its neighbours.
+"""Pictures prepared for the screen by one worker thread: what is shown first, then its neighbours.
 
-The screen says what it wishes for and takes what is there; it never waits. Memory is bounded: the least
-recently used goes.
+The screen asks for pictures and takes those that are ready; it never waits. Memory is bounded: the least
+recently used are dropped.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tui.images.blocks import COARSE_STEP, FINE_STEP, block_rows, fit_cells
-from tui.images.choice import Shown, Way
+from tui.images.choice import Shown, Way, pick_way
 from tui.images.decode import Decoded, NoPicture, decode
-from tui.images.kitty import MOST_CELLS, MOST_ID, placeholder_rows, sent
+from tui.images.kitty import MOST_CELLS, MOST_ID, forgotten, placeholder_rows, sent
 from tui.kit.paint import Row
 
-#: decoded pictures (1.2 MB each at most), and pictures as cells (some 0.3 MB each) that are kept
+if TYPE_CHECKING:
+    from tui.app import PlasmaApp
+
+#: how many decoded pictures (1.2 MB each at most), and pictures as cells (some 0.3 MB each) are kept
 DECODED, MADE = 16, 96
 
 
@@ -51,7 +55,7 @@ Stat = tuple[int, int] | None
 
 
 class PictureStore:
-    """`ready` is called in the worker's thread whenever something new can be taken."""
+    """`ready` is called in the worker's thread whenever a new picture is ready."""
 
     def __init__(self, shown: Shown, ready: Callable[[], object]) -> None:
         self.shown = shown
@@ -69,7 +73,7 @@ class PictureStore:
     # ----------------------------------------------------------------- from the screen
 
     def wish(self, wishes: Sequence[Wish]) -> None:
-        """What is shown, in its order, then what may be next. Replaces what was wished for before."""
+        """What is shown, in its order, then what may be next. Replaces the earlier wishes."""
         if self.shown.way is Way.OFF:
             return
         with self._lock:
@@ -80,7 +84,7 @@ class PictureStore:
         self._wake.set()
 
     def take(self, wish: Wish) -> Made | None:
-        """What is there of it; None: not yet."""
+        """None: not ready yet."""
         with self._lock:
             found = self._made.get(wish)
             if found is None:
@@ -89,7 +93,7 @@ class PictureStore:
             return found[1]
 
     def take_message(self, wish: Wish) -> str:
-        """What must be sent before its rows are shown, once; it is long, and not kept."""
+        """What must be sent before its rows are shown; once, as it is long and not kept."""
         with self._lock:
             found = self._made.get(wish)
             if found is None or not found[1].message:
@@ -98,12 +102,12 @@ class PictureStore:
             self._made[wish] = (stat, replace(made, message=""))
             return made.message
 
-    def look_again(self) -> None:
-        """Files that have changed are made anew: one that was being written may be whole."""
+    def refresh(self) -> None:
+        """Prepare files again that have changed: one that was being written may be complete."""
         self._wake.set()
 
     def take_gone(self) -> list[int]:
-        """Numbers of pictures that the terminal need not keep any more, once."""
+        """Numbers of pictures that the terminal may drop, once."""
         with self._lock:
             gone, self._gone = self._gone, []
             return gone
@@ -126,14 +130,14 @@ class PictureStore:
                 self._ready()
 
     def _make_next(self) -> bool:
-        """Make the first that is wished for and not there; False: nothing is left to do."""
+        """Prepare the first wish that is not ready; False: all are."""
         with self._lock:
             wishes = self._wishes
         for wish in wishes:
             stat = _stat(wish.path)
             with self._lock:
                 known = self._made.get(wish)
-            if known is not None and known[0] == stat and "being written" not in known[1].problem:
+            if known is not None and known[0] == stat and "Being written" not in known[1].problem:
                 continue
             made = self._make(wish, stat)
             if known is not None and known == (stat, made):
@@ -157,8 +161,8 @@ class PictureStore:
             found = self._decode(wish.path, stat)
         except NoPicture as error:
             return Made(problem=str(error))
-        except Exception:  # border: the thread goes on whatever a name or a file holds
-            return Made(problem="The file cannot be shown.")
+        except Exception:  # border: no name and no file may end the thread
+            return Made(problem="Cannot show this file.")
         size = (found.width, found.height)
         across, down = wish.columns, wish.rows
         if self.shown.way is Way.KITTY:
@@ -182,6 +186,34 @@ class PictureStore:
                 self._decoded.popitem(last=False)
         self._decoded.move_to_end(key)
         return found
+
+
+class TerminalPictures(PictureStore):
+    """A store of pictures as the terminal of `app` can show them."""
+
+    def __init__(self, app: PlasmaApp, ready: Callable[[], object]) -> None:
+        shown = pick_way(
+            app.images, os.environ, app.console.color_system, ascii_only=app.ascii,
+            no_color=app.no_color, low_bandwidth=app.low_bandwidth,
+        )  # fmt: skip
+        super().__init__(shown, ready)
+        self._app = app
+
+    def send(self, wishes: Sequence[Wish]) -> None:
+        """What the terminal needs before their rows are shown, and what it may drop."""
+        self._write("".join(map(self.take_message, wishes)))
+        self._write("".join(map(forgotten, self.take_gone())))
+
+    def close(self) -> None:
+        self.stop()
+        self._write("".join(map(forgotten, [*self.take_gone(), *self.all_numbers()])))
+
+    def _write(self, text: str) -> None:
+        """Bytes that are no cells, for Kitty alone. (Textual 8.2 has no public way; its own clipboard does
+        the same.)"""
+        driver = self._app._driver
+        if text and driver is not None and self.shown.way is Way.KITTY:
+            driver.write(text)
 
 
 def _stat(path: str) -> Stat:

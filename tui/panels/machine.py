@@ -164,7 +164,7 @@ class Gauge:
     past: Past = ()
     role: str = "text"
     short: str = ""
-    brief: str = ""
+    brief: str | None = None
     stale: bool = False
 
 
@@ -318,16 +318,21 @@ def _video_memory(own: Device, reading: Reading) -> list[Gauge]:
 
     ours, rest = gpu.memory_run_bytes, own.others_bytes
     low = left is not None and left < LOW * (total or 0)
-    note = joined(
-        f"{gb(left or 0)} GB left" if low else "",
-        f"of {_round(total)}" if total else "",
+    urgent = f"{gb(left or 0)} GB left" if low else ""
+    rest_words = joined(
         f"ours {gb(ours)}" if ours is not None else "",
         f"others {gb(rest)}" if ours is not None and rest is not None else "",
     )
     made = Gauge(
-        "VRAM", memory_size(used), note, 98, reading.past(past), "warn" if low else "text",
+        "VRAM",
+        memory_size(used),
+        joined(urgent, f"of {_round(total)}" if total else "", rest_words),
+        98,
+        reading.past(past),
+        "warn" if low else "text",
         _of(used, total),
-    )  # fmt: skip
+        joined(urgent, rest_words),
+    )
     return [_silent(made, own.age_s) if own.stale else made]
 
 
@@ -363,18 +368,28 @@ def _memory(reading: Reading) -> list[Gauge]:
     level, trainer = sample.pressure or 1, trainer_bytes(sample)
     held = own.gpu.memory_used_bytes if own is not None and apple else None
     pressed, swapping = level >= HIGH, grown >= SWAP_GROWN_BYTES
-    note = joined(
+    urgent = joined(
         f"pressure {pressure_word(level)}" if pressed else "",
         f"swap +{gb(grown)}" if swapping else "",
-        f"of {_round(total)}" if total else "",
+    )
+    rest = joined(
         f"swap {gb(swap)}" if swap and swap >= GB / 20 and not swapping else "",
         f"GPU {gb(held)}" if held is not None else "",
         f"trainer {gb(trainer)}" if trainer is not None else "",
     )
-    role = "bad" if level >= CRITICAL else "warn" if pressed or swapping else "text"
-    past = reading.past(lambda one: part(one.memory_used_bytes, total))
-    worth = 99 if role != "text" else worth
-    return [Gauge("mem", memory_size(used), note, worth, past, role, _of(used, total))]
+    role = "bad" if level >= CRITICAL else "warn" if urgent else "text"
+    return [
+        Gauge(
+            "mem",
+            memory_size(used),
+            joined(urgent, f"of {_round(total)}" if total else "", rest),
+            99 if urgent else worth,
+            reading.past(lambda one: part(one.memory_used_bytes, total)),
+            role,
+            _of(used, total),
+            joined(urgent, rest),
+        )
+    ]
 
 
 def _cpu(reading: Reading) -> Gauge:
@@ -724,8 +739,9 @@ def gauge_row(gauge: Gauge, width: int, stale: bool = False) -> Row:
     role = "dim" if stale else "strong" if plain else gauge.role
     note_role = "dim" if plain or stale else gauge.role
     spans: Row = (cell(label, LABEL, tint), cell(value, VALUE, role, "right"), Span("  "))
-    if stale or not gauge.past:
-        note = gauge.note if noted else gauge.brief or gauge.note
+    # on a narrow panel a warning is worth more than the past: never by colour alone
+    if stale or not gauge.past or not (noted or plain):
+        note = gauge.note if noted or gauge.brief is None else gauge.brief
         return (*spans, Span(crop_parts(note, room), note_role))
     if not noted:
         return (*spans, *blocks(gauge.past, room - 1))

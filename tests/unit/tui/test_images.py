@@ -108,12 +108,12 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
 def test_what_is_being_written_is_told_from_what_is_damaged(tmp_path: Path) -> None:
     whole = png(64, 64) + b""
     for part in (b"", whole[:20], whole[: len(whole) // 2]):
-        assert refused(aged(tmp_path / "a.png", part, 0)) == "It is being written."
+        assert refused(aged(tmp_path / "a.png", part, 0)) == "Being written."
         old = refused(aged(tmp_path / "a.png", part))
         assert old in (
             "The file is empty.",
-            "The file holds no picture.",
-            "The picture is damaged or not whole.",
+            "Not an image file.",
+            "The image is damaged or incomplete.",
         )
 
 
@@ -125,7 +125,7 @@ def test_a_huge_picture_is_refused_by_its_header(tmp_path: Path, side: int) -> N
     head[29:33] = struct.pack(">I", zlib.crc32(bytes(head[12:29])))
     before = time.monotonic()
     said = refused(aged(tmp_path / "a.png", bytes(head)))
-    assert said.startswith("The picture is too large to be shown")
+    assert said.startswith("The image is too large to show")
     assert time.monotonic() - before < 2
 
 
@@ -137,8 +137,8 @@ def test_a_huge_file_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_other_files_and_none(tmp_path: Path) -> None:
-    assert "no picture" in refused(aged(tmp_path / "a.png", b"GIF89a" + b"x" * 100))
-    assert "not there" in refused(tmp_path / "b.png")
+    assert "Not an image" in refused(aged(tmp_path / "a.png", b"GIF89a" + b"x" * 100))
+    assert "no longer exists" in refused(tmp_path / "b.png")
     (tmp_path / "c.png").mkdir()
     assert refused(tmp_path / "c.png")
 
@@ -267,12 +267,12 @@ def test_a_picture_that_was_being_written_comes_by_itself(tmp_path: Path) -> Non
     path = aged(tmp_path / "a.png", png()[:30], 0)
     wish = Wish(str(path), 10, 5)
     store.wish([wish])
-    assert ready.wait_for(store, wish).problem == "It is being written."
+    assert ready.wait_for(store, wish).problem == "Being written."
     path.write_bytes(png())
     deadline = time.monotonic() + 10
     while store.take(wish).problem:  # type: ignore[union-attr]
         assert time.monotonic() < deadline
-        store.look_again()
+        store.refresh()
         time.sleep(0.01)
     store.stop()
 

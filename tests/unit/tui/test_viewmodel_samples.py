@@ -6,29 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from runner.history.samples import Sample
+from runner.history.samples import Sample, SampleRhythm
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tests import builders as b
 from tests.hostile import HOSTILE
 from tui.images.store import Made, Wish
 from tui.kit.paint import Span, plain, row_width
-from tui.screens.sample_grid import (
-    Board,
-    Place,
-    SampleSheet,
-    around,
-    board_of,
-    column_of,
-    draw_grid,
-    image_at,
-    moved,
-    row_of,
-    tiles_of,
-    wishes_of,
-    word_rows,
-    words_of,
-)
+from tui.screens.samples import draw_grid, tiles_of, wishes_of, word_rows
 from tui.words.loss import loss_at
+from tui.words.progress import progress_of
+from tui.words.samples import Board, Place, SampleSheet, board_of, image_words, next_sample
 
 
 def sample(step: int | None, prompt: int = 0, **changes: object) -> Sample:
@@ -58,43 +45,43 @@ def test_rows_are_prompts_and_columns_are_steps_in_order() -> None:
 def test_the_cursor_begins_at_the_newest_and_follows_it() -> None:
     first, more = board(), board(*(sample(s) for s in (100, 200, 300, 400)))
     place = Place()
-    assert image_at(first, place) == sample(300)
-    assert image_at(more, place) == sample(400)
+    assert first.image_at(place) == sample(300)
+    assert more.image_at(place) == sample(400)
 
 
 def test_a_cursor_that_was_moved_stays_at_its_step() -> None:
-    place = moved(board(), Place(), columns=-1)
+    place = board().moved(Place(), columns=-1)
     more = board(*(sample(s) for s in (50, 100, 200, 300, 400)))
-    assert image_at(more, place) == sample(200)
-    assert column_of(more, moved(more, place, columns=99)) == 4
-    assert moved(more, place, columns=99).moment is None
-    assert column_of(more, moved(more, place, columns=-99)) == 0
+    assert more.image_at(place) == sample(200)
+    assert more.column(more.moved(place, columns=99)) == 4
+    assert more.moved(place, columns=99).moment is None
+    assert more.column(more.moved(place, columns=-99)) == 0
 
 
 def test_a_step_that_is_gone_gives_way_to_the_next() -> None:
-    place = moved(board(), Place(), columns=-1)
-    assert image_at(board(sample(100), sample(300)), place) == sample(300)
+    place = board().moved(Place(), columns=-1)
+    assert board(sample(100), sample(300)).image_at(place) == sample(300)
 
 
 def test_prompts_are_chosen_up_and_down_and_never_left() -> None:
     made = board()
-    place = moved(made, Place(), rows=1)
-    assert image_at(made, place) == sample(300, 1)
-    assert row_of(made, moved(made, place, rows=5)) == 1
-    assert row_of(made, moved(made, place, rows=-5)) == 0
+    place = made.moved(Place(), rows=1)
+    assert made.image_at(place) == sample(300, 1)
+    assert made.row(made.moved(place, rows=5)) == 1
+    assert made.row(made.moved(place, rows=-5)) == 0
 
 
 def test_an_empty_board_has_no_cursor() -> None:
     made = board_of(SampleSheet())
-    assert image_at(made, Place()) is None
-    assert moved(made, Place(), 1, 1) == Place()
-    assert around(made, Place()) == []
+    assert made.image_at(Place()) is None
+    assert made.moved(Place(), 1, 1) == Place()
+    assert made.around(Place()) == []
 
 
 def test_neighbours_are_wished_for_the_likeliest_first() -> None:
     made = board()
-    place = moved(made, Place(), columns=-1)
-    assert around(made, place) == [
+    place = made.moved(Place(), columns=-1)
+    assert made.around(place) == [
         sample(200), sample(300), sample(100), sample(200, 1),
     ]  # fmt: skip
 
@@ -110,34 +97,36 @@ def test_the_loss_is_the_smoothed_one_of_that_step() -> None:
 
 def test_words_of_one_image() -> None:
     buckets = b.series(b.losses(300)).buckets
-    said = words_of(board(), Place(), buckets)
+    said = image_words(board(), Place(), buckets)
     assert said.place.startswith("step 300, epoch 1, loss 0.")
     assert said.facts[:5] == ("512x768", "320 kB", "seed 7", "25 sampling steps", "scale 7")
     assert (said.prompt, said.negative) == ("a fox", "blurry")
     assert said.name.endswith("_7.png")
     assert said.remarks == ()
-    assert words_of(board(), Place(), buckets, (64, 64)).facts[0] == "64x64"
+    assert image_words(board(), Place(), buckets, (64, 64)).facts[0] == "64x64"
 
 
 def test_words_of_what_a_person_must_know() -> None:
     changed = replace(PROMPTS, changed=True)
     gone = PromptFile("/p.txt", problem="p.txt is not there any more")
     old = sample(300, replaced=True)
-    assert "changed" in words_of(board(prompts=changed), Place(), ()).remarks[0]
-    assert words_of(board(prompts=gone), Place(), ()).remarks == ("P.txt is not there any more.",)
-    assert "trained again" in words_of(board(old), Place(), ()).remarks[0]
+    assert "changed" in image_words(board(prompts=changed), Place(), ()).remarks[0]
+    assert image_words(board(prompts=gone), Place(), ()).remarks == (
+        "P.txt is not there any more.",
+    )
+    assert "trained this step again" in image_words(board(old), Place(), ()).remarks[0]
     hole = board(sample(100), sample(200), sample(100, 1))
-    assert "No image" in words_of(hole, Place(1), ()).remarks[0]
-    assert words_of(board(sample(0)), Place(), ()).place == "step 0, before the first"
-    assert "not finite" in words_of(board(), Place(), (), (64, 64), black=True).remarks[0]
+    assert "No image" in image_words(hole, Place(1), ()).remarks[0]
+    assert image_words(board(sample(0)), Place(), ()).place == "step 0, before the first"
+    assert "NaN" in image_words(board(), Place(), (), (64, 64), black=True).remarks[0]
 
 
 def test_hostile_prompts_and_names_stay_in_their_rows() -> None:
     for text in HOSTILE:
         prompts = PromptFile(text, (SamplePrompt(text, text),), True)
         made = board(sample(100, path=f"/out/{text}.png"), sample(200), prompts=prompts)
-        for place in (Place(), moved(made, Place(), columns=-1)):
-            words = words_of(made, place, ())
+        for place in (Place(), made.moved(Place(), columns=-1)):
+            words = image_words(made, place, ())
             for width, height in ((36, 9), (8, 3), (1, 1), (100, 40)):
                 rows = word_rows(words, "prompt 1 of 1", width, height)
                 assert len(rows) <= height
@@ -147,7 +136,9 @@ def test_hostile_prompts_and_names_stay_in_their_rows() -> None:
 
 def test_a_long_prompt_leaves_room_for_remarks_and_the_name() -> None:
     prompts = PromptFile("/p", (SamplePrompt("word " * 400),), changed=True)
-    rows = word_rows(words_of(board(sample(100), prompts=prompts), Place(), ()), "prompt 1", 30, 14)
+    rows = word_rows(
+        image_words(board(sample(100), prompts=prompts), Place(), ()), "prompt 1", 30, 14
+    )
     text = "\n".join(map(plain, rows))
     assert len(rows) == 14
     assert "…" in text
@@ -170,8 +161,8 @@ def test_the_grid_fits_and_shows_the_cursor(size: tuple[int, int], prompts: int)
     for pictures in (True, False):
         tiles = tiles_of(many, place, size, (0, 0), pictures=pictures)
         rows = draw_grid(many, place, tiles, size[0], taken if pictures else None)
-        assert tiles.left <= column_of(many, place) < tiles.left + tiles.across
-        assert tiles.top <= row_of(many, place) < tiles.top + tiles.down
+        assert tiles.left <= many.column(place) < tiles.left + tiles.across
+        assert tiles.top <= many.row(place) < tiles.top + tiles.down
         if size[0] >= 40:
             assert len(rows) <= size[1]
             assert all(row_width(row) <= size[0] for row in rows)
@@ -210,3 +201,26 @@ def test_problems_and_pictures_that_are_to_come_have_their_tile() -> None:
     rows = draw_grid(board(), Place(), tiles, 80, take)
     assert "damaged" in "\n".join(map(plain, rows))
     assert all(row_width(row) <= 80 for row in rows)
+
+
+# --------------------------------------------------------------------------- when the next ones come
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "step", "words"),
+    [
+        (SampleRhythm(every_epochs=1), 412, "epoch 2, in 2 min 29 s"),
+        (SampleRhythm(every_epochs=1), 460, "epoch 3, in 12 min"),
+        (SampleRhythm(every_epochs=3, every_steps=10), 412, "epoch 3, in 14 min"),
+        (SampleRhythm(every_epochs=3), 700, ""),
+        (SampleRhythm(every_steps=300), 412, "step 600, in 10 min"),
+        (SampleRhythm(every_steps=300, origin_step=230), 412, "step 530, in 6 min"),
+        (SampleRhythm(every_steps=300), 910, ""),
+        (SampleRhythm(every_epochs=1), 920, ""),
+        (SampleRhythm(), 412, ""),
+    ],
+)
+def test_the_next_sample_is_named_with_its_time(
+    rhythm: SampleRhythm, step: int, words: str
+) -> None:
+    assert next_sample(rhythm, progress_of(b.snapshot(step))) == words
