@@ -1,5 +1,3 @@
-"""Looking back: summary, comparison, replay, samples, imported runs.
-
-In: run folders. Out: documents, tables and snapshots; nothing of a run is changed. Begin with `summary`,
-`compare` or `replay`.
+"""Past runs: summary, comparison, replay, samples, imports. In: run folders. Out: documents, tables and
+snapshots; runs are never changed. Begin with `summary`, `compare` or `replay`.
 """

@@ -1,7 +1,6 @@
-"""The columns of a table of checkpoints, on the screen, in `show`, in a summary: a new one is a row of COLUMNS.
-
-Pure. Every cell is text; "" where there is nothing to say. A mark is one of YES, NO, PENDING (not verified yet)
-and NONE (there is none): the screen draws it as a sign, text has MARK_WORDS.
+"""Columns of checkpoint tables on screen, in `show` and in summaries: a new column is a row of COLUMNS. Pure.
+Every cell is text; "" if there is nothing to show. A mark is YES, NO, PENDING (not verified yet) or NONE: the
+screen draws a symbol, text uses MARK_WORDS.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ ANY = 10_000
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFacts:
-    """`epochs`: trained at its step; `place`: its rank; `validation_step`: of its validation loss, where that
-    is another than the file's."""
+    """`epochs`: trained at its step; `place`: its rank; `validation_step`: of its validation loss, if it
+    differs from the file's."""
 
     one: Checkpoint
     epochs: float | None = None
@@ -30,7 +29,7 @@ class CheckpointFacts:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`width`: cells on the screen; it is there on screens of at least `least` and less than `below` columns.
+    """`width`: cells on the screen; shown on screens of at least `least` and less than `below` columns.
     `text`: the text outputs that have it."""
 
     name: str
@@ -54,7 +53,7 @@ def norm_text(value: float | None) -> str:
 
 
 def change_text(share: float | None) -> str:
-    """`+5 %`; from ten times on as a factor."""
+    """`+5 %`; a factor from 10x on."""
     if share is None:
         return ""
     if share >= 9:
@@ -67,7 +66,7 @@ def _step(facts: CheckpointFacts) -> str:
 
 
 def epoch_text(epochs: float | None) -> str:
-    """How many epochs are trained: 1.74 is well into the second one."""
+    """Epochs trained: 1.74 is well into the second one."""
     return f"{epochs:.2f}" if epochs is not None else ""
 
 
@@ -120,8 +119,7 @@ def cells_of(facts: CheckpointFacts) -> dict[str, str]:
 
 
 def screen_columns(width: int) -> tuple[Column, ...]:
-    """Those there is room for, left to right. They depend on nothing else: what a later file brings must not
-    move the others."""
+    """Columns that fit, left to right. They depend on width only: a later file must not move them."""
     return tuple(c for c in COLUMNS if c.width and c.least <= width < c.below)
 
 

@@ -1,4 +1,4 @@
-"""Several runs side by side: their results, the settings that differ, and what is to be said of that. Pure.
+"""Several runs side by side: their results, the settings that differ, and remarks. Pure.
 
 `runner.history.comparing` reads the runs; `runner.history.compare_lines` puts their losses on one axis.
 """
@@ -32,7 +32,7 @@ LEAST, MOST = 2, 8
 LETTERS = "ABCDEFGH"
 OVER = (RunState.ENDED, RunState.LOST)
 
-#: settings that change what a loss of a given size means; sd-scripts' own names
+#: settings that change the meaning of a loss value; sd-scripts' own names
 LOSS_SCALE = frozenset(
     """script pretrained_model_name_or_path v2 v_parameterization zero_terminal_snr loss_type huber_c
     huber_schedule huber_scale min_snr_gamma scale_v_pred_loss_like_noise_pred v_pred_like_loss
@@ -45,9 +45,9 @@ LOSS_SCALE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
-    """`letter`: what it is called in charts and tables; `name` as it came, not cleaned. `seconds`: trained at
-    the end of each bucket of the loss, None where it was not recorded; `images_per_step`: of all processes;
-    `problem`: why less is known of it, one sentence."""
+    """`letter`: its label in charts and tables; `name` unmodified, not cleaned. `seconds`: trained at the end
+    of each bucket of the loss, None if not recorded; `images_per_step`: of all processes; `problem`: why data
+    is missing, one sentence."""
 
     letter: str
     id: str
@@ -63,7 +63,7 @@ class ComparedRun:
     images_per_step: int | None = None
     origin: str = ""
     problem: str | None = None
-    #: of a run that goes on: how far along the steps and the time will be at its end
+    #: of a live run: steps and time expected at its end
     planned_steps: int | None = None
     planned_s: float | None = None
 
@@ -74,7 +74,7 @@ class ComparedRun:
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One setting of all runs, in their order; None: not set, or, where `known` says so, not known."""
+    """One setting of all runs, in their order; None: not set, or unknown according to `known`."""
 
     name: str
     values: tuple[str | None, ...]
@@ -84,7 +84,7 @@ class SettingRow:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`remarks`: what a person has to know before reading anything into it, a sentence each."""
+    """`remarks`: caveats for reading the comparison, a sentence each."""
 
     runs: tuple[ComparedRun, ...] = ()
     settings: tuple[SettingRow, ...] = ()
@@ -97,26 +97,26 @@ class Comparison:
 
     @property
     def changes_of_loss(self) -> tuple[str, ...]:
-        """Names of differing settings that make the same loss mean something else."""
+        """Names of differing settings that make losses incomparable."""
         return tuple(row.name for row in self.differing if _changes_loss(row.name))
 
     @property
     def same_loss(self) -> bool:
-        """May the losses be held against each other?"""
+        """Are the losses comparable?"""
         return not self.changes_of_loss and len({r.exact for r in self.runs if r.buckets}) < 2
 
     @property
     def same_work(self) -> bool:
-        """Is a step as much work in all of them, as far as is known?"""
+        """Is a step the same amount of work in all runs, as far as known?"""
         return len({run.images_per_step for run in self.runs}) < 2
 
 
 def refuse_number(count: int) -> None:
     """Raises ValueError with a sentence for a number of runs that cannot be compared."""
     if count < LEAST:
-        raise ValueError("a comparison needs two runs or more: name another one")
+        raise ValueError("a comparison needs at least two runs")
     if count > MOST:
-        raise ValueError(f"{count} runs are too many to tell apart: compare at most {MOST}")
+        raise ValueError(f"{count} runs are too many: compare at most {MOST}")
 
 
 def compared_run(
@@ -126,7 +126,7 @@ def compared_run(
     name: str | None = None,
     candidates: Sequence[Candidate] | None = None,
 ) -> ComparedRun:
-    """`name`: what a person calls the run; None: its own name. `candidates`: see `figures_of`."""
+    """`name`: the run's label; None: its own name. `candidates`: see `figures_of`."""
     spec, series = snapshot.spec, snapshot.loss
     attempts = snapshot.status.attempts if snapshot.status is not None else ()
     begins = [one.first_step for one in attempts[1:] if one.first_step is not None]
@@ -155,7 +155,7 @@ def compared_run(
 def _planned(
     snapshot: RunSnapshot, seconds: Sequence[float | None]
 ) -> tuple[int | None, float | None]:
-    """(None, None) of a run that is over."""
+    """(None, None) for an ended run."""
     status, last = snapshot.status, snapshot.loss.last_step
     if snapshot.state in OVER or status is None or status.total_steps is None or not last:
         return None, None
@@ -165,7 +165,7 @@ def _planned(
 
 
 def _images_per_step(settings: Mapping[str, str]) -> int | None:
-    """None where the batch size is not known, or differs between datasets."""
+    """None if the batch size is unknown or differs between datasets."""
     sizes = {value for name, value in settings.items() if name.endswith(".batch_size")}
     if any(name == "dataset" for name in settings) or len(sizes) > 1 or not settings:
         return None
@@ -202,14 +202,14 @@ def _setting(name: str, settings: Sequence[Mapping[str, str]]) -> SettingRow:
 
 
 def remarks_of(made: Comparison) -> tuple[str, ...]:
-    """What the numbers alone do not say."""
+    """Remarks beyond the numbers."""
     runs, found, changed = made.runs, [], made.changes_of_loss
     if changed:
         verb = "differs" if len(changed) == 1 else "differ"
-        found.append(f"A loss does not mean the same in all of them: {some(changed)} {verb}.")
+        found.append(f"Losses are not comparable: {some(changed)} {verb}.")
     if len({run.images_per_step for run in runs} - {None}) > 1:
         told = ", ".join(f"{r.letter} {r.images_per_step or 'unknown'}" for r in runs)
-        found.append(f"Equal steps are not equal work: images a step are {told}.")
+        found.append(f"Equal steps are not equal work: images per step are {told}.")
     any_exact = any(run.exact for run in runs if run.buckets)
     dataset = next(
         (row.values for row in made.settings if row.name == "dataset"), (None,) * len(runs)
@@ -221,10 +221,10 @@ def remarks_of(made: Comparison) -> tuple[str, ...]:
             [any_exact and bool(r.buckets) and not r.exact for r in runs],
         ),
         (
-            "its dataset file has changed since, so what it said is unknown",
+            "its dataset file changed later, so its content is unknown",
             [value == UNKNOWN_SINCE for value in dataset],
         ),
-        ("made of files, so few facts are known", [bool(r.origin) for r in runs]),
+        ("imported, so few facts are known", [bool(r.origin) for r in runs]),
     ):
         letters = ", ".join(run.letter for run in compress(runs, of))
         found += [f"{letters}: {what}."] if letters else []
@@ -236,7 +236,7 @@ def _changes_loss(name: str) -> bool:
 
 
 def setting_words(row: SettingRow) -> tuple[str, ...]:
-    """The values of one setting: one that is not set is told from one that is not known."""
+    """The values of one setting: distinguishes not set from unknown."""
     return tuple(
         value if value is not None else NOT_KNOWN if sure else UNKNOWN
         for value, sure in zip(row.values, row.known, strict=True)

@@ -24,7 +24,7 @@ PLACES = 600
 
 
 class Axis(StrEnum):
-    """What runs are laid side by side along: true steps, true epochs, seconds trained, images seen."""
+    """The axis of a comparison: true steps, true epochs, seconds trained, images seen."""
 
     STEP = "step"
     EPOCH = "epoch"
@@ -35,7 +35,7 @@ class Axis(StrEnum):
 #: why a run has no line on an axis
 MISSING = {
     Axis.STEP: "no loss",
-    Axis.EPOCH: "steps an epoch unknown",
+    Axis.EPOCH: "steps per epoch unknown",
     Axis.TIME: "times unknown",
     Axis.IMAGES: "batch size unknown",
 }
@@ -43,8 +43,8 @@ MISSING = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`points`: (x, smoothed loss) by rising x; None: here the loss was not finite, the line is broken.
-    `missing`: why there is none."""
+    """`points`: (x, smoothed loss) by rising x; None: NaN here, a gap in the line. `missing`: why there is no
+    line."""
 
     points: tuple[tuple[float, float | None], ...] = ()
     missing: str = ""
@@ -54,7 +54,7 @@ class Line:
         return self.points[-1][0] if self.points else 0.0
 
     def at(self, x: float) -> float | None:
-        """The loss at `x`: of the last point up to there; None before the first one and after the end."""
+        """The loss at `x`: of the last point before it; None before the first one and after the end."""
         place = bisect_right(self.points, x, key=lambda point: point[0])
         if place == 0 or x > self.end:
             return None
@@ -72,8 +72,8 @@ def lines_of(runs: Sequence[ComparedRun], axis: Axis) -> tuple[Line, ...]:
 
 
 def planned_end(run: ComparedRun, axis: Axis) -> float:
-    """Where its line will end, of a run that goes on; 0 where that is not known, or it is over. The time is
-    rounded up, so that the axis does not move with every step."""
+    """Where the line of a live run will end; 0 if unknown, or ended. Time is rounded up so that the axis does
+    not move with every step."""
     if run.planned_steps is None:
         return 0.0
     end = _x(run, axis, run.planned_steps, run.planned_s) or 0.0
@@ -84,7 +84,7 @@ def planned_end(run: ComparedRun, axis: Axis) -> float:
 
 
 def _points(run: ComparedRun, axis: Axis) -> list[tuple[float, float | None]]:
-    """Empty where the axis is not known of this run, or where no loss is finite."""
+    """Empty if the run's axis is unknown or no loss is finite."""
     found: list[tuple[float, float | None]] = []
     for bucket, seconds in zip(run.buckets, run.seconds, strict=True):
         x = _x(run, axis, bucket.last_step, seconds)
@@ -96,7 +96,7 @@ def _points(run: ComparedRun, axis: Axis) -> list[tuple[float, float | None]]:
 
 
 def _x(run: ComparedRun, axis: Axis, steps: int, seconds: float | None) -> float | None:
-    """Where so many steps, or seconds, lie on the axis."""
+    """Position of a number of steps, or seconds, on the axis."""
     if axis is Axis.TIME:
         return seconds
     if axis is Axis.EPOCH:
@@ -121,7 +121,7 @@ def _thinned(
         if held and (kept[-1][1] is None) == (y is None):
             kept[-1] = (x, y)
             continue
-        if held == 2:  # finite and broken in turn: one gap and one point tell it
+        if held == 2:  # alternating finite and NaN: one gap and one point show it
             del kept[-2]
         kept.append((x, y))
         held = min(2, held + 1)
@@ -131,8 +131,8 @@ def _thinned(
 def seconds_trained(
     buckets: Sequence[LossBucket], begins: Sequence[int] = ()
 ) -> tuple[float | None, ...]:
-    """Seconds in which these steps were trained, at the end of each bucket: counted from the first step, and
-    without the time between attempts. `begins`: first steps of later attempts. None: not recorded."""
+    """Training seconds at the end of each bucket: from the first step, without the time between attempts.
+    `begins`: first steps of later attempts. None: not recorded."""
     per_step = _usual_step_s(buckets)
     found: list[float | None] = []
     total, before = 0.0, None

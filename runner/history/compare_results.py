@@ -1,5 +1,5 @@
-"""The key figures of one run, and those of several as a table of words. Pure; None is not known. Foreign texts
-are not cleaned here."""
+"""Key figures of one run, and of several as a text table. Pure; None is unknown. Untrusted texts are not
+cleaned here."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from runner.history.compare import ComparedRun, Comparison
     from runner.history.review.best import Candidate
 
-#: the smoothed loss keeps 0.97 of itself a step: before so many steps it is hardly smoothed
+#: the smoothed loss keeps 0.97 of itself per step: before this many steps it is hardly smoothed
 SETTLED_AFTER_STEPS = 33
-#: of a figure: not known; of a setting: not set
+#: for a figure: unknown; for a setting: not set
 NOT_KNOWN = "–"
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """Steps are true steps. Losses are smoothed: `first_loss` where the smoothing has settled, `last_loss` at
-    the end (None where the last losses were not finite), `lowest_loss` in between, at `lowest_step`.
-    `validation`: the lowest, at `validation_step`. `trained_s`: of all attempts. `checkpoints`: those that
-    are there; `best`: the name of the one that `runner.history.review.best` puts first, `best_why`: why."""
+    """Steps are true steps. Losses are smoothed: `first_loss` once the smoothing has settled, `last_loss` at
+    the end (None if the last losses were not finite), `lowest_loss` in between, at `lowest_step`.
+    `validation`: the lowest, at `validation_step`. `trained_s`: of all attempts. `checkpoints`: existing
+    ones; `best`: the one ranked first by `runner.history.review.best`, `best_why`: why."""
 
     steps: int | None = None
     total_steps: int | None = None
@@ -109,8 +109,8 @@ def _ends(buckets: Sequence[LossBucket]) -> tuple[float | None, tuple[float, int
 
 
 def _validation(snapshot: RunSnapshot, status: Status) -> dict[int, float]:
-    """Every finite validation that is known, by true step: of the journal, and of the checkpoints, as only the
-    newest events are read of a long one."""
+    """Every finite validation that is known, by true step: from the journal, and from checkpoints, as only
+    the newest events of a long journal are read."""
     found: list[tuple[object, object]] = [(c.step, c.validation_loss) for c in status.checkpoints]
     events = (event.data for event in snapshot.events if event.kind == "validated")
     found += ((data.get("step"), data.get("loss")) for data in events)
@@ -130,13 +130,13 @@ def _best(
     return rank(files, validation=validation, series=snapshot.loss, attempts=attempts)
 
 
-# ----------------------------------------------------------------- in words
+# ----------------------------------------------------------------- as text
 
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """One fact about each run, in their order. `lead`: index of the run that is ahead in it, None where that
-    means nothing (other settings, other batches) or where two are equal."""
+    """One fact about each run, in their order. `lead`: index of the leading run, None if meaningless (other
+    settings, other batches) or tied."""
 
     name: str
     values: tuple[str, ...]
@@ -150,7 +150,7 @@ def result_rows(made: Comparison) -> tuple[ResultRow, ...]:
 
 
 def state_word(run: ComparedRun) -> str:
-    """`succeeded`, `diverged`; of a run that is not judged, its state."""
+    """`succeeded`, `diverged`; of a run without a verdict, its state."""
     if run.outcome is Outcome.NOTHING_TRAINED:
         return "nothing trained"
     return str(run.outcome or run.state)
@@ -222,7 +222,7 @@ _ROWS: tuple[tuple[str, Word, Lead | None], ...] = (
     ("loss at start", lambda _, of: loss(of.first_loss), None),
     ("loss at end", lambda _, of: _last(of), lambda of: of.last_loss),
     ("lowest loss", lambda _, of: _at(of.lowest_loss, of.lowest_step), lambda of: of.lowest_loss),
-    ("loss not finite", lambda _, of: _text(of.nonfinite_step, "from step {}"), None),
+    ("loss NaN", lambda _, of: _text(of.nonfinite_step, "from step {}"), None),
     (
         "lowest validation",
         lambda _, of: _at(of.validation, of.validation_step),
@@ -231,7 +231,7 @@ _ROWS: tuple[tuple[str, Word, Lead | None], ...] = (
     ("last validation", lambda _, of: loss(of.last_validation), lambda of: of.last_validation),
     ("time", lambda _, of: duration(of.trained_s), None),
     ("pace", lambda _, of: pace(of.seconds_per_step), lambda of: of.seconds_per_step),
-    ("images a step", lambda run, _: _text(run.images_per_step), None),
+    ("images per step", lambda run, _: _text(run.images_per_step), None),
     ("attempts", _attempts, None),
     ("images", lambda _, of: _images(of), None),
     ("device", lambda _, of: of.device or UNKNOWN, None),
@@ -244,7 +244,7 @@ _ROWS: tuple[tuple[str, Word, Lead | None], ...] = (
 
 
 def checkpoint_words(run: ComparedRun) -> str:
-    """The best checkpoint in a whole sentence; empty if there is none."""
+    """The best checkpoint as a sentence; empty if there is none."""
     found = run.results
     if found.best is None:
         return ""

@@ -1,4 +1,4 @@
-"""Reads the runs of a comparison, again and again while one of them goes on. Everything here blocks."""
+"""Reads the runs of a comparison, repeatedly while one is live. Everything here blocks."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Comparing:
         self._reviews: dict[Path, tuple[tuple[float, int], Review]] = {}
 
     def changed(self) -> bool:
-        """A few stats for each run: is there anything new?"""
+        """A few stat calls per run: is there anything new?"""
         return any(reader.changed() for reader in self._readers)
 
     def read(self, budget_s: float = 0.4) -> Comparison:
-        """What is known now, in about that time; `read_fraction` below 1 asks for another call."""
+        """What is known now, in about that time; `read_fraction` below 1: call again."""
         if self._settings is None:  # written once, so read once
             self._settings = [settings_of(path) for path in self._paths]
         share = budget_s / len(self._readers)
@@ -58,7 +58,7 @@ class Comparing:
     def _compared(
         self, letter: str, snapshot: RunSnapshot, settings: dict[str, str], path: Path
     ) -> ComparedRun:
-        """Of an ended run, losses and best checkpoint are those of its review, as everywhere else."""
+        """For an ended run, losses and best checkpoint are from its review, as everywhere else."""
         name = read_label(path).name
         if snapshot.state not in OVER or snapshot.read_fraction < 1:
             return compared_run(letter, snapshot, settings, name)
@@ -70,14 +70,14 @@ class Comparing:
         return compared_run(letter, review.snapshot, settings, name, review.candidates)
 
     def read_all(self) -> Comparison:
-        """Read to the present end, however long it takes."""
+        """Read to the current end, however long it takes."""
         made, before = self.read(1.0), -1.0
         while before < made.read_fraction < 1:
             before, made = made.read_fraction, self.read(1.0)
         return made
 
 
-#: what `compare --json` says of a run, beside its line
+#: the run keys of `compare --json`, besides its line
 _OF_RUN = (
     *("letter", "id", "path", "name", "state", "outcome", "results", "exact", "steps_per_epoch"),
     "images_per_step",
@@ -85,8 +85,8 @@ _OF_RUN = (
 
 
 def comparison_json(made: Comparison, axis: Axis) -> dict[str, Any]:
-    """What `compare --json` prints: schema 1. Sizes are bytes, times seconds, steps true steps; what is not
-    known is null, and a null in a line is a loss that was not finite."""
+    """What `compare --json` prints: schema 1. Sizes are bytes, times seconds, steps true steps; unknown is
+    null, and a null in a line is a NaN loss."""
     return {
         "schema": 1,
         "axis": str(axis),

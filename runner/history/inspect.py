@@ -1,4 +1,4 @@
-"""Anybody's console log, read to the end and evaluated: `plasma-tui inspect`."""
+"""Reads and evaluates any console log: `plasma-tui inspect`."""
 
 from __future__ import annotations
 
@@ -28,16 +28,14 @@ _EXIT = re.compile(r"(code|signal):(-?\d+)$")
 
 
 class InspectReport(Struct, frozen=True, kw_only=True):
-    """What a log tells. None: the log does not say.
-
-    `steps_seen`: the largest number the bar showed. `total_steps`, `batches_per_epoch`, `epochs`:
-    of the banner. `images`: image files of all subsets to train on, without regularisation images,
-    validation images and repeats (where the dataset's description is missing, the files of all
-    folders found). `last_average_loss`: of the last bar, None when it is no finite number.
-    `first_nonfinite_step`: the bar's number at the first loss that is not finite; from the event
-    files' exact losses where given. `checkpoints`: names of the files in the order of saving.
-    With several attempts in one log, the numbers are the last attempt's and `checkpoints` holds
-    the files of all. `outcome` None: not a trainer's console log.
+    """Facts from a log. None: not in the log. `steps_seen`: the largest number the bar showed. `total_steps`,
+    `batches_per_epoch`, `epochs`: of the banner. `images`: image files of all subsets to train on, without
+    regularisation images, validation images and repeats (without a dataset description, the files of all
+    folders found). `last_average_loss`: of the last bar, None if not finite. `first_nonfinite_step`: the
+    bar's number at the first loss that is not finite; from exact losses of event files, if given.
+    `checkpoints`: names of the files in the order of saving. With several attempts in one log, the numbers
+    are the last attempt's and `checkpoints` holds the files of all. `outcome` None: not a trainer's console
+    log.
     """
 
     schema: int = 1
@@ -109,14 +107,14 @@ def inspect_log(
 ) -> InspectReport:
     """Read and evaluate a console log of any size in bounded memory.
 
-    `exit_text`: `code:1` or `signal:9`, None if it is not known. `tensorboard`: a folder with the
+    `exit_text`: `code:1` or `signal:9`, None if unknown. `tensorboard`: a folder with the
     run's event files, for the exact losses. Raises ValueError for another exit text, OSError when
     the log cannot be read.
     """
     parse_exit(exit_text)
     parser, last = ConsoleParser(launches=True), Translator(1, catching_up=True)
     names: dict[str, None] = {}
-    known = False  # has a line been one that a trainer prints?
+    known = False  # was any line a known trainer line?
 
     def take(events: list[ConsoleEvent]) -> None:
         nonlocal last, known
@@ -130,7 +128,7 @@ def inspect_log(
             if isinstance(event, CheckpointSaving):
                 names[_name(event.path)] = None
             last.on_console(event, 0.0)
-        last.take_rows()  # nobody wants them, nor the events: memory stays bounded
+        last.take_rows()  # drop them and the events: memory stays bounded
         last.take_events(0.0)
 
     with path.open("rb") as stream:
@@ -142,13 +140,13 @@ def inspect_log(
     report = report_of(last, names, exit_text, exact, parser.unknown_lines)
     if known or exit_text is not None or not parser.unknown_lines:
         return report
-    why = f"none of its {count(parser.unknown_lines, 'line')} is known from a trainer"
+    why = f"none of its {count(parser.unknown_lines, 'line')} looks like trainer output"
     return msgspec.structs.replace(report, outcome=None, cause=None, reasons=(why,))
 
 
 def _telling(events: list[ConsoleEvent]) -> Iterator[ConsoleEvent]:
-    """Without the states of a bar that the next one only continues: of 100,000 steps, a report holds
-    the last and the first bad one."""
+    """Without the states of a bar that the next one only continues: of 100,000 steps, a report has the last
+    and the first bad one."""
     for event, after in zip_longest(events, events[1:]):
         if isinstance(event, StepShown) and isinstance(after, StepShown):
             average = event.average
@@ -164,14 +162,14 @@ def parse_exit(text: str | None) -> tuple[int | None, int | None]:
         return None, None
     match = _EXIT.match(text.strip())
     if match is None:
-        raise ValueError(f"exit {text!r} is not understood: write code:1 or signal:9")
+        raise ValueError(f"exit {text!r} is invalid: use code:1 or signal:9")
     number = int(match[2])
     return (number, None) if match[1] == "code" else (None, number)
 
 
 def first_bad(folder: Path, mapper: StepMapper) -> int | None:
-    """The first loss that is not finite, as the bar's number: TensorBoard counts from the start of
-    an epoch where the bar counts from the resumed step."""
+    """The first loss that is not finite, as the bar's number: TensorBoard counts from the start of an epoch,
+    the bar from the resumed step."""
     from runner.ingest.tfevents import ScalarTail
 
     tail = ScalarTail(folder)
@@ -185,5 +183,5 @@ def first_bad(folder: Path, mapper: StepMapper) -> int | None:
 
 
 def _name(path: str) -> str:
-    """The last part of a path of either kind of system."""
+    """The last part of a POSIX or Windows path."""
     return PureWindowsPath(path).name if "\\" in path else PurePosixPath(path).name

@@ -1,6 +1,5 @@
-"""Curves as plain text, by plotext. The one module of the runner that imports it, and only when it draws.
-
-plotext ends the process on NaN and fails on infinities; so finite values alone reach it.
+"""Curves as plain text, by plotext. The only runner module that imports it, and only to draw. plotext aborts
+the process on NaN and fails on infinities, so it only gets finite values.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 
 #: plotext draws on one figure of the whole process
 _LOCK = threading.Lock()
-#: one for each line, in their order; the last curve is drawn over the others
+#: one per line, in order; the last curve is drawn on top
 _LINES = ("braille", "x", "o", "+", "#", "*")
 _ASCII_LINES = ("*", "x", "o", "+", "#", "%")
 _DOT = "."
@@ -23,7 +22,7 @@ _TICKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """`points`: (x, y), ordered by x; what is not finite is left out. `dots`: single points, no line."""
+    """`points`: (x, y), ordered by x; non-finite values are left out. `dots`: single points, no line."""
 
     name: str
     points: tuple[tuple[float, float], ...]
@@ -41,8 +40,8 @@ def draw_curves(
 ) -> str:
     """All curves in one frame of `width` x `height` characters, without colours; "" if nothing can be drawn.
 
-    `log`: a logarithmic y axis; values that are not above 0 are left out then. Names of curves are the
-    caller's own words: foreign text has to be cleaned before."""
+    `log`: a logarithmic y axis; then values not above 0 are left out. Curve names must be cleaned by the
+    caller."""
     drawn = [
         (curve, points)
         for curve in curves
@@ -87,7 +86,7 @@ def _draw(
 
     plotext.clear_figure()
     plotext.theme("clear")
-    plotext.limit_size(False, False)  # the size of this terminal is not the reader's
+    plotext.limit_size(False, False)  # this terminal's size is not the reader's
     plotext.plotsize(*size)
     markers = itertools.cycle(lines)
     for curve, points in drawn:

@@ -1,7 +1,6 @@
-"""A recorded run played back: a reader like that of a living run, with a place in time that can be chosen.
-
-Nothing of the run is ever written. Its journals are indexed once (`runner.history.replay_recording`);
-after that any moment of a run of hundreds of thousands of steps takes some milliseconds.
+"""Plays back a recorded run: a reader like that of a live run, with a selectable time. The run is never
+changed. Its journals are indexed once (`runner.history.replay_recording`); then any moment of a run with
+hundreds of thousands of steps takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from runner.model import RunSnapshot
 
 @dataclass(frozen=True, slots=True)
 class Playhead:
-    """Where a replay stands, for its bar. `at`: the recorded moment, wall clock; `pause_s`: it lies between two
-    attempts so far apart; `skipped_s`: recorded seconds between attempts that are left out of `length_s`;
-    `times_known` False: the log told no times, a step stands for a second. `dated` False: a
-    log tells how long things took, but not when they were."""
+    """Position of a replay, for its bar. `at`: the recorded moment, wall clock; `pause_s`: it is in a pause
+    of this length between two attempts; `skipped_s`: recorded seconds between attempts that are left out of
+    `length_s`; `times_known` False: the log has no times, a step counts as a second. `dated` False: the log
+    has durations, but no dates."""
 
     place_s: float = 0.0
     length_s: float = 0.0
@@ -45,7 +44,7 @@ class Playhead:
 
 
 class ReplayReader:
-    """`read` and `changed` are for one thread, everything else may be called from another. Raises OSError where
+    """`read` and `changed` are for one thread, everything else may be called from another. Raises OSError if
     a folder cannot be read."""
 
     def __init__(
@@ -63,11 +62,11 @@ class ReplayReader:
     # ----------------------------------------------------------------- as a reader
 
     def changed(self) -> bool:
-        """Does it stand elsewhere than at the last reading?"""
+        """Has it moved since the last reading?"""
         return self._share < 1.0 or self.transport.place_s() != self._shown
 
     def read(self, budget_s: float) -> RunSnapshot:
-        """The run at the present place; while the recording is being read, `read_fraction` < 1."""
+        """The run at the current position; while the recording is being read, `read_fraction` < 1."""
         if self._recording is None:
             self._recording = Recording(self.path)
         recording = self._recording
@@ -109,7 +108,7 @@ class ReplayReader:
         )
 
     def jump(self, by: int) -> str:
-        """To the next (1) or the last (-1) moment that is worth it; its kind, "" if there is none."""
+        """To the next (1) or previous (-1) marked moment; its kind, "" if there is none."""
         head = self.playhead
         near = max(0.05, head.length_s / 1000)
         ahead = [m for m in head.moments if m.play_s > head.place_s + near]

@@ -1,7 +1,6 @@
-"""The console as it stood at a moment: how many of its bytes had come by then.
-
-The journal tells where in console.log an event was read, and when. Between two such places the bytes are
-shared out by the steps trained meanwhile, or by time where there were none.
+"""The console at a moment: how many of its bytes had been written. The journal records where in console.log
+an event was read, and when. Between two such positions the bytes are interpolated by trained steps, or by
+time without steps.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 
 LINES = 2000
 BLOCK_BYTES = 1 << 18
-#: how far back the end of a bar's state or line is looked for
+#: how far back to search the end of a bar state or line
 CUT_BYTES = 4096
 
 
@@ -41,7 +40,7 @@ class ConsoleIndex:
         self._held: tuple[int, tuple[str, ...]] = (-1, ())
 
     def offset_at(self, at: float, rows: int) -> int:
-        """About how many bytes there were at `at`, with `rows` steps journaled."""
+        """Approximate number of bytes at `at`, with `rows` steps journaled."""
         k = bisect_right(self._marks, at, key=lambda mark: mark.at) - 1
         if k <= 0:
             return 0
@@ -54,7 +53,7 @@ class ConsoleIndex:
         return before.offset + int(max(0.0, min(1.0, share)) * (after.offset - before.offset))
 
     def lines(self, offset: int) -> tuple[str, ...]:
-        """The newest lines before a byte, bar states included, as a reader of a living run shows them."""
+        """The newest lines before a byte, bar states included, as a reader of a live run shows them."""
         if offset != self._held[0]:
             begin = max(0, offset - BLOCK_BYTES)
             try:
@@ -77,7 +76,7 @@ def _as_shown(line: bytes) -> str:
 
 
 def _whole(data: bytes) -> bytes:
-    """Up to the end of the last whole line or bar state: nothing half is shown."""
+    """Up to the end of the last complete line or bar state."""
     tail = data[-CUT_BYTES:]
     cut = max(tail.rfind(b"\n"), tail.rfind(b"\r"))
     return data if cut < 0 else data[: len(data) - len(tail) + cut + 1]

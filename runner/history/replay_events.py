@@ -1,7 +1,6 @@
-"""The journal of events by time: the reducer's state at any moment, and times where a log has none. Pure.
-
-Folded once over the whole journal, with a copy kept every so many events: any moment is at most that many
-events away from one of them.
+"""The journal of events by time: the reducer's state at any moment, and substitute times for a log without
+any. Pure. Folded once over the journal with periodic copies: any moment is a bounded number of events from a
+copy.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from runner.state.attempt_state import PAUSES, int_of
 from runner.state.journal_state import JournalState, PlanOf, no_plan
 
 KEYFRAME = 512
-#: events after a phase in which the step that it is about is looked for
+#: events after a phase to search for its step
 LOOK_AHEAD = 4
 
 
 class EventIndex:
-    """Events in the order of the journal, with a clock that never runs back. `until_at`: a time after it is
-    no time of this run (a torn or foreign line); such an event counts with the one before it. `last`: the state
-    after all of them; `phases`: when each attempt entered which phase."""
+    """Events in the order of the journal, with a monotonic clock. `until_at`: later times are invalid (a torn
+    or unrelated line); such an event counts with the previous one. `last`: the state after all of them;
+    `phases`: when each attempt entered which phase."""
 
     def __init__(
         self,
@@ -67,8 +66,8 @@ class EventIndex:
 
 
 def retimed(events: Sequence[JournalEvent], rows: RowIndex, begin_at: float) -> list[JournalEvent]:
-    """Where a console tells no clock, a step stands for a second: each event at the time of the step that it
-    names; those that name none come with the one before."""
+    """Without a clock in the console, a step counts as a second: each event at the time of its step; those
+    without a step follow the previous one."""
     made: list[JournalEvent] = []
     state, clock = JournalState(), begin_at
     for number, event in enumerate(events):
@@ -78,7 +77,7 @@ def retimed(events: Sequence[JournalEvent], rows: RowIndex, begin_at: float) -> 
         state.apply(event)
         step = int_of(event, "step")
         if event.kind == "phase" and event.data.get("phase") in PAUSES:
-            # what the trainer stops for is named by the event after it
+            # the event after it names the reason for the pause
             ahead = events[number + 1 : number + 1 + LOOK_AHEAD]
             step = next(_steps_of(ahead, event.attempt), None)
         per_epoch = state.attempts[event.attempt].mapper.steps_per_epoch

@@ -1,5 +1,5 @@
-"""The readings of hardware.jsonl by their time: a week of them is 40 MB, so only where each line begins is
-kept in memory, and what the machine had done by then every so many readings."""
+"""The readings of hardware.jsonl by their time: a week of them is 40 MB, so only line offsets are kept in
+memory, plus periodic sums."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from runner.hardware.used import UseMeter
 from runner.model import HardwareSample, HardwareUse
 from runner.store.journal import LineTail
 
-#: as many as a reader of a living run keeps
+#: as many as a reader of a live run keeps
 SAMPLES = 900
 KEYFRAME = 256
 
-#: of a GPU, what does not change
+#: constants of a GPU
 _OF_GPU = ("key", "name", "index", "memory_total_bytes", "power_limit_w", "reasons")
 
 #: (time, attempt's device, was it training then?)
@@ -30,8 +30,8 @@ Doing = Callable[[float], tuple[str | None, bool]]
 
 
 class HardwareIndex:
-    """`newest`: the last reading with its words, which lend their names to the others. `until_at`: a later time
-    is none of this run."""
+    """`newest`: the last reading with its texts, which supplies names for the others. `until_at`: later times
+    are invalid."""
 
     def __init__(
         self, path: Path, doing: Doing, newest: HardwareSample | None, until_at: float = math.inf
@@ -45,7 +45,7 @@ class HardwareIndex:
         self._held: tuple[int, tuple[HardwareSample, ...]] = (0, ())
 
     def build(self, budget_s: float) -> float:
-        """Read on for about so long; the share that is read, 1.0 once nothing is left."""
+        """Continue reading for about that long; the share read, 1.0 when done."""
         share = 1.0
         for block in self._tail.read(budget_s):
             offset = self._tail.offset - len(block)
@@ -60,7 +60,7 @@ class HardwareIndex:
         if sample is None or not math.isfinite(sample.at) or sample.at > self._until:
             return
         if self.times and sample.at < self.times[-1]:
-            return  # a clock that was set back: what came before is kept
+            return  # the clock was set back: keep earlier readings
         if len(self.times) % KEYFRAME == 0:
             self._frames.append(copy(self._meter))
         self.times.append(sample.at)
@@ -77,7 +77,7 @@ class HardwareIndex:
         return None
 
     def then(self, at: float) -> tuple[tuple[HardwareSample, ...], HardwareUse]:
-        """The readings that a screen would have had at `at`, and what they sum up to."""
+        """The readings that a screen would have had at `at`, and their sums."""
         n = bisect_right(self.times, at)
         if n == 0:
             return (), HardwareUse()

@@ -1,4 +1,4 @@
-"""A bare console log as a recording: a run made of it outside the list, for one replay."""
+"""A bare console log as a recording: a temporary run outside the list, for one replay."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _OWNER = re.compile(rf"{_PREFIX}(\d+)-")
 
 @contextlib.contextmanager
 def recording_of_log(log: Path) -> Iterator[Path]:
-    """The folder of a run made of a log; taken away afterwards. Raises OSError, and ValueError where it is
-    no log of a trainer."""
+    """The temporary run folder of a log, removed afterwards. Raises OSError, and ValueError if it is not a
+    trainer's log."""
     _sweep()
     root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     try:
@@ -31,7 +31,7 @@ def recording_of_log(log: Path) -> Iterator[Path]:
 
 
 def _sweep() -> None:
-    """What a replay that was killed has left: a log may be large."""
+    """Leftovers of killed replays: a log may be large."""
     with contextlib.suppress(OSError):
         for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
             owner = _OWNER.match(path.name)

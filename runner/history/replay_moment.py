@@ -1,4 +1,4 @@
-"""The snapshot that a screen would have had at a moment of a recording. Pure but for reading its journals."""
+"""The snapshot that a screen would have had at a moment of a recording. Pure except for reading journals."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _status(recording: Recording, place: Place, journal: JournalState, rows: Row
 def _state(
     recording: Recording, attempt: int, journal: JournalState, rows: RowsThen
 ) -> AttemptState:
-    """By the events, and by the first and the newest of the rows."""
+    """From events, and the first and newest rows."""
     state, first = (
         journal.attempt(attempt).copy(),
         recording.rows.first_row.get(attempt, rows.count),
@@ -87,7 +87,7 @@ def _state(
 
 
 def _attempts(recording: Recording, state: AttemptState, place: Place) -> tuple[AttemptStatus, ...]:
-    """Those before as they ended; the present one without its end."""
+    """Earlier ones as they ended; the current one without its end."""
     made = []
     for one in recording.attempts:
         if one.attempt == place.attempt:
@@ -102,7 +102,7 @@ def _attempts(recording: Recording, state: AttemptState, place: Place) -> tuple[
 def _checkpoints(
     recording: Recording, journal: JournalState, place: Place
 ) -> tuple[Checkpoint, ...]:
-    """The files that were written by then, with what was known of them."""
+    """Files written by then, with what was known of them."""
     final, now, ever = recording.final.status, journal.files, recording.events.last.files
     return tuple(
         now.as_known(one, ever)
@@ -112,7 +112,7 @@ def _checkpoints(
 
 
 def _alarms(recording: Recording, journal: JournalState, state: AttemptState) -> tuple[Alarm, ...]:
-    """Of attempts before, only those about steps that still count; none of them stands any more."""
+    """Of earlier attempts, only those about steps that still count; none is active."""
     made = []
     for raised_in, alarm in journal.alarms.values():
         if raised_in == state.attempt:

@@ -1,4 +1,4 @@
-"""A recorded run, read once so that any moment of it can be asked for. Nothing is ever written to it."""
+"""A recorded run, read once for access to any moment. It is never changed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from runner.store.journal import LineTail, events_of, readable
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 
-#: events may be journaled after the end that they tell of
+#: events may be journaled after the end they report
 LATE_S = 3600.0
-#: of the whole, what is left of a pause between attempts: long enough to be seen at any speed
+#: share of the total kept of a pause between attempts: visible at any speed
 PAUSE_SHARE = 0.02
-#: after an exit, for the last looks at its files
+#: after an exit, for the last checks of its files
 JUDGING_S = 60.0
 
 
@@ -36,7 +36,7 @@ class Moment:
 
 
 class Recording:
-    """`build` until it answers 1.0, then `timeline` and everything else is there."""
+    """Call `build` until it returns 1.0, then `timeline` and everything else is available."""
 
     def __init__(self, path: Path) -> None:
         self.run = RunDir(Path(path))
@@ -59,7 +59,7 @@ class Recording:
     # ----------------------------------------------------------------- reading
 
     def build(self, budget_s: float) -> float:
-        """Read on for about so long; the share that is read, 1.0 once it is whole."""
+        """Continue reading for about that long; the share read, 1.0 when complete."""
         self._budget_s = budget_s
         return next(self._building, 1.0)
 
@@ -105,7 +105,7 @@ class Recording:
         self.moments = self._moments()
 
     def _stretches(self) -> list[Stretch]:
-        """When each attempt was at work, as far as anything was recorded of it."""
+        """When each attempt was active, as far as recorded."""
         last: dict[int, float] = {}
         for event, at in zip(self.events.events, self.events.times, strict=True):
             last[event.attempt] = max(at, last.get(event.attempt, 0.0))
@@ -117,7 +117,7 @@ class Recording:
             begin_at = one.started_at if made else min(self.begin_at, one.started_at)
             end_at = last.get(one.attempt, begin_at)
             if one.exit is not None and self.times_known:
-                # what was read of it by a supervisor that came later is no time of the training
+                # readings by a later supervisor are not training time
                 end_at = min(max(end_at, one.exit.at), one.exit.at + JUDGING_S)
             made.append(Stretch(begin_at, max(begin_at, end_at), one.attempt))
         if made:
@@ -146,16 +146,16 @@ class Recording:
         found.add(Moment(self.timeline.length_s, "end"))
         return tuple(sorted(found, key=lambda one: (one.play_s, one.kind)))
 
-    # ----------------------------------------------------------------- asking
+    # ----------------------------------------------------------------- queries
 
     def plan(self, attempt: int) -> AttemptPlan | None:
-        """What this attempt was to do."""
+        """The plan of this attempt."""
         if attempt not in self._plans:
             self._plans[attempt] = readable(self.run.attempt(attempt), AttemptPlan)
         return self._plans[attempt]
 
     def ended_at(self, attempt: int) -> float | None:
-        """When the attempt was over, if anybody saw it."""
+        """When the attempt ended, if observed."""
         found = next((a for a in self.attempts if a.attempt == attempt), None)
         return found.exit.at if found is not None and found.exit is not None else None
 
@@ -164,7 +164,7 @@ class Recording:
 
 
 def _last_word(status: Status | None) -> float:
-    """No time of this run is later."""
+    """The latest valid time of this run."""
     if status is None:
         return math.inf
     known = (status.ended_at, status.heartbeat_at, *(a.started_at for a in status.attempts))

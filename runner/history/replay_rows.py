@@ -1,7 +1,7 @@
 """The rows of steps.jsonl by the time they were written: any moment of 200,000 steps in milliseconds.
 
 Kept in memory are a time, a step and an attempt for each row, and the folded loss before each block of some
-thousand rows; a block itself is read again from the file when a moment within it is asked for.
+thousand rows; a block is read again from the file for a moment within it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ from runner.store.series import LossFold
 
 #: of some 40 bytes a row
 BLOCK_BYTES = 1 << 17
-#: between rows where nobody recorded a time
+#: between rows without a recorded time
 STEP_S = 1.0
-#: among so many rows the newest loss is looked for
+#: how many rows to search for the newest loss
 NEWEST_ROWS = 50
 _LARGEST = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class RowsThen:
-    """What the rows up to a moment tell. `count`: how many they are; `loss`, `average`: of the newest row
-    that has one."""
+    """Summary of the rows up to a moment. `count`: of rows; `loss`, `average`: of the newest row with one."""
 
     count: int
     series: LossSeries
@@ -46,9 +45,9 @@ class _Block:
 
 
 class RowIndex:
-    """`begin_at`: what the rows' seconds are counted from; `times_of`: when each attempt began and ended;
-    `until_at`: a later time is none of this run. Rows of which no time was recorded share the time until the
-    next one that has one; in a run without any they are `STEP_S` apart."""
+    """`begin_at`: origin of the rows' seconds; `times_of`: start and end of each attempt; `until_at`: later
+    times are invalid. Rows without a time share the time until the next one with a time; without any they are
+    `STEP_S` apart."""
 
     def __init__(
         self,
@@ -109,7 +108,7 @@ class RowIndex:
         self.times.append(at)
 
     def _close_attempt(self) -> None:
-        """Rows at the end of an attempt that nobody saw being made."""
+        """Rows at the end of an attempt without observed times."""
         if not self._untimed:
             return
         ended_at = self._times_of.get(self._attempt, (0.0, None))[1]
@@ -128,10 +127,10 @@ class RowIndex:
                 number_of + 1
             )
 
-    # ----------------------------------------------------------------- asking
+    # ----------------------------------------------------------------- queries
 
     def count_at(self, at: float) -> int:
-        """How many rows were written by then."""
+        """Number of rows written by then."""
         return bisect_right(self.times, at)
 
     def then(self, at: float) -> RowsThen:
@@ -163,13 +162,13 @@ class RowIndex:
         return self._fold.series()
 
     def span(self, attempt: int) -> range:
-        """Places of an attempt's rows; empty where it has none."""
+        """Positions of an attempt's rows; empty if it has none."""
         first = self.first_row.get(attempt, len(self.times))
         later = (row for row in self.first_row.values() if row > first)
         return range(first, min(later, default=len(self.times)))
 
     def time_of_step(self, attempt: int, step: int) -> float | None:
-        """When an attempt came to a step; None before `build` has read it, or if it never did."""
+        """When an attempt reached a step; None before `build` has read it, or if it never did."""
         span = self.span(attempt)
         k = bisect_left(self.steps, step, span.start, span.stop)
         return self.times[k] if k < span.stop else None

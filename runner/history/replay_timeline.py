@@ -1,7 +1,7 @@
-"""When a recorded run was at work, and the time that its replay takes. Pure.
+"""When a recorded run was active, and how long its replay takes. Pure.
 
-A replay has its own clock: seconds played, which are seconds recorded, except that the hours in which
-nothing ran between two attempts are cut to `GAP_S`.
+A replay has its own clock: seconds played equal seconds recorded, except that pauses between attempts are cut
+to `GAP_S`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: what is left of the time between two attempts
+#: length of a pause between two attempts
 GAP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A time in which an attempt was at work. Wall clock, seconds since 1970."""
+    """A period in which an attempt was active. Wall clock, seconds since 1970."""
 
     begin_at: float
     end_at: float
@@ -25,8 +25,8 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A moment of a recording. `pause_s`: it lies between two attempts that were so far apart; `attempt` is
-    the one before then."""
+    """A moment of a recording. `pause_s`: it is in a pause of this length between two attempts; `attempt` is
+    then the one before."""
 
     at: float
     attempt: int
@@ -71,11 +71,11 @@ class Timeline:
 
     @property
     def skipped_s(self) -> float:
-        """Recorded seconds between attempts that the replay leaves out."""
+        """Recorded seconds between attempts that the replay skips."""
         return sum(piece.recorded_s - piece.lasts_s for piece in self._pieces if piece.is_pause)
 
     def place(self, play_s: float) -> Place:
-        """What was recorded at `play_s`; before the start and after the end, the edge."""
+        """The recorded moment at `play_s`, clamped to start and end."""
         if not self._pieces:
             return Place(0.0, 1)
         play_s = max(0.0, min(self.length_s, play_s))
@@ -86,7 +86,7 @@ class Timeline:
         return Place(at, piece.recorded.attempt, piece.recorded_s if piece.is_pause else None)
 
     def played_s(self, at: float) -> float:
-        """When the replay comes to a recorded moment."""
+        """When the replay reaches a recorded moment."""
         later = (piece for piece in self._pieces if at < piece.recorded.end_at)
         piece = next(later, self._pieces[-1] if self._pieces else None)
         if piece is None:

@@ -1,4 +1,4 @@
-"""Play, pause, seek and speed: where a replay stands. The screen turns the knobs, another thread reads."""
+"""Play, pause, seek and speed: the position of a replay. The screen controls it, another thread reads."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 
-#: seconds recorded in a second played
+#: recorded seconds per second played
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-#: how long a whole run takes at the speed that is chosen for it
+#: duration of a full replay at the default speed
 WHOLE_S = 90.0
 
 
 def fitting_speed(length_s: float) -> float:
-    """At which the whole of it is seen in a minute or two; never slower than it was."""
+    """Speed at which the full replay takes a minute or two; never slower than real time."""
     wanted = length_s / WHOLE_S
     return next((speed for speed in SPEEDS if speed >= max(1.0, wanted)), SPEEDS[-1])
 
@@ -27,11 +27,11 @@ class Transport:
         self._clock, self._lock = clock, threading.RLock()
         self._speed = speed
         self.length_s = 0.0
-        #: it stood at `_place_s` when the clock showed `_since`
+        #: at `_place_s` when the clock showed `_since`
         self._place_s, self._since, self._plays = 0.0, clock(), True
 
     def load(self, length_s: float) -> None:
-        """The recording is read: it can begin."""
+        """The recording is read: it can start."""
         with self._lock:
             self.length_s = max(0.0, length_s)
             self._speed = self._speed or fitting_speed(self.length_s)
@@ -58,14 +58,14 @@ class Transport:
     def _set(
         self, place_s: float, *, plays: bool | None = None, speed: float | None = None
     ) -> None:
-        """From this place on, with what is given; the rest stays."""
+        """Continue from this position with the given changes."""
         with self._lock:
             self._place_s, self._since = max(0.0, min(self.length_s, place_s)), self._clock()
             self._plays = self._plays if plays is None else plays
             self._speed = self._speed if speed is None else speed
 
     def play(self) -> None:
-        """Go on; at the end, from the start."""
+        """Play; at the end, from the start."""
         with self._lock:
             self._set(0.0 if self.at_end else self.place_s(), plays=True)
 
@@ -80,11 +80,11 @@ class Transport:
         self._set(place_s)
 
     def seek(self, fraction: float) -> None:
-        """To this share of the whole: 0.0 the start, 1.0 the end."""
+        """To this share of the length: 0.0 the start, 1.0 the end."""
         self._set(fraction * self.length_s)
 
     def move(self, fraction: float) -> None:
-        """On, or back, by this share of the whole."""
+        """Forward or back by this share of the length."""
         with self._lock:
             self._set(self.place_s() + fraction * self.length_s)
 

@@ -1,8 +1,8 @@
 """The results of a run as one frozen type: `show --json` prints it, summary.json adds to it, a comparison and
 the screen read it. Pure.
 
-A field is filled from the field of the same name in the status, the spec or the snapshot; KEYS names those that
-have another key in JSON, or none. A number that is unknown or not finite is null there;
+A field is filled from the field of the same name in the status, the spec or the snapshot; KEYS lists those
+with another JSON key, or none. A number that is unknown or not finite is null there;
 `loss.first_nonfinite_step` reports the latter.
 """
 
@@ -32,7 +32,7 @@ from runner.model.units import duration, finite
 from runner.state.lineage import StopCost, current, stop_cost, weights_step
 
 T = TypeVar("T")
-#: by type: keys in JSON that are not the name of their field, "": left out
+#: by type: JSON keys that differ from the field name; "": left out
 Keys = Mapping[type, Mapping[str, str]]
 KEYS: Keys = {
     Checkpoint: {"size_bytes": "bytes"}
@@ -60,7 +60,7 @@ class LossResult(Struct, frozen=True, kw_only=True):
 
 
 class RunResults(Struct, frozen=True, kw_only=True):
-    """The keys of DESIGN §3 and some more. Sizes are bytes, times seconds, steps true steps. `lost_if_stopped`:
+    """All keys of `show --json`. Sizes are bytes, times seconds, steps true steps. `lost_if_stopped`:
     None without a status; `hardware`: see `_hardware`."""
 
     schema: int = 1
@@ -124,8 +124,7 @@ def results_of(snapshot: RunSnapshot) -> RunResults:
 
 
 def result(kind: type[T], *sources: object, **given: object) -> T:
-    """A `kind` of the fields that the sources have by the same name (the later ones win), and of the given
-    ones."""
+    """A `kind` from same-named fields of the sources (later ones win) and the given ones."""
     names: tuple[str, ...] = kind.__struct_fields__  # type: ignore[attr-defined]
     found = {name: getattr(one, name) for one in sources for name in names if hasattr(one, name)}
     return kind(**(found | given))
@@ -150,7 +149,7 @@ def plain(value: Any, keys: Keys = KEYS) -> Any:
 
 
 def show_json(snapshot: RunSnapshot) -> dict[str, Any]:
-    """What `show --json` prints, with the run's secrets still in it."""
+    """What `show --json` prints, including the run's secrets."""
     found: dict[str, Any] = plain(results_of(snapshot))
     found["lost_if_stopped"] = found["lost_if_stopped"] or {"steps": None, "seconds": None}
     return found
@@ -168,8 +167,8 @@ def headline(snapshot: RunSnapshot) -> str:
 
 
 def current_step(snapshot: RunSnapshot) -> int:
-    """The true step that is done. The journal is ahead of status.json, except that an attempt which
-    has not trained yet will train the older attempt's last steps again."""
+    """The last completed true step. The journal is ahead of status.json, except that an attempt without steps
+    will train the previous attempt's last steps again."""
     status, journaled = snapshot.status, snapshot.loss.last_step or 0
     if status is None:
         return journaled
@@ -179,8 +178,8 @@ def current_step(snapshot: RunSnapshot) -> int:
 
 
 def steps_per_epoch_of(snapshot: RunSnapshot) -> float | None:
-    """Optimizer steps an epoch, as the summary's epoch table has them: batches / accumulation, rounded up; the
-    accumulation is the one by which the last step falls into the last epoch."""
+    """Optimizer steps per epoch, as in the summary's epoch table: batches / accumulation, rounded up; with
+    the accumulation that puts the last step into the last epoch."""
     status, spec = snapshot.status, snapshot.spec
     forecast = spec.forecast if spec is not None else None
     total = (status.total_steps if status else None) or (forecast.steps if forecast else None)
@@ -196,8 +195,8 @@ def steps_per_epoch_of(snapshot: RunSnapshot) -> float | None:
 
 
 def kept_step(snapshot: RunSnapshot) -> int:
-    """The true step of the newest checkpoint that counts, is complete and finite, and was saved before the loss
-    became NaN; 0: none."""
+    """The true step of the newest checkpoint that counts, is complete and finite, and was saved before the
+    loss became NaN; 0: none."""
     status = snapshot.status
     if status is None:
         return 0
@@ -213,7 +212,7 @@ def stop_cost_of(snapshot: RunSnapshot) -> StopCost:
 
 
 def _hardware(snapshot: RunSnapshot) -> dict[str, Any]:
-    """What the machine did for the run: sums over all of its training (Status.hardware), the newest reading,
+    """Hardware use of the run: sums over all of its training (Status.hardware), the newest reading,
     and peaks of the readings that still exist."""
     status, samples = snapshot.status, snapshot.hardware
     use = status.hardware if status is not None else HardwareUse()

@@ -1,7 +1,6 @@
-"""What a run was started with, as one flat table of names and texts; and what differs from another run.
+"""Settings of a run as one flat table of names and texts, and differences from another run.
 
-Files that the command names may have been edited since: one that is younger than the run is not taken for
-what it trained with, but said to be unknown.
+Files in the command may have been edited since: one newer than the run counts as unknown.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ from runner.trainers.sd_scripts.dataset_keys import (
     flat_keys,
 )
 
-UNKNOWN_SINCE = "unknown: the file has changed since"
+UNKNOWN_SINCE = "unknown: the file changed later"
 UNKNOWN = "unknown"
 _CONFIG_FILE = "flags of config_file"
-#: of an imported run its files tell some settings, and of no other whether it was set
+#: files of an imported run have some settings; the rest is unknown
 _THE_REST = "other settings"
-#: names and places that differ in any two runs, and say nothing of how they trained
+#: names and paths that always differ and do not affect training
 ALWAYS_DIFFERENT = frozenset(
     """output_dir output_name logging_dir log_prefix log_tracker_name wandb_run_name config_file
     dataset_config sample_prompts training_comment metadata_title metadata_author
@@ -45,14 +44,14 @@ ALWAYS_DIFFERENT = frozenset(
 _OUR_ENV = frozenset(
     """PYTHONUNBUFFERED PYTHONIOENCODING COLUMNS LINES TQDM_MININTERVAL PYTHONPATH PYTHONSAFEPATH""".split()  # noqa: SIM905 (the names are read as words)
 )
-#: how much younger a file may be: it may be written in the very moment of a start
+#: tolerance: a file may be written at the moment of the start
 _SLACK_S = 2.0
 
 
 def settings_of(path: Path) -> dict[str, str]:
     """Flags of the first attempt's command by plain name (those of the trainer's own --config_file too),
     `accelerate.X`, `env.X`, `dataset.X`, `data.X` (the images and captions themselves), `script` and
-    `version.X`. Empty for a folder that is no run. Keys and passwords are hidden."""
+    `version.X`. Empty for a folder that is not a run. Keys and passwords are hidden."""
     run = RunDir(path)
     spec = readable(run.spec, RunSpec)
     if spec is None:
@@ -60,7 +59,7 @@ def settings_of(path: Path) -> dict[str, str]:
     plan = readable(run.attempt(1), AttemptPlan) or spec.first_plan
     flags = _flags(plan, spec.created_at)
     found: dict[str, Any] = {**flags, **_of_metadata(run, spec)}
-    with contextlib.suppress(ValueError):  # a run made of files has no command
+    with contextlib.suppress(ValueError):  # an imported run has no command
         found["script"] = Path(plan.command[flags_begin(plan.command) - 1]).name
         launcher = launcher_flags(plan.command)
         found |= {f"{ACCELERATE}{name}": value for name, value in launcher.items()}
@@ -72,7 +71,7 @@ def settings_of(path: Path) -> dict[str, str]:
 
 
 def difference(before: Path, after: Path) -> tuple[FlagChange, ...]:
-    """What the run `after` was started with otherwise than `before`, in the order of its settings."""
+    """Settings of `after` that differ from `before`, in order."""
     return settings_difference(settings_of(before), settings_of(after))
 
 
@@ -90,8 +89,8 @@ def settings_difference(
 
 
 def is_known(name: str, settings: Mapping[str, str]) -> bool:
-    """Is it known whether this run had that setting? A flag that is not there was not set; a version or a
-    fingerprint that is not there was not recorded, and so is what stood in a file that has changed since."""
+    """Is it known whether this run had that setting? A missing flag was not set; a missing version or
+    fingerprint, or a file that changed later, is unknown."""
     if name in settings:
         return settings[name] not in (UNKNOWN, UNKNOWN_SINCE)
     if not settings or name.startswith(("data.", "version.")):
@@ -128,7 +127,7 @@ def same_setting(one: str | None, other: str | None) -> bool:
 
 
 def _flags(plan: AttemptPlan, created_at: float) -> dict[str, Any]:
-    """Empty where there is no command, as for a run made of files."""
+    """Empty without a command, as for an imported run."""
     try:
         given = read_flags(plan.command)
     except ValueError:
@@ -136,7 +135,7 @@ def _flags(plan: AttemptPlan, created_at: float) -> dict[str, Any]:
     name = given.get("config_file")
     if isinstance(name, str) and _younger(Path(plan.cwd) / config_file_path(name), created_at):
         return {**given, _CONFIG_FILE: UNKNOWN_SINCE}
-    # a long way of imports, which a list does without
+    # a long chain of imports, which a list can avoid
     from runner.trainers.sd_scripts.config_file import effective_flags
 
     return effective_flags(plan)
@@ -150,8 +149,8 @@ def _of_metadata(run: RunDir, spec: RunSpec) -> dict[str, str]:
 
 
 def _dataset(spec: RunSpec, flags: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
-    """From the copy that the run keeps; an older run has the file, if it is as old, or `[dataset]` of the
-    plasma.toml that it keeps."""
+    """From the run's copy; for older runs from the file, if unchanged, or `[dataset]` of the stored
+    plasma.toml."""
     path, text = dataset_path(flags, cwd), spec.dataset_text
     if text is None and path is None:
         return {}
@@ -167,7 +166,7 @@ def _dataset(spec: RunSpec, flags: Mapping[str, Any], cwd: Path) -> dict[str, An
 
 
 def _data(fingerprints: Mapping[str, str]) -> dict[str, str]:
-    """Of the files that it trained on: how many, and a short form of
+    """Of its training files: the number, and a short form of
     `runner.trainers.sd_scripts.fingerprint`."""
     shown = {"dataset_images": "images", "dataset_captions": "captions", "dataset": "fingerprint"}
     return {
@@ -176,7 +175,7 @@ def _data(fingerprints: Mapping[str, str]) -> dict[str, str]:
 
 
 def _younger(path: Path, moment: float) -> bool:
-    """Written after that moment, or not there any more."""
+    """Written after that moment, or missing."""
     try:
         return path.stat().st_mtime > moment + _SLACK_S
     except OSError:

@@ -1,8 +1,8 @@
-"""The sample images of a run: which files they are, and the true step and prompt of each.
+"""The sample images of a run: files with true step and prompt.
 
-sd-scripts draws into `<output_dir>/sample`, and names files by numbers of its own: the epoch, or the global
-step of the attempt. Each further attempt has a folder and a count of its own; `runner.state.step_mapper` makes
-true steps of them, out of what the journal says that the console said. Nothing here opens an image.
+sd-scripts writes to `<output_dir>/sample` and names files by its own numbers: the epoch, or the global step
+of the attempt. Each further attempt has its own folder and count; `runner.state.step_mapper` converts them to
+true steps using the journal. No image is opened here.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, read_prompt_file
 from runner.trainers.sd_scripts.steps import steps_per_epoch
 
-#: a file's time may be a little before the moment that was noted for the start
+#: a file's time may be slightly before the recorded start
 EARLY_S = 1.0
-#: and that of the last one after the noted end: a launcher may be gone before its trainer
+#: and that of the last one after the recorded end: a launcher may exit before its trainer
 LATE_S = 30.0
 _SEED = re.compile(r"_\d{8,}_(\d+)\.png$")
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image. `step`: true step, None: it cannot be told. `epoch`: from 1, as the trainer counts; 0:
-    before the first. `prompt_index` from 0. `made_at`: seconds since the epoch. `replaced`: its step is of a
-    past that a later attempt trained again."""
+    """One image. `step`: true step, None: unknown. `epoch`: from 1, as the trainer counts; 0: before the
+    first. `prompt_index` from 0. `made_at`: seconds since the epoch. `replaced`: a later attempt trained its
+    step again."""
 
     path: str
     step: int | None
@@ -83,13 +83,13 @@ def rhythm_of(path: Path) -> SampleRhythm:
 
 
 def find_samples(path: Path) -> tuple[Sample, ...]:
-    """All images that this run drew, in the order of their steps, at most one a step and prompt. Blocking;
-    what cannot be read is left out."""
+    """All images of this run, by step, at most one per step and prompt. Blocking; unreadable ones are
+    skipped."""
     return SampleFinder(path).find()
 
 
 def prompts_of(path: Path) -> tuple[str, ...]:
-    """The prompts by their index, as their file is now; empty where it cannot be read."""
+    """The prompts by index, from the current file; empty if unreadable."""
     return tuple(one.text for one in prompt_file_of(path).prompts)
 
 
@@ -108,7 +108,7 @@ def prompt_file_of(path: Path) -> PromptFile:
 
 
 class SampleFinder:
-    """Looks for the images of one run repeatedly; where nothing has changed, a look costs a few stats."""
+    """Finds a run's images repeatedly; without changes it only costs a few stat calls."""
 
     def __init__(self, path: Path) -> None:
         self._run = RunDir(Path(path))
@@ -119,7 +119,7 @@ class SampleFinder:
         self._found: tuple[Sample, ...] = ()
 
     def changed(self) -> bool:
-        """Is there something that `find` has not seen?"""
+        """Is there anything new for `find`?"""
         return self._state() != self._seen
 
     def find(self) -> tuple[Sample, ...]:
@@ -139,7 +139,7 @@ class SampleFinder:
         return self._plans or [spec.first_plan]
 
     def _state(self) -> tuple[object, ...]:
-        """What a new image or a new fact about its step would change. Plans are written once, so read once."""
+        """Changes with a new image or new facts about its step. Plans are written once, so read once."""
         while (plan := readable(self._run.attempt(len(self._plans) + 1), AttemptPlan)) is not None:
             self._plans.append(plan)
         self._spec = spec = readable(self._run.spec, RunSpec)
@@ -159,10 +159,10 @@ class SampleFinder:
         for file in files:
             stat = _stat(Path(file.path))
             if stat is None:
-                continue  # gone meanwhile
+                continue  # deleted meanwhile
             written_at, drawn_at = stat[0] / 1e9, stamp_at(file.stamp)
             made_at = written_at if drawn_at is None else drawn_at
-            # a copy has a time of its own; the name keeps the one at which it was drawn
+            # a copy has its own time; the name has the time of drawing
             if not any(since <= at <= until for at in (written_at, made_at)):
                 continue
             seed = _SEED.search(file.path)
@@ -194,7 +194,7 @@ class SampleFinder:
         if per_epoch is None:
             return None, file.number
         step = plan.origin_step + file.number * per_epoch
-        # the last epoch may be cut short by max_train_steps, and is sampled all the same
+        # the last epoch may be cut short by max_train_steps, but is still sampled
         step = step if total is None else min(step, total)
         return step, plan.origin_step // per_epoch + file.number
 
@@ -203,7 +203,7 @@ class SampleFinder:
 
 
 def stamp_at(stamp: str) -> float | None:
-    """`20261126062311`, the trainer's local time, as seconds since the epoch; None: it is none."""
+    """`20261126062311`, the trainer's local time, as Unix seconds; None: not a time."""
     try:
         return time.mktime(time.strptime(stamp[:14], "%Y%m%d%H%M%S"))
     except (ValueError, OverflowError):
@@ -217,7 +217,7 @@ def _epoch_of(step: int | None, per_epoch: int | None) -> int | None:
 
 
 def _newest(found: Iterable[Sample], attempts: Sequence[AttemptStatus]) -> list[Sample]:
-    """One image a step and prompt: of the latest attempt, and of those the newest."""
+    """One image per step and prompt: the newest of the latest attempt."""
     best: dict[object, Sample] = {}
     for one in sorted(found, key=lambda one: (one.attempt, one.made_at)):
         key = one.path if one.step is None else (one.step, one.prompt_index)
@@ -236,9 +236,9 @@ def _folder(plan: AttemptPlan, spec: RunSpec) -> Path | None:
 
 
 def _window(attempt: int, spec: RunSpec, status: Status | None) -> tuple[float, float]:
-    """When the attempt ran: images of other times in the same folder are of other trainings."""
+    """When the attempt ran: other images in the same folder are from other trainings."""
     if spec.origin:
-        return 0.0, math.inf  # nobody noted when it ran
+        return 0.0, math.inf  # its time was not recorded
     since, until = spec.created_at, math.inf
     for one in status.attempts if status is not None else ():
         if one.attempt == attempt:
@@ -251,7 +251,7 @@ def _window(attempt: int, spec: RunSpec, status: Status | None) -> tuple[float, 
 
 
 def _per_epoch_without_banner(plan: AttemptPlan, status: Status | None) -> int | None:
-    """By the status and the command."""
+    """From the status and the command."""
     batches = status.batches_per_epoch if status is not None else None
     if not batches:
         return None

@@ -1,8 +1,8 @@
-"""What an ended run leaves for people and tools: summary.md and summary.json in its folder.
+"""Summary of an ended run: summary.md and summary.json in its folder.
 
-A process of its own writes them (`python -m runner.history.summary RUN`), so that neither plotting nor reading
-hundreds of thousands of steps can cost the supervisor memory, or the verdict. The last status comes as JSON on
-stdin, because status.json is written after the summary; without it, the one in the folder is taken.
+A separate process writes them (`python -m runner.history.summary RUN`), so that neither plotting nor reading
+hundreds of thousands of steps can cost the supervisor memory, or the verdict. It reads the last status as
+JSON from stdin, because status.json is written after the summary; without it, from the folder.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ from runner.store.rundir import RunDir
 
 log = logging.getLogger("supervisor")
 
-#: a dataset or an output folder on a disk that does not answer must not keep the verdict waiting
+#: a dataset or output folder on a hanging disk must not delay the verdict
 TIME_LIMIT_S = 30.0
 _FRONT_BYTES = 4096
 
 
 def write_summary(run: RunDir, final: Status, *, limit_s: float = TIME_LIMIT_S) -> None:
-    """Write both forms, by rename; `final` is about to become status.json: whoever sees the run
-    ended shall find its summary. Raises OSError."""
+    """Write both forms, by rename; `final` is about to become status.json: once the run has ended, its
+    summary must exist. Raises OSError."""
     if _in_child(run, final, limit_s):
         return
     read = RunReader(run.path, console=False).read_all()
     snapshot = replace(read, status=final, state=final.state, outcome=final.outcome)
-    note = "this is the short summary: `plasma-tui show --markdown` looks at everything again"
+    note = "this is the short summary: `plasma-tui show --markdown` prints a full one"
     write_review(run, bare_review(snapshot, note), plot=False)
 
 
 def _in_child(run: RunDir, final: Status, limit_s: float) -> bool:
-    """False: it failed, or took too long. The child is never waited for longer than that: one that hangs in
-    the kernel cannot be killed either."""
+    """False: it failed, or took too long. Never wait longer: a child stuck in the kernel cannot be killed
+    either."""
     command = module_command("runner.history.summary", str(run.path))
     try:
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -82,13 +82,13 @@ def markdown_of(review: Review, *, plot: bool) -> str:
 
 
 def safe_document(review: Review, document: Document) -> Document:
-    """The same without any of the run's secrets, wherever they stand."""
+    """The same without any of the run's secrets, anywhere."""
     return scrubbed(document, review.secrets)
 
 
 def write_review(run: RunDir, review: Review, *, plot: bool) -> None:
-    """summary.json and summary.md by rename, and the copy beside the checkpoints where it is wanted.
-    Raises OSError; a copy that could not be written is no error."""
+    """summary.json and summary.md by rename, and a copy next to the checkpoints, if configured. Raises
+    OSError; a failed copy is not an error."""
     write_json(run.summary_json, review_json(review))
     text = markdown_of(review, plot=plot)
     replace_file(run.summary_md, text.encode("utf-8", "replace"), mode=FILE_MODE)
@@ -100,7 +100,7 @@ def write_review(run: RunDir, review: Review, *, plot: bool) -> None:
 
 
 def write_beside(folder: Path, name: str, text: str, run_id: str) -> bool:
-    """False: a file of that name is there and is not the summary of this very run. Raises OSError."""
+    """False: another file with that name exists that is not this run's summary. Raises OSError."""
     target, temporary = folder / name, folder / f".{name}.{run_id}.tmp"
     if not folder.is_dir():
         return False
@@ -119,7 +119,7 @@ def write_beside(folder: Path, name: str, text: str, run_id: str) -> bool:
 
 
 def run_of(summary: Path) -> str | None:
-    """The run that a summary's front matter names; None: it is no summary of ours."""
+    """The run in a summary's front matter; None: not our summary."""
     if summary.is_symlink() or not summary.is_file():
         return None
     with summary.open("rb") as stream:
@@ -131,7 +131,7 @@ def run_of(summary: Path) -> str | None:
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code 0: both files are written, with the plot if that could be drawn."""
+    """Exit code 0: both files are written, with the plot if possible."""
     os.environ.update(ONE_THREAD)
     if sys.platform != "win32":
         with contextlib.suppress(OSError):
@@ -142,7 +142,7 @@ def main(arguments: list[str]) -> int:
     write_review(run, review, plot=False)  # whatever the plotter does to this process
     try:
         write_review(run, review, plot=True)
-    except Exception:  # the summary stands, without the plot
+    except Exception:  # the summary is written without the plot
         logging.getLogger("review").exception("the plot was not drawn")
     return 0
 

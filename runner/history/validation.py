@@ -1,12 +1,12 @@
-"""Exact validation losses by true step, out of the trainer's event files. Blocking.
+"""Exact validation losses by true step, from the trainer's event files. Blocking.
 
-The console shows three digits of `val_avg_loss`, and not what it seems to be: sd-scripts' LossRecorder
+The console shows three digits of `val_avg_loss`, which is not what it seems: sd-scripts' LossRecorder
 (library/train_util.py, v0.10) appends in the first epoch instead of replacing, so that the k-th validation of
-that epoch is the mean of the first k, and every later one is still mixed with what the first epoch left. The
-single values are told from these means again here. (Once an epoch there is nothing to mix.)
+that epoch is the mean of the first k, and every later one is still mixed with the first epoch's values. This
+module recovers the single values from these means. (With one validation per epoch nothing is mixed.)
 
-Tags by train_network.py: `loss/validation/step_average`, x = global_step, and `loss/validation/epoch_average`,
-x = the epoch that has just ended, from 1.
+Tags by train_network.py: `loss/validation/step_average`, x = global_step, and
+`loss/validation/epoch_average`, x = the epoch that has just ended, from 1.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ STEP_TAG, EPOCH_TAG = "loss/validation/step_average", "loss/validation/epoch_ave
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """One validation: `step` is the true step it was made at, `loss` may be NaN; `whole_epoch`: the one at the
-    end of an epoch."""
+    """One validation: `step` is the true step it was made at, `loss` may be NaN; `whole_epoch`: at the end of
+    an epoch."""
 
     step: int
     loss: float
@@ -43,21 +43,21 @@ class Validation:
 
 
 def exact_validations(path: Path, status: Status | None = None) -> dict[int, float]:
-    """The finite validation losses of the run that count, by true step: those of steps that a later attempt
-    trained again are left out. Empty where there are none. `status`: newer than the one in the folder."""
+    """The valid finite validation losses of the run by true step: steps that a later attempt trained again
+    are left out. `status`: newer than the one in the folder."""
     status = status or readable(RunDir(path).status, Status)
     return by_step(read_validations(path, status), status.attempts) if status is not None else {}
 
 
 def by_step(found: Iterable[Validation], attempts: Sequence[AttemptStatus]) -> dict[int, float]:
-    """As `exact_validations`. Where a step has both kinds, that of the epoch, which is never mixed."""
+    """As `exact_validations`. If a step has both kinds, the epoch's, which is never mixed."""
     kept = [one for one in found if math.isfinite(one.loss) and not superseded(one, attempts)]
     kept.sort(key=lambda one: (one.step, one.attempt, one.whole_epoch))
     return {one.step: one.loss for one in kept}
 
 
 def read_validations(path: Path, status: Status | None = None) -> tuple[Validation, ...]:
-    """Every validation of every attempt, in the order of their making."""
+    """Every validation of every attempt, in order."""
     run = RunDir(path)
     spec, status = readable(run.spec, RunSpec), status or readable(run.status, Status)
     if spec is None or status is None:
@@ -97,7 +97,7 @@ def placed(
 
 
 def _unmixed(scalars: Sequence[Scalar], mapper: StepMapper) -> list[tuple[int, float]]:
-    """(x, loss of that validation alone). Nothing where the means cannot be taken apart."""
+    """(x, loss of that validation alone). Empty if the means cannot be separated."""
     points = [(s.step, s.value) for s in scalars]
     if not mapper.begins_with_epoch_1 or len(points) < 2:
         return points
@@ -107,7 +107,7 @@ def _unmixed(scalars: Sequence[Scalar], mapper: StepMapper) -> list[tuple[int, f
     first = [(x, mean) for x, mean in points if x <= per_epoch]
     gaps = {b - a for (a, _), (b, _) in pairwise(points)}
     if len(gaps) > 1:
-        return []  # one is missing: what is in the later means cannot be told
+        return []  # one is missing: later means cannot be separated
     single: list[float] = []
     for number, (_, mean) in enumerate(first, start=1):
         single.append(number * mean - math.fsum(single))

@@ -156,7 +156,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     run = ended_run(tmp_path)
     run.events.write_bytes(b'{"at": 1.0\n\x00\xff\n')
     text = summary_text(run.path)
-    assert "events.jsonl: 2 unreadable lines left out" in text
+    assert "events.jsonl: 2 unreadable lines skipped" in text
 
 
 def test_losses_that_are_not_finite_never_reach_the_plotter(tmp_path: Path) -> None:

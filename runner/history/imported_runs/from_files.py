@@ -1,4 +1,5 @@
-"""A read-only run of what an earlier training left: its files, its event files. Nothing there is changed."""
+"""A read-only run imported from an earlier training's checkpoints and event files, which are never
+changed."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ from runner.store.registry import run_paths
 from runner.store.rundir import RunDir
 from runner.trainers.names import KOHYA_NAMES
 
-NOBODY = "imported: nobody here watched it, this is what its files tell"
+NOBODY = "imported from files, not monitored by plasma-tui"
 
 
 def mark_of(training: FoundTraining) -> str:
@@ -45,13 +46,13 @@ def mark_of(training: FoundTraining) -> str:
 
 
 def known_run(training: FoundTraining) -> Known | None:
-    """The run that this training was imported as before."""
+    """The run from an earlier import of this training."""
     found = known_runs(IMPORTED, mark_of(training))
     return next((one for one in found if one[1].fingerprints.get("training") == training.key), None)
 
 
 def watched_files() -> dict[str, str]:
-    """The files of the runs that were watched from here, each with the id of its run."""
+    """The files of monitored runs, each with its run id."""
     found: dict[str, str] = {}
     for path in run_paths():
         run = RunDir(path)
@@ -65,7 +66,7 @@ def watched_files() -> dict[str, str]:
 
 
 def watched_run(training: FoundTraining, watched: Mapping[str, str]) -> str | None:
-    """The run of the list that this training is, if it was watched from here."""
+    """This training's monitored run, if there is one."""
     found = (watched.get(os.path.realpath(one.path)) for one in training.files)
     return next((run for run in found if run is not None), None)
 
@@ -73,7 +74,7 @@ def watched_run(training: FoundTraining, watched: Mapping[str, str]) -> str | No
 def import_training(
     training: FoundTraining, root: Path, *, name: str | None = None, verify: bool = False
 ) -> tuple[Path, bool]:
-    """The folder of its run, and whether it was made now: what is known and unchanged is left. `verify`: read
+    """The folder of its run, and whether it was created now: an unchanged import is kept. `verify`: read
     every number. Raises OSError."""
     known = known_run(training)
     marks = {"training": training.key, "files": training.digest, "verified": str(verify)}
@@ -83,7 +84,7 @@ def import_training(
             return known[0].path, False
     rows = _rows(training)
     spec = _spec(training, root, name or training.name, marks)
-    if known is not None:  # one training keeps its id
+    if known is not None:  # a training keeps its id
         spec = replace(spec, id=known[0].id)
     status = _status(training, rows, verify)
 
@@ -206,7 +207,7 @@ def _outcome(
     total: int | None,
     verify: bool,
 ) -> tuple[Outcome | None, tuple[str, ...]]:
-    """Bad is told; good only where every number was read and the training is known to have come to its end."""
+    """Bad is reported; good only if every number was read and the training is known to have finished."""
     infinite = [c.name for c in checkpoints if c.finite is False]
     if any(r.loss is not None and not math.isfinite(r.loss) for r in rows[-1:]):
         infinite = infinite or ["the last loss"]
@@ -216,8 +217,8 @@ def _outcome(
     if broken:
         return Outcome.FAILED, broken
     if not verify:
-        return None, ("its numbers were not looked at (--verify does)",)
+        return None, ("its numbers were not checked (use --verify)",)
     final = any(c.final for c in checkpoints)
     if final and all(c.finite for c in checkpoints) and total is not None and step >= total:
         return Outcome.SUCCEEDED, (f"all {total} steps, every file complete and finite",)
-    return None, ("its end is not known",)
+    return None, ("unknown whether it finished",)

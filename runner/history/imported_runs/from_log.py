@@ -1,4 +1,4 @@
-"""A read-only run of a console log: somebody's nohup.out in the list, on the screen, in a summary."""
+"""A read-only run imported from a console log such as nohup.out."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from runner.model.units import file_size
 from runner.store.rundir import RunDir
 from runner.trainers.names import KOHYA_NAMES
 
-#: a file that was written so long before or after the training is another one
+#: a file written this long before or after the training is a different one
 NEAR_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Log:
-    """Where the bytes came from: `origin` a path, or `-`; `changed_at`: its last writing."""
+    """Source of the bytes: `origin` a path, or `-`; `changed_at`: its modification time."""
 
     origin: str
     name: str
@@ -51,10 +51,10 @@ def run_of_log(
     root: Path | None = None,
     stream: IO[bytes] | None = None,
 ) -> Path:
-    """The folder of a run of this log. The same bytes give the same run again; a log that has grown replaces
-    its earlier run. `root`: make it there, outside the list. `stream`: read this instead of the file. What an
-    earlier call was told of the end and of event files still holds. Raises OSError; ValueError for what is no
-    log or no exit (`code:1`, `signal:9`)."""
+    """The folder of this log's run. The same bytes give the same run; a grown log replaces its earlier run.
+    `root`: create it there, outside the list. `stream`: read this instead of the file. Exit and event files
+    from an earlier call still apply. Raises OSError; ValueError for an invalid log or exit (`code:1`,
+    `signal:9`)."""
     parse_exit(exit_text)
     log = _log_of(path, stream)
     with tempfile.TemporaryDirectory(prefix="plasma-log-") as scratch:
@@ -72,7 +72,7 @@ def run_of_log(
             return known[0].path
         parsed = read_log(copy, tensorboard, log.changed_at)
         if not (parsed.rows or parsed.events or parsed.checkpoints):
-            raise NoLog("nothing in it reads like the output of a trainer")
+            raise NoLog("it does not look like a trainer's output")
         report = _report(parsed, exit_text, tensorboard)
         spec = _spec(log, parsed, marks, mark)
         status = _status(parsed, report, log, look=root is None)
@@ -115,7 +115,7 @@ def _place(copied: Copied, copy: Path, log: _Log) -> tuple[str, Known | None]:
         taken = True
     if not taken:
         return mark, None
-    # logs that begin alike (the same error at once) are told apart by all of their bytes
+    # logs with the same beginning (the same immediate error) are distinguished by all of their bytes
     mark = copied.digest[:4]
     same = (
         one
@@ -128,8 +128,8 @@ def _place(copied: Copied, copy: Path, log: _Log) -> tuple[str, Known | None]:
 def _still_told(
     spec: RunSpec, copied: Copied, exit_text: str | None, tensorboard: Path | None
 ) -> tuple[str | None, Path | None]:
-    """The same log inspected again without a word on its end or its event files does not forget them; one that
-    has grown has another end."""
+    """Inspecting the same log again without exit or event files keeps the earlier ones; a grown log has a new
+    end."""
     same = spec.fingerprints.get("log") == copied.digest
     folder = spec.fingerprints.get("events")
     if tensorboard is None and folder and Path(folder).is_dir():
@@ -142,7 +142,7 @@ def _spec(log: _Log, parsed: ParsedLog, marks: dict[str, str], mark: str) -> Run
     folder, base = "", None
     if parsed.checkpoints:
         newest = parsed.checkpoints[-1]
-        folder = os.path.dirname(newest.path)  # noqa: PTH120 (may be of another system)
+        folder = os.path.dirname(newest.path)  # noqa: PTH120 (may be from another system)
         base = KOHYA_NAMES.parse(newest.name).base
     return spec_of(
         *(INSPECTED, log.name, at, mark),
@@ -167,7 +167,7 @@ def _status(parsed: ParsedLog, report: InspectReport, log: _Log, *, look: bool) 
         heartbeat_at=ended,
         phase=Phase.FINISHED if state.model_saved else state.phase,
         outcome=outcome,
-        reasons=(f"made of the log {log.origin}: nobody here watched it", *reasons),
+        reasons=(f"imported from the log {log.origin}, not monitored by plasma-tui", *reasons),
         cause=report.cause,
         step=state.step,
         total_steps=state.total_steps,
@@ -193,17 +193,17 @@ def _status(parsed: ParsedLog, report: InspectReport, log: _Log, *, look: bool) 
 def _outcome(
     report: InspectReport, checkpoints: Sequence[Checkpoint]
 ) -> tuple[Outcome | None, tuple[str, ...]]:
-    """As the log says; but no run is good whose files were seen to be broken."""
+    """As in the log; but a run with broken files is not good."""
     bad = [c for c in checkpoints if c.complete is False or c.finite is False]
     if not bad or report.outcome is not Outcome.SUCCEEDED:
         return report.outcome, report.reasons
     infinite = any(c.finite is False for c in bad)
-    told = tuple(f"{c.name}: {c.problem or 'not whole'}" for c in bad)
+    told = tuple(f"{c.name}: {c.problem or 'incomplete'}" for c in bad)
     return (Outcome.DIVERGED if infinite else Outcome.FAILED), (*told, *report.reasons)
 
 
 def _found(parsed: ParsedLog, log: _Log, ended: float) -> list[Checkpoint]:
-    """Verified where the log says, or beside it; a file of another time is another file."""
+    """Verified at the logged path, or next to the log; a file from another time is a different file."""
     began = parsed.began_at if parsed.began_at is not None else -math.inf
 
     def here(path: Path) -> bool:
@@ -220,7 +220,7 @@ def _found(parsed: ParsedLog, log: _Log, ended: float) -> list[Checkpoint]:
         paths += [path] if path is not None else []
         moved.append(replace(one, path=path or one.path))
     return [
-        c if c.complete is not None else replace(c, problem="not found where the log says")
+        c if c.complete is not None else replace(c, problem="not found at the logged path")
         for c in verified(moved, paths)
     ]
 

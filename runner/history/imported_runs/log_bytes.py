@@ -1,4 +1,4 @@
-"""The bytes of anybody's log as UTF-8: gzip is unpacked, the UTF-16 of a PowerShell redirection is turned."""
+"""A log's bytes as UTF-8: gzip is unpacked, the UTF-16 of a PowerShell redirection is turned."""
 
 from __future__ import annotations
 
@@ -132,6 +132,4 @@ def _unpacked(first: bytes, stream: IO[bytes]) -> Iterator[bytes]:
             while block := packed.read(_BLOCK):
                 yield block
     except (EOFError, gzip.BadGzipFile, OSError) as error:
-        raise NoLog(
-            f"it is packed by gzip and cannot be unpacked ({error}): unpack it first"
-        ) from None
+        raise NoLog(f"cannot decompress gzip ({error}): decompress it first") from None

@@ -1,9 +1,8 @@
-"""What a console log tells, as rows, events and checkpoints of a run. Reads one file; writes nothing.
+"""A console log as rows, events and checkpoints of a run. Reads one file; writes nothing.
 
-A log has no clock but the times of its log records (`2026-11-21 18:54:51 INFO ...`, local time, printed
-only when they change), so an event gets the newest of these before it. Steps have the exact times of event
-files, else those of the trainer's bar where they can be believed (sd-scripts since v0.10 shows an elapsed time
-that stands still), else none.
+The only clock in a log are the times of its log records (`2026-11-21 18:54:51 INFO ...`, local time, printed
+only when they change), so an event gets the newest time before it. Steps have exact times from event files,
+else those of the trainer's bar if plausible (since v0.10 sd-scripts shows a frozen elapsed time), else none.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ from runner.state.translator import Translator
 _STAMP = re.compile(rb"(?:^|[\r\n])(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ")
 #: ` 45%|#### | 412/920 [1:00:10<01:30, ...`, up to the end of what was parsed
 _ELAPSED = re.compile(rb"/\d+ \[(?:(\d+):)?(\d+):(\d+)<[^\[]*$")
-#: steps a second that no training makes, and the least time that says anything
+#: impossibly many steps per second, and the shortest useful time
 _TOO_FAST, _LEAST_S = 200.0, 2.0
 _BLOCK = 1 << 18
 
 
 @dataclass(slots=True)
 class ParsedLog:
-    """`began_at`, `ended_at`: seconds since 1970, None where no record tells. `rows` are in the order of their
-    attempts and steps; a row's `at` is None where no event file tells it. `last`: of the last attempt."""
+    """`began_at`, `ended_at`: seconds since 1970, None if no record has it. `rows` are ordered by attempt and
+    step; a row's `at` is None without event files. `last`: of the last attempt."""
 
     last: Translator
     rows: list[tuple[int, StepRow]]
@@ -47,7 +46,7 @@ class ParsedLog:
 
 
 class _Clock:
-    """Times of log records by the byte they end at. `otherwise_at`: where there are none."""
+    """Times of log records by their end byte. `otherwise_at`: the fallback."""
 
     def __init__(self, otherwise_at: float) -> None:
         self.offsets: list[int] = []
@@ -70,7 +69,7 @@ class _Clock:
         self._base += len(text) - len(self._rest)
 
     def after(self, offset: int) -> float | None:
-        """The first one behind a byte."""
+        """The first one after a byte."""
         place = bisect_right(self.offsets, offset)
         return self.times[place] if place < len(self.times) else None
 
@@ -87,8 +86,8 @@ class _Clock:
 
 @dataclass(slots=True)
 class _Attempt:
-    """`begins`: the byte behind the last thing the one before told, None: the first. `bar_at`: when its bar
-    began; `elapsed`: the bar's seconds by true step, `bars` by the byte where the bar's state ends."""
+    """`begins`: the byte after the previous attempt's last output, None: the first. `bar_at`: when its bar
+    started; `elapsed`: the bar's seconds by true step, `bars` by the byte where the bar's state ends."""
 
     translator: Translator
     begins: int | None = None
@@ -112,7 +111,7 @@ class _Attempt:
 
     @property
     def clock_from(self) -> float | None:
-        """What the bar's seconds count from; None: they do not run as a training does."""
+        """Start of the bar's seconds; None: implausible for a training."""
         lasted = max(self.elapsed.values(), default=0.0)
         if lasted < _LEAST_S or (max(self.elapsed) - min(self.elapsed)) / lasted >= _TOO_FAST:
             return None
@@ -120,14 +119,14 @@ class _Attempt:
 
     @property
     def empty(self) -> bool:
-        """Before the first attempt a log may hold words that are none."""
+        """A log may have other output before the first attempt."""
         now, told = self.translator, self.translator.evidence.evidence()
         trained = now.state.first_step is not None or now.state.banner or now.checkpoints
         return not (trained or told.own_exceptions or told.fatals)
 
 
 def read_log(log: Path, tensorboard: Path | None, otherwise_at: float) -> ParsedLog:
-    """`otherwise_at`: the time of what the log has no time for. Raises OSError."""
+    """`otherwise_at`: the time for events without one. Raises OSError."""
     parser, reading = ConsoleParser(launches=True), _Reading(_Clock(otherwise_at))
     kept, offset = b"", 0
     with log.open("rb") as stream:
@@ -171,7 +170,7 @@ class _Reading:
         self._drain()
 
     def take_exact(self, folder: Path) -> None:
-        """Of the last attempt: event files of the ones before count their steps from elsewhere."""
+        """Of the last attempt: event files of earlier attempts count steps differently."""
         from runner.ingest.tfevents import ScalarTail
 
         tail = ScalarTail(folder)
@@ -202,7 +201,7 @@ class _Reading:
         times, timed = self.clock.times, [row.at for _, row in rows if row.at is not None]
         began, ended = [*times[:1], *timed[:1]], [*times[-1:], *timed[-1:]]
         saved = {e.data.get("path"): e.at for e in events if e.kind == "checkpoint_saving"}
-        # a file that was written again counts once, by its last writing
+        # a rewritten file counts once, by its last write
         files = {c.path: c for one in self._done for c in one.translator.checkpoints}
         return ParsedLog(
             last=self._now.translator,
@@ -217,7 +216,7 @@ class _Reading:
         )
 
     def _attempts(self, began_at: float) -> list[AttemptStatus]:
-        """Each from its first log record on: the clock tells no time before."""
+        """Each from its first log record on: there is no time before it."""
         found: list[AttemptStatus] = []
         for one in self._done:
             at = self.clock.after(one.begins) if one.begins is not None and found else None
@@ -227,7 +226,7 @@ class _Reading:
 
 
 def _timed(row: StepRow, attempt: _Attempt, clock_from: float | None) -> StepRow:
-    """With the bar's time, where that can be believed."""
+    """With the bar's time, if plausible."""
     seconds = attempt.elapsed.get(row.step)
     if row.at is not None or seconds is None or clock_from is None:
         return row
@@ -235,7 +234,7 @@ def _timed(row: StepRow, attempt: _Attempt, clock_from: float | None) -> StepRow
 
 
 def _placed(event: JournalEvent, attempt: _Attempt, clock_from: float | None) -> JournalEvent:
-    """Much of what a trainer prints has no time of its own: then it is that of the bar before it."""
+    """Output without its own time gets that of the bar before it."""
     if event.offset is None or clock_from is None:
         return event
     place = bisect_right(attempt.bars, (event.offset, math.inf)) - 1
@@ -247,7 +246,7 @@ def _placed(event: JournalEvent, attempt: _Attempt, clock_from: float | None) ->
 
 
 def _merged(rows: list[tuple[int, StepRow]]) -> list[tuple[int, StepRow]]:
-    """One row a step of an attempt: what came later adds to it."""
+    """One row per step of an attempt: later values are added."""
     made: dict[tuple[int, int], StepRow] = {}
     for attempt, row in rows:
         known = made.setdefault((attempt, row.step), row)

@@ -1,6 +1,6 @@
-"""The folder of an imported run: built under a name that no list shows, then renamed.
+"""The folder of an imported run: built under a hidden name, then renamed.
 
-A kill at any moment leaves either no run or a complete one; what a killed import left is deleted by the next.
+A kill at any moment leaves either no run or a complete one; the next import deletes leftovers.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ from runner.store.journal import readable, step_row, write_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
 
 INSPECTED, IMPORTED = "inspected", "imported"
-#: a run and what was asked of it
+#: a run and its request
 Known = tuple[RunDir, RunSpec]
 _BUILDING, _OLD = ".making-", ".removed-"
-#: nobody works on one for longer than this
+#: an import never takes longer than this
 _STALE_S = 3600.0
-#: what a slow disk may take to verify all files
+#: time limit to verify all files on a slow disk
 _PATIENCE_S = 900.0
 
 
 def spec_of(origin: str, slug: str, at: float, mark: str, **more: Any) -> RunSpec:
-    """`mark`: the last four letters of the id, made from the source, so the same source has the same id."""
+    """`mark`: the last four letters of the id, derived from the source, so the same source has the same
+    id."""
     run_id = f"{new_run_id(slug, at)[:-5]}-{mark}"
     return RunSpec(
         id=run_id, command=(), env={}, created_at=at, host=socket.gethostname(), origin=origin, **more
@@ -58,8 +59,8 @@ def make(
     root: Path | None = None,
     replaced: Known | None = None,
 ) -> Path:
-    """Make the run `spec.id` in `root` (default: where all runs are). `fill` writes its journals. `replaced`:
-    an older run of the same source, whose label is kept. Raises OSError."""
+    """Create the run `spec.id` in `root` (default: where all runs are). `fill` writes its journals.
+    `replaced`: an older run of the same source, whose label is kept. Raises OSError."""
     root = root or runs_root()
     root.mkdir(parents=True, exist_ok=True)
     _sweep(root)
@@ -100,8 +101,8 @@ def write_journals(
 
 
 def verified(checkpoints: Iterable[Checkpoint], paths: Sequence[str]) -> list[Checkpoint]:
-    """In the order of their steps, those of these paths with what their file holds and its change against the
-    one before. The files are read in a process of its own: numpy and large files stay out of ours."""
+    """In the order of their steps, those at these paths with file contents and change from the previous one.
+    The files are read in a separate process: numpy and large files stay out of ours."""
     from runner.checkpoints.checkpoint_facts import compared, looked_at
 
     found = (

@@ -1,6 +1,7 @@
-"""What earlier trainings left below a folder: their files of weights and event files, by training.
+"""Finds earlier trainings below a folder: checkpoints and event files, grouped by training. Reads headers
+only.
 
-Reads headers only. sd-scripts writes into every file which training it is of (train_network.py and
+sd-scripts records the training in every file (train_network.py and
 library/train_util.py, v0.6 to v0.10: `ss_session_id`, `ss_training_started_at`, `ss_output_name`, `ss_steps`,
 `ss_epoch`, `ss_max_train_steps` ...).
 """
@@ -16,17 +17,17 @@ from pathlib import Path
 from runner.files.header import Broken, metadata_of, read_header
 from runner.trainers.names import KOHYA_NAMES, SUFFIXES
 
-_NO_NETWORK = "no trained network: it holds no lora weights and names no training"
-_PICKLE = "a pickle file: it does not say which training it is of"
+_NO_NETWORK = "not a trained network: no LoRA weights and no training metadata"
+_PICKLE = "a pickle file: its training is unknown"
 #: entries of a folder tree that are listed
 MOST_ENTRIES = 300_000
-#: event files begin so long before or after what the weights tell
+#: event files may start this long before or after the weights' times
 NEAR_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file of weights. `problem`: why it is not complete; `metadata`: the trainer's own words; `file_id`: the
+    """A checkpoint file. `problem`: why it is incomplete; `metadata`: the trainer's metadata; `file_id`: the
     same for all names of one file."""
 
     path: Path
@@ -48,8 +49,8 @@ class FoundFile:
 
     @property
     def key(self) -> str:
-        """Of its training: its session; without one the same name in the same folder. (Merging tools and a
-        resume make sessions of their own.)"""
+        """Of its training: its session; without one the same name in the same folder. (Merge tools and a
+        resume create new sessions.)"""
         session = self.metadata.get("ss_session_id")
         started = self.metadata.get("ss_training_started_at", "")
         if session:
@@ -68,7 +69,7 @@ class FoundEvents:
 
 @dataclass(frozen=True, slots=True)
 class FoundTraining:
-    """One training: its files in the order of their steps, its event files where they are known to be its."""
+    """One training: its files by step, its event files if known to belong to it."""
 
     key: str
     name: str
@@ -93,8 +94,8 @@ class FoundTraining:
 
 @dataclass(slots=True)
 class Findings:
-    """`passed_over`: files that are no training's, with the reason; `unreadable`: folders and files; `cut`:
-    there are more entries than are listed."""
+    """`passed_over`: files without a training, with the reason; `unreadable`: folders and files; `cut`: more
+    entries exist than listed."""
 
     trainings: list[FoundTraining] = field(default_factory=list)
     passed_over: list[tuple[Path, str]] = field(default_factory=list)
@@ -114,7 +115,7 @@ def look_for_trainings(root: Path) -> Findings:
             events.setdefault(path.parent, []).append(path)
         elif path.suffix in SUFFIXES and path.is_file():
             found = _weights(path, findings)
-            # plasma-tui links a resumed attempt's files beside the others: one file under two names
+            # plasma-tui links a resumed attempt's files next to the others: one file under two names
             if found is None or found.file_id in seen:
                 continue
             seen.add(found.file_id)
@@ -139,14 +140,14 @@ def look_for_trainings(root: Path) -> Findings:
 
 
 def _paths(root: Path, findings: Findings) -> Iterator[Path]:
-    """Every file, a folder's own before those of the folders in it."""
+    """Every file, a folder's files before its subfolders."""
 
     def unreadable(error: OSError) -> None:
         findings.unreadable.append((Path(error.filename), error.strerror or str(error)))
 
     listed = 0
     for folder, folders, names in os.walk(root, onerror=unreadable):
-        # a training state holds its own copies
+        # a training state has its own copies
         folders[:] = sorted(name for name in folders if not name.endswith("-state"))
         yield from (Path(folder, name) for name in sorted(names))
         listed += len(folders) + len(names)
@@ -164,7 +165,7 @@ def _weights(path: Path, findings: Findings) -> FoundFile | None:
         file_id = (stat.st_dev, stat.st_ino)
         header, _, whole_bytes = read_header(path)
     except Broken as error:
-        # of a name that the trainer gives, it is a broken checkpoint of its training; else anybody's
+        # with a trainer's name it is a broken checkpoint of its training; else unrelated
         return FoundFile(path, stat.st_size, stat.st_mtime, {}, str(error), file_id)
     except OSError as error:
         findings.unreadable.append((path, error.strerror or str(error)))
@@ -175,15 +176,15 @@ def _weights(path: Path, findings: Findings) -> FoundFile | None:
         findings.passed_over.append((path, _NO_NETWORK))
         return None
     short = whole_bytes - stat.st_size
-    problem = f"cut off: {short:,} of {whole_bytes:,} bytes are missing" if short > 0 else None
+    problem = f"truncated: {short:,} of {whole_bytes:,} bytes are missing" if short > 0 else None
     return FoundFile(path, stat.st_size, stat.st_mtime, metadata, problem, file_id)
 
 
 def _assign_broken(
     broken: list[FoundFile], groups: dict[str, list[FoundFile]], findings: Findings
 ) -> None:
-    """A file that does not say which training it is of belongs to the one whose files lie beside it, by its
-    name; by itself it may be anything."""
+    """A file without training metadata belongs to the training next to it with the same name; alone it could
+    be anything."""
     for one in broken:
         place = (one.path.parent, one.base)
         beside = [
@@ -193,7 +194,7 @@ def _assign_broken(
         ]
         if beside:
             beside[-1].append(one)
-        elif KOHYA_NAMES.parse(one.path.name).final:  # anybody may give such a name
+        elif KOHYA_NAMES.parse(one.path.name).final:  # the name alone proves nothing
             findings.passed_over.append((one.path, one.problem or "not complete"))
         else:
             groups.setdefault(one.key, []).append(one)

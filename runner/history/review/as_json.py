@@ -1,6 +1,6 @@
 """A review as one JSON object: summary.json. `docs/summary.schema.json` has its schema. Pure.
 
-All keys of `show --json` exist, and some more; what is not known or not finite is null.
+Contains all keys of `show --json`, and more; unknown or non-finite is null.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KEYS = {
     SampleFacts: {"size_bytes": "bytes", "by_step": "", "names": ""},
     Moment: {"weight": ""},
     FlagChange: {"after": "now", "why": ""},
-    #: absent where steps.jsonl could not be read
+    #: absent if steps.jsonl could not be read
     LossFacts: {"first_step": "", "first_nonfinite_step": ""}
     | {name: f"{name}_rows" for name in ("finite", "nonfinite", "unknown", "exact")},
     BaseModel: {"size_bytes": "bytes"},
@@ -70,7 +70,7 @@ def _picked(one: object, names: str) -> dict[str, Any]:
 
 def _checkpoints(review: Review) -> list[dict[str, Any]]:
     """`loss`: smoothed over all attempts at that step; `place`: its rank; `validation_step`: the true step of
-    `validation_loss`, null where only the console's own was heard; `bytes_now`: as it lies there now."""
+    `validation_loss`, null if only the console's own is known; `bytes_now`: its current size."""
     places = {one.checkpoint.path: one.place for one in review.candidates}
     return [
         plain(one, _KEYS)
@@ -84,7 +84,7 @@ def _checkpoints(review: Review) -> list[dict[str, Any]]:
 
 
 def _happened(review: Review) -> dict[str, int | None]:
-    """What became of the forecast. `planned_steps`: of the trainer's banner."""
+    """Forecast and result. `planned_steps`: from the trainer's banner."""
     sizes = [c.size_bytes for c in review.kept if c.size_bytes is not None]
     return {
         "images": review.images,
@@ -100,7 +100,7 @@ def _happened(review: Review) -> dict[str, int | None]:
 
 
 def _repeat(review: Review) -> dict[str, object] | None:
-    """What has to be the same for the same result."""
+    """What must be identical to reproduce the result."""
     spec = review.snapshot.spec
     if spec is None:
         return None

@@ -1,4 +1,4 @@
-"""What each launch of the trainer did, and what its end has cost. Pure."""
+"""What each launch of the trainer did, and what its end cost. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from runner.state.losses import StepTable
 
 
 class AttemptReview(Struct, frozen=True, kw_only=True):
-    """One launch of the trainer. `trained_steps`: rows it has journaled; `replayed_steps`, `replayed_s`: of
-    them trained again by later attempts; `startup_s`: from its start to its first step; `idle_s`: from its end
-    to the start of the next attempt; `source`: what it resumed from, in words; `lost`: what its end has cost, a
+    """One launch of the trainer. `trained_steps`: its journaled rows; `replayed_steps`, `replayed_s`: part
+    trained again by later attempts; `startup_s`: from its start to its first step; `idle_s`: from its end to
+    the start of the next attempt; `source`: what it resumed from, as text; `lost`: what its end cost, a
     sentence."""
 
     attempt: int
@@ -108,7 +108,7 @@ def _exit_words(ended: ExitRecord | None) -> str:
         return f"signal {ended.signal}"
     if ended is not None and ended.code is not None:
         return f"exit code {ended.code}"
-    return "its end was not seen"
+    return "its end was not observed"
 
 
 def _source_words(plan: AttemptPlan | None) -> str:

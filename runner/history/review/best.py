@@ -1,7 +1,6 @@
 """Which checkpoint may be the best, with reasons. Advice from numbers: the images decide. Pure.
 
-By the validation loss where there is one, else by the smoothed training loss. Values that differ by less than
-they scatter share a place.
+By validation loss if there is one, else by smoothed training loss. Values within the noise are tied.
 """
 
 from __future__ import annotations
@@ -24,18 +23,16 @@ from runner.model.units import count, finite, loss
 from runner.state.lineage import superseded
 
 VALIDATION, TRAINING = "validation loss", "smoothed training loss"
-#: said once, with the first candidate
-ONLY_TRAINING = (
-    "ranked by the training loss, which says little about how the images look: compare samples"
-)
-#: a validation belongs to a checkpoint that is nearer than this share of the steps between checkpoints
+#: added once, to the first candidate
+ONLY_TRAINING = "ranked by training loss, which says little about image quality: compare samples"
+#: a validation counts for a checkpoint nearer than this share of the checkpoint interval
 NEAR = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """`place` counts from 1; candidates whose values are equal within the noise share one. `by`: what it was
-    ranked by, VALIDATION, TRAINING or "" where nothing is known. `sample_path`: an image of its step."""
+    """`place` counts from 1; candidates within the noise are tied. `by`: the ranking value, VALIDATION,
+    TRAINING or "" if unknown. `sample_path`: an image of its step."""
 
     checkpoint: Checkpoint
     place: int
@@ -47,8 +44,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Score:
-    """`value`: what it is ranked by; `scatter`: its standard deviation, None: not known; `least`: values nearer
-    than this cannot be told apart whatever the scatter; `weight`: how many cautions speak against it."""
+    """`value`: what it is ranked by; `scatter`: its standard deviation, None: unknown; `least`: smaller
+    differences are never significant; `weight`: number of serious cautions."""
 
     one: Checkpoint
     by: str
@@ -65,10 +62,10 @@ class _Score:
         return self.one.step or 0
 
     def words(self) -> str:
-        """The value, and of which step where that is another one."""
+        """The value, and its step if different."""
         told = f"{self.by} {loss(self.value)}"
         if not self.exact:
-            return f"{told}, rounded, as the console showed it last"
+            return f"{told}, rounded, last shown on the console"
         apart = self.at_step - self.step if self.at_step is not None else 0
         if not apart:
             return told
@@ -84,10 +81,10 @@ def rank(
     series: LossSeries | None = None,
     attempts: Sequence[AttemptStatus] = (),
 ) -> tuple[Candidate, ...]:
-    """Best first: the files that are there, complete and finite, and of steps that can be trusted.
+    """Best first: existing, complete, finite files from trusted steps.
 
     `validation`: exact validation losses by true step; `samples`: an image's path by true step; `series`: the
-    run's losses, for their scatter and the first bad step; `attempts`: to know which steps were trained again.
+    run's losses, for their scatter and the first bad step; `attempts`: to find steps trained again.
     """
     usable, exact = usable_checkpoints(checkpoints, series), validation or {}
     cautions = cautions_of(usable, checkpoints, series, attempts)
@@ -111,8 +108,8 @@ def rank(
 def usable_checkpoints(
     checkpoints: Sequence[Checkpoint], series: LossSeries | None = None
 ) -> list[Checkpoint]:
-    """Complete, finite, still there, and before the first step that cannot be trusted; a final file stands for
-    the step's own, which holds the same weights."""
+    """Complete, finite, existing, and before the first untrusted step; a final file replaces the step's own
+    file with the same weights."""
     limit = first_untrusted_step(series)
     good = [
         c for c in checkpoints
@@ -131,7 +128,7 @@ def _score(
     single: float | None,
     rounded: bool,
 ) -> _Score:
-    """`near`: the step of the validation that speaks for it; `single`: the scatter of one step's loss;
+    """`near`: the step of its validation; `single`: the scatter of one step's loss;
     `rounded`: losses have the console's digits."""
     if near is not None:
         return _Score(one, VALIDATION, validation[near], scatter_of(validation), at_step=near)
@@ -148,7 +145,7 @@ def _score(
 def validation_near(
     one: Checkpoint, all_of: Sequence[Checkpoint], validation: Mapping[int, float]
 ) -> int | None:
-    """The true step of the validation that speaks for this file: the nearest one, if it is near enough."""
+    """The true step of this file's validation: the nearest one, if near enough."""
     step = one.step
     if step is None or not validation:
         return None
@@ -166,7 +163,7 @@ def validation_near(
 def _ranked(
     ordered: list[_Score], before: int, number: int, samples: Mapping[int, str]
 ) -> list[Candidate]:
-    """`ordered`: by value; `before`: how many stand before this group; `number`: of all usable files."""
+    """`ordered`: by value; `before`: how many are ranked before this group; `number`: of all usable files."""
     places: list[tuple[int, _Score, _Score]] = []
     for at, score in enumerate(ordered):
         place, leader = places[-1][:2] if places else (0, score)
@@ -188,12 +185,12 @@ def _ranked(
 
 
 def _equal(one: _Score, lower: _Score) -> bool:
-    # a last place is not exact in binary
+    # a last digit is not exact in binary
     return one.value - lower.value <= _noise(one, lower) * (1 + 1e-9)
 
 
 def _noise(one: _Score, other: _Score) -> float:
-    """What a difference of two values must exceed to mean something."""
+    """The smallest significant difference of two values."""
     least = max(one.least, other.least)
     if one.scatter is None or other.scatter is None:
         return least
@@ -203,9 +200,9 @@ def _noise(one: _Score, other: _Score) -> float:
 def _reasons(
     score: _Score, lowest: _Score, leader: _Score, before: int, number: int
 ) -> tuple[str, ...]:
-    told = ["the only checkpoint that is whole, finite and there"] if number == 1 else []
+    told = ["the only complete, finite checkpoint"] if number == 1 else []
     if not score.by:
-        told.append("no loss is known at its step")
+        told.append("no loss known at its step")
     elif score is lowest:
         told.append(f"lowest {score.words()}" if number > 1 and not before else score.words())
     elif leader is lowest:
@@ -220,17 +217,14 @@ def _reasons(
 
 
 def _about_validation(score: _Score, ordered: Sequence[_Score], before: int) -> tuple[str, ...]:
-    """What the course of the validation losses says of this one."""
+    """What the trend of validation losses says about this one."""
     if score.by != VALIDATION:
         return ("no validation near its step: not compared with those above",) if before else ()
     lowest, others = ordered[0], ordered[1:]
     if not others or score.one.step is None or lowest.one.step is None:
         return ()
     if score.step > lowest.step and not _equal(score, lowest):
-        return (
-            f"the validation loss has risen since step {lowest.step}: "
-            "it may have begun to learn the images by heart",
-        )
+        return (f"the validation loss has risen since step {lowest.step}: it may be overfitting",)
     previous = max(others, key=lambda s: s.step)
     if (
         score is lowest

@@ -1,4 +1,4 @@
-"""What speaks against a checkpoint, or should be known of it: its weights, its file, its past. Pure."""
+"""Cautions about a checkpoint: its weights, its file, its past. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from runner.model import AttemptStatus, Checkpoint, LossSeries, RunSnapshot
 from runner.model.units import count, finite
 from runner.state.lineage import superseded
 
-#: the norm of a network in training grows like a root of the steps, at most like the steps themselves
+#: a network's norm grows like a root of the steps, at most linearly
 #: (power 1); faster than this is an acceleration
 SHARP_POWER = 1.5
-#: a change that is smaller than this share is no growth worth a word
+#: growth below this share is not worth reporting
 SHARP_LEAST = 0.10
-#: less than this, over at least a tenth more steps, and the weights have hardly moved
+#: less than this over at least a tenth more steps: the weights hardly changed
 STILL = 0.005
-#: a pair of checkpoints that is nearer than this tells nothing
+#: checkpoints nearer than this are not compared
 STEPS_RATIO = 1.1
 #: of the largest norm of the run
 HARDLY_TRAINED = 0.2
@@ -26,15 +26,14 @@ ENOUGH_STEPS = 30
 
 
 def first_untrusted_step(series: LossSeries | None) -> int | None:
-    """The first step whose loss was not finite, if nothing shows that the training came through it; None:
-    every step can be trusted as far as the losses tell."""
+    """The first NaN step, unless the training recovered; None: all steps can be trusted, by their losses."""
     if series is None or series.first_nonfinite_step is None:
         return None
     return None if came_through(series) else series.first_nonfinite_step
 
 
 def came_through(series: LossSeries) -> bool:
-    """Exact losses were finite again to the end. (A running average stays NaN for ever.)"""
+    """Exact losses were finite again to the end. (A running average stays NaN forever.)"""
     last = series.buckets[-1] if series.buckets else None
     return series.exact and last is not None and last.mean is not None and not last.nonfinite
 
@@ -53,8 +52,7 @@ def cautions_of(
     series: LossSeries | None,
     attempts: Sequence[AttemptStatus],
 ) -> Mapping[str, tuple[tuple[str, ...], int]]:
-    """By path, and how many of them speak against the file. `written`: with those that are deleted: their
-    norms are remembered."""
+    """By path, and how many of them are serious. `written`: including deleted files: their norms are kept."""
     norms = [norm for c in usable if (norm := finite(c.norm)) is not None]
     good = sorted(
         (c.step, c.attempt)
@@ -78,11 +76,11 @@ def cautions_of(
 
 
 def norm_words(one: Checkpoint) -> tuple[str, ...]:
-    """`norm 1.32, +4.1 % since the checkpoint before`."""
+    """`norm 1.32, +4.1 % since the previous checkpoint`."""
     norm, change = finite(one.norm), finite(one.norm_change)
     if norm is None:
         return ()
-    since = f", {change * 100:+.1f} % since the checkpoint before" if change is not None else ""
+    since = f", {change * 100:+.1f} % since the previous checkpoint" if change is not None else ""
     return (f"norm {norm:.3g}{since}",)
 
 
@@ -97,15 +95,15 @@ def _bad_step(one: Checkpoint, series: LossSeries | None) -> str | None:
     bad = series.first_nonfinite_step if series is not None else None
     if bad is None or one.step is None or one.step < bad:
         return None
-    return f"the loss was not finite at step {bad}, before this file; it was again after that"
+    return f"the loss was NaN at step {bad}, before this file, and finite afterwards"
 
 
 def _growth(one: Checkpoint, good: Sequence[tuple[int, int]]) -> tuple[str | None, str | None]:
-    """What the norm's change since the file before says: (faster than the steps can explain, next to nothing).
-    The latter is no fault of the file, which is as good as the one before. `good`: steps and attempts of the
-    complete ones, in order."""
+    """Norm change since the previous file: (faster than the steps explain, almost none). The latter is not a
+    fault: the file is as good as the previous one. `good`: steps and attempts of the complete ones, in
+    order."""
     step, change = one.step, finite(one.norm_change)
-    # the one that `norm_change` is against: the newest complete one of an earlier step
+    # the reference of `norm_change`: the newest complete one of an earlier step
     earlier = (good[at] for at in range(bisect_left(good, (step or 0, -1)) - 1, -1, -1))
     before = next((at for at, attempt in earlier if attempt <= one.attempt), 0)
     if step is None or change is None or change <= -1 or not before or step < STEPS_RATIO * before:
@@ -116,7 +114,7 @@ def _growth(one: Checkpoint, good: Sequence[tuple[int, int]]) -> tuple[str | Non
         grown = f"its norm grew sharply since step {before} ({change * 100:+.0f} %)"
         sharp = f"{grown}: a sign of overtraining"
     if abs(change) < STILL:
-        still = f"its norm has hardly changed since step {before}: little was learnt after that"
+        still = f"its norm has hardly changed since step {before}: little was learned after that"
     return sharp, still
 
 
@@ -130,4 +128,4 @@ def _little(one: Checkpoint, largest: float) -> str | None:
 def _short_average(one: Checkpoint) -> str | None:
     if one.step is None or one.loss is None or not 0 < one.step < ENOUGH_STEPS:
         return None
-    return f"its smoothed loss stands on {count(one.step, 'step')} only"
+    return f"its smoothed loss is based on only {count(one.step, 'step')}"

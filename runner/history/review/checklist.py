@@ -1,6 +1,5 @@
-"""A run held to what a person looks at after it: point by point, each with its evidence. Pure.
-
-`skip` is "not known" or "does not apply"; it is never a yes.
+"""Checklist for an ended run: point by point, each with its evidence. Pure. `skip` means unknown or not
+applicable; it never counts as passed.
 """
 
 from __future__ import annotations
@@ -16,23 +15,23 @@ from runner.model.units import count, duration, file_size, some
 from runner.model.units import loss as loss_text
 from runner.trainers.names import unmarked_name
 
-#: more names in one line are read by nobody
+#: more names per line are unreadable
 NAMED = 8
 
-#: (pass, warn, fail or skip; the numbers, files and names that say so)
+#: (pass, warn, fail or skip; the evidence)
 Verdict = tuple[str, str]
 _POINTS: list[tuple[str, str, Callable[[Review], Verdict | None]]] = []
 _Judge = TypeVar("_Judge", bound=Callable[[Review], Verdict | None])
 
 
 def checklist(review: Review) -> tuple[CheckResult, ...]:
-    """Every point of a run that has begun; of a living one as far as it has come."""
+    """Every point for a started run; for a live one up to now."""
     judged = ((name, title, judge(review)) for name, title, judge in _POINTS)
     return tuple(CheckResult(name, *told, title=title) for name, title, told in judged if told)
 
 
 def _point(title: str) -> Callable[[_Judge], _Judge]:
-    """The function decides this point, or returns None where it does not apply; the list has their order."""
+    """The function decides this point, or returns None if it does not apply; the list defines the order."""
 
     def add(judge: _Judge) -> _Judge:
         _POINTS.append((judge.__name__.strip("_"), title, judge))
@@ -49,9 +48,9 @@ def _ended(review: Review) -> Verdict:
     if review.living:
         return "skip", f"it is {snapshot.state}"
     if outcome is None and snapshot.spec is not None and snapshot.spec.origin:
-        return "skip", "made of what was found: nobody watched it"
+        return "skip", "imported, not monitored"
     if outcome is None:
-        return "skip", f"nobody has judged it yet; {how}"
+        return "skip", f"no verdict yet;  {how}"
     text = f"{str(outcome).replace('_', ' ')}, {how}"
     if outcome is Outcome.SUCCEEDED:
         return "pass", text
@@ -62,13 +61,13 @@ def _ended(review: Review) -> Verdict:
 # ----------------------------------------------------------------- files
 
 
-@_point("Every expected file is there and valid")
+@_point("All expected files exist and are valid")
 def _files(review: Review) -> Verdict:
-    """Every file that had to be written: by name, with its size, complete, finite, and still there."""
+    """Every expected file: by name, with size, complete, finite, and existing."""
     by_name = {unmarked_name(one.name): one for one in review.counted}
     names = list(review.due) or [one.name for one in review.counted if not one.removed]
     if not names:
-        return "skip" if review.living else "fail", "no file of weights was written"
+        return "skip" if review.living else "fail", "no checkpoint was written"
     told: dict[bool | None, list[str]] = {True: [], False: [], None: []}
     broken = []
     for name in names:
@@ -82,20 +81,20 @@ def _files(review: Review) -> Verdict:
         return "fail" if broken else "skip", "; ".join([words, *broken[:NAMED]])
     head = f"{len(told[True])} of {count(len(names), 'file')}"
     if not review.due:
-        head += " that were written (which ones had to be was not known)"
+        head += " that were written (expected files unknown)"
     if told[False]:
-        return "fail", f"{head}{listed}. Not so: {some(told[False], NAMED)}"
-    more = f". Not looked at: {some(told[None], NAMED)}" if told[None] else ""
+        return "fail", f"{head}{listed}. Problems:  {some(told[False], NAMED)}"
+    more = f". Not checked:  {some(told[None], NAMED)}" if told[None] else ""
     return "warn" if more or not review.due else "pass", f"{head}{listed}{more}"
 
 
 def file_words(one: Checkpoint | None, review: Review) -> tuple[str, bool | None]:
-    """(what it is, is it good); None: not known."""
+    """(description, is it good); None: unknown."""
     if one is None:
         return "was never written", False
     now = review.sizes_now.get(one.path)
     if one.removed:
-        return "deleted by the trainer, as it was told to", True
+        return "deleted by the trainer, as configured", True
     if review.never_seen(one):
         return one.problem or "not found", None
     if one.replaced is not None:
@@ -107,10 +106,10 @@ def file_words(one: Checkpoint | None, review: Review) -> tuple[str, bool | None
     if one.complete is False:
         return one.problem or "not complete", False
     if one.finite is False:
-        return one.problem or "holds values that are not finite", False
+        return one.problem or "contains NaN or Inf", False
     size = file_size(one.size_bytes)
     if one.complete is None or one.finite is None:
-        return f"{size}, {one.problem or 'not looked at'}", None
+        return f"{size}, {one.problem or 'not checked'}", None
     return size, True
 
 
@@ -120,19 +119,19 @@ def _sizes(review: Review) -> Verdict:
         c.name: c.size_bytes for c in review.counted if c.size_bytes is not None and not c.removed
     }
     if not sizes:
-        return "skip", "no file of weights was looked at"
+        return "skip", "no checkpoint was checked"
     ends = (min(sizes.values()), max(sizes.values()))
     span = " to ".join(dict.fromkeys(map(file_size, ends)))
     empty = [name for name, size in sizes.items() if not size]
     if empty:
         return "fail", f"of zero bytes: {some(empty, NAMED)}"
     if review.expect.checkpoint_mb is None:
-        return "skip", f"{span}; [expect] checkpoint_mb does not say what they should be"
+        return "skip", f"{span}; no expectation set ([expect] checkpoint_mb)"
     low, high = review.expect.checkpoint_mb
     wanted = f"expected {low:g} to {high:g} MB"
     outside = [f"{name} {file_size(s)}" for name, s in sizes.items() if not low <= s / 1e6 <= high]
     if outside:
-        return "fail", f"{wanted}, outside of it: {some(outside, NAMED)}"
+        return "fail", f"{wanted}, outside:  {some(outside, NAMED)}"
     return "pass", f"{span}, {wanted}"
 
 
@@ -143,14 +142,14 @@ def _sizes(review: Review) -> Verdict:
 def _last_loss(review: Review) -> Verdict:
     facts = review.losses
     if not facts.rows and review.imported:
-        return "skip", "no event file tells the losses"
+        return "skip", "no event file with losses"
     if not facts.rows:
-        return "skip" if review.living else "fail", "no step was journaled"
+        return "skip" if review.living else "fail", "no step recorded"
     where = f"at step {facts.last_step}"
     bad = f"all of {facts.finite} recorded losses are finite"
     if facts.nonfinite:
         first = facts.first_nonfinite_step
-        bad = f"{facts.nonfinite} of {facts.rows} losses not finite, the first at step {first}"
+        bad = f"{facts.nonfinite} of {facts.rows} losses NaN, the first at step {first}"
     if facts.last is None:
         return "warn", f"no loss was recorded {where}; {bad}"
     kind = "exact" if facts.last_exact else "the trainer's running average"
@@ -164,7 +163,7 @@ def _last_loss(review: Review) -> Verdict:
 def _steps(review: Review) -> Verdict:
     status, wanted = review.snapshot.status, review.expect.steps
     if status is None:
-        return "skip", "nothing is known of it"
+        return "skip", "unknown"
     done, total = status.step, status.total_steps
     text = f"{done} of {total if total is not None else 'an unknown number of'} steps"
     if review.losses.missing_steps > 0:
@@ -173,7 +172,7 @@ def _steps(review: Review) -> Verdict:
         return "skip", f"{text} so far"
     if total is not None and done < total:
         if review.imported:
-            return "warn", f"the newest file says {text}; a resumed training counts anew"
+            return "warn", f"the newest file says {text}; a resumed training restarts its count"
         return "warn" if review.snapshot.outcome is Outcome.STOPPED else "fail", text
     if wanted is not None and done != wanted:
         return "warn", f"{text}, [expect] steps is {wanted}"
@@ -185,14 +184,14 @@ def _steps(review: Review) -> Verdict:
 # ----------------------------------------------------------------- device
 
 
-@_point("It trained on the right device")
+@_point("Device as expected")
 def _device(review: Review) -> Verdict:
     status, wanted = review.snapshot.status, review.expect.device
     if status is None or status.device is None:
-        return "skip", "the trainer never named its device"
+        return "skip", "the trainer did not report its device"
     used = status.device
     if wanted is None:
-        return "skip", f"{used}; [expect] device does not say what it should be"
+        return "skip", f"{used} (no expectation set)"
     if used.split(":")[0] == wanted.split(":")[0]:
         return "pass", f"{used}, as expected"
     return "fail", f"{used}, expected {wanted}"
@@ -202,9 +201,9 @@ def _device(review: Review) -> Verdict:
 def _gpu(review: Review) -> Verdict:
     status, readings = review.snapshot.status, review.snapshot.hardware
     if status is None:
-        return "skip", "nothing is known of it"
+        return "skip", "unknown"
     if status.device is not None and status.device.startswith("cpu"):
-        return "skip", "it trained on the CPU: no GPU took part"
+        return "skip", "trained on the CPU: no GPU used"
     use = status.hardware
     most = use.gpu_util_max
     if most is None:
@@ -224,11 +223,11 @@ def _gpu(review: Review) -> Verdict:
 def _images(review: Review) -> Verdict:
     wanted = review.expect.images
     if review.images is None:
-        return "skip", "the trainer did not say how many"
+        return "skip", "the trainer did not report the number"
     reg = f" and {review.reg_images} for regularisation" if review.reg_images else ""
     text = f"{count(review.images, 'image')}{reg}"
     if wanted is None:
-        return "skip", f"{text}; [expect] images does not say how many there should be"
+        return "skip", f"{text} (no expectation set)"
     if wanted != review.images:
         return "warn", f"{text}, expected {wanted}"
     return "pass", f"{text}, as expected"
@@ -241,14 +240,14 @@ def _images(review: Review) -> Verdict:
 def _smoke(review: Review) -> Verdict:
     spec, plan = review.snapshot.spec, review.snapshot.plan
     if spec is None:
-        return "skip", "nothing is known of its start"
+        return "skip", "unknowns start"
     if spec.smoke:
         return "skip", "this is a smoke test itself"
     if spec.origin:
-        return "skip", "it was not started from here"
+        return "skip", "not started by plasma-tui"
     given = spec.approval
     if given is None:
-        return "skip", "it was started without a gate, so none was asked for"
+        return "skip", "no gate, so no smoke test was required"
     if plan is not None and plan.approval is not None and plan.approval.smoke_run is None:
         given = plan.approval
         return "warn", f"attempt {plan.attempt} continued without one by {given.by}: {given.reason}"
@@ -263,7 +262,7 @@ def _reason(text: str) -> str:
 
 @_point("No earlier checkpoint was overwritten")
 def _overwritten(review: Review) -> Verdict | None:
-    """Only where it happened: who agreed, and why."""
+    """Only if it happened: who agreed, and why."""
     given = review.snapshot.spec.overwrite if review.snapshot.spec is not None else None
     if given is None:
         return None
@@ -276,7 +275,7 @@ def _alarms(review: Review) -> Verdict:
     status, outcome = review.snapshot.status, review.snapshot.outcome
     alarms = status.alarms if status is not None else ()
     if review.imported:
-        return "skip", "nobody watched it"
+        return "skip", "not monitored"
     warned = sum(number for _, number in review.warnings)
     kinds = ", ".join(dict.fromkeys(str(one.kind).replace("_", " ") for one in alarms))
     found = f"{count(len(alarms), 'alarm')} ({kinds})" if alarms else "no alarm"
@@ -286,10 +285,10 @@ def _alarms(review: Review) -> Verdict:
     return "warn" if alarms or warned else "pass", found
 
 
-#: ends that nothing announced and that are no ordinary ones
+#: abnormal ends without an alarm
 _ENDINGS: dict[Outcome | None, str] = {
     Outcome.KILLED: "the run was killed",
     Outcome.FAILED: "the run failed",
-    Outcome.DIVERGED: "the loss became not finite",
+    Outcome.DIVERGED: "the loss became NaN",
     Outcome.NOTHING_TRAINED: "nothing was trained",
 }

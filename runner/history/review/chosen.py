@@ -1,4 +1,4 @@
-"""Finds the checkpoint of a run that a person means: `best`, a step, a name, `final`. Blocking."""
+"""Finds a checkpoint by `best`, a step, a name or `final`. Blocking."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ BEST, FINAL = "best", "final"
 
 
 class NotChosen(Exception):
-    """No such checkpoint; one sentence with what there is."""
+    """No such checkpoint; one sentence with the available ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """`why`: the reasons of a ranking, empty for one that was named."""
+    """`why`: the reasons of a ranking, empty for one chosen by name."""
 
     checkpoint: Checkpoint
     path: Path
@@ -40,7 +40,7 @@ def choose(run_path: Path, which: str = BEST) -> Chosen:
     if not there:
         gone = f": {replaced[0].name} was {replaced[0].replaced}" if replaced else ""
         raise NotChosen(f"run {run.id} has no checkpoint that still exists{gone}")
-    # what can be asked for, the newest ones if there are many
+    # available names, the newest ones if there are many
     names = ", ".join([str(c.step) if c.step is not None else c.name for c in there][-12:])
     why: tuple[str, ...] = ()
     if which == BEST:
@@ -48,11 +48,11 @@ def choose(run_path: Path, which: str = BEST) -> Chosen:
 
         candidates = review_of(run_path).candidates
         if not candidates:
-            told = f"no checkpoint of run {run.id} is whole and finite"
-            raise NotChosen(f"{told}: name one with --checkpoint ({names})")
+            told = f"run {run.id} has no complete, finite checkpoint"
+            raise NotChosen(f"{told}: choose one with --checkpoint ({names})")
         chosen, why = candidates[0].checkpoint, (*candidates[0].reasons, *candidates[0].cautions)
     elif found := [c for c in there if _is_meant(c, which)]:
-        # of one step in two attempts, the newer is what the training continued with
+        # of one step in two attempts, the training continued with the newer one
         chosen = max(found, key=lambda c: (c.attempt, c.final, c.saved_at))
     elif lost := [c for c in replaced if _is_meant(c, which)]:
         told = f"{lost[0].name} of run {run.id} was {lost[0].replaced}"

@@ -1,9 +1,6 @@
-"""A review as a document: sections of a few kinds of blocks. Types alone.
-
-The Markdown of a summary and the screen are both made from it, so that they cannot tell different things.
-
-Texts are as they came: whoever writes them out cleans them (`runner.history.review.markdown`,
-`tui.text.clean`).
+"""A review as a document: sections of a few kinds of blocks. Types only. The Markdown summary and the screen
+are both built from it, so they cannot differ. Texts are unmodified: the output side cleans them
+(`runner.history.review.markdown`, `tui.text.clean`).
 """
 
 from __future__ import annotations
@@ -30,7 +27,7 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`numeric`: indices of the columns that are set to the right; every row is as long as `heads`."""
+    """`numeric`: indices of right-aligned columns; every row is as long as `heads`."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -39,7 +36,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Text that is kept as it is, line by line. `kind`: the word behind the fence (sh, toml, text)."""
+    """Preformatted text, line by line. `kind`: the language of the fence (sh, toml, text)."""
 
     text: str
     kind: str = "text"

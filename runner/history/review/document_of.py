@@ -1,4 +1,4 @@
-"""A review as a document: the verdict first, then its evidence. Pure, but for the plot."""
+"""A review as a document: the verdict first, then its evidence. Pure, except for the plot."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def document_of(review: Review, *, plot: bool, width: int = sections.PLOT_WIDTH)
     points, around = checklist(review), sections_around
     titled: tuple[tuple[str, str, Callable[[Review], Iterator[Block]]], ...] = (
         ("checklist", "Checklist", lambda _: iter((Points(points),))),
-        ("expected", "Expected and happened", sections.expected),
+        ("expected", "Planned vs. actual", sections.expected),
         ("loss", "Loss", partial(sections.loss, plot=plot, width=width)),
         ("checkpoints", "Checkpoints", sections.checkpoints),
         ("best", "Best checkpoint", sections.best),
@@ -59,12 +59,12 @@ def _lead(review: Review) -> tuple[str, ...]:
             lines.append(f"What to do: {cause.advice}")
         changes = cause.changes or ((cause.fix,) if cause.fix else ())
         if changes:
-            lines.append(f"Cure: {' '.join(changes)}")
+            lines.append(f"Fix: {' '.join(changes)}")
     return tuple(lines)
 
 
 def _front(review: Review, points: list[str]) -> tuple[tuple[str, object], ...]:
-    """Front matter: plain scalars, for tools; null where there is no status or spec."""
+    """Front matter: plain scalars, for tools; null without a status or spec."""
     snapshot, facts = review.snapshot, review.losses
     status, spec = snapshot.status, snapshot.spec
     folder = spec.output_dir if spec is not None else None
@@ -95,5 +95,5 @@ def _front(review: Review, points: list[str]) -> tuple[tuple[str, object], ...]:
 
 
 def utc(at: float | None) -> str | None:
-    """ISO 8601 in UTC: what tools sort and compare."""
+    """ISO 8601 in UTC: sortable and comparable."""
     return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

@@ -16,9 +16,10 @@ CURVE_POINTS = 400
 
 @dataclass(frozen=True, slots=True)
 class EpochRow:
-    """One epoch. `steps`: rows that count, of `first_step` to `last_step`; `mean`, `lowest`, `highest`: of its
-    finite losses; `smooth`: the smoothed loss at its last step; `seconds`: from the last step before it to its
-    own last one, saves and samples included, breaks between attempts not; `whole`: all its steps are there."""
+    """One epoch. `steps`: valid rows, from `first_step` to `last_step`; `mean`, `lowest`, `highest`: of its
+    finite losses; `smooth`: the smoothed loss at its last step; `seconds`: from the last step before it to
+    its own last one, including saves and samples, without breaks between attempts; `whole`: no step is
+    missing."""
 
     epoch: int
     first_step: int
@@ -36,7 +37,8 @@ class EpochRow:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Some neighbouring steps: the mean of their finite losses and the smoothed loss at `step`, the last."""
+    """A group of neighbouring steps: the mean of their finite losses and the smoothed loss at `step`, the
+    last."""
 
     step: int
     mean: float | None
@@ -49,7 +51,7 @@ def epoch_rows(
     steps_per_epoch: int | None,
     validations: Mapping[int, float] | None = None,
 ) -> tuple[EpochRow, ...]:
-    """A row an epoch that has any step. `validations`: loss of the validation by true step."""
+    """A row per epoch with steps. `validations`: validation loss by true step."""
     if not len(table) or not steps_per_epoch or steps_per_epoch < 1:
         return ()
     found, at = [], 0
@@ -97,7 +99,7 @@ def curve(
 
 
 def smooth_at(table: StepTable, smooth: array[float], step: int | None) -> float | None:
-    """The smoothed loss at a true step, NaN where it is not finite; None: that step has no row."""
+    """The smoothed loss at a true step, NaN if not finite; None: that step has no row."""
     if step is None:
         return None
     at = bisect_left(table.steps, step)

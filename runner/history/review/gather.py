@@ -1,6 +1,6 @@
-"""Everything that is known of a run, read from its folder and from what lies beside it. Blocking.
+"""Everything known of a run, read from its folder and the files next to it. Blocking.
 
-A part that cannot be read is named in `Review.notes`; it costs no other part.
+A part that cannot be read is listed in `Review.notes` and does not affect other parts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CONSOLE_HEAD_BYTES = 1 << 20
 
 
 def review_of(path: Path, final: Status | None = None, *, dataset: bool = True) -> Review:
-    """The run in `path`, living or ended. `final`: its last status, where that is not written yet.
+    """The run in `path`, live or ended. `final`: its last status, if not written yet.
     `dataset` False: its images and captions are not read again."""
     snapshot = RunReader(path, console=False).read_all()
     if final is not None:
@@ -51,7 +51,7 @@ def review_of(path: Path, final: Status | None = None, *, dataset: bool = True) 
 
 
 def bare_review(snapshot: RunSnapshot, note: str = "") -> Review:
-    """From the snapshot alone: what is written where the whole look has failed."""
+    """From the snapshot only: used if the full review failed."""
     status, spec, series = snapshot.status, snapshot.spec, snapshot.loss
     rows, bad = sum(b.count for b in series.buckets), sum(b.nonfinite for b in series.buckets)
     return Review(
@@ -75,7 +75,7 @@ def bare_review(snapshot: RunSnapshot, note: str = "") -> Review:
 
 
 def secrets_of(path: Path, spec: RunSpec) -> tuple[str, ...]:
-    """Of the run's command and configuration, and of what its attempts changed; the longest first."""
+    """Secrets of the run's command, configuration and changes, longest first."""
     found = {*secret_values(spec.command, spec.env, spec.config_text)}
     for plan in places.plans_of(RunDir(path)):
         found |= {*secret_values(plan.command, plan.env, None)}
@@ -84,7 +84,7 @@ def secrets_of(path: Path, spec: RunSpec) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class _Looks:
-    """Calls what reads a part; one that fails is noted, and costs no other."""
+    """Reads one part; a failure is noted and does not affect others."""
 
     notes: list[str] = field(default_factory=list)
 
@@ -97,11 +97,11 @@ class _Looks:
 
 
 def _inside(run: RunDir, snapshot: RunSnapshot, looks: _Looks) -> Review:
-    """By what lies in the run folder."""
+    """From the run folder."""
     journal, table = read_journal(run.events), read_steps(run.steps)
     for name, bad in (("steps", table.unreadable_lines), ("events", journal.unreadable_lines)):
         if bad:
-            looks.notes.append(f"{name}.jsonl: {bad} unreadable lines left out")
+            looks.notes.append(f"{name}.jsonl: {bad} unreadable lines skipped")
     spec, status, smooth = snapshot.spec, snapshot.status, table.smoothed()
     attempts = status.attempts if status is not None else ()
     per_epoch = _steps_per_epoch(journal.banner, snapshot)
@@ -142,8 +142,8 @@ def _inside(run: RunDir, snapshot: RunSnapshot, looks: _Looks) -> Review:
 
 
 def _exact(run: RunDir, status: Status | None, shown: Mapping[int, float]) -> dict[int, float]:
-    """Validation losses out of the event files; the console showed them with three digits. The files of a long
-    run take seconds: they are opened only where something was validated."""
+    """Validation losses from event files; the console shows only three digits. Files of a long run take
+    seconds: they are only opened if there was a validation."""
     written = status.checkpoints if status is not None else ()
     if not shown and all(one.validation_loss is None for one in written):
         return {}
@@ -153,9 +153,9 @@ def _exact(run: RunDir, status: Status | None, shown: Mapping[int, float]) -> di
 def _with_losses(
     one: Checkpoint, loss: float | None, all_of: Sequence[Checkpoint], heard: Mapping[int, float]
 ) -> Checkpoint:
-    """The status holds the newest validation before the file; what ranks it is the nearest one."""
+    """The status has the newest validation before the file; the ranking uses the nearest one."""
     if one.replaced is not None:
-        return one  # the loss at its step is that of a file that does not exist any more
+        return one  # the loss at its step belongs to a file that no longer exists
     near = validation_near(one, all_of, heard)
     validation = heard[near] if near is not None else None
     return replace(
@@ -178,7 +178,7 @@ def _steps_per_epoch(banner: Mapping[str, int], snapshot: RunSnapshot) -> int | 
 
 
 def _beside(review: Review, spec: RunSpec, looks: _Looks, dataset: bool) -> Review:
-    """With what lies outside of the run folder."""
+    """Adds facts from outside the run folder."""
     run, cwd = RunDir(Path(review.snapshot.path)), Path(spec.cwd)
     no_metadata: tuple[str | None, dict[str, str]] = (None, {})
     no_flags: dict[str, Any] = {}
@@ -209,7 +209,7 @@ def _beside(review: Review, spec: RunSpec, looks: _Looks, dataset: bool) -> Revi
 
 
 def _images(run: RunDir, spec: RunSpec) -> Images:
-    """Image files, as the trainer's first attempt has found them before its first step."""
+    """Image files, as found by the trainer's first attempt before its first step."""
     found, parser = Images(), ConsoleParser(vocabulary=program_of_run(spec).vocabulary)
     if not run.console.exists():
         return found

@@ -29,7 +29,7 @@ class Journal:
 
     @property
     def banner(self) -> dict[str, int]:
-        """Of the newest attempt that printed one."""
+        """From the newest attempt that printed one."""
         newest = sorted(self.state.attempts.items(), reverse=True)
         return next((state.banner for _, state in newest if state.banner), {})
 
@@ -50,7 +50,7 @@ def read_journal(path: Path) -> Journal:
 
 
 def validations(journal: JournalState, attempts: Sequence[AttemptStatus]) -> dict[int, float]:
-    """Loss of the validation by true step, without what a later attempt has trained again."""
+    """Validation loss by true step, without steps that a later attempt trained again."""
     firsts = {one.attempt: one.first_step for one in attempts if one.first_step is not None}
     return {
         step: loss

@@ -1,7 +1,7 @@
 """A document as Markdown that reads well as plain text and passes markdownlint.
 
-All texts are foreign: none of them can open a heading, list, fence, link, tag, table cell or a key of the
-front matter, and no control character of theirs comes through.
+All texts are untrusted: none can open a heading, list, fence, link, tag, table cell or front matter key, and
+control characters are removed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from runner.history.review.document import (
 WIDTH = 100
 TEXT_LIMIT, CELL_LIMIT, TITLE_LIMIT = 1500, 300, 160
 CODE_LINE_LIMIT, CODE_LINES = 20_000, 2_000
-#: cells up to this width are padded; one long cell must not pull a whole column apart
+#: cells up to this width are padded; one long cell must not widen the column
 PADDED = 80
 MARKS = {"pass": "✓ yes", "warn": "! mind", "fail": "✗ NO", "skip": "– not judged"}
 
@@ -46,7 +46,7 @@ def to_markdown(document: Document) -> str:
 
 
 def _scalar(value: object) -> str:
-    """YAML that every reader takes for the same: numbers, null, and texts in double quotes as in JSON."""
+    """YAML that every reader parses the same way: numbers, null, and texts in double quotes as in JSON."""
     bare = value is None or isinstance(value, int | float)
     return json.dumps(
         value if bare else one_line(str(value), TEXT_LIMIT), ensure_ascii=False, allow_nan=False
@@ -54,19 +54,19 @@ def _scalar(value: object) -> str:
 
 
 def plain(text: str, limit: int = CELL_LIMIT) -> str:
-    """Foreign text on one line, with nothing in it that formats; where a line begins with it, `start` too."""
+    """Untrusted text on one line, with formatting escaped; `start`: at the start of a line."""
     return _SPECIAL.sub(lambda found: "\\" + "\\".join(found[0]), one_line(text, limit))
 
 
 def one_line(text: str, limit: int) -> str:
-    """Without control characters, line breaks and what cannot be printed; cut to `limit` characters."""
+    """Without control characters, line breaks and unprintables; cut to `limit` characters."""
     text = text[: 4 * limit]
     flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
 def _start(line: str) -> str:
-    """A line that begins like a heading, a list, a quote or a rule is text all the same."""
+    """A line that starts like a heading, list, quote or rule remains text."""
     return _START.sub(lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\{m[3]}", line)
 
 
@@ -103,7 +103,7 @@ def _bullets(items: tuple[str, ...]) -> str:
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
-    """Lines of the escaped text; each is safe at the beginning of a line."""
+    """Lines of the escaped text; each is safe at the start of a line."""
     flat, width = plain(text, TEXT_LIMIT), WIDTH - len(indent)
     lines = textwrap.wrap(flat, width, break_long_words=False, break_on_hyphens=False)
     return [_start(line) for line in lines]
@@ -132,7 +132,7 @@ def _row(row: list[str], widths: list[int], right: list[bool]) -> str:
 
 
 def cells(text: str) -> int:
-    """Columns that a terminal gives this text."""
+    """Width of this text in terminal cells."""
     if text.isascii():
         return len(text)
     return sum(
@@ -142,7 +142,7 @@ def cells(text: str) -> int:
 
 
 def _code(text: str, kind: str) -> str:
-    """Lines as they are, without what cannot be printed; the fence is longer than any in the text."""
+    """Lines unchanged except unprintables; the fence is longer than any in the text."""
     lines = [
         "".join(c if c.isprintable() else "�" for c in line[:CODE_LINE_LIMIT]).rstrip()
         for line in text.expandtabs(4).split("\n")[:CODE_LINES]

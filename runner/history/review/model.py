@@ -1,6 +1,5 @@
-"""All that a review knows of a run, as frozen types. No I/O.
-
-Steps are true steps, times seconds since the epoch, `_s` seconds, `_bytes` bytes; None is "not known".
+"""Everything a review knows of a run, as frozen types. No I/O. Steps are true steps, times Unix seconds, `_s`
+seconds, `_bytes` bytes; None is unknown.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from runner.model.preview import FlagChange
 from runner.state.lineage import current
 from runner.state.losses import LossFacts
 
-#: of the summary's form, docs/summary.md: a new key raises the second number, a key that goes or means
-#: something else the first
+#: version of the summary's format, docs/summary.md: a new key raises the second number, a removed or changed
+#: key the first
 SUMMARY_VERSION = "1.0"
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One line of the timeline. `weight`: 0 is left out first where there are too many."""
+    """One line of the timeline. `weight`: 0 is dropped first if there are too many."""
 
     at: float
     attempt: int
@@ -32,7 +31,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class SampleFacts:
-    """Sample images by their count; `steps` are those that have any; `unplaced`: their step is not known."""
+    """Sample images by their count; `steps` are those with samples; `unplaced`: their step is unknown."""
 
     count: int = 0
     folders: tuple[str, ...] = ()
@@ -58,8 +57,8 @@ class BaseModel:
 
 @dataclass(frozen=True, slots=True)
 class DatasetFacts:
-    """`then`: RunSpec.fingerprints; `now`: the same of what lies there now, empty where it cannot be told.
-    `same`: None: not known, `why` says why."""
+    """`then`: RunSpec.fingerprints; `now`: the same for the current files, empty if unknown. `same`: None:
+    unknown, `why` says why."""
 
     then: dict[str, str] = field(default_factory=dict)
     now: dict[str, str] = field(default_factory=dict)
@@ -69,15 +68,15 @@ class DatasetFacts:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """`checkpoints`: as in the status, with the smoothed loss at their steps out of the rows that count;
-    `sizes_now`: bytes by path, None: not there any more; `due`: names that had to be written; `banner`: what
-    the trainer said of its plan; `images`: files that it found; `warnings`: (text, how often); `metadata`: of
-    the `metadata_of` file; `secrets`: never to be shown; `notes`: what could not be looked at."""
+    """`checkpoints`: as in the status, with the smoothed loss at their steps; `sizes_now`: bytes by path,
+    None: missing; `due`: names of expected files; `banner`: the plan that the trainer printed; `images`:
+    files that it found; `warnings`: (text, how often); `metadata`: of the `metadata_of` file; `secrets`:
+    never shown; `notes`: what could not be read."""
 
     snapshot: RunSnapshot
     losses: LossFacts = field(default_factory=LossFacts)
     epochs: tuple[EpochRow, ...] = ()
-    #: loss of the validation by true step, of steps that count
+    #: validation loss by true step, of valid steps
     validations: dict[int, float] = field(default_factory=dict)
     curve: tuple[CurvePoint, ...] = ()
     steps_per_epoch: int | None = None
@@ -112,13 +111,13 @@ class Review:
 
     @property
     def imported(self) -> bool:
-        """Made of files: there is no journal, and not even a console."""
+        """Imported from files: no journal and no console."""
         spec = self.snapshot.spec
         return spec is not None and spec.origin == "imported"
 
     @property
     def counted(self) -> tuple[Checkpoint, ...]:
-        """Without those whose steps a later attempt trained again."""
+        """Without steps that a later attempt trained again."""
         status = self.snapshot.status
         return current(self.checkpoints, status.attempts if status is not None else ())
 
@@ -127,7 +126,6 @@ class Review:
         return tuple(c for c in self.checkpoints if not (c.removed or c.missing))
 
     def never_seen(self, one: Checkpoint) -> bool:
-        """A file that a log names and that did not exist when the run was made of it: it may lie on another
-        machine."""
+        """A logged file that did not exist at import: it may be on another machine."""
         spec = self.snapshot.spec
         return spec is not None and bool(spec.origin) and one.size_bytes is None

@@ -1,4 +1,4 @@
-"""How much a loss scatters by itself: what is nearer than that is told as equal. Pure."""
+"""The noise of a loss: values closer than that count as equal. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from runner.model import LossSeries
 from runner.store.series import SMOOTHING
 
-#: two values differ if they lie further apart than so many standard deviations of their difference
+#: two values differ if they are this many standard deviations of their difference apart
 CERTAIN = 2.0
-#: fewer values than these tell nothing about their scatter
+#: fewer values than this give no estimate
 LEAST = 5
 #: significant digits of a loss on sd-scripts' console
 CONSOLE_DIGITS = 3
@@ -19,7 +19,7 @@ CONSOLE_DIGITS = 3
 
 def step_scatter(series: LossSeries) -> float | None:
     """Standard deviation of a single step's loss about its own trend, from the differences of neighbours;
-    None where it cannot be told: too few steps, or only a running average is known, which hides it."""
+    None if unknown: too few steps, or only a running average, which hides it."""
     if not series.exact:
         return None
     known = [(b.mean, b.count - b.nonfinite) for b in series.buckets if b.mean is not None]
@@ -44,8 +44,8 @@ def smoothed_scatter(scatter: float, steps: int) -> float:
 
 
 def scatter_of(values: Mapping[int, float]) -> float | None:
-    """Standard deviation of values by step about a smooth course: how far each lies from the line between
-    its two neighbours. None: too few of them."""
+    """Standard deviation of values by step around a smooth curve: the distance of each from the line between
+    its neighbours. None: too few of them."""
     known = sorted((step, value) for step, value in values.items() if math.isfinite(value))
     if len(known) < LEAST:
         return None
@@ -58,7 +58,7 @@ def scatter_of(values: Mapping[int, float]) -> float | None:
 
 
 def rounding(value: float, digits: int = CONSOLE_DIGITS) -> float:
-    """The last place of a number that was shown with so many significant digits."""
+    """The value of the last digit of a number with this many significant digits."""
     if value == 0 or not math.isfinite(value):
         return 0.0
     return float(10.0 ** (math.floor(math.log10(abs(value))) - digits + 1))

@@ -1,6 +1,5 @@
-"""Looks of the review at what lies beside the run folder: files of weights, base model, dataset, other runs.
-
-Every function may raise OSError and what its helpers raise: `gather` turns that into a note.
+"""Reads files outside the run folder for a review: checkpoints, base model, dataset, other runs. Every
+function may raise OSError and its helpers' errors: `gather` turns them into notes.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ LOOK_BACK_S = 1.0
 DATASET_LIMIT_S = 4.0
 PROMPTS, PROMPT_LENGTH, NAMES = 8, 300, 12
 METADATA_LENGTH = 300
-#: what a person needs to repeat a run, of all that the trainer writes into a checkpoint
+#: the part of a checkpoint's metadata needed to repeat a run
 METADATA_KEYS = (
     "ss_session_id", "ss_training_started_at", "ss_training_finished_at", "ss_steps", "ss_epoch",
     "ss_sd_scripts_commit_hash", "ss_base_model_version", "ss_sd_model_name", "ss_sd_model_hash",
@@ -34,7 +33,7 @@ METADATA_KEYS = (
 
 
 def sizes_now(checkpoints: Sequence[Checkpoint], cwd: str) -> dict[str, int | None]:
-    """Bytes of each file as it lies there now; None: it does not."""
+    """Current size of each file; None: missing."""
     found: dict[str, int | None] = {}
     for one in checkpoints:
         try:
@@ -45,7 +44,7 @@ def sizes_now(checkpoints: Sequence[Checkpoint], cwd: str) -> dict[str, int | No
 
 
 def metadata_in(checkpoints: Sequence[Checkpoint], cwd: str) -> tuple[str | None, dict[str, str]]:
-    """(name, metadata) of the newest whole safetensors file, read from its header alone."""
+    """(name, metadata) of the newest complete safetensors file, from its header only."""
     there = (c for c in checkpoints if not (c.removed or c.missing or c.complete is False))
     for one in sorted(there, key=lambda c: (c.step or 0, c.final), reverse=True):
         if not one.name.endswith(".safetensors"):
@@ -73,7 +72,7 @@ def base_model(flags: Mapping[str, Any], cwd: Path) -> BaseModel | None:
 
 
 def dataset_facts(spec: RunSpec, flags: Mapping[str, Any], cwd: Path) -> DatasetFacts:
-    """The dataset now against its fingerprint of the start."""
+    """The dataset now compared to its fingerprint at the start."""
     then = dict(spec.fingerprints)
     if "dataset" not in then:
         return DatasetFacts(then, why="no fingerprint was taken at the start")
@@ -81,13 +80,13 @@ def dataset_facts(spec: RunSpec, flags: Mapping[str, Any], cwd: Path) -> Dataset
         most = int(then.get("dataset_images", "0"))
         taken = take(flags, cwd, limit_s=DATASET_LIMIT_S, most_images=most)
         if taken.cut:
-            return DatasetFacts(then, why="looking at it took too long")
+            return DatasetFacts(then, why="reading it took too long")
         return DatasetFacts(then, {"dataset": taken.digest}, taken.digest == then["dataset"])
     now = dataset_fingerprints(flags, cwd, limit_s=DATASET_LIMIT_S)
     if "dataset_cut" in now:
-        return DatasetFacts(then, why="looking at all of it took too long")
+        return DatasetFacts(then, why="reading all of it took too long")
     if "dataset" not in now:
-        return DatasetFacts(then, now, why="it cannot be read any more")
+        return DatasetFacts(then, now, why="it can no longer be read")
     return DatasetFacts(then, now, now["dataset"] == then["dataset"])
 
 
@@ -134,7 +133,7 @@ def project_of(spec: RunSpec) -> str:
 
 
 def plans_of(run: RunDir) -> tuple[AttemptPlan, ...]:
-    """All that can be read, in order; it ends at the first that cannot."""
+    """All readable ones, in order, up to the first unreadable one."""
     found: list[AttemptPlan] = []
     while (plan := readable(run.attempt(len(found) + 1), AttemptPlan)) is not None:
         found.append(plan)

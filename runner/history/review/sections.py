@@ -1,4 +1,5 @@
-"""The sections of a review about the training itself, as blocks; a section without blocks is left out. Pure."""
+"""The sections of a review about the training itself, as blocks; a section without blocks is left out.
+Pure."""
 
 from __future__ import annotations
 
@@ -16,23 +17,23 @@ from runner.model.units import UNKNOWN, count, duration, file_size, memory_size,
 from runner.model.units import loss as loss_text
 
 PLOT_WIDTH, PLOT_HEIGHT = 78, 16
-#: this share of the points is drawn in any case
+#: this share of the points is always drawn
 USUAL = 0.96
 
 
 def moment(at: float | None) -> str:
-    """Local time of the machine that tells it."""
+    """Local time of this machine."""
     return UNKNOWN if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def trained_time(review: Review) -> float | None:
-    """Seconds from the start of each attempt to its end, added up; None: an end is not known."""
+    """Seconds from the start of each attempt to its end, added up; None: an end is unknown."""
     took = [one.ended_at and max(0.0, one.ended_at - one.started_at) for one in review.attempts]
     known = [one for one in took if one is not None]
     return sum(known) if took and len(known) == len(took) else None
 
 
-# ----------------------------------------------------------------- expected and happened
+# ----------------------------------------------------------------- planned vs. actual
 
 
 def expected(review: Review) -> Iterator[Block]:
@@ -54,23 +55,23 @@ def expected(review: Review) -> Iterator[Block]:
     rows: tuple[_Planned, ...] = (
         told("images", "images", review.images),
         told("regularisation images", "reg_images", review.reg_images),
-        told("batches an epoch", "batches_per_epoch", review.banner.get("batches_per_epoch")),
+        told("batches per epoch", "batches_per_epoch", review.banner.get("batches_per_epoch")),
         told("epochs", "epochs", review.banner.get("epochs")),
         told("steps", "steps", getattr(status, "step", None)),
-        ("files of weights", due, written, str),
-        told("bytes of one file", "checkpoint_bytes", max(sizes, default=None), file_size),
-        ("bytes of all files", due_bytes, sum(sizes) if sizes else None, file_size),
+        ("checkpoints", due, written, str),
+        told("bytes per checkpoint", "checkpoint_bytes", max(sizes, default=None), file_size),
+        ("bytes of all checkpoints", due_bytes, sum(sizes) if sizes else None, file_size),
         told("sample images", "samples", getattr(review.samples, "count", None)),
         told("pace", "seconds_per_step", getattr(status, "seconds_per_step", None), pace),
         told("duration", "duration_s", trained_time(review), duration),
-        told("memory of the training", "memory_bytes", memory, memory_size),
+        told("training memory", "memory_bytes", memory, memory_size),
     )  # fmt: skip
     cells = tuple(row for row in starmap(_planned, rows) if row[1:] != (UNKNOWN, UNKNOWN))
     yield Table(("what", "forecast", "happened"), cells, (1, 2))
 
 
 _InWords = Callable[[float | None], str]
-#: (what, forecast, happened, a value in words)
+#: (what, planned, actual, value as text)
 _Planned = tuple[str, float | None, float | None, _InWords]
 
 
@@ -110,7 +111,7 @@ def attempts(review: Review) -> Iterator[Block]:
 
 
 def _unsaved(review: Review) -> tuple[str, ...]:
-    """Steps at the end that are in no file: what a run that broke off has lost unless it is resumed."""
+    """Steps at the end that are in no file: lost unless the run is resumed."""
     status = review.snapshot.status
     if status is None or review.living:
         return ()
@@ -119,7 +120,7 @@ def _unsaved(review: Review) -> tuple[str, ...]:
     newest = max(good, default=0)
     if newest >= status.step:
         return ()
-    return (f"Steps {newest + 1} to {status.step} are in no whole file of weights.",)
+    return (f"Steps {newest + 1} to {status.step} aren't in any complete checkpoint.",)
 
 
 # ----------------------------------------------------------------- loss
@@ -131,7 +132,7 @@ def loss(review: Review, *, plot: bool, width: int) -> Iterator[Block]:
         return
     kind = "the trainer's running average"
     if facts.exact:
-        kind = f"exact losses for {facts.exact} steps, the running average for the others"
+        kind = f"exact losses for {facts.exact} steps, the running average for the rest"
     if facts.exact == facts.rows:
         kind = "exact losses of the steps"
     text = f"{count(facts.rows, 'step')} with {kind}. Smoothed loss at the end {loss_text(facts.smooth)}"
@@ -164,14 +165,14 @@ def loss_plot(
 
 
 def _top(values: list[float]) -> float:
-    """Where the drawing ends: a few wild steps must not press all others into one row."""
+    """The upper limit of the plot: a few outliers must not squash the rest."""
     values.sort()
     usual = values[int(USUAL * (len(values) - 1))]
     return values[-1] if values[-1] <= 2 * usual or usual <= 0 else 1.25 * usual
 
 
 def epoch_table(review: Review) -> Table:
-    """A row an epoch; without validation there is no column for it."""
+    """A row per epoch; no validation column without validations."""
     heads = (
         *("epoch", "steps", "mean", "lowest", "highest", "smoothed"),
         *("not finite", "took", "validation"),
@@ -196,7 +197,7 @@ def epoch_table(review: Review) -> Table:
 
 def checkpoints(review: Review) -> Iterator[Block]:
     if not review.checkpoints:
-        yield Paragraph("None was written.")
+        yield Paragraph("No checkpoint was written.")
         return
     spec = review.snapshot.spec
     if spec is not None and spec.output_dir:
@@ -220,7 +221,7 @@ def checkpoints(review: Review) -> Iterator[Block]:
     )
 
 
-#: a cell without text, by its column
+#: text of an empty cell, by column
 _WITHOUT = {"remark": "", "loss": UNKNOWN, "norm": UNKNOWN}
 
 
@@ -233,10 +234,10 @@ def _remarks(c: Checkpoint, review: Review) -> str:
 
 
 def best(review: Review) -> Iterator[Block]:
-    """Advice, and clearly said to be."""
+    """Advice, labeled as such."""
     if not review.candidates:
         return
-    yield Paragraph("This is advice by numbers: look at the images before you choose.")
+    yield Paragraph("This ranking is based on numbers: check the images before you choose.")
     items = []
     for one in review.candidates[:3]:
         words = "; ".join((*one.reasons, *(f"but {text}" for text in one.cautions)))

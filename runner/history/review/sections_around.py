@@ -1,4 +1,4 @@
-"""The sections of a review about what was around the training, as blocks: samples, machine, settings. Pure."""
+"""The other sections of a review, as blocks: samples, machine, settings. Pure."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def samples(review: Review) -> Iterator[Block]:
     steps = some([*map(str, found.steps)], STEPS_NAMED)
     items = [f"{count(found.count, 'image')}, {file_size(found.size_bytes)}, at steps {steps}"]
     if found.unplaced:
-        items.append(f"of {count(found.unplaced, 'image')} the step is not known")
+        items.append(f"{count(found.unplaced, 'image')} with unknown step")
     yield Bullets((*items, *(f"in {folder}" for folder in found.folders)))
     if found.prompts:
-        yield Paragraph("Prompts, by the number in the names of the images:")
+        yield Paragraph("Prompts, by the number in the image names:")
         yield Bullets(tuple(f"{at:02d}: {text}" for at, text in enumerate(found.prompts)))
     if found.names:
         rows = tuple((UNKNOWN if step is None else str(step), name) for step, name in found.names)
@@ -49,13 +49,13 @@ def hardware(review: Review) -> Iterator[Block]:
     ]
     if status.gpu_users:
         names = dict.fromkeys(user.name or f"process {user.pid}" for user in status.gpu_users)
-        rows.append(("others on the GPU", ", ".join(names)))
+        rows.append(("other GPU users", ", ".join(names)))
     yield Table(("what", "value"), tuple(rows))
 
 
 def _gpu_rows(use: HardwareUse, reasons: dict[str, str]) -> list[tuple[str, str]]:
     if use.gpu_util_max is None and use.gpu_memory_max_bytes is None:
-        return [("GPU", f"not measured: {reasons.get('gpu', 'no source told anything')}")]
+        return [("GPU", f"not measured: {reasons.get('gpu', 'no readings')}")]
     busy = f"at most {use.gpu_util_max:.0f} %" if use.gpu_util_max is not None else UNKNOWN
     if use.gpu_util_mean is not None:
         busy += f", {use.gpu_util_mean:.0f} % on average while training"
@@ -64,22 +64,22 @@ def _gpu_rows(use: HardwareUse, reasons: dict[str, str]) -> list[tuple[str, str]
     return [("GPU", use.gpu_name or UNKNOWN), ("GPU busy", busy), *_measured(use, _GPU_ROWS)]
 
 
-#: (what, field of HardwareUse, its value in words, words where it was not measured: "" leaves the row out)
+#: (what, field of HardwareUse, value as text, text if not measured: "" omits the row)
 _Row = tuple[str, str, Callable[[float], str], str]
 _GPU_ROWS: tuple[_Row, ...] = (
     ("GPU memory, peak", "gpu_memory_max_bytes", memory_size, UNKNOWN),
-    ("of it this run's, peak", "gpu_memory_run_max_bytes", memory_size, ""),
+    ("used by this run, peak", "gpu_memory_run_max_bytes", memory_size, ""),
     ("temperature, peak", "temperature_max_c", "{:.0f} °C".format, ""),
     ("power, mean", "power_mean_w", "{:.0f} W".format, ""),
-    ("energy of the GPU", "energy_wh", "{:.1f} Wh".format, "not measured"),
+    ("GPU energy", "energy_wh", "{:.1f} Wh".format, "not measured"),
     ("slowed by heat or power", "throttled_s", lambda s: duration(s) if s >= 1 else "", ""),
 )
 _HOST_ROWS: tuple[_Row, ...] = (
-    ("memory of the training, peak", "tree_memory_max_bytes", memory_size, UNKNOWN),
-    ("memory left, least", "memory_low_bytes", memory_size, ""),
+    ("training memory, peak", "tree_memory_max_bytes", memory_size, UNKNOWN),
+    ("memory left, minimum", "memory_low_bytes", memory_size, ""),
     ("swap grown by", "swap_grown_bytes", memory_size, ""),
-    ("CPU of the machine, mean", "cpu_mean", "{:.0f} %".format, ""),
-    ("CPU of the training, mean", "tree_cpu_mean", lambda p: f"{p / 100:.1f} cores", ""),
+    ("machine CPU, mean", "cpu_mean", "{:.0f} %".format, ""),
+    ("training CPU, mean", "tree_cpu_mean", lambda p: f"{p / 100:.1f} cores", ""),
 )
 
 
@@ -102,7 +102,7 @@ def timeline(review: Review) -> Iterator[Block]:
 
 
 def warnings(review: Review) -> Iterator[Block]:
-    """Alarms of the guard, then what the trainer itself warned of, counted."""
+    """Alarms of the guard, then the trainer's own warnings, counted."""
     status = review.snapshot.status
     if status is not None and status.alarms:
         yield Bullets(tuple(map(_alarm, status.alarms)))
@@ -128,7 +128,7 @@ def preflight(review: Review) -> Iterator[Block]:
     told = [c for c in checks if c.status != "skip"]
     left = len(checks) - len(told)
     more = f"; {count(left, 'check')} did not apply" if left else ""
-    yield Paragraph(f"As it stood at the start{more}.")
+    yield Paragraph(f"At the start{more}.")
     rows = tuple((c.title or c.name, c.status, c.detail or c.evidence) for c in told)
     yield Table(("check", "result", "evidence"), rows)
 
@@ -138,23 +138,23 @@ def settings(review: Review) -> Iterator[Block]:
     if spec is None:
         return
     if review.before is None:
-        yield Paragraph("There is no earlier run of this project to compare it with.")
+        yield Paragraph("No earlier run of this project.")
     elif not review.changes:
-        yield Paragraph(f"The same settings as in the run before, {review.before}.")
+        yield Paragraph(f"Same settings as the previous run, {review.before}.")
     else:
-        yield Paragraph(f"What differs from the run before, {review.before}:")
+        yield Paragraph(f"Changes from the previous run, {review.before}:")
         rows = tuple((c.name, c.before or "not set", c.after or "not set") for c in review.changes)
         yield Table(("setting", "before", "now"), rows)
     if spec.config_text:
         text = hidden_config(spec.config_text)
         if len(text) > CONFIG_CHARACTERS:
             text = f"{text[:CONFIG_CHARACTERS]}\n# (cut here)"
-        yield Paragraph(f"plasma.toml as it was at the start ({spec.config_path}):")
+        yield Paragraph(f"plasma.toml at the start ({spec.config_path}):")
         yield Code(text.strip("\n"), "toml")
 
 
 def command(review: Review) -> Iterator[Block]:
-    """As it can be pasted into a shell, where nothing of it had to be hidden."""
+    """Ready to paste into a shell, if nothing had to be hidden."""
     spec = review.snapshot.spec
     if spec is None or not spec.command:
         return
@@ -171,7 +171,7 @@ def command(review: Review) -> Iterator[Block]:
 
 
 def repeat(review: Review) -> Iterator[Block]:
-    """Versions and hashes: what has to be the same for the same result."""
+    """Versions and hashes: what must be identical to reproduce the result."""
     spec, base = review.snapshot.spec, review.base
     if spec is None:
         return
@@ -187,7 +187,7 @@ def repeat(review: Review) -> Iterator[Block]:
     rows += ((key, value) for key, value in review.metadata.items() if key != "ss_sd_model_name")
     yield Table(("what", "value"), tuple(rows))
     if review.metadata_of:
-        words = "What begins with ss, sshs or modelspec is the trainer's own word"
+        words = "Keys starting with ss, sshs or modelspec are from the trainer"
         yield Paragraph(f"{words}, from the header of {review.metadata_of}.")
 
 

@@ -43,7 +43,7 @@ def test_only_files_that_are_there_whole_and_finite_are_offered() -> None:
     ]
     found = rank(files)
     assert steps(found) == [700]
-    assert "the only checkpoint that is whole, finite and there" in found[0].reasons
+    assert "the only complete, finite checkpoint" in found[0].reasons
     assert rank([]) == ()
 
 
@@ -60,7 +60,7 @@ def test_a_run_that_came_through_one_bad_step_keeps_its_files_with_a_word() -> N
     values[250] = math.nan
     found = rank([file(200), file(400)], series=builders.series(values))
     by_step = {c.checkpoint.step: c for c in found}
-    assert "not finite at step 251" in told(by_step[400])
+    assert "loss was NaN at step 251" in told(by_step[400])
     assert "not finite" not in told(by_step[200])
 
 
@@ -110,7 +110,7 @@ def test_the_rounded_loss_of_the_console_is_told_as_such() -> None:
     files = [file(200, validation_loss=0.123), file(400, validation_loss=0.124)]
     found = rank(files)
     assert [c.place for c in found] == [1, 1]
-    assert "rounded, as the console showed it" in found[0].reasons[0]
+    assert "rounded, last shown on the console" in found[0].reasons[0]
 
 
 def test_a_loss_that_was_still_falling_says_that_more_steps_may_be_better() -> None:
@@ -145,7 +145,7 @@ def test_near_equal_losses_share_a_place() -> None:
 def test_a_file_without_any_loss_comes_last() -> None:
     found = rank([file(200, None), file(400, 0.5)])
     assert steps(found) == [400, 200]
-    assert found[1].reasons[0] == "no loss is known at its step"
+    assert found[1].reasons[0] == "no loss known at its step"
 
 
 def test_among_equals_the_one_without_a_caution_comes_first() -> None:
@@ -168,7 +168,7 @@ def test_a_sharp_growth_of_the_norm_is_a_caution_and_a_usual_one_is_not() -> Non
     found = {c.checkpoint.step: told(c) for c in rank(files)}
     assert "grew sharply since step 400 (+200 %): a sign of overtraining" in found[600]
     assert "sharply" not in found[400]
-    assert "norm 1.4, +40.0 % since the checkpoint before" in found[400]
+    assert "norm 1.4, +40.0 % since the previous checkpoint" in found[400]
 
 
 def test_a_norm_that_stands_still_or_is_tiny_is_a_caution() -> None:
@@ -192,7 +192,7 @@ def test_a_file_of_a_past_that_was_trained_again_says_so_and_has_no_validation()
 
 
 def test_a_smoothed_loss_of_a_few_steps_says_so() -> None:
-    assert "stands on 10 steps only" in told(rank([file(10)])[0])
+    assert "based on only 10 steps" in told(rank([file(10)])[0])
     assert "stands on" not in told(rank([file(200)])[0])
 
 

@@ -94,10 +94,7 @@ def test_the_last_loss_is_told_with_its_step_and_number() -> None:
     assert found.status == "pass" and "at step 920 (exact)" in found.evidence
     assert "all of 920 recorded losses are finite" in found.evidence
     bad = point(reviews.diverged(), "loss is finite")
-    assert (
-        bad.status == "fail"
-        and "90 of 520 losses not finite, the first at step 431" in bad.evidence
-    )
+    assert bad.status == "fail" and "90 of 520 losses NaN, the first at step 431" in bad.evidence
 
 
 def test_one_bad_step_in_the_middle_is_minded() -> None:
@@ -116,10 +113,10 @@ def test_steps_are_held_to_the_plan_and_to_what_was_expected() -> None:
 
 def test_the_device_is_held_to_what_was_expected() -> None:
     good = spec(reviews.good(), expect=Expectation(device="mps"))
-    assert point(good, "right device").status == "pass"
-    found = point(status(good, device="cpu"), "right device")
+    assert point(good, "Device as expected").status == "pass"
+    found = point(status(good, device="cpu"), "Device as expected")
     assert (found.status, found.evidence) == ("fail", "cpu, expected mps")
-    assert point(spec(good, expect=Expectation()), "right device").status == "skip"
+    assert point(spec(good, expect=Expectation()), "Device as expected").status == "skip"
 
 
 def test_a_gpu_was_busy_idle_absent_or_not_measured() -> None:

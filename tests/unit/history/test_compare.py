@@ -89,7 +89,7 @@ def test_what_is_not_known_of_a_run_is_said() -> None:
     said = {axis: lines_of([bare], axis)[0].missing for axis in Axis}
     assert said == {
         Axis.STEP: "",
-        Axis.EPOCH: "steps an epoch unknown",
+        Axis.EPOCH: "steps per epoch unknown",
         Axis.TIME: "times unknown",
         Axis.IMAGES: "batch size unknown",
     }
@@ -173,7 +173,7 @@ def test_the_table_holds_only_what_is_known_of_one_at_least() -> None:
     made = two({"train_batch_size": "2"}, {"train_batch_size": "2"})
     words = words_of(made)
     assert words["steps"] == ("920", "920")
-    assert words["images a step"] == ("2", "2")
+    assert words["images per step"] == ("2", "2")
     assert "lowest validation" not in words and "energy" not in words
     assert all(len(values) == 2 for values in words.values())
 
@@ -193,14 +193,12 @@ def test_nobody_is_ahead_where_the_losses_mean_different_things() -> None:
 
 def test_unlike_settings_batches_and_sources_are_told() -> None:
     made = two({"min_snr_gamma": "5", "train_batch_size": "1"}, {"train_batch_size": "4"})
-    assert made.remarks[0] == (
-        "A loss does not mean the same in all of them: min_snr_gamma differs."
-    )
-    assert made.remarks[1] == "Equal steps are not equal work: images a step are A 1, B 4."
+    assert made.remarks[0] == ("Losses are not comparable: min_snr_gamma differs.")
+    assert made.remarks[1] == "Equal steps are not equal work: images per step are A 1, B 4."
     average = replace(a_run("B"), exact=False, origin="imported", problem="spec.json is torn")
     said = " ".join(comparison([a_run("A"), average], [{}, {}]).remarks)
     assert "B: only the console's running average is known" in said
-    assert "B: made of files" in said
+    assert "B: imported" in said
     assert "B: spec.json is torn." in said
 
 
@@ -233,7 +231,7 @@ def test_the_best_checkpoint_is_told_with_its_reason() -> None:
     )
 
 
-@pytest.mark.parametrize(("count", "said"), [(1, "two runs or more"), (9, "at most 8")])
+@pytest.mark.parametrize(("count", "said"), [(1, "at least two runs"), (9, "at most 8")])
 def test_one_run_or_too_many_are_refused(count: int, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         refuse_number(count)
@@ -332,7 +330,7 @@ def test_what_was_not_recorded_does_not_differ() -> None:
     old = {"seed": "1", "dataset": UNKNOWN_SINCE}
     made = comparison([a_run("A"), a_run("B")], [new, old])
     assert not made.differing
-    assert made.remarks == ("B: its dataset file has changed since, so what it said is unknown.",)
+    assert made.remarks == ("B: its dataset file changed later, so its content is unknown.",)
     shown = {row.name: setting_words(row)[1] for row in made.settings}
     assert shown["data.fingerprint"] == shown["dataset.resolution"] == "unknown"
     assert settings_difference(old, new) == ()

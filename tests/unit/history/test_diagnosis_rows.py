@@ -864,6 +864,6 @@ def test_a_quiet_launcher_says_nothing_of_a_child_that_was_killed(tmp_path: Path
     report = judged(tmp_path, logs.TRAINING, "code:1")
     assert report.cause is not None
     assert (report.cause.key, report.outcome) == ("killed_by_signal", Outcome.KILLED)
-    assert "breaks off" in report.cause.evidence
+    assert "output stops in the middle" in report.cause.evidence
     started = judged(tmp_path, logs.SETUP, "code:1")
     assert started.outcome is Outcome.FAILED

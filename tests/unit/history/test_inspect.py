@@ -56,7 +56,7 @@ def test_exact_losses_tell_what_the_console_hides(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["1", "code", "code:x", "killed", ""])
 def test_an_exit_that_is_not_understood(text: str) -> None:
-    with pytest.raises(ValueError, match="write code:1 or signal:9"):
+    with pytest.raises(ValueError, match="use code:1 or signal:9"):
         inspect_log(RUNS / "tiny_nan.log", text)
 
 

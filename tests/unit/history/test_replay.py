@@ -482,7 +482,7 @@ def test_logs_of_other_systems_are_the_same_log(tmp_path: Path, how: str) -> Non
 def test_what_is_no_log_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("hello\n")
     with (
-        pytest.raises(ValueError, match="nothing in it reads like"),
+        pytest.raises(ValueError, match="does not look like"),
         recording_of_log(tmp_path / "x.txt"),
     ):
         pass

@@ -15,7 +15,7 @@ from tests import reviews
 from tests.hostile import HOSTILE
 
 HEADINGS = [
-    "Checklist", "Expected and happened", "Loss", "Checkpoints", "Best checkpoint", "Samples", "Attempts",
+    "Checklist", "Planned vs. actual", "Loss", "Checkpoints", "Best checkpoint", "Samples", "Attempts",
     "Hardware", "Warnings and alarms", "Timeline", "Settings", "Command", "To repeat it", "Preflight",
     "Not known",
 ]  # fmt: skip

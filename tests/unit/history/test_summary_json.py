@@ -63,7 +63,7 @@ def test_losses_that_are_not_finite_are_null_and_counted() -> None:
 
 
 def test_what_the_end_of_an_attempt_cost_stands_with_that_attempt() -> None:
-    """The end of the first one was not seen: nothing is known of its cost."""
+    """The end of the first one was not seen: unknowns cost."""
     attempts = (
         AttemptStatus(1, 100.0),
         AttemptStatus(2, 150.0, exit=ExitRecord(2, 1, None, 200.0)),

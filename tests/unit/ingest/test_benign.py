@@ -157,4 +157,4 @@ def test_alone_they_are_no_cause(tmp_path: Path) -> None:
         path.write_text(TRAINING + "\n" + lines, encoding="utf-8")
         report = inspect_log(path)
         assert report.outcome is Outcome.KILLED
-        assert report.cause is not None and "output ends" in report.cause.evidence
+        assert report.cause is not None and "output stops" in report.cause.evidence
