@@ -1,5 +1,5 @@
 """The app: its screens, and what is open. What it does with them is in small objects of its own: `orders`,
-`planner`, `looks`, `notices`, `feed`."""
+`planner`, `navigator`, `looks`, `notices`, `feed`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events
 from textual.app import App, SystemCommand
 from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
 from runner.model import RunSnapshot, RunState
-from tui.asking import ask
 from tui.backend.door import Backend
-from tui.commands import PlasmaCommands
+from tui.commands import PlasmaCommands, theme_under_cursor
 from tui.feed import LOOK_S, LOW_BANDWIDTH_LOOK_S, Feed
 from tui.key import QUIT, VIEW, Key
 from tui.kit.notice import take_back
 from tui.looks import AsciiOnly, Looks
 from tui.messages import ReadFailed, SnapshotArrived
+from tui.navigator import Navigator
 from tui.orders import Orders
 from tui.panels.header import run_name
 from tui.planner import Planner
@@ -104,11 +105,8 @@ class PlasmaApp(App[None], inherit_bindings=False):
         look_s = LOW_BANDWIDTH_LOOK_S if low_bandwidth else LOOK_S
         self.feed = Feed(self.post_message, backend.open_reader, look_s=look_s)
         self.orders, self.planner, self.looks = Orders(self), Planner(self), Looks(self)
+        self.navigator = Navigator(self)
         self._interrupted_at = 0.0
-        #: a run to show once no form is being filled in
-        self._waiting: Path | None = None
-        #: the run that was last opened from the screen of all runs
-        self._listed: Path | None = None
         #: the sentence that is shown while the run cannot be read
         self._unread = ""
         self.looks.load(theme_name, low_bandwidth)
@@ -154,7 +152,7 @@ class PlasmaApp(App[None], inherit_bindings=False):
     def _start_reading(self) -> None:
         self.feed.start()
         if self.first_run_path is not None:
-            self.open_run(self.first_run_path)
+            self.navigator.open_run(self.first_run_path)
         if self.config_path is not None:
             self.planner.watch()
             self.planner.read()
@@ -201,60 +199,10 @@ class PlasmaApp(App[None], inherit_bindings=False):
 
     # ----------------------------------------------------------------- runs
 
-    def show_run(self, path: Path) -> bool:
-        """`open_run`, once no form is being filled in; False: not yet."""
-        front, focused = self.screen, self.focused
-        asks = isinstance(front, ModalScreen) and not self.is_screen_installed(front)  # not help
-        types = focused is not None and focused.check_consume_key("a", "a")
-        if asks or types or getattr(front, "WHERE", "") == "form":
-            self._waiting = path
-            return False
-        self.open_run(path)
-        return True
-
     def pop_screen(self) -> AwaitComplete:
-        """A run that waits for a form is shown after it."""
         popped = super().pop_screen()
-        if self._waiting is not None:
-            self.call_later(self._show_waiting)
+        self.navigator.screen_closed()
         return popped
-
-    def _show_waiting(self) -> None:
-        path, self._waiting = self._waiting, None
-        if path is not None:
-            self.show_run(path)
-
-    def open_run(self, path: Path) -> None:
-        """Watch this run on the monitor."""
-        self._waiting = None
-        self.read_again()
-        self.run_path, self.snapshot, self.planner.approval = path, None, None
-        self.feed.watch(path)
-        monitor = self._monitor()
-        if monitor is None:
-            self.push_screen(MonitorScreen())
-            return
-        while self.screen is not monitor:
-            self.pop_screen()
-        monitor.forget()
-
-    def open_by_id(self, run_id: str) -> None:
-        """From the screen of all runs."""
-
-        def found(path: Path) -> None:
-            self._listed = path
-            self.show_run(path)
-
-        ask(
-            self,
-            lambda: self.backend.run_path(run_id),
-            found,
-            lambda problem: self.say(problem, "bad"),
-        )
-
-    def _monitor(self) -> MonitorScreen | None:
-        found = [one for one in self.screen_stack if isinstance(one, MonitorScreen) and one.FED]
-        return found[0] if found else None
 
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
         snapshot = self.feed.take()
@@ -267,7 +215,7 @@ class PlasmaApp(App[None], inherit_bindings=False):
             self._run_is_over(snapshot)
         if before is not None:
             self.notices.changed(before, snapshot)
-        monitor = self._monitor()
+        monitor = self.navigator.monitor
         if monitor is not None:
             monitor.show(snapshot)
 
@@ -287,29 +235,9 @@ class PlasmaApp(App[None], inherit_bindings=False):
         self._unread = ""
 
     def refresh_monitor(self) -> None:
-        monitor = self._monitor()
+        monitor = self.navigator.monitor
         if monitor is not None:
             monitor.refresh_models()
-
-    def open_config(self, path: Path) -> None:
-        """Show what this plasma.toml would start."""
-        self.config_path = path
-        self.planner.watch()
-        if self._monitor() is None:
-            while len(self.screen_stack) > 1:
-                self.pop_screen()
-            self.push_screen(MonitorScreen())
-        self.close_run()
-        self.planner.read()
-
-    def close_run(self) -> None:
-        """From a run back to what the configuration would start."""
-        self.read_again()
-        self.run_path, self.snapshot, self.planner.approval = None, None, None
-        self.feed.watch(None)
-        monitor = self._monitor()
-        if monitor is not None and monitor.is_mounted:
-            monitor.forget()
 
     # ----------------------------------------------------------------- words
 
@@ -330,17 +258,6 @@ class PlasmaApp(App[None], inherit_bindings=False):
             self.screen.say("All runs are already shown; esc goes back.", "dim", 4.0)
         elif not isinstance(self.screen, ModalScreen):
             self.push_screen(RunsScreen())
-
-    def back_to_runs(self) -> bool:
-        """From a run to the runs that it was opened from; False: it was not."""
-        if len(self.screen_stack) > 1 and self.config_path is None:
-            self.pop_screen()
-            self.close_run()
-        elif self.run_path is not None and self._listed == self.run_path:
-            self.action_runs()
-        else:
-            return False
-        return True
 
     def action_help(self) -> None:
         if not isinstance(self.screen, ModalScreen):
@@ -368,5 +285,13 @@ class PlasmaApp(App[None], inherit_bindings=False):
         self.say(f"Ctrl+C doesn't stop training. Press again to quit{more}.", "warn", TWICE_S)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """All other commands are in tui/commands.py."""
-        yield SystemCommand("theme", "Choose another theme", self.action_change_theme)
+        """None of Textual's: all commands are in tui/commands.py."""
+        return ()
+
+    def on_command_palette_option_highlighted(
+        self, event: CommandPalette.OptionHighlighted
+    ) -> None:
+        self.looks.preview(theme_under_cursor(event))
+
+    def on_command_palette_closed(self) -> None:
+        self.looks.preview(None)

@@ -34,6 +34,8 @@ class Looks:
     def __init__(self, app: PlasmaApp) -> None:
         self._app = app
         self._palette: tuple[str, Palette] | None = None
+        #: the theme before the one that is previewed
+        self._before: str | None = None
         self.failures: list[str] = []
 
     def load(self, wanted: str | None, low_bandwidth: bool) -> None:
@@ -49,6 +51,14 @@ class Looks:
                 raise ThemeProblem(f"there is no theme {wanted!r}; choose one of {names}")
             name = "textual-dark"
         app.theme = name
+
+    def preview(self, name: str | None) -> None:
+        """Show this theme for as long as it is not chosen; None: back to the one before."""
+        if name is not None:
+            self._before = self._before or self._app.theme
+            self._app.theme = name
+        elif self._before is not None:
+            self._app.theme, self._before = self._before, None
 
     @property
     def palette(self) -> Palette:

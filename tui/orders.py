@@ -84,7 +84,7 @@ class Orders:
             app.config_path = sent.config_path
             app.planner.watch()
             app.planner.read()
-        if sent.run_path is not None and not app.show_run(sent.run_path):
+        if sent.run_path is not None and not app.navigator.show_run(sent.run_path):
             said = f"{said} It opens when this form is closed.".strip()
         if said:
             app.say(said, "text", ANSWER_S)

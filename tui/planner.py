@@ -99,7 +99,7 @@ class Planner:
     def _read(self, fresh: bool, slow: bool, found: tuple[Plan, tuple[CheckName, ...]]) -> None:
         plan, names = found
         if plan.live_run is not None and self._app.run_path is None:
-            self._app.show_run(plan.live_run)
+            self._app.navigator.show_run(plan.live_run)
             return
         self.plan = plan
         if fresh or self.checklist.known != names:

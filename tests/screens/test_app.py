@@ -189,10 +189,39 @@ async def test_the_palette_holds_what_can_be_done_now() -> None:
     async with app_on().run_test(size=(100, 40)) as pilot:
         await shown(pilot)
         await pilot.press("ctrl+p")
-        await until(pilot, lambda: "stop (a)" in screen_text(pilot))
-        assert "resume (r)" not in screen_text(pilot)
+        await until(pilot, lambda: "Stop the training" in screen_text(pilot))
+        assert "Resume from" not in screen_text(pilot)
         await pilot.press(*"console", "enter")
         await until(pilot, lambda: "l closes it" in text_of(pilot, "#console"))
+
+
+@pytest.mark.slow
+async def test_the_palette_shows_a_theme_while_the_cursor_is_on_it() -> None:
+    app = app_on()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await shown(pilot)
+        await pilot.press("ctrl+p", *"plasma-light")
+        await until(pilot, lambda: "Theme plasma-light" in screen_text(pilot))
+        await pilot.press("down")
+        await until(pilot, lambda: app.theme == "plasma-light")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.theme == "plasma-dark")
+        await pilot.press("ctrl+p", *"plasma-light")
+        await until(pilot, lambda: "Theme plasma-light" in screen_text(pilot))
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: app.theme == "plasma-light")
+
+
+@pytest.mark.slow
+async def test_the_palette_opens_a_run() -> None:
+    runs = [b.listing(1, id="20261121-140311-spyke-aaaa"), b.listing(2, id="20261121-1-other-bbbb")]
+    app = app_on(actions=FakeBackend(b.snapshot(), runs))
+    async with app.run_test(size=(100, 40)) as pilot:
+        await shown(pilot)
+        await pilot.press("ctrl+p", *"bbbb")
+        await until(pilot, lambda: "bbbb, succeeded, 3 h ago" in screen_text(pilot))
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: app.run_path == Path("/state/runs/20261121-1-other-bbbb"))
 
 
 @pytest.mark.parametrize("place", sorted(places() - {"app"}))

@@ -343,7 +343,7 @@ async def test_another_run_leaves_nothing_of_the_one_before() -> None:
         fresh = FakeBackend(b.snapshot(0, status=None, loss=b.series([]), preflight=()))
         pilot.app.backend.open_reader = fresh.open_reader  # type: ignore[attr-defined]
         pilot.app.feed._open_reader = fresh.open_reader  # type: ignore[attr-defined]
-        pilot.app.open_run(Path("/state/runs/two"))  # type: ignore[attr-defined]
+        pilot.app.navigator.open_run(Path("/state/runs/two"))  # type: ignore[attr-defined]
         await until(pilot, lambda: pilot.app.snapshot is not None)  # type: ignore[attr-defined]
         assert "412" not in text_of(pilot, "#header")
         assert "no loss yet" in text_of(pilot, "#loss")

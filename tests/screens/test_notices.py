@@ -60,7 +60,7 @@ async def test_opening_an_ended_run_rings_nothing(monkeypatch: pytest.MonkeyPatc
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.pause()
-        app.open_run(Path("/state/runs/two"))
+        app.navigator.open_run(Path("/state/runs/two"))
         await shown(pilot)
         assert heard.writes == []
 

@@ -215,8 +215,8 @@ async def test_the_palette_offers_no_order(run: RunDir) -> None:
     async with replay_of(run).run_test(size=(100, 40)) as pilot:
         await standing(pilot, 0.5)
         await pilot.press("ctrl+p")
-        await until(pilot, lambda: "play/pause" in screen_text(pilot))
-        for word in ("stop (a)", "start (s)", "resume (r)", "retry", "adopt"):
+        await until(pilot, lambda: "Play or pause" in screen_text(pilot))
+        for word in ("Stop the", "Start the", "Resume", "Retry", "Restart"):
             assert word not in screen_text(pilot)
 
 

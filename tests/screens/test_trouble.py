@@ -113,7 +113,7 @@ async def test_a_run_that_ends_while_it_is_watched_gets_its_card_and_the_next_ru
         assert "The Mac's GPU memory ran out" in text_of(pilot, "#cause")
         assert "y retry" in text_of(pilot, "#footer")
         actions.reader.put(b.snapshot(3))
-        app.open_run(Path("/state/runs/two"))
+        app.navigator.open_run(Path("/state/runs/two"))
         await until(pilot, lambda: "3/920" in text_of(pilot, "#header"))
         assert "cause" not in visible(app) and "gauges" in visible(app)
 
@@ -221,7 +221,7 @@ async def test_whoever_has_opened_another_run_meanwhile_is_not_asked() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("r")
-        app.open_run(Path("/state/runs/two"))
+        app.navigator.open_run(Path("/state/runs/two"))
         gate.set()
         await until(pilot, lambda: "preview resume" not in app.orders.unanswered)
         await pilot.pause()

@@ -604,7 +604,7 @@ class CompareScreen(Charted):
 
     def action_open(self) -> None:
         if self.made is not None and self.made.runs:
-            self.plasma.open_run(Path(self.made.runs[self.look.chosen].path))
+            self.plasma.navigator.open_run(Path(self.made.runs[self.look.chosen].path))
 
     def action_back(self) -> None:
         self.hush()

@@ -306,7 +306,7 @@ class MonitorScreen(Reviewing):
             self.action_zoom()
         elif self._drawer:
             self.action_console()
-        elif not self.plasma.back_to_runs():
+        elif not self.plasma.navigator.back_to_runs():
             self.say("Nothing is open here: h lists the runs, q quits.", "dim", 4.0)
 
     def action_next_panel(self) -> None:

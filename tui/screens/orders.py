@@ -289,7 +289,7 @@ class PlanOrders(RunOrders):
         """All checks again; from the end of a run back to the configuration first."""
         self.hush()
         if self.plasma.run_path is not None:
-            self.plasma.close_run()
+            self.plasma.navigator.close_run()
             self.plasma.planner.read(slow=True)
         else:
             self.plasma.planner.check(slow=True)

@@ -429,7 +429,7 @@ class ProjectScreen(SpeakingScreen):
         beside = [f"{path.name} was written too" for path in written.files]
         beside += [f"{path.name} was there already and was left as it is" for path in written.kept]
         said = "; ".join([f"Written: {written.path}", *beside])
-        self.plasma.open_config(written.path)
+        self.plasma.navigator.open_config(written.path)
         self.plasma.say(f"{said}.", "text", 10.0)
 
     # ----------------------------------------------------------------- keys

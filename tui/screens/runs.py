@@ -374,7 +374,7 @@ class RunsScreen(RunOrders):
         self.query_one(FilterLine).open()
 
     def on_run_list_chosen(self, message: RunList.Chosen) -> None:
-        self.plasma.open_by_id(message.key)
+        self.plasma.navigator.open_listed(message.key)
 
     def action_open(self) -> None:
         self.query_one(RunList).choose()
