@@ -251,6 +251,17 @@ class PlasmaApp(App[None], inherit_bindings=False):
 
     # ----------------------------------------------------------------- keys
 
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            event.pressed_on = self.screen  # type: ignore[attr-defined]
+        await super().on_event(event)
+
+    async def on_key(self, event: events.Key) -> None:
+        """A key that waited in the queue of a screen while another one opened belongs to the new one."""
+        if getattr(event, "pressed_on", self.screen) is not self.screen:
+            event.prevent_default()
+            await self.on_event(events.Key(event.key, event.character))
+
     def action_runs(self) -> None:
         from tui.screens.runs import RunsScreen
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from textual import events
 from textual.pilot import Pilot
 
 from runner.model import RunSnapshot
@@ -72,3 +73,10 @@ def styled_text(pilot: Pilot[Any]) -> str:
             before = style
         rows.append(row)
     return "\n".join(rows)
+
+
+async def burst(pilot: Pilot[Any], *keys: str) -> None:
+    """Keys that arrive in one read of the terminal, as over a slow connection."""
+    for key in keys:
+        pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+    await pilot.pause()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from runner.model import Label, Outcome, RunListing, RunState
 from tests import builders as b
 from tests.fakes import FakeBackend
 from tests.hostile import HOSTILE
-from tests.screens.helpers import app_on, screen_text, shown, text_of, until
+from tests.screens.helpers import app_on, burst, screen_text, shown, text_of, until
 from tui.screens.compare import CompareScreen
 from tui.screens.monitor import MonitorScreen
 from tui.screens.questions import ConfirmScreen, LabelScreen
@@ -218,6 +219,32 @@ async def test_name_tags_and_note_are_kept_by_the_form() -> None:
 
 
 @pytest.mark.parametrize("between", ["tab", "enter"])
+@pytest.mark.parametrize("opens", ["e", "f2"])
+async def test_keys_in_one_burst_with_the_one_that_opens_the_form_are_typed_into_it(
+    opens: str, between: str
+) -> None:
+    made = actions()
+    key = RUNS[2].id
+    made.labels = {key: Label("night ", ("new",), "seen")}
+    go_on = threading.Event()
+    read = made.label
+
+    def slow(run_path: Path) -> Label:
+        assert go_on.wait(5)
+        return read(run_path)
+
+    made.label = slow  # type: ignore[method-assign]
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        await opened(pilot, made)
+        await burst(pilot, opens, *"owlx", "backspace", between, *",good", "ctrl+s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LabelScreen))
+        assert made.orders == []
+        go_on.set()
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+        assert made.labels[key] == Label("nightowl", ("new", "good"), "seen")
+
+
+@pytest.mark.parametrize("between", ["tab", "enter"])
 async def test_letters_typed_right_after_tab_belong_to_the_next_field(between: str) -> None:
     made = actions()
     key = RUNS[2].id
@@ -225,11 +252,7 @@ async def test_letters_typed_right_after_tab_belong_to_the_next_field(between: s
         await opened(pilot, made)
         await pilot.press("f2")
         await until(pilot, lambda: isinstance(pilot.app.screen, LabelScreen) and pilot.app.focused)
-        for typed in ("o", "w", "l", between, "g", "o", "o", "d"):
-            # all at once, as a paste of keys or a fast hand: nobody waits for the screen
-            character = typed if len(typed) == 1 else None
-            pilot.app.post_message(events.Key(typed, character))
-        await pilot.pause()
+        await burst(pilot, *"owl", between, *"good")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: key in made.labels)
         assert made.labels[key] == Label("owl", ("good",), "")

@@ -55,6 +55,14 @@ class Line(Input):
                          password=secret, compact=True, id=id)  # fmt: skip
         self.cursor_blink = False
 
+    async def on_key(self, event: events.Key) -> None:
+        """Editing keys at once, not through the app's queue: of keys that arrive together they keep their place."""
+        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+            if await self.app.run_action(binding.action, self):
+                event.stop()
+                event.prevent_default()
+                return
+
     def on_paste(self, event: events.Paste) -> None:
         event.text = clean(event.text.strip())
 
@@ -66,14 +74,14 @@ class Note(TextArea):
     """Several lines, wrapped."""
 
     def __init__(self, value: str, *, id: str) -> None:
-        super().__init__(_clean_lines(value), compact=True, highlight_cursor_line=False, id=id)
+        super().__init__(clean_lines(value), compact=True, highlight_cursor_line=False, id=id)
         self.cursor_blink = False
 
     def on_paste(self, event: events.Paste) -> None:
-        event.text = _clean_lines(event.text)
+        event.text = clean_lines(event.text)
 
 
-def _clean_lines(text: str) -> str:
+def clean_lines(text: str) -> str:
     return "\n".join(clean(line, 10_000) for line in text.splitlines())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,22 +22,22 @@ from runner.trainers.names import without_ending
 from tui.app import PlasmaApp
 from tui.asking import ask
 from tui.backend.results import ExportAnswer
+from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
-from tui.kit.fields import Choices, Field, Labelled, Line, Note, Words
+from tui.kit.fields import Choices, Field, Labelled, Line, Note, Words, clean_lines
 from tui.kit.paint import EMPTY, Row, Span, cell
 from tui.screens.document import Pick
 from tui.text import clean, crop, wrap
 from tui.words.questions import Choice, Question
 
-# ---------------------------------------------------------------------------
-# Rows of a question: what is told before it is answered.
+# ----------------------------------------------------------------- a question
 
 #: the longest name of a setting that the others line up with
 NAME = 34
 
 
-def told_rows(question: Question, width: int) -> list[Row]:
-    """Facts, settings that differ, warnings, the command, with blank lines between the groups."""
+def question_rows(question: Question, width: int) -> list[Row]:
+    """Facts, settings that change, warnings and the command, with blank rows between the groups."""
     groups = [
         _plain(question.facts, width, "text"),
         _changes(question.changes, width),
@@ -60,7 +61,7 @@ def _marked(text: str, width: int) -> list[Row]:
 
 
 def _changes(changes: tuple[tuple[str, str], ...], width: int) -> list[Row]:
-    """A line each; a value that is too long for its line goes on below it."""
+    """A row each; a value that is too long for its row follows below."""
     if not changes:
         return []
     longest = min(NAME, max(len(name) for name, _ in changes))
@@ -79,19 +80,16 @@ def _command(command: str, width: int) -> list[Row]:
     return _plain((f"$ {command}",), width, "dim", "  ") if command else []
 
 
-# ---------------------------------------------------------------------------
-# A question with consequences. The safe answer has the cursor; Escape is the safe answer.
-
-#: cells that the box is wide where there is room; the same for one that shows settings and a command
+#: most cells of a box; the same with settings and a command in it
 WIDTH, WIDE = 64, 96
-#: rows of a box beside its facts and answers: with blank rows between them, and without
+#: rows that a box needs besides facts and answers, with blank rows and without
 ROOMY, TIGHT = 9, 4
 HINT = "Up, Down, Enter   Esc cancel"
 
 
 class ConfirmScreen(ModalScreen[str | None]):
-    """Dismisses with the `mode` of the chosen answer, or None for the safe one. Keys are the screen's own, so
-    that those pressed before it is drawn count as well; only a name to type has the focus."""
+    """Dismisses with the `mode` of the chosen answer, None for the safe one, which has the cursor. Keys belong
+    to the screen, so that those pressed before it is drawn count; only a name to type has the focus."""
 
     BINDINGS: ClassVar = [
         Binding("escape", "dismiss", show=False),
@@ -124,11 +122,11 @@ class ConfirmScreen(ModalScreen[str | None]):
             yield self._hint
 
     def on_resize(self) -> None:
-        """Everything in full if it fits; else without blank rows, and the facts scroll."""
+        """If not everything fits, blank rows go and the facts scroll."""
         width, height = self.size
         wide = bool(self._question.command or self._question.changes)
         width = min(WIDE if wide else WIDTH, width)
-        rows = [row[1:] for row in told_rows(self._question, max(8, width - 5))]
+        rows = [row[1:] for row in question_rows(self._question, max(8, width - 5))]
         left = height - len(self._question.choices) - 1
         roomy, most = len(rows) + ROOMY <= left, max(1, left - TIGHT)
         box, scroll = self.query_one("#question"), self.query_one(VerticalScroll)
@@ -160,7 +158,7 @@ class ConfirmScreen(ModalScreen[str | None]):
         self._refused.say("")
 
     def on_key(self, event: events.Key) -> None:
-        """Letters that were pressed before there was a field for them."""
+        """Letters pressed before their field had the focus."""
         if event.is_printable and event.character and self._typed.display:
             self._typed.insert_text_at_cursor(event.character)
 
@@ -177,24 +175,26 @@ class ConfirmScreen(ModalScreen[str | None]):
             self.dismiss(choice.mode if choice is not None else None)
 
 
-# ---------------------------------------------------------------------------
-# The base of forms: a box in the middle, fields, a button, and one sentence about what went wrong.
+# ----------------------------------------------------------------- forms
+
+FORM_KEYS = (
+    # in the app's own queue, at once: letters typed right after them belong to the next field
+    Key("tab", "move(1)", MOVE, "Next field", priority=True),
+    Key("shift+tab", "move(-1)", MOVE, "Previous field", priority=True),
+    Key("enter", "next", MOVE, "Next field; on the button: do it", priority=True),
+    Key("down", "move(1)", MOVE, "Next field"),
+    Key("up", "move(-1)", MOVE, "Previous field"),
+    Key("ctrl+s", "do", RUN, "Save, from any field"),
+    Key("escape", "back", VIEW, "Cancel"),
+)
 
 
 class Dialog(ModalScreen[ScreenResultType]):
-    """`working`: an order is under way; its answer is waited for, and nothing else is taken."""
+    """A form: fields, a button, and one sentence about what went wrong. `working`: an order is under way, and
+    nothing else is done until its answer arrives."""
 
-    BINDINGS: ClassVar = [
-        Binding("escape", "back", show=False),
-        Binding("down", "app.focus_next", show=False),
-        Binding("up", "app.focus_previous", show=False),
-        Binding("ctrl+s", "do", show=False),
-        # at once, in the app's own queue: letters typed right after them belong to the next field
-        Binding("tab", "move(1)", show=False, priority=True),
-        Binding("shift+tab", "move(-1)", show=False, priority=True),
-        Binding("enter", "next", show=False, priority=True),
-    ]
-    #: `on_mount` gives the focus
+    BINDINGS: ClassVar = [*FORM_KEYS]
+    #: the first field gets the focus when it exists: see `on_mount`
     AUTO_FOCUS: ClassVar[str | None] = ""
     HEAD: ClassVar[str] = ""
     DO: ClassVar[str] = "Save"
@@ -209,8 +209,12 @@ class Dialog(ModalScreen[ScreenResultType]):
         return cast("PlasmaApp", self.app)
 
     def fields(self) -> list[Widget]:
-        """What stands between the title and the button."""
+        """Between the title and the button."""
         raise NotImplementedError
+
+    def after(self) -> list[Widget]:
+        """Below the button."""
+        return []
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="dialog", can_focus=False):
@@ -220,28 +224,37 @@ class Dialog(ModalScreen[ScreenResultType]):
             button.active_effect_duration = 0  # it takes no press meanwhile
             yield button
             yield Words(id="said")
-            yield Words(self.HINT, "dim")
+            yield Words(self.HINT, "dim", id="hint")
+            yield from self.after()
 
     def do(self) -> None:
         """What the button does."""
         raise NotImplementedError
 
+    def tell(self, sentence: str, role: str = "bad") -> None:
+        self.query_one("#said", Words).say(sentence[:1].upper() + sentence[1:], role)
+
     def refuse(self, sentence: str) -> None:
-        """What was refused can be corrected; nothing that was typed is lost."""
+        """The form stays open with everything typed."""
         self.working = False
-        self.query_one("#said", Words).say(f"{sentence[:1].upper()}{sentence[1:]}", "bad")
+        self.tell(sentence)
 
     # ----------------------------------------------------------------- keys
 
     def on_mount(self) -> None:
         self.focus_next()
 
-    def on_key(self, event: events.Key) -> None:
-        """Keys that were pressed before the first field was there."""
-        if event.is_printable and event.character and isinstance(self.focused, Line):
-            self.focused.insert_text_at_cursor(event.character)
-        elif event.key == "tab":
-            self.focus_next()
+    async def on_key(self, event: events.Key) -> None:
+        """Keys that were pressed before the first field had the focus: here, so that they keep their order."""
+        event.stop()
+        event.prevent_default()
+        box = self.focused
+        if event.is_printable and isinstance(box, Line):
+            box.insert_text_at_cursor(event.character or "")
+        elif event.is_printable and isinstance(box, Note):
+            box.insert(event.character or "")
+        elif not await self.app._check_bindings(event.key, priority=True):
+            await self.app._check_bindings(event.key)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
         if action == "next":
@@ -257,54 +270,88 @@ class Dialog(ModalScreen[ScreenResultType]):
     @on(Button.Pressed)
     def action_do(self) -> None:
         if not self.working:
-            self.query_one("#said", Words).say("")
+            self.tell("")
             self.do()
 
     def action_back(self) -> None:
-        """While an order is under way its answer is waited for."""
         if not self.working:
             self.dismiss(None)
 
     @on(Field.Edited)
     def forget_sentence(self) -> None:
         if not self.working:
-            self.query_one("#said", Words).say("")
+            self.tell("")
 
 
-# ---------------------------------------------------------------------------
-# Name, tags and note of a run. The run's own files are never changed for it.
+# ----------------------------------------------------------------- name, tags and note of a run
 
 #: as in runner.store.labels, which refuses a longer note with a sentence
 NAME_MOST, TAGS_MOST = 200, 900
 
 
 class LabelScreen(Dialog[bool]):
-    """Dismisses with True after the label was written."""
+    """Dismisses with True after the label was written; the run's own files never change. The form opens before
+    the label is read: what was typed by then follows what is read."""
 
-    def __init__(self, run_path: Path, label: Label, name: str) -> None:
+    def __init__(self, read: Callable[[], tuple[Path, Label]], name: str) -> None:
         super().__init__()
         self.HEAD = f"Edit label of {name}"  # type: ignore[misc]
-        self._run_path, self._label = run_path, label
-        self._called = Field("name", label.name or "", most=NAME_MOST, id="name",
-                           placeholder="empty: the name in plasma.toml")  # fmt: skip
-        self._tags = Field("tags", ", ".join(label.tags), most=TAGS_MOST, id="tags",
-                           placeholder="separated by commas")  # fmt: skip
-        self._note = Note(label.note, id="note")
-        self._shown = self._written()
+        self._read = read
+        self._found: tuple[Path, Label] | None = None
+        #: a save waits for the label; it can't be read
+        self._waiting, self._unreadable = False, False
+        self._called = Field("name", most=NAME_MOST, id="name",
+                             placeholder="empty: the name in plasma.toml")  # fmt: skip
+        self._tags = Field("tags", most=TAGS_MOST, placeholder="separated by commas", id="tags")
+        self._note = Note("", id="note")
+        self._shown = ("", "", "")
 
     def fields(self) -> list[Widget]:
         return [self._called, self._tags, Labelled("note", self._note)]
+
+    def on_mount(self) -> None:
+        ask(self, self._read, self._take, self._not_read)
+
+    def _take(self, found: tuple[Path, Label]) -> None:
+        self._found, label = found, found[1]
+        typed = self._written()
+        self._shown = (
+            clean(label.name or "").strip(),
+            clean(", ".join(label.tags)).strip(),
+            clean_lines(label.note),
+        )
+        for field, text, more in zip((self._called, self._tags), self._shown, typed, strict=False):
+            if text:
+                field.value = text + more
+        if self._shown[2]:
+            self._note.text = self._shown[2] + typed[2]
+            self._note.move_cursor(self._note.document.end)
+        if self._waiting:
+            self._save(*found)
+
+    def _not_read(self, problem: str) -> None:
+        self._waiting, self._unreadable = False, True
+        self.refuse(f"The label can't be read: {problem}")
 
     def _written(self) -> tuple[str, str, str]:
         return self._called.value, self._tags.value, self._note.text
 
     def do(self) -> None:
-        made = label_of(self._label, self._shown, self._written())
-        if made == self._label:
+        self.working = True
+        if self._found is not None:
+            self._save(*self._found)
+            return
+        self._waiting = True
+        if self._unreadable:
+            self._unreadable = False
+            ask(self, self._read, self._take, self._not_read)
+
+    def _save(self, run_path: Path, label: Label) -> None:
+        made = label_of(label, self._shown, self._written())
+        if made == label:
             self.dismiss(False)
             return
-        self.working = True
-        write = partial(self.plasma.backend.relabel, self._run_path, made)
+        write = partial(self.plasma.backend.relabel, run_path, made)
         ask(self, write, lambda sent: self.dismiss(True), self._not_saved)
 
     def _not_saved(self, problem: str) -> None:
@@ -312,8 +359,7 @@ class LabelScreen(Dialog[bool]):
 
 
 def label_of(before: Label, shown: tuple[str, str, str], written: tuple[str, str, str]) -> Label:
-    """What a person wrote. A field that still reads as it was `shown` keeps its value to the byte, commas in
-    tags included."""
+    """A field that still reads as it was `shown` keeps its value to the byte, commas in tags included."""
     name, tags, note = written
     split = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
     return replace(
@@ -324,12 +370,11 @@ def label_of(before: Label, shown: tuple[str, str, str], written: tuple[str, str
     )
 
 
-# ---------------------------------------------------------------------------
-# Exports a checkpoint: a folder, a name, and what came of it. Nothing is ever replaced.
+# ----------------------------------------------------------------- export
 
 
 class ExportScreen(Dialog[str | None]):
-    """Dismisses with the sentence about the copy, None if there is none."""
+    """Copies a checkpoint; never replaces a file. Dismisses with the sentence about the copy."""
 
     HEAD: ClassVar[str] = "Export a copy"
     DO: ClassVar[str] = "Export"
@@ -346,14 +391,11 @@ class ExportScreen(Dialog[str | None]):
         return [source, self.folder, self.name_field]
 
     def on_mount(self) -> None:
-        # a suggestion that cannot be made is none
         find = partial(self.plasma.backend.export_folders, self._run_path)
-        ask(self, find, self._suggest, lambda problem: self._suggest(()))
-
-    # ----------------------------------------------------------------- what came back
+        ask(self, find, self._suggest, lambda problem: None)  # then there is no suggestion
 
     def _suggest(self, folders: tuple[str, ...]) -> None:
-        """The likeliest is filled in, unless something was written."""
+        """The likeliest is filled in, unless something was typed."""
         self.folder.offer(folders)
         if folders and not self.folder.value:
             self.folder.value = folders[0]
@@ -366,8 +408,7 @@ class ExportScreen(Dialog[str | None]):
         elif answer.free_name is None:
             self.refuse(answer.text)
         else:
-            # only another enter takes it
-            with self.prevent(Field.Edited):
+            with self.prevent(Field.Edited):  # which would take the sentence away
                 self.name_field.value = without_ending(answer.free_name)
             self.refuse(f"{answer.text}. Name filled in; Enter to export.")
             self.set_focus(self.query_one("#do"))
@@ -378,7 +419,7 @@ class ExportScreen(Dialog[str | None]):
             self.set_focus(self.folder.line)
             return
         self.working = True
-        self.query_one("#said", Words).say("Copying and verifying…", "dim")
+        self.tell("Copying and verifying…", "dim")
         folder, name = self.folder.value, self.name_field.value
         copy = partial(self.plasma.backend.export, self._pick.path, folder, name)
         ask(self, copy, self._exported, lambda text: self._exported(ExportAnswer(False, text)))

@@ -91,7 +91,7 @@ class RunOrders(SpeakingScreen):
                 path = backend.run_path(key)
                 return path, backend.label(path)
 
-            self._look(read, partial(self._open_label, name))
+            self._open_label(name, read)
 
     def _look(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
         """The answer counts while this screen is in front."""
@@ -99,10 +99,11 @@ class RunOrders(SpeakingScreen):
             self, work, lambda it: then(it) if self.is_current else None, self._failed, alone="look"
         )
 
-    def _open_label(self, name: str, found: tuple[Path, Label]) -> None:
+    def _open_label(self, name: str, read: Callable[[], tuple[Path, Label]]) -> None:
+        """At once: what is typed next belongs to the form."""
         from tui.screens.questions import LabelScreen
 
-        made = LabelScreen(*found, name)
+        made = LabelScreen(read, name)
         self.app.push_screen(made, lambda kept: self.read_again() if kept else None)
 
     # ----------------------------------------------------------------- comparing

@@ -186,9 +186,9 @@ def test_a_change_while_the_new_file_is_checked_is_seen(
     ("flag", "typed", "words"),
     [
         (RATE, "fast", '[train] learning_rate is "fast"; it must be a number'),
-        (EPOCHS, "4.5", "it must be a whole number"),
+        (EPOCHS, "4.5", "it must be an integer"),
         (EPOCHS, "[1, 2]", "takes one value"),
-        (Flag("mystery"), "1", "is no flag of this trainer"),
+        (Flag("mystery"), "1", "not a flag of this trainer"),
     ],
 )
 def test_what_the_parser_refuses_is_not_written(

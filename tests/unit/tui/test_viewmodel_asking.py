@@ -14,7 +14,7 @@ from tests import stories as s
 from tests.hostile import HOSTILE
 from tui.kit.paint import plain, row_width
 from tui.panels.cause import cause_rows
-from tui.screens.questions import told_rows
+from tui.screens.questions import question_rows
 from tui.words.cause import cause_card, cause_title, setting_words
 from tui.words.machine import comfy_of, others
 from tui.words.orders import Around, refusal, why_not
@@ -183,7 +183,7 @@ def test_a_preview_is_asked_with_its_differences_as_lines() -> None:
         ("max_train_steps", "920 → 520"),
         ("network_weights", "a.safetensors → not set"),
     )
-    text = [plain(row).strip() for row in told_rows(question, 60)]
+    text = [plain(row).strip() for row in question_rows(question, 60)]
     assert text[0] == "From step 400 to 920."
     assert text.index("! The optimizer starts anew.") > text.index("max_train_steps  920 → 520")
     assert text[-1] == "$ accelerate launch train_network.py"
@@ -197,7 +197,7 @@ def test_foreign_words_in_questions_and_cards_are_clean_and_fit(text: str) -> No
     card = cause_card(b.ended(Outcome.FAILED, 412, Cause(text, text, text, text, (text,))))
     assert card is not None and question.title.isprintable()
     for width in (20, 60):
-        for row in (*told_rows(question, width), *cause_rows(card, width, True)):
+        for row in (*question_rows(question, width), *cause_rows(card, width, True)):
             assert plain(row).isprintable() and row_width(row) <= width + 2
 
 
