@@ -56,7 +56,7 @@ class Line(Input):
         self.cursor_blink = False
 
     async def on_key(self, event: events.Key) -> None:
-        """Editing keys at once, not through the app's queue: of keys that arrive together they keep their place."""
+        """Editing keys at once, not through the app's queue, so keys that arrive together keep their order."""
         for binding in self._bindings.key_to_bindings.get(event.key, ()):
             if await self.app.run_action(binding.action, self):
                 event.stop()
