@@ -272,10 +272,8 @@ class _Drawing:
         bands = [self._eighths(column) for column in columns]
         for x, band in enumerate(bands):
             if band is not None:
-                for y in range(self.body):
-                    bottom, top = _coverage(band, self.body - 1 - y)
-                    if top > bottom:
-                        self.grid[y][x] = _band_cell(bottom, top, self.style)
+                for y in range(self.body - -(-band[1] // 8), self.body - band[0] // 8):
+                    self.grid[y][x] = _band_cell(*_coverage(band, self.body - 1 - y), self.style)
         for curve in self.chart.curves:
             self._draw(curve, bands)
         self._letters()
@@ -326,20 +324,20 @@ class _Drawing:
         if curve.own_scale:
             largest = max((y for _, y in curve.points if y is not None), default=0.0)
             scale, log = Range(0.0, largest * 1.05 or 1.0), False
-        points = _in_sight(curve.points, self.low, self.high)
-        found: list[tuple[int, int] | None] = []
-        for x, value in points:
-            y = place_of(value, scale, down, log) if value is not None else None
-            if y is None:
-                found.append(None)
-                continue
-            column = max(-across, min(2 * across, _column(x, self.low, self.high, across)))
-            # what is far outside leaves the chart there, instead of running along its edge
-            point = column, max(-2 * down, min(3 * down, y))
-            if found and found[-1] is not None and found[-1][0] == column:
-                found[-1] = point
+        per = across / (self.high - self.low)
+        kept: list[tuple[int, float | None]] = []
+        for x, value in _in_sight(curve.points, self.low, self.high):
+            column = math.ceil((x - self.low) * per - 1e-9) - 1
+            if kept and kept[-1][0] == column and (kept[-1][1] is None) == (value is None):
+                kept[-1] = column, value
             else:
-                found.append(point)
+                kept.append((column, value))
+        found: list[tuple[int, int] | None] = []
+        for column, value in kept:
+            y = place_of(value, scale, down, log) if value is not None else None
+            # what is far outside leaves the chart there, instead of running along its edge
+            x = max(-across, min(2 * across, column))
+            found.append(None if y is None else (x, max(-2 * down, min(3 * down, y))))
         return found
 
     def _mark_nonfinite(self, x: int, *, begins: bool) -> None:

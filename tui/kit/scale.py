@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from runner.model.lean import dataclass
@@ -35,19 +35,24 @@ def data_range(
 ) -> Range | None:
     """The range that shows the `lines` but for the steep beginning of each, their newest values always, and as
     much of the `band` (low, high) as does not flatten them. None: nothing finite to show."""
-    change: Callable[[float], float] = math.log10 if log else float
+
+    def change(value: float) -> float:
+        value = max(-LARGEST, min(LARGEST, value))
+        return math.log10(max(1 / LARGEST, value)) if log else value
+
     low, high = math.inf, -math.inf
     for line in lines:
-        known = [change(value) for value in map(_bounded, line) if value > 0 or not log]
+        known = [value for value in line if value > 0 or not log]
         if known:
             ordered = sorted(known)
-            usual = quantile(ordered, 0.9)
-            most = min(ordered[-1], usual + 1.5 * (usual - quantile(ordered, 0.5)))
-            low, high = min(low, ordered[0]), max(high, most, known[-1])
-    edges = [(_bounded(a), _bounded(b)) for a, b in band if a > 0 or not log]
+            usual = change(quantile(ordered, 0.9))
+            most = usual + 1.5 * (usual - change(quantile(ordered, 0.5)))
+            low = min(low, change(ordered[0]))
+            high = max(high, min(change(ordered[-1]), most), change(known[-1]))
+    edges = [edge for edge in band if edge[0] > 0 or not log]
     if edges:
-        bottom = quantile(sorted(change(a) for a, _ in edges), 0.05)
-        top = quantile(sorted(change(b) for _, b in edges), 0.95)
+        bottom = change(quantile(sorted(edge[0] for edge in edges), 0.05))
+        top = change(quantile(sorted(edge[1] for edge in edges), 0.95))
         if low > high:
             low, high = bottom, top
         reach = _REACH * max(high - low, 0.3 if log else abs(high) * 0.5)
@@ -58,10 +63,6 @@ def data_range(
         room = abs(high) * 0.1 or 0.5
         low, high = low - room, high + room
     return Range(low, high)
-
-
-def _bounded(value: float) -> float:
-    return max(-LARGEST, min(LARGEST, value))
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
@@ -87,11 +88,12 @@ def sticky_range(previous: Range | None, wanted: Range | None) -> Range:
 def place_of(value: float, scale: Range, places: int, log: bool = False) -> int | None:
     """The row of dots, or of cells, that a loss falls into, row 0 on top; not clipped. None: 0 and negative
     losses have no logarithm."""
+    value = max(-LARGEST, min(LARGEST, value))
     if log:
         if value <= 0:
             return None
-        value = math.log10(max(1 / LARGEST, _bounded(value)))
-    return math.floor((scale.high - _bounded(value)) / scale.span * places)
+        value = math.log10(max(1 / LARGEST, value))
+    return math.floor((scale.high - value) / scale.span * places)
 
 
 def ticks(scale: Range, rows: int, log: bool = False) -> dict[int, str]:

@@ -185,11 +185,13 @@ class Places:
                         self.steps.append(step)
                         self.xs.append(x)
 
+        self._even = self.xs[1] / self.steps[1] if len(self.steps) == 2 else None
+
     def x_of(self, step: float) -> float:
-        return _between(step, self.steps, self.xs)
+        return step * self._even if self._even else _between(step, self.steps, self.xs)
 
     def step_of(self, x: float) -> float:
-        return _between(x, self.xs, self.steps)
+        return x / self._even if self._even else _between(x, self.xs, self.steps)
 
 
 def _between(value: float, ins: Sequence[float], outs: Sequence[float]) -> float:
