@@ -255,11 +255,11 @@ def _n(value: float) -> str:
 def lines_of(
     screen: pyte.Screen, ink: str = "#e8e6f0", ground: str = "#0e0c16"
 ) -> tuple[Line, ...]:
-    """`ink`, `ground`: the colours of the terminal itself."""
+    """`ink`, `ground`: the colours of the terminal itself. Raises ValueError for one of the 16 named ones."""
 
     def cell(char: pyte.screens.Char) -> Cell:
-        own = {"default": ink}.get(char.fg, f"#{char.fg}")
-        behind = {"default": ground}.get(char.bg, f"#{char.bg}")
+        own = ink if char.fg == "default" else f"#{int(char.fg, 16):06x}"
+        behind = ground if char.bg == "default" else f"#{int(char.bg, 16):06x}"
         return Cell(char.data, *((behind, own) if char.reverse else (own, behind)), char.bold)
 
     across = range(screen.columns)

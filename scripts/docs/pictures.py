@@ -22,8 +22,8 @@ STEP = re.compile(r"(\d+)/920")
 #: a screen has read what it shows: a run, a plan with its checks
 FIRST = re.compile(r"\d/920|\d passed")
 SMALL, LARGE, FILM = Size(80, 24), Size(120, 40), Size(100, 30)
-#: of the animation: how many frames, in how many seconds, and how long the last one stays
-FRAMES, SECONDS, LAST_S = 40, 30.0, 3.0
+#: of the animation: how long the training takes in it, then how long each screen stays, and the time of a frame
+SECONDS, STAYS_S, FRAME_S = 22.0, 2.0, 0.8
 #: a second run, to compare
 SECOND = ("--set", "output_name=spyke_slow", "--set", "unet_lr=5e-4", "--set", "max_train_epochs=2")
 #: name -> folder, words of the command, keys: one picture for each screen of docs/screens.md
@@ -60,7 +60,7 @@ def write_pictures(folder: Path = ROOT / "docs" / "pictures") -> Iterator[Path]:
             (folder / name).write_text(text, "utf-8")
             return folder / name
 
-        with opened(FILM, "demo --low-bandwidth") as demo:
+        with opened(FILM, "demo") as demo:
             demo.wait_for(lambda text: step_in(text) >= 480, 240.0, "step 480")
             for size in (SMALL, LARGE):
                 with opened(size, "attach last") as screen:
@@ -69,14 +69,16 @@ def write_pictures(folder: Path = ROOT / "docs" / "pictures") -> Iterator[Path]:
                     shown = picture(last_lines(screen.chunks(), size))
                 yield written(f"monitor-{size.columns}x{size.rows}.svg", shown)
             demo.wait_for(lambda text: "succeeded" in text.lower(), 240.0, "the end of the demo")
-            time.sleep(LAST_S)
+            ended_s = time.monotonic()
+            time.sleep(STAYS_S)
             for key in ("i", "esc", "m", "esc"):
                 press(demo, key)
-                time.sleep(LAST_S)
+                time.sleep(STAYS_S)
             demo.send(b"q")
             demo.wait_exit()
             chunks = demo.chunks()
-        yield written("demo.svg", film(stills(chunks, FILM), SECONDS + LAST_S))
+        frames = stills(chunks, FILM, ended_s)
+        yield written("demo.svg", film(frames, frames[-1][0] + STAYS_S))
 
         def shots(wanted: dict[str, tuple[str, str, str]]) -> Iterator[Path]:
             for name, (at, words, keys) in wanted.items():
@@ -112,12 +114,15 @@ def last_lines(chunks: Sequence[Chunk], size: Size) -> tuple[Line, ...]:
     return lines_of(screen)
 
 
-def stills(chunks: Sequence[Chunk], size: Size) -> list[tuple[float, tuple[Line, ...]]]:
-    """At most `FRAMES` screens that differ, with their times within `SECONDS`."""
-    began_s, took_s = chunks[0].at_s, chunks[-1].at_s - chunks[0].at_s
+def stills(
+    chunks: Sequence[Chunk], size: Size, ended_s: float
+) -> list[tuple[float, tuple[Line, ...]]]:
+    """Screens with their times in the film: the training runs faster, what follows at its own speed."""
+    began_s = chunks[0].at_s
     found: list[tuple[float, tuple[Line, ...]]] = []
     for at_s, screen in Replay(size.columns, size.rows).screens(chunks):
-        share = (at_s - began_s) / took_s
-        if share >= len(found) / FRAMES and any(map(str.strip, screen.display)):
-            found.append((share * SECONDS if found else 0.0, lines_of(screen)))
+        share = min((at_s - began_s) / (ended_s - began_s), 1.0)
+        shown_s = share * SECONDS + max(at_s - ended_s, 0.0)
+        if shown_s >= len(found) * FRAME_S and any(map(str.strip, screen.display)):
+            found.append((shown_s if found else 0.0, lines_of(screen)))
     return found

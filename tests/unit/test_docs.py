@@ -152,7 +152,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @named
 def test_files_named_in_text_exist(page: Path) -> None:
-    paths = re.findall(r"`((?:runner|tui|scripts|tests)/[\w/*]+(?:\.[a-z]+)?)`", page.read_text("utf-8"))
+    paths = re.findall(
+        r"`((?:runner|tui|scripts|tests)/[\w/*]+(?:\.[a-z]+)?)`", page.read_text("utf-8")
+    )
     assert [one for one in paths if "NAME" not in one and not list(ROOT.glob(one))] == []
 
 
