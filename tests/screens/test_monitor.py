@@ -154,7 +154,7 @@ async def test_stop_asks_and_the_safe_answer_does_nothing() -> None:
         await pilot.press("a")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         text = screen_text(pilot)
-        assert "Stopping now loses 12 steps (37 s) since step 400." in text
+        assert "Stopping now loses 12 steps (37 s)." in text
         assert "Stop after the save at step 600, in 10 min" in text
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))

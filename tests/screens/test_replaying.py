@@ -89,7 +89,7 @@ async def test_every_panel_shows_that_moment(run: RunDir) -> None:
         screen._turned()
         await settled(pilot, screen)
         assert "step  30/100" in text_of(pilot, "#header")
-        assert "◆     20" in text_of(pilot, "#checkpoints")
+        assert "★     20" in text_of(pilot, "#checkpoints")
         assert "steps: 30/100" in text_of(pilot, "#console")
         assert "would have lost 10 steps" in text_of(pilot, "#verdict")
         assert "0:42 of" in text_of(pilot, "#replay")

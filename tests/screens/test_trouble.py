@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model import AlarmKind, LossSeries, Outcome, RunSnapshot
+from runner.model import AlarmKind, LossSeries, Outcome
 from runner.model.preview import FlagChange, Preview
 from tests import builders as b
 from tests import stories as s
@@ -25,7 +25,7 @@ NEVER_BEGAN = replace(b.ended(Outcome.FAILED, 0, s.MODULE), loss=LossSeries())
 
 def visible(app: object) -> set[str]:
     screen = app.screen  # type: ignore[attr-defined]
-    names = ("cause", "preflight", "gauges", "loss", "checkpoints", "events", "console")
+    names = ("result", "preflight", "gauges", "loss", "checkpoints", "events", "console")
     return {name for name in names if screen.query_one(f"#{name}").region.area > 0}
 
 
@@ -79,25 +79,7 @@ async def test_every_alarm_is_whole_at_80_columns_with_the_price_of_stopping(
             assert "…" not in text
 
 
-# --------------------------------------------------------------------------- the cause card
-
-
-@pytest.mark.parametrize(
-    ("run", "size", "expected"),
-    [
-        (FAILED, (80, 24), {"cause", "loss", "checkpoints"}),
-        (FAILED, (120, 40), {"cause", "gauges", "loss", "checkpoints", "events"}),
-        (FAILED, (40, 10), {"cause"}),
-        (NEVER_BEGAN, (80, 24), {"cause", "checkpoints"}),
-        (NEVER_BEGAN, (120, 40), {"cause", "gauges", "checkpoints", "events"}),
-    ],
-)
-async def test_the_cause_stands_where_less_is_lost(
-    run: RunSnapshot, size: tuple[int, int], expected: set[str]
-) -> None:
-    async with app_on(run).run_test(size=size) as pilot:
-        await shown(pilot)
-        await until(pilot, lambda: visible(pilot.app) == expected)
+# --------------------------------------------------------------------------- the card of the end
 
 
 async def test_a_run_that_ends_while_it_is_watched_gets_its_card_and_the_next_run_has_none() -> (
@@ -107,23 +89,23 @@ async def test_a_run_that_ends_while_it_is_watched_gets_its_card_and_the_next_ru
     app = app_on(actions=actions)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
-        assert "cause" not in visible(app) and actions.reader is not None
+        assert "result" not in visible(app) and actions.reader is not None
         actions.reader.put(FAILED)
-        await until(pilot, lambda: "cause" in visible(app))
-        assert "The Mac's GPU memory ran out" in text_of(pilot, "#cause")
+        await until(pilot, lambda: "result" in visible(app))
+        assert "The Mac's GPU memory ran out" in text_of(pilot, "#result")
         assert "y retry" in text_of(pilot, "#footer")
         actions.reader.put(b.snapshot(3))
         app.navigator.open_run(Path("/state/runs/two"))
         await until(pilot, lambda: "3/920" in text_of(pilot, "#header"))
-        assert "cause" not in visible(app) and "gauges" in visible(app)
+        assert "result" not in visible(app) and "gauges" in visible(app)
 
 
 async def test_a_card_with_more_than_fits_scrolls() -> None:
-    async with app_on(FAILED).run_test(size=(80, 23)) as pilot:
+    async with app_on(FAILED).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
-        await until(pilot, lambda: "more" in text_of(pilot, "#cause"))
-        await pilot.press("tab", "tab", "end")
-        await until(pilot, lambda: "close other" in text_of(pilot, "#cause"))
+        await until(pilot, lambda: "more lines" in text_of(pilot, "#result"))
+        await pilot.press("shift+tab", "end")
+        await until(pilot, lambda: "close other" in text_of(pilot, "#result"))
 
 
 async def test_what_had_the_focus_and_went_leaves_it_to_the_card() -> None:
@@ -133,7 +115,7 @@ async def test_what_had_the_focus_and_went_leaves_it_to_the_card() -> None:
         await shown(pilot)
         assert actions.reader is not None
         actions.reader.put(NEVER_BEGAN)
-        await until(pilot, lambda: app.focused is not None and app.focused.id == "cause")
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "result")
 
 
 # --------------------------------------------------------------------------- y: one key, two orders

@@ -12,12 +12,10 @@ from textual.reactive import reactive
 from runner.model import RunSnapshot
 from runner.model.lean import dataclass
 from runner.model.units import duration, pace
-from tui.kit import glyphs
 from tui.kit.chart import ramp_bar
-from tui.kit.paint import Row, Span, append, cell, fit, ramp_role, row_width
+from tui.kit.paint import Row, Span, cell, fit, ramp_role, row_width
 from tui.kit.painted import Painted
-from tui.text import clean, crop
-from tui.words.clauses import Clause, Verdict
+from tui.text import clean, crop, crop_start
 from tui.words.progress import is_live, progress_of
 from tui.words.state import READY, UNREAD, UNUSABLE, StateLabel, state_label
 
@@ -80,8 +78,8 @@ def header_of(snapshot: RunSnapshot | None, read_only: bool = False) -> Header:
         short = text.replace("/step", "").replace("steps", "")
         ends.append(Field(f"{text:>{PACE}}", f"{short:>{SHORT_PACE}}"))
     if not live and progress.trained_s:
-        trained = duration(progress.trained_s)
-        ends.append(Field(f"trained {trained}", trained))
+        took = duration(progress.trained_s)
+        ends.append(Field(f"trained {took}", f"trained {took}", least=took))
     state = state_label(snapshot)
     return Header(
         run_name(snapshot), state, tuple(fields), progress.fraction, read_only, tuple(ends)
@@ -108,18 +106,18 @@ def ready_header(name: str, steps: int | None, epochs: int | None, usable: bool 
 
 
 # ---------------------------------------------------------------------------
-# The header line and the verdict: as much as fits, in order of worth.
+# As much of it as fits, in order of worth.
 
 WORDMARK = "plasma"
 GAP = "  "
+#: cells of a name at least, and of its end where its middle is cut
+NAME_LEAST, NAME_END = 10, 4
 #: cells of the progress ramp at least, and what is left to it before words are spelled out
 RAMP_LEAST, RAMP_WANTED = 5, 14
 #: its colours; each costs some 40 bytes whenever a number right of it changes
 RAMP_LEVELS = 8
 #: cells of a state's word, from this width of the screen on
 STATE, STATE_PADDED = 10, 70
-#: narrower screens wrap the verdict
-NARROW = 60
 
 
 def wordmark() -> Row:
@@ -129,17 +127,19 @@ def wordmark() -> Row:
 
 
 def header_row(header: Header, width: int) -> Row:
-    """Name and state always; the other columns in full, short, or not at all; the ramp takes the rest. Columns
-    depend on the width of the screen and on what does not change in a run, so that nothing moves."""
-    word = cell(header.state.word, max(STATE, len(header.state.word))).text
-    word = word if width >= STATE_PADDED and header.fields else header.state.word
-    state: Row = (Span(f"{header.state.shape} {word}", header.state.role),)
+    """Name and state, then the columns: in full, short, or not at all. Columns come before the end of a long
+    name, and the ramp takes what is left. Their widths depend on the screen and on what does not change in a
+    run, so that nothing moves when numbers do."""
+    padded = width >= STATE_PADDED and bool(header.fields)
+    word = cell(header.state.word, max(STATE, len(header.state.word))).text if padded else ""
+    state: Row = (Span(f"{header.state.shape} {word or header.state.word}", header.state.role),)
     if header.read_only and width >= 60:
         state = (*state, Span(" read-only", "dim"))
-    room = width - row_width(state) - 5
-    chosen = _chosen(header, room - min(cell_len(header.name), max(12, width // 5)))
+    room = width - 2 - len(GAP) - row_width(state)
+    size = cell_len(header.name)
+    chosen = _chosen(header, room - min(size, NAME_LEAST), size - min(size, NAME_LEAST))
     used = sum(len(GAP) + len(text) for text in chosen if text)
-    name = crop(header.name, max(6, room - used))
+    name = crop_middle(header.name, max(NAME_LEAST, room - used))
     left, right = chosen[: len(header.fields)], chosen[len(header.fields) :]
     row: list[Span] = [Span(" "), Span(name, "strong"), Span(GAP if name else ""), *state]
     row += _columns(header.fields, left)
@@ -152,6 +152,13 @@ def header_row(header: Header, width: int) -> Row:
     return fit((*row, *ends, Span(" ")), width)
 
 
+def crop_middle(name: str, width: int) -> str:
+    """Names of runs differ in their ends: `spyke_pl…a_v1`."""
+    if cell_len(name) <= width or width < NAME_LEAST:
+        return crop(name, width)
+    return crop(name, width - NAME_END) + crop_start(name, NAME_END, "")
+
+
 def _columns(fields: tuple[Field, ...], texts: list[str]) -> list[Span]:
     return [
         span
@@ -161,8 +168,9 @@ def _columns(fields: tuple[Field, ...], texts: list[str]) -> list[Span]:
     ]
 
 
-def _chosen(header: Header, room: int) -> list[str]:
-    """The text of each field and end, empty where it has no room: first of each side comes first."""
+def _chosen(header: Header, room: int, name: int) -> list[str]:
+    """The text of each field and end, empty where it has no room: the first of each side comes first. `name`:
+    cells of the name beyond its shortest form, which come before words that are spelled out."""
     fields, left = [*header.fields, *header.ends], len(header.fields)
     ranked = sorted(range(len(fields)), key=lambda at: (at - left, 1) if at >= left else (at, 0))
     chosen = [""] * len(fields)
@@ -170,84 +178,12 @@ def _chosen(header: Header, room: int) -> list[str]:
         texts = (fields[index].short, fields[index].least)
         chosen[index] = next((t for t in texts if t and len(GAP) + len(t) <= room), "")
         room -= len(GAP) + len(chosen[index]) if chosen[index] else 0
-    room -= RAMP_WANTED if header.fraction is not None else 0
+    room -= name + (RAMP_WANTED if header.fraction is not None else 0)
     for index in ranked:
         more = len(fields[index].text) - len(chosen[index])
         if chosen[index] == fields[index].short and more <= room:
             chosen[index], room = fields[index].text, room - max(0, more)
     return chosen
-
-
-def verdict_rows(verdict: Verdict, width: int, height: int) -> list[Row]:
-    """The sentence, then what follows from it: a line each, or wrapped where the verdict is long
-    or the screen narrow."""
-    wrapped = verdict.long or width < NARROW or (verdict.urgent and height > 2)
-    if not wrapped or height < 2:
-        first = _line(verdict.line, width - 2, ", ", ".")
-        second = _line(verdict.second, width - 4, " ", "")
-        return [(Span(" "), *first), (Span("   "), *second)][:height]
-    first_rows = _wrapped(verdict.line, width - 2, ", ", ".")
-    second_rows = _wrapped(verdict.second, width - 2, " ", "")
-    kept = max(height - len(second_rows), height // 2)
-    shown = _cut(first_rows, kept, width)
-    return [*shown, *_cut(second_rows, height - len(shown), width)]
-
-
-def rows_wanted(verdict: Verdict, width: int) -> int:
-    """Rows that show all of an urgent verdict: two where each half fits into a line."""
-    first = _wrapped(verdict.line, width - 2, ", ", ".")
-    return max(1, len(first)) + max(1, len(_wrapped(verdict.second, width - 2, " ", "")))
-
-
-def _cut(rows: list[Row], height: int, width: int) -> list[Row]:
-    """The first rows; the last of them says if there would be more."""
-    if len(rows) <= height or height <= 0:
-        return rows[: max(0, height)]
-    last = fit((*rows[height - 1], Span(glyphs.ELLIPSIS, rows[height - 1][-1].role)), width)
-    return [*rows[: height - 1], last]
-
-
-def _wrapped(clauses: tuple[Clause, ...], width: int, between: str, end: str) -> list[Row]:
-    """All clauses, broken at blanks, each in its role."""
-    rows: list[list[Span]] = [[Span(" ")]]
-    used = 0
-    for index, clause in enumerate(clauses):
-        tail = between if index + 1 < len(clauses) else end
-        text = clause.text + ("" if clause.text.endswith((".", "…")) else tail.rstrip())
-        for word in text.split(" "):
-            size = cell_len(word)
-            if used and used + 1 + size > width:
-                rows.append([Span(" ")])
-                used = 0
-            lead = " " if used else ""
-            append(rows[-1], lead + crop(word, width), clause.role)
-            used += len(lead) + min(size, width)
-    return [tuple(row) for row in rows if any(span.text.strip() for span in row)]
-
-
-def _line(clauses: tuple[Clause, ...], width: int, between: str, end: str) -> Row:
-    """Complete clauses from the front; only the one after the word may be cut."""
-    spans: list[Span] = []
-    used = 0
-    for index, clause in enumerate(clauses):
-        lead = between if index else ""
-        if index and clauses[index - 1].text.endswith("."):
-            lead = " "
-        text = clause.text
-        if index and used + len(lead) + cell_len(text) + len(end) > width:
-            room = width - used - len(lead) - len(end)
-            if room < 24 or index > 1:
-                break
-            text = crop(text, room)
-        spans += [Span(lead), Span(text, clause.role)] if lead else [Span(text, clause.role)]
-        used = row_width(tuple(spans))
-    if end and spans and not spans[-1].text.endswith((".", "…")):
-        spans.append(Span(end, spans[-1].role))
-    return fit(tuple(spans), width)
-
-
-# ---------------------------------------------------------------------------
-# The line on top: who, what, how far, and when it ends.
 
 
 class RunHeader(Painted):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 from signal import Signals
 
+from rich.cells import cell_len
 from textual.reactive import reactive
 
 from runner.analysis.smoke import smoke_passed
@@ -28,16 +29,15 @@ from runner.model import (
 from runner.model.lean import dataclass
 from runner.model.units import ago, change_percent, count, duration, file_size, loss, pace
 from tui.backend.results import Plan
-from tui.kit.paint import Row
+from tui.kit import glyphs
+from tui.kit.paint import Row, Span, append, fit, row_width
 from tui.kit.painted import Painted
-from tui.panels import verdict as verdict_live
-from tui.panels import verdict as verdict_over
-from tui.panels.header import rows_wanted, verdict_rows
 from tui.panels.plan import gate_sentence
-from tui.text import clean
+from tui.text import clean, crop
 from tui.words.alarms import alarm_clauses, guard_reason, has_alarm, must_be_whole, past_clause
 from tui.words.cause import KILLED, UNKNOWN, cause_of, cause_title, recommended
 from tui.words.checklist import Checklist
+from tui.words.checkpoints import best_checkpoint
 from tui.words.clauses import (
     Clause,
     Kind,
@@ -198,8 +198,14 @@ def training(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
     paces = _pace_clauses(snapshot, progress)
     kind = health((*state, *paces, *silence(snapshot, now)))
     past = past_clause(snapshot)
-    first = (*state, *([past] if past is not None else []), *paces, *_warning_clauses(snapshot))
+    over = [past] if past is not None else []
+    first = (*state, *over, *paces, *_best(snapshot), *_warning_clauses(snapshot))
     return Verdict(kind, first, second, urgent=must_be_whole(snapshot))
+
+
+def _best(snapshot: RunSnapshot) -> tuple[Clause, ...]:
+    best = best_checkpoint(snapshot)
+    return (Clause(f"Best so far: step {best.step}", full=True),) if best is not None else ()
 
 
 def _silent_steps(snapshot: RunSnapshot, progress: Progress, now: float) -> tuple[Clause, ...]:
@@ -269,12 +275,17 @@ def _safety(
 ) -> tuple[Clause, ...]:
     """A silent supervisor, an ordered stop, and always the price of stopping."""
     said = [*_armed(snapshot, progress), *silence(snapshot, now)]
-    short = brief or bool(said)
-    then = sentence(price_of_stopping(progress, short, "stopping then would have lost"))
-    price = Clause(sentence(price_of_stopping(progress, short)), "dim", then)
+    then = sentence(price_of_stopping(progress, True, "stopping then would have lost"))
+    price = Clause(sentence(price_of_stopping(progress, True)), "dim", then)
     # what a person has ordered, or must know, first; the price must fit behind it
-    coming = () if short else _coming(snapshot, progress)
-    return (*said[:1], price, *said[1:], *coming)
+    after = () if brief or said else (*_coming(snapshot, progress), *_safe(progress))
+    return (*said[:1], price, *said[1:], *after)
+
+
+def _safe(progress: Progress) -> tuple[Clause, ...]:
+    kept, state = progress.stop_cost.kept_step, progress.stop_cost.with_state
+    text = f"Step {kept} is saved{', with state' if state else ''}."
+    return (Clause(text, "dim"),) if kept else ()
 
 
 def _coming(snapshot: RunSnapshot, progress: Progress) -> tuple[Clause, ...]:
@@ -527,6 +538,9 @@ def _succeeded(snapshot: RunSnapshot, progress: Progress, approval: Approval | N
     missing = len(expected_checkpoints(snapshot))
     if missing:
         second.append(Clause(f"{count(missing, 'expected file')} not written.", "warn"))
+    best = best_checkpoint(snapshot) if len(written) > 1 else None
+    if best is not None:
+        second.append(Clause(f"Best: step {best.step}."))
     return Verdict(
         Kind.SUCCEEDED, tuple(first), (*second, *_survivors(snapshot), *problem_clauses(snapshot))
     )
@@ -543,13 +557,13 @@ def _smoke(snapshot: RunSnapshot, approval: Approval | None) -> Clause:
 
 
 def _loss_over_run(snapshot: RunSnapshot) -> list[Clause]:
-    """Means of the first and the last tenth: single losses say little."""
+    """From the mean of the first tenth, as single losses say little."""
     means = [b.mean for b in snapshot.loss.buckets if b.mean is not None]
     if len(means) < 10:
         return []
     tenth = max(1, len(means) // 10)
-    first, last = sum(means[:tenth]) / tenth, sum(means[-tenth:]) / tenth
-    return [Clause(f"loss from {loss(first)} to {loss(last)}")]
+    first = sum(means[:tenth]) / tenth
+    return [Clause(f"loss from {loss(first)} to {loss(loss_now(snapshot))}")]
 
 
 def lost(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
@@ -574,22 +588,22 @@ def verdict_of(
         return Verdict(Kind.READING, (Clause("the run folder", "dim"),))
     progress, status = progress_of(snapshot), snapshot.status
     if snapshot.state is RunState.LOST:
-        return verdict_over.lost(snapshot, progress, now)
+        return lost(snapshot, progress, now)
     if snapshot.state is RunState.ENDED:
-        return verdict_over.ended(snapshot, progress, approval)
+        return ended(snapshot, progress, approval)
     if status is None:
         head = Clause("waiting for the trainer")
         return Verdict(Kind.STARTING, (head,), problem_clauses(snapshot))
     if status.evaluating:
-        return verdict_live.evaluating(snapshot, status)
+        return evaluating(snapshot, status)
     if snapshot.state is RunState.STOPPING:
-        return verdict_live.stopping(snapshot, progress, now)
+        return stopping(snapshot, progress, now)
     since = nan_since(snapshot)
     if since is not None:
-        return verdict_live.nonfinite(snapshot, progress, now, since)
+        return nonfinite(snapshot, progress, now, since)
     if status.phase is not Phase.TRAINING:
-        return verdict_live.busy(snapshot, status, progress, now)
-    return verdict_live.training(snapshot, progress, now)
+        return busy(snapshot, status, progress, now)
+    return training(snapshot, progress, now)
 
 
 def ready_verdict(plan: Plan | None, checklist: Checklist) -> Verdict:
@@ -636,10 +650,94 @@ def _next_step(plan: Plan, checklist: Checklist, failed: Sequence[CheckResult]) 
 
 
 # ---------------------------------------------------------------------------
-# The verdict in words.
+# The rows: two lines, or more where they wrap.
 
+#: narrower screens wrap
+NARROW = 60
 #: rows that an alarm may take
 MOST = 4
+
+
+def verdict_rows(verdict: Verdict, width: int, height: int) -> list[Row]:
+    """The sentence, then what follows from it: a line each, or wrapped where the verdict is long
+    or the screen narrow."""
+    wrapped = verdict.long or width < NARROW or (verdict.urgent and height > 2)
+    if not wrapped or height < 2:
+        first = _line(verdict.line, width - 2, ", ", ".")
+        second = _line(verdict.second, width - 4, " ", "")
+        return [(Span(" "), *first), (Span("   "), *second)][:height]
+    first_rows = _wrapped(verdict.line, width - 2, ", ", ".")
+    second_rows = _wrapped(verdict.second, width - 2, " ", "")
+    kept = max(height - len(second_rows), height // 2)
+    shown = _cut(first_rows, kept, width)
+    return [*shown, *_cut(second_rows, height - len(shown), width)]
+
+
+def rows_wanted(verdict: Verdict, width: int) -> int:
+    """Rows that show all of an urgent verdict: two where each half fits into a line."""
+    first = _wrapped(verdict.line, width - 2, ", ", ".")
+    return max(1, len(first)) + max(1, len(_wrapped(verdict.second, width - 2, " ", "")))
+
+
+def _cut(rows: list[Row], height: int, width: int) -> list[Row]:
+    """The first rows; the last of them says if there would be more."""
+    if len(rows) <= height or height <= 0:
+        return rows[: max(0, height)]
+    last = fit((*rows[height - 1], Span(glyphs.ELLIPSIS, rows[height - 1][-1].role)), width)
+    return [*rows[: height - 1], last]
+
+
+def _joined(clauses: Sequence[Clause], between: str, end: str) -> list[tuple[str, Clause]]:
+    """Each clause with what stands before it; a sentence of its own ends the one before."""
+    found: list[tuple[str, Clause]] = []
+    for index, clause in enumerate(clauses):
+        last = found[-1][1].text if found else ""
+        lead = between if index else ""
+        if last.endswith((".", "?")):
+            lead = " "
+        elif clause.full and found:
+            lead = f"{end} "
+        found.append((lead, clause))
+    return found
+
+
+def _wrapped(clauses: tuple[Clause, ...], width: int, between: str, end: str) -> list[Row]:
+    """All clauses, broken at blanks, each in its role."""
+    rows: list[list[Span]] = [[Span(" ")]]
+    used = 0
+    joined = _joined(clauses, between, end)
+    for index, (_, clause) in enumerate(joined):
+        tail = joined[index + 1][0].rstrip() if index + 1 < len(joined) else end
+        text = clause.text if clause.text.endswith((".", "…")) else clause.text + tail
+        for word in text.split(" "):
+            size = cell_len(word)
+            if used and used + 1 + size > width:
+                rows.append([Span(" ")])
+                used = 0
+            lead = " " if used else ""
+            append(rows[-1], lead + crop(word, width), clause.role)
+            used += len(lead) + min(size, width)
+    return [tuple(row) for row in rows if any(span.text.strip() for span in row)]
+
+
+def _line(clauses: tuple[Clause, ...], width: int, between: str, end: str) -> Row:
+    """Complete clauses from the front; only the one after the word may be cut."""
+    spans: list[Span] = []
+    for index, (lead, clause) in enumerate(_joined(clauses, between, end)):
+        room = width - row_width(tuple(spans)) - len(lead) - len(end)
+        text = clause.text
+        if index and cell_len(text) > room:
+            if room < 24 or index > 1:
+                break
+            text = crop(text, room)
+        spans += [Span(lead), Span(text, clause.role)] if lead else [Span(text, clause.role)]
+    if end and spans and not spans[-1].text.endswith((".", "…")):
+        spans.append(Span(end, spans[-1].role))
+    return fit(tuple(spans), width)
+
+
+# ---------------------------------------------------------------------------
+# The widget.
 
 
 class VerdictLines(Painted):

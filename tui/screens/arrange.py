@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
-from textual.geometry import Size
 from textual.screen import Screen
 
 from runner.model.lean import dataclass
-from tui.kit.painted import Painted
-from tui.panels.cause import CausePanel
 
 # ---------------------------------------------------------------------------
-# Which panels are seen at which size. Pure.
+# Which panels are visible at which size. Pure.
 
 #: panels in the order in which the focus visits them
-ORDER = ("loss", "checkpoints", "cause", "gauges", "events", "preflight", "smoke", "console")
+ORDER = ("result", "smoke", "loss", "checkpoints", "gauges", "events", "preflight", "console")
 #: the same before a run
 PLAN_ORDER = ("preflight", "plan", "checkpoints")
 ALL = tuple(dict.fromkeys((*PLAN_ORDER, *ORDER)))
 #: below this a screen shows one panel at a time
 SOLO_WIDTH, SOLO_HEIGHT = 60, 16
-#: from this height on panels show more than their first rows, and from the next on the console has a strip
+#: from this height on panels show more than their first rows; from the next on the console is visible
 STRIP_HEIGHT, CONSOLE_HEIGHT = 32, 50
+#: from this width on the console stands beside the other panels
+BESIDE_WIDTH = 160
 
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """`solo`: one panel has the whole body. `order`: the panels that the focus visits."""
+    """`solo`: one panel has the complete body. `console`: a drawer, a strip below, beside, or not visible.
+    `order`: the panels that the focus visits."""
 
     visible: frozenset[str]
     solo: bool
-    console_wrapped: bool
+    console: str = ""
     order: tuple[str, ...] = ORDER
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the run has to show beside what every run has: the verdict of a smoke test; the cause of its
-    end; whether a step was `trained`, so that there is a loss."""
+    """What this run shows beside what every run shows: the verdict of a smoke test; the card of its end;
+    whether it trained a step, so that there is a loss."""
 
-    judged: bool = False
-    caused: bool = False
+    smoke: bool = False
+    ended: bool = False
     trained: bool = True
+
+    @property
+    def card(self) -> str:
+        """The panel left of the loss, if any. A smoke test has its own."""
+        return "smoke" if self.smoke else "result" if self.ended else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,112 +67,61 @@ def arrange(width: int, height: int, view: View) -> Arrangement:
     alone = view.zoomed
     if alone is None and tiny:
         alone = "console" if view.drawer else (view.focused or order[0])
-        if alone not in order:
-            alone = "cause" if "cause" in order else order[0]
+        alone = alone if alone in order else order[0]
     if alone is not None:
-        return Arrangement(frozenset({alone}), True, alone == "console", order)
+        return Arrangement(frozenset({alone}), True, "drawer" if alone == "console" else "", order)
     if view.planned:
-        return Arrangement(frozenset(PLAN_ORDER), False, False, order)
+        return Arrangement(frozenset(PLAN_ORDER), False, "", order)
+    upper = {view.held.card, "loss"} & {*order}
     if view.drawer:
-        beside = {"cause", "loss"} & {*order}
-        return Arrangement(frozenset({*beside, "console"}), False, True, order)
-    return Arrangement(_panels(height, view.held), False, False, order)
+        return Arrangement(frozenset({*upper, "console"}), False, "drawer", order)
+    visible = {*upper, "checkpoints", "gauges", "events"}
+    console = ""
+    if height >= CONSOLE_HEIGHT:
+        visible.add("console")
+        console = "beside" if width >= BESIDE_WIDTH else "strip"
+    return Arrangement(frozenset(visible), False, console, order)
 
 
 def _order(view: View) -> tuple[str, ...]:
     if view.planned:
         return PLAN_ORDER
-    left_out = set()
-    if not view.held.judged:
-        left_out.add("smoke")
-    if not view.held.caused:
-        left_out.add("cause")
-    elif not view.held.trained:
+    left_out = {"result", "smoke"} - {view.held.card}
+    if not view.held.trained:
         left_out.add("loss")
     return tuple(name for name in ORDER if name not in left_out)
-
-
-def _panels(height: int, held: Held) -> frozenset[str]:
-    """The checks are old news while training: a title line. The verdict of a smoke test and the cause of an
-    end take the left side; on a low screen the cause is worth more than the hardware and the events, and
-    without a step there is no loss beside it."""
-    low = height < STRIP_HEIGHT
-    visible = {"gauges", "loss", "checkpoints", "events"}
-    if held.judged:
-        visible.add("smoke")
-        if low:
-            visible.remove("gauges")
-    if held.caused:
-        visible.add("cause")
-        if low:
-            visible -= {"gauges", "events"}
-        if not held.trained:
-            visible.remove("loss")
-    if height >= CONSOLE_HEIGHT:
-        visible.add("console")
-    return frozenset(visible)
 
 
 # ---------------------------------------------------------------------------
 # Sizes of panels that differ from the stylesheet's. Classes of the screen would do it as well, but a
 # class restyles every widget, which a key press has no time for.
 
-#: of the screen, for the open console
-DRAWER_HEIGHT = "55%"
+#: by place: height of the console, and its width
+_CONSOLE = {
+    "": (None, None),
+    "drawer": ("55%", "1fr"),
+    "strip": (None, "1fr"),
+    "beside": ("1fr", "36%"),
+}
 #: of the width, for the checks before a run
 PLAN_LEFT = "54%"
-#: of the width, for the cause of an end: on a narrow screen as much as leaves the checkpoints their
-#: columns; more where no loss stands beside it
-NARROW, CAUSE_LEFT, CAUSE_ALONE_LEFT = 100, "41%", "58%"
-#: the stylesheet's own shares of the left side, in percent
-LEFT_PERCENT, WIDE, WIDE_LEFT_PERCENT = 36, 160, 30
 
 
-def give_room(screen: Screen[None], made: Arrangement, planned: bool, held: Held) -> None:
+def give_room(screen: Screen[None], made: Arrangement, planned: bool) -> None:
     """Widths and heights for this arrangement."""
     left, console = screen.query_one("#left").styles, screen.query_one("#console").styles
-    lower = screen.query_one("#lower").styles
+    height, width = ("1fr", "1fr") if made.solo else _CONSOLE[made.console]
+    for rule, value in (("height", height), ("width", width)):
+        console.clear_rule(rule) if value is None else setattr(console, rule, value)
+    body = screen.query_one("#body").styles
+    wanted = "horizontal" if made.console in ("", "beside") else "vertical"
+    if body.layout is None or body.layout.name != wanted:
+        body.layout = wanted
+    for rows in ("#upper", "#lower"):
+        for panel in screen.query(rows):
+            panel.styles.height = "1fr" if made.solo else None
     if made.solo:
-        for panel in screen.query("#cause").results(Painted):
-            panel.styles.height = "1fr"
-        lower.height = "1fr"
         left.width, left.margin = "1fr", 0
-        console.height = "1fr"
         return
-    left.clear_rule("width")
     left.clear_rule("margin")
-    lower.clear_rule("height")
-    # beside a cause the right side is too narrow for two
-    wanted = "vertical" if held.caused or held.judged else "horizontal"
-    if lower.layout is None or lower.layout.name != wanted:
-        lower.layout = wanted
-    if planned:
-        left.width = PLAN_LEFT
-    elif held.caused and not held.trained:
-        left.width = CAUSE_ALONE_LEFT
-    elif held.caused and screen.size.width < NARROW:
-        left.width = CAUSE_LEFT
-    if made.console_wrapped:
-        console.height = DRAWER_HEIGHT
-    else:
-        console.clear_rule("height")
-
-
-def fit_cause(panel: CausePanel, size: Size, alone: bool) -> None:
-    """On a high screen the checks get the rows that the cause does not need. Its width is told from the
-    screen's: its own is another one until the screen is laid out."""
-    if size.height < STRIP_HEIGHT:
-        panel.styles.clear_rule("height")
-        return
-    percent = WIDE_LEFT_PERCENT if size.width >= WIDE else LEFT_PERCENT
-    if alone:
-        percent = int(CAUSE_ALONE_LEFT.rstrip("%"))
-    # a blank row parts it from what stands below
-    wanted = 1 + panel.rows_wanted(max(20, size.width * percent // 100))
-    _set_height(panel, min(wanted, size.height * 11 // 20))
-
-
-def _set_height(panel: Painted, rows: int) -> None:
-    height = panel.styles.height
-    if height is None or not height.is_cells or height.value != rows:
-        panel.styles.height = rows
+    left.width = PLAN_LEFT if planned else None

@@ -1,4 +1,4 @@
-"""The monitor: one run, four panels and its console."""
+"""The monitor: one run on one screen; before a run, what would be started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tui.kit.footer import FooterKey, KeyFooter, footer_of
 from tui.kit.notice import NoticeLine
 from tui.kit.painted import StillHorizontal, StillVertical
 from tui.kit.panel import Panel, ScrollingPanel
-from tui.panels.cause import CausePanel
 from tui.panels.checkpoints import CheckpointPanel
 from tui.panels.console import ConsolePanel
 from tui.panels.events import EventPanel
@@ -23,19 +22,10 @@ from tui.panels.loss import LossChart
 from tui.panels.machine import GaugePanel, gauge_board
 from tui.panels.plan import PlanPanel, planned_header, planned_snapshot
 from tui.panels.preflight import PreflightPanel, SmokePanel
+from tui.panels.result import ResultPanel, result_card
 from tui.panels.verdict import VerdictLines, ready_verdict, verdict_of
-from tui.screens.arrange import (
-    ALL,
-    STRIP_HEIGHT,
-    Arrangement,
-    Held,
-    View,
-    arrange,
-    fit_cause,
-    give_room,
-)
+from tui.screens.arrange import ALL, STRIP_HEIGHT, Arrangement, Held, View, arrange, give_room
 from tui.screens.orders import KEYS, Reviewing
-from tui.words.cause import cause_card
 from tui.words.checklist import checklist_view, preflight_list
 from tui.words.checkpoints import checkpoint_table
 from tui.words.clauses import Verdict
@@ -43,8 +33,9 @@ from tui.words.loss import chart_model
 from tui.words.progress import is_live
 
 SIDES = {
-    "#left": ("cause", "preflight", "smoke"),
-    "#right": ("plan", "loss", "checkpoints", "gauges", "events"),
+    "#left": ("preflight",),
+    "#right": ("plan", "result", "smoke", "loss", "checkpoints", "gauges", "events"),
+    "#upper": ("result", "smoke", "loss"),
     "#lower": ("checkpoints", "gauges"),
 }
 
@@ -74,17 +65,18 @@ class MonitorScreen(Reviewing):
         yield NoticeLine(id="notice")
         with StillHorizontal(id="body"):
             with StillVertical(id="left"):
-                yield CausePanel(id="cause")
                 yield PreflightPanel(id="preflight")
-                yield SmokePanel(id="smoke")
             with StillVertical(id="right"):
                 yield PlanPanel(id="plan")
-                yield LossChart(id="loss")
+                with StillHorizontal(id="upper"):
+                    yield ResultPanel(id="result")
+                    yield SmokePanel(id="smoke")
+                    yield LossChart(id="loss")
                 with StillHorizontal(id="lower"):
                     yield CheckpointPanel(id="checkpoints")
                     yield GaugePanel(id="gauges")
                 yield EventPanel(id="events")
-        yield ConsolePanel(id="console")
+            yield ConsolePanel(id="console")
         yield KeyFooter(id="footer")
 
     def on_mount(self) -> None:
@@ -159,7 +151,7 @@ class MonitorScreen(Reviewing):
         preflight = self.query_one("#preflight", PreflightPanel)
         preflight.empty = "no checks recorded"
         preflight.model = preflight_list(checks)
-        self._held = Held(self._show_smoke(snapshot), *self._show_cause(snapshot))
+        self._held = self._show_end(snapshot)
         solo = self._arrangement().solo
         self.query_one(GaugePanel).model = gauge_board(snapshot, now, details=solo)
         self.query_one(EventPanel).read(snapshot, self._preflight_hint())
@@ -175,20 +167,16 @@ class MonitorScreen(Reviewing):
     def _verdict(self, snapshot: RunSnapshot | None, now: float) -> Verdict:
         return verdict_of(snapshot, now, self.plasma.planner.approval)
 
-    def _show_smoke(self, snapshot: RunSnapshot | None) -> bool:
+    def _show_end(self, snapshot: RunSnapshot | None) -> Held:
+        """The card of the end, or of a smoke test."""
         is_smoke = snapshot is not None and snapshot.spec is not None and snapshot.spec.smoke
         lines = smoke_verdict(snapshot) if snapshot is not None and is_smoke else ()
         self.query_one(SmokePanel).model = preflight_list(lines)
-        return bool(lines)
-
-    def _show_cause(self, snapshot: RunSnapshot | None) -> tuple[bool, bool]:
-        """Is there a cause, and was a step trained?"""
-        panel = self.query_one(CausePanel)
-        card = cause_card(snapshot)
+        panel, card = self.query_one(ResultPanel), result_card(snapshot)
         panel.model, panel.can_retry = card, bool(self.check_action("retry", ()))
-        if card is not None and not self._arrangement().solo:
-            fit_cause(panel, self.size, not card.trained)
-        return card is not None, card is None or card.trained
+        failed = card is not None and bool(card.title)
+        trained = snapshot is None or is_live(snapshot) or bool(snapshot.loss.rows)
+        return Held(bool(lines) and not failed, card is not None, trained)
 
     def _show_planned(self) -> None:
         plan, checklist = self.plasma.planner.plan, self.plasma.planner.checklist
@@ -232,9 +220,8 @@ class MonitorScreen(Reviewing):
             self.query_one(f"#{name}").display = name in made.visible
         for side, names in SIDES.items():
             self.query_one(side).display = any(name in made.visible for name in names)
-        self.query_one("#body").display = made.visible != {"console"}
-        give_room(self, made, self.planned, self._held)
-        self.query_one(ConsolePanel).wrapped = made.console_wrapped
+        give_room(self, made, self.planned)
+        self.query_one(ConsolePanel).wrapped = made.console in ("drawer", "beside")
         for panel in self.query(PreflightPanel):
             panel.details = made.solo
         self.query_one(CheckpointPanel).details = self.query_one(GaugePanel).details = made.solo
@@ -242,12 +229,12 @@ class MonitorScreen(Reviewing):
         self.refresh_models()
 
     def _keep_focus(self) -> None:
-        """What had the focus may have gone from the screen; on a tiny one a cause is worth most."""
+        """What had the focus may be hidden now; on a tiny screen the card of the end matters most."""
         made = self._arrangement()
         if self._zoomed is not None or (self._current in made.visible and not made.solo):
             return
-        if self._held.caused:
-            self._go_to("cause")
+        if self._held.card and made.solo:
+            self._go_to(self._held.card)
         elif self._current not in made.visible:
             self._go_to(self._first_panel())
 

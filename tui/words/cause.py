@@ -1,96 +1,95 @@
-"""Causes of a failure: title, evidence, advice and the one recommended key. Pure."""
+"""Causes of a failure: their titles, what helps, and the one recommended key. Pure."""
 
 from __future__ import annotations
 
 from runner.model import Cause, Outcome, RunSnapshot, RunState
-from runner.model.lean import dataclass
 from tui.text import clean
 from tui.words.questions import GUARD
 
 # ---------------------------------------------------------------------------
-# The causes of the catalogue in plain words, as the title of their card.
+# Titles of the causes in the catalogue.
 
 _TITLES = {
     "cuda_out_of_memory": "The graphics memory ran out",
     "mps_out_of_memory": "The Mac's GPU memory ran out",
-    "mps_watermark_ratio": "A memory limit of PyTorch is set wrongly",
+    "mps_watermark_ratio": "A PyTorch memory limit is wrong",
     "host_out_of_memory": "The machine's memory ran out",
-    "nan_latents": "The VAE made numbers that are not finite",
-    "nan_from_first_step": "The loss was not finite from the first step",
-    "nan_during_training": "The loss became not finite on the way",
+    "nan_latents": "The VAE produced NaN or infinite values",
+    "nan_from_first_step": "The loss was NaN from the first step",
+    "nan_during_training": "The loss became NaN during training",
     "fp16_unsupported": "This device cannot train in fp16",
     "bf16_unsupported": "This device cannot train in bf16",
-    "wrong_device": "It trained on another device than wanted",
+    "wrong_device": "Trained on the wrong device",
     "cuda_not_compiled": "This PyTorch was built without CUDA",
     "mps_operator_missing": "The Mac's GPU lacks an operation",
     "mps_float64": "The Mac's GPU has no 64-bit numbers",
-    "dtype_mismatch": "Two precisions met in one operation",
+    "dtype_mismatch": "Mixed precisions in one operation",
     "fp16_unscale": "fp16 gradients cannot be scaled",
     "precision_flags_conflict": "Precision flags contradict each other",
-    "submodule_missing": "sd-scripts is not there: an empty submodule",
-    "sd_scripts_not_importable": "sd-scripts' own modules are not found",
+    "submodule_missing": "sd-scripts is missing: empty submodule",
+    "sd_scripts_not_importable": "sd-scripts' own modules can't be imported",
     "python_module_missing": "A Python package is missing",
-    "numpy_abi": "numpy does not fit the other packages",
-    "dependency_version_drift": "A package has another version than needed",
-    "unknown_flag": "The script does not know a flag",
-    "bad_flag_value": "A flag has a value that it cannot take",
-    "config_file_missing": "A configuration file is not there",
-    "output_config_exists": "The configuration to write exists already",
-    "no_data": "No images were found",
+    "numpy_abi": "numpy doesn't match the other packages",
+    "dependency_version_drift": "A package has the wrong version",
+    "unknown_flag": "The script got an unknown flag",
+    "bad_flag_value": "Invalid value for a flag",
+    "config_file_missing": "A configuration file is missing",
+    "output_config_exists": "The configuration to write already exists",
+    "no_data": "No images found",
     "caption_missing": "Captions are missing",
     "caption_empty": "Captions are empty",
     "caption_encoding": "A caption is not UTF-8",
     "image_unreadable": "An image cannot be read",
     "image_size_without_buckets": "Images differ in size, and buckets are off",
     "image_too_small_for_bucket": "An image is too small for its bucket",
-    "dataset_toml_invalid": "The dataset file holds something wrong",
+    "dataset_toml_invalid": "The dataset file is invalid",
     "dataset_toml_syntax": "The dataset file is not valid TOML",
-    "dataset_toml_missing": "The dataset file is not there",
+    "dataset_toml_missing": "The dataset file is missing",
     "resolution_missing": "No resolution is set",
-    "bucket_resolution": "The bucket limits do not fit the resolution",
-    "bucket_reso_steps": "The bucket step does not fit the model",
-    "cache_latents_augmentation": "Cached latents exclude this augmentation",
-    "cache_text_encoder_conflict": "Cached text excludes another setting",
+    "bucket_resolution": "The bucket limits don't match the resolution",
+    "bucket_reso_steps": "The bucket step doesn't match the model",
+    "cache_latents_augmentation": "Cached latents rule out this augmentation",
+    "cache_text_encoder_conflict": "Cached text outputs rule out another setting",
     "bitsandbytes_missing": "bitsandbytes is missing",
-    "bitsandbytes_cuda_mismatch": "bitsandbytes does not fit this CUDA",
+    "bitsandbytes_cuda_mismatch": "bitsandbytes doesn't match this CUDA",
     "xformers_missing": "xformers is missing",
-    "xformers_mismatch": "xformers does not fit this PyTorch",
-    "gpu_architecture_unsupported": "This PyTorch does not know this GPU",
+    "xformers_mismatch": "xformers doesn't match this PyTorch",
+    "gpu_architecture_unsupported": "This PyTorch doesn't support this GPU",
     "cuda_device_assert": "A check on the GPU failed",
     "cuda_hardware_error": "The GPU or its driver failed",
-    "gpu_id_invalid": "There is no GPU of that number",
+    "gpu_id_invalid": "No GPU with that number",
     "tokenizer_unavailable": "The tokenizer cannot be loaded",
-    "output_dir_missing": "The output folder is not there",
-    "model_not_found": "The base model is not there",
-    "model_truncated": "The base model's file is cut off",
-    "model_not_safetensors": "The base model's file is of another kind",
+    "output_dir_missing": "The output folder is missing",
+    "model_not_found": "The base model is missing",
+    "model_truncated": "The base model's file is truncated",
+    "model_not_safetensors": "The base model is not a safetensors file",
     "base_model_v2_mismatch": "SD 1 and SD 2 are mixed up",
-    "base_model_inpainting": "The base model is one for inpainting",
-    "base_model_architecture_mismatch": "The base model is of another architecture",
-    "resume_shape_mismatch": "The state does not fit the network",
-    "resume_optimizer_mismatch": "The state is of another optimizer",
-    "resume_state_missing": "The state to resume from is not there",
-    "resume_already_finished": "The state is of a finished training",
+    "base_model_inpainting": "The base model is an inpainting model",
+    "base_model_architecture_mismatch": "The base model has another architecture",
+    "resume_shape_mismatch": "The state doesn't match the network",
+    "resume_optimizer_mismatch": "The state is from another optimizer",
+    "resume_state_missing": "The state to resume from is missing",
+    "resume_already_finished": "The state is from a finished training",
     "resume_state_corrupt": "The state to resume from is damaged",
-    "resume_accelerate_version": "The state is of another accelerate",
+    "resume_accelerate_version": "The state is from another accelerate version",
     "disk_full": "The disk is full",
     "output_not_writable": "The output folder cannot be written to",
     "persistent_workers_without_workers": "Persistent workers need workers",
     "shared_memory_exhausted": "The shared memory ran out",
-    "dataloader_worker_killed": "A worker that loads images was killed",
-    "stalled": "The training stood still",
-    "port_in_use": "A port is taken by another process",
+    "dataloader_worker_killed": "A data loader worker was killed",
+    "stalled": "Training stalled",
+    "port_in_use": "A port is in use",
     "ddp_unused_parameters": "Several GPUs: parameters without gradient",
-    "accelerate_arguments": "accelerate did not take its arguments",
-    "nccl_error": "The GPUs could not talk to each other",
+    "accelerate_arguments": "accelerate rejected its arguments",
+    "nccl_error": "The GPUs could not communicate",
     "no_trainable_parameters": "Nothing is left to train",
-    "network_module_missing": "The network module is not found",
-    "sample_prompts_missing": "The sample prompts are not there",
+    "network_module_missing": "The network module is missing",
+    "sample_prompts_missing": "The sample prompts are missing",
     "logging_dir_missing": "A logging folder is missing",
     "wandb_missing": "wandb is missing",
     "flag_combination_invalid": "Two flags exclude each other",
-    "killed_by_signal": "A signal from outside ended it",
-    "unknown": "The cause is not known",
+    "killed_by_signal": "Killed by a signal from outside",
+    "unknown": "Unknown cause",
 }
 
 
@@ -103,25 +102,14 @@ def cause_title(key: str) -> str:
 
 
 # ---------------------------------------------------------------------------
-# The cause card: why a run ended as it did, what helps, and whether a key applies it.
+# Why a run ended as it did, what helps, and which key is recommended.
 
 #: causes that prove nothing
 UNKNOWN, KILLED = "unknown", "killed_by_signal"
 
 
-@dataclass(frozen=True, slots=True)
-class CauseCard:
-    """`changes`: what would help, a line each; `curable`: a key can apply it; `resume_step`: to resume there
-    is recommended. `trained`: steps were made,
-    so that there is a loss to see."""
-
-    title: str
-    evidence: str
-    advice: str
-    changes: tuple[str, ...] = ()
-    curable: bool = False
-    trained: bool = True
-    resume_step: int = 0
+def outcome_of(snapshot: RunSnapshot) -> Outcome | None:
+    return snapshot.outcome or (snapshot.status.outcome if snapshot.status is not None else None)
 
 
 def cause_of(snapshot: RunSnapshot | None) -> Cause | None:
@@ -129,7 +117,7 @@ def cause_of(snapshot: RunSnapshot | None) -> Cause | None:
     person's own order."""
     if snapshot is None or snapshot.status is None or snapshot.state is not RunState.ENDED:
         return None
-    outcome = snapshot.outcome or snapshot.status.outcome
+    outcome = outcome_of(snapshot)
     if outcome is Outcome.SUCCEEDED:
         return None
     if outcome is Outcome.STOPPED and snapshot.status.stop_by != GUARD:
@@ -146,7 +134,7 @@ def recommended(snapshot: RunSnapshot) -> str:
     """The action that a person should take after this end: retry where the cause is proven and a setting cures
     it, else resume where a state is saved. Empty: none."""
     cause, status = cause_of(snapshot), snapshot.status
-    outcome = snapshot.outcome or (status.outcome if status is not None else None)
+    outcome = outcome_of(snapshot)
     over = snapshot.state in (RunState.ENDED, RunState.LOST) and outcome is not Outcome.SUCCEEDED
     if status is None or not over or (outcome is None and snapshot.state is RunState.ENDED):
         return ""
@@ -155,23 +143,6 @@ def recommended(snapshot: RunSnapshot) -> str:
     if curable and (proven or not status.safe_step):
         return "retry"
     return "resume" if status.safe_step and outcome is not Outcome.DIVERGED else ""
-
-
-def cause_card(snapshot: RunSnapshot | None) -> CauseCard | None:
-    cause = cause_of(snapshot)
-    if cause is None or snapshot is None or snapshot.status is None:
-        return None
-    cure = cure_of(cause)
-    helps = cure or ((clean(cause.fix, 120),) if cause.fix else ())
-    return CauseCard(
-        cause_title(cause.key),
-        clean(cause.evidence, 600),
-        clean(cause.advice, 600),
-        tuple(map(setting_words, helps)),
-        curable=bool(cure),
-        trained=bool(snapshot.status.step or snapshot.loss.rows),
-        resume_step=snapshot.status.safe_step if recommended(snapshot) == "resume" else 0,
-    )
 
 
 def setting_words(change: str) -> str:

@@ -53,11 +53,12 @@ _LOOKS = {
 @dataclass(frozen=True, slots=True)
 class Clause:
     """A part of a line that may be left out as one when room is scarce. `role`: its colour; `accent` is
-    kept for what a key does now. `then`: the words for it when it is over."""
+    kept for what a key does now. `then`: the words for it when it is over. `full`: a sentence of its own."""
 
     text: str
     role: str = "text"
     then: str = ""
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class Verdict:
         shape, role = _LOOKS.get(self.kind, (glyphs.NO, "bad"))
         found = [Clause(f"{shape} {self.kind}.", role)]
         for one in self.first:
-            begins = found[-1].text.endswith(".")
+            first = one.text.split(" ")[0]
+            begins = found[-1].text.endswith(".") and "-" not in first  # not sd-scripts
             found.append(replace(one, text=one.text[:1].upper() + one.text[1:]) if begins else one)
         return tuple(found)
 

@@ -16,8 +16,9 @@ from tui.kit.glyphs import to_ascii
 from tui.kit.paint import Span, changed_extent, ends, fit, pad, plain, ramp_role, row_width
 from tui.panels.checkpoints import checkpoint_head, checkpoint_row
 from tui.panels.console import console_rows
-from tui.panels.header import header_of, header_row, verdict_rows
+from tui.panels.header import header_of, header_row
 from tui.panels.preflight import check_row
+from tui.panels.verdict import verdict_rows
 from tui.text import clean
 from tui.words.checklist import preflight_list
 from tui.words.checkpoints import checkpoint_table

@@ -13,9 +13,9 @@ from tests import machines as m
 from tests import stories as s
 from tests.hostile import HOSTILE
 from tui.kit.paint import plain, row_width
-from tui.panels.cause import cause_rows
+from tui.panels.result import result_card, result_rows
 from tui.screens.questions import question_rows
-from tui.words.cause import cause_card, cause_title, setting_words
+from tui.words.cause import cause_of, cause_title, setting_words
 from tui.words.machine import comfy_of, others
 from tui.words.orders import Around, refusal, why_not
 from tui.words.questions import stop_question
@@ -113,31 +113,24 @@ def test_one_key_answers_for_the_order_that_fits_the_run() -> None:
 # --------------------------------------------------------------------------- the cause card
 
 
-def test_a_card_is_for_what_a_person_must_cure() -> None:
-    assert cause_card(FAILED) is not None
-    assert cause_card(b.snapshot(412)) is None
+def test_a_cause_is_for_what_a_person_must_cure() -> None:
+    assert cause_of(FAILED) is not None
+    assert cause_of(b.snapshot(412)) is None and result_card(b.snapshot(412)) is None
     for outcome in (Outcome.SUCCEEDED, Outcome.STOPPED):
-        assert cause_card(b.ended(outcome, 412, s.OOM)) is None
+        assert cause_of(b.ended(outcome, 412, s.OOM)) is None
     guarded = b.ended(Outcome.STOPPED, 412, s.NAN)
     assert guarded.status is not None
     guarded = replace(guarded, status=replace(guarded.status, stop_by="guard"))
-    assert cause_card(guarded) is not None
+    assert cause_of(guarded) is not None
 
 
-def test_a_card_holds_title_evidence_cure_and_advice() -> None:
-    card = cause_card(FAILED)
-    assert card is not None and card.curable and card.trained
-    text = [plain(row).rstrip() for row in cause_rows(card, 43, can_retry=True)]
-    assert text[0] == " ✗ The Mac's GPU memory ran out"
-    assert " y retry with" in text and "   cache_latents on" in text
-    assert "y tries" not in "".join(plain(r) for r in cause_rows(card, 43, can_retry=False))
-
-
-def test_what_helps_but_is_not_applied_is_told_without_a_key() -> None:
-    card = cause_card(b.ended(Outcome.FAILED, 0, Cause("x", "y", "z", fix="a=1")))
-    assert card is not None and not card.curable
-    text = "\n".join(plain(row) for row in cause_rows(card, 40, can_retry=True))
-    assert "What may help:" in text and "a = 1" in text and "y tries" not in text
+def test_a_key_is_named_only_where_it_applies_something() -> None:
+    uncured = result_card(b.ended(Outcome.FAILED, 0, Cause("x", "y", "z", fix="a=1")))
+    failed = result_card(FAILED)
+    assert failed is not None and uncured is not None
+    for card, can_retry in ((uncured, True), (failed, False)):
+        text = "\n".join(plain(row) for row in result_rows(card, 40, can_retry))
+        assert "What may help:" in text and "y retry" not in text
 
 
 def test_settings_are_told_with_the_place_that_they_belong_to() -> None:
@@ -194,10 +187,10 @@ def test_a_preview_is_asked_with_its_differences_as_lines() -> None:
 def test_foreign_words_in_questions_and_cards_are_clean_and_fit(text: str) -> None:
     change = FlagChange(text, text, text, text)
     question = preview_question("resume", Preview(text, (text,), (text,), (change,), text))
-    card = cause_card(b.ended(Outcome.FAILED, 412, Cause(text, text, text, text, (text,))))
+    card = result_card(b.ended(Outcome.FAILED, 412, Cause(text, text, text, text, (text,))))
     assert card is not None and question.title.isprintable()
     for width in (20, 60):
-        for row in (*question_rows(question, width), *cause_rows(card, width, True)):
+        for row in (*question_rows(question, width), *result_rows(card, width, True)):
             assert plain(row).isprintable() and row_width(row) <= width + 2
 
 

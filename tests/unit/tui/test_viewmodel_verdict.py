@@ -26,8 +26,8 @@ from tests import stories as s
 from tests.hostile import HOSTILE
 from tui.backend.results import Plan
 from tui.panels.header import header_of
+from tui.panels.result import result_card
 from tui.panels.verdict import ready_verdict, verdict_of
-from tui.words.cause import cause_card
 from tui.words.checklist import Checklist
 from tui.words.clauses import Kind, Verdict
 from tui.words.loss import chart_model
@@ -50,9 +50,9 @@ def second(snapshot: RunSnapshot | None) -> str:
 
 def test_a_calm_training() -> None:
     shown = b.snapshot(412)
-    assert first(shown) == "Healthy. Loss 0.1092, pace steady"
+    assert first(shown) == "Healthy. Loss 0.1092, pace steady, Best so far: step 400"
     assert second(shown) == (
-        "Stopping now loses 12 steps (37 s) since step 400. Next save: step 600, in 10 min."
+        "Stopping now loses 12 steps (37 s). Next save: step 600, in 10 min. Step 400 is saved, with state."
     )
 
 
@@ -123,7 +123,7 @@ def test_warnings_are_counted_and_the_last_one_told() -> None:
 def test_weights_without_a_state_are_kept_but_cannot_go_on() -> None:
     files = (b.checkpoint(400, state_path=None, state_complete=None),)
     shown = b.snapshot(412, status_changes={"checkpoints": files, "safe_step": 0})
-    price = "Stopping now loses 12 steps (37 s) since step 400, kept without a state."
+    price = "Stopping now loses 12 steps (37 s), kept without a state."
     assert second(shown).startswith(price)
 
 
@@ -209,10 +209,10 @@ def test_an_average_poisoned_by_nan_is_called_lost() -> None:
 def test_success_counts_what_is_there() -> None:
     shown = b.ended(Outcome.SUCCEEDED)
     assert first(shown).startswith("Succeeded. 920 steps in 48 min, loss from 0.1")
-    assert second(shown) == "5 of 5 checkpoints complete and finite."
+    assert second(shown) == "5 of 5 checkpoints complete and finite. Best: step 920."
     assert shown.status is not None
     half = replace(shown, status=replace(shown.status, checkpoints=shown.status.checkpoints[:3]))
-    assert second(half).endswith("2 expected files not written.")
+    assert second(half).endswith("2 expected files not written. Best: step 600.")
 
 
 def test_failure_tells_its_cause_in_plain_words_and_the_key_that_cures_it() -> None:
@@ -235,7 +235,7 @@ def test_after_a_kill_resume_leads_unless_memory_was_proven_short() -> None:
     cause = Cause("killed_by_signal", "signal 9", "Resume.", fix, (fix,))
     killed = b.ended(Outcome.KILLED, 412, cause)
     assert second(killed).startswith("r: resume from step 400.")
-    card = cause_card(killed)
+    card = result_card(killed)
     assert card is not None and card.resume_step == 400
     starved = b.ended(Outcome.KILLED, 412, replace(cause, key="host_out_of_memory"))
     assert second(starved).startswith("y: retry with a fix.")
