@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from rich.cells import cell_len
 from textual.reactive import reactive
@@ -13,6 +14,9 @@ from tui.kit import glyphs
 from tui.kit.paint import Row, Span
 from tui.kit.painted import Painted
 from tui.text import clean, wrap
+
+if TYPE_CHECKING:
+    from tui.app import PlasmaApp
 
 
 class NoticeLine(Painted):
@@ -58,6 +62,11 @@ class NoticeLine(Painted):
 
 class SpeakingScreen(Screen[None]):
     """A screen with a `NoticeLine`."""
+
+    @property
+    def plasma(self) -> PlasmaApp:
+        """The app, as what it is."""
+        return cast("PlasmaApp", self.app)
 
     unsaid: tuple[str, str, float | None] | None = None
 

@@ -13,7 +13,7 @@ from runner.model import RunSnapshot
 from runner.model.lean import dataclass
 from runner.model.units import duration, pace
 from tui.kit.chart import ramp_bar
-from tui.kit.paint import Row, Span, cell, fit, ramp_role, row_width
+from tui.kit.paint import Row, Span, cell, fit, row_width
 from tui.kit.painted import Painted
 from tui.text import clean, crop, crop_start
 from tui.words.progress import is_live, progress_of
@@ -108,7 +108,6 @@ def ready_header(name: str, steps: int | None, epochs: int | None, usable: bool 
 # ---------------------------------------------------------------------------
 # As much of it as fits, in order of worth.
 
-WORDMARK = "plasma"
 GAP = "  "
 #: cells of a name at least, and of its end where its middle is cut
 NAME_LEAST, NAME_END = 10, 4
@@ -118,12 +117,6 @@ RAMP_LEAST, RAMP_WANTED = 5, 14
 RAMP_LEVELS = 8
 #: cells of a state's word, from this width of the screen on
 STATE, STATE_PADDED = 10, 70
-
-
-def wordmark() -> Row:
-    """The name in its own colours, dark to bright."""
-    last = len(WORDMARK) - 1
-    return tuple(Span(c, ramp_role(0.1 + 0.9 * i / last)) for i, c in enumerate(WORDMARK))
 
 
 def header_row(header: Header, width: int) -> Row:

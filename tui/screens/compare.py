@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from textual import events
@@ -24,18 +24,16 @@ from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.chart import PATTERNS, Chart, Curve
 from tui.kit.footer import KeyFooter, footer_of
-from tui.kit.notice import NoticeLine
-from tui.kit.paint import Row, Span, cell, ends, ramp_role, row_width
-from tui.kit.painted import Lines
+from tui.kit.framed import FramedScreen
+from tui.kit.paint import Row, Span, cell, ramp_role, row_width
 from tui.kit.panel import Panel, ScrollingPanel
-from tui.panels.header import wordmark
 from tui.panels.loss import CHART_KEYS, ZOOM_KEYS, Charted, ChartPanel
 from tui.text import clean, crop, crop_start, wrap
 from tui.words.loss import place_words
 from tui.words.state import StateLabel, label_of
 
 if TYPE_CHECKING:
-    from tui.app import PlasmaApp
+    pass
 
 KEYS = (
     Key("enter", "open", RUN, "Open the chosen run", "open", 90),
@@ -417,7 +415,7 @@ class ComparePanel(ScrollingPanel):
         _take_digit(self, event)
 
 
-class CompareScreen(Charted):
+class CompareScreen(Charted, FramedScreen):
     BINDINGS: ClassVar = [*KEYS]
 
     def __init__(self, run_paths: tuple[Path, ...]) -> None:
@@ -431,21 +429,14 @@ class CompareScreen(Charted):
         self.made: Comparison | None = None
 
     @property
-    def plasma(self) -> PlasmaApp:
-        return cast("PlasmaApp", self.app)
-
-    @property
     def look(self) -> Look:
         return self._side.look
 
-    def compose(self) -> ComposeResult:
-        yield Lines(self._top, id="top")
-        yield NoticeLine(id="notice")
+    def body(self) -> ComposeResult:
         yield OverlayChart(id="overlay")
         with Container(id="tables"):
             yield ComparePanel("Results", id="results")
             yield ComparePanel("Settings", id="settings")
-        yield KeyFooter(id="footer")
 
     def on_mount(self) -> None:
         self.query_one(KeyFooter).model = footer_of(self)
@@ -498,19 +489,18 @@ class CompareScreen(Charted):
         differing = len(made.differing)
         of = "all, " if side.look.every_setting else ""
         settings.words = f"{of}{differing} of {len(made.settings)} differ"
-        self.query_one("#top", Lines).repaint()
+        self.repaint_heading()
 
-    def _top(self, width: int, height: int) -> Sequence[Row]:
+    def heading(self, width: int) -> tuple[Row, Row]:
         made = self.made
         runs = count(len(made.runs if made is not None else self._paths), "run")
-        left: Row = (Span(" "), *wordmark(), Span("  "), Span(f"{runs} compared", "strong"))
         right = Span("reading the runs ", "dim")
         if made is not None:
             live = ", ".join(run.letter for run in made.runs if run.live)
             right = Span(f"{live} still training " if live else "", "good")
             if made.read_fraction < 1:
                 right = Span(f"reading, {made.read_fraction * 100:.0f} % ", "accent")
-        return (ends(left, (right,), width), (Span(glyphs.RULE * width, "faint"),))
+        return (Span(f"{runs} compared", "strong"),), (right,)
 
     def on_resize(self) -> None:
         self._arrange()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -23,15 +23,14 @@ from tui.kit import glyphs
 from tui.kit.fields import Choices, Field, Words
 from tui.kit.filter_line import TYPING_FOOTER, FilterLine
 from tui.kit.footer import KeyFooter, footer_of
-from tui.kit.notice import NoticeLine, SpeakingScreen
-from tui.kit.paint import EMPTY, Row, Span, cell, ends
-from tui.kit.painted import Lines, Painted
-from tui.panels.header import wordmark
+from tui.kit.framed import FramedScreen
+from tui.kit.paint import EMPTY, Row, Span, cell
+from tui.kit.painted import Painted
 from tui.screens.questions import Dialog
 from tui.text import clean, wrap
 
 if TYPE_CHECKING:
-    from tui.app import PlasmaApp
+    pass
 
 KEYS = (
     Key("enter", "edit('train')", RUN, "Set the flag in plasma.toml", "edit", 90),
@@ -273,7 +272,7 @@ class FlagForm(Dialog[FlagAnswer]):
 # ----------------------------------------------------------------- the screen
 
 
-class FlagsScreen(SpeakingScreen):
+class FlagsScreen(FramedScreen):
     """`locked`: why nothing can be edited, one sentence."""
 
     BINDINGS: ClassVar = [*KEYS]
@@ -286,16 +285,9 @@ class FlagsScreen(SpeakingScreen):
         self._edits: list[tuple[bytes, bytes]] = []
         self.sheet: FlagSheet | None = None
 
-    @property
-    def plasma(self) -> PlasmaApp:
-        return cast("PlasmaApp", self.app)
-
-    def compose(self) -> ComposeResult:
-        yield Lines(self._top, id="top")
-        yield NoticeLine(id="notice")
+    def body(self) -> ComposeResult:
         yield FilterLine("#flags", "words of name or description")
         yield FlagList(id="flags")
-        yield KeyFooter(id="footer")
 
     def on_mount(self) -> None:
         flags = self.query_one(FlagList)
@@ -340,17 +332,17 @@ class FlagsScreen(SpeakingScreen):
         known = self.sheet is not None and self.sheet.report.catalog is not None
         rows = flag_rows(self.sheet, self._typed) if self.sheet is not None and known else ()
         self.query_one(FlagList).model = rows
-        self.query_one("#top", Lines).repaint()
+        self.repaint_heading()
 
-    def _top(self, width: int, height: int) -> Sequence[Row]:
+    def heading(self, width: int) -> tuple[Row, Row]:
         script = clean(self.sheet.script, 60) if self.sheet is not None else "the trainer"
-        left: Row = (Span(" "), *wordmark(), Span("  "), Span(f"flags of {script}", "strong"))
+        left: Row = (Span(f"flags of {script}", "strong"),)
         if self._locked:
             left = (*left, Span("  read-only", "warn"))
         rows = self.query_one(FlagList).model
         given = sum(bool(row.given) for row in rows)
         right: Row = (Span(f"{count(len(rows), 'flag')}, {given} set ", "dim"),) if rows else ()
-        return (ends(left, right, width), (Span(glyphs.RULE * width, "faint"),))
+        return left, right
 
     # ----------------------------------------------------------------- editing
 

@@ -12,9 +12,9 @@ from textual.reactive import Reactive
 from textual.screen import ModalScreen
 
 from tui.key import PARTS, Key, keys_of
+from tui.kit.framed import wordmark
 from tui.kit.paint import EMPTY, Row, Span, cell
 from tui.kit.painted import Painted
-from tui.panels.header import wordmark
 from tui.text import crop
 
 WIDTH = 72

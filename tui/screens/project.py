@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from textual import events
@@ -20,10 +20,9 @@ from tui.asking import ask
 from tui.key import MOVE, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.footer import KeyFooter, footer_of
-from tui.kit.notice import NoticeLine, SpeakingScreen
+from tui.kit.framed import FramedScreen
 from tui.kit.paint import EMPTY, Row, Span, cell
-from tui.kit.painted import Lines, Painted
-from tui.panels.header import wordmark
+from tui.kit.painted import Painted
 from tui.text import clean, crop, crop_start, wrap
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from runner.trainers.sd_scripts.importers.fresh import Answers
     from runner.trainers.sd_scripts.importers.model import Imported
     from runner.trainers.sd_scripts.importers.write import Written
-    from tui.app import PlasmaApp
 
 KEYS = (
     Key("enter", "enter", MOVE, "Next field, or write", "next", 90),
@@ -308,7 +306,7 @@ class FormBox(Painted, can_focus=True):
 REST_S = 0.25
 
 
-class ProjectScreen(SpeakingScreen):
+class ProjectScreen(FramedScreen):
     """`importing`: from a file; else from what was found. Writes into `project` and nowhere else."""
 
     WHERE = "form"
@@ -322,34 +320,18 @@ class ProjectScreen(SpeakingScreen):
         self._number = 0
         self._rest: Timer | None = None
 
-    @property
-    def plasma(self) -> PlasmaApp:
-        return cast("PlasmaApp", self.app)
-
-    def compose(self) -> ComposeResult:
-        yield Lines(self._top, id="top")
-        yield NoticeLine(id="notice")
+    def body(self) -> ComposeResult:
         yield FormBox(id="form")
-        yield KeyFooter(id="footer")
 
     def on_mount(self) -> None:
         self.query_one(FormBox).focus()
         self.query_one(KeyFooter).model = footer_of(self, typing=True)
         ask(self, self._read_form, self._take_form, self._failed)
 
-    def _top(self, width: int, height: int) -> Sequence[Row]:
+    def heading(self, width: int) -> tuple[Row, Row]:
         what = "import a training" if self._importing else "set up a training"
         folder = crop_start(clean(str(self._project)), max(10, width - 34))
-        return (
-            (
-                Span(" "),
-                *wordmark(),
-                Span("  "),
-                Span(what, "strong"),
-                Span(f" in {folder}", "dim"),
-            ),
-            (Span(glyphs.RULE * width, "faint"),),
-        )
+        return (Span(what, "strong"), Span(f" in {folder}", "dim")), ()
 
     # ----------------------------------------------------------------- in threads
 

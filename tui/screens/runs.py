@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -22,17 +22,14 @@ from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.filter_line import TYPING_FOOTER, FilterLine
 from tui.kit.footer import FooterKey, KeyFooter, footer_of
-from tui.kit.notice import NoticeLine, SpeakingScreen
-from tui.kit.paint import Row, Span, ends
-from tui.kit.painted import Lines
-from tui.panels.header import wordmark
+from tui.kit.framed import FramedScreen
+from tui.kit.paint import Row, Span
 from tui.screens.run_list import DOWN, UP, Glance, ListLook, RunDetails, RunList, details, glance_of
 from tui.words.runs import Entry, RunBoard, name_of
 
 if TYPE_CHECKING:
     from runner.control.remove import Removal
     from runner.model import Label
-    from tui.app import PlasmaApp
 
 KEYS = (
     Key("enter", "open", RUN, "Open the run", "open", 90),
@@ -63,14 +60,10 @@ T = TypeVar("T")
 READ_ONLY = "This screen is read-only."
 
 
-class RunOrders(SpeakingScreen):
+class RunOrders(FramedScreen):
     """Mixed into the list; the subclass knows the board and which run has the cursor."""
 
     board: RunBoard
-
-    @property
-    def plasma(self) -> PlasmaApp:
-        return cast("PlasmaApp", self.app)
 
     def under_cursor(self) -> Entry | None:
         raise NotImplementedError
@@ -214,13 +207,10 @@ class RunsScreen(RunOrders):
         self._rest: Timer | None = None
         self._asked_at: float | None = None
 
-    def compose(self) -> ComposeResult:
-        yield Lines(self._top, id="top")
-        yield NoticeLine(id="notice")
+    def body(self) -> ComposeResult:
         yield FilterLine("#runs", "words, or tag:good state:failed project:fox")
         yield RunList(id="runs")
         yield RunDetails(id="details")
-        yield KeyFooter(id="footer")
 
     def on_mount(self) -> None:
         runs = self.query_one(RunList)
@@ -269,7 +259,7 @@ class RunsScreen(RunOrders):
         )  # fmt: skip
         runs.show(board.lines(), look, typed=typed)
         self._show_details()
-        self.query_one("#top", Lines).repaint()
+        self.repaint_heading()
         self._look_closer_soon()
 
     # ----------------------------------------------------------------- the run under the cursor
@@ -335,10 +325,8 @@ class RunsScreen(RunOrders):
 
     # ----------------------------------------------------------------- the rows around the list
 
-    def _top(self, width: int, height: int) -> Sequence[Row]:
-        left: Row = (Span(" "), *wordmark(), Span("  "), Span("runs", "strong"))
-        right = self._counts(width)
-        return (ends(left, right, width), (Span(glyphs.RULE * width, "faint"),))
+    def heading(self, width: int) -> tuple[Row, Row]:
+        return (Span("runs", "strong"),), self._counts(width)
 
     def _counts(self, width: int) -> Row:
         """How many, of how many; marks and order where there is room."""

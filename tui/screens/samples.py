@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -23,17 +23,17 @@ from tui.images.store import Made, PictureStore, TerminalPictures, Wish
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.footer import KeyFooter, footer_of
-from tui.kit.notice import NoticeLine, SpeakingScreen
-from tui.kit.paint import Row, Span, cell, ends, pad, row_width
+from tui.kit.framed import FramedScreen
+from tui.kit.paint import Row, Span, cell, pad, row_width
 from tui.kit.painted import Lines, Pictured, StillHorizontal, StillVertical
-from tui.panels.header import run_name, wordmark
+from tui.panels.header import run_name
 from tui.panels.loss import LossChart
 from tui.text import clean, crop, crop_start, take_cells, wrap
 from tui.words.loss import chart_model
 from tui.words.samples import Board, ImageWords, Place, SampleSheet, board_of, image_words
 
 if TYPE_CHECKING:
-    from tui.app import PlasmaApp
+    pass
 
 KEYS = (
     Key("right", "step(1)", MOVE, "Next step", "step", 90, shown="left right"),
@@ -319,7 +319,7 @@ class PictureReady(Message, bubble=False):
     """The store has a new picture."""
 
 
-class SamplesScreen(SpeakingScreen):
+class SamplesScreen(FramedScreen):
     WHERE = "samples"
     BINDINGS: ClassVar = list(KEYS)
 
@@ -333,9 +333,7 @@ class SamplesScreen(SpeakingScreen):
         self.board: Board | None = None
         self.place = Place()
 
-    def compose(self) -> ComposeResult:
-        yield Lines(self._top, id="top")
-        yield NoticeLine(id="notice")
+    def body(self) -> ComposeResult:
         with StillHorizontal(id="one"):
             yield Picture(id="picture")
             with StillVertical(id="beside"):
@@ -344,11 +342,6 @@ class SamplesScreen(SpeakingScreen):
         yield LossChart(id="wide-loss")
         yield SampleGrid(id="grid")
         yield Lines(self._words, id="grid-words")
-        yield KeyFooter(id="footer")
-
-    @property
-    def plasma(self) -> PlasmaApp:
-        return cast("PlasmaApp", self.app)
 
     def on_mount(self) -> None:
         self.store = TerminalPictures(self.plasma, lambda: self.post_message(PictureReady()))
@@ -422,7 +415,7 @@ class SamplesScreen(SpeakingScreen):
         moment = board.moment_at(self.place)
         for chart in self.query(LossChart):
             chart.point(moment.step if moment is not None else None, (self._image_words().place,))
-        self.query_one("#top", Lines).repaint()
+        self.repaint_heading()
         self.query_one(KeyFooter).model = footer_of(self)
 
     def _wish_for(self, image: Sample) -> Wish:
@@ -470,18 +463,14 @@ class SamplesScreen(SpeakingScreen):
         rows = word_rows(self._image_words(), number, width - 2, height)
         return [(Span(" "), *row) for row in rows] if self._as_grid else rows
 
-    def _top(self, width: int, height: int) -> Sequence[Row]:
+    def heading(self, width: int) -> tuple[Row, Row]:
         name = run_name(self.snapshot) if self.snapshot is not None else ""
         title = f"sample images of {crop(name, max(8, width - 50))}" if name else "sample images"
-        left: Row = (Span(" "), *wordmark(), Span("  "), Span(title, "strong"))
         board, right = self.board, ""
         if board is not None and board.moments:
             right = f"{board.column(self.place) + 1} of {count(len(board.moments), 'step')}, "
             right += f"{count(len(board.prompts), 'prompt')} "
-        return (
-            ends(left, (Span(right, "dim"),) if right else (), width),
-            (Span(glyphs.RULE * width, "faint"),),
-        )
+        return (Span(title, "strong"),), (Span(right, "dim"),) if right else ()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         board = self.board

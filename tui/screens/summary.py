@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -22,11 +22,11 @@ from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.chart import ALL, ASCII, DOTS, FILL, draw_chart, range_of
 from tui.kit.footer import KeyFooter, footer_of
-from tui.kit.notice import NoticeLine, SpeakingScreen
+from tui.kit.framed import FramedScreen
 from tui.kit.paint import EMPTY, Row, Span, cell, ends, fit, pad
-from tui.kit.painted import Lines, Pictured
+from tui.kit.painted import Pictured
 from tui.kit.scale import sticky_range
-from tui.panels.header import run_name, wordmark
+from tui.panels.header import run_name
 from tui.screens.document import (
     BEST,
     Fold,
@@ -46,7 +46,6 @@ from tui.words.state import UNREAD, state_label
 
 if TYPE_CHECKING:
     from runner.model import RunSnapshot
-    from tui.app import PlasmaApp
 
 KEYS = (
     Key("enter", "unfold", VIEW, "Fold or unfold the section", "unfold", 92),
@@ -375,7 +374,7 @@ class SummaryView(Pictured, can_focus=True):
 # ---------------------------------------------------------------------------
 
 
-class SummaryScreen(SpeakingScreen):
+class SummaryScreen(FramedScreen):
     BINDINGS: ClassVar = [*KEYS]
 
     def __init__(self, run_path: Path) -> None:
@@ -384,18 +383,11 @@ class SummaryScreen(SpeakingScreen):
         self.sheet: SummarySheet | None = None
 
     @property
-    def plasma(self) -> PlasmaApp:
-        return cast("PlasmaApp", self.app)
-
-    @property
     def view(self) -> SummaryView:
         return self.query_one(SummaryView)
 
-    def compose(self) -> ComposeResult:
-        yield Lines(self._title, id="top")
-        yield NoticeLine(id="notice")
+    def body(self) -> ComposeResult:
         yield SummaryView(id="document")
-        yield KeyFooter(id="footer")
 
     def on_mount(self) -> None:
         self.view.focus()
@@ -412,7 +404,7 @@ class SummaryScreen(SpeakingScreen):
         self.on_summary_view_moved()
 
     def on_summary_view_moved(self) -> None:
-        self.query_one("#top", Lines).repaint()
+        self.repaint_heading()
 
     def _snapshot(self) -> RunSnapshot | None:
         """Until the summary is read: what the monitor knows of this run."""
@@ -421,17 +413,19 @@ class SummaryScreen(SpeakingScreen):
         shown = self.plasma.snapshot
         return shown if shown is not None and shown.path == str(self.run_path) else None
 
-    def _title(self, width: int, height: int) -> Sequence[Row]:
+    def heading(self, width: int) -> tuple[Row, Row]:
         known = self._snapshot()
         name = run_name(known) if known is not None else clean(self.run_path.name, 200)
         state = state_label(known) if known is not None else UNREAD
-        left: Row = (Span(" "), *wordmark(), Span("  summary of "), Span(name, "strong"))
-        right: Row = (Span(f"{state.shape} {state.word} ", state.role),)
+        left: Row = (Span("summary of "), Span(name, "strong"))
+        return left, (Span(f"{state.shape} {state.word} ", state.role),)
+
+    def rule(self, width: int) -> Row:
         rule, view = Span(glyphs.RULE, "faint"), self.view
         tail: Row = ()
         if view.fold is not None and view.fraction < 1:
             tail = (Span(f" {view.fraction * 100:.0f} % ", "dim"), rule)
-        return (ends(left, right, width), ends((rule,), tail, width, rule))
+        return ends((rule,), tail, width, rule)
 
     # ----------------------------------------------------------------- keys: moving
 

@@ -10,9 +10,9 @@ from tui.asking import ask
 from tui.key import RUN, Key
 from tui.kit.chart import ramp_bar
 from tui.kit.footer import FooterKey, footer_of
+from tui.kit.framed import wordmark
 from tui.kit.paint import EMPTY, Row, Span
 from tui.kit.painted import Lines
-from tui.panels.header import wordmark
 from tui.screens.project import found_here
 from tui.screens.run_list import RunList
 from tui.screens.runs import KEYS as RUNS_KEYS
