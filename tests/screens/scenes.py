@@ -18,7 +18,7 @@ from textual.pilot import Pilot
 from runner.config.catalog import Catalog, Flag, FlagReport
 from runner.history.review.document_of import document_of
 from runner.history.review.model import Review
-from runner.history.samples import Sample
+from runner.history.samples import Sample, SampleRhythm
 from runner.model import (
     AlarmKind,
     Approval,
@@ -323,7 +323,9 @@ def _with_samples(backend: FakeBackend, folder: Path) -> None:
             path = folder / f"spyke_{step:06d}_{prompt:02d}_20261121183011_7.png"
             path.write_bytes(png(32, 32, color))
             found.append(Sample(str(path), step, 1, prompt, 7, 1, path.stat().st_size, b.NOW))
-    backend.sample_reader = FakeSampleReader(SampleSheet(tuple(found), prompts))
+    backend.sample_reader = FakeSampleReader(
+        SampleSheet(tuple(found), prompts, SampleRhythm(every_steps=200))
+    )
 
 
 def _with_comparison(backend: FakeBackend, folder: Path) -> None:
@@ -389,6 +391,9 @@ def scenes() -> dict[str, Scene]:
             ("m", "a"),
             prepare=_with_summary(reviews.good()),
             sizes=((120, 120), (60, 160)),
+        ),
+        "filmstrip": Scene(
+            TRAINING, prepare=_with_samples, waits="400 newest", sizes=((120, 40), (200, 60))
         ),
         "samples": Scene(TRAINING, ("i",), prepare=_with_samples, then="a red fox"),
         "compare": Scene(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from runner.history.samples import Sample
+from runner.history.samples import Sample, SampleRhythm
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tests import builders as b
 from tests.fakes import FakeBackend, FakeSampleReader
@@ -18,7 +19,9 @@ from tests.sample_runs import png
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tui.images.blocks import HALF
 from tui.images.kitty import PLACEHOLDER
+from tui.kit.painted import Painted
 from tui.panels.loss import LossChart
+from tui.panels.samples import SampleStrip
 from tui.screens.samples import SamplesScreen
 from tui.words.samples import SampleSheet
 
@@ -300,3 +303,89 @@ async def test_elsewhere_these_keys_point_at_nothing() -> None:
         await shown(pilot)
         await pilot.press("tab", "right", "left")
         assert app.screen.query_one("#loss", LossChart).cursor is None
+
+
+# --------------------------------------------------------------------------- the filmstrip of the monitor
+
+
+def strip_of(pilot: Pilot[Any]) -> SampleStrip:
+    return pilot.app.screen.query_one(SampleStrip)
+
+
+async def test_the_newest_images_are_on_the_monitor_and_new_ones_join_them(tmp_path: Path) -> None:
+    app, reader = app_with(sheet(tmp_path, (100, 200)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "200 newest" in screen_text(pilot))
+        await until(pilot, lambda: HALF in text_of(pilot, "#samples"))
+        assert "prompt 1 of 2" in text_of(pilot, "#samples")
+        reader.put(sheet(tmp_path))
+        strip_of(pilot).read(app.snapshot, b.NOW + 10)
+        await until(pilot, lambda: "400 newest" in screen_text(pilot))
+
+
+async def test_before_the_first_image_the_next_one_is_named(tmp_path: Path) -> None:
+    app, _ = app_with(SampleSheet((), PROMPTS, SampleRhythm(every_epochs=1)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "epoch 2, in 2 min" in text_of(pilot, "#samples"))
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"low_bandwidth": True}, {"images": "off"}, {"ascii_only": True}]
+)
+async def test_without_room_images_or_colours_there_is_no_strip(
+    tmp_path: Path, how: dict[str, Any]
+) -> None:
+    app, reader = app_with(SampleSheet() if not how else sheet(tmp_path), **how)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot)
+        await until(pilot, lambda: reader.reads > 0)
+        await pilot.pause()
+        assert not strip_of(pilot).display and not strip_of(pilot).wanted
+        assert (
+            app.screen.query_one("#gauges").region.y
+            == app.screen.query_one("#checkpoints").region.y
+        )
+
+
+async def test_a_small_screen_reads_no_images(tmp_path: Path) -> None:
+    app, reader = app_with(sheet(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        assert reader.reads == 0 and not strip_of(pilot).display
+        await pilot.resize_terminal(120, 40)
+        await until(pilot, lambda: "400 newest" in screen_text(pilot))
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: not strip_of(pilot).display)
+
+
+async def test_another_run_does_not_show_the_images_of_the_one_before(tmp_path: Path) -> None:
+    app, reader = app_with(sheet(tmp_path))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "400 newest" in screen_text(pilot))
+        reader.put(SampleSheet())
+        other = replace(app.snapshot, path="/state/runs/another")
+        strip_of(pilot).read(other, b.NOW)
+        assert not strip_of(pilot).wanted
+
+
+async def test_a_damaged_image_is_a_sentence_in_its_place(tmp_path: Path) -> None:
+    found = sheet(tmp_path)
+    Path(found.samples[-2].path).write_bytes(b"no image")
+    os.utime(found.samples[-2].path, (1, 1))
+    app, _ = app_with(found)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "Not an image" in text_of(pilot, "#samples"))
+
+
+async def test_ticks_do_not_paint_the_pictures_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, _ = app_with(sheet(tmp_path))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: HALF in text_of(pilot, "#samples"))
+        await pilot.pause()
+        painted: list[str] = []
+        monkeypatch.setattr(Painted, "refresh", lambda self, *a, **k: painted.append(self.id or ""))
+        app.screen.refresh_models()
+        strip_of(pilot).repaint()
+        assert "samples" not in painted

@@ -121,7 +121,7 @@ def in_sight(table: CheckpointTable, height: int) -> list[int]:
     if total <= height:
         return list(range(total))
     coming = [at for at in range(past, total) if table.rows[at].kind == "expected"]
-    number = min(past, max(height // 2, height - len(coming)))
+    number = min(past, max(1, height // 2, height - len(coming)))
     newest, following = list(range(number)), coming[: height - number]
     best = next((at for at in range(number, past) if table.rows[at].best), None)
     if best is not None and number > 1:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:  # loaded when there are images
 READ_S = 3.0
 GAP = 2
 #: cells of the place for the next image
-NEXT_WIDTH = 16
+NEXT_WIDTH = 18
+#: cells of a picture that still shows something
+LEAST_WIDTH = 12
 
 
 class SampleStrip(Pictured, Panel):
@@ -158,23 +160,25 @@ class SampleStrip(Pictured, Panel):
         if board is None or rows < 2:
             return []
         room = width - 1 - (NEXT_WIDTH + GAP if self._next else 0)
-        number = max(1, (room + GAP) // (2 * rows + GAP))
+        # a little smaller where two fit then: the change between them is what is looked for
+        half = (room - GAP) // 2
+        columns = min(2 * rows, half if half >= LEAST_WIDTH else room)
+        number, rows = max(1, (room + GAP) // (columns + GAP)), min(rows, -(-columns // 2))
         found: list[tuple[Wish, str]] = []
         for column in range(len(board.moments) - 1, -1, -1):
             image = board.image(0, column)
             if image is not None and len(found) < number:
-                found.append(
-                    (Wish(image.path, min(2 * rows, room), rows), board.moments[column].short)
-                )
+                found.append((Wish(image.path, columns, rows), board.moments[column].short))
         return found[::-1]
 
     def content(self, width: int, height: int) -> Sequence[Row]:
-        store, rows = self._store(), height - 1
-        if store is None or self._board is None or rows < 2:
+        store = self._store()
+        if store is None or self._board is None or height < 3:
             return ()
         shown = self._shown(width, height + 1)
+        rows = shown[0][0].rows if shown else height - 1
         store.wish([wish for wish, _ in shown])
-        lines: list[list[Span]] = [[Span(" ")] for _ in range(height)]
+        lines: list[list[Span]] = [[Span(" ")] for _ in range(rows + 1)]
         for at, (wish, step) in enumerate(shown):
             made = store.take(wish)
             if made is None:
@@ -191,8 +195,8 @@ class SampleStrip(Pictured, Panel):
             lines[rows].append(cell(said, size + GAP, "text" if newest else "dim"))
         if self._next:
             for y in range(rows):
-                side = glyphs.CURSOR_LINE
-                lines[y].append(Span(f"{side}{' ' * (NEXT_WIDTH - 2)}{side}", "faint"))
+                side, word = glyphs.CURSOR_LINE, "next" if y == rows // 2 else ""
+                lines[y].append(Span(f"{side}{word.center(NEXT_WIDTH - 2)}{side}", "faint"))
             # beside no picture: its time changes, and a row is sent from its left end
             lines[rows].append(Span(self._next, "dim"))
         return [tuple(line) for line in lines]

@@ -10,7 +10,9 @@ from runner.model.lean import dataclass
 # Which panels are visible at which size. Pure.
 
 #: panels in the order in which the focus visits them
-ORDER = ("result", "smoke", "loss", "checkpoints", "gauges", "events", "preflight", "console")
+ORDER = (
+    "result", "smoke", "loss", "samples", "checkpoints", "gauges", "events", "preflight", "console",
+)  # fmt: skip
 #: the same before a run
 PLAN_ORDER = ("preflight", "plan", "checkpoints")
 ALL = tuple(dict.fromkeys((*PLAN_ORDER, *ORDER)))
@@ -20,6 +22,8 @@ SOLO_WIDTH, SOLO_HEIGHT = 60, 16
 STRIP_HEIGHT, CONSOLE_HEIGHT = 32, 50
 #: from this width on the console stands beside the other panels
 BESIDE_WIDTH = 160
+#: from this width on sample images have room
+STRIP_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,12 @@ class Arrangement:
 @dataclass(frozen=True, slots=True)
 class Held:
     """What this run shows beside what every run shows: the verdict of a smoke test; the card of its end;
-    whether it trained a step, so that there is a loss."""
+    whether it trained a step, so that there is a loss; whether there are sample images, and room for them."""
 
     smoke: bool = False
     ended: bool = False
     trained: bool = True
+    sampled: bool = False
 
     @property
     def card(self) -> str:
@@ -59,6 +64,10 @@ class View:
     held: Held = Held()
 
 
+def strip_fits(width: int, height: int) -> bool:
+    return width >= STRIP_WIDTH and height >= STRIP_HEIGHT
+
+
 def arrange(width: int, height: int, view: View) -> Arrangement:
     """The drawer takes the place of the lower panels; a zoomed panel, or on a tiny screen the focused
     one, takes the place of all."""
@@ -75,7 +84,7 @@ def arrange(width: int, height: int, view: View) -> Arrangement:
     upper = {view.held.card, "loss"} & {*order}
     if view.drawer:
         return Arrangement(frozenset({*upper, "console"}), False, "drawer", order)
-    visible = {*upper, "checkpoints", "gauges", "events"}
+    visible = {*upper, *({"samples"} & {*order}), "checkpoints", "gauges", "events"}
     console = ""
     if height >= CONSOLE_HEIGHT:
         visible.add("console")
@@ -87,6 +96,8 @@ def _order(view: View) -> tuple[str, ...]:
     if view.planned:
         return PLAN_ORDER
     left_out = {"result", "smoke"} - {view.held.card}
+    if not view.held.sampled:
+        left_out.add("samples")
     if not view.held.trained:
         left_out.add("loss")
     return tuple(name for name in ORDER if name not in left_out)
@@ -103,6 +114,8 @@ _CONSOLE = {
     "strip": (None, "1fr"),
     "beside": ("1fr", "36%"),
 }
+#: rows of the machine under the checkpoints: GPU, memory, CPU, pace, disk
+GAUGE_ROWS = 6
 #: of the width, for the checks before a run
 PLAN_LEFT = "54%"
 
@@ -120,6 +133,14 @@ def give_room(screen: Screen[None], made: Arrangement, planned: bool) -> None:
     for rows in ("#upper", "#lower"):
         for panel in screen.query(rows):
             panel.styles.height = "1fr" if made.solo else None
+    stacked = "samples" in made.visible and not made.solo
+    facts = screen.query_one("#facts").styles
+    wanted = "vertical" if stacked else "horizontal"
+    if facts.layout is None or facts.layout.name != wanted:
+        facts.layout = wanted
+    for name, rows in (("#checkpoints", None), ("#gauges", GAUGE_ROWS)):
+        styles = screen.query_one(name).styles
+        styles.width, styles.height = ("1fr", rows) if stacked else (None, None)
     if made.solo:
         left.width, left.margin = "1fr", 0
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import events
@@ -23,8 +24,18 @@ from tui.panels.machine import GaugePanel, gauge_board
 from tui.panels.plan import PlanPanel, planned_header, planned_snapshot
 from tui.panels.preflight import PreflightPanel, SmokePanel
 from tui.panels.result import ResultPanel, result_card
+from tui.panels.samples import SampleStrip
 from tui.panels.verdict import VerdictLines, ready_verdict, verdict_of
-from tui.screens.arrange import ALL, STRIP_HEIGHT, Arrangement, Held, View, arrange, give_room
+from tui.screens.arrange import (
+    ALL,
+    STRIP_HEIGHT,
+    Arrangement,
+    Held,
+    View,
+    arrange,
+    give_room,
+    strip_fits,
+)
 from tui.screens.orders import KEYS, Reviewing
 from tui.words.checklist import checklist_view, preflight_list
 from tui.words.checkpoints import checkpoint_table
@@ -34,9 +45,10 @@ from tui.words.progress import is_live
 
 SIDES = {
     "#left": ("preflight",),
-    "#right": ("plan", "result", "smoke", "loss", "checkpoints", "gauges", "events"),
+    "#right": ("plan", "result", "smoke", "loss", "samples", "checkpoints", "gauges", "events"),
     "#upper": ("result", "smoke", "loss"),
-    "#lower": ("checkpoints", "gauges"),
+    "#lower": ("samples", "checkpoints", "gauges"),
+    "#facts": ("checkpoints", "gauges"),
 }
 
 
@@ -73,8 +85,10 @@ class MonitorScreen(Reviewing):
                     yield SmokePanel(id="smoke")
                     yield LossChart(id="loss")
                 with StillHorizontal(id="lower"):
-                    yield CheckpointPanel(id="checkpoints")
-                    yield GaugePanel(id="gauges")
+                    yield SampleStrip(id="samples")
+                    with StillHorizontal(id="facts"):
+                        yield CheckpointPanel(id="checkpoints")
+                        yield GaugePanel(id="gauges")
                 yield EventPanel(id="events")
             yield ConsolePanel(id="console")
         yield KeyFooter(id="footer")
@@ -102,6 +116,7 @@ class MonitorScreen(Reviewing):
         if not self._is_whole():
             return
         self.query_one(LossChart).forget()
+        self.query_one(SampleStrip).forget()
         self.hush()
         for panel in self.query(ScrollingPanel):
             if isinstance(panel, PreflightPanel | CheckpointPanel):
@@ -151,7 +166,7 @@ class MonitorScreen(Reviewing):
         preflight = self.query_one("#preflight", PreflightPanel)
         preflight.empty = "no checks recorded"
         preflight.model = preflight_list(checks)
-        self._held = self._show_end(snapshot)
+        self._held = replace(self._show_end(snapshot), sampled=self._show_samples(snapshot, now))
         solo = self._arrangement().solo
         self.query_one(GaugePanel).model = gauge_board(snapshot, now, details=solo)
         self.query_one(EventPanel).read(snapshot, self._preflight_hint())
@@ -166,6 +181,17 @@ class MonitorScreen(Reviewing):
 
     def _verdict(self, snapshot: RunSnapshot | None, now: float) -> Verdict:
         return verdict_of(snapshot, now, self.plasma.planner.approval)
+
+    def _show_samples(self, snapshot: RunSnapshot | None, now: float) -> bool:
+        """Nothing is read where there is no room for images."""
+        strip = self.query_one(SampleStrip)
+        if snapshot is None or not self.FED or not strip_fits(*self.size):
+            return False
+        strip.read(snapshot, now)
+        return strip.wanted
+
+    def on_sample_strip_changed(self) -> None:
+        self.refresh_models()
 
     def _show_end(self, snapshot: RunSnapshot | None) -> Held:
         """The card of the end, or of a smoke test."""

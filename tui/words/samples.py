@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from runner.history.samples import Sample, SampleRhythm
 from runner.model import LossBucket
-from runner.model.units import duration, file_size, loss
+from runner.model.units import ago, file_size, loss
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tui.text import clean
 from tui.words.loss import loss_at
@@ -154,7 +154,9 @@ def next_sample(rhythm: SampleRhythm, progress: Progress) -> str:
     else:
         return ""
     wait = progress.seconds_until(min(step, progress.total_steps or step))
-    return f"{name}, in {duration(wait)}" if wait is not None else name
+    if wait is None:
+        return name
+    return f"{name}, in {ago(wait)}" if wait >= 5 else f"{name}, due now"
 
 
 # ---------------------------------------------------------------------------

@@ -270,7 +270,7 @@ def test_a_low_panel_shows_the_newest_the_best_the_next_and_the_last() -> None:
     def steps(found: CheckpointTable, height: int) -> list[int | None]:
         return [found.rows[at].step for at in in_sight(found, height)]
 
-    assert steps(few, 4) == [400, 200, 600, 920]
+    assert steps(few, 4) == [400, 200, 600, 920] and steps(few, 1) == [400]
     assert steps(few, 3) == [400, 600, 920] and steps(few, 5) == [400, 200, 600, 800, 920]
     assert steps(many, 4) == [10_000, 5_000, 10_010, 20_000]
     assert len(steps(many, 9)) == 9

@@ -209,11 +209,11 @@ def test_problems_and_pictures_that_are_to_come_have_their_tile() -> None:
 @pytest.mark.parametrize(
     ("rhythm", "step", "words"),
     [
-        (SampleRhythm(every_epochs=1), 412, "epoch 2, in 2 min 29 s"),
-        (SampleRhythm(every_epochs=1), 460, "epoch 3, in 12 min"),
+        (SampleRhythm(every_epochs=1), 412, "epoch 2, in 2 min"),
+        (SampleRhythm(every_epochs=1), 460, "epoch 3, in 11 min"),
         (SampleRhythm(every_epochs=3, every_steps=10), 412, "epoch 3, in 14 min"),
         (SampleRhythm(every_epochs=3), 700, ""),
-        (SampleRhythm(every_steps=300), 412, "step 600, in 10 min"),
+        (SampleRhythm(every_steps=300), 412, "step 600, in 9 min"),
         (SampleRhythm(every_steps=300, origin_step=230), 412, "step 530, in 6 min"),
         (SampleRhythm(every_steps=300), 910, ""),
         (SampleRhythm(every_epochs=1), 920, ""),
