@@ -138,9 +138,9 @@ def give_room(screen: Screen[None], made: Arrangement, planned: bool) -> None:
     wanted = "vertical" if stacked else "horizontal"
     if facts.layout is None or facts.layout.name != wanted:
         facts.layout = wanted
-    for name, rows in (("#checkpoints", None), ("#gauges", GAUGE_ROWS)):
-        styles = screen.query_one(name).styles
-        styles.width, styles.height = ("1fr", rows) if stacked else (None, None)
+    checkpoints, gauges = (screen.query_one(one).styles for one in ("#checkpoints", "#gauges"))
+    checkpoints.width = gauges.width = "1fr" if stacked else None
+    gauges.height = GAUGE_ROWS if stacked else None
     if made.solo:
         left.width, left.margin = "1fr", 0
         return
