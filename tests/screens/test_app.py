@@ -11,7 +11,7 @@ from scripts.docs.screens import keys_in, places
 from tests import builders as b
 from tests.fakes import FakeBackend
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
-from tui.key import keys_of
+from tui.key import applies, keys_of
 from tui.screens.help import HelpScreen
 from tui.screens.monitor import MonitorScreen
 from tui.screens.welcome import WelcomeScreen
@@ -172,16 +172,28 @@ async def test_the_welcome_without_runs() -> None:
         await pilot.press("enter", "down", "end")
 
 
-async def test_help_shows_every_key_that_does_something() -> None:
-    async with app_on().run_test(size=(100, 60)) as pilot:
+async def test_help_shows_every_key_and_why_one_does_nothing() -> None:
+    async with app_on().run_test(size=(100, 80)) as pilot:
         await shown(pilot)
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
-        text = screen_text(pilot)
-        for key in keys_of(pilot.app.screen_stack[0]):
-            assert key.tooltip in text
+        text, below = screen_text(pilot), pilot.app.screen_stack[0]
+        for key in keys_of(below):
+            assert key.shown in text
+            assert not applies(below, key) or key.tooltip in text
+        assert "r resume     Nothing to resume: the run is still going." in text
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, MonitorScreen)
+
+
+async def test_help_scrolls_where_the_screen_is_small() -> None:
+    async with app_on().run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "more lines: down" in screen_text(pilot))
+        await pilot.press("end")
+        await until(pilot, lambda: "not finite" in screen_text(pilot))
+        assert "more lines" not in screen_text(pilot)
 
 
 @pytest.mark.slow

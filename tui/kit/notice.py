@@ -78,6 +78,10 @@ class SpeakingScreen(Screen[None]):
         else:
             notice.say(text, role, fade_s)
 
+    def why_not(self, action: str) -> str | None:
+        """Why its key does nothing now, in one sentence; None: it does something, or needs no reason."""
+        return None
+
     def hush(self) -> None:
         """Take back what was said."""
         for notice in self.query(NoticeLine):

@@ -281,7 +281,7 @@ class MonitorScreen(Reviewing):
 
     def _keeps_checks(self) -> bool:
         """A run is open whose checks cannot be run again now: p shows those of its start."""
-        return self.plasma.run_path is not None and self._why_not("preflight") is not None
+        return self.plasma.run_path is not None and self.why_not("preflight") is not None
 
     def _preflight_hint(self) -> str:
         return "p opens" if self.FED and self._keeps_checks() else ""

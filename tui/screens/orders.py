@@ -102,10 +102,10 @@ class RunOrders(Charted):
             return self.chart_applies(action)
         if action not in ORDERS:
             return True
-        return True if self._why_not(action) is None else None
+        return True if self.why_not(action) is None else None
 
-    def _why_not(self, order: str) -> str | None:
-        return why_not(order, self.snapshot, self._around())
+    def why_not(self, action: str) -> str | None:
+        return why_not(action, self.snapshot, self._around()) if action in ORDERS else None
 
     def _around(self) -> Around:
         plan, app = self.plasma.planner.plan, self.plasma
@@ -176,7 +176,7 @@ class RunOrders(Charted):
         """Asks before a start that would overwrite something, and before one from an ended run that was no
         smoke test."""
         config = self.plasma.config_path
-        if config is None or self._why_not("start") is not None:
+        if config is None or self.why_not("start") is not None:
             return
 
         def go(mode: str) -> None:
