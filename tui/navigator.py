@@ -37,7 +37,7 @@ class Navigator:
             front
         )  # not help
         types = focused is not None and focused.check_consume_key("a", "a")
-        if asks or types or getattr(front, "WHERE", "") == "form":
+        if asks or types:
             self._waiting = path
             return False
         self.open_run(path)

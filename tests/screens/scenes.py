@@ -31,6 +31,7 @@ from runner.model import (
     RunState,
 )
 from runner.model.preview import FlagChange, Preview
+from runner.trainers.sd_scripts.importers.find import Found, FoundCheckout, FoundModel
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tests import builders as b
 from tests import machines as m
@@ -307,6 +308,14 @@ def _with_flags(backend: FakeBackend, folder: Path) -> None:
     backend.sheets = {False: sheet, True: sheet}
 
 
+def _with_machine(backend: FakeBackend, folder: Path) -> None:
+    backend.found = Found(
+        (FoundCheckout(Path("/kohya/sd-scripts"), "the submodule is empty"),),
+        (Path("/kohya/venv/bin/python"), Path("/usr/bin/python3")),
+        (FoundModel(Path("/models/base.safetensors"), 2_000_000_000),),
+    )
+
+
 def _with_summary(review: Review) -> Callable[[FakeBackend, Path], None]:
     def prepare(backend: FakeBackend, folder: Path) -> None:
         document = document_of(review, plot=False)
@@ -399,7 +408,12 @@ def scenes() -> dict[str, Scene]:
         "compare": Scene(
             None, ("h", "space", "down", "space", "c"), prepare=_with_comparison, then="compared"
         ),
-        "welcome": Scene(waits="found:"),
+        "welcome": Scene(waits="found"),
+        "new-project": Scene(
+            waits="found", keys=("n",), then='name = "lora"', prepare=_with_machine
+        ),
+        "import": Scene(waits="found", keys=("i", "x"), then="no such flag"),
+        "label": Scene(TRAINING, ("h", "e"), then="Edit label"),
         "ascii": Scene(TRAINING, options={"ascii_only": True}, sizes=SIZES[:1]),
         "colors": Scene(b.diverged(), styled=True, sizes=SIZES[:1]),
         "colors-light": Scene(

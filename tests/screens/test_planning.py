@@ -17,9 +17,11 @@ from runner.control.gate import GateStatus
 from runner.model import Approval, CheckResult, Outcome, RunSnapshot
 from runner.model.refusal import Refusal
 from runner.preflight.cures.model import Cure, CureFailed
+from runner.trainers.sd_scripts.importers.find import Found, FoundCheckout, FoundModel
+from runner.trainers.sd_scripts.importers.fresh import Answers
 from tests import builders as b
 from tests.fakes import FakeBackend
-from tests.screens.helpers import app_on, screen_text, text_of, until
+from tests.screens.helpers import app_on, burst, screen_text, text_of, until
 from tui.app import PlasmaApp
 from tui.backend.results import FlagAnswer, FlagSheet, Plan
 from tui.screens.cure import CureScreen
@@ -445,17 +447,49 @@ async def test_a_set_up_is_shown_before_it_is_written_and_then_opened() -> None:
     actions = FakeBackend(b.snapshot(), plan=Plan("lora", b.forecast(), b.CHECKS))
     app = app_on(actions=actions, run_path=None)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "found: no sd-scripts" in screen_text(pilot))
+        await until(pilot, lambda: "nothing found on this machine" in screen_text(pilot))
         await pilot.press("n")
         await until(pilot, lambda: 'name = "lora"' in screen_text(pilot))
         assert not [order for order in actions.orders if order[0] == "write"]
-        await pilot.press("up", "up", *"_2q", "down")
+        await pilot.press("enter", "tab", "down", *"_2q", "ctrl+s")
+        assert not [order for order in actions.orders if order[0] == "write"], "not shown yet"
         await until(pilot, lambda: 'name = "lora_2q"' in screen_text(pilot))
-        await pilot.press("enter")
+        await pilot.press("enter", "enter")
         await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
         await until(pilot, lambda: "○ ready" in text_of(pilot, "#header"))
         assert actions.orders[-1] == ("write", 'name = "lora_2q"\n')
         assert app.config_path == Path.cwd() / "plasma.toml"
+
+
+async def test_what_is_typed_before_the_machine_was_looked_at_is_kept() -> None:
+    actions = FakeBackend(b.snapshot(), plan=Plan("lora", b.forecast(), b.CHECKS))
+    go_on = threading.Event()
+    actions.found = Found(
+        (FoundCheckout(Path("/k/sd-scripts"), "the submodule is empty"),),
+        (Path("/v/bin/python"), Path("/w/bin/python")),
+        (FoundModel(Path("/m/base.safetensors"), 2_000_000_000),),
+    )
+
+    def suggest(project: Path) -> Answers:
+        assert go_on.wait(5)
+        return Answers(Path("/k/sd-scripts"), None, None, "lora")
+
+    actions.suggest = suggest  # type: ignore[method-assign]
+    app = app_on(actions=actions, run_path=None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "found: 1 sd-scripts, 2 pythons, 1 model" in screen_text(pilot))
+        await burst(pilot, "n", *"/mine", "tab", "tab", "tab", *"fox")
+        go_on.set()
+        await until(pilot, lambda: 'name = "fox"' in screen_text(pilot))
+        asked = [order[1] for order in actions.orders if order[0] == "new"]
+        assert (asked[-1].sd_scripts, asked[-1].name) == (Path("/mine"), "fox")
+        await pilot.press("up", "up", "pagedown", "pagedown")
+        await until(pilot, lambda: "/w/bin/python" in screen_text(pilot))
+        assert "2 of 2" in screen_text(pilot)
+        await pilot.press("shift+tab", "ctrl+u", "pagedown")
+        await until(pilot, lambda: "the submodule is empty" in screen_text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, WelcomeScreen))
 
 
 async def test_an_import_tells_what_it_does_not_take_over() -> None:
@@ -464,7 +498,9 @@ async def test_an_import_tells_what_it_does_not_take_over() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("i")
         await until(pilot, lambda: isinstance(app.screen, ProjectScreen))
-        await pilot.press(*"x.sh")
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: "Enter the file to import." in screen_text(pilot))
+        await pilot.press("up", *"x.sh")
         await until(pilot, lambda: "--mystery 3: no such flag" in screen_text(pilot))
         assert 'name = "imported"' in screen_text(pilot)
         await pilot.press("escape")
@@ -481,8 +517,9 @@ async def test_an_import_that_is_refused_says_why_and_writes_nothing() -> None:
         await until(pilot, lambda: isinstance(app.screen, ProjectScreen))
         await pilot.press(*"x.sh")
         await until(pilot, lambda: "starts no training" in screen_text(pilot))
-        await pilot.press("down", "enter")
-        await until(pilot, lambda: "nothing to write yet" in text_of(pilot, "#notice"))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "preview is being made" in screen_text(pilot))
+        assert not [order for order in actions.orders if order[0] == "write"]
 
 
 async def test_the_welcome_fills_its_screen_with_runs_and_h_opens_all() -> None:

@@ -132,8 +132,10 @@ class Field(Vertical):
         self.line.value = clean(value)
         self.line.cursor_position = len(self.line.value)
 
-    def offer(self, options: Iterable[str]) -> None:
-        self._options = dict.fromkeys(options, "")
+    def offer(self, options: Mapping[str, str] | Iterable[str]) -> None:
+        """Values to choose from, each with a note."""
+        notes = options if isinstance(options, Mapping) else {}
+        self._options = {value: notes.get(value, "") for value in options}
         self._tell()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:

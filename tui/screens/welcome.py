@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tui.asking import ask
 from tui.key import RUN, Key
@@ -13,17 +13,30 @@ from tui.kit.footer import FooterKey, footer_of
 from tui.kit.framed import wordmark
 from tui.kit.paint import EMPTY, Row, Span
 from tui.kit.painted import Lines
-from tui.screens.project import found_here
 from tui.screens.run_list import RunList
 from tui.screens.runs import KEYS as RUNS_KEYS
 from tui.screens.runs import RunsScreen
 from tui.text import clean, crop, crop_start
+
+if TYPE_CHECKING:
+    from runner.trainers.sd_scripts.importers.find import Found
 
 KEYS = (
     Key("d", "demo", RUN, "Train a small LoRA now, on this machine", "demo", 90),
     Key("n", "new_project", RUN, "Write a plasma.toml from what is on this machine", "set up", 88),
     Key("i", "import_project", RUN, "Write a plasma.toml from a script or config", "import", 87),
 )
+
+
+def found_here(found: Found) -> str:
+    """What a new plasma.toml could use, in a few words."""
+    counts = (
+        (len(found.sd_scripts), "sd-scripts", "sd-scripts"),
+        (len(found.pythons), "python", "pythons"),
+        (len(found.models), "model", "models"),
+    )
+    parts = [f"{number} {one if number == 1 else many}" for number, one, many in counts if number]
+    return f"found: {', '.join(parts)}" if parts else "nothing found on this machine"
 
 
 class WelcomeScreen(RunsScreen):

@@ -10,8 +10,6 @@ import pytest
 from runner.config.catalog import Catalog, Flag, FlagReport
 from runner.control.gate import GateStatus
 from runner.model import Approval, CheckResult, Expectation, Forecast
-from runner.trainers.sd_scripts.importers.find import Found, FoundCheckout, FoundModel
-from runner.trainers.sd_scripts.importers.fresh import Answers
 from tests.hostile import HOSTILE
 from tui.backend.results import FlagSheet, Plan
 from tui.editor import NoEditor, pick_editor
@@ -21,7 +19,6 @@ from tui.panels.preflight import area_rows, block_rows
 from tui.panels.verdict import ready_verdict
 from tui.screens.arrange import Held, View, arrange
 from tui.screens.flags import flag_rows
-from tui.screens.project import import_form, new_form
 from tui.watch import FileWatch
 from tui.words.checklist import Checklist, CheckName, checklist_view, first_failing, preflight_list
 
@@ -206,36 +203,6 @@ def test_panels_before_a_run_and_on_a_tiny_screen() -> None:
     }
     assert arrange(40, 10, View(planned=True)).visible == {"preflight"}
     assert arrange(40, 10, View(held=Held(ended=True))).visible == {"result"}
-
-
-# --------------------------------------------------------------------------- forms
-
-
-def test_a_new_project_is_filled_with_what_was_found() -> None:
-    found = Found(
-        (FoundCheckout(Path("/k/sd-scripts"), "the submodule is empty"),),
-        (Path("/v/bin/python"), Path("/w/bin/python")),
-        (FoundModel(Path("/m/base.safetensors"), 2_000_000_000),),
-    )
-    form = new_form(found, Answers(Path("/k/sd-scripts"), None, None, "spyke"))
-    first, python, model, name = form.fields
-    assert (first.value, first.note, first.place()) == (
-        "/k/sd-scripts",
-        "the submodule is empty",
-        "1 of 1",
-    )
-    assert python.value == "" and python.place() == "2 found: left, right"
-    assert python.chosen(1).value == "/v/bin/python" and python.chosen(-1).value == "/w/bin/python"
-    assert python.chosen(1).chosen(1).chosen(1).value == ""
-    assert model.chosen(1).note == "2.0 GB" and name.typed("x").erased().value == "spyke"
-
-
-def test_a_form_moves_round_and_ends_on_the_row_that_writes() -> None:
-    form = import_form(["b.sh", "notes.md", "a.JSON"])
-    assert [option.value for option in form.fields[0].options] == ["a.JSON", "b.sh"]
-    assert form.move(1).on_write and not form.move(2).on_write
-    assert form.changed(form.fields[0].typed("  x.sh ")).value("source") == "x.sh"
-    assert form.value("source") is None
 
 
 # --------------------------------------------------------------------------- flags
