@@ -84,7 +84,7 @@ _SECTIONS: Mapping[str, Mapping[str, Reader]] = {
         ),
         "env": texts.about("Environment variables of the trainer."),
         "nice": whole(0, NICE_MOST).about(
-            "Lowers the CPU priority of the trainer. Default: 0, as any other program."
+            "Lowers the CPU priority of the trainer. Default: 0, normal priority."
         ),
     },
     "accelerate": {},

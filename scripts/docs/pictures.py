@@ -119,10 +119,10 @@ def stills(
 ) -> list[tuple[float, tuple[Line, ...]]]:
     """Screens with their times in the film: the training runs faster, what follows at its own speed."""
     began_s = chunks[0].at_s
-    found: list[tuple[float, tuple[Line, ...]]] = []
+    found: dict[int, tuple[Line, ...]] = {}
     for at_s, screen in Replay(size.columns, size.rows).screens(chunks):
         share = min((at_s - began_s) / (ended_s - began_s), 1.0)
         shown_s = share * SECONDS + max(at_s - ended_s, 0.0)
-        if shown_s >= len(found) * FRAME_S and any(map(str.strip, screen.display)):
-            found.append((shown_s if found else 0.0, lines_of(screen)))
-    return found
+        if found or any(map(str.strip, screen.display)):
+            found[int(shown_s / FRAME_S) if found else 0] = lines_of(screen)
+    return [(number * FRAME_S, lines) for number, lines in found.items()]
