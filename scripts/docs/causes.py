@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from runner.analysis.diagnosis.catalogue import Company, Entry, entries, entry_of
@@ -39,7 +39,8 @@ def page() -> str:
         lines += ["", f"## {key}"]
         for advice, same in groupby(rows, lambda row: (row.advice, row.hints)):
             reason, cure = _split(advice[0])
-            lines += ["", reason, "", *([f"**Fix:** {cure}", ""] if cure else [])]
+            lines += ["", f"**Reason:** {reason}", ""]
+            lines += [f"**What to do:** {cure}", ""] if cure else []
             lines += [f"On {DEVICES.get(need, need)}: {hint}\n" for need, hint in advice[1].items()]
             for row in same:
                 lines += [*_fixes(row), *_signs(row)]
@@ -74,8 +75,8 @@ def _cure(cure: Cure) -> str:
     only += [f"{need.replace('|', ' or ')}" for need in sorted(needs) if need.endswith(".py")]
     only += ["a model in main memory"] if "main memory" in needs else []
     notes = [f"only for {' and '.join(only)}"] if only else []
-    notes += [f"only with {codes(cure.only_with, ' or ')}"] if cure.only_with else []
-    notes += [f"not with {codes(cure.without, ' or ')}"] if cure.without else []
+    notes += [f"only with {_either(cure.only_with)}"] if cure.only_with else []
+    notes += [f"not with {_either(cure.without)}"] if cure.without else []
     return ", ".join(parts) + (f" ({'; '.join(notes)})" if notes else "")
 
 
@@ -87,9 +88,11 @@ def _signs(row: Entry) -> Iterator[str]:
         *((f"Signs in an exception {_company(one)}:", one.raised) for one in row.when_raised),
     ]
     for head, pattern in found:
-        if pattern is not None:
-            signs = [readable(one) for one in alternatives(pattern.pattern)]
-            yield from (head, "", "```text", *(sign or "any" for sign in signs), "```", "")
+        if pattern is not None and not pattern.pattern:
+            yield from (head.replace("Signs in an", "Any").replace(":", "."), "")
+        elif pattern is not None:
+            signs = map(readable, alternatives(pattern.pattern))
+            yield from (head, "", "```text", *signs, "```", "")
     if all(pattern is None for _, pattern in found):
         by = f", for {row.when}" if row.when else ""
         yield from (
@@ -99,14 +102,23 @@ def _signs(row: Entry) -> Iterator[str]:
 
 
 def _company(one: Company) -> str:
-    parts = [f"in {codes(one.within, ' or ')}"] if one.within else []
+    parts = (
+        [f"in {_either(name.replace('?*', '…').replace('*', '…') for name in one.within)}"]
+        if one.within
+        else []
+    )
     if one.beside:
         parts.append(
-            f"after a warning with {codes(map(readable, alternatives(one.beside.pattern)), ' or ')}"
+            f"after a warning with {_either(map(readable, alternatives(one.beside.pattern)))}"
         )
     if one.during:
-        parts.append(f"while the phase is {' or '.join(one.during)}")
+        parts.append(f"in the phase {_either(one.during)}")
     return " ".join(parts)
+
+
+def _either(names: Iterable[str]) -> str:
+    *others, last = map(code, names)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 # ------------------------------------------------------------------ regular expressions for people
