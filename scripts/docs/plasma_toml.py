@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from runner.config.load import KEYS
 from runner.demo.project import project_text
 from runner.model import GuardSettings, NotifyRules
+from runner.trainers.sd_scripts import importers
 from runner.trainers.sd_scripts.dataset import schema as dataset
 from scripts.docs import FROM, code, codes, table
 
@@ -61,7 +64,8 @@ Or, for all projects, in VS Code's settings.json:
 }
 ```
 
-The schema doesn't know the flags of your script; `plasma-tui check` does.
+Flags are completed by name only: which ones your script knows, with which values, depends on its version.
+`plasma-tui check` and the screen check that.
 
 ## Example
 
@@ -133,9 +137,19 @@ def _value(schema: Mapping[str, Any]) -> str:
 # --------------------------------------------------------------------------------------- the schema
 
 _ONE = ["number", "string"]
-FLAGS: Mapping[str, Any] = {
-    "additionalProperties": {"type": ["boolean", *_ONE, "array"], "items": {"type": _ONE}}
-}
+FLAG = {"type": ["boolean", *_ONE, "array"], "items": {"type": _ONE}}
+A_FLAG = {"$ref": "#/definitions/flag"}
+
+
+def script_flags() -> list[str]:
+    """The flags of sd-scripts that the importers know by name: for completion; others are accepted, too."""
+    folder = Path(importers.__file__).parent
+    groups, fields = (
+        tomllib.loads((folder / name).read_text("utf-8"))
+        for name in ("flag_groups.toml", "kohya.toml")
+    )
+    named = {name for names in groups.values() for name in names if "*" not in name}
+    return sorted(named | set(fields["plain"]))
 
 
 def schema() -> Mapping[str, Any]:
@@ -147,6 +161,7 @@ def schema() -> Mapping[str, Any]:
         "description": "Settings of a training for plasma-tui.",
         **_table({key: _key("", key) for key in KEYS[""]} | sections),
         "required": ["trainer"],
+        "definitions": {"flag": FLAG},
         # a [dataset] needs the file to be written
         "dependencies": {
             "dataset": {
@@ -175,9 +190,10 @@ def _section(name: str) -> dict[str, Any]:
             found["required"] = ["sd_scripts"]
         case "accelerate":
             ours = dict.fromkeys(("m", "module", "no_python"), False)
-            found |= {"properties": ours, **FLAGS}
+            found |= {"properties": ours, "additionalProperties": A_FLAG}
         case "train" | "smoke":
-            found |= FLAGS
+            found["properties"] |= dict.fromkeys(script_flags(), A_FLAG)
+            found["additionalProperties"] = A_FLAG
         case "notify":
             needy = [key for key in KEYS[name] if key.startswith("ntfy_")]
             found["dependencies"] = {key: ["ntfy"] for key in needy}
