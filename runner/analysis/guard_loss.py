@@ -171,7 +171,7 @@ class Levels:
             self.low = recent if self.low is None else min(self.low, recent)
 
     def _look_for_burst(self, step: int, loss: float) -> None:
-        """An explosion within a few steps, not explained by chance."""
+        """An explosion within a few steps, too large for noise."""
         if len(self._burst) == BURST_STEPS:
             leaving = self._burst[0][1]
             self._most = leaving if self._most is None else max(self._most, leaving)

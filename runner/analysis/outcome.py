@@ -120,7 +120,7 @@ def _not_started(facts: RunFacts) -> Verdict:
 def _diverged(facts: RunFacts) -> Verdict:
     step = facts.first_nonfinite_step
     assert step is not None
-    text = f"the loss is not a finite number from step {step} on"
+    text = f"the loss is NaN from step {step} on"
     latents = diagnose(Evidence(warnings=facts.evidence.warnings), facts.setting)
     first = step <= (facts.first_step or 1)
     key = "nan_from_first_step" if first else "nan_during_training"
@@ -185,7 +185,7 @@ def _killed(facts: RunFacts) -> Verdict:
     if starved is not None and starved.key == "host_out_of_memory":
         key, text = starved.key, starved.evidence
     entry = entry_of(key, "SIGKILL" if outright and key == "killed_by_signal" else "")
-    who = f"{signal.name}, sent by nobody here"
+    who = f"{signal.name}, not sent by plasma-tui"
     reasons = (who, facts.progress, *memory, *facts.torn_files)
     return Verdict(Outcome.KILLED, cause_of(entry, text, facts.setting), reasons)
 

@@ -1,4 +1,4 @@
-"""Gives a finished file another name next to others: never replaces a file, never leaves half of one."""
+"""Gives a finished file another name next to others: never replaces a file, never leaves a partial one."""
 
 from __future__ import annotations
 

@@ -99,7 +99,9 @@ def checked_name(name: str, source: Path) -> str:
     name, ending = name.strip(), source.suffix
     other = next((s for s in SUFFIXES if s != ending.lower() and name.lower().endswith(s)), None)
     if other is not None:
-        raise ExportRefused(f"the file is a {ending} file: a name that ends in {other} would lie")
+        raise ExportRefused(
+            f"the file is a {ending} file: a name that ends in {other} would mislead"
+        )
     if not name.lower().endswith(ending.lower()):
         name += ending
     odd = next((c for c in name if unicodedata.category(c) in ("Cc", "Cs")), None)

@@ -133,7 +133,7 @@ class Section:
 def _unknown(key: str, known: Iterable[str]) -> str:
     cure = cure_for(key, known)
     listed = f" (known here: {', '.join(known)})" if cure == "remove it" else ""
-    return f"is not known; {cure}{listed}"
+    return f"is unknown; {cure}{listed}"
 
 
 # --------------------------------------------------------------------------- readers

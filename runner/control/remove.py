@@ -181,7 +181,7 @@ def _refusal(path: Path, snapshot: RunSnapshot) -> str | None:
 
 
 def _alive(run: RunDir, snapshot: RunSnapshot) -> str | None:
-    """A refusal while a process of the run lives on this machine, whoever holds its lock."""
+    """A refusal while a process of the run is alive on this machine, whoever holds its lock."""
     living = "" if _elsewhere(snapshot) else _living(run, snapshot)
     if living:
         return f"run {run.id} has live processes ({living}): stop them first"

@@ -29,7 +29,7 @@ REMEMBERED = 4096
 
 
 class TrainingDataset:
-    """One [[datasets]] entry; an item is a whole batch. `fixed_size`: latents are not cached, so
+    """One [[datasets]] entry; an item is a complete batch. `fixed_size`: latents are not cached, so
     that without buckets every image must have the resolution."""
 
     def __init__(

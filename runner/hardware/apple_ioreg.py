@@ -1,6 +1,6 @@
 """What `ioreg` prints about a Mac's GPU, as numbers. Pure: bytes in, frozen types out.
 
-Facts: `-c IOAccelerator` matches the driver of every generation; `Device Utilization %` is the whole figure
+Facts: `-c IOAccelerator` matches the driver of every generation; `Device Utilization %` is the total
 (Renderer and Tiler are parts of it); `In use system memory` is live memory of all GPU clients, `Alloc system
 memory` counts address space and exceeds the RAM; a virtual machine returns nothing.
 """
@@ -113,7 +113,7 @@ def _accelerator(entry: dict[str, Any], index: int) -> GpuSample:
     values = {
         "percent": (percent, "not reported by the driver"),
         "memory_used_bytes": (used, "not reported by the driver"),
-        "memory_total_bytes": (total, UNIFIED if own is None else "not told"),
+        "memory_total_bytes": (total, UNIFIED if own is None else "not reported"),
         "recoveries": (_whole(figures.get("recoveryCount")), "not counted by this chip"),
     }
     kind = _text(entry.get("IOClass"))

@@ -50,7 +50,7 @@ def slow_reason(before: HardwareSample, now: HardwareSample, facts: SlowFacts) -
     """`likely because other processes use 1.8 of 2 cores (python3 pid 4711: 180 %)`, best evidence first.
 
     `before`, `now`: means (`runner.hardware.samples.mean_of`) of the time of the good pace and of the last
-    minute. Reports it if nothing stands out; None without readings from both times."""
+    minute. Reports it if nothing changed; None without readings from both times."""
     gpu = None if (facts.device or "").startswith("cpu") else own_gpu(now.gpus, facts.device)
     old = next((one for one in before.gpus if gpu is not None and one.key == gpu.key), None)
     found = [*_cpu(before, now, facts.busy), *_memory(before, now), *_disk(now)]

@@ -163,7 +163,7 @@ _COLUMNS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "clocks.mem": ("memory_clock_mhz", float),
     "fan.speed": ("fan_percent", float),
 }
-#: the last column by its new and its old name; an unknown field makes the whole call fail
+#: the last column by its new and its old name; an unknown field makes the entire call fail
 _LAST = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")
 _READERS = (*_COLUMNS.values(), ("throttle", lambda cell: facts.throttle_words(int(cell, 16))))
 _APPS = "--query-compute-apps=gpu_uuid,pid,used_memory"

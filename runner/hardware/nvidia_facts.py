@@ -77,7 +77,7 @@ class Trouble(Exception):
 
     @property
     def state(self) -> str:
-        """The sentence for a card, or for the whole driver."""
+        """The sentence for a card, or for the driver."""
         known = _STATES.get(self.code or 0)
         return known or f"The NVIDIA driver reports: {self.text or 'unknown error'}."
 

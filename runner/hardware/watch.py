@@ -16,7 +16,7 @@ from runner.model.units import duration, file_size, memory_size, pressure_word
 LAST_S = 60.0
 EDGE_S = 10.0
 KEPT_S = 120.0
-#: of a GPU's memory; CUDA fails, or spills into main memory on Windows and WSL, near its end
+#: of a GPU's memory; CUDA fails, or spills into main memory on Windows and WSL, when almost full
 GPU_FULL = 0.97
 #: Main memory: with less than this left and the swap nearly used up, the kernel kills the largest process
 MEMORY_LEFT = 0.04

@@ -185,7 +185,7 @@ def comparison(
     settings: Sequence[Mapping[str, str]],
     read_fraction: float = 1.0,
 ) -> Comparison:
-    """`settings`: of each run, as `runner.history.run_settings.settings_of` tells them."""
+    """`settings`: of each run, as `runner.history.run_settings.settings_of` returns them."""
     rows = tuple(_setting(name, settings) for name in in_order(*settings))
     made = Comparison(tuple(runs), rows, (), read_fraction)
     return replace(made, remarks=remarks_of(made))

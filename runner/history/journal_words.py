@@ -67,7 +67,7 @@ def _sentence(event: JournalEvent) -> Sentence | None:
 
 
 def _values(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What is not known is missing, so that a sentence that needs it is left out."""
+    """Unknown values are missing, so that a sentence that needs it is left out."""
     known = {name: value for name, value in data.items() if value is not None}
     return {"why": "reason unknown", **known, "file": _file(data), "where": _where(data)}
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: plotext draws on one figure of the whole process
+#: plotext draws on one figure per process
 _LOCK = threading.Lock()
 #: one per line, in order; the last curve is drawn on top
 _LINES = ("braille", "x", "o", "+", "#", "*")

@@ -1,8 +1,8 @@
-"""Finds TensorBoard's event files below a folder, over and over, at a bounded cost.
+"""Finds TensorBoard event files below a folder, repeatedly, at a bounded cost.
 
-A logging_dir of the user's own may hold years of trainings on a slow disk. A folder is listed once, and again
-only when its own time says that something was made or removed in it; between two looks at it nothing but that
-time is asked for. `look` stops after its budget and continues there the next time.
+A user's logging_dir may have years of trainings on a slow disk. A folder is listed once, and again only if
+its mtime changed; in between, only the mtime is checked. `look` stops after its budget and continues there
+next time.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ import time
 from collections import deque
 from pathlib import Path
 
-#: so often the top and what has changed lately are looked at: there a trainer begins its folder
+#: how often the top and recently changed folders are checked: a trainer creates its folder there
 ROUND_S = 1.0
-#: all known folders are after so many times what that took: at most this part of the time is spent on it
+#: all known folders are checked after this multiple of the time it takes, which bounds the share of time
+#: spent
 REST = 20.0
-#: an event file that was written so long before `since` is another training's; clocks may differ by that
+#: an event file written this long before `since` belongs to another training; clocks may differ by that
 OTHERS_S = 3600.0
-#: the time of a folder can stand still for so long while files are made in it
+#: a folder's mtime can stay unchanged for this long while files are created in it
 SETTLED_S = 3.0
 MARK = "tfevents"
 
 
 class EventFiles:
-    """`found`: files that hold something and were written since `since` (seconds since the epoch), by name.
-    Safe to look from a thread of its own."""
+    """`found`: nonempty files written since `since` (Unix time), by name. Safe to use from a separate
+    thread."""
 
     def __init__(self, folder: Path, since: float | None = None) -> None:
         self.found: tuple[Path, ...] = ()
@@ -46,16 +47,16 @@ class EventFiles:
 
     @property
     def complete(self) -> bool:
-        """Has a round over everything come to its end since the last `again`?"""
+        """Is a full round complete since the last `again`?"""
         return self._complete
 
     def again(self) -> None:
-        """Begin a round now, however short ago the last one was."""
+        """Start a round now, however recent the last one was."""
         self._wanted, self._complete = True, False
 
     def look(self, budget_s: float) -> None:
-        """Go on for about `budget_s` seconds. Errors of the disk count as `not there`."""
-        # a look whose disk does not answer still holds the lock
+        """Continue for about `budget_s` seconds. Disk errors count as missing files."""
+        # a check stuck on a hung disk still holds the lock
         if self.due and self._lock.acquire(blocking=False):
             try:
                 self._look(budget_s)
@@ -64,7 +65,7 @@ class EventFiles:
 
     @property
     def due(self) -> bool:
-        """Is there anything to look for now?"""
+        """Is anything to be searched now?"""
         return bool(self._queue) or self._wanted or time.monotonic() - self._round_at >= ROUND_S
 
     def _look(self, budget_s: float) -> None:
@@ -74,7 +75,7 @@ class EventFiles:
             everything = self._wanted or began - self._all_at >= REST * self._took_s
             if everything:
                 self._wanted, self._all_at, self._took_s = False, began, 0.0
-            # the newest first: what is sought was made a moment ago
+            # newest first: the file searched for was just created
             folders = [
                 folder
                 for folder, listed in reversed(self._listed.items())
@@ -108,7 +109,7 @@ class EventFiles:
             if path != self._root:
                 self._listed.pop(path, None)
             return
-        except OSError:  # its disk has trouble: the next round tries again
+        except OSError:  # a disk error: the next round tries again
             self._listed[path] = None
             return
         settled = time.time() - changed_ns / 1e9 > SETTLED_S

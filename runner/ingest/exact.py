@@ -1,8 +1,8 @@
 """The trainer's exact loss and learning rate, step by step, from its event files.
 
-Tags by sd-scripts v0.6 to v0.10: `loss/current` (LoRA scripts) or `loss`; `lr/unet` where the U-Net is trained,
-else `lr/textencoder`, `lr/group0` or `lr`. x is the trainer's global_step. accelerate writes the numbers of one
-step together, the loss first.
+Tags by sd-scripts v0.6 to v0.10: `loss/current` (LoRA scripts) or `loss`; `lr/unet` if the U-Net is trained,
+else `lr/textencoder`, `lr/group0` or `lr`. x is the trainer's global_step. accelerate writes the numbers of
+one step together, the loss first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _RATE_TAGS = ("lr/unet", "lr/textencoder", "lr/group0", "lr")
 
 @dataclass(frozen=True, slots=True)
 class ExactStep:
-    """`shown_step`: the trainer's own; None for what was not written; `wall_at`: seconds since 1970."""
+    """`shown_step`: the trainer's own; None for what was not written; `wall_at`: Unix seconds."""
 
     shown_step: int
     wall_at: float
@@ -27,7 +27,7 @@ class ExactStep:
 
 
 def exact_steps(scalars: Iterable[Scalar]) -> list[ExactStep]:
-    """Neighbouring records of the same step as one, in the order of their writing. Other tags are left."""
+    """Neighbouring records of the same step as one, in the order of writing. Other tags are skipped."""
     found: list[ExactStep] = []
     best = len(_RATE_TAGS)
     for one in scalars:

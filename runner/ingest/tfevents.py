@@ -1,10 +1,10 @@
-"""Exact losses out of TensorBoard event files while they are being written.
+"""Reads exact losses from TensorBoard event files while they are being written.
 
-sd-scripts' console shows a moving average with three digits; `loss/current` in the event file is the
-loss of every step. accelerate's tracker flushes after each record, so tailing works live. The files
-are taken apart here, because tensorboard's own loader believes every length that a file names; its messages
-and checksums are tensorboard's (measured: 46 MB for a process that imports it, asyncio, psutil and msgspec),
-which is imported with the first record, and never brings in TensorFlow.
+sd-scripts' console shows a moving average with three digits; `loss/current` in the event file is the loss of
+every step. accelerate's tracker flushes after each record, so tailing works live. The files are parsed here,
+because tensorboard's own loader trusts every length in a file; its messages and checksums are tensorboard's
+(measured: 46 MB for a process that imports it, asyncio, psutil and msgspec), which is imported with the first
+record, and never brings in TensorFlow.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 from runner.ingest.event_files import EventFiles
 
-#: a record of one number has some 60 bytes
+#: a record of one number has about 60 bytes
 RECORD_BYTES = 1 << 23
 _HEAD, _TAIL = struct.Struct("<QI"), struct.Struct("<I")
 _AROUND = _HEAD.size + _TAIL.size
@@ -44,9 +44,9 @@ class Scalar:
 class EventFile:
     """The records of one growing event file, each read once.
 
-    The format (TFRecord): length (8 bytes), its checksum (4), the record, its checksum (4). Nothing that a
-    file says of itself is believed beyond what it holds: memory is asked for what is there, at most
-    RECORD_BYTES. `broken`: why nothing more can be read; bytes of something else, or a record without sense.
+    The format (TFRecord): length (8 bytes), its checksum (4), the record, its checksum (4). Lengths in a file
+    are not trusted: memory is only allocated for existing bytes, at most RECORD_BYTES. `broken`: why nothing
+    more can be read; other bytes, or an invalid record.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,8 +55,8 @@ class EventFile:
         self._offset = 0
 
     def records(self) -> Iterator[bytes]:
-        """Complete records since the last call; one that is handed out counts as read. Ends where the file
-        ends, or in the middle of a record that is still being written. Raises OSError."""
+        """Complete records since the last call; a returned one counts as read. Stops at the end of the file,
+        or in a record that is still being written. Raises OSError."""
         if self.broken is not None:
             return
         with self.path.open("rb") as stream:
@@ -68,12 +68,12 @@ class EventFile:
                     return
                 length, checksum = _HEAD.unpack(head)
                 if checksum != _masked_crc(head[:8]):
-                    self.broken = f"{self.path.name} holds no record at byte {self._offset}"
+                    self.broken = f"{self.path.name} has no record at byte {self._offset}"
                     return
                 end = self._offset + _AROUND + length
-                if end > size:  # not complete yet; of one that never will be, nothing is read
+                if end > size:  # not complete yet; one that never will be is not read
                     return
-                if length > RECORD_BYTES:  # an image, a histogram: no number of ours
+                if length > RECORD_BYTES:  # an image, a histogram: not one of our numbers
                     self._offset = end
                     continue
                 record = stream.read(length + _TAIL.size)
@@ -89,23 +89,22 @@ class EventFile:
 class ScalarTail:
     """Follows all event files below a folder, which need not exist yet.
 
-    `since`: files last written before this time are not opened (a logging_dir of the user's own
-    may hold years of other trainings). A record that is not complete yet is read by a later poll;
-    files that cannot be read are left out and tried again. `only`: records without these bytes are
-    passed over unread, for who wants a rare tag of a long training. `ended`: the last poll came to the
-    end of what there was.
+    `since`: files last written before this time are not opened (a user's logging_dir may have years of other
+    trainings). An incomplete record is read by a later poll; unreadable files are skipped and retried.
+    `only`: records without these bytes are skipped unread, to find a rare tag of a long training. `ended`:
+    the last poll reached the end.
     """
 
     def __init__(self, folder: Path, since: float | None = None, only: bytes | None = None) -> None:
         self._only = only
         self.ended = False
         self._files: dict[Path, EventFile] = {}
-        #: looks for them; whoever polls with `find` False asks it to, in a thread of its own
+        #: finds the files; a caller that polls with `find` False runs it in its own thread
         self.finder = EventFiles(folder, since)
 
     def poll(self, budget_s: float, *, find: bool = True) -> list[Scalar]:
-        """Numbers that came since the last call, file by file in order. Returns after about
-        `budget_s` seconds even if there is more: what is left comes with the next call."""
+        """Numbers since the last call, file by file in order. Returns after about `budget_s` seconds even if
+        there is more: the rest is read by the next call."""
         begin = time.monotonic()
         if find:
             self.finder.look(math.inf)
@@ -121,7 +120,7 @@ class ScalarTail:
                         found += _scalars(record)
                     if count % 64 == 63 and time.monotonic() - begin > budget_s:
                         return found
-            except OSError:  # gone, or its disk is: the next poll tries again
+            except OSError:  # deleted, or its disk is gone: the next poll tries again
                 continue
             if time.monotonic() - begin > budget_s:
                 return found
@@ -130,13 +129,13 @@ class ScalarTail:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Files that cannot be read to their end, in words."""
+        """Files that cannot be read to their end, as text."""
         return tuple(f.broken for f in self._files.values() if f.broken is not None)
 
 
 def _masked_crc(data: bytes) -> int:
-    # The library takes TensorFlow when it is installed (hundreds of MB); this module is its own way to be
-    # told not to.
+    # The library takes TensorFlow when it is installed (hundreds of MB); this module is its own switch
+    # against that.
     sys.modules.setdefault("tensorboard.compat.notf", types.ModuleType("notf"))
     from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
@@ -144,7 +143,7 @@ def _masked_crc(data: bytes) -> int:
 
 
 def _scalars(record: bytes) -> list[Scalar]:
-    """The numbers of one event; anything else in it is passed over."""
+    """The numbers of one event; anything else is skipped."""
     from tensorboard.compat.proto.event_pb2 import Event
 
     try:

@@ -1,10 +1,10 @@
-"""Frozen types that the rooms hand to each other; nothing here reads or writes.
+"""Frozen types shared by all rooms; nothing here reads or writes.
 
 Units are in the names: `_s` seconds, `_bytes` bytes, `_at` seconds since the epoch (wall clock). "True step"
 is the number of optimizer steps trained since the beginning of the run, over all its attempts; "shown step"
 is what sd-scripts prints, which restarts on a resume.
 
-In: nothing. Out: types. Begin with `status.Status` and `snapshot.RunSnapshot`, what the screen is made of.
+In: nothing. Out: types. Begin with `status.Status` and `snapshot.RunSnapshot`, which the screen shows.
 """
 
 from runner.model.checkpoint import BlockNorm as BlockNorm

@@ -8,7 +8,7 @@ from runner.model.lean import dataclass
 @dataclass(frozen=True, slots=True)
 class ExpectedCheckpoint:
     """A file the training will write. `step` is the true step, `epoch` counts from 1.
-    `removed_at_step`, `state_removed_at_step`: when save_last_n_* deletes it again, None: it stays."""
+    `removed_at_step`, `state_removed_at_step`: when save_last_n_* deletes it, None: it is kept."""
 
     name: str
     step: int
@@ -32,13 +32,13 @@ class BlockNorm:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A file of weights that the trainer wrote. None: not known (yet). `loss`: smoothed at its step.
+    """A checkpoint written by the trainer. None: unknown (yet). `loss`: smoothed at its step.
 
-    `norm`, `norm_largest`: of all modules (see BlockNorm), `norm_change`: of `norm` against the checkpoint
-    before, as a share (0.05: five percent more). `remark`: what the weights show that a person should
-    know, a blow-up or a dead network. `removed_at_step`, `state_removed_at_step`: the true step at which
-    save_last_n_* deletes it. `missing`: it is gone, and not by the trainer's own deleting. `path`: always set
-    but in status.json, where one in `checkpoint_folder` is left out."""
+    `norm`, `norm_largest`: of all modules (see BlockNorm), `norm_change`: of `norm` compared to the previous
+    checkpoint, as a share (0.05: five percent more). `remark`: a warning about the weights, a blow-up or a
+    dead network. `removed_at_step`, `state_removed_at_step`: the true step at which save_last_n_* deletes it.
+    `missing`: it does not exist, and the trainer did not delete it. `path`: always set except in status.json,
+    where one in `checkpoint_folder` is left out."""
 
     name: str
     path: str = ""
@@ -68,10 +68,10 @@ class Checkpoint:
     state_removed_at_step: int | None = None
     state_problem: str | None = None
     missing: bool = False
-    #: which file it is that was verified, see runner.store.identity; `state_mtime_ns`: newest file of its state
+    #: identity of the verified file, see runner.store.identity; `state_mtime_ns`: newest file of its state
     inode: int | None = None
     mtime_ns: int | None = None
     header_sha256: str | None = None
     state_mtime_ns: int | None = None
-    #: `replaced by run X`: another file lies under its name; `missing` is set as well
+    #: `replaced by run X`: another file has its name; `missing` is set too
     replaced: str | None = None

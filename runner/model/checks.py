@@ -7,23 +7,23 @@ from runner.model.lean import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line of the preflight checklist. `fix`: a cure plasma-tui has, for `check --fix NAME`."""
+    """One line of the preflight checklist. `fix`: an automatic fix, for `check --fix NAME`."""
 
     name: str
     status: str  # pass, warn, fail, skip
     evidence: str
     fix: str | None = None
     title: str = ""
-    #: one whole sentence; `evidence` is the few words that fit the panel
+    #: one full sentence; `evidence` is the short form for the panel
     detail: str = ""
-    #: what a person can do about it, in words or as a command
+    #: what the user can do about it, as text or a command
     advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why it ended so; `key` is one of the catalogue's names. `fix`: the first change that helps, as
-    FLAG=VALUE. `changes`: all that belongs to that cure, what `retry` applies; `env.NAME=VALUE` is a variable
+    """Why a run failed; `key` is one of the catalogue's names. `fix`: the first change that helps, as
+    FLAG=VALUE. `changes`: all changes of that fix, applied by `retry`; `env.NAME=VALUE` is a variable
     of the environment, `accelerate.NAME=VALUE` a flag of the launcher."""
 
     key: str

@@ -18,7 +18,7 @@ class ConsoleEvent:
 
 @dataclass(frozen=True, slots=True)
 class DeviceSeen(ConsoleEvent):
-    """`accelerator device: X`, the one line that tells what the training runs on."""
+    """`accelerator device: X`, the line with the training's device."""
 
     device: str
 
@@ -34,7 +34,7 @@ class BannerSeen(ConsoleEvent):
 
 @dataclass(frozen=True, slots=True)
 class AttemptSeen(ConsoleEvent):
-    """Our own marker line: the output of a new attempt begins here."""
+    """Our own marker line: the output of a new attempt starts here."""
 
     attempt: int
 
@@ -42,7 +42,7 @@ class AttemptSeen(ConsoleEvent):
 @dataclass(frozen=True, slots=True)
 class SubsetSeen(ConsoleEvent):
     """A subset of the dataset as the trainer read it; `images` counts files, without repeats.
-    `is_reg` None: from `found directory D contains N image files`, which does not say so."""
+    `is_reg` None: from `found directory D contains N image files`, which does not report it."""
 
     image_dir: str
     images: int
@@ -52,7 +52,7 @@ class SubsetSeen(ConsoleEvent):
 
 @dataclass(frozen=True, slots=True)
 class PhaseChanged(ConsoleEvent):
-    """The trainer does something else now, or the same with a new `detail` (`latents 12/23`)."""
+    """The trainer entered a new phase, or the same one with a new `detail` (`latents 12/23`)."""
 
     phase: Phase
     detail: str = ""
@@ -66,9 +66,9 @@ class EpochStarted(ConsoleEvent):
 
 @dataclass(frozen=True, slots=True)
 class StepShown(ConsoleEvent):
-    """One state of the bar `steps:`. `total` is None in tqdm's overflow form. `average` is
-    `avr_loss` (or the older `loss`), None when the bar carries none, and may be NaN or infinite.
-    `values` holds all numbers of the postfix by their own names."""
+    """One state of the bar `steps:`. `total` is None in tqdm's overflow form. `average` is `avr_loss` (or the
+    older `loss`), None if the bar has none, and may be NaN or infinite. `values` has all numbers of the
+    postfix by name."""
 
     shown_step: int
     total: int | None
@@ -118,8 +118,8 @@ class ValidationSeen(ConsoleEvent):
 
 @dataclass(frozen=True, slots=True)
 class ResumeSeen(ConsoleEvent):
-    """What a resumed trainer says of itself. `state_path`: the folder; `state_step`: train_state's
-    current_step; `skip_steps`: N of `skipping N steps`. Each event fills what its line told."""
+    """What a resumed trainer reports. `state_path`: the folder; `state_step`: train_state's
+    current_step; `skip_steps`: N of `skipping N steps`. Each event fills the fields from its line."""
 
     state_path: str | None = None
     state_step: int | None = None
@@ -129,7 +129,7 @@ class ResumeSeen(ConsoleEvent):
 
 @dataclass(frozen=True, slots=True)
 class WarningSeen(ConsoleEvent):
-    """A log record of level WARNING or above that is not known to be harmless."""
+    """A log record of level WARNING or above that may not be harmless."""
 
     level: str
     text: str
@@ -148,14 +148,14 @@ class ExceptionSeen(ConsoleEvent):
 @dataclass(frozen=True, slots=True)
 class FatalSeen(ConsoleEvent):
     """A line that ends a process without a traceback: argparse errors, `can't open file`, `Killed`,
-    a crash of native code, a configuration file that is not there."""
+    a crash of native code, a missing configuration file."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class NothingToTrain(ConsoleEvent):
-    """`No data found...`: sd-scripts says it and leaves with exit code 0."""
+    """`No data found...`: sd-scripts prints it and exits with 0."""
 
     text: str
 

@@ -1,6 +1,5 @@
-"""What the machine does, as frozen types: part of `runner.model`, which hands them on. No I/O.
-
-Units are in the names; None is always "not measured".
+"""Hardware readings, as frozen types: part of `runner.model`, which re-exports them. No I/O. Units are in the
+names; None is always "not measured".
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ def _left(total: int | None, used: int | None) -> int | None:
 @dataclass(frozen=True, slots=True)
 class GpuUser:
     """A process on the GPU. `percent`: its share of the GPU's time, 100 is all of it; `ours`: it belongs to
-    this run; `outside`: no process of this machine's (or container's) own, so only its size is known."""
+    this run; `outside`: not a process of this machine (or container), so only its size is known."""
 
     pid: int | None
     name: str = ""
@@ -30,10 +29,10 @@ class GpuUser:
 
 @dataclass(frozen=True, slots=True)
 class GpuSample:
-    """One reading of one device. `key`: what stays the same over boots where there is such a thing (UUID),
-    `source`: nvml, nvidia-smi, ioreg, amdgpu ...; None: not measured, `reasons` says why by field.
-    `memory_run_bytes`, `memory_others_bytes`: of the used memory, this run's and everybody else's.
-    `throttle`: why it runs slower than it could, in words; `problem`: the card itself is in trouble."""
+    """One reading of one device. `key`: stable across reboots if possible (UUID), `source`: nvml, nvidia-smi,
+    ioreg, amdgpu ...; None: not measured, `reasons` says why by field. `memory_run_bytes`,
+    `memory_others_bytes`: of the used memory, this run's and all others'. `throttle`: why it is slowed down,
+    as text; `problem`: the card itself is failing."""
 
     key: str
     source: str
@@ -78,7 +77,8 @@ class HardwareSample:
 
     `gpu_percent` and `gpu_memory_*` are those of the device that the run uses (else of the busiest). On Apple
     `pressure`: 1 normal, 2 warning, 4 critical; `swapped_out_bytes`: since boot. `tree_memory_bytes`: of all
-    processes of the training, shared pages once. `ages_s`: seconds since a source last answered, by source."""
+    processes of the training, shared pages once. `ages_s`: seconds since a source last answered, by
+    source."""
 
     at: float
     cpu_percent: float | None = None
@@ -110,9 +110,9 @@ class HardwareSample:
 
 @dataclass(frozen=True, slots=True)
 class HardwareUse:
-    """What the machine did for this run so far, over all its attempts; only times of training count for
-    means and idleness. `training_s`: seconds of training that were measured, `gpu_training_s`: of them, with a
-    word on the GPU, `gpu_idle_s`: with the GPU below 5 percent; `memory_low_bytes`: the least that was left."""
+    """Hardware use of this run so far, over all attempts; means and idle times only count training.
+    `training_s`: measured seconds of training, `gpu_training_s`: of them, with GPU readings, `gpu_idle_s`:
+    with the GPU below 5 percent; `memory_low_bytes`: the minimum left."""
 
     samples: int = 0
     training_s: float = 0.0

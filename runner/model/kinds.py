@@ -9,7 +9,7 @@ SCHEMA = 1
 
 
 class RunState(StrEnum):
-    """Where a run stands. `LOST` is only ever a reader's verdict."""
+    """State of a run. `LOST` is only ever set by a reader."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -19,7 +19,7 @@ class RunState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an ended run ended; never taken from the exit code alone."""
+    """How a run ended; never from the exit code alone."""
 
     SUCCEEDED = "succeeded"
     DIVERGED = "diverged"
@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 
 
 class Phase(StrEnum):
-    """What the trainer is doing, as far as its console tells."""
+    """What the trainer is doing, according to its console."""
 
     LAUNCHING = "launching"
     DATASET = "preparing data"
@@ -45,17 +45,17 @@ class Phase(StrEnum):
 
 
 class AlarmKind(StrEnum):
-    """What the guard looks for while a training runs."""
+    """What the guard watches for while a training runs."""
 
-    NONFINITE = "nonfinite"  # the exact loss is not finite and stays so
-    ONE_BAD_STEP = "one_bad_step"  # it was not, for a step or two, and is again
-    DIVERGING = "diverging"  # far above what it was
+    NONFINITE = "nonfinite"  # the exact loss is NaN and stays NaN
+    ONE_BAD_STEP = "one_bad_step"  # NaN for a step or two, then finite
+    DIVERGING = "diverging"  # far above its earlier level
     FROZEN = "frozen"  # the same number step after step
     STALLED = "stalled"  # no step, far longer than this phase takes
     SLOW = "slow"  # steps take longer than this run's own
-    WRONG_DEVICE = "wrong_device"  # it trains on the CPU of a machine with a GPU
-    GPU_IDLE = "gpu_idle"  # it should train on the GPU, and the GPU does nothing
+    WRONG_DEVICE = "wrong_device"  # trains on the CPU of a machine with a GPU
+    GPU_IDLE = "gpu_idle"  # should train on the GPU, but the GPU is idle
     MEMORY_LOW = "memory_low"  # near the edge: swap grows, pressure, the OOM killer
-    GPU_MEMORY_LOW = "gpu_memory_low"  # near the card's limit, or spilling over it
+    GPU_MEMORY_LOW = "gpu_memory_low"  # near the card's limit, or spilling
     DISK_LOW = "disk_low"  # the next saves will not fit
     GPU_TROUBLE = "gpu_trouble"  # lost, restarted, wrong driver

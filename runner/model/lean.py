@@ -1,7 +1,7 @@
 """`@dataclass(frozen=True, slots=True)` for types that every start defines.
 
-The standard decorator compiles six methods a class: 1.1 ms for twenty fields (Python 3.11), in all half of what
-the screen took to import beyond Textual. Here the classes share their methods, and `__init__` is compiled for
+The standard decorator compiles six methods a class: 1.1 ms for twenty fields (Python 3.11), in total half of
+the screen's import time beyond Textual. Here the classes share their methods, and `__init__` is compiled for
 the first instance. The result is a dataclass to `dataclasses.replace`, `fields`, msgspec and mypy.
 """
 
@@ -31,7 +31,7 @@ def _lean(kind: Any) -> Any:
 
 
 def _init(self: Any, *args: Any, **values: Any) -> None:
-    """Makes way for the method that dataclasses compiles."""
+    """Removes itself for the method compiled by dataclasses."""
     kind: Any = type(self)
     fields = [(one.name, one.type, one) for one in dataclasses.fields(kind)]
     twin: Any = dataclasses.make_dataclass(kind.__name__, fields, frozen=True, eq=False, repr=False)

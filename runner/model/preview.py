@@ -1,4 +1,4 @@
-"""What a start, a resume or a retry would do, in words, before it is done. Types only."""
+"""Preview of a start, a resume or a retry. Types only."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from runner.model.lean import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """A file or state folder that would be overwritten, and its identity: a person agrees to overwrite this
-    one, not whatever has the same name later."""
+    """A file or state folder that would be overwritten, and its identity: the user agrees to overwrite this
+    file, not a later one of the same name."""
 
     path: str
     modified_ns: int
@@ -24,7 +24,7 @@ class Existing:
 
 @dataclass(frozen=True, slots=True)
 class FlagChange:
-    """A setting that differs from what ran before. None: not set. `why`: in a few words."""
+    """A setting that differs from the previous attempt. None: not set. `why`: a short reason."""
 
     name: str
     before: str | None
@@ -34,9 +34,9 @@ class FlagChange:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """`title`: the question, without a question mark at its end; `facts`: what will happen, a sentence
-    each; `warnings`: what is lost or will differ; `changes`: settings against the attempt before;
-    `command`: as a person would type it; `existing`: files of an earlier training that would be overwritten."""
+    """`title`: the question, without a question mark at its end; `facts`: what will happen, a sentence each;
+    `warnings`: what is lost or will differ; `changes`: settings compared to the previous attempt; `command`:
+    as typed in a shell; `existing`: files of an earlier training that would be overwritten."""
 
     title: str = ""
     facts: tuple[str, ...] = ()

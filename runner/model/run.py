@@ -1,4 +1,4 @@
-"""What was asked: spec.json, the plan of an attempt, approvals, and what a person noted."""
+"""What was requested: spec.json, the plan of an attempt, approvals, and labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runner.model.lean import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What will be trained and written, by sd-scripts' own arithmetic. None: could not be told."""
+    """What will be trained and written, by sd-scripts' own arithmetic. None: unknown."""
 
     images: int | None = None
     reg_images: int | None = None
@@ -33,13 +33,13 @@ class Forecast:
     memory_bytes: int | None = None
     #: where each number comes from, by field name
     sources: dict[str, str] = field(default_factory=dict)
-    #: of `steps`, those that this run trains itself: fewer when it goes on from a state or a step
+    #: of `steps`, those that this run trains itself: fewer if it resumes from a state or a step
     trained_steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """`[expect]` of plasma.toml: what the verdict holds a run to. None: no demand."""
+    """`[expect]` of plasma.toml: checked by the verdict. None: no expectation."""
 
     device: str | None = None
     images: int | None = None
@@ -50,7 +50,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A person's yes to the long run after a smoke test, or the reason for going without one."""
+    """The user's approval of the full run after a smoke test, or the reason to skip it."""
 
     by: str
     at: float
@@ -62,8 +62,8 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Overwrite:
-    """A person's yes to overwriting files of an earlier training. `files`: their names in output_dir, as they
-    existed at the start."""
+    """The user's consent to overwrite files of an earlier training. `files`: their names in output_dir, as
+    they existed at the start."""
 
     by: str
     at: float
@@ -73,8 +73,8 @@ class Overwrite:
 
 @dataclass(frozen=True, slots=True)
 class GuardSettings:
-    """`[guard]` of plasma.toml: what is done about each alarm, besides telling it. One of `tell`,
-    `stop` (at once, as by a person's order) and `after_save` (after the next whole checkpoint)."""
+    """`[guard]` of plasma.toml: the action on each alarm besides reporting it. One of `tell` (report only),
+    `stop` (at once, like a user's stop) and `after_save` (after the next complete checkpoint)."""
 
     nonfinite: str = "tell"
     diverging: str = "tell"
@@ -85,10 +85,10 @@ class GuardSettings:
 
 @dataclass(frozen=True, slots=True)
 class NotifyRules:
-    """`[notify]` of plasma.toml as far as anybody may read it: which events are told (`on`), how the screen
-    tells them (`bell`, `terminal`: auto, osc9, osc777, osc99, off), and how many alarms an hour are sent at
-    most (ends of a run always are). `gate`: a passed smoke test waits for a person. Where notices go to is
-    in notify.json (runner/config/channels.py)."""
+    """`[notify]` of plasma.toml without secrets: which events are reported (`on`), how the screen signals
+    them (`bell`, `terminal`: auto, osc9, osc777, osc99, off), and the maximum number of alarms sent per hour
+    (ends of runs are always sent). `gate`: a passed smoke test waits for approval. Destinations are in
+    notify.json (runner/config/channels.py)."""
 
     on: tuple[str, ...] = ("finished", "failed", "diverged", "killed", "stalled", "waiting")
     bell: bool = True
@@ -99,13 +99,13 @@ class NotifyRules:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """What was asked for: spec.json, written once."""
+    """The request: spec.json, written once."""
 
     id: str
     name: str
     command: tuple[str, ...]
     cwd: str
-    #: what differs from our own environment; None: taken out of it
+    #: differences from our own environment; None: removed from it
     env: dict[str, str | None]
     created_at: float
     host: str
@@ -124,31 +124,32 @@ class RunSpec:
     smoke: bool = False
     trainer: str = "sd-scripts"
     schema: int = SCHEMA
-    #: what a smoke test and the run it is for have in common; see runner.control.gate
+    #: shared by a smoke test and its full run; see runner.control.gate
     settings_key: str | None = None
-    #: the approval that let this run start, or why it was forced
+    #: the approval of this run's start, or why it was forced
     approval: Approval | None = None
     guard: GuardSettings = field(default_factory=GuardSettings)
-    #: the run that this one tries again with other settings
+    #: the run that this one retries with other settings
     retry_of: str | None = None
-    #: "": started by plasma-tui; `inspected`: made of a console log; `imported`: made of files that an
-    #: earlier training left. Such a run is read-only: nothing was or will be started for it
+    #: "": started by plasma-tui; `inspected`: from a console log; `imported`: from files of an earlier
+    #: training. Such a run is read-only: it was not and cannot be started
     origin: str = ""
-    #: the log or folder that it was made of
+    #: the log or folder it was imported from
     origin_path: str | None = None
-    #: by choice, the summary is written beside the checkpoints as well
+    #: optionally, the summary is also written next to the checkpoints
     summary_beside: bool = False
     notify: NotifyRules = field(default_factory=NotifyRules)
-    #: what the files that it trains on were at the start; names: see runner.trainers.sd_scripts.fingerprint
+    #: fingerprints of its training files at the start; names: see runner.trainers.sd_scripts.fingerprint
     fingerprints: dict[str, str] = field(default_factory=dict)
-    #: the dataset configuration as it was at the start; None: not kept (older runs), or there is none
+    #: the dataset configuration at the start; None: not stored (older runs), or none
     dataset_text: str | None = None
-    #: who agreed that files of an earlier training are overwritten; None: there were none
+    #: who agreed to overwrite files of an earlier training; None: there were none
     overwrite: Overwrite | None = None
 
     @property
     def first_plan(self) -> AttemptPlan:
-        """Of a run without a file of its first attempt: not launched yet, or never launched by plasma-tui."""
+        """For a run without a file of its first attempt: not launched yet, or never launched by
+        plasma-tui."""
         return AttemptPlan(
             1, self.command, self.env, self.cwd, self.output_dir, self.output_name,
             logging_dir=self.logging_dir,
@@ -157,7 +158,7 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """label.json: what a person calls a run. The run's own files are never changed for it. `name` None:
+    """label.json: the user's label of a run. The run's own files are never changed for it. `name` None:
     the name of the configuration."""
 
     name: str | None = None
@@ -170,14 +171,13 @@ class Label:
 class AttemptPlan:
     """attempt-N.json: the command of one attempt. `base_step` is the true step it continues from.
 
-    `origin_step`: the true step that the trainer's own step 0 stands for; above 0 where it knows nothing of
-    what came before (started from weights, or a script that does not track steps).
-    `expected`: what this attempt will write, by true step, under the names that the files get when they
-    are placed beside the others; empty: as in the run's forecast. `weights_path`: the checkpoint it starts
-    from where there is no state. `changes`: flags that differ from the first attempt, in words.
-    `nice`: how far the trainer stands back for others on the CPU, 0 (not at all) to 19.
-    `stop_step`: the planned last step (true), where the trainer by itself would train past it; the run is
-    complete with the file of this step, and the supervisor stops the trainer once that file is verified."""
+    `origin_step`: the true step of the trainer's own step 0; above 0 if it ignores earlier steps (started
+    from weights, or a script that does not track steps). `expected`: what this attempt will write, by true
+    step, under the final file names; empty: as in the run's forecast. `weights_path`: the checkpoint it
+    starts from without a state. `changes`: flags that differ from the first attempt, as text. `nice`: lowers
+    the trainer's CPU priority, 0 (not at all) to 19. `stop_step`: the planned last step (true), if the
+    trainer on its own would train past it; the run is complete with the file of this step, and the supervisor
+    stops the trainer once that file is verified."""
 
     attempt: int
     command: tuple[str, ...]
@@ -195,6 +195,6 @@ class AttemptPlan:
     weights_path: str | None = None
     changes: tuple[str, ...] = ()
     nice: int = 0
-    #: who agreed to settings that differ from those the run was approved with
+    #: who agreed to settings that differ from the approved ones
     approval: Approval | None = None
     stop_step: int | None = None

@@ -1,4 +1,4 @@
-"""What readers hand out."""
+"""What readers return."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LossBucket:
 
 @dataclass(frozen=True, slots=True)
 class LossSeries:
-    """The loss of a whole run in a bounded number of buckets, ordered by true step.
+    """The loss of a run in a bounded number of buckets, ordered by true step.
     `exact`: the values are the trainer's exact losses (TensorBoard); else its running average."""
 
     buckets: tuple[LossBucket, ...] = ()
@@ -49,7 +49,7 @@ class LossSeries:
 
 @dataclass(frozen=True, slots=True)
 class RunSnapshot:
-    """Everything a front end may show of one run, read at one moment."""
+    """Everything a front end may show of one run, at one moment."""
 
     id: str
     path: str
@@ -69,7 +69,7 @@ class RunSnapshot:
     problems: tuple[str, ...] = ()
     #: of the newest attempt
     plan: AttemptPlan | None = None
-    #: what a person calls the run (label.json), "": nothing of their own
+    #: the user's label (label.json), "": none
     label: str = ""
 
 
@@ -89,16 +89,16 @@ class RunListing:
     duration_s: float | None
     host: str = ""
     problem: str | None = None
-    #: as given by a person (label.json); `name` above already is the person's, if there is one
+    #: from label.json; `name` above is already the label's, if there is one
     tags: tuple[str, ...] = ()
     note: str = ""
-    #: what runs are grouped by: the folder of plasma.toml, else of the output
+    #: the grouping key: the folder of plasma.toml, else of the output
     project: str = ""
     ended_at: float | None = None
     #: as in RunSpec: "", inspected, imported
     origin: str = ""
     smoke: bool = False
     device: str | None = None
-    #: the smoothed loss at the end, where a summary tells it
+    #: the smoothed loss at the end, from the summary
     smooth: float | None = None
     size_bytes: int | None = None

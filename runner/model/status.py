@@ -1,4 +1,4 @@
-"""How a run is doing: status.json and the records that it rests on."""
+"""State of a run: status.json and its records."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class JournalEvent:
 
 @dataclass(frozen=True, slots=True)
 class ExitRecord:
-    """How the trainer's process ended. `code` is None when a signal ended it; both None: nobody
-    could see it (the keeper itself was killed)."""
+    """How the trainer's process ended. `code` is None when a signal ended it; both None: not observed (the
+    keeper itself was killed)."""
 
     attempt: int
     code: int | None
@@ -38,7 +38,7 @@ class ExitRecord:
 
 @dataclass(frozen=True, slots=True)
 class KeeperRecord:
-    """keeper.json: who runs the attempt. `console_offset`: where its bytes begin in console.log;
+    """keeper.json: the process that runs the attempt. `console_offset`: where its bytes start in console.log;
     `launcher_exit`: set while processes of the group outlive a launcher that a signal ended."""
 
     attempt: int
@@ -63,7 +63,7 @@ class AttemptStatus:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that a person should check now, or should have. `text`: one sentence; `brief`: its first part,
+    """Something the user should check. `text`: one sentence; `brief`: its first part,
     what is wrong, if there is more; `step`: the first true step it is about; `good_step`: of the newest
     checkpoint before that; `over_at`: when it ended."""
 
@@ -78,7 +78,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """status.json: the supervisor's last word, replaced at most once a second."""
+    """status.json: written by the supervisor at most once a second."""
 
     state: RunState
     attempt: int
@@ -119,29 +119,29 @@ class Status:
     unknown_lines: int = 0
     schema: int = SCHEMA
     alarms: tuple[Alarm, ...] = ()
-    #: who ordered the stop that is under way or was carried out: a user's name, or "guard"
+    #: who requested the current or completed stop: a user's name, or "guard"
     stop_by: str | None = None
     hardware: HardwareUse = field(default_factory=HardwareUse)
-    #: the newest reading with everything; hardware.jsonl has the numbers alone
+    #: the newest complete reading; hardware.jsonl only has the numbers
     sample: HardwareSample | None = None
     #: what keeps the machine awake, or why nothing does
     awake: str | None = None
-    #: other users of the GPU, seen lately
+    #: other recent users of the GPU
     gpu_users: tuple[GpuUser, ...] = ()
-    #: what the supervisor does besides watching, with how far it is: `verifying checkpoints: 12 of 100`
+    #: what the supervisor is doing, with progress: `verifying checkpoints: 12 of 100`
     evaluating: str = ""
-    #: in status.json alone: where each checkpoint without a path is, under its name
+    #: only in status.json: the folder of each checkpoint without a path
     checkpoint_folder: str = ""
 
     @property
     def took_s(self) -> float | None:
-        """How long a run took that is over: all attempts, without the breaks between them."""
+        """Duration of an ended run: all attempts, without the breaks between them."""
         if self.started_at is None or self.ended_at is None:
             return None
         return self.trained_s or max(0.0, self.ended_at - self.started_at)
 
     def __post_init__(self) -> None:
-        """Called for what is read from a file."""
+        """Called for values read from a file."""
         if not self.checkpoint_folder:
             return
         placed = (

@@ -1,4 +1,4 @@
-"""Numbers as people read them. None is always the word `unknown`, never a zero."""
+"""Human-readable numbers. None is always `unknown`, never zero."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def some(names: Sequence[str], limit: int = 3) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`37 s`, `11 min`, `1 h 12 min`, `3 d 4 h`: two units at most, so that it stays calm."""
+    """`37 s`, `11 min`, `1 h 12 min`, `3 d 4 h`: two units at most, so that it does not flicker."""
     if seconds is None or not math.isfinite(seconds):
         return UNKNOWN
     whole = max(0, round(seconds))
@@ -40,7 +40,7 @@ def duration(seconds: float | None) -> str:
 
 
 def ago(seconds: float | None) -> str:
-    """How long ago, in steps of five seconds up to a minute: an age must not tick for every eye."""
+    """How long ago, in steps of five seconds up to a minute: an age should not change every second."""
     if seconds is None or not math.isfinite(seconds):
         return UNKNOWN
     if seconds < 5:
@@ -51,7 +51,7 @@ def ago(seconds: float | None) -> str:
 
 
 def pace(seconds_per_step: float | None) -> str:
-    """`3.1 s/step`, or `12 steps/s` where steps are shorter than half a second."""
+    """`3.1 s/step`, or `12 steps/s` if a step takes less than half a second."""
     if seconds_per_step is None or not math.isfinite(seconds_per_step) or seconds_per_step <= 0:
         return UNKNOWN
     if seconds_per_step >= 0.5:
@@ -89,7 +89,7 @@ def _scaled(size_bytes: float | None, unit: float) -> str:
 
 
 def pressure_word(level: int) -> str:
-    """Of macOS's memory pressure: 1 is normal, 2 a warning, 4 critical; levels above are worse than that."""
+    """Of macOS's memory pressure: 1 is normal, 2 a warning, 4 critical; levels above are even worse."""
     if level >= 4:
         return "critical"
     return "high" if level >= 2 else "normal"

@@ -1,4 +1,4 @@
-"""Leaves whoever started it, then sends the notices that wait: the module `runner.notify` with RUN_DIR.
+"""Detaches from its starter, then sends pending notifications: the module `runner.notify` with RUN_DIR.
 `--trial`: see sender.py.
 
 The fork comes before every other import: the starter waits a few milliseconds only and never gets a zombie.

@@ -1,4 +1,5 @@
-"""apprise, if it is installed: its addresses come from a file or a variable, its own words go nowhere."""
+"""apprise, if it is installed: its addresses are read from a file or a variable, its own output is
+dropped."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ def installed() -> bool:
 
 
 def send(channels: Channels, message: Message) -> str:
-    """Only whether all of its addresses took it: what it says otherwise may hold passwords."""
+    """Only reports whether all addresses accepted it: other output may contain passwords."""
     try:
         import apprise
     except ImportError:
@@ -27,15 +28,15 @@ def send(channels: Channels, message: Message) -> str:
     logging.getLogger("apprise").propagate = False
     target = apprise.Apprise()
     if channels.apprise_file is not None:
-        read_secret(None, channels.apprise_file)  # says why, where apprise only says no
+        read_secret(None, channels.apprise_file)  # reports why, where apprise only reports failure
         config = apprise.AppriseConfig()
         config.add(channels.apprise_file)
         target.add(config)
     else:
         target.add((read_secret(channels.apprise_env, None) or "").split())
     if not len(target):
-        raise NotSent("it found no address that it understands")
+        raise NotSent("no valid address found")
     kind = _KINDS.get(message.event, "failure")
     if not target.notify(title=message.title, body=message.text, notify_type=kind):
-        raise NotSent("an address did not take the notice")
+        raise NotSent("an address did not accept the notification")
     return "sent"

@@ -1,7 +1,7 @@
-"""The folder `notices/` of a run: one file a notice, first as something to be sent, then with what came of it.
+"""The folder `notices/` of a run: one file per notification, first pending, then with its result.
 
-A notice is put down before it is sent, so whoever comes after a kill -9 finds it. Its file is named after its
-occasion: the same occasion is not told twice.
+A notification is stored before it is sent, so it survives a kill -9. Its file is named after its occasion:
+the same occasion is never reported twice.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from runner.store.liveness import lock_held
 from runner.store.rundir import RunDir
 
 HOUR_S = 3600.0
-#: so many processes may die over one notice before it is given up
+#: attempts at one notification before giving up
 MOST_TRIES = 3
-#: the process that sends forks at once; a machine that cannot do that within this has other troubles
+#: the sending process forks at once; longer than this means the machine has other problems
 PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A notice and its fate. `done_at` None: still to be sent. `held`: not sent, there were too many."""
+    """A notification and its result. `done_at` None: pending. `held`: not sent, there were too many."""
 
     message: Message
     tries: int = 0
@@ -42,13 +42,13 @@ class Note:
 
 
 class Box:
-    """The notices of one run. What writes raises OSError."""
+    """The notifications of one run. Writes raise OSError."""
 
     def __init__(self, run: RunDir) -> None:
         self.folder = run.notices
 
     def put(self, message: Message) -> bool:
-        """Put it down to be sent; False if this occasion has been told."""
+        """Store it for sending; False if this occasion was already reported."""
         known = readable(self._path(message), Note) or Note(message)
         if known.done_at is not None:
             return False
@@ -57,12 +57,12 @@ class Box:
         return True
 
     def waiting(self) -> list[Note]:
-        """Those to be sent, the oldest occasion first."""
+        """Pending ones, oldest occasion first."""
         found = [note for note in self._all() if note.done_at is None]
         return sorted(found, key=lambda note: (note.message.end, note.message.at))
 
     def sent_lately(self, now: float) -> int:
-        """How many were really sent within the last hour."""
+        """How many were actually sent within the last hour."""
         times = [n.done_at for n in self._all() if n.done_at is not None and not n.held]
         return sum(now - HOUR_S < at <= now for at in times)
 
@@ -71,12 +71,12 @@ class Box:
         return self._write(replace(note, tries=note.tries + 1))
 
     def close(self, note: Note, results: tuple[Result, ...], *, held: bool = False) -> None:
-        """It was sent, or is not going to be."""
+        """It was sent, or will not be."""
         self._write(replace(note, done_at=time.time(), results=results, held=held))
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Only one process sends at a time; waits for the one before."""
+        """Only one process sends at a time; waits for the previous one."""
         fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
@@ -96,17 +96,18 @@ class Box:
         return [note for path in paths if (note := readable(path, Note)) is not None]
 
 
-# --------------------------------------------------------------------------- the process that sends
+# --------------------------------------------------------------------------- the sending process
 
 
 def send_waiting(run: RunDir) -> None:
-    """Send what waits, detached; nobody waits for what it does. Raises OSError, subprocess.TimeoutExpired."""
+    """Send pending ones in a detached process, without waiting for it. Raises OSError,
+    subprocess.TimeoutExpired."""
     with open(run.log, "ab", opener=private_opener) as log:
         child = start_detached(module_command("runner.notify", str(run.path)), log)
     child.wait(PATIENCE_S)
 
 
 def anything_waiting(run: RunDir) -> bool:
-    """Does a notice wait although nobody is sending? Cheap where a run has none."""
+    """Is a notification pending without a sender? Cheap if a run has none."""
     box = Box(run)
     return box.folder.is_dir() and bool(box.waiting()) and not lock_held(box.folder / "lock")

@@ -1,5 +1,5 @@
-"""A channel is a function `send(channels, message)` that says what it did or raises NotSent. No address and no
-secret is in the words of either."""
+"""A channel is a function `send(channels, message)` that returns what it did or raises NotSent. Neither text
+contains an address or a secret."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECRET_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one channel."""
+    """Result of one channel."""
 
     channel: str
     ok: bool
@@ -24,7 +24,7 @@ class NotSent(Exception):
 
 
 def read_secret(variable: str | None, path: str | None) -> str | None:
-    """A token or addresses from where they really are, read when needed and kept nowhere; None: neither is set.
+    """A token or addresses from their source, read when needed and never stored; None: neither is set.
     Raises NotSent."""
     if variable is not None:
         value = os.environ.get(variable, "").strip()

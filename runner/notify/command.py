@@ -1,6 +1,5 @@
-"""The user's own command: told by variables and on stdin, in a process group of its own, for a limited time.
-
-What it prints goes nowhere: it may well print secrets.
+"""The user's own command: gets the message in variables and on stdin, in its own process group, for a limited
+time. Its output is dropped: it may print secrets.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
 def send(
     channels: Channels, message: Message, *, timeout_s: float = TIMEOUT_S, show: bool = False
 ) -> str:
-    """`show`: what it complains about goes to our stderr (a test by hand)."""
+    """`show`: its stderr goes to ours (a manual test)."""
     variables = {
         "PLASMA_RUN_ID": message.run_id,
         "PLASMA_RUN_NAME": message.run_name,
@@ -36,8 +35,8 @@ def send(
     }
 
     def filled(word: str) -> str:
-        """An argument that is one of our variables and nothing else becomes its value. More is not put in: in a
-        text that a shell reads, a run's name could become a command."""
+        """An argument that is exactly one of our variables becomes its value. Nothing else is substituted: in
+        text read by a shell, a run's name could become a command."""
         found = _VARIABLE.fullmatch(word)
         return variables.get(found[1] or found[2], word) if found else word
 
@@ -61,12 +60,12 @@ def send(
     try:
         process.communicate(f"{message.title}\n{message.text}\n".encode(), timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        # its session is its own: the number of its group is its own number, whoever else runs here
+        # it leads its own session: its group id is its own pid
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        raise NotSent(f"{name} did not end within {timeout_s:g} s and was ended") from None
+        raise NotSent(f"{name} did not finish within {timeout_s:g} s and was stopped") from None
     if code := process.returncode:
-        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         raise NotSent(f"{name} {how}")
-    return f"{name} ended well"
+    return f"{name} succeeded"

@@ -1,5 +1,5 @@
-"""The short-lived process that sends what lies in `notices/`. It outlives the supervisor, and a later one finds
-what an earlier one did not get done."""
+"""The short-lived process that sends the notifications in `notices/`. It outlives the supervisor, and a later
+one finishes what an earlier one left."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from runner.store.rundir import RunDir
 log = logging.getLogger("notify")
 
 POLL_S = 0.1
-#: a notice that comes later than this says so
+#: a notification sent later than this mentions its delay
 LATE_S = 600.0
 
 SendAll = Callable[[Channels, Message], tuple[Result, ...]]
 
 
 def deliver(run: RunDir, *, send: SendAll = send_all) -> None:
-    """Send everything that waits. What cannot be sent yet (its run has not ended) stays."""
+    """Send everything pending. What cannot be sent yet (its run has not ended) stays."""
     box = Box(run)
     if not run.notices.is_dir():
         return
@@ -49,7 +49,7 @@ def deliver(run: RunDir, *, send: SendAll = send_all) -> None:
 
 
 def _has_ended(run: RunDir, attempt: int) -> bool:
-    """Wait for status.json to say so, as long as a supervisor lives that will write it."""
+    """Wait for status.json to report the end, while a live supervisor will write it."""
     while True:
         alive, status = lock_held(run.lock), readable(run.status, Status)
         if status is not None and status.attempt > attempt:
@@ -67,12 +67,12 @@ def _deliver(run: RunDir, box: Box, note: Note, send: SendAll) -> None:
         channels = read_channels(run)
     except Unreadable:
         channels = Channels()
-        log.warning("notify.json cannot be read: the notice %s is not sent", message.event)
+        log.warning("notify.json cannot be read: notification %s is not sent", message.event)
     spec = readable(run.spec, RunSpec)
     most = (spec.notify if spec is not None else NotifyRules()).per_hour
     held, results = not message.end and box.sent_lately(now) >= most, tuple[Result, ...]()
     if not held and note.tries >= MOST_TRIES:
-        lost = "given up: it was never seen to end"
+        lost = "gave up: its end was not observed"
         results = tuple(Result(name, False, lost) for name in channels.names)
     elif not held:
         with _kept_from_no_one("notices"):
@@ -87,7 +87,7 @@ def _deliver(run: RunDir, box: Box, note: Note, send: SendAll) -> None:
 
 
 def _record(run: RunDir, message: Message, results: tuple[Result, ...], held: bool) -> None:
-    """What came of it, where people look."""
+    """Log the result where users look."""
     data: dict[str, object] = {
         "event": message.event,
         "sent": [one.channel for one in results if one.ok],
@@ -102,12 +102,12 @@ def _record(run: RunDir, message: Message, results: tuple[Result, ...], held: bo
         journal.close()
     for one in results:
         if not one.ok:
-            log.warning("notice %s by %s: %s", message.event, one.channel, one.text)
+            log.warning("notification %s by %s: %s", message.event, one.channel, one.text)
 
 
 @contextlib.contextmanager
 def _kept_from_no_one(file: str) -> Iterator[None]:
-    """A full disk is no reason to keep a notice from a person."""
+    """A full disk must not prevent a notification."""
     try:
         yield
     except OSError as error:
@@ -115,7 +115,7 @@ def _kept_from_no_one(file: str) -> Iterator[None]:
 
 
 def main(path: str) -> int:
-    """Deliver, with nothing of what foreign code prints in supervisor.log."""
+    """Deliver, keeping other code's output out of supervisor.log."""
     log_to = os.fdopen(os.dup(2), "w", buffering=1, errors="replace")
     quiet = os.open(os.devnull, os.O_WRONLY)
     for fd in (1, 2):
@@ -127,9 +127,9 @@ def main(path: str) -> int:
     code = 0
     try:
         deliver(RunDir(Path(path)))
-    except Exception as error:  # border: its words may hold an address
-        log.error("a notice failed (%s)", type(error).__name__)
+    except Exception as error:  # boundary: its text may contain an address
+        log.error("a notification failed (%s)", type(error).__name__)
         code = 1
     sys.stdout.flush()
     log_to.flush()
-    os._exit(code)  # a channel's thread may hang for good
+    os._exit(code)  # a channel's thread may hang forever

@@ -1,4 +1,4 @@
-"""What is worth a notice, and its words. Pure: the screen and the supervisor use the same."""
+"""When to notify, and the text. Pure: shared by screen and supervisor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runner.model.units import count, duration, loss
 from runner.store.rundir import RunDir
 
 NAME_LIMIT, TEXT_LIMIT = 60, 400
-#: while a run goes on, these alarms are told; the others wait for somebody to look
+#: alarms reported during a run; the others are only shown
 ALARM_EVENTS = {
     AlarmKind.STALLED: "stalled",
     AlarmKind.NONFINITE: "diverged",
@@ -23,7 +23,7 @@ _END_EVENTS = {Outcome.SUCCEEDED: "finished"} | {
     outcome: str(outcome) for outcome in (Outcome.DIVERGED, Outcome.KILLED, Outcome.STOPPED)
 }
 _TITLES = {"waiting": "waits for approval", "killed": "was killed", "diverged": "diverged"}
-#: `failed` asks for every end that nobody wanted
+#: `failed` means every unwanted end
 _FAILURES = frozenset({"diverged", "killed"})
 _UNFIT = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]?"
@@ -33,8 +33,8 @@ _UNFIT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One notice. `key`: the same for the same occasion, also after a restart. `end`: the run is over with it,
-    so it is sent when status.json says so, and whatever was sent before."""
+    """One notification. `key`: the same for the same occasion, even after a restart. `end`: about the end of
+    the run, so it is sent once status.json reports it, regardless of limits."""
 
     key: str
     event: str
@@ -50,18 +50,18 @@ class Message:
 
 
 def flat(text: str, limit: int = TEXT_LIMIT) -> str:
-    """One line of it that drives no terminal and no shell's quoting; cut with an ellipsis."""
+    """One line, safe for terminals and shell quoting; truncated with an ellipsis."""
     line = " ".join(_UNFIT.sub(" ", text[: limit * 4]).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def wanted(rules: NotifyRules, event: str) -> bool:
-    """Does `[notify] on` ask for it?"""
+    """Is it enabled in `[notify] on`?"""
     return event in rules.on or (event in _FAILURES and "failed" in rules.on)
 
 
 def end_event(snapshot: RunSnapshot) -> str | None:
-    """The event of a run that was judged; None: it was not yet."""
+    """The event of a run with a verdict; None: no verdict yet."""
     if snapshot.outcome is None:
         return None
     spec = snapshot.spec
@@ -73,7 +73,7 @@ def end_event(snapshot: RunSnapshot) -> str | None:
 
 
 def end_message(snapshot: RunSnapshot) -> Message | None:
-    """About the end of the newest attempt; None while it was not judged."""
+    """About the end of the newest attempt; None without a verdict."""
     event, status = end_event(snapshot), snapshot.status
     if event is None or status is None:
         return None
@@ -99,7 +99,7 @@ def _why(snapshot: RunSnapshot, event: str) -> list[str]:
         value = snapshot.loss.smooth if snapshot.loss.smooth is not None else status.loss
         kept = [c for c in status.checkpoints if not c.removed and not c.missing]
         return [f"loss {loss(value)}", count(len(kept), "checkpoint")]
-    if snapshot.outcome is Outcome.SUCCEEDED:  # a smoke test that showed something else
+    if snapshot.outcome is Outcome.SUCCEEDED:  # a smoke test with another result
         return [line.detail for line in smoke_verdict(snapshot) if line.status == "fail"][:1]
     if status.cause is not None:
         return [status.cause.evidence, *([status.cause.advice] if status.cause.advice else [])]
@@ -107,24 +107,24 @@ def _why(snapshot: RunSnapshot, event: str) -> list[str]:
 
 
 def alarm_message(snapshot: RunSnapshot, alarm: Alarm) -> Message | None:
-    """About something that a person should look at while the run goes on; None: it is not told so."""
+    """About a problem during the run; None: not reported."""
     event, status = ALARM_EVENTS.get(alarm.kind), snapshot.status
     if event is None or alarm.over_at is not None or status is None:
         return None
     key = f"{alarm.kind}-{status.attempt}-{int(alarm.since_at * 1000)}"
-    going = "" if alarm.kind is AlarmKind.STALLED else "; the training goes on"
+    going = "" if alarm.kind is AlarmKind.STALLED else "; the training continues"
     message = _message(snapshot, key, event, f"step {status.step}: {alarm.text}{going}")
-    if event == "diverged":  # the word for an end; this is not one
+    if event == "diverged":  # a word for an end; this is not one
         message = replace(message, title=f"{message.run_name}: the loss is wrong")
     return replace(message, attempt=status.attempt, at=alarm.since_at)
 
 
 def trial_message(name: str, run_id: str = "test", run_path: str = "") -> Message:
-    """What a test of the channels sends."""
+    """The test message for channels."""
     shown = flat(name, NAME_LIMIT) or "plasma-tui"
-    text = "This is a test: notices of plasma-tui arrive here."
+    text = "This is a test: plasma-tui notifications arrive here."
     return Message(
-        "test", "test", f"{shown}: test notice", text, run_id, shown, run_path, time.time()
+        "test", "test", f"{shown}: test notification", text, run_id, shown, run_path, time.time()
     )
 
 
@@ -138,6 +138,6 @@ def _message(snapshot: RunSnapshot, key: str, event: str, text: str) -> Message:
 
 
 def summary_path(message: Message) -> str:
-    """Where the summary lies; "" while there is none."""
+    """Path of the summary; "" if there is none yet."""
     known = message.end and message.run_path
     return str(RunDir(Path(message.run_path)).summary_md) if known else ""

@@ -1,4 +1,4 @@
-"""ntfy: one POST to the address of a topic. Its answer is a number to us, nothing more is read of it."""
+"""ntfy: one POST to the address of a topic. Only the status code of the answer is used."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _TRY_AGAIN = (408, 425, 429)
 _REFUSED = {
     401: "the token is missing or not accepted",
     403: "the token may not write this topic",
-    404: "there is no such topic or server path",
-    413: "the notice is too large for it",
+    404: "no such topic or server path",
+    413: "the notification is too large",
 }
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the token to whoever is named there."""
+    """A redirect would send the token to another server."""
 
     def redirect_request(self, *args: Any, **more: Any) -> None:
         return None
@@ -50,7 +50,7 @@ def send(
     back_off_s: tuple[float, ...] = BACK_OFF_S,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Try as often as there are pauses, and once more."""
+    """Try once, then once per pause."""
     token = read_secret(channels.ntfy_token_env, channels.ntfy_token_file)
     request = _request(channels, message, token)
     host = urlsplit(channels.ntfy or "").hostname or "the server"
@@ -66,7 +66,7 @@ def send(
 
 def _request(channels: Channels, message: Message, token: str | None) -> urllib.request.Request:
     title, urgent = message.title, message.event not in _CALM
-    if not title.isascii():  # ntfy reads such titles as mail has them
+    if not title.isascii():  # ntfy reads titles encoded as in mail
         title = Header(title, "utf-8", maxlinelen=10_000).encode()
     headers = {
         "Title": title,
@@ -77,7 +77,7 @@ def _request(channels: Channels, message: Message, token: str | None) -> urllib.
     }
     if token is not None:
         if not (token.isascii() and token.isprintable()) or " " in token:
-            raise NotSent("the token holds characters that no token has")
+            raise NotSent("the token contains invalid characters")
         headers["Authorization"] = f"Bearer {token}"
     return urllib.request.Request(
         channels.ntfy or "", message.text.encode(), headers, method="POST"
@@ -85,7 +85,7 @@ def _request(channels: Channels, message: Message, token: str | None) -> urllib.
 
 
 def _post(request: urllib.request.Request, timeout_s: float) -> tuple[str, bool]:
-    """("", ...): it arrived; else what went wrong, and whether another try may help."""
+    """("", ...): it arrived; else what went wrong, and whether a retry may help."""
     opener = urllib.request.build_opener(_NoRedirects())
     try:
         with opener.open(request, timeout=timeout_s):
@@ -94,8 +94,10 @@ def _post(request: urllib.request.Request, timeout_s: float) -> tuple[str, bool]
         with error:
             code = error.code
         if 300 <= code < 400:
-            return f"answered {code}: it points elsewhere; give the address itself", False
-        reason = _REFUSED.get(code, "it has a problem" if code >= 500 else "it refused the notice")
+            return f"answered {code}: it redirects; set the target address", False
+        reason = _REFUSED.get(
+            code, "server error" if code >= 500 else "it refused the notification"
+        )
         return f"answered {code}: {reason}", code >= 500 or code in _TRY_AGAIN
     except (OSError, http.client.HTTPException) as error:
         why = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -105,5 +107,5 @@ def _post(request: urllib.request.Request, timeout_s: float) -> tuple[str, bool]
             return "closed the connection without an answer", True
         words = why.strerror if isinstance(why, OSError) else None
         return f"cannot be reached{f': {words}' if words else f' ({type(why).__name__})'}", True
-    except ValueError:  # an address that cannot be used; its text stays unsaid
-        return "cannot be asked: the address is broken", False
+    except ValueError:  # an unusable address; its text is not repeated
+        return "cannot be reached: the address is invalid", False

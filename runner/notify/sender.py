@@ -1,5 +1,5 @@
-"""All channels at once, each in a thread of its own, for a limited time; and a test of them in a process of its
-own, so that a screen neither waits for it nor loads what it needs."""
+"""All channels at once, each in its own thread, for a limited time; and a test of them in a separate process,
+so that a screen does not wait for it or load what it needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runner.notify.channel import NotSent, Result
 from runner.notify.message import Message
 from runner.process.spawn import module_command
 
-#: more than the tries of any channel together
+#: more than all tries of any channel
 PATIENCE_S = 60.0
 SHOW = "--show"
 
@@ -26,7 +26,7 @@ Send = Callable[[Channels, Message], str]
 
 
 def default_senders(*, show: bool = False) -> Mapping[str, Send]:
-    """`show`: the command's complaints are seen."""
+    """`show`: show the command's stderr."""
     from runner.notify import apprise_, command, ntfy
 
     return {
@@ -37,7 +37,7 @@ def default_senders(*, show: bool = False) -> Mapping[str, Send]:
 
 
 def send_by(name: str, send: Send, channels: Channels, message: Message) -> Result:
-    """Raises nothing; of foreign words, which may hold an address, only their kind is told."""
+    """Raises nothing; of other errors, which may contain an address, only the type is reported."""
     try:
         return Result(name, True, send(channels, message))
     except NotSent as error:
@@ -53,7 +53,7 @@ def send_all(
     senders: Mapping[str, Send] | None = None,
     patience_s: float = PATIENCE_S,
 ) -> tuple[Result, ...]:
-    """What came of each channel, in their order. A thread that hangs is left behind."""
+    """Result of each channel, in order. A hung thread is abandoned."""
     asked, found = senders or default_senders(), dict[str, Result]()
 
     def work(name: str) -> None:
@@ -65,7 +65,7 @@ def send_all(
     deadline = time.monotonic() + patience_s
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    late = f"did not come to an end within {patience_s:g} s"
+    late = f"did not finish within {patience_s:g} s"
     return tuple(found.get(name) or Result(name, False, late) for name in channels.names)
 
 
@@ -73,7 +73,8 @@ def send_all(
 
 
 def try_channels(channels: Channels, message: Message, *, show: bool = False) -> tuple[Result, ...]:
-    """What came of each channel; blocks for up to a minute. They go on stdin: a command line is public."""
+    """Result of each channel; blocks for up to a minute. They are passed on stdin: a command line is
+    public."""
     if not channels.names:
         return ()
     try:
@@ -88,12 +89,12 @@ def try_channels(channels: Channels, message: Message, *, show: bool = False) ->
         )
         return msgspec.json.decode(done.stdout, type=tuple[Result, ...])
     except (OSError, subprocess.SubprocessError, msgspec.DecodeError) as error:
-        text = f"the test did not come to an end ({type(error).__name__})"
+        text = f"the test did not finish ({type(error).__name__})"
         return tuple(Result(name, False, text) for name in channels.names)
 
 
 def main(arguments: list[str]) -> int:
-    """The process: what to send on stdin, the results on stdout, and nothing else there."""
+    """The process: input on stdin, results on stdout, and nothing else there."""
     asked = msgspec.json.decode(sys.stdin.buffer.read(), type=tuple[Channels, Message])
     out = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

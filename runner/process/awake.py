@@ -1,8 +1,8 @@
-"""The machine stays awake as long as a training runs: caffeinate on macOS, systemd-inhibit on Linux.
+"""Keeps the machine awake while a training runs: caffeinate on macOS, systemd-inhibit on Linux.
 
-A helper in a session of its own, never related to the trainer; it ends with the trainer even if nobody of
-ours is left, and is found again by the next supervisor. It may be refused (over SSH without rights, without
-logind): then the words say so, and nothing else changes.
+A helper in its own session, never related to the trainer; it ends with the trainer even if all our processes
+are gone, and the next supervisor finds it. It may be refused (over SSH without rights, without logind): this
+is reported, and nothing else changes.
 """
 
 from __future__ import annotations
@@ -25,16 +25,15 @@ from runner.process.spawn import in_wsl, standalone_command, start_detached
 
 WHO = "plasma-tui"
 WHY = "a training runs"
-#: how long a refusal is waited for
+#: how long to wait for a refusal
 PATIENCE_S = 2.0
 _SAME_PROCESS_S = 1.0
 
 
 @dataclass(slots=True)
 class Awake:
-    """`words`: what holds the machine awake, or why nothing does; `held`: is it?
-
-    `release` is for a training that has ended; a supervisor that ends earlier leaves the helper alone."""
+    """`words`: what keeps the machine awake, or why nothing does; `held`: is it kept awake? `release` is for
+    an ended training; a supervisor that exits earlier leaves the helper running."""
 
     words: str
     held: bool = False
@@ -46,7 +45,7 @@ class Awake:
         helper, child = self._helper, self._child
         self._helper, self._child, self.held = None, None, False
         if helper is not None:
-            # psutil looks whether it is still the same process before anything is signalled
+            # psutil checks that it is still the same process before signalling
             with contextlib.suppress(psutil.Error):
                 if helper.is_running():
                     _end(helper.pid)
@@ -58,21 +57,21 @@ class Awake:
 
 
 def _end(leader: int) -> None:
-    """SIGTERM to a helper and what it runs: to its group, if it leads one, which all helpers of ours do."""
+    """SIGTERM to a helper and what it runs: to its group, if it leads one, as all our helpers do."""
     with contextlib.suppress(OSError):
         if os.getpgid(leader) == leader:
             os.killpg(leader, signal.SIGTERM)
 
 
 def stay_awake(pid: int, created_at: float, system: str = sys.platform) -> Awake:
-    """Hold the machine awake until the process ends. `created_at`: its create time (psutil), seconds since the
-    epoch. Idempotent: an earlier helper for it is taken over. Blocks for up to `PATIENCE_S` (usually some
-    hundredths of a second), so call it in a thread. Raises nothing."""
+    """Keep the machine awake until the process ends. `created_at`: its create time (psutil), Unix seconds.
+    Idempotent: an earlier helper is reused. Blocks for up to `PATIENCE_S` (usually a few hundredths of a
+    second), so call it in a thread. Raises nothing."""
     hold = {"darwin": _caffeinate, "linux": _inhibit}.get(system)
     try:
         if abs(psutil.Process(pid).create_time() - created_at) > _SAME_PROCESS_S:
             return _not("the training has ended")
-        return hold(pid) if hold is not None else _not("this system is not known")
+        return hold(pid) if hold is not None else _not("unsupported system")
     except psutil.Error:
         return _not("the training has ended")
     except (OSError, subprocess.SubprocessError) as error:
@@ -80,7 +79,7 @@ def stay_awake(pid: int, created_at: float, system: str = sys.platform) -> Awake
 
 
 def _not(why: str) -> Awake:
-    return Awake(f"not held awake: {why}")
+    return Awake(f"not kept awake: {why}")
 
 
 # ----------------------------------------------------------------- macOS
@@ -90,7 +89,7 @@ def _caffeinate(pid: int) -> Awake:
     program = shutil.which("caffeinate")
     if program is None:
         return _not("caffeinate is not in PATH")
-    words = "held awake by caffeinate; a closed lid still sleeps"
+    words = "kept awake by caffeinate; a closed lid still sleeps"
     order = ["-i", "-w", str(pid)]
     if (helper := _earlier("caffeinate", order)) is not None:
         return Awake(words, True, helper)
@@ -109,7 +108,7 @@ def _inhibit(pid: int) -> Awake:
     program = shutil.which("systemd-inhibit")
     if program is None:
         return _not("systemd-inhibit is not in PATH")
-    words = "held awake by systemd-inhibit"
+    words = "kept awake by systemd-inhibit"
     order, who = [str(pid), started(pid)], f"--who={WHO}"
     if (helper := _earlier("systemd-inhibit", order, who)) is not None:
         return Awake(words, True, helper)
@@ -128,7 +127,7 @@ def _inhibit(pid: int) -> Awake:
 
 
 def _said(child: subprocess.Popen[bytes]) -> bytes:
-    """What it prints until it holds the lock, ends or has been waited for long enough."""
+    """Its output until it has the lock, ends or times out."""
     assert child.stdout is not None
     said, until = b"", time.monotonic() + PATIENCE_S
     descriptor = child.stdout.fileno()
@@ -146,14 +145,14 @@ def _said(child: subprocess.Popen[bytes]) -> bytes:
 
 
 def _reason(said: bytes) -> str:
-    """`Failed to inhibit: Access denied` -> in words of ours, without colours and control characters."""
+    """`Failed to inhibit: Access denied` -> our own text, without colours and control characters."""
     text = "".join(c for c in said.decode("utf-8", "replace") if c.isprintable() or c == "\n")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     last = lines[-1] if lines else ""
     if "denied" in last.lower() or "authentication" in last.lower():
-        return "the system denies it to this session, as it does over SSH"
+        return "the system denies it to this session, as usual over SSH"
     if "bus" in last.lower() or "connect" in last.lower():
-        return "no systemd-logind answers here"
+        return "systemd-logind does not respond"
     return last[:200]
 
 
@@ -161,8 +160,8 @@ def _reason(said: bytes) -> str:
 
 
 def _earlier(name: str, order: list[str], sign: str = "") -> psutil.Process | None:
-    """A living helper of the same program and with the same last words, started by an earlier supervisor.
-    `sign`: a word that tells ours from a user's own. Scripts have their interpreter in front of their name."""
+    """A live helper of the same program with the same last arguments, started by an earlier supervisor.
+    `sign`: an argument that distinguishes ours from a user's. Scripts have their interpreter first."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             words = process.cmdline()

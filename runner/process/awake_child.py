@@ -1,10 +1,10 @@
-"""What systemd-inhibit runs: says that the lock is held, waits for the end of a process, ends. Standard
+"""Run by systemd-inhibit: reports that the lock is held, waits for the end of a process, exits. Standard
 library only; run as a file.
 
     python -I awake_child.py PID START
 
-START is the time of the process's start by /proc/PID/stat, so that a later process with the same number is
-not waited for. It costs no processor time while it waits.
+START is the time of the process's start by /proc/PID/stat, to ignore a later process with the same pid. It
+uses no CPU while it waits.
 """
 
 import contextlib
@@ -13,14 +13,14 @@ import select
 import sys
 import time
 
-#: said once systemd-inhibit has the lock, because only then it runs us
+#: printed once systemd-inhibit has the lock, because only then it runs us
 HELD = b"held\n"
 _LOOK_AGAIN_S = 5.0
 
 
 def started(pid: int) -> str:
-    """Field 22 of /proc/PID/stat, clock ticks since boot; "" if there is no such process. The name in field
-    2 may hold spaces and brackets."""
+    """Field 22 of /proc/PID/stat, clock ticks since boot; "" if there is no such process. The name in field 2
+    may contain spaces and brackets."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stream:  # noqa: PTH123 - pathlib costs 10 ms
             text = stream.read()
@@ -36,7 +36,7 @@ def main(pid: int, start: str) -> None:
         descriptor = os.pidfd_open(pid)
     if started(pid) != start:
         return
-    # whoever asked may be gone already
+    # the requester may already be gone
     with contextlib.suppress(OSError):
         os.write(1, HELD)
     quiet = os.open(os.devnull, os.O_RDWR)

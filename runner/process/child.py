@@ -1,8 +1,8 @@
-"""Runs one module of this installation in a process of its own: `python -E -P child.py MODULE ARGUMENTS`.
+"""Runs one module of this installation in a separate process: `python -E -P child.py MODULE ARGUMENTS`.
 
-Run by its path, with the interpreter's environment variables ignored: neither the working folder nor PYTHONPATH
-decides which `runner` is imported, and nothing has to be put into the environment, which the trainer inherits.
-What PYTHONPATH names comes last: an installation in such a folder works, and nothing in it can shadow ours.
+Run by its path, with the interpreter's environment variables ignored: neither the working folder nor
+PYTHONPATH decides which `runner` is imported, and nothing is added to the environment, which the trainer
+inherits. PYTHONPATH entries are last: an installation there works, but cannot shadow ours.
 """
 
 import os
@@ -13,13 +13,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 def find_our_package() -> None:
-    """Import `runner` from beside this file, then search everything else as the interpreter does."""
+    """Import `runner` from next to this file, everything else the normal way."""
     found = [*sys.path]
     sys.path.insert(0, ROOT)
     import runner  # noqa: F401 - its submodules are found through it from here on
 
     named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    # The starter's working folder is not ours: what was meant relative to it cannot be resolved.
+    # The starter's working folder is not ours: relative paths cannot be resolved.
     more = [ROOT, *(folder for folder in named if os.path.isabs(folder))]  # noqa: PTH117
     sys.path[:] = [*found, *(folder for folder in dict.fromkeys(more) if folder not in found)]
 

@@ -1,7 +1,8 @@
-"""The trainer's processes: who belongs to it, and how to signal them all and prove that they are gone.
+"""The trainer's processes: which belong to it, how to signal all of them, and how to prove that they are
+gone.
 
 Facts (measured on sd-scripts): `accelerate launch` forwards no signal, so the group is signalled; ranks of a
-multi-GPU launch live in sessions of their own, so descendants are noted before the first signal.
+multi-GPU launch have their own sessions, so descendants are recorded before the first signal.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A process of the training, told from a later one with the same number by its create time."""
+    """A process of the training, distinguished from a reused pid by its create time."""
 
     pid: int
     created_at: float
@@ -35,7 +36,7 @@ class Member:
             return False
 
     def signal(self, number: signal.Signals) -> bool:
-        """Signal exactly this process; False if it is gone."""
+        """Signal exactly this process; False if it has ended."""
         if not self.alive():
             return False
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -45,7 +46,7 @@ class Member:
 
 
 def member_of(one: int | psutil.Process, pgid: int | None) -> Member | None:
-    """The living process, or the one with this number; None if there is none."""
+    """The live process, or the one with this pid; None if there is none."""
     with contextlib.suppress(psutil.Error, OSError):
         process = psutil.Process(one) if isinstance(one, int) else one
         if process.status() != psutil.STATUS_ZOMBIE:
@@ -55,7 +56,7 @@ def member_of(one: int | psutil.Process, pgid: int | None) -> Member | None:
 
 
 def family(roots: Iterable[int], pgid: int | None) -> dict[int, Member]:
-    """Living descendants of `roots` (which are left out unless in the group) and all of the group."""
+    """Live descendants of `roots` (which are left out unless in the group) and all of the group."""
     found: dict[int, int | psutil.Process] = {pid: pid for pid in _group_pids(pgid)}
     for root in roots:
         if root > 0:
@@ -66,7 +67,7 @@ def family(roots: Iterable[int], pgid: int | None) -> dict[int, Member]:
 
 
 def _group_pids(pgid: int | None) -> set[int]:
-    """Numbers of the processes in a group; cheap system calls only."""
+    """Pids of the processes in a group; cheap system calls only."""
     pids = set()
     for pid in psutil.pids() if pgid is not None else ():
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -76,7 +77,7 @@ def _group_pids(pgid: int | None) -> set[int]:
 
 
 def signal_group(pgid: int, members: dict[int, Member], number: signal.Signals) -> bool:
-    """Signal the trainer's group, only if one of its known members still lives in it."""
+    """Signal the trainer's group, only if one of its known members is still alive in it."""
     if not any(member.same_group and member.alive() for member in members.values()):
         return False
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,11 +1,11 @@
-"""The trainer's parent. It must not die, so it does as little as can be: run one command with its output
-appended to console.log, wait, and write how it ended. Standard library only; run as a file.
+"""The trainer's parent. It must not die, so it does as little as possible: run one command with its output
+appended to console.log, wait, and record how it ended. Standard library only; run as a file.
 
     python -I keeper.py RUN_DIR ATTEMPT
 
 Why it exists: only a parent can learn an exit code, and the supervisor must be free to crash.
 On Linux it is a child subreaper, so that a trainer orphaned by the death of `accelerate launch`
-(which forwards no signal) becomes its child and its true exit is known as well.
+(which forwards no signal) becomes its child and its true exit is known too.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ IGNORED = ("SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGPIPE", "SIGTSTP", "SIGU
 
 
 def write_json(path: str, value: dict[str, object]) -> None:
-    """Replace by rename: a reader sees the old text or the new, never half of it."""
+    """Replace by rename: a reader sees the old text or the new, never a partial one."""
     temporary = f"{path}.{os.getpid()}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -34,7 +34,7 @@ def write_json(path: str, value: dict[str, object]) -> None:
 
 
 def insist(path: str, value: dict[str, object]) -> None:
-    """The exit record is worth waiting for: a full disk is retried for a day, a deleted run folder is not."""
+    """The exit record is important: retry a full disk for a day, but not a deleted run folder."""
     for _ in range(17_280):
         try:
             write_json(path, value)
@@ -46,8 +46,8 @@ def insist(path: str, value: dict[str, object]) -> None:
 
 
 def shell_environment() -> dict[str, str]:
-    """The environment as the starter's shell set it. Under the C locale Python adds LC_CTYPE when it starts
-    (PEP 538); where the kernel shows what a process was started with, it is removed again."""
+    """The environment set by the starter's shell. Under the C locale Python adds LC_CTYPE at start (PEP 538);
+    if the kernel shows the original environment, it is removed again."""
     environment = dict(os.environ)
     if environment.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8"):
         with contextlib.suppress(OSError), open("/proc/self/environ", "rb") as stream:  # noqa: PTH123
@@ -59,8 +59,8 @@ def shell_environment() -> dict[str, str]:
 def trainer_environment(
     changes: "Mapping[str, str | None]", base: "Mapping[str, str] | None" = None
 ) -> dict[str, str]:
-    """The whole environment of a trainer: `base`, else that of the starter's shell, with the plan's changes;
-    None takes a variable out."""
+    """The full environment of a trainer: `base`, else that of the starter's shell, with the plan's changes;
+    None removes a variable."""
     whole = {**(shell_environment() if base is None else base), **changes}
     return {name: value for name, value in whole.items() if value is not None}
 
@@ -74,14 +74,14 @@ def become_subreaper() -> None:
 
 
 def reset_signals() -> None:
-    """A background shell hands down an ignored SIGINT; the trainer shall react to every signal."""
+    """A background shell passes on an ignored SIGINT; the trainer must react to every signal."""
     for name in (*IGNORED, "SIGCHLD"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 def stand_back(nice: int) -> None:
-    """Let others have the CPU first. Never a reason for a trainer not to start, and never less than what the
-    starter was told to stand back itself: only root may take that back."""
+    """Lower the CPU priority. Never prevents a trainer from starting, and never raises the priority above the
+    starter's: only root may."""
     with contextlib.suppress(OSError):
         if nice > os.getpriority(os.PRIO_PROCESS, 0):
             os.setpriority(os.PRIO_PROCESS, 0, nice)
@@ -92,14 +92,14 @@ class CannotStart(Exception):
 
 
 def launched(plan_path: str, log: int) -> "subprocess.Popen[bytes]":
-    """Start what the plan says, in a session of its own, its output appended to `log`. Raises CannotStart."""
+    """Start the plan's command in its own session, its output appended to `log`. Raises CannotStart."""
     try:
         with open(plan_path, encoding="utf-8") as stream:  # noqa: PTH123
             plan = json.load(stream)
         command, environment = plan["command"], trainer_environment(plan["env"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise CannotStart(f"{plan_path} is unreadable: {error}") from None
-    nice = int(plan.get("nice", 0))  # a plan of an earlier version says nothing
+    nice = int(plan.get("nice", 0))  # absent in a plan of an earlier version
 
     def prepare_child() -> None:
         reset_signals()
@@ -132,8 +132,8 @@ def result(status: int) -> int:
 def wait_for_all(
     pid: int, pgid: int, on_launcher_death: Callable[[int], None], recorded: Callable[[], bool]
 ) -> tuple[int, float, list[list[int]]]:
-    """Wait for the command; if a signal ended it, also for what is left of its process group. `recorded` writes
-    who runs until that has succeeded."""
+    """Wait for the command; if a signal ended it, also for the rest of its process group. `recorded` writes
+    the keeper record until that has succeeded."""
     ended: int | None = None
     at = 0.0
     orphans: list[list[int]] = []
@@ -187,7 +187,8 @@ def main() -> int:
     due = 0.0
 
     def recorded() -> bool:
-        """Never a reason not to see how the trainer ends: tried again later. Supervisors find it without."""
+        """A failure must not prevent recording the trainer's end: retried later. Supervisors can find it
+        without."""
         nonlocal due
         if time.monotonic() >= due:
             try:

@@ -1,7 +1,7 @@
-"""How a process of ours starts another one of ours, which environment a trainer gets, and where it all runs.
-Nothing else spells such a command.
+"""How our processes start each other, the trainer's environment, and the working folder. Nothing else builds
+such commands.
 
-The environment is handed down unchanged, because the trainer inherits it: see `shell_environment`.
+The environment is passed on unchanged, because the trainer inherits it: see `shell_environment`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _HERE = Path(__file__).parent
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
-    """argv that runs a module of this installation, whatever the working folder and PYTHONPATH hold."""
-    # -E also ignores PYTHONUTF8: file names must be decoded as they are here
+    """argv that runs a module of this installation, whatever the working folder and PYTHONPATH contain."""
+    # -E also ignores PYTHONUTF8: file names must be decoded the same way
     utf8 = ["-X", "utf8"] if sys.flags.utf8_mode else []
     return [sys.executable, "-E", "-P", *utf8, str(_HERE / "child.py"), module, *arguments]
 
@@ -49,8 +49,8 @@ def start_detached(
     output: int | BinaryIO = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start in a session of its own, which no terminal and no signal to our group reaches, with no input, in
-    `/`, with the environment of the starter's shell. Raises OSError."""
+    """Start in its own session, out of reach of terminals and signals to our group, without input, in `/`,
+    with the environment of the starter's shell. Raises OSError."""
     return subprocess.Popen(
         command,
         cwd="/",
@@ -64,16 +64,16 @@ def start_detached(
 
 
 def in_wsl() -> bool:
-    """Is this Linux inside Windows, which holds the GPU and decides when the machine sleeps?"""
+    """Is this Linux inside Windows, which owns the GPU and decides when the machine sleeps?"""
     return hasattr(os, "uname") and "microsoft" in os.uname().release.lower()
 
 
 @functools.cache
 def detachment() -> tuple[str, tuple[str, ...]]:
-    """How a supervisor leaves this login: (words for spec.json, command prefix).
+    """How a supervisor detaches from this login: (text for spec.json, command prefix).
 
     systemd-logind may kill a session's processes at logout (KillUserProcesses=yes); a user scope with
-    lingering on outlives that. Elsewhere an own session is enough.
+    lingering on survives that. Elsewhere a separate session is enough.
     """
     runner = shutil.which("systemd-run")
     if runner is None:

@@ -1,7 +1,7 @@
-"""Stopping a training for good: INT, TERM, KILL, with patience between, and proof at the end.
+"""Stops a training completely: INT, TERM, KILL, with waits in between, and proof at the end.
 
-sd-scripts saves nothing on a signal, so when to begin is the caller's choice; once begun, nothing of the
-training may be left (a trainer orphaned by a signal to its launcher alone goes on training).
+sd-scripts saves nothing on a signal, so the caller decides when to begin; once begun, no process of the
+training may be left (a trainer orphaned by a signal to its launcher alone keeps training).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from runner.process.family import Member, family, signal_group
 
 POLL_S = 0.1
-#: a torchrun-like launcher gives its ranks 30 s of its own before it kills them
+#: a torchrun-like launcher gives its ranks 30 s before it kills them
 RANKS_GRACE_S = 35.0
-#: killed processes leave at once, unless they wait for a disk or a driver
+#: killed processes exit at once, unless they wait for a disk or a driver
 KILL_PATIENCE_S = 5.0
 #: reading the process table takes 0.1 s, more on a busy machine: KILL must not wait for it
 LOOK_PATIENCE_S = 0.4
@@ -34,10 +34,10 @@ async def stop_training(
     emit: Emit,
     hurry: asyncio.Event,
 ) -> bool:
-    """Signal harder and harder; each signal is an event. True when no process of the training is left.
+    """Escalate signals; each one is an event. True when no process of the training is left.
 
-    `known`: members seen by now, which may have left the tree since. `hurry`: once it is set, KILL is next,
-    whatever the signal before. The keeper is never signalled.
+    `known`: members seen so far, which may have left the tree since. `hurry`: once set, KILL is next,
+    whatever the previous signal. The keeper is never signalled.
     """
     group = _Group(roots, pgid, dict(known))
     if not known:
@@ -61,7 +61,7 @@ async def stop_training(
 
 @dataclass(slots=True)
 class _Group:
-    """The processes of a training, as far as they have been seen."""
+    """The processes of a training seen so far."""
 
     roots: tuple[int, ...]
     pgid: int
@@ -72,7 +72,7 @@ class _Group:
         return sorted(member.pid for member in self.members.values() if member.alive())
 
     async def look(self) -> None:
-        """Add who belongs to it now. Where that takes too long, those who are known must do."""
+        """Add current members. If that takes too long, use the known ones."""
         with contextlib.suppress(TimeoutError):
             found = asyncio.to_thread(family, self.roots, self.pgid)
             self.members.update(await asyncio.wait_for(found, LOOK_PATIENCE_S))

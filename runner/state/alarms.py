@@ -1,4 +1,4 @@
-"""The guard's events of the journal, as alarms."""
+"""The guard's journal events, as alarms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from runner.model import Alarm, AlarmKind, JournalEvent
 
 #: kinds of the guard's events
 RAISED, OVER = "alarm", "alarm_over"
-#: worth a look, and the training may well be sound
+#: worth a check; the training may still be fine
 _MILD = frozenset(
     {
         AlarmKind.SLOW,
@@ -25,7 +25,7 @@ def is_mild(alarm: Alarm) -> bool:
 
 
 def alarm_of(event: JournalEvent) -> Alarm | None:
-    """The alarm that an event of the guard raises or ends; None for any other event."""
+    """The alarm that a guard event raises or ends; None for any other event."""
     if event.kind not in (RAISED, OVER):
         return None
     try:

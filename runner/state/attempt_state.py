@@ -1,7 +1,7 @@
 """What is known of an attempt, and the one function that changes it: `apply`. Pure.
 
-The supervisor applies an event in the moment in which it journals it, a replay applies the lines of the
-journal, a reader of a log those that the log makes: the same facts give the same state.
+The supervisor applies an event when it journals it, a replay applies journal lines, a log reader applies the
+log's events: the same facts give the same state.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from runner.model import AttemptStatus, JournalEvent, Phase
 from runner.model.events import BannerSeen, EpochStarted, ResumeSeen
 from runner.state.step_mapper import StepMapper
 
-#: phases that come between two steps and are no training
+#: phases between two steps that are not training
 PAUSES = (Phase.SAVING, Phase.SAMPLING, Phase.VALIDATING)
 
 
 @dataclass(slots=True)
 class StepRow:
-    """A line for steps.jsonl, final once it is handed out. `loss` is exact, `average` the one of the trainer's
-    bar; `at` is wall-clock seconds, None when the step was not watched."""
+    """A line for steps.jsonl, final once returned. `loss` is exact, `average` the one of the trainer's
+    bar; `at` is wall-clock seconds, None if the step was not observed."""
 
     step: int
     at: float | None
@@ -33,7 +33,7 @@ class StepRow:
 
 @dataclass(slots=True)
 class AttemptState:
-    """One attempt by its events and rows. Steps are true steps; times are seconds since 1970, 0.0 unknown.
+    """One attempt by its events and rows. Steps are true steps; times are Unix seconds, 0.0 unknown.
 
     `first_step`, `last_step`: trained by this attempt; None before the first. `loss`: the exact loss of the
     newest step that has one (`loss_step`), `average` likewise. `validations`: finite losses of complete ones
@@ -82,14 +82,14 @@ class AttemptState:
 
     @property
     def total_steps(self) -> int | None:
-        """Of the whole run, by the banner; a trainer that knows nothing of what came before tells the rest."""
+        """Of the full run, by the banner; a trainer that ignores earlier steps reports the rest."""
         told = self.banner.get("total_steps")
         return None if told is None else self.mapper.origin_step + told
 
 
 def apply(state: AttemptState, fact: JournalEvent | StepRow) -> None:
     """Change the state by one event of this attempt, or by one step: the only way to change it. Events and
-    rows may come in any order relative to each other."""
+    rows may arrive in any relative order."""
     if isinstance(fact, StepRow):
         _on_step(state, fact)
         return
@@ -108,7 +108,7 @@ def apply(state: AttemptState, fact: JournalEvent | StepRow) -> None:
         case "device":
             state.device = text_of(fact, "device")
         case "warning":
-            # of very many, not every one is journaled: then it says how many there were
+            # of very many, not every one is journaled: then it has their number
             state.warnings = int_of(fact, "count") or state.warnings + 1
             state.last_warning = text_of(fact, "text")
         case "loss_not_finite":
@@ -120,7 +120,7 @@ def apply(state: AttemptState, fact: JournalEvent | StepRow) -> None:
             if at is not None and isinstance(loss, int | float) and math.isfinite(loss):
                 state.validations[at] = float(loss)
         case "checkpoint_saving" if fact.data.get("epoch") is None:
-            # saved before the bar shows the step; the step of an epoch is reckoned, and proves nothing
+            # saved before the bar shows the step; an epoch's step is computed, and proves nothing
             saved = int_of(fact, "step")
             if saved is not None and saved > state.mapper.base_step:
                 _reach(state, saved)
@@ -131,7 +131,7 @@ def apply(state: AttemptState, fact: JournalEvent | StepRow) -> None:
 
 
 def _on_supervision(state: AttemptState, event: JournalEvent) -> None:
-    """What is not the trainer's doing."""
+    """Events not caused by the trainer."""
     match event.kind:
         case "started" | "adopted":
             state.phase_since = state.phase_since or event.at
@@ -183,7 +183,7 @@ def _on_banner(state: AttemptState, event: JournalEvent) -> None:
 
 
 def phase_of(event: JournalEvent) -> Phase | None:
-    """The phase that an event `phase` names; None if there is no such."""
+    """The phase of a `phase` event; None if unknown."""
     try:
         return Phase(str(event.data.get("phase")))
     except ValueError:
@@ -191,12 +191,12 @@ def phase_of(event: JournalEvent) -> Phase | None:
 
 
 def int_of(event: JournalEvent, name: str) -> int | None:
-    """A field of an event; None if it is not a whole number."""
+    """A field of an event; None if it is not an integer."""
     value = event.data.get(name)
     return value if isinstance(value, int) else None
 
 
 def text_of(event: JournalEvent, name: str) -> str | None:
-    """A field of an event; None if it is not a text."""
+    """A field of an event; None if it is not text."""
     value = event.data.get(name)
     return value if isinstance(value, str) else None

@@ -1,8 +1,8 @@
-"""The checkpoints of a run, and the only way to change what is known of them.
+"""The checkpoints of a run, and the only way to change their facts.
 
-Tasks that wait (for a verification, a disk, a copy) must not write back what they read before the wait: the
-trainer may have reported something meanwhile. So a checkpoint is named by a key that never changes its
-meaning, and `change` works on what is known at that very moment.
+Tasks that wait (for a verification, a disk, a copy) must not write back what they read before: the trainer
+may have reported something meanwhile. So a checkpoint has a stable key, and `change` works on the current
+facts.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from runner.trainers.names import KOHYA_NAMES
 
 
 class CheckpointBook:
-    """Checkpoints of one attempt (`own`) and of those before it (`earlier`), each in the order of saving."""
+    """Checkpoints of one attempt (`own`) and of earlier ones (`earlier`), each in the order of saving."""
 
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
         self._known: dict[int, Checkpoint] = {}
-        #: every step that a checkpoint has or had: most rows are of none
+        #: every step of a checkpoint, now or earlier: most rows have none
         self.steps: set[int | None] = set()
         #: states that were saved before their checkpoint, by its stem
         self._state_of: dict[str, str] = {}
@@ -39,23 +39,23 @@ class CheckpointBook:
         return key
 
     def load_earlier(self, checkpoints: Iterable[Checkpoint]) -> None:
-        """What the run's status knew of attempts before this one."""
+        """Facts of earlier attempts from the run's status."""
         for one in checkpoints:
             if one.attempt < self.attempt:
                 self.add(one)
 
     def change(self, key: int, change: Callable[[Checkpoint], Checkpoint]) -> Checkpoint:
-        """Replace what is known by what `change` makes of it. Returns the result."""
+        """Replace the facts with the result of `change`. Returns the result."""
         self._known[key] = found = change(self._known[key])
         self.steps.add(found.step)
         return found
 
     def update(self, key: int, **fields: Any) -> Checkpoint:
-        """Set these fields of Checkpoint and leave all others as they are. Returns the result."""
+        """Set these fields of Checkpoint and keep all others. Returns the result."""
         return self.change(key, lambda one: replace(one, **fields))
 
     def add_state(self, path: str) -> Checkpoint | None:
-        """A state was saved in `path`. Returns the checkpoint that it belongs to, if there is one by now."""
+        """A state was saved in `path`. Returns its checkpoint, if there is one yet."""
         stem = PurePath(path).name.removesuffix("-state")
         for key in self.own_keys:
             if PurePath(self._known[key].name).stem == stem:
@@ -97,7 +97,7 @@ class CheckpointBook:
 
     @property
     def all(self) -> tuple[Checkpoint, ...]:
-        """Of all attempts; a file that was written again counts once."""
+        """Of all attempts; a rewritten file counts once."""
         own = self.own
         paths = {one.path for one in own}
         return (*(one for one in self.earlier if one.path not in paths), *own)

@@ -1,4 +1,4 @@
-"""What only the console says: about its end, of the bar, of the images; gathered while it is read. Pure."""
+"""Facts that only the console has: the end, the bar, the images; collected while reading. Pure."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _EXCEPTIONS_KEPT = 50
 _FATALS_KEPT = 20
 _WARNINGS_KEPT = 100
 
-#: Tracebacks that sd-scripts and its libraries print and live on with.
+#: Tracebacks that sd-scripts and its libraries print and survive.
 _BENIGN = re.compile(r"No module named 'triton|matching Triton is not available")
-#: Raised by a launcher about its child: never the reason why the child ended.
+#: Raised by a launcher about its child: never the reason for the child's end.
 _LAUNCHER = ("CalledProcessError", "ChildFailedError", "SignalException", "ProcessExitedException")
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`exceptions`: those after which the bar did not move on, in order: what came before did not
-    end the training. `phase`: what the trainer was doing when the first of them was raised, else at the
-    end. `final_begun`: the file of the end, whose name holds no step or epoch, was being written."""
+    """`exceptions`: those after which the bar did not advance, in order: earlier ones did not end the
+    training. `phase`: what the trainer was doing when the first of them was raised, else at the end.
+    `final_begun`: the final file, without step or epoch in its name, was being written."""
 
     exceptions: tuple[ExceptionSeen, ...] = ()
     fatals: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Evidence:
 
     @property
     def own_exceptions(self) -> tuple[ExceptionSeen, ...]:
-        """The trainer's own exceptions: without the launcher's, the harmless, the interrupts."""
+        """The trainer's own exceptions: without the launcher's, harmless ones and interrupts."""
         return tuple(e for e in self.exceptions if not is_launchers(e) and not is_interrupt(e))
 
     @property
@@ -70,7 +70,7 @@ def is_interrupt(exception: ExceptionSeen) -> bool:
 
 
 class EvidenceCollector:
-    """Takes every console event of one attempt; remembers a bounded amount."""
+    """Takes every console event of one attempt; stores a bounded amount."""
 
     def __init__(self) -> None:
         self._found = Evidence()
@@ -78,12 +78,12 @@ class EvidenceCollector:
         self._shown = self._fault_shown = 0
 
     def on(self, event: ConsoleEvent) -> None:
-        """Take one event; most say nothing about the end."""
+        """Take one event; most are irrelevant for the end."""
         found = self._found
         match event:
             case StepShown(shown_step=shown):
                 self._shown = max(shown, self._shown)
-                # a bar that is closed shows once more, with the step that was under way
+                # a closed bar is drawn again, with the step in progress
                 if found.exceptions and shown > self._fault_shown + 1:
                     self._keep(exceptions=())
                     self._fault_phase = None
@@ -114,7 +114,7 @@ class EvidenceCollector:
 
 @dataclass(slots=True)
 class Bar:
-    """What the trainer's bar has shown."""
+    """What the trainer's bar showed."""
 
     shown_step: int = 0
     average: float | None = None
@@ -132,7 +132,7 @@ class Bar:
 
 @dataclass(slots=True)
 class Images:
-    """Image files by folder: several processes describe the same ones."""
+    """Image files by folder: several processes report the same ones."""
 
     subsets: dict[str, int] = field(default_factory=dict)
     reg_subsets: dict[str, int] = field(default_factory=dict)
@@ -147,7 +147,7 @@ class Images:
 
     @property
     def described(self) -> int | None:
-        """To train on, without regularisation images and repeats."""
+        """Training images, without regularisation images and repeats."""
         return sum(self.subsets.values()) if self.subsets else None
 
     @property
@@ -156,5 +156,5 @@ class Images:
 
     @property
     def found(self) -> int | None:
-        """The same; where the trainer did not describe its dataset, the files of all folders that it found."""
+        """The same; without a dataset description, the files of all folders found."""
         return self.described if self.subsets or not self.folders else sum(self.folders.values())

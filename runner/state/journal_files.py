@@ -1,4 +1,4 @@
-"""What the journal has reported of checkpoints and states by a moment. Pure."""
+"""What the journal reported about checkpoints and states up to a moment. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Named = tuple[int, str]
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What verification found in a checkpoint; UNSET: this event does not say."""
+    """What verification found in a checkpoint; UNSET: not in this event."""
 
     size_bytes: int | UnsetType | None = UNSET
     complete: bool | UnsetType | None = UNSET
@@ -28,7 +28,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class StateFact:
-    """A state folder as it was known: complete, broken, or not verified (None)."""
+    """A state folder as known: complete, broken, or not verified (None)."""
 
     path: str | None = None
     complete: bool | None = None
@@ -70,14 +70,14 @@ class JournalFiles:
                 pass
 
     def knows(self, one: Checkpoint, ever: JournalFiles, at: float) -> bool:
-        """Was it written by `at`, this moment? What the journal never reports (`ever`: all of it) counts from
-        the time of its writing on."""
+        """Was it written by `at`? Files that the journal never reports (`ever`: the full journal) count from
+        their mtime on."""
         named = one.attempt, one.name
         return named in self.saved if named in ever.saved else one.saved_at <= at
 
     def as_known(self, one: Checkpoint, ever: JournalFiles) -> Checkpoint:
-        """A checkpoint as it was known at this moment, out of what is known of it in the end. What the journal
-        never reports of it is as in the end."""
+        """A checkpoint as known at this moment, derived from its final facts. Facts not in the journal are
+        the final ones."""
         named, state = (one.attempt, one.name), (one.attempt, one.step)
         found = self.verified.get(named)
         changes: dict[str, Any] = {
@@ -103,7 +103,7 @@ class JournalFiles:
 
 
 def _converted(data: dict[str, Any], type_: type[Any]) -> Any:
-    """None for what others have written into the journal."""
+    """None for other journal content."""
     try:
         return msgspec.convert(data, type_)
     except msgspec.ValidationError:

@@ -1,6 +1,5 @@
-"""What the events of a run report: every attempt's state, alarms and files, by the journal alone.
-
-For those who read a journal: replay, samples, validation.
+"""What the events of a run report: every attempt's state, alarms and files, from the journal only. For
+journal readers: replay, samples, validation.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from runner.state.step_mapper import StepMapper
 from runner.store.journal import LineTail, events_of
 from runner.store.rundir import RunDir
 
-#: the plan of an attempt, None where it is not known
+#: the plan of an attempt, None if unknown
 PlanOf = Callable[[int], AttemptPlan | None]
 
 
@@ -26,7 +25,7 @@ def no_plan(attempt: int) -> AttemptPlan | None:
 
 @dataclass(slots=True)
 class JournalState:
-    """`attempts`: those that have reported something. `newest`: the highest of them, 0 before the first.
+    """`attempts`: those with events. `newest`: the highest of them, 0 before the first.
     `alarms`: (attempt, alarm) by kind and time."""
 
     plan_of: PlanOf = no_plan
@@ -47,7 +46,7 @@ class JournalState:
             self.alarms[alarm.kind, alarm.since_at] = (event.attempt, alarm)
 
     def attempt(self, number: int) -> AttemptState:
-        """An attempt that has reported nothing yet is at its beginning."""
+        """An attempt without events is at its beginning."""
         return self.attempts.get(number) or self._begin(number)
 
     def _begin(self, number: int) -> AttemptState:
@@ -61,20 +60,20 @@ class JournalState:
         return JournalState(self.plan_of, attempts, self.newest, alarms, files)
 
 
-#: kinds of events.jsonl that a step mapper learns from
+#: kinds of events.jsonl used by a step mapper
 KINDS = ("banner", "epoch", "resumed")
 _WANTED = tuple(f'"kind":"{kind}"'.encode() for kind in KINDS)
 
 
 class AttemptMappers:
-    """The true steps of each attempt, for readers. Reads on where it stopped before."""
+    """The true steps of each attempt, for readers. Continues where it stopped."""
 
     def __init__(self, run: RunDir) -> None:
         self._tail = LineTail(run.events)
         self._state = JournalState()
 
     def read(self) -> None:
-        """To the present end of the journal. Blocking."""
+        """To the current end of the journal. Blocking."""
         for block in self._tail.read(60.0):
             if self._tail.restarted:
                 self._state = JournalState()
@@ -84,11 +83,11 @@ class AttemptMappers:
                 self._state.apply(event)
 
     def of(self, plan: AttemptPlan) -> StepMapper:
-        """What is known of this attempt's steps by now."""
+        """What is known of this attempt's steps now."""
         mapper = self._state.attempt(plan.attempt).mapper
         return replace(mapper, base_step=plan.base_step, origin_step=plan.origin_step)
 
     def total_steps(self, plan: AttemptPlan) -> int | None:
-        """The true step at which the attempt was to end, by its banner."""
+        """The planned last true step of the attempt, from its banner."""
         told = self._state.attempt(plan.attempt).banner.get("total_steps")
         return None if told is None else plan.origin_step + told

@@ -1,7 +1,7 @@
-"""What the journals of an attempt hold already: a new supervisor writes nothing twice and omits nothing.
+"""What an attempt's journals already contain: a new supervisor writes nothing twice and omits nothing.
 
-A supervisor may be killed between any two writes. The next one reads the trainer's output again and derives the
-same events and rows in the same order; here it is decided, for each of them, whether it was written.
+A supervisor may be killed between any two writes. The next one reads the trainer's output again and derives
+the same events and rows in the same order; this module decides for each whether it was written.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from runner.store.journal import LineTail, events_of, step_rows
 from runner.store.rundir import RunDir
 
 EVENTS_BYTES = 1 << 26
-#: steps beyond this are no steps: a row of garbage must not ask for memory
+#: larger steps are invalid: a garbage row must not allocate memory
 MOST_STEPS = 1 << 26
 _ROW, _LOSS, _LR = 1, 2, 4
-#: what the verification of files reports: not again while the same holds, and what it makes out of date
+#: results of file verification: not reported again while unchanged, and what they supersede
 _CLEARS = {
     "checkpoint_verified": (),
     "checkpoint_unverified": (),
@@ -38,7 +38,7 @@ _CLEARS = {
 
 
 class Journaled:
-    """Of one attempt. Reads the journals once; afterwards it is told of what is written."""
+    """For one attempt. Reads the journals once; afterwards callers report what they write."""
 
     def __init__(self, run: RunDir, attempt: int) -> None:
         self._attempt = attempt
@@ -51,7 +51,7 @@ class Journaled:
         ]
         for event in mine:
             self._note(event)
-        #: what supervisors before have reported themselves: reading the console again does not tell it
+        #: reported by earlier supervisors themselves: not in the console
         self.own = tuple(event for event in mine if event.offset is None)
         for block in LineTail(run.steps).read(math.inf):
             for step, _, loss, _, lr, of_attempt in step_rows(block)[0]:
@@ -61,7 +61,7 @@ class Journaled:
     # ----------------------------------------------------------------- rows
 
     def fresh_row(self, row: StepRow) -> StepRow | None:
-        """What of the row is still to be written; None: nothing. What is returned counts as written."""
+        """The part of the row still to be written; None: nothing. The returned part counts as written."""
         known = self._steps[row.step] if 0 <= row.step < len(self._steps) else 0
         self._note_row(row.step, row.loss is not None, row.lr is not None)
         if not known & _ROW:
@@ -87,9 +87,7 @@ class Journaled:
             if event.offset < self._offset:
                 return False
             if event.offset == self._offset and self._repeated < self._at_offset:
-                self._repeated += (
-                    1  # several events come from the same byte, always in the same order
-                )
+                self._repeated += 1  # several events have the same offset, always in the same order
                 return False
         elif event.kind in _CLEARS:
             known = self._facts.get(_subject(event), {}).get(event.kind)
@@ -113,7 +111,7 @@ class Journaled:
 
 
 def _is_news(event: JournalEvent, known: dict[str, object]) -> bool:
-    """`loss_not_finite` only where it names an earlier step."""
+    """`loss_not_finite` only with an earlier step."""
     if event.kind != "loss_not_finite":
         return known != _fact(event)
     step, before = event.data.get("step"), known.get("step")
@@ -125,7 +123,7 @@ def _subject(event: JournalEvent) -> str:
 
 
 def _fact(event: JournalEvent) -> dict[str, object]:
-    """Without `at`, which is of the moment."""
+    """Without `at`, which varies."""
     return {key: value for key, value in event.data.items() if key != "at"}
 
 

@@ -1,7 +1,7 @@
 """Which checkpoints belong to the training that the newest attempt continues; what stopping would cost. Pure.
 
-A later attempt that begins at or before a step trains it again: what earlier attempts wrote of that step and
-beyond is of a past that was left. It stays on the disk, and no verdict rests on it.
+A later attempt that starts at or before a step trains it again: files of earlier attempts from that step on
+are abandoned. They stay on disk, but no verdict depends on them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from runner.model.lean import dataclass
 
 
 class OfStep(Protocol):
-    """What an attempt made at a true step: a checkpoint, an image, a validation."""
+    """Something an attempt wrote at a true step: a checkpoint, an image, a validation."""
 
     @property
     def attempt(self) -> int: ...
@@ -23,7 +23,7 @@ class OfStep(Protocol):
 
 
 def superseded(one: OfStep, attempts: Sequence[AttemptStatus]) -> AttemptStatus | None:
-    """The later attempt that trained the step of this again; None: none did."""
+    """The later attempt that trained its step again; None: none did."""
     step = one.step
     if step is None:
         return None
@@ -34,15 +34,15 @@ def superseded(one: OfStep, attempts: Sequence[AttemptStatus]) -> AttemptStatus 
 def current(
     checkpoints: Iterable[Checkpoint], attempts: Sequence[AttemptStatus]
 ) -> tuple[Checkpoint, ...]:
-    """Those whose steps no later attempt has trained again."""
+    """Those with steps that no later attempt trained again."""
     return tuple(one for one in checkpoints if superseded(one, attempts) is None)
 
 
 def resumable(
     checkpoints: Iterable[Checkpoint], attempts: Sequence[AttemptStatus], source: str | None
 ) -> tuple[Checkpoint, ...]:
-    """Those that a resume may begin at: the current ones, and the one whose state (path `source`) the newest
-    attempt began with, even if it trains the steps before that state again."""
+    """Those that a resume may start from: the current ones, and the one whose state (path `source`) the
+    newest attempt started from, even if it trains the steps before that state again."""
     return tuple(
         one
         for one in checkpoints
@@ -51,10 +51,8 @@ def resumable(
 
 
 def lasting_bad_step(status: Status) -> int | None:
-    """The first true step from which on the weights are not to be trusted; None: there is none.
-
-    A bad loss counts unless the guard has seen exact losses go on well after it (ONE_BAD_STEP): then the
-    checkpoints after it are as good as their own numbers say."""
+    """The first true step with untrusted weights; None: none. A bad loss counts unless the guard saw good
+    exact losses after it (ONE_BAD_STEP): then later checkpoints are as good as their own numbers."""
     first, alarms = status.first_nonfinite_step, status.alarms
     if not any(a.kind is AlarmKind.ONE_BAD_STEP and a.step == first for a in alarms):
         return first
@@ -63,16 +61,16 @@ def lasting_bad_step(status: Status) -> int | None:
 
 
 def safe_step(checkpoints: Iterable[Checkpoint], untrusted: int | None = None) -> int:
-    """The true step of the newest complete training state of finite weights before step `untrusted`; 0 without
-    any."""
+    """The true step of the newest complete training state of finite weights before step `untrusted`; 0
+    without any."""
     return _newest(
         (c for c in checkpoints if c.state_complete and c.finite is not False), untrusted
     )
 
 
 def weights_step(checkpoints: Iterable[Checkpoint], untrusted: int | None = None) -> int:
-    """The true step of the newest checkpoint before step `untrusted` that was verified as complete and finite
-    and still exists; 0 without any."""
+    """The true step of the newest checkpoint before step `untrusted` verified as complete and finite and
+    still existing; 0 without any."""
     there = (c for c in checkpoints if not (c.removed or c.missing))
     return _newest((c for c in there if c.complete and c.finite), untrusted)
 
@@ -84,7 +82,7 @@ def _newest(checkpoints: Iterable[Checkpoint], untrusted: int | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class StopCost:
-    """`kept_step`: the true step that a resume would begin at, with a state or (`with_state` False) from
+    """`kept_step`: the true step that a resume would start at, with a state or (`with_state` False) from
     weights only; 0: nothing is saved. `steps`, `seconds`: what stopping now would lose; seconds None: pace
     unknown."""
 
@@ -97,7 +95,7 @@ class StopCost:
 def stop_cost(
     step: int, state_step: int, weights_step: int, seconds_per_step: float | None
 ) -> StopCost:
-    """Of stopping at true step `step`: a resume prefers a state to newer weights."""
+    """The cost of stopping at true step `step`: a resume prefers a state to newer weights."""
     kept = state_step or weights_step
     steps = max(0, step - kept)
     seconds = None if seconds_per_step is None else steps * seconds_per_step

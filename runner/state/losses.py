@@ -1,7 +1,7 @@
-"""Every step of a run with its loss, out of steps.jsonl itself. Nothing is folded into buckets here.
+"""Every step of a run with its loss, from steps.jsonl, without buckets.
 
-A later row of the same step and attempt adds to it. From the first step of a later attempt on, what earlier
-ones have trained was trained again: those rows go, and are counted as replayed.
+A later row of the same step and attempt adds to it. Rows of earlier attempts from the first step of a later
+attempt on are dropped and counted as replayed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UNKNOWN, AVERAGE, EXACT = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """Steps of `attempt` that the next one trained again. `seconds`: what they had taken, None: not known."""
+    """Steps of `attempt` that the next one trained again. `seconds`: their duration, None: unknown."""
 
     attempt: int
     first_step: int
@@ -36,14 +36,14 @@ class Replayed:
 
 @dataclass(slots=True)
 class Smoothing:
-    """The bias-corrected exponential average of the finite ones of the losses that were added."""
+    """The bias-corrected exponential average of the finite losses added."""
 
     _average: float = 0.0
     _weight: float = 0.0
     _broken: bool = False
 
     def add(self, loss: float | None) -> None:
-        """None: not known."""
+        """None: unknown."""
         if loss is None:
             return
         self._broken = not math.isfinite(loss)
@@ -53,14 +53,14 @@ class Smoothing:
 
     @property
     def now(self) -> float | None:
-        """NaN where the newest known loss is not finite, whatever was before; None before the first."""
+        """NaN if the newest known loss is not finite; None before the first."""
         if self._broken:
             return math.nan
         return self._average / self._weight if self._weight else None
 
 
 class _Columns:
-    """Rows ordered by true step, one array a column: 200,000 steps take about 6 MB."""
+    """Rows ordered by true step, one array per column: 200,000 steps take about 6 MB."""
 
     def __init__(self) -> None:
         self.steps = array("q")
@@ -88,7 +88,7 @@ class _Columns:
 
 
 class StepTable(_Columns):
-    """The rows that count. Feed it every line with `add`, then call `close` once."""
+    """The valid rows. Feed it every line with `add`, then call `close` once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,8 +103,8 @@ class StepTable(_Columns):
         return len(self.steps)
 
     def add(self, row: Row) -> None:
-        """One line of the journal. Lines of one attempt may come in any order: the bar shows few of the
-        steps, and the event file tells of the others later."""
+        """One line of the journal. Lines of one attempt may be in any order: the bar shows few of the steps,
+        the event file adds the others later."""
         step, seconds, loss, average, _, attempt = row
         rows = self._open.get(attempt)
         if rows is None:
@@ -126,13 +126,13 @@ class StepTable(_Columns):
         rows.put(at, step, told, kind, when, attempt)
 
     def close(self) -> None:
-        """Lay the attempts over each other: each counts from its first step on."""
+        """Overlay the attempts: each counts from its first step on."""
         for attempt in sorted(self._open):
             rows = self._open[attempt]
             self.begun[attempt] = (rows.steps[0], self.begun[attempt][1])
             self.trained[attempt] = len(rows.steps)
             at = bisect_left(self.steps, rows.steps[0])
-            # what is trained again, by the attempts that had trained it
+            # steps trained again, by the attempts that first trained them
             for before, again in groupby(range(at, len(self.steps)), self.attempts.__getitem__):
                 indices = list(again)
                 first, last = indices[0], indices[-1]
@@ -143,7 +143,7 @@ class StepTable(_Columns):
         self._open.clear()
 
     def series(self) -> LossSeries:
-        """The same as every screen has it, of the rows that count."""
+        """The smoothed loss shown everywhere, of the valid rows."""
         fold = LossFold()
         nothing = math.isnan
         fold.extend(
@@ -162,7 +162,7 @@ class StepTable(_Columns):
         return fold.series()
 
     def time_of(self, first: int, last: int) -> float | None:
-        """Seconds from the row before `first` to the row `last` (indices), breaks between attempts left out;
+        """Seconds from the row before `first` to the row `last` (indices), without breaks between attempts;
         None: no two neighbours have times."""
         total, known = 0.0, False
         for at in range(max(1, first), last + 1):
@@ -181,7 +181,7 @@ class StepTable(_Columns):
         return found
 
     def smoothed(self) -> array[float]:
-        """The smoothed loss at each row; NaN before the first, and where the row's own loss is not finite."""
+        """The smoothed loss at each row; NaN before the first, and if the row's own loss is not finite."""
         found, smoothing = array("d"), Smoothing()
         for value, kind in zip(self.values, self.kinds, strict=True):
             smoothing.add(None if kind == UNKNOWN else value)
@@ -190,18 +190,18 @@ class StepTable(_Columns):
         return found
 
     def smooth_of(self, smooth: array[float], at: int) -> float | None:
-        """`smooth` (see `smoothed`) at a row: NaN is a loss that is not finite, None one that is not known."""
+        """`smooth` (see `smoothed`) at a row: NaN if the loss is not finite, None if unknown."""
         unknown = math.isnan(smooth[at]) and self.kinds[at] == UNKNOWN
         return None if unknown else smooth[at]
 
 
 def smoothing_until(path: Path, attempt: int, step: int) -> Smoothing:
-    """At true step `step` over the attempts before `attempt`: what that attempt continues."""
+    """At true step `step` over attempts before `attempt`: what that attempt continues."""
     return read_steps(path, lambda row: row[5] < attempt and row[0] <= step).smoothing()
 
 
 def smoothed_at(path: Path, steps: Collection[int | None]) -> dict[int, float]:
-    """The smoothed loss at these true steps by the rows as they are written; steps without one are left out."""
+    """The smoothed loss at these true steps from the written rows; steps without one are left out."""
     table = read_steps(path)
     smooth, found = table.smoothed(), {}
     for at, step in enumerate(table.steps):
@@ -212,7 +212,7 @@ def smoothed_at(path: Path, steps: Collection[int | None]) -> dict[int, float]:
 
 
 def read_steps(path: Path, counts: Callable[[Row], bool] | None = None) -> StepTable:
-    """A steps.jsonl, or the rows of it that `counts` takes; a missing file is an empty table."""
+    """A steps.jsonl, or the rows accepted by `counts`; a missing file is an empty table."""
     table, tail = StepTable(), LineTail(path)
     for block in tail.read(math.inf):
         rows, bad = step_rows(block)
@@ -226,8 +226,8 @@ def read_steps(path: Path, counts: Callable[[Row], bool] | None = None) -> StepT
 
 @dataclass(frozen=True, slots=True)
 class LossFacts:
-    """The losses of all steps that count. `finite`, `nonfinite`, `unknown`: numbers of rows; `exact`: of them
-    exact losses, the others are the trainer's running average. `last_step`, `last`: the last row and its loss
+    """The losses of all valid steps. `finite`, `nonfinite`, `unknown`: numbers of rows; `exact`: exact losses
+    among them, the rest are the trainer's running average. `last_step`, `last`: the last row and its loss
     (may be NaN; None: not recorded), `smooth`: at the end, NaN where `last` is not finite."""
 
     rows: int = 0
@@ -246,7 +246,7 @@ class LossFacts:
     missing_steps: int = 0
 
 
-#: the smoothed loss of the first steps says nothing yet
+#: the smoothed loss of the first steps is meaningless
 SETTLED_STEPS = 30
 
 

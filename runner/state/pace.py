@@ -1,20 +1,20 @@
-"""How fast the training goes. tqdm's own rate is wrong since sd-scripts v0.10 and after a resume, so it
-is measured: steps against the clock, without the pauses for saving, sampling and validation. A live run calls
-`look` often: then time asleep is left out as well."""
+"""How fast the training goes. tqdm's own rate is wrong since sd-scripts v0.10 and after a resume, so it is
+measured: steps against the clock, without pauses for saving, sampling and validation. A live run calls `look`
+often: then sleep time is left out too."""
 
 from __future__ import annotations
 
 from collections import deque
 
-#: how much of the recent past the pace is taken from
+#: time window of the pace
 WINDOW_STEPS = 200
 WINDOW_S = 120.0
-#: the longest span between two looks that counts as time awake
+#: the longest span between two calls that counts as time awake
 LONGEST_SPAN_S = 5.0
 
 
 class Awake:
-    """Seconds that this process was awake, out of any clock that may jump."""
+    """Seconds that this process was awake, from a clock that may jump."""
 
     def __init__(self) -> None:
         self._seen: float | None = None
@@ -29,7 +29,7 @@ class Awake:
 
 
 class Pace:
-    """Seconds per step of the recent past, and of the whole attempt with its pauses."""
+    """Seconds per step of the recent past, and of the full attempt with its pauses."""
 
     def __init__(self) -> None:
         self._points: deque[tuple[int, float]] = deque()
@@ -42,7 +42,7 @@ class Pace:
         self._asleep_s = 0.0
 
     def look(self, now: float) -> None:
-        """The clock stands at `now`. What a long gap since the look before holds beyond one short span was no
+        """The clock is at `now`. A long gap since the previous call beyond one short span was not
         training: the machine slept, or its clock was set."""
         before = self._awake.elapsed_s
         awake_s = self._awake.look(now) - before
@@ -51,8 +51,8 @@ class Pace:
         self._looked_at = now
 
     def on_step(self, step: int, now: float) -> None:
-        """A step was finished at `now`. After a pause, nobody has said when it was over: the step
-        itself is reckoned with the pace from before."""
+        """A step was finished at `now`. The end of a pause is unknown: the step after it is estimated from
+        the earlier pace."""
         now -= self._asleep_s
         if self._paused_since is not None:
             self._resume(max(self._paused_since, now - (self.seconds_per_step or 0.0)))
@@ -80,7 +80,7 @@ class Pace:
 
     @property
     def seconds_per_step(self) -> float | None:
-        """Of the recent steps, pauses left out; None before there are two."""
+        """Of recent steps, without pauses; None before there are two."""
         if len(self._points) < 2:
             return None
         (first, begin), (last, end) = self._points[0], self._points[-1]
@@ -88,13 +88,13 @@ class Pace:
 
     @property
     def seconds_per_step_with_pauses(self) -> float | None:
-        """Of the whole attempt: what the remaining time is reckoned with."""
+        """Of the full attempt: used for the remaining time."""
         if self._first is None or self._last is None or self._last[0] <= self._first[0]:
             return None
         return (self._last[1] - self._first[1]) / (self._last[0] - self._first[0])
 
     def eta_s(self, step: int, total: int | None, now: float) -> float | None:
-        """Seconds until `total`, from the slower of the two paces (pauses will come again)."""
+        """Seconds until `total`, from the slower of the two paces (there will be more pauses)."""
         recent, whole = self.seconds_per_step, self.seconds_per_step_with_pauses
         if total is None or recent is None or self._last is None:
             return None

@@ -6,15 +6,14 @@ from runner.state.attempt_state import PAUSES, AttemptState, StepRow, apply
 from runner.state.checkpoint_book import CheckpointBook
 from runner.state.losses import Smoothing
 
-#: a step's row waits so long for its exact loss before it is written with the average alone
+#: how long a step's row waits for its exact loss before it is written with only the average
 ROW_PATIENCE_S = 0.15
 
 
 class RowBuffer:
-    """Takes true steps in any order, hands out rows in the order of their steps. What a row tells of its step
-    is applied to `state` at once, and again in the form in which it is written. `catching_up`: nobody
-    watched these steps, so their rows have no time. `exact`: there are exact losses. `smoothing`: up to the
-    newest written row; a run has one, over all of its attempts."""
+    """Takes true steps in any order, returns rows by step. A row is applied to `state` at once, and again
+    when written. `catching_up`: these steps were not observed live, so their rows have no time. `exact`:
+    exact losses exist. `smoothing`: up to the newest written row; one per run, over all attempts."""
 
     def __init__(self, state: AttemptState, book: CheckpointBook, *, catching_up: bool) -> None:
         self._state, self._book = state, book
@@ -31,7 +30,7 @@ class RowBuffer:
         if row is None:
             if step <= self._written:
                 return False
-            # with exact losses those of the steps before are about to come: see `tick`
+            # with exact losses, those of earlier steps are about to arrive: see `tick`
             if not self.exact:
                 self._flush_until(step - 1)
             row = self._pending[step] = StepRow(step, now)
@@ -39,11 +38,11 @@ class RowBuffer:
             row.average = average
         apply(self._state, row)
         if row.loss is not None and average is not None:
-            self._flush_until(step)  # its exact loss came first: nothing to wait for
+            self._flush_until(step)  # its exact loss arrived first: nothing to wait for
         return True
 
     def add_loss(self, step: int, loss: float, at: float, lr: float | None) -> None:
-        """The exact loss of a step, which may have been written before, or not be shown so far."""
+        """The exact loss of a step, which may already be written, or not shown yet."""
         self.exact = True
         row = self._pending.get(step)
         if row is not None:
@@ -55,7 +54,7 @@ class RowBuffer:
             self._write_late(StepRow(step, at, loss, None, lr))
 
     def add_rate(self, step: int, at: float, lr: float | None) -> None:
-        """The learning rate came apart from its loss."""
+        """The learning rate arrived separately from its loss."""
         row = self._pending.get(step)
         if row is not None:
             row.lr = lr
@@ -63,14 +62,14 @@ class RowBuffer:
             self._write_late(StepRow(step, at, None, None, lr))
 
     def tick(self, now: float) -> None:
-        """Let go of rows that waited long enough for an exact loss."""
+        """Release rows that waited long enough for an exact loss."""
         waiting = self._pending.items()
         due = [s for s, row in waiting if row.at is not None and now - row.at > ROW_PATIENCE_S]
         if due and self._state.phase not in PAUSES:
             self._flush_until(max(due), only_finished=False)
 
     def finish(self) -> None:
-        """Nothing more will come."""
+        """No more input."""
         if self._pending:
             self._flush_until(max(self._pending), only_finished=False)
 
@@ -89,7 +88,7 @@ class RowBuffer:
             if self.catching_up and row.loss is None:
                 row.at = None
             self._rows.append(row)
-            if row.loss is not None:  # an average was applied when it was shown
+            if row.loss is not None:  # the average was applied when shown
                 apply(self._state, row)
             self._written = max(self._written, row.step)
             self._smooth(row)
@@ -99,7 +98,7 @@ class RowBuffer:
         self._rows.append(row)
 
     def _smooth(self, row: StepRow) -> None:
-        """A checkpoint carries the smoothed loss at its step: a single step's says little."""
+        """A checkpoint gets the smoothed loss at its step: a single step's is too noisy."""
         self.smoothing.add(row.loss if row.loss is not None else row.average)
         if row.step in self._book.steps:
             for key in self._book.own_keys:

@@ -1,4 +1,5 @@
-"""The status of a run out of its newest attempt's state: while it runs, and at any moment of a replay. Pure."""
+"""The status of a run, from its newest attempt's state: while it runs, and at any moment of a replay.
+Pure."""
 
 from __future__ import annotations
 
@@ -33,9 +34,9 @@ def build_status(
     first_nonfinite_step: int | None = None,
     untrusted_step: int | None = None,
 ) -> Status:
-    """The run as it stands at `now` (seconds since 1970). `attempts`: up to this one, `state`'s, which is the
-    last. `checkpoints`, `alarms`: of all of them. `began_at`: where no attempt is known. `ended_at`: of this
-    attempt's trainer. `first_nonfinite_step`: of what counts by now (`nonfinite_step`); `untrusted_step`: no
+    """The run at `now` (Unix seconds). `attempts`: up to this one, `state`'s, which is the last.
+    `checkpoints`, `alarms`: of all of them. `began_at`: used if no attempt is known. `ended_at`: of this
+    attempt's trainer. `first_nonfinite_step`: among valid steps (`nonfinite_step`); `untrusted_step`: no
     checkpoint from there on is safe."""
     over = run_state is RunState.ENDED
     epoch, epochs = _epochs(state, total_steps)
@@ -73,13 +74,13 @@ def build_status(
 
 
 def nonfinite_step(before: int | None, base_step: int, own: int | None) -> int | None:
-    """The first true step whose loss was not finite, of those that count: `before` is that of the attempts
-    before, and an attempt that begins at or before it trains it again."""
+    """The first valid true step with a non-finite loss: `before` is that of earlier attempts, and an attempt
+    that starts at or before it trains it again."""
     return before if before is not None and before <= base_step else own
 
 
 def _epochs(state: AttemptState, total: int | None) -> tuple[int | None, int | None]:
-    """As the trainer says; of the whole run where it began to count in the middle of it."""
+    """As reported by the trainer; for the full run if it started counting in the middle."""
     per_epoch = state.mapper.steps_per_epoch
     if not state.mapper.origin_step or per_epoch is None or total is None:
         return state.epoch, state.epochs or state.banner.get("epochs")
@@ -87,7 +88,7 @@ def _epochs(state: AttemptState, total: int | None) -> tuple[int | None, int | N
 
 
 def _trained_s(attempts: Sequence[AttemptStatus], until: float) -> float:
-    """Of an earlier attempt whose end nobody saw, nothing is counted."""
+    """An earlier attempt without an observed end does not count."""
     if not attempts:
         return 0.0
     earlier = (one.exit.at - one.started_at for one in attempts[:-1] if one.exit is not None)

@@ -1,15 +1,14 @@
-"""True steps out of the numbers that sd-scripts shows. Pure.
+"""True steps from the numbers that sd-scripts shows. Pure.
 
-A trainer shows three numbers that agree only in a run that was never resumed: `n` of its bar, its
-`global_step` (in file names and as TensorBoard's x), and nothing at all that is the step within the
-whole training. The last is the true step here: the place in the plan of `epochs x steps per epoch`.
-An epoch that a resume trains again counts once.
+A trainer shows numbers that agree only in a run that was never resumed: `n` of its bar, its `global_step` (in
+file names and as TensorBoard's x), and none is the step within the full training, the true step: the position
+in the plan of `epochs x steps per epoch`. An epoch that a resume trains again counts once.
 
-Facts (sd-scripts.md §4, run with v0.9.1 and v0.10.1): a resume begins with epoch
+Facts (sd-scripts.md §4, run with v0.9.1 and v0.10.1): a resume starts with epoch
 `initial_step // steps_per_epoch + 1` in either mode. Without `--skip_until_initial_step` it trains
 that epoch from its start, bar and global_step from 0. With it, the bar counts from 0 at
 initial_step, global_step from the remainder of initial_step within its epoch. With gradient
-accumulation and skip the trainer mixes units, and nothing it shows can be trusted.
+accumulation and skip the trainer mixes units, and none of its numbers can be trusted.
 """
 
 from __future__ import annotations
@@ -24,9 +23,8 @@ from runner.trainers.sd_scripts.steps import steps_per_epoch
 class StepMapper:
     """The numbers of one launch of the trainer. Feed it every console event of the attempt.
 
-    `base_step`: the true step it was launched to continue from; only used as long as the console
-    has not told where it begins. `origin_step`: the true step that its own step 0 stands for. All answers are
-    true steps, None when they cannot be known.
+    `base_step`: the true step it was launched to continue from; only used until the console shows where it
+    starts. `origin_step`: the true step of its own step 0. All results are true steps, None if unknown.
     """
 
     base_step: int = 0
@@ -38,7 +36,7 @@ class StepMapper:
     _skipped: int | None = None
 
     def on(self, event: ConsoleEvent) -> None:
-        """Take one event; those that tell nothing about steps are welcome."""
+        """Take one event; events without steps are fine."""
         match event:
             case BannerSeen(name="batches_per_epoch", value=value):
                 self._batches = value
@@ -61,30 +59,30 @@ class StepMapper:
 
     @property
     def begins_with_epoch_1(self) -> bool:
-        """By what the console has said, or as long as it has said nothing."""
+        """From the console, or before it has printed anything."""
         return self._first_epoch in (None, 1)
 
     @property
     def problem(self) -> str | None:
-        """Why nothing can be known, if so."""
+        """Why the steps are unknown, if so."""
         if self._skipped is not None and self._accumulation > 1:
             return (
                 "sd-scripts mixes batches and steps when --skip_until_initial_step meets gradient "
-                "accumulation: its step numbers mean nothing"
+                "accumulation: its step numbers are meaningless"
             )
         return None
 
     @property
     def _counts_anew(self) -> bool:
-        """It was launched to continue, but knows only its own steps: it begins with epoch 1, step 0."""
+        """It was launched to continue, but only knows its own steps: it starts with epoch 1, step 0."""
         return self.origin_step > 0 and self.origin_step == self.base_step
 
     def average_factor(self, shown: int) -> float:
-        """What the bar's average must be multiplied with to be the mean of the losses seen.
+        """Factor that turns the bar's average into the mean of the losses.
 
         sd-scripts' LossRecorder (train_util.py, v0.9 to v0.10) numbers the losses of an epoch from 1 after
         a skip, and counts the empty place 0 as a loss of zero, except in the first epoch: after a resume
-        the average starts at half of the loss and comes back within the epoch.
+        the average starts at half of the loss and recovers within the epoch.
         """
         if shown < 1 or self._skipped is None or self.problem is not None:
             return 1.0
@@ -107,11 +105,11 @@ class StepMapper:
         return None if base is None else base + shown
 
     def true_from_name(self, step: int) -> int | None:
-        """The true step of a file `NAME-step<step>`: file names hold the global_step."""
+        """The true step of a file `NAME-step<step>`: file names contain the global_step."""
         return self.true_from_global(step)
 
     def true_from_epoch(self, epoch: int) -> int | None:
-        """The true step of a file `NAME-<epoch>`: names of epochs stay right over a resume."""
+        """The true step of a file `NAME-<epoch>`: epoch names stay correct after a resume."""
         per_epoch = self.steps_per_epoch
         return None if per_epoch is None else self.origin_step + epoch * per_epoch
 
@@ -135,10 +133,10 @@ class StepMapper:
         return self.origin_step + (self._first_epoch - 1) * per_epoch
 
     def _expected_epoch_base(self, per_epoch: int | None) -> int:
-        """Before the first `epoch n/m`: by what the resume said, else by what we were told."""
+        """Before the first `epoch n/m`: from the resume's output, else from the plan."""
         begins_at = self._skipped
         if begins_at is None:
-            # a state of a resumed attempt holds a number of its own: who launched it knows better
+            # the state of a resumed attempt has its own number: the plan knows better
             begins_at = self.base_step - self.origin_step if self.base_step else self._state_step
         if begins_at is None or per_epoch is None or self._counts_anew:
             return self.base_step

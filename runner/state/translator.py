@@ -1,8 +1,7 @@
 """Console events and exact losses in, journal events and rows out; the attempt's state follows from these.
 
-Pure: no files, no clock of its own (`now` is handed in, wall-clock seconds). The supervisor feeds it and writes
-down what it answers; feeding it the same bytes again gives the same events and rows, which is how a new
-supervisor takes over from a killed one.
+Pure: no files, no clock (the caller passes `now`, wall-clock seconds). The supervisor feeds it and writes its
+results; the same bytes give the same events and rows, so a new supervisor can take over from a killed one.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ from runner.state.row_buffer import RowBuffer
 from runner.state.step_mapper import StepMapper
 from runner.trainers.names import KOHYA_NAMES
 
-#: of more warnings than this, one of so many is journaled
+#: beyond this many warnings, only one in this many is journaled
 WARNINGS_JOURNALED, WARNINGS_APART = 200, 100
 
 
 class Translator:
-    """Of one attempt. `state` changes only by `apply`, with what `take_events` and `take_rows` hand out to be
-    written; a few events (each new detail of a phase, warnings beyond a number) change it and are written
-    only as the last of their kind. Besides it: what only the console says, the pace, the checkpoints."""
+    """For one attempt. `state` changes only by `apply`, with the results of `take_events` and `take_rows`; a
+    few events (each new detail of a phase, excess warnings) change it and are written only as the last of
+    their kind. It also has console-only facts, the pace and the checkpoints."""
 
     def __init__(
         self,
@@ -76,9 +75,9 @@ class Translator:
         self._bar_step: int | None = None
         self._warnings = 0
         self._events: list[JournalEvent] = []
-        #: by kind: applied, and not written so far
+        #: by kind: applied, not written yet
         self._passing: dict[str, JournalEvent] = {}
-        #: of the event that is being taken
+        #: of the current event
         self._now, self._offset = 0.0, 0
 
     # ----------------------------------------------------------------- in
@@ -104,7 +103,7 @@ class Translator:
             case SubsetSeen():
                 self.images.see(event)
             case SampleStarted() | ValidationSeen() if self.past_step is not None:
-                pass  # of weights that do not count
+                pass  # of ignored weights
             case SampleStarted():
                 self._emit("sampling", step=self.state.step)
             case ValidationSeen(loss=loss):
@@ -159,7 +158,7 @@ class Translator:
         self, shown_step: int, loss: float | None, at: float, lr: float | None = None
     ) -> int | None:
         """An exact loss (or only the learning rate) from TensorBoard; `shown_step` is its x (the trainer's
-        global_step). Returns its true step; None: unknown, or none of the plan."""
+        global_step). Returns its true step; None: unknown, or outside the plan."""
         step = self.state.mapper.true_from_global(shown_step)
         if step is None or shown_step < 1 or self._is_past_plan(step):
             return None  # at 0: batches of an accumulation before the first step
@@ -171,14 +170,14 @@ class Translator:
         return step
 
     def tick(self, now: float) -> None:
-        """Time goes by, whether the trainer prints something or not."""
+        """Called periodically, even without output."""
         self.pace.look(now)
         self.rows.tick(now)
 
     # ----------------------------------------------------------------- steps
 
     def _is_past_plan(self, step: int) -> bool:
-        """Trained after the planned last step: it belongs to no result of this run."""
+        """Trained after the planned last step: it does not count for this run."""
         return self.stop_step is not None and step > self.stop_step
 
     def _on_step(self, event: StepShown) -> None:
@@ -194,13 +193,13 @@ class Translator:
             self.pace.on_step(step, now)
             self._bar_step = step
             if self.state.saving_since is not None:
-                # the bar moves again: whatever was being saved is saved
+                # the bar moves again: the save is complete
                 self._enter(Phase.TRAINING, "")
         average = event.average
         if average is not None:
             average *= mapper.average_factor(event.shown_step)
         shown = self.rows.show(step, average, now)
-        # the average of a step may still be the one of the step before: an exact loss decides
+        # a step's average may still be the previous step's: an exact loss decides
         if shown and average is not None and not self.rows.exact:
             self._note_finite(step, average)
 
@@ -264,7 +263,7 @@ class Translator:
     # ----------------------------------------------------------------- out
 
     def _emit(self, kind: str, /, **data: object) -> None:
-        """Change the state by an event, and have it written."""
+        """Change the state by an event and queue it for writing."""
         self._take(JournalEvent(self._now, kind, self.attempt, self._offset, data))
 
     def _take(self, event: JournalEvent) -> None:
@@ -273,7 +272,7 @@ class Translator:
         self._events.append(event)
 
     def _pass(self, kind: str, /, **data: object) -> None:
-        """Change the state by an event that is written only if it stays the last of its kind."""
+        """Change the state by an event that is only written if it stays the last of its kind."""
         event = JournalEvent(self._now, kind, self.attempt, self._offset, data)
         apply(self.state, event)
         self._passing[kind] = event
@@ -288,12 +287,12 @@ class Translator:
         return [replace(e, at=now) if e.at == 0.0 else e for e in events]
 
     def finish(self) -> None:
-        """The trainer is gone: nothing more will come."""
+        """The trainer has ended: no more input."""
         self.rows.finish()
         if self._banner and "total_steps" not in self._banner:
             self._now = 0.0
             self._emit("banner", **self._banner)
             self._banner = {}
-        # where it ended is what counts for them: a journal has its offsets in order
+        # they get the end offset: a journal's offsets are in order
         self._events += [replace(e, offset=self._offset) for e in self._passing.values()]
         self._passing.clear()

@@ -1,4 +1,4 @@
-"""Which attempts a run folder holds."""
+"""The attempts of a run folder."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def newest_attempt(run: RunDir) -> int:
 
 
 def newest_started(run: RunDir, status_attempt: int) -> int:
-    """The newest attempt that was started. A plan of a later one was written by a resume that was killed
-    before its supervisor came up: nothing of it ever ran. Raises Unreadable."""
+    """The newest attempt that was started. A later plan was written by a resume killed before its supervisor
+    started: it never ran. Raises Unreadable."""
     newest = newest_attempt(run)
     while newest > max(1, status_attempt) and not run.started(newest).exists():
         newest -= 1
@@ -37,15 +37,14 @@ def newest_started(run: RunDir, status_attempt: int) -> int:
 
 
 class _Verdict(msgspec.Struct):
-    """Of status.json what tells that a run is over."""
+    """The part of status.json that shows whether a run has ended."""
 
     state: RunState
     attempt: int = 1
 
 
 def has_verdict(run: RunDir) -> bool:
-    """Has a supervisor written that the newest attempt that was started has ended? A status that cannot be
-    read proves nothing."""
+    """Did a supervisor record the end of the newest started attempt? An unreadable status proves nothing."""
     found = readable(run.status, _Verdict)
     if found is None or found.state is not RunState.ENDED:
         return False

@@ -1,4 +1,4 @@
-"""Can runs be kept where $PLASMA_HOME says? Looked at once, before a command does anything."""
+"""Can runs be stored in $PLASMA_HOME? Checked once, before a command does anything."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _BELOW = Path("runs") / ("x" * 64) / "tensorboard" / "attempt-10" / ("x" * 120)
 
 
 def home_problem(*, writing: bool) -> str | None:
-    """Why the folder of all runs cannot be used, one sentence; None: it can. `writing`: runs will be
-    started or made, so that files are really written there."""
+    """Why the folder of all runs cannot be used, one sentence; None: it can. `writing`: runs will be created,
+    so test by writing files there."""
     chosen = os.environ.get("PLASMA_HOME")
     name = "PLASMA_HOME" if chosen else "the folder of runs"
     try:
         place = home()
         shown = str(place).encode("utf-8").decode("utf-8")
     except UnicodeEncodeError:
-        return f"{name} is not UTF-8; give a folder whose name is"
+        return f"{name} is not UTF-8; choose a folder with a UTF-8 name"
     except RuntimeError:
-        return f"{name} is {chosen}, and there is no such user; write the folder out"
-    except OSError as error:  # a relative one, seen from a working folder that was deleted
-        return f"{name} cannot be found from here: {error.strerror}; give an absolute path"
+        return f"{name} is {chosen}, and there is no such user; write the full path"
+    except OSError as error:  # relative to a deleted working folder
+        return f"{name} cannot be resolved: {error.strerror}; use an absolute path"
     problem = _unusable(place) or _unusable(place / "runs") or _too_deep(place)
     if problem is None and writing:
         problem = _unwritable(place)
@@ -37,21 +37,23 @@ def home_problem(*, writing: bool) -> str | None:
 
 
 def _unusable(place: Path) -> str | None:
-    """As the end of a sentence. A folder that does not exist yet is made later."""
+    """As the end of a sentence. A folder that does not exist yet is created later."""
     try:
         mode = place.stat().st_mode
     except FileNotFoundError:
         if place.is_symlink():
-            return f"is a link to {place.readlink()}, which does not exist; make that folder"
+            return f"is a link to {place.readlink()}, which does not exist; create that folder"
         return None
     except NotADirectoryError:
-        return "lies below a file; give a folder"
+        return "is below a file; choose a folder"
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            return "is too long for this file system; give a shorter path"
+            return "is too long for this file system; choose a shorter path"
         return f"cannot be used: {error.strerror}"
     if not stat.S_ISDIR(mode):
-        return "is a file; give a folder" if place.name != "runs" else "holds a file named runs"
+        return (
+            "is a file; choose a folder" if place.name != "runs" else "contains a file named runs"
+        )
     if not os.access(place, os.R_OK | os.X_OK):
         return "cannot be read: permission denied"
     return None
@@ -62,12 +64,12 @@ def _too_deep(place: Path) -> str | None:
         (place / _BELOW).stat()
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            return "is too long for the files of a run; give a shorter path"
+            return "is too long for the files of a run; choose a shorter path"
     return None
 
 
 def _unwritable(place: Path) -> str | None:
-    """Rights alone do not tell: read-only mounts, quotas."""
+    """Permissions are not enough: read-only mounts, quotas."""
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=place, prefix=".writable-"):

@@ -1,8 +1,8 @@
-"""Is a file still the one that a run wrote? Another training into the same folder writes other bytes under the
-same name, and an old run must not vouch for them.
+"""Is a file still the one that a run wrote?
 
-Known of each checkpoint since its verification: size, time of the last change, inode, and a hash of its
-safetensors header, which holds a hash of the weights (`sshs_model_hash`) where the trainer wrote metadata.
+Another training to the same folder writes other bytes under the same name, and an old run must not vouch for
+them. Recorded for each verified checkpoint: size, mtime, inode, and a hash of its safetensors header, which
+contains a hash of the weights (`sshs_model_hash`) if the trainer wrote metadata.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from runner.files.header import Broken, metadata_of, read_header
 from runner.model import Checkpoint, Status
 from runner.store.journal import readable, write_json
 
-REPLACED = "replaced since"
-#: the time of a file may lose digits on its way over a network disk, or by a copy onto another one
+REPLACED = "replaced later"
+#: a file's time may lose digits on a network disk, or by copying
 SAME_TIME_NS = 10_000_000
-#: FAT and exFAT keep two seconds; no training writes another file so soon
+#: FAT and exFAT store two seconds; no training writes another file that soon
 COARSE_TIME_NS = 2_100_000_000
-#: of a file without a safetensors header
+#: for a file without a safetensors header
 HEAD_BYTES = 1 << 16
 CONTENT_KEY = "sshs_model_hash"
 RECORD = "replaced.json"
@@ -60,7 +60,7 @@ def header_sha256(path: Path) -> str | None:
 
 
 def is_same(one: Checkpoint, path: Path) -> bool | None:
-    """Is it the file that was verified? None: it is gone, its disk does not answer, or too little is known."""
+    """Is it the verified file? None: missing, its disk does not respond, or too little is known."""
     if one.complete is None or one.mtime_ns is None:
         return None
     try:
@@ -79,12 +79,12 @@ def is_same(one: Checkpoint, path: Path) -> bool | None:
         return same_time
     if header_sha256(path) != one.header_sha256:
         return False
-    # touched or copied: only a header that names its weights proves that they are the same
+    # touched or copied: only a header with a weights hash proves that they are the same
     return same_time or _names_content(path)
 
 
 def _is_same_folder(one: Checkpoint, path: Path) -> bool:
-    """Of diffusers, by the size of its files and the newest of them. Raises OSError."""
+    """For diffusers, by the size of its files and the newest of them. Raises OSError."""
     look = look_at_folder(path)
     apart_ns = abs(look.mtime_ns - (one.mtime_ns or 0))
     return look.size_bytes == one.size_bytes and apart_ns <= COARSE_TIME_NS
@@ -98,8 +98,7 @@ def _names_content(path: Path) -> bool:
 
 
 def state_stamp(path: Path) -> int | None:
-    """What changes when the files of a state folder are written again: the newest time, in ns; None: it cannot
-    be read."""
+    """Changes when files of a state folder are rewritten: the newest time, in ns; None: unreadable."""
     try:
         return max((e.stat().st_mtime_ns for e in os.scandir(path)), default=None)
     except OSError:
@@ -107,7 +106,7 @@ def state_stamp(path: Path) -> int | None:
 
 
 def is_same_state(one: Checkpoint, path: Path) -> bool | None:
-    """As `is_same`, of its state folder."""
+    """As `is_same`, for its state folder."""
     if one.state_mtime_ns is None:
         return None
     found = state_stamp(path)
@@ -115,15 +114,15 @@ def is_same_state(one: Checkpoint, path: Path) -> bool | None:
 
 
 def without_replaced(status: Status, cwd: Path, run: Path) -> Status:
-    """The status of a run that is over, in which files that are not its own any more are called replaced.
-    Looks at every kept file (one stat each)."""
+    """The status of an ended run, with files that are no longer its own marked as replaced. Checks every kept
+    file (one stat each)."""
     known = {r.path: r for r in _replacements(run)}
     made = []
     for one in status.checkpoints:
         path = cwd / one.path
         if not one.removed and not one.missing:
-            # the record of the other run outweighs a time that only nearly differs, and is all that there is
-            # for a run of an older version, which knew little of its files
+            # the other run's record outweighs an almost equal time, and is the only evidence for a run of an
+            # older version, which recorded little
             by = _by(one, path, known)
             if by is not None or is_same(one, path) is False:
                 one = replaced(one, by or REPLACED)
@@ -138,7 +137,7 @@ def without_replaced(status: Status, cwd: Path, run: Path) -> Status:
 
 
 def replaced(one: Checkpoint, how: str) -> Checkpoint:
-    """Of its own file nothing is left: neither what verification found nor its loss belongs to what lies there.
+    """Its own file is gone: verification results and loss do not belong to the file there now.
     `how`: `replaced by run X` or REPLACED."""
     return replace(
         one, missing=True, replaced=how, complete=False, finite=None, problem=how, loss=None,
@@ -147,7 +146,7 @@ def replaced(one: Checkpoint, how: str) -> Checkpoint:
 
 
 def _by(one: Checkpoint, path: Path, known: Mapping[str, Replacement]) -> str | None:
-    """None: no other run is known to have written the present file."""
+    """None: no other run is known to have written the current file."""
     found = known.get(os.path.realpath(path)) if known else None
     if found is None:
         return None

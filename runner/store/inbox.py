@@ -1,8 +1,8 @@
 """Orders to a run: a maildir. It needs no socket, works on network disks, leaves a trail, and an order
-outlives the supervisor it was meant for.
+survives its supervisor.
 
-Anybody who can write into the folder can put anything there, so a file is read as one of a stranger: regular
-files only, no links, up to a limit. What is no order is set aside, and nothing about it is retried.
+Anything may be put into the folder, so its files are untrusted: regular files only, no links, up to a limit.
+Invalid files are moved aside and never retried.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from runner.store.attempt import newest_attempt
 from runner.store.journal import UNDECODABLE, Unreadable, decode_json, write_json
 from runner.store.rundir import RunDir
 
-#: an order nobody took for so long is not obeyed any more
+#: an order older than this expires
 DEADLINE_S = 600.0
 ORDER_LIMIT_BYTES = 64_000
-#: of a flooded inbox, so many files are looked at in one go
+#: files read at once from a flooded inbox
 FILES_AT_ONCE = 1000
 #: may succeed when tried again; every other failure to read a file is final
 _PASSING = (errno.ENOENT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -34,7 +34,7 @@ _PASSING = (errno.ENOENT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, e
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What somebody wants of a run. `kind`: stop, cancel_stop; `attempt`: of which attempt, None if it was
+    """A request to a run. `kind`: stop, cancel_stop; `attempt`: of which attempt, None if it was
     written by an earlier version."""
 
     id: str
@@ -54,7 +54,7 @@ class Order:
 def send(
     run: RunDir, kind: str, data: dict[str, Any] | None = None, *, by: str | None = None
 ) -> Order:
-    """Put an order for the newest attempt into the inbox. `by`: by default who runs this process. Raises
+    """Put an order for the newest attempt into the inbox. `by`: by default the user of this process. Raises
     OSError."""
     attempt: int | None = None
     with contextlib.suppress(Unreadable):
@@ -78,7 +78,7 @@ def is_for(order: Order, attempt: int, began_at: float) -> bool:
 
 
 def pending(run: RunDir) -> list[tuple[str, Order]]:
-    """(file name, order), oldest first. What is no order is moved to inbox/unreadable; files with other names
+    """(file name, order), oldest first. Invalid files are moved to inbox/unreadable; files with other names
     are left alone."""
     names = [name for name in _names(run.inbox) if name[0].isdigit()]
     found = ((name, _read(run.inbox / name)) for name in names[:FILES_AT_ONCE])
@@ -86,7 +86,7 @@ def pending(run: RunDir) -> list[tuple[str, Order]]:
 
 
 def done(run: RunDir) -> list[Order]:
-    """The answered orders, oldest first: what a new supervisor knows of them."""
+    """The answered orders, oldest first, for a new supervisor."""
     found = (_read(run.inbox_done / name) for name in _names(run.inbox_done))
     return [order for order in found if order is not None]
 
@@ -99,7 +99,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _read(path: Path) -> Order | None:
-    """The order in this file; None if there is none (any more)."""
+    """The order in this file; None if it no longer exists."""
     try:
         return decode_json(read_bytes(path, ORDER_LIMIT_BYTES, follow=False), Order)
     except OSError as error:
@@ -112,7 +112,7 @@ def _read(path: Path) -> Order | None:
 
 
 def _set_aside(path: Path) -> None:
-    """Out of the way of the orders behind it, and kept for a person to look at."""
+    """Move it aside for later orders, but leave it for inspection."""
     with contextlib.suppress(OSError):
         folder = path.parent / "unreadable"
         folder.mkdir(FOLDER_MODE, exist_ok=True)
@@ -120,7 +120,7 @@ def _set_aside(path: Path) -> None:
 
 
 def answer(run: RunDir, name: str, order: Order, text: str) -> None:
-    """Move a taken order to inbox/done with its answer. Raises OSError; the order lies in the inbox then."""
+    """Move a taken order to inbox/done with its answer. Raises OSError; then the order stays in the inbox."""
     run.inbox_done.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
     write_json(run.inbox_done / name, replace(order, answer=text, answered_at=time.time()))
     with contextlib.suppress(FileNotFoundError):
@@ -128,17 +128,17 @@ def answer(run: RunDir, name: str, order: Order, text: str) -> None:
 
 
 def refusal(order: Order) -> Order:
-    """The order as one that was not carried out."""
+    """The order marked as not carried out."""
     return replace(order, data={**order.data, "refused": True})
 
 
 def answer_of(run: RunDir, order_id: str) -> Order | None:
-    """The answered form of an order, once there is one."""
+    """The answered order, once it exists."""
     return next(_with_id(run.inbox_done, order_id), (None, None))[1]
 
 
 def withdraw(run: RunDir, order_id: str, why: str) -> None:
-    """Answer an order that nobody is left to take. Raises OSError."""
+    """Answer an order without a supervisor to take it. Raises OSError."""
     for name, order in _with_id(run.inbox, order_id):
         answer(run, name, refusal(order), why)
 
@@ -152,7 +152,7 @@ def _with_id(folder: Path, order_id: str) -> Iterator[tuple[str, Order]]:
 
 
 def current_user() -> str:
-    """The name of the user, as the login has it; else of the user id."""
+    """The login name; else the name of the user id."""
     name = os.environ.get("USER") or os.environ.get("LOGNAME")
     if name:
         return name
@@ -160,5 +160,5 @@ def current_user() -> str:
         import pwd
 
         return pwd.getpwuid(os.getuid()).pw_name
-    except (ImportError, KeyError):  # no such database, or a container's user without a name
+    except (ImportError, KeyError):  # no user database, or a container's user without a name
         return f"uid {os.getuid()}"

@@ -1,9 +1,9 @@
-"""The list of thousands of runs without reading thousands of files: a cache that may be deleted at any time.
+"""Lists thousands of runs without reading thousands of files: a cache that may be deleted at any time.
 
-Every file that a listing is made of is replaced by rename, and a rename changes the folder it happens
-in. So one stat of a run folder tells whether what was read of it still holds. Kept are only runs that
-have ended and been judged, and only when their folder had not changed for a while before it was read:
-a change within the same tick of the file system's clock could not be seen otherwise.
+Every file behind a listing is replaced by rename, and a rename changes its folder. So one stat of a run
+folder shows whether its entry is still valid. Only ended runs with a verdict are stored, and only if their
+folder had not changed for a while before reading: a change within the same clock tick of the file system
+would go unnoticed otherwise.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from runner.model import RunListing, RunState
 from runner.store.journal import readable, write_json
 from runner.store.rundir import home
 
-#: of what an entry looks like; an index of another number is not used
+#: format version of an entry; an index with another version is ignored
 INDEX_SCHEMA = 1
-#: a folder that changed later than this before it was read is read again next time
+#: a folder changed less than this before reading is read again next time
 RACY_S = 2.0
-#: after a refusal of the disk, no further try for so long
+#: after a disk error, no retry for this long
 RETRY_S = 60.0
-#: what a killed process left of its index is deleted when it is so old
+#: leftovers of a killed process are deleted at this age
 LEFTOVER_S = 3600.0
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """What changes with every rename inside a folder. ctime: it cannot be set back by copying tools."""
+    """Changes with every rename inside a folder. ctime: copying tools cannot set it back."""
 
     mtime_ns: int
     ctime_ns: int
@@ -40,7 +40,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """What was read of a folder that looked so."""
+    """What was read from a folder with this stamp."""
 
     mark: Mark
     listing: RunListing
@@ -68,7 +68,7 @@ def index_path() -> Path:
 
 
 def mark_of(folder: os.DirEntry[str] | Path) -> Mark | None:
-    """The folder as it is now; None if it is gone."""
+    """The folder now; None if missing."""
     try:
         found = folder.stat()
     except OSError:
@@ -77,7 +77,7 @@ def mark_of(folder: os.DirEntry[str] | Path) -> Mark | None:
 
 
 def known_entries() -> dict[str, Entry]:
-    """What is remembered, by the folder's name; not to be changed. Read from the disk once a process."""
+    """Cached entries by folder name; read-only. Read from disk once per process."""
     path = index_path()
     with _lock:
         if path not in _kept:
@@ -88,7 +88,7 @@ def known_entries() -> dict[str, Entry]:
 
 
 def remember(entries: dict[str, Entry]) -> None:
-    """What holds from now on; written if it is something else than before. Never fails."""
+    """Store new entries; written if changed. Never fails."""
     path = index_path()
     with _lock:
         kept = _kept.setdefault(path, _Kept())
@@ -104,20 +104,20 @@ def remember(entries: dict[str, Entry]) -> None:
 
 
 def forget() -> None:
-    """Read the disk's index again next time: as a new process would."""
+    """Read the disk's index again next time: like a new process."""
     with _lock:
         _kept.clear()
 
 
 def worth_keeping(listing: RunListing, mark: Mark, now: float) -> bool:
-    """Will this listing stay as it is while the folder does?"""
+    """Will this listing stay valid while the folder is unchanged?"""
     judged = listing.outcome is not None or bool(listing.origin)
     if listing.state is not RunState.ENDED or not judged or listing.problem is not None:
         return False
     if not listing.id.isascii():
-        return False  # no id of ours, and a name that is no text could not be written
+        return False  # not our id, and a non-text name could not be written
     if listing.duration_s is not None and listing.ended_at is None:
-        return False  # it is counted up to now
+        return False  # it counts up to now
     return now - mark.mtime_ns / 1e9 >= RACY_S and now - mark.ctime_ns / 1e9 >= RACY_S
 
 
@@ -126,13 +126,13 @@ def _write(path: Path, entries: dict[str, Entry]) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, _File(INDEX_SCHEMA, entries))
         _clean(path)
-    except (OSError, ValueError, msgspec.MsgspecError):  # it costs a cache, nothing else
+    except (OSError, ValueError, msgspec.MsgspecError):  # only the cache is lost
         return False
     return True
 
 
 def _clean(path: Path) -> None:
-    """Whole copies that processes killed in the middle of a write have left."""
+    """Leftover copies of processes killed during a write."""
     for left in path.parent.glob(f".{path.name}.*.tmp"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > LEFTOVER_S:

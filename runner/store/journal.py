@@ -1,7 +1,7 @@
 """Reading and writing the run folder so that any process may die at any byte.
 
-Whole files are replaced by rename; journals are appended, one `write()` a line. A torn last line is
-"not yet". Readers keep offsets and work within budgets.
+Files are replaced by rename; journals are appended, one `write()` per line. A torn last line is incomplete.
+Readers keep offsets and work within budgets.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 #: a status of ten thousand checkpoints has 30 MB
 JSON_LIMIT_BYTES = 256_000_000
-#: what `decode_json` raises; the last one for a text that is nested too deeply
+#: raised by `decode_json`; the last one for too deep nesting
 UNDECODABLE = (
     msgspec.DecodeError,
     msgspec.ValidationError,
@@ -37,17 +37,17 @@ UNDECODABLE = (
 
 
 class Unreadable(Exception):
-    """A file of the run folder that is missing, torn or foreign; the text is one sentence."""
+    """A missing, torn or invalid file of the run folder; the text is one sentence."""
 
 
 def write_json(path: Path, value: object, *, durable: bool = False) -> None:
-    """Replace `path` by rename. Raises OSError (disk full, read-only); the old text stays then."""
+    """Replace `path` by rename. Raises OSError (disk full, read-only); then the old content stays."""
     replace_file(path, encode_json(value), mode=FILE_MODE, durable=durable)
 
 
 def read_json(path: Path, kind: type[T]) -> T:
     """The file as `kind`; unknown keys are ignored. Raises Unreadable, also for a file that is not regular or
-    larger than any of ours."""
+    too large."""
     try:
         text = read_bytes(path, JSON_LIMIT_BYTES)
     except FileNotFoundError:
@@ -57,27 +57,27 @@ def read_json(path: Path, kind: type[T]) -> T:
     try:
         return decode_json(text, kind)
     except UNDECODABLE as error:
-        raise Unreadable(f"{path.name} is torn or foreign: {error}") from None
+        raise Unreadable(f"{path.name} is torn or invalid: {error}") from None
 
 
 def readable(path: Path, kind: type[T]) -> T | None:
-    """As `read_json`; None for a file that is missing, torn or foreign."""
+    """As `read_json`; None for a missing, torn or invalid file."""
     try:
         return read_json(path, kind)
     except Unreadable:
         return None
 
 
-#: how MessagePack writes a double whose exponent says NaN or infinity (text may look the same by chance)
+#: MessagePack encoding of a NaN or infinite double (text may coincidentally match)
 _NONFINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 
 
 def encode_json(value: object) -> bytes:
-    """`value` as JSON. A float that JSON cannot hold is a string (`"nan"`, `"inf"`, `"-inf"`): null is what is
-    not known."""
+    """`value` as JSON. A float that JSON cannot hold is a string (`"nan"`, `"inf"`, `"-inf"`): null means
+    unknown."""
     if not _NONFINITE.search(
         msgspec.msgpack.encode(value)
-    ):  # ten times as fast as looking at each number
+    ):  # ten times as fast as checking each number
         return msgspec.json.encode(value)
     return msgspec.json.encode(_named(msgspec.to_builtins(value)))
 
@@ -101,21 +101,20 @@ def _name(value: float) -> str:
     return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
 
 
-#: no room, or none left of the quota
+#: disk full, or quota exceeded
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-#: lines that a full disk refused are kept up to this size
+#: lines refused by a full disk are kept up to this size
 OWED_BYTES = 1 << 24
 
 
 class Appender:
-    """Appends lines to a journal; survives a torn tail left by a predecessor and a full disk.
-
-    What the disk refuses is kept, up to OWED_BYTES, and written before anything later."""
+    """Appends lines to a journal; survives a torn tail and a full disk. Refused lines are kept, up to
+    OWED_BYTES, and written before later ones."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem: str | None = None
-        #: when the disk last had no room for a line, seconds since the epoch
+        #: when the disk last had no room for a line, Unix time
         self.full_at: float | None = None
         self._owed = b""
         self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
@@ -136,7 +135,7 @@ class Appender:
             return False
         if written:
             self._torn = data[written - 1 : written] != b"\n"
-        # a line that was written in part is written again: readers pass over the torn one
+        # a partially written line is written again: readers skip the torn one
         done = data.rfind(b"\n", 0, written) + 1
         self._owe(data[done:])
         if self._owed:
@@ -150,7 +149,7 @@ class Appender:
         )
 
     def retry(self) -> None:
-        """Write what was refused before, if there is any."""
+        """Write lines that were refused before, if any."""
         if self._owed:
             owed, self._owed = self._owed, b""
             self.append(owed)
@@ -160,19 +159,19 @@ class Appender:
 
 
 class LineTail:
-    """Complete lines of a growing file, from an offset on. Truncation or replacement starts anew."""
+    """Complete lines of a growing file, from an offset on. Truncation or replacement restarts at 0."""
 
     def __init__(self, path: Path, chunk_bytes: int = 1 << 18) -> None:
         self.path = path
         self.offset = 0
         self.size = 0
-        #: the file is another one or was emptied; set back by whoever has taken note
+        #: the file was replaced or emptied; reset by the caller
         self.restarted = False
         self._chunk = chunk_bytes
         self._identity: tuple[int, int] | None = None
 
     def changed(self) -> bool:
-        """A cheap look (one stat): is there something that `read` has not seen?"""
+        """A cheap check (one stat): is there anything new for `read`?"""
         try:
             found = self.path.stat()
         except OSError:
@@ -180,9 +179,8 @@ class LineTail:
         return found.st_size != self.size or (found.st_dev, found.st_ino) != self._identity
 
     def read(self, budget_s: float = 0.05) -> Iterator[bytes]:
-        """Blocks of complete lines (each ends with a newline), until the end or until `budget_s` is
-        over; what the caller does with a block counts towards it. A block that was handed out
-        counts as read."""
+        """Blocks of complete lines (each ends with a newline), until the end or until `budget_s` is used up,
+        including the caller's time. A yielded block counts as read."""
         deadline = time.monotonic() + budget_s
         try:
             with open_regular(self.path) as stream:
@@ -225,7 +223,7 @@ _NAMES = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def number_text(value: float | None) -> str:
-    """A JSON value for any float: null for unknown, a string for what JSON cannot hold."""
+    """A JSON value for any float: null for unknown, a string for NaN and infinity."""
     if value is None:
         return "null"
     if math.isfinite(value):
@@ -252,7 +250,7 @@ def step_row(
 
 
 Row = tuple[int, float | None, float | str | None, float | str | None, float | str | None, int]
-#: the same, for what takes a type
+#: the same, where a type is needed
 ROW = cast("type[Row]", Row)
 
 
@@ -262,7 +260,7 @@ def _decoders(kind: Any) -> tuple[msgspec.json.Decoder[Any], msgspec.json.Decode
 
 
 def lines_of(block: bytes, kind: type[T]) -> tuple[list[T], int]:
-    """Lines of a journal as values of `kind`, and how many were torn or foreign."""
+    """Lines of a journal as values of `kind`, and how many were torn or invalid."""
     together, single = _decoders(cast(Any, kind))
     try:
         return together.decode(b"[" + block.rstrip(b"\n").replace(b"\n", b",") + b"]"), 0

@@ -1,7 +1,7 @@
-"""What a person calls a run: label.json in its folder. The run's own files are never changed for it.
+"""The user's label of a run: label.json in its folder. The run's own files are never changed for it.
 
-Foreign text is kept as it was given, within bounds; only control characters are refused, for they mean
-nothing in a name and move the cursor of whoever prints them.
+Text is stored unchanged, within bounds; only control characters are rejected, because they move the cursor
+when printed.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ NOTE_LIMIT = 10_000
 
 
 class BadLabel(Refusal, ValueError):
-    """A label that cannot be kept; one sentence with what to do."""
+    """An invalid label; one sentence with what to do."""
 
 
 def read_label(path: Path) -> Label:
-    """The label of the run in that folder; an empty one where there is none that can be read."""
+    """The label of the run in that folder; an empty one if missing or unreadable."""
     return readable(RunDir(path).label, Label) or Label()
 
 
 def write_label(path: Path, label: Label) -> Label:
-    """Replace the run's label, checked and tidied; returns what was kept. Raises BadLabel, OSError."""
+    """Replace the run's label, validated and normalized; returns the result. Raises BadLabel, OSError."""
     kept = checked(label)
     if not path.is_dir():
-        raise BadLabel(f"run {path.name} is gone: there is nothing to label")
+        raise BadLabel(f"run {path.name} no longer exists: nothing to label")
     write_json(RunDir(path).label, kept, durable=True)
     return kept
 
 
 def checked(label: Label) -> Label:
-    """The label without needless space and without empty or repeated tags. Raises BadLabel."""
+    """The label without extra space and without empty or repeated tags. Raises BadLabel."""
     name = (label.name or "").strip()
     note = label.note.strip().replace("\r\n", "\n")
     _bounded("the name", name, NAME_LIMIT)
     _bounded("the note", note, NOTE_LIMIT, lines=True)
     tags = tuple(dict.fromkeys(tag.strip() for tag in label.tags if tag.strip()))
     if len(tags) > TAGS_LIMIT:
-        raise BadLabel(f"{len(tags)} tags are too many: {TAGS_LIMIT} at most")
+        raise BadLabel(f"{len(tags)} tags are too many: at most {TAGS_LIMIT}")
     for tag in tags:
         _bounded("a tag", tag, TAG_LIMIT)
     return replace(label, name=name or None, tags=tags, note=note)
@@ -62,7 +62,7 @@ def changed(
     take: Iterable[str] = (),
     note: str | None = None,
 ) -> Label:
-    """The label with these changes; None leaves as it is, "" takes away."""
+    """The label with these changes; None keeps, "" removes."""
     gone = {tag.strip() for tag in take}
     tags = tuple(tag for tag in (*label.tags, *add) if tag.strip() not in gone)
     return checked(
@@ -77,12 +77,12 @@ def changed(
 
 def _bounded(what: str, text: str, limit: int, *, lines: bool = False) -> None:
     if len(text) > limit:
-        raise BadLabel(f"{what} has {len(text)} characters: {limit} at most")
+        raise BadLabel(f"{what} has {len(text)} characters: at most {limit}")
     for character in text:
         if lines and character in "\n\t":
             continue
-        # Cc: control characters; Cs: halves of surrogate pairs, which no file can hold
+        # Cc: control characters; Cs: halves of surrogate pairs, which cannot be encoded
         if unicodedata.category(character) in ("Cc", "Cs"):
             raise BadLabel(
-                f"{what} holds the control character U+{ord(character):04X}: leave it out"
+                f"{what} contains the control character U+{ord(character):04X}: remove it"
             )

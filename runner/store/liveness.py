@@ -1,4 +1,4 @@
-"""Is a process of ours alive? Never by its number alone: numbers are reused, zombies linger."""
+"""Is a process of ours alive? Never by pid alone: pids are reused, zombies linger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runner.files.private import FILE_MODE
 
 
 def lock_held(path: Path) -> bool:
-    """True while a supervisor lives: the kernel frees its flock with it. Takes nothing for long."""
+    """True while a supervisor is alive: the kernel frees its flock when it ends. Does not keep the lock."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -29,9 +29,9 @@ def lock_held(path: Path) -> bool:
 
 
 def take_lock(path: Path) -> int | None:
-    """The file descriptor that holds the lock, or None if somebody else has it."""
+    """The file descriptor that holds the lock, or None if another process has it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-    # a reader's look holds a shared lock for a few microseconds: try more than once
+    # a reader's check holds a shared lock for a few microseconds: try more than once
     for _ in range(20):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,7 +56,7 @@ def keep_lock(path: Path, fd: int) -> bool:
 
 
 def created_at(pid: int) -> float | None:
-    """When the living process with this number was created; None if there is none (or a zombie)."""
+    """When the live process with this pid was created; None if there is none (or a zombie)."""
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
@@ -67,7 +67,7 @@ def created_at(pid: int) -> float | None:
 
 
 def same_process(pid: int | None, created: float | None) -> bool:
-    """True if exactly that process still lives. Create times differ by less than a tick."""
+    """True if exactly that process is still alive. Create times differ by less than a tick."""
     if pid is None or created is None:
         return False
     found = created_at(pid)
@@ -80,7 +80,7 @@ def is_keeper(pid: int, run_path: Path, attempt: int | None = None) -> bool:
         words = psutil.Process(pid).cmdline()
         if len(words) < 4 or not words[-3].endswith("keeper.py"):
             return False
-        # PLASMA_HOME may be spelled in several ways: through a link, say
+        # PLASMA_HOME may be written in several ways, for example through a link
         same = os.path.realpath(words[-2]) == os.path.realpath(run_path)
         return same and attempt in (None, int(words[-1]))
     return False

@@ -1,8 +1,9 @@
-"""What status.json leaves to norms.jsonl, so that it stays small however many checkpoints there are.
+"""Checkpoint details in norms.jsonl instead of status.json, so that status.json stays small with any number
+of checkpoints.
 
-status.json is written once a second. Of a verified checkpoint it holds the fields of ROW that are not at their
-default; all others hardly ever change and are in norms.jsonl: a line a change, the last one counts. Norms are
-many times as large as the rest, so a line without them leaves those of an earlier one.
+status.json is written once a second. For a verified checkpoint it has the non-default fields of ROW; all
+others rarely change and are in norms.jsonl: a line per change, the last one counts. Norms are many times as
+large as the rest, so a line without them keeps those of an earlier one.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from runner.store.journal import UNDECODABLE, Appender, LineTail, encode_json, l
 from runner.store.rundir import RunDir
 
 Key = tuple[int, int | None, int | None, bool]
-#: which save a line is about: the name and place of its file may change later, these do not
+#: the save of a line: its file may be renamed or moved later, these do not change
 _KEY = ("attempt", "step", "epoch", "final")
-#: what status.json has of every checkpoint
+#: fields of every checkpoint in status.json
 ROW = (
     *_KEY, "name", "path", "saved_at", "complete", "finite", "problem", "loss", "removed", "missing",
     "replaced",
@@ -38,7 +39,7 @@ def key_of(one: Checkpoint) -> Key:
 
 
 def _apart(checkpoints: Iterable[Checkpoint]) -> set[Key]:
-    """Of those whose details can be in the file: verified, and no other has the same key."""
+    """Keys of those with details in the file: verified, and with a unique key."""
     number = Counter(key_of(one) for one in checkpoints)
     return {key_of(one) for one in checkpoints if one.complete is not None} & {
         key for key, times in number.items() if times == 1
@@ -52,21 +53,21 @@ def _set(one: Checkpoint, names: Iterable[str]) -> dict[str, Any]:
 
 
 def read_status(run: RunDir) -> Status:
-    """status.json with all that norms.jsonl adds to its checkpoints. Raises Unreadable."""
+    """status.json with checkpoint details from norms.jsonl. Raises Unreadable."""
     status, table = read_json(run.status, Status), NormsTable(run.norms)
     table.read()
     return table.attached(status)
 
 
 class NormsTable:
-    """What a norms.jsonl holds, read as it grows."""
+    """The content of norms.jsonl, read as it grows."""
 
     def __init__(self, path: Path) -> None:
         self.known: dict[Key, Checkpoint] = {}
         self._tail = LineTail(path)
 
     def read(self) -> bool:
-        """To its present end. True if something new came."""
+        """To its current end. True if there was anything new."""
         came = False
         for block in self._tail.read(math.inf) if self._tail.changed() else ():
             came = True
@@ -84,7 +85,7 @@ class NormsTable:
         self.known[key_of(line)] = line
 
     def attached(self, status: Status) -> Status:
-        """`status` with the details of its checkpoints; those that it brings itself (older runs) stay."""
+        """`status` with the details of its checkpoints; its own (older runs) are kept."""
         found = _apart(status.checkpoints)
         return replace(status, checkpoints=tuple(
             replace(one, **{**_set(self.known[key_of(one)], _DETAILS), **_set(one, _DETAILS)})
@@ -94,17 +95,17 @@ class NormsTable:
 
 
 class NormsFile:
-    """Written by the supervisor: `lean` is what goes into status.json."""
+    """Written by the supervisor: `lean` is written to status.json."""
 
     def __init__(self, path: Path) -> None:
         self.table = NormsTable(path)
         self.table.read()
         self._appender = Appender(path)
-        #: what was made of each checkpoint the last time: most never change again
+        #: last result per checkpoint: most never change again
         self._made: dict[Key, tuple[Checkpoint, dict[str, Any]]] = {}
 
     def lean(self, status: Status) -> dict[str, Any]:
-        """`status` without the details, which are in the file by then; what the disk refuses stays."""
+        """`status` without the details, which are in the file by then; details refused by the disk stay."""
         folders = Counter(os.path.dirname(one.path) for one in status.checkpoints)  # noqa: PTH120
         folder = folders.most_common(1)[0][0] if folders else ""
         found = {field.name: getattr(status, field.name) for field in fields(status)}

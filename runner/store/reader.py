@@ -1,7 +1,7 @@
-"""Everything a front end may know of a run, read from its folder as one immutable snapshot.
+"""Reads everything a front end may know of a run from its folder, as one immutable snapshot.
 
-A reader owns nothing and locks nothing. It keeps offsets, works within a time budget, and shows what
-is readable of a torn or foreign folder, naming what is not.
+A reader owns and locks nothing. It keeps offsets, works within a time budget, and shows the readable part of
+a damaged folder, naming the rest.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from runner.store.series import LossFold
 from runner.store.tails import Cached, ConsoleTail, JournalTail
 from runner.store.unrecorded import folders_with_processes
 
-#: silence after which a run on another host, whose lock cannot be seen, counts as lost
+#: silence after which a run on another host, with an invisible lock, counts as lost
 HEARTBEAT_LIMIT_S = 90.0
-#: time that a starting supervisor has before it is missed
+#: grace period of a starting supervisor
 START_LIMIT_S = 20.0
-#: a list of many lost runs looks at the processes of this machine once
+#: a list of many lost runs scans the processes of this machine once
 PROCESSES_AGE_S = 1.0
-#: for so long the lock is not looked at again
+#: the lock is not checked again for this long
 LOCK_AGE_S = 0.4
-#: how often the files of an ended run are looked at
+#: how often the files of an ended run are checked
 FILES_S = 5.0
 EVENTS = 500
 SAMPLES = 900
@@ -56,10 +56,10 @@ class _Preflight:
 
 
 class RunReader:
-    """Reads one run folder again and again."""
+    """Reads one run folder repeatedly."""
 
     def __init__(self, path: Path, *, console: bool = True, files: bool = True) -> None:
-        """`files`: of a run that is over, see whether its checkpoints are still its own (a stat each)."""
+        """`files`: for an ended run, check whether its checkpoints are still its own (a stat each)."""
         self.run = run = RunDir(Path(path))
         self._with_files = files
         self._spec = Cached(run.spec, RunSpec)
@@ -80,7 +80,7 @@ class RunReader:
         seen, samples = self._seen_events, self._samples
         self._events = JournalTail(run.events, JournalEvent, seen.extend, seen.clear)
         self._hardware = JournalTail(run.hardware, HardwareSample, samples.extend, samples.clear)
-        #: the status as read, and with its norms; that one, with its files checked, and when
+        #: the status as read, and with its norms; and with its files checked, and when
         self._attached: tuple[Status, Status] | None = None
         self._checked: tuple[Status, Status, float] | None = None
         self._alive, self._alive_at = False, 0.0
@@ -91,7 +91,7 @@ class RunReader:
     # ----------------------------------------------------------------- reading
 
     def changed(self) -> bool:
-        """A few stats: is there anything to read? (Liveness is looked at by `read` alone.)"""
+        """A few stats: is there anything to read? (Liveness is only checked by `read`.)"""
         journals = (self._steps, self._events, self._hardware)
         files = (self._status, self._preflight, self._spec, self._exit, self._label)
         console = (self._console,) if self._console is not None else ()
@@ -117,7 +117,7 @@ class RunReader:
         return self._snapshot()
 
     def read_small(self) -> RunSnapshot:
-        """State and status alone, without the journals: for lists."""
+        """State and status only, without the journals: for lists."""
         self._read_files()
         return self._snapshot()
 
@@ -128,7 +128,7 @@ class RunReader:
             self._attached = None
 
     def read_all(self) -> RunSnapshot:
-        """Read to the present end, however long it takes."""
+        """Read to the current end, however long it takes."""
         snapshot, before = self.read(1.0), self._steps.size + 1
         while 0 < self._steps.pending_bytes < before:
             before = self._steps.pending_bytes
@@ -148,16 +148,16 @@ class RunReader:
                 # a resume holds the lock from the moment it writes its plan
                 resumed = alive and self.run.attempt(status.attempt + 1).exists()
                 return RunState.STARTING if resumed else RunState.ENDED
-            status = None  # it is an earlier attempt's: the newest has none yet
+            status = None  # it belongs to an earlier attempt: the newest has none yet
         if alive:
             return status.state if status is not None else RunState.STARTING
         if spec is not None and spec.host != socket.gethostname():
-            # another machine's lock cannot be seen on a shared disk: its heartbeat must do
+            # another machine's lock is not visible on a shared disk: use its heartbeat
             if status is not None and abs(time.time() - status.heartbeat_at) < HEARTBEAT_LIMIT_S:
                 return status.state
             return RunState.LOST
         if self._exit_recorded(status):
-            return RunState.ENDED  # over, but there is no verdict yet
+            return RunState.ENDED  # ended, but without a verdict yet
         if self._training_alive():
             return status.state if status is not None else RunState.RUNNING
         if status is None and spec is not None and time.time() - spec.created_at < START_LIMIT_S:
@@ -165,7 +165,7 @@ class RunReader:
         return RunState.LOST
 
     def _training_alive(self) -> bool:
-        """Without a supervisor: does the keeper live, or anything that writes to console.log?"""
+        """Without a supervisor: is the keeper alive, or any process that writes to console.log?"""
         keeper = self._keeper.value
         if keeper is not None and is_keeper(keeper.keeper_pid, self.run.path):
             return True
@@ -209,7 +209,7 @@ class RunReader:
         )
 
     def _with_norms(self, status: Status | None) -> Status | None:
-        """The status with all that norms.jsonl adds; put together once, for screens read it often."""
+        """The status with details from norms.jsonl; cached, because screens read it often."""
         if status is None:
             return None
         if self._attached is None or self._attached[0] is not status:
@@ -224,7 +224,7 @@ class RunReader:
         return known[1]
 
     def _hardware_of(self, status: Status | None) -> tuple[HardwareSample, ...]:
-        """The numbers of the journal, and last the newest reading with its words."""
+        """The numbers of the journal, and last the newest reading with its texts."""
         newest = status.sample if status is not None else None
         if newest is None:
             return tuple(self._samples)
@@ -234,7 +234,7 @@ class RunReader:
         files = (self._spec, self._status, self._exit, self._keeper, self._preflight)
         found = [one.problem for one in files if one.problem is not None]
         if self._spec.value is None and self._spec.problem is None:
-            found.append("spec.json is missing: this folder is no whole run")
+            found.append("spec.json is missing: this folder is not a complete run")
         for tail in (self._steps, self._events, self._hardware):
             if tail.bad_lines:
                 found.append(f"{tail.path.name}: {tail.bad_lines} unreadable lines")

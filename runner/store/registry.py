@@ -1,4 +1,4 @@
-"""The runs of this machine: listing them, and finding one by what a person typed."""
+"""The runs of this machine: listing them, and finding one by user input."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from runner.store.rundir import RunDir, runs_root
 from runner.store.unrecorded import folders_with_processes, still_runs
 
 LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
-#: how many of the newest runs are looked at where a screen waits for the answer
+#: how many of the newest runs are checked when a screen waits for the answer
 RECENT = 50
-#: how far back an earlier run of the same settings is looked for
+#: how far back to search for an earlier run with the same settings
 LOOK_BACK_RUNS = 300
-#: among how many of the newest runs something like a mistyped name is looked for
+#: how many of the newest runs to search for a mistyped name
 NEAR_AMONG = 500
 
 
 class RunNotFound(Refusal, LookupError):
-    """No run, or more than one, fits the text; the message names what is near."""
+    """No run, or more than one, matches the text; the message lists similar names."""
 
 
 def run_paths() -> list[Path]:
-    """All run folders, newest first (ids begin with their time)."""
+    """All run folders, newest first (ids start with their time)."""
     root = runs_root()
     return [root / entry.name for entry in _folders()]
 
@@ -46,7 +46,7 @@ _tightened: set[str] = set()
 
 
 def _folders() -> list[os.DirEntry[str]]:
-    """Newest first. A name that begins with a dot is a run that is being removed."""
+    """Newest first. A name starting with a dot is a run being removed."""
     try:
         with os.scandir(runs_root()) as entries:
             found = [one for one in entries if not one.name.startswith(".") and one.is_dir()]
@@ -55,15 +55,15 @@ def _folders() -> list[os.DirEntry[str]]:
     seen = [one for one in found if one.path not in _tightened]
     _tightened.update(one.path for one in seen)
     if opened := [Path(one.path) for one in seen if is_open(one)]:
-        for path in opened:  # made by an earlier version
+        for path in opened:  # written by an earlier version
             tighten(path)
-        return _folders()  # an entry keeps what it was when it was asked
+        return _folders()  # an entry caches its type
     return sorted(found, key=lambda one: one.name, reverse=True)
 
 
 def list_runs() -> list[RunListing]:
-    """Every run, newest first. What has ended and not changed since comes from the index: the same
-    objects again and again within one process."""
+    """Every run, newest first. Ended, unchanged runs are taken from the index: the same objects within one
+    process."""
     known, holding = known_entries(), dict[str, Entry]()
     found = []
     for folder in _folders():
@@ -86,9 +86,8 @@ def list_runs() -> list[RunListing]:
 
 
 def resolve(text: str) -> Path:
-    """The run folder that `text` names: an id, a unique beginning of one, a folder's path, `last` (the
-    newest run that was started here), or the name of one run alone: what a person called it, else that of
-    its project in plasma.toml.
+    """The run folder for `text`: an id, a unique prefix of one, a folder's path, `last` (the newest run
+    started here), or a unique run name: its label, else its project in plasma.toml.
 
     Raises RunNotFound with the nearest ids.
     """
@@ -120,7 +119,7 @@ def _last() -> Path:
 
 
 def _named(text: str) -> list[Path]:
-    """Runs to which a person gave that name, else those whose configuration has it."""
+    """Runs with that label, else those with that name in their configuration."""
     called = (runs_root() / run.id for run in list_runs() if run.name == text)
     return [path for path in called if read_label(path).name == text] or [
         path
@@ -138,7 +137,7 @@ def _nothing_like(text: str, ids: Sequence[str]) -> RunNotFound:
     return RunNotFound(f"no run {text!r}; nearest: {shown} (see `plasma-tui runs`)")
 
 
-# --------------------------------------------------------------------------- what lives
+# --------------------------------------------------------------------------- live runs
 
 
 def live_runs() -> list[RunSnapshot]:
@@ -147,7 +146,7 @@ def live_runs() -> list[RunSnapshot]:
 
 
 def _may_live() -> Iterator[Path]:
-    """Without those of which the index knows that they ended, and whose folders are as they were."""
+    """Without runs that ended according to the index and have unchanged folders."""
     known, root = known_entries(), runs_root()
     for folder in _folders():
         entry = known.get(folder.name)
@@ -181,8 +180,7 @@ def _judged_but_alive() -> Iterator[RunSnapshot]:
 
 
 def same_target(output_dir: str | None, output_name: str | None) -> RunSnapshot | None:
-    """A live run that writes the same files, if there is one; also one whose verdict says that it has ended, if
-    its processes live."""
+    """A live run that writes the same files, if there is one; also an ended one with live processes."""
     if output_dir is None:
         return None
     wanted = (os.path.realpath(output_dir), output_name)

@@ -31,7 +31,7 @@ def new_run_id(name: str, now: float | None = None) -> str:
 
 
 class _Below:
-    """A path inside the run folder that it is asked of."""
+    """A path inside the run folder."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -64,15 +64,15 @@ class RunDir:
     summary_json = _Below("summary.json")
     summary_md = _Below("summary.md")
     approval = _Below("approval.json")
-    #: what a person calls the run; see runner.store.labels
+    #: the user's label; see runner.store.labels
     label = _Below("label.json")
-    #: where notices go to; readable by nobody else
+    #: destinations of notifications; readable only by the owner
     notify = _Below("notify.json")
-    #: notices, a file each: those to be sent, and what became of the others
+    #: notifications, a file each: pending ones, and results of others
     notices = _Below("notices")
-    #: of an imported run: what its newest file of weights says of its training
+    #: for an imported run: training metadata of its newest checkpoint
     metadata = _Below("metadata.json")
-    #: where a smoke test writes: nothing of it belongs among the user's files
+    #: where a smoke test writes: not among the user's files
     scratch = _Below("scratch")
 
     @property
@@ -83,5 +83,5 @@ class RunDir:
         return self.path / f"attempt-{number}.json"
 
     def started(self, number: int) -> Path:
-        """Made by the keeper of that attempt before it starts the trainer, so that it happens once."""
+        """Created by the attempt's keeper before it starts the trainer, so that it happens once."""
         return self.path / f"attempt-{number}.started"

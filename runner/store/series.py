@@ -16,7 +16,7 @@ from runner.model import LossBucket, LossSeries
 from runner.store.journal import Row, number
 
 CAPACITY = 2048
-#: weight that the smoothed loss keeps at each step (bias-corrected exponential average)
+#: weight kept by the smoothed loss at each step (bias-corrected exponential average)
 SMOOTHING = 0.97
 
 
@@ -70,7 +70,7 @@ class LossFold:
         self._rate: float | None = None
 
     def copy(self) -> LossFold:
-        """The same rows, folded on apart from these; its buckets are shared."""
+        """The same rows, continued independently; its buckets are shared."""
         made = copy(self)
         made._closed = list(self._closed)
         return made
@@ -106,7 +106,7 @@ class LossFold:
                 total += loss
                 ema = SMOOTHING * ema + (1 - SMOOTHING) * loss
                 weight = SMOOTHING * weight + (1 - SMOOTHING)
-        except TypeError:  # not recorded, or the name of a number that JSON cannot hold
+        except TypeError:  # not recorded, or the name of NaN or infinity
             return False
         if not math.isfinite(total):
             return False
@@ -183,7 +183,7 @@ class LossFold:
         )
 
     def _smooth(self) -> float | None:
-        """At the newest step: NaN where its loss is not finite, whatever was before."""
+        """At the newest step: NaN if its loss is not finite."""
         if self._last is not None and not math.isfinite(self._last):
             return math.nan
         return self._ema / self._weight if self._weight else None
@@ -222,7 +222,7 @@ class LossFold:
             self._nonfinite_step = None
 
     def _patch(self, step: int, value: float | None) -> None:
-        """A later word on a step that is already in: only widens what is known of it."""
+        """A later row of a known step: only adds to it."""
         if value is None or self._last_step is None:
             return
         if step == self._last_step:

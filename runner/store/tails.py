@@ -1,4 +1,4 @@
-"""Files of a run folder that are read again and again: each reader keeps its place."""
+"""Files of a run folder that are read repeatedly: each reader keeps its position."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from runner.store.journal import LineTail, Unreadable, lines_of, read_json
 T = TypeVar("T")
 
 CONSOLE_LINES = 2000
-#: more than this that was not read yet is skipped, but for its end
+#: more unread data than this is skipped, except its end
 _CONSOLE_BYTES, _CONSOLE_END_BYTES = 1 << 20, 1 << 18
 
 
 class Cached(Generic[T]):
-    """A small file that is decoded again only when its stat has changed. Of a torn file the last good `value`
+    """A small file, decoded again only when its stat has changed. For a torn file the last good `value`
     stays, and `problem` is one sentence."""
 
     def __init__(self, path: Path, kind: type[T]) -> None:
@@ -52,7 +52,7 @@ class Cached(Generic[T]):
 
 
 class JournalTail(LineTail, Generic[T]):
-    """The values of a growing journal, each handed to `take` once; `restart`: the file is another one."""
+    """The values of a growing journal, each passed to `take` once; `restart`: the file was replaced."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class JournalTail(LineTail, Generic[T]):
             self._take(values)
 
     def begin_near_end(self, keep_bytes: int) -> None:
-        """Gauges of a week are not needed to show the last half hour."""
+        """A week of readings is not needed to show the last half hour."""
         try:
             begin = self.path.stat().st_size - keep_bytes
             if begin > 0:
@@ -90,7 +90,7 @@ class JournalTail(LineTail, Generic[T]):
 
 
 class ConsoleTail:
-    """The newest lines of console.log, of a bar its last state; a `\\r` ends a line as well as a `\\n`."""
+    """The newest lines of console.log, of a bar its last state; both `\\r` and `\\n` end a line."""
 
     def __init__(self, path: Path) -> None:
         self.version = 0

@@ -1,8 +1,9 @@
-"""The processes of an attempt whose record could not be written, or cannot be read: a full disk, no free inode.
+"""The processes of an attempt whose record could not be written, or cannot be read: a full disk, no free
+inode.
 
-A trainer is known by its output: stdout or stderr is the run's console.log, which holds for what it starts as
-well. Its keeper is known by its command line. Nothing is judged dead, and nothing is started in its place,
-before both were looked for.
+A trainer is known by its output: stdout or stderr is the run's console.log, and so for its children. Its
+keeper is known by its command line. Nothing is considered dead, and nothing is started in its place, before
+searching for both.
 """
 
 from __future__ import annotations
@@ -23,26 +24,26 @@ from runner.store.journal import Unreadable, read_json
 from runner.store.liveness import created_at, is_keeper
 from runner.store.rundir import RunDir
 
-#: create times count in ticks, a file's time in clock ticks of another clock
+#: create times and file times use ticks of different clocks
 _SLACK_S = 2.0
 _BLOCK_BYTES = 1 << 20
 
 
 def keeper_pids(run: RunDir, attempt: int | None = None) -> list[int]:
-    """The living keepers of a run folder (and of this attempt), oldest first."""
+    """The live keepers of a run folder (and of this attempt), oldest first."""
     found = [pid for pid in psutil.pids() if is_keeper(pid, run.path, attempt)]
     return sorted(found, key=lambda pid: created_at(pid) or 0.0)
 
 
 def writing_pids(run: RunDir) -> list[int]:
-    """Living processes whose output goes to this run's console.log, oldest first."""
+    """Live processes with output to this run's console.log, oldest first."""
     pids = [pid for pid, path in _outputs() if path == os.path.realpath(run.console)]
     return sorted(dict.fromkeys(pids), key=lambda pid: created_at(pid) or 0.0)
 
 
 def folders_with_processes(age_s: float = 0.0) -> frozenset[str]:
-    """The real paths of the run folders into whose console.log a living process writes; the answer may be
-    `age_s` old."""
+    """The real paths of the run folders with a live process writing to console.log; the answer may be `age_s`
+    old."""
     global _folders
     now = time.monotonic()
     if now - _folders[0] >= age_s:
@@ -55,7 +56,7 @@ _folders: tuple[float, frozenset[str]] = -math.inf, frozenset()
 
 
 def _outputs() -> Iterator[tuple[int, str]]:
-    """(pid, file) of the stdout and stderr of every process that may be looked at."""
+    """(pid, file) of the stdout and stderr of every readable process."""
     for pid in psutil.pids():
         with contextlib.suppress(OSError, psutil.Error, ValueError):
             if sys.platform == "linux":
@@ -68,8 +69,8 @@ def _outputs() -> Iterator[tuple[int, str]]:
 
 
 def still_runs(run: RunDir) -> bool:
-    """Does anything of the newest attempt live, whatever its records say? An exit that its keeper saw ends it:
-    what a trainer leaves behind in the background may write on."""
+    """Is any process of the newest attempt alive, whatever its records say? An exit recorded by its keeper
+    ends it: background leftovers of a trainer may keep writing."""
     try:
         attempt = newest_attempt(run)
         if read_json(run.exit, ExitRecord).attempt >= attempt:
@@ -80,15 +81,15 @@ def still_runs(run: RunDir) -> bool:
 
 
 def record_of(run: RunDir, attempt: int) -> KeeperRecord | None:
-    """Who runs the attempt, from the living processes alone; None: nobody, or its keeper has started nothing
-    yet. `keeper_pid` is -1 where the keeper is gone."""
+    """Who runs the attempt, from live processes only; None: none, or its keeper has not started anything yet.
+    `keeper_pid` is -1 if the keeper has ended."""
     try:
         begun = run.started(attempt).stat().st_mtime
     except OSError:
         return None
     keepers = keeper_pids(run, attempt)
     pids = [pid for pid in writing_pids(run) if pid not in keepers]
-    if attempt > 1:  # an earlier attempt may have left something behind
+    if attempt > 1:  # may be left over from an earlier attempt
         pids = [pid for pid in pids if (created_at(pid) or 0.0) >= begun - _SLACK_S]
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -104,8 +105,8 @@ def record_of(run: RunDir, attempt: int) -> KeeperRecord | None:
 
 
 def attempt_offset(run: RunDir, attempt: int) -> int | None:
-    """Where an attempt's line begins in console.log: written by its keeper just before it starts the trainer.
-    None: the keeper did not come so far."""
+    """Where an attempt's line starts in console.log: written by its keeper just before it starts the trainer.
+    None: the keeper did not get that far."""
     mark = f"--- plasma-tui attempt {attempt} ".encode()
     found, offset, rest = None, 0, b""
     with contextlib.suppress(OSError), run.console.open("rb") as stream:
@@ -116,6 +117,6 @@ def attempt_offset(run: RunDir, attempt: int) -> int | None:
                 if (at == 0 and offset == 0) or data[at - 1 : at] == b"\n":
                     found = offset + at
                 at = data.find(mark, at + 1)
-            keep = len(mark)  # a mark, and the byte before it, may be cut
+            keep = len(mark)  # a mark, and the byte before it, may be truncated
             offset, rest = offset + len(data) - keep, data[-keep:]
     return found

@@ -1,7 +1,7 @@
-"""The guard at work: journals what it raises and ends, and gives its orders.
+"""Runs the guard: journals what it raises and ends, and gives its orders.
 
-Its orders go through the queue like a person's: there they outlive the supervisor, and from there the next one
-knows which alarm has had its order.
+Its orders go through the queue like a user's: there they survive the supervisor, and the next one knows which
+alarms already had an order.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from runner.supervisor.order_handler import OrderHandler
 from runner.supervisor.order_queue import GUARD, OrderQueue
 from runner.supervisor.trainer import TrainerProcess
 
-#: a stop that waits for a save gives up when a stall lasts so many times its limit
+#: a stop that waits for a save gives up when a stall lasts this many times its limit
 GIVE_UP = 2.0
-#: why `after_save` stops at once, and why a stop that waited for a save waits no longer
-_NO_USE_WAITING = "a later checkpoint would hold what is broken, so none is waited for"
-_NO_SAVE = "nothing has moved since, so no save will come"
+#: why `after_save` stops at once, and why a stop no longer waits for a save
+_NO_USE_WAITING = "later checkpoints would be broken too, so it does not wait for one"
+_NO_SAVE = "no progress since, so there will be no save"
 
 
 @dataclass(slots=True, eq=False)
 class Alarms:
-    """Everything about the guard that is not pure. `notify` is called with each alarm that is raised."""
+    """The impure part of the guard. `notify` is called with each raised alarm."""
 
     context: AttemptContext
     guard: Guard
@@ -48,15 +48,15 @@ class Alarms:
     _ordered: set[tuple[object, ...]] | None = field(default=None, init=False)
 
     def restore(self) -> None:
-        """The alarms of this attempt that a predecessor has journaled."""
+        """Alarms of this attempt journaled by a previous supervisor."""
         self.guard.silent = False
         changes = map(_change, self.journals.before)
         self.guard.restore([change for change in changes if change is not None])
 
-    # ----------------------------------------------------------------- at work
+    # ----------------------------------------------------------------- running
 
     async def work(self) -> None:
-        """Look, journal, order; about once a second."""
+        """Check, journal, order; about once a second."""
         if self.orders.stopping or self.trainer.ended.is_set() or self.trainer.exit is not None:
             return
         more = self.monitor.warnings()
@@ -74,11 +74,11 @@ class Alarms:
         self._take_back()
 
     def last_look(self) -> None:
-        """The trainer is gone and its files are verified: what stands is known better by now."""
+        """The trainer has ended and its files are verified: update active alarms."""
         self.guard.refresh(self.book.all)
 
     def reason(self) -> str | None:
-        """Why the guard ordered the stop that was carried out, by what is known now; None: it did not."""
+        """Why the guard ordered the completed stop, with current knowledge; None: it did not."""
         order = self.orders.order
         if order is None or order.by != GUARD or not self.orders.carried_out:
             return None
@@ -90,7 +90,7 @@ class Alarms:
         return reason or "something was wrong"
 
     def _stopped_process(self) -> str:
-        """Is a process of the training stopped, as by SIGSTOP or Ctrl+Z? "": none."""
+        """Is a process of the training stopped, for example by SIGSTOP or Ctrl+Z? "": none."""
         for member in self.trainer.members.values():
             try:
                 if member.alive() and psutil.Process(member.pid).status() == psutil.STATUS_STOPPED:
@@ -103,7 +103,7 @@ class Alarms:
     # ----------------------------------------------------------------- orders
 
     def _act(self, alarm: Alarm) -> None:
-        """What [guard] asks for this alarm; once, whatever a person did about it since."""
+        """The action of [guard] for this alarm; once, whatever the user did about it since."""
         action = getattr(self.context.spec.guard, str(alarm.kind), "tell")
         if action == "tell":
             return
@@ -115,13 +115,13 @@ class Alarms:
             self._order(alarm, "default", f"{reason}; {_NO_SAVE}", again=True)
 
     def _waits_in_vain(self) -> bool:
-        """A stalled training writes no save: has the silence lasted as long again?"""
+        """A stalled training does not save: has the silence lasted long enough?"""
         armed = self.orders.armed_by_guard == AlarmKind.STALLED
         return armed and self.guard.silent_s > GIVE_UP * self.guard.silence_limit_s
 
     def _is_pointless(self, alarm: Alarm) -> bool:
-        """Are the weights broken for sure, so that a later checkpoint would be worthless? A poisoned average
-        alone does not say so: then the next file is looked at."""
+        """Are the weights certainly broken, so that later checkpoints are worthless? A NaN average alone does
+        not prove it: then the next file is verified."""
         losses = self.guard.losses
         return alarm.kind is AlarmKind.NONFINITE and losses.exact and losses.bad.without_end
 
@@ -135,7 +135,7 @@ class Alarms:
             self._ordered.add(_key(data))
 
     def _take_back(self) -> None:
-        """A stop that waits for a save is taken back when its alarm has ended by itself."""
+        """A stop that waits for a save is cancelled when its alarm has ended."""
         waiting = self.orders.armed_by_guard
         if waiting is None or any(str(alarm.kind) == waiting for alarm in self.guard.standing):
             return
@@ -144,7 +144,7 @@ class Alarms:
 
 
 def _key(data: dict[str, Any]) -> tuple[object, ...]:
-    """What makes an order of the guard: of one of these, one is given in an attempt."""
+    """Identity of a guard order: each is given once per attempt."""
     return data.get("alarm"), data.get("step"), bool(data.get("again"))
 
 

@@ -1,4 +1,4 @@
-"""What holds for a whole attempt: the parts of the supervisor read it, nothing changes it."""
+"""Facts about one attempt: the parts of the supervisor read them, nothing changes them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class AttemptContext:
-    """`before`: the run's status as it was written before this supervision; None: there was none. `problems`:
-    files that cannot be read, a sentence each; the facts in them come from the other files, or are empty."""
+    """`before`: the run's status before this supervision; None: none. `problems`: unreadable files, a
+    sentence each; their facts are taken from other files, or empty."""
 
     run: RunDir
     spec: RunSpec
@@ -55,8 +55,8 @@ class AttemptContext:
         return (*self.earlier_attempts, state.status(0.0))
 
     def total_steps(self, state: AttemptState) -> int | None:
-        """What the trainer announced in its banner, else the forecast's; the plan's, where the trainer's own
-        end lies past it."""
+        """From the trainer's banner, else the forecast; from the plan, if the trainer on its own would train
+        past it."""
         if self.plan.stop_step is not None:
             return self.plan.stop_step
         if state.total_steps is not None or self.spec.forecast is None:
@@ -64,11 +64,11 @@ class AttemptContext:
         return self.spec.forecast.steps
 
     def expected_saves(self, state: AttemptState) -> tuple[ExpectedCheckpoint, ...]:
-        """The files that this attempt will write, as far as that is known."""
+        """The files that this attempt will write, as far as known."""
         return expected_saves(self.plan, self.spec.forecast, self.total_steps(state))
 
     def saves_states(self, state: AttemptState, seen: Sequence[Checkpoint]) -> bool:
-        """Does a checkpoint in the middle of the training have a state?"""
+        """Are states saved with checkpoints during training?"""
         return states_are_saved(self.plan, self.expected_saves(state), seen)
 
     @property
@@ -82,7 +82,7 @@ class AttemptContext:
         return self.resolve(chosen) if chosen else None
 
     def resolve(self, path: str) -> Path:
-        """A path as the trainer printed it, seen from its working folder."""
+        """A path printed by the trainer, relative to its working folder."""
         return Path(self.plan.cwd) / path
 
     def keeper(self) -> KeeperRecord | None:

@@ -1,8 +1,8 @@
-"""The first breath of a supervisor: leave whoever started it, then import and run.
+"""Start of a supervisor: detach from its starter, then import and run.
 
 Run as the module `runner.supervisor.detach` with RUN_DIR, and the descriptor of the run's lock if it is
-inherited (see runner.process.spawn). The fork comes before every other import, so that the starter waits a few
-milliseconds only and never gets a zombie.
+inherited (see runner.process.spawn). The fork comes before every other import, so that the starter waits a
+few milliseconds only and never gets a zombie.
 """
 
 import os

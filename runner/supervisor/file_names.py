@@ -1,4 +1,4 @@
-"""Names of the files of a resumed run: its own beside those of earlier attempts, bad ones marked as bad."""
+"""File names of a resumed run: its own next to those of earlier attempts, bad ones marked."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ log = logging.getLogger("supervisor")
 
 @dataclass(slots=True, eq=False)
 class FileNames:
-    """A resumed attempt writes into a folder of its own, because sd-scripts would overwrite what exists: its
-    files are linked or copied to where the run's other files are, under the names of their true steps."""
+    """A resumed attempt writes to its own folder, because sd-scripts would overwrite existing files: its
+    files are linked or copied next to the run's other files, named by true step."""
 
     context: AttemptContext
     state: AttemptState
     book: CheckpointBook
     emit: Callable[..., None]
-    #: keys of files that have been placed, or could not be
+    #: keys of files that were placed, or could not be
     tried: set[int] = field(default_factory=set, init=False)
 
     async def place(self, key: int) -> None:
-        """Give a complete file of this attempt its name beside the others. Never replaces a file."""
+        """Give a complete file of this attempt its final name. Never replaces a file."""
         context, one, folder = self.context, self.book[key], self.context.spec.output_dir
         if context.attempt < 2 or folder is None or not one.complete or key in self.tried:
             return
@@ -62,11 +62,11 @@ class FileNames:
         self.book.update(key, name=placed.name, path=str(placed), removed=False)
         self.emit("checkpoint_placed", name=placed.name, step=one.step, at=time.time())
         if bad is None and placed.name != name:
-            why = f"a file of that name exists: it is placed as {placed.name}"
+            why = f"the name is taken, placed as {placed.name}"
             self.emit("checkpoint_not_placed", name=name, why=why)
 
     async def set_bad_aside(self) -> None:
-        """Bad files of steps that a later attempt trains again do not keep the names of good ones."""
+        """Rename bad files of steps that a later attempt trains again."""
         for key in self._superseded():
             one = self.book[key]
             mark = bad_mark(one)
@@ -74,14 +74,15 @@ class FileNames:
                 await self._mark(key, mark)
 
     async def _make_room(self, target: Path) -> None:
-        """For the newest training of a step: an earlier attempt's file of it gets that attempt's number."""
+        """The newest training of a step gets the name: an earlier attempt's file gets that attempt's
+        number."""
         for key in self._superseded():
             one = self.book[key]
             if self.context.resolve(one.path) == target:
                 await self._mark(key, f"{OF_ATTEMPT}{one.attempt}")
 
     def _superseded(self) -> list[int]:
-        """Keys of earlier attempts' files of steps that were trained again."""
+        """Keys of earlier attempts' files for steps trained again."""
         book, attempts = self.book, self.context.attempts(self.state)
         earlier = ((key, book[key]) for key in book.earlier_keys)
         return [key for key, one in earlier if not one.removed and superseded(one, attempts)]

@@ -1,7 +1,7 @@
-"""Known checkpoints and states that vanish, come back or change, and not by the trainer.
+"""Watches known checkpoints and states that vanish, reappear or change without the trainer.
 
-Only names, sizes and times are asked for, every few seconds. The trainer says what it deletes before it
-does so; a file is called missing when it was not there twice in a row, so that the word can arrive.
+Only checks names, sizes and times, every few seconds. The trainer reports deletions in advance; a file counts
+as missing after two checks, so that the report can arrive.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from runner.state.checkpoint_book import CheckpointBook
 from runner.store.identity import REPLACED, is_same, replaced
 from runner.supervisor.context import AttemptContext
 
-STATE_GONE = "deleted, and not by the trainer"
-#: the time of a file may lose digits on its way over a network disk
+STATE_GONE = "deleted, but not by the trainer"
+#: a file's time may lose digits on a network disk
 SAME_TIME_S = 0.01
 
 
 @dataclass(slots=True, eq=False)
 class FileWatch:
-    """`without_state`: paths of checkpoints whose state folder was looked for in vain."""
+    """`without_state`: paths of checkpoints without a state folder."""
 
     context: AttemptContext
     state: AttemptState
@@ -36,14 +36,14 @@ class FileWatch:
     _absent: set[str] = field(default_factory=set, init=False)
 
     def placed(self, one: Checkpoint) -> bool:
-        """Does it lie beside the other attempts' files, out of its own trainer's reach?"""
+        """Is it next to the other attempts' files, out of its own trainer's reach?"""
         folder, own = self.context.spec.output_dir, self.context.plan.output_dir
         if self.context.attempt < 2 or folder is None or folder == own:
             return False
         return Path(one.path).parent == self.context.resolve(folder)
 
     async def look(self, *, ended: bool) -> list[int]:
-        """Note which files are gone. Returns the keys of this attempt's that must be verified again."""
+        """Record missing files. Returns the keys of this attempt's files to verify again."""
         book, again = self.book, []
         for key in book.own_keys:
             if await self._look_at_own(key, ended):
@@ -69,7 +69,7 @@ class FileWatch:
             more = {"size_bytes": found.st_size, "modified_at": found.st_mtime}
             kind, data = ("checkpoint_back", {}) if one.missing else ("checkpoint_changed", more)
             self.emit(kind, name=one.name, step=one.step, **data)
-            # what was known is of other bytes: nothing is known until it is verified again
+            # the facts are about other bytes: unknown until verified again
             book.update(key, missing=False, complete=None, finite=None)
         await self._look_at_state(key)
         return again
@@ -78,7 +78,7 @@ class FileWatch:
         return one.complete is not None and (not one.removed or self.placed(one))
 
     async def _look_at_earlier(self, key: int, ended: bool) -> None:
-        """A file of an earlier attempt: this training writes it no more, so it is only compared."""
+        """A file of an earlier attempt: this training no longer writes it, so it is only compared."""
         book, one = self.book, self.book[key]
         path = self.context.resolve(one.path)
         found = await asyncio.to_thread(_stat, path)
@@ -94,7 +94,7 @@ class FileWatch:
         await self._look_at_state(key)
 
     def _note(self, key: int, found: os.stat_result | None, ended: bool) -> None:
-        """Whether the file exists. Nothing is awaited here."""
+        """Whether the file exists. Does not wait."""
         book, one = self.book, self.book[key]
         if found is not None:
             self._absent.discard(one.path)
@@ -106,13 +106,13 @@ class FileWatch:
         if not ended and self._is_first_absence(one.path):
             return
         if self._is_due(one.removed_at_step):
-            book.update(key, removed=True)  # as foreseen; its word was lost
+            book.update(key, removed=True)  # as planned; the report was lost
             return
         self.emit("checkpoint_missing", name=one.name, step=one.step)
         book.update(key, missing=True)
 
     async def _look_at_state(self, key: int) -> None:
-        """A state that was complete and is gone is no safe point any more."""
+        """A missing state is no longer a safe point."""
         book = self.book
         path = book[key].state_path
         if path is None or book[key].state_complete is None:
@@ -145,7 +145,7 @@ class FileWatch:
 
 
 def _stat(path: Path) -> os.stat_result | None:
-    """None: it is certainly not there; a disk that does not answer is another matter (all zeros)."""
+    """None: certainly missing; a disk error is different (all zeros)."""
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -155,8 +155,8 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _changed(one: Checkpoint, path: Path, found: os.stat_result) -> bool:
-    if stat.S_ISDIR(found.st_mode):  # of diffusers: its own size and time say nothing
+    if stat.S_ISDIR(found.st_mode):  # diffusers: the folder's own size and time are meaningless
         return is_same(one, path) is False
     if found.st_nlink == 0 and found.st_mtime == 0:
-        return False  # its disk gave no answer
+        return False  # its disk did not respond
     return found.st_size != one.size_bytes or abs(found.st_mtime - one.saved_at) > SAME_TIME_S

@@ -1,4 +1,4 @@
-"""The hardware of one run: readings, history, what was used, and what keeps the machine awake."""
+"""The hardware of one run: readings, history, usage, and keeping the machine awake."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ USERS_EVERY_S = 10.0
 
 class HardwareMonitor:
     """`sample`: the newest reading; None before the first. `users`: of the GPUs. `awake`: what keeps the
-    machine awake, in words."""
+    machine awake, as text."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class HardwareMonitor:
         self._users_at = -USERS_EVERY_S
 
     def start(self) -> None:
-        """Begin to read. Threads of their own: nothing here can block the supervisor."""
+        """Start reading, in separate threads: nothing here can block the supervisor."""
         context = self._context
         output = str(context.resolve(context.output_dir)) if context.output_dir else None
         logs = str(context.event_folder) if context.event_folder else None
@@ -88,8 +88,8 @@ class HardwareMonitor:
         await self._stay_awake()
 
     def about(self) -> About:
-        """What the run knows of itself, for sums and warnings. A step may take longer than a reading, so
-        training is the phase, from the first step on, unless nothing moves."""
+        """The run's own facts, for sums and warnings. A step may take longer than a reading, so training
+        means the phase, from the first step on, unless stalled."""
         state, seen = self._translator.state, self._translator.checkpoints
         forecast = self._context.spec.forecast
         training = (
@@ -104,7 +104,7 @@ class HardwareMonitor:
         return About(state.device, self._context.spec.expect.device, training, need)
 
     def _mark_best(self) -> None:
-        """What the machine looked like when the pace was best, to compare a slow one with."""
+        """Remember the machine at the best pace, to compare with a slow one."""
         best = self._guard.pace.baseline_s
         if best is not None and (self._best_pace_s is None or best < self._best_pace_s * 0.98):
             self._best_pace_s = best
@@ -113,11 +113,11 @@ class HardwareMonitor:
     # ----------------------------------------------------------------- warnings
 
     def warnings(self) -> Mapping[AlarmKind, str]:
-        """For the guard: what is wrong now."""
+        """For the guard: current problems."""
         return self.watch.findings(self.about())
 
     async def why_slow(self) -> str | None:
-        """The likely reason, by what has changed since the pace was best. Takes a second."""
+        """The likely reason, from changes since the best pace. Takes a second."""
         from runner.hardware.contention import SlowFacts, slow_reason
 
         ours = self._ours()
@@ -132,7 +132,7 @@ class HardwareMonitor:
     # ----------------------------------------------------------------- others, and sleep
 
     def _look_for_users(self, sample: HardwareSample) -> None:
-        """Never waits: the listing is a thread's own. Going through it costs 7 ms."""
+        """Never waits: a thread does the listing. Processing it costs 7 ms."""
         now = time.monotonic()
         if now - self._users_at < USERS_EVERY_S:
             return
@@ -140,12 +140,12 @@ class HardwareMonitor:
         self.users = as_gpu_users(self._user_watch.users(sample.gpus, self._ours()))
 
     def _ours(self) -> frozenset[int]:
-        """All that belongs to this run, ourselves included."""
+        """All processes of this run, including ourselves."""
         pids = self._board.run_pids if self._board is not None else frozenset()
         return frozenset({os.getpid(), *pids, *self._trainer.roots})
 
     async def _stay_awake(self) -> None:
-        """Once the keeper lives; it lives as long as anything of the training does."""
+        """Once the keeper is alive; it lives as long as any process of the training."""
         keeper = self._trainer.keeper
         if self._holding is not None or keeper is None or self._trainer.ended.is_set():
             return

@@ -20,22 +20,22 @@ from runner.supervisor.trainer import TrainerProcess
 from runner.trainers.registry import program_of_run
 
 READ_BYTES = 1 << 20
-#: how long a poll may read: what is left comes with the next one, after a look whether the trainer lives
+#: how long a poll may read: the rest is read by the next one, after a liveness check
 CONSOLE_WORK_S = 0.3
-#: of 50 ms each: the losses of half a million steps are there by then
+#: of 50 ms each: enough for the losses of half a million steps
 CATCH_UP_POLLS = 400
-#: so long a look for new event files may take at once, and so long its disk may be silent
+#: limit of one search for new event files, and of a silent disk
 LOOK_S, LOOK_LIMIT_S = 0.05, 5.0
-#: at the end, reading exact losses may take so long: a folder of the user's may hold anything
+#: limit of reading exact losses at the end: a user's folder may contain anything
 LAST_LOSSES_S = 60.0
-#: event files from before the trainer's start are another training's; clocks may differ by that
+#: event files older than the trainer's start belong to another training; clocks may differ by that
 CLOCKS_S = 1.0
 
 
 @dataclass(slots=True, eq=False)
 class Ingest:
-    """`offset`: the byte of console.log up to which everything was taken. `doing`: what takes long, in words.
-    `flush` is called whenever the translator may have something to write."""
+    """`offset`: the byte of console.log up to which everything was read. `doing`: the current slow task, as
+    text. `flush` is called whenever the translator may have something to write."""
 
     context: AttemptContext
     trainer: TrainerProcess
@@ -53,7 +53,7 @@ class Ingest:
     # ----------------------------------------------------------------- console
 
     async def read_console(self) -> None:
-        """All that the trainer has printed since, for a bounded time."""
+        """Read new trainer output, for a bounded time."""
         until = time.monotonic() + CONSOLE_WORK_S
         while await self.read_block() and time.monotonic() < until:
             await asyncio.sleep(0)
@@ -61,8 +61,8 @@ class Ingest:
         self.flush()
 
     async def read_on(self, what: str) -> None:
-        """Read up to what the console's end is now, with a breath after each block. `what`: for the status,
-        with how far it is."""
+        """Read up to the console's current end, yielding after each block. `what`: task shown in the status,
+        with progress."""
         console = self.context.run.console
         end = console.stat().st_size if console.exists() else 0
         while self.offset < end and await self.read_block():
@@ -97,8 +97,8 @@ class Ingest:
     # ----------------------------------------------------------------- exact losses
 
     async def read_losses(self) -> bool:
-        """Exact losses from the trainer's event files; TensorBoard's x is the shown step. True once all
-        that has been written was read."""
+        """Exact losses from the trainer's event files; TensorBoard's x is the shown step. True once
+        everything written was read."""
         folder, translator = self.context.event_folder, self.translator
         if folder is None:
             return True
@@ -106,14 +106,14 @@ class Ingest:
         if self._tail is None:
             self._tail = await asyncio.to_thread(ScalarTail, folder, started_at or None)
         if self._tail.finder.due:
-            # a disk that does not answer must cost no more than the losses on it
+            # a hung disk must only cost its own losses
             with contextlib.suppress(TimeoutError):
                 look = asyncio.to_thread(self._tail.finder.look, LOOK_S)
                 await asyncio.wait_for(look, LOOK_LIMIT_S)
-        # each poll reads a file that the page cache holds: short enough for the loop
+        # each poll reads a file in the page cache: short enough for the loop
         found = self._tail.poll(0.05, find=False)
-        # what places these losses (how many steps a resume skips) was printed before they were written, but
-        # may not have been read yet: without it they would land at wrong steps
+        # the output that maps these losses (how many steps a resume skips) was printed before they were
+        # written, but may not be read yet: without it they would get wrong steps
         while found and translator.state.epoch is None and await self.read_block():
             pass
         for one in exact_steps(s for s in found if s.wall_at >= started_at - CLOCKS_S):
@@ -124,13 +124,13 @@ class Ingest:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Event files that could not be read to their end, in words."""
+        """Event files that could not be read to their end, as text."""
         return self._tail.problems if self._tail is not None else ()
 
     # ----------------------------------------------------------------- beginning and end
 
     async def catch_up(self) -> None:
-        """Read again what a predecessor has read; what it journaled is not journaled twice."""
+        """Read again what a previous supervisor read; nothing is journaled twice."""
         translator = self.translator
         translator.rows.catching_up = True
         await self.read_on("reading the console again")
@@ -142,12 +142,12 @@ class Ingest:
         translator.pace = type(translator.pace)()
 
     async def finish_console(self) -> None:
-        """The trainer is gone: to the last byte, and what the parser held back."""
+        """The trainer has ended: read to the last byte, including what the parser held back."""
         await self.read_on("reading the console")
         self._take(self.parser.finish())
 
     async def finish_losses(self) -> None:
-        """All that the event files hold; also of a file that a short training made a moment ago."""
+        """Read all event files, including one that a short training just created."""
         deadline = time.monotonic() + LAST_LOSSES_S
         if self._tail is not None:
             self._tail.finder.again()

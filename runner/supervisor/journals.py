@@ -1,4 +1,4 @@
-"""The journals of a run, as its supervisor writes them: what was written before is not written again."""
+"""Writes the journals of a run: nothing is written twice."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FAULT_CHARACTERS = 300
 
 
 class Journals:
-    """Takes what the translator has ready, and the events of the supervisor itself, which change the same
-    state. Nothing here raises for a full disk: the lines are kept and written later. `faults`: what failed in
-    this supervision, a sentence each, by part and kind of error."""
+    """Takes the translator's results and the supervisor's own events, which change the same state. Never
+    raises for a full disk: lines are kept and written later. `faults`: what failed in this supervision, a
+    sentence each, by part and kind of error."""
 
     def __init__(self, context: AttemptContext, translator: Translator) -> None:
         self._context, self._translator = context, translator
@@ -32,13 +32,13 @@ class Journals:
         self.hardware = Appender(context.run.hardware)
         self.faults: dict[str, str] = {}
         self._journaled = Journaled(context.run, context.attempt)
-        #: of the supervisors before, in this attempt
+        #: of earlier supervisors, in this attempt
         self.before = self._journaled.own
         for event in self.before:
             apply(translator.state, event)
 
     def flush(self) -> None:
-        """Write down the rows and events that the translator has ready."""
+        """Write the translator's rows and events."""
         found = (self._journaled.fresh_row(row) for row in self._translator.take_rows())
         rows = [self._line(row) for row in found if row is not None]
         if rows:
@@ -63,7 +63,7 @@ class Journals:
             self.emit("fault", part=part, error=self.faults[kind])
 
     async def guarded(self, part: str, work: Callable[[], Awaitable[object] | None]) -> bool:
-        """Do `work` once. A failure is journaled (False): it must cost neither the start nor the verdict."""
+        """Do `work` once. A failure is journaled (False): it must not cost the start or the verdict."""
         try:
             done = work()
             if done is not None:
@@ -84,6 +84,6 @@ class Journals:
 
     @property
     def full_at(self) -> float | None:
-        """When the disk last had no room for a line, seconds since 1970."""
+        """When the disk last had no room for a line, Unix time."""
         times = (one.full_at for one in (self._steps, self._events, self.hardware))
         return max((at for at in times if at is not None), default=None)

@@ -1,7 +1,7 @@
 """One detached process per run: starts the keeper, reads what the trainer prints, writes the journal.
 
-It may be killed at any moment: the keeper and the trainer go on, and the next supervisor reads
-console.log again from the attempt's first byte. It never blocks the trainer: it only reads files.
+It may be killed at any moment: the keeper and the trainer continue, and the next supervisor reads console.log
+again from the attempt's first byte. It never blocks the trainer: it only reads files.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ GUARD_POLL_S = 1.0
 
 
 class Supervisor:
-    """Composes the parts of one run's supervision and runs them. No part knows this object."""
+    """Composes the parts of one run's supervision and runs them. No part references this object."""
 
     def __init__(self, run: RunDir) -> None:
         self.context = context = read_context(run, written_status(run))
@@ -82,11 +82,11 @@ class Supervisor:
             context, guard, translator.book, trainer,
             self.monitor, queue, self.orders, journals, self.notifier.alarm,
         )  # fmt: skip
-        #: set when the supervisor is about to leave
+        #: set when the supervisor is about to exit
         self.left = asyncio.Event()
 
     def came_too_late(self) -> bool:
-        """The attempt has its verdict already, and nothing that lives contradicts it."""
+        """The attempt already has its verdict, and no live process contradicts it."""
         before = self.context.before
         if before is None or before.state is not RunState.ENDED:
             return False
@@ -123,7 +123,7 @@ class Supervisor:
         await self._evaluate()
         await _cancel(heart)
         self._finish()
-        # status.json says so by now: the sender of a later order is refused by its own look
+        # status.json shows it by now: the sender of a later order checks that itself
         self.left.set()
         await _cancel(orders)
         await guarded("the last orders", self.orders.work)
@@ -152,7 +152,7 @@ class Supervisor:
         self.status.write()
 
     async def _read_console(self) -> None:
-        """See whether the trainer lives, then read all that it has printed since: also its last words."""
+        """Check whether the trainer is alive, then read all its output, including the last lines."""
         gone = self.trainer.look_for_end()
         await self.ingest.read_console()
         if gone and not self.orders.stopping:
@@ -169,12 +169,12 @@ class Supervisor:
             self.translator.rows.smoothing = await asyncio.to_thread(smoothing_until, *until)
 
     async def _catch_up(self) -> None:
-        """Read again what a predecessor has read; what it reported and took is not repeated."""
-        self.guard.silent = True  # nothing is learnt of the times of what is read again
-        await self.journals.guarded("reading what was printed before", self.ingest.catch_up)
+        """Read again what a previous supervisor read, without repeating its reports and orders."""
+        self.guard.silent = True  # replayed output has no timing
+        await self.journals.guarded("reading earlier output", self.ingest.catch_up)
         await self.journals.guarded("restoring checkpoints", self.verifier.restore)
         await self.journals.guarded("restoring alarms", self.alarms.restore)
-        await self.journals.guarded("restoring notices", self.notifier.restore)
+        await self.journals.guarded("restoring notifications", self.notifier.restore)
 
     # ----------------------------------------------------------------- end
 
@@ -192,8 +192,8 @@ class Supervisor:
         await guarded("writing steps", flush)
 
     async def _settle_losses(self) -> None:
-        """Exact losses may have come after their rows: in the end a checkpoint's loss is that of the rows as
-        written, which is what show, summary, compare and export compute."""
+        """Exact losses may have arrived after their rows: at the end a checkpoint's loss is taken from the
+        written rows, as in show, summary, compare and export."""
         book = self.translator.book
         steps = {one.step for one in book.own}
         found = await asyncio.to_thread(smoothed_at, self.context.run.steps, steps)
@@ -241,7 +241,7 @@ class Supervisor:
             self.notifier.after_end(final)
 
     def _last_status(self) -> Status:
-        """As it stands, or the last that was written: what cannot be put together must not cost the verdict."""
+        """The current status, or the last one written: a failure must not cost the verdict."""
         try:
             return self.status.now()
         except Exception as error:

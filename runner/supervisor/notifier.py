@@ -1,5 +1,5 @@
-"""The supervisor's part in telling people: it puts a notice down and has it sent. Nothing here may cost it its
-verdict, or its time."""
+"""The supervisor's part in notifications: stores them and has them sent. Nothing here may cost the verdict,
+or time."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ log = logging.getLogger("supervisor")
 
 
 class Notifier:
-    """Notices of one supervision."""
+    """Notifications of one supervision."""
 
     def __init__(self, context: AttemptContext, status: Callable[[], Status]) -> None:
-        """`status`: asked for the run as it stands."""
+        """`status`: returns the current run."""
         self._context, self._status = context, status
         self._box = Box(context.run)
         self._settled = False
@@ -33,7 +33,7 @@ class Notifier:
         return bool(self._context.spec.notify.on and channels_or_none(self._context.run).names)
 
     def restore(self) -> None:
-        """What a predecessor put down and did not get sent."""
+        """Send what a previous supervisor stored but did not send."""
         if self._box.waiting():
             self._send_later()
 
@@ -48,11 +48,11 @@ class Notifier:
             if self._put(alarm_message(snapshot, alarm)):
                 self._send_later()
         except Exception:
-            log.exception("a notice of an alarm failed")
+            log.exception("the notification of an alarm failed")
 
     def before_end(self, final: Status) -> None:
-        """Put the end's notice down before status.json tells of the end: whoever is killed in between leaves it
-        to the next. The process that sends it waits for status.json."""
+        """Store the end's notification before status.json shows the end: if killed in between, the next
+        supervisor sends it. The sending process waits for status.json."""
         try:
             if self._rules_on:
                 read = RunReader(self._context.run.path, console=False).read_all()
@@ -61,10 +61,10 @@ class Notifier:
                     send_waiting(self._context.run)
             self._settled = True
         except Exception:
-            log.exception("the notice of the end failed")
+            log.exception("the notification of the end failed")
 
     def after_end(self, final: Status) -> None:
-        """Once more, if that did not work (the disk was full)."""
+        """Retry if that failed (the disk was full)."""
         if not self._settled:
             self.before_end(final)
 
@@ -79,6 +79,6 @@ class Notifier:
             try:
                 send_waiting(self._context.run)
             except (OSError, subprocess.SubprocessError) as error:
-                log.warning("a notice could not be sent: %s", type(error).__name__)
+                log.warning("a notification could not be sent: %s", type(error).__name__)
 
         threading.Thread(target=send, name="notice", daemon=True).start()

@@ -1,4 +1,4 @@
-"""Older runs whose files a run writes anew, so that they can say who replaced them."""
+"""Older runs with files that a run overwrites, so that they can name it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from runner.store.rundir import RunDir
 
 log = logging.getLogger("supervisor")
 
-#: so many runs before this one are asked
+#: number of earlier runs to check
 LOOK_BACK = 500
 
 
 class OlderRuns:
-    """Runs before `run` that wrote into the same output folder."""
+    """Runs before `run` that wrote to the same output folder."""
 
     def __init__(self, run: RunDir, output_dir: Path | None) -> None:
         self._run = run
@@ -26,7 +26,7 @@ class OlderRuns:
         self._files: dict[str, list[Path]] | None = None
 
     def note(self, path: Path) -> None:
-        """This run wrote `path`: those that had written it before get a line in replaced.json. Blocking."""
+        """This run wrote `path`: earlier writers get a line in replaced.json. Blocking."""
         if self._folder is None:
             return
         if self._files is None:
@@ -36,11 +36,11 @@ class OlderRuns:
             try:
                 mtime_ns = path.stat().st_mtime_ns
                 record_replacement(older, resolved, self._run.id, mtime_ns)
-            except OSError as error:  # a note for another run must cost this one nothing
+            except OSError as error:  # a note for another run must not affect this one
                 log.warning("%s: %s", older, error)
 
     def _found(self, folder: str) -> dict[str, list[Path]]:
-        """Run folders by the resolved path of each file that they kept."""
+        """Run folders by the resolved path of each file they kept."""
         root = self._run.path.parent
         try:
             names = sorted((n for n in os.listdir(root) if n < self._run.id), reverse=True)

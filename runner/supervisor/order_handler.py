@@ -1,4 +1,4 @@
-"""Takes the orders out of the queue, and stops the training when the moment is right."""
+"""Takes orders from the queue, and stops the training at the right moment."""
 
 from __future__ import annotations
 
@@ -18,25 +18,24 @@ from runner.supervisor.journals import Journals
 from runner.supervisor.order_queue import GUARD, OrderQueue
 from runner.supervisor.trainer import TrainerProcess
 
-#: a stop waits so long for a save in progress to end
+#: how long a stop waits for a save in progress
 SAVE_PATIENCE_S = 120.0
 
-#: what only this class may write into the data of an order
+#: keys of an order's data that only this class may write
 _OURS = ("refused", "repeats", "hurries", "after_save_index")
 _STOPPING = {"default": "stopping", "now": "stopping: killing every process of the training"}
 MODES = (*_STOPPING, "after_save")
 
-#: the answer, and the order with what a later supervisor must know of it
+#: the answer, and the order with data for a later supervisor
 Answer = tuple[str, Order]
 
 
 @dataclass(slots=True, eq=False)
 class OrderHandler:
-    """`order`: the stop that was taken; `stopping`: it has begun, and cannot be cancelled any more.
-
-    A stop is a task of its own, so that orders are answered meanwhile, until the supervisor leaves; `hurry`
-    makes KILL its next signal. `reading_again`: the console is being read again, and what depends on the place
-    of the training has to wait."""
+    """`order`: the current stop; `stopping`: it has begun and can no longer be cancelled. A stop is a
+    separate task, so that orders are answered meanwhile, until the supervisor exits; `hurry` makes KILL its
+    next signal. `reading_again`: the console is being read again, and orders that depend on the training's
+    position must wait."""
 
     context: AttemptContext
     trainer: TrainerProcess
@@ -54,7 +53,7 @@ class OrderHandler:
     _ladder: asyncio.Task[None] | None = field(default=None, init=False)
 
     def restore(self) -> None:
-        """What a predecessor had taken of this attempt's orders."""
+        """Orders of this attempt taken by a previous supervisor."""
         for order in self.queue.answered():
             if order.refused or order.data.get("repeats"):
                 continue
@@ -64,12 +63,12 @@ class OrderHandler:
                 self.hurry.set()
             elif order.kind == "stop":
                 self._take(order, order.data.get("after_save_index"))
-        # of a stop at once, a predecessor may have seen more than the beginning
+        # a previous supervisor may have gone further with an immediate stop
         self._before = self.order is not None and not self.after_save
 
     @property
     def carried_out(self) -> bool:
-        """Was the training stopped as ordered (if it did not end by itself)?"""
+        """Was the training stopped on request (if it did not finish on its own)?"""
         return self.stopping or self._before
 
     @property
@@ -82,7 +81,7 @@ class OrderHandler:
     # ----------------------------------------------------------------- orders
 
     async def work(self) -> bool:
-        """Answer the orders that wait. True: now a stop has begun."""
+        """Answer pending orders. True: a stop has just begun."""
         for name, order in self.queue.waiting():
             if not self.reading_again or order.data.get("mode") == "now":
                 self.queue.answer(name, partial(self._answer, order))
@@ -96,9 +95,9 @@ class OrderHandler:
         order = replace(given, data={k: v for k, v in given.data.items() if k not in _OURS})
         try:
             return self._obey(order)
-        except Exception as error:  # the orders behind it must be read all the same
+        except Exception as error:  # later orders must still be read
             self.journals.fault("an order", error)
-            return f"not carried out: {type(error).__name__}: {error}", refusal(order)
+            return f"not done: {type(error).__name__}: {error}", refusal(order)
 
     def _obey(self, order: Order) -> Answer:
         why = self._refuses(order)
@@ -107,7 +106,7 @@ class OrderHandler:
         if order.kind == "cancel_stop":
             self.after_save, self.order = False, None
             self.journals.emit("stop_cancelled", **{**order.data, "by": order.by})
-            return "taken back", order
+            return "cancelled", order
         mode = _mode(order)
         words = {key: str(order.data[key]) for key in ("alarm", "reason") if key in order.data}
         self.journals.emit(
@@ -124,36 +123,36 @@ class OrderHandler:
         return _STOPPING[mode], order
 
     def _refuses(self, order: Order) -> str | None:
-        """Why this order is not carried out; None if it is."""
+        """Why this order is refused; None if it is not."""
         if not self.queue.is_for_us(order):
-            return f"not carried out: this order is older than attempt {self.context.attempt}"
+            return f"not done: this order is older than attempt {self.context.attempt}"
         if time.time() - order.at > DEADLINE_S:
-            return "not carried out: too old, no supervisor was running to take it"
+            return "not done: too old, no supervisor was running"
         if self.trainer.ended.is_set():
-            return "not carried out: the training has ended"
+            return "not done: the training has ended"
         if order.kind == "cancel_stop":
             return self._refuses_to_cancel(order)
         if order.kind != "stop":
             return f"unknown order {order.kind!r}"
         if _mode(order) not in MODES:
-            return f"unknown way to stop {_mode(order)!r}"
+            return f"unknown stop mode {_mode(order)!r}"
         waits = _mode(order) == "after_save"
         if self.stopping:
-            return "not carried out: the training is already being stopped" if waits else None
+            return "not done: the training is already being stopped" if waits else None
         if self.order is None:
             return None
         if order.by == GUARD and (waits or not self.after_save):
-            return f"a stop by {self.order.by} is already ordered"
+            return f"a stop by {self.order.by} is already pending"
         if waits and not self.after_save:
-            return "not carried out: a stop that does not wait for a checkpoint is already ordered"
+            return "not done: a stop that does not wait for a checkpoint is already pending"
         return None
 
     def _refuses_to_cancel(self, order: Order) -> str | None:
-        """A person takes back any stop that has not begun, the guard only its own for the same alarm."""
+        """A user can cancel any stop that has not begun, the guard only its own for the same alarm."""
         if self.stopping:
             return "too late: the training is already being stopped"
         own = order.by != GUARD or self.armed_by_guard == order.data.get("alarm")
-        return None if self.order is not None and own else "no stop is waiting"
+        return None if self.order is not None and own else "no stop is pending"
 
     def _take(self, order: Order, after: object = None) -> None:
         self.order, self._after = order, after if isinstance(after, int) else -1
@@ -166,7 +165,7 @@ class OrderHandler:
         place, plan, seen = self._place(), self.context.plan, self.translator.checkpoints
         after = self._newest_safe()
         if after >= 0 and seen[after].step == place.step:
-            text, after = f"step {place.step} is saved and whole: stopping", after - 1
+            text, after = f"step {place.step} is saved and complete: stopping", after - 1
         else:
             saves = self.context.expected_saves(self._state)
             saving = self._state.saving_since is not None
@@ -174,7 +173,7 @@ class OrderHandler:
         self._take(order, after)
         return text, replace(order, data={**order.data, "after_save_index": after})
 
-    # ----------------------------------------------------------------- where the training stands
+    # ----------------------------------------------------------------- position of the training
 
     @property
     def _state(self) -> AttemptState:
@@ -194,14 +193,14 @@ class OrderHandler:
         )
 
     def _newest_safe(self) -> int:
-        """Place in this attempt's checkpoints of the newest safe point; -1: none."""
+        """Index of the newest safe point in this attempt's checkpoints; -1: none."""
         seen = self.translator.checkpoints
         return newest_safe(seen, self.context.saves_states(self._state, seen))
 
     # ----------------------------------------------------------------- the moment
 
     def _is_due(self) -> bool:
-        """Never in the middle of writing a file, if it can wait."""
+        """Never during a file write, if it can wait."""
         if self.stopping or self.trainer.keeper is None or self.trainer.ended.is_set():
             return False
         if self.hurry.is_set():
@@ -218,7 +217,7 @@ class OrderHandler:
         return saving is None or time.time() - saving > SAVE_PATIENCE_S
 
     def _plan_is_done(self) -> bool:
-        """Is the file of the planned last step verified, where the trainer by itself would train past it?"""
+        """Is the file of the planned last step verified, if the trainer on its own would train past it?"""
         plan = self.context.plan
         if plan.stop_step is None:
             return False
@@ -241,7 +240,7 @@ class OrderHandler:
         return broken is not None
 
     async def _stop(self) -> None:
-        """Until the training has ended. Whatever fails, what was ordered is carried out."""
+        """Until the training has ended. Whatever fails, the order is carried out."""
         while not self.trainer.ended.is_set():
             if not await self.journals.guarded("stop", partial(self.trainer.stop, self.hurry)):
                 self.hurry.set()
@@ -249,8 +248,8 @@ class OrderHandler:
 
 
 def untrusted_step(state: AttemptState, guard: Guard) -> int | None:
-    """The first true step of this attempt whose loss was not finite, unless exact losses show that the training
-    came through it: what was saved from there on is not worth keeping."""
+    """The first true step of this attempt with a non-finite loss, unless exact losses show a recovery: later
+    files are worthless."""
     return None if guard.losses.recovered else state.first_nonfinite_step
 
 

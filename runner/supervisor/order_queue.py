@@ -1,5 +1,5 @@
-"""The orders to one attempt, by a person or by the guard. They lie in the run's inbox, so they outlive a
-supervisor; the answered ones in inbox/done are the record from which the next one knows what was ordered."""
+"""The orders to one attempt, by a user or the guard. They are in the run's inbox, so they survive a
+supervisor; the answered ones in inbox/done show the next supervisor what was requested."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ GUARD = "guard"
 
 
 class OrderQueue:
-    """Whoever watches the training puts orders in; the order handler takes and answers them."""
+    """Front ends and guard put orders in; the order handler takes and answers them."""
 
     def __init__(self, context: AttemptContext) -> None:
         self._run, self._attempt = context.run, context.attempt
-        #: by file name: obeyed, but the answer could not be written yet
+        #: by file name: done, but the answer could not be written yet
         self._unanswered: dict[str, tuple[str, Order]] = {}
         try:
             self._began_at = self._run.attempt(self._attempt).stat().st_mtime
@@ -29,7 +29,7 @@ class OrderQueue:
             self._began_at = 0.0
 
     def put(self, kind: str, data: dict[str, Any]) -> bool:
-        """An order by the guard. False: the disk refused it, and the next look may try again."""
+        """An order by the guard. False: the disk refused it; the next check may retry."""
         try:
             inbox.send(self._run, kind, data, by=GUARD)
         except OSError as error:
@@ -54,14 +54,14 @@ class OrderQueue:
         return inbox.is_for(order, self._attempt, self._began_at)
 
     def answer(self, name: str, obey: Callable[[], tuple[str, Order]]) -> None:
-        """Answer the order of this file name by what `obey` returns: the answer, and the order with what a
-        later supervisor must know of it. It is obeyed once, also where a full disk refuses the answer."""
+        """Answer the order of this file name by what `obey` returns: the answer, and the order with data for
+        a later supervisor. It is carried out once, even if a full disk refuses the answer."""
         if name not in self._unanswered:
             self._unanswered[name] = obey()
         text, order = self._unanswered[name]
         try:
             inbox.answer(self._run, name, order, text)
-        except OSError as error:  # a full disk must not keep a training from being stopped
+        except OSError as error:  # a full disk must not prevent a stop
             log.warning("the answer to order %s: %s", order.id, error)
         else:
             del self._unanswered[name]

@@ -1,4 +1,4 @@
-"""status.json out of what the supervisor knows: this attempt's state and the attempts before it."""
+"""Builds status.json from what the supervisor knows: this attempt's state and earlier attempts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ALARMS_OF_BEFORE = 10
 
 
 def written_status(run: RunDir) -> Status | None:
-    """The status as it was last written; None: there is none."""
+    """The status as last written; None: none."""
     try:
         return read_status(run)
     except Unreadable:
@@ -37,8 +37,8 @@ def written_status(run: RunDir) -> Status | None:
 
 @dataclass(slots=True)
 class StatusFile:
-    """Reads the parts and changes none. `final`: the status with the verdict, once there is one. `full_at`:
-    when the disk last had no room for it, seconds since 1970."""
+    """Reads the parts and changes none. `final`: the status with the verdict, once available. `full_at`: when
+    the disk last had no room for it, Unix time."""
 
     context: AttemptContext
     norms: NormsFile
@@ -53,7 +53,7 @@ class StatusFile:
     full_at: float | None = field(default=None, init=False)
 
     def write(self) -> None:
-        """Replace status.json. A full disk is no reason to die: the next beat tries again."""
+        """Replace status.json. A full disk must not be fatal: the next beat retries."""
         try:
             write_json(self.context.run.status, self.norms.lean(self.final or self.now()))
         except OSError as error:
@@ -62,8 +62,8 @@ class StatusFile:
             log.warning("status.json: %s", error)
 
     def write_end(self, final: Status) -> bool:
-        """The status with the verdict. A full disk must not lose it: tried again for ten minutes. False: the
-        run folder was deleted, or there was no room all the time. Blocking."""
+        """The status with the verdict. A full disk must not lose it: retried for ten minutes. False: the run
+        folder was deleted, or the disk stayed full. Blocking."""
         self.final = final
         for tried in range(120):
             try:
@@ -77,7 +77,7 @@ class StatusFile:
         return False
 
     def now(self) -> Status:
-        """The run as it stands; while its past is read again, as it stood."""
+        """The current run; while its past is replayed, the last known one."""
         now, before = time.time(), self.context.before
         doing = self.ingest.doing or self.verifier.doing
         again = self.translator.rows.catching_up and self.context.resumes_supervision
@@ -131,8 +131,7 @@ class StatusFile:
         return RunState.RUNNING if self.trainer.is_found else RunState.STARTING
 
     def _alarms(self) -> tuple[Alarm, ...]:
-        """This attempt's, and of those before it the ones about steps that still count; none of them stands any
-        more."""
+        """This attempt's, and earlier attempts' about valid steps; none of the latter is active."""
         context, before = self.context, self.context.before
         if before is None or before.attempt > context.attempt:
             return self.guard.alarms

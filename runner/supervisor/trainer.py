@@ -1,8 +1,8 @@
-"""The processes of one attempt: its keeper is started or found, its end is seen, it is stopped.
+"""The processes of one attempt: starts or finds its keeper, observes its end, stops it.
 
-Only the supervisor that a start or a resume has asked for starts a keeper: one that comes later has another
-environment than the starter's shell had. It closes an attempt that was never started, so that no keeper can
-begin it any more, and the run gets a verdict.
+Only the supervisor launched by a start or a resume starts a keeper: a later one has another environment than
+the starter's shell. It closes an attempt that was never started, so that no keeper can start it later, and
+the run gets a verdict.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from runner.supervisor.context import AttemptContext
 log = logging.getLogger("supervisor")
 
 POLL_S = 0.05
-#: after this, a keeper without a record is looked for among the processes
+#: after this, search the processes for a keeper without a record
 SEARCH_S = 1.0
-#: before the first gentle signal, all that belongs to the training is looked for
+#: before the first gentle signal, search for all processes of the training
 GENTLE_LOOK_S = 5.0
-#: the keeper writes how the trainer ended within moments
+#: the keeper records the trainer's end within moments
 EXIT_PATIENCE_S = 5.0
-#: how long processes that outlive the trainer (loader workers do, 5-9 s) are watched
+#: how long to watch processes that outlive the trainer (loader workers do, 5-9 s)
 LINGER_S = 15.0
 
 
 class TrainerProcess:
-    """`keeper`: None until it is found. `exit`: how the trainer ended; `exit_unseen`: it ended, and there is no
-    record of how; `not_started`: it was never started, nor will it be. `members`: its living processes by
-    number. `alive_at`: when it was last seen alive, by this supervisor or the one before. `ended`: set when the
-    training has ended, of itself or as ordered."""
+    """`keeper`: None until it is found. `exit`: how the trainer ended; `exit_unseen`: it ended without a
+    record; `not_started`: it was and will never be started. `members`: its live processes by pid. `alive_at`:
+    when it was last seen alive, by this supervisor or the one before. `ended`: set when the training has
+    ended, on its own or on request."""
 
     def __init__(self, context: AttemptContext, emit: Callable[..., None]) -> None:
         self._context, self._emit = context, emit
@@ -56,17 +56,17 @@ class TrainerProcess:
 
     @property
     def is_found(self) -> bool:
-        """Is it known by now who runs the attempt, or that nothing does any more?"""
+        """Is it known who runs the attempt, or that no process does?"""
         return self.keeper is not None or self.exit is not None or self.exit_unseen
 
     @property
     def started_at(self) -> float:
-        """Seconds since 1970; 0.0 while there is no keeper."""
+        """Unix time; 0.0 while there is no keeper."""
         return self.keeper.started_at if self.keeper is not None else 0.0
 
     @property
     def console_offset(self) -> int:
-        """Where this attempt begins in console.log."""
+        """Where this attempt starts in console.log."""
         return self.keeper.console_offset if self.keeper is not None else 0
 
     @property
@@ -77,11 +77,9 @@ class TrainerProcess:
     # ----------------------------------------------------------------- starting or finding it
 
     async def take_over(self, start: bool, waiting: Callable[[], None]) -> bool:
-        """Start the keeper of this attempt, if `start`, else find what was started. True: it was started
-        before. `waiting` is called once a second while a keeper that lives has no record.
-
-        Afterwards there is a keeper, or an exit, or it is known that there cannot be one: `exit_unseen`, and
-        `not_started` if nothing was ever started.
+        """Start the keeper of this attempt, if `start`, else find it. True: it was started before. `waiting`
+        is called once a second while a live keeper has no record. Afterwards there is a keeper, or an exit,
+        or certainly none: `exit_unseen`, and `not_started` if it was never started.
         """
         context = self._context
         began = context.run.started(context.attempt).exists()
@@ -99,18 +97,18 @@ class TrainerProcess:
         return began
 
     def _close(self) -> bool:
-        """Make the mark that a keeper needs to be the first to make. False: one was faster, or may still be."""
+        """Create the mark that a keeper must create first. False: a keeper was faster, or may still be."""
         mark = self._context.run.started(self._context.attempt)
         try:
             os.close(os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
         except FileExistsError:
             return False
-        except OSError:  # a full disk: no keeper could make it either
+        except OSError:  # a full disk: no keeper could create it either
             return not keeper_pids(self._context.run, self._context.attempt)
         return True
 
     async def _find(self, waiting: Callable[[], None]) -> None:
-        """Wait for the keeper's record, or for its exit record; without either, look for the processes."""
+        """Wait for the keeper's record, or for its exit record; without either, search the processes."""
         asked = self._context.run, self._context.attempt
         search_at = time.monotonic() + SEARCH_S
         while not self._read_records():
@@ -124,7 +122,7 @@ class TrainerProcess:
                 self._emit("unrecorded", keeper_pid=self.keeper.keeper_pid, pid=self.keeper.pid)
                 return
             if not living:
-                if not self._read_records():  # it may have left just now
+                if not self._read_records():  # it may have just exited
                     self._give_up()
                 return
             waiting()
@@ -134,14 +132,14 @@ class TrainerProcess:
         return self.keeper is not None or self.exit is not None
 
     def _give_up(self) -> None:
-        """Nothing lives, and no end was seen: of what was started, or because nothing was."""
+        """No live process, and no observed end: it ended unseen, or was never started."""
         self.exit_unseen = True
         self.not_started = attempt_offset(self._context.run, self._context.attempt) is None
 
     # ----------------------------------------------------------------- alive or not
 
     def look_for_end(self) -> bool:
-        """True once the trainer has ended, with or without a record of how."""
+        """True once the trainer has ended, with or without a record."""
         if not self._has_ended():
             self.alive_at = time.time()
             return False
@@ -157,7 +155,7 @@ class TrainerProcess:
         if same_process(keeper.pid, self.created_at):
             return False
         self.exit = self._context.exit()
-        # With the keeper gone, a launcher's trainer may live on without its parent.
+        # Without the keeper, a launcher's trainer may still run as an orphan.
         self.exit_unseen = (
             self.exit is None and not self._group_lives(keeper) and not writing_pids(run)
         )
@@ -168,7 +166,7 @@ class TrainerProcess:
         return any(member.alive() for member in members.values())
 
     async def count_family(self) -> None:
-        """Remember who belongs to the training: a process can leave the tree, not our memory."""
+        """Remember the training's processes: they may leave the tree later."""
         keeper, run = self.keeper, self._context.run
         if keeper is None:
             return
@@ -183,8 +181,8 @@ class TrainerProcess:
 
     @property
     def ended_at(self) -> float | None:
-        """When the trainer ended, None while it lives: what comes after that is evaluation, not training. The
-        exit record of a launcher that died before its trainer, or none at all: when it was last seen alive."""
+        """When the trainer ended, None while it is alive: later time is evaluation, not training. If the
+        launcher died before its trainer, or without an exit record: when it was last seen alive."""
         if self.exit is None and not self.exit_unseen:
             return None
         if self.exit is not None and not self.exit.orphans:
@@ -197,7 +195,7 @@ class TrainerProcess:
         )
 
     async def watch_survivors(self) -> None:
-        """Loader workers leave some seconds later. Whoever stays is named, and left alone."""
+        """Loader workers exit a few seconds later. Remaining processes are reported, and left alone."""
         deadline = time.monotonic() + LINGER_S
         while left := [m for m in self.members.values() if m.alive()]:
             if time.monotonic() > deadline:
@@ -208,8 +206,8 @@ class TrainerProcess:
     # ----------------------------------------------------------------- stopping it
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """Signal until nothing of the training is left (see stop_training), then `ended`. Whatever fails, it is
-        stopped: raises what failed, to be called again."""
+        """Signal until no process of the training is left (see stop_training), then set `ended`. On failure
+        it still stops, then raises, to be called again."""
         assert self.keeper is not None
         with contextlib.suppress(TimeoutError):
             patience_s = LOOK_PATIENCE_S if hurry.is_set() else GENTLE_LOOK_S
@@ -224,7 +222,7 @@ class TrainerProcess:
         )
         log.info("stop: all gone: %s", gone)
         deadline = time.monotonic() + EXIT_PATIENCE_S
-        # with nothing left there may be no record of how it ended; a trainer that lives has not ended
+        # with no process left there may be no exit record; a live trainer has not ended
         while not self.look_for_end() and not (gone and time.monotonic() > deadline):
             await asyncio.sleep(0.1)
         self.exit_unseen = self.exit is None

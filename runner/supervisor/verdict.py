@@ -1,4 +1,4 @@
-"""The verdict on an ended run: gathers what is known into facts and has them evaluated."""
+"""The verdict on an ended run: collects the facts and evaluates them."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _HARDWARE_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the supervision itself says about the end. `stopped`: as ordered; `stopped_for`: by the guard, for
-    this reason; `faults`: what failed in it, in words; `disk_full_at`: when the run folder's disk last had no
-    room, seconds since 1970; `sample`: the newest reading."""
+    """The supervision's own facts about the end. `stopped`: on request; `stopped_for`: by the guard, for this
+    reason; `faults`: what failed in it, as text; `disk_full_at`: when the run folder's disk last had no room,
+    Unix time; `sample`: the newest reading."""
 
     stopped: bool
     stopped_for: str | None
@@ -55,7 +55,7 @@ def conclude(
     guard: Guard,
     ending: Ending,
 ) -> Verdict:
-    """Evaluate the run. A fault of the evaluation itself is never a success."""
+    """Evaluate the run. A failure of the evaluation itself is never a success."""
     try:
         code, signal = trainer_exit(trainer.exit)
         return judge(
@@ -86,15 +86,17 @@ def conclude(
             )
         )
     except Exception as error:
-        log.exception("the judgement failed")
-        cause = Cause("unknown", f"{type(error).__name__}: {error}", "Please report this.")
-        return Verdict(Outcome.FAILED, cause, ("the run could not be judged: see supervisor.log",))
+        log.exception("the evaluation failed")
+        cause = Cause("unknown", f"{type(error).__name__}: {error}", "Please report this bug.")
+        return Verdict(
+            Outcome.FAILED, cause, ("the run could not be evaluated: see supervisor.log",)
+        )
 
 
 def _machine_end(
     context: AttemptContext, status: Status, record: ExitRecord | None, ending: Ending
 ) -> MachineEnd:
-    """From the readings of this attempt and what the disk of the run folder refused."""
+    """From this attempt's readings and refused writes on the run folder's disk."""
     ended_at = record.at if record is not None else time.time()
     samples = lines_of(last_lines(context.run.hardware, _HARDWARE_BYTES), HardwareSample)[0]
     if ending.sample is not None:
@@ -106,12 +108,12 @@ def _machine_end(
 def _recovered_steps(
     context: AttemptContext, status: Status, translator: Translator, guard: Guard
 ) -> int:
-    """How many losses were not finite, if exact losses say that they were few and all later ones finite;
-    0: there were none, or that is not known, or not so. Earlier attempts count by their alarms."""
+    """Number of non-finite losses, if exact losses show that they were few with all later ones finite;
+    otherwise 0. Earlier attempts count by their alarms."""
     base, number, losses = context.plan.base_step, 0, guard.losses
     mine = translator.state.first_nonfinite_step
     if mine is not None:
-        # the event file must reach to the end: what it does not hold may have been bad
+        # the event file must reach the end: missing losses may have been bad
         if not losses.recovered or losses.exact_step < status.step - 1:
             return 0
         number += losses.bad.count
@@ -126,8 +128,8 @@ def _recovered_steps(
 
 
 def trainer_exit(record: ExitRecord | None) -> tuple[int | None, int | None]:
-    """(code, signal) of the trainer itself. A launcher that a signal ended may have left it behind:
-    then the keeper adopted it and saw how it ended (the last of the orphans to leave)."""
+    """(code, signal) of the trainer itself. A killed launcher may have orphaned it: then the keeper adopted
+    it and saw its end (the last orphan to exit)."""
     if record is None:
         return None, None
     if record.signal is not None and record.orphans:
@@ -139,8 +141,8 @@ def trainer_exit(record: ExitRecord | None) -> tuple[int | None, int | None]:
 
 
 def _setting(plan: AttemptPlan, device: str | None) -> Setting:
-    """What was in force: the command's flags and those of the trainer's own --config_file; also the names that
-    its script takes, where they are remembered. Starts nothing."""
+    """Effective settings: the command's flags and those of the trainer's own --config_file; also its script's
+    known flag names, if cached. Starts nothing."""
     # needed once, at the very end
     from runner.config.catalog import Effort
     from runner.trainers.registry import flag_report, recorded_trainer
@@ -156,7 +158,7 @@ def _setting(plan: AttemptPlan, device: str | None) -> Setting:
 
 
 def _expected(context: AttemptContext, status: Status) -> tuple[str, ...]:
-    """Of all attempts; what an attempt's unreadable plan asked for is not demanded."""
+    """Of all attempts; an unreadable plan requires nothing."""
     forecast, run = context.spec.forecast, context.run
     if forecast is None:
         return ()

@@ -1,7 +1,7 @@
 """Verifies every checkpoint that the trainer reports, as soon as it can be complete, and watches it.
 
-Reading hundreds of megabytes must neither cost the supervisor memory nor slow the trainer: that is done by a
-niced process of its own (`runner.checkpoints.verify`).
+Reading hundreds of megabytes must not cost the supervisor memory or slow the trainer: a separate niced
+process does it (`runner.checkpoints.verify`).
 """
 
 from __future__ import annotations
@@ -37,18 +37,17 @@ from runner.supervisor.verifying_process import NotVerified, VerifyingProcess
 log = logging.getLogger("supervisor")
 
 POLL_S = 0.5
-#: the size and time of known files are checked so often
+#: how often size and time of known files are checked
 WATCH_S = 5.0
-#: a verification that itself fails (no process could be started, it was killed) is tried again after this
-#: time, doubled each time
+#: a verification that itself fails (no process could be started, it was killed) is retried after this time,
+#: doubled each time
 RETRY_S = 0.5
-#: at the end it is tried again after these pauses, before the file is called not verified
+#: pauses of retries at the end, before the file counts as not verified
 RETRY_PAUSES_S = (1.0, 3.0)
 
 
 class Verifier:
-    """Works through the checkpoints of the present attempt, one at a time. `doing`: at the end, how far it is,
-    in words."""
+    """Verifies the checkpoints of the current attempt, one at a time. `doing`: progress text at the end."""
 
     def __init__(
         self,
@@ -72,7 +71,7 @@ class Verifier:
         self._sampled: tuple[float, int] | None = None
 
     def restore(self) -> None:
-        """What a predecessor has verified is not verified again."""
+        """Files verified by a previous supervisor are not verified again."""
         before = self._context.before.checkpoints if self._context.before is not None else ()
         attempt = self._context.attempt
         known = {(c.step, c.epoch, c.final): c for c in before if c.attempt == attempt}
@@ -83,7 +82,7 @@ class Verifier:
                 self._book.change(key, partial(_restored, found))
 
     async def finish(self) -> None:
-        """Everything that is left: the trainer is gone, nothing is being written any more."""
+        """Verify everything left: the trainer has ended, no file is being written."""
         book = self._book
         self._names.tried.clear()
         for pause_s in (*RETRY_PAUSES_S, None):
@@ -100,16 +99,16 @@ class Verifier:
         self.doing = ""
 
     def _give_up(self, key: int) -> None:
-        """Nothing is known of this file, and that is reported."""
+        """Mark this file as unknown, and report it."""
         failed = self._failed.get(str(self._context.resolve(self._book[key].path)))
-        why = failed.why if failed is not None else "it was not verified"
+        why = failed.why if failed is not None else "not verified"
         one = self._book.update(key, problem=why)
         self._emit("checkpoint_unverified", name=one.name, step=one.step, why=why)
 
     # ----------------------------------------------------------------- one round
 
     async def once(self, *, ended: bool = False) -> None:
-        """Verify what has been written and not been verified, and what has changed since."""
+        """Verify new files and changed ones."""
         try:
             await self._once(ended)
         finally:
@@ -122,7 +121,7 @@ class Verifier:
         for at, key in enumerate(keys[:-1] if saving else keys):
             if ended:
                 self.doing = f"verifying checkpoints: {at} of {len(keys)}"
-            # one file must not keep the others from being verified
+            # one file must not block the others
             part = f"verification of {self._book[key].name}"
             await self._journals.guarded(part, partial(self._work_on, key, ended))
         self._note_fates()
@@ -148,7 +147,7 @@ class Verifier:
     async def _verify_file(self, key: int) -> None:
         path = str(self._context.resolve(self._book[key].path))
         found = await self._verify(path)
-        # from here on nothing is awaited: the trainer may have deleted it meanwhile, and said so
+        # no waiting from here on: the trainer may have deleted it meanwhile, and reported that
         if found is None or self._book[key].removed:
             return
         self._noted.discard(key)
@@ -167,7 +166,7 @@ class Verifier:
         )
 
     async def _verify(self, path: str) -> Verification | None:
-        """None: the verification itself failed; it is tried again later."""
+        """None: the verification itself failed; it is retried later."""
         failed = self._failed.setdefault(path, _Failed())
         if time.monotonic() < failed.retry_at:
             return None
@@ -196,7 +195,7 @@ class Verifier:
             if not reported:
                 self._watch.without_state.discard(self._book[key].path)
             return
-        # the trainer may have deleted it meanwhile, and said so
+        # the trainer may have deleted it meanwhile, and reported that
         if reported and self._book[key].state_path is None:
             return
         complete, problem = found.complete, found.problem if not found.complete else None
@@ -212,8 +211,8 @@ class Verifier:
         )
 
     def _unreported_state(self, one: Checkpoint, ended: bool) -> Path | None:
-        """A state folder that the trainer never called finished: killed while it was written, or a trainer
-        with other words. As long as the training has not gone on, it may still be written."""
+        """A state folder that the trainer never reported as finished: killed during the write, or another log
+        format. Until the training continues, it may still be written."""
         began_at, without = self._trainer.started_at, self._watch.without_state
         if one.step is None or not began_at or one.path in without:
             return None
@@ -223,14 +222,14 @@ class Verifier:
         folder = self._context.plan.output_dir or str(PurePath(one.path).parent)
         path = self._context.resolve(folder) / f"{PurePath(one.name).stem}-state"
         with contextlib.suppress(OSError):
-            # an empty folder has the time of its own making
+            # an empty folder has its creation time
             times = [entry.stat().st_mtime for entry in os.scandir(path)]
             newest = max(times, default=path.stat().st_mtime)
-            # one of an earlier training of that name is not this checkpoint's
+            # one of an earlier training with that name does not belong to this checkpoint
             return path if newest >= began_at - 1.0 else None
         return None
 
-    # ----------------------------------------------------------------- what comes with a checkpoint
+    # ----------------------------------------------------------------- related to a checkpoint
 
     def _note_fates(self) -> None:
         """When the trainer will delete it, and the validation loss of its step."""
@@ -243,7 +242,7 @@ class Verifier:
                 self._book.update(key, validation_loss=loss)
 
     def _note_samples(self) -> None:
-        """Images of a step come before its checkpoint, of an epoch after it."""
+        """Images of a step are drawn before its checkpoint, of an epoch after it."""
         context, book, began_at = self._context, self._book, self._trainer.started_at
         if context.output_dir is None or not began_at:
             return
@@ -273,7 +272,7 @@ class _Failed:
 
 
 def _restored(found: Checkpoint, read: Checkpoint) -> Checkpoint:
-    """What was found before, with what the console has said since."""
+    """Earlier results, updated from the console."""
     state_path, state_complete = found.state_path, found.state_complete
     state_problem = found.state_problem
     if read.state_path is not None and state_complete is None:

@@ -1,6 +1,5 @@
-"""The process that verifies files: niced, one for many files, and never waited for without end.
-
-Its start (Python, numpy) takes longer than most files: 100 of them by as many processes took minutes.
+"""The process that verifies files: niced, one for many files, with a time limit. Its start (Python, numpy)
+takes longer than most files: 100 files with one process each took minutes.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ import msgspec
 from runner.checkpoints.verify import Verification
 from runner.process.spawn import module_command
 
-#: how long a verification may take: a disk that does not answer must not cost the verdict
+#: time limit of a verification: a hung disk must not cost the verdict
 PATIENCE_S, PATIENCE_BYTES_PER_S = 120.0, 2e6
 #: an answer is one line; norms of thousands of blocks fit in it
 _LINE_BYTES = 1 << 26
 
 
 class NotVerified(Exception):
-    """Why the verification itself failed; it says nothing about the file."""
+    """Why the verification itself failed; not about the file."""
 
 
 class VerifyingProcess:
@@ -31,7 +30,7 @@ class VerifyingProcess:
         self._process: asyncio.subprocess.Process | None = None
 
     async def verify(self, path: str) -> Verification:
-        """What it reports of one file or state folder. Raises NotVerified."""
+        """Verify one file or state folder. Raises NotVerified."""
         patience_s = PATIENCE_S
         with contextlib.suppress(OSError):
             patience_s += Path(path).stat().st_size / PATIENCE_BYTES_PER_S
@@ -39,9 +38,9 @@ class VerifyingProcess:
             return await asyncio.wait_for(self._ask(path), patience_s)
         except TimeoutError:
             await self.close()
-            raise NotVerified(f"its disk gave no answer within {patience_s:.0f} s") from None
+            raise NotVerified(f"its disk did not respond within {patience_s:.0f} s") from None
         except BaseException:
-            # an answer that is still on its way must not be taken for the next file's
+            # a late answer must not be taken for the next file's
             await self.close()
             raise
 
@@ -55,7 +54,7 @@ class VerifyingProcess:
             await process.stdin.drain()
             line = await process.stdout.readline()
             return msgspec.json.decode(line, type=Verification)
-        except (OSError, ValueError):  # it is gone; msgspec's errors are ValueErrors
+        except (OSError, ValueError):  # it has exited; msgspec's errors are ValueErrors
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), 1.0)
             raise NotVerified(_ended(process.returncode)) from None
@@ -77,19 +76,19 @@ class VerifyingProcess:
         return self._process
 
     async def close(self) -> None:
-        """End it. It only reads: nothing is lost."""
+        """Stop it. It only reads: nothing is lost."""
         process, self._process = self._process, None
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        # one that hangs in the kernel does not end
+        # one stuck in the kernel does not exit
         with contextlib.suppress(TimeoutError, OSError):
             await asyncio.wait_for(process.communicate(), 1.0)
 
 
 def _ended(code: int | None) -> str:
     if code is None:
-        return "the verifying process gave no answer that can be read"
-    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return "the verifying process sent an invalid answer"
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return f"the verifying process {how}"

@@ -18,10 +18,10 @@ When a training fails, plasma-tui looks for its cause in the console log. The sc
 summary name it by the keys below. Each has the reason, what to do, the changes that `plasma-tui retry` offers,
 and the signs by which it is found.
 
-- Of the changes, `retry` offers the first that fits the run and isn't in force yet. `env.NAME` is a variable of
+- Of the changes, `retry` offers the first that fits the run and isn't set yet. `env.NAME` is a variable of
   the trainer's environment, `accelerate.NAME` a flag of `accelerate launch`, `false` removes a flag. A value in
   capitals, such as `PATH`, only you can know.
-- In the signs, `…` stands for any text and `N` for a number; `(a|b)` is a choice, `(a)?` is optional.
+- In the signs, `…` means any text and `N` a number; `(a|b)` is a choice, `(a)?` is optional.
 """
 DEVICES = {"cuda": "CUDA", "mps": "Apple GPU"}
 

@@ -116,9 +116,9 @@ def _value(schema: Mapping[str, Any]) -> str:
         case {"anyOf": [*choices]}:
             return " or ".join(map(_value, choices))
         case {"type": "integer", "minimum": least, "maximum": most}:
-            return f"whole number, {least} to {most}"
+            return f"integer, {least} to {most}"
         case {"type": "integer", "minimum": least}:
-            return f"whole number, at least {least}"
+            return f"integer, at least {least}"
         case {"type": "array", "maxItems": 2}:
             return "two numbers"
         case {"type": "array", "items": {"enum": [*choices]}}:

@@ -169,7 +169,7 @@ def test_a_refusal_is_words_and_nothing_stays(
     awake = machine.stay_awake("linux")
     assert not awake.held
     assert awake.words == (
-        "not held awake: the system denies it to this session, as it does over SSH"
+        "not kept awake: the system denies it to this session, as usual over SSH"
     )
     assert machine.helpers() == []
     assert machine.trainer.poll() is None
@@ -180,7 +180,7 @@ def test_a_helper_that_hangs_is_given_up_and_ended(machine: Machine) -> None:
     machine.install("systemd-inhibit", HANGS)
     began = time.monotonic()
     awake = machine.stay_awake("linux")
-    assert awake.words == "not held awake: systemd-inhibit does not answer"
+    assert awake.words == "not kept awake: systemd-inhibit does not answer"
     assert time.monotonic() - began < 5
     hung = [p for p in psutil.Process().children() if p.pid not in machine.before]
     assert hung == []
@@ -189,7 +189,7 @@ def test_a_helper_that_hangs_is_given_up_and_ended(machine: Machine) -> None:
 def test_a_caffeinate_that_fails_is_told(machine: Machine) -> None:
     machine.install("caffeinate", "#!/bin/sh\nexit 3\n")
     assert machine.stay_awake("darwin").words == (
-        "not held awake: caffeinate ended with exit code 3"
+        "not kept awake: caffeinate ended with exit code 3"
     )
 
 

@@ -238,7 +238,7 @@ def test_an_order_taken_back_by_a_person_is_not_given_again(stage: Stage) -> Non
         guard=GuardSettings(nonfinite="after_save"),
     )
     wait_for(lambda: guard_orders(run), 60, "the guard's order")
-    assert answer(run, control.cancel_stop(run.path)) == "taken back"
+    assert answer(run, control.cancel_stop(run.path)) == "cancelled"
     orphan(run)
     assert control.adopt(run.path)
     step = look(run).loss.last_step or 0
@@ -347,8 +347,8 @@ def test_a_waiting_stop_can_be_taken_back(stage: Stage) -> None:
     run = stage.start("--steps", "60", "--save_every_n_steps", "40", "--delay", "0.1", exact=False)
     wait_step(run, 3)
     control.stop(run.path, "after_save")
-    assert answer(run, control.cancel_stop(run.path)) == "taken back"
-    assert answer(run, control.cancel_stop(run.path)) == "no stop is waiting"
+    assert answer(run, control.cancel_stop(run.path)) == "cancelled"
+    assert answer(run, control.cancel_stop(run.path)) == "no stop is pending"
     hurry(stage.output)
     assert wait_end(run, 60).outcome is Outcome.SUCCEEDED
 

@@ -164,7 +164,7 @@ def test_a_command_that_hangs_delays_no_verdict_and_dies_with_nobody(stage: Stag
     assert sender.children()[0].status() != psutil.STATUS_ZOMBIE
     assert os.getsid(sender.children()[0].pid) == sender.children()[0].pid
     sender.children()[0].kill()
-    assert notice(run)["failed"] == {"command": "tell.sh was ended by signal 9"}
+    assert notice(run)["failed"] == {"command": "tell.sh was killed by signal 9"}
 
 
 def test_a_server_that_hangs_does_not_hold_up_the_training(stage: Stage) -> None:

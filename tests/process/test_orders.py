@@ -197,7 +197,7 @@ def test_a_stop_that_waits_for_a_save_in_progress_can_be_taken_back(stage: Stage
     run = stage.start("--steps", "12", "--save_s", "2", "--delay", "0.05")
     wait_for(lambda: "checkpoint_saving" in kinds(run))
     assert answer(run, control.stop(run.path)).accepted
-    assert answer(run, control.cancel_stop(run.path)) == control.Answer("taken back", True)
+    assert answer(run, control.cancel_stop(run.path)) == control.Answer("cancelled", True)
     assert wait_end(run).outcome is Outcome.SUCCEEDED
 
 
@@ -284,7 +284,7 @@ def test_cancel_with_nothing_to_cancel_exits_1(stage: Stage) -> None:
     wait_step(run, 3)
     found = command("stop", run.id, "--cancel")
     assert found.returncode == 1
-    assert "no stop is waiting" in found.stderr
+    assert "no stop is pending" in found.stderr
 
 
 def test_the_command_stop_now_says_that_no_process_is_left(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
-#: of a longer log the beginning and the end are kept: the end tells how it ended
+#: of a longer log the beginning and the end are kept: the end shows how it ended
 HEAD_BYTES = 960 << 20
 TAIL_BYTES = 64 << 20
 _BLOCK = 1 << 20
@@ -50,7 +50,7 @@ def copy_log(source: Path | IO[bytes], target: Path) -> Copied:
                 continue
             tail += block
             surplus = len(tail) - TAIL_BYTES
-            if surplus > TAIL_BYTES // 4:  # not a move of the whole for every block
+            if surplus > TAIL_BYTES // 4:  # do not move everything for every block
                 left_out += surplus
                 del tail[:surplus]
         if left_out:

@@ -21,7 +21,7 @@ STILL = 0.005
 STEPS_RATIO = 1.1
 #: of the largest norm of the run
 HARDLY_TRAINED = 0.2
-#: steps after which the smoothed loss stands on enough of them
+#: steps after which the smoothed loss is based on enough of them
 ENOUGH_STEPS = 30
 
 

@@ -33,7 +33,7 @@ def document_of(review: Review, *, plot: bool, width: int = sections.PLOT_WIDTH)
         ("command", "Command", around.command),
         ("repeat", "To repeat it", around.repeat),
         ("preflight", "Preflight", around.preflight),
-        ("unknown", "Not known", around.notes),
+        ("unknown", "Unknown", around.notes),
     )
     found = (Section(key, title, tuple(blocks(review))) for key, title, blocks in titled)
     spec = review.snapshot.spec

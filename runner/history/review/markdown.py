@@ -26,7 +26,7 @@ TEXT_LIMIT, CELL_LIMIT, TITLE_LIMIT = 1500, 300, 160
 CODE_LINE_LIMIT, CODE_LINES = 20_000, 2_000
 #: cells up to this width are padded; one long cell must not widen the column
 PADDED = 80
-MARKS = {"pass": "✓ yes", "warn": "! mind", "fail": "✗ NO", "skip": "– not judged"}
+MARKS = {"pass": "✓ yes", "warn": "! mind", "fail": "✗ NO", "skip": "– not checked"}
 
 _SPECIAL = re.compile(
     r"[\\`*\[\]<>|]|~~|(?<![^\W_])_|_(?![^\W_])|&(?=[#a-zA-Z])|(?<=:)//|(?<=www)\."
@@ -36,7 +36,7 @@ _KEY = re.compile(r"[a-z_]+")
 
 
 def to_markdown(document: Document) -> str:
-    """The whole text, ending with one newline."""
+    """The full text, ending with one newline."""
     front = [f"{key}: {_scalar(value)}" for key, value in document.front if _KEY.fullmatch(key)]
     parts = ["\n".join(["---", *front, "---"])] if document.front else []
     parts += [f"# {_title(document.title)}", _bullets(document.lead)]

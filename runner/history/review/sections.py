@@ -67,7 +67,7 @@ def expected(review: Review) -> Iterator[Block]:
         told("training memory", "memory_bytes", memory, memory_size),
     )  # fmt: skip
     cells = tuple(row for row in starmap(_planned, rows) if row[1:] != (UNKNOWN, UNKNOWN))
-    yield Table(("what", "forecast", "happened"), cells, (1, 2))
+    yield Table(("what", "planned", "actual"), cells, (1, 2))
 
 
 _InWords = Callable[[float | None], str]
@@ -88,7 +88,7 @@ def attempts(review: Review) -> Iterator[Block]:
     found = review.attempts
     if not found:
         return
-    heads = ("attempt", "started", "took", "steps", "ended by", "trained again", "began from")
+    heads = ("attempt", "started", "took", "steps", "ended by", "trained again", "started from")
     rows = tuple(
         (
             str(one.attempt),
@@ -156,7 +156,7 @@ def loss_plot(
         return ""
     top = _top([value for _, value in (*means, *smooth)])
     over = sum(value > top for _, value in means)
-    name = f"loss ({over} of {len(means)} points lie above)" if over else "loss"
+    name = f"loss ({over} of {len(means)} points are above)" if over else "loss"
     curves = [
         Curve(name, tuple(point for point in means if point[1] <= top), dots=True),
         Curve("smoothed", tuple(point for point in smooth if point[1] <= top)),

@@ -15,7 +15,7 @@ _KEY = re.compile(r"(\w+): ?(.*)$")
 
 class DatasetReader:
     """Lines of the block `[Dataset 0]` ... -> one `SubsetSeen` for each subset to train on.
-    The block of a validation dataset is read over."""
+    The block of a validation dataset is skipped."""
 
     def __init__(self) -> None:
         self.inside = False
@@ -33,7 +33,7 @@ class DatasetReader:
 
     def line(self, text: str, end: int, events: list[ConsoleEvent]) -> None:
         """One line of the block, without its indent. `is_reg` is the last one needed."""
-        if self._open_key:  # a path that was cut at the width of the console
+        if self._open_key:  # a path cut at the console width
             self._values[self._open_key] += text
             if text.endswith('"'):
                 self._open_key = ""

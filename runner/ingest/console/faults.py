@@ -1,4 +1,4 @@
-"""Tracebacks and the other last words of a process, out of lines of text."""
+"""Tracebacks and other last lines of a process, from lines of text."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _FATAL = re.compile(
     r"|.*CUDA Setup failed despite "
     r"|.*: command not found$|.*: No such file or directory$"
 )
-#: Records of level INFO after which sd-scripts leaves.
+#: Records of level INFO after which sd-scripts exits.
 _LEAVING = re.compile(r".*\.toml not found\.$|Config file already exists\. Aborting")
 
 
 def fatal_word(text: str, end: int, *, in_record: bool) -> FatalSeen | None:
-    """What ends a process without a traceback: a log record after which the trainer leaves, or a line outside
+    """What ends a process without a traceback: a log record after which the trainer exits, or a line outside
     of them."""
     if _LEAVING.match(text) or (not in_record and _FATAL.match(text)):
         return FatalSeen(end, text[:MESSAGE_CHARS])
@@ -52,8 +52,8 @@ def fatal_word(text: str, end: int, *, in_record: bool) -> FatalSeen | None:
 class FaultReader:
     """Follows tracebacks line by line: plain ones, rich's boxes, several in a chain.
 
-    An exception whose message goes on below (it ends in a colon, as torch's and the launcher's long
-    ones do) is held back until its last line is known."""
+    An exception with a multi-line message (its first line ends in a colon, as in torch and the launcher) is
+    held back until its last line is known."""
 
     def __init__(self) -> None:
         self._in_traceback = False
@@ -85,7 +85,7 @@ class FaultReader:
         return alone is not None
 
     def close(self, events: list[ConsoleEvent]) -> None:
-        """Hand out what was held back: nothing more belongs to it."""
+        """Emit what was held back: nothing more belongs to it."""
         if self._held is not None:
             events.append(self._held)
             self._held = None
@@ -148,7 +148,7 @@ class FaultReader:
             return True
         if self._box_width:  # rich wraps the message too, without an indent
             return self._last_length + 1 + len(text.split(" ", 1)[0]) > self._box_width
-        # transformers: the reason stands below, at the margin
+        # transformers: the reason is below, at the margin
         return self._held_lines == 1 and held.message.endswith("look up to see its traceback):")
 
 

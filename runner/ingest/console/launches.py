@@ -1,5 +1,5 @@
-"""Where another launch begins in a log that holds several of them without a line of ours between, as a
-nohup.out does. Pure."""
+"""Finds the start of another launch in a log with several of them without our marker lines, such as a
+nohup.out. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from runner.model import Phase
 from runner.model.events import AttemptSeen, ConsoleEvent, ExceptionSeen, FatalSeen
 
-#: `accelerate launch` says it before all else
+#: the first output of `accelerate launch`
 _ACCELERATE = "The following values were not passed to `accelerate launch`"
-#: the trainer's own first words
+#: the trainer's first lines
 _TRAINER = re.compile(
     r"Using v[12] tokenizer|prepare tokenizer|Loading settings from |Loading config from "
 )
@@ -26,7 +26,7 @@ class LaunchWatch:
         self._failed = False
 
     def note(self, events: Sequence[ConsoleEvent]) -> None:
-        """What a piece of the log told."""
+        """Update from a piece of the log."""
         self._failed = self._failed or _tells_an_end(events)
 
     def restart(self, attempt: int) -> None:
@@ -34,12 +34,12 @@ class LaunchWatch:
 
     @staticmethod
     def is_first_word(text: str) -> bool:
-        """Can a launch begin with this line?"""
+        """Can a launch start with this line?"""
         return text.startswith(_ACCELERATE) or _TRAINER.match(text) is not None
 
     def begins(self, text: str, phase: Phase | None, events: Sequence[ConsoleEvent]) -> bool:
-        """Does another launch begin with this first word? Only where the one before is known to have come
-        further: every process of a launch may say its first words."""
+        """Does another launch start with this line? Only if the previous one is known to be further: every
+        process of a launch may print its first lines."""
         if self._failed or _tells_an_end(events):
             return True
         if text.startswith(_ACCELERATE):
@@ -48,7 +48,7 @@ class LaunchWatch:
 
 
 def _tells_an_end(events: Sequence[ConsoleEvent]) -> bool:
-    """Of this launch: what came before its beginning says nothing of it."""
+    """Facts of this launch: earlier output does not belong to it."""
     for event in reversed(events):
         if isinstance(event, AttemptSeen):
             return False

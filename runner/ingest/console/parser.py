@@ -41,16 +41,14 @@ _WARNING_CHARS = 400
 
 
 class ConsoleParser:
-    """Feeds on the bytes of a console log and tells what they say.
+    """Parses the bytes of a console log into events.
 
-    The events are the same however the bytes are split. A bar is reported at its closing bracket, a
-    line at its end, a log record as soon as nothing can follow that changes it. Memory stays
-    bounded; nothing raises. `unknown_lines` counts lines that look like nothing known: a measure of
-    how far the trainer's format has moved.
-
-    `launches`: the log may hold several launches one after the other without a line of ours between them, as
-    a nohup.out does; where a new one is sure to begin, an `AttemptSeen` says so. `vocabulary`: the trainer's
-    sentences; the built-in trainer and kohya's others speak as sd-scripts does.
+    The events are the same however the bytes are split. A bar is reported at its closing bracket, a line at
+    its end, a log record as soon as it can no longer change. Memory stays bounded; nothing raises.
+    `unknown_lines` counts unknown lines: a measure of how far the trainer's format has changed. `launches`:
+    the log may contain several launches without our marker lines, such as a nohup.out; an `AttemptSeen` marks
+    each new one. `vocabulary`: the trainer's sentences; the built-in trainer and kohya's others print the
+    same as sd-scripts.
     """
 
     _vocabulary = VOCABULARY  # of the class: no part of a parser's state
@@ -88,7 +86,7 @@ class ConsoleParser:
         return events
 
     def finish(self) -> list[ConsoleEvent]:
-        """No more bytes will come: what was held back."""
+        """End of input: emit what was held back."""
         events = self._events = []
         for token in self._stream.finish():
             self._text(token)
@@ -139,7 +137,7 @@ class ConsoleParser:
             self._events.append(ValidationSeen(bar.end, loss, whole_epoch))
 
     def _interrupt(self) -> None:
-        """A bar ends whatever text was being read."""
+        """A bar ends any text being read."""
         if not self._reading:
             return
         self._reading = False
@@ -224,7 +222,7 @@ class ConsoleParser:
     # ------------------------------------------------------------------ sentences
 
     def _say(self, text: str, end: int, level: str) -> bool:
-        """Report a sentence; True when it is a known one that needs no further word."""
+        """Report a sentence; True if it is known and complete."""
         self._label = text
         sentence = self._vocabulary.sentence_of(text)
         if sentence is None:
@@ -254,7 +252,7 @@ class ConsoleParser:
         self._events.append(WarningSeen(end, level, english(text)[:_WARNING_CHARS]))
 
     def _is_noise(self, line: str, text: str) -> bool:
-        """Lines that mean nothing to us but are no surprise."""
+        """Known lines without meaning for us."""
         if _PYTHON_WARNING.match(line):
             self._noise = True
             return True
@@ -270,14 +268,14 @@ class ConsoleParser:
         if self._phase is Phase.FINISHED:
             return
         if self._phase in LOOP and phase not in LOOP:
-            return  # sentences of the beginning, said again by samples or by a worker
+            return  # sentences of the start, repeated by samples or by a worker
         if phase is self._phase and detail in ("", self._detail):
             return
         self._phase, self._detail = phase, detail
         self._events.append(PhaseChanged(end, phase, detail))
 
     def _look_for_launch(self, text: str, end: int) -> None:
-        """Does another launch begin here?"""
+        """Does another launch start here?"""
         watch = self._launches
         if watch is None or not watch.is_first_word(text):
             return

@@ -1,5 +1,5 @@
-"""Text of the trainer without escape sequences, and log records as rich prints them, put together again where
-rich broke them over lines.
+"""Text of the trainer without escape sequences, and log records as rich prints them, rejoined where rich
+wrapped them.
 
 A record is `time level message   source`, the message in a column of its own; without a terminal
 and without COLUMNS that column is about 30 wide and longer words (paths) are cut inside.
@@ -20,7 +20,7 @@ _START = re.compile(
     r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL)(?=\s|$)"
 )
 _SOURCE = re.compile(r"[^\s:]+\.py:\d+|<\S+>:\d+")
-#: With this much room left, rich would have put another word on the line, were there one.
+#: With this much room left, rich would have put another word on the line, if any.
 _ROOMY_CELLS = 48
 _BLANKS = " " * MESSAGE_COLUMN
 _WANTS_MORE = (" to", " in", " from", ":", "/", " as", " for", "=", "of")
@@ -54,8 +54,8 @@ def cells(text: str) -> int:
 
 @dataclass(slots=True)
 class Record:
-    """One log record. `end`: byte after its last line so far; `whole`: no further line can change
-    what it says; `width`: cells of the message column, None when unknown."""
+    """One log record. `end`: byte after its last line so far; `whole`: no further line can change it;
+    `width`: cells of the message column, None when unknown."""
 
     level: str
     message: str
@@ -92,5 +92,5 @@ def record_start(line: str, end: int) -> Record | None:
 
 
 def continues_record(line: str) -> bool:
-    """Does the line stand in the message column, with nothing left of it?"""
+    """Is the line in the message column, with nothing left of it?"""
     return line.startswith(_BLANKS)

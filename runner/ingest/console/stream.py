@@ -1,7 +1,7 @@
 """The trainer's bytes cut into tokens: progress bars and pieces of text, however the bytes arrive.
 
 tqdm writes `\\r` *before* a bar and log lines glue themselves behind it, so neither `\\n` nor `\\r`
-ends a bar: its closing `]` does. A token depends on the bytes alone, never on where they were cut.
+ends a bar: its closing `]` does. A token depends only on the bytes, never on how they were split.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from runner.model.events import StepShown
 
-#: A line longer than HEAD + TAIL keeps its two ends; SEAM stands for what was left out.
+#: A line longer than HEAD + TAIL keeps its two ends; SEAM replaces what was left out.
 HEAD_BYTES = 32 * 1024
 TAIL_BYTES = 32 * 1024
-#: No bar is wider: the part of an endless line that must stay in sight for a bar to be found.
+#: No bar is wider: the part of an endless line that must be kept to find a bar.
 WINDOW_BYTES = 4096
 SEAM = b"\0"
 
@@ -29,13 +29,13 @@ _ANY_BAR = re.compile(
     rb"|(?<![\w.])(\d[\d.]{0,17})[kMGTP]?it) \[(\d[^\]\r\n\0]{0,400})\]"
 )
 
-#: A bar that tqdm cut off at the terminal's width: the count is there, the postfix is not.
+#: A bar that tqdm cut off at the terminal's width: it has the count, but not the postfix.
 _CUT_OFF = re.compile(rb" *steps: *\d{1,3}%\|[^|\r\n\0]{0,3000}\| *(\d{1,18})/(\d{1,18})\b")
 
 
 class Bar(NamedTuple):
     """One state of a progress bar. `total` is None in the overflow form `steps: 690it [...]`;
-    `inner` is what stands between the brackets: times, rate, postfix."""
+    `inner` is the text between the brackets: times, rate, postfix."""
 
     end: int
     title: bytes
@@ -45,8 +45,8 @@ class Bar(NamedTuple):
 
     @property
     def postfix(self) -> dict[str, float]:
-        """The numbers behind times and rate: `00:12<03:40, 1.01it/s, avr_loss=0.123` -> avr_loss. The times are
-        not read: since v0.10 elapsed, ETA and rate are reset every step."""
+        """The numbers behind times and rate: `00:12<03:40, 1.01it/s, avr_loss=0.123` -> avr_loss. The times
+        are not read: since v0.10 elapsed, ETA and rate are reset every step."""
         values: dict[str, float] = {}
         for part in self.inner.split(b", ")[2:]:
             name, _, value = part.partition(b"=")
@@ -162,7 +162,7 @@ def _bars_within(segment: bytes, start: int) -> tuple[list[Bar | Text], int]:
 
 
 def _titled(text: bytes) -> tuple[bytes, bytes]:
-    """Text before a bar -> (what is no part of the bar, the bar's title without its colon)."""
+    """Text before a bar -> (what is not part of the bar, the bar's title without its colon)."""
     stripped = text.rstrip()
     if not stripped.endswith(b":"):
         return (text if stripped else b""), b""

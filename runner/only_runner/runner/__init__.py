@@ -1,7 +1,7 @@
-"""This installation's `runner`, found through a folder that holds nothing else.
+"""This installation's `runner`, found through a folder with nothing else in it.
 
-The built-in trainer runs in an interpreter of the user's choice. A PYTHONPATH that names our site-packages
-would put our numpy and Pillow before its own.
+The built-in trainer runs in an interpreter of the user's choice. A PYTHONPATH with our site-packages would
+put our numpy and Pillow before its own.
 """
 
 import os

@@ -268,19 +268,19 @@ def test_a_run_that_ended_well_before_the_stop_came_is_judged_as_usual() -> None
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        (RunFacts(TRAINING, signal=15, last_step=4), "SIGTERM, sent by nobody here"),
-        (RunFacts(TRAINING, exit_code=137, last_step=4), "SIGKILL, sent by nobody here"),
+        (RunFacts(TRAINING, signal=15, last_step=4), "SIGTERM, not sent by plasma-tui"),
+        (RunFacts(TRAINING, exit_code=137, last_step=4), "SIGKILL, not sent by plasma-tui"),
         (
             RunFacts(
                 replace(TRAINING, exceptions=(launcher("died with <Signals.SIGKILL: 9>."),)),
                 exit_code=1,
                 last_step=4,
             ),
-            "SIGKILL, sent by nobody here",
+            "SIGKILL, not sent by plasma-tui",
         ),
         (
             RunFacts(replace(TRAINING, exceptions=(INTERRUPT,)), exit_code=1, last_step=4),
-            "SIGINT, sent by nobody here",
+            "SIGINT, not sent by plasma-tui",
         ),
         (RunFacts(replace(TRAINING, fatals=("Killed",)), last_step=4), "SIGKILL, sent by nobody"),
         (RunFacts(TRAINING, last_step=4), "the exit of the process was not observed"),

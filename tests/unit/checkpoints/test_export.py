@@ -200,7 +200,7 @@ def test_a_folder_that_is_not_there_is_not_made(source: Path, tmp_path: Path) ->
         ("a/b", "cannot contain /"),
         ("..", "starting with a dot"),
         (".hidden", "starting with a dot"),
-        ("x.ckpt", "would lie"),
+        ("x.ckpt", "would mislead"),
         ("bad\x07bell", "U\\+0007"),
         ("  ", "empty"),
         (".safetensors", "empty"),

@@ -267,7 +267,7 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "unknown section",
         LEAST + "[trian]\nseed = 1\n",
-        "plasma.toml:3: trian is not known; did you mean train?",
+        "plasma.toml:3: trian is unknown; did you mean train?",
     ),
     (
         "flag outside of its section",
@@ -277,13 +277,13 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "unknown key without a near one",
         "zzz = 1\n" + LEAST,
-        "plasma.toml:1: zzz is not known; remove it (known here: name, trainer, accelerate, "
+        "plasma.toml:1: zzz is unknown; remove it (known here: name, trainer, accelerate, "
         "train, smoke, expect, guard, notify, summary, dataset)",
     ),
     (
         "unknown trainer key",
         LEAST + 'pyhton = "x"\n',
-        "plasma.toml:3: [trainer] pyhton is not known; did you mean python?",
+        "plasma.toml:3: [trainer] pyhton is unknown; did you mean python?",
     ),
     (
         "section that is a value",
@@ -399,7 +399,7 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "unknown expectation",
         LEAST + "[expect]\nstep = 920\n",
-        "plasma.toml:4: [expect] step is not known; did you mean steps?",
+        "plasma.toml:4: [expect] step is unknown; did you mean steps?",
     ),
     (
         "unknown device",
@@ -452,7 +452,7 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "unknown alarm of the guard",
         LEAST + '[guard]\nstaled = "stop"\n',
-        "plasma.toml:4: [guard] staled is not known; did you mean stalled?",
+        "plasma.toml:4: [guard] staled is unknown; did you mean stalled?",
     ),
     (
         "an alarm outside [guard]",
@@ -467,7 +467,7 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "unknown key of a notice",
         LEAST + '[notify]\nonn = ["failed"]\n',
-        "plasma.toml:4: [notify] onn is not known; did you mean on?",
+        "plasma.toml:4: [notify] onn is unknown; did you mean on?",
     ),
     (
         "dataset without a file",
@@ -478,7 +478,7 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "unknown dataset key",
         LEAST + '[train]\ndataset_config = "d.toml"\n[[dataset.dataset]]\nresolution = 1\n',
-        "plasma.toml:5: [dataset] dataset is not known; did you mean datasets?",
+        "plasma.toml:5: [dataset] dataset is unknown; did you mean datasets?",
     ),
 ]
 

@@ -149,7 +149,7 @@ def test_all_is_well() -> None:
 
 def test_an_idle_gpu_is_told_after_a_minute_and_spikes_are_no_idleness() -> None:
     idle = [busy(2.0 * n, 0.0) for n in range(40)]
-    assert "has done nothing" in watched(*idle)[AlarmKind.GPU_IDLE]
+    assert "has been idle" in watched(*idle)[AlarmKind.GPU_IDLE]
     assert AlarmKind.GPU_IDLE not in watched(*idle[:20])
     spiky = [busy(2.0 * n, 60.0 if n % 7 == 0 else 0.0) for n in range(40)]
     assert AlarmKind.GPU_IDLE not in watched(*spiky)

@@ -161,7 +161,7 @@ def test_garbage_in_the_middle_ends_that_file_and_says_so(tmp_path: Path) -> Non
     path.write_bytes(whole + b"garbage" * 100)
     tail = ScalarTail(tmp_path)
     assert len(losses(tail.poll(5))) == 6
-    assert tail.problems == (f"{path.name} holds no record at byte {len(whole)}",)
+    assert tail.problems == (f"{path.name} has no record at byte {len(whole)}",)
 
 
 def test_a_file_that_becomes_a_folder_spoils_nothing(tmp_path: Path) -> None:

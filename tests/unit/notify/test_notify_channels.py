@@ -81,7 +81,7 @@ def test_any_name_arrives_as_one_header(name: str) -> None:
         ((429, 200), True, "sent to 127.0.0.1", 2),
         ((401,), False, "127.0.0.1 answered 401: the token is missing or not accepted", 1),
         ((403,), False, "127.0.0.1 answered 403: the token may not write this topic", 1),
-        ((503,), False, "127.0.0.1 answered 503: it has a problem", 3),
+        ((503,), False, "127.0.0.1 answered 503: server error", 3),
         ((CLOSE,), False, "127.0.0.1 closed the connection without an answer", 3),
         ((HANG,), False, "127.0.0.1 did not answer within 0.2 s", 3),
     ],
@@ -102,7 +102,7 @@ def test_a_redirect_is_not_followed_so_the_token_goes_nowhere_else(
     monkeypatch.setenv("MY_TOKEN", TOKEN)
     with web(200) as other, web((code, f"{other.address}/stolen")) as server:
         result = post(Channels(ntfy=f"{server.address}/t", ntfy_token_env="MY_TOKEN"))
-    assert not result.ok and f"answered {code}: it points elsewhere" in result.text
+    assert not result.ok and f"answered {code}: it redirects" in result.text
     assert len(server.asked) == 1 and other.asked == []
 
 
@@ -116,9 +116,9 @@ def test_nobody_there_is_told_without_the_topic() -> None:
     [
         (None, "token cannot be read: No such file or directory"),
         (b" \n", "token is empty"),
-        (b"two words", "the token holds characters that no token has"),
-        (b"a\r\nX: y", "the token holds characters that no token has"),
-        (b"\xff\xfe", "the token holds characters that no token has"),
+        (b"two words", "the token contains invalid characters"),
+        (b"a\r\nX: y", "the token contains invalid characters"),
+        (b"\xff\xfe", "the token contains invalid characters"),
     ],
 )
 def test_a_token_that_cannot_be_had_sends_nothing(
@@ -157,7 +157,7 @@ def test_a_command_is_told_by_arguments_variables_and_stdin(tmp_path: Path) -> N
     out = tmp_path / "out"
     program = script(tmp_path, f'(echo "$1|$2|$3"; env; cat) > {out}')
     channels = Channels(command=(program, "$PLASMA_TITLE", "${PLASMA_EVENT}", "x $PLASMA_TEXT"))
-    assert told(channels) == Result("command", True, "tell.sh ended well")
+    assert told(channels) == Result("command", True, "tell.sh succeeded")
     lines = out.read_text().splitlines()
     assert lines[0] == "spyke: finished|finished|x $PLASMA_TEXT"
     assert {
@@ -189,7 +189,7 @@ def test_a_command_sees_no_secret_of_the_other_channels(
     ("body", "said"),
     [
         ("exit 3", "tell.sh ended with exit code 3"),
-        ("kill -9 $$", "tell.sh was ended by signal 9"),
+        ("kill -9 $$", "tell.sh was killed by signal 9"),
         (f"echo {TOKEN} >&2; exit 1", "tell.sh ended with exit code 1"),
     ],
 )
@@ -205,7 +205,7 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) 
     started = time.monotonic()
     result = told(Channels((program,)), timeout_s=0.5)
     assert time.monotonic() - started < 5
-    assert result == Result("command", False, "tell.sh did not end within 0.5 s and was ended")
+    assert result == Result("command", False, "tell.sh did not finish within 0.5 s and was stopped")
     started_by_it = [int(pid) for pid in pids.read_text().split()]
     while any(map(lives, started_by_it)):  # a kill takes a moment on a busy machine
         assert time.monotonic() - started < 10
@@ -294,8 +294,8 @@ class FakeApprise(types.ModuleType):
     ("outcome", "ok", "said"),
     [
         (True, True, "sent"),
-        (False, False, "an address did not take the notice"),
-        (None, False, "an address did not take the notice"),
+        (False, False, "an address did not accept the notification"),
+        (None, False, "an address did not accept the notification"),
         (RuntimeError("tgram://secret"), False, "it failed (RuntimeError)"),
     ],
 )
@@ -350,7 +350,7 @@ def test_a_channel_that_hangs_or_breaks_does_not_keep_the_others() -> None:
     results = send_all(channels, MESSAGE, senders=senders, patience_s=0.3)
     assert time.monotonic() - started < 5
     assert results == (
-        Result("command", False, "did not come to an end within 0.3 s"),
+        Result("command", False, "did not finish within 0.3 s"),
         Result("ntfy", False, "it failed (RuntimeError)"),
         Result("apprise", True, "sent"),
     )

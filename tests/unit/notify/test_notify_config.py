@@ -84,12 +84,12 @@ def test_a_command_beside_the_file_is_found_from_anywhere(tmp_path: Path) -> Non
         ('apprise_urls = ["mailto://me:pass@x"]\n', 'apprise_env = "APPRISE_URLS"'),
         ('ntfy = "https://me:hunter2@ntfy.sh/topic"\n', "ntfy_token_env"),
         (f'ntfy = "https://ntfy.sh/topic?auth={TOKEN}"\n', "ntfy_token_env"),
-        (f'ntfy = "https://ntfy.sh/t"\nntfy_token_env = "{TOKEN}"\n', "is not the name of a"),
-        (f'ntfy = "https://ntfy.sh/t"\nntfy_token_file = "{TOKEN}"\n', "is not the path"),
-        (f"command = \"curl -H 'Authorization: Bearer {TOKEN}' https://x\"\n", "list of processes"),
-        ('command = ["send", "--token", "hunter2hunter2"]\n', "list of processes"),
-        ('command = "curl https://api.telegram.org/bot123456:hunter2/send"\n', "list of processes"),
-        ('command = "curl https://hooks.slack.com/services/T0/B0/hunter2"\n', "list of processes"),
+        (f'ntfy = "https://ntfy.sh/t"\nntfy_token_env = "{TOKEN}"\n', "is not a variable name"),
+        (f'ntfy = "https://ntfy.sh/t"\nntfy_token_file = "{TOKEN}"\n', "is not a file path"),
+        (f"command = \"curl -H 'Authorization: Bearer {TOKEN}' https://x\"\n", "process list"),
+        ('command = ["send", "--token", "hunter2hunter2"]\n', "process list"),
+        ('command = "curl https://api.telegram.org/bot123456:hunter2/send"\n', "process list"),
+        ('command = "curl https://hooks.slack.com/services/T0/B0/hunter2"\n', "process list"),
     ],
 )
 def test_a_secret_in_the_file_is_refused_with_the_way_out_and_not_repeated(
@@ -106,9 +106,9 @@ def test_a_secret_in_the_file_is_refused_with_the_way_out_and_not_repeated(
     ("text", "said"),
     [
         ('ntfy = "ntfy.sh/topic"\n', 'write it as "https://ntfy.sh/your-own-topic"'),
-        ('ntfy = "https://ntfy.sh/"\n', "is not the address of a topic"),
-        ('ntfy = "ftp://ntfy.sh/topic"\n', "is not the address of a topic"),
-        ('ntfy = "https://ntfy.sh:port/topic"\n', "is not the address of a topic"),
+        ('ntfy = "https://ntfy.sh/"\n', "is not a topic address"),
+        ('ntfy = "ftp://ntfy.sh/topic"\n', "is not a topic address"),
+        ('ntfy = "https://ntfy.sh:port/topic"\n', "is not a topic address"),
         ('ntfy_priority = "high"\n', "does nothing without ntfy"),
         (
             'ntfy = "https://ntfy.sh/t"\nntfy_priority = 6\n',

@@ -113,7 +113,7 @@ def test_the_words_of_an_alarm_and_only_of_those_that_are_told() -> None:
     assert message.text == "step 412: no step for 12 min"
     nan = alarm_message(snapshot(), replace(stall, kind=AlarmKind.NONFINITE, text="NaN"))
     assert nan is not None and nan.event == "diverged"
-    assert nan.text.endswith("; the training goes on") and "wrong" in nan.title
+    assert nan.text.endswith("; the training continues") and "wrong" in nan.title
     assert alarm_message(snapshot(), replace(stall, kind=AlarmKind.SLOW)) is None
     assert alarm_message(snapshot(), replace(stall, over_at=6.0)) is None
 

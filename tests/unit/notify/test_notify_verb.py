@@ -49,14 +49,16 @@ def test_a_test_tries_all_and_says_per_channel_what_came_of_it(
         )
         assert main(["notify", "--test", "--config", path]) == 1
         assert server.asked[0].headers["Authorization"] == f"Bearer {SECRET}"
-        assert server.asked[0].headers["Title"] == "spyke [/x]: test notice"
+        assert server.asked[0].headers["Title"] == "spyke [/x]: test notification"
     out, err = capfd.readouterr()
     assert out.splitlines() == [
         "command   FAILED  tell.sh ended with exit code 3",
         "ntfy      ok      sent to 127.0.0.1",
     ]
     assert SECRET not in out + err and "my-topic" not in out + err
-    assert (tmp_path / "told").read_text().startswith("spyke [/x]: test notice\nThis is a test")
+    assert (
+        (tmp_path / "told").read_text().startswith("spyke [/x]: test notification\nThis is a test")
+    )
 
 
 def test_all_well_is_exit_0_and_no_channel_is_said(

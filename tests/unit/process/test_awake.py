@@ -23,8 +23,8 @@ def test_without_the_helper_the_words_say_so(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "h", "6.1", "v", "x")))
     mac, linux = stay_awake(os.getpid(), OWN, "darwin"), stay_awake(os.getpid(), OWN, "linux")
-    assert mac.words == "not held awake: caffeinate is not in PATH"
-    assert linux.words == "not held awake: systemd-inhibit is not in PATH"
+    assert mac.words == "not kept awake: caffeinate is not in PATH"
+    assert linux.words == "not kept awake: systemd-inhibit is not in PATH"
     assert not mac.held and not linux.held
     mac.release()
     assert capfd.readouterr() == ("", "")
@@ -37,14 +37,14 @@ def test_in_wsl_windows_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_another_system_is_told() -> None:
-    assert stay_awake(os.getpid(), OWN, "sunos").words == "not held awake: this system is not known"
+    assert stay_awake(os.getpid(), OWN, "sunos").words == "not kept awake: unsupported system"
 
 
 def test_a_process_that_is_gone_or_another_one_is_not_held_on_to() -> None:
     child = subprocess.Popen(["true"])
     child.wait()
-    assert stay_awake(child.pid, OWN).words == "not held awake: the training has ended"
-    assert stay_awake(os.getpid(), OWN - 60).words == "not held awake: the training has ended"
+    assert stay_awake(child.pid, OWN).words == "not kept awake: the training has ended"
+    assert stay_awake(os.getpid(), OWN - 60).words == "not kept awake: the training has ended"
 
 
 @pytest.mark.parametrize(
@@ -52,16 +52,16 @@ def test_a_process_that_is_gone_or_another_one_is_not_held_on_to() -> None:
     [
         (
             b"Failed to inhibit: Access denied\n",
-            "the system denies it to this session, as it does over SSH",
+            "the system denies it to this session, as usual over SSH",
         ),
         (
             b"\x1b[0;1;31mFailed to inhibit: Interactive authentication required.\x1b[0m\n",
-            "the system denies it to this session, as it does over SSH",
+            "the system denies it to this session, as usual over SSH",
         ),
         (
             b"System has not been booted with systemd as init system (PID 1). Can't operate.\n"
             b"Failed to connect to bus: Host is down\n",
-            "no systemd-logind answers here",
+            "systemd-logind does not respond",
         ),
         (b"\n something odd\n", "something odd"),
         (b"", ""),

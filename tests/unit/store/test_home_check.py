@@ -12,11 +12,11 @@ from runner.store.home_check import home_problem
 from tui.cli.main import main
 
 BAD = {
-    "file": "is a file; give a folder",
-    "file/below": "lies below a file",
+    "file": "is a file; choose a folder",
+    "file/below": "is below a file",
     "dangling": "is a link to",
     "loop": "cannot be used",
-    "holder": "holds a file named runs",
+    "holder": "contains a file named runs",
     "x" * 300: "is too long for this file system",
     "/".join(["y" * 200] * 20): "is too long for",
     "\udcff\udcfe": "is not UTF-8",
@@ -88,7 +88,7 @@ def test_the_home_of_an_unknown_user_and_a_lost_working_folder_are_named(
     assert "there is no such user" in (home_problem(writing=False) or "")
     monkeypatch.setenv("PLASMA_HOME", "relative")
     (place / "work").rmdir()
-    assert "give an absolute path" in (home_problem(writing=False) or "")
+    assert "use an absolute path" in (home_problem(writing=False) or "")
 
 
 def test_verify_needs_no_runs(

@@ -147,10 +147,10 @@ def test_a_replaced_file_is_not_exported_and_not_resumed_from(path: Path, tmp_pa
     write(path, 0.75)
     target = tmp_path / "to"
     target.mkdir()
-    with pytest.raises(ExportRefused, match="replaced since"):
+    with pytest.raises(ExportRefused, match="replaced later"):
         export_file(path, target, known=one, force=True)
     assert list(target.iterdir()) == []
-    with pytest.raises(Refused, match="replaced since"):
+    with pytest.raises(Refused, match="replaced later"):
         choose((one,), ResumeRequest())
 
 

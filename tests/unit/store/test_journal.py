@@ -121,7 +121,7 @@ def test_replacing_a_file_leaves_the_old_text_when_the_disk_refuses(tmp_path: Pa
 def test_a_torn_or_foreign_file_is_one_sentence_not_a_crash(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "status.json"
     path.write_bytes(text)
-    with pytest.raises(Unreadable, match=r"status\.json is torn or foreign"):
+    with pytest.raises(Unreadable, match=r"status\.json is torn or invalid"):
         read_json(path, Status)
 
 

@@ -401,7 +401,7 @@ def test_a_header_that_nests_too_deeply_is_a_broken_file(tmp_path: Path, text: b
     path.write_bytes(len(text).to_bytes(8, "little") + text)
     found = verify(path)
     assert (found.complete, found.finite) == (False, None)
-    assert "no safetensors file" in (found.problem or "")
+    assert "not a safetensors file" in (found.problem or "")
 
 
 # --------------------------------------------------------------------------- a new supervisor
