@@ -2,7 +2,7 @@
 # make test    all tests                                make test ARGS='-k config'
 # make test-fast  unit and screen tests, without those marked slow
 # make lint    style, types, import rules               make bench                   the measurements (less than 5 minutes)
-# make docs    the generated pages and pictures of docs/ (some minutes)     make docs ARGS=--pages    without the pictures
+# make docs    pages and pictures of docs/              make docs ARGS=--pages          without the pictures
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint bench docs clean
 

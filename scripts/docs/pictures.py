@@ -25,7 +25,7 @@ SMALL, LARGE, FILM = Size(80, 24), Size(120, 40), Size(100, 30)
 #: of the animation: how long the training takes in it, then how long each screen stays, and the time of a frame
 SECONDS, STAYS_S, FRAME_S = 22.0, 2.0, 0.8
 #: a second run, to compare
-SECOND = ("--set", "output_name=spyke_slow", "--set", "unet_lr=5e-4", "--set", "max_train_epochs=2")
+SECOND = ("--set", "output_name=spyke_slow", "--set", "unet_lr=5e-4", "--set", "max_train_epochs=1")
 #: name -> folder, words of the command, keys: one picture for each screen of docs/screens.md
 SHOTS = {
     "welcome": (".", "", ""),
@@ -40,6 +40,8 @@ LATER = {
     "runs": (".", "attach last", "h"),
     "compare": (".", "attach last", "h space space c"),
 }
+#: pictures that come first, and need no more than the demo
+IN_README = 3
 
 
 def step_in(text: str) -> int:
@@ -61,14 +63,14 @@ def write_pictures(folder: Path = ROOT / "docs" / "pictures") -> Iterator[Path]:
             return folder / name
 
         with opened(FILM, "demo") as demo:
-            demo.wait_for(lambda text: step_in(text) >= 480, 240.0, "step 480")
+            demo.wait_for(lambda text: step_in(text) >= 480, 900.0, "step 480")
             for size in (SMALL, LARGE):
                 with opened(size, "attach last") as screen:
                     screen.wait_for(lambda text: step_in(text) >= 480, 30.0, "the run")
                     screen.wait_quiet(0.15, 3.0)
                     shown = picture(last_lines(screen.chunks(), size))
                 yield written(f"monitor-{size.columns}x{size.rows}.svg", shown)
-            demo.wait_for(lambda text: "succeeded" in text.lower(), 240.0, "the end of the demo")
+            demo.wait_for(lambda text: "succeeded" in text.lower(), 900.0, "the end of the demo")
             ended_s = time.monotonic()
             time.sleep(STAYS_S)
             for key in ("i", "esc", "m", "esc"):
