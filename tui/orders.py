@@ -91,7 +91,7 @@ class Orders:
 
     def _refused(self, name: str, problem: str) -> None:
         self._ended(name)
-        self._app.say(problem, "bad")
+        self._app.say(f"{problem[:1].upper()}{problem[1:]}", "bad")
 
     def _ended(self, name: str) -> None:
         self.unanswered.discard(name)

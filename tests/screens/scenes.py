@@ -408,7 +408,7 @@ def scenes() -> dict[str, Scene]:
         "compare": Scene(
             None, ("h", "space", "down", "space", "c"), prepare=_with_comparison, then="compared"
         ),
-        "welcome": Scene(waits="found"),
+        "welcome": Scene(waits="here (n"),
         "new-project": Scene(
             waits="found", keys=("n",), then='name = "lora"', prepare=_with_machine
         ),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from runner.model import Outcome, RunState
+from runner.model import Outcome, RunListing, RunState
+from runner.model.refusal import Refusal
+from runner.trainers.sd_scripts.importers.find import Found, FoundCheckout
 from scripts.docs.screens import keys_in, places
 from tests import builders as b
 from tests.fakes import FakeBackend
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
+from tui.backend.results import Sent
 from tui.key import applies, keys_of
 from tui.screens.help import HelpScreen
 from tui.screens.monitor import MonitorScreen
@@ -163,7 +167,46 @@ async def test_a_demo_that_cannot_start_says_why_on_the_welcome() -> None:
     actions.refuse = "the demo needs torch: pip install 'plasma-tui[embedded]'"
     async with app_on(actions=actions, run_path=None).run_test(size=(80, 24)) as pilot:
         await pilot.press("d")
-        await until(pilot, lambda: "needs torch" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "The demo needs torch" in text_of(pilot, "#notice"))
+
+
+async def test_while_the_demo_is_made_its_time_is_shown_until_the_answer() -> None:
+    actions, gate = FakeBackend(b.snapshot()), threading.Event()
+
+    def start_demo() -> Sent:
+        gate.wait(5)
+        raise Refusal("the demo needs torch")
+
+    actions.start_demo = start_demo  # type: ignore[method-assign]
+    async with app_on(actions=actions, run_path=None).run_test(size=(80, 24)) as pilot:
+        await pilot.press("d", "d")
+        await until(pilot, lambda: "Already requested" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "Preparing the demo… 1 s" in text_of(pilot, "#notice"))
+        gate.set()
+        await until(pilot, lambda: "The demo needs torch" in text_of(pilot, "#notice"))
+        await pilot.pause(0.6)
+        assert "The demo needs torch" in text_of(pilot, "#notice")
+
+
+@pytest.mark.parametrize(
+    ("runs", "found", "first"),
+    [
+        ([b.listing(0)], Found(), "enter  Open spyke_plasma_v0 (succeeded)"),
+        (
+            [],
+            Found(sd_scripts=(FoundCheckout(Path("/t/sd-scripts")),)),
+            "n      Set up a project here",
+        ),
+        ([], Found(), "d      Try the demo"),
+    ],
+)
+async def test_the_welcome_has_one_first_action(
+    runs: list[RunListing], found: Found, first: str
+) -> None:
+    actions = FakeBackend(b.snapshot(), runs=runs)
+    actions.found = found
+    async with app_on(actions=actions, run_path=None).run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: f"▌ {first}" in screen_text(pilot))
 
 
 async def test_the_welcome_without_runs() -> None:

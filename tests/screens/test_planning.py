@@ -526,7 +526,7 @@ async def test_the_welcome_fills_its_screen_with_runs_and_h_opens_all() -> None:
     actions = FakeBackend(b.snapshot(), runs=[b.listing(i) for i in range(20)])
     app = app_on(actions=actions, run_path=None)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: screen_text(pilot).count("succeeded") == 12)
+        await until(pilot, lambda: screen_text(pilot).count("✓ succeeded") == 12)
         await pilot.press("h")
         await until(pilot, lambda: type(app.screen) is RunsScreen)
         await until(pilot, lambda: "20 runs" in screen_text(pilot))

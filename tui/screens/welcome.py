@@ -1,22 +1,25 @@
-"""The first screen where there is no plasma.toml: what can be done here."""
+"""The first screen where there is no plasma.toml: what to do first, and the runs of this machine."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tui.asking import ask
 from tui.key import RUN, Key
+from tui.kit import glyphs
 from tui.kit.chart import ramp_bar
-from tui.kit.footer import FooterKey, footer_of
+from tui.kit.footer import FooterKey, KeyFooter, footer_of
 from tui.kit.framed import wordmark
-from tui.kit.paint import EMPTY, Row, Span
-from tui.kit.painted import Lines
+from tui.kit.paint import EMPTY, Row, Span, cell
 from tui.screens.run_list import RunList
 from tui.screens.runs import KEYS as RUNS_KEYS
-from tui.screens.runs import RunsScreen
+from tui.screens.runs import READ_ONLY, RunsScreen
 from tui.text import clean, crop, crop_start
+from tui.words.runs import name_of
+from tui.words.state import label_of
 
 if TYPE_CHECKING:
     from runner.trainers.sd_scripts.importers.find import Found
@@ -26,6 +29,8 @@ KEYS = (
     Key("n", "new_project", RUN, "Write a plasma.toml from what is on this machine", "set up", 88),
     Key("i", "import_project", RUN, "Write a plasma.toml from a script or config", "import", 87),
 )
+SPIN_S = 0.25
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 def found_here(found: Found) -> str:
@@ -40,45 +45,78 @@ def found_here(found: Found) -> str:
 
 
 class WelcomeScreen(RunsScreen):
-    """The list of runs under a few words."""
+    """All runs under the first action: open one, else set up a project, else the demo."""
 
     BINDINGS: ClassVar = [*KEYS, *RUNS_KEYS]
 
     def __init__(self) -> None:
         super().__init__()
-        self._found = "looking at this machine"
+        self._found: Found | None = None
+        self._found_words = "searching this machine"
 
     def on_mount(self) -> None:
         find = self.plasma.backend.find
-        ask(self, lambda: found_here(find(Path.cwd())), self._tell_found, self._tell_found)
+        ask(self, lambda: find(Path.cwd()), self._take_found, self._take_problem)
 
-    def _tell_found(self, text: str) -> None:
-        self._found = text
-        self.query_one("#top", Lines).repaint()
+    def _take_found(self, found: Found) -> None:
+        self._found, self._found_words = found, found_here(found)
+        self.repaint_heading()
+
+    def _take_problem(self, problem: str) -> None:
+        self._found_words = problem
+        self.repaint_heading()
+
+    def _show(self, *, typed: bool = False) -> None:
+        super()._show(typed=typed)
+        self.query_one(KeyFooter).model = self._footer()
+
+    # ----------------------------------------------------------------- the first action
+
+    def _actions(self) -> list[tuple[str, str]]:
+        """Key and sentence, the one to take first at the top."""
+        entry, found = self.under_cursor(), self._found
+        demo = ("d", "Try the demo: train a small LoRA here, a minute, no GPU needed")
+        new = ("n", f"Set up a project here ({self._found_words})")
+        imported = ("i", "Import a script, a kohya_ss JSON or an sd-scripts TOML")
+        if entry is not None:
+            run = entry.listing
+            state = label_of(run.state, run.outcome).word
+            return [("enter", f"Open {name_of(run)} ({state})"), new, imported, demo]
+        if found is not None and found.sd_scripts:
+            return [new, imported, demo]
+        return [demo, new, imported]
 
     def _top(self, width: int, height: int) -> Sequence[Row]:
-        inner = max(10, width - 4)
-        folder = crop_start(clean(str(Path.cwd())), max(10, inner - 24))
-
-        def key(letter: str, text: str) -> Row:
-            return (Span("  "), Span(letter, "key"), Span(crop(f"  {text}", inner)))
-
+        inner = max(10, width - 12)
+        folder = crop_start(clean(str(Path.cwd())), max(10, width - 22))
+        bar: Row = (Span("  "), *ramp_bar(1.0, min(48, width - 4)))
         rows: list[Row] = [
             EMPTY,
-            (Span("  "), *wordmark(), Span("  runs, watches and judges LoRA trainings", "dim")),
-            (Span("  "), *ramp_bar(1.0, min(48, inner))),
-            EMPTY,
-            (Span("  "), Span(crop(f"No plasma.toml in {folder}.", inner))),
-            key("n", f"sets one up here ({self._found})"),
-            key("i", "imports a script, a kohya_ss JSON or an sd-scripts TOML"),
-            key("d", "trains a small LoRA here, now: about a minute, no GPU needed"),
-            EMPTY,
-            (Span("  "), Span("Runs of this machine", "title"), Span("  / filters them", "dim")),
+            (Span("  "), *wordmark(), Span("  run, watch and evaluate LoRA trainings", "dim")),
+            bar,
+            (Span("  "), Span(crop(f"No plasma.toml in {folder}", width - 4), "dim")),
         ]
-        return rows if height >= len(rows) else [row for row in rows if row != EMPTY]
+        for place, (key, text) in enumerate(self._actions()):
+            mark, role = (glyphs.CURSOR, "strong") if place == 0 else (" ", "text")
+            line = Span(f" {crop(text, inner)}", role)
+            rows.append((Span(f" {mark} ", "accent"), cell(key, 6, "key"), line))
+        rows += [EMPTY] * max(1, height - 1 - len(rows))
+        rows.append((Span("  "), Span("Runs on this machine", "title"), Span("  / filter", "dim")))
+        if len(rows) > height:
+            rows = [row for row in rows if row not in (EMPTY, bar)]
+        return rows
+
+    def on_run_list_moved(self) -> None:
+        super().on_run_list_moved()
+        self.repaint_heading()
 
     def _footer(self) -> tuple[FooterKey, ...]:
         return tuple(key for key in footer_of(self) if key.key != "esc")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return None if action == "open" and not self.query_one(RunList).lines else True
+
+    # ----------------------------------------------------------------- keys
 
     def action_new_project(self) -> None:
         self._set_up(importing=False)
@@ -90,16 +128,27 @@ class WelcomeScreen(RunsScreen):
         from tui.screens.project import ProjectScreen
 
         if self.plasma.read_only:
-            self.say("This screen is read-only.", "dim", 4.0)
-            return
-        self.app.push_screen(ProjectScreen(Path.cwd(), importing=importing))
+            self.say(READ_ONLY, "dim", 4.0)
+        else:
+            self.app.push_screen(ProjectScreen(Path.cwd(), importing=importing))
 
     def action_demo(self) -> None:
-        if self.plasma.read_only:
-            self.say("This screen is read-only.", "dim", 4.0)
+        app = self.plasma
+        if app.read_only:
+            self.say(READ_ONLY, "dim", 4.0)
             return
-        self.say("The demo is being prepared.", "dim", None)
-        self.plasma.orders.give("demo", self.plasma.backend.start_demo)
+        began = time.monotonic()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return None if action == "open" and not self.query_one(RunList).lines else True
+        def spin() -> None:
+            if "demo" not in app.orders.unanswered:
+                timer.stop()
+            else:
+                passed = time.monotonic() - began
+                frame = SPINNER[int(passed / SPIN_S) % len(SPINNER)]
+                self.say(f"{frame} Preparing the demo… {passed:.0f} s", "dim")
+
+        already = "demo" in app.orders.unanswered
+        app.orders.give("demo", app.backend.start_demo)
+        if not already:
+            timer = self.set_interval(SPIN_S, spin)
+            spin()
