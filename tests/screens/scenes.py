@@ -31,6 +31,7 @@ from runner.model import (
     RunState,
 )
 from runner.model.preview import FlagChange, Preview
+from runner.preflight.cures.model import Cure
 from runner.trainers.sd_scripts.importers.find import Found, FoundCheckout, FoundModel
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tests import builders as b
@@ -282,6 +283,14 @@ def _with_plan(*more: b.CheckResult) -> Callable[[FakeBackend, Path], None]:
     return prepare
 
 
+def _with_fix(backend: FakeBackend, folder: Path) -> None:
+    _with_plan(BROKEN)(backend, folder)
+    will_do = ("in /kohya: git submodule update --init sd-scripts",)
+    backend.cures["trainer"] = Cure(
+        "trainer", "trainer", "Fetch the submodule", will_do, lambda on_output, cancelled: None
+    )
+
+
 def _with_broken_plan(backend: FakeBackend, folder: Path) -> None:
     problem = "plasma.toml line 12: [train] has no key 'learning_rat': did you mean learning_rate?"
     backend.made_plan = Plan("spyke", None, (), problem=problem, problems=(problem,))
@@ -364,6 +373,9 @@ def scenes() -> dict[str, Scene]:
         "plan-ready": Scene(prepare=_with_plan(), options=planned, waits="Ready"),
         "plan-not-ready": Scene(prepare=_with_plan(BROKEN), options=planned, waits="Not ready"),
         "plan-broken": Scene(prepare=_with_broken_plan, options=planned, waits="Not ready"),
+        "fix": Scene(
+            prepare=_with_fix, options=planned, waits="Not ready", keys=("f",), then="Apply"
+        ),
         "flags": Scene(
             prepare=_with_flags, options=planned, waits="Ready", keys=("v",), then="learning_rat "
         ),

@@ -160,7 +160,7 @@ async def test_a_cure_shows_what_it_does_and_does_it_only_after_a_yes() -> None:
         await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
         assert done == [], "the answer under the cursor changes nothing"
         await pilot.press("f")
-        await until(pilot, lambda: "▌ Leave it" in screen_text(pilot))
+        await until(pilot, lambda: "▌ Cancel" in screen_text(pilot))
         await pilot.press("down", "enter")
         await until(pilot, lambda: "All there." in screen_text(pilot))
         assert "Cloning into sd-scripts" in screen_text(pilot) and done == [True]
@@ -175,17 +175,17 @@ async def test_a_cure_that_works_can_be_broken_off() -> None:
 
     def act(on_output: Callable[[str], None], cancelled: threading.Event) -> None:
         assert cancelled.wait(5)
-        raise CureFailed("git was broken off")
+        raise CureFailed("git was cancelled")
 
     actions.cures["trainer"], actions.cured["trainer"] = cure(act), BROKEN
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "no lora.py" in preflight(pilot))
         await pilot.press("f")
-        await until(pilot, lambda: "▌ Leave it" in screen_text(pilot))
+        await until(pilot, lambda: "▌ Cancel" in screen_text(pilot))
         await pilot.press("down", "enter")
-        await until(pilot, lambda: "esc breaks it off" in screen_text(pilot))
+        await until(pilot, lambda: "Esc cancels the fix" in screen_text(pilot))
         await pilot.press("escape")
-        await until(pilot, lambda: "git was broken off" in screen_text(pilot))
+        await until(pilot, lambda: "The fix failed: git was cancelled" in screen_text(pilot))
         assert isinstance(app.screen, CureScreen)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
@@ -196,7 +196,7 @@ async def test_f_without_a_cure_says_what_a_person_can_do() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "no lora.py" in preflight(pilot))
         await pilot.press("f")
-        await until(pilot, lambda: "no cure that plasma-tui" in screen_text(pilot))
+        await until(pilot, lambda: "plasma-tui has no fix" in screen_text(pilot))
         assert "git submodule" in screen_text(pilot)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -83,16 +83,16 @@ def _command(command: str, width: int) -> list[Row]:
 #: most cells of a box; the same with settings and a command in it
 WIDTH, WIDE = 64, 96
 #: rows that a box needs besides facts and answers, with blank rows and without
-ROOMY, TIGHT = 9, 4
+ROOMY, TIGHT = 10, 5
 HINT = "Up, Down, Enter   Esc cancel"
 
 
-class ConfirmScreen(ModalScreen[str | None]):
-    """Dismisses with the `mode` of the chosen answer, None for the safe one, which has the cursor. Keys belong
-    to the screen, so that those pressed before it is drawn count; only a name to type has the focus."""
+class QuestionBox(ModalScreen[ScreenResultType]):
+    """Facts that scroll, and answers with the cursor on the safe one. Keys belong to the screen, so that those
+    pressed before it is drawn count. `wide`: settings or a command are shown."""
 
     BINDINGS: ClassVar = [
-        Binding("escape", "dismiss", show=False),
+        Binding("escape", "back", show=False),
         Binding("down,tab,right", "move(1)", show=False),
         Binding("up,shift+tab,left", "move(-1)", show=False),
         Binding("enter", "answer", show=False),
@@ -101,50 +101,89 @@ class ConfirmScreen(ModalScreen[str | None]):
     ]
     AUTO_FOCUS: ClassVar[str | None] = ""
 
-    def __init__(self, question: Question, safe: str, word: str) -> None:
+    def __init__(self, title: str, answers: Sequence[str], *, wide: bool) -> None:
         super().__init__()
-        self._question, self._word = question, clean(word, 200)
-        self._facts = Words()
-        self._choices = Choices([safe, *(one.label for one in question.choices)], id="choices")
-        self._choices.can_focus = False
-        self._typed = Line("", most=200, placeholder=f"Type {self._word} to confirm", id="typed")
-        self._typed.display = False
-        self._refused, self._hint = Words(), Words(HINT, "dim")
+        self._head, self._wide, self._facts = title, wide, Words()
+        self.choices = Choices(answers, id="choices")
+        self.choices.can_focus = False
+        self.said, self._hint = Words(id="said"), Words(HINT, "dim")
+
+    def rows(self, width: int) -> list[Row]:
+        raise NotImplementedError
+
+    def between(self) -> list[Widget]:
+        """Widgets below the answers."""
+        return []
+
+    def hint(self) -> str:
+        return HINT
 
     def compose(self) -> ComposeResult:
         with Vertical(id="question"):
-            yield Words(self._question.title, "title")
+            yield Words(self._head, "title")
             with VerticalScroll(can_focus=False):
                 yield self._facts
-            yield self._choices
-            yield self._typed
-            yield self._refused
+            yield self.choices
+            yield from self.between()
+            yield self.said
             yield self._hint
 
     def on_resize(self) -> None:
+        self.fit()
+
+    def fit(self) -> None:
         """If not everything fits, blank rows go and the facts scroll."""
         width, height = self.size
-        wide = bool(self._question.command or self._question.changes)
-        width = min(WIDE if wide else WIDTH, width)
-        rows = [row[1:] for row in question_rows(self._question, max(8, width - 5))]
-        left = height - len(self._question.choices) - 1
+        width = min(WIDE if self._wide else WIDTH, width)
+        rows = [row[1:] for row in self.rows(max(8, width - 5))]
+        left = height - (self.choices.option_count if self.choices.display else 0)
         roomy, most = len(rows) + ROOMY <= left, max(1, left - TIGHT)
         box, scroll = self.query_one("#question"), self.query_one(VerticalScroll)
         box.styles.width = width
         box.set_class(roomy, "-roomy")
         scroll.styles.max_height = None if roomy else most
         self._facts.show(rows)
-        self._hint.say(HINT if roomy or len(rows) <= most else f"PgUp, PgDn scroll   {HINT}", "dim")
-
-    # ----------------------------------------------------------------- keys
-
-    def _choice(self) -> Choice | None:
-        at = self._choices.highlighted
-        return self._question.choices[at - 1] if at else None
+        fits = roomy or len(rows) <= most
+        self._hint.say(self.hint() if fits else f"PgUp, PgDn scroll   {self.hint()}", "dim")
 
     def action_move(self, by: int) -> None:
-        count = len(self._question.choices) + 1
-        self._choices.highlighted = ((self._choices.highlighted or 0) + by) % count
+        self.choices.highlighted = (self.chosen + by) % self.choices.option_count
+
+    @property
+    def chosen(self) -> int:
+        """0 is the safe answer."""
+        return self.choices.highlighted or 0
+
+    def action_page(self, pages: int) -> None:
+        scroll = self.query_one(VerticalScroll)
+        scroll.scroll_relative(y=pages * max(1, scroll.size.height - 1), animate=False)
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+
+class ConfirmScreen(QuestionBox[str | None]):
+    """Dismisses with the `mode` of the chosen answer, None for the safe one. `word`: to be typed where the
+    answer wants that."""
+
+    def __init__(self, question: Question, safe: str, word: str) -> None:
+        answers = (safe, *(one.label for one in question.choices))
+        super().__init__(question.title, answers, wide=bool(question.command or question.changes))
+        self._question, self._word = question, clean(word, 200)
+        self._typed = Line("", most=200, placeholder=f"Type {self._word} to confirm", id="typed")
+        self._typed.display = False
+
+    def rows(self, width: int) -> list[Row]:
+        return question_rows(self._question, width)
+
+    def between(self) -> list[Widget]:
+        return [self._typed]
+
+    def _choice(self) -> Choice | None:
+        return self._question.choices[self.chosen - 1] if self.chosen else None
+
+    def action_move(self, by: int) -> None:
+        super().action_move(by)
         self.show_choice()
 
     @on(Choices.OptionHighlighted)
@@ -155,22 +194,18 @@ class ConfirmScreen(ModalScreen[str | None]):
             self._typed.display = wanted
             self._typed.value = ""
             self.set_focus(self._typed if wanted else None)
-        self._refused.say("")
+        self.said.say("")
 
     def on_key(self, event: events.Key) -> None:
         """Letters pressed before their field had the focus."""
         if event.is_printable and event.character and self._typed.display:
             self._typed.insert_text_at_cursor(event.character)
 
-    def action_page(self, pages: int) -> None:
-        scroll = self.query_one(VerticalScroll)
-        scroll.scroll_relative(y=pages * max(1, scroll.size.height - 1), animate=False)
-
     @on(Input.Submitted)
     def action_answer(self) -> None:
         choice = self._choice()
         if choice is not None and choice.typed and self._typed.value.strip() != self._word:
-            self._refused.say(f"That is not the name. Type {self._word}", "bad")
+            self.said.say(f"That is not the name. Type {self._word}", "bad")
         else:
             self.dismiss(choice.mode if choice is not None else None)
 
