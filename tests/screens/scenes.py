@@ -422,9 +422,9 @@ def scenes() -> dict[str, Scene]:
         ),
         "welcome": Scene(waits="here (n"),
         "new-project": Scene(
-            waits="found", keys=("n",), then='name = "lora"', prepare=_with_machine
+            waits="No plasma.toml", keys=("n",), then='name = "lora"', prepare=_with_machine
         ),
-        "import": Scene(waits="found", keys=("i", "x"), then="no such flag"),
+        "import": Scene(waits="No plasma.toml", keys=("i", "x"), then="no such flag"),
         "label": Scene(TRAINING, ("h", "e"), then="Edit label"),
         "ascii": Scene(TRAINING, options={"ascii_only": True}, sizes=SIZES[:1]),
         "colors": Scene(b.diverged(), styled=True, sizes=SIZES[:1]),

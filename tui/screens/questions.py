@@ -83,7 +83,7 @@ def _command(command: str, width: int) -> list[Row]:
 #: most cells of a box; the same with settings and a command in it
 WIDTH, WIDE = 64, 96
 #: rows that a box needs besides facts and answers, with blank rows and without
-ROOMY, TIGHT = 10, 5
+ROOMY, TIGHT = 9, 4
 HINT = "Up, Down, Enter   Esc cancel"
 
 
