@@ -29,6 +29,8 @@ BLURRED_LOOK_S = 2.0
 LOW_BANDWIDTH_LOOK_S = 2.0
 BUDGET_S = 0.05
 RETRY_S = 1.0
+#: a long run is drawn that much less often while it is read
+READING_S = 0.5
 
 
 class Feed:
@@ -109,10 +111,10 @@ class Feed:
                         snapshot = reader.read(BUDGET_S)
                         read_at, behind = now, snapshot.read_fraction < 1
                         # drawing every part of a long run would keep its reading waiting
-                        if not behind or now - delivered_at >= self._fastest_s:
+                        if not behind or now - delivered_at >= self._fastest_s + READING_S:
                             self._deliver(snapshot, version)
                             delivered_at = now
-                    pause = 0.01 if behind else self._pause(due, now - read_at)
+                    pause = 0.002 if behind else self._pause(due, now - read_at)
                 except Exception as error:  # border: whatever a file holds must not end the screen
                     behind = False
                     self._post(ReadFailed(clean(f"{type(error).__name__}: {error}", 300)))
