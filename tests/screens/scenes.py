@@ -346,6 +346,26 @@ def _with_samples(backend: FakeBackend, folder: Path) -> None:
     )
 
 
+def _rated(run: RunSnapshot) -> RunSnapshot:
+    """With a learning rate that falls as a cosine."""
+    buckets = tuple(
+        replace(one, rate=1e-4 * (0.5 + 0.5 * math.cos(one.last_step / 920 * math.pi)))
+        for one in run.loss.buckets
+    )
+    return replace(run, loss=replace(run.loss, buckets=buckets))
+
+
+def _steep() -> RunSnapshot:
+    """The first steps are far above the others."""
+    values = [loss + 3 * math.exp(-step / 6) for step, loss in enumerate(b.losses(412))]
+    return replace(TRAINING, loss=b.series(values))
+
+
+def _with_earlier_run(backend: FakeBackend, folder: Path) -> None:
+    loss = b.series(b.losses(920, seed=5))
+    backend.earlier = [replace(b.ended(Outcome.SUCCEEDED), path="/state/runs/x-7f3a", loss=loss)]
+
+
 def _with_comparison(backend: FakeBackend, folder: Path) -> None:
     compared = [
         replace(
@@ -393,6 +413,11 @@ def scenes() -> dict[str, Scene]:
         ),
         "console": Scene(TRAINING, ("l",)),
         "zoom-loss": Scene(TRAINING, ("z",)),
+        "loss-zoomed": Scene(_rated(TRAINING), ("plus", "plus", "R", "shift+left")),
+        "loss-earlier": Scene(
+            _rated(TRAINING), ("c", "L", "x"), prepare=_with_earlier_run, then="dashed"
+        ),
+        "loss-steep": Scene(_steep()),
         "zoom-checkpoints": Scene(s.troubled_files(), ("tab", "z")),
         "zoom-machine": Scene(m.one_card(), ("tab", "tab", "z")),
         "preflight": Scene(_approved(TRAINING), ("p",)),

@@ -454,11 +454,9 @@ class _Drawing:
     def _numbers(self, cells: list[Cell]) -> None:
         for x, text in axis_ticks(self.low, self.high, self.room, self.chart.unit):
             at = self.column(x)
-            start = max(0, at - len(text))
-            around = cells[max(0, start - 2) : at + 2]
-            if all(one.text in _EMPTY_CELLS for one in around) and self.put(
-                cells, start, text, "dim"
-            ):
+            around = cells[max(0, at - len(text) - 2) : at + 2]
+            free = all(one.text in _EMPTY_CELLS for one in around)
+            if free and self.put(cells, at - len(text), text, "dim"):
                 cells[at] = Cell(glyphs.AXIS_TICK, "dim")
 
     def marks(self) -> list[Cell]:

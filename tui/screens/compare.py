@@ -40,7 +40,7 @@ KEYS = (
     Key("x", "axis", VIEW, "X axis: step, epoch, training time or images seen", "axis", 86),
     *ZOOM_KEYS,
     *CHART_KEYS,
-    Key("d", "settings", VIEW, "All settings, or only those that differ", "all settings", 76),
+    Key("d", "settings", VIEW, "Everything, or only what differs", "everything", 76),
     Key("1,2,3,4,5,6,7,8", "hide", VIEW, "Hide or show that run's line", "hide", 82, shown="1-8"),
     Key("z", "zoom", VIEW, "Zoom the focused panel", "zoom", 84),
     Key("tab", "next_panel(1)", VIEW, "Focus the next panel", "panel", 83),
@@ -87,7 +87,7 @@ class Look:
     cursor: float | None = None
     hidden: frozenset[int] = frozenset()
     chosen: int = 0
-    every_setting: bool = False
+    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Side:
 
     def role(self, index: int) -> str:
         """Spread over the ramp, so that two lines are as far apart as can be."""
-        return ramp_role(index / max(1, len(self.made.runs) - 1))
+        return ramp_role(0.2 + 0.8 * index / max(1, len(self.made.runs) - 1))
 
     def value(self, index: int) -> str:
         """The smoothed loss at the cursor, or why there is none."""
@@ -211,21 +211,27 @@ def _heads(side: Side) -> tuple[Head, ...]:
 
 
 def results_table(side: Side) -> Table:
-    """The values at the cursor, what to know before comparing, then the results."""
+    """The values at the cursor, what to know before comparing, then the results that differ, or all."""
     made = side.made
     values = tuple(side.value(i) for i in range(len(made.runs)))
     rows = [TableRow(f"at {side.place}", values, role="accent")]
     rows += [TableRow(words=clean(text, 400), role="warn") for text in made.remarks]
-    for row in result_rows(made):
+    found = result_rows(made)
+    for row in found:
         texts = tuple(clean(value, 60) for value in row.values)
-        rows.append(TableRow(row.name, texts, row.lead, len(set(texts)) == 1))
+        same = len(set(texts)) == 1
+        if side.look.everything or not same:
+            rows.append(TableRow(row.name, texts, row.lead, same))
+    equal = sum(len(set(row.values)) == 1 for row in found)
+    if equal and not side.look.everything:
+        rows.append(TableRow(words=f"{count(equal, 'more result')} equal in all runs", role="dim"))
     best = (words for run in made.runs if (words := checkpoint_words(run)))
     rows += [TableRow(words=clean(f"best {words}", 300), role="dim") for words in best]
     return Table(_heads(side), tuple(rows))
 
 
 def settings_table(side: Side) -> Table:
-    made, every = side.made, side.look.every_setting
+    made, every = side.made, side.look.everything
     rows = tuple(
         TableRow(
             clean(row.name, 60), tuple(clean(value, 200) for value in setting_words(row)),
@@ -487,7 +493,7 @@ class CompareScreen(Charted, FramedScreen):
         settings = self.query_one("#settings", ComparePanel)
         settings.model = settings_table(side)
         differing = len(made.differing)
-        of = "all, " if side.look.every_setting else ""
+        of = "all, " if side.look.everything else ""
         settings.words = f"{of}{differing} of {len(made.settings)} differ"
         self.repaint_heading()
 
@@ -538,7 +544,7 @@ class CompareScreen(Charted, FramedScreen):
         self._show(side)
 
     def action_settings(self) -> None:
-        self._look_on(every_setting=not self.look.every_setting)
+        self._look_on(everything=not self.look.everything)
 
     def action_hide(self) -> None:
         """From a click in the footer: the chosen run."""

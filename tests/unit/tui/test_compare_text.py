@@ -182,7 +182,7 @@ def test_lines_differ_in_shape_as_well_as_in_colour() -> None:
 def test_only_settings_that_differ_unless_all_are_asked_for() -> None:
     made = made_of()
     assert [row.name for row in settings_table(side_of(made)).rows] == ["learning_rate"]
-    every = settings_table(side_of(made, Look(every_setting=True))).rows
+    every = settings_table(side_of(made, Look(everything=True))).rows
     assert [(row.name, row.marked) for row in every] == [("learning_rate", True), ("seed", False)]
     same = comparison(made.runs, [{"seed": "1"}] * 3)
     assert settings_table(side_of(same)).rows[0].words == "no setting differs"
