@@ -46,7 +46,7 @@ def data_range(
         if known:
             ordered = sorted(known)
             usual = change(quantile(ordered, 0.9))
-            most = usual + 1.5 * (usual - change(quantile(ordered, 0.5)))
+            most = usual + 0.5 * (usual - change(quantile(ordered, 0.5)))
             low = min(low, change(ordered[0]))
             high = max(high, min(change(ordered[-1]), most), change(known[-1]))
     edges = [edge for edge in band if edge[0] > 0 or not log]
