@@ -42,7 +42,8 @@ KEYS = (
     Key("h", "app.runs", VIEW, "All runs on this machine", "runs", 60),
     Key("question_mark,f1", "app.help", VIEW, "Help: the keys of this screen", "help", 70),
     Key("ctrl+p", "app.command_palette", VIEW, "Find a command by name", priority=True),
-    Key("q,ctrl+q", "app.leave", QUIT, "Quit; training continues", "quit", 100),
+    Key("q", "app.leave", QUIT, "Quit; training continues", "quit", 100),
+    Key("ctrl+q", "app.leave", QUIT, "Quit, also while typing", "quit", 100, priority=True),
     Key("ctrl+c", "app.interrupt", QUIT, "Doesn't stop training; twice quits", priority=True),
     Key("ctrl+z", "app.suspend_process", QUIT, "Suspend to the shell; fg returns", priority=True),
 )
@@ -257,10 +258,13 @@ class PlasmaApp(App[None], inherit_bindings=False):
         await super().on_event(event)
 
     async def on_key(self, event: events.Key) -> None:
-        """A key that waited in the queue of a screen while another one opened belongs to the new one."""
+        """A key that waited in the queue of a screen while another one opened belongs to the new one. Textual
+        keeps the app's keys from modal screens; q quits there as well, unless it is typed."""
         if getattr(event, "pressed_on", self.screen) is not self.screen:
             event.prevent_default()
             await self.on_event(events.Key(event.key, event.character))
+        elif event.key == "q" and isinstance(self.screen, ModalScreen):
+            self.action_leave()
 
     def action_runs(self) -> None:
         from tui.screens.runs import RunsScreen

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from textual.screen import ModalScreen
+
 from runner.model import RunState
 from tests import builders as b
 from tests.fakes import FakeBackend
@@ -102,3 +104,26 @@ async def test_summary_and_replay_of_a_live_run_say_why_not() -> None:
         await until(pilot, lambda: "No summary yet" in screen_text(pilot))
         await pilot.press("w")
         await until(pilot, lambda: "No replay yet" in screen_text(pilot))
+
+
+async def test_q_quits_from_a_question_and_from_help() -> None:
+    for key in ("a", "question_mark"):
+        app = app_on()
+        async with app.run_test(size=(80, 24)) as pilot:
+            await shown(pilot)
+            await pilot.press(key)
+            await until(pilot, lambda app=app: isinstance(app.screen, ModalScreen))  # type: ignore[misc]
+            await pilot.press("q")
+            await until(pilot, lambda app=app: app.return_value is None and app._exit)  # type: ignore[misc]
+
+
+async def test_q_is_typed_into_a_form_and_ctrl_q_quits() -> None:
+    app = app_on(actions=FakeBackend(b.snapshot(), RUNS), run_path=None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "spyke" in screen_text(pilot))
+        await pilot.press("e", *"quick")
+        await until(pilot, lambda: isinstance(app.screen, LabelScreen))
+        await until(pilot, lambda: "quick" in screen_text(pilot))
+        assert not app._exit
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: app._exit)

@@ -35,13 +35,14 @@ def footer_of(
 ) -> tuple[FooterKey, ...]:
     """The screen's and the app's keys that do something now. `labels`: other words, by action. `typing`:
     letters are text on this screen."""
-    found = []
+    found: dict[str, FooterKey] = {}
     for key in keys_of(screen):
         shown = key.shown_while_typing if typing else key.shown
         if key.worth > 0 and shown and applies(screen, key):
             label = labels.get(key.action, key.label)
-            found.append(FooterKey(shown, label, key.action, key.worth))
-    return tuple(found)
+            # q and ctrl+q do the same: the first one that can be pressed
+            found.setdefault(key.action, FooterKey(shown, label, key.action, key.worth))
+    return tuple(found.values())
 
 
 def chosen_keys(keys: Sequence[FooterKey], width: int) -> list[FooterKey]:
