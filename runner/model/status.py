@@ -97,6 +97,8 @@ class Status:
     device: str | None = None
     loss: float | None = None
     average: float | None = None
+    #: the smoothed loss at `step`, as the monitor and the summary show it
+    smooth: float | None = None
     first_nonfinite_step: int | None = None
     seconds_per_step: float | None = None
     eta_s: float | None = None

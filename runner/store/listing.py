@@ -1,4 +1,4 @@
-"""A run as one line of a list, from its small files and its label."""
+"""A run as one line of a list: what its small files and its label tell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runner.store.labels import read_label
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 
-#: how much of a note is in a list; label.json has all of it
+#: how much of a note stands in a list; label.json has all of it
 NOTE_IN_LIST = 1000
 
 
@@ -23,7 +23,7 @@ def listing(path: Path) -> RunListing:
 
 
 def listing_of(snapshot: RunSnapshot, label: Label | None = None) -> RunListing:
-    """`label`: the user's label. `smooth` is only known for an ended run."""
+    """`label`: the user's label."""
     label = label or Label()
     note = label.note
     spec = snapshot.spec or RunSpec(snapshot.id, snapshot.id, (), "", {}, 0.0, "", None, None)
@@ -53,7 +53,7 @@ def listing_of(snapshot: RunSnapshot, label: Label | None = None) -> RunListing:
 
 
 def _duration_s(snapshot: RunSnapshot, status: Status, *, made: bool) -> float | None:
-    """From the start to the end; to now for a live run, to the last sign of life of a lost one. None:
+    """From the start to the end; to now where a run goes on, to the last sign of life of a lost one. None:
     not started, or imported without its end."""
     if status.started_at is None or (made and status.ended_at is None):
         return None
@@ -68,17 +68,18 @@ class _SummaryLoss(msgspec.Struct):
 
 
 class _Summary(msgspec.Struct):
-    """The number of summary.json shown in a list."""
+    """Of summary.json the one number that a list shows."""
 
     loss: _SummaryLoss | None = None
 
 
 def _smooth(snapshot: RunSnapshot, status: Status) -> float | None:
-    """The final loss: from the checkpoint of the last step, else from summary.json."""
+    """Of an ended run: from the checkpoint of the last step, else from summary.json; else as the supervisor wrote
+    it last."""
     if snapshot.state is not RunState.ENDED or snapshot.status is None:
-        return None
+        return status.smooth
     for checkpoint in reversed(status.checkpoints):
         if checkpoint.step == status.step and checkpoint.loss is not None:
             return checkpoint.loss
     found = readable(RunDir(Path(snapshot.path)).summary_json, _Summary)
-    return found.loss.smooth if found is not None and found.loss is not None else None
+    return found.loss.smooth if found is not None and found.loss is not None else status.smooth

@@ -109,6 +109,7 @@ class StatusFile:
         order = self.orders.order
         return replace(
             status,
+            smooth=self.translator.rows.smoothing.now,
             stop_after_save=self.orders.after_save and not self.orders.stopping,
             stop_by=order.by if order is not None else None,
             offset=self.ingest.offset,

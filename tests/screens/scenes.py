@@ -366,6 +366,33 @@ def _with_earlier_run(backend: FakeBackend, folder: Path) -> None:
     backend.earlier = [replace(b.ended(Outcome.SUCCEEDED), path="/state/runs/x-7f3a", loss=loss)]
 
 
+RUNS = (
+    b.listing(id="20261121-182911-owl-aa03", name="owl", created_at=b.NOW - 1300, smooth=0.1093,
+              state=RunState.RUNNING, outcome=None, step=414, project="/work/fox", checkpoints=2),
+    b.listing(id="20261121-172911-spyke-aa01", name="spyke", created_at=b.NOW - 5000, smooth=0.0908,
+              tags=("good", "v2"), note="the red cape", project="/work/spyke"),
+    b.listing(id="20261121-172811-spyke-aa05", name="spyke", created_at=b.NOW - 5060, step=5,
+              total_steps=5, smoke=True, checkpoints=1, duration_s=40.0, project="/work/spyke"),
+    b.listing(id="20261120-182911-fox-aa02", name="fox", created_at=b.NOW - 90_000, loss=math.nan,
+              step=520, outcome=Outcome.DIVERGED, project="/work/fox", checkpoints=2),
+    b.listing(id="20261119-182911-fox-aa04", name="fox with a name that is too long for its column",
+              created_at=b.NOW - 200_000, outcome=Outcome.FAILED, step=412, project="/work/fox"),
+    b.listing(id="20261001-182911-old-aa06", name="old_lora", created_at=b.NOW - 9e6, step=1600,
+              total_steps=None, outcome=None, origin="imported", loss=None, project="/work/old"),
+    b.listing(id="20260930-182911-lost-aa07", name="lost", created_at=b.NOW - 9.1e6, step=77,
+              state=RunState.LOST, outcome=None, project="/work/old"),
+)  # fmt: skip
+WIDTHS: tuple[Size, ...] = ((40, 15), (80, 24), (120, 40), (200, 30))
+
+
+def _with_runs(backend: FakeBackend, folder: Path) -> None:
+    backend.runs = list(RUNS)
+
+
+def _without_runs(backend: FakeBackend, folder: Path) -> None:
+    backend.runs = []
+
+
 def _with_comparison(backend: FakeBackend, folder: Path) -> None:
     compared = [
         replace(
@@ -422,7 +449,22 @@ def scenes() -> dict[str, Scene]:
         "zoom-machine": Scene(m.one_card(), ("tab", "tab", "z")),
         "preflight": Scene(_approved(TRAINING), ("p",)),
         "help": Scene(TRAINING, ("question_mark",)),
-        "runs": Scene(TRAINING, ("h",), then="spyke_plasma_v1"),
+        "runs": Scene(TRAINING, ("h",), prepare=_with_runs, then="owl", sizes=WIDTHS),
+        "runs-grouped": Scene(
+            TRAINING, ("h", "p"), prepare=_with_runs, then="/work/", sizes=WIDTHS[:3]
+        ),
+        "runs-by-loss": Scene(
+            TRAINING, ("h", "s", "s", "r"), prepare=_with_runs, then="owl", sizes=WIDTHS[1:2]
+        ),
+        "runs-filtered": Scene(
+            TRAINING, ("h", "slash", *"fox"), prepare=_with_runs, then="fox", sizes=WIDTHS[:2]
+        ),
+        "runs-marked": Scene(
+            TRAINING, ("h", "space", "space"), prepare=_with_runs, then="owl", sizes=WIDTHS[:2]
+        ),
+        "runs-none": Scene(
+            TRAINING, ("h",), prepare=_without_runs, then="No runs", sizes=WIDTHS[1:2]
+        ),
         "summary": Scene(
             _ended(Outcome.SUCCEEDED),
             ("m",),

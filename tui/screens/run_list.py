@@ -1,9 +1,10 @@
-"""The list of runs and the details of the run under the cursor."""
+"""The list of runs, and the details of the run under the cursor."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from textual import events
 from textual.message import Message
 from textual.reactive import reactive
 
-from runner.model import LossBucket, Outcome, RunListing, RunSnapshot, RunState
+from runner.model import Outcome, RunListing, RunSnapshot, RunState
 from runner.model.units import count, duration, file_size, loss
 from tui.kit import glyphs
 from tui.kit.chart import SAMPLES_A_CELL, spark
@@ -25,21 +26,25 @@ from tui.words.runs import (
     Entry,
     Head,
     Line,
-    RunRow,
     curve_of,
     date_of,
+    is_live,
     kind_of,
-    row_of,
+    name_of,
+    progress_of,
+    short_id,
     short_path,
+    shown_loss,
     tags_of,
+    when,
 )
+from tui.words.state import label_of
 
 # ---------------------------------------------------------------------------
-# What else there is to say about the run under the cursor, the most telling first.
+# What only the files of a run know, and what is shown under the list.
 
 #: the smoothed loss of the first steps is hardly smoothed
 SETTLED_STEPS = 20
-
 _KINDS = {
     "smoke": "smoke test",
     "inspected": "imported from a console log",
@@ -47,34 +52,36 @@ _KINDS = {
 }
 
 
+NO_CURVE = Curve()
+
+
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What only the run's own files tell; `key` is its id. `best`: the lowest smoothed loss."""
+    """`key`: the run's id; `best`: the lowest smoothed loss."""
 
     key: str
     path: str = ""
     why: str = ""
     best: str = ""
     output: str = ""
-    curve: Curve | None = None
+    curve: Curve = NO_CURVE
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(NamedTuple):
     label: str
     text: str
     role: str = "text"
 
 
 def glance_of(key: str, snapshot: RunSnapshot) -> Glance:
-    spec = snapshot.spec
+    complete, spec = snapshot.read_fraction >= 1, snapshot.spec
     return Glance(
         key,
         short_path(snapshot.path),
         _why(snapshot),
-        _best(snapshot) if snapshot.read_fraction >= 1 else "",
+        _best(snapshot) if complete else "",
         short_path(spec.output_dir or "") if spec is not None else "",
-        curve_of(snapshot.loss) if snapshot.read_fraction >= 1 else None,
+        curve_of(snapshot.loss) if complete else NO_CURVE,
     )
 
 
@@ -84,63 +91,67 @@ def _why(snapshot: RunSnapshot) -> str:
     if cause is not None and cause.key != "unknown":
         evidence = clean(cause.evidence, 300)
         return cause_title(cause.key) + (f": {evidence}" if evidence else "")
-    outcome = snapshot.outcome or (snapshot.status.outcome if snapshot.status else None)
-    if snapshot.status is None or outcome in (None, Outcome.SUCCEEDED):
+    status = snapshot.status
+    outcome = snapshot.outcome or (status.outcome if status else None)
+    if status is None or outcome in (None, Outcome.SUCCEEDED):
         return ""
-    return clean(snapshot.status.reasons[0], 300) if snapshot.status.reasons else ""
+    return clean(status.reasons[0], 300) if status.reasons else ""
 
 
 def _best(snapshot: RunSnapshot) -> str:
-    first = snapshot.loss.first_step or 0
-    settled = [one for one in snapshot.loss.buckets if _usable(one, first + SETTLED_STEPS)]
-    if not settled:
-        return ""
-    best = min(settled, key=lambda one: one.smooth or 0.0)
-    return f"{loss(best.smooth)} at step {best.last_step}"
-
-
-def _usable(bucket: LossBucket, from_step: int) -> bool:
-    known = bucket.smooth is not None and math.isfinite(bucket.smooth)
-    return known and bucket.last_step >= from_step
+    settled = (snapshot.loss.first_step or 0) + SETTLED_STEPS
+    known = [
+        (one.smooth, one.last_step)
+        for one in snapshot.loss.buckets
+        if one.smooth is not None and math.isfinite(one.smooth) and one.last_step >= settled
+    ]
+    return f"{loss(min(known)[0])} at step {min(known)[1]}" if known else ""
 
 
 def details(entry: Entry, glance: Glance | None) -> tuple[Detail, ...]:
-    """`glance` may still be missing, or be of another run."""
+    """The most telling first; `glance` may still be missing, or be of another run."""
     one = entry.listing
     seen = glance if glance is not None and glance.key == entry.key else Glance(entry.key)
-    rows = [
+    rows = (
         Detail("problem", clean(one.problem, 300), "bad"),
         Detail("why", seen.why, "warn" if one.outcome is Outcome.STOPPED else "bad"),
         Detail("what", _what(one)),
         Detail("tags", tags_of(one, 400), "accent"),
         Detail("note", clean(one.note, 4000)),
-        Detail("loss", _loss(one, seen)),
+        Detail("loss", _losses(one, seen)),
         Detail("project", short_path(one.project)),
         Detail("run", seen.path or clean(one.id, 200), "dim"),
         Detail("output", seen.output if seen.output != short_path(one.project) else "", "dim"),
-    ]
+    )
     return tuple(row for row in rows if row.text)
+
+
+def _joined(**facts: object) -> str:
+    """`what`: its value in words, where it has one."""
+    return ", ".join(f"{name} {value}" for name, value in facts.items() if value)
 
 
 def _what(one: RunListing) -> str:
     kind = kind_of(one)
-    ended = date_of(one.ended_at, with_time=True) if one.ended_at else ""
-    size = file_size(one.size_bytes) if one.size_bytes else ""
-    began = date_of(one.created_at, with_time=True) if one.created_at else ""
+    ended = date_of(one.ended_at, with_time=True) if one.state is RunState.ENDED else ""
+    took = duration(one.duration_s) if one.duration_s is not None else ""
     facts = (
         _KINDS.get(kind, kind),
-        f"began {began}" if began else "",
-        f"ended {ended}" if ended and one.state is RunState.ENDED else "",
-        f"took {duration(one.duration_s)}" if one.duration_s is not None else "",
+        _joined(
+            began=date_of(one.created_at, with_time=True),
+            ended=ended,
+            took="" if is_live(one) else took,
+        ),
+        f"running for {took}" if is_live(one) and took else "",
         clean(one.device, 40),
-        f"on {clean(one.host, 60)}" if one.host else "",
-        f"{size} in the run folder" if size else "",
+        _joined(on=clean(one.host, 60)),
+        f"{file_size(one.size_bytes)} in the run folder" if one.size_bytes else "",
     )
     return ", ".join(fact for fact in facts if fact)
 
 
-def _loss(one: RunListing, seen: Glance) -> str:
-    smooth = seen.curve.smooth if seen.curve is not None else one.smooth
+def _losses(one: RunListing, seen: Glance) -> str:
+    smooth = seen.curve.smooth if seen.curve.smooth is not None else one.smooth
     facts = (
         f"{loss(one.loss)} last" if one.loss is not None else "",
         f"{loss(smooth)} smoothed" if smooth is not None else "",
@@ -150,107 +161,101 @@ def _loss(one: RunListing, seen: Glance) -> str:
 
 
 # ---------------------------------------------------------------------------
-# Rows of the list of runs.
+# Columns and rows.
 
-#: cells before the name: mark, cursor
-LEAD = 3
-#: what the name gets at least, from `NARROW` on and below, and what it needs to have its kind beside it
-NAME, NAME_NARROW, NARROW, NAME_BESIDE_KIND = 20, 14, 70, 12
-GAP = 2
+#: cells before the name (mark, cursor), between columns, and of the name at least: in a narrow terminal, in
+#: others, and beside its kind
+LEAD, GAP = 3, 2
+NARROW, NAME_NARROW, NAME, NAME_BESIDE_KIND = 70, 14, 20, 12
 DOWN, UP = "↓", "↑"
 
 
+def _state(one: RunListing, now: float) -> str:
+    """With the percent of a live run."""
+    label, done = label_of(one.state, one.outcome), progress_of(one)
+    percent = f" {int(done * 100)} %" if is_live(one) and done is not None else ""
+    return f"{label.shape} {label.word}{percent}"
+
+
 class Column(NamedTuple):
-    """`size` holds the gap that follows; `sort`: the order that this column shows."""
+    """`size`: with the gap that follows. `worth`: the smallest gives way first. `sort`: the order it shows."""
 
     name: str
     size: int
-    role: str
-    right: bool
-    sort: str
+    worth: int
+    text: Callable[[RunListing, float], str]
+    role: str = "dim"
+    right: bool = False
+    sort: str = ""
 
 
-#: as they stand beside each other
-_COLUMNS = (
-    Column("state", 18, "text", False, "outcome"),
-    Column("steps", 13, "text", True, "steps"),
-    Column("loss", 9, "text", True, "loss"),
-    Column("curve", 12, "text", False, ""),
-    Column("files", 10, "dim", True, ""),
-    Column("took", 13, "dim", True, "took"),
-    Column("age", 12, "dim", True, "when"),
-    Column("id", 6, "dim", False, ""),
-    Column("device", 8, "dim", False, ""),
-    Column("tags", 18, "accent", False, ""),
-    Column("note", 40, "dim", False, ""),
-    Column("project", 28, "dim", False, ""),
-)
 #: the outcome stays in the narrowest terminal
-_WORTH = ("state", "loss", "curve", "age", "steps", "id", "tags", "files", "took", "note", "device",
-          "project")  # fmt: skip
-EVERY = frozenset(_WORTH)
-_TITLES = {"age": "when", "curve": "loss curve"}
+COLUMNS = (
+    Column("state", 18, 12, _state, "text", sort="outcome"),
+    Column("steps", 13, 8, lambda one, _: f"{one.step}/{one.total_steps or '?'}", "text", True, "steps"),
+    Column("loss", 9, 11, lambda one, _: loss(shown_loss(one)) if shown_loss(one) is not None else "",
+           "text", True, "loss"),
+    Column("loss curve", 12, 10, lambda one, _: ""),
+    Column("files", 10, 5, lambda one, _: count(one.checkpoints, "file") if one.checkpoints else "",
+           right=True),
+    Column("took", 13, 4, lambda one, _: duration(one.duration_s) if one.duration_s is not None else "",
+           right=True, sort="took"),
+    Column("when", 12, 9, lambda one, now: when(one.created_at, now), right=True, sort="when"),
+    Column("id", 6, 7, lambda one, _: short_id(one.id)),
+    Column("device", 8, 2, lambda one, _: clean(one.device, 40)),
+    Column("tags", 18, 6, lambda one, _: tags_of(one, 120), "accent"),
+    Column("note", 40, 3, lambda one, _: clean(one.note[:400], 200)),
+    Column("project", 28, 1, lambda one, _: crop_start(short_path(one.project), 26)),
+)  # fmt: skip
+OPTIONAL = frozenset({"device", "tags", "note", "project"})
 
 
-def run_columns(width: int, wanted: Collection[str] = EVERY) -> tuple[Column, ...]:
-    """The most worthy columns beside the name, as long as enough cells stay for it."""
+def run_columns(width: int, used: frozenset[str] = OPTIONAL) -> tuple[Column, ...]:
+    """Those that fit beside the name; `used`: optional ones with something to show."""
     left = width - LEAD - (NAME if width >= NARROW else NAME_NARROW)
-    chosen: set[str] = set()
-    by_name = {column.name: column for column in _COLUMNS}
-    for name in _WORTH:
-        if name not in wanted or by_name[name].size > left:
-            continue
-        chosen.add(name)
-        left -= by_name[name].size
-    return tuple(column for column in _COLUMNS if column.name in chosen)
+    chosen = []
+    for column in sorted(COLUMNS, key=lambda column: -column.worth):
+        if column.size <= left and (column.name in used or column.name not in OPTIONAL):
+            chosen.append(column)
+            left -= column.size
+    return tuple(column for column in COLUMNS if column in chosen)
 
 
 def run_row(
-    row: RunRow, width: int, columns: tuple[Column, ...], *, selected: bool, marked: bool
-) -> Row:
+    one: RunListing, now: float, curve: Curve, width: int, columns: Sequence[Column],
+    *, selected: bool = False, marked: bool = False,
+) -> Row:  # fmt: skip
+    role = "strong" if selected or marked else "text"
     name = width - LEAD - sum(column.size for column in columns)
     spans = [
         Span(glyphs.WRITTEN if marked else " ", "accent"),
         Span(glyphs.CURSOR if selected else " ", "accent"),
-        *_name(row, name, "strong" if selected or marked else "text"),
-        Span(" "),
     ]
+    kind = kind_of(one)
+    room = name - cell_len(kind) - 1
+    if kind and room >= NAME_BESIDE_KIND:
+        spans += [cell(name_of(one), room, role), Span(f" {kind}", "dim")]
+    else:
+        spans.append(cell(name_of(one), name, role))
+    spans.append(Span(" "))
     for column in columns:
-        if column.name == "curve":
-            spans += [*_curve(row, column.size - GAP), Span(" " * GAP)]
-            continue
-        if column.name == "state":
-            text, role = f"{row.state.shape} {row.state.word}{_percent(row)}", row.state.role
+        if column.name == "loss curve":
+            spans += [*_curve(one, curve, column.size - GAP), Span(" " * GAP)]
         else:
-            text, role = getattr(row, column.name), column.role
-            if column.name == "project":
-                text = crop_start(text, column.size - GAP)
-        spans += _cell(column, text, role)
+            role = label_of(one.state, one.outcome).role if column.name == "state" else column.role
+            spans += _cell(column, column.text(one, now), role)
     return pad(tuple(spans), width)
 
 
-def _name(row: RunRow, width: int, role: str) -> list[Span]:
-    """The name, and its kind at the right end where both can be read."""
-    size = cell_len(row.kind) + 1
-    if not row.kind or width - size < NAME_BESIDE_KIND:
-        return [cell(row.name, width, role)]
-    return [cell(row.name, width - size, role), Span(f" {row.kind}", "dim")]
-
-
-def _percent(row: RunRow) -> str:
-    """Of a live run: how far it is."""
-    return f" {int(row.progress * 100)} %" if row.live and row.progress is not None else ""
-
-
-def _curve(row: RunRow, width: int) -> Row:
+def _curve(one: RunListing, curve: Curve, width: int) -> Row:
     """The loss over the trained part of the planned steps, and a rail for the rest."""
-    points = row.curve.points if row.curve is not None else ()
-    done = width if row.progress is None else max(1, int(row.progress * width))
-    if not points:
+    if not curve.points:
         return (Span(" " * width),)
+    progress = progress_of(one)
+    done = width if progress is None else max(1, int(progress * width))
     room = done * SAMPLES_A_CELL
-    fitted = [points[i * len(points) // room] for i in range(room)]
-    return (*spark(fitted, done), Span(glyphs.BAR_REST * (width - done), "faint"))
+    samples = [curve.points[i * len(curve.points) // room] for i in range(room)]
+    return (*spark(samples, done), Span(glyphs.BAR_REST * (width - done), "faint"))
 
 
 def _cell(column: Column, text: str, role: str) -> tuple[Span, Span]:
@@ -258,59 +263,57 @@ def _cell(column: Column, text: str, role: str) -> tuple[Span, Span]:
     return (cell(text, column.size - GAP, role, align), Span(" " * GAP))
 
 
-def run_head(width: int, columns: tuple[Column, ...], sort: str, down: bool) -> Row:
-    """The names of the columns; an arrow at the one that orders the rows."""
-    arrow = DOWN if down else UP
+def run_head(width: int, columns: Sequence[Column], sort: str, down: bool) -> Row:
+    """The names of the columns, with an arrow at the one that sorts."""
+    arrow = f" {DOWN if down else UP}"
     name = width - LEAD - sum(column.size for column in columns)
-    by_name = sort == "name"
-    spans = [
-        Span(" " * (LEAD - 1)),
-        cell(f"run {arrow}" if by_name else "run", name, "accent" if by_name else "dim"),
-        Span(" "),
-    ]
+    first = ("run" + arrow, "accent") if sort == "name" else ("run", "dim")
+    spans = [Span(" " * (LEAD - 1)), cell(first[0], name, first[1]), Span(" ")]
     for column in columns:
         sorts = column.sort == sort
-        text = _TITLES.get(column.name, column.name)
-        spans += _cell(column, f"{text} {arrow}" if sorts else text, "accent" if sorts else "dim")
+        text = column.name + arrow if sorts else column.name
+        spans += _cell(column, text, "accent" if sorts else "dim")
     return tuple(spans)
 
 
-def group_head(head: Head, width: int) -> Row:
-    """A rule with the project in it; the end of a path says more than its start."""
-    counts = f" {count(head.runs, 'run')}{f', {head.live} live' if head.live else ''} "
-    title = crop_start(head.title, max(4, width - len(counts) - 6))
-    rest = width - cell_len(title) - 4 - len(counts)
+def rule_row(title: str, right: str, width: int, *, from_end: bool = False) -> Row:
+    """A rule with a title, and a text at its end."""
+    if not title:
+        return (Span(glyphs.RULE * width, "faint"),)
+    title = (crop_start if from_end else crop)(title, max(0, width - 5 - cell_len(right)))
+    rest = width - 4 - cell_len(title) - cell_len(right)
     return (
         Span(f"{glyphs.RULE} ", "faint"),
         Span(title, "title"),
-        Span(" "),
-        Span(glyphs.RULE * max(0, rest), "faint"),
-        Span(crop(counts, max(0, width - 4)), "dim"),
+        Span(f" {glyphs.RULE * max(0, rest)}", "faint"),
+        Span(right, "dim"),
         Span(glyphs.RULE, "faint"),
     )
 
 
+def group_head(head: Head, width: int) -> Row:
+    live = f", {head.live} live" if head.live else ""
+    return rule_row(head.title, f" {count(head.runs, 'run')}{live} ", width, from_end=True)
+
+
 # ---------------------------------------------------------------------------
-# Runs in rows, told apart by their id: the cursor stays on its run however the list changes.
+# The list. The cursor stays on its run however the list changes; only the rows in sight are ever made.
 
 
 @dataclass(frozen=True, slots=True)
 class ListLook:
-    """What the rows depend on beside the runs: the clock, the order, the marks, the columns in use, and
-    what was read of single runs."""
+    """What rows depend on besides the runs. `columns`: optional ones in use; `glances`: by id, of the runs that
+    have been in sight."""
 
     now: float = 0.0
     sort: str = "when"
     down: bool = True
     marks: frozenset[str] = frozenset()
-    columns: frozenset[str] = EVERY
-    #: by id, of the runs that have been in sight
+    columns: frozenset[str] = OPTIONAL
     glances: Mapping[str, Glance] = field(default_factory=dict)
 
 
 class RunList(Painted, can_focus=True):
-    """Only the rows in sight are ever made."""
-
     empty: reactive[str] = reactive("Reading the runs.", layout=False, repaint=False)
 
     class Chosen(Message):
@@ -321,61 +324,45 @@ class RunList(Painted, can_focus=True):
             self.key = key
 
     class Moved(Message):
-        """The cursor stands on another run, or on none."""
+        """The cursor is on another run, or on none."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.lines: tuple[Line, ...] = ()
         self.look = ListLook()
+        #: index of each run's line, in order
+        self._runs: list[int] = []
         self._key: str | None = None
-        self._at = 0
-        self._top = 0
+        self._at = self._top = 0
 
     def watch_empty(self) -> None:
         self.repaint()
 
-    # ----------------------------------------------------------------- the model
-
     def show(self, lines: tuple[Line, ...], look: ListLook, *, typed: bool = False) -> None:
-        """Another list. The cursor stays on its run, and that run where it stands on the screen; is it
-        gone, the cursor goes to its neighbour, or to the first one if the filter was `typed`."""
+        """Another list. The cursor's run stays where it is on the screen; if it is gone, the cursor goes to its
+        neighbour, or to the first run after a filter was `typed`."""
         self.look = look
         if lines is not self.lines:
             self.lines = lines
-            at = self._place_of(self._key)
+            self._runs = [i for i, line in enumerate(lines) if line.__class__ is Entry]
+            at = next((i for i in self._runs if lines[i].key == self._key), None)  # type: ignore[union-attr]
             if at is None:
-                self._go(self._entry_at(0 if typed else self._at))
+                self._go(0 if typed else self._at)
             else:
                 if self._top > 0:
                     self._top += at - self._at
                 self._at = at
         self.repaint()
 
-    def _place_of(self, key: str | None) -> int | None:
-        if key is None:
-            return None
-        found = (i for i, line in enumerate(self.lines) if line.__class__ is Entry)
-        return next((i for i in found if self.lines[i].key == key), None)  # type: ignore[union-attr]
-
-    def _entry_at(self, at: int, by: int = 1) -> int:
-        """The nearest line that is a run, in the direction `by` first; heads are stepped over."""
-        last = len(self.lines) - 1
-        at = max(0, min(last, at))
-        step = 1 if by >= 0 else -1
-        for way in (step, -step):
-            i = at
-            while 0 <= i <= last:
-                if not isinstance(self.lines[i], Head):
-                    return i
-                i += way
-        return 0
-
-    def _go(self, at: int) -> None:
-        self._at = at
+    def _go(self, at: int, by: int = 1) -> None:
+        """To the run nearest to a line, in the direction `by`."""
         before, self._key = self._key, None
-        if self.lines:
-            line = self.lines[at]
-            self._key = line.key if isinstance(line, Entry) else None
+        if self._runs:
+            run = bisect_left(self._runs, at)
+            if by < 0 and (run == len(self._runs) or self._runs[run] > at):
+                run -= 1
+            self._at = self._runs[max(0, min(run, len(self._runs) - 1))]
+            self._key = self.entry.key if self.entry is not None else None
         if self._key != before:
             self.post_message(self.Moved())
 
@@ -390,19 +377,15 @@ class RunList(Painted, can_focus=True):
         return line if isinstance(line, Entry) else None
 
     def in_sight(self) -> list[Entry]:
-        """The runs whose rows are on the screen, that under the cursor first."""
+        """The runs on the screen, that under the cursor first."""
         shown = self.lines[self._top : self._top + max(1, self.content_size.height - 1)]
         runs = [line for line in shown if isinstance(line, Entry)]
         return sorted(runs, key=lambda one: one.key != self._key)
 
     @property
     def place(self) -> str:
-        """`12 of 5000`: which of the shown runs it is."""
-        if self.entry is None:
-            return ""
-        heads = sum(line.__class__ is Head for line in self.lines[: self._at])
-        total = sum(line.__class__ is Entry for line in self.lines)
-        return f"{self._at - heads + 1} of {total}"
+        """`12 of 5000`."""
+        return f"{bisect_left(self._runs, self._at) + 1} of {len(self._runs)}" if self.entry else ""
 
     # ----------------------------------------------------------------- drawing
 
@@ -413,27 +396,27 @@ class RunList(Painted, can_focus=True):
         self._top = max(0, min(self._top, self._at, len(self.lines) - body))
         self._top = max(self._top, self._at - body + 1)
         if self._top == 1 and self._at == 1 < body:
-            self._top = 0  # the head over the first run
+            self._top = 0  # the head above the first run
         columns = run_columns(width, self.look.columns)
         rows = [run_head(width, columns, self.look.sort, self.look.down)]
         for i, line in enumerate(self.lines[self._top : self._top + body], self._top):
-            rows.append(self._row(line, width, columns, i == self._at))
+            if isinstance(line, Head):
+                rows.append(group_head(line, width))
+                continue
+            glance = self.look.glances.get(line.key)
+            rows.append(
+                run_row(
+                    line.listing, self.look.now, glance.curve if glance else NO_CURVE, width, columns,
+                    selected=i == self._at, marked=line.key in self.look.marks,
+                )
+            )  # fmt: skip
         return rows
 
-    def _row(self, line: Line, width: int, columns: tuple[Column, ...], selected: bool) -> Row:
-        if isinstance(line, Head):
-            return group_head(line, width)
-        glance = self.look.glances.get(line.key)
-        row = row_of(line.listing, self.look.now, glance.curve if glance is not None else None)
-        marked = line.key in self.look.marks
-        return run_row(row, width, columns, selected=selected, marked=marked)
-
-    # ----------------------------------------------------------------- moving
+    # ----------------------------------------------------------------- keys and mouse
 
     def move(self, by: int) -> None:
-        if self.lines:
-            self._go(self._entry_at(self._at + by, by))
-            self.repaint()
+        self._go(self._at + by, by)
+        self.repaint()
 
     def page(self) -> int:
         return max(1, self.content_size.height - 2)
@@ -444,8 +427,6 @@ class RunList(Painted, can_focus=True):
     def choose(self) -> None:
         if self.entry is not None:
             self.post_message(self.Chosen(self.entry.key))
-
-    # ----------------------------------------------------------------- mouse
 
     def on_click(self, event: events.Click) -> None:
         at = self._top + event.y - 1
@@ -465,13 +446,12 @@ class RunList(Painted, can_focus=True):
 
 
 # ---------------------------------------------------------------------------
-# Under the list: what else there is to say about the run under the cursor.
 
 LABEL = 9
 
 
 class RunDetails(Painted):
-    """`model`: the name, which of the runs it is, and the details."""
+    """`model`: the run's name, its place in the list, and details."""
 
     model: reactive[tuple[str, str, tuple[Detail, ...]]] = reactive(
         ("", "", ()), layout=False, repaint=False
@@ -481,37 +461,17 @@ class RunDetails(Painted):
         self.repaint()
 
     def draw(self, width: int, height: int) -> Sequence[Row]:
-        name, place, details = self.model
-        rows: list[Row] = [_rule(name, place, width)]
-        for index, detail in enumerate(details):
-            # every detail after this one is worth a row more than the end of a long one
-            room = max(1, height - len(rows) - (len(details) - index - 1))
-            rows += _lines(detail, width, room)
+        name, place, found = self.model
+        rows: list[Row] = [rule_row(name, f" {place} " if place else "", width)]
+        inner = max(8, width - LABEL - 2)
+        for index, detail in enumerate(found):
+            # every later detail is worth more than the end of a long one
+            most = max(1, height - len(rows) - (len(found) - index - 1))
+            lines = wrap(detail.text, inner)
+            if len(lines) > most:
+                lines = [*lines[: most - 1], crop(" ".join(lines[most - 1 :]), inner)]
+            rows += [
+                (Span(" "), cell("" if at else detail.label, LABEL, "dim"), Span(line, detail.role))
+                for at, line in enumerate(lines)
+            ]
         return rows[:height]
-
-
-def _rule(name: str, place: str, width: int) -> Row:
-    right = f" {place} {glyphs.RULE}" if place else ""
-    title = crop(name, max(0, width - 4 - len(right)))
-    if not title:
-        return (Span(glyphs.RULE * width, "faint"),)
-    rest = width - 3 - cell_len(title) - len(right)
-    return (
-        Span(f"{glyphs.RULE} ", "faint"),
-        Span(title, "title"),
-        Span(" "),
-        Span(glyphs.RULE * max(0, rest), "faint"),
-        Span(right, "dim"),
-    )
-
-
-def _lines(detail: Detail, width: int, most: int) -> list[Row]:
-    inner = max(8, width - LABEL - 2)
-    lines = wrap(detail.text, inner)
-    if len(lines) > most:
-        lines = [*lines[: most - 1], crop(" ".join(lines[most - 1 :]), inner)]
-    labels = [detail.label, *[""] * len(lines)]
-    return [
-        (Span(" "), cell(label, LABEL, "dim"), Span(line, detail.role))
-        for label, line in zip(labels, lines, strict=False)
-    ]

@@ -1,4 +1,4 @@
-"""All runs: find, open, compare, label, remove."""
+"""All runs of this machine: letters are commands, `/` filters, Enter opens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tui.asking import ask, told
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.filter_line import TYPING_FOOTER, FilterLine
-from tui.kit.footer import FooterKey, KeyFooter, footer_of
+from tui.kit.footer import KeyFooter, footer_of
 from tui.kit.framed import FramedScreen
 from tui.kit.paint import Row, Span
 from tui.screens.run_list import DOWN, UP, Glance, ListLook, RunDetails, RunList, details, glance_of
@@ -38,9 +38,16 @@ KEYS = (
     Key("c,f6,ctrl+o", "compare", RUN, "Compare the marked runs", "compare", 75),
     Key("x,f8,delete", "remove", RUN, "Remove the run; shows first what is deleted", "remove", 64),
     Key("slash", "filter", VIEW, "Filter by words or fields: tag:good state:failed", "filter", 85),
-    Key("s,f4,ctrl+s", "sort", VIEW, "Sort by when, name, loss, steps, took, outcome", "sort", 65),
-    Key("r,f3,ctrl+t", "turn", VIEW, "Reverse sort order", "reverse", 40),
-    Key("p,f5,ctrl+g", "group", VIEW, "Group by project", "group", 62),
+    Key(
+        "s,f4,ctrl+s",
+        "order('sort')",
+        VIEW,
+        "Sort by when, name, loss, steps, took, outcome",
+        "sort",
+        65,
+    ),
+    Key("r,f3,ctrl+t", "order('turn')", VIEW, "Reverse sort order", "reverse", 40),
+    Key("p,f5,ctrl+g", "order('group')", VIEW, "Group by project", "group", 62),
     Key("escape", "back", VIEW, "Clear the filter, then the marks, then go back", "back", 86),
     Key("down,j", "cursor(1)", MOVE, "Next run"),
     Key("up,k", "cursor(-1)", MOVE, "Previous run"),
@@ -50,140 +57,13 @@ KEYS = (
     Key("end,G", "edge('end')", MOVE, "Last run"),
 )
 
-
-# ---------------------------------------------------------------------------
-# What can be done with runs of the list: name them, compare them, remove them. Each looks first, in a
-# thread, and asks then.
-
 T = TypeVar("T")
 
 READ_ONLY = "This screen is read-only."
-
-
-class RunOrders(FramedScreen):
-    """Mixed into the list; the subclass knows the board and which run has the cursor."""
-
-    board: RunBoard
-
-    def under_cursor(self) -> Entry | None:
-        raise NotImplementedError
-
-    def read_again(self) -> None:
-        raise NotImplementedError
-
-    # ----------------------------------------------------------------- name, tags, note
-
-    def action_label(self) -> None:
-        entry = self.under_cursor()
-        if self.plasma.read_only:
-            self.say(READ_ONLY, "dim", 4.0)
-        elif entry is not None:
-            backend, key, name = self.plasma.backend, entry.key, name_of(entry.listing)
-
-            def read() -> tuple[Path, Label]:
-                path = backend.run_path(key)
-                return path, backend.label(path)
-
-            self._open_label(name, read)
-
-    def _look(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
-        """The answer counts while this screen is in front."""
-        ask(
-            self, work, lambda it: then(it) if self.is_current else None, self._failed, alone="look"
-        )
-
-    def _open_label(self, name: str, read: Callable[[], tuple[Path, Label]]) -> None:
-        """At once: what is typed next belongs to the form."""
-        from tui.screens.questions import LabelScreen
-
-        made = LabelScreen(read, name)
-        self.app.push_screen(made, lambda kept: self.read_again() if kept else None)
-
-    # ----------------------------------------------------------------- comparing
-
-    def action_compare(self) -> None:
-        """The marked runs; with one mark, that run and the one under the cursor."""
-        keys = list(self.board.marks)
-        entry = self.under_cursor()
-        if len(keys) == 1 and entry is not None and entry.key not in keys:
-            keys.append(entry.key)
-        if len(keys) < 2:
-            self.say("Mark two runs or more with tab; then this compares them.", "dim", 6.0)
-        else:
-            find = self.plasma.backend.run_path
-            self._look(lambda: tuple(map(find, keys)), self._open_comparison)
-
-    def _open_comparison(self, run_paths: tuple[Path, ...]) -> None:
-        from tui.screens.compare import CompareScreen
-
-        self.app.push_screen(CompareScreen(run_paths))
-
-    # ----------------------------------------------------------------- removing
-
-    def action_remove(self) -> None:
-        """The marked runs, else the one under the cursor."""
-        entry = self.under_cursor()
-        keys = tuple(self.board.marks) or ((entry.key,) if entry is not None else ())
-        if self.plasma.read_only:
-            self.say(READ_ONLY, "dim", 4.0)
-        elif keys:
-            backend = self.plasma.backend
-
-            def read() -> list[tuple[Path, Removal]]:
-                return [(path, backend.removal(path)) for path in map(backend.run_path, keys)]
-
-            self._look(read, self._ask_removal)
-
-    def _ask_removal(self, found: list[tuple[Path, Removal]]) -> None:
-        from tui.screens.questions import ConfirmScreen
-        from tui.words.questions import WITH_CHECKPOINTS, remove_question, typed_word
-
-        removals = [removal for _, removal in found]
-        question = remove_question(removals)
-        if not question.choices:
-            self.say(" ".join(question.warnings), "bad")
-            return
-        going = tuple(path for path, removal in found if removal.refusal is None)
-
-        def answered(mode: str | None) -> None:
-            if mode is not None:
-                self._remove(going, mode == WITH_CHECKPOINTS)
-
-        safe = "Keep it" if len(going) == 1 else "Keep them"
-        self.app.push_screen(ConfirmScreen(question, safe, typed_word(removals)), answered)
-
-    def _remove(self, paths: Sequence[Path], with_checkpoints: bool) -> None:
-        """One after the other; what was removed before a refusal stays removed, and both are told."""
-        remove = partial(self.plasma.backend.remove, with_checkpoints=with_checkpoints)
-
-        def in_turn() -> str:
-            said = ""
-            for gone, path in enumerate(paths):
-                try:
-                    said = remove(path).text
-                except Exception as error:
-                    before = f" ({gone} of {len(paths)} are removed)" if gone else ""
-                    raise Refusal(f"{told(error)}{before}") from None
-            return said if len(paths) == 1 else f"removed {len(paths)} runs"
-
-        def removed(said: str) -> None:
-            self.say(f"{said[:1].upper()}{said[1:]}.", "text", 6.0)
-            self.read_again()
-
-        ask(self, in_turn, removed, self._failed)
-
-    def _failed(self, problem: str) -> None:
-        self.say(problem, "bad")
-        self.read_again()
-
-
-# ---------------------------------------------------------------------------
-# All runs of this machine: letters are commands, `/` filters, Enter opens.
-
 REFRESH_S = 2.0
-#: a listing that has not come after so long is asked for again
+#: a list that has not come after so long is asked for again
 OVERDUE_S = 30.0
-#: the cursor rests so long before the files of its run are read
+#: the cursor rests so long before the files of the runs in sight are read
 REST_S = 0.2
 #: a live run's losses are read again no sooner
 LIVE_S = 10.0
@@ -195,7 +75,7 @@ class RunGlanced(Message):
         self.entry, self.glance = entry, glance
 
 
-class RunsScreen(RunOrders):
+class RunsScreen(FramedScreen):
     BINDINGS: ClassVar = [*KEYS]
 
     def __init__(self) -> None:
@@ -217,7 +97,7 @@ class RunsScreen(RunOrders):
         runs.focus()
         if self.plasma.run_path is not None:
             runs.point_to(self.plasma.run_path.name)
-        self.query_one(KeyFooter).model = self._footer()
+        self.query_one(KeyFooter).model = footer_of(self)
         self.set_interval(REFRESH_S, self._read)
         self._read()
 
@@ -227,13 +107,17 @@ class RunsScreen(RunOrders):
     # ----------------------------------------------------------------- reading
 
     def _read(self) -> None:
-        """One at a time: on a slow disk listings would pile up."""
+        """One at a time: on a slow disk they would pile up."""
         now = time.monotonic()
         waiting = self._asked_at is not None and now - self._asked_at < OVERDUE_S
         if self.is_current and not waiting:
             self._asked_at = now
-            backend = self.plasma.backend
-            ask(self, lambda: tuple(backend.list_runs()), self.take, self._not_listed, alone="runs")
+            ask(self, self._listed, self._take, self._not_listed, alone="runs")
+
+    def _listed(self) -> tuple[tuple[RunListing, ...], dict[str, Entry]]:
+        """In a thread."""
+        found = tuple(self.plasma.backend.list_runs())
+        return found, self.board.entries_of(found)
 
     def read_again(self) -> None:
         self._asked_at = None
@@ -244,23 +128,21 @@ class RunsScreen(RunOrders):
         self.say(problem, "bad", None)
         self._show()
 
-    def take(self, listings: tuple[RunListing, ...]) -> None:
-        """Show these runs."""
+    def _take(self, found: tuple[tuple[RunListing, ...], dict[str, Entry]]) -> None:
         self._asked_at = None
-        if self.board.take(listings):
-            self.query_one(RunList).empty = "No run matches." if listings else "No runs yet."
+        if self.board.take(*found):
+            self.query_one(RunList).empty = "No run matches." if found[0] else "No runs yet."
         self._show()
 
     def _show(self, *, typed: bool = False) -> None:
-        board, runs = self.board, self.query_one(RunList)
+        board = self.board
         look = ListLook(
             self.plasma.clock(), board.sort.name, board.down, frozenset(board.marks), board.columns,
             self._glances,
         )  # fmt: skip
-        runs.show(board.lines(), look, typed=typed)
-        self._show_details()
+        self.query_one(RunList).show(board.lines(), look, typed=typed)
         self.repaint_heading()
-        self._look_closer_soon()
+        self.on_run_list_moved()
 
     # ----------------------------------------------------------------- the run under the cursor
 
@@ -269,28 +151,19 @@ class RunsScreen(RunOrders):
 
     def on_run_list_moved(self) -> None:
         self._show_details()
-        self._look_closer_soon()
-
-    def _look_closer_soon(self) -> None:
-        """Once the keys rest."""
         if self._rest is not None:
             self._rest.stop()
         self._rest = self.set_timer(REST_S, self._look_closer)
 
     def _show_details(self) -> None:
-        shown = self.query_one(RunDetails)
+        shown, entry = self.query_one(RunDetails), self.under_cursor()
         if not shown.display:
             return
-        entry = self.under_cursor()
         if entry is None:
             shown.model = ("", "", ())
         else:
-            place = self.query_one(RunList).place
-            shown.model = (
-                name_of(entry.listing),
-                place,
-                details(entry, self._glances.get(entry.key)),
-            )
+            found = details(entry, self._glances.get(entry.key))
+            shown.model = (name_of(entry.listing), self.query_one(RunList).place, found)
 
     def _look_closer(self) -> None:
         """Read the runs in sight whose files have changed."""
@@ -329,31 +202,27 @@ class RunsScreen(RunOrders):
         return (Span("runs", "strong"),), self._counts(width)
 
     def _counts(self, width: int) -> Row:
-        """How many, of how many; marks and order where there is room."""
+        """How many, of how many; order, marks and live runs where there is room."""
         board = self.board
         if board.listings is None:
             return ()
-        all_runs = count(board.total, "run")
-        text = all_runs if board.found == board.total else f"{board.found} of {all_runs}"
-        spans = [Span(f"{text} ", "dim")]
-        if board.live and width >= 60:
-            spans.insert(0, Span(f"{glyphs.ACTIVE} {board.live} live  ", "good"))
-        if board.marks:
-            spans.insert(0, Span(f"{glyphs.WRITTEN} {len(board.marks)} marked  ", "accent"))
+        every = count(board.total, "run")
+        spans = []
         if width >= 72:
-            by = f"by {board.sort.name} {DOWN if board.down else UP}  "
-            spans.insert(0, Span(by, "dim"))
-        return tuple(spans)
-
-    def _footer(self) -> tuple[FooterKey, ...]:
-        return footer_of(self)
+            spans.append(Span(f"by {board.sort.name} {DOWN if board.down else UP}  ", "dim"))
+        if board.marks:
+            spans.append(Span(f"{glyphs.WRITTEN} {len(board.marks)} marked  ", "accent"))
+        if board.live and width >= 60:
+            spans.append(Span(f"{glyphs.ACTIVE} {board.live} live  ", "good"))
+        text = every if board.found == board.total else f"{board.found} of {every}"
+        return (*spans, Span(f"{text} ", "dim"))
 
     def on_descendant_focus(self) -> None:
         """While a filter is typed, letters are text."""
         typing = self.query_one(FilterLine).typing
-        self.query_one(KeyFooter).model = TYPING_FOOTER if typing else self._footer()
+        self.query_one(KeyFooter).model = TYPING_FOOTER if typing else footer_of(self)
 
-    # ----------------------------------------------------------------- keys
+    # ----------------------------------------------------------------- keys: the list
 
     def on_filter_line_changed(self, message: FilterLine.Changed) -> None:
         self.board.type(message.text)
@@ -379,23 +248,15 @@ class RunsScreen(RunOrders):
             self.app.pop_screen()
 
     def action_mark(self) -> None:
-        """Mark, and on to the next one."""
+        """And on to the next run."""
         entry = self.under_cursor()
         if entry is not None:
             self.board.mark(entry.key)
             self.query_one(RunList).move(1)
             self._show()
 
-    def action_sort(self) -> None:
-        self.board.sort_on()
-        self._show()
-
-    def action_turn(self) -> None:
-        self.board.turn()
-        self._show()
-
-    def action_group(self) -> None:
-        self.board.group()
+    def action_order(self, how: str) -> None:
+        {"sort": self.board.sort_on, "turn": self.board.turn, "group": self.board.group}[how]()
         self._show()
 
     def action_cursor(self, by: int) -> None:
@@ -407,3 +268,103 @@ class RunsScreen(RunOrders):
 
     def action_edge(self, which: str) -> None:
         self.query_one(RunList).to_edge(end=which == "end")
+
+    # ----------------------------------------------------------------- keys: label, compare, remove
+
+    def _look(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """In a thread; the answer counts while this screen is in front."""
+        ask(
+            self, work, lambda it: then(it) if self.is_current else None, self._failed, alone="look"
+        )
+
+    def _failed(self, problem: str) -> None:
+        self.say(problem, "bad")
+        self.read_again()
+
+    def action_label(self) -> None:
+        entry = self.under_cursor()
+        if self.plasma.read_only:
+            self.say(READ_ONLY, "dim", 4.0)
+        elif entry is not None:
+            backend, key, name = self.plasma.backend, entry.key, name_of(entry.listing)
+
+            def read() -> tuple[Path, Label]:
+                path = backend.run_path(key)
+                return path, backend.label(path)
+
+            self._open_label(name, read)
+
+    def _open_label(self, name: str, read: Callable[[], tuple[Path, Label]]) -> None:
+        """At once: what is typed next belongs to the form."""
+        from tui.screens.questions import LabelScreen
+
+        form = LabelScreen(read, name)
+        self.app.push_screen(form, lambda kept: self.read_again() if kept else None)
+
+    def action_compare(self) -> None:
+        """The marked runs; with one mark, that run and the one under the cursor."""
+        keys, entry = list(self.board.marks), self.under_cursor()
+        if len(keys) == 1 and entry is not None and entry.key not in keys:
+            keys.append(entry.key)
+        if len(keys) < 2:
+            self.say("Mark two or more runs with space, then compare them.", "dim", 6.0)
+        else:
+            find = self.plasma.backend.run_path
+            self._look(lambda: tuple(map(find, keys)), self._open_comparison)
+
+    def _open_comparison(self, run_paths: tuple[Path, ...]) -> None:
+        from tui.screens.compare import CompareScreen
+
+        self.app.push_screen(CompareScreen(run_paths))
+
+    def action_remove(self) -> None:
+        """The marked runs, else the one under the cursor."""
+        entry = self.under_cursor()
+        keys = tuple(self.board.marks) or ((entry.key,) if entry is not None else ())
+        if self.plasma.read_only:
+            self.say(READ_ONLY, "dim", 4.0)
+        elif keys:
+            backend = self.plasma.backend
+
+            def read() -> list[tuple[Path, Removal]]:
+                return [(path, backend.removal(path)) for path in map(backend.run_path, keys)]
+
+            self._look(read, self._ask_removal)
+
+    def _ask_removal(self, found: list[tuple[Path, Removal]]) -> None:
+        from tui.screens.questions import ConfirmScreen
+        from tui.words.questions import WITH_CHECKPOINTS, remove_question, typed_word
+
+        removals = [removal for _, removal in found]
+        question = remove_question(removals)
+        if not question.choices:
+            self.say(" ".join(question.warnings), "bad")
+            return
+        going = tuple(path for path, removal in found if removal.refusal is None)
+
+        def answered(mode: str | None) -> None:
+            if mode is not None:
+                self._remove(going, mode == WITH_CHECKPOINTS)
+
+        safe = "Keep it" if len(going) == 1 else "Keep them"
+        self.app.push_screen(ConfirmScreen(question, safe, typed_word(removals)), answered)
+
+    def _remove(self, paths: Sequence[Path], with_checkpoints: bool) -> None:
+        """One after the other; a refusal says how many are removed already."""
+        remove = partial(self.plasma.backend.remove, with_checkpoints=with_checkpoints)
+
+        def in_turn() -> str:
+            answer = ""
+            for done, path in enumerate(paths):
+                try:
+                    answer = remove(path).text
+                except Exception as error:
+                    before = f" ({done} of {len(paths)} are removed)" if done else ""
+                    raise Refusal(f"{told(error)}{before}") from None
+            return answer if len(paths) == 1 else f"removed {len(paths)} runs"
+
+        def removed(answer: str) -> None:
+            self.say(f"{answer[:1].upper()}{answer[1:]}.", "text", 6.0)
+            self.read_again()
+
+        ask(self, in_turn, removed, self._failed)

@@ -1,4 +1,4 @@
-"""Runs as rows: columns, order, filter. Pure."""
+"""Runs as screen and command list them: words of one run, filter, order, groups. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,87 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.model import LossSeries, Outcome, RunListing, RunState
-from runner.model.units import count, duration, finite, loss
+from runner.model.units import finite
 from tui.text import clean, crop
-from tui.words.state import StateLabel, label_of
+from tui.words.state import label_of
 
 # ---------------------------------------------------------------------------
-# The loss of a run in a few points, for a row of a list.
+# Words of one run.
+
+LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
+DAY_S = 86_400
+#: longer ago than this, a date says more than a number of days
+WEEK_S = 7 * DAY_S
+
+
+def is_live(one: RunListing) -> bool:
+    return one.state in LIVE
+
+
+def name_of(one: RunListing) -> str:
+    return clean(one.name, 200).strip() or clean(one.id, 200)
+
+
+def short_id(run_id: str) -> str:
+    """What tells runs of one name apart: `ab12` of 20261121-182911-spyke-ab12."""
+    return clean(run_id.rpartition("-")[2], 8)
+
+
+def kind_of(one: RunListing) -> str:
+    """Smoke test, imported from a log or from files; empty for other runs."""
+    return clean(one.origin, 20) or ("smoke" if one.smoke else "")
+
+
+def tags_of(one: RunListing, limit: int) -> str:
+    return crop(", ".join(clean(tag, 60) for tag in one.tags[:40]), limit)
+
+
+def shown_loss(one: RunListing) -> float | None:
+    """The smoothed loss, of live and ended runs alike; a last loss of NaN is never hidden by it."""
+    if one.loss is not None and not math.isfinite(one.loss):
+        return one.loss
+    return one.smooth if one.smooth is not None else one.loss
+
+
+def progress_of(one: RunListing) -> float | None:
+    """0 to 1 of the planned steps; None: unknown."""
+    return min(1.0, one.step / one.total_steps) if one.total_steps else None
+
+
+def when(at: float, now: float) -> str:
+    """In one unit; the date of what is older than a week. Empty: unknown."""
+    if not at or not math.isfinite(at):
+        return ""
+    passed = now - at
+    if passed < 5:
+        return "now"
+    if passed >= WEEK_S:
+        return date_of(at)
+    for unit_s, name in ((DAY_S, "d"), (3600, "h"), (60, "min")):
+        if passed >= unit_s:
+            return f"{int(passed // unit_s)} {name} ago"
+    return f"{int(passed // 5) * 5} s ago"
+
+
+def date_of(at: float | None, with_time: bool = False) -> str:
+    """`2026-11-21`, local; empty for no time at all."""
+    try:
+        shape = "%Y-%m-%d %H:%M" if with_time else "%Y-%m-%d"
+        return time.strftime(shape, time.localtime(at)) if at else ""
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def short_path(path: str) -> str:
+    """With `~` for the home folder."""
+    home = str(Path.home())
+    if path == home or path.startswith(home + "/"):
+        path = "~" + path[len(home) :]
+    return clean(path, 400)
+
+
+# ---------------------------------------------------------------------------
+# The loss of a run in a few points.
 
 POINTS = 20
 #: this share of the points fits the height; the first steps of a run are often far above the rest
@@ -34,162 +109,52 @@ class Curve:
 
 def curve_of(series: LossSeries) -> Curve:
     buckets = series.buckets
-    if not buckets:
-        return Curve((), series.smooth)
     last = len(buckets) - 1
-    picked = [buckets[round(i * last / (POINTS - 1))].smooth for i in range(POINTS)]
-    known = sorted(value for value in picked if value is not None and math.isfinite(value))
+    picked = [
+        finite(buckets[round(i * last / (POINTS - 1))].smooth)
+        for i in range(POINTS if buckets else 0)
+    ]
+    known = sorted(value for value in picked if value is not None)
     if not known:
         return Curve((), series.smooth)
     low, high = known[0], known[int((len(known) - 1) * SHARE_IN_SIGHT)]
-    span = high - low
-    points = tuple(
-        None
-        if value is None or not math.isfinite(value)
-        else min(1.0, (value - low) / span)
-        if span > 0
-        else 0.0
-        for value in picked
-    )
+    span = math.inf if math.isclose(low, high) else high - low
+    points = tuple(None if value is None else min(1.0, (value - low) / span) for value in picked)
     return Curve(points, series.smooth)
 
 
 # ---------------------------------------------------------------------------
-# One run of the list as words.
+# The filter: every word must occur somewhere, `tag:good` in that field.
 
-LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
-DAY_S = 86_400
-#: longer ago than this, a date says more than a number of days
-WEEK_S = 7 * DAY_S
-#: characters of a note in a row
-NOTE_SHOWN = 200
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One run; `key` is its complete id. `kind`: smoke test, imported from a log or from files;
-    empty for a run as usual."""
-
-    key: str
-    name: str
-    kind: str
-    state: StateLabel
-    steps: str
-    loss: str
-    files: str
-    took: str
-    age: str
-    tags: str = ""
-    device: str = ""
-    project: str = ""
-    note: str = ""
-    id: str = ""
-    #: 0 to 1 of the planned steps; None: unknown
-    progress: float | None = None
-    live: bool = False
-    curve: Curve | None = None
-
-
-def row_of(one: RunListing, now: float, curve: Curve | None = None) -> RunRow:
-    """`curve`: where the run's losses have been read."""
-    total = one.total_steps
-    value = curve.smooth if curve is not None and curve.smooth is not None else shown_loss(one)
-    return RunRow(
-        key=one.id,
-        name=name_of(one),
-        kind=kind_of(one),
-        state=label_of(one.state, one.outcome),
-        steps=f"{one.step}/{total}" if total else str(one.step),
-        loss=loss(value) if value is not None else "",
-        files=count(one.checkpoints, "file") if one.checkpoints else "",
-        took=duration(one.duration_s) if one.duration_s is not None else "",
-        age=when(one.created_at, now),
-        tags=tags_of(one, 120),
-        device=clean(one.device, 40),
-        project=short_path(one.project),
-        note=clean(one.note[: NOTE_SHOWN * 2], NOTE_SHOWN),
-        id=short_id(one.id),
-        progress=min(1.0, one.step / total) if total else None,
-        live=is_live(one),
-        curve=curve,
-    )
-
-
-def short_id(run_id: str) -> str:
-    """The part that tells runs of one name apart: `ab12` of 20261121-182911-spyke-ab12."""
-    return clean(run_id.rpartition("-")[2], 8)
-
-
-def is_live(one: RunListing) -> bool:
-    return one.state in LIVE
-
-
-def name_of(one: RunListing) -> str:
-    return clean(one.name, 200).strip() or clean(one.id, 200)
-
-
-def kind_of(one: RunListing) -> str:
-    """The word that sets a run apart from those that were started to be kept."""
-    return clean(one.origin, 20) or ("smoke" if one.smoke else "")
-
-
-def tags_of(one: RunListing, limit: int) -> str:
-    return crop(", ".join(clean(tag, 60) for tag in one.tags[:40]), limit)
-
-
-def shown_loss(one: RunListing) -> float | None:
-    """The smoothed loss where it is known, for a single step's says little; one that is not finite is
-    never hidden by it."""
-    if one.loss is not None and not math.isfinite(one.loss):
-        return one.loss
-    return one.smooth if one.smooth is not None else one.loss
-
-
-def when(at: float, now: float) -> str:
-    """One unit is enough in a list; what is older than a week gets its date. Empty: not known."""
-    if not at or not math.isfinite(at):
-        return ""
-    passed = now - at
-    if passed < 5:
-        return "now"
-    if passed >= WEEK_S:
-        return date_of(at)
-    for unit_s, name in ((DAY_S, "d"), (3600, "h"), (60, "min")):
-        if passed >= unit_s:
-            return f"{int(passed // unit_s)} {name} ago"
-    return f"{int(passed // 5) * 5} s ago"
-
-
-def date_of(at: float, with_time: bool = False) -> str:
-    """`2026-11-21`, local; empty for what is no time."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M" if with_time else "%Y-%m-%d", time.localtime(at))
-    except (ValueError, OverflowError, OSError):
-        return ""
-
-
-def short_path(path: str) -> str:
-    """A folder as people write it: home is `~`."""
-    home = str(Path.home())
-    if path == home or path.startswith(home + "/"):
-        path = "~" + path[len(home) :]
-    return clean(path, 400)
-
-
-# ---------------------------------------------------------------------------
-# What typing keeps of the list of runs: every word must occur; `tag:good` asks one field.
-
-#: characters of a note that are searched; notes may be long, and there may be thousands
+#: characters of a note that are searched
 NOTE_SEARCHED = 2000
 
-Match = Callable[[str, RunListing], bool]
+
+def _state_words(one: RunListing) -> str:
+    """The word on the screen, those of the files, and `live`."""
+    outcome = one.outcome.value if one.outcome and one.state is RunState.ENDED else ""
+    live = "live" if is_live(one) else ""
+    return f"{label_of(one.state, one.outcome).word} {one.state.value} {outcome} {live}"
+
+
+_FIELDS: dict[str, Callable[[RunListing], str]] = {
+    "id": lambda one: one.id,
+    "name": lambda one: one.name,
+    "state": _state_words,
+    "kind": lambda one: f"{one.origin} {'smoke' if one.smoke else ''}",
+    "tag": lambda one: " ".join(one.tags),
+    "note": lambda one: one.note[:NOTE_SEARCHED],
+    "project": lambda one: one.project,
+    "device": lambda one: one.device or "",
+    "host": lambda one: one.host,
+}
+#: each field is a line of the searched text, after a sign of its own from Unicode's private use area
+_SIGNS = {name: chr(0xE000 + at) for at, name in enumerate(_FIELDS)}
 
 
 def search_text(one: RunListing) -> str:
-    """All that words are looked for in, made once a listing."""
-    parts = (one.id, one.name, _state(one), _kind(one), *one.tags, one.project,
-             one.device or "", one.host, one.note[:NOTE_SEARCHED])  # fmt: skip
-    return folded("\n".join(parts))
+    lines = (_SIGNS[name] + read(one).strip().replace("\n", " ") for name, read in _FIELDS.items())
+    return folded("\n".join(lines)) + "\n"
 
 
 def folded(text: str) -> str:
@@ -199,65 +164,34 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def _state(one: RunListing) -> str:
-    """The word on the screen, those of the files, and `live`."""
-    words = [label_of(one.state, one.outcome).word, one.state.value]
-    if one.outcome is not None and one.state is RunState.ENDED:
-        words.append(one.outcome.value)
-    if is_live(one):
-        words.append("live")
-    return " ".join(words)
-
-
-def _kind(one: RunListing) -> str:
-    return f"{one.origin} {'smoke' if one.smoke else ''}".strip()
-
-
-FIELDS: dict[str, Callable[[RunListing], str]] = {
-    "id": lambda one: one.id,
-    "name": lambda one: one.name,
-    "state": _state,
-    "kind": _kind,
-    "tag": lambda one: "\n".join(one.tags),
-    "note": lambda one: one.note[:NOTE_SEARCHED],
-    "project": lambda one: one.project,
-    "device": lambda one: one.device or "",
-    "host": lambda one: one.host,
-}
-
-
-def matcher(typed: str) -> Match | None:
-    """What decides whether a run is shown; None: everything is. `field:` alone asks that it holds
-    anything; a word with a colon that names no field is a word like others."""
-    words: list[str] = []
-    asked: list[tuple[Callable[[RunListing], str], str]] = []
+def parsed(typed: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """Words, and (sign of a field, value). An unknown field is part of a word."""
+    words, fields = [], []
     for word in folded(typed).split():
         name, colon, value = word.partition(":")
-        field = FIELDS.get(name.removesuffix("s")) or FIELDS.get(name)
-        if colon and field is not None:
-            asked.append((field, value))
+        sign = _SIGNS.get(name) or _SIGNS.get(name.removesuffix("s"))
+        if colon and sign:
+            fields.append((sign, value))
         else:
             words.append(word)
-    if not words and not asked:
-        return None
+    return words, fields
 
-    def matches(text: str, one: RunListing) -> bool:
-        return all(word in text for word in words) and all(
-            value in folded(field(one)) if value else bool(field(one).strip())
-            for field, value in asked
-        )
 
-    return matches
+def _holds(text: str, sign: str, value: str) -> bool:
+    """Does that field hold the value? An empty value: anything."""
+    start = text.index(sign) + 1
+    end = text.index("\n", start)
+    return text.find(value, start, end) >= 0 if value else end > start
 
 
 # ---------------------------------------------------------------------------
-# The list of runs as it is looked at: order, groups, filter, marks. Nothing is made twice: thousands
-# of runs are listed again every two seconds, and nearly always they are the same ones.
+# All runs in their order. Thousands are listed every two seconds and nearly all are as before: nothing is
+# made twice.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """A run with what is looked for in it."""
+    """A run, with the text that a filter searches."""
 
     listing: RunListing
     text: str
@@ -270,7 +204,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The line over the runs of one project."""
+    """The line above the runs of one project."""
 
     title: str
     runs: int
@@ -278,8 +212,6 @@ class Head:
 
 
 Line = Head | Entry
-#: the text of a name, a number; None: it has none, and stands last
-Value = str | float | None
 
 _OUTCOMES = (Outcome.SUCCEEDED, Outcome.STOPPED, Outcome.FAILED, Outcome.DIVERGED,
              Outcome.KILLED, Outcome.NOTHING_TRAINED)  # fmt: skip
@@ -287,10 +219,10 @@ _OUTCOMES = (Outcome.SUCCEEDED, Outcome.STOPPED, Outcome.FAILED, Outcome.DIVERGE
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """`down`: the largest comes first, unless turned round."""
+    """`value`: None comes last; `down`: the largest first, unless reversed."""
 
     name: str
-    value: Callable[[RunListing], Value]
+    value: Callable[[RunListing], str | float | None]
     down: bool = False
 
 
@@ -300,14 +232,10 @@ def _outcome(one: RunListing) -> float | None:
     return float(_OUTCOMES.index(one.outcome)) if one.outcome in _OUTCOMES else None
 
 
-def _loss(one: RunListing) -> float | None:
-    return finite(shown_loss(one))
-
-
 SORTS: tuple[Sort, ...] = (
     Sort("when", lambda one: one.created_at or None, down=True),
     Sort("name", lambda one: folded(name_of(one))),
-    Sort("loss", _loss),
+    Sort("loss", lambda one: finite(shown_loss(one))),
     Sort("steps", lambda one: float(one.step), down=True),
     Sort("took", lambda one: one.duration_s, down=True),
     Sort("outcome", _outcome),
@@ -316,7 +244,7 @@ SORTS: tuple[Sort, ...] = (
 
 @dataclass(slots=True)
 class RunBoard:
-    """`lines()` is what is shown; it is made anew only after something was changed."""
+    """`lines()`: what is shown."""
 
     listings: tuple[RunListing, ...] | None = None
     typed: str = ""
@@ -325,26 +253,37 @@ class RunBoard:
     sort: Sort = SORTS[0]
     #: ids, in the order they were marked
     marks: dict[str, None] = field(default_factory=dict)
-    #: columns that have something to show
+    #: optional columns with something to show
     columns: frozenset[str] = frozenset()
     live: int = 0
     _entries: dict[str, Entry] = field(default_factory=dict)
+    #: what `sort` compares
+    _values: dict[Entry, str | float | None] = field(default_factory=dict)
     _ordered: list[Entry] | None = None
+    #: (filter, the entries that match it)
+    _matched: tuple[str, list[Entry]] | None = None
     _lines: tuple[Line, ...] | None = None
-    _found: int = 0
 
-    def take(self, listings: Sequence[RunListing]) -> bool:
-        """Another listing; False: nothing has changed."""
+    def entries_of(self, listings: Sequence[RunListing]) -> dict[str, Entry]:
+        """Changes nothing: the screen calls it in the thread that reads."""
+        known = self._entries
+        return {one.id: _entry(known.get(one.id), one) for one in listings}
+
+    def take(self, listings: Sequence[RunListing], entries: dict[str, Entry] | None = None) -> bool:
+        """Another list of runs; False: it is the same."""
         taken = tuple(listings)
         if taken == self.listings:
             return False
-        before, self.listings = self._entries, taken
-        self._entries = {one.id: _kept(before.get(one.id), one) for one in taken}
+        self.listings = taken
+        self._entries = self.entries_of(taken) if entries is None else entries
         self.marks = {key: None for key in self.marks if key in self._entries}
         self.columns = _columns(taken)
-        self.live = sum(map(is_live, taken))
-        self._ordered = self._lines = None
+        self.live = sum(one.live for one in self._entries.values())
+        self._forget()
         return True
+
+    def _forget(self) -> None:
+        self._ordered = self._matched = self._lines = None
 
     def type(self, typed: str) -> None:
         self.typed, self._lines = typed, None
@@ -352,18 +291,19 @@ class RunBoard:
     def sort_on(self) -> None:
         """The next order, in its usual direction."""
         self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
-        self.turned, self._ordered, self._lines = False, None, None
+        self.turned, self._values = False, {}
+        self._forget()
 
     def turn(self) -> None:
         self.turned = not self.turned
-        self._ordered = self._lines = None
+        self._forget()
 
     def group(self) -> None:
         self.grouped = not self.grouped
         self._lines = None
 
     def mark(self, key: str) -> None:
-        """Mark, or take the mark back."""
+        """Mark or unmark."""
         if key in self.marks:
             del self.marks[key]
         elif key in self._entries:
@@ -380,52 +320,60 @@ class RunBoard:
 
     @property
     def found(self) -> int:
-        self.lines()
-        return self._found
+        return len(self._matching())
 
     def entry(self, key: str) -> Entry | None:
         return self._entries.get(key)
 
     def lines(self) -> tuple[Line, ...]:
         if self._lines is None:
-            if self._ordered is None:
-                self._ordered = _in_order(list(self._entries.values()), self.sort, self.down)
-            shown = self._ordered
-            matches = matcher(self.typed)
-            if matches is not None:
-                shown = [one for one in shown if matches(one.text, one.listing)]
-            self._found = len(shown)
+            shown = self._matching()
             self._lines = _under_heads(shown) if self.grouped else tuple(shown)
         return self._lines
 
+    def _matching(self) -> list[Entry]:
+        if self._matched is None or self._matched[0] != self.typed:
+            before, found = self._matched or ("", self._all())
+            added = self.typed.removeprefix(before)
+            if not self.typed.startswith(before) or ":" in added:
+                found = self._all()  # else more letters only narrow what was found
+            words, fields = parsed(self.typed)
+            for word in words:
+                found = [one for one in found if word in one.text]
+            for sign, value in fields:
+                found = [one for one in found if _holds(one.text, sign, value)]
+            self._matched = self.typed, found
+        return self._matched[1]
 
-def _kept(before: Entry | None, one: RunListing) -> Entry:
-    if before is not None and before.listing == one:
+    def _all(self) -> list[Entry]:
+        """Live runs first; equal ones newest first; without a value last."""
+        if self._ordered is None:
+            entries = list(self._entries.values())
+            entries.sort(key=lambda one: (one.listing.created_at, one.listing.id), reverse=True)
+            before, value = self._values, self.sort.value
+            self._values = {o: before[o] if o in before else value(o.listing) for o in entries}
+            values = self._values
+            known = [one for one in entries if values[one] is not None]
+            known.sort(key=values.__getitem__, reverse=self.down)  # type: ignore[arg-type]
+            found = known + [one for one in entries if values[one] is None]
+            self._ordered = [o for o in found if o.live] + [o for o in found if not o.live]
+        return self._ordered
+
+
+def _entry(before: Entry | None, one: RunListing) -> Entry:
+    if before is not None and (before.listing is one or before.listing == one):
         return before
     return Entry(one, search_text(one), is_live(one))
 
 
 def _columns(listings: Sequence[RunListing]) -> frozenset[str]:
-    shown = {"state", "steps", "loss", "curve", "age", "id", "files", "took"}
-    if any(one.tags for one in listings):
-        shown.add("tags")
-    if any(one.note for one in listings):
-        shown.add("note")
-    if any(one.device for one in listings):
-        shown.add("device")
-    if len({one.project for one in listings}) > 1:
-        shown.add("project")
-    return frozenset(shown)
-
-
-def _in_order(entries: list[Entry], sort: Sort, down: bool) -> list[Entry]:
-    """What is equal stands newest first; what has no value last; live runs above all others."""
-    entries.sort(key=lambda one: (one.listing.created_at, one.listing.id), reverse=True)
-    valued: list[tuple[Value, Entry]] = [(sort.value(one.listing), one) for one in entries]
-    known = [pair for pair in valued if pair[0] is not None]
-    known.sort(key=lambda pair: pair[0], reverse=down)  # type: ignore[arg-type,return-value]
-    found = [one for _, one in known] + [one for value, one in valued if value is None]
-    return [one for one in found if one.live] + [one for one in found if not one.live]
+    wanted = {
+        "tags": any(one.tags for one in listings),
+        "note": any(one.note for one in listings),
+        "device": any(one.device for one in listings),
+        "project": len({one.project for one in listings}) > 1,
+    }
+    return frozenset(name for name, used in wanted.items() if used)
 
 
 def _under_heads(entries: list[Entry]) -> tuple[Line, ...]:

@@ -151,6 +151,13 @@ def test_a_summary_that_is_written_again_shows_at_once() -> None:
     assert list_runs()[0].smooth == 0.125
 
 
+def test_a_live_run_shows_the_smoothed_loss_that_its_supervisor_wrote() -> None:
+    run = live("elsewhere", time.time())
+    status = Status(RunState.RUNNING, 1, time.time(), step=20, loss=0.9, smooth=0.125)
+    write_json(run.status, status)
+    assert (list_runs()[0].loss, list_runs()[0].smooth) == (0.9, 0.125)
+
+
 def test_removed_and_renamed_folders_show_at_once() -> None:
     paths = make_runs(3)
     list_runs()
