@@ -74,8 +74,8 @@ class _Summary(msgspec.Struct):
 
 
 def _smooth(snapshot: RunSnapshot, status: Status) -> float | None:
-    """Of an ended run: from the checkpoint of the last step, else from summary.json; else as the supervisor wrote
-    it last."""
+    """An ended run's final loss: from the checkpoint of the last step, else from summary.json; else what the
+    supervisor wrote last."""
     if snapshot.state is not RunState.ENDED or snapshot.status is None:
         return status.smooth
     for checkpoint in reversed(status.checkpoints):

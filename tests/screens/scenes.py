@@ -382,6 +382,8 @@ RUNS = (
     b.listing(id="20260930-182911-lost-aa07", name="lost", created_at=b.NOW - 9.1e6, step=77,
               state=RunState.LOST, outcome=None, project="/work/old"),
 )  # fmt: skip
+#: of the run `lost`, whose losses are read last
+LAST_CURVE = "⠤──"
 WIDTHS: tuple[Size, ...] = ((40, 15), (80, 24), (120, 40), (200, 30))
 
 
@@ -449,18 +451,26 @@ def scenes() -> dict[str, Scene]:
         "zoom-machine": Scene(m.one_card(), ("tab", "tab", "z")),
         "preflight": Scene(_approved(TRAINING), ("p",)),
         "help": Scene(TRAINING, ("question_mark",)),
-        "runs": Scene(TRAINING, ("h",), prepare=_with_runs, then="owl", sizes=WIDTHS),
+        "runs": Scene(TRAINING, ("h",), prepare=_with_runs, then=LAST_CURVE, sizes=WIDTHS[1:]),
+        "runs-narrow": Scene(TRAINING, ("h",), prepare=_with_runs, then="owl", sizes=WIDTHS[:1]),
         "runs-grouped": Scene(
-            TRAINING, ("h", "p"), prepare=_with_runs, then="/work/", sizes=WIDTHS[:3]
+            TRAINING, ("h", "p"), prepare=_with_runs, then=LAST_CURVE, sizes=WIDTHS[1:2]
+        ),
+        "runs-grouped-narrow": Scene(
+            TRAINING, ("h", "p"), prepare=_with_runs, then="/work/", sizes=WIDTHS[:1]
         ),
         "runs-by-loss": Scene(
-            TRAINING, ("h", "s", "s", "r"), prepare=_with_runs, then="owl", sizes=WIDTHS[1:2]
+            TRAINING, ("h", "s", "s", "r"), prepare=_with_runs, then=LAST_CURVE, sizes=WIDTHS[1:2]
         ),
         "runs-filtered": Scene(
-            TRAINING, ("h", "slash", *"fox"), prepare=_with_runs, then="fox", sizes=WIDTHS[:2]
+            TRAINING, ("h", "slash", *"old"), prepare=_with_runs, then=LAST_CURVE, sizes=WIDTHS[1:2]
         ),
         "runs-marked": Scene(
-            TRAINING, ("h", "space", "space"), prepare=_with_runs, then="owl", sizes=WIDTHS[:2]
+            TRAINING,
+            ("h", "space", "space"),
+            prepare=_with_runs,
+            then=LAST_CURVE,
+            sizes=WIDTHS[1:2],
         ),
         "runs-none": Scene(
             TRAINING, ("h",), prepare=_without_runs, then="No runs", sizes=WIDTHS[1:2]
