@@ -292,21 +292,13 @@ class LossChart(ChartPanel):
             return (Span(words, "accent"),) if words else ()
         window = shown(look.view.window, self.chart.end, self.chart.newest)
         row: Row = ()
-        for text in look_words(model, look, self.ghost, window):
-            row = _joined(row, text, "accent", room)
-        for texts in title_words(model, self.chart):
-            added = row
-            for text in texts:
-                added = added if added != row else _joined(row, text, "dim", room)
-            row = added
+        differs = look_words(model, look, self.ghost, window)
+        for role, parts in (("accent", differs), ("dim", title_words(model, self.chart))):
+            for texts in parts:
+                gap = Span("   " if row else "", "dim")
+                wider = ((*row, gap, Span(text, role)) for text in texts)
+                row = next((one for one in wider if row_width(one) <= room), row)
         return row
-
-
-def _joined(row: Row, text: str, role: str, room: int) -> Row:
-    """`text` after the row, if it fits."""
-    gap = (Span("   ", "dim"),) if row else ()
-    made = (*row, *gap, Span(text, role))
-    return made if row_width(made) <= room else row
 
 
 class Charted(SpeakingScreen):

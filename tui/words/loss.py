@@ -277,20 +277,23 @@ def _marks(model: ChartModel, axis: str, places: Places) -> tuple[Mark, ...]:
 # Words: what the title says, and the step under the cursor.
 
 
-def title_words(model: ChartModel, chart: Chart) -> list[tuple[str, str]]:
-    """(long, short) by worth: last step, lowest, learning rate, source, attempts."""
-    found = [(f"last step {model.last}", f"last {model.last}")] if model.last else []
+Words = tuple[str, ...]
+
+
+def title_words(model: ChartModel, chart: Chart) -> list[Words]:
+    """By worth, each from the most words to the fewest: last step, lowest, source, learning rate, attempts."""
+    found: list[Words] = []
+    if model.last:
+        found.append((f"last step {model.last}", f"last {model.last}"))
     low = lowest(chart.curves[-1].points) if chart.curves else None
     if low is not None:
-        at = place_words(chart.unit, low[0])
-        found.append((f"lowest {loss(low[1])} at {at}",) * 2)
+        found.append((f"lowest {loss(low[1])} at {place_words(chart.unit, low[0])}",))
     if not model.exact:
         found.append(("console's running average", "console average"))
     rate = rate_at(model)
     if rate is not None:
-        found.append((f"lr {rate_text(rate)}",) * 2)
-    found += [(model.attempts[0], model.attempts[-1])] if model.attempts else []
-    return found
+        found.append((f"lr {rate_text(rate)}",))
+    return [*found, *([model.attempts] if model.attempts else [])]
 
 
 def rate_at(model: ChartModel, step: int | None = None) -> float | None:
@@ -314,24 +317,25 @@ def place_words(axis: str, x: float, *, unit: bool = False) -> str:
 
 def look_words(
     model: ChartModel, look: Look, ghost: ChartModel | None, window: tuple[float, float]
-) -> list[str]:
+) -> list[Words]:
     """How the chart differs from the usual one."""
-    found = []
+    found: list[Words] = []
     if ghost is not None:
-        found.append(f"dashed: {ghost.name} {ghost.run[-4:]}")
+        name = ghost.run[-4:]
+        found.append((f"dashed: {ghost.name} {name}", f"dashed: {name}"))
     if look.view.window is not None:
         low, high = (place_words(look.axis, x) for x in window)
         unit = {STEP: "steps ", EPOCH: "epochs "}.get(look.axis, "")
-        found.append(f"{unit}{low}–{high}")
+        found.append((f"{unit}{low}–{high}", f"{low}–{high}"))
     elif look.axis != STEP:
-        found.append(f"by {look.axis}")
+        found.append((f"by {look.axis}",))
     if look.view.log:
-        found.append("log")
+        found.append(("log",))
     if look.smoothing != SMOOTHINGS[0]:
-        found.append(f"smoothing {look.smoothing:g}" if look.smoothing else "not smoothed")
+        found.append((f"smoothing {look.smoothing:g}" if look.smoothing else "not smoothed",))
     if look.rate:
         most = max((b.rate for b in model.buckets if b.rate is not None), default=None)
-        found.append(f"lr 0–{rate_text(most)}" if most is not None else "no lr recorded")
+        found.append((f"lr 0–{rate_text(most)}" if most is not None else "no lr recorded",))
     return found
 
 
@@ -349,7 +353,7 @@ def pointed_words(
     step: int,
     smoothing: float = SMOOTHINGS[0],
     ghost: ChartModel | None = None,
-) -> tuple[str, ...]:
+) -> Words:
     """From the most words to the fewest."""
     words = f"step {step}"
     if model.steps_per_epoch:
