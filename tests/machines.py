@@ -115,7 +115,7 @@ def radeon(**changes: object) -> GpuSample:
         clock_mhz=2304.0,
         fan_percent=44.0,
         users=(GpuUser(4711, "python train_network.py", None, 95.0, ours=True),),
-        reasons={"memory_run_bytes": "not reported by the driver it"},
+        reasons={"memory_run_bytes": "the driver does not report it"},
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 

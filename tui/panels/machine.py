@@ -37,11 +37,14 @@ from tui.words.machine import (
     disk_words,
     is_low,
     joined,
+    load_words,
     newest,
     others,
     output_disk,
     reading_of,
     room_of,
+    said,
+    size,
     use_sentences,
     user_words,
     users_line,
@@ -66,25 +69,34 @@ Value = Callable[[HardwareSample], float | None]
 Past = tuple[float | None, ...]
 
 
-def history(samples: Sequence[HardwareSample], value: Value) -> Past:
-    """Means over bins of the clock, oldest first; a bin without a value is None. The bin that is still filling
-    is left out, so that a history changes once a bin."""
-    if not samples:
+def history(samples: Sequence[HardwareSample], value: Value, full: float | None = 100.0) -> Past:
+    """Means over bins of the clock as parts of `full`, oldest first; a bin without a value is None. The bin
+    that is still filling is left out, so that a history changes once a bin."""
+    if not samples or not full:
         return ()
     end = int(samples[-1].at // BIN_S)
-    sums: dict[int, tuple[float, int]] = {}
+    bins: dict[int, list[float]] = {}
     for sample in reversed(samples):
         at = int(sample.at // BIN_S)
         if at < end - PAST_BINS:
             break
         found = value(sample) if at < end else None
         if found is not None:
-            total, number = sums.get(at, (0.0, 0))
-            sums[at] = (total + found, number + 1)
+            bins.setdefault(at, []).append(found)
     return tuple(
-        sums[at][0] / sums[at][1] if at in sums else None
-        for at in range(min(sums, default=end), end)
+        max(0.0, min(1.0, sum(bins[at]) / len(bins[at]) / full)) if at in bins else None
+        for at in range(min(bins, default=end), end)
     )
+
+
+def of_card(key: str, field: str) -> Value:
+    """That field of one device."""
+
+    def value(sample: HardwareSample) -> float | None:
+        one = reading_of(sample, key)
+        return getattr(one, field) if one is not None else None
+
+    return value
 
 
 def pace_history(snapshot: RunSnapshot, usual_s: float, now: float) -> Past:
@@ -190,8 +202,8 @@ class Reading:
     def host_age_s(self) -> float:
         return age_of(self.sample, "host", self.now)
 
-    def past(self, value: Value) -> Past:
-        return history(self.snapshot.hardware, value)
+    def past(self, value: Value, full: float | None = 100.0) -> Past:
+        return history(self.snapshot.hardware, value, full)
 
     def missing(self, label: str, field: str, worth: int) -> Gauge:
         reasons = self.sample.reasons
@@ -242,26 +254,21 @@ def _no_gpu(reading: Reading) -> Gauge:
 
 def _own_card(own: Device, reading: Reading) -> list[Gauge]:
     """Load, memory, state of the card, what slows it."""
-    gpu, use = own.gpu, reading.use
+    gpu, most = own.gpu, reading.use.gpu_memory_max_bytes
     rows = [_load(own, reading), *_video_memory(own, reading)]
     if gpu.problem:
         rows.insert(0, Gauge(own.label, note=clean(gpu.problem, 200), worth=110, role="bad"))
 
     def mean(field: str) -> float | None:
         """Rounded below, so that noise costs no bytes."""
-
-        def value(sample: HardwareSample) -> float | None:
-            one = reading_of(sample, gpu.key)
-            return getattr(one, field) if one is not None else None
-
-        known = recent_mean(reading.snapshot.hardware, value, CARD_MEAN_S)
+        known = recent_mean(reading.snapshot.hardware, of_card(gpu.key, field), CARD_MEAN_S)
         return known if known is not None else getattr(gpu, field)
 
-    celsius, clock, most = mean("temperature_c"), mean("clock_mhz"), use.gpu_memory_max_bytes
+    clock = mean("clock_mhz")
     card = joined(
-        f"{celsius:.0f} °C" if celsius is not None else "",
+        said("{:.0f} °C", mean("temperature_c")),
         power_words(mean("power_w"), gpu.power_limit_w),
-        f"{clock / 1000:.1f} GHz" if clock is not None else "",
+        said("{:.1f} GHz", clock and clock / 1000),
         f"VRAM peak {gb(most)} GB" if most and not own.shared else "",
     )
     if card:
@@ -269,37 +276,25 @@ def _own_card(own: Device, reading: Reading) -> list[Gauge]:
     if gpu.throttle:
         # a card at its power limit is in normal use
         usual = all("power" in one.lower() for one in gpu.throttle)
-        words = joined(
-            f"slowed: {clean(gpu.throttle[0], 60)}", *(clean(one, 60) for one in gpu.throttle[1:])
-        )
-        rows.append(
-            Gauge("", note=words, worth=55 if usual else 95, role="dim" if usual else "warn")
-        )
+        words = f"slowed: {joined(*(clean(one, 60) for one in gpu.throttle))}"
+        worth, role = (55, "dim") if usual else (95, "warn")
+        rows.append(Gauge("", note=words, worth=worth, role=role))
     return rows
 
 
 def _load(own: Device, reading: Reading) -> Gauge:
     """On Apple the mean of the last readings; elsewhere the driver's own mean over its window."""
-    gpu, use = own.gpu, reading.use
-
-    def value(sample: HardwareSample) -> float | None:
-        one = reading_of(sample, gpu.key)
-        return one.percent if one is not None else None
-
-    samples = reading.snapshot.hardware
-    now = (recent_mean(samples, value) if own.spiky else None) or gpu.percent
+    gpu, use, value = own.gpu, reading.use, of_card(own.gpu.key, "percent")
+    now = (recent_mean(reading.snapshot.hardware, value) if own.spiky else None) or gpu.percent
     if now is None:
-        return _not_measured(
-            own.label, gpu.reasons.get("percent") or gpu.reasons.get("gpu_percent"), 100
-        )
-    busy = ""
+        why = gpu.reasons.get("percent") or gpu.reasons.get("gpu_percent")
+        return _not_measured(own.label, why, 100)
+    busy = peak = ""
     if use.gpu_idle_s is not None and use.gpu_training_s > 0:
         busy = f"busy {percent(max(0.0, 1 - use.gpu_idle_s / use.gpu_training_s))} of the run"
-    peak = (
-        f"peak {percent(share(max(use.gpu_util_max, now)))}" if use.gpu_util_max is not None else ""
-    )
-    past = reading.past(lambda sample: share(value(sample)))
-    made = Gauge(own.label, percent(share(now)), joined(busy, peak), 100, past)
+    if use.gpu_util_max is not None:
+        peak = f"peak {load_words(max(use.gpu_util_max, now))}"
+    made = Gauge(own.label, load_words(now), joined(busy, peak), 100, reading.past(value))
     return _silent(made, own.age_s) if own.stale else made
 
 
@@ -311,45 +306,34 @@ def _video_memory(own: Device, reading: Reading) -> list[Gauge]:
     used, total, left = gpu.memory_used_bytes, gpu.memory_total_bytes, gpu.memory_left_bytes
     if used is None:
         return [_not_measured("VRAM", gpu.reasons.get("memory_used_bytes"), 97)]
-
-    def past(sample: HardwareSample) -> float | None:
-        one = reading_of(sample, gpu.key)
-        return part(one.memory_used_bytes, total) if one is not None else None
-
-    ours, rest = gpu.memory_run_bytes, own.others_bytes
     low = left is not None and left < LOW * (total or 0)
-    urgent = f"{gb(left or 0)} GB left" if low else ""
-    rest_words = joined(
-        f"ours {gb(ours)}" if ours is not None else "",
-        f"others {gb(rest)}" if ours is not None and rest is not None else "",
-    )
-    made = Gauge(
-        "VRAM",
-        memory_size(used),
-        joined(urgent, f"of {_round(total)}" if total else "", rest_words),
-        98,
-        reading.past(past),
-        "warn" if low else "text",
-        _of(used, total),
-        joined(urgent, rest_words),
-    )
+    ours, rest = gpu.memory_run_bytes, own.others_bytes
+    whose = joined(f"ours {gb(ours)}", said("others {}", rest and gb(rest))) if ours else ""
+    past = reading.past(of_card(gpu.key, "memory_used_bytes"), total)
+    made = _filling("VRAM", used, total, f"{gb(left or 0)} GB left" if low else "", whose, 98, past)
     return [_silent(made, own.age_s) if own.stale else made]
+
+
+def _filling(
+    label: str, used: int, total: int | None, urgent: str, rest: str, worth: int, past: Past
+) -> Gauge:
+    """Of a memory. `urgent`: why it is a warning."""
+    of = f"of {_round(total)}" if total else ""
+    role = "warn" if urgent else "text"
+    note, brief = joined(urgent, of, rest), joined(urgent, rest)
+    return Gauge(label, memory_size(used), note, worth, past, role, _of(used, total), brief)
 
 
 def _other_card(device: Device, reading: Reading) -> Gauge:
     gpu = device.gpu
     if gpu.problem:
         return Gauge(device.label, note=clean(gpu.problem, 200), worth=79, role="bad")
-
-    def past(sample: HardwareSample) -> float | None:
-        one = reading_of(sample, gpu.key)
-        return share(one.percent) if one is not None else None
-
     ours = "ours" if gpu.memory_run_bytes or any(user.ours for user in gpu.users) else ""
-    memory = f"{_of(gpu.memory_used_bytes, gpu.memory_total_bytes)} GB"
-    value = percent(share(gpu.percent)) if gpu.percent is not None else "n/a"
-    note = joined(ours, memory if gpu.memory_used_bytes is not None else "")
-    made = Gauge(device.label, value, note, 79, reading.past(past))
+    used = gpu.memory_used_bytes
+    memory = f"{_of(used, gpu.memory_total_bytes)} GB" if used is not None else ""
+    value = load_words(gpu.percent) if gpu.percent is not None else "n/a"
+    past = reading.past(of_card(gpu.key, "percent"))
+    made = Gauge(device.label, value, joined(ours, memory), 79, past)
     return _silent(made, device.age_s) if device.stale else made
 
 
@@ -364,47 +348,35 @@ def _memory(reading: Reading) -> list[Gauge]:
     worth = 98 if apple or own is None else 72
     if used is None:
         return [reading.missing("mem", "memory_used_bytes", worth)]
-    swap, grown = sample.swap_used_bytes, use.swap_grown_bytes or 0
+    swap, grown = sample.swap_used_bytes or 0, use.swap_grown_bytes or 0
     level, trainer = sample.pressure or 1, trainer_bytes(sample)
-    held = own.gpu.memory_used_bytes if own is not None and apple else None
-    pressed, swapping = level >= HIGH, grown >= SWAP_GROWN_BYTES
+    swapping = grown >= SWAP_GROWN_BYTES
     urgent = joined(
-        f"pressure {pressure_word(level)}" if pressed else "",
+        f"pressure {pressure_word(level)}" if level >= HIGH else "",
         f"swap +{gb(grown)}" if swapping else "",
     )
+    held = own.gpu.memory_used_bytes if own is not None and apple else None
     rest = joined(
-        f"swap {gb(swap)}" if swap and swap >= GB / 20 and not swapping else "",
-        f"GPU {gb(held)}" if held is not None else "",
-        f"trainer {gb(trainer)}" if trainer is not None else "",
+        f"swap {gb(swap)}" if swap >= GB / 20 and not swapping else "",
+        f"GPU {gb(held)}" if held else "",
+        f"trainer {gb(trainer)}" if trainer else "",
     )
-    role = "bad" if level >= CRITICAL else "warn" if urgent else "text"
-    return [
-        Gauge(
-            "mem",
-            memory_size(used),
-            joined(urgent, f"of {_round(total)}" if total else "", rest),
-            99 if urgent else worth,
-            reading.past(lambda one: part(one.memory_used_bytes, total)),
-            role,
-            _of(used, total),
-            joined(urgent, rest),
-        )
-    ]
+    past = reading.past(lambda one: one.memory_used_bytes, total)
+    made = _filling("mem", used, total, urgent, rest, 99 if urgent else worth, past)
+    return [replace(made, role="bad") if level >= CRITICAL else made]
 
 
 def _cpu(reading: Reading) -> Gauge:
     """Of the cores that the run may use."""
     sample = reading.sample
+    used, cores, tree = sample.cpu_percent, sample.cpu_count, sample.tree_cpu_percent
     worth = 97 if reading.own is None else 75
-    if sample.cpu_percent is None:
+    if used is None:
         return reading.missing("CPU", "cpu_percent", worth)
-    cores = count(sample.cpu_count, "core") if sample.cpu_count else ""
-    if sample.tree_cpu_percent is not None:
-        trained = cores_words(sample.tree_cpu_percent).removesuffix(" cores")
-        of = f"of {sample.cpu_count}" if sample.cpu_count else ""
-        cores = joined(f"trainer {trained} cores", of)
-    past = reading.past(lambda one: share(one.cpu_percent))
-    return Gauge("CPU", percent(share(sample.cpu_percent)), cores, worth, past)
+    note = count(cores, "core") if cores else ""
+    if tree is not None:
+        note = joined(f"trainer {cores_words(tree)}", f"of {cores}" if cores else "")
+    return Gauge("CPU", load_words(used), note, worth, reading.past(lambda one: one.cpu_percent))
 
 
 def _pace(reading: Reading) -> list[Gauge]:
@@ -454,15 +426,6 @@ def trainer_bytes(sample: HardwareSample) -> int | None:
 # --------------------------------------------------------------------------- numbers
 
 
-def share(percent_value: float | None) -> float | None:
-    """A percentage as a fraction; sources are known to report 137."""
-    return None if percent_value is None else max(0.0, min(1.0, percent_value / 100))
-
-
-def part(used: int | None, total: int | None) -> float | None:
-    return max(0.0, min(1.0, used / total)) if used is not None and total else None
-
-
 def gb(size_bytes: float) -> str:
     return f"{size_bytes / GB:.1f}"
 
@@ -507,8 +470,8 @@ class Section:
 _FIELDS = {
     "percent": "load",
     "memory_used_bytes": "memory",
-    "memory_run_bytes": "our memory",
-    "memory_others_bytes": "others'",
+    "memory_run_bytes": "ours",
+    "memory_others_bytes": "others",
     "temperature_c": "degrees",
     "power_w": "power",
     "power_limit_w": "limit",
@@ -558,45 +521,36 @@ def _title(device: Device) -> str:
 
 
 def _device(device: Device, now: float) -> Iterator[Fact]:
-    gpu, shared = device.gpu, device.shared
-    used, total, left = gpu.memory_used_bytes, gpu.memory_total_bytes, gpu.memory_left_bytes
-    yield "trouble", clean(gpu.problem, 300), "bad"
-    if gpu.percent is not None:
-        single = ", a single reading: they vary a lot" if device.spiky else ""
-        yield "load", f"{percent(share(gpu.percent))}{single}", "text"
-    if used is not None:
-        of = f" of {_round(total)}" if total and not shared else ""
-        rest = (
-            "part of the machine's memory"
-            if shared
-            else f"{memory_size(left)} left"
-            if left is not None
-            else ""
-        )
-        yield "memory", joined(f"{memory_size(used)}{of}", rest), "text"
-    ours, others_bytes = gpu.memory_run_bytes, device.others_bytes
-    yield "whose", joined(
-        f"this run's {memory_size(ours)}" if ours is not None else "",
-        f"others' and the driver's {memory_size(others_bytes)}" if others_bytes is not None else "",
-    ), "text"  # fmt: skip
-    yield "card", joined(
-        f"{gpu.temperature_c:.0f} °C" if gpu.temperature_c is not None else "",
+    gpu, own = device.gpu, not device.shared
+    total, left = gpu.memory_total_bytes, gpu.memory_left_bytes
+    single = ", a single reading: they vary a lot" if device.spiky else ""
+    memory = joined(
+        said("{}" + (f" of {_round(total)}" if total and own else ""), size(gpu.memory_used_bytes)),
+        said("{} left", size(left)) if own else "part of the machine's memory",
+    )
+    whose = joined(
+        said("this run's {}", size(gpu.memory_run_bytes)),
+        said("others' and the driver's {}", size(device.others_bytes)),
+    )
+    card = joined(
+        said("{:.0f} °C", gpu.temperature_c),
         power_words(gpu.power_w, gpu.power_limit_w),
-        f"{gpu.clock_mhz:.0f} MHz" if gpu.clock_mhz is not None else "",
-        f"memory {gpu.memory_clock_mhz:.0f} MHz" if gpu.memory_clock_mhz is not None else "",
-        f"fan {gpu.fan_percent:.0f} %" if gpu.fan_percent is not None else "",
-    ), "text"  # fmt: skip
+        said("{:.0f} MHz", gpu.clock_mhz),
+        said("memory {:.0f} MHz", gpu.memory_clock_mhz),
+        said("fan {:.0f} %", gpu.fan_percent),
+    )
+    yield "trouble", clean(gpu.problem, 300), "bad"
+    yield "load", load_words(gpu.percent) + single if gpu.percent is not None else "", "text"
+    yield "memory", memory if gpu.memory_used_bytes is not None else "", "text"
+    yield "whose", whose, "text"
+    yield "card", card, "text"
     yield "slowed", joined(*(clean(one, 80) for one in gpu.throttle)), "warn"
-    if gpu.recoveries:
-        yield "restarts", f"{gpu.recoveries} by its driver since it was started", "warn"
+    yield "restarts", said("{} by its driver since it was started", gpu.recoveries or None), "warn"
     for user in sorted(gpu.users, key=lambda user: (not user.ours, -(user.memory_bytes or 0))):
         yield _user(user, now)
     for field, why in gpu.reasons.items():
-        yield (
-            clean(_FIELDS.get(field, field), 9),
-            f"not measured: {clean(why, 200)}" if why else "",
-            "dim",
-        )
+        label = clean(_FIELDS.get(field, field), 9)
+        yield label, said("not measured: {}", clean(why, 200) or None), "dim"
 
 
 def _user(user: GpuUser, now: float) -> Fact:
@@ -607,44 +561,30 @@ def _user(user: GpuUser, now: float) -> Fact:
 
 
 def _memory_facts(sample: HardwareSample) -> Iterator[Fact]:
-    used, total, left = (
-        sample.memory_used_bytes,
+    total, most, written = (
         sample.memory_total_bytes,
-        sample.memory_left_bytes,
+        sample.swap_total_bytes,
+        sample.swapped_out_bytes,
     )
-    of = f" of {_round(total)}" if total else ""
-    yield "in use", joined(
-        f"{memory_size(used)}{of}" if used is not None else "",
-        f"{memory_size(left)} left" if left is not None else "",
-    ), "text"  # fmt: skip
+    used = said("{}" + (f" of {_round(total)}" if total else ""), size(sample.memory_used_bytes))
+    swap = said("{}" + (f" of {_round(most)}" if most else ""), size(sample.swap_used_bytes))
+    grown = said("{} written since boot", size(written or None))
+    yield "in use", joined(used, said("{} left", size(sample.memory_left_bytes))), "text"
     yield "pressure", pressure_word(sample.pressure) if sample.pressure is not None else "", "text"
-    swap, most, written = sample.swap_used_bytes, sample.swap_total_bytes, sample.swapped_out_bytes
-    words = memory_size(swap) if swap is not None else ""
-    words = "none" if most == 0 else f"{words} of {_round(most)}" if words and most else words
-    yield (
-        "swap",
-        joined(words, f"{memory_size(written)} written since boot" if written else ""),
-        "text",
-    )
-    tree, footprint = sample.tree_memory_bytes, sample.footprint_bytes
-    yield "trainer", joined(
-        f"{memory_size(tree)} with its workers" if tree is not None else "",
-        f"footprint {memory_size(footprint)}, the GPU's part included" if footprint else "",
-    ), "text"  # fmt: skip
+    yield "swap", joined("none" if most == 0 else swap, grown), "text"
+    tree = said("{} with its workers", size(sample.tree_memory_bytes))
+    footprint = size(sample.footprint_bytes or None)
+    yield "trainer", joined(tree, said("footprint {}, the GPU's part included", footprint)), "text"
 
 
 def _cpu_facts(sample: HardwareSample) -> Iterator[Fact]:
+    used, tree, number = sample.cpu_percent, sample.tree_cpu_percent, sample.tree_processes
     cores = f" of {count(sample.cpu_count, 'core')}" if sample.cpu_count else ""
-    used, load, number = sample.cpu_percent, sample.load, sample.tree_processes
-    yield "in use", joined(
-        f"{percent(share(used))}{cores}" if used is not None else "",
-        f"load {load:.1f}" if load is not None else "",
-    ), "text"  # fmt: skip
-    processes = f"{number} process{'' if number == 1 else 'es'}" if number is not None else ""
-    yield "training", joined(
-        cores_words(sample.tree_cpu_percent) if sample.tree_cpu_percent is not None else "",
-        f"{processes} with launcher and workers" if processes else "",
-    ), "text"  # fmt: skip
+    busy = load_words(used) + cores if used is not None else ""
+    processes = f"{number} process{'' if number == 1 else 'es'} with launcher and workers"
+    yield "in use", joined(busy, said("load {:.1f}", sample.load)), "text"
+    own = cores_words(tree) if tree is not None else ""
+    yield "training", joined(own, processes if number is not None else ""), "text"
 
 
 def _disk_facts(reading: Reading) -> Iterator[Fact]:

@@ -34,6 +34,20 @@ def joined(*parts: str) -> str:
     return ", ".join(one for one in parts if one)
 
 
+def said(template: str, *values: object) -> str:
+    """The template with its values; empty where one of them is unknown (None)."""
+    return "" if None in values else template.format(*values)
+
+
+def size(size_bytes: float | None) -> str | None:
+    return None if size_bytes is None else memory_size(size_bytes)
+
+
+def load_words(percent: float) -> str:
+    """Sources are known to report 137 %."""
+    return f"{max(0.0, min(100.0, percent)):.0f} %"
+
+
 def age_words(age_s: float) -> str:
     """Readings come every 2 s, in the journal of a long run every 5 s: both are `now`."""
     return "now" if age_s < 6 else f"{ago(age_s)} ago"
@@ -291,50 +305,47 @@ def use_sentences(use: HardwareUse) -> tuple[str, ...]:
 
 
 def _gpu(use: HardwareUse) -> str:
-    if use.gpu_util_max is None:
-        return ""
-    most = f"at most {use.gpu_util_max:.0f} %"
-    if use.gpu_util_mean is None or use.training_s < LEAST_S:
-        return f"GPU busy {most}"
-    idle = f"idle for {duration(use.gpu_idle_s)}" if use.gpu_idle_s is not None else ""
+    most = said("at most {:.0f} %", use.gpu_util_max)
+    if not most or use.gpu_util_mean is None or use.training_s < LEAST_S:
+        return most and f"GPU busy {most}"
+    idle = said(
+        "idle for {}", use.gpu_idle_s if use.gpu_idle_s is None else duration(use.gpu_idle_s)
+    )
     return joined(f"GPU busy {use.gpu_util_mean:.0f} % on average while training", most, idle)
 
 
 def _gpu_memory(use: HardwareUse) -> str:
-    most, ours = use.gpu_memory_max_bytes, use.gpu_memory_run_max_bytes
+    most, ours = size(use.gpu_memory_max_bytes), size(use.gpu_memory_run_max_bytes)
     if most is None:
-        return f"this run held at most {memory_size(ours)} of the GPU's memory" if ours else ""
-    mine = f"this run's at most {memory_size(ours)}" if ours is not None else ""
-    return joined(f"GPU memory at most {memory_size(most)}", mine)
+        return said("this run held at most {} of the GPU's memory", ours)
+    return joined(f"GPU memory at most {most}", said("this run's at most {}", ours))
 
 
 def _card(use: HardwareUse) -> str:
+    energy = use.energy_wh
     return joined(
-        f"at most {use.temperature_max_c:.0f} °C" if use.temperature_max_c is not None else "",
-        f"{use.power_mean_w:.0f} W on average" if use.power_mean_w is not None else "",
-        f"{_energy(use.energy_wh)} used" if use.energy_wh is not None else "",
+        said("at most {:.0f} °C", use.temperature_max_c),
+        said("{:.0f} W on average", use.power_mean_w),
+        said("{:.1f} kWh used" if (energy or 0) >= 1000 else "{:.0f} Wh used",
+             energy / 1000 if energy and energy >= 1000 else energy),
         f"slowed for {duration(use.throttled_s)}" if use.throttled_s >= 1 else "",
-    )
-
-
-def _energy(watt_hours: float) -> str:
-    return f"{watt_hours / 1000:.1f} kWh" if watt_hours >= 1000 else f"{watt_hours:.0f} Wh"
+    )  # fmt: skip
 
 
 def _host(use: HardwareUse) -> str:
     cores = use.tree_cpu_mean / 100 if use.tree_cpu_mean is not None else None
     return joined(
-        f"CPU {use.cpu_mean:.0f} % on average while training" if use.cpu_mean is not None else "",
-        f"the training used {cores:.1f} cores" if cores is not None else "",
+        said("CPU {:.0f} % on average while training", use.cpu_mean),
+        said("the training used {:.1f} cores", cores),
     )
 
 
 def _memory(use: HardwareUse) -> str:
-    most, low, grown = use.tree_memory_max_bytes, use.memory_low_bytes, use.swap_grown_bytes
+    grown = use.swap_grown_bytes or 0
     return joined(
-        f"the training used at most {memory_size(most)} of memory" if most is not None else "",
-        f"at least {memory_size(low)} was left" if low is not None else "",
-        f"swap grew by {memory_size(grown)}" if grown is not None and grown >= 1 << 20 else "",
+        said("the training used at most {} of memory", size(use.tree_memory_max_bytes)),
+        said("at least {} was left", size(use.memory_low_bytes)),
+        f"swap grew by {memory_size(grown)}" if grown >= 1 << 20 else "",
     )
 
 
