@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -73,12 +72,11 @@ class PlasmaCommands(Provider):
             yield f"Theme {name}", ThemeChoice(self.plasma, name)
 
 
-@dataclass(frozen=True)
 class ThemeChoice:
     """The command of a theme; the palette shows the theme while the cursor is on it."""
 
-    app: PlasmaApp
-    name: str
+    def __init__(self, app: PlasmaApp, name: str) -> None:
+        self.app, self.name = app, name
 
     def __call__(self) -> None:
         self.app.theme = self.name

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual.message import Message
 
 
@@ -11,8 +9,9 @@ class SnapshotArrived(Message, bubble=False):
     """The feed holds a newer snapshot; `Feed.take()` hands it out."""
 
 
-@dataclass
 class ReadFailed(Message):
     """The run could not be read this time; the feed tries again."""
 
-    problem: str
+    def __init__(self, problem: str) -> None:
+        super().__init__()
+        self.problem = problem

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.model import Approval, CheckResult
@@ -20,14 +18,12 @@ if TYPE_CHECKING:
     from tui.words.checklist import CheckName
 
 
-@dataclass(eq=False)
 class CheckRun:
     """One run of checks. `breakable`: Escape cancels it (not the one that a start waits for)."""
 
-    config_path: Path
-    slow: bool
-    breakable: bool = True
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, slow: bool, breakable: bool = True) -> None:
+        self.slow, self.breakable = slow, breakable
+        self.cancelled = threading.Event()
 
 
 class Planner:
@@ -121,7 +117,7 @@ class Planner:
         path, backend = self._app.config_path, self._app.backend
         if path is None:
             return
-        run = CheckRun(path, slow)
+        run = CheckRun(slow)
         self._begin(run)
 
         def work() -> None:
@@ -141,7 +137,7 @@ class Planner:
         app = self._app
         if app.config_path is None or app.run_path is not None:
             return None
-        run = CheckRun(app.config_path, True, False)
+        run = CheckRun(True, False)
 
         def found(result: CheckResult) -> None:
             app.call_later(self._found, run, result)

@@ -5,7 +5,6 @@ replaces another file.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import sys
@@ -78,6 +77,8 @@ def _rename(unfinished: Path, target: Path) -> None:
 
 def _system_rename(old: bytes, new: bytes) -> int:
     """0, or the errno."""
+    import ctypes  # where a file is linked into place, never to read one
+
     system = ctypes.CDLL(None, use_errno=True)
     try:
         if sys.platform == "darwin":

@@ -7,7 +7,6 @@ contains a hash of the weights (`sshs_model_hash`) if the trainer wrote metadata
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Mapping
@@ -56,6 +55,8 @@ def header_sha256(path: Path) -> str | None:
             rest = stream.read(length if 0 < length <= 1 << 24 else HEAD_BYTES)
     except OSError:
         return None
+    import hashlib
+
     return hashlib.sha256(start + rest).hexdigest()
 
 

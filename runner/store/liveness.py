@@ -8,8 +8,6 @@ import os
 import time
 from pathlib import Path
 
-import psutil
-
 from runner.files.private import FILE_MODE
 
 
@@ -57,6 +55,8 @@ def keep_lock(path: Path, fd: int) -> bool:
 
 def created_at(pid: int) -> float | None:
     """When the live process with this pid was created; None if there is none (or a zombie)."""
+    import psutil  # a screen on a supervised run needs it never, or long after its first frame
+
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
@@ -76,6 +76,8 @@ def same_process(pid: int | None, created: float | None) -> bool:
 
 def is_keeper(pid: int, run_path: Path, attempt: int | None = None) -> bool:
     """True if `pid` is the keeper of this run folder (and of this attempt)."""
+    import psutil
+
     with contextlib.suppress(psutil.Error, ValueError):
         words = psutil.Process(pid).cmdline()
         if len(words) < 4 or not words[-3].endswith("keeper.py"):

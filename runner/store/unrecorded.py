@@ -16,8 +16,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from runner.model import ExitRecord, KeeperRecord
 from runner.store.attempt import newest_attempt
 from runner.store.journal import Unreadable, read_json
@@ -31,6 +29,8 @@ _BLOCK_BYTES = 1 << 20
 
 def keeper_pids(run: RunDir, attempt: int | None = None) -> list[int]:
     """The live keepers of a run folder (and of this attempt), oldest first."""
+    import psutil
+
     found = [pid for pid in psutil.pids() if is_keeper(pid, run.path, attempt)]
     return sorted(found, key=lambda pid: created_at(pid) or 0.0)
 
@@ -57,6 +57,8 @@ _folders: tuple[float, frozenset[str]] = -math.inf, frozenset()
 
 def _outputs() -> Iterator[tuple[int, str]]:
     """(pid, file) of the stdout and stderr of every readable process."""
+    import psutil
+
     for pid in psutil.pids():
         with contextlib.suppress(OSError, psutil.Error, ValueError):
             if sys.platform == "linux":
