@@ -162,7 +162,7 @@ async def test_jumps_go_to_what_happened(run: RunDir) -> None:
         await settled(pilot, screen)
         await until(pilot, lambda: "saving" in text_of(pilot, "#header"))
         await pilot.press("p")
-        await until(pilot, lambda: "Nothing of note" in screen_text(pilot))
+        await until(pilot, lambda: "No earlier event." in screen_text(pilot))
 
 
 async def test_the_time_between_attempts_is_said_to_be_skipped(run: RunDir) -> None:

@@ -1,10 +1,10 @@
-"""An ended run, played again at any speed."""
+"""Replay of an ended run at any speed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,10 +21,10 @@ from tui.key import MOVE, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.footer import FooterKey, KeyFooter, footer_of
 from tui.kit.notice import NoticeLine
-from tui.kit.paint import Row, Span, append, fit, row_width
+from tui.kit.paint import Row, Span, append, cell, fit, row_width
 from tui.kit.painted import Painted
 from tui.messages import ReadFailed, SnapshotArrived
-from tui.panels.header import GAP, Field, Header
+from tui.panels.header import Header
 from tui.panels.loss import CHART_ACTIONS, CHART_KEYS, LOSS_KEYS, OTHER_ZOOM_KEYS
 from tui.panels.verdict import verdict_of
 from tui.screens.monitor import MonitorScreen
@@ -58,164 +58,103 @@ KEYS = (
 )
 
 # ---------------------------------------------------------------------------
-# What the bar of a replay says: where it stands, how fast it goes, and that nothing is running. Pure.
+# The bar of a replay: state, time, and a line of time with what happened on it.
 
 #: a shorter time between attempts is not worth a word
 LONG_PAUSE_S = 60.0
-#: a replay stands for the past: clauses that name a key to press now are left out
-_NOW = "accent"
-#: said for a key that would give an order
 NO_ORDERS = "This is a replay: nothing is running, so nothing can be started or stopped."
-
-
-@dataclass(frozen=True, slots=True)
-class BarMark:
-    """Something on the line of time. `kind`: attempt, checkpoint or alarm."""
-
-    fraction: float
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayBarModel:
-    """`fields` in the order of their worth; `fraction`: of the time of the recording; `tail` stands at the
-    end of the line of time."""
-
-    state: str
-    fields: tuple[Field, ...]
-    fraction: float
-    marks: tuple[BarMark, ...] = ()
-    tail: str = ""
-
-
-READING = ReplayBarModel("reading the recording", (), 0.0)
-
-
-def speed_words(speed: float) -> str:
-    return f"{speed:g}x"
-
-
-def clock_words(seconds: float) -> str:
-    """`1:05:09`, or `5:09` below an hour."""
-    whole = max(0, int(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
-
-
-def replay_bar(head: Playhead) -> ReplayBarModel:
-    if head.read_share < 1.0:
-        return ReplayBarModel(f"reading the recording, {head.read_share * 100:.0f} %", (), 0.0)
-    place, length = clock_words(head.place_s), clock_words(head.length_s)
-    fields = [Field(f"{place} of {length}", f"{place}/{length}", "strong")]
-    fields.append(Field("nothing is running", "nothing is running", "text"))
-    if head.pause_s is not None:
-        text = f"{duration(head.pause_s)} between attempts, skipped"
-        fields.append(Field(text, "between attempts", "accent"))
-    if head.times_known and not head.dated:
-        fields.append(Field("times by the trainer's bar", "times by its bar"))
-    elif head.times_known:
-        when = time.localtime(head.at)
-        fields.append(
-            Field(time.strftime("%Y-%m-%d %H:%M:%S", when), time.strftime("%H:%M:%S", when))
-        )
-    else:
-        fields.append(Field("times not known: a step a second", "times not known", "warn"))
-    if head.skipped_s >= LONG_PAUSE_S and head.pause_s is None:
-        text = f"without {duration(head.skipped_s)} between attempts"
-        fields.append(Field(text, text))
-    tail = f"attempt {head.attempt} of {head.attempts}" if head.attempts > 1 else ""
-    return ReplayBarModel(_state(head), tuple(fields), head.fraction, _marks(head), tail)
-
-
-def _state(head: Playhead) -> str:
-    what = "the end" if head.at_end else ("playing" if head.playing else "paused")
-    return what if head.at_end else f"{what} {speed_words(head.speed)}"
-
-
-def _marks(head: Playhead) -> tuple[BarMark, ...]:
-    if head.length_s <= 0:
-        return ()
-    return tuple(
-        BarMark(one.play_s / head.length_s, one.kind)
-        for one in head.moments
-        if one.kind != "end" and one.play_s > 0
-    )
-
-
-def of_the_past(verdict: Verdict) -> Verdict:
-    """The same without what a person could do about it now."""
-    kept = (replace(one, text=one.then or one.text) for one in verdict.second if one.role != _NOW)
-    return replace(verdict, second=tuple(kept))
-
-
-# ---------------------------------------------------------------------------
-# The bar of a replay: what it is and where it stands, and a line of time with what happened on it.
-
+#: cells left of the line of time
+LINE_FROM = 8
 #: (worth, sign, role): where two would share a cell, the larger worth is drawn
 _SIGNS = {
     "checkpoint": (1, glyphs.WRITTEN, "text"),
     "alarm": (2, glyphs.WARN, "warn"),
     "attempt": (3, glyphs.AXIS_RESUME, "strong"),
 }
+#: in full, in short, role
+Part = tuple[str, str, str]
 
 
-def replay_rows(model: ReplayBarModel, width: int, height: int) -> list[Row]:
-    return [_words(model, width), _line(model, width)][:height]
+def clock_words(seconds: float) -> str:
+    """`1:05:09`, or `5:09` below an hour."""
+    minutes, left = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
 
 
-def _words(model: ReplayBarModel, width: int) -> Row:
-    head: Row = (Span(" "), Span("REPLAY", "key"), Span(f" {model.state}", "strong"))
-    room = width - row_width(head) - 1
-    kept: list[Span] = []
-    left = room
-    shown = []
-    for field in model.fields:
-        if len(GAP) + len(field.short) <= left:
-            shown.append(field)
-            left -= len(GAP) + len(field.short)
-    for field in shown:
-        more = len(field.text) - len(field.short)
-        text = field.text if more <= left else field.short
-        left -= max(0, more) if text is field.text else 0
-        kept += [Span(GAP), Span(text, field.role)]
-    return fit((*head, *kept), width)
+def _parts(head: Playhead) -> Iterator[Part]:
+    """The most important first."""
+    place, length = clock_words(head.place_s), clock_words(head.length_s)
+    yield f"{place} of {length}", f"{place}/{length}", "strong"
+    yield "nothing is running", "nothing is running", "text"
+    if head.pause_s is not None:
+        yield f"{duration(head.pause_s)} between attempts, skipped", "between attempts", "accent"
+    if not head.times_known:
+        yield "times unknown: one step a second", "times unknown", "warn"
+    elif not head.dated:
+        yield "times from the progress bar", "times from its bar", "dim"
+    else:
+        when = time.localtime(head.at)
+        yield time.strftime("%Y-%m-%d %H:%M:%S", when), time.strftime("%H:%M:%S", when), "dim"
+    if head.skipped_s >= LONG_PAUSE_S and head.pause_s is None:
+        text = f"{duration(head.skipped_s)} between attempts skipped"
+        yield text, text, "dim"
 
 
-def _line(model: ReplayBarModel, width: int) -> Row:
+def _state_row(head: Playhead, width: int) -> Row:
+    state = f"{'playing' if head.playing else 'paused'} {head.speed:g}x"
+    state = "the end" if head.at_end else state
+    reading = head.read_share < 1
+    if reading:
+        state = f"reading the recording, {head.read_share * 100:.0f} %"
+    row: Row = (Span(" "), Span("REPLAY", "key"), Span(f" {state}", "strong"))
+    left = width - row_width(row) - 1
+    shown: list[Part] = []
+    for part in () if reading else _parts(head):
+        if len(part[1]) + 2 <= left:
+            shown.append(part)
+            left -= len(part[1]) + 2
+    for full, short, role in shown:
+        longer = len(full) - len(short)
+        text = full if longer <= left else short
+        left -= len(text) - len(short)
+        row = (*row, Span("  "), Span(text, role))
+    return fit(row, width)
+
+
+def _ends(head: Playhead, width: int) -> tuple[Row, Row]:
+    """Left and right of the line of time."""
+    place = 0.0 if head.read_share < 1 else head.fraction
+    attempts = head.attempts > 1 and width >= 60
+    tail = f"  attempt {head.attempt} of {head.attempts} " if attempts else " "
+    return (cell(f" {place * 100:>3.0f} %", LINE_FROM, "strong"),), (Span(tail, "dim"),)
+
+
+def _time_row(head: Playhead, width: int) -> Row:
     """Heavy up to the present place, thin after it."""
-    label: Row = (Span(f" {model.fraction * 100:>3.0f} %  ", "strong"),)
-    tail: Row = (Span(f"  {model.tail} ", "dim"),) if model.tail and width >= 60 else (Span(" "),)
-    room = max(0, width - row_width(label) - row_width(tail))
+    label, tail = _ends(head, width)
+    room = max(0, width - LINE_FROM - row_width(tail))
+    reading = head.read_share < 1 or head.length_s <= 0
     signs: dict[int, tuple[int, str, str]] = {}
-    for mark in model.marks:
-        x = min(room - 1, int(mark.fraction * room))
-        sign = _SIGNS.get(mark.kind)
-        if sign is not None and sign[0] > signs.get(x, (0, "", ""))[0]:
-            signs[x] = sign
-    filled = round(max(0.0, min(1.0, model.fraction)) * room)
+    for one in () if reading else head.moments:
+        if one.kind in _SIGNS and one.play_s > 0:
+            x = min(room - 1, int(one.play_s / head.length_s * room))
+            signs[x] = max(signs.get(x, (0, "", "")), _SIGNS[one.kind])
+    filled = 0 if head.read_share < 1 else round(max(0.0, min(1.0, head.fraction)) * room)
     spans: list[Span] = []
     for x in range(room):
         past = x < filled
-        sign = signs.get(x)
-        if sign is not None:
-            append(spans, sign[1], sign[2] if past else "dim")
+        if x in signs:
+            append(spans, signs[x][1], signs[x][2] if past else "dim")
         else:
             append(spans, glyphs.BAR if past else glyphs.BAR_REST, "accent" if past else "faint")
     return (*label, *spans, *tail)
 
 
-# ---------------------------------------------------------------------------
-# The bar under a replay.
-
-#: cells left of the line of time
-LINE_FROM = 8
-
-
 class ReplayBar(Painted):
     GROUND: ClassVar[str] = "panel"
 
-    model: reactive[ReplayBarModel] = reactive(READING, layout=False, repaint=False)
+    model: reactive[Playhead] = reactive(Playhead(read_share=0.0), layout=False, repaint=False)
 
     class Chosen(Message):
         """A click on the line of time."""
@@ -228,23 +167,29 @@ class ReplayBar(Painted):
         self.repaint()
 
     def draw(self, width: int, height: int) -> Sequence[Row]:
-        return replay_rows(self.model, width, height)
+        return (_state_row(self.model, width), _time_row(self.model, width))[:height]
 
     def on_click(self, event: events.Click) -> None:
-        room = self.content_size.width - LINE_FROM - 1
-        if self.model.tail:
-            room -= len(self.model.tail) + 2
+        width = self.content_size.width
+        room = width - LINE_FROM - row_width(_ends(self.model, width)[1])
         if event.y == 1 and room > 0:
             self.post_message(self.Chosen(max(0.0, min(1.0, (event.x - LINE_FROM) / room))))
 
 
-# ---------------------------------------------------------------------------
-# A recorded run on the monitor: every panel shows the moment that is played. Nothing is running, so there
-# is nothing to order.
+def of_the_past(verdict: Verdict) -> Verdict:
+    """Without what a person could do about it now."""
+    kept = (
+        replace(one, text=one.then or one.text) for one in verdict.second if one.role != "accent"
+    )
+    return replace(verdict, second=tuple(kept))
 
-#: pictures a second at most: a replay at high speed is a film
+
+# ---------------------------------------------------------------------------
+# The monitor of a recorded run: every panel shows the moment that is played, and nothing can be ordered.
+
+#: the shortest time between two pictures
 FASTEST_S = 0.125
-#: keys of the monitor that do nothing here, nor may
+#: keys of the monitor that do nothing here
 _NOT_HERE = {*ORDERS} - {"console"}
 
 
@@ -305,7 +250,7 @@ class ReplayScreen(MonitorScreen, inherit_bindings=False):
 
     def _show_bar(self) -> None:
         if self.replay is not None and self._is_whole():
-            self.query_one(ReplayBar).model = replay_bar(self.replay.playhead)
+            self.query_one(ReplayBar).model = self.replay.playhead
 
     def _header(self, snapshot: RunSnapshot | None) -> Header:
         header = super()._header(snapshot)
@@ -348,40 +293,35 @@ class ReplayScreen(MonitorScreen, inherit_bindings=False):
         elif len(self.app.screen_stack) > 1:
             self.app.pop_screen()
 
-    def action_play(self) -> None:
+    def _turn(self, turn: Callable[[ReplayReader], object]) -> None:
+        """Turn a knob: the bar shows it at once, the panels once they are read."""
         if self.replay is not None:
-            self.replay.transport.toggle()
+            turn(self.replay)
             self._turned()
-
-    def action_move(self, by: float) -> None:
-        if self.replay is not None:
-            self.replay.transport.move(by)
-            self._turned()
-
-    def action_place(self, fraction: float) -> None:
-        if self.replay is not None:
-            self.replay.transport.seek(fraction)
-            self._turned()
-
-    def action_speed(self, by: int) -> None:
-        if self.replay is not None:
-            self.replay.transport.change_speed(by)
-            self.say(f"Speed {speed_words(self.replay.transport.speed)}.", "dim", 2.0)
-            self._turned()
-
-    def action_jump(self, by: int) -> None:
-        if self.replay is None:
-            return
-        kind = self.replay.jump(by)
-        if not kind:
-            self.say("Nothing of note lies there.", "dim", 2.0)
-        self._turned()
-
-    def on_replay_bar_chosen(self, message: ReplayBar.Chosen) -> None:
-        self.action_place(message.fraction)
 
     def _turned(self) -> None:
-        """A knob was turned: the bar at once, the panels as soon as they are read."""
         self._show_bar()
         if self._feed is not None:
             self._feed.wake()
+
+    def action_play(self) -> None:
+        self._turn(lambda replay: replay.transport.toggle())
+
+    def action_move(self, by: float) -> None:
+        self._turn(lambda replay: replay.transport.move(by))
+
+    def action_place(self, fraction: float) -> None:
+        self._turn(lambda replay: replay.transport.seek(fraction))
+
+    def action_speed(self, by: int) -> None:
+        self._turn(lambda replay: replay.transport.change_speed(by))
+
+    def action_jump(self, by: int) -> None:
+        def jump(replay: ReplayReader) -> None:
+            if not replay.jump(by):
+                self.say(f"No {'later' if by > 0 else 'earlier'} event.", "dim", 2.0)
+
+        self._turn(jump)
+
+    def on_replay_bar_chosen(self, message: ReplayBar.Chosen) -> None:
+        self.action_place(message.fraction)
