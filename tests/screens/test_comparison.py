@@ -59,7 +59,7 @@ async def test_chart_results_and_settings_are_there(size: tuple[int, int]) -> No
         text = screen_text(pilot)
         assert "3 runs compared" in text
         assert "run number 1" in text
-        assert "outcome" in text and "succeeded" in text
+        assert "loss at" in text and "succeeded" not in text
         assert "learning_rate" in text and "seed" not in text
         assert "1 of 2 differ" in text
 
@@ -105,6 +105,7 @@ async def test_d_shows_every_setting() -> None:
         await pilot.press("d")
         assert "◆learning_rate" in text_of(pilot, "#settings")
         assert " seed" in text_of(pilot, "#settings")
+        assert "succeeded" in text_of(pilot, "#results")
         await pilot.press("d")
         assert " seed" not in text_of(pilot, "#settings")
 

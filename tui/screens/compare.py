@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
-from textual.reactive import reactive
 
 from runner.history.compare import Comparison, setting_words
 from runner.history.compare_lines import Axis, Line, lines_of, planned_end
@@ -30,10 +29,7 @@ from tui.kit.panel import Panel, ScrollingPanel
 from tui.panels.loss import CHART_KEYS, ZOOM_KEYS, Charted, ChartPanel
 from tui.text import clean, crop, crop_start, wrap
 from tui.words.loss import place_words
-from tui.words.state import StateLabel, label_of
-
-if TYPE_CHECKING:
-    pass
+from tui.words.state import label_of
 
 KEYS = (
     Key("enter", "open", RUN, "Open the chosen run", "open", 90),
@@ -163,20 +159,10 @@ class Side:
         )  # fmt: skip
 
 
+NO_RUNS = Side(Comparison(), (), Look())
+
 # ---------------------------------------------------------------------------
 # The tables: a column for each run, its name above.
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Above a column. `role`: of the run's line."""
-
-    letter: str
-    name: str
-    state: StateLabel
-    role: str
-    hidden: bool = False
-    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,62 +179,40 @@ class TableRow:
     role: str = "text"
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    heads: tuple[Head, ...] = ()
-    rows: tuple[TableRow, ...] = ()
-
-
-def _heads(side: Side) -> tuple[Head, ...]:
-    look = side.look
-    return tuple(
-        Head(
-            run.letter, clean(run.name, 80), label_of(run.state, run.outcome), side.role(i),
-            i in look.hidden, i == look.chosen,
-        )
-        for i, run in enumerate(side.made.runs)
-    )  # fmt: skip
-
-
-def results_table(side: Side) -> Table:
+def results(side: Side) -> list[TableRow]:
     """The values at the cursor, what to know before comparing, then the results that differ, or all."""
-    made = side.made
+    made, everything = side.made, side.look.everything
     values = tuple(side.value(i) for i in range(len(made.runs)))
     rows = [TableRow(f"at {side.place}", values, role="accent")]
     rows += [TableRow(words=clean(text, 400), role="warn") for text in made.remarks]
-    found = result_rows(made)
-    for row in found:
-        texts = tuple(clean(value, 60) for value in row.values)
-        same = len(set(texts)) == 1
-        if side.look.everything or not same:
+    found = [(row, len(set(row.values)) == 1) for row in result_rows(made)]
+    for row, same in found:
+        if everything or not same:
+            texts = tuple(clean(value, 60) for value in row.values)
             rows.append(TableRow(row.name, texts, row.lead, same))
-    equal = sum(len(set(row.values)) == 1 for row in found)
-    if equal and not side.look.everything:
+    equal = sum(same for _, same in found)
+    if equal and not everything:
         rows.append(TableRow(words=f"{count(equal, 'more result')} equal in all runs", role="dim"))
     best = (words for run in made.runs if (words := checkpoint_words(run)))
-    rows += [TableRow(words=clean(f"best {words}", 300), role="dim") for words in best]
-    return Table(_heads(side), tuple(rows))
+    return rows + [TableRow(words=clean(f"best {words}", 300), role="dim") for words in best]
 
 
-def settings_table(side: Side) -> Table:
-    made, every = side.made, side.look.everything
-    rows = tuple(
-        TableRow(
-            clean(row.name, 60), tuple(clean(value, 200) for value in setting_words(row)),
-            same=not row.differs, marked=row.differs and every,
-        )
-        for row in (made.settings if every else made.differing)
-    )  # fmt: skip
+def settings(side: Side) -> list[TableRow]:
+    made, everything = side.made, side.look.everything
+    rows = []
+    for row in made.settings if everything else made.differing:
+        values = tuple(clean(value, 200) for value in setting_words(row))
+        marked = row.differs and everything
+        rows.append(TableRow(clean(row.name, 60), values, same=not row.differs, marked=marked))
     none = "no setting differs" if made.settings else "settings unknown"
-    return Table(_heads(side), rows or (TableRow(words=none, role="dim"),))
+    return rows or [TableRow(words=none, role="dim")]
 
 
 NAME_CELLS = 30
 LEAST_CELLS, MOST_CELLS = 14, 44
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(NamedTuple):
     """`name`: cells of the first column; `size`: of each of the others; `first`, `last`: the runs shown."""
 
     name: int
@@ -257,56 +221,53 @@ class Columns:
     last: int
 
 
-def columns_of(table: Table, width: int, before: int = 0) -> Columns:
+def columns_of(side: Side, rows: Sequence[TableRow], width: int, before: int = 0) -> Columns:
     """As many runs as fit, the chosen one among them; `before`: the first run that was shown."""
-    runs = len(table.heads)
-    longest = max((cell_len(row.name) for row in table.rows if not row.words), default=8)
+    runs, chosen = len(side.made.runs), side.look.chosen
+    longest = max((cell_len(row.name) for row in rows if not row.words), default=8)
     name = max(8, min(longest, NAME_CELLS, width // 3))
     room = width - name - 2
     across = max(1, min(runs, room // (LEAST_CELLS + 1)))
     size = max(1, min(MOST_CELLS, room // across - 1))
-    chosen = next((i for i, head in enumerate(table.heads) if head.chosen), 0)
-    first = max(0, min(max(before, chosen - across + 1), chosen, max(0, runs - across)))
+    first = max(0, min(max(before, chosen - across + 1), chosen, runs - across))
     return Columns(name, size, first, min(runs, first + across))
 
 
-def head_row(table: Table, columns: Columns) -> Row:
-    """Letter and name of each run; a mark before the chosen one."""
-    heads = table.heads[columns.first : columns.last]
-    part = f"{columns.first + 1}-{columns.last} of {len(table.heads)}"
-    words = part if len(heads) < len(table.heads) else ""
-    spans = [Span(" "), cell(words, columns.name, "dim"), Span(" ")]
-    for head in heads:
-        name = "hidden" if head.hidden else head.name
+def head_row(side: Side, columns: Columns) -> Row:
+    """Letter, state and name of each run; a mark before the chosen one."""
+    name, size, first, last = columns
+    look, runs = side.look, side.made.runs
+    part = f"{first + 1}-{last} of {len(runs)}" if last - first < len(runs) else ""
+    spans = [Span(" "), cell(part, name, "dim"), Span(" ")]
+    for i, run in enumerate(runs[first:last], first):
+        state, hidden, chosen = label_of(run.state, run.outcome), i in look.hidden, i == look.chosen
+        title = "hidden" if hidden else clean(run.name, 80)
         spans += [
-            Span(glyphs.CURSOR if head.chosen else " ", "accent"),
-            Span(head.letter, "faint" if head.hidden else head.role),
-            Span(f" {head.state.shape} ", head.state.role),
-            cell(name, max(0, columns.size - 4), "strong" if head.chosen else "text"),
+            Span(glyphs.CURSOR if chosen else " ", "accent"),
+            Span(run.letter, "faint" if hidden else side.role(i)),
+            Span(f" {state.shape} ", state.role),
+            cell(title, max(0, size - 4), "strong" if chosen else "text"),
         ]
     return tuple(spans)
 
 
-def table_rows(table: Table, columns: Columns, width: int) -> list[Row]:
-    rows: list[Row] = []
-    for row in table.rows:
+def table_rows(rows: Sequence[TableRow], columns: Columns, width: int) -> list[Row]:
+    name, size, first, last = columns
+    found: list[Row] = []
+    for row in rows:
         if row.words:
             lines = wrap(row.words, max(8, width - 2), "  ")
-            rows += [(Span(" "), Span(line, row.role)) for line in lines]
+            found += [(Span(" "), Span(line, row.role)) for line in lines]
             continue
-        role = "dim" if row.same else row.role
-        spans = [
-            Span(glyphs.WRITTEN if row.marked else " ", "accent"),
-            cell(row.name, columns.name, "accent" if row.role == "accent" else "dim"),
-            Span(" "),
-        ]
-        for index in range(columns.first, min(columns.last, len(row.values))):
-            leads = row.lead == index
-            shape = f" {glyphs.WRITTEN}" if leads else ""
-            text = fitted(row.values[index], max(1, columns.size - 1 - len(shape))) + shape
-            spans += [Span(" "), cell(text, columns.size, "good" if leads else role)]
-        rows.append(tuple(spans))
-    return rows
+        head = cell(row.name, name, "accent" if row.role == "accent" else "dim")
+        spans = [Span(glyphs.WRITTEN if row.marked else " ", "accent"), head, Span(" ")]
+        for i, value in enumerate(row.values[first:last], first):
+            shape = f" {glyphs.WRITTEN}" if row.lead == i else ""
+            role = "good" if shape else "dim" if row.same else row.role
+            text = fitted(value, max(1, size - 1 - len(shape))) + shape
+            spans += [Span(" "), cell(text, size, role)]
+        found.append(tuple(spans))
+    return found
 
 
 def fitted(text: str, width: int) -> str:
@@ -318,21 +279,6 @@ def fitted(text: str, width: int) -> str:
 
 # ---------------------------------------------------------------------------
 # The widgets and the screen.
-
-
-class Digit(Message):
-    """1 to 8: the run whose line is to be hidden or shown; `index` counts from 0."""
-
-    def __init__(self, index: int) -> None:
-        super().__init__()
-        self.index = index
-
-
-def _take_digit(panel: Panel, event: events.Key) -> None:
-    if event.key in tuple("12345678"):
-        panel.post_message(Digit(int(event.key) - 1))
-        event.stop()
-        event.prevent_default()
 
 
 class OverlayChart(ChartPanel):
@@ -379,46 +325,36 @@ class OverlayChart(ChartPanel):
         room = self.content_size.width - len(self.TITLE) - row_width(self.title_value()) - 11
         return next((row for row in self.place if row_width(row) <= room), ())
 
-    def on_key(self, event: events.Key) -> None:
-        _take_digit(self, event)
-
 
 class ComparePanel(ScrollingPanel):
-    FOLLOWS = False
+    """A table with a column for each run."""
 
-    model: reactive[Table] = reactive(Table(), layout=False, repaint=False)
-    words: reactive[str] = reactive("", layout=False, repaint=False)
+    FOLLOWS = False
 
     def __init__(self, title: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.TITLE = title
+        self._side, self._table, self._words = NO_RUNS, list[TableRow](), ""
         self._first = 0
 
-    def watch_model(self) -> None:
-        self.repaint()
-
-    def watch_words(self) -> None:
+    def show(self, side: Side, table: list[TableRow], words: str = "") -> None:
+        self._side, self._table, self._words = side, table, words
         self.repaint()
 
     def note(self) -> Row:
-        return (Span(self.words, "dim"),) if self.words else ()
+        return (Span(self._words, "dim"),) if self._words else ()
 
     def content(self, width: int, height: int) -> Sequence[Row]:
-        table = self.model
-        if not table.heads or height < 1:
+        if not self._table or height < 1:
             return ()
-        columns = columns_of(table, width, self._first)
+        columns = columns_of(self._side, self._table, width, self._first)
         self._first = columns.first
-        rows = table_rows(table, columns, width)
-        body = max(1, height - 1)
+        rows, body = table_rows(self._table, columns, width), max(1, height - 1)
         top = self.window(len(rows), body, 0)
         shown = rows[top : top + body]
         if top + body < len(rows) and shown and body > 2:
             shown[-1] = (Span(f"   … {len(rows) - top - body + 1} more, down shows them", "dim"),)
-        return (head_row(table, columns), *shown)
-
-    def on_key(self, event: events.Key) -> None:
-        _take_digit(self, event)
+        return (head_row(self._side, columns), *shown)
 
 
 class CompareScreen(Charted, FramedScreen):
@@ -428,7 +364,7 @@ class CompareScreen(Charted, FramedScreen):
         super().__init__()
         self._paths = run_paths
         self._reader: Comparing | None = None
-        self._side = Side(Comparison(), (), Look())
+        self._side = NO_RUNS
         self._zoomed = False
         self._reading = False
         self._current = PANELS[0]
@@ -489,12 +425,10 @@ class CompareScreen(Charted, FramedScreen):
         if self.made is None:
             return
         self.query_one(OverlayChart).show(side)
-        self.query_one("#results", ComparePanel).model = results_table(side)
-        settings = self.query_one("#settings", ComparePanel)
-        settings.model = settings_table(side)
-        differing = len(made.differing)
-        of = "all, " if side.look.everything else ""
-        settings.words = f"{of}{differing} of {len(made.settings)} differ"
+        self.query_one("#results", ComparePanel).show(side, results(side))
+        words = f"{len(made.differing)} of {len(made.settings)} differ"
+        words = f"all, {words}" if side.look.everything else words
+        self.query_one("#settings", ComparePanel).show(side, settings(side), words)
         self.repaint_heading()
 
     def heading(self, width: int) -> tuple[Row, Row]:
@@ -550,8 +484,12 @@ class CompareScreen(Charted, FramedScreen):
         """From a click in the footer: the chosen run."""
         self._hide(self.look.chosen)
 
-    def on_digit(self, message: Digit) -> None:
-        self._hide(message.index)
+    def on_key(self, event: events.Key) -> None:
+        """A digit is a run; one line in the table of keys stands for all of them."""
+        if event.key in tuple("12345678"):
+            event.stop()
+            event.prevent_default()
+            self._hide(int(event.key) - 1)
 
     def _hide(self, index: int) -> None:
         if self.made is not None and index < len(self.made.runs):

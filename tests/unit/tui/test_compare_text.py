@@ -26,8 +26,8 @@ from tui.screens.compare import (
     columns_of,
     fitted,
     head_row,
-    results_table,
-    settings_table,
+    results,
+    settings,
     table_rows,
 )
 from tui.words.loss import place_words
@@ -142,9 +142,9 @@ def test_the_cursor_reads_all_runs_at_its_place() -> None:
     made = made_of()
     side = side_of(made, Look(cursor=460.0))
     assert (side.cursor, side.place) == (460.0, "step 460")
-    table = results_table(side)
-    assert table.rows[0].name == "at step 460"
-    assert all(value.startswith("0.") for value in table.rows[0].values)
+    first = results(side)[0]
+    assert first.name == "at step 460"
+    assert all(value.startswith("0.") for value in first.values)
     end = side_of(made)
     assert end.value(2) == "ended" and end.value(0).startswith("0.")
 
@@ -168,8 +168,8 @@ def test_hidden_runs_have_no_line_but_stay_in_the_table() -> None:
     side = side_of(made, Look(hidden=frozenset({0})))
     assert {one.letter for one in side.chart().curves} == {"B", "C"}
     assert side.end == 820
-    table = results_table(side)
-    assert table.heads[0].hidden and len(table.rows[0].values) == 3
+    assert len(results(side)[0].values) == 3
+    assert "A ✓ hidden" in plain(head_row(side, columns_of(side, (), 100)))
     every = side_of(made, Look(hidden=frozenset({0, 1, 2}))).chart()
     assert every.curves == () and every.empty == "every run is hidden"
 
@@ -181,20 +181,21 @@ def test_lines_differ_in_shape_as_well_as_in_colour() -> None:
 
 def test_only_settings_that_differ_unless_all_are_asked_for() -> None:
     made = made_of()
-    assert [row.name for row in settings_table(side_of(made)).rows] == ["learning_rate"]
-    every = settings_table(side_of(made, Look(everything=True))).rows
+    assert [row.name for row in settings(side_of(made))] == ["learning_rate"]
+    every = settings(side_of(made, Look(everything=True)))
     assert [(row.name, row.marked) for row in every] == [("learning_rate", True), ("seed", False)]
     same = comparison(made.runs, [{"seed": "1"}] * 3)
-    assert settings_table(side_of(same)).rows[0].words == "no setting differs"
+    assert settings(side_of(same))[0].words == "no setting differs"
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 120, 200])
 @pytest.mark.parametrize("chosen", [0, 4, 7])
 def test_the_chosen_run_is_always_in_sight(width: int, chosen: int) -> None:
-    table = results_table(side_of(made_of(8), Look(chosen=chosen)))
-    columns = columns_of(table, width)
+    side = side_of(made_of(8), Look(chosen=chosen))
+    table = results(side)
+    columns = columns_of(side, table, width)
     assert columns.first <= chosen < columns.last
-    assert f"{'ABCDEFGH'[chosen]} ✓" in plain(head_row(table, columns))
+    assert f"{'ABCDEFGH'[chosen]} ✓" in plain(head_row(side, columns))
     for row in table_rows(table, columns, width):
         assert row_width(row) <= width + 1
 
@@ -216,14 +217,15 @@ def test_the_text_fits_its_width(width: int) -> None:
 def test_foreign_words_break_neither_text_nor_tables(text: str) -> None:
     made = made_of(2, name=text, optimizer_args=text)
     runs = [replace(run, id=text, problem=text or "x") for run in made.runs]
-    settings = [{text or "x": text, "a": "1"}, {text or "x": text + "b", "a": "2"}]
-    made = comparison(runs, settings)
+    tables = [{text or "x": text, "a": "1"}, {text or "x": text + "b", "a": "2"}]
+    made = comparison(runs, tables)
     out = list(text_lines(made, Axis.STEP, 80, 10))
     assert all("\x1b" not in line and "\n" not in line for line in out)
     assert all(cell_len(line) <= 80 for line in out[-40:])
-    for table in (results_table(side_of(made)), settings_table(side_of(made))):
-        columns = columns_of(table, 80)
-        rows = [head_row(table, columns), *table_rows(table, columns, 80)]
+    side = side_of(made)
+    for table in (results(side), settings(side)):
+        columns = columns_of(side, table, 80)
+        rows = [head_row(side, columns), *table_rows(table, columns, 80)]
         for row in rows:
             assert row_width(row) <= 81
             assert "\x1b" not in plain(row) and "\u202e" not in plain(row)
@@ -274,7 +276,7 @@ def test_the_verbs_json_is_one_object(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["20261101"], 2, "two runs or more"),
+        (["20261101"], 2, "at least two runs"),
         (["20261101", "20261101"], 2, "given twice"),
         (["20261101", "nothing"], 3, "no run 'nothing'"),
         (["20261101"] * 9, 2, "at most 8"),
