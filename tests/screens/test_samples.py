@@ -318,6 +318,8 @@ async def test_the_newest_images_are_on_the_monitor_and_new_ones_join_them(tmp_p
         await until(pilot, lambda: "200 newest" in screen_text(pilot))
         await until(pilot, lambda: HALF in text_of(pilot, "#samples"))
         assert "prompt 1 of 2" in text_of(pilot, "#samples")
+        await pilot.press("tab")
+        assert pilot.app.focused is strip_of(pilot)
         reader.put(sheet(tmp_path))
         strip_of(pilot).read(app.snapshot, b.NOW + 10)
         await until(pilot, lambda: "400 newest" in screen_text(pilot))

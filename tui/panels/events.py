@@ -18,7 +18,7 @@ from tui.kit import glyphs
 from tui.kit.paint import Row, Span, fit, row_width
 from tui.kit.panel import ScrollingPanel
 from tui.text import clean
-from tui.words.machine import name_of, others
+from tui.words.machine import has_gpu, name_of, others
 
 #: from this width on times have seconds and the preflight has words
 WIDE = 100
@@ -55,8 +55,9 @@ def events_of(snapshot: RunSnapshot | None, hint: str = "") -> Events:
         Event(one.event.at, one.role, clean(one.text, 400)) for one in sentences_of(snapshot.events)
     ]
     found += _approval(snapshot)
+    doing = "also uses the GPU" if has_gpu(snapshot) else "is running too"
     found += [
-        Event(user.since_at, "warn", f"{name_of(user)} also uses the GPU{_pid(user.pid)}")
+        Event(user.since_at, "warn", f"{name_of(user)} {doing}{_pid(user.pid)}")
         for user in others(snapshot)
         if user.since_at is not None
     ]

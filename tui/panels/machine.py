@@ -249,7 +249,7 @@ def _no_gpu(reading: Reading) -> Gauge:
         return _not_measured("GPU", why, 100)
     why = clean(why, 160) if why and not device and why != "no GPU found" else ""
     then = "trains on the CPU" if device else "will train on the CPU"
-    return Gauge("GPU", note=f"No GPU: {why or then}", worth=100)
+    return Gauge("GPU", note=f"No GPU: {why or then}", worth=88)
 
 
 def _own_card(own: Device, reading: Reading) -> list[Gauge]:

@@ -31,7 +31,7 @@ NEXT_WIDTH = 18
 LEAST_WIDTH = 12
 
 
-class SampleStrip(Pictured, Panel):
+class SampleStrip(Pictured, Panel, can_focus=True):
     """The monitor calls `read` with each snapshot while it has room for the strip. Files are read and decoded
     in threads. `wanted`: there are images, or there will be, and this terminal can show them."""
 

@@ -114,8 +114,8 @@ _CONSOLE = {
     "strip": (None, "1fr"),
     "beside": ("1fr", "36%"),
 }
-#: rows of the machine under the checkpoints: GPU, memory, CPU, pace, disk
-GAUGE_ROWS = 6
+#: rows of the machine under the checkpoints: GPU, memory, CPU, pace, disk; on a high screen what others use too
+GAUGE_ROWS, MORE_GAUGE_ROWS = 6, 9
 #: of the width, for the checks before a run
 PLAN_LEFT = "54%"
 
@@ -140,7 +140,8 @@ def give_room(screen: Screen[None], made: Arrangement, planned: bool) -> None:
         facts.layout = wanted
     checkpoints, gauges = (screen.query_one(one).styles for one in ("#checkpoints", "#gauges"))
     checkpoints.width = gauges.width = "1fr" if stacked else None
-    gauges.height = GAUGE_ROWS if stacked else None
+    high = screen.size.height >= CONSOLE_HEIGHT
+    gauges.height = (MORE_GAUGE_ROWS if high else GAUGE_ROWS) if stacked else None
     if made.solo:
         left.width, left.margin = "1fr", 0
         return

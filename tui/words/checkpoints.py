@@ -278,7 +278,7 @@ def _when(snapshot: RunSnapshot, progress: Progress, step: int, final: bool) -> 
     saving = status is not None and status.saving_since is not None
     if listed_step > step and not final and not saving:
         return "missing", "not saved"
-    if progress.step >= step and progress.step > 0:
-        return "expected", "due now"
     wait = progress.seconds_until(step)
+    if progress.step > 0 and (progress.step >= step or (wait is not None and wait < 1)):
+        return "expected", "due now"
     return "expected", f"in {duration(wait)}" if wait is not None else ""

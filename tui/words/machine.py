@@ -15,7 +15,6 @@ from runner.model import (
     HardwareSample,
     HardwareUse,
     RunSnapshot,
-    Status,
 )
 from runner.model.lean import dataclass
 from runner.model.units import ago, count, duration, memory_size
@@ -189,8 +188,8 @@ def others(snapshot: RunSnapshot) -> tuple[GpuUser, ...]:
             if not user.ours:
                 found.setdefault(_key(user), user)
     # another training slows a CPU as well; a ComfyUI holds only a GPU's memory
-    idle = _without_gpu(status)
-    users = (user for user in found.values() if not (idle and _is_comfy(user)))
+    shared = has_gpu(snapshot)
+    users = (user for user in found.values() if shared or not _is_comfy(user))
     return tuple(sorted(users, key=_size, reverse=True))
 
 
@@ -198,10 +197,12 @@ def _is_comfy(user: GpuUser) -> bool:
     return COMFY in user.name.lower().replace(" ", "")
 
 
-def _without_gpu(status: Status) -> bool:
-    """Is it certain that this machine has no GPU? One that the trainer uses exists, read or not."""
-    on_cpu = not status.device or status.device.startswith("cpu")
-    return on_cpu and status.sample is not None and not status.sample.gpus
+def has_gpu(snapshot: RunSnapshot) -> bool:
+    """False only where it is certain: a GPU that the trainer uses exists, read or not."""
+    status = snapshot.status
+    if status is None or status.sample is None or status.sample.gpus:
+        return True
+    return bool(status.device) and not str(status.device).startswith("cpu")
 
 
 def _key(user: GpuUser) -> tuple[int | None, str]:

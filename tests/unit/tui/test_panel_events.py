@@ -9,6 +9,7 @@ import pytest
 
 from runner.model import Approval, GpuUser, JournalEvent, RunSnapshot
 from tests import builders as b
+from tests import machines as m
 from tests.hostile import HOSTILE
 from tui.kit.paint import plain, row_width
 from tui.panels.events import Events, event_row, events_of, preflight_note
@@ -120,3 +121,10 @@ def test_seconds_and_words_where_there_is_room() -> None:
     assert plain(preflight_note(checks, 120)) == "Preflight 36 passed 2 warnings p opens"
     assert plain(preflight_note(checks, 80)) == "Preflight 36 ✓ 2 ! p opens"
     assert preflight_note(Events(), 80) == ()
+
+
+def test_another_training_on_a_machine_without_a_gpu_is_not_said_to_use_one() -> None:
+    other = GpuUser(9950, "another training", since_at=b.NOW - 60)
+    assert ("warn", "another training is running too (pid 9950)") in told(
+        m.on(m.sample(), gpu_users=(other,))
+    )
