@@ -123,6 +123,10 @@ class PlasmaApp(App[None], inherit_bindings=False):
         filters = super().get_line_filters()
         return [*filters, AsciiOnly()] if self.ascii else filters
 
+    def refresh_css(self, animate: bool = True) -> None:
+        if not self.looks.refresh_is_needless():
+            super().refresh_css(animate)
+
     # ----------------------------------------------------------------- life
 
     def get_default_screen(self) -> Screen[Any]:

@@ -37,6 +37,7 @@ class Looks:
         #: the theme before the one that is previewed
         self._before: str | None = None
         self.failures: list[str] = []
+        self._refresh_asked = False
 
     def load(self, wanted: str | None, low_bandwidth: bool) -> None:
         """Register all themes and set the one to start with. Raises ThemeProblem if `wanted` does not exist."""
@@ -50,7 +51,15 @@ class Looks:
                 names = ", ".join(theme_names())
                 raise ThemeProblem(f"there is no theme {wanted!r}; choose one of {names}")
             name = "textual-dark"
+        self._refresh_asked = name != app.theme
         app.theme = name
+        app.stylesheet.set_variables(app.get_css_variables())
+
+    def refresh_is_needless(self) -> bool:
+        """A theme makes Textual parse all styles again. For the first one it asks for that after they were
+        parsed with its colours."""
+        needless, self._refresh_asked = self._refresh_asked, False
+        return needless
 
     def preview(self, name: str | None) -> None:
         """Show this theme for as long as it is not chosen; None: back to the one before."""
