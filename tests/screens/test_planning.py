@@ -84,7 +84,7 @@ async def test_p_streams_all_checks_and_escape_breaks_them_off() -> None:
         await until(pilot, lambda: "10 of 11, esc cancels" in preflight(pilot))
         assert "◌ device" in preflight(pilot)
         await pilot.press("escape")
-        await until(pilot, lambda: "broken off" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "cancelled" in text_of(pilot, "#notice"))
         await until(pilot, lambda: "p runs it" in preflight(pilot))
         actions.slow_may_end.set()
         await pilot.press("p")

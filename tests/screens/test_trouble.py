@@ -154,7 +154,7 @@ async def test_resume_shows_its_plan_and_orders_only_on_a_yes() -> None:
         await shown(pilot)
         await pilot.press("r")
         await until(pilot, lambda: "From step 400 to 920." in screen_text(pilot))
-        assert "▌ Leave it as it is" in screen_text(pilot)
+        assert "▌ Cancel" in screen_text(pilot)
         await pilot.press("down", "enter")
         await until(pilot, lambda: actions.orders == [("resume", RUN)])
 
@@ -219,11 +219,11 @@ async def test_a_plan_longer_than_the_screen_scrolls_and_keeps_its_answers() -> 
         await pilot.press("r")
         await until(pilot, lambda: "Fact 0." in screen_text(pilot))
         assert "PgUp, PgDn scroll" in screen_text(pilot)
-        assert "Leave it as it is" in screen_text(pilot)
+        assert "Cancel" in screen_text(pilot)
         for _ in range(4):
             await pilot.press("pagedown")
         await until(pilot, lambda: "$ accelerate launch" in screen_text(pilot))
-        assert "▌ Leave it as it is" in screen_text(pilot)
+        assert "▌ Cancel" in screen_text(pilot)
         for _ in range(4):
             await pilot.press("pageup")
         await until(pilot, lambda: "Fact 0." in screen_text(pilot))

@@ -27,7 +27,7 @@ from runner.model import (
     Status,
 )
 from runner.model.lean import dataclass
-from runner.model.units import ago, change_percent, count, duration, file_size, loss, pace
+from runner.model.units import ago, change_percent, count, duration, file_size, loss, pace, some
 from tui.backend.results import Plan
 from tui.kit import glyphs
 from tui.kit.paint import Row, Span, append, fit, row_width
@@ -267,7 +267,7 @@ def _warning_clauses(snapshot: RunSnapshot) -> tuple[Clause, ...]:
     if status is None or not status.warnings:
         return ()
     last = f": {clean(status.last_warning, 200)}" if status.last_warning else ""
-    return (Clause(f"{count(status.warnings, 'warning')}{last}", "warn"),)
+    return (Clause(f"{count(status.warnings, 'warning')}{last}", "warn", full=True),)
 
 
 def _safety(
@@ -304,7 +304,7 @@ def _armed(snapshot: RunSnapshot, progress: Progress) -> tuple[Clause, ...]:
         return ()
     save = next_save(snapshot, progress)
     if status.stop_by == GUARD:
-        return (Clause(f"The guard stops it after {save}.", "warn"),)
+        return (Clause(f"The guard stops the run after {save}.", "warn"),)
     return (Clause(f"Stops after {save}.", "warn"),)
 
 
@@ -502,13 +502,13 @@ def _key(snapshot: RunSnapshot) -> list[Clause]:
 def _survivors(snapshot: RunSnapshot) -> list[Clause]:
     """Processes of the training that outlived its end: they may hold memory and the GPU."""
     found = newest_event(snapshot, "survivors")
-    if found is None or not found.data.get("processes"):
+    left = found.data.get("processes") if found is not None else None
+    if not isinstance(left, list | tuple) or not left:
         return []
-    return [
-        Clause(
-            f"Processes of it are still running: {clean(str(found.data['processes']), 80)}.", "bad"
-        )
+    named = [
+        f"{one[1]} (pid {one[0]})" for one in left if isinstance(one, list | tuple) and len(one) > 1
     ]
+    return [Clause(f"Still running: {clean(some(named), 80)}.", "bad")]
 
 
 def _kept(progress: Progress) -> Clause:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -19,7 +19,7 @@ from tui.panels.checkpoints import CheckpointPanel
 from tui.panels.console import ConsolePanel
 from tui.panels.events import EventPanel
 from tui.panels.header import Header, RunHeader, header_of
-from tui.panels.loss import LossChart
+from tui.panels.loss import CHART_ACTIONS, Charted, LossChart
 from tui.panels.machine import GaugePanel, gauge_board
 from tui.panels.plan import PlanPanel, planned_header, planned_snapshot
 from tui.panels.preflight import PreflightPanel, SmokePanel
@@ -36,12 +36,17 @@ from tui.screens.arrange import (
     give_room,
     strip_fits,
 )
-from tui.screens.orders import KEYS, Reviewing
+from tui.screens.orders import KEYS, ORDERS, MonitorOrders
 from tui.words.checklist import checklist_view, preflight_list
 from tui.words.checkpoints import checkpoint_table
 from tui.words.clauses import Verdict
 from tui.words.loss import chart_model
 from tui.words.progress import is_live
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.app import PlasmaApp
 
 SIDES = {
     "#left": ("preflight",),
@@ -56,7 +61,7 @@ SIDES = {
 WIDGETS = (*ALL, "header", "verdict", "notice", "footer")
 
 
-class MonitorScreen(Reviewing):
+class MonitorScreen(Charted):
     WHERE = "monitor"
     BINDINGS: ClassVar = [*KEYS]
     #: shows what the app's own feed reads
@@ -64,12 +69,17 @@ class MonitorScreen(Reviewing):
 
     def __init__(self) -> None:
         super().__init__()
-        self.snapshot = None
+        self.snapshot: RunSnapshot | None = None
+        self.orders = MonitorOrders(self)
         self._drawer = False
         self._zoomed: str | None = None
         self._current = "loss"
         self._held = Held()
         self._whole = False
+
+    @property
+    def plasma(self) -> PlasmaApp:
+        return cast("PlasmaApp", self.app)
 
     def compose(self) -> ComposeResult:
         yield RunHeader(id="header")
@@ -173,7 +183,7 @@ class MonitorScreen(Reviewing):
         self.query_one(ConsolePanel).model = snapshot.console if snapshot is not None else ()
 
     def clock(self) -> float:
-        """The time that ages are told by, wall clock."""
+        """Wall clock, for ages."""
         return self.plasma.clock()
 
     def _header(self, snapshot: RunSnapshot | None) -> Header:
@@ -255,12 +265,13 @@ class MonitorScreen(Reviewing):
         self.refresh_models()
 
     def _keep_focus(self) -> None:
-        """What had the focus may be hidden now; on a tiny screen the card of the end matters most."""
+        """What had the focus may be hidden now; on a tiny screen the cause of an end matters most."""
         made = self._arrangement()
         if self._zoomed is not None or (self._current in made.visible and not made.solo):
             return
-        if self._held.card and made.solo:
-            self._go_to(self._held.card)
+        card = self.query_one(ResultPanel).model
+        if made.solo and card is not None and card.title:
+            self._go_to("result")
         elif self._current not in made.visible:
             self._go_to(self._first_panel())
 
@@ -277,23 +288,33 @@ class MonitorScreen(Reviewing):
         if isinstance(event.widget, Panel) and event.widget.id:
             self._current = event.widget.id
 
-    # ----------------------------------------------------------------- the checks of a run
+    # ----------------------------------------------------------------- orders
+
+    def why_not(self, action: str) -> str | None:
+        """Why this action can do nothing now; None: it can, or needs nothing."""
+        if action not in ORDERS or (action == "preflight" and self._keeps_checks()):
+            return None
+        return self.orders.why_not(action)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in CHART_ACTIONS:
+            return self.chart_applies(action)
+        return True if self.why_not(action) is None else None
+
+    def on_key(self, event: events.Key) -> None:
+        self.orders.refuse(event.key)
 
     def _keeps_checks(self) -> bool:
         """A run is open whose checks cannot be run again now: p shows those of its start."""
-        return self.plasma.run_path is not None and self.why_not("preflight") is not None
+        return self.plasma.run_path is not None and self.orders.why_not("preflight") is not None
 
     def _preflight_hint(self) -> str:
         return "p opens" if self.FED and self._keeps_checks() else ""
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "preflight" and self._keeps_checks():
-            return True
-        return super().check_action(action, parameters)
-
     def action_preflight(self) -> None:
         if not self._keeps_checks():
-            super().action_preflight()
+            self.hush()
+            self.orders.check_again()
             return
         closes = self._zoomed == "preflight"
         self._zoomed = None if closes else "preflight"
@@ -312,7 +333,7 @@ class MonitorScreen(Reviewing):
     def action_back(self) -> None:
         self.hush()
         if self.planned and self.plasma.planner.checks_breakable:
-            self.break_off()
+            self.orders.cancel_checks()
         elif self.unpoint():
             return
         elif self._zoomed is not None:
@@ -351,3 +372,13 @@ class MonitorScreen(Reviewing):
         panel = self._scrolling()
         if panel is not None:
             panel.scroll_to_end() if which == "end" else panel.scroll_to_start()
+
+
+def _order(name: str) -> Callable[[MonitorScreen], None]:
+    """The action of an order: its handler does the work."""
+    return lambda screen: getattr(screen.orders, name)()
+
+
+for _name in ORDERS:
+    if not hasattr(MonitorScreen, f"action_{_name}"):
+        setattr(MonitorScreen, f"action_{_name}", _order(_name))

@@ -80,7 +80,9 @@ class Verdict:
         found = [Clause(f"{shape} {self.kind}.", role)]
         for one in self.first:
             first = one.text.split(" ")[0]
-            begins = found[-1].text.endswith(".") and "-" not in first  # not sd-scripts
+            begins = found[-1].text.endswith(".") and not {*"-./"} & {
+                *first
+            }  # names stay as they are
             found.append(replace(one, text=one.text[:1].upper() + one.text[1:]) if begins else one)
         return tuple(found)
 

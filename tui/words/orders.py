@@ -15,8 +15,8 @@ from tui.words.progress import is_live
 @dataclass(frozen=True, slots=True)
 class Around:
     """What an order needs beside the run. `run_open`: a run is on the screen; `readable`: plasma.toml
-    has no problem; `approvable`: its smoke test passed and waits for a yes; `approved`: this run has it;
-    `comfy`: whether the checks saw a ComfyUI, None where they did not look."""
+    has no problem; `approvable`: its smoke test passed and awaits approval; `approved`: this run has it;
+    `comfy`: whether the checks found a ComfyUI, None where they did not run."""
 
     has_config: bool = False
     read_only: bool = False
@@ -41,21 +41,21 @@ def why_not(order: str, snapshot: RunSnapshot | None, around: Around) -> str | N
     if order in _BEFORE:
         return _BEFORE[order](snapshot, around)
     if order == "approve" and not around.run_open:
-        return None if around.approvable else "Nothing to approve: no smoke test waits for it."
+        return None if around.approvable else "Nothing to approve: no smoke test is waiting."
     if order == "free_gpu" and not around.run_open:
         return _free_before(around)
     if snapshot is None:
         return "No run is open."
     if order in _STARTS_AGAIN and snapshot.spec is not None and snapshot.spec.origin:
-        return "This run was made of what another training left: nothing can be started for it."
+        return "This run was imported: nothing can be started for it."
     if order == "approve" and around.approved:
-        return "This smoke test is approved: s starts the long run."
+        return "This smoke test is already approved: s starts the long run."
     return _ON_A_RUN[order](snapshot)
 
 
 def refusal(orders: Sequence[str], snapshot: RunSnapshot | None, around: Around) -> str | None:
-    """Why a key does nothing. One that gives several orders, each in its own situation, does something
-    if one of them can be given; else it answers for the one that fits the run."""
+    """Why a key does nothing. One with several orders does something if one of them can be given; else it
+    answers for the order that fits the run."""
     reasons = {order: why_not(order, snapshot, around) for order in orders}
     if not reasons or None in reasons.values():
         return None
@@ -66,18 +66,18 @@ def refusal(orders: Sequence[str], snapshot: RunSnapshot | None, around: Around)
 
 # --------------------------------------------------------------------------- before a run
 
-_GOING = "This run is still going: a stops it."
-_BROKEN = "plasma.toml cannot be used as it is: e opens it."
+_GOING = "This run is still training: a stops it."
+_BROKEN = "plasma.toml has errors: e opens it."
 _FOREIGN = (
-    "Nothing started: this run belongs to another project than the plasma.toml of this screen; "
-    "p shows that plasma.toml."
+    "Nothing started: this run belongs to another project than this screen's plasma.toml; "
+    "p shows what that would start."
 )
-_NO_FILE = "This screen was opened without a plasma.toml."
+_NO_FILE = "No plasma.toml for this screen."
 
 
 def _start(snapshot: RunSnapshot | None, around: Around) -> str | None:
     if not around.has_config:
-        return f"Nothing to start: {_NO_FILE[0].lower()}{_NO_FILE[1:]}"
+        return "No plasma.toml for this run: nothing to start."
     if around.run_open and snapshot is None:
         return "This run is still being read."
     if snapshot is not None and is_live(snapshot):
@@ -89,7 +89,7 @@ def _start(snapshot: RunSnapshot | None, around: Around) -> str | None:
 
 def _preflight(snapshot: RunSnapshot | None, around: Around) -> str | None:
     if not around.has_config:
-        return f"Nothing to check: {_NO_FILE[0].lower()}{_NO_FILE[1:]}"
+        return "No plasma.toml for this run: nothing to check."
     if snapshot is not None and is_live(snapshot):
         return "Checks are from the start of this run."
     return None if around.readable else _BROKEN
@@ -108,18 +108,18 @@ def _file(snapshot: RunSnapshot | None, around: Around) -> str | None:
 
 def _console(snapshot: RunSnapshot | None, around: Around) -> str | None:
     before = around.has_config and not around.run_open
-    return "No run is open, so there is no console yet." if before else None
+    return "No run is open: no console output yet." if before else None
 
 
 def _review(what: str, snapshot: RunSnapshot | None) -> str | None:
     """Sample images can be seen during a run, the rest after it."""
     if snapshot is None:
-        return f"No run is open, so there is no {what} yet."
+        return f"No run is open: no {what} yet."
     if snapshot.status is None:
-        return f"No {what} yet: this run has recorded nothing."
+        return f"No {what} yet: this run has no records."
     if what == "sample image" or not is_live(snapshot):
         return None
-    return f"No {what} yet: the run is still going."
+    return f"No {what} yet: the run is still training."
 
 
 _REVIEWS = {"summary": "summary", "samples": "sample image", "replay": "replay"}
@@ -144,14 +144,14 @@ def _stop(snapshot: RunSnapshot) -> str | None:
     if is_live(snapshot):
         return None
     if snapshot.state is RunState.LOST:
-        return "Nothing to stop: of this run nothing lives on this machine."
+        return "Nothing to stop: no process of this run is alive on this machine."
     return "Nothing to stop: the run has ended."
 
 
 def _resume(snapshot: RunSnapshot) -> str | None:
-    """Only what is certain from here; the runner's own look at the files decides the rest."""
+    """Only what is certain from here; the runner checks the files."""
     if is_live(snapshot):
-        return "Nothing to resume: the run is still going."
+        return "Nothing to resume: the run is still training."
     status = snapshot.status
     if status is None:
         return None
@@ -159,26 +159,26 @@ def _resume(snapshot: RunSnapshot) -> str | None:
     if done and snapshot.outcome is Outcome.SUCCEEDED:
         return "Nothing to resume: all steps are trained."
     if not any(not (c.removed or c.missing) for c in status.checkpoints):
-        return "Nothing to resume from: no checkpoint is left of this run."
+        return "Nothing to resume from: this run has no checkpoint left."
     return None
 
 
 def _retry(snapshot: RunSnapshot) -> str | None:
     if is_live(snapshot):
-        return "Nothing to try again: the run is still going."
+        return "Nothing to retry: the run is still training."
     cause = cause_of(snapshot)
     if cause is None:
-        return "Nothing to try again: no cause that could be cured is known."
+        return "Nothing to retry: no cause with a fix is known."
     if not cause.changes:
-        return "No setting cures this cause: its card says what helps."
+        return "No setting fixes this cause: its card shows what helps."
     return None
 
 
 def _approve(snapshot: RunSnapshot) -> str | None:
     if snapshot.spec is None or not snapshot.spec.smoke:
-        return "Nothing to approve: this run is no smoke test."
+        return "Nothing to approve: this run is not a smoke test."
     if is_live(snapshot):
-        return "The smoke test is still going."
+        return "The smoke test is still running."
     if snapshot.outcome is not Outcome.SUCCEEDED:
         return "Nothing to approve: the smoke test did not succeed."
     if not smoke_passed(snapshot):
@@ -191,21 +191,21 @@ def _adopt(snapshot: RunSnapshot) -> str | None:
         return "This run has a supervisor."
     status = snapshot.status
     if snapshot.state is RunState.ENDED and status is not None and status.outcome is not None:
-        return "The run has ended and is judged: there is nothing to supervise."
+        return "The run has ended and has a verdict: nothing to supervise."
     return None
 
 
 def _free_before(around: Around) -> str | None:
     if around.comfy is None:
-        return "Who uses the GPU has not been checked: p checks it."
-    return None if around.comfy else "The checks saw no ComfyUI: p checks again."
+        return "Other GPU users haven't been checked: p checks them."
+    return None if around.comfy else "The checks found no ComfyUI: p checks again."
 
 
 def _free_gpu(snapshot: RunSnapshot) -> str | None:
     if not is_live(snapshot):
-        return "The run has ended: who is on the GPU is not watched any more."
+        return "The run has ended: GPU users are no longer watched."
     if comfy_of(snapshot) is None:
-        return "No ComfyUI is seen on the GPU, so there is none to ask for its memory."
+        return "No ComfyUI on the GPU to ask for its memory."
     return None
 
 

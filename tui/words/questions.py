@@ -34,8 +34,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the person is asked: facts first, then the choices; staying is always the default.
-    `changes`: settings that will differ, as (name, what becomes of it); `command`: what will run."""
+    """Facts first, then the choices; changing nothing is always the default. `changes`: settings that will
+    differ, as (name, before and after); `command`: what will run."""
 
     title: str
     facts: tuple[str, ...]
@@ -50,16 +50,16 @@ def price_of_stopping(
 ) -> str:
     """One clause: what is lost if the training stops at this step. `brief`: without since when."""
     if progress.step <= 0:
-        return f"{verb} nothing: no step is trained yet"
+        return f"{verb} nothing: no step trained yet"
     cost = progress.stop_cost
     took = f" ({duration(cost.seconds)})" if cost.seconds is not None else ""
     lost = f"{count(cost.steps, 'step')}{took}"
     if not cost.kept_step:
-        return f"{verb} {lost}: nothing is saved yet"
+        return f"{verb} {lost}: nothing saved yet"
     since = "" if brief else f" since step {cost.kept_step}"
     lost = lost if cost.steps else "nothing"
     if not cost.with_state:
-        return f"{verb} {lost}{since}, kept without a state"
+        return f"{verb} {lost}{since}; resume from weights only"
     return f"{verb} {lost}{since if cost.steps else ''}"
 
 
@@ -69,16 +69,16 @@ def stop_question(snapshot: RunSnapshot, name: str) -> Question:
     facts = [_where(progress), sentence(price_of_stopping(progress))]
     status = snapshot.status
     if status is not None and status.saving_since is not None:
-        facts.append("A checkpoint is being written now; the stop waits until it is whole.")
+        facts.append("A checkpoint is being written now; the stop waits until it is complete.")
     choices: list[Choice] = []
     if snapshot.state is RunState.STOPPING:
-        facts.append("A stop is already under way.")
+        facts.append("A stop is already in progress.")
     else:
         if status is not None and status.stop_after_save:
-            who = "The guard has ordered a stop" if status.stop_by == GUARD else "A stop"
-            ordered = "" if status.stop_by == GUARD else " is already ordered"
+            who = "The guard requested a stop" if status.stop_by == GUARD else "A stop"
+            ordered = "" if status.stop_by == GUARD else " is already requested"
             facts.append(f"{who} after {next_save(snapshot, progress)}{ordered}.")
-            choices.append(Choice("cancel", "Train on: take the ordered stop back"))
+            choices.append(Choice("cancel", "Keep training (cancel the stop)"))
         else:
             choices += _after_save(snapshot, progress, facts)
         choices.append(Choice("default", "Stop now"))
@@ -93,15 +93,15 @@ def next_save(snapshot: RunSnapshot, progress: Progress) -> str:
 
 
 def _after_save(snapshot: RunSnapshot, progress: Progress, facts: list[str]) -> list[Choice]:
-    """The choice to wait for a save, with what that save is worth; none where none comes any more."""
+    """The choice to wait for a save, with what that save is worth; none where no save will come."""
     coming = next_expected(snapshot, progress)
     if coming is None and _saves_are_known(snapshot):
-        facts.append("No save comes any more before the end.")
+        facts.append("No more saves before the end.")
         return []
     if coming is not None and states_are_saved(snapshot):
-        facts.append(f"The save at step {coming.step} brings checkpoint and state.")
+        facts.append(f"The save at step {coming.step} includes a state to resume from.")
     elif not states_are_saved(snapshot):
-        facts.append("No state is being saved: the checkpoint alone is kept.")
+        facts.append("No state is being saved: only the checkpoint is kept.")
     wait = progress.seconds_until(coming.step) if coming is not None else None
     when = f", in {duration(wait)}" if wait is not None else ""
     return [Choice("after_save", f"Stop after {next_save(snapshot, progress)}{when}")]
@@ -125,38 +125,38 @@ def _where(progress: Progress) -> str:
 
 
 # ---------------------------------------------------------------------------
-# What is asked before runs are removed from the list.
+# Before runs are removed.
 
 REMOVE, WITH_CHECKPOINTS = "remove", "with checkpoints"
-#: sentences of one kind that are told in full
-TOLD = 4
+#: sentences of one kind that are listed
+MOST = 4
 
 
 def remove_question(removals: Sequence[Removal]) -> Question:
-    """Facts: what goes, what stays. A refusal is told, and that run is left out; if all are refused
-    there is nothing to choose. Checkpoints that would be lost must be typed for."""
+    """Facts: what is removed, what is kept. A refused run is left out and says why; if all are refused there is
+    nothing to choose. Losing checkpoints must be confirmed by typing."""
     can = [one for one in removals if one.refusal is None]
     refused = [one for one in removals if one.refusal is not None]
     facts: list[str] = []
     if len(can) == 1:
         facts += [clean(text, 400) for text in can[0].goes]
-        facts += [f"Stays: {_lowered(clean(text, 400))}" for text in can[0].stays[:TOLD]]
+        facts += [f"Kept: {_lowered(clean(text, 400))}" for text in can[0].stays[:MOST]]
     elif can:
-        names = some([crop(clean(one.name, 80), 40) for one in can], TOLD)
+        names = some([crop(clean(one.name, 80), 40) for one in can], MOST)
         files, size = sum(one.files for one in can), sum(one.size_bytes for one in can)
         facts.append(f"{names}.")
-        facts.append(f"Their run folders go: {count(files, 'file')}, {file_size(size)}.")
+        facts.append(f"Their run folders are removed: {count(files, 'file')}, {file_size(size)}.")
         stays = dict.fromkeys(clean(text, 400) for one in can for text in one.stays)
-        facts += [f"Stays: {_lowered(text)}" for text in list(stays)[:TOLD]]
-    warnings = [_refusal(one, alone=len(removals) == 1) for one in refused[:TOLD]]
+        facts += [f"Kept: {_lowered(text)}" for text in list(stays)[:MOST]]
+    warnings = [_refusal(one, alone=len(removals) == 1) for one in refused[:MOST]]
     lost = [clean(path, 300) for one in can for path in one.lost]
     if lost:
-        warnings.append(f"{_these(lost, 'checkpoint')} in it would be lost: {some(lost, TOLD)}.")
+        warnings.append(f"{_these(lost, 'checkpoint')} in it would be lost: {some(lost, MOST)}.")
     return Question(_title(can or removals), tuple(facts), _choices(can, lost), tuple(warnings))
 
 
 def typed_word(removals: Sequence[Removal]) -> str:
-    """What must be typed where checkpoints would be lost: something that a keyboard can write."""
+    """What must be typed where checkpoints would be lost: something a keyboard can write."""
     name = removals[0].name if len(removals) == 1 else ""
     plain = name.isascii() and name.isprintable() and 0 < len(name.strip()) <= 40
     return name.strip() if plain else "remove"
@@ -181,7 +181,7 @@ def _title(removals: Sequence[Removal]) -> str:
 def _refusal(one: Removal, *, alone: bool) -> str:
     said = clean(one.refusal, 400)
     said = said[:1].upper() + said[1:]
-    return said if alone else f"{crop(clean(one.name, 80), 40)} is left out. {said}"
+    return said if alone else f"{crop(clean(one.name, 80), 40)} is skipped. {said}"
 
 
 def _these(items: Sequence[str], noun: str) -> str:

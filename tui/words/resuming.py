@@ -1,4 +1,4 @@
-"""What is asked before a run starts, resumes, is retried, or is approved. The runner has made the plan."""
+"""Questions before a run starts, resumes, is retried or approved. The runner has made the plan."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tui.words.questions import Choice, Question
 #: by order: its answer, and the safe one
 ANSWERS = {
     "start": (Choice("start", "Start"), "Don't start"),
-    "resume": (Choice("resume", "Resume"), "Leave it as it is"),
-    "retry": (Choice("retry", "Try it again"), "Leave it as it is"),
+    "resume": (Choice("resume", "Resume"), "Cancel"),
+    "retry": (Choice("retry", "Retry"), "Cancel"),
 }
 
 
@@ -47,7 +47,7 @@ def _change(change: FlagChange) -> tuple[str, str]:
 
 
 def _value(value: str | None) -> str:
-    """A switch is on or off; what else is None is not set."""
+    """A switch is on or off, or not set."""
     if value is None:
         return "not set"
     return "on" if value == "true" else clean(value, 300)
@@ -58,7 +58,7 @@ def approve_question(name: str, lines: Sequence[CheckResult] = ()) -> Question:
     shown = [f"{clean(line.title, 30)}: {clean(line.evidence, 60)}" for line in lines]
     facts = (
         *([f"{'; '.join(shown)}."] if shown else []),
-        "The long run with the same settings may start after that.",
-        "Who approved, and when, is written down with both runs.",
+        "Then the long run with the same settings can start.",
+        "Your approval is recorded with both runs.",
     )
     return Question(f"Approve {name}?", facts, (Choice("approve", "Approve"),))
