@@ -159,7 +159,7 @@ async def test_the_welcome_offers_demo_and_runs() -> None:
         assert app.run_path == Path("/state/runs/demo")
         assert app.config_path == Path("/p/plasma-demo/plasma.toml")
         await pilot.press("s")
-        await until(pilot, lambda: "still going" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "still training" in text_of(pilot, "#notice"))
 
 
 async def test_a_demo_that_cannot_start_says_why_on_the_welcome() -> None:
@@ -224,7 +224,7 @@ async def test_help_shows_every_key_and_why_one_does_nothing() -> None:
         for key in keys_of(below):
             assert key.shown in text
             assert not applies(below, key) or key.tooltip in text
-        assert "r resume     Nothing to resume: the run is still going." in text
+        assert "r resume     Nothing to resume: the run is still training." in text
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, MonitorScreen)
 

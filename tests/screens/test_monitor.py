@@ -188,7 +188,7 @@ async def test_the_same_order_is_not_given_twice_before_its_answer() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "ready" in text_of(pilot, "#header"))
         await pilot.press("s", "s")
-        await until(pilot, lambda: "already asked for" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "Already requested" in text_of(pilot, "#notice"))
         gate.set()
         await until(pilot, lambda: app.run_path is not None)
         assert len(actions.orders) == 1
@@ -243,7 +243,7 @@ async def test_a_key_that_can_do_nothing_says_why() -> None:
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("r")
-        await until(pilot, lambda: "the run is still going" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "the run is still training" in text_of(pilot, "#notice"))
         assert actions.orders == []
 
 

@@ -279,7 +279,7 @@ async def test_e_gives_the_terminal_to_the_editor_and_reads_the_file_again(
         assert log.read_text() == f"--wait {CONFIG}\n"
         assert "not usable" in text_of(pilot, "#header")
         await pilot.press("s")
-        await until(pilot, lambda: "cannot be used as it is" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "has errors" in text_of(pilot, "#notice"))
         assert actions.orders == []
 
 
@@ -553,8 +553,8 @@ async def test_comfy_is_asked_for_its_memory_before_a_run() -> None:
 @pytest.mark.parametrize(
     ("checks", "said"),
     [
-        ((replace(COMFY, status="pass", evidence="none seen", detail=""),), "saw no ComfyUI"),
-        ((BROKEN,), "has not been checked"),
+        ((replace(COMFY, status="pass", evidence="none seen", detail=""),), "found no ComfyUI"),
+        ((BROKEN,), "haven't been checked"),
     ],
 )
 async def test_without_a_comfy_the_key_says_so_before_a_run(

@@ -14,9 +14,7 @@ from tui.panels.plan import planned_header, planned_snapshot
 from tui.panels.verdict import loss_trend, pace_change
 from tui.words.checklist import Checklist, preflight_list
 from tui.words.checkpoints import checkpoint_table
-from tui.words.orders import Around, why_not
 from tui.words.progress import progress_of
-from tui.words.questions import stop_question
 from tui.words.state import label_of, state_label
 
 # --------------------------------------------------------------------------- state, progress, header
@@ -146,71 +144,6 @@ def test_preflight_puts_first_what_needs_a_person() -> None:
     assert found.summary == "1 failed, 2 warnings, 8 passed, 1 skipped"
     odd = preflight_list((CheckResult("x_y", "strange", "e"),))
     assert odd.rows[0].mark == "skip" and odd.rows[0].title == "x y"
-
-
-# --------------------------------------------------------------------------- questions
-
-
-def test_stopping_offers_the_next_save_with_its_time() -> None:
-    question = stop_question(b.snapshot(412), "spyke")
-    assert [choice.mode for choice in question.choices] == ["after_save", "default", "now"]
-    assert question.choices[0].label == "Stop after the save at step 600, in 10 min"
-    assert question.choices[-1].typed
-    assert question.facts == (
-        "The training is at step 412 of 920.",
-        "Stopping now loses 12 steps (37 s) since step 400.",
-        "The save at step 600 brings checkpoint and state.",
-    )
-
-
-def test_an_ordered_stop_can_be_taken_back() -> None:
-    shown = b.snapshot(412, status_changes={"stop_after_save": True})
-    assert [c.mode for c in stop_question(shown, "x").choices] == ["cancel", "default", "now"]
-
-
-def test_near_the_end_there_is_no_save_to_wait_for() -> None:
-    modes = [choice.mode for choice in stop_question(b.snapshot(850), "spyke").choices]
-    assert modes == ["default", "now"]
-
-
-def test_a_second_stop_can_only_be_harder() -> None:
-    shown = b.snapshot(412, state=RunState.STOPPING)
-    assert [choice.mode for choice in stop_question(shown, "x").choices] == ["now"]
-
-
-def test_a_save_in_progress_is_told() -> None:
-    shown = b.in_phase(Phase.SAVING, 400, status_changes={"saving_since": b.NOW})
-    assert any("being written now" in fact for fact in stop_question(shown, "x").facts)
-
-
-def reason(order: str, shown: object, config: bool = True, read_only: bool = False) -> str | None:
-    around = Around(has_config=config, read_only=read_only, run_open=shown is not None)
-    return why_not(order, shown, around)  # type: ignore[arg-type]
-
-
-def test_orders_that_make_sense() -> None:
-    running, killed = b.snapshot(412), b.ended(Outcome.KILLED, 412)
-    assert reason("stop", running) is None
-    assert reason("resume", killed) is None
-    assert reason("start", killed) is None
-    assert reason("start", None) is None
-    assert reason("adopt", b.snapshot(412, supervisor_alive=False)) is None
-
-
-def test_orders_that_make_none_say_why() -> None:
-    running, done = b.snapshot(412), b.ended(Outcome.SUCCEEDED)
-    assert "ended" in (reason("stop", done) or "")
-    assert "still going" in (reason("resume", running) or "")
-    assert "all steps" in (reason("resume", done) or "")
-    assert "still going" in (reason("start", running) or "")
-    assert "plasma.toml" in (reason("start", done, config=False) or "")
-    assert "has a supervisor" in (reason("adopt", running) or "")
-    assert "judged" in (reason("adopt", done) or "")
-    assert "no smoke test" in (reason("approve", done) or "")
-    for order in ("start", "smoke", "approve", "stop", "resume", "adopt"):
-        assert reason(order, running, read_only=True) == "This screen is read-only."
-    nothing = b.ended(Outcome.KILLED, 150)
-    assert "no checkpoint is left" in (reason("resume", nothing) or "")
 
 
 # --------------------------------------------------------------------------- plan, trend
