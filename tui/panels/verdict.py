@@ -169,6 +169,7 @@ STALE_S = 15.0
 #: a step that takes so many times the usual step is a silence worth a word
 SILENT_STEPS = 20
 SILENT_FLOOR_S = 60.0
+_WORST = {"bad": 0, "warn": 1}
 _BUSY_WORDS = {
     Phase.LAUNCHING: "launching the trainer",
     Phase.DATASET: "preparing the data",
@@ -197,9 +198,15 @@ def training(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
     ]
     paces = _pace_clauses(snapshot, progress)
     kind = health((*state, *paces, *silence(snapshot, now)))
+    # why it is not healthy comes first: a narrow screen cuts the rest
+    trouble = sorted(
+        (c for c in (*state, *paces) if c.role in _WORST), key=lambda c: _WORST[c.role]
+    )
+    calm = [c for c in (*state, *paces) if c.role not in _WORST]
     past = past_clause(snapshot)
     over = [past] if past is not None else []
-    first = (*state, *over, *paces, *_best(snapshot), *_warning_clauses(snapshot))
+    last = (*_best(snapshot), *_warning_clauses(snapshot))
+    first = (*trouble, *calm[:1], *over, *calm[1:], *last)
     return Verdict(kind, first, second, urgent=must_be_whole(snapshot))
 
 

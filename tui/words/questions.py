@@ -55,7 +55,8 @@ def price_of_stopping(
     took = f" ({duration(cost.seconds)})" if cost.seconds is not None else ""
     lost = f"{count(cost.steps, 'step')}{took}"
     if not cost.kept_step:
-        return f"{verb} {lost}: nothing saved yet"
+        every = "all " if cost.steps > 1 else ""
+        return f"{verb} {every}{lost}{'' if brief else ': nothing saved yet'}"
     since = "" if brief else f" since step {cost.kept_step}"
     lost = lost if cost.steps else "nothing"
     if not cost.with_state:
