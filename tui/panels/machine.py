@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from rich.cells import cell_len
 from textual.reactive import reactive
@@ -102,16 +102,17 @@ def of_card(key: str, field: str) -> Value:
 def pace_history(snapshot: RunSnapshot, usual_s: float, now: float) -> Past:
     """Seconds a step, the usual ones at half the height. It ends with the newest step, in a run that hangs at
     `now`."""
-    known = [one for one in snapshot.loss.buckets if one.elapsed_s is not None]
-    if snapshot.spec is None or len(known) < 2 or usual_s <= 0:
+    timed = (one for one in reversed(snapshot.loss.buckets) if one.elapsed_s is not None)
+    last = next(timed, None)
+    if snapshot.spec is None or last is None or usual_s <= 0:
         return ()
     since = snapshot.spec.created_at
-    last_at = since + (known[-1].elapsed_s or 0.0)
+    last_at = since + (last.elapsed_s or 0.0)
     hangs = is_live(snapshot) and now - last_at > 3 * usual_s + BIN_S
     end = int((now if hangs else last_at) // BIN_S)
     seconds: dict[int, float] = {}
     steps: dict[int, float] = {}
-    for after, before in pairwise(reversed(known)):
+    for after, before in pairwise(chain((last,), timed)):
         begun, done = since + (before.elapsed_s or 0.0), since + (after.elapsed_s or 0.0)
         if done < (end - PAST_BINS) * BIN_S:
             break

@@ -137,10 +137,7 @@ class SampleStrip(Pictured, Panel, can_focus=True):
             self._pictures.close()
 
     def on_sample_strip_ready(self) -> None:
-        store = self._store()
-        if store is not None:
-            store.send([wish for wish, _ in self._shown(*self.content_size)])
-            self.repaint()
+        self.repaint()
 
     # ----------------------------------------------------------------- drawing
 
@@ -177,7 +174,9 @@ class SampleStrip(Pictured, Panel, can_focus=True):
             return ()
         shown = self._shown(width, height + 1)
         rows = shown[0][0].rows if shown else height - 1
-        store.wish([wish for wish, _ in shown])
+        wishes = [wish for wish, _ in shown]
+        store.wish(wishes)
+        store.send(wishes)
         lines: list[list[Span]] = [[Span(" ")] for _ in range(rows + 1)]
         for at, (wish, step) in enumerate(shown):
             made = store.take(wish)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from runner.hardware.samples import own_gpu, same_device
 from runner.model import (
@@ -151,8 +150,12 @@ def _plain(sample: HardwareSample) -> tuple[GpuSample, ...]:
     used, total = sample.gpu_memory_used_bytes, sample.gpu_memory_total_bytes
     if sample.gpu_percent is None and used is None:
         return ()
-    made = GpuSample("", "", percent=sample.gpu_percent, memory_used_bytes=used)
-    return (replace(made, memory_total_bytes=total, reasons=sample.reasons),)
+    return (
+        GpuSample(
+            "", "", percent=sample.gpu_percent, memory_used_bytes=used, memory_total_bytes=total,
+            reasons=sample.reasons,
+        ),
+    )  # fmt: skip
 
 
 def _label(gpu: GpuSample, gpus: Sequence[GpuSample]) -> str:
