@@ -16,6 +16,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from runner.config.catalog import Catalog, Flag, FlagReport
+from runner.control.gate import GateStatus
 from runner.history.review.document_of import document_of
 from runner.history.review.model import Review
 from runner.history.samples import Sample, SampleRhythm
@@ -23,6 +24,7 @@ from runner.model import (
     AlarmKind,
     Approval,
     Cause,
+    Expectation,
     JournalEvent,
     LossSeries,
     Outcome,
@@ -283,6 +285,26 @@ def _with_plan(*more: b.CheckResult) -> Callable[[FakeBackend, Path], None]:
     return prepare
 
 
+def _with_gate(backend: FakeBackend, folder: Path) -> None:
+    """A passed smoke test waits for its approval; sources, an expectation that differs, and notes."""
+    forecast = replace(
+        b.forecast(),
+        reg_images=23,
+        duration_s=2852.0,
+        seconds_per_step=3.1,
+        sources={"steps": "4 epochs x 230 steps", "duration_s": "smoke test x-1"},
+        warnings=("The regularisation images double the epoch.",),
+    )
+    lines = (
+        b.CheckResult("smoke_device", "pass", "mps", None, "Device", "It trained on mps."),
+        b.CheckResult("smoke_pace", "warn", "3.1 s", None, "Pace", "Slower than forecast."),
+    )
+    gate = GateStatus(True, False, "x-1 passed", "x-1", smoke_passed=True)
+    expect = Expectation(steps=1840, images=23)
+    backend.made_plan = Plan("spyke", forecast, b.CHECKS, gate=gate.text, gate_status=gate,
+                             smoke_lines=lines, expect=expect)  # fmt: skip
+
+
 def _with_fix(backend: FakeBackend, folder: Path) -> None:
     _with_plan(BROKEN)(backend, folder)
     will_do = ("in /kohya: git submodule update --init sd-scripts",)
@@ -422,6 +444,7 @@ def scenes() -> dict[str, Scene]:
         "plan-ready": Scene(prepare=_with_plan(), options=planned, waits="Ready"),
         "plan-not-ready": Scene(prepare=_with_plan(BROKEN), options=planned, waits="Not ready"),
         "plan-broken": Scene(prepare=_with_broken_plan, options=planned, waits="Not ready"),
+        "plan-gate": Scene(prepare=_with_gate, options=planned, waits="approval"),
         "fix": Scene(
             prepare=_with_fix, options=planned, waits="Not ready", keys=("f",), then="Apply"
         ),

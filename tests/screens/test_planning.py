@@ -50,18 +50,6 @@ def preflight(pilot: Pilot[Any]) -> str:
 # --------------------------------------------------------------------------- checks
 
 
-async def test_failures_are_seen_first_with_what_can_be_done() -> None:
-    _, app = planned(*b.CHECKS, BROKEN)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "no lora.py" in preflight(pilot))
-        rows = preflight(pilot).splitlines()
-        assert rows[1].startswith("▌✗ Trainer") and "f: git" in rows[2] and "!" in rows[3]
-        assert "lora.py is missing." in preflight(pilot)
-        assert "✗ not ready" in text_of(pilot, "#header")
-        assert "f shows a fix" in text_of(pilot, "#verdict")
-        assert "Not ready. 920 steps" in text_of(pilot, "#verdict")
-
-
 async def test_the_cursor_walks_and_its_check_tells_all() -> None:
     _, app = planned(BROKEN, *b.CHECKS)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -411,6 +399,26 @@ async def test_the_last_edit_can_be_undone_until_the_file_changes() -> None:
         await pilot.press("u")
         await until(pilot, lambda: "nothing is undone" in text_of(pilot, "#notice"))
         assert len(edits(actions)) == 3
+
+
+async def test_one_edit_is_written_at_a_time() -> None:
+    actions, app = with_flags()
+    write, go_on = actions.set_flag, threading.Event()
+
+    def slow(*what: Any) -> FlagAnswer:
+        assert go_on.wait(5)
+        return write(*what)
+
+    actions.set_flag = slow  # type: ignore[method-assign]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened_flags(pilot)
+        await pilot.press("j", "x", "x", "u", "enter")
+        assert isinstance(app.screen, FlagsScreen)
+        go_on.set()
+        await until(pilot, lambda: "removed" in text_of(pilot, "#notice"))
+        assert len(edits(actions)) == 1
+        await pilot.press("u")
+        await until(pilot, lambda: len(edits(actions)) == 2)
 
 
 @pytest.mark.parametrize("key", ["enter", "t", "x", "u"])

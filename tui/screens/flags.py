@@ -280,7 +280,7 @@ class FlagsScreen(FramedScreen):
     def __init__(self, config_path: Path, locked: str = "") -> None:
         super().__init__()
         self._config_path, self._locked = config_path, locked
-        self._typed = ""
+        self._typed, self._writing = "", False
         #: what each edit made, and what it replaced
         self._edits: list[tuple[bytes, bytes]] = []
         self.sheet: FlagSheet | None = None
@@ -300,7 +300,7 @@ class FlagsScreen(FramedScreen):
         self.query_one(KeyFooter).model = TYPING_FOOTER if typing else footer_of(self)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
-        return not self._locked or action not in EDITS
+        return action not in EDITS or not (self._locked or self._writing)
 
     def on_key(self, event: events.Key) -> None:
         keys = [key for key in KEYS if key.action.split("(")[0] in EDITS]
@@ -387,13 +387,15 @@ class FlagsScreen(FramedScreen):
         self._write(restore, "Last edit undone")
 
     def _write(self, work: Callable[[], FlagAnswer], done: str) -> None:
-        ask(self, work, partial(self._take_answer, done), self._failed, alone="write")
+        self._writing = True
+        ask(self, work, partial(self._take_answer, done), self._failed)
 
     def _failed(self, problem: str) -> None:
+        self._writing = False
         self.say(f"Not written: {problem}", "bad")
 
     def _take_answer(self, done: str, answer: FlagAnswer) -> None:
-        self.sheet = answer.sheet
+        self.sheet, self._writing = answer.sheet, False
         self._show()
         if answer.problem:
             self._failed(f"{answer.problem}.")

@@ -9,7 +9,7 @@ import pytest
 
 from runner.config.catalog import Catalog, Flag, FlagReport
 from runner.control.gate import GateStatus
-from runner.model import Approval, CheckResult, Expectation, Forecast
+from runner.model import Approval, CheckResult, Forecast
 from tests.hostile import HOSTILE
 from tui.backend.results import FlagSheet, Plan
 from tui.editor import NoEditor, pick_editor
@@ -128,36 +128,6 @@ def test_the_area_of_a_check_says_when_it_is_cut() -> None:
 
 def board_text(plan: Plan | None, width: int = 60, details: bool = False) -> str:
     return "\n".join(plain(row).rstrip() for row in plan_rows(plan, width, details))
-
-
-def test_the_numbers_stand_beside_their_sources_and_the_unknown_is_called_so() -> None:
-    forecast = Forecast(
-        images=23,
-        steps=920,
-        epochs=4,
-        batches_per_epoch=230,
-        duration_s=2852.0,
-        seconds_per_step=3.1,
-        sources={"steps": "4 epochs x 230 steps", "duration_s": "smoke test x-1"},
-    )
-    text = board_text(Plan("spyke", forecast))
-    assert " steps    920  4 epochs x 230 steps" in text
-    assert "4 of 230 batches" in text
-    assert "48 min  smoke test x-1" in text
-    assert " on disk  unknown" in text and " memory   unknown" in text
-
-
-def test_what_is_expected_otherwise_and_what_to_know_is_said() -> None:
-    forecast = Forecast(images=23, steps=1840, warnings=("the regularisation doubles the epoch",))
-    text = board_text(Plan("spyke", forecast, expect=Expectation(steps=920, images=23)))
-    assert "1840 steps, [expect] says 920" in text and "images, [expect]" not in text
-    assert "the regularisation doubles the epoch" in text
-
-
-def test_every_problem_of_the_file_is_shown() -> None:
-    plan = Plan("p", problem="p:1: a", problems=("plasma.toml:1: a", "plasma.toml:9: b"))
-    text = board_text(plan)
-    assert "plasma.toml:1: a" in text and "plasma.toml:9: b" in text and "e opens" in text
 
 
 @pytest.mark.parametrize(
