@@ -444,7 +444,7 @@ def scenes() -> dict[str, Scene]:
         "plan-ready": Scene(prepare=_with_plan(), options=planned, waits="Ready"),
         "plan-not-ready": Scene(prepare=_with_plan(BROKEN), options=planned, waits="Not ready"),
         "plan-broken": Scene(prepare=_with_broken_plan, options=planned, waits="Not ready"),
-        "plan-gate": Scene(prepare=_with_gate, options=planned, waits="approval"),
+        "plan-gate": Scene(prepare=_with_gate, options=planned, waits="Ready"),
         "fix": Scene(
             prepare=_with_fix, options=planned, waits="Not ready", keys=("f",), then="Apply"
         ),
