@@ -130,7 +130,16 @@ class PlasmaApp(App[None], inherit_bindings=False):
     # ----------------------------------------------------------------- life
 
     def get_default_screen(self) -> Screen[Any]:
-        """The real first screen at once: a blank one before it costs a whole frame."""
+        """The real first screen at once: a blank one before it costs a frame. The classes of its size as well:
+        Textual adds them with the first resize, and then styles all widgets again."""
+        screen = self._first_screen()
+        for cells, points in zip(
+            self.size, (self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS), strict=True
+        ):
+            screen.add_class(max(one for one in points if one[0] <= cells)[1])
+        return screen
+
+    def _first_screen(self) -> Screen[Any]:
         path, speed = self.first_replay
         if path is not None:
             from tui.screens.replay import ReplayScreen

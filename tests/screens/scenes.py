@@ -520,7 +520,8 @@ def scenes() -> dict[str, Scene]:
         "compare": Scene(
             None, ("h", "space", "down", "space", "c"), prepare=_with_comparison, then="compared"
         ),
-        "welcome": Scene(waits="here (n"),
+        "welcome": Scene(waits="here (n", then="⠌⠉⠉⠒⠒⠤⢄⣀⣀⣀    12 h", sizes=WIDTHS[1:]),
+        "welcome-narrow": Scene(waits="here (n", sizes=WIDTHS[:1]),
         "new-project": Scene(
             waits="No plasma.toml", keys=("n",), then='name = "lora"', prepare=_with_machine
         ),
