@@ -72,9 +72,9 @@ def checkpoint_row(row: CheckpointRow, width: int, fraction: float, selected: bo
     if words:
         return (*spans, Span("  " + crop(words, rest), role))
     final = "final" if row.final else ""
-    said = [row.age, row.fate, final] if width >= ROOMY else [row.until, row.age, row.fate, final]
-    told = ", ".join(text for text in said if text)
-    return (*spans, Span("  " + crop_parts(told, rest), _ROLES.get(row.kind, "dim")))
+    ends = (row.age, row.fate, final) if width >= ROOMY else (row.until, row.age, row.fate, final)
+    text = crop_parts(", ".join(filter(None, ends)), rest)
+    return (*spans, Span("  " + text, _ROLES.get(row.kind, "dim")))
 
 
 def _with_room(
@@ -373,5 +373,5 @@ class CheckpointPanel(ScrollingPanel):
         self._detail_room = room
         self._read = max(0, min(self._read, len(rows) - room))
         below = len(rows) - room - self._read
-        said = f" … {below} more, pgdn" if below else " the end, pgup"
-        return [title, *rows[self._read : self._read + room], (Span(said, "dim"),)]
+        more = f" … {below} more, pgdn" if below else " the end, pgup"
+        return [title, *rows[self._read : self._read + room], (Span(more, "dim"),)]

@@ -41,9 +41,9 @@ from tui.words.machine import (
     newest,
     others,
     output_disk,
+    phrase,
     reading_of,
     room_of,
-    said,
     size,
     use_sentences,
     user_words,
@@ -267,9 +267,9 @@ def _own_card(own: Device, reading: Reading) -> list[Gauge]:
 
     clock = mean("clock_mhz")
     card = joined(
-        said("{:.0f} °C", mean("temperature_c")),
+        phrase("{:.0f} °C", mean("temperature_c")),
         power_words(mean("power_w"), gpu.power_limit_w),
-        said("{:.1f} GHz", clock and clock / 1000),
+        phrase("{:.1f} GHz", clock and clock / 1000),
         f"VRAM peak {gb(most)} GB" if most and not own.shared else "",
     )
     if card:
@@ -309,7 +309,7 @@ def _video_memory(own: Device, reading: Reading) -> list[Gauge]:
         return [_not_measured("VRAM", gpu.reasons.get("memory_used_bytes"), 97)]
     low = left is not None and left < LOW * (total or 0)
     ours, rest = gpu.memory_run_bytes, own.others_bytes
-    whose = joined(f"ours {gb(ours)}", said("others {}", rest and gb(rest))) if ours else ""
+    whose = joined(f"ours {gb(ours)}", phrase("others {}", rest and gb(rest))) if ours else ""
     past = reading.past(of_card(gpu.key, "memory_used_bytes"), total)
     made = _filling("VRAM", used, total, f"{gb(left or 0)} GB left" if low else "", whose, 98, past)
     return [_silent(made, own.age_s) if own.stale else made]
@@ -510,8 +510,8 @@ def _section(
     title: str, facts: Iterator[Fact] | Sequence[Fact], source: str = "", age_s: float = 0.0
 ) -> Section:
     stale = age_s > STALE_S
-    said = f"no answer for {ago(age_s)}" if stale else age_words(age_s)
-    note = joined(clean(source, 20), said) if source else ""
+    age = f"no answer for {ago(age_s)}" if stale else age_words(age_s)
+    note = joined(clean(source, 20), age) if source else ""
     return Section(title, tuple(fact for fact in facts if fact[1]), note, stale)
 
 
@@ -526,19 +526,21 @@ def _device(device: Device, now: float) -> Iterator[Fact]:
     total, left = gpu.memory_total_bytes, gpu.memory_left_bytes
     single = ", a single reading: they vary a lot" if device.spiky else ""
     memory = joined(
-        said("{}" + (f" of {_round(total)}" if total and own else ""), size(gpu.memory_used_bytes)),
-        said("{} left", size(left)) if own else "part of the machine's memory",
+        phrase(
+            "{}" + (f" of {_round(total)}" if total and own else ""), size(gpu.memory_used_bytes)
+        ),
+        phrase("{} left", size(left)) if own else "part of the machine's memory",
     )
     whose = joined(
-        said("this run's {}", size(gpu.memory_run_bytes)),
-        said("others' and the driver's {}", size(device.others_bytes)),
+        phrase("this run's {}", size(gpu.memory_run_bytes)),
+        phrase("others' and the driver's {}", size(device.others_bytes)),
     )
     card = joined(
-        said("{:.0f} °C", gpu.temperature_c),
+        phrase("{:.0f} °C", gpu.temperature_c),
         power_words(gpu.power_w, gpu.power_limit_w),
-        said("{:.0f} MHz", gpu.clock_mhz),
-        said("memory {:.0f} MHz", gpu.memory_clock_mhz),
-        said("fan {:.0f} %", gpu.fan_percent),
+        phrase("{:.0f} MHz", gpu.clock_mhz),
+        phrase("memory {:.0f} MHz", gpu.memory_clock_mhz),
+        phrase("fan {:.0f} %", gpu.fan_percent),
     )
     yield "trouble", clean(gpu.problem, 300), "bad"
     yield "load", load_words(gpu.percent) + single if gpu.percent is not None else "", "text"
@@ -546,12 +548,16 @@ def _device(device: Device, now: float) -> Iterator[Fact]:
     yield "whose", whose, "text"
     yield "card", card, "text"
     yield "slowed", joined(*(clean(one, 80) for one in gpu.throttle)), "warn"
-    yield "restarts", said("{} by its driver since it was started", gpu.recoveries or None), "warn"
+    yield (
+        "restarts",
+        phrase("{} by its driver since it was started", gpu.recoveries or None),
+        "warn",
+    )
     for user in sorted(gpu.users, key=lambda user: (not user.ours, -(user.memory_bytes or 0))):
         yield _user(user, now)
     for field, why in gpu.reasons.items():
         label = clean(_FIELDS.get(field, field), 9)
-        yield label, said("not measured: {}", clean(why, 200) or None), "dim"
+        yield label, phrase("not measured: {}", clean(why, 200) or None), "dim"
 
 
 def _user(user: GpuUser, now: float) -> Fact:
@@ -567,15 +573,19 @@ def _memory_facts(sample: HardwareSample) -> Iterator[Fact]:
         sample.swap_total_bytes,
         sample.swapped_out_bytes,
     )
-    used = said("{}" + (f" of {_round(total)}" if total else ""), size(sample.memory_used_bytes))
-    swap = said("{}" + (f" of {_round(most)}" if most else ""), size(sample.swap_used_bytes))
-    grown = said("{} written since boot", size(written or None))
-    yield "in use", joined(used, said("{} left", size(sample.memory_left_bytes))), "text"
+    used = phrase("{}" + (f" of {_round(total)}" if total else ""), size(sample.memory_used_bytes))
+    swap = phrase("{}" + (f" of {_round(most)}" if most else ""), size(sample.swap_used_bytes))
+    grown = phrase("{} written since boot", size(written or None))
+    yield "in use", joined(used, phrase("{} left", size(sample.memory_left_bytes))), "text"
     yield "pressure", pressure_word(sample.pressure) if sample.pressure is not None else "", "text"
     yield "swap", joined("none" if most == 0 else swap, grown), "text"
-    tree = said("{} with its workers", size(sample.tree_memory_bytes))
+    tree = phrase("{} with its workers", size(sample.tree_memory_bytes))
     footprint = size(sample.footprint_bytes or None)
-    yield "trainer", joined(tree, said("footprint {}, the GPU's part included", footprint)), "text"
+    yield (
+        "trainer",
+        joined(tree, phrase("footprint {}, the GPU's part included", footprint)),
+        "text",
+    )
 
 
 def _cpu_facts(sample: HardwareSample) -> Iterator[Fact]:
@@ -583,7 +593,7 @@ def _cpu_facts(sample: HardwareSample) -> Iterator[Fact]:
     cores = f" of {count(sample.cpu_count, 'core')}" if sample.cpu_count else ""
     busy = load_words(used) + cores if used is not None else ""
     processes = f"{number} process{'' if number == 1 else 'es'} with launcher and workers"
-    yield "in use", joined(busy, said("load {:.1f}", sample.load)), "text"
+    yield "in use", joined(busy, phrase("load {:.1f}", sample.load)), "text"
     own = cores_words(tree) if tree is not None else ""
     yield "training", joined(own, processes if number is not None else ""), "text"
 

@@ -157,7 +157,7 @@ class SampleStrip(Pictured, Panel, can_focus=True):
         if board is None or rows < 2:
             return []
         room = width - 1 - (NEXT_WIDTH + GAP if self._next else 0)
-        # a little smaller where two fit then: the change between them is what is looked for
+        # a little smaller where two fit then: what counts is the change between them
         half = (room - GAP) // 2
         columns = min(2 * rows, half if half >= LEAST_WIDTH else room)
         number, rows = max(1, (room + GAP) // (columns + GAP)), min(rows, -(-columns // 2))
@@ -190,8 +190,8 @@ class SampleStrip(Pictured, Panel, can_focus=True):
             for y in range(rows):
                 lines[y] += [*pad(tile[y] if y < len(tile) else EMPTY, size), Span(" " * GAP)]
             newest = at == len(shown) - 1
-            said = f"{step} newest" if newest and len(shown) > 1 else step
-            lines[rows].append(cell(said, size + GAP, "text" if newest else "dim"))
+            caption = f"{step} newest" if newest and len(shown) > 1 else step
+            lines[rows].append(cell(caption, size + GAP, "text" if newest else "dim"))
         if self._next:
             for y in range(rows):
                 side, word = glyphs.CURSOR_LINE, "next" if y == rows // 2 else ""

@@ -136,8 +136,8 @@ def draw_grid(board: Board, place: Place, tiles: Tiles, width: int, take: Take |
         here, prompt = row == cursor[0], board.prompt(board.prompts[row])
         words = clean(prompt.text, 400) if prompt is not None else "not in the prompt file"
         number = Span(f"{board.prompts[row] + 1:<3} ", "dim")
-        said = Span(crop(words, max(0, width - 6)), "text" if here else "dim")
-        rows.append((_cursor(here), number, said))
+        prompted = Span(crop(words, max(0, width - 6)), "text" if here else "dim")
+        rows.append((_cursor(here), number, prompted))
         drawn = [_tile(board.image(row, column), tiles, take) for column in columns]
         for y in range(tiles.height):
             spans: list[Span] = []

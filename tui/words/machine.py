@@ -32,7 +32,7 @@ def joined(*parts: str) -> str:
     return ", ".join(one for one in parts if one)
 
 
-def said(template: str, *values: object) -> str:
+def phrase(template: str, *values: object) -> str:
     """The template with its values; empty where one of them is unknown (None)."""
     return "" if None in values else template.format(*values)
 
@@ -309,10 +309,10 @@ def use_sentences(use: HardwareUse) -> tuple[str, ...]:
 
 
 def _gpu(use: HardwareUse) -> str:
-    most = said("at most {:.0f} %", use.gpu_util_max)
+    most = phrase("at most {:.0f} %", use.gpu_util_max)
     if not most or use.gpu_util_mean is None or use.training_s < LEAST_S:
         return most and f"GPU busy {most}"
-    idle = said(
+    idle = phrase(
         "idle for {}", use.gpu_idle_s if use.gpu_idle_s is None else duration(use.gpu_idle_s)
     )
     return joined(f"GPU busy {use.gpu_util_mean:.0f} % on average while training", most, idle)
@@ -321,16 +321,16 @@ def _gpu(use: HardwareUse) -> str:
 def _gpu_memory(use: HardwareUse) -> str:
     most, ours = size(use.gpu_memory_max_bytes), size(use.gpu_memory_run_max_bytes)
     if most is None:
-        return said("this run held at most {} of the GPU's memory", ours)
-    return joined(f"GPU memory at most {most}", said("this run's at most {}", ours))
+        return phrase("this run held at most {} of the GPU's memory", ours)
+    return joined(f"GPU memory at most {most}", phrase("this run's at most {}", ours))
 
 
 def _card(use: HardwareUse) -> str:
     energy = use.energy_wh
     return joined(
-        said("at most {:.0f} °C", use.temperature_max_c),
-        said("{:.0f} W on average", use.power_mean_w),
-        said("{:.1f} kWh used" if (energy or 0) >= 1000 else "{:.0f} Wh used",
+        phrase("at most {:.0f} °C", use.temperature_max_c),
+        phrase("{:.0f} W on average", use.power_mean_w),
+        phrase("{:.1f} kWh used" if (energy or 0) >= 1000 else "{:.0f} Wh used",
              energy / 1000 if energy and energy >= 1000 else energy),
         f"slowed for {duration(use.throttled_s)}" if use.throttled_s >= 1 else "",
     )  # fmt: skip
@@ -339,16 +339,16 @@ def _card(use: HardwareUse) -> str:
 def _host(use: HardwareUse) -> str:
     cores = use.tree_cpu_mean / 100 if use.tree_cpu_mean is not None else None
     return joined(
-        said("CPU {:.0f} % on average while training", use.cpu_mean),
-        said("the training used {:.1f} cores", cores),
+        phrase("CPU {:.0f} % on average while training", use.cpu_mean),
+        phrase("the training used {:.1f} cores", cores),
     )
 
 
 def _memory(use: HardwareUse) -> str:
     grown = use.swap_grown_bytes or 0
     return joined(
-        said("the training used at most {} of memory", size(use.tree_memory_max_bytes)),
-        said("at least {} was left", size(use.memory_low_bytes)),
+        phrase("the training used at most {} of memory", size(use.tree_memory_max_bytes)),
+        phrase("at least {} was left", size(use.memory_low_bytes)),
         f"swap grew by {memory_size(grown)}" if grown >= 1 << 20 else "",
     )
 
