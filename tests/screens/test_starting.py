@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,29 @@ async def test_after_a_smoke_test_s_starts_the_long_run_without_a_question() -> 
         await until(pilot, lambda: app.planner.plan is not None)
         await pilot.press("s")
         await until(pilot, lambda: actions.orders == [("start", CONFIG)])
+
+
+async def test_a_start_without_a_question_says_what_it_starts_and_where_it_writes() -> None:
+    actions, app = opened(b.snapshot(3), None, replace(PREVIEW, existing=(), warnings=()))
+    go_on = threading.Event()
+    start = actions.start
+
+    def slow(*what: Any, **how: Any) -> Any:
+        assert go_on.wait(5)
+        return start(*what, **how)
+
+    actions.start = slow  # type: ignore[method-assign]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "ready" in text_of(pilot, "#header"))
+        await pilot.press("s")
+
+        def said() -> str:
+            return " ".join(text_of(pilot, "#notice").split())
+
+        await until(pilot, lambda: "Output: /p/out/spyke" in said())
+        assert "Project: /p/plasma.toml" in said()
+        go_on.set()
+        await until(pilot, lambda: app.run_path == Path("/state/runs/new"))
 
 
 @pytest.mark.parametrize("key", ["s", "t"])

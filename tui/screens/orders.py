@@ -169,7 +169,8 @@ class MonitorOrders:
             return
 
         def go(mode: str) -> None:
-            said = f"{preview.title.replace('Start', 'Starting', 1)}; checks run first."
+            what = preview.title.replace("Start", "Starting", 1)
+            said = f"{what}; checks run first. {'. '.join(preview.facts)}."
             self._start("start", config, said, preview.existing)
 
         spec = self._run.spec if self._run is not None else None
