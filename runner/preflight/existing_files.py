@@ -1,6 +1,6 @@
 """Files of an earlier training that a start would overwrite. sd-scripts never asks.
 
-Sample images and TensorBoard files carry the time in their names, so they are never overwritten.
+Sample images and TensorBoard files have the time in their names, so they are never overwritten.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOOK_BACK = 300
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """`files`: what a person was shown and agreed to overwrite; `everything`: also what appears later, by
+    """`files`: what the user agreed to overwrite; `everything`: also files that appear later, by
     `--force REASON`. `reason`: recorded in spec.json."""
 
     files: frozenset[Existing] = frozenset()
@@ -35,7 +35,7 @@ class Consent:
     reason: str = ""
 
     def missing_for(self, existing: Sequence[Existing]) -> tuple[Existing, ...]:
-        """Those that nobody agreed to overwrite."""
+        """Those without consent."""
         return () if self.everything else tuple(one for one in existing if one not in self.files)
 
 
@@ -43,7 +43,8 @@ NO_CONSENT = Consent()
 
 
 def names(forecast: Forecast) -> list[str]:
-    """Every file and folder that the training will write into output_dir; an output_name may hold folders."""
+    """Every file and folder that the training will write into output_dir; an output_name may contain
+    folders."""
     written = (name for c in forecast.checkpoints for name in (c.name, c.state_name))
     return list(dict.fromkeys(filter(None, (*written, forecast.final))))
 
@@ -51,8 +52,8 @@ def names(forecast: Forecast) -> list[str]:
 def existing_files(
     output_dir: str | None, output_name: str | None, forecast: Forecast | None
 ) -> tuple[Existing, ...]:
-    """What lies where this training will write, by name. Where the names of its files cannot be forecast,
-    every file that a training of this name may have written."""
+    """Existing files that this training will write, by name. If its file names cannot be forecast, every file
+    that a training of this name may have written."""
     if output_dir is None:
         return ()
     folder, found = Path(output_dir), []
@@ -61,7 +62,7 @@ def existing_files(
         try:
             stat = (
                 folder / name
-            ).lstat()  # of a dangling link too: the trainer would write through it
+            ).lstat()  # dangling links too: the trainer would write through them
         except OSError:
             continue
         found.append(Existing(str(folder / name), stat.st_mtime_ns, stat.st_size, stat.st_ino))
@@ -79,7 +80,7 @@ def files_of_name(folder: Path, output_name: str | None) -> tuple[str, ...]:
         return ()
 
 
-# ----------------------------------------------------------------- in words
+# ----------------------------------------------------------------- as text
 
 
 def sentence(existing: Sequence[Existing]) -> str:
@@ -96,7 +97,7 @@ def sentence(existing: Sequence[Existing]) -> str:
 
 
 def lines(existing: Sequence[Existing]) -> tuple[str, ...]:
-    """One a file: its name, the run that wrote it, when."""
+    """One per file: its name, the run that wrote it, and when."""
     by = writers([one.path for one in existing])
     runs = (f" by run {by[one.path]}" if one.path in by else "" for one in existing)
     return tuple(
@@ -109,7 +110,7 @@ def _when(one: Existing) -> str:
 
 
 def writers(paths: Collection[str]) -> dict[str, str]:
-    """The newest run that wrote each of these files, as far as its own records name them."""
+    """The newest run that wrote each of these files, according to its records."""
     folders = {os.path.realpath(Path(path).parent) for path in paths}
     wanted = {os.path.realpath(path): path for path in paths}
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What several checks look at, found out once however many of them ask at the same time."""
+"""Facts shared by several checks, each determined once even with concurrent checks."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ from runner.trainers.sd_scripts.scripts import BASE_MODEL, DEFAULT_RANK, Script,
 T = TypeVar("T")
 #: its absence costs precision, not the training
 TENSORBOARD = "tensorboard"
-#: looked at for their versions only
+#: only for their versions
 _OTHERS = ("huggingface_hub", "bitsandbytes", "xformers", "wandb")
 
 
 def _once(method: Callable[[Facts], T]) -> Callable[[Facts], T]:
-    """Its answer is found by the first who asks; the others wait for it."""
+    """The first caller computes the answer; the others wait for it."""
 
     @functools.wraps(method)
     def asked(facts: Facts) -> T:
@@ -56,8 +56,8 @@ def _once(method: Callable[[Facts], T]) -> Callable[[Facts], T]:
 
 
 class Facts:
-    """One config looked at once. Every method may be called from any thread; it raises what the
-    first asker's question raised (DatasetError for datasets)."""
+    """Facts about one config, computed once. Every method may be called from any thread; it raises what the
+    first call raised (DatasetError for datasets)."""
 
     def __init__(
         self, config: Config, *, smoke: bool = False, cancelled: threading.Event | None = None
@@ -68,7 +68,7 @@ class Facts:
         self._answers: dict[str, Future[Any]] = {}
         self.program = program_of(config.trainer)
         self.demands = self.program.demands
-        #: None: the built-in trainer, or a script that is not known here
+        #: None: the built-in trainer, or an unknown script
         self.script: Script | None = script_of(config.trainer)
         self.script_name = Path(config.trainer.script).name
         own = config.flags(smoke=smoke)
@@ -76,9 +76,9 @@ class Facts:
         self.train_config: TrainConfig | None = (
             read_train_config(file, config.trainer_cwd) if isinstance(file, str) and file else None
         )
-        #: of [train] and of the config_file that it names; the command line wins
+        #: of [train] and its config_file; the command line wins
         self.flags = merged(self.train_config.values if self.train_config else {}, own)
-        #: a config_file of sd-scripts holds flags that cannot be seen
+        #: a config_file of sd-scripts has unreadable flags
         self.flags_elsewhere = bool(self.train_config and self.train_config.problem)
 
     # ------------------------------------------------------------------ flags
@@ -88,7 +88,7 @@ class Facts:
         return value if isinstance(value, str) and value else None
 
     def number(self, flag: str) -> float | None:
-        """None when it is not set or no number (sd-scripts reads numbers from text as well)."""
+        """None if not set or not a number (sd-scripts also reads numbers from text)."""
         value = self.flags.get(flag)
         try:
             return None if value is None or isinstance(value, bool | tuple) else float(value)
@@ -106,7 +106,7 @@ class Facts:
 
     @property
     def optimizer(self) -> str:
-        """Its type in lower case, empty where it is not set."""
+        """Its type in lower case, empty if not set."""
         return (self.text("optimizer_type") or "").lower()
 
     @property
@@ -116,12 +116,12 @@ class Facts:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Of base models that the script trains; empty where it is not known."""
+        """Of base models that the script trains; empty if unknown."""
         return self.script.kinds if self.script else ()
 
     @property
     def device_wanted(self) -> str | None:
-        """cpu, mps or cuda as far as it is known without asking: [expect], else what this machine is."""
+        """cpu, mps or cuda as known without a probe: [expect], else by this machine."""
         if expected := self.config.expect.device:
             return expected.split(":")[0]
         apple = sys.platform == "darwin" and platform.machine() == "arm64"
@@ -129,7 +129,7 @@ class Facts:
 
     @property
     def platform(self) -> Platform:
-        """What the training will run on, as far as it is known by now; starts nothing. The device by the probe,
+        """What the training will run on, as known now; starts nothing. The device by the probe,
         else by [expect] or the machine, else by what torch is built for."""
         trainer, catalog = (
             self.config.trainer,
@@ -156,7 +156,7 @@ class Facts:
 
     @_once
     def environment(self) -> dict[str, str]:
-        """The trainer's whole environment."""
+        """The trainer's full environment."""
         return self.command().environment()
 
     def packages(self) -> tuple[str, ...]:
@@ -178,7 +178,7 @@ class Facts:
 
     @_once
     def hub_reachable(self) -> bool | None:
-        """Can the Hugging Face hub be asked from here? None: a proxy stands between."""
+        """Is the Hugging Face hub reachable? None: behind a proxy."""
         return hub.reachable(self.environment())
 
     def device(self, *, bare: bool = False) -> Device:
@@ -190,12 +190,12 @@ class Facts:
 
     @_once
     def imported(self) -> Imported:
-        """What became of importing the script as it will be launched. Slow."""
+        """Result of importing the script as it will be launched. Slow."""
         return cached_import(self.config, self.command(), self.flags, self.cancelled)
 
     @_once
     def base_model(self) -> Shapes | None:
-        """The shapes of its tensors; None when it is no complete safetensors file."""
+        """The shapes of its tensors; None if it is not a complete safetensors file."""
         return read_model(self.path(BASE_MODEL))
 
     # ------------------------------------------------------------------ the dataset
@@ -205,7 +205,7 @@ class Facts:
 
     @property
     def dataset_unwritten(self) -> bool:
-        """[dataset] of plasma.toml holds what the file does not hold yet."""
+        """[dataset] of plasma.toml is not written to the file yet."""
         file = self.dataset_file()
         return self.config.dataset is not None and file is not None and not file.exists()
 
@@ -243,7 +243,7 @@ class Facts:
         return self.once(f"metadata {file} {folder}", lambda: self.images().metadata(file, folder))
 
     def image_paths(self) -> list[Path]:
-        """Every image that sd-scripts would take, each once, absolute. Raises DatasetError."""
+        """Every image that sd-scripts would use, each once, absolute. Raises DatasetError."""
         paths = (path for subset in self.subsets() for path in self.image_paths_of(subset))
         return list(dict.fromkeys(paths))
 
@@ -258,7 +258,7 @@ class Facts:
 
     @_once
     def whole_forecast(self) -> Forecast:
-        """Of the training from its beginning, whatever state it resumes."""
+        """Of the full training, whatever state it resumes."""
         return self._forecast(resume=False, initial_step=False, initial_epoch=False)
 
     def _forecast(self, **changes: FlagValue) -> Forecast:
@@ -273,20 +273,20 @@ class Facts:
         return with_disk(with_sizes(found, self.config.trainer, self.flags, name))
 
     def _question(self) -> Question:
-        """The very one of the `forecast` command. Raises DatasetError for a wrong [dataset]."""
+        """The same as the `forecast` command's. Raises DatasetError for a wrong [dataset]."""
         read = trainer_flags(self.config.flags(smoke=self.smoke), self.config.trainer_cwd)
         return question_of(self.config, read, self.config.processes)
 
-    # ------------------------------------------------------------------ asking once
+    # ------------------------------------------------------------------ computed once
 
     def _answered(self, name: str) -> object:
-        """The answer, if it is there already and no error."""
+        """The answer, if it already exists and is not an error."""
         future = self._answers.get(name)
         known = future is not None and future.done() and future.exception() is None
         return future.result() if future is not None and known else None
 
     def once(self, name: str, find: Callable[[], T]) -> T:
-        """The answer to `find`, asked only by the first who wants to know `name`."""
+        """The answer of `find`, computed only by the first caller for `name`."""
         mine: Future[T] = Future()
         future: Future[T] = self._answers.setdefault(name, mine)
         if future is mine:

@@ -1,5 +1,5 @@
-"""The forecast of a plasma.toml, complete: sd-scripts' arithmetic, sizes by network and model, and what an
-earlier run with the same settings has shown."""
+"""The forecast of a plasma.toml, complete: sd-scripts' arithmetic, sizes by network and model, and
+measurements of an earlier run with the same settings."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from runner.trainers.sd_scripts.reasons import surprises
 
 
 def estimate(config: Config, *, smoke: bool = False) -> Forecast:
-    """What cannot be told is None and named in the warnings; nothing is raised for wrong flags."""
+    """Unknown values are None and named in the warnings; wrong flags raise nothing."""
     read = trainer_flags(config.flags(smoke=smoke), config.trainer_cwd)
     processes = launched_processes(config)
     try:
         question = question_of(config, read, processes.count)
-    except ValueError as error:  # [dataset] is no dataset config
+    except ValueError as error:  # [dataset] is not a dataset config
         return Forecast(warnings=(str(error),))
     program = program_of(config.trainer)
     found = with_sizes(program.forecast(question), config.trainer, read.values)
@@ -40,7 +40,7 @@ def estimate(config: Config, *, smoke: bool = False) -> Forecast:
 
 
 def question_of(config: Config, read: TrainerFlags, processes: int) -> Question:
-    """Raises DatasetError for a [dataset] that sd-scripts would refuse."""
+    """Raises DatasetError for a [dataset] that sd-scripts would reject."""
     flags = {name: value for name, value in read.values.items() if value is not False}
     return program_of(config.trainer).question(
         config.trainer,
@@ -53,7 +53,7 @@ def question_of(config: Config, read: TrainerFlags, processes: int) -> Question:
 
 
 def unwritten_specs(config: Config, flags: Mapping[str, Any]) -> tuple[DatasetSpec, ...] | None:
-    """[dataset] of plasma.toml, while its file is not there yet."""
+    """[dataset] of plasma.toml, while its file does not exist."""
     file = flags.get("dataset_config")
     if config.dataset is None or not file or (config.trainer_cwd / str(file)).exists():
         return None
@@ -63,10 +63,10 @@ def unwritten_specs(config: Config, flags: Mapping[str, Any]) -> tuple[DatasetSp
 def with_sizes(
     found: Forecast, trainer: Trainer, flags: Mapping[str, Any], kind: str | None = None
 ) -> Forecast:
-    """Bytes by rank and model; `kind`: of the base model, where it was looked at."""
+    """Bytes by rank and model; `kind`: of the base model, if it was read."""
     try:
         sizes = program_of(trainer).file_sizes(trainer, flags, kind)
-    except ValueError:  # a rank that is no number: the checks tell
+    except ValueError:  # a rank that is not a number: reported by the checks
         return found
     if sizes is None:
         return found
@@ -80,26 +80,26 @@ def with_sizes(
 
 
 def with_prior(found: Forecast, prior: PriorRun) -> Forecast:
-    """What was measured is better than what was reckoned."""
+    """Measured values replace estimates."""
     names = ("checkpoint_bytes", "state_bytes", "seconds_per_step", "memory_bytes")
     changes = {name: value for name in names if (value := getattr(prior, name)) is not None}
     sources = dict(found.sources) | dict.fromkeys(changes, prior.source)
     if "memory_bytes" in changes:
-        sources["memory_bytes"] = f"{prior.source}, most {prior.memory_of} seen"
+        sources["memory_bytes"] = f"{prior.source}, most {prior.memory_of} used"
     if prior.seconds_per_step is not None and found.steps is not None:
         changes["duration_s"], sources["duration_s"] = _duration(found, prior)
     return replace(found, **changes, sources=sources)
 
 
 def _duration(found: Forecast, prior: PriorRun) -> tuple[float, str]:
-    """Start, steps and saves; the smoke test's own end stands for a save."""
+    """Start, steps and saves; the smoke test's own end counts as a save."""
     seconds = prior.seconds_per_step or 0.0
     steps = found.trained_steps if found.trained_steps is not None else found.steps or 0
     saves = len(found.checkpoints)
     total = steps * seconds + (prior.start_s or 0.0) + saves * (prior.end_s or 0.0)
     start = ", start" if prior.start_s is not None else ""
     end = f", {count(saves, 'save')}" if prior.end_s is not None else ""
-    left_out = ", samples not reckoned" if found.samples else ""
+    left_out = ", excluding samples" if found.samples else ""
     return (
         total,
         f"{count(steps, 'step')} at {pace(seconds)}{start}{end} ({prior.source}){left_out}",
@@ -107,7 +107,7 @@ def _duration(found: Forecast, prior: PriorRun) -> tuple[float, str]:
 
 
 def with_disk(found: Forecast) -> Forecast:
-    """All that lies in output_dir at the fullest moment, sample images not reckoned."""
+    """Everything in output_dir at the fullest moment, excluding sample images."""
     states_saved = any(c.state_name for c in found.checkpoints)
     if found.checkpoint_bytes is None or (found.state_bytes is None and states_saved):
         return found
@@ -115,15 +115,15 @@ def with_disk(found: Forecast) -> Forecast:
         return found
     size, files, states = peak(found.checkpoints, found.checkpoint_bytes, found.state_bytes or 0)
     source = count(files, "file") + (f" and {count(states, 'state')}" if states else "")
-    source += ", samples not reckoned at most" if found.samples else " at most"
+    source += "at most, excluding samples" if found.samples else " at most"
     return replace(found, size_bytes=size, sources=found.sources | {"size_bytes": source})
 
 
 def peak(
     checkpoints: tuple[ExpectedCheckpoint, ...], each_bytes: int, state_bytes: int
 ) -> tuple[int, int, int]:
-    """(bytes, files, states) at the fullest moment: what is deleted goes only after the new is written,
-    and the final file comes when that is over."""
+    """(bytes, files, states) at the fullest moment: old files are deleted only after new ones are written,
+    and the final file is written after that."""
     if not checkpoints:
         return (0, 0, 0)
     *regular, final = checkpoints

@@ -1,4 +1,4 @@
-"""The header of a safetensors file: names and shapes (no tensor is read), and which architecture they are.
+"""The header of a safetensors file: names and shapes (no tensor is read), and their architecture.
 
 Keys as sd-scripts main 48d368fa loads them (original layout, ComfyUI's and diffusers' single
 files).
@@ -22,7 +22,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def read_model(path: Path | None) -> Shapes | None:
-    """Shapes by name of tensor; None when there is no such file or it is no complete safetensors file."""
+    """Shapes by name of tensor; None if missing or not a complete safetensors file."""
     if path is None or path.suffix.lower() not in SAFETENSORS:
         return None
     try:
@@ -41,7 +41,7 @@ def _shape(tensor: Any) -> tuple[int, ...]:
 
 
 def rank_in(shapes: Shapes | None) -> int | None:
-    """Of a LoRA file: the rows of its first `lora_down`. None: it is none."""
+    """Of a LoRA file: the rows of its first `lora_down`. None: not a LoRA."""
     ends = (".lora_down.weight", ".lora_A.weight")
     return next((s[0] for name, s in (shapes or {}).items() if name.endswith(ends) and s), None)
 
@@ -52,7 +52,7 @@ def rank_in(shapes: Shapes | None) -> int | None:
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`name` is a key of TITLES; `in_channels` of the U-Net: 4, or 9 for inpainting; None: no U-Net.
-    `whole`: the text encoder and the VAE are in the file as well, where they belong there."""
+    `whole`: the text encoder and the VAE are in the file, if they belong there."""
 
     name: str
     in_channels: int | None = None
@@ -64,7 +64,7 @@ class Kind:
 
 
 def kind_of(shapes: Shapes) -> Kind | None:
-    """None: nothing that is known here."""
+    """None: unknown."""
     keys = {name.removeprefix(_PREFIX): shape for name, shape in shapes.items()}
     names = list(keys)
     marks = (".lora_down.weight", ".lora_up.weight", ".lora_A.weight", ".lokr_w1", ".hada_w1_a")
@@ -84,7 +84,7 @@ def kind_of(shapes: Shapes) -> Kind | None:
 
 
 def _transformer(names: list[str]) -> str | None:
-    """By the first words of the names of its tensors; the first that has all of them."""
+    """By prefixes of its tensor names; the first that has all of them."""
     starts = {name.removeprefix("net.").split(".")[0] for name in names}
     marks = (
         ("chroma", {"distilled_guidance_layer"}),
@@ -99,7 +99,7 @@ def _transformer(names: list[str]) -> str | None:
 
 
 def _unet(keys: Shapes) -> Kind | None:
-    """The width of the text that the U-Net attends to tells the versions apart."""
+    """The width of the U-Net's text context distinguishes the versions."""
     first = keys[_FIRST_LAYER]
     width = keys.get(_ATTENTION.format(1)) or keys.get(_ATTENTION.format(4)) or ()
     names = {768: "sd1", 1024: "sd2", 2048: "sdxl", 1280: "sdxl_refiner"}

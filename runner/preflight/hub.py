@@ -1,7 +1,7 @@
-"""What of the Hugging Face hub lies on this disk, and whether the hub can be reached.
+"""What is in the local Hugging Face cache, and whether the hub is reachable.
 
 Layout of huggingface_hub's cache: models--OWNER--NAME/refs/REVISION names the folder below
-snapshots/ that holds the files.
+snapshots/ with the files.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def folder_in(cache: Path, name: str) -> Path:
 
 
 def snapshot(folder: Path) -> Path | None:
-    """Of a model's folder: the one with the files of its main revision; None: not there."""
+    """Of a model's folder: the one with the files of its main revision; None: missing."""
     try:
         revision = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
     except OSError:
@@ -40,13 +40,13 @@ def snapshot(folder: Path) -> Path | None:
 
 
 def offline(env: Mapping[str, str]) -> str | None:
-    """The variable that forbids the trainer to ask the hub."""
+    """The variable that keeps the trainer from using the hub."""
     yes = ("1", "TRUE", "YES", "ON")
     return next((name for name in _OFFLINE if env.get(name, "").upper() in yes), None)
 
 
 def reachable(env: Mapping[str, str]) -> bool | None:
-    """Can a connection to the hub be opened? None: behind a proxy, which is not asked."""
+    """Can a connection to the hub be opened? None: behind a proxy, not checked."""
     if any(env.get(name) for name in _PROXIES):
         return None
     place = urlsplit(env.get("HF_ENDPOINT") or "https://huggingface.co")
@@ -59,5 +59,5 @@ def reachable(env: Mapping[str, str]) -> bool | None:
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    asking.join(PATIENCE_S)  # a name server that is not there keeps its caller for much longer
+    asking.join(PATIENCE_S)  # a missing name server blocks for much longer
     return bool(answers)

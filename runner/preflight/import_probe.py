@@ -1,9 +1,9 @@
 """Imports the training script once in the trainer's own Python, exactly as it will be launched.
 
 Environment, working folder and the first entry of `sys.path` are those of the launch. Only `main` does not
-run: a script that guards it is imported; of any other only its import statements are executed. What a flag
-makes a script of the checkout import later (the network module, for one) is imported after it. Facts behind
-it: sd-scripts main 48d368fa appends its own folder to `sys.path` before it imports --network_module.
+run: a guarded script is imported; of any other only its import statements are executed. Modules that a flag
+makes a script import later (such as the network module) are imported after it. Facts behind it: sd-scripts
+main 48d368fa appends its own folder to `sys.path` before it imports --network_module.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from runner.preflight.probe import TIMEOUT_S
 from runner.trainers.command import Command
 from runner.trainers.registry import program_of
 
-#: Runs in the trainer's Python. Threads that a package starts must not hold the answer back: hence _exit.
+#: Runs in the trainer's Python. Threads started by a package must not delay the answer: hence _exit.
 SOURCE = """
 import ast, importlib, importlib.util, json, os, sys, traceback, types
 asked = json.loads(sys.argv.pop(1))
-told = {"doing": "", "torch_optimizers": None, "optimizer": None}
+report = {"doing": "", "torch_optimizers": None, "optimizer": None}
 
 
 def script_module(path):
@@ -73,28 +73,28 @@ if not getattr(sys.flags, "safe_path", False) and sys.path[:1] == [""]:
     sys.path[0] = os.path.dirname(os.path.realpath(script)) if script.endswith(".py") else os.getcwd()
 sys.argv[:] = [script]
 try:
-    told["doing"] = script
+    report["doing"] = script
     script_module(script)
     if script.endswith(".py"):
         sys.path.append(os.path.dirname(script))
     for name in asked["modules"]:
-        told["doing"] = name
+        report["doing"] = name
         importlib.import_module(name)
 except BaseException as error:
-    told["errors"] = [described(one) for one in links(error)]
+    report["errors"] = [described(one) for one in links(error)]
 try:
     import torch.optim
     kinds = vars(torch.optim).items()
-    told["torch_optimizers"] = [n for n, k in kinds if isinstance(k, type) and n != "Optimizer"]
+    report["torch_optimizers"] = [n for n, k in kinds if isinstance(k, type) and n != "Optimizer"]
 except BaseException:
     pass
 try:
     package, _, name = asked["optimizer"].rpartition(".")
     if package:
-        told["optimizer"] = hasattr(importlib.import_module(package), name)
+        report["optimizer"] = hasattr(importlib.import_module(package), name)
 except BaseException as error:
-    told["optimizer"] = f"{type(error).__name__}: {error}"
-sys.stdout.write("\\n\\x1ePLASMA " + json.dumps(told) + "\\n")
+    report["optimizer"] = f"{type(error).__name__}: {error}"
+sys.stdout.write("\\n\\x1ePLASMA " + json.dumps(report) + "\\n")
 sys.stdout.flush()
 os._exit(0)
 """
@@ -117,7 +117,7 @@ class Raised:
 class Imported:
     """`errors`: empty when everything was imported; else the exception that would end the trainer, then
     those it was raised from. `doing`: the script or module that was being imported. `problem`: why the answer
-    is unknown. `torch_optimizers`: class names in torch.optim, None where torch was not imported; `optimizer`:
+    is unknown. `torch_optimizers`: class names in torch.optim, None if torch was not imported; `optimizer`:
     whether a fully qualified --optimizer_type exists, or why it cannot be imported; None if not asked."""
 
     errors: tuple[Raised, ...] = ()
@@ -130,8 +130,8 @@ class Imported:
 def cached_import(
     config: Config, command: Command, flags: Mapping[str, Any], cancelled: Any
 ) -> Imported:
-    """As `try_import`. A success is remembered until a package, the script or the environment changes; a
-    failure is asked for again, because a person is about to repair it."""
+    """As `try_import`. A success is cached until a package, the script or the environment changes; a failure
+    is checked again, because the user is about to fix it."""
     argv, env = import_command(config, flags), command.environment()
     return probe_cache.remembered(
         probe_cache.key_of(argv, config, env, SOURCE, _sources(config, env)),
@@ -152,17 +152,17 @@ def try_import(
     )  # fmt: skip
     if answer.problem:
         return Imported(problem=answer.problem)
-    told = sentinel_json(answer.output)
-    if told is None:
+    report = sentinel_json(answer.output)
+    if report is None:
         return _died(config, answer.code, answer.errors)
-    return msgspec.convert(told, Imported)
+    return msgspec.convert(report, Imported)
 
 
 def import_command(config: Config, flags: Mapping[str, Any]) -> list[str]:
     """Python alone: `accelerate launch` starts the script with the same interpreter."""
     trainer, program = config.trainer, program_of(config.trainer)
     entry = program.demands.entry
-    # a script beside the checkout may prepare in its main what these modules need
+    # a script outside the checkout may prepare these modules' needs in its main
     own = trainer.sd_scripts is not None and Path(trainer.script).parent == trainer.sd_scripts
     late = (*program.packages(flags), str(flags.get("network_module") or "")) if own else ()
     asked = {
@@ -174,7 +174,7 @@ def import_command(config: Config, flags: Mapping[str, Any]) -> list[str]:
 
 
 def _died(config: Config, code: int | None, stderr: str) -> Imported:
-    """No answer: the interpreter crashed, or a module ended it."""
+    """No answer: the interpreter crashed, or a module exited."""
     files = re.findall(r'^\s*File "([^<"][^"]*)"', stderr, re.M)
     place = files[0] if files else ""
     if code is not None and code < 0:
@@ -186,7 +186,7 @@ def _died(config: Config, code: int | None, stderr: str) -> Imported:
 
 
 def _sources(config: Config, env: Mapping[str, str]) -> Iterator[Path]:
-    """Beside what the device depends on: the checkout's own modules and every installed package."""
+    """In addition to the device's dependencies: the checkout's own modules and every installed package."""
     checkout = config.trainer.sd_scripts
     if checkout is not None:
         for folder in (checkout, checkout / "library", checkout / "networks"):

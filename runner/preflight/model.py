@@ -1,4 +1,4 @@
-"""What one check is, how it registers itself, what it finds; a check of flags alone is a table of `Rule`s."""
+"""What a check is, how it registers, what it finds; a check of flags only is a table of `Rule`s."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from runner.preflight.cures.settings import cure_of
 from runner.preflight.facts import Facts
 from runner.trainers.sd_scripts.dataset import DatasetError
 
-#: the panel is 22 columns wide; a mark and a blank stand in front
+#: the panel is 22 columns wide; after a mark and a space
 EVIDENCE_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`evidence`: a few words; `detail`: one whole sentence; `advice`: a command or a change to make; `fixes`:
-    what plasma-tui can do itself, a key offers the first one; `cures`: the same, ready to be applied."""
+    """`evidence`: a few words; `detail`: one full sentence; `advice`: a command or a change to make; `fixes`:
+    automatic fixes, a key offers the first one; `cures`: the same, ready to apply."""
 
     status: str  # pass, warn, fail, skip
     evidence: str
@@ -34,7 +34,7 @@ class Finding:
         return replace(self, fixes=fixes)
 
     def curable(self, facts: Facts, check: str) -> Finding:
-        """The same, with those cures that the platform does not rule out."""
+        """The same, with the fixes that the platform allows."""
         if not any(self.fixes):
             return self
         cures = (cure_of(fix, facts, check) if isinstance(fix, Fix) else fix for fix in self.fixes)
@@ -60,12 +60,12 @@ def failed(evidence: str, detail: str, advice: str = "", *fixes: Fix | Cure | No
 
 
 def _words(fixes: Sequence[Fix | Cure | None]) -> str:
-    """Without other advice it is to do by hand what the fix does."""
+    """Without other advice: do the fix by hand."""
     return "; ".join(fix.words for fix in fixes if isinstance(fix, Fix))
 
 
 def short(text: str, limit: int = EVIDENCE_LIMIT) -> str:
-    """Cut in the middle: the ends of a name tell it apart."""
+    """Cut in the middle: the ends of a name identify it."""
     if len(text) <= limit:
         return text
     head = (limit - 1) // 2
@@ -80,8 +80,8 @@ Look = Callable[[Facts], Finding]
 @dataclass(frozen=True, slots=True)
 class Check:
     """`name` is for machines and `check --fix`, `title` for the panel. `slow`: may take seconds. `order`: the
-    place in the panel. `cures`: names of further cures, beside that of its own name. `foresees`: the causes
-    of failed runs (keys of the diagnosis) that it reports before the start."""
+    position in the panel. `cures`: names of further fixes, besides its own name. `foresees`: the causes of
+    failed runs (keys of the diagnosis) that it reports before the start."""
 
     name: str
     title: str
@@ -92,17 +92,17 @@ class Check:
     foresees: tuple[str, ...] = ()
 
 
-#: in no order; `runner.preflight.registry` imports all that register themselves
+#: unordered; `runner.preflight.registry` imports all modules with checks
 REGISTERED: list[Check] = []
 
 
 def _script(facts: Facts) -> Finding | None:
-    return None if facts.script else skipped("not known", f"{facts.script_name} is not known here.")
+    return None if facts.script else skipped("unknown", f"{facts.script_name} is unknown here.")
 
 
 def _launcher(facts: Facts) -> Finding | None:
     launched = facts.config.trainer.launcher == "accelerate"
-    return None if launched else skipped("no launcher", "Python starts the script itself.")
+    return None if launched else skipped("no launcher", "Python starts the script directly.")
 
 
 def _python(facts: Facts) -> Finding | None:
@@ -114,7 +114,7 @@ def _accelerate(facts: Facts) -> Finding | None:
     return skipped("packages missing", f"No {' and no '.join(absent)}.") if absent else None
 
 
-#: what a check may need, as `needs="python script"`; each gives the reason for which it is skipped
+#: what a check may need, as `needs="python script"`; each gives the reason for skipping
 NEEDS: dict[str, Callable[[Facts], Finding | None]] = {
     "script": _script, "launcher": _launcher, "python": _python, "accelerate": _accelerate
 }  # fmt: skip
@@ -130,8 +130,8 @@ def check(
     cures: Sequence[str] = (),
     foresees: Sequence[str] = (),
 ) -> Callable[[Look], Look]:
-    """Registers a function as a check. It is skipped where one of its `needs` is not met or the dataset cannot
-    be read (the check `dataset` says why), and not asked where the trainer program settles it."""
+    """Registers a function as a check. It is skipped if one of its `needs` is not met or the dataset cannot
+    be read (the check `dataset` reports why), and not run if the trainer program decides it."""
 
     def register(look: Look) -> Look:
         @functools.wraps(look)
@@ -158,8 +158,8 @@ def check(
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`broken` is asked of the flags; `detail` is a sentence; `changes` put it right, none where a person must
-    choose by the `advice`."""
+    """`broken` tests the flags; `detail` is a sentence; `changes` fix it, none if the user must choose by the
+    `advice`."""
 
     evidence: str
     broken: Callable[[Facts], bool]

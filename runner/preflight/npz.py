@@ -1,8 +1,7 @@
-"""Reading what numpy.savez wrote, as far as a check needs it: names, shapes, and whether all is
-finite.
+"""Reads numpy.savez files as far as checks need it: names, shapes, and whether all numbers are finite.
 
-An .npz is a ZIP of .npy files, stored uncompressed by `savez`. No numpy here: a check of a thousand
-small files is over before numpy is imported, and the screen's process stays without it.
+An .npz is a ZIP of .npy files, stored uncompressed by `savez`. Without numpy: a check of a thousand small
+files is done before numpy is imported, and the screen's process avoids it.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
-#: a header longer than this is none of numpy's
+#: a longer header is not numpy's
 _HEADER_LIMIT = 65_536
 #: of `struct`, by bytes of a floating point number
 _FORMATS = {2: "e", 4: "f", 8: "d"}
-#: the top bytes of numbers whose exponent may be all ones: infinity or not a number
+#: the top bytes of numbers with an all-ones exponent: infinity or NaN
 _SUSPECTS = {2: b"\x7c\x7d\x7e\x7f\xfc\xfd\xfe\xff", 4: b"\x7f\xff", 8: b"\x7f\xff"}
 
 
@@ -29,7 +28,7 @@ class NotNpz(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """`finite` is None for what is no floating point number."""
+    """`finite` is None for types other than floats."""
 
     shape: tuple[int, ...]
     finite: bool | None
@@ -44,7 +43,7 @@ def read_npz(path: Path) -> dict[str, Array]:
                 for info in archive.infolist()
             }
     except (zipfile.BadZipFile, EOFError, ValueError, SyntaxError, KeyError) as error:
-        raise NotNpz("cut off or damaged") from error
+        raise NotNpz("truncated or damaged") from error
 
 
 def _array(data: bytes) -> Array:

@@ -1,7 +1,7 @@
-"""What an earlier run with the same settings has shown: pace, sizes, memory.
+"""Measurements of an earlier run with the same settings: pace, sizes, memory.
 
-Runs are the same when the first part of `runner.trainers.sd_scripts.settings_key` says so and their
-command held the same flags, except those that only make a run longer or put its files elsewhere.
+Runs are the same if the first part of `runner.trainers.sd_scripts.settings_key` matches and their command had
+the same flags, except those that only change length or file locations.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from runner.trainers.sd_scripts.settings_key import FREE_FLAGS, part_of, setting
 
 @dataclass(frozen=True, slots=True)
 class PriorRun:
-    """`start_s`: from the launch to the first step. `end_s`: from the last step to the end, so with one
-    save. `memory_bytes`: the most that was seen, of the GPU where one was measured, else of all the
-    trainer's processes. None: that run did not show it."""
+    """`start_s`: from the launch to the first step. `end_s`: from the last step to the end, so with one save.
+    `memory_bytes`: the maximum, of the GPU if measured, else of all the trainer's processes. None: not
+    measured."""
 
     run_id: str
     smoke: bool
@@ -42,7 +42,7 @@ class PriorRun:
 
 
 def prior_run(config: Config) -> PriorRun | None:
-    """The newest run with the same settings that ended well. None: there is none."""
+    """The newest successful run with the same settings. None: none."""
     key = settings_part(config)
     for path in run_paths()[:LOOK_BACK_RUNS]:
         try:
@@ -51,7 +51,7 @@ def prior_run(config: Config) -> PriorRun | None:
             continue
         if part_of(spec.settings_key) != key or not _same_flags(spec.command, config):
             continue
-        # a long run's first steps and its newest gauges are enough
+        # a long run's first steps and newest readings are enough
         snapshot = RunReader(path, console=False).read()
         good = smoke_passed(snapshot) if spec.smoke else snapshot.outcome is Outcome.SUCCEEDED
         if good and snapshot.spec is not None and snapshot.status is not None:
@@ -109,7 +109,7 @@ def _state_bytes(status: Status) -> int | None:
 
 
 def _same_flags(command: Sequence[str], config: Config) -> bool:
-    """Did that command hold every flag of [train] that matters, and no other?"""
+    """Did that command have every relevant flag of [train], and no other?"""
     try:
         words = command[flags_begin(command) :]
     except ValueError:

@@ -1,8 +1,8 @@
-"""What the training would run on, asked of the trainer's own Python in a process of its own.
+"""What the training would run on, from the trainer's own Python in a separate process.
 
-It is asked the way the training is started: `accelerate launch` gives its child another environment
-than a bare interpreter has (ACCELERATE_USE_CPU from a default_config.yaml, for one), so that a bare
-probe may see a GPU that the training never gets (accelerate 1.6).
+The probe is started like the training: `accelerate launch` gives its child another environment than a bare
+interpreter has (ACCELERATE_USE_CPU from a default_config.yaml, for one), so a bare probe may see a GPU that
+the training never gets (accelerate 1.6).
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from runner.trainers.command import Command, accelerate_flags
 #: a first import after an installation reads gigabytes
 TIMEOUT_S = 120.0
 
-#: what another launcher left behind makes accelerate wait for processes that never come
+#: leftovers of another launcher make accelerate wait for processes that never start
 LEAKED = (
     "LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "PMI_SIZE",
     "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE",
 )  # fmt: skip
 
-#: Each part is told even when the next one fails. When accelerate refuses the precision it is asked again
-#: without, because the device is still to be told. `Accelerator(mixed_precision=...)` as sd-scripts does it.
+#: Each part is reported even if the next one fails. If accelerate rejects the precision, retry without it to
+#: get the device. `Accelerator(mixed_precision=...)` as sd-scripts does it.
 SOURCE = """
 import json, os, platform, sys
-told = {"device": None, "problem": None, "torch": None, "accelerate": None}
+report = {"device": None, "problem": None, "torch": None, "accelerate": None}
 try:
-    told["use_cpu"] = os.environ.get("ACCELERATE_USE_CPU")
-    told["visible"] = os.environ.get("CUDA_VISIBLE_DEVICES")
-    told["macos"] = platform.mac_ver()[0]
+    report["use_cpu"] = os.environ.get("ACCELERATE_USE_CPU")
+    report["visible"] = os.environ.get("CUDA_VISIBLE_DEVICES")
+    report["macos"] = platform.mac_ver()[0]
     import torch
-    told["torch"] = torch.__version__
-    told["cuda_build"] = torch.version.cuda or getattr(torch.version, "hip", None)
-    told["cuda"] = torch.cuda.is_available()
-    told["mps"] = torch.backends.mps.is_available()
-    told["mps_built"] = torch.backends.mps.is_built()
+    report["torch"] = torch.__version__
+    report["cuda_build"] = torch.version.cuda or getattr(torch.version, "hip", None)
+    report["cuda"] = torch.cuda.is_available()
+    report["mps"] = torch.backends.mps.is_available()
+    report["mps_built"] = torch.backends.mps.is_built()
     import accelerate
-    told["accelerate"] = accelerate.__version__
+    report["accelerate"] = accelerate.__version__
     from accelerate.state import AcceleratorState
     wanted = sys.argv[1]
     try:
@@ -54,26 +54,25 @@ try:
     except Exception as error:
         if wanted == "no":
             raise
-        told["refused"] = str(error)
+        report["refused"] = str(error)
         AcceleratorState._reset_state(True)
         found = accelerate.Accelerator(mixed_precision="no")
-    told["device"] = str(found.device)
+    report["device"] = str(found.device)
     if torch.cuda.is_available() and found.device.type == "cuda":
-        told["names"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-        told["bf16"] = torch.cuda.is_bf16_supported(including_emulation=False)
+        report["names"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        report["bf16"] = torch.cuda.is_bf16_supported(including_emulation=False)
 except BaseException as error:
-    told["problem"] = f"{type(error).__name__}: {error}"
-print("\\x1ePLASMA " + json.dumps(told), flush=True)
+    report["problem"] = f"{type(error).__name__}: {error}"
+print("\\x1ePLASMA " + json.dumps(report), flush=True)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`name`: cpu, mps, cuda, cuda:0; None with the `problem` that kept it from being told.
-    `cuda`, `mps`: what torch alone sees. `forced_cpu`: the launcher's configuration says CPU.
-    `refused`: why accelerate does not give the asked-for mixed precision on this device.
-    `cuda_build`: the CUDA or HIP version torch is built for; `names`: of the GPUs it sees;
-    `bf16`: whether the GPU itself can, None when not asked."""
+    """`name`: cpu, mps, cuda, cuda:0; None with the `problem` that prevented it. `cuda`, `mps`: what torch
+    alone sees. `forced_cpu`: the launcher's configuration sets the CPU. `refused`: why accelerate rejects the
+    requested mixed precision on this device. `cuda_build`: the CUDA or HIP version torch is built for;
+    `names`: of the GPUs it sees; `bf16`: whether the GPU itself can, None if not checked."""
 
     name: str | None = None
     problem: str | None = None
@@ -99,7 +98,7 @@ class Device:
 def cached_probe(
     config: Config, command: Command, cancelled: threading.Event, *, bare: bool = False
 ) -> Device:
-    """The answer of an earlier process when nothing it depends on has changed since."""
+    """The cached answer if nothing it depends on has changed."""
     argv = probe_command(config, command, Path("plasma_probe.py"), bare=bare)
     key = probe_cache.key_of(argv, config, _environment(command), SOURCE)
     return probe_cache.remembered(
@@ -123,24 +122,24 @@ def probe(
         )
     if answer.problem:
         return Device(problem=answer.problem)
-    told = sentinel_json(answer.output)
-    if told is None:
+    report = sentinel_json(answer.output)
+    if report is None:
         return Device(problem=last_word(answer.errors, answer.code))
-    return device_of(told)
+    return device_of(report)
 
 
 def last_word(errors: str, code: int | None) -> str:
-    """The exception that a launcher died of; its own `CalledProcessError` is never the cause."""
+    """The exception that ended a launcher; its own `CalledProcessError` is never the cause."""
     lines = [line.strip() for line in errors.strip().splitlines() if line.strip()]
     said = [line for line in lines if "CalledProcessError" not in line]
     return said[-1] if said else f"exit code {code}"
 
 
-def device_of(told: dict[str, Any]) -> Device:
-    """What the probe printed as a Device."""
-    known = {f.name: told[f.name] for f in fields(Device) if told.get(f.name) is not None}
-    forced = str(told.get("use_cpu")).lower() in ("true", "1")
-    return msgspec.convert({**known, "name": told["device"], "forced_cpu": forced}, Device)
+def device_of(report: dict[str, Any]) -> Device:
+    """The probe's output as a Device."""
+    known = {f.name: report[f.name] for f in fields(Device) if report.get(f.name) is not None}
+    forced = str(report.get("use_cpu")).lower() in ("true", "1")
+    return msgspec.convert({**known, "name": report["device"], "forced_cpu": forced}, Device)
 
 
 def probe_command(
@@ -152,8 +151,8 @@ def probe_command(
     python = [config.trainer.python, "-B"]
     if bare or config.trainer.launcher != "accelerate" or config.processes > 1:
         return [*python, *words]
-    # The launcher itself refuses bf16 on a device without it (accelerate 1.6) and would hide what the device
-    # is; the script's own argument is what counts.
+    # The launcher itself refuses bf16 on a device without it (accelerate 1.6) and would hide the device; the
+    # script's own argument is what counts.
     flags = dict(accelerate_flags(config, command.flags))
     if "mixed_precision" in flags:
         flags["mixed_precision"] = "no"

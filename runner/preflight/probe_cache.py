@@ -1,8 +1,7 @@
-"""Answers of the trainer's Python on disk, kept as long as nothing they depend on has changed.
+"""Cached answers of the trainer's Python on disk, valid while their dependencies are unchanged.
 
-They depend on the interpreter, its torch and accelerate, the launcher's configuration, the
-environment and the machine as it was started. The trainer names its device again at every start,
-and that is held to it.
+They depend on the interpreter, its torch and accelerate, the launcher's configuration, the environment and
+the boot. The trainer reports its device again at every start, which is compared.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from runner.trainers.accelerate import config_path
 
 T = TypeVar("T")
 
-#: drivers are updated and cards are pulled without a restart, if seldom
+#: drivers are updated and cards removed without a restart, if rarely
 MAX_AGE_S = 12 * 3600.0
 #: variables that change what torch or accelerate see
 _PREFIXES = (
@@ -35,7 +34,7 @@ _DEVICE_NODES = ("nvidia*", "dri/*", "kfd", "accel/*")
 
 
 def folder() -> Path:
-    """Beside the runs where $PLASMA_HOME puts them, else the user's cache folder."""
+    """Next to the runs if $PLASMA_HOME is set, else the user's cache folder."""
     chosen = os.environ.get("PLASMA_HOME")
     if chosen:
         return Path(chosen).expanduser().absolute() / "cache" / "probe"
@@ -49,8 +48,8 @@ def key_of(
     source: str,
     files: Iterable[Path] = (),
 ) -> str:
-    """A name for the answer; another one as soon as anything that it depends on differs. `files`: what it
-    depends on beside torch, accelerate and the launcher's configuration."""
+    """A key for the answer; it changes with any dependency. `files`: dependencies besides torch, accelerate
+    and the launcher's configuration."""
     variables = [f"{k}={v}" for k, v in sorted(env.items()) if k.startswith(_PREFIXES)]
     stamps = map(_stamp, (*_files(config, env), *files))
     nodes = sorted(str(p) for pattern in _DEVICE_NODES for p in Path("/dev").glob(pattern))
@@ -59,8 +58,8 @@ def key_of(
 
 
 def remembered(key: str, kind: type[T], find: Callable[[], T], good: Callable[[T], bool]) -> T:
-    """The answer on disk, unless it is too old or of another version of plasma-tui; else what is found now,
-    which is kept if it is good. A cache that cannot be written is only slower."""
+    """The answer on disk, unless it is too old or of another version of plasma-tui; else computed now and
+    stored if good. An unwritable cache is only slower."""
     path = folder() / f"{key}.json"
     try:
         if not _old(path):
@@ -88,7 +87,7 @@ def _files(config: Config, env: Mapping[str, str]) -> Iterator[Path]:
     for packages in sorted(python.parent.parent.glob("lib/python3*/site-packages")):
         for package in ("torch", "accelerate"):
             yield packages / package / "__init__.py"
-        yield packages  # its own time changes with every installation
+        yield packages  # its mtime changes with every installation
 
 
 def _stamp(path: Path) -> str:

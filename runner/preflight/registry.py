@@ -1,6 +1,5 @@
-"""All checks, how they are run (side by side, each result as soon as it is found), and their cures by name.
-
-A check registers itself (`@check`) in a module of `runner.preflight.checks`; there is no list to add it to.
+"""All checks, how they run (in parallel, each result as soon as it is ready), and their fixes by name. A
+check registers itself (`@check`) in a module of `runner.preflight.checks`; there is no list to maintain.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ for _topic in iter_modules(topics.__path__, f"{topics.__name__}."):
 #: in the order of the panel: the trainer, what it learns from, where it writes, the machine
 CHECKS: tuple[Check, ...] = tuple(sorted(REGISTERED, key=lambda check: check.order))
 BY_NAME: Mapping[str, Check] = {check.name: check for check in CHECKS}
-#: cause of runner.analysis.diagnosis -> the check that fails (or warns, where the trainer may still get by);
-#: `tests/unit/preflight/test_preflight_foreseen.py` brings about each recorded failure and holds this to it
+#: cause of runner.analysis.diagnosis -> the check that fails (or warns, if the trainer may still work);
+#: `tests/unit/preflight/test_preflight_foreseen.py` reproduces each recorded failure and verifies this
 FORESEEN: Mapping[str, str] = {cause: check.name for check in CHECKS for cause in check.foresees}
 _WORKERS = 6
 
@@ -38,10 +37,9 @@ def run_checks(
     slow: bool = True,
     checks: Sequence[Check] = CHECKS,
 ) -> Iterator[CheckResult]:
-    """Each result as it is found; the quick ones begin first, so the slow ones come last.
-
-    smoke: look at the smoke test's flags. slow=False leaves out what takes seconds (the device).
-    Setting `cancel`, or closing the iterator, ends it and every process that was started.
+    """Each result as soon as it is ready; quick ones start first, so slow ones are last. smoke: check the
+    smoke test's flags. slow=False skips checks that take seconds (the device). Setting `cancel`, or closing
+    the iterator, stops it and every started process.
     """
     cancelled = cancel or threading.Event()
     facts = Facts(config, smoke=smoke, cancelled=cancelled)
@@ -60,7 +58,7 @@ def run_checks(
 
 
 def run_check(check: Check, facts: Facts) -> CheckResult:
-    """One result, whatever happens: a check that crashes is a failed check that says so."""
+    """One result, whatever happens: a crashed check is a failed check that reports it."""
     try:
         found = check.look(facts)
     except Exception as error:
@@ -81,24 +79,23 @@ def in_order(results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
 def cure_for(
     name: str, config: Config, *, smoke: bool = False, cancelled: threading.Event | None = None
 ) -> Cure | None:
-    """The cure for what the check of that name finds now; None: nothing to cure, or nothing that could.
-
-    `name` is that of a check or of one of its further cures. Raises KeyError for any other name. May take as
-    long as the check (the probe's answer is remembered). Nothing is changed before `apply`.
+    """The fix for what the named check finds now; None: nothing to fix, or no fix. `name` is that of a check
+    or of one of its further fixes. Raises KeyError for any other name. May take as long as the check (the
+    probe's answer is cached). Nothing is changed before `apply`.
     """
     check = BY_NAME[check_of(name)]
     cures = check.look(Facts(config, smoke=smoke, cancelled=cancelled)).cures
     named = next((cure for cure in cures if cure.name == name), None)
     if named is None and name == check.name and cures:
-        return cures[0]  # what is wrong here is cured at its root, in another check
+        return cures[0]  # the root cause is fixed in another check
     return named
 
 
 def check_of(name: str) -> str:
-    """The check that offers the cure of that name."""
+    """The check that offers the fix of that name."""
     return next((check.name for check in CHECKS if name in check.cures), name)
 
 
 def known_names() -> tuple[str, ...]:
-    """Every name that `cure_for` takes."""
+    """Every name that `cure_for` accepts."""
     return (*(check.name for check in CHECKS), *(name for check in CHECKS for name in check.cures))

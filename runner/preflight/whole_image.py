@@ -1,7 +1,7 @@
 """Is an image file complete? By its own structure, without decoding a pixel.
 
-PNG: chunks of stated lengths and checksums up to IEND, or only its end; JPEG: an end marker near
-the end; WebP and BMP: the size that the header states; all: something there at all.
+PNG: chunks of stated lengths and checksums up to IEND, or only its end; JPEG: an end marker near the end;
+WebP and BMP: the size in the header; all: not empty.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import BinaryIO
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
-#: some cameras and editors leave a few bytes behind the end marker
+#: some cameras and editors write a few bytes after the end marker
 _JPEG_TAIL_BYTES = 4096
-#: GIF, TIFF, JPEG XL: formats that are not looked into
+#: GIF, TIFF, JPEG XL: formats that are not parsed
 _OTHERS = (b"GIF8", b"II*\0", b"MM\0*", b"\0\0\0\x0cJXL ", b"\xff\x0a")
 
 
 def problem_of(path: Path, *, thorough: bool = True) -> str | None:
-    """What is wrong with the file, in a few words; None: nothing that shows. Raises OSError.
+    """What is wrong with the file, in a few words; None: nothing visible. Raises OSError.
 
     `thorough` reads every byte of a PNG; without, a damaged middle does not show.
     """
@@ -43,7 +43,7 @@ def problem_of(path: Path, *, thorough: bool = True) -> str | None:
 
 
 def foreign(start: bytes) -> str | None:
-    """What is often saved under the name of an image or a model, by its first bytes."""
+    """Other content often saved as an image or a model, by its first bytes."""
     if start.startswith(b"version https://git-lfs"):
         return "a git-lfs pointer"
     return "a web page" if start.lstrip()[:1] == b"<" else None

@@ -1,5 +1,4 @@
-"""All that is true of one trainer program: flags, command, arithmetic, names of files, console.
-
-In: `[trainer]` and flags. Out: what that trainer will do with them. Begin with `protocol` (what a trainer is
-asked) and `registry` (where it is chosen); `sd_scripts` is kohya-ss/sd-scripts, `builtin` the one of our own.
+"""Everything specific to one trainer program: flags, command, arithmetic, file names, console. In:
+`[trainer]` and flags. Out: what that trainer will do with them. Begin with `protocol` (the interface of a
+trainer) and `registry` (its selection); `sd_scripts` is kohya-ss/sd-scripts, `builtin` our own.
 """

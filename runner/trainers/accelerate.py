@@ -1,14 +1,13 @@
-"""The file that `accelerate launch` reads, and what its few settings that matter here say.
+"""The configuration file of `accelerate launch`, and its settings that matter here.
 
 accelerate 1.6: without --config_file it is default_config.yaml in the folder `accelerate` of the
-Hugging Face home, and an older default_config.json only where there is no yaml. Only the launcher
+Hugging Face home, and an older default_config.json only without a yaml. Only the launcher
 reads it, never `Accelerator()`. `accelerate config default` writes JSON under the yaml name, and
 `use_cpu: true` on a Mac.
 
 How many processes the launcher will really start: accelerate 1.6 (`_validate_launch_command`,
-`launch_command`): `--num_processes 2` alone starts two only where it finds two GPUs and no configuration
-file; a file's distributed_type decides otherwise, and it is read from the Hugging Face home even when
-nobody names it.
+`launch_command`): `--num_processes 2` alone starts two only with two GPUs and no configuration file;
+otherwise the file's distributed_type decides, and it is read from the Hugging Face home by default.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ DISTRIBUTED_TYPES = frozenset(
         "MULTI_XPU", "MULTI_HPU", "DEEPSPEED", "FSDP", "TP", "XLA", "MEGATRON_LM",
     }
 )  # fmt: skip
-#: YAML takes a bare NO for false, and accelerate takes that for "not distributed"
+#: YAML reads a bare NO as false, and accelerate reads that as "not distributed"
 _TRUE = ("true", "yes", "on")
 _FALSE = ("false", "no", "off")
 _TOP_LEVEL = re.compile(r"^(?P<key>[A-Za-z_][\w-]*)\s*:\s*(?P<value>.*?)\s*(?:\s#.*)?$")
@@ -37,8 +36,7 @@ _TOP_LEVEL = re.compile(r"^(?P<key>[A-Za-z_][\w-]*)\s*:\s*(?P<value>.*?)\s*(?:\s
 
 @dataclass(frozen=True, slots=True)
 class AccelerateConfig:
-    """`values`: the top level of the file, text as it stands there without quotes; `problem`: why it
-    cannot be read."""
+    """`values`: the top level of the file, raw text without quotes; `problem`: why it cannot be read."""
 
     path: Path
     values: dict[str, str] = field(default_factory=dict)
@@ -61,7 +59,7 @@ class AccelerateConfig:
 
 
 def config_path(config: Config, env: Mapping[str, str]) -> Path:
-    """The file that the launcher reads: the one it is told to, else the default one."""
+    """The file that the launcher reads: the given one, else the default."""
     own = config.accelerate.get("config_file")
     return Path(own) if isinstance(own, str) and own else default_path(env)
 
@@ -91,10 +89,10 @@ def read_config(path: Path) -> AccelerateConfig | None:
         try:
             return AccelerateConfig(path, {k: _text(v) for k, v in json.loads(text).items()})
         except json.JSONDecodeError as error:
-            return AccelerateConfig(path, problem=f"no valid JSON: {error}")
+            return AccelerateConfig(path, problem=f"not valid JSON:  {error}")
     found = filter(None, map(_TOP_LEVEL.match, text.splitlines()))
     values = {match["key"]: match["value"].strip("\"'") for match in found}
-    problem = None if values else "it holds no `name: value` line"
+    problem = None if values else "it has no `name: value` line"
     return AccelerateConfig(path, values, problem)
 
 
@@ -111,7 +109,7 @@ ONE_TYPES = (None, "NO", "MULTI_CPU", "XLA")
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """`warning`: why there are fewer than asked for, one sentence."""
+    """`warning`: why there are fewer than requested, one sentence."""
 
     count: int
     warning: str | None = None

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-#: those that write and read a state
+#: packages that write and read a state
 PACKAGES = ("torch", "accelerate", "transformers", "diffusers", "bitsandbytes")
 
 
 def trainer_versions(python: str, checkout: Path | None) -> dict[str, str]:
-    """By name: `sd_scripts` (a commit) and each of PACKAGES; what cannot be told is left out."""
+    """By name: `sd_scripts` (a commit) and each of PACKAGES; unknown ones are left out."""
     commit = checkout_commit(checkout) if checkout is not None else None
     found = {"sd_scripts": commit} if commit else {}
     for folder in site_packages(Path(python)):
@@ -43,15 +43,15 @@ def _glob(folder: Path, pattern: str) -> list[Path]:
 def changed_versions(
     before: dict[str, str], now: dict[str, str]
 ) -> tuple[tuple[str, str, str], ...]:
-    """(name, then, now) of those known both times and not the same."""
+    """(name, then, now) of those known both times that differ."""
     return tuple(
         (name, then, now[name]) for name, then in before.items() if now.get(name, then) != then
     )
 
 
 def checkout_commit(folder: Path) -> str | None:
-    """The commit checked out in a git work tree or submodule, read from git's own files; None when
-    there is none to be read."""
+    """The commit checked out in a git work tree or submodule, read from git's own files; None if there is
+    none."""
     try:
         git = folder / ".git"
         if git.is_file():  # a submodule or a work tree

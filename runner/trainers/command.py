@@ -1,8 +1,8 @@
 """Config -> the command line, environment and working folder of one trainer process.
 
-Facts behind it: stdout into a file is block buffered unless PYTHONUNBUFFERED is set; rich breaks lines
-at COLUMNS, and tqdm joins in when LINES is set too; `accelerate launch` without explicit numbers warns
-and may start one process per GPU (sd-scripts main 48d368fa, accelerate 1.6, tqdm 4.66).
+Facts behind it: stdout to a file is block buffered unless PYTHONUNBUFFERED is set; rich wraps lines at
+COLUMNS, and so does tqdm if LINES is set too; `accelerate launch` without explicit numbers warns and may
+start one process per GPU (sd-scripts main 48d368fa, accelerate 1.6, tqdm 4.66).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runner.config.model import Config, Trainer
 from runner.process.spawn import trainer_environment
 from runner.trainers.registry import program_of
 
-#: wide enough that no log line or path of sd-scripts is broken
+#: wide enough that no log line or path of sd-scripts is wrapped
 COLUMNS = "500"
 
 #: with these, exact losses go to TensorBoard event files
@@ -28,7 +28,7 @@ _TENSORBOARD_TRACKERS = (None, "tensorboard", "all")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`env` is what differs from the environment of the caller; None takes a variable out.
+    """`env`: differences from the caller's environment; None removes a variable.
     `flags`: what the script gets, by name. `logging_dir`: where TensorBoard events will appear."""
 
     argv: tuple[str, ...]
@@ -39,7 +39,7 @@ class Command:
     warnings: tuple[str, ...] = ()
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The whole environment of the trainer; `base` defaults to our own."""
+        """The full environment of the trainer; `base` defaults to our own."""
         return trainer_environment(self.env, base)
 
 
@@ -61,7 +61,7 @@ def build_command(
 ) -> Command:
     """What `start` runs.
 
-    extra_flags: over those of the file; `False` takes one out. tensorboard_dir: where event files go
+    extra_flags: override those of the file; `False` removes one. tensorboard_dir: where event files go
     unless the user chose a logging_dir; None: nothing is injected. Starts the trainer's python once
     to ask for tensorboard if, and only if, a logging_dir is to be injected.
     """
@@ -87,7 +87,7 @@ def build_command(
 
 
 def shell_line(command: Command) -> str:
-    """The command as a person would type it in a shell, its secrets hidden."""
+    """The command as typed in a shell, with secrets hidden."""
     from runner.config.hiding import hidden_command, hidden_env
 
     env, argv = hidden_env(command.env), hidden_command(command.argv)
@@ -97,7 +97,7 @@ def shell_line(command: Command) -> str:
 
 
 def _launch(config: Config, flags: Flags) -> list[str]:
-    """Everything in front of the script's flags."""
+    """Everything before the script's flags."""
     trainer = config.trainer
     accelerate = trainer.launcher != "python"
     script = program_of(trainer).script_words(trainer, accelerate=accelerate)
@@ -109,7 +109,7 @@ def _launch(config: Config, flags: Flags) -> list[str]:
 
 def accelerate_flags(config: Config, flags: Flags) -> dict[str, FlagValue]:
     """The launcher's flags. Without explicit numbers it warns on every start and, with two GPUs in
-    the machine, starts two processes; a config_file of the user's own has its own numbers."""
+    the machine, starts two processes; a user's config_file has its own numbers."""
     if "config_file" in config.accelerate:
         return dict(config.accelerate)
     precision = flags.get("mixed_precision", "no")
@@ -127,7 +127,7 @@ def _environment(trainer: Trainer, surroundings: Mapping[str, str]) -> dict[str,
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8",
         "COLUMNS": COLUMNS,
-        # One bar a second is enough for what carries no numbers; a step's postfix is always shown.
+        # One bar per second is enough without numbers; a step's postfix is always shown.
         "TQDM_MININTERVAL": "1",
         "LINES": None,
     }
@@ -144,7 +144,7 @@ def _no_tensorboard(
     trainer: Trainer, flags: Flags, env: Mapping[str, str], check: TensorboardCheck
 ) -> str | None:
     """Why no logging_dir can be injected, as a sentence; None: it can."""
-    less = "losses will be shown as the bar prints them, a running average with 3 digits"
+    less = "losses will be the bar's running average with 3 digits"
     tracker = flags.get("log_with")
     if tracker not in _TENSORBOARD_TRACKERS:
         return f"log_with is {tracker}, so no TensorBoard events are written: {less}"

@@ -1,4 +1,4 @@
-"""What a trainer says on its console and what it means: the types; each trainer has its own sentences."""
+"""Console sentences of a trainer and their meaning: the types; each trainer has its own sentences."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from runner.model import Phase
 from runner.model.events import ConsoleEvent
 
-#: a sentence and the offset of its end in the console -> the event that it tells
+#: a sentence and the offset of its end in the console -> its event
 Reader = Callable[[str, int], ConsoleEvent | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A known sentence: how it begins, the phase it announces, the event it carries."""
+    """A known sentence: its beginning, the phase it announces, its event."""
 
     start: str
     phase: Phase | None = None
@@ -25,8 +25,8 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """`harmless_starts`: said without a level in front, and of no consequence; `harmless_warnings`: in records
-    of level WARNING and above that every good run may print. Both in lower case."""
+    """`harmless_starts`: printed without a level, and harmless; `harmless_warnings`: in records of level
+    WARNING and above, printed by good runs too. Both in lower case."""
 
     sentences: tuple[Sentence, ...]
     harmless_starts: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Vocabulary:
             self._by_first_word.setdefault(_first_word(sentence.start), []).append(sentence)
 
     def sentence_of(self, text: str) -> Sentence | None:
-        """The known sentence that `text` (without leading blanks) is, if any."""
+        """The known sentence that `text` (without leading spaces) is, if any."""
         for sentence in self._by_first_word.get(_first_word(text), ()):
             if text.startswith(sentence.start):
                 return sentence
@@ -53,7 +53,7 @@ _JAPANESE = re.compile(r" / (?=[^\n]*[^\x00-\x7f])")
 
 
 def english(text: str) -> str:
-    """A bilingual sentence without its Japanese half, but with the value behind it."""
+    """A bilingual sentence without its Japanese half, but with the value after it."""
     match = _JAPANESE.search(text)
     if match is None:
         return text

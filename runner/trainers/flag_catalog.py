@@ -1,15 +1,15 @@
-"""The flags of a trainer whose scripts define them with argparse, asked once and remembered on disk.
+"""The flags of a trainer whose scripts define them with argparse, read once and cached on disk.
 
-A script is asked by a short process of the trainer's own python, without GPU, without network, ended at a
-time limit. Four ways, the cheap ones first:
+A short process of the trainer's own python reads a script's flags, without GPU and network, with a time
+limit. Four ways, cheap ones first:
 
 1. the script's `setup_parser()`, packages left out (`flag_probe`, mode hollow);
-2. for a script beside the checkout without flags of its own: the same of the checkout's script
+2. for a script outside the checkout without its own flags: the same of the checkout's script
    which it imports;
-3. the same as 1 with everything really imported;
-4. the parser that the script asks when it is started with --help, for scripts with flags of their own.
+3. the same as 1 with real imports;
+4. the parser used by the script with --help, for scripts with their own flags.
 
-The cache has one file a script and state of the checkout, and may be deleted at any time.
+The cache has one file per script and state of the checkout, and may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from runner.trainers.flag_probe import FUNCTION
 PROBE = Path(__file__).with_name("flag_probe.py")
 QUICK_S = 2.0
 FULL_S = 60.0
-#: a new number makes every remembered file unknown
+#: a new number invalidates every cached file
 FORMAT = 1
-#: files kept; each is some 100 KB
+#: files kept; each is about 100 KB
 KEPT = 40
 #: no GPU, no network, no colours
 _QUIET = {
@@ -61,30 +61,30 @@ def report_of_checkout(
     *,
     cancelled: threading.Event | None = None,
 ) -> FlagReport:
-    """The flags of the script, remembered or asked for. Never raises."""
+    """The flags of the script, cached or read. Never raises."""
     key = key_of(trainer)
     if key is None:
-        return FlagReport(None, f"the flags are not checked: there is no script {trainer.script}")
+        return FlagReport(None, f"flags not checked: no script {trainer.script}")
     flags = remembered(key)
     if flags is None and effort is Effort.CACHED:
-        return FlagReport(None, "the flags are not checked yet")
+        return FlagReport(None, "flags not checked yet")
     if flags is None:
         try:
             flags = ask(trainer, thorough=effort is Effort.FULL, cancelled=cancelled)
         except NoFlags as problem:
-            return FlagReport(None, f"the flags are not checked: {problem}")
+            return FlagReport(None, f"flags not checked: {problem}")
         remember(key, flags)
     return FlagReport(Catalog(flags))
 
 
-# --------------------------------------------------------------------------- asking
+# --------------------------------------------------------------------------- reading
 
 
-_NOT_ASKED = "the script could not be asked ({})"
+_NOT_ASKED = "the script's flags could not be read ({})"
 
 
 class NoFlags(Exception):
-    """Why a script's flags cannot be told: the end of a sentence."""
+    """Why a script's flags are unknown: the end of a sentence."""
 
 
 def ask(
@@ -132,9 +132,9 @@ def ask(
 
 
 def _flags_in(answer: Answer) -> tuple[Flag, ...]:
-    """Of a probe. Raises NoFlags with the interpreter's own last words."""
+    """Of a probe. Raises NoFlags with the interpreter's last line."""
     if answer.problem:
-        raise NoFlags(f"the trainer's python gave no answer ({answer.problem})")
+        raise NoFlags(f"the trainer's python did not respond ({answer.problem})")
     data = sentinel_json(answer.output)
     if data is None:
         lines = [line.strip() for line in answer.errors.splitlines() if line.strip()]
@@ -142,14 +142,14 @@ def _flags_in(answer: Answer) -> tuple[Flag, ...]:
     try:
         flags = msgspec.convert(data.get("flags", ()), tuple[Flag, ...])
     except msgspec.ValidationError as error:
-        raise NoFlags(f"its answer is not understood ({error})") from None
+        raise NoFlags(f"its answer is invalid ({error})") from None
     if not flags:
         raise NoFlags("it defines no flags")
     return flags
 
 
 def _imported_script(trainer: Trainer, source: str) -> str:
-    """The checkout's script that a script beside it imports; train_network.py when none is."""
+    """The checkout's script imported by an outside script; train_network.py if none."""
     folder = trainer.sd_scripts or Path()
     for name in _IMPORTED_SCRIPT.findall(source):
         if (folder / f"{name}.py").is_file():
@@ -166,7 +166,7 @@ def environment(trainer: Trainer) -> Mapping[str, str]:
     return env
 
 
-# --------------------------------------------------------------------------- remembering
+# --------------------------------------------------------------------------- caching
 
 
 class _File(msgspec.Struct):
@@ -218,14 +218,14 @@ def _read(path: str, stamp: tuple[int, int]) -> tuple[Flag, ...] | None:
 
 
 def remembered(key: str) -> tuple[Flag, ...] | None:
-    """The flags under this key; None when there is no whole file of them."""
+    """The flags under this key; None without a complete file."""
     path = cache_folder() / f"{key}.json"
     stamp = _stamp(path)
     return None if stamp is None else _read(str(path), stamp)
 
 
 def remember(key: str, flags: tuple[Flag, ...]) -> None:
-    """Keep them, whole or not at all; a folder that cannot be written is no error."""
+    """Store them, completely or not; an unwritable folder is not an error."""
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)

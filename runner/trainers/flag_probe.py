@@ -1,13 +1,13 @@
-"""Asks a training script for its flags. Runs in the trainer's own interpreter; standard library only.
+"""Reads the flags of a training script. Runs in the trainer's own interpreter; standard library only.
 
     python flag_probe.py MODE SCRIPT [LIBRARY_FOLDER ...]
 
-MODE `hollow`: the script is imported with every package outside the standard library and its own
-folders replaced by an empty shell. sd-scripts defines its flags with plain argparse, so nothing is
-lost, and what takes seconds, a GPU or a working torch is left out. MODE `whole`: everything is
-really imported. Then `setup_parser()` is called. MODE `caught`: the script is started with --help, and
-stopped when it asks its own parser. What the parser defines is printed behind a mark, as one line of
-JSON. Exit 1 with a reason on stderr when there is no such function or it fails.
+MODE `hollow`: the script is imported with every package outside the standard library and its own folders
+replaced by an empty stub. sd-scripts defines its flags with plain argparse, so nothing is lost, and slow
+imports, a GPU or a working torch are not needed. MODE `whole`: everything is imported. Then `setup_parser()`
+is called. MODE `caught`: the script is started with --help, and stopped when it runs its own parser. The
+parser's options are printed after a mark, as one line of JSON. Exit 1 with a reason on stderr if the function
+is missing or fails.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ FUNCTION = "setup_parser"
 
 
 class Shell:
-    """Stands for anything of a package that was left out: it can be called, subclassed, compared,
+    """Replaces anything of a stubbed package: it can be called, subclassed, compared,
     iterated over, and has every attribute."""
 
-    #: a parser was handed to code that is not there, so flags may be missing
+    #: a parser was passed to stubbed code, so flags may be missing
     parser_given_away = False
 
     def __getattr__(self, name: str) -> Any:
@@ -55,7 +55,7 @@ class Shell:
         return ()
 
 
-#: what the methods that Python itself looks up give; every other attribute is a Shell
+#: results of special methods; every other attribute is a Shell
 _ANSWERS: dict[str, Callable[[], Any]] = {
     "getitem add radd sub rsub mul rmul truediv rtruediv floordiv mod pow neg": Shell,
     "or ror and rand invert matmul enter": Shell,
@@ -78,7 +78,7 @@ for _names, _answer in _ANSWERS.items():
 
 
 class ShellModule(types.ModuleType):
-    """A package that was left out."""
+    """A stubbed package."""
 
     def __getattr__(self, name: str) -> Any:
         if name == "__version__":
@@ -111,7 +111,7 @@ class ShellFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def describe(parser: argparse.ArgumentParser) -> list[dict[str, Any]]:
-    """Every option that begins with `--`, in the parser's order, except --help."""
+    """Every option that starts with `--`, in the parser's order, except --help."""
     return [
         _described(parser, action)
         for action in parser._actions
@@ -162,7 +162,7 @@ def _help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
 
 
 def load(script: str) -> Any:
-    """The script as a module; what stands under `if __name__ == "__main__"` does not run."""
+    """The script as a module; code under `if __name__ == "__main__"` does not run."""
     name = Path(script).stem
     spec = importlib.util.spec_from_file_location(name, script)
     if spec is None or spec.loader is None:
@@ -174,11 +174,11 @@ def load(script: str) -> Any:
 
 
 class Caught(BaseException):
-    """The parser that a script has asked; nothing of the script that handles errors shall stop it."""
+    """The parser that a script runs; no error handling of the script may intercept it."""
 
 
 def catch(script: str) -> Any:
-    """What the script's own parser is when it is asked; the script goes no further."""
+    """The script's own parser at the moment it runs; the script stops there."""
 
     def asked(parser: argparse.ArgumentParser, *values: Any, **named: Any) -> Any:
         raise Caught(parser)
@@ -189,13 +189,13 @@ def catch(script: str) -> Any:
         runpy.run_path(script, run_name="__main__")
     except Caught as caught:
         return caught.args[0]
-    raise LookupError("it asks no parser")
+    raise LookupError("it runs no parser")
 
 
 def ask(mode: str, script: str, folders: list[str]) -> dict[str, Any]:
     """The flags of one script. Raises whatever its import raises."""
     here = str(Path(script).absolute().parent)
-    # As `python SCRIPT` would have it, and not the folder of this file.
+    # As with `python SCRIPT`, not the folder of this file.
     sys.path[:1] = [here, *(folder for folder in folders if folder != here)]
     sys.argv[:] = [script, "--help"] if mode == "caught" else [script]
     if mode == "caught":
@@ -207,7 +207,7 @@ def ask(mode: str, script: str, folders: list[str]) -> dict[str, Any]:
         raise LookupError("no " + FUNCTION + "() in " + script)
     parser = function()
     if not isinstance(parser, argparse.ArgumentParser) or Shell.parser_given_away:
-        raise LookupError("flags of " + script + " come from a package that was left out")
+        raise LookupError("flags of " + script + " come from a stubbed package")
     return {"mode": mode, "script": script, "flags": describe(parser)}
 
 
@@ -220,5 +220,5 @@ if __name__ == "__main__":
         os._exit(1)
     sys.stdout.write("\n" + MARK + json.dumps(answer) + "\n")
     sys.stdout.flush()
-    # Threads that a package started must not hold the answer back.
+    # Threads started by a package must not delay the answer.
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Names of the files that a training saves: as the trainer writes them, and with what we add to them.
+"""File names of a training: as written by the trainer, and with our additions.
 
 Facts: step files `NAME-step%08d.EXT` (with accumulation bugs also 7 digits), epoch files
 `NAME-%06d.EXT`, the end `NAME.EXT`; without an output_name `at-step%08d`, `epoch-%06d`, `last`.
@@ -24,7 +24,7 @@ class CheckpointName:
 
 @dataclass(frozen=True, slots=True)
 class FileNames:
-    """How one trainer program names what it saves. `step_form`, `epoch_form`: of base and number; `step_stem`,
+    """How one trainer program names its files. `step_form`, `epoch_form`: of base and number; `step_stem`,
     `epoch_stem`: patterns that read them back; `nameless`: bases of step, epoch and final file without an
     output_name."""
 
@@ -35,7 +35,7 @@ class FileNames:
     nameless: tuple[str, str, str] = ("at", "epoch", "last")
 
     def parse(self, name: str) -> CheckpointName:
-        """What a file name says; a name without a number is the final file's."""
+        """Parse a file name; a name without a number is the final file's."""
         stem = PurePath(name).stem if PurePath(name).suffix in SUFFIXES else name
         if found := re.fullmatch(self.step_stem, stem):
             return CheckpointName(stem, found["base"], step=int(found["n"]))
@@ -54,31 +54,31 @@ class FileNames:
         return self.epoch_form.format(base, epoch) + suffix
 
     def last(self, output_name: str | None) -> str:
-        """Without its ending, of the final checkpoint."""
+        """Without extension, of the final checkpoint."""
         return self.nameless[2] if output_name is None else output_name
 
     def placed(
         self, name: str, step: int | None, per_epoch: int | None = None, origin_step: int = 0
     ) -> str:
-        """The name that a resumed attempt's file gets beside the others: by its true step or true epoch.
+        """The final name of a resumed attempt's file: by its true step or true epoch.
 
         `step`: its true step; `per_epoch`: steps of an epoch; `origin_step`: where the attempt's own count
-        begins."""
+        starts."""
         found = self.parse(name)
         suffix = PurePath(name).suffix
         if step is None or found.final:
             return name
         if found.epoch is not None and origin_step == 0:
-            return name  # the trainer's own number of an epoch stays right over a resume
+            return name  # the trainer's epoch number stays correct after a resume
         if found.epoch is not None and per_epoch and origin_step % per_epoch == 0:
             return self.epoch(found.base, found.epoch + origin_step // per_epoch, suffix)
         return self.step(found.base, step, suffix)
 
 
-#: of sd-scripts, and of all that kohya built on it
+#: of sd-scripts, and of everything kohya built on it
 KOHYA_NAMES = FileNames()
 SUFFIXES = (".safetensors", ".ckpt", ".pt")
-#: before the suffix: why a file does not have the name that it was written for
+#: before the suffix: why a file does not have its original name
 NAN, INCOMPLETE, OF_ATTEMPT = "nan", "incomplete", "attempt"
 _MARK = re.compile(rf"\.({NAN}|{INCOMPLETE}|{OF_ATTEMPT}\d+)(-\d+)?$")
 

@@ -1,5 +1,5 @@
-"""What one trainer program is asked. A third one is a folder beside `sd_scripts` and `builtin` with a class
-of this shape, and a row in `registry.PROGRAMS`."""
+"""What one trainer program is asked. A third one is a folder next to `sd_scripts` and `builtin` with such a
+class, and a row in `registry.PROGRAMS`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # layouts of models and datasets, which no command line needs
 
 @dataclass(frozen=True, slots=True)
 class ModuleEnvironment:
-    """What a trainer's process needs to find its modules. `path`: goes before PYTHONPATH; `safe_path`: the
-    working folder must not come first on sys.path."""
+    """What a trainer's process needs to find its modules. `path`: put before PYTHONPATH; `safe_path`: the
+    working folder must not be first on sys.path."""
 
     path: str | None = None
     safe_path: bool = False
@@ -33,8 +33,8 @@ class ModuleEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class ResumeRules:
-    """Names of flags. `state`: a state fits no other value of these; `restored`: it brings its own values of
-    these back; `weights`: a checkpoint fits no other value of these."""
+    """Names of flags. `state`: a state is only valid with these unchanged; `restored`: a state restores its
+    own values of these; `weights`: a checkpoint is only valid with these unchanged."""
 
     state: tuple[str, ...]
     restored: tuple[str, ...]
@@ -43,11 +43,11 @@ class ResumeRules:
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """What the preflight asks of a program. `packages`: without them it does not start; `entry`: the module to
+    """Preflight requirements of a program. `packages`: without them it does not start; `entry`: the module to
     import for a try, "" for the script; `python`: the least version, which is a `must` or only advised;
-    `memory_bytes`: with less free memory a start is warned of; `optimizers`: all names, () where the checkout
-    tells them; `default_rate`: of learning; `metadata`: it reads datasets with metadata_file; `fp16_on_cpu`: it
-    trains in it; `settled`: checks that need no look, as name -> (status, evidence, detail)."""
+    `memory_bytes`: warn with less free memory; `optimizers`: all names, () if the checkout defines them;
+    `default_rate`: of learning; `metadata`: supports datasets with metadata_file; `fp16_on_cpu`: supports it;
+    `settled`: checks with a fixed result, as name -> (status, evidence, detail)."""
 
     packages: tuple[str, ...]
     entry: str
@@ -62,11 +62,12 @@ class Demands:
 
 
 class TrainerProgram(Protocol):
-    """Asked by path and flags alone: no method starts a training, all but `flag_report` start nothing."""
+    """Depends only on path and flags: no method starts a training, and only `flag_report` starts a
+    process."""
 
     @property
     def name(self) -> str:
-        """As `RunSpec.trainer` records it: stored runs are matched by it, so it never changes."""
+        """As recorded in `RunSpec.trainer`: stored runs are matched by it, so it never changes."""
         ...
 
     def recognises(self, trainer: Trainer) -> bool:
@@ -74,12 +75,12 @@ class TrainerProgram(Protocol):
         ...
 
     def title(self, trainer: Trainer) -> str:
-        """For a person: `the built-in trainer`, or the name of the script."""
+        """For display: `the built-in trainer`, or the name of the script."""
         ...
 
     # command
     def script_words(self, trainer: Trainer, *, accelerate: bool) -> tuple[str, ...]:
-        """What stands between the interpreter, or `accelerate launch`, and the script's flags."""
+        """Arguments between the interpreter, or `accelerate launch`, and the script's flags."""
         ...
 
     def modules(self, trainer: Trainer) -> ModuleEnvironment: ...
@@ -97,7 +98,7 @@ class TrainerProgram(Protocol):
 
     @property
     def failures(self) -> frozenset[str]:
-        """Families of the catalogue in `analysis/diagnosis` whose cures hold for it beside those of torch."""
+        """Families of the catalogue in `analysis/diagnosis` with fixes for it, besides those of torch."""
         ...
 
     # preflight
@@ -105,26 +106,26 @@ class TrainerProgram(Protocol):
     def demands(self) -> Demands: ...
 
     def packages(self, flags: Mapping[str, Any]) -> tuple[str, ...]:
-        """What it imports only because of these flags, beside `demands.packages`."""
+        """What it imports only because of these flags, besides `demands.packages`."""
         ...
 
     # forecast
     def question(
         self, trainer: Trainer, flags: Mapping[str, Any], base_dir: Path, **more: Any
     ) -> Question:
-        """What a forecast depends on. `flags`: without those that are not given; `base_dir`: the trainer's
+        """What a forecast depends on. `flags`: without those not given; `base_dir`: the trainer's
         working directory; `more`: other fields of a Question."""
         ...
 
     def forecast(self, question: Question) -> Forecast:
-        """Steps, epochs, files and samples. What cannot be told is None, with the reason as a warning."""
+        """Steps, epochs, files and samples. Unknown values are None, with the reason as a warning."""
         ...
 
     def file_sizes(
         self, trainer: Trainer, flags: Mapping[str, Any], kind: str | None = None
     ) -> FileSizes | None:
-        """`kind`: of the base model, for a script that does not tell. None: not known before the first file.
-        Raises ValueError for a rank that is no number."""
+        """`kind`: of the base model, if the script does not define it. None: unknown before the first file.
+        Raises ValueError for a non-numeric rank."""
         ...
 
     # files
@@ -146,7 +147,7 @@ class TrainerProgram(Protocol):
     def resume(self) -> ResumeRules: ...
 
     def tracks_steps(self, trainer: Trainer, state: Path) -> bool:
-        """Does a resume from this state folder go on counting steps and epochs?"""
+        """Does a resume from this state folder continue the step and epoch count?"""
         ...
 
     def resume_flags(
@@ -156,8 +157,8 @@ class TrainerProgram(Protocol):
         step: int | None = None,
         skip: bool = False,
     ) -> dict[str, FlagValue]:
-        """Flags that make it continue from a state, or from weights alone; False takes one out. `step`: from
-        which it goes on counting (None: from 0); `skip`: past the batches that were trained."""
+        """Flags to continue from a state, or from weights only; False removes one. `step`: where the count
+        continues (None: from 0); `skip`: skip the trained batches."""
         ...
 
     # identity

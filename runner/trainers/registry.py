@@ -15,7 +15,7 @@ from runner.trainers.builtin.program import BuiltIn
 from runner.trainers.protocol import TrainerProgram
 from runner.trainers.sd_scripts.program import SdScripts
 
-#: the first that recognises a trainer is the one; sd-scripts takes every checkout, so it comes last
+#: the first that recognises a trainer wins; sd-scripts accepts every checkout, so it is last
 PROGRAMS: tuple[TrainerProgram, ...] = (BuiltIn(), SdScripts())
 
 
@@ -24,7 +24,7 @@ def program_of(trainer: Trainer) -> TrainerProgram:
 
 
 def recorded_trainer(command: Sequence[str], cwd: str, launcher: str = "python") -> Trainer:
-    """`[trainer]` as a recorded command shows it. Raises ValueError when the command names no script."""
+    """`[trainer]` from a recorded command. Raises ValueError if the command has no script."""
     script = command[flags_begin(command) - 1]
     checkout = Path(cwd) if script.endswith(".py") else None
     return Trainer(checkout, command[0], script, launcher)
@@ -35,7 +35,7 @@ def trainer_of(spec: RunSpec) -> Trainer:
 
 
 def program_of_run(spec: RunSpec) -> TrainerProgram:
-    """By what its command shows; one that names no script is read as sd-scripts."""
+    """From its command; one without a script counts as sd-scripts."""
     try:
         return program_of(trainer_of(spec))
     except ValueError:
@@ -54,7 +54,7 @@ def flag_report(
 
 
 def known_flags(trainer: Trainer, effort: Effort = Effort.QUICK) -> FlagCatalog | None:
-    """What a configuration is checked against; None when the trainer cannot be asked."""
+    """What a configuration is checked against; None if the trainer's flags are unknown."""
     return flag_report(trainer, effort).catalog
 
 

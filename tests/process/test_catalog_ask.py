@@ -87,7 +87,7 @@ def test_a_script_is_asked_without_the_packages_it_imports(checkout: Path) -> No
 def test_what_was_asked_once_is_read_from_the_disk(checkout: Path) -> None:
     asked = trainer(checkout)
     assert flag_report(asked, Effort.CACHED).catalog is None
-    assert flag_report(asked, Effort.CACHED).note == "the flags are not checked yet"
+    assert flag_report(asked, Effort.CACHED).note == "flags not checked yet"
     flag_report(asked)
     flag_catalog._read.cache_clear()  # another process
     assert known(flag_report(asked, Effort.CACHED)).names == NAMES
@@ -146,7 +146,7 @@ def test_flags_that_a_left_out_package_would_add_are_not_taken_for_all(checkout:
     (checkout / "train_network.py").write_text(text)
     quick = flag_report(trainer(checkout))
     assert quick.catalog is None
-    assert quick.note is not None and "come from a package that was left out" in quick.note
+    assert quick.note is not None and "come from a stubbed package" in quick.note
     packages = checkout.parent / "packages"
     packages.mkdir()
     (packages / "fancy_flags.py").write_text("def add(p): p.add_argument('--fancy')\n")
@@ -216,9 +216,7 @@ def test_a_script_that_cannot_be_asked_is_a_note(checkout: Path, broken: str, sa
 
 def test_without_a_script_or_an_interpreter_nothing_is_known(checkout: Path) -> None:
     gone = flag_report(trainer(checkout, "gone.py"))
-    assert gone == FlagReport(
-        None, f"the flags are not checked: there is no script {checkout / 'gone.py'}"
-    )
+    assert gone == FlagReport(None, f"flags not checked: no script {checkout / 'gone.py'}")
     nobody = Trainer(checkout, "/no/such/python", str(checkout / "train_network.py"))
     report = flag_report(nobody)
     assert report.catalog is None

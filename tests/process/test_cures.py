@@ -81,7 +81,7 @@ def test_a_submodule_whose_remote_is_gone_says_so(
     (tmp_path / "remote" / "sd-scripts").rename(tmp_path / "moved")
     cure = cure_for("trainer", project.config(trainer=SD))
     assert cure is not None
-    with pytest.raises(CureFailed, match=r"ended with code \d+"):
+    with pytest.raises(CureFailed, match=r"failed with code \d+"):
         cure.apply(lambda line: None)
 
 
@@ -112,7 +112,7 @@ def test_a_cancelled_command_leaves_no_process() -> None:
 
     begin = time.monotonic()
     command = ["sh", "-c", "echo begun; sleep 60 & sleep 60"]
-    with pytest.raises(CureFailed, match="was broken off"):
+    with pytest.raises(CureFailed, match="was cancelled"):
         stream(command, Path("/"), hear, cancelled)
     assert told == ["begun"]
     assert time.monotonic() - begin < 8
@@ -131,7 +131,7 @@ def test_progress_that_ends_in_a_carriage_return_is_shown_as_it_comes() -> None:
 
 
 def test_a_command_that_fails_tells_its_last_line() -> None:
-    with pytest.raises(CureFailed, match="ended with code 3: no such thing"):
+    with pytest.raises(CureFailed, match="failed with code 3: no such thing"):
         stream(["sh", "-c", "echo no such thing >&2; exit 3"], Path("/"), print, threading.Event())
     with pytest.raises(CureFailed, match="cannot be started"):
         stream(["/no/such/program"], Path("/"), print, threading.Event())

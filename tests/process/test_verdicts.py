@@ -99,7 +99,7 @@ def test_a_header_that_nests_too_deeply_is_no_success(stage: Stage) -> None:
     run = stage.start("--deep_header_at", "20")
     snapshot = wait_end(run)
     assert snapshot.outcome is Outcome.FAILED
-    assert "no safetensors file" in problem_of(run, 20)
+    assert "not a safetensors file" in problem_of(run, 20)
 
 
 # --------------------------------------------------------------------------- event files

@@ -22,7 +22,7 @@ FAMILIES = {
     r"told|tell|tells|telling": "reports, shows, warns; None: unknown",
     r"whole": "complete; an integer",
     r"(?:go|goes|going|gone|went) on": "continues, resumes",
-    r"(?:is|are|was|were|that's|that is) there(?! (?:is|are|was|were|any|anything|an?)\b)": "exists",
+    r"(?-i:is|are|was|were|that's|that is) there(?! (?:is|are|was|were|any|anything|an?)\b)": "exists",
     r"look(?:s|ed|ing)? (?:at|again)": "checks, check again",
     r"by choice": "optional",
     r"anew|once more|again and again": "again, retry",
@@ -77,7 +77,7 @@ PHRASES = (
     "its checks are those that it was started with",
     "breaks it off",
     "own words",
-    "Keep it",
+    "(?-i:Keep it)",
     "Leave it as it is",
     "shared with others",
     "to know",
@@ -108,7 +108,7 @@ ALLOWED: tuple[tuple[str, str], ...] = (
     ("runner/demo/project.py", "standing, "),  # a prompt
 )
 #: rooms whose sentences are being rewritten
-TO_DO: tuple[str, ...] = ("tui/", "runner/preflight/", "runner/trainers/")
+TO_DO: tuple[str, ...] = ("tui/",)
 
 BANNED = re.compile(
     r"(?<![\w.`/-])(?:" + "|".join((*FAMILIES, *PHRASES)) + r")(?![\w(=`]|\.\w)", re.IGNORECASE

@@ -1,4 +1,3 @@
-"""The checks, a file a topic.
-
-Every module in here is imported by `runner.preflight.registry`, and `@check` registers what it holds.
+"""The checks, one file per topic. `runner.preflight.registry` imports every module in here, and `@check`
+registers its checks.
 """

@@ -1,4 +1,4 @@
-"""Buckets, and what may be cached of the images in them."""
+"""Buckets, and what may be cached."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from runner.trainers.sd_scripts.dataset import DatasetError, DatasetSummary, Pla
               "image_too_small_for_bucket", "resolution_missing"),
 )  # fmt: skip
 def buckets(facts: Facts) -> Finding:
-    """Will every image find its bucket? What does not fit stops sd-scripts, at once or in the middle.
+    """Does every image fit a bucket? An unfit image stops sd-scripts, at once or during training.
 
     sd-scripts main 48d368fa: limits and steps are asserted when the dataset is made; without
-    enable_bucket an image of another size than the resolution stops the first batch that holds it,
+    enable_bucket an image of another size than the resolution stops its first batch,
     unless latents are cached (then it is resized) or the subset crops; bucket_no_upscale divides by
     zero on an image smaller than one step.
     """
@@ -38,12 +38,12 @@ def buckets(facts: Facts) -> Finding:
         more = f" and {len(unfit) - 1} more are" if len(unfit) > 1 else " is"
         detail = (
             f"{name}{more} not {width}x{height} ({first.size[0]}x{first.size[1]}), and without "
-            "enable_bucket the training stops at the first of them."
+            "enable_bucket the training stops at the first one."
         )
         fix = Fix("sort images into buckets", {"enable_bucket": True, **_limits(facts)}, "dataset")
         return failed(f"{count(len(unfit), 'image')} unfit", detail, "", fix)
     if not any(spec.enable_bucket for spec in specs):
-        return passed("all of one size", "Every image has the size that is trained.")
+        return passed("all of one size", "Every image has the training resolution.")
     sizes = [f"{b.resolution[0]}x{b.resolution[1]}" for b in plan.buckets]
     differ = max(dataset.mean_aspect_error for dataset in plan.datasets)
     detail = f"{some(sizes, 6)}; the shapes differ by {differ:.3f} on average."
@@ -51,7 +51,7 @@ def buckets(facts: Facts) -> Finding:
 
 
 def _unfit(facts: Facts, dataset: DatasetSummary) -> list[PlannedImage]:
-    """Images that stop a batch; where latents are cached everything is resized beforehand."""
+    """Images that stop a batch; with cached latents everything is resized beforehand."""
     spec = dataset.spec
     cached = facts.on("cache_latents", "cache_latents_to_disk")
     if spec.enable_bucket or cached or spec.resolution is None:
@@ -82,7 +82,7 @@ def _limits(facts: Facts) -> dict[str, Any]:
 
 
 def _refused(facts: Facts, error: DatasetError) -> Finding:
-    """The trainer's own words tell which setting it is; the sentence is ours."""
+    """The trainer's message shows which setting it is; the sentence is ours."""
     said, detail = error.trainer_text, str(error)
     if error.trainer_error == "ZeroDivisionError" and "cannot be read" in detail:
         return failed("an image is unfit", detail, "remove or replace the image")
@@ -94,9 +94,9 @@ def _refused(facts: Facts, error: DatasetError) -> Finding:
         evidence, title = "image too small", "let small images grow"
         changes = {"bucket_no_upscale": False}
     elif "bucket_reso must be" in said:
-        evidence, title, changes = "bucket limits", "limits that fit", _limits(facts)
+        evidence, title, changes = "bucket limits", "matching limits", _limits(facts)
     elif "bucket_reso_steps" in said:
-        evidence, title = "bucket_reso_steps", "a step that fits"
+        evidence, title = "bucket_reso_steps", "a matching step"
         changes = {"bucket_reso_steps": divisor}
     fix = Fix(title, changes, "dataset") if changes else None
     return failed(evidence, detail, "" if fix else "correct the dataset config", fix)
@@ -107,7 +107,7 @@ def _refused(facts: Facts, error: DatasetError) -> Finding:
     foresees=("cache_latents_augmentation", "cache_text_encoder_conflict"),
 )  # fmt: skip
 def caching(facts: Facts) -> Finding:
-    """Do the flags that cache latents and text encoder outputs go with how the data is varied?
+    """Are the caching flags compatible with data augmentation?
 
     sd-scripts main 48d368fa: is_latent_cacheable and is_text_encoder_output_cacheable (train_util.py
     1099-1113) and assert_extra_args of the scripts.
@@ -116,24 +116,24 @@ def caching(facts: Facts) -> Finding:
     texts = facts.on("cache_text_encoder_outputs", "cache_text_encoder_outputs_to_disk")
     if not latents and not texts:
         return passed("nothing cached", "Neither latents nor text encoder outputs are cached.")
-    # what makes an image differ each time, so that there is nothing to cache
+    # augmentations that make caching impossible
     moving = _varied(facts, {"color_aug": False, "random_crop": False})
     if latents and moving:
         names = " and ".join(moving)
-        detail = f"{names} makes each image new, so latents cannot be cached."
+        detail = f"{names} changes each image, so latents cannot be cached."
         return failed("latents and crops", detail, "", Fix(f"without {names}", moving, "dataset"))
     still = {
         "shuffle_caption": False, "token_warmup_step": 0, "caption_tag_dropout_rate": 0.0,
         "caption_dropout_rate": 0.0,
     }  # fmt: skip
-    if "anima" in facts.kinds:  # its cache allows for dropped captions
+    if "anima" in facts.kinds:  # its cache supports dropped captions
         del still["caption_dropout_rate"]
     if texts and (varied := _varied(facts, still)):
         names = ", ".join(varied)
         detail = f"{names} changes captions, so text encoder outputs cannot be cached."
-        fix = Fix("captions as they stand", varied, "dataset")
-        return failed("captions vary", detail, f"take {names} out of the dataset", fix)
-    # SDXL and Anima assert it; FLUX, SD 3 and Lumina leave the cached encoder alone
+        fix = Fix("unchanged captions", varied, "dataset")
+        return failed("captions vary", detail, f"remove {names} from the dataset", fix)
+    # SDXL and Anima assert it; FLUX, SD 3 and Lumina do not train the cached encoder
     asserted = {"sdxl", "anima"} & set(facts.kinds) and not facts.on("network_train_unet_only")
     if texts and asserted:
         detail = "Cached text encoder outputs cannot be used while a text encoder is trained."

@@ -1,4 +1,4 @@
-"""Caches that an earlier training left beside the images."""
+"""Caches of an earlier training next to the images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runner.trainers.sd_scripts.scripts import Script
 
 #: (width, height) that cached latents must have; None: cached text encoder outputs
 Side = tuple[int, int] | None
-#: (cache, what it was made from, what its latents must be)
+#: (cache, its source, the required latents)
 Cached = tuple[Path, Path, Side]
 #: files of a copied folder get their times in any order
 _SLACK_S = 60.0
@@ -22,13 +22,12 @@ _SLACK_S = 60.0
 
 @check("latents", "Caches", 230, needs="script", foresees=("nan_from_first_step",))
 def latents(facts: Facts) -> Finding:
-    """Are cached latents and text encoder outputs of an earlier training still right? They are taken as
-    they are when they exist.
+    """Are cached latents and text encoder outputs of an earlier training still valid? Existing ones are used
+    unchecked.
 
-    sd-scripts main 48d368fa: `--cache_latents_to_disk` writes one .npz beside each image, named after
-    the image's size. The caches of SD and SDXL are accepted whatever resolution they were made for;
-    since v0.10 nobody looks for not-a-numbers; flipped latents must be there with flip_aug, else the
-    file is made anew.
+    sd-scripts main 48d368fa: `--cache_latents_to_disk` writes one .npz next to each image, named after the
+    image's size. Caches of SD and SDXL are accepted for any resolution; since v0.10 NaN is not detected; with
+    flip_aug the flipped latents must exist, else the file is written again.
     """
     script, used = facts.script, facts.on("cache_latents_to_disk")
     texts = script and script.text_cache_suffix and facts.on("cache_text_encoder_outputs_to_disk")
@@ -37,24 +36,24 @@ def latents(facts: Facts) -> Finding:
     found = dict.fromkeys(_latent_caches(facts, script) if used else ())
     found |= dict.fromkeys(_text_caches(facts, script) if texts else ())
     if not found:
-        return passed("none yet", "The trainer makes them at its start.")
+        return passed("none yet", "The trainer creates them at its start.")
     bad = [(one[0], problem) for one in found if (problem := _problem(facts, *one))]
     if not bad:
         caches = count(len(found), "cache")
         return passed(f"{len(found)} fit", f"{caches} are finite and fit their images.")
     problems = [f"{path.name}: {problem}" for path, problem in bad]
-    detail = f"In {bad[0][0].parent}: {some(problems)}. The trainer would take them as they are."
-    nan = sum("not a number" in problem for problem in problems)
+    detail = f"In {bad[0][0].parent}: {some(problems)}. The trainer would use them unchecked."
+    nan = sum("NaN" in problem for problem in problems)
     broken = sum("damaged" in problem for problem in problems)
     cure = move_cure("latents", "move the stale caches away", [path for path, _ in bad])
-    advice = "move these files away; the trainer makes new ones"
+    advice = "move these files away; the trainer creates new ones"
     if nan or broken:
         return failed(f"{nan} NaN" if nan else f"{broken} damaged", detail, advice, cure)
     return warned(f"{len(bad)} stale", detail, advice, cure)
 
 
 def _latent_caches(facts: Facts, script: Script) -> Iterator[Cached]:
-    """The files that the trainer would take for the images of its plan; SD and SDXL take an old `NAME.npz`
+    """The files that the trainer would use for its images; SD and SDXL use an old `NAME.npz`
     first (v0.9 and before)."""
     plan = facts.plan()
     for image in (image for d in (*plan.datasets, *plan.validation) for image in d.images):
@@ -89,13 +88,13 @@ def _problem(facts: Facts, file: Path, source: Path, side: Side) -> str | None:
         return f"damaged: {error.strerror}"
     start = "" if side is None else "latents"
     if any(name.startswith(start) and array.finite is False for name, array in arrays.items()):
-        return "not a number in it"
+        return "contains NaN"
     if side is None:
         return "older than its caption" if older else None
     width, height = side
     latents = arrays.get("latents") or arrays.get(f"latents_{height}x{width}")
     if latents is None:
-        return None  # of another size or layout: the trainer makes its own
+        return None  # another size or layout: the trainer creates its own
     if latents.shape[-2:] != (height, width):
         return f"made for {latents.shape[-1]}x{latents.shape[-2]} latents, not {width}x{height}"
     return "older than its image" if older else None

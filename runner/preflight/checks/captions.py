@@ -1,4 +1,4 @@
-"""Captions: readable, with the trigger word in front, and true of a mirrored image."""
+"""Captions: readable, with the trigger word first, and valid for mirrored images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runner.trainers.sd_scripts.dataset.files import read_caption
 
 
 class Caption(NamedTuple):
-    """Of one image. `text` None: it has none; `problem`: why it cannot be read."""
+    """One image's caption. `text` None: none; `problem`: why it cannot be read."""
 
     image: Path
     subset: SubsetSpec
@@ -30,8 +30,8 @@ class Caption(NamedTuple):
 
 
 def read_captions(facts: Facts) -> list[Caption]:
-    """Of every training image once, and those of regularisation images that cannot be read. Raises
-    DatasetError when the dataset itself cannot be read."""
+    """Captions of every training image, and unreadable ones of regularisation images. Raises DatasetError if
+    the dataset itself cannot be read."""
     return facts.once("captions", lambda: list({one.image: one for one in _read(facts)}.values()))
 
 
@@ -60,17 +60,17 @@ def _read(facts: Facts) -> Iterator[Caption]:
     foresees=("caption_empty", "caption_encoding", "caption_missing"),
 )  # fmt: skip
 def captions(facts: Facts) -> Finding:
-    """Has every training image a caption that sd-scripts can read?
+    """Does every training image have a caption that sd-scripts can read?
 
     sd-scripts main: an empty or non-UTF-8 caption stops the training, a missing one does not; without
-    --caption_extension it looks for `.caption` files.
+    --caption_extension it reads `.caption` files.
     """
     captions = read_captions(facts)
     total = len(captions)
     if not total:
         return skipped("no images")
     if bad := [one for one in captions if one.problem]:
-        # an empty file is worse than none: without one the image is trained with an empty caption
+        # an empty file is worse than none: without a file the image is trained with an empty caption
         empty = [one.file for one in bad if one.file.is_file() and not one.file.stat().st_size]
         cure = move_cure("captions", "train these images without a caption", empty)
         advice = "write a caption as UTF-8, or delete the file"
@@ -84,19 +84,19 @@ def captions(facts: Facts) -> Finding:
     evidence = f"{len(missing)} without caption"
     names = some([one.image.name for one in missing])
     detail = f"{len(missing)} of {total} training images have no caption: {names}."
-    # the files that were probably meant for captions
+    # probably meant as captions
     bare = [one.image for one in missing if one.subset.metadata_file is None][:1]
     endings = [e for e in (".txt", ".caption") for image in bare if image.with_suffix(e).is_file()]
     if not endings:
         return warned(evidence, detail, "write the caption files")
-    detail += f" There are {endings[0]} files beside them."
+    detail += f" There are {endings[0]} files next to them."
     fix = Fix(f"read {endings[0]} files", {"caption_extension": endings[0]}, "dataset")
     return failed(evidence, detail, "", fix)
 
 
 @check("trigger", "Trigger", 180)
 def trigger(facts: Facts) -> Finding:
-    """Does every caption begin with the trigger word, and does shuffling leave it there?"""
+    """Does every caption start with the trigger word, and does shuffling keep it there?"""
     trigger = facts.config.expect.trigger
     if trigger is None:
         return skipped("no trigger set", "[expect] trigger is not set.")
@@ -122,7 +122,7 @@ def trigger(facts: Facts) -> Finding:
 
 
 def _position(caption: str, subset: SubsetSpec, trigger: str) -> int | None:
-    """Index of the tag that is or begins with the trigger word; None when there is none."""
+    """Index of the tag that is or starts with the trigger word; None if there is none."""
     if subset.caption_prefix:
         caption = f"{subset.caption_prefix} {caption}"
     tags = [tag.strip() for tag in caption.split(subset.caption_separator)]
@@ -132,7 +132,7 @@ def _position(caption: str, subset: SubsetSpec, trigger: str) -> int | None:
 
 @check("keep_tokens", "Keep tokens", 190)
 def keep_tokens(facts: Facts) -> Finding:
-    """Does shuffling leave the trigger word in front? keep_tokens counts tags, from the front."""
+    """Does shuffling keep the trigger word first? keep_tokens counts tags from the front."""
     subsets = [subset for subset in facts.subsets() if not subset.is_reg]
     trigger = facts.config.expect.trigger
     if trigger is None:
@@ -141,23 +141,23 @@ def keep_tokens(facts: Facts) -> Finding:
     for subset in varied:
         wanted = len(trigger.split(subset.caption_separator))
         if subset.keep_tokens < wanted and not subset.keep_tokens_separator:
-            detail = f"{subset.name}: the tags are shuffled or dropped, and {trigger} with them."
-            fix = Fix("keep the trigger word in front", {"keep_tokens": wanted}, "dataset")
+            detail = f"{subset.name}: the tags are shuffled or dropped, including {trigger}."
+            fix = Fix("keep the trigger word first", {"keep_tokens": wanted}, "dataset")
             return warned(f"keep_tokens is {subset.keep_tokens}", detail, "", fix)
     if varied:
         return passed(f"keep_tokens = {min(s.keep_tokens for s in subsets)}", f"{trigger} stays.")
-    return passed("tags stay in order", "The tags are neither shuffled nor dropped.")
+    return passed("tags stay in order", "Tags are not shuffled or dropped.")
 
 
 @check("flip_aug", "Mirroring", 200)
 def flip_aug(facts: Facts) -> Finding:
-    """Are images mirrored? What is only on one side of a character is then learnt on both."""
+    """Are images mirrored? Features on one side of a character are then learned on both."""
     flipped = [subset for subset in facts.subsets() if subset.flip_aug and not subset.is_reg]
     if not flipped:
         return passed("no flip_aug", "No image is mirrored, so left stays left.")
     detail = (
         f"flip_aug mirrors half of the images of {flipped[0].name}: a one-sided costume, scar "
-        "or parting is learnt on both sides."
+        "or parting is learned on both sides."
     )
-    fix = Fix("mirror nothing", {"flip_aug": REMOVED}, "dataset")
-    return warned("flip_aug is on", detail, "flip_aug = false, unless all is symmetric", fix)
+    fix = Fix("turn mirroring off", {"flip_aug": REMOVED}, "dataset")
+    return warned("flip_aug is on", detail, "flip_aug = false, unless everything is symmetric", fix)

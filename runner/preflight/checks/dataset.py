@@ -25,7 +25,7 @@ from runner.trainers.sd_scripts.dataset.config import folder_repeats
 from runner.trainers.sd_scripts.dataset.schema import Mistake, mistakes
 
 _TOML_TIMEOUT_S = 10.0
-#: sd-scripts reads with the package `toml`, which refuses some TOML that is valid today
+#: sd-scripts uses the package `toml`, which rejects some valid TOML
 _TOML_SOURCE = """
 import sys
 try:
@@ -45,9 +45,9 @@ except Exception as error:
     foresees=("dataset_toml_invalid", "dataset_toml_missing", "dataset_toml_syntax"),
 )  # fmt: skip
 def dataset(facts: Facts) -> Finding:
-    """Can the dataset be read as sd-scripts would read it? All mistakes are told, not the first alone."""
+    """Can the dataset be read the way sd-scripts reads it? Reports all mistakes, not only the first."""
     if facts.flags_elsewhere and not facts.flags.keys() & {"dataset_config", "train_data_dir"}:
-        return skipped("in another file", "The dataset is named in a file that is not read here.")
+        return skipped("in another file", "The dataset is set in a file that is not read here.")
     file, cure = facts.dataset_file(), _rewrite(facts)
     if facts.dataset_unwritten:
         wrong, where = list(mistakes(facts.config.dataset or {})), f"{facts.config.path} [dataset]"
@@ -64,8 +64,8 @@ def dataset(facts: Facts) -> Finding:
     if file is not None and (found := _against_section(facts, file, cure)):
         return found
     if file is not None and (problem := _by_trainer(facts, file)):
-        detail = f"{file} is refused by the trainer's own reader: {problem}."
-        return failed("toml refuses it", detail, "write it more plainly at that place")
+        detail = f"{file} is rejected by the trainer's own parser: {problem}."
+        return failed("toml rejects it", detail, "use simpler TOML there")
     return _counted(facts)
 
 
@@ -76,7 +76,7 @@ def _counted(facts: Facts) -> Finding:
         detail = (
             "The built-in trainer reads folders of images with caption files, no metadata_file."
         )
-        return failed("metadata_file", detail, "name the folder as image_dir, or use sd-scripts")
+        return failed("metadata_file", detail, "set the folder as image_dir, or use sd-scripts")
     folders = len(subsets) - described
     parts = [count(folders, "image folder")] if folders or not described else []
     parts += [count(described, "metadata file")] if described else []
@@ -86,7 +86,7 @@ def _counted(facts: Facts) -> Finding:
 
 
 def _against_section(facts: Facts, file: Path, cure: Cure | None) -> Finding | None:
-    """The file that will be read, held against [dataset]; None: they say the same."""
+    """The file that will be read, compared with [dataset]; None: identical."""
     if facts.config.dataset is None:
         return None
     if not file.exists():
@@ -99,16 +99,16 @@ def _against_section(facts: Facts, file: Path, cure: Cure | None) -> Finding | N
             return None
     except tomllib.TOMLDecodeError:
         pass
-    detail = f"{file} is what will be trained on, and it differs from [dataset]."
+    detail = f"{file} will be used for training, but differs from [dataset]."
     return warned("unlike [dataset]", detail, f"rewrite {file}, or remove [dataset]", cure)
 
 
 def _rewrite(facts: Facts) -> Cure | None:
-    """Write the file from [dataset], unless that is wrong itself; the old one is kept."""
+    """Write the file from [dataset], unless that is invalid; the old one is kept."""
     own, file = facts.config.dataset, facts.dataset_file()
     if own is None or file is None or file.suffix.lower() != ".toml" or any(mistakes(own)):
         return None
-    kept = (f"a copy of the old {file.name} is kept beside it",) if file.exists() else ()
+    kept = (f"a copy of the old {file.name} is kept next to it",) if file.exists() else ()
 
     def act(on_output: OnOutput, cancelled: threading.Event) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def _rewrite(facts: Facts) -> Cure | None:
 
 
 def _by_trainer(facts: Facts, file: Path) -> str | None:
-    """What `toml.load` of the trainer's Python says against the file; None: nothing."""
+    """The error of `toml.load` in the trainer's Python; None: none."""
     if "toml" not in facts.demands.packages or file.suffix.lower() != ".toml":
         return None
     answer = run_small(
@@ -131,7 +131,7 @@ def _by_trainer(facts: Facts, file: Path) -> str | None:
 
 
 def mistakes_in_file(path: Path) -> list[Mistake]:
-    """Of a .toml file; empty when all is well, or when it is of another format. Raises OSError."""
+    """For a .toml file; empty if fine, or in another format. Raises OSError."""
     if path.suffix.lower() != ".toml":
         return []
     try:
@@ -155,33 +155,33 @@ def mistakes_in_text(text: str, where: str) -> list[Mistake]:
 
 @check("repeats", "Repeats", 210)
 def repeats(facts: Facts) -> Finding:
-    """Do the repeats come from where the user thinks? `10_name` counts only below train_data_dir.
+    """Do the repeats come from the expected place? `10_name` counts only below train_data_dir.
 
-    sd-scripts main: with a dataset config the folder's number means nothing, num_repeats does (default
-    1); without one, a folder that has no number in front is left out.
+    sd-scripts main: with a dataset config the folder's number is ignored and num_repeats is used (default 1);
+    without one, a folder without a leading number is skipped.
     """
     if facts.config.dataset is None and facts.dataset_file() is None:
         return _folders(facts)
     subsets = facts.subsets()
     if zero := [s.name for s in subsets if s.num_repeats < 1]:
-        detail = f"num_repeats below 1 leaves the folder out: {some(zero)}."
+        detail = f"num_repeats below 1 skips the folder: {some(zero)}."
         return warned("num_repeats is 0", detail, "num_repeats = 1 or more")
     unlike = {s.image_dir: (s, n) for s in subsets if (n := _named(s)) not in (None, s.num_repeats)}
     if not unlike:
         numbers = ", ".join(str(s.num_repeats) for s in subsets if not s.is_reg)
-        return passed(f"repeats: {numbers}", "Each folder comes as often as num_repeats says.")
+        return passed(f"repeats: {numbers}", "Each folder is repeated num_repeats times.")
     first, number = next(iter(unlike.values()))
     detail = (
-        f"{Path(first.image_dir).name} is trained {first.num_repeats} times an epoch, not {number}: "
-        "with a dataset config the number in the folder's name means nothing."
+        f"{Path(first.image_dir).name} is trained {first.num_repeats} times per epoch, not "
+        "{number}: with a dataset config the number in the folder's name is ignored."
     )
-    advice = f"num_repeats = {number}, if that is meant"
+    advice = f"num_repeats = {number}, if that is intended"
     cure = _cure(facts, {folder: named for folder, (_, named) in unlike.items()})
     return warned(f"{first.num_repeats}, not {number}", detail, advice, cure)
 
 
 def _named(subset: SubsetSpec) -> int | None:
-    """The repeats that the folder's name speaks of."""
+    """The repeats in the folder's name."""
     return None if subset.metadata_file else folder_repeats(Path(subset.image_dir).name)[0]
 
 
@@ -199,17 +199,17 @@ def _cure(facts: Facts, wanted: dict[str, int | None]) -> Cure | None:
 
     lines = (f"num_repeats = {number} for {folder}" for folder, number in wanted.items())
     will_do = (f"in {file} (a copy of the old file is kept):", *lines)
-    return toml_cure(facts.config, "repeats", "as the folders' names say", will_do, {file: edit})
+    return toml_cure(facts.config, "repeats", "as in the folder names", will_do, {file: edit})
 
 
 def _folders(facts: Facts) -> Finding:
-    """Folder mode: every folder below needs a number in front."""
+    """Folder mode: every subfolder needs a leading number."""
     parents = [path for flag in ("train_data_dir", "reg_data_dir") if (path := facts.path(flag))]
     names = [one.name for path in parents for one in sorted(path.glob("*")) if one.is_dir()]
     ignored = [name for name in names if (folder_repeats(name)[0] or 0) < 1]
     if not ignored:
-        return passed("in the names", "Every image folder has its repeats in front of its name.")
-    detail = f"Left out, because no number stands in front: {some(ignored)}."
+        return passed("in the names", "Every image folder's name starts with its repeats.")
+    detail = f"Skipped, no leading number: {some(ignored)}."
     try:
         left = any(not subset.is_reg for subset in facts.subsets())
     except DatasetError:

@@ -1,4 +1,4 @@
-"""The device that the training gets, asked of the trainer's own Python."""
+"""The device that the training gets, according to the trainer's own Python."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def device(facts: Facts) -> Finding:
 
 
 def unanswered(found: Device) -> Finding:
-    """The probe could not tell a device."""
+    """The probe found no device."""
     evidence = "device unknown" if found.problem == "cancelled" else "accelerate fails"
-    detail = f"The trainer's Python was asked for its device: {found.problem}."
+    detail = f"Asking the trainer's Python for its device failed: {found.problem}."
     return failed(evidence, detail, "run it by hand: `accelerate env`")
 
 
@@ -54,11 +54,11 @@ def judge_device(found: Device, expected: str | None, config_file: str) -> Findi
     elif wanted in ("cuda", "mps"):
         detail += f" torch itself does not see {wanted}: {_why(found, wanted)}."
     if found.forced_cpu:
-        detail += " The configuration of accelerate says use_cpu."
+        detail += " The configuration of accelerate sets use_cpu."
         advice = f"set use_cpu: false in {config_file}"
     if idle:
-        # a training on the CPU takes a hundred times as long, and nobody has said that it is meant
-        advice += ', or write device = "cpu" into [expect] if the CPU is meant'
+        # training on the CPU takes a hundred times as long, and it was not requested
+        advice += ', or set device = "cpu" in [expect] if you want the CPU'
         return failed(f"cpu, torch sees {unused}", detail, advice)
     return failed(f"{found.name}, not {expected}", detail, advice)
 
@@ -82,9 +82,9 @@ def fits(name: str, expected: str) -> bool:
 
 @check("launcher", "Launcher", 530, slow=True, needs=f"launcher {_ASKED}")
 def launcher(facts: Facts) -> Finding:
-    """Does the training get the same device by its launcher as by Python alone? If not, why?"""
+    """Does the training get the same device through its launcher as with Python alone? If not, why?"""
     if facts.config.processes > 1:
-        return skipped("several processes", "Several processes are not asked one by one.")
+        return skipped("several processes", "Not checked with several processes.")
     launched = facts.device()
     if facts.cancelled.is_set():
         return skipped("cancelled")
@@ -92,14 +92,14 @@ def launcher(facts: Facts) -> Finding:
     file = config_path(facts.config, facts.environment())
     there = read_config(file) is not None
     found = judge_launcher(launched, bare, str(file), there)
-    # a configuration of our own helps where the user's is the reason
+    # our own configuration helps if the user's is the reason
     blamed = there and bare.name and (launched.name is None or launched.forced_cpu)
     cured = found.status in ("fail", "warn") and launched.problem != "cancelled" and blamed
     return found.fixed_by(own_config_cure(facts)) if cured else found
 
 
 def judge_launcher(launched: Device, bare: Device, file: str, there: bool) -> Finding:
-    """`file`: the launcher's configuration, and whether it is there."""
+    """`file`: the launcher's configuration, and whether it exists."""
     if launched.name is None:
         if bare.name is None:
             return unanswered(launched)
@@ -114,7 +114,7 @@ def judge_launcher(launched: Device, bare: Device, file: str, there: bool) -> Fi
     if launched.forced_cpu and there:
         reason, advice = f"use_cpu in {file}", f"set use_cpu: false in {file}"
     elif launched.forced_cpu:
-        reason, advice = "--cpu or ACCELERATE_USE_CPU", "take cpu out of [accelerate]"
+        reason, advice = "--cpu or ACCELERATE_USE_CPU", "remove cpu from [accelerate]"
     elif launched.visible != bare.visible:
         reason = f"gpu_ids: CUDA_VISIBLE_DEVICES is {launched.visible}"
         advice = "correct gpu_ids in [accelerate]"
@@ -132,10 +132,10 @@ def mps(facts: Facts) -> Finding:
 
 
 def judge_mps(found: Device) -> Finding:
-    """Of Python alone: the launcher's part is told by another check."""
+    """For Python alone: another check covers the launcher."""
     if not found.torch:
         return unanswered(found)
-    system = f"macOS {found.macos}" if found.macos else "a system that is no macOS"
+    system = f"macOS {found.macos}" if found.macos else "a system other than macOS"
     if not found.mps_built:
         detail = f"torch {found.torch} is built without MPS ({system})."
         return failed("not built", detail, "install the torch build for macOS on Apple Silicon")
@@ -155,11 +155,10 @@ _HALF_ONLY = ("full_fp16", "full_bf16", "fp8_base", "fp8_base_unet")
     foresees=("bf16_unsupported", "dtype_mismatch", "fp16_unsupported"),
 )  # fmt: skip
 def precision(facts: Facts) -> Finding:
-    """Can this device train in the asked-for precision with these versions?
+    """Can this device train in the requested precision with these versions?
 
-    sd-scripts passes --mixed_precision to accelerate itself, so what `accelerate config` says does not
-    count. accelerate before 1.11 gives MPS nothing but "no"; fp16 on a CPU is accepted and then dies in
-    the first step.
+    sd-scripts passes --mixed_precision to accelerate itself, so `accelerate config` is ignored. accelerate
+    before 1.11 only supports "no" on MPS; fp16 on a CPU is accepted and then fails in the first step.
     """
     asked, found = facts.text("mixed_precision") or "no", facts.device()
     if found.name is None:
@@ -167,7 +166,7 @@ def precision(facts: Facts) -> Finding:
     judged = judge_precision(found, asked, facts.demands.fp16_on_cpu)
     if judged.status == "pass":
         return judged
-    # fp16 where a GPU has no bf16, else float32; flags that need another precision go with it
+    # fp16 if a GPU has no bf16, else float32; flags that need another precision are removed
     wanted = _instead(found, asked)
     gone = ("full_bf16",) if wanted == "fp16" else _HALF_ONLY
     changes = {"mixed_precision": wanted, **{name: False for name in gone if facts.on(name)}}
@@ -178,7 +177,7 @@ def judge_precision(found: Device, asked: str, fp16_on_cpu: bool = False) -> Fin
     versions = f"accelerate {found.accelerate}, torch {found.torch}"
     advice = f'mixed_precision = "{_instead(found, asked)}"'
     if asked not in ("fp16", "bf16"):
-        return passed("float32", f"mixed_precision is {asked}: every device can ({versions}).")
+        return passed("float32", f"mixed_precision is {asked}: works on every device ({versions}).")
     if found.refused:
         why = re.sub(r"\s+", " ", found.refused).rstrip(".")
         detail = f"accelerate refuses {asked} on {found.name}: {why} ({versions})."
@@ -187,10 +186,10 @@ def judge_precision(found: Device, asked: str, fp16_on_cpu: bool = False) -> Fin
         detail = "sd-scripts cannot train with mixed_precision fp16 on a CPU."
         return failed("fp16 on a CPU", detail, advice)
     if asked == "bf16" and found.kind == "cuda" and found.bf16 is False:
-        detail = f"{', '.join(found.names) or 'This GPU'} has no bf16 of its own: it is emulated."
+        detail = f"{', '.join(found.names) or 'This GPU'} has no native bf16: it is emulated."
         return warned("bf16 is emulated", detail, advice)
     if asked == "fp16" and found.kind == "mps":
-        detail = f"fp16 on MPS easily becomes not a number ({versions})."
+        detail = f"fp16 on MPS easily becomes NaN ({versions})."
         return warned("fp16 on MPS", detail, advice)
     return passed(f"{asked} on {found.name}", f"{asked} is possible ({versions}).")
 
@@ -201,7 +200,7 @@ def _instead(found: Device, asked: str) -> str:
 
 VARIABLE = "PYTORCH_ENABLE_MPS_FALLBACK"
 HIGH, LOW = "PYTORCH_MPS_HIGH_WATERMARK_RATIO", "PYTORCH_MPS_LOW_WATERMARK_RATIO"
-#: torch: the low ratio when only the high one is set
+#: torch: the low ratio if only the high one is set
 DEFAULT_LOW = 1.4
 
 
@@ -209,16 +208,18 @@ DEFAULT_LOW = 1.4
     "mps_fallback", "MPS fallback", 460, foresees=("mps_operator_missing", "mps_watermark_ratio")
 )
 def mps_fallback(facts: Facts) -> Finding:
-    """Is the CPU asked for operators that MPS lacks? Without that the first of them ends the training."""
+    """Does the CPU run operators missing on MPS? Otherwise the first one ends the training."""
     env = facts.environment()
     if facts.device_wanted != "mps":
         return skipped("not for MPS", "No training on MPS is expected here.")
     if problem := watermark_problem(env.get(HIGH), env.get(LOW)):
         return failed("watermark ratios", problem, f"unset {HIGH}, or set {LOW} as well")
     if env.get(VARIABLE) == "1":
-        return passed("on", f"{VARIABLE}=1: what MPS lacks is done by the CPU.")
-    detail = f"{VARIABLE} is not 1: an operator that MPS lacks would end the training."
-    return warned("not set", detail, "", Fix("let the CPU step in", {VARIABLE: "1"}, "trainer.env"))
+        return passed("on", f"{VARIABLE}=1: operators missing on MPS run on the CPU.")
+    detail = f"{VARIABLE} is not 1: an operator missing on MPS would end the training."
+    return warned(
+        "not set", detail, "", Fix("fall back to the CPU", {VARIABLE: "1"}, "trainer.env")
+    )
 
 
 def watermark_problem(high: str | None, low: str | None) -> str | None:
@@ -227,7 +228,7 @@ def watermark_problem(high: str | None, low: str | None) -> str | None:
         upper = float(high) if high else None
         lower = float(low) if low else DEFAULT_LOW
     except ValueError:
-        return f"{HIGH}={high} or {LOW}={low} is no number."
+        return f"{HIGH}={high} or {LOW}={low} is not a number."
     if upper and upper < lower:
         return f"{HIGH}={high} is below the low ratio {lower:g}, which torch refuses."
     return None

@@ -1,4 +1,4 @@
-"""What a base model does not bring along: VAE, text encoders, tokenizers."""
+"""What a base model may lack: VAE, text encoders, tokenizers."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from runner.preflight.header import kind_of, read_model
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.trainers.sd_scripts.scripts import BYT5, GEMMA2, SD2, wanted_tokenizers
 
-#: the flag that names the VAE, by script's need
+#: the VAE flag, by script requirement
 _VAE = ("vae", "ae")
 
 
 @check("vae", "VAE", 90)
 def vae(facts: Facts) -> Finding:
-    """Is the VAE there and complete, and will it stay finite?
-
-    A VAE in half precision overflows for some SDXL images; since v0.10 the not-a-numbers go into the
-    cache unnoticed (sd-scripts main, strategy_base.py).
+    """Does the VAE exist, is it complete, and will it stay finite? A VAE in half precision overflows for some
+    SDXL images; since v0.10 NaN is cached unnoticed (sd-scripts main, strategy_base.py).
     """
     named = {flag: name for flag in _VAE if (name := facts.text(flag))}
     for flag, name in named.items():
@@ -31,7 +29,7 @@ def vae(facts: Facts) -> Finding:
             return found
         shapes = read_model(facts.path(flag))
         kind = kind_of(shapes) if shapes else None
-        # a complete checkpoint holds a VAE as well
+        # a complete checkpoint also contains a VAE
         if kind and kind.name != "vae" and not (kind.in_channels is not None and kind.whole):
             detail = f"{facts.path(flag)} is a {kind.title}, not a VAE."
             return failed(f"a {kind.title}", detail, f"correct {flag}")
@@ -41,7 +39,7 @@ def vae(facts: Facts) -> Finding:
         return passed(next(iter(named.values())).rpartition("/")[2], "It is complete.")
     half = facts.text("mixed_precision") == "fp16" and not facts.on("no_half_vae")
     if half and "sdxl" in facts.kinds:
-        detail = "The VAE of SDXL overflows in fp16: images become not-a-number."
+        detail = "The VAE of SDXL overflows in fp16: images become NaN."
         return warned(
             "fp16 overflows", detail, "", Fix("keep the VAE in float32", {"no_half_vae": True})
         )
@@ -49,21 +47,21 @@ def vae(facts: Facts) -> Finding:
 
 
 def _absent(facts: Facts, flags: tuple[str, ...]) -> Finding | None:
-    """Those of the flags that the script needs and that are not set."""
+    """Flags that the script needs but that are not set."""
     needs = facts.script.needs if facts.script else ()
     absent = [flag for flag in flags if flag in needs and not facts.text(flag)]
     if not absent or facts.flags_elsewhere:
         return None
-    detail = f"Not set, and needed by this script: {some(absent)}."
+    detail = f"Not set, but needed by this script: {some(absent)}."
     return failed(f"no {absent[0]}", detail, f"add {absent[0]} to [train]")
 
 
 @check("encoders", "Encoders", 100, needs="script")
 def encoders(facts: Facts) -> Finding:
-    """Are the text encoders there that a script wants as files of their own?"""
+    """Do the text encoders exist that a script needs as separate files?"""
     wanted = (*facts.script.needs, *facts.script.may_need) if facts.script else ()
     flags = tuple(flag for flag in wanted if flag not in _VAE)
-    in_model = passed("in the base model", "The base model holds its text encoders.")
+    in_model = passed("in the base model", "The base model contains its text encoders.")
     if not flags:
         return in_model
     if absent := _absent(facts, flags):
@@ -81,10 +79,10 @@ def encoders(facts: Facts) -> Finding:
     shapes = facts.base_model()
     if shapes is None:
         return skipped("header unread")
-    # SD 3 checkpoints may hold theirs
+    # SD 3 checkpoints may contain theirs
     if any(name.startswith("text_encoders.") for name in shapes):
         return in_model
-    detail = "Neither clip_l, clip_g and t5xxl are set nor are they in the base model."
+    detail = "clip_l, clip_g and t5xxl are not set and not in the base model."
     return failed("none given", detail, "add clip_l, clip_g and t5xxl to [train]")
 
 
@@ -99,12 +97,10 @@ _FILES = (
 
 @check("tokenizer", "Tokenizer", 110, needs="script", foresees=("tokenizer_unavailable",))
 def tokenizer(facts: Facts) -> Finding:
-    """Can the tokenizers be loaded? sd-scripts takes them from --tokenizer_cache_dir, else from the
-    hub.
+    """Can the tokenizers be loaded? sd-scripts loads them from --tokenizer_cache_dir, else from the hub.
 
     sd-scripts main 48d368fa (strategy_base._load_tokenizer): the folder is the model's name with `_`
-    for `/`. Offline and with an empty cache it dies before anything else; where it can, it downloads a
-    few MB once.
+    for `/`. Offline with an empty cache it fails first thing; online it downloads a few MB once.
     """
     wanted = wanted_tokenizers(facts.script, facts.flags) if facts.script else ()
     if not wanted:
@@ -113,8 +109,8 @@ def tokenizer(facts: Facts) -> Finding:
     if not absent:
         return passed("on this disk", f"{some(list(wanted))}: no download is needed.")
     cache = hub.hub_cache(facts.environment())
-    detail = f"{some(absent)}: neither in tokenizer_cache_dir nor in {cache}."
-    advice = "start once with a connection, or set tokenizer_cache_dir to a folder that holds it"
+    detail = f"{some(absent)}: not in tokenizer_cache_dir or in {cache}."
+    advice = "start once with a connection, or set tokenizer_cache_dir to a folder that has it"
     if unreachable := offline(facts, detail, advice):
         return unreachable
     detail += " The trainer will download it at its start."
@@ -128,7 +124,7 @@ def _there(name: str, facts: Facts) -> bool:
         return _complete(local, name)
     found = hub.snapshot(hub.folder_in(hub.hub_cache(facts.environment()), name))
     if found is None and folder is not None and name == GEMMA2:
-        # the script for Lumina takes the folder for a cache in the hub's own layout
+        # the Lumina script uses the folder as a cache in the hub's own layout
         found = hub.snapshot(hub.folder_in(folder, name))
     return found is not None and _complete(found / "tokenizer" if name == SD2 else found, name)
 

@@ -1,4 +1,4 @@
-"""Flags: their names, and combinations that sd-scripts refuses or a Mac cannot run."""
+"""Flags: their names, and combinations that sd-scripts rejects or a Mac cannot run."""
 
 from __future__ import annotations
 
@@ -30,19 +30,18 @@ _UNKNOWN = "is not a flag of this trainer"
     foresees=("bad_flag_value", "config_file_missing", "unknown_flag"),
 )  # fmt: skip
 def flag_names(facts: Facts) -> Finding:
-    """Does the script know every flag that it is given, on the command line and in a --config_file?
-
-    The command line is held against the script's own argparse already when plasma.toml is read, where
-    it can be asked quickly; sd-scripts itself checks nothing of what stands in a config_file.
+    """Does the script know every flag, on the command line and in a --config_file? If fast enough, the
+    command line is already checked against the script's argparse when plasma.toml is read; sd-scripts itself
+    checks nothing in a config_file.
     """
     file, advice = facts.train_config, "correct or remove these flags"
     if file is not None and file.problem:
         evidence = "no config_file" if file.missing else "config_file unread"
-        detail = f"{file.path}: {file.problem}, and the trainer ends at once without it."
+        detail = f"{file.path}: {file.problem}, and the trainer exits at once without it."
         return failed(evidence, detail, "correct config_file in [train]")
     report = flag_report(facts.config.trainer, Effort.QUICK, cancelled=facts.cancelled)
     if report.catalog is None:
-        return skipped("not known", f"{report.note}." if report.note else "")
+        return skipped("unknown", f"{report.note}." if report.note else "")
     problems = _of_command_line(facts, report.catalog)
     beside = [str(one) for one in config_file_problems(file.path, report.catalog)] if file else []
     detail = f"{some([*problems, *beside], 5)}."
@@ -79,7 +78,7 @@ def _accumulates(facts: Facts) -> bool:
 def _out(
     evidence: str, flag: str, why: str, broken: Callable[[Facts], bool], *, fatal: bool = True
 ) -> Rule:
-    """What is put right by taking the flag out."""
+    """Fixed by removing the flag."""
     return Rule(evidence, broken, f"{flag} {why}.", {flag: False}, fatal=fatal)
 
 
@@ -110,11 +109,11 @@ COMBINATIONS_RULES = (
          lambda f: f.text("model_type") == "chroma" and not f.on("apply_t5_attn_mask"),
          "Chroma needs apply_t5_attn_mask.", {"apply_t5_attn_mask": True}),
     _out("skip + accumulation", "skip_until_initial_step",
-         "counts wrong with gradient accumulation: most of the run is skipped",
+         "miscounts with gradient accumulation: most of the run is skipped",
          lambda f: f.on("skip_until_initial_step") and _accumulates(f)),
     _out("output_config", "output_config", "writes the settings to a file and trains nothing",
          lambda f: f.on("output_config")),
-    _out("zero_terminal_snr", "zero_terminal_snr", "is meant for v_parameterization", fatal=False,
+    _out("zero_terminal_snr", "zero_terminal_snr", "is only for v_parameterization", fatal=False,
          broken=lambda f: f.on("zero_terminal_snr") and not f.on("v_parameterization")),
 )  # fmt: skip
 
@@ -124,13 +123,13 @@ COMBINATIONS_RULES = (
     foresees=("flag_combination_invalid", "output_config_exists", "precision_flags_conflict"),
 )  # fmt: skip
 def combinations(facts: Facts) -> Finding:
-    """Flags that sd-scripts refuses together, before or in the middle of a run.
+    """Flags that sd-scripts rejects together, before or during a run.
 
     sd-scripts main 48d368fa: verify_training_args and get_optimizer (train_util.py), train_network.py
     815-833.
     """
-    fine = ("compatible", "No two flags are known to contradict each other.")
-    return judge(facts, "flags that fit together", COMBINATIONS_RULES, fine)
+    fine = ("compatible", "No conflicting flags found.")
+    return judge(facts, "compatible flags", COMBINATIONS_RULES, fine)
 
 
 def _eight_bit(facts: Facts) -> bool:
@@ -157,10 +156,10 @@ MPS_TRAPS_RULES = (
          {"optimizer_type": "AdamW", "use_8bit_adam": False}),
     Rule("xformers", lambda f: f.on("xformers"), "xformers needs CUDA.",
          {"xformers": False, "sdpa": True}),
-    Rule("validation", _validates, "Validation asks for CUDA's random state, which a Mac has not.",
+    Rule("validation", _validates, "Validation uses CUDA's random state, which a Mac does not have.",
          advice="validation_split = 0"),
     Rule("half precision", lambda f: _precision(f) != "no",
-         "Half precision on MPS is refused by accelerate before 1.11 and easily becomes not a number.",
+         "Half precision on MPS is rejected by accelerate before 1.11 and easily becomes NaN.",
          {"mixed_precision": "no", "full_fp16": False, "full_bf16": False}, fatal=False),
     Rule("fp8", lambda f: f.on(*_FP8), "MPS has no fp8.", dict.fromkeys(_FP8, False)),
     Rule("many workers", _many_workers,
@@ -171,13 +170,12 @@ MPS_TRAPS_RULES = (
 
 @check("mps_traps", "MPS traps", 450, foresees=("cuda_not_compiled",))
 def mps_traps(facts: Facts) -> Finding:
-    """Flags that do not work on a Mac's GPU, or badly.
+    """Flags that do not work, or work badly, on a Mac's GPU.
 
-    sd-scripts main 48d368fa on MPS: validation asks for CUDA's random state (train_network.py 1379);
-    bitsandbytes and xformers are for CUDA; loader workers are spawned, and each imports torch anew at
-    every epoch.
+    sd-scripts main 48d368fa on MPS: validation uses CUDA's random state (train_network.py 1379); bitsandbytes
+    and xformers need CUDA; loader workers are spawned, and each imports torch again every epoch.
     """
     if facts.device_wanted != "mps":
         return skipped("not for MPS", "No training on MPS is expected.")
-    fine = ("none", "No flag is set that does not work on MPS.")
+    fine = ("none", "No flags that fail on MPS.")
     return judge(facts, "flags that work on MPS", MPS_TRAPS_RULES, fine)

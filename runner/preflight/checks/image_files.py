@@ -1,4 +1,4 @@
-"""The image files themselves: readable, and none of them twice."""
+"""The image files: readable, without duplicates."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.preflight.whole_image import problem_of
 
-#: up to this much every byte is read; of larger sets the beginning and the end of each file
+#: up to this size every byte is read; for larger sets only the start and end of each file
 THOROUGH_BYTES = 400_000_000
 
 
 @check("image_files", "Image files", 140, foresees=("image_unreadable",))
 def image_files(facts: Facts) -> Finding:
-    """Can every image be read? One that cannot stops sd-scripts with a division by zero, or in the
-    middle.
+    """Can every image be read? An unreadable one stops sd-scripts with a division by zero, or during
+    training.
 
-    sd-scripts main: a header that cannot be read gives the size 0x0 and a ZeroDivisionError; a file
-    that is cut off is found only when its pixels are wanted.
+    sd-scripts main: a header that cannot be read gives the size 0x0 and a ZeroDivisionError; a truncated file
+    only fails when its pixels are loaded.
     """
     paths = facts.image_paths()
     if not paths:
@@ -35,11 +35,11 @@ def image_files(facts: Facts) -> Finding:
         cure = move_cure("image_files", "move them away", [path for path, _ in bad])
         return failed(f"{len(bad)} unreadable", detail, "replace or remove the image", cure)
     source = facts.images()
-    # only JPEGs of cameras carry the flag in practice
+    # in practice only camera JPEGs have the flag
     jpegs = [p for p in paths if p.suffix.lower() in (".jpg", ".jpeg")]
     if turned := [p.name for p in jpegs if not facts.cancelled.is_set() and source.rotated(str(p))]:
-        detail = f"Turned only by EXIF, which sd-scripts ignores: {some(turned)}."
-        return warned(f"{len(turned)} lie on a side", detail, "save them upright")
+        detail = f"Rotated only by EXIF, which sd-scripts ignores: {some(turned)}."
+        return warned(f"{len(turned)} rotated", detail, "save them upright")
     return passed(f"{len(paths)} readable", f"{count(len(paths), 'image file')} are complete.")
 
 
@@ -70,21 +70,21 @@ def _size(path: Path) -> int:
 
 @lru_cache(maxsize=200_000)
 def _known(path: Path, size_bytes: int, modified_ns: int, thorough: bool) -> str | None:
-    """What was found in a file of this path, size and time: looked at again only when it changes."""
+    """Cached result for a file's path, size and time: checked again only if it changes."""
     return problem_of(path, thorough=thorough)
 
 
 @check("duplicates", "Duplicates", 160)
 def duplicates(facts: Facts) -> Finding:
-    """Are there images twice? The same bytes weigh double; the same name shares a caption and a cache.
+    """Are there duplicate images? The same bytes count twice; the same name shares a caption and a cache.
 
     `a.png` and `a.jpg` in one folder have one caption file `a.txt` and, when they are of one size, one
-    file of cached latents (sd-scripts main: names come from the image without its ending).
+    file of cached latents (sd-scripts main: names are the image's without extension).
     """
     paths = facts.image_paths()
     if not paths:
         return skipped("no images")
-    # the last bytes differ early in compressed images (PNG ends alike in its last 12), so few are read whole
+    # the last bytes usually differ in compressed images (PNGs share the last 12), so few are read completely
     twins: list[list[Path]] = [[path for path in paths if _size(path)]]
     for fingerprint in (_size, _tail, _digest):
         twins = [group for one in twins for group in _alike(facts, one, fingerprint)]
@@ -104,7 +104,7 @@ def duplicates(facts: Facts) -> Finding:
 def _alike(
     facts: Facts, paths: Iterable[Path], key: Callable[[Path], Hashable]
 ) -> list[list[Path]]:
-    """Groups of two and more."""
+    """Groups of two or more."""
     found: dict[Hashable, list[Path]] = defaultdict(list)
     for path in paths:
         if facts.cancelled.is_set():
@@ -128,7 +128,7 @@ def _digest(path: Path) -> bytes:
 
 
 def _with_captions(spare: list[Path], paths: list[Path]) -> list[Path]:
-    """A copy's caption goes with it, unless an image that stays has the same name."""
+    """A copy's caption is moved with it, unless a remaining image has the same name."""
     kept = {path.with_suffix("") for path in set(paths) - set(spare)}
     alone = [path for path in spare if path.with_suffix("") not in kept]
     captions = (path.with_suffix(ending) for path in alone for ending in (".txt", ".caption"))

@@ -1,4 +1,4 @@
-"""The image folders: complete, and every file name one that sd-scripts reads."""
+"""The image folders: complete, and only file names that sd-scripts reads."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from runner.trainers.sd_scripts.dataset.files import EXTENSIONS, PLUGIN_EXTENSIO
 
 @check("images", "Images", 130, foresees=("no_data",))
 def images(facts: Facts) -> Finding:
-    """Are the image folders there, and are they as full as expected?"""
+    """Do the image folders exist, with the expected number of images?"""
     subsets = facts.subsets()
     if not subsets:
         return failed("no image folder", *_no_subset(facts))
     missing = [s for s in subsets if s.image_dir and facts.listing(s.image_dir) is None]
     if missing:
         return _folders_missing(facts, missing)
-    # a folder's images exist, because they were listed; what metadata names is only noticed when it is loaded
+    # a folder's images exist, because they were listed; missing metadata images are only noticed on loading
     described = [subset for subset in subsets if subset.metadata_file is not None]
     try:
         named = dict.fromkeys(path for s in described for path in facts.image_paths_of(s))
     except DatasetError as error:
         return failed("metadata unread", str(error), "correct metadata_file")
     if lost := [path.name for path in named if not path.is_file()]:
-        detail = f"The metadata names {count(len(lost), 'image')} that do not exist: {some(lost)}."
+        detail = f"The metadata lists {count(len(lost), 'image')} that do not exist: {some(lost)}."
         advice = "correct image_dir, or write the metadata again"
         return failed(f"{len(lost)} missing", detail, advice)
     images, reg_images = _counts(facts, subsets)
@@ -38,7 +38,7 @@ def images(facts: Facts) -> Finding:
     words = count(images, "image")
     evidence = f"{words}, {reg_images} reg" if reg_images else words
     if empty := [s.name for s in subsets if not facts.image_paths_of(s)]:
-        detail = f"sd-scripts leaves out folders without an image: {some(empty)}."
+        detail = f"sd-scripts skips folders without images: {some(empty)}."
         return warned(evidence, detail, "fill the folder, or remove its subset")
     expected = facts.config.expect.images
     if expected in (None, images):
@@ -50,8 +50,8 @@ def images(facts: Facts) -> Finding:
 
 
 def _counts(facts: Facts, subsets: list[SubsetSpec]) -> tuple[int, int]:
-    """(training images, regularisation images), each file once; of a validation split only the part
-    that is trained on."""
+    """(training images, regularisation images), each file once; of a validation split only the training
+    part."""
     try:
         plan = facts.plan()
         return plan.images, plan.reg_images
@@ -63,25 +63,25 @@ def _counts(facts: Facts, subsets: list[SubsetSpec]) -> tuple[int, int]:
 
 
 def _none(facts: Facts, subsets: list[SubsetSpec]) -> Finding:
-    """sd-scripts says `No data found` and leaves with exit code 0."""
+    """sd-scripts prints `No data found` and exits with 0."""
     folders = list(dict.fromkeys(s.name for s in subsets if not s.is_reg))
     detail = f"No training image in {some(folders)}." if folders else _no_subset(facts)[0]
     listings = [listing for folder in folders if (listing := facts.listing(folder))]
     if below := sum(listing.below for listing in listings):
-        detail += f" {below} lie in deeper folders, which are never read."
+        detail += f" {below} are in deeper folders, which are never read."
     if ignored := sum(len(listing.ignored) for listing in listings):
-        detail += f" {ignored} have an ending that is not read."
+        detail += f" {ignored} have an unsupported extension."
     return failed("no images", detail, "put images there, or correct image_dir")
 
 
 def _no_subset(facts: Facts) -> tuple[str, str]:
-    """Why there is no folder of images, and what to do; the usual mistake is the folder of the images itself in
-    the place of its parent."""
+    """Why there is no image folder, and what to do; usually the image folder was set instead of its
+    parent."""
     folder = facts.path("train_data_dir")
     if facts.dataset_file() is not None or folder is None:
-        detail = "The dataset config names no folder of training images."
+        detail = "The dataset config has no folder of training images."
         return detail, "add a [[datasets.subsets]] with image_dir"
-    detail = f"{folder} holds no folder named <repeats>_<name>, such as 10_{folder.name}."
+    detail = f"{folder} has no folder named <repeats>_<name>, such as 10_{folder.name}."
     advice = "rename its folders, or use a dataset config"
     if folder.name.partition("_")[0].isdigit():
         advice = f'train_data_dir = "{folder.parent}"'
@@ -90,7 +90,7 @@ def _no_subset(facts: Facts) -> tuple[str, str]:
 
 def _folders_missing(facts: Facts, missing: list[SubsetSpec]) -> Finding:
     names = [subset.image_dir for subset in missing]
-    detail = f"Not there: {some(names)}."
+    detail = f"Missing: {some(names)}."
     if any(not name.startswith("/") for name in names):
         detail += f" Relative folders start at {facts.config.trainer_cwd}."
     if any(name.startswith("~") for name in names):
@@ -102,10 +102,9 @@ def _folders_missing(facts: Facts, missing: list[SubsetSpec]) -> Finding:
 
 @check("extensions", "File types", 150)
 def extensions(facts: Facts) -> Finding:
-    """Are there images whose file name sd-scripts passes over?
-
-    It takes .png .jpg .jpeg .webp .bmp in all lower or all upper case (train_util.IMAGE_EXTENSIONS);
-    `.Jpg` is no image where file names have a case, and deeper folders are never read.
+    """Are there images that sd-scripts skips by name? It reads .png .jpg .jpeg .webp .bmp in all lower or all
+    upper case (train_util.IMAGE_EXTENSIONS); `.Jpg` is skipped on case-sensitive file systems, and deeper
+    folders are never read.
     """
     folders = dict.fromkeys(s.image_dir for s in facts.subsets() if not s.metadata_file)
     listings = {folder: one for folder in folders if (one := facts.listing(folder))}
@@ -119,7 +118,7 @@ def extensions(facts: Facts) -> Finding:
         detail = f"Read only with a plugin for Pillow in the trainer's Python: {names}."
         return warned(f"{len(plugin)} need a plugin", detail, "save them as PNG")
     if below:
-        detail = f"{below} images lie in deeper folders, which are never read."
+        detail = f"{below} images are in deeper folders, which are never read."
         return warned(f"{below} in deeper", detail, "move them up, or add a subset")
     return passed("all supported", "No image is skipped because of its name.")
 
@@ -129,14 +128,14 @@ def _not_read(paths: list[Path]) -> Finding:
     cased = [(path, path.with_suffix(path.suffix.lower())) for path in known]
     free = [(old, new) for old, new in cased if not _taken(old, new)]
     names = some([path.name for path in paths])
-    detail = f"Not read: {names}; sd-scripts takes .png .jpg .jpeg .webp .bmp in one case."
-    advice = "rename them to a lower-case ending" if cased else "save them as PNG"
-    cure = rename_cure("extensions", "rename them to a lower-case ending", free)
+    detail = f"Not read: {names}; sd-scripts reads .png .jpg .jpeg .webp .bmp, all lower or all upper case."
+    advice = "rename them to a lower-case extension" if cased else "save them as PNG"
+    cure = rename_cure("extensions", "rename them to a lower-case extension", free)
     return warned(f"{len(paths)} not read", detail, advice, cure)
 
 
 def _taken(old: Path, new: Path) -> bool:
-    """Another file has the name already."""
+    """Another file already has the name."""
     try:
         return new.exists() and not new.samefile(old)
     except OSError:

@@ -21,11 +21,10 @@ SECTION = "accelerate"
 
 @check("accelerate", "Accelerate", 400, needs="launcher", cures=("accelerate_file",))
 def accelerate(facts: Facts) -> Finding:
-    """Does the launcher's configuration take the training away from its device?
+    """Does the launcher's configuration move the training to another device?
 
     accelerate 1.6: `distributed_type: MPS` of configurations before 0.20 stops the launch, `use_cpu:
-    true` (which `accelerate config default` writes on a Mac) sends the training to the CPU without a
-    word.
+    true` (which `accelerate config default` writes on a Mac) silently moves the training to the CPU.
     """
     config = facts.config
     if config.accelerate.get("cpu") and facts.device_wanted not in (None, "cpu"):
@@ -41,7 +40,7 @@ def accelerate(facts: Facts) -> Finding:
         detail = f"{path} does not exist, and accelerate refuses to start without it."
         advice = "correct [accelerate] config_file"
         return failed("no config_file", detail, advice, own_config_cure(facts))
-    return passed("no file", f"There is no {path}; every setting is given on the command line.")
+    return passed("no file", f"No {path}; all settings are on the command line.")
 
 
 def judge_accelerate(facts: Facts, found: AccelerateConfig) -> Finding:
@@ -50,24 +49,24 @@ def judge_accelerate(facts: Facts, found: AccelerateConfig) -> Finding:
     advice = f"set distributed_type: 'NO' in {file}"
     if found.problem:
         detail = f"{file} cannot be read: {found.problem}."
-        return failed("not readable", detail, "use a configuration of its own", *cures)
+        return failed("not readable", detail, "use a separate configuration", *cures)
     if kind is None:
-        detail = f"{file} has no distributed_type, and accelerate refuses such a file."
+        detail = f"{file} has no distributed_type, and accelerate rejects such a file."
         return failed("incomplete", detail, advice, *cures)
     if kind not in DISTRIBUTED_TYPES:
-        detail = f"{file} says distributed_type: {kind}, which accelerate no longer knows."
+        detail = f"{file} sets distributed_type: {kind}, which accelerate no longer supports."
         return failed(f"type {kind}", detail, advice, *cures)
     if found.use_cpu and facts.device_wanted != "cpu":
-        detail = f"{file} says use_cpu: true, so the training would run on the CPU."
+        detail = f"{file} sets use_cpu: true, so the training would run on the CPU."
         advice = f"set use_cpu: false in {file}"
         if facts.device_wanted:
             return failed("use_cpu is true", detail, advice, *cures)
         advice += ', or device = "cpu" in [expect]'
         return warned("use_cpu is true", detail, advice, *cures)
     if kind != "NO" and facts.config.processes == 1:
-        detail = f"{file} says distributed_type: {kind}, and one process is started."
+        detail = f"{file} sets distributed_type: {kind}, but only one process is started."
         return warned(f"type {kind}", detail, advice, *cures)
-    device = "the CPU" if found.use_cpu else "the GPU where there is one"
+    device = "the CPU" if found.use_cpu else "the GPU if there is one"
     return passed("no conflict", f"{file} lets the training use {device}.")
 
 
@@ -79,35 +78,35 @@ DEFAULT_PORT = 29500
     foresees=("accelerate_arguments", "port_in_use"),
 )  # fmt: skip
 def processes(facts: Facts) -> Finding:
-    """Can as many trainer processes start as are asked for?
+    """Can the requested number of trainer processes start?
 
-    accelerate 1.6 (_validate_launch_command): --multi_gpu wants two processes and two GPU ids; several
-    processes meet on port 29500, which a second training or an orphan of an earlier one may hold.
+    accelerate 1.6 (_validate_launch_command): --multi_gpu needs two processes and two GPU ids; several
+    processes communicate on port 29500, which a second training or an orphan of an earlier one may use.
     """
     processes, flags = facts.config.processes, facts.config.accelerate
     ids = [one for one in str(flags.get("gpu_ids") or "all").split(",") if one]
     if processes < 2:
         if not flags.get("multi_gpu"):
             return passed("one process", "One trainer process will be started.")
-        advice = "num_processes = 2 or more, or take multi_gpu out of [accelerate]"
+        advice = "num_processes = 2 or more, or remove multi_gpu from [accelerate]"
         return failed("multi_gpu, 1 process", "multi_gpu needs at least two processes.", advice)
     if ids != ["all"] and len(ids) < 2:
         detail = f"{processes} processes share the one GPU of gpu_ids = {ids[0]}."
-        return failed("one gpu_id", detail, f"name {processes} GPUs in gpu_ids")
+        return failed("one gpu_id", detail, f"set {processes} GPUs in gpu_ids")
     if facts.device_wanted == "mps":
         detail = f"{processes} processes cannot share the one GPU of a Mac."
         return failed("several processes", detail, "num_processes = 1 in [accelerate]")
     asked = flags.get("main_process_port", DEFAULT_PORT)
     port = asked if isinstance(asked, int) else DEFAULT_PORT
     if port and not in_use(port):
-        return passed(f"{processes} processes", f"{processes} processes meet on port {port}.")
+        return passed(f"{processes} processes", f"{processes} processes use port {port}.")
     after = (port or DEFAULT_PORT) + 1
     free = next(one for one in (*range(after, 65536), *range(1024, after)) if not in_use(one))
     fix = Fix(f"use port {free}", {"main_process_port": free}, SECTION)
     if not port:
         detail = "With port 0 the processes of accelerate 1.6 wait for each other forever."
         return warned("port 0", detail, "", fix)
-    detail = f"Port {port}, on which the processes meet, is in use by another program."
+    detail = f"Port {port}, needed by the processes, is in use by another program."
     return failed(f"port {port} in use", detail, "", fix)
 
 
@@ -126,11 +125,10 @@ _SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE
 
 @check("environment", "Environment", 420)
 def environment(facts: Facts) -> Finding:
-    """Does the environment hold what leads a training astray?
-
-    What another launcher left behind makes accelerate wait for processes that never come; ACCELERATE_*
-    decides the device over every configuration; an empty CUDA_VISIBLE_DEVICES hides every GPU;
-    PYTHONHOME and a PYTHONPATH of another Python break imports (accelerate 1.6, torch 2.x).
+    """Does the environment have harmful variables? Leftovers of another launcher make accelerate wait for
+    processes that never start; ACCELERATE_* decides the device over every configuration; an empty
+    CUDA_VISIBLE_DEVICES hides every GPU; PYTHONHOME and a PYTHONPATH of another Python break imports
+    (accelerate 1.6, torch 2.x).
     """
     return judge_environment(facts.environment(), facts.device_wanted, facts.config.processes)
 
@@ -156,7 +154,7 @@ def judge_environment(env: Mapping[str, str], wanted: str | None, processes: int
             detail = f'{name}="{env[name]}" keeps the training from {wanted}.'
             return failed(evidence, detail, f"unset {name}")
     if env.get("PYTHONHOME"):
-        detail = f"PYTHONHOME={env['PYTHONHOME']}: the trainer's Python would use foreign modules."
+        detail = f"PYTHONHOME={env['PYTHONHOME']}: the trainer's Python would use another Python's modules."
         return warned("PYTHONHOME is set", detail, "unset PYTHONHOME")
     return passed("clean", "No variable of another launcher is set.")
 

@@ -10,7 +10,7 @@ from runner.preflight.model import Finding, Rule, check, failed, judge, passed, 
 
 @check("steps", "Steps", 250)
 def steps(facts: Facts) -> Finding:
-    """Will as many steps be trained as the user thinks? Regularisation images often double them."""
+    """Is the number of steps as expected? Regularisation images often double it."""
     forecast = facts.forecast()
     notes = " ".join(f"{warning.rstrip('.')}." for warning in forecast.warnings)
     if forecast.steps is None:
@@ -24,9 +24,9 @@ def steps(facts: Facts) -> Finding:
         return passed(words, detail)
     fix = Fix(f"expect {words}", {"steps": forecast.steps}, "expect")
     expected = facts.config.expect.steps
-    # other checks report what the plan warns of
+    # other checks report the plan's warnings
     if expected is None and set(forecast.warnings) - set(facts.plan().warnings):
-        return warned(words, detail, f"{fix.words} if that is meant", fix)
+        return warned(words, detail, f"{fix.words} if that is intended", fix)
     if expected not in (None, forecast.steps):
         advice = f"{fix.words}, or change the dataset or the epochs"
         return warned(f"{words}, not {expected}", detail, advice, fix)
@@ -54,7 +54,7 @@ def _adaptive(facts: Facts) -> bool:
 
 
 def relative_adafactor(facts: Facts) -> bool:
-    """Adafactor finds its own rate, with a schedule of its own, unless relative_step=False is given."""
+    """Adafactor finds its own rate, with its own schedule, unless relative_step=False is set."""
     given = facts.flags.get("optimizer_args")
     words = given if isinstance(given, tuple) else (given,)
     fixed = any(str(word).replace(" ", "") == "relative_step=False" for word in words)
@@ -86,31 +86,32 @@ LEARNING_RATE_RULES = (
     Rule("both left out",
          lambda f: f.on("network_train_unet_only") and f.on("network_train_text_encoder_only"),
          "network_train_unet_only and network_train_text_encoder_only leave nothing to train.",
-         {"network_train_text_encoder_only": False}, "take one of them out"),
+         {"network_train_text_encoder_only": False}, "remove one of them"),
     Rule("all rates are 0", _nothing,
-         "The learning rates of all that is trained are 0, so the optimizer gets no parameters.",
+         "All learning rates are 0, so the optimizer gets no parameters.",
          advice=_USUAL),
     Rule("too low for it", _low, "D-Adaptation and Prodigy scale their own rate and expect about 1.0.",
          {"learning_rate": 1.0}, fatal=False),
     Rule("very high", _high,
-         "A learning rate above 0.05 makes the loss not a number with most optimizers.",
+         "A learning rate above 0.05 makes the loss NaN with most optimizers.",
          advice=_USUAL, fatal=False),
     Rule("not set", _unset,
-         "No learning rate is set: sd-scripts takes 2e-6, with which a LoRA learns next to nothing.",
+         "No learning rate is set: sd-scripts defaults to 2e-6, with which a LoRA learns almost nothing.",
          {"learning_rate": 1e-4}, _USUAL, fatal=False),
 )  # fmt: skip
 
 
 @check("learning_rate", "Learn rate", 270, foresees=("no_trainable_parameters",))
 def learning_rate(facts: Facts) -> Finding:
-    """Will anything be learnt? No learning rate, or none for what is trained, stops or wastes the run.
+    """Will anything be learned? A missing learning rate, or none for the trained parts, stops or wastes the
+    run.
 
     sd-scripts main 48d368fa: get_optimizer; an empty list of parameters is an error of torch's
     optimizers, D-Adaptation and Prodigy scale their own rate from about 1.0. --learning_rate is 2e-6
     when it is not set.
     """
     rate = facts.flags.get("unet_lr") or facts.flags.get("learning_rate") or "default"
-    fine = (str(rate), "Something is trained, at a usual rate.")
+    fine = (str(rate), "Learning rates are in the usual range.")
     return judge(facts, "a rate that learns", LEARNING_RATE_RULES, fine)
 
 
@@ -119,13 +120,13 @@ def _schedule(facts: Facts) -> str:
 
 
 def _by_class(facts: Facts) -> bool:
-    """What another name of a schedule would not change."""
+    """Parts unaffected by the name of a schedule."""
     return bool(facts.text("lr_scheduler_type")) or relative_adafactor(facts)
 
 
 def _needless(facts: Facts) -> bool:
     """`constant`, Adafactor's own and any class by --lr_scheduler_type take no warm-up; schedule-free
-    optimizers ignore all of it."""
+    optimizers ignore it entirely."""
     fixed = _schedule(facts) == "constant" or _schedule(facts).startswith("adafactor")
     warmup = facts.number("lr_warmup_steps") or 0.0
     free = facts.optimizer.endswith("schedulefree")
@@ -139,9 +140,9 @@ def _longer(facts: Facts) -> bool:
 
 
 SCHEDULE_RULES = (
-    Rule("warm-up not taken", lambda f: _needless(f) and not _by_class(f),
+    Rule("warm-up ignored", lambda f: _needless(f) and not _by_class(f),
          "The schedule constant takes no lr_warmup_steps.", {"lr_scheduler": "constant_with_warmup"}),
-    Rule("warm-up not taken", lambda f: _needless(f) and _by_class(f),
+    Rule("warm-up ignored", lambda f: _needless(f) and _by_class(f),
          "Adafactor and a schedule by lr_scheduler_type take no lr_warmup_steps.",
          {"lr_warmup_steps": False}),
     Rule("adafactor schedule",
@@ -156,9 +157,9 @@ SCHEDULE_RULES = (
 
 @check("schedule", "LR schedule", 280)
 def schedule(facts: Facts) -> Finding:
-    """Does the learning rate's schedule take what it is given?
+    """Does the learning rate schedule accept its settings?
 
     sd-scripts main 48d368fa: get_scheduler_fix (train_util.py 5262-5398).
     """
     fine = (_schedule(facts), f"The schedule {_schedule(facts)} accepts these settings.")
-    return judge(facts, "a schedule that fits", SCHEDULE_RULES, fine)
+    return judge(facts, "a matching schedule", SCHEDULE_RULES, fine)

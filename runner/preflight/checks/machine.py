@@ -1,4 +1,4 @@
-"""What the machine has left: GPU, memory, loader workers."""
+"""Free resources of the machine: GPU, memory, loader workers."""
 
 from __future__ import annotations
 
@@ -22,20 +22,18 @@ from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.store.registry import live_runs
 
-#: a driver that takes longer is not waited for
+#: do not wait longer for a driver
 _DRIVER_S = 1.5
 
 
 @check("gpu_users", "GPU users", 430)
 def gpu_users(facts: Facts) -> Finding:
-    """Who else uses the GPU, or will as soon as it is asked to? Told only: nothing is ever ended from
-    here.
-
-    Three things show it: the table of known command lines, what the GPU's driver says of processes on it,
-    and who listens where ComfyUI does.
+    """Who else uses the GPU, or will on its next request? Reporting only: nothing is ever stopped from here.
+    Three sources: the table of known command lines, the GPU driver's processes, and listeners on ComfyUI's
+    port.
     """
     if facts.device_wanted == "cpu":
-        return skipped("trains on the CPU", "The GPU is not wanted.")
+        return skipped("trains on the CPU", "The GPU is not used.")
     gpus = read_once(default_sources(), _DRIVER_S)
     if not gpus and facts.device_wanted is None and not driver_here():
         return skipped("no GPU", "This machine has no GPU.")
@@ -43,31 +41,31 @@ def gpu_users(facts: Facts) -> Finding:
 
 
 def driver_here() -> bool:
-    """May there be a GPU that has not answered in time? True where it cannot be known."""
+    """May there be a GPU that did not respond in time? True if unknown."""
     places = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
     known = sys.platform == "linux" and shutil.which("nvidia-smi") is None
     return not known or any(map(os.path.exists, places))
 
 
 def others() -> Listing:
-    """Every process but ourselves and the shells that we were called from."""
+    """Every process except ourselves and our parent shells."""
     mine = myself()
     return Listing.of(process for process in running() if process.pid not in mine)
 
 
 def judge_gpu_users(found: Sequence[User]) -> Finding:
     if not found:
-        return passed("none seen", "No program is known to use the GPU.")
+        return passed("none seen", "No known program uses the GPU.")
     found = sorted(found, key=lambda user: user.title != COMFY)  # it can be asked to free the GPU
     titles = list(dict.fromkeys(user.title for user in found))
     evidence = titles[0] if len(titles) == 1 else f"{titles[0]} +{len(titles) - 1}"
     users = some([f"{user.title}{_details(user)}" for user in found], 4)
     advice = "; ".join(dict.fromkeys(filter(None, (user.how for user in found))))
-    return warned(evidence, f"Running as well: {users}.", advice)
+    return warned(evidence, f"Also running: {users}.", advice)
 
 
 def _details(user: User) -> str:
-    """` (pid 71, 3.0 GB on the GPU)`; memory of the GPU where the driver tells it, else main memory."""
+    """` (pid 71, 3.0 GB on the GPU)`; GPU memory if the driver reports it, else main memory."""
     parts = [f"pid {user.pid}"] if user.pid is not None else []
     if user.gpu_memory_bytes:
         parts.append(f"{memory_size(user.gpu_memory_bytes)} on the GPU")
@@ -79,9 +77,8 @@ def _details(user: User) -> str:
 def users(
     listing: Listing, gpus: Sequence[GpuSample] = (), runs: frozenset[int] = frozenset()
 ) -> list[User]:
-    """One entry a program; launchers and their children are one training. A server that holds no model
-    until somebody asks for one is no reason to wait. `runs`: the processes of our runs; what they have
-    started is left out as well."""
+    """One entry per program; launchers and their children are one training. A server without a loaded model
+    is no reason to wait. `runs`: the processes of our runs; their children are left out too."""
     found = other_users(listing, gpus, runs)
     found = (*found, *port_users(listing, found, own=listing.with_descendants(runs)))
     return [user for user in found if user.hold is not Hold.IDLE]
@@ -89,7 +86,7 @@ def users(
 
 @check("memory", "Memory", 440)
 def memory(facts: Facts) -> Finding:
-    """Is there memory left? What a training needs is not known here; very little is a warning."""
+    """Is there memory left? The training's need is unknown here; very little is a warning."""
     memory = psutil.virtual_memory()
     return judge_memory(memory.available, memory.total, facts.demands.memory_bytes)
 
@@ -114,11 +111,11 @@ PERSISTENT, WORKERS = "persistent_data_loader_workers", "max_data_loader_n_worke
     foresees=("persistent_workers_without_workers", "shared_memory_exhausted"),
 )  # fmt: skip
 def workers(facts: Facts) -> Finding:
-    """Can the data loader's workers work?
+    """Can the data loader use its workers?
 
-    sd-scripts main 48d368fa: 8 workers by default, no more than the machine has cores; persistent
-    workers need at least one. On Linux they hand batches over in /dev/shm, which a container makes
-    small (64 MB); elsewhere each is a new process that imports torch.
+    sd-scripts main 48d368fa: 8 workers by default, no more than the machine has cores; persistent workers
+    need at least one. On Linux they pass batches through /dev/shm, which is small in a container (64 MB);
+    elsewhere each is a new process that imports torch.
     """
     asked, cores = facts.number(WORKERS), os.cpu_count() or 1
     workers = min(DEFAULT_WORKERS if asked is None else int(asked), cores)
@@ -134,7 +131,9 @@ def workers(facts: Facts) -> Finding:
         detail = f"{workers} workers are restarted every epoch and import torch each time."
         fix = Fix("one worker that stays", {WORKERS: 1, PERSISTENT: True})
         return warned(f"{workers} spawned", detail, "", fix)
-    detail = f"{workers} of {cores} cores load images." if workers else "The trainer loads them."
+    detail = (
+        f"{workers} of {cores} cores load images." if workers else "The trainer loads them itself."
+    )
     return passed(count(workers, "worker"), detail)
 
 

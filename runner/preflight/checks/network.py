@@ -1,4 +1,4 @@
-"""What is trained, how large its files will be, and what it continues from."""
+"""What is trained, the size of its files, and what it continues from."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from runner.preflight.model import Finding, check, failed, passed, skipped, warn
 from runner.trainers.sd_scripts.scripts import TRAINED, no_lora
 
 FLAG = "network_module"
-#: sd-scripts' alpha when it is not set; alpha / rank scales what is learnt
+#: sd-scripts' alpha when it is not set; alpha / rank scales the learned change
 DEFAULT_ALPHA = 1.0
 
 
 @check("network", "Network", 260, foresees=("network_module_missing",))
 def network(facts: Facts) -> Finding:
-    """Is it said what is to be trained? --network_module has no default, and sd-scripts dies without
-    it.
+    """Is a network module set? --network_module has no default, and sd-scripts fails without it.
 
     --network_weights must be a complete file of the same rank (sd-scripts main: `size mismatch` otherwise,
     unless --dim_from_weights).
@@ -40,13 +39,13 @@ def network(facts: Facts) -> Finding:
 def _no_module(facts: Facts) -> Finding:
     name = facts.script_name
     if facts.flags_elsewhere:
-        return skipped("in config_file", f"{FLAG} may stand in config_file.")
+        return skipped("in config_file", f"{FLAG} may be set in config_file.")
     if no := no_lora(name):
         return passed(TRAINED[name].split(" ", 1)[1], f"{no}.")
     if not name.endswith("train_network.py"):
-        return skipped("not known", f"What {name} trains is not known here.")
+        return skipped("unknown", f"The network of {name} is unknown here.")
     module = facts.script.network_module if facts.script else "networks.lora"
-    detail = f"{FLAG} is not set, and the trainer dies without it."
+    detail = f"{FLAG} is not set, and the trainer fails without it."
     return failed("no network_module", detail, "", Fix(f"train {module}", {FLAG: module}))
 
 
@@ -57,9 +56,7 @@ def _other_module(facts: Facts, module: str) -> Finding | None:
     fits = module == wanted or (wanted == "networks.lora" and module in own)
     if fits or facts.script is None or not module.startswith("networks.lora"):
         return None
-    detail = (
-        f"{module} is not for {facts.script_name}: {wanted} has the layers of {facts.script.title}."
-    )
+    detail = f"{module} does not match {facts.script_name}: {wanted} has the layers of {facts.script.title}."
     return warned(module.split(".")[-1], detail, "", Fix(f"train {wanted}", {FLAG: wanted}))
 
 
@@ -74,7 +71,7 @@ def _weights(facts: Facts) -> Finding | None:
 
 
 def _other_rank(facts: Facts, path: Path) -> Finding | None:
-    """A file of weights, or that of a state."""
+    """A weights file, or that of a state."""
     rank = rank_in(read_model(path / WEIGHTS if path.is_dir() else path))
     if rank in (None, facts.rank):
         return None
@@ -85,10 +82,10 @@ def _other_rank(facts: Facts, path: Path) -> Finding | None:
 
 @check("size", "File size", 370)
 def size(facts: Facts) -> Finding:
-    """Will the checkpoints be as large as the user thinks? A wrong rank or precision shows in their size."""
+    """Will the checkpoints have the expected size? A wrong rank or precision shows in it."""
     size = facts.forecast().checkpoint_bytes
     if size is None:
-        return skipped("unknown", "The size is not known for this network and base model.")
+        return skipped("unknown", "Size unknown for this network and base model.")
     return judge_size(size, None if facts.smoke else facts.config.expect.checkpoint_mb)
 
 
@@ -104,7 +101,7 @@ def judge_size(size_bytes: int, expected: tuple[float, float] | None) -> Finding
 
 WEIGHTS = "model.safetensors"
 _SAFELY = "plasma-tui resume RUN does it safely"
-_FROM_START = Fix("begin from the start", {"resume": False})
+_FROM_START = Fix("start from the beginning", {"resume": False})
 
 
 @check(
@@ -113,10 +110,10 @@ _FROM_START = Fix("begin from the start", {"resume": False})
         "resume_state_missing"),
 )  # fmt: skip
 def resume(facts: Facts) -> Finding:
-    """Can the training go on from the state that --resume names?
+    """Can the training resume from the state in --resume?
 
-    sd-scripts main 48d368fa and accelerate 1.6: the folder must be there and complete, of the same rank,
-    and earlier than the end; without --skip_until_initial_step the epoch is repeated and step files are
+    sd-scripts main 48d368fa and accelerate 1.6: the folder must exist and be complete, with the same rank,
+    and before the last step; without --skip_until_initial_step the epoch is repeated and step files are
     overwritten.
     """
     path = facts.path("resume")
@@ -124,11 +121,11 @@ def resume(facts: Facts) -> Finding:
         present = {n: False for n in ("initial_step", "initial_epoch") if facts.number(n)}
         if not present:
             return passed("from the start", "No earlier state is resumed.")
-        detail = "initial_step without resume: the numbers start there, the learning does not."
-        fix = Fix("begin from the start", present)
+        detail = "initial_step without resume: only the step numbers start there."
+        fix = Fix("start from the beginning", present)
         return warned("number only", detail, f"set resume, or {fix.words}", fix)
     if facts.on("resume_from_huggingface"):
-        return skipped("on the hub", "The state is to be loaded from the hub.")
+        return skipped("on the hub", "The state would be loaded from the hub.")
     if not path.is_dir():
         state = "is a file; --resume takes the folder that ends in -state"
         detail = f"{path} {state if path.is_file() else 'does not exist'}."
@@ -141,21 +138,21 @@ def resume(facts: Facts) -> Finding:
     if other := _other_rank(facts, path):
         return other
     if found.step is not None and total is not None and found.step >= total:
-        detail = f"{path.name} is of step {found.step}, and {total} steps are asked for."
+        detail = f"{path.name} is from step {found.step}, and only {total} steps are requested."
         advice = "raise max_train_epochs, or drop resume"
         return failed("already at the end", detail, advice, _FROM_START)
     if found.problem:
         detail = f"{path.name} lacks its random states, which are written last."
-        return warned("maybe incomplete", detail, f"take an earlier state; {_SAFELY}")
+        return warned("maybe incomplete", detail, f"use an earlier state; {_SAFELY}")
     return _counted(facts, path, found.step)
 
 
 def _counted(facts: Facts, path: Path, step: int | None) -> Finding:
     if step is None:
-        detail = f"{path.name} does not tell its step: sd-scripts would count from 0 again."
+        detail = f"{path.name} has no step: sd-scripts would count from 0 again."
         return warned("step unknown", detail, f"set initial_step; {_SAFELY}")
     if facts.on("skip_until_initial_step"):
-        return passed(f"from step {step}", f"{path} is complete and of step {step}.")
+        return passed(f"from step {step}", f"{path} is complete, from step {step}.")
     detail = f"Without skip_until_initial_step the epoch of step {step} is trained again."
     accumulates = facts.number("gradient_accumulation_steps") not in (None, 1.0)
     changes = {"skip_until_initial_step": True, "initial_step": step}
@@ -164,7 +161,7 @@ def _counted(facts: Facts, path: Path, step: int | None) -> Finding:
 
 
 def _nearest(folder: Path) -> str:
-    """The state folders that lie where it was looked for."""
+    """The existing state folders at that place."""
     found = sorted(path.name for path in folder.glob("*-state") if path.is_dir())
     return f"in {folder} there are {', '.join(found[-3:])}" if found else "correct resume"
 
@@ -174,11 +171,11 @@ COST = "optimizer and learning rate schedule start again"
 
 @check("state", "States", 380)
 def state(facts: Facts) -> Finding:
-    """Will a training that ends early be able to resume where it was? Without a state only its weights can."""
+    """Can a training that ends early resume exactly? Without a state only from its weights."""
     if facts.smoke:
         return skipped("smoke test", "A smoke test is not resumed.")
     if facts.flags_elsewhere:
-        return skipped("in config_file", "save_state may stand in config_file.")
+        return skipped("in config_file", "save_state may be set in config_file.")
     files = facts.forecast().checkpoints
     before_the_end = sum(file.state_name is not None for file in files[:-1])
     if before_the_end or (facts.on("save_state") and not files):
@@ -190,11 +187,11 @@ def state(facts: Facts) -> Finding:
         detail = (
             f"save_state is not set. A training that ends early resumes from weights only: {COST}."
         )
-        # a state of a full model takes many times its size
+        # a full model's state takes many times its size
         fix = None if no_lora(facts.script_name) else Fix("save states", {"save_state": True})
         return warned("no state saved", detail, "save_state = true", fix)
     detail = (
-        "A state is saved together with a checkpoint, and no checkpoint is written before the end. A "
+        "States are saved together with checkpoints, and no checkpoint is written before the end. A "
         f"training that ends early starts from the beginning: {COST}."
     )
     advice = "set save_every_n_steps or save_every_n_epochs"

@@ -1,4 +1,4 @@
-"""Where files go: output_dir, what would be overwritten, and the room on the disk."""
+"""Where files are written: output_dir, existing files, and free disk space."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from runner.trainers.sd_scripts.dataset import DatasetError
 
 @check("output", "Output", 340, foresees=("output_dir_missing", "output_not_writable"))
 def output(facts: Facts) -> Finding:
-    """Can the checkpoints be written where they are to go?
+    """Can the checkpoints be written to output_dir?
 
     Without --output_dir sd-scripts trains to the first save and crashes there (main 48d368fa,
     save_model).
@@ -30,18 +30,18 @@ def output(facts: Facts) -> Finding:
     folder = facts.path("output_dir")
     if folder is None:
         if facts.flags_elsewhere:
-            return skipped("in config_file", "output_dir may stand in config_file.")
+            return skipped("in config_file", "output_dir may be set in config_file.")
         fix = Fix("write into output", {"output_dir": "output"})
         detail = "Without output_dir the first save crashes, after all the training before it."
         return failed("no output_dir", detail, f"add {fix.words} to [train]", fix)
     existing = nearest_existing(folder)
     if not existing.is_dir():
         return failed(
-            "a file is in the way", f"{existing} is no folder.", "choose another output_dir"
+            "a file is in the way", f"{existing} is not a folder.", "choose another output_dir"
         )
     if problem := write_problem(existing):
         detail = f"Nothing can be written into {existing}: {problem}."
-        return failed("not writable", detail, "choose another output_dir, or correct its rights")
+        return failed("not writable", detail, "choose another output_dir, or fix its permissions")
     if existing == folder:
         return passed("writable", f"{folder} exists and is writable.")
 
@@ -49,17 +49,17 @@ def output(facts: Facts) -> Finding:
         folder.mkdir(parents=True, exist_ok=True)
         on_output(f"made {folder}")
 
-    cure = Cure("output", "output", "make the folder", (f"mkdir -p {folder}",), act)
+    cure = Cure("output", "output", "create the folder", (f"mkdir -p {folder}",), act)
     return passed("will be created", f"{folder} will be created in {existing}.", cure)
 
 
 def nearest_existing(path: Path) -> Path:
-    """The path itself, or the first of its parents that is there."""
+    """The path itself, or its first existing parent."""
     return next((one for one in (path, *path.parents) if one.exists()), Path(path.anchor))
 
 
 def write_problem(folder: Path) -> str | None:
-    """Why no file can be made in the folder; rights alone do not tell (read-only mounts, quotas)."""
+    """Why no file can be created in the folder; permissions are not enough (read-only mounts, quotas)."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".plasma-", suffix=".tmp"):
             return None
@@ -81,7 +81,7 @@ def overwrite(facts: Facts) -> Finding:
     if facts.smoke:
         return passed(f"{evidence} of a test", detail)
     files = [folder / one.name for one in existing]
-    # not while another run writes them, and not the state that is to be resumed
+    # not while another run writes them, and not the state to resume
     free = same_target(str(folder), name) is None and facts.path("resume") not in files
     cure = move_cure("overwrite", "move the old files away", files) if free else None
     return warned(evidence, detail, "choose another output_name, or move the files", cure)
@@ -99,14 +99,14 @@ def other_run(facts: Facts) -> Finding:
     live = [run.id for run in live_runs()]
     if not live:
         return passed("none", "No other run is live.")
-    return passed(f"{count(len(live), 'run')} elsewhere", f"Running as well: {', '.join(live)}.")
+    return passed(f"{count(len(live), 'run')} elsewhere", f"Also running: {', '.join(live)}.")
 
 
-#: a state folder holds the LoRA in float32 and AdamW's two moments (measured on sd-scripts main)
+#: a state folder has the LoRA in float32 and AdamW's two moments (measured on sd-scripts main)
 STATE_FACTOR = 3
 #: console.log, journals and event files of one run, generously
 RUN_FOLDER_BYTES = 100_000_000
-#: asked for when the size of a checkpoint cannot be told
+#: required if the size of a checkpoint is unknown
 UNKNOWN_NEED_BYTES = 5_000_000_000
 #: a cached image: 4 channels of float32 at an eighth of each side, for a 1024x1024 image, with its ZIP
 _CACHE_BYTES_PER_PIXEL = 4 * 4 / 64
@@ -114,8 +114,8 @@ _CACHE_BYTES_PER_PIXEL = 4 * 4 / 64
 
 @check("disk", "Disk", 390, foresees=("disk_full",))
 def disk(facts: Facts) -> Finding:
-    """Is there room for every checkpoint, state and cache? A full disk kills sd-scripts in the middle
-    of a save. What save_last_n_* deletes makes room again."""
+    """Is there space for every checkpoint, state and cache? A full disk kills sd-scripts during a save.
+    save_last_n_* frees space again."""
     folder = facts.path("output_dir")
     if folder is None:
         return skipped("no output_dir")
@@ -127,9 +127,7 @@ def disk(facts: Facts) -> Finding:
         place = next(iter(facts.image_paths()), facts.config.trainer_cwd / "here").parent
         free = free_bytes(place)
         if free < cache:
-            detail = (
-                f"{file_size(free)} are free in {place}; cached latents take {file_size(cache)}."
-            )
+            detail = f"{file_size(free)} free in {place}; cached latents take {file_size(cache)}."
             return failed(f"{file_size(free)} for cache", detail, "cache_latents without _to_disk")
     forecast, expected = facts.forecast(), facts.config.expect.checkpoint_mb
     most = int(expected[1] * 1e6) if expected else None
@@ -143,7 +141,7 @@ def free_bytes(folder: Path) -> int:
 
 
 def needed(forecast: Forecast, each_bytes: int | None) -> int | None:
-    """The most bytes that files and states take at one time; None when no size of a file is known."""
+    """Maximum bytes of files and states at one time; None if no file size is known."""
     if forecast.size_bytes is not None or each_bytes is None:
         return forecast.size_bytes
     state_bytes = forecast.state_bytes or each_bytes * STATE_FACTOR
@@ -151,7 +149,7 @@ def needed(forecast: Forecast, each_bytes: int | None) -> int | None:
 
 
 def cache_bytes(facts: Facts) -> int:
-    """Of latents that are still to be cached beside the images."""
+    """Size of latents still to be cached next to the images."""
     if facts.script is None or not facts.on("cache_latents_to_disk"):
         return 0
     try:
@@ -163,9 +161,9 @@ def cache_bytes(facts: Facts) -> int:
 
 
 def judge_disk(free: int, need: int | None, place: str) -> Finding:
-    detail, advice = f"{file_size(free)} are free in {place}", "free disk space, or save less often"
+    detail, advice = f"{file_size(free)} free in {place}", "free disk space, or save less often"
     if need is None:
-        detail += "; the size of the files is not known."
+        detail += "; the size of the files is unknown."
         little = free < UNKNOWN_NEED_BYTES
     else:
         detail += f"; about {file_size(need)} will be written."

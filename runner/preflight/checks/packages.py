@@ -1,4 +1,4 @@
-"""What the trainer's Python imports: the packages that are needed, the script itself, the optimizer."""
+"""What the trainer's Python imports: needed packages, the script itself, the optimizer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runner.preflight.import_probe import Imported, Raised
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.state.evidence import Evidence
 
-#: what a module is called where it is installed from
+#: package names of modules
 _DISTRIBUTIONS = {
     "cv2": "opencv-python",
     "PIL": "pillow",
@@ -27,12 +27,12 @@ _DISTRIBUTIONS = {
     "lycoris": "lycoris-lora",
 }
 
-#: what does without a package that the platform rules out
+#: settings that avoid a package unusable on the platform
 _INSTEAD = {
     "bitsandbytes": 'optimizer_type = "AdamW"',
     "xformers": "sdpa = true in place of xformers",
 }
-#: the same training without it, only hungrier
+#: the same training without it, but with more memory
 _WITHOUT: dict[str, dict[str, FlagValue]] = {
     "bitsandbytes": {"optimizer_type": "AdamW", "use_8bit_adam": REMOVED},
     "xformers": {"xformers": REMOVED, "sdpa": True},
@@ -80,7 +80,7 @@ def imports(facts: Facts) -> Finding:
     """Can the trainer's Python really import the script? A package that is found may still be broken.
 
     `packages` only asks whether modules exist. This check imports them in the same environment, working
-    folder and path as the launch, and reports the exception that the trainer would end with.
+    folder and path as the launch, and reports the exception that would end the trainer.
     """
     trainer = facts.config.trainer
     if trainer.script.endswith(".py") and not filled(Path(trainer.script)):
@@ -94,7 +94,7 @@ def imports(facts: Facts) -> Finding:
     in_python = f"cd {shlex.quote(str(facts.config.trainer_cwd))} && {python}"
     by_hand = f"{in_python} {shlex.quote(script)} --help"
     if found.problem is not None:
-        return warned("no answer", f"Importing {script} gave no answer: {found.problem}.", by_hand)
+        return warned("no answer", f"Importing {script} gave no result: {found.problem}.", by_hand)
     if not found.errors:
         return passed("imported", f"{trainer.python} imports {script} without an error.")
     first, origin = found.errors[0], found.errors[-1]
@@ -102,7 +102,7 @@ def imports(facts: Facts) -> Finding:
         by_hand = f"{in_python} -c {shlex.quote(f'import {found.doing}')}"
     detail = f"Importing {found.doing} fails with {_words(first)}."
     if origin is not first:
-        detail += f" It began with {_words(origin)}."
+        detail += f" First error: {_words(origin)}."
     raised = (ExceptionSeen(0, one.name, one.text, one.frames) for one in reversed(found.errors))
     setting = Setting(device=facts.platform.device, runs_on=facts.platform)
     cause = diagnose(Evidence(tuple(raised)), setting)
@@ -118,7 +118,7 @@ def _words(error: Raised) -> str:
 
 
 FLAG = "optimizer_type"
-#: Where the trainer's torch cannot be asked: of torch 2.0 and newer.
+#: Used if the trainer's torch cannot be imported: from torch 2.0 and newer.
 TORCH = (
     "ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "NAdam", "RAdam", "RMSprop",
     "Rprop", "SGD", "SparseAdam",
@@ -137,10 +137,10 @@ def optimizer(facts: Facts) -> Finding:
     """
     name = facts.text(FLAG)
     if name is None:
-        return passed("AdamW", f"{FLAG} is not set; the trainer takes its default.")
+        return passed("AdamW", f"{FLAG} is not set; the trainer uses its default.")
     known = facts.demands.optimizers or names_in_checkout(facts)
     if not known:
-        return skipped("not known", "Which optimizers this checkout has cannot be read from it.")
+        return skipped("unknown", "The optimizers of this checkout could not be read.")
     if name.lower() in {one.lower() for one in known}:
         return passed(name, f"{name} is an optimizer of this trainer.")
     if facts.interpreter().problem:
@@ -152,7 +152,7 @@ def optimizer(facts: Facts) -> Finding:
 
 
 def names_in_checkout(facts: Facts) -> tuple[str, ...]:
-    """As `get_optimizer` spells them; empty where there is no such function."""
+    """As spelled in `get_optimizer`; empty without that function."""
     folder = facts.config.trainer.sd_scripts or Path()
     try:
         text = (folder / "library/train_util.py").read_text(encoding="utf-8", errors="replace")
@@ -163,16 +163,16 @@ def names_in_checkout(facts: Facts) -> tuple[str, ...]:
 
 
 def _of_torch(name: str, known: tuple[str, ...], asked: Imported) -> Finding:
-    """A name that the trainer's own list does not hold."""
+    """A name not in the trainer's own list."""
     of_torch = asked.torch_optimizers or TORCH
     if name in of_torch:
         return passed(name, f"{name} is an optimizer of torch.optim.")
     meant = nearest(name, (*known, *of_torch))
-    detail = f"{FLAG} {name} is neither one of {', '.join(known)} nor a class of torch.optim."
+    detail = f"{FLAG} {name} is not one of {', '.join(known)} or a class of torch.optim."
     fix = Fix(f"use {meant}", {FLAG: meant}) if meant else None
     advice = fix.words if fix else f"set {FLAG} to one of these names"
     if asked.torch_optimizers is None:
-        return warned(f"{name}?", f"{detail} The trainer's torch could not be asked.", advice)
+        return warned(f"{name}?", f"{detail} The trainer's torch could not be checked.", advice)
     return failed(f"no {name}", detail, advice, fix)
 
 
@@ -181,6 +181,6 @@ def _qualified(name: str, asked: Imported) -> Finding:
     if asked.optimizer is True:
         return passed(kind, f"{name} can be imported.")
     if asked.optimizer is None:
-        return skipped("not asked", f"Whether {name} can be imported is not known.")
+        return skipped("not asked", f"It is unknown whether {name} can be imported.")
     why = asked.optimizer or f"{package} has no {kind}"
     return failed(f"no {kind}", f"{FLAG} {name}: {why}.", f"correct {FLAG}, or install {package}")

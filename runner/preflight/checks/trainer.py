@@ -17,24 +17,24 @@ from runner.preflight.model import Finding, check, failed, passed, short, skippe
 
 @check("config", "Config", 10)
 def config(facts: Facts) -> Finding:
-    """Is plasma.toml read without a grain of salt? (A broken one never gets as far as this check.)"""
+    """Was plasma.toml read without remarks? (An invalid one never reaches this check.)"""
     notes, path = facts.config.notes, facts.config.path
     if not notes:
-        return passed("plasma.toml is valid", f"{path} was understood in full.")
+        return passed("plasma.toml is valid", f"{path} is valid.")
     return warned(count(len(notes), "note"), "; ".join(notes), f"check {path}")
 
 
-#: before it there is no log line that names the device (2024-02)
+#: older versions do not log the device (2024-02)
 OLDEST = (0, 8, 4)
 
 
 @check("trainer", "Trainer", 20, foresees=("sd_scripts_not_importable", "submodule_missing"))
 def trainer(facts: Facts) -> Finding:
-    """Is the trainer there? An empty git submodule is the usual way in which sd-scripts is not."""
+    """Does the trainer exist? Usually sd-scripts is missing because of an empty git submodule."""
     script = Path(facts.config.trainer.script)
     folder = facts.config.trainer.sd_scripts or script.parent
     module = facts.text("network_module") or ""
-    # packages other than `networks` are no part of the checkout
+    # packages other than `networks` are not part of the checkout
     module = module if module.startswith("networks.") else "networks.lora"
     network = folder / (module.replace(".", "/") + ".py")
     if not folder.is_dir():
@@ -64,7 +64,7 @@ def _lacking(folder: Path, evidence: str, detail: str, *files: Path) -> Finding:
 def _no_script(script: Path, folder: Path) -> Finding:
     inner = folder / "sd-scripts"
     if filled(inner / script.name):
-        detail = f"{folder} holds sd-scripts in a folder of its own."
+        detail = f"{folder} has sd-scripts in a subfolder."
         return failed("wrong folder", detail, f'sd_scripts = "{inner}"')
     empty = inner if inner.is_dir() else folder
     if empty is inner or not any(folder.iterdir()):
@@ -81,7 +81,7 @@ def filled(path: Path) -> bool:
 
 
 def describe(folder: Path) -> str | None:
-    """`v0.10.1+5` by git; None without a repository of its own (git would answer for a parent)."""
+    """`v0.10.1+5` by git; None without its own repository (git would report a parent's)."""
     if not (folder / ".git").exists():
         return None
     command = ["git", "-C", str(folder), "describe", "--tags", "--always"]
@@ -119,7 +119,7 @@ BREAKS: tuple[tuple[str, Version, str, Version, str, str], ...] = (
     ("torch", (2, 3), "numpy", (2,), "this torch was built against numpy 1", '"numpy<2"'),
     (
         "diffusers", (0, 29), "huggingface_hub", (0, 26),
-        "this diffusers imports cached_download, which is gone", '"huggingface_hub<0.26"',
+        "this diffusers imports cached_download, which was removed", '"huggingface_hub<0.26"',
     ),
 )  # fmt: skip
 
@@ -130,8 +130,8 @@ BREAKS: tuple[tuple[str, Version, str, Version, str, str], ...] = (
 def versions(facts: Facts) -> Finding:
     """Are the versions of the trainer's packages compatible?
 
-    Known breaks only: torch before 2.3 cannot use numpy 2 (torch was built against numpy 1);
-    huggingface_hub 0.26 took `cached_download` away, which diffusers imports up to 0.28.
+    Known conflicts only: torch before 2.3 cannot use numpy 2 (torch was built against numpy 1);
+    huggingface_hub 0.26 removed `cached_download`, which diffusers imports up to 0.28.
     """
     return judge_versions(facts.interpreter().modules, facts.config.trainer.python)
 
@@ -146,9 +146,9 @@ def judge_versions(modules: Mapping[str, str | None], python: str) -> Finding:
             advice = f"{shlex.quote(python)} -m pip install {install}"
             return failed(f"{newer} {known[newer]}", detail, advice)
     if not known:
-        return skipped("no versions", "No package tells its version.")
+        return skipped("no versions", "No package reports its version.")
     names = ", ".join(f"{name} {version}" for name, version in known.items())
-    return passed("compatible", f"No known break among {names}.")
+    return passed("compatible", f"No known conflict among {names}.")
 
 
 def numbers(version: str) -> Version:

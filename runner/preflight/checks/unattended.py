@@ -1,4 +1,4 @@
-"""Nobody is there: the training must outlive a logout, and the machine stay awake."""
+"""Unattended runs: the training must survive a logout, and the machine must stay awake."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOGIND = (
 
 @check("logout", "Logout", 470)
 def logout(facts: Facts) -> Finding:
-    """Will the training outlive a logout? systemd-logind may end every process of a closed session."""
+    """Will the training survive a logout? systemd-logind may end every process of a closed session."""
     words, prefix = detachment()
     lingers = (LINGER / getpass.getuser()).exists()
     kills = kills_user_processes(LOGIND)
@@ -34,14 +34,16 @@ def logout(facts: Facts) -> Finding:
 
 
 def judge_logout(words: str, *, scope: bool, lingers: bool, kills: bool) -> Finding:
-    """`scope`: an own systemd scope; `lingers`: user services outlive the last session; `kills`:
+    """`scope`: a separate systemd scope; `lingers`: user services survive the last session; `kills`:
     logind ends all processes of a session with it."""
     if lingers and scope:
         return passed("keeps running", f"The training runs in a {words}, and lingering is on.")
     if kills:
         detail = "KillUserProcesses=yes is set for systemd-logind: a logout ends the training."
         return warned("logout ends it", detail, "loginctl enable-linger")
-    return passed("keeps running", f"The training runs in its {words}, apart from this terminal.")
+    return passed(
+        "keeps running", f"The training runs in its {words}, detached from this terminal."
+    )
 
 
 def kills_user_processes(places: Iterable[Path]) -> bool:
@@ -65,11 +67,9 @@ _TIMEOUT_S = 2.0
 
 @check("sleep", "Sleep", 480)
 def sleep(facts: Facts) -> Finding:
-    """May the machine fall asleep in the middle of the training?
-
-    macOS sleeps when nobody touches it (`pmset -g`), unless something like caffeinate holds it awake; a
-    closed lid always sleeps. On Linux a desktop or systemd-logind may suspend; systemd-inhibit holds
-    that off where it is allowed to, which it is not over SSH without rights.
+    """May the machine sleep during the training? macOS sleeps when idle (`pmset -g`), unless something like
+    caffeinate keeps it awake; a closed lid always sleeps. On Linux a desktop or systemd-logind may suspend;
+    systemd-inhibit prevents that if allowed, which it is not over SSH without rights.
     """
     if sys.platform == "darwin":
         return judge_mac(_output("/usr/bin/pmset", "-g"), shutil.which("caffeinate") is not None)
@@ -87,36 +87,36 @@ def judge_mac(pmset: str | None, caffeinate: bool) -> Finding:
         detail = "This Mac does not sleep when idle; closing the lid still does."
         return passed("never sleeps", detail)
     if "prevented" in rest:
-        return passed("held awake", f"Sleep is held off now:{rest.strip(' ()')}.")
+        return passed("held awake", f"Sleep is prevented now:{rest.strip(' ()')}.")
     detail = "pmset does not report when this Mac sleeps."
     if minutes:
         detail = f"This Mac sleeps after {minutes} min when idle."
     if caffeinate:
         detail += (
-            " While it trains, plasma-tui holds it awake (caffeinate); a closed lid still sleeps."
+            " While it trains, plasma-tui keeps it awake (caffeinate); a closed lid still sleeps."
         )
         return passed("kept awake", detail)
     evidence = f"sleeps in {minutes} min" if minutes else "unknown"
-    advice = "switch sleep off in the system settings"
-    return warned(evidence, f"{detail} The training sleeps with it.", advice)
+    advice = "turn off sleep in the system settings"
+    return warned(evidence, f"{detail} The training pauses meanwhile.", advice)
 
 
 def judge_linux(states: str | None, inhibitors: str | None, *, desktop: bool) -> Finding:
-    """`states`: /sys/power/state, None: no such file. `inhibitors`: what `systemd-inhibit --list`
-    prints, None: it is not there or no logind answers."""
+    """`states`: /sys/power/state, None: no such file. `inhibitors`: output of `systemd-inhibit --list`, None:
+    missing, or logind does not respond."""
     if not states:
         return passed("never sleeps", "This machine has no sleep state.")
     if inhibitors is None:
         return passed("nothing suspends", "No systemd-logind runs that could suspend this machine.")
     if re.search(r"\b(sleep|idle)\b.*block\s*$", inhibitors, re.M):
-        return passed("held awake", "Something holds off sleep now (systemd-inhibit --list).")
+        return passed("held awake", "Sleep is inhibited now (systemd-inhibit --list).")
     if not desktop:
         return passed("no desktop here", "Without a desktop session nothing suspends when idle.")
     detail = (
         "The desktop may suspend this machine when idle. While it trains, plasma-tui asks "
         "systemd to prevent that, and reports then whether it is allowed."
     )
-    advice = "switch automatic suspend off in the desktop's settings to be sure"
+    advice = "turn off automatic suspend in the desktop's settings to be sure"
     return warned("may suspend", detail, advice)
 
 

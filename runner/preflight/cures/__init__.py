@@ -1,1 +1,1 @@
-"""What plasma-tui can put right itself, after a person has seen what it will do."""
+"""Fixes that plasma-tui can apply itself, after the user has seen them."""

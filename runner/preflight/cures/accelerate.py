@@ -1,4 +1,4 @@
-"""Putting the launcher's configuration right: by a file of our own, or in the user's file when asked."""
+"""Fixes the launcher's configuration: with a separate file, or in the user's file on request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runner.preflight.facts import Facts
 from runner.trainers.accelerate import DISTRIBUTED_TYPES, AccelerateConfig
 
 FILE_NAME = "accelerate.yaml"
-#: every key that accelerate 1.6 asks for, so that it neither guesses nor warns
+#: every key that accelerate 1.6 expects, so that it does not guess or warn
 _TEXT = """\
 # written by plasma-tui; used by [accelerate] config_file of plasma.toml
 compute_environment: LOCAL_MACHINE
@@ -30,7 +30,7 @@ debug: false
 
 
 def own_config_cure(facts: Facts) -> Cure | None:
-    """A file beside plasma.toml, named to the launcher by --config_file."""
+    """A file next to plasma.toml, passed to the launcher by --config_file."""
     config, cpu = facts.config, facts.device_wanted == "cpu"
     file = config.base_dir / FILE_NAME
     kind = "NO" if config.processes == 1 else "MULTI_CPU" if cpu else "MULTI_GPU"
@@ -43,12 +43,12 @@ def own_config_cure(facts: Facts) -> Cure | None:
         write_file(file, text, on_output)
         named.apply(on_output)
 
-    will_do = (f"write {file}: one machine, the GPU where there is one", *named.will_do)
-    return Cure("accelerate", "accelerate", "use a configuration of its own", will_do, act)
+    will_do = (f"write {file}: one machine, the GPU if there is one", *named.will_do)
+    return Cure("accelerate", "accelerate", "use a separate configuration", will_do, act)
 
 
 def user_config_cure(facts: Facts, found: AccelerateConfig) -> Cure | None:
-    """Change the two settings in the file that other programs read as well; a copy is kept."""
+    """Change the two settings in the shared file; a copy is kept."""
     wanted: dict[str, str] = {}
     if found.use_cpu and facts.device_wanted != "cpu":
         wanted["use_cpu"] = "false"
@@ -67,7 +67,7 @@ def user_config_cure(facts: Facts, found: AccelerateConfig) -> Cure | None:
 
 
 def changed(text: str, wanted: dict[str, str]) -> str:
-    """The YAML or JSON text with other values at its top level; a missing key is added."""
+    """The YAML or JSON text with changed top-level values; a missing key is added."""
     if text.lstrip().startswith("{"):
         values = json.loads(text)
         values.update({k: v == "true" if v in ("true", "false") else v for k, v in wanted.items()})

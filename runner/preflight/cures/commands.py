@@ -1,5 +1,5 @@
-"""Cures that run a command whose output is watched and which can be broken off: filling a checkout of
-sd-scripts, the submodule from the repository around it, lost files from git."""
+"""Fixes that run a command with visible output that can be cancelled: filling a checkout of sd-scripts, its
+submodule, or restoring files from git."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _GRACE_S = 3.0
 
 
 def checkout_cure(check: str, folder: Path, files: Sequence[Path] = ()) -> tuple[str, Cure | None]:
-    """(advice in words, the cure if there is one) for a checkout in `folder` that lacks files."""
+    """(advice, and a fix if there is one) for a checkout in `folder` with missing files."""
     own = (folder / ".git").exists()
     if own and (names := _lost_names(folder, files)):
         command = ["git", "checkout", "HEAD", "--", *names]
-        cure = _command_cure(check, "bring the lost files back", command, folder)
+        cure = _command_cure(check, "restore the missing files", command, folder)
         return cure.will_do[0], cure
     around = _submodule_of(folder)
     if around is not None:
         if not (around / ".git").exists():
             return (
-                f"{around} is no git repository (a ZIP holds no submodules): clone it with git",
+                f"{around} is not a git repository (a ZIP has no submodules): clone it with git",
                 None,
             )
         command = [*SUBMODULE, "--progress"]
@@ -43,7 +43,7 @@ def checkout_cure(check: str, folder: Path, files: Sequence[Path] = ()) -> tuple
 
 
 def _submodule_of(folder: Path) -> Path | None:
-    """The repository around it whose .gitmodules names the folder, or one that the folder lies in."""
+    """The parent repository with the folder in .gitmodules, or one that contains the folder."""
     for parent in folder.parents:
         try:
             text = (parent / ".gitmodules").read_text(encoding="utf-8", errors="replace")
@@ -57,7 +57,7 @@ def _submodule_of(folder: Path) -> Path | None:
 
 
 def _lost_names(folder: Path, files: Sequence[Path]) -> list[str]:
-    """What git knows and is not there or is empty; only that is safe to bring back."""
+    """Tracked files that are missing or empty; only those are safe to restore."""
     known = [str(path.relative_to(folder)) for path in files if path.is_relative_to(folder)]
     empty = [
         n for n in known if (folder / n).is_file() and _git(folder, "--error-unmatch", "--", n)
@@ -83,15 +83,15 @@ def _command_cure(check: str, title: str, command: list[str], cwd: Path) -> Cure
 
 
 def shell_words(command: Sequence[str], cwd: Path) -> str:
-    """As a person would type it."""
+    """As typed in a shell."""
     return f"cd {shlex.quote(str(cwd))} && {shlex.join(command)}"
 
 
 def stream(
     command: Sequence[str], cwd: Path, on_output: OnOutput, cancelled: threading.Event
 ) -> None:
-    """Hand on every line as it comes (progress bars as well, which end in \\r). Raises CureFailed when it
-    cannot be started, fails or is cancelled; no process of it is left then."""
+    """Report every line at once (also progress bars, which end in \\r). Raises CureFailed if it cannot be
+    started, fails or is cancelled; then no process of it is left."""
     env = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "LC_ALL": "C.UTF-8"}
     try:
         child = subprocess.Popen(
@@ -112,10 +112,10 @@ def stream(
         if child.stdout is not None:
             child.stdout.close()
     if cancelled.is_set():
-        raise CureFailed(f"{shlex.join(command)} was broken off")
+        raise CureFailed(f"{shlex.join(command)} was cancelled")
     if child.returncode:
         said = f": {last}" if last else ""
-        raise CureFailed(f"{shlex.join(command)} ended with code {child.returncode}{said}")
+        raise CureFailed(f"{shlex.join(command)} failed with code {child.returncode}{said}")
 
 
 def _hand_on(child: subprocess.Popen[bytes], on_output: OnOutput) -> str:
@@ -132,7 +132,7 @@ def _hand_on(child: subprocess.Popen[bytes], on_output: OnOutput) -> str:
 
 
 def _end_when(cancelled: threading.Event, child: subprocess.Popen[bytes]) -> None:
-    """Wait for the child; on a cancel end it with its group: git starts helpers of its own."""
+    """Wait for the child; on cancel kill its process group: git starts helpers."""
     while not cancelled.wait(_LOOK_S):
         if child.poll() is not None:
             return

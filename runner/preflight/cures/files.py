@@ -1,4 +1,4 @@
-"""Changing, moving and renaming files of the user: never without a way back, nothing is ever deleted."""
+"""Changes, moves and renames the user's files: always reversible, nothing is ever deleted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def backup_name(path: Path, now: float | None = None) -> Path:
 
 
 def write_file(path: Path, text: str, on_output: OnOutput, done: str = "wrote") -> None:
-    """Replace the file; a copy of the old one is kept beside it. Raises OSError."""
+    """Replace the file; a copy of the old one is kept next to it. Raises OSError."""
     if path.exists():
         copy = backup_name(path)
         shutil.copy2(path, copy)
@@ -38,28 +38,28 @@ def write_file(path: Path, text: str, on_output: OnOutput, done: str = "wrote") 
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write by rename, so that nobody reads half a file; rights and links stay. Raises OSError."""
+    """Write by rename, so that no partial file is visible; permissions and links stay. Raises OSError."""
     target = Path(os.path.realpath(path))
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
     replace_file(target, text.encode(), mode=mode)
 
 
 def move_cure(check: str, title: str, files: Sequence[Path]) -> Cure | None:
-    """Move exactly these files into a folder beside the folder they lie in, where no trainer looks."""
+    """Move exactly these files to a folder next to their own, which no trainer reads."""
     moves = [(path, place_beside(path)) for path in dict.fromkeys(files)]
     lines = [f"move {old} to {new}" for old, new in moves]
-    more = f"and {{}} more, each to the folder {FOLDER} beside its own"
+    more = f"and {{}} more, each to the folder {FOLDER} next to its own"
     return _moves_cure(check, title, moves, listed(lines, _MOVES_SHOWN, more))
 
 
 def rename_cure(check: str, title: str, moves: Sequence[tuple[Path, Path]]) -> Cure | None:
-    """Give files another name in the same folder."""
+    """Rename files within their folder."""
     lines = [f"rename {old} to {new.name}" for old, new in moves]
     return _moves_cure(check, title, moves, listed(lines, _MOVES_SHOWN, "and {} more likewise"))
 
 
 def place_beside(path: Path) -> Path:
-    """Where a file goes that is taken out of its folder: beside that folder, named after it."""
+    """The destination of removed files: next to their folder, named after it."""
     folder = f"{path.parent.name}-{time.strftime(_STAMP)}"
     return path.parent.parent / FOLDER / folder / path.name
 
@@ -67,14 +67,14 @@ def place_beside(path: Path) -> Path:
 def _moves_cure(
     check: str, title: str, moves: Sequence[tuple[Path, Path]], will_do: tuple[str, ...]
 ) -> Cure | None:
-    """Each move for itself: what was moved before a failure or a cancel stays moved, and is told."""
+    """Each move separately: files moved before a failure or a cancel stay moved, and are reported."""
 
     def act(on_output: OnOutput, cancelled: threading.Event) -> None:
         done = 0
         for old, new in moves:
             if cancelled.is_set():
-                raise CureFailed(f"broken off after {done} of {len(moves)} files")
-            if old.exists():  # else it is gone meanwhile, which is what was wanted
+                raise CureFailed(f"cancelled after {done} of {len(moves)} files")
+            if old.exists():  # else it was removed meanwhile, which is fine
                 _move(old, new)
                 done += 1
                 on_output(f"{old} -> {new}")
@@ -83,12 +83,12 @@ def _moves_cure(
 
 
 def _move(old: Path, new: Path) -> None:
-    """Never over another file; a change of case alone is one file under two names on a Mac."""
+    """Never over another file; on a Mac a change of case only is the same file."""
     same = False
     with contextlib.suppress(OSError):
         same = new.samefile(old)
     if new.exists() and not same:
-        raise CureFailed(f"{new} is there already; look at both and remove one")
+        raise CureFailed(f"{new} already exists; compare both and remove one")
     try:
         new.parent.mkdir(parents=True, exist_ok=True)
         if same:
@@ -99,16 +99,16 @@ def _move(old: Path, new: Path) -> None:
 
 
 def front_cure(files: Mapping[Path, str], trigger: str) -> Cure | None:
-    """`files`: caption files whose first line is to begin with the trigger, with their separator."""
+    """`files`: caption files whose first line should start with the trigger, with their separator."""
     if not files:
         return None
-    lines = [f"in {path}: {trigger} in front" for path in files]
+    lines = [f"in {path}: {trigger} first" for path in files]
     kept = f"copies of the old captions go to {place_beside(next(iter(files))).parent}"
 
     def act(on_output: OnOutput, cancelled: threading.Event) -> None:
         for path, separator in files.items():
             if cancelled.is_set():
-                raise CureFailed("broken off; the captions changed so far stay changed")
+                raise CureFailed("cancelled; captions changed so far stay changed")
             copy = place_beside(path)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, copy)
@@ -116,11 +116,11 @@ def front_cure(files: Mapping[Path, str], trigger: str) -> Cure | None:
             on_output(f"changed {path}")
 
     will_do = (*listed(lines, _CAPTIONS_SHOWN, "and in {} more"), kept)
-    return Cure("trigger", "trigger", f"put {trigger} in front", will_do, act)
+    return Cure("trigger", "trigger", f"put {trigger} first", will_do, act)
 
 
 def in_front(caption: str, trigger: str, separator: str = ",") -> str:
-    """The trigger as the first tag of the first line, there once; other lines stay."""
+    """The trigger as the first tag of the first line, once; other lines stay."""
     first, newline, rest = caption.partition("\n")
     tags = [tag.strip() for tag in first.split(separator)]
     kept = [tag for tag in tags if tag and tag != trigger]

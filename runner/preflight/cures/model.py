@@ -1,4 +1,4 @@
-"""What one cure is: what it will do, in words, and the doing; one that only sets values is data, a `Fix`."""
+"""A fix: what it will do, as text, and the action; one that only sets values is data, a `Fix`."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-#: gets each line of what a cure does or what its command prints
+#: gets each line of a fix's report or its command's output
 OnOutput = Callable[[str], None]
 #: does the work; raises CureFailed
 Act = Callable[[OnOutput, threading.Event], None]
-#: a value that is taken out
+#: a removed value
 REMOVED = False
 
 
 class CureFailed(Exception):
-    """Why a cure did not work, or not to its end; one sentence with what to do."""
+    """Why a fix failed or stopped early; one sentence with what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Values to set, `False` takes one out. `where`: a section of plasma.toml (`train`, `trainer.env`), or
-    `dataset`: the dataset config wherever it stands."""
+    """Values to set, `False` removes one. `where`: a section of plasma.toml (`train`, `trainer.env`), or
+    `dataset`: the dataset config, wherever it is."""
 
     title: str
     changes: Mapping[str, Any]
@@ -30,7 +30,7 @@ class Fix:
 
     @property
     def words(self) -> str:
-        """As advice: `take xformers out, sdpa = true`."""
+        """As advice: `remove xformers, sdpa = true`."""
         place = "" if self.where in ("train", "dataset") else f"[{self.where}]"
         out = REMOVED if self.where != "dataset" else None
         words = [
@@ -43,9 +43,9 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Cure:
-    """`name` is for `check --fix NAME`; `check` is the check that is looked at again afterwards;
-    `will_do` holds the exact commands and changes, a line each, for a person to agree to; `changes` are those
-    of settings, spelled as in `runner.analysis.diagnosis.cures`: a platform may rule them out."""
+    """`name` is for `check --fix NAME`; `check` is the check to run again afterwards; `will_do`: the exact
+    commands and changes, a line each, for the user to confirm; `changes`: of settings, spelled as in
+    `runner.analysis.diagnosis.cures`: a platform may rule them out."""
 
     name: str
     check: str
@@ -55,7 +55,7 @@ class Cure:
     changes: tuple[str, ...] = ()
 
     def apply(self, on_output: OnOutput, cancelled: threading.Event | None = None) -> None:
-        """Do it. Raises CureFailed; setting `cancelled` ends what it started and raises as well."""
+        """Do it. Raises CureFailed; setting `cancelled` stops what it started and raises too."""
         cancelled = cancelled or threading.Event()
         if cancelled.is_set():
             raise CureFailed("cancelled before anything was changed")
@@ -67,13 +67,13 @@ class Cure:
 
 
 def change_text(change: tuple[str, Any]) -> str:
-    """`seed = 1`, `xformers is taken out`."""
+    """`seed = 1`, `xformers is removed`."""
     name, value = change
-    return f"{name} is taken out" if value is REMOVED else f"{name} = {toml_text(value)}"
+    return f"{name} is removed" if value is REMOVED else f"{name} = {toml_text(value)}"
 
 
 def toml_text(value: Any) -> str:
-    """A value as it will stand in the file."""
+    """A value as written in the file."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(toml_text, value))}]"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Cures that change settings in TOML: plasma.toml, and the dataset config wherever it stands.
+"""Fixes that change settings in TOML: plasma.toml, and the dataset config, wherever it is.
 
 Single keys are changed; comments, order and everything else stay as they are.
 """
@@ -35,7 +35,7 @@ _SPELLED = {"train": "", "accelerate": "accelerate.", "trainer.env": "env."}
 
 
 def cure_of(fix: Fix, facts: Facts, check: str) -> Cure | None:
-    """None where it would change what does not stand in a file of ours."""
+    """None if the setting is not in one of our files."""
     if fix.where == "dataset":
         return dataset_cure(facts, check, fix.title, fix.changes)
     return set_cure(facts.config, check, fix.title, fix.where, fix.changes)
@@ -44,8 +44,8 @@ def cure_of(fix: Fix, facts: Facts, check: str) -> Cure | None:
 def set_cure(
     config: Config, check: str, title: str, section: str, changes: Mapping[str, Any]
 ) -> Cure | None:
-    """Set keys of one section of plasma.toml. A flag of [train] is set in [smoke] too where that has its own
-    value; None when one that is to go does not stand in plasma.toml: it comes from a config_file."""
+    """Set keys of one section of plasma.toml. A flag of [train] is also set in [smoke] if that has its own
+    value; None if one to remove is not in plasma.toml but in a config_file."""
     sections = {section: changes}
     if section == "train":
         gone = {flag for flag, value in changes.items() if value is REMOVED}
@@ -72,7 +72,7 @@ def _plain(value: Any) -> Any:
 
 
 def set_keys(section: Document, values: Mapping[str, Any]) -> None:
-    """Under the spelling that stands there already (`--mixed-precision`); REMOVED takes a key out."""
+    """Under the existing spelling (`--mixed-precision`); REMOVED removes a key."""
     spelled = {plain_name(key): key for key in section}
     for name, value in values.items():
         key = spelled.get(name, name)
@@ -86,10 +86,9 @@ def set_keys(section: Document, values: Mapping[str, Any]) -> None:
 
 
 def dataset_cure(facts: Facts, check: str, title: str, values: Mapping[str, Any]) -> Cure | None:
-    """Set keys of the dataset config wherever they stand, else in [general]: in its file, and in [dataset] of
-    plasma.toml. Where folders are given by flags, those are set, or taken out for 0 and false.
-
-    None where the dataset is no TOML of ours to change: a JSON file.
+    """Set keys of the dataset config wherever they are, else in [general]: in its file, and in [dataset] of
+    plasma.toml. If folders are set by flags, those are changed, or removed for 0 and false. None if the
+    dataset is not an editable TOML, such as a JSON file.
     """
     file, own = facts.dataset_file(), facts.config.dataset is not None
     if file is None and not own:
@@ -108,7 +107,7 @@ def dataset_cure(facts: Facts, check: str, title: str, values: Mapping[str, Any]
 
 
 def set_everywhere(document: Document, values: Mapping[str, Any]) -> None:
-    """A value of a subset wins over its dataset's and [general]'s, so all that stand there change."""
+    """A value of a subset overrides its dataset's and [general]'s, so all existing ones change."""
     for name, value in values.items():
         holders = [holder for holder in _tables(document) if name in holder]
         for holder in holders or [table(document, "general")]:
@@ -134,7 +133,7 @@ def toml_cure(
     edits: Mapping[Path, Edit],
     changes: tuple[str, ...] = (),
 ) -> Cure | None:
-    """Changes TOML files, each with a copy of the old one; plasma.toml only where it stays valid."""
+    """Changes TOML files, each with a copy of the old one; plasma.toml only if it stays valid."""
 
     def act(on_output: OnOutput, cancelled: threading.Event) -> None:
         for path, edit in edits.items():
@@ -154,7 +153,7 @@ def toml_cure(
 
 
 def _check_valid(path: Path, text: str) -> None:
-    """The new text is read as a plasma.toml before it takes the place of the old one. Raises CureFailed."""
+    """The new text is validated as a plasma.toml before it replaces the old one. Raises CureFailed."""
     trial = path.with_name(f".{path.name}.trial.toml")
     try:
         replace_text(trial, text)
@@ -167,8 +166,8 @@ def _check_valid(path: Path, text: str) -> None:
 
 
 def edited(text: str, edit: Edit, where: str) -> str:
-    """The changed text. Raises CureFailed when it is no TOML."""
-    import tomlkit  # 20 ms, and only needed when something is changed
+    """The changed text. Raises CureFailed if it is not TOML."""
+    import tomlkit  # 20 ms, and only needed for changes
     from tomlkit.exceptions import TOMLKitError
 
     try:
@@ -180,7 +179,7 @@ def edited(text: str, edit: Edit, where: str) -> str:
 
 
 def table(document: Document, name: str) -> Document:
-    """`[name]`, made at the end of the document when it does not exist; `outer.inner`: an inline table."""
+    """`[name]`, created at the end of the document if missing; `outer.inner`: an inline table."""
     import tomlkit
 
     outer, _, inner = name.partition(".")
@@ -193,8 +192,7 @@ def table(document: Document, name: str) -> Document:
 
 
 def put(holder: Document, key: str, value: Any) -> None:
-    """Set a key; a new one comes behind the last key of the table, not behind the comment that belongs
-    to the next table."""
+    """Set a key; a new one is added after the last key of the table, not after the next table's comment."""
     import tomlkit
     from tomlkit.items import AoT, Table, Whitespace
 

@@ -1,8 +1,7 @@
 """The command line: sd-scripts' own flag names for what the built-in trainer does.
 
-A flag that would have no effect is not taken: argparse refuses it with exit code 2, as it does in
-sd-scripts for an unknown one. Names, types, defaults and choices are those of
-`train_network.py --help`, v0.10.
+A flag without effect is not accepted: argparse rejects it with exit code 2, as sd-scripts does for an unknown
+one. Names, types, defaults and choices are those of `train_network.py --help`, v0.10.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 from runner.config.flags import int_or_float
 
 SWITCH = object()
-#: type, default, names separated by blanks, and what else argparse is told; in the order of --help
+#: type, default, names separated by spaces, and other argparse arguments; in the order of --help
 _FLAGS: tuple[tuple[Any, Any, str, dict[str, Any]], ...] = (
     (str, None, "console_log_level",
      {"choices": ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]}),
@@ -22,9 +21,9 @@ _FLAGS: tuple[tuple[Any, Any, str, dict[str, Any]], ...] = (
     (str, None, "config_file", {"help": "TOML file of flags"}),
     # model
     (str, "builtin", "pretrained_model_name_or_path",
-     {"help": "'builtin', or a file that --write-base wrote"}),
+     {"help": "'builtin', or a file written by --write-base"}),
     (str, None, "write-base",
-     {"metavar": "FILE", "help": "write the built-in base model to a safetensors file and leave"}),
+     {"metavar": "FILE", "help": "write the built-in base model to a safetensors file and exit"}),
     (SWITCH, False, "mem_eff_attn sdpa", {"help": "attention is always torch's scaled dot product"}),
     (SWITCH, False, "no_half_vae", {"help": "images are always encoded in float32"}),
     # dataset

@@ -1,4 +1,5 @@
-"""The built-in trainer as a `TrainerProgram`: a module of ours that names, says and counts as sd-scripts."""
+"""The built-in trainer as a `TrainerProgram`: a module of ours with sd-scripts' file names, console and step
+count."""
 
 from __future__ import annotations
 
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from runner.trainers.sd_scripts.forecast import Question
 
 _PACKAGE = Path(__file__).resolve().parents[2]
-#: folder that holds `runner` and nothing else, for interpreters that must not see what lies beside it
+#: folder with only `runner` in it, for interpreters that must not see its neighbours
 ONLY_RUNNER = _PACKAGE / "only_runner"
 
 
 def catalog_of(parser: argparse.ArgumentParser) -> Catalog:
-    """The flags of a parser at hand."""
+    """The flags of an existing parser."""
     return Catalog(msgspec.convert(describe(parser), tuple[Flag, ...]))
 
 
@@ -46,7 +47,7 @@ class BuiltIn(SdScripts):
             "latents": ("skip", "none", "The built-in trainer caches nothing on disk."),
             "workers": ("skip", "none", "The built-in trainer has no workers."),
             "network": ("pass", "LoRA", "The built-in trainer trains a LoRA."),
-            "mps_traps": ("skip", "not for MPS", "The built-in trainer runs on MPS as it is."),
+            "mps_traps": ("skip", "not for MPS", "The built-in trainer runs on MPS."),
         },
     )  # fmt: skip
 
@@ -60,7 +61,7 @@ class BuiltIn(SdScripts):
         return ("--module" if accelerate else "-m", trainer.script)
 
     def modules(self, trainer: Trainer) -> ModuleEnvironment:
-        # Beside `runner` may lie the packages of another interpreter: numpy of its site-packages, say.
+        # Packages of another interpreter may be next to `runner`, such as numpy in site-packages.
         # `-m` puts the working folder first on the path: a `runner` of the user's must not win.
         return ModuleEnvironment(str(ONLY_RUNNER), safe_path=True)
 

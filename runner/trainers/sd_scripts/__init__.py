@@ -1,5 +1,5 @@
-"""What is true of kohya-ss/sd-scripts: steps, saves, names, LoRA sizes, datasets, scripts to import.
+"""Everything specific to kohya-ss/sd-scripts: steps, saves, names, LoRA sizes, datasets, scripts to import.
 
-In: flags, dataset configurations, scripts of people. Out: forecast, names and steps of checkpoints, a
+In: flags, dataset configurations, users' scripts. Out: forecast, names and steps of checkpoints, a
 plasma.toml. Begin with `forecast`.
 """

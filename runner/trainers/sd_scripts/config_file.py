@@ -1,9 +1,8 @@
 """The TOML that sd-scripts reads by its own `--config_file`: the flags in it, and what is wrong with them.
 
 sd-scripts main 48d368fa (`read_config_from_file` in train_util.py): `.toml` is appended when it is missing,
-one level of sections is taken off, the command line wins. No name, type or choice is checked there, so a
-typing error is ignored without a word and a wrong type breaks the training much later. Here it is a
-sentence with its line.
+one level of sections is taken off, the command line wins. No name, type or choice is checked there, so a typo
+is silently ignored and a wrong type breaks the training much later. Here it is a sentence with its line.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from runner.model import AttemptPlan
 
 
 def config_file_path(value: str) -> Path:
-    """The file that `--config_file VALUE` reads: sd-scripts adds .toml when it is not there."""
+    """The file that `--config_file VALUE` reads: sd-scripts adds .toml if missing."""
     return Path(value if value.endswith(".toml") else f"{value}.toml")
 
 
 def entries(values: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
-    """Key and value as sd-scripts takes them: those of a section as if they stood at the top."""
+    """Key and value as read by sd-scripts: sections are flattened."""
     for key, value in values.items():
         if isinstance(value, dict):
             yield from (((key, inner), item) for inner, item in value.items())
@@ -53,13 +52,13 @@ def read_train_config(name: str, base: Path) -> TrainConfig:
     try:
         loaded = parse_toml(read_text(path))
     except FileNotFoundError:
-        return TrainConfig(path, problem="there is no such file", missing=True)
+        return TrainConfig(path, problem="file not found", missing=True)
     except OSError as error:
         return TrainConfig(path, problem=error.strerror or str(error))
     except UnicodeDecodeError:
         return TrainConfig(path, problem="it is not UTF-8")
     except tomllib.TOMLDecodeError as error:
-        return TrainConfig(path, problem=f"no valid TOML: {error}")
+        return TrainConfig(path, problem=f"not valid TOML: {error}")
     flat = {str(keys[-1]): value for keys, value in entries(loaded)}
     return TrainConfig(path, {k: _flag(v) for k, v in flat.items() if not isinstance(v, dict)})
 
@@ -72,8 +71,8 @@ def _flag(value: Any) -> FlagValue:
 
 @dataclass(frozen=True, slots=True)
 class TrainerFlags:
-    """`values`: all flags by name; `origins`: the name of the file, for flags that stand only there;
-    `problem`: why the file could not be read, one sentence."""
+    """`values`: all flags by name; `origins`: the name of the file, for flags that are only there; `problem`:
+    why the file could not be read, one sentence."""
 
     values: Mapping[str, Any]
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -81,7 +80,7 @@ class TrainerFlags:
 
 
 def trainer_flags(command: Mapping[str, Any], base_dir: Path) -> TrainerFlags:
-    """`command`: the flags of the command line, without those that are not given; `base_dir`: the
+    """`command`: the flags of the command line, without those not given; `base_dir`: the
     trainer's working directory."""
     name = command.get("config_file")
     if not isinstance(name, str) or not name:
@@ -99,12 +98,12 @@ def effective_flags(plan: AttemptPlan) -> dict[str, Any]:
     return {name: value for name, value in read.values.items() if value not in (False, None)}
 
 
-#: kohya_ss writes these into every such file, although no script has a flag of the name
+#: kohya_ss writes these into every such file, although no script has such a flag
 OF_THE_GUI = frozenset({"epoch", "noise_offset_type", "stop_text_encoder_training"})
 
 
 def config_file_problems(path: Path, catalog: Catalog) -> tuple[ConfigProblem, ...]:
-    """All that is wrong with the file, in the order of its lines. Never raises."""
+    """All problems of the file, by line. Never raises."""
     file = str(path)
     try:
         text, values = read_toml(path, "correct config_file")
@@ -131,7 +130,7 @@ def _problem(key: str, value: Any, catalog: Catalog) -> str | None:
 
 
 def _value_problem(flag: Flag, value: Any) -> str | None:
-    """The value goes to the training as it is, so its TOML type must be the flag's."""
+    """The value is passed on unchanged, so its TOML type must be the flag's."""
     if flag.bare:
         return None if isinstance(value, bool) else f"is {kind(value)}; write true or false"
     if flag.many:

@@ -1,5 +1,4 @@
-"""A dataset configuration as flat names, so that two of them can be laid side by side, and its text as it
-was when a run was started."""
+"""A dataset configuration as flat names, to compare two of them, and its text at the start of a run."""
 
 from __future__ import annotations
 
@@ -11,14 +10,14 @@ from typing import Any
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 
-#: a configuration is a few kB; what is far larger is none, and no run folder should carry it
+#: a configuration is a few kB; a much larger file is not one, and is not copied to a run folder
 LARGEST_BYTES = 1_000_000
 PREFIX = "dataset."
 
 
 def dataset_text(flags: Mapping[str, Any], base_dir: Path) -> str | None:
-    """The text of the file that `dataset_config` names, relative to `base_dir`, the trainer's working
-    directory. None: no file is named, or it cannot be read."""
+    """The text of the `dataset_config` file, relative to `base_dir`, the trainer's working
+    directory. None: not set, or unreadable."""
     path = dataset_path(flags, base_dir)
     if path is None:
         return None
@@ -39,7 +38,7 @@ def dataset_keys(text: str) -> dict[str, Any] | None:
     """All values by flat name; None if the text is neither TOML nor JSON.
 
     The first dataset has no number: `dataset.resolution`, `dataset.subset1.num_repeats`; the second one is
-    `dataset.set2.resolution`. Values of [general] stand where they fall back to, in each dataset."""
+    `dataset.set2.resolution`. Values of [general] are listed in each dataset that falls back to them."""
     for parse in (parse_toml, json.loads):
         try:
             found = parse(text)
@@ -50,7 +49,7 @@ def dataset_keys(text: str) -> dict[str, Any] | None:
 
 
 def flat_keys(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The same of a configuration that is parsed already."""
+    """The same for a parsed configuration."""
     flat: dict[str, Any] = {}
     general = _table(config.get("general"))
     for number, dataset in enumerate(_tables(config.get("datasets")), start=1):

@@ -1,9 +1,8 @@
-"""How many bytes a checkpoint and a state will take, where network and model tell it.
+"""Sizes of a checkpoint and a state in bytes, if known from network and model.
 
-A LoRA of rank r on a layer of i inputs and o outputs holds r*i and o*r numbers and one alpha. Layers:
-`runner/trainers/sd_scripts/network_layers.py`. A safetensors file begins with a JSON header of all names,
-shapes and places; sd-scripts adds what it knows of the training. Checked against recorded files of 6.9 and
-75.6 MB.
+A LoRA of rank r on a layer of i inputs and o outputs has r*i and o*r numbers and one alpha. Layers:
+`runner/trainers/sd_scripts/network_layers.py`. A safetensors file starts with a JSON header of all names,
+shapes and offsets; sd-scripts adds training metadata. Checked against recorded files of 6.9 and 75.6 MB.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from runner.trainers.sd_scripts.scripts import DEFAULT_RANK, SCRIPTS, TITLES
 
 Flags = Mapping[str, Any]
 
-#: of --network_args: what leaves the layers as they are
+#: --network_args that do not change the layers
 HARMLESS = frozenset(
     {
         "conv_dim", "conv_alpha", "rank_dropout", "module_dropout", "dropout", "verbose",
@@ -26,13 +25,13 @@ HARMLESS = frozenset(
     }
 )  # fmt: skip
 ITEM_BYTES = {"fp16": 2, "bf16": 2, "float": 4}
-#: what sd-scripts writes about the training: 3,384 to 4,228 bytes in recorded files, more with many tags
+#: training metadata of sd-scripts: 3,384 to 4,228 bytes in recorded files, more with many tags
 METADATA_BYTES = 4_000
 #: torch.save (2.13, measured): bytes around each tensor of a checkpoint, names included
 PICKLED_TENSOR_BYTES = 296
 #: scheduler.bin, random_states_0.pkl and train_state.json of a state (measured on CPU)
 STATE_REST_BYTES = 18_000
-#: bytes that an optimizer keeps for a number, and around each tensor of parameters (torch.save, measured);
+#: bytes of an optimizer per number, and around each tensor of parameters (torch.save, measured);
 #: those of 8 bits keep tensors of fewer than 4,096 numbers in float32, and a scale for each 256 numbers
 OPTIMIZERS = {
     **dict.fromkeys(("adamw", "pagedadamw", "pagedadamw32bit"), (2, 663)),
@@ -46,8 +45,8 @@ SCALED_NUMBERS = 256
 
 @dataclass(frozen=True, slots=True)
 class FileSizes:
-    """Bytes of one checkpoint and of one state folder (None: not known for this optimizer), and where
-    that comes from, in a few words."""
+    """Bytes of one checkpoint and of one state folder (None: unknown for this optimizer), and a short
+    source."""
 
     checkpoint_bytes: int
     checkpoint_source: str
@@ -56,7 +55,7 @@ class FileSizes:
 
 
 def model_of(script: str, flags: Flags) -> str | None:
-    """Which model a script trains (its file name); None: not one whose layers are known."""
+    """Which model a script trains (its file name); None: unknown layers."""
     kinds = SCRIPTS[script].kinds if script in SCRIPTS else ()
     if "flux" in kinds:
         return "flux" if flags.get("model_type") in (None, "flux") else None
@@ -65,8 +64,7 @@ def model_of(script: str, flags: Flags) -> str | None:
 
 
 def file_sizes(flags: Flags, model: str | None) -> FileSizes | None:
-    """`model`: a key of NETWORK_LAYERS. None: the network's layers are not known. Raises ValueError for a
-    rank that is no number."""
+    """`model`: a key of NETWORK_LAYERS. None: unknown layers. Raises ValueError for a non-numeric rank."""
     layers = trained_layers(flags, model)
     rank = whole(flags, "network_dim")
     if layers is None or model is None or flags.get("dim_from_weights"):
@@ -117,12 +115,12 @@ def network_args(flags: Flags) -> dict[str, str]:
 
 
 def conv_rank(flags: Flags) -> int | None:
-    """Of 3x3 convolutions; None: they are left alone."""
+    """Of 3x3 convolutions; None: not trained."""
     return whole(network_args(flags), "conv_dim")
 
 
 def optimizer_name(flags: Flags) -> str:
-    """As sd-scripts spells it out of its three flags (get_optimizer, train_util.py)."""
+    """As sd-scripts derives it from its three flags (get_optimizer, train_util.py)."""
     if flags.get("use_8bit_adam"):
         return "AdamW8bit"
     if flags.get("use_lion_optimizer"):
@@ -135,7 +133,7 @@ Ranked = Sequence[tuple[Layers, int]]
 
 
 def _checkpoint_bytes(ranked: Ranked, flags: Flags, item: int) -> int:
-    """An alpha that is not given, or 0, is made from a whole number and saved as such (8 bytes) unless
+    """An alpha that is not set, or 0, is created from an integer and saved as such (8 bytes) unless
     save_precision converts it."""
     converted = flags.get("save_precision") in ITEM_BYTES or flags.get("network_alpha")
     data = _data_bytes(ranked, item, item if converted else 8)
@@ -147,8 +145,8 @@ def _checkpoint_bytes(ranked: Ranked, flags: Flags, item: int) -> int:
 
 
 def _state_bytes(ranked: Ranked, flags: Flags, item: int, optimizer: str) -> int | None:
-    """The weights as they are trained, the optimizer's moments, the rest. A learning rate of 0 leaves a part
-    out of the optimizer."""
+    """The weights as they are trained, the optimizer's moments, the rest. A learning rate of 0 removes a part
+    from the optimizer."""
     if optimizer not in OPTIMIZERS or flags.get("deepspeed"):
         return None
     moments, around = OPTIMIZERS[optimizer]
@@ -176,8 +174,8 @@ def _data_bytes(ranked: Ranked, item: int, alpha_bytes: int) -> int:
 
 
 def _header_bytes(ranked: Ranked, item: int) -> int:
-    """`"NAME.alpha":{"dtype":"F32","shape":[],"data_offsets":[0,4]},` and its two like for each layer; the
-    offsets have about as many digits as the largest."""
+    """`"NAME.alpha":{"dtype":"F32","shape":[],"data_offsets":[0,4]},` and two similar ones for each layer;
+    the offsets have about as many digits as the largest."""
     digits = 2 * len(str(_data_bytes(ranked, item, item))) + 1
     fixed = len('".alpha":{"dtype":"F32","shape":[],"data_offsets":[]},') * 3
     fixed += 2 * (len("lora_down.weight") - len("alpha")) - 2

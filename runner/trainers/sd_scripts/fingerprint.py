@@ -1,9 +1,9 @@
-"""A fingerprint of the images and captions that a run trains on, so that a change of them can be told later.
+"""A fingerprint of a run's images and captions, to detect later changes.
 
 sha256 over, for each subset in the order of the configuration, its own name, that of its folder or metadata
-file, and all of the metadata file; then for each image in
-the order of names: its name in the folder, its size in bytes and the bytes of its caption. Images are not
-read: 10,000 of them would take minutes. `docs/summary.md` has the format byte by byte.
+file, and the full metadata file; then for each image in the order of names: its name in the folder, its size
+in bytes and the bytes of its caption. Images are not read: 10,000 of them would take minutes.
+`docs/summary.md` has the format byte by byte.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runner.trainers.sd_scripts.dataset import FolderImages, SubsetSpec, specs_f
 from runner.trainers.sd_scripts.dataset.listing import Listing
 from runner.trainers.sd_scripts.dataset.metadata_file import LIMIT_BYTES
 
-#: longer than this nobody waits before a start
+#: time limit before a start
 TIME_LIMIT_S = 3.0
 CAPTION_LIMIT_BYTES = 1 << 20
 NAMES = ("dataset", "dataset_images", "dataset_captions", "dataset_config", "dataset_cut")
@@ -28,7 +28,7 @@ NAMES = ("dataset", "dataset_images", "dataset_captions", "dataset_config", "dat
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """`images`, `captions`: how many files went in. `cut`: there are more, which time did not allow."""
+    """`images`, `captions`: number of files included. `cut`: there are more, skipped for lack of time."""
 
     digest: str
     images: int
@@ -39,8 +39,8 @@ class Fingerprint:
 def dataset_fingerprints(
     flags: Mapping[str, Any], base_dir: Path, *, limit_s: float = TIME_LIMIT_S
 ) -> dict[str, str]:
-    """For `RunSpec.fingerprints`: by the names of NAMES; empty where the dataset cannot be told. `flags`: all
-    that the trainer sees. Never raises for what lies there."""
+    """For `RunSpec.fingerprints`: by the names of NAMES; empty if the dataset is unknown. `flags`: all that
+    the trainer sees. Never raises for file contents."""
     found: dict[str, str] = {}
     config = flags.get("dataset_config")
     if isinstance(config, str) and config:
@@ -56,7 +56,7 @@ def dataset_fingerprints(
     found["dataset_images"] = str(taken.images)
     found["dataset_captions"] = str(taken.captions)
     if taken.cut:
-        found["dataset_cut"] = f"only the first {taken.images} images were looked at"
+        found["dataset_cut"] = f"only the first {taken.images} images were read"
     return found
 
 
@@ -67,14 +67,14 @@ def take(
     limit_s: float = TIME_LIMIT_S,
     most_images: int | None = None,
 ) -> Fingerprint:
-    """Of all subsets; of the first `most_images` alone, to be held against a cut one. Raises ValueError
-    (DatasetError) where the configuration cannot be read, OSError."""
+    """Of all subsets; only of the first `most_images`, to compare with a cut one. Raises ValueError
+    (DatasetError) if the configuration cannot be read, OSError."""
     deadline = time.monotonic() + limit_s
     digest = hashlib.sha256()
     images = captions = 0
     for subset, listing in _subsets(flags, base_dir):
         digest.update(b"subset\0" + _bytes(PurePath(subset.name).name) + b"\0")
-        if subset.metadata_file is not None:  # captions, and sizes that the trainer believes
+        if subset.metadata_file is not None:  # captions, and sizes that the trainer trusts
             digest.update(
                 b"metadata\0" + read_bytes(base_dir / subset.metadata_file, LIMIT_BYTES) + b"\0"
             )

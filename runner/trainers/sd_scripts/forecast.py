@@ -1,7 +1,6 @@
-"""What a training will do, before it starts: steps, epochs, files. sd-scripts' own arithmetic.
-
-Pure but for reading the dataset's folders and the prompts. Facts: `train_network.py` and
-`train_util.py` v0.10, checked against the real loop by `scripts/check_forecast.py`.
+"""What a training will do, before it starts: steps, epochs, files. sd-scripts' own arithmetic. Pure except
+for reading the dataset's folders and the prompts. Facts: `train_network.py` and `train_util.py` v0.10,
+checked against the real loop by `scripts/check_forecast.py`.
 """
 
 from __future__ import annotations
@@ -36,9 +35,9 @@ from runner.trainers.sd_scripts.saves import expected_checkpoints
 from runner.trainers.sd_scripts.scripts import file_ending, no_lora
 from runner.trainers.sd_scripts.steps import Steps, count_steps
 
-#: as many starts are compared where every start splits off other images
+#: how many starts to compare if every start picks other validation images
 DRAWS = 24
-#: what depends on the length of an epoch, and what it is when that is not known
+#: values that depend on the epoch length, and their fallback if that is unknown
 _UNKNOWN: dict[str, Any] = {
     "batches_per_epoch": None,
     "epochs": None,
@@ -50,17 +49,16 @@ _UNKNOWN: dict[str, Any] = {
 }
 
 NO_DATA = (
-    "No images to train on: the trainer would say `No data found` and leave with exit code 0; look "
-    "at image_dir, or at the N_name folders below train_data_dir"
+    "No images to train on: the trainer would print `No data found` and exit with 0; check "
+    "image_dir, or the N_name folders below train_data_dir"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """All that a forecast depends on. `flags`: of the trainer, by their own names without dashes, those
-    that are not given left out. `base_dir`: the trainer's working directory. `specs`: the datasets where
-    they are not to be read from the flags' own files. `origins`: the file that a flag stands in, by the
-    flag's name, where that is not the command line."""
+    """Everything a forecast depends on. `flags`: of the trainer, by their own names without dashes, only
+    those given. `base_dir`: the trainer's working directory. `specs`: the datasets, if not to be read from
+    the flags' own files. `origins`: the file of a flag, by flag name, if not the command line."""
 
     flags: Mapping[str, Any]
     base_dir: Path
@@ -71,7 +69,7 @@ class Question:
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: of sd-scripts; decides what kind of file is written
     script: str = ""
-    #: stands for the seed where none is given: the trainer then draws one for every start
+    #: used as seed if none is given: the trainer then draws one for every start
     draw: int = 0
 
     @property
@@ -81,7 +79,7 @@ class Question:
         return random.Random(self.draw if seed is None else seed)
 
     def plan(self, **changes: Any) -> tuple[tuple[DatasetSpec, ...], DatasetPlan]:
-        """One epoch of the datasets. `changes`: flags that are otherwise. Raises ValueError."""
+        """One epoch of the datasets. `changes`: changed flags. Raises ValueError."""
         flags = {**self.flags, **changes}
         specs = self.specs
         if specs is None:
@@ -104,7 +102,7 @@ def forecast(
 
 
 def answer(question: Question) -> Forecast:
-    """What cannot be told is None, with the reason as a warning; nothing is raised for a wrong dataset."""
+    """Unknown values are None, with the reason as a warning; a wrong dataset raises nothing."""
     found = _drawn(question)
     if not split_by_chance(question):
         return found
@@ -118,8 +116,8 @@ def answer(question: Question) -> Forecast:
         return found
     batches = [other.batches_per_epoch or 0 for other in (found, *others)]
     warning = (
-        f"an epoch has {min(batches)} to {max(batches)} batches: which images are held out for "
-        "validation changes with every start; set seed or validation_seed"
+        f"an epoch has {min(batches)} to {max(batches)} batches: the validation images change "
+        "with every start; set seed or validation_seed"
     )
     return dataclasses.replace(
         found,
@@ -130,7 +128,7 @@ def answer(question: Question) -> Forecast:
 
 
 def split_by_chance(question: Question) -> bool:
-    """Can another start hold out images that fill other batches?"""
+    """Can another start pick validation images that change the batches?"""
     if question.flags.get("seed") is not None:
         return False
     try:
@@ -150,9 +148,9 @@ def _drawn(question: Question) -> Forecast:
     flags = question.flags
     try:
         if flags.get("dataset_class"):
-            raise ValueError("dataset_class: a dataset of your own cannot be counted here")
+            raise ValueError("dataset_class: a custom dataset cannot be counted")
         specs, plan = question.plan()
-    except ValueError as error:  # DatasetError, or a flag that is no number
+    except ValueError as error:  # DatasetError, or a non-numeric flag
         return Forecast(warnings=(str(error),))
     known = Forecast(
         images=plan.images,
@@ -207,7 +205,7 @@ def without_regularisation(specs: Iterable[DatasetSpec]) -> tuple[DatasetSpec, .
 def _doubling(
     question: Question, specs: tuple[DatasetSpec, ...], plan: DatasetPlan, steps: Steps
 ) -> str | None:
-    """What the regularisation images do to the number of steps."""
+    """Effect of the regularisation images on the number of steps."""
     if not plan.reg_images:
         return None
     train = without_regularisation(specs)
@@ -225,7 +223,7 @@ def _doubling(
 
 
 def _state_step(flags: Mapping[str, Any], base_dir: Path) -> int | None:
-    """What the state that --resume names says of itself (train_state.json, since sd-scripts v0.9)."""
+    """Metadata of the state in --resume (train_state.json, since sd-scripts v0.9)."""
     resume = flags.get("resume")
     if not resume or flags.get("resume_from_huggingface"):
         return None

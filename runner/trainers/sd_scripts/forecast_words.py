@@ -1,5 +1,5 @@
-"""The words of a forecast, a few or one sentence each: where its numbers come from, numbers that surprise,
-flags that do not do what they seem to."""
+"""Texts of a forecast, a few words or one sentence each: sources of its numbers, surprising numbers, flags
+that do not do what they seem to."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from runner.trainers.sd_scripts.saves import epochs_between_saves
 from runner.trainers.sd_scripts.steps import DEFAULT_MAX_TRAIN_STEPS, Steps
 
 Flags = Mapping[str, Any]
-#: more folders than this are not told one by one
+#: more folders than this are not listed one by one
 SHOWN_FOLDERS = 4
 
 
 def flag_source(name: str, origins: Mapping[str, str]) -> str:
-    """`flag max_train_epochs`, or the file that it stands in."""
+    """`flag max_train_epochs`, or its file."""
     return f"{origins[name]}: {name}" if name in origins else f"flag {name}"
 
 
@@ -37,7 +37,7 @@ def dataset_sources(
     found = {"images": f"{where}: {_folders(train)}{held}"}
     if reg:
         used = sum(i.repeats for d in plan.datasets for i in d.images if i.is_reg)
-        found["reg_images"] = f"{where}: {_folders(reg)}, used {used} times an epoch"
+        found["reg_images"] = f"{where}: {_folders(reg)}, used {used} times per epoch"
     else:
         empty = any(subset.is_reg for spec in specs for subset in spec.subsets)
         reason = "the regularisation folder is empty" if empty else "no regularisation subset"
@@ -69,7 +69,7 @@ def step_sources(
     batches += f", batch size {' and '.join(map(str, sizes))}"
     if processes > 1:
         batches += f", over {processes} processes"
-    each = f"{count(steps.per_epoch, 'step')} an epoch"
+    each = f"{count(steps.per_epoch, 'step')} per epoch"
     if steps.accumulation > 1:
         each += f" ({steps.batches} batches, {steps.accumulation} accumulated)"
     if "max_train_epochs" in flags:
@@ -101,13 +101,13 @@ def file_sources(flags: Flags, origins: Mapping[str, str], samples: Samples) -> 
 
 
 def flag_warnings(flags: Flags, specs: Sequence[DatasetSpec]) -> list[str]:
-    """Flags that other flags or the dataset config make mean something else."""
+    """Flags whose meaning other flags or the dataset config change."""
     texts = []
     saves = {"save_every_n_steps", "save_every_n_epochs", "save_n_epoch_ratio"} & set(flags)
     if flags.get("save_state") and not saves:
         texts.append(
-            "save_state writes a state only together with a checkpoint: without save_every_n_steps "
-            "or save_every_n_epochs there is one at the end only"
+            "save_state only saves together with a checkpoint: without save_every_n_steps or "
+            "save_every_n_epochs only at the end"
         )
     if "max_train_epochs" in flags and "max_train_steps" in flags:
         texts.append("max_train_epochs overrides max_train_steps")
@@ -123,16 +123,16 @@ def flag_warnings(flags: Flags, specs: Sequence[DatasetSpec]) -> list[str]:
             )
     split = [spec.validation_split for spec in specs if spec.validation_split]
     if any(share < 0 or share > 1 for share in split):
-        texts.append("validation_split must lie between 0 and 1: nothing is validated")
+        texts.append("validation_split must be between 0 and 1: nothing is validated")
     elif split and "seed" not in flags and any(spec.validation_seed is None for spec in specs):
-        texts.append("without seed it is random which images are held out for validation")
+        texts.append("without a seed the validation images are random")
     if flags.get("debug_dataset"):
         texts.append("debug_dataset shows the images and trains nothing")
     return texts
 
 
 def step_warnings(flags: Flags, plan: DatasetPlan, steps: Steps) -> list[str]:
-    """Trainings of no step, and such as do not begin at the beginning."""
+    """Trainings without steps, and those that do not start at step 0."""
     if steps.total == 0:
         return ["0 steps: nothing is trained, only the final file is written"]
     texts = []
@@ -145,17 +145,17 @@ def step_warnings(flags: Flags, plan: DatasetPlan, steps: Steps) -> list[str]:
     if steps.accumulation > 1 and steps.first_batches is not None:
         texts.append(
             "skip_until_initial_step with gradient_accumulation_steps is broken in sd-scripts: it "
-            "takes batches for steps"
+            "confuses batches and steps"
         )
-    # accelerate tells the end of an epoch by the loader that was begun last: a validation that is left half-way
-    # in the middle of an epoch hides it, and the part of an accumulation makes no step
+    # accelerate detects the end of an epoch by the last started loader: a validation left unfinished during
+    # an epoch hides it, and the partial accumulation makes no step
     most = whole(flags, "max_validation_steps")
     left_half_way = most is not None and 1 <= most < plan.validation_batches
     in_the_middle = whole(flags, "validate_every_n_steps") and steps.batches % steps.accumulation
     if left_half_way and in_the_middle:
         texts.append(
-            "validate_every_n_steps with max_validation_steps takes the last step from an epoch whose "
-            f"{steps.batches} batches are no multiple of gradient_accumulation_steps: fewer than "
+            "validate_every_n_steps with max_validation_steps drops the last step of an epoch, "
+            f"because {steps.batches} batches are not a multiple of gradient_accumulation_steps: fewer than "
             f"{steps.total} steps are trained"
         )
     return texts

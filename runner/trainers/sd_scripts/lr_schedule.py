@@ -1,6 +1,6 @@
-"""The learning rate's schedule, as far as it can be told without the trainer: what a resume must hit. Pure.
+"""The learning rate schedule, as far as known without the trainer, for a resume. Pure.
 
-Facts: `get_scheduler_fix` (train_util.py, sd-scripts main 48d368fa) hands warm-up and total steps, both
+Facts: `get_scheduler_fix` (train_util.py, sd-scripts main 48d368fa) passes warm-up and total steps, both
 times the number of processes, to transformers 4.54's schedules, which multiply the base rate by a factor.
 """
 
@@ -16,12 +16,12 @@ DEFAULT_RATE = 2.0e-6  # --learning_rate of sd-scripts
 
 
 def schedule_name(flags: Mapping[str, Any]) -> str:
-    """The name that the user gave it; a class of another library wins."""
+    """The name set by the user; a class of another library wins."""
     return str(flags.get("lr_scheduler_type") or flags.get("lr_scheduler") or "constant")
 
 
 def rate_factor(flags: Mapping[str, Any], step: int, total: int) -> float | None:
-    """What the base rate is multiplied with after `step` of `total` steps; None: not known here."""
+    """What the base rate is multiplied with after `step` of `total` steps; None: unknown."""
     if flags.get("lr_scheduler_type") or str(flags.get("optimizer_type", "")).lower().endswith(
         ("schedulefree", "adafactor")
     ):
@@ -59,7 +59,7 @@ def _steps(flags: Mapping[str, Any], name: str, total: int) -> int:
 
 
 def rate_words(flags: Mapping[str, Any], step: int, total: int) -> str | None:
-    """`6.0e-05, 60 % of 1.0e-04 (cosine)`; None where the schedule is not known."""
+    """`6.0e-05, 60 % of 1.0e-04 (cosine)`; None if the schedule is unknown."""
     try:
         factor = rate_factor(flags, step, total)
         base = number(flags, "unet_lr") or number(flags, "learning_rate") or DEFAULT_RATE

@@ -1,4 +1,4 @@
-"""The layers that sd-scripts' LoRA networks sit on, counted by `scripts/network_layers.py` on its own code.
+"""The layers of sd-scripts' LoRA networks, counted by `scripts/network_layers.py` on its own code.
 
 Figures of sd-scripts main 48d368fa: networks.lora on SD 1.x, SD 2.x and SDXL, networks.lora_flux on
 FLUX.1 (dev and schnell have the same layers), networks.lora_lumina on Lumina Image 2 and gemma-2-2b.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Layers:
     """`modules` layers of one shape. `kernel`: side of a convolution, 0 for a linear layer. `letters`: of all
-    their names. `conv_only`: they take part only with conv_dim, which for a kernel of 3 is their rank."""
+    their names. `conv_only`: only used with conv_dim, which for a kernel of 3 is their rank."""
 
     part: str  # text or unet
     conv_only: bool
@@ -26,7 +26,7 @@ class Layers:
 #: kernel, inputs, outputs, modules, letters
 Row = tuple[int, int, int, int, int]
 
-#: what the U-Nets of SD 1.x and 2.x share
+#: shared by the U-Nets of SD 1.x and 2.x
 _SD_UNET: tuple[Row, ...] = (
     (0, 320, 320, 30, 2044), (0, 320, 2560, 5, 349), (0, 640, 640, 30, 2044),
     (0, 640, 5120, 5, 349), (0, 1280, 320, 5, 324), (0, 1280, 1280, 36, 2436),

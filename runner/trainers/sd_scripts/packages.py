@@ -1,7 +1,7 @@
 """Which packages a training imports.
 
 sd-scripts main (48d368fa): what train_network.py and library/train_util.py import at their top, and
-what --optimizer_type, --xformers, --log_with and --network_module bring in later.
+what --optimizer_type, --xformers, --log_with and --network_module import later.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ALWAYS = (
     "torch", "torchvision", "accelerate", "transformers", "diffusers", "safetensors", "numpy",
     "cv2", "PIL", "einops", "toml", "voluptuous", "imagesize", "tqdm",
 )  # fmt: skip
-#: package -> what an --optimizer_type from it ends or begins with, in lower case
+#: package -> suffix or prefix of an --optimizer_type from it, in lower case
 _OPTIMIZERS = {
     "bitsandbytes": ("*8bit", "paged*"),
     "schedulefree": ("*schedulefree",),

@@ -1,4 +1,4 @@
-"""kohya-ss/sd-scripts as a `TrainerProgram`: a checkout, one script of it or beside it."""
+"""kohya-ss/sd-scripts as a `TrainerProgram`: a checkout, one script inside or outside it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class SdScripts:
     vocabulary: Vocabulary = VOCABULARY
     names: FileNames = KOHYA_NAMES
     failures: frozenset[str] = frozenset({"sd-scripts"})
-    # kohya_ss asks for Python 3.10 or 3.11; --learning_rate is 2e-6 when it is not set
+    # kohya_ss requires Python 3.10 or 3.11; --learning_rate defaults to 2e-6
     demands = Demands(
         ALWAYS, entry="", python=(3, 10), must=False, memory_bytes=4_000_000_000, default_rate=2e-6
     )
-    #: shapes of the weights, parts that are trained, the optimizer's memory; torch's schedulers keep their base
-    #: rates in a state
+    #: shapes of the weights, parts that are trained, the optimizer's memory; torch's schedulers keep their
+    #: base rates in a state
     resume = ResumeRules(
         state=(
             "network_module", "network_dim", "network_args", "network_train_unet_only",
@@ -61,7 +61,7 @@ class SdScripts:
         return (trainer.script,)
 
     def modules(self, trainer: Trainer) -> ModuleEnvironment:
-        """A script beside the checkout imports sd-scripts' `library` without lying beside it."""
+        """A script outside the checkout imports sd-scripts' `library` without being next to it."""
         beside = Path(trainer.script).parent != trainer.sd_scripts
         return ModuleEnvironment(str(trainer.sd_scripts) if beside else None)
 
@@ -110,8 +110,8 @@ class SdScripts:
 
     def tracks_steps(self, trainer: Trainer, state: Path) -> bool:
         """`--initial_step` and train_state.json came with v0.9.0 to train_network.py and the scripts built on
-        it; train_db, fine_tune, sdxl_train and the like have neither: they begin at epoch 1, step 0. By the
-        script's own flags where they are known, else by what it wrote into the state."""
+        it; train_db, fine_tune, sdxl_train and similar scripts have neither: they start at epoch 1, step 0.
+        From the script's own flags if known, else from its state files."""
         catalog = self.flag_report(trainer, Effort.QUICK, None).catalog
         if catalog is not None:
             return "initial_step" in catalog.names
@@ -124,7 +124,7 @@ class SdScripts:
         step: int | None = None,
         skip: bool = False,
     ) -> dict[str, FlagValue]:
-        """`--initial_step` in the trainer's own count; its train_state.json may hold another number."""
+        """`--initial_step` in the trainer's own count; its train_state.json may have another number."""
         return {
             "initial_epoch": False,
             "network_weights": weights or False,
@@ -136,8 +136,8 @@ class SdScripts:
     def sources(
         self, argv: Sequence[str], network_module: str, cwd: Path
     ) -> Iterator[tuple[Path, str]]:
-        """The script, those beside it in the checkout, `networks`, `library`, and a network module installed
-        elsewhere."""
+        """The script, others next to it in the checkout, `networks`, `library`, and a network module
+        installed elsewhere."""
         own = cwd / argv[flags_begin(argv) - 1]
         roots = tuple(dict.fromkeys((cwd, own.parent)))
         yield own.parent, own.name

@@ -1,4 +1,4 @@
-"""Where a forecast differs from [expect], and why: what one setting less would have made of it."""
+"""Where a forecast differs from [expect], and why: the effect of removing one setting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Specs = tuple[DatasetSpec, ...]
 
 
 def surprises(expect: Expectation, found: Forecast, question: Question) -> tuple[str, ...]:
-    """A sentence for each number that [expect] has otherwise. `found`: the answer to `question`."""
+    """A sentence for each number that differs from [expect]. `found`: the answer to `question`."""
     texts = []
     if expect.steps is not None and found.steps and found.steps != expect.steps:
         reason = why_steps(question, expect.steps) or found.sources.get("steps", "")
@@ -37,7 +37,7 @@ def surprises(expect: Expectation, found: Forecast, question: Question) -> tuple
 
 
 def why_steps(question: Question, expected: int) -> str | None:
-    """The first reason whose absence would give the expected number; None: no single one does."""
+    """The first setting that explains the difference when removed; None: none does."""
     specs, _ = question.plan()
     reasons = _alternatives(question, specs)
     return next((reason for reason, total in reasons if total == expected), None)
@@ -58,7 +58,7 @@ def _alternatives(question: Question, specs: Specs) -> Iterator[tuple[str, int |
         return tuple(replace(spec, **changes) for spec in specs)
 
     def repeated(repeats: Callable[[SubsetSpec], int | None]) -> Specs:
-        """A subset keeps its own where `repeats` is None."""
+        """A subset keeps its own if `repeats` is None."""
 
         def subset(one: SubsetSpec) -> SubsetSpec:
             return replace(one, num_repeats=number) if (number := repeats(one)) is not None else one
@@ -72,23 +72,23 @@ def _alternatives(question: Question, specs: Specs) -> Iterator[tuple[str, int |
         yield f"{processes} processes share the batches", total(among=1)
     accumulated = whole(flags, "gradient_accumulation_steps") or 1
     if accumulated > 1:
-        reason = f"{accumulated} batches are accumulated for a step"
+        reason = f"{accumulated} batches are accumulated per step"
         yield reason, total(gradient_accumulation_steps=None)
-    # as the folders' names would have it, `10_spyke` ten times
+    # as in the folder names, `10_spyke` ten times
     named = repeated(lambda subset: folder_repeats(PurePath(subset.image_dir).name)[0])
-    yield "the folders' names do not count, num_repeats does", total(named)
-    yield "batches hold several images", total(with_(batch_size=1))
+    yield "num_repeats is used, not the folder names", total(named)
+    yield "batches have several images", total(with_(batch_size=1))
     flag = whole(flags, "train_batch_size")
     if flag:
         reason = f"batch_size of the dataset config wins over train_batch_size {flag}"
         yield reason, total(with_(batch_size=flag))
-    yield "images are held out for validation", total(with_(validation_split=0.0))
+    yield "some images are used for validation", total(with_(validation_split=0.0))
     yield "each bucket rounds its batches up", total(with_(enable_bucket=False))
     yield "num_repeats repeats the images", total(repeated(lambda _: 1))
 
 
 def why_images(question: Question, expected: int) -> str | None:
-    """The first thing left out that makes up the difference."""
+    """The first omission that explains the difference."""
     specs, plan = question.plan()
     missing = expected - plan.images
     left_out = _left_out(question, specs, plan)
@@ -106,15 +106,15 @@ def _left_out(question: Question, specs: Specs, plan: DatasetPlan) -> Iterator[t
     ignored = [name for found in listings.values() if found for name in found.ignored]
     if ignored:
         told = f"{ignored[0]} is" if len(ignored) == 1 else f"{len(ignored)} files are"
-        yield f"{told} no image to sd-scripts (.png .jpg .jpeg .webp .bmp, one case)", len(ignored)
+        yield f"{told} ignored by sd-scripts (.png .jpg .jpeg .webp .bmp, one case)", len(ignored)
     below = sum(found.below for found in listings.values() if found)
     yield "images in deeper folders are never read", below
-    yield "images are held out for validation", plan.validation_images
+    yield "some images are used for validation", plan.validation_images
     yield "regularisation images are not counted", plan.reg_images
     both = plan.images - sum(
         len({image.path for image in dataset.images if not image.is_reg})
         for dataset in plan.datasets
     )
-    yield "images that come twice are counted twice", -both
+    yield "duplicate images are counted twice", -both
     unused = sum(len(found.paths) for name, found in listings.items() if found and name not in used)
-    yield "a folder is left out", unused
+    yield "a folder is skipped", unused

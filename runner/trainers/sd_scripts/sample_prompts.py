@@ -17,10 +17,10 @@ from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.steps import Steps
 
-#: no prompt file is larger; a longer one is something else
+#: a larger file is not a prompt file
 LIMIT_BYTES = 4_000_000
 
-#: ` --w 256` and the like behind a prompt: how it is written, what it is called, what it is
+#: ` --w 256` and similar options after a prompt: syntax, name, type
 _OPTIONS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     (r"w (\d+)", "width", int),
     (r"h (\d+)", "height", int),
@@ -35,7 +35,7 @@ _OPTIONS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class SamplePrompt:
-    """`width`, `height` in pixels. None: not given, so sd-scripts takes its own (512, a seed of chance)."""
+    """`width`, `height` in pixels. None: not given, so sd-scripts uses its own (512, a random seed)."""
 
     text: str
     negative: str | None = None
@@ -49,8 +49,8 @@ class SamplePrompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptFile:
-    """`changed`: it was written again after the run began, so the images may have been drawn from other
-    words. `problem`: why there are no prompts, one sentence."""
+    """`changed`: changed after the run started, so the images may use other prompts. `problem`: why there are
+    no prompts, one sentence."""
 
     path: str | None = None
     prompts: tuple[SamplePrompt, ...] = ()
@@ -59,7 +59,7 @@ class PromptFile:
 
 
 def read_prompt_file(path: Path, since: float) -> PromptFile:
-    """The file as it is now. `since`: when the run began, seconds since the epoch."""
+    """The current file. `since`: the run's start, Unix seconds."""
     name = str(path)
     try:
         found = path.stat()
@@ -67,17 +67,17 @@ def read_prompt_file(path: Path, since: float) -> PromptFile:
             return PromptFile(name, problem=f"{path.name} is too large for a list of prompts")
         prompts = parse_prompts(read_text(path), path.name)
     except FileNotFoundError:
-        return PromptFile(name, problem=f"{path.name} is not there any more")
+        return PromptFile(name, problem=f"{path.name} no longer exists")
     except OSError as error:
         return PromptFile(name, problem=f"{path.name} cannot be read: {error.strerror}")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        return PromptFile(name, problem=f"{path.name} holds no prompts: {error}"[:300])
+        return PromptFile(name, problem=f"{path.name} has no prompts: {error}"[:300])
     return PromptFile(name, prompts, found.st_mtime > since)
 
 
 def parse_prompts(text: str, name: str) -> tuple[SamplePrompt, ...]:
-    """Prompts of a .txt (one a line, `#` comments), .toml ([prompt] with [[prompt.subset]]) or .json file (a
-    list). Raises ValueError, KeyError, TypeError."""
+    """Prompts of a .txt (one per line, `#` comments), .toml ([prompt] with [[prompt.subset]]) or .json file
+    (a list). Raises ValueError, KeyError, TypeError."""
     if name.endswith(".toml"):
         shared = parse_toml(text)["prompt"]
         subsets = shared["subset"]
@@ -85,7 +85,7 @@ def parse_prompts(text: str, name: str) -> tuple[SamplePrompt, ...]:
     if name.endswith(".json"):
         entries = json.loads(text)
         if not isinstance(entries, list):
-            raise ValueError("it is no list")
+            raise ValueError("it is not a list")
         return tuple(parse_line(e) if isinstance(e, str) else _from_table(e) for e in entries)
     if not name.endswith(".txt"):
         raise ValueError("it must end in .txt, .toml or .json")
@@ -94,7 +94,7 @@ def parse_prompts(text: str, name: str) -> tuple[SamplePrompt, ...]:
 
 
 def parse_line(line: str) -> SamplePrompt:
-    """`a red fox --w 256 --h 256 --d 1`; an option that cannot be read is left out."""
+    """`a red fox --w 256 --h 256 --d 1`; an unreadable option is skipped."""
     first, *rest = line.split(" --")
     values: dict[str, Any] = {"prompt": first}
     for part in rest:
@@ -107,9 +107,9 @@ def parse_line(line: str) -> SamplePrompt:
 
 
 def _from_table(values: Any) -> SamplePrompt:
-    """A value of another type is left out; of a text any value is taken as text."""
+    """A value of another type is skipped; for text any value is converted."""
     if not isinstance(values, dict):
-        raise TypeError("an entry is neither a text nor a table")
+        raise TypeError("an entry is not text or a table")
 
     def number(name: str, *kinds: type) -> Any:
         value = values.get(name)
@@ -132,8 +132,8 @@ def _from_table(values: Any) -> SamplePrompt:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """`times`: how often samples are drawn; `prompts`: images each time, None: cannot be told, and
-    `problem` says why in one sentence."""
+    """`times`: how often samples are drawn; `prompts`: images each time, None: unknown, and `problem` says
+    why in one sentence."""
 
     times: int
     prompts: int | None = None
@@ -147,31 +147,31 @@ class Samples:
 
 
 def expected_samples(flags: Mapping[str, Any], base_dir: Path, steps: Steps) -> Samples:
-    """Raises ValueError for a flag that is no number."""
+    """Raises ValueError for a non-numeric flag."""
     times = sampling_times(flags, steps)
     if not times:
         return Samples(0)
     named = flags.get("sample_prompts")
     if not named:
-        missing = "sample_prompts is missing: sd-scripts dies at the first sample"
+        missing = "sample_prompts is missing: sd-scripts fails at the first sample"
         return Samples(times, problem=missing)
     try:
         file = base_dir / str(named)
         return Samples(times, len(parse_prompts(read_text(file), file.name)))
     except FileNotFoundError:
-        return Samples(times, 0, f"{named}: there is no such file, so no sample is drawn")
+        return Samples(times, 0, f"{named}: file not found, so no sample is drawn")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return Samples(times, problem=f"{named}: no prompts can be read from it: {error}")
+        return Samples(times, problem=f"{named}: unreadable prompts: {error}")
 
 
 def sampling_times(flags: Mapping[str, Any], steps: Steps) -> int:
-    """sample_every_n_epochs wins over sample_every_n_steps; 0 and below switch them off. The last epoch
+    """sample_every_n_epochs wins over sample_every_n_steps; 0 and below turn them off. The last epoch
     counts, unlike for checkpoints."""
     every_epochs = whole(flags, "sample_every_n_epochs") or 0
     every_steps = whole(flags, "sample_every_n_steps") or 0
     first = 1 if flags.get("sample_at_first") else 0
     trained = list(steps.each_epoch())
-    # a step shown as 0, on the way up from below, is taken for the beginning
+    # a step shown as 0 while counting up from below counts as the start
     zero = 0 if first else 1
     if every_epochs > 0:
         drawn = [e for e in trained if e.number % every_epochs == 0 and (e.last_step or first)]

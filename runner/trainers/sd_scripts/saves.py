@@ -1,8 +1,8 @@
-"""Which checkpoints and states a training writes, under which names, and which it deletes again.
+"""Which checkpoints and states a training writes, their names, and which it deletes later.
 
 sd-scripts' own rules (train_network.py and train_util.py, v0.10): `save_last_n_steps` counts steps,
-`save_last_n_epochs` counts files, the last epoch has no file of its own, a state is written only
-together with a checkpoint.
+`save_last_n_epochs` counts files, the last epoch has no separate file, a state is only written together with
+a checkpoint.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from runner.trainers.sd_scripts.steps import Steps
 
 
 def step_to_remove(step: int, every: int, keep_steps: int | None) -> int | None:
-    """The step whose checkpoint goes when `step`'s is written; `keep_steps` (save_last_n_steps)
-    counts steps, not files. None: none goes."""
+    """The step whose checkpoint is deleted when `step`'s is written; `keep_steps` (save_last_n_steps)
+    counts steps, not files. None: none."""
     if keep_steps is None:
         return None
     old = step - keep_steps - 1
@@ -29,8 +29,8 @@ def step_to_remove(step: int, every: int, keep_steps: int | None) -> int | None:
 
 
 def epoch_to_remove(epoch: int, every: int, keep_epochs: int | None) -> int | None:
-    """The epoch whose checkpoint goes when `epoch`'s is written; `keep_epochs`
-    (save_last_n_epochs) counts files. None: none goes."""
+    """The epoch whose checkpoint is deleted when `epoch`'s is written; `keep_epochs`
+    (save_last_n_epochs) counts files. None: none."""
     if keep_epochs is None:
         return None
     old = epoch - every * keep_epochs
@@ -52,14 +52,14 @@ def expected_checkpoints(
     ending: str | None = None,
     names: FileNames = KOHYA_NAMES,
 ) -> tuple[ExpectedCheckpoint, ...]:
-    """Every file that will be written, in order, the final one last. `ending`: as `file_ending` tells; None:
-    a LoRA's. Raises ValueError."""
+    """Every file that will be written, in order, the final one last. `ending`: from `file_ending`; None: a
+    LoRA's. Raises ValueError."""
     if ending is None:
         ending = "." + str(flags.get("save_model_as") or "safetensors")
     name = flags.get("output_name")
     if name == "":
         raise ValueError(
-            "output_name is empty: sd-scripts cannot write the final file; give a name, or none at all"
+            "output_name is empty: sd-scripts cannot write the final file; set a name, or remove the flag"
         )
     with_state = bool(flags.get("save_state"))
 
@@ -79,13 +79,13 @@ def expected_checkpoints(
                 by_epoch.add(number, file(names.epoch(name, number), last_step, number, with_state))
     in_the_end = with_state or bool(flags.get("save_state_on_train_end"))
     final = file(names.last(name), last_step, steps.epochs, in_the_end)
-    # at the end of an epoch the step's file comes first
+    # at the end of an epoch the step's file is written first
     rest = [*by_step.files.values(), *by_epoch.files.values()]
     return (*sorted(rest, key=lambda one: one.step), final)
 
 
 class _Saved:
-    """The files of one grid, by their number: those of `steps` or of `epochs`."""
+    """The files of one save schedule, by number: of `steps` or of `epochs`."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class _Saved:
         self._keep: dict[str, int | None] = {}
         if every is not None:
             keep = whole(flags, f"save_last_n_{what}")
-            # sd-scripts takes 0 of the *_state variant for not given
+            # sd-scripts treats 0 of the *_state variant as not set
             keep_state = whole(flags, f"save_last_n_{what}_state") or keep
             self._keep = {"removed_at_step": keep, "state_removed_at_step": keep_state}
 
@@ -110,7 +110,7 @@ class _Saved:
         return range(-(-first // self._every) * self._every, last + 1, self._every)
 
     def add(self, number: int, file: ExpectedCheckpoint) -> None:
-        """And take away what goes: only the one computed name is deleted, and only if it lies there."""
+        """Mark deletions: only the one computed name is deleted, and only if it exists."""
         self.files[number] = file
         for field, keep in self._keep.items():
             key = self._to_remove(number, self._every or 1, keep)

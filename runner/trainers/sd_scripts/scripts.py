@@ -1,12 +1,12 @@
-"""The scripts of sd-scripts by file name: what each LoRA script wants, what the others train, and as what kind
-of file they write it.
+"""The scripts of sd-scripts by file name: requirements of each LoRA script, what the others train, and their
+file types.
 
 Read from sd-scripts main 48d368fa: `assert_extra_args`, `get_tokenize_strategy`, `load_target_model` of each
 script, the caching strategies in library/strategy_*.py, `save_sd_model_on_epoch_end_or_stepwise_common` and
-`add_sd_saving_arguments` in train_util.py, `save_model_as` of each script. The scripts of LoRAs write
-`.safetensors` unless told otherwise; train_db, fine_tune and sdxl_train write what the base model is: a file
-(`.ckpt` without --use_safetensors) or a folder of diffusers; the newer models are always safetensors. Another
-script is not judged by any of this.
+`add_sd_saving_arguments` in train_util.py, `save_model_as` of each script. LoRA scripts write `.safetensors`
+by default; train_db, fine_tune and sdxl_train write the base model's type: a file (`.ckpt` without
+--use_safetensors) or a folder of diffusers; the newer models are always safetensors. Unknown scripts are not
+checked.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ QWEN_VL = "Qwen/Qwen2.5-VL-7B-Instruct"
 BYT5 = "google/byt5-small"
 GEMMA2 = "google/gemma-2-2b"
 SD2 = "stabilityai/stable-diffusion-2"
-#: --network_dim when it is not set (networks.lora)
+#: default of --network_dim (networks.lora)
 DEFAULT_RANK = 4
-#: kinds of weights, as a person calls them
+#: kinds of weights, for display
 TITLES = {
     "sd1": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL", "sdxl_refiner": "SDXL refiner",
     "sd3": "SD 3", "flux": "FLUX.1", "chroma": "Chroma", "lumina": "Lumina Image 2",
@@ -42,7 +42,7 @@ class Script:
     """`kinds`: kinds of base models it can load, see TITLES;
     `reso_divisor`: what bucket_reso_steps must be divisible by; `cache_suffix`: end of the names of cached
     latents, whose sides are `stride` times smaller than the image's; `keyed_by_size`: one file holds latents
-    of several sizes; `tokenizers`: what it loads from the hub; `needs`: flags that must name a file."""
+    of several sizes; `tokenizers`: loaded from the hub; `needs`: flags that must be set to a file."""
 
     title: str
     kinds: tuple[str, ...]
@@ -94,12 +94,12 @@ SCRIPTS: Mapping[str, Script] = {
 
 
 def script_of(trainer: Trainer) -> Script | None:
-    """None: the built-in trainer, or a script that is not known here."""
+    """None: the built-in trainer, or an unknown script."""
     return SCRIPTS.get(Path(trainer.script).name)
 
 
 def wanted_tokenizers(script: Script, flags: Mapping[str, FlagValue]) -> tuple[str, ...]:
-    """With --v2 train_network.py takes the tokenizer of SD 2."""
+    """With --v2 train_network.py uses the tokenizer of SD 2."""
     if flags.get("v2") and "sd2" in script.kinds:
         return (SD2,)
     return script.tokenizers

@@ -1,8 +1,9 @@
-"""What decides how (not how long) a training runs, as one short text: two runs with the same key train alike.
+"""What decides how (not how long) a training runs, as one short text: two runs with the same key train the
+same way.
 
 The key has four parts, so that a difference can be named: the settings themselves, the images and captions,
-the trainer's code, and the files of models that the settings name. It is made of the command line that runs,
-so a resumed or retried run has one as well.
+the trainer's code, and the model files in the settings. It is built from the command line, so a resumed or
+retried run has one too.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from runner.trainers.registry import program_of, recorded_trainer
 from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.fingerprint import take
 
-#: flags that make a run longer, put its files elsewhere or save more often, but do not change how it
-#: trains: an approval holds over changes of these
+#: flags for length, file locations or save frequency that do not change how a run trains: an approval stays
+#: valid if these change
 FREE_FLAGS = frozenset(
     {
         "output_dir", "output_name", "max_train_steps", "max_train_epochs", "save_every_n_steps",
@@ -43,7 +44,7 @@ FREE_FLAGS = frozenset(
         "metadata_author", "metadata_description", "metadata_license", "metadata_tags",
     }
 )  # fmt: skip
-#: variables that only concern the console's output
+#: variables that only affect console output
 _CONSOLE_ENV = frozenset(
     ["PYTHONUNBUFFERED", "PYTHONIOENCODING", "COLUMNS", "LINES", "TQDM_MININTERVAL"]
 )
@@ -58,18 +59,18 @@ IMAGES_LIMIT_S = 20.0
 #: a file up to this size is read completely, a larger one in samples
 WHOLE_FILE_BYTES = 4 << 20
 _FIRST_BYTES, _BLOCK_BYTES, _BLOCKS = 1 << 20, 1 << 16, 32
-#: more files than this are no trainer's own code
+#: more files than this are not a trainer's own code
 MOST_SOURCES = 2000
 
 
 def settings_key(config: Config) -> str:
-    """Of the long run that this configuration would start; a smoke test has the key of its long run."""
+    """Key of the full run of this configuration; a smoke test has the key of its full run."""
     command = build_command(config)
     return key_of(command.argv, command.env, command.cwd)
 
 
 def settings_part(config: Config) -> str:
-    """Only the settings' own part, which takes no look at large files; see `part_of`."""
+    """Only the settings' own part, which reads no large files; see `part_of`."""
     command = build_command(config)
     return _digest(_settings(command.argv, command.env, command.cwd))
 
@@ -81,7 +82,7 @@ def part_of(key: str | None) -> str | None:
 
 
 def key_of(argv: Sequence[str], env: Mapping[str, str | None], cwd: str) -> str:
-    """The key of a command line. Reads files for some seconds at most; never raises for what they hold."""
+    """The key of a command line. Reads files for a few seconds at most; never raises for their content."""
     flags = _flags(argv, cwd)
     facts = (
         _settings(argv, env, cwd),
@@ -93,7 +94,7 @@ def key_of(argv: Sequence[str], env: Mapping[str, str | None], cwd: str) -> str:
 
 
 def changed_parts(before: str | None, now: str) -> tuple[str, ...] | None:
-    """What differs between two keys, in words. None: the earlier one was recorded by an older version."""
+    """What differs between two keys, as text. None: the earlier one was recorded by an older version."""
     then, new = _parts(before), _parts(now)
     if then is None or new is None:
         return None
@@ -136,7 +137,7 @@ def _flags(argv: Sequence[str], cwd: str) -> dict[str, Any]:
 
 
 def _plain_flag(value: Any) -> Any:
-    """A flag reaches the trainer as text: 1e-4, 0.0001 and "1e-4" are the same, also behind `name=`."""
+    """A flag reaches the trainer as text: 1e-4, 0.0001 and "1e-4" are the same, also after `name=`."""
     if isinstance(value, tuple | list):
         return _plain_flag(value[0]) if len(value) == 1 else [_plain_flag(one) for one in value]
     if isinstance(value, bool):
@@ -154,7 +155,7 @@ def _number(text: str) -> str:
 
 
 def _dataset(flags: Mapping[str, Any], cwd: Path) -> Any:
-    """The configuration as parsed, so that comments, white space and the order of keys are free."""
+    """The configuration as parsed, so that comments, white space and key order do not matter."""
     name = flags.get("dataset_config")
     if not isinstance(name, str) or not name:
         return None
@@ -178,7 +179,7 @@ def _plain(value: Any) -> Any:
 
 
 def _images(flags: Mapping[str, Any], cwd: Path) -> list[object]:
-    """Without a time limit that cuts: two looks at the same files must agree."""
+    """Without a cutting time limit: two reads of the same files must agree."""
     try:
         found = take(flags, cwd, limit_s=IMAGES_LIMIT_S, most_images=MOST_IMAGES)
     except (ValueError, OSError):
@@ -194,7 +195,7 @@ def _code(argv: Sequence[str], flags: Mapping[str, Any], cwd: Path) -> Iterator[
 
 
 def _files(argv: Sequence[str], flags: Mapping[str, Any], cwd: Path) -> Iterator[tuple[str, str]]:
-    """(flag, identity) of every file that a flag names, and of the files of a model folder."""
+    """(flag, identity) of every file in a flag, and of the files of a model folder."""
     for name, value in sorted({**launcher_flags(argv), **flags}.items()):
         for text in value if isinstance(value, tuple | list) else (value,):
             if name == "dataset_config" or not isinstance(text, str) or not text:
@@ -217,8 +218,8 @@ def _below(folder: Path, pattern: str, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _identity(path: Path) -> str | None:
-    """Size and hash of a file's content; None: there is no regular file of that name, or it is unreadable.
-    What was hashed once is remembered for as long as nothing has touched the file."""
+    """Size and hash of a file's content; None: not a regular file, or unreadable. Hashes are cached while the
+    file is unchanged."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):

@@ -15,9 +15,9 @@ DEFAULT_MAX_TRAIN_STEPS = 1600
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """`batches` of one process and epoch; `per_epoch` are steps of the optimizer; `epochs` and `total` as
-    the banner has them. A training that does not begin at the beginning leaves `skipped_epochs` out,
-    counts its steps from `counted_from` and trains `first_batches` in its first epoch (None: all)."""
+    """`batches` of one process and epoch; `per_epoch` are steps of the optimizer; `epochs` and `total` as in
+    the banner. A training that does not start at step 0 skips `skipped_epochs`, counts its steps from
+    `counted_from` and trains `first_batches` in its first epoch (None: all)."""
 
     batches: int
     per_epoch: int
@@ -30,7 +30,7 @@ class Steps:
 
     @property
     def offset(self) -> int:
-        """What is to be added to a shown step to know how far the whole training is."""
+        """Offset from a shown step to the step of the full training."""
         return self.skipped_epochs * self.per_epoch
 
     @property
@@ -63,7 +63,7 @@ class Epoch:
 
 
 def steps_per_epoch(batches: int, accumulation: int | None = 1) -> int:
-    """Steps of the optimizer in an epoch of one process: a part of an accumulation left at its end is one."""
+    """Steps of the optimizer in an epoch of one process: a partial accumulation at its end counts as one."""
     return math.ceil(batches / max(accumulation or 1, 1))
 
 
@@ -72,9 +72,9 @@ def count_steps(
 ) -> Steps:
     """Steps of a training whose epoch has `batches` batches over all processes.
 
-    max_train_epochs wins over max_train_steps (default 1600). A part of an accumulation left at the
-    end of an epoch still makes a step. `state_step`: current_step of the state that --resume names.
-    Raises ValueError for numbers below 0 and for what sd-scripts asserts.
+    max_train_epochs wins over max_train_steps (default 1600). A partial accumulation at the end of an epoch
+    still makes a step. `state_step`: current_step of the state in --resume. Raises ValueError for numbers
+    below 0 and for what sd-scripts asserts.
     """
     accumulation = at_least(flags, "gradient_accumulation_steps", 1) or 1
     own_batches = math.ceil(batches / processes)
@@ -97,8 +97,8 @@ def count_steps(
 def initial_step(
     flags: Mapping[str, Any], steps: Steps, processes: int, state_step: int | None
 ) -> int:
-    """The step that the trainer takes itself to stand at: initial_step, else from initial_epoch (divided by
-    the processes once more than it should be), else from the state's train_state.json."""
+    """The step where the trainer believes it is: initial_step, else from initial_epoch (divided by
+    the processes one time too many), else from the state's train_state.json."""
     step, epoch = whole(flags, "initial_step"), whole(flags, "initial_epoch")
     if step is None and epoch is not None:
         step = (epoch - 1) * math.ceil(steps.batches / processes / steps.accumulation)
@@ -106,15 +106,15 @@ def initial_step(
         step = state_step or 0
     if step > 0 and steps.total <= step:
         raise ValueError(
-            f"it would begin at step {step} of {steps.total}: sd-scripts stops there; train more steps "
-            "or epochs, or begin earlier"
+            f"it would start at step {step} of {steps.total}, where sd-scripts stops; train more "
+            "steps or epochs, or start earlier"
         )
     return max(step, 0)
 
 
 def _begun(steps: Steps, begin: int, skip: bool) -> Steps:
-    """Without skip_until_initial_step only whole epochs are left out and steps count from 0. With it the
-    count starts within the epoch, and accumulation mixes up batches and steps (a fault of sd-scripts)."""
+    """Without skip_until_initial_step only complete epochs are skipped and steps count from 0. With it the
+    count starts within the epoch, and accumulation mixes up batches and steps (a bug of sd-scripts)."""
     place = begin * steps.accumulation if skip else begin
     skipped = place // steps.per_epoch
     counted_from, first_batches = 0, None

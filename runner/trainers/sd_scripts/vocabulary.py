@@ -1,6 +1,6 @@
-"""What sd-scripts says and what it means: sentences by their English beginning, as data.
+"""Console sentences of sd-scripts and their meaning, by their English beginning, as data.
 
-Most sentences go on with ` / ` and Japanese, which forks drop; source names and line numbers moved
+Most sentences continue with ` / ` and Japanese, which forks drop; source names and line numbers moved
 in v0.11. So only the beginnings count. Wordings of v0.6 to v0.11 and of all its scripts.
 """
 
@@ -108,7 +108,7 @@ def _warning(*starts: str) -> list[Sentence]:
 
 
 SENTENCES: tuple[Sentence, ...] = (
-    # --- what carries a fact
+    # --- with facts
     Sentence("accelerator device:", Phase.PREPARING, _after("accelerator device:", DeviceSeen)),
     Sentence("epoch ", None, _EPOCH),
     _saving("saving checkpoint:"),
@@ -172,7 +172,7 @@ SENTENCES: tuple[Sentence, ...] = (
         *("create LoRA network", "prepare optimizer", "Loading states from"),
     ),
     *_phase(Phase.SAVING, "saving state at", "saving last state"),
-    # --- worth a word even where no level is printed (--console_log_simple, versions up to v0.8.3)
+    # --- worth reporting even without a printed level (--console_log_simple, versions up to v0.8.3)
     *_warning(
         *("ignore directory without repeats", "ignore subset with", "ignore duplicated subset"),
         *("not directory:", "No caption file found", "neither caption file nor class tokens"),
@@ -183,7 +183,7 @@ SENTENCES: tuple[Sentence, ...] = (
     ),
 )
 
-#: Said without a level in front, and of no consequence; lower case.
+#: Printed without a level, and harmless; lower case.
 HARMLESS_STARTS = tuple(
     """the following values were not passed|`--|to avoid this warning pass|more than one gpu was found
 if this was unintended|loading settings from|using v1 tokenizer|using v2 tokenizer|prepare tokenizer
@@ -216,7 +216,7 @@ HARMLESS_WARNINGS = (
     "none of the inputs have requires_grad",
     "prompt was truncated",
     "learning rate is used as initial_lr",
-    # said to whoever passes --initial_step with --resume, as our own resumes do on purpose
+    # printed if --initial_step is passed with --resume, as our own resumes do on purpose
     "steps from the state is ignored",
 )
 

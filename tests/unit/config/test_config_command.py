@@ -139,8 +139,8 @@ def test_another_tracker_is_left_alone_and_told() -> None:
     command = build(with_train(config(), log_with="wandb"), tensorboard_dir=Path("/run/tb"))
     assert command.logging_dir is None
     assert command.warnings == (
-        "log_with is wandb, so no TensorBoard events are written: losses will be shown as the bar "
-        "prints them, a running average with 3 digits",
+        "log_with is wandb, so no TensorBoard events are written: losses will be the bar's "
+        "running average with 3 digits",
     )
 
 
@@ -154,8 +154,8 @@ def test_without_tensorboard_nothing_is_injected_and_it_is_told() -> None:
     command = build(config(), tensorboard_dir=Path("/run/tb"), tensorboard_check=check)
     assert command.argv[-1] == "/sd/train_network.py"
     assert command.warnings == (
-        "tensorboard is not installed for /venv/bin/python: losses will be shown as the bar prints "
-        "them, a running average with 3 digits",
+        "tensorboard is not installed for /venv/bin/python: losses will be the bar's running "
+        "average with 3 digits",
     )
     assert asked == [("/venv/bin/python", "1")]
 

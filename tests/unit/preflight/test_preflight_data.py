@@ -145,7 +145,7 @@ def test_a_missing_folder_fails_and_a_missing_regularisation_folder_warns(projec
     project.write_dataset(reg=True)
     found = project.find("images")
     assert (found.status, found.evidence) == ("warn", "1 folder missing")
-    assert found.detail == f"Not there: {project.root}/reg."
+    assert found.detail == f"Missing: {project.root}/reg."
     for file in project.train.iterdir():
         file.unlink()
     project.train.rmdir()
@@ -159,7 +159,7 @@ def test_relative_folders_start_where_the_trainer_runs(project: Project) -> None
     (project.root / "sd").mkdir()
     found = project.find("images", trainer='sd_scripts = "sd"')
     assert found.status == "fail"
-    assert found.detail == f"Not there: train. Relative folders start at {project.root}/sd."
+    assert found.detail == f"Missing: train. Relative folders start at {project.root}/sd."
 
 
 def test_an_empty_folder_fails(project: Project) -> None:

@@ -26,7 +26,7 @@ resolution = "512"
 def test_three_mistakes_are_three_with_their_lines() -> None:
     found = mistakes_in_text(THREE, "d.toml")
     assert [str(mistake) for mistake in found] == [
-        "line 2: shuffel_caption is not known in [general]; did you mean shuffle_caption?",
+        "line 2: shuffel_caption is unknown in [general]; did you mean shuffle_caption?",
         'line 4: resolution is text "512" in [[datasets]]; it must be an integer or two of them',
         'line 7: num_repeats is text "ten" in [[datasets.subsets]]; it must be an integer',
     ]
@@ -43,8 +43,8 @@ def test_a_syntax_error_is_one_mistake_with_its_cure() -> None:
     ("text", "said"),
     [
         ("[[datasets]]\n[[datasets.subsets]]\nnum_repeats = 2\n", "without image_dir"),
-        ("[train]\nx = 1\n", "train is not known in the top level"),
-        ("pretrained_model_name_or_path = 'a'\n", "is not known in the top level"),
+        ("[train]\nx = 1\n", "train is unknown in the top level"),
+        ("pretrained_model_name_or_path = 'a'\n", "is unknown in the top level"),
         ("general = 3\n", "general must be a table"),
         ("datasets = 3\n", "datasets must be a list"),
         ("[[datasets]]\nsubsets = 3\n", "subsets must be a list"),
@@ -101,7 +101,7 @@ def test_the_file_is_written_from_the_section_and_the_old_one_is_kept(project: P
     (cure,) = project.find("dataset", rest=SECTION).cures
     assert cure.will_do == (
         f"write {project.root}/dataset.toml from [dataset] of {project.root}/plasma.toml",
-        "a copy of the old dataset.toml is kept beside it",
+        "a copy of the old dataset.toml is kept next to it",
     )
     told: list[str] = []
     cure.apply(told.append)
@@ -130,7 +130,7 @@ def test_the_trainers_own_toml_is_asked_too(project: Project, tmp_path: Path) ->
     refuse = "def load(path):\n    raise ValueError('mixed array')\n"
     (tmp_path / "lib/toml.py").write_text(refuse)
     found = project.find("dataset", trainer=own)
-    assert (found.status, found.evidence) == ("fail", "toml refuses it")
+    assert (found.status, found.evidence) == ("fail", "toml rejects it")
     assert "ValueError: mixed array" in found.detail
     (tmp_path / "lib/toml.py").write_text("def load(path):\n    return {}\n")
     assert project.find("dataset", trainer=own).status == "pass"

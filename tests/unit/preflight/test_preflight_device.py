@@ -61,7 +61,7 @@ def test_the_device_and_why_it_is_another(name: str, expected: str, status: str,
         ("mps", "mps", "pass", "same as bare", "Both get mps"),
         ("mps_forced_cpu", "mps", "warn", "cpu, bare mps", "use_cpu in c.yaml"),
         ("launch_obsolete_type", "mps", "fail", "launch fails", "Python alone gets mps"),
-        ("launch_obsolete_type", "launch_obsolete_type", "fail", "accelerate fails", "asked for"),
+        ("launch_obsolete_type", "launch_obsolete_type", "fail", "accelerate fails", "Asking"),
     ],
 )
 def test_launch_and_bare_are_held_against_each_other(
@@ -259,7 +259,7 @@ def test_a_launcher_told_to_use_the_cpu(project: Project, home: Path) -> None:
     rest = "[accelerate]\ncpu = true\nnum_machines = 1\n"
     found = project.find("accelerate", trainer=LAUNCH, expect=MPS, rest=rest)
     assert (found.status, found.evidence) == ("fail", "cpu is set")
-    assert found.cures[0].will_do[1] == "[accelerate] cpu is taken out"
+    assert found.cures[0].will_do[1] == "[accelerate] cpu is removed"
     found.cures[0].apply(lambda line: None)
     assert "cpu = true" not in (project.root / "plasma.toml").read_text()
 

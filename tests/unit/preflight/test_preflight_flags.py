@@ -21,47 +21,47 @@ project = project_fixture()
 @pytest.mark.parametrize(
     ("check", "train", "evidence", "cure"),
     [
-        ("combinations", "full_fp16 = true", "full_fp16 alone", "full_fp16 is taken out"),
-        ("combinations", "full_bf16 = true", "full_bf16 alone", "full_bf16 is taken out"),
-        ("combinations", "fp8_base = true", "fp8_base alone", "fp8_base is taken out"),
+        ("combinations", "full_fp16 = true", "full_fp16 alone", "full_fp16 is removed"),
+        ("combinations", "full_bf16 = true", "full_bf16 alone", "full_bf16 is removed"),
+        ("combinations", "fp8_base = true", "fp8_base alone", "fp8_base is removed"),
         ("combinations", "adaptive_noise_scale = 0.1", "noise_offset missing", "adaptive_noise"),
         (
             "combinations", "scale_v_pred_loss_like_noise_pred = true", "v_parameterization",
-            "scale_v_pred_loss_like_noise_pred is taken out",
+            "scale_v_pred_loss_like_noise_pred is removed",
         ),
         (
             "combinations", "v_pred_like_loss = 0.5\nv_parameterization = true", "v_pred_like_loss",
-            "v_pred_like_loss is taken out",
+            "v_pred_like_loss is removed",
         ),
         (
             "combinations", 'use_8bit_adam = true\noptimizer_type = "AdamW"', "two optimizers",
-            "use_8bit_adam is taken out",
+            "use_8bit_adam is removed",
         ),
         (
             "combinations", 'use_lion_optimizer = true\noptimizer_type = "AdamW"', "two optimizers",
-            "use_lion_optimizer is taken out",
+            "use_lion_optimizer is removed",
         ),
         ("combinations", "fused_backward_pass = true", "fused_backward_pass", "fused_backward_pass"),
         (
             "combinations", "blocks_to_swap = 4\ncpu_offload_checkpointing = true", "blocks_to_swap",
-            "cpu_offload_checkpointing is taken out",
+            "cpu_offload_checkpointing is removed",
         ),
         (
             "combinations", "skip_until_initial_step = true\ngradient_accumulation_steps = 4",
-            "skip + accumulation", "skip_until_initial_step is taken out",
+            "skip + accumulation", "skip_until_initial_step is removed",
         ),
-        ("combinations", "output_config = true", "output_config", "output_config is taken out"),
+        ("combinations", "output_config = true", "output_config", "output_config is removed"),
         (
-            "schedule", "lr_warmup_steps = 10", "warm-up not taken",
+            "schedule", "lr_warmup_steps = 10", "warm-up ignored",
             'lr_scheduler = "constant_with_warmup"',
         ),
         (
             "schedule", 'lr_warmup_steps = 10\nlr_scheduler_type = "CosineAnnealingLR"',
-            "warm-up not taken", "lr_warmup_steps is taken out",
+            "warm-up ignored", "lr_warmup_steps is removed",
         ),
         (
             "schedule", 'lr_warmup_steps = 10\noptimizer_type = "Adafactor"\nlr_scheduler = "cosine"',
-            "warm-up not taken", "lr_warmup_steps is taken out",
+            "warm-up ignored", "lr_warmup_steps is removed",
         ),
         (
             "schedule", 'lr_scheduler = "adafactor"', "adafactor schedule",
@@ -69,13 +69,13 @@ project = project_fixture()
         ),
         (
             "learning_rate", "network_train_unet_only = true\nnetwork_train_text_encoder_only = true",
-            "both left out", "network_train_text_encoder_only is taken out",
+            "both left out", "network_train_text_encoder_only is removed",
         ),
         (
             "workers", "max_data_loader_n_workers = 0\npersistent_data_loader_workers = true",
-            "no worker to keep", "persistent_data_loader_workers is taken out",
+            "no worker to keep", "persistent_data_loader_workers is removed",
         ),
-        ("samples", "sample_every_n_steps = 10", "no prompts", "sample_every_n_steps is taken out"),
+        ("samples", "sample_every_n_steps = 10", "no prompts", "sample_every_n_steps is removed"),
         ("network", "", "no network_module", 'network_module = "networks.lora"'),
     ],
 )  # fmt: skip
@@ -147,7 +147,7 @@ def test_several_broken_rules_are_all_told_and_cured_together(project: Project) 
     found = project.find("combinations", trainer=SD, train="full_fp16 = true\nfp8_base = true")
     assert found.evidence == "full_fp16 alone +1"
     assert "full_fp16 needs" in found.detail and "fp8_base needs" in found.detail
-    assert {"[train] full_fp16 is taken out", "[train] fp8_base is taken out"} <= set(
+    assert {"[train] full_fp16 is removed", "[train] fp8_base is removed"} <= set(
         found.cures[0].will_do
     )
 
@@ -181,13 +181,13 @@ def test_text_outputs_of_varied_captions_cannot_be_cached(project: Project) -> N
     ("name", "text", "problem"),
     [
         ("p.txt", "a cat\n", None),
-        ("p.txt", "# only a remark\n\n", "holds no prompts"),
+        ("p.txt", "# only a remark\n\n", "has no prompts"),
         ("p.TXT", "a cat\n", "must end in .txt"),
         ("p.json", '[{"prompt": "a cat"}]', None),
-        ("p.json", "{", "holds no prompts"),
+        ("p.json", "{", "has no prompts"),
         ("p.toml", '[prompt]\n[[prompt.subset]]\nprompt = "a cat"\n', None),
-        ("p.toml", "[prompt]\n", "holds no prompts"),
-        ("p.txt", None, "is not there"),
+        ("p.toml", "[prompt]\n", "has no prompts"),
+        ("p.txt", None, "no longer exists"),
     ],
 )
 def test_the_file_of_prompts_is_read(
@@ -234,9 +234,7 @@ def test_little_shared_memory_is_a_warning(project: Project) -> None:
     assert judge_shared(facts, 8, 10**9) is None
     found = judge_shared(facts, 8, 64_000_000)
     assert found is not None and (found.status, found.evidence) == ("warn", "little /dev/shm")
-    assert "persistent_data_loader_workers is taken out" in str(
-        found.curable(facts, "workers").cures
-    )
+    assert "persistent_data_loader_workers is removed" in str(found.curable(facts, "workers").cures)
 
 
 def test_flags_of_a_config_file_count_and_the_command_line_wins(project: Project) -> None:

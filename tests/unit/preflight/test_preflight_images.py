@@ -132,7 +132,7 @@ def test_only_mixed_case_images_are_no_images(project: Project) -> None:
         file.rename(file.with_suffix(".PnG"))
     found = project.find("images")
     assert (found.status, found.evidence) == ("fail", "no images")
-    assert "3 have an ending that is not read" in found.detail
+    assert "3 have an unsupported extension" in found.detail
 
 
 def test_the_same_bytes_twice_are_a_warning(project: Project) -> None:

@@ -79,7 +79,7 @@ def test_a_downloaded_zip_has_no_submodule_to_update(project: Project) -> None:
     (project.root / ".gitmodules").write_text('[submodule "sd"]\n\tpath = sd-scripts\n')
     found = project.find("trainer", trainer=SD)
     assert found.status == "fail"
-    assert "is no git repository" in found.advice
+    assert "is not a git repository" in found.advice
     assert found.cures == ()
 
 
@@ -261,10 +261,14 @@ def test_a_whole_base_model_passes(tmp_path: Path) -> None:
     ("content", "evidence", "said"),
     [
         (b"", "0 bytes", "is empty"),
-        (b"<!DOCTYPE html>", "no safetensors file", "is a web page, not the model itself"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "no safetensors file", "git-lfs pointer"),
-        (b"PK\x03\x04abcdefgh", "no safetensors file", "a pickled checkpoint (.ckpt)"),
-        (struct.pack("<Q", 1000) + b'{"a"', "damaged file", "cut off inside the header"),
+        (b"<!DOCTYPE html>", "not safetensors", "is a web page, not the model itself"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "not safetensors",
+            "git-lfs pointer",
+        ),
+        (b"PK\x03\x04abcdefgh", "not safetensors", "a pickled checkpoint (.ckpt)"),
+        (struct.pack("<Q", 1000) + b'{"a"', "damaged file", "truncated inside the header"),
     ],
 )
 def test_what_is_no_model_is_named(
@@ -291,7 +295,7 @@ def test_a_missing_model_fails(project: Project) -> None:
 
 
 def test_a_folder_is_a_model_only_in_the_layout_of_diffusers(tmp_path: Path) -> None:
-    assert base_model.inspect(tmp_path).evidence == "no diffusers model"
+    assert base_model.inspect(tmp_path).evidence == "not diffusers"
     (tmp_path / "model_index.json").touch()
     assert base_model.inspect(tmp_path).status == "pass"
 
@@ -314,10 +318,10 @@ def test_a_hub_name_is_looked_for_in_its_cache(
     found = project.find("base_model", trainer=SD, train=train)
     assert (found.status, found.evidence) == ("warn", "not on this disk")
     answers["reachable"] = False
-    assert project.find("base_model", trainer=SD, train=train).evidence == "not here, no hub"
+    assert project.find("base_model", trainer=SD, train=train).evidence == "missing, no hub"
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     found = project.find("base_model", trainer=SD, train=train)
-    assert (found.status, found.evidence) == ("fail", "not here, offline")
+    assert (found.status, found.evidence) == ("fail", "missing, offline")
     (project.root / "hf/hub/models--some--model").mkdir(parents=True)
     assert project.find("base_model", trainer=SD, train=train).evidence == "in the HF cache"
 

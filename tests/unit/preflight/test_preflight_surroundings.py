@@ -338,7 +338,7 @@ def test_a_whole_state_is_resumed(project: Project) -> None:
         ("no weights", "fail", "incomplete", "no weights (model.safetensors)"),
         ("empty", "fail", "incomplete", "random_states_0.pkl is empty"),
         ("no random", "warn", "maybe incomplete", "random states"),
-        ("no step", "warn", "step unknown", "does not tell its step"),
+        ("no step", "warn", "step unknown", "has no step"),
     ],
 )
 def test_a_state_that_cannot_be_resumed(
@@ -379,7 +379,7 @@ def test_a_state_of_another_rank_or_of_the_end_fails(project: Project) -> None:
     state(project, step=40)
     found = project.find("resume", trainer=SD, train=RESUME)
     assert (found.status, found.evidence) == ("fail", "already at the end")
-    assert "40 steps are asked for" in found.detail
+    assert "40 steps are requested" in found.detail
 
 
 def test_resuming_without_skipping_repeats_the_epoch(project: Project) -> None:

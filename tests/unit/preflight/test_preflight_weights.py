@@ -83,7 +83,7 @@ def test_sdxl_under_the_sd_script_fails_and_the_cure_is_the_other_script(project
 
 @pytest.mark.parametrize(
     ("kind", "flag", "advice"),
-    [("sd1", "v2 = true", "take v2 out of [train]"), ("sd2", "", "set v2 = true")],
+    [("sd1", "v2 = true", "remove v2 from [train]"), ("sd2", "", "set v2 = true")],
 )
 def test_v2_must_fit_the_model(project: Project, kind: str, flag: str, advice: str) -> None:
     models.write(project.root / "base.safetensors", models.stable_diffusion(kind))
@@ -121,7 +121,7 @@ def test_what_cannot_be_told_is_not_judged(project: Project) -> None:
     found = project.find("architecture", trainer=trainer(), train=BASE)
     assert (found.status, found.evidence) == ("warn", "unknown kind")
     found = project.find("architecture", trainer=trainer("my_own.py"), train=BASE)
-    assert (found.status, found.evidence) == ("skip", "not known")
+    assert (found.status, found.evidence) == ("skip", "unknown")
     models.write(project.root / "base.safetensors", models.FLUX, cut=1)
     assert project.find("architecture", trainer=trainer(), train=BASE).evidence == "header unread"
 
@@ -217,7 +217,7 @@ def test_a_tokenizer_is_found_in_the_hubs_cache(
     monkeypatch.setenv("HF_HOME", str(project.root / "hf"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     found = project.find("tokenizer", trainer=trainer(), train=BASE)
-    assert (found.status, found.evidence) == ("fail", "not here, offline")
+    assert (found.status, found.evidence) == ("fail", "missing, offline")
     assert "HF_HUB_OFFLINE forbids the download" in found.detail
     cache = project.root / "hf/hub/models--openai--clip-vit-large-patch14"
     tokenizer_folder(cache / "snapshots" / "abc123")

@@ -38,14 +38,14 @@ def test_regularisation(project: Project) -> None:
     [
         ("max_train_steps = 77", "", 77, "460 steps, not 77: max_train_epochs overrides max_train_steps"),
         ("gradient_accumulation_steps = 4", "", 460,
-         "116 steps, not 460: 4 batches are accumulated for a step"),
-        ("train_batch_size = 2", "", 460, "230 steps, not 460: batches hold several images"),
+         "116 steps, not 460: 4 batches are accumulated per step"),
+        ("train_batch_size = 2", "", 460, "230 steps, not 460: batches have several images"),
         ("train_batch_size = 2", "batch_size = 4", 230,
          "116 steps, not 230: batch_size of the dataset config wins over train_batch_size 2"),
         ("validation_split = 0.1\nseed = 1", "", 460,
-         "420 steps, not 460: images are held out for validation"),
+         "420 steps, not 460: some images are used for validation"),
         ("", "", 46, "460 steps, not 46: num_repeats repeats the images"),
-        ("", "", 459, "460 steps, not 459: 2 epochs x 230 steps an epoch"),
+        ("", "", 459, "460 steps, not 459: 2 epochs x 230 steps per epoch"),
     ],
 )  # fmt: skip
 def test_one_setting_less_would_give_the_expected_number(
@@ -60,7 +60,7 @@ def test_the_number_in_front_of_a_folder_does_not_count(project: Project) -> Non
     text = (project.root / "dataset.toml").read_text()
     (project.root / "dataset.toml").write_text(text.replace(str(project.train), "7_hero"))
     assert told(project, expect="steps = 322")[0] == (
-        "460 steps, not 322: the folders' names do not count, num_repeats does"
+        "460 steps, not 322: num_repeats is used, not the folder names"
     )
 
 
@@ -90,14 +90,13 @@ def test_a_smoke_test_is_held_to_nothing(project: Project) -> None:
 def test_a_file_that_is_no_image_to_sd_scripts(project: Project) -> None:
     (project.train / "0000.png").rename(project.train / "0000.Png")
     assert told(project, expect="images = 23")[0] == (
-        "22 images, not 23: 0000.Png is no image to sd-scripts "
-        "(.png .jpg .jpeg .webp .bmp, one case)"
+        "22 images, not 23: 0000.Png is ignored by sd-scripts (.png .jpg .jpeg .webp .bmp, one case)"
     )
 
 
 def test_images_held_out_for_validation(project: Project) -> None:
     found = told(project, "validation_split = 0.1\nseed = 1", "images = 23")
-    assert found[0] == "21 images, not 23: images are held out for validation"
+    assert found[0] == "21 images, not 23: some images are used for validation"
 
 
 def test_images_below_and_regularisation(project: Project) -> None:

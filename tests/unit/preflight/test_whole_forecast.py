@@ -56,7 +56,7 @@ def test_every_number_says_where_it_comes_from(project: Project) -> None:
         "reg_images": "dataset.toml: no regularisation subset",
         "batches_per_epoch": "230 images with repeats, batch size 1",
         "epochs": "flag max_train_epochs",
-        "steps": "2 epochs x 230 steps an epoch",
+        "steps": "2 epochs x 230 steps per epoch",
         "checkpoints": "flag save_every_n_steps 100, the end",
         "final": "flag output_name",
         "samples": "no sample_every_n_* flag",
@@ -77,7 +77,7 @@ def test_flags_of_a_config_file_count_and_the_command_line_wins(project: Project
 def test_a_config_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     read = trainer_flags({"config_file": "none", "seed": 1}, tmp_path)
     assert read.values == {"config_file": "none", "seed": 1}
-    assert read.problem == f"{tmp_path}/none.toml: there is no such file: correct config_file"
+    assert read.problem == f"{tmp_path}/none.toml: file not found: correct config_file"
 
 
 def test_a_dataset_that_is_not_written_yet_is_read_from_plasma_toml(project: Project) -> None:

@@ -189,8 +189,8 @@ def test_false_means_not_given(tmp_path: Path) -> None:
         ({"max_train_steps": -1}, "max_train_steps is -1: use 0 or more, or remove it"),
         ({"max_train_epochs": 4.0}, "max_train_epochs is 4.0: it must be an integer"),
         ({"output_name": ""}, "output_name is empty: sd-scripts cannot write the final file"),
-        ({"dataset_class": "x.Y"}, "dataset_class: a dataset of your own cannot be counted here"),
-        ({"initial_step": 1600}, "it would begin at step 1600 of 1600: sd-scripts stops there"),
+        ({"dataset_class": "x.Y"}, "dataset_class: a custom dataset cannot be counted"),
+        ({"initial_step": 1600}, "it would start at step 1600 of 1600, where sd-scripts stops"),
         ({"max_train_epochs": "four"}, "max_train_epochs is 'four': it must be an integer"),
         ({"seed": "x"}, "seed is 'x': it must be an integer"),
         ({"dataset_config": "none.toml"}, "none.toml: the dataset config does not exist"),
@@ -217,12 +217,12 @@ def test_flags_that_do_not_do_what_they_seem_to_are_told(tmp_path: Path) -> None
         train_batch_size=4,
         train_data_dir="elsewhere",
     )
-    assert "save_state writes a state only together with a checkpoint" in seen.warnings[0]
+    assert "save_state only saves together with a checkpoint" in seen.warnings[0]
     assert seen.warnings[1:] == (
         "max_train_epochs overrides max_train_steps",
         "dataset_config is set, so train_data_dir is ignored",
         "batch_size 2 of the dataset config wins over train_batch_size 4",
-        "without seed it is random which images are held out for validation",
+        "without a seed the validation images are random",
     )
 
 

@@ -60,10 +60,10 @@ def test_prompts_are_counted_as_the_trainer_reads_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "count", "words"),
     [
-        (None, None, "sample_prompts is missing: sd-scripts dies at the first sample"),
-        ("none.txt", 0, "none.txt: there is no such file, so no sample is drawn"),
-        ("p.md", None, "p.md: no prompts can be read from it: it must end in .txt, .toml or .json"),
-        ("bad.json", None, "bad.json: no prompts can be read from it"),
+        (None, None, "sample_prompts is missing: sd-scripts fails at the first sample"),
+        ("none.txt", 0, "none.txt: file not found, so no sample is drawn"),
+        ("p.md", None, "p.md: unreadable prompts: it must end in .txt, .toml or .json"),
+        ("bad.json", None, "bad.json: unreadable prompts"),
     ],
 )
 def test_prompts_that_cannot_be_counted_say_why(

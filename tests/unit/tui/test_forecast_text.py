@@ -58,7 +58,7 @@ def test_the_verb_prints_one_object(project: Project, capsys: pytest.CaptureFixt
         "state_removed_at_step": 50,
     }
     assert told["final"] == "hero.safetensors"
-    assert told["sources"]["steps"] == "2 epochs x 30 steps an epoch"
+    assert told["sources"]["steps"] == "2 epochs x 30 steps per epoch"
     assert told["command"][-1].startswith("--logging_dir")
 
 

@@ -1,4 +1,4 @@
-"""What sd-scripts will make of a dataset: images, repeats, buckets, batches an epoch.
+"""What sd-scripts builds from a dataset: images, repeats, buckets, batches an epoch.
 
 Pure arithmetic over a listing; `files.FolderImages` is the only part here that opens files.
 Facts are those of kohya-ss/sd-scripts v0.10 (`library/config_util.py`, `library/train_util.py`),

@@ -12,7 +12,7 @@ from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, S
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where one image goes: `bucket` and `resized` are (width, height) in pixels."""
+    """Placement of one image: `bucket` and `resized` are (width, height) in pixels."""
 
     bucket: Size
     resized: Size
@@ -45,7 +45,7 @@ class Buckets:
     def _nearest(self, width: int, height: int, aspect: float) -> tuple[Size, Size]:
         bucket = (width, height)
         if bucket not in self.resolutions:
-            # the first of equally near ones, as numpy's argmin has it
+            # the first of equally near ones, as in numpy's argmin
             bucket = min(self.resolutions, key=lambda reso: abs(reso[0] / reso[1] - aspect))
         wider = aspect > bucket[0] / bucket[1]
         scale = bucket[1] / height if wider else bucket[0] / width
@@ -72,7 +72,7 @@ class Buckets:
 
 
 def buckets_for(spec: DatasetSpec) -> Buckets:
-    """The buckets of one dataset. Raises DatasetError for the settings that sd-scripts asserts."""
+    """The buckets of one dataset. Raises DatasetError for settings that fail sd-scripts' asserts."""
     if spec.resolution is None:
         raise DatasetError(
             "resolution is missing: set it in [general], in the dataset or as --resolution.",
@@ -133,8 +133,8 @@ def bucket_resolutions(resolution: Size, low: int, high: int, steps: int) -> tup
 
 
 def check_reso_steps(specs: Sequence[DatasetSpec], divisor: int = 64) -> None:
-    """train_network.py wants bucket_reso_steps to be a multiple of 64 (SDXL: 32). A dataset without
-    subsets is of another kind and is not looked at."""
+    """train_network.py requires bucket_reso_steps to be a multiple of 64 (SDXL: 32). A dataset without
+    subsets is of another kind and is skipped."""
     for spec in specs:
         if spec.subsets and spec.enable_bucket and spec.bucket_reso_steps % divisor:
             said = f"bucket_reso_steps is {spec.bucket_reso_steps}{{}} it must be divisible by {divisor}."

@@ -50,7 +50,7 @@ def load_dataset_file(path: Path) -> dict[str, Any]:
     suffix = path.suffix.lower()
     if suffix not in (".toml", ".json"):
         raise DatasetError(
-            f"{path}: a dataset config ends in .toml or .json.",
+            f"{path}: a dataset config must end in .toml or .json.",
             f"not supported config file format / 対応していない設定ファイルの形式です: {path}",
         )
     parse: Callable[[str], dict[str, Any]] = json.loads if suffix == ".json" else parse_toml
@@ -84,10 +84,7 @@ def specs_from_flags(flags: Mapping[str, Any], base_dir: Path) -> tuple[DatasetS
         subset = {"metadata_file": flags["in_json"], "image_dir": flags["train_data_dir"]}
         return read_specs({"datasets": [{"subsets": [subset]}]}, flags, "in_json")
     if not flags.get("train_data_dir"):
-        raise DatasetError(
-            "Neither dataset_config nor train_data_dir is set: give one of them, it says what to "
-            "train on."
-        )
+        raise DatasetError("dataset_config and train_data_dir are both missing: set one of them.")
     subsets = folder_subsets(base_dir, flags.get("train_data_dir"), flags.get("reg_data_dir"))
     return read_specs({"datasets": [{"subsets": subsets}]}, flags, "train_data_dir")
 
@@ -114,16 +111,16 @@ def read_specs(
 
 
 def command_line_fallbacks(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags that a dataset may fall back on, under the configuration's names and types."""
+    """The fallback flags of a dataset, under the configuration's names and types."""
     named = {FLAG_NAMES.get(key, key): value for key, value in flags.items() if value is not None}
     if "resolution" in named:
         named["resolution"] = _sides(named["resolution"])
     for name, kind in _NUMBERS.items():
-        if isinstance(text := named.get(name), str):  # a recorded command line holds text
+        if isinstance(text := named.get(name), str):  # a recorded command line has text
             try:
                 named[name] = kind(text)
             except ValueError as error:
-                raise DatasetError(f"{name} is {text!r}: give a number.", str(error)) from error
+                raise DatasetError(f"{name} is {text!r}: use a number.", str(error)) from error
     if isinstance(named.get("face_crop_aug_range"), str):
         low, high = named["face_crop_aug_range"].split(",")
         named["face_crop_aug_range"] = (float(low), float(high))
@@ -136,7 +133,7 @@ def folder_subsets(
     base_dir: Path, train_data_dir: object, reg_data_dir: object
 ) -> list[dict[str, Any]]:
     """Folder mode: the direct subfolders named `<repeats>_<class tokens>`, in the order of the
-    directory; others are left out, as are repeats below 1 (`config_util.py`)."""
+    directory; others are skipped, as are repeats below 1 (`config_util.py`)."""
     subsets: list[dict[str, Any]] = []
     for parent, is_reg in ((train_data_dir, False), (reg_data_dir, True)):
         if not parent or not (base_dir / str(parent)).is_dir():
@@ -166,7 +163,7 @@ def folder_repeats(name: str) -> tuple[int | None, str]:
 
 
 def _fill(kind: type[Spec], sources: Sequence[Mapping[str, Any]], **given: Any) -> Spec:
-    """The first source that has a value gives it."""
+    """The first source with a value wins."""
     values: dict[str, Any] = dict(given)
     for name in (item.name for item in dataclasses.fields(kind) if item.name not in given):
         for source in sources:
@@ -188,7 +185,7 @@ def _sides(value: Any) -> Size:
     """512, "512", "512,768" or [512, 768] as (width, height)."""
     if isinstance(value, int):
         return value, value
-    sentence = f"resolution is {value!r}: give one number or width,height."
+    sentence = f"resolution is {value!r}: use one number or width,height."
     try:
         sides = [int(part) for part in (value.split(",") if isinstance(value, str) else value)]
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Images in folders: which files sd-scripts takes, their sizes from the headers alone, the captions beside them
+"""Images in folders: which files sd-scripts reads, their sizes from headers only, the captions next to them
 (`read_caption` of train_util.py, v0.10)."""
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from runner.trainers.sd_scripts.dataset.listing import Listing, cached_latents, 
 from runner.trainers.sd_scripts.dataset.metadata_file import read_metadata
 from runner.trainers.sd_scripts.dataset.spec import DatasetError, Size
 
-#: `IMAGE_EXTENSIONS` of train_util.py: all lower or all upper case, `.Jpg` is no image.
+#: `IMAGE_EXTENSIONS` of train_util.py: all lower or all upper case, `.Jpg` is skipped.
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 IMAGE_EXTENSIONS = EXTENSIONS + tuple(ending.upper() for ending in EXTENSIONS)
 #: Read only when the trainer's interpreter has a plugin for them (pillow-avif, pillow-jxl).
 PLUGIN_EXTENSIONS = (".avif", ".AVIF", ".jxl", ".JXL")
-#: What a person takes for an image and the trainer leaves out.
+#: Image files that the trainer skips.
 OTHER_IMAGES = (".gif", ".tif", ".tiff", ".heic", *EXTENSIONS, ".avif", ".jxl")
 #: What `cache_info` writes into an image folder: captions and sizes by the images' paths.
 INFO_CACHE = "metadata_cache.json"
@@ -26,9 +26,9 @@ INFO_CACHE = "metadata_cache.json"
 
 @dataclass(frozen=True, slots=True)
 class FolderImages:
-    """Images on disk; relative folders are relative to `base_dir`, the trainer's directory. Headers
-    are read once. `cache_suffix`: how the trainer's cached latents end (`_sd.npz`); their names hold
-    sizes that it believes."""
+    """Images on disk; relative folders are relative to `base_dir`, the trainer's directory. Headers are read
+    once. `cache_suffix`: how the trainer's cached latents end (`_sd.npz`); their names contain sizes that it
+    trusts."""
 
     base_dir: Path
     cache_suffix: str | None = None
@@ -94,7 +94,7 @@ class FolderImages:
                 if entry.is_dir():
                     below += _images_in(entry.path)
         names.sort()
-        # not Path: the spelling of image_dir stays, it is part of an image's identity
+        # not Path: the spelling of image_dir is kept, it is part of an image's identity
         paths = sorted(os.path.join(image_dir, name) for name in names if is_image(name))  # noqa: PTH118
         return Listing(
             tuple(paths),
@@ -112,8 +112,8 @@ def _images_in(folder: str) -> int:
 
 
 def is_image(name: str) -> bool:
-    """Does sd-scripts' glob take this name? `glob` leaves out names that begin with a dot, and
-    ignores case where the file system does (Windows)."""
+    """Does sd-scripts' glob match this name? `glob` skips names starting with a dot, and ignores case if the
+    file system does (Windows)."""
     return not name.startswith(".") and os.path.normcase(name).endswith(IMAGE_EXTENSIONS)
 
 
@@ -122,7 +122,7 @@ def _looks_like_image(name: str) -> bool:
 
 
 def read_caption(image: Path, extension: str, wildcard: bool = False) -> str | None:
-    """The caption beside an image: the first line, or with wildcards all non-empty lines.
+    """The caption of an image: the first line, or with wildcards all non-empty lines.
 
     None: no caption file. An empty or non-UTF-8 file stops the trainer: DatasetError.
     """

@@ -1,7 +1,7 @@
 """Width and height of an image from the first bytes of its file, one open and mostly one read.
 
-Formats are told by their first bytes, not by the name, as imagesize 1.4.1 and Pillow do for
-sd-scripts. What is not known here is left to the library imagesize.
+Formats are detected by their first bytes, not by name, like imagesize 1.4.1 and Pillow in sd-scripts. Other
+formats are left to the library imagesize.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ImageHeader:
 
 
 def read_header(path: str | Path) -> ImageHeader | None:
-    """None: no image, or a header that cannot be read. Raises OSError."""
+    """None: not an image, or an unreadable header. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         head = os.read(descriptor, _FIRST_READ)
@@ -58,7 +58,7 @@ def _known(descriptor: int, head: bytes) -> ImageHeader | None:
 
 
 def _jpeg(descriptor: int, head: bytes) -> ImageHeader | None:
-    """Segment after segment to the frame header; an EXIF block on the way tells the orientation."""
+    """Segment after segment to the frame header; an EXIF block before it has the orientation."""
 
     def at(offset: int, count: int) -> bytes:
         inside = head[offset : offset + count]
@@ -123,10 +123,10 @@ def _bmp(head: bytes) -> ImageHeader:
 
 
 def _by_library(path: str | Path) -> ImageHeader | None:
-    import imagesize  # imports urllib and XML parsers: only for formats that are not known here
+    import imagesize  # imports urllib and XML parsers: only for formats not handled here
 
     # sd-scripts pins imagesize 1.4.1, which gives the stored size; from 2.0 on the library
-    # turns it by the EXIF flag unless told not to. The trainer loads the pixels unturned.
+    # rotates it by the EXIF flag by default. The trainer loads the pixels unrotated.
     stored = imagesize.get(path, exif_rotation=False)
     turned = stored != imagesize.get(path)
     return ImageHeader((int(stored[0]), int(stored[1])), turned)

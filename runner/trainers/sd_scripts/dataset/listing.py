@@ -1,9 +1,10 @@
-"""What a dataset's folder or metadata file lists, and sizes that sd-scripts believes without opening images.
+"""Images listed in a dataset's folder or metadata file, and sizes that sd-scripts trusts without opening
+images.
 
-`NAME_0512x0768_sd.npz` is the cache of an image of 512x768 pixels. Every LoRA script looks for such files when
-it lists a folder, with or without `cache_latents` (`load_dreambooth_dir` in train_util.py, v0.10), and matches
-them to images by the beginning of the name: a cache older than its image, or of another image whose name begins
-alike, decides the bucket.
+`NAME_0512x0768_sd.npz` is the cache of an image of 512x768 pixels. Every LoRA script searches such files when
+it lists a folder, with or without `cache_latents` (`load_dreambooth_dir` in train_util.py, v0.10), and
+matches them to images by a prefix of the name: a cache older than its image, or of another image with the
+same prefix, decides the bucket.
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ from runner.trainers.sd_scripts.dataset.spec import Size
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One folder's images: `paths` in the trainer's order (sorted by the whole path), spelled as
-    `image_dir` joined with the name. `ignored`: files that look like images but are not taken.
-    `below`: images in deeper folders, which are never read. `sizes`: what the trainer takes for the
-    size of an image without opening it, from the names of cached latents or from a cache of its own.
-    `remembered`: the listing itself is that cache, whatever lies in the folder now. `keys`: by which names the
-    trainer tells the images apart, where that is not their paths. `captions`: by path, the parts of each
-    caption, where they do not stand in files beside the images."""
+    """One folder's images: `paths` in the trainer's order (sorted by full path), spelled as `image_dir`
+    joined with the name. `ignored`: files that look like images but are skipped. `below`: images in deeper
+    folders, which are never read. `sizes`: image sizes the trainer uses without opening images, from the
+    names of cached latents or its own cache. `remembered`: the listing itself is that cache, whatever the
+    folder contains now. `keys`: identities of the images, if not their paths. `captions`: by path, the parts
+    of each caption, if not in caption files."""
 
     paths: tuple[str, ...]
     ignored: tuple[str, ...] = ()
@@ -37,27 +37,27 @@ class Listing:
 
 
 class ImageSource(Protocol):
-    """Where the plan gets its images from; tests hand in their own."""
+    """Where the plan gets its images from; replaceable in tests."""
 
     def listing(self, image_dir: str) -> Listing | None:
         """None: not a directory."""
 
     def remembered(self, image_dir: str) -> Listing | None:
-        """The listing that `cache_info` left in the folder; None: it has left none."""
+        """The listing that `cache_info` left in the folder; None: there is none."""
 
     def metadata(self, metadata_file: str, image_dir: str | None) -> Listing | None:
-        """The images that stand in a metadata file; None: no such file. Raises DatasetError."""
+        """The images in a metadata file; None: no such file. Raises DatasetError."""
 
     def size(self, path: str) -> Size | None:
-        """(width, height) as stored, None when the header cannot be read."""
+        """(width, height) as stored, None if the header is unreadable."""
 
     def rotated(self, path: str) -> bool:
         """The file asks viewers to turn it by 90 degrees (EXIF)."""
 
 
 def cached_latents(folder: str, names: Iterable[str], suffix: str | None) -> list[str]:
-    """Paths of the caches among the files of a folder. `suffix` is that of the script's caches, None: it has
-    none. The trainer does not escape the folder's name for glob here."""
+    """Paths of the caches among the files of a folder. `suffix`: of the script's caches, None: none. The
+    trainer does not escape the folder's name for glob here."""
     if suffix is None or glob.has_magic(folder):
         return []
     found = (name for name in names if name.endswith(suffix) and not name.startswith("."))
@@ -65,7 +65,7 @@ def cached_latents(folder: str, names: Iterable[str], suffix: str | None) -> lis
 
 
 def sizes_from_names(paths: Sequence[str], caches: list[str]) -> dict[str, Size]:
-    """`paths`: images, sorted. Two sorted lists are walked side by side, never back, as the trainer does."""
+    """`paths`: images, sorted. Two sorted lists are walked in parallel, only forward, as in the trainer."""
     caches = sorted(caches, key=lambda path: path.rsplit("_", 2)[0])
     sizes: dict[str, Size] = {}
     place = 0

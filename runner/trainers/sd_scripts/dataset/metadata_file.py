@@ -1,8 +1,8 @@
-"""Images that stand in a metadata file (`metadata_file`, `--in_json`): sd-scripts' fine tuning method.
+"""Images in a metadata file (`metadata_file`, `--in_json`): sd-scripts' fine tuning method.
 
 Facts: `FineTuningDataset.__init__` in `train_util.py`, v0.10.1. A name in the file is an image's identity:
-the same name in a later file replaces it. A size in the file is believed; else one in the name of a cache of
-latents (the longest name that begins like the image's); else the image is opened.
+the same name in a later file replaces it. A size in the file is trusted; else one in the name of a latents
+cache (the longest name with the image's prefix); else the image is opened.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ LIMIT_BYTES = 256_000_000
 def read_metadata(
     metadata_file: str, image_dir: str | None, base_dir: Path, cache_suffix: str | None
 ) -> Listing | None:
-    """None: no such file. `keys` of the listing are the names in the file. Raises DatasetError for what stops
-    the trainer."""
+    """None: no such file. `keys` of the listing are the names in the file. Raises DatasetError for errors
+    that stop the trainer."""
     file = base_dir / metadata_file
     if not file.exists():
         return None
@@ -40,10 +40,10 @@ def read_metadata(
         sentence = f"{file}: not valid JSON: {error}."
         raise DatasetError(sentence, str(error), "JSONDecodeError") from error
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        sentence = f"{file}: is no metadata file of sd-scripts: {error}."
+        sentence = f"{file}: is not a metadata file of sd-scripts: {error}."
         raise DatasetError(sentence, str(error), type(error).__name__) from error
     except AssertionError as error:
-        sentence = f"{file}: names images without their folder ({error}): set image_dir."
+        sentence = f"{file}: lists images without their folder ({error}): set image_dir."
         raise DatasetError(sentence, f"image_dir is required: {error}", "AssertionError") from error
     open_keys = [key for key, size in sizes.items() if size is None]
     if open_keys:
@@ -63,7 +63,7 @@ def _entries(text: str, by_line: bool) -> Mapping[str, Any]:
         return {entry["image_path"]: entry for entry in map(json.loads, lines)}
     loaded = json.loads(text)
     if not isinstance(loaded, Mapping):
-        raise TypeError("it holds no object with an entry for each image")
+        raise TypeError("it has no object with an entry per image")
     return loaded
 
 
@@ -80,7 +80,7 @@ def _size(entry: Any) -> Size | None:
 
 
 def _caption(entry: Any) -> tuple[str, ...]:
-    """What is there of caption and tags; the trainer joins them by its separator."""
+    """Existing caption and tags; the trainer joins them with its separator."""
     return tuple(str(entry[name]) for name in ("caption", "tags") if entry.get(name))
 
 
@@ -99,8 +99,8 @@ def _caches(
 
 
 def _sizes_of_caches(keys: Iterable[str], listed: list[str]) -> dict[str, Size]:
-    """Longer names choose first, and take of the caches that begin like them the one with the longest name,
-    of several the one that its folder lists first."""
+    """Longer names choose first: the cache with the same prefix and the longest name, of several the first in
+    its folder."""
     free = {cache: -place for place, cache in enumerate(listed)}
     caches = sorted(listed)
     sizes: dict[str, Size] = {}

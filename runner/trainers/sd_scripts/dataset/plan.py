@@ -59,7 +59,7 @@ class DatasetPlan:
     """All datasets of a training.
 
     `images`, `reg_images`: image files, each counted once. `train_images_with_repeats`,
-    `reg_images_with_repeats`: what the banner prints (of regularisation images also the unused).
+    `reg_images_with_repeats`: as in the banner (including unused regularisation images).
     `batches_per_epoch`: of one process. `warnings`: one sentence each.
     """
 
@@ -85,8 +85,8 @@ def plan_datasets(
     shuffler: Shuffler | None = None,
     reso_divisor: int = 64,
 ) -> DatasetPlan:
-    """Plan one epoch. `shuffler` decides which images a validation split without validation_seed
-    takes; the trainer seeds it with --seed. Raises DatasetError for what stops the trainer."""
+    """Plan one epoch. `shuffler` decides which images a validation split without validation_seed picks; the
+    trainer seeds it with --seed. Raises DatasetError for errors that stop the trainer."""
     shuffler = shuffler or random.Random(0)
     warnings: list[str] = []
     limits = [buckets_for(spec) for spec in specs]
@@ -182,7 +182,7 @@ def _place(limits: Buckets, spec: DatasetSpec, path: str, size: Size | None) -> 
     if size is not None:
         sentence = (
             f"{path}: {size[0]}x{size[1]} is too small for bucket_no_upscale with "
-            f"bucket_reso_steps {spec.bucket_reso_steps}: drop bucket_no_upscale or the image."
+            f"bucket_reso_steps {spec.bucket_reso_steps}: remove bucket_no_upscale or the image."
         )
     raise DatasetError(sentence, "division by zero", "ZeroDivisionError")
 
@@ -203,7 +203,7 @@ def _left_out(subset: SubsetSummary) -> list[str]:
     texts = []
     if other:
         texts.append(
-            f"{name}: {_are(other)} not read: sd-scripts takes .png .jpg .jpeg .webp .bmp, all "
+            f"{name}: {_are(other)} not read: sd-scripts reads .png .jpg .jpeg .webp .bmp, all "
             "lower or all upper case"
         )
     if plugin:
@@ -222,7 +222,7 @@ def _size_warnings(
     texts = []
     if turned := [image.path for image in images if source.rotated(image.path)]:
         texts.append(
-            f"{_are(turned)} turned by 90 degrees only in the EXIF header, which sd-scripts "
+            f"{_are(turned)} rotated only in the EXIF header, which sd-scripts "
             "ignores: save the image upright"
         )
     if spec.enable_bucket or spec.resolution is None:
@@ -231,7 +231,7 @@ def _size_warnings(
         width, height = spec.resolution
         texts.append(
             f"{_are(unlike)} not {width}x{height}: without enable_bucket, and unless latents are "
-            "cached or cropping is on, sd-scripts stops at the first of them"
+            "cached or cropping is on, sd-scripts stops at the first one"
         )
     return texts
 

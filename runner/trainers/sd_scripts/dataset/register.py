@@ -18,15 +18,15 @@ from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, S
 
 
 class Shuffler(Protocol):
-    """The part of `random.Random` that the trainer uses; the module `random` fits as well."""
+    """The part of `random.Random` that the trainer uses; the module `random` works too."""
 
     def shuffle(self, x: Any) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedImage:
-    """`size`, `bucket`, `resized` are (width, height) in pixels, known once it is placed; `subset` indexes the
-    dataset's subsets; `repeats` is how often the image comes in an epoch."""
+    """`size`, `bucket`, `resized` are (width, height) in pixels, known once it is placed; `subset` indexes
+    the dataset's subsets; `repeats`: how often the image is used per epoch."""
 
     path: str
     subset: int
@@ -48,8 +48,8 @@ class SubsetSummary:
 
 @dataclass(slots=True)
 class Registry:
-    """`train_images` and `reg_images` are the banner's numbers: files times repeats, the latter
-    whether they are used or not."""
+    """`train_images` and `reg_images` are the banner's numbers: files times repeats, the latter including
+    unused ones."""
 
     images: list[PlannedImage] = field(default_factory=list)
     subsets: list[SubsetSummary] = field(default_factory=list)
@@ -68,8 +68,8 @@ def register(
     """Register a dataset's images in the trainer's order: train subsets first, then regularisation.
 
     `validation`: the validation half, where every image of a folder counts once; those of a metadata file are
-    in both halves, with their repeats. `written`: what `cache_info` has written into the folders by then;
-    added to. Raises DatasetError."""
+    in both halves, with their repeats. `written`: `cache_info` files in the folders so far; extended here.
+    Raises DatasetError."""
     registry = Registry()
     images: dict[str, PlannedImage] = {}
     reg_images: list[PlannedImage] = []
@@ -90,11 +90,11 @@ def register(
                 listing, paths=_half(spec, subset, listing.paths, shuffler, validation)
             )
         if in_folder and subset.cache_info and not listing.remembered:
-            # what is left of the folder is written down, with sizes from the images themselves
+            # the rest of the folder is recorded, with sizes from the images themselves
             listing = replace(listing, sizes={}, remembered=True)
             written[os.path.normpath(subset.image_dir)] = listing
         if not listing.paths:
-            empty = "no images found" if in_folder else "names no image"
+            empty = "no images found" if in_folder else "lists no images"
             registry.warnings.append(f"{subset.name}: {empty}, the subset is ignored")
             continue
         seen.add(subset.name)
@@ -116,11 +116,9 @@ def register(
 
 
 def spread_regularisation(images: Sequence[PlannedImage], train_images: int) -> list[PlannedImage]:
-    """Give regularisation images repeats until together they match the train images.
-
-    First each image comes with its own repeats, one after the other, until the sum reaches
-    `train_images`; the rest of the folder is never used. If the whole folder is not enough, one
-    repeat is added to each in turn. So any regularisation image doubles the epoch.
+    """Repeat regularisation images until they match the training images. Images are added with their own
+    repeats, in order, until the sum reaches `train_images`; the rest of the folder is never used. If the full
+    folder is not enough, one repeat is added to each in turn. So any regularisation image doubles the epoch.
     """
     used: list[PlannedImage] = []
     missing = train_images
@@ -146,7 +144,7 @@ def split_sizes(count: int, split: float) -> tuple[int, int]:
 def _listing(
     subset: SubsetSpec, source: ImageSource, warnings: list[str], written: Mapping[str, Listing]
 ) -> Listing | None:
-    """All that its folder or metadata file lists; None: not a directory. Raises DatasetError."""
+    """Everything its folder or metadata file lists; None: not a directory. Raises DatasetError."""
     name = subset.name
     if subset.metadata_file is not None:
         found = source.metadata(name, None if subset.rootless else subset.image_dir)
@@ -160,13 +158,13 @@ def _listing(
         warnings.append(f"{name}: not a directory, the subset is ignored{hint}")
     if listing is None or not subset.cache_info:
         return listing
-    # one folder under all its spellings: what one has written down, the others read
+    # one folder under all its spellings: they share one record
     if os.path.normpath(name) in written:
         return written[os.path.normpath(name)]
     remembered = source.remembered(name)
     if remembered is not None and set(remembered.paths) != set(listing.paths):
         warnings.append(
-            f"{name}: cache_info takes the {len(remembered.paths)} images of {INFO_CACHE}, not the "
+            f"{name}: cache_info uses the {len(remembered.paths)} images of {INFO_CACHE}, not the "
             f"{len(listing.paths)} in the folder; delete that file"
         )
     return remembered or listing
@@ -185,8 +183,8 @@ def _half(
         return () if validation else paths
     if not paths:
         raise DatasetError(
-            f"{subset.image_dir}: holds no images, and with validation_split the trainer stops at an "
-            "empty folder: take the subset out.",
+            f"{subset.image_dir}: has no images, and with validation_split the trainer stops at "
+            "an empty folder: remove the subset.",
             "not enough values to unpack (expected 2, got 0)",
         )
     shuffled = list(paths)

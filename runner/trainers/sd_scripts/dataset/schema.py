@@ -1,4 +1,4 @@
-"""Which keys a dataset configuration may hold, where, and of which type; and what is wrong with one.
+"""Allowed keys of a dataset configuration, their places and types; and what is wrong with one.
 
 sd-scripts checks with voluptuous (`ConfigSanitizer` in `config_util.py`): an unknown key or a wrong
 type anywhere stops it, and only one of all mistakes is shown, as `... @ data['datasets'][0][...]`.
@@ -15,7 +15,7 @@ from runner.config.positions import KeyPath
 from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, SubsetSpec
 
 NUMBER, RESOLUTION, PAIR = "number", "resolution", "pair"
-#: a key's type: in voluptuous' words, and in words for a person
+#: a key's type: as voluptuous prints it, and as text for display
 _WORDS: Mapping[Any, tuple[str, str]] = {
     bool: ("bool", "true or false"),
     int: ("int", "an integer"),
@@ -26,7 +26,7 @@ _WORDS: Mapping[Any, tuple[str, str]] = {
     RESOLUTION: ("int or two of them", "an integer or two of them"),
     PAIR: ("two floats", "two numbers with a point, such as [1.0, 2.0]"),
 }
-#: of the fields of a spec, as they are annotated
+#: field types of a spec, as annotated
 _TYPES: Mapping[Any, Any] = {
     "bool": bool, "int": int, "int | None": int, "float": NUMBER, "str": str, "str | None": str,
     "Size | None": RESOLUTION, "tuple[float, float] | None": PAIR, "Mapping[str, Any]": dict,
@@ -47,18 +47,18 @@ METADATA_DATASET = {
     "validation_split": float,
     "network_multiplier": float,
 }
-del METADATA_DATASET["prior_loss_weight"]  # a flag of the command line alone
+del METADATA_DATASET["prior_loss_weight"]  # only a flag of the command line
 DATASET = GENERAL = METADATA_DATASET | _CAPTION_FILES
 METADATA_SUBSET = {**_SHARED, "metadata_file": str, "image_dir": str, "alpha_mask": bool}
 SUBSET = {**_SHARED, **_CAPTION_FILES, "image_dir": str, "is_reg": bool, "alpha_mask": bool}
-#: A subset with one of these belongs to a method that is not planned here.
+#: A subset with one of these uses a method not supported here.
 OTHER_METHODS = ("conditioning_data_dir",)
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """`path`: keys from the top; `text`: what and what to do; `said`: sd-scripts' words for it; `line` counts
-    from 1, None where no line can be named."""
+    """`path`: keys from the top; `text`: what and what to do; `said`: sd-scripts' message; `line` counts from
+    1, None without a line."""
 
     path: KeyPath
     text: str
@@ -70,13 +70,13 @@ class Mistake:
 
 
 def check_config(config: Mapping[str, Any], where: str) -> None:
-    """Raise DatasetError at the first key that sd-scripts would refuse. `where` names the file."""
+    """Raise DatasetError at the first key that sd-scripts would reject. `where`: the file."""
     for mistake in mistakes(config):
         place = "".join(f"[{key!r}]" for key in mistake.path)
         said = f"{mistake.said} @ data{place}"
         raise DatasetError(
-            f"{where}: {said}: sd-scripts stops at a key it does not know or a value of another type; "
-            "correct it there.",
+            f"{where}: {said}: sd-scripts stops at a key it does not know or a value of another "
+            "type; fix it there.",
             said,
             "MultipleInvalid",
         )
@@ -90,7 +90,7 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
 
 
 def mistakes(values: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Every key that the trainer does not know and every value of a wrong type, in its own order."""
+    """Every key unknown to the trainer and every value of a wrong type, in its order."""
     yield from _unknown(values, ("general", "datasets"), (), "the top level")
     yield from _keys(values.get("general", {}), GENERAL, ("general",), "[general]", "general")
     datasets = values.get("datasets", [])
@@ -111,11 +111,13 @@ def _dataset(dataset: Any, path: KeyPath) -> Iterator[Mistake]:
         text = "subsets must be a list: write [[datasets.subsets]]"
         yield Mistake((*path, "subsets"), text, _A_LIST)
         return
-    # one without subsets is taken for one of metadata files
+    # one without subsets counts as one of metadata files
     kinds = {isinstance(subset, Mapping) and "metadata_file" in subset for subset in subsets}
     described = kinds != {False}
     if len(kinds) == 2:
-        text = "a dataset mixes metadata_file and folders of images; give each a dataset of its own"
+        text = (
+            "a dataset mixes metadata_file and folders of images; use a separate dataset for each"
+        )
         said = "DreamBooth subset and fine tuning subset cannot be mixed in the same dataset"
         yield Mistake(path, text, said)
         return
@@ -155,12 +157,12 @@ def _unknown(
 ) -> Iterator[Mistake]:
     for key in table:
         if key not in known:
-            text = f"{key} is not known in {where}; {cure_for(key, known)}"
+            text = f"{key} is unknown in {where}; {cure_for(key, known)}"
             yield Mistake((*path, key), text, "extra keys not allowed")
 
 
 def _fits(value: Any, wanted: Any) -> bool:
-    """As voluptuous takes it: true passes for 1."""
+    """As in voluptuous: true passes as 1."""
     if wanted in (RESOLUTION, PAIR):
         side = int if wanted == RESOLUTION else float
         pair = isinstance(value, list | tuple) and len(value) == 2

@@ -15,11 +15,9 @@ Size = tuple[int, int]
 
 
 class DatasetError(ValueError):
-    """sd-scripts would refuse this dataset, or crash on it.
-
-    The message is one sentence for a person: what, where, what to do. `trainer_error` and
-    `trainer_text` are the exception that sd-scripts v0.10 itself raises at this point; the built-in
-    trainer raises the same, so that its console and its exit code are judged alike.
+    """sd-scripts would reject this dataset, or crash on it. The message is one sentence: what, where, what to
+    do. `trainer_error` and `trainer_text` are the exception that sd-scripts v0.10 itself raises at this
+    point; the built-in trainer raises the same, so that its console and exit code get the same verdict.
     """
 
     def __init__(
@@ -32,9 +30,9 @@ class DatasetError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SubsetSpec:
-    """One image folder, or one metadata file. `image_dir` is spelled as in the configuration: sd-scripts
-    neither expands `~` nor resolves it, and takes two subsets for the same only when the spelling is equal.
-    With a `metadata_file` it is where relative names in that file begin; `rootless`: there is none."""
+    """One image folder, or one metadata file. `image_dir` is spelled as in the configuration: sd-scripts does
+    not expand `~` or resolve it, and treats two subsets as the same only if spelled equally. With a
+    `metadata_file` it is the base of relative names in that file; `rootless`: there is none."""
 
     image_dir: str
     metadata_file: str | None = None
@@ -67,7 +65,7 @@ class SubsetSpec:
 
     @property
     def name(self) -> str:
-        """What tells it apart: the metadata file, else the folder."""
+        """Its identity: the metadata file, else the folder."""
         return self.metadata_file if self.metadata_file is not None else self.image_dir
 
 

@@ -1,4 +1,5 @@
-"""One command line -> launcher, its flags, the script and the script's flags, as argparse reads them. Pure."""
+"""One command line -> launcher, its flags, the script and the script's flags, as argparse reads them.
+Pure."""
 
 from __future__ import annotations
 
@@ -36,10 +37,10 @@ _PYTHON_OPTIONS_WITH_VALUE = ("-X", "-W", "-Q")
 #: short options of `accelerate launch`
 _SHORT = {"-m": "--module", "-q": "--quiet"}
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.S)
-#: argparse takes a word with a dash for a flag, unless it is a number or holds a blank
+#: argparse reads a word with a dash as a flag, unless it is a number or contains a space
 _FLAG = re.compile(r"--?[A-Za-z][^ ]*", re.S)
 _OPTION = re.compile(r"--([A-Za-z][\w-]*)(=.*)?", re.S)
-#: text even where it looks like a number: other parts of plasma-tui read them as text
+#: text even if it looks like a number: other parts of plasma-tui read them as text
 _TEXT_FLAGS = frozenset(
     {
         *PATH_FLAGS, *PATH_OR_NAME_FLAGS, "output_name", "resolution", "log_prefix", "comment",
@@ -50,24 +51,24 @@ _TEXT_FLAGS = frozenset(
 
 @dataclass(slots=True)
 class FlagWords:
-    """`flags` in their order; `unmapped`: what could not be read, a sentence each."""
+    """`flags` in order; `unmapped`: what could not be read, a sentence each."""
 
     flags: dict[str, FlagValue] = field(default_factory=dict)
     unmapped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def put(self, name: str, texts: Sequence[str], shown: str) -> None:
-        """The flag with this text, or `shown` with the reason why plasma.toml cannot hold it."""
+        """The flag with this text, or `shown` with the reason why plasma.toml cannot contain it."""
         if name in PATH_FLAGS | PATH_OR_NAME_FLAGS and texts and not all(texts):
             self.unmapped.append(f"{shown}: the path is empty")
         elif word := unpassable(texts):
-            self.unmapped.append(f"{shown}: a trainer would take {word} for a flag")
+            self.unmapped.append(f"{shown}: a trainer would read {word} as a flag")
         else:
             self.flags[name] = flag_value(name, texts)
 
 
 def read_flag_words(fields: Iterable[Field]) -> FlagWords:
-    """Every flag of a command line, from behind the script's name."""
+    """Every flag of a command line, after the script's name."""
     told = FlagWords()
     for name, values in _by_flag(fields, told.unmapped):
         texts = [value.text for value in values]
@@ -77,13 +78,13 @@ def read_flag_words(fields: Iterable[Field]) -> FlagWords:
         before = told.flags.get(name)
         told.put(name, texts, f"--{name} {' '.join(texts)}".rstrip())
         if before not in (None, told.flags.get(name)):
-            told.flags[name] = told.flags.pop(name)  # where the last one stands
+            told.flags[name] = told.flags.pop(name)  # at the position of the last one
             told.notes.append(f"--{name} is given twice; the last one counts")
     return told
 
 
 def _by_flag(fields: Iterable[Field], stray: list[str]) -> Iterator[tuple[str, list[Field]]]:
-    """Each flag with the words behind it; what belongs to none goes to `stray`."""
+    """Each flag with the words after it; words without a flag are added to `stray`."""
     name, values, closed = "", list[Field](), True  # `--name=value` takes no further word
     for word in fields:
         if match := _OPTION.fullmatch(word.text):
@@ -92,12 +93,12 @@ def _by_flag(fields: Iterable[Field], stray: list[str]) -> Iterator[tuple[str, l
             name, closed = plain_name(match[1]), match[2] is not None
             values = [Field(match[2][1:], word.unknown)] if closed else []
         elif word.text == "--" and not word.unknown:
-            continue  # no script here takes words of its own behind it
+            continue  # no script here takes positional words after it
         elif closed or (word.unknown and values):
             why = word.unknown[0] if word.unknown else "it belongs to no flag"
             stray.append(f"{word.text}: {why}")
         elif _FLAG.fullmatch(word.text):
-            stray.append(f"{word.text}: a short flag, which is not understood here")
+            stray.append(f"{word.text}: an unknown short flag")
         else:
             values.append(word)
     if name:
@@ -105,7 +106,7 @@ def _by_flag(fields: Iterable[Field], stray: list[str]) -> Iterator[tuple[str, l
 
 
 def flag_value(name: str, texts: Sequence[str]) -> FlagValue:
-    """A flag's value from the words behind it: none is a switch, several are a list."""
+    """A flag's value from the words after it: none is a switch, several are a list."""
     scalars = tuple(scalar(name, text) for text in texts)
     if not scalars:
         return True
@@ -113,7 +114,7 @@ def flag_value(name: str, texts: Sequence[str]) -> FlagValue:
 
 
 def scalar(name: str, text: str) -> FlagScalar:
-    """A number where its text would come back the same (`64`, `0.5`), else the text (`1e-4`)."""
+    """A number if its text is preserved (`64`, `0.5`), else the text (`1e-4`)."""
     for convert in (int, float) if name not in _TEXT_FLAGS else ():
         try:
             number: int | float = convert(text)
@@ -125,7 +126,7 @@ def scalar(name: str, text: str) -> FlagScalar:
 
 
 def draft_of(told: FlagWords, source: str, folder: Path, found: Found, **more: Any) -> Draft:
-    """Of a file that names neither its checkout nor an interpreter. `folder`: where its paths start."""
+    """For a file without checkout or interpreter. `folder`: where its paths start."""
     checkout = found.sd_scripts[0].path if found.sd_scripts else None
     python = found.python_for(checkout)
     return Draft(
@@ -142,8 +143,8 @@ def draft_of(told: FlagWords, source: str, folder: Path, found: Found, **more: A
 
 @dataclass(frozen=True, slots=True)
 class LaunchLine:
-    """`python`: the interpreter as written, or the one beside the launcher, None when only a name
-    looked up on PATH. `accelerate`: the launcher's flags, None without accelerate."""
+    """`python`: the interpreter as written, or the one next to the launcher, None if only a name on PATH.
+    `accelerate`: the launcher's flags, None without accelerate."""
 
     script: str
     python: str | None
@@ -154,13 +155,13 @@ class LaunchLine:
 
 
 def is_training_script(script: str) -> bool:
-    """sd-scripts' training scripts, and what is called like one."""
+    """sd-scripts' training scripts, and similar names."""
     path = PurePath(script.replace("\\", "/"))
     return path.suffix == ".py" and ("train" in path.stem or path.stem == "fine_tune")
 
 
 def read_launch_line(fields: Sequence[Field]) -> LaunchLine | None:
-    """None when the command starts no training script."""
+    """None if the command starts no training script."""
     texts = [one.text for one in fields]
     start = next((at for at, word in enumerate(texts) if _kind(word)), len(texts))
     if start == len(texts) or (start and _basename(texts[0]) not in _WRAPPERS):
@@ -175,7 +176,7 @@ def read_launch_line(fields: Sequence[Field]) -> LaunchLine | None:
         module = "".join(texts[at + 1 : at + 2]) if texts[at : at + 1] == ["-m"] else ""
         kind = _MODULES.get(module, "script")
         at += 2 if module in _MODULES else 0
-    elif python is not None:  # the interpreter in the folder of a program of its environment
+    elif python is not None:  # the interpreter next to a program of its environment
         python = str(PurePath(program).with_name("python"))
     at += kind == "accelerate" and texts[at : at + 1] == ["launch"]
     found = _script_in(fields, at)
@@ -198,14 +199,14 @@ def _basename(word: str) -> str:
 
 
 def _kind(word: str) -> str:
-    """One of "python", "accelerate", "torchrun", "script" for one that is started itself, else ""."""
+    """One of "python", "accelerate", "torchrun", "script" for one that is started directly, else ""."""
     if match := _PROGRAMS.fullmatch(_basename(word)):
         return str(match.lastgroup)
     return "script" if is_training_script(word) and not word.startswith("-") else ""
 
 
 def _script_in(fields: Sequence[Field], start: int) -> tuple[str, int, int] | None:
-    """The script, where the words before it end and those behind it begin."""
+    """The script, the end of the words before it and the start of those after it."""
     for at, word in enumerate(fields[start:], start):
         script, after = word.text, at + 1
         if word.text in ("-m", "--module") and after < len(fields):
@@ -216,7 +217,7 @@ def _script_in(fields: Sequence[Field], start: int) -> tuple[str, int, int] | No
 
 
 def _by_accelerate(line: LaunchLine, options: FlagWords) -> LaunchLine:
-    """Several processes by torchrun are started by accelerate instead."""
+    """Several torchrun processes are started by accelerate instead."""
     processes = options.flags.pop("nproc_per_node", 1)
     unmapped = [f"torchrun --{name}={value}" for name, value in options.flags.items()]
     accelerate = FlagWords({"num_processes": processes}, unmapped)

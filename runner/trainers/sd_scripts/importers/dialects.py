@@ -1,5 +1,5 @@
-"""Scripts for other shells (cmd, PowerShell), cells and notebooks, and Python programs that start a
-command -> the same in shell text, line by line, so that one reader reads all of them. Runs nothing."""
+"""Converts scripts for other shells (cmd, PowerShell), notebooks, and Python programs that start a command to
+shell text, line by line, so that one reader reads all of them. Runs nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Rules = Sequence[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]
 
 _WINDOWS_PATH = re.compile(r"\w:\\")
 _QUOTED_OR_WORD = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'|[^\s"\']+')
-#: what a pasted text begins with
+#: start of a pasted text
 _SIGNS_OF = (
     (".ipynb", re.compile(r'\A\s*\{\s*"(?:cells|nbformat|metadata)"')),
     (".bat", re.compile(r"^[ \t]*(?:@echo off|set \w+=|set \"\w+=)", re.I | re.M)),
@@ -29,7 +29,7 @@ _STARTS = frozenset(
 
 
 def as_shell(text: str, suffix: str, source: str) -> tuple[str, list[str]]:
-    """Shell text and what to say about it. Raises ImportRefused."""
+    """Shell text and notes about it. Raises ImportRefused."""
     text = text.replace("\r\n", "\n")
     kind = suffix
     if suffix in ("", ".txt", ".md"):
@@ -55,7 +55,7 @@ def _rules(*rules: tuple[str, str | Callable[[re.Match[str]], str]]) -> Rules:
 
 
 def _translated(text: str, rules: Rules) -> str:
-    """Every line by every rule that fits it."""
+    """Apply every matching rule to every line."""
     lines = text.split("\n")
     for pattern, shell in rules:
         lines = [pattern.sub(shell, line) for line in lines]
@@ -105,7 +105,7 @@ def _if(match: re.Match[str]) -> str:
 
 
 def _to_run(source: str) -> str:
-    """An expression that only a running program could work out."""
+    """An expression that only a running program could evaluate."""
     return f"$({re.sub(r'[^a-zA-Z0-9_. ]', '', source)[:60].strip() or 'expression'})"
 
 
@@ -154,8 +154,8 @@ def _power_shell(text: str, source: str) -> str:
     if match := _NOT_POWER_SHELL.search(shell):
         line = shell.count("\n", 0, match.start()) + 1
         raise ImportRefused(
-            f"{source}:{line}: this PowerShell script computes its command (`{match[0].strip()[:40]}`), "
-            "which is not read; give the command that it starts"
+            f"{source}:{line}: this PowerShell script computes its command "
+            "(`{match[0].strip()[:40]}`), which is not supported; use the command it starts"
         )
     lists = set(re.findall(r"^(\w+)\+?=\(", shell, re.M))
     return re.sub(
@@ -178,7 +178,7 @@ _MAGICS = _rules(
 
 
 def _cells(text: str) -> str:
-    """The lines for the shell, and values that Python sets; all other Python becomes empty lines."""
+    """Shell lines, and values set by Python; all other Python becomes empty lines."""
     lines, shell, continued = [], False, False
     for line in text.split("\n"):
         start = line.lstrip()[:1]
@@ -206,7 +206,7 @@ def _notebook(text: str, source: str) -> str:
             "".join(cell["source"]) for cell in cells if cell.get("cell_type") == "code"
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ImportRefused(f"{source} is no whole notebook; save it again") from None
+        raise ImportRefused(f"{source} is not a complete notebook; save it again") from None
 
 
 def _python(text: str, source: str) -> str:
@@ -214,7 +214,7 @@ def _python(text: str, source: str) -> str:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 1
-        raise ImportRefused(f"{source}:{line}: no valid Python; give the command itself") from None
+        raise ImportRefused(f"{source}:{line}: not valid Python; use the command itself") from None
     lines = [""] * (text.count("\n") + 2)
     assigned = [one for one in ast.walk(tree) if isinstance(one, ast.Assign)]
     targets = [t for one in assigned if isinstance(one.value, ast.List) for t in one.targets]
@@ -261,7 +261,7 @@ def _shell_call(call: ast.Call, lists: Collection[str]) -> str:
 
 
 def _shell_value(tree: ast.expr) -> str:
-    """An expression as a shell word or array; what has to be run stays unknown."""
+    """An expression as a shell word or array; what would have to run stays unknown."""
     match tree:
         case ast.List(items) | ast.Tuple(items):
             return f"({' '.join(map(_shell_value, items))})"

@@ -1,4 +1,4 @@
-"""Any file that describes a training -> the text of a plasma.toml. Reads it, runs nothing of it."""
+"""Converts any file that describes a training to the text of a plasma.toml. Reads it, never runs it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from runner.trainers.sd_scripts.importers.sd_toml import looks_like_config, read
 from runner.trainers.sd_scripts.importers.shell import read_shell
 from runner.trainers.sd_scripts.importers.write import imported
 
-#: a script or configuration is a few KB; a model named by mistake is not read
+#: a script or configuration is a few KB; a model given by mistake is not read
 MOST_BYTES = 500_000
-#: how a pasted text is called in a message
+#: name of a pasted text in a message
 PASTED = "the pasted text"
 
 
@@ -46,7 +46,7 @@ def import_file(path: Path, *, context: Context) -> Imported:
 
 
 def import_text(text: str, *, context: Context) -> Imported:
-    """The same for a text that was pasted, as if it stood in a file of the working folder."""
+    """The same for pasted text, as if it were a file in the working folder."""
     return _imported(text, PASTED, None, context)
 
 
@@ -54,9 +54,7 @@ def _imported(text: str, source: str, path: Path | None, where: Context) -> Impo
     try:
         made = _finished(_draft(text, source, path, where), where)
     except RecursionError:
-        raise ImportRefused(
-            f"{source} is nested too deeply to be read; give the command itself"
-        ) from None
+        raise ImportRefused(f"{source} is nested too deeply; use the command itself") from None
     for name, written in (
         ("plasma.toml", made.config_text),
         *((f.name, f.text) for f in made.files),
@@ -66,8 +64,8 @@ def _imported(text: str, source: str, path: Path | None, where: Context) -> Impo
         except UnicodeEncodeError as error:
             line = written.count("\n", 0, error.start) + 1
             raise ImportRefused(
-                f"{source} holds half a character ({written[error.start]!a}), which no file can "
-                f"hold; it would stand in line {line} of {name}"
+                f"{source} contains half a character ({written[error.start]!a}), which cannot be "
+                f"encoded; it would be in line {line} of {name}"
             ) from None
     return made
 
@@ -80,14 +78,14 @@ def _draft(text: str, source: str, path: Path | None, where: Context) -> Draft:
         folder = where.places.cwd if path is None else path.parent
         return read(text, source, _base(text, folder, where.found), where)
     if not text.strip():
-        raise ImportRefused(f"{source} is empty; give a file with the command of a training")
+        raise ImportRefused(f"{source} is empty; choose a file with a training command")
     shell, notes = as_shell(text, suffix, source)
     draft = read_shell(shell, source, path, where)
     return replace(draft, notes=(*notes, *draft.notes))
 
 
 def _kind(text: str, suffix: str) -> str:
-    """By the name, else by the look: "json", "toml" or "shell"."""
+    """By name, else by content: "json", "toml" or "shell"."""
     if suffix in (".json", ".toml"):
         return suffix[1:]
     if suffix in (".sh", ".bash", ".zsh", ".bat", ".cmd", ".ps1", ".py", ".ipynb"):
@@ -104,8 +102,8 @@ def _kind(text: str, suffix: str) -> str:
 
 
 def _base(text: str, folder: Path, found: Found) -> Path:
-    """Where relative paths of a configuration start: it does not say, so it is the first of its own
-    folder, sd-scripts and the folder around that in which a path it names exists."""
+    """Where relative paths of a configuration start: it is not specified, so it is the first of its own
+    folder, sd-scripts and its parent folder in which one of its paths exists."""
     words = {word.strip() for word in text.replace("'", '"').split('"')}
     relative = [word for word in words if "/" in word and len(word) < 300 and word[0] not in "/~"]
     for base in (folder, *found.around):
@@ -128,32 +126,29 @@ def _finished(draft: Draft, where: Context) -> Imported:
 
 
 def _not_there(draft: Draft) -> list[str]:
-    """What the file names and this machine does not have (yet)."""
+    """What the file refers to but this machine does not have (yet)."""
     told = []
     foreign = [name for name, value in draft.train.items() if on_windows(value)]
     if foreign:
-        told.append(
-            f"Windows paths have to be changed to paths of this machine: {', '.join(foreign)}"
-        )
+        told.append(f"Change these Windows paths to local paths: {', '.join(foreign)}")
     if draft.sd_scripts is not None:
         checkout = look_at_checkout(draft.sd_scripts)
         if checkout is None:
-            told.append(f"{draft.sd_scripts} holds no train_network.py")
+            told.append(f"{draft.sd_scripts} has no train_network.py")
         elif checkout.problem:
             told.append(f"{checkout.path}: {checkout.problem}")
     if draft.python is not None and not Path(draft.python).exists():
-        told.append(f"python {draft.python} is not there")
+        told.append(f"python {draft.python} does not exist")
     return told
 
 
 def _with_dataset(draft: Draft, project: Path) -> Draft:
-    """A dataset config that is named but not there yet is described in [dataset], when the project
-    has images for it."""
+    """A missing dataset config is described in [dataset], if the project has images for it."""
     named = draft.train.get("dataset_config")
     if draft.dataset or not isinstance(named, str) or on_windows(named) or Path(named).exists():
         return draft
     files = look_at_project(project)
-    missing = f"dataset_config {named} is not there"
+    missing = f"dataset_config {named} does not exist"
     if not files.images:
         return replace(draft, notes=(*draft.notes, missing))
     described = f"{missing}; [dataset] describes the images of this folder, `check` writes the file"
@@ -165,9 +160,11 @@ def _read(path: Path) -> str:
     try:
         data = read_bytes(path, MOST_BYTES)
     except FileNotFoundError:
-        raise ImportRefused(f"there is no file {path}; check the path") from None
+        raise ImportRefused(f"file not found: {path}") from None
     except IsADirectoryError:
-        raise ImportRefused(f"{path} is a folder; give the file that starts the training") from None
+        raise ImportRefused(
+            f"{path} is a folder; choose the file that starts the training"
+        ) from None
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise ImportRefused(_too_large(str(path))) from None
@@ -178,18 +175,18 @@ def _read(path: Path) -> str:
 
 
 def _too_large(path: str) -> str:
-    return f"{path} is no script or configuration: it has over {MOST_BYTES // 1000} kB"
+    return f"{path} is not a script or configuration: it has over {MOST_BYTES // 1000} kB"
 
 
 def text_of(data: bytes, path: str) -> str:
-    """The bytes of a script or configuration as text; `path`: how a message calls it. Raises
+    """The bytes of a script or configuration as text; `path`: its name in messages. Raises
     ImportRefused."""
     if len(data) > MOST_BYTES:
         raise ImportRefused(_too_large(path))
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # PowerShell's default
         return data.decode("utf-16", "replace")
     if b"\0" in data:
-        raise ImportRefused(f"{path} is a binary file; give a shell script, JSON or TOML")
+        raise ImportRefused(f"{path} is a binary file; choose a shell script, JSON or TOML")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,7 +1,7 @@
-"""What is on this machine: checkouts of sd-scripts, interpreters that belong to them, base models.
+"""Finds checkouts of sd-scripts, their interpreters and base models on this machine.
 
-Only a fixed list of usual places is looked at, none below the folders of a person's documents: on
-macOS a look into those asks for a permission.
+Only a fixed list of usual places is searched, none below document folders: on macOS reading those asks for
+permission.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from runner.trainers.registry import flag_report
 _ROOT_NAMES = (
     "kohya_ss", "sd-scripts", "sd_scripts", "LoRA_Easy_Training_Scripts", "lora-scripts",
 )  # fmt: skip
-#: where sd-scripts lies inside what brings it along; "" for a checkout of its own
+#: where sd-scripts is inside other programs; "" for its own checkout
 _INSIDE = ("sd-scripts", "sd_scripts", "scripts/stable", "scripts/dev", "")
 #: one folder between the home and the program
 _BETWEEN = (
@@ -47,7 +47,7 @@ MOST_MODELS = 30
 
 @dataclass(frozen=True, slots=True)
 class FoundCheckout:
-    """`problem`: why nothing can be trained with it as it is; None: train_network.py is there."""
+    """`problem`: why it cannot be used for training; None: train_network.py exists."""
 
     path: Path
     problem: str | None = None
@@ -61,7 +61,7 @@ class FoundModel:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Best first. `device`: "cuda" or "mps" when this machine surely has one, else None."""
+    """Best first. `device`: "cuda" or "mps" if this machine certainly has one, else None."""
 
     sd_scripts: tuple[FoundCheckout, ...] = ()
     pythons: tuple[Path, ...] = ()
@@ -70,18 +70,18 @@ class Found:
 
     @property
     def around(self) -> list[Path]:
-        """The checkouts and the folder around each."""
+        """The checkouts and the parent of each."""
         return [folder for one in self.sd_scripts for folder in (one.path, one.path.parent)]
 
     def python_for(self, checkout: Path | None) -> Path | None:
-        """The interpreter that belongs to a checkout, else the only one there is."""
+        """The interpreter of a checkout, else the only one found."""
         own = None if checkout is None else venv_python(checkout)
         return own or (self.pythons[0] if len(self.pythons) == 1 else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where to look."""
+    """Where to search."""
 
     home: Path
     cwd: Path
@@ -95,7 +95,7 @@ class Places:
         return cls(Path.home(), Path.cwd(), dict(os.environ))
 
     def folders(self) -> Iterator[Path]:
-        """Folders that a program may lie in directly."""
+        """Folders that may directly contain a program."""
         yield from (self.cwd, *islice(self.cwd.parents, 4))
         yield from (self.home / between for between in _BETWEEN)
         yield from self.system_roots
@@ -108,8 +108,8 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where an import happens. `project`: the folder that the plasma.toml is for. `flags_of`: what the
-    trainer found there knows."""
+    """Context of an import. `project`: the folder of the plasma.toml. `flags_of`: flags of the trainer found
+    there."""
 
     project: Path
     places: Places
@@ -124,7 +124,7 @@ class Context:
 
 
 def find_setup(where: Places) -> Found:
-    """Everything found in the usual places; takes some milliseconds, starts nothing."""
+    """Everything found in the usual places; takes a few milliseconds, starts nothing."""
     checkouts = tuple(sorted(_checkouts(where), key=lambda found: found.problem is not None))
     pythons = tuple(dict.fromkeys(_pythons(checkouts, where)))
     device = "cuda" if where.nvidia_driver.exists() else None
@@ -142,7 +142,7 @@ def _checkouts(where: Places) -> list[FoundCheckout]:
 
 
 def look_at_checkout(path: Path) -> FoundCheckout | None:
-    """Is it sd-scripts, whole or an empty submodule? (Older kohya_ss has it in its own root.)"""
+    """Is it sd-scripts, complete or an empty submodule? (Older kohya_ss has it in its own root.)"""
     script = path / "train_network.py"
     try:
         if script.is_file():
@@ -150,7 +150,7 @@ def look_at_checkout(path: Path) -> FoundCheckout | None:
         submodule = path.is_dir() and path.name == "sd-scripts" and not any(path.iterdir())
     except OSError:
         return None
-    cure = "run `git submodule update --init --recursive` in the folder around it"
+    cure = "run `git submodule update --init --recursive` in its parent folder"
     return FoundCheckout(path, f"the submodule is empty; {cure}") if submodule else None
 
 

@@ -1,4 +1,4 @@
-"""A plasma.toml for someone who has no command yet: from what was found, and a few answers. What `init`
+"""A plasma.toml for users without a command yet: from what was found, and a few answers. What `init`
 without --from and the screen use."""
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LEARNING: dict[str, FlagValue] = {
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the person chose; None: not asked or not known."""
+    """The user's choices; None: not asked or unknown."""
 
     sd_scripts: Path | None = None
     python: str | None = None
@@ -45,8 +45,8 @@ class Answers:
 
 
 def suggested(found: Found, project: Path) -> Answers:
-    """What is taken when nobody is asked. A base model is only ever offered: which one is meant
-    cannot be found out."""
+    """Defaults without questions. A base model is only ever suggested: the intended one cannot be
+    determined."""
     checkout = found.sd_scripts[0].path if found.sd_scripts else None
     python = found.python_for(checkout)
     return Answers(checkout, None if python is None else str(python), None, _name(project))
@@ -57,8 +57,8 @@ def _name(project: Path) -> str:
 
 
 def new_project(answers: Answers | None = None, *, context: Context) -> Imported:
-    """`answers` None: what was found is taken. What nobody knows stands in the text as a comment
-    that says what is missing (see `missing_of`)."""
+    """`answers` None: use what was found. Unknown values are in the text as comments that say what is missing
+    (see `missing_of`)."""
     found, project = context.found, context.project
     chosen = answers or suggested(found, project)
     files = look_at_project(project)
@@ -69,7 +69,7 @@ def new_project(answers: Answers | None = None, *, context: Context) -> Imported
     else:
         missing["pretrained_model_name_or_path"] = "the base model that the LoRA is for"
     dataset = None
-    if files.dataset_configs:  # stays where it is
+    if files.dataset_configs:  # kept in place
         train["dataset_config"] = str(files.dataset_configs[0])
     elif files.images:
         train["dataset_config"] = str(project / "dataset.toml")
@@ -115,6 +115,6 @@ def _expect(found: Found, files: ProjectFiles) -> dict[str, Any]:
 
 
 def missing_of(config_text: str) -> list[str]:
-    """What a text from here still lacks: `name: what it is`, in the order of the text."""
+    """What a generated text still lacks: `name: what it is`, in the order of the text."""
     lacking = re.findall(r'^# (\S+) = "\.\.\."  # missing: (.*)$', config_text, re.M)
     return [f"{name}: {what}" for name, what in lacking]

@@ -1,4 +1,4 @@
-"""The fields of a kohya_ss configuration: `kohya.toml`, whose comments say what each is."""
+"""The fields of a kohya_ss configuration: `kohya.toml`, with comments on each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class OnlyFor(msgspec.Struct, frozen=True):
-    """Fields that only these models get, by their checkboxes."""
+    """Fields that only apply to these models, by their checkboxes."""
 
     fields: tuple[str, ...]
     models: tuple[str, ...]

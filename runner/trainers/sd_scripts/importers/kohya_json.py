@@ -1,8 +1,7 @@
-"""A kohya_ss configuration (the JSON its window saves) as a draft of plasma.toml.
+"""A kohya_ss configuration (the JSON saved by its GUI) as a draft of plasma.toml.
 
-kohya_ss v26 turns the fields into a TOML for --config_file: what is empty, false or 0 is left out,
-and some fields decide about others. The same is done here, with flags. What each field is stands in
-`kohya.toml`.
+kohya_ss v26 converts the fields to a TOML for --config_file: empty, false or 0 is left out, and some fields
+depend on others. The same is done here, with flags. Fields are described in `kohya.toml`.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ def read_kohya_json(text: str, source: str, folder: Path, where: Context) -> Dra
         values = json.loads(text, parse_float=Number)
     except json.JSONDecodeError as error:
         place = f"{source}:{error.lineno}"
-        raise ImportRefused(f"{place}: no valid JSON ({error.msg}); save it again") from None
+        raise ImportRefused(f"{place}: not valid JSON ({error.msg}); save it again") from None
     except RecursionError:
-        raise ImportRefused(f"{source}: no valid JSON (nested too deep); save it again") from None
+        raise ImportRefused(f"{source}: not valid JSON (nested too deep); save it again") from None
     if not isinstance(values, dict) or not values.keys() & {"LoRA_type", "network_dim"}:
         raise ImportRefused(
-            f"{source} is no LoRA configuration of kohya_ss (no LoRA_type in it); give the JSON that "
-            "its LoRA tab saves"
+            f"{source} is not a LoRA configuration of kohya_ss (no LoRA_type in it); use the JSON "
+            "saved by its LoRA tab"
         )
     models = [model for model in FIELDS.models if _Reader(values).on(model[0])]
     box, script, prefix = models[0] if models else ("", "train_network.py", "")
@@ -56,7 +55,7 @@ def read_kohya_json(text: str, source: str, folder: Path, where: Context) -> Dra
     reader.read()
     files: tuple[NewFile, ...] = ()
     if prompts := str(values.get("sample_prompts") or "").strip():
-        # The window holds the prompts themselves, sd-scripts wants a file.
+        # The GUI has the prompts themselves, sd-scripts needs a file.
         files = (NewFile(PROMPTS_NAME, f"{prompts}\n"),)
         reader.told.flags["sample_prompts"] = str(where.project / PROMPTS_NAME)
     reader.told.flags.update(reader.words("additional_parameters"))
@@ -92,7 +91,7 @@ class _Reader:
         self.launcher()
 
     def text(self, name: str) -> str:
-        """A field as text; whole floats (64.0) as whole numbers, "" when it is not set."""
+        """A field as text; integral floats (64.0) as integers, "" if not set."""
         value = self.values.get(name)
         if isinstance(value, str):
             whole, dot, rest = value.partition(".")
@@ -117,7 +116,7 @@ class _Reader:
         self.told.put(name, [] if text == "True" else texts, f"{name} = {text}")
 
     def words(self, name: str) -> dict[str, FlagValue]:
-        """The flags of a field that holds words of a command line."""
+        """The flags of a field with command line text."""
         told = read_flag_words(map(Field, self.text(name).replace('"', "").split()))
         self.told.unmapped += [f"{name}: {text}" for text in told.unmapped]
         return told.flags
@@ -131,7 +130,7 @@ class _Reader:
             if name in special or name.startswith(foreign) or not self.counts(name):
                 continue
             if isinstance(value, dict | list):
-                self.told.unmapped += [f"{name} = {value}: not understood"] if value else []
+                self.told.unmapped += [f"{name} = {value}: not recognized"] if value else []
                 continue
             flag = FIELDS.renamed_for_model.get(name)
             if flag is None:
@@ -142,7 +141,7 @@ class _Reader:
                 self.uncertain.add(flag)
 
     def counts(self, name: str) -> bool:
-        """Is the field looked at for this model and kind of noise?"""
+        """Is the field used for this model and kind of noise?"""
         models = (row.models for row in FIELDS.only_for if name in row.fields)
         noise = self.text("noise_offset_type")
         return (
@@ -153,11 +152,11 @@ class _Reader:
         )
 
     def network(self) -> None:
-        """--network_module and --network_args, by what kohya_ss passes on for the type."""
+        """--network_module and --network_args, as kohya_ss passes them for the type."""
         kind = self.text("LoRA_type") or "Standard"
         chosen = FIELDS.types.get("LyCORIS/LoCon" if kind == "LoCon" else kind)
         if chosen is None:
-            what = f"LoRA_type = {kind}: not known; set network_module yourself"
+            what = f"LoRA_type = {kind}: unknown; set network_module yourself"
             self.told.unmapped.append(what)
             return
         sd3 = chosen.module == "networks.lora" and self.box == "sd3_checkbox"
@@ -198,7 +197,7 @@ class _Reader:
         ]
 
     def length(self) -> None:
-        """Epochs win over steps; with neither the window counts in `epoch`."""
+        """Epochs win over steps; without both the GUI counts in `epoch`."""
         flags, notes = self.told.flags, self.told.notes
         epoch = self.number("epoch")
         for name in ("max_train_epochs", "max_train_steps"):
@@ -208,14 +207,14 @@ class _Reader:
         else:
             if self.text("dataset_config"):
                 notes.append(
-                    "no max_train_steps and no max_train_epochs: with a dataset TOML `epoch` counts "
-                    "for nothing, and sd-scripts trains its default of 1600 steps"
+                    "no max_train_steps and no max_train_epochs: with a dataset TOML `epoch` is "
+                    "ignored, and sd-scripts trains its default of 1600 steps"
                 )
             elif epoch > 0:
                 flags["max_train_epochs"] = int(epoch)
                 notes.append(
-                    f"epoch = {int(epoch)} becomes max_train_epochs; kohya_ss would have worked out "
-                    "max_train_steps, without the rounding of buckets"
+                    f"epoch = {int(epoch)} becomes max_train_epochs; kohya_ss would compute "
+                    "max_train_steps, without bucket rounding"
                 )
         if (warmup := self.number("lr_warmup_steps")) > 0:
             flags["lr_warmup_steps"] = int(warmup)
@@ -251,13 +250,13 @@ class _Reader:
         if "train_inpainting" in flags and "cache_latents" in flags:
             del flags["cache_latents"]
             flags.pop("cache_latents_to_disk", None)
-            notes.append("cache_latents is left out: it cannot go with train_inpainting")
+            notes.append("cache_latents is left out: it cannot be combined with train_inpainting")
         if self.box == "anima_checkbox" and flags.get("attn_mode") == "torch":
             del flags["attn_mode"]
         if flags.get("model_type") not in (None, "chroma"):
             del flags["model_type"]
         if not self.text("caption_extension") and not self.text("dataset_config"):
-            notes.append("no caption_extension: sd-scripts then looks for .caption files")
+            notes.append("no caption_extension: sd-scripts then reads .caption files")
 
     def launcher(self) -> None:
         if precision := self.text("mixed_precision"):

@@ -1,4 +1,4 @@
-"""What an import is made of, on its way to a plasma.toml."""
+"""The parts of an import."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class ImportRefused(Refusal):
 
 
 class Number(str):
-    """A float of a JSON or TOML in its own words: 1e-4 must not come back as 0.0001."""
+    """A float of a JSON or TOML in its original text: 1e-4 must not become 0.0001."""
 
     __slots__ = ()
 
 
 def on_windows(value: FlagValue) -> bool:
-    """Is it a path such as `C:\\models`, which means nothing on this machine?"""
+    """Is it a path such as `C:\\models`, which is invalid on this machine?"""
     return isinstance(value, str) and bool(re.match(r"[A-Za-z]:[\\/]", value))
 
 
@@ -38,7 +38,7 @@ def with_paths(flags: Flags, folder: Path) -> dict[str, FlagValue]:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One word of a command line. `unknown`: why its text is not known, one reason each."""
+    """One word of a command line. `unknown`: why its text is unknown, one reason each."""
 
     text: str
     unknown: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file that belongs beside plasma.toml."""
+    """A file to write next to plasma.toml."""
 
     name: str
     text: str
@@ -57,10 +57,9 @@ class NewFile:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A plasma.toml before it is text. Paths are absolute. None: not known, and told so in the file.
-    `source`: where it comes from, as a person would say it. `in_order`: keep the order of the flags.
-    `unmapped`: what could not be taken over; `notes`: what was read with a grain of salt.
-    `uncertain`: flags that hold only if the trainer knows them."""
+    """A plasma.toml before it is text. Paths are absolute. None: unknown, with a comment in the file.
+    `source`: its origin, for display. `in_order`: keep the order of the flags. `unmapped`: what could not be
+    imported; `notes`: remarks. `uncertain`: flags that are only valid if the trainer knows them."""
 
     source: str
     train: Flags
@@ -89,8 +88,8 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`config_text`: the plasma.toml for the folder it was made for. `source`: where it comes from.
-    `unmapped`: what could not be taken over; it also stands at the end of the text."""
+    """`config_text`: the plasma.toml for its folder. `source`: its origin. `unmapped`: what could not be
+    imported; also listed at the end of the text."""
 
     config_text: str
     unmapped: tuple[str, ...] = ()

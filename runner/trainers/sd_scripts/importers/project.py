@@ -1,4 +1,4 @@
-"""What a project folder already holds for a training: a dataset config, folders of images."""
+"""What a project folder already has for a training: a dataset config, folders of images."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.dataset.files import is_image
 
-#: depth of folders and number of folders looked at: a project, not a disk
+#: maximum depth and number of folders: a project, not a disk
 DEPTH = 4
 MOST_FOLDERS = 300
 _SKIPPED = frozenset({"venv", "node_modules", "__pycache__", "output", "outputs", "logs", "sample"})
 _CAPTIONS = (".txt", ".caption", ".cap")
-#: `10_name`: what kohya_ss calls repeats and class
+#: `10_name`: repeats and class in kohya_ss
 _REPEATS = re.compile(r"(\d+)_(.*)")
 _REGULARISATION = re.compile(
     r"reg|regs|reg_?data|reg_?images?|regulari[sz]ation.*|class(?:_images?)?"
@@ -28,8 +28,8 @@ _REGULARISATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ImageFolder:
-    """`captions`: the ending most of its captions have, None without any. `trigger`: the first tag
-    that every caption begins with."""
+    """`captions`: the extension of most captions, None without any. `trigger`: the first tag of every
+    caption."""
 
     path: Path
     images: int
@@ -53,7 +53,7 @@ class ProjectFiles:
 
     @property
     def trigger(self) -> str | None:
-        """The tag that stands first in every training folder's captions."""
+        """The first tag in every training folder's captions."""
         first = {folder.trigger for folder in self.folders if not folder.is_reg}
         return first.pop() if len(first) == 1 else None
 
@@ -97,7 +97,7 @@ def _image_folder(path: Path, top: Path, names: list[str], images: list[str]) ->
 
 
 def _trigger(path: Path, stems: set[str], ending: str) -> str | None:
-    """The first tag of every caption, when it is the same one."""
+    """The first tag of all captions, if the same."""
     first: str | None = None
     for stem in stems:
         try:
@@ -111,7 +111,7 @@ def _trigger(path: Path, stems: set[str], ending: str) -> str | None:
 
 
 def dataset_section(files: ProjectFiles, project: Path) -> dict[str, Any]:
-    """`[dataset]` of plasma.toml for the folders that were found; their order puts the training
+    """`[dataset]` of plasma.toml for the folders found; their order puts the training
     images first."""
     captions = [folder.captions for folder in files.folders if folder.captions]
     general: dict[str, Any] = {

@@ -1,5 +1,5 @@
-"""A draft held against the flags that its trainer really knows; and `[expect]`: what is known of the
-training before it has ever run."""
+"""Checks a draft against its trainer's flags; and fills `[expect]` with what is known before the first
+run."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ PROPOSAL = (
 
 
 def refined(draft: Draft, catalog: Catalog | None) -> Draft:
-    """Abbreviated names whole, lists as lists; a flag that the trainer does not know would end it,
-    so it is listed instead. Without a catalog that is done with what may be none."""
+    """Expands abbreviated names, makes lists lists; a flag unknown to the trainer would stop it, so it is
+    listed instead. Without a catalog this applies to doubtful flags."""
     if catalog is None:
         train = {name: value for name, value in draft.train.items() if name not in draft.uncertain}
         doubtful = (one for one in draft.train.items() if one[0] in draft.uncertain)
-        listed = (f"{name} = {value}: not known as a flag" for name, value in doubtful)
+        listed = (f"{name} = {value}: not a known flag" for name, value in doubtful)
         return replace(draft, train=train, unmapped=(*draft.unmapped, *listed))
     told, smoke = _known(draft.train, catalog), _known(draft.smoke, catalog)
     return replace(
@@ -56,7 +56,7 @@ def _known(flags: Flags, catalog: Catalog) -> FlagWords:
             meant = nearest(name, catalog.names)
             shown = name if value is True else f"{name} = {value}"
             cure = f"; did you mean {meant}?" if meant else ""
-            told.unmapped.append(f"{shown}: no flag of this trainer{cure}")
+            told.unmapped.append(f"{shown}: not a flag of this trainer{cure}")
     return told
 
 
@@ -70,8 +70,8 @@ def _fitting(name: str, value: FlagValue, catalog: Catalog) -> FlagValue:
 
 
 def with_expectations(draft: Draft, where: Context) -> Draft:
-    """Device, images and steps where they can be known. Steps that regularisation images multiply are not
-    written down: nobody has said that they are meant."""
+    """Device, images and steps where they can be known. Steps multiplied by regularisation images are not
+    written: they may be unintended."""
     told = _forecast(draft, where.project)
     one_process = draft.accelerate.get("num_processes", 1) == 1
     expect: dict[str, Any] = {

@@ -1,4 +1,5 @@
-"""A TOML for sd-scripts' `--config_file` as a draft of plasma.toml; that of LoRA_Easy_Training_Scripts, too."""
+"""A TOML for sd-scripts' `--config_file` as a draft of plasma.toml; that of LoRA_Easy_Training_Scripts,
+too."""
 
 from __future__ import annotations
 
@@ -23,12 +24,12 @@ _SCRIPT_OF_NETWORK = {
     "networks.oft_flux": "flux_train_network.py",
 }
 _EASY = "LoRA_Easy_Training_Scripts"
-#: it works out a flag from these, or does them itself
+#: it derives a flag from these, or handles them itself
 _EASY_ONLY = frozenset({"warmup_ratio", "tag_occurrence", "save_toml"})
 
 
 def looks_like_config(values: Mapping[str, Any]) -> bool:
-    """Does it hold flags of a training?"""
+    """Does it contain flags of a training?"""
     keys = {name for name, _ in _flags(values)}
     return bool(keys & {"pretrained_model_name_or_path", "network_module", "output_name"})
 
@@ -70,15 +71,15 @@ def read_sd_toml(text: str, source: str, folder: Path, where: Context) -> Draft:
         raise ImportRefused(str(syntax_problem(source, text, error))) from None
     if "datasets" in values:
         raise ImportRefused(
-            f"{source} is a dataset config, not a training; leave it where it is and name it as "
-            "dataset_config in [train] of plasma.toml"
+            f"{source} is a dataset config, not a training; keep it and set it as dataset_config "
+            "in [train] of plasma.toml"
         )
     if isinstance(values.get("trainer"), dict):
-        raise ImportRefused(f"{source} is a plasma.toml already; give its folder to plasma-tui")
+        raise ImportRefused(f"{source} is already a plasma.toml; run plasma-tui in its folder")
     if not looks_like_config(values):
         raise ImportRefused(
-            f"{source} holds no flags of a training (no pretrained_model_name_or_path); give a file "
-            "made for --config_file"
+            f"{source} has no training flags (no pretrained_model_name_or_path); use a file for "
+            "--config_file"
         )
     told, easy = FlagWords(), bool(_tables(values, "args"))
     for name, value in _flags(values):
@@ -86,7 +87,7 @@ def read_sd_toml(text: str, source: str, folder: Path, where: Context) -> Draft:
         if easy and name in ("sdxl", "subsets", "train_mode", "dataset_args"):
             continue
         if easy and name in _EASY_ONLY:
-            told.unmapped.append(f"{name} = {value}: a setting of {_EASY} alone")
+            told.unmapped.append(f"{name} = {value}: a setting of {_EASY} only")
         elif not default and value is not False and value != []:
             _put(told, name, value)
     script = _SCRIPT_OF_NETWORK.get(str(told.flags.get("network_module")), "train_network.py")
@@ -97,9 +98,9 @@ def read_sd_toml(text: str, source: str, folder: Path, where: Context) -> Draft:
         more["dataset"] = _easy_dataset(parse_toml(text))
         told.notes.append(f"{source} is a configuration of {_EASY}")
     told.notes += [
-        f"{source} does not name its script: {script} is taken"
+        f"{source} does not set its script: using {script}"
         + ("" if easy else "; change [trainer] script for SDXL"),
-        f"relative paths are read from {folder}",
+        f"relative paths start at {folder}",
     ]
     return draft_of(told, source, folder, where.found, script=script, **more)
 

@@ -1,4 +1,4 @@
-"""A shell script, or a command pasted from one, as a draft of plasma.toml. Nothing of it is run."""
+"""A shell script, or a pasted command, as a draft of plasma.toml. Nothing is run."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from runner.trainers.sd_scripts.importers.shell_tree import parse
 from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax
 from runner.trainers.sd_scripts.scripts import SCRIPTS, TRAINED
 
-#: a command with at most so many steps is a smoke test of the other one
+#: a command with at most this many steps is a smoke test of the other one
 SMOKE_STEPS_AT_MOST = 50
 _SMOKE_NAME = re.compile(r"smoke|(?:^|[_-])(?:dry|try|test)(?:[_-]|$)", re.I)
-#: belong to the shell or to what was activated in it; the interpreter is named by its path instead
+#: belong to the shell or its activated environment; the interpreter is set by its path instead
 _NOT_TAKEN_ENV = re.compile(r"PATH|PS1|PWD|OLDPWD|SHLVL|_|VIRTUAL_ENV\w*|CONDA_\w+|HOME|USER")
-#: sd-scripts' own: the folder of such a script is the checkout, whether it is there already or not
+#: sd-scripts' own: the folder of such a script is the checkout, whether it exists or not
 _OWN_SCRIPTS = frozenset({*SCRIPTS, *TRAINED, "train_leco.py", "sdxl_train_leco.py"})
 
 
@@ -57,8 +57,8 @@ class _Training:
         return f"the command of line {self.invocation.line}{named}"
 
     def cwd(self, start: Path, found: Found) -> tuple[Path, tuple[str, ...]]:
-        """Where relative paths start: where the script word leads to a file, when the command does not
-        say where it runs. `start`: the folder that it was imported from."""
+        """Where relative paths start: if the command does not set its folder, where the script word leads to
+        a file. `start`: the folder of the import."""
         if self.invocation.cwd is not None and self.invocation.moved:
             return self.invocation.cwd, ()
         script = PurePath(self.line.script)
@@ -67,12 +67,12 @@ class _Training:
             bases = found.around[:1]
         if script.is_absolute() or not bases or bases[0] == start:
             return start, ()
-        where = f"where {self.line.script} lies; read as if started in {bases[0]}"
+        where = f"where {self.line.script} is; read as if started in {bases[0]}"
         return bases[0], (f"the command does not say {where}",)
 
 
 def read_shell(text: str, source: str, path: Path | None, where: Context) -> Draft:
-    """`source`: how to call the text in a message; `path`: of the script, for `$0` and relative paths; None:
+    """`source`: name of the text in messages; `path`: of the script, for `$0` and relative paths; None:
     it was pasted. Raises ImportRefused."""
     start = where.places.cwd if path is None else path.parent
     shown = None if path is None else str(path)
@@ -88,15 +88,15 @@ def read_shell(text: str, source: str, path: Path | None, where: Context) -> Dra
     trainings = _trainings(reader)
     if not trainings:
         raise ImportRefused(
-            f"{source} holds no training command; give a file with `accelerate launch ... "
+            f"{source} has no training command; use a file with `accelerate launch ... "
             "train_network.py ...` or `python train_network.py ...`"
         )
     if scope.borrowed:
         names = ", ".join(sorted(scope.borrowed))
         notes.append(f"not set in {source}, taken from this shell: {names}")
     draft = _draft(trainings, source, start, where.found)
-    stray = [  # flags that a comment or a blank cut off from their command
-        f"line {one.line}: {one.fields[0].text}: stands alone; the command before it had ended"
+    stray = [  # flags that a comment or an empty line separated from their command
+        f"line {one.line}: {one.fields[0].text}: is on its own; the command before it had ended"
         for one in reader.found
         if one.fields[0].text.startswith("--")
     ]
@@ -124,10 +124,10 @@ def _draft(trainings: Sequence[_Training], source: str, start: Path, found: Foun
     notes = [*guessed, *line.notes, *line.train.notes, *invocation.notes]
     unmapped = list(line.train.unmapped)
     if len(trainings) > 1:
-        notes.append(f"{main.words()} is taken")
+        notes.append(f"using {main.words()}")
     notes += [f"{other.words()} is another training; it is left out" for other in others]
     if invocation.redirected:
-        notes.append("where its output goes is left out; the console of every run is kept")
+        notes.append("output redirection is left out; the console of every run is kept")
     difference: Flags = {"max_train_steps": 5}
     if smoke is not None:
         flags = with_paths(smoke.line.train.flags, smoke.cwd(start, found)[0])
@@ -161,7 +161,7 @@ def _draft(trainings: Sequence[_Training], source: str, start: Path, found: Foun
 def _chosen(
     trainings: Sequence[_Training],
 ) -> tuple[_Training, _Training | None, list[_Training]]:
-    """The long run, its smoke test, and what is left."""
+    """The full run, its smoke test, and the rest."""
     loras = [one for one in trainings if "train_network" in one.line.script] or list(trainings)
     main = next((one for one in loras if not one.is_smoke), loras[0])
     smoke = next((one for one in loras if one is not main and one.is_smoke), None)
@@ -169,17 +169,17 @@ def _chosen(
 
 
 def _smoke_difference(train: Flags, smoke: Flags) -> dict[str, FlagValue]:
-    """What [smoke] must hold so that the smoke test gets exactly these flags."""
+    """What [smoke] must contain so that the smoke test gets exactly these flags."""
     empty = Config(Path("plasma.toml"), "", Trainer(None, "", ""), train=train)
     given = empty.flags(smoke=True)
-    named = ("max_train_steps", "output_name")  # said even where they are the default
+    named = ("max_train_steps", "output_name")  # written even if they are the default
     difference = {n: v for n, v in smoke.items() if given.get(n) != v or n in named}
     return {**difference, **{name: False for name in given if name not in smoke}}
 
 
 def _checkout(path: Path, training: _Training, cwd: Path, found: Found) -> Path | None:
-    """The folder of a script of sd-scripts when the command says where that lies, else one that is named,
-    else the first one found."""
+    """The folder of an sd-scripts script if the command contains it, else a named one, else the first one
+    found."""
     said = training.invocation.moved or len(PurePath(training.line.script).parts) > 1
     if path.name in _OWN_SCRIPTS and (said or path.exists()):
         return path.parent
@@ -191,7 +191,7 @@ def _checkout(path: Path, training: _Training, cwd: Path, found: Found) -> Path 
 
 
 def _python(training: _Training, cwd: Path, checkout: Path | None, found: Found) -> str | None:
-    """Named in the command, else of the activated environment, else of the checkout."""
+    """From the command, else of the activated environment, else of the checkout."""
     for written in (training.line.python, training.invocation.python):
         if written is not None:
             return absolute(written, cwd)

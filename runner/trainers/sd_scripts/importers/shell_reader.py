@@ -18,11 +18,11 @@ from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Token
 
 #: functions that call each other
 MOST_CALLS = 20
-#: a script takes milliseconds; a function that calls another one twice, and so on, takes for ever
+#: a script takes milliseconds; a function that calls another one twice, and so on, takes forever
 MOST_SECONDS = 5.0
 #: take a command as one text
 _SHELLS = re.compile(r"(?:ba|z|s)?sh|su|tmux|screen|sbatch|qsub|srun|script|nohup")
-#: the sign of a text that is worth reading as a command
+#: marks text worth reading as a command
 _TRAINING = re.compile(r"\s\S*train\S*\.py\b|accelerate(?:-|\s+)launch\s")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _PREFIXES = ("!", "time", "builtin", "command", "exec")
@@ -45,8 +45,8 @@ class Invocation:
 
 @dataclass(slots=True)
 class ScriptReader:
-    """`found`: what would be started, in order. `in_doubt`: how many conditions stand around the
-    command being read; an `exit` behind one does not end the reading."""
+    """`found`: what would be started, in order. `in_doubt`: number of enclosing conditions; a conditional
+    `exit` does not end the reading."""
 
     scope: Scope
     found: list[Invocation] = field(default_factory=list)
@@ -59,8 +59,7 @@ class ScriptReader:
     _ended: str = ""  # "exit" or "return"
 
     def read(self, nodes: list[Node], *, in_doubt: bool = False) -> bool | None:
-        """The success of the last command; None when it is not known. `in_doubt`: they stand behind a
-        condition."""
+        """The success of the last command; None if unknown. `in_doubt`: they are conditional."""
         last: bool | None = True
         tested = False  # was the command before a test?
         self.in_doubt += in_doubt
@@ -68,7 +67,7 @@ class ScriptReader:
             if self._ended:
                 break
             if node.link == "&&" and tested and last is None:
-                self.scope.say(node.line, "the condition cannot be told; read as if it held")
+                self.scope.say(node.line, "unknown condition; read as if true")
             if (node.link == "&&" and last is False) or (node.link == "||" and last is not False):
                 continue
             if time.monotonic() > self._until:
@@ -103,19 +102,19 @@ class ScriptReader:
             holds = self.read(condition, in_doubt=True)
             if holds is None:
                 line = condition[0].line
-                self.scope.say(line, "the condition of `if` cannot be told; read as if it held")
+                self.scope.say(line, "unknown condition of `if`; read as if true")
             if holds is not False:
                 return self.read(body, in_doubt=True)
         return True
 
     def _case(self, node: Node) -> bool | None:
-        """The branch that fits; the first one when the word is not known."""
+        """The matching branch; the first one if the word is unknown."""
         subject = self.scope.text(node.words[0]) if node.words else Field("")
         arms = [([self.scope.text(word).text for word in words], b) for _, words, b in node.arms]
         if subject.unknown and arms:
             names = ["|".join(patterns) for patterns, _ in arms]
             others = f", not {' or '.join(names[1:])}" if names[1:] else ""
-            taken = f"its first branch ({names[0]}) is taken{others}"
+            taken = f"using its first branch ({names[0]}){others}"
             self.scope.say(node.line, f"`case`: {subject.unknown[0]}; {taken}")
             return self.read(arms[0][1], in_doubt=True)
         for patterns, body in arms:
@@ -124,7 +123,7 @@ class ScriptReader:
         return True
 
     def _loop(self, node: Node) -> bool | None:
-        """Gone through once, a `for` with its first value."""
+        """Read once, a `for` with its first value."""
         condition, _, body = node.arms[0]
         if node.kind in ("while", "until"):
             ends = self.read(condition, in_doubt=True) is (node.kind == "until")
@@ -134,7 +133,7 @@ class ScriptReader:
         note = ""
         if len(values) > 1 and not values[0].unknown:
             listed = " ".join(value.text for value in values)
-            note = f"it stands in a loop over {listed}; {values[0].text} is taken"
+            note = f"it is in a loop over {listed}; using {values[0].text}"
         if name:
             unknown = not values or values[0].unknown
             by_loop = Field("", (f"${name} is set by a loop",))
@@ -207,14 +206,14 @@ class ScriptReader:
                 count = len(self.found)
                 self._call(name, None)
                 if len(self.found) > count:
-                    self.scope.say(body[0].line, f"{name} is called nowhere; read as if it were")
+                    self.scope.say(body[0].line, f"{name} is never called; read as if it were")
 
     def _text(self, source: str, line: int) -> bool | None:
         """What `eval` and `bash -c` would read."""
         try:
             nodes, _ = parse("\n" * (line - 1) + source)
         except ShellSyntax as error:
-            self.scope.say(error.line, f"a command in a text is not read: {error}")
+            self.scope.say(error.line, f"a command in a text is skipped:  {error}")
             return None
         return self._deeper(nodes)
 
@@ -266,7 +265,7 @@ def _changes_state(scope: Scope, words: list[Token], fields: list[Field]) -> boo
             if given and "activate" in (path or Path(given[0])).name:
                 scope.python = str((path or Path(given[0])).parent / "python")
             else:
-                what = f"{' '.join(given)} is not read; add what it sets to [trainer] env"
+                what = f"{' '.join(given)} is not read; add its variables to [trainer] env"
                 scope.say(words[0].line, what)
         case ["conda" | "mamba" | "micromamba", "activate", *_]:
             place = "".join(given[1:2])

@@ -1,4 +1,4 @@
-"""What a shell script knows at one place (variables, exports, folder), and what its words mean there."""
+"""State of a shell script at one place (variables, exports, folder), and the meaning of its words there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PARAMETER = re.compile(
     r"(#?)([A-Za-z_]\w*|\d{1,9}|[@*#])(?:\[([@*]|\d{1,9})\])?(?:(:?[-=?+]|%%?|##?|//?|,,|\^\^)(.*))?",
     re.S,
 )
-#: `~/x` is the home; also behind `--flag=`, where a shell would leave it and mean nothing
+#: `~/x` is the home; also after `--flag=`, where a shell would not expand it
 _TILDE = re.compile(r"((?:--?[\w-]+=)?)~(?=/|\Z)")
 _SUM_NAME = re.compile(r"\$?\{?([A-Za-z_]\w*)\}?")
 _SUM_SIGNS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
@@ -34,11 +34,11 @@ _SUM_SIGNS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
-#: of the commands in `shell_tests.printed`, and of `cd`; they change nothing here
+#: of the commands in `shell_tests.printed`, and of `cd`; without effect here
 _OPTIONS = ("-f", "-P", "--", "-n")
 _ANSI = {"n": "\n", "t": "\t", "r": "\r"}
 
-#: one value, or the elements of an array; a value that only a running shell knows is unknown
+#: one value, or the elements of an array; values that only a running shell knows are unknown
 Value = Field | tuple[Field, ...]
 
 
@@ -46,7 +46,7 @@ Value = Field | tuple[Field, ...]
 class Scope:
     """`cwd`: where the script is; None after a `cd` to an unknown folder; `moved`: it went there
     itself. `arguments`: of the function it is in, or of `set --`; None: of the script, so unknown.
-    `environ`: the shell of the person who imports; what is taken from it is named in `borrowed`.
+    `environ`: the importing user's shell; variables taken from it are listed in `borrowed`.
     `assigning`: the variable being set, empty if it had no value (`PYTHONPATH=x:$PYTHONPATH`)."""
 
     environ: Mapping[str, str]
@@ -65,7 +65,7 @@ class Scope:
     assigning: str | None = None
 
     def say(self, line: int, text: str) -> None:
-        """Note what was not followed or taken as given."""
+        """Record what was not followed or assumed."""
         if (note := f"line {line}: {text}") not in self.notes:
             self.notes.append(note)
 
@@ -84,16 +84,16 @@ class Scope:
         self.assigning = None
 
     def source_of(self, one: Field) -> str:
-        """Its text, to be read again: of a variable that is partly unknown, what is known of it."""
+        """Its text, to be read again: for a partly unknown variable, the known part."""
         value = self.variables.get(one.text[2:-1]) if one.unknown else None
         return value.text if isinstance(value, Field) else one.text
 
     def subshell(self) -> Scope:
-        """A copy for `( ... )`, whose changes end with it."""
+        """A copy for `( ... )`, with local changes."""
         return replace(self, variables=dict(self.variables), exported=set(self.exported))
 
     def environment(self) -> dict[str, str]:
-        """What is exported, as far as it is known."""
+        """Exported variables, as far as known."""
         known = {name: self.variables.get(name) for name in sorted(self.exported)}
         return {n: v.text for n, v in known.items() if isinstance(v, Field) and not v.unknown}
 
@@ -102,9 +102,9 @@ class Scope:
         return _one(self.expand(word, split=False))
 
     def expand(self, word: Token, *, split: bool = True, quoted: bool = False) -> list[Field]:
-        """The fields that the word becomes: none, one or several; with `split`, unquoted values fall
-        apart at blanks. `quoted`: it stands between double quotes. Raises ShellSyntax when they are
-        more than any command line could hold (`A=$A$A`, many times)."""
+        """The fields that the word becomes: none, one or several; with `split`, unquoted values are split at
+        spaces. `quoted`: inside double quotes. Raises ShellSyntax if they exceed any command line (`A=$A$A`,
+        many times)."""
         fields: list[Field] = []
         for values, whole in self._values(word.text, quoted=quoted):
             apart = False
@@ -117,11 +117,11 @@ class Scope:
                 else:
                     fields[-1] += value
             if len(fields) > MOST_FIELDS or (fields and len(fields[-1].text) > MOST_CHARACTERS):
-                raise ShellSyntax(word.line, "a variable grows beyond what a command can hold")
+                raise ShellSyntax(word.line, "a variable grows beyond the limit of a command")
         return fields
 
     def _values(self, text: str, *, quoted: bool = False) -> Iterator[tuple[list[Field], bool]]:
-        """What each piece stands for, and whether that stays whole."""
+        """The value of each piece, and whether it stays unsplit."""
         if not quoted and (match := _TILDE.match(text)):
             yield [Field(match[1] + self.home)], True
             text = text[match.end() :]
@@ -145,7 +145,7 @@ class Scope:
     def _parameter(self, expression: str) -> list[Field]:
         match = _PARAMETER.fullmatch(expression)
         if match is None:
-            return [Field("", (f"${{{expression}}} is not understood",))]
+            return [Field("", (f"${{{expression}}} is not supported",))]
         count, name, index, sign, rest = match.groups()
         values = self._named(name, index)
         if any(one.unknown for one in values) and not (sign and sign[-1] in "-=+"):
@@ -185,7 +185,7 @@ class Scope:
         return [Field("", (f"{what} neither in the file nor in this shell",))]
 
     def _operation(self, name: str, values: list[Field], sign: str, rest: str) -> list[Field]:
-        """`${X:-y}` and the like; what is set to something unknown is set."""
+        """`${X:-y}` and similar; a variable with an unknown value counts as set."""
         unknown = any(one.unknown for one in values)
         given = name in self.variables or name in "@*" or not unknown
         full = unknown or any(one.text for one in values)
@@ -211,11 +211,11 @@ class Scope:
         return [Field(changed if pattern.text else text)]
 
     def _quoted(self, text: str) -> Field:
-        """What stands behind the operator of `${X:-...}`."""
+        """The text after the operator of `${X:-...}`."""
         return _one(self.expand(Token(text.strip("\"'"), 0), quoted=True))
 
     def _command(self, source: str) -> str | None:
-        """`$(dirname "$0")`, `$(cd X && pwd)` and their like; None for what would have to be run."""
+        """`$(dirname "$0")`, `$(cd X && pwd)` and similar; None for what would have to be run."""
         try:
             nodes, _ = parse(source)
         except ShellSyntax:
@@ -237,7 +237,7 @@ class Scope:
         return answer
 
     def _sum(self, source: str) -> str | None:
-        """`$((...))` of whole numbers; None when it cannot be worked out."""
+        """`$((...))` of integers; None if it cannot be computed."""
         text = _SUM_NAME.sub(lambda match: _one(self._parameter(match[1])).text or "0", source)
         try:
             tree = ast.parse(text[:200].strip().replace("/", "//"), mode="eval")
@@ -264,7 +264,7 @@ def _fallen_apart(value: Field) -> list[Field]:
 
 
 def _whole(tree: ast.expr) -> int:
-    """Raises ValueError when it is no sum of whole numbers."""
+    """Raises ValueError if it is not integer arithmetic."""
     if isinstance(tree, ast.Constant) and type(tree.value) is int:
         return tree.value
     if isinstance(tree, ast.BinOp) and (sign := _SUM_SIGNS.get(type(tree.op))):
@@ -275,7 +275,7 @@ def _whole(tree: ast.expr) -> int:
 
 
 def _trimmed(value: str, sign: str, pattern: str) -> str:
-    """`${X%pattern}`, `${X##pattern}` and their like."""
+    """`${X%pattern}`, `${X##pattern}` and similar."""
     matches = re.compile(translate(pattern)).match
     lengths = range(len(value) + 1)
     for length in reversed(lengths) if len(sign) == 2 else lengths:

@@ -1,4 +1,4 @@
-"""What `[ ... ]` and the few harmless commands of `$( ... )` would answer, worked out without a shell."""
+"""Results of `[ ... ]` and a few harmless commands of `$( ... )`, computed without a shell."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _FILES: Mapping[str, Callable[[Path], bool]] = {
 
 
 def folder_of(text: str, base: Path | None) -> Path | None:
-    """The folder named in a `cd`; None when it is relative to an unknown folder."""
+    """The folder of a `cd`; None if relative to an unknown folder."""
     if text.startswith(("/", "~")):
         return Path(absolute(text, Path("/")))
     return None if base is None else Path(absolute(text, base))
 
 
 def truth(fields: Sequence[Field], cwd: Path | None) -> bool | None:
-    """Of what stands between `[` and `]`; None when it is not known."""
+    """Of the text between `[` and `]`; None if unknown."""
     texts = [one.text for one in fields]
     for signs, decisive in ((("||", "-o"), True), (("&&", "-a"), False)):
         if found := [at for at, text in enumerate(texts) if text in signs]:

@@ -1,4 +1,4 @@
-"""Shell text -> a tree of commands, whose words are as written. Pure: nothing is expanded, nothing runs."""
+"""Shell text -> a tree of commands with words as written. Pure: nothing is expanded, nothing runs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _CLOSED_BY = {"if": "fi", "case": "esac", "{": "}", "(": ")"} | dict.fromkeys(
 class Node:
     """A command. `kind`: "simple", "if", "while", "until", "for", "case", "{", "(" or "function".
 
-    `words`: of a simple command; the loop's variable and values; the case's word; the function's
-    name. `arms`: condition or patterns, then what they guard. `link`: the operator before it.
-    `redirected`: its output goes elsewhere, also into a pipe. `inputs`: its here-documents."""
+    `words`: of a simple command; the loop's variable and values; the case's word; the function's name.
+    `arms`: condition or patterns, then their commands. `link`: the operator before it. `redirected`: its
+    output is redirected or piped. `inputs`: its here-documents."""
 
     kind: str
     line: int
@@ -33,14 +33,14 @@ class Node:
 
 
 def parse(text: str) -> tuple[list[Node], list[str]]:
-    """The commands, and a sentence for each repair that reading them took. Raises ShellSyntax."""
+    """The commands, and a sentence for each repair needed to read them. Raises ShellSyntax."""
     notes = []
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if match := BLANK_END.search(text):
         line = text.count("\n", 0, match.start()) + 1
-        notes = [f"line {line}: blanks behind the backslash; a shell would end the command there"]
+        notes = [f"line {line}: spaces after the backslash; a shell would end the command there"]
     if match := _PLACEHOLDER.search(text):
-        what = f"{match[1]} is a placeholder; put the real value in its place"
+        what = f"{match[1]} is a placeholder; replace it with the real value"
         raise wrong(text, match.start(), what)
     if re.match(r"\s*\$ ", text):  # pasted with its prompt
         text = re.sub(r"^[ \t]*\$[ \t]+", "", text, flags=re.M)
@@ -54,7 +54,7 @@ def parse(text: str) -> tuple[list[Node], list[str]]:
 
 @dataclass(slots=True)
 class _Parser:
-    """What is not closed ends with the text: people paste pieces of scripts."""
+    """Unclosed parts end with the text: pasted scripts may be incomplete."""
 
     tokens: list[Token]
     at: int = 0
@@ -76,7 +76,7 @@ class _Parser:
         return self.tokens[start : self.at]
 
     def block(self, *ends: str) -> list[Node]:
-        """Commands until one of `ends`, which is left; keywords that end nothing here are skipped."""
+        """Commands until one of `ends`, which is not consumed; stray closing keywords are skipped."""
         nodes: list[Node] = []
         link = ""
         while self.at < len(self.tokens):
@@ -124,7 +124,7 @@ class _Parser:
         return node
 
     def compound(self, node: Node) -> Node:
-        """Everything behind the first keyword, with the last one."""
+        """Everything after the first keyword, including the last one."""
         end = _CLOSED_BY[node.kind]
         if node.kind in ("{", "("):
             node.arms.append(([], [], self.block(end)))

@@ -1,7 +1,7 @@
 """Shell text -> words as written, and operators; and the pieces of a word. Pure: nothing is expanded.
 
-`shlex` cannot be used: it does not say which part of a word was quoted (`'$x'` is no variable), cuts a
-word at `#`, and knows neither `$( )` nor line ends. One pattern per token does.
+`shlex` cannot be used: it does not report which part of a word was quoted (`'$x'` is not a variable), cuts a
+word at `#`, and does not support `$( )` or line ends. One pattern per token does.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-#: what is inside a bracket is read again at each level
+#: the text inside a bracket is read again at each level
 MOST_NESTED = 40
-#: `\` at the end of a line, also with blanks behind it; `^` and the backtick of Windows shells
+#: `\` at the end of a line, also with trailing spaces; `^` and the backtick of Windows shells
 _BLANKS = re.compile(r"(?:[ \t]|\\[ \t]*\n|(?<=[ \t])[\^`][ \t]*\n|#[^\n]*)*")
 BLANK_END = re.compile(r"\\[ \t]+\n")
 _REDIRECTION = re.compile(r"(?:\d+|&)?(<<<|<<-?|<>|<&|<(?!\()|>>|>&|>\||>(?!\())")
@@ -40,7 +40,7 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=")
 
 
 class ShellSyntax(Exception):
-    """`str()` says what is wrong in line `line` (from 1)."""
+    """`str()`: what is wrong in line `line` (from 1)."""
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
@@ -49,8 +49,8 @@ class ShellSyntax(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word as written, a sign (`>` stands for any redirection of output), or the text of a
-    here-document. `items`: the words of `NAME=( ... )`, whose own text is `NAME=` or `NAME+=`."""
+    """A word as written, a sign (`>` means any redirection of output), or the text of a
+    here-document. `items`: the words of `NAME=( ... )`, with own text `NAME=` or `NAME+=`."""
 
     text: str
     line: int
@@ -72,8 +72,8 @@ class Token:
 
 
 def pieces(text: str, *, quoted: bool) -> Iterator[tuple[str, str]]:
-    """Kind and content of each piece of a word, or of what stands between double quotes: "plain",
-    "escaped", "single", "ansi", "double", "variable" (also what stands in `${}`), "command", "sum"."""
+    """Kind and content of each piece of a word, or of text between double quotes: "plain",
+    "escaped", "single", "ansi", "double", "variable" (also the text in `${}`), "command", "sum"."""
     at = 0
     while at < len(text):
         kind, content, at = _piece(text, at, quoted=quoted)
@@ -81,7 +81,7 @@ def pieces(text: str, *, quoted: bool) -> Iterator[tuple[str, str]]:
 
 
 def _piece(text: str, at: int, *, quoted: bool) -> tuple[str, str, int]:
-    """Kind and content of the piece that begins here, and where it ends. Raises ShellSyntax."""
+    """Kind and content of the piece that starts here, and where it ends. Raises ShellSyntax."""
     if match := (_QUOTED_PIECE if quoted else _PIECE).match(text, at):
         kind = match.lastgroup or "plain"
         return kind, match[kind] or "", match.end()
@@ -107,7 +107,7 @@ def _bracket(text: str, at: int) -> tuple[str, str, int]:
         depth += (match[0] == opening[-1]) - (match[0] == closing)
         if depth > MOST_NESTED:
             levels = f"over {MOST_NESTED} levels"
-            raise wrong(text, at, f"a bracket is nested too deep to be read ({levels})")
+            raise wrong(text, at, f"brackets are nested too deeply ({levels})")
         if depth == 0:
             content = text[at + 2 : match.start()]
             if text.startswith("$((", at):
@@ -136,7 +136,7 @@ class _Lexer:
         return match and match[0]
 
     def next(self) -> str:
-        """The next character that is no blank and in no comment; "" at the end."""
+        """The next character that is not a space or in a comment; "" at the end."""
         self.take(_BLANKS)
         return self.text[self.at : self.at + 1]
 
@@ -183,7 +183,7 @@ class _Lexer:
         return Token(text[start : self.at], line)
 
     def items(self, line: int, start: int) -> tuple[Token, ...]:
-        """`( ... )` behind `NAME=`."""
+        """`( ... )` after `NAME=`."""
         name = self.text[start : self.at]
         self.at += 1
         items: list[Token] = []

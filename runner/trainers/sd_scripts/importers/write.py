@@ -1,4 +1,4 @@
-"""A draft as the text of a plasma.toml, and the file on the disk."""
+"""A draft as the text of a plasma.toml, and the written file."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ from runner.trainers.sd_scripts.importers.model import Draft, Imported, NewFile
 from runner.trainers.sd_scripts.importers.refine import without_states
 
 FILE_NAME = "plasma.toml"
-#: heading -> flags in their order, for a draft that has none; `*` at the end of a name: any that begins so
+#: heading -> flags in their order, for a draft without an order; `*` at the end of a name: any with that
+#: prefix
 _GROUPS: Mapping[str, Sequence[str]] = tomllib.loads(
     Path(__file__).with_name("flag_groups.toml").read_text(encoding="utf-8")
 )
 _REST = "more"
-_NO_STATES = "# save_state = true  # proposed: without it a resume has weights only"
+_NO_STATES = "# save_state = true  # suggested: without it a run can only resume from weights"
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`backup`: where an older file went; `files`: what was written beside it, `kept`: what was
-    there already and was left alone."""
+    """`backup`: where an older file was moved; `files`: other written files, `kept`: existing files left
+    unchanged."""
 
     path: Path
     backup: Path | None = None
@@ -54,7 +55,7 @@ def imported(draft: Draft, where: Context) -> Imported:
 
 
 def render(draft: Draft, folder: Path, home: Path) -> str:
-    """Paths below `folder` become relative to it, others below `home` begin with `~`."""
+    """Paths below `folder` become relative to it, others below `home` start with `~`."""
     show = _Paths(folder, home)
     lines = [
         f"# {_one_line(f'written by plasma-tui from {draft.source}')}",
@@ -71,28 +72,28 @@ def render(draft: Draft, folder: Path, home: Path) -> str:
         lines += _flags(flags, show)
     lines += [_NO_STATES] if without_states(draft) else []
     if draft.smoke:
-        lines += ["\n[smoke] # what differs in a smoke test", *_flags(draft.smoke, show)]
+        lines += ["\n[smoke] # overrides for a smoke test", *_flags(draft.smoke, show)]
     if draft.expect:
         lines += [
-            "\n[expect] # what the run is held to",
+            "\n[expect] # checked before the start and at the end",
             *itertools.starmap(_pair, draft.expect.items()),
         ]
     if draft.dataset is not None:
         lines += ["", tomlkit.dumps({"dataset": draft.dataset}).rstrip("\n")]
     if draft.unmapped:
-        lines += ["\n# not taken over:", *(f"#   {_one_line(text)}" for text in draft.unmapped)]
+        lines += ["\n# not imported:", *(f"#   {_one_line(text)}" for text in draft.unmapped)]
     return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
 class _Paths:
-    """How a path is written so that `load_config` reads the same one back."""
+    """A path in a form that `load_config` reads back unchanged."""
 
     folder: Path
     home: Path
 
     def shown(self, path: str, *, beside: bool = True) -> str:
-        """Below the folder (unless not `beside`), below the home, or whole."""
+        """Relative to the folder (unless not `beside`), to the home, or absolute."""
         for base, lead in ((self.folder, ""), (self.home, "~/"))[not beside :]:
             if base != Path("/") and Path(path).is_relative_to(base) and Path(path) != base:
                 rest = str(Path(path).relative_to(base))
@@ -114,7 +115,7 @@ def _trainer(draft: Draft, show: _Paths) -> Iterator[str]:
         ("python", draft.python, "python of the venv of sd-scripts"),
     ):
         yield _missing(name, what) if path is None else _pair(name, show.shown(str(path)))
-    # A relative script is looked for in the checkout first.
+    # A relative script is searched in the checkout first.
     yield _pair("script", show.shown(draft.script, beside=False))
     yield _pair("launcher", draft.launcher)
     if draft.env:
@@ -150,15 +151,15 @@ def _grouped(flags: Flags) -> list[tuple[str, Flags]]:
 
 
 def _one_line(text: str) -> str:
-    """A comment holds no line end and no control character."""
+    """A comment has no line ends or control characters."""
     return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
 
 
 def write_project(
     folder: Path, text: str, *, files: Iterable[NewFile] = (), force: bool = False
 ) -> Written:
-    """Write plasma.toml and what belongs to it. Raises AlreadyThere unless `force`, which keeps the
-    old plasma.toml beside the new one; no other file is ever replaced. Raises OSError."""
+    """Write plasma.toml and what belongs to it. Raises AlreadyThere unless `force`, which keeps the old
+    plasma.toml next to the new one; no other file is ever replaced. Raises OSError."""
     path = folder / FILE_NAME
     if path.exists() and not force:
         raise AlreadyThere(

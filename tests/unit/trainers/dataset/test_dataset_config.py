@@ -140,12 +140,12 @@ def test_a_config_may_be_json_and_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="not valid JSON"):
         load_dataset_file(tmp_path / "d.json")
     (tmp_path / "d.yaml").write_text("")
-    with pytest.raises(DatasetError, match=r"ends in \.toml or \.json"):
+    with pytest.raises(DatasetError, match=r"must end in \.toml or \.json"):
         load_dataset_file(tmp_path / "d.yaml")
 
 
 def test_no_dataset_at_all_says_which_flags_are_missing(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="Neither dataset_config nor train_data_dir"):
+    with pytest.raises(DatasetError, match="dataset_config and train_data_dir are both missing"):
         specs_from_flags({}, tmp_path)
 
 

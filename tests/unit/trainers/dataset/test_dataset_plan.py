@@ -178,7 +178,7 @@ def test_sizes_that_will_stop_the_trainer_are_told() -> None:
 def test_images_turned_by_exif_are_told() -> None:
     images = MadeUpImages({"t": [SQUARE, SQUARE]}, turned={"t/001.png"})
     planned = plan_datasets([DatasetSpec((SubsetSpec("t"),), resolution=SQUARE)], images)
-    assert planned.warnings[0].startswith("001.png is turned by 90 degrees only in the EXIF header")
+    assert planned.warnings[0].startswith("001.png is rotated only in the EXIF header")
 
 
 def test_files_that_only_look_like_images_are_told() -> None:
@@ -226,7 +226,7 @@ class Joined:
 def test_an_empty_folder_stops_a_validation_split() -> None:
     images = MadeUpImages({"a": [SQUARE], "b": []})
     spec = DatasetSpec((SubsetSpec("a"), SubsetSpec("b")), resolution=SQUARE, validation_split=0.2)
-    with pytest.raises(DatasetError, match="b: holds no images, and with validation_split"):
+    with pytest.raises(DatasetError, match="b: has no images, and with validation_split"):
         plan_datasets([spec], images)
 
 
@@ -242,7 +242,7 @@ def test_cache_info_takes_its_own_list_and_sizes() -> None:
     planned = plan_datasets([spec], images)
     assert [(b.resolution, b.count) for b in planned.buckets] == [((256, 64), 2)]
     assert (
-        "t: cache_info takes the 1 images of metadata_cache.json, not the 3" in planned.warnings[0]
+        "t: cache_info uses the 1 images of metadata_cache.json, not the 3" in planned.warnings[0]
     )
 
 

@@ -53,10 +53,10 @@ def test_a_cache_decides_where_the_file_holds_no_size(tmp_path: Path) -> None:
     [
         ("{", "m.json", "JSONDecodeError", "not valid JSON"),
         ('{"image_path": "a"}\n\n', "m.jsonl", "JSONDecodeError", "not valid JSON"),
-        ('{"caption": "a"}\n', "m.jsonl", "KeyError", "is no metadata file"),
-        ("[1]", "m.json", "TypeError", "is no metadata file"),
-        ('{"1.png": "caption"}', "m.json", "AttributeError", "is no metadata file"),
-        ('{"1.png": {"image_size": [1]}}', "m.json", "IndexError", "is no metadata file"),
+        ('{"caption": "a"}\n', "m.jsonl", "KeyError", "is not a metadata file"),
+        ("[1]", "m.json", "TypeError", "is not a metadata file"),
+        ('{"1.png": "caption"}', "m.json", "AttributeError", "is not a metadata file"),
+        ('{"1.png": {"image_size": [1]}}', "m.json", "IndexError", "is not a metadata file"),
     ],
 )
 def test_what_stops_the_trainer_is_one_sentence(

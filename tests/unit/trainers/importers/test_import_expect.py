@@ -82,7 +82,7 @@ def test_a_gpu_that_the_launcher_does_not_use_is_a_failure_unless_the_cpu_is_exp
     unmeant = judge(found, None, "/c.yaml")
     assert (unmeant.status, unmeant.evidence) == ("fail", "cpu, torch sees cuda")
     assert "use_cpu: false in /c.yaml" in unmeant.advice
-    assert 'device = "cpu" into [expect]' in unmeant.advice
+    assert 'device = "cpu" in [expect]' in unmeant.advice
     assert judge(found, "cpu", "/c.yaml").status == "pass"
     assert judge(Device("cpu", torch="2.4", accelerate="1.6"), None, "/c.yaml").status == "pass"
 

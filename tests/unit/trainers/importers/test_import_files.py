@@ -62,7 +62,7 @@ def test_a_config_file_of_sd_scripts_becomes_the_same_flags(desk: Desk, name: st
 def test_the_network_tells_the_script(desk: Desk) -> None:
     made = desk.imported('network_module = "networks.lora_flux"\n', "c.toml")
     assert Path(desk.config(made).trainer.script).name == "flux_train_network.py"
-    assert any("does not name its script" in note for note in made.notes)
+    assert any("does not set its script" in note for note in made.notes)
 
 
 def test_a_toml_of_the_easy_scripts_describes_its_dataset(desk: Desk) -> None:
@@ -116,14 +116,14 @@ def test_a_dataset_config_that_is_not_there_is_described(desk: Desk) -> None:
     ("name", "data", "said"),
     [
         ("c.toml", b"a = True\n", "c.toml:1: not valid TOML"),
-        ("c.toml", b"[[datasets]]\n", "is a dataset config, not a training; leave it where it is"),
-        ("c.toml", b"[trainer]\nsd_scripts='x'\n", "is a plasma.toml already"),
-        ("c.toml", b"a = 1\n", "holds no flags of a training"),
-        ("c.sh", b"\x7fELF\0\0\1", "is a binary file; give a shell script, JSON or TOML"),
+        ("c.toml", b"[[datasets]]\n", "is a dataset config, not a training; keep it"),
+        ("c.toml", b"[trainer]\nsd_scripts='x'\n", "is already a plasma.toml"),
+        ("c.toml", b"a = 1\n", "has no training flags"),
+        ("c.sh", b"\x7fELF\0\0\1", "is a binary file; choose a shell script, JSON or TOML"),
         ("m.safetensors", b"\0" * 100, "is a binary file"),
         ("c.sh", b"a\n\xff\xfe b", "c.sh:2: is not UTF-8; save it as UTF-8"),
-        ("big", b"a" * (MOST_BYTES + 1), "is no script or configuration: it has over 500 kB"),
-        ("notes.txt", "Übung macht den Meister\n".encode(), "holds no training command"),
+        ("big", b"a" * (MOST_BYTES + 1), "is not a script or configuration: it has over 500 kB"),
+        ("notes.txt", "Übung macht den Meister\n".encode(), "has no training command"),
     ],
 )
 def test_what_is_no_configuration_is_refused_in_one_sentence(
@@ -139,9 +139,11 @@ def test_what_is_no_configuration_is_refused_in_one_sentence(
 
 
 def test_what_is_not_there_or_no_file_is_refused(desk: Desk) -> None:
-    with pytest.raises(ImportRefused, match=r"there is no file .*gone\.sh; check"):
+    with pytest.raises(ImportRefused, match=r"file not found: .*gone\.sh"):
         import_file(Path("gone.sh"), context=desk.context())
-    with pytest.raises(ImportRefused, match="is a folder; give the file that starts the training"):
+    with pytest.raises(
+        ImportRefused, match="is a folder; choose the file that starts the training"
+    ):
         import_file(desk.project, context=desk.context())
 
 

@@ -53,8 +53,8 @@ def refusal(desk: Desk, text: str, name: str) -> str:
         ("a.toml", "output_name = " + "[" * 100_000, "nested too deeply"),
         ("a.toml", "output_name" + ".a" * 2_000 + " = 1", "nested too deeply"),
         ("a", "output_name = " + "[" * 100_000, "no training command"),
-        ("a.sh", LAUNCH.format("$(" * 20_000 + ")" * 20_000), "is nested too deep to be read"),
-        ("a.sh", LAUNCH.format("${a:-" * 20_000 + "}" * 20_000), "is nested too deep to be read"),
+        ("a.sh", LAUNCH.format("$(" * 20_000 + ")" * 20_000), "nested too deeply"),
+        ("a.sh", LAUNCH.format("${a:-" * 20_000 + "}" * 20_000), "nested too deeply"),
         ("a.sh", "if true; then\n" * 20_000, ""),
         ("a.sh", LAUNCH.format("$BROKEN"), "half a character"),
     ],
@@ -83,7 +83,7 @@ def test_only_regular_files_are_read_and_no_more_of_them_than_a_script_has(desk:
         ("large", "over 500 kB"),
         ("loop", "symbolic links"),
         ("x" * 300, "too long"),
-        ("no", "there is no file"),
+        ("no", "file not found"),
     ):
         with pytest.raises(ImportRefused, match=words):
             import_file(desk.project / name, context=desk.context())

@@ -98,7 +98,7 @@ def test_a_whole_configuration(desk: Desk) -> None:
     assert config.trainer.python == str(kohya / "venv/bin/python")
     prompts = (desk.project / "sample_prompts.txt").read_text()
     assert prompts == "a knight --w 512\na mage\n"
-    assert made.unmapped == ("some_new_field = x: not known as a flag",)
+    assert made.unmapped == ("some_new_field = x: not a known flag",)
 
 
 def test_a_field_that_the_trainer_has_a_flag_for_is_taken_over(desk: Desk) -> None:
@@ -106,7 +106,7 @@ def test_a_field_that_the_trainer_has_a_flag_for_is_taken_over(desk: Desk) -> No
     known = Desk(desk.home, desk.project, {}, Catalog(map(Flag, names)))
     made = known.imported('{"LoRA_type": "Standard", "some_new_field": 3, "other": 1}', "g.json")
     assert known.config(made).train == {"some_new_field": 3, "network_module": "networks.lora"}
-    assert made.unmapped == ("other = 1: no flag of this trainer",)
+    assert made.unmapped == ("other = 1: not a flag of this trainer",)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_the_lora_type_chooses_module_and_arguments(
 
 def test_an_unknown_lora_type_is_listed(desk: Desk) -> None:
     made = desk.imported('{"LoRA_type": "New", "network_dim": 4}', "gui.json")
-    assert made.unmapped == ("LoRA_type = New: not known; set network_module yourself",)
+    assert made.unmapped == ("LoRA_type = New: unknown; set network_module yourself",)
 
 
 def test_relative_paths_are_looked_for_beside_the_file_and_in_kohya_ss(desk: Desk) -> None:
@@ -236,14 +236,14 @@ def test_an_existing_prompt_file_is_left_alone(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"a": 1}', "is no LoRA configuration of kohya_ss (no LoRA_type in it)"),
-        ("[1, 2]", "is no LoRA configuration of kohya_ss"),
+        ('{"a": 1}', "is not a LoRA configuration of kohya_ss (no LoRA_type in it)"),
+        ("[1, 2]", "is not a LoRA configuration of kohya_ss"),
         (
             '{"LoRA_type": "x",\n "a": }',
-            "gui.json:2: no valid JSON (Expecting value); save it again",
+            "gui.json:2: not valid JSON (Expecting value); save it again",
         ),
-        ("", "gui.json:1: no valid JSON"),
-        ("[" * 100_000, "no valid JSON"),
+        ("", "gui.json:1: not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
     ],
 )
 def test_another_json_is_refused_in_one_sentence(desk: Desk, text: str, said: str) -> None:

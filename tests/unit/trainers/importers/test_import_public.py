@@ -123,7 +123,4 @@ def test_a_script_of_power_shell_that_computes_its_command_is_refused_by_name(de
 def test_paths_of_windows_stay_as_they_are_and_are_named(desk: Desk) -> None:
     made = desk.pasted("python /sd/train_network.py --vae='C:\\a.pt' --ae=D:/b.sft --seed=1")
     assert 'ae = "D:/b.sft"' in made.config_text
-    assert any(
-        note == "Windows paths have to be changed to paths of this machine: vae, ae"
-        for note in made.notes
-    )
+    assert any(note == "Change these Windows paths to local paths: vae, ae" for note in made.notes)

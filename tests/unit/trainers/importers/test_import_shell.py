@@ -281,8 +281,8 @@ def test_without_any_checkout_the_file_says_what_is_missing(desk: Desk) -> None:
         ("R stray --seed=1", "stray: it belongs to no flag"),
         ("R --seed=1 --output_dir=''", "--output_dir: the path is empty"),
         ("V=\nR --seed=1 --vae=$V", "--vae: the path is empty"),
-        ("R --seed=1 --t a '-b'", "-b: a short flag, which is not understood here"),
-        ("R --seed=1 \\\n # --no \\\n --t=2", "line 3: --t=2: stands alone; the command before it had ended"),
+        ("R --seed=1 --t a '-b'", "-b: an unknown short flag"),
+        ("R --seed=1 \\\n # --no \\\n --t=2", "line 3: --t=2: is on its own; the command before it had ended"),
         ("accelerate launch stray --quiet x=1 /sd/train_network.py --seed=1",
          "accelerate launch: stray: it belongs to no flag"),
     ],
@@ -305,18 +305,18 @@ def test_one_unknown_element_of_a_list_loses_only_itself(desk: Desk) -> None:
     [
         ("R --size=$FROM_HERE", "not set in the pasted text, taken from this shell: FROM_HERE"),
         ("R --seed=1 --seed=2", "--seed is given twice; the last one counts"),
-        ("R --seed=1 | tee log", "where its output goes is left out; the console of every run is kept"),
+        ("R --seed=1 | tee log", "output redirection is left out; the console of every run is kept"),
         ("nohup R --seed=1", "`nohup` is left out; plasma-tui detaches the run itself"),
-        ("f() {\nR --seed=1\n}", "line 1: f is called nowhere; read as if it were"),
-        ("(( x > 5 )) && R --seed=1", "line 1: the condition cannot be told; read as if it held"),
-        ("for s in 1 2; do R --seed=$s; done", "it stands in a loop over 1 2; 1 is taken"),
-        ("source other.sh\nR --seed=1", "line 1: other.sh is not read; add what it sets to [trainer] env"),
+        ("f() {\nR --seed=1\n}", "line 1: f is never called; read as if it were"),
+        ("(( x > 5 )) && R --seed=1", "line 1: unknown condition; read as if true"),
+        ("for s in 1 2; do R --seed=$s; done", "it is in a loop over 1 2; using 1"),
+        ("source other.sh\nR --seed=1", "line 1: other.sh is not read; add its variables to [trainer] env"),
         ("if some_tool; then R --seed=1; fi",
-         "line 1: the condition of `if` cannot be told; read as if it held"),
-        ("R --t=a \\ \n --u=b", "line 1: blanks behind the backslash; a shell would end the command there"),
+         "line 1: unknown condition of `if`; read as if true"),
+        ("R --t=a \\ \n --u=b", "line 1: spaces after the backslash; a shell would end the command there"),
         ("case $x in a) Y=1;; b|c) Y=2;; esac\nR --seed=$Y",
-         "line 1: `case`: $x is set neither in the file nor in this shell; its first branch (a) is "
-         "taken, not b|c"),
+         "line 1: `case`: $x is set neither in the file nor in this shell; using its first branch "
+         "(a), not b|c"),
     ],
 )  # fmt: skip
 def test_what_was_read_with_a_grain_of_salt_is_told(desk: Desk, script: str, note: str) -> None:
@@ -360,7 +360,7 @@ def test_flags_that_the_trainer_does_not_know_are_listed_and_short_ones_made_who
     (desk.project / "train_network.py").write_text("x = 1\n")
     made = known.pasted("/v/bin/python train_network.py --learn 1e-4 --sed 1 --text_lr 0.5")
     assert arguments(known.command(made)) == ["--learning_rate=1e-4", "--text_lr=0.5"]
-    assert made.unmapped == ("sed = 1: no flag of this trainer; did you mean seed?",)
+    assert made.unmapped == ("sed = 1: not a flag of this trainer; did you mean seed?",)
     assert "--learn is short for --learning_rate" in made.notes
     assert "text_lr = [0.5]" in made.config_text
 
@@ -368,19 +368,19 @@ def test_flags_that_the_trainer_does_not_know_are_listed_and_short_ones_made_who
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("echo hello\n", "holds no training command; give a file with `accelerate launch"),
-        ("echo accelerate launch train_network.py --seed=1", "holds no training command"),
-        ("pip install accelerate\npython tag_images.py", "holds no training command"),
+        ("echo hello\n", "has no training command; use a file with `accelerate launch"),
+        ("echo accelerate launch train_network.py --seed=1", "has no training command"),
+        ("pip install accelerate\npython tag_images.py", "has no training command"),
         ("", "is empty"),
-        ("  \n# nothing\n", "holds no training command"),
+        ("  \n# nothing\n", "has no training command"),
         ("python train_network.py --t='open", "train.sh:1: the quote ' is not closed; add the second '"),
         ('\npython train_network.py --t="open', 'train.sh:2: the quote " is not closed'),
         ("A=(1 2\npython x", "train.sh:1: the bracket of A=( is not closed; add )"),
         ("python train_network.py --t=${A", "train.sh:1: the bracket ${ is not closed; add }"),
-        ("A=xx\n" + "A=$A$A\n" * 40, "train.sh:18: a variable grows beyond what a command can hold"),
+        ("A=xx\n" + "A=$A$A\n" * 40, "train.sh:18: a variable grows beyond the limit of a command"),
         ("A=(x y)\n" + 'A=("${A[@]}" "${A[@]}")\n' * 40, "grows beyond"),
         ("python train_network.py \\\n --vae=<a file>", "train.sh:2: <a file> is a placeholder"),
-        ("A=" + "$(echo " * 500 + ")" * 500, "is nested too deep to be read"),
+        ("A=" + "$(echo " * 500 + ")" * 500, "nested too deeply"),
     ],
 )  # fmt: skip
 def test_what_is_no_training_is_refused_in_one_sentence(desk: Desk, text: str, said: str) -> None:

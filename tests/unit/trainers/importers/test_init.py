@@ -45,7 +45,7 @@ def test_an_import_is_written_and_told(home: Path, capsys: pytest.CaptureFixture
     assert "`plasma-tui check` runs all preflight checks" in told.err
     text = (home / "project" / "plasma.toml").read_text()
     assert 'sd_scripts = "~/kohya_ss/sd-scripts"' in text
-    assert text.endswith("# not taken over:\n#   --t=${date}: $(date) would have to be run\n")
+    assert text.endswith("# not imported:\n#   --t=${date}: $(date) would have to be run\n")
 
 
 def test_a_command_can_come_from_a_pipe(
@@ -74,7 +74,7 @@ def test_an_existing_plasma_toml_is_left_alone_unless_forced(
     ("text", "code", "said"),
     [
         (None, 3, "plasma-tui: no file x.sh: give the script or configuration to import\n"),
-        ("echo\n", 2, "holds no training command"),
+        ("echo\n", 2, "has no training command"),
         ("\0", 2, "is a binary file"),
     ],
 )
