@@ -1,4 +1,4 @@
-"""A run as one line of a list: what its small files and its label tell."""
+"""A run as one line of a list, from its small files and its label."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runner.store.labels import read_label
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 
-#: how much of a note stands in a list; label.json has all of it
+#: how much of a note is in a list; label.json has all of it
 NOTE_IN_LIST = 1000
 
 
@@ -53,7 +53,7 @@ def listing_of(snapshot: RunSnapshot, label: Label | None = None) -> RunListing:
 
 
 def _duration_s(snapshot: RunSnapshot, status: Status, *, made: bool) -> float | None:
-    """From the start to the end; to now where a run goes on, to the last sign of life of a lost one. None:
+    """From the start to the end; to now for a live run, to the last sign of life of a lost one. None:
     not started, or imported without its end."""
     if status.started_at is None or (made and status.ended_at is None):
         return None
@@ -68,7 +68,7 @@ class _SummaryLoss(msgspec.Struct):
 
 
 class _Summary(msgspec.Struct):
-    """Of summary.json the one number that a list shows."""
+    """The number of summary.json shown in a list."""
 
     loss: _SummaryLoss | None = None
 
