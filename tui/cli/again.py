@@ -3,73 +3,44 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import shlex
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from runner.config.hiding import hidden_command
 from runner.control import launch
-from runner.control import orders as control
 from runner.control.resume import plan_resume
 from runner.control.resume_attempt import ResumePlan
 from runner.control.retry import carry_out, plan_retry
-from runner.model import RunSnapshot
 from runner.model.preview import Preview
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
-from tui.cli.common import exit_code, find_run, print_json, say, wait_for_end
-from tui.cli.exits import OK, Fail
+from tui.cli.common import find_run, print_json, say, started
+from tui.cli.exits import OK
 
 
 def resume(options: argparse.Namespace) -> int:
     """Show, then start, the next attempt of a run."""
-    path, snapshot = _ended(options)
-    with _refusals():
-        found = plan_resume(snapshot, named=options.source, changes=options.set)
+    path = find_run(options.run)
+    snapshot = RunReader(path, console=False).read_all()
+    found = plan_resume(snapshot, named=options.source, changes=options.set)
     if options.json:
         print_json(_json(path, found))
     else:
         print_preview(found.preview)
     if options.dry_run:
         return OK
-    with _refusals():
-        launch.start_attempt(RunDir(path), found.approved(options.force))
-    return _started(RunDir(path), options, silent=options.json)
+    launch.start_attempt(RunDir(path), found.approved(options.force))
+    return started(RunDir(path), wait=options.wait, silent=options.json)
 
 
 def retry(options: argparse.Namespace) -> int:
     """Show what differs, then start again."""
-    _, snapshot = _ended(options)
-    with _refusals():
-        found = plan_retry(snapshot, options.set, restart=options.restart)
+    snapshot = RunReader(find_run(options.run), console=False).read_all()
+    found = plan_retry(snapshot, options.set, restart=options.restart)
     print_preview(found.preview)
     if options.dry_run:
         return OK
-    with _refusals():
-        started = carry_out(found, force=options.force)
-    return _started(started, options)
-
-
-def _ended(options: argparse.Namespace) -> tuple[Path, RunSnapshot]:
-    path = find_run(options.run)
-    return path, RunReader(path, console=False).read_all()
-
-
-@contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    try:
-        yield
-    except control.Refused as error:
-        raise Fail(str(error)) from None
-
-
-def _started(run: RunDir, options: argparse.Namespace, *, silent: bool = False) -> int:
-    if not silent:
-        sys.stdout.write(f"{run.id}\n")
-        sys.stdout.flush()
-    return exit_code(wait_for_end(run.path)) if options.wait else OK
+    return started(carry_out(found, force=options.force), wait=options.wait)
 
 
 def print_preview(preview: Preview) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from runner.model import CheckResult, Outcome, RunSnapshot, RunState
 from runner.model.units import UNKNOWN, duration, loss, pace
 from runner.store.reader import RunReader
 from runner.store.registry import RunNotFound, resolve
+from runner.store.rundir import RunDir
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.words.progress import loss_now
@@ -67,6 +69,12 @@ def agreed(question: str, refusal: str, *, yes: bool) -> bool:
     return answer(f"{question} [y/N] ").lower() in ("y", "yes")
 
 
+def write(*lines: str) -> None:
+    """Lines of data on stdout."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
+
+
 def check_line(result: CheckResult) -> str:
     """`! Disk: 3 GB free`."""
     text = result.detail or result.evidence
@@ -103,15 +111,22 @@ def progress_line(snapshot: RunSnapshot) -> str:
     return "  ".join(word for word in words if word)
 
 
+def snapshots(path: Path, every_s: float = 0.1) -> Iterator[RunSnapshot]:
+    """The run again and again, as it is by then."""
+    reader = RunReader(path, console=False)
+    while True:
+        snapshot = reader.read(0.1)
+        yield snapshot if snapshot.read_fraction >= 1 else reader.read_all()
+        time.sleep(every_s)
+
+
 def wait_for_end(path: Path) -> RunSnapshot:
     """Until the run is over, with a progress line on stderr (one a few seconds where that is no
     terminal). Ctrl+C leaves the training running."""
-    reader = RunReader(path, console=False)
     live = sys.stderr.isatty()
     shown, shown_at = "", 0.0
     try:
-        while True:
-            snapshot = reader.read(0.1)
+        for snapshot in snapshots(path, 0.2):
             line = clean(progress_line(snapshot))
             now = time.monotonic()
             if line != shown and now - shown_at >= (0.2 if live else 5.0):
@@ -123,14 +138,21 @@ def wait_for_end(path: Path) -> RunSnapshot:
             ):
                 if live:
                     sys.stderr.write("\r\x1b[K")
-                return reader.read_all()
+                return snapshot
             # the supervisor may have died before it evaluated the end of the trainer
             if snapshot.outcome is None and not snapshot.supervisor_alive:
                 control.adopt(path)
-            time.sleep(0.2)
     except KeyboardInterrupt:
         say(f"\ntraining continues: `plasma-tui attach {path.name}` shows it")
         raise
+    raise AssertionError("a run is watched until it is over")
+
+
+def started(run: RunDir, *, wait: bool, silent: bool = False) -> int:
+    """Print the ID of a run that has started; `wait` for its end."""
+    if not silent:
+        write(run.id)
+    return exit_code(wait_for_end(run.path)) if wait else OK
 
 
 def exit_code(snapshot: RunSnapshot) -> int:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from runner.config.errors import ConfigError
-from runner.control import begin, launch
+from runner.control import begin
 from runner.history.summary import summary_text
 from runner.store.rundir import RunDir
 from tui.cli.common import exit_code, say, wait_for_end
@@ -68,5 +68,3 @@ def start_demo(folder: Path | None) -> RunDir:
         raise Fail(f"{target} holds a plasma.toml that cannot be read: {error}") from None
     except begin.ChecksFailed as error:
         raise Fail(f"the demo's checks failed: {error}") from None
-    except launch.StartRefused as error:
-        raise Fail(str(error)) from None

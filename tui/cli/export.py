@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
-from tui.cli.common import agreed, at_terminal, find_run, print_json, say
-from tui.cli.exits import NO, NOT_FOUND, OK, Fail
+from tui.cli.common import agreed, at_terminal, find_run, print_json, say, write
+from tui.cli.exits import NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 
 
 def export(options: argparse.Namespace) -> int:
     """Prints the path of the copy."""
-    from runner.checkpoints.export import ExportRefused, export_file
+    from runner.checkpoints.export import export_file
     from runner.checkpoints.export_places import remember_folder
     from runner.history.review.chosen import NotChosen, choose
 
@@ -28,12 +27,9 @@ def export(options: argparse.Namespace) -> int:
         if line:
             say(line)
     _make_folder(folder, yes=options.yes)
-    try:
-        made = export_file(
-            chosen.path, folder, options.name, force=options.force, known=chosen.checkpoint
-        )
-    except ExportRefused as error:
-        raise Fail(clean(str(error)), NO) from None
+    made = export_file(
+        chosen.path, folder, options.name, force=options.force, known=chosen.checkpoint
+    )
     remember_folder(folder)
     for note in made.notes:
         say(f"note: {note}")
@@ -41,7 +37,7 @@ def export(options: argparse.Namespace) -> int:
         print_json({"schema": 1, "checkpoint": chosen.checkpoint.name, "step": chosen.checkpoint.step,
                     "path": made.path, "bytes": made.size_bytes, "sha256": made.sha256})  # fmt: skip
     else:
-        sys.stdout.write(f"{made.path}\n")
+        write(str(made.path))
     return OK
 
 
@@ -64,7 +60,6 @@ def _suggested(run_path: Path) -> Path:
     from runner.model import RunSpec
     from runner.store.journal import Unreadable, read_json
     from runner.store.rundir import RunDir
-    from tui.cli.exits import WRONG_USE
 
     try:
         spec = read_json(RunDir(run_path).spec, RunSpec)

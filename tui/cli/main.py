@@ -10,7 +10,7 @@ import os
 import sys
 from importlib import import_module
 
-from tui.cli.exits import OK, WRONG_USE, Fail
+from tui.cli.exits import NO, OK, WRONG_USE, Fail
 from tui.cli.parser import build_parser
 
 #: verbs that need no runs, and verbs that create one
@@ -48,13 +48,26 @@ def main(arguments: list[str] | None = None) -> int:
     except Fail as error:
         sys.stderr.write(f"plasma-tui: {error}\n")
         return error.code
-    except BrokenPipeError:
-        # `plasma-tui log last | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+    except Exception as error:
+        return _refused(error)
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         return 130
+
+
+def _refused(error: Exception) -> int:
+    """What the runner refuses is a sentence; anything else is raised again."""
+    from runner.model.refusal import Refusal
+    from tui.text import clean
+
+    if isinstance(error, BrokenPipeError):  # `plasma-tui log last | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    if not isinstance(error, Refusal):
+        raise error
+    text = "\n".join(clean(line) for line in str(error).split("\n"))
+    sys.stderr.write(f"plasma-tui: {text}\n")
+    return NO
 
 
 def _allow_any_locale() -> None:

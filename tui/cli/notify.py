@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from runner.model.refusal import Refusal
-from tui.cli.common import say
-from tui.cli.exits import NO, OK, Fail
+from tui.cli.common import say, write
+from tui.cli.exits import NO, OK
 from tui.notices import Ring, bytes_of
 from tui.osc import way_of
 from tui.text import clean
@@ -25,10 +24,7 @@ def notify(options: argparse.Namespace) -> int:
     """Prints no address and no secret: terminals get shared."""
     from tui.backend.door import Backend
 
-    try:
-        target = Backend().notice_target(None, Path(options.config or "plasma.toml").absolute())
-    except Refusal as error:
-        raise Fail(str(error)) from None
+    target = Backend().notice_target(None, Path(options.config or "plasma.toml").absolute())
     return _test(target) if options.test else _print(target)
 
 
@@ -37,8 +33,7 @@ def _print(target: NoticeTarget) -> int:
     rules = target.rules
     rows = [("events", ", ".join(rules.on) or "nothing"), ("terminal", _terminal(target))]
     rows += _channel_rows(target.channels)
-    for name, words in rows:
-        sys.stdout.write(f"{name:<10}{clean(words)}\n")
+    write(*(f"{name:<10}{clean(words)}" for name, words in rows))
     if not target.channels.names:
         say("no channel configured: set command, ntfy or apprise_file in [notify]")
     return OK
@@ -78,5 +73,5 @@ def _test(target: NoticeTarget) -> int:
     results = try_channels(target.channels, target.message, show=True)
     for one in results:
         word = "ok" if one.ok else "FAILED"
-        sys.stdout.write(f"{one.channel:<10}{word:<8}{clean(one.text)}\n")
+        write(f"{one.channel:<10}{word:<8}{clean(one.text)}")
     return OK if all(one.ok for one in results) else NO

@@ -11,7 +11,7 @@ from runner.control import gate
 from runner.control import orders as control
 from runner.model import JournalEvent, Outcome, RunSnapshot, RunState
 from runner.store.reader import RunReader
-from tui.cli.common import check_line, find_run, say, wait_for_end
+from tui.cli.common import check_line, find_run, say, snapshots, wait_for_end
 from tui.cli.exits import NO, OK, Fail
 
 #: INT 15 s, TERM 5 s, KILL, the last look at the files
@@ -23,10 +23,7 @@ def stop(options: argparse.Namespace) -> int:
     """Request a stop and wait until every process of the training has ended."""
     path = find_run(options.run)
     mode = "now" if options.now else "after_save" if options.after_save else "default"
-    try:
-        sent = control.cancel_stop(path) if options.cancel else control.stop(path, mode)
-    except control.Refused as error:
-        raise Fail(str(error)) from None
+    sent = control.cancel_stop(path) if options.cancel else control.stop(path, mode)
     answer = control.await_answer(path, sent)
     if answer is not None and not answer.accepted:
         raise Fail(f"run {path.name}: {answer.text}")
@@ -42,11 +39,9 @@ def stop(options: argparse.Namespace) -> int:
 
 def _stopped(path: Path, attempt: int | None) -> int:
     """Wait until no process is left, then for the verdict. Raises Fail."""
-    reader = RunReader(path, console=False)
     gone: JournalEvent | None = None
     deadline = time.monotonic() + STOP_PATIENCE_S
-    while True:
-        snapshot = reader.read(0.1)
+    for snapshot in snapshots(path):
         number = attempt or (snapshot.status.attempt if snapshot.status is not None else 1)
         found = [event for event in snapshot.events if event.attempt == number]
         left = [event for event in found if event.kind == "survivors"]
@@ -68,7 +63,6 @@ def _stopped(path: Path, attempt: int | None) -> int:
                 )
             say(f"files are still being verified: see `plasma-tui show {path.name}`")
             return OK
-        time.sleep(0.1)
     if left:
         raise Fail(
             f"run {path.name} has stopped, but some processes are still alive{_survivors(left)}"
@@ -97,7 +91,7 @@ def approve(options: argparse.Namespace) -> int:
         say(check_line(line))
     try:
         given = gate.approve(path, options.note)
-    except (control.Refused, OSError) as error:
+    except OSError as error:
         raise Fail(str(error)) from None
     say(f"approved by {given.by}: you can start the long run with these settings")
     return OK

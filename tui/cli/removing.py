@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from runner.control.remove import Removal, RemoveRefused, removal_of, remove_run
+from runner.control.remove import Removal, removal_of, remove_run
 from runner.model.units import count
 from tui.cli.common import agreed, answer, at_terminal, find_run, say
 from tui.cli.exits import NO, OK, WRONG_USE, Fail
@@ -27,7 +26,7 @@ def remove(options: argparse.Namespace) -> int:
         say("nothing was removed")
         return NO
     for path, one in zip(paths, looked, strict=True):
-        _remove(path, with_checkpoints=bool(one.lost))
+        say(f"removed {remove_run(path, with_checkpoints=bool(one.lost)).id}")
     return OK
 
 
@@ -61,11 +60,3 @@ def _typed(one: Removal, terminal: bool) -> bool:
         )
     say(f"! {lost} would be deleted permanently with {one.id}")
     return answer("Type the run's name to delete them too: ") in (one.name, one.id)
-
-
-def _remove(path: Path, *, with_checkpoints: bool) -> None:
-    try:
-        gone = remove_run(path, with_checkpoints=with_checkpoints)
-    except RemoveRefused as error:
-        raise Fail(clean(str(error))) from None
-    say(f"removed {gone.id}")

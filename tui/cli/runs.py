@@ -19,7 +19,7 @@ from runner.history.summary import summary_text
 from runner.model import RunSnapshot, RunState
 from runner.store.labels import read_label
 from runner.store.reader import RunReader
-from tui.cli.common import OVER, find_run, print_json
+from tui.cli.common import OVER, find_run, print_json, snapshots, write
 from tui.cli.exits import NOT_FOUND, OK, Fail
 from tui.cli.show_review import epoch_cells, plot_text, point_lines, table
 from tui.cli.show_text import HEADS, checkpoint_cells, show_lines
@@ -59,33 +59,28 @@ def _without_secrets(snapshot: RunSnapshot) -> dict[str, Any]:
 
 def _settled(path: Path) -> RunSnapshot:
     """Waits a moment for the verdict on a run whose trainer has just ended."""
-    reader = RunReader(path, console=False)
     deadline = time.monotonic() + 3.0
-    while True:
-        snapshot = reader.read_all()
+    for snapshot in snapshots(path):
         made = snapshot.spec is not None and bool(snapshot.spec.origin)
         undecided = snapshot.state is RunState.ENDED and snapshot.outcome is None and not made
         if not undecided or time.monotonic() > deadline:
-            return snapshot
-        time.sleep(0.1)
+            break
+    return snapshot
 
 
 def _print(snapshot: RunSnapshot, review: Review) -> None:
     """The verdict, then its evidence: points, files, epochs, the loss."""
-    for line in show_lines(snapshot, read_label(Path(snapshot.path))):
-        sys.stdout.write(f"{scrubbed(line, review.secrets)}\n")
-    sys.stdout.write("\n")
-    sys.stdout.writelines(f"{line}\n" for line in point_lines(review))
+    lines = show_lines(snapshot, read_label(Path(snapshot.path)))
+    write(*(scrubbed(line, review.secrets) for line in lines), "", *point_lines(review))
     if snapshot.status is not None:  # losses over all attempts, as the epochs below have them
         status = replace(snapshot.status, checkpoints=review.checkpoints)
         snapshot = replace(snapshot, status=status)
     files = scrubbed(checkpoint_cells(snapshot), review.secrets)
     for heads, rows in ((HEADS, files), epoch_cells(review)):
         if rows:
-            sys.stdout.writelines(f"{line}\n" for line in ("", *table(heads, rows)))
-    drawing = plot_text(review)
-    if drawing:
-        sys.stdout.write(f"\n{drawing}\n")
+            write("", *table(heads, rows))
+    if drawing := plot_text(review):
+        write("", drawing)
 
 
 def log(options: argparse.Namespace) -> int:

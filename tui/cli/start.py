@@ -19,7 +19,7 @@ from runner.preflight import existing_files as overwrite
 from runner.preflight.registry import in_order
 from runner.trainers.command import shell_line
 from runner.trainers.registry import known_flags
-from tui.cli.common import check_line, exit_code, print_json, say, wait_for_end
+from tui.cli.common import check_line, exit_code, print_json, say, wait_for_end, write
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.cli.forecast_text import forecast_lines, forecast_object
 from tui.text import clean
@@ -53,9 +53,7 @@ def forecast(options: argparse.Namespace) -> int:
     if options.json:
         print_json(forecast_object(found, warnings))
         return OK
-    for line in forecast_lines(found, warnings):
-        sys.stdout.write(f"{line}\n")
-    sys.stdout.write(f"\n{shell_line(prepared.command)}\n")
+    write(*forecast_lines(found, warnings), "", shell_line(prepared.command))
     return OK
 
 
@@ -73,11 +71,11 @@ def check(options: argparse.Namespace) -> int:
         print_json({"schema": 1, "passed": passed, "checks": results})
         return OK if passed else NO
     for result in results:
-        sys.stdout.write(f"{check_line(result)}\n")
+        write(check_line(result))
         if result.advice:
-            sys.stdout.write(f"    {clean(result.advice)}\n")
+            write(f"    {clean(result.advice)}")
         if result.fix and result.status != "pass":
-            sys.stdout.write(f"    fix: plasma-tui check --fix {result.fix}\n")
+            write(f"    fix: plasma-tui check --fix {result.fix}")
     counts = [sum(result.status == status for result in results) for status in SEVERITY]
     failed, warned, good, _skipped = counts
     say(f"{failed} failed, {count(warned, 'warning')}, {good} passed")
@@ -114,10 +112,7 @@ def start(options: argparse.Namespace) -> int:
         raise Fail(f"not started: {error} (--force REASON starts anyway)") from None
     except launch.WouldOverwrite as error:
         raise Fail(_overwrites(error)) from None
-    except launch.StartRefused as error:
-        raise Fail(str(error)) from None
-    sys.stdout.write(f"{run.id}\n")
-    sys.stdout.flush()
+    write(run.id)
     if not options.wait:
         say(f"watch it with `plasma-tui attach {run.id}`")
         return OK

@@ -61,6 +61,8 @@ T = TypeVar("T")
 
 READ_ONLY = "This screen is read-only."
 REFRESH_S = 2.0
+#: and the list is left alone so many times as long as reading it took
+REST_TIMES = 4.0
 #: a list that has not come after so long is asked for again
 OVERDUE_S = 30.0
 #: the cursor rests so long before the files of the runs in sight are read
@@ -86,6 +88,7 @@ class RunsScreen(FramedScreen):
         self._read_at: dict[str, tuple[Entry, float]] = {}
         self._rest: Timer | None = None
         self._asked_at: float | None = None
+        self._not_before = 0.0
 
     def body(self) -> ComposeResult:
         yield FilterLine("#runs", "words, or tag:good state:failed project:fox")
@@ -110,7 +113,7 @@ class RunsScreen(FramedScreen):
         """One at a time: on a slow disk they would pile up."""
         now = time.monotonic()
         waiting = self._asked_at is not None and now - self._asked_at < OVERDUE_S
-        if self.is_current and not waiting:
+        if self.is_current and not waiting and now >= self._not_before:
             self._asked_at = now
             ask(self, self._listed, self._take, self._not_listed, alone="runs")
 
@@ -120,7 +123,7 @@ class RunsScreen(FramedScreen):
         return found, self.board.entries_of(found)
 
     def read_again(self) -> None:
-        self._asked_at = None
+        self._asked_at, self._not_before = None, 0.0
         self._read()
 
     def _not_listed(self, problem: str) -> None:
@@ -129,6 +132,9 @@ class RunsScreen(FramedScreen):
         self._show()
 
     def _take(self, found: tuple[tuple[RunListing, ...], dict[str, Entry]]) -> None:
+        if self._asked_at is not None:
+            now = time.monotonic()
+            self._not_before = now + REST_TIMES * (now - self._asked_at)
         self._asked_at = None
         if self.board.take(*found):
             self.query_one(RunList).empty = "No run matches." if found[0] else "No runs yet."
