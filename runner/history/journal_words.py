@@ -162,7 +162,7 @@ def _ended(event: JournalEvent) -> _Made:
     how = f" (signal {signal})" if signal is not None else ""
     if data.get("code"):
         how = f" (exit code {data['code']})"
-    return role, f"{outcome}{f', {cause}' if cause else ''}".replace("_", " ") + how
+    return role, f"{outcome}{f': {cause}' if cause else ''}".replace("_", " ") + how
 
 
 #: by kind: weight, role, and the sentence or what makes it

@@ -4,6 +4,7 @@ writes pictures of them: `python -m tests.screens.scenes OUT [NAME ...]`."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from runner.config.catalog import Catalog, Flag, FlagReport
 from runner.control.gate import GateStatus
@@ -92,7 +94,8 @@ async def play(scene: Scene, pilot: Pilot[Any]) -> None:
 
 
 async def _still(pilot: Pilot[Any]) -> None:
-    await pilot.app.workers.wait_for_complete()
+    with contextlib.suppress(WorkerCancelled):  # a newer question of the same name
+        await pilot.app.workers.wait_for_complete()
     before, same = "", 0
     while same < 3:
         await pilot.pause(0.01)

@@ -12,7 +12,7 @@ from tui.kit.panel import ScrollingPanel
 from tui.text import clean, wrap
 
 # ---------------------------------------------------------------------------
-# Console lines as rows: the trainer's own words, wrapped or cut, levels told by colour as well.
+# Console lines as rows, wrapped or cut; levels are coloured as well.
 
 #: time and level of a rich log record, as sd-scripts prints them (facts: console output, log lines)
 _RECORD = re.compile(
@@ -20,7 +20,7 @@ _RECORD = re.compile(
 )
 #: rich pads a record to the console's width (500 columns here) and ends it with its source
 _SOURCE = re.compile(r"\s{2,}(\S+\.py:\d+)$")
-#: a tqdm bar: what stands before it, its blocks, the numbers after it
+#: a tqdm bar: the text before it, its blocks, the numbers after it
 _BAR = re.compile(r"^(.*\d%\|)([^|]*)(\|.*)$")
 _ROLES = {"WARNING": "warn", "ERROR": "bad", "CRITICAL": "bad"}
 _TROUBLE = re.compile(r"^(Traceback \(most recent|\w*(Error|Exception)\b.*: )")
@@ -68,6 +68,8 @@ class ConsolePanel(ScrollingPanel):
 
     model: reactive[tuple[str, ...]] = reactive((), layout=False, repaint=False)
     wrapped: reactive[bool] = reactive(False, layout=False, repaint=False)
+    #: what its key does now
+    hint: reactive[str] = reactive("", layout=False, repaint=False)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -76,6 +78,9 @@ class ConsolePanel(ScrollingPanel):
     def watch_model(self, before: tuple[str, ...], after: tuple[str, ...]) -> None:
         if not self.following:
             self._keep_place(before, after)
+        self.repaint()
+
+    def watch_hint(self) -> None:
         self.repaint()
 
     def watch_wrapped(self) -> None:
@@ -93,7 +98,7 @@ class ConsolePanel(ScrollingPanel):
     def note(self) -> Row:
         if not self.following:
             return (Span("scrolled back, end follows again", "accent"),)
-        return (Span("l opens it", "dim"),) if not self.wrapped else (Span("l closes it", "dim"),)
+        return (Span(self.hint, "dim"),) if self.hint else ()
 
     def _rows_of(self, line: str) -> list[Row]:
         key = (line, self.content_size.width, self.wrapped)
@@ -115,7 +120,7 @@ class ConsolePanel(ScrollingPanel):
         return rows[top : top + height]
 
     def _tail(self, height: int) -> Sequence[Row]:
-        """The end alone, so that a tick never lays out the whole log."""
+        """The end alone, so that a tick never lays out the complete log."""
         rows: list[Row] = []
         for line in reversed(self.model):
             if not self.wrapped and not line.strip():

@@ -39,7 +39,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`fields` stand left of the progress ramp, `ends` right of it; the last of each gives way first."""
+    """`fields` are left of the progress ramp, `ends` right of it; the last of each is dropped first."""
 
     name: str
     state: StateLabel
@@ -106,7 +106,7 @@ def ready_header(name: str, steps: int | None, epochs: int | None, usable: bool 
 
 
 # ---------------------------------------------------------------------------
-# As much of it as fits, in order of worth.
+# As much of it as fits, the most important first.
 
 GAP = "  "
 #: cells of a name at least, and of its end where its middle is cut
@@ -120,7 +120,7 @@ STATE, STATE_PADDED = 10, 70
 
 
 def header_row(header: Header, width: int) -> Row:
-    """Name and state, then the columns: in full, short, or not at all. Columns come before the end of a long
+    """Name and state, then the columns: in full, short, or not at all. Columns have priority over a long
     name, and the ramp takes what is left. Their widths depend on the screen and on what does not change in a
     run, so that nothing moves when numbers do."""
     padded = width >= STATE_PADDED and bool(header.fields)
@@ -162,8 +162,8 @@ def _columns(fields: tuple[Field, ...], texts: list[str]) -> list[Span]:
 
 
 def _chosen(header: Header, room: int, name: int) -> list[str]:
-    """The text of each field and end, empty where it has no room: the first of each side comes first. `name`:
-    cells of the name beyond its shortest form, which come before words that are spelled out."""
+    """The text of each field and end, empty where it has no room: the first of each side is kept longest.
+    `name`: cells of the name beyond its shortest form, kept longer than words in full."""
     fields, left = [*header.fields, *header.ends], len(header.fields)
     ranked = sorted(range(len(fields)), key=lambda at: (at - left, 1) if at >= left else (at, 0))
     chosen = [""] * len(fields)

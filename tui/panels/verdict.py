@@ -66,7 +66,7 @@ from tui.words.questions import GUARD, next_save, price_of_stopping
 # What the loss does from epoch to epoch, and whether the pace changes: only what the numbers carry.
 #
 # The loss of a diffusion training is mostly noise (its size depends on the timestep drawn), so a change counts
-# as one only if it stands clear of its own standard error, and ends only where it clearly does not.
+# as one only if it clearly exceeds its standard error, and ends only where it clearly does not.
 
 #: shorter epochs are compared in groups of as many steps
 MIN_STEPS = 50
@@ -74,7 +74,7 @@ MIN_STEPS = 50
 BEGINS, ENDS = 2.5, 1.0
 #: the running average's neighbours are not independent
 LOOSER = 2.0
-#: share of the mean below which a change is not worth a word
+#: share of the mean below which a change is not mentioned
 SMALLEST = 0.01
 STEADY = (0.8, 1.25)
 MIN_PAIRS = 12
@@ -164,9 +164,9 @@ def _step_times(buckets: Sequence[LossBucket]) -> list[float]:
 # ---------------------------------------------------------------------------
 # Verdicts on a run whose trainer is at work.
 
-#: a supervisor writes status.json every second or so; silence beyond this is worth a word
+#: a supervisor writes status.json every second or so; silence beyond this is mentioned
 STALE_S = 15.0
-#: a step that takes so many times the usual step is a silence worth a word
+#: a step that takes this many times the usual is mentioned as silence
 SILENT_STEPS = 20
 SILENT_FLOOR_S = 60.0
 _WORST = {"bad": 0, "warn": 1}
@@ -198,7 +198,7 @@ def training(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
     ]
     paces = _pace_clauses(snapshot, progress)
     kind = health((*state, *paces, *silence(snapshot, now)))
-    # why it is not healthy comes first: a narrow screen cuts the rest
+    # the reason why it is not healthy leads: a narrow screen cuts the rest
     trouble = sorted(
         (c for c in (*state, *paces) if c.role in _WORST), key=lambda c: _WORST[c.role]
     )
@@ -216,8 +216,8 @@ def _best(snapshot: RunSnapshot) -> tuple[Clause, ...]:
 
 
 def _silent_steps(snapshot: RunSnapshot, progress: Progress, now: float) -> tuple[Clause, ...]:
-    """No step for far longer than a step takes, by the clock of the step journal: a guess for where no
-    supervisor tells."""
+    """No step for far longer than a step takes, by the clock of the step journal: a guess where no
+    supervisor reports."""
     last_at = _last_step_at(snapshot)
     if last_at is None or progress.seconds_per_step is None:
         return ()
@@ -406,11 +406,11 @@ _KINDS = {
 
 
 def ended(snapshot: RunSnapshot, progress: Progress, approval: Approval | None = None) -> Verdict:
-    """By outcome, with its cause in a few words: the rest of it stands on the cause card."""
+    """By outcome, with its cause in a few words; the card has the rest."""
     outcome = snapshot.outcome or (snapshot.status.outcome if snapshot.status else None)
     origin = snapshot.spec.origin if snapshot.spec is not None else ""
     if origin and outcome is None:
-        # the first reason says what the run is made of
+        # the first reason names what the run was imported from
         reasons = snapshot.status.reasons[1:] if snapshot.status is not None else ()
         rest = tuple(Clause(sentence(clean(one, 200)), "dim") for one in reasons)
         head = Clause("imported: plasma-tui didn't run it, so it has no verdict")
@@ -466,7 +466,7 @@ def _by_whom(snapshot: RunSnapshot) -> str:
     by = snapshot.status.stop_by if snapshot.status is not None else None
     if by == GUARD:
         return " by the guard"
-    # a user without a name is told by number, which tells a person nothing
+    # a user without a name has a number, which is no help
     named = by is not None and not by.isdigit()
     return f", as ordered by {clean(by, 40)}" if by and named else ", as ordered"
 
@@ -489,7 +489,7 @@ def _at(progress: Progress) -> str:
 
 
 def _cause(snapshot: RunSnapshot) -> list[Clause]:
-    """Its title, unless the outcome says the same; of an unknown cause the evidence."""
+    """Its title, unless the outcome means the same; the evidence of an unknown cause."""
     cause = cause_of(snapshot)
     if cause is None or cause.key == KILLED:
         return []
@@ -554,7 +554,7 @@ def _succeeded(snapshot: RunSnapshot, progress: Progress, approval: Approval | N
 
 
 def _smoke(snapshot: RunSnapshot, approval: Approval | None) -> Clause:
-    """What comes after a smoke test."""
+    """The next step after a smoke test."""
     if approval is not None:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(approval.at))
         return Clause(f"Approved by {clean(approval.by, 40)}, {when}: s starts the run.", "good")
@@ -584,7 +584,7 @@ def lost(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
 
 
 # ---------------------------------------------------------------------------
-# The verdict: two lines in words, true at any moment, with an honest `unknown` where nothing is known.
+# The verdict of any state.
 
 
 def verdict_of(
@@ -687,7 +687,7 @@ def rows_wanted(verdict: Verdict, width: int) -> int:
 
 
 def _cut(rows: list[Row], height: int, width: int) -> list[Row]:
-    """The first rows; the last of them says if there would be more."""
+    """The first rows; the last one ends in an ellipsis if there are more."""
     if len(rows) <= height or height <= 0:
         return rows[: max(0, height)]
     last = fit((*rows[height - 1], Span(glyphs.ELLIPSIS, rows[height - 1][-1].role)), width)
@@ -695,7 +695,7 @@ def _cut(rows: list[Row], height: int, width: int) -> list[Row]:
 
 
 def _joined(clauses: Sequence[Clause], between: str, end: str) -> list[tuple[str, Clause]]:
-    """Each clause with what stands before it; a sentence of its own ends the one before."""
+    """Each clause with its separator; a sentence of its own ends the one before."""
     found: list[tuple[str, Clause]] = []
     for index, clause in enumerate(clauses):
         last = found[-1][1].text if found else ""

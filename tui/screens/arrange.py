@@ -20,7 +20,7 @@ ALL = tuple(dict.fromkeys((*PLAN_ORDER, *ORDER)))
 SOLO_WIDTH, SOLO_HEIGHT = 60, 16
 #: from this height on panels show more than their first rows; from the next on the console is visible
 STRIP_HEIGHT, CONSOLE_HEIGHT = 32, 50
-#: from this width on the console stands beside the other panels
+#: from this width on the console is beside the other panels
 BESIDE_WIDTH = 160
 #: from this width on sample images have room
 STRIP_WIDTH = 100

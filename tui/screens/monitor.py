@@ -143,7 +143,7 @@ class MonitorScreen(Charted):
 
     def refresh_models(self) -> None:
         """Words and numbers of this moment to the widgets; an equal one costs nothing. Under another screen
-        nothing is drawn: Textual would send that whole screen again for it."""
+        nothing is drawn: Textual would send all of that screen again for it."""
         if not self.is_mounted or not self._is_whole() or self._covered():
             return
         held = self._held
@@ -257,7 +257,9 @@ class MonitorScreen(Charted):
         for side, names in SIDES.items():
             self.query_one(side).display = any(name in made.visible for name in names)
         give_room(self, made, self.planned)
-        self.query_one(ConsolePanel).wrapped = made.console in ("drawer", "beside")
+        console = self.query_one(ConsolePanel)
+        console.wrapped = made.console in ("drawer", "beside")
+        console.hint = {"drawer": "l closes it", "strip": "l opens it"}.get(made.console, "")
         for panel in self.query(PreflightPanel):
             panel.details = made.solo
         self.query_one(CheckpointPanel).details = self.query_one(GaugePanel).details = made.solo

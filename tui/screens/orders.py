@@ -1,6 +1,6 @@
 """The keys of the monitor, and what those do that give an order or open a screen.
 
-They ask, and they send; what comes of it is shown by the next snapshots, never here.
+They ask and send; the effect is shown by the next snapshots, never here.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ ORDERS = (
     "start", "smoke", "approve", "stop", "resume", "retry", "adopt", "free_gpu", "preflight", "fix", "edit",
     "flags", "console", "summary", "samples", "replay", "test_notice",
 )  # fmt: skip
-#: how long a sentence stays that says what was sent, and one that refuses
+#: seconds that a sentence stays: about what was sent, and why a key does nothing
 SENT_S, REFUSED_S = 10.0, 4.0
 NOT_NOW = "Cancel"
 
@@ -86,7 +86,7 @@ class MonitorOrders:
         return why_not(order, self._run, self._around())
 
     def refuse(self, key: str) -> None:
-        """A key that can do nothing now says why, instead of nothing."""
+        """Say why a key can do nothing now."""
         orders = [k.action for k in KEYS if k.action in ORDERS and k.key == key]
         reason = refusal(orders, self._run, self._around())
         if reason is not None and not any(self._screen.check_action(one, ()) for one in orders):

@@ -63,7 +63,7 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`first` is the sentence, `second` what follows from it. Clauses are in order of their worth.
+    """`first` is the sentence, `second` what follows from it. The most important clause is first.
     `long`: a cause that must be readable in full, so that both may take two lines; `urgent`: the same, but
     only where it does not fit into one."""
 
@@ -103,7 +103,7 @@ def problem_clauses(snapshot: RunSnapshot) -> tuple[Clause, ...]:
 
 
 def nan_words(since: int) -> str:
-    return f"loss is NaN since step {since}: nothing from there on is worth keeping"
+    return f"loss is NaN since step {since}: nothing after it is worth keeping"
 
 
 def still_good(snapshot: RunSnapshot) -> Clause:

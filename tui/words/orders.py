@@ -1,4 +1,4 @@
-"""Which orders make sense now; if one does not, the sentence that says why."""
+"""Which orders make sense now, and the reason if one does not."""
 
 from __future__ import annotations
 

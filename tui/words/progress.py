@@ -20,7 +20,7 @@ from runner.model.lean import dataclass
 from runner.state.lineage import StopCost, current
 
 # ---------------------------------------------------------------------------
-# Where a run stands, in numbers: the one place that decides which source each number comes from.
+# How far a run is, in numbers: the one place that decides on the source of each number.
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def current_checkpoints(snapshot: RunSnapshot) -> tuple[Checkpoint, ...]:
 
 
 def is_good(checkpoint: Checkpoint) -> bool:
-    """Complete and finite as far as it was looked at, and still there."""
+    """Verified as complete and finite, and not deleted."""
     there = not checkpoint.removed and not checkpoint.missing
     return bool(checkpoint.complete and checkpoint.finite and there)
 
@@ -150,15 +150,15 @@ def loss_now(snapshot: RunSnapshot) -> float | None:
 
 
 # ---------------------------------------------------------------------------
-# Which checkpoints are still to come, and which names of the forecast no longer can.
+# Which checkpoints are still expected, and which of the forecast won't be written.
 
 
 def expected_checkpoints(snapshot: RunSnapshot) -> tuple[ExpectedCheckpoint, ...]:
-    """What will be written and is not yet, by step: of the newest attempt where its plan tells, with
-    what the first one should have written; else of the forecast.
+    """Not written yet, by step: by the plan of the newest attempt, with what the first one should have
+    written; else by the forecast.
 
-    After a resume sd-scripts counts steps anew, so the save grid of the forecast moves; where no plan
-    tells it, only the last file of the run can be told.
+    After a resume sd-scripts counts steps from 0 again and the save grid shifts: without a plan only the last
+    file of the run is known.
     """
     planned = _planned(snapshot)
     if planned:

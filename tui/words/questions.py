@@ -94,7 +94,7 @@ def next_save(snapshot: RunSnapshot, progress: Progress) -> str:
 
 
 def _after_save(snapshot: RunSnapshot, progress: Progress, facts: list[str]) -> list[Choice]:
-    """The choice to wait for a save, with what that save is worth; none where no save will come."""
+    """The choice to wait for a save, with what is saved; none where no save will come."""
     coming = next_expected(snapshot, progress)
     if coming is None and _saves_are_known(snapshot):
         facts.append("No more saves before the end.")
@@ -114,7 +114,7 @@ def _saves_are_known(snapshot: RunSnapshot) -> bool:
 
 
 def states_are_saved(snapshot: RunSnapshot) -> bool:
-    """Do saves on the way come with a training state? (A state at the end alone does not count.)"""
+    """Do saves before the end include a training state?"""
     written = snapshot.status.checkpoints if snapshot.status is not None else ()
     coming = (one for one in expected_checkpoints(snapshot) if not is_final(snapshot, one))
     return any(one.state_name for one in coming) or any(c.state_path for c in written)

@@ -47,7 +47,7 @@ UNREAD = StateLabel("reading", glyphs.WAITING, "dim")
 
 
 def label_of(state: RunState, outcome: Outcome | None, phase: Phase | None = None) -> StateLabel:
-    """The label of a state; a running run is told by its phase."""
+    """The label of a state; a running run is named by its phase."""
     if state is RunState.ENDED:
         return _OUTCOMES[outcome] if outcome else StateLabel("ended", glyphs.STOPPED, "dim")
     if state is RunState.LOST:
