@@ -212,7 +212,8 @@ async def test_the_welcome_has_one_first_action(
 async def test_the_welcome_without_runs() -> None:
     async with app_on(actions=FakeBackend(), run_path=None).run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "No runs yet." in screen_text(pilot))
-        await pilot.press("enter", "down", "end")
+        await until(pilot, lambda: "mark" not in text_of(pilot, "#footer"))
+        await pilot.press("enter", "down", "end", "space", "c", "x")
 
 
 async def test_help_shows_every_key_and_why_one_does_nothing() -> None:

@@ -29,6 +29,8 @@ KEYS = (
     Key("n", "new_project", RUN, "Write a plasma.toml from what is on this machine", "set up", 88),
     Key("i", "import_project", RUN, "Write a plasma.toml from a script or config", "import", 87),
 )
+#: pointless without runs
+_ON_A_RUN = ("open", "mark", "label", "compare", "remove", "filter", "sort", "turn", "group")
 SPIN_S = 0.25
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
@@ -114,7 +116,7 @@ class WelcomeScreen(RunsScreen):
         return tuple(key for key in footer_of(self) if key.key != "esc")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return None if action == "open" and not self.query_one(RunList).lines else True
+        return None if action in _ON_A_RUN and not self.query_one(RunList).lines else True
 
     # ----------------------------------------------------------------- keys
 
