@@ -28,8 +28,8 @@ SCREENS = {
         "One run: is it healthy, when is it done, what is saved. Before a start: the plan with its"
         " preflight checks. `plasma-tui`, `plasma-tui attach RUN`, or `enter` on a run."),
     "flags": ("Flags",
-        "Every flag of the training script with type, default and description; sets flags in"
-        " plasma.toml. `v` on the monitor; type to filter."),
+        "Every flag of the training script with type, default and description, and its value in"
+        " plasma.toml, which is edited here. `v` on the monitor."),
     "samples": ("Samples",
         "The sample images by step and prompt. `i` on the monitor or the summary."),
     "summary": ("Summary",
