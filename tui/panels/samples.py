@@ -164,8 +164,10 @@ class SampleStrip(Pictured, Panel, can_focus=True):
         found: list[tuple[Wish, str]] = []
         for column in range(len(board.moments) - 1, -1, -1):
             image = board.image(0, column)
-            if image is not None and len(found) < number:
+            if image is not None:
                 found.append((Wish(image.path, columns, rows), board.moments[column].short))
+            if len(found) == number:
+                break
         return found[::-1]
 
     def content(self, width: int, height: int) -> Sequence[Row]:

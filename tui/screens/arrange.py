@@ -114,8 +114,8 @@ _CONSOLE = {
     "strip": (None, "1fr"),
     "beside": ("1fr", "36%"),
 }
-#: rows of the machine under the checkpoints: GPU, memory, CPU, pace, disk; on a high screen what others use too
-GAUGE_ROWS, MORE_GAUGE_ROWS = 6, 9
+#: rows of the machine under the checkpoints: GPU, memory, CPU, pace, disk; on a high screen VRAM too
+GAUGE_ROWS, MORE_GAUGE_ROWS = 6, 7
 #: of the width, for the checks before a run
 PLAN_LEFT = "54%"
 
