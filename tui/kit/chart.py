@@ -283,7 +283,7 @@ class _Drawing:
                 self._mark_nonfinite(x, begins=x == 0 or not columns[x - 1].nonfinite)
         return self.grid
 
-    def _eighths(self, column: Column) -> tuple[int, int] | None:
+    def _eighths(self, column: Bin) -> tuple[int, int] | None:
         """The envelope of a column in eighths of a cell, from the bottom; None: nothing of it is in sight."""
         if column.low is None or column.high is None:
             return None
@@ -347,7 +347,7 @@ class _Drawing:
                 row[x] = Cell(glyphs.NONFINITE_LINE, "bad-dim")
         self.grid[-1][x] = Cell(glyphs.NONFINITE, "bad")
 
-    def _crop_marks(self, columns: Sequence[Column]) -> None:
+    def _crop_marks(self, columns: Sequence[Bin]) -> None:
         """Where a line leaves the chart, and where a value lies far above it, with how far."""
         bottom, top = (10**y if self.log else y for y in self.scale)
         peaks: dict[int, float] = {}
@@ -495,16 +495,7 @@ def value_at(points: Sequence[tuple[float, float | None]], x: float) -> float | 
     return points[at - 1][1] if at and x <= points[-1][0] else None
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """What one column of text covers of the envelope."""
-
-    low: float | None = None
-    high: float | None = None
-    nonfinite: bool = False
-
-
-def fold_columns(band: Sequence[Bin], low: float, high: float, width: int) -> list[Column]:
+def fold_columns(band: Sequence[Bin], low: float, high: float, width: int) -> list[Bin]:
     """Left to right; a bin that touches several columns fills them."""
     lows, highs, broken = [math.inf] * width, [-math.inf] * width, [False] * width
     per = width / (high - low)
@@ -519,9 +510,10 @@ def fold_columns(band: Sequence[Bin], low: float, high: float, width: int) -> li
             if one.high is not None and one.high > highs[x]:
                 highs[x] = one.high
             broken[x] = broken[x] or one.nonfinite
+    known = [low <= high for low, high in zip(lows, highs, strict=True)]
     return [
-        Column(a, b, bad) if a <= b else Column(None, None, bad)
-        for a, b, bad in zip(lows, highs, broken, strict=True)
+        Bin(x, x + 1, lows[x] if known[x] else None, highs[x] if known[x] else None, broken[x])
+        for x in range(width)
     ]
 
 

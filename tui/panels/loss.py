@@ -38,7 +38,6 @@ from tui.words.loss import (
     has_axis,
     look_words,
     loss_chart,
-    next_step,
     pointed_words,
     title_words,
 )
@@ -235,13 +234,14 @@ class LossChart(ChartPanel):
         self.point(step, pointed_words(self.model, step, self.look.smoothing, self.ghost))
 
     def move_cursor(self, by: int) -> None:
-        """By columns, within what is shown."""
-        plot, places = self.plot, self._places
-        low, high = places.step_of(plot.low), places.step_of(plot.high)
-        at = self.cursor if self.cursor is None or low <= self.cursor <= high else high
-        self._point(
-            next_step(self.model, int(at) if at is not None else None, by, (high - low) / plot.room)
-        )
+        """By columns, within what is shown; from nowhere to the newest step."""
+        plot, step_of = self.plot, self._places.step_of
+        low, high = step_of(plot.low), step_of(plot.high)
+        if self.cursor is None:
+            self._point(self.model.last_step)
+        else:
+            at = self.cursor if low <= self.cursor <= high else high
+            self._point(round(at + by * max(1.0, (high - low) / plot.room)))
 
     @property
     def cursor_x(self) -> float | None:

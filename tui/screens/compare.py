@@ -74,34 +74,31 @@ BY = {Axis.TIME: "by training time", Axis.IMAGES: "by images seen"}
 # The chart: a line for each run, told apart by its letter, its dashes and its colour.
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a person looks at it. `cursor`: a place on the axis; None: at the newest loss, of a live run if there
-    is one. `hidden`: indices of runs without a line; `chosen`: of the run that Enter opens."""
+NOTHING = Comparison()
 
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """The runs on one axis, and how a person looks at them. `cursor`: a place on the axis; None: at the newest
+    loss, of a live run if there is one. `hidden`: indices of runs without a line; `chosen`: of the one to open;
+    `everything`: also what is equal in all runs."""
+
+    made: Comparison = NOTHING
+    lines: tuple[Line, ...] = ()
     axis: Axis = Axis.STEP
     cursor: float | None = None
     hidden: frozenset[int] = frozenset()
     chosen: int = 0
     everything: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """The runs on one axis, as they are shown."""
-
-    made: Comparison
-    lines: tuple[Line, ...]
-    look: Look
-
     @property
     def shown(self) -> list[int]:
-        return [i for i in range(len(self.lines)) if i not in self.look.hidden]
+        return [i for i in range(len(self.lines)) if i not in self.hidden]
 
     @property
     def end(self) -> float:
         """Of the lines that are shown; of a live run, as far as it is planned."""
-        runs, axis = self.made.runs, self.look.axis
+        runs, axis = self.made.runs, self.axis
         planned = (planned_end(runs[i], axis) for i in self.shown if self.lines[i].points)
         return max((*(self.lines[i].end for i in self.shown), *planned), default=0.0)
 
@@ -111,13 +108,14 @@ class Side:
         return max((self.lines[i].end for i in live or self.shown), default=0.0)
 
     @property
-    def cursor(self) -> float:
-        x = self.newest if self.look.cursor is None else min(self.look.cursor, self.end)
-        return float(int(x + 1e-6)) if self.look.axis in (Axis.STEP, Axis.IMAGES) else x
+    def x(self) -> float:
+        """Of the cursor."""
+        x = self.newest if self.cursor is None else min(self.cursor, self.end)
+        return float(int(x + 1e-6)) if self.axis in (Axis.STEP, Axis.IMAGES) else x
 
     @property
     def place(self) -> str:
-        return place_words(str(self.look.axis).removesuffix("s"), self.cursor, unit=True)
+        return place_words(str(self.axis).removesuffix("s"), self.x, unit=True)
 
     def role(self, index: int) -> str:
         """Spread over the ramp, so that two lines are as far apart as can be."""
@@ -125,7 +123,7 @@ class Side:
 
     def value(self, index: int) -> str:
         """The smoothed loss at the cursor, or why there is none."""
-        line, x = self.lines[index], self.cursor
+        line, x = self.lines[index], self.x
         if not line.points:
             return NOT_KNOWN
         value = line.at(x)
@@ -137,9 +135,9 @@ class Side:
 
     def chart(self) -> Chart:
         """The chosen run's line lies over the others."""
-        runs, look = self.made.runs, self.look
+        runs = self.made.runs
         order = sorted(
-            (i for i in self.shown if self.lines[i].points), key=lambda i: i == look.chosen
+            (i for i in self.shown if self.lines[i].points), key=lambda i: i == self.chosen
         )
         missing = next((line.missing for line in self.lines if line.missing), "no loss yet")
         end = self.end
@@ -153,13 +151,11 @@ class Side:
             ),
             end=end or 1.0,
             newest=self.newest,
-            unit=str(look.axis) if look.axis is not Axis.IMAGES else str(Axis.STEP),
+            unit=str(self.axis) if self.axis is not Axis.IMAGES else str(Axis.STEP),
             least=end / 100 or 1.0,
             empty=missing if self.shown else "every run is hidden",
         )  # fmt: skip
 
-
-NO_RUNS = Side(Comparison(), (), Look())
 
 # ---------------------------------------------------------------------------
 # The tables: a column for each run, its name above.
@@ -179,11 +175,11 @@ class TableRow:
     role: str = "text"
 
 
-def results(side: Side) -> list[TableRow]:
+def results(overlay: Overlay) -> list[TableRow]:
     """The values at the cursor, what to know before comparing, then the results that differ, or all."""
-    made, everything = side.made, side.look.everything
-    values = tuple(side.value(i) for i in range(len(made.runs)))
-    rows = [TableRow(f"at {side.place}", values, role="accent")]
+    made, everything = overlay.made, overlay.everything
+    values = tuple(overlay.value(i) for i in range(len(made.runs)))
+    rows = [TableRow(f"at {overlay.place}", values, role="accent")]
     rows += [TableRow(words=clean(text, 400), role="warn") for text in made.remarks]
     found = [(row, len(set(row.values)) == 1) for row in result_rows(made)]
     for row, same in found:
@@ -197,8 +193,8 @@ def results(side: Side) -> list[TableRow]:
     return rows + [TableRow(words=clean(f"best {words}", 300), role="dim") for words in best]
 
 
-def settings(side: Side) -> list[TableRow]:
-    made, everything = side.made, side.look.everything
+def settings(overlay: Overlay) -> list[TableRow]:
+    made, everything = overlay.made, overlay.everything
     rows = []
     for row in made.settings if everything else made.differing:
         values = tuple(clean(value, 200) for value in setting_words(row))
@@ -221,9 +217,9 @@ class Columns(NamedTuple):
     last: int
 
 
-def columns_of(side: Side, rows: Sequence[TableRow], width: int, before: int = 0) -> Columns:
+def columns_of(overlay: Overlay, rows: Sequence[TableRow], width: int, before: int = 0) -> Columns:
     """As many runs as fit, the chosen one among them; `before`: the first run that was shown."""
-    runs, chosen = len(side.made.runs), side.look.chosen
+    runs, chosen = len(overlay.made.runs), overlay.chosen
     longest = max((cell_len(row.name) for row in rows if not row.words), default=8)
     name = max(8, min(longest, NAME_CELLS, width // 3))
     room = width - name - 2
@@ -233,18 +229,22 @@ def columns_of(side: Side, rows: Sequence[TableRow], width: int, before: int = 0
     return Columns(name, size, first, min(runs, first + across))
 
 
-def head_row(side: Side, columns: Columns) -> Row:
+def head_row(overlay: Overlay, columns: Columns) -> Row:
     """Letter, state and name of each run; a mark before the chosen one."""
     name, size, first, last = columns
-    look, runs = side.look, side.made.runs
+    runs = overlay.made.runs
     part = f"{first + 1}-{last} of {len(runs)}" if last - first < len(runs) else ""
     spans = [Span(" "), cell(part, name, "dim"), Span(" ")]
     for i, run in enumerate(runs[first:last], first):
-        state, hidden, chosen = label_of(run.state, run.outcome), i in look.hidden, i == look.chosen
+        state, hidden, chosen = (
+            label_of(run.state, run.outcome),
+            i in overlay.hidden,
+            i == overlay.chosen,
+        )
         title = "hidden" if hidden else clean(run.name, 80)
         spans += [
             Span(glyphs.CURSOR if chosen else " ", "accent"),
-            Span(run.letter, "faint" if hidden else side.role(i)),
+            Span(run.letter, "faint" if hidden else overlay.role(i)),
             Span(f" {state.shape} ", state.role),
             cell(title, max(0, size - 4), "strong" if chosen else "text"),
         ]
@@ -303,19 +303,19 @@ class OverlayChart(ChartPanel):
         column = plot.column_of(self.cursor if self.cursor is not None else plot.high) + by
         return plot.x_of(max(0, min(plot.room - 1, column)))
 
-    def show(self, side: Side) -> None:
-        axis = side.look.axis
+    def show(self, overlay: Overlay) -> None:
+        axis = overlay.axis
         self.by = f"smoothed, {BY.get(axis, f'by {axis}')}"
-        where, row = Span(side.place, "accent"), []
-        for i in side.shown:
+        where, row = Span(overlay.place, "accent"), []
+        for i in overlay.shown:
             row += [
                 Span("  "),
-                Span(side.made.runs[i].letter, side.role(i)),
-                Span(f" {side.value(i)}"),
+                Span(overlay.made.runs[i].letter, overlay.role(i)),
+                Span(f" {overlay.value(i)}"),
             ]
         self.place = ((where, *row), (where,))
-        self.cursor = side.cursor
-        self.show_chart(side.chart(), self.view)
+        self.cursor = overlay.x
+        self.show_chart(overlay.chart(), self.view)
 
     def title_value(self) -> Row:
         words = self.by + (", log" if self.view.log else "")
@@ -334,11 +334,11 @@ class ComparePanel(ScrollingPanel):
     def __init__(self, title: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.TITLE = title
-        self._side, self._table, self._words = NO_RUNS, list[TableRow](), ""
+        self._overlay, self._table, self._words = Overlay(), list[TableRow](), ""
         self._first = 0
 
-    def show(self, side: Side, table: list[TableRow], words: str = "") -> None:
-        self._side, self._table, self._words = side, table, words
+    def show(self, overlay: Overlay, table: list[TableRow], words: str = "") -> None:
+        self._overlay, self._table, self._words = overlay, table, words
         self.repaint()
 
     def note(self) -> Row:
@@ -347,14 +347,14 @@ class ComparePanel(ScrollingPanel):
     def content(self, width: int, height: int) -> Sequence[Row]:
         if not self._table or height < 1:
             return ()
-        columns = columns_of(self._side, self._table, width, self._first)
+        columns = columns_of(self._overlay, self._table, width, self._first)
         self._first = columns.first
         rows, body = table_rows(self._table, columns, width), max(1, height - 1)
         top = self.window(len(rows), body, 0)
         shown = rows[top : top + body]
         if top + body < len(rows) and shown and body > 2:
             shown[-1] = (Span(f"   … {len(rows) - top - body + 1} more, down shows them", "dim"),)
-        return (head_row(self._side, columns), *shown)
+        return (head_row(self._overlay, columns), *shown)
 
 
 class CompareScreen(Charted, FramedScreen):
@@ -364,15 +364,11 @@ class CompareScreen(Charted, FramedScreen):
         super().__init__()
         self._paths = run_paths
         self._reader: Comparing | None = None
-        self._side = NO_RUNS
+        self._overlay = Overlay()
         self._zoomed = False
         self._reading = False
         self._current = PANELS[0]
         self.made: Comparison | None = None
-
-    @property
-    def look(self) -> Look:
-        return self._side.look
 
     def body(self) -> ComposeResult:
         yield OverlayChart(id="overlay")
@@ -414,21 +410,21 @@ class CompareScreen(Charted, FramedScreen):
         self._reading = False
         further = self.made is None or made.read_fraction != self.made.read_fraction
         self.made = made
-        self._show(Side(made, lines_of(made.runs, self.look.axis), self.look))
+        self._look_on(made=made, lines=lines_of(made.runs, self._overlay.axis))
         if further and made.read_fraction < 1:
             self._read()
 
     # ----------------------------------------------------------------- showing
 
-    def _show(self, side: Side) -> None:
-        self._side, made = side, side.made
+    def _show(self, overlay: Overlay) -> None:
+        self._overlay, made = overlay, overlay.made
         if self.made is None:
             return
-        self.query_one(OverlayChart).show(side)
-        self.query_one("#results", ComparePanel).show(side, results(side))
+        self.query_one(OverlayChart).show(overlay)
+        self.query_one("#results", ComparePanel).show(overlay, results(overlay))
         words = f"{len(made.differing)} of {len(made.settings)} differ"
-        words = f"all, {words}" if side.look.everything else words
-        self.query_one("#settings", ComparePanel).show(side, settings(side), words)
+        words = f"all, {words}" if overlay.everything else words
+        self.query_one("#settings", ComparePanel).show(overlay, settings(overlay), words)
         self.repaint_heading()
 
     def heading(self, width: int) -> tuple[Row, Row]:
@@ -462,27 +458,25 @@ class CompareScreen(Charted, FramedScreen):
     # ----------------------------------------------------------------- keys
 
     def _look_on(self, **changes: object) -> None:
-        self._show(replace(self._side, look=replace(self.look, **changes)))  # type: ignore[arg-type]
+        self._show(replace(self._overlay, **changes))  # type: ignore[arg-type]
 
     def action_axis(self) -> None:
         """The cursor keeps its share of the axis; a zoom ends, as runs have no common places on two axes."""
-        axis, before = AXES[(AXES.index(self.look.axis) + 1) % len(AXES)], self._side
-        if self.made is None:
-            return
-        side = Side(self.made, lines_of(self.made.runs, axis), replace(self.look, axis=axis))
-        if before.look.cursor is not None and before.end:
-            at = before.look.cursor / before.end * side.end
-            side = replace(side, look=replace(side.look, cursor=at))
+        before = self._overlay
+        axis = AXES[(AXES.index(before.axis) + 1) % len(AXES)]
+        overlay = replace(before, axis=axis, lines=lines_of(before.made.runs, axis))
+        if before.cursor is not None and before.end:
+            overlay = replace(overlay, cursor=before.cursor / before.end * overlay.end)
         chart = self.query_one(OverlayChart)
         chart.view = replace(chart.view, window=None)
-        self._show(side)
+        self._show(overlay)
 
     def action_settings(self) -> None:
-        self._look_on(everything=not self.look.everything)
+        self._look_on(everything=not self._overlay.everything)
 
     def action_hide(self) -> None:
         """From a click in the footer: the chosen run."""
-        self._hide(self.look.chosen)
+        self._hide(self._overlay.chosen)
 
     def on_key(self, event: events.Key) -> None:
         """A digit is a run; one line in the table of keys stands for all of them."""
@@ -493,7 +487,7 @@ class CompareScreen(Charted, FramedScreen):
 
     def _hide(self, index: int) -> None:
         if self.made is not None and index < len(self.made.runs):
-            self._look_on(hidden=self.look.hidden ^ {index})
+            self._look_on(hidden=self._overlay.hidden ^ {index})
 
     def on_overlay_chart_pointed(self, message: OverlayChart.Pointed) -> None:
         self._look_on(cursor=message.x)
@@ -514,7 +508,7 @@ class CompareScreen(Charted, FramedScreen):
 
     def _choose(self, by: int) -> None:
         if self.made is not None and self.made.runs:
-            self._look_on(chosen=(self.look.chosen + by) % len(self.made.runs))
+            self._look_on(chosen=(self._overlay.chosen + by) % len(self.made.runs))
 
     def action_page(self, pages: int) -> None:
         if isinstance(self.focused, ScrollingPanel):
@@ -538,7 +532,7 @@ class CompareScreen(Charted, FramedScreen):
 
     def action_open(self) -> None:
         if self.made is not None and self.made.runs:
-            self.plasma.navigator.open_run(Path(self.made.runs[self.look.chosen].path))
+            self.plasma.navigator.open_run(Path(self.made.runs[self._overlay.chosen].path))
 
     def action_back(self) -> None:
         self.hush()

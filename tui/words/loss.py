@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import islice
 
 from runner.model import AttemptStatus, LossBucket, RunSnapshot, RunState
 from runner.model.lean import dataclass
@@ -25,6 +26,8 @@ from tui.kit.scale import EPOCH, SETTLED_AFTER_POINTS, STEP, TIME
 from tui.words.progress import expected_checkpoints, loss_now, progress_of
 
 AXES = (STEP, EPOCH, TIME)
+#: from the most words to the fewest
+Words = tuple[str, ...]
 #: weights that the smoothed loss keeps at each step, in the order of the key; the first one is the runner's own
 SMOOTHINGS = (0.97, 0.99, 0.999, 0.0, 0.9)
 
@@ -163,41 +166,35 @@ class Look:
 
 
 class Places:
-    """Steps to places on an axis and back: a line through known points, extended at its last pace."""
+    """Steps to places on an axis and back: through known points, and on at the pace of the last one."""
 
     def __init__(self, model: ChartModel, axis: str) -> None:
-        self.steps, self.xs = [0.0, 1.0], [0.0, 1.0]
+        known = [(1.0, 1.0)]
         if axis == EPOCH and model.steps_per_epoch:
-            self.steps[1] = model.steps_per_epoch
+            known = [(model.steps_per_epoch, 1.0)]
         elif axis == TIME:
             from runner.history.compare_lines import seconds_trained
 
             seconds = seconds_trained(model.buckets, [step for _, step in model.resumes])
-            known = [
-                (b.last_step, s)
-                for b, s in zip(model.buckets, seconds, strict=True)
-                if s is not None
-            ]
-            if known and known[-1][1] > 0:
-                self.steps, self.xs = [0.0], [0.0]
-                for step, x in known:
-                    if x > self.xs[-1]:
-                        self.steps.append(step)
-                        self.xs.append(x)
-
-        self._even = self.xs[1] / self.steps[1] if len(self.steps) == 2 else None
+            timed = zip(model.buckets, seconds, strict=True)
+            known = [(float(b.last_step), s) for b, s in timed if s] or known
+        self.steps, self.xs = [0.0], [0.0]
+        for step, x in known:
+            if x > self.xs[-1]:
+                self.steps.append(step)
+                self.xs.append(x)
 
     def x_of(self, step: float) -> float:
-        return step * self._even if self._even else _between(step, self.steps, self.xs)
+        return _between(step, self.steps, self.xs)
 
     def step_of(self, x: float) -> float:
-        return x / self._even if self._even else _between(x, self.xs, self.steps)
+        return _between(x, self.xs, self.steps)
 
 
 def _between(value: float, ins: Sequence[float], outs: Sequence[float]) -> float:
-    at = min(len(ins) - 1, max(1, bisect_left(ins, value)))
-    if value > ins[-1]:
+    if value > ins[-1] or len(ins) == 2:
         return outs[-1] * value / ins[-1]
+    at = max(1, bisect_left(ins, value))
     share = (value - ins[at - 1]) / (ins[at] - ins[at - 1])
     return outs[at - 1] + share * (outs[at] - outs[at - 1])
 
@@ -215,22 +212,17 @@ def smoothed(buckets: Sequence[LossBucket], smoothing: float) -> list[tuple[int,
     average = weight = 0.0
     for one in buckets:
         value = one.smooth if smoothing == SMOOTHINGS[0] else None
-        if smoothing != SMOOTHINGS[0] and one.mean is not None:
-            keep = smoothing ** (one.count - one.nonfinite)
+        finite = one.count - one.nonfinite
+        if smoothing != SMOOTHINGS[0] and one.mean is not None and finite > 0:
+            keep = smoothing**finite
             average, weight = keep * average + (1 - keep) * one.mean, keep * weight + 1 - keep
             value = average / weight
-        if one.nonfinite >= one.count or value is None:
+        if finite <= 0 or value is None:
             if not found or found[-1][1] is not None:
                 found.append((one.last_step, None))
         elif math.isfinite(value):
             found.append((one.last_step, value))
     return found
-
-
-def lowest(points: Sequence[tuple[float, float | None]]) -> tuple[float, float] | None:
-    """(x, loss) of the lowest smoothed loss, once the line has settled."""
-    settled = points[min(SETTLED_AFTER_POINTS, len(points) // 3) :]
-    return min(((x, y) for x, y in settled if y is not None), key=lambda p: p[1], default=None)
 
 
 def loss_chart(model: ChartModel, look: Look, ghost: ChartModel | None = None) -> Chart:
@@ -263,21 +255,19 @@ def loss_chart(model: ChartModel, look: Look, ghost: ChartModel | None = None) -
 
 
 def _marks(model: ChartModel, axis: str, places: Places) -> tuple[Mark, ...]:
-    found = [Mark(places.x_of(step), WRITTEN, (str(step),)) for step in model.written]
-    found += [Mark(places.x_of(step), EXPECTED, (str(step),)) for step in model.expected]
-    found += [Mark(places.x_of(step), SAMPLE) for step in model.samples]
-    for number, step in model.resumes:
-        found.append(Mark(places.x_of(step), RESUME, (f"attempt {number}", f"a{number}")))
+    saved = ((WRITTEN, model.written), (EXPECTED, model.expected))
+    found: list[tuple[int, str, Words]] = [
+        (step, kind, (str(step),)) for kind, steps in saved for step in steps
+    ]
+    found += [(step, SAMPLE, ("",)) for step in model.samples]
+    found += [(step, RESUME, (f"attempt {n}", f"a{n}")) for n, step in model.resumes]
     if axis != EPOCH:
-        found += [Mark(places.x_of(step), TICK, (f"e{number}",)) for number, step in model.epochs]
-    return tuple(found)
+        found += [(step, TICK, (f"e{n}",)) for n, step in model.epochs]
+    return tuple(Mark(places.x_of(step), kind, words) for step, kind, words in found)
 
 
 # ---------------------------------------------------------------------------
-# Words: what the title says, and the step under the cursor.
-
-
-Words = tuple[str, ...]
+# What the title says.
 
 
 def title_words(model: ChartModel, chart: Chart) -> list[Words]:
@@ -285,21 +275,18 @@ def title_words(model: ChartModel, chart: Chart) -> list[Words]:
     found: list[Words] = []
     if model.last:
         found.append((f"last step {model.last}", f"last {model.last}"))
-    low = lowest(chart.curves[-1].points) if chart.curves else None
-    if low is not None:
-        found.append((f"lowest {loss(low[1])} at {place_words(chart.unit, low[0])}",))
+    line = chart.curves[-1].points if chart.curves else ()
+    settled = [
+        (y, x) for x, y in line[min(SETTLED_AFTER_POINTS, len(line) // 3) :] if y is not None
+    ]
+    if settled:
+        lowest, x = min(settled)
+        found.append((f"lowest {loss(lowest)} at {place_words(chart.unit, x)}",))
     if not model.exact:
         found.append(("console's running average", "console average"))
-    rate = rate_at(model)
-    if rate is not None:
-        found.append((f"lr {rate_text(rate)}",))
+    rates = (bucket.rate for bucket in reversed(model.buckets) if bucket.rate is not None)
+    found += [(f"lr {rate_text(rate)}",) for rate in islice(rates, 1)]
     return [*found, *([model.attempts] if model.attempts else [])]
-
-
-def rate_at(model: ChartModel, step: int | None = None) -> float | None:
-    """The learning rate at a step, else the newest one."""
-    known = (b.rate for b in reversed(model.buckets) if step is None or b.first_step <= step)
-    return next((rate for rate in known if rate is not None), None)
 
 
 def rate_text(rate: float) -> str:
@@ -337,15 +324,6 @@ def look_words(
         most = max((b.rate for b in model.buckets if b.rate is not None), default=None)
         found.append((f"lr 0–{rate_text(most)}" if most is not None else "no lr recorded",))
     return found
-
-
-def next_step(model: ChartModel, step: int | None, by: int, per_column: float) -> int:
-    """`by` columns further, among the steps that were trained; from nowhere: the newest."""
-    newest = max(1, model.last_step)
-    if step is None:
-        return newest
-    moved = round(step + by * max(1.0, per_column))
-    return max(1, min(newest, moved))
 
 
 def pointed_words(

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -21,8 +22,7 @@ from tui.kit.chart import ALL, ASCII, FILL, Chart, Curve, View, draw_chart, rang
 from tui.kit.paint import plain, row_width
 from tui.kit.scale import Range, axis_ticks, sticky_range, ticks, time_text
 from tui.screens.compare import (
-    Look,
-    Side,
+    Overlay,
     columns_of,
     fitted,
     head_row,
@@ -47,8 +47,8 @@ def made_of(count: int = 3, name: str = "spyke", **settings: str) -> Comparison:
     return comparison(runs, tables)
 
 
-def side_of(made: Comparison, look: Look = Look()) -> Side:  # noqa: B008 (immutable)
-    return Side(made, lines_of(made.runs, look.axis), look)
+def overlay_of(made: Comparison, axis: Axis = Axis.STEP, **how: Any) -> Overlay:
+    return Overlay(made, lines_of(made.runs, axis), axis, **how)
 
 
 def drawn(chart: Chart, style: str = FILL) -> list[str]:
@@ -140,62 +140,62 @@ def test_ticks_of_the_axis_are_whole_steps_and_round_times() -> None:
 
 def test_the_cursor_reads_all_runs_at_its_place() -> None:
     made = made_of()
-    side = side_of(made, Look(cursor=460.0))
-    assert (side.cursor, side.place) == (460.0, "step 460")
-    first = results(side)[0]
+    overlay = overlay_of(made, cursor=460.0)
+    assert (overlay.x, overlay.place) == (460.0, "step 460")
+    first = results(overlay)[0]
     assert first.name == "at step 460"
     assert all(value.startswith("0.") for value in first.values)
-    end = side_of(made)
+    end = overlay_of(made)
     assert end.value(2) == "ended" and end.value(0).startswith("0.")
 
 
 def test_the_cursor_stays_with_the_live_run() -> None:
     live = compared_run("A", b.snapshot(412), {})
     made = comparison([live, replace(made_of(1).runs[0], letter="B")], [{}, {}])
-    assert side_of(made).cursor == 412
-    assert side_of(made, Look(hidden=frozenset({0}))).cursor == 920
-    assert side_of(made, Look(cursor=500.0)).value(0) == "not yet"
+    assert overlay_of(made).x == 412
+    assert overlay_of(made, hidden=frozenset({0})).x == 920
+    assert overlay_of(made, cursor=500.0).value(0) == "not yet"
 
 
 def test_places_are_named_in_the_words_of_their_axis() -> None:
     assert place_words("epoch", 1.7912, unit=True) == "epoch 1.79"
     assert place_words("time", 720.0, unit=True) == "12 min"
-    assert side_of(made_of(), Look(axis=Axis.IMAGES, cursor=824.0)).place == "image 824"
+    assert overlay_of(made_of(), Axis.IMAGES, cursor=824.0).place == "image 824"
 
 
 def test_hidden_runs_have_no_line_but_stay_in_the_table() -> None:
     made = made_of()
-    side = side_of(made, Look(hidden=frozenset({0})))
-    assert {one.letter for one in side.chart().curves} == {"B", "C"}
-    assert side.end == 820
-    assert len(results(side)[0].values) == 3
-    assert "A ✓ hidden" in plain(head_row(side, columns_of(side, (), 100)))
-    every = side_of(made, Look(hidden=frozenset({0, 1, 2}))).chart()
+    overlay = overlay_of(made, hidden=frozenset({0}))
+    assert {one.letter for one in overlay.chart().curves} == {"B", "C"}
+    assert overlay.end == 820
+    assert len(results(overlay)[0].values) == 3
+    assert "A ✓ hidden" in plain(head_row(overlay, columns_of(overlay, (), 100)))
+    every = overlay_of(made, hidden=frozenset({0, 1, 2})).chart()
     assert every.curves == () and every.empty == "every run is hidden"
 
 
 def test_lines_differ_in_shape_as_well_as_in_colour() -> None:
-    curves = side_of(made_of(8)).chart().curves
+    curves = overlay_of(made_of(8)).chart().curves
     assert len({curve.pattern for curve in curves}) == len({curve.role for curve in curves}) == 8
 
 
 def test_only_settings_that_differ_unless_all_are_asked_for() -> None:
     made = made_of()
-    assert [row.name for row in settings(side_of(made))] == ["learning_rate"]
-    every = settings(side_of(made, Look(everything=True)))
+    assert [row.name for row in settings(overlay_of(made))] == ["learning_rate"]
+    every = settings(overlay_of(made, everything=True))
     assert [(row.name, row.marked) for row in every] == [("learning_rate", True), ("seed", False)]
     same = comparison(made.runs, [{"seed": "1"}] * 3)
-    assert settings(side_of(same))[0].words == "no setting differs"
+    assert settings(overlay_of(same))[0].words == "no setting differs"
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 120, 200])
 @pytest.mark.parametrize("chosen", [0, 4, 7])
 def test_the_chosen_run_is_always_in_sight(width: int, chosen: int) -> None:
-    side = side_of(made_of(8), Look(chosen=chosen))
-    table = results(side)
-    columns = columns_of(side, table, width)
+    overlay = overlay_of(made_of(8), chosen=chosen)
+    table = results(overlay)
+    columns = columns_of(overlay, table, width)
     assert columns.first <= chosen < columns.last
-    assert f"{'ABCDEFGH'[chosen]} ✓" in plain(head_row(side, columns))
+    assert f"{'ABCDEFGH'[chosen]} ✓" in plain(head_row(overlay, columns))
     for row in table_rows(table, columns, width):
         assert row_width(row) <= width + 1
 
@@ -222,10 +222,10 @@ def test_foreign_words_break_neither_text_nor_tables(text: str) -> None:
     out = list(text_lines(made, Axis.STEP, 80, 10))
     assert all("\x1b" not in line and "\n" not in line for line in out)
     assert all(cell_len(line) <= 80 for line in out[-40:])
-    side = side_of(made)
-    for table in (results(side), settings(side)):
-        columns = columns_of(side, table, 80)
-        rows = [head_row(side, columns), *table_rows(table, columns, 80)]
+    overlay = overlay_of(made)
+    for table in (results(overlay), settings(overlay)):
+        columns = columns_of(overlay, table, 80)
+        rows = [head_row(overlay, columns), *table_rows(table, columns, 80)]
         for row in rows:
             assert row_width(row) <= 81
             assert "\x1b" not in plain(row) and "\u202e" not in plain(row)
