@@ -325,6 +325,21 @@ async def test_the_newest_images_are_on_the_monitor_and_new_ones_join_them(tmp_p
         await until(pilot, lambda: "400 newest" in screen_text(pilot))
 
 
+async def test_the_strip_sends_a_kitty_picture_before_its_cells_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, _ = app_with(sheet(tmp_path), images="kitty")
+    async with app.run_test(size=(120, 40)) as pilot:
+        written: list[str] = []
+        driver = app._driver
+        assert driver is not None
+        monkeypatch.setattr(driver, "write", written.append)
+        await until(pilot, lambda: PLACEHOLDER in text_of(pilot, "#samples"))
+        assert any("a=T" in text for text in written)
+        await pilot.press("ctrl+q")
+    assert any("a=d" in text for text in written)
+
+
 async def test_before_the_first_image_the_next_one_is_named(tmp_path: Path) -> None:
     app, _ = app_with(SampleSheet((), PROMPTS, SampleRhythm(every_epochs=1)))
     async with app.run_test(size=(120, 40)) as pilot:
