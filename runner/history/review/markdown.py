@@ -26,7 +26,7 @@ TEXT_LIMIT, CELL_LIMIT, TITLE_LIMIT = 1500, 300, 160
 CODE_LINE_LIMIT, CODE_LINES = 20_000, 2_000
 #: cells up to this width are padded; one long cell must not widen the column
 PADDED = 80
-MARKS = {"pass": "✓ yes", "warn": "! mind", "fail": "✗ NO", "skip": "– not checked"}
+MARKS = {"pass": "✓ yes", "warn": "! warning", "fail": "✗ NO", "skip": "– not checked"}
 
 _SPECIAL = re.compile(
     r"[\\`*\[\]<>|]|~~|(?<![^\W_])_|_(?![^\W_])|&(?=[#a-zA-Z])|(?<=:)//|(?<=www)\."
