@@ -213,7 +213,7 @@ class FakeBackend(Backend):
     def relabel(self, run_path: Path, label: Label) -> Sent:
         self._order("relabel", run_path, label)
         self.labels[run_path.name] = label
-        return Sent("label kept")
+        return Sent("label saved")
 
     def removal(self, run_path: Path) -> Removal:
         name = run_path.name

@@ -114,7 +114,7 @@ class PlasmaApp(App[None], inherit_bindings=False):
 
     @cached_property
     def notices(self) -> Notices:
-        """Made with the first news: not on the way to the first frame."""
+        """Imported with the first news, after the first frame."""
         from tui.notices import Notices
 
         return Notices(self)

@@ -33,7 +33,7 @@ def ask(
         try:
             answer: T | str = work()
         except Exception as error:  # border: whatever goes wrong is a sentence, never a crash
-            handler, answer = failed, told(error)
+            handler, answer = failed, sentence_of(error)
         if worker is None or not worker.is_cancelled:
             asker.call_later(_call, handler, answer)
 
@@ -51,8 +51,8 @@ def _call(handler: Callable[[T], object], value: T) -> None:
     handler(value)
 
 
-def told(error: Exception) -> str:
-    """A refusal and a file system's error in their own words; anything else with the name of its type."""
+def sentence_of(error: Exception) -> str:
+    """The text of a refusal or an OSError as it is; of anything else with the name of its type."""
     if isinstance(error, (Refusal, OSError)):
         return clean(str(error), 600)
     return clean(f"{type(error).__name__}: {error}", 600)

@@ -1,4 +1,4 @@
-"""The one thread that reads a run's files and hands whole snapshots to the screen.
+"""The one thread that reads a run's files, and hands complete snapshots to the screen.
 
 It looks every 0.1 s whether anything changed (a few stats), reads only then, and never keeps more than
 the newest snapshot: a slow screen gets fewer of them, not a queue. The screen's loop is never blocked

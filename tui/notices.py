@@ -91,7 +91,7 @@ class Notices:
             app._driver.write(data)
 
     def test(self) -> None:
-        """Try every channel and this terminal; the answer says what came of each."""
+        """Try every channel and this terminal; the answer lists the results."""
         app = self._app
         run_path, config_path = app.run_path, app.config_path
 

@@ -76,7 +76,7 @@ class Orders:
         self._ended(name)
         app, said = self._app, ""
         if sent.text:
-            said = f"{sent.text[:1].upper()}{sent.text[1:]}."
+            said = f"{_capital(sent.text)}."
         if name == "approve":
             app.planner.read(fresh=False)
             app.planner.read_approval()
@@ -91,10 +91,15 @@ class Orders:
 
     def _refused(self, name: str, problem: str) -> None:
         self._ended(name)
-        self._app.say(f"{problem[:1].upper()}{problem[1:]}", "bad")
+        self._app.say(_capital(problem), "bad")
 
     def _ended(self, name: str) -> None:
         self.unanswered.discard(name)
         if name in ("start", "smoke"):
             self._app.planner.end_start_checks()
         self._app.feed.wake()
+
+
+def _capital(text: str) -> str:
+    """As the beginning of a sentence; a name such as `ntfy:` stays as it is."""
+    return text if text.partition(" ")[0].endswith(":") else f"{text[:1].upper()}{text[1:]}"

@@ -1,9 +1,8 @@
-"""One notification of the desktop by an escape sequence: which kind this terminal understands, and its bytes.
+"""One desktop notification as an escape sequence: which kind this terminal understands, and its bytes.
 
 Pure. OSC 9 (iTerm2, and most others of today), OSC 777 (urxvt, foot, Ghostty, WezTerm, VTE), OSC 99 (kitty).
-Never more than one kind: some terminals understand two and would tell twice. tmux lets one through only if it
-is wrapped, and only where `allow-passthrough` is on; GNU screen and mosh let none through: there the bell is
-all.
+Never more than one kind: some terminals understand two and would notify twice. tmux lets one through only
+if it is wrapped and `allow-passthrough` is on; GNU screen and mosh let none through, only the bell.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 
 from tui.text import clean
 
-#: of the whole sequence: a limit that every terminal takes
+#: of the complete sequence: every terminal accepts that many
 LIMIT_BYTES = 250
 OFF, OSC9, OSC777, OSC99 = "off", "osc9", "osc777", "osc99"
 _BEL, _ST = "\x07", "\x1b\\"
@@ -52,15 +51,15 @@ class Way:
 
     @property
     def words(self) -> str:
-        """For a person who tests it."""
+        """For the answer to a test."""
         if self.kind == OFF:
-            return "no notification: this terminal is not known to show any"
+            return "no notification: not supported by this terminal, as far as is known"
         name = f"OSC {self.kind.removeprefix('osc')}"
         return f"{name} through tmux (needs allow-passthrough on)" if self.in_tmux else name
 
 
 def way_of(setting: str, environ: Mapping[str, str]) -> Way:
-    """`setting`: [notify] terminal. What a person chose is taken, except where nothing gets through."""
+    """`setting`: [notify] terminal. The user's choice wins, except where nothing gets through."""
     in_tmux = bool(environ.get("TMUX"))
     if setting == OFF or not _gets_through(environ, in_tmux):
         return Way()
@@ -80,8 +79,8 @@ def _gets_through(environ: Mapping[str, str], in_tmux: bool) -> bool:
 
 
 def _kind(environ: Mapping[str, str], in_tmux: bool) -> str:
-    """By what terminals leave in the environment. Inside tmux these are of the terminal that its server was
-    started in; over ssh, TERM is all there is, unless somebody passes more."""
+    """By the terminal's environment variables. Inside tmux they are those of the terminal that started its
+    server; over ssh there is only TERM, unless more is passed on."""
     if environ.get("KITTY_WINDOW_ID"):
         return OSC99
     for name in (environ.get("TERM_PROGRAM", ""), environ.get("LC_TERMINAL", "")):
@@ -91,20 +90,20 @@ def _kind(environ: Mapping[str, str], in_tmux: bool) -> str:
     if environ.get("GHOSTTY_RESOURCES_DIR"):
         return OSC777
     if environ.get("WT_SESSION") or environ.get("ConEmuPID"):
-        return OFF  # they take OSC 9 for the progress in the task bar
+        return OFF  # OSC 9 is the progress in the task bar there
     if environ.get("VTE_VERSION"):
         return OSC777
     term = environ.get("TERM", "")
     for beginning, kind in _TERMS:
         if term.startswith(beginning):
             return kind
-    # nothing known: what most understand, and what the others swallow silently
+    # unknown: what most understand and the others ignore
     return OSC9 if in_tmux or environ.get("SSH_CONNECTION") else OFF
 
 
 def sequence(way: Way, title: str, text: str, *, unless_seen: bool = False) -> str:
-    """The bytes for the terminal, "" if there are none; the end of the text is cut to keep the limit.
-    `unless_seen`: where the terminal can, it shows nothing to somebody who has it in front."""
+    """The bytes for the terminal, "" if there are none; text is cut to keep the limit. `unless_seen`: show
+    nothing while the terminal has the focus, where it can do that."""
     if way.kind == OFF:
         return ""
     # a `;` in the title would end it; text that began with a number would be a command of ConEmu

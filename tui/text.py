@@ -1,7 +1,7 @@
 """The only door for foreign text: log lines, paths, names, prompts, error messages.
 
 Whatever comes out of `clean()` holds no control character, no escape sequence, no bidirectional
-override and no lone surrogate, so it can neither drive the terminal nor shift what stands beside it.
+override and no lone surrogate, so it can neither drive the terminal nor shift what is beside it.
 Markup brackets stay: every sink of ours draws plain segments and never parses markup.
 """
 
@@ -11,7 +11,7 @@ import re
 
 from rich.cells import cell_len, get_character_cell_size
 
-#: more than any line on any screen; longer text is cut before it is looked at
+#: more than any line on any screen; longer text is cut before it is read
 LIMIT_CHARACTERS = 4096
 TAB = "    "
 
@@ -46,7 +46,7 @@ def clean(text: str | bytes | None, limit: int = LIMIT_CHARACTERS) -> str:
 
 
 def crop(text: str, width: int, tail: str = "…") -> str:
-    """`text` in at most `width` cells; what was cut shows as `tail`. Wide characters stay whole."""
+    """`text` in at most `width` cells; what was cut shows as `tail`. Wide characters are never split."""
     if width <= 0:
         return ""
     if cell_len(text) <= width:

@@ -1,7 +1,7 @@
 """Themes as data: TOML files become `textual.theme.Theme`, and a bad file becomes a sentence.
 
-Textual finds a bad colour only when the theme is applied, and dies of it; so every file is checked here
-in full: its keys, each colour, and the colour system that follows from them.
+Textual finds a bad colour only when the theme is applied, and crashes; so every file is checked here
+completely: its keys, each colour, and the colour system made from them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ThemeProblem(Exception):
 
 
 def theme_folders() -> list[Path]:
-    """Where themes lie: in the package, else beside it (editable install), then the user's own."""
+    """Folders of themes: in the package, else beside it (editable install), then the user's own."""
     packaged = Path(tui.__file__).resolve().parent / "_themes"
     beside = Path(tui.__file__).resolve().parent.parent / "themes"
     config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
@@ -85,7 +85,7 @@ def theme_from(data: dict[str, Any], where: str) -> Theme:
         raise ThemeProblem(f"{where}: unknown key {min(unknown)!r}; remove it")
     name, dark = data.get("name"), data.get("dark", True)
     if not isinstance(name, str) or not name.isprintable() or not name.strip():
-        raise ThemeProblem(f"{where}: `name` is missing; give the theme a name")
+        raise ThemeProblem(f"{where}: `name` is missing")
     if not isinstance(dark, bool):
         raise ThemeProblem(f"{where}: `dark` must be true or false")
     colors = _table(data, "colors", COLORS, where)
@@ -122,7 +122,7 @@ def _color(value: object, key: str, where: str) -> str:
     try:
         color = Color.parse(str(value))
     except ColorParseError:
-        raise ThemeProblem(f"{where}: {key} = {value!r} is no colour; use #rrggbb") from None
+        raise ThemeProblem(f"{where}: {key} = {value!r} is not a colour; use #rrggbb") from None
     if not isinstance(value, str) or color.a != 1 or color.ansi is not None:
         raise ThemeProblem(f"{where}: {key} = {value!r} must be an opaque colour #rrggbb")
     return value

@@ -22,8 +22,8 @@ def stamp_of(path: Path) -> Stamp:
 
 
 class FileWatch:
-    """Calls `changed` (in its thread) after the file became another one. A file that is gone for the
-    moment in which an editor replaces it is not yet a change."""
+    """Calls `changed` (in its thread) after the file has changed. A file that is missing for a moment, while an
+    editor replaces it, has not."""
 
     def __init__(self, path: Path, changed: Callable[[], object], look_s: float = LOOK_S) -> None:
         self.path = path
@@ -40,7 +40,7 @@ class FileWatch:
         self._stopped.set()
 
     def seen(self) -> None:
-        """What is there now is known to the one who asked."""
+        """The present file is known: no change until it differs from this."""
         self._stamp = stamp_of(self.path)
 
     def _run(self) -> None:

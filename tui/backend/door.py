@@ -1,7 +1,7 @@
-"""`Backend`: everything that the screen asks of the runner, and nothing else of it is asked.
+"""`Backend`: everything that the screen asks of the runner.
 
-Imports stand in the methods: the first frame needs a reader, each key only its own part. Every method may
-block and is called from a worker thread, never from the screen's loop. What is refused raises
+Methods import what they need: the first frame needs a reader, each key only its own part. Every method may
+block and is called in a thread, never in the screen's loop. A refusal raises
 `runner.model.refusal.Refusal`, one sentence with what to do; `tui.asking` shows it.
 """
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 OnCheck = Callable[["CheckResult"], None]
 
-#: longer than this nobody's cursor rests on a run before its details should stand there
+#: the details of the run under the cursor are read for at most so long
 GLANCE_S = 0.3
 #: the loss chart compares with one of so many earlier runs, each read for so long
 EARLIER_RUNS, EARLIER_RUN_S = 5, 5.0
@@ -48,7 +48,7 @@ AGREED = "confirmed on the screen"
 
 
 class Backend:
-    """What the app is given by the command; tests give it `tests.fakes.FakeBackend`."""
+    """Passed to the app by the command; tests pass `tests.fakes.FakeBackend`."""
 
     def __init__(self) -> None:
         self._found: Context | None = None
@@ -90,7 +90,7 @@ class Backend:
         return resolve(run_id)
 
     def glance(self, run_path: Path) -> RunSnapshot:
-        """The run under the cursor: its small files, and its losses as far as a moment lets read them."""
+        """The run under the cursor: its small files, and as many losses as can be read in GLANCE_S."""
         return RunReader(run_path, console=False).read(GLANCE_S)
 
     def earlier_run(self, run_path: Path, number: int) -> RunSnapshot | None:
@@ -116,7 +116,7 @@ class Backend:
     # ----------------------------------------------------------------- runs of the list
 
     def label(self, run_path: Path) -> Label:
-        """What a person calls the run; an empty label where there is none."""
+        """Name, tags and note given by the user; an empty label where there is none."""
         from runner.store.labels import read_label
 
         return read_label(run_path)
@@ -129,10 +129,10 @@ class Backend:
             write_label(run_path, label)
         except OSError as error:
             raise Refusal(f"the label cannot be written: {error.strerror}") from None
-        return Sent("label kept")
+        return Sent("label saved")
 
     def removal(self, run_path: Path) -> Removal:
-        """What removing the run would take away; nothing is changed."""
+        """What removing the run would delete; nothing is changed."""
         from runner.control.remove import removal_of
 
         return removal_of(run_path)
@@ -146,7 +146,7 @@ class Backend:
     # ----------------------------------------------------------------- the summary
 
     def summary(self, run_path: Path) -> SummarySheet:
-        """Everything that can be told of a run."""
+        """The complete summary, without its plot."""
         from runner.history.review.document_of import document_of
         from runner.history.review.gather import review_of
         from runner.history.summary import safe_document
@@ -164,7 +164,7 @@ class Backend:
         return SummarySheet(document, review.snapshot, candidates, tuple(samples.items()))
 
     def export_folders(self, run_path: Path) -> tuple[str, ...]:
-        """Folders that are there and that a checkpoint may be wanted in, likeliest first."""
+        """Existing folders that checkpoints are usually copied to, likeliest first."""
         from runner.checkpoints.export_places import suggested_folders
         from runner.model import RunSpec
         from runner.store.journal import readable
@@ -175,7 +175,7 @@ class Backend:
         return tuple(map(str, found))
 
     def export(self, source: str, folder: str, name: str) -> ExportAnswer:
-        """Copy a checkpoint; a refusal is an answer, too."""
+        """Copy a checkpoint; a refusal is an answer as well."""
         from runner.checkpoints.export import ExportRefused, export_file
         from runner.checkpoints.export_places import remember_folder
         from runner.model.units import file_size
@@ -187,11 +187,11 @@ class Backend:
             return ExportAnswer(False, str(refused), refused.free_name)
         remember_folder(target)
         notes = "".join(f"; {note}" for note in made.notes)
-        told = f"{file_size(made.size_bytes)}, read back the same, sha256 {made.sha256[:12]}"
-        return ExportAnswer(True, f"Copied to {made.path}: {told}{notes}.")
+        facts = f"{file_size(made.size_bytes)}, verified, sha256 {made.sha256[:12]}"
+        return ExportAnswer(True, f"Copied to {made.path}: {facts}{notes}.")
 
     def show_folder(self, path: str) -> str:
-        """Open the folder of a file where there is a desktop; else its name is told."""
+        """Open the folder of a file on the desktop; without one, the sentence names the folder."""
         from tui.backend.folders import show_folder
 
         return show_folder(path)
@@ -211,7 +211,7 @@ class Backend:
         on_check: OnCheck | None = None,
         overwrite: Sequence[Existing] = (),
     ) -> Sent:
-        """`overwrite`: the existing files that a person agreed to overwrite."""
+        """`overwrite`: the existing files that the user agreed to overwrite."""
         from runner.control import begin, launch
         from runner.preflight.existing_files import Consent
 
@@ -238,20 +238,20 @@ class Backend:
         return Sent(f"started {run.id}", run.path, demo_config(None))
 
     def approve(self, run_path: Path) -> Sent:
-        """A person's yes to a smoke test: the long run with the same settings may start."""
+        """Approve a smoke test: the full run with the same settings may start."""
         from runner.control.gate import approve
 
         return Sent(f"approved by {approve(run_path).by}")
 
     def stop(self, run_path: Path, mode: str) -> Sent:
-        """`mode`: default, after_save, now (as in runner.control.orders.stop), or cancel: take back a stop
-        that waits for the next save."""
+        """`mode`: default, after_save, now (as in runner.control.orders.stop), or cancel: keep training instead
+        of stopping after the next save."""
         from runner.control import orders
 
         sent = orders.cancel_stop(run_path) if mode == "cancel" else orders.stop(run_path, mode)
         answer = orders.await_answer(run_path, sent)
         if answer is None:
-            return Sent("the order is given; the supervisor has not responded yet")
+            return Sent("stop requested; the supervisor hasn't responded yet")
         if not answer.accepted:
             raise Refusal(answer.text)
         return Sent(answer.text)
@@ -260,29 +260,29 @@ class Backend:
         """What `resume` would do; refuses with the reason where it cannot."""
         from runner.control.resume import plan_resume
 
-        return plan_resume(_whole(run_path)).preview
+        return plan_resume(_complete(run_path)).preview
 
     def resume(self, run_path: Path) -> Sent:
         from runner.control.launch import start_attempt
         from runner.control.resume import plan_resume
         from runner.store.rundir import RunDir
 
-        found = plan_resume(_whole(run_path))
+        found = plan_resume(_complete(run_path))
         start_attempt(RunDir(run_path), found.approved(None))
         return Sent(f"resumed from step {found.from_step}", run_path)
 
     def retry_preview(self, run_path: Path) -> Preview:
-        """What `retry` would do: the cure of the run's cause applied; refuses where none is known."""
+        """What `retry` would do: apply the fix of the run's cause; refuses where none is known."""
         from runner.control.retry import plan_retry
 
-        return plan_retry(_whole(run_path)).preview
+        return plan_retry(_complete(run_path)).preview
 
     def retry(self, run_path: Path) -> Sent:
-        """Go on, or begin again, with the cure of the run's cause."""
+        """Resume, or start again, with the fix of the run's cause."""
         from runner.control.retry import carry_out, plan_retry
 
-        started = carry_out(plan_retry(_whole(run_path)), agreed=AGREED)
-        return Sent(f"tried again as {started.id}", started.path)
+        started = carry_out(plan_retry(_complete(run_path)), agreed=AGREED)
+        return Sent(f"retrying as {started.id}", started.path)
 
     def adopt(self, run_path: Path) -> Sent:
         from runner.control.orders import adopt
@@ -293,8 +293,8 @@ class Backend:
             raise Refusal(f"no supervisor could be started: {error}") from None
 
     def free_gpu(self, run_path: Path | None = None) -> Sent:
-        """Ask each ComfyUI of this machine to unload its models; nothing is ended. The sentence says what
-        came of it. `run_path`: the run that its memory is wanted for, None before one."""
+        """Ask each ComfyUI of this machine to unload its models; no process ends. The sentence has the result.
+        `run_path`: the run that needs the memory, None before one."""
         from runner.hardware.comfy import free, port_users
         from runner.hardware.processes import running
         from runner.hardware.programs import COMFY, COMFY_PORT
@@ -305,11 +305,11 @@ class Backend:
         found += port_users(listing, found)
         ports = {user.port or COMFY_PORT for user in found if user.title == COMFY}
         if not ports:
-            raise Refusal("no ComfyUI runs here")
-        told = [free(port) for port in sorted(ports)]
-        if not any(one.done for one in told):
-            raise Refusal(told[0].text)
-        return Sent(" ".join(one.text for one in told).rstrip("."))
+            raise Refusal("no ComfyUI is running on this machine")
+        freed = [free(port) for port in sorted(ports)]
+        if not any(one.done for one in freed):
+            raise Refusal(freed[0].text)
+        return Sent(" ".join(one.text for one in freed).rstrip("."))
 
     def notice_target(self, run_path: Path | None, config_path: Path | None) -> NoticeTarget:
         """Of the run, as it was started with; else of the configuration, as the next run would be."""
@@ -334,7 +334,7 @@ class Backend:
         return NoticeTarget(trial_message(config.name), config.notify, config.channels)
 
     def test_channels(self, target: NoticeTarget) -> Sequence[Result]:
-        """What came of each; may take a minute."""
+        """The result of each; may take a minute."""
         from runner.notify.sender import try_channels
 
         return try_channels(target.channels, target.message) if target.channels is not None else ()
@@ -380,7 +380,7 @@ class Backend:
         return checks(_load(config_path), slow=slow, cancel=cancelled)
 
     def cure(self, config_path: Path, name: str, cancelled: threading.Event) -> Cure | None:
-        """What can be done about what the check of that name finds now; nothing is changed."""
+        """The fix for what the check of that name finds now; nothing is changed."""
         from runner.preflight.registry import cure_for
 
         try:
@@ -396,7 +396,7 @@ class Backend:
         return next(run_checks(_load(config_path), checks=wanted), None)
 
     def approval(self, run_path: Path) -> Approval | None:
-        """The approval that lies with a smoke test."""
+        """Of this smoke test."""
         from runner.control.gate import approval_of
 
         return approval_of(run_path)
@@ -450,7 +450,7 @@ class Backend:
             return write_project(project, made.config_text, files=made.files)
         except AlreadyThere:
             raise Refusal(
-                f"{project / 'plasma.toml'} is there by now; leave and open it with `plasma-tui`"
+                f"{project / 'plasma.toml'} exists by now; quit and open it with `plasma-tui`"
             ) from None
         except OSError as error:
             raise Refusal(f"{project} cannot be written to: {error.strerror}") from None
@@ -470,7 +470,7 @@ class Backend:
         return self._found
 
 
-def _whole(run_path: Path) -> RunSnapshot:
+def _complete(run_path: Path) -> RunSnapshot:
     return RunReader(run_path, console=False).read_all()
 
 
@@ -499,6 +499,6 @@ def _smoke_lines(gate: GateStatus) -> tuple[CheckResult, ...]:
     if gate.smoke_run is None:
         return ()
     try:
-        return smoke_verdict(_whole(resolve(gate.smoke_run)))
+        return smoke_verdict(_complete(resolve(gate.smoke_run)))
     except (RunNotFound, OSError):
         return ()

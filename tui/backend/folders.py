@@ -11,13 +11,13 @@ from pathlib import Path
 
 
 def show_folder(path: str) -> str:
-    """Open the folder of that file; what came of it, in a sentence that names the folder."""
+    """Open the folder of that file; the result is a sentence that names the folder."""
     folder = str(Path(path).parent)
     command = folder_opener(path, os.environ)
     if command is None:
         return f"No desktop here to open it in. The folder is {folder}"
     try:
-        # not our child: it outlives this screen, and its words belong into no terminal
+        # not our child: it outlives this screen, and its output must not reach the terminal
         subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True,

@@ -64,8 +64,8 @@ class FlagSheet:
 
 @dataclass(frozen=True, slots=True)
 class FlagAnswer:
-    """What came of an edit. `sheet`: as plasma.toml is now; `before`: the content that was replaced; `problem`:
-    why nothing was."""
+    """The result of an edit. `sheet`: as plasma.toml is now; `before`: the replaced content; `problem`: why
+    nothing was replaced."""
 
     sheet: FlagSheet
     before: bytes = b""
@@ -74,7 +74,7 @@ class FlagAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An order that was given; what comes of it will show as an event. `run_path`: a run that it
+    """An order that was given; its result will show as an event. `run_path`: a run that it
     started and that should be opened; `config_path`: the plasma.toml that it made for it."""
 
     text: str
@@ -84,7 +84,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class NoticeTarget:
-    """Where a test goes. `channels` may hold what nobody should see: it is handed back, never shown."""
+    """The target of a test. `channels` may hold secrets: passed back, never shown."""
 
     message: Message
     rules: NotifyRules = field(default_factory=NotifyRules)
@@ -104,7 +104,7 @@ class SummarySheet:
 
 @dataclass(frozen=True, slots=True)
 class ExportAnswer:
-    """What came of an export. `done`: the copy is there; `text`: one sentence; `free_name`: one that could be
+    """The result of an export. `done`: the copy exists; `text`: one sentence; `free_name`: one that could be
     taken where the wanted one is."""
 
     done: bool

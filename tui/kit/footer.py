@@ -82,7 +82,7 @@ def key_at(keys: Sequence[FooterKey], width: int, x: int) -> FooterKey | None:
 
 
 # ---------------------------------------------------------------------------
-# The footer line. It tells the truth: `check_action` decides what is in it.
+# The footer line: `check_action` decides what is in it.
 
 
 class KeyFooter(Painted):

@@ -1,6 +1,6 @@
-"""The shapes, and what stands for each where only ASCII can be shown.
+"""The shapes, and their substitutes where only ASCII can be shown.
 
-State is always told by a word and a shape, never by colour alone. Everything is drawn in Unicode;
+State is always a word and a shape, never by colour alone. Everything is drawn in Unicode;
 `to_ascii` translates finished rows cell by cell, so that nothing moves.
 """
 
@@ -90,7 +90,7 @@ _ASCII = {
 }
 
 
-#: dots of a braille cell by height, the highest first, and what stands for a line at that height
+#: dots of a braille cell by height, the highest first, and what draws a line at that height
 _HEIGHTS = ((0x09, "'"), (0x12, "-"), (0x24, "."), (0xC0, "_"))
 
 
@@ -103,7 +103,7 @@ def _braille(character: str) -> str:
 
 
 def to_ascii(text: str) -> str:
-    """`text` in as many cells, ASCII only; what has no stand-in becomes `?` in each of its cells."""
+    """`text` in as many cells, ASCII only; what has no substitute becomes `?` in each of its cells."""
     if text.isascii():
         return text
     return "".join(

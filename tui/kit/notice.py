@@ -30,8 +30,8 @@ class NoticeLine(Painted):
     _generation = 0
 
     def say(self, text: str, role: str = "text", fade_s: float | None = None) -> None:
-        """Show a foreign or own sentence for `fade_s`, else until `hush`. A timer of an earlier message
-        never hides this one."""
+        """Show a sentence (it may come from outside) for `fade_s`, else until `hush`. The timer of an earlier
+        message never hides this one."""
         self._generation += 1
         self.role = role
         self.text = clean(text, 600)
@@ -83,13 +83,13 @@ class SpeakingScreen(Screen[None]):
         return None
 
     def hush(self) -> None:
-        """Take back what was said."""
+        """Clear the line."""
         for notice in self.query(NoticeLine):
             notice.hush()
 
 
 def take_back(screens: Sequence[Screen[object]], said: str) -> None:
-    """Take this sentence off every screen on which it still stands; nothing else."""
+    """Remove this sentence from every screen that still shows it; nothing else."""
     for notice in (one for screen in screens for one in screen.query(NoticeLine)):
         if said and notice.text == said:
             notice.hush()

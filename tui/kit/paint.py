@@ -1,7 +1,7 @@
 """Rows of coloured text without a screen: what every panel is made of.
 
 A row is a tuple of spans; a span is text and the *role* it plays (`dim`, `bad`, `ramp-12` ...). What
-a role looks like is the theme's business (tui/palette.py). Rows compare by value, so a panel can tell
+a role looks like is the theme's business (tui/palette.py). Rows compare by value, so a panel knows
 which of its rows changed and send those alone.
 """
 
@@ -68,7 +68,7 @@ def _more_text(rest: Row) -> bool:
 
 
 def pad(row: Row, width: int, role: str = "text") -> Row:
-    """The row in exactly `width` cells, in as few spans as it can be told with."""
+    """The row in exactly `width` cells, in as few spans as possible."""
     row = fit(row, width)
     missing = width - row_width(row)
     return compact((*row, Span(" " * missing, role)) if missing > 0 else row)
@@ -76,7 +76,7 @@ def pad(row: Row, width: int, role: str = "text") -> Row:
 
 def compact(row: Row) -> Row:
     """Neighbours of one role as one span. A blank shows only its ground, so blanks on the plain
-    ground join whatever stands before them on the same ground."""
+    ground join whatever precedes them on the same ground."""
     spans: list[Span] = []
     for span in row:
         if not span.text:
@@ -98,7 +98,7 @@ def _tinted(role: str) -> bool:
 
 
 def ends(left: Row, right: Row, width: int, fill: Span | None = None) -> Row:
-    """`left` and `right` at the two ends; `right` gives way first, whole."""
+    """`left` and `right` at the two ends; `right` is dropped first, completely."""
     fill = fill or Span(" ", "text")
     room = width - row_width(left) - row_width(right)
     if room < 1:

@@ -107,7 +107,7 @@ class Painted(Widget):
 
 
 # ---------------------------------------------------------------------------
-# Rows that somebody else made: headings of screens, help.
+# Rows made elsewhere: headings of screens.
 
 
 class Lines(Painted):

@@ -18,11 +18,11 @@ class Panel(Painted, can_focus=True):
     TITLE = ""
 
     def note(self) -> Row:
-        """What the rule says at its right end."""
+        """Shown at the right end of the rule."""
         return ()
 
     def title_value(self) -> Row:
-        """What stands right of the title."""
+        """Shown right of the title."""
         return ()
 
     def content(self, width: int, height: int) -> Sequence[Row]:
@@ -32,7 +32,7 @@ class Panel(Painted, can_focus=True):
         return (self._heading(width), *self.content(width, height - 1))
 
     def _heading(self, width: int) -> Row:
-        """The title in the rule; a heavy rule tells the focus without colour."""
+        """The title in the rule; a heavy rule shows the focus without colour."""
         rule = glyphs.RULE_FOCUS if self.has_focus else glyphs.RULE
         role = "title" if self.has_focus else "faint"
         head: Row = (Span(rule, role), Span(f" {crop(self.TITLE, width - 4)} ", "title"))
@@ -47,7 +47,7 @@ class Panel(Painted, can_focus=True):
         return (*head, Span(rule * max(0, room), role), *tail)
 
     def watch_has_focus(self, has_focus: bool) -> None:
-        """The heading tells it. (`on_focus` would come too early: Textual calls handlers of derived
+        """The heading shows it. (`on_focus` would come too early: Textual calls handlers of derived
         classes before its own that sets `has_focus`; its styles of a focus we have no rules for.)"""
         self.repaint()
 

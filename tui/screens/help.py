@@ -127,7 +127,7 @@ class HelpScreen(ModalScreen[None]):
         yield box
 
     def on_mount(self) -> None:
-        for box in self.query(HelpBox):  # none any more while the app closes
+        for box in self.query(HelpBox):  # none while the app closes
             box.focus()
 
     def on_screen_resume(self) -> None:
@@ -138,7 +138,7 @@ class HelpScreen(ModalScreen[None]):
             self._fit(box)
 
     def on_resize(self) -> None:
-        for box in self.query(HelpBox):  # none yet, or none any more while the app closes
+        for box in self.query(HelpBox):  # none before it is composed, and while the app closes
             self._fit(box)
 
     def _fit(self, box: HelpBox) -> None:

@@ -17,7 +17,7 @@ from textual.worker import get_current_worker
 from runner.model import RunListing
 from runner.model.refusal import Refusal
 from runner.model.units import count
-from tui.asking import ask, told
+from tui.asking import ask, sentence_of
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.filter_line import TYPING_FOOTER, FilterLine
@@ -366,7 +366,7 @@ class RunsScreen(FramedScreen):
                     answer = remove(path).text
                 except Exception as error:
                     before = f" ({done} of {len(paths)} are removed)" if done else ""
-                    raise Refusal(f"{told(error)}{before}") from None
+                    raise Refusal(f"{sentence_of(error)}{before}") from None
             return answer if len(paths) == 1 else f"removed {len(paths)} runs"
 
         def removed(answer: str) -> None:

@@ -105,7 +105,7 @@ def test_plain_colours_use_the_terminals_own() -> None:
         (("[ramp]", "[rump]"), "unknown key 'rump'"),
         (('name = "plasma-dark"', ""), "`name` is missing"),
         (("dark = true", 'dark = "yes"'), "`dark` must be true or false"),
-        (('primary = "#c9a6ff"', 'primary = "blurple"'), "primary = 'blurple' is no colour"),
+        (('primary = "#c9a6ff"', 'primary = "blurple"'), "primary = 'blurple' is not a colour"),
         (('primary = "#c9a6ff"', "primary = 7"), "primary = 7"),
         (('primary = "#c9a6ff"', 'primary = "#c9a6ff80"'), "opaque"),
         (('dim = "#9a94ae"', ""), "'dim' is missing in [roles]"),
