@@ -117,9 +117,7 @@ class ChartPanel(Panel):
             self._drawn[key] = draw_chart(chart, width, height, self._scale(), view, style)
         self._plot = made = self._drawn[key]
         if made is None:
-            return (
-                (Span(f" {chart.empty}" if not self.has_lines else " z shows the chart", "dim"),),
-            )
+            return ((Span(" z shows the chart" if self.has_lines else f" {chart.empty}", "dim"),),)
         if self.has_lines:
             return with_cursor(made, self.cursor_x, width)
         middle = max(0, (height - 2) // 2 - 1)
@@ -197,23 +195,16 @@ class LossChart(ChartPanel):
         super().__init__(id=id, classes=classes)
         self._places = Places(self.model, self.look.axis)
 
-    def watch_model(self) -> None:
-        self._rebuild()
-
-    def watch_look(self) -> None:
-        self._rebuild()
-
-    def watch_ghost(self) -> None:
-        self._rebuild()
-
     def watch_pointed(self) -> None:
         self.repaint()
 
-    def _rebuild(self) -> None:
+    def watch_look(self) -> None:
         look, model = self.look, self.model
         look = look if has_axis(model, look.axis) else replace(look, axis=AXES[0])
         self._places = Places(model, look.axis)
         self.show_chart(loss_chart(model, look, self.ghost), look.view)
+
+    watch_model = watch_ghost = watch_look
 
     def forget(self) -> None:
         """Another run: cursor, window and ghost were about the one before."""
@@ -245,11 +236,8 @@ class LossChart(ChartPanel):
 
     @property
     def cursor_x(self) -> float | None:
-        return (
-            self._places.x_of(min(self.cursor, self.model.end_step))
-            if self.cursor is not None
-            else None
-        )
+        step = self.cursor
+        return None if step is None else self._places.x_of(min(step, self.model.end_step))
 
     def set_view(self, view: View) -> None:
         self.look = replace(self.look, view=view)
@@ -259,9 +247,8 @@ class LossChart(ChartPanel):
         if what == "axis":
             known = [axis for axis in AXES if has_axis(model, axis)]
             axis = known[(known.index(self.chart.unit) + 1) % len(known)]
-            self.look = replace(
-                look, axis=axis, view=replace(look.view, window=self._window_on(axis))
-            )
+            view = replace(look.view, window=self._window_on(axis))
+            self.look = replace(look, axis=axis, view=view)
         elif what == "smoothing":
             at = (SMOOTHINGS.index(look.smoothing) + 1) % len(SMOOTHINGS)
             self.look = replace(look, smoothing=SMOOTHINGS[at])
@@ -269,6 +256,8 @@ class LossChart(ChartPanel):
             self.look = replace(look, rate=not look.rate)
         else:
             super().change(what)
+        if self.cursor is not None:
+            self._point(int(self.cursor))
 
     def _window_on(self, axis: str) -> Window | None:
         """The same steps on another axis."""
