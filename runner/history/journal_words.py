@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
+from runner.analysis.diagnosis.titles import cause_title
 from runner.model import JournalEvent
 from runner.model.lean import dataclass
 from runner.model.units import loss
@@ -162,7 +163,8 @@ def _ended(event: JournalEvent) -> _Made:
     how = f" (signal {signal})" if signal is not None else ""
     if data.get("code"):
         how = f" (exit code {data['code']})"
-    return role, f"{outcome}{f': {cause}' if cause else ''}".replace("_", " ") + how
+    why = f": {cause_title(str(cause))}" if cause else ""
+    return role, f"{outcome}".replace("_", " ") + why + how
 
 
 #: by kind: weight, role, and the sentence or what makes it

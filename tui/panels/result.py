@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from textual.reactive import reactive
 
+from runner.analysis.diagnosis.titles import cause_title
 from runner.model import Checkpoint, Outcome, RunSnapshot, RunState
 from runner.model.lean import dataclass
 from runner.model.units import count, finite, loss
@@ -14,7 +15,7 @@ from tui.kit import glyphs
 from tui.kit.paint import Row, Span, fit
 from tui.kit.panel import ScrollingPanel
 from tui.text import clean, wrap
-from tui.words.cause import cause_of, cause_title, cure_of, outcome_of, recommended, setting_words
+from tui.words.cause import cause_of, cure_of, outcome_of, recommended, setting_words
 from tui.words.checkpoints import best_checkpoint
 from tui.words.progress import current_checkpoints, is_good, newest_event, progress_of
 
@@ -54,7 +55,7 @@ def result_card(snapshot: RunSnapshot | None) -> ResultCard | None:
     helps = cure or ((clean(cause.fix, 120),) if cause.fix else ())
     return replace(
         card,
-        title=cause_title(cause.key),
+        title=clean(cause_title(cause.key), 80),
         evidence=clean(cause.evidence, 600),
         advice=clean(cause.advice, 600),
         changes=tuple(map(setting_words, helps)),

@@ -12,6 +12,7 @@ from signal import Signals
 from rich.cells import cell_len
 from textual.reactive import reactive
 
+from runner.analysis.diagnosis.titles import cause_title
 from runner.analysis.smoke import smoke_passed
 from runner.model import (
     AlarmKind,
@@ -35,7 +36,7 @@ from tui.kit.painted import Painted
 from tui.panels.plan import gate_sentence
 from tui.text import clean, crop
 from tui.words.alarms import alarm_clauses, guard_reason, has_alarm, must_be_whole, past_clause
-from tui.words.cause import KILLED, UNKNOWN, cause_of, cause_title, recommended
+from tui.words.cause import KILLED, UNKNOWN, cause_of, recommended
 from tui.words.checklist import Checklist
 from tui.words.checkpoints import best_checkpoint
 from tui.words.clauses import (
@@ -493,7 +494,7 @@ def _cause(snapshot: RunSnapshot) -> list[Clause]:
     cause = cause_of(snapshot)
     if cause is None or cause.key == KILLED:
         return []
-    text = clean(cause.evidence, 300) if cause.key == UNKNOWN else cause_title(cause.key)
+    text = clean(cause.evidence, 300) if cause.key == UNKNOWN else clean(cause_title(cause.key), 80)
     return [Clause(text, "bad")] if text else []
 
 

@@ -13,6 +13,7 @@ from textual import events
 from textual.message import Message
 from textual.reactive import reactive
 
+from runner.analysis.diagnosis.titles import cause_title
 from runner.model import Outcome, RunListing, RunSnapshot, RunState
 from runner.model.units import count, duration, file_size, loss
 from tui.kit import glyphs
@@ -20,7 +21,7 @@ from tui.kit.chart import SAMPLES_A_CELL, spark
 from tui.kit.paint import Row, Span, cell, pad
 from tui.kit.painted import Painted
 from tui.text import clean, crop, crop_start, wrap
-from tui.words.cause import cause_of, cause_title
+from tui.words.cause import cause_of
 from tui.words.runs import (
     Curve,
     Entry,
@@ -90,7 +91,7 @@ def _why(snapshot: RunSnapshot) -> str:
     cause = cause_of(snapshot)
     if cause is not None and cause.key != "unknown":
         evidence = clean(cause.evidence, 300)
-        return cause_title(cause.key) + (f": {evidence}" if evidence else "")
+        return clean(cause_title(cause.key), 80) + (f": {evidence}" if evidence else "")
     status = snapshot.status
     outcome = snapshot.outcome or (status.outcome if status else None)
     if status is None or outcome in (None, Outcome.SUCCEEDED):

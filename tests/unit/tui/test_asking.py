@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.analysis.diagnosis.titles import cause_title
 from runner.model import Cause, CheckResult, Outcome, RunSnapshot, RunState
 from runner.model.preview import Existing, FlagChange, Preview
 from tests import builders as b
@@ -19,7 +20,7 @@ from tui.kit.paint import plain, row_width
 from tui.panels.result import result_card, result_rows
 from tui.screens.orders import ORDERS
 from tui.screens.questions import question_rows
-from tui.words.cause import cause_of, cause_title, setting_words
+from tui.words.cause import cause_of, setting_words
 from tui.words.machine import comfy_of, free_question, others
 from tui.words.orders import Around, refusal, why_not
 from tui.words.questions import Question, stop_question
