@@ -17,6 +17,6 @@ def _titles() -> dict[str, str]:
 
 
 def cause_title(key: str) -> str:
-    """A key that is not in the table (of a newer supervisor) in its own words."""
+    """A key without a title, of a newer supervisor, is spelled out."""
     words = key.replace("_", " ")
     return _titles().get(key) or words[:1].upper() + words[1:]
