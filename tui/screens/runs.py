@@ -62,7 +62,7 @@ T = TypeVar("T")
 READ_ONLY = "This screen is read-only."
 REFRESH_S = 2.0
 #: and the list is left alone so many times as long as reading it took
-REST_TIMES = 4.0
+REST_TIMES = 10.0
 #: a list that has not come after so long is asked for again
 OVERDUE_S = 30.0
 #: the cursor rests so long before the files of the runs in sight are read
