@@ -119,7 +119,7 @@ async def test_where_there_is_no_comfy_the_key_says_so() -> None:
         await shown(pilot)
         assert "free GPU" not in text_of(pilot, "#footer")
         await pilot.press("u")
-        await until(pilot, lambda: "No ComfyUI is seen" in text_of(pilot, "#notice"))
+        await until(pilot, lambda: "No ComfyUI on the GPU" in text_of(pilot, "#notice"))
         assert actions.orders == []
 
 

@@ -237,7 +237,7 @@ async def test_the_cursor_of_the_zoomed_table_tells_about_its_file_and_stays_on_
     app = app_on(actions=actions)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
-        await pilot.press("tab", "z")
+        await pilot.press("tab", "enter")
         await until(pilot, lambda: "path" in text_of(pilot, "#checkpoints"))
         assert "▌★    400" in text_of(pilot, "#checkpoints")
         await pilot.press("down")

@@ -262,8 +262,7 @@ class CheckpointPanel(ScrollingPanel):
     def watch_model(self) -> None:
         self.repaint()
 
-    def watch_details(self) -> None:
-        self.repaint()
+    watch_details = watch_model
 
     def note(self) -> Row:
         if not self.model.rows:
@@ -295,30 +294,21 @@ class CheckpointPanel(ScrollingPanel):
         self.repaint()
 
     def scroll_rows(self, rows: int) -> None:
-        if self.has_cursor:
-            self._go(self.cursor + rows)
-        else:
-            super().scroll_rows(rows)
+        self._go(self.cursor + rows) if self.has_cursor else super().scroll_rows(rows)
 
     def turn_page(self, pages: int) -> None:
         """With a cursor: through the details of its row."""
-        if self.has_cursor:
-            self._read = max(0, self._read + pages * self._detail_room)
-            self.repaint()
-        else:
+        if not self.has_cursor:
             super().turn_page(pages)
+            return
+        self._read = max(0, self._read + pages * self._detail_room)
+        self.repaint()
 
     def scroll_to_start(self) -> None:
-        if self.has_cursor:
-            self._go(0)
-        else:
-            super().scroll_to_start()
+        self._go(0) if self.has_cursor else super().scroll_to_start()
 
     def scroll_to_end(self) -> None:
-        if self.has_cursor:
-            self._go(len(self.model.rows) - 1)
-        else:
-            super().scroll_to_end()
+        self._go(len(self.model.rows) - 1) if self.has_cursor else super().scroll_to_end()
 
     def _go(self, at: int) -> None:
         if self.model.rows:

@@ -753,8 +753,7 @@ class GaugePanel(ScrollingPanel):
     def watch_model(self) -> None:
         self.repaint()
 
-    def watch_details(self) -> None:
-        self.repaint()
+    watch_details = watch_model
 
     def note(self) -> Row:
         board, width = self.model, self.content_size.width

@@ -332,6 +332,12 @@ class MonitorScreen(Charted):
         self._zoomed = self._current if self._zoomed is None else None
         self._arrange()
 
+    def action_open(self) -> None:
+        if self._current == "samples":
+            self.orders.samples()
+        elif self._zoomed is None:
+            self.action_zoom()
+
     def action_back(self) -> None:
         self.hush()
         if self.planned and self.plasma.planner.checks_breakable:

@@ -50,6 +50,7 @@ KEYS = (
     Key("n", "test_notice", VIEW, "Send a test notice on every channel", "test notice", 12),
     Key("l", "console", VIEW, "Trainer's console output", "console", 58),
     Key("z", "zoom", VIEW, "Zoom the focused panel", "zoom", 40),
+    Key("enter", "open", VIEW, "Open the focused panel: all of it, or the sample images"),
     Key("tab", "next_panel", VIEW, "Focus the next panel", "next panel", 20),
     Key("shift+tab", "previous_panel", VIEW, "Focus the previous panel"),
     Key("escape", "back", VIEW, "Close what is open, then go back", "back"),

@@ -269,8 +269,7 @@ class Picture(Pictured):
     def watch_model(self) -> None:
         self.repaint()
 
-    def watch_instead(self) -> None:
-        self.repaint()
+    watch_instead = watch_model
 
     def draw(self, width: int, height: int) -> Sequence[Row]:
         made, room = self.model, max(8, width - 2)
